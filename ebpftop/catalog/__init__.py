@@ -1,0 +1,1 @@
+"""Probes as data: the manifest's schema, finding folders, typed parameters, lints."""

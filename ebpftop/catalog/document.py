@@ -1,0 +1,159 @@
+"""A TOML document under inspection: typed look-ups that note each problem with its line instead of stopping at one."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+from ebpftop.catalog.positions import KeyPath, key_lines
+from ebpftop.catalog.text import closest, inert, nearest, quoted
+
+
+class BadManifest(Exception):
+    """A folder that's no probe. `problems` are lines `FILE:LINE: KEY: what is wrong`, the text the first of them."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__(problems[0])
+        self.problems = list(problems)
+
+
+class Document:
+    """The text of one manifest, and what is wrong with it. Raises BadManifest at once where it is no TOML."""
+
+    def __init__(self, file: str, text: str) -> None:
+        self.file = inert(file)
+        self.text = text
+        self._problems: list[tuple[int, str]] = []
+        try:
+            self.values = tomllib.loads(text)
+        except (ValueError, RecursionError) as error:
+            message = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+            at = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", message)
+            line = int(at[1]) if at and at[1] else text.count("\n") + 1 if at else 1
+            what = message[: at.start()] if at else message
+            raise BadManifest([f"{self.file}:{line}: {inert(what)}"]) from None
+
+    def problem(self, path: KeyPath, what: str) -> None:
+        line = self.line(path)
+        key = _shown(path)
+        self._problems.append((line, f"{self.file}:{line}: {key}: {what}" if key else f"{self.file}:{line}: {what}"))
+
+    def line(self, path: KeyPath) -> int:
+        """The line of a key, or of the nearest table around it that is written down."""
+        while path and path not in self._lines:
+            path = path[:-1]
+        return self._lines.get(path, 1)
+
+    def finish(self) -> None:
+        """Raises BadManifest with all problems, in the order of their lines, when there are any."""
+        if self._problems:
+            raise BadManifest([text for _, text in sorted(self._problems, key=lambda problem: problem[0])])
+
+    @cached_property
+    def _lines(self) -> dict[KeyPath, int]:
+        return key_lines(self.text)
+
+
+class Table:
+    """One table of a document, whose keys must be among `known`.
+
+    A value that is missing or of the wrong type is noted as a problem and read as an empty one.
+    """
+
+    def __init__(self, document: Document, path: KeyPath, values: dict[str, Any], known: Sequence[str]) -> None:
+        self.document = document
+        self.path = path
+        self.values = values
+        unknown = [key for key in values if key not in known]
+        self._mistyped = {closest(key, known) for key in unknown}
+        for key in unknown:
+            self.problem(key, f"unknown key{nearest(key, known)}")
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.values
+
+    def problem(self, key: str, what: str) -> None:
+        self.document.problem((*self.path, key), what)
+
+    def text(
+        self, key: str, default: str | None = None, pattern: str = r".*\S.*", what: str = "one line of text"
+    ) -> str:
+        """A string of printable characters that fully matches the pattern; required without a default."""
+        value: str | None = self._get(key, str, "a string", required=default is None)
+        if value is None:
+            return default or ""
+        if not value.isprintable() or not re.fullmatch(pattern, value):
+            self.problem(key, f"{what} expected, not {quoted(value)}")
+        return value
+
+    def choice(self, key: str, choices: Sequence[str], default: str | None = None) -> str:
+        """One of the choices; required without a default."""
+        value: str | None = self._get(key, str, "a string", required=default is None)
+        if value is None:
+            return default or ""
+        if value not in choices:
+            expected = ", ".join(choice or '""' for choice in choices)
+            self.problem(key, f"one of {expected} expected, not {quoted(value)}{nearest(value, choices)}")
+            return ""
+        return value
+
+    def integer(self, key: str, low: int, high: int) -> int | None:
+        value: int | None = self._get(key, int, "a whole number")
+        if value is not None and not low <= value <= high:
+            self.problem(key, f"{low} to {high} expected, not {value}")
+        return value
+
+    def boolean(self, key: str) -> bool:
+        return bool(self._get(key, bool, "true or false"))
+
+    def texts(self, key: str, required: bool = False, unique: bool = True) -> list[str]:
+        """An array of non-empty strings of printable characters."""
+        values = self._get(key, list, "an array of strings", required) or []
+        if not all(isinstance(value, str) and value and value.isprintable() for value in values):
+            self.problem(key, "an array of non-empty, printable strings expected")
+            return []
+        if unique and len(set(values)) < len(values):
+            self.problem(key, "the same string twice")
+        return values
+
+    def tables(self, key: str, known: Sequence[str], required: bool = False) -> Iterator[Table]:
+        """The elements of an array of tables."""
+        values = self._get(key, list, "an array of tables", required) or []
+        if required and self.values.get(key) == []:
+            self.problem(key, "at least one expected")
+        for index, value in enumerate(values):
+            if isinstance(value, dict):
+                yield Table(self.document, (*self.path, key, index), value, known)
+            else:
+                self.document.problem((*self.path, key, index), "a table expected")
+
+    def named_tables(self, key: str, known: Sequence[str]) -> Iterator[tuple[str, Table]]:
+        """The tables in a table, with their names."""
+        for name, value in (self._get(key, dict, "a table") or {}).items():
+            if isinstance(value, dict):
+                yield name, Table(self.document, (*self.path, key, name), value, known)
+            else:
+                self.document.problem((*self.path, key, name), "a table expected")
+
+    def _get(self, key: str, kind: type, what: str, required: bool = False) -> Any:
+        """The value of exactly this type (true is no number), else None."""
+        if key not in self.values:
+            if required and key not in self._mistyped:  # else the unknown key says it, at its line
+                self.problem(key, f"missing, {what} expected")
+            return None
+        value = self.values[key]
+        if type(value) is not kind:
+            self.problem(key, f"{what} expected")
+            return None
+        return value
+
+
+def _shown(path: KeyPath) -> str:
+    """A path as a person would write it: views[1].columns[0].unit, counted from 0 as TOML's readers do."""
+    shown = ""
+    for part in path:
+        shown += f"[{part}]" if isinstance(part, int) else f".{inert(part)}" if shown else inert(part)
+    return shown

@@ -1,0 +1,36 @@
+"""Reading a probe's files: regular files of UTF-8 text, limited in size, read once."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from ebpftop.catalog.text import inert
+
+LIMIT = 256 * 1024  # bytes a file
+
+
+class Unreadable(Exception):
+    """A file that can't be used; its text is one line, `FILE: why` or `FILE:LINE: why`."""
+
+
+def read_text(path: Path) -> str:
+    """The text of a regular file of at most LIMIT bytes. Raises Unreadable."""
+    name = inert(str(path))
+    try:
+        # Not blocking, so that a FIFO in the folder can't hang its reader.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with open(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise Unreadable(f"{name}: not a regular file")
+            data = file.read(LIMIT + 1)
+    except OSError as error:
+        raise Unreadable(f"{name}: {error.strerror}") from None
+    if len(data) > LIMIT:
+        raise Unreadable(f"{name}: more than {LIMIT // 1024} KiB")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise Unreadable(f"{name}:{line}: not UTF-8 text") from None

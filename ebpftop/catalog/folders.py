@@ -1,0 +1,116 @@
+"""Finding probe folders: the bundled ones, those named with --probes, and root's own in /etc."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from ebpftop.catalog.document import BadManifest
+from ebpftop.catalog.manifest import read_probe
+from ebpftop.catalog.model import Probe
+from ebpftop.catalog.text import inert
+
+SYSTEM = Path("/etc/ebpftop/probes")
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_SHARED = "include"  # headers of all probes, beside the categories
+
+
+class CatalogRead(msgspec.Struct, frozen=True):
+    """Every probe that could be read, by id and in order, and one line for each folder that couldn't."""
+
+    probes: dict[str, Probe]
+    problems: list[str]
+
+
+def bundled() -> Path:
+    """The probes that ship with the package: inside it once installed, beside it in a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    installed = package / "_probes"
+    return installed if installed.is_dir() else package.parent / "probes"
+
+
+def read_catalog(extra: Sequence[Path] = (), system: Path = SYSTEM) -> CatalogRead:
+    """All probes of the bundled folder, then of the extra ones, then of the system's, each read into memory once.
+
+    An id that an earlier folder has is not taken from a later one, which is a problem. The system's folder is used only
+    as far as root alone can write to it. Raises nothing: what can't be read is a problem.
+    """
+    probes: dict[str, Probe] = {}
+    problems: list[str] = []
+    for root in (bundled(), *extra):
+        if os.path.isdir(root):  # False also where it may not be looked at
+            _read(root, probes, problems, system=False)
+        else:
+            problems.append(f"{inert(str(root))}: no such folder of probes")
+    if os.path.isdir(system):
+        if why := _distrust(system):
+            problems.append(f"{why}; its probes are not used")
+        else:
+            _read(system, probes, problems, system=True)
+    return CatalogRead(dict(sorted(probes.items())), problems)
+
+
+def _read(root: Path, probes: dict[str, Probe], problems: list[str], *, system: bool) -> None:
+    for category in _folders(root, problems):
+        if category.name == _SHARED:
+            continue
+        for folder in _folders(category, problems):
+            probe_id = f"{category.name}/{folder.name}"
+            if probe_id in probes:
+                first = inert(str(probes[probe_id].folder))
+                problems.append(f"{inert(str(folder))}: {probe_id} is already in {first}; this one is not used")
+            elif system and (why := _distrust_all(root, folder)):
+                problems.append(f"{why}; {probe_id} is not used")
+            else:
+                try:
+                    probes[probe_id] = read_probe(folder, probe_id)
+                except BadManifest as error:
+                    problems.append(str(error))
+
+
+def _folders(parent: Path, problems: list[str]) -> Iterator[Path]:
+    """The folders in a folder, in order, except hidden ones."""
+    try:
+        children = sorted(child for child in parent.iterdir() if child.is_dir())
+    except OSError as error:
+        problems.append(f"{inert(str(parent))}: {error.strerror}")
+        return
+    for child in children:
+        if child.name.startswith((".", "_")):
+            continue
+        if _NAME.fullmatch(child.name):
+            yield child
+        else:
+            problems.append(f"{inert(str(child))}: a name of lower-case letters, digits, - and _ expected")
+
+
+def _distrust_all(root: Path, folder: Path) -> str:
+    """Why a probe of the system's folder isn't used: someone else can write to it, or it is a way out of the folder."""
+    inside = root.resolve()
+    try:
+        for path in (folder.parent, folder, *folder.iterdir()):
+            if not path.resolve().is_relative_to(inside):
+                return f"{inert(str(path))}: leads out of {inert(str(root))}"
+            if why := _distrust(path):
+                return why
+    except OSError as error:
+        return f"{inert(str(folder))}: {error.strerror}"
+    return ""
+
+
+def _distrust(path: Path) -> str:
+    """Why what this path leads to isn't root's alone, or nothing. A sticky folder keeps others from its entries."""
+    real = path.resolve()
+    for place in (real, *real.parents):
+        status = place.stat()
+        if status.st_uid != 0:
+            return f"{inert(str(place))}: not owned by root"
+        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and (place == real or not status.st_mode & stat.S_ISVTX):
+            return f"{inert(str(place))}: others than root can write to it"
+    return ""

@@ -1,0 +1,56 @@
+"""The catalog's entries as others see them: the ProbeInfo of a frame, and its JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ebpftop.catalog.model import Probe
+from ebpftop.frames.messages import ParamInfo, ProbeInfo
+
+
+def info(
+    probe: Probe,
+    available: bool | None = None,
+    variant: str | None = None,
+    meaning: str | None = None,
+    reason: str | None = None,
+) -> ProbeInfo:
+    """The entry of a probe, with what is known of it on this machine."""
+    return ProbeInfo(
+        id=probe.id,
+        title=probe.title,
+        summary=probe.summary,
+        category=probe.category,
+        question=probe.question,
+        overhead=probe.overhead,
+        params=[
+            ParamInfo(name=p.name, type=p.type, default=p.default, help=p.help, choices=list(p.choices))
+            for p in probe.params
+        ],
+        views=list(probe.views),
+        source=probe.source,
+        readme=probe.readme,
+        available=available,
+        variant=variant,
+        meaning=meaning,
+        reason=reason,
+    )
+
+
+def as_json(entry: ProbeInfo) -> dict[str, Any]:
+    """The object `ebpftop list --json` prints for one probe; views are as in the ViewInfo of frames."""
+    return {
+        "id": entry.id,
+        "title": entry.title,
+        "summary": entry.summary,
+        "category": entry.category,
+        "question": entry.question,
+        "overhead": entry.overhead,
+        "params": [{"name": p.name, "type": p.type, "default": p.default, "help": p.help} for p in entry.params],
+        "views": [msgspec.to_builtins(view) for view in entry.views],
+        "available": entry.available,
+        "variant": entry.variant,
+        "reason": entry.reason,
+    }

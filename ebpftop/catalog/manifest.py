@@ -1,0 +1,173 @@
+"""Reading a probe folder: probe.toml checked key by key, the author's C, the README."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast, get_args
+
+from ebpftop.catalog.document import BadManifest, Document, Table
+from ebpftop.catalog.files import Unreadable, read_text
+from ebpftop.catalog.model import Attach, Mechanism, Param, ParamType, Probe, Variant
+from ebpftop.catalog.params import INT_MAX, STRING_MAX, check, choice_macro, duration_ns
+from ebpftop.catalog.views import IDENTIFIER, read_views
+
+MANIFEST = "probe.toml"
+SOURCE = "probe.bpf.c"
+README = "README.md"
+
+_TOP = ("title", "summary", "question", "overhead", "params", "variants", "views")
+_PARAM = ("type", "help", "default", "choices", "min", "max")
+_VARIANT = ("name", "meaning", "attach")
+_MECHANISMS: tuple[str, ...] = get_args(Mechanism)
+_ATTACH = (*_MECHANISMS, "run", "args", "frequency")
+
+_FUNCTION = r"[A-Za-z_][A-Za-z0-9_.]*"
+_TARGETS = {
+    "raw_tracepoint": (IDENTIFIER, "a tracepoint's name, without its group,"),
+    "tracepoint": (f"{IDENTIFIER}:{IDENTIFIER}", "GROUP:NAME"),
+    "uprobe": (r"[^\s:]+:[^\s:]+", "BINARY:SYMBOL"),
+    "uretprobe": (r"[^\s:]+:[^\s:]+", "BINARY:SYMBOL"),
+    "perf_event": (r"[a-z][a-z0-9-]*", "the name of a perf event"),
+}
+_BCC_NAMES = {
+    "fentry": "kfunc__",
+    "fexit": "kretfunc__",
+}  # what BCC's KFUNC_PROBE and KRETFUNC_PROBE call their function
+_FREQUENCY_MAX = 10_000  # Hz
+
+
+def read_probe(folder: Path, probe_id: str) -> Probe:
+    """The probe in this folder. Raises BadManifest, whose text is the first problem and `problems` all found."""
+    try:
+        manifest = read_text(folder / MANIFEST)
+        source = read_text(folder / SOURCE)
+        readme = read_text(folder / README) if (folder / README).exists() else ""
+    except Unreadable as error:
+        raise BadManifest([str(error)]) from None
+    document = Document(str(folder / MANIFEST), manifest)
+    top = Table(document, (), document.values, _TOP)
+    title = top.text("title")
+    probe = Probe(
+        id=probe_id,
+        folder=folder,
+        title=title,
+        summary=top.text("summary"),
+        question=top.text("question"),
+        overhead=top.text("overhead"),
+        params=tuple(_param(name, table) for name, table in top.named_tables("params", _PARAM)),
+        variants=_variants(top),
+        views=read_views(top, title),
+        source=source,
+        manifest=manifest,
+        readme=readme,
+    )
+    document.finish()
+    return probe
+
+
+def _variants(top: Table) -> tuple[Variant, ...]:
+    variants: dict[str, Variant] = {}
+    for table in top.tables("variants", _VARIANT, required=True):
+        name = table.text("name", pattern=IDENTIFIER, what="an identifier")
+        if name in variants:
+            table.problem("name", "the same name twice")
+        attach = tuple(_attach(point) for point in table.tables("attach", _ATTACH, required=True))
+        variants[name] = Variant(name=name, meaning=table.text("meaning", "exact"), attach=attach)
+    return tuple(variants.values())
+
+
+def _attach(table: Table) -> Attach:
+    named = [key for key in table.values if key in _MECHANISMS]
+    if len(named) != 1:
+        key = named[1] if named else _MECHANISMS[0]
+        table.problem(key, f"exactly one of {', '.join(_MECHANISMS)} expected")
+        return Attach(mechanism="raw_tracepoint", target="", run="")
+    mechanism = named[0]
+    pattern, what = _TARGETS.get(mechanism, (_FUNCTION, "a kernel function's name"))
+    target = table.text(mechanism, pattern=pattern, what=what)
+    for key, only in (("args", "raw_tracepoint"), ("frequency", "perf_event")):
+        if key in table and mechanism != only:
+            table.problem(key, f"only for {only}, not for {mechanism}")
+    if mechanism == "perf_event" and "frequency" not in table:
+        table.problem("frequency", "missing, a whole number (Hz) expected")
+    return Attach(
+        mechanism=cast(Mechanism, mechanism),
+        target=target,
+        run=_run(table, mechanism, target),
+        args=tuple(table.texts("args", unique=False)),
+        frequency=table.integer("frequency", 1, _FREQUENCY_MAX) or 0,
+    )
+
+
+def _run(table: Table, mechanism: str, target: str) -> str:
+    if mechanism not in _BCC_NAMES:
+        return table.text("run", pattern=IDENTIFIER, what="the name of a C function")
+    if "run" in table:
+        macro = "KFUNC_PROBE" if mechanism == "fentry" else "KRETFUNC_PROBE"
+        table.problem("run", f"not for {mechanism}, whose function is written {macro}(FUNCTION, …)")
+    return _BCC_NAMES[mechanism] + target
+
+
+def _param(name: str, table: Table) -> Param:
+    kind = table.choice("type", get_args(ParamType))
+    minimum, maximum = _limit(table, "min", kind), _limit(table, "max", kind)
+    if minimum is not None and maximum is not None and minimum > maximum:
+        table.problem("min", "more than max")
+    param = Param(
+        name=name,
+        type=cast(ParamType, kind),
+        help=table.text("help"),
+        default=_default(table),
+        choices=_choices(table, kind),
+        minimum=minimum,
+        maximum=maximum,
+    )
+    if not name.isascii() or not name.isidentifier():
+        table.document.problem(table.path, "the name of a parameter must be an identifier")
+    if param.default is not None and kind and (kind != "enum" or param.choices):
+        try:
+            check(param, param.default)
+        except ValueError as error:
+            table.problem("default", str(error))
+    return param
+
+
+def _choices(table: Table, kind: str) -> tuple[str, ...]:
+    if kind != "enum":
+        if kind and "choices" in table:
+            table.problem("choices", f"only for an enum, not for {kind}")
+        return ()
+    choices = table.texts("choices", required=True)
+    macros = [choice_macro(choice) for choice in choices]
+    if len(set(macros)) < len(macros):
+        table.problem("choices", "two of them differ only in characters that a macro's name can't hold")
+    return tuple(choices)
+
+
+def _limit(table: Table, key: str, kind: str) -> int | None:
+    """min or max: a number for an int, a duration as text, the longest string in bytes."""
+    if key not in table or not kind:
+        return None
+    if kind == "int":
+        return table.integer(key, -INT_MAX, INT_MAX)
+    if kind == "duration":
+        try:
+            return duration_ns(table.text(key))
+        except ValueError as error:
+            table.problem(key, str(error))
+            return None
+    if kind == "string" and key == "max":
+        return table.integer(key, 1, STRING_MAX)
+    table.problem(key, f"not for {kind}")
+    return None
+
+
+def _default(table: Table) -> str | None:
+    """Text as a person would type it; a number or a truth value may be written as such."""
+    value: Any = table.values.get("default")
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None or isinstance(value, str | int):
+        return None if value is None else str(value)
+    table.problem("default", "a string, a whole number or true or false expected")
+    return None

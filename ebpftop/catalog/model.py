@@ -1,0 +1,79 @@
+"""What a probe is, once its folder was read: plain data that the supervisor keeps in memory and a loader inherits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from ebpftop.frames.messages import ViewInfo
+
+Mechanism = Literal[
+    "raw_tracepoint", "tracepoint", "kprobe", "kretprobe", "fentry", "fexit", "uprobe", "uretprobe", "perf_event"
+]
+ParamType = Literal["pid", "comm", "cgroup", "duration", "int", "enum", "string", "bool"]
+
+
+class Attach(msgspec.Struct, frozen=True, kw_only=True):
+    """One attachment of one program.
+
+    target: `sched_switch` (raw_tracepoint), `syscalls:sys_enter_openat` (tracepoint), a kernel function (kprobe, fentry
+    and their return forms), `BINARY:SYMBOL` (uprobe), a software event such as `cpu-clock` (perf_event, with
+    `frequency` in Hz). run: the C function; for fentry and fexit it is BCC's name, made from the target. args: for a
+    raw tracepoint the C types its prototype must begin with, as the code relies on them.
+    """
+
+    mechanism: Mechanism
+    target: str
+    run: str
+    args: tuple[str, ...] = ()
+    frequency: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.mechanism}:{self.target}"
+
+
+class Variant(msgspec.Struct, frozen=True, kw_only=True):
+    """One way to get the numbers; the code of it is compiled under -DVARIANT_<name>."""
+
+    name: str
+    meaning: str
+    attach: tuple[Attach, ...]
+
+
+class Param(msgspec.Struct, frozen=True, kw_only=True):
+    """A typed parameter. minimum and maximum bound an int (and a duration, in ns); default is text as typed."""
+
+    name: str
+    type: ParamType
+    help: str
+    default: str | None = None
+    choices: tuple[str, ...] = ()
+    minimum: int | None = None
+    maximum: int | None = None
+
+
+class Probe(msgspec.Struct, frozen=True, kw_only=True):
+    """A probe folder, read and checked: its manifest and the text of its files."""
+
+    id: str
+    folder: Path
+    title: str
+    summary: str
+    question: str
+    overhead: str
+    params: tuple[Param, ...]
+    variants: tuple[Variant, ...]
+    views: tuple[ViewInfo, ...]
+    source: str
+    manifest: str = ""  # probe.toml as it was read
+    readme: str = ""
+
+    @property
+    def category(self) -> str:
+        return self.id.partition("/")[0]
+
+    @property
+    def name(self) -> str:
+        return self.id.partition("/")[2]

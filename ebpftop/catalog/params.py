@@ -1,0 +1,159 @@
+"""Typed parameters: from what a person typed to the compiler's -D arguments.
+
+Nothing typed reaches the compiler as text: numbers are formatted here and strings become lists of byte values, so a
+quote, a backslash or a newline in a parameter is a byte to compare with and never C.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from ebpftop.catalog.model import Param, Probe
+from ebpftop.catalog.text import inert, nearest, quoted
+
+PID_MAX = 1 << 22  # PID_MAX_LIMIT of a 64-bit kernel
+COMM_SIZE = 16  # TASK_COMM_LEN, with the closing NUL
+PATH_MAX = 4095
+STRING_MAX = 255  # bytes, unless the parameter says its own
+INT_MAX = (1 << 63) - 1
+
+_NS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
+_DURATION = re.compile(r"([0-9]{1,19})(?:\.([0-9]{1,19}))?(ns|us|µs|ms|s|m|h)")
+_INT = re.compile(r"-?(?:[0-9]{1,19}|0x[0-9a-fA-F]{1,16})")
+_BOOL = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+
+
+class BadParam(ValueError):
+    """A parameter that doesn't exist or whose text doesn't parse; its text is one line."""
+
+
+def definitions(probe: Probe, given: Mapping[str, str], *, open_cgroup: Callable[[str], int]) -> list[str]:
+    """The compiler arguments ("-DPARAM_pid=1234") of the parameters given, and of the defaults of the others.
+
+    open_cgroup turns the path of a cgroup (v2) into its id, raising OSError. Raises BadParam.
+    """
+    arguments: list[str] = []
+    chosen = canonical(probe, given)
+    for param in probe.params:
+        if (text := chosen.get(param.name)) is None:
+            continue
+        try:
+            if param.type == "cgroup":
+                arguments.append(f"-DPARAM_{param.name}={open_cgroup(text)}ULL")
+            else:
+                arguments.extend(_definition(param, text))
+        except OSError as error:
+            raise BadParam(f"{probe.id}: {param.name}: cgroup {quoted(text)}: {error.strerror}") from None
+    return arguments
+
+
+def canonical(probe: Probe, given: Mapping[str, str]) -> dict[str, str]:
+    """The parameters as they will be used, for display: those given and the defaults, in the manifest's order.
+
+    Checks each as far as its text tells. Raises BadParam.
+    """
+    known = [param.name for param in probe.params]
+    for name in given:
+        if name not in known:
+            has = f"it has {', '.join(known)}" if known else "it has none"
+            raise BadParam(f"{probe.id}: {inert(name)}: no such parameter ({has}){nearest(name, known)}")
+    chosen: dict[str, str] = {}
+    for param in probe.params:
+        text = given.get(param.name, param.default)
+        if text is None:
+            continue
+        try:
+            check(param, text)
+        except ValueError as error:
+            raise BadParam(f"{probe.id}: {param.name}: {error}") from None
+        chosen[param.name] = text
+    return chosen
+
+
+def check(param: Param, text: str) -> None:
+    """Raises ValueError, saying what was expected and what was given, when the text is no value of this parameter."""
+    if param.type == "cgroup":
+        _bytes(text, PATH_MAX, "the path of a cgroup")
+    else:
+        _definition(param, text)
+
+
+def duration_ns(text: str) -> int:
+    """Nanoseconds of "500ns", "10us", "1.5ms", "2s", "3m", "1h", exactly. Raises ValueError."""
+    match = _DURATION.fullmatch(text)
+    if match is not None:
+        whole, fraction, unit = match.group(1), match.group(2) or "", match.group(3)
+        scale: int = 10 ** len(fraction)
+        value, rest = divmod(int(whole + fraction) * _NS[unit], scale)
+        if not rest and value <= INT_MAX:
+            return value
+    raise ValueError(f"a duration such as 10us, 1.5ms or 2s expected, not {quoted(text)}")
+
+
+def _definition(param: Param, text: str) -> list[str]:
+    """The arguments of one parameter, any but a cgroup."""
+    name = f"-DPARAM_{param.name}"
+    match param.type:
+        case "pid":
+            return [f"{name}={_integer(text, 1, PID_MAX, 'a process id')}"]
+        case "int":
+            low = -INT_MAX if param.minimum is None else param.minimum
+            high = INT_MAX if param.maximum is None else param.maximum
+            return [f"{name}={_integer(text, low, high, 'a whole number')}"]
+        case "duration":
+            return [f"{name}={_bounded_duration(param, text)}ULL"]
+        case "bool":
+            if text not in _BOOL:
+                raise ValueError(f"true or false expected, not {quoted(text)}")
+            return [f"{name}=1"] if _BOOL[text] else []
+        case "enum":
+            if text not in param.choices:
+                raise ValueError(
+                    f"one of {', '.join(param.choices)} expected, not {quoted(text)}{nearest(text, param.choices)}"
+                )
+            return [f"{name}_{choice_macro(text)}=1"]
+        case "comm":
+            data = _bytes(text, COMM_SIZE - 1, "a process name")
+            return [f"{name}={_byte_list(data.ljust(COMM_SIZE, bytes(1)))}"]
+        case "string":
+            data = _bytes(text, param.maximum or STRING_MAX, "a string")
+            return [f"{name}={_byte_list(data)}", f"{name}_len={len(data)}"]
+        case "cgroup":
+            raise AssertionError("a cgroup needs its id")
+
+
+def choice_macro(choice: str) -> str:
+    """A choice as the end of a macro's name: everything but ASCII letters and digits becomes `_`."""
+    return re.sub(r"[^A-Za-z0-9]", "_", choice)
+
+
+def _integer(text: str, low: int, high: int, what: str) -> int:
+    if _INT.fullmatch(text):
+        value = int(text, 16 if "x" in text else 10)
+        if low <= value <= high:
+            return value
+    raise ValueError(f"{what} from {low} to {high} expected, not {quoted(text)}")
+
+
+def _bounded_duration(param: Param, text: str) -> int:
+    value = duration_ns(text)
+    if param.minimum is not None and value < param.minimum:
+        raise ValueError(f"a duration of at least {param.minimum} ns expected, not {quoted(text)}")
+    if param.maximum is not None and value > param.maximum:
+        raise ValueError(f"a duration of at most {param.maximum} ns expected, not {quoted(text)}")
+    return value
+
+
+def _bytes(text: str, limit: int, what: str) -> bytes:
+    try:
+        data = text.encode()
+    except UnicodeEncodeError:  # an argument on the command line that was no UTF-8
+        data = b""
+    if not 1 <= len(data) <= limit or 0 in data:
+        raise ValueError(f"{what} of 1 to {limit} bytes of UTF-8 without NUL expected, not {quoted(text)}")
+    return data
+
+
+def _byte_list(data: bytes) -> str:
+    return "{" + ",".join(map(str, data)) + "}"

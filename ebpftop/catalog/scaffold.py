@@ -1,0 +1,39 @@
+"""A new probe folder to start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ebpftop.catalog.manifest import MANIFEST, README, SOURCE
+from ebpftop.catalog.model import Probe
+from ebpftop.catalog.text import inert
+
+TEMPLATE = Path(__file__).resolve().parent / "template"
+
+
+class FolderInUse(Exception):
+    """The folder can't be made or isn't empty; its text is one line."""
+
+
+def new(folder: Path, probe: Probe | None = None) -> list[Path]:
+    """Writes a working probe into a new or empty folder: a copy of `probe`, or the template, which counts system calls
+    by process. Returns the files written. Raises FolderInUse.
+    """
+    if probe is None:
+        texts = {name: (TEMPLATE / name).read_text() for name in (MANIFEST, SOURCE, README)}
+    else:
+        texts = {MANIFEST: probe.manifest, SOURCE: probe.source, README: probe.readme}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise FolderInUse(f"{inert(str(folder))}: not empty")
+        written = []
+        for name, text in texts.items():
+            if text:
+                path = folder / name
+                with path.open("x", encoding="utf-8", newline="") as file:
+                    file.write(text)
+                written.append(path)
+    except OSError as error:
+        raise FolderInUse(f"{inert(str(folder))}: {error.strerror}") from None
+    return written

@@ -1,0 +1,95 @@
+"""`ebpftop check DIR`: manifest and lint as text, then each variant compiled and verified by a loader, nothing
+attached.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from ebpftop import handover
+from ebpftop.catalog import lint, params
+from ebpftop.catalog.document import BadManifest
+from ebpftop.catalog.manifest import read_probe
+from ebpftop.catalog.model import Probe
+from ebpftop.catalog.text import inert
+from ebpftop.errors import UserError
+from ebpftop.frames.messages import Loaded, Rejected
+from ebpftop.loader import load
+from ebpftop.supervisor.tasks import Tasks
+
+
+def read(folder: Path) -> Probe:
+    """The probe in this folder, whose manifest and C pass. Raises `UserError` with a line for each finding."""
+    folder = folder.resolve()
+    try:
+        probe = read_probe(folder, f"{folder.parent.name}/{folder.name}")
+    except BadManifest as error:
+        raise UserError("\n".join(error.problems)) from None
+    if findings := lint.lint(probe):
+        raise UserError("\n".join(findings))
+    return probe
+
+
+def variants(probe: Probe, includes: dict[str, str], bcc: Path) -> int:
+    """Have every variant that this kernel can attach compiled and verified; 0 if none was refused."""
+    print(f"{probe.id}: the manifest is well-formed and the lint found nothing")
+    status = 0
+    for variant in probe.variants:
+        outcome = _try(msgspec.structs.replace(probe, variants=(variant,)), includes, bcc)
+        match outcome:
+            case Loaded():
+                size = f"{outcome.instructions:,} instructions, maps of at most {outcome.map_bytes / 2**20:.1f} MiB"
+                print(f"{variant.name}: verified; {size}")
+            case Rejected(stage="attach"):
+                print(f"{variant.name}: not here: {inert(outcome.error)}")
+            case Rejected():
+                status = 1
+                _print_refusal(variant.name, outcome)
+    return status
+
+
+def _try(probe: Probe, includes: dict[str, str], bcc: Path) -> Loaded | Rejected:
+    definitions = params.definitions(probe, {}, open_cgroup=lambda _: 1)
+    order = load.Order(probe=probe, definitions=definitions, includes=includes, bcc=bcc, attach=False)
+    tasks = Tasks()
+    receiver = handover.Receiver(tasks.start("loader", 0, lambda channel: load.Load(order, channel).run(), probe=probe))
+    outcome: Loaded | Rejected | None = None
+    while received := _wait(tasks, receiver):
+        message, descriptors = received
+        handover.close_all(descriptors)
+        if isinstance(message, handover.Handover):
+            outcome = message.loaded
+        elif isinstance(message, handover.Failure):
+            outcome = message.rejected
+    receiver.close()
+    ended = tasks.reap(*os.waitpid(-1, 0))
+    if outcome is None:
+        assert ended is not None, "a loader that ends well reports"
+        outcome = ended.rejected
+    return outcome
+
+
+def _wait(tasks: Tasks, receiver: handover.Receiver) -> tuple[handover.AnyMessage, list[int]] | None:
+    """What the loader says next, None at its end, to which it is brought when it takes too long."""
+    while (deadline := tasks.next_deadline()) is not None:
+        if select.select([receiver.socket], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            break
+        tasks.end_overdue()
+    return receiver.receive()
+
+
+def _print_refusal(variant: str, failure: Rejected) -> None:
+    where = f"{failure.source.file}:{failure.source.line}: " if failure.source else ""
+    stage = {"compile": "does not compile", "verify": "refused by the verifier"}.get(failure.stage, failure.stage)
+    print(f"{variant}: {stage}: {where}{inert(failure.error)}")
+    if failure.source:
+        print(f"  {failure.source.line:>5} ▶ {inert(failure.source.text.expandtabs(4))}")
+    if failure.hint:
+        print(f"  {failure.hint}")
+    print(failure.log, file=sys.stderr)

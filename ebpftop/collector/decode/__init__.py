@@ -1,0 +1,91 @@
+"""What raw fields of maps and events mean: decoders by the names a manifest uses, each a module of its own.
+
+A decoder takes one field of many rows and returns a column. Each distinct value is decoded once; one without a name
+stays the number it is. Labels are hostile text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ebpftop.collector.decode import (
+    address,
+    block_op,
+    capability,
+    errno,
+    signal,
+    softirq,
+    syscall,
+    tcp_state,
+    text,
+    time,
+    user,
+)
+from ebpftop.collector.decode.cgroup import Cgroups
+from ebpftop.collector.decode.device import Devices
+from ebpftop.frames.messages import Column
+
+Array = npt.NDArray[Any]
+Decoder = Callable[[Array], Column]
+
+
+class Context:
+    """What decoders remember of this machine."""
+
+    def __init__(self) -> None:
+        self._cgroups = Cgroups()
+        self._devices = Devices()
+        self._names: dict[str, Callable[[int], str]] = {
+            "block_op": block_op.name,
+            "capability": capability.name,
+            "cgroup": lambda number: self.cgroup_path(number) or str(number),
+            "device": self._devices.name,
+            "errno": errno.name,
+            "hex": hex,
+            "port": str,
+            "signal": signal.name,
+            "softirq": softirq.name,
+            "syscall": syscall.name,
+            "tcp_state": tcp_state.name,
+            "user": user.name,
+        }
+
+    def cgroup_path(self, number: int) -> str:
+        """Path below the cgroup2 hierarchy, "/" for its root, "" where it is unknown."""
+        return self._cgroups.path(number)
+
+    def namer(self, decode: str) -> Callable[[int], str]:
+        """The label of one number. Raises KeyError."""
+        return self._names[decode]
+
+
+_OF_ARRAYS: dict[str, Decoder] = {
+    "address": address.decode,
+    "comm": text.decode,
+    "string": text.decode,
+    "time": time.decode,
+}
+
+
+def decoder(name: str, context: Context) -> Decoder:
+    """The decoder of this name. Raises KeyError for an unknown one; the decoder raises ValueError for what it can't
+    take.
+    """
+    return _OF_ARRAYS.get(name) or _by_number(name, context.namer(name))
+
+
+def _by_number(decode: str, label: Callable[[int], str]) -> Decoder:
+    def decoded(values: Array) -> Column:
+        if values.dtype.kind not in "iu" or values.ndim != 1:
+            raise ValueError(
+                f"decode = {decode!r} takes whole numbers, not {values.dtype}{list(values.shape[1:]) or ''}"
+            )
+        distinct, codes = np.unique(values, return_inverse=True)
+        labels = [label(number) for number in distinct.tolist()]
+        return Column(dtype="<u4", data=codes.astype("<u4").tobytes(), labels=labels)
+
+    return decoded

@@ -1,0 +1,172 @@
+"""One displayed map on its way to a frame: read, rows of dead processes kept, labels decoded.
+
+Values are cumulative. A process's keys are deleted from the kernel's map a reading after its death, so that the map
+does not fill with the dead; their last values are kept here. Past `KEPT` rows the oldest are folded into one
+identity, which keeps every sum exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ebpftop.collector.census import Census
+from ebpftop.collector.decode import Context, decoder
+from ebpftop.collector.layout import opaque
+from ebpftop.collector.maps import MapReader
+from ebpftop.frames.columns import pack
+from ebpftop.frames.layout import MapLayout
+from ebpftop.frames.messages import FOLDED, Column, Columns, ViewInfo
+
+KEPT = 16_384
+"""Rows of dead processes a map keeps."""
+_LRU_KINDS = {9, 10}  # LRU_HASH, LRU_PERCPU_HASH
+_ARRAY_KINDS = {2, 6}  # ARRAY, PERCPU_ARRAY
+
+Array = npt.NDArray[Any]
+Rows = dict[str, Array]
+
+
+def decoders(views: list[ViewInfo], name: str, context: Context) -> dict[str, Callable[[Array], Column]]:
+    """Decoders of a map's fields as the views that show it declare them; `process` is the caller's."""
+    return {
+        column.field: decoder(column.decode, context)
+        for view in views
+        if view.map == name
+        for column in view.columns
+        if column.decode and column.decode != "process"
+    }
+
+
+def process_field(views: list[ViewInfo], name: str) -> str | None:
+    """The field that holds a tgid, if any."""
+    fields = (c.field for view in views if view.map == name for c in view.columns if c.decode == "process")
+    return next(fields, None)
+
+
+class Table:
+    """A map that is not a ring buffer."""
+
+    def __init__(self, fd: int, layout: MapLayout, views: list[ViewInfo], lives: Census, context: Context) -> None:
+        self.name = layout.name
+        self.reader = MapReader(fd, layout)
+        self.evicted = 0
+        self._lives = lives
+        self._decoders = decoders(views, layout.name, context)
+        self._process = process_field(views, layout.name)
+        self._is_lru, self._is_array = layout.kind in _LRU_KINDS, layout.kind in _ARRAY_KINDS
+        self._rename = _renames(layout, views)
+        self._gauges = {c.field for view in views if view.map == layout.name for c in view.columns if c.role == "gauge"}
+        self._histogram = any(view.map == layout.name and view.show == "histogram" for view in views)
+        self._key_fields: list[str] = []
+        self._kept: Rows = {}
+        self._dying: npt.NDArray[np.uint32] = np.empty(0, "<u4")
+        self._seen: Array | None = None
+
+    def read(self) -> Columns:
+        """The map's rows as columns, the dead among them."""
+        keys, values = self.reader.read()
+        if self._is_lru:
+            self._count_evictions(keys)
+        rows = self._rows(keys, values)
+        if self._histogram or self._is_array:
+            filled = np.any([rows[f] != 0 for f in rows if f not in self._key_fields and rows[f].ndim == 1], axis=0)
+            keys, rows = keys[filled], {name: array[filled] for name, array in rows.items()}
+        if self._process:
+            self._lives.catch_up()  # whoever is in the map was born before it was read
+            rows[self._process] = self._lives.numbers(rows[self._process])
+            rows = self._without_dead(keys, rows)
+        return {
+            **pack({name: array for name, array in rows.items() if name not in self._decoders and array.ndim == 1}),
+            **{name: decode(rows[name]) for name, decode in self._decoders.items() if name in rows},
+        }
+
+    def held(self) -> set[int]:
+        """Identities the kept rows name."""
+        if not self._process or not self._kept:
+            return set()
+        return set(np.unique(self._kept[self._process]).tolist())
+
+    def _rows(self, keys: Array, values: Array) -> Rows:
+        rows: Rows = {}
+        for records in (keys, values):
+            names = records.dtype.names or ()
+            for name in names:
+                rows[self._rename.get((records is keys, name), name)] = records[name]
+            if records is keys:
+                self._key_fields = list(rows)
+        return rows
+
+    def _without_dead(self, keys: Array, rows: Rows) -> Rows:
+        """Move the rows of those dead since the last reading to the kept ones; delete their keys from the kernel's
+        map.
+        """
+        assert self._process is not None
+        numbers = rows[self._process]
+        dead = self._lives.ended(numbers)
+        final = dead & np.isin(numbers, self._dying)
+        self._dying = np.unique(numbers[dead & ~final])
+        if final.any():
+            self._keep({name: array[final] for name, array in rows.items()})
+            gone = keys[final].copy()
+            self.reader.delete(gone)
+            if self._seen is not None:
+                self._seen = np.setdiff1d(self._seen, opaque(gone))
+            rows = {name: array[~final] for name, array in rows.items()}
+        if not self._kept:
+            return rows
+        return {name: np.concatenate((array, self._kept[name])) for name, array in rows.items()}
+
+    def _keep(self, rows: Rows) -> None:
+        if self._kept:
+            rows = {name: np.concatenate((self._kept[name], array)) for name, array in rows.items()}
+        excess = len(next(iter(rows.values()))) - KEPT
+        if excess > 0:
+            rows = self._fold(rows, excess)
+        self._kept = {name: np.array(array) for name, array in rows.items()}
+
+    def _fold(self, rows: Rows, excess: int) -> Rows:
+        """Fold the oldest rows (and half as many again, so that it is not done at every death) into one identity."""
+        assert self._process is not None
+        self._lives.folded()
+        count = min(excess + KEPT // 2, len(rows[self._process]))
+        old = {name: array[:count].copy() for name, array in rows.items()}
+        old[self._process][:] = FOLDED
+        order, starts = _groups([old[name] for name in self._key_fields])
+        folded = {name: old[name][order][starts] for name in self._key_fields}
+        for name in rows:
+            if name not in folded:
+                reduce = np.maximum if name in self._gauges else np.add
+                folded[name] = reduce.reduceat(old[name][order], starts, axis=0)
+        return {name: np.concatenate((folded[name], array[count:])) for name, array in rows.items()}
+
+    def _count_evictions(self, keys: Array) -> None:
+        """A key of an LRU map that vanished without our doing was evicted, and its numbers with it."""
+        now = opaque(keys)
+        if self._seen is not None:
+            self.evicted += len(np.setdiff1d(self._seen, now))
+        self._seen = now.copy()
+
+
+def _renames(layout: MapLayout, views: list[ViewInfo]) -> dict[tuple[bool, str], str]:
+    """A scalar key or value is called `key` or `value`; in a histogram it is the view's slot or count."""
+    renames: dict[tuple[bool, str], str] = {}
+    for view in views:
+        if view.map == layout.name and view.show == "histogram":
+            if [field.name for field in layout.key.fields] == ["key"]:
+                renames[True, "key"] = view.slot
+            if [field.name for field in layout.value.fields] == ["value"]:
+                renames[False, "value"] = view.count
+    return renames
+
+
+def _groups(columns: list[Array]) -> tuple[Array, Array]:
+    """(order, starts): rows with equal keys are neighbours in `order`, and groups begin at `starts` in it."""
+    flat = [c.view(np.dtype((np.void, c.dtype.itemsize * c.shape[1]))).ravel() if c.ndim > 1 else c for c in columns]
+    codes = [np.unique(column, return_inverse=True)[1].ravel() for column in flat]
+    order = np.lexsort(codes)
+    change = np.any([code[order][1:] != code[order][:-1] for code in codes], axis=0)
+    return order, np.flatnonzero(np.concatenate(([True], change)))

@@ -1,0 +1,59 @@
+"""Probes attached for a while: what every consumer without a screen asks of a source."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+
+from ebpftop.frames.messages import AnyFrame, Detach, Detached, Load, Loaded, Refused, Rejected
+from ebpftop.frames.source import Source, SourceEnded
+
+Request = tuple[str, dict[str, str]]  # a probe's id and its parameters as typed
+
+
+async def attached(
+    source: Source, requests: Sequence[Request], *, interval: float, duration: float | None, stop: asyncio.Event
+) -> AsyncIterator[AnyFrame]:
+    """Load the probes and yield every frame until each one was detached, rejected or refused.
+
+    They are detached when `stop` is set, or `duration` seconds after the last answer; loads that are then still under
+    way are not waited for. `interval` is seconds between snapshots. Raises what `Source.frames` and `Source.wish` do.
+    """
+    waiting = len(requests)
+    running: set[int] = set()
+    answered = asyncio.Event()
+    for probe, params in requests:
+        await source.wish(Load(probe=probe, params=params, interval=interval))
+    ending = asyncio.create_task(_end(source, running, answered, duration, stop))
+    try:
+        async for frame in source.frames():
+            match frame:
+                case Loaded():
+                    waiting -= 1
+                    if not stop.is_set():
+                        running.add(frame.run)
+                case Rejected() | Refused():
+                    waiting -= 1
+                case Detached():
+                    running.discard(frame.run)
+            yield frame
+            if waiting <= 0:
+                answered.set()
+            if not running and (waiting <= 0 or stop.is_set()):  # hosts tell something every second
+                return
+    finally:
+        ending.cancel()
+
+
+async def _end(
+    source: Source, running: set[int], answered: asyncio.Event, duration: float | None, stop: asyncio.Event
+) -> None:
+    """Wait for the end and wish it."""
+    stopped = asyncio.create_task(stop.wait())
+    all_answered = asyncio.create_task(answered.wait())
+    await asyncio.wait((stopped, all_answered), return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait((stopped,), timeout=duration)
+    with contextlib.suppress(SourceEnded):  # `frames` says so as well
+        for run in sorted(running):
+            await source.wish(Detach(run=run))

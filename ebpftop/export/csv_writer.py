@@ -1,0 +1,68 @@
+"""Comma-separated values: one table a view, with a header where it begins."""
+
+from __future__ import annotations
+
+import csv
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+from ebpftop.catalog.text import inert
+from ebpftop.export.report import HistogramPart, Part, Report, Series
+from ebpftop.export.verdict import headline
+from ebpftop.frames.messages import Rejected
+from ebpftop.stats.slots import bounds
+
+
+class Csv:
+    """Writes reports. Where a probe has several views, each interval repeats their headers, an empty line before each.
+
+    Every row begins with time (UTC), probe and view. Histograms have a row a bucket: labels, lo, hi, count.
+    """
+
+    def __init__(self, out: TextIO, err: TextIO) -> None:
+        self._out, self._err = out, err
+        self._writer = csv.writer(out, lineterminator="\n")
+        self._header: list[str] | None = None
+
+    def report(self, report: Report) -> None:
+        time = datetime.fromtimestamp(report.time_ns / 1e9, UTC).isoformat(timespec="milliseconds")
+        for part in report.parts:
+            header, rows = _rows(part)
+            self._begin(["time", "probe", "view", *header])
+            for row in rows:
+                self._writer.writerow([time, report.probe, part.view.name, *map(_cell, row)])
+        self._out.flush()
+
+    def rejected(self, frame: Rejected) -> None:
+        """A line on `err`: a verdict is no row."""
+        print(headline(frame), file=self._err)
+
+    def summary(self, report: Report, *, events: dict[str, int]) -> None:
+        """Nothing: the rows add up to it."""
+
+    def _begin(self, header: list[str]) -> None:
+        if header == self._header:
+            return
+        if self._header is not None:
+            self._out.write("\n")
+        self._header = header
+        self._writer.writerow(header)
+
+
+def _rows(part: Part) -> tuple[list[str], list[tuple[Any, ...]]]:
+    if not isinstance(part, HistogramPart):
+        names = [field.name for field in part.fields]
+        return names, list(zip(*(field.values for field in part.fields), strict=True))
+    rows = [
+        (*series.labels.values(), *bounds(slot), count) for series in part.series for slot, count in _buckets(series)
+    ]
+    return [*part.labels, "lo", "hi", "count"], rows
+
+
+def _buckets(series: Series) -> list[tuple[int, int]]:
+    histogram = series.histogram()
+    return list(zip(histogram.slots.tolist(), histogram.counts.tolist(), strict=True))
+
+
+def _cell(value: Any) -> Any:
+    return inert(value) if isinstance(value, str) else value

@@ -1,0 +1,89 @@
+"""Text in columns of terminal cells."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from typing import NamedTuple, TextIO
+
+_GAP = "  "
+_EIGHTHS = "▏▎▍▌▋▊▉█"
+_LONGEST = 48  # cells of one column
+
+
+class Column(NamedTuple):
+    title: str
+    texts: list[str]
+    right: bool
+
+
+def cells(text: str) -> int:
+    """How many cells a terminal gives the text: wide characters take two, combining ones none."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def cut(text: str, width: int) -> str:
+    """The text in at most so many cells, with … where something is missing."""
+    if cells(text) <= width:
+        return text
+    while text and cells(text) > width - 1:
+        text = text[:-1]
+    return text + "…"
+
+
+def left(text: str, width: int) -> str:
+    return text + " " * (width - cells(text))
+
+
+def right(text: str, width: int) -> str:
+    return " " * (width - cells(text)) + text
+
+
+def widths(columns: Sequence[Column], known: Sequence[int] | None = None) -> list[int]:
+    """The cells each column needs, not less than those already `known`."""
+    needed = [min(_LONGEST, max(map(cells, (column.title, *column.texts)))) for column in columns]
+    return [max(pair) for pair in zip(needed, known, strict=True)] if known else needed
+
+
+def grid(columns: Sequence[Column], width: int, sizes: Sequence[int] | None = None) -> list[str]:
+    """A line of titles, then a line a row. Columns that don't fit the width are dropped from the right.
+
+    One always stays, and the last that stays is cut short rather than dropped where half of it fits.
+    """
+    sizes = list(sizes or widths(columns))
+    used, shown = 0, 0
+    for size in sizes:
+        room = width - used - (len(_GAP) if shown else 0)
+        if size > room and shown and room < min(size, max(8, size // 2)):
+            break
+        sizes[shown] = max(1, min(size, room))
+        used += sizes[shown] + (len(_GAP) if shown else 0)
+        shown += 1
+        if size > room:
+            break
+    rows = zip(*((column.title, *column.texts) for column in columns[:shown]), strict=True)
+    return [
+        _GAP.join(
+            (right if column.right else left)(cut(text, size), size)
+            for text, column, size in zip(row, columns, sizes, strict=False)
+        )
+        for row in rows
+    ]
+
+
+def bars_for(out: TextIO) -> str:
+    """The eight steps of a bar this stream can write: block characters, or plain ones where it knows no Unicode."""
+    try:
+        _EIGHTHS.encode(getattr(out, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return "       #"
+    return _EIGHTHS
+
+
+def bar(length: float, steps: str = _EIGHTHS) -> str:
+    """A bar of so many cells, exact to an eighth; what isn't nothing shows at least the smallest step."""
+    eighths = max(1, round(length * 8)) if length > 0 else 0
+    whole, rest = divmod(eighths, 8)
+    return (steps[7] * whole + (steps[rest - 1] if rest else "")).rstrip()

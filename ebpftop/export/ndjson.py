@@ -1,0 +1,83 @@
+"""One JSON object a line and interval."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TextIO
+
+from ebpftop.export.report import HistogramPart, Part, Report, Series
+from ebpftop.export.verdict import headline
+from ebpftop.frames.messages import Rejected
+from ebpftop.stats.slots import SLOTS, bounds
+
+_BOUNDS = [bounds(slot) for slot in range(SLOTS)]
+
+
+class Ndjson:
+    """Writes reports; the summary of a run is the sum of its lines, so none is written."""
+
+    def __init__(self, out: TextIO, err: TextIO) -> None:
+        self._out, self._err = out, err
+
+    def report(self, report: Report) -> None:
+        self._line(as_json(report))
+
+    def rejected(self, frame: Rejected) -> None:
+        """The verdict as the stream's only object, and a line on `err`."""
+        source = frame.source
+        verdict = {
+            "stage": frame.stage,
+            "error": frame.error,
+            "insn": frame.insn,
+            "source": {"file": source.file, "line": source.line, "text": source.text} if source else None,
+            "log": frame.log,
+        }
+        self._line({"rejected": verdict})
+        print(headline(frame), file=self._err)
+
+    def summary(self, report: Report, *, events: dict[str, int]) -> None:
+        """Nothing."""
+
+    def _line(self, value: dict[str, Any]) -> None:
+        self._out.write(json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":")) + "\n")
+        self._out.flush()
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """The object of one interval. Views hold what the interval brought; losses, run_count and run_time_ns are since
+    attaching; cpu_percent is the interval's, null where the kernel does not count.
+    """
+    cost = report.cost
+    return {
+        "probe": report.probe,
+        "variant": report.variant,
+        "meaning": report.meaning,
+        "seq": report.seq,
+        "time_ns": report.time_ns,
+        "lost": report.losses.lost,
+        "map_full": report.losses.map_full,
+        "evicted": report.losses.evicted,
+        "cost": {
+            "run_count": cost.run_count if cost else 0,
+            "run_time_ns": cost.run_time_ns if cost else 0,
+            "cpu_percent": cost.cpu_percent if cost else None,
+        },
+        "views": {part.view.name: _part(part) for part in report.parts},
+    }
+
+
+def _part(part: Part) -> dict[str, Any]:
+    if isinstance(part, HistogramPart):
+        return {"kind": "histogram", "unit": part.view.unit, "series": [_series(each) for each in part.series]}
+    return {
+        "kind": part.kind,
+        "columns": [{"name": field.name, "unit": field.unit} for field in part.fields],
+        "rows": list(zip(*(field.values for field in part.fields), strict=True)),
+    }
+
+
+def _series(series: Series) -> dict[str, Any]:
+    histogram = series.histogram()
+    slots = zip(histogram.slots.tolist(), histogram.counts.tolist(), strict=True)
+    buckets = [(*_BOUNDS[slot], count) for slot, count in slots]
+    return {"labels": series.labels, "count": series.count, **series.quantiles, "buckets": buckets}

@@ -1,0 +1,106 @@
+"""Probes without a screen into a tape, with a line of progress."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+from ebpftop.catalog.text import inert
+from ebpftop.export.attached import Request, attached
+from ebpftop.export.headless import DONE, FAILED, USAGE
+from ebpftop.export.verdict import verdict
+from ebpftop.frames.codec import BadFrame
+from ebpftop.frames.messages import AnyFrame, Events, Loaded, Notice, Refused, Rejected, Snapshot
+from ebpftop.frames.recording import Recording
+from ebpftop.frames.source import Source, SourceEnded
+from ebpftop.frames.tape import TapeExists, TapeWriter
+from ebpftop.stats import text
+
+
+async def record(
+    source: Source,
+    requests: Sequence[Request],
+    path: Path,
+    *,
+    interval: float,
+    duration: float | None,
+    args: bool,
+    force: bool,
+    err: TextIO,
+    stop: asyncio.Event,
+) -> int:
+    """Load the probes and record all frames until `stop` is set or `duration` seconds passed.
+
+    The tape is whole whatever ends it, and holds rejected probes as well. Closes the source. Returns the exit code: 0
+    done, 1 a probe was rejected, the tape can't be written or the source ended, 2 a wish was refused.
+    """
+    progress = Progress(err)
+    recording = Recording(source)
+    try:
+        tape = TapeWriter(path, args=args, force=force)
+        recording.start(tape)
+        async for frame in attached(recording, requests, interval=interval, duration=duration, stop=stop):
+            progress.take(frame, tape)
+            if recording.writer is None:
+                break
+        recording.stop()
+    except (TapeExists, SourceEnded, BadFrame) as error:
+        progress.fail(inert(str(error)))
+    except OSError as error:
+        progress.fail(f"{inert(str(path))}: {error.strerror}")
+    else:
+        progress.finish(path, tape)
+    finally:
+        await recording.close()
+    return progress.code
+
+
+class Progress:
+    """One line, overwritten every second on a terminal; what must be said stands above it."""
+
+    def __init__(self, err: TextIO) -> None:
+        self.code = DONE
+        self._err, self._live = err, err.isatty()
+        self._probes = 0
+        self._lost: dict[int, int] = {}
+        self._next = 0.0
+
+    def take(self, frame: AnyFrame, tape: TapeWriter) -> None:
+        match frame:
+            case Loaded():
+                self._probes += 1
+            case Rejected():
+                self._say(verdict(frame))
+                self.code = self.code or FAILED
+            case Refused():
+                self._say(f"ebpftop: {inert(frame.error)}\n")
+                self.code = USAGE
+            case Notice():
+                self._say(f"ebpftop: {inert(frame.text)}\n")
+                if frame.level == "error":
+                    self.code = self.code or FAILED
+            case Snapshot() | Events():
+                self._lost[frame.run] = frame.losses.lost
+        if self._live and time.monotonic() >= self._next:
+            self._next = time.monotonic() + 1
+            self._err.write(f"\r\x1b[K{self._line(tape)} · Ctrl-C ends it")
+            self._err.flush()
+
+    def fail(self, line: str) -> None:
+        self._say(f"ebpftop: {line}\n")
+        self.code = FAILED
+
+    def finish(self, path: Path, tape: TapeWriter) -> None:
+        self._say(f"{inert(str(path))}: {self._line(tape)}\n")
+
+    def _say(self, lines: str) -> None:
+        self._err.write(("\r\x1b[K" if self._live else "") + lines)
+        self._err.flush()
+
+    def _line(self, tape: TapeWriter) -> str:
+        probes = f"{self._probes} probe{'' if self._probes == 1 else 's'}"
+        lost = f"lost {text.count(sum(self._lost.values()))}"
+        return " · ".join((probes, text.duration(tape.seconds * 1e9), text.bytes_(tape.size), lost))

@@ -1,0 +1,72 @@
+"""Bytes of frames and wishes: a 4-byte little-endian length, then msgpack.
+
+`Decoder` accepts any split of the stream. A message over `LIMIT` or one that does not decode raises `BadFrame`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from ebpftop.frames.messages import AnyFrame, AnyWish, Frame, Wish
+
+LIMIT = 256 << 20
+_LENGTH = struct.Struct("<I")
+_encoder = msgspec.msgpack.Encoder()
+T = TypeVar("T")
+
+
+class BadFrame(Exception):
+    """The bytes are not a message of ours; the text says what was wrong."""
+
+
+def encode(message: Frame | Wish) -> bytes:
+    """The message with its length in front."""
+    body = _encoder.encode(message)
+    return _LENGTH.pack(len(body)) + body
+
+
+class Decoder(Generic[T]):
+    """Collects bytes and yields whole messages."""
+
+    def __init__(self, kind: Any) -> None:
+        self._decode = msgspec.msgpack.Decoder(kind).decode
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[T]:
+        """Yield every message that `data` completes. Raises `BadFrame`."""
+        buffer = self._buffer
+        buffer += data
+        at = 0
+        try:
+            while len(buffer) - at >= 4:
+                (length,) = _LENGTH.unpack_from(buffer, at)
+                if length > LIMIT:
+                    raise BadFrame(f"a message claims {length:,} bytes; the limit is {LIMIT:,}")
+                if len(buffer) - at - 4 < length:
+                    break
+                with memoryview(buffer) as view:
+                    try:
+                        message = self._decode(view[at + 4 : at + 4 + length])
+                    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                        raise BadFrame(f"a message does not decode: {error}") from None
+                at += 4 + length
+                yield message
+        finally:
+            del buffer[:at]
+
+    @property
+    def pending(self) -> int:
+        """Bytes of a message that is not complete yet."""
+        return len(self._buffer)
+
+
+def frame_decoder() -> Decoder[AnyFrame]:
+    return Decoder(AnyFrame)
+
+
+def wish_decoder() -> Decoder[AnyWish]:
+    return Decoder(AnyWish)

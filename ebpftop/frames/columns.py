@@ -1,0 +1,102 @@
+"""Columns of a frame as NumPy arrays and back, without copying; what a tape holds is checked before use."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ebpftop.frames.codec import BadFrame
+from ebpftop.frames.messages import Column, Columns
+
+Array = npt.NDArray[Any]
+
+_ALLOWED = re.compile(r"[<|]?(?:[ui][1248]|f[48]|b1|S[1-9][0-9]{0,3})")
+_CODES = np.dtype("<u4")
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """A dictionary column: `codes` (rows, unsigned) index `labels`. Labels are hostile text: show them inert."""
+
+    codes: Array
+    labels: list[str]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def texts(self) -> list[str]:
+        """The label of every row."""
+        labels = self.labels
+        return [labels[code] for code in self.codes.tolist()]
+
+    def take(self, rows: Array) -> Labels:
+        """The same labels for the given rows: indices or a mask."""
+        return Labels(self.codes[rows], self.labels)
+
+
+Values = Array | Labels
+
+
+def pack(columns: Mapping[str, Values | Column]) -> Columns:
+    """Columns ready for a frame. Arrays are one-dimensional; a finished `Column` passes as it is."""
+    return {name: values if isinstance(values, Column) else _pack_one(values) for name, values in columns.items()}
+
+
+def _pack_one(values: Values) -> Column:
+    if isinstance(values, Labels):
+        return Column(dtype=_CODES.str, data=values.codes.astype(_CODES, copy=False).tobytes(), labels=values.labels)
+    little = values.dtype.newbyteorder("<")
+    if not _ALLOWED.fullmatch(little.str) or values.ndim != 1:
+        raise ValueError(f"a column can't be {values.ndim}-dimensional {values.dtype}")
+    return Column(dtype=little.str, data=values.astype(little, copy=False).tobytes())
+
+
+def intern(texts: Array) -> Column:
+    """A dictionary column from one text a row: str objects, `U`, or `S` (C text, ended by its first NUL).
+
+    Bytes that are no UTF-8 become visible escapes (`\\xff`).
+    """
+    distinct, codes = np.unique(texts, return_inverse=True)
+    labels = [_text(value) for value in distinct.tolist()]
+    return Column(dtype=_CODES.str, data=codes.astype(_CODES).tobytes(), labels=labels)
+
+
+def _text(value: str | bytes) -> str:
+    if isinstance(value, bytes):
+        return value.partition(b"\0")[0].decode("utf-8", "backslashreplace")
+    return value.encode("utf-8", "backslashreplace").decode()
+
+
+def unpack(columns: Columns) -> dict[str, Values]:
+    """Read-only arrays over the frame's own bytes; dictionary columns as `Labels`.
+
+    Raises `BadFrame` for a dtype that isn't plain numbers or fixed bytes, columns of unequal length, and codes
+    without a label.
+    """
+    result: dict[str, Values] = {}
+    rows: int | None = None
+    for name, column in columns.items():
+        if not _ALLOWED.fullmatch(column.dtype):
+            raise BadFrame(f"column {name!r} has the type {column.dtype[:20]!r}")
+        dtype = np.dtype(column.dtype)
+        if len(column.data) % dtype.itemsize:
+            raise BadFrame(f"column {name!r} has {len(column.data):,} bytes, no multiple of {dtype.itemsize}")
+        array = np.frombuffer(column.data, dtype)
+        if rows is not None and len(array) != rows:
+            raise BadFrame(f"column {name!r} has {len(array):,} rows where the others have {rows:,}")
+        rows = len(array)
+        result[name] = array if column.labels is None else _labels(name, array, column.labels)
+    return result
+
+
+def _labels(name: str, codes: Array, labels: list[str]) -> Labels:
+    if codes.dtype != _CODES:
+        raise BadFrame(f"column {name!r} has labels but the type {codes.dtype}")
+    if len(codes) and int(codes.max()) >= len(labels):
+        raise BadFrame(f"column {name!r} names label {int(codes.max()):,} of {len(labels):,}")
+    return Labels(codes, labels)

@@ -1,0 +1,31 @@
+"""How the bytes of a map's keys and values lie, as BCC described them to the loader; free of NumPy."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Field(msgspec.Struct, frozen=True):
+    """One field: `dtype` is NumPy's name ("<u4"; "S16" is text of 16 bytes); `count` > 1 is an array of them."""
+
+    name: str
+    dtype: str
+    offset: int
+    count: int = 1
+
+
+class Record(msgspec.Struct, frozen=True):
+    """A struct, or a scalar as one field; `size` in bytes, padding included."""
+
+    size: int
+    fields: list[Field]
+
+
+class MapLayout(msgspec.Struct, frozen=True, kw_only=True):
+    """One map. `kind` is the kernel's BPF_MAP_TYPE. A ring buffer's `value` is its record, `max_entries` its bytes."""
+
+    name: str
+    kind: int
+    max_entries: int
+    key: Record
+    value: Record

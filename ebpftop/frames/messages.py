@@ -1,0 +1,366 @@
+"""The messages: everything a dashboard, a headless run, a tape or an exporter ever learns, and all it may ask.
+
+A *frame* travels from a source to a consumer; a *wish* travels back. Both are msgspec structs tagged with their kind,
+so a stream of them can be decoded without knowing who wrote it. Values in maps are cumulative since the probe was
+attached: differences and rates are the consumer's work (`ebpftop.stats`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+PROTOCOL = 1  # raised when an older reader could misread a newer writer
+FOLDED = 0  # the identity into which rows of processes that ended long ago are added up, while their own rows leave
+
+Show = Literal["histogram", "table", "events"]
+Stage = Literal["queued", "types", "compile", "verify", "attach"]
+FailedStage = Literal["compile", "verify", "attach"]
+
+# What decodes is a number a consumer can compute with: no NaN, no infinity, no date beyond all calendars.
+Whole = Annotated[int, Meta(ge=0, lt=1 << 62)]
+Measure = Annotated[float, Meta(ge=0.0, le=1e15)]
+# And no more of anything than is ever written: a few bytes of a tape must not become a list that fills the memory.
+FEW = Meta(max_length=1 << 12)
+MANY = Meta(max_length=1 << 21)
+Text = Annotated[str, Meta(max_length=1 << 18)]  # of a process
+
+
+class Frame(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=str.lower):
+    """Base of what a source sends."""
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=str.lower, forbid_unknown_fields=True):
+    """Base of what a consumer asks. Never C, never a command, never a path to read."""
+
+
+# ---------------------------------------------------------------- probes as the consumer sees them
+
+
+class ParamInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """One parameter of a probe. `default` is text as a person would type it, None when unset means "no filter"."""
+
+    name: str
+    type: str
+    default: str | None = None
+    help: str = ""
+    choices: Annotated[list[str], FEW] = []
+
+
+class ColumnInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """How one field of a map's key or value, or of an event, is shown.
+
+    `role`: `key` names what a row is about, `counter` only grows (a consumer shows its rate and its total), `gauge` is
+    a value of the moment. `decode` says what the column holds already decoded: `process` columns hold identity numbers
+    that `Processes` frames explain, every other decoded column is a dictionary column of labels.
+    """
+
+    field: str
+    title: str
+    unit: str = ""
+    role: Literal["key", "counter", "gauge"] = "key"
+    decode: str | None = None
+    hidden: bool = False
+
+
+class ViewInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """One way a map is drawn.
+
+    histogram: the map's rows are (`by` fields…, `slot`, count); `unit` is the unit of the slot's value; `columns`
+    describe the `by` fields. table: one row a key, `columns` in display order. events: one row an event, oldest first.
+    `sort` names the column a table starts sorted by.
+    """
+
+    name: str
+    map: str
+    show: Show
+    title: str
+    unit: str = ""
+    by: Annotated[list[str], FEW] = []
+    slot: str = "slot"
+    count: str = "count"
+    columns: Annotated[list[ColumnInfo], FEW] = []
+    sort: str | None = None
+
+
+class ProbeInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of the catalog. `available` is None if only root could tell; `reason` says why not, or why unknown."""
+
+    id: str  # category/name
+    title: str
+    summary: str
+    category: str
+    question: str
+    overhead: str
+    params: Annotated[list[ParamInfo], FEW]
+    views: Annotated[list[ViewInfo], FEW]
+    source: str  # the author's C
+    readme: str = ""  # Markdown: when to use it, how to read it, caveats
+    available: bool | None = None
+    variant: str | None = None
+    meaning: str | None = None
+    reason: str | None = None
+
+
+# ---------------------------------------------------------------- columns
+
+
+class Column(msgspec.Struct, frozen=True, kw_only=True):
+    """`rows × itemsize` bytes of one dtype (NumPy's name, little endian: "<u8", "<i4", "S16").
+
+    With `labels` the data are "<u4" indices into them (a dictionary column). Labels are hostile text: show them inert.
+    """
+
+    dtype: str
+    data: bytes
+    labels: Annotated[list[Text], MANY] | None = None
+
+
+Columns = Annotated[dict[str, Column], FEW]
+
+
+class Losses(msgspec.Struct, frozen=True, kw_only=True):
+    """What the numbers of a run miss, cumulative since attaching.
+
+    lost: events a full ring buffer refused, or a slow consumer skipped. map_full: updates a full map refused.
+    evicted: keys the kernel dropped from an LRU map. missed: program runs the kernel skipped (recursion).
+    """
+
+    lost: Whole = 0
+    map_full: Whole = 0
+    evicted: Whole = 0
+    missed: Whole = 0
+
+
+# ---------------------------------------------------------------- frames
+
+
+class Hello(Frame, frozen=True, kw_only=True):
+    """First frame of a stream, and of a tape."""
+
+    protocol: int = PROTOCOL
+    version: str  # of the writer
+    host: str
+    kernel: str
+    machine: str
+    cpus: Whole
+    boot_realtime_ns: Whole  # realtime of boot: realtime = boot_realtime_ns + boottime
+    live: bool = True
+    user: Text = ""
+
+
+class Catalog(Frame, frozen=True, kw_only=True):
+    probes: Annotated[list[ProbeInfo], FEW]
+    problems: Annotated[list[str], FEW] = []  # probe folders that could not be read, one line each
+
+
+class Loading(Frame, frozen=True, kw_only=True):
+    """A load makes progress. `stages` holds (stage, milliseconds) of those already done."""
+
+    run: int
+    probe: str
+    params: Annotated[dict[str, str], FEW]
+    stage: Stage
+    stages: Annotated[list[tuple[str, Measure]], FEW] = []
+
+
+class Tried(msgspec.Struct, frozen=True, kw_only=True):
+    """A variant that was passed over, and why."""
+
+    variant: str
+    reason: str
+
+
+class Loaded(Frame, frozen=True, kw_only=True):
+    """A probe is attached; its first snapshot follows at once."""
+
+    run: int
+    probe: str
+    params: Annotated[dict[str, str], FEW]
+    variant: str
+    meaning: str
+    views: Annotated[list[ViewInfo], FEW]
+    attached: Annotated[list[str], FEW]  # "raw_tracepoint:sched_switch", …
+    tried: Annotated[list[Tried], FEW] = []
+    stages: Annotated[list[tuple[str, Measure]], FEW] = []
+    instructions: Whole = 0  # of all programs, after rewriting
+    map_bytes: Whole = 0  # stated upper bound of the memory the maps may take
+    notes: Annotated[list[str], FEW] = []
+
+
+class SourceLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of the author's C, as the author wrote it; `line` counts from 1."""
+
+    file: str
+    line: Whole
+    text: str
+
+
+class Rejected(Frame, frozen=True, kw_only=True):
+    """A load failed. `lines` maps instructions of `function` to lines of the author's source, as far as known."""
+
+    run: int
+    probe: str
+    params: Annotated[dict[str, str], FEW]
+    stage: FailedStage
+    error: str  # one line
+    variant: str | None = None
+    function: str | None = None
+    insn: Whole | None = None
+    source: SourceLine | None = None
+    text: str = ""  # the author's whole C
+    log: str = ""  # the verifier's log, or the compiler's output
+    lines: Annotated[list[tuple[Whole, Whole]], MANY] = []  # (instruction, line), ascending
+    hint: str = ""  # what it means and what to do, in words
+    tried: Annotated[list[Tried], FEW] = []
+
+
+class Refused(Frame, frozen=True, kw_only=True):
+    """A wish that could not be granted as it was said (unknown probe, wrong parameter): one clear line."""
+
+    probe: str = ""
+    error: str
+
+
+class Snapshot(Frame, frozen=True, kw_only=True):
+    """All displayed maps of one run at one moment. A consumer may skip any but the last."""
+
+    run: int
+    seq: Whole
+    realtime_ns: Whole
+    monotonic_ns: Whole
+    boottime_ns: Whole
+    maps: Annotated[dict[str, Columns], FEW]
+    losses: Losses = Losses()
+
+
+class Events(Frame, frozen=True, kw_only=True):
+    """Records drained from one ring buffer since the last such frame, oldest first. Never skipped silently."""
+
+    run: int
+    map: str
+    columns: Columns
+    count: Whole
+    losses: Losses = Losses()
+
+
+class ProgramCost(msgspec.Struct, frozen=True, kw_only=True):
+    """Kernel accounting of one program since attaching; both are 0 while statistics are off."""
+
+    name: str
+    run_count: Whole
+    run_time_ns: Whole
+
+
+class Cost(Frame, frozen=True, kw_only=True):
+    """What a run's programs cost the machine: the programs' own time, without the cost of the attachment itself."""
+
+    run: int
+    monotonic_ns: Whole
+    statistics: bool  # whether the kernel is counting
+    programs: Annotated[list[ProgramCost], FEW]
+
+
+class Process(msgspec.Struct, frozen=True, kw_only=True):
+    """One identity (tgid, start). Text is hostile. `ended_ns` is boottime; None while it lives."""
+
+    id: Whole
+    tgid: Whole
+    start_ns: Whole
+    ppid: Whole = 0
+    parent: Text = ""
+    comm: Text = ""
+    command: Text = ""
+    user: Text = ""
+    cgroup: Text = ""
+    ended_ns: Whole | None = None
+
+
+class Processes(Frame, frozen=True, kw_only=True):
+    """New or changed identities; `id` is what `process` columns hold."""
+
+    processes: Annotated[list[Process], MANY]
+
+
+class Host(Frame, frozen=True, kw_only=True):
+    """The machine itself, in percent and as the load average of one minute; once a second."""
+
+    realtime_ns: Whole
+    cpu_percent: Measure
+    memory_percent: Measure
+    load: Measure
+
+
+class Detaching(Frame, frozen=True, kw_only=True):
+    run: int
+    done: Whole
+    total: Whole
+
+
+class Detached(Frame, frozen=True, kw_only=True):
+    run: int
+    reason: str = ""
+
+
+class Notice(Frame, frozen=True, kw_only=True):
+    """One line for a person."""
+
+    level: Literal["info", "warning", "error"]
+    text: str
+
+
+AnyFrame = (
+    Hello
+    | Catalog
+    | Loading
+    | Loaded
+    | Rejected
+    | Refused
+    | Snapshot
+    | Events
+    | Cost
+    | Processes
+    | Host
+    | Detaching
+    | Detached
+    | Notice
+)
+
+
+# ---------------------------------------------------------------- wishes
+
+
+class Load(Wish, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Load a probe of the catalog. Parameters are text as typed; they are checked by the root side."""
+
+    probe: str
+    params: Annotated[dict[str, str], FEW] = {}
+    interval: Measure = 1.0  # seconds between snapshots
+
+
+class Detach(Wish, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    run: int
+
+
+class Interval(Wish, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Seconds between snapshots of one run."""
+
+    run: int
+    seconds: Measure
+
+
+class Statistics(Wish, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether the kernel should account program run times (it costs each event some 40 ns)."""
+
+    on: bool
+
+
+class Describe(Wish, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Look at these identities in /proc again (rows on the screen)."""
+
+    processes: Annotated[list[int], MANY]
+
+
+AnyWish = Load | Detach | Interval | Statistics | Describe

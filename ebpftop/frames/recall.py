@@ -1,0 +1,103 @@
+"""What of a stream is worth telling again to someone who comes late: the frames its present state follows from."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+import msgspec
+
+from ebpftop.frames.identities import remember
+from ebpftop.frames.messages import (
+    AnyFrame,
+    Catalog,
+    Cost,
+    Detached,
+    Detaching,
+    Events,
+    Hello,
+    Host,
+    Loaded,
+    Loading,
+    Process,
+    Processes,
+    Rejected,
+    Snapshot,
+)
+from ebpftop.frames.size import size
+
+_BYTES = 64 << 20  # of frames of one kind and run; the last two are kept whatever they hold
+
+
+class _Last:
+    """The last frames of one kind and run."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._size = 0
+        self._frames: deque[tuple[int, int, AnyFrame]] = deque()
+
+    def add(self, order: int, frame: AnyFrame, size: int) -> None:
+        self._frames.append((order, size, frame))
+        self._size += size
+        while len(self._frames) > self._count or (len(self._frames) > 2 and self._size > _BYTES):
+            self._size -= self._frames.popleft()[1]
+
+    def __iter__(self) -> Iterator[tuple[int, AnyFrame]]:
+        return ((order, frame) for order, _, frame in self._frames)
+
+
+class Recall:
+    """Takes every frame; `frames` tells the state again, beginning with the `Hello`.
+
+    history: snapshots, costs and frames of events of each run, and host values, that are kept. The rest is kept once,
+    in its latest form. Notices and refusals belong to their moment and are forgotten.
+    """
+
+    def __init__(self, history: int = 2) -> None:
+        self._history = history
+        self._begin(None)
+
+    def _begin(self, hello: Hello | None) -> None:
+        self._hello = hello
+        self._catalog: Catalog | None = None
+        self._processes: dict[int, Process] = {}
+        self._order = 0
+        self._states: dict[tuple[str, int], tuple[int, AnyFrame]] = {}  # one a kind and run
+        self._recent: dict[tuple[str, int], _Last] = {}
+
+    def add(self, frame: AnyFrame) -> None:
+        """Remember a frame, and forget what it makes stale."""
+        self._order += 1
+        match frame:
+            case Hello():
+                self._begin(frame)
+            case Catalog():
+                self._catalog = frame
+            case Processes():
+                remember(self._processes, frame.processes)
+            case Loading() | Loaded() | Rejected() | Detaching() | Detached():
+                self._states[type(frame).__name__, frame.run] = (self._order, frame)
+            case Snapshot():
+                self._keep(frame, frame.run, sum(map(size, frame.maps.values())))
+            case Events():
+                self._keep(frame, frame.run, size(frame.columns))
+            case Cost():
+                self._keep(frame, frame.run, 0)
+            case Host():
+                self._keep(frame, 0, 0)
+
+    def _keep(self, frame: AnyFrame, run: int, size: int) -> None:
+        self._recent.setdefault((type(frame).__name__, run), _Last(self._history)).add(self._order, frame, size)
+
+    def frames(self, *, live: bool | None = None) -> list[AnyFrame]:
+        """The state in the order it came about; nothing before a `Hello` was seen. `live` replaces the hello's."""
+        if self._hello is None:
+            return []
+        first: list[AnyFrame] = [self._hello if live is None else msgspec.structs.replace(self._hello, live=live)]
+        if self._catalog is not None:
+            first.append(self._catalog)
+        if self._processes:
+            first.append(Processes(processes=list(self._processes.values())))
+        rest = [*self._states.values(), *(pair for last in self._recent.values() for pair in last)]
+        return first + [frame for _, frame in sorted(rest, key=lambda pair: pair[0])]

@@ -1,0 +1,287 @@
+"""Frames in a file, and back.
+
+A tape is `MAGIC`, the format's number (u32), then blocks: a header `_BLOCK` (bytes stored, bytes unpacked, time of the
+first and of the last record), then a zlib stream of records: `_RECORD` (time, length) and a frame as msgpack. Numbers
+are little endian, times are monotonic nanoseconds since the first frame. A block is written at least every second, so
+that a killed writer leaves a tape to read; a header of zeros says that the writer came to its end.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import struct
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import msgspec
+
+from ebpftop.frames.codec import BadFrame
+from ebpftop.frames.messages import PROTOCOL, AnyFrame, Hello, Notice
+from ebpftop.frames.privacy import without_arguments
+
+MAGIC = b"ebpftop tape"
+VERSION = 1
+FRAME_LIMIT = 64 << 20  # bytes of one frame; a bound on what a hostile tape makes us unpack at once
+_FORMAT = struct.Struct("<I")
+_BLOCK = struct.Struct("<IIQQ")
+_RECORD = struct.Struct("<QI")
+_BLOCK_SIZE = 256 << 10  # unpacked bytes after which a block is written early
+_BLOCK_LIMIT = _BLOCK_SIZE + _RECORD.size + FRAME_LIMIT
+_SECOND = 1_000_000_000
+_LEVEL = 1
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode: Callable[[Any], AnyFrame] = msgspec.msgpack.Decoder(AnyFrame).decode
+
+
+class BadTape(BadFrame):
+    """The file is no tape, or no whole one; the text says it in one line."""
+
+
+class TapeExists(Exception):
+    """A tape is not overwritten unless that is asked for; the text says how, in one line."""
+
+
+class TapeWriter:
+    """Writes a tape that only its owner may read. Command lines are left out unless `args`.
+
+    Raises `TapeExists` where a file is in the way (with `force`, only where it is no regular one), and `OSError`, as do
+    `write`, `flush` and `close`.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        args: bool = False,
+        force: bool = False,
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self.path, self.args = path, args
+        self.size = 0  # bytes written
+        self._clock = clock
+        self._start: int | None = None
+        self._records: list[bytes] = []
+        self._unpacked = 0
+        self._first = self._last = 0
+        self._fd = _create(path, force)
+        self._put(MAGIC + _FORMAT.pack(VERSION))
+
+    def write(self, frame: AnyFrame) -> None:
+        """Add a frame, timed now. One that is too large to be read back is replaced by a notice."""
+        now = self._clock()
+        self._start = now if self._start is None else self._start
+        passed = max(now - self._start, self._last)
+        if self._records and passed - self._first >= _SECOND:
+            self.flush()
+        body = _encode(frame if self.args else without_arguments(frame))
+        if len(body) > FRAME_LIMIT:
+            kind = type(frame).__name__.lower()
+            body = _encode(Notice(level="warning", text=f"a {kind} of {len(body):,} bytes is missing in this tape"))
+        if not self._records:
+            self._first = passed
+        self._last = passed
+        record = _RECORD.pack(passed, len(body)) + body
+        self._records.append(record)
+        self._unpacked += len(record)
+        if self._unpacked >= _BLOCK_SIZE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is waiting; whoever writes frames rarely calls it every second."""
+        if self._records:
+            packed = zlib.compress(b"".join(self._records), _LEVEL)
+            header = _BLOCK.pack(len(packed), self._unpacked, self._first, self._last)
+            self._records.clear()
+            self._unpacked = 0
+            self._put(header + packed)
+
+    @property
+    def seconds(self) -> float:
+        """How long the tape is so far."""
+        return self._last / 1e9
+
+    def close(self) -> None:
+        """Write the rest and the end. Closing twice does nothing."""
+        if self._fd < 0:
+            return
+        try:
+            self.flush()
+            self._put(bytes(_BLOCK.size))
+        finally:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _put(self, data: bytes) -> None:
+        """Write all of it or nothing, so that a full disk leaves whole blocks."""
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[os.write(self._fd, rest) :]
+        except OSError:
+            os.ftruncate(self._fd, self.size)
+            os.lseek(self._fd, self.size, os.SEEK_SET)
+            raise
+        self.size += len(data)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _create(path: Path, force: bool) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    try:
+        fd = os.open(path, flags | (0 if force else os.O_EXCL), 0o600)
+    except FileExistsError:
+        raise TapeExists(f"{ascii(str(path))[1:-1]} exists; --force overwrites it") from None
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise TapeExists(f"{ascii(str(path))[1:-1]} is a symbolic link, and those are not followed") from None
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise TapeExists(f"{ascii(str(path))[1:-1]} is no regular file")
+        os.fchmod(fd, 0o600)
+        os.ftruncate(fd, 0)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+class _Block(NamedTuple):
+    offset: int  # of the zlib stream
+    stored: int
+    unpacked: int
+    first: int
+    last: int
+    whole: bool
+
+
+class TapeReader:
+    """Reads a tape block by block. `problem` is the line that says why a tape isn't whole, as far as its outline tells.
+
+    Opening raises `BadTape` where nothing can be read, and `OSError`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.name = ascii(str(path))[1:-1]
+        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            status = os.fstat(self._fd)
+            if not stat.S_ISREG(status.st_mode):
+                raise self._bad("is no regular file")
+            self._size = status.st_size
+            self._check_format()
+            self._blocks, self.problem = self._outline()
+            if not self._blocks:
+                raise self._bad(self.problem or "holds no frames")
+            self._check_hello()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def duration(self) -> float:
+        """Seconds from the first frame to the last."""
+        last = self._blocks[-1]
+        return (last.last if last.whole else last.first) / 1e9
+
+    def __iter__(self) -> Iterator[tuple[int, AnyFrame]]:
+        """(nanoseconds since the first frame, frame). Raises `BadTape` after all that can be read."""
+        for at, body in self._bodies():
+            try:
+                yield at, _decode(body)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                raise self._bad(f"is damaged after {at / 1e9:.1f} s: {error}") from None
+        if self.problem:
+            raise BadTape(f"{self.name} {self.problem}")
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _bad(self, what: str) -> BadTape:
+        return BadTape(f"{self.name} {what}")
+
+    def _check_format(self) -> None:
+        head = os.pread(self._fd, len(MAGIC) + _FORMAT.size, 0)
+        if not head:
+            raise self._bad("is empty")
+        if not head.startswith(MAGIC[: len(head)]):
+            raise self._bad("is no tape of ebpftop")
+        if len(head) < len(MAGIC) + _FORMAT.size:
+            raise self._bad("is cut off in its first bytes")
+        (version,) = _FORMAT.unpack_from(head, len(MAGIC))
+        if version > VERSION:
+            raise self._bad(f"was written by a newer ebpftop (tape format {version}; this one reads {VERSION})")
+        if version < 1:
+            raise self._bad(f"has the tape format {version}, which there never was")
+
+    def _check_hello(self) -> None:
+        _, frame = next(iter(self), (0, None))
+        if frame is None:
+            raise self._bad("holds no frames")
+        if not isinstance(frame, Hello):
+            raise self._bad("does not begin as a tape does")
+        if frame.protocol > PROTOCOL:
+            raise self._bad(f"was written by a newer ebpftop (protocol {frame.protocol}; this one reads {PROTOCOL})")
+
+    def _outline(self) -> tuple[list[_Block], str]:
+        """The blocks, and what is wrong after the last of them."""
+        blocks: list[_Block] = []
+        at, last = len(MAGIC) + _FORMAT.size, 0
+        while True:
+            header = os.pread(self._fd, _BLOCK.size, at)
+            if len(header) < _BLOCK.size:
+                return blocks, f"is cut off after {last / 1e9:.1f} s"
+            at += _BLOCK.size
+            stored, unpacked, first, end = _BLOCK.unpack(header)
+            if not any(header):
+                return blocks, "" if at == self._size else f"holds something else after its end at {last / 1e9:.1f} s"
+            if not stored or not 0 < unpacked <= _BLOCK_LIMIT or not last <= first <= end:
+                return blocks, f"is damaged after {last / 1e9:.1f} s"
+            whole = at + stored <= self._size
+            blocks.append(_Block(at, stored, unpacked, first, end, whole))
+            if not whole:
+                return blocks, f"is cut off after {first / 1e9:.1f} s"
+            at, last = at + stored, end
+
+    def _bodies(self) -> Iterator[tuple[int, memoryview]]:
+        last = 0
+        for block in self._blocks:
+            data = memoryview(self._unpack(block))
+            at = 0
+            while len(data) - at >= _RECORD.size:
+                passed, length = _RECORD.unpack_from(data, at)
+                if not last <= passed <= block.last or at + _RECORD.size + length > block.unpacked:
+                    raise self._bad(f"is damaged after {last / 1e9:.1f} s")
+                if len(data) - at - _RECORD.size < length:
+                    break
+                at += _RECORD.size + length
+                yield passed, data[at - length : at]
+                last = passed
+            if block.whole and at != block.unpacked:
+                raise self._bad(f"is damaged after {last / 1e9:.1f} s")
+
+    def _unpack(self, block: _Block) -> bytes:
+        """What a block holds: as much of it as there is, never more than its header says."""
+        stream = zlib.decompressobj()
+        try:
+            data = stream.decompress(os.pread(self._fd, block.stored, block.offset), block.unpacked)
+            if block.whole and (len(data) != block.unpacked or stream.decompress(stream.unconsumed_tail, 1)):
+                raise zlib.error("another length")
+            if block.whole and not stream.eof:
+                raise zlib.error("no end")
+        except zlib.error:
+            raise self._bad(f"is damaged after {block.first / 1e9:.1f} s") from None
+        return data

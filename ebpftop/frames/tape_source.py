@@ -1,0 +1,162 @@
+"""A tape as a source: it plays in real time, faster or slower, stands still, and goes where it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import msgspec
+
+from ebpftop.frames.messages import AnyFrame, AnyWish, Hello, Snapshot
+from ebpftop.frames.recall import Recall
+from ebpftop.frames.source import ReadOnly, Source, SourceEnded
+from ebpftop.frames.tape import BadTape, TapeReader
+
+HISTORY = 60  # snapshots of each run that are told again after a jump
+
+
+class TapeSource(Source):
+    """`frames` ends at the tape's end, with `SourceEnded` where it is damaged; after a `seek` it may be called again.
+
+    After a jump the stream begins anew with a `Hello`, followed by the state at that moment. Opening raises `BadTape`
+    where nothing can be read, and `OSError`.
+    """
+
+    live = False
+
+    def __init__(self, path: Path, *, speed: float = 1.0, paused: bool = False) -> None:
+        self._reader = TapeReader(path)
+        self._records: Iterator[tuple[int, AnyFrame]] = iter(self._reader)
+        self._next: tuple[int, AnyFrame] | None = None
+        self._speed = speed
+        self._paused = paused
+        self._base = 0.0  # position when `_since` was read
+        self._since: float | None = None  # when time began to run; None while it stands
+        self._jump: float | None = None
+        self._steps = 0
+        self._poke = asyncio.Event()
+        self._reading = asyncio.Lock()
+        self._closed = False
+        self._damage = ""  # why the records end where they do
+
+    @property
+    def duration(self) -> float:
+        """Seconds from the first frame to the last."""
+        return self._reader.duration
+
+    @property
+    def position(self) -> float:
+        """Seconds from the first frame, 0 … duration."""
+        passed = 0.0 if self._since is None else (time.monotonic() - self._since) * self._speed
+        return min(self.duration, self._base + passed)
+
+    @property
+    def paused(self) -> bool:
+        return self._paused
+
+    @paused.setter
+    def paused(self, paused: bool) -> None:
+        self._stand()
+        self._paused = paused
+        self._poke.set()
+
+    @property
+    def speed(self) -> float:
+        """Seconds of the tape a second; positive."""
+        return self._speed
+
+    @speed.setter
+    def speed(self, speed: float) -> None:
+        if not 0 < speed < float("inf"):
+            raise ValueError(f"{speed} is no speed")
+        self._stand()
+        self._speed = speed
+        self._poke.set()
+
+    def seek(self, seconds: float) -> None:
+        """Go to a moment; one outside the tape means its start or end."""
+        self._jump = min(max(0.0, seconds), self.duration)
+        self._base, self._since = self._jump, None
+        self._poke.set()
+
+    def step(self) -> None:
+        """While paused, go on to behind the next snapshot."""
+        self._steps += 1
+        self._poke.set()
+
+    async def frames(self) -> AsyncIterator[AnyFrame]:
+        while not self._closed:
+            if self._jump is not None:
+                target, self._jump = self._jump, None
+                async with self._reading:
+                    state = await asyncio.to_thread(self._state_at, target)
+                for frame in state:
+                    yield frame
+                continue
+            if self._next is None:
+                try:
+                    self._next = next(self._records, None)
+                except BadTape as error:
+                    self._damage = str(error)
+                if self._next is None:
+                    self._stand()
+                    self._base = self.duration
+                    if self._damage:
+                        raise SourceEnded(self._damage)
+                    return
+            at, frame = self._next
+            if await self._due(at / 1e9):
+                self._next = None
+                if isinstance(frame, Snapshot) and self._paused:
+                    self._steps = max(0, self._steps - 1)
+                yield msgspec.structs.replace(frame, live=False) if isinstance(frame, Hello) else frame
+
+    async def _due(self, at: float) -> bool:
+        """Wait until the tape is at this moment; false where something happened before."""
+        self._poke.clear()
+        if self._paused and self._steps:
+            self._base = max(self._base, at)
+            return True
+        if self._paused and (at > self._base or self._jump is not None):
+            await self._poke.wait()
+            return False
+        if self._since is None and not self._paused:
+            self._since = time.monotonic()
+        wait = (at - self.position) / self._speed
+        if wait <= 0:
+            return True
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._poke.wait(), wait)
+        return False
+
+    def _stand(self) -> None:
+        """Let time stand at the present position."""
+        self._base, self._since = self.position, None
+
+    def _state_at(self, seconds: float) -> list[AnyFrame]:
+        """The state at a moment; the tape goes on behind it."""
+        recall = Recall(HISTORY)
+        self._records, self._next = iter(self._reader), None
+        end = round(seconds * 1e9)
+        self._damage = ""
+        try:
+            for at, frame in self._records:
+                if at > end:
+                    self._next = at, frame
+                    break
+                recall.add(frame)
+        except BadTape as error:
+            self._damage = str(error)
+        return recall.frames(live=False)
+
+    async def wish(self, wish: AnyWish) -> None:
+        raise ReadOnly("a tape can't load or detach probes")
+
+    async def close(self) -> None:
+        self._closed = True
+        self._poke.set()
+        async with self._reading:
+            self._reader.close()

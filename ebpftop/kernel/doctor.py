@@ -1,0 +1,177 @@
+"""What this machine can trace, tried for real, with the remedy for what it can't.
+
+What loads a library for good or needs mounts of its own happens in a child.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from ebpftop.kernel import bcc_home, btf, headers, libbpf, support, tracefs, trial
+from ebpftop.kernel.libbpf import KernelLacks
+from ebpftop.kernel.ownership import only_root_writes
+from ebpftop.kernel.support import Check
+
+AS_ROOT = "run as root: sudo ebpftop doctor"
+
+# fixed inode numbers of the initial namespaces: linux/proc_ns.h
+_INITIAL_PID, _INITIAL_USER = 0xEFFFFFFC, 0xEFFFFFFD
+_CAPABILITIES = {"CAP_SYS_ADMIN": 21, "CAP_PERFMON": 38, "CAP_BPF": 39}
+_CHILD_SECONDS = 30
+
+
+def checks() -> list[Check]:
+    """All checks, in order. Works for every user; what only root can tell is not ok, and says so."""
+    return [
+        support.kernel(),
+        support.architecture(),
+        _privilege(),
+        _pid_namespace(),
+        _lockdown(),
+        _libbpf(),
+        _btf(),
+        *_in_child("BCC", _bcc),
+        *_in_child("tracefs", _tracefs_and_trials),
+        _installation(),
+    ]
+
+
+def _btf() -> Check:
+    try:
+        types = btf.running()
+    except KernelLacks as lack:
+        return Check("BTF", False, str(lack), lack.remedy)
+    ok = types.tracepoint_args("sched_switch") is not None
+    detail = f"{len(types)} types" if ok else "without the tracepoints' prototypes"
+    return Check("BTF", ok, detail, "" if ok else "use a distribution's own kernel of 5.15 or newer")
+
+
+def _privilege() -> Check:
+    if os.geteuid() != 0:
+        return Check("privilege", False, f"uid {os.geteuid()}", AS_ROOT)
+    if _namespace("user") != _INITIAL_USER:
+        return Check("privilege", False, "root of a user namespace only", "run as root of the machine itself")
+    status = Path("/proc/self/status").read_text()
+    match = re.search(r"^CapEff:\s*(\w+)", status, re.MULTILINE)
+    held = int(match[1], 16) if match else 0
+    if held >> _CAPABILITIES["CAP_SYS_ADMIN"] & 1:
+        return Check("privilege", True, "root", "")
+    lacking = [name for name, bit in _CAPABILITIES.items() if not held >> bit & 1]
+    remedy = f"give the container {' '.join(lacking)}, or run on the host"
+    return Check("privilege", False, f"root without {', '.join(lacking)}", remedy)
+
+
+def _pid_namespace() -> Check:
+    if _namespace("pid") == _INITIAL_PID:
+        return Check("pid namespace", True, "the initial one", "")
+    detail = "not the initial one: process ids in the kernel are others than here"
+    return Check("pid namespace", False, detail, "run on the host, or start the container with --pid=host")
+
+
+def _namespace(kind: str) -> int:
+    return os.stat(f"/proc/self/ns/{kind}").st_ino
+
+
+def _lockdown() -> Check:
+    try:
+        text = Path("/sys/kernel/security/lockdown").read_text()
+    except OSError:
+        return Check("lockdown", True, "not in use", "")
+    match = re.search(r"\[(\w+)\]", text)
+    level = match[1] if match else "none"
+    if level != "confidentiality":  # "integrity" leaves reading alone
+        return Check("lockdown", True, level, "")
+    return Check("lockdown", False, level, "boot with lockdown=integrity: confidentiality forbids reading the kernel")
+
+
+def _libbpf() -> Check:
+    try:
+        cpus = libbpf.possible_cpus()
+    except KernelLacks as lack:
+        return Check("libbpf", False, str(lack), lack.remedy)
+    return Check("libbpf", True, f"libbpf.so.1, {cpus} possible CPUs", "")
+
+
+def _bcc() -> list[Check]:
+    """Imports bcc, and so loads LLVM, and compiles: to be run in a child."""
+    try:
+        package = bcc_home.find()
+        bcc = bcc_home.load(package)
+    except KernelLacks as lack:
+        return [Check("BCC", False, str(lack), lack.remedy)]
+    except (ImportError, OSError) as error:
+        return [Check("BCC", False, f"{package}: {error}", bcc_home.remedy())]
+    detail = f"{bcc.__version__} in {package}"
+    with tempfile.TemporaryDirectory(prefix="ebpftop-") as scratch:
+        try:
+            os.environ["BCC_KERNEL_SOURCE"] = str(headers.write_tree(Path(scratch), "").root)
+            bcc.BPF(text=b"int nothing(void *context) { return 0; }")
+        except Exception as error:  # bcc raises plain ones
+            return [Check("BCC", False, f"{detail} compiles nothing: {error}", bcc_home.remedy())]
+    safe = only_root_writes(package)
+    remedy = "" if safe else f"let root own {package} and what is above it, and nobody else write there"
+    return [
+        Check("BCC", True, f"{detail}, compiles", ""),
+        Check("BCC's owner", safe, "root alone can change it" if safe else "others than root can change it", remedy),
+    ]
+
+
+def _tracefs_and_trials() -> list[Check]:
+    """Mounts tracefs for itself alone: to be run in a child."""
+    return [_tracefs(), *(Check(name.replace("_", " "), *trial.trial(name)) for name in trial.MECHANISMS)]
+
+
+def _tracefs() -> Check:
+    try:
+        if os.geteuid() == 0:
+            tracefs.private_mounts()
+            place = tracefs.mount_private()
+            return Check("tracefs", (place / "events").is_dir(), f"at {place}", "")
+    except OSError as error:
+        return Check("tracefs", False, str(error.strerror), "run on the host, or mount tracefs into the container")
+    detail = "for root only" if tracefs.find() else "not mounted; root mounts it"
+    return Check("tracefs", False, detail, AS_ROOT)
+
+
+def _installation() -> Check:
+    """Whoever can change the program's files can change what root runs."""
+    package = Path(__file__).resolve().parents[1]
+    places = (Path(sys.prefix), package, *(path for path in package.rglob("*") if path.is_dir()))
+    open_places = [str(place) for place in places if not only_root_writes(place)]
+    if not open_places:
+        return Check("installation", True, "root alone can change it", "")
+    remedy = "to close it, install as root into a place of root's: sudo pipx install --global ebpftop"
+    return Check("installation", False, f"others than root can change {open_places[0]}", remedy)
+
+
+def _in_child(name: str, examine: Callable[[], list[Check]]) -> list[Check]:
+    """Run checks in a forked child, so that libraries, mounts and crashes stay there; it has 30 seconds."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(_CHILD_SECONDS)
+        silent = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            os.dup2(silent, descriptor)
+        try:
+            found = json.dumps(examine()).encode()
+        except BaseException as error:
+            found = json.dumps([Check(name, False, f"{type(error).__name__}: {error}", "")]).encode()
+        with os.fdopen(writing, "wb") as pipe:
+            pipe.write(found)
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        found = pipe.read()
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if not found:
+        detail = f"the trial ended with exit code {code}" if code >= 0 else f"the trial was ended by signal {-code}"
+        return [Check(name, False, detail, bcc_home.remedy() if name == "BCC" else "")]
+    return [Check(*fields) for fields in json.loads(found)]

@@ -1,0 +1,100 @@
+"""perf_event_open(2): what classic tracepoints, kprobes, uprobes and sampling attach to. Layout: linux/perf_event.h."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+from pathlib import Path
+
+from ebpftop.kernel.libbpf import KernelLacks, failure
+
+SOFTWARE_EVENTS = {
+    "cpu-clock": 0,
+    "task-clock": 1,
+    "page-faults": 2,
+    "context-switches": 3,
+    "cpu-migrations": 4,
+    "minor-faults": 5,
+    "major-faults": 6,
+    "alignment-faults": 7,
+    "emulation-faults": 8,
+}
+"""PERF_COUNT_SW_* by the names perf(1) gives them."""
+
+TYPE_SOFTWARE, TYPE_TRACEPOINT = 1, 2
+_FLAG_FREQUENCY = 1 << 10
+_FLAG_CLOEXEC = 8
+_IOC_ENABLE, _IOC_SET_BPF = 0x2400, 0x40042408
+_SYSTEM_CALL = {"x86_64": 298, "aarch64": 241}
+
+
+class _Attr(ctypes.Structure):
+    """struct perf_event_attr as far as config2, which is its version 1."""
+
+    _fields_ = (
+        ("type", ctypes.c_uint32),
+        ("size", ctypes.c_uint32),
+        ("config", ctypes.c_uint64),
+        ("sample_period_or_freq", ctypes.c_uint64),
+        ("sample_type", ctypes.c_uint64),
+        ("read_format", ctypes.c_uint64),
+        ("flags", ctypes.c_uint64),
+        ("wakeup", ctypes.c_uint32),
+        ("bp_type", ctypes.c_uint32),
+        ("config1", ctypes.c_uint64),
+        ("config2", ctypes.c_uint64),
+    )
+
+
+def dynamic_type(unit: str) -> int | None:
+    """Number of the event source "kprobe" or "uprobe", None where the kernel was built without it."""
+    try:
+        return int(Path(f"/sys/bus/event_source/devices/{unit}/type").read_text())
+    except OSError:
+        return None
+
+
+def open_event(
+    kind: int,
+    config: int,
+    *,
+    name: bytes | None = None,
+    offset: int = 0,
+    frequency: int = 0,
+    pid: int = -1,
+    cpu: int = 0,
+) -> int:
+    """A descriptor of an event. `name` and `offset` are a function or a file and a place in it (kprobe, uprobe).
+
+    pid -1 means every process, on that one CPU; a cpu of -1 means every CPU, for that one process. Raises OSError, and
+    `KernelLacks` on an architecture whose system call number isn't known here.
+    """
+    number = _SYSTEM_CALL.get(os.uname().machine)
+    if number is None:
+        raise KernelLacks(f"{os.uname().machine} is not supported", "use an x86-64 or arm64 machine")
+    text = ctypes.create_string_buffer(name) if name is not None else None
+    attr = _Attr(
+        type=kind,
+        size=ctypes.sizeof(_Attr),
+        config=config,
+        sample_period_or_freq=frequency,
+        flags=_FLAG_FREQUENCY if frequency else 0,
+        config1=ctypes.addressof(text) if text is not None else 0,
+        config2=offset,
+    )
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.syscall.restype = ctypes.c_long
+    fd = libc.syscall(ctypes.c_long(number), ctypes.byref(attr), pid, cpu, -1, ctypes.c_ulong(_FLAG_CLOEXEC))
+    if fd < 0:
+        raise failure(ctypes.get_errno(), "perf_event_open")
+    return int(fd)
+
+
+def attach(event: int, program: int) -> None:
+    """Let a program run on an event until the event is closed. Raises OSError."""
+    try:
+        fcntl.ioctl(event, _IOC_SET_BPF, program)
+        fcntl.ioctl(event, _IOC_ENABLE, 0)
+    except OSError as error:
+        raise failure(error.errno or 0, "attaching to a perf event") from None

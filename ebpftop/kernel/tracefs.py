@@ -1,0 +1,70 @@
+"""tracefs, where classic tracepoints are listed, and mounts that only one process sees. All raise OSError."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+from pathlib import Path
+
+from ebpftop.kernel import mounts
+
+PLACES = (Path("/sys/kernel/tracing"), Path("/sys/kernel/debug/tracing"))
+
+_CLONE_NEWNS = 0x20000
+_MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000
+
+
+def find() -> Path | None:
+    """Where tracefs is mounted, readable or not; None where it isn't."""
+    return next((place for place in PLACES if _is_tracefs(place)), None)
+
+
+def _is_tracefs(place: Path) -> bool:
+    """Also for those who may not look inside; debugfs mounts its `tracing` only when someone enters it."""
+    try:
+        if (place / "events").is_dir():
+            return True
+    except PermissionError:
+        pass
+    return place in mounts.of_kind("tracefs")
+
+
+def private_mounts() -> None:
+    """Give this process a mount namespace of its own: nobody else sees what it mounts. Needs CAP_SYS_ADMIN."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(_CLONE_NEWNS):
+        raise _error("a mount namespace of one's own")
+    _mount(None, Path("/"), None, _MS_REC | _MS_PRIVATE)
+
+
+def mount_private() -> Path:
+    """Where tracefs is, mounted at its usual place if it was not. To be called after `private_mounts`."""
+    if place := find():
+        return place
+    if not PLACES[0].is_dir():
+        raise OSError(errno.ENOENT, "this kernel was built without tracefs")
+    mount("tracefs", PLACES[0], "tracefs")
+    return PLACES[0]
+
+
+def mount(source: str, target: Path, kind: str) -> None:
+    """Mount a file system of the given kind."""
+    _mount(source, target, kind, 0)
+
+
+def bind(source: Path, target: Path) -> None:
+    """Let `source` (a file or a directory) appear at `target`."""
+    _mount(str(source), target, None, _MS_BIND)
+
+
+def _mount(source: str | None, target: Path, kind: str | None, flags: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mount.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p]
+    if libc.mount(source and source.encode(), os.fsencode(target), kind and kind.encode(), flags, None):
+        raise _error(f"mounting {kind or source or 'private'} at {target}")
+
+
+def _error(what: str) -> OSError:
+    number = ctypes.get_errno()
+    return OSError(number, f"{what}: {os.strerror(number)}")

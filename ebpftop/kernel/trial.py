@@ -1,0 +1,199 @@
+"""One real trial for each mechanism: a program of two instructions is loaded, attached and detached. Nothing is left.
+
+Neither a kernel's configuration nor its version tells what works: BTF may be there and fentry be refused all the same.
+Numbers of program, map and attach types: linux/bpf.h.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import mmap
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+from ebpftop.kernel import btf, libbpf, perf, tracefs
+from ebpftop.kernel.libbpf import KernelLacks, checked, library
+
+_KPROBE, _TRACEPOINT, _PERF_EVENT, _RAW_TRACEPOINT, _TRACING = 2, 5, 7, 17, 26
+_FENTRY = 24
+_RINGBUF = 27
+_RETURN_0 = bytes.fromhex("b700000000000000 9500000000000000")  # r0 = 0; exit
+_EVENTS = ("sched/sched_process_exit", "sched/sched_switch", "raw_syscalls/sys_enter")
+_FUNCTIONS = ("vfs_read", "do_nanosleep", "do_sys_openat2", "vfs_write")
+
+_AS_ROOT = "run as root: sudo ebpftop doctor"
+_MOUNT = "run as root, which mounts it for itself, or mount it: mount -t tracefs tracefs /sys/kernel/tracing"
+_REFUSED = "allow bpf and perf_event_open here (CAP_BPF, CAP_PERFMON, no seccomp filter, no lockdown), or run outside"
+
+
+class Outcome(NamedTuple):
+    """What a trial found. `detail` says what was done or why it failed; `remedy` is empty where none is needed."""
+
+    ok: bool
+    detail: str
+    remedy: str = ""
+
+
+class _LoadOptions(ctypes.Structure):
+    """struct bpf_prog_load_opts of libbpf 1.0 as far as attach_btf_id."""
+
+    _fields_ = (
+        ("sz", ctypes.c_size_t),
+        ("attempts", ctypes.c_int),
+        ("expected_attach_type", ctypes.c_int),
+        ("prog_btf_fd", ctypes.c_uint32),
+        ("prog_flags", ctypes.c_uint32),
+        ("prog_ifindex", ctypes.c_uint32),
+        ("kern_version", ctypes.c_uint32),
+        ("attach_btf_id", ctypes.c_uint32),
+        ("padding", ctypes.c_uint32),
+    )
+
+
+def trial(mechanism: str) -> Outcome:
+    """Try a mechanism by its name in manifests (return forms as their entry forms), "ring_buffer" or "statistics"."""
+    mechanism = _SAME_AS.get(mechanism, mechanism)
+    try:
+        with ExitStack() as held:
+            return Outcome(True, _TRIALS[mechanism](held))
+    except KernelLacks as lack:
+        return Outcome(False, str(lack), lack.remedy)
+    except OSError as error:
+        name = mechanism.replace("_", " ")
+        return Outcome(False, f"{name} is refused here, {error.strerror}", _remedy(mechanism, error.errno or 0))
+
+
+def _remedy(mechanism: str, number: int) -> str:
+    if os.geteuid() != 0:
+        return _AS_ROOT
+    if mechanism == "fentry":  # refused with EPERM where the kernel can't do it, too
+        return (
+            "use a distribution's own kernel; it needs CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS and ftrace not forbidden"
+        )
+    if number in (errno.EPERM, errno.EACCES, errno.ENOSYS):
+        return _REFUSED
+    return "use a distribution's own kernel of 5.15 or newer"
+
+
+def _load(held: ExitStack, kind: int, attach_type: int = 0, function: int = 0) -> int:
+    options = _LoadOptions(sz=ctypes.sizeof(_LoadOptions), expected_attach_type=attach_type, attach_btf_id=function)
+    program = library().bpf_prog_load(
+        kind, b"ebpftop_trial", b"GPL", _RETURN_0, len(_RETURN_0) // 8, ctypes.byref(options)
+    )
+    held.callback(os.close, checked(program, "loading a program"))
+    return int(program)
+
+
+def _event(held: ExitStack, program: int, kind: int, config: int, **place: object) -> None:
+    event = perf.open_event(kind, config, **place)  # type: ignore[arg-type]
+    held.callback(os.close, event)
+    perf.attach(event, program)
+
+
+def _tracepoint(held: ExitStack) -> str:
+    place = tracefs.find()
+    if place is None:
+        raise KernelLacks("tracefs is not mounted", _MOUNT)
+    try:
+        event = next((name for name in _EVENTS if (place / "events" / name / "id").exists()), None)
+    except PermissionError:
+        raise KernelLacks(f"{place} is closed to this user", _AS_ROOT) from None
+    if event is None:
+        raise KernelLacks("tracefs has none of the usual tracepoints", "use a kernel with CONFIG_FTRACE")
+    number = int((place / "events" / event / "id").read_text())
+    _event(held, _load(held, _TRACEPOINT), perf.TYPE_TRACEPOINT, number, cpu=_cpu())
+    return f"attached to {event.replace('/', ':')}"
+
+
+def _raw_tracepoint(held: ExitStack) -> str:
+    program = _load(held, _RAW_TRACEPOINT)
+    link = library().bpf_raw_tracepoint_open(b"sched_switch", program)
+    held.callback(os.close, checked(link, "attaching to a raw tracepoint"))
+    return "attached to sched_switch"
+
+
+def _kprobe(held: ExitStack) -> str:
+    kind = perf.dynamic_type("kprobe")
+    if kind is None:
+        raise KernelLacks(
+            "this kernel was built without kprobes", "use a kernel with CONFIG_KPROBES and CONFIG_KPROBE_EVENTS"
+        )
+    _event(held, _load(held, _KPROBE), kind, 0, name=_FUNCTIONS[0].encode(), cpu=_cpu())
+    return f"attached to {_FUNCTIONS[0]}"
+
+
+def _fentry(held: ExitStack) -> str:
+    types = btf.running()
+    function = next((name for name in _FUNCTIONS if types.has_function(name)), None)
+    if function is None:
+        raise KernelLacks("BTF has none of the usual functions", "use a distribution's own kernel of 5.15 or newer")
+    program = _load(held, _TRACING, _FENTRY, types.find("func", function) or 0)
+    link = library().bpf_raw_tracepoint_open(None, program)
+    held.callback(os.close, checked(link, "attaching to a function's entry"))
+    return f"attached to {function}"
+
+
+def _uprobe(held: ExitStack) -> str:
+    kind = perf.dynamic_type("uprobe")
+    if kind is None:
+        raise KernelLacks("this kernel was built without uprobes", "use a kernel with CONFIG_UPROBE_EVENTS")
+    file, offset, name = _place_of_getpid()
+    _event(held, _load(held, _KPROBE), kind, 0, name=file, offset=offset, pid=os.getpid(), cpu=-1)
+    return f"attached to getpid in {name}"
+
+
+def _place_of_getpid() -> tuple[bytes, int, str]:
+    """File, offset in it, and the file's name, of libc's getpid, by where it lies in this process's memory.
+
+    The file by its link in /proc: names there are those of the mount namespace it was mapped in, perhaps not this one.
+    """
+    address = ctypes.cast(ctypes.CDLL(None).getpid, ctypes.c_void_p).value or 0
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        span, _, offset, _, _, *name = line.split(None, 5)
+        start, end = (int(part, 16) for part in span.split("-"))
+        if start <= address < end and name:
+            return f"/proc/self/map_files/{start:x}-{end:x}".encode(), address - start + int(offset, 16), name[0]
+    raise KernelLacks("libc is not mapped from a file", "use a dynamically linked Python")
+
+
+def _sampling(held: ExitStack) -> str:
+    program = _load(held, _PERF_EVENT)
+    _event(held, program, perf.TYPE_SOFTWARE, perf.SOFTWARE_EVENTS["cpu-clock"], frequency=99, cpu=_cpu())
+    return "sampled cpu-clock at 99 Hz"
+
+
+def _ring_buffer(held: ExitStack) -> str:
+    ring = library().bpf_map_create(_RINGBUF, b"ebpftop_trial", 0, 0, mmap.PAGESIZE, None)
+    held.callback(os.close, checked(ring, "creating a ring buffer"))
+    consumer = mmap.mmap(ring, mmap.PAGESIZE, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+    held.callback(consumer.close)
+    producer = mmap.mmap(ring, 3 * mmap.PAGESIZE, mmap.MAP_SHARED, mmap.PROT_READ, offset=mmap.PAGESIZE)
+    held.callback(producer.close)
+    return "created and mapped"
+
+
+def _statistics(held: ExitStack) -> str:
+    held.callback(os.close, libbpf.enable_stats())
+    return "switched on and off"
+
+
+def _cpu() -> int:
+    return min(os.sched_getaffinity(0))
+
+
+_SAME_AS = {"kretprobe": "kprobe", "fexit": "fentry", "uretprobe": "uprobe"}
+_TRIALS: dict[str, Callable[[ExitStack], str]] = {
+    "tracepoint": _tracepoint,
+    "raw_tracepoint": _raw_tracepoint,
+    "kprobe": _kprobe,
+    "fentry": _fentry,
+    "uprobe": _uprobe,
+    "perf_event": _sampling,
+    "ring_buffer": _ring_buffer,
+    "statistics": _statistics,
+}
+MECHANISMS = tuple(_TRIALS)

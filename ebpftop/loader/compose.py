@@ -1,0 +1,40 @@
+"""The one text BCC compiles: prologue, functions that touch maps, and the author's C, all in a single numbering of
+lines.
+
+BCC rewrites map calls in the main text only, so what touches maps is spliced in front of the author's text instead of
+included. The author's lines keep their numbers; spliced ones are numbered from `SPLICED`, so that a number alone tells
+whose line it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ebpftop.verifier import lines
+
+SPLICED = 100_000
+AUTHORS_FILE = "probe.bpf.c"
+
+
+def main_text(prologue: str, maps_header: str, source: str) -> str:
+    """The translation unit. `prologue` holds definitions only."""
+    return "\n".join((prologue, '#include "ebpftop.h"', lines.mark(maps_header, SPLICED), lines.mark(source), ""))
+
+
+def flags(variant: str, definitions: Sequence[str], tree: Sequence[str], include: str) -> list[str]:
+    """Compiler arguments for one variant of a probe. An undeclared function is an error: it would fail obscurely
+    later.
+    """
+    return [
+        f"-I{include}",
+        "-Werror=implicit-function-declaration",
+        "-Wno-unused-function",
+        f"-DVARIANT_{variant}",
+        *tree,
+        *definitions,
+    ]
+
+
+def authors_line(number: int) -> int | None:
+    """The author's line of a number in a compiler's or verifier's message, or None for a spliced one."""
+    return number if 0 < number < SPLICED else None

@@ -1,0 +1,78 @@
+"""What went wrong with a load, put so that a person finds the line: from a compiler's output, a verifier's log, an
+errno. The frames lack `run` and `params`, which the collector knows.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ebpftop.catalog.model import Probe
+from ebpftop.frames.messages import Rejected, SourceLine, Tried
+from ebpftop.loader import compose
+from ebpftop.verifier import compiler, explain, lines, log
+
+_COMPILE_HINT = "The C does not compile, so the verifier never saw it. The compiler's whole output is below."
+_ENDED_HINT = "That is no verdict on the program. What the compiler and the loader said before is below."
+
+
+def source_line(probe: Probe, number: int | None) -> SourceLine | None:
+    """The author's line of that number."""
+    text = probe.source.split("\n")
+    if number is None or not 0 < number <= len(text):
+        return None
+    return SourceLine(file=f"{probe.id}/{compose.AUTHORS_FILE}", line=number, text=text[number - 1].rstrip("\r"))
+
+
+def compile_failure(probe: Probe, variant: str | None, output: str, ended: str = "") -> Rejected:
+    """From the compiler's output; without an error in it `ended` says what else there was, as the loader's end."""
+    first = next((message for message in compiler.parse(output) if message.severity in ("error", "fatal error")), None)
+    number = compose.authors_line(first.line) if first and first.line is not None else None
+    return Rejected(
+        run=0,
+        probe=probe.id,
+        params={},
+        stage="compile",
+        error=first.text if first else ended or "the compiler refused the program without saying why",
+        variant=variant,
+        source=source_line(probe, number),
+        text=probe.source,
+        log=output,
+        hint=_COMPILE_HINT if first or not ended else _ENDED_HINT if output.strip() else "",
+    )
+
+
+def verify_failure(
+    probe: Probe, variant: str, function: str, number: int, text: str, table: dict[str, dict[int, int]]
+) -> Rejected:
+    """From the verifier's log; `table` maps each function's instructions to lines of the compiled text."""
+    parsed = log.parse(text)
+    of_function = table.get(function, {})
+    mapped = [
+        (insn, line)
+        for insn, marked in sorted(of_function.items())
+        if (line := compose.authors_line(marked)) is not None
+    ]
+    at = lines.line_for(dict(mapped), parsed.insn) if parsed.insn is not None else None
+    source = source_line(probe, at)
+    error = parsed.error or f"the kernel refused the program: {os.strerror(number)}"
+    return Rejected(
+        run=0,
+        probe=probe.id,
+        params={},
+        stage="verify",
+        error=error,
+        variant=variant,
+        function=function,
+        insn=parsed.insn,
+        source=source,
+        text=probe.source,
+        log=lines.quote(text, dict(mapped), probe.source, compose.AUTHORS_FILE),
+        lines=mapped,
+        hint=explain.explain(error, insn_text=parsed.insn_text, source_text=source.text if source else ""),
+    )
+
+
+def nothing_attached(probe: Probe, tried: list[Tried]) -> Rejected:
+    """Every variant was passed over."""
+    error = "; ".join(f"{one.variant}: {one.reason}" if len(tried) > 1 else one.reason for one in tried)
+    return Rejected(run=0, probe=probe.id, params={}, stage="attach", error=error, text=probe.source, tried=tried)

@@ -1,0 +1,208 @@
+"""The running account of one view: every key ever seen with its total and what the last sample added.
+
+Values in samples are cumulative, but a key may leave the map (its process ended, an LRU map evicted it) and come back
+from zero. The account survives both: a key that returns is a new birth whose whole value counts, and so is a value that
+shrank under a present key, which is told as skew too. Rows that were folded into `FOLDED` gained nothing by that: they
+keep their totals here. The sum of all differences always equals the totals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ebpftop.frames.codec import BadFrame
+from ebpftop.frames.columns import Array, Labels, Values
+from ebpftop.frames.messages import FOLDED
+from ebpftop.stats.keys import Vocabulary, encode
+from ebpftop.stats.table import align
+
+LIMIT = 200_000  # rows; beyond, half of those that left their map are folded away, the longest known first
+MOST = 1 << 62  # the greatest sum of a counter over all rows
+
+
+class Ledger:
+    """Rows in order of birth. `keys` names the key fields, `counters` what only grows, `gauges` values of the moment.
+    A view without key fields has one row.
+
+    totals, deltas: counter → int64 a row, since attaching and in the last interval. present: rows the last sample held.
+    process: the key field that holds identities. With `fold`, a key field of small numbers, `folded` holds at each of
+    its values the total of `counters[0]` in dropped rows. `update` raises `BadFrame`.
+    """
+
+    def __init__(
+        self,
+        keys: Sequence[str],
+        counters: Sequence[str],
+        gauges: Sequence[str] = (),
+        *,
+        process: str | None = None,
+        fold: str | None = None,
+        limit: int = LIMIT,
+    ) -> None:
+        self.keys, self.counters, self.gauges = tuple(keys), tuple(counters), tuple(gauges)
+        self.process, self.fold, self.limit = process, fold, limit
+        self.rows = 0
+        self.dropped = 0  # rows folded away
+        self.skew = 0  # values that shrank
+        self.present = np.zeros(0, bool)
+        self.totals: dict[str, Array] = {name: np.zeros(0, np.int64) for name in self.counters}
+        self.deltas: dict[str, Array] = {name: np.zeros(0, np.int64) for name in self.counters}
+        self.folded = np.zeros(0, np.int64)
+        self._seen: dict[str, Array] = {name: np.zeros(0, np.int64) for name in self.counters}  # in the last sample
+        self._columns: dict[str, Array] = {name: np.zeros(0, np.int64) for name in (*self.keys, *self.gauges)}
+        self._words: dict[str, Vocabulary] = {}  # of key fields and gauges that are texts
+
+    def values(self, name: str) -> Values:
+        """A key field or gauge (as last seen) of every row: numbers, or `Labels` where samples hold texts."""
+        words = self._words.get(name)
+        return self._columns[name] if words is None else Labels(self._columns[name], words.labels)
+
+    def numbers(self, name: str) -> Array:
+        """A key field as numbers, equal where the keys are."""
+        return self._columns[name]
+
+    def rows_of(self, key: Mapping[str, int | str]) -> Array:
+        """A mask of the rows whose key fields have these values."""
+        mask = np.ones(self.rows, bool)
+        for name, value in key.items():
+            words = self._words.get(name)
+            if words is not None:
+                value = words.labels.index(value) if value in words.labels else -1
+            mask &= self._columns[name] == value
+        return mask
+
+    def update(self, columns: Mapping[str, Values]) -> None:
+        """Take in a sample: one row a key, or several that are added up where the view leaves key fields out."""
+        if self.rows > self.limit:
+            self._drop()
+        fields = {name: self._numbers(name, columns[name]) for name in (*self.keys, *self.gauges)}
+        counts = {name: _counts(name, columns[name]) for name in self.counters}
+        if self.keys:
+            fields, counts = self._distinct(fields, counts)
+        for name, column in fields.items():
+            self._columns[name] = self._columns[name].astype(column.dtype, copy=False)
+        at = self._places(fields, len(next(iter((fields | counts).values()))))
+        born = at < 0
+        births = int(np.count_nonzero(born))
+        at[born] = np.arange(self.rows, self.rows + births)
+        self._grow(births)
+        for name, column in fields.items():
+            self._columns[name][at] = column
+        present = np.zeros(self.rows, bool)
+        present[at] = True
+        left, into = self._folds(np.flatnonzero(self.present & ~present[: len(self.present)]))
+        for name, column in counts.items():
+            moved = np.zeros(self.rows, np.int64)
+            np.add.at(moved, into, self._seen[name][left])
+            self._account(name, at, column, moved[at])
+        self.present = present
+
+    def settle(self) -> None:
+        """Nothing was gained since the last sample."""
+        self.deltas = {name: np.zeros(self.rows, np.int64) for name in self.counters}
+
+    def _places(self, fields: dict[str, Array], rows: int) -> Array:
+        """The row of each key, or -1; without key fields there is only one."""
+        if not self.keys:
+            return np.full(rows, 0 if self.rows else -1)
+        return align([self._columns[name] for name in self.keys], [fields[name] for name in self.keys])
+
+    def _folds(self, left: Array) -> tuple[Array, Array]:
+        """Of the rows that left, those with a row to be folded into, and these."""
+        if self.process is None or not len(left):
+            return left[:0], left[:0]
+        keys = [self._columns[name] for name in self.keys]
+        into = align(
+            keys,
+            [
+                np.full(len(left), FOLDED, column.dtype) if name == self.process else column[left]
+                for name, column in zip(self.keys, keys, strict=True)
+            ],
+        )
+        return left[into >= 0], into[into >= 0]
+
+    def _numbers(self, name: str, values: Values) -> Array:
+        if not isinstance(values, Labels):
+            if values.dtype.kind != "S":
+                if name in self._words:
+                    raise BadFrame(f"column {name!r} turns from texts to numbers")
+                return values.astype({"u": np.uint64, "f": np.float64}.get(values.dtype.kind, np.int64))
+            distinct, at = np.unique(values, return_inverse=True)
+            values = Labels(at, [value.hex() for value in distinct.tolist()])
+        if self.rows and name not in self._words:
+            raise BadFrame(f"column {name!r} turns from numbers to texts")
+        return self._words.setdefault(name, Vocabulary()).translate(values.codes, values.labels)
+
+    def _distinct(
+        self, fields: dict[str, Array], counts: dict[str, Array]
+    ) -> tuple[dict[str, Array], dict[str, Array]]:
+        """One row a key: counts of equal keys are summed, of gauges the first one is taken."""
+        codes = encode([fields[name] for name in self.keys])
+        _, first, group = np.unique(codes, return_index=True, return_inverse=True)
+        if len(first) == len(codes):
+            return fields, counts
+        summed = {name: np.zeros(len(first), np.int64) for name in counts}
+        for name, column in counts.items():
+            np.add.at(summed[name], group, column)
+        return {name: column[first] for name, column in fields.items()}, summed
+
+    def _grow(self, births: int) -> None:
+        for table in (self.totals, self._seen, self._columns):
+            for name, column in table.items():
+                table[name] = np.concatenate((column, np.zeros(births, column.dtype)))
+        self.rows += births
+
+    def _account(self, name: str, at: Array, column: Array, moved: Array) -> None:
+        before = self._seen[name][at]
+        shrank = column < before
+        self.skew += int(np.count_nonzero(shrank))
+        delta = np.zeros(self.rows, np.int64)
+        delta[at] = np.where(shrank, column, np.maximum(column - before - moved, 0))
+        seen = np.zeros(self.rows, np.int64)
+        seen[at] = column
+        self.deltas[name], self._seen[name] = delta, seen
+        self.totals[name] = self.totals[name] + delta
+        _within(name, self.totals[name])
+
+    def _drop(self) -> None:
+        """Forget the longest known half of the rows that left their map."""
+        gone = np.flatnonzero(~self.present)
+        gone = gone[: (len(gone) + 1) // 2]
+        if self.fold is not None and len(gone):
+            slots = self._columns[self.fold][gone]
+            folded = np.zeros(max(len(self.folded), int(slots.max()) + 1), np.int64)
+            folded[: len(self.folded)] = self.folded
+            np.add.at(folded, slots, self.totals[self.counters[0]][gone])
+            self.folded = folded
+        keep = np.ones(self.rows, bool)
+        keep[gone] = False
+        self.rows -= len(gone)
+        self.dropped += len(gone)
+        self.present = self.present[keep]
+        for table in (self.totals, self.deltas, self._seen, self._columns):
+            for name, column in table.items():
+                table[name] = column[keep]
+        for name, words in self._words.items():
+            self._words[name] = Vocabulary()
+            self._columns[name] = self._words[name].translate(*_used(self._columns[name], words.labels))
+
+
+def _used(codes: Array, labels: list[str]) -> tuple[Array, list[str]]:
+    """The same texts with only those labels that occur."""
+    used, at = np.unique(codes, return_inverse=True)
+    return at, [labels[code] for code in used.tolist()]
+
+
+def _counts(name: str, values: Values) -> Array:
+    if isinstance(values, Labels) or values.dtype.kind not in "ui":
+        raise BadFrame(f"counter {name!r} holds no whole numbers")
+    _within(name, values)
+    return values.astype(np.int64)
+
+
+def _within(name: str, counts: Array) -> None:
+    """Sums of a view stay within an int64, or the frame lies."""
+    if len(counts) and (counts.min() < 0 or counts.sum(dtype=np.float64) >= MOST):
+        raise BadFrame(f"counter {name!r} holds counts that can't be")

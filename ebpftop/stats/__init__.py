@@ -1,0 +1,1 @@
+"""Pure NumPy: log-linear histograms, quantile bounds, differences of snapshots, rates, and numbers as text."""

@@ -1,0 +1,114 @@
+"""Numbers as people read them: at most three significant digits, counts whole and grouped, a unit, never a false digit.
+
+Units are those of a manifest: "" and "count" (plain numbers), "ns", "bytes", "pages", "percent". What is unknown (None,
+NaN, infinity) is "–".
+"""
+
+from __future__ import annotations
+
+import math
+
+Number = int | float
+_Scale = tuple[tuple[str, float], ...]
+
+_UNKNOWN = "–"
+_TIME: _Scale = (("ns", 1), ("µs", 1e3), ("ms", 1e6), ("s", 1e9), ("min", 60e9), ("h", 3600e9), ("d", 86400e9))
+_BYTES: _Scale = tuple(
+    (unit, 1024.0**power) for power, unit in enumerate(("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"))
+)
+_PLAIN: _Scale = (("", 1), ("k", 1e3), ("M", 1e6), ("G", 1e9), ("T", 1e12), ("P", 1e15), ("E", 1e18))
+_WHOLE_BELOW = 1_000_000  # a count is exact up to here
+
+
+def duration(ns: Number | None) -> str:
+    """`51 µs`, `1.13 ms`, `2.5 h`."""
+    return _scaled(ns, _TIME)
+
+
+def bytes_(n: Number | None) -> str:
+    """`512 B`, `3.6 MiB`."""
+    return _scaled(n, _BYTES)
+
+
+def count(n: Number | None) -> str:
+    """`23`, `1 904`, `1.23 M`; fractions as `3.6`."""
+    if n is None or not math.isfinite(n):
+        return _UNKNOWN
+    if 100 <= abs(n) < _WHOLE_BELOW - 0.5:
+        return f"{round(n):,}".replace(",", " ")
+    return _scaled(n, _PLAIN)
+
+
+def percent(n: Number | None) -> str:
+    """`43%`, `0.4%`."""
+    return _UNKNOWN if n is None or not math.isfinite(n) else _digits(n, 3) + "%"
+
+
+def rate(n: Number | None, unit: str = "") -> str:
+    """Per second: `830/s`, `3.6 k/s`, `51 µs/s`, `3.6 MiB/s`."""
+    if n is None or not math.isfinite(n):
+        return _UNKNOWN
+    return _scaled(n, _SCALES.get(unit, _PLAIN)) + "/s"
+
+
+def value(n: Number | None, unit: str = "") -> str:
+    """A number in a manifest's unit; an unknown unit is written behind it."""
+    if n is None or not math.isfinite(n):
+        return _UNKNOWN
+    scale = _SCALES.get(unit)
+    return _scaled(n, scale) if scale else count(n) + _suffix(unit)
+
+
+def bounds(lo: Number, hi: Number, unit: str = "") -> str:
+    """A bucket lo <= v < hi: `51–57 µs`, `983 µs–1 ms`, and `3 ns` where it holds a single whole number.
+
+    Two digits where they tell the ends apart, as a bucket isn't known better than its own width.
+    """
+    if hi == lo + 1:
+        return value(lo, unit)
+    scale = _SCALES.get(unit, _PLAIN)
+    low, high = _split(lo, scale, 2), _split(hi, scale, 2)
+    if low == high:
+        low, high = _split(lo, scale, 3), _split(hi, scale, 3)
+    first = low[0] if low[1] == high[1] or lo == 0 else _joined(low)
+    return f"{first}–{_joined(high)}" + ("" if unit in _SCALES else _suffix(unit))
+
+
+def _suffix(unit: str) -> str:
+    return {"": "", "count": "", "percent": "%"}.get(unit, f" {unit}")
+
+
+def _scaled(n: Number | None, scale: _Scale) -> str:
+    return _UNKNOWN if n is None or not math.isfinite(n) else _joined(_split(n, scale, 3))
+
+
+def _joined(parts: tuple[str, str]) -> str:
+    return " ".join(parts).rstrip()
+
+
+def _split(n: Number, scale: _Scale, digits: int) -> tuple[str, str]:
+    """The number in the largest unit it reaches once rounded, and that unit."""
+    unit, size = max((step for step in scale if _rounded(n / step[1], digits) >= 1), key=_size, default=scale[0])
+    return _digits(n / size, digits), unit
+
+
+def _size(step: tuple[str, float]) -> float:
+    return step[1]
+
+
+def _rounded(n: Number, digits: int) -> float:
+    """The magnitude with so many significant digits."""
+    n = abs(n)
+    return round(n, digits - 1 - math.floor(math.log10(n))) if n else 0
+
+
+def _digits(n: Number, digits: int) -> str:
+    """At most so many significant digits, but every whole one; no exponent, no trailing zeros, thousands apart."""
+    if 0 < abs(n) < 0.001:
+        return "<0.001"
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(n)))) if n else 0
+    text = f"{n:,.{decimals}f}".replace(",", " ")
+    return text.rstrip("0").rstrip(".") if decimals else text
+
+
+_SCALES: dict[str, _Scale] = {"ns": _TIME, "bytes": _BYTES}

@@ -1,0 +1,31 @@
+"""Asking sudo for root, by the program's full path: root's PATH does not know a user's tools."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from ebpftop.errors import Cannot
+
+
+def through_sudo(argv: Sequence[str], carried: Sequence[str]) -> NoReturn:
+    """Replace this process by sudo running the same command; what sudo strips of the environment goes as options.
+
+    Raises `Cannot` where there is no sudo.
+    """
+    sudo = shutil.which("sudo")
+    if sudo is None:
+        raise Cannot("tracing needs root, and there is no sudo here: run it from root's shell, or try 'ebpftop demo'")
+    environment = [f"--user-env={name}={os.environ[name]}" for name in carried if name in os.environ]
+    print("ebpftop: tracing needs root; asking sudo", file=sys.stderr, flush=True)
+    os.execv(sudo, [sudo, "--", *_ourselves(), *environment, *argv])
+
+
+def _ourselves() -> list[str]:
+    script = os.path.abspath(sys.argv[0])
+    if os.path.basename(script) == "ebpftop" and os.access(script, os.X_OK):
+        return [script]
+    return [sys.executable, "-m", "ebpftop"]

@@ -1,0 +1,112 @@
+"""Who asked for root, and giving root up for good.
+
+Under sudo the invoker is `SUDO_UID`/`SUDO_GID`. Without one (root's own shell, a container) a process stays uid 0 with
+every capability dropped and none to be had again, see capabilities(7); files that root owns stay within its reach then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import pwd
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+_PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_SECUREBITS, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 4, 24, 28, 38, 47
+_PR_CAP_AMBIENT_CLEAR_ALL = 4
+_SECBITS_ROOT_IS_NOBODY_SPECIAL = 0x2F  # NOROOT, NO_SETUID_FIXUP, KEEP_CAPS_LOCKED, each locked
+_CAPABILITY_VERSION_3 = 0x20080522
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Invoker(msgspec.Struct, frozen=True, kw_only=True):
+    """The person behind sudo."""
+
+    uid: int
+    gid: int
+    name: str
+    home: str
+
+
+def invoker(environment: Mapping[str, str] = os.environ) -> Invoker | None:
+    """The user who typed sudo, with the home that passwd gives; None where root itself was at the keyboard."""
+    try:
+        uid = int(environment["SUDO_UID"])
+        gid = int(environment["SUDO_GID"])
+    except (KeyError, ValueError):
+        return None
+    if uid == 0:
+        return None
+    try:
+        entry = pwd.getpwuid(uid)
+    except KeyError:
+        return Invoker(uid=uid, gid=gid, name=str(uid), home="/")
+    return Invoker(uid=uid, gid=gid, name=entry.pw_name, home=entry.pw_dir)
+
+
+def drop(who: Invoker | None) -> None:
+    """Become the invoker, or uid 0 without a capability; for good. Raises `OSError` if any step fails."""
+    if who is None:
+        _drop_capabilities()
+    else:
+        os.setgroups(os.getgrouplist(who.name, who.gid) if not who.name.isdigit() else [who.gid])
+        os.setresgid(who.gid, who.gid, who.gid)
+        os.setresuid(who.uid, who.uid, who.uid)
+        os.environ.update(HOME=who.home, USER=who.name, LOGNAME=who.name)
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    _prctl(_PR_SET_DUMPABLE, 0)
+
+
+def _drop_capabilities() -> None:
+    _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
+    last = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
+    held = _effective()
+    if held >> 8 & 1:  # CAP_SETPCAP; without it there is less to lose and no way to lose it here
+        for capability in range(last + 1):
+            _prctl(_PR_CAPBSET_DROP, capability)
+        _prctl(_PR_SET_SECUREBITS, _SECBITS_ROOT_IS_NOBODY_SPECIAL)
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    if _libc.capset(header, (ctypes.c_uint32 * 6)()):
+        raise OSError(ctypes.get_errno(), "capset")
+
+
+def _effective() -> int:
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    data = (ctypes.c_uint32 * 6)()
+    if _libc.capget(header, data):
+        raise OSError(ctypes.get_errno(), "capget")
+    return int(data[0]) | int(data[3]) << 32
+
+
+def _prctl(option: int, argument: int) -> None:
+    if _libc.prctl(option, ctypes.c_ulong(argument), 0, 0, 0):
+        number = ctypes.get_errno()
+        raise OSError(number, f"prctl({option}): {os.strerror(number)}")
+
+
+def can_read(who: Invoker, folder: Path) -> bool:
+    """Whether the invoker can read what lies in this folder."""
+    with rights_of(who):
+        return os.access(folder / "__init__.py", os.R_OK, effective_ids=True)
+
+
+@contextlib.contextmanager
+def rights_of(who: Invoker | None) -> Iterator[None]:
+    """Open paths with the invoker's rights while root keeps the process. The process must have one thread."""
+    if who is None:
+        yield
+        return
+    groups = os.getgroups()
+    os.setgroups(os.getgrouplist(who.name, who.gid) if not who.name.isdigit() else [who.gid])
+    os.setegid(who.gid)
+    os.seteuid(who.uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(groups)

@@ -1,0 +1,76 @@
+"""Forking children that keep only what is theirs, and die with their parent."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable, Collection
+from typing import NoReturn
+
+from ebpftop import crash
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def die_with(parent: int, number: int) -> None:
+    """Have the kernel send this process a signal when its parent ends. Changing uids clears it: call it after."""
+    _libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
+    if os.getppid() != parent:  # it ended before the request
+        os.kill(os.getpid(), number)
+
+
+def spawn(
+    name: str, work: Callable[[], int], *, keep: Collection[int], session: bool, stderr: int | None = None
+) -> int:
+    """Fork; the child closes every descriptor but 0, 1, 2 and `keep`, runs `work` and exits with its result.
+
+    session: it needs no terminal, so a Ctrl-C meant for the dashboard does not reach it. stderr: a descriptor that
+    takes the place of 1 and 2. Returns the child's pid.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 1
+    try:
+        _become_child(name, keep, session, stderr)
+        status = work()
+        sys.stdout.flush()
+    except SystemExit as leaving:
+        status = leaving.code if isinstance(leaving.code, int) else 1
+    except KeyboardInterrupt:
+        status = 128 + signal.SIGINT
+    except BaseException as error:
+        crash.tell(name, error)
+    finally:
+        _exit(status)
+    raise AssertionError("unreachable")
+
+
+def _exit(status: int) -> NoReturn:
+    os._exit(status)
+
+
+def _become_child(name: str, keep: Collection[int], session: bool, stderr: int | None) -> None:
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGCONT, signal.SIGTSTP):
+        signal.signal(number, signal.SIG_DFL)
+    if session:
+        os.setsid()
+        null = os.open(os.devnull, os.O_RDWR)
+        os.dup2(null, 0)
+    if stderr is not None:
+        os.dup2(stderr, 1)
+        os.dup2(stderr, 2)
+    kept = {0, 1, 2, *keep}
+    for entry in os.listdir("/proc/self/fd"):
+        if int(entry) not in kept:
+            try:
+                os.close(int(entry))
+            except OSError:
+                continue  # the listing's own descriptor
+    _libc.prctl(15, f"ebpftop:{name}".encode()[:15], 0, 0, 0)  # PR_SET_NAME

@@ -1,0 +1,353 @@
+"""The supervisor: root, no BPF descriptors, few imports. It outlives every other process of ours and cleans up after
+each.
+
+             ┌ control ┐            ┌ stream: frames, wishes ┐
+supervisor ──┤         ├── collector ┤                        ├── consumer (dashboard, headless run)
+    │        └─────────┘            └────────────────────────┘        │
+    ├── root tasks: their channel's other end goes to the collector   │
+    └───────────────────────── control: restart ──────────────────────┘
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import selectors
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from ebpftop import handover
+from ebpftop.catalog import params
+from ebpftop.catalog.model import Probe
+from ebpftop.kernel.ownership import only_root_writes
+from ebpftop.loader import load, statistics, survey
+from ebpftop.supervisor import cgroups, privilege, process
+from ebpftop.supervisor.tasks import Tasks
+from ebpftop.supervisor.terminal import Terminal
+
+Collector = Callable[[socket.socket, socket.socket], int]
+"""Runs in the collector's process: (control, stream) → exit status. Whatever it imports, it imports there."""
+Consumer = Callable[[socket.socket, socket.socket], int]
+"""Runs in the consumer's process, as the invoker: (control, stream) → exit status of the command."""
+
+_PATIENCE = 3.0  # seconds a child gets to end by itself
+_SAID = 1 << 16  # bytes of what collectors said that are passed on
+SURVEY_RUN = 0  # the run number under which the collector knows the survey
+EARLY_RUN = 1 << 30  # and from here on, the numbers of loads it has not asked for yet
+
+
+class _Early(msgspec.Struct, kw_only=True):
+    """A load begun before it was asked for."""
+
+    number: int
+    probe: str
+    params: dict[str, str]
+    channel: socket.socket
+    ended: handover.TaskEnded | None = None
+
+
+class Plan(msgspec.Struct, kw_only=True):
+    """What a command needs of the supervisor.
+
+    expected: probes with their parameters that the consumer will wish for at once; they load while it still starts.
+    screen: it draws on the whole terminal.
+    """
+
+    probes: dict[str, Probe]
+    includes: dict[str, str]
+    bcc: Path
+    collector: Collector
+    consumer: Consumer
+    expected: list[tuple[str, dict[str, str]]]
+    survey: bool
+    screen: bool
+    invoker: privilege.Invoker | None
+
+
+class Supervisor:
+    """One run of a command; `run` returns its exit status."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.tasks = Tasks()
+        self._early: list[_Early] = []
+        self._terminal = Terminal()
+        self._selector = selectors.DefaultSelector()
+        self._path = list(sys.path)
+        self._collector = 0
+        self._output = -1  # a memfd with what collectors wrote to stderr: while a dashboard is up it has no place there
+        self._from_collector: handover.Receiver | None = None
+        self._consumer = 0
+        self._status: int | None = None
+        self._told_to_end = 0.0
+
+    def run(self) -> int:
+        """Start the others and stay until the consumer has ended."""
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        wakeup = self._catch_signals()
+        only_roots_modules()
+        self._load_early()
+        stream = self._start_collector()
+        self._start_consumer(stream)
+        self._selector.register(wakeup, selectors.EVENT_READ, lambda: self._on_signals(wakeup))
+        try:
+            while self._status is None:
+                for key, _ in self._selector.select(self._timeout()):
+                    key.data()
+                self.tasks.end_overdue()
+                if self._status is None and self._told_to_end and time.monotonic() > self._told_to_end + _PATIENCE:
+                    os.kill(self._consumer, signal.SIGKILL)
+        except BaseException:
+            self._end_others()
+            self._terminal.restore(screen=self.plan.screen)
+            raise
+        self._end_others()
+        return self._finish()
+
+    # ---------------------------------------------------------------- children
+
+    def _start_collector(self) -> socket.socket:
+        """Fork a collector; returns the consumer's end of its stream."""
+        control, control_theirs = handover.pair()
+        stream, stream_theirs = socket.socketpair()
+        parent = os.getpid()
+
+        def child() -> int:
+            privilege.drop(self.plan.invoker)
+            process.die_with(parent, signal.SIGKILL)
+            sys.path[:] = self._path
+            return self.plan.collector(control_theirs, stream_theirs)
+
+        if self._output < 0:
+            self._output = os.memfd_create("collector-output", os.MFD_CLOEXEC)
+        keep = [control_theirs.fileno(), stream_theirs.fileno()]
+        self._collector = process.spawn("collector", child, keep=keep, session=True, stderr=self._output)
+        control_theirs.close()
+        stream_theirs.close()
+        control.settimeout(_PATIENCE)
+        receiver = handover.Receiver(control)
+        self._from_collector = receiver
+        self._selector.register(control, selectors.EVENT_READ, lambda: self._on_collector(receiver))
+        if self.plan.survey:
+            self._start_task("survey", SURVEY_RUN, lambda channel: survey.run(channel, self.plan.probes.values()))
+        return stream
+
+    def _start_consumer(self, stream: socket.socket) -> None:
+        control, control_theirs = handover.pair()
+        parent = os.getpid()
+
+        def child() -> int:
+            privilege.drop(self.plan.invoker)
+            process.die_with(parent, signal.SIGHUP)
+            sys.path[:] = self._path
+            return self.plan.consumer(control_theirs, stream)
+
+        keep = [control_theirs.fileno(), stream.fileno()]
+        self._consumer = process.spawn("dashboard" if self.plan.screen else "run", child, keep=keep, session=False)
+        control_theirs.close()
+        stream.close()
+        receiver = handover.Receiver(control)
+        self._selector.register(control, selectors.EVENT_READ, lambda: self._on_consumer(receiver))
+
+    def _start_task(
+        self, name: str, run: int, work: Callable[[socket.socket], None], probe: Probe | None = None
+    ) -> None:
+        channel = self.tasks.start(name, run, work, probe=probe)
+        self._tell(handover.Channel(run=run), [channel.fileno()])
+        channel.close()
+
+    def _tell(self, message: handover.Message, descriptors: list[int] | None = None) -> None:
+        if self._from_collector is not None:
+            with contextlib.suppress(OSError):  # it is gone; its end is on its way to us
+                handover.send(self._from_collector.socket, message, descriptors or [])
+
+    # ---------------------------------------------------------------- what children ask
+
+    def _on_collector(self, receiver: handover.Receiver) -> None:
+        try:
+            received = receiver.receive()
+        except (handover.HandoverError, OSError):
+            received = None
+        if received is None:
+            self._selector.unregister(receiver.socket)
+            receiver.close()
+            if self._from_collector is receiver:
+                self._from_collector = None
+            return
+        message, descriptors = received
+        handover.close_all(descriptors)
+        match message:
+            case handover.Ask():
+                self._load(message)
+            case handover.AskStatistics(run=run):
+                self._start_task("statistics", run, statistics.run)
+
+    def _load_early(self) -> None:
+        """Fork loaders for what is expected; each speaks to a channel that waits for the collector's asking."""
+        for number, (name, given) in enumerate(self.plan.expected, EARLY_RUN):
+            try:
+                order = self._order(name, given)
+            except (LookupError, params.BadParam):
+                continue  # said when it is asked for
+            channel = self.tasks.start("loader", number, partial(_run_loader, order), probe=order.probe)
+            self._early.append(_Early(number=number, probe=name, params=given, channel=channel))
+
+    def _load(self, ask: handover.Ask) -> None:
+        """Check the wish on this side, and fork a loader for it, if one is not on its way."""
+        for early in self._early:
+            if (early.probe, early.params) == (ask.probe, ask.params):
+                self._early.remove(early)
+                self.tasks.renumber(early.number, ask.run)
+                self._tell(handover.Channel(run=ask.run), [early.channel.fileno()])
+                early.channel.close()
+                if early.ended is not None:
+                    self._tell(msgspec.structs.replace(early.ended, run=ask.run))
+                return
+        error = ""
+        if self.tasks.full:
+            error = "too many probes are loading at once: wait for one to finish"
+        else:
+            try:
+                order = self._order(ask.probe, ask.params)
+            except LookupError:
+                error = f"no probe {ask.probe!a} in the catalog"
+            except params.BadParam as bad:
+                error = str(bad)
+        if error:
+            self._tell(handover.Refusal(run=ask.run, error=error))
+            return
+        self._start_task("loader", ask.run, partial(_run_loader, order), order.probe)
+
+    def _order(self, name: str, given: dict[str, str]) -> load.Order:
+        """What to load, checked on this side. Raises `LookupError`, `BadParam`."""
+        probe = self.plan.probes[name]
+        definitions = params.definitions(probe, given, open_cgroup=self._cgroup)
+        return load.Order(probe=probe, definitions=definitions, includes=self.plan.includes, bcc=self.plan.bcc)
+
+    def _cgroup(self, path: str) -> int:
+        with privilege.rights_of(self.plan.invoker):
+            return cgroups.identifier(path)
+
+    def _on_consumer(self, receiver: handover.Receiver) -> None:
+        try:
+            received = receiver.receive()
+        except (handover.HandoverError, OSError):
+            received = None
+        if received is None:
+            self._selector.unregister(receiver.socket)
+            receiver.close()
+            return
+        message, descriptors = received
+        handover.close_all(descriptors)
+        if isinstance(message, handover.Restart) and not self._collector:
+            stream = self._start_collector()
+            with contextlib.suppress(OSError):
+                handover.send(receiver.socket, handover.Stream(), [stream.fileno()])
+            stream.close()
+
+    # ---------------------------------------------------------------- signals
+
+    def _catch_signals(self) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        theirs.setblocking(False)
+        self._wakeup = theirs
+        signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+        for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
+        return ours
+
+    def _on_signals(self, wakeup: socket.socket) -> None:
+        for number in wakeup.recv(256):
+            if number == signal.SIGCHLD:
+                self._reap()
+            else:
+                self._forward(number)
+
+    def _forward(self, number: int) -> None:
+        """A signal meant for the command: the consumer ends in its own way, and is ended if it does not."""
+        if self._status is None:
+            os.kill(self._consumer, number)
+            if number != signal.SIGINT:
+                self._told_to_end = self._told_to_end or time.monotonic()
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if os.WIFSTOPPED(status):
+                if pid == self._consumer:
+                    self._suspend()
+            elif pid == self._consumer:
+                self._status = status
+            elif pid == self._collector:
+                self._collector = 0
+            elif ended := self.tasks.reap(pid, status):
+                early = next((early for early in self._early if early.number == ended.run), None)
+                if early is not None:
+                    early.ended = ended
+                else:
+                    self._tell(ended)
+
+    def _suspend(self) -> None:
+        """The consumer was stopped (Ctrl-Z): stop as well, so that the shell gets its turn; go on together."""
+        os.kill(os.getpid(), signal.SIGSTOP)
+        os.kill(self._consumer, signal.SIGCONT)
+
+    # ---------------------------------------------------------------- the end
+
+    def _timeout(self) -> float | None:
+        ends = [end for end in (self.tasks.next_deadline(),) if end is not None]
+        if self._told_to_end:
+            ends.append(self._told_to_end + _PATIENCE)
+        return max(0.0, min(ends) - time.monotonic()) + 0.01 if ends else None
+
+    def _end_others(self) -> None:
+        """Close the collector's control, which ends it; make sure of it."""
+        self.tasks.end_all()
+        if self._from_collector is not None:
+            self._from_collector.close()
+        deadline = time.monotonic() + _PATIENCE
+        while self._collector and time.monotonic() < deadline:
+            self._reap()
+            time.sleep(0.005)
+        if self._collector:
+            os.kill(self._collector, signal.SIGKILL)
+        if self._status is None and self._consumer:
+            os.kill(self._consumer, signal.SIGKILL)
+            os.waitpid(self._consumer, 0)
+
+    def _finish(self) -> int:
+        code = os.waitstatus_to_exitcode(self._status) if self._status is not None else 1
+        self._terminal.restore(screen=self.plan.screen and code < 0)
+        with contextlib.suppress(OSError):  # there may be no terminal any more
+            sys.stderr.write(os.pread(self._output, _SAID, 0).decode("utf-8", "replace"))
+        if code >= 0:
+            return code
+        name = signal.Signals(-code).name
+        if -code not in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            with contextlib.suppress(OSError):  # there may be no terminal any more
+                print(f"ebpftop: the {'dashboard' if self.plan.screen else 'run'} was ended by {name}", file=sys.stderr)
+        return 128 - code
+
+
+def _run_loader(order: load.Order, channel: socket.socket) -> None:
+    load.Load(order, channel).run()
+
+
+def only_roots_modules() -> None:
+    """From here on this process and the root tasks import nothing from a folder that someone else could write to."""
+    sys.path[:] = [entry for entry in sys.path if entry and only_root_writes(Path(entry))]

@@ -1,0 +1,283 @@
+"""The application: bindings, and the wires between the feed and the screens."""
+
+from __future__ import annotations
+
+import sys
+from time import monotonic
+from typing import ClassVar
+
+from textual import events
+from textual.app import App
+from textual.binding import Binding, BindingType
+
+from ebpftop.frames.messages import Interval, Rejected, Statistics
+from ebpftop.frames.source import ReadOnly, Source, SourceEnded
+from ebpftop.ui.commands import Commands
+from ebpftop.ui.feed import Feed
+from ebpftop.ui.inert import inert
+from ebpftop.ui.messages import Began, Changed, Ended, LoadAsked, Noticed, WasRefused, WasRejected
+from ebpftop.ui.options import Options
+from ebpftop.ui.screens.dashboard import Dashboard
+from ebpftop.ui.screens.help import Group, HelpScreen
+from ebpftop.ui.screens.parameters import ParameterForm
+from ebpftop.ui.screens.small import TooSmall, is_too_small
+from ebpftop.ui.screens.verifier import VerifierScreen
+from ebpftop.ui.theme import DARK, LIGHT, colourless
+from ebpftop.ui.widgets.catalog import CatalogTree, SearchLine
+from ebpftop.ui.widgets.events import EventList
+from ebpftop.ui.widgets.grid import Grid
+from ebpftop.ui.widgets.table import Table
+
+INTERVALS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+KEYS = {
+    "escape": "Esc",
+    "enter": "Enter",
+    "space": "Space",
+    "tab": "Tab",
+    "shift+tab": "Shift-Tab",
+    "ctrl+z": "Ctrl-Z",
+    "ctrl+p": "Ctrl-P",
+    "ctrl+q": "Ctrl-Q",
+    "pageup": "PgUp",
+    "pagedown": "PgDn",
+    "home": "Home",
+    "end": "End",
+    "f1": "F1",
+}
+LONGER, SHORTER = "Longer interval; a faster tape", "Shorter interval; a slower tape"
+SPEEDS = (0.125, 64.0)  # of a tape, slowest and fastest
+PACE = 0.05  # seconds between two drawings
+SKIP = 5.0  # seconds of a tape that an arrow skips
+
+
+class EbpftopApp(App[None]):
+    TITLE = "ebpftop"
+    COMMANDS: ClassVar = {Commands}
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "space",
+            "pause",
+            "pause",
+            key_display="Space",
+            tooltip="Hold the screen still; stop a tape",
+        ),
+        Binding("v", "verifier", "verifier", tooltip="Why a probe was rejected"),
+        Binding("r", "restart", "start again", tooltip="Start the collector and its probes again"),
+        Binding("plus,equals_sign", "interval(1)", "longer interval", key_display="+", show=False, tooltip=LONGER),
+        Binding("minus", "interval(-1)", "shorter interval", key_display="-", show=False, tooltip=SHORTER),
+        Binding("c", "statistics", "cost on/off", show=False, tooltip="Let the kernel count what programs cost"),
+        Binding("left", "seek(-1)", "seek", key_display="← →", tooltip=f"{SKIP:g} seconds back on a tape"),
+        Binding("right", "seek(1)", "seek forward", show=False, tooltip=f"{SKIP:g} seconds forward on a tape"),
+        Binding("T", "turn_theme", "light/dark", show=False, tooltip="The light theme, or the dark one"),
+        Binding("ctrl+z", "suspend_process", "suspend", show=False, system=True),
+        Binding("ctrl+p", "command_palette", "palette", show=False, tooltip="Every action and probe, by name"),
+        Binding("question_mark,f1", "help", "help", key_display="?", tooltip="These keys"),
+        Binding("q,ctrl+q", "quit", "quit", key_display="q", tooltip="Detach everything and leave"),
+    ]
+
+    def __init__(self, source: Source, *, options: Options | None = None) -> None:
+        super().__init__(ansi_color=True if colourless() else None)
+        chosen = options or Options()
+        self.failure: BaseException | None = None  # what ended the application
+        self.feed = Feed(source, self.post_message, interval=chosen.interval, first=chosen.auto_load)
+        self.dashboard = Dashboard(self.feed)
+        self._drawn = 0.0  # when the session was drawn last
+        self._due = False  # whether a drawing is waiting for its moment
+        if chosen.title:
+            self.title = chosen.title
+        for name in list(self.available_themes):
+            self.unregister_theme(name)
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        self.theme = DARK.name
+
+    def _fatal_error(self) -> None:
+        """Textual's way to end after an exception, without writing the traceback over the terminal."""
+        self.failure = sys.exception()
+        self._close_messages_no_wait()
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return DARK.variables
+
+    def get_key_display(self, binding: Binding) -> str:
+        return binding.key_display or KEYS.get(binding.key) or super().get_key_display(binding)
+
+    def on_mount(self) -> None:
+        self.push_screen(self.dashboard)
+        self._read()
+        if self.feed.playback is not None:
+            self.set_interval(0.5, self.dashboard.draw_header)
+
+    def _read(self) -> None:
+        self.run_worker(self.feed.read(), group="feed", exclusive=True)
+
+    async def on_unmount(self) -> None:
+        await self.feed.source.close()
+
+    def on_resize(self, event: events.Resize) -> None:
+        small = is_too_small(*event.size)
+        if small and not isinstance(self.screen, TooSmall):
+            self.push_screen(TooSmall())
+        elif not small and isinstance(self.screen, TooSmall):
+            self.pop_screen()
+
+    # ------------------------------------------------------------ what the feed tells
+
+    def on_began(self, _event: Began) -> None:
+        self.dashboard.began()
+
+    async def on_changed(self, _event: Changed) -> None:
+        """Draw at once, or a moment later where the last drawing was just now: a burst of frames is drawn once."""
+        wait = self._drawn + PACE - monotonic()
+        if wait <= 0:
+            await self._draw()
+        elif not self._due:
+            self._due = True
+            self.set_timer(wait, self._draw)
+
+    async def _draw(self) -> None:
+        self._due = False
+        form = self._form()
+        if form and any(r.probe == form.probe.id and r.state == "loading" for r in self.feed.session.runs.values()):
+            form.dismiss()
+        if self.dashboard.is_mounted:
+            await self.dashboard.redraw()
+        self._drawn = monotonic()
+
+    def on_was_rejected(self, event: WasRejected) -> None:
+        if event.asked:
+            self._show_rejection(event.frame)
+        else:
+            self._tell(f"{event.frame.probe} was rejected: {event.frame.error}   v shows why", "error")
+
+    def on_was_refused(self, event: WasRefused) -> None:
+        form = self._form()
+        if form and event.frame.probe in ("", form.probe.id):
+            form.tell(event.frame.error)
+        else:
+            self._tell(event.frame.error, "error")
+
+    def on_noticed(self, event: Noticed) -> None:
+        self._tell(event.frame.text, event.frame.level)
+
+    async def on_ended(self, event: Ended) -> None:
+        await self.dashboard.ended(event.reason)
+
+    def _tell(self, text: str, level: str) -> None:
+        severity = {"info": "information", "warning": "warning", "error": "error"}[level]
+        timeout = 5 if level == "info" else 15  # seconds
+        self.notify(inert(text), severity=severity, timeout=timeout, markup=False)  # type: ignore[arg-type]
+
+    def _form(self) -> ParameterForm | None:
+        top = self.screen_stack[-1] if self.screen_stack else None
+        return top if isinstance(top, ParameterForm) else None
+
+    def _show_rejection(self, frame: Rejected) -> None:
+        if isinstance(self.screen, ParameterForm | VerifierScreen):
+            self.pop_screen()
+        self.push_screen(VerifierScreen(frame))
+
+    # ------------------------------------------------------------ what the widgets ask
+
+    async def on_load_asked(self, event: LoadAsked) -> None:
+        probe = self.dashboard.probe(event.probe)
+        if probe is None:
+            return
+        running = [run for run in self.feed.session.runs.values() if run.probe == probe.id and run.state == "running"]
+        if event.form and probe.params and self.feed.source.live:
+            self.push_screen(ParameterForm(probe))
+        elif running and not event.form and not event.typed:
+            await self.dashboard.bring(running[-1].id)
+        else:
+            await self.feed.load(probe.id, event.params)
+
+    # ------------------------------------------------------------ keys
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        match action:
+            case "restart":
+                return bool(self.feed.ended) and self.feed.source.can_restart
+            case "verifier":
+                return self.dashboard.rejection() is not None
+            case "interval":
+                return self.feed.source.live or self.feed.playback is not None
+            case "statistics":
+                return self.feed.source.live
+            case "seek":
+                return self.feed.playback is not None
+        return True
+
+    async def action_pause(self) -> None:
+        playback = self.feed.playback
+        if playback is None:
+            await self.dashboard.hold(not self.dashboard.held)
+        elif self.feed.ended is not None:
+            playback.paused = False
+            self._seek(0.0)
+        else:
+            playback.paused = not playback.paused
+        self.dashboard.draw_header()
+
+    async def action_interval(self, step: int) -> None:
+        if (playback := self.feed.playback) is not None:
+            playback.speed = min(SPEEDS[-1], max(SPEEDS[0], playback.speed * 2.0**step))
+            self.dashboard.draw_header()
+            return
+        longer = [seconds for seconds in INTERVALS if seconds > self.feed.interval]
+        shorter = [seconds for seconds in INTERVALS if seconds < self.feed.interval]
+        self.feed.interval = (
+            longer[0] if step > 0 and longer else shorter[-1] if step < 0 and shorter else self.feed.interval
+        )
+        for run in self.feed.session.runs.values():
+            if run.state == "running":
+                await self.feed.wish(Interval(run=run.id, seconds=self.feed.interval))
+        self.dashboard.draw_header()
+
+    async def action_statistics(self) -> None:
+        self.feed.statistics = not self.feed.statistics
+        await self.feed.wish(Statistics(on=self.feed.statistics))
+        self._tell(f"the kernel {'counts' if self.feed.statistics else 'no longer counts'} what programs cost", "info")
+
+    async def action_restart(self) -> None:
+        try:
+            await self.feed.restart()
+        except (ReadOnly, SourceEnded) as error:
+            self._tell(str(error), "error")
+        else:
+            self._read()
+
+    def action_seek(self, direction: int) -> None:
+        if self.feed.playback is not None:
+            self._seek(self.feed.playback.position + direction * SKIP)
+
+    def _seek(self, seconds: float) -> None:
+        assert self.feed.playback is not None
+        self.feed.playback.seek(seconds)
+        if self.feed.ended is not None:
+            self._read()
+
+    def action_verifier(self) -> None:
+        rejected = self.dashboard.chosen_rejection()
+        if rejected:
+            self.push_screen(VerifierScreen(rejected))
+
+    def action_turn_theme(self) -> None:
+        self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
+
+    def action_help(self) -> None:
+        self.push_screen(HelpScreen(self.help_groups()))
+
+    @classmethod
+    def help_groups(cls) -> list[Group]:
+        """All bindings of ours, by where they work."""
+        return [
+            ("Everywhere", cls.BINDINGS),
+            ("Dashboard", Dashboard.BINDINGS),
+            ("Catalog", CatalogTree.BINDINGS),
+            ("Search", SearchLine.BINDINGS),
+            ("Rows", Grid.BINDINGS),
+            ("Tables", Table.BINDINGS),
+            ("Events", EventList.BINDINGS),
+            ("Verifier panel", VerifierScreen.BINDINGS),
+            ("Parameters", ParameterForm.BINDINGS),
+        ]

@@ -1,0 +1,150 @@
+"""Between the source and the screens: frames go into the session, wishes to the source."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Protocol, runtime_checkable
+
+from textual.message import Message
+
+from ebpftop.frames.codec import BadFrame
+from ebpftop.frames.messages import (
+    AnyFrame,
+    AnyWish,
+    Catalog,
+    Hello,
+    Load,
+    Loaded,
+    Loading,
+    Notice,
+    Refused,
+    Rejected,
+    Statistics,
+)
+from ebpftop.frames.source import ReadOnly, Source, SourceEnded
+from ebpftop.model.session import Session
+from ebpftop.ui.messages import Began, Changed, Ended, Noticed, WasRefused, WasRejected
+
+Request = tuple[str, dict[str, str]]  # a probe and its parameters
+_TOLD = 3  # problems of a catalog, beside how many more there are
+
+
+@runtime_checkable
+class Playback(Protocol):
+    """A source that can stand still and go elsewhere: a tape. Positions are seconds from its first frame."""
+
+    paused: bool
+    speed: float
+
+    @property
+    def position(self) -> float: ...
+
+    @property
+    def duration(self) -> float: ...
+
+    def seek(self, seconds: float) -> None: ...
+
+
+class Feed:
+    """`post` takes messages for the screens; `first` is loaded as soon as there is a catalog.
+
+    ended: why the stream is over, empty at the quiet end of a tape; None while it runs. interval: seconds between
+    snapshots of whatever is loaded next. statistics: whether the kernel is asked to count what programs cost.
+    """
+
+    def __init__(
+        self, source: Source, post: Callable[[Message], object], *, interval: float, first: Iterable[Request]
+    ) -> None:
+        self.source = source
+        self.session = Session()
+        self.interval = interval
+        self.statistics = True
+        self.ended: str | None = None
+        self._wanted: list[Request] = list(first)
+        self._problems: list[str] = []  # of the catalog, as told
+        self._asked: list[str] = []  # probes wished for, not yet answered by a frame
+        self._mine: set[int] = set()  # runs that answer them
+        self._post = post
+
+    async def read(self) -> None:
+        """Feed every frame to the session until the stream ends."""
+        self.ended = None
+        try:
+            async for frame in self.source.frames():
+                await self._take(frame)
+                await asyncio.sleep(0)  # a source that always has a frame ready must not starve the screen
+            self.ended = ""
+        except (SourceEnded, BadFrame) as error:
+            self.ended = str(error)
+        self._post(Ended(self.ended))
+
+    async def _take(self, frame: AnyFrame) -> None:
+        self.session.feed(frame)
+        match frame:
+            case Hello():
+                self._asked.clear()
+                self._mine.clear()
+                self._post(Began())
+            case Catalog():
+                self._tell_problems(frame.problems)
+                await self._begin()
+            case Loading() | Loaded():
+                self._answers(frame.run, frame.probe)
+            case Rejected():
+                self._answers(frame.run, frame.probe)
+                self._post(WasRejected(frame, frame.run in self._mine))
+            case Refused():
+                self._asked = [probe for probe in self._asked if probe != frame.probe]
+                self._post(WasRefused(frame))
+            case Notice():
+                self._post(Noticed(frame))
+        self._post(Changed())
+
+    def _tell_problems(self, problems: list[str]) -> None:
+        """Probe folders that could not be read, once; a catalog comes again when more is known of its probes."""
+        if problems != self._problems:
+            self._problems = problems
+            more = [f"and {len(problems) - _TOLD} more: 'ebpftop list' tells them"] if len(problems) > _TOLD else []
+            for text in (*problems[:_TOLD], *more):
+                self._post(Noticed(Notice(level="warning", text=text)))
+
+    async def _begin(self) -> None:
+        """A catalog is there: load what is wanted."""
+        wanted, self._wanted = self._wanted, []
+        if self.source.live and self.statistics:
+            await self.wish(Statistics(on=True))
+        for probe, params in wanted:
+            await self.load(probe, params)
+
+    def _answers(self, run: int, probe: str) -> None:
+        if probe in self._asked:
+            self._asked.remove(probe)
+            self._mine.add(run)
+
+    def is_mine(self, run: int) -> bool:
+        """Whether this user asked for the run."""
+        return run in self._mine
+
+    @property
+    def playback(self) -> Playback | None:
+        """The tape under the stream, if it is one."""
+        return self.source if isinstance(self.source, Playback) else None
+
+    async def load(self, probe: str, params: dict[str, str]) -> None:
+        self._asked.append(probe)
+        await self.wish(Load(probe=probe, params=params, interval=self.interval))
+
+    async def wish(self, wish: AnyWish) -> None:
+        """Send a wish; one that can't be granted is told as a notice."""
+        try:
+            await self.source.wish(wish)
+        except (ReadOnly, SourceEnded) as error:
+            self._post(Noticed(Notice(level="warning", text=str(error))))
+
+    async def restart(self) -> None:
+        """Bring the source back; the probes that ran are loaded again. Raises `ReadOnly`, `SourceEnded`."""
+        self._wanted = [
+            (run.probe, run.params) for run in self.session.runs.values() if run.state in ("loading", "running")
+        ]
+        await self.source.restart()

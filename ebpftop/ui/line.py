@@ -1,0 +1,49 @@
+"""One line of pieces that gives up the least important ones when it gets narrow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.content import Content
+from textual.strip import Strip
+
+GAP = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """`rank` 0 stays longest."""
+
+    content: Content
+    rank: int = 0
+
+
+def piece(text: str, style: str = "", rank: int = 0) -> Piece:
+    return Piece(Content.styled(text, style), rank)
+
+
+def fit(left: Sequence[Piece], right: Sequence[Piece], width: int, gap: int = GAP) -> Content:
+    """`left` from the left edge, `right` up to the right one; pieces of the highest rank go until the rest fits."""
+    left, right = list(left), list(right)
+    while _needed(left, right, gap) > width and len(left) + len(right) > 1:
+        pieces = left + right
+        out = max(range(len(pieces)), key=lambda at: (pieces[at].rank, at))
+        (left if out < len(left) else right).remove(pieces[out])
+    space = Content(" " * gap)
+    head, tail = space.join(p.content for p in left), space.join(p.content for p in right)
+    return Content.assemble(head, " " * max(0, width - head.cell_length - tail.cell_length), tail).truncate(
+        width, ellipsis=True
+    )
+
+
+def painted(strip: Strip, style: Style) -> Strip:
+    """The strip with a style laid over its own (Textual's `apply_style` lays it under)."""
+    return Strip([Segment(text, own + style if own else style) for text, own, _ in strip], strip.cell_length)
+
+
+def _needed(left: Sequence[Piece], right: Sequence[Piece], gap: int) -> int:
+    pieces = [*left, *right]
+    return sum(p.content.cell_length for p in pieces) + gap * (len(pieces) - 1)

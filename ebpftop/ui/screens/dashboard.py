@@ -1,0 +1,369 @@
+"""The main screen: catalog on the left, the running probes on the right. It wires; the widgets draw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import Container, Horizontal, Vertical
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Input
+
+from ebpftop.frames.messages import Describe, Detach, ProbeInfo, Rejected
+from ebpftop.model.run import Run
+from ebpftop.stats import text
+from ebpftop.ui.feed import Feed
+from ebpftop.ui.freeze import frozen
+from ebpftop.ui.messages import Chosen
+from ebpftop.ui.state import header_state, run_states, tabs
+from ebpftop.ui.widgets.about import About
+from ebpftop.ui.widgets.banner import Banner
+from ebpftop.ui.widgets.catalog import CatalogPanel
+from ebpftop.ui.widgets.header import HeaderLine
+from ebpftop.ui.widgets.keys import KeyLine
+from ebpftop.ui.widgets.panel import ViewPanel
+from ebpftop.ui.widgets.runs import RunPane, RunTabs
+
+DESCRIBE = 5.0  # seconds between questions about the processes on the screen
+NARROW = 100  # cells below which catalog and probe take turns
+
+
+class Dashboard(Screen[None]):
+    DEFAULT_CSS = """
+    Dashboard {
+        layout: vertical;
+        background: $background;
+        & #body { height: 1fr; }
+        & CatalogPanel { width: 34; }
+        & #right { width: 1fr; }
+        & #panes { height: 1fr; }
+        &.-roomy CatalogPanel { width: 40; }
+        &.-narrow CatalogPanel { width: 1fr; }
+        &.-narrow #right { display: none; }
+        &.-narrow.-probe #right { display: block; }
+        &.-narrow.-probe CatalogPanel { display: none; }
+    }
+    """
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (NARROW, "-normal"), (160, "-roomy")]  # noqa: RUF012 (as Textual has it)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        # With priority: they move the focus before the letters that follow are given to whoever has it.
+        Binding("slash", "search", "search", key_display="/", priority=True, tooltip="Search the catalog as you type"),
+        Binding("tab", "other(1)", "next", key_display="Tab", tooltip="On to the next part of the screen"),
+        Binding("shift+tab", "other(-1)", "part before", show=False, tooltip="Move back to the part before"),
+        Binding("f", "filter", "filter", priority=True, tooltip="Filter rows or events as you type"),
+        Binding("t", "window", "interval/total", tooltip="The last interval, or since attaching"),
+        Binding("o", "past", "over time", tooltip="How rate and percentiles moved"),
+        Binding("n", "view(1)", "next view", tooltip="The next view of this probe"),
+        Binding("N", "view(-1)", "view before", show=False, tooltip="The view before"),
+        Binding("d", "detach", "detach", tooltip="Detach this probe; then close its tab"),
+        Binding("right_square_bracket", "tab(1)", "next probe", key_display="]", show=False),
+        Binding("left_square_bracket", "tab(-1)", "probe before", key_display="[", show=False),
+        Binding("i", "info", "info", show=False, tooltip="The catalog's entry of a probe, and its C"),
+        Binding("escape", "let_go", "let go", show=False, tooltip="Drop the filter, the key, the cursor"),
+    ]
+
+    def __init__(self, feed: Feed) -> None:
+        super().__init__()
+        self.feed = feed
+        self.header = HeaderLine()
+        self.banner = Banner()
+        self.catalog = CatalogPanel()
+        self.tabs = RunTabs()
+        self.about = About()
+        self.panes = Container(id="panes")  # of which one is shown
+        self.current: int | None = None  # the run in front
+        self.informing = False  # whether the catalog's entry is shown in its place
+        self.settled = True  # false while a new stream tells what there is
+        self._held: dict[int, Run] | None = None  # runs as they stood when the screen was held still
+        self._put_away: set[int] = set()  # runs whose tabs were closed
+        self._seen: set[int] = set()  # runs that had a tab
+        self._panes: dict[int, RunPane] = {}  # by run
+
+    def compose(self) -> Iterable[Widget]:
+        yield self.header
+        yield self.banner
+        with Horizontal(id="body"):
+            yield self.catalog
+            with Vertical(id="right"):
+                yield self.tabs
+                with self.panes:
+                    yield self.about
+        yield KeyLine()
+
+    def on_mount(self) -> None:
+        self.about.show_category([])
+        self.catalog.listing.loads = self.feed.source.live
+        self.catalog.listing.folds = self.feed.playback is None
+        self.catalog.listing.focus()
+        self.set_interval(DESCRIBE, self._describe)
+
+    # ------------------------------------------------------------ drawing the session
+
+    def began(self) -> None:
+        """A new stream: what it doesn't tell of soon is gone."""
+        self.settled = False
+        self._put_away.clear()
+        self._seen.clear()
+        self._held = None
+        self.banner.close()
+        self.set_timer(0.5, self._settle)
+
+    async def _settle(self) -> None:
+        self.settled = True
+        await self.redraw()
+
+    async def redraw(self) -> None:
+        """Draw what the session holds now; a screen held still draws only what it has never drawn."""
+        session = self.feed.session
+        self.draw_header()
+        self.catalog.show(session.catalog.probes if session.catalog else [], run_states(session, self.over))
+        shown = tabs(session, self._put_away, self.over)
+        if self.settled or shown:
+            self.tabs.tabs = shown
+            self._choose([tab.run for tab in shown])
+        await self._mount_panes({tab.run for tab in shown})
+        await self.draw_front()
+
+    def _choose(self, runs: list[int]) -> None:
+        """A run this user asked for comes to the front when it comes; else whatever is in front stays."""
+        asked = [run for run in runs if run not in self._seen and self.feed.is_mine(run)]
+        self._seen.update(runs)
+        if asked:
+            self.current, self.informing = asked[-1], False
+            self.add_class("-probe")
+        elif self.current not in runs:
+            self.current = runs[-1] if runs else None
+
+    def draw_header(self) -> None:
+        self.header.state = header_state(
+            self.feed.session, mode=self._mode(), live=self.feed.source.live, paused=self.held, over=self.over
+        )
+
+    def _mode(self) -> str:
+        playback = self.feed.playback
+        if playback is not None:
+            speed = f" ×{playback.speed:g}" if playback.speed != 1 else ""
+            end = " · ended" if self.feed.ended is not None else ""
+            return f"tape {_clock(playback.position)} / {_clock(playback.duration)}{speed}{end}"
+        word = (
+            "ended"
+            if self.feed.ended is not None
+            else "paused"
+            if self.held
+            else "live"
+            if self.feed.source.live
+            else "tape"
+        )
+        return f"{word} {text.duration(self.feed.interval * 1e9)}"
+
+    async def _mount_panes(self, wanted: set[int]) -> None:
+        for number, pane in list(self._panes.items()):
+            run = self.feed.session.runs.get(number)
+            if (number not in wanted and self.settled) or (run is not None and pane.is_stale(run)):
+                self._panes.pop(number, None)  # before waiting: keys may have this screen drawn meanwhile
+                await pane.remove()
+        for number in sorted(wanted - set(self._panes)):
+            pane = self._panes[number] = RunPane()
+            pane.display = False
+            await self.panes.mount(pane)
+
+    async def draw_front(self) -> None:
+        """Bring the current run, or the catalog's entry, to the front and draw it."""
+        self.tabs.current = self.current
+        pane, run = self.pane, self.run
+        front = self.about if pane is None or self.informing else pane
+        for each in self.panes.children:
+            each.display = each is front
+        if pane is not None and run is not None:
+            await pane.show(run, self.probe(run.probe), self.feed.session.processes)
+        self._draw_about()
+        self._keep_focus_in_sight()
+        self.refresh_bindings()
+
+    def _draw_about(self) -> None:
+        chosen = self.catalog.listing.chosen
+        if chosen:
+            self.about.show(chosen, self.rejection(chosen.id))
+        else:
+            self.about.show_category(self.catalog.listing.category)
+
+    async def ended(self, reason: str) -> None:
+        """The stream is over; a reason means that it broke."""
+        if reason:
+            self.banner.tell(reason, "r starts again   q quits" if self.feed.source.can_restart else "q quits")
+        await self.redraw()
+
+    @property
+    def over(self) -> bool:
+        """Whether the collector is gone; what was attached is not any more. A tape's end leaves all as it was."""
+        return bool(self.feed.ended) and self.feed.source.live
+
+    async def _describe(self) -> None:
+        """Ask again about the processes someone looks at: what they run may have changed."""
+        ids = self.panel.identities_on_screen() if self.panel else []
+        if ids and self.feed.source.live and self.feed.ended is None and not self.held:
+            await self.feed.wish(Describe(processes=ids))
+
+    # ------------------------------------------------------------ what is where
+
+    @property
+    def run(self) -> Run | None:
+        """The run in front, as it stood when the screen was held still."""
+        if self.current is None:
+            return None
+        held = self._held.get(self.current) if self._held is not None else None
+        return held or self.feed.session.runs.get(self.current)
+
+    @property
+    def pane(self) -> RunPane | None:
+        return self._panes.get(self.current) if self.current is not None else None
+
+    @property
+    def panel(self) -> ViewPanel | None:
+        """The view that keys act on."""
+        return self.pane.panel if self.pane is not None and not self.informing else None
+
+    def probe(self, name: str) -> ProbeInfo | None:
+        catalog = self.feed.session.catalog
+        return next((probe for probe in catalog.probes if probe.id == name), None) if catalog else None
+
+    def rejection(self, probe: str | None = None) -> Rejected | None:
+        """The last rejection, of one probe or of any."""
+        found = [run.rejected for run in self.feed.session.runs.values() if run.rejected and probe in (None, run.probe)]
+        return found[-1] if found else None
+
+    def chosen_rejection(self) -> Rejected | None:
+        """The rejection of the probe under the catalog's cursor, else the last one."""
+        chosen = self.catalog.listing.chosen
+        return (self.rejection(chosen.id) if chosen else None) or self.rejection()
+
+    # ------------------------------------------------------------ holding still
+
+    @property
+    def held(self) -> bool:
+        """Whether the screen, or the tape, stands still."""
+        playback = self.feed.playback
+        return playback.paused if playback is not None else self._held is not None
+
+    async def hold(self, still: bool) -> None:
+        """Hold the screen still while data keep coming, or let it catch up."""
+        self._held = {number: frozen(run) for number, run in self.feed.session.runs.items()} if still else None
+        await self.redraw()
+
+    # ------------------------------------------------------------ messages of the widgets
+
+    async def on_chosen(self, event: Chosen) -> None:
+        self._draw_about()
+
+    async def on_run_tabs_chosen(self, event: RunTabs.Chosen) -> None:
+        await self.bring(event.run)
+
+    async def on_view_panel_stale(self, _event: ViewPanel.Stale) -> None:
+        await self.draw_front()
+
+    async def bring(self, run: int) -> None:
+        """Put a run in front of everything."""
+        self.current, self.informing = run, False
+        self.add_class("-probe")
+        await self.draw_front()
+
+    # ------------------------------------------------------------ keys
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        panel = self.panel
+        match action:
+            case "search":
+                return not isinstance(self.focused, Input)
+            case "filter":
+                return panel is not None and panel.grid_frame is not None and not isinstance(self.focused, Input)
+            case "window":
+                return panel is not None and panel.TOGGLES_WINDOW
+            case "past":
+                return panel is not None and panel.has_past
+            case "view":
+                return self.pane is not None and self.pane.hides_views
+            case "detach":
+                return self.current is not None and self.feed.source.live
+        return True
+
+    def action_search(self) -> None:
+        self.remove_class("-probe")
+        self.catalog.search.value = ""
+        self._focus(self.catalog.search)
+
+    def action_other(self, step: int) -> None:
+        stops = self._stops()
+        at = stops.index(self.focused) if self.focused in stops else -1 if step > 0 else 0
+        stop = stops[(at + step) % len(stops)]
+        self.set_class(stop is not self.catalog.listing, "-probe")
+        self._focus(stop)
+
+    def _keep_focus_in_sight(self) -> None:
+        """Where catalog and probe take turns, the focus is on the side that is shown."""
+        probe = self.has_class("-probe")
+        if self.has_class("-narrow") and probe is self.catalog.has_focus_within:
+            self._focus(self._stops()[-1] if probe else self.catalog.listing)
+
+    def _focus(self, widget: Widget) -> None:
+        """Focus at once, so that the next key goes there, or as soon as it is on the screen."""
+        if widget.focusable:
+            self.set_focus(widget)
+        else:
+            self.call_after_refresh(self.set_focus, widget)
+
+    def _stops(self) -> list[Widget]:
+        """Where Tab goes, in order."""
+        if self.pane is None or self.informing:
+            return [self.catalog.listing, self.about]
+        return [self.catalog.listing, *self.pane.stops]
+
+    def action_filter(self) -> None:
+        if self.panel and self.panel.grid_frame:
+            self.panel.grid_frame.ask_filter()
+
+    async def action_window(self) -> None:
+        if self.panel:
+            self.panel.toggle_window()
+            await self.draw_front()
+
+    def action_past(self) -> None:
+        if self.panel:
+            self.panel.toggle_past()
+
+    async def action_view(self, step: int) -> None:
+        if self.pane:
+            self.pane.turn(step)
+            await self.draw_front()
+
+    async def action_tab(self, step: int) -> None:
+        runs = [tab.run for tab in self.tabs.tabs]
+        if self.current in runs:
+            await self.bring(runs[(runs.index(self.current) + step) % len(runs)])
+
+    async def action_detach(self) -> None:
+        if self.run is None:
+            return
+        if self.run.state == "detached":
+            self._put_away.add(self.run.id)
+            await self.redraw()
+        else:
+            await self.feed.wish(Detach(run=self.run.id))
+
+    async def action_info(self) -> None:
+        self.informing = not self.informing
+        self.set_class(self.informing or self.has_class("-probe"), "-probe")
+        await self.draw_front()
+
+    async def action_let_go(self) -> None:
+        if self.informing:
+            self.informing = False
+        elif self.panel is None or not self.panel.let_go():
+            self.remove_class("-probe")
+            self.catalog.listing.focus()
+        await self.draw_front()
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

@@ -1,0 +1,90 @@
+"""A form for a probe's parameters. They are checked where the probe is loaded; what is wrong with them is told here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.suggester import SuggestFromList
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+from ebpftop.frames.messages import ParamInfo, ProbeInfo
+from ebpftop.ui.inert import inert
+from ebpftop.ui.messages import LoadAsked
+from ebpftop.ui.theme import NOT_HERE
+from ebpftop.ui.widgets.panel import words
+
+
+class ParameterForm(ModalScreen[None]):
+    """Stays open until the load begins: `tell` shows why it didn't."""
+
+    DEFAULT_CSS = """
+    ParameterForm {
+        align: center middle;
+        background: $background 70%;
+        & > VerticalScroll {
+            width: 76;
+            max-width: 96%;
+            height: auto;
+            max-height: 94%;
+            border: round $primary;
+            background: $surface;
+            padding: 1 2 0 2;
+        }
+        & Static { height: auto; }
+        & Input {
+            height: 1;
+            border: none;
+            padding: 0 1;
+            margin: 0 0 1 0;
+            background: $bar-back;
+            &:focus { border: none; background: $cursor; }
+        }
+        & #told { color: $error; text-style: bold; margin: 0 0 1 0; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "load", "load", priority=True, tooltip="Load the probe with what is typed"),
+        Binding("escape", "dismiss", "close", tooltip="Close the form"),
+    ]
+
+    def __init__(self, probe: ProbeInfo) -> None:
+        super().__init__()
+        self.probe = probe
+        self.inputs = {param.name: _input(param) for param in probe.params}
+        self.told = Static("", markup=False, id="told")
+
+    def compose(self) -> Iterable[Widget]:
+        with VerticalScroll(can_focus=False) as box:
+            box.border_title = words("load", self.probe.id)
+            box.border_subtitle = "Enter loads · Tab next · Esc closes"
+            for param in self.probe.params:
+                yield Static(_label(param), markup=False)
+                yield self.inputs[param.name]
+            yield self.told
+
+    def action_load(self) -> None:
+        params = {name: field.value.strip() for name, field in self.inputs.items() if field.value.strip()}
+        self.told.update("")
+        self.app.post_message(LoadAsked(self.probe.id, params, typed=True))
+
+    def tell(self, error: str) -> None:
+        self.told.update(Content(f"{NOT_HERE} {inert(error)}"))
+
+
+def _input(param: ParamInfo) -> Input:
+    choices = ["true", "false"] if param.type == "bool" else param.choices
+    unset = inert(param.default) if param.default is not None else "unset: no filter"
+    suggester = SuggestFromList([inert(choice) for choice in choices]) if choices else None
+    return Input(placeholder=unset, suggester=suggester)
+
+
+def _label(param: ParamInfo) -> Content:
+    choices = " | ".join(inert(choice) for choice in param.choices)
+    kind = f"{inert(param.type)}: {choices}" if choices else inert(param.type)
+    return Content.assemble((inert(param.name), "bold"), f"  {inert(param.help)}  ", (kind, "$quiet"))

@@ -1,0 +1,94 @@
+"""What the frame around the numbers shows, computed from the session: header, tabs, signs of the catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from ebpftop.model.run import Run
+from ebpftop.model.session import Session
+from ebpftop.model.views import cost
+from ebpftop.stats import text
+from ebpftop.ui.theme import NOT_HERE, RUNNING, WARNING
+from ebpftop.ui.widgets.catalog import RunState
+from ebpftop.ui.widgets.header import HeaderState
+from ebpftop.ui.widgets.runs import Tab
+
+ATTACHED = ("running", "detaching")
+
+
+def percent_of(run: Run) -> float | None:
+    """Percent of one CPU the run's programs take now; None while the kernel doesn't count."""
+    now = cost(run)
+    return now.cpu_percent if now and run.state in ATTACHED else None
+
+
+def header_state(session: Session, *, mode: str, live: bool, paused: bool, over: bool) -> HeaderState:
+    attached = [run for run in session.runs.values() if state_of(run, over) in ATTACHED]
+    costs = [percent for run in attached if (percent := percent_of(run)) is not None]
+    return HeaderState(
+        hello=session.hello,
+        hosts=tuple(session.hosts)[-10:],
+        running=len(attached),
+        cost=sum(costs) if costs else None,
+        lost=sum(run.losses.lost for run in session.runs.values()),
+        mode=mode,
+        live=live,
+        paused=paused,
+        over=over,
+    )
+
+
+def state_of(run: Run, over: bool) -> str:
+    """The run's state; nothing is attached any more once the collector is gone."""
+    return "detached" if over and run.state in ("loading", *ATTACHED) else run.state
+
+
+def run_states(session: Session, over: bool) -> dict[str, RunState]:
+    """How each probe stands that was loaded, by its latest run; one that is running wins."""
+    states: dict[str, RunState] = {}
+    for run in session.runs.values():
+        state = state_of(run, over)
+        if state in ATTACHED:
+            states[run.probe] = RunState("running", _percent(run))
+        elif states.get(run.probe, RunState("")).state == "running":
+            continue
+        elif state == "loading":
+            states[run.probe] = RunState("loading", run.loading.stage if run.loading else "")
+        elif state == "rejected":
+            states[run.probe] = RunState("rejected", "rejected: v")
+        else:
+            states.pop(run.probe, None)
+    return states
+
+
+def tabs(session: Session, closed: Collection[int], over: bool) -> tuple[Tab, ...]:
+    """A tab for every run but those rejected, and those closed by hand."""
+    return tuple(
+        _tab(run, state_of(run, over))
+        for run in session.runs.values()
+        if run.state != "rejected" and run.id not in closed
+    )
+
+
+def _tab(run: Run, state: str) -> Tab:
+    name = run.probe.partition("/")[2] or run.probe
+    name += "".join(f" {key}={value}" for key, value in run.params.items())
+    losses = run.losses
+    if state == "detached":
+        return Tab(run.id, NOT_HERE, "$quiet", name, "detached")
+    if state == "loading":
+        return Tab(run.id, "◌", "$success", name, run.loading.stage if run.loading else "")
+    if state == "detaching":
+        return Tab(run.id, "◌", "$warning", name, "detaching")
+    if losses.lost or losses.map_full or losses.evicted or losses.missed:
+        return Tab(run.id, WARNING, "$warning", name, _percent(run))
+    return Tab(run.id, RUNNING, "$success", name, _percent(run))
+
+
+def _percent(run: Run) -> str:
+    percent = percent_of(run)
+    return "" if percent is None else text.percent(round(percent, 2 if percent < 1 else 1))
+
+
+def interval_words(seconds: float) -> str:
+    return text.duration(seconds * 1e9)

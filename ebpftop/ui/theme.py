@@ -1,0 +1,78 @@
+"""Two themes of ours. Colour carries meaning once, and every colour has a sign beside it.
+
+    primary   what has the focus, and the bars of numbers: one hue
+    success   ● running
+    warning   ▲ a number that misses something, or needs care
+    error     ✗ rejected, lost, not here
+
+Without colour (NO_COLOR) every colour is dropped at the very end: the signs are left, and bold, dim and reverse.
+"""
+
+from __future__ import annotations
+
+import os
+
+from textual.theme import Theme
+
+RUNNING, RUNNABLE, NOT_HERE, UNKNOWN, HERE, WARNING, OPEN, CLOSED = "●", "○", "✗", "?", "▶", "▲", "▾", "▸"
+
+DARK = Theme(
+    name="ebpftop-dark",
+    dark=True,
+    primary="#62a8ea",
+    secondary="#8ea4bd",
+    accent="#62a8ea",
+    success="#6cc58b",
+    warning="#e0b04c",
+    error="#f0716b",
+    foreground="#d4dae3",
+    background="#0f141b",
+    surface="#151b24",
+    panel="#1d2530",
+    variables={
+        "rim": "#2b3645",
+        "quiet": "#8593a5",
+        "bar-back": "#1a222d",
+        "cursor": "#23405f",
+        "cursor-quiet": "#1f2a37",
+        "code-mark": "#4a2327",
+        "scrollbar": "#2b3645",
+        "scrollbar-background": "#131922",
+        "scrollbar-background-hover": "#131922",
+        "scrollbar-background-active": "#131922",
+        "input-selection-background": "#62a8ea 35%",
+    },
+)
+
+LIGHT = Theme(
+    name="ebpftop-light",
+    dark=False,
+    primary="#0b62b8",
+    secondary="#51637a",
+    accent="#0b62b8",
+    success="#1a7a3c",
+    warning="#8f5f00",
+    error="#c02b31",
+    foreground="#20262e",
+    background="#fbfbf8",
+    surface="#f3f3ee",
+    panel="#e8e9e4",
+    variables={
+        "rim": "#cdd1d0",
+        "quiet": "#636d79",
+        "bar-back": "#eeefea",
+        "cursor": "#cfe1f5",
+        "cursor-quiet": "#e6e9e8",
+        "code-mark": "#f8d7d5",
+        "scrollbar": "#c3c8c9",
+        "scrollbar-background": "#f1f1ec",
+        "scrollbar-background-hover": "#f1f1ec",
+        "scrollbar-background-active": "#f1f1ec",
+        "input-selection-background": "#0b62b8 25%",
+    },
+)
+
+
+def colourless() -> bool:
+    """Whether NO_COLOR asks for no colour at all (no-color.org: set, and not empty)."""
+    return bool(os.environ.get("NO_COLOR"))

@@ -1,0 +1,310 @@
+"""Rows and columns drawn line by line: only what is on the screen is ever formatted, whatever the number of rows."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.reactive import reactive
+from textual.strip import Strip
+
+from ebpftop.ui.inert import inert
+from ebpftop.ui.line import painted
+from ebpftop.ui.widgets.painter import Painter
+
+GAP = 2
+BAR = "bar"  # name of the column that draws each row's share
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """How a column looks. `least` and `most` bound its width in cells; the column that stretches takes what is left."""
+
+    name: str
+    title: str
+    numeric: bool = False
+    quiet: bool = False
+    least: int = 6
+    most: int = 40
+    stretch: bool = False
+
+
+def bar(share: float, width: int) -> str:
+    """`share` (0 to 1) of `width` cells in eighths; anything above zero shows."""
+    eighths = round(min(1.0, max(0.0, share)) * width * 8)
+    if share > 0:
+        eighths = max(1, eighths)
+    return "█" * (eighths // 8) + (_EIGHTHS[eighths % 8] if eighths % 8 else "")
+
+
+def lay_out(columns: Sequence[Column], seen: dict[str, int], width: int) -> list[tuple[Column, int]]:
+    """The columns that fit and their widths; `seen` is the widest text of each.
+
+    Where they don't fit, texts are cut (numbers never), then the last columns go; what is left over goes to the columns
+    that stretch, the first one first.
+    """
+    widths = {column.name: _least(column, seen.get(column.name, 0)) for column in columns}
+    shown = list(columns)
+    while len(shown) > 1 and sum(widths[column.name] + GAP for column in shown) - GAP > width:
+        shown.pop()
+    left = width - sum(widths[column.name] + GAP for column in shown) + GAP
+    for column, wanted in [*((c, seen.get(c.name, 0)) for c in shown), *((c, c.most) for c in shown if c.stretch)]:
+        more = max(0, min(left, min(column.most, wanted) - widths[column.name]))
+        widths[column.name] += more
+        left -= more
+    return [(column, min(width, widths[column.name])) for column in shown]
+
+
+def _least(column: Column, seen: int) -> int:
+    title = cell_len(column.title) + 2 if column.title else 0
+    return max(column.least, title, min(seen, column.most) if column.numeric else 0)
+
+
+class Grid(Painter, can_focus=True):
+    """A header line and rows below it. Rows are numbered as shown, from 0."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "grid--header",
+        "grid--sorted",
+        "grid--quiet",
+        "grid--bar",
+        "grid--warning",
+        "grid--error",
+        "grid--cursor",
+        "grid--cursor-quiet",
+    }
+    DEFAULT_CSS = """
+    Grid {
+        height: 1fr;
+        overflow-x: hidden;
+        overflow-y: scroll;
+        scrollbar-size: 1 1;
+        & > .grid--header { color: $quiet; }
+        & > .grid--sorted { color: $foreground; text-style: bold; }
+        & > .grid--quiet { color: $quiet; }
+        & > .grid--bar { color: $primary; }
+        & > .grid--warning { color: $warning; }
+        & > .grid--error { color: $error; }
+        & > .grid--cursor { background: $cursor; text-style: bold; }
+        & > .grid--cursor-quiet { background: $cursor-quiet; }
+        &:nocolor > .grid--cursor { text-style: reverse; }
+        &:nocolor > .grid--cursor-quiet { text-style: underline; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", "row up", show=False),
+        Binding("down,j", "move(1)", "row down", show=False),
+        Binding("pageup", "page(-1)", "page up", show=False),
+        Binding("pagedown", "page(1)", "page down", show=False),
+        Binding("home,g", "first", "first row", show=False),
+        Binding("end,G", "last", "last row", show=False),
+    ]
+
+    cursor: reactive[int | None] = reactive(None)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.columns: list[Column] = []
+        self._shown: list[tuple[Column, int]] = []
+        self._seen: dict[str, int] = {}
+        self._cells: dict[int, list[str]] = {}
+
+    # ------------------------------------------------------------ what a kind of grid knows
+
+    @property
+    @abstractmethod
+    def count(self) -> int:
+        """Rows there are."""
+
+    @abstractmethod
+    def cell(self, row: int, column: Column) -> str:
+        """Text of one cell."""
+
+    @property
+    def empty(self) -> str:
+        """What is said where there are no rows."""
+        return "nothing yet"
+
+    def row_look(self, row: int) -> str:
+        """Component class of a row that is marked, or nothing."""
+        return ""
+
+    def share(self, row: int) -> float:
+        """How long the row's bar is, 0 to 1."""
+        return 0.0
+
+    def sorted_by(self, column: Column) -> str:
+        """The sign behind the title of the column that orders the rows."""
+        return ""
+
+    def title_clicked(self, column: Column) -> None:
+        """A column's title was clicked."""
+
+    def row_clicked(self, row: int, twice: bool) -> None:
+        """A row was clicked; the cursor is there already."""
+
+    # ------------------------------------------------------------ layout
+
+    def changed(self) -> None:
+        """Draw anew after rows or columns changed."""
+        self._cells.clear()
+        self.virtual_size = Size(self.size.width, self.count + 1)
+        self._measure()
+        self.refresh()
+
+    @property
+    def page(self) -> int:
+        return max(1, self.size.height - 1)
+
+    @property
+    def visible_rows(self) -> range:
+        top = self.scroll_offset.y
+        return range(min(top, self.count), min(top + self.page, self.count))
+
+    @property
+    def shown_columns(self) -> list[Column]:
+        return [column for column, _ in self._shown]
+
+    def _measure(self) -> None:
+        """Widen columns to what is on the screen; they never get narrower, so that nothing jumps."""
+        for row in self.visible_rows:
+            for column, text in zip(self.columns, self._row(row), strict=True):
+                if len(text) > self._seen.get(column.name, 0):
+                    self._seen[column.name] = cell_len(text)
+        self._shown = lay_out(self.columns, self._seen, max(1, self.size.width - 2))
+
+    def _row(self, row: int) -> list[str]:
+        if row not in self._cells:
+            self._cells[row] = ["" if c.name == BAR else inert(self.cell(row, c)) for c in self.columns]
+        return self._cells[row]
+
+    def forget_widths(self) -> None:
+        self._seen.clear()
+
+    def on_resize(self, _event: events.Resize) -> None:
+        self.changed()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        if round(old_value) != round(new_value):
+            self._cells.clear()
+            self._measure()
+            self.refresh()
+
+    def on_focus(self) -> None:
+        self.refresh()
+
+    def on_blur(self) -> None:
+        self.refresh()
+
+    # ------------------------------------------------------------ drawing
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        if y == 0:
+            return Strip(self._header()).adjust_cell_length(width, self.look())
+        row = y - 1 + self.scroll_offset.y
+        if y == 1 and not self.count:
+            return Strip([Segment(self.empty, self.look("grid--quiet"))]).adjust_cell_length(width)
+        if row >= self.count:
+            return Strip.blank(width, self.look())
+        strip = Strip(self._line(row)).adjust_cell_length(width, self.look())
+        if row == self.cursor:
+            name = "grid--cursor" if self.has_focus else "grid--cursor-quiet"
+            strip = painted(strip, self.mark(name))
+        return strip
+
+    def _header(self) -> list[Segment]:
+        plain, chosen = self.look("grid--header"), self.look("grid--sorted")
+        segments = []
+        for column, width in self._shown:
+            sign = self.sorted_by(column)
+            title = inert(column.title) + sign
+            segments.append(Segment(_fitted(title, width, column.numeric) + " " * GAP, chosen if sign else plain))
+        return segments
+
+    def _line(self, row: int) -> list[Segment]:
+        mark = self.row_look(row)
+        normal = self.look(mark) if mark else self.look()
+        quiet = self.look("grid--quiet")
+        cells = dict(zip([column.name for column in self.columns], self._row(row), strict=True))
+        segments = []
+        for column, width in self._shown:
+            style: Style = quiet if column.quiet and not mark else normal
+            if column.name == BAR:
+                drawn = bar(self.share(row), width)
+                segments.append(Segment(drawn, self.look("grid--bar")))
+                segments.append(Segment(" " * (width - len(drawn) + GAP), style))
+            else:
+                segments.append(Segment(_fitted(cells[column.name], width, column.numeric) + " " * GAP, style))
+        return segments
+
+    # ------------------------------------------------------------ keys and mouse
+
+    def validate_cursor(self, cursor: int | None) -> int | None:
+        return None if cursor is None or not self.count else max(0, min(cursor, self.count - 1))
+
+    def watch_cursor(self) -> None:
+        self.refresh()
+
+    def action_move(self, step: int) -> None:
+        self.go(self.visible_rows.start if self.cursor is None else self.cursor + step)
+
+    def action_page(self, direction: int) -> None:
+        self.go((self.visible_rows.start if self.cursor is None else self.cursor) + direction * self.page)
+
+    def action_first(self) -> None:
+        self.go(0)
+
+    def action_last(self) -> None:
+        self.go(self.count - 1)
+
+    def go(self, row: int) -> None:
+        """Put the cursor on a row and bring it into sight."""
+        self.cursor = row
+        self.reveal()
+
+    def reveal(self) -> None:
+        """Scroll no further than it takes to see the cursor."""
+        if self.cursor is None:
+            return
+        top = self.scroll_offset.y
+        if self.cursor < top:
+            self.scroll_to(y=self.cursor, animate=False)
+        elif self.cursor >= top + self.page:
+            self.scroll_to(y=self.cursor - self.page + 1, animate=False)
+
+    def on_click(self, event: events.Click) -> None:
+        if event.y == 0:
+            if column := self._column_at(event.x):
+                self.title_clicked(column)
+            return
+        row = event.y - 1 + self.scroll_offset.y
+        if row < self.count:
+            self.go(row)
+            self.row_clicked(row, event.chain == 2)
+
+    def _column_at(self, x: int) -> Column | None:
+        edge = 0
+        for column, width in self._shown:
+            edge += width + GAP
+            if x < edge:
+                return column
+        return None
+
+
+def _fitted(text: str, width: int, right: bool) -> str:
+    """The text in exactly `width` cells, with … where it was cut."""
+    length = len(text) if text.isascii() else cell_len(text)
+    if length > width:
+        return set_cell_size(text, max(0, width - 1)) + ("…" if width else "")
+    return " " * (width - length) + text if right else text + " " * (width - length)

@@ -1,0 +1,100 @@
+"""The first line: which machine, how it is doing, what we cost it, whether anything is lost, and live or tape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.content import Content
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from ebpftop.frames.messages import Hello, Host
+from ebpftop.stats import text
+from ebpftop.ui.inert import inert
+from ebpftop.ui.line import Piece, fit, piece
+from ebpftop.ui.theme import HERE, NOT_HERE, RUNNING, WARNING
+from ebpftop.ui.widgets.sparkline import sparkline
+
+SPARK = 10
+
+
+@dataclass(frozen=True)
+class HeaderState:
+    """What the line shows. `cost` is percent of one CPU, None while nobody counts; `mode` is the right end."""
+
+    hello: Hello | None = None
+    hosts: tuple[Host, ...] = ()
+    running: int = 0
+    cost: float | None = None
+    lost: int = 0
+    mode: str = ""
+    live: bool = True
+    paused: bool = False
+    over: bool = False
+
+
+class HeaderLine(Widget):
+    DEFAULT_CSS = """
+    HeaderLine {
+        dock: top;
+        height: 1;
+        padding: 0 1;
+        background: $panel;
+        color: $foreground;
+    }
+    """
+
+    state: reactive[HeaderState] = reactive(HeaderState())
+
+    def render(self) -> Content:
+        state = self.state
+        return fit([_name(), *_machine(state)], [*_ours(state), _mode(state)], self.content_size.width)
+
+
+def _name() -> Piece:
+    return Piece(Content.assemble(("ebpf", "bold"), ("top", "bold $primary")), 1)
+
+
+def _machine(state: HeaderState) -> list[Piece]:
+    pieces = []
+    if hello := state.hello:
+        pieces.append(piece(inert(hello.host), "bold", 3))
+        pieces.append(piece(f"Linux {inert(hello.kernel)}", "$quiet", 6))
+        pieces.append(piece(f"{hello.cpus} cpus", "$quiet", 7))
+    if state.hosts:
+        host = state.hosts[-1]
+        past = sparkline([each.cpu_percent for each in state.hosts], SPARK, 100.0)
+        pieces.append(
+            Piece(
+                Content.assemble(
+                    ("cpu ", "$quiet"), (past, "$primary"), f" {text.percent(round(host.cpu_percent)):>4}"
+                ),
+                2,
+            )
+        )
+        pieces.append(Piece(Content.assemble(("mem ", "$quiet"), text.percent(round(host.memory_percent))), 4))
+        pieces.append(Piece(Content.assemble(("load ", "$quiet"), f"{host.load:.1f}"), 5))
+    return pieces
+
+
+def _ours(state: HeaderState) -> list[Piece]:
+    pieces = []
+    if state.running:
+        probes = f"{state.running} probe{'' if state.running == 1 else 's'}"
+        if state.cost is not None:
+            probes += f" · {text.percent(round(state.cost, 2 if state.cost < 1 else 1))} of a cpu"
+        pieces.append(piece(probes, rank=3))
+    if state.lost:
+        pieces.append(piece(f"{WARNING} lost {text.count(state.lost)}", "bold $warning", 0))
+    elif state.running:
+        pieces.append(piece("lost 0", "$quiet", 4))
+    return pieces
+
+
+def _mode(state: HeaderState) -> Piece:
+    if state.over:
+        return piece(f"{NOT_HERE} {state.mode}", "bold $error", 0)
+    if state.paused:
+        return piece(f"‖ {state.mode}", "bold $warning", 0)
+    sign = RUNNING if state.live else HERE
+    return Piece(Content.assemble((f"{sign} ", "$success" if state.live else "$primary"), state.mode), 0)

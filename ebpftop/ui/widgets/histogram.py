@@ -1,0 +1,165 @@
+"""A log-linear histogram: label, count and bar a row, and its percentiles as the bounds of their buckets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from rich.cells import cell_len
+from textual.content import Content
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from ebpftop.model.run import Interval
+from ebpftop.stats import text
+from ebpftop.stats.histogram import Histogram
+from ebpftop.stats.slots import lower
+from ebpftop.ui.widgets.grid import bar
+from ebpftop.ui.widgets.sparkline import sparkline
+
+QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))
+WIDE = 80  # cells from which there is room for the percentiles beside the bars
+MARK = 9  # cells of `◂ p50 p90` behind a bar
+READING = 22  # cells of a percentile's name and bounds; a sparkline follows
+
+
+@dataclass(frozen=True, slots=True)
+class HistogramState:
+    """`frame` holds the rows in place: the range of values of the recent past, in which `shown` is drawn."""
+
+    shown: Histogram
+    frame: Histogram
+    unit: str = ""
+    past: Sequence[Interval] = ()
+    rate: float = math.nan
+
+
+class HistogramBars(Widget):
+    DEFAULT_CSS = """
+    HistogramBars {
+        height: 1fr;
+        padding: 0 1 0 0;
+    }
+    """
+
+    state: reactive[HistogramState | None] = reactive(None)
+
+    def render(self) -> Content:
+        state = self.state
+        width, height = self.content_size
+        if state is None or height < 1:
+            return Content("")
+        if not len(state.frame.slots):
+            return Content.styled("nothing yet: waiting for the first event", "$quiet")
+        if width >= WIDE:
+            past = 8 if width < 100 else 16
+            left = self._rows(state, width - READING - past, height)
+            return _beside(left, self._side(state, past), width - READING - past)
+        rows = self._rows(state, width, max(1, height - 1))
+        side = self._side(state, min(60, width - READING - 2))
+        if height - len(rows) > len(side):
+            return Content("\n").join([*rows, Content(""), *side])
+        return Content("\n").join([*rows, self._under(state, width)])
+
+    def _rows(self, state: HistogramState, width: int, height: int) -> list[Content]:
+        rows = state.frame.rows(height)
+        counts = _fill([lo for lo, _, _ in rows], state.shown)
+        labels = [text.bounds(lo, hi, state.unit) for lo, hi, _ in rows]
+        label_width = max(12, *(cell_len(label) for label in labels))
+        count_width = max(7, *(len(text.count(count)) for count in counts))
+        room = max(4, width - label_width - count_width - 4 - MARK)
+        most = max(counts)
+        marks = _marks(state.shown, [lo for lo, _, _ in rows])
+        lines = []
+        for at, (label, count) in enumerate(zip(labels, counts, strict=True)):
+            drawn = bar(count / most if most else 0.0, room)
+            lines.append(
+                Content.assemble(
+                    (label.rjust(label_width), "" if count else "$quiet"),
+                    (
+                        text.count(count).rjust(count_width + 1) if count else "·".rjust(count_width + 1),
+                        "" if count else "$quiet",
+                    ),
+                    "  ",
+                    (drawn, "$primary"),
+                    (f" {marks[at]}" if at in marks else "", "$quiet"),
+                )
+            )
+        return lines
+
+    def _side(self, state: HistogramState, past: int) -> list[Content]:
+        lines = []
+        for name, q in QUANTILES:
+            middles = [_middle(each.histogram, q) for each in state.past if each.histogram is not None]
+            lines.append(_reading(name, _bounds(state.shown, q, state.unit), middles, past, "bold"))
+        highest = state.shown.maximum()
+        lines.append(_reading("max", text.bounds(*highest, state.unit) if highest else "–", [], 0))
+        rates = [each.histogram.count / each.seconds for each in state.past if each.histogram and each.seconds]
+        lines.append(Content(""))
+        lines.append(_reading("rate", text.rate(state.rate), rates, past))
+        lines.append(_reading("count", text.count(state.shown.count), [], 0))
+        return lines
+
+    def _under(self, state: HistogramState, width: int) -> Content:
+        readings = [
+            Content.assemble((f"{name} ", "$quiet"), (_bounds(state.shown, q, state.unit), "bold"))
+            for name, q in QUANTILES
+        ]
+        readings.append(Content.assemble(("rate ", "$quiet"), text.rate(state.rate)))
+        line = Content("   ").join(readings)
+        while line.cell_length > width and readings:
+            readings.pop()
+            line = Content("   ").join(readings)
+        return line
+
+
+def _reading(name: str, value: str, past: Sequence[float], cells: int, style: str = "") -> Content:
+    drawn = sparkline(past, min(cells, len(past)))
+    return Content.assemble((f"{name:<6}", "$quiet"), (f"{value:>14}", style), "  ", (drawn, "$primary"))
+
+
+def _beside(left: list[Content], right: list[Content], column: int) -> Content:
+    blank = Content("")
+    lines = []
+    for at in range(max(len(left), len(right))):
+        head = left[at] if at < len(left) else blank
+        tail = right[at] if at < len(right) else blank
+        lines.append(Content.assemble(head, " " * max(0, column - head.cell_length), tail))
+    return Content("\n").join(lines)
+
+
+def _fill(edges: Sequence[int], shown: Histogram) -> list[int]:
+    """How many values of `shown` lie in each row, given the rows' lower bounds."""
+    counts = [0] * len(edges)
+    for slot, count in zip(shown.slots.tolist(), shown.counts.tolist(), strict=True):
+        at = _row_of(edges, lower(slot))
+        counts[max(0, at)] += count
+    return counts
+
+
+def _marks(shown: Histogram, edges: Sequence[int]) -> dict[int, str]:
+    """Row → the percentiles in it."""
+    marks: dict[int, str] = {}
+    for name, q in QUANTILES:
+        bounds = shown.quantile(q)
+        if bounds:
+            at = max(0, _row_of(edges, bounds[0]))
+            marks[at] = f"{marks[at][:5]} {name}" if at in marks else f"◂ {name}"
+    return marks
+
+
+def _row_of(edges: Sequence[int], value: int) -> int:
+    return int(np.searchsorted(np.array(edges, np.float64), float(value), side="right")) - 1
+
+
+def _bounds(histogram: Histogram, q: float, unit: str) -> str:
+    found = histogram.quantile(q)
+    return text.bounds(*found, unit) if found else "–"
+
+
+def _middle(histogram: Histogram, q: float) -> float:
+    """The middle of a quantile's bucket, for a sparkline only."""
+    found = histogram.quantile(q)
+    return (found[0] + found[1]) / 2 if found else math.nan

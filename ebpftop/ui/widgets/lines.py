@@ -1,0 +1,167 @@
+"""Numbered lines of text, a million as well as ten: only those on the screen are drawn."""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from typing import ClassVar
+
+from rich.segment import Segment
+from textual.content import Content
+from textual.geometry import Size
+from textual.markup import parse_style
+from textual.reactive import reactive
+from textual.strip import Strip
+from textual.style import Style
+
+from ebpftop.ui.code import highlighted
+from ebpftop.ui.inert import inert
+from ebpftop.ui.line import painted
+from ebpftop.ui.theme import HERE, NOT_HERE
+from ebpftop.ui.widgets.painter import Painter
+
+WIDEST = 4_000  # cells of a line that can be scrolled to
+NEAR = 2_000  # lines at the end of a log that tell how wide it is
+INSTRUCTION = re.compile(r"\s*\d+: \([0-9a-f]{2}\) ")
+
+
+class Lines(Painter, can_focus=True):
+    """Lines counted from 0. `failed` is marked ✗, `current` ▶."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"lines--gutter", "lines--current", "lines--failed", "lines--sign"}
+    DEFAULT_CSS = """
+    Lines {
+        scrollbar-size: 0 1;
+        & > .lines--gutter { color: $quiet; }
+        & > .lines--sign { color: $error; text-style: bold; }
+        & > .lines--current { background: $cursor; }
+        & > .lines--failed { background: $code-mark; text-style: bold; }
+        &:nocolor > .lines--current { text-style: underline; }
+        &:nocolor > .lines--failed { text-style: reverse; }
+    }
+    """
+
+    current: reactive[int | None] = reactive(None)
+    failed: reactive[int | None] = reactive(None)
+
+    @property
+    @abstractmethod
+    def count(self) -> int:
+        """Lines there are."""
+
+    @abstractmethod
+    def segments(self, line: int) -> list[Segment]:
+        """One line, inert."""
+
+    @property
+    def widest(self) -> int:
+        """Cells of the widest line, as far as known."""
+        return 0
+
+    def number(self, line: int) -> str:
+        """What stands in front of a line, at most as wide as that of the last one."""
+        return ""
+
+    @property
+    def margin_width(self) -> int:
+        """Cells of the sign and the number in front of a line."""
+        return 2 + (len(self.number(self.count)) + 2 if self.number(0) else 0)
+
+    def changed(self) -> None:
+        self.virtual_size = Size(min(WIDEST, self.margin_width + self.widest + 1), self.count)
+        self.refresh()
+
+    def show_line(self, line: int | None) -> None:
+        """Make a line current, with some of its surroundings in sight."""
+        self.current = line
+        if line is None:
+            return
+        top, height = self.scroll_offset.y, max(1, self.size.height)
+        if not top + min(2, height // 4) <= line < top + height - min(2, height // 4):
+            self.scroll_to(y=max(0, line - height // 2), animate=False)
+
+    def watch_current(self) -> None:
+        self.refresh()
+
+    def watch_failed(self) -> None:
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        line = y + self.scroll_offset.y
+        if line >= self.count:
+            return Strip.blank(width, self.look())
+        sign = NOT_HERE if line == self.failed else HERE if line == self.current else " "
+        number = f"{self.number(line):>{self.margin_width - 4}}  " if self.number(0) else ""
+        head = [
+            Segment(f"{sign} ", self.look("lines--sign")),
+            Segment(number, self.look("lines--gutter")),
+        ]
+        left = self.scroll_offset.x
+        body = Strip(self.segments(line)).crop(left, left + max(0, width - self.margin_width))
+        strip = Strip([*head, *body]).adjust_cell_length(width, self.look())
+        mark = "lines--failed" if line == self.failed else "lines--current" if line == self.current else ""
+        return painted(strip, self.mark(mark)) if mark else strip
+
+
+class CodeLines(Lines):
+    """C, highlighted."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self._lines: list[Content] = highlighted(source).split("\n", allow_blank=True)
+        self._widest = max((line.cell_length for line in self._lines), default=0)
+
+    @property
+    def count(self) -> int:
+        return len(self._lines)
+
+    @property
+    def widest(self) -> int:
+        return self._widest
+
+    def number(self, line: int) -> str:
+        return str(line + 1)
+
+    def on_mount(self) -> None:
+        self.changed()
+
+    def segments(self, line: int) -> list[Segment]:
+        variables = self.app.theme_variables
+        pieces = self._lines[line].render(self.visual_style, "", lambda style: _parsed(style, variables))
+        return [Segment(text, style.rich_style) for text, style in pieces if text]
+
+
+def _parsed(style: str | Style, variables: dict[str, str]) -> Style:
+    return parse_style(style, variables) if isinstance(style, str) else style
+
+
+class LogLines(Lines):
+    """A verifier's log, or a compiler's output, as it is: what the verifier knew is quiet beside what it looked at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: list[str] = []
+        self._error: int | None = None
+
+    @property
+    def count(self) -> int:
+        return len(self._lines)
+
+    @property
+    def widest(self) -> int:
+        return max((len(line) for line in self._lines[-NEAR:]), default=0)
+
+    def show(self, lines: list[str], error: int | None) -> None:
+        """`error` is the line of the complaint."""
+        self._lines = lines
+        self._error = error
+        self.changed()
+
+    def segments(self, line: int) -> list[Segment]:
+        text = inert(self._lines[line][:WIDEST].expandtabs(8))
+        if line == self._error:
+            return [Segment(text, self.look("lines--sign"))]
+        end = text.find(";") if INSTRUCTION.match(text) else 0
+        head, tail = (text, "") if end < 0 else (text[:end], text[end:])
+        return [Segment(head, self.look()), Segment(tail, self.look("lines--gutter"))]

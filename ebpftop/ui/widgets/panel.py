@@ -1,0 +1,165 @@
+"""A view of a run in its frame: a title, what is asked of it (window, filter, key), and its widgets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual import events
+from textual.containers import Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Input
+
+from ebpftop.frames.messages import ViewInfo
+from ebpftop.model.run import Run
+from ebpftop.model.views import Window, interval
+from ebpftop.stats import text
+from ebpftop.ui.inert import inert
+from ebpftop.ui.names import Processes
+from ebpftop.ui.widgets.grid import Grid
+
+
+class Framed(Vertical):
+    """A rim with a title in it, bright while the focus is inside."""
+
+    DEFAULT_CSS = """
+    Framed {
+        height: 1fr;
+        border: round $rim;
+        border-title-color: $quiet;
+        border-title-style: none;
+        border-subtitle-color: $quiet;
+        padding: 0 0 0 1;
+        &:focus-within { border: round $primary; border-title-color: $foreground; }
+        &:nocolor:focus-within { border: heavy $primary; }
+        &.-short {
+            border: none;
+            border-top: solid $rim;
+            &:focus-within { border-top: solid $primary; }
+            &:nocolor:focus-within { border-top: heavy $primary; }
+        }
+    }
+    """
+
+    def on_resize(self, _event: events.Resize) -> None:
+        self.set_class(self.app.size.width < 100 or self.app.size.height < 30, "-short")
+
+
+class FilterInput(Input):
+    """One line that is there only while it filters."""
+
+    DEFAULT_CSS = """
+    FilterInput {
+        height: 1;
+        border: none;
+        padding: 0 1;
+        background: $bar-back;
+        display: none;
+        &:focus { border: none; }
+        &.-open { display: block; }
+    }
+    """
+
+
+class GridFrame(Framed):
+    """A grid of rows with a filter above it that opens on demand."""
+
+    def __init__(self, grid: Grid) -> None:
+        super().__init__()
+        self.grid = grid
+        self.filter = FilterInput(placeholder="filter", select_on_focus=False)
+
+    def compose(self) -> Iterable[Widget]:
+        yield self.filter
+        yield self.grid
+
+    def search(self, query: str) -> None:
+        """Give the filter's text to the grid."""
+        raise NotImplementedError
+
+    def ask_filter(self) -> None:
+        self.filter.add_class("-open")
+        self.screen.set_focus(self.filter)  # now, not in a while: what is typed next is meant for it
+
+    def drop_filter(self) -> None:
+        self.filter.value = ""
+        self.filter.remove_class("-open")
+        self.grid.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self.search(event.value.strip())
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.filter.set_class(bool(event.value.strip()), "-open")
+        self.grid.focus()
+
+    def on_key(self, event: events.Key) -> None:
+        if self.filter.has_focus and event.key == "escape":
+            event.stop()
+            self.drop_filter()
+        elif self.filter.has_focus and event.key == "down":
+            event.stop()
+            self.grid.focus()
+
+
+class ViewPanel(Vertical):
+    """One view of a run. `show` draws it from the run as it stands."""
+
+    DEFAULT_CSS = """
+    ViewPanel {
+        height: 1fr;
+        width: 1fr;
+    }
+    """
+    TOGGLES_WINDOW: ClassVar[bool] = True
+
+    class Stale(Message):
+        """The panel looks at something else now and wants to be shown the run again."""
+
+    def __init__(self, view: ViewInfo) -> None:
+        super().__init__()
+        self.view = view
+        self.window: Window = "interval"
+
+    def show(self, run: Run, processes: Processes) -> None:
+        raise NotImplementedError
+
+    @property
+    def grid_frame(self) -> GridFrame | None:
+        """What `f` filters and what takes the focus; None where there are no rows."""
+        raise NotImplementedError
+
+    def let_go(self) -> bool:
+        """Esc: undo the last narrowing (filter, key, cursor); False when there was none."""
+        return False
+
+    def toggle_window(self) -> None:
+        self.window = "start" if self.window == "interval" else "interval"
+
+    @property
+    def has_past(self) -> bool:
+        """Whether `toggle_past` shows anything that isn't there already."""
+        return False
+
+    def toggle_past(self) -> None:
+        """Show how the numbers moved in place of what they are, where there is no room for both."""
+
+    def identities_on_screen(self) -> list[int]:
+        """Process numbers in rows on the screen."""
+        return []
+
+    def window_words(self, run: Run) -> str:
+        """The time the numbers are about."""
+        if self.window == "start":
+            return "since start"
+        seconds = interval(run)
+        return f"last {text.duration(round(seconds, 1) * 1e9)}" if seconds else "first look"
+
+
+def words(*parts: str) -> Content:
+    """A title of inert parts, dots between them."""
+    return Content(" · ".join(inert(part) for part in parts if part))

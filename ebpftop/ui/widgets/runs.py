@@ -1,0 +1,160 @@
+"""Running probes: the line of their tabs, and what is behind each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from textual import events
+from textual.containers import Container, Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.reactive import reactive
+from textual.style import Style
+from textual.widget import Widget
+
+from ebpftop.frames.messages import Loaded, ProbeInfo
+from ebpftop.model.run import Run
+from ebpftop.ui.inert import inert
+from ebpftop.ui.names import Processes
+from ebpftop.ui.widgets.panel import ViewPanel
+from ebpftop.ui.widgets.status import StatusLine
+from ebpftop.ui.widgets.views import panel_for
+
+SIDE_BY_SIDE = 130  # cells from which two views stand beside each other
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    run: int
+    sign: str
+    style: str  # of the sign
+    name: str
+    note: str = ""
+
+
+class RunTabs(Widget):
+    """One tab a run; a click on one chooses it."""
+
+    DEFAULT_CSS = """
+    RunTabs {
+        height: 1;
+        padding: 0 1;
+        color: $quiet;
+    }
+    """
+
+    tabs: reactive[tuple[Tab, ...]] = reactive(())
+    current: reactive[int | None] = reactive(None)
+
+    class Chosen(Message):
+        def __init__(self, run: int) -> None:
+            super().__init__()
+            self.run = run
+
+    def render(self) -> Content:
+        parts = [self._tab(tab) for tab in self.tabs]
+        if not parts:
+            return Content.styled("no probe is running", "$quiet")
+        line = Content("  ").join(parts)
+        at = next((at for at, tab in enumerate(self.tabs) if tab.run == self.current), 0)
+        while line.cell_length > self.content_size.width and at > 0:  # the current tab stays in sight
+            parts, at = parts[1:], at - 1
+            line = Content("  ").join([Content.styled("‹", "$quiet"), *parts])
+        return line.truncate(self.content_size.width, ellipsis=True)
+
+    def _tab(self, tab: Tab) -> Content:
+        here = tab.run == self.current
+        press = Style.from_meta({"run": tab.run})
+        look = "bold $foreground on $cursor" if here else "$quiet"
+        name = f"{inert(tab.name)} {inert(tab.note)}".rstrip()
+        if here and self.app.no_color:
+            name = f"[{name}]"
+        text = Content.assemble((f" {tab.sign} ", f"{tab.style} on $cursor" if here else tab.style), (f"{name} ", look))
+        return text.stylize(press)
+
+    def on_click(self, event: events.Click) -> None:
+        if (run := event.style.meta.get("run")) is not None:
+            self.post_message(self.Chosen(run))
+
+
+class RunPane(Vertical):
+    """One run: its status, and its views, one at a time or as many as there is room for."""
+
+    DEFAULT_CSS = """
+    RunPane {
+        height: 1fr;
+        & > #views { layout: horizontal; height: 1fr; }
+        & > #views > .-away { display: none; }
+    }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.status = StatusLine()
+        self.body = Container(id="views")
+        self.panels: list[ViewPanel] = []
+        self.front = 0  # the view that keys act on
+        self._loaded: Loaded | None = None
+
+    def compose(self) -> Iterable[Widget]:
+        yield self.status
+        yield self.body
+
+    def is_stale(self, run: Run) -> bool:
+        """Whether the pane was made for another load."""
+        return self._loaded is not None and run.loaded != self._loaded
+
+    async def show(self, run: Run, probe: ProbeInfo | None, processes: Processes) -> None:
+        """Draw the run as it stands; its panels come with `Loaded`. What is still being mounted is drawn afterwards."""
+        self.status.show(run, probe)
+        if run.loaded and not self.panels and self.body.is_mounted:
+            self._loaded = run.loaded
+            self.panels = [panel_for(view) for view in run.views]
+            self._place()
+            await self.body.mount(*self.panels)
+        for panel in self.panels:
+            if panel.is_mounted and not panel.has_class("-away"):
+                panel.show(run, processes)
+
+    @property
+    def panel(self) -> ViewPanel | None:
+        """The view in front."""
+        return self.panels[self.front] if self.panels else None
+
+    def turn(self, step: int) -> None:
+        """Bring the next view to the front."""
+        if self.panels:
+            self.front = (self.front + step) % len(self.panels)
+            self._place()
+
+    @property
+    def hides_views(self) -> bool:
+        return any(panel.has_class("-away") for panel in self.panels)
+
+    @property
+    def stops(self) -> list[Widget]:
+        """What takes the focus, in order."""
+        frames = [panel.grid_frame for panel in self.panels if not panel.has_class("-away")]
+        return [frame.grid for frame in frames if frame]
+
+    def on_descendant_focus(self) -> None:
+        for at, panel in enumerate(self.panels):
+            if panel.has_focus_within:
+                self.front = at
+        self.screen.refresh_bindings()
+
+    def on_resize(self) -> None:
+        self._place()
+
+    def _place(self) -> None:
+        together = 2 if self.size.width >= SIDE_BY_SIDE else 1
+        shown = visible(len(self.panels), self.front, together)
+        for at, panel in enumerate(self.panels):
+            panel.set_class(at not in shown, "-away")
+
+
+def visible(panels: int, front: int, together: int) -> Sequence[int]:
+    """Which of the views are shown, so that the one in front is among them."""
+    first = min(front // together * together, max(0, panels - together))
+    return range(first, min(first + together, panels))

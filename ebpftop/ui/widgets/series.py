@@ -1,0 +1,102 @@
+"""How rate and percentiles moved: two plots over the same past."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from itertools import zip_longest
+
+from rich.text import Text
+from textual.color import Color
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from ebpftop.model.run import Interval
+from ebpftop.stats import text
+from ebpftop.ui.plot import Colour, Curve, time_series
+
+QUANTILES = (0.99, 0.9, 0.5)
+NS = 1e9
+STACKED = 14  # lines from which one plot stands above the other
+
+
+class SeriesPlot(Widget):
+    """Percentiles on top (upper bounds of their buckets, logarithmic), events a second below."""
+
+    DEFAULT_CSS = """
+    SeriesPlot {
+        height: 1fr;
+        padding: 0 1 0 0;
+    }
+    """
+
+    intervals: reactive[Sequence[Interval]] = reactive((), always_update=True)
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self.unit = unit
+
+    def render(self) -> Text:
+        shown = [each for each in self.intervals if each.seconds > 0 and each.histogram is not None]
+        width, height = self.content_size
+        if len(shown) < 2:
+            return Text("waiting for a second interval…" if height else "", "dim")
+        if height >= STACKED:
+            below = max(6, height * 2 // 5)
+            return Text("\n").join((self._percentiles(shown, width, height - below), self._rate(shown, width, below)))
+        half = (width - 2) // 2
+        return _beside(self._percentiles(shown, half, height), self._rate(shown, half, height), half + 2)
+
+    def _percentiles(self, shown: Sequence[Interval], width: int, height: int) -> Text:
+        strong, weak = self._colour("primary"), self._colour("quiet")
+        colours = (strong, _between(strong, weak), weak)
+        curves = [Curve([_upper(each, q) for each in shown], c) for q, c in zip(QUANTILES, colours, strict=True)]
+        legend = Text.assemble(
+            ("p99", f"bold {_hex(strong)}"),
+            (" over ", "dim"),
+            ("p90", _hex(colours[1])),
+            (" over ", "dim"),
+            ("p50", _hex(weak)),
+        )
+        tick = partial(text.value, unit=self.unit)
+        plot = time_series(_ages(shown), curves, width, height - 1, tick=tick, logarithmic=True, axis=weak)
+        return Text("\n").join((legend, plot))
+
+    def _rate(self, shown: Sequence[Interval], width: int, height: int) -> Text:
+        rates = [(each.histogram.count if each.histogram else 0) / each.seconds for each in shown]
+        weak = self._colour("quiet")
+        curve = Curve(rates, self._colour("primary"))
+        plot = time_series(_ages(shown), [curve], width, height - 1, tick=text.rate, axis=weak)
+        return Text("\n").join((Text("events a second", _hex(weak)), plot))
+
+    def _colour(self, name: str) -> Colour | None:
+        return None if self.app.no_color else Color.parse(self.app.theme_variables[name]).rgb
+
+
+def _ages(shown: Sequence[Interval]) -> list[float]:
+    """Seconds before the last interval, negative."""
+    return [(each.realtime_ns - shown[-1].realtime_ns) / NS for each in shown]
+
+
+def _beside(left: Text, right: Text, column: int) -> Text:
+    lines = []
+    for one, other in zip_longest(left.split("\n"), right.split("\n"), fillvalue=Text()):
+        one.pad_right(max(0, column - one.cell_len))
+        lines.append(one + other)
+    return Text("\n").join(lines)
+
+
+def _upper(interval: Interval, q: float) -> float:
+    bounds = interval.histogram.quantile(q) if interval.histogram else None
+    return float(bounds[1]) if bounds else math.nan
+
+
+def _between(one: Colour | None, other: Colour | None) -> Colour | None:
+    if one is None or other is None:
+        return None
+    return ((one[0] + other[0]) // 2, (one[1] + other[1]) // 2, (one[2] + other[2]) // 2)
+
+
+def _hex(colour: Colour | None) -> str:
+    return "" if colour is None else "#{:02x}{:02x}{:02x}".format(*colour)

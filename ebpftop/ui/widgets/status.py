@@ -1,0 +1,124 @@
+"""What a run is, in two lines: what it means, how it is attached, what it costs; a third for what its numbers miss."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.widget import Widget
+
+from ebpftop.frames.messages import Losses, ProbeInfo, Tried
+from ebpftop.model.run import Run
+from ebpftop.model.views import cost
+from ebpftop.stats import text
+from ebpftop.ui.inert import inert
+from ebpftop.ui.line import Piece, fit, piece
+from ebpftop.ui.theme import NOT_HERE, WARNING
+
+MISSING = (
+    ("lost", "events lost", "the ring buffer was full, or we were too slow"),
+    ("map_full", "updates refused", "a map was full"),
+    ("evicted", "keys evicted", "a map dropped its oldest keys"),
+    ("missed", "runs missed", "the program would have run inside itself"),
+)
+
+
+class StatusLine(Widget):
+    """`run` is read at every drawing: whoever changes it refreshes the line."""
+
+    DEFAULT_CSS = """
+    StatusLine {
+        height: auto;
+        padding: 0 1;
+    }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.run: Run | None = None
+        self.probe: ProbeInfo | None = None
+        self._height = 0
+
+    def show(self, run: Run, probe: ProbeInfo | None) -> None:
+        self.run, self.probe = run, probe
+        height = 2 if run.losses == Losses() else 3
+        self.refresh(layout=height != self._height)  # the layout is done anew only when it must be
+        self._height = height
+
+    def render(self) -> Content:
+        if self.run is None:
+            return Content("")
+        width = max(1, self.content_size.width)
+        lines = [fit([self._title()], self._cost(), width), self._provenance(width)]
+        if warning := missing(self.run.losses, width):
+            lines.append(warning)
+        return Content("\n").join(lines)
+
+    def _title(self) -> Piece:
+        run, probe = self.run, self.probe
+        assert run is not None
+        title = inert(probe.summary if probe else run.probe)
+        chosen = " ".join(f"{inert(name)}={inert(value)}" for name, value in run.params.items())
+        return Piece(Content.assemble((title, "bold"), (f"   {chosen}" if chosen else "", "$primary")))
+
+    def _cost(self) -> list[Piece]:
+        assert self.run is not None
+        if self.run.state == "detaching" and (progress := self.run.detaching):
+            return [piece(f"detaching {progress.done} of {progress.total}", "$warning")]
+        if self.run.state == "detached":
+            reason = self.run.detached.reason if self.run.detached else ""
+            return [piece(" · ".join(part for part in ("detached", inert(reason)) if part), "bold $warning")]
+        now = cost(self.run)
+        if now is None or now.ns_per_event is None:
+            return []
+        return [piece(f"{text.duration(now.ns_per_event)}/event", rank=1)]
+
+    def _provenance(self, width: int) -> Content:
+        """How it came to be: stages while loading, then variant, meaning, attach points."""
+        run = self.run
+        assert run is not None
+        loaded = run.loaded
+        if loaded is None:
+            return loading_line(run)
+        pieces = [piece(inert(loaded.meaning), "$success" if loaded.meaning == "exact" else "$warning", 0)]
+        pieces.append(piece(f"variant {inert(loaded.variant)}", "$quiet", 3))
+        room = max(10, width - len(loaded.meaning) - 2)
+        pieces.append(Piece(Content.styled(attach_words(loaded.attached), "$quiet").truncate(room, ellipsis=True), 1))
+        pieces.append(piece(f"{text.count(loaded.instructions)} instructions", "$quiet", 4))
+        stages = sum(milliseconds for _, milliseconds in loaded.stages)
+        if stages:
+            pieces.append(piece(f"loaded in {stages:.0f} ms", "$quiet", 5))
+        if loaded.tried:
+            pieces.append(piece(_tried(loaded.tried), "$quiet", 6))
+        pieces += [piece(inert(note), "$quiet", 7) for note in loaded.notes]
+        return fit(pieces, [], width, 2) if len(pieces) > 1 else pieces[0].content
+
+
+def attach_words(points: list[str]) -> str:
+    """`raw tracepoint sched_wakeup, sched_switch; kprobe vfs_read`: each mechanism once."""
+    targets: dict[str, list[str]] = {}
+    for point in points:
+        mechanism, _, target = point.partition(":")
+        targets.setdefault(mechanism, []).append(target)
+    return inert("; ".join(f"{name.replace('_', ' ')} {', '.join(each)}" for name, each in targets.items()))
+
+
+def loading_line(run: Run) -> Content:
+    """`types 12 ms · compile 130 ms · verify …`"""
+    loading = run.loading
+    if loading is None:
+        return Content.styled("asked for…", "$quiet")
+    done = [f"{inert(name)} {milliseconds:.0f} ms" for name, milliseconds in loading.stages]
+    return Content.assemble((" · ".join([*done, ""]), "$quiet"), (f"{loading.stage} …", "bold"))
+
+
+def missing(losses: Losses, width: int) -> Content | None:
+    """What the numbers miss, and why where there is room; None when nothing."""
+    parts = [(f"{text.count(number)} {what}", why) for name, what, why in MISSING if (number := getattr(losses, name))]
+    if not parts:
+        return None
+    short = f"{WARNING} " + " · ".join(what for what, _ in parts)
+    long = f"{WARNING} " + " · ".join(f"{what}: {why}" for what, why in parts)
+    return Content.styled(long if len(long) <= width else short, "bold $warning").truncate(width, ellipsis=True)
+
+
+def _tried(tried: list[Tried]) -> str:
+    return "; ".join(f"{NOT_HERE} {inert(each.variant)}: {inert(each.reason)}" for each in tried)

@@ -1,0 +1,148 @@
+"""The verifier's log: which instruction it refused, at which line of the log, and the kernel's complaint in one line.
+
+Formats of kernels 5.15 to 7.3 (kernel/bpf/verifier.c, log.c and, from 7.3, diagnostics.c): register states, `; source`
+comments, instructions as `N: (opcode) text`, the complaint, from 7.3 a report, `processed N insns …`. Around them
+loaders write lines of their own, such as libbpf's BEGIN and END and BCC's hints.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+_INSTRUCTION = re.compile(r"\s*(\d+): \([0-9a-f]{2}\) ")
+# The kernel may write on behind a jump: a state, or the complaint.
+_BEHIND_JUMP = re.compile(r"\s*\d+: \([0-9a-f]{2}\) (?:if .+? )?goto\w* pc[+-]\d+ +(\S.*)")
+_PROCESSED = re.compile(r"\s*processed (\d+) insns")
+_NAMED = re.compile(r"(?<![\w])insn (\d+)")  # unreachable insn 3, back-edge from insn 7 to 2; not alloc_insn=3
+_REPORT = "Verification failed: "
+_SECTION = re.compile(r"\s*(Reason|At|Causal path|Suggestion):\s*$")
+_POINTED = re.compile(r"^insn (\d+)$|^Instruction context:\n(?:\d.*\n)*>>> *(\d+) \|", re.MULTILINE)
+_BEGIN, _END = "-- BEGIN PROG LOAD LOG --", "-- END PROG LOAD LOG --"
+
+# What the verifier tells besides: states, backtracking, type information, other functions, accounting.
+_TALK = re.compile(
+    r"""\s*(?:$ | ; | \d+:\ (?!\() | R\d+(?:_\w+)?= | fp-?\d+ | from\ \d+\ to\ \d+ | \d+\.+\d*:
+    | func\#\d | arg\#\d+\ (?:reference\ )?type | Func\#\d | Validating\ | Live\ regs\ before | \s*\d+:\ [.\d]+\ \(
+    | last_idx | regs= | parent\ | mark_precise | propagating | frame\s?\d | caller: | callee: | to\ caller
+    | returning\ from\ callee | cur\ state: | old\ state: | stack\ depth | verification\ time | processed\ \d
+    | HINT: | BPF\ program\ load\ failed | (?:libbpf|bpf):\ | =+ | -{2,} | insns\ processed )""",
+    re.VERBOSE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What kernels from 7.3 on write in words. Each is one line; "" where the log lacks it."""
+
+    title: str
+    reason: str
+    suggestion: str
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A log, read. Lines of it are counted from 0.
+
+    error: the kernel's complaint, in line error_line; "" if there is none (accepted program, empty log). insn: the
+    instruction it is about, counted from 0 over the whole program. log_line: where the log shows that instruction last;
+    where it never does, the complaint's own line. processed: how many instructions the verifier looked at.
+    """
+
+    lines: list[str]
+    error: str
+    error_line: int | None
+    insn: int | None
+    log_line: int | None
+    processed: int | None
+    report: Report | None
+
+    @property
+    def insn_text(self) -> str:
+        """The refused instruction as the log shows it, "" where it doesn't."""
+        line = self.lines[self.log_line] if self.log_line is not None else ""
+        return line.strip() if _INSTRUCTION.match(line) else ""
+
+    @cached_property
+    def instructions(self) -> list[tuple[int, int]]:
+        """(line of the log, instruction) of each line that shows an instruction, in order. Made on first use."""
+        match = _INSTRUCTION.match
+        return [(number, int(found[1])) for number, line in enumerate(self.lines) if (found := match(line))]
+
+
+def parse(log: str) -> Parsed:
+    """Read a log of any length; works from its end, so the time is about that of splitting it into lines."""
+    lines = log.replace("\r\n", "\n").split("\n")
+    first, last = _extent(lines)
+    counted = _before(lines, first, last, _PROCESSED)
+    end = last if counted is None else counted
+    shown = _before(lines, first, end, _INSTRUCTION)
+    begin = first if shown is None else shown + 1
+    titled = next((n for n in range(begin, end) if lines[n].lstrip().startswith(_REPORT)), end)
+    report, insn = _report(lines[titled:end])
+    behind = _BEHIND_JUMP.match(lines[shown]) if shown is not None else None
+    if behind and not _TALK.match(behind[1]):
+        complaint, error = shown, behind[1].strip()
+    else:
+        complaint = next((n for n in range(begin, titled) if not _TALK.match(lines[n])), None)
+        error = lines[complaint].strip() if complaint is not None else report.title if report else ""
+    if error and insn is None:
+        insn = _named(error) if _named(error) is not None else _number(lines, shown, _INSTRUCTION)
+    return Parsed(
+        lines=lines,
+        error=error,
+        error_line=complaint,
+        insn=insn if error else None,
+        log_line=_last_shown(lines, first, end, insn, complaint) if error else None,
+        processed=_number(lines, counted, _PROCESSED),
+        report=report,
+    )
+
+
+def _extent(lines: list[str]) -> tuple[int, int]:
+    """The lines libbpf marks as the log, or all."""
+    begin = next((n for n in range(len(lines) - 1, -1, -1) if _BEGIN in lines[n]), None)
+    if begin is None:
+        return 0, len(lines)
+    return begin + 1, next((n for n in range(begin, len(lines)) if _END in lines[n]), len(lines))
+
+
+def _before(lines: list[str], first: int, end: int, pattern: re.Pattern[str]) -> int | None:
+    """The last line that matches."""
+    return next((n for n in range(end - 1, first - 1, -1) if pattern.match(lines[n])), None)
+
+
+def _number(lines: list[str], at: int | None, pattern: re.Pattern[str]) -> int | None:
+    match = pattern.match(lines[at]) if at is not None else None
+    return int(match[1]) if match else None
+
+
+def _named(error: str) -> int | None:
+    match = _NAMED.search(error)
+    return int(match[1]) if match else None
+
+
+def _last_shown(lines: list[str], first: int, end: int, insn: int | None, complaint: int | None) -> int | None:
+    if insn is None:
+        return complaint
+    begins = f"{insn}: ("
+    return next((n for n in range(end - 1, first - 1, -1) if lines[n].lstrip().startswith(begins)), complaint)
+
+
+def _report(lines: list[str]) -> tuple[Report | None, int | None]:
+    """The report in these lines, if they begin with one, and the instruction it points at."""
+    if not lines:
+        return None, None
+    parts: dict[str, list[str]] = {}
+    section: list[str] = []
+    for line in lines[1:]:
+        if match := _SECTION.match(line):
+            section = parts.setdefault(match[1], [])
+        elif line.strip():
+            section.append(line.strip())
+    said = {name: " ".join(text) for name, text in parts.items()}
+    title = lines[0].strip().removeprefix(_REPORT)
+    at = _POINTED.search("\n".join(parts.get("At", [])))
+    insn = int(at[1] or at[2]) if at else None
+    return Report(title=title, reason=said.get("Reason", ""), suggestion=said.get("Suggestion", "")), insn

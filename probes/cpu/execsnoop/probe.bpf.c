@@ -1,0 +1,135 @@
+#include "ebpftop.h"
+
+#define PATH_SIZE 128
+#define ARGS_SIZE 256 // a power of two
+
+struct event {
+    u64 time;
+    u32 tgid;
+    u32 ppid;
+    u32 user;
+    s32 result; // 0, or a negative errno
+    char comm[COMM_SIZE];
+    char path[PATH_SIZE];
+    char args[ARGS_SIZE]; // separated by blanks; empty where the program was not started
+};
+BPF_RINGBUF_OUTPUT(events, 256);
+
+// The path a thread asks for, to be read when the call has failed: by then the page it lies in is surely there.
+BPF_HASH(asked, u32, u64); // bounded: by the threads inside execve
+
+static struct task_struct *current_task(void)
+{
+    return (struct task_struct *)bpf_get_current_task();
+}
+
+static int wanted(void)
+{
+#ifdef PARAM_parent
+    struct task_struct *parent = READ(current_task(), real_parent);
+    if (READ(parent, tgid) != PARAM_parent)
+        return 0;
+#endif
+    return wanted_current();
+}
+
+static void describe(struct event *event)
+{
+    struct task_struct *parent = READ(current_task(), real_parent);
+    event->time = bpf_ktime_get_ns();
+    event->tgid = bpf_get_current_pid_tgid() >> 32;
+    event->ppid = READ(parent, tgid);
+    event->user = bpf_get_current_uid_gid();
+    bpf_get_current_comm(event->comm, sizeof(event->comm));
+}
+
+// In each of the eight bytes a blank for a NUL: adding 0x7f to the low bits of a byte sets the high one, but of a 0.
+static u64 blanks(u64 bytes)
+{
+    const u64 low = 0x7f7f7f7f7f7f7f7fULL;
+    u64 nul = ~(((bytes & low) + low) | bytes | low); // 0x80 in each byte that is 0
+    return bytes | nul >> 2;
+}
+
+// The new program's arguments lie one after another in its memory, each ended by a NUL.
+static void copy_args(struct event *event)
+{
+    struct mm_struct *mm = READ(current_task(), mm);
+    u64 start = READ(mm, arg_start);
+    u64 size = READ(mm, arg_end) - start;
+    if (size > ARGS_SIZE)
+        size = ARGS_SIZE;
+    if (!size || bpf_probe_read_user(event->args, size, (void *)start)) {
+        event->args[0] = 0;
+        return;
+    }
+    u64 *words = (u64 *)event->args;
+    for (int i = 0; i < ARGS_SIZE / 8; i++) // no branch inside: the verifier would follow both sides, each time
+        words[i] = blanks(words[i]);
+    event->args[(size - 1) & (ARGS_SIZE - 1)] = 0;
+}
+
+int on_exec(struct bpf_raw_tracepoint_args *ctx)
+{
+    u32 thread = ctx->args[1]; // as it was before: whichever thread calls execve becomes the first of its process
+    asked.delete(&thread);
+#ifndef PARAM_failed
+    struct linux_binprm *program = (struct linux_binprm *)ctx->args[2];
+    if (!wanted())
+        return 0;
+    struct event *event = events.ringbuf_reserve(sizeof(struct event));
+    if (!event) {
+        ring_full();
+        return 0;
+    }
+    describe(event);
+    event->result = 0;
+    bpf_probe_read_kernel_str(event->path, sizeof(event->path), READ(program, filename));
+    copy_args(event);
+    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+#endif
+    return 0;
+}
+
+static void remember(u64 path)
+{
+    u32 thread = bpf_get_current_pid_tgid();
+    if (asked.update(&thread, &path))
+        map_full();
+}
+
+int on_execve(struct tracepoint__syscalls__sys_enter_execve *args)
+{
+    remember((u64)args->filename);
+    return 0;
+}
+
+int on_execveat(struct tracepoint__syscalls__sys_enter_execveat *args)
+{
+    remember((u64)args->filename);
+    return 0;
+}
+
+int on_return(struct tracepoint__syscalls__sys_exit_execve *args)
+{
+    u32 thread = bpf_get_current_pid_tgid();
+    u64 *path = asked.lookup(&thread);
+    if (!path)
+        return 0;
+    u64 filename = *path;
+    asked.delete(&thread);
+    if (args->ret >= 0 || !wanted())
+        return 0;
+    struct event *event = events.ringbuf_reserve(sizeof(struct event));
+    if (!event) {
+        ring_full();
+        return 0;
+    }
+    describe(event);
+    event->result = args->ret;
+    event->args[0] = 0;
+    if (bpf_probe_read_user_str(event->path, sizeof(event->path), (void *)filename) < 0)
+        event->path[0] = 0;
+    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    return 0;
+}

@@ -1,0 +1,125 @@
+#include "ebpftop.h"
+
+struct key {
+    u32 tgid;
+    u32 slot;
+};
+BPF_HASH(latency, struct key, u64, 131072); // how often a thread of a process waited that long
+
+// When each waiting thread was queued. An array is far cheaper here than a hash: nothing is inserted or deleted, and the
+// verifier turns its look-up into an address. A thread id has at most 22 bits (the kernel's PID_MAX_LIMIT): the low 16 are
+// the index; the others stand above a time of 58 bits (nine years), so that one store says both whose time it is and what.
+#define QUEUE_BITS 16
+#define TIME_BITS 58
+BPF_ARRAY(queued, u64, 1 << QUEUE_BITS);
+
+static u64 *place(u32 pid)
+{
+    u32 index = pid & ((1 << QUEUE_BITS) - 1);
+    return queued.lookup(&index);
+}
+
+static u64 stamp(u32 pid, u64 time)
+{
+    return (u64)(pid >> QUEUE_BITS) << TIME_BITS | time;
+}
+
+static void enqueue(u32 pid, u64 now)
+{
+    u64 *entry = place(pid);
+    if (entry)
+        *entry = stamp(pid, now);
+}
+
+// The thread got its CPU: the time it was queued at, 0 where that was not seen.
+static u64 dequeue(u32 pid)
+{
+    u64 *entry = place(pid);
+    if (!entry || !*entry)
+        return 0;
+    u64 since = *entry - stamp(pid, 0);
+    if (since >> TIME_BITS) { // another thread's: two that wait have the same low bits
+        map_full();
+        return 0;
+    }
+    *entry = 0;
+    return since;
+}
+
+static void count(u32 tgid, u64 waited)
+{
+    struct key key = {.tgid = tgid, .slot = ll_slot(waited)};
+    u64 zero = 0;
+    u64 *times = latency.lookup_or_try_init(&key, &zero);
+    if (!times) {
+        map_full();
+        return;
+    }
+    __sync_fetch_and_add(times, 1);
+}
+
+#ifdef VARIANT_raw
+int on_wakeup(struct bpf_raw_tracepoint_args *ctx)
+{
+    struct task_struct *task = (struct task_struct *)ctx->args[0];
+    enqueue(READ(task, pid), bpf_ktime_get_ns());
+    return 0;
+}
+
+int on_switch(struct bpf_raw_tracepoint_args *ctx)
+{
+    bool preempted = ctx->args[0];
+    struct task_struct *prev = (struct task_struct *)ctx->args[1];
+    struct task_struct *next = (struct task_struct *)ctx->args[2];
+    u64 now = bpf_ktime_get_ns();
+
+    u32 leaving = bpf_get_current_pid_tgid();
+    if (leaving && (preempted || READ(prev, __state) == TASK_RUNNING))
+        enqueue(leaving, now);
+
+    u32 pid = READ(next, pid);
+    if (!pid) // the idle thread waits for nothing
+        return 0;
+    u64 since = dequeue(pid);
+    if (since && wanted_task(next))
+        count(READ(next, tgid), now - since);
+    return 0;
+}
+#endif
+
+#ifdef VARIANT_classic
+// These tell thread ids and names only: the process of the next thread isn't known, nor its control group.
+#ifdef PARAM_cgroup
+#error "the filter cgroup needs the raw tracepoints of the scheduler, which are different in this kernel"
+#endif
+
+int on_wakeup(struct tracepoint__sched__sched_wakeup *args)
+{
+    enqueue(args->pid, bpf_ktime_get_ns());
+    return 0;
+}
+
+int on_switch(struct tracepoint__sched__sched_switch *args)
+{
+    u64 now = bpf_ktime_get_ns();
+    if (args->prev_pid && !(args->prev_state & 0xff)) // bits above say "preempted", which is runnable too
+        enqueue(args->prev_pid, now);
+
+    u32 pid = args->next_pid;
+    u64 since = pid ? dequeue(pid) : 0;
+    if (!since)
+        return 0;
+#ifdef PARAM_pid
+    if (pid != PARAM_pid)
+        return 0;
+#endif
+#ifdef PARAM_comm
+    char comm[COMM_SIZE];
+    __builtin_memcpy(comm, args->next_comm, sizeof(comm));
+    if (!wanted_comm(comm))
+        return 0;
+#endif
+    count(pid, now - since);
+    return 0;
+}
+#endif

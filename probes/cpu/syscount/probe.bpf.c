@@ -1,0 +1,58 @@
+#include "ebpftop.h"
+
+struct calls {
+    u64 calls;
+    u64 errors;
+};
+// Per CPU, so that counting needs no atomic instruction: a CPU leaves one system call at a time.
+BPF_PERCPU_HASH(by_process, u32, struct calls, 32768); // the dead stay for an interval or two
+BPF_PERCPU_ARRAY(by_syscall, struct calls, 512);
+
+#define HIGHEST_ERROR 511 // what lies above, such as ERESTARTSYS (512), the kernel tells itself, not the caller
+
+static void count_process(bool failed)
+{
+    u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    struct calls zero = {};
+    struct calls *process = by_process.lookup_or_try_init(&tgid, &zero);
+    if (!process) {
+        map_full();
+        return;
+    }
+    process->calls++;
+    process->errors += failed;
+}
+
+static u32 number_of(struct pt_regs *regs)
+{
+#ifdef HAS_pt_regs__orig_ax
+    u32 number = READ(regs, orig_ax);
+    return number == -1U ? 15 : number; // rt_sigreturn leaves the registers of what was interrupted
+#else
+    return READ(regs, syscallno);
+#endif
+}
+
+static void count_syscall(u32 number, bool failed)
+{
+    struct calls *syscall = by_syscall.lookup(&number);
+    if (!syscall)
+        return;
+    syscall->calls++;
+    syscall->errors += failed;
+}
+
+int on_exit(struct bpf_raw_tracepoint_args *ctx)
+{
+    if (!wanted_current())
+        return 0;
+    long result = ctx->args[1];
+    bool failed = result < 0 && result >= -HIGHEST_ERROR;
+#ifndef PARAM_by_syscall
+    count_process(failed);
+#endif
+#ifndef PARAM_by_process
+    count_syscall(number_of((struct pt_regs *)ctx->args[0]), failed);
+#endif
+    return 0;
+}

@@ -1,0 +1,22 @@
+// Functions that touch maps. This text is put in front of a probe's own, as BCC rewrites map calls in the main text only.
+
+BPF_PERCPU_ARRAY(_failures, u64, 4);
+
+static void count_failure(u32 slot)
+{
+    u64 *count = _failures.lookup(&slot);
+    if (count)
+        __sync_fetch_and_add(count, 1);
+}
+
+// A map had no room for a new key: its update was lost.
+static void map_full(void)
+{
+    count_failure(0);
+}
+
+// A ring buffer had no room: an event was lost.
+static void ring_full(void)
+{
+    count_failure(1);
+}

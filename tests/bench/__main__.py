@@ -1,0 +1,33 @@
+"""`make bench`: ebpftop beside BCC's tools and bpftrace's, measured in turn on this machine, as one table."""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import sys
+
+from ebpftop.kernel import tracefs
+from tests.bench import events, memory, reading, starting
+from tests.bench.table import render
+
+
+def main() -> int:
+    """Measure everything; 0, or 3 without root."""
+    if os.geteuid() != 0:
+        print("measuring needs root: run it with sudo", file=sys.stderr)
+        return 3
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what was started is ended
+    tracefs.private_mounts()
+    tracefs.mount_private()  # BCC's and bpftrace's tools don't mount it themselves
+    rows = []
+    for part in (reading, starting, memory, events):
+        print(f"{part.__name__.rpartition('.')[2]} …", file=sys.stderr, flush=True)
+        rows += part.rows()
+    print(f"Linux {platform.release()}, {os.cpu_count()} CPUs. Medians; ratios are medians of paired ratios.\n")
+    print(render(rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

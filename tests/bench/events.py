@@ -1,0 +1,170 @@
+"""What an event costs under one workload, ours and the peers', measured twice.
+
+program: the time of a program's run by the kernel's own accounting, less what a run of an empty program seems to take.
+in all: CPU time the workload takes longer, with what attaching costs, less what the accounting adds to an event.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from ebpftop.collector.accounting import accounts
+from ebpftop.kernel import libbpf
+from tests.bench import workload
+from tests.bench.peers import Peer, environment, peers
+from tests.bench.table import Row, ns
+from tests.bench.tool import Tool, ToolFailed, running
+from tests.support.processes import held_by
+
+ROUNDS = 3
+_TARGET = 3 / 4
+_RAW_TRACEPOINT = 17  # BPF_PROG_TYPE_RAW_TRACEPOINT
+_EMPTY = bytes.fromhex("b700000000000000 9500000000000000")  # r0 = 0; exit
+
+
+class Spent(NamedTuple):
+    """Of some programs together, so far."""
+
+    time_ns: int
+    runs: int
+
+
+class Cost(NamedTuple):
+    """Nanoseconds of a program's run, and of an event of the workload."""
+
+    program: float
+    in_all: float
+
+
+class Match(NamedTuple):
+    """Ours with arguments, and what answers the same question, the first of which the target is about."""
+
+    tool: str
+    ours: list[str]
+    peers: list[Peer]
+    work: Callable[[], float]
+
+
+def rows() -> list[Row]:
+    """Ours and each peer's, in turn."""
+    return [row for match in _matches() for row in _compared(match)]
+
+
+def _matches() -> list[Match]:
+    """BCC's syscount counts by system call or, with -P, by process; ours by both at once unless told otherwise."""
+    calls, calls_bt = peers("syscount")
+    waits, waits_bt = peers("runqlat")
+    work = workload.system_calls
+    return [
+        Match("syscount by call", ["cpu/syscount", "-p", "by=syscall"], [calls], work),
+        Match("syscount by process", ["cpu/syscount", "-p", "by=process"], [_option(calls, "-P")], work),
+        Match("syscount by both", ["cpu/syscount"], [calls_bt], work),
+        Match("runqlat by process", ["cpu/runqlat"], [_option(waits, "-P"), waits_bt], workload.switches),
+    ]
+
+
+def _option(peer: Peer, option: str) -> Peer:
+    return Peer(f"{peer.name} {option}", peer.command and [*peer.command, option], peer.missing)
+
+
+def _compared(match: Match) -> list[Row]:
+    notes = {peer.name: peer.missing for peer in match.peers}
+    ours: list[Cost] = []
+    theirs: dict[str, list[Cost]] = {peer.name: [] for peer in match.peers}
+    for _ in range(ROUNDS):
+        base = _base(match.work)
+        ours.append(_less(_ours(match.ours, match.work), base))
+        for peer in match.peers:
+            if peer.command and not notes[peer.name]:
+                try:
+                    theirs[peer.name].append(_less(_theirs(peer.command, match.work), base))
+                except ToolFailed as failure:
+                    notes[peer.name] = str(failure)
+    return [
+        Row(
+            f"cost of an event, {match.tool}, {what}",
+            [cost[at] for cost in ours],
+            name,
+            [] if note else [cost[at] for cost in theirs[name]],
+            ns,
+            target,
+            note,
+        )
+        for (name, note), target in zip(notes.items(), [_TARGET, None], strict=False)
+        for at, what in enumerate(("program", "in all"))
+    ]
+
+
+def _less(cost: Cost, base: Cost) -> Cost:
+    return Cost(cost.program - base.program, cost.in_all - base.in_all)
+
+
+def _ours(probe: list[str], work: Callable[[], float]) -> Cost:
+    """As it tells itself: what the kernel accounts to this probe's programs and not to the census's."""
+    command = [sys.executable, "-m", "ebpftop", "run", *probe, "--format", "json", "--interval", "0.2"]
+
+    def spent(tool: Tool) -> Spent:
+        tool.next_line()
+        cost = json.loads(tool.next_line())["cost"]
+        return Spent(cost["run_time_ns"], cost["run_count"])
+
+    with running(command) as tool:
+        return _cost(lambda: spent(tool), work)
+
+
+def _theirs(command: list[str], work: Callable[[], float]) -> Cost:
+    with running(command, environment()) as tool, _programs(held_by(tool.process.pid)[0]) as programs:
+        time.sleep(0.5)
+        return _cost(lambda: _sum(programs), work)
+
+
+def _base(work: Callable[[], float]) -> Cost:
+    """What is no tool's: a run of a program of no instructions, and the workload itself with the accounting's share.
+
+    The empty program runs as often in the workload as the tools' programs do.
+    """
+    alone = work()
+    library = libbpf.library()
+    load = library.bpf_prog_load(_RAW_TRACEPOINT, b"empty", b"GPL", _EMPTY, len(_EMPTY) // 8, None)
+    program = libbpf.checked(load, "loading an empty program")
+    attached = libbpf.checked(library.bpf_raw_tracepoint_open(b"sys_enter", program), "attaching an empty program")
+    try:
+        uncounted = work()
+        counted = _cost(lambda: _sum([program]), work)
+    finally:
+        os.close(attached)
+        os.close(program)
+    return Cost(counted.program, alone + counted.in_all - uncounted)
+
+
+def _cost(spent: Callable[[], Spent], work: Callable[[], float]) -> Cost:
+    statistics = libbpf.enable_stats()
+    try:
+        before = spent()
+        in_all = work()
+        after = spent()
+    finally:
+        os.close(statistics)
+    return Cost((after.time_ns - before.time_ns) / (after.runs - before.runs), in_all)
+
+
+@contextlib.contextmanager
+def _programs(ids: set[int]) -> Iterator[list[int]]:
+    """Descriptors of programs by id."""
+    fds = [libbpf.checked(libbpf.library().bpf_prog_get_fd_by_id(number), "opening a program") for number in ids]
+    try:
+        yield fds
+    finally:
+        for fd in fds:
+            os.close(fd)
+
+
+def _sum(programs: list[int]) -> Spent:
+    each = [accounts(program) for program in programs]
+    return Spent(sum(one.run_time_ns for one in each), sum(one.run_count for one in each))

@@ -1,0 +1,79 @@
+"""The one table: what was measured, ours and a peer's median, their ratio, the target."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+Unit = Callable[[float], str]
+HEADINGS = ("measured", "ebpftop", "peer", "peer's", "ratio", "target", "")
+
+
+@dataclass(frozen=True)
+class Row:
+    """Paired measurements in seconds, bytes or nanoseconds, as `unit` writes them.
+
+    `target` is the ratio of ours to the peer's that is wanted at most. Without a peer's measurements `note` says why.
+    """
+
+    what: str
+    ours: Sequence[float]
+    peer: str = ""
+    theirs: Sequence[float] = ()
+    unit: Unit = str
+    target: float | None = None
+    note: str = ""
+
+    def cells(self) -> tuple[str, ...]:
+        """Texts under `HEADINGS`."""
+        ours = self.unit(median(self.ours)) if self.ours else "–"
+        if not self.ours or not self.theirs:
+            return (self.what, ours, self.peer, "", "", "", self.note)
+        ratio = median(mine / other for mine, other in zip(self.ours, self.theirs, strict=True))
+        target = f"≤ {self.target:.2f}" if self.target else ""
+        met = "" if self.target is None else "met" if ratio <= self.target else "MISSED"
+        return (self.what, ours, self.peer, self.unit(median(self.theirs)), f"{ratio:.3g}", target, self.note or met)
+
+
+def render(rows: Sequence[Row]) -> str:
+    """Aligned columns; numbers to the right."""
+    lines = [HEADINGS, *(row.cells() for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
+    right = {1, 3, 4, 5}
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def interleaved(rounds: int, *contenders: Callable[[], Any]) -> list[list[float]]:
+    """Seconds that each took, in every round one after the other, so that all meet the same machine."""
+    times: list[list[float]] = [[] for _ in contenders]
+    for _ in range(rounds):
+        for taken, contender in zip(times, contenders, strict=True):
+            start = time.perf_counter()
+            contender()
+            taken.append(time.perf_counter() - start)
+    return times
+
+
+def ms(seconds: float) -> str:
+    return f"{seconds * 1000:.1f} ms"
+
+
+def s(seconds: float) -> str:
+    return f"{seconds:.2f} s"
+
+
+def mib(size: float) -> str:
+    return f"{size / (1 << 20):.1f} MiB"
+
+
+def ns(nanoseconds: float) -> str:
+    return f"{nanoseconds:.0f} ns"

@@ -1,0 +1,62 @@
+"""Says which tests can run here.
+
+`bpf` tests need root and BCC: without them they skip, and under CI=true they fail, as there they must run. Tests marked
+`needs("kprobe")` skip on a kernel that has no such mechanism, by evidence of its own, not by trying our code; with
+`--every-mechanism` (a kernel known to have them all) they run whatever the evidence says.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ebpftop.kernel import bcc_home
+from ebpftop.kernel.libbpf import KernelLacks
+
+_TRACEFS = "/sys/kernel/tracing"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--every-mechanism", action="store_true", help="this kernel has kprobes, fentry and uprobes")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("bpf") is not None and (lack := _no_tracing()) is not None:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"this must run in CI: {lack}", pytrace=False)
+        pytest.skip(lack)
+    if item.config.getoption("--every-mechanism"):
+        return
+    for marker in item.iter_markers("needs"):
+        for mechanism in marker.args:
+            if not _EVIDENCE[mechanism]():
+                pytest.skip(f"this kernel has no {mechanism}")
+
+
+def _no_tracing() -> str | None:
+    """Why no live test can run here, if so."""
+    if os.geteuid() != 0:
+        return "live tests need root"
+    try:
+        bcc_home.find()
+    except KernelLacks as lack:
+        return f"live tests need BCC: {lack}"
+    return None
+
+
+def _pmu(name: str) -> bool:
+    return Path("/sys/bus/event_source/devices", name).exists()
+
+
+def _function_tracing() -> bool:
+    """Whether the kernel lists functions that can be traced; one without fentry refuses to open or has no such file."""
+    if not Path("/sys/kernel/btf/vmlinux").exists():
+        return False
+    read = f"mount -t tracefs tracefs {_TRACEFS} && read -r function < {_TRACEFS}/available_filter_functions"
+    return subprocess.run(["unshare", "-m", "sh", "-c", read], capture_output=True, check=False).returncode == 0
+
+
+_EVIDENCE = {"kprobe": lambda: _pmu("kprobe"), "uprobe": lambda: _pmu("uprobe"), "fentry": _function_tracing}

@@ -1,0 +1,98 @@
+"""The main job, in a real terminal on the real kernel: pick probes, see who is busy, see why one is refused."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.dashboard import cpus, load
+from support.processes import children, eventually, held_by, in_kernel
+from support.terminal import Terminal, terminal
+
+pytestmark = pytest.mark.bpf
+
+COMMAND = [sys.executable, "-m", "ebpftop"]
+
+
+@pytest.fixture
+def busy(tmp_path: Path) -> Iterator[str]:
+    """More busy loops of system calls than CPUs, under a name of their own."""
+    program = tmp_path / "busyloop"
+    shutil.copy("/bin/dd", program)
+    loops = [
+        subprocess.Popen([program, "if=/dev/zero", "of=/dev/null", "bs=1"], stderr=subprocess.DEVNULL)
+        for _ in range(cpus() + 1)
+    ]
+    yield program.name
+    for loop in loops:
+        loop.kill()
+        loop.wait()
+
+
+@pytest.fixture
+def term() -> Iterator[Terminal]:
+    with terminal(COMMAND, 120, 40) as started:
+        started.wait_for("runqlat", "vfsstat")
+        yield started
+        started.keys("q")
+
+
+def first_row(screen: str) -> str:
+    """The first row of the table by process; nothing while there is none."""
+    lines = screen.splitlines()
+    heads = [at for at, line in enumerate(lines) if re.search(r"\bpid\b.*\bprocess\b", line)]
+    return lines[heads[0] + 1] if heads else ""
+
+
+def test_a_busy_loop_is_at_the_top_of_the_tables(term: Terminal, busy: str) -> None:
+    load(term, "runqlat")
+    term.wait_for("Wait for a CPU", "p99")
+    eventually(lambda: busy in first_row(term.text()), "the busy loop waits most often for a CPU", 60)
+    bars = term.text().count("█")
+    assert bars > 5
+    load(term, "syscount")
+    term.wait_for("System calls by process")
+    eventually(lambda: busy in first_row(term.text()), "the busy loop makes most system calls", 60)
+    before = term.text()
+    eventually(lambda: term.text() != before, "the numbers move")
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint", "line"),
+    [
+        ("null-deref", "invalid mem access 'map_value_or_null'", r"9 +\*count \+= 1;"),
+        ("infinite-loop", "infinite loop detected", r"8 +while \(bpf_ktime_get_ns\(\) < end\)"),
+        ("forbidden-call", "bpf_skb_load_bytes", r"9 +bpf_skb_load_bytes\(ctx, 0, &header"),
+    ],
+)
+def test_a_refused_probe_is_explained_at_its_line_while_others_run(
+    term: Terminal, name: str, complaint: str, line: str
+) -> None:
+    load(term, "syscount")
+    term.wait_for("System calls by process")
+    running = held_by(children(term.pid())["collect"].pid)
+    load(term, name)
+    screen = term.wait_for(complaint, "verifier log")
+    assert re.search(rf"✗ +{line}", screen), screen
+    term.keys("Escape")
+    term.wait_for("System calls by process")
+    assert held_by(children(term.pid())["collect"].pid)[0] >= running[0]
+
+
+def test_quitting_leaves_the_terminal_and_the_kernel_as_they_were() -> None:
+    with terminal("sh", 100, 30) as shell:
+        shell.type("a=$(stty -a); " + " ".join(COMMAND) + '; [ "$a" = "$(stty -a)" ] && echo same $((40 + 2))')
+        shell.keys("Enter")
+        shell.wait_for("runqlat")
+        load(shell, "syscount")
+        shell.wait_for("System calls by process")
+        held = held_by(children(shell.pid())["collect"].pid)
+        shell.keys("q")
+        shell.wait_for("same 42")
+        assert "Catalog" not in shell.text()
+        eventually(lambda: not in_kernel(held), "nothing of ours is left in the kernel")

@@ -1,0 +1,64 @@
+"""The package as pipx, uv and pip install it: a wheel that carries the probes, away from any checkout."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds the installed wheel and nothing else; its dependencies are those of the tests."""
+    wheels, site = tmp_path_factory.mktemp("wheels"), tmp_path_factory.mktemp("site")
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    build = ["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(wheels), str(CHECKOUT)]
+    subprocess.run([*pip, *build], check=True)
+    (wheel,) = wheels.glob("ebpftop-*.whl")
+    subprocess.run([*pip, "install", "--no-deps", "--no-index", "--target", str(site), str(wheel)], check=True)
+    return site
+
+
+def ebpftop(site: Path, *arguments: str) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    script = [sys.executable, str(site / "bin/ebpftop")]
+    return subprocess.run(
+        [*script, *arguments], cwd=site, env=environment, check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
+
+
+def test_it_lists_the_probes_it_carries(installed: Path) -> None:
+    listed = {entry["id"] for entry in json.loads(ebpftop(installed, "list", "--json"))}
+    written = {f"{file.parent.parent.name}/{file.parent.name}" for file in CHECKOUT.glob("probes/*/*/probe.toml")}
+    assert listed == written
+
+
+def test_it_shows_a_probe_from_its_own_folder(installed: Path) -> None:
+    shown = ebpftop(installed, "show", "lab/hello")
+    assert f"{installed}/ebpftop/_probes/lab/hello/probe.bpf.c" in shown
+
+
+@pytest.mark.parametrize(
+    ("written", "carried"),
+    [
+        ("probes", "ebpftop/_probes"),
+        ("ebpftop/collector/census", "ebpftop/collector/census"),
+        ("ebpftop/catalog/template", "ebpftop/catalog/template"),
+    ],
+)
+def test_it_carries_what_is_not_python(installed: Path, written: str, carried: str) -> None:
+    source, copy = CHECKOUT / written, installed / carried
+    files = [file.relative_to(source) for file in source.rglob("*") if file.suffix in (".c", ".h", ".toml", ".md")]
+    assert files
+    assert [file for file in files if (copy / file).read_bytes() != (source / file).read_bytes()] == []
+
+
+def test_it_makes_a_new_probe(installed: Path, tmp_path: Path) -> None:
+    ebpftop(installed, "new", "--from", "lab/hello", str(tmp_path / "mine"))
+    assert (tmp_path / "mine" / "probe.bpf.c").read_text() == (CHECKOUT / "probes/lab/hello/probe.bpf.c").read_text()

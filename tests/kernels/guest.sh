@@ -1,0 +1,39 @@
+#!/bin/sh
+# In the guest, as root: the host's root file system once more, cached and copy on write, and the live tests in it.
+# usage: guest.sh CHECKOUT OUT ARGUMENT...   writes OUT/log and, at the end, OUT/status
+set -eu
+checkout=$1 out=$2
+shift 2
+exec >"$out/log" 2>&1 </dev/null
+
+uname -r
+unshare --mount --propagation private sh -eu -s "$checkout" "$@" <<'END' && status=0 || status=$?
+checkout=$1
+shift
+modprobe -a virtio_blk ext4 overlay
+mkdir /run/lower /run/disk /run/root
+# virtme-ng's own mount asks the host again for every read; this one is three times as quick
+mount -t 9p -o ro,trans=virtio,version=9p2000.L,cache=loose,msize=512000 host /run/lower
+# a real block device, so that disks have something to trace
+mkfs.ext4 -q /dev/vda
+mount /dev/vda /run/disk
+mkdir /run/disk/upper /run/disk/work
+mount -t overlay -o lowerdir=/run/lower,upperdir=/run/disk/upper,workdir=/run/disk/work root /run/root
+for each in proc sys dev run; do
+    mount --rbind "/$each" "/run/root/$each"
+done
+# a root, not a chroot: in one of those no process can have mounts of its own
+cd /run/root
+pivot_root . mnt
+umount -l /mnt
+cd "$checkout"
+# Emulation is slow and uneven: what fails is tried once more, by itself, and the log shows both.
+tests() {
+    env CI=true EBPFTOP_EMULATED=1 TMPDIR=/run/disk HOME=/root \
+        PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+        .venv/bin/python -m pytest -o cache_dir=/run/disk/pytest -o faulthandler_timeout=600 \
+        -m bpf --every-mechanism tests/live "$@" </dev/null
+}
+tests "$@" || tests --last-failed "$@"
+END
+echo "$status" >"$out/status"

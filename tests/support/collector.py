@@ -1,0 +1,55 @@
+"""A source that answers wishes as a collector does, with frames a test wrote down."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from ebpftop.frames.messages import AnyFrame, AnyWish, Detach, Load
+from ebpftop.frames.source import Source, SourceEnded
+
+
+class Scripted(Source):
+    """`on_load` and `on_detach` are told after the wish; `after_load` is called once `on_load` was taken.
+
+    With `ends`, the stream breaks off after `on_load`.
+    """
+
+    def __init__(
+        self,
+        on_load: Sequence[AnyFrame] | Callable[[Load], Sequence[AnyFrame]],
+        on_detach: Sequence[AnyFrame] = (),
+        *,
+        after_load: Callable[[], None] = lambda: None,
+        ends: bool = False,
+    ) -> None:
+        self.wishes: list[AnyWish] = []
+        self.closed = False
+        self._on_load, self._on_detach = on_load, list(on_detach)
+        self._after_load, self._ends = after_load, ends
+        self._frames: asyncio.Queue[AnyFrame | Callable[[], None] | None] = asyncio.Queue()
+
+    async def frames(self) -> AsyncIterator[AnyFrame]:
+        while not self.closed:
+            frame = await self._frames.get()
+            if frame is None:
+                raise SourceEnded("the collector has ended")
+            if callable(frame):
+                frame()
+            else:
+                yield frame
+
+    async def wish(self, wish: AnyWish) -> None:
+        self.wishes.append(wish)
+        match wish:
+            case Load():
+                told = self._on_load(wish) if callable(self._on_load) else self._on_load
+                for frame in (*told, None if self._ends else self._after_load):
+                    self._frames.put_nowait(frame)
+            case Detach():
+                for frame in self._on_detach:
+                    if getattr(frame, "run", wish.run) == wish.run:
+                        self._frames.put_nowait(frame)
+
+    async def close(self) -> None:
+        self.closed = True

@@ -1,0 +1,170 @@
+"""Frames made by hand, for tests of everything that reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ebpftop.frames.columns import Array, intern, pack
+from ebpftop.frames.messages import (
+    Catalog,
+    Column,
+    ColumnInfo,
+    Columns,
+    Cost,
+    Detached,
+    Events,
+    Hello,
+    Loaded,
+    Losses,
+    ProbeInfo,
+    Process,
+    Processes,
+    ProgramCost,
+    Rejected,
+    Snapshot,
+    SourceLine,
+    ViewInfo,
+)
+
+SECOND = 1_000_000_000
+EPOCH = 1_700_000_000 * SECOND  # realtime of the first snapshot
+
+LATENCY = ViewInfo(
+    name="latency",
+    map="latency",
+    show="histogram",
+    title="Run queue latency",
+    unit="ns",
+    by=["tgid"],
+    columns=[ColumnInfo(field="tgid", title="Process", decode="process")],
+)
+CALLS = ViewInfo(
+    name="calls",
+    map="calls",
+    show="table",
+    title="System calls",
+    columns=[
+        ColumnInfo(field="tgid", title="Process", decode="process"),
+        ColumnInfo(field="nr", title="Call", decode="syscall"),
+        ColumnInfo(field="count", title="Calls", unit="count", role="counter"),
+        ColumnInfo(field="last_ns", title="Last", unit="ns", role="gauge"),
+    ],
+    sort="count",
+)
+EXECS = ViewInfo(
+    name="execs",
+    map="events",
+    show="events",
+    title="Programs started",
+    columns=[
+        ColumnInfo(field="tgid", title="Process", decode="process"),
+        ColumnInfo(field="args", title="Arguments", decode="string"),
+        ColumnInfo(field="errno", title="Error", decode="errno"),
+    ],
+)
+
+
+def columns(**fields: Sequence[Any] | Array) -> Columns:
+    """Lists of texts become dictionary columns, lists of numbers `<u8`, arrays stay what they are."""
+    return pack({name: _column(values) for name, values in fields.items()})
+
+
+def _column(values: Sequence[Any] | Array) -> Array | Column:
+    if isinstance(values, np.ndarray):
+        return values
+    if values and isinstance(values[0], str):
+        return intern(np.array(values, object))
+    return np.array(values, "<u8")
+
+
+def hello(**changes: Any) -> Hello:
+    fields = {
+        "version": "0.1.0",
+        "host": "web-03",
+        "kernel": "6.12.0",
+        "machine": "x86_64",
+        "cpus": 8,
+        "boot_realtime_ns": EPOCH - 3600 * SECOND,
+    }
+    return Hello(**(fields | changes))
+
+
+def probe(id: str, views: Sequence[ViewInfo] = (), **changes: Any) -> ProbeInfo:  # noqa: A002
+    category, _, name = id.partition("/")
+    fields = {
+        "title": name.capitalize(),
+        "summary": f"What {name} does.",
+        "category": category,
+        "question": f"Is it {name}?",
+        "overhead": "low",
+        "params": [],
+        "views": list(views),
+        "source": "int on_event(void *ctx) { return 0; }\n",
+        "available": True,
+    }
+    return ProbeInfo(id=id, **(fields | changes))
+
+
+def catalog(*probes: ProbeInfo) -> Catalog:
+    return Catalog(probes=list(probes))
+
+
+def loaded(run: int, id: str, *views: ViewInfo, **changes: Any) -> Loaded:  # noqa: A002
+    fields = {"params": {}, "variant": "raw", "meaning": "exact", "attached": ["raw_tracepoint:sched_switch"]}
+    return Loaded(run=run, probe=id, views=list(views), **(fields | changes))
+
+
+def snapshot(run: int, seq: int, maps: Mapping[str, Columns], *, at: float | None = None, **losses: int) -> Snapshot:
+    """A snapshot `at` seconds (by default `seq`) after the first."""
+    passed = round((seq if at is None else at) * SECOND)
+    return Snapshot(
+        run=run,
+        seq=seq,
+        realtime_ns=EPOCH + passed,
+        monotonic_ns=1000 * SECOND + passed,
+        boottime_ns=3600 * SECOND + passed,
+        maps=dict(maps),
+        losses=Losses(**losses),
+    )
+
+
+def events(run: int, name: str, rows: Columns, **losses: int) -> Events:
+    first = next(iter(rows.values()))
+    count = len(first.data) // np.dtype(first.dtype).itemsize
+    return Events(run=run, map=name, columns=rows, count=count, losses=Losses(**losses))
+
+
+def cost(run: int, at: float, run_count: int, run_time_ns: int, *, statistics: bool = True) -> Cost:
+    program = ProgramCost(name="on_switch", run_count=run_count, run_time_ns=run_time_ns)
+    return Cost(run=run, monotonic_ns=1000 * SECOND + round(at * SECOND), statistics=statistics, programs=[program])
+
+
+def process(id: int, comm: str, **changes: Any) -> Process:  # noqa: A002
+    """An identity whose tgid is 1000 more than its number."""
+    fields = {"tgid": 1000 + id, "start_ns": id, "ppid": 1, "parent": "init", "command": f"/bin/{comm} --x"}
+    return Process(id=id, comm=comm, **(fields | changes))
+
+
+def processes(*each: Process) -> Processes:
+    return Processes(processes=list(each))
+
+
+def rejected(run: int, id: str, **changes: Any) -> Rejected:  # noqa: A002
+    fields: dict[str, Any] = {
+        "params": {},
+        "stage": "verify",
+        "error": "R0 invalid mem access 'map_value_or_null'",
+        "insn": 8,
+        "source": SourceLine(file="probe.bpf.c", line=18, text="    *count += 1;"),
+        "text": "".join(f"line {n}\n" for n in range(1, 31)),
+        "log": "7: (85) call bpf_map_lookup_elem#1\n8: (79) r1 = *(u64 *)(r0 +0)\n",
+        "hint": "`count` may be NULL here.",
+    }
+    return Rejected(run=run, probe=id, **(fields | changes))
+
+
+def detached(run: int) -> Detached:
+    return Detached(run=run)

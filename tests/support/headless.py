@@ -1,0 +1,68 @@
+"""A probe run without a screen against a scripted collector, for tests of what it writes."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from ebpftop.export import headless
+from ebpftop.frames.messages import AnyFrame, Detaching, Loading
+from tests.support.collector import Scripted
+from tests.support.frames import LATENCY, columns, cost, detached, hello, loaded, process, processes, snapshot
+
+LEAVING = Detaching(run=1, done=0, total=1)
+PEOPLE = processes(process(1, "sh"), process(2, "make"), process(3, "evil\x1b[31m\n"))
+
+
+class Ran:
+    """What a run of one probe wrote, and its exit code."""
+
+    def __init__(self, code: int, out: str, err: str, source: Scripted) -> None:
+        self.code, self.out, self.err, self.source = code, out, err, source
+
+    @property
+    def objects(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+async def ran(
+    on_load: Sequence[AnyFrame],
+    on_detach: Sequence[AnyFrame] = (),
+    *,
+    format: headless.Format = "json",  # noqa: A002
+    ends: bool = False,
+) -> Ran:
+    """Load, take `on_load`, be stopped, take `on_detach` and the end."""
+    stop = asyncio.Event()
+    source = Scripted([hello(), *on_load], [LEAVING, *on_detach, detached(1)], after_load=stop.set, ends=ends)
+    out, err = io.StringIO(), io.StringIO()
+    async with asyncio.timeout(10):
+        code = await headless.run(
+            source, "cpu/some", {"pid": "7"}, interval=0.5, duration=None, format=format, out=out, err=err, stop=stop
+        )
+    return Ran(code, out.getvalue(), err.getvalue(), source)
+
+
+def latency(seq: int, rows: list[tuple[int, int, int]], at: float | None = None, **losses: int) -> AnyFrame:
+    tgid, slot, count = ([row[i] for row in rows] for i in range(3))
+    return snapshot(1, seq, {"latency": columns(tgid=tgid, slot=slot, count=count)}, at=at, **losses)
+
+
+def calls(seq: int, rows: list[tuple[int, str, int, int]], **losses: int) -> AnyFrame:
+    tgid, nr, count, last = ([row[i] for row in rows] for i in range(4))
+    return snapshot(1, seq, {"calls": columns(tgid=tgid, nr=nr, count=count, last_ns=last)}, **losses)
+
+
+HISTOGRAM = [
+    Loading(run=1, probe="cpu/some", params={}, stage="compile"),
+    loaded(1, "cpu/some", LATENCY),
+    PEOPLE,
+    latency(0, [(1, 3, 10)]),
+    cost(1, 0, 10, 1000),
+    latency(1, [(1, 3, 12), (2, 20, 4)], lost=2),
+    cost(1, 1, 30, 10_001_000),
+]
+LAST = [latency(2, [(1, 3, 13), (2, 20, 10), (2, 21, 1)], at=1.5, lost=3, evicted=1), cost(1, 1.5, 40, 10_002_000)]

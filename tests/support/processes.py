@@ -1,0 +1,58 @@
+"""What is running and what is loaded: process trees, and the kernel's own lists of programs and maps."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from ebpftop.kernel import libbpf
+
+SLOWER = 6.0 if os.environ.get("EBPFTOP_EMULATED") else 1.0  # by how much an emulated machine may be
+
+
+def children(pid: int) -> dict[str, psutil.Process]:
+    """Descendants of ours by the name each gives itself, of which the kernel keeps 15 characters: ebpftop:collect, …"""
+    found = {}
+    for process in psutil.Process(pid).children(recursive=True):
+        try:
+            name = Path(f"/proc/{process.pid}/comm").read_text().strip()
+        except OSError:  # it ended meanwhile
+            continue
+        if name.startswith("ebpftop:"):
+            found[name.removeprefix("ebpftop:")] = process
+    return found
+
+
+def held_by(pid: int) -> tuple[set[int], set[int]]:
+    """(program ids, map ids) behind a process's descriptors, as the kernel tells them in fdinfo."""
+    programs, maps = set(), set()
+    for entry in Path(f"/proc/{pid}/fdinfo").iterdir():
+        try:
+            lines = entry.read_text().splitlines()
+        except OSError:
+            continue
+        for line in lines:
+            name, _, value = line.partition(":")
+            if name == "prog_id":
+                programs.add(int(value))
+            elif name == "map_id":
+                maps.add(int(value))
+    return programs, maps
+
+
+def in_kernel(held: tuple[set[int], set[int]]) -> bool:
+    """Whether the kernel still knows any of these programs and maps."""
+    return bool(held[0] & set(libbpf.program_ids()) or held[1] & set(libbpf.map_ids()))
+
+
+def eventually(condition: Callable[[], bool], what: str, patience: float = 20.0) -> None:
+    """Wait until the condition holds, or fail saying what did not come true. Patience in seconds of a real machine."""
+    patience *= SLOWER
+    deadline = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < deadline, f"not so after {patience:.0f} s: {what}"
+        time.sleep(0.05)

@@ -1,0 +1,40 @@
+"""A shell with job control in a real terminal, and whether a program left that terminal as it was."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from support.command import COMMAND
+from support.terminal import Terminal, terminal
+
+PROGRAM = shlex.join(COMMAND)
+
+
+@contextlib.contextmanager
+def shell(columns: int = 100, rows: int = 30) -> Iterator[Terminal]:
+    """A shell without anybody's settings, in the folder of this process."""
+    with terminal(["env", "PS1=$ ", "bash", "--norc", "--noprofile"], columns, rows) as started:
+        yield started
+
+
+def line(term: Terminal, command: str) -> None:
+    """Type a command line."""
+    term.type(command)
+    term.keys("Enter")
+
+
+def framed(command: str) -> str:
+    """The command line that also prints `ended: STATUS, terminal: same` if the terminal's settings are as before."""
+    settings = 'before=$(stty -a); {}; echo "ended: $?, terminal: $([ "$before" = "$(stty -a)" ] && echo same)"'
+    return settings.format(command)
+
+
+def patched(folder: Path, patch: str) -> str:
+    """A command that is ebpftop after these lines of Python, for faults that don't happen by themselves."""
+    script = folder / "patched.py"
+    script.write_text(f"{patch}\nfrom ebpftop.cli import main\nmain()\n")
+    return f"PYTHONPATH={Path.cwd()} TMPDIR={folder} {sys.executable} {script}"

@@ -1,0 +1,227 @@
+"""The application around the views: help, palette, size, themes, the end of a stream, tapes."""
+
+from __future__ import annotations
+
+import pytest
+from textual.command import CommandPalette
+
+from ebpftop.frames.messages import Detached, Host, Load, Notice, Refused, Statistics
+from ebpftop.ui.app import EbpftopApp
+from ebpftop.ui.commands import Commands
+from ebpftop.ui.options import Options
+from ebpftop.ui.screens.dashboard import Dashboard
+from ebpftop.ui.screens.help import HelpScreen
+from ebpftop.ui.screens.small import TooSmall
+from ebpftop.ui.theme import DARK, LIGHT
+from ebpftop.ui.widgets.banner import Banner
+from ebpftop.ui.widgets.catalog import CatalogPanel
+from ebpftop.ui.widgets.header import HeaderLine
+from ebpftop.ui.widgets.keys import KeyLine
+from ebpftop.ui.widgets.runs import RunTabs
+from ebpftop.ui.widgets.table import Table
+from tests.support.frames import EPOCH, catalog, hello
+from tests.support.script import Script
+from tests.ui.conftest import Open
+from tests.ui.probes import PROBES, RUN, calls
+
+CALLS = Options(auto_load=[("cpu/syscount", {})])
+
+
+async def test_the_header_tells_of_the_machine(stage: Open) -> None:
+    async with stage(size=(160, 40)) as on:
+        await on.play(Host(realtime_ns=EPOCH, cpu_percent=43.2, memory_percent=61.0, load=3.14))
+        shown = on.see(HeaderLine)
+    for words in ("ebpftop", "web-03", "Linux 6.12.0", "8 cpus", "43%", "mem 61%", "load 3.1", "● live 1 s"):
+        assert words in shown
+
+
+async def test_statistics_are_wished_for_and_switched_by_c(stage: Open) -> None:
+    async with stage() as on:
+        assert on.source.wishes == [Statistics(on=True)]
+        await on.press("c")
+        assert on.source.wishes[-1] == Statistics(on=False)
+
+
+async def test_help_lists_every_binding(stage: Open) -> None:
+    async with stage() as on:
+        await on.press("question_mark")
+        screen = on.app.screen
+        assert isinstance(screen, HelpScreen)
+        told = "\n".join(str(each.render()) for each in screen.query("Static"))
+        for group, bindings in screen.groups:
+            assert group in told
+            for binding in bindings:
+                words = binding.tooltip or binding.description
+                assert words[1:] in told
+        await on.press("escape")
+        assert isinstance(on.app.screen, Dashboard)
+        await on.press("f1")
+        assert isinstance(on.app.screen, HelpScreen)
+
+
+def test_help_knows_the_bindings_of_all_that_has_some() -> None:
+    documented = {id(bindings) for _, bindings in EbpftopApp.help_groups()}
+    ours = [
+        kind for kind in _subclasses(object) if kind.__module__.startswith("ebpftop.ui") and "BINDINGS" in vars(kind)
+    ]
+    missing = [kind.__name__ for kind in ours if id(kind.BINDINGS) not in documented and kind is not HelpScreen]
+    assert missing == []
+
+
+def _subclasses(kind: type) -> list[type]:
+    from textual.app import App
+    from textual.dom import DOMNode
+
+    found: list[type] = []
+    todo: list[type] = [DOMNode, App]
+    while todo:
+        each = todo.pop()
+        found.append(each)
+        todo += each.__subclasses__()
+    return found
+
+
+async def test_the_palette_offers_every_probe_and_action(stage: Open) -> None:
+    async with stage() as on:
+        await on.press("ctrl+p")
+        assert isinstance(on.app.screen, CommandPalette)
+        await on.press("escape")
+        hits = [hit.text async for hit in Commands(on.app.screen).discover()]
+    assert {f"load {info.id}" for info in PROBES} <= set(hits)
+    assert {"search", "pause", "quit", "help", "light/dark"} <= set(hits)
+
+
+async def test_a_terminal_too_small_says_so_and_recovers(stage: Open) -> None:
+    async with stage(options=CALLS) as on:
+        await on.pilot.resize_terminal(59, 20)
+        await on.settle()
+        assert isinstance(on.app.screen, TooSmall)
+        assert str(on.app.screen.render()) == "▲ 59×20 is too small: ebpftop needs 60×15"
+        await on.play(calls(1, {1: 1}))
+        await on.pilot.resize_terminal(80, 24)
+        await on.settle()
+        assert isinstance(on.app.screen, Dashboard)
+        assert on.one(Table).rows.count == 1
+
+
+async def test_at_80_columns_tab_turns_from_catalog_to_probe(stage: Open) -> None:
+    async with stage(size=(80, 24)) as on:
+        panel, right = on.one(CatalogPanel), on.app.screen.query_one("#right")
+        assert (panel.region.width, right.region.width) == (80, 0)
+        await on.press("tab")
+        assert (panel.region.width, right.region.width) == (0, 80)
+        await on.press("tab")
+        assert (panel.region.width, right.region.width) == (80, 0)
+
+
+async def test_at_80_columns_five_keys_are_told(stage: Open) -> None:
+    async with stage(size=(80, 24)) as on:
+        assert on.see(KeyLine).strip().split("   ") == ["Enter load", "p parameters", "Tab next", "q quit", "? help"]
+
+
+async def test_at_80_columns_the_focus_goes_where_the_probe_is_shown(stage: Open) -> None:
+    async with stage(size=(80, 24)) as on:
+        await on.press("slash", *"syscount", "enter")
+        await on.play(calls(1, {1: 5, 2: 7}))
+        assert on.app.focused is on.one(Table)
+        assert "s sort" in on.see(KeyLine)
+        await on.press("slash")
+        assert on.app.focused is on.one(CatalogPanel).search
+        await on.play(calls(2, {1: 5, 2: 9}))
+        assert on.app.focused is on.one(CatalogPanel).search
+
+
+@pytest.mark.parametrize("size", [(60, 15), (80, 24), (120, 36), (200, 60)])
+async def test_every_line_fits_its_widget(stage: Open, size: tuple[int, int]) -> None:
+    async with stage(size=size, options=CALLS) as on:
+        await on.play(calls(1, {number: number for number in range(1, 99)}))
+        for widget in on.app.screen.query("HeaderLine, KeyLine, RunTabs, StatusLine, CatalogTree, Table"):
+            for y in range(widget.size.height):
+                assert widget.render_line(y).cell_length <= widget.size.width
+
+
+async def test_both_themes_are_ours_and_t_turns_them(stage: Open) -> None:
+    async with stage() as on:
+        assert sorted(on.app.available_themes) == [DARK.name, LIGHT.name]
+        await on.press("T")
+        assert on.app.theme == LIGHT.name
+        assert not on.app.current_theme.dark
+
+
+async def test_without_colour_nothing_is_coloured(stage: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with stage(options=CALLS) as on:
+        await on.play(calls(1, {1: 5}))
+        await on.press("tab", "down")
+        styled = [segment.style for line in _filtered(on.app) for segment in line if segment.style]
+    assert styled
+    assert all(style.color is None or style.color.is_default for style in styled)
+    assert all(style.bgcolor is None or style.bgcolor.is_default for style in styled)
+    assert any(style.reverse for style in styled)
+
+
+def _filtered(app: EbpftopApp) -> list[list[object]]:
+    """The table's lines as they go to the terminal."""
+    table = app.screen.query_one(Table)
+    return [list(line) for line in table.render_lines(table.size.region)]
+
+
+async def test_an_ended_collector_is_told_and_started_again(stage: Open) -> None:
+    async with stage(options=CALLS, can_restart=True) as on:
+        await on.play(calls(1, {1: 5}))
+        on.source.end("the collector has ended")
+        await on.settle()
+        assert "✗ the collector has ended   r starts again   q quits" in on.see(Banner)
+        assert on.one(RunTabs).tabs[0].note == "detached"
+        assert "✗ ended" in on.see(HeaderLine)
+        await on.press("r")
+        assert on.source.restarts == 1
+        wishes = len(on.source.wishes)
+        await on.play(hello(), catalog(*PROBES))
+        assert Load(probe="cpu/syscount") in on.source.wishes[wishes:]
+        assert not on.one(Banner).has_class("-open")
+        await on.play(calls(1, {1: 7, 2: 9}))
+        assert on.one(RunTabs).tabs[0].sign == "●"
+        assert on.one(Table).count == 2
+
+
+async def test_what_was_detached_is_not_loaded_again(stage: Open) -> None:
+    async with stage(options=CALLS, can_restart=True) as on:
+        await on.play(Detached(run=RUN["cpu/syscount"]))
+        on.source.end("gone")
+        await on.settle()
+        await on.press("r")
+        wishes = len(on.source.wishes)
+        await on.play(hello(), catalog(*PROBES))
+        assert on.source.wishes[wishes:] == [Statistics(on=True)]
+
+
+async def test_a_source_that_cannot_start_again_offers_nothing(stage: Open) -> None:
+    async with stage() as on:
+        on.source.end("the tape is torn")
+        await on.settle()
+        assert "✗ the tape is torn   q quits" in on.see(Banner)
+        await on.press("r")
+        assert on.source.restarts == 0
+
+
+async def test_refusals_and_notices_are_told_inert(stage: Open) -> None:
+    async with stage() as on:
+        await on.play(
+            Refused(probe="cpu/nope", error="no probe cpu/nope"), Notice(level="warning", text="[bold]\x1b[2Jx")
+        )
+        assert [each.message for each in on.app._notifications] == ["no probe cpu/nope", "[bold]\\x1b[2Jx"]
+        assert not any(each.markup for each in on.app._notifications)
+
+
+async def test_a_source_without_wishes_says_so(stage: Open) -> None:
+    async with stage(live=False) as on:
+        await on.press("slash", *"syscount", "enter")
+        assert [each.message for each in on.app._notifications] == ["a tape can't load or detach probes"]
+
+
+async def test_leaving_closes_the_source(stage: Open) -> None:
+    async with stage() as on:
+        source: Script = on.source
+        await on.press("q")
+    assert source.closed

@@ -1,0 +1,123 @@
+"""The catalog: what is listed, how it is searched, what a choice wishes for."""
+
+from __future__ import annotations
+
+from ebpftop.frames.messages import Load, Loading, Refused, Statistics
+from ebpftop.ui.screens.parameters import ParameterForm
+from ebpftop.ui.widgets.about import About
+from ebpftop.ui.widgets.catalog import CatalogPanel, CatalogTree
+from ebpftop.ui.widgets.runs import RunTabs
+from tests.support.frames import catalog, probe
+from tests.ui.conftest import Open, seen
+
+
+async def test_probes_stand_under_their_category_with_sign_and_reason(stage: Open) -> None:
+    async with stage() as on:
+        lines = on.see(CatalogTree).split("\n")
+    assert lines[0] == "▾ cpu"
+    assert lines[1:4] == ["  ○ execsnoop", "  ○ runqlat", "  ○ syscount"]
+    assert "  ✗ vfsstat  needs kprobes" in lines
+    assert "  ? null-deref  ask root" in lines
+
+
+async def test_search_narrows_as_one_types_and_escape_brings_all_back(stage: Open) -> None:
+    async with stage() as on:
+        await on.press("slash", *"satur")
+        assert on.see(CatalogTree).strip().split("\n") == ["▾ cpu", "  ○ runqlat"]
+        assert on.one(CatalogTree).chosen.id == "cpu/runqlat"
+        await on.press("escape")
+        assert "null-deref" in on.see(CatalogTree)
+        assert on.app.focused is on.one(CatalogTree)
+
+
+async def test_enter_loads_what_the_search_found(stage: Open) -> None:
+    async with stage() as on:
+        await on.press("slash", *"syscount", "enter")
+        assert on.source.wishes == [Statistics(on=True), Load(probe="cpu/syscount", params={}, interval=1.0)]
+        assert "● syscount" in on.see(CatalogTree)
+        assert [tab.name for tab in on.one(RunTabs).tabs] == ["syscount"]
+
+
+async def test_enter_on_a_running_probe_shows_it_and_loads_nothing(stage: Open) -> None:
+    async with stage() as on:
+        await on.press("slash", *"runqlat", "enter", "slash", *"syscount", "enter")
+        assert on.one(RunTabs).current == 3
+        await on.press("slash", *"runqlat", "enter")
+        assert on.one(RunTabs).current == 2
+        assert sum(isinstance(wish, Load) for wish in on.source.wishes) == 2
+
+
+async def test_the_entry_of_a_probe_is_shown_while_nothing_runs(stage: Open) -> None:
+    async with stage() as on:
+        await on.press("slash", *"runqlat")
+        told = str(on.one(About).told.render())
+    assert "Is the CPU saturated?" in told
+    assert "only this process" in told
+
+
+async def test_a_category_folds_and_opens(stage: Open) -> None:
+    async with stage() as on:
+        await on.press("left")
+        assert "runqlat" not in on.see(CatalogTree)
+        await on.press("enter")
+        assert "runqlat" in on.see(CatalogTree)
+
+
+async def test_the_sum_of_signs_stands_below(stage: Open) -> None:
+    async with stage() as on:
+        assert str(on.one(CatalogPanel).border_subtitle) == "○ 3  ✗ 1  ? 1"
+
+
+async def test_parameters_are_typed_into_a_form_and_a_refusal_is_told_there(stage: Open) -> None:
+    def answer(wish: object) -> list[object]:
+        if not isinstance(wish, Load):
+            return []
+        if wish.params.get("pid") == "x":
+            return [Refused(probe=wish.probe, error="pid: a number is expected, not 'x'")]
+        return [Loading(run=9, probe=wish.probe, params=wish.params, stage="compile")]
+
+    async with stage(answer=answer) as on:
+        await on.press("slash", *"runqlat", "escape", "p")
+        form = on.app.screen
+        assert isinstance(form, ParameterForm)
+        assert list(form.inputs) == ["pid", "which"]
+        assert form.inputs["which"].placeholder == "all"
+        await on.press("x", "enter")
+        assert on.source.wishes[-1] == Load(probe="cpu/runqlat", params={"pid": "x"})
+        assert "a number is expected, not 'x'" in seen(form.told)
+        await on.press("backspace", *"4711", "enter")
+        assert on.source.wishes[-1] == Load(probe="cpu/runqlat", params={"pid": "4711"})
+        assert not isinstance(on.app.screen, ParameterForm)
+
+
+async def test_a_probe_without_parameters_loads_at_once_also_by_p(stage: Open) -> None:
+    async with stage() as on:
+        await on.press("slash", *"syscount", "escape", "p")
+        assert on.source.wishes[-1] == Load(probe="cpu/syscount", params={})
+
+
+async def test_hostile_catalog_text_is_inert(stage: Open) -> None:
+    evil = probe("cpu/\x1b[2Jevil", title="[bold red]x[/]", summary="a\x07b", question="[link=x]?", available=None)
+    async with stage() as on:
+        await on.play(catalog(evil))
+        assert "? \\x1b[2Jevil" in on.see(CatalogTree)
+        told = str(on.one(About).told.render())
+    assert "[bold red]x[/]" in told
+    assert "a\\x07b" in told
+    assert "\x1b" not in told
+
+
+async def test_a_double_click_loads(stage: Open) -> None:
+    async with stage() as on:
+        await on.pilot.click(CatalogTree, offset=(6, 3), times=2)
+        await on.settle()
+        assert on.source.wishes[-1] == Load(probe="cpu/syscount", params={})
+
+
+async def test_a_click_on_a_tab_brings_its_probe(stage: Open) -> None:
+    async with stage() as on:
+        await on.press("slash", *"runqlat", "enter", "slash", *"syscount", "enter")
+        assert on.one(RunTabs).current == 3
+        await on.pilot.click(RunTabs, offset=(5, 0))
+        await on.settle()
+        assert on.one(RunTabs).current == 2

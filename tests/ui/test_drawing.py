@@ -1,0 +1,118 @@
+"""Pure drawing: bars, sparklines, widths, plots, what the verifier knew."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from ebpftop.ui.clock import clock
+from ebpftop.ui.inert import inert
+from ebpftop.ui.line import fit, piece
+from ebpftop.ui.plot import Curve, time_series
+from ebpftop.ui.registers import known_before
+from ebpftop.ui.widgets.grid import Column, bar, lay_out
+from ebpftop.ui.widgets.sparkline import sparkline
+
+
+@pytest.mark.parametrize(
+    ("share", "drawn"), [(0, ""), (0.0001, "▏"), (0.5, "█████"), (0.55, "█████▌"), (1, "██████████"), (7, "██████████")]
+)
+def test_a_bar_is_drawn_in_eighths(share: float, drawn: str) -> None:
+    assert bar(share, 10) == drawn
+
+
+def test_a_sparkline_goes_from_zero_to_its_top() -> None:
+    assert sparkline([0, 1, 4, 8], 6) == "  ▁▁▄█"
+    assert sparkline([50, math.nan, 100], 3, 100) == "▄ █"
+    assert sparkline([0, 0], 2) == "▁▁"
+    assert sparkline([1, 2, 3, 4], 2) == "▆█"
+
+
+def test_the_least_important_pieces_go_first() -> None:
+    left, right = [piece("name", rank=1), piece("kernel", rank=9)], [piece("live")]
+    assert fit(left, right, 30).plain == "name   kernel" + " " * 13 + "live"
+    assert fit(left, right, 15).plain == "name       live"
+    assert fit(left, right, 5).plain == " live"
+
+
+A, B, BAR_, C = (
+    Column("a", "a", least=4, most=20),
+    Column("b", "b", numeric=True, least=4),
+    Column("bar", "", least=10, most=24, stretch=True),
+    Column("c", "c", least=8, most=99, stretch=True),
+)
+
+
+def widths(width: int, **seen: int) -> dict[str, int]:
+    return {column.name: cells for column, cells in lay_out([A, B, BAR_, C], seen, width)}
+
+
+def test_what_is_left_goes_to_the_columns_that_stretch_the_first_one_first() -> None:
+    assert widths(80, a=6, b=5) == {"a": 6, "b": 5, "bar": 24, "c": 39}
+
+
+def test_texts_are_cut_before_a_column_goes_and_numbers_never() -> None:
+    assert widths(32, a=12, b=4) == {"a": 4, "b": 4, "bar": 10, "c": 8}
+    assert widths(31, a=12, b=4) == {"a": 12, "b": 4, "bar": 11}
+    assert widths(14, a=12, b=7) == {"a": 5, "b": 7}
+    assert widths(3, a=12, b=7) == {"a": 3}
+
+
+def test_a_plot_fills_its_cells_and_writes_its_ticks() -> None:
+    times = [float(second) for second in range(-30, 1)]
+    drawn = time_series(times, [Curve([10.0] * 31, None)], 60, 10, tick=lambda value: f"{value:g} ms")
+    lines = drawn.plain.split("\n")
+    assert len(lines) == 10
+    assert max(len(line.rstrip()) for line in lines) <= 60
+    assert lines[0].startswith("10 ms┤")
+    assert "0 ms┤" in drawn.plain
+    assert lines[-1].split() == ["−30", "s", "−15", "s", "now"]
+
+
+def test_a_logarithmic_plot_has_powers_of_ten() -> None:
+    drawn = time_series([-1.0, 0.0], [Curve([3e3, 4e6], None)], 60, 12, tick="{:.0e}".format, logarithmic=True)
+    assert [line.split("┤")[0].strip() for line in drawn.plain.split("\n") if "┤" in line] == [
+        "1e+07",
+        "1e+06",
+        "1e+05",
+        "1e+04",
+        "1e+03",
+    ]
+
+
+def test_nothing_known_draws_nothing() -> None:
+    assert time_series([-1.0, 0.0], [Curve([math.nan, math.nan], None)], 60, 10, tick=str).plain == ""
+
+
+def test_control_and_format_characters_become_escapes() -> None:
+    assert inert("plain é 漢") == "plain é 漢"
+    assert inert("\x1b[31m\tx\x00\u202e\x9b\n") == "\\x1b[31m x\\x00\\u202e\\x9b\\n"
+
+
+LOG = [
+    "0: R1=ctx() R10=fp0",
+    "0: (b7) r1 = 1                        ; R1_w=1",
+    "1: (63) *(u32 *)(r10 -4) = r1         ; R1_w=1 R10=fp0 fp-8=mmmm????",
+    "2: (85) call bpf_map_lookup_elem#1    ; R0_w=scalar(smax=1,var_off=(0x0; 0xff))",
+    "3: (79) r1 = *(u64 *)(r0 +0)",
+    "from 1 to 4: R1=9 R10=fp0",
+    "4: (95) exit",
+]
+
+
+def test_what_the_verifier_knew_before_an_instruction() -> None:
+    assert known_before(LOG, 1) == {"R1": "ctx()", "R10": "fp0"}
+    assert known_before(LOG, 4) == {
+        "R0": "scalar(smax=1,var_off=(0x0; 0xff))",
+        "R1": "1",
+        "R10": "fp0",
+        "fp-8": "mmmm????",
+    }
+    assert known_before(LOG, 6) == {"R1": "9", "R10": "fp0"}
+
+
+def test_a_moment_that_is_none_stays_a_number() -> None:
+    assert clock(1_700_000_000_123_000_000).endswith(":20.123")
+    assert clock(2**64 - 1 << 20) == str(2**64 - 1 << 20)
+    assert clock(math.nan) == "nan"

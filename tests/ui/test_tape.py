@@ -1,0 +1,103 @@
+"""The dashboard on a tape: it plays, stands still, and goes where it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from ebpftop.frames.messages import AnyFrame
+from ebpftop.frames.tape import TapeWriter
+from ebpftop.frames.tape_source import TapeSource
+from ebpftop.ui.app import EbpftopApp
+from ebpftop.ui.widgets.header import HeaderLine
+from ebpftop.ui.widgets.table import Table
+from tests.support.frames import SECOND, catalog, hello, loaded, process, processes
+from tests.ui.conftest import Stage, seen
+from tests.ui.probes import BY_CALL, BY_PROCESS, PROBES, RUN, calls
+from tests.ui.test_views import names
+
+LENGTH = 20
+STORY: list[AnyFrame] = [
+    hello(),
+    catalog(*PROBES),
+    processes(process(1, "postgres"), process(2, "node")),
+    loaded(RUN["cpu/syscount"], "cpu/syscount", BY_PROCESS, BY_CALL),
+    *(calls(seq, {1: 10 * seq, 2: 1 if seq < 10 else 1_000 * seq}) for seq in range(4, LENGTH + 1)),
+]
+
+
+@pytest.fixture
+def tape(tmp_path: Path) -> Path:
+    """A frame a second; from the 10th second on node calls most."""
+    path = tmp_path / "a.tape"
+    ticks = count(0, SECOND)
+    with TapeWriter(path, clock=lambda: next(ticks)) as writer:
+        for frame in STORY:
+            writer.write(frame)
+    return path
+
+
+async def until(on: Stage, done: Callable[[], bool]) -> None:
+    """Wait for what a thread or the clock brings; the test's own time limit ends a wait in vain."""
+    while not done():
+        await on.pilot.pause(0.02)
+    await on.settle()
+
+
+async def test_a_tape_says_so_and_stands_still_on_space(tape: Path) -> None:
+    app = EbpftopApp(TapeSource(tape))
+    async with app.run_test(size=(120, 36)) as pilot:
+        on = Stage(app, pilot, app.feed.source)  # type: ignore[arg-type]
+        await until(on, lambda: app.feed.session.catalog is not None)
+        assert "▶ tape 0:0" in on.see(HeaderLine)
+        assert "/ 0:20" in on.see(HeaderLine)
+        await on.press("space")
+        assert app.feed.playback.paused
+        assert "‖ tape 0:0" in on.see(HeaderLine)
+
+
+async def test_arrows_seek_and_the_table_keeps_its_order_and_cursor(tape: Path) -> None:
+    app = EbpftopApp(TapeSource(tape, paused=True))
+    async with app.run_test(size=(120, 36)) as pilot:
+        on = Stage(app, pilot, app.feed.source)  # type: ignore[arg-type]
+        await on.press("right")
+        await until(on, lambda: bool(app.screen.query(Table)) and on.one(Table).count == 2)
+        assert "‖ tape 0:05" in on.see(HeaderLine)
+        table = on.one(Table)
+        assert names(table) == ["postgres", "node"]
+        await on.press("tab", "down")
+        table.sort_by("tgid.name")
+        assert names(table) == ["node", "postgres"]
+        await on.press("right", "right")
+        await until(on, lambda: table.cell(0, table.columns[2]) == "1 k/s")
+        assert on.one(Table) is table
+        assert (names(table), table.cursor) == (["node", "postgres"], 1)
+        await on.press("left", "left")
+        await until(on, lambda: table.cell(0, table.columns[2]) == "0/s")
+        assert "‖ tape 0:05" in seen(on.one(HeaderLine))
+
+
+async def test_at_its_end_a_tape_says_so_and_space_begins_anew(tape: Path) -> None:
+    app = EbpftopApp(TapeSource(tape))
+    async with app.run_test(size=(120, 36)) as pilot:
+        on = Stage(app, pilot, app.feed.source)  # type: ignore[arg-type]
+        await on.press(*["right"] * 4)
+        await until(on, lambda: app.feed.ended is not None)
+        assert "tape 0:20 / 0:20 · ended" in on.see(HeaderLine)
+        await on.press("space")
+        await until(on, lambda: app.feed.ended is None)
+        assert "▶ tape 0:0" in on.see(HeaderLine)
+
+
+async def test_plus_and_minus_change_the_speed(tape: Path) -> None:
+    app = EbpftopApp(TapeSource(tape))
+    async with app.run_test(size=(120, 36)) as pilot:
+        on = Stage(app, pilot, app.feed.source)  # type: ignore[arg-type]
+        await on.press("plus", "plus")
+        assert app.feed.playback.speed == 4.0
+        assert "×4" in on.see(HeaderLine)
+        await on.press("minus")
+        assert app.feed.playback.speed == 2.0

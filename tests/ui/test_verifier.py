@@ -1,0 +1,148 @@
+"""The verifier panel: opened by a refusal, its marks, stepping, long logs, compile errors."""
+
+from __future__ import annotations
+
+from ebpftop.frames.messages import Load, Loading, Rejected, SourceLine, Tried
+from ebpftop.ui.options import Options
+from ebpftop.ui.screens.dashboard import Dashboard
+from ebpftop.ui.screens.verifier import VerifierScreen
+from ebpftop.ui.widgets.catalog import CatalogTree
+from ebpftop.ui.widgets.lines import CodeLines, LogLines
+from ebpftop.ui.widgets.runs import RunTabs
+from tests.support.frames import rejected
+from tests.ui.conftest import Open, answers
+from tests.ui.probes import NULL_C, NULL_LINES, NULL_LOG, RUN
+
+LINE = SourceLine(file="probe.bpf.c", line=8, text="    *count += 1;")
+NULL = rejected(
+    77, "lab/null-deref", insn=5, source=LINE, text=NULL_C, log=NULL_LOG, lines=NULL_LINES, hint="Check `count` first."
+)
+
+
+def refuse(frame: Rejected) -> object:
+    """A root side that refuses lab/null-deref with this frame."""
+
+    def answer(wish: object) -> object:
+        if isinstance(wish, Load) and wish.probe == "lab/null-deref":
+            yield Loading(run=frame.run, probe=wish.probe, params={}, stage="verify")
+            yield frame
+        else:
+            yield from answers(wish)
+
+    return answer
+
+
+async def test_a_refusal_opens_the_panel_at_the_failing_line(stage: Open) -> None:
+    async with stage(answer=refuse(NULL)) as on:
+        await on.press("slash", *"null", "enter")
+        assert isinstance(on.app.screen, VerifierScreen)
+        said = on.app.screen.query_one("#said")
+        assert str(said.border_title) == "lab/null-deref · rejected by the verifier"
+        told = "\n".join(said.render_line(y).text.rstrip() for y in range(said.size.height))
+        assert "✗ R0 invalid mem access 'map_value_or_null'" in told
+        assert "Check `count` first." in told
+        code = [line for line in on.see(CodeLines).split("\n") if line.startswith("✗")]
+        assert code == ["✗  8      *count += 1;"]
+        log = [line for line in on.see(LogLines).split("\n") if line.startswith("✗")]
+        assert log == ["✗ 5: (79) r1 = *(u64 *)(r0 +0)"]
+
+
+async def test_arrows_step_through_instructions_and_the_c_follows(stage: Open) -> None:
+    async with stage(answer=refuse(NULL)) as on:
+        await on.press("slash", *"null", "enter", "up")
+        assert "▶ 4: (85) call" in on.see(LogLines)
+        assert [line for line in on.see(CodeLines).split("\n") if line.startswith("▶")] == [
+            "▶  7      u64 *count = counts.lookup(&pid);"
+        ]
+        await on.press("up", "up")
+        assert "▶  6      u32 pid = 1;" in on.see(CodeLines)
+        await on.press("g")
+        assert not any(line.startswith("▶") for line in on.see(CodeLines).split("\n"))
+        assert on.one(CodeLines).current == 7
+        await on.press("escape")
+        assert isinstance(on.app.screen, Dashboard)
+
+
+async def test_other_probes_run_on_and_v_opens_the_panel_again(stage: Open) -> None:
+    options = Options(auto_load=[("cpu/syscount", {})])
+    async with stage(answer=refuse(NULL), options=options) as on:
+        await on.press("slash", *"null", "enter", "escape")
+        assert [tab.run for tab in on.one(RunTabs).tabs] == [RUN["cpu/syscount"]]
+        assert "✗ null-deref  rejected: v" in on.see(CatalogTree)
+        await on.press("v")
+        assert isinstance(on.app.screen, VerifierScreen)
+
+
+async def test_a_refusal_nobody_asked_for_is_only_told(stage: Open) -> None:
+    async with stage() as on:
+        await on.play(NULL)
+        assert isinstance(on.app.screen, Dashboard)
+        assert [str(each.message) for each in on.app._notifications] == [
+            "lab/null-deref was rejected: R0 invalid mem access 'map_value_or_null'   v shows why"
+        ]
+
+
+async def test_a_compile_error_shows_clangs_message_at_its_line(stage: Open) -> None:
+    log = "probe.bpf.c:7:19: error: no member named 'lookpu' in 'counts_table'\n    u64 *count = counts.lookpu(&pid);\n"
+    frame = rejected(
+        77,
+        "lab/null-deref",
+        stage="compile",
+        error="no member named 'lookpu' in 'counts_table'",
+        insn=None,
+        source=SourceLine(file="probe.bpf.c", line=7, text=""),
+        text=NULL_C,
+        log=log,
+    )
+    async with stage(answer=refuse(frame)) as on:
+        await on.press("slash", *"null", "enter")
+        assert on.one(CodeLines).failed == 6
+        assert "error: no member named 'lookpu'" in on.see(LogLines)
+        assert not any(line.startswith("✗") for line in on.see(LogLines).split("\n"))
+
+
+async def test_variants_that_were_tried_are_told(stage: Open) -> None:
+    tried = [Tried(variant="fentry", reason="the kernel has none"), Tried(variant="kprobe", reason="built without")]
+    frame = rejected(77, "lab/null-deref", stage="attach", error="no variant attaches", source=None, tried=tried)
+    async with stage(answer=refuse(frame)) as on:
+        await on.press("slash", *"null", "enter")
+        said = str(on.app.screen.query_one("#said").render())
+    assert "✗ fentry: the kernel has none" in said
+    assert "✗ kprobe: built without" in said
+
+
+async def test_a_log_of_a_million_lines_opens_at_its_failure(stage: Open) -> None:
+    steps = "".join(f"{number}: (b7) r1 = {number}\n" for number in range(1_000_000))
+    log = steps + "1000000: (79) r1 = *(u64 *)(r0 +0)\nR0 invalid mem access 'scalar'\n"
+    frame = rejected(77, "lab/null-deref", insn=1_000_000, source=LINE, text=NULL_C, log=log)
+    async with stage(answer=refuse(frame)) as on:
+        await on.press("slash", *"null", "enter")
+        lines = on.one(LogLines)
+        while not lines.count:  # it is read in a thread
+            await on.pilot.pause(0.05)
+        await on.settle()
+        assert lines.count == 1_000_003
+        assert lines.failed == 1_000_000
+        assert "✗ 1000000: (79) r1 = *(u64 *)(r0 +0)" in on.see(LogLines)
+        await on.press("up", "up")
+        assert "▶ 999998: (b7) r1 = 999998" in on.see(LogLines)
+
+
+async def test_hostile_logs_and_sources_are_inert(stage: Open) -> None:
+    frame = rejected(
+        77,
+        "lab/null-deref",
+        error="\x1b[2Jboom [bold]",
+        insn=None,
+        source=None,
+        text="int x; // \x1b]0;evil\x07\n",
+        log="[red]a[/red]\x1b[31m\x00\n",
+        hint="\x9b1m",
+    )
+    async with stage(answer=refuse(frame)) as on:
+        await on.press("slash", *"null", "enter")
+        shown = on.see(CodeLines) + on.see(LogLines) + str(on.app.screen.query_one("#said").render())
+    assert "\\x1b[2Jboom [bold]" in shown
+    assert "[red]a[/red]\\x1b[31m\\x00" in shown
+    assert "// \\x1b]0;evil\\x07" in shown
+    assert not any(c in shown for c in "\x00\x07\x1b\x9b")

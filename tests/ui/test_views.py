@@ -1,0 +1,313 @@
+"""Tabs, histograms, tables and events of running probes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ebpftop.frames.messages import ColumnInfo, Detach, Detached, Detaching, Interval, Loading, ViewInfo
+from ebpftop.ui.options import Options
+from ebpftop.ui.widgets.events import EventList
+from ebpftop.ui.widgets.header import HeaderLine
+from ebpftop.ui.widgets.histogram import HistogramBars
+from ebpftop.ui.widgets.panel import FilterInput, Framed
+from ebpftop.ui.widgets.runs import RunTabs
+from ebpftop.ui.widgets.status import StatusLine
+from ebpftop.ui.widgets.table import Table
+from tests.support.frames import columns, cost, loaded, process, processes, snapshot
+from tests.ui.conftest import Open, seen
+from tests.ui.probes import RUN, calls, execs, latencies
+
+LATENCY = Options(auto_load=[("cpu/runqlat", {})])
+CALLS = Options(auto_load=[("cpu/syscount", {})])
+EXECS = Options(auto_load=[("cpu/execsnoop", {})])
+PEOPLE = processes(process(1, "postgres"), process(2, "node"), process(3, "make", ended_ns=7))
+
+
+def names(table: Table) -> list[str]:
+    """The second column of every row shown: process names."""
+    return [table.cell(row, table.columns[1]) for row in range(table.count)]
+
+
+async def test_a_histogram_shows_counts_of_the_last_interval(stage: Open) -> None:
+    async with stage(options=LATENCY) as on:
+        await on.play(latencies(1, {1: {5_000: 100}}), latencies(2, {1: {5_000: 130, 900_000: 3}}))
+        lines = on.see(HistogramBars).split("\n")
+        assert sum(" 30  █" in line for line in lines) == 1
+        assert sum(" 3  █" in line for line in lines) == 1
+        await on.press("t")
+        assert sum(" 130  █" in line for line in on.see(HistogramBars).split("\n")) == 1
+
+
+async def test_percentiles_are_bounds_of_buckets(stage: Open) -> None:
+    async with stage(options=LATENCY) as on:
+        await on.play(latencies(1, {1: {5_000: 99, 900_000: 1}}))
+        shown = on.see(HistogramBars)
+    assert "p50       4.6–5.1 µs" in shown
+    assert "max       852–918 µs" in shown
+
+
+async def test_enter_on_a_row_shows_its_histogram_alone_and_again_lets_go(stage: Open) -> None:
+    async with stage(options=LATENCY) as on:
+        await on.play(PEOPLE, latencies(1, {1: {5_000: 1}, 2: {5_000: 1}}))
+        await on.play(latencies(2, {1: {5_000: 11}, 2: {5_000: 701}}))
+        await on.press("tab", "down", "enter")
+        titles = [str(frame.border_title) for frame in on.app.screen.query(Framed)]
+        assert "Run queue latency · only node 1002 · last 1 s" in titles
+        assert " 700  █" in on.see(HistogramBars)
+        await on.press("escape")
+        assert " 710  █" in on.see(HistogramBars)
+
+
+async def test_a_table_sorts_by_rate_first_and_by_any_column(stage: Open) -> None:
+    async with stage(options=CALLS) as on:
+        await on.play(PEOPLE, calls(1, {1: 500, 2: 10, 3: 90}), calls(2, {1: 505, 2: 60, 3: 91}))
+        table = on.one(Table)
+        assert names(table) == ["node", "postgres", "make (ended)"]
+        table.sort_by("count")
+        assert names(table) == ["postgres", "make (ended)", "node"]
+        table.sort_by("count")
+        assert names(table) == ["node", "make (ended)", "postgres"]
+        table.sort_by("tgid.name")
+        assert names(table) == ["make (ended)", "node", "postgres"]
+
+
+async def test_keys_and_clicks_sort(stage: Open) -> None:
+    async with stage(options=CALLS) as on:
+        await on.play(PEOPLE, calls(1, {1: 5, 2: 7}))
+        table = on.one(Table)
+        await on.press("tab")
+        assert table.sort == "count/s"
+        await on.press("greater_than_sign")
+        assert table.sort == "total_ns/s"
+        await on.press("less_than_sign")
+        assert table.sort == "count/s"
+        await on.press("S")
+        assert not table.descending
+        await on.pilot.click(table, offset=(10, 0))
+        await on.settle()
+        assert table.sort == "tgid.name"
+        assert "process▲" in table.render_line(0).text
+
+
+async def test_the_filter_narrows_as_one_types(stage: Open) -> None:
+    async with stage(options=CALLS) as on:
+        await on.play(PEOPLE, calls(1, {1: 5, 2: 7, 3: 9}))
+        table = on.one(Table)
+        await on.press("tab", "f", *"POST")
+        assert names(table) == ["postgres"]
+        await on.press("enter", "escape")
+        assert table.count == 3
+        assert not on.one(FilterInput).has_class("-open")
+
+
+async def test_the_cursor_stays_on_its_key_across_refreshes(stage: Open) -> None:
+    async with stage(options=CALLS) as on:
+        await on.play(PEOPLE, calls(1, {1: 30, 2: 20, 3: 10}), calls(2, {1: 60, 2: 40, 3: 20}))
+        table = on.one(Table)
+        await on.press("tab", "down", "down")
+        assert names(table)[table.cursor] == "node"
+        await on.play(calls(3, {1: 61, 2: 140, 3: 22}))
+        assert table.cursor == 0
+        assert names(table)[0] == "node"
+        await on.play(calls(4, {1: 161, 2: 141, 3: 72}))
+        assert names(table)[table.cursor] == "node"
+        assert table.cursor == 2
+
+
+async def test_ended_processes_stay_and_are_marked(stage: Open) -> None:
+    async with stage(options=CALLS) as on:
+        await on.play(PEOPLE, calls(1, {1: 30, 3: 10}), calls(2, {1: 31}))
+        table = on.one(Table)
+        row = names(table).index("make (ended)")
+        assert table.row_look(row) == "grid--quiet"
+        assert table.row_look(names(table).index("postgres")) == ""
+
+
+async def test_fifty_thousand_rows_scroll_sort_and_filter(stage: Open) -> None:
+    everybody = {number: number * 7 for number in range(1, 50_001)}
+    async with stage(options=CALLS) as on:
+        await on.play(processes(*(process(number, f"p{number}") for number in everybody)))
+        await on.play(
+            calls(1, everybody), calls(2, {number: count + number % 997 for number, count in everybody.items()})
+        )
+        table = on.one(Table)
+        assert table.count == 50_000
+        await on.press("tab", "end")
+        assert table.cursor == 49_999
+        assert names_on_screen(table)[-1] == names_at(table, 49_999)
+        await on.press("f", *"p4999")
+        assert table.count == 11
+
+
+def names_on_screen(table: Table) -> list[str]:
+    return [names_at(table, row) for row in table.visible_rows]
+
+
+def names_at(table: Table, row: int) -> str:
+    return table.cell(row, table.columns[1])
+
+
+async def test_hostile_names_are_inert(stage: Open) -> None:
+    async with stage(options=CALLS) as on:
+        await on.play(processes(process(1, "\x1b[31mred\x07"), process(2, "[bold]x[/bold]"), process(3, "a\u202eb")))
+        await on.play(calls(1, {1: 3, 2: 2, 3: 1}))
+        shown = on.see(Table)
+        await on.press("tab", "down")
+        about = str(on.app.dashboard.panel.grid_frame.border_subtitle)
+    assert "\\x1b[31mred\\x07" in shown
+    assert "[bold]x[/bold]" in shown
+    assert "a\\u202eb" in shown
+    assert not any(c in shown + about for c in "\x1b\x07\u202e")
+
+
+async def test_columns_drop_from_the_right_when_it_is_narrow(stage: Open) -> None:
+    async with stage(options=CALLS, size=(200, 40)) as on:
+        await on.play(PEOPLE, calls(1, {1: 30}))
+        assert "bar" in [column.name for column in on.one(Table).shown_columns]
+        await on.pilot.resize_terminal(64, 20)
+        await on.press("tab")
+        shown = [column.name for column in on.one(Table).shown_columns]
+    assert shown[:3] == ["tgid.pid", "tgid.name", "count/s"]
+    assert "count" not in shown
+
+
+async def test_losses_stand_beside_the_numbers(stage: Open) -> None:
+    async with stage(options=CALLS) as on:
+        await on.play(calls(1, {1: 30}))
+        assert "▲" not in on.see(StatusLine)
+        assert on.one(RunTabs).tabs[0].sign == "●"
+        await on.play(calls(2, {1: 31}, lost=1_234, map_full=7))
+        assert "▲ 1 234 events lost" in on.see(StatusLine)
+        assert "7 updates refused" in on.see(StatusLine)
+        assert on.one(RunTabs).tabs[0].sign == "▲"
+        assert "▲ lost 1 234" in on.see(HeaderLine)
+
+
+async def test_the_status_tells_meaning_attachments_and_cost(stage: Open) -> None:
+    async with stage(options=CALLS) as on:
+        number = RUN["cpu/syscount"]
+        await on.play(cost(number, 1, 1_000, 200_000), cost(number, 2, 3_000, 5_600_000))
+        shown = on.see(StatusLine)
+        assert "What syscount does." in shown
+        assert "exact  variant raw  raw tracepoint sched_switch" in shown
+        assert "1.87 µs/event" in shown
+        assert "1 probe · 0.54% of a cpu" in on.see(HeaderLine)
+
+
+async def test_loading_shows_its_stages(stage: Open) -> None:
+    async with stage() as on:
+        stages = [("types", 12.4), ("compile", 130.0)]
+        await on.play(Loading(run=7, probe="cpu/syscount", params={}, stage="verify", stages=stages))
+        assert "types 12 ms · compile 130 ms · verify …" in on.see(StatusLine)
+
+
+async def test_events_stand_newest_last_and_are_filtered(stage: Open) -> None:
+    async with stage(options=EXECS) as on:
+        await on.play(PEOPLE, execs([(1, "/bin/a"), (2, "/bin/\x1b[2Jb")]), execs([(1, "/bin/c")]))
+        rows = [line.split() for line in on.see(EventList).split("\n")[1:4]]
+        assert rows == [
+            ["1001", "postgres", "/bin/a"],
+            ["1002", "node", "/bin/\\x1b[2Jb"],
+            ["1001", "postgres", "/bin/c"],
+        ]
+        await on.press("tab", "f", *"node")
+        assert on.one(EventList).count == 1
+
+
+async def test_events_follow_the_newest_until_scrolled_away(stage: Open) -> None:
+    async with stage(options=EXECS) as on:
+        await on.play(PEOPLE, execs([(1, f"/bin/{number}") for number in range(500)]))
+        events = on.one(EventList)
+        assert events.visible_rows[-1] == 499
+        await on.press("tab", "home")
+        assert not events.following
+        await on.play(execs([(1, "/bin/new")]))
+        assert events.visible_rows[0] == 0
+        await on.press("end")
+        assert events.visible_rows[-1] == 500
+
+
+async def test_pause_holds_the_screen_while_data_keep_coming(stage: Open) -> None:
+    async with stage(options=CALLS) as on:
+        await on.play(PEOPLE, calls(1, {1: 30, 2: 20}), calls(2, {1: 60, 2: 30}))
+        await on.press("space")
+        await on.play(calls(3, {1: 61, 2: 990}))
+        table = on.one(Table)
+        assert names(table) == ["postgres", "node"]
+        assert "‖ paused" in on.see(HeaderLine)
+        await on.press("t")
+        assert table.cell(0, table.columns[2]) == "60"
+        await on.press("t", "space")
+        assert names(table) == ["node", "postgres"]
+
+
+async def test_plus_and_minus_wish_for_another_interval(stage: Open) -> None:
+    async with stage(options=CALLS) as on:
+        await on.press("plus")
+        assert on.source.wishes[-1] == Interval(run=RUN["cpu/syscount"], seconds=2.0)
+        await on.press("minus", "minus")
+        assert on.source.wishes[-1] == Interval(run=RUN["cpu/syscount"], seconds=0.5)
+        assert "live 500 ms" in on.see(HeaderLine)
+
+
+async def test_detach_is_wished_for_then_shown_then_closes_the_tab(stage: Open) -> None:
+    async with stage(options=CALLS) as on:
+        number = RUN["cpu/syscount"]
+        await on.press("d")
+        assert on.source.wishes[-1] == Detach(run=number)
+        await on.play(Detaching(run=number, done=1, total=3))
+        assert "detaching 1 of 3" in on.see(StatusLine)
+        await on.play(Detached(run=number))
+        assert on.one(RunTabs).tabs[0].note == "detached"
+        await on.press("d")
+        assert on.one(RunTabs).tabs == ()
+
+
+async def test_tabs_are_turned_by_keys(stage: Open) -> None:
+    options = Options(auto_load=[("cpu/runqlat", {}), ("cpu/syscount", {})])
+    async with stage(options=options) as on:
+        assert on.one(RunTabs).current == RUN["cpu/syscount"]
+        await on.press("left_square_bracket")
+        assert on.one(RunTabs).current == RUN["cpu/runqlat"]
+        assert on.one(HistogramBars).display
+
+
+async def test_views_stand_side_by_side_where_there_is_room(stage: Open) -> None:
+    async with stage(options=CALLS, size=(200, 50)) as on:
+        await on.play(PEOPLE, calls(1, {1: 3}, {"read": 4, "write": 9}))
+        both = [table for table in on.app.screen.query(Table) if table.region.width]
+        assert len(both) == 2
+        assert np.array_equal(both[1].rows.keys["nr"].texts(), ["read", "write"])
+        await on.pilot.resize_terminal(120, 40)
+        await on.settle()
+        assert len([table for table in on.app.screen.query(Table) if table.region.width]) == 1
+        await on.press("n")
+        (shown,) = [table for table in on.app.screen.query(Table) if table.region.width]
+        assert "nr" in shown.rows.keys
+
+
+async def test_hostile_titles_and_units_are_inert(stage: Open) -> None:
+    evil = "\x1b]0;x\x07[bold]"
+    column = ColumnInfo(field="tgid", title=evil, decode="process")
+    rows = ViewInfo(
+        name="rows",
+        map="rows",
+        show="table",
+        title=evil,
+        columns=[column, ColumnInfo(field="count", title=evil, unit=evil, role="counter")],
+    )
+    bars = ViewInfo(name="bars", map="bars", show="histogram", title=evil, unit=evil, by=["tgid"], columns=[column])
+    story = [
+        loaded(8, "cpu/evil", rows, meaning=evil, variant=evil, attached=[evil], params={evil: evil}, notes=[evil]),
+        snapshot(8, 1, {"rows": columns(tgid=[1], count=[5])}),
+        loaded(9, "cpu/bars", bars),
+        *(snapshot(9, seq, {"bars": columns(tgid=[1], slot=[70], count=[seq])}) for seq in (1, 2, 3)),
+    ]
+    async with stage(size=(200, 50)) as on:
+        await on.play(*story)
+        shown = "".join(seen(widget) + str(widget.border_title) for widget in on.app.screen.query("*") if widget.size)
+        await on.press("left_square_bracket")
+        shown += "".join(seen(widget) + str(widget.border_title) for widget in on.app.screen.query("*") if widget.size)
+    assert shown.count("\\x1b]0;x\\x07[bold]") > 8
+    assert "\x1b" not in shown
+    assert "\x07" not in shown

@@ -1,0 +1,132 @@
+import os
+from pathlib import Path
+
+import pytest
+from support.probes import HEAD, write_probe
+
+from ebpftop.catalog.folders import CatalogRead, bundled, read_catalog
+
+NOWHERE = Path("/nonexistent")
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root makes folders that root trusts")
+
+
+def read(*extra: Path, system: Path = NOWHERE) -> CatalogRead:
+    """The catalog of these folders, without the probes that ship with the package and their problems."""
+    found = read_catalog(extra, system)
+    ours = str(bundled()) + "/"
+    return CatalogRead(
+        {key: probe for key, probe in found.probes.items() if not str(probe.folder).startswith(ours)},
+        [problem for problem in found.problems if not problem.startswith(ours)],
+    )
+
+
+def test_the_bundled_probes_lie_beside_the_package_in_a_checkout() -> None:
+    assert bundled() == Path(__file__).resolve().parents[3] / "probes"
+
+
+def test_probes_are_found_by_category_and_name_in_order(tmp_path: Path) -> None:
+    for probe_id in ("zoo/b", "my/two", "my/one"):
+        write_probe(tmp_path, probe_id)
+    found = read(tmp_path)
+    assert found.problems == []
+    assert list(found.probes) == ["my/one", "my/two", "zoo/b"]
+    assert found.probes["zoo/b"].id == "zoo/b"
+    assert found.probes["my/one"].folder == tmp_path / "my" / "one"
+
+
+def test_what_is_no_probe_is_passed_over(tmp_path: Path) -> None:
+    write_probe(tmp_path, "my/one")
+    for name in ("include/x", ".git/x", "_old/x", "my/.draft", "my/_old"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "README.md").write_text("")
+    (tmp_path / "my" / "notes").write_text("")
+    assert read(tmp_path) == CatalogRead(dict(read(tmp_path).probes), [])
+    assert list(read(tmp_path).probes) == ["my/one"]
+
+
+def test_a_broken_folder_is_a_problem_and_the_rest_works(tmp_path: Path) -> None:
+    write_probe(tmp_path, "my/good")
+    write_probe(tmp_path, "my/bad", head=HEAD + "titel = 1\n")
+    (tmp_path / "my" / "empty").mkdir()
+    (tmp_path / "my" / "Odd\n").mkdir()
+    found = read(tmp_path)
+    assert list(found.probes) == ["my/good"]
+    assert found.problems == [
+        f"{tmp_path}/my/Odd\\n: a name of lower-case letters, digits, - and _ expected",
+        f"{tmp_path}/my/bad/probe.toml:5: titel: unknown key; did you mean title?",
+        f"{tmp_path}/my/empty/probe.toml: No such file or directory",
+    ]
+
+
+def test_an_id_taken_by_an_earlier_folder_is_a_problem(tmp_path: Path) -> None:
+    first, second = tmp_path / "1", tmp_path / "2"
+    write_probe(first, "my/one")
+    write_probe(second, "my/one")
+    found = read(first, second)
+    assert found.probes["my/one"].folder == first / "my" / "one"
+    assert found.problems == [f"{second}/my/one: my/one is already in {first}/my/one; this one is not used"]
+
+
+def test_a_folder_that_is_not_there_is_a_problem_unless_it_is_the_systems(tmp_path: Path) -> None:
+    assert read(tmp_path / "no").problems == [f"{tmp_path}/no: no such folder of probes"]
+    assert read(system=tmp_path / "no").problems == []
+
+
+def test_a_symbolic_link_in_an_extra_folder_is_followed(tmp_path: Path) -> None:
+    write_probe(tmp_path / "elsewhere", "my/one")
+    (tmp_path / "extra").mkdir()
+    (tmp_path / "extra" / "my").symlink_to(tmp_path / "elsewhere" / "my")
+    assert list(read(tmp_path / "extra").probes) == ["my/one"]
+
+
+@root_only
+def test_the_systems_folder_is_read_when_it_is_roots_alone(tmp_path: Path) -> None:
+    write_probe(tmp_path, "my/one")
+    found = read(system=tmp_path)
+    assert (list(found.probes), found.problems) == (["my/one"], [])
+
+
+@root_only
+@pytest.mark.parametrize(
+    ("place", "owner", "mode", "why"),
+    [
+        ("", 1000, 0o755, "{}: not owned by root; its probes are not used"),
+        ("", 0, 0o775, "{}: others than root can write to it; its probes are not used"),
+        ("", 0, 0o1777, "{}: others than root can write to it; its probes are not used"),
+        ("my", 0, 0o757, "{}: others than root can write to it; my/one is not used"),
+        ("my/one", 1000, 0o755, "{}: not owned by root; my/one is not used"),
+        ("my/one/probe.bpf.c", 1000, 0o644, "{}: not owned by root; my/one is not used"),
+        ("my/one/probe.toml", 0, 0o646, "{}: others than root can write to it; my/one is not used"),
+    ],
+)
+def test_what_others_can_write_to_is_not_used(tmp_path: Path, place: str, owner: int, mode: int, why: str) -> None:
+    system = tmp_path / "system"
+    write_probe(system, "my/one")
+    os.chown(system / place, owner, owner)
+    (system / place).chmod(mode)
+    found = read(system=system)
+    assert found.probes == {}
+    assert found.problems == [why.format(system / place)]
+
+
+@root_only
+def test_a_parent_that_others_own_is_not_trusted(tmp_path: Path) -> None:
+    write_probe(tmp_path / "parent" / "system", "my/one")
+    os.chown(tmp_path / "parent", 1000, 1000)
+    found = read(system=tmp_path / "parent" / "system")
+    assert found.probes == {}
+    assert found.problems == [f"{tmp_path}/parent: not owned by root; its probes are not used"]
+
+
+@root_only
+def test_a_symbolic_link_out_of_the_systems_folder_is_refused(tmp_path: Path) -> None:
+    system = tmp_path / "system"
+    inside = write_probe(system, "my/one")
+    (inside / "README.md").symlink_to("probe.toml")
+    assert list(read(system=system).probes) == ["my/one"]
+    (tmp_path / "secret").write_text("")
+    (inside / "README.md").unlink()
+    (inside / "README.md").symlink_to(tmp_path / "secret")
+    found = read(system=system)
+    assert found.probes == {}
+    assert found.problems == [f"{inside}/README.md: leads out of {system}; my/one is not used"]

@@ -1,0 +1,109 @@
+from pathlib import Path
+
+from support.probes import SOURCE, make_probe
+
+from ebpftop.catalog.info import as_json, info
+from ebpftop.catalog.table import markdown
+from ebpftop.frames.messages import ParamInfo
+
+PARAMS = """
+[params.op]
+type = "enum"
+help = "which"
+choices = ["read", "write"]
+default = "read"
+[params.pid]
+type = "pid"
+help = "only this process"
+"""
+
+
+def test_an_entry_holds_what_a_dashboard_shows(tmp_path: Path) -> None:
+    probe = make_probe(tmp_path, params=PARAMS)
+    entry = info(probe)
+    assert (entry.id, entry.category, entry.source) == ("cpu/calls", "cpu", SOURCE)
+    assert entry.params == [
+        ParamInfo(name="op", type="enum", default="read", help="which", choices=["read", "write"]),
+        ParamInfo(name="pid", type="pid", default=None, help="only this process"),
+    ]
+    assert entry.views == list(probe.views)
+    assert (entry.available, entry.variant, entry.meaning, entry.reason) == (None, None, None, None)
+
+
+def test_json_has_the_documented_shape(tmp_path: Path) -> None:
+    entry = info(make_probe(tmp_path, params=PARAMS), True, "raw", "exact", None)
+    assert as_json(entry) == {
+        "id": "cpu/calls",
+        "title": "Calls",
+        "summary": "Counts calls.",
+        "category": "cpu",
+        "question": "Who calls?",
+        "overhead": "low",
+        "params": [
+            {"name": "op", "type": "enum", "default": "read", "help": "which"},
+            {"name": "pid", "type": "pid", "default": None, "help": "only this process"},
+        ],
+        "views": [
+            {
+                "name": "counts",
+                "map": "counts",
+                "show": "table",
+                "title": "Calls",
+                "unit": "",
+                "by": [],
+                "slot": "slot",
+                "count": "count",
+                "columns": [
+                    {
+                        "field": "key",
+                        "title": "key",
+                        "unit": "",
+                        "role": "key",
+                        "decode": "process",
+                        "hidden": False,
+                    },
+                    {
+                        "field": "value",
+                        "title": "value",
+                        "unit": "",
+                        "role": "counter",
+                        "decode": None,
+                        "hidden": False,
+                    },
+                ],
+                "sort": None,
+            }
+        ],
+        "available": True,
+        "variant": "raw",
+        "reason": None,
+    }
+    no = as_json(info(make_probe(tmp_path, "cpu/other"), False, reason="no kprobes"))
+    assert (no["available"], no["variant"], no["reason"]) == (False, None, "no kprobes")
+
+
+def test_the_table_has_a_row_a_probe(tmp_path: Path) -> None:
+    second = """
+[[variants]]
+name = "classic"
+meaning = "per thread"
+attach = [{ tracepoint = "a:b", run = "f" }]
+
+[[variants]]
+name = "raw"
+attach = [{ raw_tracepoint = "b", run = "f" }]
+"""
+    probes = [
+        make_probe(tmp_path, params=PARAMS),
+        make_probe(tmp_path, "cpu/pipe", variant=second, head=make_head("This | that?")),
+    ]
+    assert markdown(probes).splitlines() == [
+        "| Probe | Question | Mechanisms | Parameters |",
+        "| --- | --- | --- | --- |",
+        "| `cpu/calls` | Who calls? | raw (exact) | `op`, `pid` |",
+        "| `cpu/pipe` | This \\| that? | classic (per thread), raw (exact) | – |",
+    ]
+
+
+def make_head(question: str) -> str:
+    return f'title = "t"\nsummary = "s"\nquestion = "{question}"\noverhead = "o"\n'

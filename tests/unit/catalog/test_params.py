@@ -1,0 +1,214 @@
+import errno
+import re
+from pathlib import Path
+
+import pytest
+
+from ebpftop.catalog.model import Param, ParamType, Probe
+from ebpftop.catalog.params import BadParam, canonical, definitions, duration_ns
+
+
+def probe(*params: Param) -> Probe:
+    return Probe(
+        id="cpu/calls",
+        folder=Path("/nowhere"),
+        title="",
+        summary="",
+        question="",
+        overhead="",
+        params=params,
+        variants=(),
+        views=(),
+        source="",
+    )
+
+
+def param(kind: ParamType, default: str | None = None, **limits: object) -> Param:
+    return Param(name="x", type=kind, help="h", default=default, **limits)  # type: ignore[arg-type]
+
+
+def open_cgroup(path: str) -> int:
+    if path == "/sys/fs/cgroup/web.slice":
+        return 2**40 + 7
+    raise OSError(errno.ENOENT, "No such file or directory")
+
+
+def defined(one: Param, text: str) -> list[str]:
+    return definitions(probe(one), {"x": text}, open_cgroup=open_cgroup)
+
+
+@pytest.mark.parametrize(
+    ("one", "text", "expected"),
+    [
+        (param("pid"), "1234", ["-DPARAM_x=1234"]),
+        (param("pid"), "1", ["-DPARAM_x=1"]),
+        (param("pid"), "4194304", ["-DPARAM_x=4194304"]),
+        (param("pid"), "007", ["-DPARAM_x=7"]),
+        (param("int"), "-9223372036854775807", ["-DPARAM_x=-9223372036854775807"]),
+        (param("int"), "0x7f", ["-DPARAM_x=127"]),
+        (param("int", minimum=0, maximum=10), "10", ["-DPARAM_x=10"]),
+        (param("duration"), "10us", ["-DPARAM_x=10000ULL"]),
+        (param("duration"), "1.5ms", ["-DPARAM_x=1500000ULL"]),
+        (param("duration", minimum=1, maximum=10), "10ns", ["-DPARAM_x=10ULL"]),
+        (param("bool"), "true", ["-DPARAM_x=1"]),
+        (param("bool"), "false", []),
+        (param("enum", choices=("read", "write-back")), "write-back", ["-DPARAM_x_write_back=1"]),
+        (param("comm"), "bash", ["-DPARAM_x={98,97,115,104,0,0,0,0,0,0,0,0,0,0,0,0}"]),
+        (
+            param("comm"),
+            "fifteen-letters",
+            ["-DPARAM_x={102,105,102,116,101,101,110,45,108,101,116,116,101,114,115,0}"],
+        ),
+        (param("string"), "a b", ["-DPARAM_x={97,32,98}", "-DPARAM_x_len=3"]),
+        (param("string"), "x" * 255, ["-DPARAM_x={" + ",".join(["120"] * 255) + "}", "-DPARAM_x_len=255"]),
+        (param("string"), "é", ["-DPARAM_x={195,169}", "-DPARAM_x_len=2"]),
+        (param("cgroup"), "/sys/fs/cgroup/web.slice", ["-DPARAM_x=1099511627783ULL"]),
+    ],
+)
+def test_a_parameter_becomes_a_definition(one: Param, text: str, expected: list[str]) -> None:
+    assert defined(one, text) == expected
+
+
+@pytest.mark.parametrize(
+    ("one", "text", "complaint"),
+    [
+        (param("pid"), "0", "a process id from 1 to 4194304 expected, not '0'"),
+        (param("pid"), "4194305", "a process id from 1 to 4194304 expected, not '4194305'"),
+        (param("pid"), "", "a process id from 1 to 4194304 expected, not ''"),
+        (param("pid"), "1;int y", "a process id from 1 to 4194304 expected, not '1;int y'"),
+        (param("pid"), "1\n", "a process id from 1 to 4194304 expected, not '1\\n'"),
+        (param("pid"), " 1", "a process id from 1 to 4194304 expected, not ' 1'"),
+        (param("pid"), "1_0", "a process id from 1 to 4194304 expected, not '1_0'"),
+        (param("pid"), "١", "a process id from 1 to 4194304 expected, not '\\u0661'"),
+        (param("int", minimum=0, maximum=10), "11", "a whole number from 0 to 10 expected, not '11'"),
+        (param("int"), "9" * 70, f"a whole number from -{2**63 - 1} to {2**63 - 1} expected, not '{'9' * 60}'…"),
+        (param("duration"), "10", "a duration such as 10us, 1.5ms or 2s expected, not '10'"),
+        (param("duration"), "0.5ns", "a duration such as 10us, 1.5ms or 2s expected, not '0.5ns'"),
+        (param("duration"), "-1s", "a duration such as 10us, 1.5ms or 2s expected, not '-1s'"),
+        (param("duration", minimum=1000), "1ns", "a duration of at least 1000 ns expected, not '1ns'"),
+        (param("duration", maximum=1000), "1s", "a duration of at most 1000 ns expected, not '1s'"),
+        (param("bool"), "2", "true or false expected, not '2'"),
+        (param("enum", choices=("in", "out")), "otu", "one of in, out expected, not 'otu'; did you mean out?"),
+        (param("comm"), "x" * 16, f"a process name of 1 to 15 bytes of UTF-8 without NUL expected, not '{'x' * 16}'"),
+        (param("comm"), "é" * 8, f"a process name of 1 to 15 bytes of UTF-8 without NUL expected, not {'é' * 8!a}"),
+        (param("comm"), "", "a process name of 1 to 15 bytes of UTF-8 without NUL expected, not ''"),
+        (param("string", maximum=3), "abcd", "a string of 1 to 3 bytes of UTF-8 without NUL expected, not 'abcd'"),
+        (param("string"), "x" * 256, f"a string of 1 to 255 bytes of UTF-8 without NUL expected, not '{'x' * 60}'…"),
+        (param("string"), "a\0b", "a string of 1 to 255 bytes of UTF-8 without NUL expected, not 'a\\x00b'"),
+        (param("string"), "\ud800", "a string of 1 to 255 bytes of UTF-8 without NUL expected, not '\\ud800'"),
+        (param("comm"), "\udcff", "a process name of 1 to 15 bytes of UTF-8 without NUL expected, not '\\udcff'"),
+        (param("cgroup"), "", "the path of a cgroup of 1 to 4095 bytes of UTF-8 without NUL expected, not ''"),
+        (param("cgroup"), "/no\n", "cgroup '/no\\n': No such file or directory"),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_refused_in_one_inert_line(one: Param, text: str, complaint: str) -> None:
+    with pytest.raises(BadParam) as caught:
+        defined(one, text)
+    assert str(caught.value) == f"cpu/calls: x: {complaint}"
+    assert str(caught.value).isprintable()
+
+
+NASTY = [
+    '"',
+    "'",
+    "\\",
+    "\n",
+    "\r\n",
+    "\t",
+    '";system(0);//',
+    "*/ int x; /*",
+    "}; int evil(void) { return 0; } int y[] = {",
+    "-DX=1",
+    "??/",
+    "%s%n",
+    "$(reboot)",
+    "`reboot`",
+    "\x1b[2J",
+    "\u202e",
+    "ÿþ",
+    "日本語",
+    "😀",
+    "\\\n#include <x>",
+    "a" * 255,
+    "\x7f\x01",
+]
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_a_string_stays_data(text: str) -> None:
+    array, length = defined(param("string"), text)
+    assert re.fullmatch(r"-DPARAM_x=\{[0-9,]+\}", array)
+    data = bytes(map(int, array[len("-DPARAM_x={") : -1].split(",")))
+    assert data.decode() == text
+    assert length == f"-DPARAM_x_len={len(data)}"
+
+
+@pytest.mark.parametrize("text", [text for text in NASTY if len(text.encode()) <= 15])
+def test_a_process_name_stays_data(text: str) -> None:
+    (array,) = defined(param("comm"), text)
+    assert re.fullmatch(r"-DPARAM_x=\{(\d+,){15}0\}", array)
+    assert bytes(map(int, array[len("-DPARAM_x={") : -1].split(","))).rstrip(b"\0").decode() == text
+
+
+def test_a_choice_becomes_an_identifier() -> None:
+    choice = 'a"b;c é'
+    assert defined(param("enum", choices=(choice,)), choice) == ["-DPARAM_x_a_b_c__=1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "ns"),
+    [
+        ("0s", 0),
+        ("500ns", 500),
+        ("10us", 10_000),
+        ("10µs", 10_000),
+        ("1.5ms", 1_500_000),
+        ("0.000000001s", 1),
+        ("2s", 2_000_000_000),
+        ("3m", 180_000_000_000),
+        ("1h", 3_600_000_000_000),
+        ("9007199.254740993s", 9_007_199_254_740_993),
+        ("9223372036854775807ns", 2**63 - 1),
+    ],
+)
+def test_durations_are_exact(text: str, ns: int) -> None:
+    assert duration_ns(text) == ns
+
+
+@pytest.mark.parametrize("text", ["", "s", "1.s", ".5s", "1e3s", "1 s", "1S", "9223372036854775808ns", "١s", "1s\n"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="a duration such as"):
+        duration_ns(text)
+
+
+PROBE = probe(
+    Param(name="pid", type="pid", help="h"),
+    Param(name="min", type="duration", help="h", default="10us"),
+    Param(name="all", type="bool", help="h", default="true"),
+)
+
+
+def test_defaults_fill_what_is_not_given_in_the_manifests_order() -> None:
+    assert definitions(PROBE, {}, open_cgroup=open_cgroup) == ["-DPARAM_min=10000ULL", "-DPARAM_all=1"]
+    given = {"all": "false", "min": "1ms", "pid": "7"}
+    assert definitions(PROBE, given, open_cgroup=open_cgroup) == ["-DPARAM_pid=7", "-DPARAM_min=1000000ULL"]
+    assert list(canonical(PROBE, given).items()) == [("pid", "7"), ("min", "1ms"), ("all", "false")]
+    assert canonical(PROBE, {}) == {"min": "10us", "all": "true"}
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("pdi", "cpu/calls: pdi: no such parameter (it has pid, min, all); did you mean pid?"),
+        ("\x1b[1m", "cpu/calls: \\x1b[1m: no such parameter (it has pid, min, all)"),
+    ],
+)
+def test_an_unknown_parameter_is_named_with_the_nearest(name: str, complaint: str) -> None:
+    with pytest.raises(BadParam) as caught:
+        canonical(PROBE, {name: "1"})
+    assert str(caught.value) == complaint
+
+
+def test_a_probe_without_parameters_says_so() -> None:
+    with pytest.raises(BadParam, match=re.escape("cpu/calls: pid: no such parameter (it has none)")):
+        definitions(probe(), {"pid": "1"}, open_cgroup=open_cgroup)

@@ -1,0 +1,111 @@
+"""What the kernel may leave in a ring buffer, in a file that lies as one does."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from ebpftop.collector.ring import Ring, RingBroken
+
+PAGE = mmap.PAGESIZE
+SIZE = PAGE
+RECORD = np.dtype([("number", "<u4")])
+BUSY, DISCARDED = 1 << 31, 1 << 30
+
+
+class File:
+    """Consumer's page, producer's page, then the data twice."""
+
+    def __init__(self) -> None:
+        self.fd = os.memfd_create("ring")
+        os.truncate(self.fd, 2 * PAGE + 2 * SIZE)
+
+    def positions(self, consumer: int, producer: int) -> None:
+        os.pwrite(self.fd, struct.pack("<Q", consumer), 0)
+        os.pwrite(self.fd, struct.pack("<Q", producer), PAGE)
+
+    def consumer(self) -> int:
+        return int(struct.unpack("<Q", os.pread(self.fd, 8, 0))[0])
+
+    def put(self, position: int, header: int, number: int) -> None:
+        """A record of 16 bytes in all, at a position, in both copies."""
+        for byte, value in enumerate(struct.pack("<IIII", header, 0, number, 0)):
+            at = (position + byte) % SIZE
+            for copy in (0, SIZE):
+                os.pwrite(self.fd, bytes([value]), 2 * PAGE + copy + at)
+
+
+@pytest.fixture
+def file() -> Iterator[File]:
+    made = File()
+    yield made
+    os.close(made.fd)
+
+
+@pytest.fixture
+def ring(file: File) -> Iterator[Ring]:
+    made = Ring(file.fd, SIZE, RECORD)
+    yield made
+    made.close()
+
+
+def test_an_empty_ring(ring: Ring) -> None:
+    assert ring.drain().tolist() == []
+
+
+def test_a_record_still_being_written_holds_back_those_behind_it(file: File, ring: Ring) -> None:
+    for at, header in enumerate((4, 4 | DISCARDED, 4, 4 | BUSY, 4)):
+        file.put(16 * at, header, 100 + at)
+    file.positions(0, 80)
+    assert ring.drain()["number"].tolist() == [100, 102]
+    assert file.consumer() == 48
+    assert ring.drain()["number"].tolist() == []
+    file.put(48, 4, 103)
+    assert ring.drain()["number"].tolist() == [103, 104]
+    assert file.consumer() == 80
+
+
+def test_records_over_the_end(file: File, ring: Ring) -> None:
+    start = 5 * SIZE - 16
+    for at in range(3):
+        file.put(start + 16 * at, 4, at)
+    file.positions(start, start + 48)
+    assert ring.drain()["number"].tolist() == [0, 1, 2]
+    assert file.consumer() == start + 48
+
+
+def test_a_wrong_length_is_an_error_and_takes_nothing(file: File, ring: Ring) -> None:
+    file.put(0, 4, 1)
+    file.put(16, 8, 2)
+    file.positions(0, 32)
+    with pytest.raises(RingBroken, match="a record of 8 bytes in a ring buffer of records of 4"):
+        ring.drain()
+    assert file.consumer() == 0
+
+
+@pytest.mark.parametrize(("consumer", "producer"), [(0, SIZE + 16), (32, 16)])
+def test_impossible_positions_are_an_error(file: File, ring: Ring, consumer: int, producer: int) -> None:
+    file.positions(consumer, producer)
+    with pytest.raises(RingBroken, match="claims to hold"):
+        ring.drain()
+
+
+def test_what_was_drained_does_not_change(file: File, ring: Ring) -> None:
+    file.put(0, 4, 17)
+    file.positions(0, 16)
+    records = ring.drain()
+    file.put(0, 4, 99)
+    assert records["number"].tolist() == [17]
+
+
+def test_a_descriptor_that_can_not_be_mapped() -> None:
+    end, other = os.pipe()
+    with pytest.raises(PermissionError):
+        Ring(end, SIZE, RECORD)
+    os.close(end)
+    os.close(other)

@@ -1,0 +1,299 @@
+import asyncio
+import csv
+import io
+
+import pytest
+
+from ebpftop.export import headless
+from ebpftop.frames.messages import (
+    AnyFrame,
+    ColumnInfo,
+    Detach,
+    Load,
+    Notice,
+    Refused,
+    Tried,
+    ViewInfo,
+)
+from tests.support.collector import Scripted
+from tests.support.frames import (
+    CALLS,
+    EXECS,
+    LATENCY,
+    columns,
+    cost,
+    detached,
+    events,
+    hello,
+    loaded,
+    rejected,
+    snapshot,
+)
+from tests.support.headless import HISTOGRAM, LAST, PEOPLE, calls, latency, ran
+
+
+async def test_the_probe_is_loaded_as_asked_and_detached_at_the_end() -> None:
+    result = await ran(HISTOGRAM, LAST)
+    assert result.code == 0
+    assert result.err == ""
+    assert result.source.wishes == [Load(probe="cpu/some", params={"pid": "7"}, interval=0.5), Detach(run=1)]
+    assert result.source.closed
+
+
+async def test_a_line_holds_exactly_what_was_promised() -> None:
+    result = await ran(HISTOGRAM, LAST)
+    assert result.objects[1] == {
+        "probe": "cpu/some",
+        "variant": "raw",
+        "meaning": "exact",
+        "seq": 1,
+        "time_ns": 1_700_000_001_000_000_000,
+        "lost": 2,
+        "map_full": 0,
+        "evicted": 0,
+        "cost": {"run_count": 30, "run_time_ns": 10_001_000, "cpu_percent": 1.0},
+        "views": {
+            "latency": {
+                "kind": "histogram",
+                "unit": "ns",
+                "series": [
+                    {
+                        "labels": {"pid": 1002, "comm": "make"},
+                        "count": 4,
+                        "p50": [24, 26],
+                        "p90": [24, 26],
+                        "p99": [24, 26],
+                        "buckets": [[24, 26, 4]],
+                    },
+                    {
+                        "labels": {"pid": 1001, "comm": "sh"},
+                        "count": 2,
+                        "p50": [3, 4],
+                        "p90": [3, 4],
+                        "p99": [3, 4],
+                        "buckets": [[3, 4, 2]],
+                    },
+                ],
+            }
+        },
+    }
+
+
+async def test_lines_add_up_to_the_totals() -> None:
+    result = await ran(HISTOGRAM, LAST)
+    assert [each["seq"] for each in result.objects] == [0, 1, 2]
+    assert [each["lost"] for each in result.objects] == [0, 2, 3]
+    total: dict[tuple[int, int], int] = {}
+    for each in result.objects:
+        for series in each["views"]["latency"]["series"]:
+            for lo, _, count in series["buckets"]:
+                key = (series["labels"]["pid"], lo)
+                total[key] = total.get(key, 0) + count
+    assert total == {(1001, 3): 13, (1002, 24): 10, (1002, 26): 1}
+
+
+async def test_what_a_table_gained() -> None:
+    result = await ran(
+        [
+            loaded(1, "cpu/some", CALLS),
+            PEOPLE,
+            calls(0, [(1, "read", 5, 7)]),
+            calls(1, [(1, "read", 8, 9), (2, "write", 40, 4), (1, "idle", 0, 0), (9, "read", 1, 1)]),
+        ],
+        [calls(2, [(1, "read", 8, 9), (2, "write", 41, 6)])],
+    )
+    views = [each["views"]["calls"] for each in result.objects]
+    assert views[1] == {
+        "kind": "table",
+        "columns": [
+            {"name": "pid", "unit": ""},
+            {"name": "comm", "unit": ""},
+            {"name": "parent", "unit": ""},
+            {"name": "command", "unit": ""},
+            {"name": "nr", "unit": ""},
+            {"name": "count", "unit": "count"},
+            {"name": "last_ns", "unit": "ns"},
+        ],
+        "rows": [
+            [1002, "make", "init", "/bin/make --x", "write", 40, 4],
+            [1001, "sh", "init", "/bin/sh --x", "read", 3, 9],
+            [None, None, None, None, "read", 1, 1],
+        ],
+    }
+    assert [row[5] for view in views for row in view["rows"]] == [5, 40, 3, 1, 1]
+    assert [each["cost"] for each in result.objects][-1] == {"run_count": 0, "run_time_ns": 0, "cpu_percent": None}
+
+
+async def test_events_come_in_order_and_once_also_those_after_the_last_snapshot() -> None:
+    def execs(*names: str) -> AnyFrame:
+        return events(1, "events", columns(tgid=[1] * len(names), args=list(names), errno=[""] * len(names)))
+
+    result = await ran(
+        [loaded(1, "cpu/some", EXECS), PEOPLE, execs("a"), snapshot(1, 0, {}), execs("b", "c"), execs("d")],
+        [snapshot(1, 1, {}), cost(1, 1, 4, 4), execs("e")],
+    )
+    rows = [each["views"]["execs"]["rows"] for each in result.objects]
+    assert [[row[4] for row in part] for part in rows] == [["a", "b", "c", "d"], [], ["e"]]
+    assert rows[2] == [[1001, "sh", "init", "/bin/sh --x", "e", ""]]
+    assert [each["name"] for each in result.objects[1]["views"]["execs"]["columns"]][4:] == ["args", "errno"]
+
+
+async def test_a_table_beside_events_that_come_late_is_not_told_twice() -> None:
+    late = events(1, "events", columns(tgid=[1], args=["a"], errno=[""]))
+    result = await ran([loaded(1, "cpu/some", CALLS, EXECS), calls(0, [(1, "read", 5, 7)]), cost(1, 0, 1, 1)], [late])
+    assert [each["views"]["calls"]["rows"] != [] for each in result.objects] == [True, False]
+    assert [len(each["views"]["execs"]["rows"]) for each in result.objects] == [0, 1]
+
+
+async def test_hostile_text_stays_text_in_json() -> None:
+    result = await ran([loaded(1, "cpu/some", LATENCY), PEOPLE, latency(0, [(3, 1, 1)])])
+    assert result.objects[0]["views"]["latency"]["series"][0]["labels"]["comm"] == "evil\x1b[31m\n"
+    assert len(result.out.splitlines()) == 1
+    assert "\x1b" not in result.out
+
+
+@pytest.mark.parametrize("format", ["text", "json", "csv"])
+async def test_a_rejected_probe(format: headless.Format) -> None:  # noqa: A002
+    result = await ran([rejected(1, "cpu/some", tried=[Tried(variant="fentry", reason="no BTF")])], format=format)
+    assert result.code == 1
+    assert result.err.splitlines()[0] == (
+        "ebpftop: cpu/some is rejected by the verifier: R0 invalid mem access 'map_value_or_null'"
+    )
+    if format == "json":
+        assert result.objects == [
+            {
+                "rejected": {
+                    "stage": "verify",
+                    "error": "R0 invalid mem access 'map_value_or_null'",
+                    "insn": 8,
+                    "source": {"file": "probe.bpf.c", "line": 18, "text": "    *count += 1;"},
+                    "log": "7: (85) call bpf_map_lookup_elem#1\n8: (79) r1 = *(u64 *)(r0 +0)\n",
+                }
+            }
+        ]
+    else:
+        assert result.out == ""
+    if format == "text":
+        assert result.err.splitlines()[1:] == [
+            "",
+            "probe.bpf.c:18",
+            "  16  line 16",
+            "  17  line 17",
+            "▶ 18  line 18",
+            "  19  line 19",
+            "  20  line 20",
+            "",
+            "`count` may be NULL here.",
+            "",
+            "not fentry: no BTF",
+            "",
+            "7: (85) call bpf_map_lookup_elem#1",
+            "8: (79) r1 = *(u64 *)(r0 +0)",
+        ]
+
+
+async def test_a_compiler_error_without_a_line() -> None:
+    frame = rejected(1, "cpu/some", stage="compile", error="boom", source=None, insn=None, log="", hint="")
+    result = await ran([frame])
+    assert result.objects[0]["rejected"] == {
+        "stage": "compile",
+        "error": "boom",
+        "insn": None,
+        "source": None,
+        "log": "",
+    }
+    assert result.err == "ebpftop: cpu/some does not compile: boom\n"
+
+
+async def test_a_refused_wish_is_a_matter_of_usage() -> None:
+    result = await ran([Refused(probe="cpu/some", error="no probe 'cpu/some'")])
+    assert (result.code, result.out, result.err) == (2, "", "ebpftop: no probe 'cpu/some'\n")
+
+
+async def test_a_source_that_ends_costs_what_it_had_not_told() -> None:
+    result = await ran(HISTOGRAM, ends=True)
+    assert result.code == 1
+    assert result.err == "ebpftop: the collector has ended\n"
+    assert [each["seq"] for each in result.objects] == [0, 1]
+    assert result.source.closed
+
+
+async def test_a_frame_that_cannot_be_is_told() -> None:
+    result = await ran([loaded(1, "cpu/some", LATENCY), latency(0, [(1, 9999, 1)])])
+    assert result.code == 1
+    assert "slots from 9999" in result.err
+
+
+async def test_notices_go_to_stderr() -> None:
+    result = await ran([Notice(level="warning", text="half\x1b[2J"), *HISTOGRAM], LAST)
+    assert (result.code, result.err) == (0, "ebpftop: half\\x1b[2J\n")
+
+
+async def test_it_ends_after_its_duration() -> None:
+    source = Scripted([hello(), *HISTOGRAM], [*LAST, detached(1)])
+    out = io.StringIO()
+    async with asyncio.timeout(10):
+        code = await headless.run(
+            source,
+            "cpu/some",
+            {},
+            interval=1.0,
+            duration=0.01,
+            format="json",
+            out=out,
+            err=io.StringIO(),
+            stop=asyncio.Event(),
+        )
+    assert (code, len(out.getvalue().splitlines()), source.wishes[-1]) == (0, 3, Detach(run=1))
+
+
+# ---------------------------------------------------------------- CSV
+
+
+async def test_csv_of_one_view_is_one_table() -> None:
+    result = await ran(HISTOGRAM, LAST, format="csv")
+    rows = list(csv.reader(io.StringIO(result.out)))
+    assert rows == [
+        ["time", "probe", "view", "pid", "comm", "lo", "hi", "count"],
+        ["2023-11-14T22:13:20.000+00:00", "cpu/some", "latency", "1001", "sh", "3", "4", "10"],
+        ["2023-11-14T22:13:21.000+00:00", "cpu/some", "latency", "1002", "make", "24", "26", "4"],
+        ["2023-11-14T22:13:21.000+00:00", "cpu/some", "latency", "1001", "sh", "3", "4", "2"],
+        ["2023-11-14T22:13:21.500+00:00", "cpu/some", "latency", "1002", "make", "24", "26", "6"],
+        ["2023-11-14T22:13:21.500+00:00", "cpu/some", "latency", "1002", "make", "26", "28", "1"],
+        ["2023-11-14T22:13:21.500+00:00", "cpu/some", "latency", "1001", "sh", "3", "4", "1"],
+    ]
+
+
+async def test_csv_of_several_views_repeats_the_headers() -> None:
+    names = ViewInfo(
+        name="names",
+        map="names",
+        show="table",
+        title="Names",
+        columns=[
+            ColumnInfo(field="key", title="name", decode="string"),
+            ColumnInfo(field="value", title="times", role="counter"),
+        ],
+    )
+    both = {"names": columns(key=['a,"b"\n\x1b'], value=[2]), "latency": columns(tgid=[1], slot=[1], count=[1])}
+    result = await ran([loaded(1, "cpu/some", names, LATENCY), PEOPLE, snapshot(1, 0, both)], format="csv")
+    time = "2023-11-14T22:13:20.000+00:00"
+    assert list(csv.reader(io.StringIO(result.out))) == [
+        ["time", "probe", "view", "name", "times"],
+        [time, "cpu/some", "names", 'a,"b"\\n\\x1b', "2"],
+        [],
+        ["time", "probe", "view", "pid", "comm", "lo", "hi", "count"],
+        [time, "cpu/some", "latency", "1001", "sh", "1", "2", "1"],
+    ]
+
+
+async def test_a_stream_that_knows_only_ascii_gets_escapes() -> None:
+    data = io.BytesIO()
+    out = io.TextIOWrapper(data, encoding="ascii")
+    stop = asyncio.Event()
+    source = Scripted([hello(), *HISTOGRAM], [*LAST, detached(1)], after_load=stop.set)
+    code = await headless.run(
+        source, "cpu/some", {}, interval=1.0, duration=None, format="text", out=out, err=io.StringIO(), stop=stop
+    )
+    assert code == 0
+    assert b"cpu/some \\xb7 raw" in data.getvalue()

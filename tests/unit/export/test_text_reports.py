@@ -1,0 +1,188 @@
+import io
+from datetime import datetime
+
+from ebpftop.export import lines
+from ebpftop.frames.messages import AnyFrame, ColumnInfo, ViewInfo
+from tests.support.frames import (
+    CALLS,
+    EXECS,
+    LATENCY,
+    columns,
+    cost,
+    events,
+    loaded,
+    process,
+    processes,
+    snapshot,
+)
+from tests.support.headless import HISTOGRAM, LAST, PEOPLE, calls, latency, ran
+
+
+def block(text: str, first: str) -> list[str]:
+    """The lines from the one that contains `first` to the next empty one."""
+    found = text.splitlines()
+    start = next(n for n, line in enumerate(found) if first in line)
+    end = next((n for n in range(start, len(found)) if not found[n]), len(found))
+    return found[start:end]
+
+
+async def test_a_histogram_with_its_keys_and_losses() -> None:
+    result = await ran(HISTOGRAM, LAST, format="text")
+    assert result.code == 0
+    head, *rest = block(result.out, "lost 2")
+    assert head.endswith("  cpu/some · raw · exact · lost 2 · cost 1% of a cpu")
+    assert rest[0] == "Run queue latency: 6 values · p50 24–26 ns · p90 24–26 ns · p99 24–26 ns"
+    assert rest[1].split() == ["3", "ns", "2", "█" * 33 + "▌"]
+    assert rest[-4].split() == ["24–28", "ns", "4", "█" * 67]
+    assert [line.split() for line in rest[-3:]] == [
+        ["pid", "comm", "count", "p50", "p90", "p99"],
+        ["1002", "make", "4", "24–26", "ns", "24–26", "ns", "24–26", "ns"],
+        ["1001", "sh", "2", "3", "ns", "3", "ns", "3", "ns"],
+    ]
+
+
+async def test_the_summary_tells_the_whole_run() -> None:
+    result = await ran(HISTOGRAM, LAST, format="text")
+    summary = result.out[result.out.index("cpu/some in 1.5 s · raw · exact · lost 3 · evicted 1") :]
+    assert "Run queue latency: 24 values" in summary
+    assert "program time 10 ms, 250 µs a run" in summary
+    assert result.out.count("Run queue latency") == 3  # two intervals and the summary, which covers the rest
+
+
+async def test_the_first_look_at_nothing_is_not_told() -> None:
+    result = await ran([loaded(1, "cpu/some", LATENCY), latency(0, [])], format="text")
+    assert result.out.splitlines()[0].startswith("cpu/some in 0 ns")
+
+
+async def test_a_table_is_sorted_cut_and_hides_what_is_hidden() -> None:
+    hidden = [*CALLS.columns, ColumnInfo(field="secret", title="Secret", role="gauge", hidden=True)]
+    view = ViewInfo(name="calls", map="calls", show="table", title="System calls", columns=hidden, sort="count")
+    rows = columns(
+        tgid=[1] * 20,
+        nr=[f"call{n}" for n in range(20)],
+        count=list(range(1, 21)),
+        last_ns=[1500] * 20,
+        secret=[9] * 20,
+    )
+    result = await ran([loaded(1, "cpu/some", view), PEOPLE, snapshot(1, 0, {"calls": rows})], format="text")
+    told = block(result.out, "cpu/some · raw")[1:]
+    assert told[0] == "System calls: 20 rows"
+    assert told[1].split() == ["pid", "comm", "Call", "Calls", "Last", "parent", "command"]
+    assert told[2].split() == ["1001", "sh", "call19", "20", "1.5", "µs", "init", "/bin/sh", "--x"]
+    assert len(told) == 2 + 12 + 1
+    assert told[-1] == "… and 8 more"
+
+
+async def test_events_have_one_header_and_keep_their_columns() -> None:
+    def execs(args: str, lost: int = 0) -> AnyFrame:
+        return events(1, "events", columns(tgid=[1], args=[args], errno=["ENOENT"]), lost=lost)
+
+    frames = [loaded(1, "cpu/some", EXECS), PEOPLE, execs("long enough"), snapshot(1, 0, {}), execs("x")]
+    result = await ran(frames, [snapshot(1, 1, {}), execs("y", lost=7)], format="text")
+    found = result.out.splitlines()
+    assert found[:3] == [
+        " pid  comm  Arguments    Error",
+        "1001  sh    long enough  ENOENT",
+        "1001  sh    x            ENOENT",
+    ]
+    assert found[3].endswith("cpu/some · raw · exact · lost 7")
+    assert found[4] == "1001  sh    y            ENOENT"
+    assert "Programs started: 3 events" in found
+
+
+async def test_hostile_text_is_inert() -> None:
+    view = ViewInfo(name="v", map="v", show="table", title="V\x1b]0;x\x07", columns=[*CALLS.columns[1:3]])
+    nasty = "a\x1b[2J\r\n\u202e[bold]"
+    frames = [
+        loaded(1, "cpu/some", view, meaning="exact\x1b[0m"),
+        processes(process(1, nasty)),
+        snapshot(1, 0, {"v": columns(nr=[nasty], count=[1])}),
+        cost(1, 0, 1, 1),
+    ]
+    result = await ran(frames, format="text")
+    assert all(line.isprintable() for line in result.out.splitlines())
+    assert "a\\x1b[2J\\r\\n\\u202e[bold]" in result.out
+
+
+async def test_numbers_that_name_something_are_written_in_full() -> None:
+    view = ViewInfo(
+        name="v",
+        map="v",
+        show="table",
+        title="V",
+        columns=[ColumnInfo(field="inode", title="inode"), ColumnInfo(field="count", title="n", role="counter")],
+    )
+    result = await ran(
+        [loaded(1, "cpu/some", view), snapshot(1, 0, {"v": columns(inode=[1234567890], count=[1])})], format="text"
+    )
+    assert "1234567890" in result.out
+
+
+async def test_lines_are_never_wider_than_the_terminal() -> None:
+    result = await ran(HISTOGRAM, LAST, format="text")
+    assert max(map(lines.cells, result.out.splitlines())) <= 80
+
+
+async def test_calls_without_a_change_leave_an_empty_table() -> None:
+    frames = [loaded(1, "cpu/some", CALLS), calls(0, [(1, "read", 5, 0)]), calls(1, [(1, "read", 5, 0)])]
+    result = await ran(frames, format="text")
+    assert "System calls: 0 rows" in result.out
+
+
+# ---------------------------------------------------------------- cells
+
+
+def test_wide_and_combining_characters_are_counted_as_a_terminal_does() -> None:
+    assert [lines.cells(text) for text in ("abc", "日本", "e\u0301", "")] == [3, 4, 1, 0]
+    assert lines.left("日", 4) == "日  "
+    assert lines.right("日", 4) == "  日"
+
+
+def test_cut() -> None:
+    assert lines.cut("abcdef", 6) == "abcdef"
+    assert lines.cut("abcdef", 4) == "abc…"
+    assert lines.cut("日本語", 4) == "日…"
+
+
+def test_a_grid_drops_columns_from_the_right() -> None:
+    grid = [
+        lines.Column("a", ["1", "22"], True),
+        lines.Column("b", ["xxxx", "y"], False),
+        lines.Column("c", ["0123456789" * 2, ""], False),
+    ]
+    assert lines.grid(grid, 40) == [
+        " a  b     c                   ",
+        " 1  xxxx  01234567890123456789",
+        "22  y                         ",
+    ]
+    assert lines.grid(grid, 24)[1] == " 1  xxxx  0123456789012…"
+    assert lines.grid(grid, 18) == [" a  b   ", " 1  xxxx", "22  y   "]
+    assert lines.grid(grid, 3) == [" a", " 1", "22"]
+    assert lines.grid(grid, 1) == ["a", "1", "…"]
+
+
+def test_bars_are_exact_to_an_eighth_and_never_vanish() -> None:
+    assert lines.bar(0) == ""
+    assert lines.bar(0.001) == "▏"
+    assert lines.bar(2.5) == "██▌"
+    assert lines.bar(2.99) == "███"
+
+
+def test_a_stream_without_unicode_gets_plain_bars() -> None:
+    assert lines.bars_for(io.TextIOWrapper(io.BytesIO(), encoding="utf-8")) == "▏▎▍▌▋▊▉█"
+    plain = lines.bars_for(io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    assert lines.bar(2.9, plain) == "##"
+    assert lines.bar(3.0, plain) == "###"
+
+
+async def test_times_are_shown_on_the_clock() -> None:
+    view = ViewInfo(
+        name="v", map="v", show="events", title="V", columns=[ColumnInfo(field="time", title="time", decode="time")]
+    )
+    frames = [
+        loaded(1, "cpu/some", view),
+        events(1, "v", columns(time=[1_700_000_000_123_456_789])),
+        snapshot(1, 0, {}),
+    ]
+    result = await ran(frames, format="text")
+    assert result.out.splitlines()[1] == f"{datetime.fromtimestamp(1_700_000_000):%H:%M:%S}.123"

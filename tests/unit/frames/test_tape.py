@@ -1,0 +1,299 @@
+import os
+import struct
+import tracemalloc
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from ebpftop.frames import tape
+from ebpftop.frames.messages import AnyFrame, Events, Hello, Notice, Processes
+from ebpftop.frames.tape import BadTape, TapeExists, TapeReader, TapeWriter
+from tests.support.frames import (
+    CALLS,
+    SECOND,
+    catalog,
+    columns,
+    detached,
+    events,
+    hello,
+    loaded,
+    probe,
+    process,
+    processes,
+    snapshot,
+)
+
+FRAMES: list[AnyFrame] = [
+    hello(),
+    catalog(probe("cpu/syscount", [CALLS])),
+    loaded(1, "cpu/syscount", CALLS),
+    *(
+        snapshot(1, n, {"calls": columns(tgid=[1, 2], nr=["read", "open"], count=[n, 3 * n], last_ns=[0, n])})
+        for n in range(5)
+    ),
+    detached(1),
+]
+
+SHORT = [FRAMES[0], *FRAMES[2:5], FRAMES[-1]]
+
+
+class Clock:
+    """Half a second a call."""
+
+    def __init__(self) -> None:
+        self.now = 5 * SECOND
+
+    def __call__(self) -> int:
+        self.now += SECOND // 2
+        return self.now
+
+
+def written(path: Path, frames: list[AnyFrame] = FRAMES, **options: bool) -> Path:
+    with TapeWriter(path, clock=Clock(), **options) as writer:
+        for frame in frames:
+            writer.write(frame)
+    return path
+
+
+def read(path: Path) -> tuple[list[AnyFrame], str]:
+    """The frames that could be read, and the problem."""
+    frames: list[AnyFrame] = []
+    try:
+        reader = TapeReader(path)
+        for _, frame in reader:
+            frames.append(frame)
+    except BadTape as error:
+        return frames, str(error)
+    return frames, ""
+
+
+def test_frames_come_back_with_their_times(tmp_path: Path) -> None:
+    reader = TapeReader(written(tmp_path / "a.tape"))
+    assert list(reader) == [(n * SECOND // 2, frame) for n, frame in enumerate(FRAMES)]
+    assert list(reader) == list(reader)
+    assert reader.duration == (len(FRAMES) - 1) / 2
+    assert reader.problem == ""
+
+
+def test_only_its_owner_may_read_a_tape_whatever_the_umask(tmp_path: Path) -> None:
+    old = os.umask(0)
+    try:
+        assert written(tmp_path / "a.tape").stat().st_mode & 0o777 == 0o600
+        os.umask(0o777)
+        assert written(tmp_path / "b.tape").stat().st_mode & 0o777 == 0o600
+    finally:
+        os.umask(old)
+
+
+def test_an_existing_file_stays_unless_forced(tmp_path: Path) -> None:
+    path = tmp_path / "a.tape"
+    path.write_text("mine")
+    path.chmod(0o644)
+    with pytest.raises(TapeExists, match=r"a\.tape exists; --force overwrites it$"):
+        TapeWriter(path)
+    assert path.read_text() == "mine"
+    assert read(written(path, force=True)) == (FRAMES, "")
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_links_and_pipes_are_never_written_to(tmp_path: Path, force: bool) -> None:
+    (tmp_path / "target").write_text("mine")
+    (tmp_path / "link").symlink_to("target")
+    os.mkfifo(tmp_path / "pipe")
+    reading = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    for name in ("link", "pipe"):
+        with pytest.raises(TapeExists):
+            TapeWriter(tmp_path / name, force=force)
+    assert (tmp_path / "target").read_text() == "mine"
+    os.close(reading)
+
+
+def test_command_lines_are_left_out_unless_asked_for(tmp_path: Path) -> None:
+    secret = "curl --password hunter2"
+    told = [
+        hello(),
+        processes(process(1, "curl", command=secret)),
+        events(1, "events", columns(tgid=[1, 1], args=[secret, "x"], errno=["", ""])),
+        snapshot(1, 0, {"m": columns(argv=[secret], count=[1])}),
+    ]
+    frames, _ = read(written(tmp_path / "plain.tape", told))
+    assert "hunter2" not in repr(frames)
+    assert isinstance(frames[1], Processes)
+    assert (frames[1].processes[0].comm, frames[1].processes[0].command) == ("curl", "")
+    assert isinstance(frames[2], Events)
+    assert frames[2].columns["args"].labels == [""]
+    assert frames[2].columns["tgid"] == told[2].columns["tgid"]
+    assert read(written(tmp_path / "args.tape", told, args=True)) == (told, "")
+
+
+def test_a_writer_that_was_killed_leaves_all_but_the_last_second(tmp_path: Path) -> None:
+    writer = TapeWriter(tmp_path / "a.tape", clock=Clock())
+    for frame in FRAMES:
+        writer.write(frame)
+    frames, problem = read(tmp_path / "a.tape")
+    assert frames == FRAMES[: len(frames)]
+    assert len(FRAMES) - len(frames) <= 2
+    assert "is cut off after" in problem
+    writer.flush()
+    frames, problem = read(tmp_path / "a.tape")
+    assert (frames, "is cut off after 4.0 s" in problem) == (FRAMES, True)
+    writer.close()
+    writer.close()
+    assert read(tmp_path / "a.tape") == (FRAMES, "")
+
+
+def test_a_tape_cut_at_any_byte_yields_what_is_whole_and_one_line(tmp_path: Path) -> None:
+    whole = written(tmp_path / "a.tape", SHORT).read_bytes()
+    part = tmp_path / "part.tape"
+    counts = []
+    for length in range(len(whole)):
+        part.write_bytes(whole[:length])
+        frames, problem = read(part)
+        assert frames == SHORT[: len(frames)]
+        assert problem.startswith(str(part)), length
+        assert "\n" not in problem
+        counts.append(len(frames))
+    assert counts == sorted(counts)
+    assert counts[0] == 0
+    assert counts[-1] == len(SHORT)
+    assert set(counts) == set(range(len(SHORT) + 1))  # also within a block
+
+
+def test_a_tape_with_any_byte_changed_yields_only_true_frames_or_one_line(tmp_path: Path) -> None:
+    whole = written(tmp_path / "a.tape", SHORT).read_bytes()
+    part = tmp_path / "part.tape"
+    told = 0
+    for at in range(len(whole)):
+        part.write_bytes(whole[:at] + bytes([whole[at] ^ 0x41]) + whole[at + 1 :])
+        frames, problem = read(part)
+        assert "\n" not in problem
+        told += bool(problem)
+        if not problem:
+            assert [type(frame) for frame in frames] == [type(frame) for frame in SHORT]
+    assert told > 0.95 * len(whole)  # only times in headers can change unseen
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "is empty"),
+        (b"PK\x03\x04 something else", "is no tape of ebpftop"),
+        (b"ebpftop", "is cut off in its first bytes"),
+        (tape.MAGIC + struct.pack("<I", 2) + b"whatever", r"by a newer ebpftop \(tape format 2; this one reads 1\)"),
+        (tape.MAGIC + struct.pack("<I", 0), "which there never was"),
+        (tape.MAGIC + struct.pack("<I", 1), "is cut off after 0.0 s"),
+        (tape.MAGIC + struct.pack("<I", 1) + bytes(24), "holds no frames"),
+    ],
+)
+def test_what_is_no_tape_is_said_in_one_line(tmp_path: Path, data: bytes, says: str) -> None:
+    (tmp_path / "x").write_bytes(data)
+    with pytest.raises(BadTape, match=says):
+        TapeReader(tmp_path / "x")
+
+
+def test_a_name_with_control_characters_is_shown_inert(tmp_path: Path) -> None:
+    (tmp_path / "a\x1b[31m").write_bytes(b"")
+    with pytest.raises(BadTape, match=r"a\\x1b\[31m is empty"):
+        TapeReader(tmp_path / "a\x1b[31m")
+
+
+def test_a_folder_is_no_tape(tmp_path: Path) -> None:
+    with pytest.raises(BadTape, match="is no regular file"):
+        TapeReader(tmp_path)
+
+
+def test_a_newer_protocol_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.tape", [hello(protocol=99)])
+    with pytest.raises(BadTape, match=r"newer ebpftop \(protocol 99"):
+        TapeReader(path)
+
+
+def test_a_tape_begins_with_a_hello(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.tape", [catalog()])
+    with pytest.raises(BadTape, match="does not begin as a tape does"):
+        TapeReader(path)
+
+
+def made(path: Path, *blocks: bytes) -> Path:
+    path.write_bytes(tape.MAGIC + struct.pack("<I", 1) + b"".join(blocks) + bytes(24))
+    return path
+
+
+def block(data: bytes, claims: int | None = None, first: int = 0, last: int = 0) -> bytes:
+    packed = zlib.compress(data, 9)
+    return struct.pack("<IIQQ", len(packed), len(data) if claims is None else claims, first, last) + packed
+
+
+def record(body: bytes, at: int = 0) -> bytes:
+    return struct.pack("<QI", at, len(body)) + body
+
+
+GREETING = record(msgspec.msgpack.encode(hello()))
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        block(bytes(30_000_000), claims=(1 << 32) - 1),  # more than a block may hold
+        block(bytes(30_000_000), claims=1000),  # more than it claims
+        block(GREETING, claims=len(GREETING) + 1),  # less than it claims
+        block(struct.pack("<QI", 0, 1 << 31) + bytes(100)),  # a record beyond its block
+        block(record(b"\xff\xff")),  # no message
+        block(record(msgspec.msgpack.encode({"kind": "load", "probe": "x"}))),  # a wish
+        block(record(b"\xdd\xff\xff\xff\xff" + bytes(1000))),  # a list of four billion
+        block(GREETING + b"\0"),  # a rest
+    ],
+)
+def test_hostile_blocks_cost_little_and_are_told(tmp_path: Path, bad: bytes) -> None:
+    path = made(tmp_path / "a.tape", block(GREETING), bad)
+    tracemalloc.start()
+    frames, problem = read(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert frames[0] == hello()
+    assert "is damaged after 0.0 s" in problem
+    assert peak < 4_000_000
+
+
+def test_time_never_runs_backwards(tmp_path: Path) -> None:
+    data = record(msgspec.msgpack.encode(hello()), at=5) + record(msgspec.msgpack.encode(hello()), at=4)
+    assert "is damaged" in read(made(tmp_path / "a.tape", block(data, last=9)))[1]
+    blocks = (block(GREETING, first=5, last=6), block(GREETING, first=4, last=9))
+    assert "is damaged" in read(made(tmp_path / "b.tape", *blocks))[1]
+
+
+def test_a_frame_too_large_is_replaced_by_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tape, "FRAME_LIMIT", 1000)
+    frames, problem = read(written(tmp_path / "a.tape", [hello(), hello(host="x" * 2000)]))
+    assert problem == ""
+    assert isinstance(frames[0], Hello)
+    assert isinstance(frames[1], Notice)
+    assert frames[1].text.startswith("a hello of 2,")
+
+
+def test_a_full_disk_leaves_whole_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.tape"
+    writer = TapeWriter(path, clock=Clock())
+    writer.write(hello())
+    writer.flush()
+    size = path.stat().st_size
+    answers: Iterator[int] = iter([7])
+    real = os.write
+
+    def full(fd: int, data: memoryview) -> int:
+        for count in answers:
+            return real(fd, data[:count])
+        raise OSError(28, "No space left on device")
+
+    writer.write(detached(1))
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match="No space left"):
+        writer.flush()
+    monkeypatch.undo()
+    assert path.stat().st_size == size
+    writer.close()
+    assert read(path) == ([hello()], "")

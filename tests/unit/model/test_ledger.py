@@ -1,0 +1,158 @@
+import numpy as np
+import pytest
+
+from ebpftop.frames.codec import BadFrame
+from ebpftop.frames.columns import Labels, Values, unpack
+from ebpftop.model.ledger import Ledger
+from tests.support.frames import columns
+
+
+def rows(ledger: Ledger, *names: str) -> list[tuple[object, ...]]:
+    """Key fields, then totals and deltas of the counters, then gauges, sorted."""
+    lists: list[list[object]] = []
+    for name in names:
+        values = ledger.values(name)
+        lists.append(values.texts() if isinstance(values, Labels) else values.tolist())
+    lists += [ledger.totals[name].tolist() for name in ledger.counters]
+    lists += [ledger.deltas[name].tolist() for name in ledger.counters]
+    return sorted(zip(*lists, strict=True))
+
+
+def sample(**fields: list[object]) -> dict[str, Values]:
+    return unpack(columns(**fields))
+
+
+def test_the_first_sample_counts_from_attaching() -> None:
+    ledger = Ledger(["tgid"], ["count"])
+    ledger.update(sample(tgid=[7, 9], count=[3, 4]))
+    assert rows(ledger, "tgid") == [(7, 3, 3), (9, 4, 4)]
+
+
+def test_differences_follow_the_key_whatever_the_order() -> None:
+    ledger = Ledger(["call", "tgid"], ["count", "bytes"])
+    ledger.update(sample(tgid=[7, 7, 9], call=["read", "write", "read"], count=[3, 4, 5], bytes=[30, 40, 50]))
+    ledger.update(
+        sample(tgid=[9, 8, 7, 7], call=["read", "open", "write", "read"], count=[6, 1, 4, 13], bytes=[51, 2, 40, 31])
+    )
+    assert rows(ledger, "tgid", "call") == [
+        (7, "read", 13, 31, 10, 1),
+        (7, "write", 4, 40, 0, 0),
+        (8, "open", 1, 2, 1, 2),
+        (9, "read", 6, 51, 1, 1),
+    ]
+    assert ledger.skew == 0
+
+
+def test_a_key_that_left_keeps_its_total_and_gains_nothing() -> None:
+    ledger = Ledger(["tgid"], ["count"])
+    ledger.update(sample(tgid=[7, 9], count=[3, 4]))
+    ledger.update(sample(tgid=[9], count=[5]))
+    assert rows(ledger, "tgid") == [(7, 3, 0), (9, 5, 1)]
+    assert ledger.present.tolist() == [False, True]
+
+
+def test_a_key_that_returns_is_born_again() -> None:
+    ledger = Ledger(["tgid"], ["count"])
+    ledger.update(sample(tgid=[7], count=[100]))
+    ledger.update(sample(tgid=[], count=[]))
+    ledger.update(sample(tgid=[7], count=[2]))
+    assert rows(ledger, "tgid") == [(7, 102, 2)]
+    assert ledger.skew == 0
+
+
+def test_a_value_that_shrank_counts_whole_and_as_skew() -> None:
+    ledger = Ledger(["tgid"], ["count"])
+    ledger.update(sample(tgid=[7], count=[100]))
+    ledger.update(sample(tgid=[7], count=[2]))
+    assert rows(ledger, "tgid") == [(7, 102, 2)]
+    assert ledger.skew == 1
+
+
+def test_rows_are_added_up_where_the_view_leaves_out_a_key_field() -> None:
+    ledger = Ledger(["tgid"], ["count"], ["last"])
+    ledger.update(sample(tgid=[7, 9, 7], cpu=[0, 0, 1], count=[1, 2, 40], last=[5, 6, 7]))
+    assert rows(ledger, "tgid") == [(7, 41, 41), (9, 2, 2)]
+
+
+def test_a_view_without_keys_has_one_row() -> None:
+    ledger = Ledger([], ["count"])
+    ledger.update(sample(count=[5]))
+    ledger.update(sample(count=[7]))
+    assert rows(ledger) == [(7, 2)]
+
+
+def test_gauges_are_as_last_seen() -> None:
+    ledger = Ledger(["tgid"], ["count"], ["depth", "state"])
+    ledger.update({**sample(tgid=[7, 9], count=[1, 1], state=["open", "idle"]), "depth": np.array([0.5, 1.5])})
+    ledger.update({**sample(tgid=[9], count=[1], state=["closed"]), "depth": np.array([2.5])})
+    assert ledger.values("depth").tolist() == [0.5, 2.5]
+    assert ledger.values("state").texts() == ["open", "closed"]
+
+
+def test_numbers_beyond_a_signed_integer_stay_what_they_are() -> None:
+    ledger = Ledger(["address"], ["count"])
+    ledger.update(sample(address=[2**64 - 1], count=[1]))
+    ledger.update(sample(address=[5, 2**64 - 1], count=[1, 3]))
+    assert rows(ledger, "address") == [(5, 1, 1), (2**64 - 1, 3, 2)]
+
+
+def test_dropped_rows_are_folded_into_their_slots() -> None:
+    ledger = Ledger(["comm", "slot"], ["count"], fold="slot", limit=3)
+    ledger.update(sample(comm=["a", "b", "c", "d"], slot=[1, 2, 2, 5], count=[10, 20, 30, 40]))
+    ledger.update(sample(comm=["d"], slot=[5], count=[41]))
+    ledger.update(sample(comm=["d", "e"], slot=[5, 1], count=[42, 7]))
+    assert rows(ledger, "comm", "slot") == [("c", 2, 30, 0), ("d", 5, 42, 1), ("e", 1, 7, 7)]
+    assert ledger.folded.tolist() == [0, 10, 20]
+    assert ledger.dropped == 2
+    assert sum(ledger.totals["count"]) + sum(ledger.folded) == 10 + 20 + 30 + 42 + 7
+
+
+def test_texts_that_no_row_uses_are_forgotten() -> None:
+    ledger = Ledger(["path"], ["count"], limit=1)
+    for n in range(50):
+        ledger.update(sample(path=[f"/tmp/{n}"], count=[1]))
+    values = ledger.values("path")
+    assert isinstance(values, Labels)
+    assert len(values.labels) < 5
+    assert values.texts()[-1] == "/tmp/49"
+
+
+def test_rows_of_a_key() -> None:
+    ledger = Ledger(["tgid", "call"], ["count"])
+    ledger.update(sample(tgid=[7, 7, 9], call=["read", "write", "read"], count=[1, 1, 1]))
+    assert ledger.rows_of({"call": "read"}).tolist() == [True, False, True]
+    assert ledger.rows_of({"call": "read", "tgid": 9}).tolist() == [False, False, True]
+    assert ledger.rows_of({"call": "never"}).tolist() == [False, False, False]
+
+
+def test_a_column_that_changes_its_nature_is_refused() -> None:
+    ledger = Ledger(["a"], ["count"])
+    ledger.update(sample(a=[1], count=[1]))
+    with pytest.raises(BadFrame, match="from numbers to texts"):
+        ledger.update(sample(a=["x"], count=[1]))
+    ledger = Ledger(["a"], ["count"])
+    ledger.update(sample(a=["x"], count=[1]))
+    with pytest.raises(BadFrame, match="from texts to numbers"):
+        ledger.update(sample(a=[1], count=[1]))
+
+
+@pytest.mark.parametrize("count", [[2**63], [2**61, 2**61]])
+def test_counts_that_would_overflow_are_refused(count: list[object]) -> None:
+    with pytest.raises(BadFrame, match="counts that can't be"):
+        Ledger(["a"], ["count"]).update(sample(a=list(range(len(count))), count=count))
+
+
+def test_rows_folded_into_one_identity_gained_nothing_by_it() -> None:
+    ledger = Ledger(["tgid", "slot"], ["count"], process="tgid")
+    ledger.update(sample(tgid=[7, 7, 8, 9], slot=[1, 2, 1, 1], count=[10, 20, 30, 40]))
+    ledger.update(sample(tgid=[0, 0, 9], slot=[1, 2, 1], count=[45, 20, 41]))  # 7 and 8 folded, after 5 more
+    assert rows(ledger, "tgid", "slot") == [
+        (0, 1, 5, 5),
+        (0, 2, 0, 0),
+        (7, 1, 10, 0),
+        (7, 2, 20, 0),
+        (8, 1, 30, 0),
+        (9, 1, 41, 1),
+    ]
+    ledger.update(sample(tgid=[0, 0], slot=[1, 2], count=[87, 20]))  # and now 9, after 1 more
+    assert sum(ledger.totals["count"]) == 87 + 20

@@ -1,0 +1,73 @@
+import math
+
+import numpy as np
+import pytest
+
+from ebpftop.stats import text
+from ebpftop.stats.slots import SLOTS
+from ebpftop.stats.slots import bounds as slot_bounds
+
+
+@pytest.mark.parametrize(
+    ("ns", "said"),
+    [
+        (0, "0 ns"), (999, "999 ns"), (1000, "1 µs"), (51_234, "51.2 µs"), (999_400, "999 µs"), (999_600, "1 ms"),
+        (2_034_000, "2.03 ms"), (59.96e9, "60 s"), (90e9, "1.5 min"), (9000e9, "2.5 h"), (2.5 * 86400e9, "2.5 d"),
+        (np.uint64(1_204), "1.2 µs"), (-1500, "-1.5 µs"), (None, "–"), (math.nan, "–"),
+    ],
+)  # fmt: skip
+def test_durations(ns: float | None, said: str) -> None:
+    assert text.duration(ns) == said
+
+
+@pytest.mark.parametrize(
+    ("n", "said"),
+    [(0, "0 B"), (1023, "1 023 B"), (1024, "1 KiB"), (1024**2 - 1, "1 MiB"), (3.6 * 1024**2, "3.6 MiB"),
+     (2**64, "16 EiB")],
+)  # fmt: skip
+def test_bytes(n: float, said: str) -> None:
+    assert text.bytes_(n) == said
+
+
+@pytest.mark.parametrize(
+    ("n", "said"),
+    [(23, "23"), (1904, "1 904"), (999_999, "999 999"), (999_999.7, "1 M"), (1_234_567, "1.23 M"), (3.6, "3.6"),
+     (0.0456, "0.0456"), (0.0001, "<0.001"), (99.96, "100"), (-4, "-4"), (2**64, "18.4 E"), (math.inf, "–"),
+     (np.uint64(7), "7"), (math.nan, "–"), (None, "–")],
+)  # fmt: skip
+def test_counts(n: float | None, said: str) -> None:
+    assert text.count(n) == said
+
+
+def test_percent_and_rates() -> None:
+    assert [text.percent(n) for n in (43, 0.42, 100, None)] == ["43%", "0.42%", "100%", "–"]
+    assert [text.rate(n) for n in (830, 3604, 0.5, math.nan)] == ["830/s", "3.6 k/s", "0.5/s", "–"]
+    assert text.rate(51_000, "ns") == "51 µs/s"
+    assert text.rate(2**20, "bytes") == "1 MiB/s"
+
+
+def test_a_value_in_the_manifests_unit() -> None:
+    said = [text.value(1904, unit) for unit in ("", "count", "ns", "bytes", "pages", "percent", "furlongs")]
+    assert said == ["1 904", "1 904", "1.9 µs", "1.86 KiB", "1 904 pages", "1 904%", "1 904 furlongs"]
+    assert text.value(None, "ns") == "–"
+
+
+@pytest.mark.parametrize(
+    ("lo", "hi", "unit", "said"),
+    [
+        (3, 4, "ns", "3 ns"), (8, 16, "", "8–16"), (49_152, 57_344, "ns", "49–57 µs"), (0, 8192, "bytes", "0–8 KiB"),
+        (983_040, 1_048_576, "ns", "983 µs–1 ms"), (1_060_000, 1_131_000, "ns", "1.06–1.13 ms"),
+        (40, 45, "percent", "40–45%"), (4, 8, "pages", "4–8 pages"), (4096, 8192, "count", "4.1–8.2 k"),
+        (896, 1024, "", "896–1 k"),
+    ],
+)  # fmt: skip
+def test_bounds(lo: int, hi: int, unit: str, said: str) -> None:
+    assert text.bounds(lo, hi, unit) == said
+
+
+@pytest.mark.parametrize("unit", ["", "ns", "bytes"])
+def test_both_ends_of_every_slot_differ(unit: str) -> None:
+    for slot in range(16, SLOTS):
+        low, _, high = text.bounds(*slot_bounds(slot), unit).partition("–")
+        assert low != high
+        assert low.split()[0] != high.split()[0] or " " in low

@@ -1,0 +1,61 @@
+"""The tape that ships with the program: what is on it, and what must not be."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import ebpftop
+from ebpftop.frames.messages import Catalog, Events, Hello, Host, Loaded, Processes, Rejected, Snapshot
+from ebpftop.frames.privacy import ARGUMENTS
+from ebpftop.frames.tape import TapeReader
+
+TAPE = Path(ebpftop.__file__).parent / "demo.tape"
+FRAMES = [frame for _, frame in TapeReader(TAPE)]
+
+
+def of(kind: type) -> list:
+    return [frame for frame in FRAMES if isinstance(frame, kind)]
+
+
+def test_it_shows_an_incident_of_about_a_minute_with_every_kind_of_view() -> None:
+    loaded = {frame.probe: frame for frame in of(Loaded)}
+    assert set(loaded) == {"cpu/runqlat", "cpu/syscount", "cpu/execsnoop", "disk/biolatency", "network/tcplife"}
+    assert {view.show for frame in loaded.values() for view in frame.views} == {"histogram", "table", "events"}
+    assert 40 < TapeReader(TAPE).duration < 60
+    assert TAPE.stat().st_size < 700_000
+
+
+def test_a_probe_is_refused_at_the_line_that_dereferences() -> None:
+    (rejected,) = of(Rejected)
+    assert rejected.probe == "lab/null-deref"
+    assert rejected.source.text.strip() == "*count += 1;"
+    assert "R0 invalid mem access" in rejected.log
+
+
+def test_nothing_is_missing_in_it() -> None:
+    told = [*of(Snapshot), *of(Events)]
+    assert Counter(frame.losses.lost + frame.losses.map_full + frame.losses.evicted for frame in told) == {0: len(told)}
+    assert of(Catalog)[-1].problems == []
+    assert len(of(Host)) > 40
+
+
+def test_it_tells_nothing_of_the_machine_it_was_recorded_on() -> None:
+    (hello,) = of(Hello)
+    assert (hello.host, hello.user) == ("shop-01", "root")
+    processes = [process for frame in of(Processes) for process in frame.processes if process.tgid]
+    assert {process.command for process in processes} == {""}
+    assert {process.user for process in processes} == {"root"}
+    assert all(process.cgroup.startswith("/shop.slice/") for process in processes)
+    assert {process.parent for process in processes} <= {"python", "healthcheck"}
+
+
+@pytest.mark.parametrize("name", sorted(ARGUMENTS))
+def test_it_holds_no_arguments(name: str) -> None:
+    blank = [frame.columns[name].labels for frame in of(Events) if name in frame.columns]
+    assert all(labels == [""] for labels in blank)
+
+
+def test_addresses_are_those_of_loopback() -> None:
+    columns = [frame.columns[name] for frame in of(Events) for name in ("local", "remote") if name in frame.columns]
+    assert {label for column in columns for label in column.labels or []} == {"127.0.0.1"}

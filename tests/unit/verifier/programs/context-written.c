@@ -1,0 +1,4 @@
+int f(u64 *ctx) {
+    ctx[0] = 1; // here
+    return 0;
+}

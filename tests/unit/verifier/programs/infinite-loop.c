@@ -1,0 +1,5 @@
+int f(void *ctx) {
+    while (1) // here
+        ;
+    return 0;
+}

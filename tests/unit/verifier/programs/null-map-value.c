@@ -1,0 +1,7 @@
+BPF_HASH(counts, u32, u64);
+int f(void *ctx) {
+    u32 pid = bpf_get_current_pid_tgid() >> 32;
+    u64 *count = counts.lookup(&pid);
+    *count += 1; // here
+    return 0;
+}

@@ -1,0 +1,3 @@
+int f(void *ctx) {
+    return 7; // here
+}
