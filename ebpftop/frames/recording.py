@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import functools
+from collections.abc import AsyncIterator, Callable
 
 from ebpftop.frames.messages import AnyFrame, AnyWish, Notice
 from ebpftop.frames.recall import Recall
@@ -20,11 +21,12 @@ class Recording(Source):
         self.writer: TapeWriter | None = None
         self._source = source
         self._recall = Recall()
+        self._trouble: OSError | None = None
 
     def start(self, writer: TapeWriter) -> None:
         """Record from now on; the tape begins with the present state. Raises `OSError`."""
         self.stop()
-        self.writer = writer
+        self.writer, self._trouble = writer, None
         for frame in self._recall.frames():
             writer.write(frame)
 
@@ -39,29 +41,30 @@ class Recording(Source):
         try:
             async for frame in self._source.frames():
                 self._recall.add(frame)
-                trouble = self._write(self.writer, frame) if self.writer else None
-                if trouble:
-                    yield trouble
+                if self.writer is not None:
+                    self._try(functools.partial(self.writer.write, frame))
+                if self._trouble is not None:
+                    yield Notice(level="error", text=f"the tape ends here: {self._trouble.strerror}")
+                    self._trouble = None
                 yield frame
         finally:
             flushing.cancel()
 
-    def _write(self, writer: TapeWriter, frame: AnyFrame) -> Notice | None:
-        try:
-            writer.write(frame)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                self.stop()
-            return Notice(level="error", text=f"the tape ends here: {error.strerror}")
-        return None
-
     async def _flush(self) -> None:
-        """Write what is waiting every second, so that little is lost with us; trouble shows at the next frame."""
+        """Write what is waiting every second, so that little is lost with us."""
         while True:
             await asyncio.sleep(1)
             if self.writer is not None:
-                with contextlib.suppress(OSError):
-                    self.writer.flush()
+                self._try(self.writer.flush)
+
+    def _try(self, write: Callable[[], None]) -> None:
+        """End the tape at the first trouble, which the next frame tells: nothing may follow what is lost."""
+        try:
+            write()
+        except OSError as error:
+            self._trouble = error
+            with contextlib.suppress(OSError):
+                self.stop()
 
     async def wish(self, wish: AnyWish) -> None:
         await self._source.wish(wish)

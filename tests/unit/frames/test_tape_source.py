@@ -292,6 +292,34 @@ async def test_a_tape_that_cannot_be_written_ends_with_a_notice(
     assert source.writer is None
 
 
+async def test_what_the_disk_refuses_between_two_frames_is_told_at_the_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks are mostly written by the flush of every second, so that is where a full disk shows."""
+    refused = asyncio.Event()
+
+    class Slow(Scripted):
+        async def frames(self):
+            yield hello()
+            await refused.wait()
+            yield detached(1)
+
+    def full() -> None:
+        refused.set()
+        raise OSError(28, "No space left on device")
+
+    source = Recording(Slow([]))
+    writer = TapeWriter(tmp_path / "a.tape")
+    source.start(writer)
+    monkeypatch.setattr(writer, "flush", full)
+    assert await rest(source) == [
+        hello(),
+        Notice(level="error", text="the tape ends here: No space left on device"),
+        detached(1),
+    ]
+    assert source.writer is None
+
+
 async def test_hosts_and_events_are_told_again(tmp_path: Path) -> None:
     host = Host(realtime_ns=1, cpu_percent=1, memory_percent=2, load=3)
     drained = events(1, "events", columns(tgid=[1]))
