@@ -15,7 +15,7 @@ from msgspec import Meta
 PROTOCOL = 1  # raised when an older reader could misread a newer writer
 FOLDED = 0  # the identity into which rows of processes that ended long ago are added up, while their own rows leave
 
-Show = Literal["histogram", "table", "events"]
+Show = Literal["histogram", "table", "events", "stacks"]
 Stage = Literal["queued", "types", "compile", "verify", "attach"]
 FailedStage = Literal["compile", "verify", "attach"]
 
@@ -70,7 +70,9 @@ class ViewInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     histogram: the map's rows are (`by` fields…, `slot`, count); `unit` is the unit of the slot's value; `columns`
     describe the `by` fields. table: one row a key, `columns` in display order. events: one row an event, oldest first.
-    `sort` names the column a table starts sorted by.
+    stacks: the map's rows are (`by` fields…, `stack`, count), `stack` holds numbers that `Stacks` frames explain and
+    `unit` is the unit of the count; in the kernel the fields `kernel` and `user` of the key (either may be missing, "")
+    are numbers in the map `stacks`. `sort` names the column a table starts sorted by.
     """
 
     name: str
@@ -83,6 +85,9 @@ class ViewInfo(msgspec.Struct, frozen=True, kw_only=True):
     count: str = "count"
     columns: Annotated[list[ColumnInfo], FEW] = []
     sort: str | None = None
+    stacks: str = ""
+    kernel: str = ""
+    user: str = ""
 
 
 class ProbeInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -284,6 +289,32 @@ class Processes(Frame, frozen=True, kw_only=True):
     processes: Annotated[list[Process], MANY]
 
 
+class Function(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a return address lies. Text is hostile. `name` is "" while no symbol is known; `offset` is that of the
+    address in the symbol, else in the module. missing: a place for addresses that were not kept, and `name` says why.
+    """
+
+    id: Whole
+    side: Literal["kernel", "user", "missing"]
+    name: Text = ""
+    module: Text = ""
+    offset: Whole = 0
+
+
+class Stack(msgspec.Struct, frozen=True, kw_only=True):
+    """One call stack: numbers of functions, outermost first, user's before the kernel's."""
+
+    id: Whole
+    functions: Annotated[list[Whole], FEW]
+
+
+class Stacks(Frame, frozen=True, kw_only=True):
+    """New stacks, and new or changed functions (a symbol may be found later): `id` is what they are known by."""
+
+    functions: Annotated[list[Function], MANY] = []
+    stacks: Annotated[list[Stack], MANY] = []
+
+
 class Host(Frame, frozen=True, kw_only=True):
     """The machine itself, in percent and as the load average of one minute; once a second."""
 
@@ -322,6 +353,7 @@ AnyFrame = (
     | Events
     | Cost
     | Processes
+    | Stacks
     | Host
     | Detaching
     | Detached

@@ -72,6 +72,9 @@ def test_json_has_the_documented_shape(tmp_path: Path) -> None:
                     },
                 ],
                 "sort": None,
+                "stacks": "",
+                "kernel": "",
+                "user": "",
             }
         ],
         "available": True,

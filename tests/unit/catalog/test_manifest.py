@@ -284,7 +284,7 @@ PID = '[params.pid]\ntype = "pid"\nhelp = "h"\n'
         ),
         (
             {"view": VIEW.replace('"table"', '"tabel"')},
-            ["probe.toml:12: views[0].show: one of histogram, table, events expected, not 'tabel'; "
+            ["probe.toml:12: views[0].show: one of histogram, table, events, stacks expected, not 'tabel'; "
                 "did you mean table?"],
         ),
         (
