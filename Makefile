@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python -B
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --)
 PYTEST := $(AS_ROOT) $(PYTHON) -m pytest -p no:cacheprovider
 
-.PHONY: help run test bench screenshots test-kernels test-bcc
+.PHONY: help run test bench screenshots test-kernels test-bcc catalog
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,10 +29,14 @@ screenshots: ## make screenshots/ again, from the bundled tape of a real run
 	@.ci/setup screenshots
 	$(PYTHON) -m tests.screenshots
 
-test-kernels: ## the live tests on Debian's 6.1 and 6.12 kernels, emulated
+test-kernels: ## the live tests on Debian's 6.1 and 6.12 kernels, emulated, and a table of all probes
 	@.ci/setup kernels
 	$(PYTHON) -m tests.kernels
 
 test-bcc: ## the live tests with a newer BCC and LLVM, Debian 13's
 	@.ci/setup bcc
 	$(AS_ROOT) tests/kernels/newer-bcc
+
+catalog: ## the README's catalog again, from the last `make test` and `make test-kernels`
+	@.ci/setup python
+	$(PYTHON) -m tests.kernels.matrix

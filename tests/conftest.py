@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from support import held
 
 from ebpftop.kernel import bcc_home
 from ebpftop.kernel.libbpf import KernelLacks
@@ -34,6 +36,18 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         for mechanism in marker.args:
             if not _EVIDENCE[mechanism]():
                 pytest.skip(f"this kernel has no {mechanism}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.when == "call":
+        held.ended(item.nodeid, held=report.passed)
+    return report
+
+
+def pytest_sessionfinish() -> None:
+    held.keep()
 
 
 def _no_tracing() -> str | None:

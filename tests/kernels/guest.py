@@ -1,4 +1,4 @@
-"""One emulated machine that runs the live tests: started, followed, ended."""
+"""One emulated machine that runs the live tests: started, followed, ended; what they saw is kept."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import tempfile
 import time
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+from tests.support.held import CHECKOUT, place
+
 LIMIT = 3600.0  # seconds
 COUNTED = ("passed", "failed", "error", "skipped")
 
@@ -67,6 +68,10 @@ class Guest:
         except (OSError, ValueError):
             console = _tail(self._out / "console")
             print(f"{self.release} left no result; vng ended with {ended}, and its console with\n{console}", flush=True)
+        with contextlib.suppress(OSError):
+            if held := (self._out / "held.json").read_bytes():
+                place(self.release).parent.mkdir(parents=True, exist_ok=True)
+                place(self.release).write_bytes(held)
         self._folder.cleanup()
 
     def summary(self) -> str:

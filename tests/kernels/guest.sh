@@ -1,10 +1,10 @@
 #!/bin/sh
 # In the guest, as root: the host's root file system once more, cached and copy on write, and the live tests in it.
-# usage: guest.sh CHECKOUT OUT ARGUMENT...   writes OUT/log and, at the end, OUT/status
+# usage: guest.sh CHECKOUT OUT ARGUMENT...   writes OUT/log and, at the end, OUT/held.json and OUT/status
 set -eu
 checkout=$1 out=$2
 shift 2
-exec >"$out/log" 2>&1 </dev/null
+exec >"$out/log" 2>&1 3>"$out/held.json" </dev/null
 
 uname -r
 unshare --mount --propagation private sh -eu -s "$checkout" "$@" <<'END' && status=0 || status=$?
@@ -29,11 +29,13 @@ umount -l /mnt
 cd "$checkout"
 # Emulation is slow and uneven: what fails is tried once more, by itself, and the log shows both.
 tests() {
-    env CI=true EBPFTOP_EMULATED=1 TMPDIR=/run/disk HOME=/root \
+    env CI=true EBPFTOP_EMULATED=1 EBPFTOP_HELD=/run/disk/held.json TMPDIR=/run/disk HOME=/root \
         PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
         .venv/bin/python -m pytest -o cache_dir=/run/disk/pytest -o faulthandler_timeout=600 \
-        -m bpf --every-mechanism tests/live "$@" </dev/null
+        -m bpf --every-mechanism tests/live "$@" </dev/null 3>&-
 }
-tests "$@" || tests --last-failed "$@"
+tests "$@" || tests --last-failed "$@" || failed=$?
+[ ! -e /run/disk/held.json ] || cat /run/disk/held.json >&3
+exit "${failed-0}"
 END
 echo "$status" >"$out/status"

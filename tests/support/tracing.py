@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import held
 from support.processes import SLOWER, eventually
 
 PROBES = Path(__file__).resolve().parents[2] / "probes"
@@ -133,6 +134,7 @@ def trace(probe: str, interval: float = 0.5, probes: Path | None = None, **param
         tracing = Tracing(process)
         eventually(tracing.attached, f"{probe} is attached", PATIENCE)
         assert "rejected" not in tracing.lines[0], tracing.lines[0]
+        held.traced(tracing.lines[0]["probe"], tracing.variant)
         yield tracing
         assert tracing.end() == 0
     finally:
@@ -148,12 +150,14 @@ def rejected(probe: str) -> Traced:
     assert done.returncode == 1, done.stdout + done.stderr
     traced = Traced()
     traced.lines = [json.loads(line) for line in done.stdout.splitlines()]
+    held.traced(probe, "rejected")
     return traced
 
 
 def only_variant(folder: Path, probe: str, variant: str) -> str:
     """Write a copy of a probe that has this variant alone to a folder of probes; returns the copy's id."""
     copy = f"copies/{probe.rpartition('/')[2]}-{variant}"
+    held.is_copy(copy, probe)
     shutil.copytree(PROBES / probe, folder / copy)
     manifest = folder / copy / "probe.toml"
     head, *variants = manifest.read_text().split("[[variants]]\n")

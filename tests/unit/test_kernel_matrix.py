@@ -1,9 +1,17 @@
-"""What the kernel matrix reads: names of packages, and pytest's last line."""
+"""What the kernel matrix reads and tells: names of packages, pytest's last line, probes by kernel."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+from ebpftop.catalog.folders import read_catalog
+from tests.kernels import matrix
 from tests.kernels.guest import counts
 from tests.kernels.images import newest
+from tests.kernels.matrix import Seen
+
+CATALOG = read_catalog(system=Path("/nonexistent"))
 
 
 def test_the_newest_package_is_chosen_by_numbers() -> None:
@@ -16,3 +24,49 @@ def test_counts_of_a_summary() -> None:
     summary = "2 failed, 31 passed, 1 skipped, 4 deselected, 12 errors in 310.22s (0:05:10)"
     assert counts(summary) == {"passed": 31, "failed": 2, "error": 12, "skipped": 1}
     assert counts("the guest was stopped") == {"passed": 0, "failed": 0, "error": 0, "skipped": 0}
+
+
+def test_what_a_session_kept_is_read_by_the_variant_that_comes_first(tmp_path: Path) -> None:
+    kept = {
+        "release": "6.12.117+deb12-amd64",
+        "tests": {
+            "a": {"held": True, "traced": [["cpu/runqlat", "raw"], ["lab/null-deref", "rejected"]]},
+            "b": {"held": False, "traced": [["cpu/runqlat", "classic"]]},
+            "c": {"held": False, "traced": [["cpu/syscount", "raw"]]},
+            "d": {"held": True, "traced": [["cpu/syscount", "raw"]]},
+        },
+        "probes": {"cpu/execsnoop": [True, None], "disk/vfsstat": [False, "no kprobes"]},
+    }
+    (tmp_path / "x.json").write_text(json.dumps(kept))
+    kernel, found = matrix.seen(tmp_path / "x.json", CATALOG.probes)
+    assert kernel == "6.12"
+    assert found["cpu/runqlat"] == Seen("raw", True)
+    assert found["lab/null-deref"] == Seen("rejected", True)
+    assert found["cpu/syscount"] == Seen("raw", False)
+    assert found["cpu/execsnoop"] == Seen()
+    assert found["disk/vfsstat"] == Seen(reason="no kprobes")
+    assert "disk/vfsstat                 –" in matrix.table({kernel: found}).splitlines()
+    assert "values held                  2" in matrix.table({kernel: found}).splitlines()
+
+
+def test_what_falls_behind_the_record_is_told() -> None:
+    record = {"6.1": {"a": "raw", "b": "raw", "c": "raw", "d": "", "e": ""}}
+    now = {
+        "a": Seen("raw", True),
+        "b": Seen("raw", False),
+        "c": Seen(reason="no such tracepoint"),
+        "d": Seen(),
+        "e": Seen("kprobe", True),
+        "f": Seen("raw", True),
+    }
+    assert matrix.fallen(record, {"6.1": now, "5.4": {"z": Seen()}}) == [
+        "6.1: b: raw: its values are wrong",
+        "6.1: c: raw on record, now no: no such tracepoint",
+        "6.1: d: no test looked at it",
+        "6.1: f: not on record; `make catalog` puts it there",
+    ]
+
+
+def test_the_readmes_table_is_the_catalog_as_recorded() -> None:
+    table = matrix.markdown(CATALOG.probes.values(), matrix.read_record())
+    assert f"<!-- catalog -->\n\n{table}\n\n<!-- /catalog -->" in matrix.README.read_text()

@@ -4,9 +4,7 @@ import pytest
 
 from ebpftop.catalog.folders import bundled, read_catalog
 from ebpftop.catalog.lint import lint
-from ebpftop.catalog.table import markdown
 
-README = Path(__file__).resolve().parents[3] / "README.md"
 CATALOG = read_catalog(system=Path("/nonexistent"))
 
 
@@ -19,13 +17,3 @@ def test_every_bundled_folder_is_a_probe() -> None:
 @pytest.mark.parametrize("probe_id", CATALOG.probes)
 def test_a_bundled_probe_keeps_the_rules(probe_id: str) -> None:
     assert lint(CATALOG.probes[probe_id]) == []
-
-
-def test_the_readmes_table_is_the_catalog() -> None:
-    text = README.read_text() if README.exists() else ""
-    _, marker, rest = text.partition("<!-- catalog -->")
-    if not marker:
-        pytest.skip("no catalog in the README")
-    table, end, _ = rest.partition("<!-- /catalog -->")
-    assert end, "<!-- /catalog --> is missing"
-    assert table.strip() == markdown(CATALOG.probes.values())

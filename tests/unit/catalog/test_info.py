@@ -3,7 +3,6 @@ from pathlib import Path
 from support.probes import SOURCE, make_probe
 
 from ebpftop.catalog.info import as_json, info
-from ebpftop.catalog.table import markdown
 from ebpftop.frames.messages import ParamInfo
 
 PARAMS = """
@@ -83,29 +82,6 @@ def test_json_has_the_documented_shape(tmp_path: Path) -> None:
     }
     no = as_json(info(make_probe(tmp_path, "cpu/other"), False, reason="no kprobes"))
     assert (no["available"], no["variant"], no["reason"]) == (False, None, "no kprobes")
-
-
-def test_the_table_has_a_row_a_probe(tmp_path: Path) -> None:
-    second = """
-[[variants]]
-name = "classic"
-meaning = "per thread"
-attach = [{ tracepoint = "a:b", run = "f" }]
-
-[[variants]]
-name = "raw"
-attach = [{ raw_tracepoint = "b", run = "f" }]
-"""
-    probes = [
-        make_probe(tmp_path, params=PARAMS),
-        make_probe(tmp_path, "cpu/pipe", variant=second, head=make_head("This | that?")),
-    ]
-    assert markdown(probes).splitlines() == [
-        "| Probe | Question | Mechanisms | Parameters |",
-        "| --- | --- | --- | --- |",
-        "| `cpu/calls` | Who calls? | raw (exact) | `op`, `pid` |",
-        "| `cpu/pipe` | This \\| that? | classic (per thread), raw (exact) | – |",
-    ]
 
 
 def make_head(question: str) -> str:
