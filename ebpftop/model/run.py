@@ -25,6 +25,7 @@ from ebpftop.frames.messages import (
     ViewInfo,
 )
 from ebpftop.frames.size import size
+from ebpftop.frames.stacks import KnownStacks
 from ebpftop.model.events import EventLog
 from ebpftop.model.ledger import Ledger
 from ebpftop.stats.histogram import Histogram
@@ -32,6 +33,7 @@ from ebpftop.stats.slots import SLOTS
 
 State = Literal["loading", "running", "detaching", "detached", "rejected"]
 
+STACK = "stack"  # the column of a stacks view that holds numbers of stacks
 SAMPLE_BYTES = 64 << 20  # of columns kept in one run's ring; the last two samples are kept whatever they hold
 
 
@@ -52,8 +54,8 @@ class Sample:
 class Interval:
     """What one view gained from one sample to the next, over all keys.
 
-    seconds: 0 for the first sample, which counts from attaching. histogram: of a histogram view, else None. sums: of a
-    table's counters.
+    seconds: 0 for the first sample, which counts from attaching. histogram: of a histogram view, else None. sums: of
+    the counters of a table or of stacks.
     """
 
     realtime_ns: int
@@ -66,12 +68,14 @@ class Interval:
 class Run:
     """Everything known of one run. Sequences are oldest first; values in samples and costs count since attaching.
 
-    ledgers and intervals have one entry a histogram or table view, by the view's name; events one a ring buffer.
+    ledgers and intervals have one entry a view other than of events, by its name; events one a ring buffer.
+    calls: the call stacks that columns of stacks are about, shared by all runs of a stream.
     """
 
     id: int
     probe: str
     params: dict[str, str]
+    calls: KnownStacks = field(default_factory=KnownStacks)
     state: State = "loading"
     loading: Loading | None = None
     loaded: Loaded | None = None
@@ -173,6 +177,8 @@ def _ledger(view: ViewInfo) -> Ledger:
     process = next((column.field for column in view.columns if column.decode == "process"), None)
     if view.show == "histogram":
         return Ledger((*view.by, view.slot), (view.count,), process=process, fold=view.slot)
+    if view.show == "stacks":
+        return Ledger((*view.by, STACK), (view.count,), process=process)
     keys, counters, gauges = (
         [column.field for column in view.columns if column.role == role] for role in ("key", "counter", "gauge")
     )
@@ -186,6 +192,9 @@ def _check(view: ViewInfo, columns: Mapping[str, Values]) -> None:
     if view.show == "histogram":
         fields |= {view.slot, view.count}
         numbers |= {view.slot, view.count}
+    if view.show == "stacks":
+        fields |= {STACK, view.count}
+        numbers |= {STACK, view.count}
     for name in fields:
         values = columns.get(name)
         if values is None:

@@ -23,7 +23,9 @@ from ebpftop.frames.messages import (
     Refused,
     Rejected,
     Snapshot,
+    Stacks,
 )
+from ebpftop.frames.stacks import KnownStacks
 from ebpftop.model.run import Run
 
 RUNS = 256  # at once; beyond, the first that is over is forgotten
@@ -45,6 +47,7 @@ class Session:
         self.hello = hello
         self.catalog: Catalog | None = None
         self.processes: dict[int, Process] = {}
+        self.calls = KnownStacks()
         self.runs: dict[int, Run] = {}
         self.hosts: deque[Host] = deque(maxlen=self.history)
         self.notices: deque[Notice] = deque(maxlen=self.history)
@@ -59,6 +62,8 @@ class Session:
                 self.catalog = frame
             case Processes():
                 remember(self.processes, frame.processes)
+            case Stacks():
+                self.calls.take(frame)
             case Host():
                 if not self.hosts or frame.realtime_ns > self.hosts[-1].realtime_ns:
                     self.hosts.append(frame)
@@ -79,7 +84,7 @@ class Session:
         run = self.runs.get(frame.run)
         if run is None:
             self._make_room()
-            run = self.runs[frame.run] = Run(frame.run, frame.probe, frame.params)
+            run = self.runs[frame.run] = Run(frame.run, frame.probe, frame.params, self.calls)
         match frame:
             case Loading():
                 run.loading = frame

@@ -3,7 +3,18 @@ import pytest
 
 from ebpftop.frames.codec import BadFrame
 from ebpftop.frames.columns import Labels
-from ebpftop.frames.messages import Column, Host, Loading, Losses, Notice, Refused
+from ebpftop.frames.messages import (
+    Column,
+    Function,
+    Host,
+    Loading,
+    Losses,
+    Notice,
+    Refused,
+    Stack,
+    Stacks,
+    ViewInfo,
+)
 from ebpftop.model.run import Run
 from ebpftop.model.session import RUNS, Session
 from tests.support.frames import (
@@ -183,3 +194,25 @@ def test_runs_that_are_over_are_forgotten_before_there_are_too_many() -> None:
     session.feed(detached(7))
     session.feed(loaded(RUNS, "cpu/some"))
     assert list(session.runs) == [*range(7), *range(8, RUNS + 1)]
+
+
+SAMPLES = ViewInfo(name="samples", map="counts", show="stacks", title="CPU samples", by=["tgid"])
+
+
+def test_stacks_are_accounted_like_everything_else() -> None:
+    session, run = started(SAMPLES)
+    session.feed(Stacks(functions=[Function(id=1, side="user", name="main")], stacks=[Stack(id=9, functions=[1])]))
+    session.feed(snapshot(1, 0, {"counts": columns(tgid=[1, 2], stack=[9, 9], count=[3, 5])}))
+    session.feed(snapshot(1, 1, {"counts": columns(tgid=[1, 2], stack=[9, 9], count=[10, 5])}))
+    ledger = run.ledgers["samples"]
+    assert ledger.totals["count"].tolist() == [10, 5]
+    assert ledger.deltas["count"].tolist() == [7, 0]
+    assert [run.calls.functions[place].name for place in run.calls.stacks([9])[0]] == ["main"]
+
+
+def test_stacks_without_numbers_of_stacks_are_no_stacks() -> None:
+    session, _ = started(SAMPLES)
+    with pytest.raises(BadFrame, match="'stack'"):
+        session.feed(snapshot(1, 0, {"counts": columns(tgid=[1], count=[3])}))
+    with pytest.raises(BadFrame, match="'stack', which is no number"):
+        session.feed(snapshot(1, 0, {"counts": columns(tgid=[1], stack=["x"], count=[3])}))

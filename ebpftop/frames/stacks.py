@@ -1,0 +1,80 @@
+"""The call stacks a stream has told, and the functions in them, a bounded number of both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from ebpftop.frames.columns import Array
+from ebpftop.frames.messages import Function, Stack, Stacks
+
+LIMIT = 1 << 22  # functions in all stacks together, some 32 MB; beyond, the stacks told longest ago go
+
+_NOT_TOLD = Function(id=-1, side="missing", name="function not told")
+_FORGOTTEN = Function(id=-2, side="missing", name="stack not told")
+
+
+class KnownStacks:
+    """What `Stacks` frames add up to. A stack is an array of places in `functions`, outermost first."""
+
+    def __init__(self, limit: int = LIMIT) -> None:
+        self.limit = limit
+        self._held = 0  # functions in all stacks together
+        self._stacks: dict[int, Array] = {}
+        self._begin()
+
+    def _begin(self) -> None:
+        self.functions: list[Function] = [_FORGOTTEN]
+        self._places: dict[int, int] = {}
+
+    def take(self, frame: Stacks) -> None:
+        """Learn new stacks, and functions that are new or known better now."""
+        for function in frame.functions:
+            self.functions[self._place(function.id)] = function
+        for stack in frame.stacks:
+            places = np.fromiter(map(self._place, stack.functions), np.int64, len(stack.functions))
+            self._held += len(places) - len(self._stacks.pop(stack.id, ()))
+            self._stacks[stack.id] = places
+        if self._held > self.limit:
+            self._forget()
+
+    def stacks(self, numbers: Iterable[int]) -> list[Array]:
+        """The stack of each number; one that was never told, or is forgotten, is one missing frame that says so."""
+        unknown = np.zeros(1, np.int64)
+        return [self._stacks.get(number, unknown) for number in numbers]
+
+    def frame(self) -> Stacks:
+        """All that is known, to be told again."""
+        told = self.functions
+        stacks = [
+            Stack(id=number, functions=[told[place].id for place in places.tolist()])
+            for number, places in self._stacks.items()
+        ]
+        return Stacks(functions=[function for function in told if function.id >= 0], stacks=stacks)
+
+    def _place(self, number: int) -> int:
+        place = self._places.get(number)
+        if place is None:
+            place = self._places[number] = len(self.functions)
+            self.functions.append(_NOT_TOLD)
+        return place
+
+    def _forget(self) -> None:
+        """Keep the stacks told last, half of what fits, and their functions."""
+        kept: dict[int, Array] = {}
+        held = 0
+        for number, places in reversed(self._stacks.items()):
+            held += len(places)
+            if held > self.limit // 2:
+                break
+            kept[number] = places
+        functions, numbers = self.functions, {place: number for number, place in self._places.items()}
+        self._begin()
+        self._held, self._stacks = 0, {}
+        for number, places in reversed(kept.items()):
+            again = [self._place(numbers[place]) for place in places.tolist()]
+            for place, old in zip(again, places.tolist(), strict=True):
+                self.functions[place] = functions[old]
+            self._stacks[number] = np.array(again, np.int64)
+            self._held += len(again)
