@@ -23,18 +23,9 @@ static void count_process(bool failed)
     process->errors += failed;
 }
 
-static u32 number_of(struct pt_regs *regs)
+static void count_syscall(bool failed)
 {
-#ifdef HAS_pt_regs__orig_ax
-    u32 number = READ(regs, orig_ax);
-    return number == -1U ? 15 : number; // rt_sigreturn leaves the registers of what was interrupted
-#else
-    return READ(regs, syscallno);
-#endif
-}
-
-static void count_syscall(u32 number, bool failed)
-{
+    u32 number = current_syscall();
     struct calls *syscall = by_syscall.lookup(&number);
     if (!syscall)
         return;
@@ -52,7 +43,7 @@ int on_exit(struct bpf_raw_tracepoint_args *ctx)
     count_process(failed);
 #endif
 #ifndef PARAM_by_process
-    count_syscall(number_of((struct pt_regs *)ctx->args[0]), failed);
+    count_syscall(failed);
 #endif
     return 0;
 }
