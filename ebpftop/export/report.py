@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ebpftop.export.fields import Field, fields
-from ebpftop.frames.columns import Array, Labels, Values
+from ebpftop.frames.columns import Array, Labels, Values, take
 from ebpftop.frames.messages import ColumnInfo, Losses, Process, ViewInfo
 from ebpftop.model import views
 from ebpftop.model.events import Chunk
@@ -139,12 +139,8 @@ def _table(run: Run, view: ViewInfo, processes: Mapping[int, Process], window: W
     rows = np.flatnonzero(np.any(list(counters.values()), axis=0)) if counters else np.flatnonzero(table.present)
     rows = rows[_order(view, values, rows)]
     nothing: Values = np.zeros(0, np.int64)
-    picked = {column.field: _take(values.get(column.field, nothing), rows) for column in view.columns}
+    picked = {column.field: take(values.get(column.field, nothing), rows) for column in view.columns}
     return RowsPart(view, "table", fields(view.columns, picked, processes), len(rows))
-
-
-def _take(values: Values, rows: Array) -> Values:
-    return values.take(rows) if isinstance(values, Labels) else values[rows]
 
 
 def _events(view: ViewInfo, processes: Mapping[int, Process], chunks: list[Chunk]) -> RowsPart:

@@ -42,6 +42,11 @@ class Labels:
 Values = Array | Labels
 
 
+def take(values: Values, rows: Array) -> Values:
+    """Some rows of a column: indices or a mask."""
+    return values.take(rows) if isinstance(values, Labels) else values[rows]
+
+
 def pack(columns: Mapping[str, Values | Column]) -> Columns:
     """Columns ready for a frame. Arrays are one-dimensional; a finished `Column` passes as it is."""
     return {name: values if isinstance(values, Column) else _pack_one(values) for name, values in columns.items()}

@@ -65,6 +65,15 @@ EXECS = ViewInfo(
         ColumnInfo(field="errno", title="Error", decode="errno"),
     ],
 )
+SAMPLES = ViewInfo(
+    name="samples",
+    map="counts",
+    show="stacks",
+    title="CPU samples",
+    unit="count",
+    by=["tgid"],
+    columns=[ColumnInfo(field="tgid", title="Process", decode="process")],
+)
 
 
 def columns(**fields: Sequence[Any] | Array) -> Columns:

@@ -13,7 +13,6 @@ from ebpftop.frames.messages import (
     Refused,
     Stack,
     Stacks,
-    ViewInfo,
 )
 from ebpftop.model.run import Run
 from ebpftop.model.session import RUNS, Session
@@ -21,6 +20,7 @@ from tests.support.frames import (
     CALLS,
     EXECS,
     LATENCY,
+    SAMPLES,
     catalog,
     columns,
     cost,
@@ -194,9 +194,6 @@ def test_runs_that_are_over_are_forgotten_before_there_are_too_many() -> None:
     session.feed(detached(7))
     session.feed(loaded(RUNS, "cpu/some"))
     assert list(session.runs) == [*range(7), *range(8, RUNS + 1)]
-
-
-SAMPLES = ViewInfo(name="samples", map="counts", show="stacks", title="CPU samples", by=["tgid"])
 
 
 def test_stacks_are_accounted_like_everything_else() -> None:

@@ -1,0 +1,207 @@
+"""Call stacks merged by what they have in common, and where the frames of a flame graph lie on a line of cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from ebpftop.stats.keys import Array
+
+I64 = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Paths:
+    """Rows of a path and its value. Path n is `flat[starts[n] : starts[n] + lengths[n]]`: numbers of symbols from 0 on,
+    outermost first. Paths may repeat.
+    """
+
+    flat: I64
+    starts: I64
+    lengths: I64
+    values: I64
+
+    @classmethod
+    def of(cls, paths: Sequence[Array], values: Array) -> Paths:
+        """From one array a path."""
+        flat = np.concatenate(paths) if len(paths) else np.zeros(0, np.int64)
+        lengths = np.fromiter(map(len, paths), np.int64, len(paths))
+        starts = np.cumsum(lengths) - lengths
+        return cls(flat.astype(np.int64, copy=False), starts, lengths, values.astype(np.int64, copy=False))
+
+    def renamed(self, names: Array) -> Paths:
+        """The same paths with `names[symbol]` in the place of each symbol."""
+        return Paths(names[self.flat], self.starts, self.lengths, self.values)
+
+    def headed(self, heads: Array) -> Paths:
+        """Each path with one more symbol before it."""
+        rows, symbols = self._frames()
+        lengths = self.lengths + 1
+        starts = np.cumsum(lengths) - lengths
+        flat = np.empty(len(symbols) + len(self), np.int64)
+        flat[starts] = heads
+        flat[np.arange(len(symbols)) + rows + 1] = symbols
+        return Paths(flat, starts, lengths, self.values)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def total(self) -> int:
+        return int(self.values.sum())
+
+    def take(self, rows: Array) -> Paths:
+        """Some of the rows: indices or a mask."""
+        return Paths(self.flat, self.starts[rows], self.lengths[rows], self.values[rows])
+
+    def under(self, path: Sequence[int]) -> Paths:
+        """The rows whose paths begin with this one."""
+        rows = np.arange(len(self))
+        for depth, symbol in enumerate(path):
+            rows = rows[self.lengths[rows] > depth]
+            rows = rows[self.flat[self.starts[rows] + depth] == symbol]
+        return self.take(rows)
+
+    def through(self, wanted: npt.NDArray[np.bool_]) -> int:
+        """The value of all rows that hold a wanted symbol anywhere; `wanted` is a mask over symbols."""
+        rows, symbols = self._frames()
+        hit = np.zeros(len(self), bool)
+        hit[rows[wanted[symbols]]] = True
+        return int(self.values[hit].sum())
+
+    def totals(self, symbols: int) -> tuple[I64, I64]:
+        """(own, total) of each symbol: values of paths that end in it, and that hold it, however often, anywhere."""
+        own, total = np.zeros(symbols, np.int64), np.zeros(symbols, np.int64)
+        some = self.take(self.lengths > 0)
+        np.add.at(own, some.flat[some.starts + some.lengths - 1], some.values)
+        rows, held = self._frames()
+        codes = rows * symbols + held
+        codes.sort()
+        rows, held = np.divmod(codes[_first_of_each(codes)], max(1, symbols))
+        np.add.at(total, held, self.values[rows])
+        return own, total
+
+    def _frames(self) -> tuple[I64, I64]:
+        """(row, symbol) of every frame of every path."""
+        before = np.cumsum(self.lengths) - self.lengths
+        at = np.repeat(self.starts - before, self.lengths) + np.arange(int(self.lengths.sum()))
+        return np.repeat(np.arange(len(self)), self.lengths), self.flat[at]
+
+
+@dataclass(eq=False, slots=True)
+class Node:
+    """A frame: equal paths up to here. own: value of the paths that end here. children: greatest first, without those
+    too small to show.
+    """
+
+    symbol: int
+    value: int
+    own: int = 0
+    children: list[Node] = field(default_factory=list)
+
+    def child(self, symbol: int) -> Node | None:
+        return next((child for child in self.children if child.symbol == symbol), None)
+
+
+def grow(paths: Paths, least: int = 1, root: Sequence[int] = ()) -> Node:
+    """The tree of the paths that begin with `root`, down to frames of the value `least`.
+
+    Each level takes one sort of the rows still in it, and what is too small leaves with all that is below.
+    """
+    depth = len(root)
+    paths = paths.under(root)
+    top = Node(root[-1] if root else -1, paths.total)
+    level, rows, above = [top], np.arange(len(paths)), np.zeros(len(paths), np.int64)
+    span = int(paths.flat.max(initial=0)) + 1
+    while True:
+        ends = paths.lengths[rows] == depth
+        own = np.zeros(len(level), np.int64)
+        np.add.at(own, above[ends], paths.values[rows[ends]])
+        for node, value in zip(level, own.tolist(), strict=True):
+            node.own = value
+        rows, above = rows[~ends], above[~ends]
+        if not len(rows):
+            return top
+        codes = above * span + paths.flat[paths.starts[rows] + depth]
+        order = np.argsort(codes, kind="stable")
+        codes, rows = codes[order], rows[order]
+        new = _first_of_each(codes)
+        sums = np.add.reduceat(paths.values[rows], np.flatnonzero(new))
+        kept = sums >= max(1, least)
+        at = np.cumsum(new) - 1
+        stay = kept[at]
+        rows, above = rows[stay], (np.cumsum(kept) - 1)[at[stay]]
+        level = _children(level, codes[new][kept], span, sums[kept])
+        depth += 1
+
+
+def _children(level: list[Node], codes: I64, span: int, sums: I64) -> list[Node]:
+    parents, symbols = np.divmod(codes, span)
+    born = [Node(symbol, value) for symbol, value in zip(symbols.tolist(), sums.tolist(), strict=True)]
+    for node, parent in zip(born, parents.tolist(), strict=True):
+        level[parent].children.append(node)
+    for node in level:
+        node.children.sort(key=lambda child: -child.value)
+    return born
+
+
+def _first_of_each(codes: I64) -> npt.NDArray[np.bool_]:
+    """A mask of the first of equal neighbours."""
+    return np.append(True, codes[1:] != codes[:-1]) if len(codes) else np.zeros(0, bool)
+
+
+# ---------------------------------------------------------------- layout
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Cell:
+    """Cells `start` to `end` of a line. node: None for what is too narrow to stand alone. path: from the root on."""
+
+    start: int
+    end: int
+    value: int
+    node: Node | None
+    path: tuple[int, ...]
+
+
+def lay_out(root: Node, width: int) -> list[list[Cell]]:
+    """The frames line by line, the root's first: as wide as their value, each above its children, the greatest left.
+
+    Those that would take less than a cell are told together, on the right of the others.
+    """
+    if root.value <= 0 or width < 1:
+        return []
+    line = [(Cell(0, width, root.value, root, ()), 0)]
+    lines = []
+    while line:
+        lines.append([cell for cell, _ in line])
+        below: list[tuple[Cell, int]] = []
+        for cell, left in line:
+            if cell.node is not None:
+                below += _below(cell.node, cell.path, left, root.value, width)
+        line = below
+    return lines
+
+
+def _below(node: Node, path: tuple[int, ...], left: int, total: int, width: int) -> list[tuple[Cell, int]]:
+    """The cells of a node's children; `left` is the value to the left of the node."""
+    cells = []
+    end = left + node.value - node.own
+    for child in node.children:
+        if child.value * width < total:
+            break
+        at = (_cell_of(left, total, width), _cell_of(left + child.value, total, width))
+        cells.append((Cell(*at, child.value, child, (*path, child.symbol)), left))
+        left += child.value
+    narrow = Cell(_cell_of(left, total, width), _cell_of(end, total, width), end - left, None, path)
+    if narrow.end > narrow.start:
+        cells.append((narrow, left))
+    return cells
+
+
+def _cell_of(value: int, total: int, width: int) -> int:
+    """The edge of cells nearest to a value."""
+    return (2 * value * width + total) // (2 * total)
