@@ -59,6 +59,7 @@ def test_kill_of_the_supervisor_leaves_nothing(recording: Recording) -> None:
     )
 
 
+@any_kernel
 def test_kill_of_the_consumer_leaves_nothing(recording: Recording) -> None:
     children(recording.process.pid)["run"].kill()
     eventually(recording.gone, "no program or map of ours is left")
@@ -81,6 +82,7 @@ def test_a_signal_ends_it_in_order(recording: Recording, number: signal.Signals)
     eventually(recording.gone, "no program or map of ours is left")
 
 
+@any_kernel
 def test_only_the_collector_holds_bpf_descriptors(recording: Recording) -> None:
     holders = {name for name, process in children(recording.process.pid).items() if _bpf_descriptors(process.pid)} | (
         {"supervisor"} if _bpf_descriptors(recording.process.pid) else set()
