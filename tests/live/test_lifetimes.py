@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
-from support.processes import SLOWER, children, eventually, held_by, in_kernel
+from support.processes import SLOWER, alive, children, eventually, held_by, in_kernel
 from support.tracing import any_kernel
 
 pytestmark = pytest.mark.bpf
 
+_RINGBUF = "27"  # BPF_MAP_TYPE_RINGBUF
 PROBES = ("cpu/runqlat", "cpu/syscount", "irq/softirqs")
 
 
@@ -32,8 +34,12 @@ class Recording:
         self.held = held_by(children(self.process.pid)["collect"].pid)
 
     def _attached(self) -> bool:
-        ours = children(self.process.pid)
-        return set(ours) == {"collect", "run"} and len(held_by(ours["collect"].pid)[0]) >= 8
+        """The census comes last, is the only one with ring buffers, and nothing is forked after it."""
+        assert self.process.poll() is None, "the recorder ended"
+        collector = children(self.process.pid).get("collect")
+        if collector is None or _kinds(collector.pid).count(_RINGBUF) < 2 or len(held_by(collector.pid)[0]) < 10:
+            return False
+        return set(children(self.process.pid)) == {"collect", "run"}
 
     def gone(self) -> bool:
         return not in_kernel(self.held)
@@ -54,9 +60,7 @@ def test_kill_of_the_supervisor_leaves_nothing(recording: Recording) -> None:
     others = list(children(recording.process.pid).values())
     recording.process.kill()
     eventually(recording.gone, "no program or map of ours is left")
-    eventually(
-        lambda: not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in others), "no process is left"
-    )
+    eventually(lambda: not any(map(alive, others)), "no process is left")
 
 
 @any_kernel
@@ -108,6 +112,15 @@ def test_processes_without_an_invoker_hold_no_capability(recording: Recording) -
         fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
         assert {fields[name].strip("0") for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {""}
         assert fields["NoNewPrivs"] == "1"
+
+
+def _kinds(pid: int) -> list[str]:
+    """Types of the maps behind a process's descriptors."""
+    texts = []
+    for entry in Path(f"/proc/{pid}/fdinfo").iterdir():
+        with contextlib.suppress(OSError):  # closed meanwhile
+            texts.append(entry.read_text())
+    return re.findall(r"^map_type:\t(\d+)$", "".join(texts), re.MULTILINE)
 
 
 def _bpf_descriptors(pid: int) -> list[str]:

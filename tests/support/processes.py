@@ -44,6 +44,14 @@ def held_by(pid: int) -> tuple[set[int], set[int]]:
     return programs, maps
 
 
+def alive(process: psutil.Process) -> bool:
+    """Whether it still does something: one that nobody has waited for does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:  # it ended between the two questions
+        return False
+
+
 def in_kernel(held: tuple[set[int], set[int]]) -> bool:
     """Whether the kernel still knows any of these programs and maps."""
     return bool(held[0] & set(libbpf.program_ids()) or held[1] & set(libbpf.map_ids()))

@@ -21,8 +21,9 @@ class Terminal:
         self._socket = socket
         line = command if isinstance(command, str) else shlex.join(command)
         size = ["-x", str(columns), "-y", str(rows)]
-        self._tmux("-f", "/dev/null", "new-session", "-d", *size, line)
-        self._tmux("set-option", "-g", "remain-on-exit", "on")
+        # Before the pane is there, as a command that ends at once would take it along.
+        stay = ["set-option", "-g", "remain-on-exit", "on", ";"]
+        self._tmux("-f", "/dev/null", "start-server", ";", *stay, "new-session", "-d", *size, line)
 
     def _tmux(self, *arguments: str) -> str:
         command = ["tmux", "-S", str(self._socket), *arguments]
