@@ -14,3 +14,8 @@ def of_kind(kind: str, table: Path = Path("/proc/self/mounts")) -> list[Path]:
     lines = (line.split(b" ") for line in table.read_bytes().split(b"\n"))
     places = (fields[1] for fields in lines if len(fields) > 2 and fields[2] == kind.encode())
     return [Path(os.fsdecode(_ESCAPE.sub(lambda match: bytes([int(match[1], 8)]), place))) for place in places]
+
+
+def cgroups() -> Path | None:
+    """Where the cgroup2 hierarchy is mounted."""
+    return next(iter(of_kind("cgroup2")), None)

@@ -1,8 +1,4 @@
-"""Differences between two cumulative snapshots of a keyed table, and rates.
-
-Keys must be distinct within a snapshot. A key that wasn't there before counts from zero (a birth); one that vanished is
-left out; a count that went down, which a cumulative count can't, becomes 0 and is told as skew.
-"""
+"""Rows of one snapshot found in another by their keys, which are distinct within each; and rates."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ebpftop.stats.keys import Array, Keys, columns_of, encode, rows_of
+from ebpftop.stats.keys import Keys, columns_of, encode, rows_of
 
 
 def align(old_keys: Keys, new_keys: Keys) -> npt.NDArray[np.intp]:
@@ -30,20 +26,6 @@ def align(old_keys: Keys, new_keys: Keys) -> npt.NDArray[np.intp]:
     index = np.empty(now, np.intp)
     index[new_order] = np.where(known[places] == asked, old_order[places], -1)
     return index
-
-
-def subtract(index: npt.NDArray[np.intp], old_values: Array, new_values: Array) -> tuple[Array, int]:
-    """(delta, skew) of one column of numbers over an `align`ed index; skew counts the rows that went down."""
-    before = np.zeros_like(new_values)
-    known = index >= 0
-    before[known] = old_values[index[known]]
-    down = new_values < before
-    return np.where(down, new_values.dtype.type(0), new_values - before), int(np.count_nonzero(down))
-
-
-def difference(old_keys: Keys, old_values: Array, new_keys: Keys, new_values: Array) -> tuple[Array, int]:
-    """(delta, skew): what each new row gained since the old snapshot, and how many rows went down instead."""
-    return subtract(align(old_keys, new_keys), old_values, new_values)
 
 
 def rates(delta: npt.NDArray[Any], seconds: float) -> npt.NDArray[np.float64]:

@@ -17,14 +17,9 @@ class BadCgroup(OSError):
         super().__init__(errno.ENOENT, why)
 
 
-def hierarchy() -> Path | None:
-    """Where the cgroup2 hierarchy is mounted."""
-    return next(iter(mounts.of_kind("cgroup2")), None)
-
-
 def identifier(path: str) -> int:
     """The id of a control group given by its path, absolute or below the hierarchy. Raises `BadCgroup`."""
-    root = hierarchy()
+    root = mounts.cgroups()
     if root is None:
         raise BadCgroup("this machine has no cgroup2 hierarchy")
     folder = Path(os.path.normpath(root / path.removeprefix(str(root)).lstrip("/")))

@@ -8,8 +8,7 @@ import psutil
 import pytest
 
 from ebpftop.collector.decode import Context, block_op, softirq, tcp_state
-from ebpftop.collector.decode.cgroup import mounted
-from ebpftop.kernel import btf
+from ebpftop.kernel import btf, mounts
 
 pytestmark = pytest.mark.bpf
 
@@ -41,7 +40,7 @@ def test_disks_of_this_machine() -> None:
 
 
 def test_the_root_of_the_control_groups() -> None:
-    root = mounted()
+    root = mounts.cgroups()
     if root is None:
         pytest.skip("no cgroup2 hierarchy is mounted")
     assert Context().cgroup_path(root.stat().st_ino) == "/"

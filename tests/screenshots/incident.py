@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from ebpftop.supervisor.cgroups import hierarchy
+from ebpftop.kernel import mounts
 
 HOST = "shop-01"
 PROBES = ("runqlat", "syscount", "biolatency", "execsnoop", "tcplife", "null-deref")
@@ -128,7 +128,7 @@ class Shop:
     """A control group with one below it for each program, and a file on the disk. All of it goes with it."""
 
     def __init__(self) -> None:
-        root = hierarchy()
+        root = mounts.cgroups()
         assert root is not None, "the incident needs control groups of version 2"
         self.group = root / GROUP
         self.services = {name: self.group / f"{name}.service" for name in SCRIPTS}

@@ -12,16 +12,11 @@ _PATIENCE = 1.0  # seconds between two walks
 _KEPT = 16_384  # paths remembered, those of groups long gone among them
 
 
-def mounted() -> Path | None:
-    """Where the cgroup2 hierarchy is mounted."""
-    return next(iter(mounts.of_kind("cgroup2")), None)
-
-
 class Cgroups:
     """Paths by id. A group that is gone keeps the path it had, if it was seen."""
 
     def __init__(self, root: Path | None = None) -> None:
-        self._root = root or mounted()
+        self._root = root or mounts.cgroups()
         self._paths: dict[int, str] = {}
         self._walked = -_PATIENCE
 
