@@ -86,7 +86,8 @@ def _wait(tasks: Tasks, receiver: handover.Receiver) -> tuple[handover.AnyMessag
 
 def _print_refusal(variant: str, failure: Rejected) -> None:
     where = f"{failure.source.file}:{failure.source.line}: " if failure.source else ""
-    stage = {"compile": "does not compile", "verify": "refused by the verifier"}.get(failure.stage, failure.stage)
+    stages = {"compile": "does not compile", "fit": "refused", "verify": "refused by the verifier"}
+    stage = stages.get(failure.stage, failure.stage)
     print(f"{variant}: {stage}: {where}{inert(failure.error)}")
     if failure.source:
         print(f"  {failure.source.line:>5} ▶ {inert(failure.source.text.expandtabs(4))}")

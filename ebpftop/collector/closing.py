@@ -9,6 +9,28 @@ import threading
 from collections.abc import Sequence
 
 
+class Detaching:
+    """Runs whose attachments are being closed, by number. `woken` is readable when there is `progress`."""
+
+    def __init__(self) -> None:
+        self.woken, self._wakeup = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._closing: dict[int, Closing] = {}
+
+    def begin(self, number: int, descriptors: Sequence[int]) -> bool:
+        """False where it has begun before."""
+        if number in self._closing:
+            return False
+        self._closing[number] = Closing(descriptors, self._wakeup)
+        return True
+
+    def progress(self) -> list[tuple[int, Closing]]:
+        """How far each is; those that are finished are told once."""
+        os.read(self.woken, 4096)
+        told = list(self._closing.items())
+        self._closing = {number: closing for number, closing in told if not closing.finished}
+        return told
+
+
 class Closing:
     """Closes descriptors in a thread; `done` counts them, and `wakeup` gets a byte now and then and at the end."""
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import platform
-import pwd
 import selectors
 import socket
 import time
@@ -13,21 +9,23 @@ from typing import Any
 
 import msgspec
 import numpy.typing as npt
-import psutil
 
-from ebpftop import __version__, handover
+from ebpftop import handover
 from ebpftop.collector.census import Census
-from ebpftop.collector.closing import Closing
+from ebpftop.collector.channels import Channels
+from ebpftop.collector.closing import Detaching
 from ebpftop.collector.decode import Context
+from ebpftop.collector.machine import hello, host, surveyed
 from ebpftop.collector.outbox import Outbox
 from ebpftop.collector.ring import RingBroken
 from ebpftop.collector.run import Run
+from ebpftop.collector.statistics import Statistics
+from ebpftop.collector.watch import CENSUS_RUN, Watch
 from ebpftop.frames import messages
 from ebpftop.frames.codec import BadFrame, wish_decoder
 from ebpftop.frames.messages import Frame, ProbeInfo
 
-CENSUS = "internal/census"
-CENSUS_RUN, SURVEY_RUN, STATISTICS_RUN = -1, 0, -2  # numbers of tasks that are no run of a consumer's
+STATISTICS_RUN = -2  # the number of a task that is no run of a consumer's
 DRAIN_SECONDS = 0.1
 SHORTEST, LONGEST = 0.05, 3600.0  # seconds between snapshots
 
@@ -51,19 +49,16 @@ class Server:
         self._probes, self._problems = {probe.id: probe for probe in probes}, problems
         self._context = Context()
         self._lives = Census(self._context.cgroup_path)
-        self._census: Run | None = None
-        self._census_asked = False
+        self._watch = Watch(self._lives, self._context, self._ask, self._warn)
         self._idle = idle
         self._pending: dict[int, messages.Load] = {}
-        self._channels: dict[int, handover.Receiver] = {}
+        self._channels = Channels(self._selector, self._on_report, self._broken)
         self._runs: dict[int, Run] = {}
-        self._closing: dict[int, Closing] = {}
         self._numbers = iter(range(1, 1 << 30))
-        self._statistics_fd: int | None = None
-        self._statistics_asked = False
+        self._statistics = Statistics(lambda: self._ask(handover.AskStatistics(run=STATISTICS_RUN)))
         self._want_statistics = True
         self._drain_at = self._host_at = 0.0
-        self._wakeup, self._woken = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._detaching = Detaching()
         self._running = True
 
     def run(self) -> int:
@@ -72,10 +67,11 @@ class Server:
         control.setblocking(False)
         self._selector.register(control, selectors.EVENT_READ, self._on_control)
         self._selector.register(stream, selectors.EVENT_READ, self._on_wishes)
-        self._selector.register(self._wakeup, selectors.EVENT_READ, self._on_wakeup)
-        self._hello()
+        self._selector.register(self._detaching.woken, selectors.EVENT_READ, self._on_detaching)
+        self._put(hello())
+        self._put(messages.Catalog(probes=list(self._probes.values()), problems=self._problems))
         if self._idle:
-            self._ask_census()
+            self._watch.wanted()
         while self._running:
             self._flush()
             for key, events in self._selector.select(self._timeout()):
@@ -89,6 +85,9 @@ class Server:
     def _put(self, frame: Frame) -> None:
         self._outbox.put(frame)
 
+    def _warn(self, text: str) -> None:
+        self._put(messages.Notice(level="warning", text=text))
+
     def _flush(self) -> None:
         try:
             written = self._outbox.flush()
@@ -98,24 +97,6 @@ class Server:
         events = selectors.EVENT_READ if written else selectors.EVENT_READ | selectors.EVENT_WRITE
         if self._selector.get_key(self._outbox.socket).events != events:
             self._selector.modify(self._outbox.socket, events, self._on_wishes)
-
-    def _hello(self) -> None:
-        name = platform.uname()
-        self._put(
-            messages.Hello(
-                version=__version__,
-                host=name.node,
-                kernel=name.release,
-                machine=name.machine,
-                cpus=os.cpu_count() or 1,
-                boot_realtime_ns=time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME),
-                user=_user(),
-            )
-        )
-        self._put_catalog()
-
-    def _put_catalog(self) -> None:
-        self._put(messages.Catalog(probes=list(self._probes.values()), problems=self._problems))
 
     def _skipped(self, run: int, events: int) -> None:
         if run in self._runs:
@@ -156,19 +137,16 @@ class Server:
     def _load(self, wish: messages.Load) -> None:
         number = next(self._numbers)
         if wish.probe not in self._probes:
-            self._put(messages.Refused(probe=wish.probe, error=f"no probe {wish.probe!a} in the catalog"))
+            self._refuse(wish, f"no probe {wish.probe!a} in the catalog")
             return
         self._pending[number] = wish
-        self._put(messages.Loading(run=number, probe=wish.probe, params=wish.params, stage="queued"))
         self._ask(handover.Ask(run=number, probe=wish.probe, params=wish.params))
         self._switch_statistics()
         if any(c.decode == "process" for view in self._probes[wish.probe].views for c in view.columns):
-            self._ask_census()
+            self._watch.wanted()
 
-    def _ask_census(self) -> None:
-        if not self._census_asked:
-            self._census_asked = True
-            self._ask(handover.Ask(run=CENSUS_RUN, probe=CENSUS, params={}))
+    def _refuse(self, wish: messages.Load, error: str) -> None:
+        self._put(messages.Refused(probe=wish.probe, params=wish.params, error=error))
 
     def _ask(self, message: handover.Message) -> None:
         try:
@@ -177,14 +155,7 @@ class Server:
             self._running = False
 
     def _switch_statistics(self) -> None:
-        """The kernel counts while somebody looks at a running probe, and not longer."""
-        wanted = self._want_statistics and bool(self._runs or self._pending)
-        if wanted and self._statistics_fd is None and not self._statistics_asked:
-            self._statistics_asked = True
-            self._ask(handover.AskStatistics(run=STATISTICS_RUN))
-        elif not wanted and self._statistics_fd is not None:
-            os.close(self._statistics_fd)
-            self._statistics_fd = None
+        self._statistics.switch(self._want_statistics and bool(self._runs or self._pending))
 
     # ---------------------------------------------------------------- what root tasks and the supervisor say
 
@@ -202,84 +173,58 @@ class Server:
             message, descriptors = received
             match message:
                 case handover.Channel(run=number) if len(descriptors) == 1:
-                    self._open_channel(number, descriptors[0])
+                    self._accepted(number, descriptors[0])
                 case handover.Refusal(run=number, error=error):
-                    pending = self._pending.pop(number, None)
-                    if pending is not None:
-                        self._put(messages.Refused(probe=pending.probe, error=error))
-                    self._switch_statistics()
+                    self._refused(number, error)
                 case handover.TaskEnded(run=number, rejected=rejected):
-                    self._on_channel(number)
+                    self._channels.read(number)
                     self._failed(number, rejected)
                 case _:
                     handover.close_all(descriptors)
 
-    def _open_channel(self, number: int, fd: int) -> None:
-        channel = socket.socket(fileno=fd)
-        channel.setblocking(False)
-        self._channels[number] = handover.Receiver(channel)
-        self._selector.register(channel, selectors.EVENT_READ, lambda: self._on_channel(number))
+    def _accepted(self, number: int, channel: int) -> None:
+        """The wish holds; its load waits for its turn, or has begun."""
+        self._loading(number, "queued", [])
+        self._channels.open(number, channel)
 
-    def _on_channel(self, number: int) -> None:
-        while channel := self._channels.get(number):
-            received = None
-            try:
-                received = channel.receive()
-            except BlockingIOError:
-                return
-            except handover.HandoverError as error:
-                lost = messages.Rejected(run=number, probe="", params={}, stage="attach", error=str(error))
-                self._failed(number, lost)
-            except OSError:
-                pass
-            if received is None:
-                with contextlib.suppress(KeyError, ValueError):
-                    self._selector.unregister(channel.socket)
-                channel.close()
-                del self._channels[number]
-                return
-            self._on_report(number, *received)
+    def _loading(self, number: int, stage: messages.Stage, stages: list[tuple[str, float]]) -> None:
+        if wish := self._pending.get(number):
+            self._put(messages.Loading(run=number, probe=wish.probe, params=wish.params, stage=stage, stages=stages))
+
+    def _refused(self, number: int, error: str) -> None:
+        if wish := self._pending.pop(number, None):
+            self._refuse(wish, error)
+            self._switch_statistics()
+        elif number == CENSUS_RUN:
+            self._watch.failed(error)
+
+    def _broken(self, number: int, error: str) -> None:
+        self._failed(number, messages.Rejected(run=number, probe="", params={}, stage="attach", error=error))
 
     def _on_report(self, number: int, message: handover.AnyMessage, descriptors: list[int]) -> None:
-        pending = self._pending.get(number)
         match message:
             case handover.Progress(stage=stage, stages=stages):
-                if pending:
-                    self._put(
-                        messages.Loading(
-                            run=number,
-                            probe=pending.probe,
-                            params=pending.params,
-                            stage=stage,
-                            stages=stages,
-                        )
-                    )
+                self._loading(number, stage, stages)
             case handover.Handover():
                 self._attached(number, message, descriptors)
             case handover.Failure(rejected=rejected):
                 self._failed(number, rejected)
+            case handover.Refusal(error=error):
+                self._refused(number, error)
             case handover.Surveyed(verdicts=verdicts):
-                self._surveyed(verdicts)
+                self._probes = surveyed(self._probes, verdicts)
+                self._put(messages.Catalog(probes=list(self._probes.values()), problems=self._problems))
             case handover.StatisticsOn():
-                self._statistics_asked = False
-                self._statistics_fd = descriptors[0]
+                self._statistics.opened(descriptors[0])
                 self._switch_statistics()
             case handover.TaskFailed(error=error):
-                self._put(messages.Notice(level="warning", text=error))
+                self._warn(error)
             case _:
                 handover.close_all(descriptors)
 
-    def _surveyed(self, verdicts: list[handover.Verdict]) -> None:
-        for verdict in verdicts:
-            if verdict.probe in self._probes:
-                self._probes[verdict.probe] = info_with(self._probes[verdict.probe], verdict)
-        self._put_catalog()
-
     def _attached(self, number: int, message: handover.Handover, descriptors: list[int]) -> None:
         if number == CENSUS_RUN:
-            self._census = Run(number, CENSUS, message, descriptors, self._lives, self._context)
-            self._lives.told, self._lives.catch_up = True, self._take_census
-            self._lives.seed()
+            self._watch.attached(message, descriptors)
             return
         pending = self._pending.pop(number)
         run = Run(number, pending.probe, message, descriptors, self._lives, self._context)
@@ -291,9 +236,8 @@ class Server:
 
     def _failed(self, number: int, rejected: messages.Rejected) -> None:
         pending = self._pending.pop(number, None)
-        if number == CENSUS_RUN and self._census is None:
-            text = f"processes that end quickly may go unnamed: the census could not be attached ({rejected.error})"
-            self._put(messages.Notice(level="warning", text=text))
+        if number == CENSUS_RUN:
+            self._watch.failed(rejected.error)
         if pending is None:
             return
         self._put(msgspec.structs.replace(rejected, run=number, probe=pending.probe, params=pending.params))
@@ -302,31 +246,30 @@ class Server:
     # ---------------------------------------------------------------- detaching
 
     def _detach(self, number: int) -> None:
-        """Attachments first, so that the last snapshot is the final word; they may take their time, elsewhere."""
+        """Attachments first, so that the last snapshot is the final word."""
         run = self._runs.get(number)
-        if run is None or number in self._closing:
-            return
-        self._closing[number] = Closing(run.attachments, self._woken)
-        self._put(messages.Detaching(run=number, done=0, total=len(run.attachments)))
+        if run is not None and self._detaching.begin(number, run.attachments):
+            self._put(messages.Detaching(run=number, done=0, total=len(run.attachments)))
 
-    def _on_wakeup(self) -> None:
-        os.read(self._wakeup, 4096)
-        for number, closing in list(self._closing.items()):
+    def _on_detaching(self) -> None:
+        for number, closing in self._detaching.progress():
+            run = self._runs.get(number)
+            if run is None:  # given up
+                continue
             if not closing.finished:
                 self._put(messages.Detaching(run=number, done=closing.done, total=closing.total))
                 continue
-            run = self._runs[number]
             self._tell(run)
-            del self._closing[number], self._runs[number]
-            run.close()
-            self._put(messages.Detached(run=number))
+            if self._runs.pop(number, None):
+                run.close()
+                self._put(messages.Detached(run=number))
         self._switch_statistics()
 
     # ---------------------------------------------------------------- time
 
     def _timeout(self) -> float | None:
         ends = [run.next_at for run in self._runs.values()]
-        if self._census or any(run.rings for run in self._runs.values()):
+        if self._watch.on or any(run.rings for run in self._runs.values()):
             ends.append(self._drain_at)
         ends.append(self._host_at)
         return max(0.0, min(ends) - time.monotonic())
@@ -346,7 +289,7 @@ class Server:
     def _drain(self) -> None:
         """Events first, then births: whoever an event speaks of is known when it is decoded."""
         records = [(run, self._take(run)) for run in list(self._runs.values()) if run.rings]
-        self._take_census()
+        self._watch.take()
         for run, taken in records:
             try:
                 frames = run.events(taken)
@@ -367,15 +310,9 @@ class Server:
     def _give_up(self, run: Run, why: str) -> None:
         """A probe whose records can't be read is detached; the others go on."""
         del self._runs[run.number]
-        Closing(run.attachments, self._woken)
+        self._detaching.begin(run.number, run.attachments)
         run.close()
         self._put(messages.Detached(run=run.number, reason=why))
-
-    def _take_census(self) -> None:
-        if self._census is None:
-            return
-        rings = dict(zip((ring.name for ring in self._census.rings), self._census.take(), strict=True))
-        self._lives.take(rings["lives"], rings["execs"])
 
     def _tell(self, run: Run) -> None:
         """All there is to say of a run now: its events, its maps, its cost, and who the rows speak of."""
@@ -389,7 +326,7 @@ class Server:
             return
         self._put_processes()
         self._put(snapshot)
-        self._put(run.cost(self._statistics_fd is not None))
+        self._put(run.cost(self._statistics.on))
 
     def _put_processes(self) -> None:
         if changed := self._lives.changes():
@@ -397,29 +334,4 @@ class Server:
 
     def _host(self) -> None:
         self._lives.forget(set[int]().union(*(run.held() for run in self._runs.values())))
-        self._put(
-            messages.Host(
-                realtime_ns=time.time_ns(),
-                cpu_percent=psutil.cpu_percent(),
-                memory_percent=psutil.virtual_memory().percent,
-                load=os.getloadavg()[0],
-            )
-        )
-
-
-def info_with(probe: ProbeInfo, verdict: handover.Verdict) -> ProbeInfo:
-    """The catalog entry with what the survey found."""
-    return msgspec.structs.replace(
-        probe,
-        available=verdict.available,
-        variant=verdict.variant,
-        meaning=verdict.meaning,
-        reason=verdict.reason,
-    )
-
-
-def _user() -> str:
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return str(os.getuid())
+        self._put(host())

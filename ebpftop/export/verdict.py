@@ -8,6 +8,7 @@ from ebpftop.frames.messages import Rejected
 _AROUND = 2  # lines of source shown before and after the one that is marked
 _VERDICTS = {
     "compile": "does not compile",
+    "fit": "is refused",
     "verify": "is rejected by the verifier",
     "attach": "cannot be attached",
 }

@@ -17,7 +17,7 @@ FOLDED = 0  # the identity into which rows of processes that ended long ago are 
 
 Show = Literal["histogram", "table", "events", "stacks"]
 Stage = Literal["queued", "types", "compile", "verify", "attach"]
-FailedStage = Literal["compile", "verify", "attach"]
+FailedStage = Literal["compile", "fit", "verify", "attach"]
 
 # What decodes is a number a consumer can compute with: no NaN, no infinity, no date beyond all calendars.
 Whole = Annotated[int, Meta(ge=0, lt=1 << 62)]
@@ -204,7 +204,10 @@ class SourceLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rejected(Frame, frozen=True, kw_only=True):
-    """A load failed. `lines` maps instructions of `function` to lines of the author's source, as far as known."""
+    """A load failed. `lines` maps instructions of `function` to lines of the author's source, as far as known.
+
+    At the stage "fit" the C compiles, but does not fit the manifest, or a limit.
+    """
 
     run: int
     probe: str
@@ -223,9 +226,13 @@ class Rejected(Frame, frozen=True, kw_only=True):
 
 
 class Refused(Frame, frozen=True, kw_only=True):
-    """A wish that could not be granted as it was said (unknown probe, wrong parameter): one clear line."""
+    """A wish that could not be granted as it was said (unknown probe, wrong parameter): one clear line.
+
+    `probe` and `params` are the wish's, so that a consumer knows which one is answered.
+    """
 
     probe: str = ""
+    params: Annotated[dict[str, str], FEW] = {}
     error: str
 
 

@@ -41,6 +41,11 @@ def compile_failure(probe: Probe, variant: str | None, output: str, ended: str =
     )
 
 
+def misfit(probe: Probe, variant: str, problem: str) -> Rejected:
+    """The C compiles, but does not fit the manifest, or a limit."""
+    return Rejected(run=0, probe=probe.id, params={}, stage="fit", error=problem, variant=variant, text=probe.source)
+
+
 def verify_failure(
     probe: Probe, variant: str, function: str, number: int, text: str, table: dict[str, dict[int, int]]
 ) -> Rejected:

@@ -153,9 +153,9 @@ class Load:
         map_bytes = sum(bcc_door.memory(layout, cpus) for layout in layouts)
         if map_bytes > MAP_LIMIT:
             limit = f"its maps may take {map_bytes >> 20:,} MiB; the limit is {MAP_LIMIT >> 20} MiB"
-            raise _Rejected(failures.compile_failure(self.probe, variant.name, "", limit))
+            raise _Rejected(failures.misfit(self.probe, variant.name, limit))
         if problem := views.misfit(self.probe.views, layouts):
-            raise _Rejected(failures.compile_failure(self.probe, variant.name, "", problem))
+            raise _Rejected(failures.misfit(self.probe, variant.name, problem))
         self._done("compile")
 
         self._begin("verify")
@@ -182,7 +182,7 @@ class Load:
             try:
                 programs[point.run] = module.load(point.run, point.mechanism)
             except bcc_door.CompileError as error:
-                raise _Rejected(failures.compile_failure(self.probe, variant.name, "", str(error))) from None
+                raise _Rejected(failures.misfit(self.probe, variant.name, str(error))) from None
             except bcc_door.VerifierError as error:
                 if not error.log.strip():  # refused before the verifier looked: a program type this kernel won't take
                     reason = f"this kernel refuses {point.mechanism} programs ({os.strerror(error.errno)})"

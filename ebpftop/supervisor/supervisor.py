@@ -30,7 +30,7 @@ from ebpftop.catalog.model import Probe
 from ebpftop.kernel.ownership import only_root_writes
 from ebpftop.loader import load, statistics, survey
 from ebpftop.supervisor import cgroups, privilege, process
-from ebpftop.supervisor.tasks import Tasks
+from ebpftop.supervisor.tasks import Tasks, TooMany, Work
 from ebpftop.supervisor.terminal import Terminal
 
 Collector = Callable[[socket.socket, socket.socket], int]
@@ -41,6 +41,7 @@ Consumer = Callable[[socket.socket, socket.socket], int]
 _PATIENCE = 3.0  # seconds a child gets to end by itself
 _SAID = 1 << 16  # bytes of what collectors said that are passed on
 SURVEY_RUN = 0  # the run number under which the collector knows the survey
+INTERNAL = "internal"  # the category of probes that are no part of the catalog: the census
 EARLY_RUN = 1 << 30  # and from here on, the numbers of loads it has not asked for yet
 
 
@@ -117,51 +118,54 @@ class Supervisor:
 
     def _start_collector(self) -> socket.socket:
         """Fork a collector; returns the consumer's end of its stream."""
-        control, control_theirs = handover.pair()
         stream, stream_theirs = socket.socketpair()
-        parent = os.getpid()
-
-        def child() -> int:
-            privilege.drop(self.plan.invoker)
-            process.die_with(parent, signal.SIGKILL)
-            sys.path[:] = self._path
-            return self.plan.collector(control_theirs, stream_theirs)
-
         if self._output < 0:
             self._output = os.memfd_create("collector-output", os.MFD_CLOEXEC)
-        keep = [control_theirs.fileno(), stream_theirs.fileno()]
-        self._collector = process.spawn("collector", child, keep=keep, session=True, stderr=self._output)
-        control_theirs.close()
-        stream_theirs.close()
-        control.settimeout(_PATIENCE)
-        receiver = handover.Receiver(control)
+        self._collector, receiver = self._spawn(
+            "collector", self.plan.collector, stream_theirs, orphaned=signal.SIGKILL, output=self._output
+        )
+        receiver.socket.settimeout(_PATIENCE)
         self._from_collector = receiver
-        self._selector.register(control, selectors.EVENT_READ, lambda: self._on_collector(receiver))
+        self._selector.register(receiver.socket, selectors.EVENT_READ, lambda: self._on_collector(receiver))
         if self.plan.survey:
             self._start_task("survey", SURVEY_RUN, lambda channel: survey.run(channel, self.plan.probes.values()))
         return stream
 
     def _start_consumer(self, stream: socket.socket) -> None:
-        control, control_theirs = handover.pair()
+        name = "dashboard" if self.plan.screen else "run"
+        self._consumer, receiver = self._spawn(name, self.plan.consumer, stream, orphaned=signal.SIGHUP)
+        self._selector.register(receiver.socket, selectors.EVENT_READ, lambda: self._on_consumer(receiver))
+
+    def _spawn(
+        self, name: str, work: Consumer, stream: socket.socket, *, orphaned: int, output: int | None = None
+    ) -> tuple[int, handover.Receiver]:
+        """Fork a child without root; it gets the stream. Returns its pid and our end of its control.
+
+        orphaned: the signal it gets when we end. output: a descriptor for what it says, of a child without a terminal.
+        """
+        control, theirs = handover.pair()
         parent = os.getpid()
 
         def child() -> int:
             privilege.drop(self.plan.invoker)
-            process.die_with(parent, signal.SIGHUP)
+            process.die_with(parent, orphaned)
             sys.path[:] = self._path
-            return self.plan.consumer(control_theirs, stream)
+            return work(theirs, stream)
 
-        keep = [control_theirs.fileno(), stream.fileno()]
-        self._consumer = process.spawn("dashboard" if self.plan.screen else "run", child, keep=keep, session=False)
-        control_theirs.close()
+        keep = [theirs.fileno(), stream.fileno()]
+        pid = process.spawn(name, child, keep=keep, session=output is not None, stderr=output)
+        theirs.close()
         stream.close()
-        receiver = handover.Receiver(control)
-        self._selector.register(control, selectors.EVENT_READ, lambda: self._on_consumer(receiver))
+        return pid, handover.Receiver(control)
 
-    def _start_task(
-        self, name: str, run: int, work: Callable[[socket.socket], None], probe: Probe | None = None
-    ) -> None:
-        channel = self.tasks.start(name, run, work, probe=probe)
+    def _start_task(self, name: str, run: int, work: Work, probe: Probe | None = None) -> None:
+        """Loads wait for their turn; what serves all of them goes before. Tells the collector."""
+        internal = probe is None or probe.category == INTERNAL
+        try:
+            channel = self.tasks.start(name, run, work, probe=probe, first=internal)
+        except TooMany as full:
+            self._tell(handover.Refusal(run=run, error=str(full)))
+            return
         self._tell(handover.Channel(run=run), [channel.fileno()])
         channel.close()
 
@@ -196,9 +200,9 @@ class Supervisor:
         for number, (name, given) in enumerate(self.plan.expected, EARLY_RUN):
             try:
                 order = self._order(name, given)
-            except (LookupError, params.BadParam):
+                channel = self.tasks.start("loader", number, partial(_run_loader, order), probe=order.probe)
+            except (LookupError, params.BadParam, TooMany):
                 continue  # said when it is asked for
-            channel = self.tasks.start("loader", number, partial(_run_loader, order), probe=order.probe)
             self._early.append(_Early(number=number, probe=name, params=given, channel=channel))
 
     def _load(self, ask: handover.Ask) -> None:
@@ -212,20 +216,14 @@ class Supervisor:
                 if early.ended is not None:
                     self._tell(msgspec.structs.replace(early.ended, run=ask.run))
                 return
-        error = ""
-        if self.tasks.full:
-            error = "too many probes are loading at once: wait for one to finish"
+        try:
+            order = self._order(ask.probe, ask.params)
+        except LookupError:
+            self._tell(handover.Refusal(run=ask.run, error=f"no probe {ask.probe!a} in the catalog"))
+        except params.BadParam as bad:
+            self._tell(handover.Refusal(run=ask.run, error=str(bad)))
         else:
-            try:
-                order = self._order(ask.probe, ask.params)
-            except LookupError:
-                error = f"no probe {ask.probe!a} in the catalog"
-            except params.BadParam as bad:
-                error = str(bad)
-        if error:
-            self._tell(handover.Refusal(run=ask.run, error=error))
-            return
-        self._start_task("loader", ask.run, partial(_run_loader, order), order.probe)
+            self._start_task("loader", ask.run, partial(_run_loader, order), order.probe)
 
     def _order(self, name: str, given: dict[str, str]) -> load.Order:
         """What to load, checked on this side. Raises `LookupError`, `BadParam`."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import socket
 import time
+from collections import deque
 from collections.abc import Callable
 
 import msgspec
@@ -17,61 +19,85 @@ from ebpftop.frames.messages import Rejected
 from ebpftop.loader import failures
 from ebpftop.supervisor import process
 
-LOAD_SECONDS = 60.0  # a load takes a fifth of a second; under software emulation a few
+CPU_SECONDS = 60  # a load computes for a fifth of a second; under software emulation for a few
+WALL_SECONDS = 300.0  # and waits for a processor as long as the machine makes it
 MOST_AT_ONCE = 8
+MOST_WAITING = 128
+_RESERVED = 8  # places in the queue that loads never take: the census and the statistics serve all of them
+
+Work = Callable[[socket.socket], None]
+
+
+class TooMany(Exception):
+    """The queue is full; its text is one line."""
 
 
 class Task(msgspec.Struct, kw_only=True):
-    """One running task. `output` is a memfd with what it wrote to stderr; `probe` is None for tasks that load
-    nothing.
-    """
+    """One task. `output` is a memfd with what it wrote to stderr; `probe` is None for tasks that load nothing."""
 
-    pid: int
+    name: str
     run: int
-    deadline: float
-    output: int
+    work: Work
+    channel: socket.socket  # the task's end, closed here once it runs
     probe: Probe | None
+    deadline: float = 0.0
+    output: int = -1
     overdue: bool = False
 
 
 class Tasks:
-    """Starts tasks, ends those that hang, and tells what became of those that failed."""
+    """Starts tasks, a few at a time, ends those that hang, and tells what became of those that failed."""
 
     def __init__(self) -> None:
         self._running: dict[int, Task] = {}
+        self._waiting: deque[Task] = deque()
 
     def start(
-        self, name: str, run: int, work: Callable[[socket.socket], None], *, probe: Probe | None = None
+        self, name: str, run: int, work: Work, *, probe: Probe | None = None, first: bool = False
     ) -> socket.socket:
-        """Fork a task; returns the collector's end of its channel. Raises `OSError`."""
+        """Fork a task, or let it wait until another one ends, `first` before all others.
+
+        Returns the collector's end of its channel. Raises `TooMany`, `OSError`.
+        """
+        if len(self._waiting) >= MOST_WAITING + _RESERVED * first:
+            raise TooMany(f"{len(self._waiting)} probes are waiting to be loaded already: try again in a moment")
         ours, theirs = handover.pair()
-        output = os.memfd_create(f"ebpftop-{name}", os.MFD_CLOEXEC)
+        task = Task(name=name, run=run, work=work, channel=theirs, probe=probe)
+        if first:
+            self._waiting.appendleft(task)
+        else:
+            self._waiting.append(task)
+        self._start_waiting()
+        return ours
+
+    def _start_waiting(self) -> None:
+        while self._waiting and len(self._running) < MOST_AT_ONCE:
+            self._fork(self._waiting.popleft())
+
+    def _fork(self, task: Task) -> None:
+        task.output = os.memfd_create(f"ebpftop-{task.name}", os.MFD_CLOEXEC)
         parent = os.getpid()
 
         def child() -> int:
             process.die_with(parent, signal.SIGKILL)
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 10))
             with contextlib.suppress(BrokenPipeError):  # the collector is gone, and with it whom to report to
-                work(theirs)
+                task.work(task.channel)
             return 0
 
         try:
-            pid = process.spawn(name, child, keep=[theirs.fileno()], session=True, stderr=output)
+            pid = process.spawn(task.name, child, keep=[task.channel.fileno()], session=True, stderr=task.output)
         finally:
-            theirs.close()
-        self._running[pid] = Task(
-            pid=pid, run=run, deadline=time.monotonic() + LOAD_SECONDS, output=output, probe=probe
-        )
-        return ours
+            task.channel.close()
+        task.deadline = time.monotonic() + WALL_SECONDS
+        self._running[pid] = task
 
     def renumber(self, old: int, new: int) -> None:
         """A load that began early is now known as the run it was asked for as."""
-        for task in self._running.values():
+        for task in (*self._running.values(), *self._waiting):
             if task.run == old:
                 task.run = new
-
-    @property
-    def full(self) -> bool:
-        return len(self._running) >= MOST_AT_ONCE
 
     def next_deadline(self) -> float | None:
         """Monotonic seconds."""
@@ -80,10 +106,10 @@ class Tasks:
     def end_overdue(self) -> None:
         """Kill what is over its time; `reap` reports it."""
         now = time.monotonic()
-        for task in self._running.values():
+        for pid, task in self._running.items():
             if task.deadline <= now and not task.overdue:
                 task.overdue = True
-                os.kill(task.pid, signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
 
     def reap(self, pid: int, status: int) -> handover.TaskEnded | None:
         """What the collector has to know of a process that ended: nothing when it was no task, or one that did its
@@ -92,14 +118,12 @@ class Tasks:
         task = self._running.pop(pid, None)
         if task is None:
             return None
+        self._start_waiting()
         output = os.pread(task.output, 1 << 24, 0).decode("utf-8", "replace")
         os.close(task.output)
         if status == 0:
             return None
-        how = _how(status)
-        ended = (
-            f"the loader took longer than {LOAD_SECONDS:.0f} s and was ended" if task.overdue else f"the loader {how}"
-        )
+        ended = f"the loader {_how(status, task.overdue)}"
         if task.probe is None:
             rejected = Rejected(run=0, probe="", params={}, stage="attach", error=ended, log=output)
         else:
@@ -107,11 +131,18 @@ class Tasks:
         return handover.TaskEnded(run=task.run, rejected=rejected)
 
     def end_all(self) -> None:
+        for task in self._waiting:
+            task.channel.close()
+        self._waiting.clear()
         for pid in self._running:
             os.kill(pid, signal.SIGKILL)
 
 
-def _how(status: int) -> str:
+def _how(status: int, overdue: bool) -> str:
     """A wait status in words."""
+    if overdue:
+        return f"took longer than {WALL_SECONDS:.0f} s and was ended"
     code = os.waitstatus_to_exitcode(status)
+    if -code == signal.SIGXCPU:
+        return f"computed for more than {CPU_SECONDS} s and was ended"
     return f"ended with status {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"

@@ -83,6 +83,18 @@ def test_a_wrong_parameter_is_told_with_what_was_expected(given: str, expected: 
     assert complaint(ebpftop("run", "syscount", "-p", given), 2).startswith(expected)
 
 
+@pytest.mark.bpf
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("cgroup=/no/such", "cpu/syscount: cgroup: cgroup '/no/such': no control group "),
+        ("cgroup=../../etc", "cpu/syscount: cgroup: cgroup '../../etc': "),
+    ],
+)
+def test_a_parameter_that_this_machine_does_not_have_is_told(given: str, expected: str) -> None:
+    assert complaint(ebpftop("run", "syscount", "-p", given), 2).startswith(expected)
+
+
 @as_root
 def test_a_wrong_parameter_costs_no_password() -> None:
     assert "a process id" in complaint(ebpftop("run", "syscount", "-p", "pid=x", before=AS_NOBODY), 2)

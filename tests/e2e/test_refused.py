@@ -81,13 +81,13 @@ def test_a_compiler_that_dies_is_told(tmp_path: Path) -> None:
 
 def test_maps_over_the_limit_are_refused_with_their_size(tmp_path: Path) -> None:
     folder = changed(tmp_path, "maps", "u32, u64);", "u32, u64, 1 << 26);")
-    expected = "mine/maps does not compile: its maps may take 768 MiB; the limit is 256 MiB"
+    expected = "mine/maps is refused: its maps may take 768 MiB; the limit is 256 MiB"
     assert complaint(ebpftop("run", "mine/maps", "--probes", folder), 1) == expected
 
 
 @pytest.mark.parametrize("command", ["run mine/endless --probes {}", "check {}/mine/endless"])
 def test_a_compiler_that_never_ends_is_ended(endless: Path, command: str) -> None:
-    limited = patched(endless, "from ebpftop.supervisor import tasks; tasks.LOAD_SECONDS = 2")
+    limited = patched(endless, "from ebpftop.supervisor import tasks; tasks.WALL_SECONDS = 2")
     done = subprocess.run(
         f"{limited} {command.format(endless)}",
         shell=True,

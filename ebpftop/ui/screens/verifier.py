@@ -29,6 +29,7 @@ from ebpftop.verifier.log import Parsed, parse
 
 STAGES = {
     "compile": "does not compile",
+    "fit": "is refused",
     "verify": "rejected by the verifier",
     "attach": "could not be attached",
 }
@@ -88,7 +89,7 @@ class VerifierScreen(Screen[None]):
             with Framed(self.code, id="code") as code:
                 code.border_title = words(frame.source.file if frame.source else "probe.bpf.c")
             with Framed(self.log_lines, id="log") as log:
-                log.border_title = "compiler" if frame.stage == "compile" else "verifier log"
+                log.border_title = "compiler" if frame.stage in ("compile", "fit") else "verifier log"
             if frame.stage == "verify":
                 with Framed(self.known, id="known") as known:
                     known.border_title = "known before it"

@@ -1,0 +1,47 @@
+"""The channels on which root tasks report, by the number of their run."""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import socket
+from collections.abc import Callable
+
+from ebpftop import handover
+
+Report = Callable[[int, handover.AnyMessage, list[int]], None]
+"""(run, message, its descriptors, which are the report's to close)."""
+
+
+class Channels:
+    """Reads what tasks say as it comes. `broken` is told of a channel whose message did not arrive whole, and why."""
+
+    def __init__(self, selector: selectors.BaseSelector, report: Report, broken: Callable[[int, str], None]) -> None:
+        self._selector, self._report, self._broken = selector, report, broken
+        self._open: dict[int, handover.Receiver] = {}
+
+    def open(self, number: int, descriptor: int) -> None:
+        channel = socket.socket(fileno=descriptor)
+        channel.setblocking(False)
+        self._open[number] = handover.Receiver(channel)
+        self._selector.register(channel, selectors.EVENT_READ, lambda: self.read(number))
+
+    def read(self, number: int) -> None:
+        """All that a task has said until now; nothing where it has no channel any more."""
+        while channel := self._open.get(number):
+            received = None
+            try:
+                received = channel.receive()
+            except BlockingIOError:
+                return
+            except handover.HandoverError as error:
+                self._broken(number, str(error))
+            except OSError:
+                pass
+            if received is None:
+                with contextlib.suppress(KeyError, ValueError):
+                    self._selector.unregister(channel.socket)
+                channel.close()
+                del self._open[number]
+                return
+            self._report(number, *received)

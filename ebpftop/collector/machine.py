@@ -1,0 +1,62 @@
+"""This machine, as frames tell of it: who writes the stream, how it fares, what of the catalog runs here."""
+
+from __future__ import annotations
+
+import os
+import platform
+import pwd
+import time
+
+import msgspec
+import psutil
+
+from ebpftop import __version__
+from ebpftop.frames.messages import Hello, Host, ProbeInfo
+from ebpftop.handover import Verdict
+
+
+def hello() -> Hello:
+    """Of this machine and the user this process runs as."""
+    name = platform.uname()
+    return Hello(
+        version=__version__,
+        host=name.node,
+        kernel=name.release,
+        machine=name.machine,
+        cpus=os.cpu_count() or 1,
+        boot_realtime_ns=time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME),
+        user=_user(),
+    )
+
+
+def host() -> Host:
+    """How it fares now; the processor since the last time."""
+    return Host(
+        realtime_ns=time.time_ns(),
+        cpu_percent=psutil.cpu_percent(),
+        memory_percent=psutil.virtual_memory().percent,
+        load=os.getloadavg()[0],
+    )
+
+
+def surveyed(probes: dict[str, ProbeInfo], verdicts: list[Verdict]) -> dict[str, ProbeInfo]:
+    """The catalog's entries by id, with what the survey found of them."""
+    found = {verdict.probe: verdict for verdict in verdicts}
+    return {name: _with(probe, found[name]) if name in found else probe for name, probe in probes.items()}
+
+
+def _with(probe: ProbeInfo, verdict: Verdict) -> ProbeInfo:
+    return msgspec.structs.replace(
+        probe,
+        available=verdict.available,
+        variant=verdict.variant,
+        meaning=verdict.meaning,
+        reason=verdict.reason,
+    )
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())

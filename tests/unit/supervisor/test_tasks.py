@@ -1,0 +1,101 @@
+"""Root tasks: a few at a time, the others in a queue that ends somewhere; none is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+
+from ebpftop import handover
+from ebpftop.supervisor import tasks
+from ebpftop.supervisor.tasks import MOST_AT_ONCE, MOST_WAITING, Tasks, TooMany
+
+
+def say(text: str, channel: socket.socket) -> None:
+    handover.send(channel, handover.TaskFailed(error=text))
+
+
+def block(channel: socket.socket) -> None:
+    say("here", channel)
+    signal.pause()
+
+
+def said(channel: socket.socket) -> str:
+    receiver = handover.Receiver(channel)
+    received = receiver.receive()
+    receiver.close()
+    assert received is not None
+    assert isinstance(received[0], handover.TaskFailed)
+    return received[0].error
+
+
+def reap_one(running: Tasks) -> handover.TaskEnded | None:
+    return running.reap(*os.waitpid(-1, 0))
+
+
+@pytest.fixture
+def running() -> Iterator[Tasks]:
+    """Tasks of which as many run as may, and don't end by themselves."""
+    made = Tasks()
+    for number in range(MOST_AT_ONCE):
+        channel = made.start("blocked", number, block)
+        assert said(channel) == "here"
+    yield made
+    made.end_all()
+    while made.next_deadline() is not None:
+        reap_one(made)
+
+
+def test_what_is_over_the_limit_waits_and_none_is_lost() -> None:
+    made = Tasks()
+    channels = [made.start("told", number, partial(say, str(number))) for number in range(23)]
+    for _ in channels:
+        assert reap_one(made) is None
+    assert [said(channel) for channel in channels] == [str(number) for number in range(23)]
+
+
+def test_a_waiting_task_runs_when_one_ends_and_the_first_before_all_others(running: Tasks) -> None:
+    waiting = running.start("told", 100, partial(say, "waited"))
+    first = running.start("told", 101, partial(say, "first"), first=True)
+    for channel in (waiting, first):
+        channel.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            channel.recv(1)
+        channel.setblocking(True)
+    running.renumber(100, 7)
+    some_pid = next(iter(running._running))
+    os.kill(some_pid, signal.SIGKILL)
+    ended = reap_one(running)
+    assert ended is not None
+    assert ended.rejected.error == "the loader was ended by SIGKILL"
+    assert said(first) == "first"
+    with pytest.raises(BlockingIOError):
+        waiting.recv(1, socket.MSG_DONTWAIT)
+    assert reap_one(running) is None
+    assert said(waiting) == "waited"
+    assert reap_one(running) is None
+
+
+def test_the_queue_has_an_end_beyond_which_there_is_room_for_what_serves_all(running: Tasks) -> None:
+    for number in range(MOST_WAITING):
+        running.start("waits", number, block).close()
+    with pytest.raises(TooMany, match="128 probes are waiting to be loaded already"):
+        running.start("refused", 0, block)
+    running.start("census", -1, block, first=True).close()
+
+
+def test_a_task_that_only_computes_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    def compute(channel: socket.socket) -> None:
+        while True:
+            pass
+
+    monkeypatch.setattr(tasks, "CPU_SECONDS", 1)
+    made = Tasks()
+    made.start("computes", 3, compute).close()
+    ended = reap_one(made)
+    assert ended is not None
+    assert (ended.run, ended.rejected.error) == (3, "the loader computed for more than 1 s and was ended")
