@@ -21,6 +21,7 @@ from ebpftop.verifier import lines
 
 MAP_LIMIT = 256 << 20  # bytes all maps of a probe may take; stated in the README
 FAILURES_MAP = "_failures"
+COMMON = ("ebpftop.h", "ebpftop_maps.h")  # headers every probe has; of the others only those it includes bring types
 _RETRIES = 4  # for types that clang finds incomplete, one layer at a time
 
 
@@ -117,7 +118,10 @@ class Load:
                 raise _PassedOver(reason)
 
     def _make_tree(self) -> headers.Tree | None:
-        text = "\n".join((*self.order.includes.values(), self.probe.source))
+        used = [
+            text for name, text in self.order.includes.items() if name in COMMON or f'"{name}"' in self.probe.source
+        ]
+        text = "\n".join((*used, self.probe.source))
         try:
             tree = headers.write_tree(self._scratch / "kernel", text, self._extra)
         except KernelLacks as lack:

@@ -1,4 +1,5 @@
 #include "ebpftop.h"
+#include "ebpftop_block.h"
 
 struct key {
     u32 device;
@@ -18,18 +19,11 @@ int on_issue(struct bpf_raw_tracepoint_args *ctx)
     return 0;
 }
 
-static u32 device_of(struct request *request)
-{
-    struct request_queue *queue = READ(request, q);
-    struct gendisk *disk = READ(queue, disk);
-    return READ(disk, major) << MINORBITS | READ(disk, first_minor);
-}
-
 static void count(struct request *request, u64 since)
 {
     struct key key = {
         .device = device_of(request),
-        .operation = READ(request, cmd_flags) & REQ_OP_MASK,
+        .operation = operation_of(request),
         .slot = ll_slot(bpf_ktime_get_ns() - since),
     };
     u64 zero = 0;

@@ -1,0 +1,105 @@
+"""The probes of disk/ that watch requests to block devices tell each one, of a device that nobody else uses."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.disks import SECTOR, accounted, loop_device
+from support.tracing import any_kernel, only_variant, trace
+from support.workloads import Worker
+
+pytestmark = pytest.mark.bpf
+
+# Each argument after the device is COUNT×BYTES@STEP: so many reads, past the page cache, each a step behind the last.
+READ = """
+import mmap
+file = os.open(sys.argv[1], os.O_RDONLY | os.O_DIRECT)
+jobs = [tuple(map(int, job.replace("@", "x").split("x"))) for job in sys.argv[2:]]
+pages = {size: mmap.mmap(-1, size) for _, size, _ in jobs}
+def work():
+    for count, size, step in jobs:
+        for number in range(1, count + 1):
+            os.preadv(file, [pages[size]], number * step)
+"""
+SIZE = 8 << 20
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> Iterator[Path]:
+    with loop_device(tmp_path / "disk", SIZE) as made:
+        yield made
+
+
+@pytest.mark.parametrize("variant", ["", pytest.param("getrq", marks=any_kernel)])
+def test_each_request_is_told_with_its_place_and_its_maker(device: Path, tmp_path: Path, variant: str) -> None:
+    probe = only_variant(tmp_path / "probes", "disk/biosnoop", variant) if variant else "disk/biosnoop"
+    with (
+        Worker(READ, device, "37x4096@65536", "2x16384@65536") as worker,
+        trace(probe, probes=tmp_path / "probes" if variant else None) as traced,
+    ):
+        before = time.monotonic_ns()
+        worker.work()
+        elapsed = time.monotonic_ns() - before
+    rows = traced.events(device=device.name)
+    places = [(number * 65536 // SECTOR, 4096) for number in range(1, 38)] + [(128, 16384), (256, 16384)]
+    assert [(row["sector"], row["bytes"]) for row in rows] == places
+    assert {(row["pid"], row["operation"]) for row in rows} == {(worker.pid, "read")}
+    assert min(row["took"] for row in rows) > 0
+    assert sum(row["queued"] + row["took"] for row in rows) < elapsed  # one after another
+    assert traced.losses() == {}
+
+
+@any_kernel
+def test_only_requests_of_a_process_or_slow_ones(device: Path) -> None:
+    with Worker(READ, device, "5x4096@65536") as wanted, Worker(READ, device, "7x4096@65536") as other:
+        with trace("disk/biosnoop", pid=wanted.pid) as traced:
+            other.work()
+            wanted.work()
+        assert [row["pid"] for row in traced.events()] == [wanted.pid] * 5
+        with trace("disk/biosnoop", slower="1h") as traced:
+            wanted.work()
+        assert traced.events() == []
+
+
+def test_requests_are_summed_by_who_made_them(device: Path) -> None:
+    with (
+        Worker(READ, device, "37x4096@65536") as small,
+        Worker(READ, device, "11x65536@131072") as large,
+        trace("disk/biotop") as traced,
+    ):
+        reads, size = accounted(device)
+        small.work()
+        large.work()
+        reads, size = accounted(device)[0] - reads, accounted(device)[1] - size
+    lines = [line["views"]["requests"] for line in traced.lines]
+    assert {column["name"] for column in lines[0]["columns"]} >= {"device", "operation"}
+    total = traced.totals("requests", "pid")
+    assert (total[small.pid]["requests"], total[small.pid]["bytes"]) == (37, 37 * 4096)
+    assert (total[large.pid]["requests"], total[large.pid]["bytes"]) == (11, 11 * 65536)
+    assert total[large.pid]["took"] > 0
+    assert (reads, size) == (48, 37 * 4096 + 11 * 65536)
+    assert device.name in traced.totals("requests", "device")
+    assert traced.losses() == {}
+
+
+def test_sizes_of_requests_are_counted_by_process(device: Path) -> None:
+    with (
+        Worker(READ, device, "13x4096@65536", "7x16384@65536", "3x65536@131072") as worker,
+        trace("disk/bitesize", pid=worker.pid) as traced,
+    ):
+        worker.work()
+    assert {low: count for (low, _), count in traced.buckets("sizes").items()} == {4096: 13, 16384: 7, 65536: 3}
+    assert traced.count("sizes", pid=worker.pid) == 23
+    assert traced.losses() == {}
+
+
+def test_reads_in_order_are_told_from_jumps(device: Path) -> None:
+    """After the first of each kind, reads a page behind the last go on where it ended."""
+    with Worker(READ, device, "29x4096@4096", "17x4096@65536") as worker, trace("disk/biopattern") as traced:
+        worker.work()
+    total = traced.totals("pattern", "device")[device.name]
+    assert (total["sequential"], total["random"], total["bytes"]) == (28, 1 + 17, 46 * 4096)
+    assert traced.losses() == {}

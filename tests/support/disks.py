@@ -1,0 +1,32 @@
+"""Block devices of a test's own, and what the kernel accounts to them."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+SECTOR = 512  # of /proc/diskstats, whatever the device's own size
+
+
+@contextlib.contextmanager
+def loop_device(file: Path, size: int) -> Iterator[Path]:
+    """A block device of `size` bytes that stores into a new file: its requests are the test's alone."""
+    with file.open("wb") as new:
+        new.truncate(size)
+    done = subprocess.run(["losetup", "--find", "--show", str(file)], capture_output=True, text=True, check=True)
+    device = Path(done.stdout.strip())
+    try:
+        yield device
+    finally:
+        subprocess.run(["losetup", "--detach", str(device)], check=True)
+
+
+def accounted(device: Path) -> tuple[int, int]:
+    """(reads done, bytes read), as /proc/diskstats tells; see the kernel's Documentation/admin-guide/iostats."""
+    for line in Path("/proc/diskstats").read_text().splitlines():
+        _, _, name, reads, _, sectors, *_ = line.split()
+        if name == device.name:
+            return int(reads), int(sectors) * SECTOR
+    raise AssertionError(f"{device} is not in /proc/diskstats")
