@@ -1,4 +1,4 @@
-"""The probe that a command line names."""
+"""The probe that a command line names, and whether what is asked of it makes sense."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 from ebpftop.catalog import find, folders
 from ebpftop.catalog.model import Probe
 from ebpftop.errors import UsageError
+
+STACKS_ONLY = ("folded", "speedscope")  # formats
 
 
 def probe(name: str, extra: list[Path]) -> Probe:
@@ -18,3 +20,9 @@ def probe(name: str, extra: list[Path]) -> Probe:
         return find.find(catalog.probes, name)
     except find.UnknownProbe as error:
         raise UsageError("\n".join((str(error), *catalog.problems))) from None
+
+
+def check_format(probe: Probe, format: str) -> None:  # noqa: A002
+    """Raises `UsageError` for a format that can't tell what the probe shows."""
+    if format in STACKS_ONLY and not any(view.show == "stacks" for view in probe.views):
+        raise UsageError(f"{probe.id} shows no call stacks, which --format {format} is for: use text, json or csv")

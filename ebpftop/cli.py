@@ -104,7 +104,12 @@ def parser() -> argparse.ArgumentParser:
     )
     one.add_argument("--interval", type=_seconds, default=1.0, metavar="S", help="seconds between reports (1)")
     one.add_argument("--duration", type=_seconds, metavar="S", help="end after so many seconds")
-    one.add_argument("--format", choices=("text", "json", "csv"), default="text", help="json: one object a line")
+    one.add_argument(
+        "--format",
+        choices=("text", "json", "csv", "folded", "speedscope"),
+        default="text",
+        help="json: one object a line; folded (as flamegraph.pl reads it), speedscope: call stacks, at the end",
+    )
     _sudo_option(one)
     _folder_option(one)
     one.set_defaults(do=_run)

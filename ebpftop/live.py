@@ -47,6 +47,7 @@ def dashboard(arguments: argparse.Namespace, argv: list[str]) -> int:
 def run(arguments: argparse.Namespace, argv: list[str]) -> int:
     """One probe without the dashboard."""
     probe = asked.probe(arguments.probe, arguments.probes)
+    asked.check_format(probe, arguments.format)
     given = _params([probe], arguments.param)
     _become_root(arguments, argv)
 

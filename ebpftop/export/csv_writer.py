@@ -7,16 +7,20 @@ from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from ebpftop.catalog.text import inert
+from ebpftop.export.folded import folded
 from ebpftop.export.report import HistogramPart, Part, Report, Series
+from ebpftop.export.stacks import StacksPart
 from ebpftop.export.verdict import headline
 from ebpftop.frames.messages import Rejected
+from ebpftop.model.stacks import Symbol
 from ebpftop.stats.slots import bounds
 
 
 class Csv:
     """Writes reports. Where a probe has several views, each interval repeats their headers, an empty line before each.
 
-    Every row begins with time (UTC), probe and view. Histograms have a row a bucket: labels, lo, hi, count.
+    Every row begins with time (UTC), probe and view. Histograms have a row a bucket: labels, lo, hi, count;
+    stacks have a row a stack: labels, the stack folded, count.
     """
 
     def __init__(self, out: TextIO, err: TextIO) -> None:
@@ -50,6 +54,9 @@ class Csv:
 
 
 def _rows(part: Part) -> tuple[list[str], list[tuple[Any, ...]]]:
+    if isinstance(part, StacksPart):
+        stacks = [(*labels.values(), folded(map(Symbol.of, frames)), count) for labels, frames, count in part.rows()]
+        return [*(field.name for field in part.fields), "stack", "count"], stacks
     if not isinstance(part, HistogramPart):
         names = [field.name for field in part.fields]
         return names, list(zip(*(field.values for field in part.fields), strict=True))

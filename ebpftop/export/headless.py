@@ -9,8 +9,10 @@ from typing import Literal, Protocol, TextIO
 from ebpftop.catalog.text import inert
 from ebpftop.export.attached import attached
 from ebpftop.export.csv_writer import Csv
+from ebpftop.export.folded import Folded
 from ebpftop.export.ndjson import Ndjson
 from ebpftop.export.report import Report, report
+from ebpftop.export.speedscope import Speedscope
 from ebpftop.export.text import Text
 from ebpftop.frames.codec import BadFrame
 from ebpftop.frames.messages import AnyFrame, Cost, Detached, Detaching, Notice, Refused, Rejected, Snapshot
@@ -18,7 +20,7 @@ from ebpftop.frames.source import Source, SourceEnded
 from ebpftop.model.run import Run
 from ebpftop.model.session import Session
 
-Format = Literal["text", "json", "csv"]
+Format = Literal["text", "json", "csv", "folded", "speedscope"]
 DONE, FAILED, USAGE = 0, 1, 2  # exit codes
 
 
@@ -42,6 +44,10 @@ def writer(format: Format, out: TextIO, err: TextIO) -> Writer:  # noqa: A002
             return Ndjson(out, err)
         case "csv":
             return Csv(out, err)
+        case "folded":
+            return Folded(out, err)
+        case "speedscope":
+            return Speedscope(out, err)
         case "text":
             return Text(out, err)
 

@@ -33,6 +33,16 @@ def cut(text: str, width: int) -> str:
     return text + "…"
 
 
+def cut_left(text: str, width: int) -> str:
+    """The end of the text in at most so many cells, after … where something is missing."""
+    if cells(text) <= width:
+        return text
+    text = text[-width:]
+    while text and cells(text) > width - 1:
+        text = text[1:]
+    return "…" + text
+
+
 def left(text: str, width: int) -> str:
     return text + " " * (width - cells(text))
 

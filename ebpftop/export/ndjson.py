@@ -6,8 +6,9 @@ import json
 from typing import Any, TextIO
 
 from ebpftop.export.report import HistogramPart, Part, Report, Series
+from ebpftop.export.stacks import StacksPart
 from ebpftop.export.verdict import headline
-from ebpftop.frames.messages import Rejected
+from ebpftop.frames.messages import Function, Rejected
 from ebpftop.stats.slots import SLOTS, bounds
 
 _BOUNDS = [bounds(slot) for slot in range(SLOTS)]
@@ -69,11 +70,21 @@ def as_json(report: Report) -> dict[str, Any]:
 def _part(part: Part) -> dict[str, Any]:
     if isinstance(part, HistogramPart):
         return {"kind": "histogram", "unit": part.view.unit, "series": [_series(each) for each in part.series]}
+    if isinstance(part, StacksPart):
+        rows = [
+            {"labels": labels, "frames": [_frame(f) for f in frames], "count": n} for labels, frames, n in part.rows()
+        ]
+        return {"kind": "stacks", "unit": part.view.unit, "stacks": rows}
     return {
         "kind": part.kind,
         "columns": [{"name": field.name, "unit": field.unit} for field in part.fields],
         "rows": list(zip(*(field.values for field in part.fields), strict=True)),
     }
+
+
+def _frame(function: Function) -> dict[str, Any]:
+    """As it was told: `name` is empty where no symbol is known, and of a missing frame says why."""
+    return {"name": function.name, "module": function.module, "offset": function.offset, "side": function.side}
 
 
 def _series(series: Series) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ebpftop.export.fields import Field, fields
+from ebpftop.export.stacks import StacksPart, stacks_part
 from ebpftop.frames.columns import Array, Labels, Values, take
 from ebpftop.frames.messages import ColumnInfo, Losses, Process, ViewInfo
 from ebpftop.model import views
@@ -53,7 +54,7 @@ class RowsPart:
     count: int
 
 
-Part = HistogramPart | RowsPart
+Part = HistogramPart | RowsPart | StacksPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,11 @@ def report(
     )
 
 
+def stacks_of(report: Report) -> list[StacksPart]:
+    """The call stacks in a report."""
+    return [part for part in report.parts if isinstance(part, StacksPart)]
+
+
 def _part(
     run: Run, view: ViewInfo, processes: Mapping[int, Process], chunks: Mapping[str, list[Chunk]], window: Window
 ) -> Part:
@@ -101,6 +107,8 @@ def _part(
         return _histogram(run, view, processes, window)
     if view.show == "table":
         return _table(run, view, processes, window)
+    if view.show == "stacks":
+        return stacks_part(run, view, processes, window)
     return _events(view, processes, chunks.get(view.map, []))
 
 

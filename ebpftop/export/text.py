@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import shutil
 from datetime import datetime
+from itertools import islice
 from typing import Any, TextIO
 
 from ebpftop.catalog.text import inert
 from ebpftop.export import lines
 from ebpftop.export.fields import Field
-from ebpftop.export.report import QUANTILES, HistogramPart, Report, RowsPart
+from ebpftop.export.folded import folded
+from ebpftop.export.report import QUANTILES, HistogramPart, Part, Report, RowsPart
+from ebpftop.export.stacks import StacksPart
 from ebpftop.export.verdict import verdict
 from ebpftop.frames.messages import Losses, Rejected
+from ebpftop.model.stacks import Symbol
 from ebpftop.stats import text
 from ebpftop.stats.histogram import Histogram
 
 _BUCKETS = 16  # lines of a histogram
 _ROWS = 12  # lines of a table
+_STACKS = 5  # whole stacks
 
 
 class Text:
@@ -77,9 +82,11 @@ class Text:
             facts.append(f"cost {text.percent(report.cost.cpu_percent)} of a cpu")
         self._write(" · ".join(inert(fact) for fact in facts if fact))
 
-    def _part(self, part: HistogramPart | RowsPart) -> None:
+    def _part(self, part: Part) -> None:
         if isinstance(part, HistogramPart):
             self._histogram(part)
+        elif isinstance(part, StacksPart):
+            self._stacks(part)
         else:
             self._table(part)
         self._write()
@@ -117,6 +124,32 @@ class Text:
             main, more = ([field for field in shown if field.detail is detail] for detail in (False, True))
             self._grid([_column(field, _ROWS) for field in (*main, *more)], part.count)
 
+    def _stacks(self, part: StacksPart) -> None:
+        """The functions that took most, and the greatest stacks, of which the inner end matters most."""
+        whole, unit = part.count, part.view.unit
+        held = _plural(len(part.profile), "stack")
+        self._write(f"{inert(part.view.title)}: {text.value(whole, unit)} in {held}")
+        if not whole:
+            return
+        top = part.top()
+        columns = [
+            lines.Column("own", [text.value(each.own, unit) for each in top[:_ROWS]], True),
+            lines.Column("%", [text.percent(100 * each.own / whole) for each in top[:_ROWS]], True),
+            lines.Column("total", [text.value(each.total, unit) for each in top[:_ROWS]], True),
+            lines.Column("%", [text.percent(100 * each.total / whole) for each in top[:_ROWS]], True),
+            lines.Column("side", [each.symbol.side for each in top[:_ROWS]], False),
+            lines.Column("function", [inert(each.symbol.label) for each in top[:_ROWS]], False),
+            lines.Column("module", [inert(each.symbol.module) for each in top[:_ROWS]], False),
+        ]
+        self._grid(columns, len(top))
+        for labels, functions, count in islice(part.rows(), _STACKS):
+            whose = " ".join(_cell(value, "") for value in labels.values())
+            share = f"{text.value(count, unit)} ({text.percent(100 * count / whole)})"
+            self._write("  ".join(filter(None, (share, whose))))
+            self._write("  " + lines.cut_left(folded(map(Symbol.of, functions)), self._width - 2))
+        if len(part.profile) > _STACKS:
+            self._write(f"… and {text.count(len(part.profile) - _STACKS)} more stacks")
+
     def _grid(self, columns: list[lines.Column], count: int) -> None:
         for line in lines.grid(columns, self._width):
             self._write(line)
@@ -136,7 +169,7 @@ class Text:
             self._write(line)
 
 
-def _gained(part: HistogramPart | RowsPart) -> int:
+def _gained(part: Part) -> int:
     return part.whole.count if isinstance(part, HistogramPart) else part.count
 
 

@@ -26,6 +26,10 @@ class Symbol(NamedTuple):
     module: str
     side: Side
 
+    @classmethod
+    def of(cls, function: Function) -> Symbol:
+        return cls(function.name, function.module, function.side)
+
     @property
     def label(self) -> str:
         """The name, or what is known instead: `[unknown] libc.so.6`, `[no user stack]`."""
@@ -56,8 +60,7 @@ class Profile:
     def paths(self, heads: Sequence[str] = ()) -> tuple[Paths, list[Symbol]]:
         """The rows as paths of symbols, addresses in one function being one. `heads`, one a row, begin the paths."""
         numbers: dict[Symbol, int] = {}
-        symbols = (Symbol(each.name, each.module, each.side) for each in self.functions)
-        number = np.array([numbers.setdefault(symbol, len(numbers)) for symbol in symbols], np.int64)
+        number = np.array([numbers.setdefault(Symbol.of(each), len(numbers)) for each in self.functions], np.int64)
         paths = Paths.of(self.stacks, self.counts).renamed(number)
         if heads:
             first = [numbers.setdefault(Symbol(head, "", "head"), len(numbers)) for head in heads]

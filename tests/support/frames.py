@@ -16,6 +16,7 @@ from ebpftop.frames.messages import (
     Cost,
     Detached,
     Events,
+    Function,
     Hello,
     Loaded,
     Losses,
@@ -26,6 +27,8 @@ from ebpftop.frames.messages import (
     Rejected,
     Snapshot,
     SourceLine,
+    Stack,
+    Stacks,
     ViewInfo,
 )
 
@@ -144,6 +147,34 @@ def events(run: int, name: str, rows: Columns, **losses: int) -> Events:
     first = next(iter(rows.values()))
     count = len(first.data) // np.dtype(first.dtype).itemsize
     return Events(run=run, map=name, columns=rows, count=count, losses=Losses(**losses))
+
+
+def stacks(each: Mapping[int, Sequence[str]]) -> Stacks:
+    """Stacks by their numbers, functions by name: `f_[k]` is one of the kernel, `[why]` a missing one, "" an unknown
+    one in /lib/libc.so.6; the others are in /bin/app.
+    """
+    names = sorted({name for stack in each.values() for name in stack})
+    functions = [_function(number, name) for number, name in enumerate(names)]
+    return Stacks(
+        functions=functions,
+        stacks=[Stack(id=key, functions=[names.index(name) for name in stack]) for key, stack in each.items()],
+    )
+
+
+def _function(number: int, name: str) -> Function:
+    if name.endswith("_[k]"):
+        return Function(id=number, side="kernel", name=name.removesuffix("_[k]"), offset=16 * number)
+    if name.startswith("["):
+        return Function(id=number, side="missing", name=name[1:-1])
+    return Function(id=number, side="user", name=name, module="/bin/app" if name else "/lib/libc.so.6", offset=number)
+
+
+def samples(run: int, seq: int, counts: Mapping[tuple[int, int], int]) -> Snapshot:
+    """`SAMPLES`: how often each (process, stack) was seen since attaching."""
+    tgids, numbers = zip(*counts, strict=True) if counts else ((), ())
+    stack = np.array(numbers, "<u4")
+    rows = columns(tgid=np.array(tgids, "<u4"), stack=stack, count=list(counts.values()))
+    return snapshot(run, seq, {"counts": rows})
 
 
 def cost(run: int, at: float, run_count: int, run_time_ns: int, *, statistics: bool = True) -> Cost:

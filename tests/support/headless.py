@@ -11,7 +11,20 @@ from typing import Any
 from ebpftop.export import headless
 from ebpftop.frames.messages import AnyFrame, Detaching, Loading
 from tests.support.collector import Scripted
-from tests.support.frames import LATENCY, columns, cost, detached, hello, loaded, process, processes, snapshot
+from tests.support.frames import (
+    LATENCY,
+    SAMPLES,
+    columns,
+    cost,
+    detached,
+    hello,
+    loaded,
+    process,
+    processes,
+    samples,
+    snapshot,
+    stacks,
+)
 
 LEAVING = Detaching(run=1, done=0, total=1)
 PEOPLE = processes(process(1, "sh"), process(2, "make"), process(3, "evil\x1b[31m\n"))
@@ -66,3 +79,13 @@ HISTOGRAM = [
     cost(1, 1, 30, 10_001_000),
 ]
 LAST = [latency(2, [(1, 3, 13), (2, 20, 10), (2, 21, 1)], at=1.5, lost=3, evicted=1), cost(1, 1.5, 40, 10_002_000)]
+
+# Three stacks that end in the same function of the kernel or in no known one, of two processes.
+SAMPLED = [
+    loaded(1, "cpu/profile", SAMPLES),
+    PEOPLE,
+    stacks({10: ["main", "read", "ksys_read_[k]"], 11: ["main", ""], 12: ["[no user stack]", "ksys_read_[k]"]}),
+    samples(1, 0, {(1, 10): 3}),
+    samples(1, 1, {(1, 10): 10, (1, 11): 11, (2, 12): 2}),
+]
+SAMPLED_LAST = [samples(1, 2, {(1, 10): 10, (1, 11): 13, (2, 12): 2})]

@@ -1,0 +1,50 @@
+"""Folded stacks, a line each, as flamegraph.pl and inferno read them: `comm;outer;inner count`."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from typing import TextIO
+
+from ebpftop.catalog.text import inert
+from ebpftop.export.report import Report, stacks_of
+from ebpftop.export.verdict import headline
+from ebpftop.frames.messages import Rejected
+from ebpftop.model.stacks import Symbol
+
+_COUNT = re.compile(r"\s+(?=[0-9.]+$)")  # what would read as one more count at the end of a line
+
+
+class Folded:
+    """Writes the sum of the whole run at its end: the lines of each stacks view, the greatest count first."""
+
+    def __init__(self, out: TextIO, err: TextIO) -> None:
+        self._out, self._err = out, err
+
+    def report(self, report: Report) -> None:
+        """Nothing: an interval is part of the sum."""
+
+    def rejected(self, frame: Rejected) -> None:
+        print(headline(frame), file=self._err)
+
+    def summary(self, report: Report, *, events: dict[str, int]) -> None:
+        for part in stacks_of(report):
+            lines: Counter[str] = Counter()
+            heads = part.heads() or [""] * len(part.profile)
+            for head, (_, functions, count) in zip(heads, part.rows(), strict=True):
+                lines[folded(map(Symbol.of, functions), head)] += count
+            for line, count in lines.most_common():
+                self._out.write(f"{line} {count}\n")
+        self._out.flush()
+
+
+def folded(symbols: Iterable[Symbol], head: str = "") -> str:
+    """A stack on one line, without its count; frames of the kernel end in `_[k]`."""
+    frames = [word(symbol.label) + ("_[k]" if symbol.side == "kernel" else "") for symbol in symbols]
+    return ";".join([word(head), *frames] if head else frames)
+
+
+def word(text: str) -> str:
+    """A name with nothing in it that separates: semicolons become colons, what is unprintable an escape."""
+    return _COUNT.sub("_", inert(text.replace(";", ":").strip()))

@@ -1,0 +1,67 @@
+"""Speedscope's file format (https://www.speedscope.app/file-format-schema.json): a sampled profile a stacks view."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TextIO
+
+from ebpftop import __version__
+from ebpftop.catalog.text import inert
+from ebpftop.export.report import Report, stacks_of
+from ebpftop.export.stacks import StacksPart
+from ebpftop.export.verdict import headline
+from ebpftop.frames.messages import Rejected
+from ebpftop.model.stacks import Symbol
+
+SCHEMA = "https://www.speedscope.app/file-format-schema.json"
+_UNITS = {"ns": "nanoseconds", "bytes": "bytes"}  # of a view; everything else is plain numbers there
+
+
+class Speedscope:
+    """Writes one file with the sum of the whole run at its end; nothing of a probe that was rejected."""
+
+    def __init__(self, out: TextIO, err: TextIO) -> None:
+        self._out, self._err = out, err
+
+    def report(self, report: Report) -> None:
+        """Nothing: an interval is part of the sum."""
+
+    def rejected(self, frame: Rejected) -> None:
+        print(headline(frame), file=self._err)
+
+    def summary(self, report: Report, *, events: dict[str, int]) -> None:
+        self._out.write(json.dumps(as_file(report), ensure_ascii=True, allow_nan=False, separators=(",", ":")) + "\n")
+        self._out.flush()
+
+
+def as_file(report: Report) -> dict[str, Any]:
+    """The file's one object. Each path begins with whose stack it is; a frame's `file` is its module."""
+    frames: dict[Symbol, int] = {}
+    profiles = [_profile(part, frames) for part in stacks_of(report)]
+    return {
+        "$schema": SCHEMA,
+        "exporter": f"ebpftop@{__version__}",
+        "name": inert(report.probe),
+        "activeProfileIndex": 0,
+        "shared": {"frames": [_frame(symbol) for symbol in frames]},
+        "profiles": profiles,
+    }
+
+
+def _profile(part: StacksPart, frames: dict[Symbol, int]) -> dict[str, Any]:
+    heads: list[list[Symbol]] = [[Symbol(head, "", "head")] for head in part.heads()] or [[]] * len(part.profile)
+    paths = [[*head, *map(Symbol.of, functions)] for head, (_, functions, _) in zip(heads, part.rows(), strict=True)]
+    return {
+        "type": "sampled",
+        "name": inert(part.view.title),
+        "unit": _UNITS.get(part.view.unit, "none"),
+        "startValue": 0,
+        "endValue": part.count,
+        "samples": [[frames.setdefault(symbol, len(frames)) for symbol in path] for path in paths],
+        "weights": part.profile.counts.tolist(),
+    }
+
+
+def _frame(symbol: Symbol) -> dict[str, Any]:
+    module = symbol.module or ("[kernel]" if symbol.side == "kernel" else "")
+    return {"name": inert(symbol.label), **({"file": inert(module)} if module else {})}

@@ -1,0 +1,70 @@
+"""Call stacks as every format tells them: whose they are, their frames, and the functions that took most."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ebpftop.export.fields import Field, fields
+from ebpftop.frames.messages import ColumnInfo, Function, Process, ViewInfo
+from ebpftop.model.run import Run
+from ebpftop.model.stacks import Profile, Symbol, profile
+from ebpftop.model.views import Window
+
+Labels = dict[str, Any]
+Row = tuple[Labels, list[Function], int]  # whose stack, its functions outermost first, its count
+
+
+class Top(NamedTuple):
+    """A function: the value of stacks that end in it, and of those that hold it."""
+
+    symbol: Symbol
+    own: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class StacksPart:
+    """Rows of a stacks view by falling count; those that gained nothing are left out. fields: whose stacks they are."""
+
+    view: ViewInfo
+    fields: list[Field]
+    profile: Profile
+
+    @property
+    def count(self) -> int:
+        return int(self.profile.counts.sum())
+
+    def rows(self) -> Iterator[Row]:
+        functions, names = self.profile.functions, [field.name for field in self.fields]
+        labels = _values(self.fields, len(self.profile))
+        for values, stack, count in zip(labels, self.profile.stacks, self.profile.counts.tolist(), strict=True):
+            yield dict(zip(names, values, strict=True)), [functions[place] for place in stack.tolist()], count
+
+    def heads(self) -> list[str]:
+        """A word a row for whose stack it is, a process by its name; nothing where the view doesn't tell them apart."""
+        named = [field for field in self.fields if not field.name.endswith("pid")] or self.fields
+        rows = _values(named, len(self.profile))
+        return [" ".join(str(value) for value in values if value is not None) for values in rows] if named else []
+
+    def top(self) -> list[Top]:
+        """All functions by falling own value, then by their total."""
+        paths, symbols = self.profile.paths()
+        own, total = paths.totals(len(symbols))
+        return [Top(symbols[at], int(own[at]), int(total[at])) for at in np.lexsort((-total, -own)) if total[at]]
+
+
+def stacks_part(run: Run, view: ViewInfo, processes: Mapping[int, Process], window: Window) -> StacksPart:
+    """What a stacks view brought in the window."""
+    found = profile(run, view, window)
+    found = found.take(np.argsort(-found.counts, kind="stable"))
+    known = {column.field: column for column in view.columns}
+    columns = [known.get(name) or ColumnInfo(field=name, title=name) for name in view.by]
+    return StacksPart(view, [label for label in fields(columns, found.keys, processes) if not label.detail], found)
+
+
+def _values(fields: list[Field], rows: int) -> list[tuple[Any, ...]]:
+    return list(zip(*(field.values for field in fields), strict=True)) if fields else [()] * rows

@@ -1,0 +1,138 @@
+"""Call stacks in every format."""
+
+import csv
+import io
+import json
+
+import pytest
+
+from ebpftop import asked
+from ebpftop.catalog.folders import read_catalog
+from ebpftop.errors import UsageError
+from ebpftop.export import lines
+from ebpftop.export.folded import folded, word
+from ebpftop.frames.messages import ViewInfo
+from ebpftop.model.stacks import Symbol
+from tests.support import speedscope
+from tests.support.frames import columns, loaded, rejected, snapshot, stacks
+from tests.support.headless import SAMPLED, SAMPLED_LAST, ran
+
+
+async def test_folded_is_the_sum_of_the_run_a_line_a_stack() -> None:
+    result = await ran(SAMPLED, SAMPLED_LAST, format="folded")
+    assert result.code == 0
+    assert result.out.splitlines() == [
+        "sh;main;[unknown] libc.so.6 13",
+        "sh;main;read;ksys_read_[k] 10",
+        "make;[no user stack];ksys_read_[k] 2",
+    ]
+
+
+def test_names_hold_nothing_that_separates() -> None:
+    assert word("operator new(int; char)") == "operator new(int: char)"
+    assert word("kworker 3") == "kworker_3"
+    assert word("evil\x1b[2J\nx") == "evil\\x1b[2J\\nx"
+    assert folded([Symbol("", "", "user"), Symbol("f", "[xfs]", "kernel")], "a;b") == "a:b;[unknown];f_[k]"
+
+
+async def test_speedscope_reads_what_is_written() -> None:
+    result = await ran(SAMPLED, SAMPLED_LAST, format="speedscope")
+    assert result.code == 0
+    file = json.loads(result.out)
+    speedscope.check(file)
+    (profile,) = file["profiles"]
+    names = [frame["name"] for frame in file["shared"]["frames"]]
+    paths = [[names[at] for at in path] for path in profile["samples"]]
+    assert dict(zip(map(tuple, paths), profile["weights"], strict=True)) == {
+        ("sh", "main", "[unknown] libc.so.6"): 13,
+        ("sh", "main", "read", "ksys_read"): 10,
+        ("make", "[no user stack]", "ksys_read"): 2,
+    }
+    assert (profile["unit"], profile["endValue"]) == ("none", 25)
+    assert {"name": "ksys_read", "file": "[kernel]"} in file["shared"]["frames"]
+    assert {"name": "read", "file": "/bin/app"} in file["shared"]["frames"]
+
+
+@pytest.mark.parametrize(("unit", "theirs"), [("ns", "nanoseconds"), ("bytes", "bytes"), ("pages", "none")])
+async def test_speedscope_has_units_of_its_own(unit: str, theirs: str) -> None:
+    view = ViewInfo(name="off", map="off", show="stacks", title="Off the CPU", unit=unit, count="total")
+    rows = snapshot(1, 0, {"off": columns(stack=[7], total=[1 << 50])})
+    result = await ran([loaded(1, "cpu/some", view), stacks({7: ["f"]}), rows], format="speedscope")
+    file = json.loads(result.out)
+    speedscope.check(file)
+    assert [file["profiles"][0][name] for name in ("name", "unit", "samples", "weights")] == [
+        "Off the CPU",
+        theirs,
+        [[0]],
+        [1 << 50],
+    ]
+
+
+@pytest.mark.parametrize("format", ["folded", "speedscope"])
+async def test_a_rejected_probe_leaves_no_file(format: str) -> None:  # noqa: A002
+    result = await ran([rejected(1, "cpu/profile")], format=format)  # type: ignore[arg-type]
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith("ebpftop: cpu/profile is rejected by the verifier")
+
+
+async def test_a_run_without_a_sample_is_still_a_file() -> None:
+    result = await ran(SAMPLED[:1], format="speedscope")
+    speedscope.check(json.loads(result.out))
+    assert (await ran(SAMPLED[:1], format="folded")).out == ""
+
+
+async def test_json_tells_every_frame_of_an_interval() -> None:
+    result = await ran(SAMPLED, SAMPLED_LAST)
+    assert [sum(row["count"] for row in line["views"]["samples"]["stacks"]) for line in result.objects] == [3, 20, 2]
+    view = result.objects[1]["views"]["samples"]
+    assert {key: view[key] for key in ("kind", "unit")} == {"kind": "stacks", "unit": "count"}
+    assert [row["count"] for row in view["stacks"]] == [11, 7, 2]
+    assert view["stacks"][2] == {
+        "labels": {"pid": 1002, "comm": "make"},
+        "frames": [
+            {"name": "no user stack", "module": "", "offset": 0, "side": "missing"},
+            {"name": "ksys_read", "module": "", "offset": 32, "side": "kernel"},
+        ],
+        "count": 2,
+    }
+
+
+async def test_csv_has_a_row_a_stack() -> None:
+    result = await ran(SAMPLED, SAMPLED_LAST, format="csv")
+    header, *rows = csv.reader(io.StringIO(result.out))
+    assert header == ["time", "probe", "view", "pid", "comm", "stack", "count"]
+    assert [row[3:] for row in rows[1:3]] == [
+        ["1001", "sh", "main;[unknown] libc.so.6", "11"],
+        ["1001", "sh", "main;read;ksys_read_[k]", "7"],
+    ]
+
+
+async def test_text_tells_functions_and_stacks_that_took_most() -> None:
+    result = await ran(SAMPLED, SAMPLED_LAST, format="text")
+    told = result.out[result.out.index("cpu/profile in 2 s") :].splitlines()[1:]
+    assert told[0] == "CPU samples: 25 in 3 stacks"
+    assert told[1].split() == ["own", "%", "total", "%", "side", "function", "module"]
+    assert [line.split() for line in told[2:5]] == [
+        ["13", "52%", "13", "52%", "user", "[unknown]", "libc.so.6", "/lib/libc.so.6"],
+        ["12", "48%", "12", "48%", "kernel", "ksys_read"],
+        ["0", "0%", "23", "92%", "user", "main", "/bin/app"],
+    ]
+    assert told[7:9] == ["13 (52%)  1001 sh", "  main;[unknown] libc.so.6"]
+
+
+async def test_text_of_nothing() -> None:
+    result = await ran(SAMPLED[:1], format="text")
+    assert "CPU samples: 0 in 0 stacks" in result.out
+
+
+def test_of_a_long_line_the_end_stays() -> None:
+    assert lines.cut_left("main;read;ksys_read", 10) == "…ksys_read"
+    assert lines.cut_left("短短短", 4) == "…短"
+    assert lines.cut_left("fits", 4) == "fits"
+
+
+def test_a_probe_without_stacks_has_no_speedscope() -> None:
+    probe = read_catalog([]).probes["cpu/runqlat"]
+    asked.check_format(probe, "json")
+    with pytest.raises(UsageError, match="cpu/runqlat shows no call stacks, which --format speedscope is for"):
+        asked.check_format(probe, "speedscope")
