@@ -6,7 +6,9 @@ import signal
 
 
 def name(number: int) -> str:
-    """`SIGTERM`, `SIGRTMIN+3`, or the number."""
+    """`SIGTERM`, `SIGRTMIN+3`, "" for 0, else the number."""
+    if not number:
+        return ""
     if signal.SIGRTMIN < number < signal.SIGRTMAX:
         return f"SIGRTMIN+{number - signal.SIGRTMIN}"
     try:

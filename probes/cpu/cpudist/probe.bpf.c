@@ -1,0 +1,60 @@
+#include "ebpftop.h"
+
+struct key {
+    u32 tgid;
+    u32 slot;
+};
+BPF_HASH(time, struct key, u64, 131072); // how often a thread of a process was on or off the CPU that long
+
+static void count(u32 tgid, u64 took)
+{
+    struct key key = {.tgid = tgid, .slot = ll_slot(took)};
+    u64 zero = 0;
+    u64 *times = time.lookup_or_try_init(&key, &zero);
+    if (!times) {
+        map_full();
+        return;
+    }
+    __sync_fetch_and_add(times, 1);
+}
+
+#ifndef PARAM_off
+BPF_PERCPU_ARRAY(since, u64, 1); // when the thread that runs on this CPU came
+
+int on_switch(struct bpf_raw_tracepoint_args *ctx)
+{
+    u32 only = 0;
+    u64 now = bpf_ktime_get_ns();
+    u64 *came = since.lookup(&only);
+    if (!came)
+        return 0;
+    u64 start = *came;
+    *came = now;
+    u64 leaving = bpf_get_current_pid_tgid();
+    if (start && leaving && wanted_current()) // the idle thread is 0
+        count(leaving >> 32, now - start);
+    return 0;
+}
+#else
+BPF_HASH(left, u32, u64, 65536); // thread → when it left; bounded: by the threads that sleep
+
+#define DEAD 0x80 // TASK_DEAD: it won't come back
+
+int on_switch(struct bpf_raw_tracepoint_args *ctx)
+{
+    struct task_struct *prev = (struct task_struct *)ctx->args[1];
+    struct task_struct *next = (struct task_struct *)ctx->args[2];
+    u64 now = bpf_ktime_get_ns();
+    u32 leaving = bpf_get_current_pid_tgid();
+    if (leaving && !(READ(prev, __state) & DEAD) && wanted_task(prev) && left.update(&leaving, &now))
+        map_full();
+
+    u32 coming = READ(next, pid);
+    u64 *start = left.lookup(&coming);
+    if (!start)
+        return 0;
+    count(READ(next, tgid), now - *start);
+    left.delete(&coming);
+    return 0;
+}
+#endif
