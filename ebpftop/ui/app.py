@@ -15,7 +15,8 @@ from ebpftop.frames.source import ReadOnly, Source, SourceEnded
 from ebpftop.ui.commands import Commands
 from ebpftop.ui.feed import Feed
 from ebpftop.ui.inert import inert
-from ebpftop.ui.messages import Began, Changed, Ended, LoadAsked, Noticed, WasRefused, WasRejected
+from ebpftop.ui.messages import Began, Changed, Ended, LoadAsked, Noticed, WasAccepted, WasRefused, WasRejected
+from ebpftop.ui.moves import MOVES
 from ebpftop.ui.options import Options
 from ebpftop.ui.screens.dashboard import Dashboard
 from ebpftop.ui.screens.help import Group, HelpScreen
@@ -25,7 +26,7 @@ from ebpftop.ui.screens.verifier import VerifierScreen
 from ebpftop.ui.theme import DARK, LIGHT, colourless
 from ebpftop.ui.widgets.catalog import CatalogTree, SearchLine
 from ebpftop.ui.widgets.events import EventList
-from ebpftop.ui.widgets.grid import Grid
+from ebpftop.ui.widgets.lines import Lines
 from ebpftop.ui.widgets.table import Table
 
 INTERVALS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
@@ -44,7 +45,6 @@ KEYS = {
     "end": "End",
     "f1": "F1",
 }
-LONGER, SHORTER = "Longer interval; a faster tape", "Shorter interval; a slower tape"
 SPEEDS = (0.125, 64.0)  # of a tape, slowest and fastest
 PACE = 0.05  # seconds between two drawings
 SKIP = 5.0  # seconds of a tape that an arrow skips
@@ -63,11 +63,11 @@ class EbpftopApp(App[None]):
         ),
         Binding("v", "verifier", "verifier", tooltip="Why a probe was rejected"),
         Binding("r", "restart", "start again", tooltip="Start the collector and its probes again"),
-        Binding("plus,equals_sign", "interval(1)", "longer interval", key_display="+", show=False, tooltip=LONGER),
-        Binding("minus", "interval(-1)", "shorter interval", key_display="-", show=False, tooltip=SHORTER),
+        Binding("plus,equals_sign", "interval(1)", "longer interval", show=False, tooltip="Interval; speed of a tape"),
+        Binding("minus", "interval(-1)", "shorter interval", show=False, tooltip="Interval; speed of a tape"),
         Binding("c", "statistics", "cost on/off", show=False, tooltip="Let the kernel count what programs cost"),
-        Binding("left", "seek(-1)", "seek", key_display="← →", tooltip=f"{SKIP:g} seconds back on a tape"),
-        Binding("right", "seek(1)", "seek forward", show=False, tooltip=f"{SKIP:g} seconds forward on a tape"),
+        Binding("left", "seek(-1)", "seek", key_display="← →", tooltip=f"{SKIP:g} seconds back or on, on a tape"),
+        Binding("right", "seek(1)", "seek forward", show=False),
         Binding("T", "turn_theme", "light/dark", show=False, tooltip="The light theme, or the dark one"),
         Binding("ctrl+z", "suspend_process", "suspend", show=False, system=True),
         Binding("ctrl+p", "command_palette", "palette", show=False, tooltip="Every action and probe, by name"),
@@ -137,12 +137,14 @@ class EbpftopApp(App[None]):
 
     async def _draw(self) -> None:
         self._due = False
-        form = self._form()
-        if form and any(r.probe == form.probe.id and r.state == "loading" for r in self.feed.session.runs.values()):
-            form.dismiss()
         if self.dashboard.is_mounted:
             await self.dashboard.redraw()
         self._drawn = monotonic()
+
+    def on_was_accepted(self, event: WasAccepted) -> None:
+        form = self._form()
+        if form and form.asked == (event.probe, event.params):
+            form.dismiss()
 
     def on_was_rejected(self, event: WasRejected) -> None:
         if event.asked:
@@ -152,7 +154,7 @@ class EbpftopApp(App[None]):
 
     def on_was_refused(self, event: WasRefused) -> None:
         form = self._form()
-        if form and event.frame.probe in ("", form.probe.id):
+        if form and form.asked == (event.frame.probe, event.frame.params):
             form.tell(event.frame.error)
         else:
             self._tell(event.frame.error, "error")
@@ -269,15 +271,14 @@ class EbpftopApp(App[None]):
 
     @classmethod
     def help_groups(cls) -> list[Group]:
-        """All bindings of ours, by where they work."""
+        """All bindings of ours, each once, by where they work."""
         return [
             ("Everywhere", cls.BINDINGS),
             ("Dashboard", Dashboard.BINDINGS),
-            ("Catalog", CatalogTree.BINDINGS),
+            ("Catalog", [binding for binding in CatalogTree.BINDINGS if binding not in MOVES]),
+            ("Any list", MOVES),
             ("Search", SearchLine.BINDINGS),
-            ("Rows", Grid.BINDINGS),
-            ("Tables", Table.BINDINGS),
-            ("Events", EventList.BINDINGS),
-            ("Verifier panel", VerifierScreen.BINDINGS),
+            ("Tables and events", [*Table.BINDINGS, *EventList.BINDINGS]),
+            ("Verifier panel", [*VerifierScreen.BINDINGS, *Lines.BINDINGS]),
             ("Parameters", ParameterForm.BINDINGS),
         ]

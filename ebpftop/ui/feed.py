@@ -24,7 +24,7 @@ from ebpftop.frames.messages import (
 )
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
 from ebpftop.model.session import Session
-from ebpftop.ui.messages import Began, Changed, Ended, Noticed, WasRefused, WasRejected
+from ebpftop.ui.messages import Began, Changed, Ended, Noticed, WasAccepted, WasRefused, WasRejected
 
 Request = tuple[str, dict[str, str]]  # a probe and its parameters
 _TOLD = 3  # problems of a catalog, beside how many more there are
@@ -63,7 +63,7 @@ class Feed:
         self.ended: str | None = None
         self._wanted: list[Request] = list(first)
         self._problems: list[str] = []  # of the catalog, as told
-        self._asked: list[str] = []  # probes wished for, not yet answered by a frame
+        self._asked: list[Request] = []  # wished for, not yet answered by a frame
         self._mine: set[int] = set()  # runs that answer them
         self._post = post
 
@@ -90,12 +90,12 @@ class Feed:
                 self._tell_problems(frame.problems)
                 await self._begin()
             case Loading() | Loaded():
-                self._answers(frame.run, frame.probe)
+                self._answers(frame)
             case Rejected():
-                self._answers(frame.run, frame.probe)
+                self._answers(frame)
                 self._post(WasRejected(frame, frame.run in self._mine))
             case Refused():
-                self._asked = [probe for probe in self._asked if probe != frame.probe]
+                self._asked = [asked for asked in self._asked if asked != (frame.probe, frame.params)]
                 self._post(WasRefused(frame))
             case Notice():
                 self._post(Noticed(frame))
@@ -117,10 +117,12 @@ class Feed:
         for probe, params in wanted:
             await self.load(probe, params)
 
-    def _answers(self, run: int, probe: str) -> None:
-        if probe in self._asked:
-            self._asked.remove(probe)
-            self._mine.add(run)
+    def _answers(self, frame: Loading | Loaded | Rejected) -> None:
+        """The first frame of a run tells that the wish for it was granted."""
+        if (asked := (frame.probe, frame.params)) in self._asked:
+            self._asked.remove(asked)
+            self._mine.add(frame.run)
+            self._post(WasAccepted(*asked))
 
     def is_mine(self, run: int) -> bool:
         """Whether this user asked for the run."""
@@ -132,7 +134,7 @@ class Feed:
         return self.source if isinstance(self.source, Playback) else None
 
     async def load(self, probe: str, params: dict[str, str]) -> None:
-        self._asked.append(probe)
+        self._asked.append((probe, params))
         await self.wish(Load(probe=probe, params=params, interval=self.interval))
 
     async def wish(self, wish: AnyWish) -> None:

@@ -30,6 +30,15 @@ class WasRejected(Message):
         self.asked = asked
 
 
+class WasAccepted(Message):
+    """A load this user asked for has begun."""
+
+    def __init__(self, probe: str, params: dict[str, str]) -> None:
+        super().__init__()
+        self.probe = probe
+        self.params = params
+
+
 class WasRefused(Message):
     """A wish was not granted as it was said."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from ebpftop.model.run import Run
 from ebpftop.model.session import Session
@@ -63,16 +63,25 @@ def run_states(session: Session, over: bool) -> dict[str, RunState]:
 
 def tabs(session: Session, closed: Collection[int], over: bool) -> tuple[Tab, ...]:
     """A tab for every run but those rejected, and those closed by hand."""
-    return tuple(
-        _tab(run, state_of(run, over))
-        for run in session.runs.values()
-        if run.state != "rejected" and run.id not in closed
-    )
+    runs = [run for run in session.runs.values() if run.state != "rejected" and run.id not in closed]
+    return tuple(_tab(run, name, state_of(run, over)) for run, name in zip(runs, names(runs), strict=True))
 
 
-def _tab(run: Run, state: str) -> Tab:
-    name = run.probe.partition("/")[2] or run.probe
-    name += "".join(f" {key}={value}" for key, value in run.params.items())
+def names(runs: Sequence[Run]) -> list[str]:
+    """A name for each run, no longer than it takes to tell it from the others: the parameters in which two runs of one
+    probe differ, the category only where two probes share a name.
+    """
+    told = []
+    for run in runs:
+        bare = run.probe.partition("/")[2] or run.probe
+        alike = {other.probe for other in runs if other.probe.partition("/")[2] == bare}
+        same = [other.params for other in runs if other.probe == run.probe]
+        differ = [f" {key}={value}" for key, value in run.params.items() if any(p.get(key) != value for p in same)]
+        told.append((run.probe if len(alike) > 1 else bare) + "".join(differ))
+    return told
+
+
+def _tab(run: Run, name: str, state: str) -> Tab:
     losses = run.losses
     if state == "detached":
         return Tab(run.id, NOT_HERE, "$quiet", name, "detached")

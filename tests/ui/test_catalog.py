@@ -68,12 +68,15 @@ async def test_the_sum_of_signs_stands_below(stage: Open) -> None:
         assert str(on.one(CatalogPanel).border_subtitle) == "○ 3  ✗ 1  ? 1"
 
 
-async def test_parameters_are_typed_into_a_form_and_a_refusal_is_told_there(stage: Open) -> None:
+async def test_parameters_are_typed_into_a_form_and_a_refusal_is_told_at_its_field(stage: Open) -> None:
     def answer(wish: object) -> list[object]:
         if not isinstance(wish, Load):
             return []
-        if wish.params.get("pid") == "x":
-            return [Refused(probe=wish.probe, error="pid: a number is expected, not 'x'")]
+        if "pid" in wish.params and not wish.params["pid"].isdigit():
+            error = f"{wish.probe}: pid: a number is expected, not {wish.params['pid']!r}"
+            return [Refused(probe=wish.probe, params=wish.params, error=error)]
+        if wish.params.get("which") == "none":
+            return [Refused(probe=wish.probe, params=wish.params, error="the kernel is busy: no more")]
         return [Loading(run=9, probe=wish.probe, params=wish.params, stage="compile")]
 
     async with stage(answer=answer) as on:
@@ -82,12 +85,36 @@ async def test_parameters_are_typed_into_a_form_and_a_refusal_is_told_there(stag
         assert isinstance(form, ParameterForm)
         assert list(form.inputs) == ["pid", "which"]
         assert form.inputs["which"].placeholder == "all"
-        await on.press("x", "enter")
+        await on.press("x", "tab", "enter")
         assert on.source.wishes[-1] == Load(probe="cpu/runqlat", params={"pid": "x"})
-        assert "a number is expected, not 'x'" in seen(form.told)
-        await on.press("backspace", *"4711", "enter")
+        assert on.app.screen is form
+        assert seen(form.told["pid"]) == "✗ a number is expected, not 'x'"
+        assert form.inputs["pid"].has_focus
+        assert len(on.app._notifications) == 0
+        await on.press("backspace", *"4711", "tab", *"none", "enter")
+        assert seen(form.told["pid"]) == ""
+        assert seen(form.told[""]) == "✗ the kernel is busy: no more"
+        await on.press(*["backspace"] * 4, "enter")
         assert on.source.wishes[-1] == Load(probe="cpu/runqlat", params={"pid": "4711"})
-        assert not isinstance(on.app.screen, ParameterForm)
+        assert on.app.screen is on.app.dashboard
+        assert [tab.name for tab in on.one(RunTabs).tabs] == ["runqlat"]
+
+
+async def test_a_form_waits_for_its_own_load_and_not_for_another_one(stage: Open) -> None:
+    async with stage(answer=lambda wish: []) as on:
+        await on.press("slash", *"runqlat", "enter", "p", *"7", "enter")
+        await on.play(Loading(run=1, probe="cpu/runqlat", params={}, stage="types"))
+        assert isinstance(on.app.screen, ParameterForm)
+        await on.play(Loading(run=2, probe="cpu/runqlat", params={"pid": "7"}, stage="types"))
+        assert on.app.screen is on.app.dashboard
+
+
+async def test_a_wish_refused_without_a_form_is_told_in_passing(stage: Open) -> None:
+    refused = Refused(probe="cpu/syscount", error="no")
+    async with stage(answer=lambda wish: [refused] if isinstance(wish, Load) else []) as on:
+        await on.press("slash", *"syscount", "enter")
+        assert [each.message for each in on.app._notifications] == ["no"]
+        assert on.one(RunTabs).tabs == ()
 
 
 async def test_a_probe_without_parameters_loads_at_once_also_by_p(stage: Open) -> None:

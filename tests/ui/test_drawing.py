@@ -12,7 +12,16 @@ from ebpftop.ui.line import fit, piece
 from ebpftop.ui.plot import Curve, time_series
 from ebpftop.ui.registers import known_before
 from ebpftop.ui.widgets.grid import Column, bar, lay_out
+from ebpftop.ui.widgets.runs import in_sight
 from ebpftop.ui.widgets.sparkline import sparkline
+
+
+def test_tabs_are_shown_from_the_first_on_as_long_as_the_current_one_is_among_them() -> None:
+    assert list(in_sight([5, 5, 5], 0, 15)) == [0, 1, 2]
+    assert list(in_sight([5, 5, 5], 0, 14)) == [0, 1]
+    assert list(in_sight([5, 5, 5], 2, 14)) == [1, 2]
+    assert list(in_sight([5, 5, 5], 1, 4)) == [1]
+    assert list(in_sight([], 0, 4)) == []
 
 
 @pytest.mark.parametrize(

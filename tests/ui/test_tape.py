@@ -13,6 +13,7 @@ from ebpftop.frames.tape import TapeWriter
 from ebpftop.frames.tape_source import TapeSource
 from ebpftop.ui.app import EbpftopApp
 from ebpftop.ui.widgets.header import HeaderLine
+from ebpftop.ui.widgets.runs import RunTabs
 from ebpftop.ui.widgets.table import Table
 from tests.support.frames import SECOND, catalog, hello, loaded, process, processes
 from tests.ui.conftest import Stage, seen
@@ -78,6 +79,21 @@ async def test_arrows_seek_and_the_table_keeps_its_order_and_cursor(tape: Path) 
         await on.press("left", "left")
         await until(on, lambda: table.cell(0, table.columns[2]) == "0/s")
         assert "‖ tape 0:05" in seen(on.one(HeaderLine))
+
+
+async def test_a_tape_opens_on_its_first_run(tape: Path) -> None:
+    path = tape.with_name("two.tape")
+    ticks = count(0, 1)
+    with TapeWriter(path, clock=lambda: next(ticks)) as writer:
+        for frame in (hello(), catalog(*PROBES), loaded(7, "cpu/runqlat"), loaded(8, "cpu/syscount")):
+            writer.write(frame)
+    app = EbpftopApp(TapeSource(path))
+    async with app.run_test(size=(120, 36)) as pilot:
+        on = Stage(app, pilot, app.feed.source)  # type: ignore[arg-type]
+        await until(on, lambda: app.feed.ended is not None)
+        assert on.one(RunTabs).current == 7
+        await on.press("right_square_bracket")
+        assert on.one(RunTabs).current == 8
 
 
 async def test_at_its_end_a_tape_says_so_and_space_begins_anew(tape: Path) -> None:

@@ -146,3 +146,19 @@ async def test_hostile_logs_and_sources_are_inert(stage: Open) -> None:
     assert "[red]a[/red]\\x1b[31m\\x00" in shown
     assert "// \\x1b]0;evil\\x07" in shown
     assert not any(c in shown for c in "\x00\x07\x1b\x9b")
+
+
+async def test_a_line_that_goes_on_says_so_at_the_edge_and_arrows_bring_it(stage: Open) -> None:
+    log = "0: (b7) r1 = 1   " + "x" * 200 + "END\nshort\n"
+    async with stage(answer=refuse(rejected(77, "lab/null-deref", insn=0, source=None, log=log))) as on:
+        await on.press("slash", *"null", "enter")
+        lines = on.one(LogLines)
+        first, second = on.see(LogLines).split("\n")[:2]
+        assert (first[-1], len(first)) == ("›", lines.size.width)
+        assert second == "  short"
+        await on.press(*["right"] * 30)
+        first = on.see(LogLines).split("\n")[0]
+        assert first.split()[1].startswith("‹xx")
+        assert first.endswith("END")
+        await on.press(*["left"] * 30)
+        assert on.see(LogLines).split("\n")[0].split()[1] == "0:"

@@ -311,3 +311,56 @@ async def test_hostile_titles_and_units_are_inert(stage: Open) -> None:
     assert shown.count("\\x1b]0;x\\x07[bold]") > 8
     assert "\x1b" not in shown
     assert "\x07" not in shown
+
+
+async def test_tabs_tell_apart_what_runs_twice_and_no_more(stage: Open) -> None:
+    async with stage() as on:
+        await on.play(
+            loaded(1, "cpu/runqlat", params={"pid": "7", "comm": "web"}),
+            loaded(2, "cpu/runqlat", params={"pid": "8", "comm": "web"}),
+            loaded(3, "cpu/syscount", params={"pid": "7"}),
+        )
+        assert [tab.name for tab in on.one(RunTabs).tabs] == ["runqlat pid=7", "runqlat pid=8", "syscount"]
+
+
+async def test_eight_tabs_at_120_columns_are_reached_by_keys_and_clicks(stage: Open) -> None:
+    async with stage(size=(120, 36)) as on:
+        await on.play(*(loaded(run, f"cpu/probe-number-{run}") for run in range(1, 9)))
+        tabs = on.one(RunTabs)
+        while tabs.current != 8:
+            run = tabs.current + 1
+            await on.press("right_square_bracket")
+            assert f"probe-number-{run}" in on.see(RunTabs)
+            assert tabs.current == run
+        assert on.see(RunTabs).strip().startswith("‹")
+        await on.press("right_square_bracket")
+        assert on.see(RunTabs).strip().endswith("›")
+        for _ in range(12):
+            line = on.see(RunTabs)
+            if "›" in line:
+                await on.pilot.click(RunTabs, offset=(line.index("›") + 1, 0))
+                await on.settle()
+        assert "probe-number-8" in on.see(RunTabs)
+        await on.pilot.click(RunTabs, offset=(2, 0))
+        await on.settle()
+        assert tabs.current < 8
+
+
+async def test_at_80_columns_a_histogram_tells_all_its_readings_and_leaves_no_line_empty(stage: Open) -> None:
+    async with stage(size=(80, 24), options=LATENCY) as on:
+        await on.play(PEOPLE, latencies(1, {1: {300: 10, 30_000: 80, 600_000_000: 10}, 2: {9_000: 1}, 3: {9_000: 1}}))
+        lines = on.see(HistogramBars).split("\n")
+    assert all(line.strip() for line in lines)
+    told = " ".join(" ".join(lines).split())
+    for name in ("p50", "p90", "p99", "max", "rate", "count"):
+        assert f" {name} " in told
+    assert "count 102" in told
+
+
+async def test_percentiles_in_one_row_are_all_marked(stage: Open) -> None:
+    async with stage(options=LATENCY) as on:
+        await on.play(latencies(1, {1: {5_000: 100}}))
+        assert "◂ p50…p99" in on.see(HistogramBars)
+        await on.play(latencies(2, {1: {5_000: 160, 900_000: 2}}))
+        assert "◂ p50 p90" in on.see(HistogramBars)
+        assert "◂ p99" in on.see(HistogramBars)

@@ -50,16 +50,18 @@ class Dashboard(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         # With priority: they move the focus before the letters that follow are given to whoever has it.
         Binding("slash", "search", "search", key_display="/", priority=True, tooltip="Search the catalog as you type"),
-        Binding("tab", "other(1)", "next", key_display="Tab", tooltip="On to the next part of the screen"),
-        Binding("shift+tab", "other(-1)", "part before", show=False, tooltip="Move back to the part before"),
+        Binding("tab", "other(1)", "next", key_display="Tab", tooltip="The next part of the screen"),
+        Binding("shift+tab", "other(-1)", "part before", show=False),
         Binding("f", "filter", "filter", priority=True, tooltip="Filter rows or events as you type"),
         Binding("t", "window", "interval/total", tooltip="The last interval, or since attaching"),
         Binding("o", "past", "over time", tooltip="How rate and percentiles moved"),
         Binding("n", "view(1)", "next view", tooltip="The next view of this probe"),
-        Binding("N", "view(-1)", "view before", show=False, tooltip="The view before"),
+        Binding("N", "view(-1)", "view before", show=False),
         Binding("d", "detach", "detach", tooltip="Detach this probe; then close its tab"),
-        Binding("right_square_bracket", "tab(1)", "next probe", key_display="]", show=False),
-        Binding("left_square_bracket", "tab(-1)", "probe before", key_display="[", show=False),
+        Binding(
+            "left_square_bracket", "tab(-1)", "probe before", show=False, tooltip="The tab before, or the next one"
+        ),
+        Binding("right_square_bracket", "tab(1)", "next probe", show=False),
         Binding("i", "info", "info", show=False, tooltip="The catalog's entry of a probe, and its C"),
         Binding("escape", "let_go", "let go", show=False, tooltip="Drop the filter, the key, the cursor"),
     ]
@@ -134,7 +136,8 @@ class Dashboard(Screen[None]):
             self.current, self.informing = asked[-1], False
             self.add_class("-probe")
         elif self.current not in runs:
-            self.current = runs[-1] if runs else None
+            first = 0 if self.feed.playback is not None else -1  # a tape begins at its beginning
+            self.current = runs[first] if runs else None
 
     def draw_header(self) -> None:
         self.header.state = header_state(

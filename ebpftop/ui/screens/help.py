@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby, zip_longest
 from typing import ClassVar
 
 from textual.app import App
@@ -15,15 +16,14 @@ from textual.widgets import Static
 
 from ebpftop.ui.theme import HERE, NOT_HERE, RUNNABLE, RUNNING, UNKNOWN, WARNING
 
-COLUMN = 56  # cells
+COLUMN = 57  # cells
 Group = tuple[str, Sequence[BindingType]]
+KEYS = 13  # of those, for the keys
 SIGNS = (
-    (RUNNING, "$success", "running"),
-    (RUNNABLE, "", "runnable here"),
-    (NOT_HERE, "$error", "not here, or rejected"),
-    (UNKNOWN, "$quiet", "only root can tell"),
-    (WARNING, "$warning", "a number that misses something"),
-    (HERE, "$error", "the line, the instruction that failed"),
+    ((RUNNING, "$success", "running"), (RUNNABLE, "", "runnable here")),
+    ((NOT_HERE, "$error", "not here, rejected"), (UNKNOWN, "$quiet", "only root can tell")),
+    ((WARNING, "$warning", "a number that misses something"),),
+    ((HERE, "$error", "the line, the instruction that failed"),),
 )
 
 
@@ -36,16 +36,16 @@ class HelpScreen(ModalScreen[None]):
             width: auto;
             max-width: 100%;
             height: auto;
-            max-height: 96%;
+            max-height: 100%;
             border: round $primary;
             border-title-color: $primary;
             border-subtitle-color: $quiet;
             background: $surface;
-            padding: 1 1 0 2;
+            padding: 0 1 0 1;
             scrollbar-size: 1 1;
         }
         & Horizontal { width: auto; height: auto; }
-        & Static { width: 56; height: auto; }
+        & Static { width: 57; height: auto; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -61,9 +61,7 @@ class HelpScreen(ModalScreen[None]):
             box.border_title = "Keys"
             box.border_subtitle = "Esc closes"
             with Horizontal():
-                for column in _columns(
-                    [*(_group(group, self.app) for group in self.groups), _signs()], self.app.size.width
-                ):
+                for column in _columns([*_told(self.groups, self.app), _signs()], self.app.size.width):
                     yield Static(Content("\n\n").join(column), markup=False)
 
 
@@ -76,23 +74,27 @@ def _columns(blocks: list[Content], width: int) -> list[list[Content]]:
     return [blocks[:at], blocks[at:]]
 
 
-def _group(group: Group, app: App[object]) -> Content:
-    title, bindings = group
-    lines = [Content.styled(title, "bold $primary")]
-    for binding in (each if isinstance(each, Binding) else Binding(*each) for each in bindings):
-        told = binding.tooltip or binding.description
-        lines.append(Content.assemble((f"{keys_of(binding, app):>12}", "bold"), f"  {told[:1].upper()}{told[1:]}"))
-    return Content("\n").join(lines)
+def _told(groups: Sequence[Group], app: App[object]) -> Iterator[Content]:
+    """A block for each group. Bindings of one action share a line."""
+    for title, bindings in groups:
+        lines = [Content.styled(title, "bold $primary")]
+        known = [binding for binding in bindings if isinstance(binding, Binding)]
+        for _, alike in groupby(known, lambda binding: binding.action.partition("(")[0]):
+            same = list(alike)
+            told = next((binding.tooltip for binding in same if binding.tooltip), same[0].description)
+            lines.append(Content.assemble((f"{keys_of(same, app):>{KEYS}}", "bold"), f"  {told[:1].upper()}{told[1:]}"))
+        yield Content("\n").join(lines)
 
 
 def _signs() -> Content:
     lines = [Content.styled("Signs", "bold $primary")]
-    lines += [Content.assemble((f"{sign:>12}", style), f"  {meaning}") for sign, style, meaning in SIGNS]
+    for signs in SIGNS:
+        told = [Content.assemble((sign, style), f"  {meaning}") for sign, style, meaning in signs]
+        lines.append(Content.assemble(" " * (KEYS - 1), Content("   ").join(told)))
     return Content("\n").join(lines)
 
 
-def keys_of(binding: Binding, app: App[object]) -> str:
-    """All keys of a binding as it was written: `up,k`."""
-    if binding.key_display:
-        return binding.key_display
-    return " ".join(app.get_key_display(Binding(key.strip(), "")) for key in binding.key.split(","))
+def keys_of(bindings: Sequence[Binding], app: App[object]) -> str:
+    """All keys of some bindings, the first ones of each in front: `↑ ↓ k j`."""
+    keys = zip_longest(*(binding.key.split(",") for binding in bindings))
+    return " ".join(app.get_key_display(Binding(key.strip(), "")) for each in keys for key in each if key)

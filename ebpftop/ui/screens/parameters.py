@@ -21,7 +21,7 @@ from ebpftop.ui.widgets.panel import words
 
 
 class ParameterForm(ModalScreen[None]):
-    """Stays open until the load begins: `tell` shows why it didn't."""
+    """Stays open until the load begins: `tell` shows why it didn't. asked: the load that was asked for last."""
 
     DEFAULT_CSS = """
     ParameterForm {
@@ -41,11 +41,10 @@ class ParameterForm(ModalScreen[None]):
             height: 1;
             border: none;
             padding: 0 1;
-            margin: 0 0 1 0;
             background: $bar-back;
             &:focus { border: none; background: $cursor; }
         }
-        & #told { color: $error; text-style: bold; margin: 0 0 1 0; }
+        & .told { color: $error; text-style: bold; min-height: 1; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -56,8 +55,9 @@ class ParameterForm(ModalScreen[None]):
     def __init__(self, probe: ProbeInfo) -> None:
         super().__init__()
         self.probe = probe
+        self.asked: tuple[str, dict[str, str]] | None = None
         self.inputs = {param.name: _input(param) for param in probe.params}
-        self.told = Static("", markup=False, id="told")
+        self.told = {name: _told() for name in (*self.inputs, "")}  # below each field, and below all of them
 
     def compose(self) -> Iterable[Widget]:
         with VerticalScroll(can_focus=False) as box:
@@ -66,22 +66,35 @@ class ParameterForm(ModalScreen[None]):
             for param in self.probe.params:
                 yield Static(_label(param), markup=False)
                 yield self.inputs[param.name]
-            yield self.told
+                yield self.told[param.name]
+            yield self.told[""]
 
     def action_load(self) -> None:
         params = {name: field.value.strip() for name, field in self.inputs.items() if field.value.strip()}
-        self.told.update("")
+        self.asked = (self.probe.id, params)
+        for told in self.told.values():
+            told.update("")
         self.app.post_message(LoadAsked(self.probe.id, params, typed=True))
 
     def tell(self, error: str) -> None:
-        self.told.update(Content(f"{NOT_HERE} {inert(error)}"))
+        """Show what is wrong, `PROBE: PARAMETER: …`, at its field, which gets the focus."""
+        said = error.removeprefix(f"{self.probe.id}: ")
+        name, colon, what = said.partition(": ")
+        at = name if colon and name in self.inputs else ""
+        self.told[at].update(Content(f"{NOT_HERE} {inert(what if at else error)}"))
+        if at:
+            self.inputs[at].focus()
 
 
 def _input(param: ParamInfo) -> Input:
     choices = ["true", "false"] if param.type == "bool" else param.choices
     unset = inert(param.default) if param.default is not None else "unset: no filter"
     suggester = SuggestFromList([inert(choice) for choice in choices]) if choices else None
-    return Input(placeholder=unset, suggester=suggester)
+    return Input(placeholder=unset, suggester=suggester, select_on_focus=False)
+
+
+def _told() -> Static:
+    return Static("", markup=False, classes="told")
 
 
 def _label(param: ParamInfo) -> Content:

@@ -63,11 +63,11 @@ class VerifierScreen(Screen[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-normal"), (160, "-roomy")]  # noqa: RUF012 (as Textual has it)
     VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-high")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "step(1)", "step", key_display="↑↓", priority=True, tooltip="Next instruction of the log"),
-        Binding("up,k", "step(-1)", "step back", show=False, priority=True, tooltip="Instruction before"),
+        Binding("up,k", "step(-1)", "step back", show=False, priority=True, tooltip="Through the log's instructions"),
+        Binding("down,j", "step(1)", "step", key_display="↑↓", priority=True),
         Binding("g", "failure", "failure", tooltip="Back to the instruction that failed"),
         Binding("escape,v", "app.pop_screen", "back", key_display="Esc", tooltip="Back to the dashboard"),
-        Binding("tab", "app.focus_next", "next part", key_display="Tab", show=False),
+        Binding("tab", "app.focus_next", "next part", show=False, tooltip="From the log to the C and back"),
     ]
 
     def __init__(self, frame: Rejected) -> None:

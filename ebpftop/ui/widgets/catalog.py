@@ -21,6 +21,7 @@ from ebpftop.frames.messages import ProbeInfo
 from ebpftop.ui.inert import inert
 from ebpftop.ui.line import painted
 from ebpftop.ui.messages import Chosen, LoadAsked
+from ebpftop.ui.moves import MOVES
 from ebpftop.ui.theme import CLOSED, NOT_HERE, OPEN, RUNNABLE, RUNNING, UNKNOWN
 from ebpftop.ui.widgets.painter import Painter
 
@@ -71,14 +72,9 @@ class CatalogTree(Painter, can_focus=True):
         Binding("enter", "load", "load", key_display="Enter", tooltip="Load the probe, or show it if it runs"),
         Binding("enter", "show", "show", key_display="Enter", tooltip="Show what a tape holds of the probe"),
         Binding("p", "parameters", "parameters", tooltip="Fill in its parameters, then load it"),
-        Binding("up,k", "move(-1)", "up", show=False),
-        Binding("down,j", "move(1)", "down", show=False),
-        Binding("pageup", "page(-1)", "page up", show=False),
-        Binding("pagedown", "page(1)", "page down", show=False),
-        Binding("home", "move(-100000)", "first", show=False),
-        Binding("end", "move(100000)", "last", show=False),
-        Binding("left", "fold(True)", "close the category", show=False),
+        Binding("left", "fold(True)", "close the category", show=False, tooltip="Close the category, or open it"),
         Binding("right", "fold(False)", "open the category", show=False),
+        *MOVES,
     ]
 
     cursor: reactive[int] = reactive(0)
@@ -214,6 +210,9 @@ class CatalogTree(Painter, can_focus=True):
     def action_page(self, direction: int) -> None:
         self.cursor += direction * max(1, self.size.height - 1)
 
+    def action_edge(self, direction: int) -> None:
+        self.cursor = 0 if direction < 0 else len(self._lines) - 1
+
     def action_load(self) -> None:
         if self.chosen:
             self.post_message(LoadAsked(self.chosen.id))
@@ -263,8 +262,8 @@ class SearchLine(Input):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "leave(True)", "load", key_display="Enter", tooltip="Load the probe under the cursor"),
-        Binding("down", "move(1)", "choose", key_display="↓", tooltip="Move the cursor of the catalog"),
-        Binding("up", "move(-1)", "choose", show=False),
+        Binding("up", "move(-1)", "choose before", show=False, tooltip="Move the cursor of the catalog"),
+        Binding("down", "move(1)", "choose", key_display="↑↓"),
         Binding("escape", "clear", "clear", key_display="Esc", tooltip="Drop the search"),
     ]
 

@@ -11,13 +11,14 @@ from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.geometry import Size
 from textual.reactive import reactive
 from textual.strip import Strip
 
 from ebpftop.ui.inert import inert
 from ebpftop.ui.line import painted
+from ebpftop.ui.moves import MOVES
 from ebpftop.ui.widgets.painter import Painter
 
 GAP = 2
@@ -100,14 +101,7 @@ class Grid(Painter, can_focus=True):
         &:nocolor > .grid--cursor-quiet { text-style: underline; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "row up", show=False),
-        Binding("down,j", "move(1)", "row down", show=False),
-        Binding("pageup", "page(-1)", "page up", show=False),
-        Binding("pagedown", "page(1)", "page down", show=False),
-        Binding("home,g", "first", "first row", show=False),
-        Binding("end,G", "last", "last row", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = MOVES
 
     cursor: reactive[int | None] = reactive(None)
 
@@ -262,11 +256,8 @@ class Grid(Painter, can_focus=True):
     def action_page(self, direction: int) -> None:
         self.go((self.visible_rows.start if self.cursor is None else self.cursor) + direction * self.page)
 
-    def action_first(self) -> None:
-        self.go(0)
-
-    def action_last(self) -> None:
-        self.go(self.count - 1)
+    def action_edge(self, direction: int) -> None:
+        self.go(0 if direction < 0 else self.count - 1)
 
     def go(self, row: int) -> None:
         """Put the cursor on a row and bring it into sight."""

@@ -21,7 +21,7 @@ from ebpftop.ui.widgets.sparkline import sparkline
 
 QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))
 WIDE = 80  # cells from which there is room for the percentiles beside the bars
-MARK = 9  # cells of `◂ p50 p90` behind a bar
+MARK = 9  # cells of `◂ p50 p90` or `◂ p50…p99` behind a bar
 READING = 22  # cells of a percentile's name and bounds; a sparkline follows
 
 
@@ -58,10 +58,7 @@ class HistogramBars(Widget):
             left = self._rows(state, width - READING - past, height)
             return _beside(left, self._side(state, past), width - READING - past)
         rows = self._rows(state, width, max(1, height - 1))
-        side = self._side(state, min(60, width - READING - 2))
-        if height - len(rows) > len(side):
-            return Content("\n").join([*rows, Content(""), *side])
-        return Content("\n").join([*rows, self._under(state, width)])
+        return Content("\n").join([*rows, *self._below(state, width, height - len(rows))])
 
     def _rows(self, state: HistogramState, width: int, height: int) -> list[Content]:
         rows = state.frame.rows(height)
@@ -90,6 +87,24 @@ class HistogramBars(Widget):
         return lines
 
     def _side(self, state: HistogramState, past: int) -> list[Content]:
+        lines = self._readings(state, past)
+        return [*lines[: len(QUANTILES) + 1], Content(""), *lines[len(QUANTILES) + 1 :]]
+
+    def _below(self, state: HistogramState, width: int, height: int) -> list[Content]:
+        """All readings in as many lines as there are, else the most important ones in one."""
+        if height > 7:
+            return [Content(""), *self._side(state, min(60, width - READING - 2))]
+        columns = 2 if height >= 3 else 3
+        if height < 2 or width < columns * (READING + 2):
+            return [self._under(state, width)]
+        cells = width // columns
+        readings = self._readings(state, cells - READING - 2)
+        down = len(readings) // columns
+        lines = [_across([readings[at] for at in range(row, len(readings), down)], cells) for row in range(down)]
+        return [Content("")] * min(1, height - down) + lines
+
+    def _readings(self, state: HistogramState, past: int) -> list[Content]:
+        """Percentiles, the maximum, rate and count, with `past` cells of how they moved."""
         lines = []
         for name, q in QUANTILES:
             middles = [_middle(each.histogram, q) for each in state.past if each.histogram is not None]
@@ -97,7 +112,6 @@ class HistogramBars(Widget):
         highest = state.shown.maximum()
         lines.append(_reading("max", text.bounds(*highest, state.unit) if highest else "–", [], 0))
         rates = [each.histogram.count / each.seconds for each in state.past if each.histogram and each.seconds]
-        lines.append(Content(""))
         lines.append(_reading("rate", text.rate(state.rate), rates, past))
         lines.append(_reading("count", text.count(state.shown.count), [], 0))
         return lines
@@ -118,6 +132,11 @@ class HistogramBars(Widget):
 def _reading(name: str, value: str, past: Sequence[float], cells: int, style: str = "") -> Content:
     drawn = sparkline(past, min(cells, len(past)))
     return Content.assemble((f"{name:<6}", "$quiet"), (f"{value:>14}", style), "  ", (drawn, "$primary"))
+
+
+def _across(pieces: Sequence[Content], cells: int) -> Content:
+    """The pieces on one line, each in so many cells."""
+    return Content("").join(Content.assemble(piece, " " * max(0, cells - piece.cell_length)) for piece in pieces)
 
 
 def _beside(left: list[Content], right: list[Content], column: int) -> Content:
@@ -141,13 +160,12 @@ def _fill(edges: Sequence[int], shown: Histogram) -> list[int]:
 
 def _marks(shown: Histogram, edges: Sequence[int]) -> dict[int, str]:
     """Row → the percentiles in it."""
-    marks: dict[int, str] = {}
+    names: dict[int, list[str]] = {}
     for name, q in QUANTILES:
         bounds = shown.quantile(q)
         if bounds:
-            at = max(0, _row_of(edges, bounds[0]))
-            marks[at] = f"{marks[at][:5]} {name}" if at in marks else f"◂ {name}"
-    return marks
+            names.setdefault(max(0, _row_of(edges, bounds[0])), []).append(name)
+    return {at: f"◂ {' '.join(each)}" if len(each) < 3 else f"◂ {each[0]}…{each[-1]}" for at, each in names.items()}
 
 
 def _row_of(edges: Sequence[int], value: int) -> int:

@@ -7,6 +7,7 @@ from abc import abstractmethod
 from typing import ClassVar
 
 from rich.segment import Segment
+from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.geometry import Size
 from textual.markup import parse_style
@@ -21,6 +22,7 @@ from ebpftop.ui.theme import HERE, NOT_HERE
 from ebpftop.ui.widgets.painter import Painter
 
 WIDEST = 4_000  # cells of a line that can be scrolled to
+STEP = 8  # cells that an arrow scrolls sideways
 NEAR = 2_000  # lines at the end of a log that tell how wide it is
 INSTRUCTION = re.compile(r"\s*\d+: \([0-9a-f]{2}\) ")
 
@@ -28,18 +30,30 @@ INSTRUCTION = re.compile(r"\s*\d+: \([0-9a-f]{2}\) ")
 class Lines(Painter, can_focus=True):
     """Lines counted from 0. `failed` is marked ✗, `current` ▶."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"lines--gutter", "lines--current", "lines--failed", "lines--sign"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "lines--gutter",
+        "lines--current",
+        "lines--failed",
+        "lines--sign",
+        "lines--more",
+    }
     DEFAULT_CSS = """
     Lines {
         scrollbar-size: 0 1;
         & > .lines--gutter { color: $quiet; }
         & > .lines--sign { color: $error; text-style: bold; }
+        & > .lines--more { color: $primary; text-style: bold; }
         & > .lines--current { background: $cursor; }
         & > .lines--failed { background: $code-mark; text-style: bold; }
         &:nocolor > .lines--current { text-style: underline; }
         &:nocolor > .lines--failed { text-style: reverse; }
     }
     """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "sideways(-1)", "left", show=False, tooltip="Sideways, where ‹ or › tells of more"),
+        Binding("right", "sideways(1)", "right", show=False),
+    ]
 
     current: reactive[int | None] = reactive(None)
     failed: reactive[int | None] = reactive(None)
@@ -97,11 +111,20 @@ class Lines(Painter, can_focus=True):
             Segment(f"{sign} ", self.look("lines--sign")),
             Segment(number, self.look("lines--gutter")),
         ]
-        left = self.scroll_offset.x
-        body = Strip(self.segments(line)).crop(left, left + max(0, width - self.margin_width))
+        body = self._cut(Strip(self.segments(line)), self.scroll_offset.x, max(2, width - self.margin_width))
         strip = Strip([*head, *body]).adjust_cell_length(width, self.look())
         mark = "lines--failed" if line == self.failed else "lines--current" if line == self.current else ""
         return painted(strip, self.mark(mark)) if mark else strip
+
+    def _cut(self, whole: Strip, left: int, width: int) -> Strip:
+        """The part of a line that is in sight, with a sign at each end where there is more of it."""
+        before, after = left > 0 and whole.cell_length > 0, whole.cell_length > left + width
+        part = whole.crop(left + before, left + width - after)
+        sign = self.look("lines--more")
+        return Strip([*([Segment("‹", sign)] if before else []), *part, *([Segment("›", sign)] if after else [])])
+
+    def action_sideways(self, direction: int) -> None:
+        self.scroll_relative(x=direction * STEP, animate=False)
 
 
 class CodeLines(Lines):

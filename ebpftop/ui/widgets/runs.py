@@ -21,6 +21,7 @@ from ebpftop.ui.widgets.panel import ViewPanel
 from ebpftop.ui.widgets.status import StatusLine
 from ebpftop.ui.widgets.views import panel_for
 
+MORE = 3  # cells of the sign and the number of tabs out of sight
 SIDE_BY_SIDE = 130  # cells from which two views stand beside each other
 
 
@@ -53,21 +54,34 @@ class RunTabs(Widget):
             self.run = run
 
     def render(self) -> Content:
-        parts = [self._tab(tab) for tab in self.tabs]
-        if not parts:
+        if not self.tabs:
             return Content.styled("no probe is running", "$quiet")
-        line = Content("  ").join(parts)
+        width = self.content_size.width
+        line = Content(" ").join(self._tab(tab) for tab in self.tabs)
+        if line.cell_length <= width:
+            return line
+        parts = [self._tab(tab, brief=tab.run != self.current) for tab in self.tabs]
         at = next((at for at, tab in enumerate(self.tabs) if tab.run == self.current), 0)
-        while line.cell_length > self.content_size.width and at > 0:  # the current tab stays in sight
-            parts, at = parts[1:], at - 1
-            line = Content("  ").join([Content.styled("‹", "$quiet"), *parts])
-        return line.truncate(self.content_size.width, ellipsis=True)
+        shown = in_sight([part.cell_length + 1 for part in parts], at, width - 2 * MORE)
+        return Content.assemble(
+            self._more("‹", shown.start - 1),
+            Content(" ").join(parts[shown.start : shown.stop]),
+            self._more("›", shown.stop),
+        ).truncate(width, ellipsis=True)
 
-    def _tab(self, tab: Tab) -> Content:
+    def _more(self, sign: str, at: int) -> Content:
+        """A sign for tabs out of sight, which brings the next of them."""
+        if not 0 <= at < len(self.tabs):
+            return Content("")
+        number = at + 1 if sign == "‹" else len(self.tabs) - at
+        press = Style.from_meta({"run": self.tabs[at].run})
+        return Content.styled(f"{sign}{number}" if sign == "‹" else f"{number}{sign}", "bold $primary").stylize(press)
+
+    def _tab(self, tab: Tab, brief: bool = False) -> Content:
         here = tab.run == self.current
         press = Style.from_meta({"run": tab.run})
         look = "bold $foreground on $cursor" if here else "$quiet"
-        name = f"{inert(tab.name)} {inert(tab.note)}".rstrip()
+        name = f"{inert(tab.name)} {'' if brief else inert(tab.note)}".rstrip()
         if here and self.app.no_color:
             name = f"[{name}]"
         text = Content.assemble((f" {tab.sign} ", f"{tab.style} on $cursor" if here else tab.style), (f"{name} ", look))
@@ -76,6 +90,16 @@ class RunTabs(Widget):
     def on_click(self, event: events.Click) -> None:
         if (run := event.style.meta.get("run")) is not None:
             self.post_message(self.Chosen(run))
+
+
+def in_sight(widths: Sequence[int], current: int, room: int) -> range:
+    """The tabs that fit, the current one among them: from the first one on, else ending with the current one."""
+    first, last = 0, 0
+    while last < len(widths) and (last <= current or sum(widths[first : last + 1]) <= room):
+        last += 1
+        while first < current < last and sum(widths[first:last]) > room:
+            first += 1
+    return range(first, last)
 
 
 class RunPane(Vertical):

@@ -23,9 +23,8 @@ class Table(Grid):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "pick", "only this row", key_display="Enter", tooltip="The histogram of this row alone"),
-        Binding("s", "sort_next(1)", "sort", tooltip="Sort by the next column"),
-        Binding("less_than_sign", "sort_next(-1)", "sort by the column to the left", key_display="<", show=False),
-        Binding("greater_than_sign", "sort_next(1)", "sort by the column to the right", key_display=">", show=False),
+        Binding("less_than_sign", "sort_next(-1)", "sort to the left", show=False, tooltip="Sort by another column"),
+        Binding("s,greater_than_sign", "sort_next(1)", "sort", key_display="s"),
         Binding("S", "turn", "turn the order", show=False),
     ]
 
