@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
             )
         )
 
-    return _supervise(arguments.probes, consumer, screen=False, expected=[(probe.id, given[probe.id])])
+    return _supervise(arguments.probes, consumer, screen=False, expected=_expected([probe], given))
 
 
 def record(arguments: argparse.Namespace, argv: list[str]) -> int:
@@ -99,7 +99,7 @@ def record(arguments: argparse.Namespace, argv: list[str]) -> int:
         consumer,
         screen=False,
         survey=True,
-        expected=[(probe.id, given[probe.id]) for probe in probes],
+        expected=_expected(probes, given),
     )
 
 
@@ -145,6 +145,13 @@ def _params(probes: list[Probe], given: list[tuple[str, str]]) -> dict[str, dict
         if not any(name in mine for mine in chosen.values()):
             raise UsageError(f"none of these probes has a parameter {name!a}")
     return chosen
+
+
+def _expected(probes: list[Probe], given: dict[str, dict[str, str]]) -> list[tuple[str, dict[str, str]]]:
+    """What will be loaded, the census first where processes are shown: they may end before it is asked for."""
+    named = any(column.decode == "process" for probe in probes for view in probe.views for column in view.columns)
+    census: list[tuple[str, dict[str, str]]] = [(CENSUS, {})] if named else []
+    return census + [(probe.id, given[probe.id]) for probe in probes]
 
 
 def _supervise(

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import psutil
 
-from ebpftop.frames.messages import FOLDED, Process
+from ebpftop.frames.messages import FOLDED, UNKNOWN, Process
 
 _EXIT = 2  # `type` of a record of the `lives` ring; others tell a birth or a new name
 _SLACK_NS = 20_000_000  # /proc tells starts in ticks of 10 ms
@@ -114,7 +114,7 @@ class Census:
         start = _start(tgid)
         if start is None:
             life = self._begin(tgid, 0)
-            life.comm = "[idle]" if tgid == 0 else ""
+            life.comm = "[idle]" if tgid == 0 else "(ended unseen)"
             life.ended = None if tgid == 0 else time.clock_gettime_ns(time.CLOCK_BOOTTIME)
             return life
         life = self._begin(tgid, start)
@@ -148,10 +148,16 @@ class Census:
     # ---------------------------------------------------------------- what the collector asks
 
     def numbers(self, tgids: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:
-        """The identity each tgid has now, or had last; those first met here are asked of /proc."""
+        """The identity each tgid has now, or had last; those first met here are asked of /proc.
+
+        What probes write where no process is known (UNKNOWN_PROCESS of ebpftop.h) stays `UNKNOWN`.
+        """
         unique, inverse = np.unique(tgids, return_inverse=True)
         found = np.empty(len(unique), "<u4")
         for at, tgid in enumerate(unique.tolist()):
+            if tgid == UNKNOWN:
+                found[at] = UNKNOWN
+                continue
             life = self._latest.get(tgid) or self._ask(tgid)
             if not life.shown:
                 life.shown = True
@@ -162,7 +168,7 @@ class Census:
     def ended(self, numbers: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
         """Which of these identities are dead."""
         unique, inverse = np.unique(numbers, return_inverse=True)
-        dead = np.fromiter((self._is_dead(self._lives[n]) for n in unique.tolist()), bool, len(unique))
+        dead = np.fromiter((n != UNKNOWN and self._is_dead(self._lives[n]) for n in unique.tolist()), bool, len(unique))
         return dead[inverse]
 
     def _is_dead(self, life: Life) -> bool:

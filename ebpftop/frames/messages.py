@@ -14,6 +14,7 @@ from msgspec import Meta
 
 PROTOCOL = 1  # raised when an older reader could misread a newer writer
 FOLDED = 0  # the identity into which rows of processes that ended long ago are added up, while their own rows leave
+UNKNOWN = (1 << 32) - 1  # the identity of a process that the kernel did not tell; never described by a `Process`
 
 Show = Literal["histogram", "table", "events", "stacks"]
 Stage = Literal["queued", "types", "compile", "verify", "attach"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ebpftop.frames.messages import Process
+from ebpftop.frames.messages import UNKNOWN, Process
 from ebpftop.ui.inert import cell
 
 Processes = Mapping[int, Process]
@@ -19,7 +19,7 @@ def name(identity: int, processes: Processes) -> str:
     """The command name; an ended process says so."""
     known = processes.get(identity)
     if known is None:
-        return f"(unknown {identity})"
+        return "(unknown)" if identity == UNKNOWN else f"(unknown {identity})"
     return f"{cell(known.comm)} (ended)" if known.ended_ns is not None else cell(known.comm)
 
 
@@ -41,6 +41,8 @@ def ended(identity: int, processes: Processes) -> bool:
 def described(identity: int, processes: Processes) -> str:
     """All that is known of a process, on one line."""
     known = processes.get(identity)
+    if identity == UNKNOWN:
+        return "the kernel doesn't tell which process this is about"
     if known is None:
         return "nothing is known of this process: it was gone before anyone looked"
     words = [f"{cell(known.comm)} {known.tgid}"]

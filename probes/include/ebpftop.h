@@ -102,6 +102,8 @@ static inline __attribute__((always_inline)) int wanted_cgroup(struct task_struc
 }
 #endif
 
+#define UNKNOWN_PROCESS 0xffffffffU // in place of a process's id where the kernel doesn't tell it
+
 // Whether the filters want this thread.
 static inline __attribute__((always_inline)) int wanted_task(struct task_struct *task)
 {

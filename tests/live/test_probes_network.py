@@ -1,44 +1,15 @@
-"""The probe of network/ sees each connection once, with its ports, bytes, process and end."""
+"""network/tcplife sees each connection once, with its ports, bytes, process and end."""
 
 from __future__ import annotations
 
-import socket
-
 import pytest
+from support.network import CONNECT, REFUSED, SERVE, free_port
 from support.tracing import Tracing, any_kernel, trace
 from support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
 
-# Serves as many connections as it is told: reads all that comes, answers with as many bytes as it is told.
-SERVE = """
-import socket
-family, host = (socket.AF_INET6, "::1") if sys.argv[1] == "6" else (socket.AF_INET, "127.0.0.1")
-server = socket.create_server((host, int(sys.argv[2])), family=family, backlog=128)
-def work():
-    for _ in range(int(sys.argv[3])):
-        connection, _ = server.accept()
-        while connection.recv(65536): pass
-        connection.sendall(bytes(int(sys.argv[4])))
-        connection.close()
-"""
-CONNECT = """
-import socket
-host = "::1" if sys.argv[1] == "6" else "127.0.0.1"
-def work():
-    for _ in range(int(sys.argv[3])):
-        with socket.create_connection((host, int(sys.argv[2]))) as connection:
-            connection.sendall(bytes(int(sys.argv[4])))
-            connection.shutdown(socket.SHUT_WR)
-            while connection.recv(65536): pass
-"""
 CONNECTIONS, ASKED, ANSWERED = 41, 997, 100_003
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 def ended(traced: Tracing, pid: int, count: int) -> None:
@@ -74,15 +45,8 @@ def test_every_connection_is_seen_from_both_sides(version: int) -> None:
 
 
 def test_a_refused_connection_says_so() -> None:
-    code = """
-import socket
-def work():
-    for _ in range(7):
-        try: socket.create_connection(("127.0.0.1", int(sys.argv[1])))
-        except ConnectionRefusedError: pass
-"""
     port = free_port()
-    with Worker(code, port) as worker, trace("network/tcplife", pid=worker.pid) as traced:
+    with Worker(REFUSED, port, 7) as worker, trace("network/tcplife", pid=worker.pid) as traced:
         worker.work()
         ended(traced, worker.pid, 7)
     rows = traced.events()

@@ -1,4 +1,4 @@
-#include "ebpftop.h"
+#include "ebpftop_sockets.h"
 
 struct event {
     u64 time;
@@ -10,55 +10,29 @@ struct event {
     s32 error; // what the kernel would tell the process next, 0 after an orderly end
     u16 local_port;
     u16 remote_port;
-    u8 local[16]; // IPv4 as ::ffff:a.b.c.d
-    u8 remote[16];
+    u8 local[ADDRESS_SIZE];
+    u8 remote[ADDRESS_SIZE];
     char comm[COMM_SIZE];
 };
 BPF_RINGBUF_OUTPUT(events, 256);
 
 struct life {
     u64 born;
-    u32 tgid; // 0 while it isn't known
+    u32 tgid;
     u32 unused;
     char comm[COMM_SIZE];
 };
 BPF_HASH(lives, u64, struct life, 65536); // socket → its connection; bounded: by open connections
 
-// The process is known where a state is entered from a system call: connect() makes SYN_SENT, close() and shutdown() make
-// FIN_WAIT1 and LAST_ACK. Every other state may be entered from a soft interrupt, in the midst of any process.
-static int in_process(int state)
-{
-    return state == TCP_SYN_SENT || state == TCP_FIN_WAIT1 || state == TCP_LAST_ACK;
-}
-
 static void begin(u64 key, int state)
 {
-    struct life life = {.born = bpf_ktime_get_ns()};
-    if (in_process(state)) {
+    struct life life = {.born = bpf_ktime_get_ns(), .tgid = UNKNOWN_PROCESS};
+    if (entered_by_process(state)) {
         life.tgid = bpf_get_current_pid_tgid() >> 32;
         bpf_get_current_comm(life.comm, sizeof(life.comm));
     }
     if (lives.update(&key, &life))
         map_full();
-}
-
-static void write_addresses(struct event *event, struct sock *sk)
-{
-    struct inet_sock *inet = (struct inet_sock *)sk;
-    event->local_port = ntohs(READ(inet, inet_sport));
-    event->remote_port = ntohs(READ(sk, __sk_common.skc_dport));
-    __builtin_memset(event->local, 0, sizeof(event->local));
-    __builtin_memset(event->remote, 0, sizeof(event->remote));
-    if (READ(sk, __sk_common.skc_family) == AF_INET) {
-        event->local[10] = event->local[11] = event->remote[10] = event->remote[11] = 0xff;
-        bpf_probe_read_kernel(event->local + 12, 4, &sk->__sk_common.skc_rcv_saddr);
-        bpf_probe_read_kernel(event->remote + 12, 4, &sk->__sk_common.skc_daddr);
-        return;
-    }
-#ifdef HAS_sock_common__skc_v6_daddr
-    bpf_probe_read_kernel(event->local, 16, &sk->__sk_common.skc_v6_rcv_saddr);
-    bpf_probe_read_kernel(event->remote, 16, &sk->__sk_common.skc_v6_daddr);
-#endif
 }
 
 static int wanted(struct sock *sk, struct life *life)
@@ -71,12 +45,7 @@ static int wanted(struct sock *sk, struct life *life)
     if (!wanted_comm(life->comm))
         return 0;
 #endif
-#ifdef PARAM_port
-    struct inet_sock *inet = (struct inet_sock *)sk;
-    if (ntohs(READ(inet, inet_sport)) != PARAM_port && ntohs(READ(sk, __sk_common.skc_dport)) != PARAM_port)
-        return 0;
-#endif
-    return 1;
+    return wanted_port(local_port(sk), remote_port(sk));
 }
 
 static void report(struct sock *sk, struct life *life, int state)
@@ -95,7 +64,10 @@ static void report(struct sock *sk, struct life *life, int state)
     event->tgid = life->tgid;
     event->state = state;
     event->error = READ(sk, sk_err);
-    write_addresses(event, sk);
+    event->local_port = local_port(sk);
+    event->remote_port = remote_port(sk);
+    local_address(sk, event->local);
+    remote_address(sk, event->remote);
     __builtin_memcpy(event->comm, life->comm, sizeof(event->comm));
     events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
 }
@@ -105,7 +77,7 @@ int on_state(struct bpf_raw_tracepoint_args *ctx)
     struct sock *sk = (struct sock *)ctx->args[0];
     u64 key = ctx->args[0];
     int before = ctx->args[1], after = ctx->args[2];
-    if (READ(sk, sk_protocol) != IPPROTO_TCP)
+    if (!is_tcp(sk))
         return 0;
     if (after == TCP_SYN_SENT || after == TCP_SYN_RECV) {
         begin(key, after);
@@ -114,7 +86,7 @@ int on_state(struct bpf_raw_tracepoint_args *ctx)
     struct life *found = lives.lookup(&key);
     if (!found)
         return 0;
-    if (in_process(after)) {
+    if (entered_by_process(after)) {
         found->tgid = bpf_get_current_pid_tgid() >> 32;
         bpf_get_current_comm(found->comm, sizeof(found->comm));
     }

@@ -1,0 +1,133 @@
+// What probes of the network share: both ends of a socket and of a packet, and whose a socket is. Reads only, as in
+// ebpftop.h.
+#pragma once
+#include "ebpftop.h"
+
+#define ADDRESS_SIZE 16 // an IPv6 address, or an IPv4 one as ::ffff:a.b.c.d
+#define ETH_P_IP 0x0800
+#define ETH_P_IPV6 0x86dd
+
+// ---------------------------------------------------------------- sockets
+
+static inline __attribute__((always_inline)) int is_tcp(struct sock *sk)
+{
+    u16 family = READ(sk, __sk_common.skc_family);
+    return READ(sk, sk_protocol) == IPPROTO_TCP && (family == AF_INET || family == AF_INET6);
+}
+
+// A connection in the making or in TIME_WAIT is no full socket; a closed one has given its number back.
+static inline __attribute__((always_inline)) u16 local_port(struct sock *sk)
+{
+    u8 state = READ(sk, __sk_common.skc_state);
+    if (state == TCP_TIME_WAIT || state == TCP_NEW_SYN_RECV)
+        return READ(sk, __sk_common.skc_num);
+    struct inet_sock *inet = (struct inet_sock *)sk;
+    return ntohs(READ(inet, inet_sport));
+}
+
+static inline __attribute__((always_inline)) u16 remote_port(struct sock *sk)
+{
+    return ntohs(READ(sk, __sk_common.skc_dport));
+}
+
+static inline __attribute__((always_inline)) void write_ipv4(u8 *address, const void *from)
+{
+    __builtin_memset(address, 0, 10);
+    address[10] = address[11] = 0xff;
+    bpf_probe_read_kernel(address + 12, 4, from);
+}
+
+static inline __attribute__((always_inline)) void local_address(struct sock *sk, u8 *address)
+{
+#ifdef HAS_sock_common__skc_v6_daddr
+    if (READ(sk, __sk_common.skc_family) == AF_INET6) {
+        bpf_probe_read_kernel(address, ADDRESS_SIZE, &sk->__sk_common.skc_v6_rcv_saddr);
+        return;
+    }
+#endif
+    write_ipv4(address, &sk->__sk_common.skc_rcv_saddr);
+}
+
+static inline __attribute__((always_inline)) void remote_address(struct sock *sk, u8 *address)
+{
+#ifdef HAS_sock_common__skc_v6_daddr
+    if (READ(sk, __sk_common.skc_family) == AF_INET6) {
+        bpf_probe_read_kernel(address, ADDRESS_SIZE, &sk->__sk_common.skc_v6_daddr);
+        return;
+    }
+#endif
+    write_ipv4(address, &sk->__sk_common.skc_daddr);
+}
+
+// What the parameter port asks for: a connection with this port on either side.
+static inline __attribute__((always_inline)) int wanted_port(u16 local, u16 remote)
+{
+#ifdef PARAM_port
+    return local == PARAM_port || remote == PARAM_port;
+#else
+    return 1;
+#endif
+}
+
+// Whether a TCP state is entered from a system call, so that the process at hand is the socket's: connect() makes
+// SYN_SENT, listen() LISTEN, close() and shutdown() FIN_WAIT1 and LAST_ACK. Every other state may be entered from a soft
+// interrupt, in the midst of any process.
+static inline __attribute__((always_inline)) int entered_by_process(int state)
+{
+    return state == TCP_SYN_SENT || state == TCP_LISTEN || state == TCP_FIN_WAIT1 || state == TCP_LAST_ACK;
+}
+
+// The socket behind a descriptor of the current process that is known to be one.
+static inline __attribute__((always_inline)) struct sock *socket_of(int descriptor)
+{
+    struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+    struct files_struct *files = READ(task, files);
+    struct fdtable *table = READ(files, fdt);
+    struct file **entry = READ(table, fd) + descriptor;
+    struct file *file = NULL;
+    bpf_probe_read_kernel(&file, sizeof(file), entry);
+    struct socket *socket = READ(file, private_data);
+    return READ(socket, sk);
+}
+
+// ---------------------------------------------------------------- packets
+
+// Both ends of an IP packet as its headers tell them; ports only where `protocol` has some.
+struct packet {
+    u8 source[ADDRESS_SIZE];
+    u8 destination[ADDRESS_SIZE];
+    u16 source_port;
+    u16 destination_port;
+    u8 protocol;      // IPPROTO_…, of IPv6 the first header's
+    const u8 *inside; // what follows the IP header
+};
+
+// Fills `packet` and returns 1, or returns 0 for what is no IP packet, or a later fragment of one.
+static inline __attribute__((always_inline)) int read_packet(struct sk_buff *skb, struct packet *packet)
+{
+    const u8 *header = READ(skb, head) + READ(skb, network_header);
+    u16 kind = ntohs(READ(skb, protocol));
+    u8 start[8] = {};
+    bpf_probe_read_kernel(start, sizeof(start), header);
+    if (kind == ETH_P_IP && start[0] >> 4 == 4) {
+        u16 fragment = (start[6] & 0x1f) << 8 | start[7];
+        if (fragment)
+            return 0;
+        bpf_probe_read_kernel(&packet->protocol, 1, header + 9);
+        write_ipv4(packet->source, header + 12);
+        write_ipv4(packet->destination, header + 16);
+        packet->inside = header + (start[0] & 15) * 4;
+    } else if (kind == ETH_P_IPV6 && start[0] >> 4 == 6) {
+        packet->protocol = start[6];
+        bpf_probe_read_kernel(packet->source, ADDRESS_SIZE, header + 8);
+        bpf_probe_read_kernel(packet->destination, ADDRESS_SIZE, header + 24);
+        packet->inside = header + 40;
+    } else {
+        return 0;
+    }
+    u16 ports[2] = {};
+    bpf_probe_read_kernel(ports, sizeof(ports), packet->inside);
+    packet->source_port = ntohs(ports[0]);
+    packet->destination_port = ntohs(ports[1]);
+    return 1;
+}

@@ -1,0 +1,129 @@
+"""Traffic for the network's probes: servers and clients as workers, and a network of its own whose wire loses and
+waits.
+
+A wire is a TUN device in a network namespace, and a process behind it that sends each packet back with its addresses
+swapped, which leaves all checksums right: who connects to `FAR` reaches a server on `NEAR`, which is connected from
+`FAR`. Nothing leaves the namespace, and nothing is left of it when the process ends.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import socket
+import subprocess
+import sys
+from types import TracebackType
+
+NEAR, FAR = "10.9.0.1", "10.9.0.2"
+_CLONE_NEWNET = 0x40000000
+
+# Serves as many connections as it is told: reads all that comes, answers with as many bytes as it is told.
+SERVE = """
+import socket
+family, host = (socket.AF_INET6, "::1") if sys.argv[1] == "6" else (socket.AF_INET, "127.0.0.1")
+server = socket.create_server((host, int(sys.argv[2])), family=family, backlog=128)
+def work():
+    for _ in range(int(sys.argv[3])):
+        connection, _ = server.accept()
+        while connection.recv(65536): pass
+        connection.sendall(bytes(int(sys.argv[4])))
+        connection.close()
+"""
+CONNECT = """
+import socket
+host = "::1" if sys.argv[1] == "6" else "127.0.0.1"
+def work():
+    for _ in range(int(sys.argv[3])):
+        with socket.create_connection((host, int(sys.argv[2]))) as connection:
+            connection.sendall(bytes(int(sys.argv[4])))
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(65536): pass
+"""
+# Asks for as many connections as it is told where nobody listens.
+REFUSED = """
+import socket
+def work():
+    for _ in range(int(sys.argv[2])):
+        try: socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+        except ConnectionRefusedError: pass
+"""
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+_WIRE = """
+import collections, ctypes, fcntl, os, select, socket, struct, subprocess, sys, time
+near, delay, lost_kind, lost_port = sys.argv[1], float(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+if ctypes.CDLL(None, use_errno=True).unshare(0x40000000):
+    raise OSError(ctypes.get_errno(), "unshare")
+if not os.path.exists("/dev/net/tun"):
+    subprocess.run(["modprobe", "tun"], check=True)
+tun = os.open("/dev/net/tun", os.O_RDWR)
+fcntl.ioctl(tun, 0x400454CA, struct.pack("16sH22x", b"wire", 0x1001))  # TUNSETIFF; IFF_TUN, IFF_NO_PI
+control = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for request, number, address in ((0x8916, 0, near), (0x891C, 0, "255.255.255.0")):  # SIOCSIFADDR, SIOCSIFNETMASK
+    fcntl.ioctl(control, request, struct.pack("16sHH4s8x", b"wire", socket.AF_INET, 0, socket.inet_aton(address)))
+for name in (b"wire", b"lo"):
+    fcntl.ioctl(control, 0x8914, struct.pack("16sH14x", name, 0x41))  # SIOCSIFFLAGS; IFF_UP, IFF_RUNNING
+os.write(1, b"r")
+
+waiting, seen = collections.deque(), set()
+
+def lost(packet):  # the first copy of each segment of the kind that goes to the port
+    if packet[9] != 6 or not lost_port:
+        return False
+    inside = packet[(packet[0] & 15) * 4:]
+    ports, sequence, flags = struct.unpack_from("!IIxxxxxB", inside)
+    size = len(inside) - (inside[12] >> 4) * 4
+    kind = "syn" if flags & 2 else "data" if size else ""
+    if kind != lost_kind or ports & 0xffff != lost_port or (ports, sequence) in seen:
+        return False
+    seen.add((ports, sequence))
+    return True
+
+while True:
+    patience = max(0.0, waiting[0][0] - time.monotonic()) if waiting else None
+    if tun in select.select([tun], [], [], patience)[0]:
+        packet = bytearray(os.read(tun, 65536))
+        if packet[0] >> 4 == 4 and not lost(packet):
+            packet[12:16], packet[16:20] = packet[16:20], packet[12:16]
+            waiting.append((time.monotonic() + delay, packet))
+    while waiting and waiting[0][0] <= time.monotonic():
+        os.write(tun, waiting.popleft()[1])
+"""
+
+
+class Wire:
+    """The network described above. `delay` in seconds holds for each packet, so twice for there and back.
+
+    `lose`: "syn" or "data" loses the first copy of each such TCP segment that goes to `port`.
+    """
+
+    def __init__(self, *, delay: float = 0.0, lose: str = "", port: int = 0) -> None:
+        arguments = [sys.executable, "-c", _WIRE, NEAR, str(delay), lose, str(port)]
+        self._process = subprocess.Popen(arguments, stdout=subprocess.PIPE)
+        assert self._process.stdout is not None
+        assert self._process.stdout.read(1) == b"r", "the wire could not be made"
+
+    def enter(self) -> None:
+        """Bring the calling process into this network: to be run in a worker before anything else."""
+        namespace = os.open(f"/proc/{self._process.pid}/ns/net", os.O_RDONLY)
+        if ctypes.CDLL(None, use_errno=True).setns(namespace, _CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), "setns")
+        os.close(namespace)
+
+    def __enter__(self) -> Wire:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.kill()
+        self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
