@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.support.held import CHECKOUT, place
 
-LIMIT = 3600.0  # seconds
+LIMIT = 4500.0  # seconds
 COUNTED = ("passed", "failed", "error", "skipped")
 
 
