@@ -8,7 +8,7 @@ from typing import Any, cast, get_args
 from ebpftop.catalog.document import BadManifest, Document, Table
 from ebpftop.catalog.files import Unreadable, read_text
 from ebpftop.catalog.model import Attach, Mechanism, Param, ParamType, Probe, Variant
-from ebpftop.catalog.params import INT_MAX, STRING_MAX, check, choice_macro, duration_ns
+from ebpftop.catalog.params import FREQUENCY_MAX, INT_MAX, STRING_MAX, check, choice_macro, duration_ns
 from ebpftop.catalog.views import IDENTIFIER, read_views
 
 MANIFEST = "probe.toml"
@@ -33,7 +33,6 @@ _BCC_NAMES = {
     "fentry": "kfunc__",
     "fexit": "kretfunc__",
 }  # what BCC's KFUNC_PROBE and KRETFUNC_PROBE call their function
-_FREQUENCY_MAX = 10_000  # Hz
 
 
 def read_probe(folder: Path, probe_id: str) -> Probe:
@@ -95,7 +94,7 @@ def _attach(table: Table) -> Attach:
         target=target,
         run=_run(table, mechanism, target),
         args=tuple(table.texts("args", unique=False)),
-        frequency=table.integer("frequency", 1, _FREQUENCY_MAX) or 0,
+        frequency=table.integer("frequency", 1, FREQUENCY_MAX) or 0,
     )
 
 

@@ -12,7 +12,21 @@ from ebpftop.frames.messages import ViewInfo
 Mechanism = Literal[
     "raw_tracepoint", "tracepoint", "kprobe", "kretprobe", "fentry", "fexit", "uprobe", "uretprobe", "perf_event"
 ]
-ParamType = Literal["pid", "comm", "cgroup", "duration", "int", "enum", "string", "bool"]
+ParamType = Literal[
+    "pid",
+    "comm",
+    "cgroup",
+    "duration",
+    "int",
+    "enum",
+    "string",
+    "bool",
+    "device",
+    "port",
+    "address",
+    "errno",
+    "frequency",
+]
 
 
 class Attach(msgspec.Struct, frozen=True, kw_only=True):

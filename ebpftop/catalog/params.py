@@ -6,9 +6,11 @@ quote, a backslash or a newline in a parameter is a byte to compare with and nev
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable, Mapping
 
+from ebpftop.catalog import errnos
 from ebpftop.catalog.model import Param, Probe
 from ebpftop.catalog.text import inert, nearest, quoted
 
@@ -17,6 +19,9 @@ COMM_SIZE = 16  # TASK_COMM_LEN, with the closing NUL
 PATH_MAX = 4095
 STRING_MAX = 255  # bytes, unless the parameter says its own
 INT_MAX = (1 << 63) - 1
+PORT_MAX = 65535
+FREQUENCY_MAX = 10_000  # Hz
+OF_MACHINE = ("pid", "cgroup", "device")  # types whose text names something that has to be there
 
 _NS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 _DURATION = re.compile(r"([0-9]{1,19})(?:\.([0-9]{1,19}))?(ns|us|µs|ms|s|m|h)")
@@ -28,10 +33,10 @@ class BadParam(ValueError):
     """A parameter that doesn't exist or whose text doesn't parse; its text is one line."""
 
 
-def definitions(probe: Probe, given: Mapping[str, str], *, open_cgroup: Callable[[str], int]) -> list[str]:
+def definitions(probe: Probe, given: Mapping[str, str], lookups: Mapping[str, Callable[[str], int]]) -> list[str]:
     """The compiler arguments ("-DPARAM_pid=1234") of the parameters given, and of the defaults of the others.
 
-    open_cgroup turns the path of a cgroup (v2) into its id, raising OSError. Raises BadParam.
+    lookups: from the text of each type in `OF_MACHINE` to its number here; they raise OSError. Raises BadParam.
     """
     arguments: list[str] = []
     chosen = canonical(probe, given)
@@ -39,12 +44,13 @@ def definitions(probe: Probe, given: Mapping[str, str], *, open_cgroup: Callable
         if (text := chosen.get(param.name)) is None:
             continue
         try:
-            if param.type == "cgroup":
-                arguments.append(f"-DPARAM_{param.name}={open_cgroup(text)}ULL")
+            if param.type in OF_MACHINE:
+                suffix = "ULL" if param.type == "cgroup" else ""
+                arguments.append(f"-DPARAM_{param.name}={lookups[param.type](text)}{suffix}")
             else:
                 arguments.extend(_definition(param, text))
         except OSError as error:
-            raise BadParam(f"{probe.id}: {param.name}: cgroup {quoted(text)}: {error.strerror}") from None
+            raise BadParam(f"{probe.id}: {param.name}: {quoted(text)}: {error.strerror}") from None
     return arguments
 
 
@@ -73,10 +79,15 @@ def canonical(probe: Probe, given: Mapping[str, str]) -> dict[str, str]:
 
 def check(param: Param, text: str) -> None:
     """Raises ValueError, saying what was expected and what was given, when the text is no value of this parameter."""
-    if param.type == "cgroup":
-        _bytes(text, PATH_MAX, "the path of a cgroup")
-    else:
-        _definition(param, text)
+    match param.type:
+        case "pid":
+            _integer(text, 1, PID_MAX, "a process id")
+        case "cgroup":
+            _bytes(text, PATH_MAX, "the path of a cgroup")
+        case "device":
+            _bytes(text, PATH_MAX, "a block device")
+        case _:
+            _definition(param, text)
 
 
 def duration_ns(text: str) -> int:
@@ -92,11 +103,17 @@ def duration_ns(text: str) -> int:
 
 
 def _definition(param: Param, text: str) -> list[str]:
-    """The arguments of one parameter, any but a cgroup."""
+    """The arguments of one parameter whose text says all."""
     name = f"-DPARAM_{param.name}"
     match param.type:
-        case "pid":
-            return [f"{name}={_integer(text, 1, PID_MAX, 'a process id')}"]
+        case "port":
+            return [f"{name}={_integer(text, 1, PORT_MAX, 'a port')}"]
+        case "frequency":
+            return [f"{name}={_integer(text, 1, FREQUENCY_MAX, 'a frequency in Hz')}"]
+        case "errno":
+            return [f"{name}={_errno(text)}"]
+        case "address":
+            return [f"{name}={_byte_list(_address(text))}"]
         case "int":
             low = -INT_MAX if param.minimum is None else param.minimum
             high = INT_MAX if param.maximum is None else param.maximum
@@ -119,8 +136,8 @@ def _definition(param: Param, text: str) -> list[str]:
         case "string":
             data = _bytes(text, param.maximum or STRING_MAX, "a string")
             return [f"{name}={_byte_list(data)}", f"{name}_len={len(data)}"]
-        case "cgroup":
-            raise AssertionError("a cgroup needs its id")
+        case _:
+            raise AssertionError(f"a {param.type} has to be looked up")
 
 
 def choice_macro(choice: str) -> str:
@@ -134,6 +151,28 @@ def _integer(text: str, low: int, high: int, what: str) -> int:
         if low <= value <= high:
             return value
     raise ValueError(f"{what} from {low} to {high} expected, not {quoted(text)}")
+
+
+def _errno(text: str) -> int:
+    """`ENOENT`, in any case, or 2."""
+    if number := errnos.NUMBERS.get(text.upper()):
+        return number
+    if not text.isalpha():
+        return _integer(text, 1, errnos.HIGHEST, "an error's name or its number")
+    raise ValueError(
+        f"an error's name or its number expected, not {quoted(text)}{nearest(text.upper(), errnos.NUMBERS)}"
+    )
+
+
+def _address(text: str) -> bytes:
+    """16 bytes in network order, IPv4 as ::ffff:a.b.c.d."""
+    try:
+        found = ipaddress.ip_address(text)
+    except ValueError:
+        found = None
+    if found is None or "%" in text:
+        raise ValueError(f"an address such as 192.0.2.1 or 2001:db8::1 expected, not {quoted(text)}")
+    return b"\0" * 10 + b"\xff\xff" + found.packed if found.version == 4 else found.packed
 
 
 def _bounded_duration(param: Param, text: str) -> int:

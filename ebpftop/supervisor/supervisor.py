@@ -29,7 +29,8 @@ from ebpftop.catalog import params
 from ebpftop.catalog.model import Probe
 from ebpftop.kernel.ownership import only_root_writes
 from ebpftop.loader import load, statistics, survey
-from ebpftop.supervisor import cgroups, privilege, process
+from ebpftop.supervisor import privilege, process
+from ebpftop.supervisor.lookups import lookups
 from ebpftop.supervisor.tasks import Tasks, TooMany, Work
 from ebpftop.supervisor.terminal import Terminal
 
@@ -79,6 +80,7 @@ class Supervisor:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.tasks = Tasks()
+        self._lookups = lookups(plan.invoker)
         self._early: list[_Early] = []
         self._terminal = Terminal()
         self._selector = selectors.DefaultSelector()
@@ -228,12 +230,8 @@ class Supervisor:
     def _order(self, name: str, given: dict[str, str]) -> load.Order:
         """What to load, checked on this side. Raises `LookupError`, `BadParam`."""
         probe = self.plan.probes[name]
-        definitions = params.definitions(probe, given, open_cgroup=self._cgroup)
+        definitions = params.definitions(probe, given, self._lookups)
         return load.Order(probe=probe, definitions=definitions, includes=self.plan.includes, bcc=self.plan.bcc)
-
-    def _cgroup(self, path: str) -> int:
-        with privilege.rights_of(self.plan.invoker):
-            return cgroups.identifier(path)
 
     def _on_consumer(self, receiver: handover.Receiver) -> None:
         try:

@@ -87,8 +87,9 @@ def test_a_wrong_parameter_is_told_with_what_was_expected(given: str, expected: 
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ("cgroup=/no/such", "cpu/syscount: cgroup: cgroup '/no/such': no control group "),
-        ("cgroup=../../etc", "cpu/syscount: cgroup: cgroup '../../etc': "),
+        ("cgroup=/no/such", "cpu/syscount: cgroup: '/no/such': no control group "),
+        ("pid=4194304", "cpu/syscount: pid: '4194304': no such process"),
+        ("cgroup=../../etc", "cpu/syscount: cgroup: '../../etc': "),
     ],
 )
 def test_a_parameter_that_this_machine_does_not_have_is_told(given: str, expected: str) -> None:

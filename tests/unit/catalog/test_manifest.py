@@ -1,12 +1,13 @@
 import os
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from support.probes import HEAD, SOURCE, VARIANT, VIEW, make_probe, write_probe
 
 from ebpftop.catalog.document import BadManifest
 from ebpftop.catalog.manifest import read_probe
-from ebpftop.catalog.model import Attach, Param
+from ebpftop.catalog.model import Attach, Param, ParamType
 from ebpftop.frames.messages import ColumnInfo, ViewInfo
 
 
@@ -191,7 +192,7 @@ PID = '[params.pid]\ntype = "pid"\nhelp = "h"\n'
         (
             {"params": PID.replace("pid\"", "pidd\"")},
             [
-                "probe.toml:6: params.pid.type: one of pid, comm, cgroup, duration, int, enum, string, bool expected, "
+                f"probe.toml:6: params.pid.type: one of {', '.join(get_args(ParamType))} expected, "
                 "not 'pidd'; did you mean pid?"
             ],
         ),

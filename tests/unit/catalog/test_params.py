@@ -33,8 +33,11 @@ def open_cgroup(path: str) -> int:
     raise OSError(errno.ENOENT, "No such file or directory")
 
 
+LOOKUPS = {"cgroup": open_cgroup, "pid": int, "device": lambda text: 8 << 20}
+
+
 def defined(one: Param, text: str) -> list[str]:
-    return definitions(probe(one), {"x": text}, open_cgroup=open_cgroup)
+    return definitions(probe(one), {"x": text}, LOOKUPS)
 
 
 @pytest.mark.parametrize(
@@ -63,6 +66,16 @@ def defined(one: Param, text: str) -> list[str]:
         (param("string"), "x" * 255, ["-DPARAM_x={" + ",".join(["120"] * 255) + "}", "-DPARAM_x_len=255"]),
         (param("string"), "é", ["-DPARAM_x={195,169}", "-DPARAM_x_len=2"]),
         (param("cgroup"), "/sys/fs/cgroup/web.slice", ["-DPARAM_x=1099511627783ULL"]),
+        (param("device"), "sda", ["-DPARAM_x=8388608"]),
+        (param("port"), "65535", ["-DPARAM_x=65535"]),
+        (param("frequency"), "99", ["-DPARAM_x=99"]),
+        (param("errno"), "enoent", ["-DPARAM_x=2"]),
+        (param("errno"), "EWOULDBLOCK", ["-DPARAM_x=11"]),
+        (param("errno"), "ERESTARTSYS", ["-DPARAM_x=512"]),
+        (param("errno"), "4095", ["-DPARAM_x=4095"]),
+        (param("address"), "192.0.2.1", ["-DPARAM_x={0,0,0,0,0,0,0,0,0,0,255,255,192,0,2,1}"]),
+        (param("address"), "::ffff:192.0.2.1", ["-DPARAM_x={0,0,0,0,0,0,0,0,0,0,255,255,192,0,2,1}"]),
+        (param("address"), "2001:DB8::1", ["-DPARAM_x={32,1,13,184,0,0,0,0,0,0,0,0,0,0,0,1}"]),
     ],
 )
 def test_a_parameter_becomes_a_definition(one: Param, text: str, expected: list[str]) -> None:
@@ -76,6 +89,14 @@ def test_a_parameter_becomes_a_definition(one: Param, text: str, expected: list[
         (param("pid"), "4194305", "a process id from 1 to 4194304 expected, not '4194305'"),
         (param("pid"), "", "a process id from 1 to 4194304 expected, not ''"),
         (param("pid"), "1;int y", "a process id from 1 to 4194304 expected, not '1;int y'"),
+        (param("port"), "0", "a port from 1 to 65535 expected, not '0'"),
+        (param("port"), "http", "a port from 1 to 65535 expected, not 'http'"),
+        (param("frequency"), "10001", "a frequency in Hz from 1 to 10000 expected, not '10001'"),
+        (param("errno"), "ENOENTT", "an error's name or its number expected, not 'ENOENTT'; did you mean ENOENT?"),
+        (param("errno"), "-2", "an error's name or its number from 1 to 4095 expected, not '-2'"),
+        (param("address"), "fe80::1%eth0", "an address such as 192.0.2.1 or 2001:db8::1 expected, not 'fe80::1%eth0'"),
+        (param("address"), "1", "an address such as 192.0.2.1 or 2001:db8::1 expected, not '1'"),
+        (param("device"), "", "a block device of 1 to 4095 bytes of UTF-8 without NUL expected, not ''"),
         (param("pid"), "1\n", "a process id from 1 to 4194304 expected, not '1\\n'"),
         (param("pid"), " 1", "a process id from 1 to 4194304 expected, not ' 1'"),
         (param("pid"), "1_0", "a process id from 1 to 4194304 expected, not '1_0'"),
@@ -98,7 +119,7 @@ def test_a_parameter_becomes_a_definition(one: Param, text: str, expected: list[
         (param("string"), "\ud800", "a string of 1 to 255 bytes of UTF-8 without NUL expected, not '\\ud800'"),
         (param("comm"), "\udcff", "a process name of 1 to 15 bytes of UTF-8 without NUL expected, not '\\udcff'"),
         (param("cgroup"), "", "the path of a cgroup of 1 to 4095 bytes of UTF-8 without NUL expected, not ''"),
-        (param("cgroup"), "/no\n", "cgroup '/no\\n': No such file or directory"),
+        (param("cgroup"), "/no\n", "'/no\\n': No such file or directory"),
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_refused_in_one_inert_line(one: Param, text: str, complaint: str) -> None:
@@ -189,9 +210,9 @@ PROBE = probe(
 
 
 def test_defaults_fill_what_is_not_given_in_the_manifests_order() -> None:
-    assert definitions(PROBE, {}, open_cgroup=open_cgroup) == ["-DPARAM_min=10000ULL", "-DPARAM_all=1"]
+    assert definitions(PROBE, {}, LOOKUPS) == ["-DPARAM_min=10000ULL", "-DPARAM_all=1"]
     given = {"all": "false", "min": "1ms", "pid": "7"}
-    assert definitions(PROBE, given, open_cgroup=open_cgroup) == ["-DPARAM_pid=7", "-DPARAM_min=1000000ULL"]
+    assert definitions(PROBE, given, LOOKUPS) == ["-DPARAM_pid=7", "-DPARAM_min=1000000ULL"]
     assert list(canonical(PROBE, given).items()) == [("pid", "7"), ("min", "1ms"), ("all", "false")]
     assert canonical(PROBE, {}) == {"min": "10us", "all": "true"}
 
@@ -211,4 +232,4 @@ def test_an_unknown_parameter_is_named_with_the_nearest(name: str, complaint: st
 
 def test_a_probe_without_parameters_says_so() -> None:
     with pytest.raises(BadParam, match=re.escape("cpu/calls: pid: no such parameter (it has none)")):
-        definitions(probe(), {"pid": "1"}, open_cgroup=open_cgroup)
+        definitions(probe(), {"pid": "1"}, LOOKUPS)

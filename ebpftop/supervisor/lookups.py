@@ -1,0 +1,31 @@
+"""What only this machine knows of a parameter's text: looked up with the invoker's rights."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Mapping
+
+from ebpftop.kernel import devices
+from ebpftop.supervisor import cgroups
+from ebpftop.supervisor.privilege import Invoker, rights_of
+
+
+def lookups(who: Invoker | None) -> Mapping[str, Callable[[str], int]]:
+    """By type of parameter: from a text to a number. They raise `OSError`."""
+
+    def with_rights(find: Callable[[str], int]) -> Callable[[str], int]:
+        def found(text: str) -> int:
+            with rights_of(who):
+                return find(text)
+
+        return found
+
+    finders = {"pid": _process, "cgroup": cgroups.identifier, "device": devices.number}
+    return {kind: with_rights(find) for kind, find in finders.items()}
+
+
+def _process(text: str) -> int:
+    if not os.path.exists(f"/proc/{int(text)}"):
+        raise OSError(errno.ESRCH, "no such process")
+    return int(text)
