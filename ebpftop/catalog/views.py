@@ -25,6 +25,7 @@ DECODES = (
     "capability",
     "signal",
     "user",
+    "kernel_lock",
     "cgroup",
     "time",
     "hex",

@@ -1,12 +1,21 @@
-"""cpu/naptime sees each sleep, with the time that was asked for."""
+"""cpu/naptime, cpu/futexlat and cpu/lockcontention see each wait, and how long it was."""
 
 from __future__ import annotations
 
+import os
+import pty
+import time
+import tty
+from pathlib import Path
+
 import pytest
+from support.processes import eventually
 from support.tracing import any_kernel, trace
 from support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
+
+# ---------------------------------------------------------------- naptime
 
 # 5 until a moment of the monotonic clock, 7 for 3 ms, 2 that aren't valid
 SLEEP = """
@@ -42,3 +51,76 @@ def test_only_long_sleeps() -> None:
     with Worker(SLEEP) as worker, trace("cpu/naptime", pid=worker.pid, slower="1h") as traced:
         worker.work()
     assert traced.events() == []
+
+
+# ---------------------------------------------------------------- futexlat
+
+# 13 that time out after 20 ms, 7 whose value has changed, 3 of futex_waitv that time out
+FUTEX = """
+import ctypes, struct
+libc = ctypes.CDLL(None, use_errno=True)
+word = ctypes.c_uint32(1)
+address = ctypes.addressof(word)
+waiter = ctypes.create_string_buffer(struct.pack("=QQII", 1, address, 2, 0))
+def work():
+    for _ in range(13): libc.syscall(202, ctypes.byref(word), 0 | 128, 1, (ctypes.c_long * 2)(0, 20_000_000), None, 0)
+    for _ in range(7): libc.syscall(202, ctypes.byref(word), 0 | 128, 2, None, None, 0)
+    for _ in range(3): libc.syscall(449, waiter, 1, 0, (ctypes.c_long * 2)(0, 0), 1)
+"""
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the workload has the system calls' numbers of x86-64")
+def test_each_wait_for_a_futex_is_timed() -> None:
+    with Worker(FUTEX) as worker, Worker(FUTEX) as other, trace("cpu/futexlat", pid=worker.pid) as traced:
+        began = time.monotonic_ns()
+        worker.work()
+        took = time.monotonic_ns() - began
+        other.work()
+    assert traced.count("latency") == traced.count("latency", pid=worker.pid) == 13 + 7 + 3
+    long = sum(count for (_, high), count in traced.buckets("latency").items() if high > 20_000_000)
+    assert long >= 13
+    (sums,) = traced.totals("waits", "pid").values()
+    assert (sums["waits"], sums["changed"], sums["timeouts"]) == (13 + 7 + 3, 7, 13 + 3)
+    assert 13 * 20_000_000 <= sums["waited"] <= took
+    assert traced.losses() == {}
+
+
+# ---------------------------------------------------------------- lockcontention
+
+# Who reads a terminal holds a mutex of it until a line comes: the others wait for that mutex.
+READ_TERMINAL = """
+import threading
+terminal = os.open(sys.argv[1], os.O_RDWR | os.O_NOCTTY)
+def work():
+    threads = [threading.Thread(target=os.read, args=(terminal, 1)) for _ in range(int(sys.argv[2]))]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+"""
+
+
+def all_sleep(pid: int, threads: int) -> bool:
+    stats = [(task / "stat").read_text().rpartition(")")[2].split() for task in Path(f"/proc/{pid}/task").iterdir()]
+    return [stat[0] for stat in stats] == ["S"] * threads
+
+
+def test_waits_for_a_mutex_of_the_kernel_are_counted_and_timed() -> None:
+    ours, theirs = pty.openpty()
+    tty.setraw(theirs)
+    held = 100_000_000  # ns
+    try:
+        with (
+            Worker(READ_TERMINAL, os.ttyname(theirs), 8) as worker,
+            trace("cpu/lockcontention", pid=worker.pid) as traced,
+        ):
+            worker.start()
+            eventually(lambda: all_sleep(worker.pid, 1 + 8), "one thread reads, seven wait")
+            time.sleep(held / 1e9)
+            os.write(ours, b"12345678")
+            worker.finish()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    waits = traced.buckets("latency", pid=worker.pid, kind="mutex")
+    assert sum(count for (_, high), count in waits.items() if high > held) == 7
+    assert traced.count("latency") == traced.count("latency", pid=worker.pid)
+    assert traced.losses() == {}

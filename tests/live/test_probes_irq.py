@@ -1,7 +1,8 @@
-"""The probe of irq/ counts the soft interrupts that the kernel counts."""
+"""The probes of irq/ count the interrupts that the kernel counts, and the work that was queued."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -34,4 +35,77 @@ def test_soft_interrupts_are_those_of_proc() -> None:
         assert last[kind] - first[kind] - 1 <= ran <= after[kind] - before[kind] + 1, kind
         assert traced.count("delay", vector=kind) <= ran + 1, kind
     assert traced.count("delay", vector="TIMER") >= last["TIMER"] - first["TIMER"] - 1
+    assert traced.losses() == {}
+
+
+# ---------------------------------------------------------------- hardirqs
+
+
+def hardirqs() -> dict[tuple[str, str], int]:
+    """Interrupts by number and device since boot, over all CPUs, see proc(5). Those that devices share are left out."""
+    header, *lines = Path("/proc/interrupts").read_text().splitlines()
+    found = {}
+    for line in lines:
+        number, _, rest = line.partition(":")
+        fields = rest.split()
+        cpus = len(header.split())
+        if number.strip().isdigit() and len(fields) > cpus and not fields[-2].endswith(","):
+            found[number.strip(), fields[-1]] = sum(map(int, fields[:cpus]))
+    return found
+
+
+def make_interrupts() -> None:
+    """Read what isn't in memory any more, from whatever this machine has its programs on."""
+    os.sync()
+    programs = [path for path in sorted(Path("/usr/bin").iterdir()) if path.is_file()]
+    for path in programs[:101]:
+        with path.open("rb", buffering=0) as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            file.read(1)
+
+
+def test_hardware_interrupts_are_those_of_proc() -> None:
+    before = hardirqs()
+    with trace("irq/hardirqs") as traced:
+        first = hardirqs()
+        make_interrupts()
+        last = hardirqs()
+    after = hardirqs()
+    assert any(last[key] > first[key] for key in first)
+    table = traced.events("interrupts")
+    for number, name in before:
+        key = number, name
+        counted = sum(row["interrupts"] for row in table if (str(row["irq"]), row["name"]) == key)
+        # one may be running, counted but not ended, on each end
+        assert last[key] - first[key] - 1 <= counted <= after[key] - before[key] + 1, key
+        assert traced.count("run time", irq=int(number), name=name) == counted
+    assert traced.losses() == {}
+
+
+# ---------------------------------------------------------------- wqlat
+
+# What is written to a terminal waits in a work queue until it is given to the other side.
+WRITE_TERMINAL = """
+import pty, tty
+ours, theirs = pty.openpty()
+tty.setraw(theirs)
+def work():
+    for _ in range(int(sys.argv[1])):
+        os.write(ours, b"x")
+        os.read(theirs, 1)
+"""
+
+
+def test_work_a_process_queues_is_counted_and_timed() -> None:
+    with Worker(WRITE_TERMINAL, 29) as worker, Worker(WRITE_TERMINAL, 5) as other:
+        with trace("irq/wqlat", pid=worker.pid) as traced:
+            worker.work()
+            other.work()
+    (queue,) = {
+        series["labels"]["queue"]
+        for line in traced.lines
+        for series in line["views"]["delay"]["series"]
+        if series["labels"]["queue"].startswith("events")
+    }
+    assert traced.count("delay", queue=queue) == traced.count("run time", queue=queue) == 29
     assert traced.losses() == {}

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ebpftop.collector.decode import block_op, capability, errno, signal, softirq, tcp_state, user
+from ebpftop.collector.decode import block_op, capability, errno, kernel_lock, signal, softirq, tcp_state, user
 
 
 @pytest.mark.parametrize(
@@ -13,6 +13,10 @@ from ebpftop.collector.decode import block_op, capability, errno, signal, softir
         (block_op.name, {0: "read", 1: "write", 2: "flush", 9: "write zeroes", 4: "4"}),
         (capability.name, {0: "CAP_CHOWN", 21: "CAP_SYS_ADMIN", 40: "CAP_CHECKPOINT_RESTORE", 41: "41", -1: "-1"}),
         (errno.name, {0: "", 2: "ENOENT", -2: "ENOENT", -512: "ERESTARTSYS", 95: "EOPNOTSUPP", -4000: "-4000"}),
+        (
+            kernel_lock.name,
+            {0: "mutex", 33: "mutex", 1: "spinlock", 2: "rwsem:R", 5: "rwlock:W", 20: "pcpu-sem:W", 64: "64"},
+        ),
         (signal.name, {9: "SIGKILL", 34: "SIGRTMIN", 37: "SIGRTMIN+3", 64: "SIGRTMAX", 0: "", 65: "65", -1: "-1"}),
         (softirq.name, {0: "HI", 3: "NET_RX", 9: "RCU", 10: "10", -1: "-1"}),
         (tcp_state.name, {1: "ESTABLISHED", 10: "LISTEN", 13: "BOUND_INACTIVE", 0: "0", 14: "14"}),

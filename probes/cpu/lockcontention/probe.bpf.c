@@ -1,0 +1,69 @@
+#include "ebpftop.h"
+
+struct key {
+    u32 kind; // the flags of contention_begin
+    u32 tgid;
+    u32 slot;
+};
+BPF_HASH(latency, struct key, u64, 65536); // how often a process waited that long for that kind of lock
+
+// Waits nest: on its way to a mutex a thread may spin for the lock inside of it, and an interrupt for another.
+struct waiter {
+    u64 lock;
+    u32 thread; // of an idle CPU, which has no thread of its own, its number with the highest bit set
+    u32 unused;
+};
+struct wait {
+    u64 since;
+    u32 kind;
+    u32 unused;
+};
+BPF_HASH(waiting, struct waiter, struct wait, 16384); // bounded: by the threads that wait for a kernel lock
+
+#define SPINS 1  // LCB_F_SPIN
+#define MUTEX 32 // LCB_F_MUTEX
+
+static struct waiter current_waiter(u64 lock)
+{
+    u32 thread = bpf_get_current_pid_tgid();
+    struct waiter waiter = {.lock = lock, .thread = thread ? thread : 1U << 31 | bpf_get_smp_processor_id()};
+    return waiter;
+}
+
+int on_begin(struct bpf_raw_tracepoint_args *ctx)
+{
+    if (!wanted_current())
+        return 0;
+    struct waiter waiter = current_waiter(ctx->args[0]);
+    struct wait wait = {.since = bpf_ktime_get_ns(), .kind = ctx->args[1]};
+    if (wait.kind & MUTEX) {
+        struct wait *spun = waiting.lookup(&waiter); // a mutex is spun for first: one wait, told of twice
+        if (spun && spun->kind & SPINS)
+            wait.since = spun->since;
+    }
+    if (waiting.update(&waiter, &wait))
+        map_full();
+    return 0;
+}
+
+int on_end(struct bpf_raw_tracepoint_args *ctx)
+{
+    struct waiter waiter = current_waiter(ctx->args[0]);
+    struct wait *wait = waiting.lookup(&waiter);
+    if (!wait)
+        return 0;
+    struct key key = {
+        .kind = wait->kind & MUTEX ? MUTEX : wait->kind,
+        .tgid = bpf_get_current_pid_tgid() >> 32,
+        .slot = ll_slot(bpf_ktime_get_ns() - wait->since),
+    };
+    waiting.delete(&waiter);
+    u64 zero = 0;
+    u64 *times = latency.lookup_or_try_init(&key, &zero);
+    if (!times) {
+        map_full();
+        return 0;
+    }
+    __sync_fetch_and_add(times, 1);
+    return 0;
+}
