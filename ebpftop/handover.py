@@ -78,6 +78,25 @@ class StatisticsOn(Message, frozen=True, kw_only=True):
     """The kernel counts program run times until the one descriptor that comes along is closed."""
 
 
+class SymbolRange(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """`start` <= address < `end` is this function, or, without a name, this place in the module; offsets count from
+    `base`.
+    """
+
+    start: int
+    end: int
+    base: int
+    name: str
+    module: str
+
+
+class Symbols(Message, frozen=True, kw_only=True):
+    """What was asked by `AskSymbols`, processes by their `id`. An address in none of the ranges can't be told."""
+
+    kernel: list[SymbolRange]
+    processes: list[tuple[int, list[SymbolRange]]]
+
+
 class TaskFailed(Message, frozen=True, kw_only=True):
     """A root task could not do its work; one line."""
 
@@ -99,6 +118,23 @@ class AskStatistics(Message, frozen=True, kw_only=True):
     """Collector to supervisor: have the kernel count program run times."""
 
     run: int
+
+
+class Addresses(msgspec.Struct, frozen=True, kw_only=True):
+    """Addresses in one process. `id` is the asker's name for it; `start_ns` its start, in ns since boot."""
+
+    id: int
+    tgid: int
+    start_ns: int
+    addresses: list[int]
+
+
+class AskSymbols(Message, frozen=True, kw_only=True):
+    """Collector to supervisor: which functions do these addresses lie in?"""
+
+    run: int
+    kernel: list[int]
+    processes: list[Addresses]
 
 
 class Channel(Message, frozen=True, kw_only=True):
@@ -135,9 +171,11 @@ AnyMessage = (
     | Failure
     | Surveyed
     | StatisticsOn
+    | Symbols
     | TaskFailed
     | Ask
     | AskStatistics
+    | AskSymbols
     | Channel
     | Refusal
     | TaskEnded

@@ -32,7 +32,17 @@ DECODES = (
 )
 IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]*"
 
-_VIEW = ("map", "show", "name", "title", "unit", "by", "slot", "count", "sort", "columns")
+_VIEW = ("map", "show", "name", "title", "unit", "by", "slot", "count", "stacks", "kernel", "user", "sort", "columns")
+# Keys of a view that only some kinds of views have.
+_ONLY = {
+    "by": ("histogram", "stacks"),
+    "slot": ("histogram",),
+    "count": ("histogram", "stacks"),
+    "stacks": ("stacks",),
+    "kernel": ("stacks",),
+    "user": ("stacks",),
+    "sort": ("table",),
+}
 _COLUMN = ("field", "title", "unit", "role", "decode", "hidden")
 
 
@@ -43,8 +53,16 @@ def read_views(top: Table, title: str) -> tuple[ViewInfo, ...]:
         view = _view(table, title)
         if view.name in views:
             table.problem("name" if "name" in table else "map", f"a second view named {view.name}")
+        other = next((each for each in views.values() if each.map == view.map and each.show == "stacks"), view)
+        if view.show == "stacks" and _place(other) != _place(view):
+            table.problem("stacks", f"stacks, kernel and user differ from those of view {other.name}, of the same map")
         views[view.name] = view
     return tuple(views.values())
+
+
+def _place(view: ViewInfo) -> tuple[str, str, str]:
+    """Where the stacks of a view's rows are."""
+    return view.stacks, view.kernel, view.user
 
 
 def _view(table: Table, title: str) -> ViewInfo:
@@ -61,14 +79,20 @@ def _view(table: Table, title: str) -> ViewInfo:
         count=table.text("count", "count", IDENTIFIER, "a field"),
         columns=_columns(table),
         sort=table.text("sort", pattern=IDENTIFIER, what="a field") if "sort" in table else None,
+        stacks=table.text("stacks", "", IDENTIFIER, "the name of a map"),
+        kernel=table.text("kernel", "", IDENTIFIER, "a field"),
+        user=table.text("user", "", IDENTIFIER, "a field"),
     )
-    if show == "histogram":
-        _check_histogram(table, view)
-    elif show:
-        for key in ("by", "slot", "count"):
-            if key in table:
-                table.problem(key, f"only for a histogram, not for {show}")
-    _check_sort(table, view)
+    for key, shows in _ONLY.items():
+        if show and key in table and show not in shows:
+            table.problem(key, f"only for {' and '.join(shows)}, not for {show}")
+    match show:
+        case "histogram":
+            _check_histogram(table, view)
+        case "stacks":
+            _check_stacks(table, view)
+        case "table":
+            _check_sort(table, view)
     return view
 
 
@@ -96,17 +120,38 @@ def _check_histogram(table: Table, view: ViewInfo) -> None:
     for key, field in (("slot", view.slot), ("count", view.count)):
         if field in view.by:
             table.problem("by", f"holds {field}, the field of {key}")
+    _check_columns_of_by(table, view)
+
+
+def _check_columns_of_by(table: Table, view: ViewInfo) -> None:
     for index, column in enumerate(view.columns):
         if column.field not in view.by:
             path = (*table.path, "columns", index, "field")
             table.document.problem(path, f"not one of the `by` fields{nearest(column.field, view.by)}")
 
 
+def _check_stacks(table: Table, view: ViewInfo) -> None:
+    """A row's key is its `by` fields and the numbers of its stacks, its value the count."""
+    if "stacks" not in table:
+        table.problem("stacks", "missing, the name of a BPF_STACK_TRACE map expected")
+    if not (view.kernel or view.user):
+        table.problem("kernel", "missing, with `user` missing too: which field of the key is a number in `stacks`?")
+    named = [field for field in (view.kernel, view.user, view.count) if field]
+    if len(set(named)) < len(named):
+        table.problem("count", "kernel, user and count must be three fields")
+    for field in named:
+        if field in view.by:
+            table.problem("by", f"holds {field}, which is the kernel's stack, the user's, or the count")
+    processes = [column.field for column in view.columns if column.decode == "process"]
+    if view.user and not processes:
+        what = 'a stack of a process takes a `by` field with decode = "process": its addresses are that process\'s own'
+        table.problem("user", what)
+    _check_columns_of_by(table, view)
+
+
 def _check_sort(table: Table, view: ViewInfo) -> None:
-    if view.sort is None or not view.show:
+    if view.sort is None:
         return
     fields = [column.field for column in view.columns]
-    if view.show != "table":
-        table.problem("sort", f"only for a table, not for {view.show}")
-    elif fields and view.sort not in fields:
+    if fields and view.sort not in fields:
         table.problem("sort", f"no column {view.sort}{nearest(view.sort, fields)}")

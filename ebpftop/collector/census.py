@@ -31,12 +31,26 @@ _COMMAND = 4096  # bytes of a command line
 class Life:
     """One identity. `ended` is boottime in ns."""
 
-    __slots__ = ("cgroup", "comm", "command", "ended", "id", "parent", "ppid", "shown", "start", "tgid", "user")
+    __slots__ = (
+        "cgroup",
+        "comm",
+        "command",
+        "ended",
+        "id",
+        "parent",
+        "ppid",
+        "programs",
+        "shown",
+        "start",
+        "tgid",
+        "user",
+    )
 
     def __init__(self, number: int, tgid: int, start: int) -> None:
         self.id, self.tgid, self.start, self.ppid = number, tgid, start, 0
         self.comm = self.command = self.parent = self.user = self.cgroup = ""
         self.ended: int | None = None
+        self.programs = 0  # it was seen to start, and so to have begun anew with another memory
         self.shown = False
 
 
@@ -71,7 +85,9 @@ class Census:
                     self._dead.append(life)
             else:
                 row = execs[index - len(lives)]
-                self._known(row).command = arguments(row["args"].tobytes()[: int(row["args_len"])])
+                life = self._known(row)
+                life.command = arguments(row["args"].tobytes()[: int(row["args_len"])])
+                life.programs += 1
 
     def _known(self, row: Any) -> Life:
         """The life a record speaks of, made if it is new, with what the record says of it."""
@@ -164,6 +180,11 @@ class Census:
                 self._changed[life.id] = life
             found[at] = life.id
         return found[inverse]
+
+    def alive(self, number: int) -> Life | None:
+        """The identity of this number, while its process lives."""
+        life = self._lives.get(number)
+        return None if life is None or not life.tgid or self._is_dead(life) else life
 
     def ended(self, numbers: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
         """Which of these identities are dead."""

@@ -9,18 +9,20 @@ from typing import Any
 import numpy.typing as npt
 
 from ebpftop.collector.accounting import accounts
+from ebpftop.collector.callstacks import CallStacks, StackMap
 from ebpftop.collector.census import Census
 from ebpftop.collector.decode import Context
 from ebpftop.collector.layout import dtype
 from ebpftop.collector.maps import MapReader
 from ebpftop.collector.ring import Ring
+from ebpftop.collector.symbols import Functions
 from ebpftop.collector.table import Table, decoders, process_field
 from ebpftop.frames.columns import pack
 from ebpftop.frames.layout import MapLayout
 from ebpftop.frames.messages import Cost, Events, Losses, ProgramCost, Snapshot, ViewInfo
 from ebpftop.handover import Handover
 
-_RINGBUF = 27
+_STACK_TRACE, _RINGBUF = 7, 27
 _FAILURES_MAP = "_failures"
 _MAP_FULL, _RING_FULL = 0, 1  # slots of that map
 
@@ -28,7 +30,16 @@ _MAP_FULL, _RING_FULL = 0, 1  # slots of that map
 class Run:
     """Owns the descriptors of a hand-over from construction on. `interval` is seconds between snapshots."""
 
-    def __init__(self, number: int, probe: str, message: Handover, fds: list[int], lives: Census, context: Context):
+    def __init__(
+        self,
+        number: int,
+        probe: str,
+        message: Handover,
+        fds: list[int],
+        lives: Census,
+        context: Context,
+        functions: Functions | None = None,
+    ):
         self.number, self.probe, self.message = number, probe, message
         self.interval, self.next_at = 1.0, 0.0
         self._map_fds = fds[: len(message.maps)]
@@ -38,13 +49,22 @@ class Run:
         self._failures: MapReader | None = None
         self.tables: list[Table] = []
         self.rings: list[EventRing] = []
+        views = message.loaded.views
+        stacks = {
+            layout.name: CallStacks(StackMap(fd, layout), functions)
+            for fd, layout in zip(self._map_fds, message.maps, strict=True)
+            if layout.kind == _STACK_TRACE and functions is not None
+        }
+        of_map = {view.map: stacks[view.stacks] for view in views if view.show == "stacks"}
         for fd, layout in zip(self._map_fds, message.maps, strict=True):
+            if layout.kind == _STACK_TRACE:
+                continue  # shown by what names its stacks
             if layout.name == _FAILURES_MAP:
                 self._failures = MapReader(fd, layout)
             elif layout.kind == _RINGBUF:
-                self.rings.append(EventRing(fd, layout, message.loaded.views, lives, context))
+                self.rings.append(EventRing(fd, layout, views, lives, context))
             else:
-                self.tables.append(Table(fd, layout, message.loaded.views, lives, context))
+                self.tables.append(Table(fd, layout, views, lives, context, of_map.get(layout.name)))
 
     def snapshot(self) -> Snapshot:
         """All maps as they are now."""

@@ -11,6 +11,7 @@ import msgspec
 import numpy.typing as npt
 
 from ebpftop import handover
+from ebpftop.collector import naming
 from ebpftop.collector.census import Census
 from ebpftop.collector.channels import Channels
 from ebpftop.collector.closing import Detaching
@@ -20,6 +21,7 @@ from ebpftop.collector.outbox import Outbox
 from ebpftop.collector.ring import RingBroken
 from ebpftop.collector.run import Run
 from ebpftop.collector.statistics import Statistics
+from ebpftop.collector.symbols import Functions
 from ebpftop.collector.watch import CENSUS_RUN, Watch
 from ebpftop.frames import messages
 from ebpftop.frames.codec import BadFrame, wish_decoder
@@ -49,6 +51,8 @@ class Server:
         self._probes, self._problems = {probe.id: probe for probe in probes}, problems
         self._context = Context()
         self._lives = Census(self._context.cgroup_path)
+        self._functions = Functions(self._lives)
+        self._naming = naming.Naming(self._functions, self._ask, self._put)
         self._watch = Watch(self._lives, self._context, self._ask, self._warn)
         self._idle = idle
         self._pending: dict[int, messages.Load] = {}
@@ -197,6 +201,8 @@ class Server:
             self._switch_statistics()
         elif number == CENSUS_RUN:
             self._watch.failed(error)
+        elif number == naming.RUN:
+            self._naming.answered(None)
 
     def _broken(self, number: int, error: str) -> None:
         self._failed(number, messages.Rejected(run=number, probe="", params={}, stage="attach", error=error))
@@ -217,6 +223,8 @@ class Server:
             case handover.StatisticsOn():
                 self._statistics.opened(descriptors[0])
                 self._switch_statistics()
+            case handover.Symbols():
+                self._naming.answered(message)
             case handover.TaskFailed(error=error):
                 self._warn(error)
             case _:
@@ -227,7 +235,7 @@ class Server:
             self._watch.attached(message, descriptors)
             return
         pending = self._pending.pop(number)
-        run = Run(number, pending.probe, message, descriptors, self._lives, self._context)
+        run = Run(number, pending.probe, message, descriptors, self._lives, self._context, self._functions)
         run.interval = min(max(pending.interval, SHORTEST), LONGEST)
         self._runs[number] = run
         self._put(msgspec.structs.replace(message.loaded, run=number, params=pending.params))
@@ -238,6 +246,8 @@ class Server:
         pending = self._pending.pop(number, None)
         if number == CENSUS_RUN:
             self._watch.failed(rejected.error)
+        elif number == naming.RUN:
+            self._naming.answered(None)
         if pending is None:
             return
         self._put(msgspec.structs.replace(rejected, run=number, probe=pending.probe, params=pending.params))
@@ -262,7 +272,7 @@ class Server:
             self._tell(run)
             if self._runs.pop(number, None):
                 run.close()
-                self._put(messages.Detached(run=number))
+                self._naming.detached(number)
         self._switch_statistics()
 
     # ---------------------------------------------------------------- time
@@ -282,6 +292,7 @@ class Server:
             if now >= run.next_at:
                 run.next_at = max(run.next_at + run.interval, now + run.interval / 2)
                 self._tell(run)
+        self._naming.tick(now)
         if now >= self._host_at:
             self._host_at = now + 1.0
             self._host()
@@ -325,6 +336,7 @@ class Server:
             self._give_up(run, str(error))
             return
         self._put_processes()
+        self._naming.tell()
         self._put(snapshot)
         self._put(run.cost(self._statistics.on))
 
@@ -333,5 +345,6 @@ class Server:
             self._put(messages.Processes(processes=changed))
 
     def _host(self) -> None:
+        self._functions.forget()
         self._lives.forget(set[int]().union(*(run.held() for run in self._runs.values())))
         self._put(host())

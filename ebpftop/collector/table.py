@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ebpftop.collector.callstacks import CallStacks
 from ebpftop.collector.census import Census
 from ebpftop.collector.decode import Context, decoder
 from ebpftop.collector.layout import opaque
@@ -23,6 +24,7 @@ from ebpftop.frames.messages import FOLDED, Column, Columns, ViewInfo
 
 KEPT = 16_384
 """Rows of dead processes a map keeps."""
+STACK = "stack"  # the field that holds the numbers of stacks
 _LRU_KINDS = {9, 10}  # LRU_HASH, LRU_PERCPU_HASH
 _ARRAY_KINDS = {2, 6}  # ARRAY, PERCPU_ARRAY
 
@@ -47,10 +49,23 @@ def process_field(views: list[ViewInfo], name: str) -> str | None:
     return next(fields, None)
 
 
+def stack_fields(views: list[ViewInfo], name: str) -> tuple[str, str]:
+    """The fields that hold the kernel's numbers of user and of kernel stacks; "" for none."""
+    return next(((view.user, view.kernel) for view in views if view.map == name and view.show == "stacks"), ("", ""))
+
+
 class Table:
     """A map that is not a ring buffer."""
 
-    def __init__(self, fd: int, layout: MapLayout, views: list[ViewInfo], lives: Census, context: Context) -> None:
+    def __init__(
+        self,
+        fd: int,
+        layout: MapLayout,
+        views: list[ViewInfo],
+        lives: Census,
+        context: Context,
+        stacks: CallStacks | None = None,
+    ) -> None:
         self.name = layout.name
         self.reader = MapReader(fd, layout)
         self.evicted = 0
@@ -61,6 +76,8 @@ class Table:
         self._rename = _renames(layout, views)
         self._gauges = {c.field for view in views if view.map == layout.name for c in view.columns if c.role == "gauge"}
         self._histogram = any(view.map == layout.name and view.show == "histogram" for view in views)
+        self._stacks = stacks
+        self._stack_fields = stack_fields(views, layout.name)
         self._key_fields: list[str] = []
         self._kept: Rows = {}
         self._dying: npt.NDArray[np.uint32] = np.empty(0, "<u4")
@@ -78,6 +95,9 @@ class Table:
         if self._process:
             self._lives.catch_up()  # whoever is in the map was born before it was read
             rows[self._process] = self._lives.numbers(rows[self._process])
+        if self._stacks:
+            self._merge_stacks(self._stacks, rows)
+        if self._process:
             rows = self._without_dead(keys, rows)
         return {
             **pack({name: array for name, array in rows.items() if name not in self._decoders and array.ndim == 1}),
@@ -99,6 +119,12 @@ class Table:
             if records is keys:
                 self._key_fields = list(rows)
         return rows
+
+    def _merge_stacks(self, stacks: CallStacks, rows: Rows) -> None:
+        """One number takes the place of the kernel's own."""
+        user, kernel = (rows.pop(field, None) for field in self._stack_fields)
+        rows[STACK] = stacks.merge(rows[self._process] if self._process else None, user, kernel)
+        self._key_fields = [*(name for name in self._key_fields if name not in self._stack_fields), STACK]
 
     def _without_dead(self, keys: Array, rows: Rows) -> Rows:
         """Move the rows of those dead since the last reading to the kept ones; delete their keys from the kernel's
@@ -152,11 +178,13 @@ class Table:
 
 
 def _renames(layout: MapLayout, views: list[ViewInfo]) -> dict[tuple[bool, str], str]:
-    """A scalar key or value is called `key` or `value`; in a histogram it is the view's slot or count."""
+    """A scalar key or value is called `key` or `value`; in a histogram it is the view's slot or count, of stacks the
+    count.
+    """
     renames: dict[tuple[bool, str], str] = {}
     for view in views:
-        if view.map == layout.name and view.show == "histogram":
-            if [field.name for field in layout.key.fields] == ["key"]:
+        if view.map == layout.name and view.show in ("histogram", "stacks"):
+            if view.show == "histogram" and [field.name for field in layout.key.fields] == ["key"]:
                 renames[True, "key"] = view.slot
             if [field.name for field in layout.value.fields] == ["value"]:
                 renames[False, "value"] = view.count

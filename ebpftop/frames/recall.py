@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -23,8 +24,12 @@ from ebpftop.frames.messages import (
     Processes,
     Rejected,
     Snapshot,
+    Stacks,
 )
 from ebpftop.frames.size import size
+
+if TYPE_CHECKING:
+    from ebpftop.frames.stacks import KnownStacks
 
 _BYTES = 64 << 20  # of frames of one kind and run; the last two are kept whatever they hold
 
@@ -62,6 +67,7 @@ class Recall:
         self._hello = hello
         self._catalog: Catalog | None = None
         self._processes: dict[int, Process] = {}
+        self._calls: KnownStacks | None = None  # with the first stack, as it takes NumPy
         self._order = 0
         self._states: dict[tuple[str, int], tuple[int, AnyFrame]] = {}  # one a kind and run
         self._recent: dict[tuple[str, int], _Last] = {}
@@ -76,6 +82,8 @@ class Recall:
                 self._catalog = frame
             case Processes():
                 remember(self._processes, frame.processes)
+            case Stacks():
+                self._learn(frame)
             case Loading() | Loaded() | Rejected() | Detaching() | Detached():
                 self._states[type(frame).__name__, frame.run] = (self._order, frame)
             case Snapshot():
@@ -86,6 +94,13 @@ class Recall:
                 self._keep(frame, frame.run, 0)
             case Host():
                 self._keep(frame, 0, 0)
+
+    def _learn(self, frame: Stacks) -> None:
+        if self._calls is None:
+            from ebpftop.frames.stacks import KnownStacks
+
+            self._calls = KnownStacks()
+        self._calls.take(frame)
 
     def _keep(self, frame: AnyFrame, run: int, size: int) -> None:
         self._recent.setdefault((type(frame).__name__, run), _Last(self._history)).add(self._order, frame, size)
@@ -99,5 +114,7 @@ class Recall:
             first.append(self._catalog)
         if self._processes:
             first.append(Processes(processes=list(self._processes.values())))
+        if self._calls is not None:
+            first.append(self._calls.frame())
         rest = [*self._states.values(), *(pair for last in self._recent.values() for pair in last)]
         return first + [frame for _, frame in sorted(rest, key=lambda pair: pair[0])]

@@ -207,7 +207,7 @@ class Load:
         attachments: list[int],
         map_bytes: int,
     ) -> None:
-        shown = {view.map for view in self.probe.views} | {FAILURES_MAP}
+        shown = {name for view in self.probe.views for name in (view.map, view.stacks)} | {FAILURES_MAP}
         maps = [layout for layout in layouts if layout.name in shown]
         loaded = Loaded(
             run=0,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ebpftop.frames.layout import Field, MapLayout
 from ebpftop.frames.messages import ViewInfo
 
-_RINGBUF = 27
+_STACK_TRACE, _RINGBUF = 7, 27
 _TEXT = {"comm", "string"}
 
 
@@ -27,23 +27,49 @@ def _problems(view: ViewInfo, maps: dict[str, MapLayout]) -> Iterator[str]:
         return
     if (view.show == "events") != (layout.kind == _RINGBUF):
         yield f"events are shown from a ring buffer, and nothing else is; {view.map!r} is another kind of map"
+    if layout.kind == _STACK_TRACE:
+        yield f"{view.map!r} holds call stacks, which a view names as its `stacks`; its `map` counts them"
     fields = _fields(view, layout)
-    wanted = [*view.by, view.slot, view.count] if view.show == "histogram" else []
-    for name in (*wanted, *(column.field for column in view.columns)):
+    for name in (*_wanted(view), *(column.field for column in view.columns)):
         if name not in fields:
             yield f"{view.map!r} has no field {name!r} (it has {', '.join(fields)})"
+    if view.show == "stacks":
+        yield from _misplaced(view, maps.get(view.stacks), {field.name: field for field in layout.key.fields})
     for column in view.columns:
         if column.decode and (problem := _undecodable(column.decode, fields[column.field])):
             yield f"field {column.field!r}: {problem}"
 
 
+def _wanted(view: ViewInfo) -> list[str]:
+    """The fields a view needs beside those its columns name."""
+    match view.show:
+        case "histogram":
+            return [*view.by, view.slot, view.count]
+        case "stacks":
+            return [*view.by, *filter(None, (view.kernel, view.user)), view.count]
+    return []
+
+
+def _misplaced(view: ViewInfo, stacks: MapLayout | None, key: dict[str, Field]) -> Iterator[str]:
+    """What is wrong with where the stacks are said to be."""
+    if stacks is None:
+        yield f"the C declares no map {view.stacks!r}"
+    elif stacks.kind != _STACK_TRACE:
+        yield f"{view.stacks!r} is no BPF_STACK_TRACE map"
+    for name in filter(None, (view.kernel, view.user)):
+        if name not in key:
+            yield f"{name!r} is no field of the key of {view.map!r}"
+        elif key[name].dtype not in ("<i4", "<u4") or key[name].count > 1:
+            yield f"{name!r} must be a 32-bit number, as bpf_get_stackid() returns it"
+
+
 def _fields(view: ViewInfo, layout: MapLayout) -> dict[str, Field]:
-    """By the names a view uses: in a histogram a scalar key is the slot and a scalar value the count."""
+    """By the names a view uses: a scalar key is a histogram's slot, a scalar value what is counted."""
     fields = {field.name: field for field in (*layout.key.fields, *layout.value.fields)}
-    if view.show == "histogram":
-        for scalar, name in (("key", view.slot), ("value", view.count)):
-            if scalar in fields and name not in fields:
-                fields[name] = fields.pop(scalar)
+    scalars = {"histogram": (("key", view.slot), ("value", view.count)), "stacks": (("value", view.count),)}
+    for scalar, name in scalars.get(view.show, ()):
+        if scalar in fields and name not in fields:
+            fields[name] = fields.pop(scalar)
     return fields
 
 

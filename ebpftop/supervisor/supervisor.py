@@ -28,7 +28,7 @@ from ebpftop import handover
 from ebpftop.catalog import params
 from ebpftop.catalog.model import Probe
 from ebpftop.kernel.ownership import only_root_writes
-from ebpftop.loader import load, statistics, survey
+from ebpftop.loader import load, statistics, survey, symbols
 from ebpftop.supervisor import privilege, process
 from ebpftop.supervisor.lookups import lookups
 from ebpftop.supervisor.tasks import Tasks, TooMany, Work
@@ -196,6 +196,8 @@ class Supervisor:
                 self._load(message)
             case handover.AskStatistics(run=run):
                 self._start_task("statistics", run, statistics.run)
+            case handover.AskSymbols(run=run):
+                self._start_task("symbols", run, partial(symbols.run, ask=message, give_up_root=self._give_up_root))
 
     def _load_early(self) -> None:
         """Fork loaders for what is expected; each speaks to a channel that waits for the collector's asking."""
@@ -232,6 +234,12 @@ class Supervisor:
         probe = self.plan.probes[name]
         definitions = params.definitions(probe, given, self._lookups)
         return load.Order(probe=probe, definitions=definitions, includes=self.plan.includes, bcc=self.plan.bcc)
+
+    def _give_up_root(self) -> None:
+        """In a task: what follows is done as the invoker."""
+        parent = os.getppid()
+        privilege.drop(self.plan.invoker)
+        process.die_with(parent, signal.SIGKILL)
 
     def _on_consumer(self, receiver: handover.Receiver) -> None:
         try:

@@ -323,15 +323,15 @@ PID = '[params.pid]\ntype = "pid"\nhelp = "h"\n'
         (
             {"view": VIEW.replace("show =", 'slot = "s"\nby = ["a"]\nshow =')},
             [
-                "probe.toml:12: views[0].slot: only for a histogram, not for table",
-                "probe.toml:13: views[0].by: only for a histogram, not for table",
+                "probe.toml:12: views[0].slot: only for histogram, not for table",
+                "probe.toml:13: views[0].by: only for histogram and stacks, not for table",
             ],
         ),
         (
             {"view": '[[views]]\nmap = "m"\nshow = "histogram"\nby = ["tgid", "slot"]\nsort = "tgid"\n'},
             [
                 "probe.toml:12: views[0].by: holds slot, the field of slot",
-                "probe.toml:13: views[0].sort: only for a table, not for histogram",
+                "probe.toml:13: views[0].sort: only for table, not for histogram",
             ],
         ),
         (

@@ -1,0 +1,102 @@
+"""The call stacks that rows of a map name: read once from the kernel's map, merged, and told as frames.
+
+A row holds the kernel's number of a kernel stack, of a user stack, or of both; a negative number says why there is
+none. The kernel's numbers stand for addresses alone, so processes that were forked from one another share them: what
+a user stack means is known only together with the process.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ebpftop.collector.symbols import KERNEL, Functions
+from ebpftop.frames.layout import MapLayout
+from ebpftop.kernel import libbpf
+
+Array = npt.NDArray[Any]
+
+NONE = -errno.EFAULT  # there is no such stack: a kernel thread has no user's, user code no kernel's
+_REASONS = {
+    -errno.EEXIST: "stack lost: its place in the map is taken",
+    -errno.ENOMEM: "stack lost: the map is full",
+}
+_NO_USER_STACK, _NO_STACK = "no user stack", "no stack"
+
+
+class StackMap:
+    """The addresses behind the kernel's numbers of stacks. The descriptor stays the caller's."""
+
+    def __init__(self, fd: int, layout: MapLayout) -> None:
+        self._fd, self._library = fd, libbpf.library()
+        self.depth = layout.value.size // 8  # addresses a stack has room for
+        self._buffer = np.zeros(self.depth, "<u8")
+        self._key = ctypes.c_uint32()
+
+    def addresses(self, number: int) -> list[int]:
+        """Innermost first; none where the map holds no such stack. Raises `OSError`."""
+        self._key.value = number
+        place = ctypes.c_void_p(self._buffer.ctypes.data)
+        result = self._library.bpf_map_lookup_elem(self._fd, ctypes.byref(self._key), place)
+        if result == -errno.ENOENT:
+            return []
+        libbpf.checked(result, "reading a call stack")
+        filled: list[int] = self._buffer[: np.count_nonzero(self._buffer)].tolist()
+        return filled
+
+
+class CallStacks:
+    """Gives each pair of a user's and a kernel's stack its number in the stream."""
+
+    def __init__(self, stacks: StackMap, functions: Functions) -> None:
+        self._stacks, self._functions = stacks, functions
+        self._known: dict[tuple[int, int, int], int] = {}  # (identity, user's, kernel's) → the stream's
+
+    def merge(self, lives: Array | None, user: Array | None, kernel: Array | None) -> npt.NDArray[np.uint32]:
+        """The numbers of rows' stacks. `lives`: identities, needed for user's. Raises `OSError`."""
+        columns = [column for column in (lives, user, kernel) if column is not None]
+        rows = np.zeros((len(columns[0]), 3), np.int64)
+        for at, column in enumerate((lives if user is not None else None, user, kernel)):
+            if column is not None:
+                rows[:, at] = column.astype(np.int32, copy=False) if at else column
+        distinct, inverse = np.unique(rows, axis=0, return_inverse=True)
+        has_user, has_kernel = user is not None, kernel is not None
+        numbers = np.empty(len(distinct), "<u4")
+        for at, (life, user_id, kernel_id) in enumerate(distinct.tolist()):
+            key = (life, user_id if has_user else NONE, kernel_id if has_kernel else NONE)
+            number = self._known.get(key)
+            if number is None:
+                number = self._known[key] = self._functions.stack([*self._path(key, has_user)])
+            numbers[at] = number
+        return numbers[inverse.reshape(-1)]
+
+    def _path(self, key: tuple[int, int, int], has_user: bool) -> Iterator[int]:
+        """Outermost first: the user's, then the kernel's."""
+        life, user, kernel = key
+        if user != NONE:
+            yield from self._side(life, user)
+        elif has_user:
+            yield self._functions.missing(_NO_USER_STACK)
+        if kernel != NONE:
+            yield from self._side(KERNEL, kernel)
+        elif not has_user:
+            yield self._functions.missing(_NO_STACK)
+
+    def _side(self, space: int, number: int) -> Iterator[int]:
+        if number < 0:
+            yield self._functions.missing(_REASONS.get(number, f"no stack: error {-number}"))
+            return
+        addresses = self._stacks.addresses(number)
+        if not addresses:
+            yield self._functions.missing("stack not in the map")
+        if len(addresses) == self._stacks.depth:
+            yield self._functions.missing(f"deeper than {self._stacks.depth} calls")
+        for address in addresses[:0:-1]:
+            yield self._functions.number(space, address - 1)  # where it returns to; the call is before
+        for address in addresses[:1]:
+            yield self._functions.number(space, address)

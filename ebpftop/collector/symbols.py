@@ -1,0 +1,147 @@
+"""Functions by address. Root is asked for the names, seldom and for many at once; what it says of one address names all
+that lie in the same function, so that questions become few.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from itertools import count
+
+from ebpftop.collector.census import Census
+from ebpftop.frames.messages import FOLDED, Function, Stack, Stacks
+from ebpftop.handover import Addresses, AskSymbols, SymbolRange, Symbols
+
+KERNEL = FOLDED  # the space of the kernel's addresses; those of processes have their identity's number
+MOST_ADDRESSES, MOST_PROCESSES = 1 << 16, 256  # of one question
+
+
+class Space:
+    """The functions of one address space. `programs`: how often its process had begun anew."""
+
+    def __init__(self, programs: int) -> None:
+        self.programs = programs
+        self.functions: dict[int, int] = {}  # address → number
+        self.unasked: list[int] = []
+        self._ranges: dict[int, SymbolRange] = {}
+        self._starts: list[int] = []
+
+    def add(self, ranges: Iterable[SymbolRange]) -> None:
+        self._ranges |= {each.start: each for each in ranges}
+        self._starts = sorted(self._ranges)
+
+    def find(self, address: int) -> SymbolRange | None:
+        after = bisect_right(self._starts, address)
+        if not after:
+            return None
+        found = self._ranges[self._starts[after - 1]]
+        return found if address < found.end else None
+
+
+class Functions:
+    """Numbers for functions, what is known of them, and what has to be asked."""
+
+    def __init__(self, lives: Census) -> None:
+        self._lives = lives
+        self._numbers, self._stack_numbers = count(), count()
+        self._spaces: dict[int, Space] = {KERNEL: Space(0)}
+        self._missing: dict[str, int] = {}
+        self._changed: dict[int, Function] = {}
+        self._stacks: list[Stack] = []
+        self._asked: dict[int, tuple[Space, list[int]]] = {}  # what no answer has come to yet
+
+    def number(self, space: int, address: int) -> int:
+        """The function an address lies in, as far as it is told apart: one number an address."""
+        found = self._space(space)
+        number = found.functions.get(address)
+        if number is None:
+            number = found.functions[address] = next(self._numbers)
+            known = found.find(address)
+            self._tell(number, space, address, known)
+            if known is None:
+                found.unasked.append(address)
+        return number
+
+    def missing(self, why: str) -> int:
+        """The number of a place for addresses that were not kept."""
+        if why not in self._missing:
+            number = self._missing[why] = next(self._numbers)
+            self._changed[number] = Function(id=number, side="missing", name=why)
+        return self._missing[why]
+
+    def stack(self, functions: list[int]) -> int:
+        """The number of a new stack, outermost function first."""
+        number = next(self._stack_numbers)
+        self._stacks.append(Stack(id=number, functions=functions))
+        return number
+
+    def changes(self) -> Stacks | None:
+        """What is new or known better since the last call."""
+        if not self._changed and not self._stacks:
+            return None
+        told = Stacks(functions=list(self._changed.values()), stacks=self._stacks)
+        self._changed, self._stacks = {}, []
+        return told
+
+    # ---------------------------------------------------------------- names
+
+    @property
+    def wanting(self) -> bool:
+        """Whether names are missing that could be asked for, or have been."""
+        return bool(self._asked) or any(space.unasked for space in self._spaces.values())
+
+    def ask(self, run: int) -> AskSymbols | None:
+        """The next question; None while an answer is due, or there is nothing to ask. Dead processes tell nothing."""
+        if self._asked:
+            return None
+        kernel: list[int] = []
+        processes: list[Addresses] = []
+        room = MOST_ADDRESSES
+        for number, space in list(self._spaces.items()):
+            if not space.unasked or room <= 0 or len(processes) >= MOST_PROCESSES:
+                continue
+            life = None if number == KERNEL else self._lives.alive(number)
+            if number != KERNEL and (life is None or life.programs != space.programs):
+                space.unasked.clear()
+                continue
+            addresses, space.unasked = space.unasked[:room], space.unasked[room:]
+            room -= len(addresses)
+            self._asked[number] = space, addresses
+            if life is None:
+                kernel = addresses
+            else:
+                processes.append(Addresses(id=number, tgid=life.tgid, start_ns=life.start, addresses=addresses))
+        return AskSymbols(run=run, kernel=kernel, processes=processes) if self._asked else None
+
+    def learn(self, answer: Symbols | None) -> None:
+        """Take in an answer; None: there will be none."""
+        asked, self._asked = self._asked, {}
+        told = {KERNEL: answer.kernel, **dict(answer.processes)} if answer is not None else {}
+        for number, (space, addresses) in asked.items():
+            space.add(told.get(number, ()))
+            for address in addresses:
+                if (known := space.find(address)) is not None:
+                    self._tell(space.functions[address], number, address, known)
+
+    def forget(self) -> None:
+        """Drop the addresses of dead processes: nobody names them any more, and no new ones come."""
+        for number, space in list(self._spaces.items()):
+            if number != KERNEL and not space.unasked and self._lives.alive(number) is None:
+                del self._spaces[number]
+
+    def _space(self, number: int) -> Space:
+        life = None if number == KERNEL else self._lives.alive(number)
+        programs = life.programs if life is not None else 0
+        found = self._spaces.get(number)
+        if found is None or (life is not None and found.programs != programs):
+            found = self._spaces[number] = Space(programs)
+        return found
+
+    def _tell(self, number: int, space: int, address: int, known: SymbolRange | None) -> None:
+        self._changed[number] = Function(
+            id=number,
+            side="kernel" if space == KERNEL else "user",
+            name=known.name if known else "",
+            module=known.module if known else "",
+            offset=max(0, address - known.base) if known else 0,
+        )

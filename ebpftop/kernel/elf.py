@@ -1,0 +1,160 @@
+"""Functions in an ELF file by address, as its symbol tables tell: elf(5).
+
+The file may be anybody's and hold anything: it is read piece by piece, each bounded and checked. Only 64-bit little
+endian files are read.
+"""
+
+from __future__ import annotations
+
+import lzma
+import os
+import struct
+from bisect import bisect_right
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+_HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
+_SECTION = struct.Struct("<IIQQQQIIQQ")
+_SEGMENT = struct.Struct("<IIQQQQQQ")
+_SYMBOL = struct.Struct("<IBBHQQ")
+_MAGIC = b"\x7fELF\x02\x01"  # 64 bits, little endian
+_LOAD, _SYMTAB, _DYNSYM = 1, 2, 11
+_FUNCTIONS = {2, 10}  # STT_FUNC, STT_GNU_IFUNC
+_LARGEST = 256 << 20  # bytes of one table
+_MINIATURE = b".gnu_debugdata"  # an xz-packed ELF file with the functions a stripped one lacks
+
+Read = Callable[[int, int], bytes]  # (length, offset); may return less
+
+
+class BadElf(Exception):
+    """Not an ELF file that is understood here."""
+
+
+class Function(NamedTuple):
+    """`start` <= address < `end`, as addresses in the file (not in a process)."""
+
+    start: int
+    end: int
+    name: bytes
+
+
+class _Section(NamedTuple):
+    name: int
+    kind: int
+    offset: int
+    size: int
+    link: int
+
+
+class Elf:
+    """Segments and functions of one file. Raises `BadElf`, `OSError`."""
+
+    def __init__(self, read: Read) -> None:
+        self._read = read
+        header = read(_HEADER.size, 0)
+        if len(header) < _HEADER.size or not header.startswith(_MAGIC):
+            raise BadElf("no 64-bit ELF file")
+        fields = _HEADER.unpack(header)
+        segments_at, sections_at = fields[5], fields[6]
+        segment_size, segments, section_size, sections, names_at = fields[9:14]
+        if (segments and segment_size != _SEGMENT.size) or (sections and section_size != _SECTION.size):
+            raise BadElf("tables of unknown shape")
+        self._segments: list[tuple[int, int, int]] = [
+            (offset, address, size)
+            for kind, _, offset, address, _, size, _, _ in _SEGMENT.iter_unpack(
+                self._table(segments_at, segments * segment_size, segment_size)
+            )
+            if kind == _LOAD
+        ]
+        self._sections = [
+            _Section(name, kind, offset, size, link)
+            for name, kind, _, _, offset, size, link, _, _, _ in _SECTION.iter_unpack(
+                self._table(sections_at, sections * section_size, section_size)
+            )
+        ]
+        self._names_at = names_at
+        self._functions: list[Function] | None = None
+
+    @classmethod
+    def of(cls, fd: int) -> Elf:
+        """Of an open file."""
+        return cls(lambda length, offset: os.pread(fd, length, offset) if offset < 1 << 63 else b"")
+
+    def address(self, offset: int) -> int | None:
+        """Where the byte at this offset of the file is loaded, as an address in the file."""
+        for at, address, size in self._segments:
+            if at <= offset < at + size:
+                return address + offset - at
+        return None
+
+    def function(self, address: int) -> Function | None:
+        """The function at an address in the file."""
+        if self._functions is None:
+            self._functions = sorted(self._all_functions())
+            self._starts = [each.start for each in self._functions]
+        after = bisect_right(self._starts, address)
+        if not after:
+            return None
+        start = self._starts[after - 1]
+        first = after - 1
+        while first and self._starts[first - 1] == start:
+            first -= 1
+        following = self._starts[after] if after < len(self._starts) else start + 1
+        same = [each if each.end > start else each._replace(end=following) for each in self._functions[first:after]]
+        holding = [each for each in same if address < each.end]
+        return min(holding, key=lambda each: (_underscores(each.name), len(each.name), each.name), default=None)
+
+    def _all_functions(self) -> set[Function]:
+        found: set[Function] = set()
+        for section in self._sections:
+            if section.kind in (_SYMTAB, _DYNSYM) and section.link < len(self._sections):
+                found |= self._functions_of(section)
+        if not any(section.kind == _SYMTAB for section in self._sections):
+            found |= self._miniature()
+        return found
+
+    def _functions_of(self, section: _Section) -> set[Function]:
+        strings = self._sections[section.link]
+        names = self._table(strings.offset, strings.size, 1)
+        return {
+            Function(value, value + size, names[name : names.find(b"\0", name)])
+            for name, info, _, index, value, size in _SYMBOL.iter_unpack(
+                self._table(section.offset, section.size, _SYMBOL.size)
+            )
+            if info & 15 in _FUNCTIONS and index and value and name < len(names)
+        }
+
+    def _miniature(self) -> set[Function]:
+        if not self._names_at < len(self._sections):
+            return set()
+        names = self._table(self._sections[self._names_at].offset, self._sections[self._names_at].size, 1)
+        for section in self._sections:
+            if names[section.name :].startswith(_MINIATURE + b"\0"):
+                try:
+                    unpacked = lzma.LZMADecompressor().decompress(
+                        self._table(section.offset, section.size, 1), _LARGEST
+                    )
+                    inner = Elf(partial(_slice, unpacked))
+                    return set().union(*map(inner._functions_of, inner._tables()))
+                except (lzma.LZMAError, EOFError, BadElf):
+                    return set()
+        return set()
+
+    def _tables(self) -> list[_Section]:
+        return [each for each in self._sections if each.kind == _SYMTAB and each.link < len(self._sections)]
+
+    def _table(self, offset: int, size: int, each: int) -> bytes:
+        """So many bytes, as far as they are there, in whole records."""
+        if size > _LARGEST:
+            raise BadElf("a table is too large")
+        data = self._read(size, offset) if size else b""
+        return data[: len(data) - len(data) % each]
+
+
+def _slice(data: bytes, length: int, offset: int) -> bytes:
+    return data[offset : offset + length]
+
+
+def _underscores(name: bytes) -> int:
+    return len(name) - len(name.lstrip(b"_"))

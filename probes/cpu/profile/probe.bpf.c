@@ -1,0 +1,33 @@
+#include "ebpftop.h"
+
+struct key {
+    u32 tgid;
+    int user;
+    int kernel;
+};
+BPF_HASH(samples, struct key, u64, 40960); // samples of a process with these call stacks
+BPF_STACK_TRACE(stacks, 16384);
+
+#define NONE -EFAULT // what bpf_get_stackid() says where there is no such stack
+
+int on_sample(struct bpf_perf_event_data *ctx)
+{
+    u64 id = bpf_get_current_pid_tgid();
+    if (!id || !wanted_current()) // no id: the CPU is idle
+        return 0;
+    struct key key = {.tgid = id >> 32, .user = NONE, .kernel = NONE};
+#ifndef PARAM_stacks_kernel
+    key.user = stacks.get_stackid(&ctx->regs, BPF_F_USER_STACK);
+#endif
+#ifndef PARAM_stacks_user
+    key.kernel = stacks.get_stackid(&ctx->regs, 0);
+#endif
+    u64 zero = 0;
+    u64 *count = samples.lookup_or_try_init(&key, &zero);
+    if (!count) {
+        map_full();
+        return 0;
+    }
+    __sync_fetch_and_add(count, 1);
+    return 0;
+}
