@@ -97,10 +97,13 @@ def work():
 
 
 def test_work_a_process_queues_is_counted_and_timed() -> None:
-    with Worker(WRITE_TERMINAL, 29) as worker, Worker(WRITE_TERMINAL, 5) as other:
-        with trace("irq/wqlat", pid=worker.pid) as traced:
-            worker.work()
-            other.work()
+    with (
+        Worker(WRITE_TERMINAL, 29) as worker,
+        Worker(WRITE_TERMINAL, 5) as other,
+        trace("irq/wqlat", pid=worker.pid) as traced,
+    ):
+        worker.work()
+        other.work()
     (queue,) = {
         series["labels"]["queue"]
         for line in traced.lines

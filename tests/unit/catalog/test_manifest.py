@@ -8,6 +8,7 @@ from support.probes import HEAD, SOURCE, VARIANT, VIEW, make_probe, write_probe
 from ebpftop.catalog.document import BadManifest
 from ebpftop.catalog.manifest import read_probe
 from ebpftop.catalog.model import Attach, Param, ParamType
+from ebpftop.catalog.views import DECODES
 from ebpftop.frames.messages import ColumnInfo, ViewInfo
 
 
@@ -291,9 +292,8 @@ PID = '[params.pid]\ntype = "pid"\nhelp = "h"\n'
         (
             {"view": VIEW.replace('"process"', '"proces"')},
             [
-                "probe.toml:15: views[0].columns[0].decode: one of process, comm, string, syscall, errno, device, "
-                "softirq, block_op, address, port, tcp_state, capability, signal, user, cgroup, time, hex expected, "
-                "not 'proces'; did you mean process?"
+                f"probe.toml:15: views[0].columns[0].decode: one of {', '.join(DECODES)} expected, not 'proces'; "
+                "did you mean process?"
             ],
         ),
         (
