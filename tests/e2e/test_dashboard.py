@@ -84,6 +84,25 @@ def test_a_refused_probe_is_explained_at_its_line_while_others_run(
     assert held_by(children(term.pid())["collect"].pid)[0] >= running[0]
 
 
+def test_a_wrong_parameter_is_told_in_the_form_and_can_be_mended(term: Terminal) -> None:
+    term.keys("/")
+    term.type("syscount")
+    term.wait_for("▾ cpu", "cpu/syscount")
+    term.keys("Escape")
+    term.wait_for("/ search")
+    term.keys("p")
+    term.wait_for("load · cpu/syscount")
+    term.type("abc")
+    term.keys("Enter")
+    screen = term.wait_for("✗ a process id from 1 to 4194304 expected, not 'abc'")
+    assert "load · cpu/syscount" in screen
+    assert "no probe is running" in screen
+    term.keys("C-u")
+    term.type("1")
+    term.keys("Enter")
+    term.wait_for("System calls by process", "pid=1")
+
+
 def test_quitting_leaves_the_terminal_and_the_kernel_as_they_were() -> None:
     with terminal("sh", 100, 30) as shell:
         shell.type("a=$(stty -a); " + " ".join(COMMAND) + '; [ "$a" = "$(stty -a)" ] && echo same $((40 + 2))')

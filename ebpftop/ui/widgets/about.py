@@ -12,6 +12,7 @@ from textual.widgets import Static
 from ebpftop.frames.messages import ProbeInfo, Rejected
 from ebpftop.ui.code import highlighted
 from ebpftop.ui.inert import inert
+from ebpftop.ui.markdown import rendered
 from ebpftop.ui.theme import NOT_HERE, RUNNABLE, UNKNOWN
 from ebpftop.ui.widgets.panel import words
 
@@ -95,13 +96,8 @@ def _words(probe: ProbeInfo, rejected: Rejected | None) -> Content:
         text = Content.assemble((inert(param.name), "bold"), f"  {inert(param.help)}  ", (kind, "$quiet"))
         lines.append(_said("takes" if at == 0 else "", text))
     if probe.readme:
-        lines += [Content(""), *(_readme_line(line) for line in probe.readme.strip().split("\n"))]
+        lines += [Content(""), rendered(probe.readme.removeprefix(f"# {probe.title}\n"))]
     return Content("\n").join(lines)
-
-
-def _readme_line(line: str) -> Content:
-    """A line of Markdown as it is, headings bold."""
-    return Content.styled(inert(line.lstrip("# ")), "bold") if line.startswith("#") else Content(inert(line))
 
 
 def _availability(probe: ProbeInfo) -> Content:
