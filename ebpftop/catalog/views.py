@@ -23,12 +23,14 @@ DECODES = (
     "port",
     "tcp_state",
     "capability",
+    "compact_result",
     "signal",
     "user",
     "kernel_lock",
     "cgroup",
     "time",
     "hex",
+    "writeback_reason",
 )
 IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]*"
 

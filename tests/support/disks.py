@@ -30,3 +30,17 @@ def accounted(device: Path) -> tuple[int, int]:
         if name == device.name:
             return int(reads), int(sectors) * SECTOR
     raise AssertionError(f"{device} is not in /proc/diskstats")
+
+
+@contextlib.contextmanager
+def file_system(folder: Path, size: int = 16 << 20) -> Iterator[tuple[Path, Path]]:
+    """(device, place): an ext4 of a test's own, mounted at `place`. Nothing but the test changes it."""
+    place = folder / "mounted"
+    place.mkdir()
+    with loop_device(folder / "image", size) as device:
+        subprocess.run(["mkfs.ext4", "-q", "-E", "lazy_itable_init=0,lazy_journal_init=0", str(device)], check=True)
+        subprocess.run(["mount", str(device), str(place)], check=True)
+        try:
+            yield device, place
+        finally:
+            subprocess.run(["umount", str(place)], check=True)

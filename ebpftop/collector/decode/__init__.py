@@ -16,6 +16,7 @@ from ebpftop.collector.decode import (
     address,
     block_op,
     capability,
+    compact_result,
     errno,
     kernel_lock,
     signal,
@@ -25,6 +26,7 @@ from ebpftop.collector.decode import (
     text,
     time,
     user,
+    writeback_reason,
 )
 from ebpftop.collector.decode.cgroup import Cgroups
 from ebpftop.collector.decode.device import Devices
@@ -44,6 +46,7 @@ class Context:
             "block_op": block_op.name,
             "capability": capability.name,
             "cgroup": lambda number: self.cgroup_path(number) or str(number),
+            "compact_result": compact_result.name,
             "device": self._devices.name,
             "errno": errno.name,
             "hex": hex,
@@ -54,6 +57,7 @@ class Context:
             "syscall": syscall.name,
             "tcp_state": tcp_state.name,
             "user": user.name,
+            "writeback_reason": writeback_reason.name,
         }
 
     def cgroup_path(self, number: int) -> str:

@@ -4,7 +4,18 @@ from collections.abc import Callable
 
 import pytest
 
-from ebpftop.collector.decode import block_op, capability, errno, kernel_lock, signal, softirq, tcp_state, user
+from ebpftop.collector.decode import (
+    block_op,
+    capability,
+    compact_result,
+    errno,
+    kernel_lock,
+    signal,
+    softirq,
+    tcp_state,
+    user,
+    writeback_reason,
+)
 
 
 @pytest.mark.parametrize(
@@ -12,6 +23,7 @@ from ebpftop.collector.decode import block_op, capability, errno, kernel_lock, s
     [
         (block_op.name, {0: "read", 1: "write", 2: "flush", 9: "write zeroes", 4: "4"}),
         (capability.name, {0: "CAP_CHOWN", 21: "CAP_SYS_ADMIN", 40: "CAP_CHECKPOINT_RESTORE", 41: "41", -1: "-1"}),
+        (compact_result.name, {0: "not_suitable_zone", 5: "complete", 8: "success", 9: "9", -1: "-1"}),
         (errno.name, {0: "", 2: "ENOENT", -2: "ENOENT", -512: "ERESTARTSYS", 95: "EOPNOTSUPP", -4000: "-4000"}),
         (
             kernel_lock.name,
@@ -21,6 +33,7 @@ from ebpftop.collector.decode import block_op, capability, errno, kernel_lock, s
         (softirq.name, {0: "HI", 3: "NET_RX", 9: "RCU", 10: "10", -1: "-1"}),
         (tcp_state.name, {1: "ESTABLISHED", 10: "LISTEN", 13: "BOUND_INACTIVE", 0: "0", 14: "14"}),
         (user.name, {0: "root", 4294967294: "4294967294"}),
+        (writeback_reason.name, {0: "background", 2: "sync", 7: "foreign_flush", 8: "8", -1: "-1"}),
     ],
 )
 def test_names(name: Callable[[int], str], expected: dict[int, str]) -> None:
