@@ -15,3 +15,16 @@ static inline __attribute__((always_inline)) u32 operation_of(struct request *re
 {
     return READ(request, cmd_flags) & REQ_OP_MASK;
 }
+
+// What the parameter device of a probe asks for: a disk, or (while its queue/iostats is on) one of its partitions.
+static inline __attribute__((always_inline)) int wanted_device(struct request *request)
+{
+#ifdef PARAM_device
+    if (device_of(request) == PARAM_device)
+        return 1;
+    struct block_device *part = READ(request, part);
+    return part && READ(part, bd_dev) == PARAM_device;
+#else
+    return 1;
+#endif
+}

@@ -98,8 +98,12 @@ def test_sizes_of_requests_are_counted_by_process(device: Path) -> None:
 
 def test_reads_in_order_are_told_from_jumps(device: Path) -> None:
     """After the first of each kind, reads a page behind the last go on where it ended."""
-    with Worker(READ, device, "29x4096@4096", "17x4096@65536") as worker, trace("disk/biopattern") as traced:
+    with (
+        Worker(READ, device, "29x4096@4096", "17x4096@65536") as worker,
+        trace("disk/biopattern", device=device) as traced,
+    ):
         worker.work()
     total = traced.totals("pattern", "device")[device.name]
     assert (total["sequential"], total["random"], total["bytes"]) == (28, 1 + 17, 46 * 4096)
+    assert set(traced.totals("pattern", "device")) == {device.name}
     assert traced.losses() == {}

@@ -48,6 +48,8 @@ int on_complete(struct bpf_raw_tracepoint_args *ctx)
         return 0;
     u64 since = *when;
     issued.delete(&address);
+    if (!wanted_device(request))
+        return 0;
 #ifdef PARAM_queued
     since = READ(request, start_time_ns); // 0 where the device's queue/iostats is off
     if (!since)

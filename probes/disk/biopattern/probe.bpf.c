@@ -16,6 +16,8 @@ int on_complete(struct bpf_raw_tracepoint_args *ctx)
     u32 bytes = ctx->args[2]; // a request done in parts is several, each after the other
     if (!bytes || (operation != REQ_OP_READ && operation != REQ_OP_WRITE))
         return 0;
+    if (!wanted_device(request))
+        return 0;
     u32 device = device_of(request);
     struct pattern zero = {};
     struct pattern *disk = pattern.lookup_or_try_init(&device, &zero);

@@ -99,7 +99,7 @@ int on_complete(struct bpf_raw_tracepoint_args *ctx)
     struct asked who = *found;
     asked.delete(&address);
     u64 now = bpf_ktime_get_ns();
-    if (!who.issued)
+    if (!who.issued || !wanted_device(request))
         return 0;
 #ifdef PARAM_slower
     if (now - who.since <= PARAM_slower)

@@ -96,7 +96,7 @@ int on_complete(struct bpf_raw_tracepoint_args *ctx)
         return 0;
     struct asked who = *found;
     asked.delete(&address);
-    if (!who.issued)
+    if (!who.issued || !wanted_device(request))
         return 0;
     struct key key = {.tgid = who.tgid, .device = device_of(request), .operation = operation_of(request)};
     struct use zero = {};

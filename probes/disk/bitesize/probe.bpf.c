@@ -53,7 +53,8 @@ int on_issue(struct bpf_raw_tracepoint_args *ctx)
 int on_complete(struct bpf_raw_tracepoint_args *ctx)
 {
     u64 address = ctx->args[0];
-    u32 left = READ((struct request *)address, __data_len);
+    struct request *request = (struct request *)address;
+    u32 left = READ(request, __data_len);
     if ((u32)ctx->args[2] < left) // a part of it: the rest is still to come
         return 0;
     u32 *maker = makers.lookup(&address);
@@ -61,6 +62,8 @@ int on_complete(struct bpf_raw_tracepoint_args *ctx)
         return 0;
     struct key key = {.tgid = *maker, .slot = ll_slot(left)};
     makers.delete(&address);
+    if (!wanted_device(request))
+        return 0;
     u64 zero = 0;
     u64 *times = sizes.lookup_or_try_init(&key, &zero);
     if (!times) {
