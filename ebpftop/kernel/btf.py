@@ -180,6 +180,11 @@ class Btf:
                 found[name] = value
         return found
 
+    def enumerators(self, tag: str) -> dict[int, str]:
+        """Names by value of `enum tag`, of equal values the last one; empty where there is no such enum."""
+        number = self.find("enum", tag)
+        return {value: self._text(offset) for offset, value in self._enumerators(number)} if number else {}
+
     def _enum_value(self, name: str) -> int | None:
         types, type_bytes, strings = self._sections()
         offset = strings.find(b"\0" + name.encode() + b"\0") + 1
@@ -191,18 +196,20 @@ class Btf:
         return None
 
     def _enumerator_at(self, address: int, offset: int) -> int | None:
-        number = self._type_around(address)
+        found = self._enumerators(self._type_around(address))
+        return next((value for name, value in found if name == offset), None)
+
+    def _enumerators(self, number: int) -> Iterator[tuple[int, int]]:
+        """(offset of the name, value) of each enumerator of a type; none of a type that is no enum."""
         _, info, _ = self._words(number, 3)
         kind, count, signed = info >> 24 & 31, info & 0xFFFF, info >> 31
         if kind not in (_ENUM, _ENUM64):
-            return None
+            return
         step = 2 if kind == _ENUM else 3
         words = self._words(number, 3 + step * count)[3:]
         for at in range(0, len(words), step):
-            if words[at] == offset:
-                value = struct.pack(f"<{step - 1}I", *words[at + 1 : at + step])
-                return int.from_bytes(value, "little", signed=bool(signed))
-        return None
+            value = struct.pack(f"<{step - 1}I", *words[at + 1 : at + step])
+            yield words[at], int.from_bytes(value, "little", signed=bool(signed))
 
     def _type_around(self, address: int) -> int:
         """Id of the type whose description covers an address: descriptions lie in the order of ids."""

@@ -40,6 +40,25 @@ def work():
             connection.shutdown(socket.SHUT_WR)
             while connection.recv(65536): pass
 """
+# Answers each byte with the same, on one connection that stays open.
+ECHO = """
+import socket
+server = socket.create_server((sys.argv[1], int(sys.argv[2])))
+def work():
+    global connection
+    connection, _ = server.accept()
+    while data := connection.recv(1): connection.sendall(data)
+"""
+PING = """
+import socket
+def work():
+    global connection
+    connection = socket.create_connection((sys.argv[1], int(sys.argv[2])), source_address=(sys.argv[3], 0))
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for _ in range(int(sys.argv[4])):
+        connection.sendall(b"x")
+        connection.recv(1)
+"""
 # Asks for as many connections as it is told where nobody listens.
 REFUSED = """
 import socket
@@ -58,7 +77,7 @@ def free_port() -> int:
 
 _WIRE = """
 import collections, ctypes, fcntl, os, select, socket, struct, subprocess, sys, time
-near, delay, lost_kind, lost_port = sys.argv[1], float(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+near, delay, lost_kinds, lost_port = sys.argv[1], float(sys.argv[2]), sys.argv[3].split(), int(sys.argv[4])
 if ctypes.CDLL(None, use_errno=True).unshare(0x40000000):
     raise OSError(ctypes.get_errno(), "unshare")
 if not os.path.exists("/dev/net/tun"):
@@ -81,7 +100,7 @@ def lost(packet):  # the first copy of each segment of the kind that goes to the
     ports, sequence, flags = struct.unpack_from("!IIxxxxxB", inside)
     size = len(inside) - (inside[12] >> 4) * 4
     kind = "syn" if flags & 2 else "data" if size else ""
-    if kind != lost_kind or ports & 0xffff != lost_port or (ports, sequence) in seen:
+    if kind not in lost_kinds or ports & 0xffff != lost_port or (ports, sequence) in seen:
         return False
     seen.add((ports, sequence))
     return True
@@ -101,7 +120,7 @@ while True:
 class Wire:
     """The network described above. `delay` in seconds holds for each packet, so twice for there and back.
 
-    `lose`: "syn" or "data" loses the first copy of each such TCP segment that goes to `port`.
+    `lose`: "syn", "data" or both with a blank: the first copy of each such TCP segment that goes to `port` is lost.
     """
 
     def __init__(self, *, delay: float = 0.0, lose: str = "", port: int = 0) -> None:

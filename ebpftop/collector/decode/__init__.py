@@ -18,10 +18,13 @@ from ebpftop.collector.decode import (
     capability,
     compact_result,
     errno,
+    icmp,
+    ip_protocol,
     kernel_lock,
     signal,
     softirq,
     syscall,
+    tcp_flags,
     tcp_state,
     text,
     time,
@@ -30,6 +33,7 @@ from ebpftop.collector.decode import (
 )
 from ebpftop.collector.decode.cgroup import Cgroups
 from ebpftop.collector.decode.device import Devices
+from ebpftop.collector.decode.kernel_enum import KernelEnum
 from ebpftop.frames.messages import Column
 
 Array = npt.NDArray[Any]
@@ -48,13 +52,18 @@ class Context:
             "cgroup": lambda number: self.cgroup_path(number) or str(number),
             "compact_result": compact_result.name,
             "device": self._devices.name,
+            "drop_reason": KernelEnum("skb_drop_reason", "SKB_DROP_REASON_").name,
             "errno": errno.name,
             "hex": hex,
+            "icmp": icmp.name,
+            "ip_protocol": ip_protocol.name,
             "kernel_lock": kernel_lock.name,
             "port": str,
+            "reset_reason": KernelEnum("sk_rst_reason", "SK_RST_REASON_").name,
             "signal": signal.name,
             "softirq": softirq.name,
             "syscall": syscall.name,
+            "tcp_flags": tcp_flags.name,
             "tcp_state": tcp_state.name,
             "user": user.name,
             "writeback_reason": writeback_reason.name,

@@ -20,5 +20,7 @@ _NAMES = [
 
 
 def name(number: int) -> str:
-    """`ESTABLISHED`, or the number."""
+    """`ESTABLISHED`, "" for 0, where there is no connection, else the number."""
+    if not number:
+        return ""
     return _NAMES[number - 1] if 1 <= number <= len(_NAMES) else str(number)

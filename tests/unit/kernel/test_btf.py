@@ -95,6 +95,12 @@ def test_only_enumerators_asked_for_that_exist_have_values(made: Btf) -> None:
     assert made.enum_values(asked) == {"BROKEN": -7, "FLAG_TOP": 0xFFFFFFFF, "WIDE_NEXT": (1 << 40) + 1}
 
 
+def test_the_enumerators_of_an_enum_by_value(made: Btf) -> None:
+    assert made.enumerators("errors")[-7] == "BROKEN"
+    assert made.enumerators("wide")[(1 << 40) + 1] == "WIDE_NEXT"
+    assert made.enumerators("absent") == made.enumerators("task") == {}
+
+
 def test_definitions_come_after_what_they_need(made: Btf) -> None:
     text = made.dump(["bool", "struct task", "struct absent"])
     assert text.startswith("typedef _Bool bool;")

@@ -9,13 +9,26 @@ from ebpftop.collector.decode import (
     capability,
     compact_result,
     errno,
+    icmp,
+    ip_protocol,
     kernel_lock,
     signal,
     softirq,
+    tcp_flags,
     tcp_state,
     user,
     writeback_reason,
 )
+from ebpftop.collector.decode.kernel_enum import KernelEnum
+
+ICMP = {
+    4 << 16 | 3 << 8 | 3: "destination unreachable: port",
+    4 << 16 | 3 << 8 | 200: "destination unreachable: 200",
+    4 << 16 | 8 << 8: "echo request",
+    6 << 16 | 128 << 8: "echo request",
+    6 << 16 | 1 << 8 | 4: "destination unreachable: port",
+    4 << 16 | 250 << 8 | 1: "type 250: 1",
+}
 
 
 @pytest.mark.parametrize(
@@ -31,7 +44,12 @@ from ebpftop.collector.decode import (
         ),
         (signal.name, {9: "SIGKILL", 34: "SIGRTMIN", 37: "SIGRTMIN+3", 64: "SIGRTMAX", 0: "", 65: "65", -1: "-1"}),
         (softirq.name, {0: "HI", 3: "NET_RX", 9: "RCU", 10: "10", -1: "-1"}),
-        (tcp_state.name, {1: "ESTABLISHED", 10: "LISTEN", 13: "BOUND_INACTIVE", 0: "0", 14: "14"}),
+        (tcp_state.name, {1: "ESTABLISHED", 10: "LISTEN", 13: "BOUND_INACTIVE", 0: "", 14: "14"}),
+        (tcp_flags.name, {2: "SYN", 18: "SYN ACK", 0: "", 255: "FIN SYN RST PSH ACK URG ECE CWR"}),
+        (ip_protocol.name, {6: "TCP", 17: "UDP", 262: "MPTCP", 254: "254"}),
+        (icmp.name, ICMP),
+        (KernelEnum("no_such_enum", "").name, {3: "3", -1: ""}),
+        (KernelEnum("tcp_ca_state", "TCP_CA_").name, {0: "Open", 4: "Loss", 99: "99"}),
         (user.name, {0: "root", 4294967294: "4294967294"}),
         (writeback_reason.name, {0: "background", 2: "sync", 7: "foreign_flush", 8: "8", -1: "-1"}),
     ],

@@ -1,0 +1,28 @@
+"""Numbers of an enum that the kernel renumbers from release to release: named by the running kernel's own BTF."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from ebpftop.kernel.btf import Btf
+from ebpftop.kernel.libbpf import KernelLacks
+
+
+class KernelEnum:
+    """`enum tag`, whose enumerators begin with `prefix`. BTF is read when a name is first asked for, and let go."""
+
+    def __init__(self, tag: str, prefix: str) -> None:
+        self._tag, self._prefix = tag, prefix
+
+    @cached_property
+    def _names(self) -> dict[int, str]:
+        try:
+            return Btf().enumerators(self._tag)
+        except KernelLacks:
+            return {}
+
+    def name(self, number: int) -> str:
+        """`NO_SOCKET`, "" for a negative number, which says that the kernel told none, else the number."""
+        if number < 0:
+            return ""
+        return self._names.get(number, str(number)).removeprefix(self._prefix)
