@@ -4,6 +4,7 @@ that lie in the same function, so that questions become few.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable
 from itertools import count
@@ -12,6 +13,9 @@ from ebpftop.collector.census import Census
 from ebpftop.frames.messages import FOLDED, Function, Stack, Stacks
 from ebpftop.handover import Addresses, AskSymbols, SymbolRange, Symbols
 
+# Innermost in a stack that a program on a tracepoint takes: the program, and what called it. How many there are depends
+# on the kernel, and on who else listens to that tracepoint.
+_MACHINERY = re.compile(r"bpf_prog_|bpf_trace_run|bpf_trampoline_|__traceiter_|__bpf_trace_|perf_trace_|trace_call_bpf")
 KERNEL = FOLDED  # the space of the kernel's addresses; those of processes have their identity's number
 MOST_ADDRESSES, MOST_PROCESSES = 1 << 16, 256  # of one question
 
@@ -47,7 +51,10 @@ class Functions:
         self._spaces: dict[int, Space] = {KERNEL: Space(0)}
         self._missing: dict[str, int] = {}
         self._changed: dict[int, Function] = {}
-        self._stacks: list[Stack] = []
+        self._stacks: dict[int, Stack] = {}
+        self._unnamed: set[int] = set()  # functions of the kernel that have no name yet
+        self._machinery: set[int] = set()
+        self._uncut: dict[int, list[int]] = {}  # stacks that may end in machinery
         self._asked: dict[int, tuple[Space, list[int]]] = {}  # what no answer has come to yet
 
     def number(self, space: int, address: int) -> int:
@@ -72,15 +79,25 @@ class Functions:
     def stack(self, functions: list[int]) -> int:
         """The number of a new stack, outermost function first."""
         number = next(self._stack_numbers)
-        self._stacks.append(Stack(id=number, functions=functions))
+        self._tell_stack(number, functions)
         return number
+
+    def _tell_stack(self, number: int, functions: list[int]) -> None:
+        """Tell it without the machinery, again when that turns out to be at its end."""
+        while functions and functions[-1] in self._machinery:
+            functions.pop()
+        self._stacks[number] = Stack(id=number, functions=list(functions))
+        if functions and functions[-1] in self._unnamed:
+            self._uncut[number] = functions
+        else:
+            self._uncut.pop(number, None)
 
     def changes(self) -> Stacks | None:
         """What is new or known better since the last call."""
         if not self._changed and not self._stacks:
             return None
-        told = Stacks(functions=list(self._changed.values()), stacks=self._stacks)
-        self._changed, self._stacks = {}, []
+        told = Stacks(functions=list(self._changed.values()), stacks=list(self._stacks.values()))
+        self._changed, self._stacks = {}, {}
         return told
 
     # ---------------------------------------------------------------- names
@@ -120,8 +137,13 @@ class Functions:
         for number, (space, addresses) in asked.items():
             space.add(told.get(number, ()))
             for address in addresses:
-                if (known := space.find(address)) is not None:
+                known = space.find(address)
+                self._unnamed.discard(space.functions[address])
+                if known is not None:
                     self._tell(space.functions[address], number, address, known)
+        for number, functions in list(self._uncut.items()):
+            if functions[-1] not in self._unnamed:
+                self._tell_stack(number, functions)
 
     def forget(self) -> None:
         """Drop the addresses of dead processes: nobody names them any more, and no new ones come."""
@@ -138,6 +160,10 @@ class Functions:
         return found
 
     def _tell(self, number: int, space: int, address: int, known: SymbolRange | None) -> None:
+        if space == KERNEL and known is None:
+            self._unnamed.add(number)
+        elif space == KERNEL and known is not None and _MACHINERY.match(known.name):
+            self._machinery.add(number)
         self._changed[number] = Function(
             id=number,
             side="kernel" if space == KERNEL else "user",

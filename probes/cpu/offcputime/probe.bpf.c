@@ -1,0 +1,78 @@
+#include "ebpftop.h"
+
+struct key {
+    u32 tgid;
+    int user;
+    int kernel;
+};
+struct off {
+    u64 time;  // ns its threads were off their CPU with these call stacks
+    u64 times; // how often
+};
+BPF_HASH(off_cpu, struct key, struct off, 40960); // by process, as a view shows
+BPF_STACK_TRACE(stacks, PARAM_room);
+
+struct left {
+    u64 since;
+    struct key key;
+};
+BPF_HASH(waiting, u32, struct left, 65536); // bounded: by the threads that are off their CPU
+
+#define NONE -EFAULT // what bpf_get_stackid() says where there is no such stack
+#define DEAD 0x80    // in a thread's state: it leaves for the last time
+
+static void leave(struct bpf_raw_tracepoint_args *ctx, struct task_struct *thread, u32 pid)
+{
+    u32 state = READ(thread, __state);
+    if (state & DEAD || !wanted_task(thread))
+        return;
+#ifdef PARAM_waits_blocked
+    if (state == TASK_RUNNING || ctx->args[0]) // pushed off, and can run at once
+        return;
+#endif
+    struct left left = {};
+    left.key.tgid = READ(thread, tgid);
+    left.key.user = left.key.kernel = NONE;
+#ifndef PARAM_stacks_kernel
+    left.key.user = stacks.get_stackid(ctx, BPF_F_USER_STACK);
+#endif
+#ifndef PARAM_stacks_user
+    left.key.kernel = stacks.get_stackid(ctx, 0);
+#endif
+    left.since = bpf_ktime_get_ns();
+    if (waiting.update(&pid, &left))
+        map_full();
+}
+
+static void come_back(u32 pid)
+{
+    struct left *left = waiting.lookup(&pid);
+    if (!left)
+        return;
+    u64 passed = bpf_ktime_get_ns() - left->since;
+    struct key key = left->key;
+    waiting.delete(&pid);
+    if (passed < PARAM_min)
+        return;
+    struct off zero = {};
+    struct off *off = off_cpu.lookup_or_try_init(&key, &zero);
+    if (!off) {
+        map_full();
+        return;
+    }
+    __sync_fetch_and_add(&off->time, passed);
+    __sync_fetch_and_add(&off->times, 1);
+}
+
+int on_switch(struct bpf_raw_tracepoint_args *ctx)
+{
+    struct task_struct *prev = (struct task_struct *)ctx->args[1];
+    struct task_struct *next = (struct task_struct *)ctx->args[2];
+    u32 leaving = bpf_get_current_pid_tgid();
+    if (leaving) // else it is the idle thread
+        leave(ctx, prev, leaving);
+    u32 coming = READ(next, pid);
+    if (coming)
+        come_back(coming);
+    return 0;
+}

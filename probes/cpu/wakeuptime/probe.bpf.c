@@ -1,0 +1,62 @@
+#include "ebpftop.h"
+
+struct key {
+    u32 tgid; // who woke it
+    int user; // the waker's stacks
+    int kernel;
+    char target[COMM_SIZE]; // the thread that was woken
+};
+struct blocked {
+    u64 time; // ns
+    u64 times;
+};
+BPF_HASH(wakeups, struct key, struct blocked, 40960); // by process, as a view shows
+BPF_STACK_TRACE(stacks, PARAM_room);
+BPF_HASH(waiting, u32, u64, 65536); // bounded: by the threads that are off their CPU; since when
+
+#define NONE -EFAULT // what bpf_get_stackid() says where there is no such stack
+#define DEAD 0x80    // in a thread's state: it leaves for the last time
+
+int on_switch(struct bpf_raw_tracepoint_args *ctx)
+{
+    struct task_struct *prev = (struct task_struct *)ctx->args[1];
+    u32 pid = bpf_get_current_pid_tgid();
+    u32 state = READ(prev, __state);
+    if (!pid || ctx->args[0] || state == TASK_RUNNING || state & DEAD || !wanted_task(prev))
+        return 0;
+    u64 now = bpf_ktime_get_ns();
+    if (waiting.update(&pid, &now))
+        map_full();
+    return 0;
+}
+
+int on_waking(struct bpf_raw_tracepoint_args *ctx)
+{
+    struct task_struct *woken = (struct task_struct *)ctx->args[0];
+    u32 pid = READ(woken, pid);
+    u64 *since = waiting.lookup(&pid);
+    if (!since)
+        return 0;
+    u64 passed = bpf_ktime_get_ns() - *since;
+    waiting.delete(&pid);
+    if (passed < PARAM_min)
+        return 0;
+
+    struct key key = {.tgid = bpf_get_current_pid_tgid() >> 32, .user = NONE, .kernel = NONE};
+    bpf_probe_read_kernel(key.target, sizeof(key.target), &woken->comm);
+#ifndef PARAM_stacks_kernel
+    key.user = stacks.get_stackid(ctx, BPF_F_USER_STACK);
+#endif
+#ifndef PARAM_stacks_user
+    key.kernel = stacks.get_stackid(ctx, 0);
+#endif
+    struct blocked zero = {};
+    struct blocked *blocked = wakeups.lookup_or_try_init(&key, &zero);
+    if (!blocked) {
+        map_full();
+        return 0;
+    }
+    __sync_fetch_and_add(&blocked->time, passed);
+    __sync_fetch_and_add(&blocked->times, 1);
+    return 0;
+}
