@@ -32,6 +32,7 @@ DECODES = (
     "signal",
     "user",
     "kernel_lock",
+    "file_operation",
     "cgroup",
     "time",
     "hex",

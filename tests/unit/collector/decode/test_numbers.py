@@ -9,6 +9,7 @@ from ebpftop.collector.decode import (
     capability,
     compact_result,
     errno,
+    file_operation,
     icmp,
     ip_protocol,
     kernel_lock,
@@ -38,6 +39,7 @@ ICMP = {
         (capability.name, {0: "CAP_CHOWN", 21: "CAP_SYS_ADMIN", 40: "CAP_CHECKPOINT_RESTORE", 41: "41", -1: "-1"}),
         (compact_result.name, {0: "not_suitable_zone", 5: "complete", 8: "success", 9: "9", -1: "-1"}),
         (errno.name, {0: "", 2: "ENOENT", -2: "ENOENT", -512: "ERESTARTSYS", 95: "EOPNOTSUPP", -4000: "-4000"}),
+        (file_operation.name, {0: "read", 3: "sync", 4: "4", -1: "-1"}),
         (
             kernel_lock.name,
             {0: "mutex", 33: "mutex", 1: "spinlock", 2: "rwsem:R", 5: "rwlock:W", 20: "pcpu-sem:W", 64: "64"},

@@ -1,0 +1,54 @@
+// Open files and the file systems they are on. Like ebpftop.h, this touches no map.
+#pragma once
+
+#define FS_SIZE 16   // of the name of a file system's type, which may be cut
+#define NAME_SIZE 32 // of a file's name, likewise
+
+enum { FILE_READ, FILE_WRITE, FILE_OPEN, FILE_SYNC }; // as the decoder file_operation names them
+
+// The open file of a descriptor of the thread that runs on this CPU, or 0.
+static inline __attribute__((always_inline)) struct file *file_of(u32 descriptor)
+{
+    struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+    struct fdtable *table = READ(READ(task, files), fdt);
+    if (descriptor >= READ(table, max_fds))
+        return 0;
+    struct file *file = 0;
+    bpf_probe_read_kernel(&file, sizeof(file), READ(table, fd) + descriptor);
+    return file;
+}
+
+// The inode of a regular file; 0 for sockets, pipes, folders, terminals and what else is read and written.
+static inline __attribute__((always_inline)) struct inode *regular(struct file *file)
+{
+    struct inode *inode = file ? READ(file, f_inode) : 0;
+    return inode && (READ(inode, i_mode) & S_IFMT) == S_IFREG ? inode : 0;
+}
+
+static inline __attribute__((always_inline)) void copy_fs(char *to, struct inode *inode)
+{
+    struct file_system_type *type = READ(READ(inode, i_sb), s_type);
+    bpf_probe_read_kernel_str(to, FS_SIZE, READ(type, name));
+}
+
+static inline __attribute__((always_inline)) void copy_name(char *to, struct file *file)
+{
+    struct dentry *dentry = READ(file, f_path.dentry);
+    bpf_probe_read_kernel_str(to, NAME_SIZE, READ(dentry, d_name.name));
+}
+
+// Whether the parameter fs of a probe wants files on a file system of this type.
+static inline __attribute__((always_inline)) int wanted_fs(const char *fs)
+{
+#ifdef PARAM_fs
+    const char wanted[] = PARAM_fs;
+#pragma unroll
+    for (int i = 0; i < PARAM_fs_len; i++) {
+        if (fs[i] != wanted[i])
+            return 0;
+    }
+    return !fs[PARAM_fs_len];
+#else
+    return 1;
+#endif
+}
