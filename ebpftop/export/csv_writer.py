@@ -12,7 +12,6 @@ from ebpftop.export.report import HistogramPart, Part, Report, Series
 from ebpftop.export.stacks import StacksPart
 from ebpftop.export.verdict import headline
 from ebpftop.frames.messages import Rejected
-from ebpftop.model.stacks import Symbol
 from ebpftop.stats.slots import bounds
 
 
@@ -55,7 +54,7 @@ class Csv:
 
 def _rows(part: Part) -> tuple[list[str], list[tuple[Any, ...]]]:
     if isinstance(part, StacksPart):
-        stacks = [(*labels.values(), folded(map(Symbol.of, frames)), count) for labels, frames, count in part.rows()]
+        stacks = [(*labels, folded(symbols), count) for labels, symbols, count in part.merged(part.labels())]
         return [*(field.name for field in part.fields), "stack", "count"], stacks
     if not isinstance(part, HistogramPart):
         names = [field.name for field in part.fields]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable
 from typing import TextIO
 
@@ -30,12 +29,8 @@ class Folded:
 
     def summary(self, report: Report, *, events: dict[str, int]) -> None:
         for part in stacks_of(report):
-            lines: Counter[str] = Counter()
-            heads = part.heads() or [""] * len(part.profile)
-            for head, (_, functions, count) in zip(heads, part.rows(), strict=True):
-                lines[folded(map(Symbol.of, functions), head)] += count
-            for line, count in lines.most_common():
-                self._out.write(f"{line} {count}\n")
+            for head, symbols, count in part.merged(part.heads()):
+                self._out.write(f"{folded(symbols, head)} {count}\n")
         self._out.flush()
 
 

@@ -49,8 +49,8 @@ def as_file(report: Report) -> dict[str, Any]:
 
 
 def _profile(part: StacksPart, frames: dict[Symbol, int]) -> dict[str, Any]:
-    heads: list[list[Symbol]] = [[Symbol(head, "", "head")] for head in part.heads()] or [[]] * len(part.profile)
-    paths = [[*head, *map(Symbol.of, functions)] for head, (_, functions, _) in zip(heads, part.rows(), strict=True)]
+    merged = part.merged(part.heads())
+    paths = [[Symbol(head, "", "head"), *symbols] if head else symbols for head, symbols, _ in merged]
     return {
         "type": "sampled",
         "name": inert(part.view.title),
@@ -58,7 +58,7 @@ def _profile(part: StacksPart, frames: dict[Symbol, int]) -> dict[str, Any]:
         "startValue": 0,
         "endValue": part.count,
         "samples": [[frames.setdefault(symbol, len(frames)) for symbol in path] for path in paths],
-        "weights": part.profile.counts.tolist(),
+        "weights": [count for *_, count in merged],
     }
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from ebpftop.model.run import Run
 from ebpftop.model.stacks import Profile, Symbol, profile
 from ebpftop.model.views import Window
 
+T = TypeVar("T", bound=Hashable)
 Labels = dict[str, Any]
 Row = tuple[Labels, list[Function], int]  # whose stack, its functions outermost first, its count
 
@@ -40,15 +42,27 @@ class StacksPart:
 
     def rows(self) -> Iterator[Row]:
         functions, names = self.profile.functions, [field.name for field in self.fields]
-        labels = _values(self.fields, len(self.profile))
-        for values, stack, count in zip(labels, self.profile.stacks, self.profile.counts.tolist(), strict=True):
+        for values, stack, count in zip(self.labels(), self.profile.stacks, self.profile.counts.tolist(), strict=True):
             yield dict(zip(names, values, strict=True)), [functions[place] for place in stack.tolist()], count
 
+    def merged(self, whose: Sequence[T]) -> list[tuple[T, tuple[Symbol, ...], int]]:
+        """Rows of one `whose` (one a row) through the same functions, at whatever addresses, as one: greatest first."""
+        sums: Counter[tuple[T, tuple[Symbol, ...]]] = Counter()
+        for each, (_, functions, count) in zip(whose, self.rows(), strict=True):
+            sums[each, tuple(map(Symbol.of, functions))] += count
+        return [(each, symbols, count) for (each, symbols), count in sums.most_common()]
+
+    def labels(self) -> list[tuple[Any, ...]]:
+        """The values of `fields`, row by row."""
+        return list(zip(*(field.values for field in self.fields), strict=True)) or [()] * len(self.profile)
+
     def heads(self) -> list[str]:
-        """A word a row for whose stack it is, a process by its name; nothing where the view doesn't tell them apart."""
+        """A word a row for whose stack it is, a process by its name; empty where the view doesn't tell them apart."""
         named = [field for field in self.fields if not field.name.endswith("pid")] or self.fields
-        rows = _values(named, len(self.profile))
-        return [" ".join(str(value) for value in values if value is not None) for values in rows] if named else []
+        rows = zip(*(field.values for field in named), strict=True)
+        return [" ".join(str(value) for value in values if value is not None) for values in rows] or [""] * len(
+            self.profile
+        )
 
     def top(self) -> list[Top]:
         """All functions by falling own value, then by their total."""
@@ -64,7 +78,3 @@ def stacks_part(run: Run, view: ViewInfo, processes: Mapping[int, Process], wind
     known = {column.field: column for column in view.columns}
     columns = [known.get(name) or ColumnInfo(field=name, title=name) for name in view.by]
     return StacksPart(view, [label for label in fields(columns, found.keys, processes) if not label.detail], found)
-
-
-def _values(fields: list[Field], rows: int) -> list[tuple[Any, ...]]:
-    return list(zip(*(field.values for field in fields), strict=True)) if fields else [()] * rows

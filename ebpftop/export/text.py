@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from datetime import datetime
-from itertools import islice
 from typing import Any, TextIO
 
 from ebpftop.catalog.text import inert
@@ -15,7 +14,6 @@ from ebpftop.export.report import QUANTILES, HistogramPart, Part, Report, RowsPa
 from ebpftop.export.stacks import StacksPart
 from ebpftop.export.verdict import verdict
 from ebpftop.frames.messages import Losses, Rejected
-from ebpftop.model.stacks import Symbol
 from ebpftop.stats import text
 from ebpftop.stats.histogram import Histogram
 
@@ -127,7 +125,8 @@ class Text:
     def _stacks(self, part: StacksPart) -> None:
         """The functions that took most, and the greatest stacks, of which the inner end matters most."""
         whole, unit = part.count, part.view.unit
-        held = _plural(len(part.profile), "stack")
+        merged = part.merged(part.labels())
+        held = _plural(len(merged), "stack")
         self._write(f"{inert(part.view.title)}: {text.value(whole, unit)} in {held}")
         if not whole:
             return
@@ -142,13 +141,13 @@ class Text:
             lines.Column("module", [inert(each.symbol.module) for each in top[:_ROWS]], False),
         ]
         self._grid(columns, len(top))
-        for labels, functions, count in islice(part.rows(), _STACKS):
-            whose = " ".join(_cell(value, "") for value in labels.values())
+        for labels, symbols, count in merged[:_STACKS]:
+            whose = " ".join(_cell(value, "") for value in labels)
             share = f"{text.value(count, unit)} ({text.percent(100 * count / whole)})"
             self._write("  ".join(filter(None, (share, whose))))
-            self._write("  " + lines.cut_left(folded(map(Symbol.of, functions)), self._width - 2))
-        if len(part.profile) > _STACKS:
-            self._write(f"… and {text.count(len(part.profile) - _STACKS)} more stacks")
+            self._write("  " + lines.cut_left(folded(symbols), self._width - 2))
+        if len(merged) > _STACKS:
+            self._write(f"… and {_plural(len(merged) - _STACKS, 'more stack')}")
 
     def _grid(self, columns: list[lines.Column], count: int) -> None:
         for line in lines.grid(columns, self._width):

@@ -72,7 +72,7 @@ def profile(run: Run, view: ViewInfo, window: Window) -> Profile:
     """The rows of a stacks view."""
     ledger = run.ledgers.get(view.name)
     if ledger is None:
-        return Profile()
+        return Profile(keys={name: np.zeros(0, np.int64) for name in view.by})
     counts = (ledger.deltas if window == "interval" else ledger.totals)[view.count]
     rows = np.flatnonzero(counts)
     return Profile(

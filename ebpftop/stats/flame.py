@@ -59,11 +59,15 @@ class Paths:
 
     def under(self, path: Sequence[int]) -> Paths:
         """The rows whose paths begin with this one."""
+        return self.take(self.rows(path)) if path else self
+
+    def rows(self, path: Sequence[int]) -> I64:
+        """The indices of the rows whose paths begin with this one."""
         rows = np.arange(len(self))
         for depth, symbol in enumerate(path):
             rows = rows[self.lengths[rows] > depth]
             rows = rows[self.flat[self.starts[rows] + depth] == symbol]
-        return self.take(rows)
+        return rows
 
     def through(self, wanted: npt.NDArray[np.bool_]) -> int:
         """The value of all rows that hold a wanted symbol anywhere; `wanted` is a mask over symbols."""
@@ -167,14 +171,14 @@ class Cell:
     path: tuple[int, ...]
 
 
-def lay_out(root: Node, width: int) -> list[list[Cell]]:
+def lay_out(root: Node, width: int, path: tuple[int, ...] = ()) -> list[list[Cell]]:
     """The frames line by line, the root's first: as wide as their value, each above its children, the greatest left.
 
-    Those that would take less than a cell are told together, on the right of the others.
+    Those that would take less than a cell are told together, on the right of the others. `path` leads to the root.
     """
     if root.value <= 0 or width < 1:
         return []
-    line = [(Cell(0, width, root.value, root, ()), 0)]
+    line = [(Cell(0, width, root.value, root, path), 0)]
     lines = []
     while line:
         lines.append([cell for cell, _ in line])

@@ -18,7 +18,6 @@ from ebpftop.model.views import Window, interval
 from ebpftop.stats import text
 from ebpftop.ui.inert import inert
 from ebpftop.ui.names import Processes
-from ebpftop.ui.widgets.grid import Grid
 
 
 class Framed(Vertical):
@@ -64,9 +63,11 @@ class FilterInput(Input):
 
 
 class GridFrame(Framed):
-    """A grid of rows with a filter above it that opens on demand."""
+    """A grid of rows, or something like it, with a filter above it that opens on demand."""
 
-    def __init__(self, grid: Grid) -> None:
+    grid: Widget
+
+    def __init__(self, grid: Widget) -> None:
         super().__init__()
         self.grid = grid
         self.filter = FilterInput(placeholder="filter", select_on_focus=False)
@@ -132,6 +133,11 @@ class ViewPanel(Vertical):
     def grid_frame(self) -> GridFrame | None:
         """What `f` filters and what takes the focus; None where there are no rows."""
         raise NotImplementedError
+
+    @property
+    def stops(self) -> list[Widget]:
+        """What takes the focus, in order."""
+        return [self.grid_frame.grid] if self.grid_frame else []
 
     def let_go(self) -> bool:
         """Esc: undo the last narrowing (filter, key, cursor); False when there was none."""

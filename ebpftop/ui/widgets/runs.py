@@ -159,8 +159,7 @@ class RunPane(Vertical):
     @property
     def stops(self) -> list[Widget]:
         """What takes the focus, in order."""
-        frames = [panel.grid_frame for panel in self.panels if not panel.has_class("-away")]
-        return [frame.grid for frame in frames if frame]
+        return [stop for panel in self.panels if not panel.has_class("-away") for stop in panel.stops]
 
     def on_descendant_focus(self) -> None:
         for at, panel in enumerate(self.panels):

@@ -1,4 +1,4 @@
-"""The three kinds of views a manifest can ask for."""
+"""The kinds of views a manifest can ask for."""
 
 from __future__ import annotations
 
@@ -23,37 +23,13 @@ from ebpftop.ui.widgets.grid import Grid
 from ebpftop.ui.widgets.histogram import HistogramBars, HistogramState
 from ebpftop.ui.widgets.panel import Framed, GridFrame, ViewPanel, words
 from ebpftop.ui.widgets.series import SeriesPlot
+from ebpftop.ui.widgets.stacks import StacksView
 from ebpftop.ui.widgets.table import Table
+from ebpftop.ui.widgets.tableframe import TableFrame
 
 AROUND = 4  # lines of a table's frame, header and one to spare
 WIDE = 130  # cells from which a histogram has room for its past beside it
 FRAME = 60  # intervals whose range of values holds the histogram's rows in place
-
-
-class TableFrame(GridFrame):
-    """A table in its frame; the title tells the filter, the lower edge the row under the cursor."""
-
-    grid: Table
-
-    def __init__(self, title: str, sort: str | None = None, *, picks: bool = False) -> None:
-        super().__init__(Table(sort, picks=picks))
-        self.title = title
-        self.window_words = ""
-
-    def search(self, query: str) -> None:
-        self.grid.search(query)
-
-    def on_table_arranged(self, event: Table.Arranged) -> None:
-        event.stop()
-        self.retitle()
-
-    def retitle(self) -> None:
-        table = self.grid
-        rows = f"{text.count(table.rows.count)} rows"
-        if table.wanted:
-            rows = f"{text.count(table.count)} of {rows} match “{table.wanted}”"
-        self.border_title = words(self.title, self.window_words, rows)
-        self.border_subtitle = words(table.about)
 
 
 class TableView(ViewPanel):
@@ -61,7 +37,7 @@ class TableView(ViewPanel):
         super().__init__(view)
         sort = view.sort
         counters = {info.field for info in view.columns if info.role == "counter"}
-        self.frame = TableFrame(view.title, f"{sort}/s" if sort in counters else sort)
+        self.frame = TableFrame(view.title, Table(f"{sort}/s" if sort in counters else sort))
 
     def compose(self) -> Iterable[Widget]:
         yield self.frame
@@ -82,7 +58,7 @@ class TableView(ViewPanel):
             self.frame.grid.sort = sort.removesuffix("/s") + ("/s" if self.window == "interval" else "")
 
     def let_go(self) -> bool:
-        return _let_go(self.frame)
+        return self.frame.let_go()
 
     def identities_on_screen(self) -> list[int]:
         return _identities(self.view, self.frame.grid)
@@ -113,7 +89,7 @@ class HistogramView(ViewPanel):
         self.past = Framed(self.plot, id="past")
         titles = {info.field: info.title for info in view.columns}
         by = " and ".join((titles.get(name) or name).lower() for name in view.by)
-        self.frame = TableFrame(f"by {by}", picks=True) if view.by else None
+        self.frame = TableFrame(f"by {by}", Table(picks=True)) if view.by else None
 
     def compose(self) -> Iterable[Widget]:
         yield Horizontal(self.now, self.past, classes="top")
@@ -186,7 +162,7 @@ class HistogramView(ViewPanel):
         if self.key is not None:
             self.key = None
             return True
-        return self.frame is not None and _let_go(self.frame)
+        return self.frame is not None and self.frame.let_go()
 
     def identities_on_screen(self) -> list[int]:
         return _identities(self.view, self.frame.grid) if self.frame else []
@@ -238,19 +214,9 @@ class EventsView(ViewPanel):
 
 
 def panel_for(view: ViewInfo) -> ViewPanel:
-    kinds = {"histogram": HistogramView, "table": TableView, "events": EventsView}
+    kinds = {"histogram": HistogramView, "table": TableView, "events": EventsView, "stacks": StacksView}
     make = partial(kinds[view.show], view)
     return make()
-
-
-def _let_go(frame: TableFrame) -> bool:
-    if frame.grid.wanted:
-        frame.drop_filter()
-        return True
-    if frame.grid.cursor is not None:
-        frame.grid.let_go()
-        return True
-    return False
 
 
 def _identities(view: ViewInfo, grid: Grid) -> list[int]:

@@ -11,11 +11,11 @@ from ebpftop.catalog.folders import read_catalog
 from ebpftop.errors import UsageError
 from ebpftop.export import lines
 from ebpftop.export.folded import folded, word
-from ebpftop.frames.messages import ViewInfo
+from ebpftop.frames.messages import Function, Stack, Stacks, ViewInfo
 from ebpftop.model.stacks import Symbol
 from tests.support import speedscope
-from tests.support.frames import columns, loaded, rejected, snapshot, stacks
-from tests.support.headless import SAMPLED, SAMPLED_LAST, ran
+from tests.support.frames import SAMPLES, columns, loaded, rejected, samples, snapshot, stacks
+from tests.support.headless import PEOPLE, SAMPLED, SAMPLED_LAST, ran
 
 
 async def test_folded_is_the_sum_of_the_run_a_line_a_stack() -> None:
@@ -79,6 +79,25 @@ async def test_a_run_without_a_sample_is_still_a_file() -> None:
     result = await ran(SAMPLED[:1], format="speedscope")
     speedscope.check(json.loads(result.out))
     assert (await ran(SAMPLED[:1], format="folded")).out == ""
+
+
+async def test_one_function_left_at_two_addresses_is_one_stack() -> None:
+    told = Stacks(
+        functions=[Function(id=n, side="user", name="f", module="/bin/app", offset=n) for n in (1, 2)],
+        stacks=[Stack(id=n, functions=[n]) for n in (1, 2)],
+    )
+    frames = [loaded(1, "cpu/profile", SAMPLES), PEOPLE, told, samples(1, 0, {(1, 1): 3, (1, 2): 4, (2, 2): 5})]
+    assert (await ran(frames, format="folded")).out == "sh;f 7\nmake;f 5\n"
+    assert (await ran(frames, format="csv")).out.splitlines()[1:] == [
+        f"2023-11-14T22:13:20.000+00:00,cpu/profile,samples,{row}" for row in ("1001,sh,f,7", "1002,make,f,5")
+    ]
+    assert json.loads((await ran(frames, format="speedscope")).out)["profiles"][0]["weights"] == [7, 5]
+    rows = (await ran(frames)).objects[0]["views"]["samples"]["stacks"]
+    assert [(row["labels"]["comm"], row["frames"][0]["offset"], row["count"]) for row in rows] == [
+        ("make", 2, 5),
+        ("sh", 2, 4),
+        ("sh", 1, 3),
+    ]
 
 
 async def test_json_tells_every_frame_of_an_interval() -> None:

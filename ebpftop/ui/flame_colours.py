@@ -1,0 +1,52 @@
+"""The colours of a flame graph: warm for user space, blue for the kernel, grey for what is missing; the shade is the
+name's own and stays with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from zlib import crc32
+
+from rich.style import Style
+from textual.color import Color
+
+from ebpftop.model.stacks import Side, Symbol
+
+# Hue (degrees), how far a name moves it, and saturation.
+_FAMILIES: dict[Side, tuple[float, float, float]] = {
+    "user": (22, 24, 0.68),
+    "kernel": (200, 28, 0.52),
+    "missing": (220, 0, 0.06),
+    "head": (262, 16, 0.26),
+}
+_FOUND = (318, 10, 0.62)  # frames that a search is about
+_LIGHTNESS = {True: (0.56, 0.10), False: (0.74, 0.10)}  # of a dark and of a light theme, and how far a name moves it
+_INK = Color.parse("#10141a")
+
+
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """`style` for a frame: faded are those around a zoom or a search."""
+
+    dark: bool
+    background: Color
+    foreground: Color
+
+    def style(self, symbol: Symbol, *, found: bool = False, faded: bool = False) -> Style:
+        back = self._colour(symbol, _FOUND if found else _FAMILIES[symbol.side])
+        front = _INK
+        if faded:
+            back, front = back.blend(self.background, 0.62), self.foreground
+        return Style(color=front.rich_color, bgcolor=back.rich_color)
+
+    def edge(self, style: Style) -> Style:
+        """What parts a frame from the one to its left."""
+        return Style(color=self.background.rich_color, bgcolor=style.bgcolor)
+
+    def _colour(self, symbol: Symbol, family: tuple[float, float, float]) -> Color:
+        number = crc32(symbol.label.encode(errors="replace"))
+        hue, reach, saturation = family
+        lightness, more = _LIGHTNESS[self.dark]
+        hue += reach * ((number & 0xFF) / 255 - 0.5) * 2
+        lightness += more * ((number >> 8 & 0xFF) / 255 - 0.5)
+        return Color.from_hsl(hue % 360 / 360, saturation, lightness)

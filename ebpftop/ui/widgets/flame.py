@@ -1,0 +1,363 @@
+"""A flame graph, the root on top: as wide as its value, each frame stands above those it called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import ClassVar, Literal
+
+import numpy as np
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.color import Color
+from textual.geometry import Size
+from textual.message import Message
+from textual.strip import Strip
+
+from ebpftop.frames.columns import Array
+from ebpftop.model.stacks import Profile, Symbol
+from ebpftop.stats import text
+from ebpftop.stats.flame import Cell, Node, Paths, grow, lay_out
+from ebpftop.ui.flame_colours import Palette
+from ebpftop.ui.inert import cell as inert
+from ebpftop.ui.line import Piece, painted, piece
+from ebpftop.ui.widgets.painter import Painter
+
+Path = tuple[Symbol, ...]
+
+ALL = Symbol("all", "", "head")
+_LEFT = "▏"
+# Without colour: a frame's left edge, and what fills it.
+_EDGES = {"user": ("│", "─"), "kernel": ("┃", "━"), "missing": ("┆", "┄"), "head": ("║", "═")}
+
+
+@dataclass(frozen=True, slots=True)
+class FlameState:
+    """What is drawn: paths of symbols, one a row of `profile`, whose first is no function where they are `headed`."""
+
+    paths: Paths = field(default_factory=lambda: Paths.of([], np.zeros(0, np.int64)))
+    symbols: Sequence[Symbol] = ()
+    profile: Profile = field(default_factory=Profile)
+    headed: bool = False
+    unit: str = ""
+
+
+class Flame(Painter, can_focus=True):
+    """`show` gives it stacks; zoom, cursor and search are its own and outlive them."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"flame--quiet", "flame--cursor", "flame--cursor-quiet"}
+    DEFAULT_CSS = """
+    Flame {
+        height: 1fr;
+        overflow-x: hidden;
+        overflow-y: auto;
+        scrollbar-size: 1 1;
+        & > .flame--quiet { color: $quiet; }
+        & > .flame--cursor { color: $background; background: $foreground; text-style: bold; }
+        & > .flame--cursor-quiet { text-style: underline bold; }
+        &:nocolor > .flame--cursor { text-style: reverse bold; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "zoom", "zoom", key_display="Enter", tooltip="The frame under the cursor as wide as all"),
+        Binding("backspace", "out", "zoom out", key_display="Bksp", tooltip="Back to the zoom before"),
+        Binding("up,k", "move('up')", "caller", show=False, tooltip="To the caller, the greatest callee, or aside"),
+        Binding("down,j", "move('down')", "greatest callee", show=False),
+        Binding("left,h", "move('left')", "frame to the left", show=False),
+        Binding("right,l", "move('right')", "frame to the right", show=False),
+        Binding("home,g", "top", "back to all", show=False),
+        Binding("end,G", "hottest", "down the greatest frames", show=False),
+        Binding("pageup", "page(-1)", "page up", show=False),
+        Binding("pagedown", "page(1)", "page down", show=False),
+    ]
+
+    class Arranged(Message):
+        """Zoom, search or cursor changed: what tells of them is stale."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.state = FlameState()
+        self.wanted = ""  # what is searched
+        self.pinned: Symbol | None = None  # the one function that is searched instead
+        self.zoom: Path = ()
+        self._zooms: list[Path] = []  # before this one
+        self.cursor: Path | None = None  # may have no samples now; the longest part of it that has is shown
+        self._numbers: dict[Symbol, int] = {}
+        self._found: Array = np.zeros(0, bool)  # symbols that the search is about
+        self._lines: list[list[Cell]] = []
+        self._here: Cell | None = None  # under the cursor
+        self._told = ""
+        self._inside = False  # whether there is anything inside the zoom
+
+    # ------------------------------------------------------------ what is shown
+
+    def show(self, state: FlameState) -> None:
+        self.state = state
+        self._numbers = {symbol: number for number, symbol in enumerate(state.symbols)}
+        self._arrange()
+
+    def search(self, query: str) -> None:
+        """Mark the functions whose names hold all words; none with an empty query."""
+        self.wanted, self.pinned = query, None
+        self._arrange()
+
+    def pin(self, symbol: Symbol | None) -> None:
+        """Mark this one function."""
+        self.wanted, self.pinned = "", symbol
+        self._arrange()
+
+    @property
+    def searched(self) -> str:
+        """What the search is about, or nothing."""
+        return self.pinned.label if self.pinned else self.wanted
+
+    @property
+    def share(self) -> float:
+        """Percent of all that passes through what was searched."""
+        total = self.state.paths.total
+        return 100 * self.state.paths.through(self._found) / total if total else 0.0
+
+    def _arrange(self) -> None:
+        self._found = self._search()
+        width = self.size.width
+        zoom = [self._numbers.get(symbol, -1) for symbol in self.zoom]
+        self._lines = []
+        for depth in range(len(zoom)):  # the frames around a zoom are as wide as it
+            path = tuple(zoom[:depth])
+            value = self.state.paths.under(path).total
+            self._lines.append([Cell(0, width, value, Node(path[-1] if path else -1, value), path)])
+        inside = self.state.paths.under(zoom)
+        tree = grow(inside, -(-inside.total // max(1, width)), zoom)
+        drawn = lay_out(tree, width, tuple(zoom))
+        self._inside = bool(drawn)
+        self._lines += drawn
+        self.virtual_size = Size(self.size.width, len(self._lines))
+        self._locate()
+        self.post_message(self.Arranged())
+
+    def _search(self) -> Array:
+        symbols, words = self.state.symbols, self.wanted.casefold().split()
+        if self.pinned is None and not words:
+            return np.zeros(len(symbols), bool)
+        if self.pinned is not None:
+            found = (symbol == self.pinned for symbol in symbols)
+        else:
+            found = (
+                symbol.side != "head" and all(word in symbol.label.casefold() for word in words) for symbol in symbols
+            )
+        return np.fromiter(found, bool, len(symbols))
+
+    def _locate(self) -> None:
+        """Find the cell under the cursor, or of the nearest caller that is there."""
+        self._here = None
+        if self.cursor is not None:
+            wanted = tuple(self._numbers.get(symbol, -1) for symbol in self.cursor)
+            for depth in range(len(wanted), -1, -1):
+                self._here = self._cell(wanted[:depth])
+                if self._here is not None:
+                    break
+        self._told = self._where() if self._here else ""
+        self.refresh()
+
+    def _cell(self, path: tuple[int, ...]) -> Cell | None:
+        line = self._lines[len(path)] if len(path) < len(self._lines) else []
+        return next((cell for cell in line if cell.node is not None and cell.path == path), None)
+
+    def _symbol(self, cell: Cell) -> Symbol:
+        return self.state.symbols[cell.path[-1]] if cell.path else ALL
+
+    def _where(self) -> str:
+        """Module and offset of the frame under the cursor; one function may have been left at several places."""
+        assert self._here is not None
+        symbol, depth = self._symbol(self._here), len(self._here.path) - 1 - self.state.headed
+        if symbol.side not in ("user", "kernel") or depth < 0:
+            return ""
+        profile = self.state.profile
+        places = {int(profile.stacks[row][depth]) for row in self.state.paths.rows(self._here.path).tolist()}
+        module = symbol.module or ("kernel" if symbol.side == "kernel" else "")
+        if len(places) != 1:
+            return f"{module}, {text.count(len(places))} addresses".lstrip(", ")
+        return f"{module}+{profile.functions[places.pop()].offset:#x}"
+
+    @property
+    def about(self) -> list[Piece]:
+        """What is known of the frame under the cursor, the most important first."""
+        cell, state = self._here, self.state
+        if cell is None or cell.node is None:
+            return [piece("↓ goes into the graph   Enter zooms   / searches", "$quiet")] if self._lines else []
+        whole = state.paths.total
+        pieces = [
+            piece(inert(self._symbol(cell).label), "bold"),
+            piece(text.value(cell.value, state.unit), rank=1),
+            piece(f"{_percent(cell.value, whole)} of all", rank=2),
+        ]
+        above = self._cell(cell.path[:-1]) if cell.path else None
+        if above is not None and above.path:
+            pieces.append(piece(f"{_percent(cell.value, above.value)} of {inert(self._symbol(above).label)}", rank=4))
+        if len(cell.path) >= len(self.zoom):
+            pieces.append(piece(f"{_percent(cell.node.own, whole)} own", rank=3))
+        if self._told:
+            pieces.append(piece(inert(self._told), "$quiet", rank=5))
+        return pieces
+
+    # ------------------------------------------------------------ drawing
+
+    def on_resize(self, _event: events.Resize) -> None:
+        self._arrange()
+
+    def on_focus(self) -> None:
+        self.refresh()
+
+    def on_blur(self) -> None:
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        at = y + self.scroll_offset.y
+        if at < len(self._lines):
+            return self._line(self._lines[at], width)
+        if at == len(self._lines) and not self._inside:
+            empty = "nothing here in this time" if self.zoom else "no stack yet"
+            return Strip([Segment(empty, self.look("flame--quiet"))]).adjust_cell_length(width, self.look())
+        return Strip.blank(width, self.look())
+
+    def _line(self, line: list[Cell], width: int) -> Strip:
+        segments: list[Segment] = []
+        at = 0
+        for cell in line:
+            segments.append(Segment(" " * (cell.start - at), self.look()))
+            segments += self._drawn(cell)
+            at = cell.end
+        return Strip(segments).adjust_cell_length(width, self.look())
+
+    def _drawn(self, cell: Cell) -> list[Segment]:
+        width = cell.end - cell.start
+        if cell.node is None:
+            return [Segment(_fitted("…", width, "…" if width < 3 else " "), self.look("flame--quiet"))]
+        symbol = self._symbol(cell)
+        label = inert(symbol.label)
+        found = bool(cell.path) and bool(self._found[cell.path[-1]])
+        faded = not found and (bool(self.searched) or len(cell.path) < len(self.zoom))
+        if self.app.no_color:
+            edge, fill = _EDGES[symbol.side]
+            style = Style(bold=found or None, underline=found or None, dim=faded or None)
+            segments = [Segment(edge, style), Segment(_fitted(label, width - 1, fill), style)]
+        else:
+            palette = self._palette()
+            style = palette.style(symbol, found=found, faded=faded)
+            segments = [Segment(_LEFT, palette.edge(style)), Segment(_fitted(label, width - 1, " "), style)]
+        if cell is self._here:
+            mark = self.mark("flame--cursor" if self.has_focus else "flame--cursor-quiet")
+            segments = list(painted(Strip(segments), mark))
+        return segments
+
+    def _palette(self) -> Palette:
+        variables = self.app.theme_variables
+        return palette(self.app.current_theme.dark, variables["background"], variables["foreground"])
+
+    # ------------------------------------------------------------ keys and mouse
+
+    def go(self, cell: Cell | None) -> None:
+        """Put the cursor on a frame and bring it into sight."""
+        if cell is None or cell.node is None:
+            return
+        self.cursor = tuple(self.state.symbols[number] for number in cell.path)
+        self._locate()
+        line, top = len(cell.path), self.scroll_offset.y
+        if line < top:
+            self.scroll_to(y=line, animate=False)
+        elif line >= top + self.size.height:
+            self.scroll_to(y=line - self.size.height + 1, animate=False)
+        self.post_message(self.Arranged())
+
+    def let_go(self) -> None:
+        """No frame is under the cursor any more."""
+        self.cursor = None
+        self._locate()
+        self.post_message(self.Arranged())
+
+    def action_move(self, direction: Literal["up", "down", "left", "right"]) -> None:
+        here = self._here
+        if here is None:
+            self.go(self._start())
+        elif direction == "up":
+            self.go(self._cell(here.path[:-1]) if here.path else None)
+        elif direction == "down":
+            self.go(self._below(here))
+        else:
+            line = [cell for cell in self._lines[len(here.path)] if cell.node is not None]
+            at = line.index(here) + (1 if direction == "right" else -1)
+            self.go(line[at] if 0 <= at < len(line) else None)
+
+    def action_hottest(self) -> None:
+        cell = self._here or self._start()
+        while cell is not None and (below := self._below(cell)):
+            cell = below
+        self.go(cell)
+
+    def action_top(self) -> None:
+        self._zoom_to(())
+        self.go(self._start())
+
+    def action_page(self, direction: int) -> None:
+        self.scroll_to(y=self.scroll_offset.y + direction * max(1, self.size.height - 1), animate=False)
+
+    def action_zoom(self) -> None:
+        self.go(self._here or self._start())
+        if self.cursor is not None and self._here is not None:
+            self._zoom_to(tuple(self.state.symbols[number] for number in self._here.path))
+
+    def action_out(self) -> None:
+        self.zoom_out()
+
+    def zoom_out(self) -> bool:
+        """Back to the zoom before; False when all is shown already."""
+        if not self.zoom:
+            return False
+        self.zoom = self._zooms.pop() if self._zooms else ()
+        self._arrange()
+        return True
+
+    def on_click(self, event: events.Click) -> None:
+        at = event.y + self.scroll_offset.y
+        line = self._lines[at] if at < len(self._lines) else []
+        cell = next((cell for cell in line if cell.start <= event.x < cell.end), None)
+        if cell is not None and cell.node is not None:
+            self.go(cell)
+            self.action_zoom()
+
+    def _zoom_to(self, path: Path) -> None:
+        if path != self.zoom:
+            self._zooms.append(self.zoom)
+            self.zoom = path
+            self._arrange()
+
+    def _start(self) -> Cell | None:
+        """The frame that is as wide as all."""
+        return self._lines[len(self.zoom)][0] if len(self._lines) > len(self.zoom) else None
+
+    def _below(self, above: Cell) -> Cell | None:
+        """The greatest frame that this one called."""
+        line = self._lines[len(above.path) + 1] if len(above.path) + 1 < len(self._lines) else []
+        return next((cell for cell in line if cell.node is not None and cell.path[:-1] == above.path), None)
+
+
+@lru_cache
+def palette(dark: bool, background: str, foreground: str) -> Palette:
+    return Palette(dark, Color.parse(background), Color.parse(foreground))
+
+
+def _percent(part: int, whole: int) -> str:
+    return text.percent(100 * part / whole) if whole else "–"
+
+
+def _fitted(label: str, width: int, fill: str) -> str:
+    """The label in exactly so many cells."""
+    length = cell_len(label)
+    if length <= width:
+        return label + fill * (width - length)
+    return set_cell_size(label, width - 1) + "…" if width > 2 else set_cell_size(label, max(0, width))

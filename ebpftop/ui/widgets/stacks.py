@@ -1,0 +1,260 @@
+"""Call stacks: a flame graph, and the functions that took most, beside it or in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+import numpy as np
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from ebpftop.frames.columns import Labels, Values
+from ebpftop.frames.messages import ViewInfo
+from ebpftop.model.run import Run
+from ebpftop.model.stacks import Profile, Symbol, profile
+from ebpftop.stats import text
+from ebpftop.stats.flame import Paths
+from ebpftop.ui.inert import inert
+from ebpftop.ui.line import Piece, fit
+from ebpftop.ui.names import Processes
+from ebpftop.ui.rows import Field, Rows
+from ebpftop.ui.widgets.flame import Flame, FlameState
+from ebpftop.ui.widgets.grid import BAR, Column
+from ebpftop.ui.widgets.panel import GridFrame, ViewPanel, words
+from ebpftop.ui.widgets.table import Table
+from ebpftop.ui.widgets.tableframe import TableFrame
+
+WIDE = 140  # cells from which graph and functions stand beside each other
+
+
+class Details(Widget):
+    """One line about the frame under the cursor."""
+
+    DEFAULT_CSS = """
+    Details { height: 1; }
+    """
+    pieces: reactive[list[Piece]] = reactive(list)
+
+    def render(self) -> Content:
+        return fit(self.pieces, [], self.size.width) if self.pieces else Content("")
+
+
+class FlameFrame(GridFrame):
+    """The graph in its frame. Its line for typing filters whose stacks are drawn, or searches functions."""
+
+    grid: Flame
+
+    def __init__(self, title: str) -> None:
+        super().__init__(Flame())
+        self.title = title
+        self.window_words = ""
+        self.wanted = ""  # whose stacks
+        self.details = Details()
+        self._searching = False
+
+    def compose(self) -> Iterable[Widget]:
+        yield from super().compose()
+        yield self.details
+
+    def ask_filter(self) -> None:
+        self._ask(False, self.wanted)
+
+    def ask_search(self) -> None:
+        self._ask(True, self.grid.wanted)
+
+    def _ask(self, searching: bool, value: str) -> None:
+        self._searching = searching
+        self.filter.placeholder = "search functions" if searching else "filter by process"
+        self.filter.value = value
+        super().ask_filter()
+
+    def search(self, query: str) -> None:
+        if self._searching:
+            self.grid.search(query)
+        elif query != self.wanted:
+            self.wanted = query
+            self.post_message(ViewPanel.Stale())
+
+    def let_go(self) -> bool:
+        """Undo the last narrowing."""
+        if self.grid.searched or self.wanted:
+            self._searching = bool(self.grid.searched)
+            self.search("")
+            self.drop_filter()
+            return True
+        if self.grid.zoom_out():
+            return True
+        if self.grid.cursor is not None:
+            self.grid.let_go()
+            return True
+        return False
+
+    def on_flame_arranged(self, event: Flame.Arranged) -> None:
+        event.stop()
+        self.retitle()
+
+    def retitle(self) -> None:
+        graph = self.grid
+        parts = [self.title, self.window_words, text.value(graph.state.paths.total, graph.state.unit)]
+        if self.wanted:
+            parts.append(f"of “{self.wanted}”")
+        if graph.zoom:
+            parts.append(f"inside {graph.zoom[-1].label}")
+        if graph.searched:
+            parts.append(f"{text.percent(graph.share)} through “{graph.searched}”")
+        self.border_title = words(*parts)
+        self.details.pieces = graph.about
+
+
+class FunctionTable(Table):
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "pick", "in the graph", key_display="Enter", tooltip="Mark this function in the flame graph")
+    ]
+
+
+class StacksView(ViewPanel):
+    DEFAULT_CSS = """
+    StacksView {
+        layout: horizontal;
+        & > FlameFrame { width: 2fr; }
+        & > TableFrame { width: 1fr; display: none; }
+        &.-functions > TableFrame { display: block; }
+        &.-functions > FlameFrame { display: none; }
+        &.-wide > TableFrame { display: block; }
+        &.-wide > FlameFrame { display: block; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "search", "search", key_display="/", tooltip="Search functions, and how much passes them"),
+        Binding("x", "turn", "functions", tooltip="Flame graph, or the functions that took most"),
+    ]
+
+    def __init__(self, view: ViewInfo) -> None:
+        super().__init__(view)
+        self.window = "start"  # a profile of one interval is of few samples
+        self.graph = FlameFrame(view.title)
+        self.functions = TableFrame("functions", FunctionTable("own", picks=True))
+
+    def compose(self) -> Iterable[Widget]:
+        yield self.graph
+        yield self.functions
+
+    def on_resize(self) -> None:
+        self.set_class(self.size.width >= WIDE, "-wide")
+
+    @property
+    def grid_frame(self) -> GridFrame:
+        wide = self.has_class("-wide")
+        functions = self.functions.has_focus_within if wide else self.has_class("-functions")
+        return self.functions if functions else self.graph
+
+    @property
+    def stops(self) -> list[Widget]:
+        both = self.has_class("-wide")
+        return [self.graph.grid, self.functions.grid] if both else [self.grid_frame.grid]
+
+    def show(self, run: Run, processes: Processes) -> None:
+        found = profile(run, self.view, self.window)
+        heads, told = _whose(self.view, found, processes)
+        if self.graph.wanted:
+            wanted = self.graph.wanted.casefold().split()
+            rows = [row for row, each in enumerate(told) if all(word in each for word in wanted)]
+            found, heads = found.take(np.array(rows, np.intp)), [heads[row] for row in rows]
+        paths, symbols = found.paths(heads)
+        self.graph.window_words = self.functions.window_words = self.window_words(run)
+        self.graph.grid.show(FlameState(paths, symbols, found, bool(self.view.by), self.view.unit))
+        self.graph.retitle()
+        self.functions.grid.show(function_rows(paths, symbols, self.view.unit))
+
+    def let_go(self) -> bool:
+        return self.functions.let_go() if self.grid_frame is self.functions else self.graph.let_go()
+
+    def action_search(self) -> None:
+        self.remove_class("-functions")
+        self.graph.ask_search()
+
+    def action_turn(self) -> None:
+        if self.has_class("-wide"):
+            (self.graph if self.functions.has_focus_within else self.functions).grid.focus()
+        else:
+            self.toggle_class("-functions")
+            self.call_after_refresh(self.grid_frame.grid.focus)
+
+    def on_table_picked(self, event: Table.Picked) -> None:
+        event.stop()
+        graph = self.graph.grid
+        symbol = next((each for each in graph.state.symbols if event.key == (_key(each),)), None)
+        graph.pin(None if symbol == graph.pinned else symbol)
+        if not self.has_class("-wide"):
+            self.action_turn()
+
+
+def _whose(view: ViewInfo, found: Profile, processes: Processes) -> tuple[list[str], list[str]]:
+    """(a word for whose stack each row is, what a filter searches for it): nothing where the view doesn't tell."""
+    decodes = {info.field: info.decode for info in view.columns}
+    heads = [_heads(found.keys[name], decodes.get(name), processes) for name in view.by]
+    return (
+        [" ".join(head for head, _ in row) for row in zip(*heads, strict=True)],
+        [" ".join(told for _, told in row) for row in zip(*heads, strict=True)],
+    )
+
+
+def _heads(values: Values, decode: str | None, processes: Processes) -> list[tuple[str, str]]:
+    """All processes of one name have one head; a filter finds their numbers too."""
+    if isinstance(values, Labels):
+        return [(label, label.casefold()) for label in values.texts()]
+    told: dict[int, tuple[str, str]] = {}
+    for number in np.unique(values).tolist():
+        process = processes.get(number) if decode == "process" else None
+        if process is not None:
+            told[number] = (process.comm, f"{process.comm} {process.tgid}".casefold())
+        else:
+            word = "(unknown process)" if decode == "process" else str(number)
+            told[number] = (word, word)
+    return [told[number] for number in values.tolist()]
+
+
+def _key(symbol: Symbol) -> str:
+    return "\0".join(symbol)
+
+
+def function_rows(paths: Paths, symbols: list[Symbol], unit: str) -> Rows:
+    """Functions with their own value, that of stacks which end in them, and the total of stacks that hold them."""
+    own, total = paths.totals(len(symbols))
+    shown = np.array([at for at, symbol in enumerate(symbols) if symbol.side != "head" and total[at]], np.intp)
+    own, total, whole = own[shown], total[shown], max(1, paths.total)
+    listed = [symbols[at] for at in shown.tolist()]
+    texts = [symbol.label for symbol in listed]
+    modules = [symbol.module or ("kernel" if symbol.side == "kernel" else "") for symbol in listed]
+    codes = np.arange(len(listed))
+    keys: dict[str, Values] = {"function": Labels(codes, [_key(symbol) for symbol in listed])}
+
+    def number(name: str, title: str, values: np.ndarray[tuple[int], np.dtype[np.int64]]) -> list[Field]:
+        share = Field(
+            Column(f"{name}%", "%", numeric=True, quiet=True, least=5),
+            lambda row: text.percent(round(100 * values[row] / whole, 1)),
+            lambda: values,
+        )
+        value = Field(
+            Column(name, title, numeric=True, least=7), lambda row: text.value(int(values[row]), unit), lambda: values
+        )
+        return [value, share]
+
+    def named(name: str, title: str, values: list[str], column: Column) -> Field:
+        return Field(column, lambda row: inert(values[row]), lambda: np.argsort(np.argsort(values)), lambda: values)
+
+    return Rows(
+        count=len(listed),
+        keys=keys,
+        fields=[
+            *number("own", "own", own),
+            *number("total", "total", total),
+            named("function", "function", texts, Column("function", "function", least=16, most=60, stretch=True)),
+            Field(Column(BAR, "", least=6, most=16), lambda row: "", lambda: np.zeros(0)),
+            named("module", "module", modules, Column("module", "module", quiet=True, least=8, most=40)),
+        ],
+        about=lambda row: f"{texts[row]} {modules[row]}".rstrip(),
+    )

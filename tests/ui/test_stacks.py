@@ -1,0 +1,243 @@
+"""The flame graph and the functions of a stacks view."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from ebpftop.frames.messages import AnyFrame, AnyWish, Load, ViewInfo
+from ebpftop.ui.options import Options
+from ebpftop.ui.widgets.flame import Flame
+from ebpftop.ui.widgets.stacks import Details, FlameFrame, FunctionTable
+from tests.support.frames import SAMPLES, columns, loaded, process, processes, samples, snapshot, stacks
+from tests.ui.conftest import Open, Stage
+
+PEOPLE = processes(process(1, "python3"), process(2, "node"), process(3, "python3", ended_ns=7))
+STACKS = stacks(
+    {
+        1: ["main", "parse", "read", "vfs_read_[k]"],
+        2: ["main", "parse"],
+        3: ["main", "hash"],
+        4: ["[no user stack]", "kthread_[k]"],
+        5: ["main", ""],
+    }
+)
+FIRST = {(1, 1): 19, (1, 2): 11, (2, 3): 31, (2, 4): 7, (3, 5): 5}
+THEN = {**FIRST, (1, 1): 42, (2, 3): 34}
+
+
+@asynccontextmanager
+async def profiling(
+    stage: Open, view: ViewInfo = SAMPLES, size: tuple[int, int] = (120, 36), frames: tuple[AnyFrame, ...] = ()
+) -> AsyncIterator[Stage]:
+    def answer(wish: AnyWish) -> list[AnyFrame]:
+        return [loaded(9, "cpu/runqlat", view)] if isinstance(wish, Load) else []
+
+    async with stage(options=Options(auto_load=[("cpu/runqlat", {})]), size=size, answer=answer) as on:
+        await on.play(PEOPLE, STACKS, *(frames or (samples(9, 1, FIRST), samples(9, 2, THEN))))
+        if size[0] >= 100:
+            await on.press("tab")
+        yield on
+
+
+def graph(on: Stage) -> list[list[str]]:
+    """The names on each line of the graph."""
+    return [line.replace("▏", " ").split() for line in on.see(Flame).rstrip().split("\n")]
+
+
+def title(on: Stage) -> str:
+    return str(on.one(FlameFrame).border_title)
+
+
+async def test_frames_stand_below_their_callers_the_greatest_left(stage: Open) -> None:
+    async with profiling(stage) as on:
+        assert graph(on) == [
+            ["all"],
+            ["python3", "node"],
+            ["main", "main", "[no", "…"],
+            ["parse", "[un…", "hash", "kthread"],
+            ["read"],
+            ["vfs_read"],
+        ]
+        assert title(on) == "CPU samples · since start · 99"
+
+
+async def test_the_window_is_all_the_time_or_the_last_interval(stage: Open) -> None:
+    async with profiling(stage) as on:
+        await on.press("t")
+        assert graph(on) == [["all"], ["python3", "node"], ["main", "main"], ["parse", "hash"], ["read"], ["vfs_read"]]
+        assert title(on) == "CPU samples · last 1 s · 26"
+
+
+async def test_the_line_below_tells_of_the_frame_under_the_cursor(stage: Open) -> None:
+    async with profiling(stage) as on:
+        assert on.see(Details).startswith("↓ goes into the graph")
+        await on.press("down", "down", "down", "down")
+        assert on.see(Details) == "parse   53   53.5% of all   91.4% of main   11.1% own   /bin/app+0x5"
+        await on.press("end")
+        assert on.see(Details) == "vfs_read   42   42.4% of all   100% of read   42.4% own   kernel+0x70"
+        await on.press("up", "up", "right")
+        assert on.see(Details).startswith("[unknown] libc.so.6   5   5.05% of all")
+        await on.press("right", "right")
+        assert on.see(Details).startswith("kthread   7")
+        await on.press("up")
+        assert on.see(Details).startswith("[no user stack]   7   7.07% of all   17.1% of node   0% own")
+
+
+async def test_enter_zooms_and_backspace_and_escape_zoom_out(stage: Open) -> None:
+    async with profiling(stage) as on:
+        await on.press("down", "down", "right", "enter")
+        assert graph(on) == [["all"], ["node"], ["main", "[no", "user", "sta…"], ["hash", "kthread"]]
+        assert title(on).endswith("inside node")
+        await on.press("down", "enter")
+        assert graph(on) == [["all"], ["node"], ["main"], ["hash"]]
+        await on.press("backspace")
+        assert title(on).endswith("inside node")
+        await on.press("escape")
+        assert graph(on)[1] == ["python3", "node"]
+        await on.press("escape", "escape")
+        assert not on.one(Flame).has_focus  # nothing is left to undo
+
+
+async def test_a_click_zooms_in_and_on_a_caller_out(stage: Open) -> None:
+    async with profiling(stage) as on:
+        flame = on.one(Flame)
+        await on.pilot.click(flame, offset=(flame.size.width - 3, 2))
+        await on.settle()
+        assert graph(on)[2:] == [["[no", "user", "stack]"], ["kthread"]]
+        await on.pilot.click(flame, offset=(4, 0))
+        await on.settle()
+        assert graph(on)[1] == ["python3", "node"]
+        assert title(on) == "CPU samples · since start · 99"
+
+
+async def test_zoom_and_cursor_stay_when_samples_come_and_when_none_do(stage: Open) -> None:
+    async with profiling(stage) as on:
+        await on.press("down", "down", "right", "enter", "down", "down")
+        assert on.see(Details).startswith("hash   34")
+        await on.play(samples(9, 3, {**THEN, (2, 3): 47}))
+        assert on.see(Details).startswith("hash   47")
+        await on.press("t")
+        assert on.see(Details).startswith("hash   13")
+        await on.play(samples(9, 4, {**THEN, (2, 3): 47, (1, 2): 13}))
+        assert "nothing here in this time" in on.see(Flame)
+        await on.press("t")
+        assert on.see(Details).startswith("hash   47")
+
+
+async def test_a_search_marks_functions_and_tells_the_share_that_passes_them(stage: Open) -> None:
+    async with profiling(stage) as on:
+        await on.press("slash", *"READ", "enter")
+        assert title(on) == "CPU samples · since start · 99 · 49.5% through “READ”"
+        assert on.one(Flame).has_focus
+        await on.press("escape")
+        assert title(on) == "CPU samples · since start · 99"
+
+
+async def test_the_filter_leaves_the_stacks_of_some_processes(stage: Open) -> None:
+    async with profiling(stage) as on:
+        await on.press("f", *"1003", "enter")
+        assert graph(on) == [["all"], ["python3"], ["main"], ["[unknown]", "libc.so.6"]]
+        assert title(on) == "CPU samples · since start · 5 · of “1003”"
+        await on.press("escape")
+        assert graph(on)[1] == ["python3", "node"]
+
+
+async def test_functions_with_their_own_and_total_values(stage: Open) -> None:
+    async with profiling(stage) as on:
+        await on.press("x")
+        table = on.one(FunctionTable)
+        rows = [[table.cell(row, column) for column in table.columns] for row in range(table.count)]
+        assert [row[:5] for row in rows[:4]] == [
+            ["42", "42.4%", "42", "42.4%", "vfs_read"],
+            ["34", "34.3%", "34", "34.3%", "hash"],
+            ["11", "11.1%", "53", "53.5%", "parse"],
+            ["7", "7.1%", "7", "7.1%", "kthread"],
+        ]
+        assert ["0", "0%", "92", "92.9%", "main"] in [row[:5] for row in rows]
+        await on.press("f", *"pars", "enter", "down", "enter")
+        assert title(on).endswith("53.5% through “parse”")
+        assert on.one(Flame).has_focus
+
+
+async def test_graph_and_functions_stand_beside_each_other_where_there_is_room(stage: Open) -> None:
+    async with profiling(stage, size=(200, 60)) as on:
+        flame, table = on.one(Flame), on.one(FunctionTable)
+        assert flame.region.right < table.region.x
+        await on.press("x")
+        assert table.has_focus
+        await on.press("x")
+        assert flame.has_focus
+
+
+async def test_at_80_columns_the_graph_has_the_screen(stage: Open) -> None:
+    async with profiling(stage, size=(80, 24)) as on:
+        assert graph(on)[1] == ["python3", "node"]
+        assert on.one(Flame).size.width >= 76
+        await on.press("down", "down")
+        assert on.see(Details).startswith("python3   58   58.6% of all")
+
+
+async def test_a_deep_stack_scrolls_with_the_cursor(stage: Open) -> None:
+    deep = stacks({1: [f"f{depth:02}" for depth in range(64)]})
+    async with profiling(stage, size=(80, 24), frames=(deep, samples(9, 1, {(1, 1): 3}))) as on:
+        assert graph(on)[2] == ["f00"]
+        await on.press("end")
+        assert graph(on)[-1] == ["f63"]
+        assert on.see(Details).startswith("f63   3   100% of all")
+        await on.press("home")
+        assert graph(on)[0] == ["all"]
+
+
+async def test_without_colour_a_sign_tells_kernel_user_and_missing(
+    stage: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with profiling(stage) as on:
+        lines = on.see(Flame).split("\n")
+        assert lines[1].startswith("║python3═")
+        assert lines[2].startswith("│main──")
+        assert "┆[no …" in lines[2]
+        assert lines[5].startswith("┃vfs_read━━")
+
+
+async def test_colours_are_the_name_s_own(stage: Open) -> None:
+    def background(on: Stage, line: int, name: str) -> object:
+        strip = on.one(Flame).render_line(line)
+        return next(segment.style.bgcolor for segment in strip if segment.text.startswith(name))
+
+    async with profiling(stage) as on:
+        dark = background(on, 2, "main")
+        assert {background(on, line, name) == dark for line, name in ((3, "parse"), (5, "vfs_read"))} == {False}
+        await on.press("t")
+        assert background(on, 2, "main") == dark
+        await on.press("T")
+        assert background(on, 2, "main") != dark
+
+
+async def test_names_are_inert(stage: Open) -> None:
+    evil = stacks({1: ["\x1b[31mred", "x[bold]"]})
+    async with profiling(stage, frames=(evil, samples(9, 1, {(1, 1): 3}))) as on:
+        shown = on.see(Flame)
+        assert "\x1b" not in shown
+        assert "\\x1b[31mred" in shown
+        assert "x[bold]" in shown
+
+
+async def test_stacks_that_are_nobody_s(stage: Open) -> None:
+    view = ViewInfo(name="off", map="off", show="stacks", title="Off the CPU", unit="ns", count="total")
+    rows = snapshot(9, 1, {"off": columns(stack=[2, 3], total=[5_000_000, 2_000_000])})
+    async with profiling(stage, view, frames=(rows,)) as on:
+        assert graph(on) == [["all"], ["main"], ["parse", "hash"]]
+        assert title(on) == "Off the CPU · since start · 7 ms"
+        await on.press("down", "end")
+        assert on.see(Details) == "parse   5 ms   71.4% of all   71.4% of main   71.4% own   /bin/app+0x5"
+
+
+async def test_before_the_first_stack(stage: Open) -> None:
+    async with profiling(stage, frames=(samples(9, 1, {}),)) as on:
+        assert "no stack yet" in on.see(Flame)
+        await on.press("down", "enter", "end", "left", "slash", *"x", "enter", "escape", "x")
+        assert on.one(FunctionTable).count == 0
