@@ -26,7 +26,9 @@ from ebpftop.ui.screens.verifier import VerifierScreen
 from ebpftop.ui.theme import DARK, LIGHT, colourless
 from ebpftop.ui.widgets.catalog import CatalogTree, SearchLine
 from ebpftop.ui.widgets.events import EventList
+from ebpftop.ui.widgets.flame import Flame
 from ebpftop.ui.widgets.lines import Lines
+from ebpftop.ui.widgets.stacks import FunctionTable, StacksView
 from ebpftop.ui.widgets.table import Table
 
 INTERVALS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
@@ -279,6 +281,7 @@ class EbpftopApp(App[None]):
             ("Any list", MOVES),
             ("Search", SearchLine.BINDINGS),
             ("Tables and events", [*Table.BINDINGS, *EventList.BINDINGS]),
+            ("Call stacks", [*StacksView.BINDINGS, *FunctionTable.BINDINGS, *Flame.BINDINGS]),
             ("Verifier panel", [*VerifierScreen.BINDINGS, *Lines.BINDINGS]),
             ("Parameters", ParameterForm.BINDINGS),
         ]

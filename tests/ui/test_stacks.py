@@ -57,7 +57,7 @@ async def test_frames_stand_below_their_callers_the_greatest_left(stage: Open) -
             ["all"],
             ["python3", "node"],
             ["main", "main", "[no", "…"],
-            ["parse", "[un…", "hash", "kthread"],
+            ["parse", "[un…", "hash", "kthr…"],
             ["read"],
             ["vfs_read"],
         ]
