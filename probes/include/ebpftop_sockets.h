@@ -6,6 +6,7 @@
 #define ADDRESS_SIZE 16 // an IPv6 address, or an IPv4 one as ::ffff:a.b.c.d
 #define ETH_P_IP 0x0800
 #define ETH_P_IPV6 0x86dd
+#define IPPROTO_ICMPV6 58
 
 // ---------------------------------------------------------------- sockets
 
@@ -102,10 +103,16 @@ struct packet {
     const u8 *inside; // what follows the IP header
 };
 
-// Fills `packet` and returns 1, or returns 0 for what is no IP packet, or a later fragment of one.
-static inline __attribute__((always_inline)) int read_packet(struct sk_buff *skb, struct packet *packet)
+// Where the IP header is, of a packet that the network layer has seen. Of one that just came in it is at `data`.
+static inline __attribute__((always_inline)) const u8 *ip_header(struct sk_buff *skb)
 {
-    const u8 *header = READ(skb, head) + READ(skb, network_header);
+    return READ(skb, head) + READ(skb, network_header);
+}
+
+// Fills `packet` and returns 1, or returns 0 for what is no IP packet, or a later fragment of one.
+static inline __attribute__((always_inline)) int read_packet(struct sk_buff *skb, const u8 *header,
+                                                             struct packet *packet)
+{
     u16 kind = ntohs(READ(skb, protocol));
     u8 start[8] = {};
     bpf_probe_read_kernel(start, sizeof(start), header);

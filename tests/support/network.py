@@ -59,6 +59,28 @@ def work():
         connection.sendall(b"x")
         connection.recv(1)
 """
+# Sends so many datagrams of so many bytes to 127.0.0.1, without waiting.
+DATAGRAMS = """
+import socket
+sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+def work():
+    for _ in range(int(sys.argv[2])): sender.sendto(bytes(int(sys.argv[3])), ("127.0.0.1", int(sys.argv[1])))
+"""
+# Lets no more than so many bytes a second out of the network's lo, in a queue of its own. See rtnetlink(7), tc-tbf(8).
+SLOW_LOOPBACK = """
+import socket, struct
+def attribute(kind, data): return struct.pack("HH", 4 + len(data), kind) + data + bytes(-len(data) % 4)
+def slow_down(rate):
+    ratespec = struct.pack("BBHhHI", 0, 1, 0, 0, 0, rate)  # of Ethernet: no table of times needed
+    parameters = ratespec + bytes(12) + struct.pack("III", 1_000_000, 0, 0)  # the limit in bytes
+    options = attribute(1, parameters) + attribute(6, struct.pack("I", 1500))
+    body = struct.pack("BxxxiIII", socket.AF_UNSPEC, socket.if_nametoindex("lo"), 0, 0xFFFFFFFF, 0)
+    body += attribute(1, b"tbf\\0") + attribute(2, options)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as link:
+        link.send(struct.pack("IHHII", 16 + len(body), 36, 0x505, 1, 0) + body)  # NEWQDISC; REQUEST, ACK, CREATE
+        error = struct.unpack_from("i", link.recv(4096), 16)[0]
+        if error: raise OSError(-error, os.strerror(-error))
+"""
 # Asks for as many connections as it is told where nobody listens.
 REFUSED = """
 import socket

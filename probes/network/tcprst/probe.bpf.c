@@ -47,7 +47,7 @@ int on_send(struct bpf_raw_tracepoint_args *ctx)
     struct sk_buff *skb = (struct sk_buff *)ctx->args[1];
     struct packet cause = {};
     const char sent[9] = "sent";
-    if (skb && read_packet(skb, &cause))
+    if (skb && read_packet(skb, ip_header(skb), &cause))
         report(sk, &cause, ctx->args[2], sent);
     else if (sk)
         report(sk, NULL, ctx->args[2], sent);

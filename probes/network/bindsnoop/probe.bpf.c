@@ -1,0 +1,85 @@
+#include "ebpftop_sockets.h"
+
+struct event {
+    u64 time;
+    u32 tgid;
+    u32 user;
+    s32 result;   // 0, or a negative errno
+    u16 protocol; // 0 where the descriptor is no socket
+    u16 local_port;
+    u8 local[ADDRESS_SIZE];
+    char comm[COMM_SIZE];
+};
+BPF_RINGBUF_OUTPUT(events, 256);
+
+struct asked {
+    u64 address; // struct sockaddr of the process
+    u64 descriptor;
+};
+BPF_HASH(binding, u32, struct asked); // bounded: by the threads inside bind
+
+int on_enter(struct tracepoint__syscalls__sys_enter_bind *args)
+{
+    if (!wanted_current())
+        return 0;
+    u32 thread = bpf_get_current_pid_tgid();
+    struct asked asked = {.address = (u64)args->umyaddr, .descriptor = args->fd};
+    if (binding.update(&thread, &asked))
+        map_full();
+    return 0;
+}
+
+// struct sockaddr_in and sockaddr_in6, see ip(7) and ipv6(7)
+static void report(struct asked *asked, s32 result)
+{
+    const u8 *address = (const u8 *)asked->address;
+    u16 start[2] = {}; // family, port
+    bpf_probe_read_user(start, sizeof(start), address);
+    if (start[0] != AF_INET && start[0] != AF_INET6)
+        return;
+    u16 port = ntohs(start[1]), protocol = 0;
+    if (result != -EBADF && result != -ENOTSOCK) {
+        struct sock *sk = socket_of(asked->descriptor);
+        protocol = READ(sk, sk_protocol);
+        if (!result && !port) // it left the choice to the kernel
+            port = local_port(sk);
+    }
+    if (!wanted_port(port, 0))
+        return;
+    struct event *event = events.ringbuf_reserve(sizeof(struct event));
+    if (!event) {
+        ring_full();
+        return;
+    }
+    event->time = bpf_ktime_get_ns();
+    event->tgid = bpf_get_current_pid_tgid() >> 32;
+    event->user = bpf_get_current_uid_gid();
+    event->result = result;
+    event->protocol = protocol;
+    event->local_port = port;
+    if (start[0] == AF_INET) {
+        __builtin_memset(event->local, 0, 10);
+        event->local[10] = event->local[11] = 0xff;
+        bpf_probe_read_user(event->local + 12, 4, address + 4);
+    } else {
+        bpf_probe_read_user(event->local, ADDRESS_SIZE, address + 8);
+    }
+    bpf_get_current_comm(event->comm, sizeof(event->comm));
+    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+}
+
+int on_exit(struct tracepoint__syscalls__sys_exit_bind *args)
+{
+    u32 thread = bpf_get_current_pid_tgid();
+    struct asked *found = binding.lookup(&thread);
+    if (!found)
+        return 0;
+    struct asked asked = *found;
+    binding.delete(&thread);
+#ifdef PARAM_failed
+    if (!args->ret)
+        return 0;
+#endif
+    report(&asked, args->ret);
+    return 0;
+}

@@ -1,0 +1,53 @@
+#include "ebpftop.h"
+
+#define AT_ONCE 64 // packets that leave the queue together, at most
+
+struct key {
+    char device[16];
+    u32 slot;
+};
+BPF_HASH(delay, struct key, u64, 65536); // bounded: by network devices × slots
+
+// When each packet was queued. Those that a queue drops never leave it, so the oldest have to go.
+BPF_TABLE("lru_hash", u64, u64, queued, 65536);
+
+int on_enqueue(struct bpf_raw_tracepoint_args *ctx)
+{
+    u64 packet = ctx->args[2];
+    u64 now = bpf_ktime_get_ns();
+    if (queued.update(&packet, &now))
+        map_full();
+    return 0;
+}
+
+static void count(struct key *key)
+{
+    u64 zero = 0;
+    u64 *times = delay.lookup_or_try_init(key, &zero);
+    if (!times) {
+        map_full();
+        return;
+    }
+    __sync_fetch_and_add(times, 1);
+}
+
+int on_dequeue(struct bpf_raw_tracepoint_args *ctx)
+{
+    struct netdev_queue *queue = (struct netdev_queue *)ctx->args[1];
+    struct sk_buff *skb = (struct sk_buff *)ctx->args[3];
+    u64 now = bpf_ktime_get_ns();
+    struct net_device *device = READ(queue, dev);
+    struct key key = {};
+    bpf_probe_read_kernel_str(key.device, sizeof(key.device), &device->name);
+    for (int i = 0; i < AT_ONCE && skb; i++) { // a list of packets where the driver takes several
+        u64 packet = (u64)skb;
+        u64 *since = queued.lookup(&packet);
+        if (since) {
+            key.slot = ll_slot(now - *since);
+            queued.delete(&packet);
+            count(&key);
+        }
+        skb = READ(skb, next);
+    }
+    return 0;
+}
