@@ -6,6 +6,7 @@ import pytest
 
 from ebpftop.collector.decode import (
     block_op,
+    bpf,
     capability,
     compact_result,
     errno,
@@ -13,6 +14,8 @@ from ebpftop.collector.decode import (
     icmp,
     ip_protocol,
     kernel_lock,
+    namespaces,
+    ptrace,
     signal,
     softirq,
     tcp_flags,
@@ -45,6 +48,17 @@ ICMP = {
             {0: "mutex", 33: "mutex", 1: "spinlock", 2: "rwsem:R", 5: "rwlock:W", 20: "pcpu-sem:W", 64: "64"},
         ),
         (signal.name, {9: "SIGKILL", 34: "SIGRTMIN", 37: "SIGRTMIN+3", 64: "SIGRTMAX", 0: "", 65: "65", -1: "-1"}),
+        (signal.origin, {0: "kill", -6: "tkill", 0x80: "kernel", 1: "kernel", -60: "-60"}),
+        (signal.result, {0: "", 1: "ignored", 2: "already pending", 5: "5", -1: "-1"}),
+        (
+            bpf.kind,
+            {0: "", 0x10002: "ARRAY", 0x1001B: "RINGBUF", 0x20002: "KPROBE", 0x2001A: "TRACING", 0x100FF: "255"},
+        ),
+        (
+            ptrace.request,
+            {0: "TRACEME", 16: "ATTACH", 17: "DETACH", 0x4206: "SEIZE", 0x10000: "process_vm_readv", 99: "0x63"},
+        ),
+        (namespaces.names, {0: "", 0x20000: "mnt", 0x50000000: "user,net", 0x20100: "mnt,0x100"}),
         (softirq.name, {0: "HI", 3: "NET_RX", 9: "RCU", 10: "10", -1: "-1"}),
         (tcp_state.name, {1: "ESTABLISHED", 10: "LISTEN", 13: "BOUND_INACTIVE", 0: "", 14: "14"}),
         (tcp_flags.name, {2: "SYN", 18: "SYN ACK", 0: "", 255: "FIN SYN RST PSH ACK URG ECE CWR"}),

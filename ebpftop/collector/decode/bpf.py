@@ -1,0 +1,15 @@
+"""Types of BPF programs and maps, which are two lists of numbers: 16 bits above the type say of which of both it is."""
+
+from __future__ import annotations
+
+from ebpftop.collector.decode.kernel_enum import KernelEnum
+
+_LISTS = {1: KernelEnum("bpf_map_type", "BPF_MAP_TYPE_"), 2: KernelEnum("bpf_prog_type", "BPF_PROG_TYPE_")}
+
+
+def kind(number: int) -> str:
+    """`RINGBUF`, `KPROBE`, "" for 0, else the type's number."""
+    types, low = _LISTS.get(number >> 16), number & 0xFFFF
+    if types is not None:
+        return types.name(low)
+    return str(low) if number else ""
