@@ -156,5 +156,5 @@ def test_changed_pages_are_told_when_they_are_written(tmp_path: Path) -> None:
             worker.work()
         rows = traced.events(device=device.name)
     assert sum(row["pages"] for row in rows) == 101
-    assert "sync" in {row["reason"] for row in rows}
+    assert "SYNC" in {row["reason"] for row in rows}
     assert traced.losses() == {}

@@ -17,7 +17,6 @@ from ebpftop.collector.decode import (
     block_op,
     bpf,
     capability,
-    compact_result,
     errno,
     file_operation,
     icmp,
@@ -33,7 +32,6 @@ from ebpftop.collector.decode import (
     text,
     time,
     user,
-    writeback_reason,
 )
 from ebpftop.collector.decode.cgroup import Cgroups
 from ebpftop.collector.decode.device import Devices
@@ -56,7 +54,7 @@ class Context:
             "bpf_type": bpf.kind,
             "capability": capability.name,
             "cgroup": lambda number: self.cgroup_path(number) or str(number),
-            "compact_result": compact_result.name,
+            "compact_result": KernelEnum("compact_result", "COMPACT_").name,
             "device": self._devices.name,
             "drop_reason": KernelEnum("skb_drop_reason", "SKB_DROP_REASON_").name,
             "errno": errno.name,
@@ -78,7 +76,7 @@ class Context:
             "tcp_flags": tcp_flags.name,
             "tcp_state": tcp_state.name,
             "user": user.name,
-            "writeback_reason": writeback_reason.name,
+            "writeback_reason": KernelEnum("wb_reason", "WB_REASON_").name,
         }
 
     def cgroup_path(self, number: int) -> str:

@@ -8,7 +8,6 @@ from ebpftop.collector.decode import (
     block_op,
     bpf,
     capability,
-    compact_result,
     errno,
     file_operation,
     icmp,
@@ -21,7 +20,6 @@ from ebpftop.collector.decode import (
     tcp_flags,
     tcp_state,
     user,
-    writeback_reason,
 )
 from ebpftop.collector.decode.kernel_enum import KernelEnum
 
@@ -40,7 +38,6 @@ ICMP = {
     [
         (block_op.name, {0: "read", 1: "write", 2: "flush", 9: "write zeroes", 4: "4"}),
         (capability.name, {0: "CAP_CHOWN", 21: "CAP_SYS_ADMIN", 40: "CAP_CHECKPOINT_RESTORE", 41: "41", -1: "-1"}),
-        (compact_result.name, {0: "not_suitable_zone", 5: "complete", 8: "success", 9: "9", -1: "-1"}),
         (errno.name, {0: "", 2: "ENOENT", -2: "ENOENT", -512: "ERESTARTSYS", 95: "EOPNOTSUPP", -4000: "-4000"}),
         (file_operation.name, {0: "read", 3: "sync", 4: "4", -1: "-1"}),
         (
@@ -67,7 +64,6 @@ ICMP = {
         (KernelEnum("no_such_enum", "").name, {3: "3", -1: ""}),
         (KernelEnum("tcp_ca_state", "TCP_CA_").name, {0: "Open", 4: "Loss", 99: "99"}),
         (user.name, {0: "root", 4294967294: "4294967294"}),
-        (writeback_reason.name, {0: "background", 2: "sync", 7: "foreign_flush", 8: "8", -1: "-1"}),
     ],
 )
 def test_names(name: Callable[[int], str], expected: dict[int, str]) -> None:

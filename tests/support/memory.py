@@ -1,0 +1,56 @@
+"""Control groups of memory of a test's own, version 1 or 2, whichever this machine has."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+class MemoryCgroup:
+    """A group that may use so many bytes."""
+
+    def __init__(self, folder: Path, *, v2: bool) -> None:
+        self.folder, self._v2 = folder, v2
+
+    @property
+    def procs(self) -> Path:
+        """Where a process writes its number (0: its own) to join."""
+        return self.folder / "cgroup.procs"
+
+    def limit(self, size: int) -> None:
+        (self.folder / ("memory.max" if self._v2 else "memory.limit_in_bytes")).write_text(str(size))
+
+    @property
+    def emptier(self) -> tuple[Path, str]:
+        """The file, and what to write to it, that makes the writer free all the group's memory that can be freed."""
+        return (self.folder / "memory.reclaim", "1G") if self._v2 else (self.folder / "memory.force_empty", "0")
+
+
+@contextlib.contextmanager
+def memory_cgroup() -> Iterator[MemoryCgroup]:
+    parent, v2 = _hierarchy()
+    if v2:
+        (parent / "cgroup.subtree_control").write_text("+memory")
+    folder = parent / f"ebpftop-test-{uuid.uuid4().hex[:8]}"
+    folder.mkdir()
+    try:
+        yield MemoryCgroup(folder, v2=v2)
+    finally:
+        folder.rmdir()
+
+
+def _hierarchy() -> tuple[Path, bool]:
+    """(where it is mounted, whether it is of version 2)."""
+    for line in Path("/proc/mounts").read_text().splitlines():
+        _, place, kind, options, *_ = line.split()
+        if kind == "cgroup" and "memory" in options.split(","):
+            return Path(place), False
+        controllers = Path(place) / "cgroup.controllers"
+        if kind == "cgroup2" and os.access(controllers, os.R_OK) and "memory" in controllers.read_text().split():
+            return Path(place), True
+    pytest.skip("no control groups of memory are mounted")
