@@ -35,11 +35,12 @@ def work():
 @pytest.mark.parametrize("variant", ["raw", pytest.param("kprobe", marks=pytest.mark.needs("kprobe"))])
 def test_each_process_killed_for_memory_is_told(tmp_path: Path, variant: str) -> None:
     probe = only_variant(tmp_path / "probes", "memory/oomkill", variant)
-    with memory_cgroup() as group:
-        group.limit(16 << 20)
-        with Worker(GREEDY, group.procs, tmp_path / "log") as worker:
-            with trace(probe, probes=tmp_path / "probes") as traced:
-                worker.work()
+    with (
+        memory_cgroup(limit=16 << 20) as group,
+        Worker(GREEDY, group.procs, tmp_path / "log") as worker,
+        trace(probe, probes=tmp_path / "probes") as traced,
+    ):
+        worker.work()
     victims = [int(line) for line in (tmp_path / "log").read_text().splitlines()]
     rows = [row for row in traced.events() if row["pid"] in victims]
     assert [row["pid"] for row in rows] == victims
@@ -128,8 +129,11 @@ def test_allocations_are_counted_by_cache() -> None:
 
 @any_kernel
 def test_allocations_of_others_are_left_out() -> None:
-    with Worker(OPEN) as worker, Worker(OPEN, name="another") as other:
-        with trace("memory/slabratetop", comm="another") as traced:
-            worker.work()
-            other.work()
+    with (
+        Worker(OPEN) as worker,
+        Worker(OPEN, name="another") as other,
+        trace("memory/slabratetop", comm="another") as traced,
+    ):
+        worker.work()
+        other.work()
     assert traced.totals("caches", "name")["filp"]["allocations"] == 101

@@ -12,7 +12,7 @@ import pytest
 
 
 class MemoryCgroup:
-    """A group that may use so many bytes."""
+    """One group."""
 
     def __init__(self, folder: Path, *, v2: bool) -> None:
         self.folder, self._v2 = folder, v2
@@ -22,9 +22,6 @@ class MemoryCgroup:
         """Where a process writes its number (0: its own) to join."""
         return self.folder / "cgroup.procs"
 
-    def limit(self, size: int) -> None:
-        (self.folder / ("memory.max" if self._v2 else "memory.limit_in_bytes")).write_text(str(size))
-
     @property
     def emptier(self) -> tuple[Path, str]:
         """The file, and what to write to it, that makes the writer free all the group's memory that can be freed."""
@@ -32,13 +29,16 @@ class MemoryCgroup:
 
 
 @contextlib.contextmanager
-def memory_cgroup() -> Iterator[MemoryCgroup]:
+def memory_cgroup(limit: int | None = None) -> Iterator[MemoryCgroup]:
+    """A new group without processes, that may have so many bytes."""
     parent, v2 = _hierarchy()
     if v2:
         (parent / "cgroup.subtree_control").write_text("+memory")
     folder = parent / f"ebpftop-test-{uuid.uuid4().hex[:8]}"
     folder.mkdir()
     try:
+        if limit is not None:
+            (folder / ("memory.max" if v2 else "memory.limit_in_bytes")).write_text(str(limit))
         yield MemoryCgroup(folder, v2=v2)
     finally:
         folder.rmdir()
