@@ -9,6 +9,7 @@ from typing import ClassVar
 from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.widget import Widget
 
 from ebpftop.frames.messages import Interval, Rejected, Statistics
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
@@ -28,7 +29,7 @@ from ebpftop.ui.widgets.catalog import CatalogTree, SearchLine
 from ebpftop.ui.widgets.events import EventList
 from ebpftop.ui.widgets.flame import Flame
 from ebpftop.ui.widgets.lines import Lines
-from ebpftop.ui.widgets.stacks import FunctionTable, StacksView
+from ebpftop.ui.widgets.stacks import StacksView
 from ebpftop.ui.widgets.table import Table
 
 INTERVALS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
@@ -43,6 +44,7 @@ KEYS = {
     "ctrl+q": "Ctrl-Q",
     "pageup": "PgUp",
     "pagedown": "PgDn",
+    "backspace": "Bksp",
     "home": "Home",
     "end": "End",
     "f1": "F1",
@@ -277,11 +279,16 @@ class EbpftopApp(App[None]):
         return [
             ("Everywhere", cls.BINDINGS),
             ("Dashboard", Dashboard.BINDINGS),
-            ("Catalog", [binding for binding in CatalogTree.BINDINGS if binding not in MOVES]),
+            ("Catalog", _own(CatalogTree)),
+            ("Parameters", ParameterForm.BINDINGS),
             ("Any list", MOVES),
             ("Search", SearchLine.BINDINGS),
             ("Tables and events", [*Table.BINDINGS, *EventList.BINDINGS]),
-            ("Call stacks", [*StacksView.BINDINGS, *FunctionTable.BINDINGS, *Flame.BINDINGS]),
+            ("Call stacks", [*StacksView.BINDINGS, *_own(Flame)]),
             ("Verifier panel", [*VerifierScreen.BINDINGS, *Lines.BINDINGS]),
-            ("Parameters", ParameterForm.BINDINGS),
         ]
+
+
+def _own(kind: type[Widget]) -> list[BindingType]:
+    """What a widget binds beside the keys that move."""
+    return [binding for binding in kind.BINDINGS if binding not in MOVES]

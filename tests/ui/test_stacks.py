@@ -10,7 +10,8 @@ import pytest
 from ebpftop.frames.messages import AnyFrame, AnyWish, Load, ViewInfo
 from ebpftop.ui.options import Options
 from ebpftop.ui.widgets.flame import Flame
-from ebpftop.ui.widgets.stacks import Details, FlameFrame, FunctionTable
+from ebpftop.ui.widgets.stacks import Details, FlameFrame
+from ebpftop.ui.widgets.table import Table
 from tests.support.frames import SAMPLES, columns, loaded, process, processes, samples, snapshot, stacks
 from tests.ui.conftest import Open, Stage
 
@@ -148,7 +149,7 @@ async def test_the_filter_leaves_the_stacks_of_some_processes(stage: Open) -> No
 async def test_functions_with_their_own_and_total_values(stage: Open) -> None:
     async with profiling(stage) as on:
         await on.press("x")
-        table = on.one(FunctionTable)
+        table = on.one(Table)
         rows = [[table.cell(row, column) for column in table.columns] for row in range(table.count)]
         assert [row[:5] for row in rows[:4]] == [
             ["42", "42.4%", "42", "42.4%", "vfs_read"],
@@ -164,7 +165,7 @@ async def test_functions_with_their_own_and_total_values(stage: Open) -> None:
 
 async def test_graph_and_functions_stand_beside_each_other_where_there_is_room(stage: Open) -> None:
     async with profiling(stage, size=(200, 60)) as on:
-        flame, table = on.one(Flame), on.one(FunctionTable)
+        flame, table = on.one(Flame), on.one(Table)
         assert flame.region.right < table.region.x
         await on.press("x")
         assert table.has_focus
@@ -240,4 +241,4 @@ async def test_before_the_first_stack(stage: Open) -> None:
     async with profiling(stage, frames=(samples(9, 1, {}),)) as on:
         assert "no stack yet" in on.see(Flame)
         await on.press("down", "enter", "end", "left", "slash", *"x", "enter", "escape", "x")
-        assert on.one(FunctionTable).count == 0
+        assert on.one(Table).count == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 from rich.cells import cell_len, set_cell_size
@@ -25,6 +25,7 @@ from ebpftop.stats.flame import Cell, Node, Paths, grow, lay_out
 from ebpftop.ui.flame_colours import Palette
 from ebpftop.ui.inert import cell as inert
 from ebpftop.ui.line import Piece, painted, piece
+from ebpftop.ui.moves import MOVES
 from ebpftop.ui.widgets.painter import Painter
 
 Path = tuple[Symbol, ...]
@@ -63,16 +64,11 @@ class Flame(Painter, can_focus=True):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "zoom", "zoom", key_display="Enter", tooltip="The frame under the cursor as wide as all"),
-        Binding("backspace", "out", "zoom out", key_display="Bksp", tooltip="Back to the zoom before"),
-        Binding("up,k", "move('up')", "caller", show=False, tooltip="To the caller, the greatest callee, or aside"),
-        Binding("down,j", "move('down')", "greatest callee", show=False),
-        Binding("left,h", "move('left')", "frame to the left", show=False),
-        Binding("right,l", "move('right')", "frame to the right", show=False),
-        Binding("home,g", "top", "back to all", show=False),
-        Binding("end,G", "hottest", "down the greatest frames", show=False),
-        Binding("pageup", "page(-1)", "page up", show=False),
-        Binding("pagedown", "page(1)", "page down", show=False),
+        Binding("enter", "zoom(1)", "zoom", key_display="Enter", tooltip="Zoom into a frame, and back out"),
+        Binding("backspace", "zoom(-1)", "zoom out"),
+        Binding("left,h", "aside(-1)", "frame to the left", show=False, tooltip="To the frame beside"),
+        Binding("right,l", "aside(1)", "frame to the right", show=False),
+        *MOVES,
     ]
 
     class Arranged(Message):
@@ -280,39 +276,41 @@ class Flame(Painter, can_focus=True):
         self._locate()
         self.post_message(self.Arranged())
 
-    def action_move(self, direction: Literal["up", "down", "left", "right"]) -> None:
+    def action_move(self, step: int) -> None:
+        """Up to the caller, or down to the greatest frame it called."""
         here = self._here
         if here is None:
             self.go(self._start())
-        elif direction == "up":
-            self.go(self._cell(here.path[:-1]) if here.path else None)
-        elif direction == "down":
-            self.go(self._below(here))
         else:
-            line = [cell for cell in self._lines[len(here.path)] if cell.node is not None]
-            at = line.index(here) + (1 if direction == "right" else -1)
-            self.go(line[at] if 0 <= at < len(line) else None)
+            self.go(self._below(here) if step > 0 else self._cell(here.path[:-1]) if here.path else None)
 
-    def action_hottest(self) -> None:
-        cell = self._here or self._start()
-        while cell is not None and (below := self._below(cell)):
+    def action_aside(self, step: int) -> None:
+        if self._here is None:
+            self.go(self._start())
+            return
+        line = [cell for cell in self._lines[len(self._here.path)] if cell.node is not None]
+        at = line.index(self._here) + step
+        self.go(line[at] if 0 <= at < len(line) else None)
+
+    def action_edge(self, side: int) -> None:
+        """Back to all, or down the greatest frames to the end."""
+        if side < 0:
+            self._zoom_to(())
+        cell = self._start() if side < 0 or self._here is None else self._here
+        while side > 0 and cell is not None and (below := self._below(cell)):
             cell = below
         self.go(cell)
-
-    def action_top(self) -> None:
-        self._zoom_to(())
-        self.go(self._start())
 
     def action_page(self, direction: int) -> None:
         self.scroll_to(y=self.scroll_offset.y + direction * max(1, self.size.height - 1), animate=False)
 
-    def action_zoom(self) -> None:
+    def action_zoom(self, direction: int) -> None:
+        if direction < 0:
+            self.zoom_out()
+            return
         self.go(self._here or self._start())
-        if self.cursor is not None and self._here is not None:
+        if self._here is not None:
             self._zoom_to(tuple(self.state.symbols[number] for number in self._here.path))
-
-    def action_out(self) -> None:
-        self.zoom_out()
 
     def zoom_out(self) -> bool:
         """Back to the zoom before; False when all is shown already."""
@@ -328,7 +326,7 @@ class Flame(Painter, can_focus=True):
         cell = next((cell for cell in line if cell.start <= event.x < cell.end), None)
         if cell is not None and cell.node is not None:
             self.go(cell)
-            self.action_zoom()
+            self.action_zoom(1)
 
     def _zoom_to(self, path: Path) -> None:
         if path != self.zoom:

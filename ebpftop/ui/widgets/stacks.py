@@ -109,12 +109,6 @@ class FlameFrame(GridFrame):
         self.details.pieces = graph.about
 
 
-class FunctionTable(Table):
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "pick", "in the graph", key_display="Enter", tooltip="Mark this function in the flame graph")
-    ]
-
-
 class StacksView(ViewPanel):
     DEFAULT_CSS = """
     StacksView {
@@ -128,15 +122,15 @@ class StacksView(ViewPanel):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "search", "search", key_display="/", tooltip="Search functions, and how much passes them"),
-        Binding("x", "turn", "functions", tooltip="Flame graph, or the functions that took most"),
+        Binding("slash", "search", "search", key_display="/", tooltip="Search functions: the share through them"),
+        Binding("x", "turn", "functions", tooltip="Flame graph, or its functions as a table"),
     ]
 
     def __init__(self, view: ViewInfo) -> None:
         super().__init__(view)
         self.window = "start"  # a profile of one interval is of few samples
         self.graph = FlameFrame(view.title)
-        self.functions = TableFrame("functions", FunctionTable("own", picks=True))
+        self.functions = TableFrame("functions", Table("own", picks=True))
 
     def compose(self) -> Iterable[Widget]:
         yield self.graph

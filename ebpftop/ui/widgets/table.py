@@ -22,7 +22,13 @@ class Table(Grid):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "pick", "only this row", key_display="Enter", tooltip="The histogram of this row alone"),
+        Binding(
+            "enter",
+            "pick",
+            "only this row",
+            key_display="Enter",
+            tooltip="The histogram or the frames of this row",
+        ),
         Binding("less_than_sign", "sort_next(-1)", "sort to the left", show=False, tooltip="Sort by another column"),
         Binding("s,greater_than_sign", "sort_next(1)", "sort", key_display="s"),
         Binding("S", "turn", "turn the order", show=False),
