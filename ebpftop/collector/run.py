@@ -55,6 +55,7 @@ class Run:
             for fd, layout in zip(self._map_fds, message.maps, strict=True)
             if layout.kind == _STACK_TRACE and functions is not None
         }
+        self.has_stacks = bool(stacks)
         of_map = {view.map: stacks[view.stacks] for view in views if view.show == "stacks"}
         for fd, layout in zip(self._map_fds, message.maps, strict=True):
             if layout.kind == _STACK_TRACE:

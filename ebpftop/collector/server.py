@@ -336,9 +336,12 @@ class Server:
             self._give_up(run, str(error))
             return
         self._put_processes()
-        self._naming.tell()
-        self._put(snapshot)
-        self._put(run.cost(self._statistics.on))
+        told = [snapshot, run.cost(self._statistics.on)]
+        if run.has_stacks:
+            self._naming.put(run.number, told)
+            return
+        for frame in told:
+            self._put(frame)
 
     def _put_processes(self) -> None:
         if changed := self._lives.changes():

@@ -53,6 +53,7 @@ class Functions:
         self._changed: dict[int, Function] = {}
         self._stacks: dict[int, Stack] = {}
         self._unnamed: set[int] = set()  # functions of the kernel that have no name yet
+        self._nameless: set[int] = set()  # and those that won't have one
         self._machinery: set[int] = set()
         self._uncut: dict[int, list[int]] = {}  # stacks that may end in machinery
         self._asked: dict[int, tuple[Space, list[int]]] = {}  # what no answer has come to yet
@@ -84,6 +85,8 @@ class Functions:
 
     def _tell_stack(self, number: int, functions: list[int]) -> None:
         """Tell it without the machinery, again when that turns out to be at its end."""
+        if len(functions) > 1 and functions[-1] in self._nameless and functions[-2] in self._machinery:
+            functions.pop()  # a program whose name the kernel doesn't tell, or that is gone
         while functions and functions[-1] in self._machinery:
             functions.pop()
         self._stacks[number] = Stack(id=number, functions=list(functions))
@@ -103,9 +106,9 @@ class Functions:
     # ---------------------------------------------------------------- names
 
     @property
-    def wanting(self) -> bool:
-        """Whether names are missing that could be asked for, or have been."""
-        return bool(self._asked) or any(space.unasked for space in self._spaces.values())
+    def unasked(self) -> bool:
+        """Whether there may be something to ask for."""
+        return any(space.unasked for space in self._spaces.values())
 
     def ask(self, run: int) -> AskSymbols | None:
         """The next question; None while an answer is due, or there is nothing to ask. Dead processes tell nothing."""
@@ -141,6 +144,8 @@ class Functions:
                 self._unnamed.discard(space.functions[address])
                 if known is not None:
                     self._tell(space.functions[address], number, address, known)
+                elif number == KERNEL:
+                    self._nameless.add(space.functions[address])
         for number, functions in list(self._uncut.items()):
             if functions[-1] not in self._unnamed:
                 self._tell_stack(number, functions)

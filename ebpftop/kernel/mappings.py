@@ -31,6 +31,11 @@ class Mapping(NamedTuple):
         name = self.path.rpartition(b"/")[2].removesuffix(b" (deleted)")
         return name.decode("utf-8", "backslashreplace")
 
+    @property
+    def nameless(self) -> bool:
+        """Whether it may be what a just-in-time compiler made: memory, also where two processes or places share it."""
+        return self.path.endswith(b" (deleted)") or (not self.inode and not self.path.startswith(b"[v"))
+
 
 class Mappings:
     """The mappings of a process that hold code. Raises `OSError`, also `ProcessLookupError` where it is another one."""

@@ -103,7 +103,7 @@ class _Process:
         mapped = self._mappings.holding(asked.addresses)
         for mapping in mapped:
             files.open(self._mappings, mapping)
-        if any(not mapping.inode and mapping.module != _VDSO for mapping in mapped):
+        if any(mapping.nameless for mapping in mapped):
             self._perf_map = self._mappings.perf_map()
 
     def ranges(self, files: _Files) -> list[SymbolRange]:

@@ -6,7 +6,7 @@ struct key {
     int kernel;
 };
 BPF_HASH(samples, struct key, u64, 40960); // samples of a process with these call stacks
-BPF_STACK_TRACE(stacks, 16384);
+BPF_STACK_TRACE(stacks, PARAM_room);
 
 #define NONE -EFAULT // what bpf_get_stackid() says where there is no such stack
 

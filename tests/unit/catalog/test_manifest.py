@@ -11,6 +11,9 @@ from ebpftop.catalog.model import Attach, Param, ParamType
 from ebpftop.catalog.views import DECODES
 from ebpftop.frames.messages import ColumnInfo, ViewInfo
 
+STACKS = '[[views]]\nmap = "m"\nshow = "stacks"\nstacks = "stacks"\nuser = "user"\n'
+PROCESS_STACKS = f'{STACKS}by = ["tgid"]\ncolumns = [{{field = "tgid", decode = "process"}}]\n'
+
 
 def problems(folder: Path) -> list[str]:
     """What is wrong with a folder, without the part of each line that names the folder."""
@@ -344,6 +347,33 @@ PID = '[params.pid]\ntype = "pid"\nhelp = "h"\n'
         (
             {"view": '[[views]]\nmap = "m"\nshow = "histogram"\nby = ["tgid"]\ncolumns = [{field = "tgidd"}]\n'},
             ["probe.toml:13: views[0].columns[0].field: not one of the `by` fields; did you mean tgid?"],
+        ),
+        (
+            {"view": '[[views]]\nmap = "m"\nshow = "stacks"\nby = ["tgid"]\n'},
+            [
+                "probe.toml:9: views[0].stacks: missing, the name of a BPF_STACK_TRACE map expected",
+                "probe.toml:9: views[0].kernel: missing, with `user` missing too: "
+                "which field of the key is a number in `stacks`?",
+            ],
+        ),
+        (
+            {"view": STACKS + 'by = ["tgid", "user"]\n'},
+            [
+                "probe.toml:13: views[0].user: a stack of a process takes a `by` field with decode = \"process\": "
+                "its addresses are that process's own",
+                "probe.toml:14: views[0].by: holds user, which is the kernel's stack, the user's, or the count",
+            ],
+        ),
+        (
+            {"view": STACKS.replace("user =", "kernel =") + 'count = "user"\nsort = "count"\n'},
+            [
+                "probe.toml:14: views[0].count: kernel, user and count must be three fields",
+                "probe.toml:15: views[0].sort: only for table, not for stacks",
+            ],
+        ),
+        (
+            {"view": PROCESS_STACKS + PROCESS_STACKS.replace('"stacks"\nuser', '"others"\nname = "b"\nuser')},
+            ["probe.toml:19: views[1].stacks: stacks, kernel and user differ from those of view m, of the same map"],
         ),
         ({"view": '[[views]]\nshow = "table"\n'}, ["probe.toml:9: views[0].map: missing, a string expected"]),
         ({"view": "[views]\nmap = 1\n"}, ["probe.toml:9: views: an array of tables expected"]),

@@ -1,0 +1,88 @@
+from ebpftop.collector.census import Census
+from ebpftop.collector.naming import Naming
+from ebpftop.collector.symbols import Functions
+from ebpftop.frames.messages import Detached, Frame, Snapshot, Stacks
+from ebpftop.handover import AskSymbols, SymbolRange, Symbols
+
+TEXT = 0xFFFFFFFF81000000
+RANGE = SymbolRange(start=TEXT, end=TEXT + 16, base=TEXT, name="ksys_read", module="vmlinux")
+
+
+class Stream:
+    """What a consumer gets and root is asked, with functions that lie 16 bytes apart."""
+
+    def __init__(self) -> None:
+        self.functions = Functions(Census(lambda _: ""))
+        self.asked: list[AskSymbols] = []
+        self.got: list[Frame] = []
+        self.naming = Naming(self.functions, self.asked.append, self.got.append)
+        self._now = 0.0
+
+    def sample(self, seq: int, *addresses: int) -> Snapshot:
+        for address in addresses:
+            self.functions.stack([self.functions.number(0, address)])
+        snapshot = Snapshot(run=1, seq=seq, realtime_ns=0, monotonic_ns=0, boottime_ns=0, maps={})
+        self.naming.put(1, [snapshot])
+        return snapshot
+
+    def tick(self) -> None:
+        self._now += 1e6
+        self.naming.tick(self._now)
+
+    def names(self) -> list[str]:
+        return [each.name for frame in self.got if isinstance(frame, Stacks) for each in frame.functions if each.name]
+
+    def samples(self) -> list[Frame]:
+        return [frame for frame in self.got if isinstance(frame, Snapshot)]
+
+
+def test_a_sample_without_new_functions_waits_for_nothing() -> None:
+    stream = Stream()
+    first = stream.sample(1)
+    assert stream.got == [first]
+
+
+def test_a_sample_waits_for_the_names_of_its_functions() -> None:
+    stream = Stream()
+    first = stream.sample(1, TEXT)
+    assert stream.samples() == []
+    stream.tick()
+    assert [question.kernel for question in stream.asked] == [[TEXT]]
+    assert stream.samples() == []
+    stream.naming.answered(Symbols(kernel=[RANGE], processes=[]))
+    assert stream.samples() == [first]
+    assert stream.names() == ["ksys_read"]
+
+
+def test_the_newest_of_those_that_wait_is_told() -> None:
+    """Its own functions are asked for after the answer that is due."""
+    stream = Stream()
+    stream.sample(1, TEXT)
+    stream.tick()
+    newest = stream.sample(2, TEXT + 64)
+    stream.naming.answered(Symbols(kernel=[RANGE], processes=[]))
+    assert stream.samples() == []
+    stream.tick()
+    stream.naming.answered(None)
+    assert stream.samples() == [newest]
+    assert [question.kernel for question in stream.asked] == [[TEXT], [TEXT + 64]]
+
+
+def test_a_run_ends_with_its_last_names_which_are_asked_for_at_once() -> None:
+    stream = Stream()
+    last = stream.sample(1, TEXT)
+    stream.naming.detached(1)
+    assert len(stream.asked) == 1
+    stream.naming.detached(2)  # which has no stacks
+    assert stream.got[-1] == Detached(run=2)
+    stream.naming.answered(Symbols(kernel=[RANGE], processes=[]))
+    assert stream.got[-2:] == [last, Detached(run=1)]
+
+
+def test_functions_nobody_can_name_hold_nothing_up() -> None:
+    stream = Stream()
+    stream.functions.stack([stream.functions.number(77, 0x1000)])  # of a process that is gone
+    sample = stream.sample(1)
+    stream.tick()
+    assert stream.asked == []
+    assert stream.samples() == [sample]

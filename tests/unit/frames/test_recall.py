@@ -1,0 +1,25 @@
+from ebpftop.frames.messages import Function, Stack, Stacks
+from ebpftop.frames.recall import Recall
+from tests.support.frames import columns, hello, snapshot
+
+MAIN = Function(id=7, side="user", name="main", module="app")
+
+
+def test_who_comes_late_is_told_the_stacks_before_the_rows_about_them() -> None:
+    recall = Recall()
+    sample = snapshot(1, 1, {"samples": columns(stack=[5], count=[3])})
+    for frame in (
+        hello(),
+        Stacks(functions=[Function(id=7, side="user")], stacks=[Stack(id=5, functions=[7])]),
+        sample,
+        Stacks(functions=[MAIN]),
+    ):
+        recall.add(frame)
+    assert recall.frames() == [hello(), Stacks(functions=[MAIN], stacks=[Stack(id=5, functions=[7])]), sample]
+
+
+def test_a_stream_that_begins_anew_forgets_its_stacks() -> None:
+    recall = Recall()
+    for frame in (hello(), Stacks(functions=[MAIN], stacks=[Stack(id=5, functions=[7])]), hello()):
+        recall.add(frame)
+    assert recall.frames() == [hello()]
