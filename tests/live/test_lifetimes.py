@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -12,12 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.processes import SLOWER, alive, children, eventually, held_by, in_kernel
+from support.processes import SLOWER, alive, children, eventually, has_census, held_by, in_kernel
 from support.tracing import any_kernel
 
 pytestmark = pytest.mark.bpf
 
-_RINGBUF = "27"  # BPF_MAP_TYPE_RINGBUF
 PROBES = ("cpu/runqlat", "cpu/syscount", "irq/softirqs")
 
 
@@ -37,7 +34,7 @@ class Recording:
         """The census comes last, is the only one with ring buffers, and nothing is forked after it."""
         assert self.process.poll() is None, "the recorder ended"
         collector = children(self.process.pid).get("collect")
-        if collector is None or _kinds(collector.pid).count(_RINGBUF) < 2 or len(held_by(collector.pid)[0]) < 10:
+        if collector is None or not has_census(collector.pid) or len(held_by(collector.pid)[0]) < 10:
             return False
         return set(children(self.process.pid)) == {"collect", "run"}
 
@@ -112,15 +109,6 @@ def test_processes_without_an_invoker_hold_no_capability(recording: Recording) -
         fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
         assert {fields[name].strip("0") for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {""}
         assert fields["NoNewPrivs"] == "1"
-
-
-def _kinds(pid: int) -> list[str]:
-    """Types of the maps behind a process's descriptors."""
-    texts = []
-    for entry in Path(f"/proc/{pid}/fdinfo").iterdir():
-        with contextlib.suppress(OSError):  # closed meanwhile
-            texts.append(entry.read_text())
-    return re.findall(r"^map_type:\t(\d+)$", "".join(texts), re.MULTILINE)
 
 
 def _bpf_descriptors(pid: int) -> list[str]:

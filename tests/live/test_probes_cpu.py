@@ -171,13 +171,8 @@ def test_a_cgroup_holds_those_below_it(cgroup: Path) -> None:
 
 
 def test_every_started_program_is_seen_with_its_arguments_and_parent() -> None:
-    def names_are_told() -> bool:
-        """Processes that are gone at once have names from the census on, which comes some time after the probe."""
-        run_programs(1, "/usr/bin/true")
-        return any(row["command"] for row in traced.events(path="/usr/bin/true"))
-
     with trace("cpu/execsnoop") as traced:
-        traced.until(names_are_told, "the census is there")
+        traced.until_named()
         pids = run_programs(23)
     rows = traced.events(ppid=os.getpid(), path="/bin/true", result="")
     assert [(row["pid"], row["args"]) for row in rows] == [

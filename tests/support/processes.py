@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +13,7 @@ import psutil
 
 from ebpftop.kernel import libbpf
 
+_RINGBUF = "27"  # BPF_MAP_TYPE_RINGBUF
 SLOWER = 6.0 if os.environ.get("EBPFTOP_EMULATED") else 1.0  # by how much an emulated machine may be
 
 
@@ -42,6 +45,16 @@ def held_by(pid: int) -> tuple[set[int], set[int]]:
             elif name == "map_id":
                 maps.add(int(value))
     return programs, maps
+
+
+def has_census(pid: int) -> bool:
+    """Whether a collector holds the census, which alone has two ring buffers (`census/probe.bpf.c`)."""
+    texts = []
+    for entry in Path(f"/proc/{pid}/fdinfo").iterdir():
+        with contextlib.suppress(OSError):  # closed meanwhile
+            texts.append(entry.read_text())
+    kinds = re.findall(r"^map_type:\t(\d+)$", "".join(texts), re.MULTILINE)
+    return kinds.count(_RINGBUF) >= 2
 
 
 def alive(process: psutil.Process) -> bool:

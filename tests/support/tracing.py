@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from support import held
-from support.processes import SLOWER, eventually
+from support.processes import SLOWER, children, eventually, has_census
 
 PROBES = Path(__file__).resolve().parents[2] / "probes"
 PATIENCE = 60.0  # seconds until a probe is attached, and until it has ended
@@ -109,6 +109,15 @@ class Tracing(Traced):
             self._reader.join(PATIENCE * SLOWER)
             assert self.lines, f"it ended with {self._process.returncode} before it said anything"
         return bool(self.lines)
+
+    def until_named(self) -> None:
+        """Wait for the census, asked for with the probe: from then on a process is named however short it lives."""
+        eventually(self._has_census, "the census is attached", PATIENCE)
+
+    def _has_census(self) -> bool:
+        """Of a probe that has a ring buffer or two itself, only the census's loader can still be at work."""
+        ours = children(self._process.pid)
+        return "loader" not in ours and has_census(ours["collect"].pid)
 
     def end(self) -> int:
         """Ctrl-C; returns the exit code once the last line was read."""
