@@ -1,4 +1,4 @@
-"""The probe that a command line names, and whether what is asked of it makes sense."""
+"""The probe or the playbook that a command line names, and whether what is asked of it makes sense."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from pathlib import Path
 
 from ebpftop.catalog import find, folders
 from ebpftop.catalog.model import Probe
+from ebpftop.catalog.playbook import Playbook
+from ebpftop.catalog.text import closest, quoted
 from ebpftop.errors import UsageError
 
 STACKS_ONLY = ("folded", "speedscope")  # formats
@@ -20,6 +22,16 @@ def probe(name: str, extra: list[Path]) -> Probe:
         return find.find(catalog.probes, name)
     except find.UnknownProbe as error:
         raise UsageError("\n".join((str(error), *catalog.problems))) from None
+
+
+def playbook(name: str, extra: list[Path]) -> Playbook:
+    """The playbook of this name. Raises `UsageError`, as `probe` does."""
+    catalog = folders.read_catalog(extra)
+    if found := catalog.playbooks.get(name):
+        return found
+    near = closest(name, catalog.playbooks)
+    hint = f"did you mean {near}?" if near else f"there are {', '.join(catalog.playbooks)}"
+    raise UsageError("\n".join((f"unknown playbook {quoted(name)}; {hint}", *catalog.problems)))
 
 
 def check_format(probe: Probe, format: str) -> None:  # noqa: A002

@@ -1,5 +1,5 @@
 """`ebpftop check DIR`: manifest and lint as text, then each variant compiled and verified by a loader, nothing
-attached.
+attached. Playbooks are text alone.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from pathlib import Path
 import msgspec
 
 from ebpftop import handover
-from ebpftop.catalog import lint, params
+from ebpftop.catalog import folders, lint, params
 from ebpftop.catalog.document import BadManifest
-from ebpftop.catalog.manifest import read_probe
+from ebpftop.catalog.manifest import MANIFEST, read_probe
 from ebpftop.catalog.model import Probe
+from ebpftop.catalog.playbook import FOLDER as PLAYBOOKS
+from ebpftop.catalog.playbook import SUFFIX, faults, read_playbook
 from ebpftop.catalog.text import inert
 from ebpftop.errors import UserError
 from ebpftop.frames.messages import Loaded, Rejected
@@ -34,6 +36,37 @@ def read(folder: Path) -> Probe:
     if findings := lint.lint(probe):
         raise UserError("\n".join(findings))
     return probe
+
+
+def playbook_files(path: Path) -> list[Path]:
+    """The playbooks that are meant by a path: one, a folder of some, or a folder of probes that has such a folder."""
+    if path.suffix == SUFFIX and path.name != MANIFEST:
+        return [path]
+    if (path / MANIFEST).exists():
+        return []
+    return folders.playbook_files(path / PLAYBOOKS) or folders.playbook_files(path)
+
+
+def playbooks(files: list[Path]) -> int:
+    """Check playbooks against the catalog and the probes beside them; 0 if nothing is wrong. Raises `UserError`."""
+    beside = {file.resolve().parent.parent for file in files} - {folders.bundled()}
+    probes = folders.read_catalog(sorted(beside)).probes
+    problems: list[str] = []
+    for file in files:
+        try:
+            playbook = read_playbook(file)
+        except BadManifest as error:
+            problems += error.problems
+            continue
+        if found := faults(playbook, probes):
+            problems += found
+        else:
+            print(
+                f"{inert(playbook.info.name)}: well-formed; the catalog has all it names ({len(playbook.info.steps)})"
+            )
+    if problems:
+        raise UserError("\n".join(problems))
+    return 0
 
 
 def variants(probe: Probe, includes: dict[str, str], bcc: Path) -> int:

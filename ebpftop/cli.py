@@ -17,6 +17,7 @@ exit codes: 0 done; 1 the thing asked for failed; 2 usage; 3 this machine or use
 
   sudo ebpftop                     the dashboard
   sudo ebpftop run runqlat         one probe, as text, until Ctrl-C
+  sudo ebpftop play first-minute   several probes side by side
   ebpftop demo                     the dashboard on a recorded incident; no root, no BPF
 """
 
@@ -87,6 +88,12 @@ def parser() -> argparse.ArgumentParser:
     top.set_defaults(do=_dashboard)
     commands = top.add_subparsers(title="commands", metavar="COMMAND")
 
+    one = commands.add_parser("play", help="a playbook: several probes side by side, each with the question it answers")
+    one.add_argument("playbook", metavar="NAME", help="'ebpftop list' names them")
+    _sudo_option(one)
+    _folder_option(one)
+    one.set_defaults(do=_play)
+
     one = commands.add_parser("list", help="the catalog, and what of it can run here")
     one.add_argument("--json", action="store_true", help="an array of objects")
     _folder_option(one)
@@ -141,7 +148,9 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser("demo", help="the dashboard on the bundled tape; no root, no BPF")
     one.set_defaults(do=_demo)
 
-    one = commands.add_parser("check", help="a probe folder: manifest, lint, compile, verify, without attaching")
+    one = commands.add_parser(
+        "check", help="a probe folder: manifest, lint, compile, verify, without attaching; or playbooks"
+    )
     one.add_argument("folder", type=Path, metavar="DIR")
     _sudo_option(one)
     one.set_defaults(do=_check)
@@ -199,6 +208,12 @@ def _dashboard(arguments: argparse.Namespace, argv: list[str]) -> int:
 
     screen.require()
     return live.dashboard(arguments, argv)
+
+
+def _play(arguments: argparse.Namespace, argv: list[str]) -> int:
+    from ebpftop import live
+
+    return live.play(arguments, argv)
 
 
 def _run(arguments: argparse.Namespace, argv: list[str]) -> int:

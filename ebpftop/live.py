@@ -21,6 +21,7 @@ from ebpftop.catalog.model import Probe
 from ebpftop.errors import Cannot, UsageError
 from ebpftop.kernel import bcc_home, support, trial
 from ebpftop.kernel.libbpf import KernelLacks
+from ebpftop.screen import require as require_screen
 from ebpftop.supervisor import elevate, privilege
 from ebpftop.supervisor.supervisor import Consumer, Plan, Supervisor
 
@@ -35,13 +36,25 @@ CENSUS = "internal/census"
 def dashboard(arguments: argparse.Namespace, argv: list[str]) -> int:
     """The dashboard on the running kernel."""
     _become_root(arguments, argv)
+    return _supervise(arguments.probes, _on_screen(""), screen=True, survey=True)
 
+
+def play(arguments: argparse.Namespace, argv: list[str]) -> int:
+    """The dashboard on a playbook, whose probes load while it still starts."""
+    playbook = asked.playbook(arguments.playbook, arguments.probes).info
+    require_screen()
+    _become_root(arguments, argv)
+    expected = [(step.probe, step.params) for step in playbook.steps]
+    return _supervise(arguments.probes, _on_screen(playbook.name), screen=True, survey=True, expected=expected)
+
+
+def _on_screen(playbook: str) -> Consumer:
     def consumer(control: socket.socket, stream: socket.socket) -> int:
         from ebpftop.ui import run_dashboard
 
-        return run_dashboard(_source(control, stream))
+        return run_dashboard(_source(control, stream), playbook=playbook)
 
-    return _supervise(arguments.probes, consumer, screen=True, survey=True)
+    return consumer
 
 
 def run(arguments: argparse.Namespace, argv: list[str]) -> int:
@@ -104,9 +117,11 @@ def record(arguments: argparse.Namespace, argv: list[str]) -> int:
 
 
 def check(arguments: argparse.Namespace, argv: list[str]) -> int:
-    """A probe folder, without attaching it. What is wrong with its text is found without root."""
+    """A probe folder, without attaching it, or playbooks. What is wrong with a text is found without root."""
     from ebpftop import check as checking
 
+    if files := checking.playbook_files(arguments.folder):
+        return checking.playbooks(files)
     probe = checking.read(arguments.folder)
     _become_root(arguments, argv)
     return checking.variants(probe, _includes(), _bcc())
@@ -165,12 +180,12 @@ def _supervise(
     catalog = folders.read_catalog(extra)
     census = read_probe(Path(__file__).parent / "collector" / "census", CENSUS)
     who = privilege.invoker()
-    entries = [info.info(probe) for probe in catalog.probes.values()]
+    told = info.catalog(catalog)
 
     def collector(control: socket.socket, stream: socket.socket) -> int:
         from ebpftop.collector.server import Server
 
-        return Server(control, stream, entries, catalog.problems, idle=screen).run()
+        return Server(control, stream, told, idle=screen).run()
 
     plan = Plan(
         probes={**catalog.probes, CENSUS: census},

@@ -11,7 +11,7 @@ from ebpftop import asked
 from ebpftop.catalog import folders, info, scaffold
 from ebpftop.catalog.text import inert
 from ebpftop.errors import Cannot, UserError
-from ebpftop.frames.messages import ProbeInfo
+from ebpftop.frames.messages import PlaybookInfo, ProbeInfo
 
 
 def list_probes(extra: list[Path], *, as_json: bool) -> int:
@@ -36,6 +36,7 @@ def list_probes(extra: list[Path], *, as_json: bool) -> int:
         print(json.dumps([info.as_json(entry) for entry in entries], indent=2))
     else:
         _print_catalog(entries)
+        _print_playbooks([playbook.info for playbook in catalog.playbooks.values()])
     return 1 if catalog.problems else 0
 
 
@@ -47,6 +48,13 @@ def _print_catalog(entries: list[ProbeInfo]) -> None:
         print(f"{signs[entry.available]} {entry.id:{width}}  {inert(entry.title)} — {inert(note or '')}")
     if any(entry.available is None for entry in entries):
         print("\n? only root can tell whether it runs here: sudo ebpftop list")
+
+
+def _print_playbooks(playbooks: list[PlaybookInfo]) -> None:
+    width = max((len(playbook.name) for playbook in playbooks), default=0)
+    print("\nplaybooks, several probes side by side: sudo ebpftop play NAME")
+    for playbook in playbooks:
+        print(f"  {playbook.name:{width}}  {inert(playbook.title)} — {inert(playbook.summary)}")
 
 
 def show(name: str, extra: list[Path]) -> int:

@@ -119,6 +119,19 @@ class Table:
             self.problem(key, "the same string twice")
         return values
 
+    def assignments(self, key: str) -> dict[str, str]:
+        """A table of strings, whole numbers and truth values, each as a person would type it."""
+        given: dict[str, str] = {}
+        for name, value in (self._get(key, dict, "a table") or {}).items():
+            if isinstance(value, bool):
+                given[name] = "true" if value else "false"
+            elif isinstance(value, str | int):
+                given[name] = str(value)
+            else:
+                what = "a string, a whole number or true or false expected"
+                self.document.problem((*self.path, key, name), what)
+        return given
+
     def tables(self, key: str, known: Sequence[str], required: bool = False) -> Iterator[Table]:
         """The elements of an array of tables."""
         values = self._get(key, list, "an array of tables", required) or []

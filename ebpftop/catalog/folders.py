@@ -13,6 +13,8 @@ import msgspec
 from ebpftop.catalog.document import BadManifest
 from ebpftop.catalog.manifest import read_probe
 from ebpftop.catalog.model import Probe
+from ebpftop.catalog.playbook import FOLDER as PLAYBOOKS
+from ebpftop.catalog.playbook import SUFFIX, Playbook, faults, read_playbook
 from ebpftop.catalog.text import inert
 
 SYSTEM = Path("/etc/ebpftop/probes")
@@ -22,10 +24,13 @@ _SHARED = "include"  # headers of all probes, beside the categories
 
 
 class CatalogRead(msgspec.Struct, frozen=True):
-    """Every probe that could be read, by id and in order, and one line for each folder that couldn't."""
+    """Every probe that could be read, by id and in order, and one line for each folder that couldn't. Playbooks, by
+    name, may name probes that there are not; that is a line as well.
+    """
 
     probes: dict[str, Probe]
     problems: list[str]
+    playbooks: dict[str, Playbook] = {}
 
 
 def bundled() -> Path:
@@ -36,42 +41,73 @@ def bundled() -> Path:
 
 
 def read_catalog(extra: Sequence[Path] = (), system: Path = SYSTEM) -> CatalogRead:
-    """All probes of the bundled folder, then of the extra ones, then of the system's, each read into memory once.
+    """All probes and playbooks: of the bundled folder, of the extra ones, of the system's; each read into memory once.
 
     An id that an earlier folder has is not taken from a later one, which is a problem. The system's folder is used only
     as far as root alone can write to it. Raises nothing: what can't be read is a problem.
     """
     probes: dict[str, Probe] = {}
     problems: list[str] = []
+    playbooks: dict[str, Playbook] = {}
+    found = CatalogRead(probes, problems, playbooks)
     for root in (bundled(), *extra):
         if os.path.isdir(root):  # False also where it may not be looked at
-            _read(root, probes, problems, system=False)
+            _read(root, found, system=False)
         else:
             problems.append(f"{inert(str(root))}: no such folder of probes")
     if os.path.isdir(system):
         if why := _distrust(system):
             problems.append(f"{why}; its probes are not used")
         else:
-            _read(system, probes, problems, system=True)
-    return CatalogRead(dict(sorted(probes.items())), problems)
+            _read(system, found, system=True)
+    for playbook in playbooks.values():
+        problems += faults(playbook, probes)
+    return CatalogRead(dict(sorted(probes.items())), problems, dict(sorted(playbooks.items())))
 
 
-def _read(root: Path, probes: dict[str, Probe], problems: list[str], *, system: bool) -> None:
+def _read(root: Path, found: CatalogRead, *, system: bool) -> None:
+    probes, problems = found.probes, found.problems
     for category in _folders(root, problems):
-        if category.name == _SHARED:
+        if category.name == PLAYBOOKS:
+            _read_playbooks(root, category, found, system=system)
+        if category.name in (_SHARED, PLAYBOOKS):
             continue
         for folder in _folders(category, problems):
             probe_id = f"{category.name}/{folder.name}"
             if probe_id in probes:
                 first = inert(str(probes[probe_id].folder))
                 problems.append(f"{inert(str(folder))}: {probe_id} is already in {first}; this one is not used")
-            elif system and (why := _distrust_all(root, folder)):
+            elif system and (why := _distrust_all(root, folder.parent, folder, inside=folder)):
                 problems.append(f"{why}; {probe_id} is not used")
             else:
                 try:
                     probes[probe_id] = read_probe(folder, probe_id)
                 except BadManifest as error:
                     problems.append(str(error))
+
+
+def _read_playbooks(root: Path, folder: Path, found: CatalogRead, *, system: bool) -> None:
+    for file in playbook_files(folder):
+        if not _NAME.fullmatch(file.stem):
+            found.problems.append(f"{inert(str(file))}: a name of lower-case letters, digits, - and _ expected")
+        elif file.stem in found.playbooks:
+            first = inert(str(found.playbooks[file.stem].file))
+            found.problems.append(f"{inert(str(file))}: {file.stem} is already in {first}; this one is not used")
+        elif system and (why := _distrust_all(root, folder, file)):
+            found.problems.append(f"{why}; playbook {file.stem} is not used")
+        else:
+            try:
+                found.playbooks[file.stem] = read_playbook(file)
+            except BadManifest as error:
+                found.problems.append(str(error))
+
+
+def playbook_files(folder: Path) -> list[Path]:
+    """The files of playbooks in a folder of playbooks, in order; none where it can't be looked at."""
+    try:
+        return sorted(file for file in folder.iterdir() if file.suffix == SUFFIX and not file.name.startswith("."))
+    except OSError:
+        return []
 
 
 def _folders(parent: Path, problems: list[str]) -> Iterator[Path]:
@@ -90,17 +126,19 @@ def _folders(parent: Path, problems: list[str]) -> Iterator[Path]:
             problems.append(f"{inert(str(child))}: a name of lower-case letters, digits, - and _ expected")
 
 
-def _distrust_all(root: Path, folder: Path) -> str:
-    """Why a probe of the system's folder isn't used: someone else can write to it, or it is a way out of the folder."""
-    inside = root.resolve()
+def _distrust_all(root: Path, *paths: Path, inside: Path | None = None) -> str:
+    """Why something in the system's folder isn't used: someone else can write to it, or to what is inside of it, or it
+    is a way out of the folder.
+    """
+    top = root.resolve()
     try:
-        for path in (folder.parent, folder, *folder.iterdir()):
-            if not path.resolve().is_relative_to(inside):
+        for path in (*paths, *(inside.iterdir() if inside else ())):
+            if not path.resolve().is_relative_to(top):
                 return f"{inert(str(path))}: leads out of {inert(str(root))}"
             if why := _distrust(path):
                 return why
     except OSError as error:
-        return f"{inert(str(folder))}: {error.strerror}"
+        return f"{inert(str(paths[-1]))}: {error.strerror}"
     return ""
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
+from ebpftop.catalog.folders import CatalogRead
 from ebpftop.catalog.model import Probe
-from ebpftop.frames.messages import ParamInfo, ProbeInfo
+from ebpftop.frames.messages import Catalog, ParamInfo, ProbeInfo
 
 
 def info(
@@ -36,6 +37,15 @@ def info(
         variant=variant,
         meaning=meaning,
         reason=reason,
+    )
+
+
+def catalog(found: CatalogRead) -> Catalog:
+    """The whole catalog as a frame; what of it runs on this machine isn't known yet."""
+    return Catalog(
+        probes=[info(probe) for probe in found.probes.values()],
+        problems=found.problems,
+        playbooks=[playbook.info for playbook in found.playbooks.values()],
     )
 
 

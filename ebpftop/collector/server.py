@@ -25,7 +25,7 @@ from ebpftop.collector.symbols import Functions
 from ebpftop.collector.watch import CENSUS_RUN, Watch
 from ebpftop.frames import messages
 from ebpftop.frames.codec import BadFrame, wish_decoder
-from ebpftop.frames.messages import Frame, ProbeInfo
+from ebpftop.frames.messages import Frame
 
 STATISTICS_RUN = -2  # the number of a task that is no run of a consumer's
 DRAIN_SECONDS = 0.1
@@ -39,8 +39,7 @@ class Server:
         self,
         control: socket.socket,
         stream: socket.socket,
-        probes: list[ProbeInfo],
-        problems: list[str],
+        catalog: messages.Catalog,
         *,
         idle: bool,
     ) -> None:
@@ -48,7 +47,7 @@ class Server:
         self._control = handover.Receiver(control)
         self._outbox = Outbox(stream, self._skipped)
         self._wishes = wish_decoder()
-        self._probes, self._problems = {probe.id: probe for probe in probes}, problems
+        self._catalog, self._probes = catalog, {probe.id: probe for probe in catalog.probes}
         self._context = Context()
         self._lives = Census(self._context.cgroup_path)
         self._functions = Functions(self._lives)
@@ -73,7 +72,7 @@ class Server:
         self._selector.register(stream, selectors.EVENT_READ, self._on_wishes)
         self._selector.register(self._detaching.woken, selectors.EVENT_READ, self._on_detaching)
         self._put(hello())
-        self._put(messages.Catalog(probes=list(self._probes.values()), problems=self._problems))
+        self._put(self._catalog)
         if self._idle:
             self._watch.wanted()
         while self._running:
@@ -219,7 +218,7 @@ class Server:
                 self._refused(number, error)
             case handover.Surveyed(verdicts=verdicts):
                 self._probes = surveyed(self._probes, verdicts)
-                self._put(messages.Catalog(probes=list(self._probes.values()), problems=self._problems))
+                self._put(msgspec.structs.replace(self._catalog, probes=list(self._probes.values())))
             case handover.StatisticsOn():
                 self._statistics.opened(descriptors[0])
                 self._switch_statistics()

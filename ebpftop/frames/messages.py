@@ -110,6 +110,24 @@ class ProbeInfo(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
 
 
+class StepInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """One probe of a playbook: with which parameters, which view of it ("": the first), and what it answers there."""
+
+    probe: str
+    question: str
+    view: str = ""
+    params: Annotated[dict[str, str], FEW] = {}
+
+
+class PlaybookInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A named set of probes. A step may name a probe that the catalog hasn't."""
+
+    name: str
+    title: str
+    summary: str
+    steps: Annotated[list[StepInfo], FEW]
+
+
 # ---------------------------------------------------------------- columns
 
 
@@ -159,7 +177,8 @@ class Hello(Frame, frozen=True, kw_only=True):
 
 class Catalog(Frame, frozen=True, kw_only=True):
     probes: Annotated[list[ProbeInfo], FEW]
-    problems: Annotated[list[str], FEW] = []  # probe folders that could not be read, one line each
+    problems: Annotated[list[str], FEW] = []  # what of it could not be read, or names what isn't there, one line each
+    playbooks: Annotated[list[PlaybookInfo], FEW] = []
 
 
 class Loading(Frame, frozen=True, kw_only=True):

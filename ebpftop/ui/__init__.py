@@ -16,17 +16,20 @@ from ebpftop.frames.source import Source
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def run_dashboard(source: Source, *, title: str = "", auto_load: Sequence[tuple[str, dict[str, str]]] = ()) -> int:
+def run_dashboard(
+    source: Source, *, title: str = "", auto_load: Sequence[tuple[str, dict[str, str]]] = (), playbook: str = ""
+) -> int:
     """Run the dashboard on a source until someone leaves, and close the source; the exit code.
 
-    auto_load: probes with their parameters, loaded as soon as the source tells its catalog. The terminal is as it was
+    auto_load: probes with their parameters, loaded as soon as the source tells its catalog; playbook: the name of one,
+    opened then. The terminal is as it was
     afterwards, also after a signal, which is told as 128 + its number, and after an exception nobody expected, which is
     raised.
     """
     from ebpftop.ui.app import EbpftopApp  # Textual takes a while to import
     from ebpftop.ui.options import Options
 
-    app = EbpftopApp(source, options=Options(title=title, auto_load=auto_load))
+    app = EbpftopApp(source, options=Options(title=title, auto_load=auto_load, playbook=playbook))
 
     async def run() -> None:
         loop = asyncio.get_running_loop()

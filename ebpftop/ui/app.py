@@ -11,18 +11,30 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
-from ebpftop.frames.messages import Interval, Rejected, Statistics
+from ebpftop.frames.messages import Interval, PlaybookInfo, Rejected, Statistics
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
 from ebpftop.ui.commands import Commands
 from ebpftop.ui.feed import Feed
+from ebpftop.ui.freeze import Hold
 from ebpftop.ui.inert import inert
-from ebpftop.ui.messages import Began, Changed, Ended, LoadAsked, Noticed, WasAccepted, WasRefused, WasRejected
-from ebpftop.ui.moves import MOVES
+from ebpftop.ui.keyboard import MOVES, NAMES
+from ebpftop.ui.messages import (
+    Began,
+    Changed,
+    Ended,
+    LoadAsked,
+    Noticed,
+    PlayAsked,
+    WasAccepted,
+    WasRefused,
+    WasRejected,
+)
 from ebpftop.ui.options import Options
 from ebpftop.ui.screens.dashboard import Dashboard
 from ebpftop.ui.screens.help import Group, HelpScreen
 from ebpftop.ui.screens.parameters import ParameterForm
 from ebpftop.ui.screens.small import TooSmall, is_too_small
+from ebpftop.ui.screens.tiles import Tiles
 from ebpftop.ui.screens.verifier import VerifierScreen
 from ebpftop.ui.theme import DARK, LIGHT, colourless
 from ebpftop.ui.widgets.catalog import CatalogTree, SearchLine
@@ -33,22 +45,6 @@ from ebpftop.ui.widgets.stacks import StacksView
 from ebpftop.ui.widgets.table import Table
 
 INTERVALS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
-KEYS = {
-    "escape": "Esc",
-    "enter": "Enter",
-    "space": "Space",
-    "tab": "Tab",
-    "shift+tab": "Shift-Tab",
-    "ctrl+z": "Ctrl-Z",
-    "ctrl+p": "Ctrl-P",
-    "ctrl+q": "Ctrl-Q",
-    "pageup": "PgUp",
-    "pagedown": "PgDn",
-    "backspace": "Bksp",
-    "home": "Home",
-    "end": "End",
-    "f1": "F1",
-}
 SPEEDS = (0.125, 64.0)  # of a tape, slowest and fastest
 PACE = 0.05  # seconds between two drawings
 SKIP = 5.0  # seconds of a tape that an arrow skips
@@ -72,6 +68,7 @@ class EbpftopApp(App[None]):
         Binding("c", "statistics", "cost on/off", show=False, tooltip="Let the kernel count what programs cost"),
         Binding("left", "seek(-1)", "seek", key_display="← →", tooltip=f"{SKIP:g} seconds back or on, on a tape"),
         Binding("right", "seek(1)", "seek forward", show=False),
+        Binding("z", "tiles", "tiles", tooltip="Back to the tiles of the playbook"),
         Binding("T", "turn_theme", "light/dark", show=False, tooltip="The light theme, or the dark one"),
         Binding("ctrl+z", "suspend_process", "suspend", show=False, system=True),
         Binding("ctrl+p", "command_palette", "palette", show=False, tooltip="Every action and probe, by name"),
@@ -83,8 +80,12 @@ class EbpftopApp(App[None]):
         super().__init__(ansi_color=True if colourless() else None)
         chosen = options or Options()
         self.failure: BaseException | None = None  # what ended the application
-        self.feed = Feed(source, self.post_message, interval=chosen.interval, first=chosen.auto_load)
-        self.dashboard = Dashboard(self.feed)
+        self.feed = Feed(
+            source, self.post_message, interval=chosen.interval, first=chosen.auto_load, playbook=chosen.playbook
+        )
+        self.hold = Hold(self.feed)
+        self.dashboard = Dashboard(self.feed, self.hold)
+        self.playbook: PlaybookInfo | None = None  # the one that was opened last
         self._drawn = 0.0  # when the session was drawn last
         self._due = False  # whether a drawing is waiting for its moment
         if chosen.title:
@@ -104,16 +105,21 @@ class EbpftopApp(App[None]):
         return DARK.variables
 
     def get_key_display(self, binding: Binding) -> str:
-        return binding.key_display or KEYS.get(binding.key) or super().get_key_display(binding)
+        return binding.key_display or NAMES.get(binding.key) or super().get_key_display(binding)
 
     def on_mount(self) -> None:
         self.push_screen(self.dashboard)
         self._read()
         if self.feed.playback is not None:
-            self.set_interval(0.5, self.dashboard.draw_header)
+            self.set_interval(0.5, lambda: self.front.draw_header())
 
     def _read(self) -> None:
         self.run_worker(self.feed.read(), group="feed", exclusive=True)
+
+    @property
+    def front(self) -> Dashboard | Tiles:
+        """What is shown, under whatever lies over it for a moment."""
+        return next((screen for screen in self.screen_stack if isinstance(screen, Tiles)), self.dashboard)
 
     async def on_unmount(self) -> None:
         await self.feed.source.close()
@@ -128,7 +134,9 @@ class EbpftopApp(App[None]):
     # ------------------------------------------------------------ what the feed tells
 
     def on_began(self, _event: Began) -> None:
+        self.hold.hold(False)
         self.dashboard.began()
+        self.front.banner.close()
 
     async def on_changed(self, _event: Changed) -> None:
         """Draw at once, or a moment later where the last drawing was just now: a burst of frames is drawn once."""
@@ -141,8 +149,8 @@ class EbpftopApp(App[None]):
 
     async def _draw(self) -> None:
         self._due = False
-        if self.dashboard.is_mounted:
-            await self.dashboard.redraw()
+        if self.front.is_mounted:
+            await self.front.redraw()
         self._drawn = monotonic()
 
     def on_was_accepted(self, event: WasAccepted) -> None:
@@ -153,26 +161,31 @@ class EbpftopApp(App[None]):
     def on_was_rejected(self, event: WasRejected) -> None:
         if event.asked:
             self._show_rejection(event.frame)
-        else:
+        elif not self._in_tiles(event.frame.probe, event.frame.params):
             self._tell(f"{event.frame.probe} was rejected: {event.frame.error}   v shows why", "error")
 
     def on_was_refused(self, event: WasRefused) -> None:
-        form = self._form()
-        if form and form.asked == (event.frame.probe, event.frame.params):
-            form.tell(event.frame.error)
-        else:
+        form, frame = self._form(), event.frame
+        if form and form.asked == (frame.probe, frame.params):
+            form.tell(frame.error)
+        elif not self._in_tiles(frame.probe, frame.params, frame.error):
             self._tell(event.frame.error, "error")
 
     def on_noticed(self, event: Noticed) -> None:
         self._tell(event.frame.text, event.frame.level)
 
     async def on_ended(self, event: Ended) -> None:
-        await self.dashboard.ended(event.reason)
+        for screen in {self.dashboard, self.front}:
+            await screen.ended(event.reason)
 
     def _tell(self, text: str, level: str) -> None:
         severity = {"info": "information", "warning": "warning", "error": "error"}[level]
         timeout = 5 if level == "info" else 15  # seconds
         self.notify(inert(text), severity=severity, timeout=timeout, markup=False)  # type: ignore[arg-type]
+
+    def _in_tiles(self, probe: str, params: dict[str, str], error: str = "") -> bool:
+        """Whether a tile tells why the probe isn't loaded."""
+        return isinstance(self.front, Tiles) and self.front.failed(probe, params, error)
 
     def _form(self) -> ParameterForm | None:
         top = self.screen_stack[-1] if self.screen_stack else None
@@ -189,6 +202,7 @@ class EbpftopApp(App[None]):
         probe = self.dashboard.probe(event.probe)
         if probe is None:
             return
+        self._close_tiles()
         running = [run for run in self.feed.session.runs.values() if run.probe == probe.id and run.state == "running"]
         if event.form and probe.params and self.feed.source.live:
             self.push_screen(ParameterForm(probe))
@@ -197,6 +211,30 @@ class EbpftopApp(App[None]):
         else:
             await self.feed.load(probe.id, event.params)
 
+    async def on_play_asked(self, event: PlayAsked) -> None:
+        catalog = self.feed.session.catalog
+        found = [each for each in (catalog.playbooks if catalog else []) if each.name == event.playbook]
+        if found:
+            self.playbook = found[0]
+            self._close_tiles()
+            tiles = Tiles(self.feed, self.hold, self.playbook)
+            self.push_screen(tiles)
+            await tiles.load()
+
+    @property
+    def _tiled(self) -> bool:
+        return isinstance(self.screen, Tiles)
+
+    def _close_tiles(self) -> None:
+        if self._tiled:
+            self.pop_screen()
+            self.post_message(Changed())  # the dashboard wasn't drawn meanwhile
+
+    async def on_tiles_zoomed(self, event: Tiles.Zoomed) -> None:
+        self._close_tiles()
+        await self.dashboard.redraw()
+        await self.dashboard.bring(event.run)
+
     # ------------------------------------------------------------ keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -204,7 +242,9 @@ class EbpftopApp(App[None]):
             case "restart":
                 return bool(self.feed.ended) and self.feed.source.can_restart
             case "verifier":
-                return self.dashboard.rejection() is not None
+                return self.front.rejection() is not None
+            case "tiles":
+                return self.playbook is not None and isinstance(self.screen, Dashboard | Tiles)
             case "interval":
                 return self.feed.source.live or self.feed.playback is not None
             case "statistics":
@@ -216,18 +256,19 @@ class EbpftopApp(App[None]):
     async def action_pause(self) -> None:
         playback = self.feed.playback
         if playback is None:
-            await self.dashboard.hold(not self.dashboard.held)
+            self.hold.hold(not self.hold.still)
+            await self.front.redraw()
         elif self.feed.ended is not None:
             playback.paused = False
             self._seek(0.0)
         else:
             playback.paused = not playback.paused
-        self.dashboard.draw_header()
+        self.front.draw_header()
 
     async def action_interval(self, step: int) -> None:
         if (playback := self.feed.playback) is not None:
             playback.speed = min(SPEEDS[-1], max(SPEEDS[0], playback.speed * 2.0**step))
-            self.dashboard.draw_header()
+            self.front.draw_header()
             return
         longer = [seconds for seconds in INTERVALS if seconds > self.feed.interval]
         shorter = [seconds for seconds in INTERVALS if seconds < self.feed.interval]
@@ -237,7 +278,7 @@ class EbpftopApp(App[None]):
         for run in self.feed.session.runs.values():
             if run.state == "running":
                 await self.feed.wish(Interval(run=run.id, seconds=self.feed.interval))
-        self.dashboard.draw_header()
+        self.front.draw_header()
 
     async def action_statistics(self) -> None:
         self.feed.statistics = not self.feed.statistics
@@ -263,15 +304,28 @@ class EbpftopApp(App[None]):
             self._read()
 
     def action_verifier(self) -> None:
-        rejected = self.dashboard.chosen_rejection()
+        rejected = self.front.chosen_rejection()
         if rejected:
             self.push_screen(VerifierScreen(rejected))
+
+    def action_tiles(self) -> None:
+        if self._tiled:
+            self._close_tiles()
+        elif self.playbook:
+            self.push_screen(Tiles(self.feed, self.hold, self.playbook))
 
     def action_turn_theme(self) -> None:
         self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
 
     def action_help(self) -> None:
-        self.push_screen(HelpScreen(self.help_groups()))
+        own: dict[type, str] = {Tiles: "Playbook", VerifierScreen: "Verifier panel"}  # screens with keys of their own
+        mine = own.get(type(self.screen))
+        here = [
+            (title, bindings)
+            for title, bindings in self.help_groups()
+            if title in ("Everywhere", mine) or (mine is None and title not in own.values())
+        ]
+        self.push_screen(HelpScreen(here))
 
     @classmethod
     def help_groups(cls) -> list[Group]:
@@ -286,6 +340,7 @@ class EbpftopApp(App[None]):
             ("Tables and events", [*Table.BINDINGS, *EventList.BINDINGS]),
             ("Call stacks", [*StacksView.BINDINGS, *_own(Flame)]),
             ("Verifier panel", [*VerifierScreen.BINDINGS, *Lines.BINDINGS]),
+            ("Playbook", Tiles.BINDINGS),
         ]
 
 

@@ -1,4 +1,4 @@
-"""The command palette: every key's action that does something here, and every probe of the catalog."""
+"""The command palette: every action that does something here, every playbook and every probe."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
 from ebpftop.ui.inert import inert
-from ebpftop.ui.messages import LoadAsked
+from ebpftop.ui.messages import LoadAsked, PlayAsked
 
 if TYPE_CHECKING:
     from ebpftop.ui.app import EbpftopApp
@@ -38,5 +38,11 @@ class Commands(Provider):
                 run = partial(app.run_action, binding.action, active.node)
                 yield binding.description, binding.tooltip or app.get_key_display(binding), run
         catalog = app.feed.session.catalog
+        for playbook in catalog.playbooks if catalog else []:
+            yield (
+                f"play {inert(playbook.name)}",
+                inert(playbook.title),
+                partial(app.post_message, PlayAsked(playbook.name)),
+            )
         for probe in catalog.probes if catalog else []:
             yield f"load {inert(probe.id)}", inert(probe.title), partial(app.post_message, LoadAsked(probe.id))

@@ -24,7 +24,7 @@ from ebpftop.frames.messages import (
 )
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
 from ebpftop.model.session import Session
-from ebpftop.ui.messages import Began, Changed, Ended, Noticed, WasAccepted, WasRefused, WasRejected
+from ebpftop.ui.messages import Began, Changed, Ended, Noticed, PlayAsked, WasAccepted, WasRefused, WasRejected
 
 Request = tuple[str, dict[str, str]]  # a probe and its parameters
 _TOLD = 3  # problems of a catalog, beside how many more there are
@@ -47,14 +47,20 @@ class Playback(Protocol):
 
 
 class Feed:
-    """`post` takes messages for the screens; `first` is loaded as soon as there is a catalog.
+    """`post` takes messages for the screens; `first` is loaded, and `playbook` opened, as soon as there is a catalog.
 
     ended: why the stream is over, empty at the quiet end of a tape; None while it runs. interval: seconds between
     snapshots of whatever is loaded next. statistics: whether the kernel is asked to count what programs cost.
     """
 
     def __init__(
-        self, source: Source, post: Callable[[Message], object], *, interval: float, first: Iterable[Request]
+        self,
+        source: Source,
+        post: Callable[[Message], object],
+        *,
+        interval: float,
+        first: Iterable[Request],
+        playbook: str = "",
     ) -> None:
         self.source = source
         self.session = Session()
@@ -62,6 +68,7 @@ class Feed:
         self.statistics = True
         self.ended: str | None = None
         self._wanted: list[Request] = list(first)
+        self._playbook = playbook
         self._problems: list[str] = []  # of the catalog, as told
         self._asked: list[Request] = []  # wished for, not yet answered by a frame
         self._mine: set[int] = set()  # runs that answer them
@@ -116,6 +123,9 @@ class Feed:
             await self.wish(Statistics(on=True))
         for probe, params in wanted:
             await self.load(probe, params)
+        if self._playbook:
+            self._post(PlayAsked(self._playbook))
+            self._playbook = ""
 
     def _answers(self, frame: Loading | Loaded | Rejected) -> None:
         """The first frame of a run tells that the wish for it was granted."""
@@ -127,6 +137,11 @@ class Feed:
     def is_mine(self, run: int) -> bool:
         """Whether this user asked for the run."""
         return run in self._mine
+
+    @property
+    def over(self) -> bool:
+        """Whether the collector is gone; what was attached is not any more. A tape's end leaves all as it was."""
+        return bool(self.ended) and self.source.live
 
     @property
     def playback(self) -> Playback | None:

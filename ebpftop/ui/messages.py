@@ -62,11 +62,15 @@ class Ended(Message):
 
 
 class Chosen(Message):
-    """A probe is under the cursor of the catalog."""
+    """Something else is under the cursor of the catalog."""
 
-    def __init__(self, probe: str | None) -> None:
+
+class PlayAsked(Message):
+    """A playbook shall be opened, by name."""
+
+    def __init__(self, playbook: str) -> None:
         super().__init__()
-        self.probe = probe
+        self.playbook = playbook
 
 
 class LoadAsked(Message):

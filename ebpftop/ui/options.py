@@ -10,8 +10,9 @@ from ebpftop.ui.feed import Request
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`auto_load` holds probes with their parameters; `interval` is in seconds."""
+    """`auto_load` holds probes with their parameters; `playbook` is the name of one; `interval` is in seconds."""
 
     title: str = ""
     auto_load: Sequence[Request] = ()
+    playbook: str = ""
     interval: float = 1.0

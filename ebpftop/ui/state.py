@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Protocol
 
 from ebpftop.model.run import Run
 from ebpftop.model.session import Session
 from ebpftop.model.views import cost
 from ebpftop.stats import text
+from ebpftop.ui.entries import RunState
+from ebpftop.ui.feed import Feed
 from ebpftop.ui.theme import NOT_HERE, RUNNING, WARNING
-from ebpftop.ui.widgets.catalog import RunState
 from ebpftop.ui.widgets.header import HeaderState
 from ebpftop.ui.widgets.runs import Tab
 
@@ -22,7 +24,8 @@ def percent_of(run: Run) -> float | None:
     return now.cpu_percent if now and run.state in ATTACHED else None
 
 
-def header_state(session: Session, *, mode: str, live: bool, paused: bool, over: bool) -> HeaderState:
+def header_state(feed: Feed, *, paused: bool) -> HeaderState:
+    session, over = feed.session, feed.over
     attached = [run for run in session.runs.values() if state_of(run, over) in ATTACHED]
     costs = [percent for run in attached if (percent := percent_of(run)) is not None]
     return HeaderState(
@@ -31,11 +34,26 @@ def header_state(session: Session, *, mode: str, live: bool, paused: bool, over:
         running=len(attached),
         cost=sum(costs) if costs else None,
         lost=sum(run.losses.lost for run in session.runs.values()),
-        mode=mode,
-        live=live,
+        mode=_mode(feed, paused),
+        live=feed.source.live,
         paused=paused,
         over=over,
     )
+
+
+def _mode(feed: Feed, paused: bool) -> str:
+    """Live or a tape, and where it is."""
+    playback = feed.playback
+    if playback is not None:
+        speed = f" ×{playback.speed:g}" if playback.speed != 1 else ""
+        end = " · ended" if feed.ended is not None else ""
+        return f"tape {_clock(playback.position)} / {_clock(playback.duration)}{speed}{end}"
+    word = "ended" if feed.ended is not None else "paused" if paused else "live" if feed.source.live else "tape"
+    return f"{word} {interval_words(feed.interval)}"
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 def state_of(run: Run, over: bool) -> str:
@@ -64,11 +82,21 @@ def run_states(session: Session, over: bool) -> dict[str, RunState]:
 def tabs(session: Session, closed: Collection[int], over: bool) -> tuple[Tab, ...]:
     """A tab for every run but those rejected, and those closed by hand."""
     runs = [run for run in session.runs.values() if run.state != "rejected" and run.id not in closed]
-    return tuple(_tab(run, name, state_of(run, over)) for run, name in zip(runs, names(runs), strict=True))
+    return tuple(tab_of(run, name, state_of(run, over)) for run, name in zip(runs, names(runs), strict=True))
 
 
-def names(runs: Sequence[Run]) -> list[str]:
-    """A name for each run, no longer than it takes to tell it from the others: the parameters in which two runs of one
+class Named(Protocol):
+    """A probe with parameters: a run, or a step of a playbook."""
+
+    @property
+    def probe(self) -> str: ...
+
+    @property
+    def params(self) -> dict[str, str]: ...
+
+
+def names(runs: Sequence[Named]) -> list[str]:
+    """A name for each run or step, just long enough to tell it from the others: the parameters in which two runs of one
     probe differ, the category only where two probes share a name.
     """
     told = []
@@ -81,10 +109,12 @@ def names(runs: Sequence[Run]) -> list[str]:
     return told
 
 
-def _tab(run: Run, name: str, state: str) -> Tab:
+def tab_of(run: Run, name: str, state: str) -> Tab:
     losses = run.losses
     if state == "detached":
         return Tab(run.id, NOT_HERE, "$quiet", name, "detached")
+    if state == "rejected":
+        return Tab(run.id, NOT_HERE, "$error", name, "rejected")
     if state == "loading":
         return Tab(run.id, "◌", "$success", name, run.loading.stage if run.loading else "")
     if state == "detaching":

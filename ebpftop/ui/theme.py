@@ -15,6 +15,7 @@ import os
 from textual.theme import Theme
 
 RUNNING, RUNNABLE, NOT_HERE, UNKNOWN, HERE, WARNING, OPEN, CLOSED = "●", "○", "✗", "?", "▶", "▲", "▾", "▸"
+PLAYBOOK = "≡"
 
 DARK = Theme(
     name="ebpftop-dark",

@@ -13,9 +13,8 @@ from textual.widgets import Input
 
 from ebpftop.frames.messages import Describe, Detach, ProbeInfo, Rejected
 from ebpftop.model.run import Run
-from ebpftop.stats import text
 from ebpftop.ui.feed import Feed
-from ebpftop.ui.freeze import frozen
+from ebpftop.ui.freeze import Hold
 from ebpftop.ui.messages import Chosen
 from ebpftop.ui.state import header_state, run_states, tabs
 from ebpftop.ui.widgets.about import About
@@ -67,9 +66,10 @@ class Dashboard(Screen[None]):
         Binding("escape", "let_go", "let go", show=False, tooltip="Drop the filter, the key, the cursor"),
     ]
 
-    def __init__(self, feed: Feed) -> None:
+    def __init__(self, feed: Feed, hold: Hold) -> None:
         super().__init__()
         self.feed = feed
+        self.hold = hold
         self.header = HeaderLine()
         self.banner = Banner()
         self.catalog = CatalogPanel()
@@ -79,7 +79,6 @@ class Dashboard(Screen[None]):
         self.current: int | None = None  # the run in front
         self.informing = False  # whether the catalog's entry is shown in its place
         self.settled = True  # false while a new stream tells what there is
-        self._held: dict[int, Run] | None = None  # runs as they stood when the screen was held still
         self._put_away: set[int] = set()  # runs whose tabs were closed
         self._seen: set[int] = set()  # runs that had a tab
         self._panes: dict[int, RunPane] = {}  # by run
@@ -96,7 +95,7 @@ class Dashboard(Screen[None]):
         yield KeyLine()
 
     def on_mount(self) -> None:
-        self.about.show_category([])
+        self.about.show([])
         self.catalog.listing.loads = self.feed.source.live
         self.catalog.listing.folds = self.feed.playback is None
         self.catalog.listing.focus()
@@ -109,7 +108,6 @@ class Dashboard(Screen[None]):
         self.settled = False
         self._put_away.clear()
         self._seen.clear()
-        self._held = None
         self.banner.close()
         self.set_timer(0.5, self._settle)
 
@@ -121,8 +119,8 @@ class Dashboard(Screen[None]):
         """Draw what the session holds now; a screen held still draws only what it has never drawn."""
         session = self.feed.session
         self.draw_header()
-        self.catalog.show(session.catalog.probes if session.catalog else [], run_states(session, self.over))
-        shown = tabs(session, self._put_away, self.over)
+        self.catalog.show(session.catalog, run_states(session, self.feed.over))
+        shown = tabs(session, self._put_away, self.feed.over)
         if self.settled or shown:
             self.tabs.tabs = shown
             self._choose([tab.run for tab in shown])
@@ -141,26 +139,7 @@ class Dashboard(Screen[None]):
             self.current = runs[first] if runs else None
 
     def draw_header(self) -> None:
-        self.header.state = header_state(
-            self.feed.session, mode=self._mode(), live=self.feed.source.live, paused=self.held, over=self.over
-        )
-
-    def _mode(self) -> str:
-        playback = self.feed.playback
-        if playback is not None:
-            speed = f" ×{playback.speed:g}" if playback.speed != 1 else ""
-            end = " · ended" if self.feed.ended is not None else ""
-            return f"tape {_clock(playback.position)} / {_clock(playback.duration)}{speed}{end}"
-        word = (
-            "ended"
-            if self.feed.ended is not None
-            else "paused"
-            if self.held
-            else "live"
-            if self.feed.source.live
-            else "tape"
-        )
-        return f"{word} {text.duration(self.feed.interval * 1e9)}"
+        self.header.state = header_state(self.feed, paused=self.hold.still)
 
     async def _mount_panes(self, wanted: set[int]) -> None:
         for number, pane in list(self._panes.items()):
@@ -187,11 +166,9 @@ class Dashboard(Screen[None]):
         self.refresh_bindings()
 
     def _draw_about(self) -> None:
-        chosen = self.catalog.listing.chosen
-        if chosen:
-            self.about.show(chosen, self.rejection(chosen.id))
-        else:
-            self.about.show_category(self.catalog.listing.category)
+        listing = self.catalog.listing
+        rejected = self.rejection(listing.chosen.id) if listing.chosen else None
+        self.about.show(listing.entry or listing.category, rejected)
 
     async def ended(self, reason: str) -> None:
         """The stream is over; a reason means that it broke."""
@@ -199,15 +176,10 @@ class Dashboard(Screen[None]):
             self.banner.tell(reason, "r starts again   q quits" if self.feed.source.can_restart else "q quits")
         await self.redraw()
 
-    @property
-    def over(self) -> bool:
-        """Whether the collector is gone; what was attached is not any more. A tape's end leaves all as it was."""
-        return bool(self.feed.ended) and self.feed.source.live
-
     async def _describe(self) -> None:
         """Ask again about the processes someone looks at: what they run may have changed."""
         ids = self.panel.identities_on_screen() if self.panel else []
-        if ids and self.feed.source.live and self.feed.ended is None and not self.held:
+        if ids and self.feed.source.live and self.feed.ended is None and not self.hold.still:
             await self.feed.wish(Describe(processes=ids))
 
     # ------------------------------------------------------------ what is where
@@ -215,10 +187,7 @@ class Dashboard(Screen[None]):
     @property
     def run(self) -> Run | None:
         """The run in front, as it stood when the screen was held still."""
-        if self.current is None:
-            return None
-        held = self._held.get(self.current) if self._held is not None else None
-        return held or self.feed.session.runs.get(self.current)
+        return self.hold.run(self.current) if self.current is not None else None
 
     @property
     def pane(self) -> RunPane | None:
@@ -242,19 +211,6 @@ class Dashboard(Screen[None]):
         """The rejection of the probe under the catalog's cursor, else the last one."""
         chosen = self.catalog.listing.chosen
         return (self.rejection(chosen.id) if chosen else None) or self.rejection()
-
-    # ------------------------------------------------------------ holding still
-
-    @property
-    def held(self) -> bool:
-        """Whether the screen, or the tape, stands still."""
-        playback = self.feed.playback
-        return playback.paused if playback is not None else self._held is not None
-
-    async def hold(self, still: bool) -> None:
-        """Hold the screen still while data keep coming, or let it catch up."""
-        self._held = {number: frozen(run) for number, run in self.feed.session.runs.items()} if still else None
-        await self.redraw()
 
     # ------------------------------------------------------------ messages of the widgets
 
@@ -367,7 +323,3 @@ class Dashboard(Screen[None]):
             self.remove_class("-probe")
             self.catalog.listing.focus()
         await self.draw_front()
-
-
-def _clock(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

@@ -14,7 +14,7 @@ from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from ebpftop.ui.theme import HERE, NOT_HERE, RUNNABLE, RUNNING, UNKNOWN, WARNING
+from ebpftop.ui.theme import HERE, NOT_HERE, PLAYBOOK, RUNNABLE, RUNNING, UNKNOWN, WARNING
 
 COLUMN = 57  # cells
 Group = tuple[str, Sequence[BindingType]]
@@ -22,7 +22,7 @@ KEYS = 13  # of those, for the keys
 SIGNS = (
     ((RUNNING, "$success", "running"), (RUNNABLE, "", "runnable here")),
     ((NOT_HERE, "$error", "not here, rejected"), (UNKNOWN, "$quiet", "only root can tell")),
-    ((WARNING, "$warning", "a number that misses something"),),
+    ((WARNING, "$warning", "a number misses something"), (PLAYBOOK, "", "playbook")),
     ((HERE, "$error", "the line, the instruction that failed"),),
 )
 

@@ -1,4 +1,4 @@
-"""A probe of the catalog before it runs: what it answers, what it costs, what it takes, and its C."""
+"""An entry of the catalog: what a probe answers, costs and takes, and its C; what a playbook asks; what is broken."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from ebpftop.frames.messages import ProbeInfo, Rejected
+from ebpftop.frames.messages import PlaybookInfo, ProbeInfo, Rejected
 from ebpftop.ui.code import highlighted
+from ebpftop.ui.entries import Entry, Problem
 from ebpftop.ui.inert import inert
 from ebpftop.ui.markdown import rendered
 from ebpftop.ui.theme import NOT_HERE, RUNNABLE, UNKNOWN
@@ -40,23 +41,27 @@ class About(VerticalScroll, can_focus=True):
         super().__init__(id="about")
         self.told = Static(markup=False, id="about-words")
         self.code = Static(markup=False, id="about-code")
-        self._shown: tuple[ProbeInfo, Rejected | None] | list[ProbeInfo] | None = None
+        self._shown: tuple[Entry | list[Entry], Rejected | None] | None = None
 
     def compose(self) -> Iterable[Widget]:
         yield self.told
         yield self.code
 
-    def show(self, probe: ProbeInfo, rejected: Rejected | None = None) -> None:
-        """Tell of one probe, and why it was rejected last."""
-        if self._shown != (probe, rejected):
-            self._shown = (probe, rejected)
-            self._tell(probe.id, _words(probe, rejected), highlighted(probe.source))
-
-    def show_category(self, probes: list[ProbeInfo]) -> None:
-        """Tell of several probes, a line each."""
-        if self._shown != probes:
-            self._shown = probes
-            self._tell(probes[0].category if probes else "", _summaries(probes), Content(""))
+    def show(self, entry: Entry | list[Entry], rejected: Rejected | None = None) -> None:
+        """Tell of one entry, and why the probe was rejected last; of several, a few words each."""
+        if self._shown == (entry, rejected):
+            return
+        self._shown = (entry, rejected)
+        match entry:
+            case ProbeInfo():
+                self._tell(entry.id, _words(entry, rejected), highlighted(entry.source))
+            case PlaybookInfo():
+                self._tell(f"playbook {entry.name}", _playbook(entry), Content(""))
+            case Problem():
+                self._tell(f"not usable: {entry.name}", _problem(entry), Content(""))
+            case list():
+                title = entry[0].category if entry and isinstance(entry[0], ProbeInfo) else ""
+                self._tell(title, _summaries(entry), Content(""))
 
     def _tell(self, title: str, told: Content, code: Content) -> None:
         self.scroll_home(animate=False)
@@ -65,16 +70,39 @@ class About(VerticalScroll, can_focus=True):
         self.code.update(code)
 
 
-def _summaries(probes: list[ProbeInfo]) -> Content:
+def _summaries(entries: list[Entry]) -> Content:
     lines = [Content(""), Content.styled(WELCOME, "$quiet")]
-    for probe in probes:
-        name = probe.id.partition("/")[2]
+    for entry in entries:
+        match entry:
+            case ProbeInfo():
+                name, title, more = entry.id.partition("/")[2], entry.title, entry.question
+            case PlaybookInfo():
+                name, title, more = entry.name, entry.title, entry.summary
+            case Problem():
+                name, title, more = entry.name, "", entry.what
         lines += [
             Content(""),
-            Content.assemble((inert(name), "bold"), f"  {inert(probe.title)}"),
-            Content(inert(probe.question)),
+            Content.assemble((inert(name), "bold"), f"  {inert(title)}"),
+            Content(inert(more)),
         ]
     return Content("\n").join(lines)
+
+
+def _playbook(playbook: PlaybookInfo) -> Content:
+    lines = [Content(""), Content.styled(inert(playbook.title), "bold"), Content(inert(playbook.summary))]
+    for step in playbook.steps:
+        given = "".join(f" {name}={value}" for name, value in step.params.items())
+        lines += [Content(""), Content.styled(inert(step.probe + given), "bold"), Content(inert(step.question))]
+    told = "Enter loads all of these that run here and shows them side by side."
+    return Content("\n").join([*lines, Content(""), Content.styled(told, "$quiet")])
+
+
+def _problem(problem: Problem) -> Content:
+    lines = [Content(""), Content.styled(f"{NOT_HERE} {inert(problem.what)}", "bold $error")]
+    if problem.where:
+        lines.append(_said("in", inert(problem.where)))
+    told = "The rest of the catalog works. 'ebpftop check DIR' tells all that is wrong with a folder."
+    return Content("\n").join([*lines, Content(""), Content.styled(told, "$quiet")])
 
 
 def _words(probe: ProbeInfo, rejected: Rejected | None) -> Content:

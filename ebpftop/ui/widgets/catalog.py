@@ -1,9 +1,8 @@
-"""The catalog: categories and their probes, a sign and a reason on each line, searched as you type."""
+"""The catalog: a sign, a name and a reason on each line, searched as you type."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -17,33 +16,18 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widgets import Input
 
-from ebpftop.frames.messages import ProbeInfo
+from ebpftop.frames.messages import Catalog, PlaybookInfo, ProbeInfo
+from ebpftop.ui.entries import Entry, Line, RunState, arranged, entries, first, sign
 from ebpftop.ui.inert import inert
+from ebpftop.ui.keyboard import MOVES
 from ebpftop.ui.line import painted
-from ebpftop.ui.messages import Chosen, LoadAsked
-from ebpftop.ui.moves import MOVES
-from ebpftop.ui.theme import CLOSED, NOT_HERE, OPEN, RUNNABLE, RUNNING, UNKNOWN
+from ebpftop.ui.messages import Chosen, LoadAsked, PlayAsked
+from ebpftop.ui.theme import CLOSED, NOT_HERE, OPEN, RUNNABLE, UNKNOWN
 from ebpftop.ui.widgets.painter import Painter
 
 
-@dataclass(frozen=True, slots=True)
-class RunState:
-    """How a probe stands that was loaded: `loading`, `running` or `rejected`, and a few words for the right end."""
-
-    state: str
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A category (no probe) or a probe."""
-
-    category: str
-    probe: ProbeInfo | None = None
-
-
 class CatalogTree(Painter, can_focus=True):
-    """The lines. `probes` and `states` come from the session; search, folding and the cursor are its own."""
+    """The lines. The catalog and `states` come from the session; search, folding and the cursor are its own."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "catalog--category",
@@ -84,70 +68,58 @@ class CatalogTree(Painter, can_focus=True):
         super().__init__()
         self.loads = True  # whether probes can be loaded
         self.folds = True  # by arrows, which on a tape have other work
-        self._probes: list[ProbeInfo] = []
+        self._entries: list[Line] = []
         self._states: Mapping[str, RunState] = {}
         self._folded: set[str] = set()
         self._lines: list[Line] = []
 
     # ------------------------------------------------------------ what it shows
 
-    def show(self, probes: Iterable[ProbeInfo], states: Mapping[str, RunState]) -> None:
-        listed = sorted(probes, key=lambda probe: (probe.category, probe.id))
-        if (listed, states) != (self._probes, self._states):
-            self._probes, self._states = listed, states
+    def show(self, catalog: Catalog | None, states: Mapping[str, RunState]) -> None:
+        lines = entries(catalog)
+        if (lines, states) != (self._entries, self._states):
+            self._entries, self._states = lines, states
             self._arrange()
 
     @property
-    def category(self) -> list[ProbeInfo]:
-        """All probes of the category under the cursor."""
+    def category(self) -> list[Entry]:
+        """All there is in the category under the cursor."""
         name = self._lines[self.cursor].category if self.cursor < len(self._lines) else None
-        return [probe for probe in self._probes if probe.category == name]
+        return [line.entry for line in self._entries if line.category == name and line.entry]
+
+    @property
+    def entry(self) -> Entry | None:
+        """What is under the cursor; None where that is a category."""
+        return self._lines[self.cursor].entry if self.cursor < len(self._lines) else None
 
     @property
     def chosen(self) -> ProbeInfo | None:
-        return self._lines[self.cursor].probe if self.cursor < len(self._lines) else None
-
-    def choose(self, probe: str) -> None:
-        """Put the cursor on a probe, if it is listed."""
-        for at, line in enumerate(self._lines):
-            if line.probe and line.probe.id == probe:
-                self.cursor = at
+        """The probe under the cursor."""
+        return self.entry if isinstance(self.entry, ProbeInfo) else None
 
     def _arrange(self) -> None:
         """Lay the lines out again and keep the cursor on what it was on."""
         was = self._lines[self.cursor] if self.cursor < len(self._lines) else None
-        lines: list[Line] = []
-        for probe in self._probes:
-            if not _matches(probe, self.wanted):
-                continue
-            if not lines or lines[-1].category != probe.category:
-                lines.append(Line(probe.category))
-            if self.wanted or probe.category not in self._folded:
-                lines.append(Line(probe.category, probe))
-        self._lines = lines
-        self.virtual_size = Size(self.size.width, len(lines))
+        self._lines = list(arranged(self._entries, self.wanted, self._folded))
+        self.virtual_size = Size(self.size.width, len(self._lines))
         self.set_reactive(CatalogTree.cursor, self._same(was))
-        self.post_message(Chosen(self.chosen.id if self.chosen else None))
+        self.post_message(Chosen())
         self.refresh()
 
     def _same(self, was: Line | None) -> int:
-        name = was.probe.id if was and was.probe else None
-        for at, line in enumerate(self._lines):
-            if was and line.category == was.category and (line.probe.id if line.probe else None) == name:
-                return at
-        return next((at for at, line in enumerate(self._lines) if line.probe), 0)
+        same = (at for at, line in enumerate(self._lines) if was and line.is_same(was))
+        return next(same, first(self._lines, self.wanted))
 
     def watch_wanted(self) -> None:
         self._arrange()
-        first = next((at for at, line in enumerate(self._lines) if line.probe), 0)
-        if self.wanted and first != self.cursor:
-            self.cursor = first
+        if self.wanted:
+            self.cursor = first(self._lines, self.wanted)
         self.scroll_to(y=0, animate=False)
 
     def watch_cursor(self) -> None:
         self.refresh()
         self.scroll_to_region(Region(0, self.cursor, 1, 1), animate=False)
-        self.post_message(Chosen(self.chosen.id if self.chosen else None))
+        self.post_message(Chosen())
 
     def validate_cursor(self, cursor: int) -> int:
         return max(0, min(cursor, len(self._lines) - 1))
@@ -169,7 +141,7 @@ class CatalogTree(Painter, can_focus=True):
         if at >= len(self._lines):
             return Strip.blank(width, self.look())
         line = self._lines[at]
-        strip = Strip(self._probe(line.probe, width) if line.probe else self._category(line))
+        strip = Strip(self._entry(line, line.entry, width) if line.entry else self._category(line))
         strip = strip.adjust_cell_length(width, self.look()).simplify()
         if at == self.cursor:
             name = "catalog--cursor" if self.has_focus else "catalog--cursor-quiet"
@@ -177,22 +149,22 @@ class CatalogTree(Painter, can_focus=True):
         return strip.apply_offsets(0, at)
 
     def _category(self, line: Line) -> list[Segment]:
-        sign = CLOSED if line.category in self._folded and not self.wanted else OPEN
-        return [Segment(f"{sign} {inert(line.category)}", self.look("catalog--category"))]
+        fold = CLOSED if line.category in self._folded and not self.wanted else OPEN
+        return [Segment(f"{fold} {inert(line.category)}", self.look("catalog--category"))]
 
-    def _probe(self, probe: ProbeInfo, width: int) -> list[Segment]:
-        state = self._states.get(probe.id)
-        sign, style, note = _sign(probe, state)
+    def _entry(self, line: Line, entry: Entry, width: int) -> list[Segment]:
+        state = self._states.get(entry.id) if isinstance(entry, ProbeInfo) else None
+        mark, style, note = sign(entry, state)
         look = self.look(f"catalog--{style}") if style else self.look()
         quiet = self.look("catalog--quiet")
-        name = inert(probe.id.partition("/")[2] or probe.id)
-        head = f"  {sign} {name}"
+        name = inert(line.name)
+        head = f"  {mark} {name}"
         room = width - Content(head).cell_length - 3
         tail = Content(inert(note)).truncate(max(room, 0), ellipsis=True).plain if room > 3 else ""
         gap = max(1, width - Content(head).cell_length - Content(tail).cell_length - 1) if style == "running" else 2
         dim = quiet if style == "quiet" else self.look()
         return [
-            Segment(f"  {sign} ", look),
+            Segment(f"  {mark} ", look),
             Segment(name, self.look() + look if style in ("running", "rejected") else dim),
             Segment(" " * gap + tail, quiet),
         ]
@@ -214,10 +186,20 @@ class CatalogTree(Painter, can_focus=True):
         self.cursor = 0 if direction < 0 else len(self._lines) - 1
 
     def action_load(self) -> None:
-        if self.chosen:
-            self.post_message(LoadAsked(self.chosen.id))
-        elif self._lines:
+        if asked := self.asked:
+            self.post_message(asked)
+        elif self._lines and self.entry is None:
             self._fold(self._lines[self.cursor].category not in self._folded)
+
+    @property
+    def asked(self) -> LoadAsked | PlayAsked | None:
+        """What Enter asks for; None where the cursor is on nothing that runs."""
+        match self.entry:
+            case ProbeInfo(id=probe):
+                return LoadAsked(probe)
+            case PlaybookInfo(name=name):
+                return PlayAsked(name)
+        return None
 
     def action_show(self) -> None:
         self.action_load()
@@ -244,7 +226,7 @@ class CatalogTree(Painter, can_focus=True):
         if at < len(self._lines):
             again = at == self.cursor
             self.cursor = at
-            if self._lines[at].probe is None or (again and event.chain == 2):
+            if self._lines[at].entry is None or (again and event.chain == 2):
                 self.action_load()
 
 
@@ -313,14 +295,17 @@ class CatalogPanel(Vertical):
         yield self.search
         yield self.listing
 
-    def show(self, probes: list[ProbeInfo], states: Mapping[str, RunState]) -> None:
-        self.listing.show(probes, states)
+    def show(self, catalog: Catalog | None, states: Mapping[str, RunState]) -> None:
+        self.listing.show(catalog, states)
+        probes = catalog.probes if catalog else []
         here = sum(probe.available is True for probe in probes)
         missing = sum(probe.available is False for probe in probes)
         unknown = len(probes) - here - missing
         sums = ((RUNNABLE, here, "runnable"), (NOT_HERE, missing, "not here"), (UNKNOWN, unknown, "unknown"))
         roomy = self.size.width >= 40
         words = [f"{sign} {number} {word}" if roomy else f"{sign} {number}" for sign, number, word in sums if number]
+        if catalog and catalog.problems:
+            words.append(f"{len(catalog.problems)} not usable")
         self.border_subtitle = Content("  ".join(words))
 
     def on_input_changed(self, event: Input.Changed) -> None:
@@ -331,28 +316,10 @@ class CatalogPanel(Vertical):
         event.stop()
         self.listing.wanted = self.search.value.strip()  # Enter may overtake the message of the last letters
         self.listing.focus()
-        if event.load and (chosen := self.listing.chosen):
+        if event.load and (asked := self.listing.asked):
             self.search.value = ""
-            self.post_message(LoadAsked(chosen.id))  # from here: the listing's own would end at its sender, this panel
+            self.post_message(asked)  # from here: the listing's own would end at its sender, this panel
 
     def on_search_line_moved(self, event: SearchLine.Moved) -> None:
         event.stop()
         self.listing.action_move(event.step)
-
-
-def _matches(probe: ProbeInfo, query: str) -> bool:
-    text = " ".join((probe.id, probe.title, probe.summary, probe.question)).lower()
-    return all(word in text for word in query.lower().split())
-
-
-def _sign(probe: ProbeInfo, state: RunState | None) -> tuple[str, str, str]:
-    """The sign of a line, the name of its style, and the words behind the name."""
-    if state and state.state in ("running", "loading"):
-        return RUNNING, "running", state.note
-    if state:
-        return NOT_HERE, "rejected", state.note
-    if probe.available is False:
-        return NOT_HERE, "quiet", probe.reason or "not here"
-    if probe.available is None:
-        return UNKNOWN, "quiet", probe.reason or "known only to root"
-    return RUNNABLE, "", ""

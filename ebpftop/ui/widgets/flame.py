@@ -24,8 +24,8 @@ from ebpftop.stats import text
 from ebpftop.stats.flame import Cell, Node, Paths, grow, lay_out
 from ebpftop.ui.flame_colours import Palette
 from ebpftop.ui.inert import cell as inert
+from ebpftop.ui.keyboard import MOVES
 from ebpftop.ui.line import Piece, painted, piece
-from ebpftop.ui.moves import MOVES
 from ebpftop.ui.widgets.painter import Painter
 
 Path = tuple[Symbol, ...]

@@ -17,8 +17,8 @@ from textual.reactive import reactive
 from textual.strip import Strip
 
 from ebpftop.ui.inert import inert
+from ebpftop.ui.keyboard import MOVES
 from ebpftop.ui.line import painted
-from ebpftop.ui.moves import MOVES
 from ebpftop.ui.widgets.painter import Painter
 
 GAP = 2

@@ -11,7 +11,7 @@ import pytest
 from ebpftop import handover
 from ebpftop.collector.server import Server
 from ebpftop.frames.codec import encode, frame_decoder
-from ebpftop.frames.messages import AnyFrame, AnyWish, Load, Loading, ProbeInfo, Refused, Rejected
+from ebpftop.frames.messages import AnyFrame, AnyWish, Catalog, Load, Loading, ProbeInfo, Refused, Rejected
 
 PROBE = ProbeInfo(
     id="cpu/some", title="", summary="", category="cpu", question="", overhead="", params=[], views=[], source=""
@@ -26,7 +26,7 @@ class Served:
         self.stream, stream = socket.socketpair()
         self.asked = handover.Receiver(self.control)
         self._decoder = frame_decoder()
-        self._server = Server(theirs, stream, [PROBE], [], idle=False)
+        self._server = Server(theirs, stream, Catalog(probes=[PROBE]), idle=False)
         self._thread = threading.Thread(target=self._server.run)
         self._thread.start()
 

@@ -1,4 +1,4 @@
-"""The keys that move a cursor through lines: the same ones wherever there are lines."""
+"""Keys: how they are written, and those that move a cursor, the same ones wherever there are lines."""
 
 from __future__ import annotations
 
@@ -12,3 +12,19 @@ MOVES: list[BindingType] = [
     Binding("home,g", "edge(-1)", "first line", show=False, tooltip="The first line, or the last"),
     Binding("end,G", "edge(1)", "last line", show=False),
 ]
+NAMES = {
+    "escape": "Esc",
+    "enter": "Enter",
+    "space": "Space",
+    "tab": "Tab",
+    "shift+tab": "Shift-Tab",
+    "ctrl+z": "Ctrl-Z",
+    "ctrl+p": "Ctrl-P",
+    "ctrl+q": "Ctrl-Q",
+    "pageup": "PgUp",
+    "pagedown": "PgDn",
+    "backspace": "Bksp",
+    "home": "Home",
+    "end": "End",
+    "f1": "F1",
+}

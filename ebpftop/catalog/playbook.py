@@ -1,0 +1,84 @@
+"""Playbooks: named sets of probes, each with the question it answers there. A playbook is a file, playbooks/NAME.toml
+beside the categories of a folder of probes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from ebpftop.catalog import find, params
+from ebpftop.catalog.document import BadManifest, Document, Table
+from ebpftop.catalog.files import Unreadable, read_text
+from ebpftop.catalog.model import Probe
+from ebpftop.catalog.text import nearest, quoted
+from ebpftop.frames.messages import PlaybookInfo, StepInfo
+
+FOLDER = "playbooks"
+SUFFIX = ".toml"
+MOST = 16  # probes of one playbook
+
+_TOP = ("title", "summary", "probes")
+_STEP = ("id", "question", "view", "params")
+
+
+class Playbook(msgspec.Struct, frozen=True, kw_only=True):
+    """A playbook's file, read and checked by itself: what it names may still be missing (`faults`)."""
+
+    file: Path
+    text: str
+    info: PlaybookInfo
+
+
+def read_playbook(file: Path) -> Playbook:
+    """The playbook in this file. Raises BadManifest, whose text is the first problem and `problems` all found."""
+    try:
+        text = read_text(file)
+    except Unreadable as error:
+        raise BadManifest([str(error)]) from None
+    document = Document(str(file), text)
+    top = Table(document, (), document.values, _TOP)
+    title, summary = top.text("title"), top.text("summary")
+    steps = [_step(table) for table in top.tables("probes", _STEP, required=True)]
+    if len(steps) > MOST:
+        top.problem("probes", f"at most {MOST} expected, not {len(steps)}")
+    for at, step in enumerate(steps):
+        if any((step.probe, step.params) == (other.probe, other.params) for other in steps[:at]):
+            document.problem(("probes", at, "id"), "the same probe with the same parameters twice")
+    document.finish()
+    return Playbook(file=file, text=text, info=PlaybookInfo(name=file.stem, title=title, summary=summary, steps=steps))
+
+
+def _step(table: Table) -> StepInfo:
+    return StepInfo(
+        probe=table.text("id", pattern=r"[a-z0-9][a-z0-9_-]*/[a-z0-9][a-z0-9_-]*", what="a probe, CATEGORY/NAME,"),
+        question=table.text("question"),
+        view=table.text("view", "") if "view" in table else "",
+        params=table.assignments("params"),
+    )
+
+
+def faults(playbook: Playbook, probes: Mapping[str, Probe]) -> list[str]:
+    """What it names and the catalog lacks: `FILE:LINE: KEY: what is wrong`, a line each, in order."""
+    document = Document(str(playbook.file), playbook.text)
+    for at, step in enumerate(playbook.info.steps):
+        try:
+            probe = find.find(probes, step.probe)
+        except find.UnknownProbe as error:
+            document.problem(("probes", at, "id"), str(error))
+            continue
+        views = [view.name for view in probe.views]
+        if step.view and step.view not in views:
+            what = f"{probe.id} has no view {quoted(step.view)}, only {', '.join(views)}{nearest(step.view, views)}"
+            document.problem(("probes", at, "view"), what)
+        try:
+            params.canonical(probe, step.params)
+        except params.BadParam as error:
+            document.problem(("probes", at, "params"), str(error))
+    try:
+        document.finish()
+    except BadManifest as found:
+        return found.problems
+    return []

@@ -1,0 +1,259 @@
+"""A playbook: its probes side by side, each with the question it answers; one at a time where the terminal is small."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.content import Content
+from textual.message import Message
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Static
+
+from ebpftop.frames.messages import Detach, Load, PlaybookInfo, ProbeInfo, Rejected, StepInfo
+from ebpftop.model.run import Run
+from ebpftop.ui.feed import Feed
+from ebpftop.ui.freeze import Hold
+from ebpftop.ui.inert import inert
+from ebpftop.ui.state import header_state, names, state_of, tab_of
+from ebpftop.ui.theme import NOT_HERE
+from ebpftop.ui.tiling import arrangement, page
+from ebpftop.ui.widgets.banner import Banner
+from ebpftop.ui.widgets.header import HeaderLine
+from ebpftop.ui.widgets.keys import KeyLine
+from ebpftop.ui.widgets.runs import RunTabs, Tab
+from ebpftop.ui.widgets.tile import Tile
+
+
+class Tiles(Screen[None]):
+    """Made from a playbook whenever it is looked at; the runs are the session's. errors: why steps were refused."""
+
+    DEFAULT_CSS = """
+    Tiles {
+        layout: vertical;
+        background: $background;
+        & #title { height: 1; padding: 0 1; }
+        & RunTabs { display: none; }
+        &.-paged RunTabs { display: block; }
+        & #tiles { height: 1fr; layout: grid; grid-rows: 1fr; grid-columns: 1fr; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,z", "zoom", "zoom", key_display="Enter", tooltip="The whole probe of a tile; z comes back"),
+        Binding("shift+tab,left_square_bracket", "move(-1)", "tile before", show=False, tooltip="From tile to tile"),
+        Binding("tab,right_square_bracket", "move(1)", "next", key_display="Tab"),
+        Binding("left", "beside(-1)", "tile on the left", show=False, tooltip="The tile on the left, or on the right"),
+        Binding("right", "beside(1)", "tile on the right", show=False),
+        Binding("up,k", "across(-1)", "tile above", show=False, tooltip="The tile above, or below"),
+        Binding("down,j", "across(1)", "tile below", show=False),
+        Binding("t", "window", "interval/total", tooltip="The last interval, or since attaching"),
+        Binding("d", "detach", "detach", tooltip="Detach this probe; Enter loads it again"),
+        Binding("escape", "app.tiles", "close", key_display="Esc", tooltip="The dashboard; z comes back"),
+    ]
+
+    class Zoomed(Message):
+        """The whole of a run is wanted."""
+
+        def __init__(self, run: int) -> None:
+            super().__init__()
+            self.run = run
+
+    def __init__(self, feed: Feed, hold: Hold, playbook: PlaybookInfo) -> None:
+        super().__init__()
+        self.feed = feed
+        self.hold = hold
+        self.playbook = playbook
+        self.current = 0
+        self.header = HeaderLine()
+        self.banner = Banner()
+        self.strip = RunTabs()
+        self.tiles = [Tile(at, step) for at, step in enumerate(playbook.steps)]
+        self.errors: dict[tuple[str, str], str] = {}
+        self._names = names(playbook.steps)
+        self._shape = (1, 1)  # columns and rows
+
+    def compose(self) -> Iterable[Widget]:
+        yield self.header
+        yield self.banner
+        title = (inert(self.playbook.title), "bold"), f"   {inert(self.playbook.summary)}"
+        yield Static(Content.assemble(*title), markup=False, id="title")
+        yield self.strip
+        with Container(id="tiles"):
+            yield from self.tiles
+        yield KeyLine()
+
+    async def on_mount(self) -> None:
+        self._place()
+        await self.redraw()
+        self._focus()
+
+    # ------------------------------------------------------------ loading
+
+    async def load(self) -> None:
+        """Load every probe that may run here and doesn't yet."""
+        for step in self.playbook.steps:
+            run = self._run(step)
+            probe = self._probe(step)
+            if probe and probe.available is not False and (run is None or state_of(run, self.feed.over) == "detached"):
+                await self._load(step)
+
+    async def _load(self, step: StepInfo) -> None:
+        if self.feed.source.live:
+            self.errors.pop(_key(step.probe, step.params), None)
+            await self.feed.wish(Load(probe=step.probe, params=step.params, interval=self.feed.interval))
+
+    def failed(self, probe: str, params: dict[str, str], error: str) -> bool:
+        """Take note that a step wasn't loaded, and why; False where it is none of this playbook."""
+        if not any((step.probe, step.params) == (probe, params) for step in self.playbook.steps):
+            return False
+        if error:
+            self.errors[_key(probe, params)] = error
+        return True
+
+    def _run(self, step: StepInfo) -> Run | None:
+        """The step's run: the last that is there, else the last there was. A tape's have the parameters they have."""
+        live = self.feed.source.live
+        found = [
+            run
+            for run in self.feed.session.runs.values()
+            if run.probe == step.probe and (run.params == step.params or not live)
+        ]
+        there = [run for run in found if run.state not in ("rejected", "detached")]
+        last = next(reversed(there or found), None)
+        return self.hold.run(last.id) if last else None
+
+    def _probe(self, step: StepInfo) -> ProbeInfo | None:
+        catalog = self.feed.session.catalog
+        return next((probe for probe in catalog.probes if probe.id == step.probe), None) if catalog else None
+
+    # ------------------------------------------------------------ drawing
+
+    async def redraw(self) -> None:
+        self.draw_header()
+        self.strip.tabs = tuple(self._tab(tile.at) for tile in self.tiles)
+        self.strip.current = self.current
+        for tile in self.tiles:
+            if tile.display:
+                step = tile.step
+                error = self.errors.get(_key(step.probe, step.params), "")
+                processes = self.feed.session.processes
+                await tile.show(self._tab(tile.at), self._probe(step), self._run(step), error, processes)
+
+    def draw_header(self) -> None:
+        self.header.state = header_state(self.feed, paused=self.hold.still)
+
+    def _tab(self, at: int) -> Tab:
+        """The sign and the name of a tile, numbered as the tile."""
+        step = self.playbook.steps[at]
+        run = self._run(step)
+        if run:
+            return replace(tab_of(run, self._names[at], state_of(run, self.feed.over)), run=at)
+        probe = self._probe(step)
+        if probe is None or probe.available is False or _key(step.probe, step.params) in self.errors:
+            return Tab(at, NOT_HERE, "$warning", self._names[at], "not here")
+        return Tab(at, "◌", "$quiet", self._names[at])
+
+    async def ended(self, reason: str) -> None:
+        """The stream is over; a reason means that it broke."""
+        if reason:
+            self.banner.tell(reason, "r starts again   q quits" if self.feed.source.can_restart else "q quits")
+        await self.redraw()
+
+    # ------------------------------------------------------------ where tiles are
+
+    def on_resize(self) -> None:
+        self._place()
+        self.call_after_refresh(self.redraw)
+
+    def _place(self) -> None:
+        """As many tiles as have room, the current one among them, the last as wide as what is left."""
+        width, height = self.app.size
+        columns, rows = self._shape = arrangement(len(self.tiles), width, height - 3)  # header, title, keys
+        if columns * rows < len(self.tiles):
+            columns, rows = self._shape = arrangement(len(self.tiles), width, height - 4)  # and the tabs
+        shown = page(len(self.tiles), self.current, columns * rows)
+        self.set_class(len(shown) < len(self.tiles), "-paged")
+        box = self.query_one("#tiles")
+        box.styles.grid_size_columns = columns
+        box.styles.grid_size_rows = min(rows, -(-len(shown) // columns))
+        for tile in self.tiles:
+            tile.display = tile.at in shown
+            last = tile.at == shown[-1]
+            tile.styles.column_span = columns - (len(shown) - 1) % columns if last else 1
+
+    def _focus(self) -> None:
+        self.call_after_refresh(self.tiles[self.current].focus)
+
+    async def go(self, at: int) -> None:
+        """Make a tile the current one, and bring its page."""
+        self.current = at % len(self.tiles)
+        self._place()
+        await self.redraw()
+        self._focus()
+
+    def on_descendant_focus(self) -> None:
+        if isinstance(self.focused, Tile):
+            self.current = self.focused.at
+        self.refresh_bindings()
+
+    async def on_run_tabs_chosen(self, event: RunTabs.Chosen) -> None:
+        await self.go(event.run)
+
+    async def on_tile_opened(self) -> None:
+        await self.action_zoom()
+
+    # ------------------------------------------------------------ keys
+
+    def rejection(self) -> Rejected | None:
+        """Of the current tile, else of any."""
+        runs = [self._run(self.tiles[self.current].step), *(self._run(tile.step) for tile in self.tiles)]
+        return next((run.rejected for run in runs if run and run.rejected), None)
+
+    def chosen_rejection(self) -> Rejected | None:
+        return self.rejection()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        run = self._run(self.tiles[self.current].step)
+        match action:
+            case "beside":
+                return self.feed.playback is None  # there, arrows have other work
+            case "window":
+                panel = self.tiles[self.current].panel
+                return panel is not None and panel.TOGGLES_WINDOW
+            case "detach":
+                return self.feed.source.live and run is not None and run.state == "running"
+        return True
+
+    async def action_move(self, step: int) -> None:
+        await self.go(self.current + step)
+
+    async def action_beside(self, step: int) -> None:
+        await self.go(self.current + step)
+
+    async def action_across(self, direction: int) -> None:
+        await self.go(self.current + direction * self._shape[0])
+
+    async def action_zoom(self) -> None:
+        step = self.tiles[self.current].step
+        run = self._run(step)
+        if run and run.state in ("loading", "running", "detaching"):
+            self.post_message(self.Zoomed(run.id))
+        elif (probe := self._probe(step)) and probe.available is not False:
+            await self._load(step)
+
+    async def action_window(self) -> None:
+        if panel := self.tiles[self.current].panel:
+            panel.toggle_window()
+            await self.redraw()
+
+    async def action_detach(self) -> None:
+        if run := self._run(self.tiles[self.current].step):
+            await self.feed.wish(Detach(run=run.id))
+
+
+def _key(probe: str, params: dict[str, str]) -> tuple[str, str]:
+    return probe, str(sorted(params.items()))

@@ -1,0 +1,116 @@
+"""One probe of a playbook: the question it answers, and one of its views; or why there is nothing to see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textual import events
+from textual.containers import Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Static
+
+from ebpftop.frames.messages import Loaded, ProbeInfo, StepInfo
+from ebpftop.model.run import Run
+from ebpftop.ui.inert import inert
+from ebpftop.ui.names import Processes
+from ebpftop.ui.theme import NOT_HERE
+from ebpftop.ui.widgets.panel import ViewPanel, words
+from ebpftop.ui.widgets.runs import Tab
+from ebpftop.ui.widgets.status import loading_line, missing
+from ebpftop.ui.widgets.views import panel_for
+
+LOW = 16  # lines below which a histogram has no room for its table
+
+
+class Tile(Vertical, can_focus=True):
+    """`show` draws it; what is inside takes no focus, as arrows go from tile to tile."""
+
+    DEFAULT_CSS = """
+    Tile {
+        border: round $rim;
+        border-title-color: $quiet;
+        border-subtitle-color: $quiet;
+        padding: 0 0 0 1;
+        &:focus { border: round $primary; border-title-color: $foreground; }
+        &:nocolor:focus { border: heavy $primary; }
+        & Framed { border: none; padding: 0; }
+        & Framed.-short { border: none; }
+        & > .why { height: auto; padding: 0 1 0 0; display: none; }
+        &.-nothing > .why { display: block; }
+        &.-nothing > ViewPanel { display: none; }
+        &.-low HistogramView > GridFrame { display: none; }
+    }
+    """
+
+    class Opened(Message):
+        """A double click."""
+
+    def __init__(self, at: int, step: StepInfo) -> None:
+        super().__init__()
+        self.at = at
+        self.step = step
+        self.why = Static(markup=False, classes="why")
+        self.panel: ViewPanel | None = None
+        self._loaded: Loaded | None = None
+
+    def compose(self) -> Iterable[Widget]:
+        yield self.why
+
+    async def show(self, tab: Tab, probe: ProbeInfo | None, run: Run | None, error: str, processes: Processes) -> None:
+        """Draw what there is to see of the step. error: why it wasn't loaded, if it wasn't."""
+        self.border_title = Content.assemble((tab.sign, tab.style), f" {inert(tab.name)} · {inert(self.step.question)}")
+        self.border_subtitle = _below(run, tab, self.size.width - 4)
+        why = _why(probe, run, error)
+        self.set_class(why is not None, "-nothing")
+        if why is not None:
+            self.why.update(why)
+        elif run and run.loaded:
+            await self._panel(run.loaded)
+            if self.panel and self.panel.is_mounted:
+                self.panel.show(run, processes)
+
+    async def _panel(self, loaded: Loaded) -> None:
+        """Make the view, or another one where the probe was loaded again."""
+        if self._loaded == loaded or not loaded.views:
+            return
+        self._loaded = loaded
+        if self.panel:
+            await self.panel.remove()
+        view = next((view for view in loaded.views if view.name == self.step.view), loaded.views[0])
+        self.panel = panel_for(view)
+        await self.mount(self.panel)
+        for widget in self.panel.query("*"):
+            widget.can_focus = False
+
+    def on_resize(self) -> None:
+        self.set_class(self.size.height < LOW, "-low")
+
+    def on_click(self, event: events.Click) -> None:
+        self.focus()
+        if event.chain == 2:
+            self.post_message(self.Opened())
+
+
+def _below(run: Run | None, tab: Tab, width: int) -> Content:
+    """What the numbers mean and cost, or what they miss."""
+    if run is None or run.loaded is None:
+        return Content("")
+    return missing(run.losses, width) or words(run.loaded.meaning, tab.note)
+
+
+def _why(probe: ProbeInfo | None, run: Run | None, error: str) -> Content | None:
+    """Why there is nothing to see; None where there is."""
+    if run and run.rejected:
+        told = Content.styled(f"{NOT_HERE} {inert(run.rejected.error)}", "$error")
+        return Content.assemble(told, ("" if run.rejected.stage == "attach" else "   v shows why", "$quiet"))
+    if run:
+        return None if run.loaded else loading_line(run)
+    if probe is None:
+        return Content.styled(f"{NOT_HERE} the catalog has no such probe", "$warning")
+    if probe.available is False:
+        return Content.styled(f"{NOT_HERE} not here: {inert(probe.reason or 'not on this kernel')}", "$warning")
+    if error:
+        return Content.styled(f"{NOT_HERE} {inert(error)}", "$error")
+    return Content.styled("asked for…", "$quiet")
