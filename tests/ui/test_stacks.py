@@ -137,6 +137,13 @@ async def test_a_search_marks_functions_and_tells_the_share_that_passes_them(sta
         assert title(on) == "CPU samples · since start · 99"
 
 
+async def test_a_search_that_begins_at_the_functions_goes_to_the_graph(stage: Open) -> None:
+    async with profiling(stage) as on:
+        await on.press("x", "slash", *"hash", "enter")
+        assert title(on).endswith("34.3% through “hash”")
+        assert on.one(Flame).has_focus
+
+
 async def test_the_filter_leaves_the_stacks_of_some_processes(stage: Open) -> None:
     async with profiling(stage) as on:
         await on.press("f", *"1003", "enter")

@@ -20,7 +20,6 @@ from ebpftop.ui.state import header_state, run_states, tabs
 from ebpftop.ui.widgets.about import About
 from ebpftop.ui.widgets.banner import Banner
 from ebpftop.ui.widgets.catalog import CatalogPanel
-from ebpftop.ui.widgets.flame import Flame
 from ebpftop.ui.widgets.header import HeaderLine
 from ebpftop.ui.widgets.keys import KeyLine
 from ebpftop.ui.widgets.panel import ViewPanel
@@ -235,7 +234,8 @@ class Dashboard(Screen[None]):
         panel = self.panel
         match action:
             case "search":
-                return not isinstance(self.focused, Input | Flame)  # which has a search of its own
+                own = panel is not None and panel.SEARCHES and panel.has_focus_within
+                return not own and not isinstance(self.focused, Input)
             case "filter":
                 return panel is not None and panel.grid_frame is not None and not isinstance(self.focused, Input)
             case "window":

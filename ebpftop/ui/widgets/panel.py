@@ -117,6 +117,7 @@ class ViewPanel(Vertical):
     }
     """
     TOGGLES_WINDOW: ClassVar[bool] = True
+    SEARCHES: ClassVar[bool] = False  # whether / is its own while it has the focus
 
     class Stale(Message):
         """The panel looks at something else now and wants to be shown the run again."""

@@ -126,6 +126,8 @@ class StacksView(ViewPanel):
         Binding("x", "turn", "functions", tooltip="Flame graph, or its functions as a table"),
     ]
 
+    SEARCHES = True
+
     def __init__(self, view: ViewInfo) -> None:
         super().__init__(view)
         self.window = "start"  # a profile of one interval is of few samples
