@@ -1,0 +1,72 @@
+"""The formats of call stacks, on a hot function of user space and one of the kernel."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+from support import speedscope
+from support.command import ebpftop
+from support.processes import SLOWER
+from support.tracing import any_kernel
+from support.workloads import Worker
+
+pytestmark = pytest.mark.bpf
+
+SPIN = "def work():\n    while True: pass"
+READ = """
+zero, room = open("/dev/zero", "rb", 0), bytearray(1 << 20)
+def work():
+    while True: zero.readinto(room)
+"""
+Stacks = list[tuple[list[str], int]]  # frames from the process on, and how often
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hot() -> Iterator[None]:
+    """Two processes that do nothing else: one in Python's interpreter, one in the kernel's read of /dev/zero."""
+    with Worker(SPIN, name="spinner") as spinner, Worker(READ, name="reader") as reader:
+        spinner.start()
+        reader.start()
+        yield
+
+
+def profiled(form: str) -> str:
+    done = ebpftop("run", "cpu/profile", "--duration", 4 * SLOWER, "--format", form)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def check(stacks: Stacks) -> None:
+    """What each of the two does is on top, and little else is seen of it: interrupts, the loop around a call."""
+    for name, function in (("spinner", "_PyEval_EvalFrameDefault"), ("reader", "read_zero")):
+        mine = [(frames, count) for frames, count in stacks if frames[0] == name]
+        whole = sum(count for _, count in mine)
+        through = sum(count for frames, count in mine if any(each.startswith(function) for each in frames))
+        assert whole > 20
+        assert through > 0.8 * whole
+    own = Counter[str]()
+    for frames, count in stacks:
+        if frames[0] == "spinner":
+            own[frames[-1]] += count
+    assert own.most_common(1)[0][0] == "_PyEval_EvalFrameDefault"
+
+
+def test_speedscope_opens_the_profile() -> None:
+    file = json.loads(profiled("speedscope"))
+    speedscope.check(file)
+    (profile,) = file["profiles"]
+    names = [frame["name"] for frame in file["shared"]["frames"]]
+    paths = [[names[at] for at in path] for path in profile["samples"]]
+    check(list(zip(paths, profile["weights"], strict=True)))
+    files = {frame["name"]: frame.get("file", "") for frame in file["shared"]["frames"]}
+    assert "python" in files["_PyEval_EvalFrameDefault"]
+
+
+@any_kernel
+def test_folded_stacks_of_the_profile() -> None:
+    lines = [line.rpartition(" ") for line in profiled("folded").splitlines()]
+    check([(stack.split(";"), int(count)) for stack, _, count in lines])
+    assert any("read_zero_[k]" in stack for stack, _, _ in lines)
