@@ -6,6 +6,8 @@
 
 enum { FILE_READ, FILE_WRITE, FILE_OPEN, FILE_SYNC }; // as the decoder file_operation names them
 
+#define FILE_CREATED (1 << 20) // in f_mode: the open made the file. FMODE_CREATED of linux/fs.h
+
 // The open file of a descriptor of the thread that runs on this CPU, or 0.
 static inline __attribute__((always_inline)) struct file *file_of(u32 descriptor)
 {

@@ -164,7 +164,7 @@ AROUND = 1  # the read that wakes the worker, the write that says it is done
 
 
 @pytest.mark.parametrize(
-    "variant", [pytest.param(kind, marks=pytest.mark.needs(kind)) for kind in ("fentry", "kprobe")]
+    "variant", [*(pytest.param(kind, marks=pytest.mark.needs(kind)) for kind in ("fentry", "kprobe")), "calls"]
 )
 def test_file_operations_are_counted_by_kind(tmp_path: Path, variant: str) -> None:
     probe = only_variant(tmp_path / "probes", "disk/vfsstat", variant)

@@ -1,4 +1,5 @@
 #include "ebpftop.h"
+#include "ebpftop_file.h"
 
 struct operations {
     u64 reads;
@@ -76,5 +77,38 @@ int on_open(struct pt_regs *ctx)
 int on_create(struct pt_regs *ctx)
 {
     return count(offsetof(struct operations, creates));
+}
+#endif
+
+#ifdef VARIANT_calls
+// Whether there was a file to work on; whatever else went wrong, the file system was asked.
+static bool reached(s64 result)
+{
+    return result != -EBADF;
+}
+
+int on_read(struct tracepoint__syscalls__sys_exit_read *args)
+{
+    return reached(args->ret) ? count(offsetof(struct operations, reads)) : 0;
+}
+
+int on_write(struct tracepoint__syscalls__sys_exit_write *args)
+{
+    return reached(args->ret) ? count(offsetof(struct operations, writes)) : 0;
+}
+
+int on_fsync(struct tracepoint__syscalls__sys_exit_fsync *args)
+{
+    return reached(args->ret) ? count(offsetof(struct operations, fsyncs)) : 0;
+}
+
+int on_open(struct tracepoint__syscalls__sys_exit_openat *args)
+{
+    if (args->ret < 0)
+        return 0;
+    struct file *file = file_of(args->ret);
+    if (file && (u32)READ(file, f_mode) & FILE_CREATED)
+        count(offsetof(struct operations, creates));
+    return count(offsetof(struct operations, opens));
 }
 #endif
