@@ -40,9 +40,12 @@ class Row:
 
 def render(rows: Sequence[Row]) -> str:
     """Aligned columns; numbers to the right."""
-    lines = [HEADINGS, *(row.cells() for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
-    right = {1, 3, 4, 5}
+    return aligned([HEADINGS, *(row.cells() for row in rows)], {1, 3, 4, 5})
+
+
+def aligned(lines: Sequence[tuple[str, ...]], right: set[int]) -> str:
+    """Cells under each other, those of the columns in `right` to the right."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(
             cell.rjust(width) if column in right else cell.ljust(width)
