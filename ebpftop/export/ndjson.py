@@ -31,6 +31,7 @@ class Ndjson:
             "error": frame.error,
             "insn": frame.insn,
             "source": {"file": source.file, "line": source.line, "text": source.text} if source else None,
+            "hint": frame.hint,
             "log": frame.log,
         }
         self._line({"rejected": verdict})

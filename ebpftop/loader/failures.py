@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 
+from ebpftop.catalog.csource import Source
 from ebpftop.catalog.model import Probe
 from ebpftop.frames.messages import Rejected, SourceLine, Tried
 from ebpftop.loader import compose
@@ -26,7 +27,12 @@ def source_line(probe: Probe, number: int | None) -> SourceLine | None:
 def compile_failure(probe: Probe, variant: str | None, output: str, ended: str = "") -> Rejected:
     """From the compiler's output; without an error in it `ended` says what else there was, as the loader's end."""
     first = next((message for message in compiler.parse(output) if message.severity in ("error", "fatal error")), None)
-    number = compose.authors_line(first.line) if first and first.line is not None else None
+    if first:
+        hint = compiler.explain(first.text) or _COMPILE_HINT
+    elif ended:
+        hint = _ENDED_HINT if output.strip() else ""
+    else:
+        hint = _COMPILE_HINT
     return Rejected(
         run=0,
         probe=probe.id,
@@ -34,11 +40,23 @@ def compile_failure(probe: Probe, variant: str | None, output: str, ended: str =
         stage="compile",
         error=first.text if first else ended or "the compiler refused the program without saying why",
         variant=variant,
-        source=source_line(probe, number),
+        source=source_line(probe, _place(probe, first)) if first else None,
         text=probe.source,
         log=output,
-        hint=_COMPILE_HINT if first or not ended else _ENDED_HINT if output.strip() else "",
+        hint=hint,
     )
+
+
+def _place(probe: Probe, message: compiler.Message) -> int | None:
+    """The author's line a message is about; of one about a whole function, where that begins."""
+    number = compose.authors_line(message.line or 0)
+    if number is not None or not message.function:
+        return number
+    source = Source(probe.source)
+    for function in source.functions:
+        if function.name == message.function:
+            return source.line(max(source.code.rfind(function.name, 0, function.start), 0))
+    return None
 
 
 def misfit(probe: Probe, variant: str, problem: str) -> Rejected:

@@ -14,6 +14,7 @@ _CLANG = re.compile(rf"^{_PLACE}: {_SEVERITY}: (?P<text>.*)")
 _BACKEND = re.compile(rf"^{_SEVERITY}: {_PLACE}: in function (?P<function>\w+)[^:]*: (?:0x[0-9a-f]+: )?(?P<text>.*)")
 _BARE = re.compile(rf"^(?:LLVM ERROR|{_SEVERITY}): (?P<text>.*)")
 _UNKNOWN = "<unknown>"
+_STACK = re.compile(r"BPF stack limit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,16 @@ def parse(output: str) -> list[Message]:
                 groups.append([message])
     groups.sort(key=lambda group: group[0].severity not in ("fatal error", "error"))
     return [message for group in groups for message in group]
+
+
+def explain(text: str) -> str:
+    """What a message means and what to do about it, "" for one that says so itself."""
+    if _STACK.search(text):
+        return (
+            "All variables of a function, and of the functions it calls, share 512 bytes of stack. Move the large ones "
+            "into a per-CPU array map, or reserve the record in a ring buffer and write into that."
+        )
+    return ""
 
 
 def _message(row: str) -> Message | None:

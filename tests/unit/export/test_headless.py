@@ -167,6 +167,7 @@ async def test_a_rejected_probe(format: headless.Format) -> None:  # noqa: A002
                     "error": "R0 invalid mem access 'map_value_or_null'",
                     "insn": 8,
                     "source": {"file": "probe.bpf.c", "line": 18, "text": "    *count += 1;"},
+                    "hint": "`count` may be NULL here.",
                     "log": "7: (85) call bpf_map_lookup_elem#1\n8: (79) r1 = *(u64 *)(r0 +0)\n",
                 }
             }
@@ -200,6 +201,7 @@ async def test_a_compiler_error_without_a_line() -> None:
         "error": "boom",
         "insn": None,
         "source": None,
+        "hint": "",
         "log": "",
     }
     assert result.err == "ebpftop: cpu/some does not compile: boom\n"

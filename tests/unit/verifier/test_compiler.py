@@ -1,4 +1,4 @@
-from ebpftop.verifier.compiler import Message, parse
+from ebpftop.verifier.compiler import Message, explain, parse
 
 CLANG = """\
 In file included from <built-in>:2:
@@ -49,3 +49,8 @@ def test_other_output_is_no_message() -> None:
 
 def test_a_note_before_anything_else_stands_alone() -> None:
     assert parse("/virtual/main.c:1:2: note: here\n") == [Message("note", "/virtual/main.c", 1, 2, "here")]
+
+
+def test_only_what_needs_it_is_explained() -> None:
+    assert "512 bytes" in explain("Looks like the BPF stack limit is exceeded. Please move large on stack variables")
+    assert explain("use of undeclared identifier 'x'") == ""
