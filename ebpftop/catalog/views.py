@@ -19,6 +19,7 @@ DECODES = (
     "device",
     "softirq",
     "block_op",
+    "block_status",
     "address",
     "port",
     "tcp_state",

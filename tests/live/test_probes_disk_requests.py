@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.disks import SECTOR, accounted, loop_device
+from support.disks import SECTOR, accounted, file_system, frozen, loop_device
+from support.processes import eventually
 from support.tracing import any_kernel, only_variant, trace
 from support.workloads import Worker
 
@@ -49,6 +50,61 @@ def test_each_request_is_told_with_its_place_and_its_maker(device: Path, tmp_pat
     assert {(row["pid"], row["operation"]) for row in rows} == {(worker.pid, "read")}
     assert min(row["took"] for row in rows) > 0
     assert sum(row["queued"] + row["took"] for row in rows) < elapsed  # one after another
+    assert traced.losses() == {}
+
+
+WRITE = """
+import mmap
+file = os.open(sys.argv[1], os.O_WRONLY | os.O_DIRECT)
+page = mmap.mmap(-1, 4096)
+def work():
+    for number in range(5): os.pwrite(file, page, number * 4096)
+"""
+
+
+def test_a_write_that_the_device_holds_up_is_told_with_its_time(tmp_path: Path) -> None:
+    """The device's own file lies on a file system that is frozen for a while."""
+    held = 0.3
+    with (
+        file_system(tmp_path) as (_, place),
+        loop_device(place / "disk", 1 << 20) as device,
+        Worker(WRITE, device) as worker,
+        trace("disk/biosnoop", device=device) as traced,
+    ):
+        with frozen(place):
+            worker.start()
+            eventually(lambda: worker.stat()[0] == "D", "its write waits", 60)
+            time.sleep(held)
+        worker.finish()
+    rows = traced.events(pid=worker.pid)
+    assert [(row["operation"], row["sector"]) for row in rows] == [("write", number * 8) for number in range(5)]
+    assert rows[0]["took"] >= held * 1e9
+    assert traced.losses() == {}
+
+
+FILL = """
+import mmap
+file = os.open(sys.argv[1], os.O_WRONLY | os.O_DIRECT)
+page = mmap.mmap(-1, 1 << 20)
+def work():
+    for number in range(40):
+        try: os.pwrite(file, page, number << 20)
+        except OSError: break
+"""
+
+
+def test_requests_that_fail_are_told(tmp_path: Path) -> None:
+    """The device is larger than the file system its own file lies on has room for."""
+    with (
+        file_system(tmp_path) as (_, place),
+        loop_device(place / "disk", 40 << 20) as device,
+        Worker(FILL, device) as worker,
+        trace("disk/biosnoop", device=device, failed="true") as traced,
+    ):
+        worker.work()
+    rows = traced.events()
+    assert {(row["pid"], row["operation"]) for row in rows} == {(worker.pid, "write")}
+    assert {row["status"] for row in rows} <= {"NOSPC", "IOERR"}  # older drivers know one error only
     assert traced.losses() == {}
 
 

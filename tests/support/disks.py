@@ -44,3 +44,13 @@ def file_system(folder: Path, size: int = 16 << 20) -> Iterator[tuple[Path, Path
             yield device, place
         finally:
             subprocess.run(["umount", str(place)], check=True)
+
+
+@contextlib.contextmanager
+def frozen(place: Path) -> Iterator[None]:
+    """Who writes to this file system waits until the end of the `with`."""
+    subprocess.run(["fsfreeze", "--freeze", str(place)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["fsfreeze", "--unfreeze", str(place)], check=True)

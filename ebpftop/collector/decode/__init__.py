@@ -15,6 +15,7 @@ import numpy.typing as npt
 from ebpftop.collector.decode import (
     address,
     block_op,
+    block_status,
     bpf,
     capability,
     errno,
@@ -50,6 +51,7 @@ class Context:
         self._devices = Devices()
         self._names: dict[str, Callable[[int], str]] = {
             "block_op": block_op.name,
+            "block_status": block_status.name,
             "bpf_command": KernelEnum("bpf_cmd", "BPF_").name,
             "bpf_type": bpf.kind,
             "capability": capability.name,

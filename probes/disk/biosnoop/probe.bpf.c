@@ -10,6 +10,7 @@ struct event {
     u32 device;
     u32 operation;
     u32 bytes;
+    u32 status; // blk_status_t: 0, or what went wrong
     char comm[COMM_SIZE];
 };
 BPF_RINGBUF_OUTPUT(events, 256);
@@ -91,6 +92,7 @@ int on_complete(struct bpf_raw_tracepoint_args *ctx)
     u64 address = ctx->args[0];
     struct request *request = (struct request *)address;
     u32 left = READ(request, __data_len);
+    u8 status = ctx->args[1];
     if ((u32)ctx->args[2] < left) // a part of it: the rest is still to come
         return 0;
     struct asked *found = asked.lookup(&address);
@@ -101,6 +103,10 @@ int on_complete(struct bpf_raw_tracepoint_args *ctx)
     u64 now = bpf_ktime_get_ns();
     if (!who.issued || !wanted_device(request))
         return 0;
+#ifdef PARAM_failed
+    if (!status)
+        return 0;
+#endif
 #ifdef PARAM_slower
     if (now - who.since <= PARAM_slower)
         return 0;
@@ -118,6 +124,7 @@ int on_complete(struct bpf_raw_tracepoint_args *ctx)
     event->device = device_of(request);
     event->operation = operation_of(request);
     event->bytes = left;
+    event->status = status;
     __builtin_memcpy(event->comm, who.comm, sizeof(event->comm));
     events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
     return 0;

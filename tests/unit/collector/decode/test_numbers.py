@@ -6,6 +6,7 @@ import pytest
 
 from ebpftop.collector.decode import (
     block_op,
+    block_status,
     bpf,
     capability,
     errno,
@@ -37,6 +38,7 @@ ICMP = {
     ("name", "expected"),
     [
         (block_op.name, {0: "read", 1: "write", 2: "flush", 9: "write zeroes", 4: "4"}),
+        (block_status.name, {0: "", 10: "IOERR", 13: "13"}),
         (capability.name, {0: "CAP_CHOWN", 21: "CAP_SYS_ADMIN", 40: "CAP_CHECKPOINT_RESTORE", 41: "41", -1: "-1"}),
         (errno.name, {0: "", 2: "ENOENT", -2: "ENOENT", -512: "ERESTARTSYS", 95: "EOPNOTSUPP", -4000: "-4000"}),
         (file_operation.name, {0: "read", 3: "sync", 4: "4", -1: "-1"}),
