@@ -10,9 +10,11 @@ import numpy as np
 
 from ebpftop.frames.columns import Array, Values, take
 from ebpftop.frames.messages import Function, ViewInfo
+from ebpftop.model.ledger import Ledger
 from ebpftop.model.run import STACK, Run
 from ebpftop.model.views import Window
 from ebpftop.stats.flame import Paths
+from ebpftop.stats.table import align
 
 Side = Literal["kernel", "user", "missing", "head"]
 
@@ -41,13 +43,14 @@ class Symbol(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Profile:
     """Rows of a stacks view that brought something in the window. keys: the view's `by` fields. stacks: one a row,
-    places in `functions`, outermost first. counts: what they brought.
+    places in `functions`, outermost first. counts: what they brought. before: what until a mark, where there is one.
     """
 
     keys: dict[str, Values] = field(default_factory=dict)
     stacks: list[Array] = field(default_factory=list)
     counts: Array = field(default_factory=lambda: np.zeros(0, np.int64))
     functions: Sequence[Function] = ()
+    before: Array | None = None
 
     def __len__(self) -> int:
         return len(self.counts)
@@ -55,29 +58,64 @@ class Profile:
     def take(self, rows: Array) -> Profile:
         """Some of the rows, by their indices."""
         keys = {name: take(values, rows) for name, values in self.keys.items()}
-        return Profile(keys, [self.stacks[row] for row in rows.tolist()], self.counts[rows], self.functions)
+        before = None if self.before is None else self.before[rows]
+        return Profile(keys, [self.stacks[row] for row in rows.tolist()], self.counts[rows], self.functions, before)
 
     def paths(self, heads: Sequence[str] = ()) -> tuple[Paths, list[Symbol]]:
         """The rows as paths of symbols, addresses in one function being one. `heads`, one a row, begin the paths."""
         numbers: dict[Symbol, int] = {}
         number = np.array([numbers.setdefault(Symbol.of(each), len(numbers)) for each in self.functions], np.int64)
-        paths = Paths.of(self.stacks, self.counts).renamed(number)
+        paths = Paths.of(self.stacks, self.counts, self.before).renamed(number)
         if heads:
             first = [numbers.setdefault(Symbol(head, "", "head"), len(numbers)) for head in heads]
             paths = paths.headed(np.array(first, np.int64))
         return paths, list(numbers)
 
 
-def profile(run: Run, view: ViewInfo, window: Window) -> Profile:
-    """The rows of a stacks view."""
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A moment to compare with: what each row of a stacks view had brought until then."""
+
+    keys: list[Array]
+    counts: Array
+    monotonic_ns: int
+
+    @classmethod
+    def now(cls, run: Run, view: ViewInfo) -> Mark | None:
+        """The last sample's moment; None before there is anything."""
+        ledger = run.ledgers.get(view.name)
+        if ledger is None or run.last is None or not ledger.rows:
+            return None
+        return cls([each.copy() for each in _keys(ledger, view)], ledger.totals[view.count], run.last.monotonic_ns)
+
+    def fits(self, run: Run) -> bool:
+        """Whether the run is past it: a tape can go back."""
+        return run.last is not None and run.last.monotonic_ns >= self.monotonic_ns
+
+    def of(self, ledger: Ledger, view: ViewInfo) -> Array:
+        """For each row of the ledger what it had brought."""
+        at = align(self.keys, _keys(ledger, view))
+        return np.where(at >= 0, self.counts[at], 0)
+
+
+def profile(run: Run, view: ViewInfo, window: Window, mark: Mark | None = None) -> Profile:
+    """The rows of a stacks view; with a mark, those since it (or of the interval) and what they were until it."""
     ledger = run.ledgers.get(view.name)
     if ledger is None:
         return Profile(keys={name: np.zeros(0, np.int64) for name in view.by})
     counts = (ledger.deltas if window == "interval" else ledger.totals)[view.count]
-    rows = np.flatnonzero(counts)
+    before = None if mark is None else mark.of(ledger, view)
+    if before is not None and window == "start":
+        counts = np.maximum(counts - before, 0)
+    rows = np.flatnonzero(counts if before is None else counts + before)
     return Profile(
         keys={name: take(ledger.values(name), rows) for name in view.by},
         stacks=run.calls.stacks(ledger.numbers(STACK)[rows].tolist()),
         counts=counts[rows],
         functions=run.calls.functions,
+        before=None if before is None else before[rows],
     )
+
+
+def _keys(ledger: Ledger, view: ViewInfo) -> list[Array]:
+    return [ledger.numbers(name) for name in (*view.by, STACK)]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,25 +17,26 @@ I64 = npt.NDArray[np.int64]
 @dataclass(frozen=True, eq=False, slots=True)
 class Paths:
     """Rows of a path and its value. Path n is `flat[starts[n] : starts[n] + lengths[n]]`: numbers of symbols from 0 on,
-    outermost first. Paths may repeat.
+    outermost first. Paths may repeat. before: their values in an earlier time, if there is one to compare with.
     """
 
     flat: I64
     starts: I64
     lengths: I64
     values: I64
+    before: I64 | None = None
 
     @classmethod
-    def of(cls, paths: Sequence[Array], values: Array) -> Paths:
+    def of(cls, paths: Sequence[Array], values: Array, before: Array | None = None) -> Paths:
         """From one array a path."""
         flat = np.concatenate(paths) if len(paths) else np.zeros(0, np.int64)
         lengths = np.fromiter(map(len, paths), np.int64, len(paths))
         starts = np.cumsum(lengths) - lengths
-        return cls(flat.astype(np.int64, copy=False), starts, lengths, values.astype(np.int64, copy=False))
+        return cls(flat.astype(np.int64, copy=False), starts, lengths, values.astype(np.int64, copy=False), before)
 
     def renamed(self, names: Array) -> Paths:
         """The same paths with `names[symbol]` in the place of each symbol."""
-        return Paths(names[self.flat], self.starts, self.lengths, self.values)
+        return replace(self, flat=names[self.flat])
 
     def headed(self, heads: Array) -> Paths:
         """Each path with one more symbol before it."""
@@ -44,7 +46,7 @@ class Paths:
         flat = np.empty(len(symbols) + len(self), np.int64)
         flat[starts] = heads
         flat[np.arange(len(symbols)) + rows + 1] = symbols
-        return Paths(flat, starts, lengths, self.values)
+        return replace(self, flat=flat, starts=starts, lengths=lengths)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -53,9 +55,14 @@ class Paths:
     def total(self) -> int:
         return int(self.values.sum())
 
+    @property
+    def total_before(self) -> int:
+        return 0 if self.before is None else int(self.before.sum())
+
     def take(self, rows: Array) -> Paths:
         """Some of the rows: indices or a mask."""
-        return Paths(self.flat, self.starts[rows], self.lengths[rows], self.values[rows])
+        before = None if self.before is None else self.before[rows]
+        return Paths(self.flat, self.starts[rows], self.lengths[rows], self.values[rows], before)
 
     def under(self, path: Sequence[int]) -> Paths:
         """The rows whose paths begin with this one."""
@@ -98,12 +105,13 @@ class Paths:
 @dataclass(eq=False, slots=True)
 class Node:
     """A frame: equal paths up to here. own: value of the paths that end here. children: greatest first, without those
-    too small to show.
+    too small to show. before: its value in the earlier time, if there is one.
     """
 
     symbol: int
     value: int
     own: int = 0
+    before: int = 0
     children: list[Node] = field(default_factory=list)
 
     def child(self, symbol: int) -> Node | None:
@@ -117,7 +125,7 @@ def grow(paths: Paths, least: int = 1, root: Sequence[int] = ()) -> Node:
     """
     depth = len(root)
     paths = paths.under(root)
-    top = Node(root[-1] if root else -1, paths.total)
+    top = Node(root[-1] if root else -1, paths.total, before=paths.total_before)
     level, rows, above = [top], np.arange(len(paths)), np.zeros(len(paths), np.int64)
     span = int(paths.flat.max(initial=0)) + 1
     while True:
@@ -133,18 +141,21 @@ def grow(paths: Paths, least: int = 1, root: Sequence[int] = ()) -> Node:
         order = np.argsort(codes, kind="stable")
         codes, rows = codes[order], rows[order]
         new = _first_of_each(codes)
-        sums = np.add.reduceat(paths.values[rows], np.flatnonzero(new))
+        first = np.flatnonzero(new)
+        sums = np.add.reduceat(paths.values[rows], first)
+        past = np.zeros_like(sums) if paths.before is None else np.add.reduceat(paths.before[rows], first)
         kept = sums >= max(1, least)
         at = np.cumsum(new) - 1
         stay = kept[at]
         rows, above = rows[stay], (np.cumsum(kept) - 1)[at[stay]]
-        level = _children(level, codes[new][kept], span, sums[kept])
+        level = _children(level, codes[new][kept], span, sums[kept], past[kept])
         depth += 1
 
 
-def _children(level: list[Node], codes: I64, span: int, sums: I64) -> list[Node]:
+def _children(level: list[Node], codes: I64, span: int, sums: I64, past: I64) -> list[Node]:
     parents, symbols = np.divmod(codes, span)
-    born = [Node(symbol, value) for symbol, value in zip(symbols.tolist(), sums.tolist(), strict=True)]
+    told = zip(symbols.tolist(), sums.tolist(), past.tolist(), strict=True)
+    born = [Node(symbol, value, before=before) for symbol, value, before in told]
     for node, parent in zip(born, parents.tolist(), strict=True):
         level[parent].children.append(node)
     for node in level:
@@ -155,6 +166,17 @@ def _children(level: list[Node], codes: I64, span: int, sums: I64) -> list[Node]
 def _first_of_each(codes: I64) -> npt.NDArray[np.bool_]:
     """A mask of the first of equal neighbours."""
     return np.append(True, codes[1:] != codes[:-1]) if len(codes) else np.zeros(0, bool)
+
+
+def growth(value: int, total: int, before: int, total_before: int) -> float:
+    """How much a part of a whole grew from one time to another: -1 (to a quarter or less) to 1 (to four times or more).
+
+    Both times count as wholes: twice as many of everything is no growth of any.
+    """
+    if not total or not total_before:
+        return 0.0
+    expected = before * total / total_before
+    return max(-1.0, min(1.0, math.log2((value + 1) / (expected + 1)) / 2))
 
 
 # ---------------------------------------------------------------- layout

@@ -20,6 +20,8 @@ _FAMILIES: dict[Side, tuple[float, float, float]] = {
     "head": (262, 16, 0.26),
 }
 _FOUND = (318, 10, 0.62)  # frames that a search is about
+_MORE, _LESS, _ALIKE = (4, 0.72), (214, 0.62), (220, 0.07)  # hue and saturation of what grew, shrank, and did neither
+_NAMELESS = 0.3  # of the saturation: what has no symbol draws no eye
 _LIGHTNESS = {True: (0.56, 0.10), False: (0.74, 0.10)}  # of a dark and of a light theme, and how far a name moves it
 _INK = Color.parse("#10141a")
 
@@ -33,11 +35,21 @@ class Palette:
     foreground: Color
 
     def style(self, symbol: Symbol, *, found: bool = False, faded: bool = False) -> Style:
-        back = self._colour(symbol, _FOUND if found else _FAMILIES[symbol.side])
+        return self._painted(self._colour(symbol, _FOUND if found else _FAMILIES[symbol.side]), faded)
+
+    def _painted(self, back: Color, faded: bool) -> Style:
         front = _INK
         if faded:
             back, front = back.blend(self.background, 0.62), self.foreground
         return Style(color=front.rich_color, bgcolor=back.rich_color)
+
+    def growth(self, grown: float, *, found: bool = False, faded: bool = False) -> Style:
+        """For a frame that grew or shrank: -1 to 1."""
+        lightness, _ = _LIGHTNESS[self.dark]
+        hue, saturation = _FOUND[::2] if found else _MORE if grown > 0 else _LESS
+        strong = Color.from_hsl(hue / 360, saturation, lightness)
+        weak = Color.from_hsl(_ALIKE[0] / 360, _ALIKE[1], lightness)
+        return self._painted(strong if found else weak.blend(strong, abs(grown)), faded)
 
     def edge(self, style: Style) -> Style:
         """What parts a frame from the one to its left."""
@@ -46,6 +58,8 @@ class Palette:
     def _colour(self, symbol: Symbol, family: tuple[float, float, float]) -> Color:
         number = crc32(symbol.label.encode(errors="replace"))
         hue, reach, saturation = family
+        if not symbol.name and symbol.side in ("user", "kernel"):
+            saturation *= _NAMELESS
         lightness, more = _LIGHTNESS[self.dark]
         hue += reach * ((number & 0xFF) / 255 - 0.5) * 2
         lightness += more * ((number >> 8 & 0xFF) / 255 - 0.5)

@@ -170,6 +170,20 @@ async def test_functions_with_their_own_and_total_values(stage: Open) -> None:
         assert on.one(Flame).has_focus
 
 
+async def test_what_grew_and_what_shrank_since_a_moment(stage: Open) -> None:
+    async with profiling(stage) as on:
+        await on.press("b")
+        assert "nothing here in this time" in on.see(Flame)
+        await on.play(samples(9, 5, {**THEN, (2, 3): 134, (1, 2): 21}))
+        assert title(on) == "CPU samples · since 3 s ago, ▲ more and ▼ less than before · 110"
+        assert graph(on)[:4] == [["all"], ["▲node", "▼pytho…"], ["▲main", "▼main"], ["▲hash", "▼parse"]]
+        await on.press("down", "down", "end")
+        assert on.see(Details).startswith("hash   100   90.9% of all   34.3% before")
+        await on.press("b")
+        assert title(on) == "CPU samples · since start · 209"
+        assert graph(on)[1] == ["node", "python3"]
+
+
 async def test_graph_and_functions_stand_beside_each_other_where_there_is_room(stage: Open) -> None:
     async with profiling(stage, size=(200, 60)) as on:
         flame, table = on.one(Flame), on.one(Table)

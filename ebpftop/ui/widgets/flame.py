@@ -21,7 +21,7 @@ from textual.strip import Strip
 from ebpftop.frames.columns import Array
 from ebpftop.model.stacks import Profile, Symbol
 from ebpftop.stats import text
-from ebpftop.stats.flame import Cell, Node, Paths, grow, lay_out
+from ebpftop.stats.flame import Cell, Node, Paths, grow, growth, lay_out
 from ebpftop.ui.flame_colours import Palette
 from ebpftop.ui.inert import cell as inert
 from ebpftop.ui.keyboard import MOVES
@@ -31,6 +31,8 @@ from ebpftop.ui.widgets.painter import Painter
 Path = tuple[Symbol, ...]
 
 ALL = Symbol("all", "", "head")
+MORE, LESS = "▲", "▼"
+SEEN = 0.25  # growth from which a sign tells of it: by two fifths
 _LEFT = "▏"
 # Without colour: a frame's left edge, and what fills it.
 _EDGES = {"user": ("│", "─"), "kernel": ("┃", "━"), "missing": ("┆", "┄"), "head": ("║", "═")}
@@ -124,8 +126,9 @@ class Flame(Painter, can_focus=True):
         self._lines = []
         for depth in range(len(zoom)):  # the frames around a zoom are as wide as it
             path = tuple(zoom[:depth])
-            value = self.state.paths.under(path).total
-            self._lines.append([Cell(0, width, value, Node(path[-1] if path else -1, value), path)])
+            around = self.state.paths.under(path)
+            node = Node(path[-1] if path else -1, around.total, before=around.total_before)
+            self._lines.append([Cell(0, width, node.value, node, path)])
         inside = self.state.paths.under(zoom)
         tree = grow(inside, -(-inside.total // max(1, width)), zoom)
         drawn = lay_out(tree, width, tuple(zoom))
@@ -191,6 +194,8 @@ class Flame(Painter, can_focus=True):
             piece(text.value(cell.value, state.unit), rank=1),
             piece(f"{_percent(cell.value, whole)} of all", rank=2),
         ]
+        if state.paths.before is not None:
+            pieces.append(piece(f"{_percent(cell.node.before, state.paths.total_before)} before", rank=2))
         above = self._cell(cell.path[:-1]) if cell.path else None
         if above is not None and above.path:
             pieces.append(piece(f"{_percent(cell.value, above.value)} of {inert(self._symbol(above).label)}", rank=4))
@@ -217,7 +222,8 @@ class Flame(Painter, can_focus=True):
         if at < len(self._lines):
             return self._line(self._lines[at], width)
         if at == len(self._lines) and not self._inside:
-            empty = "nothing here in this time" if self.zoom else "no stack yet"
+            somewhere = self.zoom or self.state.paths.before is not None
+            empty = "nothing here in this time" if somewhere else "no stack yet"
             return Strip([Segment(empty, self.look("flame--quiet"))]).adjust_cell_length(width, self.look())
         return Strip.blank(width, self.look())
 
@@ -235,7 +241,8 @@ class Flame(Painter, can_focus=True):
         if cell.node is None:
             return [Segment(_fitted("…", width, "…" if width < 3 else " "), self.look("flame--quiet"))]
         symbol = self._symbol(cell)
-        label = inert(symbol.label)
+        grown = self._grown(cell.node)
+        label = _sign(grown) + inert(symbol.label)
         found = bool(cell.path) and bool(self._found[cell.path[-1]])
         faded = not found and (bool(self.searched) or len(cell.path) < len(self.zoom))
         if self.app.no_color:
@@ -244,12 +251,19 @@ class Flame(Painter, can_focus=True):
             segments = [Segment(edge, style), Segment(_fitted(label, width - 1, fill), style)]
         else:
             palette = self._palette()
-            style = palette.style(symbol, found=found, faded=faded)
+            if self.state.paths.before is None:
+                style = palette.style(symbol, found=found, faded=faded)
+            else:
+                style = palette.growth(grown, found=found, faded=faded)
             segments = [Segment(_LEFT, palette.edge(style)), Segment(_fitted(label, width - 1, " "), style)]
         if cell is self._here:
             mark = self.mark("flame--cursor" if self.has_focus else "flame--cursor-quiet")
             segments = list(painted(Strip(segments), mark))
         return segments
+
+    def _grown(self, node: Node) -> float:
+        paths = self.state.paths
+        return 0.0 if paths.before is None else growth(node.value, paths.total, node.before, paths.total_before)
 
     def _palette(self) -> Palette:
         variables = self.app.theme_variables
@@ -347,6 +361,10 @@ class Flame(Painter, can_focus=True):
 @lru_cache
 def palette(dark: bool, background: str, foreground: str) -> Palette:
     return Palette(dark, Color.parse(background), Color.parse(foreground))
+
+
+def _sign(grown: float) -> str:
+    return MORE if grown > SEEN else LESS if grown < -SEEN else ""
 
 
 def _percent(part: int, whole: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 from textual.binding import Binding, BindingType
@@ -14,14 +14,14 @@ from textual.widget import Widget
 from ebpftop.frames.columns import Labels, Values
 from ebpftop.frames.messages import ViewInfo
 from ebpftop.model.run import Run
-from ebpftop.model.stacks import Profile, Symbol, profile
+from ebpftop.model.stacks import Mark, Profile, Symbol, profile
 from ebpftop.stats import text
 from ebpftop.stats.flame import Paths
 from ebpftop.ui.inert import inert
 from ebpftop.ui.line import Piece, fit
 from ebpftop.ui.names import Processes
 from ebpftop.ui.rows import Field, Rows
-from ebpftop.ui.widgets.flame import Flame, FlameState
+from ebpftop.ui.widgets.flame import LESS, MORE, Flame, FlameState
 from ebpftop.ui.widgets.grid import BAR, Column
 from ebpftop.ui.widgets.panel import GridFrame, ViewPanel, words
 from ebpftop.ui.widgets.table import Table
@@ -123,13 +123,16 @@ class StacksView(ViewPanel):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "search", "search", key_display="/", tooltip="Search functions: the share through them"),
-        Binding("x", "turn", "functions", tooltip="Flame graph, or its functions as a table"),
+        Binding("x", "look('functions')", "functions", tooltip="Functions as a table; what grows from now on"),
+        Binding("b", "look('growth')", "growth"),
     ]
 
     SEARCHES = True
 
     def __init__(self, view: ViewInfo) -> None:
         super().__init__(view)
+        self.mark: Mark | None = None  # a moment since which growth is shown
+        self._run: Run | None = None
         self.window = "start"  # a profile of one interval is of few samples
         self.graph = FlameFrame(view.title)
         self.functions = TableFrame("functions", Table("own", picks=True))
@@ -153,7 +156,10 @@ class StacksView(ViewPanel):
         return [self.graph.grid, self.functions.grid] if both else [self.grid_frame.grid]
 
     def show(self, run: Run, processes: Processes) -> None:
-        found = profile(run, self.view, self.window)
+        self._run = run
+        if self.mark is not None and not self.mark.fits(run):
+            self.mark = None
+        found = profile(run, self.view, self.window, self.mark)
         heads, told = _whose(self.view, found, processes)
         if self.graph.wanted:
             wanted = self.graph.wanted.casefold().split()
@@ -161,6 +167,8 @@ class StacksView(ViewPanel):
             found, heads = found.take(np.array(rows, np.intp)), [heads[row] for row in rows]
         paths, symbols = found.paths(heads)
         self.graph.window_words = self.functions.window_words = self.window_words(run)
+        if self.mark is not None:
+            self.graph.window_words += f", {MORE} more and {LESS} less than before"
         self.graph.grid.show(FlameState(paths, symbols, found, bool(self.view.by), self.view.unit))
         self.graph.retitle()
         self.functions.grid.show(function_rows(paths, symbols, self.view.unit))
@@ -172,12 +180,20 @@ class StacksView(ViewPanel):
         self.remove_class("-functions")
         self.graph.ask_search()
 
-    def action_turn(self) -> None:
-        if self.has_class("-wide"):
+    def action_look(self, what: Literal["functions", "growth"]) -> None:
+        if what == "growth":
+            self.mark = Mark.now(self._run, self.view) if self._run and self.mark is None else None
+            self.post_message(self.Stale())
+        elif self.has_class("-wide"):
             (self.graph if self.functions.has_focus_within else self.functions).grid.focus()
         else:
             self.toggle_class("-functions")
             self.call_after_refresh(self.grid_frame.grid.focus)
+
+    def window_words(self, run: Run) -> str:
+        if self.mark is None or self.window == "interval" or run.last is None:
+            return super().window_words(run)
+        return f"since {text.duration(run.last.monotonic_ns - self.mark.monotonic_ns)} ago"
 
     def on_table_picked(self, event: Table.Picked) -> None:
         event.stop()
@@ -185,7 +201,7 @@ class StacksView(ViewPanel):
         symbol = next((each for each in graph.state.symbols if event.key == (_key(each),)), None)
         graph.pin(None if symbol == graph.pinned else symbol)
         if not self.has_class("-wide"):
-            self.action_turn()
+            self.action_look("functions")
 
 
 def _whose(view: ViewInfo, found: Profile, processes: Processes) -> tuple[list[str], list[str]]:

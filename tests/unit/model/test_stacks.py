@@ -3,7 +3,7 @@ import numpy as np
 from ebpftop.frames.messages import Function, Stack, Stacks
 from ebpftop.model.run import Run
 from ebpftop.model.session import Session
-from ebpftop.model.stacks import Symbol, profile
+from ebpftop.model.stacks import Mark, Symbol, profile
 from ebpftop.stats.flame import Node, grow
 from tests.support.frames import SAMPLES, columns, hello, loaded, snapshot
 
@@ -59,3 +59,18 @@ def test_what_is_not_known_says_so() -> None:
     assert Symbol("", "/usr/lib/libpython3.so", "user").label == "[unknown] libpython3.so"
     assert Symbol("", "", "missing").label == "[missing]"
     assert Symbol("[map full]", "", "missing").label == "[map full]"
+
+
+def test_a_mark_parts_what_came_since_from_what_was_before() -> None:
+    session, run = started()
+    assert Mark.now(run, SAMPLES) is None
+    session.feed(snapshot(1, 0, {"counts": columns(tgid=[1, 2], stack=[10, 12], count=[3, 5])}))
+    mark = Mark.now(run, SAMPLES)
+    assert mark is not None
+    session.feed(snapshot(1, 1, {"counts": columns(tgid=[2, 1, 1], stack=[12, 11, 10], count=[16, 2, 3])}))
+    session.feed(snapshot(1, 2, {"counts": columns(tgid=[2, 1, 1], stack=[12, 11, 10], count=[18, 2, 3])}))
+    since, interval = profile(run, SAMPLES, "start", mark), profile(run, SAMPLES, "interval", mark)
+    told = [(p.keys["tgid"].tolist(), p.counts.tolist(), p.before.tolist()) for p in (since, interval)]
+    assert told == [([1, 2, 1], [0, 13, 2], [3, 5, 0]), ([1, 2], [0, 2], [3, 5])]
+    assert mark.fits(run)
+    assert not mark.fits(started()[1])

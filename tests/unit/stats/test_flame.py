@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ebpftop.stats.flame import Node, Paths, grow, lay_out
+from ebpftop.stats.flame import Node, Paths, grow, growth, lay_out
 
 A, B, C, D = range(4)
 
@@ -40,6 +40,26 @@ def test_the_first_frame_can_be_given_apart() -> None:
 def test_symbols_can_turn_out_to_be_the_same() -> None:
     rows = paths(([A, B], 2), ([A, C], 3)).renamed(np.array([D, A, A]))
     assert told(grow(rows)) == (-1, 5, 0, (D, 5, 0, (A, 5, 5)))
+
+
+def test_values_of_an_earlier_time_add_up_as_well() -> None:
+    rows = Paths.of([np.array(path) for path in ([A, B], [A, C], [D])], np.array([3, 0, 5]), np.array([2, 7, 0]))
+    tree = grow(rows.headed(np.array([C, C, D])))
+    assert (tree.before, [(node.symbol, node.value, node.before) for node in tree.children]) == (
+        9,
+        [(D, 5, 0), (C, 3, 9)],
+    )
+    (main,) = tree.children[1].children
+    assert (main.value, main.before, [(node.symbol, node.before) for node in main.children]) == (3, 9, [(B, 2)])
+
+
+def test_growth_is_of_the_share_and_not_of_the_number() -> None:
+    assert growth(20, 200, 10, 100) == 0
+    assert growth(3_000, 10_000, 1_000, 10_000) > 0.7
+    assert growth(1_000, 10_000, 3_000, 10_000) < -0.7
+    assert growth(5_000, 10_000, 0, 10_000) == 1
+    assert growth(0, 10_000, 5_000, 10_000) == -1
+    assert growth(5, 10, 0, 0) == growth(0, 0, 5, 10) == 0
 
 
 def test_no_paths() -> None:
