@@ -48,7 +48,22 @@ DECODES = (
 )
 IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]*"
 
-_VIEW = ("map", "show", "name", "title", "unit", "by", "slot", "count", "stacks", "kernel", "user", "sort", "columns")
+_VIEW = (
+    "map",
+    "show",
+    "name",
+    "title",
+    "unit",
+    "by",
+    "slot",
+    "count",
+    "stacks",
+    "kernel",
+    "user",
+    "gauge",
+    "sort",
+    "columns",
+)
 # Keys of a view that only some kinds of views have.
 _ONLY = {
     "by": ("histogram", "stacks"),
@@ -57,6 +72,7 @@ _ONLY = {
     "stacks": ("stacks",),
     "kernel": ("stacks",),
     "user": ("stacks",),
+    "gauge": ("stacks",),
     "sort": ("table",),
 }
 _COLUMN = ("field", "title", "unit", "role", "decode", "hidden")
@@ -98,6 +114,7 @@ def _view(table: Table, title: str) -> ViewInfo:
         stacks=table.text("stacks", "", IDENTIFIER, "the name of a map"),
         kernel=table.text("kernel", "", IDENTIFIER, "a field"),
         user=table.text("user", "", IDENTIFIER, "a field"),
+        gauge=table.boolean("gauge"),
     )
     for key, shows in _ONLY.items():
         if show and key in table and show not in shows:

@@ -73,7 +73,8 @@ class ViewInfo(msgspec.Struct, frozen=True, kw_only=True):
     describe the `by` fields. table: one row a key, `columns` in display order. events: one row an event, oldest first.
     stacks: the map's rows are (`by` fields…, `stack`, count), `stack` holds numbers that `Stacks` frames explain and
     `unit` is the unit of the count; in the kernel the fields `kernel` and `user` of the key (either may be missing, "")
-    are numbers in the map `stacks`. `sort` names the column a table starts sorted by.
+    are numbers in the map `stacks`; with `gauge` the count is a value of the moment, else it only grows. `sort` names
+    the column a table starts sorted by.
     """
 
     name: str
@@ -89,6 +90,7 @@ class ViewInfo(msgspec.Struct, frozen=True, kw_only=True):
     stacks: str = ""
     kernel: str = ""
     user: str = ""
+    gauge: bool = False
 
 
 class ProbeInfo(msgspec.Struct, frozen=True, kw_only=True):

@@ -154,7 +154,7 @@ class Run:
 
     def _account(self, view: ViewInfo, sample: Sample, limit: int) -> None:
         ledger = self.ledgers.get(view.name)
-        if ledger is None:
+        if ledger is None or view.gauge:  # of what is a value of the moment, nothing before counts
             ledger = self.ledgers[view.name] = _ledger(view)
         ledger.update(sample.maps[view.map])
         histogram = None

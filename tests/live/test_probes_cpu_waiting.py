@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.processes import eventually
-from support.tracing import any_kernel, trace
+from support.tracing import any_kernel, counted, trace
 from support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
@@ -122,5 +122,6 @@ def test_waits_for_a_mutex_of_the_kernel_are_counted_and_timed() -> None:
         os.close(theirs)
     waits = traced.buckets("latency", pid=worker.pid, kind="mutex")
     assert sum(count for (_, high), count in waits.items() if high > held) == 7
+    assert counted(traced.stacks("places", pid=worker.pid, kind="mutex"), "tty_read") >= 7 * held
     assert traced.count("latency") == traced.count("latency", pid=worker.pid)
     assert traced.losses() == {}

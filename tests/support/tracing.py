@@ -74,10 +74,25 @@ class Traced:
                 totals[row[key]].update({name: row[name] for name in counters})
         return dict(totals)
 
+    def stacks(self, view: str, **labels: Any) -> list[dict[str, Any]]:
+        """The call stacks of a view whose labels are these, as each line told them."""
+        return [
+            each for part in self._views(view) for each in part["stacks"] if labels.items() <= each["labels"].items()
+        ]
+
     def events(self, view: str = "events", **values: Any) -> list[Row]:
         """Events whose columns have these values."""
         rows = (row for part in self._views(view) for row in _rows(part))
         return [row for row in rows if values.items() <= row.items()]
+
+
+def counted(stacks: list[dict[str, Any]], *functions: str) -> int:
+    """What these stacks count, or those of them that pass through a function with one of these in its name."""
+    return sum(
+        each["count"]
+        for each in stacks
+        if not functions or any(name in frame["name"] for frame in each["frames"] for name in functions)
+    )
 
 
 def _rows(part: Mapping[str, Any]) -> Iterator[Row]:

@@ -7,6 +7,14 @@ struct key {
 };
 BPF_HASH(latency, struct key, u64, 65536); // how often a process waited that long for that kind of lock
 
+struct place {
+    u32 kind;
+    u32 tgid;
+    int kernel;
+};
+BPF_HASH(places, struct place, u64, 16384); // ns a process waited in this call stack, which tells the lock
+BPF_STACK_TRACE(stacks, 16384);
+
 // Waits nest: on its way to a mutex a thread may spin for the lock inside of it, and an interrupt for another.
 struct waiter {
     u64 lock;
@@ -46,18 +54,32 @@ int on_begin(struct bpf_raw_tracepoint_args *ctx)
     return 0;
 }
 
+static void count_time(struct bpf_raw_tracepoint_args *ctx, u32 kind, u32 tgid, u64 waited)
+{
+    struct place place = {.kind = kind, .tgid = tgid, .kernel = stacks.get_stackid(ctx, 0)};
+    u64 zero = 0;
+    u64 *time = places.lookup_or_try_init(&place, &zero);
+    if (!time) {
+        map_full();
+        return;
+    }
+    __sync_fetch_and_add(time, waited);
+}
+
 int on_end(struct bpf_raw_tracepoint_args *ctx)
 {
     struct waiter waiter = current_waiter(ctx->args[0]);
     struct wait *wait = waiting.lookup(&waiter);
     if (!wait)
         return 0;
+    u64 waited = bpf_ktime_get_ns() - wait->since;
     struct key key = {
         .kind = wait->kind & MUTEX ? MUTEX : wait->kind,
         .tgid = bpf_get_current_pid_tgid() >> 32,
-        .slot = ll_slot(bpf_ktime_get_ns() - wait->since),
+        .slot = ll_slot(waited),
     };
     waiting.delete(&waiter);
+    count_time(ctx, key.kind, key.tgid, waited);
     u64 zero = 0;
     u64 *times = latency.lookup_or_try_init(&key, &zero);
     if (!times) {

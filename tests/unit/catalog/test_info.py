@@ -73,6 +73,7 @@ def test_json_has_the_documented_shape(tmp_path: Path) -> None:
                 "sort": None,
                 "stacks": "",
                 "kernel": "",
+                "gauge": False,
                 "user": "",
             }
         ],

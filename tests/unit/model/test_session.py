@@ -1,3 +1,4 @@
+import msgspec
 import numpy as np
 import pytest
 
@@ -205,6 +206,14 @@ def test_stacks_are_accounted_like_everything_else() -> None:
     assert ledger.totals["count"].tolist() == [10, 5]
     assert ledger.deltas["count"].tolist() == [7, 0]
     assert [run.calls.functions[place].name for place in run.calls.stacks([9])[0]] == ["main"]
+
+
+def test_of_values_of_the_moment_only_the_last_count() -> None:
+    session, run = started(msgspec.structs.replace(SAMPLES, gauge=True))
+    session.feed(snapshot(1, 0, {"counts": columns(tgid=[1, 2], stack=[9, 9], count=[30, 5])}))
+    session.feed(snapshot(1, 1, {"counts": columns(tgid=[1, 3], stack=[9, 9], count=[10, 4])}))
+    ledger = run.ledgers["samples"]
+    assert ledger.totals["count"].tolist() == ledger.deltas["count"].tolist() == [10, 4]
 
 
 def test_stacks_without_numbers_of_stacks_are_no_stacks() -> None:
