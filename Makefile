@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python -B
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --)
 PYTEST := $(AS_ROOT) $(PYTHON) -m pytest -p no:cacheprovider
 
-.PHONY: help run test bench screenshots test-kernels test-bcc catalog
+.PHONY: help run test bench screenshots test-kernels test-bcc compare catalog
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,10 @@ test: ## format, lint, types, import contracts, and every test on the running ke
 bench: ## figures side by side with bcc's tools and bpftrace
 	@.ci/setup bench
 	$(AS_ROOT) $(PYTHON) -m tests.bench
+
+compare: ## our probes and bcc's tools on the same workload at the same time: do they count alike?
+	@.ci/setup bench
+	$(AS_ROOT) $(PYTHON) -m tests.compare
 
 screenshots: ## make screenshots/ again, from the bundled tape of a real run
 	@.ci/setup screenshots
