@@ -26,7 +26,7 @@ from ebpftop.ui.widgets.banner import Banner
 from ebpftop.ui.widgets.header import HeaderLine
 from ebpftop.ui.widgets.keys import KeyLine
 from ebpftop.ui.widgets.runs import RunTabs, Tab
-from ebpftop.ui.widgets.tile import Tile
+from ebpftop.ui.widgets.tile import Tile, why_not
 
 
 class Tiles(Screen[None]):
@@ -103,16 +103,15 @@ class Tiles(Screen[None]):
 
     async def _load(self, step: StepInfo) -> None:
         if self.feed.source.live:
-            self.errors.pop(_key(step.probe, step.params), None)
+            self.errors.pop(_key(step), None)
             await self.feed.wish(Load(probe=step.probe, params=step.params, interval=self.feed.interval))
 
     def failed(self, probe: str, params: dict[str, str], error: str) -> bool:
         """Take note that a step wasn't loaded, and why; False where it is none of this playbook."""
-        if not any((step.probe, step.params) == (probe, params) for step in self.playbook.steps):
-            return False
-        if error:
-            self.errors[_key(probe, params)] = error
-        return True
+        step = next((step for step in self.playbook.steps if (step.probe, step.params) == (probe, params)), None)
+        if step and error:
+            self.errors[_key(step)] = error
+        return step is not None
 
     def _run(self, step: StepInfo) -> Run | None:
         """The step's run: the last that is there, else the last there was. A tape's have the parameters they have."""
@@ -138,10 +137,9 @@ class Tiles(Screen[None]):
         self.strip.current = self.current
         for tile in self.tiles:
             if tile.display:
-                step = tile.step
-                error = self.errors.get(_key(step.probe, step.params), "")
-                processes = self.feed.session.processes
-                await tile.show(self._tab(tile.at), self._probe(step), self._run(step), error, processes)
+                run, probe = self._run(tile.step), self._probe(tile.step)
+                why = why_not(probe, run, self.errors.get(_key(tile.step), ""), self.feed.source.live)
+                await tile.show(self._tab(tile.at), run, why, self.feed.session.processes)
 
     def draw_header(self) -> None:
         self.header.state = header_state(self.feed, paused=self.hold.still)
@@ -153,7 +151,7 @@ class Tiles(Screen[None]):
         if run:
             return replace(tab_of(run, self._names[at], state_of(run, self.feed.over)), run=at)
         probe = self._probe(step)
-        if probe is None or probe.available is False or _key(step.probe, step.params) in self.errors:
+        if probe is None or probe.available is False or _key(step) in self.errors:
             return Tab(at, NOT_HERE, "$warning", self._names[at], "not here")
         return Tab(at, "◌", "$quiet", self._names[at])
 
@@ -255,5 +253,5 @@ class Tiles(Screen[None]):
             await self.feed.wish(Detach(run=run.id))
 
 
-def _key(probe: str, params: dict[str, str]) -> tuple[str, str]:
-    return probe, str(sorted(params.items()))
+def _key(step: StepInfo) -> tuple[str, str]:
+    return step.probe, str(sorted(step.params.items()))

@@ -187,7 +187,11 @@ class Flame(Painter, can_focus=True):
         """What is known of the frame under the cursor, the most important first."""
         cell, state = self._here, self.state
         if cell is None or cell.node is None:
-            return [piece("↓ goes into the graph   Enter zooms   / searches", "$quiet")] if self._lines else []
+            return (
+                [piece("↓ goes into the graph   Enter zooms   / searches", "$quiet")]
+                if self._lines and self.can_focus
+                else []
+            )
         whole = state.paths.total
         pieces = [
             piece(inert(self._symbol(cell).label), "bold"),

@@ -96,7 +96,7 @@ class HistogramBars(Widget):
             return [Content(""), *self._side(state, min(60, width - READING - 2))]
         columns = 2 if height >= 3 else 3
         if height < 2 or width < columns * (READING + 2):
-            return [self._under(state, width)]
+            return self._under(state, width, height)
         cells = width // columns
         readings = self._readings(state, cells - READING - 2)
         down = len(readings) // columns
@@ -116,17 +116,30 @@ class HistogramBars(Widget):
         lines.append(_reading("count", text.count(state.shown.count), [], 0))
         return lines
 
-    def _under(self, state: HistogramState, width: int) -> Content:
-        readings = [
-            Content.assemble((f"{name} ", "$quiet"), (_bounds(state.shown, q, state.unit), "bold"))
-            for name, q in QUANTILES
+    def _under(self, state: HistogramState, width: int, height: int) -> list[Content]:
+        """One line, or two: what doesn't fit is left out."""
+        percentiles = [_named(name, _bounds(state.shown, q, state.unit), "bold") for name, q in QUANTILES]
+        rate = _named("rate", text.rate(state.rate))
+        if height < 2:
+            return [_fitting([*percentiles, rate], width)]
+        highest = state.shown.maximum()
+        most = _named("max", text.bounds(*highest, state.unit) if highest else "–")
+        return [
+            _fitting(percentiles, width),
+            _fitting([most, rate, _named("count", text.count(state.shown.count))], width),
         ]
-        readings.append(Content.assemble(("rate ", "$quiet"), text.rate(state.rate)))
-        line = Content("   ").join(readings)
-        while line.cell_length > width and readings:
-            readings.pop()
-            line = Content("   ").join(readings)
-        return line
+
+
+def _named(name: str, value: str, style: str = "") -> Content:
+    return Content.assemble((f"{name} ", "$quiet"), (value, style))
+
+
+def _fitting(pieces: list[Content], width: int) -> Content:
+    """As many of the pieces, from the first one on, as the width holds."""
+    gap = Content("   ")
+    while len(pieces) > 1 and gap.join(pieces).cell_length > width:
+        pieces = pieces[:-1]
+    return gap.join(pieces)
 
 
 def _reading(name: str, value: str, past: Sequence[float], cells: int, style: str = "") -> Content:

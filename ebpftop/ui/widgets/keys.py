@@ -10,7 +10,7 @@ from textual.style import Style
 from textual.widget import Widget
 
 AT_80 = 5  # keys shown below 100 columns
-LAST = ("help", "quit")  # actions that always keep their place, at the end
+LAST = ("tiles", "help", "quit")  # actions that always keep their place, at the end
 
 
 class KeyLine(Widget):

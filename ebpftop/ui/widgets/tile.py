@@ -58,11 +58,10 @@ class Tile(Vertical, can_focus=True):
     def compose(self) -> Iterable[Widget]:
         yield self.why
 
-    async def show(self, tab: Tab, probe: ProbeInfo | None, run: Run | None, error: str, processes: Processes) -> None:
-        """Draw what there is to see of the step. error: why it wasn't loaded, if it wasn't."""
+    async def show(self, tab: Tab, run: Run | None, why: Content | None, processes: Processes) -> None:
+        """Draw what there is to see of the run, or why there is nothing."""
         self.border_title = Content.assemble((tab.sign, tab.style), f" {inert(tab.name)} · {inert(self.step.question)}")
         self.border_subtitle = _below(run, tab, self.size.width - 4)
-        why = _why(probe, run, error)
         self.set_class(why is not None, "-nothing")
         if why is not None:
             self.why.update(why)
@@ -100,11 +99,11 @@ def _below(run: Run | None, tab: Tab, width: int) -> Content:
     return missing(run.losses, width) or words(run.loaded.meaning, tab.note)
 
 
-def _why(probe: ProbeInfo | None, run: Run | None, error: str) -> Content | None:
-    """Why there is nothing to see; None where there is."""
+def why_not(probe: ProbeInfo | None, run: Run | None, error: str, live: bool) -> Content | None:
+    """Why there is nothing to see of a probe; None where there is. error: why the wish to load it was refused."""
     if run and run.rejected:
         told = Content.styled(f"{NOT_HERE} {inert(run.rejected.error)}", "$error")
-        return Content.assemble(told, ("" if run.rejected.stage == "attach" else "   v shows why", "$quiet"))
+        return Content.assemble(told, ("" if run.rejected.stage == "attach" else "\nv shows why", "$quiet"))
     if run:
         return None if run.loaded else loading_line(run)
     if probe is None:
@@ -113,4 +112,4 @@ def _why(probe: ProbeInfo | None, run: Run | None, error: str) -> Content | None
         return Content.styled(f"{NOT_HERE} not here: {inert(probe.reason or 'not on this kernel')}", "$warning")
     if error:
         return Content.styled(f"{NOT_HERE} {inert(error)}", "$error")
-    return Content.styled("asked for…", "$quiet")
+    return Content.styled("asked for…" if live else "the tape holds nothing of it", "$quiet")
