@@ -112,3 +112,32 @@ def test_work_a_process_queues_is_counted_and_timed() -> None:
     }
     assert traced.count("delay", queue=queue) == traced.count("run time", queue=queue) == 29
     assert traced.losses() == {}
+
+
+# ---------------------------------------------------------------- timers
+
+# a sleep ends by a high-resolution timer, a socket's limit of time by one that ticks
+SLEEP_AND_WAIT = """
+import ctypes, socket, struct
+libc = ctypes.CDLL(None)
+nap = (ctypes.c_long * 2)(0, 1_000_000)
+one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("=qq", 0, 20_000))
+def work():
+    for _ in range(int(sys.argv[1])): libc.nanosleep(nap, None)
+    for _ in range(int(sys.argv[2])):
+        try: one.recv(1)
+        except BlockingIOError: pass
+"""
+
+
+def test_each_wake_up_by_a_timer_is_counted() -> None:
+    with (
+        Worker(SLEEP_AND_WAIT, 101, 7) as worker,
+        Worker(SLEEP_AND_WAIT, 5, 2) as other,
+        trace("irq/timers", pid=worker.pid) as traced,
+    ):
+        worker.work()
+        other.work()
+    assert traced.totals("woken", "pid") == {worker.pid: {"hrtimers": 101, "ticks": 7}}
+    assert traced.losses() == {}
