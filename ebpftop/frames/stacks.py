@@ -20,6 +20,7 @@ class KnownStacks:
 
     def __init__(self, limit: int = LIMIT) -> None:
         self.limit = limit
+        self.revision = 0  # grows whenever something is learnt
         self._held = 0  # functions in all stacks together
         self._stacks: dict[int, Array] = {}
         self._begin()
@@ -30,6 +31,7 @@ class KnownStacks:
 
     def take(self, frame: Stacks) -> None:
         """Learn new stacks, and functions that are new or known better now."""
+        self.revision += 1
         for function in frame.functions:
             self.functions[self._place(function.id)] = function
         for stack in frame.stacks:

@@ -72,7 +72,7 @@ class Profile:
         return paths, list(numbers)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Mark:
     """A moment to compare with: what each row of a stacks view had brought until then."""
 

@@ -133,6 +133,7 @@ class StacksView(ViewPanel):
         super().__init__(view)
         self.mark: Mark | None = None  # a moment since which growth is shown
         self._run: Run | None = None
+        self._drawn: object = None  # what the last drawing was made of
         self.window = "start"  # a profile of one interval is of few samples
         self.graph = FlameFrame(view.title)
         self.functions = TableFrame("functions", Table("own", picks=True))
@@ -143,6 +144,7 @@ class StacksView(ViewPanel):
 
     def on_resize(self) -> None:
         self.set_class(self.size.width >= WIDE, "-wide")
+        self.post_message(self.Stale())
 
     @property
     def grid_frame(self) -> GridFrame:
@@ -159,6 +161,12 @@ class StacksView(ViewPanel):
         self._run = run
         if self.mark is not None and not self.mark.fits(run):
             self.mark = None
+        tells = self.has_class("-wide") or self.has_class("-functions")  # whether the functions are seen
+        moment = run.last.realtime_ns if run.last else 0
+        made_of = (id(run.calls), run.calls.revision, moment, self.window, self.graph.wanted, self.mark, tells)
+        if made_of == self._drawn:
+            return
+        self._drawn = made_of
         found = profile(run, self.view, self.window, self.mark)
         heads, told = _whose(self.view, found, processes)
         if self.graph.wanted:
@@ -171,7 +179,8 @@ class StacksView(ViewPanel):
             self.graph.window_words += f", {MORE} more and {LESS} less than before"
         self.graph.grid.show(FlameState(paths, symbols, found, bool(self.view.by), self.view.unit))
         self.graph.retitle()
-        self.functions.grid.show(function_rows(paths, symbols, self.view.unit))
+        if tells:
+            self.functions.grid.show(function_rows(paths, symbols, self.view.unit))
 
     def let_go(self) -> bool:
         return self.functions.let_go() if self.grid_frame is self.functions else self.graph.let_go()
@@ -188,6 +197,7 @@ class StacksView(ViewPanel):
             (self.graph if self.functions.has_focus_within else self.functions).grid.focus()
         else:
             self.toggle_class("-functions")
+            self.post_message(self.Stale())
             self.call_after_refresh(self.grid_frame.grid.focus)
 
     def window_words(self, run: Run) -> str:
