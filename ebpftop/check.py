@@ -89,7 +89,14 @@ def variants(probe: Probe, includes: dict[str, str], bcc: Path) -> int:
 
 def _try(probe: Probe, includes: dict[str, str], bcc: Path) -> Loaded | Rejected:
     definitions = params.definitions(probe, {}, dict.fromkeys(params.OF_MACHINE, lambda _: 1))
-    order = load.Order(probe=probe, definitions=definitions, includes=includes, bcc=bcc, attach=False)
+    order = load.Order(
+        probe=probe,
+        params=params.canonical(probe, {}),
+        definitions=definitions,
+        includes=includes,
+        bcc=bcc,
+        attach=False,
+    )
     tasks = Tasks()
     receiver = handover.Receiver(tasks.start("loader", 0, lambda channel: load.Load(order, channel).run(), probe=probe))
     outcome: Loaded | Rejected | None = None

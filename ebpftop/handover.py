@@ -45,11 +45,13 @@ class Handover(Message, frozen=True, kw_only=True):
     """A probe is attached. Descriptors, in this order: one a map, one a program, then one an attachment.
 
     The loader does not know as what run; the collector puts `run` and `params` into the frame it passes on.
+    attachment_ns: by program, see `ProgramCost`.
     """
 
     loaded: Loaded
     maps: list[MapLayout]
     programs: list[str]
+    attachment_ns: dict[str, int] = {}
 
 
 class Failure(Message, frozen=True, kw_only=True):

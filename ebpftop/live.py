@@ -152,7 +152,7 @@ def _params(probes: list[Probe], given: list[tuple[str, str]]) -> dict[str, dict
         known = {param.name for param in probe.params}
         mine = {name: value for name, value in given if name in known or len(probes) == 1}
         try:
-            params.canonical(probe, mine)
+            params.usable(probe, params.canonical(probe, mine))
         except params.BadParam as error:
             raise UsageError(str(error)) from None
         chosen[probe.id] = mine

@@ -158,7 +158,8 @@ def _consistency(probe: Probe, source: Source) -> Iterator[tuple[KeyPath, str]]:
     maps = {bpf_map.name for bpf_map in source.maps}
     functions = {function.name for function in source.functions}
     for index, variant in enumerate(probe.variants):
-        if len(probe.variants) > 1 and not re.search(rf"\bVARIANT_{variant.name}\b", conditions):
+        alone = len(probe.variants) == 1 or variant.params  # what a person names, one program is written for
+        if not alone and not re.search(rf"\bVARIANT_{variant.name}\b", conditions):
             yield ("variants", index, "name"), f"no #ifdef VARIANT_{variant.name} in {SOURCE}"
         for at, point in enumerate(variant.attach):
             if point.run not in functions:

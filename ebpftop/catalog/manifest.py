@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -9,6 +10,7 @@ from ebpftop.catalog.document import BadManifest, Document, Table
 from ebpftop.catalog.files import Unreadable, read_text
 from ebpftop.catalog.model import Attach, Mechanism, Param, ParamType, Probe, Variant
 from ebpftop.catalog.params import FREQUENCY_MAX, INT_MAX, STRING_MAX, check, choice_macro, duration_ns
+from ebpftop.catalog.text import nearest
 from ebpftop.catalog.views import IDENTIFIER, read_views
 
 MANIFEST = "probe.toml"
@@ -21,12 +23,15 @@ _VARIANT = ("name", "meaning", "attach")
 _MECHANISMS: tuple[str, ...] = get_args(Mechanism)
 _ATTACH = (*_MECHANISMS, "run", "args", "frequency")
 
-_FUNCTION = r"[A-Za-z_][A-Za-z0-9_.]*"
+_PARAMETER = rf"\${IDENTIFIER}"
+_FUNCTION = rf"[A-Za-z_][A-Za-z0-9_.]*|{_PARAMETER}"
+_BINARY = rf"[^\s:$]+|{_PARAMETER}"
 _TARGETS = {
     "raw_tracepoint": (IDENTIFIER, "a tracepoint's name, without its group,"),
     "tracepoint": (f"{IDENTIFIER}:{IDENTIFIER}", "GROUP:NAME"),
-    "uprobe": (r"[^\s:]+:[^\s:]+", "BINARY:SYMBOL"),
-    "uretprobe": (r"[^\s:]+:[^\s:]+", "BINARY:SYMBOL"),
+    "uprobe": (rf"({_BINARY}):([^\s:$]+|{_PARAMETER})", "BINARY:SYMBOL"),
+    "uretprobe": (rf"({_BINARY}):([^\s:$]+|{_PARAMETER})", "BINARY:SYMBOL"),
+    "usdt": (rf"({_BINARY}):[^\s:$]+:[^\s:$]+", "BINARY:PROVIDER:NAME"),
     "perf_event": (r"[a-z][a-z0-9-]*", "the name of a perf event"),
 }
 _BCC_NAMES = {
@@ -46,6 +51,7 @@ def read_probe(folder: Path, probe_id: str) -> Probe:
     document = Document(str(folder / MANIFEST), manifest)
     top = Table(document, (), document.values, _TOP)
     title = top.text("title")
+    params = tuple(_param(name, table) for name, table in top.named_tables("params", _PARAM))
     probe = Probe(
         id=probe_id,
         folder=folder,
@@ -53,8 +59,8 @@ def read_probe(folder: Path, probe_id: str) -> Probe:
         summary=top.text("summary"),
         question=top.text("question"),
         overhead=top.text("overhead"),
-        params=tuple(_param(name, table) for name, table in top.named_tables("params", _PARAM)),
-        variants=_variants(top),
+        params=params,
+        variants=_variants(top, params),
         views=read_views(top, title),
         source=source,
         manifest=manifest,
@@ -64,18 +70,19 @@ def read_probe(folder: Path, probe_id: str) -> Probe:
     return probe
 
 
-def _variants(top: Table) -> tuple[Variant, ...]:
+def _variants(top: Table, params: tuple[Param, ...]) -> tuple[Variant, ...]:
+    types = {param.name: param.type for param in params}
     variants: dict[str, Variant] = {}
     for table in top.tables("variants", _VARIANT, required=True):
         name = table.text("name", pattern=IDENTIFIER, what="an identifier")
         if name in variants:
             table.problem("name", "the same name twice")
-        attach = tuple(_attach(point) for point in table.tables("attach", _ATTACH, required=True))
+        attach = tuple(_attach(point, types) for point in table.tables("attach", _ATTACH, required=True))
         variants[name] = Variant(name=name, meaning=table.text("meaning", "exact"), attach=attach)
     return tuple(variants.values())
 
 
-def _attach(table: Table) -> Attach:
+def _attach(table: Table, types: Mapping[str, str]) -> Attach:
     named = [key for key in table.values if key in _MECHANISMS]
     if len(named) != 1:
         key = named[1] if named else _MECHANISMS[0]
@@ -84,6 +91,7 @@ def _attach(table: Table) -> Attach:
     mechanism = named[0]
     pattern, what = _TARGETS.get(mechanism, (_FUNCTION, "a kernel function's name"))
     target = table.text(mechanism, pattern=pattern, what=what)
+    _check_parameters(table, mechanism, target, types)
     for key, only in (("args", "raw_tracepoint"), ("frequency", "perf_event")):
         if key in table and mechanism != only:
             table.problem(key, f"only for {only}, not for {mechanism}")
@@ -94,12 +102,35 @@ def _attach(table: Table) -> Attach:
         target=target,
         run=_run(table, mechanism, target),
         args=tuple(table.texts("args", unique=False)),
-        frequency=table.integer("frequency", 1, FREQUENCY_MAX) or 0,
+        frequency=_frequency(table, types),
     )
 
 
+def _check_parameters(table: Table, mechanism: str, target: str, types: Mapping[str, str]) -> None:
+    """A target's parameters are there, and of the type that stands in that place."""
+    wanted = ("binary", "symbol") if ":" in target else ("function",)
+    for part, kind in zip(target.split(":"), wanted, strict=False):
+        if part.startswith("$"):
+            _check_parameter(table, mechanism, part, kind, types)
+
+
+def _check_parameter(table: Table, key: str, text: str, kind: str, types: Mapping[str, str]) -> None:
+    if types.get(text[1:]) != kind:
+        near = nearest(text[1:], (name for name, one in types.items() if one == kind))
+        table.problem(key, f"no parameter {text[1:]} of type {kind}{near}")
+
+
+def _frequency(table: Table, types: Mapping[str, str]) -> int | str:
+    value = table.values.get("frequency")
+    if isinstance(value, str):
+        text = table.text("frequency", pattern=_PARAMETER, what="a whole number (Hz), or a parameter as $name,")
+        _check_parameter(table, "frequency", text, "frequency", types)
+        return text
+    return table.integer("frequency", 1, FREQUENCY_MAX) or 0
+
+
 def _run(table: Table, mechanism: str, target: str) -> str:
-    if mechanism not in _BCC_NAMES:
+    if mechanism not in _BCC_NAMES or "$" in target:
         return table.text("run", pattern=IDENTIFIER, what="the name of a C function")
     if "run" in table:
         macro = "KFUNC_PROBE" if mechanism == "fentry" else "KRETFUNC_PROBE"

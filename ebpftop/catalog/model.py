@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -10,7 +11,16 @@ import msgspec
 from ebpftop.frames.messages import ViewInfo
 
 Mechanism = Literal[
-    "raw_tracepoint", "tracepoint", "kprobe", "kretprobe", "fentry", "fexit", "uprobe", "uretprobe", "perf_event"
+    "raw_tracepoint",
+    "tracepoint",
+    "kprobe",
+    "kretprobe",
+    "fentry",
+    "fexit",
+    "uprobe",
+    "uretprobe",
+    "usdt",
+    "perf_event",
 ]
 ParamType = Literal[
     "pid",
@@ -26,6 +36,9 @@ ParamType = Literal[
     "address",
     "errno",
     "frequency",
+    "function",
+    "binary",
+    "symbol",
 ]
 
 
@@ -33,16 +46,23 @@ class Attach(msgspec.Struct, frozen=True, kw_only=True):
     """One attachment of one program.
 
     target: `sched_switch` (raw_tracepoint), `syscalls:sys_enter_openat` (tracepoint), a kernel function (kprobe, fentry
-    and their return forms), `BINARY:SYMBOL` (uprobe), a software event such as `cpu-clock` (perf_event, with
-    `frequency` in Hz). run: the C function; for fentry and fexit it is BCC's name, made from the target. args: for a
-    raw tracepoint the C types its prototype must begin with, as the code relies on them.
+    and their return forms), `BINARY:SYMBOL` (uprobe), `BINARY:PROVIDER:NAME` (usdt), a software event such as
+    `cpu-clock` (perf_event, with `frequency` in Hz). In place of a function, binary, symbol or frequency `$name` stands
+    for that parameter; where it is a pattern, every function it matches is attached to. run: the C function; for fentry
+    and fexit of a fixed target it is BCC's name, made from the target. args: for a raw tracepoint the C types its
+    prototype must begin with, as the code relies on them.
     """
 
     mechanism: Mechanism
     target: str
     run: str
     args: tuple[str, ...] = ()
-    frequency: int = 0
+    frequency: int | str = 0
+
+    @property
+    def params(self) -> frozenset[str]:
+        """Parameters it can't do without."""
+        return frozenset(re.findall(r"\$(\w+)", f"{self.target} {self.frequency}"))
 
     def __str__(self) -> str:
         return f"{self.mechanism}:{self.target}"
@@ -54,6 +74,11 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     meaning: str
     attach: tuple[Attach, ...]
+
+    @property
+    def params(self) -> frozenset[str]:
+        """Parameters it can't do without."""
+        return frozenset[str]().union(*(point.params for point in self.attach))
 
 
 class Param(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from ebpftop.catalog import errnos
-from ebpftop.catalog.model import Param, Probe
+from ebpftop.catalog.model import Param, Probe, Variant
 from ebpftop.catalog.text import inert, nearest, quoted
 
 PID_MAX = 1 << 22  # PID_MAX_LIMIT of a 64-bit kernel
@@ -19,12 +19,15 @@ COMM_SIZE = 16  # TASK_COMM_LEN, with the closing NUL
 PATH_MAX = 4095
 STRING_MAX = 255  # bytes, unless the parameter says its own
 INT_MAX = (1 << 63) - 1
+SYMBOL_MAX = 1024
 PORT_MAX = 65535
 FREQUENCY_MAX = 10_000  # Hz
 OF_MACHINE = ("pid", "cgroup", "device")  # types whose text names something that has to be there
 
 _NS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 _DURATION = re.compile(r"([0-9]{1,19})(?:\.([0-9]{1,19}))?(ns|us|µs|ms|s|m|h)")
+_FUNCTION = re.compile(r"[A-Za-z0-9_.*?\[\]!-]+")
+_SYMBOL = re.compile(r"[!-9;-~]+")  # printable ASCII but the colon
 _INT = re.compile(r"-?(?:[0-9]{1,19}|0x[0-9a-fA-F]{1,16})")
 _BOOL = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
@@ -77,6 +80,23 @@ def canonical(probe: Probe, given: Mapping[str, str]) -> dict[str, str]:
     return chosen
 
 
+def usable(probe: Probe, chosen: Mapping[str, str]) -> list[Variant]:
+    """Variants that have the parameters they can't do without. Raises BadParam where none has.
+
+    Of a process that is given, the program needs no naming.
+    """
+    types = {param.name: param.type for param in probe.params}
+    implied = {"binary"} if any(types[name] == "pid" for name in chosen) else set[str]()
+    lacks = [
+        (variant, [p.name for p in probe.params if p.name in variant.params - chosen.keys() and p.type not in implied])
+        for variant in probe.variants
+    ]
+    if found := [variant for variant, lacking in lacks if not lacking]:
+        return found
+    ways = dict.fromkeys(" and ".join(lacking) for _, lacking in lacks)
+    raise BadParam(f"{probe.id}: what shall be traced? Give {', or '.join(ways)}")
+
+
 def check(param: Param, text: str) -> None:
     """Raises ValueError, saying what was expected and what was given, when the text is no value of this parameter."""
     match param.type:
@@ -84,6 +104,8 @@ def check(param: Param, text: str) -> None:
             _integer(text, 1, PID_MAX, "a process id")
         case "cgroup":
             _bytes(text, PATH_MAX, "the path of a cgroup")
+        case "binary":
+            _bytes(text, PATH_MAX, "a program or a library, by path or name,")
         case "device":
             _bytes(text, PATH_MAX, "a block device")
         case _:
@@ -106,6 +128,11 @@ def _definition(param: Param, text: str) -> list[str]:
     """The arguments of one parameter whose text says all."""
     name = f"-DPARAM_{param.name}"
     match param.type:
+        case "function" | "symbol":
+            _named(param.type, text)
+            return []
+        case "binary":
+            return []
         case "port":
             return [f"{name}={_integer(text, 1, PORT_MAX, 'a port')}"]
         case "frequency":
@@ -151,6 +178,12 @@ def _integer(text: str, low: int, high: int, what: str) -> int:
         if low <= value <= high:
             return value
     raise ValueError(f"{what} from {low} to {high} expected, not {quoted(text)}")
+
+
+def _named(kind: str, text: str) -> None:
+    if len(text) > SYMBOL_MAX or not (_FUNCTION if kind == "function" else _SYMBOL).fullmatch(text):
+        what = "a kernel function" if kind == "function" else "a function of the program or library"
+        raise ValueError(f"{what} or a pattern such as vfs_* expected, not {quoted(text)}")
 
 
 def _errno(text: str) -> int:

@@ -40,6 +40,7 @@ DECODES = (
     "user",
     "kernel_lock",
     "file_operation",
+    "point",
     "cgroup",
     "time",
     "hex",

@@ -50,6 +50,7 @@ class Run:
         self.tables: list[Table] = []
         self.rings: list[EventRing] = []
         views = message.loaded.views
+        context = context.of_run(message.loaded.points)
         stacks = {
             layout.name: CallStacks(StackMap(fd, layout), functions)
             for fd, layout in zip(self._map_fds, message.maps, strict=True)
@@ -117,7 +118,14 @@ class Run:
         programs = []
         for name, fd in self._programs.items():
             spent = accounts(fd)
-            programs.append(ProgramCost(name=name, run_count=spent.run_count, run_time_ns=spent.run_time_ns))
+            programs.append(
+                ProgramCost(
+                    name=name,
+                    run_count=spent.run_count,
+                    run_time_ns=spent.run_time_ns,
+                    attachment_ns=self.message.attachment_ns.get(name, 0),
+                )
+            )
         return Cost(run=self.number, monotonic_ns=time.monotonic_ns(), statistics=statistics, programs=programs)
 
     def held(self) -> set[int]:

@@ -46,8 +46,9 @@ class Ndjson:
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """The object of one interval. Views hold what the interval brought; losses, run_count and run_time_ns are since
-    attaching; cpu_percent is the interval's, null where the kernel does not count.
+    """The object of one interval. Views hold what the interval brought; losses, run_count, run_time_ns and
+    attachment_ns (an estimate) are since attaching; cpu_percent is the interval's, null where the kernel does not
+    count.
     """
     cost = report.cost
     return {
@@ -62,6 +63,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "cost": {
             "run_count": cost.run_count if cost else 0,
             "run_time_ns": cost.run_time_ns if cost else 0,
+            "attachment_ns": cost.attachment_ns if cost else 0,
             "cpu_percent": cost.cpu_percent if cost else None,
         },
         "views": {part.view.name: _part(part) for part in report.parts},

@@ -67,6 +67,9 @@ class Text:
         if report.cost and report.cost.ns_per_event is not None:
             each = text.duration(report.cost.ns_per_event)
             self._write(f"program time {text.duration(report.cost.run_time_ns)}, {each} a run")
+            if report.cost.attachment_ns:
+                total, one = report.cost.attachment_ns, report.cost.attachment_ns / report.cost.run_count
+                self._write(f"attachment time about {text.duration(total)}, {text.duration(one)} a run (estimated)")
         self._out.flush()
 
     def _write(self, line: str = "") -> None:

@@ -210,6 +210,7 @@ class Loaded(Frame, frozen=True, kw_only=True):
     meaning: str
     views: Annotated[list[ViewInfo], FEW]
     attached: Annotated[list[str], FEW]  # "raw_tracepoint:sched_switch", …
+    points: Annotated[list[str], FEW] = []  # names of the numbers that bpf_get_attach_cookie() gives the programs
     tried: Annotated[list[Tried], FEW] = []
     stages: Annotated[list[tuple[str, Measure]], FEW] = []
     instructions: Whole = 0  # of all programs, after rewriting
@@ -281,11 +282,16 @@ class Events(Frame, frozen=True, kw_only=True):
 
 
 class ProgramCost(msgspec.Struct, frozen=True, kw_only=True):
-    """Kernel accounting of one program since attaching; both are 0 while statistics are off."""
+    """Kernel accounting of one program since attaching; both are 0 while statistics are off.
+
+    attachment_ns: an estimate of what it adds to a call that the program is attached to at all, which the kernel does
+    not account (a uprobe's breakpoint takes far longer than its program); 0 where that is little.
+    """
 
     name: str
     run_count: Whole
     run_time_ns: Whole
+    attachment_ns: Whole = 0
 
 
 class Cost(Frame, frozen=True, kw_only=True):

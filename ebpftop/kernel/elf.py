@@ -10,7 +10,7 @@ import lzma
 import os
 import struct
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -19,8 +19,10 @@ _SECTION = struct.Struct("<IIQQQQIIQQ")
 _SEGMENT = struct.Struct("<IIQQQQQQ")
 _SYMBOL = struct.Struct("<IBBHQQ")
 _MAGIC = b"\x7fELF\x02\x01"  # 64 bits, little endian
-_LOAD, _SYMTAB, _DYNSYM = 1, 2, 11
-_FUNCTIONS = {2, 10}  # STT_FUNC, STT_GNU_IFUNC
+_LOAD, _SYMTAB, _NOBITS, _DYNSYM = 1, 2, 8, 11
+_INDIRECT = 10  # STT_GNU_IFUNC
+_FUNCTIONS = {2, _INDIRECT}  # and STT_FUNC
+_LONGEST = 1 << 16  # bytes of a name; C++ knows no shame
 _LARGEST = 256 << 20  # bytes of one table
 _MINIATURE = b".gnu_debugdata"  # an xz-packed ELF file with the functions a stripped one lacks
 
@@ -42,6 +44,7 @@ class Function(NamedTuple):
 class _Section(NamedTuple):
     name: int
     kind: int
+    address: int
     offset: int
     size: int
     link: int
@@ -56,6 +59,7 @@ class Elf:
         if len(header) < _HEADER.size or not header.startswith(_MAGIC):
             raise BadElf("no 64-bit ELF file")
         fields = _HEADER.unpack(header)
+        self.machine: int = fields[2]  # EM_X86_64 is 62, EM_AARCH64 183
         segments_at, sections_at = fields[5], fields[6]
         segment_size, segments, section_size, sections, names_at = fields[9:14]
         if (segments and segment_size != _SEGMENT.size) or (sections and section_size != _SECTION.size):
@@ -68,8 +72,8 @@ class Elf:
             if kind == _LOAD
         ]
         self._sections = [
-            _Section(name, kind, offset, size, link)
-            for name, kind, _, _, offset, size, link, _, _, _ in _SECTION.iter_unpack(
+            _Section(name, kind, address, offset, size, link)
+            for name, kind, _, address, offset, size, link, _, _, _ in _SECTION.iter_unpack(
                 self._table(sections_at, sections * section_size, section_size)
             )
         ]
@@ -86,6 +90,40 @@ class Elf:
         for at, address, size in self._segments:
             if at <= offset < at + size:
                 return address + offset - at
+        return None
+
+    def offset(self, address: int) -> int | None:
+        """Where in the file the byte is that is loaded at this address."""
+        for at, start, size in self._segments:
+            if start <= address < start + size:
+                return address - start + at
+        return None
+
+    def places(self) -> tuple[dict[bytes, int], set[bytes]]:
+        """Where in the file each function begins, by name without its version; and the names of those that the dynamic
+        linker chooses an implementation for, whose symbols are the choosing.
+        """
+        found: dict[bytes, int] = {}
+        chosen: set[bytes] = set()
+        for section in self._sections:
+            if section.kind not in (_SYMTAB, _DYNSYM) or section.link >= len(self._sections):
+                continue
+            for kind, address, _, versioned in self._symbols(section):
+                name = versioned.partition(b"@")[0]
+                if kind == _INDIRECT:
+                    chosen.add(name)
+                elif name and (place := self.offset(address)) is not None:
+                    found.setdefault(name, place)
+        return found, chosen
+
+    def section(self, name: bytes) -> tuple[int, bytes] | None:
+        """Address and content of the first section of this name."""
+        if not self._names_at < len(self._sections):
+            return None
+        names = self._table(self._sections[self._names_at].offset, self._sections[self._names_at].size, 1)
+        for each in self._sections:
+            if names[each.name : each.name + len(name) + 1] == name + b"\0":
+                return each.address, b"" if each.kind == _NOBITS else self._table(each.offset, each.size, 1)
         return None
 
     def function(self, address: int) -> Function | None:
@@ -115,31 +153,28 @@ class Elf:
         return found
 
     def _functions_of(self, section: _Section) -> set[Function]:
+        return {Function(start, start + size, name) for _, start, size, name in self._symbols(section)}
+
+    def _symbols(self, section: _Section) -> Iterator[tuple[int, int, int, bytes]]:
+        """(kind, address, size, name) of the functions that are defined."""
         strings = self._sections[section.link]
         names = self._table(strings.offset, strings.size, 1)
-        return {
-            Function(value, value + size, names[name : names.find(b"\0", name)])
-            for name, info, _, index, value, size in _SYMBOL.iter_unpack(
-                self._table(section.offset, section.size, _SYMBOL.size)
-            )
-            if info & 15 in _FUNCTIONS and index and value and name < len(names)
-        }
+        symbols = self._table(section.offset, section.size, _SYMBOL.size)
+        for name, info, _, index, value, size in _SYMBOL.iter_unpack(symbols):
+            if info & 15 in _FUNCTIONS and index and value:
+                end = names.find(b"\0", name, name + _LONGEST)
+                if end >= 0:
+                    yield info & 15, value, size, names[name:end]
 
     def _miniature(self) -> set[Function]:
-        if not self._names_at < len(self._sections):
+        found = self.section(_MINIATURE)
+        if found is None:
             return set()
-        names = self._table(self._sections[self._names_at].offset, self._sections[self._names_at].size, 1)
-        for section in self._sections:
-            if names[section.name :].startswith(_MINIATURE + b"\0"):
-                try:
-                    unpacked = lzma.LZMADecompressor().decompress(
-                        self._table(section.offset, section.size, 1), _LARGEST
-                    )
-                    inner = Elf(partial(_slice, unpacked))
-                    return set().union(*map(inner._functions_of, inner._tables()))
-                except (lzma.LZMAError, EOFError, BadElf):
-                    return set()
-        return set()
+        try:
+            inner = Elf(partial(_slice, lzma.LZMADecompressor().decompress(found[1], _LARGEST)))
+            return set().union(*map(inner._functions_of, inner._tables()))
+        except (lzma.LZMAError, EOFError, BadElf):
+            return set()
 
     def _tables(self) -> list[_Section]:
         return [each for each in self._sections if each.kind == _SYMTAB and each.link < len(self._sections)]

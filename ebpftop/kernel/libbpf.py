@@ -29,6 +29,7 @@ _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "bpf_prog_get_next_id": (c_int, [c_uint32, POINTER(c_uint32)]),
     "bpf_prog_get_fd_by_id": (c_int, [c_uint32]),
     "bpf_raw_tracepoint_open": (c_int, [c_char_p, c_int]),
+    "bpf_link_create": (c_int, [c_int, c_int, c_int, c_void_p]),
     "bpf_obj_get_info_by_fd": (c_int, [c_int, c_void_p, POINTER(c_uint32)]),
     "bpf_enable_stats": (c_int, [c_int]),
     "libbpf_num_possible_cpus": (c_int, []),

@@ -5,10 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 
 from ebpftop.kernel import btf, perf, tracefs
 from ebpftop.kernel.libbpf import KernelLacks
+
+
+def unsupported(mechanism: str) -> str | None:
+    """Why nothing can be attached by this mechanism here, as far as a look tells; a trial tells more."""
+    match mechanism:
+        case "kprobe" | "kretprobe":
+            return None if perf.dynamic_type("kprobe") is not None else "this kernel was built without kprobes"
+        case "uprobe" | "uretprobe" | "usdt":
+            return None if perf.dynamic_type("uprobe") is not None else "this kernel was built without uprobes"
+    return None
 
 
 def missing(mechanism: str, target: str, args: Sequence[str] = ()) -> str | None:
@@ -17,6 +26,8 @@ def missing(mechanism: str, target: str, args: Sequence[str] = ()) -> str | None
     What can't be told without root counts as present. `args` are the C types a raw tracepoint's prototype must begin
     with.
     """
+    if reason := unsupported(mechanism):
+        return reason
     match mechanism:
         case "raw_tracepoint":
             return _raw_tracepoint(target, args)
@@ -26,8 +37,8 @@ def missing(mechanism: str, target: str, args: Sequence[str] = ()) -> str | None
             return _kprobe(target)
         case "fentry" | "fexit":
             return _fentry(target)
-        case "uprobe" | "uretprobe":
-            return _uprobe(target)
+        case "uprobe" | "uretprobe" | "usdt":
+            return None  # the loader looks into the file
         case "perf_event":
             return None if target in perf.SOFTWARE_EVENTS else f"no software event is called {target}"
     raise ValueError(f"unknown mechanism {mechanism!r}")
@@ -75,14 +86,12 @@ def _tracepoint(target: str) -> str | None:
 
 
 def _kprobe(function: str) -> str | None:
-    if perf.dynamic_type("kprobe") is None:
-        return "this kernel was built without kprobes"
     try:
         if _has_function(function):
             return None
     except KernelLacks:
         pass  # without BTF the list of functions has to do
-    names = _traceable()
+    names = traceable()
     if not names or function in names:
         return None
     clone = next((name for name in names if name.startswith(f"{function}.")), None)
@@ -99,22 +108,14 @@ def _fentry(function: str) -> str | None:
     return None if there else f"this kernel has no function {function} to trace: renamed or inlined"
 
 
-def _uprobe(target: str) -> str | None:
-    if perf.dynamic_type("uprobe") is None:
-        return "this kernel was built without uprobes"
-    path = target.rpartition(":")[0]
-    if "/" in path and not Path(path).exists():
-        return f"there is no file {path}"
-    return None
-
-
 def _has_function(name: str) -> bool:
     return btf.running().has_function(name) or bool(btf.modules_naming(name))
 
 
 @cache
-def _traceable() -> frozenset[str]:
-    """Functions the kernel's function tracer knows; empty for other users than root, or where there is no such tracer.
+def traceable() -> tuple[str, ...]:
+    """Functions the kernel's function tracer knows, a name as often as there are functions of it; empty for other users
+    than root, or where there is no such tracer.
 
     /proc/kallsyms would do as well, but takes a quarter of a second to read.
     """
@@ -122,5 +123,5 @@ def _traceable() -> frozenset[str]:
     try:
         lines = (place / "available_filter_functions").read_text().splitlines() if place else []
     except OSError:
-        return frozenset()
-    return frozenset(line.partition(" ")[0] for line in lines)
+        return ()
+    return tuple(line.partition(" ")[0] for line in lines)

@@ -10,8 +10,8 @@ import ctypes
 import errno
 import mmap
 import os
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,7 +56,7 @@ class _LoadOptions(ctypes.Structure):
 
 def trial(mechanism: str) -> Outcome:
     """Try a mechanism by its name in manifests (return forms as their entry forms), "ring_buffer" or "statistics"."""
-    mechanism = _SAME_AS.get(mechanism, mechanism)
+    mechanism = SAME_AS.get(mechanism, mechanism)
     try:
         with ExitStack() as held:
             return Outcome(True, _TRIALS[mechanism](held))
@@ -77,6 +77,13 @@ def _remedy(mechanism: str, number: int) -> str:
     if number in (errno.EPERM, errno.EACCES, errno.ENOSYS):
         return _REFUSED
     return "use a distribution's own kernel of 5.15 or newer"
+
+
+@contextmanager
+def empty_program() -> Iterator[int]:
+    """A program for kprobes and uprobes that does nothing. Raises `OSError`."""
+    with ExitStack() as held:
+        yield _load(held, _KPROBE)
 
 
 def _load(held: ExitStack, kind: int, attach_type: int = 0, function: int = 0) -> int:
@@ -141,12 +148,12 @@ def _uprobe(held: ExitStack) -> str:
     kind = perf.dynamic_type("uprobe")
     if kind is None:
         raise KernelLacks("this kernel was built without uprobes", "use a kernel with CONFIG_UPROBE_EVENTS")
-    file, offset, name = _place_of_getpid()
+    file, offset, name = place_of_getpid()
     _event(held, _load(held, _KPROBE), kind, 0, name=file, offset=offset, pid=os.getpid(), cpu=-1)
     return f"attached to getpid in {name}"
 
 
-def _place_of_getpid() -> tuple[bytes, int, str]:
+def place_of_getpid() -> tuple[bytes, int, str]:
     """File, offset in it, and the file's name, of libc's getpid, by where it lies in this process's memory.
 
     The file by its link in /proc: names there are those of the mount namespace it was mapped in, perhaps not this one.
@@ -185,7 +192,7 @@ def _cpu() -> int:
     return min(os.sched_getaffinity(0))
 
 
-_SAME_AS = {"kretprobe": "kprobe", "fexit": "fentry", "uretprobe": "uprobe"}
+SAME_AS = {"kretprobe": "kprobe", "fexit": "fentry", "uretprobe": "uprobe", "usdt": "uprobe"}
 _TRIALS: dict[str, Callable[[ExitStack], str]] = {
     "tracepoint": _tracepoint,
     "raw_tracepoint": _raw_tracepoint,

@@ -14,9 +14,10 @@ import os
 import re
 from typing import Any
 
-from ebpftop.catalog.model import Attach
 from ebpftop.frames.layout import Field, MapLayout, Record
-from ebpftop.kernel import libbpf
+from ebpftop.kernel import libbpf, link
+from ebpftop.kernel.libbpf import KernelLacks
+from ebpftop.loader.targets import Place
 
 _LOG_START, _LOG_LIMIT = 1 << 20, 1 << 26
 _LOG_LEVEL_STEPS, _LOG_LEVEL_STATISTICS = 1, 4  # BPF_LOG_LEVEL1: every step; BPF_LOG_STATS: the verdict alone
@@ -26,6 +27,7 @@ _PROGRAM_TYPE = {
     "kretprobe": 2,
     "uprobe": 2,
     "uretprobe": 2,
+    "usdt": 2,
     "tracepoint": 5,
     "perf_event": 7,
     "raw_tracepoint": 17,
@@ -110,8 +112,8 @@ class Module:
 
     # ---------------------------------------------------------------- programs
 
-    def load(self, function: str, mechanism: str) -> int:
-        """Load one function and return its descriptor.
+    def load(self, function: str, mechanism: str, name: str) -> int:
+        """Load one function under a name and return its descriptor; for fentry and fexit the name says what of.
 
         Raises `VerifierError` with the log, and `CompileError` where there is no such function. A first try asks for a
         log only of a program that is refused. libbcc forgets the log of one that is too complex, and a log may be
@@ -119,29 +121,29 @@ class Module:
         """
         if not self._lib.bpf_function_start(self._handle, function.encode()):
             raise CompileError(f"the C defines no function {function}")
-        fd, number, log = self._load(function, mechanism, 0, _LOG_START)
+        fd, number, log = self._load(function, mechanism, name, 0, _LOG_START)
         if fd >= 0:
             return fd
         size = _LOG_START
         while number == errno.ENOSPC or (not log and number not in (errno.EPERM, errno.EOPNOTSUPP)):
             size *= 8
-            _, number, log = self._load(function, mechanism, _LOG_LEVEL_STEPS, size)
+            _, number, log = self._load(function, mechanism, name, _LOG_LEVEL_STEPS, size)
             if number == errno.ENOSPC and size >= _LOG_LIMIT:
-                _, number, last = self._load(function, mechanism, _LOG_LEVEL_STATISTICS, _LOG_START)
+                _, number, last = self._load(function, mechanism, name, _LOG_LEVEL_STATISTICS, _LOG_START)
                 log = f"{log}\n[the log goes on; it is cut here at {size >> 20} MiB]\n{last}"
             elif number != errno.ENOSPC:
                 break
         raise VerifierError(function, number, log)
 
-    def _load(self, function: str, mechanism: str, level: int, size: int) -> tuple[int, int, str]:
+    def _load(self, function: str, mechanism: str, name: str, level: int, size: int) -> tuple[int, int, str]:
         """(descriptor or -1, errno, log)."""
-        lib, name, log = self._lib, function.encode(), ctypes.create_string_buffer(size)
+        lib, code, log = self._lib, function.encode(), ctypes.create_string_buffer(size)
         fd = lib.bcc_func_load(
             self._handle,
             _PROGRAM_TYPE[mechanism],
-            name,
-            lib.bpf_function_start(self._handle, name),
-            lib.bpf_function_size(self._handle, name),
+            name.encode(),
+            lib.bpf_function_start(self._handle, code),
+            lib.bpf_function_size(self._handle, code),
             lib.bpf_module_license(self._handle),
             lib.bpf_module_kern_version(self._handle),
             level,
@@ -155,43 +157,52 @@ class Module:
     def instructions(self, function: str) -> int:
         return int(self._lib.bpf_function_size(self._handle, function.encode())) // 8
 
-    def attach(self, program: int, point: Attach) -> list[int]:
+    def attach(self, program: int, place: Place, cookie: int) -> list[int]:
         """Attach a loaded program; the descriptors, once closed, detach it. Raises `AttachError`."""
-        lib, target = self._lib, point.target.encode()
-        match point.mechanism:
+        try:
+            match place.mechanism:
+                case "kprobe" | "kretprobe":
+                    returns = place.mechanism == "kretprobe"
+                    return [link.kprobe(program, place.target, returns=returns, cookie=cookie)]
+                case "fentry" | "fexit":
+                    return [link.tracing(program, returns=place.mechanism == "fexit", cookie=cookie)]
+                case "uprobe" | "uretprobe" | "usdt":
+                    return [self._attach_in_file(program, place, cookie)]
+            return self._attach(program, place)
+        except (OSError, KernelLacks) as error:
+            raise AttachError(f"{place}: {error.strerror if isinstance(error, OSError) else error}") from None
+
+    def _attach_in_file(self, program: int, place: Place, cookie: int) -> int:
+        return link.uprobe(
+            program,
+            f"/proc/self/fd/{place.descriptor}".encode(),
+            place.offset,
+            returns=place.mechanism == "uretprobe",
+            semaphore=place.semaphore,
+            cookie=cookie,
+        )
+
+    def _attach(self, program: int, place: Place) -> list[int]:
+        lib, target = self._lib, place.target.encode()
+        match place.mechanism:
             case "raw_tracepoint":
                 fds = [lib.bpf_attach_raw_tracepoint(program, target)]
             case "tracepoint":
                 category, _, event = target.partition(b":")
                 fds = [lib.bpf_attach_tracepoint(program, category, event)]
-            case "kprobe" | "kretprobe":
-                kind = int(point.mechanism == "kretprobe")
-                event = (b"r_" if kind else b"p_") + re.sub(rb"\W", b"_", target)
-                fds = [lib.bpf_attach_kprobe(program, kind, event, target, 0, 0)]
-            case "fentry" | "fexit":
-                fds = [lib.bpf_attach_kfunc(program)]
             case "perf_event":
-                config = _SOFTWARE_EVENTS[point.target]
+                config = _SOFTWARE_EVENTS[place.target]
                 fds = [
-                    lib.bpf_attach_perf_event(program, _PERF_TYPE_SOFTWARE, config, 0, point.frequency, -1, cpu, -1)
+                    lib.bpf_attach_perf_event(program, _PERF_TYPE_SOFTWARE, config, 0, place.frequency, -1, cpu, -1)
                     for cpu in sorted(os.sched_getaffinity(0))
                 ]
-            case "uprobe" | "uretprobe":
-                fds = [self._attach_uprobe(program, point)]
         number = ctypes.get_errno()
         if any(fd < 0 for fd in fds):
             for fd in fds:
                 if fd >= 0:
                     os.close(fd)
-            raise AttachError(f"{point}: {os.strerror(number)}")
+            raise OSError(number, os.strerror(number))
         return [int(fd) for fd in fds]
-
-    def _attach_uprobe(self, program: int, point: Attach) -> int:
-        path, _, symbol = point.target.rpartition(":")
-        module, address = self._bpf._check_path_symbol(path.encode(), symbol.encode(), 0, -1)
-        kind = int(point.mechanism == "uretprobe")
-        event = (b"r_" if kind else b"p_") + re.sub(rb"\W", b"_", point.target.encode())
-        return int(self._lib.bpf_attach_uprobe(program, kind, event, module, address, -1, 0))
 
 
 def memory(layout: MapLayout, cpus: int) -> int:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import msgspec
@@ -14,9 +17,11 @@ from ebpftop.catalog.model import Probe, Variant
 from ebpftop.frames.layout import MapLayout
 from ebpftop.frames.messages import Loaded, Rejected, Stage, Tried
 from ebpftop.kernel import bcc_home, headers, points
+from ebpftop.kernel.calibrate import attachment_ns
 from ebpftop.kernel.libbpf import KernelLacks
 from ebpftop.loader import bcc_door, compose, failures, views
 from ebpftop.loader.sandbox import sandbox
+from ebpftop.loader.targets import BadTarget, Place, Targets
 from ebpftop.verifier import lines
 
 MAP_LIMIT = 256 << 20  # bytes all maps of a probe may take; stated in the README
@@ -26,14 +31,18 @@ _RETRIES = 4  # for types that clang finds incomplete, one layer at a time
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What to load. `includes` are the shared headers by name, read when the program started; `bcc` is its package
-    folder.
+    """What to load: a probe with the variants that the parameters allow.
+
+    includes: the shared headers by name, read when the program started. bcc: its package folder. rights: those to open
+    a program or library with.
     """
 
     probe: Probe
+    params: dict[str, str]
     definitions: list[str]
     includes: dict[str, str]
     bcc: Path
+    rights: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
     attach: bool = True
 
 
@@ -74,26 +83,37 @@ class Load:
 
     def run(self) -> None:
         """Try the variants in order; the first that attaches is handed over, else the most telling failure is."""
+        self._targets = Targets(self.probe, self.order.params, self.order.rights, resolve=self.order.attach)
         with sandbox() as (scratch, notes):
             self.notes += notes
             self._scratch = scratch
             self._write_includes()
             rejected: Rejected | None = None
+            wrong: BadTarget | None = None
             bcc = None
             for variant in self.probe.variants:
                 try:
                     self._check_points(variant)
+                    places = self._targets.places(variant)
                     self._begin("types")
                     if bcc is None:
                         self._tree = self._make_tree()
                         bcc = bcc_home.load(self.order.bcc)
-                    self._try(bcc, variant)
+                    self._try(bcc, variant, places)
                     return
+                except BadTarget as error:
+                    wrong = wrong or (error if variant.params else None)
+                    self.tried.append(Tried(variant=variant.name, reason=str(error)))
+                except KernelLacks as lack:
+                    self.tried.append(Tried(variant=variant.name, reason=str(lack)))
                 except _PassedOver as reason:
                     self.tried.append(Tried(variant=variant.name, reason=str(reason)))
                 except _Rejected as refusal:
                     rejected = rejected or refusal.frame
                     self.tried.append(Tried(variant=variant.name, reason=refusal.frame.error))
+            if wrong and not rejected:
+                handover.send(self.channel, handover.Refusal(run=0, error=f"{self.probe.id}: {wrong}"))
+                return
             frame = rejected or failures.nothing_attached(self.probe, self.tried)
             frame = msgspec.structs.replace(frame, tried=self.tried)
             handover.send(self.channel, handover.Failure(rejected=frame))
@@ -114,7 +134,12 @@ class Load:
 
     def _check_points(self, variant: Variant) -> None:
         for point in variant.attach:
-            if reason := points.missing(point.mechanism, point.target, point.args):
+            reason = (
+                points.unsupported(point.mechanism)
+                if point.params
+                else points.missing(point.mechanism, point.target, point.args)
+            )
+            if reason:
                 raise _PassedOver(reason)
 
     def _make_tree(self) -> headers.Tree | None:
@@ -149,7 +174,7 @@ class Load:
                 self._tree = self._make_tree()
         raise _Rejected(failures.compile_failure(self.probe, variant.name, self.output.text()))
 
-    def _try(self, bcc: object, variant: Variant) -> None:
+    def _try(self, bcc: object, variant: Variant, places: list[Place]) -> None:
         self._begin("compile")
         module = self._compile(bcc, variant)
         layouts = module.maps()
@@ -163,33 +188,53 @@ class Load:
         self._done("compile")
 
         self._begin("verify")
-        programs = self._load_programs(bcc, module, variant)
+        programs = self._load_programs(bcc, module, variant, places)
         self._done("verify")
 
         self._begin("attach")
+        cookies = {name: number for number, name in enumerate(dict.fromkeys(place.name for place in places))}
         attachments: list[int] = []
         if self.order.attach:
-            for point in variant.attach:
+            for place in places:
                 try:
-                    attachments += module.attach(programs[point.run], point)
+                    attachments += module.attach(programs[place.program], place, cookies[place.name])
                 except bcc_door.AttachError as error:
                     handover.close_all(attachments)
                     raise _PassedOver(str(error)) from None
+        costs = {place.program: attachment_ns(place.mechanism) for place in places} if self.order.attach else {}
         self._done("attach")
-        self._hand_over(module, variant, layouts, programs, attachments, map_bytes)
+        loaded = Loaded(
+            run=0,
+            probe=self.probe.id,
+            params={},
+            variant=variant.name,
+            meaning=variant.meaning,
+            views=list(self.probe.views),
+            attached=[str(place) for place in places],
+            points=list(cookies),
+            tried=self.tried,
+            stages=self.stages,
+            instructions=sum(module.instructions(run) for run in {place.run for place in places}),
+            map_bytes=map_bytes,
+            notes=self.notes,
+        )
+        self._hand_over(module, loaded, layouts, programs, attachments, costs)
 
-    def _load_programs(self, bcc: object, module: bcc_door.Module, variant: Variant) -> dict[str, int]:
+    def _load_programs(
+        self, bcc: object, module: bcc_door.Module, variant: Variant, places: list[Place]
+    ) -> dict[str, int]:
+        """Their descriptors, by the names they are loaded as."""
         programs: dict[str, int] = {}
-        for point in variant.attach:
-            if point.run in programs:
+        for place in places:
+            if place.program in programs:
                 continue
             try:
-                programs[point.run] = module.load(point.run, point.mechanism)
+                programs[place.program] = module.load(place.run, place.mechanism, place.program)
             except bcc_door.CompileError as error:
                 raise _Rejected(failures.misfit(self.probe, variant.name, str(error))) from None
             except bcc_door.VerifierError as error:
                 if not error.log.strip():  # refused before the verifier looked: a program type this kernel won't take
-                    reason = f"this kernel refuses {point.mechanism} programs ({os.strerror(error.errno)})"
+                    reason = f"this kernel refuses {place.mechanism} programs ({os.strerror(error.errno)})"
                     raise _PassedOver(reason) from None
                 self._compile(bcc, variant, debug_source=True)
                 table = lines.lines_of(self.output.text())
@@ -201,29 +246,15 @@ class Load:
     def _hand_over(
         self,
         module: bcc_door.Module,
-        variant: Variant,
+        loaded: Loaded,
         layouts: list[MapLayout],
         programs: dict[str, int],
         attachments: list[int],
-        map_bytes: int,
+        costs: dict[str, int],
     ) -> None:
         shown = {name for view in self.probe.views for name in (view.map, view.stacks)} | {FAILURES_MAP}
         maps = [layout for layout in layouts if layout.name in shown]
-        loaded = Loaded(
-            run=0,
-            probe=self.probe.id,
-            params={},
-            variant=variant.name,
-            meaning=variant.meaning,
-            views=list(self.probe.views),
-            attached=[str(point) for point in variant.attach],
-            tried=self.tried,
-            stages=self.stages,
-            instructions=sum(module.instructions(name) for name in programs),
-            map_bytes=map_bytes,
-            notes=self.notes,
-        )
-        message = handover.Handover(loaded=loaded, maps=maps, programs=list(programs))
+        message = handover.Handover(loaded=loaded, maps=maps, programs=list(programs), attachment_ns=costs)
         fds = [*(module.map_fd(layout.name) for layout in maps), *programs.values(), *attachments]
         handover.send(self.channel, message, fds)
 

@@ -11,8 +11,7 @@ from ebpftop import handover
 from ebpftop.catalog.model import Attach, Probe
 from ebpftop.kernel import points, trial
 from ebpftop.loader.sandbox import sandbox
-
-_SAME_AS = {"kretprobe": "kprobe", "fexit": "fentry", "uretprobe": "uprobe"}
+from ebpftop.loader.targets import absent_file
 
 
 def run(channel: socket.socket, probes: Iterable[Probe]) -> None:
@@ -31,6 +30,7 @@ def _verdict(probe: Probe, outcomes: dict[str, str | None], root: bool) -> hando
     reasons: dict[str, None] = {}
     for variant in probe.variants:
         reason = next((r for point in variant.attach if (r := _obstacle(point, outcomes, root))), None)
+        reason = reason or absent_file(probe, variant)
         if reason is not None:
             reasons[reason] = None
             continue
@@ -42,11 +42,13 @@ def _verdict(probe: Probe, outcomes: dict[str, str | None], root: bool) -> hando
 
 def _obstacle(point: Attach, outcomes: dict[str, str | None], root: bool) -> str | None:
     """Why this attachment can't be had here, or None."""
-    mechanism = _SAME_AS.get(point.mechanism, point.mechanism)
+    mechanism = trial.SAME_AS.get(point.mechanism, point.mechanism)
     if root:
         if mechanism not in outcomes:
             outcome = trial.trial(mechanism)
             outcomes[mechanism] = None if outcome.ok else outcome.detail
         if outcomes[mechanism] is not None:
             return outcomes[mechanism]
+    if point.params:  # whatever a person will name
+        return points.unsupported(point.mechanism)
     return points.missing(point.mechanism, point.target, point.args)

@@ -63,13 +63,15 @@ class CostNow:
     """What a run's programs cost. None where the kernel doesn't count, or nothing ran yet.
 
     run_count, run_time_ns: since attaching. cpu_percent: of one CPU, between the last two costs. ns_per_event: since
-    attaching.
+    attaching. attachment_ns: what the attachments took besides their programs since then, estimated; 0 where that is
+    little.
     """
 
     run_count: int
     run_time_ns: int
     cpu_percent: float | None
     ns_per_event: float | None
+    attachment_ns: int
 
 
 def interval(run: Run) -> float:
@@ -177,7 +179,8 @@ def cost(run: Run) -> CostNow | None:
     if last.statistics and len(run.costs) > 1 and run.costs[-2].statistics:
         passed = last.monotonic_ns - run.costs[-2].monotonic_ns
         percent = max(0.0, 100 * (time - _sums(run.costs[-2])[1]) / passed)
-    return CostNow(count, time, percent, time / count if count else None)
+    attachment = sum(each.run_count * each.attachment_ns for each in last.programs)
+    return CostNow(count, time, percent, time / count if count else None, attachment)
 
 
 def _sums(cost: Cost) -> tuple[int, int]:

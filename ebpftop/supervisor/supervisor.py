@@ -232,8 +232,15 @@ class Supervisor:
     def _order(self, name: str, given: dict[str, str]) -> load.Order:
         """What to load, checked on this side. Raises `LookupError`, `BadParam`."""
         probe = self.plan.probes[name]
-        definitions = params.definitions(probe, given, self._lookups)
-        return load.Order(probe=probe, definitions=definitions, includes=self.plan.includes, bcc=self.plan.bcc)
+        chosen = params.canonical(probe, given)
+        return load.Order(
+            probe=msgspec.structs.replace(probe, variants=tuple(params.usable(probe, chosen))),
+            params=chosen,
+            definitions=params.definitions(probe, given, self._lookups),
+            includes=self.plan.includes,
+            bcc=self.plan.bcc,
+            rights=partial(privilege.rights_of, self.plan.invoker),
+        )
 
     def _give_up_root(self) -> None:
         """In a task: what follows is done as the invoker."""

@@ -6,6 +6,7 @@ stays the number it is. Labels are hostile text.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -67,6 +68,7 @@ class Context:
             "kernel_lock": kernel_lock.name,
             "namespaces": namespaces.names,
             "octal": "{:o}".format,
+            "point": str,
             "port": str,
             "ptrace_request": ptrace.request,
             "reset_reason": KernelEnum("sk_rst_reason", "SK_RST_REASON_").name,
@@ -80,6 +82,12 @@ class Context:
             "user": user.name,
             "writeback_reason": KernelEnum("wb_reason", "WB_REASON_").name,
         }
+
+    def of_run(self, points: list[str]) -> Context:
+        """The same, which also knows the names of one run's attachments."""
+        one = copy.copy(self)
+        one._names = {**self._names, "point": lambda number: points[number] if number < len(points) else str(number)}
+        return one
 
     def cgroup_path(self, number: int) -> str:
         """Path below the cgroup2 hierarchy, "/" for its root, "" where it is unknown."""

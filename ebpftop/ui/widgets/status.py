@@ -69,7 +69,10 @@ class StatusLine(Widget):
         now = cost(self.run)
         if now is None or now.ns_per_event is None:
             return []
-        return [piece(f"{text.duration(now.ns_per_event)}/event", rank=1)]
+        each = f"{text.duration(now.ns_per_event)}/event"
+        if now.attachment_ns:
+            each += f" + about {text.duration(now.attachment_ns / now.run_count)} to get there"
+        return [piece(each, rank=1)]
 
     def _provenance(self, width: int) -> Content:
         """How it came to be: stages while loading, then variant, meaning, attach points."""

@@ -241,14 +241,14 @@ PID = '[params.pid]\ntype = "pid"\nhelp = "h"\n'
             [
                 "probe.toml:8: variants[0].attach[0].rawtracepoint: unknown key; did you mean raw_tracepoint?",
                 "probe.toml:8: variants[0].attach[0].raw_tracepoint: exactly one of raw_tracepoint, tracepoint, "
-                "kprobe, kretprobe, fentry, fexit, uprobe, uretprobe, perf_event expected",
+                "kprobe, kretprobe, fentry, fexit, uprobe, uretprobe, usdt, perf_event expected",
             ],
         ),
         (
             {"variant": VARIANT.replace("raw_tracepoint =", 'kprobe = "f", raw_tracepoint =')},
             [
                 "probe.toml:8: variants[0].attach[0].raw_tracepoint: exactly one of raw_tracepoint, tracepoint, "
-                "kprobe, kretprobe, fentry, fexit, uprobe, uretprobe, perf_event expected",
+                "kprobe, kretprobe, fentry, fexit, uprobe, uretprobe, usdt, perf_event expected",
             ],
         ),
         (

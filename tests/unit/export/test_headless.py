@@ -51,7 +51,7 @@ async def test_a_line_holds_exactly_what_was_promised() -> None:
         "lost": 2,
         "map_full": 0,
         "evicted": 0,
-        "cost": {"run_count": 30, "run_time_ns": 10_001_000, "cpu_percent": 1.0},
+        "cost": {"run_count": 30, "run_time_ns": 10_001_000, "attachment_ns": 0, "cpu_percent": 1.0},
         "views": {
             "latency": {
                 "kind": "histogram",
@@ -121,7 +121,12 @@ async def test_what_a_table_gained() -> None:
         ],
     }
     assert [row[5] for view in views for row in view["rows"]] == [5, 40, 3, 1, 1]
-    assert [each["cost"] for each in result.objects][-1] == {"run_count": 0, "run_time_ns": 0, "cpu_percent": None}
+    assert [each["cost"] for each in result.objects][-1] == {
+        "run_count": 0,
+        "run_time_ns": 0,
+        "attachment_ns": 0,
+        "cpu_percent": None,
+    }
 
 
 async def test_events_come_in_order_and_once_also_those_after_the_last_snapshot() -> None:

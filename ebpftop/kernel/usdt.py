@@ -1,0 +1,52 @@
+"""Static probes (USDT) that authors put into programs and libraries. Format of their notes: SystemTap's sys/sdt.h."""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+from ebpftop.kernel.elf import Elf
+
+_NOTE = struct.Struct("<III")
+_PLACES = struct.Struct("<QQQ")  # location, base, semaphore
+_STATIC_PROBE = 3
+
+
+class StaticProbe(NamedTuple):
+    """Where it is in the file, and the counter to be raised while somebody listens (0: it has none)."""
+
+    provider: bytes
+    name: bytes
+    offset: int
+    semaphore: int
+
+
+def static_probes(elf: Elf) -> list[StaticProbe]:
+    """In the order of the file; one name may stand at several places."""
+    notes = elf.section(b".note.stapsdt")
+    base = elf.section(b".stapsdt.base")
+    return _probes(elf, notes[1], base[0] if base else None) if notes else []
+
+
+def _probes(elf: Elf, notes: bytes, base: int | None) -> list[StaticProbe]:
+    found, at = [], 0
+    while at + _NOTE.size <= len(notes):
+        owner_size, size, kind = _NOTE.unpack_from(notes, at)
+        owner = notes[at + _NOTE.size : at + _NOTE.size + owner_size]
+        start = at + _NOTE.size + _padded(owner_size)
+        content = notes[start : start + size]
+        at = start + _padded(size)
+        if owner != b"stapsdt\0" or kind != _STATIC_PROBE or len(content) < _PLACES.size:
+            continue
+        location, linked_base, semaphore = _PLACES.unpack_from(content)
+        moved = base - linked_base if base is not None else 0  # after the notes were written
+        provider, name, *_ = (*content[_PLACES.size :].split(b"\0"), b"")
+        place = elf.offset(location + moved)
+        counter = elf.offset(semaphore + moved) if semaphore else 0
+        if place is not None and counter is not None:
+            found.append(StaticProbe(provider, name, place, counter))
+    return found
+
+
+def _padded(size: int) -> int:
+    return -(-size // 4) * 4

@@ -1,0 +1,264 @@
+"""From what a manifest attaches to, and the parameters, to the places attached to: one for each function that matches.
+
+Functions are checked before anything is compiled: those of the kernel against what it can trace, those of a file
+against its symbols.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from fnmatch import translate
+
+import msgspec
+
+from ebpftop.catalog.model import Attach, Probe, Variant
+from ebpftop.catalog.text import inert, nearest, quoted
+from ebpftop.kernel import points, usdt
+from ebpftop.kernel.elf import BadElf, Elf
+from ebpftop.kernel.libbpf import KernelLacks
+from ebpftop.loader.binaries import NoBinary, open_binary
+
+MOST = 100  # functions that one pattern may match
+_GLOB = re.compile(r"[*?\[]")
+_MACHINES = {"x86_64": 62, "aarch64": 183}
+_IN_FILES = ("uprobe", "uretprobe", "usdt")
+_OF_KERNEL = ("kprobe", "kretprobe", "fentry", "fexit")
+_SOME_FUNCTION = "vfs_read"  # every kernel has it
+_NEAR = 2_000  # names that are compared with a mistyped one
+
+
+class BadTarget(Exception):
+    """What a parameter names can't be attached to; its text is one line."""
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """One attachment to make. `program` is the name `run` is loaded as; `name` tells the attachment from others of the
+    program. In a file (`path`): `descriptor`, `offset` and `semaphore`.
+    """
+
+    mechanism: str
+    target: str
+    run: str
+    program: str
+    name: str = ""
+    frequency: int = 0
+    path: str = ""
+    descriptor: int = -1
+    offset: int = 0
+    semaphore: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.mechanism}:{self.target}"
+
+
+class File:
+    """An opened program or library, with what it offers."""
+
+    def __init__(self, path: str, descriptor: int) -> None:
+        self.path, self.descriptor = path, descriptor
+        try:
+            elf = Elf.of(descriptor)
+            if elf.machine != _MACHINES.get(os.uname().machine):
+                raise BadTarget(f"{inert(path)} is made for another architecture")
+            functions, chosen = elf.places()
+            self.functions = {_shown(name): place for name, place in functions.items()}
+            self.chosen = {_shown(name) for name in chosen}
+            self.static_probes = usdt.static_probes(elf)
+        except (BadElf, OSError) as error:
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            raise BadTarget(f"{inert(path)} is no program or library that can be traced: {why}") from None
+
+
+class Targets:
+    """The places of a probe's variants under these parameters. Opens the files at once, with `rights`.
+
+    Without `resolve` nothing is looked up, as nothing will be attached: what parameters name stands for itself.
+    """
+
+    def __init__(
+        self,
+        probe: Probe,
+        chosen: Mapping[str, str],
+        rights: Callable[[], AbstractContextManager[None]],
+        *,
+        resolve: bool = True,
+    ) -> None:
+        self._chosen, self._resolve = chosen, resolve
+        self._process = next((int(chosen[p.name]) for p in probe.params if p.type == "pid" and p.name in chosen), None)
+        self._files: dict[str, File | BadTarget] = {}
+        for point in (point for variant in probe.variants for point in variant.attach):
+            if resolve and point.mechanism in _IN_FILES:
+                name = self._filled(point.target.partition(":")[0])
+                if name not in self._files:
+                    self._files[name] = self._open(name, rights)
+
+    def places(self, variant: Variant) -> list[Place]:
+        """In the manifest's order. Raises `BadTarget`."""
+        return [place for point in variant.attach for place in self._places(point)]
+
+    def close(self) -> None:
+        for file in self._files.values():
+            if isinstance(file, File):
+                os.close(file.descriptor)
+
+    def _open(self, name: str, rights: Callable[[], AbstractContextManager[None]]) -> File | BadTarget:
+        try:
+            with rights():
+                path, descriptor = open_binary(name, self._process)
+            return File(path, descriptor)
+        except NoBinary as error:
+            return BadTarget(inert(str(error)))
+        except BadTarget as error:
+            return error
+
+    def _filled(self, text: str) -> str:
+        """With the values of the parameters it names; a file that isn't given is that of the process."""
+        return re.sub(r"\$(\w+)", lambda match: self._chosen.get(match[1], ""), text)
+
+    def _places(self, point: Attach) -> Iterable[Place]:
+        if point.mechanism in _IN_FILES and self._resolve:
+            return self._in_file(point)
+        if point.mechanism in _OF_KERNEL:
+            return self._in_kernel(point)
+        frequency = point.frequency if isinstance(point.frequency, int) else int(self._filled(point.frequency) or 1)
+        place = Place(
+            mechanism=point.mechanism, target=point.target, run=point.run, program=point.run, frequency=frequency
+        )
+        return [place]
+
+    def _in_kernel(self, point: Attach) -> Iterable[Place]:
+        names = [point.target]
+        if "$" in point.target:
+            pattern = self._filled(point.target)
+            names = kernel_functions(pattern, point.mechanism) if self._resolve else [_SOME_FUNCTION]
+        prefix = {"fentry": "kfunc__", "fexit": "kretfunc__"}.get(point.mechanism)  # libbcc finds the function by it
+        return [
+            Place(
+                mechanism=point.mechanism,
+                target=name,
+                run=point.run,
+                program=f"{prefix}{name}" if prefix else point.run,
+                name=name if "$" in point.target else "",
+            )
+            for name in names
+        ]
+
+    def _in_file(self, point: Attach) -> Iterable[Place]:
+        file_text, _, wanted = point.target.partition(":")
+        file = self._files[self._filled(file_text)]
+        if isinstance(file, BadTarget):
+            raise file
+        wanted = self._filled(wanted)
+        found = _static_probes(file, wanted) if point.mechanism == "usdt" else _functions(file, wanted)
+        return [
+            Place(
+                mechanism=point.mechanism,
+                target=f"{file.path}:{name}",
+                run=point.run,
+                program=point.run,
+                name=name.rpartition(":")[2],
+                path=file.path,
+                descriptor=file.descriptor,
+                offset=offset,
+                semaphore=semaphore,
+            )
+            for name, offset, semaphore in found
+        ]
+
+
+def absent_file(probe: Probe, variant: Variant) -> str | None:
+    """Why a fixed place in a file can't be had here; parameters have their defaults."""
+    fixed = tuple(point for point in variant.attach if point.mechanism in _IN_FILES)
+    defaults = {param.name: param.default for param in probe.params if param.default is not None}
+    if not fixed or variant.params - defaults.keys():
+        return None
+    kept = msgspec.structs.replace(variant, attach=fixed)
+    try:
+        with contextlib.closing(
+            Targets(msgspec.structs.replace(probe, variants=(kept,)), defaults, contextlib.nullcontext)
+        ) as targets:
+            targets.places(kept)
+    except BadTarget as error:
+        return str(error)
+    return None
+
+
+def kernel_functions(pattern: str, mechanism: str) -> list[str]:
+    """Those a pattern matches, of which the kernel can trace each. Raises `BadTarget`, `KernelLacks`."""
+    if not _GLOB.search(pattern):
+        if reason := points.missing(mechanism, pattern):
+            raise BadTarget(reason + nearest(pattern, _alike(pattern, points.traceable())))
+        return [pattern]
+    copies = Counter(points.traceable())
+    if not copies:
+        raise KernelLacks("this kernel doesn't list the functions it can trace", "give the name of one")
+    names = [name for name, count in copies.items() if count == 1]  # one name, several functions: which one is meant?
+    found = [name for name in _matching(pattern, names, "this kernel") if not points.missing(mechanism, name)]
+    if not found:
+        raise BadTarget(f"no function that {mechanism} can attach to matches {quoted(pattern)}")
+    return found
+
+
+def _functions(file: File, wanted: str) -> list[tuple[str, int, int]]:
+    """(name, offset, 0), each place under one name only. Raises `BadTarget`."""
+    what = inert(file.path)
+    if not _GLOB.search(wanted):
+        if wanted in file.functions:
+            return [(wanted, file.functions[wanted], 0)]
+        if wanted in file.chosen:
+            raise BadTarget(f"{what}: the loader chooses an implementation of {inert(wanted)}; trace that by its name")
+        if not file.functions:
+            raise BadTarget(f"{what} has no symbols")
+        near = nearest(wanted, _alike(wanted, file.functions))
+        raise BadTarget(f"{what} has no function {inert(wanted)}{inert(near)}")
+    names: dict[int, str] = {}
+    pattern = re.compile(translate(wanted))
+    for name, place in file.functions.items():
+        if pattern.match(name) and (place not in names or _plainness(name) < _plainness(names[place])):
+            names[place] = name
+    _limit(wanted, len(names), what)
+    return [(name, place, 0) for place, name in sorted(names.items())]
+
+
+def _static_probes(file: File, wanted: str) -> list[tuple[str, int, int]]:
+    """Each site of a probe PROVIDER:NAME. Raises `BadTarget`."""
+    sites = [(f"{_shown(one.provider)}:{_shown(one.name)}", one.offset, one.semaphore) for one in file.static_probes]
+    found = [site for site in sites if site[0] == wanted]
+    if not sites:
+        raise BadTarget(f"{inert(file.path)} has no static probes (USDT)")
+    if not found:
+        near = nearest(wanted, {name for name, _, _ in sites})
+        raise BadTarget(f"{inert(file.path)} has no static probe {inert(wanted)}{inert(near)}")
+    return found
+
+
+def _matching(pattern: str, names: Iterable[str], whose: str) -> list[str]:
+    matches = re.compile(translate(pattern)).match
+    found = [name for name in names if matches(name)]
+    _limit(pattern, len(found), whose)
+    return sorted(found)
+
+
+def _limit(pattern: str, count: int, whose: str) -> None:
+    if count == 0:
+        raise BadTarget(f"no function of {whose} matches {quoted(pattern)}")
+    if count > MOST:
+        raise BadTarget(f"{quoted(pattern)} matches {count:,} functions of {whose}; the limit is {MOST}")
+
+
+def _alike(name: str, names: Iterable[str]) -> list[str]:
+    """A few candidates for the nearest name: comparing with all of a kernel's takes seconds."""
+    return [one for one in names if one[:2] == name[:2]][:_NEAR]
+
+
+def _plainness(name: str) -> tuple[int, int, str]:
+    return len(name) - len(name.lstrip("_")), len(name), name
+
+
+def _shown(name: bytes) -> str:
+    return name.decode("utf-8", "backslashreplace")

@@ -1,0 +1,128 @@
+"""Functions of the kernel and of programs, chosen by name or pattern, are counted and timed exactly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.elf_file import elf, note, write
+from support.tracing import any_kernel, only_variant, trace
+from support.workloads import Worker, run_programs
+
+pytestmark = pytest.mark.bpf
+
+LIBC = "import ctypes\nlibc = ctypes.CDLL(None)\n"
+ABS = LIBC + "def work():\n    for _ in range(23): libc.labs(-7)\n    for _ in range(11): libc.abs(-7)"
+USLEEP = LIBC + "def work():\n    for _ in range(7): libc.usleep(20_000)"
+PARENTS = "def work():\n    for _ in range(23): os.getppid()\n    for _ in range(11): os.getpgid(0)"
+SLEEP = "import time\ndef work():\n    for _ in range(7): time.sleep(0.02)"
+COLLECT = "def work():\n    for _ in range(11): gc.collect(0)"
+NS = 20_000_000
+KERNEL = [pytest.param(kind, marks=pytest.mark.needs(kind)) for kind in ("fentry", "kprobe")]
+
+
+# ---------------------------------------------------------------- of programs and libraries
+
+
+@pytest.mark.needs("uprobe")
+def test_calls_of_a_librarys_functions_by_pattern() -> None:
+    with (
+        Worker(ABS) as worker,
+        Worker(ABS) as other,
+        trace("application/funccount", binary="libc", symbol="?abs", pid=worker.pid) as traced,
+    ):
+        worker.work()
+        other.work()
+    assert traced.totals("calls", "point") == {"labs": {"calls": 23}}
+    assert traced.losses() == {}
+
+
+@pytest.mark.needs("uprobe")
+@any_kernel
+def test_calls_by_all_processes_of_what_one_of_them_uses() -> None:
+    with (
+        Worker(ABS) as worker,
+        Worker(ABS) as other,
+        trace("application/funccount", binary="libc", symbol="abs") as traced,
+    ):
+        worker.work()
+        other.work()
+        other.work()
+    totals = traced.totals("calls", "pid")
+    assert (totals[worker.pid], totals[other.pid]) == ({"calls": 11}, {"calls": 22})
+
+
+@pytest.mark.needs("uprobe")
+def test_the_time_in_a_librarys_function_and_what_its_breakpoints_take() -> None:
+    with (
+        Worker(USLEEP) as worker,
+        trace("application/funclatency", pid=worker.pid, binary="libc", symbol="usleep") as told,
+    ):
+        worker.work()
+    assert told.count("latency", pid=worker.pid, point="usleep") == 7
+    assert all(high > NS for _, high in told.buckets("latency"))
+    cost = told.lines[-1]["cost"]
+    assert cost["run_count"] == 14
+    assert cost["attachment_ns"] > cost["run_count"] * 100  # no breakpoint takes less
+    assert told.losses() == {}
+
+
+@pytest.mark.needs("uprobe")
+def test_garbage_collections_of_a_python_with_static_probes() -> None:
+    with Worker(COLLECT) as worker, Worker(COLLECT) as other, trace("application/gc", pid=worker.pid) as traced:
+        worker.work()
+        other.work()
+    assert (traced.variant, traced.count("latency"), traced.count("latency", pid=worker.pid)) == ("python", 11, 11)
+    assert traced.losses() == {}
+
+
+@pytest.mark.needs("uprobe")
+@any_kernel
+def test_static_probes_with_a_semaphore_in_a_program_of_any_language(tmp_path: Path) -> None:
+    """Machine code that passes its two probes 13 times, and only while somebody listens: it looks at the semaphore."""
+    code = bytes.fromhex(
+        "b90d000000"  # mov ecx, 13
+        "6683 3c25 00204000 00"  # again: cmp word [0x402000], 0
+        "7402"  # je past the probes
+        "90 90"  # gc__start, gc__done
+        "ffc9 75ef"  # dec ecx; jnz again
+        "b83c000000 31ff 0f05"  # exit(0)
+    )
+    notes = note(b"python", b"gc__start", 0x401010, semaphore=0x402000)
+    notes += note(b"python", b"gc__done", 0x401011, semaphore=0x402000)
+    program = write(tmp_path / "program", elf({}, notes, code=code, writable=True))
+    run_programs(1, str(program))
+    with trace("application/gc", binary=program) as traced:
+        pids = run_programs(3, str(program))
+    assert [traced.count("latency", pid=pid) for pid in pids] == [13, 13, 13]
+
+
+# ---------------------------------------------------------------- of the kernel
+
+
+@pytest.mark.parametrize("variant", KERNEL)
+def test_calls_of_the_kernels_functions_by_pattern(tmp_path: Path, variant: str) -> None:
+    probe = only_variant(tmp_path, "application/funccount", variant)
+    with (
+        Worker(PARENTS) as worker,
+        trace(probe, probes=tmp_path, function="__*_sys_getp[pg]id", pid=worker.pid) as told,
+    ):
+        worker.work()
+    totals = {str(name).rpartition("_")[2]: total["calls"] for name, total in told.totals("calls", "point").items()}
+    assert totals == {"getppid": 23, "getpgid": 11}
+    assert told.losses() == {}
+
+
+@pytest.mark.parametrize("variant", KERNEL)
+def test_the_time_in_a_function_of_the_kernel(tmp_path: Path, variant: str) -> None:
+    probe = only_variant(tmp_path, "application/funclatency", variant)
+    with (
+        Worker(SLEEP) as worker,
+        Worker(SLEEP) as other,
+        trace(probe, probes=tmp_path, function="hrtimer_nanosleep", pid=worker.pid) as told,
+    ):
+        worker.work()
+        other.work()
+    assert told.count("latency", point="hrtimer_nanosleep") == told.count("latency", pid=worker.pid) == 7
+    assert all(high > NS for _, high in told.buckets("latency"))
+    assert told.losses() == {}
