@@ -60,7 +60,7 @@ static inline __attribute__((always_inline)) void remote_address(struct sock *sk
     write_ipv4(address, &sk->__sk_common.skc_daddr);
 }
 
-// What the parameter port asks for: a connection with this port on either side.
+// What the parameters port and address ask for: this one on either side.
 static inline __attribute__((always_inline)) int wanted_port(u16 local, u16 remote)
 {
 #ifdef PARAM_port
@@ -68,6 +68,34 @@ static inline __attribute__((always_inline)) int wanted_port(u16 local, u16 remo
 #else
     return 1;
 #endif
+}
+
+static inline __attribute__((always_inline)) int wanted_address(const u8 *local, const u8 *remote)
+{
+#ifdef PARAM_address
+    const u8 wanted[ADDRESS_SIZE] = PARAM_address;
+    u8 local_differs = 0, remote_differs = 0;
+#pragma unroll
+    for (int i = 0; i < ADDRESS_SIZE; i++) {
+        local_differs |= local[i] ^ wanted[i];
+        remote_differs |= remote[i] ^ wanted[i];
+    }
+    return !local_differs || !remote_differs;
+#else
+    return 1;
+#endif
+}
+
+static inline __attribute__((always_inline)) int wanted_socket(struct sock *sk)
+{
+#ifdef PARAM_address
+    u8 local[ADDRESS_SIZE], remote[ADDRESS_SIZE];
+    local_address(sk, local);
+    remote_address(sk, remote);
+    if (!wanted_address(local, remote))
+        return 0;
+#endif
+    return wanted_port(local_port(sk), remote_port(sk));
 }
 
 // Whether a TCP state is entered from a system call, so that the process at hand is the socket's: connect() makes
@@ -78,15 +106,9 @@ static inline __attribute__((always_inline)) int entered_by_process(int state)
     return state == TCP_SYN_SENT || state == TCP_LISTEN || state == TCP_FIN_WAIT1 || state == TCP_LAST_ACK;
 }
 
-// The socket behind a descriptor of the current process that is known to be one.
-static inline __attribute__((always_inline)) struct sock *socket_of(int descriptor)
+// The socket behind an open file that is known to be one.
+static inline __attribute__((always_inline)) struct sock *socket_of(struct file *file)
 {
-    struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-    struct files_struct *files = READ(task, files);
-    struct fdtable *table = READ(files, fdt);
-    struct file **entry = READ(table, fd) + descriptor;
-    struct file *file = NULL;
-    bpf_probe_read_kernel(&file, sizeof(file), entry);
     struct socket *socket = READ(file, private_data);
     return READ(socket, sk);
 }
@@ -137,4 +159,10 @@ static inline __attribute__((always_inline)) int read_packet(struct sk_buff *skb
     packet->source_port = ntohs(ports[0]);
     packet->destination_port = ntohs(ports[1]);
     return 1;
+}
+
+static inline __attribute__((always_inline)) int wanted_packet(const struct packet *packet)
+{
+    return wanted_address(packet->source, packet->destination) &&
+           wanted_port(packet->source_port, packet->destination_port);
 }

@@ -120,13 +120,13 @@ def test_tcpconnlat_measures_the_way_there_and_back() -> None:
 
 
 @any_kernel
-def test_filters_leave_out_other_ports_and_quick_connections() -> None:
+def test_filters_leave_out_other_ports_addresses_and_quick_connections() -> None:
     port, other = free_port(), free_port()
     with (
         Worker(SERVE, 4, port, 3, 1) as server,
         Worker(CONNECT, 4, port, 3, 1) as client,
         trace("network/tcpaccept", port=other) as accepts,
-        trace("network/tcpstates", port=other) as states,
+        trace("network/tcpstates", address="127.0.0.9") as states,
         trace("network/tcpconnlat", slower="1h") as slow,
         trace("network/tcpconnect", pid=client.pid) as connects,
     ):

@@ -77,6 +77,7 @@ def test_icmpsnoop_tells_pings_and_unreachable_ports() -> None:
         Worker(PINGS, prepare=wire.enter) as pinging,
         Worker(DATAGRAMS, 9, 7, 100, prepare=wire.enter) as sending,
         trace("network/icmpsnoop") as traced,
+        trace("network/icmpsnoop", address="::1") as only,
     ):
         pinging.work()
         sending.work()
@@ -93,4 +94,5 @@ def test_icmpsnoop_tells_pings_and_unreachable_ports() -> None:
             ("::1", "echo reply", 72, 5),
         )
     }
+    assert {(row["source"], row["destination"]) for row in only.events(device="lo")} == {("::1", "::1")}
     assert traced.losses() == {}

@@ -27,7 +27,7 @@ def test_tcpretrans_sees_every_segment_that_was_lost() -> None:
         Wire(lose="syn data", port=80) as wire,
         Worker(ECHO, NEAR, 80, prepare=wire.enter) as server,
         Worker(PING, FAR, 80, NEAR, 6, prepare=wire.enter) as client,
-        trace("network/tcpretrans", port=80) as traced,
+        trace("network/tcpretrans", address=FAR) as traced,
     ):
         server.start()
         client.work()
@@ -49,7 +49,7 @@ def test_a_refused_connection_is_a_packet_dropped_and_a_reset() -> None:
     with (
         Worker(REFUSED, port, 13) as client,
         trace("network/tcpdrop", port=port) as drops,
-        trace("network/tcprst", port=port) as resets,
+        trace("network/tcprst", port=port, address="127.0.0.1") as resets,
     ):
         client.work()
         drops.until(lambda: len(drops.events(reason="NO_SOCKET")) >= 13, "13 packets dropped")
@@ -151,7 +151,7 @@ def test_filters_leave_out_other_ports_and_processes() -> None:
         Worker(SERVE, 4, other, 3, 5) as server,
         Worker(CONNECT, 4, other, 3, 7) as talker,
         trace("network/tcpdrop", port=other) as drops,
-        trace("network/tcprst", port=other) as resets,
+        trace("network/tcprst", address="::1") as resets,
         trace("network/tcptop", pid=talker.pid) as traffic,
     ):
         client.work()

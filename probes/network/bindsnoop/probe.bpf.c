@@ -1,3 +1,4 @@
+#include "ebpftop_file.h"
 #include "ebpftop_sockets.h"
 
 struct event {
@@ -39,7 +40,7 @@ static void report(struct asked *asked, s32 result)
         return;
     u16 port = ntohs(start[1]), protocol = 0;
     if (result != -EBADF && result != -ENOTSOCK) {
-        struct sock *sk = socket_of(asked->descriptor);
+        struct sock *sk = socket_of(file_of(asked->descriptor));
         protocol = READ(sk, sk_protocol);
         if (!result && !port) // it left the choice to the kernel
             port = local_port(sk);

@@ -18,6 +18,8 @@ static void look(struct sk_buff *skb, const u8 *header, u32 bytes, const char *w
         return;
     if (packet.protocol != IPPROTO_ICMP && packet.protocol != IPPROTO_ICMPV6)
         return;
+    if (!wanted_address(packet.source, packet.destination))
+        return;
     struct event *event = events.ringbuf_reserve(sizeof(struct event));
     if (!event) {
         ring_full();

@@ -1,3 +1,4 @@
+#include "ebpftop_file.h"
 #include "ebpftop_sockets.h"
 
 struct event {
@@ -67,6 +68,6 @@ int on_exit(struct tracepoint__syscalls__sys_exit_listen *args)
     if (!result)
         return 0;
 #endif
-    report(socket_of(asked.descriptor), asked.backlog, result);
+    report(socket_of(file_of(asked.descriptor)), asked.backlog, result);
     return 0;
 }

@@ -1,3 +1,4 @@
+#include "ebpftop_file.h"
 #include "ebpftop_sockets.h"
 
 struct event {
@@ -13,10 +14,7 @@ BPF_RINGBUF_OUTPUT(events, 256);
 
 static void report(struct sock *sk)
 {
-    if (!is_tcp(sk) || !wanted_current())
-        return;
-    u16 local = local_port(sk), remote = remote_port(sk);
-    if (!wanted_port(local, remote))
+    if (!is_tcp(sk) || !wanted_current() || !wanted_socket(sk))
         return;
     struct event *event = events.ringbuf_reserve(sizeof(struct event));
     if (!event) {
@@ -25,8 +23,8 @@ static void report(struct sock *sk)
     }
     event->time = bpf_ktime_get_ns();
     event->tgid = bpf_get_current_pid_tgid() >> 32;
-    event->local_port = local;
-    event->remote_port = remote;
+    event->local_port = local_port(sk);
+    event->remote_port = remote_port(sk);
     local_address(sk, event->local);
     remote_address(sk, event->remote);
     bpf_get_current_comm(event->comm, sizeof(event->comm));
@@ -47,7 +45,7 @@ int on_accepted(struct pt_regs *ctx)
 int on_accept(struct tracepoint__syscalls__sys_exit_accept *args)
 {
     if (args->ret >= 0)
-        report(socket_of(args->ret));
+        report(socket_of(file_of(args->ret)));
     return 0;
 }
 #endif

@@ -15,10 +15,9 @@ int on_state(struct bpf_raw_tracepoint_args *ctx)
 {
     struct sock *sk = (struct sock *)ctx->args[0];
     int after = ctx->args[2];
-    if (after != TCP_SYN_SENT || !is_tcp(sk) || !wanted_current()) // SYN_SENT: inside connect()
+    if (after != TCP_SYN_SENT || !is_tcp(sk)) // SYN_SENT: inside connect()
         return 0;
-    u16 remote = remote_port(sk);
-    if (!wanted_port(0, remote))
+    if (!wanted_current() || !wanted_socket(sk))
         return 0;
     struct event *event = events.ringbuf_reserve(sizeof(struct event));
     if (!event) {
@@ -30,7 +29,7 @@ int on_state(struct bpf_raw_tracepoint_args *ctx)
     event->user = bpf_get_current_uid_gid();
     local_address(sk, event->local);
     remote_address(sk, event->remote);
-    event->remote_port = remote;
+    event->remote_port = remote_port(sk);
     bpf_get_current_comm(event->comm, sizeof(event->comm));
     events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
     return 0;

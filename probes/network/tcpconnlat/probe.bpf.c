@@ -29,7 +29,7 @@ BPF_HASH(attempts, u64, struct attempt, 65536); // by socket; bounded: by connec
 
 static void begin(struct sock *sk, u64 key)
 {
-    if (!wanted_current() || !wanted_port(0, remote_port(sk)))
+    if (!wanted_current() || !wanted_socket(sk))
         return;
     struct attempt attempt = {.since = bpf_ktime_get_ns(), .tgid = bpf_get_current_pid_tgid() >> 32};
     bpf_get_current_comm(attempt.comm, sizeof(attempt.comm));

@@ -30,9 +30,7 @@ int on_drop(struct bpf_raw_tracepoint_args *ctx)
     struct sk_buff *skb = (struct sk_buff *)ctx->args[0];
     u32 reason = ctx->args[2];
     struct packet packet = {};
-    if (!read_packet(skb, ip_header(skb), &packet) || packet.protocol != IPPROTO_TCP)
-        return 0;
-    if (!wanted_port(packet.source_port, packet.destination_port))
+    if (!read_packet(skb, ip_header(skb), &packet) || packet.protocol != IPPROTO_TCP || !wanted_packet(&packet))
         return 0;
     count(reason);
 #ifndef PARAM_unspecified

@@ -45,7 +45,7 @@ static int wanted(struct sock *sk, struct life *life)
     if (!wanted_comm(life->comm))
         return 0;
 #endif
-    return wanted_port(local_port(sk), remote_port(sk));
+    return wanted_socket(sk);
 }
 
 static void report(struct sock *sk, struct life *life, int state)

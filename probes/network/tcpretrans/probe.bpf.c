@@ -38,8 +38,7 @@ static void count(struct sock *end, u32 bytes)
 // `end` tells both ends; it may be a connection in the making, of which only `sk`, the listener, has an owner.
 static void report(struct sock *sk, struct sock *end, u32 bytes)
 {
-    u16 local = local_port(end), remote = remote_port(end);
-    if (!wanted_port(local, remote))
+    if (!wanted_socket(end))
         return;
     count(end, bytes);
     struct event *event = events.ringbuf_reserve(sizeof(struct event));
@@ -51,8 +50,8 @@ static void report(struct sock *sk, struct sock *end, u32 bytes)
     event->user = READ(sk, sk_uid.val);
     event->state = READ(end, __sk_common.skc_state);
     event->bytes = bytes;
-    event->local_port = local;
-    event->remote_port = remote;
+    event->local_port = local_port(end);
+    event->remote_port = remote_port(end);
     local_address(end, event->local);
     remote_address(end, event->remote);
     events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);

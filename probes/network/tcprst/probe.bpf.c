@@ -15,9 +15,7 @@ BPF_RINGBUF_OUTPUT(events, 256);
 // Both ends are those of the packet that caused the reset, as seen from here, or else of the socket.
 static void report(struct sock *sk, struct packet *cause, s32 reason, const char *what)
 {
-    u16 local = cause ? cause->destination_port : local_port(sk);
-    u16 remote = cause ? cause->source_port : remote_port(sk);
-    if (!wanted_port(local, remote))
+    if (cause ? !wanted_packet(cause) : !wanted_socket(sk))
         return;
     struct event *event = events.ringbuf_reserve(sizeof(struct event));
     if (!event) {
@@ -27,12 +25,14 @@ static void report(struct sock *sk, struct packet *cause, s32 reason, const char
     event->time = bpf_ktime_get_ns();
     event->reason = reason;
     event->state = sk ? READ(sk, __sk_common.skc_state) : 0;
-    event->local_port = local;
-    event->remote_port = remote;
     if (cause) {
+        event->local_port = cause->destination_port;
+        event->remote_port = cause->source_port;
         __builtin_memcpy(event->local, cause->destination, sizeof(event->local));
         __builtin_memcpy(event->remote, cause->source, sizeof(event->remote));
     } else {
+        event->local_port = local_port(sk);
+        event->remote_port = remote_port(sk);
         local_address(sk, event->local);
         remote_address(sk, event->remote);
     }

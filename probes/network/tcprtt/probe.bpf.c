@@ -10,7 +10,7 @@ int on_segment(struct bpf_raw_tracepoint_args *ctx)
 {
     struct sock *sk = (struct sock *)ctx->args[0];
     struct tcp_sock *tcp = (struct tcp_sock *)sk;
-    if (!wanted_port(local_port(sk), remote_port(sk)))
+    if (!wanted_socket(sk))
         return 0;
     u64 eighths = READ(tcp, srtt_us); // of a microsecond; 0 before the first measurement
     if (!eighths)

@@ -24,7 +24,6 @@ BPF_HASH(states, u64, struct state, 65536); // socket → the state it is in; bo
 
 static void report(struct sock *sk, struct state *state, u64 since, int before, int after)
 {
-    u16 local = local_port(sk), remote = remote_port(sk);
 #ifdef PARAM_pid
     if (state->tgid != PARAM_pid)
         return;
@@ -33,7 +32,7 @@ static void report(struct sock *sk, struct state *state, u64 since, int before, 
     if (!wanted_comm(state->comm))
         return;
 #endif
-    if (!wanted_port(local, remote))
+    if (!wanted_socket(sk))
         return;
     struct event *event = events.ringbuf_reserve(sizeof(struct event));
     if (!event) {
@@ -45,8 +44,8 @@ static void report(struct sock *sk, struct state *state, u64 since, int before, 
     event->tgid = state->tgid;
     event->before = before;
     event->after = after;
-    event->local_port = local;
-    event->remote_port = remote;
+    event->local_port = local_port(sk);
+    event->remote_port = remote_port(sk);
     local_address(sk, event->local);
     remote_address(sk, event->remote);
     __builtin_memcpy(event->comm, state->comm, sizeof(event->comm));

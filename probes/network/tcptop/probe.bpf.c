@@ -31,7 +31,7 @@ static struct traffic *traffic_of(struct sock *sk)
 
 static int wanted(struct sock *sk, int bytes)
 {
-    return bytes > 0 && is_tcp(sk) && wanted_current() && wanted_port(local_port(sk), remote_port(sk));
+    return bytes > 0 && is_tcp(sk) && wanted_current() && wanted_socket(sk);
 }
 
 static void count_sent(struct sock *sk, int bytes)
