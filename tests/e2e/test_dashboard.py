@@ -37,7 +37,7 @@ def busy(tmp_path: Path) -> Iterator[str]:
 @pytest.fixture
 def term() -> Iterator[Terminal]:
     with terminal(COMMAND, 120, 40) as started:
-        started.wait_for("runqlat", "vfsstat")
+        started.wait_for("runqlat")
         yield started
         started.keys("q")
 
@@ -82,6 +82,23 @@ def test_a_refused_probe_is_explained_at_its_line_while_others_run(
     term.keys("Escape")
     term.wait_for("System calls by process")
     assert held_by(children(term.pid())["collect"].pid)[0] >= running[0]
+
+
+def test_a_flame_graph_shows_where_a_busy_loop_spends_its_time(term: Terminal, busy: str) -> None:
+    load(term, "profile")
+    term.wait_for("Samples · since start")
+    term.keys("Tab", "f")
+    term.type(busy)
+    term.keys("Enter")
+    term.wait_for(f"of “{busy}”", "ksys_read", "vfs_read")
+    term.keys("/")
+    term.type("ksys_read")
+    term.keys("Enter")
+    assert re.search(r"[0-9.]+% through “ksys_read”", term.wait_for("through “ksys_read”"))
+    term.keys("Down", "Down", "Enter")
+    term.wait_for(f"inside {busy}", "100% of all")
+    term.keys("x")
+    assert re.search(r"kernel|vmlinux", term.wait_for("functions · since start", "ksys_read"))
 
 
 def test_a_wrong_parameter_is_told_in_the_form_and_can_be_mended(term: Terminal) -> None:
