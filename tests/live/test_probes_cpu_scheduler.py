@@ -1,12 +1,16 @@
-"""cpu/migrations, cpu/cpudist and cpu/runqslower agree with what the scheduler accounts to a process."""
+"""cpu/migrations, cpu/cpudist and cpu/runqslower agree with what the scheduler accounts to a process; cpu/cpufreq with
+what it is told."""
 
 from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
+from support import programs
+from support.processes import children, held_by
 from support.tracing import any_kernel, trace
 from support.workloads import Worker
 
@@ -116,3 +120,32 @@ def test_short_waits_are_left_out() -> None:
     with Worker(SLEEP, 53) as worker, trace("cpu/runqslower", slower="1h", pid=worker.pid) as traced:
         worker.work()
     assert traced.events() == []
+
+
+# ---------------------------------------------------------------- cpufreq
+
+
+def test_time_at_each_frequency_adds_up() -> None:
+    """No machine of ours changes its frequency: the kernel runs the program with arguments that say so."""
+    slow, fast, cpu, other, pause = 1_200_000, 2_400_000, 4093, 4094, 0.02
+    with trace("cpu/cpufreq") as traced:
+        held, _ = held_by(children(traced.pid)["collect"].pid)
+        program = programs.find(held, "on_frequency")
+        programs.run(program, slow, other)
+        began = time.monotonic_ns()
+        for _ in range(7):
+            programs.run(program, fast, cpu)
+            time.sleep(pause)
+            programs.run(program, slow, cpu)
+        took = time.monotonic_ns() - began
+        os.close(program)
+    changes: Counter[int] = Counter()
+    spent: Counter[int] = Counter()
+    for row in traced.events("frequencies", cpu=cpu):
+        changes[row["mhz"]] += row["changes"]
+        spent[row["mhz"]] += row["time"]
+    assert changes == {1200: 7, 2400: 7}
+    assert 7 * pause * 1e9 <= spent[2400] <= spent.total() <= took
+    (elsewhere,) = traced.events("frequencies", cpu=other)
+    assert (elsewhere["mhz"], elsewhere["changes"], elsewhere["time"]) == (1200, 1, 0)
+    assert traced.losses() == {}

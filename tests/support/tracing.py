@@ -115,6 +115,11 @@ class Tracing(Traced):
         for line in self._process.stdout:
             self.lines.append(json.loads(line))
 
+    @property
+    def pid(self) -> int:
+        """Of the `ebpftop run`."""
+        return self._process.pid
+
     def until(self, condition: Callable[[], bool], what: str) -> None:
         """Wait until what was told so far fulfils a condition, for events that come some time after their cause."""
         eventually(condition, what, PATIENCE)
