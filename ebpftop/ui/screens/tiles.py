@@ -246,6 +246,7 @@ class Tiles(Screen[None]):
     async def action_window(self) -> None:
         if panel := self.tiles[self.current].panel:
             panel.toggle_window()
+            self.tiles[self.current].forget()
             await self.redraw()
 
     async def action_detach(self) -> None:

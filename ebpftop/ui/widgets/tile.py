@@ -54,27 +54,41 @@ class Tile(Vertical, can_focus=True):
         self.why = Static(markup=False, classes="why")
         self.panel: ViewPanel | None = None
         self._loaded: Loaded | None = None
+        self._told: object = None  # what the frame was drawn from
+        self._drawn: object = None  # and the view
 
     def compose(self) -> Iterable[Widget]:
         yield self.why
 
     async def show(self, tab: Tab, run: Run | None, why: Content | None, processes: Processes) -> None:
-        """Draw what there is to see of the run, or why there is nothing."""
+        """Draw what there is to see of the run, or why there is nothing; what was drawn already stays as it is."""
+        told = (tab, why, run and run.losses, self.size)
+        if told != self._told:
+            self._told = told
+            self._tell(tab, run, why)
+        if why is None and run and run.loaded:
+            await self._panel(run.loaded)
+            drawn = _state(run)
+            if self.panel and self.panel.is_mounted and drawn != self._drawn:
+                self._drawn = drawn
+                self.panel.show(run, processes)
+
+    def forget(self) -> None:
+        """What is asked of the view is another: draw it anew."""
+        self._drawn = None
+
+    def _tell(self, tab: Tab, run: Run | None, why: Content | None) -> None:
         self.border_title = Content.assemble((tab.sign, tab.style), f" {inert(tab.name)} · {inert(self.step.question)}")
         self.border_subtitle = _below(run, tab, self.size.width - 4)
         self.set_class(why is not None, "-nothing")
-        if why is not None:
-            self.why.update(why)
-        elif run and run.loaded:
-            await self._panel(run.loaded)
-            if self.panel and self.panel.is_mounted:
-                self.panel.show(run, processes)
+        self.why.update(why or "")
 
     async def _panel(self, loaded: Loaded) -> None:
         """Make the view, or another one where the probe was loaded again."""
         if self._loaded == loaded or not loaded.views:
             return
         self._loaded = loaded
+        self._drawn = None
         if self.panel:
             await self.panel.remove()
         view = next((view for view in loaded.views if view.name == self.step.view), loaded.views[0])
@@ -84,6 +98,7 @@ class Tile(Vertical, can_focus=True):
             widget.can_focus = False
 
     def on_resize(self) -> None:
+        self._drawn = None
         self.set_class(self.size.height < LOW, "-low")
 
     def on_click(self, event: events.Click) -> None:
@@ -97,6 +112,11 @@ def _below(run: Run | None, tab: Tab, width: int) -> Content:
     if run is None or run.loaded is None:
         return Content("")
     return missing(run.losses, width) or words(run.loaded.meaning, tab.note)
+
+
+def _state(run: Run) -> object:
+    """What changes with every frame that brings something to see."""
+    return run.id, run.last and run.last.seq, {name: log.total for name, log in run.events.items()}
 
 
 def why_not(probe: ProbeInfo | None, run: Run | None, error: str, live: bool) -> Content | None:
