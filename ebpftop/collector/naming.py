@@ -10,44 +10,74 @@ from ebpftop.collector.symbols import Functions
 from ebpftop.frames.messages import Detached, Frame
 
 RUN = -3  # the number of the task that answers
-SECONDS = 1.0  # between two questions
+SECONDS = 1.0  # between two questions, at least
+PATIENCE = 10.0  # seconds that anything waits for names, at most
+SHARE = 5  # and so many times as long as the last answer took: looking up names is to cost little beside what is traced
+
+
+class _Held:
+    """What a run tells, until so many answers have come or it is late (monotonic seconds)."""
+
+    def __init__(self, answers: int, late: float, frames: list[Frame]) -> None:
+        self.answers, self.late, self.frames = answers, late, frames
 
 
 class Naming:
-    """Asks for what `functions` lacks. What a run tells of its stacks waits for the names they can have, as not every
-    consumer takes names later; so does its end.
+    """Asks for what `functions` lacks.
+
+    With `hold`, what a run tells of its stacks waits for the names they can have, though not for ever: a consumer that
+    draws again and again takes them later, one that writes each line once can't. The end of a run waits in any case.
     """
 
     def __init__(
-        self, functions: Functions, ask: Callable[[handover.AskSymbols], None], put: Callable[[Frame], None]
+        self,
+        functions: Functions,
+        ask: Callable[[handover.AskSymbols], None],
+        put: Callable[[Frame], None],
+        *,
+        hold: bool,
     ) -> None:
-        self._functions, self._send, self._put = functions, ask, put
+        self._functions, self._send, self._put, self._hold = functions, ask, put, hold
         self._next = 0.0
+        self._asked_at = 0.0
         self._questions = self._answers = 0
-        self._held: dict[int, tuple[int, list[Frame]]] = {}  # by run: until so many answers have come
+        self._held: dict[int, _Held] = {}  # by run
         self._ended: list[int] = []  # runs that are over, once nothing of theirs is held
 
     def tick(self, now: float) -> None:
-        """Ask, if it is time to (monotonic seconds)."""
+        """Ask, if it is time to (monotonic seconds), and let go what is late."""
         if now >= self._next:
             self._ask()
-            self._settle()
+        for held in self._held.values():
+            if now >= held.late:
+                held.answers = 0
+        self._settle()
 
     def put(self, run: int, frames: list[Frame]) -> None:
-        """Put these frames of a run with stacks as soon as there are names; what it told before is stale then."""
-        self._held[run] = self._questions + self._functions.unasked, frames
+        """Put these frames of a run with stacks; those that still wait are stale then."""
+        before = self._held.get(run)
+        late = before.late if before else time.monotonic() + PATIENCE
+        self._held[run] = _Held(self._needed() if self._hold else 0, late, frames)
         self._settle()
 
     def answered(self, answer: handover.Symbols | None) -> None:
         """Names have come; None: they won't."""
         self._answers += 1
+        self._next = max(self._next, self._asked_at + SHARE * (time.monotonic() - self._asked_at))
         self._functions.learn(answer)
         self._settle()
 
-    def detached(self, run: int) -> None:
+    def detached(self, run: int, has_stacks: bool) -> None:
         """Put that a run is over, after all it told."""
+        if has_stacks:
+            held = self._held.setdefault(run, _Held(0, time.monotonic() + PATIENCE, []))
+            held.answers = self._needed()
         self._ended.append(run)
         self._settle()
+
+    def _needed(self) -> int:
+        """How many answers there will be once all is named that is known of now."""
+        return self._questions + self._functions.unasked
 
     def _settle(self) -> None:
         """Put what has waited long enough."""
@@ -55,10 +85,10 @@ class Naming:
             self._ask()
         if (told := self._functions.changes()) is not None:
             self._put(told)
-        for run, (answers, frames) in list(self._held.items()):
-            if self._answers >= answers:
+        for run, held in list(self._held.items()):
+            if self._answers >= held.answers:
                 del self._held[run]
-                for frame in frames:
+                for frame in held.frames:
                     self._put(frame)
         for run in [run for run in self._ended if run not in self._held]:
             self._ended.remove(run)
@@ -72,5 +102,6 @@ class Naming:
         if question is None:  # nothing, or nobody who could tell
             self._answers += 1
         else:
-            self._next = time.monotonic() + SECONDS
+            self._asked_at = time.monotonic()
+            self._next = self._asked_at + SECONDS
             self._send(question)

@@ -51,7 +51,7 @@ class Server:
         self._context = Context()
         self._lives = Census(self._context.cgroup_path)
         self._functions = Functions(self._lives)
-        self._naming = naming.Naming(self._functions, self._ask, self._put)
+        self._naming = naming.Naming(self._functions, self._ask, self._put, hold=not idle)
         self._watch = Watch(self._lives, self._context, self._ask, self._warn)
         self._idle = idle
         self._pending: dict[int, messages.Load] = {}
@@ -271,7 +271,7 @@ class Server:
             self._tell(run)
             if self._runs.pop(number, None):
                 run.close()
-                self._naming.detached(number)
+                self._naming.detached(number, run.has_stacks)
         self._switch_statistics()
 
     # ---------------------------------------------------------------- time

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -25,28 +25,29 @@ class Symbol(NamedTuple):
 def resolve(fd: int, addresses: Iterable[int]) -> list[Symbol]:
     """The functions these addresses lie in, each once. `fd` is /proc/kallsyms, opened by root. Raises `OSError`."""
     with os.fdopen(os.dup(fd), "rb") as file:
-        lines = [line for line in file.read().split(b"\n") if line]
+        lines = file.read().splitlines()
     lines.sort()  # by address, which all lines begin with in 16 digits; a module's symbols come after the kernel's
-    starts = [int(line[:16], 16) for line in lines]
-    if not starts or not starts[-1]:
+    if not lines or not _start(lines[-1]):
         return []  # kptr_restrict hides them
     found: dict[int, Symbol] = {}
     for address in addresses:
-        after = bisect_right(starts, address)
-        if after and starts[after - 1] not in found:
-            symbol = _symbol(lines, starts, after)
+        after = bisect_right(lines, b"%016x~" % address)
+        if after and _start(lines[after - 1]) not in found:
+            symbol = _symbol(lines, after)
             if symbol is not None and address < symbol.end:
                 found[symbol.start] = symbol
     return list(found.values())
 
 
-def _symbol(lines: list[bytes], starts: list[int], after: int) -> Symbol | None:
+def _start(line: bytes) -> int:
+    return int(line[:16], 16)
+
+
+def _symbol(lines: list[bytes], after: int) -> Symbol | None:
     """The symbol that starts last before `after`; of several names for one place the one that is used most likely."""
-    start = starts[after - 1]
-    end = starts[after] if after < len(starts) else start + _LONGEST
-    first = after - 1
-    while first and starts[first - 1] == start:
-        first -= 1
+    start = _start(lines[after - 1])
+    end = _start(lines[after]) if after < len(lines) else start + _LONGEST
+    first = bisect_left(lines, lines[after - 1][:16])
     names = [line[19:].partition(b"\t") for line in lines[first:after] if line[17] in _CODE]
     if not names or end - start > _LONGEST:
         return None

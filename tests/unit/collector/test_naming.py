@@ -1,3 +1,5 @@
+import time
+
 from ebpftop.collector.census import Census
 from ebpftop.collector.naming import Naming
 from ebpftop.collector.symbols import Functions
@@ -11,12 +13,12 @@ RANGE = SymbolRange(start=TEXT, end=TEXT + 16, base=TEXT, name="ksys_read", modu
 class Stream:
     """What a consumer gets and root is asked, with functions that lie 16 bytes apart."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, hold: bool = True) -> None:
         self.functions = Functions(Census(lambda _: ""))
         self.asked: list[AskSymbols] = []
         self.got: list[Frame] = []
-        self.naming = Naming(self.functions, self.asked.append, self.got.append)
-        self._now = 0.0
+        self.naming = Naming(self.functions, self.asked.append, self.got.append, hold=hold)
+        self._now = time.monotonic()
 
     def sample(self, seq: int, *addresses: int) -> Snapshot:
         for address in addresses:
@@ -26,7 +28,8 @@ class Stream:
         return snapshot
 
     def tick(self) -> None:
-        self._now += 1e6
+        """Two seconds later."""
+        self._now += 2
         self.naming.tick(self._now)
 
     def names(self) -> list[str]:
@@ -71,9 +74,9 @@ def test_the_newest_of_those_that_wait_is_told() -> None:
 def test_a_run_ends_with_its_last_names_which_are_asked_for_at_once() -> None:
     stream = Stream()
     last = stream.sample(1, TEXT)
-    stream.naming.detached(1)
+    stream.naming.detached(1, True)
     assert len(stream.asked) == 1
-    stream.naming.detached(2)  # which has no stacks
+    stream.naming.detached(2, False)
     assert stream.got[-1] == Detached(run=2)
     stream.naming.answered(Symbols(kernel=[RANGE], processes=[]))
     assert stream.got[-2:] == [last, Detached(run=1)]
@@ -86,3 +89,34 @@ def test_functions_nobody_can_name_hold_nothing_up() -> None:
     stream.tick()
     assert stream.asked == []
     assert stream.samples() == [sample]
+
+
+def test_a_screen_gets_samples_at_once_and_names_later_but_a_run_still_ends_with_its_names() -> None:
+    stream = Stream(hold=False)
+    first = stream.sample(1, TEXT)
+    assert stream.samples() == [first]
+    stream.naming.detached(1, True)
+    assert stream.got[-1] == first
+    stream.naming.answered(Symbols(kernel=[RANGE], processes=[]))
+    assert stream.names() == ["ksys_read"]
+    assert stream.got[-1] == Detached(run=1)
+
+
+def test_nothing_waits_for_ever() -> None:
+    stream = Stream()
+    sample = stream.sample(1, TEXT)
+    for _ in range(6):
+        stream.tick()
+    assert stream.samples() == [sample]
+
+
+def test_a_second_question_comes_some_time_after_the_answer_to_the_first() -> None:
+    stream = Stream()
+    stream.sample(1, TEXT)
+    stream.tick()
+    stream.naming.answered(None)
+    stream.sample(2, TEXT + 64)
+    stream.naming.tick(time.monotonic() + 0.5)
+    assert len(stream.asked) == 1
+    stream.tick()
+    assert len(stream.asked) == 2
