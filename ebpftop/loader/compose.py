@@ -2,18 +2,43 @@
 lines.
 
 BCC rewrites map calls in the main text only, so what touches maps is spliced in front of the author's text instead of
-included. The author's lines keep their numbers; spliced ones are numbered from `SPLICED`, so that a number alone tells
-whose line it is.
+included: the shared headers whose names end in `_maps.h`, which guard themselves against the include that follows. The
+author's lines keep their numbers; spliced ones are numbered from `SPLICED`, so that a number alone tells whose line it
+is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
 from ebpftop.verifier import lines
 
 SPLICED = 100_000
 AUTHORS_FILE = "probe.bpf.c"
+COMMON = ("ebpftop.h", "ebpftop_maps.h")  # headers every probe has
+
+_INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"\n]+)"', re.MULTILINE)
+
+
+def used_headers(headers: Mapping[str, str], source: str) -> dict[str, str]:
+    """The shared headers (name → text) this source has, with those that they include in front of them."""
+    used: dict[str, str] = {}
+
+    def use(name: str) -> None:
+        if name in headers and name not in used:
+            for other in _INCLUDE.findall(headers[name]):
+                use(other)
+            used[name] = headers[name]
+
+    for name in (*COMMON, *_INCLUDE.findall(source)):
+        use(name)
+    return used
+
+
+def spliced(headers: Mapping[str, str]) -> str:
+    """Those of them that touch maps."""
+    return "\n".join(text for name, text in headers.items() if name.endswith("_maps.h"))
 
 
 def main_text(prologue: str, maps_header: str, source: str) -> str:

@@ -26,7 +26,6 @@ from ebpftop.verifier import lines
 
 MAP_LIMIT = 256 << 20  # bytes all maps of a probe may take; stated in the README
 FAILURES_MAP = "_failures"
-COMMON = ("ebpftop.h", "ebpftop_maps.h")  # headers every probe has; of the others only those it includes bring types
 _RETRIES = 4  # for types that clang finds incomplete, one layer at a time
 
 
@@ -80,6 +79,7 @@ class Load:
         self.notes: list[str] = []
         self._since = time.monotonic()
         self._extra: set[str] = set()
+        self._headers = compose.used_headers(order.includes, order.probe.source)
 
     def run(self) -> None:
         """Try the variants in order; the first that attaches is handed over, else the most telling failure is."""
@@ -143,10 +143,7 @@ class Load:
                 raise _PassedOver(reason)
 
     def _make_tree(self) -> headers.Tree | None:
-        used = [
-            text for name, text in self.order.includes.items() if name in COMMON or f'"{name}"' in self.probe.source
-        ]
-        text = "\n".join((*used, self.probe.source))
+        text = "\n".join((*self._headers.values(), self.probe.source))
         try:
             tree = headers.write_tree(self._scratch / "kernel", text, self._extra)
         except KernelLacks as lack:
@@ -158,9 +155,8 @@ class Load:
 
     def _compile(self, bcc: object, variant: Variant, *, debug_source: bool = False) -> bcc_door.Module:
         for _ in range(_RETRIES):
-            text = compose.main_text(
-                self._tree.prologue if self._tree else "", self.order.includes["ebpftop_maps.h"], self.probe.source
-            )
+            prologue = self._tree.prologue if self._tree else ""
+            text = compose.main_text(prologue, compose.spliced(self._headers), self.probe.source)
             flags = compose.flags(variant.name, self.order.definitions, _tree_flags(self._tree), str(self._include))
             self.output.clear()
             try:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.disks import file_system
+from support.disks import file_system, frozen
 from support.processes import eventually
 from support.tracing import any_kernel, trace
 from support.workloads import Worker
@@ -95,13 +94,10 @@ def work():
 def test_a_write_that_a_frozen_file_system_holds_up(place: Path) -> None:
     held = 0.3
     with Worker(WRITE, place / "a file") as worker, trace("disk/fsslower", slower="250ms", fs="ext4") as traced:
-        subprocess.run(["fsfreeze", "--freeze", str(place)], check=True)
-        try:
+        with frozen(place):
             worker.start()
             eventually(lambda: worker.stat()[0] == "D", "its write waits", 60)
             time.sleep(held)
-        finally:
-            subprocess.run(["fsfreeze", "--unfreeze", str(place)], check=True)
         worker.finish()
     (row,) = traced.events(pid=worker.pid)
     assert (row["operation"], row["name"], row["fs"], row["result"]) == ("write", "a file", "ext4", 5)

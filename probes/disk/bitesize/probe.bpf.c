@@ -1,5 +1,5 @@
 #include "ebpftop.h"
-#include "ebpftop_block.h"
+#include "ebpftop_requests_maps.h"
 
 struct key {
     u32 tgid;
@@ -7,63 +7,26 @@ struct key {
 };
 BPF_HASH(sizes, struct key, u64, 131072); // how often a process made a request of that many bytes
 
-#define IN_FLIGHT 65536
-BPF_HASH(makers, u64, u32, IN_FLIGHT); // process by request; bounded: by the requests the devices have room for
-
-#ifdef VARIANT_io_start
+#if defined(VARIANT_io_start) || defined(VARIANT_getrq)
 int on_start(struct bpf_raw_tracepoint_args *ctx)
 {
-    u64 address = ctx->args[0];
-    u32 tgid = bpf_get_current_pid_tgid() >> 32;
-    if (wanted_current() && makers.update(&address, &tgid))
-        map_full();
-    return 0;
-}
-#endif
-
-#ifdef VARIANT_getrq
-// The request isn't known yet, only the first piece of what it is to do; one that is merged away leaves its entry.
-BPF_TABLE("lru_hash", u64, u32, pieces, IN_FLIGHT); // process by bio
-
-int on_start(struct bpf_raw_tracepoint_args *ctx)
-{
-    u64 address = ctx->args[0];
-    u32 tgid = bpf_get_current_pid_tgid() >> 32;
-    if (wanted_current() && pieces.update(&address, &tgid))
-        map_full();
-    return 0;
+    return request_made(ctx);
 }
 
 int on_issue(struct bpf_raw_tracepoint_args *ctx)
 {
-    u64 address = ctx->args[0];
-    u64 first = (u64)READ((struct request *)address, bio);
-    u32 *maker = pieces.lookup(&first);
-    if (!maker)
-        return 0;
-    u32 tgid = *maker;
-    pieces.delete(&first);
-    if (makers.update(&address, &tgid))
-        map_full();
-    return 0;
+    return request_issued(ctx);
 }
 #endif
 
 // Only now is it as large as it got: others were merged into it.
 int on_complete(struct bpf_raw_tracepoint_args *ctx)
 {
-    u64 address = ctx->args[0];
-    struct request *request = (struct request *)address;
-    u32 left = READ(request, __data_len);
-    if ((u32)ctx->args[2] < left) // a part of it: the rest is still to come
+    struct asked who = {};
+    if (!request_done(ctx, &who))
         return 0;
-    u32 *maker = makers.lookup(&address);
-    if (!maker)
-        return 0;
-    struct key key = {.tgid = *maker, .slot = ll_slot(left)};
-    makers.delete(&address);
-    if (!wanted_device(request))
-        return 0;
+    struct request *request = (struct request *)ctx->args[0];
+    struct key key = {.tgid = who.tgid, .slot = ll_slot(READ(request, __data_len))};
     u64 zero = 0;
     u64 *times = sizes.lookup_or_try_init(&key, &zero);
     if (!times) {

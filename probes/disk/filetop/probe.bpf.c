@@ -1,5 +1,5 @@
 #include "ebpftop.h"
-#include "ebpftop_file.h"
+#include "ebpftop_calls_maps.h"
 
 struct key {
     u64 inode;
@@ -16,46 +16,26 @@ struct use {
 };
 BPF_HASH(files, struct key, struct use, 16384); // by process and file
 
-struct call {
-    struct file *file;
-    u64 writes;
-};
-BPF_HASH(calls, u32, struct call); // by thread; bounded: by the threads inside such a call
-
-static void remember(u32 descriptor, bool writes)
-{
-    if (!wanted_current())
-        return;
-    u32 thread = bpf_get_current_pid_tgid();
-    struct call call = {.file = file_of(descriptor), .writes = writes};
-    if (regular(call.file) && calls.update(&thread, &call))
-        map_full();
-}
-
 int on_read(struct tracepoint__syscalls__sys_enter_read *args) // pread64 and readv are alike
 {
-    remember(args->fd, false);
-    return 0;
+    return call_begins(args->fd, FILE_READ);
 }
 
 int on_write(struct tracepoint__syscalls__sys_enter_write *args) // pwrite64 and writev are alike
 {
-    remember(args->fd, true);
-    return 0;
+    return call_begins(args->fd, FILE_WRITE);
 }
 
 int on_return(struct tracepoint__syscalls__sys_exit_read *args)
 {
-    u64 id = bpf_get_current_pid_tgid();
-    u32 thread = id;
-    struct call *found = calls.lookup(&thread);
-    if (!found)
-        return 0;
-    struct call call = *found;
-    calls.delete(&thread);
     s64 bytes = args->ret;
+    struct call call = {};
+    if (!call_ends(bytes, &call))
+        return 0;
     struct inode *inode = READ(call.file, f_inode);
-    struct key key = {.inode = READ(inode, i_ino), .tgid = id >> 32, .device = READ(READ(inode, i_sb), s_dev)};
+    struct key key = {.inode = READ(inode, i_ino),
+                      .tgid = bpf_get_current_pid_tgid() >> 32,
+                      .device = READ(READ(inode, i_sb), s_dev)};
     copy_fs(key.fs, inode);
     if (bytes < 0 || !wanted_fs(key.fs))
         return 0;
@@ -66,7 +46,7 @@ int on_return(struct tracepoint__syscalls__sys_exit_read *args)
         map_full();
         return 0;
     }
-    __sync_fetch_and_add(call.writes ? &use->writes : &use->reads, 1);
-    __sync_fetch_and_add(call.writes ? &use->written : &use->read, bytes);
+    __sync_fetch_and_add(call.operation == FILE_WRITE ? &use->writes : &use->reads, 1);
+    __sync_fetch_and_add(call.operation == FILE_WRITE ? &use->written : &use->read, bytes);
     return 0;
 }
