@@ -13,7 +13,7 @@ from support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
 
-FREQUENCY = 49
+FREQUENCY = 199
 LOST = "stack lost"  # by chance: where two stacks fall in one place of the kernel's map, the second is not kept
 # A sample is taken of whatever runs at a moment, so how many hit a process that had the CPU for n moments in pieces
 # differs by the root of n; four of them are hardly ever seen.
@@ -33,7 +33,7 @@ def cpu_seconds(worker: Worker) -> tuple[float, float]:
 
 
 def test_samples_are_where_the_cpu_time_goes() -> None:
-    with Worker(CHECKSUMS) as user, Worker(RANDOM) as kernel, trace("cpu/profile") as traced:
+    with Worker(CHECKSUMS) as user, Worker(RANDOM) as kernel, trace("cpu/profile", frequency=FREQUENCY) as traced:
         before = [sum(cpu_seconds(worker)) for worker in (user, kernel)]
         user.work()
         kernel.work()
