@@ -21,6 +21,8 @@ class Channels:
         self._open: dict[int, handover.Receiver] = {}
 
     def open(self, number: int, descriptor: int) -> None:
+        """Read a task's channel from now on; of one before it under the same number all has been said."""
+        self._close(number)
         channel = socket.socket(fileno=descriptor)
         channel.setblocking(False)
         self._open[number] = handover.Receiver(channel)
@@ -39,9 +41,13 @@ class Channels:
             except OSError:
                 pass
             if received is None:
-                with contextlib.suppress(KeyError, ValueError):
-                    self._selector.unregister(channel.socket)
-                channel.close()
-                del self._open[number]
+                self._close(number)
                 return
             self._report(number, *received)
+
+    def _close(self, number: int) -> None:
+        channel = self._open.pop(number, None)
+        if channel is not None:
+            with contextlib.suppress(KeyError, ValueError):
+                self._selector.unregister(channel.socket)
+            channel.close()
