@@ -41,6 +41,7 @@ class Tile(Vertical, can_focus=True):
         &.-nothing > .why { display: block; }
         &.-nothing > ViewPanel { display: none; }
         &.-low HistogramView > GridFrame { display: none; }
+        & Details { display: none; }
     }
     """
 
