@@ -35,6 +35,7 @@ ParamType = Literal[
     "port",
     "address",
     "errno",
+    "syscall",
     "frequency",
     "function",
     "binary",

@@ -10,7 +10,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Mapping
 
-from ebpftop.catalog import errnos
+from ebpftop.catalog import errnos, syscalls
 from ebpftop.catalog.model import Param, Probe, Variant
 from ebpftop.catalog.text import inert, nearest, quoted
 
@@ -21,6 +21,7 @@ STRING_MAX = 255  # bytes, unless the parameter says its own
 INT_MAX = (1 << 63) - 1
 SYMBOL_MAX = 1024
 PORT_MAX = 65535
+_LAST_SYSCALL = 4095
 FREQUENCY_MAX = 10_000  # Hz
 OF_MACHINE = ("pid", "cgroup", "device")  # types whose text names something that has to be there
 
@@ -137,6 +138,8 @@ def _definition(param: Param, text: str) -> list[str]:
             return [f"{name}={_integer(text, 1, PORT_MAX, 'a port')}"]
         case "frequency":
             return [f"{name}={_integer(text, 1, FREQUENCY_MAX, 'a frequency in Hz')}"]
+        case "syscall":
+            return [f"{name}={_syscall(text)}"]
         case "errno":
             return [f"{name}={_errno(text)}"]
         case "address":
@@ -195,6 +198,16 @@ def _errno(text: str) -> int:
     raise ValueError(
         f"an error's name or its number expected, not {quoted(text)}{nearest(text.upper(), errnos.NUMBERS)}"
     )
+
+
+def _syscall(text: str) -> int:
+    """`openat`, or its number here."""
+    if text in syscalls.NUMBERS:
+        return syscalls.NUMBERS[text]
+    if text.isdecimal():
+        return _integer(text, 0, _LAST_SYSCALL, "a system call's name or its number")
+    near = nearest(text, syscalls.NUMBERS)
+    raise ValueError(f"a system call's name or its number expected, not {quoted(text)}{near}")
 
 
 def _address(text: str) -> bytes:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ebpftop.collector.decode.syscall import name, table
+from ebpftop.catalog.syscalls import table
+from ebpftop.collector.decode.syscall import name
 
 HEADER = Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h")
 

@@ -1,0 +1,90 @@
+#include "ebpftop.h"
+
+#define HOST_SIZE 256
+
+struct event {
+    u64 time;
+    u64 took;
+    u32 tgid;
+    u32 failed;
+    char host[HOST_SIZE];
+};
+BPF_RINGBUF_OUTPUT(events, 256);
+
+struct bucket {
+    u32 tgid;
+    u32 slot;
+};
+BPF_PERCPU_HASH(latency, struct bucket, u64);
+
+// What a thread asks for. The name is read when the call returns: by then the page it lies in is surely there.
+struct asked {
+    u64 since;
+    u64 host;
+};
+BPF_HASH(asking, u32, struct asked); // bounded: by the threads that look up a name
+
+int on_call(struct pt_regs *ctx)
+{
+    u64 host = PT_REGS_PARM1(ctx);
+    if (!host || !wanted_current()) // no name: an address to listen on
+        return 0;
+    u32 thread = bpf_get_current_pid_tgid();
+    struct asked asked = {.since = bpf_ktime_get_ns(), .host = host};
+    if (asking.update(&thread, &asked))
+        map_full();
+    return 0;
+}
+
+static void count(u32 tgid, u64 took)
+{
+    struct bucket bucket = {.tgid = tgid, .slot = ll_slot(took)};
+    u64 zero = 0;
+    u64 *count = latency.lookup_or_try_init(&bucket, &zero);
+    if (!count) {
+        map_full();
+        return;
+    }
+    __sync_fetch_and_add(count, 1);
+}
+
+static void report(bool failed)
+{
+    u64 id = bpf_get_current_pid_tgid();
+    u32 thread = id;
+    struct asked *found = asking.lookup(&thread);
+    if (!found)
+        return;
+    struct asked asked = *found;
+    asking.delete(&thread);
+    u64 now = bpf_ktime_get_ns();
+#ifdef PARAM_min
+    if (now - asked.since < PARAM_min)
+        return;
+#endif
+    count(id >> 32, now - asked.since);
+    struct event *event = events.ringbuf_reserve(sizeof(struct event));
+    if (!event) {
+        ring_full();
+        return;
+    }
+    event->time = now;
+    event->took = now - asked.since;
+    event->tgid = id >> 32;
+    event->failed = failed;
+    if (bpf_probe_read_user_str(event->host, sizeof(event->host), (void *)asked.host) < 0)
+        event->host[0] = 0;
+    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+}
+
+int on_result(struct pt_regs *ctx)
+{
+    report((int)PT_REGS_RC(ctx) != 0);
+    return 0;
+}
+
+int on_pointer(struct pt_regs *ctx)
+{
+    report(PT_REGS_RC(ctx) == 0);
+    return 0;
+}
