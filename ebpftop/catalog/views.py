@@ -26,6 +26,8 @@ DECODES = (
     "tcp_flags",
     "ip_protocol",
     "icmp",
+    "dns_question",
+    "dns_code",
     "drop_reason",
     "reset_reason",
     "capability",

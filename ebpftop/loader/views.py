@@ -8,7 +8,7 @@ from ebpftop.frames.layout import Field, MapLayout
 from ebpftop.frames.messages import ViewInfo
 
 _STACK_TRACE, _RINGBUF = 7, 27
-_TEXT = {"comm", "string"}
+_TEXT = {"comm", "string", "dns_question"}
 
 
 def misfit(views: tuple[ViewInfo, ...], layouts: list[MapLayout]) -> str | None:

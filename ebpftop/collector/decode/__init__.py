@@ -19,6 +19,7 @@ from ebpftop.collector.decode import (
     block_status,
     bpf,
     capability,
+    dns,
     errno,
     file_operation,
     icmp,
@@ -59,6 +60,7 @@ class Context:
             "cgroup": lambda number: self.cgroup_path(number) or str(number),
             "compact_result": KernelEnum("compact_result", "COMPACT_").name,
             "device": self._devices.name,
+            "dns_code": dns.code,
             "drop_reason": KernelEnum("skb_drop_reason", "SKB_DROP_REASON_").name,
             "errno": errno.name,
             "file_operation": file_operation.name,
@@ -101,6 +103,7 @@ class Context:
 _OF_ARRAYS: dict[str, Decoder] = {
     "address": address.decode,
     "comm": text.decode,
+    "dns_question": dns.decode,
     "string": text.decode,
     "time": time.decode,
 }

@@ -1,0 +1,56 @@
+"""DNS: a question as it stands in a message, and the code of an answer. Source: RFC 1035, and IANA's DNS parameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ebpftop.frames.columns import intern
+from ebpftop.frames.messages import Column
+
+_TYPES = {
+    1: "A",
+    2: "NS",
+    5: "CNAME",
+    6: "SOA",
+    12: "PTR",
+    15: "MX",
+    16: "TXT",
+    28: "AAAA",
+    33: "SRV",
+    35: "NAPTR",
+    43: "DS",
+    48: "DNSKEY",
+    64: "SVCB",
+    65: "HTTPS",
+    255: "ANY",
+}
+_CODES = ("", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED")
+
+
+def decode(values: npt.NDArray[Any]) -> Column:
+    """A dictionary column of char arrays that begin with a question. Raises ValueError for numbers."""
+    if values.dtype.kind != "S" or values.ndim != 1:
+        raise ValueError(f"a question is char[], not {values.dtype}{list(values.shape[1:]) or ''}")
+    distinct, codes = np.unique(values, return_inverse=True)
+    return intern(np.array([question(raw) for raw in distinct.tolist()], object)[codes])
+
+
+def question(raw: bytes) -> str:
+    """`example.org AAAA`; a name that was cut ends in `…`. Bytes that are no ASCII become visible escapes."""
+    labels, at = [], 0
+    while at < len(raw) and raw[at]:
+        labels.append(raw[at + 1 : at + 1 + raw[at]].decode("ascii", "backslashreplace"))
+        at += 1 + raw[at]
+    name = ".".join(labels) or "."
+    if at >= len(raw) and labels:
+        return f"{name}…"
+    kind = int.from_bytes(raw[at + 1 : at + 3].ljust(2, b"\0"), "big")
+    return f"{name} {_TYPES.get(kind, f'TYPE{kind}')}"
+
+
+def code(number: int) -> str:
+    """`NXDOMAIN`, "" for an answer without an error and for a negative number, which is no answer, else the number."""
+    return "" if number < 0 else _CODES[number] if number < len(_CODES) else str(number)
