@@ -24,6 +24,16 @@ def test_tabs_are_shown_from_the_first_on_as_long_as_the_current_one_is_among_th
     assert list(in_sight([], 0, 4)) == []
 
 
+def test_the_last_columns_go_before_a_path_is_cut_short_of_being_readable() -> None:
+    path, more = Column("path", "path", least=12, most=160, stretch=True), Column("more", "more", least=10)
+    columns = [A, path, more]
+    seen = {"a": 4, "path": 90, "more": 4}
+    assert {c.name: w for c, w in lay_out(columns, seen, 46)} == {"a": 4, "path": 28, "more": 10}
+    assert {c.name: w for c, w in lay_out(columns, seen, 45)} == {"a": 4, "path": 39}
+    assert {c.name: w for c, w in lay_out(columns, seen, 20)} == {"a": 4, "path": 14}
+    assert {c.name: w for c, w in lay_out(columns, {"a": 4, "path": 13}, 31)} == {"a": 4, "path": 13, "more": 10}
+
+
 @pytest.mark.parametrize(
     ("share", "drawn"), [(0, ""), (0.0001, "▏"), (0.5, "█████"), (0.55, "█████▌"), (1, "██████████"), (7, "██████████")]
 )

@@ -36,7 +36,7 @@ class Tiles(Screen[None]):
     Tiles {
         layout: vertical;
         background: $background;
-        & #title { height: 1; padding: 0 1; }
+        & #title { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
         & RunTabs { display: none; }
         &.-paged RunTabs { display: block; }
         & #tiles { height: 1fr; layout: grid; grid-rows: 1fr; grid-columns: 1fr; }
@@ -153,7 +153,7 @@ class Tiles(Screen[None]):
         probe = self._probe(step)
         if probe is None or probe.available is False or _key(step) in self.errors:
             return Tab(at, NOT_HERE, "$warning", self._names[at], "not here")
-        return Tab(at, "◌", "$quiet", self._names[at])
+        return Tab(at, "◌" if self.feed.source.live else NOT_HERE, "$quiet", self._names[at])
 
     async def ended(self, reason: str) -> None:
         """The stream is over; a reason means that it broke."""

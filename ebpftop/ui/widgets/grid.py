@@ -22,6 +22,7 @@ from ebpftop.ui.line import painted
 from ebpftop.ui.widgets.painter import Painter
 
 GAP = 2
+READABLE = 28  # cells
 BAR = "bar"  # name of the column that draws each row's share
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
@@ -50,15 +51,30 @@ def bar(share: float, width: int) -> str:
 def lay_out(columns: Sequence[Column], seen: dict[str, int], width: int) -> list[tuple[Column, int]]:
     """The columns that fit and their widths; `seen` is the widest text of each.
 
-    Where they don't fit, texts are cut (numbers never), then the last columns go; what is left over goes to the columns
-    that stretch, the first one first.
+    Where they don't fit, texts are cut (numbers never), then the last columns go. They also go before a text that
+    stretches (a path) is cut below `READABLE`. What is left over goes to the columns that stretch, the first one first.
     """
-    widths = {column.name: _least(column, seen.get(column.name, 0)) for column in columns}
+    least = {column.name: _least(column, seen.get(column.name, 0)) for column in columns}
+    good = {c.name: max(least[c.name], min(seen.get(c.name, 0), READABLE) if c.stretch else 0) for c in columns}
     shown = list(columns)
-    while len(shown) > 1 and sum(widths[column.name] + GAP for column in shown) - GAP > width:
+
+    def fit(widths: dict[str, int]) -> bool:
+        return sum(widths[column.name] + GAP for column in shown) - GAP <= width
+
+    while len(shown) > 1 and not fit(least):
         shown.pop()
+    while (
+        not fit(good)
+        and good[shown[-1].name] == least[shown[-1].name]
+        and any(good[column.name] > least[column.name] for column in shown)
+    ):
+        shown.pop()
+    widths = good if fit(good) else least
     left = width - sum(widths[column.name] + GAP for column in shown) + GAP
-    for column, wanted in [*((c, seen.get(c.name, 0)) for c in shown), *((c, c.most) for c in shown if c.stretch)]:
+    stretched = [column for column in shown if column.stretch]
+    wishes = [(column, good[column.name]) for column in stretched]
+    wishes += [(column, seen.get(column.name, 0)) for column in shown]
+    for column, wanted in [*wishes, *((column, column.most) for column in stretched)]:
         more = max(0, min(left, min(column.most, wanted) - widths[column.name]))
         widths[column.name] += more
         left -= more
