@@ -23,6 +23,7 @@ _LOAD, _SYMTAB, _NOBITS, _DYNSYM = 1, 2, 8, 11
 _INDIRECT = 10  # STT_GNU_IFUNC
 _FUNCTIONS = {2, _INDIRECT}  # and STT_FUNC
 _LONGEST = 1 << 16  # bytes of a name; C++ knows no shame
+_HIGHEST = 1 << 48  # no address in a file is beyond
 _LARGEST = 256 << 20  # bytes of one table
 _MINIATURE = b".gnu_debugdata"  # an xz-packed ELF file with the functions a stripped one lacks
 
@@ -69,7 +70,7 @@ class Elf:
             for kind, _, offset, address, _, size, _, _ in _SEGMENT.iter_unpack(
                 self._table(segments_at, segments * segment_size, segment_size)
             )
-            if kind == _LOAD
+            if kind == _LOAD and address + size <= _HIGHEST
         ]
         self._sections = [
             _Section(name, kind, address, offset, size, link)
@@ -127,7 +128,7 @@ class Elf:
         return None
 
     def function(self, address: int) -> Function | None:
-        """The function at an address in the file."""
+        """The function at an address in the file. Raises like the class: it is then that the functions are read."""
         if self._functions is None:
             self._functions = sorted(self._all_functions())
             self._starts = [each.start for each in self._functions]
@@ -161,7 +162,7 @@ class Elf:
         names = self._table(strings.offset, strings.size, 1)
         symbols = self._table(section.offset, section.size, _SYMBOL.size)
         for name, info, _, index, value, size in _SYMBOL.iter_unpack(symbols):
-            if info & 15 in _FUNCTIONS and index and value:
+            if info & 15 in _FUNCTIONS and index and value and value + size <= _HIGHEST:
                 end = names.find(b"\0", name, name + _LONGEST)
                 if end >= 0:
                     yield info & 15, value, size, names[name:end]

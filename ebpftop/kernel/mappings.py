@@ -93,6 +93,8 @@ class Mappings:
             if not stat.S_ISREG(status.st_mode) or status.st_uid not in owners:
                 return b""
             return os.pread(fd, _PERF_MAP_LIMIT, 0)
+        except OSError:  # it has ended
+            return b""
         finally:
             os.close(fd)
 

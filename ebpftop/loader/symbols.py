@@ -70,11 +70,15 @@ class _Files:
         key = mapping.device, mapping.inode
         if key not in self._read:
             self._read[key] = None
-            with contextlib.suppress(BadElf, OSError):
+            with contextlib.suppress(BadElf, OSError, MemoryError):
                 if mapping.module == _VDSO:
-                    self._read[key] = Elf(lambda length, offset: self._vdso[offset : offset + length])
+                    elf = Elf(lambda length, offset: self._vdso[offset : offset + length])
                 elif key in self._descriptors:
-                    self._read[key] = Elf.of(self._descriptors[key])
+                    elf = Elf.of(self._descriptors[key])
+                else:
+                    return None
+                elf.function(0)  # all are read now, where trouble is expected
+                self._read[key] = elf
         return self._read[key]
 
 

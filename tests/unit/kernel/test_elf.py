@@ -101,6 +101,12 @@ def test_damaged_files_are_read_as_far_as_they_make_sense() -> None:
             Elf(read_from(whole[:place])).function(BASE)
 
 
+def test_addresses_no_file_can_have_are_left_out() -> None:
+    elf = Elf(read_from(elf_file((b"high", FUNC, (1 << 64) - 16, 8), (b"long", FUNC, BASE, (1 << 64) - 1))))
+    assert elf.function((1 << 64) - 16) is None
+    assert elf.function(BASE) is None
+
+
 def test_a_real_library_tells_where_its_functions_are() -> None:
     libc = ctypes.CDLL(None)
     address = ctypes.cast(libc.getpid, ctypes.c_void_p).value or 0
