@@ -128,6 +128,19 @@ async def test_zoom_and_cursor_stay_when_samples_come_and_when_none_do(stage: Op
         assert on.see(Details).startswith("hash   47")
 
 
+async def test_what_is_around_a_zoom_keeps_its_names_when_nothing_of_it_is_left(stage: Open) -> None:
+    nothing = ["nothing", "here", "in", "this", "time"]
+    async with profiling(stage) as on:
+        await on.press("down", "down", "right", "down", "down", "enter", "f", *"python3", "enter")
+        assert graph(on) == [["all"], ["node"], ["main"], ["hash"], nothing]
+        await on.press("up", "up", "enter")
+        assert graph(on) == [["all"], ["node"], nothing]
+        await on.press("backspace")
+        assert graph(on) == [["all"], ["node"], ["main"], ["hash"], nothing]
+        await on.press("home")
+        assert graph(on)[1] == ["python3"]
+
+
 async def test_a_search_marks_functions_and_tells_the_share_that_passes_them(stage: Open) -> None:
     async with profiling(stage) as on:
         await on.press("slash", *"READ", "enter")

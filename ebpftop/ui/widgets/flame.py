@@ -84,6 +84,7 @@ class Flame(Painter, can_focus=True):
         self.zoom: Path = ()
         self._zooms: list[Path] = []  # before this one
         self.cursor: Path | None = None  # may have no samples now; the longest part of it that has is shown
+        self._symbols: list[Symbol] = []  # those of the state, and those of a zoom that has no samples now
         self._numbers: dict[Symbol, int] = {}
         self._found: Array = np.zeros(0, bool)  # symbols that the search is about
         self._lines: list[list[Cell]] = []
@@ -95,7 +96,6 @@ class Flame(Painter, can_focus=True):
 
     def show(self, state: FlameState) -> None:
         self.state = state
-        self._numbers = {symbol: number for number, symbol in enumerate(state.symbols)}
         self._arrange()
 
     def search(self, query: str) -> None:
@@ -120,26 +120,28 @@ class Flame(Painter, can_focus=True):
         return 100 * self.state.paths.through(self._found) / total if total else 0.0
 
     def _arrange(self) -> None:
+        self._symbols = list(dict.fromkeys((*self.state.symbols, *self.zoom)))
+        self._numbers = {symbol: number for number, symbol in enumerate(self._symbols)}
         self._found = self._search()
         width = self.size.width
-        zoom = [self._numbers.get(symbol, -1) for symbol in self.zoom]
-        self._lines = []
-        for depth in range(len(zoom)):  # the frames around a zoom are as wide as it
-            path = tuple(zoom[:depth])
-            around = self.state.paths.under(path)
-            node = Node(path[-1] if path else -1, around.total, before=around.total_before)
-            self._lines.append([Cell(0, width, node.value, node, path)])
+        zoom = [self._numbers[symbol] for symbol in self.zoom]
         inside = self.state.paths.under(zoom)
         tree = grow(inside, -(-inside.total // max(1, width)), zoom)
         drawn = lay_out(tree, width, tuple(zoom))
         self._inside = bool(drawn)
+        self._lines = []
+        for depth in range(len(zoom) if drawn or not zoom else len(zoom) + 1):
+            path = tuple(zoom[:depth])  # the frames around a zoom are as wide as it
+            around = self.state.paths.under(path)
+            node = Node(path[-1] if path else -1, around.total, before=around.total_before)
+            self._lines.append([Cell(0, width, node.value, node, path)])
         self._lines += drawn
         self.virtual_size = Size(self.size.width, len(self._lines))
         self._locate()
         self.post_message(self.Arranged())
 
     def _search(self) -> Array:
-        symbols, words = self.state.symbols, self.wanted.casefold().split()
+        symbols, words = self._symbols, self.wanted.casefold().split()
         if self.pinned is None and not words:
             return np.zeros(len(symbols), bool)
         if self.pinned is not None:
@@ -167,7 +169,7 @@ class Flame(Painter, can_focus=True):
         return next((cell for cell in line if cell.node is not None and cell.path == path), None)
 
     def _symbol(self, cell: Cell) -> Symbol:
-        return self.state.symbols[cell.path[-1]] if cell.path else ALL
+        return self._symbols[cell.path[-1]] if cell.path else ALL
 
     def _where(self) -> str:
         """Module and offset of the frame under the cursor; one function may have been left at several places."""
@@ -256,7 +258,7 @@ class Flame(Painter, can_focus=True):
         else:
             palette = self._palette()
             if self.state.paths.before is None:
-                style = palette.style(symbol, found=found, faded=faded)
+                style = _style(palette, symbol, found=found, faded=faded)
             else:
                 style = palette.growth(grown, found=found, faded=faded)
             segments = [Segment(_LEFT, palette.edge(style)), Segment(_fitted(label, width - 1, " "), style)]
@@ -279,7 +281,7 @@ class Flame(Painter, can_focus=True):
         """Put the cursor on a frame and bring it into sight."""
         if cell is None or cell.node is None:
             return
-        self.cursor = tuple(self.state.symbols[number] for number in cell.path)
+        self.cursor = tuple(self._symbols[number] for number in cell.path)
         self._locate()
         line, top = len(cell.path), self.scroll_offset.y
         if line < top:
@@ -328,7 +330,7 @@ class Flame(Painter, can_focus=True):
             return
         self.go(self._here or self._start())
         if self._here is not None:
-            self._zoom_to(tuple(self.state.symbols[number] for number in self._here.path))
+            self._zoom_to(tuple(self._symbols[number] for number in self._here.path))
 
     def zoom_out(self) -> bool:
         """Back to the zoom before; False when all is shown already."""
@@ -365,6 +367,9 @@ class Flame(Painter, can_focus=True):
 @lru_cache
 def palette(dark: bool, background: str, foreground: str) -> Palette:
     return Palette(dark, Color.parse(background), Color.parse(foreground))
+
+
+_style = lru_cache(maxsize=4096)(Palette.style)
 
 
 def _sign(grown: float) -> str:
