@@ -17,6 +17,7 @@ from typing import Any
 from ebpftop.frames.layout import Field, MapLayout, Record
 from ebpftop.kernel import libbpf, link
 from ebpftop.kernel.libbpf import KernelLacks
+from ebpftop.loader.compose import NAMES_MODULES
 from ebpftop.loader.targets import Place
 
 _LOG_START, _LOG_LIMIT = 1 << 20, 1 << 26
@@ -71,6 +72,14 @@ class Module:
             raise CompileError(str(error)) from None
         self._lib = bcc.lib
         self._handle = self._bpf.module
+        self._names_modules = bool(self._lib.bpf_function_start(self._handle, NAMES_MODULES.encode()))
+
+    def _named(self, name: str) -> bytes:
+        """A function or program as this BCC calls it."""
+        match = re.match(r"kfunc__|kretfunc__", name)
+        if match and self._names_modules:
+            name = f"{match[0]}vmlinux__{name[match.end() :]}"
+        return name.encode()
 
     # ---------------------------------------------------------------- maps
 
@@ -119,7 +128,7 @@ class Module:
         log only of a program that is refused. libbcc forgets the log of one that is too complex, and a log may be
         longer than the buffer: then it is asked for outright.
         """
-        if not self._lib.bpf_function_start(self._handle, function.encode()):
+        if not self._lib.bpf_function_start(self._handle, self._named(function)):
             raise CompileError(f"the C defines no function {function}")
         fd, number, log = self._load(function, mechanism, name, 0, _LOG_START)
         if fd >= 0:
@@ -137,11 +146,11 @@ class Module:
 
     def _load(self, function: str, mechanism: str, name: str, level: int, size: int) -> tuple[int, int, str]:
         """(descriptor or -1, errno, log)."""
-        lib, code, log = self._lib, function.encode(), ctypes.create_string_buffer(size)
+        lib, code, log = self._lib, self._named(function), ctypes.create_string_buffer(size)
         fd = lib.bcc_func_load(
             self._handle,
             _PROGRAM_TYPE[mechanism],
-            name.encode(),
+            self._named(name),
             lib.bpf_function_start(self._handle, code),
             lib.bpf_function_size(self._handle, code),
             lib.bpf_module_license(self._handle),
@@ -155,7 +164,7 @@ class Module:
         return int(fd), ctypes.get_errno(), log.value.decode("utf-8", "replace")
 
     def instructions(self, function: str) -> int:
-        return int(self._lib.bpf_function_size(self._handle, function.encode())) // 8
+        return int(self._lib.bpf_function_size(self._handle, self._named(function))) // 8
 
     def attach(self, program: int, place: Place, cookie: int) -> list[int]:
         """Attach a loaded program; the descriptors, once closed, detach it. Raises `AttachError`."""

@@ -41,9 +41,23 @@ def spliced(headers: Mapping[str, str]) -> str:
     return "\n".join(text for name, text in headers.items() if name.endswith("_maps.h"))
 
 
+# Newer BCC names programs of fentry and fexit after the module their function is in: this function tells that it does.
+NAMES_MODULES = "names_modules"
+_NAMES_MODULES = f"""
+#ifdef MODULE_KFUNC_PROBE
+int {NAMES_MODULES}(void *ctx)
+{{
+    return 0;
+}}
+#endif
+"""
+
+
 def main_text(prologue: str, maps_header: str, source: str) -> str:
     """The translation unit. `prologue` holds definitions only."""
-    return "\n".join((prologue, '#include "ebpftop.h"', lines.mark(maps_header, SPLICED), lines.mark(source), ""))
+    return "\n".join(
+        (prologue, _NAMES_MODULES, '#include "ebpftop.h"', lines.mark(maps_header, SPLICED), lines.mark(source), "")
+    )
 
 
 def flags(variant: str, definitions: Sequence[str], tree: Sequence[str], include: str) -> list[str]:

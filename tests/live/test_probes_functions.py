@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+from support.command import ebpftop
 from support.elf_file import elf, note, write
-from support.tracing import any_kernel, only_variant, trace
+from support.tracing import PROBES, any_kernel, only_variant, trace
 from support.workloads import Worker, run_programs
 
 pytestmark = pytest.mark.bpf
@@ -126,3 +128,13 @@ def test_the_time_in_a_function_of_the_kernel(tmp_path: Path, variant: str) -> N
     assert told.count("latency", point="hrtimer_nanosleep") == told.count("latency", pid=worker.pid) == 7
     assert all(high > NS for _, high in told.buckets("latency"))
     assert told.losses() == {}
+
+
+@pytest.mark.parametrize("probe", ["security/capable", "application/funccount"])
+def test_programs_of_fentry_are_found_under_the_names_of_any_bcc(probe: str) -> None:
+    """Where the kernel has no fentry, it refuses them after they were found."""
+    done = ebpftop("check", PROBES / probe)
+    assert done.returncode == 0, done.stdout
+    assert re.search("^(fentry|fexit): (verified|not here: this kernel refuses)", done.stdout, re.MULTILINE), (
+        done.stdout
+    )
