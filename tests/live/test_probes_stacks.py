@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
+from support.processes import SLOWER
 from support.tracing import counted, trace
 from support.workloads import Worker
 
@@ -18,6 +19,7 @@ LOST = "stack lost"  # by chance: where two stacks fall in one place of the kern
 # A sample is taken of whatever runs at a moment, so how many hit a process that had the CPU for n moments in pieces
 # differs by the root of n; four of them are hardly ever seen.
 DEVIATIONS = 4
+GIVEN = 0.5 if SLOWER > 1 else 1  # an emulated machine's timers are late, and leave samples out
 
 # One second of CPU time in zlib, in its user code, and one in the kernel's random numbers.
 CHECKSUMS = "import time, zlib\ndata = bytes(1 << 20)\n"
@@ -42,7 +44,8 @@ def test_samples_are_where_the_cpu_time_goes() -> None:
     in_user, in_kernel = (traced.stacks("samples", pid=worker.pid) for worker in (user, kernel))
     for found, seconds in zip((in_user, in_kernel), used, strict=True):
         expected = FREQUENCY * seconds
-        assert abs(counted(found) - expected) <= DEVIATIONS * math.sqrt(expected)
+        least = expected * GIVEN - DEVIATIONS * math.sqrt(expected)
+        assert least <= counted(found) <= expected + DEVIATIONS * math.sqrt(expected)
     assert counted(in_user, "crc32", LOST) >= 0.9 * counted(in_user)
     assert counted(in_kernel, "getrandom", LOST) >= 0.9 * counted(in_kernel)
     assert counted(in_user, "crc32") > 0.5 * counted(in_user)
@@ -114,5 +117,5 @@ def test_a_run_queue_is_as_long_as_threads_wait_for_its_cpu() -> None:
         assert traced.end() == 0
     lengths = traced.buckets("lengths", cpu=cpu)
     long = sum(count for (low, _), count in lengths.items() if low >= 3)
-    assert long >= 0.5 * 99 * 1.5  # one of the four runs, the others wait
+    assert long >= GIVEN * 0.5 * 99 * 1.5  # one of the four runs, the others wait
     assert traced.losses() == {}
