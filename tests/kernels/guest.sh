@@ -10,7 +10,7 @@ uname -r
 unshare --mount --propagation private sh -eu -s "$checkout" "$@" <<'END' && status=0 || status=$?
 checkout=$1
 shift
-modprobe -a virtio_blk ext4 overlay loop brd
+modprobe -a virtio_blk ext4 overlay loop brd tun sch_tbf
 mkdir /run/lower /run/disk /run/root
 # virtme-ng's own mount asks the host again for every read; this one is three times as quick
 mount -t 9p -o ro,trans=virtio,version=9p2000.L,cache=loose,msize=512000 host /run/lower
