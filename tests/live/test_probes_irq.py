@@ -116,7 +116,7 @@ def test_work_a_process_queues_is_counted_and_timed() -> None:
 
 # ---------------------------------------------------------------- timers
 
-TOLD = 0.95  # on busy virtual machines up to two timers in a hundred were seen of which no tracepoint tells
+TOLD = 0.8  # on busy virtual machines three timers in a hundred were seen of which no tracepoint tells, at times more
 
 # a sleep ends by a high-resolution timer, a socket's limit of time by one that ticks
 SLEEP_AND_WAIT = """
@@ -144,5 +144,5 @@ def test_each_wake_up_by_a_timer_is_counted() -> None:
     ((pid, woken),) = traced.totals("woken", "pid").items()
     assert pid == worker.pid
     assert int(101 * TOLD) <= woken["hrtimers"] <= 101
-    assert int(29 * TOLD) - 1 <= woken["ticks"] <= 29
+    assert int(29 * TOLD) <= woken["ticks"] <= 29
     assert traced.losses() == {}
