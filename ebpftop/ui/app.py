@@ -9,15 +9,15 @@ from typing import ClassVar
 from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
-from textual.widget import Widget
 
 from ebpftop.frames.messages import Interval, PlaybookInfo, Rejected, Statistics
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
 from ebpftop.ui.commands import Commands
 from ebpftop.ui.feed import Feed
 from ebpftop.ui.freeze import Hold
+from ebpftop.ui.guide import groups_for
 from ebpftop.ui.inert import inert
-from ebpftop.ui.keyboard import MOVES, NAMES
+from ebpftop.ui.keyboard import NAMES
 from ebpftop.ui.messages import (
     Began,
     Changed,
@@ -31,18 +31,12 @@ from ebpftop.ui.messages import (
 )
 from ebpftop.ui.options import Options
 from ebpftop.ui.screens.dashboard import Dashboard
-from ebpftop.ui.screens.help import Group, HelpScreen
+from ebpftop.ui.screens.help import HelpScreen
 from ebpftop.ui.screens.parameters import ParameterForm
 from ebpftop.ui.screens.small import TooSmall, is_too_small
 from ebpftop.ui.screens.tiles import Tiles
 from ebpftop.ui.screens.verifier import VerifierScreen
 from ebpftop.ui.theme import DARK, LIGHT, colourless
-from ebpftop.ui.widgets.catalog import CatalogTree, SearchLine
-from ebpftop.ui.widgets.events import EventList
-from ebpftop.ui.widgets.flame import Flame
-from ebpftop.ui.widgets.lines import Lines
-from ebpftop.ui.widgets.stacks import StacksView
-from ebpftop.ui.widgets.table import Table
 
 INTERVALS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 SPEEDS = (0.125, 64.0)  # of a tape, slowest and fastest
@@ -318,32 +312,4 @@ class EbpftopApp(App[None]):
         self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
 
     def action_help(self) -> None:
-        own: dict[type, str] = {Tiles: "Playbook", VerifierScreen: "Verifier panel"}  # screens with keys of their own
-        mine = own.get(type(self.screen))
-        here = [
-            (title, bindings)
-            for title, bindings in self.help_groups()
-            if title in ("Everywhere", mine) or (mine is None and title not in own.values())
-        ]
-        self.push_screen(HelpScreen(here))
-
-    @classmethod
-    def help_groups(cls) -> list[Group]:
-        """All bindings of ours, each once, by where they work."""
-        return [
-            ("Everywhere", cls.BINDINGS),
-            ("Dashboard", Dashboard.BINDINGS),
-            ("Catalog", _own(CatalogTree)),
-            ("Parameters", ParameterForm.BINDINGS),
-            ("Any list", MOVES),
-            ("Search", SearchLine.BINDINGS),
-            ("Tables and events", [*Table.BINDINGS, *EventList.BINDINGS]),
-            ("Call stacks", [*StacksView.BINDINGS, *_own(Flame)]),
-            ("Verifier panel", [*VerifierScreen.BINDINGS, *Lines.BINDINGS]),
-            ("Playbook", Tiles.BINDINGS),
-        ]
-
-
-def _own(kind: type[Widget]) -> list[BindingType]:
-    """What a widget binds beside the keys that move."""
-    return [binding for binding in kind.BINDINGS if binding not in MOVES]
+        self.push_screen(HelpScreen(groups_for(type(self.screen), self.BINDINGS)))

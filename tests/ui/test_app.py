@@ -9,6 +9,7 @@ from textual.containers import VerticalScroll
 from ebpftop.frames.messages import Detached, Host, Load, Notice, Refused, Statistics
 from ebpftop.ui.app import EbpftopApp
 from ebpftop.ui.commands import Commands
+from ebpftop.ui.guide import groups
 from ebpftop.ui.options import Options
 from ebpftop.ui.screens.dashboard import Dashboard
 from ebpftop.ui.screens.help import HelpScreen, keys_of
@@ -63,7 +64,7 @@ async def test_help_lists_every_binding_and_needs_no_scrolling_at_120_columns(st
 
 
 def test_help_knows_the_bindings_of_all_that_has_some() -> None:
-    documented = {id(binding) for _, bindings in EbpftopApp.help_groups() for binding in bindings}
+    documented = {id(binding) for _, bindings in groups(EbpftopApp.BINDINGS) for binding in bindings}
     ours = [
         kind for kind in _subclasses(object) if kind.__module__.startswith("ebpftop.ui") and "BINDINGS" in vars(kind)
     ]
