@@ -101,6 +101,6 @@ def test_a_playbook_opens_from_the_catalog_and_shows_one_tile_at_a_time_where_th
         first = term.wait_for("Who did that?", "● execsnoop")
         assert first.count("╭") == 1
         term.keys("Tab")
-        term.wait_for("exitsnoop · What ended, and how?")
+        term.wait_for("killsnoop · Who sent which signal, and to whom?")
         term.keys("q")
         term.wait_for_end()
