@@ -59,11 +59,11 @@ def test_too_much_stack_is_told_as_the_compiler_says_it(stack: Path) -> None:
 def test_a_compiler_that_ends_its_process_leaves_the_others_running(stack: Path) -> None:
     with shell() as term:
         line(term, f"{PROGRAM} --probes {stack}")
-        term.wait_for("Catalog", "runnable")
+        term.wait_for("Catalog", "─ ○ ")
         load(term, "syscount")
         term.wait_for("System calls by process")
         running = held_by(children(term.pid())["collect"].pid)
-        load(term, "stack")
+        load(term, "mine/stack")
         term.wait_for("does not compile", "BPF stack limit")
         assert held_by(children(term.pid())["collect"].pid) == running
         term.keys("Escape")

@@ -105,7 +105,7 @@ def session(user: pwd.struct_passwd, program: Path) -> Iterator[Terminal]:
     Path("/tmp/ebpftop-planted").unlink(missing_ok=True)
     command = f"cd {user.pw_dir} && exec runuser -u {USER} -- {program}"
     with terminal(["sh", "-c", command], 120, 40) as term:
-        term.wait_for("Catalog", "runqlat", "runnable")
+        term.wait_for("Catalog", "funccount", "─ ○ ")
         plant(program)
         for name in PROBES:
             load(term, name)

@@ -36,7 +36,7 @@ def term() -> Iterator[Terminal]:
 def dashboard(term: Terminal, command: str = PROGRAM) -> None:
     """Start the dashboard in the shell, and one probe in it."""
     line(term, framed(command))
-    term.wait_for("Catalog", "runnable")
+    term.wait_for("Catalog", "─ ○ ")
     load(term, "syscount")
     term.wait_for(TABLE)
 
@@ -200,11 +200,11 @@ def test_a_terminal_that_is_too_small_is_told_until_it_grows(term: Terminal) -> 
     line(term, PROGRAM)
     term.wait_for("too small", "60×15")
     term.resize(100, 30)
-    term.wait_for("Catalog", "runqlat", "runnable")
+    term.wait_for("Catalog", "funccount", "─ ○ ")
     term.resize(50, 30)
     term.wait_for("too small")
     term.resize(80, 24)
-    term.wait_for("Catalog", "runqlat", "runnable")
+    term.wait_for("Catalog", "funccount", "─ ○ ")
     term.keys("q")
     eventually(term.untouched, "the main screen is back")
 
@@ -267,7 +267,7 @@ def test_a_hostile_process_name_is_shown_inert(term: Terminal) -> None:
     name = "\x1b[31m[bold]\x07x"
     with Worker("def work():\n    for _ in range(50_000): os.getppid()", name=name) as worker:
         line(term, f"{PROGRAM}")
-        term.wait_for("Catalog", "runnable")
+        term.wait_for("Catalog", "─ ○ ")
         load(term, "syscount")
         term.wait_for(TABLE)
         term.keys("t")
@@ -302,7 +302,7 @@ PLACES = {
 @pytest.mark.parametrize("place", PLACES)
 def test_a_fault_leaves_a_report_and_the_terminal_as_it_was(term: Terminal, tmp_path: Path, place: str) -> None:
     line(term, framed(patched(tmp_path, f"{FAULT}\n{PLACES[place]}")))
-    term.wait_for("Catalog", "runnable")
+    term.wait_for("Catalog", "─ ○ ")
     traces = Traces(term.pid())
     load(term, "syscount")
     if place == "loader":
