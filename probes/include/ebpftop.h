@@ -7,7 +7,7 @@
 #define READ(p, field)                                                                                                 \
     ({                                                                                                                 \
         __typeof__((__typeof__((p)->field))0) value_;                                                                  \
-        bpf_probe_read_kernel(&value_, sizeof(value_), (const void *)&(p)->field);                                                   \
+        bpf_probe_read_kernel(&value_, sizeof(value_), (const void *)&(p)->field);                                     \
         value_;                                                                                                        \
     })
 
