@@ -32,6 +32,7 @@ def info(
         ],
         views=list(probe.views),
         source=probe.source,
+        asks=probe.asks,
         readme=probe.readme,
         available=available,
         variant=variant,

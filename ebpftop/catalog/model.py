@@ -111,6 +111,12 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     readme: str = ""
 
     @property
+    def asks(self) -> bool:
+        """Whether each variant needs a parameter that has no default."""
+        given = {param.name for param in self.params if param.default is not None}
+        return bool(self.variants) and all(variant.params - given for variant in self.variants)
+
+    @property
     def category(self) -> str:
         return self.id.partition("/")[0]
 

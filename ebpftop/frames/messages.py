@@ -105,6 +105,7 @@ class ProbeInfo(msgspec.Struct, frozen=True, kw_only=True):
     params: Annotated[list[ParamInfo], FEW]
     views: Annotated[list[ViewInfo], FEW]
     source: str  # the author's C
+    asks: bool = False  # it can't be loaded without parameters: they say what to trace
     readme: str = ""  # Markdown: when to use it, how to read it, caveats
     available: bool | None = None
     variant: str | None = None

@@ -198,7 +198,8 @@ class EbpftopApp(App[None]):
             return
         self._close_tiles()
         running = [run for run in self.feed.session.runs.values() if run.probe == probe.id and run.state == "running"]
-        if event.form and probe.params and self.feed.source.live:
+        asking = event.form or (probe.asks and not event.params and not event.typed)
+        if asking and probe.params and self.feed.source.live:
             self.push_screen(ParameterForm(probe))
         elif running and not event.form and not event.typed:
             await self.dashboard.bring(running[-1].id)

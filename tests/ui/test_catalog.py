@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ebpftop.frames.messages import Load, Loading, Refused, Statistics
+from ebpftop.frames.messages import Load, Loading, ParamInfo, Refused, Statistics
 from ebpftop.ui.screens.parameters import ParameterForm
 from ebpftop.ui.widgets.about import About
 from ebpftop.ui.widgets.catalog import CatalogPanel, CatalogTree
@@ -98,6 +98,21 @@ async def test_parameters_are_typed_into_a_form_and_a_refusal_is_told_at_its_fie
         assert on.source.wishes[-1] == Load(probe="cpu/runqlat", params={"pid": "4711"})
         assert on.app.screen is on.app.dashboard
         assert [tab.name for tab in on.one(RunTabs).tabs] == ["runqlat"]
+
+
+async def test_a_probe_that_has_to_be_told_what_to_trace_asks_for_it(stage: Open) -> None:
+    function = ParamInfo(name="function", type="function", help="a name, or a pattern")
+    asks = probe("application/funccount", asks=True, params=[function])
+    async with stage(answer=lambda wish: []) as on:
+        await on.play(catalog(asks))
+        await on.press("slash", *"funccount", "enter")
+        form = on.app.screen
+        assert isinstance(form, ParameterForm)
+        assert not any(isinstance(wish, Load) for wish in on.source.wishes)
+        await on.press("enter")
+        assert on.source.wishes[-1] == Load(probe="application/funccount", params={})
+        await on.press(*"vfs", "enter")
+        assert on.source.wishes[-1] == Load(probe="application/funccount", params={"function": "vfs"})
 
 
 async def test_a_form_waits_for_its_own_load_and_not_for_another_one(stage: Open) -> None:

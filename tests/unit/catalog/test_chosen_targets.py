@@ -115,3 +115,10 @@ def test_what_can_be_no_name(tmp_path: Path, name: str, text: str) -> None:
     probe = make_probe(tmp_path, params=PARAMS, variant=CHOSEN)
     with pytest.raises(BadParam, match=f"cpu/calls: {name}: .* expected, not"):
         canonical(probe, {name: text})
+
+
+def test_a_probe_asks_where_every_variant_lacks_a_parameter(tmp_path: Path) -> None:
+    assert make_probe(tmp_path, "cpu/one", params=PARAMS, variant=CHOSEN).asks
+    defaults = PARAMS.replace('type = "frequency"', 'type = "frequency"\ndefault = 49')
+    assert not make_probe(tmp_path, "cpu/two", params=defaults, variant=CHOSEN).asks
+    assert not make_probe(tmp_path, "cpu/three").asks
