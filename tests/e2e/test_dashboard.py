@@ -104,7 +104,7 @@ def test_a_flame_graph_shows_where_a_busy_loop_spends_its_time(term: Terminal, b
 def test_a_wrong_parameter_is_told_in_the_form_and_can_be_mended(term: Terminal) -> None:
     term.keys("/")
     term.type("syscount")
-    term.wait_for("▾ cpu", "cpu/syscount")
+    term.wait_for("─ cpu/syscount ─")
     term.keys("Escape")
     term.wait_for("/ search")
     term.keys("p")

@@ -69,6 +69,9 @@ class ParameterForm(ModalScreen[None]):
                 yield self.told[param.name]
             yield self.told[""]
 
+    def on_mount(self) -> None:
+        self.set_focus(next(iter(self.inputs.values()), None))  # now: what is typed next is meant for it
+
     def action_load(self) -> None:
         params = {name: field.value.strip() for name, field in self.inputs.items() if field.value.strip()}
         self.asked = (self.probe.id, params)
