@@ -102,15 +102,20 @@ class Elf:
 
     def places(self) -> tuple[dict[bytes, int], set[bytes]]:
         """Where in the file each function begins, by name without its version; and the names of those that the dynamic
-        linker chooses an implementation for, whose symbols are the choosing.
+        linker chooses an implementation for, whose symbols are the choosing. Raises `BadElf` where names overlap each
+        other so that all of them together would fill the memory.
         """
         found: dict[bytes, int] = {}
         chosen: set[bytes] = set()
+        room = _LARGEST
         for section in self._sections:
             if section.kind not in (_SYMTAB, _DYNSYM) or section.link >= len(self._sections):
                 continue
             for kind, address, _, versioned in self._symbols(section):
                 name = versioned.partition(b"@")[0]
+                room -= len(name) + _SYMBOL.size
+                if room < 0:
+                    raise BadElf("its functions' names are too many")
                 if kind == _INDIRECT:
                     chosen.add(name)
                 elif name and (place := self.offset(address)) is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import struct
 
 import pytest
 from support.elf_file import FUNCTION, INDIRECT, elf, note
@@ -20,6 +21,19 @@ def read(data: bytes) -> Elf:
 
 def test_functions_by_name_lie_at_offsets_of_the_file() -> None:
     assert read(elf(FUNCTIONS)).places() == ({b"one": 0x1000, b"two": 0x1010}, {b"fast"})
+
+
+def test_names_that_overlap_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each symbol's name is the end of one long name: a table of a few bytes would unfold to many."""
+    monkeypatch.setattr("ebpftop.kernel.elf._LARGEST", 1 << 16)
+    long = {b"f" * 1_000: (FUNCTION, 0)} | {b"g%d" % n: (FUNCTION, 0) for n in range(211)}
+    data = bytearray(elf(long))
+    assert len(read(bytes(data)).places()[0]) == 212
+    first = data.find(struct.pack("<IBB", 1, 16 | FUNCTION, 0))
+    for number in range(1, 212):
+        struct.pack_into("<I", data, first + 24 * number, 1 + number)
+    with pytest.raises(BadElf, match="too many"):
+        read(bytes(data)).places()
 
 
 def test_static_probes_with_and_without_a_semaphore() -> None:
