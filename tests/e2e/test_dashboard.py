@@ -114,7 +114,9 @@ def test_a_wrong_parameter_is_told_in_the_form_and_can_be_mended(term: Terminal)
     screen = term.wait_for("✗ a process id from 1 to 4194304 expected, not 'abc'")
     assert "load · cpu/syscount" in screen
     assert "no probe is running" in screen
+    others = screen.count("unset: no filter")
     term.keys("C-u")
+    eventually(lambda: term.text().count("unset: no filter") > others, "the field is empty")
     term.type("1")
     term.keys("Enter")
     term.wait_for("System calls by process", "pid=1")

@@ -48,7 +48,7 @@ class ParameterForm(ModalScreen[None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "load", "load", priority=True, tooltip="Load the probe with what is typed"),
+        Binding("enter", "load", "load", tooltip="Load the probe with what is typed"),
         Binding("escape", "dismiss", "close", tooltip="Close the form"),
     ]
 
@@ -71,6 +71,11 @@ class ParameterForm(ModalScreen[None]):
 
     def on_mount(self) -> None:
         self.set_focus(next(iter(self.inputs.values()), None))  # now: what is typed next is meant for it
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter in a field comes this way, behind the letters typed before it."""
+        event.stop()
+        self.action_load()
 
     def action_load(self) -> None:
         params = {name: field.value.strip() for name, field in self.inputs.items() if field.value.strip()}
