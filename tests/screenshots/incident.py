@@ -23,7 +23,7 @@ from types import TracebackType
 from ebpftop.kernel import mounts
 
 HOST = "shop-01"
-PROBES = ("runqlat", "syscount", "biolatency", "execsnoop", "tcplife", "null-deref")
+PROBES = ("runqlat", "syscount", "biolatency", "execsnoop", "tcplife", "profile", "null-deref")
 SECONDS = 50
 GROUP = "shop.slice"
 PORT = "8080"

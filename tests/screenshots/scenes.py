@@ -43,6 +43,8 @@ SCENES = (
     Scene("execsnoop-80x24", SMALL, PROGRAMS, show("execsnoop")),
     Scene("biolatency-120x36", MEDIUM, DISK, show("biolatency", "tab")),
     Scene("biolatency-200x60", LARGE, DISK, show("biolatency", "tab")),
+    Scene("profile-120x36", MEDIUM, STORM, show("profile", "tab", "down", "down"), png=True),
+    Scene("profile-200x60", LARGE, STORM, show("profile", "tab", "down", "down")),
     Scene("verifier-120x36", MEDIUM, QUIET, ("v",), png=True),
     Scene("verifier-80x24", SMALL, QUIET, ("v",)),
     Scene("verifier-200x60", LARGE, QUIET, ("v",)),
