@@ -9,12 +9,12 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from support.processes import SLOWER, eventually
-from support.tracing import trace
+from support.processes import eventually
+from support.tracing import any_kernel, trace
 
 pytestmark = pytest.mark.bpf
 
-FORKED = 19_789 if SLOWER == 1 else 1_999  # children that only ask who their parent is
+FORKED = 19_789  # children that only ask who their parent is
 RUN = 211  # programs, each with an argument of its own
 
 STORM = f"""
@@ -37,6 +37,7 @@ while True:
 """
 
 
+@any_kernel
 def test_everyone_has_a_name_after_twenty_thousand_short_lives() -> None:
     with trace("cpu/syscount", interval=1.0) as traced:
         traced.until_named()

@@ -67,6 +67,7 @@ def test_kill_of_the_consumer_leaves_nothing(recording: Recording) -> None:
     assert recording.process.wait(20 * SLOWER) == 128 + signal.SIGKILL
 
 
+@any_kernel
 def test_kill_of_the_collector_detaches_and_is_reported(recording: Recording) -> None:
     children(recording.process.pid)["collect"].kill()
     eventually(recording.gone, "no program or map of ours is left")

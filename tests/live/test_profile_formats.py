@@ -54,6 +54,7 @@ def check(stacks: Stacks) -> None:
     assert own.most_common(1)[0][0] == "_PyEval_EvalFrameDefault"
 
 
+@any_kernel
 def test_speedscope_opens_the_profile() -> None:
     file = json.loads(profiled("speedscope"))
     speedscope.check(file)
