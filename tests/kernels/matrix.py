@@ -83,10 +83,12 @@ def _short(cell: Seen) -> str:
 
 
 def fallen(record: Record, kernels: Mapping[str, Mapping[str, Seen]]) -> list[str]:
-    """A line for each probe that does not do what the record says of it, and for each that no test looked at."""
+    """A line for each probe that does not do what the record says of it, and for each that no test looked at; of kernels
+    that are on record.
+    """
     lines = []
     for kernel, column in kernels.items():
-        for probe, cell in column.items() if kernel in record else ():
+        for probe, cell in column.items() if record.get(kernel) else ():
             wanted = record[kernel].get(probe)
             if cell.variant and not cell.held:
                 lines.append(f"{kernel}: {probe}: {cell}")
@@ -106,6 +108,7 @@ def read_record() -> Record:
 
 def markdown(probes: Iterable[Probe], record: Record) -> str:
     """The README's catalog: a row a probe, with the variant that runs on each kernel on record."""
+    record = {kernel: column for kernel, column in record.items() if column}
     rows = [f"| Probe | Question | {' | '.join(record)} |", "| --- | --- |" + " --- |" * len(record)]
     for probe in probes:
         cells = [probe.question, *(column.get(probe.id) or "–" for column in record.values())]
