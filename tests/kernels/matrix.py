@@ -83,9 +83,7 @@ def _short(cell: Seen) -> str:
 
 
 def fallen(record: Record, kernels: Mapping[str, Mapping[str, Seen]]) -> list[str]:
-    """A line for each probe that does not do what the record says of it, and for each that no test looked at; of kernels
-    that are on record.
-    """
+    """A line for each probe that does not do what the record of its kernel says of it, or that no test looked at."""
     lines = []
     for kernel, column in kernels.items():
         for probe, cell in column.items() if record.get(kernel) else ():
