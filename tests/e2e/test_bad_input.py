@@ -32,7 +32,7 @@ def copy(folder: Path, change: tuple[str, str] = ("", "")) -> Path:
 
 @pytest.mark.parametrize("command", [["run"], ["show"], ["record", "-o", "/nowhere/tape"]])
 def test_an_unknown_probe_is_answered_with_the_nearest(command: list[str]) -> None:
-    assert complaint(ebpftop(*command, "runqlta"), 2) .startswith("unknown probe 'runqlta'; did you mean cpu/runqlat")
+    assert complaint(ebpftop(*command, "runqlta"), 2).startswith("unknown probe 'runqlta'; did you mean cpu/runqlat")
 
 
 def test_a_bare_name_of_two_probes_is_ambiguous(tmp_path: Path) -> None:

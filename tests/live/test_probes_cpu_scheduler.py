@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support import programs
-from support.processes import children, held_by
+from support.processes import SLOWER, children, held_by
 from support.tracing import any_kernel, trace
 from support.workloads import Worker
 
@@ -29,6 +29,7 @@ def work():
     while time.process_time() < end: pass
 """
 TOLD = 0.97  # the scheduler's own tracepoint does not tell of each switch: a few in a thousand were seen to lack
+MORE = 1.01 if SLOWER == 1 else 1.2  # the clock is read a little later than the scheduler does
 
 
 def schedstat(worker: Worker) -> tuple[int, int]:
@@ -110,7 +111,7 @@ def test_two_on_one_cpu_wait_for_each_other() -> None:
     rows = traced.events()
     assert {(row["pid"], row["comm"], row["cpu"]) for row in rows} == {(one.pid, "waits", 0)}
     assert min(row["waited"] for row in rows) > 1_000_000
-    assert waited / 2 <= sum(row["waited"] for row in rows) <= waited * 1.01  # without the shorter waits
+    assert waited / 2 <= sum(row["waited"] for row in rows) <= waited * MORE  # without the shorter waits
     assert traced.events(before=other.pid, before_comm="works")
     assert traced.losses() == {}
 
