@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.probes import write_probe
-from support.tracing import trace
+from support.tracing import any_kernel, trace
 from support.workloads import Worker
 
 from ebpftop.stats.slots import SLOTS, bounds
@@ -48,6 +48,7 @@ VALUES = sorted(
 )
 
 
+@any_kernel
 def test_every_value_falls_between_the_bounds_of_its_slot(tmp_path: Path) -> None:
     write_probe(tmp_path, "made/slots", params=PARAMS, view=VIEW, source=SOURCE)
     with Worker(ASK, *VALUES) as worker, trace("made/slots", probes=tmp_path, pid=worker.pid) as traced:
