@@ -93,6 +93,7 @@ def test_system_calls_of_loops_on_all_cpus_at_once_are_counted_exactly() -> None
     assert traced.losses() == {}
 
 
+@any_kernel
 def test_failed_calls_are_told_apart() -> None:
     with Worker(FAIL, 7) as worker, trace("cpu/syscount", pid=worker.pid) as traced:
         worker.work()
@@ -104,6 +105,7 @@ def test_failed_calls_are_told_apart() -> None:
     }
 
 
+@any_kernel
 def test_a_call_that_a_signal_cuts_short_is_counted() -> None:
     """rt_sigreturn leaves other registers than it found; what is restarted did not fail."""
     code = """
@@ -193,6 +195,7 @@ def _fail_to_start(count: int) -> None:
         os.waitpid(child, 0)
 
 
+@any_kernel
 def test_programs_that_cannot_be_started_are_seen() -> None:
     with trace("cpu/execsnoop", failed="true") as traced:
         run_programs(5)

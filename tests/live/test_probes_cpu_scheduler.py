@@ -79,6 +79,7 @@ def test_stretches_on_the_cpu_are_as_many_and_as_long_as_the_scheduler_says() ->
     assert traced.losses() == {}
 
 
+@any_kernel
 def test_time_off_the_cpu_is_the_time_slept() -> None:
     with (
         Worker(SLEEP.replace("0.001", "0.03"), 13) as sleeper,

@@ -38,6 +38,7 @@ def test_every_open_of_a_path_is_seen(tmp_path: Path) -> None:
     assert traced.losses() == {}
 
 
+@any_kernel
 def test_opens_that_fail_are_told_apart(tmp_path: Path) -> None:
     with (
         Worker(OPEN, tmp_path, 5) as good,

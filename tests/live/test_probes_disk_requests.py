@@ -93,6 +93,7 @@ def work():
 """
 
 
+@any_kernel
 def test_requests_that_fail_are_told(tmp_path: Path) -> None:
     """The device is larger than the file system its own file lies on has room for."""
     with (

@@ -44,6 +44,7 @@ def test_every_connection_is_seen_from_both_sides(version: int) -> None:
     assert traced.losses() == {}
 
 
+@any_kernel
 def test_a_refused_connection_says_so() -> None:
     port = free_port()
     with Worker(REFUSED, port, 7) as worker, trace("network/tcplife", pid=worker.pid) as traced:

@@ -99,6 +99,7 @@ def test_namespaces_made_and_entered_are_told() -> None:
     assert traced.losses() == {}
 
 
+@any_kernel
 def test_a_child_born_into_its_own_namespace_is_told() -> None:
     clone = """
 import ctypes, platform
