@@ -36,7 +36,7 @@ CENSUS = "internal/census"
 def dashboard(arguments: argparse.Namespace, argv: list[str]) -> int:
     """The dashboard on the running kernel."""
     _become_root(arguments, argv)
-    return _supervise(arguments.probes, _on_screen(""), screen=True, survey=True)
+    return supervise(arguments.probes, _on_screen(""), screen=True, survey=True)
 
 
 def play(arguments: argparse.Namespace, argv: list[str]) -> int:
@@ -45,7 +45,7 @@ def play(arguments: argparse.Namespace, argv: list[str]) -> int:
     require_screen()
     _become_root(arguments, argv)
     expected = [(step.probe, step.params) for step in playbook.steps]
-    return _supervise(arguments.probes, _on_screen(playbook.name), screen=True, survey=True, expected=expected)
+    return supervise(arguments.probes, _on_screen(playbook.name), screen=True, survey=True, expected=expected)
 
 
 def _on_screen(playbook: str) -> Consumer:
@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
             )
         )
 
-    return _supervise(arguments.probes, consumer, screen=False, expected=_expected([probe], given))
+    return supervise(arguments.probes, consumer, screen=False, expected=_expected([probe], given))
 
 
 def record(arguments: argparse.Namespace, argv: list[str]) -> int:
@@ -107,7 +107,7 @@ def record(arguments: argparse.Namespace, argv: list[str]) -> int:
             )
         )
 
-    return _supervise(
+    return supervise(
         arguments.probes,
         consumer,
         screen=False,
@@ -169,7 +169,7 @@ def _expected(probes: list[Probe], given: dict[str, dict[str, str]]) -> list[tup
     return census + [(probe.id, given[probe.id]) for probe in probes]
 
 
-def _supervise(
+def supervise(
     extra: list[Path],
     consumer: Consumer,
     *,

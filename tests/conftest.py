@@ -13,7 +13,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from support import held
+from support import held, tracing
 
 from ebpftop.kernel import bcc_home
 from ebpftop.kernel.libbpf import KernelLacks
@@ -47,6 +47,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 def pytest_sessionfinish() -> None:
+    tracing.shared.end()
     held.keep()
 
 

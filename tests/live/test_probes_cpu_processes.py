@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
-from support.tracing import any_kernel, only_variant, trace
+from support.tracing import any_kernel, trace, variant_of
 from support.workloads import Worker, run_programs
 
 pytestmark = pytest.mark.bpf
@@ -39,9 +38,9 @@ def shell(script: str, count: int) -> list[int]:
 
 
 @pytest.mark.parametrize("variant", ["", pytest.param("found", marks=any_kernel)])
-def test_each_process_ends_once_with_its_status_or_signal(tmp_path: Path, variant: str) -> None:
-    probe = only_variant(tmp_path, "cpu/exitsnoop", variant) if variant else "cpu/exitsnoop"
-    with trace(probe, probes=tmp_path, parent=os.getpid()) as traced:
+def test_each_process_ends_once_with_its_status_or_signal(variant: str) -> None:
+    probe = variant_of("cpu/exitsnoop", variant) if variant else "cpu/exitsnoop"
+    with trace(probe, parent=os.getpid()) as traced:
         ended = {
             ("0", ""): shell("exit 0", 3),
             ("7", ""): shell("exit 7", 5),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support import programs
-from support.processes import SLOWER, children, held_by
+from support.processes import SLOWER, held_by
 from support.tracing import any_kernel, trace
 from support.workloads import Worker
 
@@ -131,7 +131,7 @@ def test_time_at_each_frequency_adds_up() -> None:
     """No machine of ours changes its frequency: the kernel runs the program with arguments that say so."""
     slow, fast, cpu, other, pause = 1_200_000, 2_400_000, 4093, 4094, 0.02
     with trace("cpu/cpufreq") as traced:
-        held, _ = held_by(children(traced.pid)["collect"].pid)
+        held, _ = held_by(traced.collector)
         program = programs.find(held, "on_frequency")
         programs.run(program, slow, other)
         began = time.monotonic_ns()

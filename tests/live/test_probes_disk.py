@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from support.tracing import any_kernel, only_variant, trace
+from support.tracing import any_kernel, trace, variant_of
 from support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
@@ -168,10 +168,10 @@ AROUND = 1  # the read that wakes the worker, the write that says it is done
     "variant", [*(pytest.param(kind, marks=pytest.mark.needs(kind)) for kind in ("fentry", "kprobe")), "calls"]
 )
 def test_file_operations_are_counted_by_kind(tmp_path: Path, variant: str) -> None:
-    probe = only_variant(tmp_path / "probes", "disk/vfsstat", variant)
+    probe = variant_of("disk/vfsstat", variant)
     folder = tmp_path / "files"
     folder.mkdir()
-    with Worker(FILES, folder) as worker, trace(probe, probes=tmp_path / "probes", pid=worker.pid) as traced:
+    with Worker(FILES, folder) as worker, trace(probe, pid=worker.pid) as traced:
         worker.work()
     assert traced.variant == variant
     assert traced.totals("operations", "pid") == {

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.disks import SECTOR, accounted, file_system, frozen, loop_device
 from support.processes import eventually
-from support.tracing import any_kernel, only_variant, trace
+from support.tracing import any_kernel, trace, variant_of
 from support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
@@ -35,11 +35,11 @@ def device(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("variant", ["", pytest.param("getrq", marks=any_kernel)])
-def test_each_request_is_told_with_its_place_and_its_maker(device: Path, tmp_path: Path, variant: str) -> None:
-    probe = only_variant(tmp_path / "probes", "disk/biosnoop", variant) if variant else "disk/biosnoop"
+def test_each_request_is_told_with_its_place_and_its_maker(device: Path, variant: str) -> None:
+    probe = variant_of("disk/biosnoop", variant) if variant else "disk/biosnoop"
     with (
         Worker(READ, device, "37x4096@65536", "2x16384@65536") as worker,
-        trace(probe, probes=tmp_path / "probes" if variant else None) as traced,
+        trace(probe) as traced,
     ):
         before = time.monotonic_ns()
         worker.work()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.command import ebpftop
 from support.elf_file import elf, note, write
-from support.tracing import PROBES, any_kernel, only_variant, trace
+from support.tracing import PROBES, any_kernel, trace, variant_of
 from support.workloads import Worker, run_programs
 
 pytestmark = pytest.mark.bpf
@@ -103,11 +103,11 @@ def test_static_probes_with_a_semaphore_in_a_program_of_any_language(tmp_path: P
 
 
 @pytest.mark.parametrize("variant", KERNEL)
-def test_calls_of_the_kernels_functions_by_pattern(tmp_path: Path, variant: str) -> None:
-    probe = only_variant(tmp_path, "application/funccount", variant)
+def test_calls_of_the_kernels_functions_by_pattern(variant: str) -> None:
+    probe = variant_of("application/funccount", variant)
     with (
         Worker(PARENTS) as worker,
-        trace(probe, probes=tmp_path, function="__*_sys_getp[pg]id", pid=worker.pid) as told,
+        trace(probe, function="__*_sys_getp[pg]id", pid=worker.pid) as told,
     ):
         worker.work()
     totals = {str(name).rpartition("_")[2]: total["calls"] for name, total in told.totals("calls", "point").items()}
@@ -116,12 +116,12 @@ def test_calls_of_the_kernels_functions_by_pattern(tmp_path: Path, variant: str)
 
 
 @pytest.mark.parametrize("variant", KERNEL)
-def test_the_time_in_a_function_of_the_kernel(tmp_path: Path, variant: str) -> None:
-    probe = only_variant(tmp_path, "application/funclatency", variant)
+def test_the_time_in_a_function_of_the_kernel(variant: str) -> None:
+    probe = variant_of("application/funclatency", variant)
     with (
         Worker(SLEEP) as worker,
         Worker(SLEEP) as other,
-        trace(probe, probes=tmp_path, function="hrtimer_nanosleep", pid=worker.pid) as told,
+        trace(probe, function="hrtimer_nanosleep", pid=worker.pid) as told,
     ):
         worker.work()
         other.work()

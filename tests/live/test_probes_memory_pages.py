@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.disks import file_system
-from support.tracing import only_variant, trace
+from support.tracing import trace, variant_of
 from support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
@@ -32,11 +32,11 @@ def work():
 
 @pytest.mark.parametrize("variant", [*BOTH, "misses"])
 def test_pages_of_files_are_counted(tmp_path: Path, variant: str) -> None:
-    probe = only_variant(tmp_path / "probes", "memory/cachestat", variant)
+    probe = variant_of("memory/cachestat", variant)
     with (
         file_system(tmp_path) as (_, place),
         Worker(READ, place / "x") as worker,
-        trace(probe, probes=tmp_path / "probes", pid=worker.pid) as traced,
+        trace(probe, pid=worker.pid) as traced,
     ):
         worker.work()
     counted = traced.totals("cache", "pid")[worker.pid]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.memory import memory_cgroup
-from support.tracing import any_kernel, only_variant, trace
+from support.tracing import any_kernel, trace, variant_of
 from support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
@@ -34,11 +34,11 @@ def work():
 
 @pytest.mark.parametrize("variant", ["raw", pytest.param("kprobe", marks=pytest.mark.needs("kprobe"))])
 def test_each_process_killed_for_memory_is_told(tmp_path: Path, variant: str) -> None:
-    probe = only_variant(tmp_path / "probes", "memory/oomkill", variant)
+    probe = variant_of("memory/oomkill", variant)
     with (
         memory_cgroup(limit=16 << 20) as group,
         Worker(GREEDY, group.procs, tmp_path / "log") as worker,
-        trace(probe, probes=tmp_path / "probes") as traced,
+        trace(probe) as traced,
     ):
         worker.work()
     victims = [int(line) for line in (tmp_path / "log").read_text().splitlines()]

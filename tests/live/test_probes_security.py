@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from support.tracing import any_kernel, only_variant, trace
+from support.tracing import any_kernel, trace, variant_of
 from support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
@@ -55,9 +53,9 @@ def test_only_refusals() -> None:
 @pytest.mark.parametrize(
     "variant", [pytest.param(kind, marks=pytest.mark.needs(kind)) for kind in ("fentry", "kprobe")]
 )
-def test_the_variants_for_older_kernels_see_the_same(tmp_path: Path, variant: str) -> None:
-    probe = only_variant(tmp_path, "security/capable", "fexit" if variant == "fentry" else variant)
-    with Worker(CHROOT, 11, NOBODY) as nobody, trace(probe, probes=tmp_path, pid=nobody.pid) as traced:
+def test_the_variants_for_older_kernels_see_the_same(variant: str) -> None:
+    probe = variant_of("security/capable", "fexit" if variant == "fentry" else variant)
+    with Worker(CHROOT, 11, NOBODY) as nobody, trace(probe, pid=nobody.pid) as traced:
         nobody.work()
     rows = traced.events(capability="CAP_SYS_CHROOT")
     assert [(row["pid"], row["result"]) for row in rows] == [(nobody.pid, "EPERM")] * 11

@@ -54,15 +54,17 @@ def test_samples_are_where_the_cpu_time_goes() -> None:
 
 
 def test_time_off_the_cpu_is_told_with_what_a_thread_waits_in() -> None:
+    """Python sleeps until a moment it works out before: what delays it in between is taken from its sleep."""
     sleep = "import time\ndef work():\n    for _ in range(29): time.sleep(0.01)"
     with Worker(sleep) as worker, trace("cpu/offcputime", pid=worker.pid, min="5ms") as traced:
         worker.work()
         assert traced.end() == 0
     found = traced.stacks("off_cpu", pid=worker.pid)
-    slept = counted(found, "nanosleep")
-    assert 0.29e9 <= slept <= counted(found)
-    for each in found:
-        assert each["frames"][-1]["name"] in ("__schedule", "schedule")  # and not in the program that took the stack
+    slept = counted(found, "nanosleep", LOST)
+    assert 0.9 * 0.29e9 <= slept <= counted(found)
+    assert counted(found, "nanosleep") > 0.5 * slept
+    for each in found:  # and not in the program that took the stack
+        assert each["frames"][-1]["name"] in ("__schedule", "schedule") or counted([each], LOST)
     assert traced.losses() == {}
 
 

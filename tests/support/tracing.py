@@ -1,15 +1,16 @@
-"""A probe run for a test by the program itself: `ebpftop run PROBE --format json`, and what its lines add up to."""
+"""A probe run for a test by the program's own processes: what it tells, as `ebpftop run PROBE --format json` writes it,
+and what that adds up to.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
+import re
 import shutil
-import signal
-import subprocess
-import sys
-import threading
+import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -18,9 +19,13 @@ from typing import Any
 import pytest
 from support import held
 from support.processes import SLOWER, children, eventually, has_census
+from support.tracer import CHECKOUT, PATIENCE, Asked, Tracer
 
-PROBES = Path(__file__).resolve().parents[2] / "probes"
-PATIENCE = 60.0  # seconds until a probe is attached, and until it has ended
+from ebpftop.export.headless import Teller
+from ebpftop.export.ndjson import Ndjson
+from ebpftop.frames.messages import AnyFrame, Detach, Detached, Refused, Rejected
+
+PROBES = CHECKOUT / "probes"
 
 Row = dict[str, Any]
 
@@ -101,33 +106,33 @@ def _rows(part: Mapping[str, Any]) -> Iterator[Row]:
         yield dict(zip(names, row, strict=True))
 
 
-class Tracing(Traced):
-    """A probe that is attached."""
+class Tracing(Traced, Asked):
+    """A probe asked for."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        super().__init__()
-        self._process = process
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+    def __init__(self, probe: str, params: Mapping[str, Any], tracer: Tracer) -> None:
+        Traced.__init__(self)
+        Asked.__init__(self, probe, {name: str(value) for name, value in params.items()})
+        self._tracer, self._heard = tracer, io.StringIO()
+        self._teller = Teller(Ndjson(_Lines(self.lines), self._heard), self._heard)
 
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self.lines.append(json.loads(line))
+    def take(self, frame: AnyFrame) -> None:
+        self._teller.take(frame)
+        if isinstance(frame, Detached | Rejected | Refused):
+            self._teller.finish()
+            self.ended.set()
 
     @property
-    def pid(self) -> int:
-        """Of the `ebpftop run`."""
-        return self._process.pid
+    def collector(self) -> int:
+        """The pid of the process that holds its maps and programs."""
+        return children(self._tracer.pid)["collect"].pid
 
     def until(self, condition: Callable[[], bool], what: str) -> None:
         """Wait until what was told so far fulfils a condition, for events that come some time after their cause."""
         eventually(condition, what, PATIENCE)
 
     def attached(self) -> bool:
-        if self._process.poll() is not None:
-            self._reader.join(PATIENCE * SLOWER)
-            assert self.lines, f"it ended with {self._process.returncode} before it said anything"
+        self._tracer.check()
+        assert self.lines or not self.ended.is_set(), f"it ended before it said anything: {self._heard.getvalue()}"
         return bool(self.lines)
 
     def until_named(self) -> None:
@@ -136,61 +141,104 @@ class Tracing(Traced):
 
     def _has_census(self) -> bool:
         """Of a probe that has a ring buffer or two itself, only the census's loader can still be at work."""
-        ours = children(self._process.pid)
-        return "loader" not in ours and has_census(ours["collect"].pid)
+        return "loader" not in children(self._tracer.pid) and has_census(self.collector)
 
     def end(self) -> int:
-        """Ctrl-C; returns the exit code once the last line was read."""
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)
-        code = self._process.wait(PATIENCE * SLOWER)
-        self._reader.join(PATIENCE * SLOWER)
-        return code
+        """Detach it; returns the exit code once its last line was read."""
+        if not self.ended.is_set():
+            assert self.run is not None
+            self._tracer.wish(Detach(run=self.run))
+        assert self.ended.wait(PATIENCE * SLOWER), f"{self.probe} is not detached; it said {self._heard.getvalue()}"
+        return self._teller.code
 
 
-def command(probe: str, params: Mapping[str, Any], interval: float = 0.5, probes: Path | None = None) -> list[str]:
-    chosen = [part for name, value in params.items() for part in ("-p", f"{name}={value}")]
-    if probes is not None:
-        chosen += ["--probes", str(probes)]
-    return [sys.executable, "-m", "ebpftop", "run", probe, *chosen, "--format", "json", "--interval", str(interval)]
+class _Lines(io.TextIOBase):
+    """Takes lines of JSON as text, and keeps what they say."""
+
+    def __init__(self, lines: list[dict[str, Any]]) -> None:
+        self._lines = lines
+
+    def write(self, text: str) -> int:
+        self._lines.append(json.loads(text))
+        return len(text)
+
+
+class _Shared:
+    """The tracer of the test session; its folder holds a copy of each probe for each of its variants."""
+
+    def __init__(self) -> None:
+        self._folder: Path | None = None
+        self._tracer: Tracer | None = None
+
+    def tracer(self) -> Tracer:
+        """The one that runs; another after one that broke."""
+        if self._tracer is not None and self._tracer.broken is not None:
+            self._tracer.end()
+            self._tracer = None
+        if self._tracer is None:
+            if self._folder is None:
+                self._folder = Path(tempfile.mkdtemp(prefix="ebpftop-copies-"))
+                _copy_variants(self._folder)
+            self._tracer = Tracer(self._folder)
+        return self._tracer
+
+    def end(self) -> None:
+        if self._tracer is not None:
+            self._tracer.end()
+        if self._folder is not None:
+            shutil.rmtree(self._folder)
+
+
+shared = _Shared()
 
 
 @contextlib.contextmanager
 def trace(probe: str, interval: float = 0.5, probes: Path | None = None, **params: Any) -> Iterator[Tracing]:
     """The probe is attached inside of the `with`; after it, all its lines were read. `probes`: one more folder."""
-    process = subprocess.Popen(command(probe, params, interval, probes), stdout=subprocess.PIPE, text=True)
-    try:
-        tracing = Tracing(process)
-        eventually(tracing.attached, f"{probe} is attached", PATIENCE)
-        assert "rejected" not in tracing.lines[0], tracing.lines[0]
-        held.traced(tracing.lines[0]["probe"], tracing.variant)
-        yield tracing
-        assert tracing.end() == 0
-    finally:
-        process.kill()
-        process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+    with contextlib.ExitStack() as stack:
+        tracer = shared.tracer()
+        if probes is not None:
+            tracer = Tracer(probes)
+            stack.callback(tracer.end)
+        tracing = Tracing(probe, params, tracer)
+        tracer.load(tracing, interval)
+        try:
+            eventually(tracing.attached, f"{probe} is attached", PATIENCE)
+            assert "rejected" not in tracing.lines[0], tracing.lines[0]
+            held.traced(tracing.lines[0]["probe"], tracing.variant)
+            yield tracing
+            assert tracing.end() == 0
+        finally:
+            if tracing.run is not None:
+                tracing.end()
 
 
 def rejected(probe: str) -> Traced:
     """What is told of a probe that must be refused."""
-    done = subprocess.run(command(probe, {}), capture_output=True, text=True, timeout=PATIENCE * SLOWER, check=False)
-    assert done.returncode == 1, done.stdout + done.stderr
-    traced = Traced()
-    traced.lines = [json.loads(line) for line in done.stdout.splitlines()]
+    tracing = Tracing(probe, {}, tracer := shared.tracer())
+    tracer.load(tracing, 0.5)
+    eventually(tracing.attached, f"{probe} is refused", PATIENCE)
+    assert tracing.end() == 1
     held.traced(probe, "rejected")
-    return traced
+    return tracing
 
 
-def only_variant(folder: Path, probe: str, variant: str) -> str:
-    """Write a copy of a probe that has this variant alone to a folder of probes; returns the copy's id."""
+def variant_of(probe: str, variant: str) -> str:
+    """The id of a copy of a probe that has this variant alone."""
     copy = f"copies/{probe.rpartition('/')[2]}-{variant}"
     held.is_copy(copy, probe)
-    shutil.copytree(PROBES / probe, folder / copy)
-    manifest = folder / copy / "probe.toml"
-    head, *variants = manifest.read_text().split("[[variants]]\n")
-    last, views, rest = variants.pop().partition("[[views]]\n")
-    kept = next(text for text in (*variants, last) if f'name = "{variant}"' in text)
-    manifest.write_text(f"{head}[[variants]]\n{kept}{views}{rest}")
     return copy
+
+
+def _copy_variants(folder: Path) -> None:
+    """Write a copy of each probe with several variants for each of them."""
+    for manifest in PROBES.glob("*/*/probe.toml"):
+        probe = manifest.parent
+        head, *variants = manifest.read_text().split("[[variants]]\n")
+        last, views, rest = variants.pop().partition("[[views]]\n")
+        for text in (*variants, last) if variants else ():
+            name = re.search(r'^name\s*= "(.*)"', text, re.MULTILINE)
+            assert name is not None, manifest
+            copy = folder / "copies" / f"{probe.name}-{name[1]}"
+            shutil.copytree(probe, copy)
+            (copy / "probe.toml").write_text(f"{head}[[variants]]\n{text}{views}{rest}")

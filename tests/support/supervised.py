@@ -1,0 +1,25 @@
+"""`python -m tests.support.supervised FOLDER`: the program's own supervisor and collector.
+
+Whoever holds the other end of its standard input gets their stream of frames, and ends them by closing it.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+from pathlib import Path
+
+from ebpftop import live
+
+
+def give_away(_: socket.socket, stream: socket.socket) -> int:
+    """In place of a dashboard."""
+    with socket.socket(fileno=0) as wanted:
+        socket.send_fds(wanted, [b"."], [stream.fileno()])
+        stream.close()
+        wanted.recv(1)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(live.supervise([Path(folder) for folder in sys.argv[1:]], give_away, screen=False))

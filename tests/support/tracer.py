@@ -1,0 +1,122 @@
+"""The program's own supervisor and collector, running for a whole test session, and asked as a dashboard asks."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from support.processes import SLOWER
+
+from ebpftop.frames.codec import encode, frame_decoder
+from ebpftop.frames.messages import AnyFrame, Detach, Load, Loading, Notice, Refused
+from ebpftop.frames.recall import Recall
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+PATIENCE = 60.0  # seconds until a probe is attached, and until it has ended
+
+
+class Asked:
+    """A probe asked for. Frames come on the tracer's thread; `ended` is set when no more will."""
+
+    def __init__(self, probe: str, params: dict[str, str]) -> None:
+        self.probe, self.params = probe, params
+        self.run: int | None = None
+        self.ended = threading.Event()
+
+    def take(self, frame: AnyFrame) -> None:
+        """Feed a frame of this run, or one that is for all."""
+
+
+class Tracer:
+    """One supervisor and one collector for many probes: a load costs no more than a load. `broken` says why no frames
+    come any more.
+    """
+
+    def __init__(self, probes: Path) -> None:
+        """`probes`: one more folder of probes."""
+        ours, theirs = socket.socketpair()
+        arguments = [sys.executable, "-B", "-m", "tests.support.supervised", str(probes)]
+        self._process = subprocess.Popen(arguments, stdin=theirs, cwd=CHECKOUT)
+        theirs.close()
+        ours.settimeout(PATIENCE * SLOWER)
+        _, (stream,), _, _ = socket.recv_fds(ours, 1, 1)
+        self._ours, self._stream = ours, socket.socket(fileno=stream)
+        self._lock = threading.Lock()
+        self._waiting: list[Asked] = []  # until their first frame comes
+        self._running: dict[int, Asked] = {}
+        self._known = Recall()
+        self.broken: BaseException | None = None
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def pid(self) -> int:
+        """Of the supervisor."""
+        return self._process.pid
+
+    def load(self, asked: Asked, interval: float) -> None:
+        """Ask for a probe; `interval` is seconds between snapshots."""
+        with self._lock:
+            self._waiting.append(asked)
+            for frame in self._known.frames():
+                asked.take(frame)
+        self.wish(Load(probe=asked.probe, params=asked.params, interval=interval))
+
+    def wish(self, wish: Load | Detach) -> None:
+        """Send a wish."""
+        self.check()
+        self._stream.sendall(encode(wish))
+
+    def check(self) -> None:
+        """Raise if no more frames come."""
+        if self.broken is not None:
+            raise RuntimeError("no more frames come") from self.broken
+
+    def end(self) -> None:
+        """End the supervisor, and with it everything."""
+        with contextlib.suppress(OSError):
+            self._stream.shutdown(socket.SHUT_RDWR)
+        self._ours.close()
+        self._process.wait(PATIENCE * SLOWER)
+        self._reader.join(PATIENCE * SLOWER)
+        self._stream.close()
+
+    def _read(self) -> None:
+        decoder = frame_decoder()
+        try:
+            while data := self._stream.recv(1 << 20):
+                for frame in decoder.feed(data):
+                    with self._lock:
+                        self._take(frame)
+            raise EOFError("the collector has ended")
+        except Exception as error:
+            self.broken = error
+            for asked in (*self._waiting, *self._running.values()):
+                asked.ended.set()
+
+    def _take(self, frame: AnyFrame) -> None:
+        number = getattr(frame, "run", None)
+        if isinstance(frame, Refused):
+            self._asked_for(frame).take(frame)
+        elif number is None:
+            if not isinstance(frame, Notice):  # that belongs to its moment
+                self._known.add(frame)
+            for asked in (*self._waiting, *self._running.values()):
+                asked.take(frame)
+        else:
+            if isinstance(frame, Loading) and number not in self._running:
+                self._running[number] = asked = self._asked_for(frame)
+                asked.run = number
+            self._running[number].take(frame)
+        self._running = {number: asked for number, asked in self._running.items() if not asked.ended.is_set()}
+
+    def _asked_for(self, frame: Loading | Refused) -> Asked:
+        """Whose wish this answers, which is none of the waiting any more."""
+        every = (*self._waiting, *self._running.values())
+        asked = next(one for one in every if (one.probe, one.params) == (frame.probe, frame.params))
+        self._waiting = [one for one in self._waiting if one is not asked]
+        return asked
