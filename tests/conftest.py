@@ -25,6 +25,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--every-mechanism", action="store_true", help="this kernel has kprobes, fentry and uprobes")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The kernel and the clock belong to all that runs here: what fails live is tried once more, and both are told."""
+    for item in items:
+        if item.get_closest_marker("bpf") is not None:
+            item.add_marker(pytest.mark.flaky(reruns=1, reruns_delay=1))
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("bpf") is not None and (lack := _no_tracing()) is not None:
         if os.environ.get("CI") == "true":
@@ -44,6 +51,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     if report.when == "call":
         held.ended(item.nodeid, held=report.passed)
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for report in terminalreporter.stats.get("rerun", []):
+        terminalreporter.section(f"failed at first: {report.nodeid}")
+        report.toterminal(terminalreporter._tw)
 
 
 def pytest_sessionfinish() -> None:
