@@ -14,14 +14,15 @@ import msgspec
 
 from ebpftop import handover
 from ebpftop.catalog import folders, lint, params
-from ebpftop.catalog.document import BadManifest
+from ebpftop.catalog.document import BadManifest, Document
 from ebpftop.catalog.manifest import MANIFEST, read_probe
 from ebpftop.catalog.model import Probe
 from ebpftop.catalog.playbook import FOLDER as PLAYBOOKS
 from ebpftop.catalog.playbook import SUFFIX, faults, read_playbook
-from ebpftop.catalog.text import inert
+from ebpftop.catalog.text import inert, nearest
 from ebpftop.errors import UserError
 from ebpftop.frames.messages import Loaded, Rejected
+from ebpftop.kernel import points
 from ebpftop.loader import load
 from ebpftop.supervisor.tasks import Tasks
 
@@ -71,6 +72,9 @@ def playbooks(files: list[Path]) -> int:
 
 def variants(probe: Probe, includes: dict[str, str], bcc: Path) -> int:
     """Have every variant that this kernel can attach compiled and verified; 0 if none was refused."""
+    nowhere = _points_of_no_kernel(probe)
+    if len(nowhere) == len(probe.variants):
+        raise UserError("\n".join(nowhere.values()))
     print(f"{probe.id}: the manifest is well-formed and the lint found nothing")
     status = 0
     for variant in probe.variants:
@@ -80,11 +84,27 @@ def variants(probe: Probe, includes: dict[str, str], bcc: Path) -> int:
                 size = f"{outcome.instructions:,} instructions, maps of at most {outcome.map_bytes / 2**20:.1f} MiB"
                 print(f"{variant.name}: verified; {size}")
             case Rejected(stage="attach"):
-                print(f"{variant.name}: not here: {inert(outcome.error)}")
+                print(f"{variant.name}: not here: {nowhere.get(variant.name) or inert(outcome.error)}")
             case Rejected():
                 status = 1
                 _print_refusal(variant.name, outcome)
     return status
+
+
+def _points_of_no_kernel(probe: Probe) -> dict[str, str]:
+    """By variant, a line on its attach point that neither this kernel has nor the bundled catalog knows of another."""
+    catalog = folders.read_catalog().probes.values()
+    known = {point.target for other in catalog for variant in other.variants for point in variant.attach}
+    document = Document(str(probe.folder / MANIFEST), probe.manifest)
+    found: dict[str, str] = {}
+    for i, variant in enumerate(probe.variants):
+        for j, point in enumerate(variant.attach):
+            if point.params or point.target in known or points.unsupported(point.mechanism):
+                continue
+            if reason := points.missing(point.mechanism, point.target, point.args):
+                line = document.line(("variants", i, "attach", j))
+                found[variant.name] = f"{document.file}:{line}: {inert(reason)}{nearest(point.target, known)}"
+    return found
 
 
 def _try(probe: Probe, includes: dict[str, str], bcc: Path) -> Loaded | Rejected:

@@ -7,7 +7,10 @@ from __future__ import annotations
 import os
 
 from ebpftop.catalog.csource import Source
+from ebpftop.catalog.document import Document
+from ebpftop.catalog.manifest import MANIFEST
 from ebpftop.catalog.model import Probe
+from ebpftop.catalog.positions import KeyPath
 from ebpftop.frames.messages import Rejected, SourceLine, Tried
 from ebpftop.loader import compose
 from ebpftop.verifier import compiler, explain, lines, log
@@ -59,8 +62,11 @@ def _place(probe: Probe, message: compiler.Message) -> int | None:
     return None
 
 
-def misfit(probe: Probe, variant: str, problem: str) -> Rejected:
-    """The C compiles, but does not fit the manifest, or a limit."""
+def misfit(probe: Probe, variant: str, problem: str, path: KeyPath | None = None) -> Rejected:
+    """The C compiles, but does not fit the manifest, of which `path` is the key, or a limit."""
+    if path is not None:
+        line = Document(MANIFEST, probe.manifest).line(path)
+        problem = f"{probe.id}/{MANIFEST}:{line}: {problem}"
     return Rejected(run=0, probe=probe.id, params={}, stage="fit", error=problem, variant=variant, text=probe.source)
 
 

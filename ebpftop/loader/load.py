@@ -179,8 +179,9 @@ class Load:
         if map_bytes > MAP_LIMIT:
             limit = f"its maps may take {map_bytes >> 20:,} MiB; the limit is {MAP_LIMIT >> 20} MiB"
             raise _Rejected(failures.misfit(self.probe, variant.name, limit))
-        if problem := views.misfit(self.probe.views, layouts):
-            raise _Rejected(failures.misfit(self.probe, variant.name, problem))
+        if found := views.misfit(self.probe.views, layouts):
+            path, problem = found
+            raise _Rejected(failures.misfit(self.probe, variant.name, problem, path))
         self._done("compile")
 
         self._begin("verify")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ebpftop.catalog.positions import KeyPath
 from ebpftop.frames.layout import Field, MapLayout
 from ebpftop.frames.messages import ViewInfo
 
@@ -11,33 +12,43 @@ _STACK_TRACE, _RINGBUF = 7, 27
 _TEXT = {"comm", "string", "dns_question"}
 
 
-def misfit(views: tuple[ViewInfo, ...], layouts: list[MapLayout]) -> str | None:
-    """The first view that can't be drawn from its map, in one line; None if all can."""
+def misfit(views: tuple[ViewInfo, ...], layouts: list[MapLayout]) -> tuple[KeyPath, str] | None:
+    """The first view that can't be drawn from its map: the manifest's key, and what is wrong; None if all can."""
     maps = {layout.name: layout for layout in layouts}
-    for view in views:
-        for problem in _problems(view, maps):
-            return f"probe.toml: view {view.name!r}: {problem}"
+    for number, view in enumerate(views):
+        for path, problem in _problems(view, maps):
+            return ("views", number, *path), f"view {view.name!r}: {problem}"
     return None
 
 
-def _problems(view: ViewInfo, maps: dict[str, MapLayout]) -> Iterator[str]:
+def _problems(view: ViewInfo, maps: dict[str, MapLayout]) -> Iterator[tuple[KeyPath, str]]:
+    """Each with the view's key that it is about."""
     layout = maps.get(view.map)
     if layout is None:
-        yield f"the C declares no map {view.map!r} (it has {', '.join(maps)})"
+        yield ("map",), f"the C declares no map {view.map!r} (it has {', '.join(maps)})"
         return
     if (view.show == "events") != (layout.kind == _RINGBUF):
-        yield f"events are shown from a ring buffer, and nothing else is; {view.map!r} is another kind of map"
+        yield (
+            ("show",),
+            f"events are shown from a ring buffer, and nothing else is; {view.map!r} is another kind of map",
+        )
     if layout.kind == _STACK_TRACE:
-        yield f"{view.map!r} holds call stacks, which a view names as its `stacks`; its `map` counts them"
+        yield ("map",), f"{view.map!r} holds call stacks, which a view names as its `stacks`; its `map` counts them"
     fields = _fields(view, layout)
-    for name in (*_wanted(view), *(column.field for column in view.columns)):
+    for name in _wanted(view):
         if name not in fields:
-            yield f"{view.map!r} has no field {name!r} (it has {', '.join(fields)})"
+            yield (), f"{view.map!r} has no field {name!r} (it has {', '.join(fields)})"
+    for number, column in enumerate(view.columns):
+        if column.field not in fields:
+            path = ("columns", number, "field")
+            yield path, f"{view.map!r} has no field {column.field!r} (it has {', '.join(fields)})"
     if view.show == "stacks":
-        yield from _misplaced(view, maps.get(view.stacks), {field.name: field for field in layout.key.fields})
-    for column in view.columns:
+        key = {field.name: field for field in layout.key.fields}
+        for misplaced in _misplaced(view, maps.get(view.stacks), key):
+            yield ("stacks",), misplaced
+    for number, column in enumerate(view.columns):
         if column.decode and (problem := _undecodable(column.decode, fields[column.field])):
-            yield f"field {column.field!r}: {problem}"
+            yield ("columns", number, "decode"), f"field {column.field!r}: {problem}"
 
 
 def _wanted(view: ViewInfo) -> list[str]:

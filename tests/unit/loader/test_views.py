@@ -1,5 +1,6 @@
 import pytest
 
+from ebpftop.catalog.positions import KeyPath
 from ebpftop.frames.layout import Field, MapLayout, Record
 from ebpftop.frames.messages import ViewInfo
 from ebpftop.loader.views import misfit
@@ -26,22 +27,27 @@ def test_a_view_of_stacks_fits_its_maps() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "problem"),
+    ("wrong", "key", "problem"),
     [
-        (view(stacks="samples"), "'samples' is no BPF_STACK_TRACE map"),
-        (view(stacks="other"), "the C declares no map 'other'"),
-        (view(map="stacks"), "'stacks' holds call stacks, which a view names as its `stacks`; its `map` counts them"),
-        (view(user="ip"), "'samples' has no field 'ip' (it has tgid, user, kernel, count)"),
-        (view(kernel="count", count="value"), "'samples' has no field 'count' (it has tgid, user, kernel, value)"),
-        (view(by=["pid"]), "'samples' has no field 'pid' (it has tgid, user, kernel, count)"),
+        (view(stacks="samples"), ("stacks",), "'samples' is no BPF_STACK_TRACE map"),
+        (view(stacks="other"), ("stacks",), "the C declares no map 'other'"),
+        (
+            view(map="stacks"),
+            ("map",),
+            "'stacks' holds call stacks, which a view names as its `stacks`; its `map` counts them",
+        ),
+        (view(user="ip"), (), "'samples' has no field 'ip' (it has tgid, user, kernel, count)"),
+        (view(kernel="count", count="value"), (), "'samples' has no field 'count' (it has tgid, user, kernel, value)"),
+        (view(by=["pid"]), (), "'samples' has no field 'pid' (it has tgid, user, kernel, count)"),
     ],
 )
-def test_what_does_not_fit_is_told(wrong: ViewInfo, problem: str) -> None:
-    assert misfit((wrong,), [SAMPLES, STACKS]) == f"probe.toml: view 'v': {problem}"
+def test_what_does_not_fit_is_told(wrong: ViewInfo, key: KeyPath, problem: str) -> None:
+    assert misfit((wrong,), [SAMPLES, STACKS]) == (("views", 0, *key), f"view 'v': {problem}")
 
 
 def test_the_kernels_numbers_of_stacks_have_32_bits() -> None:
     wide = Record(12, [Field("tgid", "<u4", 0), Field("user", "<i8", 4)])
     samples = MapLayout(name="samples", kind=1, max_entries=64, key=wide, value=COUNT)
-    problem = misfit((view(kernel=""),), [samples, STACKS])
-    assert problem == "probe.toml: view 'v': 'user' must be a 32-bit number, as bpf_get_stackid() returns it"
+    path, problem = misfit((view(kernel=""),), [samples, STACKS])
+    assert path == ("views", 0, "stacks")
+    assert problem == "view 'v': 'user' must be a 32-bit number, as bpf_get_stackid() returns it"

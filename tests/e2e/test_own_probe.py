@@ -1,0 +1,99 @@
+"""A probe of one's own: a copied folder and ten edited lines; and what `check` says of mistakes in it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from support.command import CHECKOUT, ebpftop
+from support.tracing import trace
+from support.workloads import Worker
+
+HELLO = CHECKOUT / "probes/lab/hello"
+MANIFEST, SOURCE = "probe.toml", "probe.bpf.c"
+
+# From context switches to signals sent, a line each.
+EDITS = {
+    MANIFEST: [
+        ('title = "Hello, kernel"', 'title = "Signals sent"'),
+        ('summary = "How often each process leaves a CPU."', 'summary = "How many signals each process sends."'),
+        ('question = "What is the smallest probe that works?"', 'question = "Who sends signals?"'),
+        ('overhead = "medium: one event per context switch"', 'overhead = "low: one event per signal"'),
+        ('raw_tracepoint = "sched_switch", run = "on_switch"', 'raw_tracepoint = "signal_generate", run = "on_signal"'),
+        ('map = "switches"', 'map = "sent"'),
+        ('title = "switches"', 'title = "signals"'),
+    ],
+    SOURCE: [
+        ("BPF_HASH(switches, u32, u64);", "BPF_HASH(sent, u32, u64);"),
+        ("int on_switch(", "int on_signal("),
+        ("switches.lookup_or_try_init", "sent.lookup_or_try_init"),
+    ],
+}
+SEND = "import os, signal\ndef work():\n    for _ in range(29): os.kill(os.getpid(), signal.SIGCONT)"
+
+# By what is wrong: the file, the text that is replaced and by what, then the line that `check` names and what it says.
+MISTAKES = {
+    "no TOML": (MANIFEST, 'title = "Hello', 'title = Hello"Hello', 1, "Invalid value"),
+    "unknown key": (MANIFEST, "question", "qestion", 3, "qestion: unknown key; did you mean question?"),
+    "missing key": (MANIFEST, 'summary = "How often each process leaves a CPU."\n', "", 1, "summary: missing"),
+    "unknown mechanism": (MANIFEST, "raw_tracepoint", "raw_tracepiont", 8, "did you mean raw_tracepoint?"),
+    "no such attach point": (
+        *(MANIFEST, '"sched_switch"', '"sched_swich"', 8),
+        "this kernel has no tracepoint sched_swich; did you mean sched_switch?",
+    ),
+    "no such function": (MANIFEST, '"on_switch"', '"on_swich"', 8, "no function on_swich in probe.bpf.c"),
+    "no such map": (MANIFEST, '"switches"\n', '"swiches"\n', 11, "no map swiches in probe.bpf.c"),
+    "a key the view hasn't": (MANIFEST, 'show = "table"', 'show = "histogram"', 14, "sort: only for table"),
+    "a view the map can't have": (
+        *(MANIFEST, 'show = "table"\ntitle = "Context switches"\nsort = "value"', 'show = "events"', 12),
+        "events are shown from a ring buffer",
+    ),
+    "no such field": (MANIFEST, 'field = "key"', 'field = "kye"', 17, "no field 'kye'"),
+    "unknown unit": (MANIFEST, '"count"', '"cuonts"', 24, "did you mean count?"),
+    "unknown decoder": (MANIFEST, '"process"\n\n', '"proces"\n\n', 19, "did you mean process?"),
+    "unknown role": (MANIFEST, '"counter"', '"conter"', 25, "did you mean counter?"),
+    "a map too large": (SOURCE, "u32, u64)", "u32, u64, 1 << 21)", 3, "more than 1048576"),
+    "a failure not counted": (SOURCE, "        map_full();\n", "", 9, "may fail: count it by map_full()"),
+    "lost updates": (SOURCE, "__sync_fetch_and_add(count, 1)", "switches.increment(tgid)", 14, "loses updates"),
+    "C that does not compile": (SOURCE, "return 0;\n}\n", "return zero\n}\n", 15, "expected ';' after return"),
+    "what the verifier refuses": (SOURCE, "if (!count)", "if (false)", 14, "R0 invalid mem access"),
+}
+
+
+def copied(folder: Path, file: str, *changes: tuple[str, str]) -> None:
+    """Make changes, each in one line, to a file of a copied folder."""
+    text = (folder / file).read_text()
+    for old, new in changes:
+        assert text.count(old) >= 1, old
+        text = text.replace(old, new, 1)
+    (folder / file).write_text(text)
+
+
+@pytest.mark.bpf
+def test_ten_edited_lines_make_another_probe(tmp_path: Path) -> None:
+    mine = tmp_path / "mine/signals"
+    assert ebpftop("new", "--from", "lab/hello", mine).returncode == 0
+    for file, changes in EDITS.items():
+        copied(mine, file, *changes)
+    entries = json.loads(ebpftop("list", "--json", "--probes", tmp_path).stdout)
+    (entry,) = (entry for entry in entries if entry["id"] == "mine/signals")
+    assert (entry["question"], entry["available"]) == ("Who sends signals?", True)
+    assert ebpftop("check", mine).returncode == 0
+    with Worker(SEND) as worker, trace("mine/signals", probes=tmp_path) as traced:
+        worker.work()
+    assert traced.totals("sent", "pid")[worker.pid] == {"signals": 29}
+
+
+@pytest.mark.bpf
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_check_names_the_line_of_a_mistake(tmp_path: Path, mistake: str) -> None:
+    file, old, new, line, said = MISTAKES[mistake]
+    folder = tmp_path / "mine/broken"
+    shutil.copytree(HELLO, folder)
+    copied(folder, file, (old, new))
+    done = ebpftop("check", folder)
+    assert done.returncode == 1
+    told = next(told for told in (done.stdout + done.stderr).splitlines() if said in told)
+    assert f"/{file}:{line}: " in told
