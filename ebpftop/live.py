@@ -124,7 +124,7 @@ def check(arguments: argparse.Namespace, argv: list[str]) -> int:
         return checking.playbooks(files)
     probe = checking.read(arguments.folder)
     _become_root(arguments, argv)
-    return checking.variants(probe, _includes(), _bcc())
+    return checking.variants(probe, folders.includes(), _bcc())
 
 
 # ---------------------------------------------------------------- what they share
@@ -189,7 +189,7 @@ def supervise(
 
     plan = Plan(
         probes={**catalog.probes, CENSUS: census},
-        includes=_includes(),
+        includes=folders.includes(),
         bcc=_bcc(),
         collector=collector,
         consumer=consumer,
@@ -204,11 +204,6 @@ def supervise(
             "install ebpftop where every user can read it"
         )
     return Supervisor(plan).run()
-
-
-def _includes() -> dict[str, str]:
-    """The headers every probe may use, read once, before anything runs."""
-    return {file.name: file.read_text() for file in (folders.bundled() / "include").glob("*.h")}
 
 
 def _bcc() -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ebpftop import asked
 from ebpftop.catalog import folders, info, scaffold
+from ebpftop.catalog.manifest import SOURCE
 from ebpftop.catalog.text import inert
 from ebpftop.errors import Cannot, UserError
 from ebpftop.frames.messages import PlaybookInfo, ProbeInfo
@@ -58,7 +59,9 @@ def _print_playbooks(playbooks: list[PlaybookInfo]) -> None:
 
 
 def show(name: str, extra: list[Path]) -> int:
-    """Everything there is to know of a probe before running it as root."""
+    """Everything there is to know of a probe before running it as root, the shared C it uses included."""
+    from ebpftop.loader import compose
+
     probe = asked.probe(name, extra)
     print(f"{probe.id}: {inert(probe.title)}\n\n{inert(probe.summary)}\n\nquestion  {inert(probe.question)}")
     print(f"overhead  {inert(probe.overhead)}\n\nvariants, the first that this kernel can attach wins")
@@ -74,11 +77,15 @@ def show(name: str, extra: list[Path]) -> int:
         print(f"  {param.name}  {param.type}{choices}{default}: {inert(param.help)}")
     if probe.readme:
         print("\n" + "\n".join(inert(line) for line in probe.readme.splitlines()))
-    print(f"\n{probe.folder / 'probe.bpf.c'}\n")
-    print(
-        "\n".join(inert(line) if "\t" not in line else inert(line.expandtabs(8)) for line in probe.source.splitlines())
-    )
+    _print_c(probe.folder / SOURCE, probe.source)
+    for header, text in compose.used_headers(folders.includes(), probe.source).items():
+        _print_c(folders.bundled() / "include" / header, text)
     return 0
+
+
+def _print_c(path: Path, text: str) -> None:
+    print(f"\n{inert(str(path))}\n")
+    print("\n".join(inert(line.expandtabs(8)) for line in text.splitlines()))
 
 
 def new(folder: Path, origin: str | None) -> int:

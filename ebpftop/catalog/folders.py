@@ -40,6 +40,11 @@ def bundled() -> Path:
     return installed if installed.is_dir() else package.parent / "probes"
 
 
+def includes() -> dict[str, str]:
+    """The headers every probe may use, by name."""
+    return {file.name: file.read_text() for file in sorted((bundled() / _SHARED).glob("*.h"))}
+
+
 def read_catalog(extra: Sequence[Path] = (), system: Path = SYSTEM) -> CatalogRead:
     """All probes and playbooks: of the bundled folder, of the extra ones, of the system's; each read into memory once.
 

@@ -204,6 +204,13 @@ def test_without_root_the_catalog_is_told_as_far_as_it_can_be() -> None:
     assert "sudo ebpftop list" in ebpftop("list", before=AS_NOBODY).stdout
 
 
+def test_the_shared_c_that_a_probe_uses_is_shown_with_it() -> None:
+    shown = ebpftop("show", "disk/biosnoop").stdout
+    for file in ("disk/biosnoop/probe.bpf.c", "include/ebpftop.h", "include/ebpftop_requests_maps.h"):
+        assert (CHECKOUT / "probes" / file).read_text().expandtabs(8) in shown
+    assert "ebpftop_sockets.h" not in shown
+
+
 @as_root
 def test_without_root_everything_that_traces_nothing_works(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
