@@ -26,23 +26,30 @@ _REASONS = {
     -errno.EEXIST: "stack lost: its place in the map is taken",
     -errno.ENOMEM: "stack lost: the map is full",
 }
+_AGAIN = 1 << 30  # in the number of a stack in the second map
 _NO_USER_STACK, _NO_STACK = "no user stack", "no stack"
 
 
 class StackMap:
-    """The addresses behind the kernel's numbers of stacks. The descriptor stays the caller's."""
+    """The addresses behind the kernel's numbers of stacks. The descriptors stay the caller's.
 
-    def __init__(self, fd: int, layout: MapLayout) -> None:
-        self._fd, self._library = fd, libbpf.library()
+    `again` is that of the map with the stacks that found their place in the first one taken, as it is in
+    `probes/include/ebpftop_stacks_maps.h`; None where a probe has none.
+    """
+
+    def __init__(self, fd: int, again: int | None, layout: MapLayout) -> None:
+        self._fd, self._again, self._library = fd, again, libbpf.library()
         self.depth = layout.value.size // 8  # addresses a stack has room for
         self._buffer = np.zeros(self.depth, "<u8")
         self._key = ctypes.c_uint32()
 
     def addresses(self, number: int) -> list[int]:
         """Innermost first; none where the map holds no such stack. Raises `OSError`."""
-        self._key.value = number
+        again = self._again is not None and number & _AGAIN
+        self._key.value = number & ~_AGAIN if again else number
+        fd = self._again if again else self._fd
         place = ctypes.c_void_p(self._buffer.ctypes.data)
-        result = self._library.bpf_map_lookup_elem(self._fd, ctypes.byref(self._key), place)
+        result = self._library.bpf_map_lookup_elem(fd, ctypes.byref(self._key), place)
         if result == -errno.ENOENT:
             return []
         libbpf.checked(result, "reading a call stack")

@@ -18,7 +18,7 @@ from ebpftop.collector.ring import Ring
 from ebpftop.collector.symbols import Functions
 from ebpftop.collector.table import Table, decoders, process_field
 from ebpftop.frames.columns import pack
-from ebpftop.frames.layout import MapLayout
+from ebpftop.frames.layout import MapLayout, again
 from ebpftop.frames.messages import Cost, Events, Losses, ProgramCost, Snapshot, ViewInfo
 from ebpftop.handover import Handover
 
@@ -51,10 +51,15 @@ class Run:
         self.rings: list[EventRing] = []
         views = message.loaded.views
         context = context.of_run(message.loaded.points)
-        stacks = {
-            layout.name: CallStacks(StackMap(fd, layout), functions)
+        of_stacks = {
+            layout.name: (fd, layout)
             for fd, layout in zip(self._map_fds, message.maps, strict=True)
-            if layout.kind == _STACK_TRACE and functions is not None
+            if layout.kind == _STACK_TRACE
+        }
+        stacks = {
+            name: CallStacks(StackMap(fd, of_stacks.get(again(name), (None,))[0], layout), functions)
+            for name, (fd, layout) in of_stacks.items()
+            if functions is not None
         }
         self.has_stacks = bool(stacks)
         of_map = {view.map: stacks[view.stacks] for view in views if view.show == "stacks"}

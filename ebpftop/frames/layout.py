@@ -29,3 +29,8 @@ class MapLayout(msgspec.Struct, frozen=True, kw_only=True):
     max_entries: int
     key: Record
     value: Record
+
+
+def again(stacks: str) -> str:
+    """The map beside a map of call stacks, for those whose place in it is taken: `ebpftop_stacks_maps.h` fills both."""
+    return f"{stacks}_again"

@@ -14,7 +14,7 @@ import msgspec
 
 from ebpftop import handover
 from ebpftop.catalog.model import Probe, Variant
-from ebpftop.frames.layout import MapLayout
+from ebpftop.frames.layout import MapLayout, again
 from ebpftop.frames.messages import Loaded, Rejected, Stage, Tried
 from ebpftop.kernel import bcc_home, headers, points
 from ebpftop.kernel.calibrate import attachment_ns
@@ -249,7 +249,8 @@ class Load:
         attachments: list[int],
         costs: dict[str, int],
     ) -> None:
-        shown = {name for view in self.probe.views for name in (view.map, view.stacks)} | {FAILURES_MAP}
+        views = self.probe.views
+        shown = {name for view in views for name in (view.map, view.stacks, again(view.stacks))} | {FAILURES_MAP}
         maps = [layout for layout in layouts if layout.name in shown]
         message = handover.Handover(loaded=loaded, maps=maps, programs=list(programs), attachment_ns=costs)
         fds = [*(module.map_fd(layout.name) for layout in maps), *programs.values(), *attachments]

@@ -16,6 +16,7 @@ from support.maps import U32, U64, fill, new_map, update
 from support.processes import eventually
 from support.ringwriter import DISCARD_EVERY, RECORD, RingWriter, kept
 
+from ebpftop.collector.callstacks import StackMap
 from ebpftop.collector.maps import MapReader
 from ebpftop.collector.ring import Ring
 from ebpftop.frames.layout import Field, Record
@@ -293,3 +294,17 @@ def map_id(fd: int) -> int:
     """What the kernel calls the map behind a descriptor."""
     lines = Path(f"/proc/self/fdinfo/{fd}").read_text().splitlines()
     return int(dict(line.split(":\t") for line in lines)["map_id"])
+
+
+def test_a_stack_is_read_from_the_map_that_its_number_names() -> None:
+    stack = Record(127 * 8, [Field("ip", "<u8", 0, 127)])
+    with new_map(maps.HASH, U32, stack, 4) as (first, layout), new_map(maps.HASH, U32, stack, 4) as (second, _):
+        for fd, addresses in ((first, [0x1000, 0x2000]), (second, [0x3000])):
+            values = np.zeros((1, 127), "<u8")
+            values[0, : len(addresses)] = addresses
+            update(fd, np.array([41], "<u4"), values)
+        both = StackMap(first, second, layout)
+        assert both.addresses(41) == [0x1000, 0x2000]
+        assert both.addresses(41 | 1 << 30) == [0x3000]
+        assert both.addresses(43) == both.addresses(43 | 1 << 30) == []
+        assert StackMap(first, None, layout).addresses(41 | 1 << 30) == []

@@ -1,4 +1,5 @@
 #include "ebpftop.h"
+#include "ebpftop_stacks_maps.h"
 
 struct key {
     u32 kind; // the flags of contention_begin
@@ -13,7 +14,6 @@ struct place {
     int kernel;
 };
 BPF_HASH(places, struct place, u64, 16384); // ns a process waited in this call stack, which tells the lock
-BPF_STACK_TRACE(stacks, 16384);
 
 // Waits nest: on its way to a mutex a thread may spin for the lock inside of it, and an interrupt for another.
 struct waiter {
@@ -56,7 +56,7 @@ int on_begin(struct bpf_raw_tracepoint_args *ctx)
 
 static void count_time(struct bpf_raw_tracepoint_args *ctx, u32 kind, u32 tgid, u64 waited)
 {
-    struct place place = {.kind = kind, .tgid = tgid, .kernel = stacks.get_stackid(ctx, 0)};
+    struct place place = {.kind = kind, .tgid = tgid, .kernel = stack_number(ctx, 0)};
     u64 zero = 0;
     u64 *time = places.lookup_or_try_init(&place, &zero);
     if (!time) {

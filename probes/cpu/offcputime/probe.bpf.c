@@ -1,4 +1,5 @@
 #include "ebpftop.h"
+#include "ebpftop_stacks_maps.h"
 
 struct key {
     u32 tgid;
@@ -10,16 +11,13 @@ struct off {
     u64 times; // how often
 };
 BPF_HASH(off_cpu, struct key, struct off, 40960); // by process, as a view shows
-BPF_STACK_TRACE(stacks, PARAM_room);
 
 struct left {
     u64 since;
     struct key key;
 };
 BPF_HASH(waiting, u32, struct left, 65536); // bounded: by the threads that are off their CPU
-
-#define NONE -EFAULT // what bpf_get_stackid() says where there is no such stack
-#define DEAD 0x80    // in a thread's state: it leaves for the last time
+#define DEAD 0x80                           // in a thread's state: it leaves for the last time
 
 static void leave(struct bpf_raw_tracepoint_args *ctx, struct task_struct *thread, u32 pid)
 {
@@ -32,12 +30,12 @@ static void leave(struct bpf_raw_tracepoint_args *ctx, struct task_struct *threa
 #endif
     struct left left = {};
     left.key.tgid = READ(thread, tgid);
-    left.key.user = left.key.kernel = NONE;
+    left.key.user = left.key.kernel = NO_STACK;
 #ifndef PARAM_stacks_kernel
-    left.key.user = stacks.get_stackid(ctx, BPF_F_USER_STACK);
+    left.key.user = stack_number(ctx, BPF_F_USER_STACK);
 #endif
 #ifndef PARAM_stacks_user
-    left.key.kernel = stacks.get_stackid(ctx, 0);
+    left.key.kernel = stack_number(ctx, 0);
 #endif
     left.since = bpf_ktime_get_ns();
     if (waiting.update(&pid, &left))

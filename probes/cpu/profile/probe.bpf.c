@@ -1,4 +1,5 @@
 #include "ebpftop.h"
+#include "ebpftop_stacks_maps.h"
 
 struct key {
     u32 tgid;
@@ -6,21 +7,18 @@ struct key {
     int kernel;
 };
 BPF_HASH(samples, struct key, u64, 40960); // samples of a process with these call stacks
-BPF_STACK_TRACE(stacks, PARAM_room);
-
-#define NONE -EFAULT // what bpf_get_stackid() says where there is no such stack
 
 int on_sample(struct bpf_perf_event_data *ctx)
 {
     u64 id = bpf_get_current_pid_tgid();
     if (!id || !wanted_current()) // no id: the CPU is idle
         return 0;
-    struct key key = {.tgid = id >> 32, .user = NONE, .kernel = NONE};
+    struct key key = {.tgid = id >> 32, .user = NO_STACK, .kernel = NO_STACK};
 #ifndef PARAM_stacks_kernel
-    key.user = stacks.get_stackid(&ctx->regs, BPF_F_USER_STACK);
+    key.user = stack_number(&ctx->regs, BPF_F_USER_STACK);
 #endif
 #ifndef PARAM_stacks_user
-    key.kernel = stacks.get_stackid(&ctx->regs, 0);
+    key.kernel = stack_number(&ctx->regs, 0);
 #endif
     u64 zero = 0;
     u64 *count = samples.lookup_or_try_init(&key, &zero);

@@ -1,4 +1,5 @@
 #include "ebpftop.h"
+#include "ebpftop_stacks_maps.h"
 
 struct key {
     u32 tgid; // who woke it
@@ -11,11 +12,8 @@ struct blocked {
     u64 times;
 };
 BPF_HASH(wakeups, struct key, struct blocked, 40960); // by process, as a view shows
-BPF_STACK_TRACE(stacks, PARAM_room);
-BPF_HASH(waiting, u32, u64, 65536); // bounded: by the threads that are off their CPU; since when
-
-#define NONE -EFAULT // what bpf_get_stackid() says where there is no such stack
-#define DEAD 0x80    // in a thread's state: it leaves for the last time
+BPF_HASH(waiting, u32, u64, 65536);                   // bounded: by the threads that are off their CPU; since when
+#define DEAD 0x80                                     // in a thread's state: it leaves for the last time
 
 int on_switch(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -42,13 +40,13 @@ int on_waking(struct bpf_raw_tracepoint_args *ctx)
     if (passed < PARAM_min)
         return 0;
 
-    struct key key = {.tgid = bpf_get_current_pid_tgid() >> 32, .user = NONE, .kernel = NONE};
+    struct key key = {.tgid = bpf_get_current_pid_tgid() >> 32, .user = NO_STACK, .kernel = NO_STACK};
     bpf_probe_read_kernel(key.target, sizeof(key.target), &woken->comm);
 #ifndef PARAM_stacks_kernel
-    key.user = stacks.get_stackid(ctx, BPF_F_USER_STACK);
+    key.user = stack_number(ctx, BPF_F_USER_STACK);
 #endif
 #ifndef PARAM_stacks_user
-    key.kernel = stacks.get_stackid(ctx, 0);
+    key.kernel = stack_number(ctx, 0);
 #endif
     struct blocked zero = {};
     struct blocked *blocked = wakeups.lookup_or_try_init(&key, &zero);

@@ -1,4 +1,5 @@
 #include "ebpftop.h"
+#include "ebpftop_stacks_maps.h"
 
 struct held {
     u64 bytes;
@@ -8,7 +9,6 @@ struct key {
     int kernel;
 };
 BPF_HASH(outstanding, struct key, struct held, 32768); // bounded: by the places for stacks
-BPF_STACK_TRACE(stacks, PARAM_room);
 
 struct allocation {
     u64 bytes;
@@ -22,7 +22,7 @@ static void allocated(struct bpf_raw_tracepoint_args *ctx, u64 bytes)
     if (!address || bytes < PARAM_min || !wanted_current())
         return;
     struct allocation allocation = {.bytes = bytes};
-    allocation.key.kernel = stacks.get_stackid(ctx, 0);
+    allocation.key.kernel = stack_number(ctx, 0);
     if (allocations.update(&address, &allocation)) {
         map_full();
         return;
