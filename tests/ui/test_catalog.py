@@ -20,6 +20,11 @@ async def test_probes_stand_under_their_category_with_sign_and_reason(stage: Ope
     assert "  ? null-deref  ask root" in lines
 
 
+async def test_where_the_catalog_has_room_each_name_has_its_question(stage: Open) -> None:
+    async with stage(size=(80, 24)) as on:
+        assert "  ○ runqlat  Is the CPU saturated?" in on.see(CatalogTree).split("\n")
+
+
 async def test_search_narrows_as_one_types_and_escape_brings_all_back(stage: Open) -> None:
     async with stage() as on:
         await on.press("slash", *"satur")

@@ -20,8 +20,14 @@ def of(kind: type) -> list:
 
 def test_it_shows_an_incident_of_about_a_minute_with_every_kind_of_view() -> None:
     loaded = {frame.probe: frame for frame in of(Loaded)}
-    assert set(loaded) == {"cpu/runqlat", "cpu/syscount", "cpu/execsnoop", "disk/biolatency", "network/tcplife"}
-    assert {view.show for frame in loaded.values() for view in frame.views} == {"histogram", "table", "events"}
+    shown = ("cpu/runqlat", "cpu/syscount", "cpu/execsnoop", "cpu/profile", "disk/biolatency", "network/tcplife")
+    assert set(loaded) == set(shown)
+    assert {view.show for frame in loaded.values() for view in frame.views} == {
+        "histogram",
+        "table",
+        "events",
+        "stacks",
+    }
     assert 40 < TapeReader(TAPE).duration < 60
     assert TAPE.stat().st_size < 700_000
 

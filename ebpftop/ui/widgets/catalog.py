@@ -25,6 +25,8 @@ from ebpftop.ui.messages import Chosen, LoadAsked, PlayAsked
 from ebpftop.ui.theme import CLOSED, NOT_HERE, OPEN, RUNNABLE, UNKNOWN
 from ebpftop.ui.widgets.painter import Painter
 
+_ROOMY = 50  # columns in which a question beside each name can be read
+
 
 class CatalogTree(Painter, can_focus=True):
     """The lines. The catalog and `states` come from the session; search, folding and the cursor are its own."""
@@ -155,6 +157,8 @@ class CatalogTree(Painter, can_focus=True):
     def _entry(self, line: Line, entry: Entry, width: int) -> list[Segment]:
         state = self._states.get(entry.id) if isinstance(entry, ProbeInfo) else None
         mark, style, note = sign(entry, state)
+        if not note and isinstance(entry, ProbeInfo) and width >= _ROOMY:
+            note = entry.question
         look = self.look(f"catalog--{style}") if style else self.look()
         quiet = self.look("catalog--quiet")
         name = inert(line.name)
