@@ -1,11 +1,10 @@
-import string
 from pathlib import Path
 
 import pytest
 
-from ebpftop.verifier.complaints import COMPLAINTS
 from ebpftop.verifier.explain import explain
 from ebpftop.verifier.log import parse
+from ebpftop.verifier.rules import RULES
 
 LOGS = sorted((Path(__file__).parent / "logs").glob("*.txt"))
 
@@ -117,10 +116,9 @@ def test_text_from_the_kernel_stays_text() -> None:
     assert "it takes {kind}." in explain("R2 type=fp expected={kind}")
 
 
-def test_every_entry_can_be_filled_in() -> None:
-    for complaint in COMPLAINTS:
-        groups = set(complaint.pattern.groupindex) | {"pointer", "name"}
-        for text in (complaint.meaning, complaint.remedy):
-            assert {field for _, field, _, _ in string.Formatter().parse(text) if field is not None} <= groups
-            assert text.endswith((".", "…"))
-    assert len(COMPLAINTS) >= 30
+def test_every_rule_can_be_filled_in() -> None:
+    for rule in RULES:
+        words = set(rule.pattern.groupindex) | {"pointer", "name"}
+        assert set(rule.explanation.get_identifiers()) <= words
+        assert set(rule.fix.get_identifiers() if rule.fix else []) <= words
+        assert rule.explanation.template.endswith(".")
