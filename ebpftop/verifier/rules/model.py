@@ -45,24 +45,47 @@ Kind = Literal[
 ]
 
 
+# What patterns write short. A name in a message is a register, an argument on the stack (7.2) or a counted one.
+_SHORT = {
+    "@reg": r"(?P<reg>R\d+|\*\(R11-\d+\))",
+    "@arg": r"(?P<arg>args?#?\d+|R\d+|\*\(R11-\d+\))",
+    "@type": r"(?P<type>[\w?]+)",
+    "@or_null": r"(?P<type>\w+?)_?or_null_?",
+}
+_SHORTENED = re.compile(r"@(?:reg|arg|type|or_null)\b")
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`pattern` is matched at the beginning of the complaint; `at`, where given, must be found in the refused
+    """One of `patterns` is matched at the beginning of the complaint; `at`, where given, must be found in the refused
     instruction too.
 
-    In explanation and fix, `$reg` and the like are the groups of the pattern, `$pointer` and `$name` the pointer on the
-    author's line. The fix is C; None where none is known to help.
+    In explanation and fix, `$off` and the like are groups of the patterns; besides there are those of names.py. The fix
+    is C; None where none is known to help.
     """
 
     kind: Kind
-    pattern: re.Pattern[str]
+    patterns: tuple[re.Pattern[str], ...]
     explanation: Template
     fix: Template | None = None
     at: re.Pattern[str] | None = None
 
+    def match(self, error: str, insn_text: str) -> re.Match[str] | None:
+        """The match of the first pattern that does."""
+        if self.at and not self.at.search(insn_text):
+            return None
+        return next((match for pattern in self.patterns if (match := pattern.match(error))), None)
 
-def rule(kind: Kind, pattern: str, explanation: str, fix: str | None = None, *, at: str = "") -> Rule:
-    """A rule from its texts."""
+
+def rule(
+    kind: Kind, patterns: str | tuple[str, ...], explanation: str, fix: str | None = None, *, at: str = ""
+) -> Rule:
+    """A rule from its texts. In patterns stand @reg, @arg, @type and @or_null for what messages name so."""
+    written = (patterns,) if isinstance(patterns, str) else patterns
     return Rule(
-        kind, re.compile(pattern), Template(explanation), Template(fix) if fix else None, re.compile(at) if at else None
+        kind=kind,
+        patterns=tuple(re.compile(_SHORTENED.sub(lambda short: _SHORT[short[0]], each)) for each in written),
+        explanation=Template(explanation),
+        fix=Template(fix) if fix else None,
+        at=re.compile(at) if at else None,
     )
