@@ -39,9 +39,9 @@ RULES = (
     # maps
     rule(
         "map_type",
-        r"cannot pass map_type (?P<map>\d+) into func (?P<func>\w+)",
-        "`$func` does not work on this type of map (type $map). Declare the map with the type the helper needs, or "
-        "use the operation that belongs to the map.",
+        r"cannot pass map_type (?P<map_type>\d+) into func (?P<func>\w+)",
+        "`$func` does not work on a map of type $map_type. Declare the map with the type the helper needs, or use the "
+        "operation that belongs to the map.",
     ),
     rule(
         "map_type",
@@ -65,9 +65,9 @@ RULES = (
     ),
     rule(
         "map_type",
-        r"map_ptr access not supported for map type (?P<map>\d+)",
-        "The fields of a map of type $map can't be read by a program. Pass what you need as a constant or in another "
-        "map.",
+        r"map_ptr access not supported for map type (?P<map_type>\d+)",
+        "The fields of a map of type $map_type can't be read by a program. Pass what you need as a constant or in "
+        "another map.",
     ),
     rule(
         "map_type",
@@ -179,14 +179,14 @@ RULES = (
     ),
     rule(
         "helper_arg_type",
-        r"@reg type=(?:scalar|inv) expected=(?P<want>.+)",
-        "Argument $nth of $call gets a plain number; it takes $want. Pass the pointer as the kernel gave it, not one "
+        r"@reg type=(?:scalar|inv) expected=(?P<types>.+)",
+        "Argument $nth of $call gets a plain number; it takes $types. Pass the pointer as the kernel gave it, not one "
         "read from memory or kept in a map.",
     ),
     rule(
         "helper_arg_type",
-        r"@reg type=@type expected=(?P<want>.+)",
-        "Argument $nth of $call gets $type; it takes $want. Pass the kind of pointer the call asks for.",
+        r"@reg type=@type expected=(?P<types>.+)",
+        "Argument $nth of $call gets $type; it takes $types. Pass the kind of pointer the call asks for.",
     ),
     rule(
         "helper_arg_type",

@@ -33,10 +33,16 @@ RULES = (
     ),
     rule(
         "lock",
-        (r"(?:\d+ )?bpf_(?P<what>spin_unlock|rcu_read_unlock|preempt_enable)(?:s|\(s\))? (?:is|are) missing",),
+        r"bpf_spin_unlock is missing",
+        "A path ends while the lock is still held. Release it on every path, also before each early `return`.",
+        _LOCKED,
+    ),
+    rule(
+        "lock",
+        r"(?:\d+ )?bpf_(?P<end>rcu_read_unlock|preempt_enable)(?:\(s\))? (?:is|are) missing",
         "A path ends inside of a section that has to be ended first. End it on every path, also before each early "
         "`return`.",
-        _LOCKED,
+        "bpf_$end();\nreturn 0;",
     ),
     rule(
         "lock",
@@ -44,11 +50,20 @@ RULES = (
             r"bpf_\w*_unlock without taking a lock",
             r"bpf_\w*_unlock of different lock",
             r"bpf_\w*_unlock cannot be out of order",
-            r"unmatched (?:rcu read unlock|attempt to enable preemption)",
         ),
-        "The program ends a section it is not in, or another than it began last. Pair the calls like brackets, on "
+        "The program releases a lock it doesn't hold, or another than it took last. Pair the calls like brackets, on "
         "every path, on the same value.",
         _LOCKED,
+    ),
+    rule(
+        "lock",
+        r"unmatched (?:rcu read unlock|attempt to enable preemption)",
+        "The program ends a section it is not in. Pair the calls that begin and end it like brackets, on every path.",
+    ),
+    rule(
+        "lock",
+        r"nested rcu read lock",
+        "The program begins an RCU section inside of another, which this kernel doesn't follow. Use one around both.",
     ),
     rule(
         "lock",
@@ -62,7 +77,6 @@ RULES = (
         (
             r"Locking two bpf_spin_locks are not allowed",
             r"Acquiring the same lock again",
-            r"nested rcu read lock",
         ),
         "The program takes a lock while it holds one, which could wait for ever. Release the first before taking the "
         "second.",

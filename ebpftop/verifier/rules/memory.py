@@ -70,7 +70,7 @@ RULES = (
         "invalid_mem_access",
         r"the prog does not allow writes to packet data",
         "Programs of this type may only read the packet, and `bpf_dynptr_slice_rdwr` asks to write it. Use the "
-        "function that only reads. Use the function that only reads.",
+        "function that only reads.",
         "data = bpf_dynptr_slice(&ptr, offset, buffer, sizeof(buffer));",
     ),
     rule(
@@ -231,8 +231,8 @@ RULES = (
     rule(
         "oob_mem",
         r"@reg is (?:ptr_)?(?P<struct>\w+) invalid negative access: off=(?P<off>-?\d+)",
-        "The access lies $off bytes before the beginning of `$struct`. `container_of` and negative indices don't work "
-        "on a typed pointer: copy the outer struct with a helper.",
+        "Offset $off lies before the beginning of `$struct`. `container_of` and negative indices don't work on a "
+        "typed pointer: copy the outer struct with a helper.",
         "bpf_probe_read_kernel(&value, sizeof(value), (void *)$name + offset);",
     ),
     rule(
@@ -241,16 +241,16 @@ RULES = (
             r"invalid access to packet",
             r"@reg offset is outside of the packet",
         ),
-        "The program reads beyond the part of the packet it has checked. Compare with the packet's end first, in the "
-        "same function, and access only what that covers; after a helper that changes the packet, check again.",
-        "if ((void *)($name + 1) > data_end)\n    return 0;",
+        "The program reads beyond the part of the packet it has checked. Compare with the packet's end first, and "
+        "access only what that covers; after a helper that changes the packet, check again.",
+        "if ((void *)($name + 1) > data_end)\n    return XDP_PASS;    // or TC_ACT_OK",
     ),
     # how it is aligned
     rule(
         "misaligned",
         r"misaligned stack access off .+ size (?P<width>\d+)",
-        "The access of $width bytes on the stack is not aligned to $width bytes. Don't pack the struct, don't cast to "
-        "a wider type, and let an `__u64` begin at a multiple of 8.",
+        "The access of $width bytes on the stack doesn't begin at a multiple of $width. Don't pack the struct, don't "
+        "cast to a wider type, and let an `__u64` begin at a multiple of 8.",
     ),
     rule(
         "misaligned",

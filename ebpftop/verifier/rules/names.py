@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from ebpftop.verifier.rules.types import phrase
+from ebpftop.verifier.rules.types import any_of, map_type, phrase
 
 # `*p` where an operand can stand, `p->` and `p[`: what a line of C follows.
 _FOLLOWED = re.compile(r"(?:^|[=(,;&|!+\-<>?:{}~]|\breturn)\s*\*+\s*(\w+)|(?<![\w.>])(\w+)\s*(?:->|\[)")
@@ -16,15 +16,15 @@ _REGISTER = re.compile(r"R(\d+)")
 _ON_STACK = re.compile(r"\*\(R11-(\d+)\)")  # the sixth argument and further ones, 7.2
 _COUNTED = re.compile(r"args?#?(\d+)")  # from 0
 _IN_REGISTERS = 5
+_IN_WORDS = {"type": phrase, "types": any_of, "map_type": map_type}
 
 
 def names(caught: Mapping[str, str | None], insn_text: str, source_text: str) -> dict[str, str]:
-    """What a rule caught, and besides: `type` in words, `nth` (which argument, from 1), `call` (the function called),
-    `pointer` and `name` (the pointer on the author's line), `index` and `size` (variables there).
+    """What a rule caught, and besides: `type`, `types` and `map_type` in words, `nth` (which argument, from 1), `call` (the
+    function called), `pointer` and `name` (the pointer on the author's line), `index` and `size` (variables there).
     """
     words = {key: text or "" for key, text in caught.items()}
-    if "type" in words:
-        words["type"] = phrase(words["type"])
+    words |= {key: said(words[key]) for key, said in _IN_WORDS.items() if key in words}
     nth = words.get("nth") or _nth(words.get("arg") or words.get("reg") or "")
     call = _CALLED.search(insn_text)
     given = _given(source_text, call[1], int(nth)) if call and nth else ""

@@ -109,7 +109,7 @@ RULES = (
         (
             r"off=-?\d+ (?:doesn't point to kptr|kptr isn't referenced kptr)",
             r"@reg has no valid kptr",
-            r"map '(?P<map>[^']*)' has (?:no valid kptr|more than \d+ kptr|repeating kptr)",
+            r"map '[^']*' has (?:no valid kptr|more than \d+ kptr|repeating kptr)",
         ),
         "`bpf_kptr_xchg` works on a field of the map's value that is declared as a referenced kernel pointer, and "
         "this is none. Declare it so.",

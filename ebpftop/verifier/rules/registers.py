@@ -117,7 +117,6 @@ RULES = (
         r"(?:dereference of modified|negative offset) @type ptr @reg off=(?P<off>-?\d+) disallowed",
         "This must be $type as the kernel gave it, and the program has moved it by $off. Pass or read the pointer "
         "unchanged, and reach the field by name.",
-        "$name->field",
     ),
     rule(
         "pointer_arith",

@@ -1,4 +1,6 @@
-"""The verifier's names for what a register can hold (reg_type_str in kernel/bpf/log.c), in words."""
+"""What the verifier calls by short names or numbers, in words: what a register can hold (reg_type_str in
+kernel/bpf/log.c), and types of maps (enum bpf_map_type in include/uapi/linux/bpf.h).
+"""
 
 from __future__ import annotations
 
@@ -43,6 +45,43 @@ _FLAGS = {
     "untrusted_": "not trusted",
     "trusted_": "trusted",
 }
+_MAPS = [
+    "none",
+    "hash",
+    "array",
+    "prog_array",
+    "perf_event_array",
+    "percpu_hash",
+    "percpu_array",
+    "stack_trace",
+    "cgroup_array",
+    "lru_hash",
+    "lru_percpu_hash",
+    "lpm_trie",
+    "array_of_maps",
+    "hash_of_maps",
+    "devmap",
+    "sockmap",
+    "cpumap",
+    "xskmap",
+    "sockhash",
+    "cgroup_storage",
+    "reuseport_sockarray",
+    "percpu_cgroup_storage",
+    "queue",
+    "stack",
+    "sk_storage",
+    "devmap_hash",
+    "struct_ops",
+    "ringbuf",
+    "inode_storage",
+    "task_storage",
+    "bloom_filter",
+    "user_ringbuf",
+    "cgrp_storage",
+    "arena",
+    "insn_array",
+]
 _FLAGGED = re.compile("|".join(_FLAGS))
 
 
@@ -58,3 +97,13 @@ def phrase(name: str) -> str:
     if base is None:
         return f"`{name}`"
     return f"{base} ({', '.join(flags)})" if flags else base
+
+
+def any_of(names: str) -> str:
+    """A list of such names, as after `expected=`, with each phrase once."""
+    return " or ".join(dict.fromkeys(phrase(name) for name in names.rstrip(", ").split(", ")))
+
+
+def map_type(number: str) -> str:
+    """`1` as "hash", as in BPF_MAP_TYPE_HASH; a number that isn't known stays itself."""
+    return _MAPS[int(number)] if int(number) < len(_MAPS) else number

@@ -45,7 +45,7 @@ TOLD = {
     "shift-too-wide": ("bad_instruction", "A shift by 64 bits"),
     "stack-out-of-bounds": ("oob_stack", "offset -520 lies outside of the stack"),
     "stack-read-out-of-bounds": ("oob_stack", "offset 8 lies outside of the stack"),
-    "stack-unaligned": ("misaligned", "on the stack is not aligned"),
+    "stack-unaligned": ("misaligned", "doesn't begin at a multiple of 8"),
     "stack-variable-offset": ("unbounded_access", "An array on the stack"),
     "too-many-instructions": ("insn_limit", "a million steps"),
     "too-many-jumps": ("insn_limit", "Make fewer branches"),
@@ -56,7 +56,7 @@ TOLD = {
     "unreachable": ("bad_instruction", "never be reached"),
     "unreleased-reference": ("unreleased_ref", "Submit or discard the record"),
     "wrong-argument": ("helper_arg_type", "gets a plain number"),
-    "wrong-map": ("map_type", "`bpf_ringbuf_query` does not work on this type of map (type 1)"),
+    "wrong-map": ("map_type", "`bpf_ringbuf_query` does not work on a map of type hash"),
     "zero-size": ("unbounded_access", "may be 0 here"),
 }
 

@@ -4,7 +4,7 @@ import pytest
 
 from ebpftop.verifier.rules import recognise
 from ebpftop.verifier.rules.names import names
-from ebpftop.verifier.rules.types import phrase
+from ebpftop.verifier.rules.types import any_of, map_type, phrase
 
 CALL = "16: (85) call bpf_probe_read_kernel#113"
 
@@ -85,3 +85,22 @@ def test_the_function_called_is_named() -> None:
 )
 def test_types_in_words(name: str, words: str) -> None:
     assert phrase(name) == words
+
+
+def test_a_list_of_types_has_each_once() -> None:
+    said = any_of("sock_common, sock, tcp_sock, ptr_, trusted_ptr_")
+    assert said == (
+        "a pointer to a socket or a pointer to a TCP socket or a pointer to a kernel object or a pointer to a kernel "
+        "object (trusted)"
+    )
+
+
+def test_types_of_maps_are_named() -> None:
+    assert [map_type(number) for number in ("1", "2", "9", "27", "33", "99")] == [
+        "hash",
+        "array",
+        "lru_hash",
+        "ringbuf",
+        "arena",
+        "99",
+    ]
