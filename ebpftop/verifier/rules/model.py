@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from string import Template
 from typing import Literal
 
@@ -65,16 +66,16 @@ class Rule:
     """
 
     kind: Kind
-    patterns: tuple[re.Pattern[str], ...]
+    patterns: tuple[str, ...]
     explanation: Template
     fix: Template | None = None
-    at: re.Pattern[str] | None = None
+    at: str = ""
 
     def match(self, error: str, insn_text: str) -> re.Match[str] | None:
         """The match of the first pattern that does."""
-        if self.at and not self.at.search(insn_text):
+        if self.at and not compiled(self.at).search(insn_text):
             return None
-        return next((match for pattern in self.patterns if (match := pattern.match(error))), None)
+        return next((match for pattern in self.patterns if (match := compiled(pattern).match(error))), None)
 
 
 def rule(
@@ -84,8 +85,14 @@ def rule(
     written = (patterns,) if isinstance(patterns, str) else patterns
     return Rule(
         kind=kind,
-        patterns=tuple(re.compile(_SHORTENED.sub(lambda short: _SHORT[short[0]], each)) for each in written),
+        patterns=tuple(_SHORTENED.sub(lambda short: _SHORT[short[0]], each) for each in written),
         explanation=Template(explanation),
         fix=Template(fix) if fix else None,
-        at=re.compile(at) if at else None,
+        at=at,
     )
+
+
+@cache
+def compiled(pattern: str) -> re.Pattern[str]:
+    """Compiled where it is used first: all together take longer than importing the rest of a loader may."""
+    return re.compile(pattern)

@@ -20,8 +20,10 @@ _IN_WORDS = {"type": phrase, "types": any_of, "map_type": map_type}
 
 
 def names(caught: Mapping[str, str | None], insn_text: str, source_text: str) -> dict[str, str]:
-    """What a rule caught, and besides: `type`, `types` and `map_type` in words, `nth` (which argument, from 1), `call` (the
-    function called), `pointer` and `name` (the pointer on the author's line), `index` and `size` (variables there).
+    """What a rule caught, `type`, `types` and `map_type` in words, and what each rule may use besides.
+
+    `nth`: which argument, from 1. `call`: the function called. `pointer` and `name`: the pointer on the author's line.
+    `index` and `size`: variables there.
     """
     words = {key: text or "" for key, text in caught.items()}
     words |= {key: said(words[key]) for key, said in _IN_WORDS.items() if key in words}

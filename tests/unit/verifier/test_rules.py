@@ -17,7 +17,7 @@ from typing import get_args
 import pytest
 
 from ebpftop.verifier.rules import RULES, recognise
-from ebpftop.verifier.rules.model import Kind, Rule
+from ebpftop.verifier.rules.model import Kind, Rule, compiled
 
 KINDS = get_args(Kind)
 CONVERSION = re.compile(r"%[-+#0 ]*\d*(?:ll|l|z)?[a-zA-Z]")
@@ -105,8 +105,8 @@ def test_every_pattern_is_the_one_used_for_some_message() -> None:
     used = set()
     for error, insn_text in [(message.filled(), "") for message in MESSAGES] + list(AT):
         first = winners(error, insn_text)[0]
-        used.add(next(pattern for pattern in first.patterns if pattern.match(error)))
-    idle = {pattern.pattern for rule in RULES for pattern in rule.patterns if pattern not in used}
+        used.add(next(pattern for pattern in first.patterns if compiled(pattern).match(error)))
+    idle = {pattern for rule in RULES for pattern in rule.patterns if pattern not in used}
     assert idle == set()
 
 
@@ -164,9 +164,9 @@ def test_templates_name_only_what_is_caught() -> None:
     for rule in RULES:
         assert rule.kind in KINDS
         for pattern in rule.patterns:
-            caught = set(pattern.groupindex) | given
-            assert set(rule.explanation.get_identifiers()) <= caught, pattern.pattern
-            assert set(rule.fix.get_identifiers() if rule.fix else []) <= caught, pattern.pattern
+            caught = set(compiled(pattern).groupindex) | given
+            assert set(rule.explanation.get_identifiers()) <= caught, pattern
+            assert set(rule.fix.get_identifiers() if rule.fix else []) <= caught, pattern
 
 
 @pytest.mark.parametrize(
