@@ -12,7 +12,7 @@ _FOLLOWED = re.compile(r"(?:^|[=(,;&|!+\-<>?:{}~]|\breturn)\s*\*+\s*(\w+)|(?<![\
 _INDEX = re.compile(r"\[\s*([A-Za-z_]\w*)\s*\]")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _CALLED = re.compile(r"\bcall (\w+)#")
-_REGISTER = re.compile(r"R(\d+)")
+_REGISTER = re.compile(r"R([1-5])")
 _ON_STACK = re.compile(r"\*\(R11-(\d+)\)")  # the sixth argument and further ones, 7.2
 _COUNTED = re.compile(r"args?#?(\d+)")  # from 0
 _IN_REGISTERS = 5

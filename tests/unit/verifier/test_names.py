@@ -58,7 +58,17 @@ def test_an_index_gets_its_name_if_there_is_one(line: str, index: str) -> None:
 
 @pytest.mark.parametrize(
     ("place", "nth"),
-    [("R1", "1"), ("R5", "5"), ("arg#0", "1"), ("args#2", "3"), ("arg1", "2"), ("*(R11-8)", "6"), ("", "")],
+    [
+        ("R1", "1"),
+        ("R5", "5"),
+        ("arg#0", "1"),
+        ("args#2", "3"),
+        ("arg1", "2"),
+        ("*(R11-8)", "6"),
+        ("R0", ""),
+        ("R10", ""),
+        ("", ""),
+    ],
 )
 def test_arguments_are_counted_from_one(place: str, nth: str) -> None:
     assert names({"arg": place}, CALL, "")["nth"] == nth

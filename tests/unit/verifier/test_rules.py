@@ -35,7 +35,7 @@ class Message:
         def value(match: re.Match[str]) -> str:
             return name if match[0].endswith("s") else number
 
-        return CONVERSION.sub(value, BITS.sub("(0x0; 0x38)", self.format))
+        return CONVERSION.sub(value, BITS.sub("(0x0; 0x38)", self.format).replace("R%d", "R2"))
 
 
 def _messages() -> list[Message]:
