@@ -51,6 +51,7 @@ RULES = (
             r"btf_header not found",
             r"Unsupported (?:btf_header|version|flags|section)",
             r"Invalid magic",
+            r"Invalid name_offset",
             r"No (?:data|type found)",
             r"Unaligned (?:type|layout)_off",
             r"String section",

@@ -9,40 +9,40 @@ from string import Template
 from typing import Literal
 
 Kind = Literal[
-    "null_deref",
-    "invalid_mem_access",
-    "unbounded_access",
-    "oob_map_value",
-    "oob_mem",
-    "oob_stack",
-    "oob_packet",
-    "ctx_access",
-    "misaligned",
-    "uninitialised_reg",
-    "uninitialised_stack",
-    "pointer_arith",
-    "helper_arg_type",
-    "kfunc_arg",
-    "unknown_func",
-    "map_type",
-    "bad_map_fd",
-    "unreleased_ref",
-    "lock",
-    "irq",
-    "iterator",
-    "dynptr",
-    "kptr",
-    "sleepable",
-    "unbounded_loop",
-    "insn_limit",
-    "stack_too_large",
-    "bad_return",
-    "bad_instruction",
-    "global_func",
-    "unsupported",
-    "privilege",
-    "btf",
-    "other",
+    "null_deref",  # a pointer that may be NULL
+    "invalid_mem_access",  # what is no memory for the program, or only to be read
+    "unbounded_access",  # an index or a size whose range the verifier can't tell
+    "oob_map_value",  # outside of a map's value or key
+    "oob_mem",  # outside of other memory: a record, a buffer, a struct
+    "oob_stack",  # outside of the stack, or of an array on it
+    "oob_packet",  # beyond the checked part of a packet
+    "ctx_access",  # the program's context, at a place it doesn't have
+    "misaligned",  # not at a multiple of its size
+    "uninitialised_reg",  # a variable without a value
+    "uninitialised_stack",  # bytes of the stack never written
+    "pointer_arith",  # calculating with a pointer
+    "helper_arg_type",  # what a helper is given
+    "kfunc_arg",  # what a kernel function is given
+    "unknown_func",  # a function that isn't there, or not for this program
+    "map_type",  # a map of the wrong type for the program or the call
+    "bad_map_fd",  # a map that isn't there
+    "unreleased_ref",  # an object not given back, or given back wrongly
+    "lock",  # spin locks, RCU sections, preemption
+    "irq",  # interrupts off
+    "iterator",  # open-coded iterators
+    "dynptr",  # dynamic pointers
+    "kptr",  # what the kernel manages in map values: pointers, timers, lists, trees
+    "sleepable",  # what may sleep where nothing may
+    "unbounded_loop",  # a loop or recursion that may not end
+    "insn_limit",  # a program too long or too branched to follow
+    "stack_too_large",  # more than the 512 bytes there are, or calls too deep
+    "bad_return",  # the value a program or function returns
+    "bad_instruction",  # an instruction or a jump the kernel doesn't take
+    "global_func",  # functions not put inline: their prototypes and calls
+    "unsupported",  # what this kernel, machine or attach point can't do
+    "privilege",  # capabilities and licence
+    "btf",  # type and line information
+    "other",  # the verifier's own faults
 ]
 
 

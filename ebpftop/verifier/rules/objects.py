@@ -53,6 +53,12 @@ RULES = (
     ),
     rule(
         "unreleased_ref",
+        r"more than one arg with ref_obj_id",
+        "The call gets two objects that the program has to give back, and the verifier can follow one. Pass one of "
+        "them here.",
+    ),
+    rule(
+        "unreleased_ref",
         r"program with __ref argument cannot tail call",
         "The kernel passes an object the program has to give back, and a tail call would lose it. Release it and "
         "return, without a tail call.",
