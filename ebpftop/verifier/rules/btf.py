@@ -49,16 +49,16 @@ RULES = (
         (
             r"hdr_len not found",
             r"btf_header not found",
-            r"Unsupported (?:btf_header|version|flags|section)",
-            r"Invalid magic",
-            r"Invalid name_offset",
-            r"No (?:data|type found)",
+            r"Unsupported (?:btf_header|version|flags|section found)$",
+            r"Invalid magic$",
+            r"Invalid name_offset:\d",
+            r"No (?:data|type found)$",
             r"Unaligned (?:type|layout)_off",
-            r"String section",
+            r"String section is not at the end",
             r"Invalid (?:string section|section offset)",
             r"Section overlap",
-            r"Total section",
-            r"Layout section",
+            r"Total section length",
+            r"Layout section is too",
             r"layout_len is not",
             r"Exceeded max num of types",
             r"Max chain length",
@@ -71,7 +71,7 @@ RULES = (
     rule(
         "btf",
         (
-            rf"\[\d+\] \S+ .*\b{_WRONG}",
+            rf"\[\d+\] [A-Z][A-Z_0-9]+ .*\b{_WRONG}",
             rf"(?:\S+ )?type_id=\d+ .*\b{_WRONG}",
         ),
         "A type in the program's BTF is not as the kernel wants it: it is damaged, or newer than the kernel. Compile "

@@ -215,7 +215,7 @@ RULES = (
     rule(
         "helper_arg_type",
         (
-            r"Invalid format string",
+            r"Invalid format string$",
             r"failed to retrieve map value address",
         ),
         "The format is not one that kernel and arguments agree on: known conversions only (`%d %u %x %s %p` and their "

@@ -127,7 +127,7 @@ RULES = (
     rule(
         "kfunc_arg",
         (
-            r"Unrecognized \S+ type",
+            r"Unrecognized @arg type",
             r"reg type unsupported for (?P<nr>arg#\d+)",
             r"2 or more rdonly/rdwr_buf_size",
             r"Function \S+ has \d+ > \d+ args",
