@@ -92,6 +92,19 @@ RULES = (
     ),
     rule(
         "global_func",
+        r"@arg is not a pointer to arena or scalar",
+        "Argument $nth of this function is declared as a pointer into an arena, and gets something else. Pass such a "
+        "pointer.",
+    ),
+    rule(
+        "global_func",
+        r"reg type unsupported for @arg function",
+        "Argument $nth of this function is a pointer that the verifier can't follow into it. Make the function "
+        "inline, or take a number or a pointer to a complete struct.",
+        _INLINE,
+    ),
+    rule(
+        "global_func",
         r"@reg is a packet pointer, but func#\d+ may change packet data",
         "The function called may change the packet, so a pointer into it would be stale inside. Pass the context and "
         "an offset, and read the packet's pointers again there.",

@@ -91,7 +91,6 @@ RULES = (
         (
             r"addr_space_cast insn can only be used",
             r"sign extending loads from arena",
-            r"@reg is not a pointer to arena or scalar",
         ),
         "The program uses memory of an arena without being bound to one, or in a way the kernel can't do. Refer to "
         "the arena map in the program, and load unsigned values.",

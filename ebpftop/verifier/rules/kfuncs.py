@@ -94,7 +94,7 @@ RULES = (
     ),
     rule(
         "kfunc_arg",
-        r"@arg (?:must be a known constant|must point to kernel BTF|is not a const$)",
+        r"@arg (?:must be a known constant|is not a const$)",
         "Argument $nth of $call must be a constant the verifier can see. Use a literal or `sizeof`.",
     ),
     rule(
@@ -128,7 +128,7 @@ RULES = (
         "kfunc_arg",
         (
             r"Unrecognized @arg type",
-            r"reg type unsupported for (?P<nr>arg#\d+)",
+            r"reg type unsupported for @arg kernel function",
             r"2 or more rdonly/rdwr_buf_size",
             r"Function \S+ has \d+ > \d+ args",
             r"kernel function \S+ returns pointer type",

@@ -90,6 +90,12 @@ RULES = (
     ),
     rule(
         "kptr",
+        r"@reg must point to kernel BTF",
+        "The field holds pointers to the kernel's own objects, and the pointer that is stored is to a type of the "
+        "program. Store an object of the kernel's.",
+    ),
+    rule(
+        "kptr",
         (
             r"kptr in map can only be accessed using",
             r"(?P<field>percpu_kptr|kptr|uptr) cannot be accessed indirectly by helper",
