@@ -151,6 +151,6 @@ def _print_refusal(variant: str, failure: Rejected) -> None:
     print(f"{variant}: {stage}: {where}{inert(failure.error)}")
     if failure.source:
         print(f"  {failure.source.line:>5} ▶ {inert(failure.source.text.expandtabs(4))}")
-    if failure.hint:
-        print(f"  {failure.hint}")
+    for line in failure.hint.splitlines():
+        print(f"  {inert(line)}")
     print(failure.log, file=sys.stderr)

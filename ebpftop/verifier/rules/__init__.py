@@ -1,0 +1,78 @@
+"""What the kernel's verifier complains of, and what that means.
+
+Messages are those of kernel/bpf/verifier.c, btf.c and their neighbours, Linux 5.15 to 7.2. Where kernels word one thing
+differently, one rule takes all wordings. The first rule that matches is used: modules in the order of RULES, rules in
+that of their module. So pointers that may be NULL come before all else that can be said of pointers; the special comes
+before the general; and the verifier's own faults, whose wording is loose, come last.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ebpftop.verifier.rules import (
+    bounds,
+    btf,
+    calls,
+    context,
+    dynptrs,
+    functions,
+    instructions,
+    kfuncs,
+    limits,
+    loading,
+    locks,
+    memory,
+    null,
+    objects,
+    registers,
+    stack,
+)
+from ebpftop.verifier.rules.model import Kind, Rule
+from ebpftop.verifier.rules.names import names
+
+RULES: tuple[Rule, ...] = (
+    *null.RULES,
+    *context.RULES,
+    *bounds.RULES,
+    *memory.RULES,
+    *stack.RULES,
+    *registers.RULES,
+    *locks.RULES,
+    *dynptrs.RULES,
+    *objects.RULES,
+    *calls.RULES,
+    *functions.RULES,
+    *kfuncs.RULES,
+    *limits.RULES,
+    *instructions.RULES,
+    *btf.RULES,
+    *loading.RULES,
+)
+
+_LONGEST = 1024  # the kernel's own limit of one message, BPF_VERIFIER_TMP_LOG_SIZE
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """explanation: whole sentences. fix: lines of C, None where none is known to help."""
+
+    kind: Kind
+    explanation: str
+    fix: str | None
+
+
+def recognise(error: str, insn_text: str = "", source_text: str = "") -> Recognised | None:
+    """What a complaint means; None where it is unknown: never a guess.
+
+    error: the kernel's complaint, one line. insn_text: the refused instruction as the log shows it, for complaints that
+    mean different things at different instructions and for the function called. source_text: the author's line, for the
+    names in it.
+    """
+    error = error.strip()[:_LONGEST]
+    for rule in RULES:
+        if match := rule.match(error, insn_text):
+            words = names(match.groupdict(), insn_text, source_text)
+            fix = rule.fix.substitute(words) if rule.fix else None
+            return Recognised(rule.kind, rule.explanation.substitute(words), fix)
+    return None

@@ -1,0 +1,83 @@
+"""Indices and sizes whose range the verifier can't tell."""
+
+from ebpftop.verifier.rules.model import rule
+
+_INDEX = "if ($index >= N)    // $index unsigned; N elements\n    return 0;"
+_SIZE = "if ($size > sizeof(buffer))    // $size unsigned\n    return 0;"
+
+RULES = (
+    # an index
+    rule(
+        "unbounded_access",
+        r"math between @type pointer and register with unbounded min value",
+        "The program adds a number to $type, and the number may be negative or arbitrarily large as far as the "
+        "verifier can tell. Bound the index before using it. The check must be of the very variable that is added: a "
+        "value read again from memory is unknown again.",
+        _INDEX,
+    ),
+    rule(
+        "unbounded_access",
+        r"@reg unbounded memory access, make sure to bounds check",
+        "The index may have any value here as far as the verifier can tell, so the access may land anywhere. Bound it "
+        "just before the access; for a power of two, `i &= N - 1` does too.",
+        _INDEX,
+    ),
+    rule(
+        "unbounded_access",
+        r"@reg min value is negative, either use unsigned index",
+        "The index may be negative as far as the verifier can tell. Make it unsigned, or test `>= 0` as well as the "
+        "upper bound.",
+        "if ($index < 0 || $index >= N)\n    return 0;",
+    ),
+    rule(
+        "unbounded_access",
+        (
+            r"invalid unbounded variable-offset",
+            r"variable offset stack pointer cannot be passed into helper",
+        ),
+        "An array on the stack is accessed at an index the verifier can't bound. Bound the index just before the "
+        "access, or keep the array in a map.",
+        _INDEX,
+    ),
+    rule(
+        "unbounded_access",
+        r"@reg invalid variable (?:buffer offset|offset to flow keys)",
+        "The offset into this buffer isn't a constant, and such buffers may be accessed only at constant offsets. "
+        "Unroll the loop, or copy the buffer first.",
+    ),
+    rule(
+        "unbounded_access",
+        r"@reg is (?:ptr_)?(?P<struct>\S+) invalid variable offset",
+        "The program reads `$struct` at an offset that isn't a constant. Kernel objects may be read directly only by "
+        "field; copy an element of an array inside it with a helper.",
+        "bpf_probe_read_kernel(&value, sizeof(value), &$name->array[$index]);",
+    ),
+    # a size
+    rule(
+        "unbounded_access",
+        r"@reg min value is negative, either use unsigned or",
+        "Argument $nth of $call is a size, and may be negative here as far as the verifier can tell. Make it unsigned "
+        "and bound it just before the call; for a power of two, `n &= SIZE - 1` does too.",
+        _SIZE,
+    ),
+    rule(
+        "unbounded_access",
+        r"@reg unbounded memory access, use",
+        "Argument $nth of $call is a size without an upper bound the verifier could see. Bound it just before the "
+        "call; for a power of two, `n &= SIZE - 1` does too.",
+        _SIZE,
+    ),
+    rule(
+        "unbounded_access",
+        r"(?:@reg )?invalid zero-sized read",
+        "The size may be 0 here, and $call takes no empty buffer. Skip the call when the size is 0, or pass a "
+        "constant size.",
+        "if (!$size)\n    return 0;",
+    ),
+    rule(
+        "unbounded_access",
+        r"@reg memory size (?P<size>\d+) is too large",
+        "Argument $nth of $call is a size of $size bytes, more than any buffer may have. A negative number in a "
+        "signed variable looks like that: make it unsigned and bound it.",
+    ),
+)

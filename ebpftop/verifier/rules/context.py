@@ -1,0 +1,88 @@
+"""The program's context: read at fixed offsets, and each type of program has its own fields."""
+
+from ebpftop.verifier.rules.model import rule
+
+RULES = (
+    rule(
+        "ctx_access",
+        (
+            r"dereference of modified ctx ptr",
+            r"variable ctx access",
+            r"negative offset ctx ptr",
+        ),
+        "The program reads its context through a pointer it has moved; the context may be read only at fixed offsets "
+        "from its start. Read each field directly, not through a calculated pointer or in a loop with a variable "
+        "index.",
+        "value = ctx->args[0];",
+    ),
+    rule(
+        "ctx_access",
+        r"invalid bpf_context access off=(?P<off>-?\d+)\. Reference may already be released",
+        "The argument at offset $off of the context is an object that the program has given back already. Use it only "
+        "before releasing it.",
+    ),
+    rule(
+        "ctx_access",
+        r"invalid bpf_context access off=(?P<off>-?\d+) size=(?P<width>\d+)",
+        "The program writes $width bytes at offset $off of its context, where programs of this type may only read. "
+        "Copy what you want to change into a variable of your own.",
+        at=r"\([0-9a-f]{2}\) (?:lock )?\*\(",
+    ),
+    rule(
+        "ctx_access",
+        r"invalid bpf_context access off=(?P<off>-?\d+) size=(?P<width>\d+)",
+        "The context of this type of program has no field of $width bytes at offset $off that may be read. Check the "
+        "type of the function's first parameter, and how many arguments this attach point has.",
+    ),
+    rule(
+        "ctx_access",
+        r"invalid access to context, ctx_size=(?P<have>\d+) off=(?P<off>-?\d+) size=(?P<width>\d+)",
+        "The context has $have bytes, and the access of $width bytes at offset $off reaches outside of it. Check the "
+        "type of the function's first parameter.",
+    ),
+    rule(
+        "ctx_access",
+        r"func '(?P<func>[^']*)' doesn't have (?P<which>\S+) argument",
+        "The kernel's `$func` has fewer arguments than the program reads. Compare with its prototype in the running "
+        "kernel's BTF.",
+    ),
+    rule(
+        "ctx_access",
+        r"func '(?P<func>[^']*)' offset (?P<off>-?\d+) is not multiple of 8",
+        "The arguments of `$func` are read as words of 8 bytes each, and the program reads at offset $off. Read the "
+        "whole argument and cast it afterwards.",
+        "int value = (int)ctx[0];",
+    ),
+    rule(
+        "ctx_access",
+        r"func '(?P<func>[^']*)' size (?P<width>\d+) must be 8",
+        "The arguments of `$func` are read as words of 8 bytes each, and the program reads $width bytes. Read the "
+        "whole argument and cast it afterwards.",
+        "int value = (int)ctx[0];",
+    ),
+    rule(
+        "ctx_access",
+        r"func '(?P<func>[^']*)' arg(?P<index>\d+) '[^']*' has type (?P<is>[^.]*)\. Only pointer access is allowed",
+        "This argument of `$func` is passed by value ($is), which the kernel can't hand over to the program. Attach "
+        "to another function, or read the registers with a kprobe.",
+    ),
+    rule(
+        "ctx_access",
+        r"func '(?P<func>[^']*)' arg(?P<index>\d+) type (?P<is>\S+) (?:is not a struct|has multiple type tags)",
+        "This argument of `$func` is a pointer to $is, which the verifier can't follow. Take it as a number and copy "
+        "what it points at.",
+        "bpf_probe_read_kernel(&value, sizeof(value), (void *)ctx[0]);",
+    ),
+    rule(
+        "ctx_access",
+        r"ret type (?P<is>\S+) not allowed for fmod_ret",
+        "A program of the kind fmod_ret replaces the function's return value, and this function returns $is, not a "
+        "number. Use fexit, which only looks.",
+    ),
+    rule(
+        "btf",
+        r"invalid btf_id for context argument offset",
+        "The kernel describes the pointer at this place of the context without its type. Copy what it points at with "
+        "`bpf_probe_read_kernel`.",
+    ),
+)

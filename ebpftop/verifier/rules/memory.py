@@ -1,0 +1,262 @@
+"""Memory that may not be accessed as the program does: no memory at all, read-only, out of bounds, not aligned."""
+
+from ebpftop.verifier.rules.model import rule
+
+_BOUND = "if ($index >= N)    // $index unsigned; N elements\n    return 0;"
+
+RULES = (
+    # what is no memory for the program, or only to be read
+    rule(
+        "invalid_mem_access",
+        r"@reg invalid mem access '(?:scalar|inv)'",
+        "The verifier knows this value only as a number, not as a pointer to memory it may let the program touch: the "
+        "address of kernel or user memory, or a pointer that went through a cast, a map or arithmetic. Copy what it "
+        "points at with a helper (`bpf_probe_read_user` for a process's memory). BCC does that by itself only for "
+        "plain `p->field` in the main text, not in macros or headers.",
+        "bpf_probe_read_kernel(&value, sizeof(value), &$name->field);",
+    ),
+    rule(
+        "invalid_mem_access",
+        r"@reg invalid mem access 'map_ptr'",
+        "The program accesses the map itself as if it were memory. Entries are reached by a lookup, which returns a "
+        "pointer to the value, or NULL.",
+        "value = bpf_map_lookup_elem(&map, &key);\nif (!value)\n    return 0;",
+    ),
+    rule(
+        "invalid_mem_access",
+        r"@reg invalid mem access '(?P<type>(?:untrusted_|rcu_|percpu_|user_|trusted_)*ptr_\w*)'",
+        "This kernel object can't be read directly here: the verifier has only $type, and doesn't trust that it is "
+        "still valid. Copy the field with a helper.",
+        "bpf_probe_read_kernel(&value, sizeof(value), &$name->field);",
+    ),
+    rule(
+        "invalid_mem_access",
+        r"@reg invalid mem access '@type",
+        "The program reads or writes through $type, which is no memory it may touch. Follow the register back in the "
+        "log to where it got that value, and keep the pointer you meant in a variable of its own.",
+    ),
+    rule(
+        "invalid_mem_access",
+        r"@reg is ptr_(?P<struct>\w+) access user memory",
+        "This `struct $struct` lies in a process's memory, which may be absent or change at any time. Copy the field "
+        "with the helper for user memory.",
+        "bpf_probe_read_user(&value, sizeof(value), &$name->field);",
+    ),
+    rule(
+        "invalid_mem_access",
+        r"@reg is ptr_(?P<struct>\w+) access percpu memory",
+        "This `struct $struct` exists once a CPU, and the pointer doesn't say of which. Ask for one CPU's copy first; "
+        "it is NULL for a CPU that doesn't exist.",
+        "$name = bpf_per_cpu_ptr($name, cpu);\nif (!$name)\n    return 0;",
+    ),
+    rule(
+        "invalid_mem_access",
+        r"write into map forbidden",
+        "The program writes to a map that was created read-only for programs, as constants (`.rodata`, `const "
+        "volatile`) are. Copy the value into a variable, or drop the flag `BPF_F_RDONLY_PROG`.",
+    ),
+    rule(
+        "invalid_mem_access",
+        r"read from map forbidden",
+        "The program reads a map that was created write-only for programs. Drop the flag `BPF_F_WRONLY_PROG`.",
+    ),
+    rule(
+        "invalid_mem_access",
+        r"cannot write into packet",
+        "Programs of this type, or attached here, may only read the packet. Write where the kernel allows it (XDP, "
+        "tc), or work on a copy on the stack.",
+    ),
+    rule(
+        "invalid_mem_access",
+        r"the prog does not allow writes to packet data",
+        "Programs of this type may only read the packet, and `bpf_dynptr_slice_rdwr` asks to write it. Use the "
+        "function that only reads.",
+        "data = bpf_dynptr_slice(&ptr, offset, buffer, sizeof(buffer));",
+    ),
+    rule(
+        "invalid_mem_access",
+        r"write to change key @reg not allowed",
+        "The program changes a key inside of its map; the entry could then never be found again. Delete the entry and "
+        "add one under the new key.",
+    ),
+    rule(
+        "invalid_mem_access",
+        (
+            r"Writes through BTF pointers are not allowed",
+            r"only read (?:is|from (?P<what>\S+) is) supported",
+        ),
+        "The program writes to a kernel object, which programs of this type may only read. Keep what you want to "
+        "remember in a map.",
+    ),
+    rule(
+        "invalid_mem_access",
+        r"@reg cannot write into (?P<type>.+?)(?: at off=.*)?$",
+        "The program writes through $type, which it may only read. Copy the data into a variable of your own and "
+        "change that.",
+    ),
+    rule(
+        "invalid_mem_access",
+        r"\S+ may write into memory pointed by @reg type=@type",
+        "The call would write its result through argument $nth, and that is $type, which the program may only read. "
+        "Pass a variable on the stack or a map's value.",
+    ),
+    rule(
+        "ctx_access",
+        r"BPF_(?:ATOMIC|ST) (?:stores into|loads from) (?P<reg>R\d+) ctx is not allowed",
+        "The context can't be changed by this kind of instruction: no atomic operation, no store of a constant. "
+        "Assign a variable to `ctx->field` with a plain `=`.",
+    ),
+    rule(
+        "invalid_mem_access",
+        r"BPF_(?:ATOMIC|ST) (?:stores into|loads from) (?P<reg>R\d+) @type is not allowed",
+        "This operation works on the stack and on map values, and not on $type. Keep the counter in a map.",
+        "__sync_fetch_and_add(&value->count, 1);",
+    ),
+    rule(
+        "invalid_mem_access",
+        r"same insn cannot be used with different pointers",
+        "One instruction works on different kinds of memory depending on the path, usually since the compiler merged "
+        "two branches. Keep the branches apart, so that each has an access of its own.",
+        'asm volatile("" ::: "memory");    // between the two branches\' accesses',
+    ),
+    rule(
+        "invalid_mem_access",
+        (r"invalid size of register (?:spill|fill)",),
+        "A pointer on the stack was stored or read in pieces: only all 8 bytes, aligned to 8, keep it a pointer. "
+        "Don't copy pointers byte by byte, and don't overlay them with other data in a union.",
+    ),
+    rule(
+        "invalid_mem_access",
+        r"cannot spill pointers to stack into stack frame of the caller",
+        "A function stores the address of one of its own variables in its caller's variable; it would dangle after "
+        "the return. Let the caller own the variable and pass its address down.",
+    ),
+    rule(
+        "invalid_mem_access",
+        r"cannot access ptr member (?P<member>\w+) with moff \d+ in struct (?P<struct>\w+)",
+        "The program reads only a part of the pointer `$member` in `struct $struct`. Read the whole member, 8 bytes "
+        "at its own offset.",
+    ),
+    rule(
+        "invalid_mem_access",
+        r"Type '(?P<struct>[^']*)' is not a struct",
+        "The program reads through a pointer to `$struct`, which is no struct, so it has no fields the verifier could "
+        "check. Copy the memory with a helper.",
+        "bpf_probe_read_kernel(&value, sizeof(value), $name);",
+    ),
+    rule(
+        "invalid_mem_access",
+        r"Invalid read of (?P<width>\d+) bytes from insn_array",
+        "An instruction array holds addresses of 8 bytes, and the program reads $width bytes. Read a `u64`.",
+    ),
+    # outside of what it points at
+    rule(
+        "oob_map_value",
+        r"invalid access to map value, value_size=(?P<have>\d+) off=(?P<off>-?\d+) size=(?P<width>\d+)",
+        "The access reaches outside of the map's value: $width bytes at offset $off, and a value has $have bytes. "
+        "Bound the index just before the access, or enlarge the value.",
+        _BOUND,
+    ),
+    rule(
+        "oob_map_value",
+        r"invalid access to map key, key_size=(?P<have>\d+) off=(?P<off>-?\d+) size=(?P<width>\d+)",
+        "The access reaches outside of the map's key: $width bytes at offset $off, and a key has $have bytes. Bound "
+        "the index, or use the map's own key type.",
+    ),
+    rule(
+        "oob_map_value",
+        r"invalid access to map value pointer, value_size=(?P<have>\d+) off=(?P<off>\d+)",
+        "The program takes the address of a global variable at offset $off, and the map that holds such variables has "
+        "$have bytes. The program and its maps don't belong together: load both from one build.",
+    ),
+    rule(
+        "oob_map_value",
+        r"direct value offset of (?P<off>\d+) is not allowed",
+        "The program takes an address at offset $off of a map's value; 512 MiB is the limit. Make the array smaller, "
+        "or look its elements up by index.",
+    ),
+    rule(
+        "oob_mem",
+        r"invalid access to memory, mem_size=(?P<have>\d+) off=(?P<off>-?\d+) size=(?P<width>\d+)",
+        "The access reaches outside of its memory: $width bytes at offset $off, and it has $have bytes. Reserve or "
+        "pass as many bytes as are used: usually `sizeof` of the whole struct.",
+    ),
+    rule(
+        "oob_mem",
+        r"@reg (?:min|max) value is outside of the allowed memory range",
+        "The smallest or largest value the index may have lies outside of the memory it points into. Tighten the "
+        "check before the access, so that offset and size together stay inside.",
+        _BOUND,
+    ),
+    rule(
+        "oob_mem",
+        r"access beyond struct (?P<struct>\S+) at off (?P<off>\d+)",
+        "Offset $off lies behind the end of `struct $struct` on this kernel. The struct differs between kernels, or "
+        "the cast is wrong: take its definition from the running kernel's BTF.",
+    ),
+    rule(
+        "oob_mem",
+        r"access beyond the end of member (?P<member>\S+) \(mend:\d+\) in struct (?P<struct>\S+)",
+        "The access begins in the member `$member` of `struct $struct` and ends behind it. Read no more than the "
+        "member's own size.",
+    ),
+    rule(
+        "oob_mem",
+        r"struct (?P<struct>\S+) doesn't have field at offset (?P<off>-?\d+)",
+        "`struct $struct` has nothing at offset $off on this kernel (a hole, or another layout). Take its definition "
+        "from the running kernel's BTF.",
+    ),
+    rule(
+        "oob_mem",
+        r"invalid access to flow keys off=(?P<off>-?\d+) size=(?P<width>\d+)",
+        "`struct bpf_flow_keys` has no $width bytes at offset $off. Access its fields by name.",
+    ),
+    rule(
+        "oob_mem",
+        r"@reg invalid (?P<what>\w+) buffer access: off=(?P<off>-?\d+), size=(?P<width>\d+)",
+        "The access reaches outside of the buffer the kernel handed over: $width bytes at offset $off. Compare offset "
+        "and size with the buffer's length first; a writable tracepoint's buffer has the size of its struct.",
+    ),
+    rule(
+        "oob_mem",
+        r"@reg invalid negative (?P<what>\w+) buffer offset: off=(?P<off>-?\d+)",
+        "The access lies before the beginning of the buffer. Use an unsigned offset.",
+    ),
+    rule(
+        "oob_mem",
+        r"@reg invalid @type access off=(?P<off>-?\d+) size=(?P<width>\d+)",
+        "The program may not access $width bytes at offset $off of $type. Read the fields that the UAPI struct "
+        "declares (`struct bpf_sock`, `struct bpf_tcp_sock`), each with its own size.",
+    ),
+    rule(
+        "oob_mem",
+        r"@reg is (?:ptr_)?(?P<struct>\w+) invalid negative access: off=(?P<off>-?\d+)",
+        "Offset $off lies before the beginning of `$struct`. `container_of` and negative indices don't work on a "
+        "typed pointer: copy the outer struct with a helper.",
+        "bpf_probe_read_kernel(&value, sizeof(value), (void *)$name + offset);",
+    ),
+    rule(
+        "oob_packet",
+        (
+            r"invalid access to packet",
+            r"@reg offset is outside of the packet",
+        ),
+        "The program reads beyond the part of the packet it has checked. Compare with the packet's end first, and "
+        "access only what that covers; after a helper that changes the packet, check again.",
+        "if ((void *)($name + 1) > data_end)\n    return XDP_PASS;    // or TC_ACT_OK",
+    ),
+    # how it is aligned
+    rule(
+        "misaligned",
+        r"misaligned stack access off .+ size (?P<width>\d+)",
+        "The access of $width bytes on the stack doesn't begin at a multiple of $width. Don't pack the struct, don't "
+        "cast to a wider type, and let an `__u64` begin at a multiple of 8.",
+    ),
+    rule(
+        "misaligned",
+        r"misaligned (?:\w+ )?access off .+ size (?P<width>\d+)",
+        "The access of $width bytes is not aligned to its own size, which this machine or this program's strict "
+        "alignment needs. Let the compiler lay out the struct, or copy the bytes.",
+        "__builtin_memcpy(&value, $name, sizeof(value));",
+    ),
+)

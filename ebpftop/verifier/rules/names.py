@@ -1,0 +1,79 @@
+"""The names a rule's text is filled with: from the complaint, the refused instruction, and the author's line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from ebpftop.verifier.rules.types import any_of, map_type, phrase
+
+# `*p` where an operand can stand, `p->` and `p[`: what a line of C follows.
+_FOLLOWED = re.compile(r"(?:^|[=(,;&|!+\-<>?:{}~]|\breturn)\s*\*+\s*(\w+)|(?<![\w.>])(\w+)\s*(?:->|\[)")
+_INDEX = re.compile(r"\[\s*([A-Za-z_]\w*)\s*\]")
+_NAME = re.compile(r"[A-Za-z_]\w*")
+_CALLED = re.compile(r"\bcall (\w+)#")
+_REGISTER = re.compile(r"R([1-5])")
+_ON_STACK = re.compile(r"\*\(R11-(\d+)\)")  # the sixth argument and further ones, 7.2
+_COUNTED = re.compile(r"args?#?(\d+)")  # from 0
+_IN_REGISTERS = 5
+_IN_WORDS = {"type": phrase, "types": any_of, "map_type": map_type}
+
+
+def names(caught: Mapping[str, str | None], insn_text: str, source_text: str) -> dict[str, str]:
+    """What a rule caught, `type`, `types` and `map_type` in words, and what each rule may use besides.
+
+    `nth`: which argument, from 1. `call`: the function called. `pointer` and `name`: the pointer on the author's line.
+    `index` and `size`: variables there.
+    """
+    words = {key: text or "" for key, text in caught.items()}
+    words |= {key: said(words[key]) for key, said in _IN_WORDS.items() if key in words}
+    nth = words.get("nth") or _nth(words.get("arg") or words.get("reg") or "")
+    call = _CALLED.search(insn_text)
+    given = _given(source_text, call[1], int(nth)) if call and nth else ""
+    followed = given or _only(one or other for one, other in _FOLLOWED.findall(source_text))
+    return {
+        "pointer": f"`{followed}`" if followed else "This pointer",
+        "name": followed or "p",
+        "index": _only(_INDEX.findall(source_text)) or "i",
+        "size": given or "size",
+        "call": f"`{call[1]}`" if call else "this call",
+        "nth": nth,
+    } | words
+
+
+def _only(found: Iterable[str]) -> str:
+    """The one name there is, "" if there is none or several."""
+    different = set(found)
+    return different.pop() if len(different) == 1 else ""
+
+
+def _nth(place: str) -> str:
+    """Which argument a complaint is about, from 1: R2 and arg#1 are both the second."""
+    if match := _REGISTER.fullmatch(place):
+        return match[1]
+    if match := _COUNTED.fullmatch(place):
+        return str(int(match[1]) + 1)
+    if match := _ON_STACK.fullmatch(place):
+        return str(_IN_REGISTERS + int(match[1]) // 8)
+    return ""
+
+
+def _given(source_text: str, function: str, nth: int) -> str:
+    """The name that a line of C gives a function as its nth argument, "" where that isn't one plain name."""
+    _, called, rest = source_text.partition(f"{function}(")
+    if not called:
+        return ""
+    depth, start, arguments = 0, 0, []
+    for at, letter in enumerate(rest):
+        if letter in "([{":
+            depth += 1
+        elif letter in ")]}" and depth:
+            depth -= 1
+        elif letter in ",)" and not depth:
+            arguments.append(rest[start:at].strip())
+            start = at + 1
+            if letter == ")":
+                break
+    if len(arguments) < nth:
+        return ""
+    return arguments[nth - 1] if _NAME.fullmatch(arguments[nth - 1]) else ""

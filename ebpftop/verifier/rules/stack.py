@@ -1,0 +1,96 @@
+"""The stack: 512 bytes for all functions on one call path, and every byte must be written before it is read."""
+
+from ebpftop.verifier.rules.model import rule
+
+_ZERO = "struct key key = {};"
+
+RULES = (
+    rule(
+        "uninitialised_stack",
+        r"invalid (?:indirect )?(?:read from|access to) stack (?:@reg )?off -?\d+\+-?\d+ size",
+        "Some of these bytes of the stack were never written. Often it is the padding between the members of a "
+        "struct. Set the whole variable to zero where it is declared, then fill in the members.",
+        _ZERO,
+    ),
+    rule(
+        "uninitialised_stack",
+        r"invalid (?:indirect )?read from stack (?:@reg )?var_off",
+        "Some of the bytes of the stack that this index can reach were never written. Set the whole array to zero "
+        "where it is declared.",
+        "char buffer[N] = {};",
+    ),
+    rule(
+        "uninitialised_stack",
+        r"reading from stack .*slot poisoned by dead code elimination",
+        "The program reads a part of the stack that the verifier had found no use for and gave up. Set the variable "
+        "where it is declared, and read it with the type it was written with.",
+        _ZERO,
+    ),
+    rule(
+        "oob_stack",
+        (r"invalid variable-offset.* stack @reg",),
+        "The index can reach outside of the array on the stack. Bound it just before the access, or keep the array in "
+        "a map.",
+        "if ($index >= N)    // $index unsigned; N elements\n    return 0;",
+    ),
+    rule(
+        "oob_stack",
+        r"invalid(?: indirect| write to| read from| access to)* stack(?: @reg)? off=(?P<off>\S+) size=(?P<width>\d+)",
+        "The access of $width bytes at offset $off lies outside of the stack: 512 bytes below the frame pointer, "
+        "nothing above it. Make large variables smaller or move them into a per-CPU array map; check indices into "
+        "arrays on the stack.",
+    ),
+    rule(
+        "oob_stack",
+        (
+            r"invalid read from stack arg off",
+            r"stack arg write offset \d+ exceeds max",
+        ),
+        "The program reads or writes an argument beyond those the function has: arguments from the sixth on lie on "
+        "the stack, and only as many as are declared. Declare the function before calling it, with all parameters.",
+    ),
+    rule(
+        "uninitialised_stack",
+        r"callee expects (?P<want>\d+) args, stack arg(?P<which>\d+) is not initialized",
+        "The function takes $want arguments, and the caller didn't set all of those that lie on the stack. Pass every "
+        "argument at every call.",
+    ),
+    rule(
+        "bad_instruction",
+        r"r11 load must be before any r11 store or call insn",
+        "A function reads its arguments on the stack after a call has overwritten them. Compile with a compiler that "
+        "knows such arguments, or pass a pointer to a struct.",
+    ),
+    rule(
+        "stack_too_large",
+        r"combined stack size of (?P<frames>\d+) calls is (?P<bytes>\d+)",
+        "All functions on one call path share 512 bytes of stack, and these $frames need $bytes. Move buffers into a "
+        "per-CPU array map, or reserve them in a ring buffer.",
+        "u32 zero = 0;\nstruct scratch *scratch = bpf_map_lookup_elem(&scratches, &zero);\nif (!scratch)\n    return "
+        "0;",
+    ),
+    rule(
+        "stack_too_large",
+        (
+            r"stack size of subprog \d+ is (?P<bytes>\d+)",
+            r"stack size (?P<bytes_>\d+)\(extra \d+\) is too large",
+            r"stack depth \d+ exceeds interpreter stack depth limit",
+        ),
+        "A function's variables need more than the 512 bytes of stack there are. Move buffers into a per-CPU array "
+        "map, or reserve them in a ring buffer.",
+        "u32 zero = 0;\nstruct scratch *scratch = bpf_map_lookup_elem(&scratches, &zero);\nif (!scratch)\n    return "
+        "0;",
+    ),
+    rule(
+        "stack_too_large",
+        r"tail_calls are not allowed when call stack of previous frames is (?P<bytes>\d+) bytes",
+        "A function that makes a tail call is called with $bytes bytes of stack in use already; 256 is the limit, as "
+        "the next program needs its own. Make the tail call from the main function, or move buffers into a map.",
+    ),
+    rule(
+        "stack_too_large",
+        r"the call stack of (?P<frames>\d+) frames is too deep",
+        "Functions call each other $frames deep; eight is the limit. Let the compiler put some of them inline.",
+        "static __always_inline int step(struct state *state)",
+    ),
+)
