@@ -1,4 +1,4 @@
-"""Pure drawing: bars, sparklines, widths, plots, what the verifier knew."""
+"""Pure drawing: bars, sparklines, widths, plots."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from ebpftop.ui.clock import clock
 from ebpftop.ui.inert import inert
 from ebpftop.ui.line import fit, piece
 from ebpftop.ui.plot import Curve, time_series
-from ebpftop.ui.registers import known_before
 from ebpftop.ui.widgets.grid import Column, bar, lay_out
 from ebpftop.ui.widgets.runs import in_sight
 from ebpftop.ui.widgets.sparkline import sparkline
@@ -107,28 +106,6 @@ def test_nothing_known_draws_nothing() -> None:
 def test_control_and_format_characters_become_escapes() -> None:
     assert inert("plain é 漢") == "plain é 漢"
     assert inert("\x1b[31m\tx\x00\u202e\x9b\n") == "\\x1b[31m x\\x00\\u202e\\x9b\\n"
-
-
-LOG = [
-    "0: R1=ctx() R10=fp0",
-    "0: (b7) r1 = 1                        ; R1_w=1",
-    "1: (63) *(u32 *)(r10 -4) = r1         ; R1_w=1 R10=fp0 fp-8=mmmm????",
-    "2: (85) call bpf_map_lookup_elem#1    ; R0_w=scalar(smax=1,var_off=(0x0; 0xff))",
-    "3: (79) r1 = *(u64 *)(r0 +0)",
-    "from 1 to 4: R1=9 R10=fp0",
-    "4: (95) exit",
-]
-
-
-def test_what_the_verifier_knew_before_an_instruction() -> None:
-    assert known_before(LOG, 1) == {"R1": "ctx()", "R10": "fp0"}
-    assert known_before(LOG, 4) == {
-        "R0": "scalar(smax=1,var_off=(0x0; 0xff))",
-        "R1": "1",
-        "R10": "fp0",
-        "fp-8": "mmmm????",
-    }
-    assert known_before(LOG, 6) == {"R1": "9", "R10": "fp0"}
 
 
 def test_a_moment_that_is_none_stays_a_number() -> None:

@@ -19,13 +19,13 @@ from textual.widgets import Static
 from ebpftop.frames.messages import Rejected
 from ebpftop.stats import text
 from ebpftop.ui.inert import inert
-from ebpftop.ui.registers import known_before
 from ebpftop.ui.theme import NOT_HERE
 from ebpftop.ui.widgets.keys import KeyLine
 from ebpftop.ui.widgets.lines import CodeLines, LogLines
 from ebpftop.ui.widgets.panel import Framed, words
 from ebpftop.verifier.lines import line_for
 from ebpftop.verifier.log import Parsed, parse
+from ebpftop.verifier.registers import known_before
 
 STAGES = {
     "compile": "does not compile",
