@@ -2,7 +2,8 @@
 
 Formats of kernels 5.15 to 7.3 (kernel/bpf/verifier.c, log.c and, from 7.3, diagnostics.c): register states, `; source`
 comments, instructions as `N: (opcode) text`, the complaint, from 7.3 a report, `processed N insns …`. Around them
-loaders write lines of their own, such as libbpf's BEGIN and END and BCC's hints.
+loaders write lines of their own, such as libbpf's BEGIN and END, BCC's hints and cilium/ebpf's omissions; what stands
+before each of the kernel's lines is `wrapping`'s.
 """
 
 from __future__ import annotations
@@ -10,15 +11,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
+from ebpftop.verifier import report
+
+MOST_REMARKS = 8
 _INSTRUCTION = re.compile(r"\s*(\d+): \([0-9a-f]{2}\) ")
 # The kernel may write on behind a jump: a state, or the complaint.
 _BEHIND_JUMP = re.compile(r"\s*\d+: \([0-9a-f]{2}\) (?:if .+? )?goto\w* pc[+-]\d+ +(\S.*)")
 _PROCESSED = re.compile(r"\s*processed (\d+) insns")
 _NAMED = re.compile(r"(?<![\w])insn (\d+)")  # unreachable insn 3, back-edge from insn 7 to 2; not alloc_insn=3
-_REPORT = "Verification failed: "
-_SECTION = re.compile(r"\s*(Reason|At|Causal path|Suggestion):\s*$")
-_POINTED = re.compile(r"^insn (\d+)$|^Instruction context:\n(?:\d.*\n)*>>> *(\d+) \|", re.MULTILINE)
 _BEGIN, _END = "-- BEGIN PROG LOAD LOG --", "-- END PROG LOAD LOG --"
 
 # What the verifier tells besides: states, backtracking, type information, other functions, accounting.
@@ -27,25 +29,20 @@ _TALK = re.compile(
     | func\#\d | arg\#\d+\ (?:reference\ )?type | Func\#\d | Validating\ | Live\ regs\ before | \s*\d+:\ [.\d]+\ \(
     | last_idx | regs= | parent\ | mark_precise | propagating | frame\s?\d | caller: | callee: | to\ caller
     | returning\ from\ callee | cur\ state: | old\ state: | stack\ depth | verification\ time | processed\ \d
-    | HINT: | BPF\ program\ load\ failed | (?:libbpf|bpf):\ | =+ | -{2,} | insns\ processed )""",
+    | HINT: | BPF\ program\ load\ failed | (?:libbpf|bpf):\ | =+ | -{2,} | insns\ processed
+    | .*\bload\ program:[^:]*:$ | \((?:truncated|\d+\ line\(s\)\ omitted)\)$ | Prog\ section\ ' | \ -\ [A-Z][\w\ ]+:
+    | (?:Verifier\ (?:analysis|log|output)|Kernel\ error\ log|Caused\ by):\s*$ | PROCESSING\ | .*\bVerifier\ output:\s*$
+    | ERROR:\ Error\ loading | Error:\ )""",
     re.VERBOSE,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What kernels from 7.3 on write in words. Each is one line; "" where the log lacks it."""
-
-    title: str
-    reason: str
-    suggestion: str
 
 
 @dataclass(frozen=True)
 class Parsed:
     """A log, read. Lines of it are counted from 0.
 
-    error: the kernel's complaint, in line error_line; "" if there is none (accepted program, empty log). insn: the
+    error: the kernel's complaint, in line error_line; "" if there is none (accepted program, empty log). remarks: the
+    complaint and what else is said below it, at most eight lines, where the first isn't what matters most. insn: the
     instruction it is about, counted from 0 over the whole program. log_line: where the log shows that instruction last;
     where it never does, the complaint's own line. processed: how many instructions the verifier looked at.
     """
@@ -56,7 +53,8 @@ class Parsed:
     insn: int | None
     log_line: int | None
     processed: int | None
-    report: Report | None
+    report: report.Report | None
+    remarks: tuple[str, ...] = ()
 
     @property
     def insn_text(self) -> str:
@@ -73,20 +71,26 @@ class Parsed:
 
 def parse(log: str) -> Parsed:
     """Read a log of any length; works from its end, so the time is about that of splitting it into lines."""
-    lines = log.replace("\r\n", "\n").split("\n")
+    return read(log.replace("\r\n", "\n").split("\n"))
+
+
+def read(lines: list[str]) -> Parsed:
+    """The same of a log that is split already."""
     first, last = _extent(lines)
     counted = _before(lines, first, last, _PROCESSED)
     end = last if counted is None else counted
     shown = _before(lines, first, end, _INSTRUCTION)
-    begin = first if shown is None else shown + 1
-    titled = next((n for n in range(begin, end) if lines[n].lstrip().startswith(_REPORT)), end)
-    report, insn = _report(lines[titled:end])
+    # Without an instruction, what a loader said before can't be told from the complaint, which comes last.
+    begin = max(first, end - MOST_REMARKS) if shown is None else shown + 1
+    titled = next((n for n in range(begin, end) if lines[n].lstrip().startswith(report.BEGINS)), end)
+    told = report.read(lines[titled:end])
+    insn = told.at.insn if told and told.at else None
     behind = _BEHIND_JUMP.match(lines[shown]) if shown is not None else None
     if behind and not _TALK.match(behind[1]):
         complaint, error = shown, behind[1].strip()
     else:
         complaint = next((n for n in range(begin, titled) if not _TALK.match(lines[n])), None)
-        error = lines[complaint].strip() if complaint is not None else report.title if report else ""
+        error = lines[complaint].strip() if complaint is not None else told.title if told else ""
     if error and insn is None:
         insn = _named(error) if _named(error) is not None else _number(lines, shown, _INSTRUCTION)
     return Parsed(
@@ -96,7 +100,8 @@ def parse(log: str) -> Parsed:
         insn=insn if error else None,
         log_line=_last_shown(lines, first, end, insn, complaint) if error else None,
         processed=_number(lines, counted, _PROCESSED),
-        report=report,
+        report=told,
+        remarks=_remarks(lines, error, complaint, titled),
     )
 
 
@@ -123,26 +128,15 @@ def _named(error: str) -> int | None:
     return int(match[1]) if match else None
 
 
+def _remarks(lines: list[str], error: str, complaint: int | None, end: int) -> tuple[str, ...]:
+    if complaint is None:
+        return (error,) if error else ()
+    below = (line.strip() for line in lines[complaint + 1 : end] if not _TALK.match(line))
+    return (error, *islice(below, MOST_REMARKS - 1))
+
+
 def _last_shown(lines: list[str], first: int, end: int, insn: int | None, complaint: int | None) -> int | None:
     if insn is None:
         return complaint
     begins = f"{insn}: ("
     return next((n for n in range(end - 1, first - 1, -1) if lines[n].lstrip().startswith(begins)), complaint)
-
-
-def _report(lines: list[str]) -> tuple[Report | None, int | None]:
-    """The report in these lines, if they begin with one, and the instruction it points at."""
-    if not lines:
-        return None, None
-    parts: dict[str, list[str]] = {}
-    section: list[str] = []
-    for line in lines[1:]:
-        if match := _SECTION.match(line):
-            section = parts.setdefault(match[1], [])
-        elif line.strip():
-            section.append(line.strip())
-    said = {name: " ".join(text) for name, text in parts.items()}
-    title = lines[0].strip().removeprefix(_REPORT)
-    at = _POINTED.search("\n".join(parts.get("At", [])))
-    insn = int(at[1] or at[2]) if at else None
-    return Report(title=title, reason=said.get("Reason", ""), suggestion=said.get("Suggestion", "")), insn
