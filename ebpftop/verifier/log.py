@@ -80,9 +80,10 @@ def read(lines: list[str]) -> Parsed:
     counted = _before(lines, first, last, _PROCESSED)
     end = last if counted is None else counted
     shown = _before(lines, first, end, _INSTRUCTION)
-    # Without an instruction, what a loader said before can't be told from the complaint, which comes last.
-    begin = max(first, end - MOST_REMARKS) if shown is None else shown + 1
+    begin = first if shown is None else shown + 1
     titled = next((n for n in range(begin, end) if lines[n].lstrip().startswith(report.BEGINS)), end)
+    if shown is None:  # what a loader said before can't be told from the complaint, which comes last
+        begin = max(begin, titled - MOST_REMARKS)
     told = report.read(lines[titled:end])
     insn = told.at.insn if told and told.at else None
     behind = _BEHIND_JUMP.match(lines[shown]) if shown is not None else None
@@ -92,7 +93,7 @@ def read(lines: list[str]) -> Parsed:
         complaint = next((n for n in range(begin, titled) if not _TALK.match(lines[n])), None)
         error = lines[complaint].strip() if complaint is not None else told.title if told else ""
     if error and insn is None:
-        insn = _named(error) if _named(error) is not None else _number(lines, shown, _INSTRUCTION)
+        insn = named(error) if named(error) is not None else _number(lines, shown, _INSTRUCTION)
     return Parsed(
         lines=lines,
         error=error,
@@ -123,7 +124,8 @@ def _number(lines: list[str], at: int | None, pattern: re.Pattern[str]) -> int |
     return int(match[1]) if match else None
 
 
-def _named(error: str) -> int | None:
+def named(error: str) -> int | None:
+    """The instruction that a complaint names by its number."""
     match = _NAMED.search(error)
     return int(match[1]) if match else None
 

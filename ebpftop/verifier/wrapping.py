@@ -27,7 +27,7 @@ _PREFIX = re.compile(
 _QUOTED = re.compile(r"(?:> ?)+")
 _LOGFMT = re.compile(r'(?:time=|level=|ts=).{0,200}?\bmsg="((?:[^"\\]|\\.)*)"')
 _KERNELS = re.compile(r"(?:\d+: |from \d+ to \d+|R\d+ |;|processed \d+ insns|-- (?:BEGIN|END) )")
-_ESCAPED = re.compile(r"\\n(?:\\t)?\s*\d+: (?:\(|R)")
+_ESCAPED = re.compile(r"\\n(?:\\t)?\s*(?:\d+: (?:\(|R)|processed \d)")
 _QUOTE = re.compile(r'(?<!\\)"')
 _ESCAPE = re.compile(r"\\(.)")
 _UNESCAPED = {"n": "\n", "t": "\t", "r": ""}

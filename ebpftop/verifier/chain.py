@@ -1,0 +1,248 @@
+"""Where a register got what it was refused for: the instructions that gave it its value, and what each did to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ebpftop.verifier.instruction import CLOBBERED, Instruction
+from ebpftop.verifier.path import Visit, back
+from ebpftop.verifier.registers import known_after, last_known, read
+from ebpftop.verifier.source import Quotes, result_of_call
+from ebpftop.verifier.step import Step
+from ebpftop.verifier.values import Value, describe, value
+
+MOST = 12  # steps: what came before is rarely what a reader needs
+
+_NAMED = {
+    "bpf_map_lookup_elem": "the look-up",
+    "bpf_map_lookup_percpu_elem": "the look-up",
+    "bpf_ringbuf_reserve": "the reservation",
+}
+
+
+def trace(
+    lines: Sequence[str], at: int, name: str, quotes: Quotes, *, cut: bool = False, offset: bool = False
+) -> list[Step]:
+    """The steps that led to what register `name` held before the instruction in line `at`, oldest first.
+
+    cut: the beginning of the log is missing. offset: where a pointer was
+    moved by a register, follow that register, for complaints about how far it was moved.
+    """
+    return _Trace(lines, name, quotes, cut, offset).run(at)
+
+
+class _Trace:
+    def __init__(self, lines: Sequence[str], name: str, quotes: Quotes, cut: bool, offset: bool) -> None:
+        self._lines = lines
+        self._target = name
+        self._quotes = quotes
+        self._cut = cut
+        self._offset = offset
+        self._frame = 0
+        self._steps: list[Step] = []
+        self._seen: set[tuple[int, str]] = set()
+        self._checks: set[tuple[int, str]] = set()
+        self._others: dict[str, tuple[int, Visit]] = {}  # registers that branches test → steps so far, the nearest one
+        self._ended = False
+
+    def run(self, at: int) -> list[Step]:
+        visit = None
+        for visit in back(self._lines, at):
+            if not self._in_frame(visit):
+                continue
+            self._passed_over(visit)
+            if not self._widened(visit):
+                self._look(visit)
+            if self._offset:
+                self._copied(visit)
+            if self._ended or len(self._steps) >= MOST:
+                break
+        else:
+            self._before_all(visit, self._lines[at])
+        return self._steps[::-1]
+
+    def _in_frame(self, visit: Visit) -> bool:
+        """Whether the instruction belongs to the function whose register is followed; the function may change here."""
+        if visit.depth > self._frame:
+            if self._target != "R0" or visit.does.op != "exit":
+                return False
+            self._frame = visit.depth  # its result is this function's R0
+        elif visit.depth < self._frame:
+            self._frame = visit.depth
+            if self._target in CLOBBERED:
+                self._step(visit, f"{self._target} is an argument of the function called here")
+            else:
+                self._ended = True
+            return False
+        return True
+
+    def _look(self, visit: Visit) -> None:
+        does = visit.does
+        if does.op == "call":
+            self._called(visit)
+        elif does.op == "branch":
+            if self._target in (does.tested, does.source) or self._target in read(self._lines[visit.line]):
+                self._checked(visit)
+        elif does.target == self._target:
+            {"move": self._moved, "load": self._loaded, "store": self._stored, "arithmetic": self._calculated}.get(
+                does.op, self._set
+            )(visit)
+
+    def _called(self, visit: Visit) -> None:
+        name = self._target
+        callee = visit.does.callee.partition("#")[0]
+        if name in CLOBBERED:
+            self._step(visit, f"a call leaves R1 to R5 without a value, so what {name} held is gone", end=True)
+        elif name == "R0":
+            called = result_of_call(self._source(visit))
+            subject = f"`{called}` (R0)" if called else "R0"
+            what = "a function of the program" if callee.startswith("pc") else _NAMED.get(callee, f"`{callee}`")
+            held = self._after(visit)
+            self._step(visit, f"{subject} is what {what} returns" + (f": {describe(held)}" if held else ""), end=True)
+
+    def _checked(self, visit: Visit) -> None:
+        """A branch is a step where it taught something, or where a reader would think that it did."""
+        if (visit.insn, self._target) in self._checks:
+            return
+        self._checks.add((visit.insn, self._target))
+        before, after = self._before(visit), self._after(visit)
+        if not before or not after:
+            return
+        told, learned = value(before), value(after)
+        if _alike(told, learned):
+            if self._target == visit.does.tested and told.kind == "scalar" and not learned.bounded:
+                what = "it" if visit.does.wide else "the upper 32 bits, which it doesn't look at,"
+                self._step(visit, f"this check leaves {what} open: {self._target} is still {describe(after)}")
+            return
+        way = "where the branch is taken" if visit.taken else "where the branch is not taken"
+        self._step(visit, f"{way}, {self._target} is {describe(after)}")
+
+    def _copied(self, visit: Visit) -> None:
+        """A check of a copy, which was calculated with, bounds only the copy."""
+        does = visit.does
+        if does.op == "branch":
+            self._others.setdefault(does.tested, (len(self._steps), visit))
+        elif does.op == "move" and does.source == self._target and does.target in self._others:
+            place, check = self._others.pop(does.target)
+            if not _alike(value(self._before(check)), value(self._after(check))):
+                return  # from 5.16 on, the kernel knows that plain copies are equal
+            why = f"this checks {does.target}, which was made from {self._target}: of {self._target} it tells nothing"
+            self._steps.insert(place, Step(check.insn, check.does.text, why))
+        elif does.op != "arithmetic":
+            self._others.pop(does.target, None)
+
+    def _moved(self, visit: Visit) -> None:
+        source = visit.does.source
+        half = "" if visit.does.wide else "the lower 32 bits of "
+        self._step(visit, f"{self._target} is a copy of {half}{source}{self._held(visit)}")
+        self._target = source
+
+    def _loaded(self, visit: Visit) -> None:
+        does = visit.does
+        if does.source:
+            self._step(visit, f"{self._target} is read back from the stack at {does.source}{self._held(visit)}")
+            self._target = does.source
+            return
+        base = last_known(self._lines, visit.line, does.base)
+        place = f"{describe(base)}" if base else does.base or "the packet"
+        self._step(visit, f"{self._target} is read from memory: {place}{self._held(visit, ', and is ')}", end=True)
+
+    def _stored(self, visit: Visit) -> None:
+        slot, source = self._target, visit.does.source
+        if source:
+            self._step(visit, f"{source} is put on the stack at {slot}")
+            self._target = source
+        else:
+            self._step(visit, f"a constant is put on the stack at {slot}", end=True)
+
+    def _calculated(self, visit: Visit) -> None:
+        does = visit.does
+        before, after = self._before(visit), self._after(visit)
+        self._step(visit, _change(self._target, before, after))
+        if self._offset and does.source and value(before).kind not in ("scalar", "") and self._moves(visit, does):
+            self._target = does.source
+
+    def _moves(self, visit: Visit, does: Instruction) -> bool:
+        """Whether the register that is added to a pointer is a number the verifier doesn't know."""
+        added = value(last_known(self._lines, visit.line, does.source))
+        return added.kind == "scalar" and added.low != added.high
+
+    def _set(self, visit: Visit) -> None:
+        self._step(visit, f"{self._target} is set here{self._held(visit)}", end=True)
+
+    def _passed_over(self, visit: Visit) -> None:
+        """A branch is a step where what it jumps over would have written the register."""
+        name = self._target.lower()
+        if not visit.state or not name.startswith("r"):
+            return
+        writes = (f") {name} = ", f") w{name[1:]} = ")
+        if any(write in line for line in self._lines[visit.line + 1 : visit.follows] for write in writes):
+            self._step(visit, f"this branch is taken, past what writes {self._target} on the other way")
+
+    def _widened(self, visit: Visit) -> bool:
+        """Where the way goes on with less known than the branch knew, the verifier forgot it on purpose, for a loop."""
+        if not visit.state or visit.does.target == self._target:
+            return False
+        told, left = value(self._before(visit)), value(self._after(visit))
+        if not (told.kind == left.kind == "scalar" and told.bounded and not left.bounded):
+            return False
+        was = f"it was {describe(told.text)}, and is {describe(left.text)}"
+        self._step(visit, f"the verifier forgets the bound of {self._target} here, to see a loop through: {was}")
+        return True
+
+    def _before_all(self, earliest: Visit | None, refused: str) -> None:
+        """The walk came to the beginning of what is there, or of the program."""
+        name, whole = self._target, earliest.insn == 0 if earliest else refused.lstrip().startswith("0:")
+        if self._cut or not whole:
+            why = f"{name} got its value before the part of the log that is here"
+        elif name == "R1":
+            why = "R1 is the program's context when it starts"
+        elif name != "R10":
+            why = f"nothing on this way gives {name} a value"
+        else:
+            return
+        self._steps.append(Step(None, "", why))
+
+    def _before(self, visit: Visit) -> str:
+        return last_known(self._lines, visit.line, self._target)
+
+    def _after(self, visit: Visit) -> str:
+        """What the register held behind the instruction, on this way."""
+        if visit.state:
+            return read(visit.state).get(self._target, "")
+        known = known_after(self._lines, visit.line).get(self._target)
+        return known if known is not None else last_known(self._lines, visit.follows, self._target)
+
+    def _held(self, visit: Visit, between: str = ": ") -> str:
+        held = self._after(visit)
+        return f"{between}{describe(held)}" if held else ""
+
+    def _source(self, visit: Visit) -> str:
+        place = self._quotes.at(visit.line)
+        return place.text if place else ""
+
+    def _step(self, visit: Visit, why: str, *, end: bool = False) -> None:
+        """Add a step; an instruction of a loop is told of once."""
+        if (visit.insn, self._target) not in self._seen:
+            self._seen.add((visit.insn, self._target))
+            self._steps.append(Step(visit.insn, visit.does.text, why))
+        self._ended = self._ended or end
+
+
+def _alike(one: Value, other: Value) -> bool:
+    return (one.kind, one.low, one.high) == (other.kind, other.low, other.high)
+
+
+def _change(name: str, before: str, after: str) -> str:
+    """What a calculation did to what is known of a register."""
+    if not before or not after:
+        return f"{name} is calculated here" + (f": {describe(after)}" if after else "")
+    told, left = value(before), value(after)
+    if told.kind == left.kind == "scalar":
+        if told.bounded and not left.bounded:
+            return f"the bound of {name} is lost here: it was {describe(before)}, and is {describe(after)}"
+        if left.bounded and left.low != left.high and not told.bounded:
+            return f"this bounds {name}: it is {describe(after)}"
+    if describe(before) == describe(after):
+        return f"{name} is changed, and still is {describe(after)}"
+    return f"{name} was {describe(before)}, and is {describe(after)}"

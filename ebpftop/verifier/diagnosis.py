@@ -1,0 +1,217 @@
+"""One program's log explained: what was refused, where, what the verifier knew there, and where that came from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ebpftop.verifier import log, rules
+from ebpftop.verifier.chain import trace
+from ebpftop.verifier.instruction import SHOWN, Instruction, decode
+from ebpftop.verifier.loop import turn
+from ebpftop.verifier.registers import known_before
+from ebpftop.verifier.report import Event, Report
+from ebpftop.verifier.rules.model import Kind
+from ebpftop.verifier.source import Place, Quotes, Source
+from ebpftop.verifier.step import Step
+from ebpftop.verifier.values import describe, value
+
+_REGISTER = re.compile(r"\bR(1?\d)\b")
+_PROGRAM = re.compile(r"\bprog(?:ram)? '?([\w.]+)'?: ")
+_LOOKED_AT = 200  # lines at each end of a text that is no log
+_ALLOCATED = re.compile(r"\balloc_insn=(\d+)")
+# Complaints about how far a pointer was moved, or how large a size may be.
+_ABOUT_BOUNDS = re.compile(
+    r"value_size|mem_size|outside of|math between|unbounded|variable|min value|max value"
+    r"|invalid access to (?:packet|map|mem)"
+)
+_OF_LOOPS = ("unbounded_loop", "insn_limit")
+# What is refused doesn't depend on what a register holds.
+_OF_NO_REGISTER = ("unknown_func", "privilege", "stack_too_large", "btf", "sleepable", "lock", "irq", "unsupported")
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """kind: one of the rules' kinds; "unknown" for a complaint that none knows, "none" where the log holds none.
+
+    message: the verifier's own line. insn: counted from 0 over the whole program. explanation: sentences. fix: C, or
+    the kernel's own suggestion, None where none is known. registers: what it knew of those involved, by "r0". chain:
+    oldest first; its last step is the refused instruction. known: whether the explanation is one of the failure.
+    """
+
+    kind: Kind | Literal["unknown", "none"]
+    message: str
+    insn: int | None
+    source: Place | None
+    explanation: str
+    fix: str | None
+    registers: dict[str, str] = field(default_factory=dict)
+    chain: list[Step] = field(default_factory=list)
+    report: Report | None = None
+    program: str = ""
+    known: bool = True
+
+    @property
+    def failed(self) -> bool:
+        return self.kind != "none"
+
+
+def diagnose(
+    lines: list[str], source: Source | None = None, *, program: str = "", cut: bool = False, ended: bool = False
+) -> Diagnosis | None:
+    """Explain a log, given as the kernel's own lines (see `wrapping`); None for text that is no log and of which no
+    line is a complaint that the rules know.
+
+    program: its name, where it is known. cut: the beginning of the log is missing. ended: its end is there.
+    """
+    parsed = log.read(lines)
+    program = program or named(lines)
+    if not (parsed.instructions or parsed.report or parsed.processed is not None or ended):
+        return _without_log(lines, program)
+    if not parsed.error:
+        return _nothing(parsed, program)
+    quotes = Quotes(lines, source)
+    shown = SHOWN.match(parsed.insn_text)
+    does = decode(shown[2]) if shown else None
+    place = _place(parsed, quotes)
+    message, recognised = _recognise(parsed, place)
+    explanation, fix = "", None
+    if recognised:
+        explanation, fix = recognised.explanation, recognised.fix
+    elif parsed.report:
+        explanation, fix = parsed.report.reason, parsed.report.suggestion or None
+    involved = _involved(message, does)
+    known = known_before(lines, parsed.log_line) if shown and parsed.log_line is not None else {}
+    return Diagnosis(
+        kind=recognised.kind if recognised else "other" if explanation else "unknown",
+        message=message,
+        insn=parsed.insn,
+        source=place,
+        explanation=explanation or "ebpftop doesn't know this complaint.",
+        fix=fix,
+        registers={name.lower(): _told(known[name]) for name in involved if name in known},
+        chain=_chain(parsed, recognised.kind if recognised else "", message, involved, does, known, quotes, cut),
+        report=parsed.report,
+        program=program,
+        known=bool(explanation),
+    )
+
+
+def named(lines: Sequence[str]) -> str:
+    """The program's name as its loader tells it at the beginning, "" if it doesn't."""
+    return next((match[1] for line in lines[:_LOOKED_AT] if (match := _PROGRAM.search(line))), "")
+
+
+def _recognise(parsed: log.Parsed, place: Place | None) -> tuple[str, rules.Recognised | None]:
+    """The first of the kernel's remarks that is known, and what it means; else the first."""
+    for remark in parsed.remarks:
+        if found := rules.recognise(remark, parsed.insn_text, place.text if place else ""):
+            return remark, found
+    return parsed.error, None
+
+
+def _without_log(lines: Sequence[str], program: str) -> Diagnosis | None:
+    """What a loader says of a program or a map the verifier never looked at, or the complaint alone."""
+    for line in [*lines[:_LOOKED_AT], *lines[_LOOKED_AT:][-_LOOKED_AT:]]:
+        for text in (line.strip(), line.rpartition(": ")[2].strip()):
+            if text and (found := rules.recognise(text)):
+                return Diagnosis(found.kind, text, log.named(text), None, found.explanation, found.fix, program=program)
+    return None
+
+
+def _nothing(parsed: log.Parsed, program: str) -> Diagnosis:
+    last = parsed.instructions[-1][1] if parsed.instructions else None
+    if parsed.processed is not None:
+        said = (
+            f"The log holds no complaint: the verifier looked at {parsed.processed:,} instructions and accepted them."
+        )
+    elif last is None:
+        said = "The log is empty."
+    else:
+        said = f"The log ends at instruction {last} without a complaint: its end is missing. Give the loader more room."
+    return Diagnosis("none", "", None, None, said, None, program=program, known=False)
+
+
+def _place(parsed: log.Parsed, quotes: Quotes) -> Place | None:
+    at = parsed.report.at if parsed.report else None
+    if at and at.line is not None:
+        return quotes.quote(Place(at.file, at.line, at.source))
+    if parsed.log_line is None or (parsed.insn is not None and not parsed.insn_text):
+        return None
+    return quotes.at(parsed.log_line)
+
+
+def _involved(message: str, does: Instruction | None) -> list[str]:
+    """The registers the complaint names, then those the instruction needs."""
+    named = [f"R{number}" for number in _REGISTER.findall(message)]
+    used = list(does.uses) if does else []
+    if does and does.op == "call" and not named:
+        used = ["R1", "R2", "R3", "R4", "R5"]
+    if does and does.op == "exit":
+        used = ["R0"]
+    return list(dict.fromkeys(named + used))
+
+
+def _told(text: str) -> str:
+    words = describe(text)
+    return words if words == text else f"{words} ({text})"
+
+
+def _chain(
+    parsed: log.Parsed,
+    kind: str,
+    message: str,
+    involved: list[str],
+    does: Instruction | None,
+    known: dict[str, str],
+    quotes: Quotes,
+    cut: bool,
+) -> list[Step]:
+    if does is None or parsed.log_line is None:
+        return [_event(event) for event in parsed.report.path] if parsed.report else []
+    about_bounds = _ABOUT_BOUNDS.search(message) is not None
+    target = _culprit(involved, does, known, about_bounds)
+    steps: list[Step] = []
+    if kind in _OF_LOOPS:
+        return turn(parsed.lines, parsed.log_line)
+    if allocated := _ALLOCATED.search(message):
+        steps, target = _allocated(parsed, int(allocated[1])), ""
+    elif kind in _OF_NO_REGISTER:
+        target = ""
+    elif target and target != "R10":
+        steps = trace(parsed.lines, parsed.log_line, target, quotes, cut=cut, offset=about_bounds)
+    return [*steps, Step(parsed.insn, does.text, _last(target, known.get(target, ""), about_bounds=about_bounds))]
+
+
+def _culprit(involved: list[str], does: Instruction, known: dict[str, str], about_bounds: bool) -> str:
+    """The register to follow: the first, but where a pointer is moved too far, the one it is moved by."""
+    if about_bounds and does.op == "arithmetic" and does.source in known:
+        return does.source
+    return involved[0] if involved else ""
+
+
+def _allocated(parsed: log.Parsed, insn: int) -> list[Step]:
+    """Where a reference was taken that is not given back."""
+    for line, number in reversed(parsed.instructions):
+        if number == insn and (shown := SHOWN.match(parsed.lines[line])):
+            return [Step(insn, decode(shown[2]).text, "here the program takes what it has to give back")]
+    return []
+
+
+def _last(target: str, held: str, *, about_bounds: bool) -> str:
+    """Why the verifier stops at the refused instruction, as far as it shows in the register followed."""
+    if not target or not held:
+        return f"refused here: {target} has no value" if target else "refused here"
+    read = value(held)
+    why = f"refused here: {target} is {describe(held)}"
+    if read.maybe_null:
+        return why + ", and no branch on this way checks it"
+    if read.kind == "scalar" and about_bounds and not read.bounded:
+        return why + ", and no check on this way bounds it"
+    return why
+
+
+def _event(event: Event) -> Step:
+    return Step(event.insn, event.text.partition(") ")[2] or event.source, event.said)

@@ -1,0 +1,55 @@
+"""Every failure that a file of logs holds, in order, however long the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from ebpftop.verifier.diagnosis import Diagnosis, diagnose, named
+from ebpftop.verifier.source import Source
+from ebpftop.verifier.stream import Excerpt, excerpts
+from ebpftop.verifier.wrapping import unwrap
+
+_EMPTY = "There is no verifier's log in this."
+
+
+def failures(stream: BinaryIO, source: Source | None = None) -> Iterator[Diagnosis]:
+    """Each program's failure as soon as its log ends; where there is none at all, one `Diagnosis` that says so.
+
+    What a loader says without a log counts only where there is no log: beside one it tells the same again.
+    """
+    waiting: Diagnosis | None = None
+    instead: Diagnosis | None = None
+    for excerpt in excerpts(stream):
+        diagnosis, is_log = _diagnose(excerpt, source)
+        if diagnosis is None:
+            continue
+        if not is_log or not diagnosis.failed:
+            instead = instead if instead and (instead.failed or not diagnosis.failed) else diagnosis
+            continue
+        if waiting and not _again(waiting, diagnosis):
+            yield waiting
+        waiting = diagnosis
+    if waiting:
+        yield waiting
+    else:
+        yield instead or Diagnosis("none", "", None, None, _EMPTY, None, known=False)
+
+
+def _diagnose(excerpt: Excerpt, source: Source | None) -> tuple[Diagnosis | None, bool]:
+    head = list(unwrap(excerpt.lines[: excerpt.gap]))
+    if excerpt.gap is None:
+        diagnosis = diagnose(head, source, ended=excerpt.ended)
+    else:
+        lines = list(unwrap(excerpt.lines[excerpt.gap :]))
+        diagnosis = diagnose(lines, source, program=named(head), cut=True, ended=excerpt.ended)
+    return diagnosis, diagnosis is not None and (excerpt.ended or diagnosis.insn is not None)
+
+
+def _again(earlier: Diagnosis, later: Diagnosis) -> bool:
+    """Whether the later tells the earlier with more of the log: Go's errors come as a summary, then in full."""
+    return (
+        (earlier.message, earlier.insn) == (later.message, later.insn)
+        and earlier.program in ("", later.program)
+        and len(earlier.chain) < len(later.chain)
+    )

@@ -1,0 +1,242 @@
+"""Whole logs explained: real ones, in every wrapping, and written ones in the forms of kernels that aren't here."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ebpftop.verifier.diagnosis import Diagnosis, diagnose
+from ebpftop.verifier.source import Place, Source
+from ebpftop.verifier.wrapping import unwrap
+
+HERE = Path(__file__).parent
+REAL = sorted(path.stem for path in (HERE / "logs").glob("*.txt"))
+
+# name: (kind, instructions of the chain, a register involved, words of what it held)
+EXPECTED: dict[str, tuple[str, list[int | None], str, str]] = {
+    "null-map-value": ("null_deref", [7, 8], "r0", "a value of 8 bytes in the map counts or NULL"),
+    "null-ring-record": ("null_deref", [4, 6], "r0", "a ring buffer record of 8 bytes or NULL"),
+    "null-passed-to-helper": ("null_deref", [6, 9, 10], "r2", "a value of 4 bytes in the map inner or NULL"),
+    "index-too-large": ("oob_map_value", [9, 10, 11, 12, 14], "r6", "at an offset from 0 to 28"),
+    "map-value-bounds": ("oob_map_value", [6, 7, 9], "r0", "a value of 16 bytes in the map values"),
+    "index-negative": ("unbounded_access", [9, 10, 11, 12], "r0", "of at most 9223372036854775804, maybe negative"),
+    "unbounded-index": ("unbounded_access", [9, 10, 11], "r6", "a value of 16 bytes in the map values"),
+    "unbounded-size": ("unbounded_access", [10, 14, 15], "r2", "any number"),
+    "negative-size": ("unbounded_access", [10, 11, 15, 16], "r2", "a number of at most 63, maybe negative"),
+    "scalar-dereferenced": ("invalid_mem_access", [0, 1], "r0", "any number"),
+    "ring-size-not-constant": ("helper_arg_type", [2, 3, 5, 7], "r2", "a number from 0 to 63"),
+    "return-value": ("bad_return", [0, 1], "r0", "the number 7"),
+    "context-expected": ("helper_arg_type", [4, 5, 7], "r1", "the stack, 8 bytes below the frame pointer"),
+    "context-out-of-bounds": ("ctx_access", [None, 0], "r1", "the program's context"),
+    "wrong-argument": ("helper_arg_type", [2, 4, 5], "r2", "any number"),
+    "unreleased-reference": ("unreleased_ref", [4, 9], "r0", "the number 0"),
+}
+
+
+def explained(text: str, source: Source | None = None) -> Diagnosis:
+    diagnosis = diagnose(list(unwrap(text.split("\n"))), source)
+    assert diagnosis is not None
+    return diagnosis
+
+
+def real(name: str) -> str:
+    return (HERE / f"logs/{name}.txt").read_text()
+
+
+def written(name: str) -> Diagnosis:
+    return explained((HERE / f"written/{name}.txt").read_text())
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_what_was_refused_and_what_led_to_it(name: str) -> None:
+    kind, chain, register, words = EXPECTED[name]
+    diagnosis = explained(real(name))
+    assert diagnosis.kind == kind
+    assert [step.insn for step in diagnosis.chain] == chain
+    assert words in diagnosis.registers[register]
+    assert diagnosis.chain[-1].insn == diagnosis.insn
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_every_real_failure_is_known(name: str) -> None:
+    diagnosis = explained(real(name))
+    assert diagnosis.known
+    assert diagnosis.failed
+    assert diagnosis.message in real(name)
+    assert all(step.why for step in diagnosis.chain)
+    assert bool(diagnosis.chain) == any(line.startswith("0: ") for line in real(name).split("\n")[:1]) or (
+        name == "too-many-instructions"  # the beginning of this one is cut off
+    )
+
+
+def each_line(prefix: str) -> Callable[[str], str]:
+    return lambda log: "".join(f"{prefix}{line}\n" for line in log.rstrip("\n").split("\n"))
+
+
+def logfmt(log: str) -> str:
+    return "".join(
+        'level=warning msg="{}" subsys=loader\n'.format(line.replace("\\", "\\\\").replace('"', '\\"'))
+        for line in log.split("\n")
+    )
+
+
+WRAPPINGS: dict[str, Callable[[str], str]] = {
+    "bcc": lambda log: f"bpf: Failed to load program: Permission denied\n{log}\nHINT: The 'x' error can happen if\n",
+    "libbpf": lambda log: (
+        "libbpf: prog 'f': BPF program load failed: Permission denied\nlibbpf: prog 'f': -- BEGIN PROG LOAD LOG --\n"
+        f"{log}-- END PROG LOAD LOG --\nlibbpf: prog 'f': failed to load: -13\nlibbpf: failed to load object 'f.o'\n"
+    ),
+    "bpftool": lambda log: (
+        "libbpf: prog 'f': BPF program load failed: Permission denied\nlibbpf: prog 'f': -- BEGIN PROG LOAD LOG --\n"
+        f"{log}-- END PROG LOAD LOG --\nlibbpf: prog 'f': failed to load: -13\nError: failed to load object file\n"
+    ),
+    "cilium": lambda log: f"program f: load program: permission denied:\n{each_line(chr(9))(log)}",
+    "cilium, its end": lambda log: (
+        f"loading: program f: load program: permission denied:\n\t(3 line(s) omitted)\n{each_line(chr(9))(log)}"
+    ),
+    "go's json": lambda log: (
+        '{"level":"error","error":"program f: load program: permission denied:\\n\\t'
+        + log.rstrip("\n").replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n\\t")
+        + '","caller":"main.go:7"}\n'
+    ),
+    "aya": lambda log: (
+        f"Error: the BPF_PROG_LOAD syscall returned Permission denied. Verifier output: {log}\n\nCaused by:\n    13\n"
+    ),
+    "bpftrace": lambda log: f"ERROR: Error loading BPF program for kprobe_f_1.\nKernel error log:\n{log}\nExiting.\n",
+    "iproute2": lambda log: (
+        "\nProg section 'f' rejected: Permission denied (13)!\n - Type:         3\n - Instructions: 9 (0 over limit)\n"
+        f" - License:      GPL\n\nVerifier analysis:\n\n{log}\nError fetching program/map!\n"
+    ),
+    "journald": each_line("Nov 21 10:41:53 localhost tracer[10491]: "),
+    "syslog": each_line("2026-11-21T10:41:53.123456+01:00 localhost tracer[10491]: "),
+    "dmesg": each_line("[   12.345678] BPF: "),
+    "a mail": each_line("> "),
+    "logfmt": logfmt,
+    "colours": lambda log: each_line("\x1b[2m")(log).replace("\n", "\x1b[0m\n"),
+    "windows": lambda log: log.replace("\n", "\r\n"),
+    "no end": lambda log: log[: log.index("\nprocessed ")],
+}
+
+
+@pytest.mark.parametrize(
+    "name", ["null-map-value", "index-negative", "unreleased-reference", "unreachable", "zero-size"]
+)
+@pytest.mark.parametrize("wrapping", WRAPPINGS)
+def test_a_wrapping_changes_nothing(wrapping: str, name: str) -> None:
+    plain, wrapped = explained(real(name)), explained(WRAPPINGS[wrapping](real(name)))
+    assert (wrapped.kind, wrapped.message, wrapped.insn) == (plain.kind, plain.message, plain.insn)
+    assert (wrapped.chain, wrapped.registers, wrapped.source) == (plain.chain, plain.registers, plain.source)
+
+
+@pytest.mark.parametrize("wrapping", ["libbpf", "bpftool", "cilium", "cilium, its end", "go's json"])
+def test_a_loader_tells_the_programs_name(wrapping: str) -> None:
+    assert explained(WRAPPINGS[wrapping](real("null-map-value"))).program == "f"
+
+
+def test_a_summary_of_go_is_enough_for_an_explanation() -> None:
+    said = "8: (79) r1 = *(u64 *)(r0 +0): R0 invalid mem access 'map_value_or_null' (13 line(s) omitted)"
+    diagnosis = explained(f"program f: load program: permission denied: {said}\n")
+    assert (diagnosis.kind, diagnosis.insn, diagnosis.program) == ("null_deref", 8, "f")
+    assert [step.insn for step in diagnosis.chain] == [None, 8]
+
+
+def test_a_kernel_of_5_15_at_log_level_2() -> None:
+    diagnosis = written("copy-checked-5.15")
+    assert (diagnosis.kind, diagnosis.insn) == ("unbounded_access", 15)
+    assert diagnosis.source == Place(None, None, "s->seen[cpu + 1] = 1;")
+    assert diagnosis.registers["r0"] == "any number (inv(id=0))"
+    assert [(step.insn, step.why) for step in diagnosis.chain] == [
+        (9, "`cpu` (R0) is what `bpf_get_smp_processor_id` returns: any number"),
+        (13, "this checks R1, which was made from R0: of R0 it tells nothing"),
+        (14, "R0 is changed, and still is any number"),
+        (15, "refused here: R0 is any number, and no check on this way bounds it"),
+    ]
+
+
+def test_the_other_side_of_a_branch_at_log_level_2() -> None:
+    diagnosis = written("branches-level-2")
+    assert [(step.insn, step.why) for step in diagnosis.chain] == [
+        (0, "R6 is set here: the number 0"),
+        (3, "this branch is taken, past what writes R6 on the other way"),
+        (6, "refused here: R6 is the number 0"),
+    ]
+    assert diagnosis.source == Place("a.bpf.c", 12, "return *kept;")
+
+
+def test_a_function_of_the_program() -> None:
+    diagnosis = written("function-returns-null")
+    assert diagnosis.kind == "null_deref"
+    assert [step.insn for step in diagnosis.chain] == [9, 2, 3, 4]
+
+
+def test_the_authors_file_is_quoted() -> None:
+    text = (HERE / "written/branches-level-2.txt").read_text()
+    c = "\n" * 11 + "\treturn *kept;\n"
+    assert explained(text, Source("a.bpf.c", c)).source == Place("a.bpf.c", 12, "\treturn *kept;")
+
+
+REPORT = """\
+
+Verification failed: Register Type Safety: Something new
+
+Reason:
+  R0 is of a kind that no rule knows.
+
+At:
+  f @ count.bpf.c:12:5
+  Source context:
+  >>> 12 |     *count += 1;
+             | ^-- error: something new
+  Instruction context:
+  >>> 8 | (79) r1 = *(u64 *)(r0 +0)
+
+Causal path:
+  insn 7
+        | ^-- update: R0 changed from A to B
+  Instruction context:
+  >>> 7 | (85) call bpf_new#999
+
+Suggestion:
+  Do it otherwise.
+
+processed 9 insns (limit 1000000) max_states_per_insn 0
+"""
+
+
+def test_a_report_explains_what_no_rule_knows() -> None:
+    diagnosis = explained("something nobody has seen\n" + REPORT)
+    assert (diagnosis.kind, diagnosis.message, diagnosis.insn) == ("other", "something nobody has seen", 8)
+    assert diagnosis.explanation == "R0 is of a kind that no rule knows."
+    assert diagnosis.fix == "Do it otherwise."
+    assert diagnosis.source == Place("count.bpf.c", 12, "*count += 1;")
+    assert [(step.insn, step.text, step.why) for step in diagnosis.chain] == [
+        (7, "call bpf_new#999", "update: R0 changed from A to B")
+    ]
+    assert diagnosis.known
+
+
+def test_what_is_unknown_is_said_to_be() -> None:
+    diagnosis = explained(real("null-map-value").replace("R0 invalid mem access", "R0 is odd:"))
+    assert (diagnosis.kind, diagnosis.known, diagnosis.failed) == ("unknown", False, True)
+    assert diagnosis.message == "R0 is odd: 'map_value_or_null'"
+    assert [step.insn for step in diagnosis.chain] == [7, 8]
+
+
+def test_the_complaint_that_is_known_counts_among_several() -> None:
+    said = "arg#0 is odd\nR0 invalid mem access 'map_value_or_null'"
+    diagnosis = explained(real("null-map-value").replace("R0 invalid mem access 'map_value_or_null'", said))
+    assert (diagnosis.kind, diagnosis.message) == ("null_deref", "R0 invalid mem access 'map_value_or_null'")
+
+
+def test_a_log_without_a_complaint() -> None:
+    accepted = real("null-map-value").replace("R0 invalid mem access 'map_value_or_null'\n", "")
+    diagnosis = explained(accepted)
+    assert (diagnosis.kind, diagnosis.failed, diagnosis.known) == ("none", False, False)
+    assert "looked at 8 instructions" in diagnosis.explanation
+    cut = explained(accepted[: accepted.index("processed")])
+    assert "ends at instruction 8 without a complaint" in cut.explanation
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "hello\nworld\n", "R0 is a register\n" * 1_000, "\0\x01\x02"])
+def test_what_is_no_log_is_none(text: str) -> None:
+    assert diagnose(list(unwrap(text.split("\n")))) is None
