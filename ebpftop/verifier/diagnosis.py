@@ -21,7 +21,7 @@ from ebpftop.verifier.values import describe, value
 _REGISTER = re.compile(r"\bR(1?\d)\b")
 _PROGRAM = re.compile(r"\bprog(?:ram)? '?([\w.]+)'?: ")
 _LOOKED_AT = 200  # lines at each end of a text that is no log
-_ALLOCATED = re.compile(r"\balloc_insn=(\d+)")
+_ALLOCATED = re.compile(r"\balloc_insn=(\d{1,9})")
 # Complaints about how far a pointer was moved, or how large a size may be.
 _ABOUT_BOUNDS = re.compile(
     r"value_size|mem_size|outside of|math between|unbounded|variable|min value|max value"
@@ -100,8 +100,10 @@ def diagnose(
 
 
 def named(lines: Sequence[str]) -> str:
-    """The program's name as its loader tells it at the beginning, "" if it doesn't."""
-    return next((match[1] for line in lines[:_LOOKED_AT] if (match := _PROGRAM.search(line))), "")
+    """The program's name as its loader tells it at the beginning, "" if it doesn't; what it says of another program
+    may stand before.
+    """
+    return next((match[1] for line in lines[_LOOKED_AT - 1 :: -1] if (match := _PROGRAM.search(line))), "")
 
 
 def _recognise(parsed: log.Parsed, place: Place | None) -> tuple[str, rules.Recognised | None]:

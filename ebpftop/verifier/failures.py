@@ -20,6 +20,7 @@ def failures(stream: BinaryIO, source: Source | None = None) -> Iterator[Diagnos
     """
     waiting: Diagnosis | None = None
     instead: Diagnosis | None = None
+    begun = False  # whether more of what waits may come
     for excerpt in excerpts(stream):
         diagnosis, is_log = _diagnose(excerpt, source)
         if diagnosis is None:
@@ -27,9 +28,9 @@ def failures(stream: BinaryIO, source: Source | None = None) -> Iterator[Diagnos
         if not is_log or not diagnosis.failed:
             instead = instead if instead and (instead.failed or not diagnosis.failed) else diagnosis
             continue
-        if waiting and not _again(waiting, diagnosis):
+        if waiting and not (begun and _again(waiting, diagnosis)):
             yield waiting
-        waiting = diagnosis
+        waiting, begun = diagnosis, not excerpt.ended
     if waiting:
         yield waiting
     else:
@@ -51,5 +52,5 @@ def _again(earlier: Diagnosis, later: Diagnosis) -> bool:
     return (
         (earlier.message, earlier.insn) == (later.message, later.insn)
         and earlier.program in ("", later.program)
-        and len(earlier.chain) < len(later.chain)
+        and len(earlier.chain) <= len(later.chain)
     )

@@ -9,7 +9,7 @@ from typing import Literal
 Op = Literal["move", "load", "constant", "arithmetic", "store", "call", "branch", "jump", "exit", "other"]
 
 # `N: (opcode) text`; behind the text there may be `; R0=…`, or, after a jump, whatever the kernel wrote on with.
-SHOWN = re.compile(r"\s*(\d+): \([0-9a-f]{2}\) (.*)")
+SHOWN = re.compile(r"\s*(\d{1,9}): \([0-9a-f]{2}\) (.*)")
 
 CLOBBERED = frozenset({"R1", "R2", "R3", "R4", "R5"})  # by every call
 
@@ -17,7 +17,7 @@ _REGISTER = r"[rw](?P<{}>1?\d)"
 _INTO = _REGISTER.format("into")
 _FROM = _REGISTER.format("source")
 _BEHIND_JUMP = re.compile(r"(goto\w* pc[+-]\d+).*")
-_MEMORY = r"\(\w+ \*\)\(r(?P<base>1?\d) ?(?P<offset>[+-] ?\d+)\)"
+_MEMORY = r"\(\w+ \*\)\(r(?P<base>1?\d) ?(?P<offset>[+-] ?\d{1,9})\)"
 _FORMS: tuple[tuple[Op, re.Pattern[str]], ...] = (
     ("move", re.compile(rf"{_INTO} = (?:\(s\d+\))?{_FROM}(?!\d)")),
     ("load", re.compile(rf"{_INTO} = \*{_MEMORY}")),

@@ -16,11 +16,13 @@ from itertools import islice
 from ebpftop.verifier import report
 
 MOST_REMARKS = 8
-_INSTRUCTION = re.compile(r"\s*(\d+): \([0-9a-f]{2}\) ")
+_INSTRUCTION = re.compile(r"\s*(\d{1,9}): \([0-9a-f]{2}\) ")
 # The kernel may write on behind a jump: a state, or the complaint.
 _BEHIND_JUMP = re.compile(r"\s*\d+: \([0-9a-f]{2}\) (?:if .+? )?goto\w* pc[+-]\d+ +(\S.*)")
-_PROCESSED = re.compile(r"\s*processed (\d+) insns")
-_NAMED = re.compile(r"(?<![\w])insn (\d+)")  # unreachable insn 3, back-edge from insn 7 to 2; not alloc_insn=3
+_PROCESSED = re.compile(r"\s*processed (\d{1,12}) insns")
+_NAMED = re.compile(
+    r"(?<![\w])insn (\d{1,9})(?!\d)"
+)  # unreachable insn 3, back-edge from insn 7 to 2; not alloc_insn=3
 _BEGIN, _END = "-- BEGIN PROG LOAD LOG --", "-- END PROG LOAD LOG --"
 
 # What the verifier tells besides: states, backtracking, type information, other functions, accounting.

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from ebpftop.verifier.instruction import CLOBBERED
 
 LOOK_BACK = 2_000  # lines
-_NAME = re.compile(r"(?<![\w-])(R\d+|fp-\d+)(?:_[a-zA-Z]+)?=")
+_NAME = re.compile(r"(?<![\w-])(R\d{1,2}|fp-\d{1,4})(?:_[a-zA-Z]+)?=")
 _STATE = re.compile(r"\s*(?:\d+: |from \d+ to \d+[^:]*: ?|frame\s?\d+: ?)*(?:frame\s?\d+: ?)?(?:R\d|fp-)\w*=")
 
 

@@ -25,9 +25,9 @@ from dataclasses import dataclass
 
 BEGINS = "Verification failed: "
 _SECTION = re.compile(r"\s*(Reason|At|Active lock|Causal path|Suggestion):\s*$")
-_PLACE = re.compile(r"\s*(?:.* @ )?(?P<file>[^\s:|][^:|]*):(?P<line>\d+):\d+$")
-_INSN = re.compile(r"\s*insn (\d+)$")
-_POINTED = re.compile(r"\s*>>> *(\d+) \| (\([0-9a-f]{2}\) .*|.*)")
+_PLACE = re.compile(r"\s*(?:.* @ )?(?P<file>[^\s:|][^:|]*):(?P<line>\d{1,9}):\d+$")
+_INSN = re.compile(r"\s*insn (\d{1,9})$")
+_POINTED = re.compile(r"\s*>>> *(\d{1,9}) \| (\([0-9a-f]{2}\) .*|.*)")
 _NOTE = re.compile(r"[ \d>]*\| *\^-- (\w+): (.*)")
 _MORE = re.compile(r"\s*\| {2,}(\S.*)")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 # `; *count += 1; @ main.c:8` (6.9 and newer) or `; *count += 1;`.
-_COMMENT = re.compile(r"\s*; (?P<text>.*?)(?: @ (?P<file>[^@]+):(?P<line>\d+))?\s*$")
+_COMMENT = re.compile(r"\s*; (?P<text>.*?)(?: @ (?P<file>[^@]+):(?P<line>\d{1,9}))?\s*$")
 _RESULT = re.compile(r"(\w+)\s*=\s*(?:\([^()]*\)\s*)?[A-Za-z_][\w.>-]*\s*\(")
 
 

@@ -63,7 +63,7 @@ def value(text: str) -> Value:
     """Read what stands behind `R0=`; it never fails."""
     text = text.strip()[:_LONGEST]
     if match := _CONSTANT.match(text):
-        number = int(match[1], 0)
+        number = _integer(match[1])
         return Value(text, "scalar", number, number, {})
     if match := _STACK.match(text):
         return Value(text, "fp", 0, 0, {"off": match[1]})
@@ -101,7 +101,11 @@ def _range(said: dict[str, str]) -> tuple[int, int]:
 
 def _number(said: dict[str, str], name: str, default: int) -> int:
     text = said.get(name, "")
-    return int(text, 0) if _NUMBER.match(text) else default
+    return _integer(text) if _NUMBER.match(text) else default
+
+
+def _integer(text: str) -> int:
+    return int(text, 16 if "x" in text else 10)
 
 
 def describe(text: str) -> str:
