@@ -148,6 +148,12 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser("demo", help="the dashboard on the bundled tape; no root, no BPF")
     one.set_defaults(do=_demo)
 
+    one = commands.add_parser("explain", help="why the kernel's verifier refused a program: any loader's log; no root")
+    one.add_argument("log", nargs="?", default="-", metavar="LOG", help="a file, or - for standard input (-)")
+    one.add_argument("--source", type=Path, metavar="FILE", help="the program's C, to quote lines from")
+    one.add_argument("--json", action="store_true", help="one object a failure, each on a line of its own")
+    one.set_defaults(do=_explain)
+
     one = commands.add_parser(
         "check", help="a probe folder: manifest, lint, compile, verify, without attaching; or playbooks"
     )
@@ -244,6 +250,12 @@ def _demo(_arguments: argparse.Namespace, _argv: list[str]) -> int:
     from ebpftop import offline
 
     return offline.demo()
+
+
+def _explain(arguments: argparse.Namespace, _argv: list[str]) -> int:
+    from ebpftop import explain
+
+    return explain.explain(arguments.log, arguments.source, as_json=arguments.json)
 
 
 def _list(arguments: argparse.Namespace, _argv: list[str]) -> int:

@@ -68,7 +68,7 @@ def diagnose(
     """
     parsed = log.read(lines)
     program = program or named(lines)
-    if not (parsed.instructions or parsed.report or parsed.processed is not None or ended):
+    if not (parsed.last is not None or parsed.report or parsed.processed is not None or ended):
         return _without_log(lines, program)
     if not parsed.error:
         return _nothing(parsed, program)
@@ -124,15 +124,14 @@ def _without_log(lines: Sequence[str], program: str) -> Diagnosis | None:
 
 
 def _nothing(parsed: log.Parsed, program: str) -> Diagnosis:
-    last = parsed.instructions[-1][1] if parsed.instructions else None
     if parsed.processed is not None:
         said = (
             f"The log holds no complaint: the verifier looked at {parsed.processed:,} instructions and accepted them."
         )
-    elif last is None:
+    elif parsed.last is None:
         said = "The log is empty."
     else:
-        said = f"The log ends at instruction {last} without a complaint: its end is missing. Give the loader more room."
+        said = f"The log ends at instruction {parsed.last} without a complaint: its end is missing."
     return Diagnosis("none", "", None, None, said, None, program=program, known=False)
 
 
@@ -184,7 +183,8 @@ def _chain(
         target = ""
     elif target and target != "R10":
         steps = trace(parsed.lines, parsed.log_line, target, quotes, cut=cut, offset=about_bounds)
-    return [*steps, Step(parsed.insn, does.text, _last(target, known.get(target, ""), about_bounds=about_bounds))]
+    why = _last(target, known.get(target, ""), unreadable="!read_ok" in message, about_bounds=about_bounds)
+    return [*steps, Step(parsed.insn, does.text, why)]
 
 
 def _culprit(involved: list[str], does: Instruction, known: dict[str, str], about_bounds: bool) -> str:
@@ -196,16 +196,16 @@ def _culprit(involved: list[str], does: Instruction, known: dict[str, str], abou
 
 def _allocated(parsed: log.Parsed, insn: int) -> list[Step]:
     """Where a reference was taken that is not given back."""
-    for line, number in reversed(parsed.instructions):
-        if number == insn and (shown := SHOWN.match(parsed.lines[line])):
+    for line in reversed(parsed.lines):
+        if line.lstrip().startswith(f"{insn}: (") and (shown := SHOWN.match(line)):
             return [Step(insn, decode(shown[2]).text, "here the program takes what it has to give back")]
     return []
 
 
-def _last(target: str, held: str, *, about_bounds: bool) -> str:
+def _last(target: str, held: str, *, unreadable: bool, about_bounds: bool) -> str:
     """Why the verifier stops at the refused instruction, as far as it shows in the register followed."""
     if not target or not held:
-        return f"refused here: {target} has no value" if target else "refused here"
+        return f"refused here: {target} has no value" if target and unreadable else "refused here"
     read = value(held)
     why = f"refused here: {target} is {describe(held)}"
     if read.maybe_null:

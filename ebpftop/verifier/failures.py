@@ -38,11 +38,11 @@ def failures(stream: BinaryIO, source: Source | None = None) -> Iterator[Diagnos
 
 
 def _diagnose(excerpt: Excerpt, source: Source | None) -> tuple[Diagnosis | None, bool]:
-    head = list(unwrap(excerpt.lines[: excerpt.gap]))
+    head = unwrap(excerpt.lines[: excerpt.gap])
     if excerpt.gap is None:
         diagnosis = diagnose(head, source, ended=excerpt.ended)
     else:
-        lines = list(unwrap(excerpt.lines[excerpt.gap :]))
+        lines = unwrap(excerpt.lines[excerpt.gap :])
         diagnosis = diagnose(lines, source, program=named(head), cut=True, ended=excerpt.ended)
     return diagnosis, diagnosis is not None and (excerpt.ended or diagnosis.insn is not None)
 

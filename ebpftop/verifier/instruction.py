@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 Op = Literal["move", "load", "constant", "arithmetic", "store", "call", "branch", "jump", "exit", "other"]
@@ -61,7 +62,12 @@ class Instruction:
 
 def decode(text: str) -> Instruction:
     """Read an instruction's text, without number and opcode. What it doesn't know it calls "other"; it never fails."""
-    text = _BEHIND_JUMP.sub(r"\1", text.partition(";")[0]).strip()
+    return _decode(text.partition(";")[0].rstrip())
+
+
+@lru_cache(maxsize=4096)  # a log shows the same few instructions over and over
+def _decode(text: str) -> Instruction:
+    text = _BEHIND_JUMP.sub(r"\1", text)
     for op, form in _FORMS:
         if match := form.match(text):
             return _instruction(op, text, match.groupdict())

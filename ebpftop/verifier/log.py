@@ -46,7 +46,8 @@ class Parsed:
     error: the kernel's complaint, in line error_line; "" if there is none (accepted program, empty log). remarks: the
     complaint and what else is said below it, at most eight lines, where the first isn't what matters most. insn: the
     instruction it is about, counted from 0 over the whole program. log_line: where the log shows that instruction last;
-    where it never does, the complaint's own line. processed: how many instructions the verifier looked at.
+    where it never does, the complaint's own line. last: the instruction shown last. processed: how many instructions
+    the verifier looked at.
     """
 
     lines: list[str]
@@ -54,6 +55,7 @@ class Parsed:
     error_line: int | None
     insn: int | None
     log_line: int | None
+    last: int | None
     processed: int | None
     report: report.Report | None
     remarks: tuple[str, ...] = ()
@@ -102,6 +104,7 @@ def read(lines: list[str]) -> Parsed:
         error_line=complaint,
         insn=insn if error else None,
         log_line=_last_shown(lines, first, end, insn, complaint) if error else None,
+        last=_number(lines, shown, _INSTRUCTION),
         processed=_number(lines, counted, _PROCESSED),
         report=told,
         remarks=_remarks(lines, error, complaint, titled),

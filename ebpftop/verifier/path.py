@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ebpftop.verifier.instruction import SHOWN, Instruction, decode
 
-LOOK_BACK = 20_000  # lines: more would only make a reader wait, as chains are short
+LOOK_BACK = 10_000  # lines: more would only make a reader wait, as chains are short
 _FROM = re.compile(r"\s*from (\d+) to (\d+)")
 
 

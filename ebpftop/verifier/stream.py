@@ -17,9 +17,9 @@ HEAD = 1 << 16
 TAIL = 2 << 20
 
 # Each is looked for by itself, which is many times faster than one expression with alternatives.
-_MARKS = (b"processed ", b"PROG LOAD LOG", b"0: R1=ctx", b"load program: ")
-_ENDS = re.compile(rb"processed \d+ insns|-- END PROG LOAD LOG --")
-_BEGINS = re.compile(rb"-- BEGIN PROG LOAD LOG --|(?:^|[\s\"])0: R1=ctx\([^()]*\) R10=fp0\s*$|\bload program: \w")
+_MARKS = (b"processed ", b"0: R1=ctx", b" program")
+_ENDS = re.compile(rb"processed \d+ insns")
+_BEGINS = re.compile(rb"BPF program load failed: |(?:^|[\s\"])0: R1=ctx\([^()]*\) R10=fp0\s*$|\bload program: \w")
 _SHOWN = re.compile(rb"(?:^|[^\w+-])\d+: \([0-9a-f]{2}\) ")
 
 

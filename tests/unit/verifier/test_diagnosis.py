@@ -34,7 +34,7 @@ EXPECTED: dict[str, tuple[str, list[int | None], str, str]] = {
 
 
 def explained(text: str, source: Source | None = None) -> Diagnosis:
-    diagnosis = diagnose(list(unwrap(text.split("\n"))), source)
+    diagnosis = diagnose(unwrap(text.split("\n")), source)
     assert diagnosis is not None
     return diagnosis
 
@@ -239,4 +239,4 @@ def test_a_log_without_a_complaint() -> None:
 
 @pytest.mark.parametrize("text", ["", "\n\n", "hello\nworld\n", "R0 is a register\n" * 1_000, "\0\x01\x02"])
 def test_what_is_no_log_is_none(text: str) -> None:
-    assert diagnose(list(unwrap(text.split("\n")))) is None
+    assert diagnose(unwrap(text.split("\n"))) is None

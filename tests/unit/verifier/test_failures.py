@@ -85,7 +85,7 @@ def test_of_a_long_log_the_end_is_explained() -> None:
     assert (only.kind, only.insn, only.program) == ("invalid_mem_access", 5_001, "f")
     assert [step.why for step in only.chain] == [
         "R6 got its value before the part of the log that is here",
-        "refused here: R6 has no value",
+        "refused here",
     ]
 
 
@@ -114,9 +114,8 @@ def test_work_grows_with_the_log_and_not_faster(monkeypatch: pytest.MonkeyPatch)
         return count
 
     def lines(given):  # type: ignore[no-untyped-def]
-        for line in unwrap(given):
-            counts["lines"] = counts.get("lines", 0) + 1
-            yield line
+        counts["lines"] = counts.get("lines", 0) + len(given)
+        return unwrap(given)
 
     unwrap = failures.unwrap
     monkeypatch.setattr(failures, "unwrap", lines)

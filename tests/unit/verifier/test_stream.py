@@ -48,7 +48,10 @@ def test_each_log_that_ends_is_an_excerpt() -> None:
 
 
 def test_a_log_that_does_not_end_ends_where_the_next_begins() -> None:
-    for begin in ("", "libbpf: prog 'g': -- BEGIN PROG LOAD LOG --\n", "program g: load program: permission denied:\n"):
+    libbpf = (
+        "libbpf: prog 'g': BPF program load failed: Permission denied\nlibbpf: prog 'g': -- BEGIN PROG LOAD LOG --\n"
+    )
+    for begin in ("", libbpf, "program g: load program: permission denied:\n"):
         found = split(FIRST + begin + FIRST + COUNTED)
         assert [excerpt.ended for excerpt in found] == [False, True]
         assert joined(found) == [FIRST.rstrip("\n"), (begin + FIRST + COUNTED).rstrip("\n")]

@@ -29,7 +29,7 @@ SAID = "R0 invalid mem access 'map_value_or_null'"
 )
 @pytest.mark.parametrize("text", [INSN, SAID, "; *count += 1; @ main.c:8", "from 3 to 8: R0=1 R10=fp0"])
 def test_what_stands_before_a_line_is_taken_off(prefix: str, text: str) -> None:
-    assert list(unwrap([f"{prefix}{text}\r\n"])) == [text]
+    assert unwrap([f"{prefix}{text}\r\n"]) == [text]
 
 
 @pytest.mark.parametrize(
@@ -46,20 +46,20 @@ def test_what_stands_before_a_line_is_taken_off(prefix: str, text: str) -> None:
     ],
 )
 def test_a_kernels_own_line_stays(line: str) -> None:
-    assert list(unwrap([line])) == [line]
+    assert unwrap([line]) == [line]
 
 
 def test_logfmt() -> None:
     line = 'level=warning msg="; printk(\\"%d\\\\n\\");" subsys=datapath-loader'
-    assert list(unwrap([line])) == ['; printk("%d\\n");']
-    assert list(unwrap(['time="2026-11-21" level=info msg="0: (bf) r6 = r1"'])) == ["0: (bf) r6 = r1"]
+    assert unwrap([line]) == ['; printk("%d\\n");']
+    assert unwrap(['time="2026-11-21" level=info msg="0: (bf) r6 = r1"']) == ["0: (bf) r6 = r1"]
 
 
 def test_a_summary_of_go_becomes_the_lines_it_was_made_of() -> None:
     line = f"loading: program f: load program: permission denied: {INSN}: {SAID} (646 line(s) omitted)"
-    assert list(unwrap([line])) == ["loading: program f: load program: permission denied:", INSN, SAID]
+    assert unwrap([line]) == ["loading: program f: load program: permission denied:", INSN, SAID]
     said = "invalid access to map value, value_size=16 off=28 size=4"
-    assert list(unwrap([f"load program: invalid argument: {said} (truncated, 3 line(s) omitted)"])) == [
+    assert unwrap([f"load program: invalid argument: {said} (truncated, 3 line(s) omitted)"]) == [
         "load program: invalid argument:",
         said,
     ]
@@ -67,7 +67,7 @@ def test_a_summary_of_go_becomes_the_lines_it_was_made_of() -> None:
 
 def test_a_whole_log_in_one_line_of_json() -> None:
     line = f'{{"error":"program f: load program: permission denied:\\n\\t0: R1=ctx() R10=fp0\\n\\t{INSN}\\n\\t{SAID}"}}'
-    assert list(unwrap([line])) == [
+    assert unwrap([line]) == [
         '{"error":"program f: load program: permission denied:',
         "\t0: R1=ctx() R10=fp0",
         f"\t{INSN}",
@@ -77,9 +77,9 @@ def test_a_whole_log_in_one_line_of_json() -> None:
 
 def test_a_log_behind_words_of_rust() -> None:
     line = "Error: the BPF_PROG_LOAD syscall failed. Verifier output: 0: R1=ctx() R10=fp0"
-    assert list(unwrap([line])) == [line.removesuffix("0: R1=ctx() R10=fp0"), "0: R1=ctx() R10=fp0"]
+    assert unwrap([line]) == [line.removesuffix("0: R1=ctx() R10=fp0"), "0: R1=ctx() R10=fp0"]
 
 
 def test_long_lines_are_cut_and_zero_bytes_left_out() -> None:
-    assert list(unwrap(["x" * 1_000_000])) == ["x" * LONGEST]
-    assert list(unwrap(["8: \0(79) exit\0"])) == ["8: (79) exit"]
+    assert unwrap(["x" * 1_000_000]) == ["x" * LONGEST]
+    assert unwrap(["8: \0(79) exit\0"]) == ["8: (79) exit"]

@@ -1,0 +1,172 @@
+import io
+import json
+
+import pytest
+
+from ebpftop.export import explanation
+from ebpftop.export.explanation import Look, as_json, as_text
+from ebpftop.verifier.diagnosis import Diagnosis
+from ebpftop.verifier.report import Event, Report
+from ebpftop.verifier.source import Place
+from ebpftop.verifier.step import Step
+
+PLAIN = Look(80, colour=False)
+EVENT = Event(8, "(79) r1 = *(u64 *)(r0 +0)", "count.bpf.c", 12, "*count += 1;", "error: no")
+REPORT = Report("Register Type Safety", "Invalid dereference", "R0 may be NULL here.", "Check it.", EVENT, (EVENT,))
+NULL = Diagnosis(
+    kind="null_deref",
+    message="R0 invalid mem access 'map_value_or_null'",
+    insn=8,
+    source=Place("count.bpf.c", 12, "\t*count += 1;"),
+    explanation="`count` may be NULL here.",
+    fix="if (!count)\n\treturn 0;",
+    registers={"r0": "a value of 8 bytes in the map counts or NULL (map_value_or_null(id=1,map=counts,ks=4,vs=8))"},
+    chain=[
+        Step(None, "", "it began somewhere"),
+        Step(7, "call bpf_map_lookup_elem#1", "R0 is what the look-up returns"),
+        Step(8, "r1 = *(u64 *)(r0 +0)", "refused here"),
+    ],
+    report=REPORT,
+    program="f",
+)
+HOSTILE = "\x1b[2J\x1b]0;evil\x07 \u202e[red]"
+
+
+def test_text_for_a_person() -> None:
+    assert as_text(NULL, PLAIN).split("\n") == [
+        "✗ R0 invalid mem access 'map_value_or_null'",
+        "  program f · instruction 8 · count.bpf.c:12",
+        "",
+        "    12 ▶     *count += 1;",
+        "",
+        "`count` may be NULL here.",
+        "",
+        "fix",
+        "  if (!count)",
+        "      return 0;",
+        "",
+        "what led to it",
+        "        it began somewhere",
+        "     7  call bpf_map_lookup_elem#1",
+        "        R0 is what the look-up returns",
+        "     8  r1 = *(u64 *)(r0 +0)",
+        "        refused here",
+        "",
+        "known before it",
+        "    r0  a value of 8 bytes in the map counts or NULL",
+        "        (map_value_or_null(id=1,map=counts,ks=4,vs=8))",
+        "",
+        "the kernel's own words",
+        "  Register Type Safety: Invalid dereference",
+        "  R0 may be NULL here.",
+        "  Check it.",
+    ]
+
+
+def test_what_is_not_known_takes_no_room() -> None:
+    diagnosis = Diagnosis("unknown", "odd", None, None, "ebpftop doesn't know this complaint.", None, known=False)
+    assert as_text(diagnosis, PLAIN).split("\n") == ["✗ odd", "", "ebpftop doesn't know this complaint."]
+    nothing = Diagnosis("none", "", None, None, "There is no verifier's log in this.", None, known=False)
+    assert as_text(nothing, PLAIN) == "There is no verifier's log in this."
+
+
+def test_the_kernels_words_are_not_said_twice() -> None:
+    diagnosis = Diagnosis("other", "odd", 8, None, REPORT.reason, REPORT.suggestion, report=REPORT)
+    text = as_text(diagnosis, PLAIN)
+    assert text.count("R0 may be NULL here.") == text.count("Check it.") == 1
+
+
+def test_an_old_log_gives_a_line_without_its_number() -> None:
+    diagnosis = Diagnosis("null_deref", "no", 8, Place(None, None, "*count += 1;"), "It may be NULL.", None)
+    assert as_text(diagnosis, PLAIN).split("\n")[1:4] == ["  instruction 8", "", "       ▶ *count += 1;"]
+
+
+def test_colour_only_where_it_is_wanted() -> None:
+    assert "\x1b" not in as_text(NULL, PLAIN)
+    assert as_text(NULL, Look(80, colour=True)).startswith("\x1b[1;31m✗ R0 invalid mem access")
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("environment", "colour"),
+    [
+        ({"TERM": "xterm"}, True),
+        ({"TERM": "xterm", "NO_COLOR": ""}, True),
+        ({"TERM": "xterm", "NO_COLOR": "1"}, False),
+        ({"TERM": "dumb"}, False),
+        ({}, False),
+    ],
+)
+def test_who_wants_colour(environment: dict[str, str], colour: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TERM", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert explanation.look(Screen()).colour is colour
+    assert explanation.look(io.StringIO()) == Look(explanation.PIPED, colour=False)
+
+
+def test_json_is_one_line_of_these_keys() -> None:
+    line = as_json(NULL)
+    assert "\n" not in line
+    assert json.loads(line) == {
+        "kind": "null_deref",
+        "message": "R0 invalid mem access 'map_value_or_null'",
+        "insn": 8,
+        "source": {"file": "count.bpf.c", "line": 12, "text": "\t*count += 1;"},
+        "explanation": "`count` may be NULL here.",
+        "fix": "if (!count)\n\treturn 0;",
+        "registers": NULL.registers,
+        "chain": [
+            {"insn": None, "text": "", "why": "it began somewhere"},
+            {"insn": 7, "text": "call bpf_map_lookup_elem#1", "why": "R0 is what the look-up returns"},
+            {"insn": 8, "text": "r1 = *(u64 *)(r0 +0)", "why": "refused here"},
+        ],
+        "kernel_report": {
+            "category": "Register Type Safety",
+            "problem": "Invalid dereference",
+            "reason": "R0 may be NULL here.",
+            "at": {
+                "insn": 8,
+                "text": "(79) r1 = *(u64 *)(r0 +0)",
+                "file": "count.bpf.c",
+                "line": 12,
+                "source": "*count += 1;",
+                "said": "error: no",
+            },
+            "causal_path": [
+                {
+                    "insn": 8,
+                    "text": "(79) r1 = *(u64 *)(r0 +0)",
+                    "file": "count.bpf.c",
+                    "line": 12,
+                    "source": "*count += 1;",
+                    "said": "error: no",
+                }
+            ],
+            "suggestion": "Check it.",
+        },
+    }
+
+
+def test_what_a_log_holds_is_inert() -> None:
+    event = Event(1, HOSTILE, HOSTILE, 1, HOSTILE, HOSTILE)
+    diagnosis = Diagnosis(
+        "unknown",
+        HOSTILE,
+        1,
+        Place(HOSTILE, 1, HOSTILE),
+        HOSTILE,
+        HOSTILE,
+        {HOSTILE: HOSTILE},
+        [Step(1, HOSTILE, HOSTILE)],
+        Report(HOSTILE, HOSTILE, HOSTILE, HOSTILE, event, (event,)),
+        HOSTILE,
+    )
+    shown = as_text(diagnosis, PLAIN) + as_json(diagnosis)
+    assert all(c.isprintable() or c == "\n" for c in shown)
+    assert "\\x1b[2J" in shown
