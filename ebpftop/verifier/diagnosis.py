@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ebpftop.verifier import log, rules
+from ebpftop.verifier import loaders, log, rules
 from ebpftop.verifier.chain import trace
 from ebpftop.verifier.instruction import SHOWN, Instruction, decode
 from ebpftop.verifier.loop import turn
@@ -68,7 +68,8 @@ def diagnose(
     """
     parsed = log.read(lines)
     program = program or named(lines)
-    if not (parsed.last is not None or parsed.report or parsed.processed is not None or ended):
+    told = parsed.last is not None or parsed.report or parsed.processed is not None or ended
+    if not (told or any(log.BEGINS in line for line in lines)):
         return _without_log(lines, program)
     if not parsed.error:
         return _nothing(parsed, program)
@@ -82,7 +83,7 @@ def diagnose(
         explanation, fix = recognised.explanation, recognised.fix
     elif parsed.report:
         explanation, fix = parsed.report.reason, parsed.report.suggestion or None
-    involved = _involved(message, does)
+    involved = _involved((message, *parsed.remarks), does)
     known = known_before(lines, parsed.log_line) if shown and parsed.log_line is not None else {}
     return Diagnosis(
         kind=recognised.kind if recognised else "other" if explanation else "unknown",
@@ -120,16 +121,24 @@ def _without_log(lines: Sequence[str], program: str) -> Diagnosis | None:
         for text in (line.strip(), line.rpartition(": ")[2].strip()):
             if text and (found := rules.recognise(text)):
                 return Diagnosis(found.kind, text, log.named(text), None, found.explanation, found.fix, program=program)
+    for line in lines[:_LOOKED_AT]:
+        if said := loaders.recognise(line):
+            message, meaning = said
+            if meaning is None:
+                return Diagnosis(
+                    "unknown", message, None, None, loaders.MISSING_LOG, None, program=program, known=False
+                )
+            return Diagnosis(meaning.kind, message, None, None, meaning.explanation, meaning.fix, program=program)
     return None
 
 
 def _nothing(parsed: log.Parsed, program: str) -> Diagnosis:
-    if parsed.processed is not None:
+    if parsed.processed:
         said = (
             f"The log holds no complaint: the verifier looked at {parsed.processed:,} instructions and accepted them."
         )
     elif parsed.last is None:
-        said = "The log is empty."
+        said = "The log is empty: the verifier looked at nothing, or told nothing of it."
     else:
         said = f"The log ends at instruction {parsed.last} without a complaint: its end is missing."
     return Diagnosis("none", "", None, None, said, None, program=program, known=False)
@@ -144,9 +153,9 @@ def _place(parsed: log.Parsed, quotes: Quotes) -> Place | None:
     return quotes.at(parsed.log_line)
 
 
-def _involved(message: str, does: Instruction | None) -> list[str]:
-    """The registers the complaint names, then those the instruction needs."""
-    named = [f"R{number}" for number in _REGISTER.findall(message)]
+def _involved(remarks: Sequence[str], does: Instruction | None) -> list[str]:
+    """The registers the complaint and what is said below it name, then those the instruction needs."""
+    named = [f"R{number}" for remark in remarks for number in _REGISTER.findall(remark)]
     used = list(does.uses) if does else []
     if does and does.op == "call" and not named:
         used = ["R1", "R2", "R3", "R4", "R5"]
@@ -171,7 +180,7 @@ def _chain(
     cut: bool,
 ) -> list[Step]:
     if does is None or parsed.log_line is None:
-        return [_event(event) for event in parsed.report.path] if parsed.report else []
+        return [_event(event) for event in parsed.report.path if event.said] if parsed.report else []
     about_bounds = _ABOUT_BOUNDS.search(message) is not None
     target = _culprit(involved, does, known, about_bounds)
     steps: list[Step] = []

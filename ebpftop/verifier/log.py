@@ -23,7 +23,7 @@ _PROCESSED = re.compile(r"\s*processed (\d{1,12}) insns")
 _NAMED = re.compile(
     r"(?<![\w])insn (\d{1,9})(?!\d)"
 )  # unreachable insn 3, back-edge from insn 7 to 2; not alloc_insn=3
-_BEGIN, _END = "-- BEGIN PROG LOAD LOG --", "-- END PROG LOAD LOG --"
+BEGINS, _ENDS = "-- BEGIN PROG LOAD LOG --", "-- END PROG LOAD LOG --"
 
 # What the verifier tells besides: states, backtracking, type information, other functions, accounting.
 _TALK = re.compile(
@@ -32,7 +32,8 @@ _TALK = re.compile(
     | last_idx | regs= | parent\ | mark_precise | propagating | frame\s?\d | caller: | callee: | to\ caller
     | returning\ from\ callee | cur\ state: | old\ state: | stack\ depth | verification\ time | processed\ \d
     | HINT: | BPF\ program\ load\ failed | (?:libbpf|bpf):\ | =+ | -{2,} | insns\ processed
-    | .*\bload\ program:[^:]*:$ | \((?:truncated|\d+\ line\(s\)\ omitted)\)$ | Prog\ section\ ' | \ -\ [A-Z][\w\ ]+:
+    | .*\bload\ program:[^:]*:$ | \((?:truncated|\d+\ line(?:s|\(s\))?\ omitted)\)$
+    | Prog\ section\ ' | \ -\ [A-Z][\w\ ]+:
     | (?:Verifier\ (?:analysis|log|output)|Kernel\ error\ log|Caused\ by):\s*$ | PROCESSING\ | .*\bVerifier\ output:\s*$
     | ERROR:\ Error\ loading | Error:\ )""",
     re.VERBOSE,
@@ -113,10 +114,10 @@ def read(lines: list[str]) -> Parsed:
 
 def _extent(lines: list[str]) -> tuple[int, int]:
     """The lines libbpf marks as the log, or all."""
-    begin = next((n for n in range(len(lines) - 1, -1, -1) if _BEGIN in lines[n]), None)
+    begin = next((n for n in range(len(lines) - 1, -1, -1) if BEGINS in lines[n]), None)
     if begin is None:
         return 0, len(lines)
-    return begin + 1, next((n for n in range(begin, len(lines)) if _END in lines[n]), len(lines))
+    return begin + 1, next((n for n in range(begin, len(lines)) if _ENDS in lines[n]), len(lines))
 
 
 def _before(lines: list[str], first: int, end: int, pattern: re.Pattern[str]) -> int | None:

@@ -52,9 +52,9 @@ def back(lines: Sequence[str], at: int) -> Iterator[Visit]:
                 return
             if not lines[branch].rstrip().endswith(") exit"):  # which returns to the caller: told right above
                 number, state = branch + 1, line
-        elif line.startswith("returning from callee"):
+        elif line.lstrip().startswith("returning from callee"):
             depth, after = depth + 1, None
-        elif line.startswith("callee:"):
+        elif line.lstrip().startswith("callee:"):
             depth, after = depth - 1, None
         number -= 1
 

@@ -52,7 +52,7 @@ def known_after(lines: Sequence[str], at: int) -> dict[str, str]:
     """What the log says of registers and slots right after the instruction in line `at`, before the next one."""
     known = read(lines[at])
     for line in lines[at + 1 : at + 4]:
-        if not is_state(line) or line.startswith("from "):
+        if not is_state(line) or line.lstrip().startswith("from "):
             break
         known |= read(line)
     return known

@@ -35,7 +35,7 @@ _ESCAPE = re.compile(r"\\(.)")
 _UNESCAPED = {"n": "\n", "t": "\t", "r": ""}
 _SUMMARY = re.compile(
     r"(?P<head>.*\bload program: [^:]{1,60}): (?P<said>.*?)"
-    r"(?: \((?:truncated|(?:truncated, )?\d+ line\(s\) omitted)\))?$"
+    r"(?: \((?:truncated|(?:truncated, )?\d+ line(?:s|\(s\))? omitted)\))?$"
 )
 _JOINED = re.compile(r": (?=R\d+ |[a-z]+ )")
 _RUST = re.compile(r"(?P<head>.*\bVerifier output: )(?P<said>.*)")

@@ -128,6 +128,14 @@ def test_a_wrapping_changes_nothing(wrapping: str, name: str) -> None:
     assert (wrapped.chain, wrapped.registers, wrapped.source) == (plain.chain, plain.registers, plain.source)
 
 
+@pytest.mark.parametrize("name", ["copy-checked-5.15", "branches-level-2", "function-returns-null"])
+@pytest.mark.parametrize("wrapping", WRAPPINGS)
+def test_a_wrapping_changes_nothing_at_other_log_levels(wrapping: str, name: str) -> None:
+    plain, wrapped = written(name), explained(WRAPPINGS[wrapping]((HERE / f"written/{name}.txt").read_text()))
+    assert (wrapped.kind, wrapped.message, wrapped.insn) == (plain.kind, plain.message, plain.insn)
+    assert (wrapped.chain, wrapped.registers, wrapped.source) == (plain.chain, plain.registers, plain.source)
+
+
 @pytest.mark.parametrize("wrapping", ["libbpf", "bpftool", "cilium", "cilium, its end", "go's json"])
 def test_a_loader_tells_the_programs_name(wrapping: str) -> None:
     assert explained(WRAPPINGS[wrapping](real("null-map-value"))).program == "f"
@@ -235,6 +243,44 @@ def test_a_log_without_a_complaint() -> None:
     assert "looked at 8 instructions" in diagnosis.explanation
     cut = explained(accepted[: accepted.index("processed")])
     assert "ends at instruction 8 without a complaint" in cut.explanation
+
+
+def test_a_register_named_below_the_complaint_is_followed() -> None:
+    log = """\
+394: (79) r3 = *(u64 *)(r10 -88)      ; R3_w=map_value(map=data,ks=4,vs=1320,off=40,smin=0,smax=umax=1240) R10=fp0
+395: (85) call bpf_cpumask_and#65708
+invalid access to map value, value_size=1320 off=1280 size=1024
+R3 max value is outside of the allowed memory range
+processed 365 insns (limit 1000000) max_states_per_insn 1 total_states 35 peak_states 35 mark_read 19
+"""
+    diagnosis = explained(log)
+    assert diagnosis.kind == "oob_map_value"
+    assert list(diagnosis.registers) == ["r3"]
+    assert [step.insn for step in diagnosis.chain] == [None, 394, 395]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "known"),
+    [
+        ("libbpf: map 'events': failed to create: Operation not permitted(-1)\n", "privilege", True),
+        ("libbpf: map 'events': failed to create: Invalid argument(-22)\n", "unsupported", True),
+        ("libbpf: Error in bpf_object__probe_loading():Operation not permitted(1). Couldn't\n", "privilege", True),
+        ("bpf: Failed to load program: Operation not permitted\n\n", "privilege", True),
+        ("program f: load program: operation not permitted (MEMLOCK may be too low)\n", "privilege", True),
+        ("program f: load program: argument list too long\n", "insn_limit", True),
+        ("libbpf: prog 'f': BPF program load failed: No space left on device\n", "other", True),
+        ("libbpf: prog 'f': BPF program load failed: Invalid argument\n", "unknown", False),
+    ],
+)
+def test_what_a_loader_says_without_a_log(text: str, kind: str, known: bool) -> None:
+    diagnosis = explained(text)
+    assert (diagnosis.kind, diagnosis.known) == (kind, known)
+    assert diagnosis.message == text.strip()
+
+
+def test_a_log_of_one_unknown_line_is_a_failure_all_the_same() -> None:
+    diagnosis = explained("libbpf: prog 'f': -- BEGIN PROG LOAD LOG --\nsomething new\n-- END PROG LOAD LOG --\n")
+    assert (diagnosis.kind, diagnosis.message, diagnosis.program) == ("unknown", "something new", "f")
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "hello\nworld\n", "R0 is a register\n" * 1_000, "\0\x01\x02"])

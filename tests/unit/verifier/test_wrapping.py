@@ -56,7 +56,7 @@ def test_logfmt() -> None:
 
 
 def test_a_summary_of_go_becomes_the_lines_it_was_made_of() -> None:
-    line = f"loading: program f: load program: permission denied: {INSN}: {SAID} (646 line(s) omitted)"
+    line = f"loading: program f: load program: permission denied: {INSN}: {SAID} (646 lines omitted)"
     assert unwrap([line]) == ["loading: program f: load program: permission denied:", INSN, SAID]
     said = "invalid access to map value, value_size=16 off=28 size=4"
     assert unwrap([f"load program: invalid argument: {said} (truncated, 3 line(s) omitted)"]) == [
