@@ -159,13 +159,13 @@ class _Trace:
         does = visit.does
         before, after = self._before(visit), self._after(visit)
         self._step(visit, _change(self._target, before, after))
-        if self._offset and does.source and value(before).kind not in ("scalar", "") and self._moves(visit, does):
+        if self._offset and does.source and value(before).kind != "scalar" and self._moves(visit, does):
             self._target = does.source
 
     def _moves(self, visit: Visit, does: Instruction) -> bool:
-        """Whether the register that is added to a pointer is a number the verifier doesn't know."""
+        """Whether the register that is added to a pointer may be a number the verifier doesn't know."""
         added = value(last_known(self._lines, visit.line, does.source))
-        return added.kind == "scalar" and added.low != added.high
+        return added.kind in ("scalar", "") and added.low != added.high
 
     def _set(self, visit: Visit) -> None:
         self._step(visit, f"{self._target} is set here{self._held(visit)}", end=True)

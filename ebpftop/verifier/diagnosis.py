@@ -11,7 +11,7 @@ from ebpftop.verifier import loaders, log, rules
 from ebpftop.verifier.chain import trace
 from ebpftop.verifier.instruction import SHOWN, Instruction, decode
 from ebpftop.verifier.loop import turn
-from ebpftop.verifier.registers import known_before
+from ebpftop.verifier.registers import is_state, known_before, read
 from ebpftop.verifier.report import Event, Report
 from ebpftop.verifier.rules.model import Kind
 from ebpftop.verifier.source import Place, Quotes, Source
@@ -84,7 +84,7 @@ def diagnose(
     elif parsed.report:
         explanation, fix = parsed.report.reason, parsed.report.suggestion or None
     involved = _involved((message, *parsed.remarks), does)
-    known = known_before(lines, parsed.log_line) if shown and parsed.log_line is not None else {}
+    known = _known(parsed) if shown else {}
     return Diagnosis(
         kind=recognised.kind if recognised else "other" if explanation else "unknown",
         message=message,
@@ -151,6 +151,17 @@ def _place(parsed: log.Parsed, quotes: Quotes) -> Place | None:
     if parsed.log_line is None or (parsed.insn is not None and not parsed.insn_text):
         return None
     return quotes.at(parsed.log_line)
+
+
+def _known(parsed: log.Parsed) -> dict[str, str]:
+    """What was known before the refused instruction; some complaints come with it."""
+    if parsed.log_line is None:
+        return {}
+    known = known_before(parsed.lines, parsed.log_line)
+    for line in parsed.lines[parsed.log_line + 1 : parsed.error_line]:
+        if is_state(line) and not line.lstrip().startswith("from "):
+            known |= read(line)
+    return known
 
 
 def _involved(remarks: Sequence[str], does: Instruction | None) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import BinaryIO
 
 from ebpftop.verifier.diagnosis import Diagnosis, diagnose, named
@@ -30,6 +31,8 @@ def failures(stream: BinaryIO, source: Source | None = None) -> Iterator[Diagnos
             continue
         if waiting and not (begun and _again(waiting, diagnosis)):
             yield waiting
+        elif waiting:
+            diagnosis = replace(diagnosis, program=diagnosis.program or waiting.program)
         waiting, begun = diagnosis, not excerpt.ended
     if waiting:
         yield waiting
@@ -51,6 +54,6 @@ def _again(earlier: Diagnosis, later: Diagnosis) -> bool:
     """Whether the later tells the earlier with more of the log: Go's errors come as a summary, then in full."""
     return (
         (earlier.message, earlier.insn) == (later.message, later.insn)
-        and earlier.program in ("", later.program)
+        and (earlier.program == later.program or not (earlier.program and later.program))
         and len(earlier.chain) <= len(later.chain)
     )

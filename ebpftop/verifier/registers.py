@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ebpftop.verifier.instruction import CLOBBERED
+from ebpftop.verifier.instruction import CLOBBERED, SHOWN, decode
 
 LOOK_BACK = 2_000  # lines
 _NAME = re.compile(r"(?<![\w-])(R\d{1,2}|fp-\d{1,4})(?:_[a-zA-Z]+)?=")
@@ -20,7 +20,8 @@ _STATE = re.compile(r"\s*(?:\d+: |from \d+ to \d+[^:]*: ?|frame\s?\d+: ?)*(?:fra
 def known_before(lines: Sequence[str], at: int) -> dict[str, str]:
     """Register or stack slot → what it holds, in the verifier's words, before the instruction in line `at` (from 0).
 
-    A register that a call left without a value is absent.
+    Absent is what a call left without a value, and what was written since it was last told of: 5.15 tells of states
+    only at branches, unless asked for more.
     """
     known: dict[str, str] = {}
     lost: set[str] = set()
@@ -32,18 +33,23 @@ def known_before(lines: Sequence[str], at: int) -> dict[str, str]:
                 known.setdefault(name, value)
         if "R10" in found and is_state(line):
             break
-        if ") call " in line:
-            lost |= CLOBBERED - known.keys()
+        if shown := SHOWN.match(line):
+            does = decode(shown[2])
+            written = CLOBBERED | {"R0"} if does.op == "call" else {does.target}
+            lost |= written - known.keys()
     return dict(sorted(known.items(), key=_place))
 
 
 def last_known(lines: Sequence[str], at: int, name: str) -> str:
     """What `known_before` says of one register or slot, "" for nothing; many times faster than asking it for all."""
+    writes = (f"(r10 {name[2:]}) =",) if name.startswith("fp") else (f") r{name[1:]} ", f") w{name[1:]} ")
+    if name == "R0" or name in CLOBBERED:
+        writes = (*writes, ") call ")
     for number in range(at - 1, max(0, at - LOOK_BACK) - 1, -1):
         line = lines[number]
         if (f"{name}=" in line or f"{name}_" in line) and (value := read(line).get(name)) is not None:
             return value
-        if ("R10=" in line and is_state(line)) or (name in CLOBBERED and ") call " in line):
+        if ("R10=" in line and is_state(line)) or any(write in line for write in writes):
             break
     return ""
 

@@ -245,6 +245,18 @@ def test_a_log_without_a_complaint() -> None:
     assert "ends at instruction 8 without a complaint" in cut.explanation
 
 
+def test_some_complaints_come_with_what_was_known() -> None:
+    log = """\
+2150: (73) *(u8 *)(r1 +4095) = r2
+ R1_w=map_value(id=0,off=0,ks=4,vs=8192,smin_value=-4095,smax_value=0) R2_w=inv47 R10=fp0
+R1 unbounded memory access, make sure to bounds check any such access
+processed 2100 insns (limit 1000000) max_states_per_insn 4 total_states 9 peak_states 9 mark_read 3
+"""
+    diagnosis = explained(log)
+    assert diagnosis.registers["r1"].startswith("a value of 8192 bytes in a map at an offset from -4095 to 0 (")
+    assert diagnosis.registers["r2"] == "the number 47 (inv47)"
+
+
 def test_a_register_named_below_the_complaint_is_followed() -> None:
     log = """\
 394: (79) r3 = *(u64 *)(r10 -88)      ; R3_w=map_value(map=data,ks=4,vs=1320,off=40,smin=0,smax=umax=1240) R10=fp0

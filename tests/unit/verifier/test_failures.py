@@ -64,8 +64,11 @@ def test_names_of_several_programs() -> None:
 def test_a_summary_before_the_log_is_not_told_twice() -> None:
     summary = "8: (79) r1 = *(u64 *)(r0 +0): R0 invalid mem access 'map_value_or_null' (13 line(s) omitted)"
     log = "".join(f"\t{line}\n" for line in NULL.rstrip("\n").split("\n"))
-    text = f"program f: load program: permission denied: {summary}\nprogram f: load program: permission denied:\n{log}"
+    text = (
+        f"program f: load program: permission denied: {summary}\nVerifier log: load program: permission denied:\n{log}"
+    )
     (only,) = found(text)
+    assert only.program == "f"
     assert [step.insn for step in only.chain] == [7, 8]
 
 

@@ -30,6 +30,13 @@ def test_one_register_is_known_as_all_are(at: int, known: dict[str, str]) -> Non
     assert {name: value for name in names if (value := last_known(LOG, at, name))} == known
 
 
+def test_what_was_written_since_is_not_known() -> None:
+    lines = [" R1=5 R9=inv(id=0,umax_value=7) R10=fp0 fp-8=inv3 fp-16=inv4", "3: (79) r9 = *(u64 *)(r10 -8)",
+             "4: (b7) w1 = 5", "5: (7b) *(u64 *)(r10 -16) = r9", "6: (95) exit"]  # fmt: skip
+    assert known_before(lines, 4) == {"R10": "fp0", "fp-8": "inv3"}
+    assert [last_known(lines, 4, name) for name in ("R1", "R9", "fp-8", "fp-16")] == ["", "", "inv3", ""]
+
+
 def test_one_state_ends_the_look_back() -> None:
     lines = ["0: R1=ctx() R6=5 R10=fp0", "3: R0=1 R10=fp0", "3: (95) exit"]
     assert known_before(lines, 2) == {"R0": "1", "R10": "fp0"}
