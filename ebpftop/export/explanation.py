@@ -97,8 +97,13 @@ def _where(diagnosis: Diagnosis) -> str:
 
 
 def _chain(diagnosis: Diagnosis, look: Look) -> Iterator[str]:
+    place: Place | None = None
     for step in diagnosis.chain:
         number = "" if step.insn is None else str(step.insn)
+        if step.place and step.place != place:
+            place = step.place
+            where = "" if place.line is None else f"{place.file}:{place.line}  "
+            yield look.styled(f"        ; {inert(where)}{inert(place.text.strip().expandtabs(4))}", "2")
         if step.text:
             yield look.styled(f"{number:>6}  {inert(step.text)}", "1")
         elif number:
@@ -117,7 +122,7 @@ def as_json(diagnosis: Diagnosis) -> str:
             "explanation": diagnosis.explanation,
             "fix": diagnosis.fix,
             "registers": diagnosis.registers,
-            "chain": [asdict(step) for step in diagnosis.chain],
+            "chain": [{"insn": step.insn, "text": step.text, "why": step.why} for step in diagnosis.chain],
             "kernel_report": _report(diagnosis),
         }
     )

@@ -127,7 +127,7 @@ class _Trace:
             if not _alike(value(self._before(check)), value(self._after(check))):
                 return  # from 5.16 on, the kernel knows that plain copies are equal
             why = f"this checks {does.target}, which was made from {self._target}: of {self._target} it tells nothing"
-            self._steps.insert(place, Step(check.insn, check.does.text, why))
+            self._steps.insert(place, Step(check.insn, check.does.text, why, self._quotes.at(check.line)))
         elif does.op != "arithmetic":
             self._others.pop(does.target, None)
 
@@ -177,7 +177,7 @@ class _Trace:
             return
         writes = (f") {name} = ", f") w{name[1:]} = ")
         if any(write in line for line in self._lines[visit.line + 1 : visit.follows] for write in writes):
-            self._step(visit, f"this branch is taken, past what writes {self._target} on the other way")
+            self._step(visit, f"this branch is taken, past what writes {self._target} on the other path")
 
     def _widened(self, visit: Visit) -> bool:
         """Where the way goes on with less known than the branch knew, the verifier forgot it on purpose, for a loop."""
@@ -198,7 +198,7 @@ class _Trace:
         elif name == "R1":
             why = "R1 is the program's context when it starts"
         elif name != "R10":
-            why = f"nothing on this way gives {name} a value"
+            why = f"nothing on this path gives {name} a value"
         else:
             return
         self._steps.append(Step(None, "", why))
@@ -207,7 +207,7 @@ class _Trace:
         return last_known(self._lines, visit.line, self._target)
 
     def _after(self, visit: Visit) -> str:
-        """What the register held behind the instruction, on this way."""
+        """What the register held behind the instruction, on this path."""
         if visit.state:
             return read(visit.state).get(self._target, "")
         known = known_after(self._lines, visit.line).get(self._target)
@@ -225,7 +225,7 @@ class _Trace:
         """Add a step; an instruction of a loop is told of once."""
         if (visit.insn, self._target) not in self._seen:
             self._seen.add((visit.insn, self._target))
-            self._steps.append(Step(visit.insn, visit.does.text, why))
+            self._steps.append(Step(visit.insn, visit.does.text, why, self._quotes.at(visit.line)))
         self._ended = self._ended or end
 
 

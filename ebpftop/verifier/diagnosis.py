@@ -196,7 +196,7 @@ def _chain(
     target = _culprit(involved, does, known, about_bounds)
     steps: list[Step] = []
     if kind in _OF_LOOPS:
-        return turn(parsed.lines, parsed.log_line)
+        return turn(parsed.lines, parsed.log_line, quotes)
     if allocated := _ALLOCATED.search(message):
         steps, target = _allocated(parsed, int(allocated[1])), ""
     elif kind in _OF_NO_REGISTER:
@@ -204,7 +204,7 @@ def _chain(
     elif target and target != "R10":
         steps = trace(parsed.lines, parsed.log_line, target, quotes, cut=cut, offset=about_bounds)
     why = _last(target, known.get(target, ""), unreadable="!read_ok" in message, about_bounds=about_bounds)
-    return [*steps, Step(parsed.insn, does.text, why)]
+    return [*steps, Step(parsed.insn, does.text, why, quotes.at(parsed.log_line))]
 
 
 def _culprit(involved: list[str], does: Instruction, known: dict[str, str], about_bounds: bool) -> str:
@@ -229,9 +229,9 @@ def _last(target: str, held: str, *, unreadable: bool, about_bounds: bool) -> st
     read = value(held)
     why = f"refused here: {target} is {describe(held)}"
     if read.maybe_null:
-        return why + ", and no branch on this way checks it"
+        return why + ", and no branch on this path checks it"
     if read.kind == "scalar" and about_bounds and not read.bounded:
-        return why + ", and no check on this way bounds it"
+        return why + ", and no check on this path bounds it"
     return why
 
 

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 from ebpftop.verifier.instruction import SHOWN, decode
 from ebpftop.verifier.path import Visit, back
+from ebpftop.verifier.source import Quotes
 from ebpftop.verifier.step import Step
 
 MOST = 12  # steps
 
 
-def turn(lines: Sequence[str], at: int) -> list[Step]:
+def turn(lines: Sequence[str], at: int, quotes: Quotes) -> list[Step]:
     """The jumps and branches of the turn before the instruction in line `at`, oldest first, and that instruction; it
     alone where the log doesn't show a whole turn.
     """
@@ -23,7 +24,7 @@ def turn(lines: Sequence[str], at: int) -> list[Step]:
     after = end
     for visit in back(lines, at):
         if why := _why(visit, after):
-            steps.append(Step(visit.insn, visit.does.text, why))
+            steps.append(Step(visit.insn, visit.does.text, why, quotes.at(visit.line)))
         after = visit.insn
         if visit.insn == end:
             break
@@ -34,7 +35,7 @@ def turn(lines: Sequence[str], at: int) -> list[Step]:
     why = "here the verifier gave up"
     if steps and steps[-1].insn == end:
         why = f"{steps.pop().why}; {why}"
-    return [*steps[::-1], Step(end, decode(shown[2]).text, why)]
+    return [*steps[::-1], Step(end, decode(shown[2]).text, why, quotes.at(at))]
 
 
 def _why(visit: Visit, after: int) -> str:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ebpftop.verifier.source import Place
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """insn and text: the instruction as the log shows it, None and "" where there is no single one. why: what it did,
-    in words.
+    in words. place: the author's line it came from, None where the log quotes none.
     """
 
     insn: int | None
     text: str
     why: str
+    place: Place | None = None

@@ -24,7 +24,8 @@ NULL = Diagnosis(
     chain=[
         Step(None, "", "it began somewhere"),
         Step(7, "call bpf_map_lookup_elem#1", "R0 is what the look-up returns"),
-        Step(8, "r1 = *(u64 *)(r0 +0)", "refused here"),
+        Step(7, "if r0 == 0x0 goto pc+2", "not taken", Place("count.bpf.c", 11, "\tif (!count)")),
+        Step(8, "r1 = *(u64 *)(r0 +0)", "refused here", Place(None, None, "*count += 1;")),
     ],
     report=REPORT,
     program="f",
@@ -49,6 +50,10 @@ def test_text_for_a_person() -> None:
         "        it began somewhere",
         "     7  call bpf_map_lookup_elem#1",
         "        R0 is what the look-up returns",
+        "        ; count.bpf.c:11  if (!count)",
+        "     7  if r0 == 0x0 goto pc+2",
+        "        not taken",
+        "        ; *count += 1;",
         "     8  r1 = *(u64 *)(r0 +0)",
         "        refused here",
         "",
@@ -124,6 +129,7 @@ def test_json_is_one_line_of_these_keys() -> None:
         "chain": [
             {"insn": None, "text": "", "why": "it began somewhere"},
             {"insn": 7, "text": "call bpf_map_lookup_elem#1", "why": "R0 is what the look-up returns"},
+            {"insn": 7, "text": "if r0 == 0x0 goto pc+2", "why": "not taken"},
             {"insn": 8, "text": "r1 = *(u64 *)(r0 +0)", "why": "refused here"},
         ],
         "kernel_report": {
@@ -163,7 +169,7 @@ def test_what_a_log_holds_is_inert() -> None:
         HOSTILE,
         HOSTILE,
         {HOSTILE: HOSTILE},
-        [Step(1, HOSTILE, HOSTILE)],
+        [Step(1, HOSTILE, HOSTILE, Place(HOSTILE, 1, HOSTILE))],
         Report(HOSTILE, HOSTILE, HOSTILE, HOSTILE, event, (event,)),
         HOSTILE,
     )

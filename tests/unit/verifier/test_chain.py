@@ -177,7 +177,7 @@ from 1 to 4: R6={UNBOUND} R10=fp0
 
 def test_where_it_all_began() -> None:
     assert steps("0: (79) r2 = *(u64 *)(r1 +8)", "R1") == [(None, "R1 is the program's context when it starts")]
-    assert steps("0: (bf) r0 = r7", "R7") == [(None, "nothing on this way gives R7 a value")]
+    assert steps("0: (bf) r0 = r7", "R7") == [(None, "nothing on this path gives R7 a value")]
     unknown = [(None, "R7 got its value before the part of the log that is here")]
     assert steps("900: (bf) r0 = r7", "R7") == unknown
     assert steps("0: (bf) r0 = r7", "R7", cut=True) == unknown
@@ -201,10 +201,10 @@ def test_one_turn_of_a_loop() -> None:
 5: (05) goto pc-4
 2: (0f) r0 += r1                      ; R0=3 R1=2
 3: (07) r1 += 1""".splitlines()
-    assert [(step.insn, step.why) for step in turn(lines, 5)] == [
+    assert [(step.insn, step.why) for step in turn(lines, 5, Quotes(lines))] == [
         (4, "this branch is not taken"),
         (5, "comes back to instruction 2"),
         (3, "here the verifier gave up"),
     ]
-    assert [step.insn for step in turn(lines[:2], 1)] == [3]
-    assert turn(["R0 !read_ok"], 0) == []
+    assert [step.insn for step in turn(lines[:2], 1, Quotes(lines))] == [3]
+    assert turn(["R0 !read_ok"], 0, Quotes([])) == []

@@ -157,7 +157,7 @@ def test_a_kernel_of_5_15_at_log_level_2() -> None:
         (9, "`cpu` (R0) is what `bpf_get_smp_processor_id` returns: any number"),
         (13, "this checks R1, which was made from R0: of R0 it tells nothing"),
         (14, "R0 is changed, and still is any number"),
-        (15, "refused here: R0 is any number, and no check on this way bounds it"),
+        (15, "refused here: R0 is any number, and no check on this path bounds it"),
     ]
 
 
@@ -165,7 +165,7 @@ def test_the_other_side_of_a_branch_at_log_level_2() -> None:
     diagnosis = written("branches-level-2")
     assert [(step.insn, step.why) for step in diagnosis.chain] == [
         (0, "R6 is set here: the number 0"),
-        (3, "this branch is taken, past what writes R6 on the other way"),
+        (3, "this branch is taken, past what writes R6 on the other path"),
         (6, "refused here: R6 is the number 0"),
     ]
     assert diagnosis.source == Place("a.bpf.c", 12, "return *kept;")
