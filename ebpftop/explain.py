@@ -26,7 +26,8 @@ def explain(log: str, source: Path | None, *, as_json: bool) -> int:
     if log == "-":
         if sys.stdin.isatty():
             print("ebpftop: reading the log from the terminal; Ctrl-D ends it", file=sys.stderr)
-        return _explain(sys.stdin.buffer, "standard input", quoted, as_json=as_json)
+        with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as stream:  # what is there, as it comes
+            return _explain(stream, "standard input", quoted, as_json=as_json)
     try:
         stream = open(log, "rb", buffering=0)  # noqa: SIM115 - closed below
     except (OSError, ValueError) as error:

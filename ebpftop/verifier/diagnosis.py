@@ -69,7 +69,7 @@ def diagnose(
     parsed = log.read(lines)
     program = program or named(lines)
     told = parsed.last is not None or parsed.report or parsed.processed is not None or ended
-    if not (told or any(log.BEGINS in line for line in lines)):
+    if not (told or any(log.BEGINS in line or is_state(line) for line in lines)):
         return _without_log(lines, program)
     if not parsed.error:
         return _nothing(parsed, program)
@@ -138,7 +138,7 @@ def _nothing(parsed: log.Parsed, program: str) -> Diagnosis:
             f"The log holds no complaint: the verifier looked at {parsed.processed:,} instructions and accepted them."
         )
     elif parsed.last is None:
-        said = "The log is empty: the verifier looked at nothing, or told nothing of it."
+        said = "The log is empty, or ends before its first instruction."
     else:
         said = f"The log ends at instruction {parsed.last} without a complaint: its end is missing."
     return Diagnosis("none", "", None, None, said, None, program=program, known=False)

@@ -21,7 +21,7 @@ def failures(stream: BinaryIO, source: Source | None = None) -> Iterator[Diagnos
     """
     waiting: Diagnosis | None = None
     instead: Diagnosis | None = None
-    begun = False  # whether more of what waits may come
+    told = False
     for excerpt in excerpts(stream):
         diagnosis, is_log = _diagnose(excerpt, source)
         if diagnosis is None:
@@ -29,14 +29,17 @@ def failures(stream: BinaryIO, source: Source | None = None) -> Iterator[Diagnos
         if not is_log or not diagnosis.failed:
             instead = instead if instead and (instead.failed or not diagnosis.failed) else diagnosis
             continue
-        if waiting and not (begun and _again(waiting, diagnosis)):
-            yield waiting
-        elif waiting:
+        told = True
+        if waiting and _again(waiting, diagnosis):
             diagnosis = replace(diagnosis, program=diagnosis.program or waiting.program)
-        waiting, begun = diagnosis, not excerpt.ended
+        elif waiting:
+            yield waiting
+        waiting = None if excerpt.ended else diagnosis  # whose end, or a longer telling, may come
+        if excerpt.ended:
+            yield diagnosis
     if waiting:
         yield waiting
-    else:
+    elif not told:
         yield instead or Diagnosis("none", "", None, None, _EMPTY, None, known=False)
 
 

@@ -73,6 +73,21 @@ def test_standard_input_is_read(arguments: list[str]) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, ebpftop("explain", NULL).stdout, "")
 
 
+def test_a_failure_is_told_as_soon_as_its_log_ends() -> None:
+    with subprocess.Popen(
+        [*COMMAND, "explain", "--json"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=CHECKOUT
+    ) as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        for insn in (8, 15):
+            log = NULL if insn == 8 else LOGS / "unbounded-size.txt"
+            running.stdin.write(log.read_bytes())
+            running.stdin.flush()
+            assert json.loads(running.stdout.readline())["insn"] == insn  # while standard input stays open
+        running.stdin.close()
+    assert running.returncode == 0
+
+
 def test_json_is_one_object_and_nothing_else() -> None:
     done = ebpftop("explain", "--json", BRANCHES)
     assert (done.returncode, done.stderr) == (0, "")

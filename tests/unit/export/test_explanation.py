@@ -12,6 +12,14 @@ from ebpftop.verifier.step import Step
 
 PLAIN = Look(80, colour=False)
 EVENT = Event(8, "(79) r1 = *(u64 *)(r0 +0)", "count.bpf.c", 12, "*count += 1;", "error: no")
+EVENT_AS_JSON = {
+    "insn": 8,
+    "text": "(79) r1 = *(u64 *)(r0 +0)",
+    "file": "count.bpf.c",
+    "line": 12,
+    "source": "*count += 1;",
+    "said": "error: no",
+}
 REPORT = Report("Register Type Safety", "Invalid dereference", "R0 may be NULL here.", "Check it.", EVENT, (EVENT,))
 NULL = Diagnosis(
     kind="null_deref",
@@ -136,23 +144,9 @@ def test_json_is_one_line_of_these_keys() -> None:
             "category": "Register Type Safety",
             "problem": "Invalid dereference",
             "reason": "R0 may be NULL here.",
-            "at": {
-                "insn": 8,
-                "text": "(79) r1 = *(u64 *)(r0 +0)",
-                "file": "count.bpf.c",
-                "line": 12,
-                "source": "*count += 1;",
-                "said": "error: no",
-            },
+            "at": EVENT_AS_JSON,
             "causal_path": [
-                {
-                    "insn": 8,
-                    "text": "(79) r1 = *(u64 *)(r0 +0)",
-                    "file": "count.bpf.c",
-                    "line": 12,
-                    "source": "*count += 1;",
-                    "said": "error: no",
-                }
+                EVENT_AS_JSON,
             ],
             "suggestion": "Check it.",
         },

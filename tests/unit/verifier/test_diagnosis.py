@@ -223,6 +223,39 @@ def test_a_report_explains_what_no_rule_knows() -> None:
     assert diagnosis.known
 
 
+SHOWN = [name for name in REAL if f"{explained(real(name)).insn}: (" in real(name)]
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_a_log_without_its_beginning_keeps_its_complaint(name: str) -> None:
+    """Kernels from 6.4 on keep the end of what doesn't fit into the loader's buffer, and cut within a line."""
+    whole = explained(real(name))
+    at = real(name).rindex(f"\n{whole.insn}: (") if f"\n{whole.insn}: (" in real(name) else 0
+    for cut in range(0, at, 41):
+        diagnosis = explained(real(name)[cut:])
+        assert (diagnosis.kind, diagnosis.message, diagnosis.insn) == (whole.kind, whole.message, whole.insn)
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_a_log_without_its_end_says_so(name: str) -> None:
+    """Kernels before 6.4 keep the beginning."""
+    lines = real(name).split("\n")
+    shown = max(number for number, line in enumerate(lines) if line[:1].isdigit() and "goto" not in line)
+    diagnosis = explained("\n".join(lines[: shown + 1]))
+    assert (diagnosis.kind, diagnosis.known) == ("none", False)
+    assert "without a complaint" in diagnosis.explanation or "before its first" in diagnosis.explanation
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_log_level_4_tells_the_complaint_alone(name: str) -> None:
+    """BPF_LOG_STATS: no instruction and no state, but what was refused and how much was looked at."""
+    whole = explained(real(name))
+    said = [line for line in real(name).split("\n") if not line[:1].isdigit() and line[:1] != ";"]
+    diagnosis = explained("\n".join(["verification time 51 usec", *said]))
+    if whole.message in said:  # and not behind a jump, where it goes with it
+        assert (diagnosis.message, diagnosis.known, diagnosis.chain) == (whole.message, True, [])
+
+
 def test_what_is_unknown_is_said_to_be() -> None:
     diagnosis = explained(real("null-map-value").replace("R0 invalid mem access", "R0 is odd:"))
     assert (diagnosis.kind, diagnosis.known, diagnosis.failed) == ("unknown", False, True)
