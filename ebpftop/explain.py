@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,7 +37,17 @@ def explain(log: str, source: Path | None, *, as_json: bool) -> int:
         return _explain(stream, log, quoted, as_json=as_json)
 
 
+def _give_up_root() -> None:
+    """Under sudo, logs are parsed as the user who typed it, as anybody may have written them. They are open by then."""
+    if os.geteuid() == 0 and "SUDO_UID" in os.environ:
+        from ebpftop.supervisor import privilege
+
+        if who := privilege.invoker():
+            privilege.drop(who)
+
+
 def _explain(stream: BinaryIO, name: str, source: Source | None, *, as_json: bool) -> int:
+    _give_up_root()
     known = False
     look = explanation.look(sys.stdout)
     for number, diagnosis in enumerate(_failures(stream, name, source)):

@@ -23,6 +23,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+MOST_EVENTS = 64  # as many as the kernel tells, BPF_DIAG_HISTORY_RENDER_MAX
 BEGINS = "Verification failed: "
 _SECTION = re.compile(r"\s*(Reason|At|Active lock|Causal path|Suggestion):\s*$")
 _PLACE = re.compile(r"\s*(?:.* @ )?(?P<file>[^\s:|][^:|]*):(?P<line>\d{1,9}):\d+$")
@@ -79,7 +80,7 @@ def read(lines: Sequence[str]) -> Report | None:
         reason=said.get("Reason", ""),
         suggestion=said.get("Suggestion", ""),
         at=next(_events(parts.get("At", [])), None),
-        path=tuple(_events([*parts.get("Active lock", []), *parts.get("Causal path", [])])),
+        path=tuple(_events([*parts.get("Active lock", []), *parts.get("Causal path", [])]))[-MOST_EVENTS:],
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import pwd
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from support.command import AS_NOBODY, CHECKOUT, COMMAND, Done, complaint, ebpftop
-from support.processes import SLOWER
+from support.processes import SLOWER, eventually
 
 LOGS = CHECKOUT / "tests/unit/verifier/logs"
 WRITTEN = CHECKOUT / "tests/unit/verifier/written"
@@ -163,6 +164,15 @@ def test_no_root_is_needed_and_what_is_forbidden_is_told(tmp_path: Path) -> None
     secret.write_bytes(NULL.read_bytes())
     secret.chmod(0o600)
     assert complaint(ebpftop("explain", secret, before=AS_NOBODY), 2) == f"{secret}: Permission denied"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give it up")
+def test_under_sudo_a_log_is_parsed_as_the_user_who_typed_it() -> None:
+    nobody = pwd.getpwnam("nobody")
+    environment = {**os.environ, "SUDO_UID": str(nobody.pw_uid), "SUDO_GID": str(nobody.pw_gid)}
+    with subprocess.Popen([*COMMAND, "explain"], stdin=subprocess.PIPE, cwd=CHECKOUT, env=environment) as running:
+        status = Path(f"/proc/{running.pid}/status")
+        eventually(lambda: f"Uid:\t{nobody.pw_uid}\t{nobody.pw_uid}" in status.read_text(), "gives root up")
 
 
 def test_hostile_logs_are_inert() -> None:
