@@ -14,7 +14,7 @@ from ebpftop.verifier.loop import turn
 from ebpftop.verifier.registers import is_state, known_before, read
 from ebpftop.verifier.report import Event, Report
 from ebpftop.verifier.rules.model import Kind
-from ebpftop.verifier.source import Place, Quotes, Source
+from ebpftop.verifier.source import LONGEST, Place, Quotes, Source
 from ebpftop.verifier.step import Step
 from ebpftop.verifier.values import describe, value
 
@@ -110,7 +110,7 @@ def named(lines: Sequence[str]) -> str:
 def _recognise(parsed: log.Parsed, place: Place | None) -> tuple[str, rules.Recognised | None]:
     """The first of the kernel's remarks that is known, and what it means; else the first."""
     for remark in parsed.remarks:
-        if found := rules.recognise(remark, parsed.insn_text, place.text if place else ""):
+        if found := rules.recognise(remark, parsed.insn_text, place.text[:LONGEST] if place else ""):
             return remark, found
     return parsed.error, None
 

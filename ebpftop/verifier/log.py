@@ -20,20 +20,19 @@ _INSTRUCTION = re.compile(r"\s*(\d{1,9}): \([0-9a-f]{2}\) ")
 # The kernel may write on behind a jump: a state, or the complaint.
 _BEHIND_JUMP = re.compile(r"\s*\d+: \([0-9a-f]{2}\) (?:if .+? )?goto\w* pc[+-]\d+ +(\S.*)")
 _PROCESSED = re.compile(r"\s*processed (\d{1,12}) insns")
-_NAMED = re.compile(
-    r"(?<![\w])insn (\d{1,9})(?!\d)"
-)  # unreachable insn 3, back-edge from insn 7 to 2; not alloc_insn=3
+# unreachable insn 3, back-edge from insn 7 to 2; not alloc_insn=3
+_NAMED = re.compile(r"(?<![\w])insn (\d{1,9})(?!\d)")
 BEGINS, _ENDS = "-- BEGIN PROG LOAD LOG --", "-- END PROG LOAD LOG --"
 
 # What the verifier tells besides: states, backtracking, type information, other functions, accounting.
 _TALK = re.compile(
-    r"""\s*(?:$ | ; | \d+:\ (?!\() | R\d+(?:_\w+)?= | fp-?\d+ | from\ \d+\ to\ \d+ | \d+\.+\d*:
-    | func\#\d | arg\#\d+\ (?:reference\ )?type | Func\#\d | Validating\ | Live\ regs\ before | \s*\d+:\ [.\d]+\ \(
+    r"""\s*+(?:$ | ; | \d+:\ (?!\() | R\d+(?:_\w+)?= | fp-?\d+ | from\ \d+\ to\ \d+ | \d+\.+\d*:
+    | func\#\d | arg\#\d+\ (?:reference\ )?type | Func\#\d | Validating\ | Live\ regs\ before | \d+:\ [.\d]+\ \(
     | last_idx | regs= | parent\ | mark_precise | propagating | frame\s?\d | caller: | callee: | to\ caller
     | returning\ from\ callee | cur\ state: | old\ state: | stack\ depth | verification\ time | processed\ \d
     | HINT: | BPF\ program\ load\ failed | (?:libbpf|bpf):\ | =+ | -{2,} | insns\ processed
     | .*\bload\ program:[^:]*:$ | \((?:truncated|\d+\ line(?:s|\(s\))?\ omitted)\)$
-    | Prog\ section\ ' | \ -\ [A-Z][\w\ ]+:
+    | Prog\ section\ ' | -\ [A-Z][\w\ ]+:
     | (?:Verifier\ (?:analysis|log|output)|Kernel\ error\ log|Caused\ by):\s*$ | PROCESSING\ | .*\bVerifier\ output:\s*$
     | ERROR:\ Error\ loading | Error:\ )""",
     re.VERBOSE,

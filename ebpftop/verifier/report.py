@@ -26,7 +26,7 @@ from dataclasses import dataclass
 MOST_EVENTS = 64  # as many as the kernel tells, BPF_DIAG_HISTORY_RENDER_MAX
 BEGINS = "Verification failed: "
 _SECTION = re.compile(r"\s*(Reason|At|Active lock|Causal path|Suggestion):\s*$")
-_PLACE = re.compile(r"\s*(?:.* @ )?(?P<file>[^\s:|][^:|]*):(?P<line>\d{1,9}):\d+$")
+_PLACE = re.compile(r"(?P<file>[^\s:|][^:|]*):(?P<line>\d{1,9}):\d+$")
 _INSN = re.compile(r"\s*insn (\d{1,9})$")
 _POINTED = re.compile(r"\s*>>> *(\d{1,9}) \| (\([0-9a-f]{2}\) .*|.*)")
 _NOTE = re.compile(r"[ \d>]*\| *\^-- (\w+): (.*)")
@@ -88,16 +88,21 @@ def _events(lines: Iterable[str]) -> Iterator[Event]:
     """An event begins with its place, or where it has none with `insn N`."""
     block: list[str] = []
     for line in lines:
-        if block and (_INSN.match(line) or (_PLACE.match(line) and "|" not in line)):
+        if block and (_INSN.match(line) or _place(line)):
             yield _event(block)
             block = []
         block.append(line)
-    if block and (_INSN.match(block[0]) or _PLACE.match(block[0])):
+    if block and (_INSN.match(block[0]) or _place(block[0])):
         yield _event(block)
 
 
+def _place(line: str) -> re.Match[str] | None:
+    """`f @ count.bpf.c:12:5`, or without the function; lines of C and of instructions have a bar."""
+    return None if "|" in line else _PLACE.match(line.strip().rpartition(" @ ")[2])
+
+
 def _event(block: list[str]) -> Event:
-    place = _PLACE.match(block[0])
+    place = _place(block[0])
     named = _INSN.match(block[0])
     insn, text, source = (int(named[1]) if named else None), "", ""
     said: list[str] = []

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 # `; *count += 1; @ main.c:8` (6.9 and newer) or `; *count += 1;`.
-_COMMENT = re.compile(r"\s*; (?P<text>.*?)(?: @ (?P<file>[^@]+):(?P<line>\d{1,9}))?\s*$")
+_COMMENT = re.compile(r"\s*; (?P<text>.*?)(?: @ (?P<file>[^@]+):(?P<line>\d{1,9}))?$")
+LONGEST = 512  # characters of a line of C that are looked at for names
 _RESULT = re.compile(r"(\w+)\s*=\s*(?:\([^()]*\)\s*)?[A-Za-z_][\w.>-]*\s*\(")
 
 
@@ -62,7 +63,7 @@ class Quotes:
         index = bisect_left(self._comments, line) - 1
         if index < 0:
             return None
-        match = _COMMENT.match(self._lines[self._comments[index]])
+        match = _COMMENT.match(self._lines[self._comments[index]].rstrip())
         if match is None or not match["text"].strip() or match["line"] == "0":
             return None
         return self.quote(Place(match["file"], int(match["line"]) if match["line"] else None, match["text"].strip()))
@@ -74,5 +75,5 @@ class Quotes:
 
 def result_of_call(text: str) -> str:
     """The variable that a line of C gives the result of a call to, "" if it isn't plain: `u64 *n = lookup(…)`."""
-    names = {match[1] for match in _RESULT.finditer(text)}
+    names = {match[1] for match in _RESULT.finditer(text[:LONGEST])}
     return names.pop() if len(names) == 1 else ""
