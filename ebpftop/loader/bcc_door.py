@@ -7,11 +7,13 @@ name. Layouts come from BCC's ctypes descriptions; reference: bcc's libbpf.h and
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import json
 import os
 import re
+from functools import cache
 from typing import Any
 
 from ebpftop.frames.layout import Field, MapLayout, Record
@@ -55,6 +57,16 @@ class VerifierError(Exception):
 
 class AttachError(Exception):
     """A program could not be attached; the text names the point and the kernel's reason."""
+
+
+@cache
+def keep_lines(bcc: Any) -> None:
+    """Have LLVM leave the like ends of two branches apart: merged, they would be of neither's line. In this process for
+    good, and only where libbcc has LLVM as a library of its own.
+    """
+    with contextlib.suppress(AttributeError):
+        options = (ctypes.c_char_p * 2)(b"ebpftop", b"-enable-tail-merge=0")
+        bcc.lib.LLVMParseCommandLineOptions(len(options), options, None)
 
 
 class Module:

@@ -233,12 +233,19 @@ class Load:
                 if not error.log.strip():  # refused before the verifier looked: a program type this kernel won't take
                     reason = f"this kernel refuses {place.mechanism} programs ({os.strerror(error.errno)})"
                     raise _PassedOver(reason) from None
-                self._compile(bcc, variant, debug_source=True)
-                table = lines.lines_of(self.output.text())
-                raise _Rejected(
-                    failures.verify_failure(self.probe, variant.name, error.function, error.errno, error.log, table)
-                ) from None
+                raise _Rejected(self._verdict(bcc, variant, place, error)) from None
         return programs
+
+    def _verdict(self, bcc: object, variant: Variant, place: Place, error: bcc_door.VerifierError) -> Rejected:
+        """What is told of a refused program: it is compiled once more, each instruction with its line, and refused."""
+        bcc_door.keep_lines(bcc)
+        module = self._compile(bcc, variant, debug_source=True)
+        table = lines.lines_of(self.output.text())
+        try:
+            os.close(module.load(place.run, place.mechanism, place.program))
+        except bcc_door.VerifierError as again:
+            error = again
+        return failures.verify_failure(self.probe, variant.name, error.function, error.errno, error.log, table)
 
     def _hand_over(
         self,
