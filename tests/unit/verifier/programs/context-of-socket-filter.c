@@ -1,0 +1,3 @@
+int f(struct __sk_buff *skb) {
+    return skb->data; // here
+}

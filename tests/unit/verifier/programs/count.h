@@ -1,0 +1,1 @@
+#define COUNT_ONE(count) *(count) += 1

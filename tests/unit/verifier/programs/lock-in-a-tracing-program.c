@@ -1,0 +1,11 @@
+struct value { struct bpf_spin_lock lock; u64 count; };
+BPF_ARRAY(values, struct value, 1);
+int f(struct pt_regs *ctx) {
+    u32 zero = 0;
+    struct value *value = values.lookup(&zero);
+    if (!value)
+        return 0;
+    bpf_spin_lock(&value->lock);
+    bpf_spin_unlock(&value->lock);
+    return 0;
+}

@@ -1,0 +1,9 @@
+struct value { struct bpf_spin_lock lock; u64 count; };
+BPF_ARRAY(values, struct value, 1);
+int f(struct __sk_buff *skb) {
+    u32 zero = 0;
+    struct value *value = values.lookup(&zero);
+    if (!value)
+        return 0;
+    return value->lock.val; // here
+}

@@ -1,0 +1,8 @@
+int f(struct __sk_buff *skb) {
+    struct bpf_sock_tuple tuple = {};
+    struct bpf_sock *sk = bpf_sk_lookup_tcp(skb, &tuple, sizeof(tuple.ipv4), -1, 0);
+    u64 state = sk->state; // here
+    asm volatile("" : "+r"(state));
+    bpf_sk_release(sk);
+    return state;
+}

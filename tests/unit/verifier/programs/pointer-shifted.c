@@ -1,0 +1,9 @@
+BPF_ARRAY(counts, u64, 1);
+int f(void *ctx) {
+    u32 zero = 0;
+    u64 *count = counts.lookup(&zero);
+    if (!count)
+        return 0;
+    asm volatile("%0 <<= 3" : "+r"(count)); // here
+    return *count;
+}

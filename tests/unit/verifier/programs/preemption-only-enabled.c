@@ -1,0 +1,5 @@
+static void (*bpf_preempt_enable)(void) = (void *)KFUNC_bpf_preempt_enable;
+int f(void *ctx) {
+    bpf_preempt_enable(); // here
+    return 0;
+}

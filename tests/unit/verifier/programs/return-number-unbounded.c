@@ -1,0 +1,3 @@
+int f(void *ctx) {
+    return bpf_get_prandom_u32(); // here
+}

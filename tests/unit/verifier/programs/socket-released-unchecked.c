@@ -1,0 +1,6 @@
+int f(struct __sk_buff *skb) {
+    struct bpf_sock_tuple tuple = {};
+    struct bpf_sock *sk = bpf_sk_lookup_udp(skb, &tuple, sizeof(tuple.ipv4), -1, 0);
+    bpf_sk_release(sk); // here
+    return 0;
+}

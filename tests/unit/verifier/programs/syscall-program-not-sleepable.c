@@ -1,0 +1,3 @@
+int f(u64 *ctx) {
+    return 0;
+}
