@@ -16,10 +16,11 @@ import re
 import struct
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import bytecode
+import global_function
 from support import bcc_child
 
 from ebpftop.kernel import btf
@@ -41,13 +42,24 @@ _DEBUG_SOURCE = 0x8
 _LOG_SIZES = (1 << 24, 1 << 28)
 _ANY_ATTACH_TYPE = 0xFFFFFFFF
 _SLEEPABLE = 1 << 4
-_KFUNC, _FIRST_KFUNC = re.compile(r"\bKFUNC_(\w+)"), 0x4000_0000
+_KFUNC = re.compile(r"\bKFUNC_(\w+)")
 _SUBPROGRAM = '#define SUBPROGRAM static __attribute__((noinline, section(".bpf.fn.f")))\n'
-_CALL, _EXIT, _LONG, _JUMPS = 0x85, 0x95, 0x18, (0x5, 0x6)
-_TO_FUNCTION, _TO_KFUNC = 1, 2  # in the source register of a call
-_BPF, _PROG_LOAD = 321, 5
+_BPF, _PROG_LOAD, _BTF_LOAD = 321, 5, 18
 _CAPGET, _CAPSET, _CAP_VERSION = 125, 126, 0x20080522
 _SYS_ADMIN, _PERFMON = 21, 38
+
+
+class How(NamedTuple):
+    """perfmon: whether with CAP_PERFMON and CAP_SYS_ADMIN. global_function: whether the subprogram is one, and what it
+    returns: "int", "pointer", or "" if it is static.
+    """
+
+    sleepable: bool = False
+    perfmon: bool = True
+    global_function: str = ""
+
+
+AS_EVER = How()
 
 
 class Loaded(NamedTuple):
@@ -59,8 +71,8 @@ class Loaded(NamedTuple):
     absent: str = ""
 
 
-def load(text: str, kind: str, *, sleepable: bool = False, perfmon: bool = True) -> Loaded:
-    """Load function `f` of the text. perfmon: whether with CAP_PERFMON and CAP_SYS_ADMIN."""
+def load(text: str, kind: str, how: How = AS_EVER) -> Loaded:
+    """Load function `f` of the text."""
     sys.path.append(bcc_child.BCC)
     import bcc  # before the fork, as it takes long
 
@@ -70,7 +82,7 @@ def load(text: str, kind: str, *, sleepable: bool = False, perfmon: bool = True)
     kfuncs = {name: types.find("func", name) for name in names}
     if missing := [name for name, number in kfuncs.items() if number is None]:
         return Loaded("", absent=missing[0])
-    defines = "".join(f"#define KFUNC_{name} {_FIRST_KFUNC + at:#x}\n" for at, name in enumerate(names))
+    defines = "".join(f"#define KFUNC_{name} {bytecode.FIRST_KFUNC + at:#x}\n" for at, name in enumerate(names))
     ids = [number or 0 for number in kfuncs.values()]
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -83,7 +95,7 @@ def load(text: str, kind: str, *, sleepable: bool = False, perfmon: bool = True)
                 os.dup2(output.fileno(), 2)
                 os.environ["BCC_KERNEL_SOURCE"] = folder
                 _headers(Path(folder))
-                told = _load(bcc, _SUBPROGRAM + defines + text, TYPES[kind], ids, sleepable, perfmon)
+                told = _load(bcc, _SUBPROGRAM + defines + text, TYPES[kind], ids, how)
                 pickle.dump(told, result)
                 result.flush()
             finally:
@@ -102,7 +114,7 @@ def _headers(folder: Path) -> None:
         path.write_text(content)
 
 
-def _load(bcc: Any, text: str, kind: int, kfuncs: list[int], sleepable: bool, perfmon: bool) -> tuple[int | None, str]:
+def _load(bcc: Any, text: str, kind: int, kfuncs: list[int], how: How) -> tuple[int | None, str]:
     """(errno, log); errno None if it did not compile."""
 
     class Quiet(bcc.BPF):  # type: ignore[misc]
@@ -114,15 +126,16 @@ def _load(bcc: Any, text: str, kind: int, kfuncs: list[int], sleepable: bool, pe
         return None, ""
     lib = bcc.lib
     start = lib.bpf_function_start(module, b"f")
-    count = _whole(start, lib.bpf_function_size(module, b"f") // 8)
-    program = ctypes.create_string_buffer(b"".join(_linked(start, count, kfuncs)), count * 8)
+    second = lib.bpf_function_size(module, b"f") // 8
+    count = bytecode.whole(start, second)
+    program = ctypes.create_string_buffer(bytecode.linked(start, count, kfuncs), count * 8)
     licence = lib.bpf_module_license(module)
-    if not perfmon:
+    if not how.perfmon:
         _without(_PERFMON, _SYS_ADMIN)
     for size in _LOG_SIZES:
         log = ctypes.create_string_buffer(size)
-        if sleepable:
-            fd = _prog_load(kind, program, count, licence, log, _SLEEPABLE)
+        if how.sleepable or how.global_function:
+            fd = _prog_load(kind, program, licence, log, second, how)
         else:
             fd = lib.bcc_func_load(
                 module, kind, b"f", program, count * 8, licence, 0, 1, log, size, None, _ANY_ATTACH_TYPE
@@ -133,57 +146,29 @@ def _load(bcc: Any, text: str, kind: int, kfuncs: list[int], sleepable: bool, pe
     return refused, log.value.decode()
 
 
-def _instructions(start: int, count: int) -> Iterator[tuple[int, int, int, int, int]]:
-    """(number, opcode, source register, offset, immediate) of each instruction from an address on, until count."""
-    number = 0
-    while number < count:
-        opcode, registers, offset, immediate = struct.unpack("<BBhi", ctypes.string_at(start + number * 8, 8))
-        yield number, opcode, registers >> 4, offset, immediate
-        number += 2 if opcode == _LONG else 1
+def _prog_load(kind: int, program: Any, licence: bytes, log: Any, second: int, how: How) -> int:
+    """bpf(2) itself, as BCC passes no flags; without the information on lines, which BCC keeps to itself.
 
-
-def _whole(start: int, count: int) -> int:
-    """How many instructions a function has with the subprograms behind it, which BCC's own size leaves out."""
-    called = [
-        number + 1 + immediate
-        for number, opcode, source, _, immediate in _instructions(start, count)
-        if opcode == _CALL and source == _TO_FUNCTION
-    ]
-    if max(called, default=0) < count:
-        return count
-    needed, whole, number = max(called) + 1, 0, 0
-    while whole < needed:
-        last = 0
-        for number, last, source, offset, immediate in _instructions(start, needed):
-            if last == _CALL and source == _TO_FUNCTION:
-                needed = max(needed, number + 2 + immediate)
-            elif last & 7 in _JUMPS and last not in (_CALL, _EXIT):
-                needed = max(needed, number + 2 + offset)
-        whole = number + (2 if last == _LONG else 1)
-        if last != _EXIT:
-            needed = max(needed, whole + 1)
-    return whole
-
-
-def _linked(start: int, count: int, kfuncs: list[int]) -> Iterator[bytes]:
-    """The instructions, calls of KFUNC_ addresses made calls of kernel functions."""
-    for number in range(count):
-        raw = ctypes.string_at(start + number * 8, 8)
-        opcode, _, _, immediate = struct.unpack("<BBhi", raw)
-        if opcode == _CALL and immediate >= _FIRST_KFUNC:
-            raw = struct.pack("<BBhi", _CALL, _TO_KFUNC << 4, 0, kfuncs[immediate - _FIRST_KFUNC])
-        yield raw
-
-
-def _prog_load(kind: int, program: Any, count: int, licence: bytes, log: Any, flags: int) -> int:
-    """bpf(2) itself, as BCC passes no flags; without the information on lines, which BCC keeps to itself."""
-    text = ctypes.c_char_p(licence)
-    at = ctypes.cast(text, ctypes.c_void_p).value
-    attributes = struct.pack(
-        "<IIQQIIQII16sII",
-        *(kind, count, ctypes.addressof(program), at, 1, len(log), ctypes.addressof(log), 0, flags, b"f", 0, 0),
+    second: the instruction that begins the second function.
+    """
+    flags = _SLEEPABLE if how.sleepable else 0
+    types, functions = 0, ctypes.create_string_buffer(0)
+    if how.global_function:
+        described, f, get = global_function.btf(how.global_function == "pointer")
+        held = ctypes.create_string_buffer(described, len(described))
+        types = _bpf(_BTF_LOAD, struct.pack("<QQIII", ctypes.addressof(held), 0, len(held), 0, 0))
+        functions = ctypes.create_string_buffer(struct.pack("<IIII", 0, f, second, get), 16)
+    text = ctypes.create_string_buffer(licence)
+    return _bpf(
+        _PROG_LOAD,
+        struct.pack("<IIQQ", kind, len(program) // 8, ctypes.addressof(program), ctypes.addressof(text))
+        + struct.pack("<IIQII16sII", 1, len(log), ctypes.addressof(log), 0, flags, b"f", 0, 0)
+        + struct.pack("<IIQI", types, 8 if types else 0, ctypes.addressof(functions), len(functions) // 8),
     )
-    return _libc().syscall(_BPF, _PROG_LOAD, attributes, len(attributes))
+
+
+def _bpf(command: int, attributes: bytes) -> int:
+    return int(_libc().syscall(_BPF, command, attributes, len(attributes)))
 
 
 def _without(*capabilities: int) -> None:

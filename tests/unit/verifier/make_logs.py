@@ -26,7 +26,7 @@ HERE = Path(__file__).parent
 CHECKOUT = HERE.parents[2]
 sys.path[:0] = [str(CHECKOUT), str(HERE.parents[1]), str(HERE)]
 
-from load import Loaded, load  # noqa: E402
+from load import How, Loaded, load  # noqa: E402
 
 from ebpftop.verifier import lines  # noqa: E402
 from tests.kernels import guest, images  # noqa: E402
@@ -64,8 +64,8 @@ def here(into: Path, names: list[str]) -> int:
         if (names and name not in names) or kernel in program.get("dangerous", []):
             continue
         source = (HERE / "programs" / f"{name}.c").read_text()
-        options = {key: program[key] for key in ("sleepable", "perfmon") if key in program}
-        result = load(lines.mark(source), program.get("type", "raw_tracepoint"), **options)
+        how = How(**{key: program[key] for key in How._fields if key in program})
+        result = load(lines.mark(source), program.get("type", "raw_tracepoint"), how)
         log = folder / f"{name}.txt"
         log.unlink(missing_ok=True)
         print(f"{name}: {outcome(result)}", flush=True)
@@ -89,7 +89,7 @@ def outcome(result: Loaded) -> str:
 
 
 def numbered(log: str) -> dict[int, int]:
-    """{instruction: line} of what the log quotes by number (not yet in 6.1): subprograms too, which BCC doesn't list."""
+    """{instruction: line} of what the log quotes by number (6.1 doesn't yet); of subprograms too, unlike BCC."""
     table: dict[int, int] = {}
     line = 0
     for row in log.split("\n"):
