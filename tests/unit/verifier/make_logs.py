@@ -74,9 +74,14 @@ def here(into: Path, names: list[str]) -> int:
             table = {**(numbered(result.log) or known), **lines.lines_of(result.output).get("f", {})}
             tables[name] = {str(insn): line for insn, line in shortest(table).items()}
             log.write_text(shortened(quoted(result.log, table, source.replace(" // here", ""))))
-    rows = ",\n".join(f"  {json.dumps(name)}: {json.dumps(table)}" for name, table in sorted(tables.items()))
-    (into / "lines.json").write_text(f"{{\n{rows}\n}}\n")
+    write(into / "lines.json", tables)
     return 0
+
+
+def write(file: Path, tables: dict[str, dict[str, int]]) -> None:
+    """A line a program."""
+    rows = ",\n".join(f"  {json.dumps(name)}: {json.dumps(table)}" for name, table in sorted(tables.items()))
+    file.write_text(f"{{\n{rows}\n}}\n")
 
 
 def outcome(result: Loaded) -> str:
@@ -147,10 +152,15 @@ def emulated(version: str, into: Path, names: list[str]) -> int:
         )
         told = out / "told"
         print(told.read_text() if told.exists() else console.stdout.decode(errors="replace")[-3000:])
+        if not (out / "logs/lines.json").exists():
+            return 1
         for log in (out / "logs").glob("*/*.txt"):
             (into / log.parent.name).mkdir(exist_ok=True)
             shutil.copy(log, into / log.parent.name)
-        return 0 if (out / "logs/lines.json").exists() else 1
+        # the running kernel's tables know more than that of one which quotes lines without their numbers
+        tables = [json.loads((folder / "lines.json").read_text()) for folder in (out / "logs", into)]
+        write(into / "lines.json", tables[0] | tables[1])
+        return 0
 
 
 # The host's root once more, cached, as virtme-ng's own mount asks the host again for every read.

@@ -1,9 +1,9 @@
 BPF_PERF_OUTPUT(events);
-struct event { u32 pid; char comm[16]; };
-int f(void *ctx) {
+struct event { u32 length; char name[16]; };
+int f(struct __sk_buff *skb) {
     struct event event;
-    event.pid = bpf_get_current_pid_tgid() >> 32;
-    event.comm[0] = 'a';
-    events.perf_submit(ctx, &event, sizeof(event)); // here
+    event.length = skb->len;
+    event.name[0] = 'a';
+    events.perf_submit(skb, &event, sizeof(event)); // here
     return 0;
 }
