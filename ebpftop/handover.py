@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import msgspec
 
 from ebpftop.frames.layout import MapLayout
-from ebpftop.frames.messages import Loaded, Rejected, Stage
+from ebpftop.frames.messages import Catalog, Loaded, Rejected, Stage
 
 _CHUNK = 250
 _INLINE = 32 << 10
@@ -152,6 +152,12 @@ class Refusal(Message, frozen=True, kw_only=True):
     error: str
 
 
+class Reread(Message, frozen=True, kw_only=True):
+    """Supervisor to collector: this is the catalog from now on. What of it runs here is told by a `Surveyed`."""
+
+    catalog: Catalog
+
+
 class TaskEnded(Message, frozen=True, kw_only=True):
     """Supervisor to collector: the task's process is gone; `rejected` is what became of a load that did not say."""
 
@@ -180,6 +186,7 @@ AnyMessage = (
     | AskSymbols
     | Channel
     | Refusal
+    | Reread
     | TaskEnded
     | Stream
     | Restart

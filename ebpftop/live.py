@@ -11,14 +11,17 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ebpftop import asked, cli, handover
-from ebpftop.catalog import folders, info, params
+from ebpftop.catalog import folders, params
 from ebpftop.catalog.manifest import read_probe
 from ebpftop.catalog.model import Probe
+from ebpftop.catalog.watch import Watched
 from ebpftop.errors import Cannot, UsageError
+from ebpftop.frames.messages import Catalog
 from ebpftop.kernel import bcc_home, support, trial
 from ebpftop.kernel.libbpf import KernelLacks
 from ebpftop.screen import require as require_screen
@@ -177,18 +180,18 @@ def supervise(
     survey: bool = False,
     expected: list[tuple[str, dict[str, str]]] | None = None,
 ) -> int:
-    catalog = folders.read_catalog(extra)
-    census = read_probe(Path(__file__).parent / "collector" / "census", CENSUS)
+    """Run a command's consumer; where it has the screen, the extra folders are read again when they are saved."""
     who = privilege.invoker()
-    told = info.catalog(catalog)
+    census = read_probe(Path(__file__).parent / "collector" / "census", CENSUS)
 
-    def collector(control: socket.socket, stream: socket.socket) -> int:
+    def collector(catalog: Catalog, control: socket.socket, stream: socket.socket) -> int:
         from ebpftop.collector.server import Server
 
-        return Server(control, stream, told, idle=screen).run()
+        return Server(control, stream, catalog, idle=screen).run()
 
     plan = Plan(
-        probes={**catalog.probes, CENSUS: census},
+        watched=Watched(extra, again=screen, rights=partial(privilege.rights_of, who)),
+        internal={CENSUS: census},
         includes=folders.includes(),
         bcc=_bcc(),
         collector=collector,

@@ -45,66 +45,91 @@ def includes() -> dict[str, str]:
     return {file.name: file.read_text() for file in sorted((bundled() / _SHARED).glob("*.h"))}
 
 
+class Part(msgspec.Struct, frozen=True):
+    """What one folder of probes holds, read by itself: probes by id, problems, playbooks by name."""
+
+    probes: dict[str, Probe]
+    problems: list[str]
+    playbooks: dict[str, Playbook] = {}
+
+
 def read_catalog(extra: Sequence[Path] = (), system: Path = SYSTEM) -> CatalogRead:
     """All probes and playbooks: of the bundled folder, of the extra ones, of the system's; each read into memory once.
 
     An id that an earlier folder has is not taken from a later one, which is a problem. The system's folder is used only
     as far as root alone can write to it. Raises nothing: what can't be read is a problem.
     """
+    return merged([read_folder(bundled()), *map(read_folder, extra), read_system(system)])
+
+
+def read_folder(root: Path) -> Part:
+    """A folder of probes and playbooks; one that isn't there is a problem."""
+    if os.path.isdir(root):  # False also where it may not be looked at
+        return _read(root, system=False)
+    return Part({}, [f"{inert(str(root))}: no such folder of probes"])
+
+
+def read_system(root: Path = SYSTEM) -> Part:
+    """The system's folder, as far as root alone can write to it; nothing where there is none."""
+    if not os.path.isdir(root):
+        return Part({}, [])
+    if why := _distrust(root):
+        return Part({}, [f"{why}; its probes are not used"])
+    return _read(root, system=True)
+
+
+def merged(parts: Sequence[Part]) -> CatalogRead:
+    """The catalog of several folders, of which an earlier one goes before a later one."""
     probes: dict[str, Probe] = {}
-    problems: list[str] = []
     playbooks: dict[str, Playbook] = {}
-    found = CatalogRead(probes, problems, playbooks)
-    for root in (bundled(), *extra):
-        if os.path.isdir(root):  # False also where it may not be looked at
-            _read(root, found, system=False)
-        else:
-            problems.append(f"{inert(str(root))}: no such folder of probes")
-    if os.path.isdir(system):
-        if why := _distrust(system):
-            problems.append(f"{why}; its probes are not used")
-        else:
-            _read(system, found, system=True)
+    problems: list[str] = []
+    for part in parts:
+        problems += part.problems
+        for probe_id, probe in part.probes.items():
+            if (first := probes.setdefault(probe_id, probe)) is not probe:
+                problems.append(_taken(probe.folder, probe_id, first.folder))
+        for name, playbook in part.playbooks.items():
+            if (other := playbooks.setdefault(name, playbook)) is not playbook:
+                problems.append(_taken(playbook.file, name, other.file))
     for playbook in playbooks.values():
         problems += faults(playbook, probes)
     return CatalogRead(dict(sorted(probes.items())), problems, dict(sorted(playbooks.items())))
 
 
-def _read(root: Path, found: CatalogRead, *, system: bool) -> None:
-    probes, problems = found.probes, found.problems
-    for category in _folders(root, problems):
+def _taken(path: Path, name: str, first: Path) -> str:
+    return f"{inert(str(path))}: {name} is already in {inert(str(first))}; this one is not used"
+
+
+def _read(root: Path, *, system: bool) -> Part:
+    part = Part({}, [], {})
+    for category in _folders(root, part.problems):
         if category.name == PLAYBOOKS:
-            _read_playbooks(root, category, found, system=system)
+            _read_playbooks(root, category, part, system=system)
         if category.name in (_SHARED, PLAYBOOKS):
             continue
-        for folder in _folders(category, problems):
+        for folder in _folders(category, part.problems):
             probe_id = f"{category.name}/{folder.name}"
-            if probe_id in probes:
-                first = inert(str(probes[probe_id].folder))
-                problems.append(f"{inert(str(folder))}: {probe_id} is already in {first}; this one is not used")
-            elif system and (why := _distrust_all(root, folder.parent, folder, inside=folder)):
-                problems.append(f"{why}; {probe_id} is not used")
+            if system and (why := _distrust_all(root, folder.parent, folder, inside=folder)):
+                part.problems.append(f"{why}; {probe_id} is not used")
             else:
                 try:
-                    probes[probe_id] = read_probe(folder, probe_id)
+                    part.probes[probe_id] = read_probe(folder, probe_id)
                 except BadManifest as error:
-                    problems.append(str(error))
+                    part.problems.append(str(error))
+    return part
 
 
-def _read_playbooks(root: Path, folder: Path, found: CatalogRead, *, system: bool) -> None:
+def _read_playbooks(root: Path, folder: Path, part: Part, *, system: bool) -> None:
     for file in playbook_files(folder):
         if not _NAME.fullmatch(file.stem):
-            found.problems.append(f"{inert(str(file))}: a name of lower-case letters, digits, - and _ expected")
-        elif file.stem in found.playbooks:
-            first = inert(str(found.playbooks[file.stem].file))
-            found.problems.append(f"{inert(str(file))}: {file.stem} is already in {first}; this one is not used")
+            part.problems.append(f"{inert(str(file))}: a name of lower-case letters, digits, - and _ expected")
         elif system and (why := _distrust_all(root, folder, file)):
-            found.problems.append(f"{why}; playbook {file.stem} is not used")
+            part.problems.append(f"{why}; playbook {file.stem} is not used")
         else:
             try:
-                found.playbooks[file.stem] = read_playbook(file)
+                part.playbooks[file.stem] = read_playbook(file)
             except BadManifest as error:
-                found.problems.append(str(error))
+                part.problems.append(str(error))
 
 
 def playbook_files(folder: Path) -> list[Path]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import msgspec
 
 from ebpftop.catalog.folders import CatalogRead
+from ebpftop.catalog.manifest import SOURCE
 from ebpftop.catalog.model import Probe
 from ebpftop.frames.messages import Catalog, ParamInfo, ProbeInfo
 
@@ -38,7 +40,14 @@ def info(
         variant=variant,
         meaning=meaning,
         reason=reason,
+        file=str(probe.folder / SOURCE) if probe.watched else "",
+        revision=_revision(probe) if probe.watched else "",
     )
+
+
+def _revision(probe: Probe) -> str:
+    """Of what a load depends on: the manifest and the C."""
+    return hashlib.blake2s(f"{probe.manifest}\0{probe.source}".encode(), digest_size=8).hexdigest()
 
 
 def catalog(found: CatalogRead) -> Catalog:

@@ -11,7 +11,7 @@ import msgspec
 import psutil
 
 from ebpftop import __version__
-from ebpftop.frames.messages import Hello, Host, ProbeInfo
+from ebpftop.frames.messages import Catalog, Hello, Host, ProbeInfo
 from ebpftop.handover import Verdict
 
 
@@ -36,6 +36,19 @@ def host() -> Host:
         cpu_percent=psutil.cpu_percent(),
         memory_percent=psutil.virtual_memory().percent,
         load=os.getloadavg()[0],
+    )
+
+
+def reread(probes: dict[str, ProbeInfo], catalog: Catalog) -> dict[str, ProbeInfo]:
+    """The entries of a new catalog by id, with what was found of those known before."""
+    return {new.id: _as_before(new, probes.get(new.id)) for new in catalog.probes}
+
+
+def _as_before(new: ProbeInfo, old: ProbeInfo | None) -> ProbeInfo:
+    if old is None:
+        return new
+    return msgspec.structs.replace(
+        new, available=old.available, variant=old.variant, meaning=old.meaning, reason=old.reason
     )
 
 

@@ -16,7 +16,7 @@ from ebpftop.collector.census import Census
 from ebpftop.collector.channels import Channels
 from ebpftop.collector.closing import Detaching
 from ebpftop.collector.decode import Context
-from ebpftop.collector.machine import hello, host, surveyed
+from ebpftop.collector.machine import hello, host, reread, surveyed
 from ebpftop.collector.outbox import Outbox
 from ebpftop.collector.ring import RingBroken
 from ebpftop.collector.run import Run
@@ -105,6 +105,10 @@ class Server:
         if run in self._runs:
             self._runs[run].skip(events)
 
+    def _tell_catalog(self, probes: dict[str, messages.ProbeInfo]) -> None:
+        self._probes = probes
+        self._put(msgspec.structs.replace(self._catalog, probes=list(probes.values())))
+
     # ---------------------------------------------------------------- wishes in
 
     def _on_wishes(self) -> None:
@@ -179,6 +183,9 @@ class Server:
                     self._accepted(number, descriptors[0])
                 case handover.Refusal(run=number, error=error):
                     self._refused(number, error)
+                case handover.Reread(catalog=catalog):
+                    self._catalog = catalog
+                    self._tell_catalog(reread(self._probes, catalog))
                 case handover.TaskEnded(run=number, rejected=rejected):
                     self._channels.read(number)
                     self._failed(number, rejected)
@@ -217,8 +224,7 @@ class Server:
             case handover.Refusal(error=error):
                 self._refused(number, error)
             case handover.Surveyed(verdicts=verdicts):
-                self._probes = surveyed(self._probes, verdicts)
-                self._put(msgspec.structs.replace(self._catalog, probes=list(self._probes.values())))
+                self._tell_catalog(surveyed(self._probes, verdicts))
             case handover.StatisticsOn():
                 self._statistics.opened(descriptors[0])
                 self._switch_statistics()

@@ -94,7 +94,11 @@ class ViewInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProbeInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry of the catalog. `available` is None if only root could tell; `reason` says why not, or why unknown."""
+    """One entry of the catalog. `available` is None if only root could tell; `reason` says why not, or why unknown.
+
+    file: the absolute path of the author's C where saving it loads the probe again, "" elsewhere and on a tape.
+    revision: another one there, whenever what is loaded of the probe is another.
+    """
 
     id: str  # category/name
     title: str
@@ -111,6 +115,8 @@ class ProbeInfo(msgspec.Struct, frozen=True, kw_only=True):
     variant: str | None = None
     meaning: str | None = None
     reason: str | None = None
+    file: Text = ""
+    revision: Text = ""
 
 
 class StepInfo(msgspec.Struct, frozen=True, kw_only=True):

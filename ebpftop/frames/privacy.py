@@ -1,10 +1,10 @@
-"""Frames without command lines, which often hold secrets: what a tape keeps unless more is asked for."""
+"""What a tape doesn't keep: command lines, which often hold secrets, unless they are asked for; where files lay."""
 
 from __future__ import annotations
 
 import msgspec
 
-from ebpftop.frames.messages import AnyFrame, Column, Columns, Events, Processes, Snapshot
+from ebpftop.frames.messages import AnyFrame, Catalog, Column, Columns, Events, Processes, Snapshot
 
 ARGUMENTS = frozenset({"args", "argv", "command"})  # fields of maps and events that hold arguments of programs
 
@@ -20,6 +20,15 @@ def without_arguments(frame: AnyFrame) -> AnyFrame:
             maps = {name: _blank(columns) for name, columns in frame.maps.items()}
             return msgspec.structs.replace(frame, maps=maps)
     return frame
+
+
+def without_paths(frame: AnyFrame) -> AnyFrame:
+    """The frame without the paths of the catalog, which are of use only on the machine it comes from."""
+    if not isinstance(frame, Catalog):
+        return frame
+    return msgspec.structs.replace(
+        frame, probes=[msgspec.structs.replace(probe, file="") for probe in frame.probes], problems=[]
+    )
 
 
 def _blank(columns: Columns) -> Columns:

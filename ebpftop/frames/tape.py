@@ -22,7 +22,7 @@ import msgspec
 
 from ebpftop.frames.codec import BadFrame
 from ebpftop.frames.messages import PROTOCOL, AnyFrame, Hello, Notice
-from ebpftop.frames.privacy import without_arguments
+from ebpftop.frames.privacy import without_arguments, without_paths
 
 MAGIC = b"ebpftop tape"
 VERSION = 1
@@ -79,7 +79,8 @@ class TapeWriter:
         passed = max(now - self._start, self._last)
         if self._records and passed - self._first >= _SECOND:
             self.flush()
-        body = _encode(frame if self.args else without_arguments(frame))
+        kept = without_paths(frame)
+        body = _encode(kept if self.args else without_arguments(kept))
         if len(body) > FRAME_LIMIT:
             kind = type(frame).__name__.lower()
             body = _encode(Notice(level="warning", text=f"a {kind} of {len(body):,} bytes is missing in this tape"))

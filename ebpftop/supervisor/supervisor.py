@@ -25,8 +25,10 @@ from pathlib import Path
 import msgspec
 
 from ebpftop import handover
-from ebpftop.catalog import params
+from ebpftop.catalog import info, params
 from ebpftop.catalog.model import Probe
+from ebpftop.catalog.watch import Watched
+from ebpftop.frames.messages import Catalog
 from ebpftop.kernel.ownership import only_root_writes
 from ebpftop.loader import load, statistics, survey, symbols
 from ebpftop.supervisor import privilege, process
@@ -34,8 +36,8 @@ from ebpftop.supervisor.lookups import lookups
 from ebpftop.supervisor.tasks import Tasks, TooMany, Work
 from ebpftop.supervisor.terminal import Terminal
 
-Collector = Callable[[socket.socket, socket.socket], int]
-"""Runs in the collector's process: (control, stream) → exit status. Whatever it imports, it imports there."""
+Collector = Callable[[Catalog, socket.socket, socket.socket], int]
+"""Runs in the collector's process: (catalog, control, stream) → exit status. Whatever it imports, it imports there."""
 Consumer = Callable[[socket.socket, socket.socket], int]
 """Runs in the consumer's process, as the invoker: (control, stream) → exit status of the command."""
 
@@ -59,11 +61,13 @@ class _Early(msgspec.Struct, kw_only=True):
 class Plan(msgspec.Struct, kw_only=True):
     """What a command needs of the supervisor.
 
-    expected: probes with their parameters that the consumer will wish for at once; they load while it still starts.
+    internal: probes that are no part of the catalog, by id. expected: probes with their parameters that the consumer
+    will wish for at once; they load while it still starts.
     screen: it draws on the whole terminal.
     """
 
-    probes: dict[str, Probe]
+    watched: Watched
+    internal: dict[str, Probe]
     includes: dict[str, str]
     bcc: Path
     collector: Collector
@@ -107,6 +111,8 @@ class Supervisor:
                 for key, _ in self._selector.select(self._timeout()):
                     key.data()
                 self.tasks.end_overdue()
+                if self.plan.watched.look():
+                    self._reread()
                 if self._status is None and self._told_to_end and time.monotonic() > self._told_to_end + _PATIENCE:
                     os.kill(self._consumer, signal.SIGKILL)
         except BaseException:
@@ -124,14 +130,28 @@ class Supervisor:
         if self._output < 0:
             self._output = os.memfd_create("collector-output", os.MFD_CLOEXEC)
         self._collector, receiver = self._spawn(
-            "collector", self.plan.collector, stream_theirs, orphaned=signal.SIGKILL, output=self._output
+            "collector",
+            partial(self.plan.collector, info.catalog(self.plan.watched.catalog)),
+            stream_theirs,
+            orphaned=signal.SIGKILL,
+            output=self._output,
         )
         receiver.socket.settimeout(_PATIENCE)
         self._from_collector = receiver
         self._selector.register(receiver.socket, selectors.EVENT_READ, lambda: self._on_collector(receiver))
-        if self.plan.survey:
-            self._start_task("survey", SURVEY_RUN, lambda channel: survey.run(channel, self.plan.probes.values()))
+        self._survey()
         return stream
+
+    def _survey(self) -> None:
+        """Try the whole catalog: one survey's word takes the place of that of the one before."""
+        if self.plan.survey:
+            probes = list(self.plan.watched.catalog.probes.values())
+            self._start_task("survey", SURVEY_RUN, partial(survey.run, probes=probes))
+
+    def _reread(self) -> None:
+        """A probe's file was saved."""
+        self._tell(handover.Reread(catalog=info.catalog(self.plan.watched.catalog)))
+        self._survey()
 
     def _start_consumer(self, stream: socket.socket) -> None:
         name = "dashboard" if self.plan.screen else "run"
@@ -231,7 +251,7 @@ class Supervisor:
 
     def _order(self, name: str, given: dict[str, str]) -> load.Order:
         """What to load, checked on this side. Raises `LookupError`, `BadParam`."""
-        probe = self.plan.probes[name]
+        probe = self.plan.internal.get(name) or self.plan.watched.catalog.probes[name]
         chosen = params.canonical(probe, given)
         return load.Order(
             probe=msgspec.structs.replace(probe, variants=tuple(params.usable(probe, chosen))),
@@ -321,7 +341,7 @@ class Supervisor:
     # ---------------------------------------------------------------- the end
 
     def _timeout(self) -> float | None:
-        ends = [end for end in (self.tasks.next_deadline(),) if end is not None]
+        ends = [end for end in (self.tasks.next_deadline(), self.plan.watched.next_look) if end is not None]
         if self._told_to_end:
             ends.append(self._told_to_end + _PATIENCE)
         return max(0.0, min(ends) - time.monotonic()) + 0.01 if ends else None

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
 from ebpftop import handover
@@ -41,12 +42,13 @@ class Served:
             if isinstance(received[0], handover.Ask):
                 return received[0]
 
+    def frames(self) -> Iterator[AnyFrame]:
+        while True:
+            yield from self._decoder.feed(self.stream.recv(1 << 16))
+
     def answers(self) -> Iterator[AnyFrame]:
         """Frames that answer a wish."""
-        while True:
-            for frame in self._decoder.feed(self.stream.recv(1 << 16)):
-                if isinstance(frame, Loading | Refused | Rejected):
-                    yield frame
+        return (frame for frame in self.frames() if isinstance(frame, Loading | Refused | Rejected))
 
     def close(self) -> None:
         self.stream.close()
@@ -81,3 +83,26 @@ def test_an_accepted_wish_waits_for_its_load(served: Served) -> None:
     assert next(answers) == Loading(run=number, probe="cpu/some", params={}, stage="types")
     handover.send(task, handover.Refusal(run=0, error="no function does_not_exist"))
     assert next(answers) == Refused(probe="cpu/some", params={}, error="no function does_not_exist")
+
+
+def test_a_catalog_read_again_is_told_with_what_was_found_of_it_before(served: Served) -> None:
+    def told() -> Catalog:
+        return next(frame for frame in served.frames() if isinstance(frame, Catalog))
+
+    assert told().probes == [PROBE]
+    survey, theirs = handover.pair()
+    handover.send(served.control, handover.Channel(run=0), [theirs.fileno()])
+    found = handover.Verdict(probe="cpu/some", available=True, variant="raw", meaning="exact")
+    handover.send(survey, handover.Surveyed(verdicts=[found]))
+    assert told().probes[0].variant == "raw"
+    saved = msgspec.structs.replace(PROBE, source="int x;", revision="2")
+    new = msgspec.structs.replace(PROBE, id="my/new")
+    handover.send(served.control, handover.Reread(catalog=Catalog(probes=[saved, new], problems=["one"])))
+    again = told()
+    assert again.problems == ["one"]
+    assert again.probes == [
+        msgspec.structs.replace(saved, available=True, variant="raw", meaning="exact"),
+        new,
+    ]
+    served.wish(Load(probe="my/new"))
+    assert served.ask().probe == "my/new"

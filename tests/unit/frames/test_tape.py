@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from ebpftop.frames import tape
-from ebpftop.frames.messages import AnyFrame, Events, Hello, Notice, Processes
+from ebpftop.frames.messages import AnyFrame, Catalog, Events, Hello, Notice, Processes
 from ebpftop.frames.tape import BadTape, TapeExists, TapeReader, TapeWriter
 from tests.support.frames import (
     CALLS,
@@ -297,3 +297,12 @@ def test_a_full_disk_leaves_whole_blocks(tmp_path: Path, monkeypatch: pytest.Mon
     assert path.stat().st_size == size
     writer.close()
     assert read(path) == ([hello()], "")
+
+
+@pytest.mark.parametrize("args", [False, True])
+def test_a_tape_does_not_hold_where_files_lay(tmp_path: Path, args: bool) -> None:
+    mine = msgspec.structs.replace(probe("mine/calls", [CALLS]), file="/home/ann/calls/probe.bpf.c", revision="1f")
+    told = Catalog(probes=[mine], problems=["/home/ann/other/probe.toml:1: titel: unknown key"])
+    path = written(tmp_path / "tape", [hello(), told], args=args)
+    _, kept = [frame for _, frame in TapeReader(path)]
+    assert kept == Catalog(probes=[msgspec.structs.replace(mine, file="")])

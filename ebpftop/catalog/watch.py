@@ -1,0 +1,130 @@
+"""The catalog while the program runs: folders named with --probes are read again when what is in them was saved."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import msgspec
+
+from ebpftop.catalog.folders import SYSTEM, Part, bundled, merged, read_folder, read_system
+from ebpftop.catalog.manifest import MANIFEST, README, SOURCE
+from ebpftop.catalog.playbook import FOLDER as PLAYBOOKS
+from ebpftop.catalog.playbook import SUFFIX
+
+INTERVAL = 0.5  # seconds between two looks
+SETTLE = 0.1  # seconds without a change after which a save is over: editors write, rename and delete
+SHARE = 0.01  # of a CPU that looking may take, however much there is to look at
+
+Stamp = tuple[int, int, int]  # modified (ns), size, inode
+
+
+class Watched:
+    """`catalog` is what was read last: of the bundled folder, of the extra ones, of the system's.
+
+    Only the extra ones are read again, with these rights, and only if `again`. They are looked at by the times of
+    their files, which holds on every file system and for every way to save.
+    """
+
+    def __init__(
+        self,
+        extra: Sequence[Path] = (),
+        *,
+        again: bool,
+        rights: Callable[[], AbstractContextManager[None]] = nullcontext,
+        system: Path = SYSTEM,
+    ) -> None:
+        folders = [Path(os.path.abspath(folder)) for folder in extra]
+        self._again = folders if again else []
+        self._rights = rights
+        self._stamps = self._look()  # before they are read, so that a save meanwhile is seen
+        self._saved = False
+        self._at = time.monotonic() + INTERVAL
+        read = [read_folder(folder) for folder in folders]
+        self._parts = [
+            read_folder(bundled()),
+            *(map(_marked, read) if again else read),
+            read_system(system),
+        ]
+        self.catalog = merged(self._parts)
+
+    @property
+    def next_look(self) -> float | None:
+        """Monotonic seconds; None where nothing is read again."""
+        return self._at if self._again else None
+
+    def look(self) -> bool:
+        """Look at the folders, if it is time to; whether `catalog` is another one now. Raises nothing."""
+        began = time.monotonic()
+        if not self._again or began < self._at:
+            return False
+        stamps = self._look()
+        looking = (time.monotonic() - began) / SHARE
+        if stamps != self._stamps:
+            self._stamps, self._saved = stamps, True
+            self._at = began + max(SETTLE, looking)
+            return False
+        self._at = began + max(INTERVAL, looking)
+        saved, self._saved = self._saved, False
+        if saved:
+            with self._rights():
+                for at, folder in enumerate(self._again, 1):
+                    self._parts[at] = _again(folder, self._parts[at], read_folder(folder))
+            self.catalog = merged(self._parts)
+        return saved
+
+    def _look(self) -> dict[str, Stamp | None]:
+        return {path: _stamp(path) for folder in self._again for path in _files(str(folder))}
+
+
+def _files(root: str) -> Iterator[str]:
+    """The files that a folder of probes is read from, and those that it would be read from."""
+    for category in _entries(root):
+        if os.path.basename(category) == PLAYBOOKS:
+            yield from (file for file in _entries(category) if file.endswith(SUFFIX))
+            continue
+        for folder in _entries(category):
+            yield from (f"{folder}/{name}" for name in (MANIFEST, SOURCE, README))
+
+
+def _entries(folder: str) -> list[str]:
+    """What is in a folder, except what is hidden; nothing where it can't be looked at."""
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.path for entry in entries if not entry.name.startswith(".")]
+    except OSError:
+        return []
+
+
+def _stamp(path: str) -> Stamp | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _marked(part: Part) -> Part:
+    marked = {key: msgspec.structs.replace(probe, watched=True) for key, probe in part.probes.items()}
+    return msgspec.structs.replace(part, probes=marked)
+
+
+def _again(root: Path, before: Part, now: Part) -> Part:
+    """What was read now; what can't be read any more, though it is still there, stays as it was."""
+    probes = {key: old for key, old in before.probes.items() if _is_there(root / key)}
+    playbooks = {name: old for name, old in before.playbooks.items() if _is_there(old.file)}
+    return Part(probes | _marked(now).probes, now.problems, playbooks | now.playbooks)
+
+
+def _is_there(path: Path) -> bool:
+    """Also where it may not be looked at."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        pass
+    return True

@@ -1,0 +1,165 @@
+"""Saving a file of a folder named with --probes, in the ways that editors do it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from support.probes import HEAD, SOURCE, write_probe
+
+from ebpftop.catalog import watch
+from ebpftop.catalog.info import info
+from ebpftop.catalog.watch import Watched
+
+NOWHERE = Path("/nonexistent")
+NEW = SOURCE.replace("zero = 0", "zero = 0 + 0")
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look at the clock is a second after the last one, and looking takes no share of it."""
+    seconds = iter(range(1_000_000))
+    monkeypatch.setattr(watch, "time", SimpleNamespace(monotonic=lambda: float(next(seconds))))
+    monkeypatch.setattr(watch, "SHARE", 1e9)
+
+
+def in_place(file: Path, text: str) -> None:
+    file.write_text(text)
+
+
+def renamed(file: Path, text: str) -> None:
+    """A new file takes the place of the old one, with a backup for a moment."""
+    backup, new = file.with_name(f"{file.name}~"), file.with_name("4913")
+    new.write_text(text)
+    file.rename(backup)
+    new.rename(file)
+    backup.unlink()
+
+
+def with_its_folder(file: Path, text: str) -> None:
+    """As when a tree is checked out again."""
+    shutil.copytree(file.parent, file.parent.with_name("new"))
+    shutil.rmtree(file.parent)
+    file.parent.with_name("new").rename(file.parent)
+    file.write_text(text)
+
+
+def settled(watched: Watched) -> bool:
+    """Whether something was read again, once nothing changes any more."""
+    return any([watched.look() for _ in range(3)])
+
+
+@pytest.mark.parametrize("save", [in_place, renamed, with_its_folder])
+def test_a_saved_file_is_read_again_once(tmp_path: Path, save: Callable[[Path, str], None]) -> None:
+    folder = write_probe(tmp_path, "my/one")
+    watched = Watched([tmp_path], again=True, system=NOWHERE)
+    before = info(watched.catalog.probes["my/one"])
+    assert before.file == str(folder / "probe.bpf.c")
+    assert not settled(watched)
+    save(folder / "probe.bpf.c", NEW)
+    assert [watched.look() for _ in range(4)] == [False, True, False, False]
+    after = info(watched.catalog.probes["my/one"])
+    assert after.source == NEW
+    assert after.revision != before.revision
+
+
+def test_nothing_is_read_while_it_is_still_being_written(tmp_path: Path) -> None:
+    file = write_probe(tmp_path, "my/one") / "probe.bpf.c"
+    watched = Watched([tmp_path], again=True, system=NOWHERE)
+    for length in range(1, 6):
+        file.write_text(NEW[:length])
+        assert not watched.look()
+    file.write_text(NEW)
+    assert [watched.look() for _ in range(3)] == [False, True, False]
+    assert watched.catalog.probes["my/one"].source == NEW
+
+
+def test_a_folder_that_no_longer_parses_keeps_its_last_good_version(tmp_path: Path) -> None:
+    folder = write_probe(tmp_path, "my/one")
+    watched = Watched([tmp_path], again=True, system=NOWHERE)
+    good = watched.catalog.probes["my/one"]
+    manifest = (folder / "probe.toml").read_text()
+    (folder / "probe.toml").write_text(manifest.replace("title", "titel", 1))
+    assert settled(watched)
+    assert watched.catalog.problems == [f"{folder}/probe.toml:1: titel: unknown key; did you mean title?"]
+    assert watched.catalog.probes["my/one"] == good
+    (folder / "probe.toml").write_text(manifest)
+    assert settled(watched)
+    assert watched.catalog.problems == []
+    assert info(watched.catalog.probes["my/one"]).revision == info(good).revision
+
+
+def test_folders_come_and_go(tmp_path: Path) -> None:
+    write_probe(tmp_path, "my/one")
+    watched = Watched([tmp_path], again=True, system=NOWHERE)
+    write_probe(tmp_path, "other/two")
+    shutil.rmtree(tmp_path / "my")
+    assert settled(watched)
+    assert {"my/one", "other/two"} & set(watched.catalog.probes) == {"other/two"}
+
+
+def test_what_only_tells_of_a_probe_is_no_other_revision(tmp_path: Path) -> None:
+    folder = write_probe(tmp_path, "my/one")
+    watched = Watched([tmp_path], again=True, system=NOWHERE)
+    before = info(watched.catalog.probes["my/one"])
+    (folder / "README.md").write_text("# Calls\n")
+    assert settled(watched)
+    after = info(watched.catalog.probes["my/one"])
+    assert (after.readme, after.revision) == ("# Calls\n", before.revision)
+
+
+def test_playbooks_are_read_again(tmp_path: Path) -> None:
+    watched = Watched([tmp_path], again=True, system=NOWHERE)
+    (tmp_path / "playbooks").mkdir()
+    file = tmp_path / "playbooks/mine.toml"
+    file.write_text('title = "Mine"\nsummary = "One."\n[[probes]]\nid = "cpu/runqlat"\nquestion = "Busy?"\n')
+    assert settled(watched)
+    assert watched.catalog.playbooks["mine"].info.title == "Mine"
+    file.unlink()
+    assert settled(watched)
+    assert "mine" not in watched.catalog.playbooks
+
+
+def test_files_are_read_again_with_the_rights_given(tmp_path: Path) -> None:
+    """So that a link that was put there meanwhile leads to nothing its maker couldn't read."""
+    folder = write_probe(tmp_path, "my/one")
+    held: list[bool] = []
+
+    @contextmanager
+    def rights() -> Iterator[None]:
+        (folder / "probe.bpf.c").chmod(0o600)
+        held.append(True)
+        yield
+
+    watched = Watched([tmp_path], again=True, rights=rights, system=NOWHERE)
+    assert held == []
+    (folder / "probe.bpf.c").write_text(NEW)
+    assert settled(watched)
+    assert held == [True]
+
+
+def test_what_is_not_watched_has_no_file_and_costs_no_look(tmp_path: Path) -> None:
+    folder = write_probe(tmp_path, "my/one")
+    watched = Watched([tmp_path], again=False, system=NOWHERE)
+    assert watched.next_look is None
+    (folder / "probe.toml").write_text(HEAD)
+    assert not settled(watched)
+    assert watched.catalog.problems == []
+    for name in ("my/one", "lab/null-deref"):
+        told = info(watched.catalog.probes[name])
+        assert (told.file, told.revision) == ("", "")
+
+
+def test_a_relative_folder_is_the_one_it_was_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_probe(tmp_path, "my/one")
+    monkeypatch.chdir(tmp_path)
+    watched = Watched([Path(".")], again=True, system=NOWHERE)
+    os.chdir("/")
+    (folder / "probe.bpf.c").write_text(NEW)
+    assert settled(watched)
+    assert info(watched.catalog.probes["my/one"]).file == str(folder / "probe.bpf.c")
