@@ -12,7 +12,9 @@ from textual.binding import Binding, BindingType
 
 from ebpftop.frames.messages import Interval, PlaybookInfo, Rejected, Statistics
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
+from ebpftop.ui import editor
 from ebpftop.ui.commands import Commands
+from ebpftop.ui.copying import advice
 from ebpftop.ui.feed import Feed
 from ebpftop.ui.freeze import Hold
 from ebpftop.ui.guide import groups_for
@@ -21,15 +23,20 @@ from ebpftop.ui.keyboard import NAMES
 from ebpftop.ui.messages import (
     Began,
     Changed,
+    EditAsked,
     Ended,
     LoadAsked,
+    LoadsAgain,
     Noticed,
     PlayAsked,
     WasAccepted,
     WasRefused,
     WasRejected,
+    WasReplaced,
 )
 from ebpftop.ui.options import Options
+from ebpftop.ui.reloads import before
+from ebpftop.ui.screens.copying import CopyScreen
 from ebpftop.ui.screens.dashboard import Dashboard
 from ebpftop.ui.screens.help import HelpScreen
 from ebpftop.ui.screens.parameters import ParameterForm
@@ -153,10 +160,25 @@ class EbpftopApp(App[None]):
             form.dismiss()
 
     def on_was_rejected(self, event: WasRejected) -> None:
-        if event.asked:
+        if event.asked or (event.again and self._panel_of(event.frame.probe, event.frame.params)):
             self._show_rejection(event.frame)
+        elif event.again:
+            self._tell(f"{event.frame.probe} as it was saved is rejected: {event.frame.error}   v shows why", "error")
         elif not self._in_tiles(event.frame.probe, event.frame.params):
             self._tell(f"{event.frame.probe} was rejected: {event.frame.error}   v shows why", "error")
+
+    def on_loads_again(self, event: LoadsAgain) -> None:
+        if panel := self._panel_of(event.probe, event.params):
+            panel.loads_again()
+
+    async def on_was_replaced(self, event: WasReplaced) -> None:
+        frame = event.frame
+        if panel := self._panel_of(frame.probe, frame.params):
+            probe = self.dashboard.probe(frame.probe)
+            panel.runs_now(frame, probe.source if probe else "")
+        else:
+            self._tell(f"{frame.probe} as it was saved runs now", "info")
+        await self.dashboard.replaced(frame.run, event.old)
 
     def on_was_refused(self, event: WasRefused) -> None:
         form, frame = self._form(), event.frame
@@ -185,10 +207,17 @@ class EbpftopApp(App[None]):
         top = self.screen_stack[-1] if self.screen_stack else None
         return top if isinstance(top, ParameterForm) else None
 
+    def _panel_of(self, probe: str, params: dict[str, str]) -> VerifierScreen | None:
+        """The verifier panel, if it tells of this."""
+        for screen in self.screen_stack:
+            if isinstance(screen, VerifierScreen) and (screen.frame.probe, screen.frame.params) == (probe, params):
+                return screen
+        return None
+
     def _show_rejection(self, frame: Rejected) -> None:
         if isinstance(self.screen, ParameterForm | VerifierScreen):
             self.pop_screen()
-        self.push_screen(VerifierScreen(frame))
+        self.push_screen(VerifierScreen(frame, before(frame, self.feed.session.runs)))
 
     # ------------------------------------------------------------ what the widgets ask
 
@@ -205,6 +234,22 @@ class EbpftopApp(App[None]):
             await self.dashboard.bring(running[-1].id)
         else:
             await self.feed.load(probe.id, event.params)
+
+    def on_edit_asked(self, event: EditAsked) -> None:
+        probe = self.dashboard.probe(event.probe)
+        if probe is None:
+            self._tell(f"{event.probe} is no longer in the catalog", "warning")
+        elif not self.feed.source.live:
+            self._tell("a tape holds no files to edit", "info")
+        elif not probe.file:
+            catalog = self.feed.session.catalog
+            self.push_screen(CopyScreen(probe, *advice(probe, catalog.probes if catalog else [])))
+        else:
+            self.run_worker(self._edit(probe.file, event.line), group="editor")
+
+    async def _edit(self, file: str, line: int | None) -> None:
+        if trouble := await editor.edit(self, file, line):
+            self._tell(trouble, "error")
 
     async def on_play_asked(self, event: PlayAsked) -> None:
         catalog = self.feed.session.catalog
@@ -301,7 +346,7 @@ class EbpftopApp(App[None]):
     def action_verifier(self) -> None:
         rejected = self.front.chosen_rejection()
         if rejected:
-            self.push_screen(VerifierScreen(rejected))
+            self._show_rejection(rejected)
 
     def action_tiles(self) -> None:
         if self._tiled:

@@ -13,6 +13,7 @@ from ebpftop.frames.messages import (
     AnyFrame,
     AnyWish,
     Catalog,
+    Detach,
     Hello,
     Load,
     Loaded,
@@ -24,9 +25,20 @@ from ebpftop.frames.messages import (
 )
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
 from ebpftop.model.session import Session
-from ebpftop.ui.messages import Began, Changed, Ended, Noticed, PlayAsked, WasAccepted, WasRefused, WasRejected
+from ebpftop.ui.messages import (
+    Began,
+    Changed,
+    Ended,
+    LoadsAgain,
+    Noticed,
+    PlayAsked,
+    WasAccepted,
+    WasRefused,
+    WasRejected,
+    WasReplaced,
+)
+from ebpftop.ui.reloads import Request, replaced, saved, to_load_again
 
-Request = tuple[str, dict[str, str]]  # a probe and its parameters
 _TOLD = 3  # problems of a catalog, beside how many more there are
 
 
@@ -72,6 +84,8 @@ class Feed:
         self._problems: list[str] = []  # of the catalog, as told
         self._asked: list[Request] = []  # wished for, not yet answered by a frame
         self._mine: set[int] = set()  # runs that answer them
+        self._asked_again: list[Request] = []  # wished for as their files were saved, not yet answered
+        self._again: set[int] = set()  # runs that answer these
         self._post = post
 
     async def read(self) -> None:
@@ -87,22 +101,29 @@ class Feed:
         self._post(Ended(self.ended))
 
     async def _take(self, frame: AnyFrame) -> None:
+        known = self.session.catalog
         self.session.feed(frame)
         match frame:
             case Hello():
-                self._asked.clear()
-                self._mine.clear()
+                for answered in (self._asked, self._mine, self._asked_again, self._again):
+                    answered.clear()
                 self._post(Began())
             case Catalog():
                 self._tell_problems(frame.problems)
                 await self._begin()
-            case Loading() | Loaded():
+                await self._load_again(saved(known, frame))
+            case Loading():
                 self._answers(frame)
+            case Loaded():
+                self._answers(frame)
+                await self._replace(frame)
             case Rejected():
                 self._answers(frame)
-                self._post(WasRejected(frame, frame.run in self._mine))
+                self._post(WasRejected(frame, asked=frame.run in self._mine, again=frame.run in self._again))
             case Refused():
-                self._asked = [asked for asked in self._asked if asked != (frame.probe, frame.params)]
+                refused = (frame.probe, frame.params)
+                self._asked = [asked for asked in self._asked if asked != refused]
+                self._asked_again = [asked for asked in self._asked_again if asked != refused]
                 self._post(WasRefused(frame))
             case Notice():
                 self._post(Noticed(frame))
@@ -133,6 +154,23 @@ class Feed:
             self._asked.remove(asked)
             self._mine.add(frame.run)
             self._post(WasAccepted(*asked))
+        elif asked in self._asked_again:
+            self._asked_again.remove(asked)
+            self._again.add(frame.run)
+
+    async def _load_again(self, probes: set[str]) -> None:
+        """Their files were saved: what runs of them goes on until the new version is attached."""
+        for probe, params in to_load_again(probes, self.session.runs.values()):
+            self._asked_again.append((probe, params))
+            self._post(LoadsAgain(probe, params))
+            await self.wish(Load(probe=probe, params=params, interval=self.interval))
+
+    async def _replace(self, frame: Loaded) -> None:
+        old = replaced(frame, self._again, self.session.runs)
+        for run in old:
+            await self.wish(Detach(run=run))
+        if frame.run in self._again:
+            self._post(WasReplaced(frame, old))
 
     def is_mine(self, run: int) -> bool:
         """Whether this user asked for the run."""

@@ -8,6 +8,7 @@ from textual.binding import BindingType
 from textual.widget import Widget
 
 from ebpftop.ui.keyboard import MOVES
+from ebpftop.ui.screens.copying import CopyScreen
 from ebpftop.ui.screens.dashboard import Dashboard
 from ebpftop.ui.screens.help import Group
 from ebpftop.ui.screens.parameters import ParameterForm
@@ -21,7 +22,8 @@ from ebpftop.ui.widgets.stacks import StacksView
 from ebpftop.ui.widgets.table import Table
 
 EVERYWHERE = "Everywhere"
-OWN: dict[type, str] = {Tiles: "Playbook", VerifierScreen: "Verifier panel"}  # screens with keys of their own
+# Screens with keys of their own.
+OWN: dict[type, str] = {Tiles: "Playbook", VerifierScreen: "Verifier panel", CopyScreen: "A probe to copy"}
 
 
 def groups(everywhere: Sequence[BindingType]) -> list[Group]:
@@ -37,6 +39,7 @@ def groups(everywhere: Sequence[BindingType]) -> list[Group]:
         ("Call stacks", [*StacksView.BINDINGS, *_own(Flame)]),
         (OWN[VerifierScreen], [*VerifierScreen.BINDINGS, *Lines.BINDINGS]),
         (OWN[Tiles], Tiles.BINDINGS),
+        (OWN[CopyScreen], CopyScreen.BINDINGS),
     ]
 
 

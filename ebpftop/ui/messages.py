@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from textual.message import Message
 
-from ebpftop.frames.messages import Notice, Refused, Rejected
+from ebpftop.frames.messages import Loaded, Notice, Refused, Rejected
 
 
 class Changed(Message):
@@ -22,12 +22,31 @@ class Began(Message):
 
 
 class WasRejected(Message):
-    """A load failed. `asked` is whether this user asked for it."""
+    """A load failed. `asked` is whether this user asked for it, `again` whether a save did."""
 
-    def __init__(self, frame: Rejected, asked: bool) -> None:
+    def __init__(self, frame: Rejected, *, asked: bool, again: bool) -> None:
         super().__init__()
         self.frame = frame
         self.asked = asked
+        self.again = again
+
+
+class LoadsAgain(Message):
+    """A probe's file was saved, and it is loaded again by itself."""
+
+    def __init__(self, probe: str, params: dict[str, str]) -> None:
+        super().__init__()
+        self.probe = probe
+        self.params = params
+
+
+class WasReplaced(Message):
+    """A run of a probe's new version is attached; `old` are the runs that end for it."""
+
+    def __init__(self, frame: Loaded, old: list[int]) -> None:
+        super().__init__()
+        self.frame = frame
+        self.old = old
 
 
 class WasAccepted(Message):
@@ -63,6 +82,15 @@ class Ended(Message):
 
 class Chosen(Message):
     """Something else is under the cursor of the catalog."""
+
+
+class EditAsked(Message):
+    """The C of a probe shall be opened in the user's editor, at a line counted from 1."""
+
+    def __init__(self, probe: str, line: int | None = None) -> None:
+        super().__init__()
+        self.probe = probe
+        self.line = line
 
 
 class PlayAsked(Message):

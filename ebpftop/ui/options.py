@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ebpftop.ui.feed import Request
+from ebpftop.ui.reloads import Request
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,6 +137,15 @@ class Dashboard(Screen[None]):
             first = 0 if self.feed.playback is not None else -1  # a tape begins at its beginning
             self.current = runs[first] if runs else None
 
+    async def replaced(self, new: int, old: list[int]) -> None:
+        """A probe's new version runs: it stands where the old one stood, and in front where there was none."""
+        self._put_away.update(old)
+        if not old or self.current in old:
+            self.current = new
+            if not old:
+                self.informing = False
+        await self.redraw()
+
     def draw_header(self) -> None:
         self.header.state = header_state(self.feed, paused=self.hold.still)
 
@@ -202,9 +211,10 @@ class Dashboard(Screen[None]):
         return next((probe for probe in catalog.probes if probe.id == name), None) if catalog else None
 
     def rejection(self, probe: str | None = None) -> Rejected | None:
-        """The last rejection, of one probe or of any."""
-        found = [run.rejected for run in self.feed.session.runs.values() if run.rejected and probe in (None, run.probe)]
-        return found[-1] if found else None
+        """The last rejection, of one probe or of any, of what has not been loaded since."""
+        last = {(run.probe, *sorted(run.params.items())): run for run in self.feed.session.runs.values()}
+        found = [run.rejected for run in last.values() if run.rejected and probe in (None, run.probe)]
+        return max(found, key=lambda frame: frame.run, default=None)
 
     def chosen_rejection(self) -> Rejected | None:
         """The rejection of the probe under the catalog's cursor, else the last one."""

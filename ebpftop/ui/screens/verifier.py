@@ -16,10 +16,12 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from ebpftop.frames.messages import Rejected
+from ebpftop.frames.messages import Loaded, Rejected
+from ebpftop.model.run import Run
 from ebpftop.stats import text
 from ebpftop.ui.inert import inert
-from ebpftop.ui.theme import NOT_HERE
+from ebpftop.ui.messages import EditAsked
+from ebpftop.ui.theme import NOT_HERE, RUNNING
 from ebpftop.ui.widgets.keys import KeyLine
 from ebpftop.ui.widgets.lines import CodeLines, LogLines
 from ebpftop.ui.widgets.panel import Framed, words
@@ -58,6 +60,8 @@ class VerifierScreen(Screen[None]):
         &.-narrow #code { width: 100%; }
         &.-narrow #log { width: 100%; }
         &.-low #said { border: none; border-top: solid $error; }
+        &.-runs #said { border: round $success; border-title-color: $success; }
+        &.-runs #log, &.-runs #known { display: none; }
     }
     """
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-normal"), (160, "-roomy")]  # noqa: RUF012 (as Textual has it)
@@ -66,13 +70,15 @@ class VerifierScreen(Screen[None]):
         Binding("up,k", "step(-1)", "step back", show=False, priority=True, tooltip="Through the log's instructions"),
         Binding("down,j", "step(1)", "step", key_display="↑↓", priority=True),
         Binding("g", "failure", "failure", tooltip="Back to the instruction that failed"),
+        Binding("e", "edit", "edit", tooltip="Edit the C at this line; saving it loads the probe again"),
         Binding("escape,v", "app.pop_screen", "back", key_display="Esc", tooltip="Back to the dashboard"),
         Binding("tab", "app.focus_next", "next part", show=False, tooltip="From the log to the C and back"),
     ]
 
-    def __init__(self, frame: Rejected) -> None:
+    def __init__(self, frame: Rejected, before: Run | None = None) -> None:
         super().__init__()
         self.frame = frame
+        self.before = before  # the run of the version before
         self.code = CodeLines(frame.text)
         self.log_lines = LogLines()
         self.known = Static(markup=False)
@@ -82,7 +88,7 @@ class VerifierScreen(Screen[None]):
 
     def compose(self) -> Iterable[Widget]:
         frame = self.frame
-        said = Static(_said(frame), markup=False, id="said")
+        said = Static(_said(frame, self.before), markup=False, id="said")
         said.border_title = words(frame.probe, STAGES[frame.stage])
         yield said
         with Container(id="both"):
@@ -100,6 +106,21 @@ class VerifierScreen(Screen[None]):
         if self.frame.source:
             self.code.failed = self.frame.source.line - 1
         self._read()
+
+    # ------------------------------------------------------------ the file was saved
+
+    def loads_again(self) -> None:
+        """The file was saved, and its new version is on its way."""
+        self.query_one("#said").border_subtitle = "saved: loading it again"
+
+    def runs_now(self, frame: Loaded, source: str) -> None:
+        """The new version is accepted: what was said of the old one is over."""
+        said = self.query_one("#said", Static)
+        said.border_title, said.border_subtitle = words(frame.probe, "runs now"), None
+        said.update(_accepted(frame, self.frame))
+        self.code.show_source(source)
+        self.add_class("-runs")
+        self.code.focus()
 
     @work
     async def _read(self) -> None:
@@ -140,6 +161,10 @@ class VerifierScreen(Screen[None]):
         self.code.show_line(None if source is None else source - 1)
         self._show_instruction()
 
+    def action_edit(self) -> None:
+        line = self.frame.source.line if self.frame.source else None
+        self.post_message(EditAsked(self.frame.probe, line))
+
     def _show_instruction(self) -> None:
         """Tell which instruction is current, and what was known before it."""
         frame = self.query_one("#log", Framed)
@@ -171,7 +196,7 @@ def _known(lines: list[str], at: int) -> Content:
     )
 
 
-def _said(frame: Rejected) -> Content:
+def _said(frame: Rejected, before: Run | None) -> Content:
     lines = [Content.styled(f"{NOT_HERE} {inert(frame.error)}", "bold $error")]
     if frame.hint:
         lines.append(Content("\n").join(Content(inert(line)) for line in frame.hint.split("\n")))
@@ -188,4 +213,28 @@ def _said(frame: Rejected) -> Content:
         lines.append(Content.styled(" · ".join(where), "$quiet"))
     for tried in frame.tried if len(frame.tried) > 1 else ():
         lines.append(Content.styled(f"{NOT_HERE} {inert(tried.variant)}: {inert(tried.reason)}", "$quiet"))
+    if before is not None:
+        lines.append(Content.assemble(("before the save  ", "$quiet"), _was(before)))
     return Content("\n").join(lines)
+
+
+def _was(run: Run) -> Content:
+    """What became of a version, in a line."""
+    if run.rejected is None:
+        return Content.assemble((RUNNING, "$success"), " it runs on" if run.state == "running" else " it ran")
+    line = f"line {run.rejected.source.line}: " if run.rejected.source else ""
+    return Content.assemble((NOT_HERE, "$error"), f" {line}{inert(run.rejected.error)}")
+
+
+def _accepted(frame: Loaded, rejected: Rejected) -> Content:
+    how = " · ".join(
+        part for part in (f"variant {inert(frame.variant)}", f"{text.count(frame.instructions)} instructions") if part
+    )
+    line = f"line {rejected.source.line}: " if rejected.source else ""
+    return Content("\n").join(
+        [
+            Content.assemble((f"{RUNNING} The kernel accepts it as it was saved.", "bold $success"), f"   {how}"),
+            Content.assemble(("before the save  ", "$quiet"), (NOT_HERE, "$error"), f" {line}{inert(rejected.error)}"),
+            Content.styled("Esc shows what it counts.", "$quiet"),
+        ]
+    )

@@ -21,7 +21,7 @@ from ebpftop.ui.entries import Entry, Line, RunState, arranged, entries, first, 
 from ebpftop.ui.inert import inert
 from ebpftop.ui.keyboard import MOVES
 from ebpftop.ui.line import painted
-from ebpftop.ui.messages import Chosen, LoadAsked, PlayAsked
+from ebpftop.ui.messages import Chosen, EditAsked, LoadAsked, PlayAsked
 from ebpftop.ui.theme import CLOSED, NOT_HERE, OPEN, RUNNABLE, UNKNOWN
 from ebpftop.ui.widgets.painter import Painter
 
@@ -58,6 +58,7 @@ class CatalogTree(Painter, can_focus=True):
         Binding("enter", "load", "load", key_display="Enter", tooltip="Load the probe, or show it if it runs"),
         Binding("enter", "show", "show", key_display="Enter", tooltip="Show what a tape holds of the probe"),
         Binding("p", "parameters", "parameters", tooltip="Fill in its parameters, then load it"),
+        Binding("e", "edit", "edit", show=False, tooltip="Edit its C; saving it loads the probe again"),
         Binding("left", "fold(True)", "close the category", show=False, tooltip="Close the category, or open it"),
         Binding("right", "fold(False)", "open the category", show=False),
         *MOVES,
@@ -176,9 +177,8 @@ class CatalogTree(Painter, can_focus=True):
     # ------------------------------------------------------------ keys and mouse
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return {"fold": self.folds, "parameters": self.loads, "load": self.loads, "show": not self.loads}.get(
-            action, True
-        )
+        known = {"fold": self.folds, "parameters": self.loads, "edit": self.loads, "load": self.loads}
+        return not self.loads if action == "show" else known.get(action, True)
 
     def action_move(self, step: int) -> None:
         self.cursor += step
@@ -211,6 +211,10 @@ class CatalogTree(Painter, can_focus=True):
     def action_parameters(self) -> None:
         if self.chosen:
             self.post_message(LoadAsked(self.chosen.id, form=True))
+
+    def action_edit(self) -> None:
+        if self.chosen:
+            self.post_message(EditAsked(self.chosen.id))
 
     def action_fold(self, close: bool) -> None:
         self._fold(close)

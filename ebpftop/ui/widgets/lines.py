@@ -132,8 +132,17 @@ class CodeLines(Lines):
 
     def __init__(self, source: str) -> None:
         super().__init__()
+        self._read(source)
+
+    def _read(self, source: str) -> None:
         self._lines: list[Content] = highlighted(source).split("\n", allow_blank=True)
         self._widest = max((line.cell_length for line in self._lines), default=0)
+
+    def show_source(self, source: str) -> None:
+        """Another version of it, nothing in which is marked."""
+        self._read(source)
+        self.failed = self.current = None
+        self.changed()
 
     @property
     def count(self) -> int:

@@ -1,0 +1,63 @@
+"""Why a probe can't be edited, and what to type instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widget import Widget
+from textual.widgets import Static
+
+from ebpftop.frames.messages import ProbeInfo
+from ebpftop.ui.inert import inert
+
+
+class CopyScreen(ModalScreen[None]):
+    DEFAULT_CSS = """
+    CopyScreen {
+        align: center middle;
+        background: $background 70%;
+        & > Vertical {
+            width: 100;
+            max-width: 100%;
+            height: auto;
+            border: round $primary;
+            border-title-color: $primary;
+            border-subtitle-color: $quiet;
+            background: $surface;
+            padding: 1 2;
+        }
+        & Static { width: 100%; height: auto; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,e", "dismiss", "close", key_display="Esc"),
+        Binding("y", "copy", "copy", tooltip="Copy the command, where the terminal allows it"),
+    ]
+
+    def __init__(self, probe: ProbeInfo, told: str, command: str) -> None:
+        super().__init__()
+        self.probe = probe
+        self.told = told
+        self.command = command
+
+    def compose(self) -> Iterable[Widget]:
+        with Vertical() as box:
+            box.border_title = Content(inert(self.probe.id))
+            box.border_subtitle = "y copies the command   Esc closes"
+            yield Static(
+                Content.assemble(
+                    "This probe was read once, at the start: saving its file would change nothing. In a copy of your "
+                    f"own e opens your editor, and saving loads the probe again. {self.told}\n\n",
+                    (inert(self.command), "bold"),
+                ),
+                markup=False,
+            )
+
+    def action_copy(self) -> None:
+        self.app.copy_to_clipboard(self.command)
+        self.notify("copied, if the terminal allows it", markup=False)

@@ -1,0 +1,72 @@
+"""From a refusal to a running probe in one sitting: read the panel, mend the file, save it, see it run."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from support.command import CHECKOUT
+from support.dashboard import load
+from support.processes import children, eventually, held_by, in_kernel
+from support.shell import PROGRAM, framed, line, shell
+from support.terminal import Terminal
+
+pytestmark = pytest.mark.bpf
+
+COMPLAINT = "R0 invalid mem access 'map_value_or_null'"
+# Does what a person does in an editor: changes the line it was opened at, in the terminal it was given.
+EDITOR = """#!/bin/sh
+printf 'editing %s at %s: ' "$(basename "$2")" "$1"
+read -r what
+[ "$what" = mend ] || exit 3
+sed -i "${1#+}s/.*/    if (count)\\n        __sync_fetch_and_add(count, 1);/" "$2"
+"""
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    """A folder with a copy of lab/null-deref, and an editor beside it."""
+    shutil.copytree(CHECKOUT / "probes/lab/null-deref", tmp_path / "probes/mine/calls")
+    editor = tmp_path / "vi"
+    editor.write_text(EDITOR)
+    editor.chmod(0o755)
+    return tmp_path
+
+
+def running(term: Terminal) -> set[int]:
+    return held_by(children(term.pid())["collect"].pid)[0]
+
+
+def test_a_refused_probe_is_mended_without_leaving_the_dashboard(copied: Path) -> None:
+    source = copied / "probes/mine/calls/probe.bpf.c"
+    with shell(120, 40) as term:
+        line(term, framed(f"EDITOR={copied}/vi {PROGRAM} --probes {copied}/probes"))
+        term.wait_for("Catalog", "─ ○ ")
+        load(term, "mine/calls")
+        term.wait_for(COMPLAINT, "line 9", "e edit")
+        term.keys("e")
+        term.wait_for("editing probe.bpf.c at +9:")
+        term.keys("C-c")  # is the editor's
+        term.wait_for("e edit", COMPLAINT)
+        term.keys("e")
+        term.wait_for("editing")
+        line(term, "mend")
+        term.wait_for("mine/calls · runs now", f"before the save  ✗ line 9: {COMPLAINT}", "if (count)")
+        term.keys("Escape")
+        term.wait_for("● calls", "A map value used unchecked ·")
+        first = running(term)
+
+        good = source.read_text()
+        source.write_text(good.replace("if (count)", ""))  # by another editor, elsewhere
+        term.wait_for("mine/calls as it was saved is rejected")
+        assert running(term) >= first
+        new = source.with_suffix(".new")
+        new.write_text(good.replace("if (count)", "if (count && tgid)"))
+        new.rename(source)
+        term.wait_for("mine/calls as it was saved runs now")
+        eventually(lambda: bool(first - running(term)), "the version before is detached")
+        last = held_by(children(term.pid())["collect"].pid)
+        term.keys("q")
+        term.wait_for("ended: 0, terminal: same")
+        eventually(lambda: not in_kernel(last), "nothing of ours is left in the kernel")

@@ -1,0 +1,211 @@
+"""Saving a probe's file: it is loaded again, the old version runs until the new one does, and what changed is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from ebpftop.frames.messages import AnyFrame, AnyWish, Catalog, Detach, Load, Loading, Rejected, SourceLine
+from ebpftop.ui import editor
+from ebpftop.ui.screens.copying import CopyScreen
+from ebpftop.ui.screens.dashboard import Dashboard
+from ebpftop.ui.screens.verifier import VerifierScreen
+from ebpftop.ui.widgets.lines import CodeLines
+from ebpftop.ui.widgets.runs import RunTabs
+from tests.support.frames import catalog, detached, loaded, probe, rejected
+from tests.ui.conftest import Open, Stage
+from tests.ui.probes import BY_PROCESS, NULL_C, NULL_LINES, NULL_LOG, PROBES
+
+FILE = "/home/ann/probes/mine/calls/probe.bpf.c"
+MENDED = NULL_C.replace("    *count += 1;", "    if (count)\n        *count += 1;")
+LINE = SourceLine(file="mine/calls/probe.bpf.c", line=8, text="    *count += 1;")
+
+
+def saved(revision: str, source: str = NULL_C) -> Catalog:
+    mine = msgspec.structs.replace(
+        probe("mine/calls", [BY_PROCESS], title="Calls", source=source), file=FILE, revision=revision
+    )
+    return catalog(*PROBES, mine)
+
+
+def accepts(run: int, wish: Load) -> AnyFrame:
+    return loaded(run, wish.probe, BY_PROCESS, params=wish.params)
+
+
+def refuses(run: int, wish: Load, error: str = "R0 invalid mem access 'map_value_or_null'", line: int = 8) -> Rejected:
+    frame = rejected(run, wish.probe, error=error, insn=5, text=f"{NULL_C}// {run}", log=NULL_LOG, lines=NULL_LINES)
+    return msgspec.structs.replace(frame, source=msgspec.structs.replace(LINE, line=line), params=wish.params)
+
+
+def kernel(*verdicts: Callable[[int, Load], AnyFrame]) -> Callable[[AnyWish], Iterable[AnyFrame]]:
+    """A root side that comes to these verdicts, one a load; runs are counted from 1."""
+    runs = enumerate(verdicts, 1)
+
+    def answer(wish: AnyWish) -> Iterable[AnyFrame]:
+        if isinstance(wish, Load):
+            run, verdict = next(runs)
+            yield Loading(run=run, probe=wish.probe, params=wish.params, stage="verify")
+            yield verdict(run, wish)
+        elif isinstance(wish, Detach):
+            yield detached(wish.run)
+
+    return answer
+
+
+async def load_mine(on: Stage) -> None:
+    await on.press("slash", *"mine", "enter")
+
+
+def wishes(on: Stage) -> list[Load | Detach]:
+    return [wish for wish in on.source.wishes if isinstance(wish, Load | Detach)]
+
+
+def said(on: Stage) -> str:
+    box = on.app.screen.query_one("#said")
+    return "\n".join([str(box.border_title), *(box.render_line(y).text.rstrip() for y in range(box.size.height))])
+
+
+async def test_the_old_version_runs_until_the_new_one_does(stage: Open) -> None:
+    async with stage(saved("1"), answer=kernel(accepts, accepts)) as on:
+        await load_mine(on)
+        assert [tab.run for tab in on.one(RunTabs).tabs] == [1]
+        await on.play(saved("2", MENDED))
+        assert wishes(on) == [Load(probe="mine/calls"), Load(probe="mine/calls"), Detach(run=1)]
+        assert [tab.run for tab in on.one(RunTabs).tabs] == [2]
+        assert on.one(RunTabs).current == 2
+        assert [str(each.message) for each in on.app._notifications] == ["mine/calls as it was saved runs now"]
+
+
+async def test_a_rejected_version_leaves_the_old_one_running(stage: Open) -> None:
+    async with stage(saved("1"), answer=kernel(accepts, refuses, accepts)) as on:
+        await load_mine(on)
+        await on.play(saved("2"))
+        assert isinstance(on.app.screen, Dashboard)
+        assert [tab.run for tab in on.one(RunTabs).tabs] == [1]
+        told = [str(each.message) for each in on.app._notifications]
+        assert told[0].startswith("mine/calls as it was saved is rejected: R0 invalid mem access")
+        await on.press("v")
+        assert "before the save  ● it runs on" in said(on)
+        await on.play(saved("3", MENDED))
+        assert wishes(on)[1:] == [Load(probe="mine/calls"), Load(probe="mine/calls"), Detach(run=1)]
+        await on.press("escape")
+        assert [tab.run for tab in on.one(RunTabs).tabs] == [3]
+        assert on.app.dashboard.rejection() is None
+
+
+async def test_the_panel_shows_what_a_save_changed(stage: Open) -> None:
+    def later(run: int, wish: Load) -> AnyFrame:
+        return refuses(run, wish, error="math between map_value pointer and register", line=9)
+
+    async with stage(saved("1"), answer=kernel(refuses, later, accepts)) as on:
+        await load_mine(on)
+        assert "before the save" not in said(on)
+        await on.play(saved("2"))
+        assert isinstance(on.app.screen, VerifierScreen)
+        assert "✗ math between map_value pointer and register" in said(on)
+        assert "before the save  ✗ line 8: R0 invalid mem access 'map_value_or_null'" in said(on)
+        await on.play(saved("3", MENDED))
+        assert said(on).startswith("mine/calls · runs now")
+        assert "before the save  ✗ line 9: math between map_value pointer and register" in said(on)
+        assert "9          *count += 1;" in on.see(CodeLines)
+        assert "✗" not in on.see(CodeLines)
+        await on.press("escape")
+        assert on.one(RunTabs).current == 3
+
+
+async def test_a_load_that_takes_longer_than_that_of_a_later_version_is_detached(stage: Open) -> None:
+    async with stage(saved("1"), answer=kernel(accepts)) as on:
+        await load_mine(on)
+        on.source._answer = lambda wish: ()  # both saves are loaded by hand
+        await on.play(saved("2"), saved("3"))
+        await on.play(Loading(run=2, probe="mine/calls", params={}, stage="compile"))
+        await on.play(Loading(run=3, probe="mine/calls", params={}, stage="compile"))
+        await on.play(loaded(3, "mine/calls", BY_PROCESS), loaded(2, "mine/calls", BY_PROCESS))
+        assert [wish for wish in wishes(on) if isinstance(wish, Detach)] == [
+            Detach(run=1),
+            Detach(run=1),
+            Detach(run=2),
+        ]
+
+
+async def test_what_was_detached_or_never_loaded_is_not_loaded(stage: Open) -> None:
+    async with stage(saved("1"), answer=kernel(accepts)) as on:
+        await on.play(saved("2"))
+        assert wishes(on) == []
+        await load_mine(on)
+        await on.press("d")
+        await on.play(saved("3"))
+        assert wishes(on) == [Load(probe="mine/calls"), Detach(run=1)]
+
+
+async def test_another_word_of_the_survey_loads_nothing(stage: Open) -> None:
+    async with stage(saved("1"), answer=kernel(accepts)) as on:
+        await load_mine(on)
+        told = saved("1")
+        known = [msgspec.structs.replace(each, available=True, variant="raw") for each in told.probes]
+        await on.play(msgspec.structs.replace(told, probes=known))
+        assert wishes(on) == [Load(probe="mine/calls")]
+
+
+async def test_e_opens_the_editor_at_the_failing_line(stage: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[list[str]] = []
+
+    async def run(argv: list[str]) -> int:
+        opened.append(argv)
+        return 1
+
+    monkeypatch.setattr(editor, "run", run)
+    monkeypatch.setenv("VISUAL", "/bin/sh -c vim")
+    async with stage(saved("1"), answer=kernel(refuses)) as on:
+        monkeypatch.setattr(on.app._driver.__class__, "can_suspend", property(lambda _: True))
+        await load_mine(on)
+        await on.press("e")
+        await on.press("escape", "e")
+        assert opened == [["/bin/sh", "-c", "vim", FILE], ["/bin/sh", "-c", "vim", FILE]]
+        assert [str(each.message) for each in on.app._notifications] == ["/bin/sh ended with 1"] * 2
+
+
+async def test_e_on_a_bundled_probe_tells_how_to_copy_it(stage: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ebpftop.ui.copying.shutil.which", lambda _: "/usr/bin/ebpftop")
+    async with stage() as on:
+        await on.press("slash", *"runqlat", "escape", "e")
+        assert isinstance(on.app.screen, CopyScreen)
+        assert on.app.screen.command == (
+            "ebpftop new --from cpu/runqlat ~/ebpftop-probes/mine/runqlat && ebpftop --probes ~/ebpftop-probes"
+        )
+
+
+async def test_a_copy_goes_where_it_is_watched_already(stage: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ebpftop.ui.copying.shutil.which", lambda _: None)
+    monkeypatch.setattr("sys.argv", ["/opt/e b/bin/ebpftop"])
+    async with stage(saved("1")) as on:
+        await on.press("slash", *"runqlat", "escape", "e")
+        assert isinstance(on.app.screen, CopyScreen)
+        assert on.app.screen.command == "'/opt/e b/bin/ebpftop' new --from cpu/runqlat /home/ann/probes/mine/runqlat"
+
+
+async def test_on_a_tape_e_does_nothing(stage: Open) -> None:
+    async with stage(saved("1"), live=False) as on:
+        await on.press("e")
+        assert isinstance(on.app.screen, Dashboard)
+
+
+def test_the_editor_is_the_first_that_is_there(tmp_path: Path) -> None:
+    for name in ("vi", "hx", "ed"):
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+
+    def chosen(line: int | None = 9, **environment: str) -> list[str] | None:
+        return editor.command({"PATH": str(tmp_path), **environment}, "/p.c", line)
+
+    assert chosen() == ["vi", "+9", "/p.c"]
+    assert chosen(None) == ["vi", "/p.c"]
+    assert chosen(VISUAL="hx", EDITOR="ed") == ["hx", "/p.c:9"]
+    assert chosen(VISUAL="gone -w", EDITOR="ed -s") == ["ed", "-s", "/p.c"]
+    assert chosen(EDITOR=f"{tmp_path}/vi -u 'NO NE'") == [f"{tmp_path}/vi", "-u", "NO NE", "+9", "/p.c"]
+    assert chosen(EDITOR="vi 'open") == ["vi", "+9", "/p.c"]
+    (tmp_path / "vi").unlink()
+    assert chosen() is None
