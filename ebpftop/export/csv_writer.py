@@ -10,8 +10,8 @@ from ebpftop.catalog.text import inert
 from ebpftop.export.folded import folded
 from ebpftop.export.report import HistogramPart, Part, Report, Series
 from ebpftop.export.stacks import StacksPart
-from ebpftop.export.verdict import headline
 from ebpftop.frames.messages import Rejected
+from ebpftop.model.verdict import headline
 from ebpftop.stats.slots import bounds
 
 

@@ -8,9 +8,9 @@ from typing import TextIO
 
 from ebpftop.catalog.text import inert
 from ebpftop.export.report import Report, stacks_of
-from ebpftop.export.verdict import headline
 from ebpftop.frames.messages import Rejected
 from ebpftop.model.stacks import Symbol
+from ebpftop.model.verdict import headline
 
 _COUNT = re.compile(r"\s+(?=[0-9.]+$)")  # what would read as one more count at the end of a line
 

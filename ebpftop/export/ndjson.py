@@ -7,8 +7,8 @@ from typing import Any, TextIO
 
 from ebpftop.export.report import HistogramPart, Part, Report, Series
 from ebpftop.export.stacks import StacksPart
-from ebpftop.export.verdict import headline
 from ebpftop.frames.messages import Function, Rejected
+from ebpftop.model.verdict import headline
 from ebpftop.stats.slots import SLOTS, bounds
 
 _BOUNDS = [bounds(slot) for slot in range(SLOTS)]

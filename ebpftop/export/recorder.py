@@ -11,12 +11,12 @@ from typing import TextIO
 from ebpftop.catalog.text import inert
 from ebpftop.export.attached import Request, attached
 from ebpftop.export.headless import DONE, FAILED, USAGE
-from ebpftop.export.verdict import verdict
 from ebpftop.frames.codec import BadFrame
 from ebpftop.frames.messages import AnyFrame, Events, Loaded, Notice, Refused, Rejected, Snapshot
 from ebpftop.frames.recording import Recording
 from ebpftop.frames.source import Source, SourceEnded
 from ebpftop.frames.tape import TapeExists, TapeWriter
+from ebpftop.model.verdict import verdict
 from ebpftop.stats import text
 
 

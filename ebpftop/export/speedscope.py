@@ -9,9 +9,9 @@ from ebpftop import __version__
 from ebpftop.catalog.text import inert
 from ebpftop.export.report import Report, stacks_of
 from ebpftop.export.stacks import StacksPart
-from ebpftop.export.verdict import headline
 from ebpftop.frames.messages import Rejected
 from ebpftop.model.stacks import Symbol
+from ebpftop.model.verdict import headline
 
 SCHEMA = "https://www.speedscope.app/file-format-schema.json"
 _UNITS = {"ns": "nanoseconds", "bytes": "bytes"}  # of a view; everything else is plain numbers there

@@ -12,8 +12,8 @@ from ebpftop.export.fields import Field
 from ebpftop.export.folded import folded
 from ebpftop.export.report import QUANTILES, HistogramPart, Part, Report, RowsPart
 from ebpftop.export.stacks import StacksPart
-from ebpftop.export.verdict import verdict
 from ebpftop.frames.messages import Losses, Rejected
+from ebpftop.model.verdict import verdict
 from ebpftop.stats import text
 from ebpftop.stats.histogram import Histogram
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import stat
+from pathlib import Path
+
+import pytest
+
 from ebpftop.frames.messages import Load, Loading, Rejected, SourceLine, Tried
 from ebpftop.ui.options import Options
 from ebpftop.ui.screens.dashboard import Dashboard
 from ebpftop.ui.screens.verifier import VerifierScreen
 from ebpftop.ui.widgets.catalog import CatalogTree
 from ebpftop.ui.widgets.lines import CodeLines, LogLines
+from ebpftop.ui.widgets.panel import Framed
 from ebpftop.ui.widgets.runs import RunTabs
 from tests.support.frames import rejected
 from tests.ui.conftest import Open, answers
@@ -162,3 +168,69 @@ async def test_a_line_that_goes_on_says_so_at_the_edge_and_arrows_bring_it(stage
         assert first.endswith("END")
         await on.press(*["left"] * 30)
         assert on.see(LogLines).split("\n")[0].split()[1] == "0:"
+
+
+async def test_in_80_columns_the_parts_take_turns_and_move_together(stage: Open) -> None:
+    def front() -> list[str | None]:
+        return [part.id for part in on.app.screen.query(Framed) if part.display]
+
+    async with stage(answer=refuse(NULL), size=(80, 24)) as on:
+        await on.press("slash", *"null", "enter")
+        assert front() == ["code"]
+        assert "✗  8      *count += 1;" in on.see(CodeLines)
+        await on.press("tab")
+        assert front() == ["log"]
+        assert "✗ 5: (79) r1 = *(u64 *)(r0 +0)" in on.see(LogLines)
+        await on.press("up", "tab")
+        assert front() == ["known"]
+        assert "R1    map_ptr(map=counts,ks=4,vs=8)" in str(on.app.screen.query_one("#known Static").render())
+        await on.press("tab")
+        assert "▶  7      u64 *count = counts.lookup(&pid);" in on.see(CodeLines)
+        await on.press("shift+tab")
+        assert front() == ["known"]
+        await on.pilot.resize_terminal(120, 36)
+        await on.settle()
+        assert front() == ["code", "log", "known"]
+
+
+async def test_what_was_known_stands_beside_the_instruction(stage: Open) -> None:
+    async with stage(answer=refuse(NULL)) as on:
+        await on.press("slash", *"null", "enter")
+        known = on.app.screen.query_one("#known Static")
+        assert "R0    map_value_or_null(id=1,map=counts,ks=4,vs=8)" in str(known.render())
+        await on.press("up", "up", "up")
+        assert "R0 " not in str(known.render())
+
+
+async def test_the_panel_is_copied_and_saved_as_text(
+    stage: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with stage(answer=refuse(NULL)) as on:
+        await on.press("slash", *"null", "enter", "y", "s", "s")
+        files = sorted(tmp_path.iterdir())
+        assert len(files) == 2
+        assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+        text = files[0].read_text()
+        assert on.app.clipboard == text
+        assert text.startswith(
+            "ebpftop: lab/null-deref is rejected by the verifier: R0 invalid mem access 'map_value_or_null'\n"
+        )
+        assert "▶  8      *count += 1;" in text
+        assert "5: (79) r1 = *(u64 *)(r0 +0)" in text
+        told = [str(each.message) for each in on.app._notifications]
+        assert told[0] == "copied, if the terminal allows it"
+        assert set(told[1:]) == {f"saved as {file}" for file in files}
+
+
+async def test_where_the_folder_cannot_be_written_to_it_is_saved_at_home(
+    stage: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir("/proc")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    async with stage(answer=refuse(NULL)) as on:
+        await on.press("slash", *"null", "enter", "s")
+        assert [file.name.startswith("lab-null-deref-rejected-") for file in tmp_path.iterdir()] == [True]
+        monkeypatch.setenv("HOME", "/proc")
+        await on.press("s")
+        assert next(reversed([str(each.message) for each in on.app._notifications])).startswith("not saved: ")

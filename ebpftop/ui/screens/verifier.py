@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from textual import work
 from textual.binding import Binding, BindingType
-from textual.containers import Container
+from textual.containers import Container, VerticalScroll
 from textual.content import Content
 from textual.screen import Screen
 from textual.widget import Widget
@@ -18,17 +18,22 @@ from textual.widgets import Static
 
 from ebpftop.frames.messages import Loaded, Rejected
 from ebpftop.model.run import Run
+from ebpftop.model.verdict import verdict
 from ebpftop.stats import text
 from ebpftop.ui.inert import inert
 from ebpftop.ui.messages import EditAsked
-from ebpftop.ui.theme import NOT_HERE, RUNNING
+from ebpftop.ui.saving import save
+from ebpftop.ui.verdict import accepted, said_of
 from ebpftop.ui.widgets.keys import KeyLine
 from ebpftop.ui.widgets.lines import CodeLines, LogLines
 from ebpftop.ui.widgets.panel import Framed, words
+from ebpftop.ui.widgets.runs import RunTabs, Tab
 from ebpftop.verifier.lines import line_for
 from ebpftop.verifier.log import Parsed, parse
 from ebpftop.verifier.registers import known_before
 
+WIDE = 110  # cells from which the C and the log stand beside each other
+COPIED = 64_000  # characters
 STAGES = {
     "compile": "does not compile",
     "fit": "is refused",
@@ -38,7 +43,9 @@ STAGES = {
 
 
 class VerifierScreen(Screen[None]):
-    """Instructions are stepped through in the log's order; the C follows. Lines of both are counted from 0 here."""
+    """Instructions are stepped through in the log's order; the C and what was known follow. Lines are counted from 0
+    here. Where the terminal is narrow, one of the three is shown at a time.
+    """
 
     DEFAULT_CSS = """
     VerifierScreen {
@@ -51,28 +58,37 @@ class VerifierScreen(Screen[None]):
             border-title-style: bold;
             padding: 0 1;
         }
-        & #both { height: 1fr; layout: horizontal; }
-        & #code { width: 4fr; }
-        & #log { width: 5fr; }
-        & #known { width: 3fr; display: none; }
-        &.-roomy #known { display: block; }
+        & #parts { display: none; }
+        & #both { height: 1fr; layout: grid; grid-size: 2 2; grid-columns: 4fr 5fr; grid-rows: 2fr 1fr; }
+        & #code { row-span: 2; }
+        &.-roomy #both { grid-size: 3 1; grid-columns: 4fr 5fr 3fr; grid-rows: 1fr; }
+        &.-roomy #code { row-span: 1; }
+        &.-short #both { grid-size: 2 1; grid-columns: 4fr 5fr; grid-rows: 1fr; }
+        &.-short #code { row-span: 1; }
+        &.-short #known { display: none; }
+        &.-narrow #parts { display: block; }
         &.-narrow #both { layout: vertical; }
-        &.-narrow #code { width: 100%; }
-        &.-narrow #log { width: 100%; }
+        &.-narrow #both > Framed { display: none; }
+        &.-narrow #both > Framed.-front { display: block; }
         &.-low #said { border: none; border-top: solid $error; }
         &.-runs #said { border: round $success; border-title-color: $success; }
-        &.-runs #log, &.-runs #known { display: none; }
+        &.-runs #both { grid-size: 1 1; grid-columns: 1fr; grid-rows: 1fr; }
+        &.-runs #code { row-span: 1; display: block; }
+        &.-runs #parts, &.-runs #log, &.-runs #known { display: none; }
     }
     """
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-normal"), (160, "-roomy")]  # noqa: RUF012 (as Textual has it)
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-normal"), (160, "-roomy")]  # noqa: RUF012 (as Textual has it)
     VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-high")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "step(-1)", "step back", show=False, priority=True, tooltip="Through the log's instructions"),
         Binding("down,j", "step(1)", "step", key_display="↑↓", priority=True),
-        Binding("g", "failure", "failure", tooltip="Back to the instruction that failed"),
         Binding("e", "edit", "edit", tooltip="Edit the C at this line; saving it loads the probe again"),
+        Binding("g", "failure", "failure", tooltip="Back to the instruction that failed"),
         Binding("escape,v", "app.pop_screen", "back", key_display="Esc", tooltip="Back to the dashboard"),
-        Binding("tab", "app.focus_next", "next part", show=False, tooltip="From the log to the C and back"),
+        Binding("tab", "part(1)", "next part", key_display="Tab", tooltip="The C, the log, what was known"),
+        Binding("shift+tab", "part(-1)", "part before", show=False),
+        Binding("y", "copy", "copy", tooltip="Copy all this as text, where the terminal allows it"),
+        Binding("s", "save", "save", tooltip="Save all this as a text file of your own"),
     ]
 
     def __init__(self, frame: Rejected, before: Run | None = None) -> None:
@@ -82,30 +98,64 @@ class VerifierScreen(Screen[None]):
         self.code = CodeLines(frame.text)
         self.log_lines = LogLines()
         self.known = Static(markup=False)
+        self.parts = [Framed(self.code, id="code"), Framed(self.log_lines, id="log")]
+        if frame.stage == "verify":
+            self.parts.append(Framed(VerticalScroll(self.known), id="known"))
+        else:
+            self.add_class("-short")
+        self.tabs = RunTabs(id="parts")
         self.parsed: Parsed | None = None
         self._table = dict(frame.lines)
         self._at: int | None = None  # the current one of `parsed.instructions`
 
     def compose(self) -> Iterable[Widget]:
         frame = self.frame
-        said = Static(_said(frame, self.before), markup=False, id="said")
+        said = Static(said_of(frame, self.before), markup=False, id="said")
         said.border_title = words(frame.probe, STAGES[frame.stage])
         yield said
+        yield self.tabs
+        names = (
+            frame.source.file if frame.source else "probe.bpf.c",
+            "verifier log" if self.parts[2:] else "compiler",
+            "known before it",
+        )
         with Container(id="both"):
-            with Framed(self.code, id="code") as code:
-                code.border_title = words(frame.source.file if frame.source else "probe.bpf.c")
-            with Framed(self.log_lines, id="log") as log:
-                log.border_title = "compiler" if frame.stage in ("compile", "fit") else "verifier log"
-            if frame.stage == "verify":
-                with Framed(self.known, id="known") as known:
-                    known.border_title = "known before it"
+            for part, name in zip(self.parts, names, strict=False):
+                part.border_title = words(name)
+                yield part
         yield KeyLine()
 
     def on_mount(self) -> None:
-        self.log_lines.focus()
+        names = ("C", "log", "known before it")
+        self.tabs.tabs = tuple(Tab(at, "", "", name) for at, name in zip(range(len(self.parts)), names, strict=False))
+        self._bring(0 if self.app.size.width < WIDE else 1)
         if self.frame.source:
             self.code.failed = self.frame.source.line - 1
         self._read()
+
+    # ------------------------------------------------------------ its parts
+
+    def _bring(self, at: int) -> None:
+        """Put a part in front, and the focus into it."""
+        self.tabs.current = at
+        for part in self.parts:
+            part.set_class(part is self.parts[at], "-front")
+        inside = self.parts[at].children[0] if self.parts[at].children else None
+        if inside is not None and inside.focusable:
+            self.set_focus(inside)
+        else:
+            self.call_after_refresh(lambda: self.set_focus(self.parts[at].children[0]))
+
+    def on_descendant_focus(self) -> None:
+        at = next((at for at, part in enumerate(self.parts) if part.has_focus_within), None)
+        if at is not None and at != self.tabs.current:
+            self._bring(at)
+
+    def on_run_tabs_chosen(self, event: RunTabs.Chosen) -> None:
+        self._bring(event.run)
+
+    def action_part(self, step: int) -> None:
+        self._bring(((self.tabs.current or 0) + step) % len(self.parts))
 
     # ------------------------------------------------------------ the file was saved
 
@@ -117,7 +167,7 @@ class VerifierScreen(Screen[None]):
         """The new version is accepted: what was said of the old one is over."""
         said = self.query_one("#said", Static)
         said.border_title, said.border_subtitle = words(frame.probe, "runs now"), None
-        said.update(_accepted(frame, self.frame))
+        said.update(accepted(frame, self.frame))
         self.code.show_source(source)
         self.add_class("-runs")
         self.code.focus()
@@ -165,9 +215,22 @@ class VerifierScreen(Screen[None]):
         line = self.frame.source.line if self.frame.source else None
         self.post_message(EditAsked(self.frame.probe, line))
 
+    def action_copy(self) -> None:
+        """The end of a long log: terminals take no more."""
+        self.app.copy_to_clipboard(verdict(self.frame)[-COPIED:])
+        self.notify("copied, if the terminal allows it", markup=False)
+
+    def action_save(self) -> None:
+        try:
+            path = save(f"{self.frame.probe}-rejected", verdict(self.frame))
+        except OSError as error:
+            self.notify(f"not saved: {error.strerror}", severity="error", markup=False)
+        else:
+            self.notify(f"saved as {inert(str(path))}", markup=False)
+
     def _show_instruction(self) -> None:
         """Tell which instruction is current, and what was known before it."""
-        frame = self.query_one("#log", Framed)
+        frame = self.parts[1]
         if self.parsed is None or self.frame.stage != "verify":
             return
         lines = text.count(len(self.parsed.lines))
@@ -193,48 +256,4 @@ def _known(lines: list[str], at: int) -> Content:
             (f"{name:<6}", "bold" if name in used else "$quiet"), (inert(value), "" if name in used else "$quiet")
         )
         for name, value in known_before(lines, at).items()
-    )
-
-
-def _said(frame: Rejected, before: Run | None) -> Content:
-    lines = [Content.styled(f"{NOT_HERE} {inert(frame.error)}", "bold $error")]
-    if frame.hint:
-        lines.append(Content("\n").join(Content(inert(line)) for line in frame.hint.split("\n")))
-    where = []
-    if frame.source:
-        where.append(f"{inert(frame.source.file)} line {frame.source.line}")
-    if frame.function:
-        where.append(f"in {inert(frame.function)}")
-    if frame.insn is not None:
-        where.append(f"instruction {frame.insn}")
-    if frame.variant:
-        where.append(f"variant {inert(frame.variant)}")
-    if where:
-        lines.append(Content.styled(" · ".join(where), "$quiet"))
-    for tried in frame.tried if len(frame.tried) > 1 else ():
-        lines.append(Content.styled(f"{NOT_HERE} {inert(tried.variant)}: {inert(tried.reason)}", "$quiet"))
-    if before is not None:
-        lines.append(Content.assemble(("before the save  ", "$quiet"), _was(before)))
-    return Content("\n").join(lines)
-
-
-def _was(run: Run) -> Content:
-    """What became of a version, in a line."""
-    if run.rejected is None:
-        return Content.assemble((RUNNING, "$success"), " it runs on" if run.state == "running" else " it ran")
-    line = f"line {run.rejected.source.line}: " if run.rejected.source else ""
-    return Content.assemble((NOT_HERE, "$error"), f" {line}{inert(run.rejected.error)}")
-
-
-def _accepted(frame: Loaded, rejected: Rejected) -> Content:
-    how = " · ".join(
-        part for part in (f"variant {inert(frame.variant)}", f"{text.count(frame.instructions)} instructions") if part
-    )
-    line = f"line {rejected.source.line}: " if rejected.source else ""
-    return Content("\n").join(
-        [
-            Content.assemble((f"{RUNNING} The kernel accepts it as it was saved.", "bold $success"), f"   {how}"),
-            Content.assemble(("before the save  ", "$quiet"), (NOT_HERE, "$error"), f" {line}{inert(rejected.error)}"),
-            Content.styled("Esc shows what it counts.", "$quiet"),
-        ]
     )
