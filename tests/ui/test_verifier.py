@@ -12,7 +12,7 @@ from ebpftop.ui.options import Options
 from ebpftop.ui.screens.dashboard import Dashboard
 from ebpftop.ui.screens.verifier import VerifierScreen
 from ebpftop.ui.widgets.catalog import CatalogTree
-from ebpftop.ui.widgets.lines import CodeLines, LogLines
+from ebpftop.ui.widgets.lines import CodeLines, KnownLines, LogLines
 from ebpftop.ui.widgets.panel import Framed
 from ebpftop.ui.widgets.runs import RunTabs
 from tests.support.frames import rejected
@@ -183,7 +183,7 @@ async def test_in_80_columns_the_parts_take_turns_and_move_together(stage: Open)
         assert "✗ 5: (79) r1 = *(u64 *)(r0 +0)" in on.see(LogLines)
         await on.press("up", "tab")
         assert front() == ["known"]
-        assert "R1    map_ptr(map=counts,ks=4,vs=8)" in str(on.app.screen.query_one("#known Static").render())
+        assert "R1    map_ptr(map=counts, ks=4, vs=8)" in on.see(KnownLines)
         await on.press("tab")
         assert "▶  7      u64 *count = counts.lookup(&pid);" in on.see(CodeLines)
         await on.press("shift+tab")
@@ -194,12 +194,11 @@ async def test_in_80_columns_the_parts_take_turns_and_move_together(stage: Open)
 
 
 async def test_what_was_known_stands_beside_the_instruction(stage: Open) -> None:
-    async with stage(answer=refuse(NULL)) as on:
+    async with stage(answer=refuse(NULL), size=(160, 36)) as on:
         await on.press("slash", *"null", "enter")
-        known = on.app.screen.query_one("#known Static")
-        assert "R0    map_value_or_null(id=1,map=counts,ks=4,vs=8)" in str(known.render())
+        assert "  R0    map_value_or_null(id=1,\n        map=counts, ks=4, vs=8)\n" in on.see(KnownLines)
         await on.press("up", "up", "up")
-        assert "R0 " not in str(known.render())
+        assert "R0 " not in on.see(KnownLines)
 
 
 async def test_the_panel_is_copied_and_saved_as_text(

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from bisect import bisect_left
 from collections.abc import Iterable
 from typing import ClassVar
 
+import msgspec
 from textual import work
 from textual.binding import Binding, BindingType
-from textual.containers import Container, VerticalScroll
-from textual.content import Content
+from textual.containers import Container
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
@@ -25,7 +24,7 @@ from ebpftop.ui.messages import EditAsked
 from ebpftop.ui.saving import save
 from ebpftop.ui.verdict import accepted, said_of
 from ebpftop.ui.widgets.keys import KeyLine
-from ebpftop.ui.widgets.lines import CodeLines, LogLines
+from ebpftop.ui.widgets.lines import INSTRUCTION, CodeLines, KnownLines, LogLines
 from ebpftop.ui.widgets.panel import Framed, words
 from ebpftop.ui.widgets.runs import RunTabs, Tab
 from ebpftop.verifier.lines import line_for
@@ -97,16 +96,16 @@ class VerifierScreen(Screen[None]):
         self.before = before  # the run of the version before
         self.code = CodeLines(frame.text)
         self.log_lines = LogLines()
-        self.known = Static(markup=False)
+        self.known = KnownLines()
         self.parts = [Framed(self.code, id="code"), Framed(self.log_lines, id="log")]
         if frame.stage == "verify":
-            self.parts.append(Framed(VerticalScroll(self.known), id="known"))
+            self.parts.append(Framed(self.known, id="known"))
         else:
             self.add_class("-short")
         self.tabs = RunTabs(id="parts")
         self.parsed: Parsed | None = None
         self._table = dict(frame.lines)
-        self._at: int | None = None  # the current one of `parsed.instructions`
+        self._at: int | None = None  # the log's line of the current instruction
 
     def compose(self) -> Iterable[Widget]:
         frame = self.frame
@@ -175,7 +174,7 @@ class VerifierScreen(Screen[None]):
     @work
     async def _read(self) -> None:
         """A log may be long: it is read beside the screen's own work."""
-        self.parsed = await asyncio.to_thread(_parse, self.frame.log)
+        self.parsed = await asyncio.to_thread(parse, self.frame.log)
         self.log_lines.show(self.parsed.lines, self.parsed.error_line if self.frame.stage == "verify" else None)
         self.log_lines.failed = self._failed_log_line()
         self.call_after_refresh(self.action_failure)
@@ -187,73 +186,67 @@ class VerifierScreen(Screen[None]):
 
     def action_failure(self) -> None:
         """Show the failing instruction and the author's line of it."""
+        line = self._failed_log_line()
+        self._at = line
         if self.frame.source:
             self.code.show_line(self.frame.source.line - 1)
-        line = self._failed_log_line()
-        if self.parsed and line is not None:
-            self._at = bisect_left(self.parsed.instructions, (line, -1))
         self.log_lines.show_line(line)
-        self._show_instruction()
+        self._show_known()
 
     def action_step(self, step: int) -> None:
         """Go to the next instruction of the log; the C shows the line it came from."""
         if self.parsed is None:
             return
-        if not self.parsed.instructions:
+        lines = self.parsed.lines
+        begin = self._at if self._at is not None else len(lines) if step < 0 else -1
+        ahead = range(begin + step, len(lines) if step > 0 else -1, step)
+        found = next((at for at in ahead if INSTRUCTION.match(lines[at])), None)
+        if found is not None:
+            self._go(found)
+        elif self._at is None:
             focused = self.log_lines if self.log_lines.has_focus else self.code
             focused.scroll_relative(y=step, animate=False)
-            return
-        last = len(self.parsed.instructions) - 1
-        self._at = max(0, min(last, (last if self._at is None else self._at) + step))
-        line, insn = self.parsed.instructions[self._at]
-        self.log_lines.show_line(line)
-        source = line_for(self._table, insn)
+
+    def _go(self, at: int) -> None:
+        """Make the instruction in a line of the log the current one."""
+        self._at = at
+        self.log_lines.show_line(at)
+        source = line_for(self._table, self._insn or 0)
         self.code.show_line(None if source is None else source - 1)
-        self._show_instruction()
+        self._show_known()
+
+    @property
+    def _insn(self) -> int | None:
+        """The number of the current instruction."""
+        if self.parsed is None or self._at is None:
+            return None
+        line = self.parsed.lines[self._at]
+        return int(line.partition(":")[0]) if INSTRUCTION.match(line) else None
 
     def action_edit(self) -> None:
         line = self.frame.source.line if self.frame.source else None
         self.post_message(EditAsked(self.frame.probe, line))
 
     def action_copy(self) -> None:
-        """The end of a long log: terminals take no more."""
-        self.app.copy_to_clipboard(verdict(self.frame)[-COPIED:])
+        """With the end of a long log: terminals take no more."""
+        self.app.copy_to_clipboard(verdict(msgspec.structs.replace(self.frame, log=self.frame.log[-COPIED:])))
         self.notify("copied, if the terminal allows it", markup=False)
 
-    def action_save(self) -> None:
+    @work
+    async def action_save(self) -> None:
         try:
-            path = save(f"{self.frame.probe}-rejected", verdict(self.frame))
+            path = await asyncio.to_thread(lambda: save(f"{self.frame.probe}-rejected", verdict(self.frame)))
         except OSError as error:
             self.notify(f"not saved: {error.strerror}", severity="error", markup=False)
         else:
             self.notify(f"saved as {inert(str(path))}", markup=False)
 
-    def _show_instruction(self) -> None:
+    def _show_known(self) -> None:
         """Tell which instruction is current, and what was known before it."""
-        frame = self.parts[1]
         if self.parsed is None or self.frame.stage != "verify":
             return
-        lines = text.count(len(self.parsed.lines))
-        where = ""
-        if self._at is not None and self._at < len(self.parsed.instructions):
-            line, insn = self.parsed.instructions[self._at]
-            where = f"insn {insn}"
-            self.known.update(_known(self.parsed.lines, line))
-        frame.border_title = words("verifier log", where, f"{lines} lines")
-
-
-def _parse(log: str) -> Parsed:
-    parsed = parse(log)
-    _ = parsed.instructions  # made on first use: here, not while the screen draws
-    return parsed
-
-
-def _known(lines: list[str], at: int) -> Content:
-    """Registers the instruction names are bright, the others quiet."""
-    used = {f"R{number}" for number in re.findall(r"\b[rw](\d+)\b", lines[at])}
-    return Content("\n").join(
-        Content.assemble(
-            (f"{name:<6}", "bold" if name in used else "$quiet"), (inert(value), "" if name in used else "$quiet")
-        )
-        for name, value in known_before(lines, at).items()
-    )
+        if self._at is not None:
+            used = {f"R{number}" for number in re.findall(r"\b[rw](\d+)\b", self.parsed.lines[self._at])}
+            self.known.show(known_before(self.parsed.lines, self._at), used)
+        where = f"insn {self._insn}" if self._insn is not None else ""
+        self.parts[1].border_title = words("verifier log", where, f"{text.count(len(self.parsed.lines))} lines")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from abc import abstractmethod
+from collections.abc import Collection, Mapping
 from typing import ClassVar
 
 from rich.segment import Segment
+from rich.style import Style as RichStyle
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.geometry import Size
@@ -24,6 +27,8 @@ from ebpftop.ui.widgets.painter import Painter
 WIDEST = 4_000  # cells of a line that can be scrolled to
 STEP = 8  # cells that an arrow scrolls sideways
 NEAR = 2_000  # lines at the end of a log that tell how wide it is
+NAME = 6  # cells of a register's name, and what is behind it
+BOLD = RichStyle(bold=True)
 INSTRUCTION = re.compile(r"\s*\d+: \([0-9a-f]{2}\) ")
 
 
@@ -101,7 +106,7 @@ class Lines(Painter, can_focus=True):
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        width = self.size.width
+        width = self.scrollable_content_region.width
         line = y + self.scroll_offset.y
         if line >= self.count:
             return Strip.blank(width, self.look())
@@ -123,6 +128,20 @@ class Lines(Painter, can_focus=True):
         sign = self.look("lines--more")
         return Strip([*([Segment("‹", sign)] if before else []), *part, *([Segment("›", sign)] if after else [])])
 
+    # A page or the whole way is there at once: what glides by can't be read.
+
+    def action_page_up(self) -> None:
+        self.scroll_page_up(animate=False)
+
+    def action_page_down(self) -> None:
+        self.scroll_page_down(animate=False)
+
+    def action_scroll_home(self) -> None:
+        self.scroll_home(animate=False)
+
+    def action_scroll_end(self) -> None:
+        self.scroll_end(animate=False)
+
     def action_sideways(self, direction: int) -> None:
         self.scroll_relative(x=direction * STEP, animate=False)
 
@@ -132,6 +151,7 @@ class CodeLines(Lines):
 
     def __init__(self, source: str) -> None:
         super().__init__()
+        self._styles: dict[str, Style] = {}  # of the theme, read once: that takes a while
         self._read(source)
 
     def _read(self, source: str) -> None:
@@ -159,13 +179,19 @@ class CodeLines(Lines):
         self.changed()
 
     def segments(self, line: int) -> list[Segment]:
-        variables = self.app.theme_variables
-        pieces = self._lines[line].render(self.visual_style, "", lambda style: _parsed(style, variables))
+        pieces = self._lines[line].render(self.visual_style, "", self._parsed)
         return [Segment(text, style.rich_style) for text, style in pieces if text]
 
+    def _parsed(self, style: str | Style) -> Style:
+        if isinstance(style, Style):
+            return style
+        if style not in self._styles:
+            self._styles[style] = parse_style(style, self.app.theme_variables)
+        return self._styles[style]
 
-def _parsed(style: str | Style, variables: dict[str, str]) -> Style:
-    return parse_style(style, variables) if isinstance(style, str) else style
+    def notify_style_update(self) -> None:
+        self._styles.clear()
+        super().notify_style_update()
 
 
 class LogLines(Lines):
@@ -197,3 +223,40 @@ class LogLines(Lines):
         end = text.find(";") if INSTRUCTION.match(text) else 0
         head, tail = (text, "") if end < 0 else (text[:end], text[end:])
         return [Segment(head, self.look()), Segment(tail, self.look("lines--gutter"))]
+
+
+class KnownLines(Lines):
+    """Registers and stack slots with what they hold, one below the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._known: Mapping[str, str] = {}
+        self._used: Collection[str] = ()
+        self._rows: list[tuple[str, str, bool]] = []  # name, a part of its value, whether it is used
+
+    @property
+    def count(self) -> int:
+        return len(self._rows)
+
+    def show(self, known: Mapping[str, str], used: Collection[str]) -> None:
+        """Those in `used` are bright, the others quiet."""
+        self._known, self._used = known, used
+        self._lay_out()
+
+    def on_resize(self) -> None:
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        """A long value goes on below itself."""
+        room = max(NAME, self.scrollable_content_region.width - self.margin_width - NAME)
+        self._rows = []
+        for name, value in self._known.items():
+            text = re.sub(r",(?! )", ", ", inert(value))
+            for at, part in enumerate(textwrap.wrap(text, room, break_on_hyphens=False) or [""]):
+                self._rows.append(("" if at else name, part, name in self._used))
+        self.changed()
+
+    def segments(self, line: int) -> list[Segment]:
+        name, value, used = self._rows[line]
+        look = self.look() if used else self.look("lines--gutter")
+        return [Segment(f"{name:<{NAME}}", look + BOLD if used else look), Segment(value, look)]
