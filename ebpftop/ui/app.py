@@ -7,43 +7,34 @@ from time import monotonic
 from typing import ClassVar
 
 from textual import events
-from textual.app import App
 from textual.binding import Binding, BindingType
 
-from ebpftop.frames.messages import Interval, PlaybookInfo, Rejected, Statistics
+from ebpftop.frames.messages import Interval, PlaybookInfo, Statistics
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
-from ebpftop.ui import editor
 from ebpftop.ui.commands import Commands
-from ebpftop.ui.copying import advice
 from ebpftop.ui.feed import Feed
 from ebpftop.ui.freeze import Hold
 from ebpftop.ui.guide import groups_for
-from ebpftop.ui.inert import inert
 from ebpftop.ui.keyboard import NAMES
 from ebpftop.ui.messages import (
     Began,
     Changed,
-    EditAsked,
     Ended,
     LoadAsked,
-    LoadsAgain,
     Noticed,
     PlayAsked,
     WasAccepted,
     WasRefused,
     WasRejected,
-    WasReplaced,
 )
 from ebpftop.ui.options import Options
-from ebpftop.ui.reloads import before
-from ebpftop.ui.screens.copying import CopyScreen
 from ebpftop.ui.screens.dashboard import Dashboard
 from ebpftop.ui.screens.help import HelpScreen
 from ebpftop.ui.screens.parameters import ParameterForm
 from ebpftop.ui.screens.small import TooSmall, is_too_small
 from ebpftop.ui.screens.tiles import Tiles
-from ebpftop.ui.screens.verifier import VerifierScreen
 from ebpftop.ui.theme import DARK, LIGHT, colourless
+from ebpftop.ui.workbench import Workbench
 
 INTERVALS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 SPEEDS = (0.125, 64.0)  # of a tape, slowest and fastest
@@ -51,7 +42,7 @@ PACE = 0.05  # seconds between two drawings
 SKIP = 5.0  # seconds of a tape that an arrow skips
 
 
-class EbpftopApp(App[None]):
+class EbpftopApp(Workbench):
     TITLE = "ebpftop"
     COMMANDS: ClassVar = {Commands}
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -160,44 +151,27 @@ class EbpftopApp(App[None]):
             form.dismiss()
 
     def on_was_rejected(self, event: WasRejected) -> None:
-        if event.asked or (event.again and self._panel_of(event.frame.probe, event.frame.params)):
-            self._show_rejection(event.frame)
-        elif event.again:
-            self._tell(f"{event.frame.probe} as it was saved is rejected: {event.frame.error}   v shows why", "error")
-        elif not self._in_tiles(event.frame.probe, event.frame.params):
-            self._tell(f"{event.frame.probe} was rejected: {event.frame.error}   v shows why", "error")
-
-    def on_loads_again(self, event: LoadsAgain) -> None:
-        if panel := self._panel_of(event.probe, event.params):
-            panel.loads_again()
-
-    async def on_was_replaced(self, event: WasReplaced) -> None:
         frame = event.frame
-        if panel := self._panel_of(frame.probe, frame.params):
-            probe = self.dashboard.probe(frame.probe)
-            panel.runs_now(frame, probe.source if probe else "")
-        else:
-            self._tell(f"{frame.probe} as it was saved runs now", "info")
-        await self.dashboard.replaced(frame.run, event.old)
+        if event.asked:
+            self.show_rejection(frame)
+        elif event.again:
+            self.rejected_again(frame)
+        elif not self._in_tiles(frame.probe, frame.params):
+            self.tell(f"{frame.probe} was rejected: {frame.error}   v shows why", "error")
 
     def on_was_refused(self, event: WasRefused) -> None:
         form, frame = self._form(), event.frame
         if form and form.asked == (frame.probe, frame.params):
             form.tell(frame.error)
         elif not self._in_tiles(frame.probe, frame.params, frame.error):
-            self._tell(event.frame.error, "error")
+            self.tell(event.frame.error, "error")
 
     def on_noticed(self, event: Noticed) -> None:
-        self._tell(event.frame.text, event.frame.level)
+        self.tell(event.frame.text, event.frame.level)
 
     async def on_ended(self, event: Ended) -> None:
         for screen in {self.dashboard, self.front}:
             await screen.ended(event.reason)
-
-    def _tell(self, text: str, level: str) -> None:
-        severity = {"info": "information", "warning": "warning", "error": "error"}[level]
-        timeout = 5 if level == "info" else 15  # seconds
-        self.notify(inert(text), severity=severity, timeout=timeout, markup=False)  # type: ignore[arg-type]
 
     def _in_tiles(self, probe: str, params: dict[str, str], error: str = "") -> bool:
         """Whether a tile tells why the probe isn't loaded."""
@@ -206,18 +180,6 @@ class EbpftopApp(App[None]):
     def _form(self) -> ParameterForm | None:
         top = self.screen_stack[-1] if self.screen_stack else None
         return top if isinstance(top, ParameterForm) else None
-
-    def _panel_of(self, probe: str, params: dict[str, str]) -> VerifierScreen | None:
-        """The verifier panel, if it tells of this."""
-        for screen in self.screen_stack:
-            if isinstance(screen, VerifierScreen) and (screen.frame.probe, screen.frame.params) == (probe, params):
-                return screen
-        return None
-
-    def _show_rejection(self, frame: Rejected) -> None:
-        if isinstance(self.screen, ParameterForm | VerifierScreen):
-            self.pop_screen()
-        self.push_screen(VerifierScreen(frame, before(frame, self.feed.session.runs)))
 
     # ------------------------------------------------------------ what the widgets ask
 
@@ -234,22 +196,6 @@ class EbpftopApp(App[None]):
             await self.dashboard.bring(running[-1].id)
         else:
             await self.feed.load(probe.id, event.params)
-
-    def on_edit_asked(self, event: EditAsked) -> None:
-        probe = self.dashboard.probe(event.probe)
-        if probe is None:
-            self._tell(f"{event.probe} is no longer in the catalog", "warning")
-        elif not self.feed.source.live:
-            self._tell("a tape holds no files to edit", "info")
-        elif not probe.file:
-            catalog = self.feed.session.catalog
-            self.push_screen(CopyScreen(probe, *advice(probe, catalog.probes if catalog else [])))
-        else:
-            self.run_worker(self._edit(probe.file, event.line), group="editor")
-
-    async def _edit(self, file: str, line: int | None) -> None:
-        if trouble := await editor.edit(self, file, line):
-            self._tell(trouble, "error")
 
     async def on_play_asked(self, event: PlayAsked) -> None:
         catalog = self.feed.session.catalog
@@ -323,13 +269,13 @@ class EbpftopApp(App[None]):
     async def action_statistics(self) -> None:
         self.feed.statistics = not self.feed.statistics
         await self.feed.wish(Statistics(on=self.feed.statistics))
-        self._tell(f"the kernel {'counts' if self.feed.statistics else 'no longer counts'} what programs cost", "info")
+        self.tell(f"the kernel {'counts' if self.feed.statistics else 'no longer counts'} what programs cost", "info")
 
     async def action_restart(self) -> None:
         try:
             await self.feed.restart()
         except (ReadOnly, SourceEnded) as error:
-            self._tell(str(error), "error")
+            self.tell(str(error), "error")
         else:
             self._read()
 
@@ -346,7 +292,7 @@ class EbpftopApp(App[None]):
     def action_verifier(self) -> None:
         rejected = self.front.chosen_rejection()
         if rejected:
-            self._show_rejection(rejected)
+            self.show_rejection(rejected)
 
     def action_tiles(self) -> None:
         if self._tiled:
