@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Sequence
@@ -19,9 +20,18 @@ def through_sudo(argv: Sequence[str], carried: Sequence[str]) -> NoReturn:
     sudo = shutil.which("sudo")
     if sudo is None:
         raise Cannot("tracing needs root, and there is no sudo here: run it from root's shell, or try 'ebpftop demo'")
-    environment = [f"--user-env={name}={os.environ[name]}" for name in carried if name in os.environ]
+    environment = [f"--user-env={name}={_value(name)}" for name in carried if name in os.environ]
     print("ebpftop: tracing needs root; asking sudo", file=sys.stderr, flush=True)
     os.execv(sudo, [sudo, "--", *_ourselves(), *environment, *argv])
+
+
+def _value(name: str) -> str:
+    """A variable's value; an editor with its full path, for the same reason."""
+    value = os.environ[name]
+    program, space, rest = value.partition(" ")
+    if name in ("VISUAL", "EDITOR") and (found := shutil.which(program)):
+        return f"{shlex.quote(found)}{space}{rest}"
+    return value
 
 
 def _ourselves() -> list[str]:
