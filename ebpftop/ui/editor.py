@@ -15,6 +15,15 @@ from textual.app import App, SuspendNotSupported
 VI = ("vi", "vim", "vim.basic", "vim.tiny", "nvim", "view")
 PLUS = frozenset((*VI, "nano", "pico", "emacs", "emacsclient", "mg", "micro", "joe", "jed", "kak", "ne"))  # +LINE FILE
 COLON = frozenset({"hx", "helix"})  # FILE:LINE
+ANSWERED = (  # signals that are the program's to answer in its own way
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGTSTP,
+    signal.SIGTTIN,
+    signal.SIGTTOU,
+    signal.SIGPIPE,
+)
 FALLBACKS = ("vi", "nano")
 
 
@@ -60,35 +69,26 @@ async def run(argv: list[str], terminal: int = 0) -> int:
     Returns its exit code, negative after a signal. Raises `OSError`.
     """
     ours = os.tcgetpgrp(terminal)
-    heard = [
-        signal.SIGINT,
-        signal.SIGTERM,
-        signal.SIGHUP,
-        signal.SIGTTOU,
-        signal.SIGTTIN,
-        signal.SIGTSTP,
-        signal.SIGPIPE,
-    ]
-    pid = os.posix_spawnp(argv[0], argv, os.environ, setpgroup=0, setsigdef=heard)
-    status = None
+    # Who isn't in the foreground is stopped for changing the terminal, unless it ignores the signal: we give the
+    # terminal away and take it back, and set it right if we are told to end meanwhile.
+    before = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    pid, status = 0, None
     try:
+        pid = os.posix_spawnp(argv[0], argv, os.environ, setpgroup=0, setsigdef=ANSWERED)
         while status is None or os.WIFSTOPPED(status):  # there is no shell here that it could be left to
             _give(terminal, pid)
             os.killpg(pid, signal.SIGCONT)
             _, status = await asyncio.to_thread(os.waitpid, pid, os.WUNTRACED)
     finally:
-        if status is None or os.WIFSTOPPED(status):
+        if pid and (status is None or os.WIFSTOPPED(status)):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGHUP)
         _give(terminal, ours)
+        signal.signal(signal.SIGTTOU, before)
     return os.waitstatus_to_exitcode(status)
 
 
 def _give(terminal: int, group: int) -> None:
-    """Make a process group the terminal's. Who isn't in its foreground may do so only with SIGTTOU blocked."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTTOU])
-    try:
-        with contextlib.suppress(OSError):  # the program ended before, or the terminal is gone
-            os.tcsetpgrp(terminal, group)
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTTOU])
+    """Make a process group the terminal's."""
+    with contextlib.suppress(OSError):  # the program ended before, or the terminal is gone
+        os.tcsetpgrp(terminal, group)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 from pathlib import Path
 
+import psutil
 import pytest
 from support.command import CHECKOUT
-from support.dashboard import load
+from support.dashboard import load, supervisor_below
 from support.processes import children, eventually, held_by, in_kernel
 from support.shell import PROGRAM, framed, line, shell
 from support.terminal import Terminal
@@ -70,3 +73,16 @@ def test_a_refused_probe_is_mended_without_leaving_the_dashboard(copied: Path) -
         term.keys("q")
         term.wait_for("ended: 0, terminal: same")
         eventually(lambda: not in_kernel(last), "nothing of ours is left in the kernel")
+
+
+def test_told_to_end_while_the_editor_has_the_terminal(copied: Path) -> None:
+    with shell(120, 40) as term:
+        line(term, framed(f"VISUAL={copied}/vi {PROGRAM} --probes {copied}/probes"))
+        term.wait_for("Catalog", "─ ○ ")
+        load(term, "mine/calls")
+        term.wait_for(COMPLAINT, "e edit")
+        term.keys("e")
+        term.wait_for("editing probe.bpf.c at +9:")
+        os.kill(supervisor_below(term.pid()), signal.SIGTERM)
+        term.wait_for("ended: 143, terminal: same")
+        eventually(lambda: not psutil.Process(term.pid()).children(recursive=True), "the editor has ended as well")
