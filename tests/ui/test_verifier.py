@@ -233,3 +233,36 @@ async def test_where_the_folder_cannot_be_written_to_it_is_saved_at_home(
         monkeypatch.setenv("HOME", "/proc")
         await on.press("s")
         assert next(reversed([str(each.message) for each in on.app._notifications])).startswith("not saved: ")
+
+
+async def test_w_follows_registers_back_to_where_they_were_written(stage: Open) -> None:
+    async with stage(answer=refuse(NULL)) as on:
+        await on.press("slash", *"null", "enter", "w")
+        assert "▶ 4: (85) call bpf_map_lookup_elem#1" in on.see(LogLines)
+        assert "▶  7      u64 *count = counts.lookup(&pid);" in on.see(CodeLines)
+        assert "insn 4 · writes R0" in str(on.app.screen.query_one("#log").border_title)
+        await on.press("w")
+        assert [str(each.message) for each in on.app._notifications] == ["no register to follow here"]
+        await on.press("up", "up", "w")
+        assert "▶ 0: (b7) r1 = 1" in on.see(LogLines)
+        await on.press("g")
+        assert on.one(LogLines).current == on.one(LogLines).failed
+
+
+async def test_b_goes_to_the_last_branch_on_the_way(stage: Open) -> None:
+    log = """0: (b7) r1 = 1                        ; R1_w=1
+1: (15) if r1 == 0x0 goto pc+1
+2: (b7) r2 = 2
+3: (95) exit
+from 1 to 3: R1=0
+4: (79) r1 = *(u64 *)(r2 +0)
+R2 !read_ok
+"""
+    async with stage(answer=refuse(rejected(77, "lab/null-deref", insn=4, source=None, log=log))) as on:
+        await on.press("slash", *"null", "enter", "b")
+        assert "▶ 1: (15) if r1 == 0x0 goto pc+1" in on.see(LogLines)
+        assert "insn 1 · taken" in str(on.app.screen.query_one("#log").border_title)
+        await on.press("b")
+        assert [str(each.message) for each in on.app._notifications] == ["there is no branch above"]
+        await on.press("g", "w")
+        assert list(on.app._notifications)[-1].message == "nothing above writes R2"

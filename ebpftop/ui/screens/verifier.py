@@ -20,13 +20,15 @@ from ebpftop.model.run import Run
 from ebpftop.model.verdict import verdict
 from ebpftop.stats import text
 from ebpftop.ui.inert import inert
+from ebpftop.ui.jumps import branched, needed, written
 from ebpftop.ui.messages import EditAsked
 from ebpftop.ui.saving import save
 from ebpftop.ui.verdict import accepted, said_of
 from ebpftop.ui.widgets.keys import KeyLine
-from ebpftop.ui.widgets.lines import INSTRUCTION, CodeLines, KnownLines, LogLines
+from ebpftop.ui.widgets.lines import CodeLines, KnownLines, LogLines
 from ebpftop.ui.widgets.panel import Framed, words
 from ebpftop.ui.widgets.runs import RunTabs, Tab
+from ebpftop.verifier.instruction import SHOWN
 from ebpftop.verifier.lines import line_for
 from ebpftop.verifier.log import Parsed, parse
 from ebpftop.verifier.registers import known_before
@@ -83,6 +85,8 @@ class VerifierScreen(Screen[None]):
         Binding("down,j", "step(1)", "step", key_display="↑↓", priority=True),
         Binding("e", "edit", "edit", tooltip="Edit the C at this line; saving it loads the probe again"),
         Binding("g", "failure", "failure", tooltip="Back to the instruction that failed"),
+        Binding("w", "written", "written", tooltip="Where the register it needs was written"),
+        Binding("b", "branch", "branch", tooltip="The last branch on the way here"),
         Binding("escape,v", "app.pop_screen", "back", key_display="Esc", tooltip="Back to the dashboard"),
         Binding("tab", "part(1)", "next part", key_display="Tab", tooltip="The C, the log, what was known"),
         Binding("shift+tab", "part(-1)", "part before", show=False),
@@ -200,28 +204,47 @@ class VerifierScreen(Screen[None]):
         lines = self.parsed.lines
         begin = self._at if self._at is not None else len(lines) if step < 0 else -1
         ahead = range(begin + step, len(lines) if step > 0 else -1, step)
-        found = next((at for at in ahead if INSTRUCTION.match(lines[at])), None)
+        found = next((at for at in ahead if SHOWN.match(lines[at])), None)
         if found is not None:
             self._go(found)
         elif self._at is None:
             focused = self.log_lines if self.log_lines.has_focus else self.code
             focused.scroll_relative(y=step, animate=False)
 
-    def _go(self, at: int) -> None:
-        """Make the instruction in a line of the log the current one."""
+    def action_written(self) -> None:
+        if self.parsed is None or self._at is None:
+            return
+        complaint = self.parsed.error if self._at == self._failed_log_line() else ""
+        register = needed(self.parsed.lines, self._at, complaint)
+        at = written(self.parsed.lines, self._at, register)
+        if at is not None:
+            self._go(at, f"writes {register}")
+        else:
+            self.notify(f"nothing above writes {register}" if register else "no register to follow here", markup=False)
+
+    def action_branch(self) -> None:
+        if self.parsed is None or self._at is None:
+            return
+        if visit := branched(self.parsed.lines, self._at):
+            self._go(visit.line, "taken" if visit.taken else "not taken")
+        else:
+            self.notify("there is no branch above", markup=False)
+
+    def _go(self, at: int, note: str = "") -> None:
+        """Make the instruction in a line of the log the current one; `note` says why that one."""
         self._at = at
         self.log_lines.show_line(at)
         source = line_for(self._table, self._insn or 0)
         self.code.show_line(None if source is None else source - 1)
-        self._show_known()
+        self._show_known(note)
 
     @property
     def _insn(self) -> int | None:
         """The number of the current instruction."""
         if self.parsed is None or self._at is None:
             return None
-        line = self.parsed.lines[self._at]
-        return int(line.partition(":")[0]) if INSTRUCTION.match(line) else None
+        shown = SHOWN.match(self.parsed.lines[self._at])
+        return int(shown[1]) if shown else None
 
     def action_edit(self) -> None:
         line = self.frame.source.line if self.frame.source else None
@@ -241,7 +264,7 @@ class VerifierScreen(Screen[None]):
         else:
             self.notify(f"saved as {inert(str(path))}", markup=False)
 
-    def _show_known(self) -> None:
+    def _show_known(self, note: str = "") -> None:
         """Tell which instruction is current, and what was known before it."""
         if self.parsed is None or self.frame.stage != "verify":
             return
@@ -249,4 +272,4 @@ class VerifierScreen(Screen[None]):
             used = {f"R{number}" for number in re.findall(r"\b[rw](\d+)\b", self.parsed.lines[self._at])}
             self.known.show(known_before(self.parsed.lines, self._at), used)
         where = f"insn {self._insn}" if self._insn is not None else ""
-        self.parts[1].border_title = words("verifier log", where, f"{text.count(len(self.parsed.lines))} lines")
+        self.parts[1].border_title = words("verifier log", where, note, f"{text.count(len(self.parsed.lines))} lines")

@@ -23,13 +23,13 @@ from ebpftop.ui.inert import inert
 from ebpftop.ui.line import painted
 from ebpftop.ui.theme import HERE, NOT_HERE
 from ebpftop.ui.widgets.painter import Painter
+from ebpftop.verifier.instruction import SHOWN
 
 WIDEST = 4_000  # cells of a line that can be scrolled to
 STEP = 8  # cells that an arrow scrolls sideways
 NEAR = 2_000  # lines at the end of a log that tell how wide it is
 NAME = 6  # cells of a register's name, and what is behind it
 BOLD = RichStyle(bold=True)
-INSTRUCTION = re.compile(r"\s*\d+: \([0-9a-f]{2}\) ")
 
 
 class Lines(Painter, can_focus=True):
@@ -220,7 +220,7 @@ class LogLines(Lines):
         text = inert(self._lines[line][:WIDEST].expandtabs(8))
         if line == self._error:
             return [Segment(text, self.look("lines--sign"))]
-        end = text.find(";") if INSTRUCTION.match(text) else 0
+        end = text.find(";") if SHOWN.match(text) else 0
         head, tail = (text, "") if end < 0 else (text[:end], text[end:])
         return [Segment(head, self.look()), Segment(tail, self.look("lines--gutter"))]
 
