@@ -14,13 +14,16 @@ _REGISTER = re.compile(r"\bR\d\b")
 
 def needed(lines: Sequence[str], at: int, complaint: str = "") -> str:
     """The register to ask about: the one a complaint names, else the first that the instruction in line `at` uses;
-    "" where it uses none.
+    "" where it uses none. Where arithmetic is complained of, it is what is added that matters.
     """
     if named := _REGISTER.search(complaint):
         return named[0]
     shown = SHOWN.match(lines[at])
-    uses = decode(shown[2]).uses if shown else ()
-    return next((name for name in uses if name != FRAME), "")
+    if shown is None:
+        return ""
+    does = decode(shown[2])
+    uses = [does.source, *does.uses] if complaint and does.op == "arithmetic" else does.uses
+    return next((name for name in uses if name.startswith("R") and name != FRAME), "")
 
 
 def written(lines: Sequence[str], at: int, register: str) -> int | None:

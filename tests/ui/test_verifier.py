@@ -266,3 +266,14 @@ R2 !read_ok
         assert [str(each.message) for each in on.app._notifications] == ["there is no branch above"]
         await on.press("g", "w")
         assert list(on.app._notifications)[-1].message == "nothing above writes R2"
+
+
+async def test_w_follows_what_is_added_where_arithmetic_is_refused(stage: Open) -> None:
+    log = """0: (85) call bpf_map_lookup_elem#1
+1: (79) r1 = *(u64 *)(r6 +8)
+2: (0f) r0 += r1
+math between map_value pointer and register with unbounded min value is not allowed
+"""
+    async with stage(answer=refuse(rejected(77, "lab/null-deref", insn=2, source=None, log=log))) as on:
+        await on.press("slash", *"null", "enter", "w")
+        assert "▶ 1: (79) r1 = *(u64 *)(r6 +8)" in on.see(LogLines)

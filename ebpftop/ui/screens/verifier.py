@@ -83,15 +83,15 @@ class VerifierScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "step(-1)", "step back", show=False, priority=True, tooltip="Through the log's instructions"),
         Binding("down,j", "step(1)", "step", key_display="↑↓", priority=True),
-        Binding("e", "edit", "edit", tooltip="Edit the C at this line; saving it loads the probe again"),
+        Binding("e", "edit", "edit", tooltip="Edit the C at this line; saving loads it"),
         Binding("g", "failure", "failure", tooltip="Back to the instruction that failed"),
         Binding("w", "written", "written", tooltip="Where the register it needs was written"),
         Binding("b", "branch", "branch", tooltip="The last branch on the way here"),
         Binding("escape,v", "app.pop_screen", "back", key_display="Esc", tooltip="Back to the dashboard"),
         Binding("tab", "part(1)", "next part", key_display="Tab", tooltip="The C, the log, what was known"),
         Binding("shift+tab", "part(-1)", "part before", show=False),
-        Binding("y", "copy", "copy", tooltip="Copy all this as text, where the terminal allows it"),
-        Binding("s", "save", "save", tooltip="Save all this as a text file of your own"),
+        Binding("y", "copy", "copy", tooltip="Copy all this as text"),
+        Binding("s", "save", "save", tooltip="Save all this as text"),
     ]
 
     def __init__(self, frame: Rejected, before: Run | None = None) -> None:

@@ -58,7 +58,7 @@ class CatalogTree(Painter, can_focus=True):
         Binding("enter", "load", "load", key_display="Enter", tooltip="Load the probe, or show it if it runs"),
         Binding("enter", "show", "show", key_display="Enter", tooltip="Show what a tape holds of the probe"),
         Binding("p", "parameters", "parameters", tooltip="Fill in its parameters, then load it"),
-        Binding("e", "edit", "edit", show=False, tooltip="Edit its C; saving it loads the probe again"),
+        Binding("e", "edit", "edit", show=False, tooltip="Edit its C; saving loads it again"),
         Binding("left", "fold(True)", "close the category", show=False, tooltip="Close the category, or open it"),
         Binding("right", "fold(False)", "open the category", show=False),
         *MOVES,
