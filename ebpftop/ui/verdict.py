@@ -36,12 +36,12 @@ def said_of(frame: Rejected, before: Run | None) -> Content:
     return Content("\n").join(lines)
 
 
-def accepted(frame: Loaded, rejected: Rejected) -> Content:
-    """Of a version that is loaded, after one that was rejected."""
+def accepted(frame: Loaded, rejected: Rejected | None) -> Content:
+    """Of a version that is loaded, after one that was rejected, or else ran."""
     how = f"   variant {inert(frame.variant)} · {text.count(frame.instructions)} instructions"
     lines = [
         Content.assemble((f"{RUNNING} The kernel accepts it as it was saved.", "bold $success"), how),
-        Content.assemble((BEFORE, "$quiet"), _complaint(rejected)),
+        Content.assemble((BEFORE, "$quiet"), _complaint(rejected) if rejected else _ran("it ran")),
         Content.styled("Esc shows what it counts.", "$quiet"),
     ]
     return Content("\n").join(lines)
@@ -51,7 +51,11 @@ def _was(run: Run) -> Content:
     """What became of a version, in a line."""
     if run.rejected is not None:
         return _complaint(run.rejected)
-    return Content.assemble((RUNNING, "$success"), " it runs on" if run.state == "running" else " it ran")
+    return _ran("it runs on" if run.state == "running" else "it ran")
+
+
+def _ran(how: str) -> Content:
+    return Content.assemble((RUNNING, "$success"), f" {how}")
 
 
 def _complaint(frame: Rejected) -> Content:

@@ -13,6 +13,7 @@ from ebpftop.ui import editor
 from ebpftop.ui.screens.copying import CopyScreen
 from ebpftop.ui.screens.dashboard import Dashboard
 from ebpftop.ui.screens.verifier import VerifierScreen
+from ebpftop.ui.widgets.keys import KeyLine
 from ebpftop.ui.widgets.lines import CodeLines
 from ebpftop.ui.widgets.runs import RunTabs
 from tests.support.frames import catalog, detached, loaded, probe, rejected
@@ -100,7 +101,7 @@ async def test_the_panel_shows_what_a_save_changed(stage: Open) -> None:
     def later(run: int, wish: Load) -> AnyFrame:
         return refuses(run, wish, error="math between map_value pointer and register", line=9)
 
-    async with stage(saved("1"), answer=kernel(refuses, later, accepts)) as on:
+    async with stage(saved("1"), answer=kernel(refuses, later, accepts, accepts)) as on:
         await load_mine(on)
         assert "before the save" not in said(on)
         await on.play(saved("2"))
@@ -112,8 +113,11 @@ async def test_the_panel_shows_what_a_save_changed(stage: Open) -> None:
         assert "before the save  ✗ line 9: math between map_value pointer and register" in said(on)
         assert "9          *count += 1;" in on.see(CodeLines)
         assert "✗" not in on.see(CodeLines)
+        assert "step" not in on.see(KeyLine)
+        await on.play(saved("4", MENDED + "\n"))
+        assert "before the save  ● it ran" in said(on)
         await on.press("escape")
-        assert on.one(RunTabs).current == 3
+        assert on.one(RunTabs).current == 4
 
 
 async def test_a_load_that_takes_longer_than_that_of_a_later_version_is_detached(stage: Open) -> None:

@@ -35,6 +35,7 @@ from ebpftop.verifier.registers import known_before
 
 WIDE = 110  # cells from which the C and the log stand beside each other
 COPIED = 64_000  # characters
+OF_A_LOG = ("step", "failure", "written", "branch", "part", "copy", "save")  # actions
 STAGES = {
     "compile": "does not compile",
     "fit": "is refused",
@@ -160,6 +161,11 @@ class VerifierScreen(Screen[None]):
     def action_part(self, step: int) -> None:
         self._bring(((self.tabs.current or 0) + step) % len(self.parts))
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in ("written", "branch") and self.frame.stage != "verify":
+            return False
+        return not self.has_class("-runs") or action not in OF_A_LOG
+
     # ------------------------------------------------------------ the file was saved
 
     def loads_again(self) -> None:
@@ -170,10 +176,11 @@ class VerifierScreen(Screen[None]):
         """The new version is accepted: what was said of the old one is over."""
         said = self.query_one("#said", Static)
         said.border_title, said.border_subtitle = words(frame.probe, "runs now"), None
-        said.update(accepted(frame, self.frame))
+        said.update(accepted(frame, None if self.has_class("-runs") else self.frame))
         self.code.show_source(source)
         self.add_class("-runs")
         self.code.focus()
+        self.refresh_bindings()
 
     @work
     async def _read(self) -> None:
