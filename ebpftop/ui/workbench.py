@@ -39,7 +39,8 @@ class Workbench(App[None]):
         """Open the panel, in place of the form or the panel that led to it."""
         if isinstance(self.screen, ParameterForm | VerifierScreen):
             self.pop_screen()
-        self.push_screen(VerifierScreen(frame, before(frame, self.feed.session.runs)))
+        version_before = before(frame, self.feed.session.runs)
+        self.push_screen(VerifierScreen(frame, version_before, live=self.feed.source.live))
 
     def rejected_again(self, frame: Rejected) -> None:
         """A saved version is rejected."""
@@ -65,8 +66,6 @@ class Workbench(App[None]):
         probe = self.dashboard.probe(event.probe)
         if probe is None:
             self.tell(f"{event.probe} is no longer in the catalog", "warning")
-        elif not self.feed.source.live:
-            self.tell("a tape holds no files to edit", "info")
         elif not probe.file:
             catalog = self.feed.session.catalog
             self.push_screen(CopyScreen(probe, *advice(probe, catalog.probes if catalog else [])))

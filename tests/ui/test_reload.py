@@ -191,10 +191,14 @@ async def test_a_copy_goes_where_it_is_watched_already(stage: Open, monkeypatch:
         assert on.app.screen.command == "'/opt/e b/bin/ebpftop' new --from cpu/runqlat /home/ann/probes/mine/runqlat"
 
 
-async def test_on_a_tape_e_does_nothing(stage: Open) -> None:
-    async with stage(saved("1"), live=False) as on:
-        await on.press("e")
+async def test_on_a_tape_there_is_nothing_to_edit(stage: Open) -> None:
+    wish = Load(probe="mine/calls")
+    async with stage(saved("1"), refuses(1, wish), live=False) as on:
+        await on.press("slash", *"mine", "escape", "e")
         assert isinstance(on.app.screen, Dashboard)
+        await on.press("v", "e")
+        assert isinstance(on.app.screen, VerifierScreen)
+        assert "e edit" not in on.see(KeyLine)
 
 
 def test_the_editor_is_the_first_that_is_there(tmp_path: Path) -> None:

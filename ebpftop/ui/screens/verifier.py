@@ -35,7 +35,8 @@ from ebpftop.verifier.registers import known_before
 
 WIDE = 110  # cells from which the C and the log stand beside each other
 COPIED = 64_000  # characters
-OF_A_LOG = ("step", "failure", "written", "branch", "part", "copy", "save")  # actions
+JUMPS = ("written", "branch")  # actions
+OF_A_LOG = (*JUMPS, "step", "failure", "part", "copy", "save")
 STAGES = {
     "compile": "does not compile",
     "fit": "is refused",
@@ -95,9 +96,10 @@ class VerifierScreen(Screen[None]):
         Binding("s", "save", "save", tooltip="Save all this as text"),
     ]
 
-    def __init__(self, frame: Rejected, before: Run | None = None) -> None:
+    def __init__(self, frame: Rejected, before: Run | None = None, *, live: bool = True) -> None:
         super().__init__()
         self.frame = frame
+        self.live = live  # on a tape there is nothing to edit
         self.before = before  # the run of the version before
         self.code = CodeLines(frame.text)
         self.log_lines = LogLines()
@@ -162,7 +164,7 @@ class VerifierScreen(Screen[None]):
         self._bring(((self.tabs.current or 0) + step) % len(self.parts))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action in ("written", "branch") and self.frame.stage != "verify":
+        if (action == "edit" and not self.live) or (action in JUMPS and self.frame.stage != "verify"):
             return False
         return not self.has_class("-runs") or action not in OF_A_LOG
 
