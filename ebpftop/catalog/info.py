@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import zlib
 from typing import Any
 
 import msgspec
@@ -47,7 +47,9 @@ def info(
 
 def _revision(probe: Probe) -> str:
     """Of what a load depends on: the manifest and the C."""
-    return hashlib.blake2s(f"{probe.manifest}\0{probe.source}".encode(), digest_size=8).hexdigest()
+    text = f"{probe.manifest}\0{probe.source}".encode()
+    # hashlib would bring OpenSSL into root's process
+    return f"{zlib.crc32(text):08x}-{len(text)}"
 
 
 def catalog(found: CatalogRead) -> Catalog:

@@ -149,7 +149,10 @@ class Supervisor:
             self._start_task("survey", SURVEY_RUN, partial(survey.run, probes=probes))
 
     def _reread(self) -> None:
-        """A probe's file was saved."""
+        """A probe's file was saved. What was loaded early and nobody asked for may be of the version before."""
+        for early in self._early:
+            early.channel.close()
+        self._early.clear()
         self._tell(handover.Reread(catalog=info.catalog(self.plan.watched.catalog)))
         self._survey()
 

@@ -9,7 +9,7 @@ from ebpftop.ui import editor
 from ebpftop.ui.copying import advice
 from ebpftop.ui.feed import Feed
 from ebpftop.ui.inert import inert
-from ebpftop.ui.messages import EditAsked, LoadsAgain, WasReplaced
+from ebpftop.ui.messages import EditAsked, LoadsAgain, WasRefused, WasReplaced
 from ebpftop.ui.reloads import before
 from ebpftop.ui.screens.copying import CopyScreen
 from ebpftop.ui.screens.dashboard import Dashboard
@@ -52,6 +52,10 @@ class Workbench(App[None]):
     def on_loads_again(self, event: LoadsAgain) -> None:
         if panel := self.panel_of(event.probe, event.params):
             panel.loads_again()
+
+    def on_was_refused(self, event: WasRefused) -> None:
+        if panel := self.panel_of(event.frame.probe, event.frame.params):
+            panel.loads_again(False)
 
     async def on_was_replaced(self, event: WasReplaced) -> None:
         frame = event.frame

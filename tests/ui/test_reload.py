@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ebpftop.frames.messages import AnyFrame, AnyWish, Catalog, Detach, Load, Loading, Rejected, SourceLine
+from ebpftop.frames.messages import AnyFrame, AnyWish, Catalog, Detach, Load, Loading, Refused, Rejected, SourceLine
 from ebpftop.ui import editor
 from ebpftop.ui.screens.copying import CopyScreen
 from ebpftop.ui.screens.dashboard import Dashboard
@@ -133,6 +133,18 @@ async def test_a_load_that_takes_longer_than_that_of_a_later_version_is_detached
             Detach(run=1),
             Detach(run=2),
         ]
+
+
+async def test_parameters_that_a_save_took_away_are_told(stage: Open) -> None:
+    async with stage(saved("1"), answer=kernel(refuses)) as on:
+        await load_mine(on)
+        on.source._answer = lambda wish: ()
+        await on.play(saved("2"))
+        box = on.app.screen.query_one("#said")
+        assert box.border_subtitle == "saved: loading it again"
+        await on.play(Refused(probe="mine/calls", params={}, error="no parameter 'pid'"))
+        assert not box.border_subtitle
+        assert [str(each.message) for each in on.app._notifications] == ["no parameter 'pid'"]
 
 
 async def test_what_was_detached_or_never_loaded_is_not_loaded(stage: Open) -> None:

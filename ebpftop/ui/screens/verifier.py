@@ -170,9 +170,9 @@ class VerifierScreen(Screen[None]):
 
     # ------------------------------------------------------------ the file was saved
 
-    def loads_again(self) -> None:
-        """The file was saved, and its new version is on its way."""
-        self.query_one("#said").border_subtitle = "saved: loading it again"
+    def loads_again(self, on_its_way: bool = True) -> None:
+        """The file was saved, and its new version is on its way; or it isn't any more, and nothing came of it."""
+        self.query_one("#said").border_subtitle = "saved: loading it again" if on_its_way else None
 
     def runs_now(self, frame: Loaded, source: str) -> None:
         """The new version is accepted: what was said of the old one is over."""
