@@ -1,9 +1,12 @@
-"""The probe of disk/ that watches names of files tells which files are gone soon after they were made."""
+"""The probes of disk/ that watch names of files: which files are gone soon after they were made, and which names the
+kernel knows by heart.
+"""
 
 from __future__ import annotations
 
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -120,3 +123,57 @@ def test_a_file_on_an_overlay_is_told_once(place: Path) -> None:
     rows = traced.events()
     assert [(row["fs"], row["folder"], row["name"]) for row in rows] == [("overlay", "/", str(n)) for n in range(5)]
     assert traced.losses() == {}
+
+
+# ---------------------------------------------------------------- dcsnoop
+
+# Each call has one name to look up, as it starts in the folder.
+LOOK = """
+folder = os.open(sys.argv[1], os.O_RDONLY)
+def ask(name):
+    try: os.stat(name, dir_fd=folder)
+    except OSError: pass
+ask("there")
+def work():
+    for _ in range(3):
+        for number in range(13): ask(f"none {number}")
+    for _ in range(29): ask("there")
+    for number in range(7): os.mkdir(f"made {number}", dir_fd=folder)
+    for number in range(5): os.rmdir(f"made {number}", dir_fd=folder)
+"""
+MISSED = [*(f"none {number}" for number in range(13)), *(f"made {number}" for number in range(7))]
+
+
+@pytest.fixture
+def folder(place: Path) -> Path:
+    (place / "the folder").mkdir()
+    (place / "the folder" / "there").touch()
+    return place / "the folder"
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [
+        pytest.param("fexit", marks=pytest.mark.needs("fentry")),
+        pytest.param("kprobe", marks=pytest.mark.needs("kprobe")),
+    ],
+)
+def test_names_looked_up_are_counted_and_told(folder: Path, variant: str) -> None:
+    probe = variant_of("disk/dcsnoop", variant)
+    with Worker(LOOK, folder, name="looker") as worker, trace(probe, pid=worker.pid, all="true") as traced:
+        worker.work()
+    counted = traced.totals("processes", "pid")[worker.pid]
+    assert counted == {"lookups": 39 + 29 + 7 + 5, "misses": 13 + 7, "absent": 26}
+    rows = traced.events()
+    assert Counter(row["outcome"] for row in rows) == {"missed": 20, "absent": 26, "found": 29 + 5}
+    assert [row["name"] for row in rows if row["outcome"] == "missed"] == MISSED
+    assert Counter(row["name"] for row in rows if row["outcome"] == "found")["there"] == 29
+    assert {(row["pid"], row["folder"], row["comm"]) for row in rows} == {(worker.pid, "the folder", "looker")}
+    assert traced.losses() == {}
+
+
+@pytest.mark.needs("fentry")
+def test_only_names_that_the_cache_has_not(folder: Path) -> None:
+    with Worker(LOOK, folder) as worker, trace("disk/dcsnoop", pid=worker.pid) as traced:
+        worker.work()
+    assert [(row["name"], row["outcome"]) for row in traced.events()] == [(name, "missed") for name in MISSED]
