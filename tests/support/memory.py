@@ -1,9 +1,10 @@
-"""Control groups of memory of a test's own, version 1 or 2, whichever this machine has."""
+"""Control groups of memory of a test's own, version 1 or 2, whichever this machine has; and a place to swap to."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,3 +55,17 @@ def _hierarchy() -> tuple[Path, bool]:
         if kind == "cgroup2" and os.access(controllers, os.R_OK) and "memory" in controllers.read_text().split():
             return Path(place), True
     pytest.skip("no control groups of memory are mounted")
+
+
+@contextlib.contextmanager
+def swap_space() -> Iterator[None]:
+    """A RAM disk to swap to: it has written a page as soon as it is asked to, and is read page by page, never ahead."""
+    disk = "/dev/ram0"
+    if not Path(disk).exists():
+        pytest.skip("no RAM disk")
+    subprocess.run(["mkswap", disk], capture_output=True, check=True)
+    subprocess.run(["swapon", disk], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["swapoff", disk], check=True)

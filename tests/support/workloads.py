@@ -75,7 +75,11 @@ class Worker:
 
     def faults(self) -> int:
         """Page faults the kernel has accounted to it, minor and major."""
-        return int(self.stat()[7]) + int(self.stat()[9])
+        return int(self.stat()[7]) + self.major_faults()
+
+    def major_faults(self) -> int:
+        """Of these, the major ones: those that had to wait for a disk."""
+        return int(self.stat()[9])
 
     def timeslices(self) -> int:
         """How often it was put on a CPU, as the scheduler counts."""
