@@ -134,7 +134,7 @@ class VerifierScreen(Screen[None]):
     def on_mount(self) -> None:
         names = ("C", "log", "known before it")
         self.tabs.tabs = tuple(Tab(at, "", "", name) for at, name in zip(range(len(self.parts)), names, strict=False))
-        self._bring(0 if self.app.size.width < WIDE else 1)
+        self._bring(0 if self.app.size.width < WIDE and self.frame.source else 1)
         if self.frame.source:
             self.code.failed = self.frame.source.line - 1
         self._read()
