@@ -170,6 +170,16 @@ async def test_a_line_that_goes_on_says_so_at_the_edge_and_arrows_bring_it(stage
         assert on.see(LogLines).split("\n")[0].split()[1] == "0:"
 
 
+async def test_without_a_line_of_the_c_a_narrow_panel_opens_at_the_log(stage: Open) -> None:
+    frame = rejected(
+        77, "lab/null-deref", stage="compile", error="the loader ended", insn=None, source=None, log="why\n"
+    )
+    async with stage(answer=refuse(frame), size=(80, 24)) as on:
+        await on.press("slash", *"null", "enter")
+        assert on.see(LogLines).split("\n")[0].strip() == "why"
+        assert on.one(LogLines).has_focus
+
+
 async def test_in_80_columns_the_parts_take_turns_and_move_together(stage: Open) -> None:
     def front() -> list[str | None]:
         return [part.id for part in on.app.screen.query(Framed) if part.display]
