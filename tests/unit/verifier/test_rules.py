@@ -50,6 +50,8 @@ AT = {
     ("R0 !read_ok", "2: (95) exit"): "bad_return",
     ("R0 !read_ok", "2: (bf) r1 = r0"): "uninitialised_reg",
     ("invalid bpf_context access off=0 size=8", "1: (7b) *(u64 *)(r1 +0) = r2"): "ctx_access",
+    ("kernel subsystem misconfigured verifier", "3: (85) call bpf_tail_call#12"): "map_type",
+    ("kernel subsystem misconfigured verifier", "3: (85) call bpf_map_lookup_elem#1"): "other",
     ("R1 is not a scalar", "5: (85) call bpf_set_retval#187"): "helper_arg_type",
     ("R1 is not a scalar", "5: (85) call pc+7"): "global_func",
     ("R1 is not a scalar", "5: (85) call bpf_iter_num_new#71321"): "kfunc_arg",
