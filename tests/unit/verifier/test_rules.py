@@ -103,6 +103,27 @@ def test_a_write_to_the_context_is_told_from_a_read() -> None:
     assert "no field of 8 bytes" in read.explanation
 
 
+@pytest.mark.parametrize(
+    ("access", "kind"),
+    [
+        ("off=-16 size=16", "uninitialised_stack"),
+        ("off=-512 size=8", "uninitialised_stack"),
+        ("off=-16 size=17", "oob_stack"),
+        ("off=-520 size=8", "oob_stack"),
+        ("off=0 size=8", "oob_stack"),
+        ("off=8 size=8", "oob_stack"),
+    ],
+)
+def test_within_the_stack_only_what_was_never_written_is_refused(access: str, kind: str) -> None:
+    for wording in ("invalid read from stack R10", "invalid indirect access to stack R1", "invalid read from stack"):
+        said = recognise(f"{wording} {access}")
+        assert said
+        assert said.kind == kind
+    written = recognise(f"invalid write to stack R10 {access}")
+    assert written
+    assert written.kind == "oob_stack"
+
+
 def test_every_pattern_is_the_one_used_for_some_message() -> None:
     used = set()
     for error, insn_text in [(message.filled(), "") for message in MESSAGES] + list(AT):
@@ -119,6 +140,7 @@ PRECEDENCE = {
     ("null_deref", "helper_arg_type"): "R2 type=map_value_or_null expected=fp, pkt, pkt_meta, map_key, map_value",
     ("ctx_access", "pointer_arith"): "dereference of modified ctx ptr R1 off=8 disallowed",
     ("ctx_access", "invalid_mem_access"): "BPF_ST stores into R1 ctx is not allowed",
+    ("uninitialised_stack", "oob_stack"): "invalid read from stack R10 off=-16 size=8",
     ("lock", "kptr"): "bpf_spin_lock cannot be accessed directly by load/store",
 }
 
