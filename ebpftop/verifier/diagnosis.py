@@ -27,6 +27,8 @@ _ABOUT_BOUNDS = re.compile(
     r"value_size|mem_size|outside of|math between|unbounded|variable|min value|max value"
     r"|invalid access to (?:packet|map|mem)"
 )
+# Stands behind what is wrong with an argument, which the function's prototype asks for.
+_OF_GLOBAL_CALL = "Caller passes invalid args into func#"
 _OF_LOOPS = ("unbounded_loop", "insn_limit")
 # What is refused doesn't depend on what a register holds.
 _OF_NO_REGISTER = ("unknown_func", "privilege", "stack_too_large", "btf", "sleepable", "lock", "irq", "unsupported")
@@ -109,9 +111,11 @@ def named(lines: Sequence[str]) -> str:
 
 def _recognise(parsed: log.Parsed, place: Place | None) -> tuple[str, rules.Recognised | None]:
     """The first of the kernel's remarks that is known, and what it means; else the first."""
+    quoted = place.text[:LONGEST] if place else ""
+    of_call = next((remark for remark in parsed.remarks if remark.startswith(_OF_GLOBAL_CALL)), "")
     for remark in parsed.remarks:
-        if found := rules.recognise(remark, parsed.insn_text, place.text[:LONGEST] if place else ""):
-            return remark, found
+        if found := rules.recognise(remark, parsed.insn_text, quoted):
+            return remark, rules.recognise(of_call) or found
     return parsed.error, None
 
 

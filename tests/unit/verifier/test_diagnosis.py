@@ -163,6 +163,13 @@ def test_the_complaint_that_is_known_counts_among_several() -> None:
     assert (diagnosis.kind, diagnosis.message) == ("null_deref", "R0 invalid mem access 'map_value_or_null'")
 
 
+def test_what_a_global_function_is_given_is_told_with_what_is_wrong_with_it() -> None:
+    diagnosis = explained((HERE / "logs/6.18/global-given-a-number.txt").read_text())
+    assert (diagnosis.kind, diagnosis.message) == ("global_func", "R1 type=scalar expected=fp")
+    assert diagnosis.explanation.startswith("A global function is checked once")
+    assert [step.insn for step in diagnosis.chain] == [0, 1, 2]
+
+
 def test_a_log_without_a_complaint() -> None:
     accepted = real("null-map-value").replace("R0 invalid mem access 'map_value_or_null'\n", "")
     diagnosis = explained(accepted)
