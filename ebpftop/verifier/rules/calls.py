@@ -5,8 +5,8 @@ from ebpftop.verifier.rules.model import rule
 _COPY = "bpf_probe_read_kernel(&copy, sizeof(copy), $name);    // then pass &copy"
 _TAIL_CALL = "bpf_tail_call(ctx, &programs, index);"
 _NO_PROGRAMS = (
-    "A tail call goes through an array of programs, and the map given here is of another type. Declare it with the type "
-    "BPF_MAP_TYPE_PROG_ARRAY (in BCC: `BPF_PROG_ARRAY(programs, N)`)."
+    "A tail call goes through an array of programs, and the map given here is of another type. Declare it with the "
+    "type BPF_MAP_TYPE_PROG_ARRAY (in BCC: `BPF_PROG_ARRAY(programs, N)`)."
 )
 
 RULES = (

@@ -2,13 +2,13 @@
 
 import re
 
-from ebpftop.verifier.rules.model import rule
+from ebpftop.verifier.rules.model import Held, rule
 
 _SIZE = 512  # bytes
 _ZERO = "struct key key = {};"
 
 
-def _within(match: re.Match[str]) -> bool:
+def _within(match: re.Match[str], _held: Held) -> bool:
     """Whether the access lies within the largest stack there can be."""
     off = int(match["off"])
     return off >= -_SIZE and off + int(match["width"]) <= 0

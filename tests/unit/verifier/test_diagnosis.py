@@ -170,6 +170,48 @@ def test_what_a_global_function_is_given_is_told_with_what_is_wrong_with_it() ->
     assert [step.insn for step in diagnosis.chain] == [0, 1, 2]
 
 
+@pytest.mark.parametrize("kernel", ["6.1", "6.12", "6.18"])
+@pytest.mark.parametrize(
+    ("name", "chain", "taker", "register"),
+    [
+        ("ring-record-used-after-submit", [4, 5, 6, 9, 11], "bpf_ringbuf_submit", "r6"),
+        ("ring-record-submitted-twice", [4, 5, 6, 9, 10, 12], "bpf_ringbuf_submit", "r1"),
+        ("packet-after-change", [2, 7, 8], "bpf_xdp_adjust_head", "r6"),
+    ],
+)
+def test_a_pointer_that_a_call_took_away(kernel: str, name: str, chain: list[int], taker: str, register: str) -> None:
+    diagnosis = explained((HERE / f"logs/{kernel}/{name}.txt").read_text())
+    assert [step.insn for step in diagnosis.chain] == chain
+    (took,) = [step for step in diagnosis.chain if step.took]
+    assert took.text.startswith(f"call {taker}#")
+    assert took.why.startswith("after this call the pointer is not valid any more: R6 was ")
+    assert diagnosis.registers[register].startswith("any number (scalar")
+    assert diagnosis.chain[-1].why == f"refused here: {register.upper()} is any number"
+    assert diagnosis.explanation.startswith(f"`{taker}` ")
+    assert "probe_read" not in diagnosis.explanation + (diagnosis.fix or "")
+
+
+def test_a_pointer_is_taken_away_once_by_the_first_call_that_does() -> None:
+    log = """\
+2: (61) r6 = *(u32 *)(r1 +0)          ; R1=ctx() R6_w=pkt(r=0)
+3: (85) call bpf_xdp_adjust_head#44   ; R0=scalar()
+4: (85) call bpf_ktime_get_ns#5       ; R0=scalar()
+5: (85) call bpf_xdp_adjust_tail#65   ; R0=scalar()
+6: (71) r0 = *(u8 *)(r6 +0)
+R6 invalid mem access 'scalar'
+processed 7 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0
+"""
+    diagnosis = explained(log)
+    assert [(step.insn, bool(step.took)) for step in diagnosis.chain] == [(2, False), (3, True), (6, False)]
+    assert diagnosis.explanation.startswith("`bpf_xdp_adjust_head` ")
+
+
+def test_a_map_of_the_wrong_type_is_followed() -> None:
+    diagnosis = explained((HERE / "logs/6.1/tail-call-through-a-hash.txt").read_text())
+    assert (diagnosis.kind, [step.insn for step in diagnosis.chain]) == ("map_type", [0, 3])
+    assert diagnosis.chain[-1].why == "refused here: R2 is a map"
+
+
 def test_a_log_without_a_complaint() -> None:
     accepted = real("null-map-value").replace("R0 invalid mem access 'map_value_or_null'\n", "")
     diagnosis = explained(accepted)

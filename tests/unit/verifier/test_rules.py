@@ -17,7 +17,7 @@ from typing import get_args
 import pytest
 
 from ebpftop.verifier.rules import RULES, recognise
-from ebpftop.verifier.rules.model import Kind, Rule, compiled
+from ebpftop.verifier.rules.model import NOTHING, Held, Kind, Rule, compiled
 
 KINDS = get_args(Kind)
 CONVERSION = re.compile(r"%[-+#0 ]*\d*(?:ll|l|z)?[a-zA-Z]")
@@ -63,8 +63,22 @@ AT = {
 }
 
 
-def winners(error: str, insn_text: str = "") -> list[Rule]:
-    return [rule for rule in RULES if rule.match(error, insn_text)]
+# What needs to know of the register: (message, what is known) and the kind.
+_RECORD = "ringbuf_mem(ref_obj_id=2,sz=8)"
+HELD = {
+    ("R6 invalid mem access 'scalar'", Held(now="0")): "null_deref",
+    ("R6 invalid mem access 'inv'", Held(now="inv0")): "null_deref",
+    ("R6 invalid mem access 'scalar'", Held(now="1")): "invalid_mem_access",
+    ("R6 invalid mem access 'scalar'", Held(now="scalar()")): "invalid_mem_access",
+    ("R6 invalid mem access 'scalar'", Held(was=_RECORD, taker="bpf_ringbuf_submit")): "invalid_mem_access",
+    ("R6 invalid mem access 'scalar'", Held(was="pkt(r=14)", taker="bpf_xdp_adjust_head")): "invalid_mem_access",
+    ("R1 type=scalar expected=ringbuf_mem", Held(was=_RECORD, taker="bpf_ringbuf_submit")): "helper_arg_type",
+    ("R2 type=scalar expected=fp, pkt", Held(was="pkt(r=14)", taker="bpf_skb_pull_data")): "helper_arg_type",
+}
+
+
+def winners(error: str, insn_text: str = "", held: Held = NOTHING) -> list[Rule]:
+    return [rule for rule in RULES if rule.match(error, insn_text, held)]
 
 
 @pytest.mark.parametrize("number", ["7", "0", "2147483647"])
@@ -92,6 +106,24 @@ def test_the_instruction_decides_where_the_message_does_not(at: tuple[str, str])
     said = recognise(*at)
     assert said
     assert said.kind == AT[at]
+
+
+@pytest.mark.parametrize("known", HELD, ids=lambda known: f"{known[0]} of {known[1].now or known[1].was}")
+def test_what_a_register_holds_decides_where_the_message_does_not(known: tuple[str, Held]) -> None:
+    error, held = known
+    said = recognise(error, held=held)
+    assert said
+    assert said.kind == HELD[known]
+    if held.was:
+        assert said.explanation.startswith(f"`{held.taker}` ")
+        assert "probe_read" not in said.explanation + (said.fix or "")
+
+
+def test_a_call_without_a_name_took_it_all_the_same() -> None:
+    said = recognise("R6 invalid mem access 'scalar'", held=Held(was="sock(ref_obj_id=2)"))
+    assert said
+    assert said.explanation.startswith("A call has taken what this points at, a socket: ")
+    assert said.fix is None
 
 
 def test_a_write_to_the_context_is_told_from_a_read() -> None:
@@ -126,8 +158,10 @@ def test_within_the_stack_only_what_was_never_written_is_refused(access: str, ki
 
 def test_every_pattern_is_the_one_used_for_some_message() -> None:
     used = set()
-    for error, insn_text in [(message.filled(), "") for message in MESSAGES] + list(AT):
-        first = winners(error, insn_text)[0]
+    plain = [(message.filled(), "", NOTHING) for message in MESSAGES]
+    known = [(error, "", held) for error, held in HELD]
+    for error, insn_text, held in plain + [(*at, NOTHING) for at in AT] + known:
+        first = winners(error, insn_text, held)[0]
         used.add(next(pattern for pattern in first.patterns if compiled(pattern).match(error)))
     idle = {pattern for rule in RULES for pattern in rule.patterns if pattern not in used}
     assert idle == set()
@@ -184,7 +218,7 @@ def test_every_text_is_filled_in_and_whole() -> None:
 
 
 def test_templates_name_only_what_is_caught() -> None:
-    given = {"pointer", "name", "index", "size", "call", "nth"}
+    given = {"pointer", "name", "index", "size", "call", "nth", "taker", "was"}
     for rule in RULES:
         assert rule.kind in KINDS
         for pattern in rule.patterns:
