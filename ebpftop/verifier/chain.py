@@ -9,6 +9,7 @@ from ebpftop.verifier.path import Visit, back
 from ebpftop.verifier.registers import known_after, last_known, read
 from ebpftop.verifier.source import Quotes, result_of_call
 from ebpftop.verifier.step import Step
+from ebpftop.verifier.taken import takes
 from ebpftop.verifier.values import Value, describe, value
 
 MOST = 12  # steps: what came before is rarely what a reader needs
@@ -43,6 +44,7 @@ class _Trace:
         self._seen: set[tuple[int, str]] = set()
         self._checks: set[tuple[int, str]] = set()
         self._others: dict[str, tuple[int, Visit]] = {}  # registers that branches test → steps so far, the nearest one
+        self._taken: Step | None = None
         self._ended = False
 
     def run(self, at: int) -> list[Step]:
@@ -99,6 +101,16 @@ class _Trace:
             what = "a function of the program" if callee.startswith("pc") else _NAMED.get(callee, f"`{callee}`")
             held = self._after(visit)
             self._step(visit, f"{subject} is what {what} returns" + (f": {describe(held)}" if held else ""), end=True)
+        elif takes(callee, held := self._before(visit), last_known(self._lines, visit.line, "R1")):
+            self._took(visit, held)
+
+    def _took(self, visit: Visit, held: str) -> None:
+        """The first such call on the path is the one: those behind it found nothing left to take."""
+        if self._taken:
+            self._steps.remove(self._taken)
+        why = f"after this call the pointer is not valid any more: {self._target} was {describe(held)}"
+        self._taken = Step(visit.insn, visit.does.text, why, self._quotes.at(visit.line), took=held)
+        self._steps.append(self._taken)
 
     def _checked(self, visit: Visit) -> None:
         """A branch is a step where it taught something, or where a reader would think that it did."""

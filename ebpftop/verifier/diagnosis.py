@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ebpftop.verifier import loaders, log, rules
@@ -13,12 +13,14 @@ from ebpftop.verifier.instruction import SHOWN, Instruction, decode
 from ebpftop.verifier.loop import turn
 from ebpftop.verifier.registers import is_state, known_before, read
 from ebpftop.verifier.report import Event, Report
-from ebpftop.verifier.rules.model import Kind
+from ebpftop.verifier.rules.model import NOTHING, Held, Kind
 from ebpftop.verifier.source import LONGEST, Place, Quotes, Source
 from ebpftop.verifier.step import Step
+from ebpftop.verifier.taken import can_be_taken
 from ebpftop.verifier.values import describe, value
 
 _REGISTER = re.compile(r"\bR(1?\d)\b")
+_ONLY_A_NUMBER = re.compile(r"(R\d+) (?:invalid mem access '|type=)(scalar|inv)\b")
 _PROGRAM = re.compile(r"\bprog(?:ram)? '?([\w.]+)'?: ")
 _LOOKED_AT = 200  # lines at each end of a text that is no log
 _ALLOCATED = re.compile(r"\balloc_insn=(\d{1,9})")
@@ -27,6 +29,8 @@ _ABOUT_BOUNDS = re.compile(
     r"value_size|mem_size|outside of|math between|unbounded|variable|min value|max value"
     r"|invalid access to (?:packet|map|mem)"
 )
+# Stands behind what is wrong with an argument, which the function's prototype asks for.
+_OF_GLOBAL_CALL = "Caller passes invalid args into func#"
 _OF_LOOPS = ("unbounded_loop", "insn_limit")
 # What is refused doesn't depend on what a register holds.
 _OF_NO_REGISTER = ("unknown_func", "privilege", "stack_too_large", "btf", "sleepable", "lock", "irq", "unsupported")
@@ -77,14 +81,18 @@ def diagnose(
     shown = SHOWN.match(parsed.insn_text)
     does = decode(shown[2]) if shown else None
     place = _place(parsed, quotes)
-    message, recognised = _recognise(parsed, place)
+    known = _known(parsed) if shown else {}
+    message, recognised = _recognise(parsed, place, known)
+    involved = _involved((message, *parsed.remarks), does)
+    held = _as_complained(known, message)
+    chain = _chain(parsed, recognised.kind if recognised else "", message, involved, does, held, quotes, cut)
+    if was := _taken(chain, known, held):
+        message, recognised = _recognise(parsed, place, known, was)
     explanation, fix = "", None
     if recognised:
         explanation, fix = recognised.explanation, recognised.fix
     elif parsed.report:
         explanation, fix = parsed.report.reason, parsed.report.suggestion or None
-    involved = _involved((message, *parsed.remarks), does)
-    known = _known(parsed) if shown else {}
     return Diagnosis(
         kind=recognised.kind if recognised else "other" if explanation else "unknown",
         message=message,
@@ -92,8 +100,8 @@ def diagnose(
         source=place,
         explanation=explanation or "ebpftop doesn't know this complaint.",
         fix=fix,
-        registers={name.lower(): _told(known[name]) for name in involved if name in known},
-        chain=_chain(parsed, recognised.kind if recognised else "", message, involved, does, known, quotes, cut),
+        registers={name.lower(): _told(held[name]) for name in involved if name in held},
+        chain=chain,
         report=parsed.report,
         program=program,
         known=bool(explanation),
@@ -107,11 +115,17 @@ def named(lines: Sequence[str]) -> str:
     return next((match[1] for line in lines[_LOOKED_AT - 1 :: -1] if (match := _PROGRAM.search(line))), "")
 
 
-def _recognise(parsed: log.Parsed, place: Place | None) -> tuple[str, rules.Recognised | None]:
+def _recognise(
+    parsed: log.Parsed, place: Place | None, known: dict[str, str], was: Held = NOTHING
+) -> tuple[str, rules.Recognised | None]:
     """The first of the kernel's remarks that is known, and what it means; else the first."""
+    quoted = place.text[:LONGEST] if place else ""
+    of_call = next((remark for remark in parsed.remarks if remark.startswith(_OF_GLOBAL_CALL)), "")
     for remark in parsed.remarks:
-        if found := rules.recognise(remark, parsed.insn_text, place.text[:LONGEST] if place else ""):
-            return remark, found
+        register = _REGISTER.search(remark)
+        held = replace(was, now=known.get(register[0], "") if register else "")
+        if found := rules.recognise(remark, parsed.insn_text, quoted, held):
+            return remark, rules.recognise(of_call) or found
     return parsed.error, None
 
 
@@ -164,6 +178,23 @@ def _known(parsed: log.Parsed) -> dict[str, str]:
     return known
 
 
+def _as_complained(known: dict[str, str], message: str) -> dict[str, str]:
+    """What is known, where the complaint knows better: of a pointer that a call took away, states need not tell."""
+    match = _ONLY_A_NUMBER.match(message)
+    if match and value(known.get(match[1], "0")).kind != "scalar":
+        return known | {match[1]: match[2]}
+    return known
+
+
+def _taken(chain: list[Step], known: dict[str, str], held: dict[str, str]) -> Held | None:
+    """What a call took away of what the complaint is about."""
+    for step in chain:
+        if step.took:
+            return Held(was=step.took, taker=decode(step.text).callee.partition("#")[0])
+    stale = (known[name] for name in known if known[name] != held[name])
+    return next((Held(was=was) for was in stale if can_be_taken(was)), None)
+
+
 def _involved(remarks: Sequence[str], does: Instruction | None) -> list[str]:
     """The registers the complaint and what is said below it name, then those the instruction needs."""
     named = [f"R{number}" for remark in remarks for number in _REGISTER.findall(remark)]
@@ -193,7 +224,7 @@ def _chain(
     if does is None or parsed.log_line is None:
         return [_event(event) for event in parsed.report.path if event.said] if parsed.report else []
     about_bounds = _ABOUT_BOUNDS.search(message) is not None
-    target = _culprit(involved, does, known, about_bounds)
+    target = _culprit(kind, involved, does, known, about_bounds)
     steps: list[Step] = []
     if kind in _OF_LOOPS:
         return turn(parsed.lines, parsed.log_line, quotes)
@@ -207,8 +238,12 @@ def _chain(
     return [*steps, Step(parsed.insn, does.text, why, quotes.at(parsed.log_line))]
 
 
-def _culprit(involved: list[str], does: Instruction, known: dict[str, str], about_bounds: bool) -> str:
-    """The register to follow: the first, but where a pointer is moved too far, the one it is moved by."""
+def _culprit(kind: str, involved: list[str], does: Instruction, known: dict[str, str], about_bounds: bool) -> str:
+    """The register to follow: the first, but where a pointer is moved too far, the one it is moved by, and where a map
+    is of the wrong type, the map.
+    """
+    if kind == "map_type":
+        return next((name for name in involved if value(known.get(name, "")).kind == "map_ptr"), "")
     if about_bounds and does.op == "arithmetic" and does.source in known:
         return does.source
     return involved[0] if involved else ""

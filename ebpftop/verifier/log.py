@@ -19,7 +19,9 @@ MOST_REMARKS = 8
 _INSTRUCTION = re.compile(r"\s*(\d{1,9}): \([0-9a-f]{2}\) ")
 # The kernel may write on behind a jump: a state, or the complaint.
 _BEHIND_JUMP = re.compile(r"\s*\d+: \([0-9a-f]{2}\) (?:if .+? )?goto\w* pc[+-]\d+ +(\S.*)")
-_PROCESSED = re.compile(r"\s*processed (\d{1,12}) insns")
+_PROCESSED = re.compile(
+    r"\s*(?:(?P<said>\S.*[\w.)])(?=processed \d+ insns \(limit ))?processed (?P<count>\d{1,12}) insns"
+)
 # unreachable insn 3, back-edge from insn 7 to 2; not alloc_insn=3
 _NAMED = re.compile(r"(?<![\w])insn (\d{1,9})(?!\d)")
 BEGINS, _ENDS = "-- BEGIN PROG LOAD LOG --", "-- END PROG LOAD LOG --"
@@ -81,8 +83,9 @@ def parse(log: str) -> Parsed:
 def read(lines: list[str]) -> Parsed:
     """The same of a log that is split already."""
     first, last = _extent(lines)
-    counted = _before(lines, first, last, _PROCESSED)
-    end = last if counted is None else counted
+    counted = next((n for n in range(last - 1, first - 1, -1) if _counts(lines[n])), last)
+    count = _counts(lines[counted]) if counted < last else None
+    end = counted + 1 if count and count["said"] else counted
     shown = _before(lines, first, end, _INSTRUCTION)
     begin = first if shown is None else shown + 1
     titled = next((n for n in range(begin, end) if lines[n].lstrip().startswith(report.BEGINS)), end)
@@ -95,7 +98,7 @@ def read(lines: list[str]) -> Parsed:
         complaint, error = shown, behind[1].strip()
     else:
         complaint = next((n for n in range(begin, titled) if not _TALK.match(lines[n])), None)
-        error = lines[complaint].strip() if complaint is not None else told.title if told else ""
+        error = _said(lines[complaint]) if complaint is not None else told.title if told else ""
     if error and insn is None:
         insn = named(error) if named(error) is not None else _number(lines, shown, _INSTRUCTION)
     return Parsed(
@@ -105,7 +108,7 @@ def read(lines: list[str]) -> Parsed:
         insn=insn if error else None,
         log_line=_last_shown(lines, first, end, insn, complaint) if error else None,
         last=_number(lines, shown, _INSTRUCTION),
-        processed=_number(lines, counted, _PROCESSED),
+        processed=int(count["count"]) if count else None,
         report=told,
         remarks=_remarks(lines, error, complaint, titled),
     )
@@ -129,6 +132,16 @@ def _number(lines: list[str], at: int | None, pattern: re.Pattern[str]) -> int |
     return int(match[1]) if match else None
 
 
+def _counts(line: str) -> re.Match[str] | None:
+    return _PROCESSED.match(line) if "processed " in line else None
+
+
+def _said(line: str) -> str:
+    """The complaint in a line: some end without a newline, and the count of instructions follows at once."""
+    counts = _counts(line)
+    return counts["said"] or "" if counts else line.strip()
+
+
 def named(error: str) -> int | None:
     """The instruction that a complaint names by its number."""
     match = _NAMED.search(error)
@@ -138,7 +151,7 @@ def named(error: str) -> int | None:
 def _remarks(lines: list[str], error: str, complaint: int | None, end: int) -> tuple[str, ...]:
     if complaint is None:
         return (error,) if error else ()
-    below = (line.strip() for line in lines[complaint + 1 : end] if not _TALK.match(line))
+    below = (_said(line) for line in lines[complaint + 1 : end] if not _TALK.match(line))
     return (error, *islice(below, MOST_REMARKS - 1))
 
 

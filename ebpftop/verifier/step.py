@@ -10,10 +10,12 @@ from ebpftop.verifier.source import Place
 @dataclass(frozen=True, slots=True)
 class Step:
     """insn and text: the instruction as the log shows it, None and "" where there is no single one. why: what it did,
-    in words. place: the author's line it came from, None where the log quotes none.
+    in words. place: the author's line it came from, None where the log quotes none. took: of a call that took a pointer
+    away, what the verifier knew of that before; else "".
     """
 
     insn: int | None
     text: str
     why: str
     place: Place | None = None
+    took: str = ""

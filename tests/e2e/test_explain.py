@@ -15,7 +15,7 @@ import pytest
 from support.command import AS_NOBODY, CHECKOUT, COMMAND, Done, complaint, ebpftop
 from support.processes import SLOWER, eventually
 
-LOGS = CHECKOUT / "tests/unit/verifier/logs"
+LOGS = CHECKOUT / "tests/unit/verifier/logs/6.18"
 WRITTEN = CHECKOUT / "tests/unit/verifier/written"
 NULL = LOGS / "null-map-value.txt"
 BRANCHES = WRITTEN / "branches-level-2.txt"

@@ -34,7 +34,7 @@ class Guest:
         script = [str(CHECKOUT / "tests/kernels/guest.sh"), str(CHECKOUT), str(self._out), *arguments]
         with (self._out / "console").open("wb") as console:
             self._process = subprocess.Popen(
-                [*_vng(kernel, self._out, disk), "--", *script],
+                [*vng(kernel, self._out, disk), "--", *script],
                 cwd=CHECKOUT,
                 env={**os.environ, "PATH": f"{CHECKOUT}/.venv/bin:{os.environ['PATH']}:/usr/sbin:/sbin"},
                 stdin=subprocess.DEVNULL,
@@ -85,8 +85,10 @@ def counts(summary: str) -> dict[str, int]:
     return {name: sum(map(int, re.findall(rf"(\d+) {name}", summary))) for name in COUNTED}
 
 
-def _vng(kernel: Path, out: Path, disk: Path) -> list[str]:
-    """Nehalem has no AVX: qemu 7.2 emulates it wrongly (NumPy's sort mixed up numbers), and slowly besides.
+def vng(kernel: Path, out: Path, disk: Path) -> list[str]:
+    """The command, but for `--` and the script: `kernel` runs, `out` can be written, `disk` is there as a block device.
+
+    Nehalem has no AVX: qemu 7.2 emulates it wrongly (NumPy's sort mixed up numbers), and slowly besides.
 
     One thread runs both processors in turn: with a thread each, one may still run what the other has just patched, and
     kernels that switch tracepoints on and off all day panic sooner or later (seen, in syscall_trace_enter).

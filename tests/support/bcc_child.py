@@ -36,7 +36,8 @@ struct pt_regs {{ unsigned long di, si, dx, cx, r8, ax, ip, sp, bp; }};
 #define __user
 #define roundup_pow_of_two(n) (n)
 """
-_HEADERS = {
+# What BCC's own headers include, by path: enough for small programs, and the same for every kernel.
+HEADERS = {
     "linux/kconfig.h": "#define CONFIG_BPF_SYSCALL 1\n",
     "linux/version.h": "#define LINUX_VERSION_CODE 0\n#define KERNEL_VERSION(a, b, c) 0\n",
     "linux/types.h": _TYPES,
@@ -61,7 +62,7 @@ class Result:
 def compile_and_load(text: str, kind: int = RAW_TRACEPOINT) -> Result:
     """Load function `f` of the text."""
     with tempfile.TemporaryDirectory() as folder:
-        for name, content in _HEADERS.items():
+        for name, content in HEADERS.items():
             path = Path(folder, "include", name)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content)

@@ -2,7 +2,8 @@
 
 Messages are those of kernel/bpf/verifier.c, btf.c and their neighbours, Linux 5.15 to 7.2. Where kernels word one thing
 differently, one rule takes all wordings. The first rule that matches is used: modules in the order of RULES, rules in
-that of their module. So pointers that may be NULL come before all else that can be said of pointers; the special comes
+that of their module. So pointers that may be NULL, or that are no more, come before all else that can be said of
+pointers; the special comes
 before the general; and the verifier's own faults, whose wording is loose, come last.
 """
 
@@ -27,12 +28,14 @@ from ebpftop.verifier.rules import (
     objects,
     registers,
     stack,
+    taken,
 )
-from ebpftop.verifier.rules.model import Kind, Rule
+from ebpftop.verifier.rules.model import NOTHING, Held, Kind, Rule
 from ebpftop.verifier.rules.names import names
 
 RULES: tuple[Rule, ...] = (
     *null.RULES,
+    *taken.RULES,
     *context.RULES,
     *bounds.RULES,
     *memory.RULES,
@@ -62,17 +65,17 @@ class Recognised:
     fix: str | None
 
 
-def recognise(error: str, insn_text: str = "", source_text: str = "") -> Recognised | None:
+def recognise(error: str, insn_text: str = "", source_text: str = "", held: Held = NOTHING) -> Recognised | None:
     """What a complaint means; None where it is unknown: never a guess.
 
     error: the kernel's complaint, one line. insn_text: the refused instruction as the log shows it, for complaints that
     mean different things at different instructions and for the function called. source_text: the author's line, for the
-    names in it.
+    names in it. held: what the log tells of the register in the complaint.
     """
     error = error.strip()[:_LONGEST]
     for rule in RULES:
-        if match := rule.match(error, insn_text):
-            words = names(match.groupdict(), insn_text, source_text)
+        if match := rule.match(error, insn_text, held):
+            words = names(match.groupdict(), insn_text, source_text, held)
             fix = rule.fix.substitute(words) if rule.fix else None
             return Recognised(rule.kind, rule.explanation.substitute(words), fix)
     return None

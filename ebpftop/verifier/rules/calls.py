@@ -3,6 +3,11 @@
 from ebpftop.verifier.rules.model import rule
 
 _COPY = "bpf_probe_read_kernel(&copy, sizeof(copy), $name);    // then pass &copy"
+_TAIL_CALL = "bpf_tail_call(ctx, &programs, index);"
+_NO_PROGRAMS = (
+    "A tail call goes through an array of programs, and the map given here is of another type. Declare it with the "
+    "type BPF_MAP_TYPE_PROG_ARRAY (in BCC: `BPF_PROG_ARRAY(programs, N)`)."
+)
 
 RULES = (
     # which helpers there are
@@ -71,14 +76,14 @@ RULES = (
     ),
     rule(
         "map_type",
-        (
-            r"tail_call abusing map_ptr",
-            r"expected prog array map for tail call",
-        ),
+        r"tail_call abusing map_ptr",
         "A tail call goes through one known array of programs; here it may be one of several maps, or none. Use a map "
         "of type BPF_MAP_TYPE_PROG_ARRAY, the same on every path.",
-        "bpf_tail_call(ctx, &programs, index);",
+        _TAIL_CALL,
     ),
+    rule("map_type", r"expected prog array map for tail call", _NO_PROGRAMS, _TAIL_CALL),
+    # what older kernels say of it; of other calls it is the verifier's own fault
+    rule("map_type", r"kernel subsystem misconfigured verifier", _NO_PROGRAMS, _TAIL_CALL, at=r"call bpf_tail_call#"),
     rule(
         "map_type",
         r"only one cgroup storage of each type is allowed",

@@ -55,8 +55,8 @@ RULES = (
     rule(
         "global_func",
         r"Caller passes invalid args into func#(?P<nr>\d+)",
-        "A global function is checked once for any arguments that fit its prototype, and what is passed here doesn't; "
-        "the log says why just above. Make the function static, so that it is checked at this call.",
+        "A global function is checked once for any arguments that fit its prototype, and what is passed here doesn't: "
+        "the complaint says why. Make the function static, so that it is checked at this call, or pass what it takes.",
         _INLINE,
     ),
     rule(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from string import Template
@@ -57,9 +58,24 @@ _SHORTENED = re.compile(r"@(?:reg|arg|type|or_null)\b")
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """What a log tells besides of the register a complaint names, in the verifier's words ("scalar()", "pkt(r=0)").
+
+    now: what it holds. was: what it held until a call took that away. taker: the function called. "" if not known.
+    """
+
+    now: str = ""
+    was: str = ""
+    taker: str = ""
+
+
+NOTHING = Held()
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One of `patterns` is matched at the beginning of the complaint; `at`, where given, must be found in the refused
-    instruction too.
+    instruction too, and `when`, where given, must be true of the match and what else is known.
 
     In explanation and fix, `$off` and the like are groups of the patterns; besides there are those of names.py. The fix
     is C; None where none is known to help.
@@ -70,16 +86,24 @@ class Rule:
     explanation: Template
     fix: Template | None = None
     at: str = ""
+    when: Callable[[re.Match[str], Held], bool] | None = None
 
-    def match(self, error: str, insn_text: str) -> re.Match[str] | None:
+    def match(self, error: str, insn_text: str, held: Held = NOTHING) -> re.Match[str] | None:
         """The match of the first pattern that does."""
         if self.at and not compiled(self.at).search(insn_text):
             return None
-        return next((match for pattern in self.patterns if (match := compiled(pattern).match(error))), None)
+        match = next((match for pattern in self.patterns if (match := compiled(pattern).match(error))), None)
+        return match if match and (self.when is None or self.when(match, held)) else None
 
 
 def rule(
-    kind: Kind, patterns: str | tuple[str, ...], explanation: str, fix: str | None = None, *, at: str = ""
+    kind: Kind,
+    patterns: str | tuple[str, ...],
+    explanation: str,
+    fix: str | None = None,
+    *,
+    at: str = "",
+    when: Callable[[re.Match[str], Held], bool] | None = None,
 ) -> Rule:
     """A rule from its texts. In patterns stand @reg, @arg, @type and @or_null for what messages name so."""
     written = (patterns,) if isinstance(patterns, str) else patterns
@@ -89,6 +113,7 @@ def rule(
         explanation=Template(explanation),
         fix=Template(fix) if fix else None,
         at=at,
+        when=when,
     )
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from ebpftop.verifier.rules.model import NOTHING, Held
 from ebpftop.verifier.rules.types import any_of, map_type, phrase
+from ebpftop.verifier.values import describe
 
 # `*p` where an operand can stand, `p->` and `p[`: what a line of C follows.
 _FOLLOWED = re.compile(r"(?:^|[=(,;&|!+\-<>?:{}~]|\breturn)\s*\*+\s*(\w+)|(?<![\w.>])(\w+)\s*(?:->|\[)")
@@ -19,11 +21,11 @@ _IN_REGISTERS = 5
 _IN_WORDS = {"type": phrase, "types": any_of, "map_type": map_type}
 
 
-def names(caught: Mapping[str, str | None], insn_text: str, source_text: str) -> dict[str, str]:
+def names(caught: Mapping[str, str | None], insn_text: str, source_text: str, held: Held = NOTHING) -> dict[str, str]:
     """What a rule caught, `type`, `types` and `map_type` in words, and what each rule may use besides.
 
     `nth`: which argument, from 1. `call`: the function called. `pointer` and `name`: the pointer on the author's line.
-    `index` and `size`: variables there.
+    `index` and `size`: variables there. `taker` and `was`: the call that took a pointer away, and what that was.
     """
     words = {key: text or "" for key, text in caught.items()}
     words |= {key: said(words[key]) for key, said in _IN_WORDS.items() if key in words}
@@ -38,6 +40,8 @@ def names(caught: Mapping[str, str | None], insn_text: str, source_text: str) ->
         "size": given or "size",
         "call": f"`{call[1]}`" if call else "this call",
         "nth": nth,
+        "taker": f"`{held.taker}`" if held.taker else "A call",
+        "was": describe(held.was),
     } | words
 
 

@@ -1,10 +1,27 @@
 """Pointers that may be NULL."""
 
-from ebpftop.verifier.rules.model import rule
+import re
+
+from ebpftop.verifier.rules.model import Held, rule
+from ebpftop.verifier.values import value
 
 _CHECK = "if (!$name)\n    return 0;"
 
+
+def _is_null(_match: re.Match[str], held: Held) -> bool:
+    now = value(held.now)
+    return now.kind == "scalar" and now.low == now.high == 0
+
+
 RULES = (
+    rule(
+        "null_deref",
+        r"@reg invalid mem access '(?:scalar|inv)'",
+        "$pointer is NULL on this path: what gave it can give NULL, as an iterator does at its end, or a check led "
+        "here with NULL. Check it before the first use, and leave on the path where it is NULL.",
+        _CHECK,
+        when=_is_null,
+    ),
     rule(
         "null_deref",
         r"@reg invalid mem access 'map_value_or_null'",

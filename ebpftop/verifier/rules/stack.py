@@ -1,8 +1,18 @@
 """The stack: 512 bytes for all functions on one call path, and every byte must be written before it is read."""
 
-from ebpftop.verifier.rules.model import rule
+import re
 
+from ebpftop.verifier.rules.model import Held, rule
+
+_SIZE = 512  # bytes
 _ZERO = "struct key key = {};"
+
+
+def _within(match: re.Match[str], _held: Held) -> bool:
+    """Whether the access lies within the largest stack there can be."""
+    off = int(match["off"])
+    return off >= -_SIZE and off + int(match["width"]) <= 0
+
 
 RULES = (
     rule(
@@ -25,6 +35,15 @@ RULES = (
         "The program reads a part of the stack that the verifier had found no use for and gave up. Set the variable "
         "where it is declared, and read it with the type it was written with.",
         _ZERO,
+    ),
+    # the kernel words an access below all that was written as it words one outside (check_stack_slot_within_bounds)
+    rule(
+        "uninitialised_stack",
+        r"invalid (?:read from|indirect access to) stack(?: @reg)? off=(?P<off>-\d+) size=(?P<width>\d+)",
+        "The $width bytes at offset $off of the stack lie below all that the function has written so far: they have no "
+        "value yet. Set the whole variable where it is declared.",
+        _ZERO,
+        when=_within,
     ),
     rule(
         "oob_stack",

@@ -108,7 +108,7 @@ def load(text: str, kind: str, how: How = AS_EVER) -> Loaded:
 
 
 def _headers(folder: Path) -> None:
-    for name, content in bcc_child._HEADERS.items():
+    for name, content in bcc_child.HEADERS.items():
         path = folder / "include" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)

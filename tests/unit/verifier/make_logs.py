@@ -145,7 +145,7 @@ def emulated(version: str, into: Path, names: list[str]) -> int:
         script = out / "script"
         script.write_text(_SCRIPT)
         # vng's own arguments are those of the kernel matrix
-        command = [*guest._vng(kernel, out, disk), "--", "sh", str(script), str(out), str(CHECKOUT), *names]
+        command = [*guest.vng(kernel, out, disk), "--", "sh", str(script), str(out), str(CHECKOUT), *names]
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}:/usr/sbin:/sbin"
         console = subprocess.run(
             command, env={**os.environ, "PATH": path}, stdin=subprocess.DEVNULL, capture_output=True, check=False

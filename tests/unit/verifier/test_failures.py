@@ -15,11 +15,11 @@ from ebpftop.verifier.failures import failures
 from ebpftop.verifier.stream import CHUNK, HEAD, TAIL
 
 HERE = Path(__file__).parent
-SEEDS = [path.read_bytes() for folder in ("logs", "written") for path in sorted((HERE / folder).glob("*.txt"))]
+SEEDS = [path.read_bytes() for folder in ("logs/6.18", "written") for path in sorted((HERE / folder).glob("*.txt"))]
 SHORT = [seed for seed in SEEDS if len(seed) < 4_000]
-NULL = (HERE / "logs/null-map-value.txt").read_text()
-SIZE = (HERE / "logs/unbounded-size.txt").read_text()
-OPCODE = (HERE / "logs/indirect-call.txt").read_text()
+NULL = (HERE / "logs/6.18/null-map-value.txt").read_text()
+SIZE = (HERE / "logs/6.18/unbounded-size.txt").read_text()
+OPCODE = (HERE / "logs/6.18/indirect-call.txt").read_text()
 ACCEPTED = (
     "0: R1=ctx() R10=fp0\n0: (b7) r0 = 0\n1: (95) exit\nprocessed 2 insns (limit 1000000) max_states_per_insn 0\n"
 )

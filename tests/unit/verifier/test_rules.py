@@ -17,7 +17,7 @@ from typing import get_args
 import pytest
 
 from ebpftop.verifier.rules import RULES, recognise
-from ebpftop.verifier.rules.model import Kind, Rule, compiled
+from ebpftop.verifier.rules.model import NOTHING, Held, Kind, Rule, compiled
 
 KINDS = get_args(Kind)
 CONVERSION = re.compile(r"%[-+#0 ]*\d*(?:ll|l|z)?[a-zA-Z]")
@@ -50,6 +50,8 @@ AT = {
     ("R0 !read_ok", "2: (95) exit"): "bad_return",
     ("R0 !read_ok", "2: (bf) r1 = r0"): "uninitialised_reg",
     ("invalid bpf_context access off=0 size=8", "1: (7b) *(u64 *)(r1 +0) = r2"): "ctx_access",
+    ("kernel subsystem misconfigured verifier", "3: (85) call bpf_tail_call#12"): "map_type",
+    ("kernel subsystem misconfigured verifier", "3: (85) call bpf_map_lookup_elem#1"): "other",
     ("R1 is not a scalar", "5: (85) call bpf_set_retval#187"): "helper_arg_type",
     ("R1 is not a scalar", "5: (85) call pc+7"): "global_func",
     ("R1 is not a scalar", "5: (85) call bpf_iter_num_new#71321"): "kfunc_arg",
@@ -61,8 +63,22 @@ AT = {
 }
 
 
-def winners(error: str, insn_text: str = "") -> list[Rule]:
-    return [rule for rule in RULES if rule.match(error, insn_text)]
+# What needs to know of the register: (message, what is known) and the kind.
+_RECORD = "ringbuf_mem(ref_obj_id=2,sz=8)"
+HELD = {
+    ("R6 invalid mem access 'scalar'", Held(now="0")): "null_deref",
+    ("R6 invalid mem access 'inv'", Held(now="inv0")): "null_deref",
+    ("R6 invalid mem access 'scalar'", Held(now="1")): "invalid_mem_access",
+    ("R6 invalid mem access 'scalar'", Held(now="scalar()")): "invalid_mem_access",
+    ("R6 invalid mem access 'scalar'", Held(was=_RECORD, taker="bpf_ringbuf_submit")): "invalid_mem_access",
+    ("R6 invalid mem access 'scalar'", Held(was="pkt(r=14)", taker="bpf_xdp_adjust_head")): "invalid_mem_access",
+    ("R1 type=scalar expected=ringbuf_mem", Held(was=_RECORD, taker="bpf_ringbuf_submit")): "helper_arg_type",
+    ("R2 type=scalar expected=fp, pkt", Held(was="pkt(r=14)", taker="bpf_skb_pull_data")): "helper_arg_type",
+}
+
+
+def winners(error: str, insn_text: str = "", held: Held = NOTHING) -> list[Rule]:
+    return [rule for rule in RULES if rule.match(error, insn_text, held)]
 
 
 @pytest.mark.parametrize("number", ["7", "0", "2147483647"])
@@ -92,6 +108,24 @@ def test_the_instruction_decides_where_the_message_does_not(at: tuple[str, str])
     assert said.kind == AT[at]
 
 
+@pytest.mark.parametrize("known", HELD, ids=lambda known: f"{known[0]} of {known[1].now or known[1].was}")
+def test_what_a_register_holds_decides_where_the_message_does_not(known: tuple[str, Held]) -> None:
+    error, held = known
+    said = recognise(error, held=held)
+    assert said
+    assert said.kind == HELD[known]
+    if held.was:
+        assert said.explanation.startswith(f"`{held.taker}` ")
+        assert "probe_read" not in said.explanation + (said.fix or "")
+
+
+def test_a_call_without_a_name_took_it_all_the_same() -> None:
+    said = recognise("R6 invalid mem access 'scalar'", held=Held(was="sock(ref_obj_id=2)"))
+    assert said
+    assert said.explanation.startswith("A call has taken what this points at, a socket: ")
+    assert said.fix is None
+
+
 def test_a_write_to_the_context_is_told_from_a_read() -> None:
     error = "invalid bpf_context access off=0 size=8"
     write, read = recognise(error, "1: (7b) *(u64 *)(r1 +0) = r2"), recognise(error, "1: (79) r2 = *(u64 *)(r1 +0)")
@@ -101,10 +135,33 @@ def test_a_write_to_the_context_is_told_from_a_read() -> None:
     assert "no field of 8 bytes" in read.explanation
 
 
+@pytest.mark.parametrize(
+    ("access", "kind"),
+    [
+        ("off=-16 size=16", "uninitialised_stack"),
+        ("off=-512 size=8", "uninitialised_stack"),
+        ("off=-16 size=17", "oob_stack"),
+        ("off=-520 size=8", "oob_stack"),
+        ("off=0 size=8", "oob_stack"),
+        ("off=8 size=8", "oob_stack"),
+    ],
+)
+def test_within_the_stack_only_what_was_never_written_is_refused(access: str, kind: str) -> None:
+    for wording in ("invalid read from stack R10", "invalid indirect access to stack R1", "invalid read from stack"):
+        said = recognise(f"{wording} {access}")
+        assert said
+        assert said.kind == kind
+    written = recognise(f"invalid write to stack R10 {access}")
+    assert written
+    assert written.kind == "oob_stack"
+
+
 def test_every_pattern_is_the_one_used_for_some_message() -> None:
     used = set()
-    for error, insn_text in [(message.filled(), "") for message in MESSAGES] + list(AT):
-        first = winners(error, insn_text)[0]
+    plain = [(message.filled(), "", NOTHING) for message in MESSAGES]
+    known = [(error, "", held) for error, held in HELD]
+    for error, insn_text, held in plain + [(*at, NOTHING) for at in AT] + known:
+        first = winners(error, insn_text, held)[0]
         used.add(next(pattern for pattern in first.patterns if compiled(pattern).match(error)))
     idle = {pattern for rule in RULES for pattern in rule.patterns if pattern not in used}
     assert idle == set()
@@ -117,6 +174,7 @@ PRECEDENCE = {
     ("null_deref", "helper_arg_type"): "R2 type=map_value_or_null expected=fp, pkt, pkt_meta, map_key, map_value",
     ("ctx_access", "pointer_arith"): "dereference of modified ctx ptr R1 off=8 disallowed",
     ("ctx_access", "invalid_mem_access"): "BPF_ST stores into R1 ctx is not allowed",
+    ("uninitialised_stack", "oob_stack"): "invalid read from stack R10 off=-16 size=8",
     ("lock", "kptr"): "bpf_spin_lock cannot be accessed directly by load/store",
 }
 
@@ -160,7 +218,7 @@ def test_every_text_is_filled_in_and_whole() -> None:
 
 
 def test_templates_name_only_what_is_caught() -> None:
-    given = {"pointer", "name", "index", "size", "call", "nth"}
+    given = {"pointer", "name", "index", "size", "call", "nth", "taker", "was"}
     for rule in RULES:
         assert rule.kind in KINDS
         for pattern in rule.patterns:

@@ -47,6 +47,12 @@ def test_each_log_that_ends_is_an_excerpt() -> None:
     assert joined(found)[:3] == [(FIRST + COUNTED).rstrip("\n")] * 3
 
 
+def test_a_log_may_end_in_the_line_of_its_complaint() -> None:
+    found = split((FIRST.rstrip("\n") + COUNTED) * 2)
+    assert [excerpt.ended for excerpt in found] == [True, True]
+    assert joined(found) == [(FIRST.rstrip("\n") + COUNTED).rstrip("\n")] * 2
+
+
 def test_a_log_that_does_not_end_ends_where_the_next_begins() -> None:
     libbpf = (
         "libbpf: prog 'g': BPF program load failed: Permission denied\nlibbpf: prog 'g': -- BEGIN PROG LOAD LOG --\n"

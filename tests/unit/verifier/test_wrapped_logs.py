@@ -9,7 +9,7 @@ from ebpftop.verifier.diagnosis import Diagnosis, diagnose
 from ebpftop.verifier.wrapping import unwrap
 
 HERE = Path(__file__).parent
-REAL = sorted(path.stem for path in (HERE / "logs").glob("*.txt"))
+REAL = sorted(path.stem for path in (HERE / "logs/6.18").glob("*.txt"))
 
 
 def explained(text: str) -> Diagnosis:
@@ -19,7 +19,7 @@ def explained(text: str) -> Diagnosis:
 
 
 def real(name: str) -> str:
-    return (HERE / f"logs/{name}.txt").read_text()
+    return (HERE / f"logs/6.18/{name}.txt").read_text()
 
 
 def written(name: str) -> str:
@@ -98,6 +98,8 @@ def test_a_loader_tells_the_programs_name(wrapping: str) -> None:
     assert explained(WRAPPINGS[wrapping](real("null-map-value"))).program == "f"
 
 
+# That the pointer is NULL is told only by the state before.
+WITHOUT_STATE = [("iterator-element-unchecked", "invalid_mem_access")]
 SHOWN = [name for name in REAL if f"{explained(real(name)).insn}: (" in real(name)]
 
 
@@ -108,7 +110,8 @@ def test_a_log_without_its_beginning_keeps_its_complaint(name: str) -> None:
     at = real(name).rindex(f"\n{whole.insn}: (") if f"\n{whole.insn}: (" in real(name) else 0
     for cut in range(0, at, 41):
         diagnosis = explained(real(name)[cut:])
-        assert (diagnosis.kind, diagnosis.message, diagnosis.insn) == (whole.kind, whole.message, whole.insn)
+        assert (diagnosis.message, diagnosis.insn) == (whole.message, whole.insn)
+        assert diagnosis.kind == whole.kind or (name, diagnosis.kind) in WITHOUT_STATE
 
 
 @pytest.mark.parametrize("name", SHOWN)

@@ -1,0 +1,43 @@
+"""What a call takes away from the program: an object that is given back, or every pointer into a packet.
+
+Afterwards the verifier knows such a pointer only as a number, and kernels don't always say so in the state.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ebpftop.verifier.values import Value, value
+
+# Each gives back the object in R1.
+_GIVES_BACK = re.compile(r"bpf_ringbuf_(?:submit|discard)$|\w+_(?:release|put|drop|drop_impl)$")
+# Those of bpf_helper_changes_pkt_data in net/core/filter.c, but for tail calls, which older kernels don't count.
+_CHANGES_PACKET = re.compile(
+    r"""bpf_(?:clone_redirect | l[34]_csum_replace | lwt_push_encap | lwt_seg6_(?:action|adjust_srh|store_bytes)
+    | msg_(?:pop|pull|push)_data | skb_(?:adjust_room|change_(?:head|proto|tail)|pull_data|store_bytes)
+    | skb_vlan_(?:pop|push) | store_hdr_opt | xdp_adjust_(?:head|meta|tail))$""",
+    re.VERBOSE,
+)
+
+
+def of_packet(held: str) -> bool:
+    """Whether what a register holds, in the verifier's words, is a pointer into a packet."""
+    return value(held).kind in ("pkt", "pkt_meta", "pkt_end")
+
+
+def can_be_taken(held: str) -> bool:
+    """Whether a call can take away what a register holds."""
+    return of_packet(held) or bool(_reference(value(held)))
+
+
+def takes(function: str, held: str, given: str) -> bool:
+    """Whether a call of `function` takes away what a register held before it. given: what R1 held, "" if not known."""
+    if of_packet(held):
+        return _CHANGES_PACKET.match(function) is not None
+    reference = _reference(value(held))
+    return bool(reference and _GIVES_BACK.match(function)) and (not given or _reference(value(given)) == reference)
+
+
+def _reference(held: Value) -> str:
+    """The number of the object that has to be given back, "" where there is none."""
+    return held.said.get("ref_obj_id", "")
