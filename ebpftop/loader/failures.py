@@ -13,7 +13,8 @@ from ebpftop.catalog.model import Probe
 from ebpftop.catalog.positions import KeyPath
 from ebpftop.frames.messages import Rejected, SourceLine, Tried
 from ebpftop.loader import compose
-from ebpftop.verifier import compiler, explain, lines, log
+from ebpftop.verifier import compiler, lines, log
+from ebpftop.verifier.diagnosis import diagnose
 
 _COMPILE_HINT = "The C does not compile, so the verifier never saw it. The compiler's whole output is below."
 _ENDED_HINT = "That is no verdict on the program. What the compiler and the loader said before is below."
@@ -82,7 +83,8 @@ def verify_failure(
         if (line := compose.authors_line(marked)) is not None
     ]
     at = lines.line_for(dict(mapped), parsed.insn) if parsed.insn is not None else None
-    source = source_line(probe, at)
+    quoted = lines.quote(text, dict(mapped), probe.source, compose.AUTHORS_FILE)
+    diagnosis = diagnose(quoted.split("\n"))
     error = parsed.error or f"the kernel refused the program: {os.strerror(number)}"
     return Rejected(
         run=0,
@@ -93,11 +95,11 @@ def verify_failure(
         variant=variant,
         function=function,
         insn=parsed.insn,
-        source=source,
+        source=source_line(probe, at),
         text=probe.source,
-        log=lines.quote(text, dict(mapped), probe.source, compose.AUTHORS_FILE),
+        log=quoted,
         lines=mapped,
-        hint=explain.explain(error, insn_text=parsed.insn_text, source_text=source.text if source else ""),
+        hint=diagnosis.words if diagnosis else "",
     )
 
 

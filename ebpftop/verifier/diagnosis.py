@@ -61,6 +61,12 @@ class Diagnosis:
     def failed(self) -> bool:
         return self.kind != "none"
 
+    @property
+    def words(self) -> str:
+        """The explanation and below it the fix, indented, as one text; "" where there is none."""
+        fix = self.fix.splitlines() if self.fix else []
+        return "\n".join([self.explanation, *(f"    {line}" for line in fix)]) if self.known else ""
+
 
 def diagnose(
     lines: list[str], source: Source | None = None, *, program: str = "", cut: bool = False, ended: bool = False

@@ -273,3 +273,18 @@ def test_a_log_of_one_unknown_line_is_a_failure_all_the_same() -> None:
 @pytest.mark.parametrize("text", ["", "\n\n", "hello\nworld\n", "R0 is a register\n" * 1_000, "\0\x01\x02"])
 def test_what_is_no_log_is_none(text: str) -> None:
     assert diagnose(unwrap(text.split("\n"))) is None
+
+
+def test_the_fix_stands_below_the_explanation() -> None:
+    assert explained((HERE / "logs/6.18/null-map-value.txt").read_text()).words == (
+        "`count` may be NULL here: a map lookup returns NULL when the key is absent, and nothing checked it. Check it "
+        "between the lookup and the first use.\n    if (!count)\n        return 0;"
+    )
+
+
+def test_without_a_fix_there_is_the_explanation_and_of_an_unknown_complaint_nothing() -> None:
+    end = "\nprocessed 2 insns (limit 1000000)"
+    assert explained(f"0: (37) r0 /= 0\ndiv by zero{end}").words == (
+        "The program divides by a constant zero. Check the divisor."
+    )
+    assert explained(f"0: (95) exit\nsomething nobody has seen{end}").words == ""

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from ebpftop.verifier.explain import explain
 from ebpftop.verifier.log import parse
 from ebpftop.verifier.rules import recognise
 
@@ -97,19 +96,10 @@ def test_the_kind_and_the_explanation_are_the_right_ones(name: str) -> None:
     ],
 )
 def test_wordings_of_other_kernels(error: str, words: str) -> None:
-    assert words in explain(error)
-
-
-def test_the_fix_stands_below_the_explanation() -> None:
-    assert explain("R0 invalid mem access 'map_value_or_null'", source_text="    *count += 1;") == (
-        "`count` may be NULL here: a map lookup returns NULL when the key is absent, and nothing checked it. Check it "
-        "between the lookup and the first use.\n    if (!count)\n        return 0;"
-    )
-
-
-def test_without_a_fix_there_is_the_explanation() -> None:
-    assert explain("div by zero") == "The program divides by a constant zero. Check the divisor."
+    recognised = recognise(error)
+    assert recognised is not None
+    assert words in recognised.explanation
 
 
 def test_what_is_unknown_stays_unexplained() -> None:
-    assert explain("something nobody has seen") == ""
+    assert recognise("something nobody has seen") is None
