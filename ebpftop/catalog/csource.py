@@ -11,6 +11,7 @@ _COMMENT = re.compile(r'//[^\n]*|/\*[\s\S]*?\*/|"(?:\\.|[^"\\\n])*"|' r"'(?:\\.|
 _MAP = re.compile(r"^[ \t]*(BPF_[A-Z0-9_]+)[ \t]*\(([^;{}]*?)\)[ \t]*;", re.MULTILINE)
 _DEFINE = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(\w+)[ \t]+(.+?)[ \t]*$", re.MULTILINE)
 _FUNCTION = re.compile(r"^(?![ \t]*#)[ \t]*\w[\w \t\n*]*?[ \t\n*](\w+)[ \t\n]*\(([^;{}]*)\)[ \t\n]*\{", re.MULTILINE)
+_ATTRIBUTE = re.compile(r"__attribute__\(\([^()]*\)\)")
 _PROBE_MACRO = re.compile(r"^[ \t]*(KFUNC|KRETFUNC)_PROBE[ \t]*\([ \t]*(\w+)", re.MULTILINE)
 _STRUCT = re.compile(r"\bstruct[ \t\n]+(\w+)[ \t\n]*\{")
 _FIELD = re.compile(r"(\w+)[ \t\n]*(?:\[[^\]]*\][ \t\n]*)*(?::[^,;]*)?$")
@@ -117,7 +118,7 @@ class Source:
         """The functions defined, several of one name where variants have their own."""
         found = [
             Function(match[1], match.end() - 1, self._closing(match.end() - 1))
-            for match in _FUNCTION.finditer(self.code)
+            for match in _FUNCTION.finditer(_ATTRIBUTE.sub(lambda attribute: " " * len(attribute[0]), self.code))
             if match[1] not in ("if", "for", "while", "switch")
         ]
         for match in _PROBE_MACRO.finditer(self.code):

@@ -3,8 +3,8 @@ lines.
 
 BCC rewrites map calls in the main text only, so what touches maps is spliced in front of the author's text instead of
 included: the shared headers whose names end in `_maps.h`, which guard themselves against the include that follows. The
-author's lines keep their numbers; spliced ones are numbered from `SPLICED`, so that a number alone tells whose line it
-is.
+author's lines keep their numbers; those of the headers are numbered from `SPLICED`, `ROOM` for each, so that a number
+alone tells whose line it is.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from ebpftop.verifier import lines
 
 SPLICED = 100_000
+ROOM = 1000  # lines a shared header may have
 AUTHORS_FILE = "probe.bpf.c"
 COMMON = ("ebpftop.h", "ebpftop_maps.h")  # headers every probe has
 
@@ -36,6 +37,11 @@ def used_headers(headers: Mapping[str, str], source: str) -> dict[str, str]:
     return used
 
 
+def numbered(headers: Mapping[str, str]) -> dict[str, str]:
+    """The texts of the headers with their lines numbered as those of one translation unit."""
+    return {name: lines.mark(text, SPLICED + ROOM * at) for at, (name, text) in enumerate(headers.items())}
+
+
 def spliced(headers: Mapping[str, str]) -> str:
     """Those of them that touch maps."""
     return "\n".join(text for name, text in headers.items() if name.endswith("_maps.h"))
@@ -53,11 +59,13 @@ int {NAMES_MODULES}(void *ctx)
 """
 
 
-def main_text(prologue: str, maps_header: str, source: str) -> str:
-    """The translation unit. `prologue` holds definitions only."""
-    return "\n".join(
-        (prologue, _NAMES_MODULES, '#include "ebpftop.h"', lines.mark(maps_header, SPLICED), lines.mark(source), "")
-    )
+def main_text(prologue: str, headers: Mapping[str, str], source: str, *, listed: bool = False) -> str:
+    """The translation unit. `prologue` holds definitions only, `headers` are those `numbered`.
+
+    listed: BCC will be asked for the lines, of which it leaves out numbers beyond its text's own: it is made longer.
+    """
+    text = "\n".join((prologue, _NAMES_MODULES, '#include "ebpftop.h"', spliced(headers), lines.mark(source), ""))
+    return text + "\n" * (SPLICED + ROOM * len(headers)) if listed else text
 
 
 def flags(variant: str, definitions: Sequence[str], tree: Sequence[str], include: str) -> list[str]:
@@ -75,5 +83,11 @@ def flags(variant: str, definitions: Sequence[str], tree: Sequence[str], include
 
 
 def authors_line(number: int) -> int | None:
-    """The author's line of a number in a compiler's or verifier's message, or None for a spliced one."""
+    """The author's line of a number in a compiler's or verifier's message, or None for one of a header."""
     return number if 0 < number < SPLICED else None
+
+
+def headers_line(number: int, headers: Mapping[str, str]) -> tuple[str, int] | None:
+    """The header (its name) and its line of such a number, or None for one of the author's."""
+    at, line = divmod(number - SPLICED, ROOM)
+    return (list(headers)[at], line) if 0 <= at < len(headers) else None

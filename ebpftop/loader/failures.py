@@ -5,6 +5,7 @@ errno. The frames lack `run` and `params`, which the collector knows.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 from ebpftop.catalog.csource import Source
 from ebpftop.catalog.document import Document
@@ -13,6 +14,8 @@ from ebpftop.catalog.model import Probe
 from ebpftop.catalog.positions import KeyPath
 from ebpftop.frames.messages import Rejected, SourceLine, Tried
 from ebpftop.loader import compose
+from ebpftop.loader.bcc_door import VerifierError
+from ebpftop.loader.origins import Origins
 from ebpftop.verifier import compiler, lines, log
 from ebpftop.verifier.diagnosis import diagnose
 
@@ -72,33 +75,29 @@ def misfit(probe: Probe, variant: str, problem: str, path: KeyPath | None = None
 
 
 def verify_failure(
-    probe: Probe, variant: str, function: str, number: int, text: str, table: dict[str, dict[int, int]]
+    probe: Probe, variant: str, error: VerifierError, table: dict[str, dict[int, int]], headers: Mapping[str, str]
 ) -> Rejected:
-    """From the verifier's log; `table` maps each function's instructions to lines of the compiled text."""
-    parsed = log.parse(text)
-    of_function = table.get(function, {})
-    mapped = [
-        (insn, line)
-        for insn, marked in sorted(of_function.items())
-        if (line := compose.authors_line(marked)) is not None
-    ]
-    at = lines.line_for(dict(mapped), parsed.insn) if parsed.insn is not None else None
-    quoted = lines.quote(text, dict(mapped), probe.source, compose.AUTHORS_FILE)
+    """From the verifier's log; `table` maps the instructions of each function to lines of the compiled text, the
+    headers' included.
+    """
+    parsed = log.parse(error.log)
+    origins = Origins(table.get(error.function, {}), probe.source, headers)
+    at = lines.line_for(dict(origins.lines), parsed.insn) if parsed.insn is not None else None
+    quoted = lines.quote(error.log, origins.quotes)
     diagnosis = diagnose(quoted.split("\n"))
-    error = parsed.error or f"the kernel refused the program: {os.strerror(number)}"
     return Rejected(
         run=0,
         probe=probe.id,
         params={},
         stage="verify",
-        error=error,
+        error=parsed.error or f"the kernel refused the program: {os.strerror(error.errno)}",
         variant=variant,
-        function=function,
+        function=error.function,
         insn=parsed.insn,
         source=source_line(probe, at),
         text=probe.source,
         log=quoted,
-        lines=mapped,
+        lines=origins.lines,
         hint=diagnosis.words if diagnosis else "",
     )
 

@@ -80,6 +80,7 @@ class Load:
         self._since = time.monotonic()
         self._extra: set[str] = set()
         self._headers = compose.used_headers(order.includes, order.probe.source)
+        self._numbered = compose.numbered(self._headers)
 
     def run(self) -> None:
         """Try the variants in order; the first that attaches is handed over, else the most telling failure is."""
@@ -129,7 +130,7 @@ class Load:
     def _write_includes(self) -> None:
         self._include = self._scratch / "ebpftop"
         self._include.mkdir(exist_ok=True)
-        for name, text in self.order.includes.items():
+        for name, text in self._numbered.items():
             (self._include / name).write_text(text)
 
     def _check_points(self, variant: Variant) -> None:
@@ -156,7 +157,7 @@ class Load:
     def _compile(self, bcc: object, variant: Variant, *, debug_source: bool = False) -> bcc_door.Module:
         for _ in range(_RETRIES):
             prologue = self._tree.prologue if self._tree else ""
-            text = compose.main_text(prologue, compose.spliced(self._headers), self.probe.source)
+            text = compose.main_text(prologue, self._numbered, self.probe.source, listed=debug_source)
             flags = compose.flags(variant.name, self.order.definitions, _tree_flags(self._tree), str(self._include))
             self.output.clear()
             try:
@@ -245,7 +246,7 @@ class Load:
             os.close(module.load(place.run, place.mechanism, place.program))
         except bcc_door.VerifierError as again:
             error = again
-        return failures.verify_failure(self.probe, variant.name, error.function, error.errno, error.log, table)
+        return failures.verify_failure(self.probe, variant.name, error, table, self._headers)
 
     def _hand_over(
         self,

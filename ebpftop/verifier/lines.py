@@ -92,8 +92,7 @@ class _Reader:
 def lines_of(debug_source: str) -> dict[str, dict[int, int]]:
     """{function: {instruction: line}} from what BCC prints under DEBUG_SOURCE. Not every one has a line.
 
-    BCC leaves out numbers beyond the length of its own text: code spliced in under such numbers counts to the line
-    before.
+    BCC leaves out numbers beyond the length of its own text: code under such numbers counts to the line before.
     """
     table: dict[str, dict[int, int]] = {}
     function: dict[int, int] | None = None
@@ -108,23 +107,23 @@ def lines_of(debug_source: str) -> dict[str, dict[int, int]]:
     return table
 
 
-def quote(log: str, table: Mapping[int, int], source: str, file: str) -> str:
+def quote(log: str, quotes: Mapping[int, str]) -> str:
     """The log with the author's own lines quoted: `; *count += 1; @ FILE:18` before the instructions that come from it.
 
     What the kernel quotes is BCC's rewritten text, and by the author's numbers the wrong lines of it; some kernels
-    write no numbers, some logs have no quotes. `table` is that of the function, as from `lines_of`; lines that `source`
-    doesn't have (spliced ones) are not quoted.
+    write no numbers, some logs have no quotes. `quotes` has that of each instruction where another line begins, "" for
+    one that nobody wrote.
     """
-    text = source.split("\n")
-    quotes = _quotes(table, text, file)
+    at = [""]
+    for insn in range(max(quotes, default=0) + 1):
+        at.append(quotes.get(insn, at[-1]))
     out: list[str] = []
     last = ""
     for row in log.split("\n"):
         if row.startswith(";"):
             continue
         if match := _SHOWN.match(row):
-            insn = int(match[1])
-            quoted = quotes[min(insn, len(quotes) - 1)]
+            quoted = at[min(int(match[1]) + 1, len(at) - 1)]
             if quoted != last and quoted:
                 out.append(quoted)
             last = quoted
@@ -132,16 +131,15 @@ def quote(log: str, table: Mapping[int, int], source: str, file: str) -> str:
     return "\n".join(out)
 
 
-def _quotes(table: Mapping[int, int], text: list[str], file: str) -> list[str]:
-    """The quote of each instruction up to the last in the table."""
-    quotes = [""]
-    for insn in range(max(table, default=0) + 1):
-        line = table.get(insn)
-        if line is None:
-            quotes.append(quotes[-1])
-        else:
-            quotes.append(f"; {text[line - 1].strip()} @ {file}:{line}" if 0 < line <= len(text) else "")
-    return quotes[1:]
+def quotes(table: Mapping[int, int], source: str, file: str) -> dict[int, str]:
+    """The quote of each instruction of a table of lines, as from `lines_of`."""
+    return {insn: quote_of(line, source, file) for insn, line in table.items()}
+
+
+def quote_of(line: int, source: str, file: str) -> str:
+    """One line of a source, "" where it has none of that number."""
+    text = source.split("\n")
+    return f"; {text[line - 1].strip()} @ {file}:{line}" if 0 < line <= len(text) else ""
 
 
 def line_for(table: Mapping[int, int], insn: int) -> int | None:

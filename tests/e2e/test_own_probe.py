@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -98,3 +99,39 @@ def test_check_names_the_line_of_a_mistake(tmp_path: Path, mistake: str) -> None
     assert done.returncode == 1
     told = next(told for told in (done.stdout + done.stderr).splitlines() if said in told)
     assert f"/{file}:{line}: " in told
+
+
+IN_A_HEADER = """\
+#include "ebpftop.h"
+#include "ebpftop_sockets.h"
+
+struct place {
+    u8 address[16];
+};
+BPF_HASH(switches, u32, struct place);
+
+int on_switch(struct bpf_raw_tracepoint_args *ctx)
+{
+    u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    struct place *place = switches.lookup(&tgid);
+    u32 from = bpf_get_prandom_u32();
+    write_ipv4(place->address, &from);
+    return 0;
+}
+"""
+
+
+@pytest.mark.bpf
+def test_what_a_shared_header_does_wrong_is_told_at_the_line_that_calls_it(tmp_path: Path) -> None:
+    folder = tmp_path / "mine/broken"
+    shutil.copytree(HELLO, folder)
+    copied(folder, MANIFEST, ('field = "value"', 'field = "address"'), ('sort = "value"\n', ""))
+    (folder / SOURCE).write_text(IN_A_HEADER)
+    done = ebpftop("check", folder)
+    assert done.returncode == 1
+    assert "mine/broken/probe.bpf.c:14: R" in done.stdout
+    assert "    14 ▶     write_ipv4(place->address, &from);" in done.stdout
+    header = (CHECKOUT / "probes/include/ebpftop_sockets.h").read_text().split("\n")
+    (text, line) = re.findall(r"^; (.*) @ ebpftop_sockets\.h:(\d+)$", done.stderr, re.MULTILINE)[-1]
+    assert header[int(line) - 1].strip() == text
+    assert "address" in text

@@ -113,7 +113,9 @@ def test_an_endless_loop_has_its_line_although_the_kernel_names_none() -> None:
     assert parsed.insn is not None
     table = lines.lines_of(result.output)["f"]
     assert lines.line_for(table, parsed.insn) == 3
-    assert "; while (same != 7) // here @ a.c:3" in lines.quote(result.log, table, text, "a.c").split("\n")
+    assert "; while (same != 7) // here @ a.c:3" in lines.quote(result.log, lines.quotes(table, text, "a.c")).split(
+        "\n"
+    )
 
 
 def test_a_stack_too_large_is_reported_though_it_ends_the_process() -> None:

@@ -1,6 +1,7 @@
 """Which shared headers a probe gets, and which of them are spliced into its text."""
 
-from ebpftop.loader.compose import spliced, used_headers
+from ebpftop.catalog.folders import includes
+from ebpftop.loader.compose import ROOM, SPLICED, authors_line, headers_line, numbered, spliced, used_headers
 
 HEADERS = {
     "ebpftop.h": "int basic;",
@@ -21,3 +22,17 @@ def test_a_probe_that_includes_nothing_gets_what_all_have() -> None:
     used = used_headers(HEADERS, "// no ebpftop_block.h\n")
     assert list(used) == ["ebpftop.h", "ebpftop_maps.h"]
     assert spliced(used) == "int maps;"
+
+
+def test_a_number_tells_whose_line_it_is() -> None:
+    used = used_headers(HEADERS, '#include "ebpftop_block.h"\n')
+    assert list(used) == ["ebpftop.h", "ebpftop_maps.h", "ebpftop_block.h"]
+    assert f'#line {SPLICED + 2 * ROOM + 1} "/virtual/main.c"\nint block;' in numbered(used)["ebpftop_block.h"]
+    assert headers_line(SPLICED + 2 * ROOM + 1, used) == ("ebpftop_block.h", 1)
+    assert authors_line(SPLICED + 2 * ROOM + 1) is None
+    assert (authors_line(7), headers_line(7, used)) == (7, None)
+    assert headers_line(SPLICED + 3 * ROOM, used) is None
+
+
+def test_no_shared_header_has_more_lines_than_there_are_numbers_for() -> None:
+    assert max(text.count("\n") for text in includes().values()) < ROOM

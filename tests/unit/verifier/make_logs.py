@@ -113,7 +113,7 @@ def quoted(log: str, table: dict[int, int], source: str) -> str:
     quotes = _QUOTED.findall(log)
     if not quotes:
         return log
-    log = lines.quote(log, table, source, "main.c")
+    log = lines.quote(log, lines.quotes(table, source, "main.c"))
     return log if any(number for number, _ in quotes) else _NUMBER.sub(r"\1", log)
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from ebpftop.verifier.lines import line_for, lines_of, mark, quote
+from ebpftop.verifier.lines import line_for, lines_of, mark, quote, quotes
 
 
 def marked(text: str, base: int = 0) -> list[str]:
@@ -104,7 +104,7 @@ R0 invalid mem access 'map_value_or_null'"""
 
 def test_a_log_quotes_the_author() -> None:
     source = "BPF_HASH(c, u32);\n  u32 pid = now();\n  *count += 1;"
-    assert quote(LOG, {0: 2, 1: 2, 3: 3}, source, "a.c").split("\n") == [
+    assert quote(LOG, quotes({0: 2, 1: 2, 3: 3}, source, "a.c")).split("\n") == [
         "0: R1=ctx() R10=fp0",
         "; u32 pid = now(); @ a.c:2",
         "0: (85) call bpf_get_current_pid_tgid#14",
@@ -118,6 +118,6 @@ def test_a_log_quotes_the_author() -> None:
 
 
 def test_spliced_lines_and_unknown_ones_are_not_quoted() -> None:
-    quoted = quote(LOG, {0: 100_002, 3: 1}, "int x;", "a.c").split("\n")
+    quoted = quote(LOG, quotes({0: 100_002, 3: 1}, "int x;", "a.c")).split("\n")
     assert [row for row in quoted if row.startswith(";")] == ["; int x; @ a.c:1"]
-    assert [row for row in quote(LOG, {}, "int x;", "a.c").split("\n") if row.startswith(";")] == []
+    assert [row for row in quote(LOG, quotes({}, "int x;", "a.c")).split("\n") if row.startswith(";")] == []

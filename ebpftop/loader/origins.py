@@ -1,0 +1,58 @@
+"""Where the instructions of a program come from: the author's lines, and the lines of shared headers behind them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from ebpftop.catalog.csource import Source
+from ebpftop.loader import compose
+from ebpftop.verifier import lines
+
+_DEEPEST = 8  # calls from one header's function to another's
+
+
+class Origins:
+    """Of one function. `table` tells instructions' numbers of lines, as `lines_of` does; headers are those used.
+
+    lines: (instruction, the author's line) ascending; of an instruction of a header, the author's line that calls it.
+    quotes: what stands in a log before each, of whoever wrote it.
+    """
+
+    def __init__(self, table: Mapping[int, int], source: str, headers: Mapping[str, str]) -> None:
+        self._author = Source(source)
+        self._headers = {name: Source(text) for name, text in headers.items()}
+        self.lines: list[tuple[int, int]] = []
+        self.quotes: dict[int, str] = {}
+        before = 0
+        for insn, number in sorted(table.items()):
+            line = compose.authors_line(number)
+            place = compose.headers_line(number, headers)
+            if line is not None:
+                before = line
+                self.quotes[insn] = lines.quote_of(line, source, compose.AUTHORS_FILE)
+            elif place is not None:
+                line = self._call(*place, before) or before or None
+                self.quotes[insn] = lines.quote_of(place[1], headers[place[0]], place[0])
+            if line is not None:
+                self.lines.append((insn, line))
+
+    def _call(self, header: str, number: int, before: int) -> int | None:
+        """The author's line that calls the function of a header which has this line: the next one, if there is one."""
+        source = self._headers[header]
+        names = {f.name for f in source.functions if source.line(f.start) <= number <= source.line(f.end)}
+        for _ in range(_DEEPEST):
+            calls = [line for name in names for line in _calls(self._author, name)]
+            if calls:
+                return min((line for line in calls if line >= before), default=max(calls))
+            names = {
+                function.name
+                for other in self._headers.values()
+                for function in other.functions
+                if any(re.search(rf"\b{name}[ \t\n]*\(", other.body(function)) for name in names)
+            }
+        return None
+
+
+def _calls(source: Source, name: str) -> list[int]:
+    return [source.line(match.start()) for match in re.finditer(rf"\b{name}[ \t\n]*\(", source.code)]
