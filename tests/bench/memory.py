@@ -71,7 +71,7 @@ def _sizes(pid: int) -> tuple[float, float]:
 def _dashboard() -> Iterator[int]:
     """The dashboard with runqlat on its screen, in a terminal of 120 × 40: the supervisor's process id."""
     with terminal([sys.executable, "-m", "ebpftop"]) as pane:
-        pane.wait_for("runqlat", "vfsstat")
+        pane.wait_for("Catalog", "runqlat")
         pane.keys("/")
         pane.type("runqlat")
         pane.wait_for("cpu/runqlat")
