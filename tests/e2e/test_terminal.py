@@ -314,7 +314,9 @@ def test_a_fault_leaves_a_report_and_the_terminal_as_it_was(term: Terminal, tmp_
     screen = term.wait_for("terminal: same")
     assert term.untouched()
     eventually(traces.gone, "nothing of ours is left")
-    (report,) = tmp_path.glob("ebpftop-crash-*")
+    found = list(tmp_path.glob("ebpftop-crash-*"))
+    assert len(found) == 1, [f.read_text()[-1500:] for f in found]
+    (report,) = found
     assert report.stat().st_mode & 0o777 == 0o600
     assert "RuntimeError: a fault" in report.read_text()
     if place != "loader":
