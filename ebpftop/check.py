@@ -4,6 +4,7 @@ attached. Playbooks are text alone.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import sys
@@ -22,7 +23,7 @@ from ebpftop.catalog.playbook import SUFFIX, faults, read_playbook
 from ebpftop.catalog.text import inert, nearest
 from ebpftop.errors import UserError
 from ebpftop.frames.messages import Loaded, Rejected
-from ebpftop.kernel import points
+from ebpftop.kernel import points, tracefs
 from ebpftop.loader import load
 from ebpftop.supervisor.tasks import Tasks
 
@@ -72,6 +73,9 @@ def playbooks(files: list[Path]) -> int:
 
 def variants(probe: Probe, includes: dict[str, str], bcc: Path) -> int:
     """Have every variant that this kernel can attach compiled and verified; 0 if none was refused."""
+    with contextlib.suppress(OSError):  # without it nothing is said of classic tracepoints before they are loaded
+        tracefs.private_mounts()
+        tracefs.mount_private()
     nowhere = _points_of_no_kernel(probe)
     if len(nowhere) == len(probe.variants):
         raise UserError("\n".join(nowhere.values()))
@@ -99,7 +103,8 @@ def _points_of_no_kernel(probe: Probe) -> dict[str, str]:
     found: dict[str, str] = {}
     for i, variant in enumerate(probe.variants):
         for j, point in enumerate(variant.attach):
-            if point.params or point.target in known or points.unsupported(point.mechanism):
+            untold = point.mechanism == "tracepoint" and tracefs.find() is None
+            if untold or point.params or point.target in known or points.unsupported(point.mechanism):
                 continue
             if reason := points.missing(point.mechanism, point.target, point.args):
                 line = document.line(("variants", i, "attach", j))

@@ -244,8 +244,8 @@ class Load:
         table = lines.lines_of(self.output.text())
         try:
             os.close(module.load(place.run, place.mechanism, place.program))
-        except bcc_door.VerifierError as again:
-            error = again
+        except bcc_door.VerifierError as second:
+            error = second if second.log.strip() else error
         return failures.verify_failure(self.probe, variant.name, error, table, self._headers)
 
     def _hand_over(
@@ -257,8 +257,9 @@ class Load:
         attachments: list[int],
         costs: dict[str, int],
     ) -> None:
-        views = self.probe.views
-        shown = {name for view in views for name in (view.map, view.stacks, again(view.stacks))} | {FAILURES_MAP}
+        shown = {FAILURES_MAP}
+        for view in self.probe.views:
+            shown |= {view.map, view.stacks, again(view.stacks)}
         maps = [layout for layout in layouts if layout.name in shown]
         message = handover.Handover(loaded=loaded, maps=maps, programs=list(programs), attachment_ns=costs)
         fds = [*(module.map_fd(layout.name) for layout in maps), *programs.values(), *attachments]

@@ -15,8 +15,8 @@ _DEEPEST = 8  # calls from one header's function to another's
 class Origins:
     """Of one function. `table` tells instructions' numbers of lines, as `lines_of` does; headers are those used.
 
-    lines: (instruction, the author's line) ascending; of an instruction of a header, the author's line that calls it.
-    quotes: what stands in a log before each, of whoever wrote it.
+    Both tell where another line begins. lines: (instruction, the author's line) ascending; of an instruction of a
+    header, the author's line that calls it. quotes: what stands in a log before an instruction, of whoever wrote it.
     """
 
     def __init__(self, table: Mapping[int, int], source: str, headers: Mapping[str, str]) -> None:
@@ -24,8 +24,11 @@ class Origins:
         self._headers = {name: Source(text) for name, text in headers.items()}
         self.lines: list[tuple[int, int]] = []
         self.quotes: dict[int, str] = {}
-        before = 0
+        before = last = 0
         for insn, number in sorted(table.items()):
+            if number == last:
+                continue
+            last = number
             line = compose.authors_line(number)
             place = compose.headers_line(number, headers)
             if line is not None:

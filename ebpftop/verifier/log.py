@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import islice
 
 from ebpftop.verifier import report
@@ -67,12 +66,6 @@ class Parsed:
         """The refused instruction as the log shows it, "" where it doesn't."""
         line = self.lines[self.log_line] if self.log_line is not None else ""
         return line.strip() if _INSTRUCTION.match(line) else ""
-
-    @cached_property
-    def instructions(self) -> list[tuple[int, int]]:
-        """(line of the log, instruction) of each line that shows an instruction, in order. Made on first use."""
-        match = _INSTRUCTION.match
-        return [(number, int(found[1])) for number, line in enumerate(self.lines) if (found := match(line))]
 
 
 def parse(log: str) -> Parsed:

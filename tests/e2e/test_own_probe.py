@@ -44,6 +44,10 @@ MISTAKES = {
         *(MANIFEST, '"sched_switch"', '"sched_swich"', 8),
         "this kernel has no tracepoint sched_swich; did you mean sched_switch?",
     ),
+    "no such classic tracepoint": (
+        *(MANIFEST, 'raw_tracepoint = "sched_switch"', 'tracepoint = "sched:sched_swich"', 8),
+        "this kernel has no tracepoint sched:sched_swich; did you mean sched:sched_switch?",
+    ),
     "no such function": (MANIFEST, '"on_switch"', '"on_swich"', 8, "no function on_swich in probe.bpf.c"),
     "no such map": (MANIFEST, '"switches"\n', '"swiches"\n', 11, "no map swiches in probe.bpf.c"),
     "a key the view hasn't": (MANIFEST, 'show = "table"', 'show = "histogram"', 14, "sort: only for table"),
@@ -99,6 +103,17 @@ def test_check_names_the_line_of_a_mistake(tmp_path: Path, mistake: str) -> None
     assert done.returncode == 1
     told = next(told for told in (done.stdout + done.stderr).splitlines() if said in told)
     assert f"/{file}:{line}: " in told
+
+
+@pytest.mark.bpf
+def test_a_classic_tracepoint_that_no_bundled_probe_has_is_found(tmp_path: Path) -> None:
+    """Also where tracefs isn't mounted."""
+    folder = tmp_path / "mine/waits"
+    shutil.copytree(HELLO, folder)
+    copied(folder, MANIFEST, ('raw_tracepoint = "sched_switch"', 'tracepoint = "sched:sched_process_wait"'))
+    done = ebpftop("check", folder)
+    assert "raw: verified; " in done.stdout
+    assert done.returncode == 0
 
 
 IN_A_HEADER = """\

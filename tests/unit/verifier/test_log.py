@@ -112,10 +112,8 @@ def test_only_checks_before_the_first_step_show_no_instruction() -> None:
     assert silent == {"falls-off-the-end", "indirect-call", "jump-out-of-the-program", "unreachable"}
 
 
-def test_all_instructions_of_a_log() -> None:
+def test_the_refused_instruction_is_there_as_the_log_shows_it() -> None:
     parsed = read("null-map-value")
-    assert [insn for _, insn in parsed.instructions] == [0, 1, 2, 3, 5, 6, 7, 8]
-    assert all(parsed.lines[line].startswith(f"{insn}: (") for line, insn in parsed.instructions)
     assert parsed.insn_text == "8: (79) r1 = *(u64 *)(r0 +0)"
 
 
@@ -264,5 +262,3 @@ def test_a_very_long_log() -> None:
     parsed = parse(log)
     assert parsed.error == "R0 invalid mem access 'map_value_or_null'"
     assert parsed.log_line == 400_010
-    assert len(parsed.instructions) == 200_004
-    assert parsed.instructions[-1] == (400_010, 3)
