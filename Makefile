@@ -27,7 +27,7 @@ bench: ## figures side by side with bcc's tools and bpftrace
 
 compare: ## our probes and bcc's tools on the same workload at the same time: do they count alike?
 	@.ci/setup bench
-	$(AS_ROOT) env PYTHONPATH=tests $(PYTHON) -m tests.compare
+	$(AS_ROOT) $(PYTHON) -m tests.compare
 
 screenshots: ## make screenshots/ again, from the bundled tape of a real run
 	@.ci/setup screenshots

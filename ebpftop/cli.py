@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from ebpftop import __version__, crash
-from ebpftop.errors import UserError
+from ebpftop import __version__
+from ebpftop.base import crash
+from ebpftop.base.errors import UserError
 
 _EPILOG = """\
 exit codes: 0 done; 1 the thing asked for failed; 2 usage; 3 this machine or user can't, and what would help
@@ -210,73 +211,73 @@ def _seconds(text: str) -> float:
 
 
 def _dashboard(arguments: argparse.Namespace, argv: list[str]) -> int:
-    from ebpftop import live, screen
+    from ebpftop.commands import screen, tracing
 
     screen.require()
-    return live.dashboard(arguments, argv)
+    return tracing.dashboard(arguments, argv)
 
 
 def _play(arguments: argparse.Namespace, argv: list[str]) -> int:
-    from ebpftop import live
+    from ebpftop.commands import tracing
 
-    return live.play(arguments, argv)
+    return tracing.play(arguments, argv)
 
 
 def _run(arguments: argparse.Namespace, argv: list[str]) -> int:
-    from ebpftop import live
+    from ebpftop.commands import tracing
 
-    return live.run(arguments, argv)
+    return tracing.run(arguments, argv)
 
 
 def _record(arguments: argparse.Namespace, argv: list[str]) -> int:
-    from ebpftop import live
+    from ebpftop.commands import tracing
 
-    return live.record(arguments, argv)
+    return tracing.record(arguments, argv)
 
 
 def _check(arguments: argparse.Namespace, argv: list[str]) -> int:
-    from ebpftop import live
+    from ebpftop.commands import tracing
 
-    return live.check(arguments, argv)
+    return tracing.check(arguments, argv)
 
 
 def _replay(arguments: argparse.Namespace, _argv: list[str]) -> int:
-    from ebpftop import offline
+    from ebpftop.commands import offline
 
     return offline.replay(arguments.tape)
 
 
 def _demo(_arguments: argparse.Namespace, _argv: list[str]) -> int:
-    from ebpftop import offline
+    from ebpftop.commands import offline
 
     return offline.demo()
 
 
 def _explain(arguments: argparse.Namespace, _argv: list[str]) -> int:
-    from ebpftop import explain
+    from ebpftop.commands import explain
 
     return explain.explain(arguments.log, arguments.source, as_json=arguments.json)
 
 
 def _list(arguments: argparse.Namespace, _argv: list[str]) -> int:
-    from ebpftop import offline
+    from ebpftop.commands import offline
 
     return offline.list_probes(arguments.probes, as_json=arguments.json)
 
 
 def _show(arguments: argparse.Namespace, _argv: list[str]) -> int:
-    from ebpftop import offline
+    from ebpftop.commands import offline
 
     return offline.show(arguments.probe, arguments.probes)
 
 
 def _new(arguments: argparse.Namespace, _argv: list[str]) -> int:
-    from ebpftop import offline
+    from ebpftop.commands import offline
 
     return offline.new(arguments.folder, arguments.origin)
 
 
 def _doctor(arguments: argparse.Namespace, _argv: list[str]) -> int:
-    from ebpftop import offline
+    from ebpftop.commands import offline
 
     return offline.doctor(as_json=arguments.json)

@@ -13,10 +13,10 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from support import held, tracing
 
 from ebpftop.kernel import bcc_home
 from ebpftop.kernel.libbpf import KernelLacks
+from tests.support import held, tracing
 
 _TRACEFS = "/sys/kernel/tracing"
 

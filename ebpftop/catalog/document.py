@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
+from ebpftop.base.inert import closest, inert, nearest, quoted
 from ebpftop.catalog.positions import KeyPath, key_lines
-from ebpftop.catalog.text import closest, inert, nearest, quoted
 
 
 class BadManifest(Exception):

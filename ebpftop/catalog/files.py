@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-from ebpftop.catalog.text import inert
+from ebpftop.base.inert import inert
 
 LIMIT = 256 * 1024  # bytes a file
 

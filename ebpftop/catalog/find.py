@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from difflib import get_close_matches
 
+from ebpftop.base.inert import quoted
 from ebpftop.catalog.model import Probe
-from ebpftop.catalog.text import quoted
 
 
 class UnknownProbe(LookupError):

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import msgspec
 
+from ebpftop.base.inert import inert
 from ebpftop.catalog.document import BadManifest
 from ebpftop.catalog.manifest import read_probe
 from ebpftop.catalog.model import Probe
 from ebpftop.catalog.playbook import FOLDER as PLAYBOOKS
 from ebpftop.catalog.playbook import SUFFIX, Playbook, faults, read_playbook
-from ebpftop.catalog.text import inert
 
 SYSTEM = Path("/etc/ebpftop/probes")
 

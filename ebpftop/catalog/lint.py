@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
+from ebpftop.base.inert import inert, nearest
 from ebpftop.catalog.csource import Source
 from ebpftop.catalog.document import Document
 from ebpftop.catalog.manifest import MANIFEST, SOURCE
 from ebpftop.catalog.model import Probe
 from ebpftop.catalog.positions import KeyPath
-from ebpftop.catalog.text import inert, nearest
 
 MAX_ENTRIES = 1 << 20
 MAX_PAGES = 4096

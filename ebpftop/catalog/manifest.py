@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast, get_args
 
+from ebpftop.base.inert import nearest
 from ebpftop.catalog.document import BadManifest, Document, Table
 from ebpftop.catalog.files import Unreadable, read_text
+from ebpftop.catalog.manifest_views import IDENTIFIER, read_views
 from ebpftop.catalog.model import Attach, Mechanism, Param, ParamType, Probe, Variant
 from ebpftop.catalog.params import FREQUENCY_MAX, INT_MAX, STRING_MAX, check, choice_macro, duration_ns
-from ebpftop.catalog.text import nearest
-from ebpftop.catalog.views import IDENTIFIER, read_views
 
 MANIFEST = "probe.toml"
 SOURCE = "probe.bpf.c"

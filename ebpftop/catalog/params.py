@@ -10,9 +10,9 @@ import ipaddress
 import re
 from collections.abc import Callable, Mapping
 
-from ebpftop.catalog import errnos, syscalls
+from ebpftop.base import errnos, syscalls
+from ebpftop.base.inert import inert, nearest, quoted
 from ebpftop.catalog.model import Param, Probe, Variant
-from ebpftop.catalog.text import inert, nearest, quoted
 
 PID_MAX = 1 << 22  # PID_MAX_LIMIT of a 64-bit kernel
 COMM_SIZE = 16  # TASK_COMM_LEN, with the closing NUL

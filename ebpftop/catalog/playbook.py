@@ -9,11 +9,11 @@ from pathlib import Path
 
 import msgspec
 
+from ebpftop.base.inert import nearest, quoted
 from ebpftop.catalog import find, params
 from ebpftop.catalog.document import BadManifest, Document, Table
 from ebpftop.catalog.files import Unreadable, read_text
 from ebpftop.catalog.model import Probe
-from ebpftop.catalog.text import nearest, quoted
 from ebpftop.frames.messages import PlaybookInfo, StepInfo
 
 FOLDER = "playbooks"

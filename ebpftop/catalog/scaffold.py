@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ebpftop.base.inert import inert
 from ebpftop.catalog.manifest import MANIFEST, README, SOURCE
 from ebpftop.catalog.model import Probe
-from ebpftop.catalog.text import inert
 
 TEMPLATE = Path(__file__).resolve().parent / "template"
 

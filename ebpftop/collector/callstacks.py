@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ebpftop.collector.symbols import KERNEL, Functions
+from ebpftop.collector.functions import KERNEL, Functions
 from ebpftop.frames.layout import MapLayout
 from ebpftop.kernel import libbpf
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from ebpftop import handover
-from ebpftop.collector.symbols import Functions
+from ebpftop.collector.functions import Functions
 from ebpftop.frames.messages import Detached, Frame
 
 RUN = -3  # the number of the task that answers

@@ -12,17 +12,17 @@ import numpy.typing as npt
 
 from ebpftop import handover
 from ebpftop.collector import naming
+from ebpftop.collector.attached import Run
 from ebpftop.collector.census import Census
+from ebpftop.collector.census_probe import CENSUS_RUN, Watch
 from ebpftop.collector.channels import Channels
 from ebpftop.collector.closing import Detaching
 from ebpftop.collector.decode import Context
+from ebpftop.collector.functions import Functions
 from ebpftop.collector.machine import hello, host, reread, surveyed
 from ebpftop.collector.outbox import Outbox
 from ebpftop.collector.ring import RingBroken
-from ebpftop.collector.run import Run
-from ebpftop.collector.statistics import Statistics
-from ebpftop.collector.symbols import Functions
-from ebpftop.collector.watch import CENSUS_RUN, Watch
+from ebpftop.collector.run_times import Statistics
 from ebpftop.frames import messages
 from ebpftop.frames.codec import BadFrame, wish_decoder
 from ebpftop.frames.messages import Frame

@@ -6,10 +6,10 @@ import csv
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from ebpftop.catalog.text import inert
+from ebpftop.base.inert import inert
 from ebpftop.export.folded import folded
 from ebpftop.export.report import HistogramPart, Part, Report, Series
-from ebpftop.export.stacks import StacksPart
+from ebpftop.export.stack_report import StacksPart
 from ebpftop.frames.messages import Rejected
 from ebpftop.model.verdict import headline
 from ebpftop.stats.slots import bounds

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import TextIO
 
-from ebpftop.catalog.text import inert
+from ebpftop.base.inert import inert
 from ebpftop.export.report import Report, stacks_of
 from ebpftop.frames.messages import Rejected
 from ebpftop.model.stacks import Symbol

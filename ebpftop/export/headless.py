@@ -6,14 +6,14 @@ import asyncio
 import io
 from typing import Literal, Protocol, TextIO
 
-from ebpftop.catalog.text import inert
-from ebpftop.export.attached import attached
+from ebpftop.base.inert import inert
 from ebpftop.export.csv_writer import Csv
 from ebpftop.export.folded import Folded
+from ebpftop.export.loads import attached
 from ebpftop.export.ndjson import Ndjson
 from ebpftop.export.report import Report, report
 from ebpftop.export.speedscope import Speedscope
-from ebpftop.export.text import Text
+from ebpftop.export.text_report import Text
 from ebpftop.frames.codec import BadFrame
 from ebpftop.frames.messages import AnyFrame, Cost, Detached, Detaching, Notice, Refused, Rejected, Snapshot
 from ebpftop.frames.source import Source, SourceEnded

@@ -6,7 +6,7 @@ import json
 from typing import Any, TextIO
 
 from ebpftop.export.report import HistogramPart, Part, Report, Series
-from ebpftop.export.stacks import StacksPart
+from ebpftop.export.stack_report import StacksPart
 from ebpftop.frames.messages import Function, Rejected
 from ebpftop.model.verdict import headline
 from ebpftop.stats.slots import SLOTS, bounds

@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
-from ebpftop.catalog.text import inert
-from ebpftop.export.attached import Request, attached
+from ebpftop.base.inert import inert
 from ebpftop.export.headless import DONE, FAILED, USAGE
+from ebpftop.export.loads import Request, attached
 from ebpftop.frames.codec import BadFrame
 from ebpftop.frames.messages import AnyFrame, Events, Loaded, Notice, Refused, Rejected, Snapshot
 from ebpftop.frames.recording import Recording
 from ebpftop.frames.source import Source, SourceEnded
 from ebpftop.frames.tape import TapeExists, TapeWriter
 from ebpftop.model.verdict import verdict
-from ebpftop.stats import text
+from ebpftop.stats import formatting
 
 
 async def record(
@@ -102,5 +102,5 @@ class Progress:
 
     def _line(self, tape: TapeWriter) -> str:
         probes = f"{self._probes} probe{'' if self._probes == 1 else 's'}"
-        lost = f"lost {text.count(sum(self._lost.values()))}"
-        return " · ".join((probes, text.duration(tape.seconds * 1e9), text.bytes_(tape.size), lost))
+        lost = f"lost {formatting.count(sum(self._lost.values()))}"
+        return " · ".join((probes, formatting.duration(tape.seconds * 1e9), formatting.bytes_(tape.size), lost))

@@ -6,9 +6,9 @@ import json
 from typing import Any, TextIO
 
 from ebpftop import __version__
-from ebpftop.catalog.text import inert
+from ebpftop.base.inert import inert
 from ebpftop.export.report import Report, stacks_of
-from ebpftop.export.stacks import StacksPart
+from ebpftop.export.stack_report import StacksPart
 from ebpftop.frames.messages import Rejected
 from ebpftop.model.stacks import Symbol
 from ebpftop.model.verdict import headline

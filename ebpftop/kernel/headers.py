@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from ebpftop.kernel import btf, source
+from ebpftop.kernel import btf, mentions
 from ebpftop.kernel.btf import Btf
 from ebpftop.kernel.constants import DEFINITIONS
 
@@ -76,8 +76,8 @@ def write_tree(root: Path, text: str, extra: Iterable[str] = (), types: Btf | No
     Raises `KernelLacks` where the kernel has no BTF (installed headers are what remains then), OSError.
     """
     types = btf.running() if types is None else types
-    used = "".join(f"{DEFINITIONS[name]}\n" for name in sorted(source.names(text).tokens & DEFINITIONS.keys()))
-    names = source.names(used + text)
+    used = "".join(f"{DEFINITIONS[name]}\n" for name in sorted(mentions.names(text).tokens & DEFINITIONS.keys()))
+    names = mentions.names(used + text)
     wanted, missing = _root_types(types, names, extra)
     definitions = _definitions(types, wanted, names.defined)
     _write(root, definitions, names.includes)
@@ -96,7 +96,7 @@ def incomplete_types(compiler_output: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _root_types(types: Btf, names: source.Names, extra: Iterable[str]) -> tuple[list[str], list[str]]:
+def _root_types(types: Btf, names: mentions.Names, extra: Iterable[str]) -> tuple[list[str], list[str]]:
     """Types to define, and those that don't exist. A struct behind a member the source names is a root as well."""
     named = [*names.tags, *(f"typedef {name}" for name in names.typedefs)]
     named += [name if " " in name else f"typedef {name}" for name in extra]
@@ -120,7 +120,7 @@ def _root_types(types: Btf, names: source.Names, extra: Iterable[str]) -> tuple[
 
 def _definitions(types: Btf, wanted: list[str], defined: frozenset[str]) -> str:
     """C of the types, with a check of the sizes, which makes a layout the compiler sees differently an error."""
-    plain = [*sorted(source.BASE_TYPES), "struct pt_regs", *(name.removeprefix("typedef ") for name in wanted)]
+    plain = [*sorted(mentions.BASE_TYPES), "struct pt_regs", *(name.removeprefix("typedef ") for name in wanted)]
     text = _padded(types.dump(plain))
     for tag in defined:  # the program's own struct of a name the kernel has too
         text = re.sub(rf"\b(struct|union|enum) {tag}\b", rf"\1 {tag}__kernel", text)
@@ -141,7 +141,7 @@ def _padded(definitions: str) -> str:
     return _PADDING.sub(lambda m: f"{m[1]}char padding__{next(number)}[8] __attribute__((aligned(8)));", definitions)
 
 
-def _enumerators(types: Btf, names: source.Names) -> str:
+def _enumerators(types: Btf, names: mentions.Names) -> str:
     values = types.enum_values(name for name in names.constants if name not in DEFINITIONS)
     return "".join(f"#define {name} {value}\n" for name, value in values.items())
 

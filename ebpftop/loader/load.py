@@ -19,7 +19,7 @@ from ebpftop.frames.messages import Loaded, Rejected, Stage, Tried
 from ebpftop.kernel import bcc_home, headers, points
 from ebpftop.kernel.calibrate import attachment_ns
 from ebpftop.kernel.libbpf import KernelLacks
-from ebpftop.loader import bcc_door, compose, failures, views
+from ebpftop.loader import bcc_door, compose, failures, fit
 from ebpftop.loader.sandbox import sandbox
 from ebpftop.loader.targets import BadTarget, Place, Targets
 from ebpftop.verifier import lines
@@ -180,7 +180,7 @@ class Load:
         if map_bytes > MAP_LIMIT:
             limit = f"its maps may take {map_bytes >> 20:,} MiB; the limit is {MAP_LIMIT >> 20} MiB"
             raise _Rejected(failures.misfit(self.probe, variant.name, limit))
-        if found := views.misfit(self.probe.views, layouts):
+        if found := fit.misfit(self.probe.views, layouts):
             path, problem = found
             raise _Rejected(failures.misfit(self.probe, variant.name, problem, path))
         self._done("compile")

@@ -16,8 +16,8 @@ from fnmatch import translate
 
 import msgspec
 
+from ebpftop.base.inert import inert, nearest, quoted
 from ebpftop.catalog.model import Attach, Probe, Variant
-from ebpftop.catalog.text import inert, nearest, quoted
 from ebpftop.kernel import points, usdt
 from ebpftop.kernel.elf import BadElf, Elf
 from ebpftop.kernel.libbpf import KernelLacks

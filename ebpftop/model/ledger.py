@@ -16,7 +16,7 @@ from ebpftop.frames.codec import BadFrame
 from ebpftop.frames.columns import Array, Labels, Values
 from ebpftop.frames.messages import FOLDED
 from ebpftop.stats.keys import Vocabulary, encode
-from ebpftop.stats.table import align
+from ebpftop.stats.matching import align
 
 LIMIT = 200_000  # rows; beyond, half of those that left their map are folded away, the longest known first
 MOST = 1 << 62  # the greatest sum of a counter over all rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ebpftop.catalog.text import inert
+from ebpftop.base.inert import inert
 from ebpftop.frames.messages import Rejected
 
 _AROUND = 2  # lines of source shown before and after the one that is marked

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from ebpftop.errors import Cannot
+from ebpftop.base.errors import Cannot
 
 
 def through_sudo(argv: Sequence[str], carried: Sequence[str]) -> NoReturn:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Collection
 from typing import NoReturn
 
-from ebpftop import crash
+from ebpftop.base import crash
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)

@@ -26,11 +26,11 @@ import msgspec
 
 from ebpftop import handover
 from ebpftop.catalog import info, params
+from ebpftop.catalog.current import Watched
 from ebpftop.catalog.model import Probe
-from ebpftop.catalog.watch import Watched
 from ebpftop.frames.messages import Catalog
 from ebpftop.kernel.ownership import only_root_writes
-from ebpftop.loader import load, statistics, survey, symbols
+from ebpftop.loader import load, run_times, survey, symbolize
 from ebpftop.supervisor import privilege, process
 from ebpftop.supervisor.lookups import lookups
 from ebpftop.supervisor.tasks import Tasks, TooMany, Work
@@ -218,9 +218,9 @@ class Supervisor:
             case handover.Ask():
                 self._load(message)
             case handover.AskStatistics(run=run):
-                self._start_task("statistics", run, statistics.run)
+                self._start_task("statistics", run, run_times.run)
             case handover.AskSymbols(run=run):
-                self._start_task("symbols", run, partial(symbols.run, ask=message, give_up_root=self._give_up_root))
+                self._start_task("symbols", run, partial(symbolize.run, ask=message, give_up_root=self._give_up_root))
 
     def _load_early(self) -> None:
         """Fork loaders for what is expected; each speaks to a channel that waits for the collector's asking."""

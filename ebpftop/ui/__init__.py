@@ -26,8 +26,8 @@ def run_dashboard(
     afterwards, also after a signal, which is told as 128 + its number, and after an exception nobody expected, which is
     raised.
     """
-    from ebpftop.ui.app import EbpftopApp  # Textual takes a while to import
-    from ebpftop.ui.options import Options
+    from ebpftop.ui.app.app import EbpftopApp  # Textual takes a while to import
+    from ebpftop.ui.app.options import Options
 
     app = EbpftopApp(source, options=Options(title=title, auto_load=auto_load, playbook=playbook))
 

@@ -8,12 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.disks import loop_device
-from support.network import CONNECT, DATAGRAMS, ECHO, FAR, NEAR, PING, SERVE, Wire, free_port
-from support.tracing import Tracing, trace
-from support.workloads import Worker, run_programs
-
 from tests.compare import theirs
+from tests.support.disks import loop_device
+from tests.support.network import CONNECT, DATAGRAMS, ECHO, FAR, NEAR, PING, SERVE, Wire, free_port
+from tests.support.tracing import Tracing, trace
+from tests.support.workloads import Worker, run_programs
 
 EDGES = "they begin and end tenths of a second apart, and the rest of the machine goes on meanwhile"
 

@@ -9,11 +9,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.command import AS_NOBODY, CHECKOUT, COMMAND, complaint, ebpftop
-from support.processes import SLOWER
 
 from ebpftop.frames.messages import Snapshot
 from ebpftop.frames.tape import TapeReader
+from tests.support.command import AS_NOBODY, CHECKOUT, COMMAND, complaint, ebpftop
+from tests.support.processes import SLOWER
 
 HELLO = CHECKOUT / "probes/lab/hello"
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which needs root")

@@ -11,8 +11,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from support.command import AS_NOBODY
-from support.frames import (
+
+from ebpftop.frames.messages import AnyFrame, Column, Columns
+from ebpftop.frames.tape import MAGIC, TapeWriter
+from tests.support.command import AS_NOBODY
+from tests.support.frames import (
     CALLS,
     LATENCY,
     SECOND,
@@ -25,12 +28,9 @@ from support.frames import (
     processes,
     snapshot,
 )
-from support.processes import eventually
-from support.shell import PROGRAM, framed, line, shell
-from support.terminal import Terminal
-
-from ebpftop.frames.messages import AnyFrame, Column, Columns
-from ebpftop.frames.tape import MAGIC, TapeWriter
+from tests.support.processes import eventually
+from tests.support.shell import PROGRAM, framed, line, shell
+from tests.support.terminal import Terminal
 
 HOSTILE = "\x1b]0;t\x07\x1b[31m[bold]x[/nope]\u202e"
 SHOWN = r"\x1b[31m[bold]x[/nope]\u202e"

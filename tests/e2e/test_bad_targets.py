@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
-from support.command import complaint, ebpftop
-from support.elf_file import FUNCTION, elf, write
+
+from tests.support.command import complaint, ebpftop
+from tests.support.elf_file import FUNCTION, elf, write
 
 pytestmark = pytest.mark.bpf
 

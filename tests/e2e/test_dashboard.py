@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.dashboard import cpus, load
-from support.processes import children, eventually, held_by, in_kernel
-from support.terminal import Terminal, terminal
+
+from tests.support.dashboard import cpus, load
+from tests.support.processes import children, eventually, held_by, in_kernel
+from tests.support.terminal import Terminal, terminal
 
 pytestmark = pytest.mark.bpf
 

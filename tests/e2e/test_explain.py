@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from support.command import AS_NOBODY, CHECKOUT, COMMAND, Done, complaint, ebpftop
-from support.processes import SLOWER, eventually
+
+from tests.support.command import AS_NOBODY, CHECKOUT, COMMAND, Done, complaint, ebpftop
+from tests.support.processes import SLOWER, eventually
 
 LOGS = CHECKOUT / "tests/unit/verifier/logs/6.18"
 WRITTEN = CHECKOUT / "tests/unit/verifier/written"

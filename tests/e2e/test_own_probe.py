@@ -8,9 +8,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from support.command import CHECKOUT, ebpftop
-from support.tracing import trace
-from support.workloads import Worker
+
+from tests.support.command import CHECKOUT, ebpftop
+from tests.support.tracing import trace
+from tests.support.workloads import Worker
 
 HELLO = CHECKOUT / "probes/lab/hello"
 MANIFEST, SOURCE = "probe.toml", "probe.bpf.c"

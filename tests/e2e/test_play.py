@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.command import complaint, ebpftop
-from support.terminal import terminal
+
+from tests.support.command import complaint, ebpftop
+from tests.support.terminal import terminal
 
 COMMAND = [sys.executable, "-m", "ebpftop"]
 MINE = """\

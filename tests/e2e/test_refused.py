@@ -10,12 +10,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.command import CHECKOUT, complaint, ebpftop
-from support.dashboard import load
-from support.processes import SLOWER, children, eventually, held_by
-from support.shell import PROGRAM, line, patched, shell
-from support.tracing import trace
-from support.workloads import Worker
+
+from tests.support.command import CHECKOUT, complaint, ebpftop
+from tests.support.dashboard import load
+from tests.support.processes import SLOWER, children, eventually, held_by
+from tests.support.shell import PROGRAM, line, patched, shell
+from tests.support.tracing import trace
+from tests.support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
 

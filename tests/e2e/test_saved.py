@@ -9,11 +9,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.command import CHECKOUT
-from support.dashboard import load, supervisor_below
-from support.processes import children, eventually, held_by, in_kernel
-from support.shell import PROGRAM, framed, line, shell
-from support.terminal import Terminal
+
+from tests.support.command import CHECKOUT
+from tests.support.dashboard import load, supervisor_below
+from tests.support.processes import children, eventually, held_by, in_kernel
+from tests.support.shell import PROGRAM, framed, line, shell
+from tests.support.terminal import Terminal
 
 pytestmark = pytest.mark.bpf
 

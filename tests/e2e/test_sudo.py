@@ -19,11 +19,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.dashboard import capabilities, load, mapped, no_new_privileges, supervisor_below, uids
-from support.processes import children, eventually, held_by, in_kernel
-from support.terminal import Terminal, terminal
 
 import ebpftop
+from tests.support.dashboard import capabilities, load, mapped, no_new_privileges, supervisor_below, uids
+from tests.support.processes import children, eventually, held_by, in_kernel
+from tests.support.terminal import Terminal, terminal
 
 pytestmark = pytest.mark.bpf
 

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.command import CHECKOUT
-from support.dashboard import load
-from support.processes import children, eventually, held_by, in_kernel
-from support.shell import PROGRAM, framed, line, patched, shell
-from support.terminal import Terminal
-from support.workloads import Worker
 
 from ebpftop.frames.messages import Loaded, Snapshot
 from ebpftop.frames.tape import BadTape, TapeReader
+from tests.support.command import CHECKOUT
+from tests.support.dashboard import load
+from tests.support.processes import children, eventually, held_by, in_kernel
+from tests.support.shell import PROGRAM, framed, line, patched, shell
+from tests.support.terminal import Terminal
+from tests.support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
 

@@ -9,8 +9,9 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from support.processes import eventually
-from support.tracing import any_kernel, trace
+
+from tests.support.processes import eventually
+from tests.support.tracing import any_kernel, trace
 
 pytestmark = pytest.mark.bpf
 

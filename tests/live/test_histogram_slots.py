@@ -6,11 +6,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from support.probes import write_probe
-from support.tracing import any_kernel, trace
-from support.workloads import Worker
 
 from ebpftop.stats.slots import SLOTS, bounds
+from tests.support.probes import write_probe
+from tests.support.tracing import any_kernel, trace
+from tests.support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
 

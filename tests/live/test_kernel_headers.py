@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.btf_file import BtfFile
 
 from ebpftop.kernel import bcc_home, btf, headers
 from ebpftop.kernel.btf import Btf
+from tests.support.btf_file import BtfFile
 
 pytestmark = pytest.mark.bpf
 

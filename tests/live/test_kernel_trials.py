@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
-from support.processes import eventually
 
 from ebpftop.kernel import btf, doctor, libbpf, points, tracefs, trial
+from tests.support.processes import eventually
 
 pytestmark = pytest.mark.bpf
 

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.processes import SLOWER, alive, children, eventually, has_census, held_by, in_kernel
-from support.tracing import any_kernel
+
+from tests.support.processes import SLOWER, alive, children, eventually, has_census, held_by, in_kernel
+from tests.support.tracing import any_kernel
 
 pytestmark = pytest.mark.bpf
 

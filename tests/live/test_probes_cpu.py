@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.tracing import any_kernel, trace
-from support.workloads import Worker, cgroup_root, run_programs
+
+from tests.support.tracing import any_kernel, trace
+from tests.support.workloads import Worker, cgroup_root, run_programs
 
 pytestmark = pytest.mark.bpf
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 
 import pytest
-from support.tracing import any_kernel, trace, variant_of
-from support.workloads import Worker, run_programs
+
+from tests.support.tracing import any_kernel, trace, variant_of
+from tests.support.workloads import Worker, run_programs
 
 pytestmark = pytest.mark.bpf
 

@@ -9,10 +9,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from support import programs
-from support.processes import SLOWER, held_by
-from support.tracing import any_kernel, trace
-from support.workloads import Worker
+
+from tests.support import programs
+from tests.support.processes import SLOWER, held_by
+from tests.support.tracing import any_kernel, trace
+from tests.support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
 

@@ -9,9 +9,10 @@ import tty
 from pathlib import Path
 
 import pytest
-from support.processes import eventually
-from support.tracing import any_kernel, counted, trace
-from support.workloads import Worker
+
+from tests.support.processes import eventually
+from tests.support.tracing import any_kernel, counted, trace
+from tests.support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from support.tracing import any_kernel, trace, variant_of
-from support.workloads import Worker
+
+from tests.support.tracing import any_kernel, trace, variant_of
+from tests.support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
 

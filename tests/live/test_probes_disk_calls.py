@@ -7,9 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
-from support.disks import file_system
-from support.tracing import any_kernel, trace
-from support.workloads import Worker
+
+from tests.support.disks import file_system
+from tests.support.tracing import any_kernel, trace
+from tests.support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
 

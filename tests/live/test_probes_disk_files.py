@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.disks import file_system, frozen
-from support.processes import eventually
-from support.tracing import any_kernel, trace
-from support.workloads import Worker
+
+from tests.support.disks import file_system, frozen
+from tests.support.processes import eventually
+from tests.support.tracing import any_kernel, trace
+from tests.support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
 

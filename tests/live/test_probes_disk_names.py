@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.disks import file_system
-from support.tracing import trace, variant_of
-from support.workloads import Worker
+
+from tests.support.disks import file_system
+from tests.support.tracing import trace, variant_of
+from tests.support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.disks import SECTOR, accounted, file_system, frozen, loop_device
-from support.processes import eventually
-from support.tracing import any_kernel, trace, variant_of
-from support.workloads import Worker
+
+from tests.support.disks import SECTOR, accounted, file_system, frozen, loop_device
+from tests.support.processes import eventually
+from tests.support.tracing import any_kernel, trace, variant_of
+from tests.support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
 

@@ -6,10 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
-from support.command import ebpftop
-from support.elf_file import elf, note, write
-from support.tracing import PROBES, any_kernel, trace, variant_of
-from support.workloads import Worker, run_programs
+
+from tests.support.command import ebpftop
+from tests.support.elf_file import elf, note, write
+from tests.support.tracing import PROBES, any_kernel, trace, variant_of
+from tests.support.workloads import Worker, run_programs
 
 pytestmark = pytest.mark.bpf
 

@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
-from support.tracing import trace
-from support.workloads import Worker
+
+from tests.support.tracing import trace
+from tests.support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
 

@@ -10,8 +10,9 @@ from shutil import copytree
 from typing import NamedTuple
 
 import pytest
-from support.processes import SLOWER
-from support.tracing import PATIENCE, PROBES, any_kernel, rejected
+
+from tests.support.processes import SLOWER
+from tests.support.tracing import PATIENCE, PROBES, any_kernel, rejected
 
 pytestmark = pytest.mark.bpf
 

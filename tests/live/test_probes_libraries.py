@@ -7,8 +7,9 @@ import pty
 import subprocess
 
 import pytest
-from support.tracing import any_kernel, trace
-from support.workloads import Worker
+
+from tests.support.tracing import any_kernel, trace
+from tests.support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from support.tracing import any_kernel, trace
-from support.workloads import Worker
+
+from tests.support.tracing import any_kernel, trace
+from tests.support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
 

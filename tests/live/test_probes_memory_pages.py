@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.disks import file_system
-from support.memory import swap_space
-from support.tracing import trace, variant_of
-from support.workloads import Worker
 
 from ebpftop.kernel import btf
+from tests.support.disks import file_system
+from tests.support.memory import swap_space
+from tests.support.tracing import trace, variant_of
+from tests.support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
 

@@ -7,9 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
-from support.memory import memory_cgroup
-from support.tracing import any_kernel, trace, variant_of
-from support.workloads import Worker
+
+from tests.support.memory import memory_cgroup
+from tests.support.tracing import any_kernel, trace, variant_of
+from tests.support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from support.network import CONNECT, REFUSED, SERVE, free_port
-from support.tracing import Tracing, any_kernel, trace
-from support.workloads import Worker
+
+from tests.support.network import CONNECT, REFUSED, SERVE, free_port
+from tests.support.tracing import Tracing, any_kernel, trace
+from tests.support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
 

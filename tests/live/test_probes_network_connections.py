@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from support.network import CONNECT, FAR, NEAR, REFUSED, SERVE, Wire, free_port
-from support.tracing import Tracing, any_kernel, trace
-from support.workloads import Worker
+
+from tests.support.network import CONNECT, FAR, NEAR, REFUSED, SERVE, Wire, free_port
+from tests.support.tracing import Tracing, any_kernel, trace
+from tests.support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
 

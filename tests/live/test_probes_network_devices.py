@@ -7,9 +7,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from support.network import DATAGRAMS, SLOW_LOOPBACK, Wire
-from support.tracing import trace
-from support.workloads import Worker
+
+from tests.support.network import DATAGRAMS, SLOW_LOOPBACK, Wire
+from tests.support.tracing import trace
+from tests.support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
 

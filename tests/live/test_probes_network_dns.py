@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from support.network import Wire
-from support.tracing import trace
-from support.workloads import Worker
+
+from tests.support.network import Wire
+from tests.support.tracing import trace
+from tests.support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
 

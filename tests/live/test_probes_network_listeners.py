@@ -6,9 +6,10 @@ import socket
 from pathlib import Path
 
 import pytest
-from support.network import free_port
-from support.tracing import any_kernel, trace
-from support.workloads import Worker
+
+from tests.support.network import free_port
+from tests.support.tracing import any_kernel, trace
+from tests.support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
 

@@ -7,9 +7,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from support.network import CONNECT, ECHO, FAR, NEAR, PING, REFUSED, SERVE, Wire, free_port
-from support.tracing import any_kernel, trace
-from support.workloads import Worker
+
+from tests.support.network import CONNECT, ECHO, FAR, NEAR, PING, REFUSED, SERVE, Wire, free_port
+from tests.support.tracing import any_kernel, trace
+from tests.support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
 

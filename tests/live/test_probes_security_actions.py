@@ -9,8 +9,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.tracing import any_kernel, trace
-from support.workloads import Worker
+
+from tests.support.tracing import any_kernel, trace
+from tests.support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
 

@@ -8,9 +8,10 @@ import os
 from pathlib import Path
 
 import pytest
-from support.processes import SLOWER
-from support.tracing import counted, trace
-from support.workloads import Worker
+
+from tests.support.processes import SLOWER
+from tests.support.tracing import counted, trace
+from tests.support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
 

@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from support import speedscope
-from support.command import ebpftop
-from support.processes import SLOWER
-from support.tracing import any_kernel
-from support.workloads import Worker
+
+from tests.support import speedscope
+from tests.support.command import ebpftop
+from tests.support.processes import SLOWER
+from tests.support.tracing import any_kernel
+from tests.support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
 

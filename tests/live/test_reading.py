@@ -11,16 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support import maps
-from support.maps import U32, U64, fill, new_map, update
-from support.processes import eventually
-from support.ringwriter import DISCARD_EVERY, RECORD, RingWriter, kept
 
 from ebpftop.collector.callstacks import StackMap
 from ebpftop.collector.maps import MapReader
 from ebpftop.collector.ring import Ring
 from ebpftop.frames.layout import Field, Record
 from ebpftop.kernel.libbpf import map_ids, possible_cpus
+from tests.support import maps
+from tests.support.maps import U32, U64, fill, new_map, update
+from tests.support.processes import eventually
+from tests.support.ringwriter import DISCARD_EVERY, RECORD, RingWriter, kept
 
 pytestmark = pytest.mark.bpf
 

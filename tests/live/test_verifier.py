@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
-from support.bcc_child import compile_and_load
 
 from ebpftop.verifier import compiler, lines, log
+from tests.support.bcc_child import compile_and_load
 
 pytestmark = pytest.mark.bpf
 

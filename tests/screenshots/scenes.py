@@ -9,7 +9,7 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from ebpftop.frames.tape_source import TapeSource
-from ebpftop.ui.app import EbpftopApp
+from ebpftop.ui.app.app import EbpftopApp
 from tests.screenshots.picture import picture
 
 SMALL, MEDIUM, LARGE = (80, 24), (120, 36), (200, 60)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from support.processes import SLOWER
+from tests.support.processes import SLOWER
 
 COMMAND = (sys.executable, "-m", "ebpftop")
 CHECKOUT = Path(__file__).resolve().parents[2]

@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 
 import psutil
-from support.processes import children
-from support.terminal import Terminal
+
+from tests.support.processes import children
+from tests.support.terminal import Terminal
 
 
 def load(term: Terminal, name: str) -> None:

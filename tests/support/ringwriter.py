@@ -7,10 +7,10 @@ import os
 import struct
 
 import numpy as np
-from support.maps import ARRAY, RINGBUF
 
 from ebpftop.frames.columns import Array
 from ebpftop.kernel import libbpf
+from tests.support.maps import ARRAY, RINGBUF
 
 RECORD = np.dtype([("number", "<u8"), ("thrice", "<u8")])
 DISCARD_EVERY = 8  # every eighth record is discarded

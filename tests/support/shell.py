@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from support.command import COMMAND
-from support.terminal import Terminal, terminal
+from tests.support.command import COMMAND
+from tests.support.terminal import Terminal, terminal
 
 PROGRAM = shlex.join(COMMAND)
 

@@ -9,7 +9,7 @@ import socket
 import sys
 from pathlib import Path
 
-from ebpftop import live
+from ebpftop.commands import tracing
 
 
 def give_away(_: socket.socket, stream: socket.socket) -> int:
@@ -22,4 +22,4 @@ def give_away(_: socket.socket, stream: socket.socket) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(live.supervise([Path(folder) for folder in sys.argv[1:]], give_away, screen=False))
+    sys.exit(tracing.supervise([Path(folder) for folder in sys.argv[1:]], give_away, screen=False))

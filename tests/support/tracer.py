@@ -9,11 +9,10 @@ import sys
 import threading
 from pathlib import Path
 
-from support.processes import SLOWER
-
 from ebpftop.frames.codec import encode, frame_decoder
 from ebpftop.frames.messages import AnyFrame, Detach, Load, Loading, Notice, Refused
 from ebpftop.frames.recall import Recall
+from tests.support.processes import SLOWER
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0  # seconds until a probe is attached, and until it has ended

@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import held
-from support.processes import SLOWER, children, eventually, has_census
-from support.tracer import CHECKOUT, PATIENCE, Asked, Tracer
 
 from ebpftop.export.headless import Teller
 from ebpftop.export.ndjson import Ndjson
 from ebpftop.frames.messages import AnyFrame, Detach, Detached, Refused, Rejected
+from tests.support import held
+from tests.support.processes import SLOWER, children, eventually, has_census
+from tests.support.tracer import CHECKOUT, PATIENCE, Asked, Tracer
 
 PROBES = CHECKOUT / "probes"
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-from support.processes import eventually
+from tests.support.processes import eventually
 
 _PATIENCE = 60.0
 

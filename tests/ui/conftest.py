@@ -12,8 +12,8 @@ from textual.pilot import Pilot
 from textual.widget import Widget
 
 from ebpftop.frames.messages import AnyFrame, AnyWish, Load
-from ebpftop.ui.app import PACE, EbpftopApp
-from ebpftop.ui.options import Options
+from ebpftop.ui.app.app import PACE, EbpftopApp
+from ebpftop.ui.app.options import Options
 from tests.support.frames import catalog, hello, loaded
 from tests.support.script import Script
 from tests.ui.probes import PROBES

@@ -7,14 +7,14 @@ from textual.command import CommandPalette
 from textual.containers import VerticalScroll
 
 from ebpftop.frames.messages import Detached, Host, Load, Notice, Refused, Statistics
-from ebpftop.ui.app import EbpftopApp
-from ebpftop.ui.commands import Commands
-from ebpftop.ui.guide import groups
-from ebpftop.ui.options import Options
+from ebpftop.ui.app.app import EbpftopApp
+from ebpftop.ui.app.guide import groups
+from ebpftop.ui.app.options import Options
+from ebpftop.ui.app.palette import Commands
+from ebpftop.ui.drawing.theme import DARK, LIGHT
 from ebpftop.ui.screens.dashboard import Dashboard
 from ebpftop.ui.screens.help import HelpScreen, keys_of
 from ebpftop.ui.screens.small import TooSmall
-from ebpftop.ui.theme import DARK, LIGHT
 from ebpftop.ui.widgets.banner import Banner
 from ebpftop.ui.widgets.catalog import CatalogPanel
 from ebpftop.ui.widgets.header import HeaderLine

@@ -6,10 +6,10 @@ import math
 
 import pytest
 
-from ebpftop.ui.clock import clock
-from ebpftop.ui.inert import inert
-from ebpftop.ui.line import fit, piece
-from ebpftop.ui.plot import Curve, time_series
+from ebpftop.ui.drawing.clock import clock
+from ebpftop.ui.drawing.inert import inert
+from ebpftop.ui.drawing.line import fit, piece
+from ebpftop.ui.drawing.plot import Curve, time_series
 from ebpftop.ui.widgets.grid import Column, bar, lay_out
 from ebpftop.ui.widgets.runs import in_sight
 from ebpftop.ui.widgets.sparkline import sparkline

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ebpftop.catalog import folders
-from ebpftop.ui.markdown import rendered
+from ebpftop.ui.drawing.markdown import rendered
 
 TEXT = """# Run *queue* latency
 

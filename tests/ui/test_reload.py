@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from ebpftop.frames.messages import AnyFrame, AnyWish, Catalog, Detach, Load, Loading, Refused, Rejected, SourceLine
-from ebpftop.ui import editor
+from ebpftop.ui.actions import editor
 from ebpftop.ui.screens.copying import CopyScreen
 from ebpftop.ui.screens.dashboard import Dashboard
 from ebpftop.ui.screens.verifier import VerifierScreen

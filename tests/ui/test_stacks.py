@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from ebpftop.frames.messages import AnyFrame, AnyWish, Load, ViewInfo
-from ebpftop.ui.options import Options
+from ebpftop.ui.app.options import Options
 from ebpftop.ui.widgets.flame import Flame
 from ebpftop.ui.widgets.stacks import Details, FlameFrame
 from ebpftop.ui.widgets.table import Table

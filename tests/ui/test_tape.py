@@ -11,7 +11,7 @@ import pytest
 from ebpftop.frames.messages import AnyFrame
 from ebpftop.frames.tape import TapeWriter
 from ebpftop.frames.tape_source import TapeSource
-from ebpftop.ui.app import EbpftopApp
+from ebpftop.ui.app.app import EbpftopApp
 from ebpftop.ui.widgets.header import HeaderLine
 from ebpftop.ui.widgets.runs import RunTabs
 from ebpftop.ui.widgets.table import Table

@@ -20,11 +20,11 @@ from ebpftop.frames.messages import (
     Refused,
     StepInfo,
 )
-from ebpftop.ui.options import Options
+from ebpftop.ui.app.options import Options
+from ebpftop.ui.drawing.tiling import LEAST_HEIGHT, LEAST_WIDTH, arrangement, page
 from ebpftop.ui.screens.dashboard import Dashboard
 from ebpftop.ui.screens.tiles import Tiles
 from ebpftop.ui.screens.verifier import VerifierScreen
-from ebpftop.ui.tiling import LEAST_HEIGHT, LEAST_WIDTH, arrangement, page
 from ebpftop.ui.widgets.about import About
 from ebpftop.ui.widgets.catalog import CatalogTree
 from ebpftop.ui.widgets.header import HeaderLine

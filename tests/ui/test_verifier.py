@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ebpftop.frames.messages import Load, Loading, Rejected, SourceLine, Tried
-from ebpftop.ui.options import Options
+from ebpftop.ui.app.options import Options
 from ebpftop.ui.screens.dashboard import Dashboard
 from ebpftop.ui.screens.verifier import VerifierScreen
 from ebpftop.ui.widgets.catalog import CatalogTree

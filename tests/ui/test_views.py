@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ebpftop.frames.messages import ColumnInfo, Detach, Detached, Detaching, Interval, Loading, ViewInfo
-from ebpftop.ui.options import Options
+from ebpftop.ui.app.options import Options
 from ebpftop.ui.widgets.events import EventList
 from ebpftop.ui.widgets.header import HeaderLine
 from ebpftop.ui.widgets.histogram import HistogramBars

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ebpftop.catalog import errnos
+from ebpftop.base import errnos
 
 
 def name(number: int) -> str:

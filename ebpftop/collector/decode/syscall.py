@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ebpftop.catalog import syscalls
+from ebpftop.base import syscalls
 
 
 def name(number: int) -> str:

@@ -13,7 +13,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from ebpftop.frames.messages import ProbeInfo
-from ebpftop.ui.inert import inert
+from ebpftop.ui.drawing.inert import inert
 
 
 class CopyScreen(ModalScreen[None]):

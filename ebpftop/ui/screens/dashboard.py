@@ -13,10 +13,10 @@ from textual.widgets import Input
 
 from ebpftop.frames.messages import Describe, Detach, ProbeInfo, Rejected
 from ebpftop.model.run import Run
-from ebpftop.ui.feed import Feed
-from ebpftop.ui.freeze import Hold
+from ebpftop.ui.feed.feed import Feed
+from ebpftop.ui.feed.hold import Hold
 from ebpftop.ui.messages import Chosen
-from ebpftop.ui.state import header_state, run_states, tabs
+from ebpftop.ui.screens.state import header_state, run_states, tabs
 from ebpftop.ui.widgets.about import About
 from ebpftop.ui.widgets.banner import Banner
 from ebpftop.ui.widgets.catalog import CatalogPanel

@@ -14,7 +14,7 @@ from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from ebpftop.ui.theme import HERE, NOT_HERE, PLAYBOOK, RUNNABLE, RUNNING, UNKNOWN, WARNING
+from ebpftop.ui.drawing.theme import HERE, NOT_HERE, PLAYBOOK, RUNNABLE, RUNNING, UNKNOWN, WARNING
 
 COLUMN = 57  # cells
 Group = tuple[str, Sequence[BindingType]]

@@ -14,9 +14,9 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from ebpftop.frames.messages import ParamInfo, ProbeInfo
-from ebpftop.ui.inert import inert
+from ebpftop.ui.drawing.inert import inert
+from ebpftop.ui.drawing.theme import NOT_HERE
 from ebpftop.ui.messages import LoadAsked
-from ebpftop.ui.theme import NOT_HERE
 from ebpftop.ui.widgets.panel import words
 
 

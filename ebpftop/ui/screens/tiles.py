@@ -16,12 +16,12 @@ from textual.widgets import Static
 
 from ebpftop.frames.messages import Detach, Load, PlaybookInfo, ProbeInfo, Rejected, StepInfo
 from ebpftop.model.run import Run
-from ebpftop.ui.feed import Feed
-from ebpftop.ui.freeze import Hold
-from ebpftop.ui.inert import inert
-from ebpftop.ui.state import header_state, names, state_of, tab_of
-from ebpftop.ui.theme import NOT_HERE
-from ebpftop.ui.tiling import arrangement, page
+from ebpftop.ui.drawing.inert import inert
+from ebpftop.ui.drawing.theme import NOT_HERE
+from ebpftop.ui.drawing.tiling import arrangement, page
+from ebpftop.ui.feed.feed import Feed
+from ebpftop.ui.feed.hold import Hold
+from ebpftop.ui.screens.state import header_state, names, state_of, tab_of
 from ebpftop.ui.widgets.banner import Banner
 from ebpftop.ui.widgets.header import HeaderLine
 from ebpftop.ui.widgets.keys import KeyLine

@@ -18,12 +18,12 @@ from textual.widgets import Static
 from ebpftop.frames.messages import Loaded, Rejected
 from ebpftop.model.run import Run
 from ebpftop.model.verdict import verdict
-from ebpftop.stats import text
-from ebpftop.ui.inert import inert
-from ebpftop.ui.jumps import branched, needed, written
+from ebpftop.stats import formatting
+from ebpftop.ui.actions.saving import save
+from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.messages import EditAsked
-from ebpftop.ui.saving import save
-from ebpftop.ui.verdict import accepted, said_of
+from ebpftop.ui.screens.jumps import branched, needed, written
+from ebpftop.ui.screens.verdict import accepted, said_of
 from ebpftop.ui.widgets.keys import KeyLine
 from ebpftop.ui.widgets.lines import CodeLines, KnownLines, LogLines
 from ebpftop.ui.widgets.panel import Framed, words
@@ -281,4 +281,6 @@ class VerifierScreen(Screen[None]):
             used = {f"R{number}" for number in re.findall(r"\b[rw](\d+)\b", self.parsed.lines[self._at])}
             self.known.show(known_before(self.parsed.lines, self._at), used)
         where = f"insn {self._insn}" if self._insn is not None else ""
-        self.parts[1].border_title = words("verifier log", where, note, f"{text.count(len(self.parsed.lines))} lines")
+        self.parts[1].border_title = words(
+            "verifier log", where, note, f"{formatting.count(len(self.parsed.lines))} lines"
+        )

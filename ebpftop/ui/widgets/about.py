@@ -10,11 +10,11 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from ebpftop.frames.messages import PlaybookInfo, ProbeInfo, Rejected
-from ebpftop.ui.code import highlighted
-from ebpftop.ui.entries import Entry, Problem
-from ebpftop.ui.inert import inert
-from ebpftop.ui.markdown import rendered
-from ebpftop.ui.theme import NOT_HERE, RUNNABLE, UNKNOWN
+from ebpftop.ui.drawing.code import highlighted
+from ebpftop.ui.drawing.inert import inert
+from ebpftop.ui.drawing.markdown import rendered
+from ebpftop.ui.drawing.theme import NOT_HERE, RUNNABLE, UNKNOWN
+from ebpftop.ui.widgets.entries import Entry, Problem
 from ebpftop.ui.widgets.panel import words
 
 WELCOME = (

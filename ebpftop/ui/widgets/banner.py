@@ -5,8 +5,8 @@ from __future__ import annotations
 from textual.content import Content
 from textual.widget import Widget
 
-from ebpftop.ui.inert import inert
-from ebpftop.ui.theme import NOT_HERE
+from ebpftop.ui.drawing.inert import inert
+from ebpftop.ui.drawing.theme import NOT_HERE
 
 
 class Banner(Widget):

@@ -17,12 +17,12 @@ from textual.strip import Strip
 from textual.widgets import Input
 
 from ebpftop.frames.messages import Catalog, PlaybookInfo, ProbeInfo
-from ebpftop.ui.entries import Entry, Line, RunState, arranged, entries, first, sign
-from ebpftop.ui.inert import inert
-from ebpftop.ui.keyboard import MOVES
-from ebpftop.ui.line import painted
+from ebpftop.ui.drawing.inert import inert
+from ebpftop.ui.drawing.line import painted
+from ebpftop.ui.drawing.theme import CLOSED, NOT_HERE, OPEN, RUNNABLE, UNKNOWN
 from ebpftop.ui.messages import Chosen, EditAsked, LoadAsked, PlayAsked
-from ebpftop.ui.theme import CLOSED, NOT_HERE, OPEN, RUNNABLE, UNKNOWN
+from ebpftop.ui.widgets.entries import Entry, Line, RunState, arranged, entries, first, sign
+from ebpftop.ui.widgets.keyboard import MOVES
 from ebpftop.ui.widgets.painter import Painter
 
 _ROOMY = 50  # columns in which a question beside each name can be read

@@ -12,11 +12,11 @@ from textual.message import Message
 from ebpftop.frames.columns import Labels
 from ebpftop.frames.messages import ColumnInfo, ViewInfo
 from ebpftop.model.events import Chunk, EventLog
-from ebpftop.stats import text
-from ebpftop.ui import names
-from ebpftop.ui.clock import clock
-from ebpftop.ui.inert import cell
-from ebpftop.ui.names import Processes
+from ebpftop.stats import formatting
+from ebpftop.ui.drawing import names
+from ebpftop.ui.drawing.clock import clock
+from ebpftop.ui.drawing.inert import cell
+from ebpftop.ui.drawing.names import Processes
 from ebpftop.ui.widgets.grid import Column, Grid
 
 KEPT = 10_000
@@ -106,7 +106,7 @@ class EventList(Grid):
             return f"{names.pid(int(value), self.processes)} {names.name(int(value), self.processes)}"
         if info.decode == "time":
             return clock(value)
-        return text.value(value, info.unit) if info.unit else str(value)
+        return formatting.value(value, info.unit) if info.unit else str(value)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)

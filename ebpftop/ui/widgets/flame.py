@@ -20,12 +20,12 @@ from textual.strip import Strip
 
 from ebpftop.frames.columns import Array
 from ebpftop.model.stacks import Profile, Symbol
-from ebpftop.stats import text
+from ebpftop.stats import formatting
 from ebpftop.stats.flame import Cell, Node, Paths, grow, growth, lay_out
-from ebpftop.ui.flame_colours import Palette
-from ebpftop.ui.inert import cell as inert
-from ebpftop.ui.keyboard import MOVES
-from ebpftop.ui.line import Piece, painted, piece
+from ebpftop.ui.drawing.flame_colours import Palette
+from ebpftop.ui.drawing.inert import cell as inert
+from ebpftop.ui.drawing.line import Piece, painted, piece
+from ebpftop.ui.widgets.keyboard import MOVES
 from ebpftop.ui.widgets.painter import Painter
 
 Path = tuple[Symbol, ...]
@@ -181,7 +181,7 @@ class Flame(Painter, can_focus=True):
         places = {int(profile.stacks[row][depth]) for row in self.state.paths.rows(self._here.path).tolist()}
         module = symbol.module or ("kernel" if symbol.side == "kernel" else "")
         if len(places) != 1:
-            return f"{module}, {text.count(len(places))} addresses".lstrip(", ")
+            return f"{module}, {formatting.count(len(places))} addresses".lstrip(", ")
         return f"{module}+{profile.functions[places.pop()].offset:#x}"
 
     @property
@@ -197,7 +197,7 @@ class Flame(Painter, can_focus=True):
         whole = state.paths.total
         pieces = [
             piece(inert(self._symbol(cell).label), "bold"),
-            piece(text.value(cell.value, state.unit), rank=1),
+            piece(formatting.value(cell.value, state.unit), rank=1),
             piece(f"{_percent(cell.value, whole)} of all", rank=2),
         ]
         if state.paths.before is not None:
@@ -377,7 +377,7 @@ def _sign(grown: float) -> str:
 
 
 def _percent(part: int, whole: int) -> str:
-    return text.percent(100 * part / whole) if whole else "–"
+    return formatting.percent(100 * part / whole) if whole else "–"
 
 
 def _fitted(label: str, width: int, fill: str) -> str:

@@ -16,9 +16,9 @@ from textual.geometry import Size
 from textual.reactive import reactive
 from textual.strip import Strip
 
-from ebpftop.ui.inert import inert
-from ebpftop.ui.keyboard import MOVES
-from ebpftop.ui.line import painted
+from ebpftop.ui.drawing.inert import inert
+from ebpftop.ui.drawing.line import painted
+from ebpftop.ui.widgets.keyboard import MOVES
 from ebpftop.ui.widgets.painter import Painter
 
 GAP = 2

@@ -9,10 +9,10 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from ebpftop.frames.messages import Hello, Host
-from ebpftop.stats import text
-from ebpftop.ui.inert import inert
-from ebpftop.ui.line import Piece, fit, piece
-from ebpftop.ui.theme import HERE, NOT_HERE, RUNNING, WARNING
+from ebpftop.stats import formatting
+from ebpftop.ui.drawing.inert import inert
+from ebpftop.ui.drawing.line import Piece, fit, piece
+from ebpftop.ui.drawing.theme import HERE, NOT_HERE, RUNNING, WARNING
 from ebpftop.ui.widgets.sparkline import sparkline
 
 SPARK = 10
@@ -67,12 +67,12 @@ def _machine(state: HeaderState) -> list[Piece]:
         pieces.append(
             Piece(
                 Content.assemble(
-                    ("cpu ", "$quiet"), (past, "$primary"), f" {text.percent(round(host.cpu_percent)):>4}"
+                    ("cpu ", "$quiet"), (past, "$primary"), f" {formatting.percent(round(host.cpu_percent)):>4}"
                 ),
                 2,
             )
         )
-        pieces.append(Piece(Content.assemble(("mem ", "$quiet"), text.percent(round(host.memory_percent))), 4))
+        pieces.append(Piece(Content.assemble(("mem ", "$quiet"), formatting.percent(round(host.memory_percent))), 4))
         pieces.append(Piece(Content.assemble(("load ", "$quiet"), f"{host.load:.1f}"), 5))
     return pieces
 
@@ -82,10 +82,10 @@ def _ours(state: HeaderState) -> list[Piece]:
     if state.running:
         probes = f"{state.running} probe{'' if state.running == 1 else 's'}"
         if state.cost is not None:
-            probes += f" · {text.percent(round(state.cost, 2 if state.cost < 1 else 1))} of a cpu"
+            probes += f" · {formatting.percent(round(state.cost, 2 if state.cost < 1 else 1))} of a cpu"
         pieces.append(piece(probes, rank=3))
     if state.lost:
-        pieces.append(piece(f"{WARNING} lost {text.count(state.lost)}", "bold $warning", 0))
+        pieces.append(piece(f"{WARNING} lost {formatting.count(state.lost)}", "bold $warning", 0))
     elif state.running:
         pieces.append(piece("lost 0", "$quiet", 4))
     return pieces

@@ -13,7 +13,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from ebpftop.model.run import Interval
-from ebpftop.stats import text
+from ebpftop.stats import formatting
 from ebpftop.stats.histogram import Histogram
 from ebpftop.stats.slots import lower
 from ebpftop.ui.widgets.grid import bar
@@ -63,9 +63,9 @@ class HistogramBars(Widget):
     def _rows(self, state: HistogramState, width: int, height: int) -> list[Content]:
         rows = state.frame.rows(height)
         counts = _fill([lo for lo, _, _ in rows], state.shown)
-        labels = [text.bounds(lo, hi, state.unit) for lo, hi, _ in rows]
+        labels = [formatting.bounds(lo, hi, state.unit) for lo, hi, _ in rows]
         label_width = max(12, *(cell_len(label) for label in labels))
-        count_width = max(7, *(len(text.count(count)) for count in counts))
+        count_width = max(7, *(len(formatting.count(count)) for count in counts))
         room = max(4, width - label_width - count_width - 4 - MARK)
         most = max(counts)
         marks = _marks(state.shown, [lo for lo, _, _ in rows])
@@ -76,7 +76,7 @@ class HistogramBars(Widget):
                 Content.assemble(
                     (label.rjust(label_width), "" if count else "$quiet"),
                     (
-                        text.count(count).rjust(count_width + 1) if count else "·".rjust(count_width + 1),
+                        formatting.count(count).rjust(count_width + 1) if count else "·".rjust(count_width + 1),
                         "" if count else "$quiet",
                     ),
                     "  ",
@@ -110,23 +110,23 @@ class HistogramBars(Widget):
             middles = [_middle(each.histogram, q) for each in state.past if each.histogram is not None]
             lines.append(_reading(name, _bounds(state.shown, q, state.unit), middles, past, "bold"))
         highest = state.shown.maximum()
-        lines.append(_reading("max", text.bounds(*highest, state.unit) if highest else "–", [], 0))
+        lines.append(_reading("max", formatting.bounds(*highest, state.unit) if highest else "–", [], 0))
         rates = [each.histogram.count / each.seconds for each in state.past if each.histogram and each.seconds]
-        lines.append(_reading("rate", text.rate(state.rate), rates, past))
-        lines.append(_reading("count", text.count(state.shown.count), [], 0))
+        lines.append(_reading("rate", formatting.rate(state.rate), rates, past))
+        lines.append(_reading("count", formatting.count(state.shown.count), [], 0))
         return lines
 
     def _under(self, state: HistogramState, width: int, height: int) -> list[Content]:
         """One line, or two: what doesn't fit is left out."""
         percentiles = [_named(name, _bounds(state.shown, q, state.unit), "bold") for name, q in QUANTILES]
-        rate = _named("rate", text.rate(state.rate))
+        rate = _named("rate", formatting.rate(state.rate))
         if height < 2:
             return [_fitting([*percentiles, rate], width)]
         highest = state.shown.maximum()
-        most = _named("max", text.bounds(*highest, state.unit) if highest else "–")
+        most = _named("max", formatting.bounds(*highest, state.unit) if highest else "–")
         return [
             _fitting(percentiles, width),
-            _fitting([most, rate, _named("count", text.count(state.shown.count))], width),
+            _fitting([most, rate, _named("count", formatting.count(state.shown.count))], width),
         ]
 
 
@@ -187,7 +187,7 @@ def _row_of(edges: Sequence[int], value: int) -> int:
 
 def _bounds(histogram: Histogram, q: float, unit: str) -> str:
     found = histogram.quantile(q)
-    return text.bounds(*found, unit) if found else "–"
+    return formatting.bounds(*found, unit) if found else "–"
 
 
 def _middle(histogram: Histogram, q: float) -> float:

@@ -18,10 +18,10 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.style import Style
 
-from ebpftop.ui.code import highlighted
-from ebpftop.ui.inert import inert
-from ebpftop.ui.line import painted
-from ebpftop.ui.theme import HERE, NOT_HERE
+from ebpftop.ui.drawing.code import highlighted
+from ebpftop.ui.drawing.inert import inert
+from ebpftop.ui.drawing.line import painted
+from ebpftop.ui.drawing.theme import HERE, NOT_HERE
 from ebpftop.ui.widgets.painter import Painter
 from ebpftop.verifier.instruction import SHOWN
 

@@ -13,11 +13,11 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from ebpftop.frames.messages import ViewInfo
+from ebpftop.model.numbers import Window, interval
 from ebpftop.model.run import Run
-from ebpftop.model.views import Window, interval
-from ebpftop.stats import text
-from ebpftop.ui.inert import inert
-from ebpftop.ui.names import Processes
+from ebpftop.stats import formatting
+from ebpftop.ui.drawing.inert import inert
+from ebpftop.ui.drawing.names import Processes
 
 
 class Framed(Vertical):
@@ -164,7 +164,7 @@ class ViewPanel(Vertical):
         if self.window == "start":
             return "since start"
         seconds = interval(run)
-        return f"last {text.duration(round(seconds, 1) * 1e9)}" if seconds else "first look"
+        return f"last {formatting.duration(round(seconds, 1) * 1e9)}" if seconds else "first look"
 
 
 def words(*parts: str) -> Content:

@@ -15,8 +15,8 @@ from textual.widget import Widget
 
 from ebpftop.frames.messages import Loaded, ProbeInfo
 from ebpftop.model.run import Run
-from ebpftop.ui.inert import inert
-from ebpftop.ui.names import Processes
+from ebpftop.ui.drawing.inert import inert
+from ebpftop.ui.drawing.names import Processes
 from ebpftop.ui.widgets.panel import ViewPanel
 from ebpftop.ui.widgets.status import StatusLine
 from ebpftop.ui.widgets.views import panel_for

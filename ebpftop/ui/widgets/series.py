@@ -13,8 +13,8 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from ebpftop.model.run import Interval
-from ebpftop.stats import text
-from ebpftop.ui.plot import Colour, Curve, time_series
+from ebpftop.stats import formatting
+from ebpftop.ui.drawing.plot import Colour, Curve, time_series
 
 QUANTILES = (0.99, 0.9, 0.5)
 NS = 1e9
@@ -59,7 +59,7 @@ class SeriesPlot(Widget):
             (" over ", "dim"),
             ("p50", _hex(weak)),
         )
-        tick = partial(text.value, unit=self.unit)
+        tick = partial(formatting.value, unit=self.unit)
         plot = time_series(_ages(shown), curves, width, height - 1, tick=tick, logarithmic=True, axis=weak)
         return Text("\n").join((legend, plot))
 
@@ -67,7 +67,7 @@ class SeriesPlot(Widget):
         rates = [(each.histogram.count if each.histogram else 0) / each.seconds for each in shown]
         weak = self._colour("quiet")
         curve = Curve(rates, self._colour("primary"))
-        plot = time_series(_ages(shown), [curve], width, height - 1, tick=text.rate, axis=weak)
+        plot = time_series(_ages(shown), [curve], width, height - 1, tick=formatting.rate, axis=weak)
         return Text("\n").join((Text("events a second", _hex(weak)), plot))
 
     def _colour(self, name: str) -> Colour | None:

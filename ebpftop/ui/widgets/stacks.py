@@ -15,15 +15,15 @@ from ebpftop.frames.columns import Labels, Values
 from ebpftop.frames.messages import ViewInfo
 from ebpftop.model.run import Run
 from ebpftop.model.stacks import Mark, Profile, Symbol, profile
-from ebpftop.stats import text
+from ebpftop.stats import formatting
 from ebpftop.stats.flame import Paths
-from ebpftop.ui.inert import inert
-from ebpftop.ui.line import Piece, fit
-from ebpftop.ui.names import Processes
-from ebpftop.ui.rows import Field, Rows
+from ebpftop.ui.drawing.inert import inert
+from ebpftop.ui.drawing.line import Piece, fit
+from ebpftop.ui.drawing.names import Processes
 from ebpftop.ui.widgets.flame import LESS, MORE, Flame, FlameState
 from ebpftop.ui.widgets.grid import BAR, Column
 from ebpftop.ui.widgets.panel import GridFrame, ViewPanel, words
+from ebpftop.ui.widgets.rows import Field, Rows
 from ebpftop.ui.widgets.table import Table
 from ebpftop.ui.widgets.tableframe import TableFrame
 
@@ -98,13 +98,13 @@ class FlameFrame(GridFrame):
 
     def retitle(self) -> None:
         graph = self.grid
-        parts = [self.title, self.window_words, text.value(graph.state.paths.total, graph.state.unit)]
+        parts = [self.title, self.window_words, formatting.value(graph.state.paths.total, graph.state.unit)]
         if self.wanted:
             parts.append(f"of “{self.wanted}”")
         if graph.zoom:
             parts.append(f"inside {graph.zoom[-1].label}")
         if graph.searched:
-            parts.append(f"{text.percent(graph.share)} through “{graph.searched}”")
+            parts.append(f"{formatting.percent(graph.share)} through “{graph.searched}”")
         self.border_title = words(*parts)
         self.details.pieces = graph.about
 
@@ -203,7 +203,7 @@ class StacksView(ViewPanel):
     def window_words(self, run: Run) -> str:
         if self.mark is None or self.window == "interval" or run.last is None:
             return super().window_words(run)
-        return f"since {text.duration(run.last.monotonic_ns - self.mark.monotonic_ns)} ago"
+        return f"since {formatting.duration(run.last.monotonic_ns - self.mark.monotonic_ns)} ago"
 
     def on_table_picked(self, event: Table.Picked) -> None:
         event.stop()
@@ -257,11 +257,13 @@ def function_rows(paths: Paths, symbols: list[Symbol], unit: str) -> Rows:
     def number(name: str, title: str, values: np.ndarray[tuple[int], np.dtype[np.int64]]) -> list[Field]:
         share = Field(
             Column(f"{name}%", "%", numeric=True, quiet=True, least=5),
-            lambda row: text.percent(round(100 * values[row] / whole, 1)),
+            lambda row: formatting.percent(round(100 * values[row] / whole, 1)),
             lambda: values,
         )
         value = Field(
-            Column(name, title, numeric=True, least=7), lambda row: text.value(int(values[row]), unit), lambda: values
+            Column(name, title, numeric=True, least=7),
+            lambda row: formatting.value(int(values[row]), unit),
+            lambda: values,
         )
         return [value, share]
 

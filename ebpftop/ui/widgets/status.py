@@ -6,12 +6,12 @@ from textual.content import Content
 from textual.widget import Widget
 
 from ebpftop.frames.messages import Losses, ProbeInfo, Tried
+from ebpftop.model.numbers import cost
 from ebpftop.model.run import Run
-from ebpftop.model.views import cost
-from ebpftop.stats import text
-from ebpftop.ui.inert import inert
-from ebpftop.ui.line import Piece, fit, piece
-from ebpftop.ui.theme import NOT_HERE, WARNING
+from ebpftop.stats import formatting
+from ebpftop.ui.drawing.inert import inert
+from ebpftop.ui.drawing.line import Piece, fit, piece
+from ebpftop.ui.drawing.theme import NOT_HERE, WARNING
 
 MISSING = (
     ("lost", "events lost", "the ring buffer was full, or we were too slow"),
@@ -69,9 +69,9 @@ class StatusLine(Widget):
         now = cost(self.run)
         if now is None or now.ns_per_event is None:
             return []
-        each = f"{text.duration(now.ns_per_event)}/event"
+        each = f"{formatting.duration(now.ns_per_event)}/event"
         if now.attachment_ns:
-            each += f" + about {text.duration(now.attachment_ns / now.run_count)} to get there"
+            each += f" + about {formatting.duration(now.attachment_ns / now.run_count)} to get there"
         return [piece(each, rank=1)]
 
     def _provenance(self, width: int) -> Content:
@@ -85,7 +85,7 @@ class StatusLine(Widget):
         pieces.append(piece(f"variant {inert(loaded.variant)}", "$quiet", 3))
         room = max(10, width - len(loaded.meaning) - 2)
         pieces.append(Piece(Content.styled(attach_words(loaded.attached), "$quiet").truncate(room, ellipsis=True), 1))
-        pieces.append(piece(f"{text.count(loaded.instructions)} instructions", "$quiet", 4))
+        pieces.append(piece(f"{formatting.count(loaded.instructions)} instructions", "$quiet", 4))
         stages = sum(milliseconds for _, milliseconds in loaded.stages)
         if stages:
             pieces.append(piece(f"loaded in {stages:.0f} ms", "$quiet", 5))
@@ -115,7 +115,9 @@ def loading_line(run: Run) -> Content:
 
 def missing(losses: Losses, width: int) -> Content | None:
     """What the numbers miss, and why where there is room; None when nothing."""
-    parts = [(f"{text.count(number)} {what}", why) for name, what, why in MISSING if (number := getattr(losses, name))]
+    parts = [
+        (f"{formatting.count(number)} {what}", why) for name, what, why in MISSING if (number := getattr(losses, name))
+    ]
     if not parts:
         return None
     short = f"{WARNING} " + " · ".join(what for what, _ in parts)

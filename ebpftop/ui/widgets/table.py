@@ -9,8 +9,8 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from ebpftop.frames.columns import Array
-from ebpftop.ui.rows import Field, Key, Rows
 from ebpftop.ui.widgets.grid import BAR, Column, Grid
+from ebpftop.ui.widgets.rows import Field, Key, Rows
 
 DOWN, UP = "▼", "▲"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ebpftop.stats import text
+from ebpftop.stats import formatting
 from ebpftop.ui.widgets.panel import GridFrame, words
 from ebpftop.ui.widgets.table import Table
 
@@ -26,9 +26,9 @@ class TableFrame(GridFrame):
 
     def retitle(self) -> None:
         table = self.grid
-        rows = f"{text.count(table.rows.count)} rows"
+        rows = f"{formatting.count(table.rows.count)} rows"
         if table.wanted:
-            rows = f"{text.count(table.count)} of {rows} match “{table.wanted}”"
+            rows = f"{formatting.count(table.count)} of {rows} match “{table.wanted}”"
         self.border_title = words(self.title, self.window_words, rows)
         self.border_subtitle = words(table.about)
 

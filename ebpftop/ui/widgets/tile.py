@@ -13,9 +13,9 @@ from textual.widgets import Static
 
 from ebpftop.frames.messages import Loaded, ProbeInfo, StepInfo
 from ebpftop.model.run import Run
-from ebpftop.ui.inert import inert
-from ebpftop.ui.names import Processes
-from ebpftop.ui.theme import NOT_HERE
+from ebpftop.ui.drawing.inert import inert
+from ebpftop.ui.drawing.names import Processes
+from ebpftop.ui.drawing.theme import NOT_HERE
 from ebpftop.ui.widgets.panel import ViewPanel, words
 from ebpftop.ui.widgets.runs import Tab
 from ebpftop.ui.widgets.status import loading_line, missing

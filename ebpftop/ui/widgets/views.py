@@ -9,19 +9,19 @@ from textual.containers import Horizontal
 from textual.widget import Widget
 
 from ebpftop.frames.messages import ViewInfo
-from ebpftop.model import views
+from ebpftop.model import numbers
 from ebpftop.model.events import EventLog
 from ebpftop.model.run import Run
-from ebpftop.stats import text
+from ebpftop.stats import formatting
 from ebpftop.stats.histogram import Histogram
-from ebpftop.ui import names
-from ebpftop.ui.inert import inert
-from ebpftop.ui.names import Processes
-from ebpftop.ui.rows import Key, keyed_rows, table_rows
+from ebpftop.ui.drawing import names
+from ebpftop.ui.drawing.inert import inert
+from ebpftop.ui.drawing.names import Processes
 from ebpftop.ui.widgets.events import EventList
 from ebpftop.ui.widgets.grid import Grid
 from ebpftop.ui.widgets.histogram import HistogramBars, HistogramState
 from ebpftop.ui.widgets.panel import Framed, GridFrame, ViewPanel, words
+from ebpftop.ui.widgets.rows import Key, keyed_rows, table_rows
 from ebpftop.ui.widgets.series import SeriesPlot
 from ebpftop.ui.widgets.stacks import StacksView
 from ebpftop.ui.widgets.table import Table
@@ -48,7 +48,7 @@ class TableView(ViewPanel):
 
     def show(self, run: Run, processes: Processes) -> None:
         self.frame.window_words = self.window_words(run)
-        self.frame.grid.show(table_rows(self.view, views.table(run, self.view), processes, self.window))
+        self.frame.grid.show(table_rows(self.view, numbers.table(run, self.view), processes, self.window))
 
     def toggle_window(self) -> None:
         super().toggle_window()
@@ -110,8 +110,8 @@ class HistogramView(ViewPanel):
     def show(self, run: Run, processes: Processes) -> None:
         self._widen()
         wanted = dict(zip(self.view.by, self.key, strict=True)) if self.key else None
-        past = views.series(run, self.view, wanted)
-        shown = views.histogram(run, self.view, wanted, self.window)
+        past = numbers.series(run, self.view, wanted)
+        shown = numbers.histogram(run, self.view, wanted, self.window)
         recent = [each.histogram for each in past[-FRAME:] if each.histogram is not None]
         frame = shown if self.window == "start" else Histogram.of([], [])
         for each in recent:
@@ -123,7 +123,7 @@ class HistogramView(ViewPanel):
         self.now.border_title = words(self.view.title, who, self.window_words(run))
         self.past.border_title = words("over time", who)
         if self.frame:
-            rows = keyed_rows(self.view, views.by_key(run, self.view, self.window), processes, self.window)
+            rows = keyed_rows(self.view, numbers.by_key(run, self.view, self.window), processes, self.window)
             self._leave_room(rows.count)
             self.frame.window_words = self.window_words(run)
             self.frame.grid.show(rows)
@@ -181,9 +181,9 @@ class EventsFrame(GridFrame):
     def on_event_list_arranged(self, event: EventList.Arranged) -> None:
         event.stop()
         events = self.grid
-        rows = f"{text.count(events.total)} so far"
+        rows = f"{formatting.count(events.total)} so far"
         if events.wanted:
-            rows = f"{text.count(events.count)} of {text.count(events.total)} match “{events.wanted}”"
+            rows = f"{formatting.count(events.count)} of {formatting.count(events.total)} match “{events.wanted}”"
         self.border_title = words(self.title, rows)
         self.border_subtitle = words("following the newest" if events.following else "End follows the newest")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.probes import make_probe, write_probe
 
 from ebpftop.catalog.document import BadManifest
 from ebpftop.catalog.manifest import read_probe
 from ebpftop.catalog.params import BadParam, canonical, definitions, usable
+from tests.support.probes import make_probe, write_probe
 
 PARAMS = "".join(
     f'[params.{name}]\ntype = "{kind}"\nhelp = "h"\n'

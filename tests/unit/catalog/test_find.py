@@ -2,10 +2,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from support.probes import make_probe
 
 from ebpftop.catalog.find import UnknownProbe, find
 from ebpftop.catalog.model import Probe
+from tests.support.probes import make_probe
 
 
 @pytest.fixture

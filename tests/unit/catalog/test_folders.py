@@ -2,9 +2,9 @@ import os
 from pathlib import Path
 
 import pytest
-from support.probes import HEAD, write_probe
 
 from ebpftop.catalog.folders import CatalogRead, bundled, read_catalog
+from tests.support.probes import HEAD, write_probe
 
 NOWHERE = Path("/nonexistent")
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root makes folders that root trusts")

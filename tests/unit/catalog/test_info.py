@@ -1,9 +1,8 @@
 from pathlib import Path
 
-from support.probes import SOURCE, make_probe
-
 from ebpftop.catalog.info import as_json, info
 from ebpftop.frames.messages import ParamInfo
+from tests.support.probes import SOURCE, make_probe
 
 PARAMS = """
 [params.op]

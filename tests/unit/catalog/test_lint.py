@@ -1,9 +1,9 @@
 from pathlib import Path
 
 import pytest
-from support.probes import SOURCE, VARIANT, VIEW, make_probe
 
 from ebpftop.catalog.lint import lint
+from tests.support.probes import SOURCE, VARIANT, VIEW, make_probe
 
 EVENTS_VIEW = '\n[[views]]\nmap = "events"\nshow = "events"\n'
 EVENTS = """\

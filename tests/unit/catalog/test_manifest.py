@@ -3,13 +3,13 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from support.probes import HEAD, SOURCE, VARIANT, VIEW, make_probe, write_probe
 
 from ebpftop.catalog.document import BadManifest
 from ebpftop.catalog.manifest import read_probe
+from ebpftop.catalog.manifest_views import DECODES
 from ebpftop.catalog.model import Attach, Param, ParamType
-from ebpftop.catalog.views import DECODES
 from ebpftop.frames.messages import ColumnInfo, ViewInfo
+from tests.support.probes import HEAD, SOURCE, VARIANT, VIEW, make_probe, write_probe
 
 STACKS = '[[views]]\nmap = "m"\nshow = "stacks"\nstacks = "stacks"\nuser = "user"\n'
 PROCESS_STACKS = f'{STACKS}by = ["tgid"]\ncolumns = [{{field = "tgid", decode = "process"}}]\n'

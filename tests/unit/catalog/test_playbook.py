@@ -1,12 +1,12 @@
 from pathlib import Path
 
 import pytest
-from support.probes import write_probe
 
 from ebpftop.catalog.document import BadManifest
 from ebpftop.catalog.folders import CatalogRead, bundled, read_catalog
 from ebpftop.catalog.playbook import MOST, faults, read_playbook
 from ebpftop.frames.messages import StepInfo
+from tests.support.probes import write_probe
 
 NOWHERE = Path("/nonexistent")
 CATALOG = read_catalog(system=NOWHERE)

@@ -1,11 +1,11 @@
 from pathlib import Path
 
 import pytest
-from support.probes import make_probe
 
 from ebpftop.catalog.lint import lint
 from ebpftop.catalog.manifest import read_probe
 from ebpftop.catalog.scaffold import FolderInUse, new
+from tests.support.probes import make_probe
 
 
 def test_the_template_is_a_probe_without_findings(tmp_path: Path) -> None:

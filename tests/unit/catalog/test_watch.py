@@ -10,11 +10,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from support.probes import HEAD, SOURCE, write_probe
 
-from ebpftop.catalog import watch
+from ebpftop.catalog import current
+from ebpftop.catalog.current import Watched
 from ebpftop.catalog.info import info
-from ebpftop.catalog.watch import Watched
+from tests.support.probes import HEAD, SOURCE, write_probe
 
 NOWHERE = Path("/nonexistent")
 NEW = SOURCE.replace("zero = 0", "zero = 0 + 0")
@@ -24,8 +24,8 @@ NEW = SOURCE.replace("zero = 0", "zero = 0 + 0")
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each look at the clock is a second after the last one, and looking takes no share of it."""
     seconds = iter(range(1_000_000))
-    monkeypatch.setattr(watch, "time", SimpleNamespace(monotonic=lambda: float(next(seconds))))
-    monkeypatch.setattr(watch, "SHARE", 1e9)
+    monkeypatch.setattr(current, "time", SimpleNamespace(monotonic=lambda: float(next(seconds))))
+    monkeypatch.setattr(current, "SHARE", 1e9)
 
 
 def in_place(file: Path, text: str) -> None:

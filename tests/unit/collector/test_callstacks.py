@@ -6,7 +6,7 @@ import pytest
 
 from ebpftop.collector.callstacks import NONE, CallStacks
 from ebpftop.collector.census import Census, Life
-from ebpftop.collector.symbols import Functions
+from ebpftop.collector.functions import Functions
 from ebpftop.frames.messages import Function
 from ebpftop.handover import SymbolRange, Symbols
 

@@ -1,8 +1,8 @@
 import time
 
 from ebpftop.collector.census import Census
+from ebpftop.collector.functions import Functions
 from ebpftop.collector.naming import Naming
-from ebpftop.collector.symbols import Functions
 from ebpftop.frames.messages import Detached, Frame, Snapshot, Stacks
 from ebpftop.handover import AskSymbols, SymbolRange, Symbols
 

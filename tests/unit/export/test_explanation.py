@@ -3,8 +3,8 @@ import json
 
 import pytest
 
-from ebpftop.export import explanation
-from ebpftop.export.explanation import Look, as_json, as_text
+from ebpftop.export import failure_report
+from ebpftop.export.failure_report import Look, as_json, as_text
 from ebpftop.verifier.diagnosis import Diagnosis
 from ebpftop.verifier.report import Event, Report
 from ebpftop.verifier.source import Place
@@ -119,8 +119,8 @@ def test_who_wants_colour(environment: dict[str, str], colour: bool, monkeypatch
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert explanation.look(Screen()).colour is colour
-    assert explanation.look(io.StringIO()) == Look(explanation.PIPED, colour=False)
+    assert failure_report.look(Screen()).colour is colour
+    assert failure_report.look(io.StringIO()) == Look(failure_report.PIPED, colour=False)
 
 
 def test_json_is_one_line_of_these_keys() -> None:

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from ebpftop import asked
+from ebpftop.base.errors import UsageError
 from ebpftop.catalog.folders import read_catalog
-from ebpftop.errors import UsageError
-from ebpftop.export import lines
+from ebpftop.commands import named
+from ebpftop.export import layout
 from ebpftop.export.folded import folded, word
 from ebpftop.frames.messages import Function, Stack, Stacks, ViewInfo
 from ebpftop.model.stacks import Symbol
@@ -145,13 +145,13 @@ async def test_text_of_nothing() -> None:
 
 
 def test_of_a_long_line_the_end_stays() -> None:
-    assert lines.cut_left("main;read;ksys_read", 10) == "…ksys_read"
-    assert lines.cut_left("短短短", 4) == "…短"
-    assert lines.cut_left("fits", 4) == "fits"
+    assert layout.cut_left("main;read;ksys_read", 10) == "…ksys_read"
+    assert layout.cut_left("短短短", 4) == "…短"
+    assert layout.cut_left("fits", 4) == "fits"
 
 
 def test_a_probe_without_stacks_has_no_speedscope() -> None:
     probe = read_catalog([]).probes["cpu/runqlat"]
-    asked.check_format(probe, "json")
+    named.check_format(probe, "json")
     with pytest.raises(UsageError, match="cpu/runqlat shows no call stacks, which --format speedscope is for"):
-        asked.check_format(probe, "speedscope")
+        named.check_format(probe, "speedscope")

@@ -1,7 +1,7 @@
 import io
 from datetime import datetime
 
-from ebpftop.export import lines
+from ebpftop.export import layout
 from ebpftop.frames.messages import AnyFrame, ColumnInfo, ViewInfo
 from tests.support.frames import (
     CALLS,
@@ -120,7 +120,7 @@ async def test_numbers_that_name_something_are_written_in_full() -> None:
 
 async def test_lines_are_never_wider_than_the_terminal() -> None:
     result = await ran(HISTOGRAM, LAST, format="text")
-    assert max(map(lines.cells, result.out.splitlines())) <= 80
+    assert max(map(layout.cells, result.out.splitlines())) <= 80
 
 
 async def test_calls_without_a_change_leave_an_empty_table() -> None:
@@ -133,46 +133,46 @@ async def test_calls_without_a_change_leave_an_empty_table() -> None:
 
 
 def test_wide_and_combining_characters_are_counted_as_a_terminal_does() -> None:
-    assert [lines.cells(text) for text in ("abc", "日本", "e\u0301", "")] == [3, 4, 1, 0]
-    assert lines.left("日", 4) == "日  "
-    assert lines.right("日", 4) == "  日"
+    assert [layout.cells(text) for text in ("abc", "日本", "e\u0301", "")] == [3, 4, 1, 0]
+    assert layout.left("日", 4) == "日  "
+    assert layout.right("日", 4) == "  日"
 
 
 def test_cut() -> None:
-    assert lines.cut("abcdef", 6) == "abcdef"
-    assert lines.cut("abcdef", 4) == "abc…"
-    assert lines.cut("日本語", 4) == "日…"
+    assert layout.cut("abcdef", 6) == "abcdef"
+    assert layout.cut("abcdef", 4) == "abc…"
+    assert layout.cut("日本語", 4) == "日…"
 
 
 def test_a_grid_drops_columns_from_the_right() -> None:
     grid = [
-        lines.Column("a", ["1", "22"], True),
-        lines.Column("b", ["xxxx", "y"], False),
-        lines.Column("c", ["0123456789" * 2, ""], False),
+        layout.Column("a", ["1", "22"], True),
+        layout.Column("b", ["xxxx", "y"], False),
+        layout.Column("c", ["0123456789" * 2, ""], False),
     ]
-    assert lines.grid(grid, 40) == [
+    assert layout.grid(grid, 40) == [
         " a  b     c                   ",
         " 1  xxxx  01234567890123456789",
         "22  y                         ",
     ]
-    assert lines.grid(grid, 24)[1] == " 1  xxxx  0123456789012…"
-    assert lines.grid(grid, 18) == [" a  b   ", " 1  xxxx", "22  y   "]
-    assert lines.grid(grid, 3) == [" a", " 1", "22"]
-    assert lines.grid(grid, 1) == ["a", "1", "…"]
+    assert layout.grid(grid, 24)[1] == " 1  xxxx  0123456789012…"
+    assert layout.grid(grid, 18) == [" a  b   ", " 1  xxxx", "22  y   "]
+    assert layout.grid(grid, 3) == [" a", " 1", "22"]
+    assert layout.grid(grid, 1) == ["a", "1", "…"]
 
 
 def test_bars_are_exact_to_an_eighth_and_never_vanish() -> None:
-    assert lines.bar(0) == ""
-    assert lines.bar(0.001) == "▏"
-    assert lines.bar(2.5) == "██▌"
-    assert lines.bar(2.99) == "███"
+    assert layout.bar(0) == ""
+    assert layout.bar(0.001) == "▏"
+    assert layout.bar(2.5) == "██▌"
+    assert layout.bar(2.99) == "███"
 
 
 def test_a_stream_without_unicode_gets_plain_bars() -> None:
-    assert lines.bars_for(io.TextIOWrapper(io.BytesIO(), encoding="utf-8")) == "▏▎▍▌▋▊▉█"
-    plain = lines.bars_for(io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
-    assert lines.bar(2.9, plain) == "##"
-    assert lines.bar(3.0, plain) == "###"
+    assert layout.bars_for(io.TextIOWrapper(io.BytesIO(), encoding="utf-8")) == "▏▎▍▌▋▊▉█"
+    plain = layout.bars_for(io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    assert layout.bar(2.9, plain) == "##"
+    assert layout.bar(3.0, plain) == "###"
 
 
 async def test_times_are_shown_on_the_clock() -> None:

@@ -6,7 +6,11 @@ import socket
 from pathlib import Path
 
 import pytest
-from support.btf_file import (
+
+from ebpftop.kernel import btf
+from ebpftop.kernel.btf import Btf
+from ebpftop.kernel.libbpf import KernelLacks
+from tests.support.btf_file import (
     ARRAY,
     CONST,
     ENUM64,
@@ -18,10 +22,6 @@ from support.btf_file import (
     UNION,
     BtfFile,
 )
-
-from ebpftop.kernel import btf
-from ebpftop.kernel.btf import Btf
-from ebpftop.kernel.libbpf import KernelLacks
 
 
 @pytest.fixture

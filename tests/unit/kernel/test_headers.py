@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
-from support.btf_file import BtfFile
 
 from ebpftop.kernel import btf, headers
 from ebpftop.kernel.btf import Btf
+from tests.support.btf_file import BtfFile
 
 
 def types(tree: headers.Tree) -> str:

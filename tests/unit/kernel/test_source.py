@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ebpftop.kernel import source
+from ebpftop.kernel import mentions
 
 TEXT = r"""
 #include <linux/sched.h>
@@ -32,7 +32,7 @@ int run(struct bpf_raw_tracepoint_args *ctx) {
 
 
 def test_tags_without_the_sources_own_and_without_comments_and_strings() -> None:
-    names = source.names(TEXT)
+    names = mentions.names(TEXT)
     assert names.tags == [
         "struct key_of_kernel",
         "struct cred",
@@ -43,17 +43,17 @@ def test_tags_without_the_sources_own_and_without_comments_and_strings() -> None
 
 
 def test_typedefs_are_words_in_the_place_of_a_type() -> None:
-    assert {"kuid_t", "fmode_t", "blk_opf_t"} <= set(source.names(TEXT).typedefs)
-    assert not {"u64", "one", "mode", "counts", "cred", "v", "zero"} & set(source.names(TEXT).typedefs)
+    assert {"kuid_t", "fmode_t", "blk_opf_t"} <= set(mentions.names(TEXT).typedefs)
+    assert not {"u64", "one", "mode", "counts", "cred", "v", "zero"} & set(mentions.names(TEXT).typedefs)
 
 
 def test_constants_without_macros_parameters_and_the_sources_own() -> None:
-    assert source.names(TEXT).constants == ["TASK_COMM_LEN", "PIDTYPE_TGID", "TCP_CA_Open"]
+    assert mentions.names(TEXT).constants == ["TASK_COMM_LEN", "PIDTYPE_TGID", "TCP_CA_Open"]
 
 
 def test_members_asked_after() -> None:
-    assert source.names(TEXT).has == ["HAS_request__q", "HAS_task_struct____state"]
+    assert mentions.names(TEXT).has == ["HAS_request__q", "HAS_task_struct____state"]
 
 
 def test_only_harmless_headers_are_named() -> None:
-    assert source.names(TEXT).includes == ["linux/sched.h", "uapi/linux/ptrace.h"]
+    assert mentions.names(TEXT).includes == ["linux/sched.h", "uapi/linux/ptrace.h"]

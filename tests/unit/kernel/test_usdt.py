@@ -6,10 +6,10 @@ import random
 import struct
 
 import pytest
-from support.elf_file import FUNCTION, INDIRECT, elf, note
 
 from ebpftop.kernel.elf import BadElf, Elf
 from ebpftop.kernel.usdt import StaticProbe, static_probes
+from tests.support.elf_file import FUNCTION, INDIRECT, elf, note
 
 FUNCTIONS = {b"one": (FUNCTION, 0), b"two@@V_1.2": (FUNCTION, 16), b"fast": (INDIRECT, 32)}
 NOTES = note(b"shop", b"sold", 0x401008) + note(b"shop", b"bought", 0x401010, semaphore=0x401020)

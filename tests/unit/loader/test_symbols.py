@@ -10,7 +10,7 @@ import pytest
 
 from ebpftop import handover
 from ebpftop.handover import Addresses, AskSymbols, SymbolRange
-from ebpftop.loader import symbols
+from ebpftop.loader import symbolize
 
 TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 START_NS = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]) * TICK_NS
@@ -29,10 +29,10 @@ def code() -> Iterator[int]:
 def asked(monkeypatch: pytest.MonkeyPatch, *addresses: int, start_ns: int = START_NS) -> list[SymbolRange]:
     """What is told of addresses in this process."""
     ours, theirs = handover.pair()
-    monkeypatch.setattr(symbols.resource, "setrlimit", lambda *_: None)
+    monkeypatch.setattr(symbolize.resource, "setrlimit", lambda *_: None)
     mine = Addresses(id=7, tgid=os.getpid(), start_ns=start_ns, addresses=list(addresses))
     gave_up: list[bool] = []
-    symbols.run(theirs, AskSymbols(run=-3, kernel=[], processes=[mine]), lambda: gave_up.append(True))
+    symbolize.run(theirs, AskSymbols(run=-3, kernel=[], processes=[mine]), lambda: gave_up.append(True))
     theirs.close()
     received = handover.Receiver(ours).receive()
     ours.close()

@@ -10,13 +10,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.elf_file import FUNCTION, INDIRECT, elf, note, write
 
 from ebpftop.catalog.model import Attach, Mechanism, Param, Probe, Variant
 from ebpftop.kernel import points
 from ebpftop.loader import targets
 from ebpftop.loader.binaries import NoBinary, cached_libraries, open_binary
 from ebpftop.loader.targets import BadTarget, Place, Targets
+from tests.support.elf_file import FUNCTION, INDIRECT, elf, note, write
 
 PARAMS = (
     Param(name="pid", type="pid", help="h"),

@@ -3,7 +3,7 @@ import pytest
 from ebpftop.catalog.positions import KeyPath
 from ebpftop.frames.layout import Field, MapLayout, Record
 from ebpftop.frames.messages import ViewInfo
-from ebpftop.loader.views import misfit
+from ebpftop.loader.fit import misfit
 
 KEY = Record(12, [Field("tgid", "<u4", 0), Field("user", "<i4", 4), Field("kernel", "<i4", 8)])
 COUNT = Record(8, [Field("value", "<u8", 0)])

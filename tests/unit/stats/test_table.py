@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ebpftop.stats.keys import Vocabulary, encode
-from ebpftop.stats.table import align, rates
+from ebpftop.stats.matching import align, rates
 
 
 def test_align_agrees_with_a_dictionary() -> None:

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from ebpftop.stats import text
+from ebpftop.stats import formatting
 from ebpftop.stats.slots import SLOTS
 from ebpftop.stats.slots import bounds as slot_bounds
 
@@ -17,7 +17,7 @@ from ebpftop.stats.slots import bounds as slot_bounds
     ],
 )  # fmt: skip
 def test_durations(ns: float | None, said: str) -> None:
-    assert text.duration(ns) == said
+    assert formatting.duration(ns) == said
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_durations(ns: float | None, said: str) -> None:
      (2**64, "16 EiB")],
 )  # fmt: skip
 def test_bytes(n: float, said: str) -> None:
-    assert text.bytes_(n) == said
+    assert formatting.bytes_(n) == said
 
 
 @pytest.mark.parametrize(
@@ -36,20 +36,20 @@ def test_bytes(n: float, said: str) -> None:
      (np.uint64(7), "7"), (math.nan, "–"), (None, "–")],
 )  # fmt: skip
 def test_counts(n: float | None, said: str) -> None:
-    assert text.count(n) == said
+    assert formatting.count(n) == said
 
 
 def test_percent_and_rates() -> None:
-    assert [text.percent(n) for n in (43, 0.42, 100, None)] == ["43%", "0.42%", "100%", "–"]
-    assert [text.rate(n) for n in (830, 3604, 0.5, math.nan)] == ["830/s", "3.6 k/s", "0.5/s", "–"]
-    assert text.rate(51_000, "ns") == "51 µs/s"
-    assert text.rate(2**20, "bytes") == "1 MiB/s"
+    assert [formatting.percent(n) for n in (43, 0.42, 100, None)] == ["43%", "0.42%", "100%", "–"]
+    assert [formatting.rate(n) for n in (830, 3604, 0.5, math.nan)] == ["830/s", "3.6 k/s", "0.5/s", "–"]
+    assert formatting.rate(51_000, "ns") == "51 µs/s"
+    assert formatting.rate(2**20, "bytes") == "1 MiB/s"
 
 
 def test_a_value_in_the_manifests_unit() -> None:
-    said = [text.value(1904, unit) for unit in ("", "count", "ns", "bytes", "pages", "percent", "furlongs")]
+    said = [formatting.value(1904, unit) for unit in ("", "count", "ns", "bytes", "pages", "percent", "furlongs")]
     assert said == ["1 904", "1 904", "1.9 µs", "1.86 KiB", "1 904 pages", "1 904%", "1 904 furlongs"]
-    assert text.value(None, "ns") == "–"
+    assert formatting.value(None, "ns") == "–"
 
 
 @pytest.mark.parametrize(
@@ -62,12 +62,12 @@ def test_a_value_in_the_manifests_unit() -> None:
     ],
 )  # fmt: skip
 def test_bounds(lo: int, hi: int, unit: str, said: str) -> None:
-    assert text.bounds(lo, hi, unit) == said
+    assert formatting.bounds(lo, hi, unit) == said
 
 
 @pytest.mark.parametrize("unit", ["", "ns", "bytes"])
 def test_both_ends_of_every_slot_differ(unit: str) -> None:
     for slot in range(16, SLOTS):
-        low, _, high = text.bounds(*slot_bounds(slot), unit).partition("–")
+        low, _, high = formatting.bounds(*slot_bounds(slot), unit).partition("–")
         assert low != high
         assert low.split()[0] != high.split()[0] or " " in low

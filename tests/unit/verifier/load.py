@@ -21,9 +21,9 @@ from typing import Any, NamedTuple
 
 import bytecode
 import global_function
-from support import bcc_child
 
 from ebpftop.kernel import btf
+from tests.support import bcc_child
 
 TYPES = {
     "socket_filter": 1,

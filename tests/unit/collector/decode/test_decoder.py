@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ebpftop.catalog.views import DECODES
+from ebpftop.catalog.manifest_views import DECODES
 from ebpftop.collector.decode import Context, decoder
 from ebpftop.frames.columns import Labels, unpack
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ebpftop.catalog.syscalls import table
+from ebpftop.base.syscalls import table
 from ebpftop.collector.decode.syscall import name
 
 HEADER = Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h")

@@ -1,0 +1,193 @@
+"""The views of a manifest: how each map is shown."""
+
+from __future__ import annotations
+
+from typing import Literal, cast, get_args
+
+from ebpftop.base.inert import nearest
+from ebpftop.catalog.document import Table
+from ebpftop.frames.messages import ColumnInfo, Show, ViewInfo
+
+UNITS = ("", "count", "ns", "bytes", "pages", "percent")
+ROLES = ("key", "counter", "gauge")
+DECODES = (
+    "process",
+    "comm",
+    "string",
+    "syscall",
+    "errno",
+    "device",
+    "softirq",
+    "block_op",
+    "block_status",
+    "address",
+    "port",
+    "tcp_state",
+    "tcp_flags",
+    "ip_protocol",
+    "icmp",
+    "dns_question",
+    "dns_code",
+    "drop_reason",
+    "reset_reason",
+    "capability",
+    "compact_result",
+    "signal",
+    "signal_origin",
+    "signal_result",
+    "bpf_command",
+    "bpf_type",
+    "namespaces",
+    "ptrace_request",
+    "user",
+    "kernel_lock",
+    "file_operation",
+    "point",
+    "cgroup",
+    "time",
+    "hex",
+    "octal",
+    "writeback_reason",
+)
+IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]*"
+
+_VIEW = (
+    "map",
+    "show",
+    "name",
+    "title",
+    "unit",
+    "by",
+    "slot",
+    "count",
+    "stacks",
+    "kernel",
+    "user",
+    "gauge",
+    "sort",
+    "columns",
+)
+# Keys of a view that only some kinds of views have.
+_ONLY = {
+    "by": ("histogram", "stacks"),
+    "slot": ("histogram",),
+    "count": ("histogram", "stacks"),
+    "stacks": ("stacks",),
+    "kernel": ("stacks",),
+    "user": ("stacks",),
+    "gauge": ("stacks",),
+    "sort": ("table",),
+}
+_COLUMN = ("field", "title", "unit", "role", "decode", "hidden")
+
+
+def read_views(top: Table, title: str) -> tuple[ViewInfo, ...]:
+    """The views, by default with the probe's title. Columns that aren't declared stay empty, for the map's layout."""
+    views: dict[str, ViewInfo] = {}
+    for table in top.tables("views", _VIEW, required=True):
+        view = _view(table, title)
+        if view.name in views:
+            table.problem("name" if "name" in table else "map", f"a second view named {view.name}")
+        other = next((each for each in views.values() if each.map == view.map and each.show == "stacks"), view)
+        if view.show == "stacks" and _place(other) != _place(view):
+            table.problem("stacks", f"stacks, kernel and user differ from those of view {other.name}, of the same map")
+        views[view.name] = view
+    return tuple(views.values())
+
+
+def _place(view: ViewInfo) -> tuple[str, str, str]:
+    """Where the stacks of a view's rows are."""
+    return view.stacks, view.kernel, view.user
+
+
+def _view(table: Table, title: str) -> ViewInfo:
+    bpf_map = table.text("map", pattern=IDENTIFIER, what="the name of a map")
+    show = table.choice("show", get_args(Show))
+    view = ViewInfo(
+        name=table.text("name", bpf_map),
+        map=bpf_map,
+        show=cast(Show, show),
+        title=table.text("title", title),
+        unit=table.choice("unit", UNITS, ""),
+        by=table.texts("by"),
+        slot=table.text("slot", "slot", IDENTIFIER, "a field"),
+        count=table.text("count", "count", IDENTIFIER, "a field"),
+        columns=_columns(table),
+        sort=table.text("sort", pattern=IDENTIFIER, what="a field") if "sort" in table else None,
+        stacks=table.text("stacks", "", IDENTIFIER, "the name of a map"),
+        kernel=table.text("kernel", "", IDENTIFIER, "a field"),
+        user=table.text("user", "", IDENTIFIER, "a field"),
+        gauge=table.boolean("gauge"),
+    )
+    for key, shows in _ONLY.items():
+        if show and key in table and show not in shows:
+            table.problem(key, f"only for {' and '.join(shows)}, not for {show}")
+    match show:
+        case "histogram":
+            _check_histogram(table, view)
+        case "stacks":
+            _check_stacks(table, view)
+        case "table":
+            _check_sort(table, view)
+    return view
+
+
+def _columns(table: Table) -> list[ColumnInfo]:
+    columns: dict[str, ColumnInfo] = {}
+    for row in table.tables("columns", _COLUMN):
+        field = row.text("field", pattern=IDENTIFIER, what="a field")
+        if field in columns:
+            row.problem("field", "the same field twice")
+        columns[field] = ColumnInfo(
+            field=field,
+            title=row.text("title", field),
+            unit=row.choice("unit", UNITS, ""),
+            role=cast(Literal["key", "counter", "gauge"], row.choice("role", ROLES, "key")),
+            decode=row.choice("decode", DECODES) if "decode" in row else None,
+            hidden=row.boolean("hidden"),
+        )
+    return list(columns.values())
+
+
+def _check_histogram(table: Table, view: ViewInfo) -> None:
+    """A histogram's key is its `by` fields and the slot, its value the count; columns describe the `by` fields."""
+    if view.slot == view.count:
+        table.problem("slot", "the same field as count")
+    for key, field in (("slot", view.slot), ("count", view.count)):
+        if field in view.by:
+            table.problem("by", f"holds {field}, the field of {key}")
+    _check_columns_of_by(table, view)
+
+
+def _check_columns_of_by(table: Table, view: ViewInfo) -> None:
+    for index, column in enumerate(view.columns):
+        if column.field not in view.by:
+            path = (*table.path, "columns", index, "field")
+            table.document.problem(path, f"not one of the `by` fields{nearest(column.field, view.by)}")
+
+
+def _check_stacks(table: Table, view: ViewInfo) -> None:
+    """A row's key is its `by` fields and the numbers of its stacks, its value the count."""
+    if "stacks" not in table:
+        table.problem("stacks", "missing, the name of a BPF_STACK_TRACE map expected")
+    if not (view.kernel or view.user):
+        table.problem("kernel", "missing, with `user` missing too: which field of the key is a number in `stacks`?")
+    named = [field for field in (view.kernel, view.user, view.count) if field]
+    if len(set(named)) < len(named):
+        table.problem("count", "kernel, user and count must be three fields")
+    for field in named:
+        if field in view.by:
+            table.problem("by", f"holds {field}, which is the kernel's stack, the user's, or the count")
+    processes = [column.field for column in view.columns if column.decode == "process"]
+    if view.user and not processes:
+        what = 'a stack of a process takes a `by` field with decode = "process": its addresses are that process\'s own'
+        table.problem("user", what)
+    _check_columns_of_by(table, view)
+
+
+def _check_sort(table: Table, view: ViewInfo) -> None:
+    if view.sort is None:
+        return
+    fields = [column.field for column in view.columns]
+    if fields and view.sort not in fields:
+        table.problem("sort", f"no column {view.sort}{nearest(view.sort, fields)}")

@@ -1,0 +1,170 @@
+"""One attached probe: its descriptors, its maps and rings, and the frames made of them."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+import numpy.typing as npt
+
+from ebpftop.collector.accounting import accounts
+from ebpftop.collector.callstacks import CallStacks, StackMap
+from ebpftop.collector.census import Census
+from ebpftop.collector.decode import Context
+from ebpftop.collector.displayed import Table, decoders, process_field
+from ebpftop.collector.functions import Functions
+from ebpftop.collector.layout import dtype
+from ebpftop.collector.maps import MapReader
+from ebpftop.collector.ring import Ring
+from ebpftop.frames.columns import pack
+from ebpftop.frames.layout import MapLayout, again
+from ebpftop.frames.messages import Cost, Events, Losses, ProgramCost, Snapshot, ViewInfo
+from ebpftop.handover import Handover
+
+_STACK_TRACE, _RINGBUF = 7, 27
+_FAILURES_MAP = "_failures"
+_MAP_FULL, _RING_FULL = 0, 1  # slots of that map
+
+
+class Run:
+    """Owns the descriptors of a hand-over from construction on. `interval` is seconds between snapshots."""
+
+    def __init__(
+        self,
+        number: int,
+        probe: str,
+        message: Handover,
+        fds: list[int],
+        lives: Census,
+        context: Context,
+        functions: Functions | None = None,
+    ):
+        self.number, self.probe, self.message = number, probe, message
+        self.interval, self.next_at = 1.0, 0.0
+        self._map_fds = fds[: len(message.maps)]
+        self._programs = dict(zip(message.programs, fds[len(message.maps) :], strict=False))
+        self.attachments = fds[len(message.maps) + len(message.programs) :]
+        self._lives, self._seq, self._skipped = lives, 0, 0
+        self._failures: MapReader | None = None
+        self.tables: list[Table] = []
+        self.rings: list[EventRing] = []
+        views = message.loaded.views
+        context = context.of_run(message.loaded.points)
+        of_stacks = {
+            layout.name: (fd, layout)
+            for fd, layout in zip(self._map_fds, message.maps, strict=True)
+            if layout.kind == _STACK_TRACE
+        }
+        stacks = {
+            name: CallStacks(StackMap(fd, of_stacks.get(again(name), (None,))[0], layout), functions)
+            for name, (fd, layout) in of_stacks.items()
+            if functions is not None
+        }
+        self.has_stacks = bool(stacks)
+        of_map = {view.map: stacks[view.stacks] for view in views if view.show == "stacks"}
+        for fd, layout in zip(self._map_fds, message.maps, strict=True):
+            if layout.kind == _STACK_TRACE:
+                continue  # shown by what names its stacks
+            if layout.name == _FAILURES_MAP:
+                self._failures = MapReader(fd, layout)
+            elif layout.kind == _RINGBUF:
+                self.rings.append(EventRing(fd, layout, views, lives, context))
+            else:
+                self.tables.append(Table(fd, layout, views, lives, context, of_map.get(layout.name)))
+
+    def snapshot(self) -> Snapshot:
+        """All maps as they are now."""
+        self._seq += 1
+        realtime, monotonic = time.time_ns(), time.monotonic_ns()
+        boottime = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        maps = {table.name: table.read() for table in self.tables}
+        return Snapshot(
+            run=self.number,
+            seq=self._seq,
+            realtime_ns=realtime,
+            monotonic_ns=monotonic,
+            boottime_ns=boottime,
+            maps=maps,
+            losses=self.losses(),
+        )
+
+    def take(self) -> list[npt.NDArray[Any]]:
+        """The records the rings hold, an array a ring."""
+        return [ring.drain() for ring in self.rings]
+
+    def events(self, taken: list[npt.NDArray[Any]]) -> list[Events]:
+        """Frames of the records taken, one a ring that held any."""
+        filled = [(ring, records) for ring, records in zip(self.rings, taken, strict=False) if len(records)]
+        losses = self.losses() if filled else Losses()
+        return [
+            Events(run=self.number, map=ring.name, columns=ring.columns(records), count=len(records), losses=losses)
+            for ring, records in filled
+        ]
+
+    def skip(self, events: int) -> None:
+        """Count events a slow consumer never got as lost."""
+        self._skipped += events
+
+    def losses(self) -> Losses:
+        map_full = lost = 0
+        if self._failures is not None:
+            counts = self._failures.read()[1]["value"]
+            map_full, lost = int(counts[_MAP_FULL]), int(counts[_RING_FULL])
+        missed = sum(accounts(fd).recursion_misses for fd in self._programs.values())
+        return Losses(
+            lost=lost + self._skipped,
+            map_full=map_full,
+            evicted=sum(table.evicted for table in self.tables),
+            missed=missed,
+        )
+
+    def cost(self, statistics: bool) -> Cost:
+        programs = []
+        for name, fd in self._programs.items():
+            spent = accounts(fd)
+            programs.append(
+                ProgramCost(
+                    name=name,
+                    run_count=spent.run_count,
+                    run_time_ns=spent.run_time_ns,
+                    attachment_ns=self.message.attachment_ns.get(name, 0),
+                )
+            )
+        return Cost(run=self.number, monotonic_ns=time.monotonic_ns(), statistics=statistics, programs=programs)
+
+    def held(self) -> set[int]:
+        """Identities the rows of the dead name."""
+        return set[int]().union(*(table.held() for table in self.tables))
+
+    def close(self) -> None:
+        """Give up maps and programs; the attachments are closed before, where it may take its time."""
+        for ring in self.rings:
+            ring.close()
+        for fd in (*self._map_fds, *self._programs.values()):
+            os.close(fd)
+
+
+class EventRing:
+    """A displayed ring buffer."""
+
+    def __init__(self, fd: int, layout: MapLayout, views: list[ViewInfo], lives: Census, context: Context) -> None:
+        self.name = layout.name
+        self._ring = Ring(fd, layout.max_entries, dtype(layout.value))
+        self._decoders = decoders(views, layout.name, context)
+        self._process = process_field(views, layout.name)
+        self._lives = lives
+
+    def drain(self) -> npt.NDArray[Any]:
+        return self._ring.drain()
+
+    def columns(self, records: npt.NDArray[Any]) -> dict[str, Any]:
+        """Columns of the records, decoded as their view declares."""
+        rows = {name: records[name] for name in records.dtype.names or ()}
+        if self._process:
+            rows[self._process] = self._lives.numbers(rows[self._process])
+        plain = {name: array for name, array in rows.items() if name not in self._decoders and array.ndim == 1}
+        return {**pack(plain), **{name: decode(rows[name]) for name, decode in self._decoders.items()}}
+
+    def close(self) -> None:
+        self._ring.close()

@@ -1,0 +1,48 @@
+"""The census's own program: asked for once, by the first who needs names, and drained together with the events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ebpftop import handover
+from ebpftop.collector.attached import Run
+from ebpftop.collector.census import Census
+from ebpftop.collector.decode import Context
+
+CENSUS = "internal/census"
+CENSUS_RUN = -1  # its number, which no run of a consumer's has
+
+
+class Watch:
+    """Brings births and deaths to the census. `warn` is told, in one line, when there will be none."""
+
+    def __init__(
+        self, lives: Census, context: Context, ask: Callable[[handover.Message], None], warn: Callable[[str], None]
+    ) -> None:
+        self._lives, self._context, self._ask, self._warn = lives, context, ask, warn
+        self._asked = False
+        self._run: Run | None = None
+
+    @property
+    def on(self) -> bool:
+        return self._run is not None
+
+    def wanted(self) -> None:
+        if not self._asked:
+            self._asked = True
+            self._ask(handover.Ask(run=CENSUS_RUN, probe=CENSUS, params={}))
+
+    def attached(self, message: handover.Handover, descriptors: list[int]) -> None:
+        self._run = Run(CENSUS_RUN, CENSUS, message, descriptors, self._lives, self._context)
+        self._lives.told, self._lives.catch_up = True, self.take
+        self._lives.seed()
+
+    def failed(self, error: str) -> None:
+        if self._run is None:
+            self._warn(f"processes that end quickly may go unnamed: the census could not be attached ({error})")
+
+    def take(self) -> None:
+        """Who was born or died since the last time."""
+        if self._run is not None:
+            rings = dict(zip((ring.name for ring in self._run.rings), self._run.take(), strict=True))
+            self._lives.take(rings["lives"], rings["execs"])

@@ -1,0 +1,1 @@
+"""What each command does: it wires a source to a consumer."""

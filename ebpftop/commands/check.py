@@ -1,0 +1,161 @@
+"""`ebpftop check DIR`: manifest and lint as text, then each variant compiled and verified by a loader, nothing
+attached. Playbooks are text alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from ebpftop import handover
+from ebpftop.base.errors import UserError
+from ebpftop.base.inert import inert, nearest
+from ebpftop.catalog import folders, lint, params
+from ebpftop.catalog.document import BadManifest, Document
+from ebpftop.catalog.manifest import MANIFEST, read_probe
+from ebpftop.catalog.model import Probe
+from ebpftop.catalog.playbook import FOLDER as PLAYBOOKS
+from ebpftop.catalog.playbook import SUFFIX, faults, read_playbook
+from ebpftop.frames.messages import Loaded, Rejected
+from ebpftop.kernel import points, tracefs
+from ebpftop.loader import load
+from ebpftop.supervisor.tasks import Tasks
+
+
+def read(folder: Path) -> Probe:
+    """The probe in this folder, whose manifest and C pass. Raises `UserError` with a line for each finding."""
+    folder = folder.resolve()
+    try:
+        probe = read_probe(folder, f"{folder.parent.name}/{folder.name}")
+    except BadManifest as error:
+        raise UserError("\n".join(error.problems)) from None
+    if findings := lint.lint(probe):
+        raise UserError("\n".join(findings))
+    return probe
+
+
+def playbook_files(path: Path) -> list[Path]:
+    """The playbooks that are meant by a path: one, a folder of some, or a folder of probes that has such a folder."""
+    if path.suffix == SUFFIX and path.name != MANIFEST:
+        return [path]
+    if (path / MANIFEST).exists():
+        return []
+    return folders.playbook_files(path / PLAYBOOKS) or folders.playbook_files(path)
+
+
+def playbooks(files: list[Path]) -> int:
+    """Check playbooks against the catalog and the probes beside them; 0 if nothing is wrong. Raises `UserError`."""
+    beside = {file.resolve().parent.parent for file in files} - {folders.bundled()}
+    probes = folders.read_catalog(sorted(beside)).probes
+    problems: list[str] = []
+    for file in files:
+        try:
+            playbook = read_playbook(file)
+        except BadManifest as error:
+            problems += error.problems
+            continue
+        if found := faults(playbook, probes):
+            problems += found
+        else:
+            print(
+                f"{inert(playbook.info.name)}: well-formed; the catalog has all it names ({len(playbook.info.steps)})"
+            )
+    if problems:
+        raise UserError("\n".join(problems))
+    return 0
+
+
+def variants(probe: Probe, includes: dict[str, str], bcc: Path) -> int:
+    """Have every variant that this kernel can attach compiled and verified; 0 if none was refused."""
+    with contextlib.suppress(OSError):  # without it nothing is said of classic tracepoints before they are loaded
+        tracefs.private_mounts()
+        tracefs.mount_private()
+    nowhere = _points_of_no_kernel(probe)
+    if len(nowhere) == len(probe.variants):
+        raise UserError("\n".join(nowhere.values()))
+    print(f"{probe.id}: the manifest is well-formed and the lint found nothing")
+    status = 0
+    for variant in probe.variants:
+        outcome = _try(msgspec.structs.replace(probe, variants=(variant,)), includes, bcc)
+        match outcome:
+            case Loaded():
+                size = f"{outcome.instructions:,} instructions, maps of at most {outcome.map_bytes / 2**20:.1f} MiB"
+                print(f"{variant.name}: verified; {size}")
+            case Rejected(stage="attach"):
+                print(f"{variant.name}: not here: {nowhere.get(variant.name) or inert(outcome.error)}")
+            case Rejected():
+                status = 1
+                _print_refusal(variant.name, outcome)
+    return status
+
+
+def _points_of_no_kernel(probe: Probe) -> dict[str, str]:
+    """By variant, a line on its attach point that neither this kernel has nor the bundled catalog knows of another."""
+    catalog = folders.read_catalog().probes.values()
+    known = {point.target for other in catalog for variant in other.variants for point in variant.attach}
+    document = Document(str(probe.folder / MANIFEST), probe.manifest)
+    found: dict[str, str] = {}
+    for i, variant in enumerate(probe.variants):
+        for j, point in enumerate(variant.attach):
+            untold = point.mechanism == "tracepoint" and tracefs.find() is None
+            if untold or point.params or point.target in known or points.unsupported(point.mechanism):
+                continue
+            if reason := points.missing(point.mechanism, point.target, point.args):
+                line = document.line(("variants", i, "attach", j))
+                found[variant.name] = f"{document.file}:{line}: {inert(reason)}{nearest(point.target, known)}"
+    return found
+
+
+def _try(probe: Probe, includes: dict[str, str], bcc: Path) -> Loaded | Rejected:
+    definitions = params.definitions(probe, {}, dict.fromkeys(params.OF_MACHINE, lambda _: 1))
+    order = load.Order(
+        probe=probe,
+        params=params.canonical(probe, {}),
+        definitions=definitions,
+        includes=includes,
+        bcc=bcc,
+        attach=False,
+    )
+    tasks = Tasks()
+    receiver = handover.Receiver(tasks.start("loader", 0, lambda channel: load.Load(order, channel).run(), probe=probe))
+    outcome: Loaded | Rejected | None = None
+    while received := _wait(tasks, receiver):
+        message, descriptors = received
+        handover.close_all(descriptors)
+        if isinstance(message, handover.Handover):
+            outcome = message.loaded
+        elif isinstance(message, handover.Failure):
+            outcome = message.rejected
+    receiver.close()
+    ended = tasks.reap(*os.waitpid(-1, 0))
+    if outcome is None:
+        assert ended is not None, "a loader that ends well reports"
+        outcome = ended.rejected
+    return outcome
+
+
+def _wait(tasks: Tasks, receiver: handover.Receiver) -> tuple[handover.AnyMessage, list[int]] | None:
+    """What the loader says next, None at its end, to which it is brought when it takes too long."""
+    while (deadline := tasks.next_deadline()) is not None:
+        if select.select([receiver.socket], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            break
+        tasks.end_overdue()
+    return receiver.receive()
+
+
+def _print_refusal(variant: str, failure: Rejected) -> None:
+    where = f"{failure.source.file}:{failure.source.line}: " if failure.source else ""
+    stages = {"compile": "does not compile", "fit": "refused", "verify": "refused by the verifier"}
+    stage = stages.get(failure.stage, failure.stage)
+    print(f"{variant}: {stage}: {where}{inert(failure.error)}")
+    if failure.source:
+        print(f"  {failure.source.line:>5} ▶ {inert(failure.source.text.expandtabs(4))}")
+    for line in failure.hint.splitlines():
+        print(f"  {inert(line)}")
+    print(failure.log, file=sys.stderr)

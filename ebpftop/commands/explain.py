@@ -1,0 +1,85 @@
+"""`ebpftop explain`: any verifier's log, from any loader, explained for a person or as JSON. Text alone: no root."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from ebpftop.base.errors import UsageError
+from ebpftop.base.inert import inert
+from ebpftop.export import failure_report
+from ebpftop.verifier.diagnosis import Diagnosis
+from ebpftop.verifier.failures import failures
+from ebpftop.verifier.source import Source
+
+LARGEST_SOURCE = 16 << 20  # bytes
+
+
+def explain(log: str, source: Path | None, *, as_json: bool) -> int:
+    """Explain each failure in a file, or for "-" in what comes on stdin; 0 if one was found and is known, else 1.
+
+    Raises `UsageError` for a file that can't be read.
+    """
+    quoted = _source(source) if source else None
+    if log == "-":
+        if sys.stdin.isatty():
+            print("ebpftop: reading the log from the terminal; Ctrl-D ends it", file=sys.stderr)
+        with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as stream:  # what is there, as it comes
+            return _explain(stream, "standard input", quoted, as_json=as_json)
+    try:
+        stream = open(log, "rb", buffering=0)  # noqa: SIM115 - closed below
+    except (OSError, ValueError) as error:
+        raise _unreadable(log, error) from None
+    with stream:
+        return _explain(stream, log, quoted, as_json=as_json)
+
+
+def _give_up_root() -> None:
+    """Under sudo, logs are parsed as the user who typed it, as anybody may have written them. They are open by then."""
+    if os.geteuid() == 0 and "SUDO_UID" in os.environ:
+        from ebpftop.supervisor import privilege
+
+        if who := privilege.invoker():
+            privilege.drop(who)
+
+
+def _explain(stream: BinaryIO, name: str, source: Source | None, *, as_json: bool) -> int:
+    _give_up_root()
+    known = False
+    look = failure_report.look(sys.stdout)
+    for number, diagnosis in enumerate(_failures(stream, name, source)):
+        if as_json:
+            print(failure_report.as_json(diagnosis), flush=True)
+        else:
+            print("\n" * (number > 0) + failure_report.as_text(diagnosis, look), flush=True)
+        known = known or diagnosis.known
+    return 0 if known else 1
+
+
+def _failures(stream: BinaryIO, name: str, source: Source | None) -> Iterator[Diagnosis]:
+    found = failures(stream, source)
+    while True:
+        try:
+            diagnosis = next(found)
+        except StopIteration:
+            return
+        except OSError as error:  # while it is read; what comes of writing is not told as this
+            raise _unreadable(name, error) from None
+        yield diagnosis
+
+
+def _source(path: Path) -> Source:
+    try:
+        with path.open("rb") as file:
+            text = file.read(LARGEST_SOURCE)
+    except (OSError, ValueError) as error:
+        raise _unreadable(str(path), error) from None
+    return Source(str(path), text.decode(errors="replace"))
+
+
+def _unreadable(name: str, error: OSError | ValueError) -> UsageError:
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    return UsageError(f"{inert(name)}: {reason}")

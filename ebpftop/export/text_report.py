@@ -1,0 +1,216 @@
+"""A probe's numbers as lines for a terminal or a file: compact histograms and tables, and a summary at the end."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import datetime
+from typing import Any, TextIO
+
+from ebpftop.base.inert import inert
+from ebpftop.export import layout
+from ebpftop.export.fields import Field
+from ebpftop.export.folded import folded
+from ebpftop.export.report import QUANTILES, HistogramPart, Part, Report, RowsPart
+from ebpftop.export.stack_report import StacksPart
+from ebpftop.frames.messages import Losses, Rejected
+from ebpftop.model.verdict import verdict
+from ebpftop.stats import formatting
+from ebpftop.stats.histogram import Histogram
+
+_BUCKETS = 16  # lines of a histogram
+_ROWS = 12  # lines of a table
+_STACKS = 5  # whole stacks
+
+
+class Text:
+    """Writes reports as wide as the terminal; a rejected probe goes to `err`."""
+
+    def __init__(self, out: TextIO, err: TextIO, width: int | None = None) -> None:
+        self._out, self._err = out, err
+        self._width = width or shutil.get_terminal_size((80, 24)).columns
+        self._bars = layout.bars_for(out)
+        self._blank = True  # whether the line before is empty, or there is none
+        self._losses = Losses()  # as last told
+        self._events: dict[str, list[int]] = {}  # widths of the columns of event views, once their header is written
+
+    def report(self, report: Report) -> None:
+        """What one interval brought. Events follow each other without headings, unless more was lost.
+
+        Of the rest of a run only its events are told: the summary is about to tell the numbers.
+        """
+        if not report.seconds and not any(_gained(part) for part in report.parts):
+            return  # just attached
+        streams = [part for part in report.parts if isinstance(part, RowsPart) and part.kind == "events"]
+        numbers = [part for part in report.parts if part not in streams and not report.final]
+        if numbers or report.losses != self._losses:
+            self._losses = report.losses
+            time = datetime.fromtimestamp(report.time_ns / 1e9).strftime("%H:%M:%S")
+            self._heading(f"{time}  {report.probe}", report)
+        for part in numbers:
+            self._part(part)
+        for stream in streams:
+            self._stream(stream)
+        self._out.flush()
+
+    def rejected(self, frame: Rejected) -> None:
+        self._err.write(verdict(frame))
+
+    def summary(self, report: Report, *, events: dict[str, int]) -> None:
+        """All of the run; of events (view → number) only how many there were."""
+        self._write()
+        self._heading(f"{report.probe} in {formatting.duration(report.seconds * 1e9)}", report)
+        for part in report.parts:
+            if isinstance(part, RowsPart) and part.kind == "events":
+                self._write(f"{inert(part.view.title)}: {_plural(events.get(part.view.name, 0), 'event')}")
+            else:
+                self._part(part)
+        if report.cost and report.cost.ns_per_event is not None:
+            each = formatting.duration(report.cost.ns_per_event)
+            self._write(f"program time {formatting.duration(report.cost.run_time_ns)}, {each} a run")
+            if report.cost.attachment_ns:
+                total, one = report.cost.attachment_ns, report.cost.attachment_ns / report.cost.run_count
+                self._write(
+                    f"attachment time about {formatting.duration(total)}, {formatting.duration(one)} a run (estimated)"
+                )
+        self._out.flush()
+
+    def _write(self, line: str = "") -> None:
+        if line or not self._blank:
+            self._out.write(line.rstrip() + "\n")
+        self._blank = not line
+
+    def _heading(self, what: str, report: Report) -> None:
+        facts = [what, report.variant, report.meaning, *_losses(report.losses)]
+        if report.cost and report.cost.cpu_percent is not None:
+            facts.append(f"cost {formatting.percent(report.cost.cpu_percent)} of a cpu")
+        self._write(" · ".join(inert(fact) for fact in facts if fact))
+
+    def _part(self, part: Part) -> None:
+        if isinstance(part, HistogramPart):
+            self._histogram(part)
+        elif isinstance(part, StacksPart):
+            self._stacks(part)
+        else:
+            self._table(part)
+        self._write()
+
+    def _histogram(self, part: HistogramPart) -> None:
+        unit, whole = part.view.unit, part.whole
+        self._write(f"{inert(part.view.title)}: {_plural(whole.count, 'value')}{_quantiles(whole, unit)}")
+        rows = whole.rows(_BUCKETS)
+        labels = [formatting.bounds(lo, hi, unit) for lo, hi, _ in rows]
+        counts = [formatting.count(count) for _, _, count in rows]
+        most = max((count for _, _, count in rows), default=0)
+        left, middle = (max(map(layout.cells, texts), default=0) for texts in (labels, counts))
+        room = max(1, self._width - left - middle - 4)
+        for (_, _, number), label, count in zip(rows, labels, counts, strict=True):
+            bar = layout.bar(number / most * room, self._bars)
+            self._write(f"{layout.right(label, left)}  {layout.right(count, middle)}  {bar}")
+        if part.labels and part.series:
+            self._keys(part)
+
+    def _keys(self, part: HistogramPart) -> None:
+        shown = part.series[:_ROWS]
+        columns = [
+            layout.Column(name, [_cell(each.labels[name], "") for each in shown], name == "pid") for name in part.labels
+        ]
+        columns.append(layout.Column("count", [formatting.count(each.count) for each in shown], True))
+        for name in QUANTILES:
+            found = [formatting.bounds(*each.quantiles[name], part.view.unit) for each in shown]
+            columns.append(layout.Column(name, found, True))
+        self._grid(columns, len(part.series))
+
+    def _table(self, part: RowsPart) -> None:
+        self._write(f"{inert(part.view.title)}: {_plural(part.count, 'row')}")
+        if part.count:
+            shown = [field for field in part.fields if not field.hidden]
+            main, more = ([field for field in shown if field.detail is detail] for detail in (False, True))
+            self._grid([_column(field, _ROWS) for field in (*main, *more)], part.count)
+
+    def _stacks(self, part: StacksPart) -> None:
+        """The functions that took most, and the greatest stacks, of which the inner end matters most."""
+        whole, unit = part.count, part.view.unit
+        merged = part.merged(part.labels())
+        held = _plural(len(merged), "stack")
+        self._write(f"{inert(part.view.title)}: {formatting.value(whole, unit)} in {held}")
+        if not whole:
+            return
+        top = part.top()
+        columns = [
+            layout.Column("own", [formatting.value(each.own, unit) for each in top[:_ROWS]], True),
+            layout.Column("%", [formatting.percent(100 * each.own / whole) for each in top[:_ROWS]], True),
+            layout.Column("total", [formatting.value(each.total, unit) for each in top[:_ROWS]], True),
+            layout.Column("%", [formatting.percent(100 * each.total / whole) for each in top[:_ROWS]], True),
+            layout.Column("side", [each.symbol.side for each in top[:_ROWS]], False),
+            layout.Column("function", [inert(each.symbol.label) for each in top[:_ROWS]], False),
+            layout.Column("module", [inert(each.symbol.module) for each in top[:_ROWS]], False),
+        ]
+        self._grid(columns, len(top))
+        for labels, symbols, count in merged[:_STACKS]:
+            whose = " ".join(_cell(value, "") for value in labels)
+            share = f"{formatting.value(count, unit)} ({formatting.percent(100 * count / whole)})"
+            self._write("  ".join(filter(None, (share, whose))))
+            self._write("  " + layout.cut_left(folded(symbols), self._width - 2))
+        if len(merged) > _STACKS:
+            self._write(f"… and {_plural(len(merged) - _STACKS, 'more stack')}")
+
+    def _grid(self, columns: list[layout.Column], count: int) -> None:
+        for line in layout.grid(columns, self._width):
+            self._write(line)
+        if count > _ROWS:
+            self._write(f"… and {formatting.count(count - _ROWS)} more")
+
+    def _stream(self, part: RowsPart) -> None:
+        """Events under each other in columns that keep the width they once had."""
+        if not part.count:
+            return
+        columns = [_column(field, None) for field in part.fields if not field.hidden and not field.detail]
+        known = self._events.get(part.view.name)
+        widths = layout.widths(columns, known)
+        self._events[part.view.name] = widths
+        grid = layout.grid(columns, self._width, widths)
+        for line in grid if known is None else grid[1:]:
+            self._write(line)
+
+
+def _gained(part: Part) -> int:
+    return part.whole.count if isinstance(part, HistogramPart) else part.count
+
+
+def _column(field: Field, rows: int | None) -> layout.Column:
+    if field.is_time:
+        return layout.Column(inert(field.title), [_clock(value) for value in field.values[:rows]], False)
+    values = [_cell(value, field.unit) for value in field.values[:rows]]
+    numbers = all(value is None or isinstance(value, int | float) for value in field.values[:rows])
+    return layout.Column(inert(field.title), values, numbers)
+
+
+def _clock(time_ns: int) -> str:
+    seconds, rest = divmod(time_ns, 1_000_000_000)
+    if not 0 < seconds < 1 << 35:  # no time of this era
+        return str(time_ns)
+    return f"{datetime.fromtimestamp(seconds):%H:%M:%S}.{rest // 1_000_000:03}"
+
+
+def _cell(value: Any, unit: str) -> str:
+    """Identifying numbers are written in full, quantities as people read them."""
+    if value is None:
+        return "–"
+    if isinstance(value, str):
+        return inert(value)
+    return formatting.value(value, unit) if unit else str(value)
+
+
+def _quantiles(histogram: Histogram, unit: str) -> str:
+    found = {name: histogram.quantile(q) for name, q in QUANTILES.items()}
+    return "".join(f" · {name} {formatting.bounds(*bounds, unit)}" for name, bounds in found.items() if bounds)
+
+
+def _losses(losses: Losses) -> list[str]:
+    """What the numbers miss: always what was lost, the rest where there is any."""
+    words = {"lost": losses.lost, "map full": losses.map_full, "evicted": losses.evicted, "missed": losses.missed}
+    return [f"{what} {formatting.count(count)}" for what, count in words.items() if count or what == "lost"]
+
+
+def _plural(count: int, what: str) -> str:
+    return f"{formatting.count(count)} {what}{'' if count == 1 else 's'}"

@@ -1,0 +1,1 @@
+"""What a key does outside of the screen: the editor, the clipboard, files."""

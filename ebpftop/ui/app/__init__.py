@@ -1,0 +1,1 @@
+"""The application: bindings, palette, help, and the wires between feed and screens."""

@@ -1,0 +1,307 @@
+"""The application: bindings, and the wires between the feed and the screens."""
+
+from __future__ import annotations
+
+import sys
+from time import monotonic
+from typing import ClassVar
+
+from textual import events
+from textual.binding import Binding, BindingType
+
+from ebpftop.frames.messages import Interval, PlaybookInfo, Statistics
+from ebpftop.frames.source import ReadOnly, Source, SourceEnded
+from ebpftop.ui.app.guide import groups_for
+from ebpftop.ui.app.options import Options
+from ebpftop.ui.app.palette import Commands
+from ebpftop.ui.app.workbench import Workbench
+from ebpftop.ui.drawing.theme import DARK, LIGHT, colourless
+from ebpftop.ui.feed.feed import Feed
+from ebpftop.ui.feed.hold import Hold
+from ebpftop.ui.messages import (
+    Began,
+    Changed,
+    Ended,
+    LoadAsked,
+    Noticed,
+    PlayAsked,
+    WasAccepted,
+    WasRefused,
+    WasRejected,
+)
+from ebpftop.ui.screens.dashboard import Dashboard
+from ebpftop.ui.screens.help import HelpScreen
+from ebpftop.ui.screens.parameters import ParameterForm
+from ebpftop.ui.screens.small import TooSmall, is_too_small
+from ebpftop.ui.screens.tiles import Tiles
+from ebpftop.ui.widgets.keyboard import NAMES
+
+INTERVALS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+SPEEDS = (0.125, 64.0)  # of a tape, slowest and fastest
+PACE = 0.05  # seconds between two drawings
+SKIP = 5.0  # seconds of a tape that an arrow skips
+
+
+class EbpftopApp(Workbench):
+    TITLE = "ebpftop"
+    COMMANDS: ClassVar = {Commands}
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "space",
+            "pause",
+            "pause",
+            key_display="Space",
+            tooltip="Hold the screen still; stop a tape",
+        ),
+        Binding("v", "verifier", "verifier", tooltip="Why a probe was rejected"),
+        Binding("r", "restart", "start again", tooltip="Start the collector and its probes again"),
+        Binding("plus,equals_sign", "interval(1)", "longer interval", show=False, tooltip="Interval; speed of a tape"),
+        Binding("minus", "interval(-1)", "shorter interval", show=False, tooltip="Interval; speed of a tape"),
+        Binding("c", "statistics", "cost on/off", show=False, tooltip="Let the kernel count what programs cost"),
+        Binding("left", "seek(-1)", "seek", key_display="← →", tooltip=f"{SKIP:g} seconds back or on, on a tape"),
+        Binding("right", "seek(1)", "seek forward", show=False),
+        Binding("z", "tiles", "tiles", tooltip="Back to the tiles of the playbook"),
+        Binding("T", "turn_theme", "light/dark", show=False, tooltip="The light theme, or the dark one"),
+        Binding("ctrl+z", "suspend_process", "suspend", show=False, system=True),
+        Binding("ctrl+p", "command_palette", "palette", show=False, tooltip="Every action and probe, by name"),
+        Binding("question_mark,f1", "help", "help", key_display="?", tooltip="These keys"),
+        Binding("q,ctrl+q", "quit", "quit", key_display="q", tooltip="Detach everything and leave"),
+    ]
+
+    def __init__(self, source: Source, *, options: Options | None = None) -> None:
+        super().__init__(ansi_color=True if colourless() else None)
+        chosen = options or Options()
+        self.failure: BaseException | None = None  # what ended the application
+        self.feed = Feed(
+            source, self.post_message, interval=chosen.interval, first=chosen.auto_load, playbook=chosen.playbook
+        )
+        self.hold = Hold(self.feed)
+        self.dashboard = Dashboard(self.feed, self.hold)
+        self.playbook: PlaybookInfo | None = None  # the one that was opened last
+        self._drawn = 0.0  # when the session was drawn last
+        self._due = False  # whether a drawing is waiting for its moment
+        if chosen.title:
+            self.title = chosen.title
+        for name in list(self.available_themes):
+            self.unregister_theme(name)
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        self.theme = DARK.name
+
+    def _fatal_error(self) -> None:
+        """Textual's way to end after an exception, without writing the traceback over the terminal."""
+        self.failure = sys.exception()
+        self._close_messages_no_wait()
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return DARK.variables
+
+    def get_key_display(self, binding: Binding) -> str:
+        return binding.key_display or NAMES.get(binding.key) or super().get_key_display(binding)
+
+    def on_mount(self) -> None:
+        self.push_screen(self.dashboard)
+        self._read()
+        if self.feed.playback is not None:
+            self.set_interval(0.5, lambda: self.front.draw_header())
+
+    def _read(self) -> None:
+        self.run_worker(self.feed.read(), group="feed", exclusive=True)
+
+    @property
+    def front(self) -> Dashboard | Tiles:
+        """What is shown, under whatever lies over it for a moment."""
+        return next((screen for screen in self.screen_stack if isinstance(screen, Tiles)), self.dashboard)
+
+    async def on_unmount(self) -> None:
+        await self.feed.source.close()
+
+    def on_resize(self, event: events.Resize) -> None:
+        small = is_too_small(*event.size)
+        if small and not isinstance(self.screen, TooSmall):
+            self.push_screen(TooSmall())
+        elif not small and isinstance(self.screen, TooSmall):
+            self.pop_screen()
+
+    # ------------------------------------------------------------ what the feed tells
+
+    def on_began(self, _event: Began) -> None:
+        self.hold.hold(False)
+        self.dashboard.began()
+        self.front.banner.close()
+
+    async def on_changed(self, _event: Changed) -> None:
+        """Draw at once, or a moment later where the last drawing was just now: a burst of frames is drawn once."""
+        wait = self._drawn + PACE - monotonic()
+        if wait <= 0:
+            await self._draw()
+        elif not self._due:
+            self._due = True
+            self.set_timer(wait, self._draw)
+
+    async def _draw(self) -> None:
+        self._due = False
+        if self.front.is_mounted:
+            await self.front.redraw()
+        self._drawn = monotonic()
+
+    def on_was_accepted(self, event: WasAccepted) -> None:
+        form = self._form()
+        if form and form.asked == (event.probe, event.params):
+            form.dismiss()
+
+    def on_was_rejected(self, event: WasRejected) -> None:
+        frame = event.frame
+        if event.asked:
+            self.show_rejection(frame)
+        elif event.again:
+            self.rejected_again(frame)
+        elif not self._in_tiles(frame.probe, frame.params):
+            self.tell(f"{frame.probe} was rejected: {frame.error}   v shows why", "error")
+
+    def on_was_refused(self, event: WasRefused) -> None:
+        form, frame = self._form(), event.frame
+        if form and form.asked == (frame.probe, frame.params):
+            form.tell(frame.error)
+        elif not self._in_tiles(frame.probe, frame.params, frame.error):
+            self.tell(event.frame.error, "error")
+
+    def on_noticed(self, event: Noticed) -> None:
+        self.tell(event.frame.text, event.frame.level)
+
+    async def on_ended(self, event: Ended) -> None:
+        for screen in {self.dashboard, self.front}:
+            await screen.ended(event.reason)
+
+    def _in_tiles(self, probe: str, params: dict[str, str], error: str = "") -> bool:
+        """Whether a tile tells why the probe isn't loaded."""
+        return isinstance(self.front, Tiles) and self.front.failed(probe, params, error)
+
+    def _form(self) -> ParameterForm | None:
+        top = self.screen_stack[-1] if self.screen_stack else None
+        return top if isinstance(top, ParameterForm) else None
+
+    # ------------------------------------------------------------ what the widgets ask
+
+    async def on_load_asked(self, event: LoadAsked) -> None:
+        probe = self.dashboard.probe(event.probe)
+        if probe is None:
+            return
+        self._close_tiles()
+        running = [run for run in self.feed.session.runs.values() if run.probe == probe.id and run.state == "running"]
+        asking = event.form or (probe.asks and not event.params and not event.typed)
+        if asking and probe.params and self.feed.source.live:
+            self.push_screen(ParameterForm(probe))
+        elif running and not event.form and not event.typed:
+            await self.dashboard.bring(running[-1].id)
+        else:
+            await self.feed.load(probe.id, event.params)
+
+    async def on_play_asked(self, event: PlayAsked) -> None:
+        catalog = self.feed.session.catalog
+        found = [each for each in (catalog.playbooks if catalog else []) if each.name == event.playbook]
+        if found:
+            self.playbook = found[0]
+            self._close_tiles()
+            tiles = Tiles(self.feed, self.hold, self.playbook)
+            self.push_screen(tiles)
+            await tiles.load()
+
+    @property
+    def _tiled(self) -> bool:
+        return isinstance(self.screen, Tiles)
+
+    def _close_tiles(self) -> None:
+        if self._tiled:
+            self.pop_screen()
+            self.post_message(Changed())  # the dashboard wasn't drawn meanwhile
+
+    async def on_tiles_zoomed(self, event: Tiles.Zoomed) -> None:
+        self._close_tiles()
+        await self.dashboard.redraw()
+        await self.dashboard.bring(event.run)
+
+    # ------------------------------------------------------------ keys
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        match action:
+            case "restart":
+                return bool(self.feed.ended) and self.feed.source.can_restart
+            case "verifier":
+                return self.front.rejection() is not None
+            case "tiles":
+                return self.playbook is not None and isinstance(self.screen, Dashboard | Tiles)
+            case "interval":
+                return self.feed.source.live or self.feed.playback is not None
+            case "statistics":
+                return self.feed.source.live
+            case "seek":
+                return self.feed.playback is not None
+        return True
+
+    async def action_pause(self) -> None:
+        playback = self.feed.playback
+        if playback is None:
+            self.hold.hold(not self.hold.still)
+            await self.front.redraw()
+        elif self.feed.ended is not None:
+            playback.paused = False
+            self._seek(0.0)
+        else:
+            playback.paused = not playback.paused
+        self.front.draw_header()
+
+    async def action_interval(self, step: int) -> None:
+        if (playback := self.feed.playback) is not None:
+            playback.speed = min(SPEEDS[-1], max(SPEEDS[0], playback.speed * 2.0**step))
+            self.front.draw_header()
+            return
+        longer = [seconds for seconds in INTERVALS if seconds > self.feed.interval]
+        shorter = [seconds for seconds in INTERVALS if seconds < self.feed.interval]
+        self.feed.interval = (
+            longer[0] if step > 0 and longer else shorter[-1] if step < 0 and shorter else self.feed.interval
+        )
+        for run in self.feed.session.runs.values():
+            if run.state == "running":
+                await self.feed.wish(Interval(run=run.id, seconds=self.feed.interval))
+        self.front.draw_header()
+
+    async def action_statistics(self) -> None:
+        self.feed.statistics = not self.feed.statistics
+        await self.feed.wish(Statistics(on=self.feed.statistics))
+        self.tell(f"the kernel {'counts' if self.feed.statistics else 'no longer counts'} what programs cost", "info")
+
+    async def action_restart(self) -> None:
+        try:
+            await self.feed.restart()
+        except (ReadOnly, SourceEnded) as error:
+            self.tell(str(error), "error")
+        else:
+            self._read()
+
+    def action_seek(self, direction: int) -> None:
+        if self.feed.playback is not None:
+            self._seek(self.feed.playback.position + direction * SKIP)
+
+    def _seek(self, seconds: float) -> None:
+        assert self.feed.playback is not None
+        self.feed.playback.seek(seconds)
+        if self.feed.ended is not None:
+            self._read()
+
+    def action_verifier(self) -> None:
+        rejected = self.front.chosen_rejection()
+        if rejected:
+            self.show_rejection(rejected)
+
+    def action_tiles(self) -> None:
+        if self._tiled:
+            self._close_tiles()
+        elif self.playbook:
+            self.push_screen(Tiles(self.feed, self.hold, self.playbook))
+
+    def action_turn_theme(self) -> None:
+        self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
+
+    def action_help(self) -> None:
+        self.push_screen(HelpScreen(groups_for(type(self.screen), self.BINDINGS)))

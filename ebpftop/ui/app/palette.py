@@ -1,0 +1,48 @@
+"""The command palette: every action that does something here, every playbook and every probe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
+
+from ebpftop.ui.drawing.inert import inert
+from ebpftop.ui.messages import LoadAsked, PlayAsked
+
+if TYPE_CHECKING:
+    from ebpftop.ui.app.app import EbpftopApp
+
+Command = tuple[str, str, Callable[[], Any]]  # what is typed, what it does, and the doing
+
+
+class Commands(Provider):
+    async def discover(self) -> Hits:
+        for name, told, run in self._commands():
+            yield DiscoveryHit(Content(name), run, text=name, help=told)
+
+    async def search(self, query: str) -> Hits:
+        matcher = self.matcher(query)
+        for name, told, run in self._commands():
+            score = max(matcher.match(name), matcher.match(told) / 2)
+            if score > 0:
+                yield Hit(score, Content(name), run, text=name, help=told)
+
+    def _commands(self) -> Iterator[Command]:
+        app = cast("EbpftopApp", self.app)
+        for active in self.screen.active_bindings.values():
+            binding = active.binding
+            if active.enabled and binding.description and not binding.system:
+                run = partial(app.run_action, binding.action, active.node)
+                yield binding.description, binding.tooltip or app.get_key_display(binding), run
+        catalog = app.feed.session.catalog
+        for playbook in catalog.playbooks if catalog else []:
+            yield (
+                f"play {inert(playbook.name)}",
+                inert(playbook.title),
+                partial(app.post_message, PlayAsked(playbook.name)),
+            )
+        for probe in catalog.probes if catalog else []:
+            yield f"load {inert(probe.id)}", inert(probe.title), partial(app.post_message, LoadAsked(probe.id))

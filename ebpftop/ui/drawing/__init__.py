@@ -1,0 +1,1 @@
+"""Words, colours and lines: how things look, without a widget."""

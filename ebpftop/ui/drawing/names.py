@@ -1,0 +1,54 @@
+"""Words for processes and for the fields of a key, made inert."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ebpftop.frames.messages import UNKNOWN, Process
+from ebpftop.ui.drawing.inert import cell
+
+Processes = Mapping[int, Process]
+
+
+def pid(identity: int, processes: Processes) -> str:
+    known = processes.get(identity)
+    return str(known.tgid) if known else "–"
+
+
+def name(identity: int, processes: Processes) -> str:
+    """The command name; an ended process says so."""
+    known = processes.get(identity)
+    if known is None:
+        return "(unknown)" if identity == UNKNOWN else f"(unknown {identity})"
+    return f"{cell(known.comm)} (ended)" if known.ended_ns is not None else cell(known.comm)
+
+
+def parent(identity: int, processes: Processes) -> str:
+    known = processes.get(identity)
+    return cell(known.parent) if known else ""
+
+
+def command(identity: int, processes: Processes) -> str:
+    known = processes.get(identity)
+    return cell(known.command) if known else ""
+
+
+def ended(identity: int, processes: Processes) -> bool:
+    known = processes.get(identity)
+    return known is not None and known.ended_ns is not None
+
+
+def described(identity: int, processes: Processes) -> str:
+    """All that is known of a process, on one line."""
+    known = processes.get(identity)
+    if identity == UNKNOWN:
+        return "the kernel doesn't tell which process this is about"
+    if known is None:
+        return "nothing is known of this process: it was gone before anyone looked"
+    words = [f"{cell(known.comm)} {known.tgid}"]
+    if known.ended_ns is not None:
+        words.append("ended")
+    if known.ppid:
+        words.append(f"child of {cell(known.parent)} {known.ppid}".replace("  ", " "))
+    words += [cell(text) for text in (known.user, known.cgroup, known.command) if text]
+    return " · ".join(words)

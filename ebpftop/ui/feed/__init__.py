@@ -1,0 +1,1 @@
+"""From the source to the screens: frames into the session, requests back."""

@@ -1,0 +1,133 @@
+"""What the frame around the numbers shows, computed from the session: header, tabs, signs of the catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from ebpftop.model.numbers import cost
+from ebpftop.model.run import Run
+from ebpftop.model.session import Session
+from ebpftop.stats import formatting
+from ebpftop.ui.drawing.theme import NOT_HERE, RUNNING, WARNING
+from ebpftop.ui.feed.feed import Feed
+from ebpftop.ui.widgets.entries import RunState
+from ebpftop.ui.widgets.header import HeaderState
+from ebpftop.ui.widgets.runs import Tab
+
+ATTACHED = ("running", "detaching")
+
+
+def percent_of(run: Run) -> float | None:
+    """Percent of one CPU the run's programs take now; None while the kernel doesn't count."""
+    now = cost(run)
+    return now.cpu_percent if now and run.state in ATTACHED else None
+
+
+def header_state(feed: Feed, *, paused: bool) -> HeaderState:
+    session, over = feed.session, feed.over
+    attached = [run for run in session.runs.values() if state_of(run, over) in ATTACHED]
+    costs = [percent for run in attached if (percent := percent_of(run)) is not None]
+    return HeaderState(
+        hello=session.hello,
+        hosts=tuple(session.hosts)[-10:],
+        running=len(attached),
+        cost=sum(costs) if costs else None,
+        lost=sum(run.losses.lost for run in session.runs.values()),
+        mode=_mode(feed, paused),
+        live=feed.source.live,
+        paused=paused,
+        over=over,
+    )
+
+
+def _mode(feed: Feed, paused: bool) -> str:
+    """Live or a tape, and where it is."""
+    playback = feed.playback
+    if playback is not None:
+        speed = f" ×{playback.speed:g}" if playback.speed != 1 else ""
+        end = " · ended" if feed.ended is not None else ""
+        return f"tape {_clock(playback.position)} / {_clock(playback.duration)}{speed}{end}"
+    word = "ended" if feed.ended is not None else "paused" if paused else "live" if feed.source.live else "tape"
+    return f"{word} {interval_words(feed.interval)}"
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def state_of(run: Run, over: bool) -> str:
+    """The run's state; nothing is attached any more once the collector is gone."""
+    return "detached" if over and run.state in ("loading", *ATTACHED) else run.state
+
+
+def run_states(session: Session, over: bool) -> dict[str, RunState]:
+    """How each probe stands that was loaded, by its latest run; one that is running wins."""
+    states: dict[str, RunState] = {}
+    for run in session.runs.values():
+        state = state_of(run, over)
+        if state in ATTACHED:
+            states[run.probe] = RunState("running", _percent(run))
+        elif states.get(run.probe, RunState("")).state == "running":
+            continue
+        elif state == "loading":
+            states[run.probe] = RunState("loading", run.loading.stage if run.loading else "")
+        elif state == "rejected":
+            states[run.probe] = RunState("rejected", "rejected: v")
+        else:
+            states.pop(run.probe, None)
+    return states
+
+
+def tabs(session: Session, closed: Collection[int], over: bool) -> tuple[Tab, ...]:
+    """A tab for every run but those rejected, and those closed by hand."""
+    runs = [run for run in session.runs.values() if run.state != "rejected" and run.id not in closed]
+    return tuple(tab_of(run, name, state_of(run, over)) for run, name in zip(runs, names(runs), strict=True))
+
+
+class Named(Protocol):
+    """A probe with parameters: a run, or a step of a playbook."""
+
+    @property
+    def probe(self) -> str: ...
+
+    @property
+    def params(self) -> dict[str, str]: ...
+
+
+def names(runs: Sequence[Named]) -> list[str]:
+    """A name for each run or step, just long enough to tell it from the others: the parameters in which two runs of one
+    probe differ, the category only where two probes share a name.
+    """
+    told = []
+    for run in runs:
+        bare = run.probe.partition("/")[2] or run.probe
+        alike = {other.probe for other in runs if other.probe.partition("/")[2] == bare}
+        same = [other.params for other in runs if other.probe == run.probe]
+        differ = [f" {key}={value}" for key, value in run.params.items() if any(p.get(key) != value for p in same)]
+        told.append((run.probe if len(alike) > 1 else bare) + "".join(differ))
+    return told
+
+
+def tab_of(run: Run, name: str, state: str) -> Tab:
+    losses = run.losses
+    if state == "detached":
+        return Tab(run.id, NOT_HERE, "$quiet", name, "detached")
+    if state == "rejected":
+        return Tab(run.id, NOT_HERE, "$error", name, "rejected")
+    if state == "loading":
+        return Tab(run.id, "◌", "$success", name, run.loading.stage if run.loading else "")
+    if state == "detaching":
+        return Tab(run.id, "◌", "$warning", name, "detaching")
+    if losses.lost or losses.map_full or losses.evicted or losses.missed:
+        return Tab(run.id, WARNING, "$warning", name, _percent(run))
+    return Tab(run.id, RUNNING, "$success", name, _percent(run))
+
+
+def _percent(run: Run) -> str:
+    percent = percent_of(run)
+    return "" if percent is None else formatting.percent(round(percent, 2 if percent < 1 else 1))
+
+
+def interval_words(seconds: float) -> str:
+    return formatting.duration(seconds * 1e9)

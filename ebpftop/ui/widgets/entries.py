@@ -1,0 +1,126 @@
+"""The lines of the catalog: playbooks, the categories with their probes, and last what could not be read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from ebpftop.frames.messages import Catalog, PlaybookInfo, ProbeInfo
+from ebpftop.ui.drawing.theme import NOT_HERE, PLAYBOOK, RUNNABLE, RUNNING, UNKNOWN
+
+PLAYBOOKS, BROKEN = "playbooks", "not usable"  # categories beside those of the probes
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """How a probe stands that was loaded: `loading`, `running` or `rejected`, and a few words for the right end."""
+
+    state: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A folder or a file of the catalog that can't be used, as far as the line tells which."""
+
+    where: str
+    what: str
+
+    @classmethod
+    def of(cls, line: str) -> Problem:
+        """From `PATH:LINE: what is wrong`."""
+        where, colon, what = line.partition(": ")
+        return cls(where, what) if colon else cls("", line)
+
+    @property
+    def name(self) -> str:
+        """The last two parts of the path, without that of a probe's own file: `mine/calls`, `playbooks/x.toml`."""
+        parts = [part for part in self.where.rstrip("0123456789").rstrip(":").split("/") if part]
+        kept = parts[:-1] if parts and parts[-1].startswith("probe.") else parts
+        return "/".join(kept[-2:])
+
+
+Entry = ProbeInfo | PlaybookInfo | Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A category (no entry) or what is in it."""
+
+    category: str
+    entry: Entry | None = None
+
+    @property
+    def name(self) -> str:
+        match self.entry:
+            case ProbeInfo(id=name):
+                return name.partition("/")[2] or name
+            case PlaybookInfo(name=name) | Problem(name=name):
+                return name
+        return self.category
+
+    def is_same(self, other: Line) -> bool:
+        """Whether it is about the same thing, though what is known of it may have changed."""
+        return (type(self.entry), self.category, self.name) == (type(other.entry), other.category, other.name)
+
+
+def entries(catalog: Catalog | None) -> list[Line]:
+    """Everything there is, in order."""
+    if catalog is None:
+        return []
+    probes = sorted(catalog.probes, key=lambda probe: (probe.category, probe.id))
+    return [
+        *(Line(PLAYBOOKS, playbook) for playbook in catalog.playbooks),
+        *(Line(probe.category, probe) for probe in probes),
+        *(Line(BROKEN, Problem.of(text)) for text in catalog.problems),
+    ]
+
+
+def arranged(lines: list[Line], wanted: str, folded: Collection[str]) -> Iterator[Line]:
+    """What matches the search, each category before what is in it; a search opens those that are closed."""
+    category = None
+    for line in lines:
+        if not _matches(line, wanted):
+            continue
+        if line.category != category:
+            category = line.category
+            yield Line(category)
+        if wanted or category not in folded:
+            yield line
+
+
+def first(lines: list[Line], wanted: str) -> int:
+    """Where the cursor begins: at the first entry; in a search at the first probe."""
+    found = [at for at, line in enumerate(lines) if line.entry]
+    probes = [at for at in found if isinstance(lines[at].entry, ProbeInfo)]
+    return next(iter((probes if wanted else found) or found), 0)
+
+
+def _matches(line: Line, query: str) -> bool:
+    match line.entry:
+        case ProbeInfo() as probe:
+            text = " ".join((probe.id, probe.title, probe.summary, probe.question))
+        case PlaybookInfo() as playbook:
+            text = " ".join((PLAYBOOKS, playbook.name, playbook.title, playbook.summary))
+        case Problem() as problem:
+            text = f"{problem.where} {problem.what}"
+        case _:
+            text = ""
+    return all(word in text.lower() for word in query.lower().split())
+
+
+def sign(entry: Entry, state: RunState | None) -> tuple[str, str, str]:
+    """The sign of a line, the name of its style, and the words behind the name."""
+    if isinstance(entry, PlaybookInfo):
+        return PLAYBOOK, "", entry.title
+    if isinstance(entry, Problem):
+        return NOT_HERE, "rejected", entry.what
+    if state and state.state in ("running", "loading"):
+        return RUNNING, "running", state.note
+    if state:
+        return NOT_HERE, "rejected", state.note
+    if entry.available is False:
+        return NOT_HERE, "quiet", entry.reason or "not here"
+    if entry.available is None:
+        return UNKNOWN, "quiet", entry.reason or "known only to root"
+    return RUNNABLE, "", ""
