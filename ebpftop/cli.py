@@ -22,9 +22,6 @@ exit codes: 0 done; 1 the thing asked for failed; 2 usage; 3 this machine or use
   ebpftop demo                     the dashboard on a recorded incident; no root, no BPF
 """
 
-# What sudo strips from the environment, and the dashboard's user still wants.
-CARRIED = ("NO_COLOR", "COLORTERM", "EDITOR", "VISUAL", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME")
-
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run one command and exit with its status."""
@@ -69,8 +66,41 @@ def _obey(argv: list[str]) -> int:
         return int(leaving.code or 0)
     arguments.probes = [*arguments.probes_before, *getattr(arguments, "probes", [])]
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # else NumPy starts a thread a CPU, for work that is not ours
-    os.environ.update(entry for entry in arguments.user_env or () if entry[0] in CARRIED)
-    return int(arguments.do(arguments, argv))
+    if arguments.user_env:
+        from ebpftop.supervisor.elevate import CARRIED
+
+        os.environ.update(entry for entry in arguments.user_env if entry[0] in CARRIED)
+    return _run(arguments, argv)
+
+
+def _run(arguments: argparse.Namespace, argv: list[str]) -> int:
+    """Each command is imported when it runs: `ebpftop --version` waits for nothing, and root imports little."""
+    match arguments.command:
+        case "list" | "show" | "new":
+            from ebpftop.commands import catalog
+
+            return {"list": catalog.list_probes, "show": catalog.show, "new": catalog.new}[arguments.command](arguments)
+        case "replay" | "demo":
+            from ebpftop.commands import tape
+
+            return tape.replay(arguments.tape) if arguments.command == "replay" else tape.demo()
+        case "explain":
+            from ebpftop.commands import explain
+
+            return explain.explain(arguments.log, arguments.source, as_json=arguments.json)
+        case "doctor":
+            from ebpftop.commands import doctor
+
+            return doctor.doctor(as_json=arguments.json)
+        case "check":
+            from ebpftop.commands import check
+
+            return check.check(arguments, argv)
+        case command:
+            from ebpftop.commands import tracing
+
+            traced = {"play": tracing.play, "run": tracing.run, "record": tracing.record}
+            return traced.get(command, tracing.dashboard)(arguments, argv)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -86,24 +116,20 @@ def parser() -> argparse.ArgumentParser:
     # Both may stand before the command as well as after it.
     _sudo_option(top, default=False)
     _folder_option(top, dest="probes_before")
-    top.set_defaults(do=_dashboard)
-    commands = top.add_subparsers(title="commands", metavar="COMMAND")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", dest="command")
 
     one = commands.add_parser("play", help="a playbook: several probes side by side, each with the question it answers")
     one.add_argument("playbook", metavar="NAME", help="'ebpftop list' names them")
     _sudo_option(one)
     _folder_option(one)
-    one.set_defaults(do=_play)
 
     one = commands.add_parser("list", help="the catalog, and what of it can run here")
     one.add_argument("--json", action="store_true", help="an array of objects")
     _folder_option(one)
-    one.set_defaults(do=_list)
 
     one = commands.add_parser("show", help="a probe's C, attach points and documentation, to read before running it")
     one.add_argument("probe", metavar="PROBE")
     _folder_option(one)
-    one.set_defaults(do=_show)
 
     one = commands.add_parser("run", help="one probe without the dashboard; Ctrl-C prints a summary")
     one.add_argument("probe", metavar="PROBE")
@@ -120,7 +146,6 @@ def parser() -> argparse.ArgumentParser:
     )
     _sudo_option(one)
     _folder_option(one)
-    one.set_defaults(do=_run)
 
     one = commands.add_parser("record", help="probes into a tape, to replay later or elsewhere")
     one.add_argument("names", metavar="PROBE", nargs="+")
@@ -140,36 +165,29 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--force", action="store_true", help="overwrite an existing tape")
     _sudo_option(one)
     _folder_option(one)
-    one.set_defaults(do=_record)
 
     one = commands.add_parser("replay", help="the dashboard on a tape; no root, no BPF")
     one.add_argument("tape", type=Path, metavar="TAPE")
-    one.set_defaults(do=_replay)
 
     one = commands.add_parser("demo", help="the dashboard on the bundled tape; no root, no BPF")
-    one.set_defaults(do=_demo)
 
     one = commands.add_parser("explain", help="why the kernel's verifier refused a program: any loader's log; no root")
     one.add_argument("log", nargs="?", default="-", metavar="LOG", help="a file, or - for standard input (-)")
     one.add_argument("--source", type=Path, metavar="FILE", help="the program's C, to quote lines from")
     one.add_argument("--json", action="store_true", help="one object a failure, each on a line of its own")
-    one.set_defaults(do=_explain)
 
     one = commands.add_parser(
         "check", help="a probe folder: manifest, lint, compile, verify, without attaching; or playbooks"
     )
     one.add_argument("folder", type=Path, metavar="DIR")
     _sudo_option(one)
-    one.set_defaults(do=_check)
 
     one = commands.add_parser("new", help="a new probe folder to start from")
     one.add_argument("--from", dest="origin", metavar="PROBE", help="copy this one of the catalog")
     one.add_argument("folder", type=Path, metavar="DIR")
-    one.set_defaults(do=_new)
 
     one = commands.add_parser("doctor", help="what this machine can trace, tried for real, and remedies")
     one.add_argument("--json", action="store_true", help="an array of objects")
-    one.set_defaults(do=_doctor)
     return top
 
 
@@ -205,79 +223,3 @@ def _seconds(text: str) -> float:
     if not 0.05 <= seconds <= 86_400 * 7:
         raise argparse.ArgumentTypeError(f"{text!a} is not a number of seconds from 0.05 on")
     return seconds
-
-
-# Each command imports what it needs when it runs: `ebpftop --version` waits for nothing, and root imports little.
-
-
-def _dashboard(arguments: argparse.Namespace, argv: list[str]) -> int:
-    from ebpftop.commands import screen, tracing
-
-    screen.require()
-    return tracing.dashboard(arguments, argv)
-
-
-def _play(arguments: argparse.Namespace, argv: list[str]) -> int:
-    from ebpftop.commands import tracing
-
-    return tracing.play(arguments, argv)
-
-
-def _run(arguments: argparse.Namespace, argv: list[str]) -> int:
-    from ebpftop.commands import tracing
-
-    return tracing.run(arguments, argv)
-
-
-def _record(arguments: argparse.Namespace, argv: list[str]) -> int:
-    from ebpftop.commands import tracing
-
-    return tracing.record(arguments, argv)
-
-
-def _check(arguments: argparse.Namespace, argv: list[str]) -> int:
-    from ebpftop.commands import tracing
-
-    return tracing.check(arguments, argv)
-
-
-def _replay(arguments: argparse.Namespace, _argv: list[str]) -> int:
-    from ebpftop.commands import offline
-
-    return offline.replay(arguments.tape)
-
-
-def _demo(_arguments: argparse.Namespace, _argv: list[str]) -> int:
-    from ebpftop.commands import offline
-
-    return offline.demo()
-
-
-def _explain(arguments: argparse.Namespace, _argv: list[str]) -> int:
-    from ebpftop.commands import explain
-
-    return explain.explain(arguments.log, arguments.source, as_json=arguments.json)
-
-
-def _list(arguments: argparse.Namespace, _argv: list[str]) -> int:
-    from ebpftop.commands import offline
-
-    return offline.list_probes(arguments.probes, as_json=arguments.json)
-
-
-def _show(arguments: argparse.Namespace, _argv: list[str]) -> int:
-    from ebpftop.commands import offline
-
-    return offline.show(arguments.probe, arguments.probes)
-
-
-def _new(arguments: argparse.Namespace, _argv: list[str]) -> int:
-    from ebpftop.commands import offline
-
-    return offline.new(arguments.folder, arguments.origin)
-
-
-def _doctor(arguments: argparse.Namespace, _argv: list[str]) -> int:
-    from ebpftop.commands import offline
-
-    return offline.doctor(as_json=arguments.json)

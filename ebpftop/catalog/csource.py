@@ -64,7 +64,7 @@ class Function(NamedTuple):
     end: int
 
 
-class Source:
+class CSource:
     """`code` is the text with comments blanked, so that offsets and lines stay those of the text."""
 
     def __init__(self, text: str) -> None:

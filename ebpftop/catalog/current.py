@@ -22,7 +22,7 @@ SHARE = 0.01  # of a CPU that looking may take, however much there is to look at
 Stamp = tuple[int, int, int]  # modified (ns), size, inode
 
 
-class Watched:
+class CurrentCatalog:
     """`catalog` is what was read last: of the bundled folder, of the extra ones, of the system's.
 
     Only the extra ones are read again, with these rights, and only if `again`. They are looked at by the times of
@@ -108,7 +108,7 @@ def _stamp(path: str) -> Stamp | None:
 
 
 def _marked(part: Part) -> Part:
-    marked = {key: msgspec.structs.replace(probe, watched=True) for key, probe in part.probes.items()}
+    marked = {key: msgspec.structs.replace(probe, reloads=True) for key, probe in part.probes.items()}
     return msgspec.structs.replace(part, probes=marked)
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
-from ebpftop.base.inert import closest, inert, nearest, quoted
+from ebpftop.base.inert import inert, quoted
+from ebpftop.base.nearest import closest, nearest
 from ebpftop.catalog.positions import KeyPath, key_lines
 
 
@@ -57,7 +58,7 @@ class Document:
         return key_lines(self.text)
 
 
-class Table:
+class TomlTable:
     """One table of a document, whose keys must be among `known`.
 
     A value that is missing or of the wrong type is noted as a problem and read as an empty one.
@@ -132,22 +133,22 @@ class Table:
                 self.document.problem((*self.path, key, name), what)
         return given
 
-    def tables(self, key: str, known: Sequence[str], required: bool = False) -> Iterator[Table]:
+    def tables(self, key: str, known: Sequence[str], required: bool = False) -> Iterator[TomlTable]:
         """The elements of an array of tables."""
         values = self._get(key, list, "an array of tables", required) or []
         if required and self.values.get(key) == []:
             self.problem(key, "at least one expected")
         for index, value in enumerate(values):
             if isinstance(value, dict):
-                yield Table(self.document, (*self.path, key, index), value, known)
+                yield TomlTable(self.document, (*self.path, key, index), value, known)
             else:
                 self.document.problem((*self.path, key, index), "a table expected")
 
-    def named_tables(self, key: str, known: Sequence[str]) -> Iterator[tuple[str, Table]]:
+    def named_tables(self, key: str, known: Sequence[str]) -> Iterator[tuple[str, TomlTable]]:
         """The tables in a table, with their names."""
         for name, value in (self._get(key, dict, "a table") or {}).items():
             if isinstance(value, dict):
-                yield name, Table(self.document, (*self.path, key, name), value, known)
+                yield name, TomlTable(self.document, (*self.path, key, name), value, known)
             else:
                 self.document.problem((*self.path, key, name), "a table expected")
 

@@ -40,8 +40,8 @@ def info(
         variant=variant,
         meaning=meaning,
         reason=reason,
-        file=str(probe.folder / SOURCE) if probe.watched else "",
-        revision=_revision(probe) if probe.watched else "",
+        file=str(probe.folder / SOURCE) if probe.reloads else "",
+        revision=_revision(probe) if probe.reloads else "",
     )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from ebpftop.base.inert import inert, nearest
-from ebpftop.catalog.csource import Source
+from ebpftop.base.inert import inert
+from ebpftop.base.nearest import nearest
+from ebpftop.catalog.csource import CSource
 from ebpftop.catalog.document import Document
 from ebpftop.catalog.manifest import MANIFEST, SOURCE
 from ebpftop.catalog.model import Probe
@@ -25,7 +26,7 @@ Finding = tuple[str, int, str]  # file, line, message
 
 def lint(probe: Probe) -> list[str]:
     """The findings, each `FILE:LINE: message`; none for a probe that keeps the rules."""
-    source = Source(probe.source)
+    source = CSource(probe.source)
     in_source = inert(str(probe.folder / SOURCE))
     in_manifest = inert(str(probe.folder / MANIFEST))
     findings = [
@@ -37,7 +38,7 @@ def lint(probe: Probe) -> list[str]:
     return findings
 
 
-def _counting(probe: Probe, source: Source) -> Iterator[tuple[int, str]]:
+def _counting(probe: Probe, source: CSource) -> Iterator[tuple[int, str]]:
     for match in _INCREMENT.finditer(source.code):
         name, atomic = match[1], bool(match[2])
         declared = source.map(name)
@@ -48,7 +49,7 @@ def _counting(probe: Probe, source: Source) -> Iterator[tuple[int, str]]:
             yield line, f"{name}.{match[2] or ''}increment() doesn't tell of a full map; use lookup_or_try_init()"
 
 
-def _sizes(probe: Probe, source: Source) -> Iterator[tuple[int, str]]:
+def _sizes(probe: Probe, source: CSource) -> Iterator[tuple[int, str]]:
     for bpf_map in source.maps:
         limit = MAX_PAGES if bpf_map.kind == "ringbuf" else MAX_ENTRIES
         if bpf_map.entries is not None and bpf_map.entries > limit:
@@ -56,7 +57,7 @@ def _sizes(probe: Probe, source: Source) -> Iterator[tuple[int, str]]:
             yield bpf_map.line, f"{bpf_map.name} has {bpf_map.entries} {what}, more than {limit}"
 
 
-def _failures(probe: Probe, source: Source) -> Iterator[tuple[int, str]]:
+def _failures(probe: Probe, source: CSource) -> Iterator[tuple[int, str]]:
     """Between an update that can fail and the next one, or the end of its function, the failure is counted."""
     for function in source.functions:
         body = source.body(function)
@@ -73,7 +74,7 @@ def _failures(probe: Probe, source: Source) -> Iterator[tuple[int, str]]:
                 yield source.line(function.start + call.start()), f"{name}.{method}() may fail: count it by {counter}()"
 
 
-def _bounds(probe: Probe, source: Source) -> Iterator[tuple[int, str]]:
+def _bounds(probe: Probe, source: CSource) -> Iterator[tuple[int, str]]:
     """A hash can't grow without end: its dead processes are deleted, it is LRU, or the author says what bounds it."""
     per_process = {
         view.map
@@ -91,7 +92,7 @@ def _bounds(probe: Probe, source: Source) -> Iterator[tuple[int, str]]:
             )
 
 
-def _records(probe: Probe, source: Source) -> Iterator[tuple[int, str]]:
+def _records(probe: Probe, source: CSource) -> Iterator[tuple[int, str]]:
     """Every field of a reserved record is written before the record is submitted, as the memory isn't cleared."""
     for function in source.functions:
         body = source.body(function)
@@ -114,7 +115,7 @@ def _records(probe: Probe, source: Source) -> Iterator[tuple[int, str]]:
                     yield line, f"field {field} of struct {struct[1]} is never written"
 
 
-def _writing(source: Source, code: str, variable: str) -> str:
+def _writing(source: CSource, code: str, variable: str) -> str:
     """The code that may write a record: what follows its reservation, and the functions it is handed to."""
     helpers = [
         source.body(function)
@@ -124,7 +125,7 @@ def _writing(source: Source, code: str, variable: str) -> str:
     return code + "".join(helpers)
 
 
-def _forbidden(probe: Probe, source: Source) -> Iterator[tuple[int, str]]:
+def _forbidden(probe: Probe, source: CSource) -> Iterator[tuple[int, str]]:
     for match in re.finditer(r"\bBPF_PERF_OUTPUT\b|\bbpf_trace_printk\b", source.code):
         if match[0] == "BPF_PERF_OUTPUT":
             yield source.line(match.start()), "perf buffers aren't read; use BPF_RINGBUF_OUTPUT"
@@ -132,7 +133,7 @@ def _forbidden(probe: Probe, source: Source) -> Iterator[tuple[int, str]]:
             yield source.line(match.start()), "bpf_trace_printk() writes to a file all tracers share; only for lab/"
 
 
-def _conditions(probe: Probe, source: Source) -> Iterator[tuple[int, str]]:
+def _conditions(probe: Probe, source: CSource) -> Iterator[tuple[int, str]]:
     names = {variant.name for variant in probe.variants}
     for condition in _VARIANT.finditer(source.code):
         for match in re.finditer(r"\bVARIANT_(\w+)", condition[0]):
@@ -141,7 +142,7 @@ def _conditions(probe: Probe, source: Source) -> Iterator[tuple[int, str]]:
                 yield line, f"the manifest has no variant {match[1]}{nearest(match[1], names)}"
 
 
-_SOURCE_RULES: tuple[Callable[[Probe, Source], Iterator[tuple[int, str]]], ...] = (
+_SOURCE_RULES: tuple[Callable[[Probe, CSource], Iterator[tuple[int, str]]], ...] = (
     _counting,
     _sizes,
     _failures,
@@ -152,7 +153,7 @@ _SOURCE_RULES: tuple[Callable[[Probe, Source], Iterator[tuple[int, str]]], ...] 
 )
 
 
-def _consistency(probe: Probe, source: Source) -> Iterator[tuple[KeyPath, str]]:
+def _consistency(probe: Probe, source: CSource) -> Iterator[tuple[KeyPath, str]]:
     """What the manifest names, the C has."""
     conditions = " ".join(match[0] for match in _VARIANT.finditer(source.code))
     maps = {bpf_map.name for bpf_map in source.maps}

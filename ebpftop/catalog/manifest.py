@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from ebpftop.base.inert import nearest
-from ebpftop.catalog.document import BadManifest, Document, Table
+from ebpftop.base.nearest import nearest
+from ebpftop.catalog.document import BadManifest, Document, TomlTable
 from ebpftop.catalog.files import Unreadable, read_text
 from ebpftop.catalog.manifest_views import IDENTIFIER, read_views
 from ebpftop.catalog.model import Attach, Mechanism, Param, ParamType, Probe, Variant
@@ -49,7 +49,7 @@ def read_probe(folder: Path, probe_id: str) -> Probe:
     except Unreadable as error:
         raise BadManifest([str(error)]) from None
     document = Document(str(folder / MANIFEST), manifest)
-    top = Table(document, (), document.values, _TOP)
+    top = TomlTable(document, (), document.values, _TOP)
     title = top.text("title")
     params = tuple(_param(name, table) for name, table in top.named_tables("params", _PARAM))
     probe = Probe(
@@ -70,7 +70,7 @@ def read_probe(folder: Path, probe_id: str) -> Probe:
     return probe
 
 
-def _variants(top: Table, params: tuple[Param, ...]) -> tuple[Variant, ...]:
+def _variants(top: TomlTable, params: tuple[Param, ...]) -> tuple[Variant, ...]:
     types = {param.name: param.type for param in params}
     variants: dict[str, Variant] = {}
     for table in top.tables("variants", _VARIANT, required=True):
@@ -82,7 +82,7 @@ def _variants(top: Table, params: tuple[Param, ...]) -> tuple[Variant, ...]:
     return tuple(variants.values())
 
 
-def _attach(table: Table, types: Mapping[str, str]) -> Attach:
+def _attach(table: TomlTable, types: Mapping[str, str]) -> Attach:
     named = [key for key in table.values if key in _MECHANISMS]
     if len(named) != 1:
         key = named[1] if named else _MECHANISMS[0]
@@ -106,7 +106,7 @@ def _attach(table: Table, types: Mapping[str, str]) -> Attach:
     )
 
 
-def _check_parameters(table: Table, mechanism: str, target: str, types: Mapping[str, str]) -> None:
+def _check_parameters(table: TomlTable, mechanism: str, target: str, types: Mapping[str, str]) -> None:
     """A target's parameters are there, and of the type that stands in that place."""
     wanted = ("binary", "symbol") if ":" in target else ("function",)
     for part, kind in zip(target.split(":"), wanted, strict=False):
@@ -114,13 +114,13 @@ def _check_parameters(table: Table, mechanism: str, target: str, types: Mapping[
             _check_parameter(table, mechanism, part, kind, types)
 
 
-def _check_parameter(table: Table, key: str, text: str, kind: str, types: Mapping[str, str]) -> None:
+def _check_parameter(table: TomlTable, key: str, text: str, kind: str, types: Mapping[str, str]) -> None:
     if types.get(text[1:]) != kind:
         near = nearest(text[1:], (name for name, one in types.items() if one == kind))
         table.problem(key, f"no parameter {text[1:]} of type {kind}{near}")
 
 
-def _frequency(table: Table, types: Mapping[str, str]) -> int | str:
+def _frequency(table: TomlTable, types: Mapping[str, str]) -> int | str:
     value = table.values.get("frequency")
     if isinstance(value, str):
         text = table.text("frequency", pattern=_PARAMETER, what="a whole number (Hz), or a parameter as $name,")
@@ -129,7 +129,7 @@ def _frequency(table: Table, types: Mapping[str, str]) -> int | str:
     return table.integer("frequency", 1, FREQUENCY_MAX) or 0
 
 
-def _run(table: Table, mechanism: str, target: str) -> str:
+def _run(table: TomlTable, mechanism: str, target: str) -> str:
     if mechanism not in _BCC_NAMES or "$" in target:
         return table.text("run", pattern=IDENTIFIER, what="the name of a C function")
     if "run" in table:
@@ -138,7 +138,7 @@ def _run(table: Table, mechanism: str, target: str) -> str:
     return _BCC_NAMES[mechanism] + target
 
 
-def _param(name: str, table: Table) -> Param:
+def _param(name: str, table: TomlTable) -> Param:
     kind = table.choice("type", get_args(ParamType))
     minimum, maximum = _limit(table, "min", kind), _limit(table, "max", kind)
     if minimum is not None and maximum is not None and minimum > maximum:
@@ -162,7 +162,7 @@ def _param(name: str, table: Table) -> Param:
     return param
 
 
-def _choices(table: Table, kind: str) -> tuple[str, ...]:
+def _choices(table: TomlTable, kind: str) -> tuple[str, ...]:
     if kind != "enum":
         if kind and "choices" in table:
             table.problem("choices", f"only for an enum, not for {kind}")
@@ -174,7 +174,7 @@ def _choices(table: Table, kind: str) -> tuple[str, ...]:
     return tuple(choices)
 
 
-def _limit(table: Table, key: str, kind: str) -> int | None:
+def _limit(table: TomlTable, key: str, kind: str) -> int | None:
     """min or max: a number for an int, a duration as text, the longest string in bytes."""
     if key not in table or not kind:
         return None
@@ -192,7 +192,7 @@ def _limit(table: Table, key: str, kind: str) -> int | None:
     return None
 
 
-def _default(table: Table) -> str | None:
+def _default(table: TomlTable) -> str | None:
     """Text as a person would type it; a number or a truth value may be written as such."""
     value: Any = table.values.get("default")
     if isinstance(value, bool):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, cast, get_args
 
-from ebpftop.base.inert import nearest
-from ebpftop.catalog.document import Table
+from ebpftop.base.nearest import nearest
+from ebpftop.catalog.document import TomlTable
 from ebpftop.frames.messages import ColumnInfo, Show, ViewInfo
 
 UNITS = ("", "count", "ns", "bytes", "pages", "percent")
@@ -81,7 +81,7 @@ _ONLY = {
 _COLUMN = ("field", "title", "unit", "role", "decode", "hidden")
 
 
-def read_views(top: Table, title: str) -> tuple[ViewInfo, ...]:
+def read_views(top: TomlTable, title: str) -> tuple[ViewInfo, ...]:
     """The views, by default with the probe's title. Columns that aren't declared stay empty, for the map's layout."""
     views: dict[str, ViewInfo] = {}
     for table in top.tables("views", _VIEW, required=True):
@@ -100,7 +100,7 @@ def _place(view: ViewInfo) -> tuple[str, str, str]:
     return view.stacks, view.kernel, view.user
 
 
-def _view(table: Table, title: str) -> ViewInfo:
+def _view(table: TomlTable, title: str) -> ViewInfo:
     bpf_map = table.text("map", pattern=IDENTIFIER, what="the name of a map")
     show = table.choice("show", get_args(Show))
     view = ViewInfo(
@@ -132,7 +132,7 @@ def _view(table: Table, title: str) -> ViewInfo:
     return view
 
 
-def _columns(table: Table) -> list[ColumnInfo]:
+def _columns(table: TomlTable) -> list[ColumnInfo]:
     columns: dict[str, ColumnInfo] = {}
     for row in table.tables("columns", _COLUMN):
         field = row.text("field", pattern=IDENTIFIER, what="a field")
@@ -149,7 +149,7 @@ def _columns(table: Table) -> list[ColumnInfo]:
     return list(columns.values())
 
 
-def _check_histogram(table: Table, view: ViewInfo) -> None:
+def _check_histogram(table: TomlTable, view: ViewInfo) -> None:
     """A histogram's key is its `by` fields and the slot, its value the count; columns describe the `by` fields."""
     if view.slot == view.count:
         table.problem("slot", "the same field as count")
@@ -159,14 +159,14 @@ def _check_histogram(table: Table, view: ViewInfo) -> None:
     _check_columns_of_by(table, view)
 
 
-def _check_columns_of_by(table: Table, view: ViewInfo) -> None:
+def _check_columns_of_by(table: TomlTable, view: ViewInfo) -> None:
     for index, column in enumerate(view.columns):
         if column.field not in view.by:
             path = (*table.path, "columns", index, "field")
             table.document.problem(path, f"not one of the `by` fields{nearest(column.field, view.by)}")
 
 
-def _check_stacks(table: Table, view: ViewInfo) -> None:
+def _check_stacks(table: TomlTable, view: ViewInfo) -> None:
     """A row's key is its `by` fields and the numbers of its stacks, its value the count."""
     if "stacks" not in table:
         table.problem("stacks", "missing, the name of a BPF_STACK_TRACE map expected")
@@ -185,7 +185,7 @@ def _check_stacks(table: Table, view: ViewInfo) -> None:
     _check_columns_of_by(table, view)
 
 
-def _check_sort(table: Table, view: ViewInfo) -> None:
+def _check_sort(table: TomlTable, view: ViewInfo) -> None:
     if view.sort is None:
         return
     fields = [column.field for column in view.columns]

@@ -95,7 +95,7 @@ class Param(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
-    """A probe folder, read and checked: its manifest and the text of its files. watched: it is read again when it is
+    """A probe folder, read and checked: its manifest and the text of its files. reloads: it is read again when it is
     saved.
     """
 
@@ -111,7 +111,7 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     manifest: str = ""  # probe.toml as it was read
     readme: str = ""
-    watched: bool = False
+    reloads: bool = False
 
     @property
     def asks(self) -> bool:

@@ -11,7 +11,8 @@ import re
 from collections.abc import Callable, Mapping
 
 from ebpftop.base import errnos, syscalls
-from ebpftop.base.inert import inert, nearest, quoted
+from ebpftop.base.inert import inert, quoted
+from ebpftop.base.nearest import nearest
 from ebpftop.catalog.model import Param, Probe, Variant
 
 PID_MAX = 1 << 22  # PID_MAX_LIMIT of a 64-bit kernel

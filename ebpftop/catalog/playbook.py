@@ -9,9 +9,10 @@ from pathlib import Path
 
 import msgspec
 
-from ebpftop.base.inert import nearest, quoted
+from ebpftop.base.inert import quoted
+from ebpftop.base.nearest import nearest
 from ebpftop.catalog import find, params
-from ebpftop.catalog.document import BadManifest, Document, Table
+from ebpftop.catalog.document import BadManifest, Document, TomlTable
 from ebpftop.catalog.files import Unreadable, read_text
 from ebpftop.catalog.model import Probe
 from ebpftop.frames.messages import PlaybookInfo, StepInfo
@@ -39,7 +40,7 @@ def read_playbook(file: Path) -> Playbook:
     except Unreadable as error:
         raise BadManifest([str(error)]) from None
     document = Document(str(file), text)
-    top = Table(document, (), document.values, _TOP)
+    top = TomlTable(document, (), document.values, _TOP)
     title, summary = top.text("title"), top.text("summary")
     steps = [_step(table) for table in top.tables("probes", _STEP, required=True)]
     if len(steps) > MOST:
@@ -51,7 +52,7 @@ def read_playbook(file: Path) -> Playbook:
     return Playbook(file=file, text=text, info=PlaybookInfo(name=file.stem, title=title, summary=summary, steps=steps))
 
 
-def _step(table: Table) -> StepInfo:
+def _step(table: TomlTable) -> StepInfo:
     return StepInfo(
         probe=table.text("id", pattern=r"[a-z0-9][a-z0-9_-]*/[a-z0-9][a-z0-9_-]*", what="a probe, CATEGORY/NAME,"),
         question=table.text("question"),

@@ -8,26 +8,25 @@ from typing import Any
 
 import numpy.typing as npt
 
+from ebpftop.base.map_types import RINGBUF, STACK_TRACE
 from ebpftop.collector.accounting import accounts
 from ebpftop.collector.callstacks import CallStacks, StackMap
 from ebpftop.collector.census import Census
 from ebpftop.collector.decode import Context
-from ebpftop.collector.displayed import Table, decoders, process_field
+from ebpftop.collector.displayed import DisplayedMap, decoders, process_field
 from ebpftop.collector.functions import Functions
 from ebpftop.collector.layout import dtype
 from ebpftop.collector.maps import MapReader
 from ebpftop.collector.ring import Ring
 from ebpftop.frames.columns import pack
-from ebpftop.frames.layout import MapLayout, again
+from ebpftop.frames.layout import FAILURES, MapLayout, again
 from ebpftop.frames.messages import Cost, Events, Losses, ProgramCost, Snapshot, ViewInfo
-from ebpftop.handover import Handover
+from ebpftop.handover.protocol import Handover
 
-_STACK_TRACE, _RINGBUF = 7, 27
-_FAILURES_MAP = "_failures"
 _MAP_FULL, _RING_FULL = 0, 1  # slots of that map
 
 
-class Run:
+class AttachedProbe:
     """Owns the descriptors of a hand-over from construction on. `interval` is seconds between snapshots."""
 
     def __init__(
@@ -47,14 +46,14 @@ class Run:
         self.attachments = fds[len(message.maps) + len(message.programs) :]
         self._lives, self._seq, self._skipped = lives, 0, 0
         self._failures: MapReader | None = None
-        self.tables: list[Table] = []
+        self.tables: list[DisplayedMap] = []
         self.rings: list[EventRing] = []
         views = message.loaded.views
         context = context.of_run(message.loaded.points)
         of_stacks = {
             layout.name: (fd, layout)
             for fd, layout in zip(self._map_fds, message.maps, strict=True)
-            if layout.kind == _STACK_TRACE
+            if layout.kind == STACK_TRACE
         }
         stacks = {
             name: CallStacks(StackMap(fd, of_stacks.get(again(name), (None,))[0], layout), functions)
@@ -64,14 +63,14 @@ class Run:
         self.has_stacks = bool(stacks)
         of_map = {view.map: stacks[view.stacks] for view in views if view.show == "stacks"}
         for fd, layout in zip(self._map_fds, message.maps, strict=True):
-            if layout.kind == _STACK_TRACE:
+            if layout.kind == STACK_TRACE:
                 continue  # shown by what names its stacks
-            if layout.name == _FAILURES_MAP:
+            if layout.name == FAILURES:
                 self._failures = MapReader(fd, layout)
-            elif layout.kind == _RINGBUF:
+            elif layout.kind == RINGBUF:
                 self.rings.append(EventRing(fd, layout, views, lives, context))
             else:
-                self.tables.append(Table(fd, layout, views, lives, context, of_map.get(layout.name)))
+                self.tables.append(DisplayedMap(fd, layout, views, lives, context, of_map.get(layout.name)))
 
     def snapshot(self) -> Snapshot:
         """All maps as they are now."""

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ebpftop import handover
-from ebpftop.collector.attached import Run
+from ebpftop.collector.attached import AttachedProbe
 from ebpftop.collector.census import Census
 from ebpftop.collector.decode import Context
+from ebpftop.handover import protocol
 
-CENSUS = "internal/census"
 CENSUS_RUN = -1  # its number, which no run of a consumer's has
 
 
-class Watch:
+class CensusProbe:
     """Brings births and deaths to the census. `warn` is told, in one line, when there will be none."""
 
     def __init__(
-        self, lives: Census, context: Context, ask: Callable[[handover.Message], None], warn: Callable[[str], None]
+        self, lives: Census, context: Context, ask: Callable[[protocol.Message], None], warn: Callable[[str], None]
     ) -> None:
         self._lives, self._context, self._ask, self._warn = lives, context, ask, warn
         self._asked = False
-        self._run: Run | None = None
+        self._run: AttachedProbe | None = None
 
     @property
     def on(self) -> bool:
@@ -30,10 +29,10 @@ class Watch:
     def wanted(self) -> None:
         if not self._asked:
             self._asked = True
-            self._ask(handover.Ask(run=CENSUS_RUN, probe=CENSUS, params={}))
+            self._ask(protocol.RequestLoad(run=CENSUS_RUN, probe=protocol.CENSUS, params={}))
 
-    def attached(self, message: handover.Handover, descriptors: list[int]) -> None:
-        self._run = Run(CENSUS_RUN, CENSUS, message, descriptors, self._lives, self._context)
+    def attached(self, message: protocol.Handover, descriptors: list[int]) -> None:
+        self._run = AttachedProbe(CENSUS_RUN, protocol.CENSUS, message, descriptors, self._lives, self._context)
         self._lives.told, self._lives.catch_up = True, self.take
         self._lives.seed()
 

@@ -7,9 +7,9 @@ import selectors
 import socket
 from collections.abc import Callable
 
-from ebpftop import handover
+from ebpftop.handover import protocol, transport
 
-Report = Callable[[int, handover.AnyMessage, list[int]], None]
+Report = Callable[[int, protocol.AnyMessage, list[int]], None]
 """(run, message, its descriptors, which are the report's to close)."""
 
 
@@ -18,14 +18,14 @@ class Channels:
 
     def __init__(self, selector: selectors.BaseSelector, report: Report, broken: Callable[[int, str], None]) -> None:
         self._selector, self._report, self._broken = selector, report, broken
-        self._open: dict[int, handover.Receiver] = {}
+        self._open: dict[int, transport.Receiver] = {}
 
     def open(self, number: int, descriptor: int) -> None:
         """Read a task's channel from now on; of one before it under the same number all has been said."""
         self._close(number)
         channel = socket.socket(fileno=descriptor)
         channel.setblocking(False)
-        self._open[number] = handover.Receiver(channel)
+        self._open[number] = transport.Receiver(channel)
         self._selector.register(channel, selectors.EVENT_READ, lambda: self.read(number))
 
     def read(self, number: int) -> None:
@@ -36,7 +36,7 @@ class Channels:
                 received = channel.receive()
             except BlockingIOError:
                 return
-            except handover.HandoverError as error:
+            except transport.TransportError as error:
                 self._broken(number, str(error))
             except OSError:
                 pass

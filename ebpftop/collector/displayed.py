@@ -54,7 +54,7 @@ def stack_fields(views: list[ViewInfo], name: str) -> tuple[str, str]:
     return next(((view.user, view.kernel) for view in views if view.map == name and view.show == "stacks"), ("", ""))
 
 
-class Table:
+class DisplayedMap:
     """A map that is not a ring buffer."""
 
     def __init__(

@@ -11,7 +11,7 @@ from itertools import count
 
 from ebpftop.collector.census import Census
 from ebpftop.frames.messages import FOLDED, Function, Stack, Stacks
-from ebpftop.handover import Addresses, AskSymbols, SymbolRange, Symbols
+from ebpftop.handover.protocol import Addresses, RequestSymbols, SymbolRange, Symbols
 
 # Innermost in a stack that a program on a tracepoint takes: the program, and what called it. How many there are depends
 # on the kernel, and on who else listens to that tracepoint.
@@ -110,7 +110,7 @@ class Functions:
         """Whether there may be something to ask for."""
         return any(space.unasked for space in self._spaces.values())
 
-    def ask(self, run: int) -> AskSymbols | None:
+    def ask(self, run: int) -> RequestSymbols | None:
         """The next question; None while an answer is due, or there is nothing to ask. Dead processes tell nothing."""
         if self._asked:
             return None
@@ -131,7 +131,7 @@ class Functions:
                 kernel = addresses
             else:
                 processes.append(Addresses(id=number, tgid=life.tgid, start_ns=life.start, addresses=addresses))
-        return AskSymbols(run=run, kernel=kernel, processes=processes) if self._asked else None
+        return RequestSymbols(run=run, kernel=kernel, processes=processes) if self._asked else None
 
     def learn(self, answer: Symbols | None) -> None:
         """Take in an answer; None: there will be none."""

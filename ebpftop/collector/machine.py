@@ -12,7 +12,7 @@ import psutil
 
 from ebpftop import __version__
 from ebpftop.frames.messages import Catalog, Hello, Host, ProbeInfo
-from ebpftop.handover import Verdict
+from ebpftop.handover.protocol import Availability
 
 
 def hello() -> Hello:
@@ -52,19 +52,19 @@ def _as_before(new: ProbeInfo, old: ProbeInfo | None) -> ProbeInfo:
     )
 
 
-def surveyed(probes: dict[str, ProbeInfo], verdicts: list[Verdict]) -> dict[str, ProbeInfo]:
+def surveyed(probes: dict[str, ProbeInfo], surveys: list[Availability]) -> dict[str, ProbeInfo]:
     """The catalog's entries by id, with what the survey found of them."""
-    found = {verdict.probe: verdict for verdict in verdicts}
+    found = {one.probe: one for one in surveys}
     return {name: _with(probe, found[name]) if name in found else probe for name, probe in probes.items()}
 
 
-def _with(probe: ProbeInfo, verdict: Verdict) -> ProbeInfo:
+def _with(probe: ProbeInfo, found: Availability) -> ProbeInfo:
     return msgspec.structs.replace(
         probe,
-        available=verdict.available,
-        variant=verdict.variant,
-        meaning=verdict.meaning,
-        reason=verdict.reason,
+        available=found.available,
+        variant=found.variant,
+        meaning=found.meaning,
+        reason=found.reason,
     )
 
 

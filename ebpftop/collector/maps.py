@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ebpftop.base.map_types import PER_CPU
 from ebpftop.collector.layout import dtype, opaque
 from ebpftop.frames.layout import MapLayout
 from ebpftop.kernel import libbpf
 
 Array = npt.NDArray[Any]
 
-_PER_CPU = {5, 6, 10}  # BPF_MAP_TYPE_PERCPU_HASH, PERCPU_ARRAY, LRU_PERCPU_HASH
 _NO_BATCHES = -524  # ENOTSUPP, the answer of stack traces, queues and maps of maps
 _SLACK = 64  # room beyond max_entries: while one bucket is read, entries may move to the next
 
@@ -35,7 +35,7 @@ class MapReader:
         self._fd = fd
         self._entries = layout.max_entries
         self._library = libbpf.library()
-        self._cpus = libbpf.possible_cpus() if layout.kind in _PER_CPU else 0
+        self._cpus = libbpf.possible_cpus() if layout.kind in PER_CPU else 0
         self._cursors = [ctypes.create_string_buffer(max(4, layout.key.size)) for _ in range(2)]
         self._batches = True
         room = layout.max_entries + _SLACK

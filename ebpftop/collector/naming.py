@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from ebpftop import handover
 from ebpftop.collector.functions import Functions
 from ebpftop.frames.messages import Detached, Frame
+from ebpftop.handover import protocol
 
 RUN = -3  # the number of the task that answers
 SECONDS = 1.0  # between two questions, at least
@@ -32,7 +32,7 @@ class Naming:
     def __init__(
         self,
         functions: Functions,
-        ask: Callable[[handover.AskSymbols], None],
+        ask: Callable[[protocol.RequestSymbols], None],
         put: Callable[[Frame], None],
         *,
         hold: bool,
@@ -60,7 +60,7 @@ class Naming:
         self._held[run] = _Held(self._needed() if self._hold else 0, late, frames)
         self._settle()
 
-    def answered(self, answer: handover.Symbols | None) -> None:
+    def answered(self, answer: protocol.Symbols | None) -> None:
         """Names have come; None: they won't."""
         self._answers += 1
         self._next = max(self._next, self._asked_at + SHARE * (time.monotonic() - self._asked_at))

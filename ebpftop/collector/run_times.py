@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 
 
-class Statistics:
+class RunTimes:
     """Holds the descriptor that keeps the accounting on. `ask` has root open one, which comes by `opened`."""
 
     def __init__(self, ask: Callable[[], None]) -> None:

@@ -1,4 +1,4 @@
-"""The collector's loop: wishes in, frames out, a timer for every run."""
+"""The collector's loop: requests in, frames out, a timer for every run."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from typing import Any
 import msgspec
 import numpy.typing as npt
 
-from ebpftop import handover
 from ebpftop.collector import naming
-from ebpftop.collector.attached import Run
+from ebpftop.collector.attached import AttachedProbe
 from ebpftop.collector.census import Census
-from ebpftop.collector.census_probe import CENSUS_RUN, Watch
+from ebpftop.collector.census_probe import CENSUS_RUN, CensusProbe
 from ebpftop.collector.channels import Channels
 from ebpftop.collector.closing import Detaching
 from ebpftop.collector.decode import Context
@@ -22,10 +21,11 @@ from ebpftop.collector.functions import Functions
 from ebpftop.collector.machine import hello, host, reread, surveyed
 from ebpftop.collector.outbox import Outbox
 from ebpftop.collector.ring import RingBroken
-from ebpftop.collector.run_times import Statistics
+from ebpftop.collector.run_times import RunTimes
 from ebpftop.frames import messages
-from ebpftop.frames.codec import BadFrame, wish_decoder
+from ebpftop.frames.codec import BadFrame, request_decoder
 from ebpftop.frames.messages import Frame
+from ebpftop.handover import protocol, transport
 
 STATISTICS_RUN = -2  # the number of a task that is no run of a consumer's
 DRAIN_SECONDS = 0.1
@@ -33,7 +33,7 @@ SHORTEST, LONGEST = 0.05, 3600.0  # seconds between snapshots
 
 
 class Server:
-    """Serves one consumer until it or the supervisor is gone. `idle`: a person is still choosing what to wish for."""
+    """Serves one consumer until it or the supervisor is gone. `idle`: a person is still choosing what to request."""
 
     def __init__(
         self,
@@ -44,21 +44,21 @@ class Server:
         idle: bool,
     ) -> None:
         self._selector = selectors.DefaultSelector()
-        self._control = handover.Receiver(control)
+        self._control = transport.Receiver(control)
         self._outbox = Outbox(stream, self._skipped)
-        self._wishes = wish_decoder()
+        self._requests = request_decoder()
         self._catalog, self._probes = catalog, {probe.id: probe for probe in catalog.probes}
         self._context = Context()
         self._lives = Census(self._context.cgroup_path)
         self._functions = Functions(self._lives)
         self._naming = naming.Naming(self._functions, self._ask, self._put, hold=not idle)
-        self._watch = Watch(self._lives, self._context, self._ask, self._warn)
+        self._census_probe = CensusProbe(self._lives, self._context, self._ask, self._warn)
         self._idle = idle
         self._pending: dict[int, messages.Load] = {}
         self._channels = Channels(self._selector, self._on_report, self._broken)
-        self._runs: dict[int, Run] = {}
+        self._runs: dict[int, AttachedProbe] = {}
         self._numbers = iter(range(1, 1 << 30))
-        self._statistics = Statistics(lambda: self._ask(handover.AskStatistics(run=STATISTICS_RUN)))
+        self._run_times = RunTimes(lambda: self._ask(protocol.RequestRunTimes(run=STATISTICS_RUN)))
         self._want_statistics = True
         self._drain_at = self._host_at = 0.0
         self._detaching = Detaching()
@@ -69,12 +69,12 @@ class Server:
         control, stream = self._control.socket, self._outbox.socket
         control.setblocking(False)
         self._selector.register(control, selectors.EVENT_READ, self._on_control)
-        self._selector.register(stream, selectors.EVENT_READ, self._on_wishes)
+        self._selector.register(stream, selectors.EVENT_READ, self._on_requests)
         self._selector.register(self._detaching.woken, selectors.EVENT_READ, self._on_detaching)
         self._put(hello())
         self._put(self._catalog)
         if self._idle:
-            self._watch.wanted()
+            self._census_probe.wanted()
         while self._running:
             self._flush()
             for key, events in self._selector.select(self._timeout()):
@@ -99,7 +99,7 @@ class Server:
             return
         events = selectors.EVENT_READ if written else selectors.EVENT_READ | selectors.EVENT_WRITE
         if self._selector.get_key(self._outbox.socket).events != events:
-            self._selector.modify(self._outbox.socket, events, self._on_wishes)
+            self._selector.modify(self._outbox.socket, events, self._on_requests)
 
     def _skipped(self, run: int, events: int) -> None:
         if run in self._runs:
@@ -109,12 +109,12 @@ class Server:
         self._probes = probes
         self._put(msgspec.structs.replace(self._catalog, probes=list(probes.values())))
 
-    # ---------------------------------------------------------------- wishes in
+    # ---------------------------------------------------------------- requests in
 
-    def _on_wishes(self) -> None:
+    def _on_requests(self) -> None:
         try:
             data = self._outbox.socket.recv(1 << 16)
-            wishes = list(self._wishes.feed(data))
+            requests = list(self._requests.feed(data))
         except BlockingIOError:
             return
         except (OSError, BadFrame):
@@ -122,47 +122,47 @@ class Server:
         if not data:
             self._running = False
             return
-        for wish in wishes:
-            self._grant(wish)
+        for request in requests:
+            self._grant(request)
 
-    def _grant(self, wish: messages.AnyWish) -> None:
-        match wish:
+    def _grant(self, request: messages.AnyRequest) -> None:
+        match request:
             case messages.Load():
-                self._load(wish)
+                self._load(request)
             case messages.Detach(run=number):
                 self._detach(number)
             case messages.Interval(run=number, seconds=seconds):
                 if number in self._runs:
                     self._runs[number].interval = min(max(seconds, SHORTEST), LONGEST)
                     self._runs[number].next_at = min(self._runs[number].next_at, time.monotonic() + seconds)
-            case messages.Statistics(on=on):
+            case messages.AccountRunTimes(on=on):
                 self._want_statistics = on
                 self._switch_statistics()
             case messages.Describe(processes=numbers):
                 self._lives.refresh(numbers)
 
-    def _load(self, wish: messages.Load) -> None:
+    def _load(self, request: messages.Load) -> None:
         number = next(self._numbers)
-        if wish.probe not in self._probes:
-            self._refuse(wish, f"no probe {wish.probe!a} in the catalog")
+        if request.probe not in self._probes:
+            self._refuse(request, f"no probe {request.probe!a} in the catalog")
             return
-        self._pending[number] = wish
-        self._ask(handover.Ask(run=number, probe=wish.probe, params=wish.params))
+        self._pending[number] = request
+        self._ask(protocol.RequestLoad(run=number, probe=request.probe, params=request.params))
         self._switch_statistics()
-        if any(c.decode == "process" for view in self._probes[wish.probe].views for c in view.columns):
-            self._watch.wanted()
+        if any(c.decode == "process" for view in self._probes[request.probe].views for c in view.columns):
+            self._census_probe.wanted()
 
-    def _refuse(self, wish: messages.Load, error: str) -> None:
-        self._put(messages.Refused(probe=wish.probe, params=wish.params, error=error))
+    def _refuse(self, request: messages.Load, error: str) -> None:
+        self._put(messages.Refused(probe=request.probe, params=request.params, error=error))
 
-    def _ask(self, message: handover.Message) -> None:
+    def _ask(self, message: protocol.Message) -> None:
         try:
-            handover.send(self._control.socket, message)
+            transport.send(self._control.socket, message)
         except OSError:
             self._running = False
 
     def _switch_statistics(self) -> None:
-        self._statistics.switch(self._want_statistics and bool(self._runs or self._pending))
+        self._run_times.switch(self._want_statistics and bool(self._runs or self._pending))
 
     # ---------------------------------------------------------------- what root tasks and the supervisor say
 
@@ -172,75 +172,77 @@ class Server:
                 received = self._control.receive()
             except BlockingIOError:
                 return
-            except (handover.HandoverError, OSError):
+            except (transport.TransportError, OSError):
                 received = None
             if received is None:
                 self._running = False
                 return
             message, descriptors = received
             match message:
-                case handover.Channel(run=number) if len(descriptors) == 1:
+                case protocol.Channel(run=number) if len(descriptors) == 1:
                     self._accepted(number, descriptors[0])
-                case handover.Refusal(run=number, error=error):
+                case protocol.Refusal(run=number, error=error):
                     self._refused(number, error)
-                case handover.Reread(catalog=catalog):
+                case protocol.Reread(catalog=catalog):
                     self._catalog = catalog
                     self._tell_catalog(reread(self._probes, catalog))
-                case handover.TaskEnded(run=number, rejected=rejected):
+                case protocol.TaskEnded(run=number, rejected=rejected):
                     self._channels.read(number)
                     self._failed(number, rejected)
                 case _:
-                    handover.close_all(descriptors)
+                    transport.close_all(descriptors)
 
     def _accepted(self, number: int, channel: int) -> None:
-        """The wish holds; its load waits for its turn, or has begun."""
+        """The request holds; its load waits for its turn, or has begun."""
         self._loading(number, "queued", [])
         self._channels.open(number, channel)
 
     def _loading(self, number: int, stage: messages.Stage, stages: list[tuple[str, float]]) -> None:
-        if wish := self._pending.get(number):
-            self._put(messages.Loading(run=number, probe=wish.probe, params=wish.params, stage=stage, stages=stages))
+        if request := self._pending.get(number):
+            self._put(
+                messages.Loading(run=number, probe=request.probe, params=request.params, stage=stage, stages=stages)
+            )
 
     def _refused(self, number: int, error: str) -> None:
-        if wish := self._pending.pop(number, None):
-            self._refuse(wish, error)
+        if request := self._pending.pop(number, None):
+            self._refuse(request, error)
             self._switch_statistics()
         elif number == CENSUS_RUN:
-            self._watch.failed(error)
+            self._census_probe.failed(error)
         elif number == naming.RUN:
             self._naming.answered(None)
 
     def _broken(self, number: int, error: str) -> None:
         self._failed(number, messages.Rejected(run=number, probe="", params={}, stage="attach", error=error))
 
-    def _on_report(self, number: int, message: handover.AnyMessage, descriptors: list[int]) -> None:
+    def _on_report(self, number: int, message: protocol.AnyMessage, descriptors: list[int]) -> None:
         match message:
-            case handover.Progress(stage=stage, stages=stages):
+            case protocol.Progress(stage=stage, stages=stages):
                 self._loading(number, stage, stages)
-            case handover.Handover():
+            case protocol.Handover():
                 self._attached(number, message, descriptors)
-            case handover.Failure(rejected=rejected):
+            case protocol.Failure(rejected=rejected):
                 self._failed(number, rejected)
-            case handover.Refusal(error=error):
+            case protocol.Refusal(error=error):
                 self._refused(number, error)
-            case handover.Surveyed(verdicts=verdicts):
-                self._tell_catalog(surveyed(self._probes, verdicts))
-            case handover.StatisticsOn():
-                self._statistics.opened(descriptors[0])
+            case protocol.Surveyed(found=found):
+                self._tell_catalog(surveyed(self._probes, found))
+            case protocol.RunTimesOn():
+                self._run_times.opened(descriptors[0])
                 self._switch_statistics()
-            case handover.Symbols():
+            case protocol.Symbols():
                 self._naming.answered(message)
-            case handover.TaskFailed(error=error):
+            case protocol.TaskFailed(error=error):
                 self._warn(error)
             case _:
-                handover.close_all(descriptors)
+                transport.close_all(descriptors)
 
-    def _attached(self, number: int, message: handover.Handover, descriptors: list[int]) -> None:
+    def _attached(self, number: int, message: protocol.Handover, descriptors: list[int]) -> None:
         if number == CENSUS_RUN:
-            self._watch.attached(message, descriptors)
+            self._census_probe.attached(message, descriptors)
             return
         pending = self._pending.pop(number)
-        run = Run(number, pending.probe, message, descriptors, self._lives, self._context, self._functions)
+        run = AttachedProbe(number, pending.probe, message, descriptors, self._lives, self._context, self._functions)
         run.interval = min(max(pending.interval, SHORTEST), LONGEST)
         self._runs[number] = run
         self._put(msgspec.structs.replace(message.loaded, run=number, params=pending.params))
@@ -250,7 +252,7 @@ class Server:
     def _failed(self, number: int, rejected: messages.Rejected) -> None:
         pending = self._pending.pop(number, None)
         if number == CENSUS_RUN:
-            self._watch.failed(rejected.error)
+            self._census_probe.failed(rejected.error)
         elif number == naming.RUN:
             self._naming.answered(None)
         if pending is None:
@@ -284,7 +286,7 @@ class Server:
 
     def _timeout(self) -> float | None:
         ends = [run.next_at for run in self._runs.values()]
-        if self._watch.on or any(run.rings for run in self._runs.values()):
+        if self._census_probe.on or any(run.rings for run in self._runs.values()):
             ends.append(self._drain_at)
         ends.append(self._host_at)
         return max(0.0, min(ends) - time.monotonic())
@@ -305,7 +307,7 @@ class Server:
     def _drain(self) -> None:
         """Events first, then births: whoever an event speaks of is known when it is decoded."""
         records = [(run, self._take(run)) for run in list(self._runs.values()) if run.rings]
-        self._watch.take()
+        self._census_probe.take()
         for run, taken in records:
             try:
                 frames = run.events(taken)
@@ -316,21 +318,21 @@ class Server:
             for frame in frames:
                 self._put(frame)
 
-    def _take(self, run: Run) -> list[npt.NDArray[Any]]:
+    def _take(self, run: AttachedProbe) -> list[npt.NDArray[Any]]:
         try:
             return run.take()
         except RingBroken as broken:
             self._give_up(run, str(broken))
             return []
 
-    def _give_up(self, run: Run, why: str) -> None:
+    def _give_up(self, run: AttachedProbe, why: str) -> None:
         """A probe whose records can't be read is detached; the others go on."""
         del self._runs[run.number]
         self._detaching.begin(run.number, run.attachments)
         run.close()
         self._put(messages.Detached(run=run.number, reason=why))
 
-    def _tell(self, run: Run) -> None:
+    def _tell(self, run: AttachedProbe) -> None:
         """All there is to say of a run now: its events, its maps, its cost, and who the rows speak of."""
         self._drain()
         if run.number not in self._runs:
@@ -341,7 +343,7 @@ class Server:
             self._give_up(run, str(error))
             return
         self._put_processes()
-        told = [snapshot, run.cost(self._statistics.on)]
+        told = [snapshot, run.cost(self._run_times.on)]
         if run.has_stacks:
             self._naming.put(run.number, told)
             return

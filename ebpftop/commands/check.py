@@ -4,6 +4,7 @@ attached. Playbooks are text alone.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import select
@@ -13,19 +14,30 @@ from pathlib import Path
 
 import msgspec
 
-from ebpftop import handover
 from ebpftop.base.errors import UserError
-from ebpftop.base.inert import inert, nearest
+from ebpftop.base.inert import inert
+from ebpftop.base.nearest import nearest
 from ebpftop.catalog import folders, lint, params
 from ebpftop.catalog.document import BadManifest, Document
 from ebpftop.catalog.manifest import MANIFEST, read_probe
 from ebpftop.catalog.model import Probe
 from ebpftop.catalog.playbook import FOLDER as PLAYBOOKS
 from ebpftop.catalog.playbook import SUFFIX, faults, read_playbook
+from ebpftop.commands import root
 from ebpftop.frames.messages import Loaded, Rejected
+from ebpftop.handover import protocol, transport
 from ebpftop.kernel import points, tracefs
 from ebpftop.loader import load
 from ebpftop.supervisor.tasks import Tasks
+
+
+def check(arguments: argparse.Namespace, argv: list[str]) -> int:
+    """A probe folder, without attaching it, or playbooks. What is wrong with a text is found without root."""
+    if files := playbook_files(arguments.folder):
+        return playbooks(files)
+    probe = read(arguments.folder)
+    root.become(arguments, argv)
+    return variants(probe, folders.includes(), root.bcc())
 
 
 def read(folder: Path) -> Probe:
@@ -123,14 +135,16 @@ def _try(probe: Probe, includes: dict[str, str], bcc: Path) -> Loaded | Rejected
         attach=False,
     )
     tasks = Tasks()
-    receiver = handover.Receiver(tasks.start("loader", 0, lambda channel: load.Load(order, channel).run(), probe=probe))
+    receiver = transport.Receiver(
+        tasks.start("loader", 0, lambda channel: load.Load(order, channel).run(), probe=probe)
+    )
     outcome: Loaded | Rejected | None = None
     while received := _wait(tasks, receiver):
         message, descriptors = received
-        handover.close_all(descriptors)
-        if isinstance(message, handover.Handover):
+        transport.close_all(descriptors)
+        if isinstance(message, protocol.Handover):
             outcome = message.loaded
-        elif isinstance(message, handover.Failure):
+        elif isinstance(message, protocol.Failure):
             outcome = message.rejected
     receiver.close()
     ended = tasks.reap(*os.waitpid(-1, 0))
@@ -140,7 +154,7 @@ def _try(probe: Probe, includes: dict[str, str], bcc: Path) -> Loaded | Rejected
     return outcome
 
 
-def _wait(tasks: Tasks, receiver: handover.Receiver) -> tuple[handover.AnyMessage, list[int]] | None:
+def _wait(tasks: Tasks, receiver: transport.Receiver) -> tuple[protocol.AnyMessage, list[int]] | None:
     """What the loader says next, None at its end, to which it is brought when it takes too long."""
     while (deadline := tasks.next_deadline()) is not None:
         if select.select([receiver.socket], [], [], max(0.0, deadline - time.monotonic()))[0]:

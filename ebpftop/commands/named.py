@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ebpftop.base.errors import UsageError
-from ebpftop.base.inert import closest, quoted
+from ebpftop.base.inert import quoted
+from ebpftop.base.nearest import closest
 from ebpftop.catalog import find, folders
 from ebpftop.catalog.model import Probe
 from ebpftop.catalog.playbook import Playbook

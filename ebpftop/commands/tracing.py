@@ -6,7 +6,6 @@ What only a child needs (asyncio, Textual, NumPy) is imported in that child: the
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import socket
 import sys
@@ -15,18 +14,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ebpftop import cli, handover
 from ebpftop.base.errors import Cannot, UsageError
 from ebpftop.catalog import folders, params
-from ebpftop.catalog.current import Watched
+from ebpftop.catalog.current import CurrentCatalog
 from ebpftop.catalog.manifest import read_probe
 from ebpftop.catalog.model import Probe
-from ebpftop.commands import named
+from ebpftop.commands import named, root
 from ebpftop.commands.screen import require as require_screen
 from ebpftop.frames.messages import Catalog
-from ebpftop.kernel import bcc_home, support, trial
-from ebpftop.kernel.libbpf import KernelLacks
-from ebpftop.supervisor import elevate, privilege
+from ebpftop.handover import protocol, transport
+from ebpftop.supervisor import privilege
 from ebpftop.supervisor.supervisor import Consumer, Plan, Supervisor
 
 if TYPE_CHECKING:
@@ -34,12 +31,13 @@ if TYPE_CHECKING:
 
     from ebpftop.frames.local import LocalSource
 
-CENSUS = "internal/census"
+_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def dashboard(arguments: argparse.Namespace, argv: list[str]) -> int:
     """The dashboard on the running kernel."""
-    _become_root(arguments, argv)
+    require_screen()
+    root.become(arguments, argv)
     return supervise(arguments.probes, _on_screen(""), screen=True, survey=True)
 
 
@@ -47,14 +45,14 @@ def play(arguments: argparse.Namespace, argv: list[str]) -> int:
     """The dashboard on a playbook, whose probes load while it still starts."""
     playbook = named.playbook(arguments.playbook, arguments.probes).info
     require_screen()
-    _become_root(arguments, argv)
+    root.become(arguments, argv)
     expected = [(step.probe, step.params) for step in playbook.steps]
     return supervise(arguments.probes, _on_screen(playbook.name), screen=True, survey=True, expected=expected)
 
 
 def _on_screen(playbook: str) -> Consumer:
     def consumer(control: socket.socket, stream: socket.socket) -> int:
-        from ebpftop.ui import run_dashboard
+        from ebpftop.ui.app.run import run_dashboard
 
         return run_dashboard(_source(control, stream), playbook=playbook)
 
@@ -66,7 +64,7 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
     probe = named.probe(arguments.probe, arguments.probes)
     named.check_format(probe, arguments.format)
     given = _params([probe], arguments.param)
-    _become_root(arguments, argv)
+    root.become(arguments, argv)
 
     def consumer(control: socket.socket, stream: socket.socket) -> int:
         from ebpftop.export import headless
@@ -92,7 +90,7 @@ def record(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Several probes into a tape, which belongs to whoever asked."""
     probes = [named.probe(name, arguments.probes) for name in arguments.names]
     given = _params(probes, arguments.param)
-    _become_root(arguments, argv)
+    root.become(arguments, argv)
 
     def consumer(control: socket.socket, stream: socket.socket) -> int:
         from ebpftop.export import recorder
@@ -120,33 +118,7 @@ def record(arguments: argparse.Namespace, argv: list[str]) -> int:
     )
 
 
-def check(arguments: argparse.Namespace, argv: list[str]) -> int:
-    """A probe folder, without attaching it, or playbooks. What is wrong with a text is found without root."""
-    from ebpftop.commands import check as checking
-
-    if files := checking.playbook_files(arguments.folder):
-        return checking.playbooks(files)
-    probe = checking.read(arguments.folder)
-    _become_root(arguments, argv)
-    return checking.variants(probe, folders.includes(), _bcc())
-
-
 # ---------------------------------------------------------------- what they share
-
-
-def _become_root(arguments: argparse.Namespace, argv: list[str]) -> None:
-    """Return as root, on a machine that is supported; everything else ends here. Raises `Cannot`."""
-    for check in support.essentials():
-        if not check.ok:
-            raise Cannot(f"{check.detail} is not supported: {check.remedy}")
-    if os.geteuid() == 0:
-        attached = trial.trial("raw_tracepoint")  # of all mechanisms the one every supported kernel has
-        if not attached.ok:
-            raise Cannot(f"nothing can be traced here: {attached.detail}; {attached.remedy}")
-        return
-    if arguments.no_sudo:
-        raise Cannot("tracing needs root: run it with sudo ('list', 'show', 'replay' and 'demo' do without)")
-    elevate.through_sudo(argv, cli.CARRIED)
 
 
 def _params(probes: list[Probe], given: list[tuple[str, str]]) -> dict[str, dict[str, str]]:
@@ -169,7 +141,7 @@ def _params(probes: list[Probe], given: list[tuple[str, str]]) -> dict[str, dict
 def _expected(probes: list[Probe], given: dict[str, dict[str, str]]) -> list[tuple[str, dict[str, str]]]:
     """What will be loaded, the census first where processes are shown: they may end before it is asked for."""
     named = any(column.decode == "process" for probe in probes for view in probe.views for column in view.columns)
-    census: list[tuple[str, dict[str, str]]] = [(CENSUS, {})] if named else []
+    census: list[tuple[str, dict[str, str]]] = [(protocol.CENSUS, {})] if named else []
     return census + [(probe.id, given[probe.id]) for probe in probes]
 
 
@@ -183,7 +155,7 @@ def supervise(
 ) -> int:
     """Run a command's consumer; where it has the screen, the extra folders are read again when they are saved."""
     who = privilege.invoker()
-    census = read_probe(Path(__file__).parent / "collector" / "census", CENSUS)
+    census = read_probe(_PACKAGE / "collector" / "census", protocol.CENSUS)
 
     def collector(catalog: Catalog, control: socket.socket, stream: socket.socket) -> int:
         from ebpftop.collector.server import Server
@@ -191,10 +163,10 @@ def supervise(
         return Server(control, stream, catalog, idle=screen).run()
 
     plan = Plan(
-        watched=Watched(extra, again=screen, rights=partial(privilege.rights_of, who)),
-        internal={CENSUS: census},
+        current=CurrentCatalog(extra, again=screen, rights=partial(privilege.rights_of, who)),
+        internal={protocol.CENSUS: census},
         includes=folders.includes(),
-        bcc=_bcc(),
+        bcc=root.bcc(),
         collector=collector,
         consumer=consumer,
         expected=expected or [],
@@ -202,30 +174,23 @@ def supervise(
         screen=screen,
         invoker=who,
     )
-    if who is not None and not privilege.can_read(who, Path(__file__).parent):
+    if who is not None and not privilege.can_read(who, _PACKAGE):
         raise Cannot(
-            f"{who.name} can't read {Path(__file__).parent}, and the dashboard runs as {who.name}: "
+            f"{who.name} can't read {_PACKAGE}, and the dashboard runs as {who.name}: "
             "install ebpftop where every user can read it"
         )
     return Supervisor(plan).run()
 
 
-def _bcc() -> Path:
-    try:
-        return bcc_home.find()
-    except KernelLacks as lack:
-        raise Cannot(f"{lack}: {lack.remedy}") from None
-
-
 def _source(control: socket.socket, stream: socket.socket) -> LocalSource:
     from ebpftop.frames.local import LocalSource
 
-    receiver = handover.Receiver(control)
+    receiver = transport.Receiver(control)
 
     def restarted() -> socket.socket:
-        handover.send(control, handover.Restart())
+        transport.send(control, protocol.Restart())
         received = receiver.receive()
-        if received is None or not isinstance(received[0], handover.Stream):
+        if received is None or not isinstance(received[0], protocol.Stream):
             raise OSError("the supervisor is gone")
         return socket.socket(fileno=received[1][0])
 

@@ -13,7 +13,7 @@ from ebpftop.export.loads import attached
 from ebpftop.export.ndjson import Ndjson
 from ebpftop.export.report import Report, report
 from ebpftop.export.speedscope import Speedscope
-from ebpftop.export.text_report import Text
+from ebpftop.export.text_report import TextReport
 from ebpftop.frames.codec import BadFrame
 from ebpftop.frames.messages import AnyFrame, Cost, Detached, Detaching, Notice, Refused, Rejected, Snapshot
 from ebpftop.frames.source import Source, SourceEnded
@@ -49,7 +49,7 @@ def writer(format: Format, out: TextIO, err: TextIO) -> Writer:  # noqa: A002
         case "speedscope":
             return Speedscope(out, err)
         case "text":
-            return Text(out, err)
+            return TextReport(out, err)
 
 
 async def run(

@@ -18,13 +18,14 @@ async def attached(
     """Load the probes and yield every frame until each one was detached, rejected or refused.
 
     They are detached when `stop` is set, or `duration` seconds after the last answer; loads that are then still under
-    way are not waited for. `interval` is seconds between snapshots. Raises what `Source.frames` and `Source.wish` do.
+    way are not waited for. `interval` is seconds between snapshots. Raises what `Source.frames` and `Source.request`
+    raise.
     """
     waiting = len(requests)
     running: set[int] = set()
     answered = asyncio.Event()
     for probe, params in requests:
-        await source.wish(Load(probe=probe, params=params, interval=interval))
+        await source.request(Load(probe=probe, params=params, interval=interval))
     ending = asyncio.create_task(_end(source, running, answered, duration, stop))
     try:
         async for frame in source.frames():
@@ -49,11 +50,11 @@ async def attached(
 async def _end(
     source: Source, running: set[int], answered: asyncio.Event, duration: float | None, stop: asyncio.Event
 ) -> None:
-    """Wait for the end and wish it."""
+    """Wait for the end and request it."""
     stopped = asyncio.create_task(stop.wait())
     all_answered = asyncio.create_task(answered.wait())
     await asyncio.wait((stopped, all_answered), return_when=asyncio.FIRST_COMPLETED)
     await asyncio.wait((stopped,), timeout=duration)
     with contextlib.suppress(SourceEnded):  # `frames` says so as well
         for run in sorted(running):
-            await source.wish(Detach(run=run))
+            await source.request(Detach(run=run))

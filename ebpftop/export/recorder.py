@@ -35,7 +35,7 @@ async def record(
     """Load the probes and record all frames until `stop` is set or `duration` seconds passed.
 
     The tape is whole whatever ends it, and holds rejected probes as well. Closes the source. Returns the exit code: 0
-    done, 1 a probe was rejected, the tape can't be written or the source ended, 2 a wish was refused.
+    done, 1 a probe was rejected, the tape can't be written or the source ended, 2 a request was refused.
     """
     progress = Progress(err)
     recording = Recording(source)

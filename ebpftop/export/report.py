@@ -13,9 +13,9 @@ from ebpftop.export.fields import Field, fields
 from ebpftop.export.stack_report import StacksPart, stacks_part
 from ebpftop.frames.columns import Array, Labels, Values, take
 from ebpftop.frames.messages import ColumnInfo, Losses, Process, ViewInfo
-from ebpftop.model import numbers
+from ebpftop.model import readings
 from ebpftop.model.events import Chunk
-from ebpftop.model.numbers import CostNow, Window
+from ebpftop.model.readings import CostNow, Window
 from ebpftop.model.run import Run
 from ebpftop.stats.groups import Groups
 from ebpftop.stats.histogram import Bounds, Histogram
@@ -87,9 +87,9 @@ def report(
         meaning=run.loaded.meaning,
         seq=seq,
         time_ns=run.last.realtime_ns if run.last else 0,
-        seconds=numbers.interval(run) if window == "interval" else numbers.elapsed(run),
+        seconds=readings.interval(run) if window == "interval" else readings.elapsed(run),
         losses=run.losses,
-        cost=numbers.cost(run),
+        cost=readings.cost(run),
         final=run.state in ("detaching", "detached"),
         parts=[_part(run, view, processes, chunks, window) for view in run.views],
     )
@@ -113,11 +113,11 @@ def _part(
 
 
 def _histogram(run: Run, view: ViewInfo, processes: Mapping[int, Process], window: Window) -> HistogramPart:
-    whole = numbers.histogram(run, view, window=window)
+    whole = readings.histogram(run, view, window=window)
     if not view.by:
         found = {name: bounds for name, q in QUANTILES.items() if (bounds := whole.quantile(q))}
         return HistogramPart(view, [], [Series({}, whole.count, found, lambda: whole)] if found else [], whole)
-    keyed = numbers.by_key(run, view, window)
+    keyed = readings.by_key(run, view, window)
     known = {column.field: column for column in view.columns}
     columns = [known.get(name) or ColumnInfo(field=name, title=name) for name in view.by]
     labels = [label for label in fields(columns, keyed.keys, processes) if not label.detail]
@@ -141,7 +141,7 @@ def _bounds(groups: Groups, q: float) -> list[Bounds]:
 
 
 def _table(run: Run, view: ViewInfo, processes: Mapping[int, Process], window: Window) -> RowsPart:
-    table = numbers.table(run, view)
+    table = readings.table(run, view)
     counters = table.deltas if window == "interval" else table.totals
     values: dict[str, Values] = {**table.keys, **table.gauges, **counters}
     rows = np.flatnonzero(np.any(list(counters.values()), axis=0)) if counters else np.flatnonzero(table.present)

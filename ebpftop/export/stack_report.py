@@ -11,7 +11,7 @@ import numpy as np
 
 from ebpftop.export.fields import Field, fields
 from ebpftop.frames.messages import ColumnInfo, Function, Process, ViewInfo
-from ebpftop.model.numbers import Window
+from ebpftop.model.readings import Window
 from ebpftop.model.run import Run
 from ebpftop.model.stacks import Profile, Symbol, profile
 

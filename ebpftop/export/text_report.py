@@ -22,7 +22,7 @@ _ROWS = 12  # lines of a table
 _STACKS = 5  # whole stacks
 
 
-class Text:
+class TextReport:
     """Writes reports as wide as the terminal; a rejected probe goes to `err`."""
 
     def __init__(self, out: TextIO, err: TextIO, width: int | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Bytes of frames and wishes: a 4-byte little-endian length, then msgpack.
+"""Bytes of frames and requests: a 4-byte little-endian length, then msgpack.
 
 `Decoder` accepts any split of the stream. A message over `LIMIT` or one that does not decode raises `BadFrame`.
 """
@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from ebpftop.frames.messages import AnyFrame, AnyWish, Frame, Wish
+from ebpftop.frames.messages import AnyFrame, AnyRequest, Frame, Request
 
 LIMIT = 256 << 20
 _LENGTH = struct.Struct("<I")
@@ -23,7 +23,7 @@ class BadFrame(Exception):
     """The bytes are not a message of ours; the text says what was wrong."""
 
 
-def encode(message: Frame | Wish) -> bytes:
+def encode(message: Frame | Request) -> bytes:
     """The message with its length in front."""
     body = _encoder.encode(message)
     return _LENGTH.pack(len(body)) + body
@@ -68,5 +68,5 @@ def frame_decoder() -> Decoder[AnyFrame]:
     return Decoder(AnyFrame)
 
 
-def wish_decoder() -> Decoder[AnyWish]:
-    return Decoder(AnyWish)
+def request_decoder() -> Decoder[AnyRequest]:
+    return Decoder(AnyRequest)

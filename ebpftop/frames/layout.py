@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+FAILURES = "_failures"  # the map in which every probe counts what it could not record
+
 
 class Field(msgspec.Struct, frozen=True):
     """One field: `dtype` is NumPy's name ("<u4"; "S16" is text of 16 bytes); `count` > 1 is an array of them."""

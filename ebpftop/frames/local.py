@@ -8,7 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 
 from ebpftop.frames.codec import encode, frame_decoder
-from ebpftop.frames.messages import AnyFrame, AnyWish
+from ebpftop.frames.messages import AnyFrame, AnyRequest
 from ebpftop.frames.source import Source, SourceEnded
 
 _ENDED = "the collector has ended; its probes are detached"
@@ -43,11 +43,11 @@ class LocalSource(Source):
             for frame in decoder.feed(data):
                 yield frame
 
-    async def wish(self, wish: AnyWish) -> None:
+    async def request(self, request: AnyRequest) -> None:
         if self._ended or self._closed:
             raise SourceEnded(_ENDED)
         try:
-            await asyncio.get_running_loop().sock_sendall(self._socket, encode(wish))
+            await asyncio.get_running_loop().sock_sendall(self._socket, encode(request))
         except OSError:
             raise SourceEnded(_ENDED) from None
 

@@ -1,7 +1,7 @@
 """The messages: everything a dashboard, a headless run, a tape or an exporter ever learns, and all it may ask.
 
-A *frame* travels from a source to a consumer; a *wish* travels back. Both are msgspec structs tagged with their kind,
-so a stream of them can be decoded without knowing who wrote it. Values in maps are cumulative since the probe was
+A *frame* travels from a source to a consumer; a *request* travels back. Both are msgspec structs tagged with their
+kind, so a stream of them can be decoded without knowing who wrote it. Values in maps are cumulative since the probe was
 attached: differences and rates are the consumer's work (`ebpftop.stats`).
 """
 
@@ -33,7 +33,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=str
     """Base of what a source sends."""
 
 
-class Wish(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=str.lower, forbid_unknown_fields=True):
+class Request(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=str.lower, forbid_unknown_fields=True):
     """Base of what a consumer asks. Never C, never a command, never a path to read."""
 
 
@@ -256,9 +256,9 @@ class Rejected(Frame, frozen=True, kw_only=True):
 
 
 class Refused(Frame, frozen=True, kw_only=True):
-    """A wish that could not be granted as it was said (unknown probe, wrong parameter): one clear line.
+    """A request that could not be granted as it was said (unknown probe, wrong parameter): one clear line.
 
-    `probe` and `params` are the wish's, so that a consumer knows which one is answered.
+    `probe` and `params` are the request's, so that a consumer knows which one is answered.
     """
 
     probe: str = ""
@@ -403,10 +403,10 @@ AnyFrame = (
 )
 
 
-# ---------------------------------------------------------------- wishes
+# ---------------------------------------------------------------- requests
 
 
-class Load(Wish, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Load(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Load a probe of the catalog. Parameters are text as typed; they are checked by the root side."""
 
     probe: str
@@ -414,27 +414,27 @@ class Load(Wish, frozen=True, kw_only=True, forbid_unknown_fields=True):
     interval: Measure = 1.0  # seconds between snapshots
 
 
-class Detach(Wish, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Detach(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
     run: int
 
 
-class Interval(Wish, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Interval(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Seconds between snapshots of one run."""
 
     run: int
     seconds: Measure
 
 
-class Statistics(Wish, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class AccountRunTimes(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whether the kernel should account program run times (it costs each event some 40 ns)."""
 
     on: bool
 
 
-class Describe(Wish, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Describe(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Look at these identities in /proc again (rows on the screen)."""
 
     processes: Annotated[list[int], MANY]
 
 
-AnyWish = Load | Detach | Interval | Statistics | Describe
+AnyRequest = Load | Detach | Interval | AccountRunTimes | Describe

@@ -7,7 +7,7 @@ import contextlib
 import functools
 from collections.abc import AsyncIterator, Callable
 
-from ebpftop.frames.messages import AnyFrame, AnyWish, Notice
+from ebpftop.frames.messages import AnyFrame, AnyRequest, Notice
 from ebpftop.frames.recall import Recall
 from ebpftop.frames.source import Source
 from ebpftop.frames.tape import TapeWriter
@@ -66,8 +66,8 @@ class Recording(Source):
             with contextlib.suppress(OSError):
                 self.stop()
 
-    async def wish(self, wish: AnyWish) -> None:
-        await self._source.wish(wish)
+    async def request(self, request: AnyRequest) -> None:
+        await self._source.request(request)
 
     async def restart(self) -> None:
         await self._source.restart()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from ebpftop.frames.messages import AnyFrame, AnyWish, Hello, Snapshot
+from ebpftop.frames.messages import AnyFrame, AnyRequest, Hello, Snapshot
 from ebpftop.frames.recall import Recall
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
 from ebpftop.frames.tape import BadTape, TapeReader
@@ -152,7 +152,7 @@ class TapeSource(Source):
             self._damage = str(error)
         return recall.frames(live=False)
 
-    async def wish(self, wish: AnyWish) -> None:
+    async def request(self, request: AnyRequest) -> None:
         raise ReadOnly("a tape can't load or detach probes")
 
     async def close(self) -> None:

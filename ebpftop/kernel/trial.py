@@ -15,12 +15,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from ebpftop.base.map_types import RINGBUF
 from ebpftop.kernel import btf, libbpf, perf, tracefs
 from ebpftop.kernel.libbpf import KernelLacks, checked, library
 
 _KPROBE, _TRACEPOINT, _PERF_EVENT, _RAW_TRACEPOINT, _TRACING = 2, 5, 7, 17, 26
 _FENTRY = 24
-_RINGBUF = 27
 _RETURN_0 = bytes.fromhex("b700000000000000 9500000000000000")  # r0 = 0; exit
 _EVENTS = ("sched/sched_process_exit", "sched/sched_switch", "raw_syscalls/sys_enter")
 _FUNCTIONS = ("vfs_read", "do_nanosleep", "do_sys_openat2", "vfs_write")
@@ -174,7 +174,7 @@ def _sampling(held: ExitStack) -> str:
 
 
 def _ring_buffer(held: ExitStack) -> str:
-    ring = library().bpf_map_create(_RINGBUF, b"ebpftop_trial", 0, 0, mmap.PAGESIZE, None)
+    ring = library().bpf_map_create(RINGBUF, b"ebpftop_trial", 0, 0, mmap.PAGESIZE, None)
     held.callback(os.close, checked(ring, "creating a ring buffer"))
     consumer = mmap.mmap(ring, mmap.PAGESIZE, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
     held.callback(consumer.close)

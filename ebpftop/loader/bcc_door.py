@@ -16,6 +16,7 @@ import re
 from functools import cache
 from typing import Any
 
+from ebpftop.base.map_types import PER_CPU, RINGBUF
 from ebpftop.frames.layout import Field, MapLayout, Record
 from ebpftop.kernel import libbpf, link
 from ebpftop.kernel.libbpf import KernelLacks
@@ -37,8 +38,6 @@ _PROGRAM_TYPE = {
     "fentry": 26,
     "fexit": 26,
 }
-_RINGBUF = 27
-_PER_CPU = {5, 6, 10}  # PERCPU_HASH, PERCPU_ARRAY, LRU_PERCPU_HASH
 _SOFTWARE_EVENTS = {"cpu-clock": 0, "task-clock": 1, "page-faults": 2, "context-switches": 3, "cpu-migrations": 4}
 _PERF_TYPE_SOFTWARE = 1
 
@@ -104,7 +103,7 @@ class Module:
             name = lib.bpf_table_name(self._handle, index)
             kind = lib.bpf_table_type_id(self._handle, index)
             entries = libbpf.map_entries(self.map_fd(name.decode()))
-            if kind == _RINGBUF:
+            if kind == RINGBUF:
                 key, value = Record(0, []), self._event(name)
             else:
                 key = _record(self._type(lib.bpf_table_key_desc(self._handle, name)), "key")
@@ -228,9 +227,9 @@ class Module:
 
 def memory(layout: MapLayout, cpus: int) -> int:
     """Bytes a map may take at most, without the kernel's own overhead: entries × (key + value × CPUs)."""
-    if layout.kind == _RINGBUF:
+    if layout.kind == RINGBUF:
         return layout.max_entries
-    values = -(-layout.value.size // 8) * 8 * cpus if layout.kind in _PER_CPU else layout.value.size
+    values = -(-layout.value.size // 8) * 8 * cpus if layout.kind in PER_CPU else layout.value.size
     return layout.max_entries * (layout.key.size + values)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from ebpftop.catalog.csource import Source
+from ebpftop.catalog.csource import CSource
 from ebpftop.catalog.document import Document
 from ebpftop.catalog.manifest import MANIFEST
 from ebpftop.catalog.model import Probe
@@ -59,7 +59,7 @@ def _place(probe: Probe, message: compiler.Message) -> int | None:
     number = compose.authors_line(message.line or 0)
     if number is not None or not message.function:
         return number
-    source = Source(probe.source)
+    source = CSource(probe.source)
     for function in source.functions:
         if function.name == message.function:
             return source.line(max(source.code.rfind(function.name, 0, function.start), 0))

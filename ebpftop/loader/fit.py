@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ebpftop.base.map_types import RINGBUF, STACK_TRACE
 from ebpftop.catalog.positions import KeyPath
 from ebpftop.frames.layout import Field, MapLayout
 from ebpftop.frames.messages import ViewInfo
 
-_STACK_TRACE, _RINGBUF = 7, 27
 _TEXT = {"comm", "string", "dns_question"}
 
 
@@ -27,12 +27,12 @@ def _problems(view: ViewInfo, maps: dict[str, MapLayout]) -> Iterator[tuple[KeyP
     if layout is None:
         yield ("map",), f"the C declares no map {view.map!r} (it has {', '.join(maps)})"
         return
-    if (view.show == "events") != (layout.kind == _RINGBUF):
+    if (view.show == "events") != (layout.kind == RINGBUF):
         yield (
             ("show",),
             f"events are shown from a ring buffer, and nothing else is; {view.map!r} is another kind of map",
         )
-    if layout.kind == _STACK_TRACE:
+    if layout.kind == STACK_TRACE:
         yield ("map",), f"{view.map!r} holds call stacks, which a view names as its `stacks`; its `map` counts them"
     fields = _fields(view, layout)
     for name in _wanted(view):
@@ -65,7 +65,7 @@ def _misplaced(view: ViewInfo, stacks: MapLayout | None, key: dict[str, Field]) 
     """What is wrong with where the stacks are said to be."""
     if stacks is None:
         yield f"the C declares no map {view.stacks!r}"
-    elif stacks.kind != _STACK_TRACE:
+    elif stacks.kind != STACK_TRACE:
         yield f"{view.stacks!r} is no BPF_STACK_TRACE map"
     for name in filter(None, (view.kernel, view.user)):
         if name not in key:

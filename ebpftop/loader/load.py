@@ -12,10 +12,10 @@ from pathlib import Path
 
 import msgspec
 
-from ebpftop import handover
 from ebpftop.catalog.model import Probe, Variant
-from ebpftop.frames.layout import MapLayout, again
+from ebpftop.frames.layout import FAILURES, MapLayout, again
 from ebpftop.frames.messages import Loaded, Rejected, Stage, Tried
+from ebpftop.handover import protocol, transport
 from ebpftop.kernel import bcc_home, headers, points
 from ebpftop.kernel.calibrate import attachment_ns
 from ebpftop.kernel.libbpf import KernelLacks
@@ -25,7 +25,6 @@ from ebpftop.loader.targets import BadTarget, Place, Targets
 from ebpftop.verifier import lines
 
 MAP_LIMIT = 256 << 20  # bytes all maps of a probe may take; stated in the README
-FAILURES_MAP = "_failures"
 _RETRIES = 4  # for types that clang finds incomplete, one layer at a time
 
 
@@ -113,15 +112,15 @@ class Load:
                     rejected = rejected or refusal.frame
                     self.tried.append(Tried(variant=variant.name, reason=refusal.frame.error))
             if wrong and not rejected:
-                handover.send(self.channel, handover.Refusal(run=0, error=f"{self.probe.id}: {wrong}"))
+                transport.send(self.channel, protocol.Refusal(run=0, error=f"{self.probe.id}: {wrong}"))
                 return
             frame = rejected or failures.nothing_attached(self.probe, self.tried)
             frame = msgspec.structs.replace(frame, tried=self.tried)
-            handover.send(self.channel, handover.Failure(rejected=frame))
+            transport.send(self.channel, protocol.Failure(rejected=frame))
 
     def _begin(self, stage: Stage) -> None:
         """Report the stage that begins; what came before it gets its time."""
-        handover.send(self.channel, handover.Progress(stage=stage, stages=self.stages))
+        transport.send(self.channel, protocol.Progress(stage=stage, stages=self.stages))
         self._since = time.monotonic()
 
     def _done(self, stage: Stage) -> None:
@@ -197,7 +196,7 @@ class Load:
                 try:
                     attachments += module.attach(programs[place.program], place, cookies[place.name])
                 except bcc_door.AttachError as error:
-                    handover.close_all(attachments)
+                    transport.close_all(attachments)
                     raise _PassedOver(str(error)) from None
         costs = {place.program: attachment_ns(place.mechanism) for place in places} if self.order.attach else {}
         self._done("attach")
@@ -257,13 +256,13 @@ class Load:
         attachments: list[int],
         costs: dict[str, int],
     ) -> None:
-        shown = {FAILURES_MAP}
+        shown = {FAILURES}
         for view in self.probe.views:
             shown |= {view.map, view.stacks, again(view.stacks)}
         maps = [layout for layout in layouts if layout.name in shown]
-        message = handover.Handover(loaded=loaded, maps=maps, programs=list(programs), attachment_ns=costs)
+        message = protocol.Handover(loaded=loaded, maps=maps, programs=list(programs), attachment_ns=costs)
         fds = [*(module.map_fd(layout.name) for layout in maps), *programs.values(), *attachments]
-        handover.send(self.channel, message, fds)
+        transport.send(self.channel, message, fds)
 
 
 def _tree_flags(tree: headers.Tree | None) -> list[str]:

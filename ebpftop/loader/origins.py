@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from ebpftop.catalog.csource import Source
+from ebpftop.catalog.csource import CSource
 from ebpftop.loader import compose
 from ebpftop.verifier import lines
 
@@ -20,8 +20,8 @@ class Origins:
     """
 
     def __init__(self, table: Mapping[int, int], source: str, headers: Mapping[str, str]) -> None:
-        self._author = Source(source)
-        self._headers = {name: Source(text) for name, text in headers.items()}
+        self._author = CSource(source)
+        self._headers = {name: CSource(text) for name, text in headers.items()}
         self.lines: list[tuple[int, int]] = []
         self.quotes: dict[int, str] = {}
         before = last = 0
@@ -57,5 +57,5 @@ class Origins:
         return None
 
 
-def _calls(source: Source, name: str) -> list[int]:
+def _calls(source: CSource, name: str) -> list[int]:
     return [source.line(match.start()) for match in re.finditer(rf"\b{name}[ \t\n]*\(", source.code)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 
-from ebpftop import handover
+from ebpftop.handover import protocol, transport
 from ebpftop.kernel import libbpf
 
 
@@ -13,7 +13,7 @@ def run(channel: socket.socket) -> None:
     try:
         descriptor = libbpf.enable_stats()
     except OSError as error:
-        handover.send(channel, handover.TaskFailed(error=f"program statistics are not to be had: {error.strerror}"))
+        transport.send(channel, protocol.TaskFailed(error=f"program statistics are not to be had: {error.strerror}"))
         return
-    handover.send(channel, handover.StatisticsOn(), [descriptor])
+    transport.send(channel, protocol.RunTimesOn(), [descriptor])
     os.close(descriptor)

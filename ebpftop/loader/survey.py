@@ -7,26 +7,26 @@ import os
 import socket
 from collections.abc import Iterable
 
-from ebpftop import handover
 from ebpftop.catalog.model import Attach, Probe
+from ebpftop.handover import protocol, transport
 from ebpftop.kernel import points, trial
 from ebpftop.loader.sandbox import sandbox
 from ebpftop.loader.targets import absent_file
 
 
 def run(channel: socket.socket, probes: Iterable[Probe]) -> None:
-    handover.send(channel, handover.Surveyed(verdicts=survey(probes)))
+    transport.send(channel, protocol.Surveyed(found=survey(probes)))
 
 
-def survey(probes: Iterable[Probe]) -> list[handover.Verdict]:
-    """A verdict a probe. Without root only what is surely missing is False, the rest stays unknown."""
+def survey(probes: Iterable[Probe]) -> list[protocol.Availability]:
+    """One a probe. Without root only what is surely missing is False, the rest stays unknown."""
     outcomes: dict[str, str | None] = {}
     root = os.geteuid() == 0
     with sandbox() if root else contextlib.nullcontext():
-        return [_verdict(probe, outcomes, root) for probe in probes]
+        return [_availability(probe, outcomes, root) for probe in probes]
 
 
-def _verdict(probe: Probe, outcomes: dict[str, str | None], root: bool) -> handover.Verdict:
+def _availability(probe: Probe, outcomes: dict[str, str | None], root: bool) -> protocol.Availability:
     reasons: dict[str, None] = {}
     for variant in probe.variants:
         reason = next((r for point in variant.attach if (r := _obstacle(point, outcomes, root))), None)
@@ -35,9 +35,9 @@ def _verdict(probe: Probe, outcomes: dict[str, str | None], root: bool) -> hando
             reasons[reason] = None
             continue
         if not root:
-            return handover.Verdict(probe=probe.id, available=None, reason="needs root to tell")
-        return handover.Verdict(probe=probe.id, available=True, variant=variant.name, meaning=variant.meaning)
-    return handover.Verdict(probe=probe.id, available=False, reason="; ".join(reasons))
+            return protocol.Availability(probe=probe.id, available=None, reason="needs root to tell")
+        return protocol.Availability(probe=probe.id, available=True, variant=variant.name, meaning=variant.meaning)
+    return protocol.Availability(probe=probe.id, available=False, reason="; ".join(reasons))
 
 
 def _obstacle(point: Attach, outcomes: dict[str, str | None], root: bool) -> str | None:

@@ -13,8 +13,8 @@ import socket
 from bisect import bisect_right
 from collections.abc import Callable
 
-from ebpftop import handover
-from ebpftop.handover import Addresses, AskSymbols, SymbolRange
+from ebpftop.handover import protocol, transport
+from ebpftop.handover.protocol import Addresses, RequestSymbols, SymbolRange
 from ebpftop.kernel import kallsyms
 from ebpftop.kernel.demangle import demangle
 from ebpftop.kernel.elf import BadElf, Elf
@@ -25,7 +25,7 @@ _CPU_SECONDS, _MEMORY = 30, 4 << 30  # for files made to keep a reader busy
 _VDSO = "[vdso]"
 
 
-def run(channel: socket.socket, ask: AskSymbols, give_up_root: Callable[[], None]) -> None:
+def run(channel: socket.socket, ask: RequestSymbols, give_up_root: Callable[[], None]) -> None:
     """Answer with `Symbols`. What can't be told is left out."""
     files = _Files()
     kernel = -1
@@ -36,9 +36,9 @@ def run(channel: socket.socket, ask: AskSymbols, give_up_root: Callable[[], None
     give_up_root()
     resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    handover.send(
+    transport.send(
         channel,
-        handover.Symbols(
+        protocol.Symbols(
             kernel=_kernel(kernel, ask.kernel) if kernel >= 0 else [],
             processes=[(each.asked.id, each.ranges(files)) for each in processes],
         ),

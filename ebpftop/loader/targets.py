@@ -16,7 +16,8 @@ from fnmatch import translate
 
 import msgspec
 
-from ebpftop.base.inert import inert, nearest, quoted
+from ebpftop.base.inert import inert, quoted
+from ebpftop.base.nearest import nearest
 from ebpftop.catalog.model import Attach, Probe, Variant
 from ebpftop.kernel import points, usdt
 from ebpftop.kernel.elf import BadElf, Elf

@@ -51,7 +51,7 @@ class Session:
         self.runs: dict[int, Run] = {}
         self.hosts: deque[Host] = deque(maxlen=self.history)
         self.notices: deque[Notice] = deque(maxlen=self.history)
-        self.refused: Refused | None = None  # the last wish that was refused
+        self.refused: Refused | None = None  # the last request that was refused
 
     def feed(self, frame: AnyFrame) -> Run | None:
         """Take one frame in; return the run it belongs to, if any. Raises `BadFrame`."""

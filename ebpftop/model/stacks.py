@@ -11,7 +11,7 @@ import numpy as np
 from ebpftop.frames.columns import Array, Values, take
 from ebpftop.frames.messages import Function, ViewInfo
 from ebpftop.model.ledger import Ledger
-from ebpftop.model.numbers import Window
+from ebpftop.model.readings import Window
 from ebpftop.model.run import STACK, Run
 from ebpftop.stats.flame import Paths
 from ebpftop.stats.matching import align

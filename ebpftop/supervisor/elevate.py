@@ -11,8 +11,11 @@ from typing import NoReturn
 
 from ebpftop.base.errors import Cannot
 
+# What sudo strips from the environment, and the dashboard's user still wants.
+CARRIED = ("NO_COLOR", "COLORTERM", "EDITOR", "VISUAL", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME")
 
-def through_sudo(argv: Sequence[str], carried: Sequence[str]) -> NoReturn:
+
+def through_sudo(argv: Sequence[str]) -> NoReturn:
     """Replace this process by sudo running the same command; what sudo strips of the environment goes as options.
 
     Raises `Cannot` where there is no sudo.
@@ -20,7 +23,7 @@ def through_sudo(argv: Sequence[str], carried: Sequence[str]) -> NoReturn:
     sudo = shutil.which("sudo")
     if sudo is None:
         raise Cannot("tracing needs root, and there is no sudo here: run it from root's shell, or try 'ebpftop demo'")
-    environment = [f"--user-env={name}={_value(name)}" for name in carried if name in os.environ]
+    environment = [f"--user-env={name}={_value(name)}" for name in CARRIED if name in os.environ]
     print("ebpftop: tracing needs root; asking sudo", file=sys.stderr, flush=True)
     os.execv(sudo, [sudo, "--", *_ourselves(), *environment, *argv])
 

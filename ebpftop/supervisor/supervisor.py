@@ -1,7 +1,7 @@
 """The supervisor: root, no BPF descriptors, few imports. It outlives every other process of ours and cleans up after
 each.
 
-             ┌ control ┐            ┌ stream: frames, wishes ┐
+             ┌ control ┐            ┌ stream: frames, requests ┐
 supervisor ──┤         ├── collector ┤                        ├── consumer (dashboard, headless run)
     │        └─────────┘            └────────────────────────┘        │
     ├── root tasks: their channel's other end goes to the collector   │
@@ -24,11 +24,11 @@ from pathlib import Path
 
 import msgspec
 
-from ebpftop import handover
 from ebpftop.catalog import info, params
-from ebpftop.catalog.current import Watched
+from ebpftop.catalog.current import CurrentCatalog
 from ebpftop.catalog.model import Probe
 from ebpftop.frames.messages import Catalog
+from ebpftop.handover import protocol, transport
 from ebpftop.kernel.ownership import only_root_writes
 from ebpftop.loader import load, run_times, survey, symbolize
 from ebpftop.supervisor import privilege, process
@@ -44,7 +44,6 @@ Consumer = Callable[[socket.socket, socket.socket], int]
 _PATIENCE = 3.0  # seconds a child gets to end by itself
 _SAID = 1 << 16  # bytes of what collectors said that are passed on
 SURVEY_RUN = 0  # the run number under which the collector knows the survey
-INTERNAL = "internal"  # the category of probes that are no part of the catalog: the census
 EARLY_RUN = 1 << 30  # and from here on, the numbers of loads it has not asked for yet
 
 
@@ -55,18 +54,18 @@ class _Early(msgspec.Struct, kw_only=True):
     probe: str
     params: dict[str, str]
     channel: socket.socket
-    ended: handover.TaskEnded | None = None
+    ended: protocol.TaskEnded | None = None
 
 
 class Plan(msgspec.Struct, kw_only=True):
     """What a command needs of the supervisor.
 
     internal: probes that are no part of the catalog, by id. expected: probes with their parameters that the consumer
-    will wish for at once; they load while it still starts.
+    will request at once; they load while it still starts.
     screen: it draws on the whole terminal.
     """
 
-    watched: Watched
+    current: CurrentCatalog
     internal: dict[str, Probe]
     includes: dict[str, str]
     bcc: Path
@@ -91,7 +90,7 @@ class Supervisor:
         self._path = list(sys.path)
         self._collector = 0
         self._output = -1  # a memfd with what collectors wrote to stderr: while a dashboard is up it has no place there
-        self._from_collector: handover.Receiver | None = None
+        self._from_collector: transport.Receiver | None = None
         self._consumer = 0
         self._status: int | None = None
         self._told_to_end = 0.0
@@ -111,7 +110,7 @@ class Supervisor:
                 for key, _ in self._selector.select(self._timeout()):
                     key.data()
                 self.tasks.end_overdue()
-                if self.plan.watched.look():
+                if self.plan.current.look():
                     self._reread()
                 if self._status is None and self._told_to_end and time.monotonic() > self._told_to_end + _PATIENCE:
                     os.kill(self._consumer, signal.SIGKILL)
@@ -131,7 +130,7 @@ class Supervisor:
             self._output = os.memfd_create("collector-output", os.MFD_CLOEXEC)
         self._collector, receiver = self._spawn(
             "collector",
-            partial(self.plan.collector, info.catalog(self.plan.watched.catalog)),
+            partial(self.plan.collector, info.catalog(self.plan.current.catalog)),
             stream_theirs,
             orphaned=signal.SIGKILL,
             output=self._output,
@@ -145,7 +144,7 @@ class Supervisor:
     def _survey(self) -> None:
         """Try the whole catalog: one survey's word takes the place of that of the one before."""
         if self.plan.survey:
-            probes = list(self.plan.watched.catalog.probes.values())
+            probes = list(self.plan.current.catalog.probes.values())
             self._start_task("survey", SURVEY_RUN, partial(survey.run, probes=probes))
 
     def _reread(self) -> None:
@@ -153,7 +152,7 @@ class Supervisor:
         for early in self._early:
             early.channel.close()
         self._early.clear()
-        self._tell(handover.Reread(catalog=info.catalog(self.plan.watched.catalog)))
+        self._tell(protocol.Reread(catalog=info.catalog(self.plan.current.catalog)))
         self._survey()
 
     def _start_consumer(self, stream: socket.socket) -> None:
@@ -163,12 +162,12 @@ class Supervisor:
 
     def _spawn(
         self, name: str, work: Consumer, stream: socket.socket, *, orphaned: int, output: int | None = None
-    ) -> tuple[int, handover.Receiver]:
+    ) -> tuple[int, transport.Receiver]:
         """Fork a child without root; it gets the stream. Returns its pid and our end of its control.
 
         orphaned: the signal it gets when we end. output: a descriptor for what it says, of a child without a terminal.
         """
-        control, theirs = handover.pair()
+        control, theirs = transport.pair()
         parent = os.getpid()
 
         def child() -> int:
@@ -181,30 +180,30 @@ class Supervisor:
         pid = process.spawn(name, child, keep=keep, session=output is not None, stderr=output)
         theirs.close()
         stream.close()
-        return pid, handover.Receiver(control)
+        return pid, transport.Receiver(control)
 
     def _start_task(self, name: str, run: int, work: Work, probe: Probe | None = None) -> None:
         """Loads wait for their turn; what serves all of them goes before. Tells the collector."""
-        internal = probe is None or probe.category == INTERNAL
+        internal = probe is None or probe.category == protocol.INTERNAL
         try:
             channel = self.tasks.start(name, run, work, probe=probe, first=internal)
         except TooMany as full:
-            self._tell(handover.Refusal(run=run, error=str(full)))
+            self._tell(protocol.Refusal(run=run, error=str(full)))
             return
-        self._tell(handover.Channel(run=run), [channel.fileno()])
+        self._tell(protocol.Channel(run=run), [channel.fileno()])
         channel.close()
 
-    def _tell(self, message: handover.Message, descriptors: list[int] | None = None) -> None:
+    def _tell(self, message: protocol.Message, descriptors: list[int] | None = None) -> None:
         if self._from_collector is not None:
             with contextlib.suppress(OSError):  # it is gone; its end is on its way to us
-                handover.send(self._from_collector.socket, message, descriptors or [])
+                transport.send(self._from_collector.socket, message, descriptors or [])
 
     # ---------------------------------------------------------------- what children ask
 
-    def _on_collector(self, receiver: handover.Receiver) -> None:
+    def _on_collector(self, receiver: transport.Receiver) -> None:
         try:
             received = receiver.receive()
-        except (handover.HandoverError, OSError):
+        except (transport.TransportError, OSError):
             received = None
         if received is None:
             self._selector.unregister(receiver.socket)
@@ -213,13 +212,13 @@ class Supervisor:
                 self._from_collector = None
             return
         message, descriptors = received
-        handover.close_all(descriptors)
+        transport.close_all(descriptors)
         match message:
-            case handover.Ask():
+            case protocol.RequestLoad():
                 self._load(message)
-            case handover.AskStatistics(run=run):
+            case protocol.RequestRunTimes(run=run):
                 self._start_task("statistics", run, run_times.run)
-            case handover.AskSymbols(run=run):
+            case protocol.RequestSymbols(run=run):
                 self._start_task("symbols", run, partial(symbolize.run, ask=message, give_up_root=self._give_up_root))
 
     def _load_early(self) -> None:
@@ -232,13 +231,13 @@ class Supervisor:
                 continue  # said when it is asked for
             self._early.append(_Early(number=number, probe=name, params=given, channel=channel))
 
-    def _load(self, ask: handover.Ask) -> None:
-        """Check the wish on this side, and fork a loader for it, if one is not on its way."""
+    def _load(self, ask: protocol.RequestLoad) -> None:
+        """Check the request on this side, and fork a loader for it, if one is not on its way."""
         for early in self._early:
             if (early.probe, early.params) == (ask.probe, ask.params):
                 self._early.remove(early)
                 self.tasks.renumber(early.number, ask.run)
-                self._tell(handover.Channel(run=ask.run), [early.channel.fileno()])
+                self._tell(protocol.Channel(run=ask.run), [early.channel.fileno()])
                 early.channel.close()
                 if early.ended is not None:
                     self._tell(msgspec.structs.replace(early.ended, run=ask.run))
@@ -246,15 +245,15 @@ class Supervisor:
         try:
             order = self._order(ask.probe, ask.params)
         except LookupError:
-            self._tell(handover.Refusal(run=ask.run, error=f"no probe {ask.probe!a} in the catalog"))
+            self._tell(protocol.Refusal(run=ask.run, error=f"no probe {ask.probe!a} in the catalog"))
         except params.BadParam as bad:
-            self._tell(handover.Refusal(run=ask.run, error=str(bad)))
+            self._tell(protocol.Refusal(run=ask.run, error=str(bad)))
         else:
             self._start_task("loader", ask.run, partial(_run_loader, order), order.probe)
 
     def _order(self, name: str, given: dict[str, str]) -> load.Order:
         """What to load, checked on this side. Raises `LookupError`, `BadParam`."""
-        probe = self.plan.internal.get(name) or self.plan.watched.catalog.probes[name]
+        probe = self.plan.internal.get(name) or self.plan.current.catalog.probes[name]
         chosen = params.canonical(probe, given)
         return load.Order(
             probe=msgspec.structs.replace(probe, variants=tuple(params.usable(probe, chosen))),
@@ -271,21 +270,21 @@ class Supervisor:
         privilege.drop(self.plan.invoker)
         process.die_with(parent, signal.SIGKILL)
 
-    def _on_consumer(self, receiver: handover.Receiver) -> None:
+    def _on_consumer(self, receiver: transport.Receiver) -> None:
         try:
             received = receiver.receive()
-        except (handover.HandoverError, OSError):
+        except (transport.TransportError, OSError):
             received = None
         if received is None:
             self._selector.unregister(receiver.socket)
             receiver.close()
             return
         message, descriptors = received
-        handover.close_all(descriptors)
-        if isinstance(message, handover.Restart) and not self._collector:
+        transport.close_all(descriptors)
+        if isinstance(message, protocol.Restart) and not self._collector:
             stream = self._start_collector()
             with contextlib.suppress(OSError):
-                handover.send(receiver.socket, handover.Stream(), [stream.fileno()])
+                transport.send(receiver.socket, protocol.Stream(), [stream.fileno()])
             stream.close()
 
     # ---------------------------------------------------------------- signals
@@ -344,7 +343,7 @@ class Supervisor:
     # ---------------------------------------------------------------- the end
 
     def _timeout(self) -> float | None:
-        ends = [end for end in (self.tasks.next_deadline(), self.plan.watched.next_look) if end is not None]
+        ends = [end for end in (self.tasks.next_deadline(), self.plan.current.next_look) if end is not None]
         if self._told_to_end:
             ends.append(self._told_to_end + _PATIENCE)
         return max(0.0, min(ends) - time.monotonic()) + 0.01 if ends else None

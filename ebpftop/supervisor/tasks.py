@@ -13,9 +13,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from ebpftop import handover
 from ebpftop.catalog.model import Probe
 from ebpftop.frames.messages import Rejected
+from ebpftop.handover import protocol, transport
 from ebpftop.loader import failures
 from ebpftop.supervisor import process
 
@@ -61,7 +61,7 @@ class Tasks:
         """
         if len(self._waiting) >= MOST_WAITING + _RESERVED * first:
             raise TooMany(f"{len(self._waiting)} probes are waiting to be loaded already: try again in a moment")
-        ours, theirs = handover.pair()
+        ours, theirs = transport.pair()
         task = Task(name=name, run=run, work=work, channel=theirs, probe=probe)
         if first:
             self._waiting.appendleft(task)
@@ -111,7 +111,7 @@ class Tasks:
                 task.overdue = True
                 os.kill(pid, signal.SIGKILL)
 
-    def reap(self, pid: int, status: int) -> handover.TaskEnded | None:
+    def reap(self, pid: int, status: int) -> protocol.TaskEnded | None:
         """What the collector has to know of a process that ended: nothing when it was no task, or one that did its
         work.
         """
@@ -128,7 +128,7 @@ class Tasks:
             rejected = Rejected(run=0, probe="", params={}, stage="attach", error=ended, log=output)
         else:
             rejected = failures.compile_failure(task.probe, None, output, ended)
-        return handover.TaskEnded(run=task.run, rejected=rejected)
+        return protocol.TaskEnded(run=task.run, rejected=rejected)
 
     def end_all(self) -> None:
         for task in self._waiting:

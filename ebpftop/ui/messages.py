@@ -59,7 +59,7 @@ class WasAccepted(Message):
 
 
 class WasRefused(Message):
-    """A wish was not granted as it was said."""
+    """A request was not granted as it was said."""
 
     def __init__(self, frame: Refused) -> None:
         super().__init__()

@@ -1,16 +1,16 @@
-"""A source that answers wishes as a collector does, with frames a test wrote down."""
+"""A source that answers requests as a collector does, with frames a test wrote down."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 
-from ebpftop.frames.messages import AnyFrame, AnyWish, Detach, Load
+from ebpftop.frames.messages import AnyFrame, AnyRequest, Detach, Load
 from ebpftop.frames.source import Source, SourceEnded
 
 
 class Scripted(Source):
-    """`on_load` and `on_detach` are told after the wish; `after_load` is called once `on_load` was taken.
+    """`on_load` and `on_detach` are told after the request; `after_load` is called once `on_load` was taken.
 
     With `ends`, the stream breaks off after `on_load`.
     """
@@ -23,7 +23,7 @@ class Scripted(Source):
         after_load: Callable[[], None] = lambda: None,
         ends: bool = False,
     ) -> None:
-        self.wishes: list[AnyWish] = []
+        self.requests: list[AnyRequest] = []
         self.closed = False
         self._on_load, self._on_detach = on_load, list(on_detach)
         self._after_load, self._ends = after_load, ends
@@ -39,16 +39,16 @@ class Scripted(Source):
             else:
                 yield frame
 
-    async def wish(self, wish: AnyWish) -> None:
-        self.wishes.append(wish)
-        match wish:
+    async def request(self, request: AnyRequest) -> None:
+        self.requests.append(request)
+        match request:
             case Load():
-                told = self._on_load(wish) if callable(self._on_load) else self._on_load
+                told = self._on_load(request) if callable(self._on_load) else self._on_load
                 for frame in (*told, None if self._ends else self._after_load):
                     self._frames.put_nowait(frame)
             case Detach():
                 for frame in self._on_detach:
-                    if getattr(frame, "run", wish.run) == wish.run:
+                    if getattr(frame, "run", request.run) == request.run:
                         self._frames.put_nowait(frame)
 
     async def close(self) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 
-from ebpftop.frames.messages import AnyFrame, AnyWish
+from ebpftop.frames.messages import AnyFrame, AnyRequest
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
 
-Answer = Callable[[AnyWish], Iterable[AnyFrame]]
+Answer = Callable[[AnyRequest], Iterable[AnyFrame]]
 
 
 class Script(Source):
-    """`play` queues frames, `end` ends the stream; `wishes` holds what was wished, `answer` makes frames of a wish."""
+    """`play` queues frames, `end` ends the stream; `requests` holds what was sent, `answer` makes its frames."""
 
     def __init__(
         self,
@@ -20,11 +20,11 @@ class Script(Source):
         *,
         live: bool = True,
         can_restart: bool = False,
-        answer: Answer = lambda wish: (),
+        answer: Answer = lambda request: (),
     ) -> None:
         self.live = live
         self.can_restart = can_restart
-        self.wishes: list[AnyWish] = []
+        self.requests: list[AnyRequest] = []
         self.restarts = 0
         self.closed = False
         self._answer = answer
@@ -45,11 +45,11 @@ class Script(Source):
                 raise frame
             yield frame
 
-    async def wish(self, wish: AnyWish) -> None:
+    async def request(self, request: AnyRequest) -> None:
         if not self.live:
             raise ReadOnly("a tape can't load or detach probes")
-        self.wishes.append(wish)
-        self.play(*self._answer(wish))
+        self.requests.append(request)
+        self.play(*self._answer(request))
 
     async def restart(self) -> None:
         if not self.can_restart:

@@ -63,12 +63,12 @@ class Tracer:
             self._waiting.append(asked)
             for frame in self._known.frames():
                 asked.take(frame)
-        self.wish(Load(probe=asked.probe, params=asked.params, interval=interval))
+        self.request(Load(probe=asked.probe, params=asked.params, interval=interval))
 
-    def wish(self, wish: Load | Detach) -> None:
-        """Send a wish."""
+    def request(self, request: Load | Detach) -> None:
+        """Send a request."""
         self.check()
-        self._stream.sendall(encode(wish))
+        self._stream.sendall(encode(request))
 
     def check(self) -> None:
         """Raise if no more frames come."""
@@ -114,7 +114,7 @@ class Tracer:
         self._running = {number: asked for number, asked in self._running.items() if not asked.ended.is_set()}
 
     def _asked_for(self, frame: Loading | Refused) -> Asked:
-        """Whose wish this answers, which is none of the waiting any more."""
+        """Whose request this answers, which is none of the waiting any more."""
         every = (*self._waiting, *self._running.values())
         asked = next(one for one in every if (one.probe, one.params) == (frame.probe, frame.params))
         self._waiting = [one for one in self._waiting if one is not asked]

@@ -147,7 +147,7 @@ class Tracing(Traced, Asked):
         """Detach it; returns the exit code once its last line was read."""
         if not self.ended.is_set():
             assert self.run is not None
-            self._tracer.wish(Detach(run=self.run))
+            self._tracer.request(Detach(run=self.run))
         assert self.ended.wait(PATIENCE * SLOWER), f"{self.probe} is not detached; it said {self._heard.getvalue()}"
         return self._teller.code
 

@@ -11,7 +11,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widget import Widget
 
-from ebpftop.frames.messages import AnyFrame, AnyWish, Load
+from ebpftop.frames.messages import AnyFrame, AnyRequest, Load
 from ebpftop.ui.app.app import PACE, EbpftopApp
 from ebpftop.ui.app.options import Options
 from tests.support.frames import catalog, hello, loaded
@@ -59,12 +59,12 @@ def seen(widget: Widget) -> str:
 Open = Callable[..., AbstractAsyncContextManager[Stage]]
 
 
-def answers(wish: AnyWish) -> Iterable[AnyFrame]:
+def answers(request: AnyRequest) -> Iterable[AnyFrame]:
     """A root side that loads whatever the catalog holds, one run after the other."""
-    if isinstance(wish, Load):
-        info = next(probe for probe in PROBES if probe.id == wish.probe)
-        number = [probe.id for probe in PROBES].index(wish.probe) + 1
-        yield loaded(number, info.id, *info.views, params=wish.params)
+    if isinstance(request, Load):
+        info = next(probe for probe in PROBES if probe.id == request.probe)
+        number = [probe.id for probe in PROBES].index(request.probe) + 1
+        yield loaded(number, info.id, *info.views, params=request.params)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from textual.command import CommandPalette
 from textual.containers import VerticalScroll
 
-from ebpftop.frames.messages import Detached, Host, Load, Notice, Refused, Statistics
+from ebpftop.frames.messages import AccountRunTimes, Detached, Host, Load, Notice, Refused
 from ebpftop.ui.app.app import EbpftopApp
 from ebpftop.ui.app.guide import groups
 from ebpftop.ui.app.options import Options
@@ -37,11 +37,11 @@ async def test_the_header_tells_of_the_machine(stage: Open) -> None:
         assert words in shown
 
 
-async def test_statistics_are_wished_for_and_switched_by_c(stage: Open) -> None:
+async def test_statistics_are_requested_for_and_switched_by_c(stage: Open) -> None:
     async with stage() as on:
-        assert on.source.wishes == [Statistics(on=True)]
+        assert on.source.requests == [AccountRunTimes(on=True)]
         await on.press("c")
-        assert on.source.wishes[-1] == Statistics(on=False)
+        assert on.source.requests[-1] == AccountRunTimes(on=False)
 
 
 async def test_help_lists_every_binding_and_needs_no_scrolling_at_120_columns(stage: Open) -> None:
@@ -182,9 +182,9 @@ async def test_an_ended_collector_is_told_and_started_again(stage: Open) -> None
         assert "✗ ended" in on.see(HeaderLine)
         await on.press("r")
         assert on.source.restarts == 1
-        wishes = len(on.source.wishes)
+        requests = len(on.source.requests)
         await on.play(hello(), catalog(*PROBES))
-        assert Load(probe="cpu/syscount") in on.source.wishes[wishes:]
+        assert Load(probe="cpu/syscount") in on.source.requests[requests:]
         assert not on.one(Banner).has_class("-open")
         await on.play(calls(1, {1: 7, 2: 9}))
         assert on.one(RunTabs).tabs[0].sign == "●"
@@ -197,9 +197,9 @@ async def test_what_was_detached_is_not_loaded_again(stage: Open) -> None:
         on.source.end("gone")
         await on.settle()
         await on.press("r")
-        wishes = len(on.source.wishes)
+        requests = len(on.source.requests)
         await on.play(hello(), catalog(*PROBES))
-        assert on.source.wishes[wishes:] == [Statistics(on=True)]
+        assert on.source.requests[requests:] == [AccountRunTimes(on=True)]
 
 
 async def test_a_source_that_cannot_start_again_offers_nothing(stage: Open) -> None:
@@ -220,7 +220,7 @@ async def test_refusals_and_notices_are_told_inert(stage: Open) -> None:
         assert not any(each.markup for each in on.app._notifications)
 
 
-async def test_a_source_without_wishes_says_so(stage: Open) -> None:
+async def test_a_source_without_requests_says_so(stage: Open) -> None:
     async with stage(live=False) as on:
         await on.press("slash", *"syscount", "enter")
         assert [each.message for each in on.app._notifications] == ["a tape can't load or detach probes"]

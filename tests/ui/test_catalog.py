@@ -1,8 +1,8 @@
-"""The catalog: what is listed, how it is searched, what a choice wishes for."""
+"""The catalog: what is listed, how it is searched, what a choice requests for."""
 
 from __future__ import annotations
 
-from ebpftop.frames.messages import Load, Loading, ParamInfo, Refused, Statistics
+from ebpftop.frames.messages import AccountRunTimes, Load, Loading, ParamInfo, Refused
 from ebpftop.ui.screens.parameters import ParameterForm
 from ebpftop.ui.widgets.about import About
 from ebpftop.ui.widgets.catalog import CatalogPanel, CatalogTree
@@ -38,7 +38,7 @@ async def test_search_narrows_as_one_types_and_escape_brings_all_back(stage: Ope
 async def test_enter_loads_what_the_search_found(stage: Open) -> None:
     async with stage() as on:
         await on.press("slash", *"syscount", "enter")
-        assert on.source.wishes == [Statistics(on=True), Load(probe="cpu/syscount", params={}, interval=1.0)]
+        assert on.source.requests == [AccountRunTimes(on=True), Load(probe="cpu/syscount", params={}, interval=1.0)]
         assert "● syscount" in on.see(CatalogTree)
         assert [tab.name for tab in on.one(RunTabs).tabs] == ["syscount"]
 
@@ -49,7 +49,7 @@ async def test_enter_on_a_running_probe_shows_it_and_loads_nothing(stage: Open) 
         assert on.one(RunTabs).current == 3
         await on.press("slash", *"runqlat", "enter")
         assert on.one(RunTabs).current == 2
-        assert sum(isinstance(wish, Load) for wish in on.source.wishes) == 2
+        assert sum(isinstance(request, Load) for request in on.source.requests) == 2
 
 
 async def test_the_entry_of_a_probe_is_shown_while_nothing_runs(stage: Open) -> None:
@@ -74,15 +74,15 @@ async def test_the_sum_of_signs_stands_below(stage: Open) -> None:
 
 
 async def test_parameters_are_typed_into_a_form_and_a_refusal_is_told_at_its_field(stage: Open) -> None:
-    def answer(wish: object) -> list[object]:
-        if not isinstance(wish, Load):
+    def answer(request: object) -> list[object]:
+        if not isinstance(request, Load):
             return []
-        if "pid" in wish.params and not wish.params["pid"].isdigit():
-            error = f"{wish.probe}: pid: a number is expected, not {wish.params['pid']!r}"
-            return [Refused(probe=wish.probe, params=wish.params, error=error)]
-        if wish.params.get("which") == "none":
-            return [Refused(probe=wish.probe, params=wish.params, error="the kernel is busy: no more")]
-        return [Loading(run=9, probe=wish.probe, params=wish.params, stage="compile")]
+        if "pid" in request.params and not request.params["pid"].isdigit():
+            error = f"{request.probe}: pid: a number is expected, not {request.params['pid']!r}"
+            return [Refused(probe=request.probe, params=request.params, error=error)]
+        if request.params.get("which") == "none":
+            return [Refused(probe=request.probe, params=request.params, error="the kernel is busy: no more")]
+        return [Loading(run=9, probe=request.probe, params=request.params, stage="compile")]
 
     async with stage(answer=answer) as on:
         await on.press("slash", *"runqlat", "escape", "p")
@@ -91,7 +91,7 @@ async def test_parameters_are_typed_into_a_form_and_a_refusal_is_told_at_its_fie
         assert list(form.inputs) == ["pid", "which"]
         assert form.inputs["which"].placeholder == "all"
         await on.press("x", "tab", "enter")
-        assert on.source.wishes[-1] == Load(probe="cpu/runqlat", params={"pid": "x"})
+        assert on.source.requests[-1] == Load(probe="cpu/runqlat", params={"pid": "x"})
         assert on.app.screen is form
         assert seen(form.told["pid"]) == "✗ a number is expected, not 'x'"
         assert form.inputs["pid"].has_focus
@@ -100,7 +100,7 @@ async def test_parameters_are_typed_into_a_form_and_a_refusal_is_told_at_its_fie
         assert seen(form.told["pid"]) == ""
         assert seen(form.told[""]) == "✗ the kernel is busy: no more"
         await on.press(*["backspace"] * 4, "enter")
-        assert on.source.wishes[-1] == Load(probe="cpu/runqlat", params={"pid": "4711"})
+        assert on.source.requests[-1] == Load(probe="cpu/runqlat", params={"pid": "4711"})
         assert on.app.screen is on.app.dashboard
         assert [tab.name for tab in on.one(RunTabs).tabs] == ["runqlat"]
 
@@ -108,20 +108,20 @@ async def test_parameters_are_typed_into_a_form_and_a_refusal_is_told_at_its_fie
 async def test_a_probe_that_has_to_be_told_what_to_trace_asks_for_it(stage: Open) -> None:
     function = ParamInfo(name="function", type="function", help="a name, or a pattern")
     asks = probe("application/funccount", asks=True, params=[function])
-    async with stage(answer=lambda wish: []) as on:
+    async with stage(answer=lambda request: []) as on:
         await on.play(catalog(asks))
         await on.press("slash", *"funccount", "enter")
         form = on.app.screen
         assert isinstance(form, ParameterForm)
-        assert not any(isinstance(wish, Load) for wish in on.source.wishes)
+        assert not any(isinstance(request, Load) for request in on.source.requests)
         await on.press("enter")
-        assert on.source.wishes[-1] == Load(probe="application/funccount", params={})
+        assert on.source.requests[-1] == Load(probe="application/funccount", params={})
         await on.press(*"vfs", "enter")
-        assert on.source.wishes[-1] == Load(probe="application/funccount", params={"function": "vfs"})
+        assert on.source.requests[-1] == Load(probe="application/funccount", params={"function": "vfs"})
 
 
 async def test_a_form_waits_for_its_own_load_and_not_for_another_one(stage: Open) -> None:
-    async with stage(answer=lambda wish: []) as on:
+    async with stage(answer=lambda request: []) as on:
         await on.press("slash", *"runqlat", "enter", "p", *"7", "enter")
         await on.play(Loading(run=1, probe="cpu/runqlat", params={}, stage="types"))
         assert isinstance(on.app.screen, ParameterForm)
@@ -129,9 +129,9 @@ async def test_a_form_waits_for_its_own_load_and_not_for_another_one(stage: Open
         assert on.app.screen is on.app.dashboard
 
 
-async def test_a_wish_refused_without_a_form_is_told_in_passing(stage: Open) -> None:
+async def test_a_request_refused_without_a_form_is_told_in_passing(stage: Open) -> None:
     refused = Refused(probe="cpu/syscount", error="no")
-    async with stage(answer=lambda wish: [refused] if isinstance(wish, Load) else []) as on:
+    async with stage(answer=lambda request: [refused] if isinstance(request, Load) else []) as on:
         await on.press("slash", *"syscount", "enter")
         assert [each.message for each in on.app._notifications] == ["no"]
         assert on.one(RunTabs).tabs == ()
@@ -140,7 +140,7 @@ async def test_a_wish_refused_without_a_form_is_told_in_passing(stage: Open) -> 
 async def test_a_probe_without_parameters_loads_at_once_also_by_p(stage: Open) -> None:
     async with stage() as on:
         await on.press("slash", *"syscount", "escape", "p")
-        assert on.source.wishes[-1] == Load(probe="cpu/syscount", params={})
+        assert on.source.requests[-1] == Load(probe="cpu/syscount", params={})
 
 
 async def test_hostile_catalog_text_is_inert(stage: Open) -> None:
@@ -158,7 +158,7 @@ async def test_a_double_click_loads(stage: Open) -> None:
     async with stage() as on:
         await on.pilot.click(CatalogTree, offset=(6, 3), times=2)
         await on.settle()
-        assert on.source.wishes[-1] == Load(probe="cpu/syscount", params={})
+        assert on.source.requests[-1] == Load(probe="cpu/syscount", params={})
 
 
 async def test_a_click_on_a_tab_brings_its_probe(stage: Open) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ebpftop.frames.messages import AnyFrame, AnyWish, Catalog, Detach, Load, Loading, Refused, Rejected, SourceLine
+from ebpftop.frames.messages import AnyFrame, AnyRequest, Catalog, Detach, Load, Loading, Refused, Rejected, SourceLine
 from ebpftop.ui.actions import editor
 from ebpftop.ui.screens.copying import CopyScreen
 from ebpftop.ui.screens.dashboard import Dashboard
@@ -32,26 +32,28 @@ def saved(revision: str, source: str = NULL_C) -> Catalog:
     return catalog(*PROBES, mine)
 
 
-def accepts(run: int, wish: Load) -> AnyFrame:
-    return loaded(run, wish.probe, BY_PROCESS, params=wish.params)
+def accepts(run: int, request: Load) -> AnyFrame:
+    return loaded(run, request.probe, BY_PROCESS, params=request.params)
 
 
-def refuses(run: int, wish: Load, error: str = "R0 invalid mem access 'map_value_or_null'", line: int = 8) -> Rejected:
-    frame = rejected(run, wish.probe, error=error, insn=5, text=f"{NULL_C}// {run}", log=NULL_LOG, lines=NULL_LINES)
-    return msgspec.structs.replace(frame, source=msgspec.structs.replace(LINE, line=line), params=wish.params)
+def refuses(
+    run: int, request: Load, error: str = "R0 invalid mem access 'map_value_or_null'", line: int = 8
+) -> Rejected:
+    frame = rejected(run, request.probe, error=error, insn=5, text=f"{NULL_C}// {run}", log=NULL_LOG, lines=NULL_LINES)
+    return msgspec.structs.replace(frame, source=msgspec.structs.replace(LINE, line=line), params=request.params)
 
 
-def kernel(*verdicts: Callable[[int, Load], AnyFrame]) -> Callable[[AnyWish], Iterable[AnyFrame]]:
+def kernel(*verdicts: Callable[[int, Load], AnyFrame]) -> Callable[[AnyRequest], Iterable[AnyFrame]]:
     """A root side that comes to these verdicts, one a load; runs are counted from 1."""
     runs = enumerate(verdicts, 1)
 
-    def answer(wish: AnyWish) -> Iterable[AnyFrame]:
-        if isinstance(wish, Load):
+    def answer(request: AnyRequest) -> Iterable[AnyFrame]:
+        if isinstance(request, Load):
             run, verdict = next(runs)
-            yield Loading(run=run, probe=wish.probe, params=wish.params, stage="verify")
-            yield verdict(run, wish)
-        elif isinstance(wish, Detach):
-            yield detached(wish.run)
+            yield Loading(run=run, probe=request.probe, params=request.params, stage="verify")
+            yield verdict(run, request)
+        elif isinstance(request, Detach):
+            yield detached(request.run)
 
     return answer
 
@@ -60,8 +62,8 @@ async def load_mine(on: Stage) -> None:
     await on.press("slash", *"mine", "enter")
 
 
-def wishes(on: Stage) -> list[Load | Detach]:
-    return [wish for wish in on.source.wishes if isinstance(wish, Load | Detach)]
+def requests(on: Stage) -> list[Load | Detach]:
+    return [request for request in on.source.requests if isinstance(request, Load | Detach)]
 
 
 def said(on: Stage) -> str:
@@ -74,7 +76,7 @@ async def test_the_old_version_runs_until_the_new_one_does(stage: Open) -> None:
         await load_mine(on)
         assert [tab.run for tab in on.one(RunTabs).tabs] == [1]
         await on.play(saved("2", MENDED))
-        assert wishes(on) == [Load(probe="mine/calls"), Load(probe="mine/calls"), Detach(run=1)]
+        assert requests(on) == [Load(probe="mine/calls"), Load(probe="mine/calls"), Detach(run=1)]
         assert [tab.run for tab in on.one(RunTabs).tabs] == [2]
         assert on.one(RunTabs).current == 2
         assert [str(each.message) for each in on.app._notifications] == ["mine/calls as it was saved runs now"]
@@ -91,15 +93,15 @@ async def test_a_rejected_version_leaves_the_old_one_running(stage: Open) -> Non
         await on.press("v")
         assert "before the save  ● it runs on" in said(on)
         await on.play(saved("3", MENDED))
-        assert wishes(on)[1:] == [Load(probe="mine/calls"), Load(probe="mine/calls"), Detach(run=1)]
+        assert requests(on)[1:] == [Load(probe="mine/calls"), Load(probe="mine/calls"), Detach(run=1)]
         await on.press("escape")
         assert [tab.run for tab in on.one(RunTabs).tabs] == [3]
         assert on.app.dashboard.rejection() is None
 
 
 async def test_the_panel_shows_what_a_save_changed(stage: Open) -> None:
-    def later(run: int, wish: Load) -> AnyFrame:
-        return refuses(run, wish, error="math between map_value pointer and register", line=9)
+    def later(run: int, request: Load) -> AnyFrame:
+        return refuses(run, request, error="math between map_value pointer and register", line=9)
 
     async with stage(saved("1"), answer=kernel(refuses, later, accepts, accepts)) as on:
         await load_mine(on)
@@ -123,12 +125,12 @@ async def test_the_panel_shows_what_a_save_changed(stage: Open) -> None:
 async def test_a_load_that_takes_longer_than_that_of_a_later_version_is_detached(stage: Open) -> None:
     async with stage(saved("1"), answer=kernel(accepts)) as on:
         await load_mine(on)
-        on.source._answer = lambda wish: ()  # both saves are loaded by hand
+        on.source._answer = lambda request: ()  # both saves are loaded by hand
         await on.play(saved("2"), saved("3"))
         await on.play(Loading(run=2, probe="mine/calls", params={}, stage="compile"))
         await on.play(Loading(run=3, probe="mine/calls", params={}, stage="compile"))
         await on.play(loaded(3, "mine/calls", BY_PROCESS), loaded(2, "mine/calls", BY_PROCESS))
-        assert [wish for wish in wishes(on) if isinstance(wish, Detach)] == [
+        assert [request for request in requests(on) if isinstance(request, Detach)] == [
             Detach(run=1),
             Detach(run=1),
             Detach(run=2),
@@ -138,7 +140,7 @@ async def test_a_load_that_takes_longer_than_that_of_a_later_version_is_detached
 async def test_parameters_that_a_save_took_away_are_told(stage: Open) -> None:
     async with stage(saved("1"), answer=kernel(refuses)) as on:
         await load_mine(on)
-        on.source._answer = lambda wish: ()
+        on.source._answer = lambda request: ()
         await on.play(saved("2"))
         box = on.app.screen.query_one("#said")
         assert box.border_subtitle == "saved: loading it again"
@@ -150,11 +152,11 @@ async def test_parameters_that_a_save_took_away_are_told(stage: Open) -> None:
 async def test_what_was_detached_or_never_loaded_is_not_loaded(stage: Open) -> None:
     async with stage(saved("1"), answer=kernel(accepts)) as on:
         await on.play(saved("2"))
-        assert wishes(on) == []
+        assert requests(on) == []
         await load_mine(on)
         await on.press("d")
         await on.play(saved("3"))
-        assert wishes(on) == [Load(probe="mine/calls"), Detach(run=1)]
+        assert requests(on) == [Load(probe="mine/calls"), Detach(run=1)]
 
 
 async def test_another_word_of_the_survey_loads_nothing(stage: Open) -> None:
@@ -163,7 +165,7 @@ async def test_another_word_of_the_survey_loads_nothing(stage: Open) -> None:
         told = saved("1")
         known = [msgspec.structs.replace(each, available=True, variant="raw") for each in told.probes]
         await on.play(msgspec.structs.replace(told, probes=known))
-        assert wishes(on) == [Load(probe="mine/calls")]
+        assert requests(on) == [Load(probe="mine/calls")]
 
 
 async def test_e_opens_the_editor_at_the_failing_line(stage: Open, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +187,7 @@ async def test_e_opens_the_editor_at_the_failing_line(stage: Open, monkeypatch: 
 
 
 async def test_e_on_a_bundled_probe_tells_how_to_copy_it(stage: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ebpftop.ui.copying.shutil.which", lambda _: "/usr/bin/ebpftop")
+    monkeypatch.setattr("ebpftop.ui.actions.copying.shutil.which", lambda _: "/usr/bin/ebpftop")
     async with stage() as on:
         await on.press("slash", *"runqlat", "escape", "e")
         assert isinstance(on.app.screen, CopyScreen)
@@ -195,7 +197,7 @@ async def test_e_on_a_bundled_probe_tells_how_to_copy_it(stage: Open, monkeypatc
 
 
 async def test_a_copy_goes_where_it_is_watched_already(stage: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ebpftop.ui.copying.shutil.which", lambda _: None)
+    monkeypatch.setattr("ebpftop.ui.actions.copying.shutil.which", lambda _: None)
     monkeypatch.setattr("sys.argv", ["/opt/e b/bin/ebpftop"])
     async with stage(saved("1")) as on:
         await on.press("slash", *"runqlat", "escape", "e")
@@ -204,8 +206,8 @@ async def test_a_copy_goes_where_it_is_watched_already(stage: Open, monkeypatch:
 
 
 async def test_on_a_tape_there_is_nothing_to_edit(stage: Open) -> None:
-    wish = Load(probe="mine/calls")
-    async with stage(saved("1"), refuses(1, wish), live=False) as on:
+    request = Load(probe="mine/calls")
+    async with stage(saved("1"), refuses(1, request), live=False) as on:
         await on.press("slash", *"mine", "escape", "e")
         assert isinstance(on.app.screen, Dashboard)
         await on.press("v", "e")

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from ebpftop.frames.messages import AnyFrame, AnyWish, Load, ViewInfo
+from ebpftop.frames.messages import AnyFrame, AnyRequest, Load, ViewInfo
 from ebpftop.ui.app.options import Options
 from ebpftop.ui.widgets.flame import Flame
 from ebpftop.ui.widgets.stacks import Details, FlameFrame
@@ -33,8 +33,8 @@ THEN = {**FIRST, (1, 1): 42, (2, 3): 34}
 async def profiling(
     stage: Open, view: ViewInfo = SAMPLES, size: tuple[int, int] = (120, 36), frames: tuple[AnyFrame, ...] = ()
 ) -> AsyncIterator[Stage]:
-    def answer(wish: AnyWish) -> list[AnyFrame]:
-        return [loaded(9, "cpu/runqlat", view)] if isinstance(wish, Load) else []
+    def answer(request: AnyRequest) -> list[AnyFrame]:
+        return [loaded(9, "cpu/runqlat", view)] if isinstance(request, Load) else []
 
     async with stage(options=Options(auto_load=[("cpu/runqlat", {})]), size=size, answer=answer) as on:
         await on.play(PEOPLE, STACKS, *(frames or (samples(9, 1, FIRST), samples(9, 2, THEN))))

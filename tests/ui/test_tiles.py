@@ -10,7 +10,7 @@ from textual.widgets import Static
 
 from ebpftop.frames.messages import (
     AnyFrame,
-    AnyWish,
+    AnyRequest,
     Catalog,
     Detach,
     Detached,
@@ -60,13 +60,13 @@ OPEN = Options(playbook="slow")
 PEOPLE = processes(process(1, "postgres"))
 
 
-def refusing(wish: AnyWish) -> Iterable[AnyFrame]:
+def refusing(request: AnyRequest) -> Iterable[AnyFrame]:
     """A root side on which lab/null-deref is rejected."""
-    if isinstance(wish, Load) and wish.probe == "lab/null-deref":
-        yield Loading(run=RUN[wish.probe], probe=wish.probe, params={}, stage="verify")
-        yield rejected(RUN[wish.probe], wish.probe)
+    if isinstance(request, Load) and request.probe == "lab/null-deref":
+        yield Loading(run=RUN[request.probe], probe=request.probe, params={}, stage="verify")
+        yield rejected(RUN[request.probe], request.probe)
     else:
-        yield from answers(wish)
+        yield from answers(request)
 
 
 def tile(on: Stage, at: int) -> Tile:
@@ -87,7 +87,7 @@ def why(on: Stage, at: int) -> str:
 
 
 def loads(on: Stage) -> list[str]:
-    return [wish.probe for wish in on.source.wishes if isinstance(wish, Load)]
+    return [request.probe for request in on.source.requests if isinstance(request, Load)]
 
 
 async def test_playbooks_and_what_is_not_usable_stand_in_the_catalog(stage: Open) -> None:
@@ -136,9 +136,9 @@ async def test_a_playbook_loads_what_may_run_and_explains_the_rest(stage: Open) 
 
 
 async def test_a_wrong_parameter_in_a_playbook_is_told_in_its_tile(stage: Open) -> None:
-    def answer(wish: AnyWish) -> Iterable[AnyFrame]:
-        if isinstance(wish, Load):
-            yield Refused(probe=wish.probe, params=wish.params, error="pid: no such process")
+    def answer(request: AnyRequest) -> Iterable[AnyFrame]:
+        if isinstance(request, Load):
+            yield Refused(probe=request.probe, params=request.params, error="pid: no such process")
 
     book = PlaybookInfo(name="slow", title="", summary="", steps=[step("cpu/runqlat", params={"pid": "7"})])
     async with stage(Catalog(probes=list(PROBES), playbooks=[book]), options=OPEN, answer=answer) as on:
@@ -189,7 +189,7 @@ async def test_a_click_chooses_and_a_double_click_zooms(stage: Open) -> None:
 async def test_d_detaches_and_enter_loads_again(stage: Open) -> None:
     async with stage(CATALOG, options=OPEN) as on:
         await on.press("d")
-        assert on.source.wishes[-1] == Detach(run=RUN["cpu/runqlat"])
+        assert on.source.requests[-1] == Detach(run=RUN["cpu/runqlat"])
         await on.play(Detached(run=RUN["cpu/runqlat"]))
         assert title(on, 0).startswith("✗ runqlat")
         await on.press("enter")

@@ -28,12 +28,12 @@ NULL = rejected(
 def refuse(frame: Rejected) -> object:
     """A root side that refuses lab/null-deref with this frame."""
 
-    def answer(wish: object) -> object:
-        if isinstance(wish, Load) and wish.probe == "lab/null-deref":
-            yield Loading(run=frame.run, probe=wish.probe, params={}, stage="verify")
+    def answer(request: object) -> object:
+        if isinstance(request, Load) and request.probe == "lab/null-deref":
+            yield Loading(run=frame.run, probe=request.probe, params={}, stage="verify")
             yield frame
         else:
-            yield from answers(wish)
+            yield from answers(request)
 
     return answer
 

@@ -241,20 +241,20 @@ async def test_pause_holds_the_screen_while_data_keep_coming(stage: Open) -> Non
         assert names(table) == ["node", "postgres"]
 
 
-async def test_plus_and_minus_wish_for_another_interval(stage: Open) -> None:
+async def test_plus_and_minus_request_for_another_interval(stage: Open) -> None:
     async with stage(options=CALLS) as on:
         await on.press("plus")
-        assert on.source.wishes[-1] == Interval(run=RUN["cpu/syscount"], seconds=2.0)
+        assert on.source.requests[-1] == Interval(run=RUN["cpu/syscount"], seconds=2.0)
         await on.press("minus", "minus")
-        assert on.source.wishes[-1] == Interval(run=RUN["cpu/syscount"], seconds=0.5)
+        assert on.source.requests[-1] == Interval(run=RUN["cpu/syscount"], seconds=0.5)
         assert "live 500 ms" in on.see(HeaderLine)
 
 
-async def test_detach_is_wished_for_then_shown_then_closes_the_tab(stage: Open) -> None:
+async def test_detach_is_requested_for_then_shown_then_closes_the_tab(stage: Open) -> None:
     async with stage(options=CALLS) as on:
         number = RUN["cpu/syscount"]
         await on.press("d")
-        assert on.source.wishes[-1] == Detach(run=number)
+        assert on.source.requests[-1] == Detach(run=number)
         await on.play(Detaching(run=number, done=1, total=3))
         assert "detaching 1 of 3" in on.see(StatusLine)
         await on.play(Detached(run=number))

@@ -9,7 +9,7 @@ from typing import ClassVar
 from textual import events
 from textual.binding import Binding, BindingType
 
-from ebpftop.frames.messages import Interval, PlaybookInfo, Statistics
+from ebpftop.frames.messages import AccountRunTimes, Interval, PlaybookInfo
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
 from ebpftop.ui.app.guide import groups_for
 from ebpftop.ui.app.options import Options
@@ -263,12 +263,12 @@ class EbpftopApp(Workbench):
         )
         for run in self.feed.session.runs.values():
             if run.state == "running":
-                await self.feed.wish(Interval(run=run.id, seconds=self.feed.interval))
+                await self.feed.request(Interval(run=run.id, seconds=self.feed.interval))
         self.front.draw_header()
 
     async def action_statistics(self) -> None:
         self.feed.statistics = not self.feed.statistics
-        await self.feed.wish(Statistics(on=self.feed.statistics))
+        await self.feed.request(AccountRunTimes(on=self.feed.statistics))
         self.tell(f"the kernel {'counts' if self.feed.statistics else 'no longer counts'} what programs cost", "info")
 
     async def action_restart(self) -> None:

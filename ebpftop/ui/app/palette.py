@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
 from ebpftop.ui.drawing.inert import inert
+from ebpftop.ui.feed.feed import Feed
 from ebpftop.ui.messages import LoadAsked, PlayAsked
 
-if TYPE_CHECKING:
-    from ebpftop.ui.app.app import EbpftopApp
-
 Command = tuple[str, str, Callable[[], Any]]  # what is typed, what it does, and the doing
+
+
+class Fed(Protocol):
+    """The application, as far as the palette needs it."""
+
+    feed: Feed
 
 
 class Commands(Provider):
@@ -31,13 +35,13 @@ class Commands(Provider):
                 yield Hit(score, Content(name), run, text=name, help=told)
 
     def _commands(self) -> Iterator[Command]:
-        app = cast("EbpftopApp", self.app)
+        app, feed = self.app, cast(Fed, self.app).feed
         for active in self.screen.active_bindings.values():
             binding = active.binding
             if active.enabled and binding.description and not binding.system:
                 run = partial(app.run_action, binding.action, active.node)
                 yield binding.description, binding.tooltip or app.get_key_display(binding), run
-        catalog = app.feed.session.catalog
+        catalog = feed.session.catalog
         for playbook in catalog.playbooks if catalog else []:
             yield (
                 f"play {inert(playbook.name)}",

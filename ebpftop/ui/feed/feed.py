@@ -1,4 +1,4 @@
-"""Between the source and the screens: frames go into the session, wishes to the source."""
+"""Between the source and the screens: frames go into the session, requests to the source."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from textual.message import Message
 
 from ebpftop.frames.codec import BadFrame
 from ebpftop.frames.messages import (
+    AccountRunTimes,
     AnyFrame,
-    AnyWish,
+    AnyRequest,
     Catalog,
     Detach,
     Hello,
@@ -21,11 +22,10 @@ from ebpftop.frames.messages import (
     Notice,
     Refused,
     Rejected,
-    Statistics,
 )
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
 from ebpftop.model.session import Session
-from ebpftop.ui.feed.reloads import Request, replaced, saved, to_load_again
+from ebpftop.ui.feed.reloads import Wanted, replaced, saved, to_load_again
 from ebpftop.ui.messages import (
     Began,
     Changed,
@@ -71,7 +71,7 @@ class Feed:
         post: Callable[[Message], object],
         *,
         interval: float,
-        first: Iterable[Request],
+        first: Iterable[Wanted],
         playbook: str = "",
     ) -> None:
         self.source = source
@@ -79,12 +79,12 @@ class Feed:
         self.interval = interval
         self.statistics = True
         self.ended: str | None = None
-        self._wanted: list[Request] = list(first)
+        self._wanted: list[Wanted] = list(first)
         self._playbook = playbook
         self._problems: list[str] = []  # of the catalog, as told
-        self._asked: list[Request] = []  # wished for, not yet answered by a frame
+        self._asked: list[Wanted] = []  # requested, not yet answered by a frame
         self._mine: set[int] = set()  # runs that answer them
-        self._asked_again: list[Request] = []  # wished for as their files were saved, not yet answered
+        self._asked_again: list[Wanted] = []  # requested as their files were saved, not yet answered
         self._again: set[int] = set()  # runs that answer these
         self._post = post
 
@@ -141,7 +141,7 @@ class Feed:
         """A catalog is there: load what is wanted."""
         wanted, self._wanted = self._wanted, []
         if self.source.live and self.statistics:
-            await self.wish(Statistics(on=True))
+            await self.request(AccountRunTimes(on=True))
         for probe, params in wanted:
             await self.load(probe, params)
         if self._playbook:
@@ -149,7 +149,7 @@ class Feed:
             self._playbook = ""
 
     def _answers(self, frame: Loading | Loaded | Rejected) -> None:
-        """The first frame of a run tells that the wish for it was granted."""
+        """The first frame of a run tells that the request it was granted."""
         if (asked := (frame.probe, frame.params)) in self._asked:
             self._asked.remove(asked)
             self._mine.add(frame.run)
@@ -163,12 +163,12 @@ class Feed:
         for probe, params in to_load_again(probes, self.session.runs.values()):
             self._asked_again.append((probe, params))
             self._post(LoadsAgain(probe, params))
-            await self.wish(Load(probe=probe, params=params, interval=self.interval))
+            await self.request(Load(probe=probe, params=params, interval=self.interval))
 
     async def _replace(self, frame: Loaded) -> None:
         old = replaced(frame, self._again, self.session.runs)
         for run in old:
-            await self.wish(Detach(run=run))
+            await self.request(Detach(run=run))
         if frame.run in self._again:
             self._post(WasReplaced(frame, old))
 
@@ -188,12 +188,12 @@ class Feed:
 
     async def load(self, probe: str, params: dict[str, str]) -> None:
         self._asked.append((probe, params))
-        await self.wish(Load(probe=probe, params=params, interval=self.interval))
+        await self.request(Load(probe=probe, params=params, interval=self.interval))
 
-    async def wish(self, wish: AnyWish) -> None:
-        """Send a wish; one that can't be granted is told as a notice."""
+    async def request(self, request: AnyRequest) -> None:
+        """Send a request; one that can't be granted is told as a notice."""
         try:
-            await self.source.wish(wish)
+            await self.source.request(request)
         except (ReadOnly, SourceEnded) as error:
             self._post(Noticed(Notice(level="warning", text=str(error))))
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from ebpftop.frames.messages import Catalog, Loaded, Rejected
 from ebpftop.model.run import Run
 
-Request = tuple[str, dict[str, str]]  # a probe and its parameters
+Wanted = tuple[str, dict[str, str]]  # a probe and its parameters
 
 
-def request_of(run: Run) -> Request:
+def request_of(run: Run) -> Wanted:
     return run.probe, run.params
 
 
@@ -20,9 +20,9 @@ def saved(before: Catalog | None, now: Catalog) -> set[str]:
     return {probe.id for probe in now.probes if known.get(probe.id, probe.revision) != probe.revision}
 
 
-def to_load_again(probes: set[str], runs: Iterable[Run]) -> list[Request]:
+def to_load_again(probes: set[str], runs: Iterable[Run]) -> list[Wanted]:
     """What was asked of these probes, if it runs or was rejected last; each once."""
-    wanted: list[Request] = []
+    wanted: list[Wanted] = []
     theirs = [run for run in runs if run.probe in probes]
     for at, run in enumerate(theirs):
         last = not any(request_of(later) == request_of(run) for later in theirs[at + 1 :])

@@ -188,7 +188,7 @@ class Dashboard(Screen[None]):
         """Ask again about the processes someone looks at: what they run may have changed."""
         ids = self.panel.identities_on_screen() if self.panel else []
         if ids and self.feed.source.live and self.feed.ended is None and not self.hold.still:
-            await self.feed.wish(Describe(processes=ids))
+            await self.feed.request(Describe(processes=ids))
 
     # ------------------------------------------------------------ what is where
 
@@ -319,7 +319,7 @@ class Dashboard(Screen[None]):
             self._put_away.add(self.run.id)
             await self.redraw()
         else:
-            await self.feed.wish(Detach(run=self.run.id))
+            await self.feed.request(Detach(run=self.run.id))
 
     async def action_info(self) -> None:
         self.informing = not self.informing

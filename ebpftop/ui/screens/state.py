@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from ebpftop.model.numbers import cost
+from ebpftop.model.readings import cost
 from ebpftop.model.run import Run
 from ebpftop.model.session import Session
 from ebpftop.stats import formatting

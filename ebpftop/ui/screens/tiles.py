@@ -104,7 +104,7 @@ class Tiles(Screen[None]):
     async def _load(self, step: StepInfo) -> None:
         if self.feed.source.live:
             self.errors.pop(_key(step), None)
-            await self.feed.wish(Load(probe=step.probe, params=step.params, interval=self.feed.interval))
+            await self.feed.request(Load(probe=step.probe, params=step.params, interval=self.feed.interval))
 
     def failed(self, probe: str, params: dict[str, str], error: str) -> bool:
         """Take note that a step wasn't loaded, and why; False where it is none of this playbook."""
@@ -251,7 +251,7 @@ class Tiles(Screen[None]):
 
     async def action_detach(self) -> None:
         if run := self._run(self.tiles[self.current].step):
-            await self.feed.wish(Detach(run=run.id))
+            await self.feed.request(Detach(run=run.id))
 
 
 def _key(step: StepInfo) -> tuple[str, str]:

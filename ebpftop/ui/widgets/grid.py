@@ -72,9 +72,9 @@ def lay_out(columns: Sequence[Column], seen: dict[str, int], width: int) -> list
     widths = good if fit(good) else least
     left = width - sum(widths[column.name] + GAP for column in shown) + GAP
     stretched = [column for column in shown if column.stretch]
-    wishes = [(column, good[column.name]) for column in stretched]
-    wishes += [(column, seen.get(column.name, 0)) for column in shown]
-    for column, wanted in [*wishes, *((column, column.most) for column in stretched)]:
+    requests = [(column, good[column.name]) for column in stretched]
+    requests += [(column, seen.get(column.name, 0)) for column in shown]
+    for column, wanted in [*requests, *((column, column.most) for column in stretched)]:
         more = max(0, min(left, min(column.most, wanted) - widths[column.name]))
         widths[column.name] += more
         left -= more

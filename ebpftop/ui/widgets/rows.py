@@ -12,8 +12,7 @@ import numpy as np
 
 from ebpftop.frames.columns import Array, Labels, Values
 from ebpftop.frames.messages import ColumnInfo, ViewInfo
-from ebpftop.model.numbers import Keyed, Window
-from ebpftop.model.numbers import Table as TableNumbers
+from ebpftop.model.readings import Keyed, TableReading, Window
 from ebpftop.stats import formatting
 from ebpftop.ui.drawing import names
 from ebpftop.ui.drawing.clock import clock
@@ -62,7 +61,7 @@ class Rows:
         return int(found[0]) if len(found) else None
 
 
-def table_rows(view: ViewInfo, numbers: TableNumbers, processes: Processes, window: Window) -> Rows:
+def table_rows(view: ViewInfo, numbers: TableReading, processes: Processes, window: Window) -> Rows:
     """Keys, gauges, then what the window is about (rates, or totals since attaching), then the other."""
     if not len(numbers):
         return Rows()

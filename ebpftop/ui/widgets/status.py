@@ -6,7 +6,7 @@ from textual.content import Content
 from textual.widget import Widget
 
 from ebpftop.frames.messages import Losses, ProbeInfo, Tried
-from ebpftop.model.numbers import cost
+from ebpftop.model.readings import cost
 from ebpftop.model.run import Run
 from ebpftop.stats import formatting
 from ebpftop.ui.drawing.inert import inert

@@ -121,7 +121,7 @@ def _state(run: Run) -> object:
 
 
 def why_not(probe: ProbeInfo | None, run: Run | None, error: str, live: bool) -> Content | None:
-    """Why there is nothing to see of a probe; None where there is. error: why the wish to load it was refused."""
+    """Why there is nothing to see of a probe; None where there is. error: why the request to load it was refused."""
     if run and run.rejected:
         told = Content.styled(f"{NOT_HERE} {inert(run.rejected.error)}", "$error")
         return Content.assemble(told, ("" if run.rejected.stage == "attach" else "\nv shows why", "$quiet"))

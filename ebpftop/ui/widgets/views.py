@@ -9,7 +9,7 @@ from textual.containers import Horizontal
 from textual.widget import Widget
 
 from ebpftop.frames.messages import ViewInfo
-from ebpftop.model import numbers
+from ebpftop.model import readings
 from ebpftop.model.events import EventLog
 from ebpftop.model.run import Run
 from ebpftop.stats import formatting
@@ -48,7 +48,7 @@ class TableView(ViewPanel):
 
     def show(self, run: Run, processes: Processes) -> None:
         self.frame.window_words = self.window_words(run)
-        self.frame.grid.show(table_rows(self.view, numbers.table(run, self.view), processes, self.window))
+        self.frame.grid.show(table_rows(self.view, readings.table(run, self.view), processes, self.window))
 
     def toggle_window(self) -> None:
         super().toggle_window()
@@ -110,8 +110,8 @@ class HistogramView(ViewPanel):
     def show(self, run: Run, processes: Processes) -> None:
         self._widen()
         wanted = dict(zip(self.view.by, self.key, strict=True)) if self.key else None
-        past = numbers.series(run, self.view, wanted)
-        shown = numbers.histogram(run, self.view, wanted, self.window)
+        past = readings.series(run, self.view, wanted)
+        shown = readings.histogram(run, self.view, wanted, self.window)
         recent = [each.histogram for each in past[-FRAME:] if each.histogram is not None]
         frame = shown if self.window == "start" else Histogram.of([], [])
         for each in recent:
@@ -123,7 +123,7 @@ class HistogramView(ViewPanel):
         self.now.border_title = words(self.view.title, who, self.window_words(run))
         self.past.border_title = words("over time", who)
         if self.frame:
-            rows = keyed_rows(self.view, numbers.by_key(run, self.view, self.window), processes, self.window)
+            rows = keyed_rows(self.view, readings.by_key(run, self.view, self.window), processes, self.window)
             self._leave_room(rows.count)
             self.frame.window_words = self.window_words(run)
             self.frame.grid.show(rows)

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import re
 
+from ebpftop.base import map_types
+
 # The base types; `inv` is what 5.15 calls a scalar.
 _BASES = {
     "?": "nothing yet",
@@ -45,43 +47,6 @@ _FLAGS = {
     "untrusted_": "not trusted",
     "trusted_": "trusted",
 }
-_MAPS = [
-    "none",
-    "hash",
-    "array",
-    "prog_array",
-    "perf_event_array",
-    "percpu_hash",
-    "percpu_array",
-    "stack_trace",
-    "cgroup_array",
-    "lru_hash",
-    "lru_percpu_hash",
-    "lpm_trie",
-    "array_of_maps",
-    "hash_of_maps",
-    "devmap",
-    "sockmap",
-    "cpumap",
-    "xskmap",
-    "sockhash",
-    "cgroup_storage",
-    "reuseport_sockarray",
-    "percpu_cgroup_storage",
-    "queue",
-    "stack",
-    "sk_storage",
-    "devmap_hash",
-    "struct_ops",
-    "ringbuf",
-    "inode_storage",
-    "task_storage",
-    "bloom_filter",
-    "user_ringbuf",
-    "cgrp_storage",
-    "arena",
-    "insn_array",
-]
 _FLAGGED = re.compile("|".join(_FLAGS))
 
 
@@ -105,5 +70,5 @@ def any_of(names: str) -> str:
 
 
 def map_type(number: str) -> str:
-    """`1` as "hash", as in BPF_MAP_TYPE_HASH; a number that isn't known stays itself."""
-    return _MAPS[int(number)] if int(number) < len(_MAPS) else number
+    """A number as the type of map it stands for."""
+    return map_types.name(int(number))

@@ -2,7 +2,7 @@ from textwrap import dedent
 
 import pytest
 
-from ebpftop.catalog.csource import Source
+from ebpftop.catalog.csource import CSource
 
 TEXT = dedent(
     """\
@@ -53,7 +53,7 @@ TEXT = dedent(
     KRETFUNC_PROBE(vfs_read, struct file *file, int ret) { return 0; }
     """
 )
-SOURCE = Source(TEXT)
+SOURCE = CSource(TEXT)
 
 
 @pytest.mark.parametrize(
@@ -138,4 +138,4 @@ def test_sizes_are_worked_out_as_far_as_the_text_tells(text: str, value: int | N
 
 
 def test_defines_in_a_circle_have_no_value() -> None:
-    assert Source("#define A B\n#define B A\n").number("A") is None
+    assert CSource("#define A B\n#define B A\n").number("A") is None

@@ -8,7 +8,7 @@ from ebpftop.collector.callstacks import NONE, CallStacks
 from ebpftop.collector.census import Census, Life
 from ebpftop.collector.functions import Functions
 from ebpftop.frames.messages import Function
-from ebpftop.handover import SymbolRange, Symbols
+from ebpftop.handover.protocol import SymbolRange, Symbols
 
 DEPTH = 127
 TEXT = 0xFFFFFFFF81000000

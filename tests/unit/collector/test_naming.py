@@ -4,7 +4,7 @@ from ebpftop.collector.census import Census
 from ebpftop.collector.functions import Functions
 from ebpftop.collector.naming import Naming
 from ebpftop.frames.messages import Detached, Frame, Snapshot, Stacks
-from ebpftop.handover import AskSymbols, SymbolRange, Symbols
+from ebpftop.handover.protocol import RequestSymbols, SymbolRange, Symbols
 
 TEXT = 0xFFFFFFFF81000000
 RANGE = SymbolRange(start=TEXT, end=TEXT + 16, base=TEXT, name="ksys_read", module="vmlinux")
@@ -15,7 +15,7 @@ class Stream:
 
     def __init__(self, *, hold: bool = True) -> None:
         self.functions = Functions(Census(lambda _: ""))
-        self.asked: list[AskSymbols] = []
+        self.asked: list[RequestSymbols] = []
         self.got: list[Frame] = []
         self.naming = Naming(self.functions, self.asked.append, self.got.append, hold=hold)
         self._now = time.monotonic()

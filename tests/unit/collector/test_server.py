@@ -1,4 +1,4 @@
-"""What a consumer is told of its wishes, by a collector whose supervisor a test plays."""
+"""What a consumer is told of its requests, by a collector whose supervisor a test plays."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from ebpftop import handover
 from ebpftop.collector.server import Server
 from ebpftop.frames.codec import encode, frame_decoder
-from ebpftop.frames.messages import AnyFrame, AnyWish, Catalog, Load, Loading, ProbeInfo, Refused, Rejected
+from ebpftop.frames.messages import AnyFrame, AnyRequest, Catalog, Load, Loading, ProbeInfo, Refused, Rejected
+from ebpftop.handover import protocol, transport
 
 PROBE = ProbeInfo(
     id="cpu/some", title="", summary="", category="cpu", question="", overhead="", params=[], views=[], source=""
@@ -23,23 +23,23 @@ class Served:
     """A collector in a thread, between a consumer's stream and a supervisor's control."""
 
     def __init__(self) -> None:
-        self.control, theirs = handover.pair()
+        self.control, theirs = transport.pair()
         self.stream, stream = socket.socketpair()
-        self.asked = handover.Receiver(self.control)
+        self.asked = transport.Receiver(self.control)
         self._decoder = frame_decoder()
         self._server = Server(theirs, stream, Catalog(probes=[PROBE]), idle=False)
         self._thread = threading.Thread(target=self._server.run)
         self._thread.start()
 
-    def wish(self, wish: AnyWish) -> None:
-        self.stream.sendall(encode(wish))
+    def request(self, request: AnyRequest) -> None:
+        self.stream.sendall(encode(request))
 
-    def ask(self) -> handover.Ask:
+    def ask(self) -> protocol.RequestLoad:
         """What it asks of the supervisor, statistics apart."""
         while True:
             received = self.asked.receive()
             assert received is not None
-            if isinstance(received[0], handover.Ask):
+            if isinstance(received[0], protocol.RequestLoad):
                 return received[0]
 
     def frames(self) -> Iterator[AnyFrame]:
@@ -47,7 +47,7 @@ class Served:
             yield from self._decoder.feed(self.stream.recv(1 << 16))
 
     def answers(self) -> Iterator[AnyFrame]:
-        """Frames that answer a wish."""
+        """Frames that answer a request."""
         return (frame for frame in self.frames() if isinstance(frame, Loading | Refused | Rejected))
 
     def close(self) -> None:
@@ -63,25 +63,25 @@ def served() -> Iterator[Served]:
     one.close()
 
 
-def test_a_refused_wish_is_answered_by_nothing_but_the_refusal(served: Served) -> None:
+def test_a_refused_request_is_answered_by_nothing_but_the_refusal(served: Served) -> None:
     answers = served.answers()
-    served.wish(Load(probe="cpu/some", params={"pid": "7"}))
-    handover.send(served.control, handover.Refusal(run=served.ask().run, error="no process 7"))
+    served.request(Load(probe="cpu/some", params={"pid": "7"}))
+    transport.send(served.control, protocol.Refusal(run=served.ask().run, error="no process 7"))
     assert next(answers) == Refused(probe="cpu/some", params={"pid": "7"}, error="no process 7")
-    served.wish(Load(probe="cpu/other", params={"pid": "7"}))
+    served.request(Load(probe="cpu/other", params={"pid": "7"}))
     assert next(answers) == Refused(probe="cpu/other", params={"pid": "7"}, error="no probe 'cpu/other' in the catalog")
 
 
-def test_an_accepted_wish_waits_for_its_load(served: Served) -> None:
+def test_an_accepted_request_waits_for_its_load(served: Served) -> None:
     answers = served.answers()
-    served.wish(Load(probe="cpu/some"))
+    served.request(Load(probe="cpu/some"))
     number = served.ask().run
-    task, theirs = handover.pair()
-    handover.send(served.control, handover.Channel(run=number), [theirs.fileno()])
+    task, theirs = transport.pair()
+    transport.send(served.control, protocol.Channel(run=number), [theirs.fileno()])
     assert next(answers) == Loading(run=number, probe="cpu/some", params={}, stage="queued")
-    handover.send(task, handover.Progress(stage="types"))
+    transport.send(task, protocol.Progress(stage="types"))
     assert next(answers) == Loading(run=number, probe="cpu/some", params={}, stage="types")
-    handover.send(task, handover.Refusal(run=0, error="no function does_not_exist"))
+    transport.send(task, protocol.Refusal(run=0, error="no function does_not_exist"))
     assert next(answers) == Refused(probe="cpu/some", params={}, error="no function does_not_exist")
 
 
@@ -90,19 +90,19 @@ def test_a_catalog_read_again_is_told_with_what_was_found_of_it_before(served: S
         return next(frame for frame in served.frames() if isinstance(frame, Catalog))
 
     assert told().probes == [PROBE]
-    survey, theirs = handover.pair()
-    handover.send(served.control, handover.Channel(run=0), [theirs.fileno()])
-    found = handover.Verdict(probe="cpu/some", available=True, variant="raw", meaning="exact")
-    handover.send(survey, handover.Surveyed(verdicts=[found]))
+    survey, theirs = transport.pair()
+    transport.send(served.control, protocol.Channel(run=0), [theirs.fileno()])
+    found = protocol.Availability(probe="cpu/some", available=True, variant="raw", meaning="exact")
+    transport.send(survey, protocol.Surveyed(found=[found]))
     assert told().probes[0].variant == "raw"
     saved = msgspec.structs.replace(PROBE, source="int x;", revision="2")
     new = msgspec.structs.replace(PROBE, id="my/new")
-    handover.send(served.control, handover.Reread(catalog=Catalog(probes=[saved, new], problems=["one"])))
+    transport.send(served.control, protocol.Reread(catalog=Catalog(probes=[saved, new], problems=["one"])))
     again = told()
     assert again.problems == ["one"]
     assert again.probes == [
         msgspec.structs.replace(saved, available=True, variant="raw", meaning="exact"),
         new,
     ]
-    served.wish(Load(probe="my/new"))
+    served.request(Load(probe="my/new"))
     assert served.ask().probe == "my/new"

@@ -36,7 +36,7 @@ async def test_the_probe_is_loaded_as_asked_and_detached_at_the_end() -> None:
     result = await ran(HISTOGRAM, LAST)
     assert result.code == 0
     assert result.err == ""
-    assert result.source.wishes == [Load(probe="cpu/some", params={"pid": "7"}, interval=0.5), Detach(run=1)]
+    assert result.source.requests == [Load(probe="cpu/some", params={"pid": "7"}, interval=0.5), Detach(run=1)]
     assert result.source.closed
 
 
@@ -212,7 +212,7 @@ async def test_a_compiler_error_without_a_line() -> None:
     assert result.err == "ebpftop: cpu/some does not compile: boom\n"
 
 
-async def test_a_refused_wish_is_a_matter_of_usage() -> None:
+async def test_a_refused_request_is_a_matter_of_usage() -> None:
     result = await ran([Refused(probe="cpu/some", error="no probe 'cpu/some'")])
     assert (result.code, result.out, result.err) == (2, "", "ebpftop: no probe 'cpu/some'\n")
 
@@ -251,7 +251,7 @@ async def test_it_ends_after_its_duration() -> None:
             err=io.StringIO(),
             stop=asyncio.Event(),
         )
-    assert (code, len(out.getvalue().splitlines()), source.wishes[-1]) == (0, 3, Detach(run=1))
+    assert (code, len(out.getvalue().splitlines()), source.requests[-1]) == (0, 3, Detach(run=1))
 
 
 # ---------------------------------------------------------------- CSV

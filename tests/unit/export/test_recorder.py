@@ -26,15 +26,15 @@ RUNS = {"cpu/syscount": 1, "cpu/runqlat": 2, "lab/null-deref": 3}
 SECRET = processes(process(1, "sh", command="sh -c hunter2"))
 
 
-def on_load(wish: Load) -> Sequence[AnyFrame]:
-    run = RUNS.get(wish.probe)
+def on_load(request: Load) -> Sequence[AnyFrame]:
+    run = RUNS.get(request.probe)
     if run is None:
-        return [Refused(probe=wish.probe, error=f"no probe {wish.probe!a}")]
+        return [Refused(probe=request.probe, error=f"no probe {request.probe!a}")]
     if run == 3:
-        return [rejected(3, wish.probe)]
+        return [rejected(3, request.probe)]
     return [
         *([hello(), SECRET] if run == 1 else []),
-        loaded(run, wish.probe, CALLS if run == 1 else LATENCY, params=wish.params),
+        loaded(run, request.probe, CALLS if run == 1 else LATENCY, params=request.params),
         snapshot(run, 0, {}, lost=4),
     ]
 
@@ -73,7 +73,7 @@ async def test_several_probes_go_into_one_tape(tmp_path: Path) -> None:
     path = tmp_path / "a.tape"
     code, err, source = await recorded(path, "cpu/syscount", "cpu/runqlat")
     assert code == 0
-    assert source.wishes == [
+    assert source.requests == [
         Load(probe="cpu/syscount", params={"pid": "7"}, interval=0.5),
         Load(probe="cpu/runqlat", params={"pid": "7"}, interval=0.5),
         Detach(run=1),
@@ -102,7 +102,7 @@ async def test_an_existing_tape_is_not_touched(tmp_path: Path) -> None:
     path.write_text("mine")
     code, err, source = await recorded(path, "cpu/syscount")
     assert (code, err) == (1, f"ebpftop: {path} exists; --force overwrites it\n")
-    assert source.wishes == []
+    assert source.requests == []
     assert source.closed
     assert path.read_text() == "mine"
     code, _, _ = await recorded(path, "cpu/syscount", force=True)
@@ -123,7 +123,7 @@ async def test_a_rejected_probe_is_on_the_tape_and_the_others_run_on(tmp_path: P
     assert on_tape(path)[-1] == detached(1)
 
 
-async def test_a_refused_wish(tmp_path: Path) -> None:
+async def test_a_refused_request(tmp_path: Path) -> None:
     code, err, _ = await recorded(tmp_path / "a.tape", "cpu/syscount", "no/such")
     assert code == 2
     assert err.startswith("ebpftop: no probe 'no/such'\n")

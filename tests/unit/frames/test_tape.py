@@ -243,7 +243,7 @@ GREETING = record(msgspec.msgpack.encode(hello()))
         block(GREETING, claims=len(GREETING) + 1),  # less than it claims
         block(struct.pack("<QI", 0, 1 << 31) + bytes(100)),  # a record beyond its block
         block(record(b"\xff\xff")),  # no message
-        block(record(msgspec.msgpack.encode({"kind": "load", "probe": "x"}))),  # a wish
+        block(record(msgspec.msgpack.encode({"kind": "load", "probe": "x"}))),  # a request
         block(record(b"\xdd\xff\xff\xff\xff" + bytes(1000))),  # a list of four billion
         block(GREETING + b"\0"),  # a rest
     ],

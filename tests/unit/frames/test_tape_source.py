@@ -89,10 +89,10 @@ async def test_a_tape_plays_to_its_end_and_is_not_live(tape: Path) -> None:
     assert await rest(source) == []
 
 
-async def test_a_tape_grants_no_wishes(tape: Path) -> None:
+async def test_a_tape_grants_no_requests(tape: Path) -> None:
     source = TapeSource(tape)
     with pytest.raises(ReadOnly):
-        await source.wish(Load(probe="x"))
+        await source.request(Load(probe="x"))
     with pytest.raises(ReadOnly):
         await source.restart()
     await source.close()
@@ -222,7 +222,7 @@ class Scripted(Source):
 
     def __init__(self, frames: list[AnyFrame]) -> None:
         self.script = frames
-        self.wishes: list[object] = []
+        self.requests: list[object] = []
         self.restarts = 0
         self.closed = False
 
@@ -230,8 +230,8 @@ class Scripted(Source):
         for frame in self.script:
             yield frame
 
-    async def wish(self, wish: object) -> None:
-        self.wishes.append(wish)
+    async def request(self, request: object) -> None:
+        self.requests.append(request)
 
     async def restart(self) -> None:
         self.restarts += 1
@@ -250,10 +250,10 @@ async def test_recording_passes_everything_on_and_keeps_it(tmp_path: Path) -> No
     assert (source.live, source.can_restart) == (True, True)
     source.start(TapeWriter(tmp_path / "a.tape"))
     assert await rest(source) == STORY
-    await source.wish(Load(probe="x"))
+    await source.request(Load(probe="x"))
     await source.restart()
     await source.close()
-    assert (inner.wishes, inner.restarts, inner.closed) == ([Load(probe="x")], 1, True)
+    assert (inner.requests, inner.restarts, inner.closed) == ([Load(probe="x")], 1, True)
     assert on_tape(tmp_path / "a.tape") == without_commands(STORY)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ebpftop.cli import CARRIED, parser
+from ebpftop.cli import parser
 from ebpftop.supervisor import elevate
 
 
@@ -31,7 +31,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, folder: Path, **environment: str) -> 
     monkeypatch.setattr(elevate.os, "environ", {"PATH": str(folder), **environment})
     monkeypatch.setattr(elevate.os, "execv", execv)
     with pytest.raises(Replaced):
-        elevate.through_sudo(["run", "x"], CARRIED)
+        elevate.through_sudo(["run", "x"])
     return given
 
 

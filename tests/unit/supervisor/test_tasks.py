@@ -10,13 +10,13 @@ from functools import partial
 
 import pytest
 
-from ebpftop import handover
+from ebpftop.handover import protocol, transport
 from ebpftop.supervisor import tasks
 from ebpftop.supervisor.tasks import MOST_AT_ONCE, MOST_WAITING, Tasks, TooMany
 
 
 def say(text: str, channel: socket.socket) -> None:
-    handover.send(channel, handover.TaskFailed(error=text))
+    transport.send(channel, protocol.TaskFailed(error=text))
 
 
 def block(channel: socket.socket) -> None:
@@ -25,15 +25,15 @@ def block(channel: socket.socket) -> None:
 
 
 def said(channel: socket.socket) -> str:
-    receiver = handover.Receiver(channel)
+    receiver = transport.Receiver(channel)
     received = receiver.receive()
     receiver.close()
     assert received is not None
-    assert isinstance(received[0], handover.TaskFailed)
+    assert isinstance(received[0], protocol.TaskFailed)
     return received[0].error
 
 
-def reap_one(running: Tasks) -> handover.TaskEnded | None:
+def reap_one(running: Tasks) -> protocol.TaskEnded | None:
     return running.reap(*os.waitpid(-1, 0))
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from ebpftop.frames.columns import Values
 from ebpftop.frames.messages import ViewInfo
-from ebpftop.model import numbers
+from ebpftop.model import readings
 from ebpftop.model.run import Run
 from ebpftop.model.session import Session
 from tests.support.frames import CALLS, LATENCY, columns, cost, hello, loaded, snapshot
@@ -40,46 +40,46 @@ def run() -> Run:
     )
 
 
-def pairs(histogram: numbers.Histogram) -> list[tuple[int, int]]:
+def pairs(histogram: readings.Histogram) -> list[tuple[int, int]]:
     return list(zip(histogram.slots.tolist(), histogram.counts.tolist(), strict=True))
 
 
 def test_a_histogram_of_the_last_interval_and_since_the_start(run: Run) -> None:
-    assert pairs(numbers.histogram(run, LATENCY)) == [(0, 1), (5, 2)]
-    assert pairs(numbers.histogram(run, LATENCY, window="start")) == [(0, 1), (3, 12), (5, 6), (6, 1)]
+    assert pairs(readings.histogram(run, LATENCY)) == [(0, 1), (5, 2)]
+    assert pairs(readings.histogram(run, LATENCY, window="start")) == [(0, 1), (3, 12), (5, 6), (6, 1)]
 
 
 def test_a_histogram_of_one_key(run: Run) -> None:
-    assert pairs(numbers.histogram(run, LATENCY, {"tgid": 2})) == [(5, 2)]
-    assert pairs(numbers.histogram(run, LATENCY, {"tgid": 2}, window="start")) == [(5, 6), (6, 1)]
-    assert pairs(numbers.histogram(run, LATENCY, {"tgid": 99}, window="start")) == []
+    assert pairs(readings.histogram(run, LATENCY, {"tgid": 2})) == [(5, 2)]
+    assert pairs(readings.histogram(run, LATENCY, {"tgid": 2}, window="start")) == [(5, 6), (6, 1)]
+    assert pairs(readings.histogram(run, LATENCY, {"tgid": 99}, window="start")) == []
 
 
 def test_a_view_without_keys_adds_them_up(run: Run) -> None:
-    assert pairs(numbers.histogram(run, FLAT, window="start")) == [(0, 1), (3, 12), (5, 6), (6, 1)]
+    assert pairs(readings.histogram(run, FLAT, window="start")) == [(0, 1), (3, 12), (5, 6), (6, 1)]
 
 
 def test_histograms_by_key(run: Run) -> None:
-    keyed = numbers.by_key(run, LATENCY, "start")
+    keyed = readings.by_key(run, LATENCY, "start")
     assert numbers(keyed.keys["tgid"]) == [1, 2, 3]
     assert keyed.counts.tolist() == [12, 7, 1]
     assert keyed.rates.tolist() == [0.0, 1.0, 0.5]
     assert [bound.tolist() for bound in keyed.groups.quantiles(1.0)] == [[3, 6, 0], [4, 7, 1]]
     assert pairs(keyed.groups.histogram(1)) == [(5, 6), (6, 1)]
-    now = numbers.by_key(run, LATENCY)
+    now = readings.by_key(run, LATENCY)
     assert numbers(now.keys["tgid"]) == [2, 3]
     assert now.counts.tolist() == [2, 1]
 
 
 def numbers(values: Values) -> list[int]:
-    assert not isinstance(values, numbers.Labels)
+    assert not isinstance(values, readings.Labels)
     return values.tolist()
 
 
 def test_series_of_all_keys_and_of_one(run: Run) -> None:
-    whole = numbers.series(run, LATENCY)
+    whole = readings.series(run, LATENCY)
     assert [(each.seconds, each.histogram.count) for each in whole] == [(0.0, 10), (1.0, 7), (2.0, 3)]
-    one = numbers.series(run, LATENCY, {"tgid": 2})
+    one = readings.series(run, LATENCY, {"tgid": 2})
     assert [(each.seconds, each.histogram.count, each.sums) for each in one] == [
         (1.0, 5, {"count": 5}),
         (2.0, 2, {"count": 2}),
@@ -93,11 +93,11 @@ def test_histograms_by_a_text_key() -> None:
         snapshot(1, 0, {"io": columns(device=["sda", "vda"], slot=[1, 1], count=[5, 6])}),
         snapshot(1, 1, {"io": columns(device=["vda", "nvme", "sda"], slot=[1, 2, 1], count=[7, 3, 5])}),
     )
-    keyed = numbers.by_key(run, by_device)
+    keyed = readings.by_key(run, by_device)
     texts = keyed.keys["device"].texts()
     assert dict(zip(texts, keyed.counts.tolist(), strict=True)) == {"vda": 1, "nvme": 3}
-    assert pairs(numbers.histogram(run, by_device, {"device": "vda"}, "start")) == [(1, 7)]
-    assert [each.histogram.count for each in numbers.series(run, by_device, {"device": "nvme"})] == [3]
+    assert pairs(readings.histogram(run, by_device, {"device": "vda"}, "start")) == [(1, 7)]
+    assert [each.histogram.count for each in readings.series(run, by_device, {"device": "nvme"})] == [3]
 
 
 def test_a_table_has_totals_differences_rates_and_gauges() -> None:
@@ -106,7 +106,7 @@ def test_a_table_has_totals_differences_rates_and_gauges() -> None:
         calls(0, [(1, "read", 10, 5), (2, "write", 1, 6)]),
         calls(1, [(1, "read", 30, 7), (3, "open", 3, 8)], at=2.0),
     )
-    table = numbers.table(run, CALLS)
+    table = readings.table(run, CALLS)
     assert numbers(table.keys["tgid"]) == [1, 2, 3]
     assert table.keys["nr"].texts() == ["read", "write", "open"]
     assert table.totals["count"].tolist() == [30, 1, 3]
@@ -114,20 +114,20 @@ def test_a_table_has_totals_differences_rates_and_gauges() -> None:
     assert table.rates["count"].tolist() == [10.0, 0.0, 1.5]
     assert numbers(table.gauges["last_ns"]) == [7, 6, 8]
     assert table.present.tolist() == [True, False, True]
-    assert [each.sums for each in numbers.series(run, CALLS)] == [{"count": 11}, {"count": 23}]
+    assert [each.sums for each in readings.series(run, CALLS)] == [{"count": 11}, {"count": 23}]
 
 
 def test_rates_are_unknown_before_the_second_sample() -> None:
     run = fed(loaded(1, "cpu/syscount", CALLS), calls(0, [(1, "read", 10, 5)]))
-    assert math.isnan(numbers.table(run, CALLS).rates["count"][0])
-    assert numbers.table(run, CALLS).deltas["count"].tolist() == [10]
+    assert math.isnan(readings.table(run, CALLS).rates["count"][0])
+    assert readings.table(run, CALLS).deltas["count"].tolist() == [10]
 
 
 def test_a_run_without_samples_shows_nothing() -> None:
     run = fed(loaded(1, "cpu/both", CALLS, LATENCY))
-    assert len(numbers.table(run, CALLS)) == len(numbers.by_key(run, LATENCY)) == 0
-    assert numbers.histogram(run, LATENCY).count == 0
-    assert numbers.series(run, LATENCY) == []
+    assert len(readings.table(run, CALLS)) == len(readings.by_key(run, LATENCY)) == 0
+    assert readings.histogram(run, LATENCY).count == 0
+    assert readings.series(run, LATENCY) == []
 
 
 def test_differences_always_sum_to_the_totals() -> None:
@@ -136,18 +136,18 @@ def test_differences_always_sum_to_the_totals() -> None:
         rows = [(key, key % 7, seq * key) for key in range(seq % 5, 40, 1 + seq % 3)]
         frames.append(latency(seq, rows))
     run = fed(*frames)
-    summed = sum(each.histogram.count for each in numbers.series(run, LATENCY))
-    assert summed == numbers.histogram(run, LATENCY, window="start").count > 0
+    summed = sum(each.histogram.count for each in readings.series(run, LATENCY))
+    assert summed == readings.histogram(run, LATENCY, window="start").count > 0
 
 
 def test_cost_between_the_last_two() -> None:
     run = fed(loaded(1, "cpu/x"), cost(1, 0, 100, 20_000), cost(1, 1, 300, 10_020_000), cost(1, 3, 500, 30_020_000))
-    now = numbers.cost(run)
+    now = readings.cost(run)
     assert (now.run_count, now.run_time_ns, now.cpu_percent, now.ns_per_event) == (500, 30_020_000, 1.0, 60_040.0)
 
 
 def test_cost_is_unknown_while_the_kernel_does_not_count() -> None:
-    assert numbers.cost(fed(loaded(1, "cpu/x"))) is None
+    assert readings.cost(fed(loaded(1, "cpu/x"))) is None
     run = fed(loaded(1, "cpu/x"), cost(1, 0, 0, 0, statistics=False), cost(1, 1, 0, 0, statistics=False))
-    now = numbers.cost(run)
+    now = readings.cost(run)
     assert (now.cpu_percent, now.ns_per_event) == (None, None)

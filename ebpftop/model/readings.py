@@ -23,7 +23,7 @@ _EMPTY = Histogram.of([], [])
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class TableReading:
     """A table view: one row a key, in order of birth, also those that left their map (`present` is False).
 
     keys and gauges: field → values. totals: counters since attaching; deltas: in the last interval; rates: deltas a
@@ -86,13 +86,13 @@ def elapsed(run: Run) -> float:
     return max(0.0, (run.last.monotonic_ns - run.began_ns) / 1e9) if run.last else 0.0
 
 
-def table(run: Run, view: ViewInfo) -> Table:
+def table(run: Run, view: ViewInfo) -> TableReading:
     """The rows of a table view."""
     ledger = run.ledgers.get(view.name)
     if ledger is None:
-        return Table({}, {}, {}, {}, {}, np.zeros(0, bool))
+        return TableReading({}, {}, {}, {}, {}, np.zeros(0, bool))
     seconds = interval(run)
-    return Table(
+    return TableReading(
         keys={name: ledger.values(name) for name in ledger.keys},
         totals=dict(ledger.totals),
         deltas=dict(ledger.deltas),

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ebpftop import handover
-from ebpftop.handover import Addresses, AskSymbols, SymbolRange
+from ebpftop.handover import protocol, transport
+from ebpftop.handover.protocol import Addresses, RequestSymbols, SymbolRange
 from ebpftop.loader import symbolize
 
 TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
@@ -28,17 +28,17 @@ def code() -> Iterator[int]:
 
 def asked(monkeypatch: pytest.MonkeyPatch, *addresses: int, start_ns: int = START_NS) -> list[SymbolRange]:
     """What is told of addresses in this process."""
-    ours, theirs = handover.pair()
+    ours, theirs = transport.pair()
     monkeypatch.setattr(symbolize.resource, "setrlimit", lambda *_: None)
     mine = Addresses(id=7, tgid=os.getpid(), start_ns=start_ns, addresses=list(addresses))
     gave_up: list[bool] = []
-    symbolize.run(theirs, AskSymbols(run=-3, kernel=[], processes=[mine]), lambda: gave_up.append(True))
+    symbolize.run(theirs, RequestSymbols(run=-3, kernel=[], processes=[mine]), lambda: gave_up.append(True))
     theirs.close()
-    received = handover.Receiver(ours).receive()
+    received = transport.Receiver(ours).receive()
     ours.close()
     assert gave_up == [True]
     assert received is not None
-    assert isinstance(received[0], handover.Symbols)
+    assert isinstance(received[0], protocol.Symbols)
     assert [number for number, _ in received[0].processes] == [7]
     return received[0].processes[0][1]
 

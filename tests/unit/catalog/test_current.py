@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from ebpftop.catalog import current
-from ebpftop.catalog.current import Watched
+from ebpftop.catalog.current import CurrentCatalog
 from ebpftop.catalog.info import info
 from tests.support.probes import HEAD, SOURCE, write_probe
 
@@ -49,80 +49,80 @@ def with_its_folder(file: Path, text: str) -> None:
     file.write_text(text)
 
 
-def settled(watched: Watched) -> bool:
+def settled(current: CurrentCatalog) -> bool:
     """Whether something was read again, once nothing changes any more."""
-    return any([watched.look() for _ in range(3)])
+    return any([current.look() for _ in range(3)])
 
 
 @pytest.mark.parametrize("save", [in_place, renamed, with_its_folder])
 def test_a_saved_file_is_read_again_once(tmp_path: Path, save: Callable[[Path, str], None]) -> None:
     folder = write_probe(tmp_path, "my/one")
-    watched = Watched([tmp_path], again=True, system=NOWHERE)
-    before = info(watched.catalog.probes["my/one"])
+    current = CurrentCatalog([tmp_path], again=True, system=NOWHERE)
+    before = info(current.catalog.probes["my/one"])
     assert before.file == str(folder / "probe.bpf.c")
-    assert not settled(watched)
+    assert not settled(current)
     save(folder / "probe.bpf.c", NEW)
-    assert [watched.look() for _ in range(4)] == [False, True, False, False]
-    after = info(watched.catalog.probes["my/one"])
+    assert [current.look() for _ in range(4)] == [False, True, False, False]
+    after = info(current.catalog.probes["my/one"])
     assert after.source == NEW
     assert after.revision != before.revision
 
 
 def test_nothing_is_read_while_it_is_still_being_written(tmp_path: Path) -> None:
     file = write_probe(tmp_path, "my/one") / "probe.bpf.c"
-    watched = Watched([tmp_path], again=True, system=NOWHERE)
+    current = CurrentCatalog([tmp_path], again=True, system=NOWHERE)
     for length in range(1, 6):
         file.write_text(NEW[:length])
-        assert not watched.look()
+        assert not current.look()
     file.write_text(NEW)
-    assert [watched.look() for _ in range(3)] == [False, True, False]
-    assert watched.catalog.probes["my/one"].source == NEW
+    assert [current.look() for _ in range(3)] == [False, True, False]
+    assert current.catalog.probes["my/one"].source == NEW
 
 
 def test_a_folder_that_no_longer_parses_keeps_its_last_good_version(tmp_path: Path) -> None:
     folder = write_probe(tmp_path, "my/one")
-    watched = Watched([tmp_path], again=True, system=NOWHERE)
-    good = watched.catalog.probes["my/one"]
+    current = CurrentCatalog([tmp_path], again=True, system=NOWHERE)
+    good = current.catalog.probes["my/one"]
     manifest = (folder / "probe.toml").read_text()
     (folder / "probe.toml").write_text(manifest.replace("title", "titel", 1))
-    assert settled(watched)
-    assert watched.catalog.problems == [f"{folder}/probe.toml:1: titel: unknown key; did you mean title?"]
-    assert watched.catalog.probes["my/one"] == good
+    assert settled(current)
+    assert current.catalog.problems == [f"{folder}/probe.toml:1: titel: unknown key; did you mean title?"]
+    assert current.catalog.probes["my/one"] == good
     (folder / "probe.toml").write_text(manifest)
-    assert settled(watched)
-    assert watched.catalog.problems == []
-    assert info(watched.catalog.probes["my/one"]).revision == info(good).revision
+    assert settled(current)
+    assert current.catalog.problems == []
+    assert info(current.catalog.probes["my/one"]).revision == info(good).revision
 
 
 def test_folders_come_and_go(tmp_path: Path) -> None:
     write_probe(tmp_path, "my/one")
-    watched = Watched([tmp_path], again=True, system=NOWHERE)
+    current = CurrentCatalog([tmp_path], again=True, system=NOWHERE)
     write_probe(tmp_path, "other/two")
     shutil.rmtree(tmp_path / "my")
-    assert settled(watched)
-    assert {"my/one", "other/two"} & set(watched.catalog.probes) == {"other/two"}
+    assert settled(current)
+    assert {"my/one", "other/two"} & set(current.catalog.probes) == {"other/two"}
 
 
 def test_what_only_tells_of_a_probe_is_no_other_revision(tmp_path: Path) -> None:
     folder = write_probe(tmp_path, "my/one")
-    watched = Watched([tmp_path], again=True, system=NOWHERE)
-    before = info(watched.catalog.probes["my/one"])
+    current = CurrentCatalog([tmp_path], again=True, system=NOWHERE)
+    before = info(current.catalog.probes["my/one"])
     (folder / "README.md").write_text("# Calls\n")
-    assert settled(watched)
-    after = info(watched.catalog.probes["my/one"])
+    assert settled(current)
+    after = info(current.catalog.probes["my/one"])
     assert (after.readme, after.revision) == ("# Calls\n", before.revision)
 
 
 def test_playbooks_are_read_again(tmp_path: Path) -> None:
-    watched = Watched([tmp_path], again=True, system=NOWHERE)
+    current = CurrentCatalog([tmp_path], again=True, system=NOWHERE)
     (tmp_path / "playbooks").mkdir()
     file = tmp_path / "playbooks/mine.toml"
     file.write_text('title = "Mine"\nsummary = "One."\n[[probes]]\nid = "cpu/runqlat"\nquestion = "Busy?"\n')
-    assert settled(watched)
-    assert watched.catalog.playbooks["mine"].info.title == "Mine"
+    assert settled(current)
+    assert current.catalog.playbooks["mine"].info.title == "Mine"
     file.unlink()
-    assert settled(watched)
-    assert "mine" not in watched.catalog.playbooks
+    assert settled(current)
+    assert "mine" not in current.catalog.playbooks
 
 
 def test_files_are_read_again_with_the_rights_given(tmp_path: Path) -> None:
@@ -136,30 +136,30 @@ def test_files_are_read_again_with_the_rights_given(tmp_path: Path) -> None:
         held.append(True)
         yield
 
-    watched = Watched([tmp_path], again=True, rights=rights, system=NOWHERE)
+    current = CurrentCatalog([tmp_path], again=True, rights=rights, system=NOWHERE)
     assert held == []
     (folder / "probe.bpf.c").write_text(NEW)
-    assert settled(watched)
+    assert settled(current)
     assert held == [True]
 
 
 def test_what_is_not_watched_has_no_file_and_costs_no_look(tmp_path: Path) -> None:
     folder = write_probe(tmp_path, "my/one")
-    watched = Watched([tmp_path], again=False, system=NOWHERE)
-    assert watched.next_look is None
+    current = CurrentCatalog([tmp_path], again=False, system=NOWHERE)
+    assert current.next_look is None
     (folder / "probe.toml").write_text(HEAD)
-    assert not settled(watched)
-    assert watched.catalog.problems == []
+    assert not settled(current)
+    assert current.catalog.problems == []
     for name in ("my/one", "lab/null-deref"):
-        told = info(watched.catalog.probes[name])
+        told = info(current.catalog.probes[name])
         assert (told.file, told.revision) == ("", "")
 
 
 def test_a_relative_folder_is_the_one_it_was_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write_probe(tmp_path, "my/one")
     monkeypatch.chdir(tmp_path)
-    watched = Watched([Path(".")], again=True, system=NOWHERE)
+    current = CurrentCatalog([Path(".")], again=True, system=NOWHERE)
     os.chdir("/")
     (folder / "probe.bpf.c").write_text(NEW)
-    assert settled(watched)
-    assert info(watched.catalog.probes["my/one"]).file == str(folder / "probe.bpf.c")
+    assert settled(current)
+    assert info(current.catalog.probes["my/one"]).file == str(folder / "probe.bpf.c")

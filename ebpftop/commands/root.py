@@ -1,0 +1,35 @@
+"""What a command needs before it may trace: a supported machine, root, and BCC."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from ebpftop.base.errors import Cannot
+from ebpftop.kernel import bcc_home, support, trial
+from ebpftop.kernel.libbpf import KernelLacks
+from ebpftop.supervisor import elevate
+
+
+def become(arguments: argparse.Namespace, argv: list[str]) -> None:
+    """Return as root, on a machine that is supported; everything else ends here. Raises `Cannot`."""
+    for check in support.essentials():
+        if not check.ok:
+            raise Cannot(f"{check.detail} is not supported: {check.remedy}")
+    if os.geteuid() == 0:
+        attached = trial.trial("raw_tracepoint")  # of all mechanisms the one every supported kernel has
+        if not attached.ok:
+            raise Cannot(f"nothing can be traced here: {attached.detail}; {attached.remedy}")
+        return
+    if arguments.no_sudo:
+        raise Cannot("tracing needs root: run it with sudo ('list', 'show', 'replay' and 'demo' do without)")
+    elevate.through_sudo(argv)
+
+
+def bcc() -> Path:
+    """BCC's package folder. Raises `Cannot`."""
+    try:
+        return bcc_home.find()
+    except KernelLacks as lack:
+        raise Cannot(f"{lack}: {lack.remedy}") from None

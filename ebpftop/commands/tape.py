@@ -1,0 +1,38 @@
+"""The dashboard on a tape: one that was recorded, or the bundled demo. No root, no BPF."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ebpftop.base.errors import Cannot, UserError
+from ebpftop.base.inert import inert
+from ebpftop.commands import screen
+from ebpftop.frames.tape import BadTape
+from ebpftop.frames.tape_source import TapeSource
+from ebpftop.supervisor import privilege
+from ebpftop.ui.app.run import run_dashboard
+
+DEMO = Path(__file__).resolve().parents[1] / "demo.tape"
+
+
+def replay(tape: Path) -> int:
+    """The dashboard on a tape, as the invoker."""
+    screen.require()
+    who = privilege.invoker()
+    if os.geteuid() == 0 and who is not None:
+        privilege.drop(who)
+    try:
+        source = TapeSource(tape)
+    except BadTape as error:
+        raise UserError(str(error)) from None
+    except OSError as error:
+        raise UserError(f"{inert(str(tape))}: {error.strerror}") from None
+    return run_dashboard(source)
+
+
+def demo() -> int:
+    """The dashboard on the bundled tape."""
+    if not DEMO.is_file():
+        raise Cannot("this installation has no demo tape")
+    return replay(DEMO)

@@ -1,0 +1,1 @@
+"""How descriptors and what is known of them pass between processes: the messages, and what carries them."""

@@ -1,0 +1,177 @@
+"""What the supervisor, the collector and the root tasks say to each other, beside descriptors."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ebpftop.frames.layout import MapLayout
+from ebpftop.frames.messages import Catalog, Loaded, Rejected, Stage
+
+INTERNAL = "internal"  # the category of probes that are no part of the catalog
+CENSUS = f"{INTERNAL}/census"
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=str.lower):
+    """Base of what travels beside descriptors."""
+
+
+# ---------------------------------------------------------------- a root task to the collector
+
+
+class Progress(Message, frozen=True, kw_only=True):
+    """The stage a load is in, and the milliseconds of those done."""
+
+    stage: Stage
+    stages: list[tuple[str, float]] = []
+
+
+class Handover(Message, frozen=True, kw_only=True):
+    """A probe is attached. Descriptors, in this order: one a map, one a program, then one an attachment.
+
+    The loader does not know as what run; the collector puts `run` and `params` into the frame it passes on.
+    attachment_ns: by program, see `ProgramCost`.
+    """
+
+    loaded: Loaded
+    maps: list[MapLayout]
+    programs: list[str]
+    attachment_ns: dict[str, int] = {}
+
+
+class Failure(Message, frozen=True, kw_only=True):
+    """A load failed; of the frame the same holds."""
+
+    rejected: Rejected
+
+
+class Availability(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a probe of the catalog can run here."""
+
+    probe: str
+    available: bool | None
+    variant: str | None = None
+    meaning: str | None = None
+    reason: str | None = None
+
+
+class Surveyed(Message, frozen=True, kw_only=True):
+    """The whole catalog tried against this kernel."""
+
+    found: list[Availability]
+
+
+class RunTimesOn(Message, frozen=True, kw_only=True):
+    """The kernel counts program run times until the one descriptor that comes along is closed."""
+
+
+class SymbolRange(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """`start` <= address < `end` is this function, or, without a name, this place in the module; offsets count from
+    `base`.
+    """
+
+    start: int
+    end: int
+    base: int
+    name: str
+    module: str
+
+
+class Symbols(Message, frozen=True, kw_only=True):
+    """What was asked by `RequestSymbols`, processes by their `id`. An address in none of the ranges can't be told."""
+
+    kernel: list[SymbolRange]
+    processes: list[tuple[int, list[SymbolRange]]]
+
+
+class TaskFailed(Message, frozen=True, kw_only=True):
+    """A root task could not do its work; one line."""
+
+    error: str
+
+
+# ---------------------------------------------------------------- between the supervisor and its children
+
+
+class RequestLoad(Message, frozen=True, kw_only=True):
+    """Collector to supervisor: load this probe as that run."""
+
+    run: int
+    probe: str
+    params: dict[str, str]
+
+
+class RequestRunTimes(Message, frozen=True, kw_only=True):
+    """Collector to supervisor: have the kernel count program run times."""
+
+    run: int
+
+
+class Addresses(msgspec.Struct, frozen=True, kw_only=True):
+    """Addresses in one process. `id` is the asker's name for it; `start_ns` its start, in ns since boot."""
+
+    id: int
+    tgid: int
+    start_ns: int
+    addresses: list[int]
+
+
+class RequestSymbols(Message, frozen=True, kw_only=True):
+    """Collector to supervisor: which functions do these addresses lie in?"""
+
+    run: int
+    kernel: list[int]
+    processes: list[Addresses]
+
+
+class Channel(Message, frozen=True, kw_only=True):
+    """Supervisor to collector: the one descriptor is where that task reports."""
+
+    run: int
+
+
+class Refusal(Message, frozen=True, kw_only=True):
+    """Supervisor to collector: the request could not be granted as said."""
+
+    run: int
+    error: str
+
+
+class Reread(Message, frozen=True, kw_only=True):
+    """Supervisor to collector: this is the catalog from now on. What of it runs here is told by a `Surveyed`."""
+
+    catalog: Catalog
+
+
+class TaskEnded(Message, frozen=True, kw_only=True):
+    """Supervisor to collector: the task's process is gone; `rejected` is what became of a load that did not say."""
+
+    run: int
+    rejected: Rejected
+
+
+class Stream(Message, frozen=True, kw_only=True):
+    """Supervisor to dashboard: the one descriptor is a fresh stream of frames."""
+
+
+class Restart(Message, frozen=True, kw_only=True):
+    """Dashboard to supervisor: start the collector again."""
+
+
+AnyMessage = (
+    Progress
+    | Handover
+    | Failure
+    | Surveyed
+    | RunTimesOn
+    | Symbols
+    | TaskFailed
+    | RequestLoad
+    | RequestRunTimes
+    | RequestSymbols
+    | Channel
+    | Refusal
+    | Reread
+    | TaskEnded
+    | Stream
+    | Restart
+)

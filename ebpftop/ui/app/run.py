@@ -1,0 +1,73 @@
+"""Running the dashboard on a source, and leaving the terminal as it was."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import termios
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from ebpftop.frames.source import Source
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def run_dashboard(
+    source: Source, *, title: str = "", auto_load: Sequence[tuple[str, dict[str, str]]] = (), playbook: str = ""
+) -> int:
+    """Run the dashboard on a source until someone leaves, and close the source; the exit code.
+
+    auto_load: probes with their parameters, loaded as soon as the source tells its catalog; playbook: the name of one,
+    opened then. The terminal is as it was
+    afterwards, also after a signal, which is told as 128 + its number, and after an exception nobody expected, which is
+    raised.
+    """
+    from ebpftop.ui.app.app import EbpftopApp  # Textual takes a while to import
+    from ebpftop.ui.app.options import Options
+
+    app = EbpftopApp(source, options=Options(title=title, auto_load=auto_load, playbook=playbook))
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+
+        def leave(number: int, _frame: object) -> None:
+            if number == signal.SIGHUP and not _terminal_answers():
+                os._exit(128 + number)  # with the terminal gone, Textual waits for ever to write its last lines
+            loop.call_soon_threadsafe(partial(app.exit, return_code=128 + number))
+
+        for number in SIGNALS:
+            signal.signal(number, leave)
+        await app.run_async()
+
+    with _settings_kept():
+        asyncio.run(run())
+    if app.failure is not None:
+        raise app.failure
+    return app.return_code or 0
+
+
+def _terminal_answers() -> bool:
+    try:
+        termios.tcgetattr(sys.__stdin__.fileno() if sys.__stdin__ else 0)
+    except (termios.error, ValueError, OSError):
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _settings_kept() -> Iterator[None]:
+    """Put the terminal's settings back, should Textual have had no chance to."""
+    try:
+        settings = termios.tcgetattr(sys.__stdin__.fileno()) if sys.__stdin__ else None
+    except (termios.error, ValueError, OSError):
+        settings = None
+    try:
+        yield
+    finally:
+        if settings is not None and sys.__stdin__:
+            with contextlib.suppress(termios.error, ValueError, OSError):
+                termios.tcsetattr(sys.__stdin__.fileno(), termios.TCSADRAIN, settings)
