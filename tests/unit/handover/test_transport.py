@@ -58,7 +58,7 @@ def test_a_closed_sender_is_the_end() -> None:
 def test_a_sender_that_vanishes_in_the_middle_is_an_error_and_leaks_nothing() -> None:
     ours, theirs = transport.pair()
     before = set(os.listdir("/proc/self/fd"))
-    theirs.sendall(transport._encode(protocol._Header(3, b"\x80")))
+    theirs.sendall(transport._encode(transport._Header(3, b"\x80")))
     theirs.close()
     with pytest.raises(transport.TransportError, match="vanished"):
         transport.Receiver(ours).receive()
