@@ -48,8 +48,8 @@ class AttachedProbe:
         self._failures: MapReader | None = None
         self.tables: list[DisplayedMap] = []
         self.rings: list[EventRing] = []
-        views = message.loaded.views
-        context = context.of_run(message.loaded.points)
+        views = message.outcome.views
+        context = context.of_run(message.outcome.points)
         of_stacks = {
             layout.name: (fd, layout)
             for fd, layout in zip(self._map_fds, message.maps, strict=True)

@@ -29,7 +29,7 @@ class CensusProbe:
     def wanted(self) -> None:
         if not self._asked:
             self._asked = True
-            self._ask(protocol.RequestLoad(run=CENSUS_RUN, probe=protocol.CENSUS, params={}))
+            self._ask(protocol.RequestLoad(run=CENSUS_RUN, request=0, probe=protocol.CENSUS, params={}))
 
     def attached(self, message: protocol.Handover, descriptors: list[int]) -> None:
         self._run = AttachedProbe(CENSUS_RUN, protocol.CENSUS, message, descriptors, self._lives, self._context)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import selectors
 import socket
 import time
+from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import numpy.typing as npt
+from msgspec.structs import asdict as facts
+from msgspec.structs import replace
 
 from ebpftop.collector import naming
 from ebpftop.collector.attached import AttachedProbe
@@ -27,9 +29,27 @@ from ebpftop.frames.codec import BadFrame, request_decoder
 from ebpftop.frames.messages import Frame
 from ebpftop.handover import protocol, transport
 
-STATISTICS_RUN = -2  # the number of a task that is no run of a consumer's
+ACCOUNTING_RUN = -2  # the number of a task that is no run of a consumer's
 DRAIN_SECONDS = 0.1
 SHORTEST, LONGEST = 0.05, 3600.0  # seconds between snapshots
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A load that was requested and has no outcome yet; `text` is the author's C."""
+
+    request: messages.Load
+    text: str
+    stage: messages.Stage = "queued"
+
+    def identity(self, run: int) -> dict[str, Any]:
+        """What every answer begins with."""
+        return {
+            "request": self.request.request,
+            "run": run,
+            "probe": self.request.probe,
+            "params": self.request.params,
+        }
 
 
 class Server:
@@ -54,11 +74,11 @@ class Server:
         self._naming = naming.Naming(self._functions, self._ask, self._put, hold=not idle)
         self._census_probe = CensusProbe(self._lives, self._context, self._ask, self._warn)
         self._idle = idle
-        self._pending: dict[int, messages.Load] = {}
+        self._pending: dict[int, _Pending] = {}
         self._channels = Channels(self._selector, self._on_report, self._broken)
         self._runs: dict[int, AttachedProbe] = {}
         self._numbers = iter(range(1, 1 << 30))
-        self._run_times = RunTimes(lambda: self._ask(protocol.RequestRunTimes(run=STATISTICS_RUN)))
+        self._run_times = RunTimes(lambda: self._ask(protocol.RequestRunTimes(run=ACCOUNTING_RUN)))
         self._want_statistics = True
         self._drain_at = self._host_at = 0.0
         self._detaching = Detaching()
@@ -107,7 +127,7 @@ class Server:
 
     def _tell_catalog(self, probes: dict[str, messages.ProbeInfo]) -> None:
         self._probes = probes
-        self._put(msgspec.structs.replace(self._catalog, probes=list(probes.values())))
+        self._put(replace(self._catalog, probes=list(probes.values())))
 
     # ---------------------------------------------------------------- requests in
 
@@ -146,14 +166,14 @@ class Server:
         if request.probe not in self._probes:
             self._refuse(request, f"no probe {request.probe!a} in the catalog")
             return
-        self._pending[number] = request
-        self._ask(protocol.RequestLoad(run=number, probe=request.probe, params=request.params))
+        self._pending[number] = _Pending(request, self._probes[request.probe].source)
+        self._ask(protocol.RequestLoad(run=number, request=request.request, probe=request.probe, params=request.params))
         self._switch_statistics()
         if any(c.decode == "process" for view in self._probes[request.probe].views for c in view.columns):
             self._census_probe.wanted()
 
     def _refuse(self, request: messages.Load, error: str) -> None:
-        self._put(messages.Refused(probe=request.probe, params=request.params, error=error))
+        self._put(messages.Refused(request=request.request, error=error))
 
     def _ask(self, message: protocol.Message) -> None:
         try:
@@ -186,9 +206,9 @@ class Server:
                 case protocol.Reread(catalog=catalog):
                     self._catalog = catalog
                     self._tell_catalog(reread(self._probes, catalog))
-                case protocol.TaskEnded(run=number, rejected=rejected):
-                    self._channels.read(number)
-                    self._failed(number, rejected)
+                case protocol.TaskEnded():
+                    self._channels.read(message.run)
+                    self._ended(message)
                 case _:
                     transport.close_all(descriptors)
 
@@ -198,14 +218,13 @@ class Server:
         self._channels.open(number, channel)
 
     def _loading(self, number: int, stage: messages.Stage, stages: list[tuple[str, float]]) -> None:
-        if request := self._pending.get(number):
-            self._put(
-                messages.Loading(run=number, probe=request.probe, params=request.params, stage=stage, stages=stages)
-            )
+        if pending := self._pending.get(number):
+            pending.stage = stage
+            self._put(messages.Loading(**pending.identity(number), stage=stage, stages=stages))
 
     def _refused(self, number: int, error: str) -> None:
-        if request := self._pending.pop(number, None):
-            self._refuse(request, error)
+        if pending := self._pending.pop(number, None):
+            self._refuse(pending.request, error)
             self._switch_statistics()
         elif number == CENSUS_RUN:
             self._census_probe.failed(error)
@@ -213,7 +232,7 @@ class Server:
             self._naming.answered(None)
 
     def _broken(self, number: int, error: str) -> None:
-        self._failed(number, messages.Rejected(run=number, probe="", params={}, stage="attach", error=error))
+        self._failed(number, messages.Failed(stage="load", error=error))
 
     def _on_report(self, number: int, message: protocol.AnyMessage, descriptors: list[int]) -> None:
         match message:
@@ -221,8 +240,8 @@ class Server:
                 self._loading(number, stage, stages)
             case protocol.Handover():
                 self._attached(number, message, descriptors)
-            case protocol.Failure(rejected=rejected):
-                self._failed(number, rejected)
+            case protocol.LoadFailed(outcome=outcome):
+                self._failed(number, outcome)
             case protocol.Refusal(error=error):
                 self._refused(number, error)
             case protocol.Surveyed(found=found):
@@ -242,22 +261,28 @@ class Server:
             self._census_probe.attached(message, descriptors)
             return
         pending = self._pending.pop(number)
-        run = AttachedProbe(number, pending.probe, message, descriptors, self._lives, self._context, self._functions)
-        run.interval = min(max(pending.interval, SHORTEST), LONGEST)
+        probe = pending.request.probe
+        run = AttachedProbe(number, probe, message, descriptors, self._lives, self._context, self._functions)
+        run.interval = min(max(pending.request.interval, SHORTEST), LONGEST)
         self._runs[number] = run
-        self._put(msgspec.structs.replace(message.loaded, run=number, params=pending.params))
+        self._put(messages.Loaded(**pending.identity(number), **facts(message.outcome)))
         self._tell(run)
         run.next_at = time.monotonic() + run.interval
 
-    def _failed(self, number: int, rejected: messages.Rejected) -> None:
+    def _ended(self, ended: protocol.TaskEnded) -> None:
+        """A task's process is gone, and what it was to do is not done."""
+        pending = self._pending.get(ended.run)
+        self._failed(ended.run, ended.outcome(pending.stage, pending.text) if pending else ended.outcome("queued", ""))
+
+    def _failed(self, number: int, outcome: messages.Failed) -> None:
         pending = self._pending.pop(number, None)
         if number == CENSUS_RUN:
-            self._census_probe.failed(rejected.error)
+            self._census_probe.failed(outcome.error)
         elif number == naming.RUN:
             self._naming.answered(None)
         if pending is None:
             return
-        self._put(msgspec.structs.replace(rejected, run=number, probe=pending.probe, params=pending.params))
+        self._put(messages.Rejected(**pending.identity(number), **facts(outcome)))
         self._switch_statistics()
 
     # ---------------------------------------------------------------- detaching

@@ -24,10 +24,12 @@ from ebpftop.catalog.model import Probe
 from ebpftop.catalog.playbook import FOLDER as PLAYBOOKS
 from ebpftop.catalog.playbook import SUFFIX, faults, read_playbook
 from ebpftop.commands import root
-from ebpftop.frames.messages import Loaded, Rejected
+from ebpftop.frames.messages import Attached, Failed, Stage
 from ebpftop.handover import protocol, transport
 from ebpftop.kernel import points, tracefs
 from ebpftop.loader import load
+from ebpftop.model import failure_text
+from ebpftop.model.failure import Failure, explain
 from ebpftop.supervisor.tasks import Tasks
 
 
@@ -95,15 +97,14 @@ def variants(probe: Probe, includes: dict[str, str], bcc: Path) -> int:
     status = 0
     for variant in probe.variants:
         outcome = _try(msgspec.structs.replace(probe, variants=(variant,)), includes, bcc)
-        match outcome:
-            case Loaded():
-                size = f"{outcome.instructions:,} instructions, maps of at most {outcome.map_bytes / 2**20:.1f} MiB"
-                print(f"{variant.name}: verified; {size}")
-            case Rejected(stage="attach"):
-                print(f"{variant.name}: not here: {nowhere.get(variant.name) or inert(outcome.error)}")
-            case Rejected():
-                status = 1
-                _print_refusal(variant.name, outcome)
+        if isinstance(outcome, Attached):
+            size = f"{outcome.instructions:,} instructions, maps of at most {outcome.map_bytes / 2**20:.1f} MiB"
+            print(f"{variant.name}: verified; {size}")
+        elif outcome.stage == "attach":
+            print(f"{variant.name}: not here: {nowhere.get(variant.name) or inert(outcome.error)}")
+        else:
+            status = 1
+            _print_failure(explain(probe.id, outcome))
     return status
 
 
@@ -124,7 +125,7 @@ def _points_of_no_kernel(probe: Probe) -> dict[str, str]:
     return found
 
 
-def _try(probe: Probe, includes: dict[str, str], bcc: Path) -> Loaded | Rejected:
+def _try(probe: Probe, includes: dict[str, str], bcc: Path) -> Attached | Failed:
     definitions = params.definitions(probe, {}, dict.fromkeys(params.OF_MACHINE, lambda _: 1))
     order = load.Order(
         probe=probe,
@@ -135,22 +136,22 @@ def _try(probe: Probe, includes: dict[str, str], bcc: Path) -> Loaded | Rejected
         attach=False,
     )
     tasks = Tasks()
-    receiver = transport.Receiver(
-        tasks.start("loader", 0, lambda channel: load.Load(order, channel).run(), probe=probe)
-    )
-    outcome: Loaded | Rejected | None = None
+    receiver = transport.Receiver(tasks.start("loader", 0, lambda channel: load.Load(order, channel).run()))
+    outcome: Attached | Failed | None = None
+    stage: Stage = "queued"
     while received := _wait(tasks, receiver):
         message, descriptors = received
         transport.close_all(descriptors)
-        if isinstance(message, protocol.Handover):
-            outcome = message.loaded
-        elif isinstance(message, protocol.Failure):
-            outcome = message.rejected
+        match message:
+            case protocol.Progress():
+                stage = message.stage
+            case protocol.Handover() | protocol.LoadFailed():
+                outcome = message.outcome
     receiver.close()
     ended = tasks.reap(*os.waitpid(-1, 0))
     if outcome is None:
         assert ended is not None, "a loader that ends well reports"
-        outcome = ended.rejected
+        outcome = ended.outcome(stage, probe.source)
     return outcome
 
 
@@ -163,13 +164,7 @@ def _wait(tasks: Tasks, receiver: transport.Receiver) -> tuple[protocol.AnyMessa
     return receiver.receive()
 
 
-def _print_refusal(variant: str, failure: Rejected) -> None:
-    where = f"{failure.source.file}:{failure.source.line}: " if failure.source else ""
-    stages = {"compile": "does not compile", "fit": "refused", "verify": "refused by the verifier"}
-    stage = stages.get(failure.stage, failure.stage)
-    print(f"{variant}: {stage}: {where}{inert(failure.error)}")
-    if failure.source:
-        print(f"  {failure.source.line:>5} ▶ {inert(failure.source.text.expandtabs(4))}")
-    for line in failure.hint.splitlines():
-        print(f"  {inert(line)}")
+def _print_failure(failure: Failure) -> None:
+    title = f"{failure.variant or failure.probe}: {failure.result}: {failure.message}"
+    print(failure_text.as_text(failure, failure_text.look(sys.stdout), title=title))
     print(failure.log, file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,9 @@ from typing import BinaryIO
 
 from ebpftop.base.errors import UsageError
 from ebpftop.base.inert import inert
-from ebpftop.export import failure_report
+from ebpftop.export.failure_json import fields
+from ebpftop.model import failure_text
+from ebpftop.model.failure import of_log
 from ebpftop.verifier.diagnosis import Diagnosis
 from ebpftop.verifier.failures import failures
 from ebpftop.verifier.source import Source
@@ -49,12 +52,12 @@ def _give_up_root() -> None:
 def _explain(stream: BinaryIO, name: str, source: Source | None, *, as_json: bool) -> int:
     _give_up_root()
     known = False
-    look = failure_report.look(sys.stdout)
+    look = failure_text.look(sys.stdout)
     for number, diagnosis in enumerate(_failures(stream, name, source)):
         if as_json:
-            print(failure_report.as_json(diagnosis), flush=True)
+            print(json.dumps(fields(of_log(diagnosis))), flush=True)
         else:
-            print("\n" * (number > 0) + failure_report.as_text(diagnosis, look), flush=True)
+            print("\n" * (number > 0) + failure_text.as_text(of_log(diagnosis), look), flush=True)
         known = known or diagnosis.known
     return 0 if known else 1
 

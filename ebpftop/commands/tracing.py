@@ -9,7 +9,7 @@ import argparse
 import signal
 import socket
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from ebpftop.catalog.manifest import read_probe
 from ebpftop.catalog.model import Probe
 from ebpftop.commands import named, root
 from ebpftop.commands.screen import require as require_screen
-from ebpftop.frames.messages import Catalog
+from ebpftop.frames.messages import Catalog, Load
 from ebpftop.handover import protocol, transport
 from ebpftop.supervisor import privilege
 from ebpftop.supervisor.supervisor import Consumer, Plan, Supervisor
@@ -38,7 +38,7 @@ def dashboard(arguments: argparse.Namespace, argv: list[str]) -> int:
     """The dashboard on the running kernel."""
     require_screen()
     root.become(arguments, argv)
-    return supervise(arguments.probes, _on_screen(""), screen=True, survey=True)
+    return supervise(arguments.probes, _on_screen(), screen=True, survey=True)
 
 
 def play(arguments: argparse.Namespace, argv: list[str]) -> int:
@@ -46,15 +46,17 @@ def play(arguments: argparse.Namespace, argv: list[str]) -> int:
     playbook = named.playbook(arguments.playbook, arguments.probes).info
     require_screen()
     root.become(arguments, argv)
-    expected = [(step.probe, step.params) for step in playbook.steps]
-    return supervise(arguments.probes, _on_screen(playbook.name), screen=True, survey=True, expected=expected)
+    loads = [
+        Load(request=number, probe=step.probe, params=step.params) for number, step in enumerate(playbook.steps, 1)
+    ]
+    return supervise(arguments.probes, _on_screen(playbook.name, loads), screen=True, survey=True, expected=loads)
 
 
-def _on_screen(playbook: str) -> Consumer:
+def _on_screen(playbook: str = "", loads: Sequence[Load] = ()) -> Consumer:
     def consumer(control: socket.socket, stream: socket.socket) -> int:
         from ebpftop.ui.app.run import run_dashboard
 
-        return run_dashboard(_source(control, stream), playbook=playbook)
+        return run_dashboard(_source(control, stream), playbook=playbook, loads=loads)
 
     return consumer
 
@@ -63,7 +65,7 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
     """One probe without the dashboard."""
     probe = named.probe(arguments.probe, arguments.probes)
     named.check_format(probe, arguments.format)
-    given = _params([probe], arguments.param)
+    loads = _loads([probe], arguments)
     root.become(arguments, argv)
 
     def consumer(control: socket.socket, stream: socket.socket) -> int:
@@ -72,9 +74,7 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
         return _asynchronously(
             lambda stop: headless.run(
                 _source(control, stream),
-                probe.id,
-                given[probe.id],
-                interval=arguments.interval,
+                loads[0],
                 duration=arguments.duration,
                 format=arguments.format,
                 out=sys.stdout,
@@ -83,13 +83,13 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
             )
         )
 
-    return supervise(arguments.probes, consumer, screen=False, expected=_expected([probe], given))
+    return supervise(arguments.probes, consumer, screen=False, expected=_expected([probe], loads))
 
 
 def record(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Several probes into a tape, which belongs to whoever asked."""
     probes = [named.probe(name, arguments.probes) for name in arguments.names]
-    given = _params(probes, arguments.param)
+    loads = _loads(probes, arguments)
     root.become(arguments, argv)
 
     def consumer(control: socket.socket, stream: socket.socket) -> int:
@@ -98,9 +98,8 @@ def record(arguments: argparse.Namespace, argv: list[str]) -> int:
         return _asynchronously(
             lambda stop: recorder.record(
                 _source(control, stream),
-                [(probe.id, given[probe.id]) for probe in probes],
+                loads,
                 arguments.output,
-                interval=arguments.interval,
                 duration=arguments.duration,
                 args=arguments.args,
                 force=arguments.force,
@@ -114,35 +113,34 @@ def record(arguments: argparse.Namespace, argv: list[str]) -> int:
         consumer,
         screen=False,
         survey=True,
-        expected=_expected(probes, given),
+        expected=_expected(probes, loads),
     )
 
 
 # ---------------------------------------------------------------- what they share
 
 
-def _params(probes: list[Probe], given: list[tuple[str, str]]) -> dict[str, dict[str, str]]:
-    """The parameters of each probe by id; early, so that a mistake costs no password. Raises `UsageError`."""
-    chosen: dict[str, dict[str, str]] = {}
-    for probe in probes:
+def _loads(probes: list[Probe], arguments: argparse.Namespace) -> list[Load]:
+    """The requests, one a probe; early, so that a mistake costs no password. Raises `UsageError`."""
+    loads = []
+    for number, probe in enumerate(probes, 1):
         known = {param.name for param in probe.params}
-        mine = {name: value for name, value in given if name in known or len(probes) == 1}
+        mine = {name: value for name, value in arguments.param if name in known or len(probes) == 1}
         try:
             params.usable(probe, params.canonical(probe, mine))
         except params.BadParam as error:
             raise UsageError(str(error)) from None
-        chosen[probe.id] = mine
-    for name, _ in given:
-        if not any(name in mine for mine in chosen.values()):
+        loads.append(Load(request=number, probe=probe.id, params=mine, interval=arguments.interval))
+    for name, _ in arguments.param:
+        if not any(name in load.params for load in loads):
             raise UsageError(f"none of these probes has a parameter {name!a}")
-    return chosen
+    return loads
 
 
-def _expected(probes: list[Probe], given: dict[str, dict[str, str]]) -> list[tuple[str, dict[str, str]]]:
-    """What will be loaded, the census first where processes are shown: they may end before it is asked for."""
+def _expected(probes: list[Probe], loads: list[Load]) -> list[Load]:
+    """What will be loaded, the census first where processes are shown: they may end before it is requested."""
     named = any(column.decode == "process" for probe in probes for view in probe.views for column in view.columns)
-    census: list[tuple[str, dict[str, str]]] = [(protocol.CENSUS, {})] if named else []
-    return census + [(probe.id, given[probe.id]) for probe in probes]
+    return [Load(request=0, probe=protocol.CENSUS), *loads] if named else loads
 
 
 def supervise(
@@ -151,7 +149,7 @@ def supervise(
     *,
     screen: bool,
     survey: bool = False,
-    expected: list[tuple[str, dict[str, str]]] | None = None,
+    expected: Sequence[Load] = (),
 ) -> int:
     """Run a command's consumer; where it has the screen, the extra folders are read again when they are saved."""
     who = privilege.invoker()
@@ -169,7 +167,7 @@ def supervise(
         bcc=root.bcc(),
         collector=collector,
         consumer=consumer,
-        expected=expected or [],
+        expected=list(expected),
         survey=survey,
         screen=screen,
         invoker=who,

@@ -10,8 +10,7 @@ from ebpftop.base.inert import inert
 from ebpftop.export.folded import folded
 from ebpftop.export.report import HistogramPart, Part, Report, Series
 from ebpftop.export.stack_report import StacksPart
-from ebpftop.frames.messages import Rejected
-from ebpftop.model.verdict import headline
+from ebpftop.model.failure import Failure
 from ebpftop.stats.slots import bounds
 
 
@@ -36,9 +35,9 @@ class Csv:
                 self._writer.writerow([time, report.probe, part.view.name, *map(_cell, row)])
         self._out.flush()
 
-    def rejected(self, frame: Rejected) -> None:
-        """A line on `err`: a verdict is no row."""
-        print(headline(frame), file=self._err)
+    def failed(self, failure: Failure) -> None:
+        """A line on `err`: a failure is no row."""
+        print(f"ebpftop: {inert(failure.headline)}", file=self._err)
 
     def summary(self, report: Report, *, events: dict[str, int]) -> None:
         """Nothing: the rows add up to it."""

@@ -8,9 +8,8 @@ from typing import TextIO
 
 from ebpftop.base.inert import inert
 from ebpftop.export.report import Report, stacks_of
-from ebpftop.frames.messages import Rejected
+from ebpftop.model.failure import Failure
 from ebpftop.model.stacks import Symbol
-from ebpftop.model.verdict import headline
 
 _COUNT = re.compile(r"\s+(?=[0-9.]+$)")  # what would read as one more count at the end of a line
 
@@ -24,8 +23,8 @@ class Folded:
     def report(self, report: Report) -> None:
         """Nothing: an interval is part of the sum."""
 
-    def rejected(self, frame: Rejected) -> None:
-        print(headline(frame), file=self._err)
+    def failed(self, failure: Failure) -> None:
+        print(f"ebpftop: {inert(failure.headline)}", file=self._err)
 
     def summary(self, report: Report, *, events: dict[str, int]) -> None:
         for part in stacks_of(report):

@@ -15,8 +15,9 @@ from ebpftop.export.report import Report, report
 from ebpftop.export.speedscope import Speedscope
 from ebpftop.export.text_report import TextReport
 from ebpftop.frames.codec import BadFrame
-from ebpftop.frames.messages import AnyFrame, Cost, Detached, Detaching, Notice, Refused, Rejected, Snapshot
+from ebpftop.frames.messages import AnyFrame, Cost, Detached, Detaching, Load, Notice, Refused, Rejected, Snapshot
 from ebpftop.frames.source import Source, SourceEnded
+from ebpftop.model.failure import Failure, explain
 from ebpftop.model.run import Run
 from ebpftop.model.session import Session
 
@@ -30,7 +31,7 @@ class Writer(Protocol):
     def report(self, report: Report) -> None:
         """Write what an interval brought."""
 
-    def rejected(self, frame: Rejected) -> None:
+    def failed(self, failure: Failure) -> None:
         """Write why the probe could not be loaded."""
 
     def summary(self, report: Report, *, events: dict[str, int]) -> None:
@@ -54,10 +55,8 @@ def writer(format: Format, out: TextIO, err: TextIO) -> Writer:  # noqa: A002
 
 async def run(
     source: Source,
-    probe: str,
-    params: dict[str, str],
+    load: Load,
     *,
-    interval: float,
     duration: float | None,
     format: Format,  # noqa: A002
     out: TextIO,
@@ -73,7 +72,7 @@ async def run(
             stream.reconfigure(errors="backslashreplace")  # a stream may know fewer characters than a process name
     teller = Teller(writer(format, out, err), err)
     try:
-        async for frame in attached(source, [(probe, params)], interval=interval, duration=duration, stop=stop):
+        async for frame in attached(source, [load], duration=duration, stop=stop):
             teller.take(frame)
     except (SourceEnded, BadFrame) as error:
         teller.finish()
@@ -113,7 +112,7 @@ class Teller:
                 print(f"ebpftop: {inert(frame.error)}", file=self._err)
                 self.code = USAGE
             case Rejected():
-                self._write.rejected(frame)
+                self._write.failed(explain(frame.probe, frame))
                 self.code = FAILED
 
     def _tell(self) -> None:

@@ -9,39 +9,36 @@ from collections.abc import AsyncIterator, Sequence
 from ebpftop.frames.messages import AnyFrame, Detach, Detached, Load, Loaded, Refused, Rejected
 from ebpftop.frames.source import Source, SourceEnded
 
-Request = tuple[str, dict[str, str]]  # a probe's id and its parameters as typed
-
 
 async def attached(
-    source: Source, requests: Sequence[Request], *, interval: float, duration: float | None, stop: asyncio.Event
+    source: Source, loads: Sequence[Load], *, duration: float | None, stop: asyncio.Event
 ) -> AsyncIterator[AnyFrame]:
     """Load the probes and yield every frame until each one was detached, rejected or refused.
 
     They are detached when `stop` is set, or `duration` seconds after the last answer; loads that are then still under
-    way are not waited for. `interval` is seconds between snapshots. Raises what `Source.frames` and `Source.request`
-    raise.
+    way are not waited for. Raises what `Source.frames` and `Source.request` raise.
     """
-    waiting = len(requests)
+    waiting = {load.request for load in loads}
     running: set[int] = set()
     answered = asyncio.Event()
-    for probe, params in requests:
-        await source.request(Load(probe=probe, params=params, interval=interval))
+    for load in loads:
+        await source.request(load)
     ending = asyncio.create_task(_end(source, running, answered, duration, stop))
     try:
         async for frame in source.frames():
             match frame:
                 case Loaded():
-                    waiting -= 1
+                    waiting.discard(frame.request)
                     if not stop.is_set():
                         running.add(frame.run)
                 case Rejected() | Refused():
-                    waiting -= 1
+                    waiting.discard(frame.request)
                 case Detached():
                     running.discard(frame.run)
             yield frame
-            if waiting <= 0:
+            if not waiting:
                 answered.set()
-            if not running and (waiting <= 0 or stop.is_set()):  # hosts tell something every second
+            if not running and (not waiting or stop.is_set()):  # hosts tell something every second
                 return
     finally:
         ending.cancel()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any, TextIO
 
+from ebpftop.base.inert import inert
+from ebpftop.export.failure_json import fields
 from ebpftop.export.report import HistogramPart, Part, Report, Series
 from ebpftop.export.stack_report import StacksPart
-from ebpftop.frames.messages import Function, Rejected
-from ebpftop.model.verdict import headline
+from ebpftop.frames.messages import Function
+from ebpftop.model.failure import Failure
 from ebpftop.stats.slots import SLOTS, bounds
 
 _BOUNDS = [bounds(slot) for slot in range(SLOTS)]
@@ -23,19 +25,10 @@ class Ndjson:
     def report(self, report: Report) -> None:
         self._line(as_json(report))
 
-    def rejected(self, frame: Rejected) -> None:
-        """The verdict as the stream's only object, and a line on `err`."""
-        source = frame.source
-        verdict = {
-            "stage": frame.stage,
-            "error": frame.error,
-            "insn": frame.insn,
-            "source": {"file": source.file, "line": source.line, "text": source.text} if source else None,
-            "hint": frame.hint,
-            "log": frame.log,
-        }
-        self._line({"rejected": verdict})
-        print(headline(frame), file=self._err)
+    def failed(self, failure: Failure) -> None:
+        """The failure as the stream's only object, and a line on `err`."""
+        self._line({"failed": fields(failure)})
+        print(f"ebpftop: {inert(failure.headline)}", file=self._err)
 
     def summary(self, report: Report, *, events: dict[str, int]) -> None:
         """Nothing."""

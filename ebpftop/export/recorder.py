@@ -10,22 +10,22 @@ from typing import TextIO
 
 from ebpftop.base.inert import inert
 from ebpftop.export.headless import DONE, FAILED, USAGE
-from ebpftop.export.loads import Request, attached
+from ebpftop.export.loads import attached
 from ebpftop.frames.codec import BadFrame
-from ebpftop.frames.messages import AnyFrame, Events, Loaded, Notice, Refused, Rejected, Snapshot
+from ebpftop.frames.messages import AnyFrame, Events, Load, Loaded, Notice, Refused, Rejected, Snapshot
 from ebpftop.frames.recording import Recording
 from ebpftop.frames.source import Source, SourceEnded
 from ebpftop.frames.tape import TapeExists, TapeWriter
-from ebpftop.model.verdict import verdict
+from ebpftop.model import failure_text
+from ebpftop.model.failure import explain
 from ebpftop.stats import formatting
 
 
 async def record(
     source: Source,
-    requests: Sequence[Request],
+    loads: Sequence[Load],
     path: Path,
     *,
-    interval: float,
     duration: float | None,
     args: bool,
     force: bool,
@@ -42,7 +42,7 @@ async def record(
     try:
         tape = TapeWriter(path, args=args, force=force)
         recording.start(tape)
-        async for frame in attached(recording, requests, interval=interval, duration=duration, stop=stop):
+        async for frame in attached(recording, loads, duration=duration, stop=stop):
             progress.take(frame, tape)
             if recording.writer is None:
                 break
@@ -73,7 +73,10 @@ class Progress:
             case Loaded():
                 self._probes += 1
             case Rejected():
-                self._say(verdict(frame))
+                failure = explain(frame.probe, frame)
+                title = f"ebpftop: {failure.headline}"
+                look = failure_text.look(self._err)
+                self._say(failure_text.as_text(failure, look, title=title, log=True) + "\n")
                 self.code = self.code or FAILED
             case Refused():
                 self._say(f"ebpftop: {inert(frame.error)}\n")

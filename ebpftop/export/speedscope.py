@@ -9,9 +9,8 @@ from ebpftop import __version__
 from ebpftop.base.inert import inert
 from ebpftop.export.report import Report, stacks_of
 from ebpftop.export.stack_report import StacksPart
-from ebpftop.frames.messages import Rejected
+from ebpftop.model.failure import Failure
 from ebpftop.model.stacks import Symbol
-from ebpftop.model.verdict import headline
 
 SCHEMA = "https://www.speedscope.app/file-format-schema.json"
 _UNITS = {"ns": "nanoseconds", "bytes": "bytes"}  # of a view; everything else is plain numbers there
@@ -26,8 +25,8 @@ class Speedscope:
     def report(self, report: Report) -> None:
         """Nothing: an interval is part of the sum."""
 
-    def rejected(self, frame: Rejected) -> None:
-        print(headline(frame), file=self._err)
+    def failed(self, failure: Failure) -> None:
+        print(f"ebpftop: {inert(failure.headline)}", file=self._err)
 
     def summary(self, report: Report, *, events: dict[str, int]) -> None:
         self._out.write(json.dumps(as_file(report), ensure_ascii=True, allow_nan=False, separators=(",", ":")) + "\n")

@@ -12,8 +12,9 @@ from ebpftop.export.fields import Field
 from ebpftop.export.folded import folded
 from ebpftop.export.report import QUANTILES, HistogramPart, Part, Report, RowsPart
 from ebpftop.export.stack_report import StacksPart
-from ebpftop.frames.messages import Losses, Rejected
-from ebpftop.model.verdict import verdict
+from ebpftop.frames.messages import Losses
+from ebpftop.model import failure_text
+from ebpftop.model.failure import Failure
 from ebpftop.stats import formatting
 from ebpftop.stats.histogram import Histogram
 
@@ -23,7 +24,7 @@ _STACKS = 5  # whole stacks
 
 
 class TextReport:
-    """Writes reports as wide as the terminal; a rejected probe goes to `err`."""
+    """Writes reports as wide as the terminal; a failed load goes to `err`."""
 
     def __init__(self, out: TextIO, err: TextIO, width: int | None = None) -> None:
         self._out, self._err = out, err
@@ -52,8 +53,11 @@ class TextReport:
             self._stream(stream)
         self._out.flush()
 
-    def rejected(self, frame: Rejected) -> None:
-        self._err.write(verdict(frame))
+    def failed(self, failure: Failure) -> None:
+        """The whole of it, with the log, on `err`."""
+        look = failure_text.look(self._err)
+        title = f"ebpftop: {failure.headline}"
+        self._err.write(failure_text.as_text(failure, look, title=title, log=True) + "\n")
 
     def summary(self, report: Report, *, events: dict[str, int]) -> None:
         """All of the run; of events (view → number) only how many there were."""

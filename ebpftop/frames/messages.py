@@ -18,7 +18,7 @@ UNKNOWN = (1 << 32) - 1  # the identity of a process that the kernel did not tel
 
 Show = Literal["histogram", "table", "events", "stacks"]
 Stage = Literal["queued", "types", "compile", "verify", "attach"]
-FailedStage = Literal["compile", "fit", "verify", "attach"]
+FailedStage = Literal["compile", "fit", "verify", "attach", "load"]
 
 # What decodes is a number a consumer can compute with: no NaN, no infinity, no date beyond all calendars.
 Whole = Annotated[int, Meta(ge=0, lt=1 << 62)]
@@ -190,9 +190,14 @@ class Catalog(Frame, frozen=True, kw_only=True):
     playbooks: Annotated[list[PlaybookInfo], FEW] = []
 
 
+# What answers a `Load` begins with four fields: `request` is its number, 0 on a tape that an older version wrote; `run`
+# the number of the load itself, by which every later frame knows it. Two equal requests are two runs.
+
+
 class Loading(Frame, frozen=True, kw_only=True):
     """A load makes progress. `stages` holds (stage, milliseconds) of those already done."""
 
+    request: Whole = 0
     run: int
     probe: str
     params: Annotated[dict[str, str], FEW]
@@ -207,12 +212,9 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class Loaded(Frame, frozen=True, kw_only=True):
-    """A probe is attached; its first snapshot follows at once."""
+class Attached(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcome of a load that succeeded."""
 
-    run: int
-    probe: str
-    params: Annotated[dict[str, str], FEW]
     variant: str
     meaning: str
     views: Annotated[list[ViewInfo], FEW]
@@ -225,44 +227,52 @@ class Loaded(Frame, frozen=True, kw_only=True):
     notes: Annotated[list[str], FEW] = []
 
 
-class SourceLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of the author's C, as the author wrote it; `line` counts from 1."""
+class Failed(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcome of a load that failed: facts. What they mean is worked out where they are shown (`model.failure`).
 
-    file: str
-    line: Whole
-    text: str
-
-
-class Rejected(Frame, frozen=True, kw_only=True):
-    """A load failed. `lines` maps instructions of `function` to lines of the author's source, as far as known.
-
-    At the stage "fit" the C compiles, but does not fit the manifest, or a limit.
+    stage: "compile", "fit" (the C compiles, but doesn't fit the manifest or a limit), "verify", "attach", or "load"
+    where the loader itself ended early. error: one line. text: the author's C. log: the verifier's log or the
+    compiler's output, as it came. function: the C function whose program was rejected. places: where another line
+    begins, as (instruction, file, line) in ascending order; file 0 is the author's C, file n the nth of `headers`,
+    which holds the shared C by name.
     """
 
-    run: int
-    probe: str
-    params: Annotated[dict[str, str], FEW]
     stage: FailedStage
-    error: str  # one line
+    error: str
     variant: str | None = None
     function: str | None = None
-    insn: Whole | None = None
-    source: SourceLine | None = None
-    text: str = ""  # the author's whole C
-    log: str = ""  # the verifier's log, or the compiler's output
-    lines: Annotated[list[tuple[Whole, Whole]], MANY] = []  # (instruction, line), ascending
-    hint: str = ""  # what it means and what to do, in words
+    text: str = ""
+    log: str = ""
+    places: Annotated[list[tuple[Whole, Whole, Whole]], MANY] = []
+    headers: Annotated[dict[str, str], FEW] = {}
     tried: Annotated[list[Tried], FEW] = []
 
 
+class Loaded(Frame, Attached, frozen=True, kw_only=True):
+    """A probe is attached; its first snapshot follows at once."""
+
+    request: Whole = 0
+    run: int
+    probe: str
+    params: Annotated[dict[str, str], FEW]
+
+
+class Rejected(Frame, Failed, frozen=True, kw_only=True):
+    """A load failed."""
+
+    request: Whole = 0
+    run: int
+    probe: str
+    params: Annotated[dict[str, str], FEW]
+
+
+Answer = Loading | Loaded | Rejected
+
+
 class Refused(Frame, frozen=True, kw_only=True):
-    """A request that could not be granted as it was said (unknown probe, wrong parameter): one clear line.
+    """A `Load` that could not be granted (unknown probe, wrong parameter): one clear line."""
 
-    `probe` and `params` are the request's, so that a consumer knows which one is answered.
-    """
-
-    probe: str = ""
-    params: Annotated[dict[str, str], FEW] = {}
+    request: Whole = 0
     error: str
 
 
@@ -407,8 +417,12 @@ AnyFrame = (
 
 
 class Load(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Load a probe of the catalog. Parameters are text as typed; they are checked by the root side."""
+    """Load a probe of the catalog. Parameters are text as typed; they are checked by the root side.
 
+    request: the consumer's number for it, which every answer echoes: from 1 on, another one each time.
+    """
+
+    request: Whole
     probe: str
     params: Annotated[dict[str, str], FEW] = {}
     interval: Measure = 1.0  # seconds between snapshots

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from ebpftop.frames.layout import MapLayout
-from ebpftop.frames.messages import Catalog, Loaded, Rejected, Stage
+from ebpftop.frames.messages import Attached, Catalog, Failed, FailedStage, Stage
 
 INTERNAL = "internal"  # the category of probes that are no part of the catalog
 CENSUS = f"{INTERNAL}/census"
@@ -28,20 +28,19 @@ class Progress(Message, frozen=True, kw_only=True):
 class Handover(Message, frozen=True, kw_only=True):
     """A probe is attached. Descriptors, in this order: one a map, one a program, then one an attachment.
 
-    The loader does not know as what run; the collector puts `run` and `params` into the frame it passes on.
     attachment_ns: by program, see `ProgramCost`.
     """
 
-    loaded: Loaded
+    outcome: Attached
     maps: list[MapLayout]
     programs: list[str]
     attachment_ns: dict[str, int] = {}
 
 
-class Failure(Message, frozen=True, kw_only=True):
-    """A load failed; of the frame the same holds."""
+class LoadFailed(Message, frozen=True, kw_only=True):
+    """A load failed, and its loader says how."""
 
-    rejected: Rejected
+    outcome: Failed
 
 
 class Availability(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,9 +92,12 @@ class TaskFailed(Message, frozen=True, kw_only=True):
 
 
 class RequestLoad(Message, frozen=True, kw_only=True):
-    """Collector to supervisor: load this probe as that run."""
+    """Collector to supervisor: load this probe as that run. request: the consumer's number for it, 0 for a load that
+    the collector wants itself.
+    """
 
     run: int
+    request: int
     probe: str
     params: dict[str, str]
 
@@ -143,10 +145,19 @@ class Reread(Message, frozen=True, kw_only=True):
 
 
 class TaskEnded(Message, frozen=True, kw_only=True):
-    """Supervisor to collector: the task's process is gone; `rejected` is what became of a load that did not say."""
+    """Supervisor to collector: a task's process ended without having done its work.
+
+    error: one line. output: what it, the compiler and libbcc wrote to stderr.
+    """
 
     run: int
-    rejected: Rejected
+    error: str
+    output: str
+
+    def outcome(self, stage: Stage, text: str) -> Failed:
+        """The outcome of a load that was at this stage; `text` is the author's C."""
+        failed: FailedStage = "compile" if stage in ("types", "compile") else "load"
+        return Failed(stage=failed, error=self.error, text=text, log=self.output)
 
 
 class Stream(Message, frozen=True, kw_only=True):
@@ -160,7 +171,7 @@ class Restart(Message, frozen=True, kw_only=True):
 AnyMessage = (
     Progress
     | Handover
-    | Failure
+    | LoadFailed
     | Surveyed
     | RunTimesOn
     | Symbols

@@ -2,9 +2,7 @@
 lines.
 
 BCC rewrites map calls in the main text only, so what touches maps is spliced in front of the author's text instead of
-included: the shared headers whose names end in `_maps.h`, which guard themselves against the include that follows. The
-author's lines keep their numbers; those of the headers are numbered from `SPLICED`, `ROOM` for each, so that a number
-alone tells whose line it is.
+included: the shared headers whose names end in `_maps.h`, which guard themselves against the include that follows.
 """
 
 from __future__ import annotations
@@ -12,11 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from ebpftop.verifier import lines
+from ebpftop.catalog.numbering import ROOM, SPLICED, mark
 
-SPLICED = 100_000
-ROOM = 1000  # lines a shared header may have
-AUTHORS_FILE = "probe.bpf.c"
 COMMON = ("ebpftop.h", "ebpftop_maps.h")  # headers every probe has
 
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"\n]+)"', re.MULTILINE)
@@ -35,11 +30,6 @@ def used_headers(headers: Mapping[str, str], source: str) -> dict[str, str]:
     for name in (*COMMON, *_INCLUDE.findall(source)):
         use(name)
     return used
-
-
-def numbered(headers: Mapping[str, str]) -> dict[str, str]:
-    """The texts of the headers with their lines numbered as those of one translation unit."""
-    return {name: lines.mark(text, SPLICED + ROOM * at) for at, (name, text) in enumerate(headers.items())}
 
 
 def spliced(headers: Mapping[str, str]) -> str:
@@ -64,7 +54,7 @@ def main_text(prologue: str, headers: Mapping[str, str], source: str, *, listed:
 
     listed: BCC will be asked for the lines, of which it leaves out numbers beyond its text's own: it is made longer.
     """
-    text = "\n".join((prologue, _NAMES_MODULES, '#include "ebpftop.h"', spliced(headers), lines.mark(source), ""))
+    text = "\n".join((prologue, _NAMES_MODULES, '#include "ebpftop.h"', spliced(headers), mark(source), ""))
     return text + "\n" * (SPLICED + ROOM * len(headers)) if listed else text
 
 
@@ -80,14 +70,3 @@ def flags(variant: str, definitions: Sequence[str], tree: Sequence[str], include
         *tree,
         *definitions,
     ]
-
-
-def authors_line(number: int) -> int | None:
-    """The author's line of a number in a compiler's or verifier's message, or None for one of a header."""
-    return number if 0 < number < SPLICED else None
-
-
-def headers_line(number: int, headers: Mapping[str, str]) -> tuple[str, int] | None:
-    """The header (its name) and its line of such a number, or None for one of the author's."""
-    at, line = divmod(number - SPLICED, ROOM)
-    return (list(headers)[at], line) if 0 <= at < len(headers) else None

@@ -13,16 +13,17 @@ from pathlib import Path
 import msgspec
 
 from ebpftop.catalog.model import Probe, Variant
+from ebpftop.catalog.numbering import numbered
 from ebpftop.frames.layout import FAILURES, MapLayout, again
-from ebpftop.frames.messages import Loaded, Rejected, Stage, Tried
+from ebpftop.frames.messages import Attached, Failed, Stage, Tried
 from ebpftop.handover import protocol, transport
 from ebpftop.kernel import bcc_home, headers, points
 from ebpftop.kernel.calibrate import attachment_ns
 from ebpftop.kernel.libbpf import KernelLacks
-from ebpftop.loader import bcc_door, compose, failures, fit
+from ebpftop.loader import bcc_door, compose, fit, outcomes
+from ebpftop.loader.listing import lines_of
 from ebpftop.loader.sandbox import sandbox
 from ebpftop.loader.targets import BadTarget, Place, Targets
-from ebpftop.verifier import lines
 
 MAP_LIMIT = 256 << 20  # bytes all maps of a probe may take; stated in the README
 _RETRIES = 4  # for types that clang finds incomplete, one layer at a time
@@ -44,10 +45,12 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     attach: bool = True
 
 
-class _Rejected(Exception):
-    def __init__(self, frame: Rejected) -> None:
-        super().__init__(frame.error)
-        self.frame = frame
+class _Failure(Exception):
+    """The probe's own code is at fault, whatever else could be tried."""
+
+    def __init__(self, outcome: Failed) -> None:
+        super().__init__(outcome.error)
+        self.outcome = outcome
 
 
 class _PassedOver(Exception):
@@ -79,7 +82,7 @@ class Load:
         self._since = time.monotonic()
         self._extra: set[str] = set()
         self._headers = compose.used_headers(order.includes, order.probe.source)
-        self._numbered = compose.numbered(self._headers)
+        self._numbered = numbered(self._headers)
 
     def run(self) -> None:
         """Try the variants in order; the first that attaches is handed over, else the most telling failure is."""
@@ -88,7 +91,7 @@ class Load:
             self.notes += notes
             self._scratch = scratch
             self._write_includes()
-            rejected: Rejected | None = None
+            failed: Failed | None = None
             wrong: BadTarget | None = None
             bcc = None
             for variant in self.probe.variants:
@@ -108,15 +111,15 @@ class Load:
                     self.tried.append(Tried(variant=variant.name, reason=str(lack)))
                 except _PassedOver as reason:
                     self.tried.append(Tried(variant=variant.name, reason=str(reason)))
-                except _Rejected as refusal:
-                    rejected = rejected or refusal.frame
-                    self.tried.append(Tried(variant=variant.name, reason=refusal.frame.error))
-            if wrong and not rejected:
+                except _Failure as failure:
+                    failed = failed or failure.outcome
+                    self.tried.append(Tried(variant=variant.name, reason=failure.outcome.error))
+            if wrong and not failed:
                 transport.send(self.channel, protocol.Refusal(run=0, error=f"{self.probe.id}: {wrong}"))
                 return
-            frame = rejected or failures.nothing_attached(self.probe, self.tried)
-            frame = msgspec.structs.replace(frame, tried=self.tried)
-            transport.send(self.channel, protocol.Failure(rejected=frame))
+            outcome = failed or outcomes.not_attached(self.probe, self.tried)
+            outcome = msgspec.structs.replace(outcome, tried=self.tried)
+            transport.send(self.channel, protocol.LoadFailed(outcome=outcome))
 
     def _begin(self, stage: Stage) -> None:
         """Report the stage that begins; what came before it gets its time."""
@@ -168,7 +171,7 @@ class Load:
                     break
                 self._extra |= missing
                 self._tree = self._make_tree()
-        raise _Rejected(failures.compile_failure(self.probe, variant.name, self.output.text()))
+        raise _Failure(outcomes.not_compiled(self.probe, variant.name, self.output.text()))
 
     def _try(self, bcc: object, variant: Variant, places: list[Place]) -> None:
         self._begin("compile")
@@ -178,10 +181,10 @@ class Load:
         map_bytes = sum(bcc_door.memory(layout, cpus) for layout in layouts)
         if map_bytes > MAP_LIMIT:
             limit = f"its maps may take {map_bytes >> 20:,} MiB; the limit is {MAP_LIMIT >> 20} MiB"
-            raise _Rejected(failures.misfit(self.probe, variant.name, limit))
+            raise _Failure(outcomes.misfit(self.probe, variant.name, limit))
         if found := fit.misfit(self.probe.views, layouts):
             path, problem = found
-            raise _Rejected(failures.misfit(self.probe, variant.name, problem, path))
+            raise _Failure(outcomes.misfit(self.probe, variant.name, problem, path))
         self._done("compile")
 
         self._begin("verify")
@@ -200,10 +203,7 @@ class Load:
                     raise _PassedOver(str(error)) from None
         costs = {place.program: attachment_ns(place.mechanism) for place in places} if self.order.attach else {}
         self._done("attach")
-        loaded = Loaded(
-            run=0,
-            probe=self.probe.id,
-            params={},
+        outcome = Attached(
             variant=variant.name,
             meaning=variant.meaning,
             views=list(self.probe.views),
@@ -215,7 +215,7 @@ class Load:
             map_bytes=map_bytes,
             notes=self.notes,
         )
-        self._hand_over(module, loaded, layouts, programs, attachments, costs)
+        self._hand_over(module, outcome, layouts, programs, attachments, costs)
 
     def _load_programs(
         self, bcc: object, module: bcc_door.Module, variant: Variant, places: list[Place]
@@ -228,29 +228,29 @@ class Load:
             try:
                 programs[place.program] = module.load(place.run, place.mechanism, place.program)
             except bcc_door.CompileError as error:
-                raise _Rejected(failures.misfit(self.probe, variant.name, str(error))) from None
+                raise _Failure(outcomes.misfit(self.probe, variant.name, str(error))) from None
             except bcc_door.VerifierError as error:
                 if not error.log.strip():  # refused before the verifier looked: a program type this kernel won't take
                     reason = f"this kernel refuses {place.mechanism} programs ({os.strerror(error.errno)})"
                     raise _PassedOver(reason) from None
-                raise _Rejected(self._verdict(bcc, variant, place, error)) from None
+                raise _Failure(self._rejected(bcc, variant, place, error)) from None
         return programs
 
-    def _verdict(self, bcc: object, variant: Variant, place: Place, error: bcc_door.VerifierError) -> Rejected:
-        """What is told of a refused program: it is compiled once more, each instruction with its line, and refused."""
+    def _rejected(self, bcc: object, variant: Variant, place: Place, error: bcc_door.VerifierError) -> Failed:
+        """A rejected program is compiled once more, each instruction with its line, and rejected again."""
         bcc_door.keep_lines(bcc)
         module = self._compile(bcc, variant, debug_source=True)
-        table = lines.lines_of(self.output.text())
+        table = lines_of(self.output.text())
         try:
             os.close(module.load(place.run, place.mechanism, place.program))
         except bcc_door.VerifierError as second:
             error = second if second.log.strip() else error
-        return failures.verify_failure(self.probe, variant.name, error, table, self._headers)
+        return outcomes.rejected(self.probe, variant.name, error, table, self._headers)
 
     def _hand_over(
         self,
         module: bcc_door.Module,
-        loaded: Loaded,
+        outcome: Attached,
         layouts: list[MapLayout],
         programs: dict[str, int],
         attachments: list[int],
@@ -260,7 +260,7 @@ class Load:
         for view in self.probe.views:
             shown |= {view.map, view.stacks, again(view.stacks)}
         maps = [layout for layout in layouts if layout.name in shown]
-        message = protocol.Handover(loaded=loaded, maps=maps, programs=list(programs), attachment_ns=costs)
+        message = protocol.Handover(outcome=outcome, maps=maps, programs=list(programs), attachment_ns=costs)
         fds = [*(module.map_fd(layout.name) for layout in maps), *programs.values(), *attachments]
         transport.send(self.channel, message, fds)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -30,6 +30,9 @@ from ebpftop.model.events import EventLog
 from ebpftop.model.ledger import Ledger
 from ebpftop.stats.histogram import Histogram
 from ebpftop.stats.slots import SLOTS
+
+if TYPE_CHECKING:
+    from ebpftop.model.failure import Failure
 
 State = Literal["loading", "running", "detaching", "detached", "rejected"]
 
@@ -80,6 +83,7 @@ class Run:
     loading: Loading | None = None
     loaded: Loaded | None = None
     rejected: Rejected | None = None
+    request: int = 0  # the number of the request that this answers
     detaching: Detaching | None = None
     detached: Detached | None = None
     losses: Losses = field(default_factory=Losses)
@@ -89,11 +93,21 @@ class Run:
     events: dict[str, EventLog] = field(default_factory=dict)
     ledgers: dict[str, Ledger] = field(default_factory=dict)
     intervals: dict[str, deque[Interval]] = field(default_factory=dict)
+    _failure: Failure | None = None
 
     @property
     def views(self) -> list[ViewInfo]:
         """The views of the variant that was loaded; none before."""
         return self.loaded.views if self.loaded else []
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why it could not be loaded, explained when someone wants to know."""
+        if self.rejected is not None and self._failure is None:
+            from ebpftop.model.failure import explain  # two hundred rules, which nobody needs before a load fails
+
+            self._failure = explain(self.probe, self.rejected)
+        return self._failure
 
     @property
     def last(self) -> Sample | None:

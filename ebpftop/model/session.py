@@ -84,7 +84,7 @@ class Session:
         run = self.runs.get(frame.run)
         if run is None:
             self._make_room()
-            run = self.runs[frame.run] = Run(frame.run, frame.probe, frame.params, self.calls)
+            run = self.runs[frame.run] = Run(frame.run, frame.probe, frame.params, self.calls, request=frame.request)
         match frame:
             case Loading():
                 run.loading = frame

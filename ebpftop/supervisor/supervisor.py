@@ -27,7 +27,7 @@ import msgspec
 from ebpftop.catalog import info, params
 from ebpftop.catalog.current import CurrentCatalog
 from ebpftop.catalog.model import Probe
-from ebpftop.frames.messages import Catalog
+from ebpftop.frames.messages import Catalog, Load
 from ebpftop.handover import protocol, transport
 from ebpftop.kernel.ownership import only_root_writes
 from ebpftop.loader import load, run_times, survey, symbolize
@@ -48,11 +48,10 @@ EARLY_RUN = 1 << 30  # and from here on, the numbers of loads it has not asked f
 
 
 class _Early(msgspec.Struct, kw_only=True):
-    """A load begun before it was asked for."""
+    """A load that began before its request arrived. number: the run it counts as until then."""
 
     number: int
-    probe: str
-    params: dict[str, str]
+    load: Load
     channel: socket.socket
     ended: protocol.TaskEnded | None = None
 
@@ -60,8 +59,8 @@ class _Early(msgspec.Struct, kw_only=True):
 class Plan(msgspec.Struct, kw_only=True):
     """What a command needs of the supervisor.
 
-    internal: probes that are no part of the catalog, by id. expected: probes with their parameters that the consumer
-    will request at once; they load while it still starts.
+    internal: probes that are no part of the catalog, by id. expected: the requests that the consumer will send at once,
+    by their numbers, and the collector's own, whose number is 0; they load while both still start.
     screen: it draws on the whole terminal.
     """
 
@@ -71,7 +70,7 @@ class Plan(msgspec.Struct, kw_only=True):
     bcc: Path
     collector: Collector
     consumer: Consumer
-    expected: list[tuple[str, dict[str, str]]]
+    expected: list[Load]
     survey: bool
     screen: bool
     invoker: privilege.Invoker | None
@@ -182,11 +181,10 @@ class Supervisor:
         stream.close()
         return pid, transport.Receiver(control)
 
-    def _start_task(self, name: str, run: int, work: Work, probe: Probe | None = None) -> None:
-        """Loads wait for their turn; what serves all of them goes before. Tells the collector."""
-        internal = probe is None or probe.category == protocol.INTERNAL
+    def _start_task(self, name: str, run: int, work: Work, *, first: bool = True) -> None:
+        """Loads wait for their turn; what serves all of them goes first. The collector gets the channel."""
         try:
-            channel = self.tasks.start(name, run, work, probe=probe, first=internal)
+            channel = self.tasks.start(name, run, work, first=first)
         except TooMany as full:
             self._tell(protocol.Refusal(run=run, error=str(full)))
             return
@@ -217,39 +215,45 @@ class Supervisor:
             case protocol.RequestLoad():
                 self._load(message)
             case protocol.RequestRunTimes(run=run):
-                self._start_task("statistics", run, run_times.run)
+                self._start_task("accounting", run, run_times.run)
             case protocol.RequestSymbols(run=run):
                 self._start_task("symbols", run, partial(symbolize.run, ask=message, give_up_root=self._give_up_root))
 
     def _load_early(self) -> None:
-        """Fork loaders for what is expected; each speaks to a channel that waits for the collector's asking."""
-        for number, (name, given) in enumerate(self.plan.expected, EARLY_RUN):
+        """Fork loaders for what is expected; each reports to a channel that waits for the request."""
+        for number, expected in enumerate(self.plan.expected, EARLY_RUN):
             try:
-                order = self._order(name, given)
-                channel = self.tasks.start("loader", number, partial(_run_loader, order), probe=order.probe)
+                order = self._order(expected.probe, expected.params)
+                channel = self.tasks.start("loader", number, partial(_run_loader, order))
             except (LookupError, params.BadParam, TooMany):
-                continue  # said when it is asked for
-            self._early.append(_Early(number=number, probe=name, params=given, channel=channel))
+                continue  # reported when the request arrives
+            self._early.append(_Early(number=number, load=expected, channel=channel))
 
-    def _load(self, ask: protocol.RequestLoad) -> None:
-        """Check the request on this side, and fork a loader for it, if one is not on its way."""
-        for early in self._early:
-            if (early.probe, early.params) == (ask.probe, ask.params):
-                self._early.remove(early)
-                self.tasks.renumber(early.number, ask.run)
-                self._tell(protocol.Channel(run=ask.run), [early.channel.fileno()])
-                early.channel.close()
-                if early.ended is not None:
-                    self._tell(msgspec.structs.replace(early.ended, run=ask.run))
+    def _load(self, request: protocol.RequestLoad) -> None:
+        """Check the request on this side, and fork a loader for it unless that has begun."""
+        early = next((early for early in self._early if early.load.request == request.request), None)
+        if early is not None:
+            self._early.remove(early)
+            if (early.load.probe, early.load.params) == (request.probe, request.params):
+                self._take_up(early, request.run)
                 return
+            early.channel.close()  # the consumer wants something else after all
         try:
-            order = self._order(ask.probe, ask.params)
+            order = self._order(request.probe, request.params)
         except LookupError:
-            self._tell(protocol.Refusal(run=ask.run, error=f"no probe {ask.probe!a} in the catalog"))
+            self._tell(protocol.Refusal(run=request.run, error=f"no probe {request.probe!a} in the catalog"))
         except params.BadParam as bad:
-            self._tell(protocol.Refusal(run=ask.run, error=str(bad)))
+            self._tell(protocol.Refusal(run=request.run, error=str(bad)))
         else:
-            self._start_task("loader", ask.run, partial(_run_loader, order), order.probe)
+            internal = order.probe.category == protocol.INTERNAL
+            self._start_task("loader", request.run, partial(_run_loader, order), first=internal)
+
+    def _take_up(self, early: _Early, run: int) -> None:
+        self.tasks.renumber(early.number, run)
+        self._tell(protocol.Channel(run=run), [early.channel.fileno()])
+        early.channel.close()
+        if early.ended is not None:
+            self._tell(msgspec.structs.replace(early.ended, run=run))
 
     def _order(self, name: str, given: dict[str, str]) -> load.Order:
         """What to load, checked on this side. Raises `LookupError`, `BadParam`."""

@@ -13,10 +13,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from ebpftop.catalog.model import Probe
-from ebpftop.frames.messages import Rejected
 from ebpftop.handover import protocol, transport
-from ebpftop.loader import failures
 from ebpftop.supervisor import process
 
 CPU_SECONDS = 60  # a load computes for a fifth of a second; under software emulation for a few
@@ -33,13 +30,12 @@ class TooMany(Exception):
 
 
 class Task(msgspec.Struct, kw_only=True):
-    """One task. `output` is a memfd with what it wrote to stderr; `probe` is None for tasks that load nothing."""
+    """One task. `output` is a memfd with what it wrote to stderr."""
 
     name: str
     run: int
     work: Work
     channel: socket.socket  # the task's end, closed here once it runs
-    probe: Probe | None
     deadline: float = 0.0
     output: int = -1
     overdue: bool = False
@@ -52,9 +48,7 @@ class Tasks:
         self._running: dict[int, Task] = {}
         self._waiting: deque[Task] = deque()
 
-    def start(
-        self, name: str, run: int, work: Work, *, probe: Probe | None = None, first: bool = False
-    ) -> socket.socket:
+    def start(self, name: str, run: int, work: Work, *, first: bool = False) -> socket.socket:
         """Fork a task, or let it wait until another one ends, `first` before all others.
 
         Returns the collector's end of its channel. Raises `TooMany`, `OSError`.
@@ -62,7 +56,7 @@ class Tasks:
         if len(self._waiting) >= MOST_WAITING + _RESERVED * first:
             raise TooMany(f"{len(self._waiting)} probes are waiting to be loaded already: try again in a moment")
         ours, theirs = transport.pair()
-        task = Task(name=name, run=run, work=work, channel=theirs, probe=probe)
+        task = Task(name=name, run=run, work=work, channel=theirs)
         if first:
             self._waiting.appendleft(task)
         else:
@@ -123,12 +117,7 @@ class Tasks:
         os.close(task.output)
         if status == 0:
             return None
-        ended = f"the loader {_how(status, task.overdue)}"
-        if task.probe is None:
-            rejected = Rejected(run=0, probe="", params={}, stage="attach", error=ended, log=output)
-        else:
-            rejected = failures.compile_failure(task.probe, None, output, ended)
-        return protocol.TaskEnded(run=task.run, rejected=rejected)
+        return protocol.TaskEnded(run=task.run, error=f"the {task.name} {_how(status, task.overdue)}", output=output)
 
     def end_all(self) -> None:
         for task in self._waiting:

@@ -5,9 +5,13 @@ A fresh state replaces a stale one in the queue, so that a slow screen skips sta
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual.message import Message
 
-from ebpftop.frames.messages import Loaded, Notice, Refused, Rejected
+from ebpftop.frames.messages import Load, Notice
+from ebpftop.model.requests import Requested
+from ebpftop.model.run import Run
 
 
 class Changed(Message):
@@ -22,48 +26,47 @@ class Began(Message):
 
 
 class WasRejected(Message):
-    """A load failed. `asked` is whether this user asked for it, `again` whether a save did."""
+    """A load failed. `request` is what this dashboard requested, None for what is on a tape."""
 
-    def __init__(self, frame: Rejected, *, asked: bool, again: bool) -> None:
+    def __init__(self, run: Run, request: Requested | None) -> None:
         super().__init__()
-        self.frame = frame
-        self.asked = asked
-        self.again = again
+        self.run = run
+        self.request = request
 
 
 class LoadsAgain(Message):
     """A probe's file was saved, and it is loaded again by itself."""
 
-    def __init__(self, probe: str, params: dict[str, str]) -> None:
+    def __init__(self, lineage: int) -> None:
         super().__init__()
-        self.probe = probe
-        self.params = params
+        self.lineage = lineage
 
 
 class WasReplaced(Message):
     """A run of a probe's new version is attached; `old` are the runs that end for it."""
 
-    def __init__(self, frame: Loaded, old: list[int]) -> None:
+    def __init__(self, run: Run, old: list[int], lineage: int) -> None:
         super().__init__()
-        self.frame = frame
+        self.run = run
         self.old = old
+        self.lineage = lineage
 
 
 class WasAccepted(Message):
-    """A load this user asked for has begun."""
+    """A load that was requested has begun."""
 
-    def __init__(self, probe: str, params: dict[str, str]) -> None:
+    def __init__(self, request: int) -> None:
         super().__init__()
-        self.probe = probe
-        self.params = params
+        self.request = request
 
 
 class WasRefused(Message):
-    """A request was not granted as it was said."""
+    """A load was refused, in one line."""
 
-    def __init__(self, frame: Refused) -> None:
+    def __init__(self, error: str, request: Requested | None) -> None:
         super().__init__()
-        self.frame = frame
+        self.error = error
+        self.request = request
 
 
 class Noticed(Message):
@@ -94,11 +97,12 @@ class EditAsked(Message):
 
 
 class PlayAsked(Message):
-    """A playbook shall be opened, by name."""
+    """A playbook shall be opened, by name. loads: requests for its steps that are on their way already."""
 
-    def __init__(self, playbook: str) -> None:
+    def __init__(self, playbook: str, loads: Sequence[Load] = ()) -> None:
         super().__init__()
         self.playbook = playbook
+        self.loads = loads
 
 
 class LoadAsked(Message):

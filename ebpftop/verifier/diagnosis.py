@@ -38,14 +38,15 @@ _OF_NO_REGISTER = ("unknown_func", "privilege", "stack_too_large", "btf", "sleep
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """kind: one of the rules' kinds; "unknown" for a complaint that none knows, "none" where the log holds none.
+    """kind: one of the rules' kinds; "unknown" for a complaint that none knows, "none" where the log holds none; the
+    stage of a load that failed before or after the verifier.
 
     message: the verifier's own line. insn: counted from 0 over the whole program. explanation: sentences. fix: C, or
     the kernel's own suggestion, None where none is known. registers: what it knew of those involved, by "r0". chain:
     oldest first; its last step is the refused instruction. known: whether the explanation is one of the failure.
     """
 
-    kind: Kind | Literal["unknown", "none"]
+    kind: Kind | Literal["unknown", "none", "compile", "fit", "attach", "load"]
     message: str
     insn: int | None
     source: Place | None

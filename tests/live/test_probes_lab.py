@@ -111,12 +111,12 @@ LESSONS = {
 
 @pytest.mark.parametrize("name", LESSONS)
 def test_each_is_refused_at_the_line_meant_and_explained(name: str) -> None:
-    lesson, verdict = LESSONS[name], rejected(f"lab/{name}").rejected
-    assert verdict["stage"] == lesson.stage
-    assert lesson.complaint in verdict["error"]
-    assert verdict["source"]["text"] == lesson.line
-    assert verdict["source"]["file"] == f"lab/{name}/probe.bpf.c"
-    assert lesson.hint in verdict["hint"]
+    lesson, failure = LESSONS[name], rejected(f"lab/{name}").failed
+    assert failure["stage"] == lesson.stage
+    assert lesson.complaint in failure["message"]
+    assert failure["source"]["text"] == lesson.line
+    assert failure["source"]["file"] == f"lab/{name}/probe.bpf.c"
+    assert lesson.hint in f"{failure['explanation']}\n{failure['fix']}"
 
 
 @any_kernel

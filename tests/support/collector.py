@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 from ebpftop.frames.messages import AnyFrame, AnyRequest, Detach, Load
 from ebpftop.frames.source import Source, SourceEnded
+from tests.support.frames import answering
 
 
 class Scripted(Source):
@@ -44,8 +45,9 @@ class Scripted(Source):
         match request:
             case Load():
                 told = self._on_load(request) if callable(self._on_load) else self._on_load
-                for frame in (*told, None if self._ends else self._after_load):
-                    self._frames.put_nowait(frame)
+                for frame in told:
+                    self._frames.put_nowait(answering(frame, request.request))
+                self._frames.put_nowait(None if self._ends else self._after_load)
             case Detach():
                 for frame in self._on_detach:
                     if getattr(frame, "run", request.run) == request.run:

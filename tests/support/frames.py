@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from ebpftop.frames.columns import Array, intern, pack
 from ebpftop.frames.messages import (
+    Answer,
+    AnyFrame,
     Catalog,
     Column,
     ColumnInfo,
@@ -24,11 +27,12 @@ from ebpftop.frames.messages import (
     Process,
     Processes,
     ProgramCost,
+    Refused,
     Rejected,
     Snapshot,
-    SourceLine,
     Stack,
     Stacks,
+    Tried,
     ViewInfo,
 )
 
@@ -124,6 +128,12 @@ def catalog(*probes: ProbeInfo) -> Catalog:
     return Catalog(probes=list(probes))
 
 
+def answering(frame: AnyFrame, request: int) -> AnyFrame:
+    """The frame as an answer to this request, if it is one and says of none yet."""
+    unset = isinstance(frame, Answer | Refused) and not frame.request
+    return msgspec.structs.replace(frame, request=request) if unset else frame
+
+
 def loaded(run: int, id: str, *views: ViewInfo, **changes: Any) -> Loaded:  # noqa: A002
     fields = {"params": {}, "variant": "raw", "meaning": "exact", "attached": ["raw_tracepoint:sched_switch"]}
     return Loaded(run=run, probe=id, views=list(views), **(fields | changes))
@@ -196,14 +206,31 @@ def rejected(run: int, id: str, **changes: Any) -> Rejected:  # noqa: A002
     fields: dict[str, Any] = {
         "params": {},
         "stage": "verify",
-        "error": "R0 invalid mem access 'map_value_or_null'",
-        "insn": 8,
-        "source": SourceLine(file="probe.bpf.c", line=18, text="    *count += 1;"),
-        "text": "".join(f"line {n}\n" for n in range(1, 31)),
-        "log": "7: (85) call bpf_map_lookup_elem#1\n8: (79) r1 = *(u64 *)(r0 +0)\n",
-        "hint": "`count` may be NULL here.",
+        "error": "the kernel rejected the program: Permission denied",
+        "variant": "raw",
+        "function": "on_enter",
+        "text": C,
+        "log": LOG,
+        "headers": {"ebpftop.h": "\n"},
+        "places": [(0, 0, 17), (8, 0, 18), (10, 0, 19)],
+        "tried": [Tried(variant="raw", reason="the kernel rejected the program: Permission denied")],
     }
     return Rejected(run=run, probe=id, **(fields | changes))
+
+
+# As the kernel writes it of BCC's rewritten text.
+LOG = """\
+0: R1=ctx() R10=fp0
+; u64 *count = bpf_map_lookup_elem((void *)bpf_pseudo_fd(1, -1), &pid); @ main.c:29
+7: (85) call bpf_map_lookup_elem#1    ; R0=map_value_or_null(id=1,map=counts,ks=4,vs=8)
+; *count += 1; @ main.c:30
+8: (79) r1 = *(u64 *)(r0 +0)
+R0 invalid mem access 'map_value_or_null'
+processed 9 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0
+"""
+C = "".join(f"line {n}\n" for n in range(1, 17)) + (
+    "    u64 *count = counts.lookup(&pid);\n    *count += 1;\n    return 0;\n}\n"
+)
 
 
 def detached(run: int) -> Detached:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ebpftop.export import headless
-from ebpftop.frames.messages import AnyFrame, Detaching, Loading
+from ebpftop.frames.messages import AnyFrame, Detaching, Load, Loading
 from tests.support.collector import Scripted
 from tests.support.frames import (
     LATENCY,
@@ -54,7 +54,13 @@ async def ran(
     out, err = io.StringIO(), io.StringIO()
     async with asyncio.timeout(10):
         code = await headless.run(
-            source, "cpu/some", {"pid": "7"}, interval=0.5, duration=None, format=format, out=out, err=err, stop=stop
+            source,
+            Load(request=1, probe="cpu/some", params={"pid": "7"}, interval=0.5),
+            duration=None,
+            format=format,
+            out=out,
+            err=err,
+            stop=stop,
         )
     return Ran(code, out.getvalue(), err.getvalue(), source)
 

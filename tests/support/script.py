@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 
-from ebpftop.frames.messages import AnyFrame, AnyRequest
+from ebpftop.frames.messages import Answer, AnyFrame, AnyRequest, Load
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
+from tests.support.frames import answering
 
-Answer = Callable[[AnyRequest], Iterable[AnyFrame]]
+Answers = Callable[[AnyRequest], Iterable[AnyFrame]]
 
 
 class Script(Source):
@@ -20,7 +21,7 @@ class Script(Source):
         *,
         live: bool = True,
         can_restart: bool = False,
-        answer: Answer = lambda request: (),
+        answer: Answers = lambda request: (),
     ) -> None:
         self.live = live
         self.can_restart = can_restart
@@ -28,12 +29,26 @@ class Script(Source):
         self.restarts = 0
         self.closed = False
         self._answer = answer
+        self._answers: dict[int, int] = {}  # requests, by run
         self._queue: asyncio.Queue[AnyFrame | Exception | None] = asyncio.Queue()
         self.play(*frames)
 
     def play(self, *frames: AnyFrame) -> None:
+        """Loads that were requested get the numbers of their requests, oldest first, as a collector gives them."""
         for frame in frames:
-            self._queue.put_nowait(frame)
+            self._queue.put_nowait(self._numbered(frame))
+
+    def _numbered(self, frame: AnyFrame) -> AnyFrame:
+        if not isinstance(frame, Answer) or frame.request:
+            return frame
+        if frame.run not in self._answers:
+            what = (frame.probe, frame.params)
+            waiting = [
+                load.request for load in self.requests if isinstance(load, Load) and (load.probe, load.params) == what
+            ]
+            free = [number for number in waiting if number not in self._answers.values()]
+            self._answers[frame.run] = free[0] if free else 0
+        return answering(frame, self._answers[frame.run])
 
     def end(self, reason: str | None = None) -> None:
         """End the stream quietly, or with `SourceEnded` and a reason."""

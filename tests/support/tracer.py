@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import socket
 import subprocess
 import sys
@@ -23,6 +24,7 @@ class Asked:
 
     def __init__(self, probe: str, params: dict[str, str]) -> None:
         self.probe, self.params = probe, params
+        self.request = 0  # its number
         self.run: int | None = None
         self.ended = threading.Event()
 
@@ -45,7 +47,8 @@ class Tracer:
         _, (stream,), _, _ = socket.recv_fds(ours, 1, 1)
         self._ours, self._stream = ours, socket.socket(fileno=stream)
         self._lock = threading.Lock()
-        self._waiting: list[Asked] = []  # until their first frame comes
+        self._numbers = itertools.count(1)
+        self._waiting: dict[int, Asked] = {}  # by request, until their first frame comes
         self._running: dict[int, Asked] = {}
         self._known = Recall()
         self.broken: BaseException | None = None
@@ -60,10 +63,11 @@ class Tracer:
     def load(self, asked: Asked, interval: float) -> None:
         """Ask for a probe; `interval` is seconds between snapshots."""
         with self._lock:
-            self._waiting.append(asked)
+            asked.request = next(self._numbers)
+            self._waiting[asked.request] = asked
             for frame in self._known.frames():
                 asked.take(frame)
-        self.request(Load(probe=asked.probe, params=asked.params, interval=interval))
+        self.request(Load(request=asked.request, probe=asked.probe, params=asked.params, interval=interval))
 
     def request(self, request: Load | Detach) -> None:
         """Send a request."""
@@ -94,28 +98,21 @@ class Tracer:
             raise EOFError("the collector has ended")
         except Exception as error:
             self.broken = error
-            for asked in (*self._waiting, *self._running.values()):
+            for asked in (*self._waiting.values(), *self._running.values()):
                 asked.ended.set()
 
     def _take(self, frame: AnyFrame) -> None:
         number = getattr(frame, "run", None)
         if isinstance(frame, Refused):
-            self._asked_for(frame).take(frame)
+            self._waiting.pop(frame.request).take(frame)
         elif number is None:
             if not isinstance(frame, Notice):  # that belongs to its moment
                 self._known.add(frame)
-            for asked in (*self._waiting, *self._running.values()):
+            for asked in (*self._waiting.values(), *self._running.values()):
                 asked.take(frame)
         else:
             if isinstance(frame, Loading) and number not in self._running:
-                self._running[number] = asked = self._asked_for(frame)
+                self._running[number] = asked = self._waiting.pop(frame.request)
                 asked.run = number
             self._running[number].take(frame)
         self._running = {number: asked for number, asked in self._running.items() if not asked.ended.is_set()}
-
-    def _asked_for(self, frame: Loading | Refused) -> Asked:
-        """Whose request this answers, which is none of the waiting any more."""
-        every = (*self._waiting, *self._running.values())
-        asked = next(one for one in every if (one.probe, one.params) == (frame.probe, frame.params))
-        self._waiting = [one for one in self._waiting if one is not asked]
-        return asked

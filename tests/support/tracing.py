@@ -39,10 +39,10 @@ class Traced:
         self.lines: list[dict[str, Any]] = []
 
     @property
-    def rejected(self) -> dict[str, Any]:
+    def failed(self) -> dict[str, Any]:
         """The verdict of a probe that was refused."""
-        verdict: dict[str, Any] = self.lines[0]["rejected"]
-        return verdict
+        failure: dict[str, Any] = self.lines[0]["failed"]
+        return failure
 
     @property
     def variant(self) -> str:
@@ -204,7 +204,7 @@ def trace(probe: str, interval: float = 0.5, probes: Path | None = None, **param
         tracer.load(tracing, interval)
         try:
             eventually(tracing.attached, f"{probe} is attached", PATIENCE)
-            assert "rejected" not in tracing.lines[0], tracing.lines[0]
+            assert "failed" not in tracing.lines[0], tracing.lines[0]
             held.traced(tracing.lines[0]["probe"], tracing.variant)
             yield tracing
             assert tracing.end() == 0

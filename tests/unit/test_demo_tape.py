@@ -9,6 +9,7 @@ import ebpftop
 from ebpftop.frames.messages import Catalog, Events, Hello, Host, Loaded, Processes, Rejected, Snapshot
 from ebpftop.frames.privacy import ARGUMENTS
 from ebpftop.frames.tape import TapeReader
+from ebpftop.model.failure import explain
 
 TAPE = Path(ebpftop.__file__).parent / "demo.tape"
 FRAMES = [frame for _, frame in TapeReader(TAPE)]
@@ -35,8 +36,10 @@ def test_it_shows_an_incident_of_about_a_minute_with_every_kind_of_view() -> Non
 def test_a_probe_is_refused_at_the_line_that_dereferences() -> None:
     (rejected,) = of(Rejected)
     assert rejected.probe == "lab/null-deref"
-    assert rejected.source.text.strip() == "*count += 1;"
-    assert "R0 invalid mem access" in rejected.log
+    failure = explain(rejected.probe, rejected)
+    assert failure.message == "R0 invalid mem access 'map_value_or_null'"
+    assert failure.source is not None
+    assert failure.source.text.strip() == "*count += 1;"
 
 
 def test_nothing_is_missing_in_it() -> None:

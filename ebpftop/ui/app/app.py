@@ -7,6 +7,7 @@ from time import monotonic
 from typing import ClassVar
 
 from textual import events
+from textual.app import App
 from textual.binding import Binding, BindingType
 
 from ebpftop.frames.messages import AccountRunTimes, Interval, PlaybookInfo
@@ -14,20 +15,23 @@ from ebpftop.frames.source import ReadOnly, Source, SourceEnded
 from ebpftop.ui.app.guide import groups_for
 from ebpftop.ui.app.options import Options
 from ebpftop.ui.app.palette import Commands
-from ebpftop.ui.app.workbench import Workbench
+from ebpftop.ui.app.workbench import Workbench, notice
 from ebpftop.ui.drawing.theme import DARK, LIGHT, colourless
 from ebpftop.ui.feed.feed import Feed
 from ebpftop.ui.feed.hold import Hold
 from ebpftop.ui.messages import (
     Began,
     Changed,
+    EditAsked,
     Ended,
     LoadAsked,
+    LoadsAgain,
     Noticed,
     PlayAsked,
     WasAccepted,
     WasRefused,
     WasRejected,
+    WasReplaced,
 )
 from ebpftop.ui.screens.dashboard import Dashboard
 from ebpftop.ui.screens.help import HelpScreen
@@ -42,7 +46,7 @@ PACE = 0.05  # seconds between two drawings
 SKIP = 5.0  # seconds of a tape that an arrow skips
 
 
-class EbpftopApp(Workbench):
+class EbpftopApp(App[None]):
     TITLE = "ebpftop"
     COMMANDS: ClassVar = {Commands}
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -73,10 +77,16 @@ class EbpftopApp(Workbench):
         chosen = options or Options()
         self.failure: BaseException | None = None  # what ended the application
         self.feed = Feed(
-            source, self.post_message, interval=chosen.interval, first=chosen.auto_load, playbook=chosen.playbook
+            source,
+            self.post_message,
+            interval=chosen.interval,
+            first=chosen.auto_load,
+            playbook=chosen.playbook,
+            loads=chosen.loads,
         )
         self.hold = Hold(self.feed)
         self.dashboard = Dashboard(self.feed, self.hold)
+        self.workbench = Workbench(self, self.feed, self.dashboard)
         self.playbook: PlaybookInfo | None = None  # the one that was opened last
         self._drawn = 0.0  # when the session was drawn last
         self._due = False  # whether a drawing is waiting for its moment
@@ -147,35 +157,46 @@ class EbpftopApp(Workbench):
 
     def on_was_accepted(self, event: WasAccepted) -> None:
         form = self._form()
-        if form and form.asked == (event.probe, event.params):
+        if form and form.request == event.request:
             form.dismiss()
 
     def on_was_rejected(self, event: WasRejected) -> None:
-        frame = event.frame
-        if event.asked:
-            self.show_rejection(frame)
-        elif event.again:
-            self.rejected_again(frame)
-        elif not self._in_tiles(frame.probe, frame.params):
-            self.tell(f"{frame.probe} was rejected: {frame.error}   v shows why", "error")
+        request = event.request
+        if request is not None and request.by == "save":
+            self.workbench.rejected_again(event.run, request.lineage)
+        elif request is not None and request.by == "user":
+            self.workbench.show_failure(event.run)
+        elif event.run.failure and not (isinstance(self.front, Tiles) and self.front.shows(event.run)):
+            self.notice(f"{event.run.failure.headline}   v shows why", "error")
 
     def on_was_refused(self, event: WasRefused) -> None:
-        form, frame = self._form(), event.frame
-        if form and form.asked == (frame.probe, frame.params):
-            form.tell(frame.error)
-        elif not self._in_tiles(frame.probe, frame.params, frame.error):
-            self.tell(event.frame.error, "error")
+        form, request = self._form(), event.request
+        if request is not None:
+            self.workbench.refused(request.lineage)
+        if form and request and form.request == request.number:
+            form.show_error(event.error)
+        elif not (request and isinstance(self.front, Tiles) and self.front.refused(request.lineage, event.error)):
+            self.notice(event.error, "error")
+
+    def on_loads_again(self, event: LoadsAgain) -> None:
+        self.workbench.loads_again(event.lineage)
+
+    async def on_was_replaced(self, event: WasReplaced) -> None:
+        await self.workbench.replaced(event.run, event.old, event.lineage)
+
+    def on_edit_asked(self, event: EditAsked) -> None:
+        self.workbench.edit(event.probe, event.line)
+
+    def notice(self, text: str, level: str) -> None:
+        """Show a line for a while; it may hold anything. Levels are those of a `Notice`."""
+        notice(self, text, level)
 
     def on_noticed(self, event: Noticed) -> None:
-        self.tell(event.frame.text, event.frame.level)
+        self.notice(event.frame.text, event.frame.level)
 
     async def on_ended(self, event: Ended) -> None:
         for screen in {self.dashboard, self.front}:
             await screen.ended(event.reason)
-
-    def _in_tiles(self, probe: str, params: dict[str, str], error: str = "") -> bool:
-        """Whether a tile tells why the probe isn't loaded."""
-        return isinstance(self.front, Tiles) and self.front.failed(probe, params, error)
 
     def _form(self) -> ParameterForm | None:
         top = self.screen_stack[-1] if self.screen_stack else None
@@ -195,7 +216,9 @@ class EbpftopApp(Workbench):
         elif running and not event.form and not event.typed:
             await self.dashboard.bring(running[-1].id)
         else:
-            await self.feed.load(probe.id, event.params)
+            request = await self.feed.load(probe.id, event.params)
+            if event.typed and (form := self._form()):
+                form.request = request
 
     async def on_play_asked(self, event: PlayAsked) -> None:
         catalog = self.feed.session.catalog
@@ -205,7 +228,7 @@ class EbpftopApp(Workbench):
             self._close_tiles()
             tiles = Tiles(self.feed, self.hold, self.playbook)
             self.push_screen(tiles)
-            await tiles.load()
+            await tiles.load(event.loads)
 
     @property
     def _tiled(self) -> bool:
@@ -228,7 +251,7 @@ class EbpftopApp(Workbench):
             case "restart":
                 return bool(self.feed.ended) and self.feed.source.can_restart
             case "verifier":
-                return self.front.rejection() is not None
+                return self.front.chosen_rejected() is not None
             case "tiles":
                 return self.playbook is not None and isinstance(self.screen, Dashboard | Tiles)
             case "interval":
@@ -269,13 +292,13 @@ class EbpftopApp(Workbench):
     async def action_statistics(self) -> None:
         self.feed.statistics = not self.feed.statistics
         await self.feed.request(AccountRunTimes(on=self.feed.statistics))
-        self.tell(f"the kernel {'counts' if self.feed.statistics else 'no longer counts'} what programs cost", "info")
+        self.notice(f"the kernel {'counts' if self.feed.statistics else 'no longer counts'} what programs cost", "info")
 
     async def action_restart(self) -> None:
         try:
             await self.feed.restart()
         except (ReadOnly, SourceEnded) as error:
-            self.tell(str(error), "error")
+            self.notice(str(error), "error")
         else:
             self._read()
 
@@ -290,9 +313,8 @@ class EbpftopApp(Workbench):
             self._read()
 
     def action_verifier(self) -> None:
-        rejected = self.front.chosen_rejection()
-        if rejected:
-            self.show_rejection(rejected)
+        if run := self.front.chosen_rejected():
+            self.workbench.show_failure(run)
 
     def action_tiles(self) -> None:
         if self._tiled:

@@ -11,13 +11,19 @@ import termios
 from collections.abc import Iterator, Sequence
 from functools import partial
 
+from ebpftop.frames.messages import Load
 from ebpftop.frames.source import Source
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run_dashboard(
-    source: Source, *, title: str = "", auto_load: Sequence[tuple[str, dict[str, str]]] = (), playbook: str = ""
+    source: Source,
+    *,
+    title: str = "",
+    auto_load: Sequence[tuple[str, dict[str, str]]] = (),
+    playbook: str = "",
+    loads: Sequence[Load] = (),
 ) -> int:
     """Run the dashboard on a source until someone leaves, and close the source; the exit code.
 
@@ -29,7 +35,7 @@ def run_dashboard(
     from ebpftop.ui.app.app import EbpftopApp  # Textual takes a while to import
     from ebpftop.ui.app.options import Options
 
-    app = EbpftopApp(source, options=Options(title=title, auto_load=auto_load, playbook=playbook))
+    app = EbpftopApp(source, options=Options(title=title, auto_load=auto_load, playbook=playbook, loads=loads))
 
     async def run() -> None:
         loop = asyncio.get_running_loop()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, runtime_checkable
 
 from textual.message import Message
@@ -24,8 +24,9 @@ from ebpftop.frames.messages import (
     Rejected,
 )
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
+from ebpftop.model.requests import Cause, Requested, Requests, saved
+from ebpftop.model.run import Run
 from ebpftop.model.session import Session
-from ebpftop.ui.feed.reloads import Wanted, replaced, saved, to_load_again
 from ebpftop.ui.messages import (
     Began,
     Changed,
@@ -58,9 +59,13 @@ class Playback(Protocol):
     def seek(self, seconds: float) -> None: ...
 
 
+Wanted = tuple[str, dict[str, str]]  # a probe and its parameters
+
+
 class Feed:
     """`post` takes messages for the screens; `first` is loaded, and `playbook` opened, as soon as there is a catalog.
 
+    loads: requests for the steps of that playbook, whose numbers are known to whoever began them before.
     ended: why the stream is over, empty at the quiet end of a tape; None while it runs. interval: seconds between
     snapshots of whatever is loaded next. statistics: whether the kernel is asked to count what programs cost.
     """
@@ -73,19 +78,18 @@ class Feed:
         interval: float,
         first: Iterable[Wanted],
         playbook: str = "",
+        loads: Sequence[Load] = (),
     ) -> None:
         self.source = source
         self.session = Session()
+        self.requests = Requests(len(loads) + 1)
         self.interval = interval
         self.statistics = True
         self.ended: str | None = None
         self._wanted: list[Wanted] = list(first)
-        self._playbook = playbook
-        self._problems: list[str] = []  # of the catalog, as told
-        self._asked: list[Wanted] = []  # requested, not yet answered by a frame
-        self._mine: set[int] = set()  # runs that answer them
-        self._asked_again: list[Wanted] = []  # requested as their files were saved, not yet answered
-        self._again: set[int] = set()  # runs that answer these
+        self._playbook, self._loads = playbook, loads
+        self._problems: list[str] = []  # of the catalog, as shown
+        self._answered: set[int] = set()  # requests that were granted
         self._post = post
 
     async def read(self) -> None:
@@ -102,29 +106,26 @@ class Feed:
 
     async def _take(self, frame: AnyFrame) -> None:
         known = self.session.catalog
-        self.session.feed(frame)
+        run = self.session.feed(frame)
         match frame:
             case Hello():
-                for answered in (self._asked, self._mine, self._asked_again, self._again):
-                    answered.clear()
+                self.requests.clear()
                 self._post(Began())
             case Catalog():
                 self._tell_problems(frame.problems)
                 await self._begin()
-                await self._load_again(saved(known, frame))
+                await self._reload(saved(known, frame))
             case Loading():
-                self._answers(frame)
-            case Loaded():
-                self._answers(frame)
-                await self._replace(frame)
-            case Rejected():
-                self._answers(frame)
-                self._post(WasRejected(frame, asked=frame.run in self._mine, again=frame.run in self._again))
+                self._answer(frame.request)
+            case Loaded() if run is not None:
+                self._answer(frame.request)
+                await self._replace(run)
+            case Rejected() if run is not None:
+                self._answer(frame.request)
+                await asyncio.to_thread(lambda: run.failure)  # a log may be long
+                self._post(WasRejected(run, self.requests.get(frame.request)))
             case Refused():
-                refused = (frame.probe, frame.params)
-                self._asked = [asked for asked in self._asked if asked != refused]
-                self._asked_again = [asked for asked in self._asked_again if asked != refused]
-                self._post(WasRefused(frame))
+                self._post(WasRefused(frame.error, self.requests.get(frame.request)))
             case Notice():
                 self._post(Noticed(frame))
         self._post(Changed())
@@ -145,36 +146,38 @@ class Feed:
         for probe, params in wanted:
             await self.load(probe, params)
         if self._playbook:
-            self._post(PlayAsked(self._playbook))
-            self._playbook = ""
+            self._post(PlayAsked(self._playbook, self._loads))
+            self._playbook, self._loads = "", ()
 
-    def _answers(self, frame: Loading | Loaded | Rejected) -> None:
-        """The first frame of a run tells that the request it was granted."""
-        if (asked := (frame.probe, frame.params)) in self._asked:
-            self._asked.remove(asked)
-            self._mine.add(frame.run)
-            self._post(WasAccepted(*asked))
-        elif asked in self._asked_again:
-            self._asked_again.remove(asked)
-            self._again.add(frame.run)
+    def _answer(self, request: int) -> None:
+        """The first answer to a request shows that it was granted."""
+        if request not in self._answered and self.requests.get(request):
+            self._answered.add(request)
+            self._post(WasAccepted(request))
 
-    async def _load_again(self, probes: set[str]) -> None:
+    async def _reload(self, probes: set[str]) -> None:
         """Their files were saved: what runs of them goes on until the new version is attached."""
-        for probe, params in to_load_again(probes, self.session.runs.values()):
-            self._asked_again.append((probe, params))
-            self._post(LoadsAgain(probe, params))
-            await self.request(Load(probe=probe, params=params, interval=self.interval))
+        for each in self.requests.to_reload(probes, self.session.runs.values()):
+            self._post(LoadsAgain(each.lineage))
+            await self._load(self.requests.new(each.probe, each.params, "save", lineage=each.lineage))
 
-    async def _replace(self, frame: Loaded) -> None:
-        old = replaced(frame, self._again, self.session.runs)
-        for run in old:
-            await self.request(Detach(run=run))
-        if frame.run in self._again:
-            self._post(WasReplaced(frame, old))
+    async def _replace(self, run: Run) -> None:
+        old = self.requests.replaced(run, self.session.runs)
+        for number in old:
+            await self.request(Detach(run=number))
+        requested = self.requests.get(run.request)
+        if requested is not None and requested.by == "save":
+            self._post(WasReplaced(run, old, requested.lineage))
 
     def is_mine(self, run: int) -> bool:
-        """Whether this user asked for the run."""
-        return run in self._mine
+        """Whether the user chose this run by itself."""
+        there = self.session.runs.get(run)
+        requested = self.requests.get(there.request) if there else None
+        return requested is not None and requested.by == "user"
+
+    def runs_of(self, lineage: int) -> list[Run]:
+        """All versions of what one request loads, oldest first."""
+        return self.requests.runs(lineage, self.session.runs.values())
 
     @property
     def over(self) -> bool:
@@ -186,9 +189,16 @@ class Feed:
         """The tape under the stream, if it is one."""
         return self.source if isinstance(self.source, Playback) else None
 
-    async def load(self, probe: str, params: dict[str, str]) -> None:
-        self._asked.append((probe, params))
-        await self.request(Load(probe=probe, params=params, interval=self.interval))
+    async def load(self, probe: str, params: dict[str, str], by: Cause = "user", *, number: int = 0) -> int:
+        """Request a load; the number of the request, which is the lineage of all its versions."""
+        requested = self.requests.new(probe, params, by, number=number)
+        await self._load(requested)
+        return requested.number
+
+    async def _load(self, requested: Requested) -> None:
+        await self.request(
+            Load(request=requested.number, probe=requested.probe, params=requested.params, interval=self.interval)
+        )
 
     async def request(self, request: AnyRequest) -> None:
         """Send a request; one that can't be granted is told as a notice."""

@@ -11,7 +11,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
 
-from ebpftop.frames.messages import Describe, Detach, ProbeInfo, Rejected
+from ebpftop.frames.messages import Describe, Detach, ProbeInfo
 from ebpftop.model.run import Run
 from ebpftop.ui.feed.feed import Feed
 from ebpftop.ui.feed.hold import Hold
@@ -175,8 +175,8 @@ class Dashboard(Screen[None]):
 
     def _draw_about(self) -> None:
         listing = self.catalog.listing
-        rejected = self.rejection(listing.chosen.id) if listing.chosen else None
-        self.about.show(listing.entry or listing.category, rejected)
+        failed = self.rejected(listing.chosen.id) if listing.chosen else None
+        self.about.show(listing.entry or listing.category, failed.failure if failed else None)
 
     async def ended(self, reason: str) -> None:
         """The stream is over; a reason means that it broke."""
@@ -210,16 +210,16 @@ class Dashboard(Screen[None]):
         catalog = self.feed.session.catalog
         return next((probe for probe in catalog.probes if probe.id == name), None) if catalog else None
 
-    def rejection(self, probe: str | None = None) -> Rejected | None:
-        """The last rejection, of one probe or of any, of what has not been loaded since."""
+    def rejected(self, probe: str | None = None) -> Run | None:
+        """The last load that failed, of one probe or of any, of what has not been loaded since."""
         last = {(run.probe, *sorted(run.params.items())): run for run in self.feed.session.runs.values()}
-        found = [run.rejected for run in last.values() if run.rejected and probe in (None, run.probe)]
-        return max(found, key=lambda frame: frame.run, default=None)
+        found = [run for run in last.values() if run.rejected and probe in (None, run.probe)]
+        return max(found, key=lambda run: run.id, default=None)
 
-    def chosen_rejection(self) -> Rejected | None:
-        """The rejection of the probe under the catalog's cursor, else the last one."""
+    def chosen_rejected(self) -> Run | None:
+        """That of the probe under the catalog's cursor, else the last one."""
         chosen = self.catalog.listing.chosen
-        return (self.rejection(chosen.id) if chosen else None) or self.rejection()
+        return (self.rejected(chosen.id) if chosen else None) or self.rejected()
 
     # ------------------------------------------------------------ messages of the widgets
 

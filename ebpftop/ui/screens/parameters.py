@@ -21,7 +21,7 @@ from ebpftop.ui.widgets.panel import words
 
 
 class ParameterForm(ModalScreen[None]):
-    """Stays open until the load begins: `tell` shows why it didn't. asked: the load that was asked for last."""
+    """Stays open until the load begins: `show_error` shows why it didn't. request: the number of the last one sent."""
 
     DEFAULT_CSS = """
     ParameterForm {
@@ -44,7 +44,7 @@ class ParameterForm(ModalScreen[None]):
             background: $bar-back;
             &:focus { border: none; background: $cursor; }
         }
-        & .told { color: $error; text-style: bold; min-height: 1; }
+        & .error { color: $error; text-style: bold; min-height: 1; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -55,9 +55,9 @@ class ParameterForm(ModalScreen[None]):
     def __init__(self, probe: ProbeInfo) -> None:
         super().__init__()
         self.probe = probe
-        self.asked: tuple[str, dict[str, str]] | None = None
+        self.request = 0
         self.inputs = {param.name: _input(param) for param in probe.params}
-        self.told = {name: _told() for name in (*self.inputs, "")}  # below each field, and below all of them
+        self.errors = {name: _error() for name in (*self.inputs, "")}  # below each field, and below all of them
 
     def compose(self) -> Iterable[Widget]:
         with VerticalScroll(can_focus=False) as box:
@@ -66,8 +66,8 @@ class ParameterForm(ModalScreen[None]):
             for param in self.probe.params:
                 yield Static(_label(param), markup=False)
                 yield self.inputs[param.name]
-                yield self.told[param.name]
-            yield self.told[""]
+                yield self.errors[param.name]
+            yield self.errors[""]
 
     def on_mount(self) -> None:
         self.set_focus(next(iter(self.inputs.values()), None))  # now: what is typed next is meant for it
@@ -79,17 +79,15 @@ class ParameterForm(ModalScreen[None]):
 
     def action_load(self) -> None:
         params = {name: field.value.strip() for name, field in self.inputs.items() if field.value.strip()}
-        self.asked = (self.probe.id, params)
-        for told in self.told.values():
-            told.update("")
+        for error in self.errors.values():
+            error.update("")
         self.app.post_message(LoadAsked(self.probe.id, params, typed=True))
 
-    def tell(self, error: str) -> None:
+    def show_error(self, error: str) -> None:
         """Show what is wrong, `PROBE: PARAMETER: …`, at its field, which gets the focus."""
-        said = error.removeprefix(f"{self.probe.id}: ")
-        name, colon, what = said.partition(": ")
+        name, colon, what = error.removeprefix(f"{self.probe.id}: ").partition(": ")
         at = name if colon and name in self.inputs else ""
-        self.told[at].update(Content(f"{NOT_HERE} {inert(what if at else error)}"))
+        self.errors[at].update(Content(f"{NOT_HERE} {inert(what if at else error)}"))
         if at:
             self.inputs[at].focus()
 
@@ -101,8 +99,8 @@ def _input(param: ParamInfo) -> Input:
     return Input(placeholder=unset, suggester=suggester, select_on_focus=False)
 
 
-def _told() -> Static:
-    return Static("", markup=False, classes="told")
+def _error() -> Static:
+    return Static("", markup=False, classes="error")
 
 
 def _label(param: ParamInfo) -> Content:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -14,7 +14,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from ebpftop.frames.messages import Detach, Load, PlaybookInfo, ProbeInfo, Rejected, StepInfo
+from ebpftop.frames.messages import Detach, Load, PlaybookInfo, ProbeInfo, StepInfo
 from ebpftop.model.run import Run
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.theme import NOT_HERE
@@ -30,7 +30,10 @@ from ebpftop.ui.widgets.tile import Tile, why_not
 
 
 class Tiles(Screen[None]):
-    """Made from a playbook whenever it is looked at; the runs are the session's. errors: why steps were refused."""
+    """Made from a playbook whenever it is looked at; the runs are the session's.
+
+    errors: why requests were refused, by lineage.
+    """
 
     DEFAULT_CSS = """
     Tiles {
@@ -72,7 +75,8 @@ class Tiles(Screen[None]):
         self.banner = Banner()
         self.strip = RunTabs()
         self.tiles = [Tile(at, step) for at, step in enumerate(playbook.steps)]
-        self.errors: dict[tuple[str, str], str] = {}
+        self.errors: dict[int, str] = {}
+        self._lineages: dict[int, int] = {}  # of what tiles requested, by tile
         self._names = names(playbook.steps)
         self._shape = (1, 1)  # columns and rows
 
@@ -93,37 +97,56 @@ class Tiles(Screen[None]):
 
     # ------------------------------------------------------------ loading
 
-    async def load(self) -> None:
-        """Load every probe that may run here and doesn't yet."""
-        for step in self.playbook.steps:
-            run = self._run(step)
-            probe = self._probe(step)
+    async def load(self, loads: Sequence[Load] = ()) -> None:
+        """Load every probe that may run here and doesn't yet. loads: requests for the steps that are on their way."""
+        numbers = [load.request for load in loads]
+        sent: dict[object, int] = {}  # lineages: steps that are alike share one load
+        for tile in self.tiles:
+            run, probe = self._run(tile), self._probe(tile.step)
             if probe and probe.available is not False and (run is None or state_of(run, self.feed.over) == "detached"):
-                await self._load(step)
+                key = (tile.step.probe, *sorted(tile.step.params.items()))
+                if key not in sent:
+                    sent[key] = await self._load(tile, numbers[tile.at] if tile.at < len(numbers) else 0)
+                self._lineages[tile.at] = sent[key]
 
-    async def _load(self, step: StepInfo) -> None:
-        if self.feed.source.live:
-            self.errors.pop(_key(step), None)
-            await self.feed.request(Load(probe=step.probe, params=step.params, interval=self.feed.interval))
+    async def _load(self, tile: Tile, number: int = 0) -> int:
+        """Request a step's probe; the lineage, 0 where nothing can be requested."""
+        if not self.feed.source.live:
+            return 0
+        step = tile.step
+        lineage = await self.feed.load(step.probe, step.params, "playbook", number=number)
+        self._lineages[tile.at] = lineage
+        return lineage
 
-    def failed(self, probe: str, params: dict[str, str], error: str) -> bool:
-        """Take note that a step wasn't loaded, and why; False where it is none of this playbook."""
-        step = next((step for step in self.playbook.steps if (step.probe, step.params) == (probe, params)), None)
-        if step and error:
-            self.errors[_key(step)] = error
-        return step is not None
+    def refused(self, lineage: int, error: str) -> bool:
+        """Note why a step wasn't loaded; False where it is none of this playbook."""
+        mine = lineage in self._lineages.values()
+        if mine:
+            self.errors[lineage] = error
+        return mine
 
-    def _run(self, step: StepInfo) -> Run | None:
-        """The step's run: the last that is there, else the last there was. A tape's have the parameters they have."""
-        live = self.feed.source.live
-        found = [
-            run
-            for run in self.feed.session.runs.values()
-            if run.probe == step.probe and (run.params == step.params or not live)
-        ]
+    def shows(self, run: Run) -> bool:
+        """Whether a tile is about this run."""
+        return any((mine := self._run(tile)) is not None and mine.id == run.id for tile in self.tiles)
+
+    def _run(self, tile: Tile) -> Run | None:
+        """The run of what a tile requested; else the last of its probe that is there, else the last there was. A
+        tape's have the parameters they have.
+        """
+        lineage = self._lineages.get(tile.at)
+        if lineage is not None and self.feed.requests.get(lineage):
+            found = self.feed.runs_of(lineage)
+        else:
+            step, live = tile.step, self.feed.source.live
+            runs = self.feed.session.runs.values()
+            found = [run for run in runs if run.probe == step.probe and (run.params == step.params or not live)]
         there = [run for run in found if run.state not in ("rejected", "detached")]
         last = next(reversed(there or found), None)
         return self.hold.run(last.id) if last else None
+
+    def _error(self, tile: Tile) -> str:
+        """Why a tile's request was refused."""
+        return self.errors.get(self._lineages.get(tile.at, 0), "")
 
     def _probe(self, step: StepInfo) -> ProbeInfo | None:
         catalog = self.feed.session.catalog
@@ -137,8 +160,8 @@ class Tiles(Screen[None]):
         self.strip.current = self.current
         for tile in self.tiles:
             if tile.display:
-                run, probe = self._run(tile.step), self._probe(tile.step)
-                why = why_not(probe, run, self.errors.get(_key(tile.step), ""), self.feed.source.live)
+                run, probe = self._run(tile), self._probe(tile.step)
+                why = why_not(probe, run, self._error(tile), self.feed.source.live)
                 await tile.show(self._tab(tile.at), run, why, self.feed.session.processes)
 
     def draw_header(self) -> None:
@@ -146,12 +169,12 @@ class Tiles(Screen[None]):
 
     def _tab(self, at: int) -> Tab:
         """The sign and the name of a tile, numbered as the tile."""
-        step = self.playbook.steps[at]
-        run = self._run(step)
+        tile = self.tiles[at]
+        run = self._run(tile)
         if run:
             return replace(tab_of(run, self._names[at], state_of(run, self.feed.over)), run=at)
-        probe = self._probe(step)
-        if probe is None or probe.available is False or _key(step) in self.errors:
+        probe = self._probe(tile.step)
+        if probe is None or probe.available is False or self._error(tile):
             return Tab(at, NOT_HERE, "$warning", self._names[at], "not here")
         return Tab(at, "◌" if self.feed.source.live else NOT_HERE, "$quiet", self._names[at])
 
@@ -206,16 +229,13 @@ class Tiles(Screen[None]):
 
     # ------------------------------------------------------------ keys
 
-    def rejection(self) -> Rejected | None:
-        """Of the current tile, else of any."""
-        runs = [self._run(self.tiles[self.current].step), *(self._run(tile.step) for tile in self.tiles)]
-        return next((run.rejected for run in runs if run and run.rejected), None)
-
-    def chosen_rejection(self) -> Rejected | None:
-        return self.rejection()
+    def chosen_rejected(self) -> Run | None:
+        """The failed load of the current tile, else of any."""
+        runs = [self._run(self.tiles[self.current]), *map(self._run, self.tiles)]
+        return next((run for run in runs if run and run.rejected), None)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        run = self._run(self.tiles[self.current].step)
+        run = self._run(self.tiles[self.current])
         match action:
             case "beside":
                 return self.feed.playback is None  # there, arrows have other work
@@ -236,12 +256,12 @@ class Tiles(Screen[None]):
         await self.go(self.current + direction * self._shape[0])
 
     async def action_zoom(self) -> None:
-        step = self.tiles[self.current].step
-        run = self._run(step)
+        tile = self.tiles[self.current]
+        run = self._run(tile)
         if run and run.state in ("loading", "running", "detaching"):
             self.post_message(self.Zoomed(run.id))
-        elif (probe := self._probe(step)) and probe.available is not False:
-            await self._load(step)
+        elif (probe := self._probe(tile.step)) and probe.available is not False:
+            await self._load(tile)
 
     async def action_window(self) -> None:
         if panel := self.tiles[self.current].panel:
@@ -250,9 +270,5 @@ class Tiles(Screen[None]):
             await self.redraw()
 
     async def action_detach(self) -> None:
-        if run := self._run(self.tiles[self.current].step):
+        if run := self._run(self.tiles[self.current]):
             await self.feed.request(Detach(run=run.id))
-
-
-def _key(step: StepInfo) -> tuple[str, str]:
-    return step.probe, str(sorted(step.params.items()))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import ClassVar
 
-import msgspec
 from textual import work
 from textual.binding import Binding, BindingType
 from textual.containers import Container
@@ -15,34 +15,31 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from ebpftop.frames.messages import Loaded, Rejected
+from ebpftop.catalog.numbering import AUTHORS_FILE
+from ebpftop.frames.messages import Loaded
+from ebpftop.model import failure_text
+from ebpftop.model.failure import Failure
 from ebpftop.model.run import Run
-from ebpftop.model.verdict import verdict
 from ebpftop.stats import formatting
 from ebpftop.ui.actions.saving import save
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.messages import EditAsked
-from ebpftop.ui.screens.jumps import branched, needed, written
-from ebpftop.ui.screens.verdict import accepted, said_of
+from ebpftop.ui.screens.verifier_head import accepted, head_of
 from ebpftop.ui.widgets.keys import KeyLine
 from ebpftop.ui.widgets.lines import CodeLines, KnownLines, LogLines
 from ebpftop.ui.widgets.panel import Framed, words
 from ebpftop.ui.widgets.runs import RunTabs, Tab
 from ebpftop.verifier.instruction import SHOWN
+from ebpftop.verifier.jumps import branched, last_shown, needed, step_before, written
 from ebpftop.verifier.lines import line_for
 from ebpftop.verifier.log import Parsed, parse
 from ebpftop.verifier.registers import known_before
 
 WIDE = 110  # cells from which the C and the log stand beside each other
 COPIED = 64_000  # characters
+WHY = "what led to it"
 JUMPS = ("written", "branch")  # actions
 OF_A_LOG = (*JUMPS, "step", "failure", "part", "copy", "save")
-STAGES = {
-    "compile": "does not compile",
-    "fit": "is refused",
-    "verify": "rejected by the verifier",
-    "attach": "could not be attached",
-}
 
 
 class VerifierScreen(Screen[None]):
@@ -87,43 +84,44 @@ class VerifierScreen(Screen[None]):
         Binding("down,j", "step(1)", "step", key_display="↑↓", priority=True),
         Binding("e", "edit", "edit", tooltip="Edit the C at this line; saving loads it"),
         Binding("g", "failure", "failure", tooltip="Back to the instruction that failed"),
-        Binding("w", "written", "written", tooltip="Where the register it needs was written"),
+        Binding("w", "written", "written", tooltip="Back along what led to it, to where a register was written"),
         Binding("b", "branch", "branch", tooltip="The last branch on the way here"),
         Binding("escape,v", "app.pop_screen", "back", key_display="Esc", tooltip="Back to the dashboard"),
-        Binding("tab", "part(1)", "next part", key_display="Tab", tooltip="The C, the log, what was known"),
+        Binding("tab", "part(1)", "next part", key_display="Tab", tooltip="The C, the log, what led to it"),
         Binding("shift+tab", "part(-1)", "part before", show=False),
         Binding("y", "copy", "copy", tooltip="Copy all this as text"),
         Binding("s", "save", "save", tooltip="Save all this as text"),
     ]
 
-    def __init__(self, frame: Rejected, before: Run | None = None, *, live: bool = True) -> None:
+    def __init__(self, failure: Failure, before: Run | None = None, *, lineage: int = 0, live: bool = True) -> None:
         super().__init__()
-        self.frame = frame
+        self.failure = failure
+        self.lineage = lineage  # of the request that failed, 0 on a tape
         self.live = live  # on a tape there is nothing to edit
         self.before = before  # the run of the version before
-        self.code = CodeLines(frame.text)
+        self.code = CodeLines(failure.text)
         self.log_lines = LogLines()
         self.known = KnownLines()
         self.parts = [Framed(self.code, id="code"), Framed(self.log_lines, id="log")]
-        if frame.stage == "verify":
+        if failure.stage == "verify":
             self.parts.append(Framed(self.known, id="known"))
         else:
             self.add_class("-short")
         self.tabs = RunTabs(id="parts")
         self.parsed: Parsed | None = None
-        self._table = dict(frame.lines)
+        self._table = dict(failure.lines)
         self._at: int | None = None  # the log's line of the current instruction
 
     def compose(self) -> Iterable[Widget]:
-        frame = self.frame
-        said = Static(said_of(frame, self.before), markup=False, id="said")
-        said.border_title = words(frame.probe, STAGES[frame.stage])
+        failure = self.failure
+        said = Static(head_of(failure, self.before), markup=False, id="said")
+        said.border_title = words(failure.probe, failure.result)
         yield said
         yield self.tabs
         names = (
-            frame.source.file if frame.source else "probe.bpf.c",
+            (failure.source and failure.source.file) or AUTHORS_FILE,
             "verifier log" if self.parts[2:] else "compiler",
-            "known before it",
+            WHY,
         )
         with Container(id="both"):
             for part, name in zip(self.parts, names, strict=False):
@@ -132,11 +130,10 @@ class VerifierScreen(Screen[None]):
         yield KeyLine()
 
     def on_mount(self) -> None:
-        names = ("C", "log", "known before it")
+        names = ("C", "log", WHY)
         self.tabs.tabs = tuple(Tab(at, "", "", name) for at, name in zip(range(len(self.parts)), names, strict=False))
-        self._bring(0 if self.app.size.width < WIDE and self.frame.source else 1)
-        if self.frame.source:
-            self.code.failed = self.frame.source.line - 1
+        self._bring(0 if self.app.size.width < WIDE and self._failed_code_line() is not None else 1)
+        self.code.failed = self._failed_code_line()
         self._read()
 
     # ------------------------------------------------------------ its parts
@@ -164,7 +161,7 @@ class VerifierScreen(Screen[None]):
         self._bring(((self.tabs.current or 0) + step) % len(self.parts))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if (action == "edit" and not self.live) or (action in JUMPS and self.frame.stage != "verify"):
+        if (action == "edit" and not self.live) or (action in JUMPS and self.failure.stage != "verify"):
             return False
         return not self.has_class("-runs") or action not in OF_A_LOG
 
@@ -178,7 +175,7 @@ class VerifierScreen(Screen[None]):
         """The new version is accepted: what was said of the old one is over."""
         said = self.query_one("#said", Static)
         said.border_title, said.border_subtitle = words(frame.probe, "runs now"), None
-        said.update(accepted(frame, None if self.has_class("-runs") else self.frame))
+        said.update(accepted(frame, None if self.has_class("-runs") else self.failure))
         self.code.show_source(source)
         self.add_class("-runs")
         self.code.focus()
@@ -187,22 +184,26 @@ class VerifierScreen(Screen[None]):
     @work
     async def _read(self) -> None:
         """A log may be long: it is read beside the screen's own work."""
-        self.parsed = await asyncio.to_thread(parse, self.frame.log)
-        self.log_lines.show(self.parsed.lines, self.parsed.error_line if self.frame.stage == "verify" else None)
+        self.parsed = await asyncio.to_thread(parse, self.failure.log)
+        self.log_lines.show(self.parsed.lines, self.parsed.error_line if self.failure.stage == "verify" else None)
         self.log_lines.failed = self._failed_log_line()
         self.call_after_refresh(self.action_failure)
 
     def _failed_log_line(self) -> int | None:
-        if self.parsed is None or self.frame.stage != "verify":
+        if self.parsed is None or self.failure.stage != "verify":
             return None
         return self.parsed.log_line if self.parsed.log_line is not None else self.parsed.error_line
+
+    def _failed_code_line(self) -> int | None:
+        source = self.failure.source
+        return source.line - 1 if source and source.line is not None else None
 
     def action_failure(self) -> None:
         """Show the failing instruction and the author's line of it."""
         line = self._failed_log_line()
         self._at = line
-        if self.frame.source:
-            self.code.show_line(self.frame.source.line - 1)
+        if (failed := self._failed_code_line()) is not None:
+            self.code.show_line(failed)
         self.log_lines.show_line(line)
         self._show_known()
 
@@ -221,7 +222,11 @@ class VerifierScreen(Screen[None]):
             focused.scroll_relative(y=step, animate=False)
 
     def action_written(self) -> None:
+        """Back along what led to the failure; from elsewhere, to where the register it needs was written."""
         if self.parsed is None or self._at is None:
+            return
+        if step := step_before(self.failure.diagnosis.chain, self._insn):
+            self._go(last_shown(self.parsed.lines, self._at, step.insn), step.why)
             return
         complaint = self.parsed.error if self._at == self._failed_log_line() else ""
         register = needed(self.parsed.lines, self._at, complaint)
@@ -256,18 +261,18 @@ class VerifierScreen(Screen[None]):
         return int(shown[1]) if shown else None
 
     def action_edit(self) -> None:
-        line = self.frame.source.line if self.frame.source else None
-        self.post_message(EditAsked(self.frame.probe, line))
+        line = self.failure.source.line if self.failure.source else None
+        self.post_message(EditAsked(self.failure.probe, line))
 
     def action_copy(self) -> None:
         """With the end of a long log: terminals take no more."""
-        self.app.copy_to_clipboard(verdict(msgspec.structs.replace(self.frame, log=self.frame.log[-COPIED:])))
+        self.app.copy_to_clipboard(_as_text(replace(self.failure, log=self.failure.log[-COPIED:])))
         self.notify("copied, if the terminal allows it", markup=False)
 
     @work
     async def action_save(self) -> None:
         try:
-            path = await asyncio.to_thread(lambda: save(f"{self.frame.probe}-rejected", verdict(self.frame)))
+            path = await asyncio.to_thread(lambda: save(f"{self.failure.probe}-rejected", _as_text(self.failure)))
         except OSError as error:
             self.notify(f"not saved: {error.strerror}", severity="error", markup=False)
         else:
@@ -275,12 +280,17 @@ class VerifierScreen(Screen[None]):
 
     def _show_known(self, note: str = "") -> None:
         """Tell which instruction is current, and what was known before it."""
-        if self.parsed is None or self.frame.stage != "verify":
+        if self.parsed is None or self.failure.stage != "verify":
             return
         if self._at is not None:
             used = {f"R{number}" for number in re.findall(r"\b[rw](\d+)\b", self.parsed.lines[self._at])}
-            self.known.show(known_before(self.parsed.lines, self._at), used)
+            self.known.show(self.failure.diagnosis.chain, self._insn, known_before(self.parsed.lines, self._at), used)
         where = f"insn {self._insn}" if self._insn is not None else ""
         self.parts[1].border_title = words(
             "verifier log", where, note, f"{formatting.count(len(self.parsed.lines))} lines"
         )
+
+
+def _as_text(failure: Failure) -> str:
+    look = failure_text.Look(failure_text.PIPED, colour=False)
+    return failure_text.as_text(failure, look, title=f"ebpftop: {failure.headline}", log=True) + "\n"

@@ -9,7 +9,8 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from ebpftop.frames.messages import PlaybookInfo, ProbeInfo, Rejected
+from ebpftop.frames.messages import PlaybookInfo, ProbeInfo
+from ebpftop.model.failure import Failure
 from ebpftop.ui.drawing.code import highlighted
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.markdown import rendered
@@ -41,13 +42,13 @@ class About(VerticalScroll, can_focus=True):
         super().__init__(id="about")
         self.told = Static(markup=False, id="about-words")
         self.code = Static(markup=False, id="about-code")
-        self._shown: tuple[Entry | list[Entry], Rejected | None] | None = None
+        self._shown: tuple[Entry | list[Entry], Failure | None] | None = None
 
     def compose(self) -> Iterable[Widget]:
         yield self.told
         yield self.code
 
-    def show(self, entry: Entry | list[Entry], rejected: Rejected | None = None) -> None:
+    def show(self, entry: Entry | list[Entry], rejected: Failure | None = None) -> None:
         """Tell of one entry, and why the probe was rejected last; of several, a few words each."""
         if self._shown == (entry, rejected):
             return
@@ -105,7 +106,7 @@ def _problem(problem: Problem) -> Content:
     return Content("\n").join([*lines, Content(""), Content.styled(told, "$quiet")])
 
 
-def _words(probe: ProbeInfo, rejected: Rejected | None) -> Content:
+def _words(probe: ProbeInfo, rejected: Failure | None) -> Content:
     lines = [
         Content(""),
         Content.styled(inert(probe.title), "bold"),
@@ -116,7 +117,7 @@ def _words(probe: ProbeInfo, rejected: Rejected | None) -> Content:
         _said("here", _availability(probe)),
     ]
     if rejected:
-        lines.append(_said("rejected", Content.styled(f"{NOT_HERE} {inert(rejected.error)}   v shows why", "$error")))
+        lines.append(_said("rejected", Content.styled(f"{NOT_HERE} {inert(rejected.message)}   v shows why", "$error")))
     for at, param in enumerate(probe.params):
         default = f", {inert(param.default)} by default" if param.default is not None else ""
         choices = f" ({', '.join(map(inert, param.choices))})" if param.choices else ""

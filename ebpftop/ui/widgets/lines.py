@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from abc import abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -24,6 +24,7 @@ from ebpftop.ui.drawing.line import painted
 from ebpftop.ui.drawing.theme import HERE, NOT_HERE
 from ebpftop.ui.widgets.painter import Painter
 from ebpftop.verifier.instruction import SHOWN
+from ebpftop.verifier.step import Step
 
 WIDEST = 4_000  # cells of a line that can be scrolled to
 STEP = 8  # cells that an arrow scrolls sideways
@@ -226,37 +227,47 @@ class LogLines(Lines):
 
 
 class KnownLines(Lines):
-    """Registers and stack slots with what they hold, one below the other."""
+    """What led to an instruction, step by step, and below that registers and stack slots with what they hold."""
 
     def __init__(self) -> None:
         super().__init__()
+        self._chain: Sequence[Step] = ()
+        self._insn: int | None = None
         self._known: Mapping[str, str] = {}
         self._used: Collection[str] = ()
-        self._rows: list[tuple[str, str, bool]] = []  # name, a part of its value, whether it is used
+        self._rows: list[tuple[str, str, bool]] = []  # a name or number, a part of its text, whether it stands out
 
     @property
     def count(self) -> int:
         return len(self._rows)
 
-    def show(self, known: Mapping[str, str], used: Collection[str]) -> None:
-        """Those in `used` are bright, the others quiet."""
-        self._known, self._used = known, used
+    def show(self, chain: Sequence[Step], insn: int | None, known: Mapping[str, str], used: Collection[str]) -> None:
+        """The step of `insn` and the registers in `used` are bright, the others quiet."""
+        self._chain, self._insn, self._known, self._used = chain, insn, known, used
         self._lay_out()
 
     def on_resize(self) -> None:
         self._lay_out()
 
     def _lay_out(self) -> None:
-        """A long value goes on below itself."""
-        room = max(NAME, self.scrollable_content_region.width - self.margin_width - NAME)
+        """A long text goes on below itself."""
         self._rows = []
+        for step in self._chain:
+            number = "" if step.insn is None else str(step.insn)
+            here = step.insn is not None and step.insn == self._insn
+            self._add(number, f"{step.text}: {step.why}" if step.text else step.why, here)
+        if self._chain and self._known:
+            self._rows.append(("", "", False))
         for name, value in self._known.items():
-            text = re.sub(r",(?! )", ", ", inert(value))
-            for at, part in enumerate(textwrap.wrap(text, room, break_on_hyphens=False) or [""]):
-                self._rows.append(("" if at else name, part, name in self._used))
+            self._add(name, re.sub(r",(?! )", ", ", value), name in self._used)
         self.changed()
 
+    def _add(self, name: str, text: str, bright: bool) -> None:
+        room = max(NAME, self.scrollable_content_region.width - self.margin_width - NAME)
+        for at, part in enumerate(textwrap.wrap(inert(text), room, break_on_hyphens=False) or [""]):
+            self._rows.append(("" if at else inert(name), part, bright))
+
     def segments(self, line: int) -> list[Segment]:
-        name, value, used = self._rows[line]
-        look = self.look() if used else self.look("lines--gutter")
-        return [Segment(f"{name:<{NAME}}", look + BOLD if used else look), Segment(value, look)]
+        name, text, bright = self._rows[line]
+        look = self.look() if bright else self.look("lines--gutter")
+        return [Segment(f"{name:<{NAME}}", look + BOLD if bright else look), Segment(text, look)]

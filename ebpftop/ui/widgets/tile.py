@@ -122,9 +122,10 @@ def _state(run: Run) -> object:
 
 def why_not(probe: ProbeInfo | None, run: Run | None, error: str, live: bool) -> Content | None:
     """Why there is nothing to see of a probe; None where there is. error: why the request to load it was refused."""
-    if run and run.rejected:
-        told = Content.styled(f"{NOT_HERE} {inert(run.rejected.error)}", "$error")
-        return Content.assemble(told, ("" if run.rejected.stage == "attach" else "\nv shows why", "$quiet"))
+    if run and run.failure:
+        failure = run.failure
+        why = Content.styled(f"{NOT_HERE} {inert(failure.message)}", "$error")
+        return Content.assemble(why, ("" if failure.stage == "attach" else "\nv shows why", "$quiet"))
     if run:
         return None if run.loaded else loading_line(run)
     if probe is None:
@@ -133,4 +134,4 @@ def why_not(probe: ProbeInfo | None, run: Run | None, error: str, live: bool) ->
         return Content.styled(f"{NOT_HERE} not here: {inert(probe.reason or 'not on this kernel')}", "$warning")
     if error:
         return Content.styled(f"{NOT_HERE} {inert(error)}", "$error")
-    return Content.styled("asked for…" if live else "the tape holds nothing of it", "$quiet")
+    return Content.styled("requested…" if live else "the tape holds nothing of it", "$quiet")

@@ -11,7 +11,7 @@ import pytest
 
 from ebpftop.collector.server import Server
 from ebpftop.frames.codec import encode, frame_decoder
-from ebpftop.frames.messages import AnyFrame, AnyRequest, Catalog, Load, Loading, ProbeInfo, Refused, Rejected
+from ebpftop.frames.messages import AnyFrame, AnyRequest, Catalog, Failed, Load, Loading, ProbeInfo, Refused, Rejected
 from ebpftop.handover import protocol, transport
 
 PROBE = ProbeInfo(
@@ -65,24 +65,64 @@ def served() -> Iterator[Served]:
 
 def test_a_refused_request_is_answered_by_nothing_but_the_refusal(served: Served) -> None:
     answers = served.answers()
-    served.request(Load(probe="cpu/some", params={"pid": "7"}))
+    served.request(Load(request=1, probe="cpu/some", params={"pid": "7"}))
     transport.send(served.control, protocol.Refusal(run=served.ask().run, error="no process 7"))
-    assert next(answers) == Refused(probe="cpu/some", params={"pid": "7"}, error="no process 7")
-    served.request(Load(probe="cpu/other", params={"pid": "7"}))
-    assert next(answers) == Refused(probe="cpu/other", params={"pid": "7"}, error="no probe 'cpu/other' in the catalog")
+    assert next(answers) == Refused(request=1, error="no process 7")
+    served.request(Load(request=2, probe="cpu/other", params={"pid": "7"}))
+    assert next(answers) == Refused(request=2, error="no probe 'cpu/other' in the catalog")
 
 
 def test_an_accepted_request_waits_for_its_load(served: Served) -> None:
     answers = served.answers()
-    served.request(Load(probe="cpu/some"))
+    served.request(Load(request=1, probe="cpu/some"))
     number = served.ask().run
     task, theirs = transport.pair()
     transport.send(served.control, protocol.Channel(run=number), [theirs.fileno()])
-    assert next(answers) == Loading(run=number, probe="cpu/some", params={}, stage="queued")
+    assert next(answers) == Loading(request=1, run=number, probe="cpu/some", params={}, stage="queued")
     transport.send(task, protocol.Progress(stage="types"))
-    assert next(answers) == Loading(run=number, probe="cpu/some", params={}, stage="types")
+    assert next(answers) == Loading(request=1, run=number, probe="cpu/some", params={}, stage="types")
     transport.send(task, protocol.Refusal(run=0, error="no function does_not_exist"))
-    assert next(answers) == Refused(probe="cpu/some", params={}, error="no function does_not_exist")
+    assert next(answers) == Refused(request=1, error="no function does_not_exist")
+
+
+def test_two_equal_loads_are_two_each_answered_to_who_requested_it(served: Served) -> None:
+    answers = served.answers()
+    for request in (5, 9):
+        served.request(Load(request=request, probe="cpu/some", params={"pid": "7"}))
+    first, second = served.ask(), served.ask()
+    assert (first.request, second.request) == (5, 9)
+    assert first.run != second.run
+    tasks = {}
+    for asked in (second, first):
+        tasks[asked.request], theirs = transport.pair()
+        transport.send(served.control, protocol.Channel(run=asked.run), [theirs.fileno()])
+        queued = next(answers)
+        assert isinstance(queued, Loading)
+        assert (queued.request, queued.run, queued.stage) == (asked.request, asked.run, "queued")
+    outcome = Failed(stage="attach", error="no such function")
+    transport.send(tasks[5], protocol.LoadFailed(outcome=outcome))
+    failed = next(answers)
+    assert isinstance(failed, Rejected)
+    assert (failed.request, failed.run, failed.error) == (5, first.run, "no such function")
+    transport.send(tasks[9], protocol.Refusal(run=0, error="no process 7"))
+    assert next(answers) == Refused(request=9, error="no process 7")
+
+
+def test_a_loader_that_ends_early_fails_at_the_stage_it_was_in(served: Served) -> None:
+    answers = served.answers()
+    for request, stage, failed_stage in ((1, "compile", "compile"), (2, "attach", "load")):
+        served.request(Load(request=request, probe="cpu/some"))
+        number = served.ask().run
+        task, theirs = transport.pair()
+        transport.send(served.control, protocol.Channel(run=number), [theirs.fileno()])
+        transport.send(task, protocol.Progress(stage=stage))
+        assert [next(answers).stage, next(answers).stage] == ["queued", stage]
+        ended = protocol.TaskEnded(run=number, error="the loader ended with status 1", output="LLVM ERROR: no")
+        transport.send(served.control, ended)
+        frame = next(answers)
+        assert isinstance(frame, Rejected)
+        assert (frame.request, frame.stage, frame.error) == (request, failed_stage, "the loader ended with status 1")
+        assert (frame.text, frame.log) == (PROBE.source, "LLVM ERROR: no")
 
 
 def test_a_catalog_read_again_is_told_with_what_was_found_of_it_before(served: Served) -> None:
@@ -104,5 +144,5 @@ def test_a_catalog_read_again_is_told_with_what_was_found_of_it_before(served: S
         msgspec.structs.replace(saved, available=True, variant="raw", meaning="exact"),
         new,
     ]
-    served.request(Load(probe="my/new"))
+    served.request(Load(request=1, probe="my/new"))
     assert served.ask().probe == "my/new"

@@ -36,7 +36,10 @@ async def test_the_probe_is_loaded_as_asked_and_detached_at_the_end() -> None:
     result = await ran(HISTOGRAM, LAST)
     assert result.code == 0
     assert result.err == ""
-    assert result.source.requests == [Load(probe="cpu/some", params={"pid": "7"}, interval=0.5), Detach(run=1)]
+    assert result.source.requests == [
+        Load(request=1, probe="cpu/some", params={"pid": "7"}, interval=0.5),
+        Detach(run=1),
+    ]
     assert result.source.closed
 
 
@@ -162,58 +165,47 @@ async def test_a_rejected_probe(format: headless.Format) -> None:  # noqa: A002
     result = await ran([rejected(1, "cpu/some", tried=[Tried(variant="fentry", reason="no BTF")])], format=format)
     assert result.code == 1
     assert result.err.splitlines()[0] == (
-        "ebpftop: cpu/some is rejected by the verifier: R0 invalid mem access 'map_value_or_null'"
+        "ebpftop: cpu/some: rejected by the verifier: R0 invalid mem access 'map_value_or_null'"
     )
     if format == "json":
-        assert result.objects == [
-            {
-                "rejected": {
-                    "stage": "verify",
-                    "error": "R0 invalid mem access 'map_value_or_null'",
-                    "insn": 8,
-                    "source": {"file": "probe.bpf.c", "line": 18, "text": "    *count += 1;"},
-                    "hint": "`count` may be NULL here.",
-                    "log": "7: (85) call bpf_map_lookup_elem#1\n8: (79) r1 = *(u64 *)(r0 +0)\n",
-                }
-            }
+        (line,) = result.objects
+        failed = line["failed"]
+        assert list(failed) == [
+            *("probe", "stage", "result", "variant", "kind", "message", "program", "insn", "source", "explanation"),
+            *("fix", "registers", "chain", "kernel_report", "tried", "log"),
+        ]
+        assert failed["source"] == {"file": "cpu/some/probe.bpf.c", "line": 18, "text": "    *count += 1;"}
+        assert (failed["stage"], failed["kind"], failed["insn"]) == ("verify", "null_deref", 8)
+        assert failed["message"] == "R0 invalid mem access 'map_value_or_null'"
+        assert [step["insn"] for step in failed["chain"]] == [7, 8]
+        assert "; *count += 1; @ cpu/some/probe.bpf.c:18\n8: (79) r1 = *(u64 *)(r0 +0)\n" in failed["log"]
+        assert failed["tried"] == [
+            {"variant": "fentry", "reason": "no BTF"},
+            {"variant": "raw", "reason": "R0 invalid mem access 'map_value_or_null'"},
         ]
     else:
         assert result.out == ""
     if format == "text":
-        assert result.err.splitlines()[1:] == [
-            "",
-            "probe.bpf.c:18",
-            "  16  line 16",
-            "  17  line 17",
-            "▶ 18  line 18",
-            "  19  line 19",
-            "  20  line 20",
-            "",
-            "`count` may be NULL here.",
-            "",
-            "not fentry: no BTF",
-            "",
-            "7: (85) call bpf_map_lookup_elem#1",
-            "8: (79) r1 = *(u64 *)(r0 +0)",
-        ]
+        lines = result.err.splitlines()
+        assert lines[1] == "  variant raw · function on_enter · instruction 8 · cpu/some/probe.bpf.c:18"
+        at = lines.index("    18 ▶     *count += 1;")
+        assert lines[at - 1] == "    17       u64 *count = counts.lookup(&pid);"
+        assert "what led to it" in lines
+        assert lines[lines.index("other variants") + 1] == "  fentry: no BTF"
+        assert lines[-1].startswith("processed 9 insns")
 
 
 async def test_a_compiler_error_without_a_line() -> None:
-    frame = rejected(1, "cpu/some", stage="compile", error="boom", source=None, insn=None, log="", hint="")
+    frame = rejected(1, "cpu/some", stage="compile", error="the C does not compile", log="")
     result = await ran([frame])
-    assert result.objects[0]["rejected"] == {
-        "stage": "compile",
-        "error": "boom",
-        "insn": None,
-        "source": None,
-        "hint": "",
-        "log": "",
-    }
-    assert result.err == "ebpftop: cpu/some does not compile: boom\n"
+    failed = result.objects[0]["failed"]
+    assert (failed["kind"], failed["message"], failed["source"]) == ("compile", "the C does not compile", None)
+    assert (failed["explanation"], failed["chain"], failed["log"]) == ("", [], "")
+    assert result.err == "ebpftop: cpu/some: did not compile: the C does not compile\n"
 
 
 async def test_a_refused_request_is_a_matter_of_usage() -> None:
-    result = await ran([Refused(probe="cpu/some", error="no probe 'cpu/some'")])
+    result = await ran([Refused(request=1, error="no probe 'cpu/some'")])
     assert (result.code, result.out, result.err) == (2, "", "ebpftop: no probe 'cpu/some'\n")
 
 
@@ -242,9 +234,7 @@ async def test_it_ends_after_its_duration() -> None:
     async with asyncio.timeout(10):
         code = await headless.run(
             source,
-            "cpu/some",
-            {},
-            interval=1.0,
+            Load(request=1, probe="cpu/some"),
             duration=0.01,
             format="json",
             out=out,
@@ -300,7 +290,7 @@ async def test_a_stream_that_knows_only_ascii_gets_escapes() -> None:
     stop = asyncio.Event()
     source = Scripted([hello(), *HISTOGRAM], [*LAST, detached(1)], after_load=stop.set)
     code = await headless.run(
-        source, "cpu/some", {}, interval=1.0, duration=None, format="text", out=out, err=io.StringIO(), stop=stop
+        source, Load(request=1, probe="cpu/some"), duration=None, format="text", out=out, err=io.StringIO(), stop=stop
     )
     assert code == 0
     assert b"cpu/some \\xb7 raw" in data.getvalue()

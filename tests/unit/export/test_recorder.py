@@ -29,7 +29,7 @@ SECRET = processes(process(1, "sh", command="sh -c hunter2"))
 def on_load(request: Load) -> Sequence[AnyFrame]:
     run = RUNS.get(request.probe)
     if run is None:
-        return [Refused(probe=request.probe, error=f"no probe {request.probe!a}")]
+        return [Refused(request=request.request, error=f"no probe {request.probe!a}")]
     if run == 3:
         return [rejected(3, request.probe)]
     return [
@@ -53,9 +53,11 @@ async def recorded(path: Path, *probes: str, force: bool = False, args: bool = F
     async with asyncio.timeout(10):
         code = await record(
             source,
-            [(probe, {"pid": "7"}) for probe in probes],
+            [
+                Load(request=number, probe=probe, params={"pid": "7"}, interval=0.5)
+                for number, probe in enumerate(probes, 1)
+            ],
             path,
-            interval=0.5,
             duration=None,
             args=args,
             force=force,
@@ -74,8 +76,8 @@ async def test_several_probes_go_into_one_tape(tmp_path: Path) -> None:
     code, err, source = await recorded(path, "cpu/syscount", "cpu/runqlat")
     assert code == 0
     assert source.requests == [
-        Load(probe="cpu/syscount", params={"pid": "7"}, interval=0.5),
-        Load(probe="cpu/runqlat", params={"pid": "7"}, interval=0.5),
+        Load(request=1, probe="cpu/syscount", params={"pid": "7"}, interval=0.5),
+        Load(request=2, probe="cpu/runqlat", params={"pid": "7"}, interval=0.5),
         Detach(run=1),
         Detach(run=2),
     ]
@@ -118,8 +120,8 @@ async def test_a_rejected_probe_is_on_the_tape_and_the_others_run_on(tmp_path: P
     path = tmp_path / "a.tape"
     code, err, _ = await recorded(path, "cpu/syscount", "lab/null-deref")
     assert code == 1
-    assert err.startswith("ebpftop: lab/null-deref is rejected by the verifier: R0 invalid mem access")
-    assert rejected(3, "lab/null-deref") in on_tape(path)
+    assert err.startswith("ebpftop: lab/null-deref: rejected by the verifier: R0 invalid mem access")
+    assert rejected(3, "lab/null-deref", request=2) in on_tape(path)
     assert on_tape(path)[-1] == detached(1)
 
 

@@ -72,7 +72,7 @@ async def test_speedscope_has_units_of_its_own(unit: str, theirs: str) -> None:
 async def test_a_rejected_probe_leaves_no_file(format: str) -> None:  # noqa: A002
     result = await ran([rejected(1, "cpu/profile")], format=format)  # type: ignore[arg-type]
     assert (result.code, result.out) == (1, "")
-    assert result.err.startswith("ebpftop: cpu/profile is rejected by the verifier")
+    assert result.err.startswith("ebpftop: cpu/profile: rejected by the verifier")
 
 
 async def test_a_run_without_a_sample_is_still_a_file() -> None:

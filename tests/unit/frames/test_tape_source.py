@@ -92,7 +92,7 @@ async def test_a_tape_plays_to_its_end_and_is_not_live(tape: Path) -> None:
 async def test_a_tape_grants_no_requests(tape: Path) -> None:
     source = TapeSource(tape)
     with pytest.raises(ReadOnly):
-        await source.request(Load(probe="x"))
+        await source.request(Load(request=1, probe="x"))
     with pytest.raises(ReadOnly):
         await source.restart()
     await source.close()
@@ -250,10 +250,10 @@ async def test_recording_passes_everything_on_and_keeps_it(tmp_path: Path) -> No
     assert (source.live, source.can_restart) == (True, True)
     source.start(TapeWriter(tmp_path / "a.tape"))
     assert await rest(source) == STORY
-    await source.request(Load(probe="x"))
+    await source.request(Load(request=1, probe="x"))
     await source.restart()
     await source.close()
-    assert (inner.requests, inner.restarts, inner.closed) == ([Load(probe="x")], 1, True)
+    assert (inner.requests, inner.restarts, inner.closed) == ([Load(request=1, probe="x")], 1, True)
     assert on_tape(tmp_path / "a.tape") == without_commands(STORY)
 
 

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from ebpftop.frames.messages import Rejected
+from ebpftop.frames.messages import Failed
 from ebpftop.handover import protocol, transport
 
 
@@ -41,10 +41,10 @@ def test_a_large_message_travels_beside_its_descriptors() -> None:
     ours, theirs = transport.pair()
     log = "R0 invalid mem access\n" * 200_000
     one = os.open(os.devnull, os.O_RDONLY)
-    rejected = Rejected(run=1, probe="lab/x", params={}, stage="verify", error="no", log=log)
-    transport.send(theirs, protocol.Failure(rejected=rejected), [one])
+    outcome = Failed(stage="verify", error="no", log=log)
+    transport.send(theirs, protocol.LoadFailed(outcome=outcome), [one])
     message, descriptors = transport.Receiver(ours).receive()
-    assert message.rejected.log == log
+    assert message.outcome == outcome
     assert len(descriptors) == 1
     transport.close_all([*descriptors, one])
 

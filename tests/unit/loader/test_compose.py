@@ -1,7 +1,8 @@
 """Which shared headers a probe gets, and which of them are spliced into its text."""
 
 from ebpftop.catalog.folders import includes
-from ebpftop.loader.compose import ROOM, SPLICED, authors_line, headers_line, numbered, spliced, used_headers
+from ebpftop.catalog.numbering import ROOM, SPLICED, numbered, place
+from ebpftop.loader.compose import spliced, used_headers
 
 HEADERS = {
     "ebpftop.h": "int basic;",
@@ -28,10 +29,10 @@ def test_a_number_tells_whose_line_it_is() -> None:
     used = used_headers(HEADERS, '#include "ebpftop_block.h"\n')
     assert list(used) == ["ebpftop.h", "ebpftop_maps.h", "ebpftop_block.h"]
     assert f'#line {SPLICED + 2 * ROOM + 1} "/virtual/main.c"\nint block;' in numbered(used)["ebpftop_block.h"]
-    assert headers_line(SPLICED + 2 * ROOM + 1, used) == ("ebpftop_block.h", 1)
-    assert authors_line(SPLICED + 2 * ROOM + 1) is None
-    assert (authors_line(7), headers_line(7, used)) == (7, None)
-    assert headers_line(SPLICED + 3 * ROOM, used) is None
+    assert place(SPLICED + 2 * ROOM + 1, len(used)) == (3, 1)
+    assert place(7, len(used)) == (0, 7)
+    assert place(SPLICED + 3 * ROOM, len(used)) is None
+    assert place(0, len(used)) is None
 
 
 def test_no_shared_header_has_more_lines_than_there_are_numbers_for() -> None:

@@ -76,7 +76,8 @@ def test_a_run_goes_from_loading_to_detached() -> None:
 def test_a_rejected_run_keeps_what_the_verifier_said() -> None:
     session = Session()
     run = session.feed(rejected(1, "lab/null-deref"))
-    assert (run.state, run.rejected.insn) == ("rejected", 8)
+    assert (run.state, run.failure.diagnosis.insn) == ("rejected", 8)
+    assert run.failure is run.failure
 
 
 def test_a_hello_begins_anew() -> None:

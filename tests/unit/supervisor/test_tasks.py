@@ -71,7 +71,7 @@ def test_a_waiting_task_runs_when_one_ends_and_the_first_before_all_others(runni
     os.kill(some_pid, signal.SIGKILL)
     ended = reap_one(running)
     assert ended is not None
-    assert ended.rejected.error == "the loader was ended by SIGKILL"
+    assert ended.error == "the blocked was ended by SIGKILL"
     assert said(first) == "first"
     with pytest.raises(BlockingIOError):
         waiting.recv(1, socket.MSG_DONTWAIT)
@@ -98,4 +98,4 @@ def test_a_task_that_only_computes_is_ended(monkeypatch: pytest.MonkeyPatch) -> 
     made.start("computes", 3, compute).close()
     ended = reap_one(made)
     assert ended is not None
-    assert (ended.run, ended.rejected.error) == (3, "the loader computed for more than 1 s and was ended")
+    assert (ended.run, ended.error) == (3, "the computes computed for more than 1 s and was ended")

@@ -28,6 +28,8 @@ sys.path[:0] = [str(CHECKOUT), str(HERE.parents[1]), str(HERE)]
 
 from load import How, Loaded, load  # noqa: E402
 
+from ebpftop.catalog.numbering import mark  # noqa: E402
+from ebpftop.loader.listing import lines_of  # noqa: E402
 from ebpftop.verifier import lines  # noqa: E402
 from tests.kernels import guest, images  # noqa: E402
 from tests.kernels.__main__ import CACHE  # noqa: E402
@@ -65,13 +67,13 @@ def here(into: Path, names: list[str]) -> int:
             continue
         source = (HERE / "programs" / f"{name}.c").read_text()
         how = How(**{key: program[key] for key in How._fields if key in program})
-        result = load(lines.mark(source), program.get("type", "raw_tracepoint"), how)
+        result = load(mark(source), program.get("type", "raw_tracepoint"), how)
         log = folder / f"{name}.txt"
         log.unlink(missing_ok=True)
         print(f"{name}: {outcome(result)}", flush=True)
         if result.errno:
             known = {int(insn): line for insn, line in tables.get(name, {}).items()}
-            table = {**(numbered(result.log) or known), **lines.lines_of(result.output).get("f", {})}
+            table = {**(numbered(result.log) or known), **lines_of(result.output).get("f", {})}
             tables[name] = {str(insn): line for insn, line in shortest(table).items()}
             log.write_text(shortened(quoted(result.log, table, source.replace(" // here", ""))))
     write(into / "lines.json", tables)

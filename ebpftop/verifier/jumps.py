@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from ebpftop.verifier.instruction import CLOBBERED, SHOWN, Instruction, decode
 from ebpftop.verifier.path import Visit, back
+from ebpftop.verifier.step import Step
 
 FRAME = "R10"  # which nothing writes
 _REGISTER = re.compile(r"\bR\d\b")
@@ -40,3 +41,15 @@ def branched(lines: Sequence[str], at: int) -> Visit | None:
 
 def _writes(does: Instruction) -> frozenset[str]:
     return CLOBBERED | {"R0"} if does.op == "call" else frozenset({does.target})
+
+
+def step_before(chain: Sequence[Step], insn: int | None) -> Step | None:
+    """The step before this instruction in what led to a failure; None where it is no step, or the first."""
+    numbered = [step for step in chain if step.insn is not None]
+    at = next((at for at in range(len(numbered) - 1, 0, -1) if numbered[at].insn == insn), None)
+    return None if at is None else numbered[at - 1]
+
+
+def last_shown(lines: Sequence[str], at: int, insn: int | None) -> int:
+    """The last line before `at` that shows an instruction; `at` where none does."""
+    return next((n for n in range(at - 1, -1, -1) if (m := SHOWN.match(lines[n])) and int(m[1]) == insn), at)

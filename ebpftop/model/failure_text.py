@@ -1,22 +1,21 @@
-"""A diagnosis of a verifier's log as text for a person, and as JSON."""
+"""A failure as text for a person."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import textwrap
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Any, TextIO
+from dataclasses import dataclass
+from typing import TextIO
 
 from ebpftop.base.inert import inert
-from ebpftop.verifier.diagnosis import Diagnosis
-from ebpftop.verifier.report import Event
+from ebpftop.model.failure import Failure
 from ebpftop.verifier.source import Place
 
 NARROWEST, WIDEST = 40, 120  # columns of text
 PIPED = 100
+_AROUND = 2  # lines of C shown before and after the one that is marked
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,62 +42,87 @@ def look(stream: TextIO) -> Look:
     return Look(min(WIDEST, shutil.get_terminal_size().columns), colour=not plain)
 
 
-def as_text(diagnosis: Diagnosis, look: Look) -> str:
-    """Lines without the last one's end. Whatever the log holds is shown inert."""
-    return "\n".join(_lines(diagnosis, look))
+def as_text(failure: Failure, look: Look, *, title: str = "", log: bool = False) -> str:
+    """Lines without the last one's end. title: the first of them. log: the whole log stands below.
+
+    Whatever they hold is shown inert.
+    """
+    lines = [*_lines(failure, look, title or f"✗ {failure.message}")]
+    if log and failure.log:
+        lines += ["", *(inert(line.expandtabs()) for line in failure.log.splitlines())]
+    return "\n".join(line.rstrip() for line in lines)
 
 
-def _lines(diagnosis: Diagnosis, look: Look) -> Iterator[str]:
+def _lines(failure: Failure, look: Look, title: str) -> Iterator[str]:
+    diagnosis = failure.diagnosis
     if not diagnosis.failed:
         yield look.wrapped(diagnosis.explanation)
         return
-    yield look.styled(f"✗ {inert(diagnosis.message)}", "1;31")
-    if where := _where(diagnosis):
+    yield look.styled(inert(title), "1;31")
+    if where := _where(failure):
         yield look.styled(f"  {inert(where)}", "2")
-    if diagnosis.source and diagnosis.source.text.strip():
-        number = "" if diagnosis.source.line is None else str(diagnosis.source.line)
+    if failure.source and failure.source.text.strip():
         yield ""
-        yield f"{number:>6} ▶ {look.styled(inert(diagnosis.source.text.expandtabs(4)), '1')}"
-    yield ""
-    yield look.wrapped(diagnosis.explanation)
+        yield from _excerpt(failure, failure.source, look)
+    if diagnosis.explanation:
+        yield ""
+        yield look.wrapped(diagnosis.explanation)
     report = diagnosis.report
     if diagnosis.fix and not (report and diagnosis.fix == report.suggestion):
         yield _title("fix", look)
         yield from (f"  {inert(line.expandtabs(4))}" for line in diagnosis.fix.split("\n"))
     if diagnosis.chain:
         yield _title("what led to it", look)
-        yield from _chain(diagnosis, look)
+        yield from _chain(failure, look)
     if diagnosis.registers:
         yield _title("known before it", look)
-        for name, told in diagnosis.registers.items():
-            yield look.styled(f"{inert(name):>6}", "1") + look.wrapped(told, " " * 8)[6:]
+        for name, value in diagnosis.registers.items():
+            yield look.styled(f"{inert(name):>6}", "1") + look.wrapped(value, " " * 8)[6:]
     if report:
-        yield _title("the kernel's own words", look)
+        yield _title("the kernel's own report", look)
         for text in (report.title, report.reason, report.suggestion):
             if text and text != diagnosis.explanation:
                 yield look.wrapped(text, "  ")
+    others = [one for one in failure.tried if one.variant != failure.variant]
+    if others:
+        yield _title("other variants", look)
+        yield from (look.wrapped(f"{one.variant}: {one.reason}", "  ") for one in others)
+
+
+def _excerpt(failure: Failure, source: Place, look: Look) -> Iterator[str]:
+    """The author's line, among its neighbours where the whole C is known."""
+    text = failure.text.splitlines()
+    if source.line is None or not 0 < source.line <= len(text):
+        number = "" if source.line is None else str(source.line)
+        yield f"{number:>6} ▶ {look.styled(inert(source.text.expandtabs(4)), '1')}"
+        return
+    for at in range(max(1, source.line - _AROUND), min(len(text), source.line + _AROUND) + 1):
+        line = inert(text[at - 1].expandtabs(4))
+        yield f"{at:>6} ▶ {look.styled(line, '1')}" if at == source.line else f"{at:>6}   {line}"
 
 
 def _title(text: str, look: Look) -> str:
     return "\n" + look.styled(text, "36")
 
 
-def _where(diagnosis: Diagnosis) -> str:
-    place = diagnosis.source
+def _where(failure: Failure) -> str:
+    diagnosis, source = failure.diagnosis, failure.source
     return " · ".join(
         part
         for part in (
+            f"variant {failure.variant}" if failure.variant else "",
             f"program {diagnosis.program}" if diagnosis.program else "",
+            f"function {failure.function}" if failure.function else "",
             f"instruction {diagnosis.insn}" if diagnosis.insn is not None else "",
-            f"{place.file}:{place.line}" if place and place.file and place.line is not None else "",
+            f"{source.file}:{source.line}" if source and source.file and source.line is not None else "",
         )
         if part
     )
 
 
-def _chain(diagnosis: Diagnosis, look: Look) -> Iterator[str]:
+def _chain(failure: Failure, look: Look) -> Iterator[str]:
     place: Place | None = None
-    for step in diagnosis.chain:
+    for step in failure.diagnosis.chain:
         number = "" if step.insn is None else str(step.insn)
         if step.place and step.place != place:
             place = step.place
@@ -109,42 +133,3 @@ def _chain(diagnosis: Diagnosis, look: Look) -> Iterator[str]:
         elif number:
             yield f"{number:>6}"
         yield look.wrapped(step.why, " " * 8)
-
-
-def as_json(diagnosis: Diagnosis) -> str:
-    """One line: an object with kind, message, insn, source, explanation, fix, registers, chain, kernel_report."""
-    return json.dumps(
-        {
-            "kind": diagnosis.kind,
-            "message": diagnosis.message,
-            "insn": diagnosis.insn,
-            "source": _place(diagnosis.source),
-            "explanation": diagnosis.explanation,
-            "fix": diagnosis.fix,
-            "registers": diagnosis.registers,
-            "chain": [{"insn": step.insn, "text": step.text, "why": step.why} for step in diagnosis.chain],
-            "kernel_report": _report(diagnosis),
-        }
-    )
-
-
-def _place(place: Place | None) -> dict[str, Any] | None:
-    return asdict(place) if place else None
-
-
-def _report(diagnosis: Diagnosis) -> dict[str, Any] | None:
-    report = diagnosis.report
-    if report is None:
-        return None
-    return {
-        "category": report.category,
-        "problem": report.problem,
-        "reason": report.reason,
-        "at": _event(report.at) if report.at else None,
-        "causal_path": [_event(event) for event in report.path],
-        "suggestion": report.suggestion,
-    }
-
-
-def _event(event: Event) -> dict[str, Any]:
-    return asdict(event)

@@ -3,8 +3,10 @@ import json
 
 import pytest
 
-from ebpftop.export import failure_report
-from ebpftop.export.failure_report import Look, as_json, as_text
+from ebpftop.export.failure_json import fields
+from ebpftop.model import failure_text
+from ebpftop.model.failure import of_log
+from ebpftop.model.failure_text import Look
 from ebpftop.verifier.diagnosis import Diagnosis
 from ebpftop.verifier.report import Event, Report
 from ebpftop.verifier.source import Place
@@ -38,6 +40,16 @@ NULL = Diagnosis(
     report=REPORT,
     program="f",
 )
+
+
+def as_text(diagnosis: Diagnosis, look: Look = PLAIN) -> str:
+    return failure_text.as_text(of_log(diagnosis), look)
+
+
+def as_json(diagnosis: Diagnosis) -> str:
+    return json.dumps(fields(of_log(diagnosis)))
+
+
 HOSTILE = "\x1b[2J\x1b]0;evil\x07 \u202e[red]"
 
 
@@ -69,7 +81,7 @@ def test_text_for_a_person() -> None:
         "    r0  a value of 8 bytes in the map counts or NULL",
         "        (map_value_or_null(id=1,map=counts,ks=4,vs=8))",
         "",
-        "the kernel's own words",
+        "the kernel's own report",
         "  Register Type Safety: Invalid dereference",
         "  R0 may be NULL here.",
         "  Check it.",
@@ -119,8 +131,8 @@ def test_who_wants_colour(environment: dict[str, str], colour: bool, monkeypatch
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert failure_report.look(Screen()).colour is colour
-    assert failure_report.look(io.StringIO()) == Look(failure_report.PIPED, colour=False)
+    assert failure_text.look(Screen()).colour is colour
+    assert failure_text.look(io.StringIO()) == Look(failure_text.PIPED, colour=False)
 
 
 def test_json_is_one_line_of_these_keys() -> None:
@@ -129,6 +141,7 @@ def test_json_is_one_line_of_these_keys() -> None:
     assert json.loads(line) == {
         "kind": "null_deref",
         "message": "R0 invalid mem access 'map_value_or_null'",
+        "program": "f",
         "insn": 8,
         "source": {"file": "count.bpf.c", "line": 12, "text": "\t*count += 1;"},
         "explanation": "`count` may be NULL here.",

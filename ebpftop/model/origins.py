@@ -3,41 +3,42 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ebpftop.catalog.csource import CSource
-from ebpftop.loader import compose
 from ebpftop.verifier import lines
 
 _DEEPEST = 8  # calls from one header's function to another's
 
 
 class Origins:
-    """Of one function. `table` tells instructions' numbers of lines, as `lines_of` does; headers are those used.
+    """Of one function, from the outcome's `places`, `text` and `headers`.
 
-    Both tell where another line begins. lines: (instruction, the author's line) ascending; of an instruction of a
+    Both say where another line begins. lines: (instruction, the author's line) ascending; of an instruction of a
     header, the author's line that calls it. quotes: what stands in a log before an instruction, of whoever wrote it.
+    `file` is what the author's C is called in them.
     """
 
-    def __init__(self, table: Mapping[int, int], source: str, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, places: Sequence[tuple[int, int, int]], source: str, headers: Mapping[str, str], file: str
+    ) -> None:
         self._author = CSource(source)
         self._headers = {name: CSource(text) for name, text in headers.items()}
         self.lines: list[tuple[int, int]] = []
         self.quotes: dict[int, str] = {}
-        before = last = 0
-        for insn, number in sorted(table.items()):
-            if number == last:
-                continue
-            last = number
-            line = compose.authors_line(number)
-            place = compose.headers_line(number, headers)
-            if line is not None:
+        names = list(headers)
+        before = 0
+        for insn, number, line in places:
+            if number == 0:
                 before = line
-                self.quotes[insn] = lines.quote_of(line, source, compose.AUTHORS_FILE)
-            elif place is not None:
-                line = self._call(*place, before) or before or None
-                self.quotes[insn] = lines.quote_of(place[1], headers[place[0]], place[0])
-            if line is not None:
+                self.quotes[insn] = lines.quote_of(line, source, file)
+            elif number <= len(names):
+                name = names[number - 1]
+                self.quotes[insn] = lines.quote_of(line, headers[name], name)
+                line = self._call(name, line, before) or before
+            else:
+                continue  # of a tape that was made by hand
+            if line:
                 self.lines.append((insn, line))
 
     def _call(self, header: str, number: int, before: int) -> int | None:
