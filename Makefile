@@ -48,7 +48,7 @@ test-bcc: ## the live tests with a newer BCC and LLVM, Debian 13's
 	$(AS_ROOT) tests/kernels/newer-bcc
 
 nightly: ## all that takes too long for CI, one after the other, and at the end what passed and what failed
-	@failed=; \
+	@failed= report=; \
 	for each in $(NIGHTLY); do \
 	    echo "== make $$each"; \
 	    if $(MAKE) --no-print-directory $$each; then result=pass; else result=FAIL failed=$$failed.; fi; \
