@@ -4,10 +4,13 @@ PYTHON := .venv/bin/python -B
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --)
 PYTEST := $(AS_ROOT) $(PYTHON) -m pytest -p no:cacheprovider
 
-.PHONY: help run test bench screenshots test-kernels test-bcc compare catalog
+# What takes too long for CI; each is a target, and one that fails doesn't keep the others from running.
+NIGHTLY := test-bcc compare bench screenshots-check
+
+.PHONY: help run test bench screenshots screenshots-check test-kernels test-bcc compare catalog nightly
 
 help:
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## install what is missing and start the dashboard; where nothing can be traced, the demo
 	@.ci/start
@@ -33,6 +36,9 @@ screenshots: ## make screenshots/ again, from the bundled tape of a real run
 	@.ci/setup screenshots
 	$(PYTHON) -m tests.screenshots
 
+screenshots-check: screenshots ## draw screenshots/ again, and fail if any picture is no longer what is committed
+	git diff --stat --exit-code -- 'screenshots/*.svg'
+
 test-kernels: ## the live tests on Debian's 6.1 and 6.12 kernels, emulated, and a table of all probes
 	@.ci/setup kernels
 	$(PYTHON) -m tests.kernels
@@ -41,6 +47,15 @@ test-bcc: ## the live tests with a newer BCC and LLVM, Debian 13's
 	@.ci/setup bcc
 	$(AS_ROOT) tests/kernels/newer-bcc
 
-catalog: ## the README's catalog again, from the last `make test` and `make test-kernels`
+nightly: ## all that takes too long for CI, one after the other, and at the end what passed and what failed
+	@failed= report=; \
+	for each in $(NIGHTLY); do \
+	    echo "== make $$each"; \
+	    if $(MAKE) --no-print-directory $$each; then result=pass; else result=FAIL failed=$$failed.; fi; \
+	    report="$$report$$result  $$each\n"; \
+	done; \
+	printf "\n$$report"; [ -z "$$failed" ]
+
+catalog: ## probes/README.md again, from the manifests and the last `make test` and `make test-kernels`
 	@.ci/setup python
 	$(PYTHON) -m tests.kernels.matrix

@@ -1,15 +1,16 @@
 """Probe by kernel: the variant that won and whether its values held, beside what the matrix on record says.
 
-On record (`matrix.json`: KERNEL → PROBE → variant, "" where it can't run) is what every later run must reach. The
-README's catalog is made from it: `python -m tests.kernels.matrix` writes both anew from what the last runs saw.
+The record (`matrix.json`: KERNEL → PROBE → variant, "" where it can't run) is what every later run must reach.
+`python -m tests.kernels.matrix` adds what the last runs saw to it, and writes the catalog page, probes/README.md, from
+it and the manifests.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Iterable, Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,9 +18,19 @@ from ebpftop.catalog.folders import read_catalog
 from ebpftop.catalog.model import Probe
 from tests.support import held
 
-README = held.CHECKOUT / "README.md"
+PAGE = held.CHECKOUT / "probes" / "README.md"
 RECORD = Path(__file__).with_name("matrix.json")
-_PLACE = re.compile(r"(?<=<!-- catalog -->\n\n).*(?=\n\n<!-- /catalog -->)", re.DOTALL)
+_HEAD = """\
+<!-- Made by `make catalog`; change the manifests, not this page. -->
+
+# The catalog
+
+Each probe answers one question. Its folder says when to use it, how to read it, what it costs and where it misleads;
+`ebpftop show PROBE` prints the same.
+
+Every probe is tested by value on each of these kernels. A cell names the variant that ran: the first in the manifest
+that this kernel could attach. `rejected` means that the verifier rejects the probe, as it should in the lab; – means
+that no variant can attach; ? means that it was not tested there yet. `ebpftop list` tells you about your own kernel."""
 
 Record = dict[str, dict[str, str]]
 
@@ -104,14 +115,21 @@ def read_record() -> Record:
     return record
 
 
-def markdown(probes: Iterable[Probe], record: Record) -> str:
-    """The README's catalog: a row a probe, with the variant that runs on each kernel on record."""
+def page(probes: Iterable[Probe], record: Record) -> str:
+    """The catalog page in Markdown: a table a category, a row a probe, a column a kernel on record."""
     record = {kernel: column for kernel, column in record.items() if column}
-    rows = [f"| Probe | Question | {' | '.join(record)} |", "| --- | --- |" + " --- |" * len(record)]
-    for probe in probes:
-        cells = [probe.question, *(column.get(probe.id) or "–" for column in record.values())]
-        rows.append(f"| `{probe.id}` | {' | '.join(_cell(cell) for cell in cells)} |")
-    return "\n".join(rows)
+    parts = [_HEAD]
+    for category, group in groupby(probes, key=lambda probe: probe.category):
+        parts.append(f"\n## {category}\n")
+        parts.append(f"| Probe | Question | {' | '.join(record)} |\n| --- | --- |" + " --- |" * len(record))
+        parts += [_row(probe, record) for probe in group]
+    return "\n".join(parts) + "\n"
+
+
+def _row(probe: Probe, record: Record) -> str:
+    variants = [column.get(probe.id, "?") or "–" for column in record.values()]
+    cells = " | ".join(_cell(text) for text in (probe.question, *variants))
+    return f"| [{probe.name}]({probe.id}) | {cells} |"
 
 
 def _cell(text: str) -> str:
@@ -119,7 +137,7 @@ def _cell(text: str) -> str:
 
 
 def main() -> int:
-    """Put what the last runs saw on record, and into the README."""
+    """Add what the last runs saw to the record, and write the page."""
     probes = read_catalog(system=Path("/nonexistent")).probes
     record = read_record()
     for file in sorted(held.place("x").parent.glob("*.json")):
@@ -129,7 +147,7 @@ def main() -> int:
             known = {**record[kernel], **told}
             record[kernel] = {name: known[name] for name in probes if name in known}
     RECORD.write_text(json.dumps(record, indent=1) + "\n")
-    README.write_text(_PLACE.sub(lambda _: markdown(probes.values(), record), README.read_text()))
+    PAGE.write_text(page(probes.values(), record))
     return 0
 
 

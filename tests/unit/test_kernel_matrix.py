@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ebpftop.catalog.folders import read_catalog
+import msgspec
+
+from ebpftop.catalog.folders import bundled, read_catalog
 from tests.kernels import matrix
 from tests.kernels.guest import counts
 from tests.kernels.images import newest
@@ -67,6 +69,24 @@ def test_what_falls_behind_the_record_is_told() -> None:
     ]
 
 
-def test_the_readmes_table_is_the_catalog_as_recorded() -> None:
-    table = matrix.markdown(CATALOG.probes.values(), matrix.read_record())
-    assert f"<!-- catalog -->\n\n{table}\n\n<!-- /catalog -->" in matrix.README.read_text()
+def test_the_page_has_a_table_a_category_and_a_column_a_kernel() -> None:
+    probes = [CATALOG.probes[probe] for probe in ("cpu/runqlat", "cpu/syscount", "disk/dcsnoop")]
+    probes[0] = msgspec.structs.replace(probes[0], question="Busy | idle?")
+    record = {"6.1": {"cpu/runqlat": "raw", "disk/dcsnoop": ""}, "6.9": {}, "6.12": {"cpu/runqlat": "classic"}}
+    _, *categories = matrix.page(probes, record).split("\n## ")
+    assert categories == [
+        "cpu\n\n| Probe | Question | 6.1 | 6.12 |\n| --- | --- | --- | --- |\n"
+        "| [runqlat](cpu/runqlat) | Busy \\| idle? | raw | classic |\n"
+        f"| [syscount](cpu/syscount) | {probes[1].question} | ? | ? |\n",
+        "disk\n\n| Probe | Question | 6.1 | 6.12 |\n| --- | --- | --- | --- |\n"
+        f"| [dcsnoop](disk/dcsnoop) | {probes[2].question} | – | ? |\n",
+    ]
+
+
+def test_the_catalog_page_is_what_make_catalog_writes() -> None:
+    assert matrix.PAGE.read_text() == matrix.page(CATALOG.probes.values(), matrix.read_record())
+
+
+def test_the_catalog_page_is_no_probe() -> None:
+    assert matrix.PAGE.parent == bundled()
+    assert CATALOG.problems == []
