@@ -86,7 +86,7 @@ def _of_verifier(probe: str, outcome: Failed) -> Failure:
     log = lines.quote(outcome.log, origins.quotes) if outcome.headers else outcome.log  # an old tape's is quoted
     diagnosis = next(failures(io.BytesIO(log.encode())))
     if not diagnosis.failed:  # a log without a complaint
-        diagnosis = _plain("unknown", outcome.error, diagnosis.explanation)
+        diagnosis = _plain("unknown", outcome.error, "")
     at = lines.line_for(dict(origins.lines), diagnosis.insn) if diagnosis.insn is not None else None
     return Failure(
         diagnosis,

@@ -251,7 +251,7 @@ def _culprit(kind: str, involved: list[str], does: Instruction, known: dict[str,
     """
     if kind == "map_type":
         return next((name for name in involved if value(known.get(name, "")).kind == "map_ptr"), "")
-    if about_bounds and does.op == "arithmetic" and does.source in known:
+    if about_bounds and does.op == "arithmetic" and does.source.startswith("R"):
         return does.source
     return involved[0] if involved else ""
 

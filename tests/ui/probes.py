@@ -66,7 +66,7 @@ NULL_LOG = """0: R1=ctx() R10=fp0
 R0 invalid mem access 'map_value_or_null'
 processed 6 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0
 """
-NULL_LINES = [(0, 6), (1, 6), (2, 7), (4, 7), (5, 8)]
+NULL_PLACES = [(0, 0, 6), (2, 0, 7), (5, 0, 8)]
 
 PID = ParamInfo(name="pid", type="pid", help="only this process")
 WHICH = ParamInfo(name="which", type="enum", help="which ones", default="all", choices=["all", "failed"])

@@ -184,7 +184,7 @@ async def test_an_ended_collector_is_told_and_started_again(stage: Open) -> None
         assert on.source.restarts == 1
         requests = len(on.source.requests)
         await on.play(hello(), catalog(*PROBES))
-        assert Load(probe="cpu/syscount") in on.source.requests[requests:]
+        assert Load(request=2, probe="cpu/syscount") in on.source.requests[requests:]
         assert not on.one(Banner).has_class("-open")
         await on.play(calls(1, {1: 7, 2: 9}))
         assert on.one(RunTabs).tabs[0].sign == "●"
@@ -213,9 +213,7 @@ async def test_a_source_that_cannot_start_again_offers_nothing(stage: Open) -> N
 
 async def test_refusals_and_notices_are_told_inert(stage: Open) -> None:
     async with stage() as on:
-        await on.play(
-            Refused(probe="cpu/nope", error="no probe cpu/nope"), Notice(level="warning", text="[bold]\x1b[2Jx")
-        )
+        await on.play(Refused(error="no probe cpu/nope"), Notice(level="warning", text="[bold]\x1b[2Jx"))
         assert [each.message for each in on.app._notifications] == ["no probe cpu/nope", "[bold]\\x1b[2Jx"]
         assert not any(each.markup for each in on.app._notifications)
 

@@ -38,7 +38,10 @@ async def test_search_narrows_as_one_types_and_escape_brings_all_back(stage: Ope
 async def test_enter_loads_what_the_search_found(stage: Open) -> None:
     async with stage() as on:
         await on.press("slash", *"syscount", "enter")
-        assert on.source.requests == [AccountRunTimes(on=True), Load(probe="cpu/syscount", params={}, interval=1.0)]
+        assert on.source.requests == [
+            AccountRunTimes(on=True),
+            Load(request=1, probe="cpu/syscount", params={}, interval=1.0),
+        ]
         assert "● syscount" in on.see(CatalogTree)
         assert [tab.name for tab in on.one(RunTabs).tabs] == ["syscount"]
 
@@ -79,9 +82,9 @@ async def test_parameters_are_typed_into_a_form_and_a_refusal_is_told_at_its_fie
             return []
         if "pid" in request.params and not request.params["pid"].isdigit():
             error = f"{request.probe}: pid: a number is expected, not {request.params['pid']!r}"
-            return [Refused(probe=request.probe, params=request.params, error=error)]
+            return [Refused(request=request.request, error=error)]
         if request.params.get("which") == "none":
-            return [Refused(probe=request.probe, params=request.params, error="the kernel is busy: no more")]
+            return [Refused(request=request.request, error="the kernel is busy: no more")]
         return [Loading(run=9, probe=request.probe, params=request.params, stage="compile")]
 
     async with stage(answer=answer) as on:
@@ -91,16 +94,16 @@ async def test_parameters_are_typed_into_a_form_and_a_refusal_is_told_at_its_fie
         assert list(form.inputs) == ["pid", "which"]
         assert form.inputs["which"].placeholder == "all"
         await on.press("x", "tab", "enter")
-        assert on.source.requests[-1] == Load(probe="cpu/runqlat", params={"pid": "x"})
+        assert on.source.requests[-1] == Load(request=1, probe="cpu/runqlat", params={"pid": "x"})
         assert on.app.screen is form
-        assert seen(form.told["pid"]) == "✗ a number is expected, not 'x'"
+        assert seen(form.errors["pid"]) == "✗ a number is expected, not 'x'"
         assert form.inputs["pid"].has_focus
         assert len(on.app._notifications) == 0
         await on.press("backspace", *"4711", "tab", *"none", "enter")
-        assert seen(form.told["pid"]) == ""
-        assert seen(form.told[""]) == "✗ the kernel is busy: no more"
+        assert seen(form.errors["pid"]) == ""
+        assert seen(form.errors[""]) == "✗ the kernel is busy: no more"
         await on.press(*["backspace"] * 4, "enter")
-        assert on.source.requests[-1] == Load(probe="cpu/runqlat", params={"pid": "4711"})
+        assert on.source.requests[-1] == Load(request=3, probe="cpu/runqlat", params={"pid": "4711"})
         assert on.app.screen is on.app.dashboard
         assert [tab.name for tab in on.one(RunTabs).tabs] == ["runqlat"]
 
@@ -115,9 +118,9 @@ async def test_a_probe_that_has_to_be_told_what_to_trace_asks_for_it(stage: Open
         assert isinstance(form, ParameterForm)
         assert not any(isinstance(request, Load) for request in on.source.requests)
         await on.press("enter")
-        assert on.source.requests[-1] == Load(probe="application/funccount", params={})
+        assert on.source.requests[-1] == Load(request=1, probe="application/funccount", params={})
         await on.press(*"vfs", "enter")
-        assert on.source.requests[-1] == Load(probe="application/funccount", params={"function": "vfs"})
+        assert on.source.requests[-1] == Load(request=2, probe="application/funccount", params={"function": "vfs"})
 
 
 async def test_a_form_waits_for_its_own_load_and_not_for_another_one(stage: Open) -> None:
@@ -130,7 +133,7 @@ async def test_a_form_waits_for_its_own_load_and_not_for_another_one(stage: Open
 
 
 async def test_a_request_refused_without_a_form_is_told_in_passing(stage: Open) -> None:
-    refused = Refused(probe="cpu/syscount", error="no")
+    refused = Refused(error="no")
     async with stage(answer=lambda request: [refused] if isinstance(request, Load) else []) as on:
         await on.press("slash", *"syscount", "enter")
         assert [each.message for each in on.app._notifications] == ["no"]
@@ -140,7 +143,7 @@ async def test_a_request_refused_without_a_form_is_told_in_passing(stage: Open) 
 async def test_a_probe_without_parameters_loads_at_once_also_by_p(stage: Open) -> None:
     async with stage() as on:
         await on.press("slash", *"syscount", "escape", "p")
-        assert on.source.requests[-1] == Load(probe="cpu/syscount", params={})
+        assert on.source.requests[-1] == Load(request=1, probe="cpu/syscount", params={})
 
 
 async def test_hostile_catalog_text_is_inert(stage: Open) -> None:
@@ -158,7 +161,7 @@ async def test_a_double_click_loads(stage: Open) -> None:
     async with stage() as on:
         await on.pilot.click(CatalogTree, offset=(6, 3), times=2)
         await on.settle()
-        assert on.source.requests[-1] == Load(probe="cpu/syscount", params={})
+        assert on.source.requests[-1] == Load(request=1, probe="cpu/syscount", params={})
 
 
 async def test_a_click_on_a_tab_brings_its_probe(stage: Open) -> None:

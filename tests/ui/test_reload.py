@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ebpftop.frames.messages import AnyFrame, AnyRequest, Catalog, Detach, Load, Loading, Refused, Rejected, SourceLine
+from ebpftop.frames.messages import AnyFrame, AnyRequest, Catalog, Detach, Load, Loading, Refused, Rejected
 from ebpftop.ui.actions import editor
 from ebpftop.ui.screens.copying import CopyScreen
 from ebpftop.ui.screens.dashboard import Dashboard
@@ -18,11 +18,11 @@ from ebpftop.ui.widgets.lines import CodeLines
 from ebpftop.ui.widgets.runs import RunTabs
 from tests.support.frames import catalog, detached, loaded, probe, rejected
 from tests.ui.conftest import Open, Stage
-from tests.ui.probes import BY_PROCESS, NULL_C, NULL_LINES, NULL_LOG, PROBES
+from tests.ui.probes import BY_PROCESS, NULL_C, NULL_LOG, NULL_PLACES, PROBES
 
 FILE = "/home/ann/probes/mine/calls/probe.bpf.c"
 MENDED = NULL_C.replace("    *count += 1;", "    if (count)\n        *count += 1;")
-LINE = SourceLine(file="mine/calls/probe.bpf.c", line=8, text="    *count += 1;")
+COMPLAINT = "R0 invalid mem access 'map_value_or_null'"
 
 
 def saved(revision: str, source: str = NULL_C) -> Catalog:
@@ -36,26 +36,30 @@ def accepts(run: int, request: Load) -> AnyFrame:
     return loaded(run, request.probe, BY_PROCESS, params=request.params)
 
 
-def refuses(
-    run: int, request: Load, error: str = "R0 invalid mem access 'map_value_or_null'", line: int = 8
-) -> Rejected:
-    frame = rejected(run, request.probe, error=error, insn=5, text=f"{NULL_C}// {run}", log=NULL_LOG, lines=NULL_LINES)
-    return msgspec.structs.replace(frame, source=msgspec.structs.replace(LINE, line=line), params=request.params)
+def refuses(run: int, request: Load, complaint: str = COMPLAINT, line: int = 8) -> Rejected:
+    places = [*NULL_PLACES[:-1], (5, 0, line)]
+    log = NULL_LOG.replace(COMPLAINT, complaint)
+    text = f"{NULL_C}// {run}"
+    return rejected(run, request.probe, params=request.params, text=text, log=log, places=places)
 
 
-def kernel(*verdicts: Callable[[int, Load], AnyFrame]) -> Callable[[AnyRequest], Iterable[AnyFrame]]:
-    """A root side that comes to these verdicts, one a load; runs are counted from 1."""
-    runs = enumerate(verdicts, 1)
+def kernel(*outcomes: Callable[[int, Load], AnyFrame]) -> Callable[[AnyRequest], Iterable[AnyFrame]]:
+    """A root side with these outcomes, one a load; runs are counted from 1."""
+    runs = enumerate(outcomes, 1)
 
     def answer(request: AnyRequest) -> Iterable[AnyFrame]:
         if isinstance(request, Load):
-            run, verdict = next(runs)
+            run, outcome = next(runs)
             yield Loading(run=run, probe=request.probe, params=request.params, stage="verify")
-            yield verdict(run, request)
+            yield outcome(run, request)
         elif isinstance(request, Detach):
             yield detached(request.run)
 
     return answer
+
+
+def load_of(request: int) -> Load:
+    return Load(request=request, probe="mine/calls")
 
 
 async def load_mine(on: Stage) -> None:
@@ -76,7 +80,7 @@ async def test_the_old_version_runs_until_the_new_one_does(stage: Open) -> None:
         await load_mine(on)
         assert [tab.run for tab in on.one(RunTabs).tabs] == [1]
         await on.play(saved("2", MENDED))
-        assert requests(on) == [Load(probe="mine/calls"), Load(probe="mine/calls"), Detach(run=1)]
+        assert requests(on) == [load_of(1), load_of(2), Detach(run=1)]
         assert [tab.run for tab in on.one(RunTabs).tabs] == [2]
         assert on.one(RunTabs).current == 2
         assert [str(each.message) for each in on.app._notifications] == ["mine/calls as it was saved runs now"]
@@ -89,19 +93,19 @@ async def test_a_rejected_version_leaves_the_old_one_running(stage: Open) -> Non
         assert isinstance(on.app.screen, Dashboard)
         assert [tab.run for tab in on.one(RunTabs).tabs] == [1]
         told = [str(each.message) for each in on.app._notifications]
-        assert told[0].startswith("mine/calls as it was saved is rejected: R0 invalid mem access")
+        assert told == [f"mine/calls: rejected by the verifier: {COMPLAINT} (as saved)   v shows why"]
         await on.press("v")
         assert "before the save  ● it runs on" in said(on)
         await on.play(saved("3", MENDED))
-        assert requests(on)[1:] == [Load(probe="mine/calls"), Load(probe="mine/calls"), Detach(run=1)]
+        assert requests(on)[1:] == [load_of(2), load_of(3), Detach(run=1)]
         await on.press("escape")
         assert [tab.run for tab in on.one(RunTabs).tabs] == [3]
-        assert on.app.dashboard.rejection() is None
+        assert on.app.dashboard.rejected() is None
 
 
 async def test_the_panel_shows_what_a_save_changed(stage: Open) -> None:
     def later(run: int, request: Load) -> AnyFrame:
-        return refuses(run, request, error="math between map_value pointer and register", line=9)
+        return refuses(run, request, complaint="math between map_value pointer and register", line=9)
 
     async with stage(saved("1"), answer=kernel(refuses, later, accepts, accepts)) as on:
         await load_mine(on)
@@ -127,9 +131,9 @@ async def test_a_load_that_takes_longer_than_that_of_a_later_version_is_detached
         await load_mine(on)
         on.source._answer = lambda request: ()  # both saves are loaded by hand
         await on.play(saved("2"), saved("3"))
-        await on.play(Loading(run=2, probe="mine/calls", params={}, stage="compile"))
-        await on.play(Loading(run=3, probe="mine/calls", params={}, stage="compile"))
-        await on.play(loaded(3, "mine/calls", BY_PROCESS), loaded(2, "mine/calls", BY_PROCESS))
+        await on.play(Loading(request=2, run=2, probe="mine/calls", params={}, stage="compile"))
+        await on.play(Loading(request=3, run=3, probe="mine/calls", params={}, stage="compile"))
+        await on.play(loaded(3, "mine/calls", BY_PROCESS, request=3), loaded(2, "mine/calls", BY_PROCESS, request=2))
         assert [request for request in requests(on) if isinstance(request, Detach)] == [
             Detach(run=1),
             Detach(run=1),
@@ -144,7 +148,7 @@ async def test_parameters_that_a_save_took_away_are_told(stage: Open) -> None:
         await on.play(saved("2"))
         box = on.app.screen.query_one("#said")
         assert box.border_subtitle == "saved: loading it again"
-        await on.play(Refused(probe="mine/calls", params={}, error="no parameter 'pid'"))
+        await on.play(Refused(request=2, error="no parameter 'pid'"))
         assert not box.border_subtitle
         assert [str(each.message) for each in on.app._notifications] == ["no parameter 'pid'"]
 
@@ -156,7 +160,7 @@ async def test_what_was_detached_or_never_loaded_is_not_loaded(stage: Open) -> N
         await load_mine(on)
         await on.press("d")
         await on.play(saved("3"))
-        assert requests(on) == [Load(probe="mine/calls"), Detach(run=1)]
+        assert requests(on) == [load_of(1), Detach(run=1)]
 
 
 async def test_another_word_of_the_survey_loads_nothing(stage: Open) -> None:
@@ -165,7 +169,7 @@ async def test_another_word_of_the_survey_loads_nothing(stage: Open) -> None:
         told = saved("1")
         known = [msgspec.structs.replace(each, available=True, variant="raw") for each in told.probes]
         await on.play(msgspec.structs.replace(told, probes=known))
-        assert requests(on) == [Load(probe="mine/calls")]
+        assert requests(on) == [load_of(1)]
 
 
 async def test_e_opens_the_editor_at_the_failing_line(stage: Open, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,7 +210,7 @@ async def test_a_copy_goes_where_it_is_watched_already(stage: Open, monkeypatch:
 
 
 async def test_on_a_tape_there_is_nothing_to_edit(stage: Open) -> None:
-    request = Load(probe="mine/calls")
+    request = load_of(1)
     async with stage(saved("1"), refuses(1, request), live=False) as on:
         await on.press("slash", *"mine", "escape", "e")
         assert isinstance(on.app.screen, Dashboard)

@@ -138,7 +138,7 @@ async def test_a_playbook_loads_what_may_run_and_explains_the_rest(stage: Open) 
 async def test_a_wrong_parameter_in_a_playbook_is_told_in_its_tile(stage: Open) -> None:
     def answer(request: AnyRequest) -> Iterable[AnyFrame]:
         if isinstance(request, Load):
-            yield Refused(probe=request.probe, params=request.params, error="pid: no such process")
+            yield Refused(request=request.request, error="pid: no such process")
 
     book = PlaybookInfo(name="slow", title="", summary="", steps=[step("cpu/runqlat", params={"pid": "7"})])
     async with stage(Catalog(probes=list(PROBES), playbooks=[book]), options=OPEN, answer=answer) as on:

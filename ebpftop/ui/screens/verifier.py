@@ -226,7 +226,7 @@ class VerifierScreen(Screen[None]):
         if self.parsed is None or self._at is None:
             return
         if step := step_before(self.failure.diagnosis.chain, self._insn):
-            self._go(last_shown(self.parsed.lines, self._at, step.insn), step.why)
+            self._go(last_shown(self.parsed.lines, self._at, step.insn), WHY)
             return
         complaint = self.parsed.error if self._at == self._failed_log_line() else ""
         register = needed(self.parsed.lines, self._at, complaint)

@@ -160,9 +160,12 @@ async def test_hostile_text_stays_text_in_json() -> None:
     assert "\x1b" not in result.out
 
 
+TRIED = [Tried(variant="fentry", reason="no BTF"), Tried(variant="raw", reason="Permission denied")]
+
+
 @pytest.mark.parametrize("format", ["text", "json", "csv"])
 async def test_a_rejected_probe(format: headless.Format) -> None:  # noqa: A002
-    result = await ran([rejected(1, "cpu/some", tried=[Tried(variant="fentry", reason="no BTF")])], format=format)
+    result = await ran([rejected(1, "cpu/some", tried=TRIED)], format=format)
     assert result.code == 1
     assert result.err.splitlines()[0] == (
         "ebpftop: cpu/some: rejected by the verifier: R0 invalid mem access 'map_value_or_null'"
