@@ -27,21 +27,17 @@ static inline __attribute__((always_inline)) struct inode *regular(struct file *
     return inode && (READ(inode, i_mode) & S_IFMT) == S_IFREG ? inode : 0;
 }
 
-static inline __attribute__((always_inline)) void copy_fs(char *to, struct inode *inode)
-{
-    struct file_system_type *type = READ(READ(inode, i_sb), s_type);
-    bpf_probe_read_kernel_str(to, FS_SIZE, READ(type, name));
-}
-
 static inline __attribute__((always_inline)) void copy_name(char *to, struct file *file)
 {
     struct dentry *dentry = READ(file, f_path.dentry);
     bpf_probe_read_kernel_str(to, NAME_SIZE, READ(dentry, d_name.name));
 }
 
-// Whether the parameter fs of a probe wants files on a file system of this type.
-static inline __attribute__((always_inline)) int wanted_fs(const char *fs)
+// Copies the name of the type of an inode's file system. Returns whether the parameter fs selects it.
+static inline __attribute__((always_inline)) int wanted_fs(char *fs, struct inode *inode)
 {
+    struct file_system_type *type = READ(READ(inode, i_sb), s_type);
+    bpf_probe_read_kernel_str(fs, FS_SIZE, READ(type, name));
 #ifdef PARAM_fs
     const char wanted[] = PARAM_fs;
 #pragma unroll

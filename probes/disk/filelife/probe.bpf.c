@@ -92,8 +92,7 @@ static void report(struct dentry *dentry, struct inode *inode, struct birth *bir
         return;
 #endif
     char fs[FS_SIZE] = {};
-    copy_fs(fs, inode);
-    if (!wanted_fs(fs))
+    if (!wanted_fs(fs, inode))
         return;
     struct event *event = events.ringbuf_reserve(sizeof(struct event));
     if (!event) {

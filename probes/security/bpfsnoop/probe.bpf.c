@@ -1,4 +1,5 @@
 #include "ebpftop.h"
+#include "ebpftop_calls_maps.h"
 
 #define NAME_SIZE 64
 
@@ -15,12 +16,7 @@ struct event {
 };
 BPF_RINGBUF_OUTPUT(events, 256);
 
-struct call {
-    u64 attributes;
-    u32 command;
-    u32 unused;
-};
-BPF_HASH(calling, u32, struct call); // bounded: by the threads inside bpf(2)
+enum { ATTRIBUTES, COMMAND };
 
 #define OF_MAP (1 << 16)
 #define OF_PROGRAM (2 << 16)
@@ -39,13 +35,8 @@ int on_call(struct tracepoint__syscalls__sys_enter_bpf *args)
     if (command <= HIGHEST_READ && !(CHANGES >> command & 1))
         return 0;
 #endif
-    if (!wanted_current())
-        return 0;
-    u32 thread = bpf_get_current_pid_tgid();
-    struct call call = {.attributes = (u64)args->uattr, .command = command};
-    if (calling.update(&thread, &call))
-        map_full();
-    return 0;
+    struct call call = {.args = {[ATTRIBUTES] = (u64)args->uattr, [COMMAND] = command}};
+    return call_entered(&call);
 }
 
 // Which members of the attributes say more depends on the command.
@@ -72,12 +63,9 @@ static void describe(struct event *event, u64 attributes, u32 command)
 
 int on_return(struct tracepoint__syscalls__sys_exit_bpf *args)
 {
-    u32 thread = bpf_get_current_pid_tgid();
-    struct call *found = calling.lookup(&thread);
-    if (!found)
+    struct call call = {};
+    if (!call_returned(&call))
         return 0;
-    struct call call = *found;
-    calling.delete(&thread);
     struct event *event = events.ringbuf_reserve(sizeof(struct event));
     if (!event) {
         ring_full();
@@ -86,10 +74,10 @@ int on_return(struct tracepoint__syscalls__sys_exit_bpf *args)
     event->time = bpf_ktime_get_ns();
     event->tgid = bpf_get_current_pid_tgid() >> 32;
     event->user = bpf_get_current_uid_gid();
-    event->command = call.command;
+    event->command = call.args[COMMAND];
     event->result = args->ret < 0 ? args->ret : 0;
     event->unused = 0;
-    describe(event, call.attributes, call.command);
+    describe(event, call.args[ATTRIBUTES], call.args[COMMAND]);
     bpf_get_current_comm(event->comm, sizeof(event->comm));
     events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
     return 0;
