@@ -1,7 +1,7 @@
 #include "ebpftop.h"
 #include "ebpftop_functions_maps.h"
 
-// The attachment's cookie tells which function it is: all of them run these two programs.
+// The attachment's cookie identifies the function: all of them run these two programs.
 struct bucket {
     u32 tgid;
     u32 point;

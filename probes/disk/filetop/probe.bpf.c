@@ -16,12 +16,12 @@ struct use {
 };
 BPF_HASH(files, struct key, struct use, 16384); // by process and file
 
-int on_read(struct tracepoint__syscalls__sys_enter_read *args) // pread64 and readv are alike
+int on_read(struct tracepoint__syscalls__sys_enter_read *args) // also pread64 and readv
 {
     return file_call_entered(args->fd, FILE_READ);
 }
 
-int on_write(struct tracepoint__syscalls__sys_enter_write *args) // pwrite64 and writev are alike
+int on_write(struct tracepoint__syscalls__sys_enter_write *args) // also pwrite64 and writev
 {
     return file_call_entered(args->fd, FILE_WRITE);
 }

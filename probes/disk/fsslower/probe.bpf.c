@@ -13,17 +13,17 @@ struct event {
 };
 BPF_RINGBUF_OUTPUT(events, 256);
 
-int on_read(struct tracepoint__syscalls__sys_enter_read *args) // pread64 and readv are alike
+int on_read(struct tracepoint__syscalls__sys_enter_read *args) // also pread64 and readv
 {
     return file_call_entered(args->fd, FILE_READ);
 }
 
-int on_write(struct tracepoint__syscalls__sys_enter_write *args) // pwrite64 and writev are alike
+int on_write(struct tracepoint__syscalls__sys_enter_write *args) // also pwrite64 and writev
 {
     return file_call_entered(args->fd, FILE_WRITE);
 }
 
-int on_sync(struct tracepoint__syscalls__sys_enter_fsync *args) // fdatasync is alike
+int on_sync(struct tracepoint__syscalls__sys_enter_fsync *args) // also fdatasync
 {
     return file_call_entered(args->fd, FILE_SYNC);
 }

@@ -6,7 +6,7 @@ struct key {
     u32 call;
     u32 slot;
 };
-BPF_HASH(latency, struct key, u64, 65536); // how often a process waited that long in that call
+BPF_HASH(latency, struct key, u64, 65536); // waits of that length, by process and call
 
 struct process {
     u32 tgid;

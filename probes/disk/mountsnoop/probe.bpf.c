@@ -12,7 +12,7 @@ struct event {
     u32 tgid;
     u32 call;
     s32 result;    // 0, or a negative errno
-    u32 namespace; // as /proc/PID/ns/mnt tells
+    u32 namespace; // as in /proc/PID/ns/mnt
     char source[SOURCE_SIZE];
     char target[TARGET_SIZE];
     char type[TYPE_SIZE];

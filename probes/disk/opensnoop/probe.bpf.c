@@ -46,7 +46,7 @@ int on_open(struct tracepoint__syscalls__sys_enter_open *args)
 
 int on_creat(struct tracepoint__syscalls__sys_enter_creat *args)
 {
-    return entered(args->pathname, 01101); // as creat(2) says: O_CREAT|O_WRONLY|O_TRUNC
+    return entered(args->pathname, 01101); // as in creat(2): O_CREAT|O_WRONLY|O_TRUNC
 }
 #endif
 
@@ -69,7 +69,7 @@ static void report(struct call *call, u64 now, s32 result)
     events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
 }
 
-// All of these calls return alike.
+// All these calls return through here.
 int on_return(struct tracepoint__syscalls__sys_exit_openat *args)
 {
     struct call call = {};

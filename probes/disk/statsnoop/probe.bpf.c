@@ -41,13 +41,13 @@ int on_statfs(struct tracepoint__syscalls__sys_enter_statfs *args)
 #endif
 
 #ifdef VARIANT_all
-int on_newstat(struct tracepoint__syscalls__sys_enter_newstat *args) // newlstat is alike
+int on_newstat(struct tracepoint__syscalls__sys_enter_newstat *args) // also newlstat
 {
     return entered(args->filename);
 }
 #endif
 
-// All of these calls return alike.
+// All these calls return through here.
 int on_return(struct tracepoint__syscalls__sys_exit_newfstatat *args)
 {
     struct call call = {};
@@ -64,7 +64,7 @@ int on_return(struct tracepoint__syscalls__sys_exit_newfstatat *args)
 #endif
     char first = 0;
     bpf_probe_read_user(&first, sizeof(first), (void *)call.args[PATH]);
-    if (!first && !args->ret) // no path: the status of an open file
+    if (!first && !args->ret) // an empty path: the status of an open file
         return 0;
     struct event *event = events.ringbuf_reserve(sizeof(struct event));
     if (!event) {

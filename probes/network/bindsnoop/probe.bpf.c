@@ -7,7 +7,7 @@ struct event {
     u32 tgid;
     u32 user;
     s32 result;   // 0, or a negative errno
-    u16 protocol; // 0 where the descriptor is no socket
+    u16 protocol; // 0 if the descriptor isn't a socket
     u16 local_port;
     u8 local[ADDRESS_SIZE];
     char comm[COMM_SIZE];
@@ -34,7 +34,7 @@ static void report(struct call *call, s32 result)
     if (result != -EBADF && result != -ENOTSOCK) {
         struct sock *sk = socket_of(file_of(call->args[DESCRIPTOR]));
         protocol = READ(sk, sk_protocol);
-        if (!result && !port) // it left the choice to the kernel
+        if (!result && !port) // the kernel chose it
             port = local_port(sk);
     }
     if (!wanted_port(port, 0))

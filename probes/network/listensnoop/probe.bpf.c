@@ -51,7 +51,7 @@ int on_exit(struct tracepoint__syscalls__sys_exit_listen *args)
     struct call call = {};
     if (!call_returned(&call))
         return 0;
-    if (result == -EBADF || result == -ENOTSOCK) // there is no socket to tell of
+    if (result == -EBADF || result == -ENOTSOCK) // there is no socket to report
         return 0;
 #ifdef PARAM_failed
     if (!result)

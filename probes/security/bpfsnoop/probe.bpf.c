@@ -8,7 +8,7 @@ struct event {
     u32 tgid;
     u32 user;
     u32 command;
-    u32 type;   // of the program or map: above 16 bits for which of both it is, 0 where there is none
+    u32 type;   // of the program or map; the bits above 16 say which of the two; 0 if neither
     s32 result; // 0, or a negative errno
     u32 unused;
     char comm[COMM_SIZE];
@@ -26,7 +26,7 @@ enum { ATTRIBUTES, COMMAND };
      BIT(BPF_PROG_DETACH) | BIT(BPF_PROG_TEST_RUN) | BIT(BPF_RAW_TRACEPOINT_OPEN) | BIT(BPF_BTF_LOAD) |                \
      BIT(BPF_MAP_FREEZE) | BIT(BPF_LINK_CREATE) | BIT(BPF_LINK_UPDATE) | BIT(BPF_LINK_DETACH) |                        \
      BIT(BPF_ENABLE_STATS) | BIT(BPF_ITER_CREATE) | BIT(BPF_PROG_BIND_MAP))
-#define HIGHEST_READ 35 // BPF_PROG_BIND_MAP; newer commands are told, whatever they do
+#define HIGHEST_READ 35 // BPF_PROG_BIND_MAP; newer commands are reported, whatever they do
 
 int on_call(struct tracepoint__syscalls__sys_enter_bpf *args)
 {
@@ -39,7 +39,7 @@ int on_call(struct tracepoint__syscalls__sys_enter_bpf *args)
     return call_entered(&call);
 }
 
-// Which members of the attributes say more depends on the command.
+// Which attributes are meaningful depends on the command.
 static void describe(struct event *event, u64 attributes, u32 command)
 {
     union bpf_attr *attr = (union bpf_attr *)attributes;
@@ -55,7 +55,7 @@ static void describe(struct event *event, u64 attributes, u32 command)
         type |= OF_PROGRAM;
         bpf_probe_read_user_str(event->name, BPF_OBJ_NAME_LEN, attr->prog_name);
     } else if (command == BPF_OBJ_PIN || command == BPF_OBJ_GET || command == BPF_RAW_TRACEPOINT_OPEN) {
-        bpf_probe_read_user(&text, sizeof(text), attr); // a path or a name is the first of each
+        bpf_probe_read_user(&text, sizeof(text), attr); // a path or name is the first attribute of each
         bpf_probe_read_user_str(event->name, sizeof(event->name), (void *)text);
     }
     event->type = type;

@@ -54,7 +54,7 @@ int on_writev(struct tracepoint__syscalls__sys_enter_process_vm_writev *args)
     return entered(WRITEV, args->pid);
 }
 
-// All of these calls return alike.
+// All these calls return through here.
 int on_return(struct tracepoint__syscalls__sys_exit_ptrace *args)
 {
     struct call call = {};

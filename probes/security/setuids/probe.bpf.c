@@ -5,7 +5,7 @@ struct event {
     u64 time;
     u32 tgid;
     u32 call;
-    s32 real; // the ids asked for, -1 for what is left as it is
+    s32 real; // the requested ids, -1 for one left unchanged
     s32 effective;
     s32 saved;
     u32 before; // effective user, before the call and after it
@@ -29,7 +29,7 @@ static int entered(s32 real, s32 effective, s32 saved)
     return call_entered(&call);
 }
 
-// setuid, setgid, setfsuid and setfsgid are alike.
+// For setuid, setgid, setfsuid and setfsgid.
 int on_one(struct tracepoint__syscalls__sys_enter_setuid *args)
 {
     return entered(-1, args->uid, -1);

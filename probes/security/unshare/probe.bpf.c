@@ -8,7 +8,7 @@ struct event {
     u32 user;
     u32 call;
     u32 namespaces; // CLONE_NEW*
-    u32 child;      // that lives in the new ones, of clone(2) alone
+    u32 child;      // in the new namespaces, for clone(2) only
     s32 result;     // 0, or a negative errno
     char comm[COMM_SIZE];
 };
@@ -50,10 +50,10 @@ static int entered(u64 namespaces)
 int on_unshare(struct tracepoint__syscalls__sys_enter_unshare *args)
 {
     u32 namespaces = args->unshare_flags & CLONE_NEW;
-    return namespaces ? entered(namespaces) : 0; // 0: it is about files or the like
+    return namespaces ? entered(namespaces) : 0; // 0: it unshares files or the like
 }
 
-// What kind of namespace a descriptor is of, 0 if of none.
+// The kind of namespace a descriptor refers to, 0 if none.
 static u32 kind_of(u32 descriptor)
 {
     struct file *file = file_of(descriptor);
@@ -67,7 +67,7 @@ static u32 kind_of(u32 descriptor)
 
 int on_setns(struct tracepoint__syscalls__sys_enter_setns *args)
 {
-    u32 namespaces = args->flags; // 0: whatever the descriptor is of
+    u32 namespaces = args->flags; // 0: whatever kind the descriptor is
     return entered(namespaces ? namespaces & CLONE_NEW : kind_of(args->fd));
 }
 
