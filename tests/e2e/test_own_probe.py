@@ -21,7 +21,7 @@ EDITS = {
     MANIFEST: [
         ('title = "Hello, kernel"', 'title = "Signals sent"'),
         ('summary = "How often each process leaves a CPU."', 'summary = "How many signals each process sends."'),
-        ('question = "What is the smallest probe that works?"', 'question = "Who sends signals?"'),
+        ('question = "What does a minimal probe look like?"', 'question = "Who sends signals?"'),
         ('overhead = "medium: one event per context switch"', 'overhead = "low: one event per signal"'),
         ('raw_tracepoint = "sched_switch", run = "on_switch"', 'raw_tracepoint = "signal_generate", run = "on_signal"'),
         ('map = "switches"', 'map = "sent"'),

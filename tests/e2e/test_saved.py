@@ -58,7 +58,7 @@ def test_a_refused_probe_is_mended_without_leaving_the_dashboard(copied: Path) -
         line(term, "mend")
         term.wait_for("mine/calls · runs now", f"before the save  ✗ line 9: {COMPLAINT}", "if (count)")
         term.keys("Escape")
-        term.wait_for("● calls", "A map value used unchecked ·")
+        term.wait_for("● calls", "An unchecked map lookup ·")
         first = running(term)
 
         good = source.read_text()

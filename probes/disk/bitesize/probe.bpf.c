@@ -5,12 +5,12 @@ struct key {
     u32 tgid;
     u32 slot;
 };
-BPF_HASH(sizes, struct key, u64, 131072); // how often a process made a request of that many bytes
+BPF_HASH(sizes, struct key, u64, 131072); // requests of that many bytes, by process
 
 #if defined(VARIANT_io_start) || defined(VARIANT_getrq)
 int on_start(struct bpf_raw_tracepoint_args *ctx)
 {
-    return request_made(ctx);
+    return request_created(ctx);
 }
 
 int on_issue(struct bpf_raw_tracepoint_args *ctx)
@@ -19,10 +19,10 @@ int on_issue(struct bpf_raw_tracepoint_args *ctx)
 }
 #endif
 
-// Only now is it as large as it got: others were merged into it.
+// Only now is its size final: others may have been merged into it.
 int on_complete(struct bpf_raw_tracepoint_args *ctx)
 {
-    struct asked who = {};
+    struct origin who = {};
     if (!request_done(ctx, &who))
         return 0;
     struct request *request = (struct request *)ctx->args[0];

@@ -8,7 +8,7 @@ struct use {
 };
 BPF_HASH(cache, u32, struct use); // by process
 
-// Add to one of the process's counters, by its offset.
+// Adds to one of the process's counters, by its offset.
 static int count(u64 offset, u64 pages)
 {
     if (!wanted_current())

@@ -1,3 +1,4 @@
+#include "ebpftop_calls_maps.h"
 #include "ebpftop_file.h"
 #include "ebpftop_sockets.h"
 
@@ -6,43 +7,34 @@ struct event {
     u32 tgid;
     u32 user;
     s32 result;   // 0, or a negative errno
-    u16 protocol; // 0 where the descriptor is no socket
+    u16 protocol; // 0 if the descriptor isn't a socket
     u16 local_port;
     u8 local[ADDRESS_SIZE];
     char comm[COMM_SIZE];
 };
 BPF_RINGBUF_OUTPUT(events, 256);
 
-struct asked {
-    u64 address; // struct sockaddr of the process
-    u64 descriptor;
-};
-BPF_HASH(binding, u32, struct asked); // bounded: by the threads inside bind
+enum { ADDRESS, DESCRIPTOR };
 
 int on_enter(struct tracepoint__syscalls__sys_enter_bind *args)
 {
-    if (!wanted_current())
-        return 0;
-    u32 thread = bpf_get_current_pid_tgid();
-    struct asked asked = {.address = (u64)args->umyaddr, .descriptor = args->fd};
-    if (binding.update(&thread, &asked))
-        map_full();
-    return 0;
+    struct call call = {.args = {[ADDRESS] = (u64)args->umyaddr, [DESCRIPTOR] = args->fd}};
+    return call_entered(&call);
 }
 
 // struct sockaddr_in and sockaddr_in6, see ip(7) and ipv6(7)
-static void report(struct asked *asked, s32 result)
+static void report(struct call *call, s32 result)
 {
-    const u8 *address = (const u8 *)asked->address;
+    const u8 *address = (const u8 *)call->args[ADDRESS];
     u16 start[2] = {}; // family, port
     bpf_probe_read_user(start, sizeof(start), address);
     if (start[0] != AF_INET && start[0] != AF_INET6)
         return;
     u16 port = ntohs(start[1]), protocol = 0;
     if (result != -EBADF && result != -ENOTSOCK) {
-        struct sock *sk = socket_of(file_of(asked->descriptor));
+        struct sock *sk = socket_of(file_of(call->args[DESCRIPTOR]));
         protocol = READ(sk, sk_protocol);
-        if (!result && !port) // it left the choice to the kernel
+        if (!result && !port) // the kernel chose it
             port = local_port(sk);
     }
     if (!wanted_port(port, 0))
@@ -71,16 +63,13 @@ static void report(struct asked *asked, s32 result)
 
 int on_exit(struct tracepoint__syscalls__sys_exit_bind *args)
 {
-    u32 thread = bpf_get_current_pid_tgid();
-    struct asked *found = binding.lookup(&thread);
-    if (!found)
+    struct call call = {};
+    if (!call_returned(&call))
         return 0;
-    struct asked asked = *found;
-    binding.delete(&thread);
 #ifdef PARAM_failed
     if (!args->ret)
         return 0;
 #endif
-    report(&asked, args->ret);
+    report(&call, args->ret);
     return 0;
 }

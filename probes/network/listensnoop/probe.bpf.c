@@ -1,3 +1,4 @@
+#include "ebpftop_calls_maps.h"
 #include "ebpftop_file.h"
 #include "ebpftop_sockets.h"
 
@@ -14,21 +15,12 @@ struct event {
 };
 BPF_RINGBUF_OUTPUT(events, 256);
 
-struct asked {
-    u32 descriptor;
-    u32 backlog;
-};
-BPF_HASH(listening, u32, struct asked); // bounded: by the threads inside listen
+enum { DESCRIPTOR, BACKLOG };
 
 int on_enter(struct tracepoint__syscalls__sys_enter_listen *args)
 {
-    if (!wanted_current())
-        return 0;
-    u32 thread = bpf_get_current_pid_tgid();
-    struct asked asked = {.descriptor = args->fd, .backlog = args->backlog};
-    if (listening.update(&thread, &asked))
-        map_full();
-    return 0;
+    struct call call = {.args = {[DESCRIPTOR] = args->fd, [BACKLOG] = args->backlog}};
+    return call_entered(&call);
 }
 
 static void report(struct sock *sk, u32 backlog, s32 result)
@@ -55,19 +47,16 @@ static void report(struct sock *sk, u32 backlog, s32 result)
 
 int on_exit(struct tracepoint__syscalls__sys_exit_listen *args)
 {
-    u32 thread = bpf_get_current_pid_tgid();
     s32 result = args->ret;
-    struct asked *found = listening.lookup(&thread);
-    if (!found)
+    struct call call = {};
+    if (!call_returned(&call))
         return 0;
-    struct asked asked = *found;
-    listening.delete(&thread);
-    if (result == -EBADF || result == -ENOTSOCK) // there is no socket to tell of
+    if (result == -EBADF || result == -ENOTSOCK) // there is no socket to report
         return 0;
 #ifdef PARAM_failed
     if (!result)
         return 0;
 #endif
-    report(socket_of(file_of(asked.descriptor)), asked.backlog, result);
+    report(socket_of(file_of(call.args[DESCRIPTOR])), call.args[BACKLOG], result);
     return 0;
 }

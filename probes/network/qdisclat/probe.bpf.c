@@ -1,6 +1,6 @@
 #include "ebpftop.h"
 
-#define AT_ONCE 64 // packets that leave the queue together, at most
+#define AT_ONCE 64 // packets dequeued in one batch, at most
 
 struct key {
     char device[16];
@@ -8,7 +8,7 @@ struct key {
 };
 BPF_HASH(delay, struct key, u64, 65536); // bounded: by network devices × slots
 
-// When each packet was queued. Those that a queue drops never leave it, so the oldest have to go.
+// When each packet was queued. LRU, because dropped packets are never dequeued.
 BPF_TABLE("lru_hash", u64, u64, queued, 65536);
 
 int on_enqueue(struct bpf_raw_tracepoint_args *ctx)
@@ -39,7 +39,7 @@ int on_dequeue(struct bpf_raw_tracepoint_args *ctx)
     struct net_device *device = READ(queue, dev);
     struct key key = {};
     bpf_probe_read_kernel_str(key.device, sizeof(key.device), &device->name);
-    for (int i = 0; i < AT_ONCE && skb; i++) { // a list of packets where the driver takes several
+    for (int i = 0; i < AT_ONCE && skb; i++) { // a list if the driver takes several packets
         u64 packet = (u64)skb;
         u64 *since = queued.lookup(&packet);
         if (since) {

@@ -2,7 +2,7 @@
 
 struct event {
     u64 time;
-    u32 user; // whose the socket is
+    u32 user; // the socket's owner
     u32 state;
     u32 bytes;
     u16 local_port;
@@ -35,7 +35,7 @@ static void count(struct sock *end, u32 bytes)
     __sync_fetch_and_add(&count->bytes, bytes);
 }
 
-// `end` tells both ends; it may be a connection in the making, of which only `sk`, the listener, has an owner.
+// `end` has both addresses; it may be a connection request, and then only `sk`, the listener, has an owner.
 static void report(struct sock *sk, struct sock *end, u32 bytes)
 {
     if (!wanted_socket(end))

@@ -1,4 +1,5 @@
 #include "ebpftop.h"
+#include "ebpftop_calls_maps.h"
 
 struct event {
     u64 time;
@@ -12,11 +13,7 @@ struct event {
 };
 BPF_RINGBUF_OUTPUT(events, 256);
 
-struct asked {
-    u32 request;
-    u32 target;
-};
-BPF_HASH(tracing, u32, struct asked); // bounded: by the threads inside one of these calls
+enum { REQUEST, TARGET };
 
 // Requests of ptrace(2), linux/ptrace.h, and numbers above them for the other two calls.
 #define TRACEME 0
@@ -25,55 +22,44 @@ BPF_HASH(tracing, u32, struct asked); // bounded: by the threads inside one of t
 #define READV 0x10000
 #define WRITEV 0x10001
 
-static void remember(u32 request, u32 target)
+static int entered(u64 request, u32 target)
 {
 #ifdef PARAM_target
     if (target != PARAM_target)
-        return;
+        return 0;
 #endif
-    if (!wanted_current())
-        return;
-    u32 thread = bpf_get_current_pid_tgid();
-    struct asked asked = {.request = request, .target = target};
-    if (tracing.update(&thread, &asked))
-        map_full();
+    struct call call = {.args = {[REQUEST] = request, [TARGET] = target}};
+    return call_entered(&call);
 }
 
 int on_ptrace(struct tracepoint__syscalls__sys_enter_ptrace *args)
 {
     u64 request = args->request;
-    if (request == TRACEME) // whoever asks for it will be traced by its parent
-        remember(request, bpf_get_current_pid_tgid() >> 32);
+    if (request == TRACEME) // the caller will be traced by its parent
+        return entered(request, bpf_get_current_pid_tgid() >> 32);
 #ifndef PARAM_all
-    else if (request == ATTACH || request == SEIZE)
-#else
-    else
+    if (request != ATTACH && request != SEIZE)
+        return 0;
 #endif
-        remember(request, args->pid);
-    return 0;
+    return entered(request, args->pid);
 }
 
 int on_readv(struct tracepoint__syscalls__sys_enter_process_vm_readv *args)
 {
-    remember(READV, args->pid);
-    return 0;
+    return entered(READV, args->pid);
 }
 
 int on_writev(struct tracepoint__syscalls__sys_enter_process_vm_writev *args)
 {
-    remember(WRITEV, args->pid);
-    return 0;
+    return entered(WRITEV, args->pid);
 }
 
-// All of these calls return alike.
+// All these calls return through here.
 int on_return(struct tracepoint__syscalls__sys_exit_ptrace *args)
 {
-    u32 thread = bpf_get_current_pid_tgid();
-    struct asked *found = tracing.lookup(&thread);
-    if (!found)
+    struct call call = {};
+    if (!call_returned(&call))
         return 0;
-    struct asked asked = *found;
-    tracing.delete(&thread);
     struct event *event = events.ringbuf_reserve(sizeof(struct event));
     if (!event) {
         ring_full();
@@ -82,8 +68,8 @@ int on_return(struct tracepoint__syscalls__sys_exit_ptrace *args)
     event->time = bpf_ktime_get_ns();
     event->tgid = bpf_get_current_pid_tgid() >> 32;
     event->user = bpf_get_current_uid_gid();
-    event->request = asked.request;
-    event->target = asked.target;
+    event->request = call.args[REQUEST];
+    event->target = call.args[TARGET];
     event->result = args->ret < 0 ? args->ret : 0;
     event->unused = 0;
     bpf_get_current_comm(event->comm, sizeof(event->comm));
