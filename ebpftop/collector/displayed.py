@@ -39,14 +39,13 @@ def decoders(views: list[ViewInfo], name: str, context: Context) -> dict[str, Ca
         for view in views
         if view.map == name
         for column in view.columns
-        if column.decode and column.decode != "process"
+        if column.decode and not column.is_process
     }
 
 
 def process_field(views: list[ViewInfo], name: str) -> str | None:
     """The field that holds a tgid, if any."""
-    fields = (c.field for view in views if view.map == name for c in view.columns if c.decode == "process")
-    return next(fields, None)
+    return next(filter(None, (view.process_field for view in views if view.map == name)), None)
 
 
 def stack_fields(views: list[ViewInfo], name: str) -> tuple[str, str]:

@@ -80,8 +80,8 @@ def _part(part: Part) -> dict[str, Any]:
         return {"kind": "stacks", "unit": part.view.unit, "stacks": rows}
     return {
         "kind": part.kind,
-        "columns": [{"name": field.name, "unit": field.unit} for field in part.fields],
-        "rows": list(zip(*(field.values for field in part.fields), strict=True)),
+        "columns": [{"name": column.shown.name, "unit": column.shown.unit} for column in part.columns],
+        "rows": list(zip(*(column.values for column in part.columns), strict=True)),
     }
 
 

@@ -38,10 +38,10 @@ async def record(
     done, 1 a probe was rejected, the tape can't be written or the source ended, 2 a request was refused.
     """
     progress = Progress(err)
-    recording = Recording(source)
+    closing: Source = source
     try:
         tape = TapeWriter(path, args=args, force=force)
-        recording.start(tape)
+        closing = recording = Recording(source, tape)
         async for frame in attached(recording, requests, interval=interval, duration=duration, stop=stop):
             progress.take(frame, tape)
             if recording.writer is None:
@@ -54,7 +54,7 @@ async def record(
     else:
         progress.finish(path, tape)
     finally:
-        await recording.close()
+        await closing.close()
     return progress.code
 
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from ebpftop.export.fields import Field, fields
-from ebpftop.frames.messages import ColumnInfo, Function, Process, ViewInfo
+from ebpftop.export.report_columns import ReportColumn, key_columns
+from ebpftop.frames.messages import Function, Process, ViewInfo
 from ebpftop.model.readings import Window
 from ebpftop.model.run import Run
 from ebpftop.model.stacks import Profile, Symbol, profile
@@ -30,10 +30,10 @@ class Top(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StacksPart:
-    """Rows of a stacks view by falling count; those that gained nothing are left out. fields: whose stacks they are."""
+    """Rows of a stacks view by falling count, without those that gained nothing. columns: whose stacks they are."""
 
     view: ViewInfo
-    fields: list[Field]
+    columns: list[ReportColumn]
     profile: Profile
 
     @property
@@ -41,7 +41,7 @@ class StacksPart:
         return int(self.profile.counts.sum())
 
     def rows(self) -> Iterator[Row]:
-        functions, names = self.profile.functions, [field.name for field in self.fields]
+        functions, names = self.profile.functions, [column.shown.name for column in self.columns]
         for values, stack, count in zip(self.labels(), self.profile.stacks, self.profile.counts.tolist(), strict=True):
             yield dict(zip(names, values, strict=True)), [functions[place] for place in stack.tolist()], count
 
@@ -53,13 +53,13 @@ class StacksPart:
         return [(each, symbols, count) for (each, symbols), count in sums.most_common()]
 
     def labels(self) -> list[tuple[Any, ...]]:
-        """The values of `fields`, row by row."""
-        return list(zip(*(field.values for field in self.fields), strict=True)) or [()] * len(self.profile)
+        """The values of `columns`, row by row."""
+        return list(zip(*(column.values for column in self.columns), strict=True)) or [()] * len(self.profile)
 
     def heads(self) -> list[str]:
         """A word a row for whose stack it is, a process by its name; empty where the view doesn't tell them apart."""
-        named = [field for field in self.fields if not field.name.endswith("pid")] or self.fields
-        rows = zip(*(field.values for field in named), strict=True)
+        named = [column for column in self.columns if column.shown.part != "pid"] or self.columns
+        rows = zip(*(column.values for column in named), strict=True)
         return [" ".join(str(value) for value in values if value is not None) for values in rows] or [""] * len(
             self.profile
         )
@@ -75,6 +75,4 @@ def stacks_part(run: Run, view: ViewInfo, processes: Mapping[int, Process], wind
     """What a stacks view brought in the window."""
     found = profile(run, view, window)
     found = found.take(np.argsort(-found.counts, kind="stable"))
-    known = {column.field: column for column in view.columns}
-    columns = [known.get(name) or ColumnInfo(field=name, title=name) for name in view.by]
-    return StacksPart(view, [label for label in fields(columns, found.keys, processes) if not label.detail], found)
+    return StacksPart(view, key_columns(view.by_columns, found.keys, processes), found)

@@ -8,14 +8,14 @@ from typing import Any, TextIO
 
 from ebpftop.base.inert import inert
 from ebpftop.export import layout
-from ebpftop.export.fields import Field
 from ebpftop.export.folded import folded
-from ebpftop.export.report import QUANTILES, HistogramPart, Part, Report, RowsPart
+from ebpftop.export.report import HistogramPart, Part, Report, RowsPart
+from ebpftop.export.report_columns import ReportColumn
 from ebpftop.export.stack_report import StacksPart
 from ebpftop.frames.messages import Losses, Rejected
 from ebpftop.model.verdict import verdict
 from ebpftop.stats import formatting
-from ebpftop.stats.histogram import Histogram
+from ebpftop.stats.histogram import PERCENTILES, Histogram
 
 _BUCKETS = 16  # lines of a histogram
 _ROWS = 12  # lines of a table
@@ -115,7 +115,7 @@ class TextReport:
             layout.Column(name, [_cell(each.labels[name], "") for each in shown], name == "pid") for name in part.labels
         ]
         columns.append(layout.Column("count", [formatting.count(each.count) for each in shown], True))
-        for name in QUANTILES:
+        for name in PERCENTILES:
             found = [formatting.bounds(*each.quantiles[name], part.view.unit) for each in shown]
             columns.append(layout.Column(name, found, True))
         self._grid(columns, len(part.series))
@@ -123,9 +123,9 @@ class TextReport:
     def _table(self, part: RowsPart) -> None:
         self._write(f"{inert(part.view.title)}: {_plural(part.count, 'row')}")
         if part.count:
-            shown = [field for field in part.fields if not field.hidden]
-            main, more = ([field for field in shown if field.detail is detail] for detail in (False, True))
-            self._grid([_column(field, _ROWS) for field in (*main, *more)], part.count)
+            columns = [column for column in part.columns if not column.shown.info.hidden]
+            columns.sort(key=lambda column: column.shown.is_detail)
+            self._grid([_column(column, _ROWS) for column in columns], part.count)
 
     def _stacks(self, part: StacksPart) -> None:
         """The functions that took most, and the greatest stacks, of which the inner end matters most."""
@@ -164,7 +164,7 @@ class TextReport:
         """Events under each other in columns that keep the width they once had."""
         if not part.count:
             return
-        columns = [_column(field, None) for field in part.fields if not field.hidden and not field.detail]
+        columns = [_column(each, None) for each in part.columns if not (each.shown.info.hidden or each.shown.is_detail)]
         known = self._events.get(part.view.name)
         widths = layout.widths(columns, known)
         self._events[part.view.name] = widths
@@ -177,12 +177,13 @@ def _gained(part: Part) -> int:
     return part.whole.count if isinstance(part, HistogramPart) else part.count
 
 
-def _column(field: Field, rows: int | None) -> layout.Column:
-    if field.is_time:
-        return layout.Column(inert(field.title), [_clock(value) for value in field.values[:rows]], False)
-    values = [_cell(value, field.unit) for value in field.values[:rows]]
-    numbers = all(value is None or isinstance(value, int | float) for value in field.values[:rows])
-    return layout.Column(inert(field.title), values, numbers)
+def _column(column: ReportColumn, rows: int | None) -> layout.Column:
+    shown, values = column.shown, column.values[:rows]
+    if shown.is_time:
+        return layout.Column(inert(shown.title), [_clock(value) for value in values], False)
+    texts = [_cell(value, shown.unit) for value in values]
+    numbers = all(value is None or isinstance(value, int | float) for value in values)
+    return layout.Column(inert(shown.title), texts, numbers)
 
 
 def _clock(time_ns: int) -> str:
@@ -202,7 +203,7 @@ def _cell(value: Any, unit: str) -> str:
 
 
 def _quantiles(histogram: Histogram, unit: str) -> str:
-    found = {name: histogram.quantile(q) for name, q in QUANTILES.items()}
+    found = {name: histogram.quantile(q) for name, q in PERCENTILES.items()}
     return "".join(f" · {name} {formatting.bounds(*bounds, unit)}" for name, bounds in found.items() if bounds)
 
 

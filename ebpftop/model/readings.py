@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from ebpftop.frames.columns import Array, Labels, Values
+from ebpftop.frames.columns import Array, Labels, Values, equal
 from ebpftop.frames.messages import Cost, ViewInfo
 from ebpftop.model.run import Interval, Run, Sample
 from ebpftop.stats.groups import Groups, group
@@ -161,11 +161,7 @@ def _of_key(sample: Sample, view: ViewInfo, key: Key) -> Histogram:
     assert isinstance(counts, np.ndarray)
     rows = np.ones(len(slots), bool)
     for name, wanted in key.items():
-        values = columns[name]
-        if isinstance(values, Labels):
-            rows &= np.isin(values.codes, [code for code, label in enumerate(values.labels) if label == wanted])
-        else:
-            rows &= values == wanted
+        rows &= equal(columns[name], wanted)
     return Histogram.of(slots[rows], counts[rows])
 
 

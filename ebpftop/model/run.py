@@ -174,7 +174,7 @@ class Run:
 
 
 def _ledger(view: ViewInfo) -> Ledger:
-    process = next((column.field for column in view.columns if column.decode == "process"), None)
+    process = view.process_field
     if view.show == "histogram":
         return Ledger((*view.by, view.slot), (view.count,), process=process, fold=view.slot)
     if view.show == "stacks":
@@ -187,7 +187,7 @@ def _ledger(view: ViewInfo) -> Ledger:
 
 def _check(view: ViewInfo, columns: Mapping[str, Values]) -> None:
     """Raise `BadFrame` unless the columns hold what the view shows, in types it can compute with."""
-    numbers = {column.field for column in view.columns if column.role == "counter" or column.decode == "process"}
+    numbers = {column.field for column in view.columns if column.role == "counter" or column.is_process}
     fields = {column.field for column in view.columns} | set(view.by)
     if view.show == "histogram":
         fields |= {view.slot, view.count}

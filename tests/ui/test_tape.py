@@ -70,7 +70,7 @@ async def test_arrows_seek_and_the_table_keeps_its_order_and_cursor(tape: Path) 
         table = on.one(Table)
         assert names(table) == ["postgres", "node"]
         await on.press("tab", "down")
-        table.sort_by("tgid.name")
+        table.sort_by("tgid.comm")
         assert names(table) == ["node", "postgres"]
         await on.press("right", "right")
         await until(on, lambda: table.cell(0, table.columns[2]) == "1 k/s")

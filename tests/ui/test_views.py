@@ -67,7 +67,7 @@ async def test_a_table_sorts_by_rate_first_and_by_any_column(stage: Open) -> Non
         assert names(table) == ["postgres", "make (ended)", "node"]
         table.sort_by("count")
         assert names(table) == ["node", "make (ended)", "postgres"]
-        table.sort_by("tgid.name")
+        table.sort_by("tgid.comm")
         assert names(table) == ["make (ended)", "node", "postgres"]
 
 
@@ -85,7 +85,7 @@ async def test_keys_and_clicks_sort(stage: Open) -> None:
         assert not table.descending
         await on.pilot.click(table, offset=(10, 0))
         await on.settle()
-        assert table.sort == "tgid.name"
+        assert table.sort == "tgid.comm"
         assert "process▲" in table.render_line(0).text
 
 
@@ -167,7 +167,7 @@ async def test_columns_drop_from_the_right_when_it_is_narrow(stage: Open) -> Non
         await on.pilot.resize_terminal(64, 20)
         await on.press("tab")
         shown = [column.name for column in on.one(Table).shown_columns]
-    assert shown[:3] == ["tgid.pid", "tgid.name", "count/s"]
+    assert shown[:3] == ["tgid.pid", "tgid.comm", "count/s"]
     assert "count" not in shown
 
 

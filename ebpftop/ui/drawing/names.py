@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from ebpftop.frames.messages import UNKNOWN, Process
+from ebpftop.model.shown import Part
 from ebpftop.ui.drawing.inert import cell
 
 Processes = Mapping[int, Process]
@@ -31,6 +32,14 @@ def parent(identity: int, processes: Processes) -> str:
 def command(identity: int, processes: Processes) -> str:
     known = processes.get(identity)
     return cell(known.command) if known else ""
+
+
+OF_PART: dict[Part, Callable[[int, Processes], str]] = {
+    "pid": pid,
+    "comm": name,
+    "parent": parent,
+    "command": command,
+}
 
 
 def ended(identity: int, processes: Processes) -> bool:

@@ -12,6 +12,7 @@ from textual.message import Message
 from ebpftop.frames.columns import Labels
 from ebpftop.frames.messages import ColumnInfo, ViewInfo
 from ebpftop.model.events import Chunk, EventLog
+from ebpftop.model.shown import ShownColumn, shown_columns
 from ebpftop.stats import formatting
 from ebpftop.ui.drawing import names
 from ebpftop.ui.drawing.clock import clock
@@ -36,7 +37,9 @@ class EventList(Grid):
     def __init__(self, view: ViewInfo) -> None:
         super().__init__()
         self.infos = [info for info in view.columns if not info.hidden]
-        self.columns = _columns(self.infos)
+        shown = [each for each in shown_columns(self.infos) if not each.is_detail]
+        self.columns = [_column(each, last=each is shown[-1]) for each in shown]
+        self._by_id = {each.id: each for each in shown}
         self.following = True
         self.wanted = ""
         self.processes: Processes = {}
@@ -91,18 +94,16 @@ class EventList(Grid):
 
     def cell(self, row: int, column: Column) -> str:
         event = self._events[row if self._found is None else self._found[row]]
-        field, _, part = column.name.partition(".")
-        at = next(at for at, info in enumerate(self.infos) if info.field == field)
-        value = event[at]
-        if part:
-            tell = names.pid if part == "pid" else names.name
-            return tell(int(value), self.processes)
-        return self._write(value, self.infos[at])
+        shown = self._by_id[column.name]
+        value = event[self.infos.index(shown.info)]
+        if shown.part:
+            return names.OF_PART[shown.part](int(value), self.processes)
+        return self._write(value, shown.info)
 
     def _write(self, value: int | float | str, info: ColumnInfo) -> str:
         if isinstance(value, str):
             return cell(value)
-        if info.decode == "process":
+        if info.is_process:
             return f"{names.pid(int(value), self.processes)} {names.name(int(value), self.processes)}"
         if info.decode == "time":
             return clock(value)
@@ -120,32 +121,26 @@ class EventList(Grid):
         self.post_message(self.Arranged())
 
 
-def _columns(infos: list[ColumnInfo]) -> list[Column]:
-    columns: list[Column] = []
-    for info in infos:
-        title = info.title or info.field
-        if info.decode == "process":
-            columns.append(Column(f"{info.field}.pid", "pid", numeric=True, least=7))
-            columns.append(Column(f"{info.field}.name", title, least=14, most=24))
-        elif info.decode == "time":
-            columns.append(Column(info.field, title, quiet=True, least=12))
-        elif info.decode in ("string", "comm", "hex"):
-            last = info is infos[-1]
-            columns.append(
-                Column(info.field, title, least=16 if last else 12, most=160, stretch=info.decode == "string")
-            )
-        elif info.decode:
-            columns.append(Column(info.field, title, least=8, most=24))
-        else:
-            columns.append(Column(info.field, title, numeric=True, least=9))
-    return columns
+def _column(shown: ShownColumn, *, last: bool) -> Column:
+    info = shown.info
+    if shown.part == "pid":
+        return Column(shown.id, "pid", numeric=True, least=7)
+    if shown.part:
+        return Column(shown.id, info.title, least=14, most=24)
+    if shown.is_time:
+        return Column(shown.id, info.title, quiet=True, least=12)
+    if info.decode in ("string", "comm", "hex"):
+        return Column(shown.id, info.title, least=16 if last else 12, most=160, stretch=info.decode == "string")
+    if info.decode:
+        return Column(shown.id, info.title, least=8, most=24)
+    return Column(shown.id, info.title, numeric=True, least=9)
 
 
 def _events(chunk: Chunk, infos: list[ColumnInfo]) -> list[Event]:
     reads: list[Callable[[], list[Any]]] = []
     for info in infos:
         values = chunk[info.field]
-        if info.decode == "process" and isinstance(values, np.ndarray):
+        if info.is_process and isinstance(values, np.ndarray):
             values = np.nan_to_num(values).astype(np.int64)
         reads.append(values.texts if isinstance(values, Labels) else values.tolist)
     return list(zip(*(read() for read in reads), strict=True))

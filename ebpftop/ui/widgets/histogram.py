@@ -14,12 +14,11 @@ from textual.widget import Widget
 
 from ebpftop.model.run import Interval
 from ebpftop.stats import formatting
-from ebpftop.stats.histogram import Histogram
+from ebpftop.stats.histogram import PERCENTILES, Histogram
 from ebpftop.stats.slots import lower
 from ebpftop.ui.widgets.grid import bar
 from ebpftop.ui.widgets.sparkline import sparkline
 
-QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))
 WIDE = 80  # cells from which there is room for the percentiles beside the bars
 MARK = 9  # cells of `◂ p50 p90` or `◂ p50…p99` behind a bar
 READING = 22  # cells of a percentile's name and bounds; a sparkline follows
@@ -88,7 +87,7 @@ class HistogramBars(Widget):
 
     def _side(self, state: HistogramState, past: int) -> list[Content]:
         lines = self._readings(state, past)
-        return [*lines[: len(QUANTILES) + 1], Content(""), *lines[len(QUANTILES) + 1 :]]
+        return [*lines[: len(PERCENTILES) + 1], Content(""), *lines[len(PERCENTILES) + 1 :]]
 
     def _below(self, state: HistogramState, width: int, height: int) -> list[Content]:
         """All readings in as many lines as there are, else the most important ones in one."""
@@ -106,7 +105,7 @@ class HistogramBars(Widget):
     def _readings(self, state: HistogramState, past: int) -> list[Content]:
         """Percentiles, the maximum, rate and count, with `past` cells of how they moved."""
         lines = []
-        for name, q in QUANTILES:
+        for name, q in PERCENTILES.items():
             middles = [_middle(each.histogram, q) for each in state.past if each.histogram is not None]
             lines.append(_reading(name, _bounds(state.shown, q, state.unit), middles, past, "bold"))
         highest = state.shown.maximum()
@@ -118,7 +117,7 @@ class HistogramBars(Widget):
 
     def _under(self, state: HistogramState, width: int, height: int) -> list[Content]:
         """One line, or two: what doesn't fit is left out."""
-        percentiles = [_named(name, _bounds(state.shown, q, state.unit), "bold") for name, q in QUANTILES]
+        percentiles = [_named(name, _bounds(state.shown, q, state.unit), "bold") for name, q in PERCENTILES.items()]
         rate = _named("rate", formatting.rate(state.rate))
         if height < 2:
             return [_fitting([*percentiles, rate], width)]
@@ -174,7 +173,7 @@ def _fill(edges: Sequence[int], shown: Histogram) -> list[int]:
 def _marks(shown: Histogram, edges: Sequence[int]) -> dict[int, str]:
     """Row → the percentiles in it."""
     names: dict[int, list[str]] = {}
-    for name, q in QUANTILES:
+    for name, q in PERCENTILES.items():
         bounds = shown.quantile(q)
         if bounds:
             names.setdefault(max(0, _row_of(edges, bounds[0])), []).append(name)

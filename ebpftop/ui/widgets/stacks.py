@@ -216,25 +216,24 @@ class StacksView(ViewPanel):
 
 def _whose(view: ViewInfo, found: Profile, processes: Processes) -> tuple[list[str], list[str]]:
     """(a word for whose stack each row is, what a filter searches for it): nothing where the view doesn't tell."""
-    decodes = {info.field: info.decode for info in view.columns}
-    heads = [_heads(found.keys[name], decodes.get(name), processes) for name in view.by]
+    heads = [_heads(found.keys[info.field], info.is_process, processes) for info in view.by_columns]
     return (
         [" ".join(head for head, _ in row) for row in zip(*heads, strict=True)],
         [" ".join(told for _, told in row) for row in zip(*heads, strict=True)],
     )
 
 
-def _heads(values: Values, decode: str | None, processes: Processes) -> list[tuple[str, str]]:
+def _heads(values: Values, is_process: bool, processes: Processes) -> list[tuple[str, str]]:
     """All processes of one name have one head; a filter finds their numbers too."""
     if isinstance(values, Labels):
         return [(label, label.casefold()) for label in values.texts()]
     told: dict[int, tuple[str, str]] = {}
     for number in np.unique(values).tolist():
-        process = processes.get(number) if decode == "process" else None
+        process = processes.get(number) if is_process else None
         if process is not None:
             told[number] = (process.comm, f"{process.comm} {process.tgid}".casefold())
         else:
-            word = "(unknown process)" if decode == "process" else str(number)
+            word = "(unknown process)" if is_process else str(number)
             told[number] = (word, word)
     return [told[number] for number in values.tolist()]
 

@@ -133,9 +133,9 @@ class Table(Grid):
         """What is known of the row under the cursor."""
         return "" if self.cursor is None else self.rows.about(int(self._order[self.cursor]))
 
-    def on_screen(self, name: str) -> list[int]:
-        """Values of a key field in the rows on the screen."""
-        values = self.rows.keys.get(name)
+    def on_screen(self, field: str | None) -> list[int]:
+        """Values of a key field in the rows on the screen; none where there is no such field."""
+        values = self.rows.keys.get(field or "")
         return values[self._order[self.visible_rows]].tolist() if isinstance(values, np.ndarray) else []
 
     # ------------------------------------------------------------ what a grid asks

@@ -18,7 +18,6 @@ from ebpftop.ui.drawing import names
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.names import Processes
 from ebpftop.ui.widgets.events import EventList
-from ebpftop.ui.widgets.grid import Grid
 from ebpftop.ui.widgets.histogram import HistogramBars, HistogramState
 from ebpftop.ui.widgets.panel import Framed, GridFrame, ViewPanel, words
 from ebpftop.ui.widgets.rows import Key, keyed_rows, table_rows
@@ -36,8 +35,7 @@ class TableView(ViewPanel):
     def __init__(self, view: ViewInfo) -> None:
         super().__init__(view)
         sort = view.sort
-        counters = {info.field for info in view.columns if info.role == "counter"}
-        self.frame = TableFrame(view.title, Table(f"{sort}/s" if sort in counters else sort))
+        self.frame = TableFrame(view.title, Table(f"{sort}/s" if sort in view.counters else sort))
 
     def compose(self) -> Iterable[Widget]:
         yield self.frame
@@ -53,15 +51,14 @@ class TableView(ViewPanel):
     def toggle_window(self) -> None:
         super().toggle_window()
         sort = self.frame.grid.sort or ""
-        counters = {info.field for info in self.view.columns if info.role == "counter"}
-        if sort.removesuffix("/s") in counters:
+        if sort.removesuffix("/s") in self.view.counters:
             self.frame.grid.sort = sort.removesuffix("/s") + ("/s" if self.window == "interval" else "")
 
     def let_go(self) -> bool:
         return self.frame.let_go()
 
     def identities_on_screen(self) -> list[int]:
-        return _identities(self.view, self.frame.grid)
+        return self.frame.grid.on_screen(self.view.process_field)
 
 
 class HistogramView(ViewPanel):
@@ -87,8 +84,7 @@ class HistogramView(ViewPanel):
         self.plot = SeriesPlot(inert(view.unit))
         self.now = Framed(self.bars, id="now")
         self.past = Framed(self.plot, id="past")
-        titles = {info.field: info.title for info in view.columns}
-        by = " and ".join((titles.get(name) or name).lower() for name in view.by)
+        by = " and ".join(info.title.lower() for info in view.by_columns)
         self.frame = TableFrame(f"by {by}", Table(picks=True)) if view.by else None
 
     def compose(self) -> Iterable[Widget]:
@@ -138,14 +134,13 @@ class HistogramView(ViewPanel):
         """Whose values these are."""
         if self.key is None:
             return "all" if self.view.by else ""
-        decodes = {info.field: info.decode for info in self.view.columns}
-        told = []
-        for name, value in zip(self.view.by, self.key, strict=True):
-            if decodes.get(name) == "process" and isinstance(value, int):
-                told.append(f"{names.name(value, processes)} {names.pid(value, processes)}")
+        words = []
+        for info, value in zip(self.view.by_columns, self.key, strict=True):
+            if info.is_process and isinstance(value, int):
+                words.append(f"{names.name(value, processes)} {names.pid(value, processes)}")
             else:
-                told.append(inert(str(value)))
-        return "only " + ", ".join(told)
+                words.append(inert(str(value)))
+        return "only " + ", ".join(words)
 
     def on_table_picked(self, event: Table.Picked) -> None:
         self.key = None if event.key == self.key else event.key
@@ -165,7 +160,7 @@ class HistogramView(ViewPanel):
         return self.frame is not None and self.frame.let_go()
 
     def identities_on_screen(self) -> list[int]:
-        return _identities(self.view, self.frame.grid) if self.frame else []
+        return self.frame.grid.on_screen(self.view.process_field) if self.frame else []
 
 
 class EventsFrame(GridFrame):
@@ -217,8 +212,3 @@ def panel_for(view: ViewInfo) -> ViewPanel:
     kinds = {"histogram": HistogramView, "table": TableView, "events": EventsView, "stacks": StacksView}
     make = partial(kinds[view.show], view)
     return make()
-
-
-def _identities(view: ViewInfo, grid: Grid) -> list[int]:
-    process = next((info.field for info in view.columns if info.decode == "process"), None)
-    return grid.on_screen(process) if process and isinstance(grid, Table) else []
