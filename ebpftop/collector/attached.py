@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ebpftop.base.map_types import RINGBUF, STACK_TRACE
 from ebpftop.collector.accounting import accounts
-from ebpftop.collector.callstacks import CallStacks, StackMap
+from ebpftop.collector.callstacks import StackMap, StackNumbering
 from ebpftop.collector.census import Census
 from ebpftop.collector.decode import Context
 from ebpftop.collector.displayed import DisplayedMap, decoders, process_field
@@ -35,7 +35,7 @@ class AttachedProbe:
         probe: str,
         message: Handover,
         fds: list[int],
-        lives: Census,
+        census: Census,
         context: Context,
         functions: Functions | None = None,
     ):
@@ -44,7 +44,7 @@ class AttachedProbe:
         self._map_fds = fds[: len(message.maps)]
         self._programs = dict(zip(message.programs, fds[len(message.maps) :], strict=False))
         self.attachments = fds[len(message.maps) + len(message.programs) :]
-        self._lives, self._seq, self._skipped = lives, 0, 0
+        self._census, self._seq, self._skipped = census, 0, 0
         self._failures: MapReader | None = None
         self.tables: list[DisplayedMap] = []
         self.rings: list[EventRing] = []
@@ -56,7 +56,7 @@ class AttachedProbe:
             if layout.kind == STACK_TRACE
         }
         stacks = {
-            name: CallStacks(StackMap(fd, of_stacks.get(again(name), (None,))[0], layout), functions)
+            name: StackNumbering(StackMap(fd, of_stacks.get(again(name), (None,))[0], layout), functions)
             for name, (fd, layout) in of_stacks.items()
             if functions is not None
         }
@@ -68,9 +68,9 @@ class AttachedProbe:
             if layout.name == FAILURES:
                 self._failures = MapReader(fd, layout)
             elif layout.kind == RINGBUF:
-                self.rings.append(EventRing(fd, layout, views, lives, context))
+                self.rings.append(EventRing(fd, layout, views, census, context))
             else:
-                self.tables.append(DisplayedMap(fd, layout, views, lives, context, of_map.get(layout.name)))
+                self.tables.append(DisplayedMap(fd, layout, views, census, context, of_map.get(layout.name)))
 
     def snapshot(self) -> Snapshot:
         """All maps as they are now."""
@@ -118,7 +118,7 @@ class AttachedProbe:
             missed=missed,
         )
 
-    def cost(self, statistics: bool) -> Cost:
+    def cost(self, accounted: bool) -> Cost:
         programs = []
         for name, fd in self._programs.items():
             spent = accounts(fd)
@@ -130,7 +130,7 @@ class AttachedProbe:
                     attachment_ns=self.message.attachment_ns.get(name, 0),
                 )
             )
-        return Cost(run=self.number, monotonic_ns=time.monotonic_ns(), statistics=statistics, programs=programs)
+        return Cost(run=self.number, monotonic_ns=time.monotonic_ns(), accounted=accounted, programs=programs)
 
     def held(self) -> set[int]:
         """Identities the rows of the dead name."""
@@ -147,12 +147,12 @@ class AttachedProbe:
 class EventRing:
     """A displayed ring buffer."""
 
-    def __init__(self, fd: int, layout: MapLayout, views: list[ViewInfo], lives: Census, context: Context) -> None:
+    def __init__(self, fd: int, layout: MapLayout, views: list[ViewInfo], census: Census, context: Context) -> None:
         self.name = layout.name
         self._ring = Ring(fd, layout.max_entries, dtype(layout.value))
         self._decoders = decoders(views, layout.name, context)
         self._process = process_field(views, layout.name)
-        self._lives = lives
+        self._census = census
 
     def drain(self) -> npt.NDArray[Any]:
         return self._ring.drain()
@@ -161,7 +161,7 @@ class EventRing:
         """Columns of the records, decoded as their view declares."""
         rows = {name: records[name] for name in records.dtype.names or ()}
         if self._process:
-            rows[self._process] = self._lives.numbers(rows[self._process])
+            rows[self._process] = self._census.numbers(rows[self._process])
         plain = {name: array for name, array in rows.items() if name not in self._decoders and array.ndim == 1}
         return {**pack(plain), **{name: decode(rows[name]) for name, decode in self._decoders.items()}}
 

@@ -16,9 +16,9 @@ class CensusProbe:
     """Brings births and deaths to the census. `warn` is told, in one line, when there will be none."""
 
     def __init__(
-        self, lives: Census, context: Context, ask: Callable[[protocol.Message], None], warn: Callable[[str], None]
+        self, census: Census, context: Context, ask: Callable[[protocol.Message], None], warn: Callable[[str], None]
     ) -> None:
-        self._lives, self._context, self._ask, self._warn = lives, context, ask, warn
+        self._census, self._context, self._ask, self._warn = census, context, ask, warn
         self._asked = False
         self._run: AttachedProbe | None = None
 
@@ -32,9 +32,9 @@ class CensusProbe:
             self._ask(protocol.RequestLoad(run=CENSUS_RUN, probe=protocol.CENSUS, params={}))
 
     def attached(self, message: protocol.Handover, descriptors: list[int]) -> None:
-        self._run = AttachedProbe(CENSUS_RUN, protocol.CENSUS, message, descriptors, self._lives, self._context)
-        self._lives.told, self._lives.catch_up = True, self.take
-        self._lives.seed()
+        self._run = AttachedProbe(CENSUS_RUN, protocol.CENSUS, message, descriptors, self._census, self._context)
+        self._census.attached, self._census.catch_up = True, self.take
+        self._census.seed()
 
     def failed(self, error: str) -> None:
         if self._run is None:
@@ -44,4 +44,4 @@ class CensusProbe:
         """Who was born or died since the last time."""
         if self._run is not None:
             rings = dict(zip((ring.name for ring in self._run.rings), self._run.take(), strict=True))
-            self._lives.take(rings["lives"], rings["execs"])
+            self._census.take(rings["lives"], rings["execs"])

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ebpftop.collector.callstacks import CallStacks
+from ebpftop.collector.callstacks import StackNumbering
 from ebpftop.collector.census import Census
 from ebpftop.collector.decode import Context, decoder
 from ebpftop.collector.layout import opaque
@@ -61,14 +61,14 @@ class DisplayedMap:
         fd: int,
         layout: MapLayout,
         views: list[ViewInfo],
-        lives: Census,
+        census: Census,
         context: Context,
-        stacks: CallStacks | None = None,
+        stacks: StackNumbering | None = None,
     ) -> None:
         self.name = layout.name
         self.reader = MapReader(fd, layout)
         self.evicted = 0
-        self._lives = lives
+        self._census = census
         self._decoders = decoders(views, layout.name, context)
         self._process = process_field(views, layout.name)
         self._is_lru, self._is_array = layout.kind in _LRU_KINDS, layout.kind in _ARRAY_KINDS
@@ -92,8 +92,8 @@ class DisplayedMap:
             filled = np.any([rows[f] != 0 for f in rows if f not in self._key_fields and rows[f].ndim == 1], axis=0)
             keys, rows = keys[filled], {name: array[filled] for name, array in rows.items()}
         if self._process:
-            self._lives.catch_up()  # whoever is in the map was born before it was read
-            rows[self._process] = self._lives.numbers(rows[self._process])
+            self._census.catch_up()  # whoever is in the map was born before it was read
+            rows[self._process] = self._census.numbers(rows[self._process])
         if self._stacks:
             self._merge_stacks(self._stacks, rows)
         if self._process:
@@ -119,7 +119,7 @@ class DisplayedMap:
                 self._key_fields = list(rows)
         return rows
 
-    def _merge_stacks(self, stacks: CallStacks, rows: Rows) -> None:
+    def _merge_stacks(self, stacks: StackNumbering, rows: Rows) -> None:
         """One number takes the place of the kernel's own."""
         user, kernel = (rows.pop(field, None) for field in self._stack_fields)
         rows[STACK] = stacks.merge(rows[self._process] if self._process else None, user, kernel)
@@ -131,7 +131,7 @@ class DisplayedMap:
         """
         assert self._process is not None
         numbers = rows[self._process]
-        dead = self._lives.ended(numbers)
+        dead = self._census.ended(numbers)
         final = dead & np.isin(numbers, self._dying)
         self._dying = np.unique(numbers[dead & ~final])
         if final.any():
@@ -156,7 +156,7 @@ class DisplayedMap:
     def _fold(self, rows: Rows, excess: int) -> Rows:
         """Fold the oldest rows (and half as many again, so that it is not done at every death) into one identity."""
         assert self._process is not None
-        self._lives.folded()
+        self._census.folded()
         count = min(excess + KEPT // 2, len(rows[self._process]))
         old = {name: array[:count].copy() for name, array in rows.items()}
         old[self._process][:] = FOLDED

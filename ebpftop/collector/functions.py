@@ -26,7 +26,7 @@ class Space:
     def __init__(self, programs: int) -> None:
         self.programs = programs
         self.functions: dict[int, int] = {}  # address → number
-        self.unasked: list[int] = []
+        self.unrequested: list[int] = []
         self._ranges: dict[int, SymbolRange] = {}
         self._starts: list[int] = []
 
@@ -45,8 +45,8 @@ class Space:
 class Functions:
     """Numbers for functions, what is known of them, and what has to be asked."""
 
-    def __init__(self, lives: Census) -> None:
-        self._lives = lives
+    def __init__(self, census: Census) -> None:
+        self._census = census
         self._numbers, self._stack_numbers = count(), count()
         self._spaces: dict[int, Space] = {KERNEL: Space(0)}
         self._missing: dict[str, int] = {}
@@ -56,7 +56,7 @@ class Functions:
         self._nameless: set[int] = set()  # and those that won't have one
         self._machinery: set[int] = set()
         self._uncut: dict[int, list[int]] = {}  # stacks that may end in machinery
-        self._asked: dict[int, tuple[Space, list[int]]] = {}  # what no answer has come to yet
+        self._requested: dict[int, tuple[Space, list[int]]] = {}  # what no answer has come to yet
 
     def number(self, space: int, address: int) -> int:
         """The function an address lies in, as far as it is told apart: one number an address."""
@@ -65,9 +65,9 @@ class Functions:
         if number is None:
             number = found.functions[address] = next(self._numbers)
             known = found.find(address)
-            self._tell(number, space, address, known)
+            self._report(number, space, address, known)
             if known is None:
-                found.unasked.append(address)
+                found.unrequested.append(address)
         return number
 
     def missing(self, why: str) -> int:
@@ -80,10 +80,10 @@ class Functions:
     def stack(self, functions: list[int]) -> int:
         """The number of a new stack, outermost function first."""
         number = next(self._stack_numbers)
-        self._tell_stack(number, functions)
+        self._report_stack(number, functions)
         return number
 
-    def _tell_stack(self, number: int, functions: list[int]) -> None:
+    def _report_stack(self, number: int, functions: list[int]) -> None:
         """Tell it without the machinery, again when that turns out to be at its end."""
         if len(functions) > 1 and functions[-1] in self._nameless and functions[-2] in self._machinery:
             functions.pop()  # a program whose name the kernel doesn't tell, or that is gone
@@ -106,65 +106,65 @@ class Functions:
     # ---------------------------------------------------------------- names
 
     @property
-    def unasked(self) -> bool:
+    def unrequested(self) -> bool:
         """Whether there may be something to ask for."""
-        return any(space.unasked for space in self._spaces.values())
+        return any(space.unrequested for space in self._spaces.values())
 
-    def ask(self, run: int) -> RequestSymbols | None:
+    def request(self, run: int) -> RequestSymbols | None:
         """The next question; None while an answer is due, or there is nothing to ask. Dead processes tell nothing."""
-        if self._asked:
+        if self._requested:
             return None
         kernel: list[int] = []
         processes: list[Addresses] = []
         room = MOST_ADDRESSES
         for number, space in list(self._spaces.items()):
-            if not space.unasked or room <= 0 or len(processes) >= MOST_PROCESSES:
+            if not space.unrequested or room <= 0 or len(processes) >= MOST_PROCESSES:
                 continue
-            life = None if number == KERNEL else self._lives.alive(number)
-            if number != KERNEL and (life is None or life.programs != space.programs):
-                space.unasked.clear()
+            identity = None if number == KERNEL else self._census.alive(number)
+            if number != KERNEL and (identity is None or identity.programs != space.programs):
+                space.unrequested.clear()
                 continue
-            addresses, space.unasked = space.unasked[:room], space.unasked[room:]
+            addresses, space.unrequested = space.unrequested[:room], space.unrequested[room:]
             room -= len(addresses)
-            self._asked[number] = space, addresses
-            if life is None:
+            self._requested[number] = space, addresses
+            if identity is None:
                 kernel = addresses
             else:
-                processes.append(Addresses(id=number, tgid=life.tgid, start_ns=life.start, addresses=addresses))
-        return RequestSymbols(run=run, kernel=kernel, processes=processes) if self._asked else None
+                processes.append(Addresses(id=number, tgid=identity.tgid, start_ns=identity.start, addresses=addresses))
+        return RequestSymbols(run=run, kernel=kernel, processes=processes) if self._requested else None
 
     def learn(self, answer: Symbols | None) -> None:
         """Take in an answer; None: there will be none."""
-        asked, self._asked = self._asked, {}
+        requested, self._requested = self._requested, {}
         told = {KERNEL: answer.kernel, **dict(answer.processes)} if answer is not None else {}
-        for number, (space, addresses) in asked.items():
+        for number, (space, addresses) in requested.items():
             space.add(told.get(number, ()))
             for address in addresses:
                 known = space.find(address)
                 self._unnamed.discard(space.functions[address])
                 if known is not None:
-                    self._tell(space.functions[address], number, address, known)
+                    self._report(space.functions[address], number, address, known)
                 elif number == KERNEL:
                     self._nameless.add(space.functions[address])
         for number, functions in list(self._uncut.items()):
             if functions[-1] not in self._unnamed:
-                self._tell_stack(number, functions)
+                self._report_stack(number, functions)
 
     def forget(self) -> None:
         """Drop the addresses of dead processes: nobody names them any more, and no new ones come."""
         for number, space in list(self._spaces.items()):
-            if number != KERNEL and not space.unasked and self._lives.alive(number) is None:
+            if number != KERNEL and not space.unrequested and self._census.alive(number) is None:
                 del self._spaces[number]
 
     def _space(self, number: int) -> Space:
-        life = None if number == KERNEL else self._lives.alive(number)
-        programs = life.programs if life is not None else 0
+        identity = None if number == KERNEL else self._census.alive(number)
+        programs = identity.programs if identity is not None else 0
         found = self._spaces.get(number)
-        if found is None or (life is not None and found.programs != programs):
+        if found is None or (identity is not None and found.programs != programs):
             found = self._spaces[number] = Space(programs)
         return found
 
-    def _tell(self, number: int, space: int, address: int, known: SymbolRange | None) -> None:
+    def _report(self, number: int, space: int, address: int, known: SymbolRange | None) -> None:
         if space == KERNEL and known is None:
             self._unnamed.add(number)
         elif space == KERNEL and known is not None and _MACHINERY.match(known.name):

@@ -54,7 +54,7 @@ class Csv:
 
 def _rows(part: Part) -> tuple[list[str], list[tuple[Any, ...]]]:
     if isinstance(part, StacksPart):
-        stacks = [(*labels, folded(symbols), count) for labels, symbols, count in part.merged(part.labels())]
+        stacks = [(*labels, folded(frames), count) for labels, frames, count in part.merged(part.labels())]
         return [*(column.shown.name for column in part.columns), "stack", "count"], stacks
     if not isinstance(part, HistogramPart):
         names = [column.shown.name for column in part.columns]

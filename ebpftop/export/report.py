@@ -115,7 +115,7 @@ def _histogram(run: Run, view: ViewInfo, processes: Mapping[int, Process], windo
     if not view.by:
         found = {name: bounds for name, q in PERCENTILES.items() if (bounds := whole.quantile(q))}
         return HistogramPart(view, [], [Series({}, whole.count, found, lambda: whole)] if found else [], whole)
-    keyed = readings.by_key(run, view, window)
+    keyed = readings.histograms_by_key(run, view, window)
     labels = key_columns(view.by_columns, keyed.keys, processes)
     counts = keyed.counts.tolist()
     quantiles = {name: _bounds(keyed.groups, q) for name, q in PERCENTILES.items()}

@@ -13,7 +13,7 @@ from ebpftop.export.report_columns import ReportColumn, key_columns
 from ebpftop.frames.messages import Function, Process, ViewInfo
 from ebpftop.model.readings import Window
 from ebpftop.model.run import Run
-from ebpftop.model.stacks import Profile, Symbol, profile
+from ebpftop.model.stacks import Profile, StackFrame, profile
 
 T = TypeVar("T", bound=Hashable)
 Labels = dict[str, Any]
@@ -23,7 +23,7 @@ Row = tuple[Labels, list[Function], int]  # whose stack, its functions outermost
 class Top(NamedTuple):
     """A function: the value of stacks that end in it, and of those that hold it."""
 
-    symbol: Symbol
+    frame: StackFrame
     own: int
     total: int
 
@@ -45,12 +45,12 @@ class StacksPart:
         for values, stack, count in zip(self.labels(), self.profile.stacks, self.profile.counts.tolist(), strict=True):
             yield dict(zip(names, values, strict=True)), [functions[place] for place in stack.tolist()], count
 
-    def merged(self, whose: Sequence[T]) -> list[tuple[T, tuple[Symbol, ...], int]]:
+    def merged(self, whose: Sequence[T]) -> list[tuple[T, tuple[StackFrame, ...], int]]:
         """Rows of one `whose` (one a row) through the same functions, at whatever addresses, as one: greatest first."""
-        sums: Counter[tuple[T, tuple[Symbol, ...]]] = Counter()
+        sums: Counter[tuple[T, tuple[StackFrame, ...]]] = Counter()
         for each, (_, functions, count) in zip(whose, self.rows(), strict=True):
-            sums[each, tuple(map(Symbol.of, functions))] += count
-        return [(each, symbols, count) for (each, symbols), count in sums.most_common()]
+            sums[each, tuple(map(StackFrame.of, functions))] += count
+        return [(each, frames, count) for (each, frames), count in sums.most_common()]
 
     def labels(self) -> list[tuple[Any, ...]]:
         """The values of `columns`, row by row."""
@@ -66,9 +66,9 @@ class StacksPart:
 
     def top(self) -> list[Top]:
         """All functions by falling own value, then by their total."""
-        paths, symbols = self.profile.paths()
-        own, total = paths.totals(len(symbols))
-        return [Top(symbols[at], int(own[at]), int(total[at])) for at in np.lexsort((-total, -own)) if total[at]]
+        paths, frames = self.profile.paths()
+        own, total = paths.totals(len(frames))
+        return [Top(frames[at], int(own[at]), int(total[at])) for at in np.lexsort((-total, -own)) if total[at]]
 
 
 def stacks_part(run: Run, view: ViewInfo, processes: Mapping[int, Process], window: Window) -> StacksPart:

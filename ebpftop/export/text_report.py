@@ -141,16 +141,16 @@ class TextReport:
             layout.Column("%", [formatting.percent(100 * each.own / whole) for each in top[:_ROWS]], True),
             layout.Column("total", [formatting.value(each.total, unit) for each in top[:_ROWS]], True),
             layout.Column("%", [formatting.percent(100 * each.total / whole) for each in top[:_ROWS]], True),
-            layout.Column("side", [each.symbol.side for each in top[:_ROWS]], False),
-            layout.Column("function", [inert(each.symbol.label) for each in top[:_ROWS]], False),
-            layout.Column("module", [inert(each.symbol.module) for each in top[:_ROWS]], False),
+            layout.Column("side", [each.frame.side for each in top[:_ROWS]], False),
+            layout.Column("function", [inert(each.frame.label) for each in top[:_ROWS]], False),
+            layout.Column("module", [inert(each.frame.module) for each in top[:_ROWS]], False),
         ]
         self._grid(columns, len(top))
-        for labels, symbols, count in merged[:_STACKS]:
+        for labels, frames, count in merged[:_STACKS]:
             whose = " ".join(_cell(value, "") for value in labels)
             share = f"{formatting.value(count, unit)} ({formatting.percent(100 * count / whole)})"
             self._write("  ".join(filter(None, (share, whose))))
-            self._write("  " + layout.cut_left(folded(symbols), self._width - 2))
+            self._write("  " + layout.cut_left(folded(frames), self._width - 2))
         if len(merged) > _STACKS:
             self._write(f"… and {_plural(len(merged) - _STACKS, 'more stack')}")
 

@@ -326,7 +326,7 @@ class Cost(Frame, frozen=True, kw_only=True):
 
     run: int
     monotonic_ns: Whole
-    statistics: bool  # whether the kernel is counting
+    accounted: bool = msgspec.field(name="statistics")  # whether the kernel accounts run times
     programs: Annotated[list[ProgramCost], FEW]
 
 

@@ -41,12 +41,12 @@ class KnownStacks:
         if self._held > self.limit:
             self._forget()
 
-    def stacks(self, numbers: Iterable[int]) -> list[Array]:
+    def lookup(self, numbers: Iterable[int]) -> list[Array]:
         """The stack of each number; one that was never told, or is forgotten, is one missing frame that says so."""
         unknown = np.zeros(1, np.int64)
         return [self._stacks.get(number, unknown) for number in numbers]
 
-    def frame(self) -> Stacks:
+    def as_frame(self) -> Stacks:
         """All that is known, to be told again."""
         told = self.functions
         stacks = [

@@ -42,7 +42,7 @@ class TableReading:
 
 
 @dataclass(frozen=True, slots=True)
-class Keyed:
+class HistogramsByKey:
     """A histogram view by key: row n is about `keys[field][n]` and is `groups.histogram(n)`; only keys with values.
 
     counts: values of each key in the window. rates: of the last interval, a second, NaN where none is known.
@@ -116,12 +116,12 @@ def histogram(run: Run, view: ViewInfo, key: Key | None = None, window: Window =
     return whole.merge(Histogram.of(np.arange(len(ledger.folded)), ledger.folded)) if window == "start" else whole
 
 
-def by_key(run: Run, view: ViewInfo, window: Window = "interval") -> Keyed:
+def histograms_by_key(run: Run, view: ViewInfo, window: Window = "interval") -> HistogramsByKey:
     """A histogram for each key of the view's `by` fields (at least one)."""
     ledger = run.ledgers.get(view.name)
     if ledger is None:
         none = np.zeros(0, np.int64)
-        return Keyed({name: none for name in view.by}, group(none, none, none), none, none)
+        return HistogramsByKey({name: none for name in view.by}, group(none, none, none), none, none)
     deltas = ledger.deltas[view.count]
     counts = deltas if window == "interval" else ledger.totals[view.count]
     rows = np.flatnonzero(counts)
@@ -129,7 +129,7 @@ def by_key(run: Run, view: ViewInfo, window: Window = "interval") -> Keyed:
     slots = ledger.numbers(view.slot)[rows]
     groups = group(keys, slots, counts[rows])
     gained = groups.totals if window == "interval" else group(keys, slots, deltas[rows]).totals
-    return Keyed(
+    return HistogramsByKey(
         keys={name: _like(ledger.values(name), column) for name, column in zip(view.by, groups.keys, strict=True)},
         groups=groups,
         counts=groups.totals,
@@ -172,7 +172,7 @@ def cost(run: Run) -> CostNow | None:
     last = run.costs[-1]
     count, time = _sums(last)
     percent = None
-    if last.statistics and len(run.costs) > 1 and run.costs[-2].statistics:
+    if last.accounted and len(run.costs) > 1 and run.costs[-2].accounted:
         passed = last.monotonic_ns - run.costs[-2].monotonic_ns
         percent = max(0.0, 100 * (time - _sums(run.costs[-2])[1]) / passed)
     attachment = sum(each.run_count * each.attachment_ns for each in last.programs)

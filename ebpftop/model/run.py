@@ -69,13 +69,13 @@ class Run:
     """Everything known of one run. Sequences are oldest first; values in samples and costs count since attaching.
 
     ledgers and intervals have one entry a view other than of events, by its name; events one a ring buffer.
-    calls: the call stacks that columns of stacks are about, shared by all runs of a stream.
+    stacks: the call stacks that columns of stacks are about, shared by all runs of a stream.
     """
 
     id: int
     probe: str
     params: dict[str, str]
-    calls: KnownStacks = field(default_factory=KnownStacks)
+    stacks: KnownStacks = field(default_factory=KnownStacks)
     state: State = "loading"
     loading: Loading | None = None
     loaded: Loaded | None = None

@@ -1,4 +1,4 @@
-"""What a stacks view shows: whose call stacks, of which symbols, brought how much."""
+"""What a stacks view shows: whose call stacks, of which frames, brought how much."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Side = Literal["kernel", "user", "missing", "head"]
 UNKNOWN = "[unknown]"
 
 
-class Symbol(NamedTuple):
+class StackFrame(NamedTuple):
     """What tells the frames of call stacks apart. Text is hostile. head: no function, but whose stacks follow."""
 
     name: str
@@ -29,8 +29,13 @@ class Symbol(NamedTuple):
     side: Side
 
     @classmethod
-    def of(cls, function: Function) -> Symbol:
+    def of(cls, function: Function) -> StackFrame:
         return cls(function.name, function.module, function.side)
+
+    @property
+    def origin(self) -> str:
+        """The module, or `kernel` for what the kernel itself holds."""
+        return self.module or ("kernel" if self.side == "kernel" else "")
 
     @property
     def label(self) -> str:
@@ -61,13 +66,13 @@ class Profile:
         before = None if self.before is None else self.before[rows]
         return Profile(keys, [self.stacks[row] for row in rows.tolist()], self.counts[rows], self.functions, before)
 
-    def paths(self, heads: Sequence[str] = ()) -> tuple[Paths, list[Symbol]]:
-        """The rows as paths of symbols, addresses in one function being one. `heads`, one a row, begin the paths."""
-        numbers: dict[Symbol, int] = {}
-        number = np.array([numbers.setdefault(Symbol.of(each), len(numbers)) for each in self.functions], np.int64)
+    def paths(self, heads: Sequence[str] = ()) -> tuple[Paths, list[StackFrame]]:
+        """The rows as paths of frames, addresses in one function being one. `heads`, one a row, begin the paths."""
+        numbers: dict[StackFrame, int] = {}
+        number = np.array([numbers.setdefault(StackFrame.of(each), len(numbers)) for each in self.functions], np.int64)
         paths = Paths.of(self.stacks, self.counts, self.before).renamed(number)
         if heads:
-            first = [numbers.setdefault(Symbol(head, "", "head"), len(numbers)) for head in heads]
+            first = [numbers.setdefault(StackFrame(head, "", "head"), len(numbers)) for head in heads]
             paths = paths.headed(np.array(first, np.int64))
         return paths, list(numbers)
 
@@ -110,9 +115,9 @@ def profile(run: Run, view: ViewInfo, window: Window, mark: Mark | None = None) 
     rows = np.flatnonzero(counts if before is None else counts + before)
     return Profile(
         keys={name: take(ledger.values(name), rows) for name in view.by},
-        stacks=run.calls.stacks(ledger.numbers(STACK)[rows].tolist()),
+        stacks=run.stacks.lookup(ledger.numbers(STACK)[rows].tolist()),
         counts=counts[rows],
-        functions=run.calls.functions,
+        functions=run.stacks.functions,
         before=None if before is None else before[rows],
     )
 

@@ -10,7 +10,7 @@ from ebpftop.ui.drawing.clock import clock
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.line import fit, piece
 from ebpftop.ui.drawing.plot import Curve, time_series
-from ebpftop.ui.widgets.grid import Column, bar, lay_out
+from ebpftop.ui.widgets.grid import GridColumn, bar, lay_out
 from ebpftop.ui.widgets.runs import in_sight
 from ebpftop.ui.widgets.sparkline import sparkline
 
@@ -24,7 +24,7 @@ def test_tabs_are_shown_from_the_first_on_as_long_as_the_current_one_is_among_th
 
 
 def test_the_last_columns_go_before_a_path_is_cut_short_of_being_readable() -> None:
-    path, more = Column("path", "path", least=12, most=160, stretch=True), Column("more", "more", least=10)
+    path, more = GridColumn("path", "path", least=12, most=160, stretch=True), GridColumn("more", "more", least=10)
     columns = [A, path, more]
     seen = {"a": 4, "path": 90, "more": 4}
     assert {c.name: w for c, w in lay_out(columns, seen, 46)} == {"a": 4, "path": 28, "more": 10}
@@ -55,10 +55,10 @@ def test_the_least_important_pieces_go_first() -> None:
 
 
 A, B, BAR_, C = (
-    Column("a", "a", least=4, most=20),
-    Column("b", "b", numeric=True, least=4),
-    Column("bar", "", least=10, most=24, stretch=True),
-    Column("c", "c", least=8, most=99, stretch=True),
+    GridColumn("a", "a", least=4, most=20),
+    GridColumn("b", "b", numeric=True, least=4),
+    GridColumn("bar", "", least=10, most=24, stretch=True),
+    GridColumn("c", "c", least=8, most=99, stretch=True),
 )
 
 

@@ -18,7 +18,7 @@ from ebpftop.ui.drawing import names
 from ebpftop.ui.drawing.clock import clock
 from ebpftop.ui.drawing.inert import cell
 from ebpftop.ui.drawing.names import Processes
-from ebpftop.ui.widgets.grid import Column, Grid
+from ebpftop.ui.widgets.grid import Grid, GridColumn
 
 KEPT = 10_000
 Event = tuple[int | float | str, ...]  # one value a column of the view
@@ -92,7 +92,7 @@ class EventList(Grid):
     def empty(self) -> str:
         return "nothing matches" if self.wanted else "nothing yet"
 
-    def cell(self, row: int, column: Column) -> str:
+    def cell(self, row: int, column: GridColumn) -> str:
         event = self._events[row if self._found is None else self._found[row]]
         shown = self._by_id[column.name]
         value = event[self.infos.index(shown.info)]
@@ -121,19 +121,19 @@ class EventList(Grid):
         self.post_message(self.Arranged())
 
 
-def _column(shown: ShownColumn, *, last: bool) -> Column:
+def _column(shown: ShownColumn, *, last: bool) -> GridColumn:
     info = shown.info
     if shown.part == "pid":
-        return Column(shown.id, "pid", numeric=True, least=7)
+        return GridColumn(shown.id, "pid", numeric=True, least=7)
     if shown.part:
-        return Column(shown.id, info.title, least=14, most=24)
+        return GridColumn(shown.id, info.title, least=14, most=24)
     if shown.is_time:
-        return Column(shown.id, info.title, quiet=True, least=12)
+        return GridColumn(shown.id, info.title, quiet=True, least=12)
     if info.decode in ("string", "comm", "hex"):
-        return Column(shown.id, info.title, least=16 if last else 12, most=160, stretch=info.decode == "string")
+        return GridColumn(shown.id, info.title, least=16 if last else 12, most=160, stretch=info.decode == "string")
     if info.decode:
-        return Column(shown.id, info.title, least=8, most=24)
-    return Column(shown.id, info.title, numeric=True, least=9)
+        return GridColumn(shown.id, info.title, least=8, most=24)
+    return GridColumn(shown.id, info.title, numeric=True, least=9)
 
 
 def _events(chunk: Chunk, infos: list[ColumnInfo]) -> list[Event]:

@@ -26,10 +26,10 @@ READING = 22  # cells of a percentile's name and bounds; a sparkline follows
 
 @dataclass(frozen=True, slots=True)
 class HistogramState:
-    """`frame` holds the rows in place: the range of values of the recent past, in which `shown` is drawn."""
+    """`extent` holds the rows in place: the range of values of the recent past, in which `shown` is drawn."""
 
     shown: Histogram
-    frame: Histogram
+    extent: Histogram
     unit: str = ""
     past: Sequence[Interval] = ()
     rate: float = math.nan
@@ -50,7 +50,7 @@ class HistogramBars(Widget):
         width, height = self.content_size
         if state is None or height < 1:
             return Content("")
-        if not len(state.frame.slots):
+        if not len(state.extent.slots):
             return Content.styled("nothing yet: waiting for the first event", "$quiet")
         if width >= WIDE:
             past = 8 if width < 100 else 16
@@ -60,7 +60,7 @@ class HistogramBars(Widget):
         return Content("\n").join([*rows, *self._below(state, width, height - len(rows))])
 
     def _rows(self, state: HistogramState, width: int, height: int) -> list[Content]:
-        rows = state.frame.rows(height)
+        rows = state.extent.rows(height)
         counts = _fill([lo for lo, _, _ in rows], state.shown)
         labels = [formatting.bounds(lo, hi, state.unit) for lo, hi, _ in rows]
         label_width = max(12, *(cell_len(label) for label in labels))

@@ -19,7 +19,7 @@ from ebpftop.ui.drawing.theme import NOT_HERE
 from ebpftop.ui.widgets.panel import ViewPanel, words
 from ebpftop.ui.widgets.runs import Tab
 from ebpftop.ui.widgets.status import loading_line, missing
-from ebpftop.ui.widgets.views import panel_for
+from ebpftop.ui.widgets.view_panels import panel_for
 
 LOW = 16  # lines below which a histogram has no room for its table
 
@@ -40,7 +40,7 @@ class Tile(Vertical, can_focus=True):
         & > .why { height: auto; padding: 0 1 0 0; display: none; }
         &.-nothing > .why { display: block; }
         &.-nothing > ViewPanel { display: none; }
-        &.-low HistogramView > GridFrame { display: none; }
+        &.-low HistogramPanel > GridFrame { display: none; }
         & Details { display: none; }
     }
     """

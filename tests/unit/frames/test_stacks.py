@@ -6,7 +6,7 @@ READ = Function(id=3, side="kernel", name="ksys_read")
 
 
 def names(known: KnownStacks, *numbers: int) -> list[list[str]]:
-    return [[known.functions[place].name for place in places] for places in known.stacks(numbers)]
+    return [[known.functions[place].name for place in places] for places in known.lookup(numbers)]
 
 
 def test_stacks_are_functions_outermost_first() -> None:
@@ -41,6 +41,6 @@ def test_beyond_the_limit_the_stacks_told_last_stay() -> None:
 def test_all_that_is_known_can_be_told_again() -> None:
     known, again = KnownStacks(), KnownStacks()
     known.take(Stacks(functions=[MAIN, READ], stacks=[Stack(id=5, functions=[7, 3]), Stack(id=6, functions=[7])]))
-    again.take(known.frame())
+    again.take(known.as_frame())
     assert names(again, 5, 6) == names(known, 5, 6)
-    assert again.frame() == known.frame()
+    assert again.as_frame() == known.as_frame()

@@ -20,22 +20,22 @@ from ebpftop.ui.drawing.names import Processes
 from ebpftop.ui.widgets.events import EventList
 from ebpftop.ui.widgets.histogram import HistogramBars, HistogramState
 from ebpftop.ui.widgets.panel import Framed, GridFrame, ViewPanel, words
-from ebpftop.ui.widgets.rows import Key, keyed_rows, table_rows
+from ebpftop.ui.widgets.rows import RowKey, histogram_rows, table_rows
 from ebpftop.ui.widgets.series import SeriesPlot
-from ebpftop.ui.widgets.stacks import StacksView
-from ebpftop.ui.widgets.table import Table
-from ebpftop.ui.widgets.tableframe import TableFrame
+from ebpftop.ui.widgets.stacks_panel import StacksPanel
+from ebpftop.ui.widgets.table_frame import TableFrame
+from ebpftop.ui.widgets.table_grid import TableGrid
 
 AROUND = 4  # lines of a table's frame, header and one to spare
 WIDE = 130  # cells from which a histogram has room for its past beside it
 FRAME = 60  # intervals whose range of values holds the histogram's rows in place
 
 
-class TableView(ViewPanel):
+class TablePanel(ViewPanel):
     def __init__(self, view: ViewInfo) -> None:
         super().__init__(view)
         sort = view.sort
-        self.frame = TableFrame(view.title, Table(f"{sort}/s" if sort in view.counters else sort))
+        self.frame = TableFrame(view.title, TableGrid(f"{sort}/s" if sort in view.counters else sort))
 
     def compose(self) -> Iterable[Widget]:
         yield self.frame
@@ -61,11 +61,11 @@ class TableView(ViewPanel):
         return self.frame.grid.on_screen(self.view.process_field)
 
 
-class HistogramView(ViewPanel):
+class HistogramPanel(ViewPanel):
     """Bars and percentiles on top, beside them how they moved; below, the same by key."""
 
     DEFAULT_CSS = """
-    HistogramView {
+    HistogramPanel {
         & > .top { height: 14fr; min-height: 6; }
         & > GridFrame { height: 11fr; }
         & #past { display: none; }
@@ -78,14 +78,14 @@ class HistogramView(ViewPanel):
 
     def __init__(self, view: ViewInfo) -> None:
         super().__init__(view)
-        self.key: Key | None = None
+        self.key: RowKey | None = None
         self._rows = 0  # the most there ever were
         self.bars = HistogramBars()
         self.plot = SeriesPlot(inert(view.unit))
         self.now = Framed(self.bars, id="now")
         self.past = Framed(self.plot, id="past")
         by = " and ".join(info.title.lower() for info in view.by_columns)
-        self.frame = TableFrame(f"by {by}", Table(picks=True)) if view.by else None
+        self.frame = TableFrame(f"by {by}", TableGrid(picks=True)) if view.by else None
 
     def compose(self) -> Iterable[Widget]:
         yield Horizontal(self.now, self.past, classes="top")
@@ -109,17 +109,19 @@ class HistogramView(ViewPanel):
         past = readings.series(run, self.view, wanted)
         shown = readings.histogram(run, self.view, wanted, self.window)
         recent = [each.histogram for each in past[-FRAME:] if each.histogram is not None]
-        frame = shown if self.window == "start" else Histogram.of([], [])
+        extent = shown if self.window == "start" else Histogram.of([], [])
         for each in recent:
-            frame = frame.merge(each)
+            extent = extent.merge(each)
         rate = past[-1].histogram.count / past[-1].seconds if past and past[-1].histogram and past[-1].seconds else 0.0
-        self.bars.state = HistogramState(shown, frame.merge(shown), inert(self.view.unit), past, rate)
+        self.bars.state = HistogramState(shown, extent.merge(shown), inert(self.view.unit), past, rate)
         self.plot.intervals = past
         who = self._who(processes)
         self.now.border_title = words(self.view.title, who, self.window_words(run))
         self.past.border_title = words("over time", who)
         if self.frame:
-            rows = keyed_rows(self.view, readings.by_key(run, self.view, self.window), processes, self.window)
+            rows = histogram_rows(
+                self.view, readings.histograms_by_key(run, self.view, self.window), processes, self.window
+            )
             self._leave_room(rows.count)
             self.frame.window_words = self.window_words(run)
             self.frame.grid.show(rows)
@@ -142,7 +144,7 @@ class HistogramView(ViewPanel):
                 words.append(inert(str(value)))
         return "only " + ", ".join(words)
 
-    def on_table_picked(self, event: Table.Picked) -> None:
+    def on_table_grid_picked(self, event: TableGrid.Picked) -> None:
         self.key = None if event.key == self.key else event.key
         self.post_message(self.Stale())
 
@@ -183,7 +185,7 @@ class EventsFrame(GridFrame):
         self.border_subtitle = words("following the newest" if events.following else "End follows the newest")
 
 
-class EventsView(ViewPanel):
+class EventsPanel(ViewPanel):
     TOGGLES_WINDOW = False
 
     def __init__(self, view: ViewInfo) -> None:
@@ -209,6 +211,6 @@ class EventsView(ViewPanel):
 
 
 def panel_for(view: ViewInfo) -> ViewPanel:
-    kinds = {"histogram": HistogramView, "table": TableView, "events": EventsView, "stacks": StacksView}
+    kinds = {"histogram": HistogramPanel, "table": TablePanel, "events": EventsPanel, "stacks": StacksPanel}
     make = partial(kinds[view.show], view)
     return make()
