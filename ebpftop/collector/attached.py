@@ -46,7 +46,7 @@ class AttachedProbe:
         self.attachments = fds[len(message.maps) + len(message.programs) :]
         self._census, self._seq, self._skipped = census, 0, 0
         self._failures: MapReader | None = None
-        self.tables: list[DisplayedMap] = []
+        self.maps: list[DisplayedMap] = []
         self.rings: list[EventRing] = []
         views = message.loaded.views
         context = context.of_run(message.loaded.points)
@@ -70,14 +70,14 @@ class AttachedProbe:
             elif layout.kind == RINGBUF:
                 self.rings.append(EventRing(fd, layout, views, census, context))
             else:
-                self.tables.append(DisplayedMap(fd, layout, views, census, context, of_map.get(layout.name)))
+                self.maps.append(DisplayedMap(fd, layout, views, census, context, of_map.get(layout.name)))
 
     def snapshot(self) -> Snapshot:
         """All maps as they are now."""
         self._seq += 1
         realtime, monotonic = time.time_ns(), time.monotonic_ns()
         boottime = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        maps = {table.name: table.read() for table in self.tables}
+        maps = {each.name: each.read() for each in self.maps}
         return Snapshot(
             run=self.number,
             seq=self._seq,
@@ -114,7 +114,7 @@ class AttachedProbe:
         return Losses(
             lost=lost + self._skipped,
             map_full=map_full,
-            evicted=sum(table.evicted for table in self.tables),
+            evicted=sum(each.evicted for each in self.maps),
             missed=missed,
         )
 
@@ -134,7 +134,7 @@ class AttachedProbe:
 
     def held(self) -> set[int]:
         """Identities the rows of the dead name."""
-        return set[int]().union(*(table.held() for table in self.tables))
+        return set[int]().union(*(each.held() for each in self.maps))
 
     def close(self) -> None:
         """Give up maps and programs; the attachments are closed before, where it may take its time."""

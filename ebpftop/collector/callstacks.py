@@ -10,16 +10,14 @@ from __future__ import annotations
 import ctypes
 import errno
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ebpftop.collector.functions import KERNEL, Functions
+from ebpftop.frames.columns import Array
 from ebpftop.frames.layout import MapLayout
 from ebpftop.kernel import libbpf
-
-Array = npt.NDArray[Any]
 
 NONE = -errno.EFAULT  # there is no such stack: a kernel thread has no user's, user code no kernel's
 _REASONS = {

@@ -8,7 +8,6 @@ identity, which keeps every sum exact.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,17 +17,16 @@ from ebpftop.collector.census import Census
 from ebpftop.collector.decode import Context, decoder
 from ebpftop.collector.layout import opaque
 from ebpftop.collector.maps import MapReader
-from ebpftop.frames.columns import pack
+from ebpftop.frames.columns import Array, pack
 from ebpftop.frames.layout import MapLayout
 from ebpftop.frames.messages import FOLDED, Column, Columns, ViewInfo
+from ebpftop.frames.stacks import STACK
 
 KEPT = 16_384
 """Rows of dead processes a map keeps."""
-STACK = "stack"  # the field that holds the numbers of stacks
 _LRU_KINDS = {9, 10}  # LRU_HASH, LRU_PERCPU_HASH
 _ARRAY_KINDS = {2, 6}  # ARRAY, PERCPU_ARRAY
 
-Array = npt.NDArray[Any]
 Rows = dict[str, Array]
 
 

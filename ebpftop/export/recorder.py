@@ -101,6 +101,10 @@ class Progress:
         self._err.flush()
 
     def _line(self, tape: TapeWriter) -> str:
-        probes = f"{self._probes} probe{'' if self._probes == 1 else 's'}"
-        lost = f"lost {formatting.count(sum(self._lost.values()))}"
-        return " · ".join((probes, formatting.duration(tape.seconds * 1e9), formatting.bytes_(tape.size), lost))
+        facts = (
+            formatting.plural(self._probes, "probe"),
+            formatting.duration(tape.seconds * 1e9),
+            formatting.bytes_(tape.size),
+            f"lost {formatting.count(sum(self._lost.values()))}",
+        )
+        return " · ".join(facts)

@@ -15,7 +15,8 @@ from ebpftop.frames.columns import Array, Labels, Values, take
 from ebpftop.frames.messages import Losses, Process, ViewInfo
 from ebpftop.model import readings
 from ebpftop.model.events import Chunk
-from ebpftop.model.readings import CostNow, Window
+from ebpftop.model.ledger import Window
+from ebpftop.model.readings import CostNow
 from ebpftop.model.run import Run
 from ebpftop.stats.groups import Groups
 from ebpftop.stats.histogram import PERCENTILES, Bounds, Histogram

@@ -11,7 +11,7 @@ import numpy as np
 
 from ebpftop.export.report_columns import ReportColumn, key_columns
 from ebpftop.frames.messages import Function, Process, ViewInfo
-from ebpftop.model.readings import Window
+from ebpftop.model.ledger import Window
 from ebpftop.model.run import Run
 from ebpftop.model.stacks import Profile, StackFrame, profile
 

@@ -61,7 +61,7 @@ class TextReport:
         self._heading(f"{report.probe} in {formatting.duration(report.seconds * 1e9)}", report)
         for part in report.parts:
             if isinstance(part, RowsPart) and part.kind == "events":
-                self._write(f"{inert(part.view.title)}: {_plural(events.get(part.view.name, 0), 'event')}")
+                self._write(f"{inert(part.view.title)}: {formatting.plural(events.get(part.view.name, 0), 'event')}")
             else:
                 self._part(part)
         if report.cost and report.cost.ns_per_event is not None:
@@ -96,7 +96,7 @@ class TextReport:
 
     def _histogram(self, part: HistogramPart) -> None:
         unit, whole = part.view.unit, part.whole
-        self._write(f"{inert(part.view.title)}: {_plural(whole.count, 'value')}{_quantiles(whole, unit)}")
+        self._write(f"{inert(part.view.title)}: {formatting.plural(whole.count, 'value')}{_quantiles(whole, unit)}")
         rows = whole.rows(_BUCKETS)
         labels = [formatting.bounds(lo, hi, unit) for lo, hi, _ in rows]
         counts = [formatting.count(count) for _, _, count in rows]
@@ -121,7 +121,7 @@ class TextReport:
         self._grid(columns, len(part.series))
 
     def _table(self, part: RowsPart) -> None:
-        self._write(f"{inert(part.view.title)}: {_plural(part.count, 'row')}")
+        self._write(f"{inert(part.view.title)}: {formatting.plural(part.count, 'row')}")
         if part.count:
             columns = [column for column in part.columns if not column.shown.info.hidden]
             columns.sort(key=lambda column: column.shown.is_detail)
@@ -131,7 +131,7 @@ class TextReport:
         """The functions that took most, and the greatest stacks, of which the inner end matters most."""
         whole, unit = part.count, part.view.unit
         merged = part.merged(part.labels())
-        held = _plural(len(merged), "stack")
+        held = formatting.plural(len(merged), "stack")
         self._write(f"{inert(part.view.title)}: {formatting.value(whole, unit)} in {held}")
         if not whole:
             return
@@ -152,7 +152,7 @@ class TextReport:
             self._write("  ".join(filter(None, (share, whose))))
             self._write("  " + layout.cut_left(folded(frames), self._width - 2))
         if len(merged) > _STACKS:
-            self._write(f"… and {_plural(len(merged) - _STACKS, 'more stack')}")
+            self._write(f"… and {formatting.plural(len(merged) - _STACKS, 'more stack')}")
 
     def _grid(self, columns: list[layout.Column], count: int) -> None:
         for line in layout.grid(columns, self._width):
@@ -180,17 +180,10 @@ def _gained(part: Part) -> int:
 def _column(column: ReportColumn, rows: int | None) -> layout.Column:
     shown, values = column.shown, column.values[:rows]
     if shown.is_time:
-        return layout.Column(inert(shown.title), [_clock(value) for value in values], False)
+        return layout.Column(inert(shown.title), [formatting.clock(value) for value in values], False)
     texts = [_cell(value, shown.unit) for value in values]
     numbers = all(value is None or isinstance(value, int | float) for value in values)
     return layout.Column(inert(shown.title), texts, numbers)
-
-
-def _clock(time_ns: int) -> str:
-    seconds, rest = divmod(time_ns, 1_000_000_000)
-    if not 0 < seconds < 1 << 35:  # no time of this era
-        return str(time_ns)
-    return f"{datetime.fromtimestamp(seconds):%H:%M:%S}.{rest // 1_000_000:03}"
 
 
 def _cell(value: Any, unit: str) -> str:
@@ -211,7 +204,3 @@ def _losses(losses: Losses) -> list[str]:
     """What the numbers miss: always what was lost, the rest where there is any."""
     words = {"lost": losses.lost, "map full": losses.map_full, "evicted": losses.evicted, "missed": losses.missed}
     return [f"{what} {formatting.count(count)}" for what, count in words.items() if count or what == "lost"]
-
-
-def _plural(count: int, what: str) -> str:
-    return f"{formatting.count(count)} {what}{'' if count == 1 else 's'}"

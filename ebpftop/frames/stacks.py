@@ -9,6 +9,7 @@ import numpy as np
 from ebpftop.frames.columns import Array
 from ebpftop.frames.messages import Function, Stack, Stacks
 
+STACK = "stack"  # the column of a stacks view that holds numbers of stacks
 LIMIT = 1 << 22  # functions in all stacks together, some 32 MB; beyond, the stacks told longest ago go
 
 _NOT_TOLD = Function(id=-1, side="missing", name="function not told")

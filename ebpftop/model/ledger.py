@@ -9,6 +9,7 @@ keep their totals here. The sum of all differences always equals the totals.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from ebpftop.frames.columns import Array, Labels, Values
 from ebpftop.frames.messages import FOLDED
 from ebpftop.stats.keys import Vocabulary, encode
 from ebpftop.stats.matching import align
+
+Window = Literal["interval", "start"]  # the last interval, or all since attaching
 
 LIMIT = 200_000  # rows; beyond, half of those that left their map are folded away, the longest known first
 MOST = 1 << 62  # the greatest sum of a counter over all rows
@@ -62,6 +65,10 @@ class Ledger:
     def numbers(self, name: str) -> Array:
         """A key field as numbers, equal where the keys are."""
         return self._columns[name]
+
+    def counts(self, counter: str, window: Window) -> Array:
+        """What each row gained in the window."""
+        return (self.deltas if window == "interval" else self.totals)[counter]
 
     def rows_of(self, key: Mapping[str, int | str]) -> Array:
         """A mask of the rows whose key fields have these values."""

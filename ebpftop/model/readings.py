@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
 
 import numpy as np
 
 from ebpftop.frames.columns import Array, Labels, Values, equal
 from ebpftop.frames.messages import Cost, ViewInfo
+from ebpftop.model.ledger import Window
 from ebpftop.model.run import Interval, Run, Sample
 from ebpftop.stats.groups import Groups, group
 from ebpftop.stats.histogram import Histogram
 from ebpftop.stats.matching import rates
 
-Window = Literal["interval", "start"]
 Key = Mapping[str, int | str]  # by-field → identity number, plain number or label
 
 _EMPTY = Histogram.of([], [])
@@ -76,9 +75,7 @@ class CostNow:
 
 def interval(run: Run) -> float:
     """Seconds between the last two samples; 0 where only one is known."""
-    if run.last is None or run.previous is None:
-        return 0.0
-    return max(0.0, (run.last.monotonic_ns - run.previous.monotonic_ns) / 1e9)
+    return run.last.seconds_since(run.previous) if run.last else 0.0
 
 
 def elapsed(run: Run) -> float:
@@ -107,7 +104,7 @@ def histogram(run: Run, view: ViewInfo, key: Key | None = None, window: Window =
     ledger = run.ledgers.get(view.name)
     if ledger is None:
         return _EMPTY
-    counts = (ledger.deltas if window == "interval" else ledger.totals)[view.count]
+    counts = ledger.counts(view.count, window)
     slots = ledger.numbers(view.slot)
     if key:
         rows = ledger.rows_of(key)
@@ -122,13 +119,12 @@ def histograms_by_key(run: Run, view: ViewInfo, window: Window = "interval") -> 
     if ledger is None:
         none = np.zeros(0, np.int64)
         return HistogramsByKey({name: none for name in view.by}, group(none, none, none), none, none)
-    deltas = ledger.deltas[view.count]
-    counts = deltas if window == "interval" else ledger.totals[view.count]
+    counts = ledger.counts(view.count, window)
     rows = np.flatnonzero(counts)
     keys = [ledger.numbers(name)[rows] for name in view.by]
     slots = ledger.numbers(view.slot)[rows]
     groups = group(keys, slots, counts[rows])
-    gained = groups.totals if window == "interval" else group(keys, slots, deltas[rows]).totals
+    gained = groups.totals if window == "interval" else group(keys, slots, ledger.deltas[view.count][rows]).totals
     return HistogramsByKey(
         keys={name: _like(ledger.values(name), column) for name, column in zip(view.by, groups.keys, strict=True)},
         groups=groups,
@@ -149,8 +145,7 @@ def series(run: Run, view: ViewInfo, key: Key | None = None) -> list[Interval]:
     result = []
     for (before, earlier), (sample, now) in pairwise(cumulative):
         gained, _ = now.subtract(earlier)
-        seconds = max(0.0, (sample.monotonic_ns - before.monotonic_ns) / 1e9)
-        result.append(Interval(sample.realtime_ns, seconds, gained, {view.count: gained.count}))
+        result.append(Interval(sample.realtime_ns, sample.seconds_since(before), gained, {view.count: gained.count}))
     return result
 
 

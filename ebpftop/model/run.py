@@ -25,7 +25,7 @@ from ebpftop.frames.messages import (
     ViewInfo,
 )
 from ebpftop.frames.size import size
-from ebpftop.frames.stacks import KnownStacks
+from ebpftop.frames.stacks import STACK, KnownStacks
 from ebpftop.model.events import EventLog
 from ebpftop.model.ledger import Ledger
 from ebpftop.stats.histogram import Histogram
@@ -33,7 +33,6 @@ from ebpftop.stats.slots import SLOTS
 
 State = Literal["loading", "running", "detaching", "detached", "rejected"]
 
-STACK = "stack"  # the column of a stacks view that holds numbers of stacks
 SAMPLE_BYTES = 64 << 20  # of columns kept in one run's ring; the last two samples are kept whatever they hold
 
 
@@ -48,6 +47,10 @@ class Sample:
     maps: dict[str, dict[str, Values]]
     losses: Losses
     size: int  # bytes of its columns
+
+    def seconds_since(self, earlier: Sample | None) -> float:
+        """0 where there is no earlier one."""
+        return max(0.0, (self.monotonic_ns - earlier.monotonic_ns) / 1e9) if earlier else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +163,9 @@ class Run:
         histogram = None
         if view.show == "histogram":
             histogram = Histogram.of(ledger.numbers(view.slot), ledger.deltas[view.count])
-        seconds = (sample.monotonic_ns - self.samples[-1].monotonic_ns) / 1e9 if self.samples else 0.0
         sums = {name: int(ledger.deltas[name].sum()) for name in ledger.counters}
         recent = self.intervals.setdefault(view.name, deque(maxlen=limit))
-        recent.append(Interval(sample.realtime_ns, max(0.0, seconds), histogram, sums))
+        recent.append(Interval(sample.realtime_ns, sample.seconds_since(self.last), histogram, sums))
 
     def _open(self, name: str, columns: Columns) -> dict[str, Values]:
         opened = unpack(columns)

@@ -10,9 +10,9 @@ import numpy as np
 
 from ebpftop.frames.columns import Array, Values, take
 from ebpftop.frames.messages import Function, ViewInfo
-from ebpftop.model.ledger import Ledger
-from ebpftop.model.readings import Window
-from ebpftop.model.run import STACK, Run
+from ebpftop.frames.stacks import STACK
+from ebpftop.model.ledger import Ledger, Window
+from ebpftop.model.run import Run
 from ebpftop.stats.flame import Paths
 from ebpftop.stats.matching import align
 
@@ -108,7 +108,7 @@ def profile(run: Run, view: ViewInfo, window: Window, mark: Mark | None = None) 
     ledger = run.ledgers.get(view.name)
     if ledger is None:
         return Profile(keys={name: np.zeros(0, np.int64) for name in view.by})
-    counts = (ledger.deltas if window == "interval" else ledger.totals)[view.count]
+    counts = ledger.counts(view.count, window)
     before = None if mark is None else mark.of(ledger, view)
     if before is not None and window == "start":
         counts = np.maximum(counts - before, 0)

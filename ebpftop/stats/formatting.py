@@ -7,9 +7,12 @@ NaN, infinity) is "–".
 from __future__ import annotations
 
 import math
+from datetime import datetime
 
 Number = int | float
 _Scale = tuple[tuple[str, float], ...]
+
+NS = 1_000_000_000  # in a second
 
 _UNKNOWN = "–"
 _TIME: _Scale = (("ns", 1), ("µs", 1e3), ("ms", 1e6), ("s", 1e9), ("min", 60e9), ("h", 3600e9), ("d", 86400e9))
@@ -57,6 +60,19 @@ def value(n: Number | None, unit: str = "") -> str:
         return _UNKNOWN
     scale = _SCALES.get(unit)
     return _scaled(n, scale) if scale else count(n) + _suffix(unit)
+
+
+def plural(n: int, noun: str) -> str:
+    """`1 row`, `1 904 rows`."""
+    return f"{count(n)} {noun}{'' if n == 1 else 's'}"
+
+
+def clock(realtime_ns: Number) -> str:
+    """`08:33:46.180` in local time, from ns since 1970; a number that is no moment of this era stays a number."""
+    if not NS <= realtime_ns < NS << 35:
+        return str(realtime_ns)
+    seconds, rest = divmod(realtime_ns, NS)
+    return f"{datetime.fromtimestamp(seconds):%H:%M:%S}.{int(rest) // 1_000_000:03}"
 
 
 def bounds(lo: Number, hi: Number, unit: str = "") -> str:

@@ -6,7 +6,6 @@ import math
 
 import pytest
 
-from ebpftop.ui.drawing.clock import clock
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.line import fit, piece
 from ebpftop.ui.drawing.plot import Curve, time_series
@@ -106,9 +105,3 @@ def test_nothing_known_draws_nothing() -> None:
 def test_control_and_format_characters_become_escapes() -> None:
     assert inert("plain é 漢") == "plain é 漢"
     assert inert("\x1b[31m\tx\x00\u202e\x9b\n") == "\\x1b[31m x\\x00\\u202e\\x9b\\n"
-
-
-def test_a_moment_that_is_none_stays_a_number() -> None:
-    assert clock(1_700_000_000_123_000_000).endswith(":20.123")
-    assert clock(2**64 - 1 << 20) == str(2**64 - 1 << 20)
-    assert clock(math.nan) == "nan"

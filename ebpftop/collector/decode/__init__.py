@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any
-
-import numpy.typing as npt
 
 from ebpftop.collector.decode import (
     address,
@@ -38,10 +35,9 @@ from ebpftop.collector.decode import (
 from ebpftop.collector.decode.cgroup import Cgroups
 from ebpftop.collector.decode.device import Devices
 from ebpftop.collector.decode.kernel_enum import KernelEnum
-from ebpftop.frames.columns import labelled
+from ebpftop.frames.columns import Array, labelled
 from ebpftop.frames.messages import Column
 
-Array = npt.NDArray[Any]
 Decoder = Callable[[Array], Column]
 
 

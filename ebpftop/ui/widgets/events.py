@@ -15,9 +15,9 @@ from ebpftop.model.events import Chunk, EventLog
 from ebpftop.model.shown import ShownColumn, shown_columns
 from ebpftop.stats import formatting
 from ebpftop.ui.drawing import names
-from ebpftop.ui.drawing.clock import clock
 from ebpftop.ui.drawing.inert import cell
 from ebpftop.ui.drawing.names import Processes
+from ebpftop.ui.drawing.query import holds, words_of
 from ebpftop.ui.widgets.grid import Grid, GridColumn
 
 KEPT = 10_000
@@ -66,7 +66,7 @@ class EventList(Grid):
         self._search()
 
     def _search(self) -> None:
-        words = self.wanted.casefold().split()
+        words = words_of(self.wanted)
         self._found = None
         if words:
             self._found = [at for at, event in enumerate(self._events) if self._has(event, words)]
@@ -76,8 +76,7 @@ class EventList(Grid):
         self.post_message(self.Arranged())
 
     def _has(self, event: Event, words: list[str]) -> bool:
-        whole = " ".join(self._write(value, info) for value, info in zip(event, self.infos, strict=True)).casefold()
-        return all(word in whole for word in words)
+        return holds(" ".join(map(self._write, event, self.infos)), words)
 
     @property
     def total(self) -> int:
@@ -106,7 +105,7 @@ class EventList(Grid):
         if info.is_process:
             return f"{names.pid(int(value), self.processes)} {names.name(int(value), self.processes)}"
         if info.decode == "time":
-            return clock(value)
+            return formatting.clock(value)
         return formatting.value(value, info.unit) if info.unit else str(value)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:

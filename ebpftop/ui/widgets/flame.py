@@ -25,6 +25,7 @@ from ebpftop.stats.flame import Cell, Node, Paths, grow, growth, lay_out
 from ebpftop.ui.drawing.flame_colours import Palette
 from ebpftop.ui.drawing.inert import cell as inert
 from ebpftop.ui.drawing.line import Piece, painted, piece
+from ebpftop.ui.drawing.query import holds, words_of
 from ebpftop.ui.widgets.keyboard import MOVES
 from ebpftop.ui.widgets.painter import Painter
 
@@ -141,13 +142,13 @@ class Flame(Painter, can_focus=True):
         self.post_message(self.Arranged())
 
     def _search(self) -> Array:
-        frames, words = self._frames, self.wanted.casefold().split()
+        frames, words = self._frames, words_of(self.wanted)
         if self.pinned is None and not words:
             return np.zeros(len(frames), bool)
         if self.pinned is not None:
             found = (frame == self.pinned for frame in frames)
         else:
-            found = (frame.side != "head" and all(word in frame.label.casefold() for word in words) for frame in frames)
+            found = (frame.side != "head" and holds(frame.label, words) for frame in frames)
         return np.fromiter(found, bool, len(frames))
 
     def _locate(self) -> None:
@@ -212,12 +213,6 @@ class Flame(Painter, can_focus=True):
 
     def on_resize(self, _event: events.Resize) -> None:
         self._arrange()
-
-    def on_focus(self) -> None:
-        self.refresh()
-
-    def on_blur(self) -> None:
-        self.refresh()
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width

@@ -210,12 +210,6 @@ class Grid(Painter, can_focus=True):
             self._measure()
             self.refresh()
 
-    def on_focus(self) -> None:
-        self.refresh()
-
-    def on_blur(self) -> None:
-        self.refresh()
-
     # ------------------------------------------------------------ drawing
 
     def render_line(self, y: int) -> Strip:

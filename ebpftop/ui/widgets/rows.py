@@ -12,12 +12,12 @@ import numpy as np
 
 from ebpftop.frames.columns import Array, Labels, Values, equal
 from ebpftop.frames.messages import ColumnInfo, ViewInfo
-from ebpftop.model.readings import HistogramsByKey, TableReading, Window
+from ebpftop.model.ledger import Window
+from ebpftop.model.readings import HistogramsByKey, TableReading
 from ebpftop.model.shown import ShownColumn, shown_columns
 from ebpftop.stats import formatting
 from ebpftop.stats.histogram import PERCENTILES
 from ebpftop.ui.drawing import names
-from ebpftop.ui.drawing.clock import clock
 from ebpftop.ui.drawing.inert import cell
 from ebpftop.ui.drawing.names import Processes
 from ebpftop.ui.widgets.grid import BAR, GridColumn
@@ -172,7 +172,7 @@ def _key(info: ColumnInfo, values: Values) -> TableColumn:
         return TableColumn(column, lambda row: cell(values.at(row)), lambda: _label_ranks(values), values.texts)
     if info.decode == "time":
         return TableColumn(
-            GridColumn(info.field, title, least=12), lambda row: clock(values[row].item()), lambda: values
+            GridColumn(info.field, title, least=12), lambda row: formatting.clock(values[row].item()), lambda: values
         )
     return TableColumn(_number(info.field, title, 7), lambda row: _written(values[row], info.unit), lambda: values)
 

@@ -20,6 +20,7 @@ from ebpftop.stats.flame import Paths
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.line import Piece, fit
 from ebpftop.ui.drawing.names import Processes
+from ebpftop.ui.drawing.query import holds, words_of
 from ebpftop.ui.widgets.flame import LESS, MORE, Flame, FlameState
 from ebpftop.ui.widgets.grid import BAR, GridColumn
 from ebpftop.ui.widgets.panel import GridFrame, ViewPanel, words
@@ -161,17 +162,17 @@ class StacksPanel(ViewPanel):
         self._run = run
         if self.mark is not None and not self.mark.fits(run):
             self.mark = None
-        tells = self.has_class("-wide") or self.has_class("-functions")  # whether the functions are seen
+        lists = self.has_class("-wide") or self.has_class("-functions")  # whether the functions are seen
         moment = run.last.realtime_ns if run.last else 0
-        made_of = (id(run.stacks), run.stacks.revision, moment, self.window, self.graph.wanted, self.mark, tells)
+        made_of = (id(run.stacks), run.stacks.revision, moment, self.window, self.graph.wanted, self.mark, lists)
         if made_of == self._drawn:
             return
         self._drawn = made_of
         found = profile(run, self.view, self.window, self.mark)
-        heads, told = _whose(self.view, found, processes)
+        heads, searched = _whose(self.view, found, processes)
         if self.graph.wanted:
-            wanted = self.graph.wanted.casefold().split()
-            rows = [row for row, each in enumerate(told) if all(word in each for word in wanted)]
+            words = words_of(self.graph.wanted)
+            rows = [row for row, each in enumerate(searched) if holds(each, words)]
             found, heads = found.take(np.array(rows, np.intp)), [heads[row] for row in rows]
         paths, frames = found.paths(heads)
         self.graph.window_words = self.functions.window_words = self.window_words(run)
@@ -179,7 +180,7 @@ class StacksPanel(ViewPanel):
             self.graph.window_words += f", {MORE} more and {LESS} less than before"
         self.graph.grid.show(FlameState(paths, frames, found, bool(self.view.by), self.view.unit))
         self.graph.retitle()
-        if tells:
+        if lists:
             self.functions.grid.show(function_rows(paths, frames, self.view.unit))
 
     def let_go(self) -> bool:
@@ -215,27 +216,27 @@ class StacksPanel(ViewPanel):
 
 
 def _whose(view: ViewInfo, found: Profile, processes: Processes) -> tuple[list[str], list[str]]:
-    """(a word for whose stack each row is, what a filter searches for it): nothing where the view doesn't tell."""
-    heads = [_heads(found.keys[info.field], info.is_process, processes) for info in view.by_columns]
+    """(whose stack each row is, what a filter searches for it): nothing where the view doesn't distinguish."""
+    owners = [_owners(found.keys[info.field], info.is_process, processes) for info in view.by_columns]
     return (
-        [" ".join(head for head, _ in row) for row in zip(*heads, strict=True)],
-        [" ".join(told for _, told in row) for row in zip(*heads, strict=True)],
+        [" ".join(name for name, _ in row) for row in zip(*owners, strict=True)],
+        [" ".join(searched for _, searched in row) for row in zip(*owners, strict=True)],
     )
 
 
-def _heads(values: Values, is_process: bool, processes: Processes) -> list[tuple[str, str]]:
-    """All processes of one name have one head; a filter finds their numbers too."""
+def _owners(values: Values, is_process: bool, processes: Processes) -> list[tuple[str, str]]:
+    """All processes of one name are one owner; a filter finds their numbers too."""
     if isinstance(values, Labels):
-        return [(label, label.casefold()) for label in values.texts()]
-    told: dict[int, tuple[str, str]] = {}
+        return [(label, label) for label in values.texts()]
+    owners: dict[int, tuple[str, str]] = {}
     for number in np.unique(values).tolist():
         process = processes.get(number) if is_process else None
         if process is not None:
-            told[number] = (process.comm, f"{process.comm} {process.tgid}".casefold())
+            owners[number] = (process.comm, f"{process.comm} {process.tgid}")
         else:
-            word = "(unknown process)" if is_process else str(number)
-            told[number] = (word, word)
-    return [told[number] for number in values.tolist()]
+            name = "(unknown process)" if is_process else str(number)
+            owners[number] = (name, name)
+    return [owners[number] for number in values.tolist()]
 
 
 def _key(frame: StackFrame) -> str:

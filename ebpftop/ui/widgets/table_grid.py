@@ -9,6 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from ebpftop.frames.columns import Array
+from ebpftop.ui.drawing.query import holds, words_of
 from ebpftop.ui.widgets.grid import BAR, Grid, GridColumn
 from ebpftop.ui.widgets.rows import RowKey, Rows, TableColumn
 
@@ -105,13 +106,13 @@ class TableGrid(Grid):
         self.post_message(self.Arranged())
 
     def _matching(self) -> Array:
-        words = self.wanted.casefold().split()
+        words = words_of(self.wanted)
         found = np.ones(self.rows.count, bool)
         columns = [column.texts() for column in self.rows.columns if column.texts]
         for word in words:
             hits = np.zeros(self.rows.count, bool)
             for texts in columns:
-                hits |= np.fromiter((word in each.casefold() for each in texts), bool, len(texts))
+                hits |= np.fromiter((holds(each, [word]) for each in texts), bool, len(texts))
             found &= hits
         return found
 
