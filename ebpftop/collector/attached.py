@@ -64,7 +64,7 @@ class AttachedProbe:
         of_map = {view.map: stacks[view.stacks] for view in views if view.show == "stacks"}
         for fd, layout in zip(self._map_fds, message.maps, strict=True):
             if layout.kind == STACK_TRACE:
-                continue  # shown by what names its stacks
+                continue  # shown by the maps that hold its numbers
             if layout.name == FAILURES:
                 self._failures = MapReader(fd, layout)
             elif layout.kind == RINGBUF:
@@ -102,7 +102,7 @@ class AttachedProbe:
         ]
 
     def skip(self, events: int) -> None:
-        """Count events a slow consumer never got as lost."""
+        """Count events that a slow consumer never got as lost."""
         self._skipped += events
 
     def losses(self) -> Losses:
@@ -137,7 +137,7 @@ class AttachedProbe:
         return set[int]().union(*(each.held() for each in self.maps))
 
     def close(self) -> None:
-        """Give up maps and programs; the attachments are closed before, where it may take its time."""
+        """Close maps and programs. Attachments are closed earlier, elsewhere, as that takes long."""
         for ring in self.rings:
             ring.close()
         for fd in (*self._map_fds, *self._programs.values()):

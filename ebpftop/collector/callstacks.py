@@ -1,4 +1,4 @@
-"""The call stacks that rows of a map name: read once from the kernel's map, merged, and told as frames.
+"""The call stacks that rows of a map name: read once from the kernel's map, and merged.
 
 A row holds the kernel's number of a kernel stack, of a user stack, or of both; a negative number says why there is
 none. The kernel's numbers stand for addresses alone, so processes that were forked from one another share them: what

@@ -1,9 +1,9 @@
-"""Who is who: one identity a process life, (tgid, start), kept from fork to exit, so that rows of the dead keep their
+"""The census: one identity a process life, (tgid, start), kept from fork to exit, so that rows of the dead keep their
 names.
 
-Births and deaths come from two ring buffers that a program of ours fills (`census/probe.bpf.c`). Who lived before it
-was attached is asked of /proc, once, through psutil. Identities that nobody was shown are forgotten a while after their
-death.
+Births and deaths come from two ring buffers that a program of ours fills (`census/probe.bpf.c`). Processes that are
+older are read from /proc, once, through psutil. Identities are forgotten a minute after their death, unless rows still
+show them.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ import psutil
 
 from ebpftop.frames.messages import FOLDED, UNKNOWN, Process
 
-_EXIT = 2  # `type` of a record of the `lives` ring; others tell a birth or a new name
-_SLACK_NS = 20_000_000  # /proc tells starts in ticks of 10 ms
+_EXIT = 2  # `type` of a record of the `lives` ring; others are a birth or a new name
+_SLACK_NS = 20_000_000  # /proc counts starts in ticks of 10 ms
 _FORGET_NS = 60_000_000_000
 _COMMAND = 4096  # bytes of a command line
 
@@ -50,7 +50,7 @@ class Identity:
         self.id, self.tgid, self.start, self.ppid = number, tgid, start, 0
         self.comm = self.command = self.parent = self.user = self.cgroup = ""
         self.ended: int | None = None
-        self.programs = 0  # it was seen to start, and so to have begun anew with another memory
+        self.programs = 0  # it was seen to execute: each has another memory
         self.shown = False
 
 
@@ -66,12 +66,12 @@ class Census:
         self._changed: dict[int, Identity] = {}
         self._users: dict[int, str] = {}
         self.attached = False  # whether the census program reports births and deaths
-        self.catch_up: Callable[[], None] = lambda: None  # have what the kernel told since taken
+        self.catch_up: Callable[[], None] = lambda: None  # take the records that wait in the ring buffers
         folded = Identity(FOLDED, 0, 0)
         folded.comm, folded.ended = "(ended earlier)", 0
         self._identities[FOLDED] = folded
 
-    # ---------------------------------------------------------------- what the kernel tells
+    # ---------------------------------------------------------------- from the kernel
 
     def take(self, births_and_deaths: npt.NDArray[Any], execs: npt.NDArray[Any]) -> None:
         """Apply the records of both ring buffers in the order of their times (boottime)."""
@@ -90,7 +90,7 @@ class Census:
                 identity.programs += 1
 
     def _known(self, row: Any) -> Identity:
-        """The identity a record speaks of, made if it is new, with what the record says of it."""
+        """The identity of a record, made if it is new, with the facts of the record."""
         tgid, start = int(row["tgid"]), int(row["start"])
         identity = self._latest.get(tgid)
         if identity is None or (identity.start and abs(identity.start - start) > _SLACK_NS):
@@ -110,10 +110,10 @@ class Census:
         if identity.shown:
             self._changed[identity.id] = identity
 
-    # ---------------------------------------------------------------- what /proc tells
+    # ---------------------------------------------------------------- from /proc
 
     def seed(self) -> None:
-        """Ask /proc of everything that lives, so that it has a name when it dies unseen."""
+        """Look up every living process in /proc, so that it has a name when it dies unseen."""
         for tgid in psutil.pids():
             if tgid not in self._latest:
                 self._look_up(tgid)
@@ -161,10 +161,10 @@ class Census:
                 self._users[uid] = str(uid)
         return self._users[uid]
 
-    # ---------------------------------------------------------------- what the collector asks
+    # ---------------------------------------------------------------- for the collector
 
     def numbers(self, tgids: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:
-        """The identity each tgid has now, or had last; those first met here are asked of /proc.
+        """The identity each tgid has now, or had last; those first met here are looked up in /proc.
 
         What probes write where no process is known (UNKNOWN_PROCESS of ebpftop.h) stays `UNKNOWN`.
         """

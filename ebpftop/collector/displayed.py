@@ -1,7 +1,7 @@
-"""One displayed map on its way to a frame: read, rows of dead processes kept, labels decoded.
+"""One displayed map: read into columns, with labels decoded, and the rows of dead processes kept.
 
 Values are cumulative. A process's keys are deleted from the kernel's map a reading after its death, so that the map
-does not fill with the dead; their last values are kept here. Past `KEPT` rows the oldest are folded into one
+doesn't fill up; their last values are kept here. Past `KEPT` rows the oldest are folded into one
 identity, which keeps every sum exact.
 """
 

@@ -1,5 +1,5 @@
-"""Functions by address. Root is asked for the names, seldom and for many at once; what it says of one address names all
-that lie in the same function, so that questions become few.
+"""Functions by address. Their symbols are requested from the root side, seldom and many at once; one symbol names all
+addresses in the same function, so that requests become rare.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from ebpftop.handover.protocol import Addresses, RequestSymbols, SymbolRange, Sy
 # on the kernel, and on who else listens to that tracepoint.
 _MACHINERY = re.compile(r"bpf_prog_|bpf_trace_run|bpf_trampoline_|__traceiter_|__bpf_trace_|perf_trace_|trace_call_bpf")
 KERNEL = FOLDED  # the space of the kernel's addresses; those of processes have their identity's number
-MOST_ADDRESSES, MOST_PROCESSES = 1 << 16, 256  # of one question
+MOST_ADDRESSES, MOST_PROCESSES = 1 << 16, 256  # of one request
 
 
 class Space:
-    """The functions of one address space. `programs`: how often its process had begun anew."""
+    """The functions of one address space. `programs`: how often its process had executed another program."""
 
     def __init__(self, programs: int) -> None:
         self.programs = programs
@@ -43,7 +43,7 @@ class Space:
 
 
 class Functions:
-    """Numbers for functions, what is known of them, and what has to be asked."""
+    """Numbers for functions, what is known of them, and which addresses have no symbol yet."""
 
     def __init__(self, census: Census) -> None:
         self._census = census
@@ -59,7 +59,7 @@ class Functions:
         self._requested: dict[int, tuple[Space, list[int]]] = {}  # what no answer has come to yet
 
     def number(self, space: int, address: int) -> int:
-        """The function an address lies in, as far as it is told apart: one number an address."""
+        """The number of the function at an address: one number an address."""
         found = self._space(space)
         number = found.functions.get(address)
         if number is None:
@@ -84,9 +84,9 @@ class Functions:
         return number
 
     def _report_stack(self, number: int, functions: list[int]) -> None:
-        """Tell it without the machinery, again when that turns out to be at its end."""
+        """Report it without the machinery, and again when more of its end turns out to be machinery."""
         if len(functions) > 1 and functions[-1] in self._nameless and functions[-2] in self._machinery:
-            functions.pop()  # a program whose name the kernel doesn't tell, or that is gone
+            functions.pop()  # a program that the kernel doesn't name, or that is gone
         while functions and functions[-1] in self._machinery:
             functions.pop()
         self._stacks[number] = Stack(id=number, functions=list(functions))
@@ -99,19 +99,19 @@ class Functions:
         """What is new or known better since the last call."""
         if not self._changed and not self._stacks:
             return None
-        told = Stacks(functions=list(self._changed.values()), stacks=list(self._stacks.values()))
+        changes = Stacks(functions=list(self._changed.values()), stacks=list(self._stacks.values()))
         self._changed, self._stacks = {}, {}
-        return told
+        return changes
 
     # ---------------------------------------------------------------- names
 
     @property
     def unrequested(self) -> bool:
-        """Whether there may be something to ask for."""
+        """Whether there may be something to request."""
         return any(space.unrequested for space in self._spaces.values())
 
     def request(self, run: int) -> RequestSymbols | None:
-        """The next question; None while an answer is due, or there is nothing to ask. Dead processes tell nothing."""
+        """The next request; None while an answer is due, or nothing is missing. Dead processes have no symbols."""
         if self._requested:
             return None
         kernel: list[int] = []
@@ -134,11 +134,11 @@ class Functions:
         return RequestSymbols(run=run, kernel=kernel, processes=processes) if self._requested else None
 
     def learn(self, answer: Symbols | None) -> None:
-        """Take in an answer; None: there will be none."""
+        """Apply an answer; None: there will be none."""
         requested, self._requested = self._requested, {}
-        told = {KERNEL: answer.kernel, **dict(answer.processes)} if answer is not None else {}
+        answered = {KERNEL: answer.kernel, **dict(answer.processes)} if answer is not None else {}
         for number, (space, addresses) in requested.items():
-            space.add(told.get(number, ()))
+            space.add(answered.get(number, ()))
             for address in addresses:
                 known = space.find(address)
                 self._unnamed.discard(space.functions[address])
@@ -151,7 +151,7 @@ class Functions:
                 self._report_stack(number, functions)
 
     def forget(self) -> None:
-        """Drop the addresses of dead processes: nobody names them any more, and no new ones come."""
+        """Drop the addresses of dead processes: no symbols and no new addresses will come."""
         for number, space in list(self._spaces.items()):
             if number != KERNEL and not space.unrequested and self._census.alive(number) is None:
                 del self._spaces[number]

@@ -1,4 +1,4 @@
-"""When names of functions are asked for, and who waits for them."""
+"""When the symbols of functions are requested, and which frames wait for them."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from ebpftop.frames.messages import Detached, Frame
 from ebpftop.handover import protocol
 
 RUN = -3  # the number of the task that answers
-SECONDS = 1.0  # between two questions, at least
+SECONDS = 1.0  # between two requests, at least
 PATIENCE = 10.0  # seconds that anything waits for names, at most
 SHARE = 5  # and so many times as long as the last answer took: looking up names is to cost little beside what is traced
 
 
 class _Held:
-    """What a run tells, until so many answers have come or it is late (monotonic seconds)."""
+    """Frames of a run, until so many answers have come or it is late (monotonic seconds)."""
 
     def __init__(self, answers: int, late: float, frames: list[Frame]) -> None:
         self.answers, self.late, self.frames = answers, late, frames
 
 
 class Naming:
-    """Asks for what `functions` lacks.
+    """Requests the symbols that `functions` lacks.
 
-    With `hold`, what a run tells of its stacks waits for the names they can have, though not for ever: a consumer that
-    draws again and again takes them later, one that writes each line once can't. The end of a run waits in any case.
+    With `hold`, frames with stacks wait for symbols, up to `PATIENCE`: a consumer that draws again and again can take
+    symbols later, one that writes each line once can't. The end of a run waits in any case.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Naming:
         self._ended: list[int] = []  # runs that are over, once nothing of theirs is held
 
     def tick(self, now: float) -> None:
-        """Ask, if it is time to (monotonic seconds), and let go what is late."""
+        """Send a request if it is time to (monotonic seconds), and release what is late."""
         if now >= self._next:
             self._request()
         for held in self._held.values():
@@ -68,7 +68,7 @@ class Naming:
         self._settle()
 
     def detached(self, run: int, has_stacks: bool) -> None:
-        """Put that a run is over, after all it told."""
+        """Report that a run is over, after its last frames."""
         if has_stacks:
             held = self._held.setdefault(run, _Held(0, time.monotonic() + PATIENCE, []))
             held.answers = self._needed()
@@ -99,7 +99,7 @@ class Naming:
             return  # one at a time
         self._requests += 1
         request = self._functions.request(RUN)
-        if request is None:  # nothing, or nobody who could tell
+        if request is None:  # nothing to request, or nobody left who could answer
             self._answers += 1
         else:
             self._requested_at = time.monotonic()

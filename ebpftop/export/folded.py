@@ -12,7 +12,7 @@ from ebpftop.frames.messages import Rejected
 from ebpftop.model.stacks import StackFrame
 from ebpftop.model.verdict import headline
 
-_COUNT = re.compile(r"\s+(?=[0-9.]+$)")  # what would read as one more count at the end of a line
+_COUNT = re.compile(r"\s+(?=[0-9.]+$)")  # could be read as the count at the end of a line
 
 
 class Folded:

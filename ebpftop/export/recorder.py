@@ -59,7 +59,7 @@ async def record(
 
 
 class Progress:
-    """One line, overwritten every second on a terminal; what must be said stands above it."""
+    """One line, overwritten every second on a terminal; messages stand above it."""
 
     def __init__(self, err: TextIO) -> None:
         self.code = DONE
@@ -73,13 +73,13 @@ class Progress:
             case Loaded():
                 self._probes += 1
             case Rejected():
-                self._say(verdict(frame))
+                self._print(verdict(frame))
                 self.code = self.code or FAILED
             case Refused():
-                self._say(f"ebpftop: {inert(frame.error)}\n")
+                self._print(f"ebpftop: {inert(frame.error)}\n")
                 self.code = USAGE
             case Notice():
-                self._say(f"ebpftop: {inert(frame.text)}\n")
+                self._print(f"ebpftop: {inert(frame.text)}\n")
                 if frame.level == "error":
                     self.code = self.code or FAILED
             case Snapshot() | Events():
@@ -90,13 +90,13 @@ class Progress:
             self._err.flush()
 
     def fail(self, line: str) -> None:
-        self._say(f"ebpftop: {line}\n")
+        self._print(f"ebpftop: {line}\n")
         self.code = FAILED
 
     def finish(self, path: Path, tape: TapeWriter) -> None:
-        self._say(f"{inert(str(path))}: {self._line(tape)}\n")
+        self._print(f"{inert(str(path))}: {self._line(tape)}\n")
 
-    def _say(self, lines: str) -> None:
+    def _print(self, lines: str) -> None:
         self._err.write(("\r\x1b[K" if self._live else "") + lines)
         self._err.flush()
 

@@ -1,4 +1,4 @@
-"""What is told of a run at the end of an interval, or of all of it at its end; the formats only write it down."""
+"""The report of an interval of a run, or of the whole run at its end; the formats only write it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ebpftop.stats.slots import LIMIT
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """The histogram of one key; `labels` are the key's fields. The buckets are made when asked for: keys are many."""
+    """The histogram of one key; `labels` are the key's fields. Buckets are made on demand: keys are many."""
 
     labels: dict[str, Any]
     count: int
@@ -58,9 +58,9 @@ Part = HistogramPart | RowsPart | StacksPart
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Values of views are what the window brought; losses and the cost's counts are cumulative since attaching.
+    """Values of views are those gained in the window; losses and the cost's counts are cumulative since attaching.
 
-    final: whether it tells the rest of a run that is being detached.
+    final: whether the run is being detached.
     """
 
     probe: str
@@ -78,7 +78,7 @@ class Report:
 def report(
     run: Run, processes: Mapping[int, Process], seq: int, chunks: Mapping[str, list[Chunk]], window: Window = "interval"
 ) -> Report:
-    """The state of a loaded run. `chunks` are the events to tell, by their map."""
+    """The state of a loaded run. `chunks` are the events to report, by their map."""
     assert run.loaded is not None
     return Report(
         probe=run.probe,

@@ -1,4 +1,4 @@
-"""Columns of a report: plain values, and processes by name in place of the numbers of their identities."""
+"""Columns of a report: plain values, with processes in place of the numbers of their identities."""
 
 from __future__ import annotations
 

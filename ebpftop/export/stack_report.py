@@ -1,4 +1,4 @@
-"""Call stacks as every format tells them: whose they are, their frames, and the functions that took most."""
+"""The call stacks of a report: whose they are, their frames, and the functions with the greatest counts."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class StacksPart:
             yield dict(zip(names, values, strict=True)), [functions[place] for place in stack.tolist()], count
 
     def merged(self, whose: Sequence[T]) -> list[tuple[T, tuple[StackFrame, ...], int]]:
-        """Rows of one `whose` (one a row) through the same functions, at whatever addresses, as one: greatest first."""
+        """Rows of the same `whose` (one a row) and the same functions, at any addresses, as one; greatest first."""
         sums: Counter[tuple[T, tuple[StackFrame, ...]]] = Counter()
         for each, (_, functions, count) in zip(whose, self.rows(), strict=True):
             sums[each, tuple(map(StackFrame.of, functions))] += count
@@ -57,7 +57,7 @@ class StacksPart:
         return list(zip(*(column.values for column in self.columns), strict=True)) or [()] * len(self.profile)
 
     def heads(self) -> list[str]:
-        """A word a row for whose stack it is, a process by its name; empty where the view doesn't tell them apart."""
+        """Whose stack each row is, a process by its name; empty where the view doesn't distinguish."""
         named = [column for column in self.columns if column.shown.part != "pid"] or self.columns
         rows = zip(*(column.values for column in named), strict=True)
         return [" ".join(str(value) for value in values if value is not None) for values in rows] or [""] * len(
@@ -72,7 +72,7 @@ class StacksPart:
 
 
 def stacks_part(run: Run, view: ViewInfo, processes: Mapping[int, Process], window: Window) -> StacksPart:
-    """What a stacks view brought in the window."""
+    """What a stacks view gained in the window."""
     found = profile(run, view, window)
     found = found.take(np.argsort(-found.counts, kind="stable"))
     return StacksPart(view, key_columns(view.by_columns, found.keys, processes), found)

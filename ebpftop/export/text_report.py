@@ -30,13 +30,13 @@ class TextReport:
         self._width = width or shutil.get_terminal_size((80, 24)).columns
         self._bars = layout.bars_for(out)
         self._blank = True  # whether the line before is empty, or there is none
-        self._losses = Losses()  # as last told
+        self._losses = Losses()  # as last written
         self._events: dict[str, list[int]] = {}  # widths of the columns of event views, once their header is written
 
     def report(self, report: Report) -> None:
-        """What one interval brought. Events follow each other without headings, unless more was lost.
+        """The report of one interval. Events follow each other without headings, unless more was lost.
 
-        Of the rest of a run only its events are told: the summary is about to tell the numbers.
+        Of a run that is being detached only events are written: the summary with the numbers follows.
         """
         if not report.seconds and not any(_gained(part) for part in report.parts):
             return  # just attached
@@ -56,7 +56,7 @@ class TextReport:
         self._err.write(verdict(frame))
 
     def summary(self, report: Report, *, events: dict[str, int]) -> None:
-        """All of the run; of events (view → number) only how many there were."""
+        """The whole run; of events (view → number) only the count."""
         self._write()
         self._heading(f"{report.probe} in {formatting.duration(report.seconds * 1e9)}", report)
         for part in report.parts:

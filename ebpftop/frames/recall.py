@@ -1,4 +1,4 @@
-"""What of a stream is worth telling again to someone who comes late: the frames its present state follows from."""
+"""The frames that bring a new consumer up to date: those from which a stream's present state follows."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class _Last:
 
 
 class Recall:
-    """Takes every frame; `frames` tells the state again, beginning with the `Hello`.
+    """Takes every frame; `frames` returns the state, beginning with the `Hello`.
 
     history: snapshots, costs and frames of events of each run, and host values, that are kept. The rest is kept once,
     in its latest form. Notices and refusals belong to their moment and are forgotten.

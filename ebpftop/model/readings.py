@@ -1,4 +1,4 @@
-"""The numbers a view of a run shows, from what its frames added up to. Pure functions; nothing here changes a run."""
+"""The numbers that a view of a run shows. Pure functions: nothing here changes a run."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class TableReading:
 
 @dataclass(frozen=True, slots=True)
 class HistogramsByKey:
-    """A histogram view by key: row n is about `keys[field][n]` and is `groups.histogram(n)`; only keys with values.
+    """A histogram for each key: row n is about `keys[field][n]` and is `groups.histogram(n)`; only keys with values.
 
     counts: values of each key in the window. rates: of the last interval, a second, NaN where none is known.
     `groups.quantiles(q)` gives the bounds of all rows at once (q = 1 is the greatest).
@@ -62,8 +62,7 @@ class CostNow:
     """What a run's programs cost. None where the kernel doesn't count, or nothing ran yet.
 
     run_count, run_time_ns: since attaching. cpu_percent: of one CPU, between the last two costs. ns_per_event: since
-    attaching. attachment_ns: what the attachments took besides their programs since then, estimated; 0 where that is
-    little.
+    attaching. attachment_ns: an estimate of what the attachments took besides their programs, 0 where that is little.
     """
 
     run_count: int
@@ -138,7 +137,7 @@ def _like(values: Values, numbers: Array) -> Values:
 
 
 def series(run: Run, view: ViewInfo, key: Key | None = None) -> list[Interval]:
-    """What each of the last intervals brought, oldest first: of all keys, or of one key of a histogram view."""
+    """What was gained in each of the last intervals, oldest first: by all keys, or by one key of a histogram view."""
     if not key:
         return list(run.intervals.get(view.name, ()))
     cumulative = [(sample, _of_key(sample, view, key)) for sample in run.samples if view.map in sample.maps]

@@ -1,4 +1,4 @@
-"""One run of a probe as its frames tell it: where it stands, its last samples, its events, its losses and cost."""
+"""One run of a probe, from its frames: its state, last samples, events, losses and cost."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SAMPLE_BYTES = 64 << 20  # of columns kept in one run's ring; the last two sampl
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A snapshot with its columns opened: map → field → array or `Labels`, one row a key."""
+    """A snapshot with its columns unpacked: map → field → array or `Labels`, one row a key."""
 
     seq: int
     realtime_ns: int
@@ -69,10 +69,10 @@ class Interval:
 
 @dataclass
 class Run:
-    """Everything known of one run. Sequences are oldest first; values in samples and costs count since attaching.
+    """The state of one run. Sequences are oldest first; values in samples and costs count since attaching.
 
-    ledgers and intervals have one entry a view other than of events, by its name; events one a ring buffer.
-    stacks: the call stacks that columns of stacks are about, shared by all runs of a stream.
+    ledgers and intervals: by the name of the view, none for views of events. events: by the name of the ring buffer.
+    stacks: the call stacks behind the numbers in its columns, shared by all runs of a stream.
     """
 
     id: int
@@ -139,7 +139,7 @@ class Run:
             total -= self.samples.popleft().size
 
     def settle(self) -> None:
-        """The last interval has been told: nothing was gained since."""
+        """Begin an interval in which nothing is gained: the last one has been reported."""
         for ledger in self.ledgers.values():
             ledger.settle()
 
@@ -157,7 +157,7 @@ class Run:
 
     def _account(self, view: ViewInfo, sample: Sample, limit: int) -> None:
         ledger = self.ledgers.get(view.name)
-        if ledger is None or view.gauge:  # of what is a value of the moment, nothing before counts
+        if ledger is None or view.gauge:  # earlier values of a gauge don't count
             ledger = self.ledgers[view.name] = _ledger(view)
         ledger.update(sample.maps[view.map])
         histogram = None

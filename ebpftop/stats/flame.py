@@ -1,4 +1,4 @@
-"""Call stacks merged by what they have in common, and where the frames of a flame graph lie on a line of cells."""
+"""Call stacks merged into a tree, and the cells that the frames of a flame graph take on each line."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ I64 = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Paths:
-    """Rows of a path and its value. Path n is `flat[starts[n] : starts[n] + lengths[n]]`: numbers of frames from 0 on,
-    outermost first. Paths may repeat. before: their values in an earlier time, if there is one to compare with.
+    """Paths and their values. Path n is `flat[starts[n] : starts[n] + lengths[n]]`: numbers of frames from 0 on,
+    outermost first. Paths may repeat. before: their values in an earlier period, if there is one to compare with.
     """
 
     flat: I64
@@ -105,7 +105,7 @@ class Paths:
 @dataclass(eq=False, slots=True)
 class Node:
     """A frame: equal paths up to here. own: value of the paths that end here. children: greatest first, without those
-    too small to show. before: its value in the earlier time, if there is one.
+    too small to show. before: its value in the earlier period, if there is one.
     """
 
     frame: int
@@ -154,13 +154,13 @@ def grow(paths: Paths, least: int = 1, root: Sequence[int] = ()) -> Node:
 
 def _children(level: list[Node], codes: I64, span: int, sums: I64, past: I64) -> list[Node]:
     parents, frames = np.divmod(codes, span)
-    told = zip(frames.tolist(), sums.tolist(), past.tolist(), strict=True)
-    born = [Node(frame, value, before=before) for frame, value, before in told]
-    for node, parent in zip(born, parents.tolist(), strict=True):
+    rows = zip(frames.tolist(), sums.tolist(), past.tolist(), strict=True)
+    nodes = [Node(frame, value, before=before) for frame, value, before in rows]
+    for node, parent in zip(nodes, parents.tolist(), strict=True):
         level[parent].children.append(node)
     for node in level:
         node.children.sort(key=lambda child: -child.value)
-    return born
+    return nodes
 
 
 def _first_of_each(codes: I64) -> npt.NDArray[np.bool_]:
@@ -169,9 +169,9 @@ def _first_of_each(codes: I64) -> npt.NDArray[np.bool_]:
 
 
 def growth(value: int, total: int, before: int, total_before: int) -> float:
-    """How much a part of a whole grew from one time to another: -1 (to a quarter or less) to 1 (to four times or more).
+    """How much a part of a whole grew between two periods: -1 (to a quarter or less) to 1 (to four times or more).
 
-    Both times count as wholes: twice as many of everything is no growth of any.
+    Shares are compared: where everything doubled, nothing grew.
     """
     if not total or not total_before:
         return 0.0
@@ -196,7 +196,7 @@ class Cell:
 def lay_out(root: Node, width: int, path: tuple[int, ...] = ()) -> list[list[Cell]]:
     """The frames line by line, the root's first: as wide as their value, each above its children, the greatest left.
 
-    Those that would take less than a cell are told together, on the right of the others. `path` leads to the root.
+    Those that would take less than a cell share one cell, to the right of the others. `path` leads to the root.
     """
     if root.value <= 0 or width < 1:
         return []

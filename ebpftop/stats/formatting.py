@@ -1,4 +1,4 @@
-"""Numbers as people read them: at most three significant digits, counts whole and grouped, a unit, never a false digit.
+"""Numbers for people: at most three significant digits, whole counts with grouped digits, a unit.
 
 Units are those of a manifest: "" and "count" (plain numbers), "ns", "bytes", "pages", "percent". What is unknown (None,
 NaN, infinity) is "–".
@@ -68,7 +68,7 @@ def plural(n: int, noun: str) -> str:
 
 
 def clock(realtime_ns: Number) -> str:
-    """`08:33:46.180` in local time, from ns since 1970; a number that is no moment of this era stays a number."""
+    """`08:33:46.180` in local time, from ns since 1970; a number that is no plausible time stays a number."""
     if not NS <= realtime_ns < NS << 35:
         return str(realtime_ns)
     seconds, rest = divmod(realtime_ns, NS)
@@ -78,7 +78,7 @@ def clock(realtime_ns: Number) -> str:
 def bounds(lo: Number, hi: Number, unit: str = "") -> str:
     """A bucket lo <= v < hi: `51–57 µs`, `983 µs–1 ms`, and `3 ns` where it holds a single whole number.
 
-    Two digits where they tell the ends apart, as a bucket isn't known better than its own width.
+    Two digits where they distinguish the ends: values in a bucket are known no better than its width.
     """
     if hi == lo + 1:
         return value(lo, unit)

@@ -1,4 +1,4 @@
-"""One log-linear histogram, and what can truthfully be said of it: counts, and bounds of quantiles."""
+"""One log-linear histogram: counts, and the bounds of its quantiles."""
 
 from __future__ import annotations
 

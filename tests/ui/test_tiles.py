@@ -96,11 +96,11 @@ async def test_playbooks_and_what_is_not_usable_stand_in_the_catalog(stage: Open
         assert lines[:4] == ["▾ playbooks", "  ≡ slow  It is slow", "  ≡ tiny  Tiny", "▾ cpu"]
         at = lines.index("▾ not usable")
         assert lines[at + 1] == "  ✗ mine/broken  odd: what?"
-        told = str(on.one(About).told.render())
+        told = str(on.one(About).description.render())
         assert "It is slow" in told
         assert "Which calls?" in told
         await on.press("end")
-        told = str(on.one(About).told.render())
+        told = str(on.one(About).description.render())
         assert "✗ odd: what?" in told
         assert "/etc/x/mine/broken/probe.toml:2" in told
         await on.press("enter")

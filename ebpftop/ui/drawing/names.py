@@ -51,7 +51,7 @@ def described(identity: int, processes: Processes) -> str:
     """All that is known of a process, on one line."""
     known = processes.get(identity)
     if identity == UNKNOWN:
-        return "the kernel doesn't tell which process this is about"
+        return "the kernel doesn't say which process this is about"
     if known is None:
         return "nothing is known of this process: it was gone before anyone looked"
     words = [f"{cell(known.comm)} {known.tgid}"]

@@ -22,7 +22,7 @@ class RunState:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A folder or a file of the catalog that can't be used, as far as the line tells which."""
+    """A folder or a file of the catalog that can't be used, as far as the line names it."""
 
     where: str
     what: str

@@ -33,7 +33,7 @@ Path = tuple[StackFrame, ...]
 
 ALL = StackFrame("all", "", "head")
 MORE, LESS = "▲", "▼"
-SEEN = 0.25  # growth from which a sign tells of it: by two fifths
+SEEN = 0.25  # growth that is marked with a sign: by two fifths
 _LEFT = "▏"
 # Without colour: a frame's left edge, and what fills it.
 _EDGES = {"user": ("│", "─"), "kernel": ("┃", "━"), "missing": ("┆", "┄"), "head": ("║", "═")}
@@ -75,7 +75,7 @@ class Flame(Painter, can_focus=True):
     ]
 
     class Arranged(Message):
-        """Zoom, search or cursor changed: what tells of them is stale."""
+        """Zoom, search or cursor changed: what shows them is stale."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -90,7 +90,7 @@ class Flame(Painter, can_focus=True):
         self._found: Array = np.zeros(0, bool)  # frames that the search is about
         self._lines: list[list[Cell]] = []
         self._here: Cell | None = None  # under the cursor
-        self._told = ""
+        self._place = ""
         self._inside = False  # whether there is anything inside the zoom
 
     # ------------------------------------------------------------ what is shown
@@ -160,7 +160,7 @@ class Flame(Painter, can_focus=True):
                 self._here = self._cell(wanted[:depth])
                 if self._here is not None:
                     break
-        self._told = self._where() if self._here else ""
+        self._place = self._where() if self._here else ""
         self.refresh()
 
     def _cell(self, path: tuple[int, ...]) -> Cell | None:
@@ -205,8 +205,8 @@ class Flame(Painter, can_focus=True):
             pieces.append(piece(f"{_percent(cell.value, above.value)} of {inert(self._frame(above).label)}", rank=4))
         if len(cell.path) >= len(self.zoom):
             pieces.append(piece(f"{_percent(cell.node.own, whole)} own", rank=3))
-        if self._told:
-            pieces.append(piece(inert(self._told), "$quiet", rank=5))
+        if self._place:
+            pieces.append(piece(inert(self._place), "$quiet", rank=5))
         return pieces
 
     # ------------------------------------------------------------ drawing

@@ -141,7 +141,7 @@ class Grid(Painter, can_focus=True):
 
     @property
     def empty(self) -> str:
-        """What is said where there are no rows."""
+        """The text where there are no rows."""
         return "nothing yet"
 
     def row_look(self, row: int) -> str:

@@ -14,7 +14,7 @@ from textual.widget import Widget
 
 from ebpftop.model.run import Interval
 from ebpftop.stats import formatting
-from ebpftop.stats.histogram import PERCENTILES, Histogram
+from ebpftop.stats.histogram import PERCENTILES, Bounds, Histogram
 from ebpftop.stats.slots import lower
 from ebpftop.ui.widgets.grid import bar
 from ebpftop.ui.widgets.sparkline import sparkline
@@ -107,9 +107,8 @@ class HistogramBars(Widget):
         lines = []
         for name, q in PERCENTILES.items():
             middles = [_middle(each.histogram, q) for each in state.past if each.histogram is not None]
-            lines.append(_reading(name, _bounds(state.shown, q, state.unit), middles, past, "bold"))
-        highest = state.shown.maximum()
-        lines.append(_reading("max", formatting.bounds(*highest, state.unit) if highest else "–", [], 0))
+            lines.append(_reading(name, _written(state.shown.quantile(q), state.unit), middles, past, "bold"))
+        lines.append(_reading("max", _written(state.shown.maximum(), state.unit), [], 0))
         rates = [each.histogram.count / each.seconds for each in state.past if each.histogram and each.seconds]
         lines.append(_reading("rate", formatting.rate(state.rate), rates, past))
         lines.append(_reading("count", formatting.count(state.shown.count), [], 0))
@@ -117,12 +116,13 @@ class HistogramBars(Widget):
 
     def _under(self, state: HistogramState, width: int, height: int) -> list[Content]:
         """One line, or two: what doesn't fit is left out."""
-        percentiles = [_named(name, _bounds(state.shown, q, state.unit), "bold") for name, q in PERCENTILES.items()]
+        percentiles = [
+            _named(name, _written(state.shown.quantile(q), state.unit), "bold") for name, q in PERCENTILES.items()
+        ]
         rate = _named("rate", formatting.rate(state.rate))
         if height < 2:
             return [_fitting([*percentiles, rate], width)]
-        highest = state.shown.maximum()
-        most = _named("max", formatting.bounds(*highest, state.unit) if highest else "–")
+        most = _named("max", _written(state.shown.maximum(), state.unit))
         return [
             _fitting(percentiles, width),
             _fitting([most, rate, _named("count", formatting.count(state.shown.count))], width),
@@ -184,9 +184,8 @@ def _row_of(edges: Sequence[int], value: int) -> int:
     return int(np.searchsorted(np.array(edges, np.float64), float(value), side="right")) - 1
 
 
-def _bounds(histogram: Histogram, q: float, unit: str) -> str:
-    found = histogram.quantile(q)
-    return formatting.bounds(*found, unit) if found else "–"
+def _written(bounds: Bounds | None, unit: str) -> str:
+    return formatting.bounds(*bounds, unit) if bounds else "–"
 
 
 def _middle(histogram: Histogram, q: float) -> float:

@@ -1,4 +1,4 @@
-"""A view of a run in its frame: a title, what is asked of it (window, filter, key), and its widgets."""
+"""A view of a run in its frame: a title, what is selected (window, filter, key), and its widgets."""
 
 from __future__ import annotations
 

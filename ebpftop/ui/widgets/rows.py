@@ -1,6 +1,6 @@
 """What a table shows of a view: its columns, and for each a way to write one cell, to sort by it and to search it.
 
-Nothing is formatted before it is asked for: a table of 50,000 rows writes the forty on the screen.
+Cells are formatted on demand: of 50,000 rows, only the forty on the screen.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ebpftop.ui.widgets.grid import BAR, GridColumn
 
 RowKey = tuple[int | str, ...]
 QUANTILES = {**PERCENTILES, "max": 1.0}
-SOME = 200  # rows that tell whether a column has anything to say
+SOME = 200  # rows that decide whether a column is shown
 LEAST = {"ns": 8, "bytes": 9, "percent": 6}
 
 
@@ -40,7 +40,7 @@ class TableColumn:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows of a table. `keys` tell a row from the others and stay the same from one refresh to the next."""
+    """Rows of a table. `keys` identify a row, and stay the same from one refresh to the next."""
 
     count: int = 0
     keys: dict[str, Values] = field(default_factory=dict)
@@ -86,7 +86,7 @@ def table_rows(view: ViewInfo, numbers: TableReading, processes: Processes, wind
 def histogram_rows(view: ViewInfo, numbers: HistogramsByKey, processes: Processes, window: Window) -> Rows:
     """The keys of a histogram: what the values add up to, how many, p50, p90, p99 and the greatest (bounds of buckets).
 
-    Who waits or reads most in all comes first: neither the most frequent nor the slowest single one need be that.
+    The greatest sum comes first: who waits most in all need be neither the most frequent nor the slowest.
     """
     rate = TableColumn(
         _number("rate", "count/s", 9), lambda row: formatting.rate(numbers.rates[row]), lambda: numbers.rates

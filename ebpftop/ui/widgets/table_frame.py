@@ -8,7 +8,7 @@ from ebpftop.ui.widgets.table_grid import TableGrid
 
 
 class TableFrame(GridFrame):
-    """A table in its frame; the title tells the filter, the lower edge the row under the cursor."""
+    """A table in its frame; the title shows the filter, the lower edge the row under the cursor."""
 
     grid: TableGrid
 

@@ -44,7 +44,7 @@ class TableGrid(Grid):
             self.key = key
 
     class Arranged(Message):
-        """The order, the filter or the cursor changed: titles that tell of them are stale."""
+        """The order, the filter or the cursor changed: titles that show them are stale."""
 
     def __init__(self, sort: str | None = None, *, picks: bool = False) -> None:
         super().__init__()
@@ -139,7 +139,7 @@ class TableGrid(Grid):
         values = self.rows.keys.get(field or "")
         return values[self._order[self.visible_rows]].tolist() if isinstance(values, np.ndarray) else []
 
-    # ------------------------------------------------------------ what a grid asks
+    # ------------------------------------------------------------ what a grid needs
 
     @property
     def count(self) -> int:

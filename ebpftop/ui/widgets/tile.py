@@ -55,7 +55,7 @@ class Tile(Vertical, can_focus=True):
         self.why = Static(markup=False, classes="why")
         self.panel: ViewPanel | None = None
         self._loaded: Loaded | None = None
-        self._told: object = None  # what the frame was drawn from
+        self._framed: object = None  # what the frame was drawn from
         self._drawn: object = None  # and the view
 
     def compose(self) -> Iterable[Widget]:
@@ -63,10 +63,10 @@ class Tile(Vertical, can_focus=True):
 
     async def show(self, tab: Tab, run: Run | None, why: Content | None, processes: Processes) -> None:
         """Draw what there is to see of the run, or why there is nothing; what was drawn already stays as it is."""
-        told = (tab, why, run and run.losses, self.size)
-        if told != self._told:
-            self._told = told
-            self._tell(tab, run, why)
+        framed = (tab, why, run and run.losses, self.size)
+        if framed != self._framed:
+            self._framed = framed
+            self._draw_frame(tab, run, why)
         if why is None and run and run.loaded:
             await self._panel(run.loaded)
             drawn = _state(run)
@@ -75,10 +75,10 @@ class Tile(Vertical, can_focus=True):
                 self.panel.show(run, processes)
 
     def forget(self) -> None:
-        """What is asked of the view is another: draw it anew."""
+        """Draw the view again: it shows something else now."""
         self._drawn = None
 
-    def _tell(self, tab: Tab, run: Run | None, why: Content | None) -> None:
+    def _draw_frame(self, tab: Tab, run: Run | None, why: Content | None) -> None:
         self.border_title = Content.assemble((tab.sign, tab.style), f" {inert(tab.name)} · {inert(self.step.question)}")
         self.border_subtitle = _below(run, tab, self.size.width - 4)
         self.set_class(why is not None, "-nothing")
@@ -123,8 +123,8 @@ def _state(run: Run) -> object:
 def why_not(probe: ProbeInfo | None, run: Run | None, error: str, live: bool) -> Content | None:
     """Why there is nothing to see of a probe; None where there is. error: why the request to load it was refused."""
     if run and run.rejected:
-        told = Content.styled(f"{NOT_HERE} {inert(run.rejected.error)}", "$error")
-        return Content.assemble(told, ("" if run.rejected.stage == "attach" else "\nv shows why", "$quiet"))
+        error_line = Content.styled(f"{NOT_HERE} {inert(run.rejected.error)}", "$error")
+        return Content.assemble(error_line, ("" if run.rejected.stage == "attach" else "\nv shows why", "$quiet"))
     if run:
         return None if run.loaded else loading_line(run)
     if probe is None:
@@ -133,4 +133,4 @@ def why_not(probe: ProbeInfo | None, run: Run | None, error: str, live: bool) ->
         return Content.styled(f"{NOT_HERE} not here: {inert(probe.reason or 'not on this kernel')}", "$warning")
     if error:
         return Content.styled(f"{NOT_HERE} {inert(error)}", "$error")
-    return Content.styled("asked for…" if live else "the tape holds nothing of it", "$quiet")
+    return Content.styled("requested…" if live else "the tape holds nothing of it", "$quiet")

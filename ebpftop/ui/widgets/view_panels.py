@@ -1,4 +1,4 @@
-"""The kinds of views a manifest can ask for."""
+"""The panel of each kind of view."""
 
 from __future__ import annotations
 
@@ -28,14 +28,15 @@ from ebpftop.ui.widgets.table_grid import TableGrid
 
 AROUND = 4  # lines of a table's frame, header and one to spare
 WIDE = 130  # cells from which a histogram has room for its past beside it
-FRAME = 60  # intervals whose range of values holds the histogram's rows in place
+RECENT = 60  # intervals whose range of values holds the histogram's rows in place
 
 
-class TablePanel(ViewPanel):
-    def __init__(self, view: ViewInfo) -> None:
+class GridPanel(ViewPanel):
+    """A view that is one grid in its frame."""
+
+    def __init__(self, view: ViewInfo, frame: GridFrame) -> None:
         super().__init__(view)
-        sort = view.sort
-        self.frame = TableFrame(view.title, TableGrid(f"{sort}/s" if sort in view.counters else sort))
+        self.frame = frame
 
     def compose(self) -> Iterable[Widget]:
         yield self.frame
@@ -43,6 +44,14 @@ class TablePanel(ViewPanel):
     @property
     def grid_frame(self) -> GridFrame:
         return self.frame
+
+
+class TablePanel(GridPanel):
+    frame: TableFrame
+
+    def __init__(self, view: ViewInfo) -> None:
+        sort = f"{view.sort}/s" if view.sort in view.counters else view.sort
+        super().__init__(view, TableFrame(view.title, TableGrid(sort)))
 
     def show(self, run: Run, processes: Processes) -> None:
         self.frame.window_words = self.window_words(run)
@@ -108,7 +117,7 @@ class HistogramPanel(ViewPanel):
         wanted = dict(zip(self.view.by, self.key, strict=True)) if self.key else None
         past = readings.series(run, self.view, wanted)
         shown = readings.histogram(run, self.view, wanted, self.window)
-        recent = [each.histogram for each in past[-FRAME:] if each.histogram is not None]
+        recent = [each.histogram for each in past[-RECENT:] if each.histogram is not None]
         extent = shown if self.window == "start" else Histogram.of([], [])
         for each in recent:
             extent = extent.merge(each)
@@ -185,19 +194,12 @@ class EventsFrame(GridFrame):
         self.border_subtitle = words("following the newest" if events.following else "End follows the newest")
 
 
-class EventsPanel(ViewPanel):
+class EventsPanel(GridPanel):
     TOGGLES_WINDOW = False
+    frame: EventsFrame
 
     def __init__(self, view: ViewInfo) -> None:
-        super().__init__(view)
-        self.frame = EventsFrame(view)
-
-    def compose(self) -> Iterable[Widget]:
-        yield self.frame
-
-    @property
-    def grid_frame(self) -> GridFrame:
-        return self.frame
+        super().__init__(view, EventsFrame(view))
 
     def show(self, run: Run, processes: Processes) -> None:
         log = run.events.get(self.view.map) or EventLog()
