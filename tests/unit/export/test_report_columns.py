@@ -9,7 +9,7 @@ SENDER = ColumnInfo(field="tgid", title="sender", decode="process")
 TARGET = ColumnInfo(field="target", title="target", decode="process")
 
 
-def test_an_identity_is_told_as_its_process() -> None:
+def test_an_identity_becomes_its_process() -> None:
     report = report_columns([SENDER], {"tgid": np.array([2, 9], "<u4")}, KNOWN)
     assert [(column.shown.name, column.shown.title, column.values) for column in report] == [
         ("pid", "pid", [1002, None]),
@@ -20,7 +20,7 @@ def test_an_identity_is_told_as_its_process() -> None:
     assert [column.shown.is_detail for column in report] == [False, False, True, True]
 
 
-def test_a_second_identity_is_told_under_its_own_name() -> None:
+def test_a_second_identity_has_its_own_name() -> None:
     values = {"tgid": np.array([1]), "target": np.array([2])}
     report = report_columns([SENDER, TARGET], values, KNOWN)
     assert [(column.shown.name, column.values[0]) for column in report][:2] == [("pid", 1001), ("comm", "sh")]
