@@ -53,11 +53,11 @@ class Csv:
 
 def _rows(part: Part) -> tuple[list[str], list[tuple[Any, ...]]]:
     if isinstance(part, StacksPart):
-        stacks = [(*labels, folded(symbols), count) for labels, symbols, count in part.merged(part.labels())]
-        return [*(field.name for field in part.fields), "stack", "count"], stacks
+        stacks = [(*labels, folded(frames), count) for labels, frames, count in part.merged(part.labels())]
+        return [*(column.shown.name for column in part.columns), "stack", "count"], stacks
     if not isinstance(part, HistogramPart):
-        names = [field.name for field in part.fields]
-        return names, list(zip(*(field.values for field in part.fields), strict=True))
+        names = [column.shown.name for column in part.columns]
+        return names, list(zip(*(column.values for column in part.columns), strict=True))
     rows = [
         (*series.labels.values(), *bounds(slot), count) for series in part.series for slot, count in _buckets(series)
     ]

@@ -9,9 +9,9 @@ from typing import TextIO
 from ebpftop.base.inert import inert
 from ebpftop.export.report import Report, stacks_of
 from ebpftop.model.failure import Failure
-from ebpftop.model.stacks import Symbol
+from ebpftop.model.stacks import StackFrame
 
-_COUNT = re.compile(r"\s+(?=[0-9.]+$)")  # what would read as one more count at the end of a line
+_COUNT = re.compile(r"\s+(?=[0-9.]+$)")  # could be read as the count at the end of a line
 
 
 class Folded:
@@ -28,15 +28,15 @@ class Folded:
 
     def summary(self, report: Report, *, events: dict[str, int]) -> None:
         for part in stacks_of(report):
-            for head, symbols, count in part.merged(part.heads()):
-                self._out.write(f"{folded(symbols, head)} {count}\n")
+            for head, frames, count in part.merged(part.heads()):
+                self._out.write(f"{folded(frames, head)} {count}\n")
         self._out.flush()
 
 
-def folded(symbols: Iterable[Symbol], head: str = "") -> str:
+def folded(frames: Iterable[StackFrame], head: str = "") -> str:
     """A stack on one line, without its count; frames of the kernel end in `_[k]`."""
-    frames = [word(symbol.label) + ("_[k]" if symbol.side == "kernel" else "") for symbol in symbols]
-    return ";".join([word(head), *frames] if head else frames)
+    words = [word(frame.label) + ("_[k]" if frame.side == "kernel" else "") for frame in frames]
+    return ";".join([word(head), *words] if head else words)
 
 
 def word(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Probes attached for a while: what every consumer without a screen asks of a source."""
+"""Probes attached for a while, for every consumer without a screen."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def attached(
             yield frame
             if not waiting:
                 answered.set()
-            if not running and (not waiting or stop.is_set()):  # hosts tell something every second
+            if not running and (not waiting or stop.is_set()):  # frames about the host never stop
                 return
     finally:
         ending.cancel()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,10 @@ class Labels:
         labels = self.labels
         return [labels[code] for code in self.codes.tolist()]
 
+    def at(self, row: int) -> str:
+        """The label of one row."""
+        return self.labels[int(self.codes[row])]
+
     def take(self, rows: Array) -> Labels:
         """The same labels for the given rows: indices or a mask."""
         return Labels(self.codes[rows], self.labels)
@@ -45,6 +49,13 @@ Values = Array | Labels
 def take(values: Values, rows: Array) -> Values:
     """Some rows of a column: indices or a mask."""
     return values.take(rows) if isinstance(values, Labels) else values[rows]
+
+
+def equal(values: Values, wanted: int | str) -> Array:
+    """A mask of the rows with this number or label."""
+    if isinstance(values, Labels):
+        return np.isin(values.codes, [code for code, label in enumerate(values.labels) if label == wanted])
+    return np.asarray(values == wanted)
 
 
 def pack(columns: Mapping[str, Values | Column]) -> Columns:
@@ -66,8 +77,13 @@ def intern(texts: Array) -> Column:
 
     Bytes that are no UTF-8 become visible escapes (`\\xff`).
     """
-    distinct, codes = np.unique(texts, return_inverse=True)
-    labels = [_text(value) for value in distinct.tolist()]
+    return labelled(texts, _text)
+
+
+def labelled(values: Array, label: Callable[[Any], str]) -> Column:
+    """A dictionary column: each distinct value, a number or a text, is labelled once."""
+    distinct, codes = np.unique(values, return_inverse=True)
+    labels = [label(value) for value in distinct.tolist()]
     return Column(dtype=_CODES.str, data=codes.astype(_CODES).tobytes(), labels=labels)
 
 

@@ -1,4 +1,4 @@
-"""The identities a stream has named, a bounded number of them."""
+"""The identities of a stream, a bounded number of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from ebpftop.frames.messages import FOLDED, Process
 
-LIMIT = 200_000  # some 100 MB; beyond, those that ended and were named longest ago go
+LIMIT = 200_000  # some 100 MB; beyond, the oldest of those that ended are forgotten
 
 
 def remember(known: dict[int, Process], processes: Iterable[Process]) -> None:

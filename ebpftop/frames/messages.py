@@ -65,6 +65,10 @@ class ColumnInfo(msgspec.Struct, frozen=True, kw_only=True):
     decode: str | None = None
     hidden: bool = False
 
+    @property
+    def is_process(self) -> bool:
+        return self.decode == "process"
+
 
 class ViewInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One way a map is drawn.
@@ -91,6 +95,22 @@ class ViewInfo(msgspec.Struct, frozen=True, kw_only=True):
     kernel: str = ""
     user: str = ""
     gauge: bool = False
+
+    @property
+    def process_field(self) -> str | None:
+        """The field of the first process column."""
+        return next((column.field for column in self.columns if column.is_process), None)
+
+    @property
+    def counters(self) -> list[str]:
+        """The fields that only grow."""
+        return [column.field for column in self.columns if column.role == "counter"]
+
+    @property
+    def by_columns(self) -> list[ColumnInfo]:
+        """The columns of the `by` fields, in their order; a field that no column describes is shown as it is."""
+        described = {column.field: column for column in self.columns}
+        return [described.get(name) or ColumnInfo(field=name, title=name) for name in self.by]
 
 
 class ProbeInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -316,7 +336,7 @@ class Cost(Frame, frozen=True, kw_only=True):
 
     run: int
     monotonic_ns: Whole
-    statistics: bool  # whether the kernel is counting
+    accounted: bool = msgspec.field(name="statistics")  # whether the kernel accounts run times
     programs: Annotated[list[ProgramCost], FEW]
 
 

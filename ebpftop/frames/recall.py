@@ -1,4 +1,4 @@
-"""What of a stream is worth telling again to someone who comes late: the frames its present state follows from."""
+"""The frames that bring a new consumer up to date: those from which a stream's present state follows."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class _Last:
 
 
 class Recall:
-    """Takes every frame; `frames` tells the state again, beginning with the `Hello`.
+    """Takes every frame; `frames` returns the state, beginning with the `Hello`.
 
     history: snapshots, costs and frames of events of each run, and host values, that are kept. The rest is kept once,
     in its latest form. Notices and refusals belong to their moment and are forgotten.
@@ -67,7 +67,7 @@ class Recall:
         self._hello = hello
         self._catalog: Catalog | None = None
         self._processes: dict[int, Process] = {}
-        self._calls: KnownStacks | None = None  # with the first stack, as it takes NumPy
+        self._stacks: KnownStacks | None = None  # with the first stack, as it takes NumPy
         self._order = 0
         self._states: dict[tuple[str, int], tuple[int, AnyFrame]] = {}  # one a kind and run
         self._recent: dict[tuple[str, int], _Last] = {}
@@ -96,11 +96,11 @@ class Recall:
                 self._keep(frame, 0, 0)
 
     def _learn(self, frame: Stacks) -> None:
-        if self._calls is None:
+        if self._stacks is None:
             from ebpftop.frames.stacks import KnownStacks
 
-            self._calls = KnownStacks()
-        self._calls.take(frame)
+            self._stacks = KnownStacks()
+        self._stacks.take(frame)
 
     def _keep(self, frame: AnyFrame, run: int, size: int) -> None:
         self._recent.setdefault((type(frame).__name__, run), _Last(self._history)).add(self._order, frame, size)
@@ -114,7 +114,7 @@ class Recall:
             first.append(self._catalog)
         if self._processes:
             first.append(Processes(processes=list(self._processes.values())))
-        if self._calls is not None:
-            first.append(self._calls.frame())
+        if self._stacks is not None:
+            first.append(self._stacks.as_frame())
         rest = [*self._states.values(), *(pair for last in self._recent.values() for pair in last)]
         return first + [frame for _, frame in sorted(rest, key=lambda pair: pair[0])]

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from ebpftop.export.headless import Teller
+from ebpftop.export.headless import Reporter
 from ebpftop.export.ndjson import Ndjson
 from ebpftop.frames.messages import AnyFrame, Detach, Detached, Refused, Rejected
 from tests.support import held
@@ -113,7 +113,7 @@ class Tracing(Traced, Asked):
         Traced.__init__(self)
         Asked.__init__(self, probe, {name: str(value) for name, value in params.items()})
         self._tracer, self._heard = tracer, io.StringIO()
-        self._teller = Teller(Ndjson(_Lines(self.lines), self._heard), self._heard)
+        self._teller = Reporter(Ndjson(_Lines(self.lines), self._heard), self._heard)
 
     def take(self, frame: AnyFrame) -> None:
         self._teller.take(frame)

@@ -10,8 +10,8 @@ import pytest
 from ebpftop.frames.messages import AnyFrame, AnyRequest, Load, ViewInfo
 from ebpftop.ui.app.options import Options
 from ebpftop.ui.widgets.flame import Flame
-from ebpftop.ui.widgets.stacks import Details, FlameFrame
-from ebpftop.ui.widgets.table import Table
+from ebpftop.ui.widgets.stacks_panel import Details, FlameFrame
+from ebpftop.ui.widgets.table_grid import TableGrid
 from tests.support.frames import SAMPLES, columns, loaded, process, processes, samples, snapshot, stacks
 from tests.ui.conftest import Open, Stage
 
@@ -169,7 +169,7 @@ async def test_the_filter_leaves_the_stacks_of_some_processes(stage: Open) -> No
 async def test_functions_with_their_own_and_total_values(stage: Open) -> None:
     async with profiling(stage) as on:
         await on.press("x")
-        table = on.one(Table)
+        table = on.one(TableGrid)
         rows = [[table.cell(row, column) for column in table.columns] for row in range(table.count)]
         assert [row[:5] for row in rows[:4]] == [
             ["42", "42.4%", "42", "42.4%", "vfs_read"],
@@ -199,7 +199,7 @@ async def test_what_grew_and_what_shrank_since_a_moment(stage: Open) -> None:
 
 async def test_graph_and_functions_stand_beside_each_other_where_there_is_room(stage: Open) -> None:
     async with profiling(stage, size=(200, 60)) as on:
-        flame, table = on.one(Flame), on.one(Table)
+        flame, table = on.one(Flame), on.one(TableGrid)
         assert flame.region.right < table.region.x
         await on.press("x")
         assert table.has_focus
@@ -275,4 +275,4 @@ async def test_before_the_first_stack(stage: Open) -> None:
     async with profiling(stage, frames=(samples(9, 1, {}),)) as on:
         assert "no stack yet" in on.see(Flame)
         await on.press("down", "enter", "end", "left", "slash", *"x", "enter", "escape", "x")
-        assert on.one(Table).count == 0
+        assert on.one(TableGrid).count == 0

@@ -31,7 +31,7 @@ from ebpftop.ui.widgets.header import HeaderLine
 from ebpftop.ui.widgets.histogram import HistogramBars
 from ebpftop.ui.widgets.keys import KeyLine
 from ebpftop.ui.widgets.runs import RunTabs
-from ebpftop.ui.widgets.table import Table
+from ebpftop.ui.widgets.table_grid import TableGrid
 from ebpftop.ui.widgets.tile import Tile
 from tests.support.frames import loaded, process, processes, rejected
 from tests.ui.conftest import Open, Stage, answers
@@ -77,9 +77,9 @@ def title(on: Stage, at: int) -> str:
     return Content.from_markup(str(tile(on, at).border_title)).plain
 
 
-def table(on: Stage) -> Table:
+def table(on: Stage) -> TableGrid:
     """Of the calls."""
-    return tile(on, 1).query_one(Table)
+    return tile(on, 1).query_one(TableGrid)
 
 
 def why(on: Stage, at: int) -> str:
@@ -96,11 +96,11 @@ async def test_playbooks_and_what_is_not_usable_stand_in_the_catalog(stage: Open
         assert lines[:4] == ["▾ playbooks", "  ≡ slow  It is slow", "  ≡ tiny  Tiny", "▾ cpu"]
         at = lines.index("▾ not usable")
         assert lines[at + 1] == "  ✗ mine/broken  odd: what?"
-        told = str(on.one(About).told.render())
+        told = str(on.one(About).description.render())
         assert "It is slow" in told
         assert "Which calls?" in told
         await on.press("end")
-        told = str(on.one(About).told.render())
+        told = str(on.one(About).description.render())
         assert "✗ odd: what?" in told
         assert "/etc/x/mine/broken/probe.toml:2" in told
         await on.press("enter")
@@ -168,7 +168,7 @@ async def test_arrows_and_tab_move_enter_zooms_and_z_comes_back(stage: Open) -> 
         assert on.app.screen is on.app.dashboard
         assert on.app.dashboard.current == RUN["cpu/syscount"]
         assert "z tiles" in on.see(KeyLine)
-        assert on.one(Table).count == 1
+        assert on.one(TableGrid).count == 1
         await on.press("z")
         assert isinstance(on.app.screen, Tiles)
         await on.press("escape")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
-from ebpftop.frames.columns import intern
+from ebpftop.frames.columns import labelled
 from ebpftop.frames.messages import Column
 
 _TYPES = {
@@ -34,8 +33,7 @@ def decode(values: npt.NDArray[Any]) -> Column:
     """A dictionary column of char arrays that begin with a question. Raises ValueError for numbers."""
     if values.dtype.kind != "S" or values.ndim != 1:
         raise ValueError(f"a question is char[], not {values.dtype}{list(values.shape[1:]) or ''}")
-    distinct, codes = np.unique(values, return_inverse=True)
-    return intern(np.array([question(raw) for raw in distinct.tolist()], object)[codes])
+    return labelled(values, question)
 
 
 def question(raw: bytes) -> str:

@@ -18,8 +18,8 @@ from ebpftop.ui.widgets.events import EventList
 from ebpftop.ui.widgets.flame import Flame
 from ebpftop.ui.widgets.keyboard import MOVES
 from ebpftop.ui.widgets.lines import Lines
-from ebpftop.ui.widgets.stacks import StacksView
-from ebpftop.ui.widgets.table import Table
+from ebpftop.ui.widgets.stacks_panel import StacksPanel
+from ebpftop.ui.widgets.table_grid import TableGrid
 
 EVERYWHERE = "Everywhere"
 # Screens with keys of their own.
@@ -35,8 +35,8 @@ def groups(everywhere: Sequence[BindingType]) -> list[Group]:
         ("Parameters", ParameterForm.BINDINGS),
         ("Any list", MOVES),
         ("Search", SearchLine.BINDINGS),
-        ("Tables and events", [*Table.BINDINGS, *EventList.BINDINGS]),
-        ("Call stacks", [*StacksView.BINDINGS, *_own(Flame)]),
+        ("Tables and events", [*TableGrid.BINDINGS, *EventList.BINDINGS]),
+        ("Call stacks", [*StacksPanel.BINDINGS, *_own(Flame)]),
         (OWN[VerifierScreen], [*VerifierScreen.BINDINGS, *Lines.BINDINGS]),
         (OWN[Tiles], Tiles.BINDINGS),
         (OWN[CopyScreen], CopyScreen.BINDINGS),

@@ -10,7 +10,7 @@ from zlib import crc32
 from rich.style import Style
 from textual.color import Color
 
-from ebpftop.model.stacks import Side, Symbol
+from ebpftop.model.stacks import Side, StackFrame
 
 # Hue (degrees), how far a name moves it, and saturation.
 _FAMILIES: dict[Side, tuple[float, float, float]] = {
@@ -21,7 +21,7 @@ _FAMILIES: dict[Side, tuple[float, float, float]] = {
 }
 _FOUND = (318, 10, 0.62)  # frames that a search is about
 _MORE, _LESS, _ALIKE = (4, 0.72), (214, 0.62), (220, 0.07)  # hue and saturation of what grew, shrank, and did neither
-_NAMELESS = 0.3  # of the saturation: what has no symbol draws no eye
+_NAMELESS = 0.3  # of the saturation: what has no frame draws no eye
 _LIGHTNESS = {True: (0.56, 0.10), False: (0.74, 0.10)}  # of a dark and of a light theme, and how far a name moves it
 _INK = Color.parse("#10141a")
 
@@ -34,8 +34,8 @@ class Palette:
     background: Color
     foreground: Color
 
-    def style(self, symbol: Symbol, *, found: bool = False, faded: bool = False) -> Style:
-        return self._painted(self._colour(symbol, _FOUND if found else _FAMILIES[symbol.side]), faded)
+    def style(self, frame: StackFrame, *, found: bool = False, faded: bool = False) -> Style:
+        return self._painted(self._colour(frame, _FOUND if found else _FAMILIES[frame.side]), faded)
 
     def _painted(self, back: Color, faded: bool) -> Style:
         front = _INK
@@ -55,10 +55,10 @@ class Palette:
         """What parts a frame from the one to its left."""
         return Style(color=self.background.rich_color, bgcolor=style.bgcolor)
 
-    def _colour(self, symbol: Symbol, family: tuple[float, float, float]) -> Color:
-        number = crc32(symbol.label.encode(errors="replace"))
+    def _colour(self, frame: StackFrame, family: tuple[float, float, float]) -> Color:
+        number = crc32(frame.label.encode(errors="replace"))
         hue, reach, saturation = family
-        if not symbol.name and symbol.side in ("user", "kernel"):
+        if not frame.name and frame.side in ("user", "kernel"):
             saturation *= _NAMELESS
         lightness, more = _LIGHTNESS[self.dark]
         hue += reach * ((number & 0xFF) / 255 - 0.5) * 2

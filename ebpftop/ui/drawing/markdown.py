@@ -87,13 +87,13 @@ def _table(lines: list[str]) -> Content:
     rows = [[_inline(cell.strip()) for cell in line.strip().strip("|").split("|")] for line in lines]
     rows = [row for row, line in zip(rows, lines, strict=True) if not _RULE.fullmatch(line.strip())]
     widths = [max(row[at].cell_length for row in rows if at < len(row)) for at in range(max(map(len, rows), default=0))]
-    told = []
+    shown = []
     for number, row in enumerate(rows):
         line = Content("  ").join(
             Content.assemble(cell, " " * (width - cell.cell_length)) for cell, width in zip(row, widths, strict=False)
         )
-        told.append(line.stylize("bold") if number == 0 else line)
-    return Content("\n").join(line.rstrip() for line in told)
+        shown.append(line.stylize("bold") if number == 0 else line)
+    return Content("\n").join(line.rstrip() for line in shown)
 
 
 def _inline(text: str) -> Content:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from ebpftop.frames.messages import UNKNOWN, Process
+from ebpftop.model.shown import Part
 from ebpftop.ui.drawing.inert import cell
 
 Processes = Mapping[int, Process]
@@ -33,6 +34,14 @@ def command(identity: int, processes: Processes) -> str:
     return cell(known.command) if known else ""
 
 
+OF_PART: dict[Part, Callable[[int, Processes], str]] = {
+    "pid": pid,
+    "comm": name,
+    "parent": parent,
+    "command": command,
+}
+
+
 def ended(identity: int, processes: Processes) -> bool:
     known = processes.get(identity)
     return known is not None and known.ended_ns is not None
@@ -42,7 +51,7 @@ def described(identity: int, processes: Processes) -> str:
     """All that is known of a process, on one line."""
     known = processes.get(identity)
     if identity == UNKNOWN:
-        return "the kernel doesn't tell which process this is about"
+        return "the kernel doesn't say which process this is about"
     if known is None:
         return "nothing is known of this process: it was gone before anyone looked"
     words = [f"{cell(known.comm)} {known.tgid}"]

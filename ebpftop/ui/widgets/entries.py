@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from ebpftop.frames.messages import Catalog, PlaybookInfo, ProbeInfo
+from ebpftop.ui.drawing.query import holds, words_of
 from ebpftop.ui.drawing.theme import NOT_HERE, PLAYBOOK, RUNNABLE, RUNNING, UNKNOWN
 
 PLAYBOOKS, BROKEN = "playbooks", "not usable"  # categories beside those of the probes
@@ -21,7 +22,7 @@ class RunState:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A folder or a file of the catalog that can't be used, as far as the line tells which."""
+    """A folder or a file of the catalog that can't be used, as far as the line names it."""
 
     where: str
     what: str
@@ -106,7 +107,7 @@ def _matches(line: Line, query: str) -> bool:
             text = f"{problem.where} {problem.what}"
         case _:
             text = ""
-    return all(word in text.lower() for word in query.lower().split())
+    return holds(text, words_of(query))
 
 
 def sign(entry: Entry, state: RunState | None) -> tuple[str, str, str]:

@@ -80,7 +80,7 @@ def _machine(state: HeaderState) -> list[Piece]:
 def _ours(state: HeaderState) -> list[Piece]:
     pieces = []
     if state.running:
-        probes = f"{state.running} probe{'' if state.running == 1 else 's'}"
+        probes = formatting.plural(state.running, "probe")
         if state.cost is not None:
             probes += f" · {formatting.percent(round(state.cost, 2 if state.cost < 1 else 1))} of a cpu"
         pieces.append(piece(probes, rank=3))

@@ -28,7 +28,7 @@ from ebpftop.verifier.step import Step
 
 WIDEST = 4_000  # cells of a line that can be scrolled to
 STEP = 8  # cells that an arrow scrolls sideways
-NEAR = 2_000  # lines at the end of a log that tell how wide it is
+NEAR = 2_000  # lines at the end of a log that say how wide it is
 NAME = 6  # cells of a register's name, and what is behind it
 BOLD = RichStyle(bold=True)
 
@@ -57,7 +57,7 @@ class Lines(Painter, can_focus=True):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "sideways(-1)", "left", show=False, tooltip="Sideways, where ‹ or › tells of more"),
+        Binding("left", "sideways(-1)", "left", show=False, tooltip="Sideways, where ‹ or › shows that there is more"),
         Binding("right", "sideways(1)", "right", show=False),
     ]
 

@@ -26,6 +26,12 @@ class Painter(ScrollView):
             self._looks[name, partial] = style
         return style
 
+    def on_focus(self) -> None:
+        self.refresh()  # the cursor looks different
+
+    def on_blur(self) -> None:
+        self.refresh()
+
     def notify_style_update(self) -> None:
         self._looks.clear()
         super().notify_style_update()

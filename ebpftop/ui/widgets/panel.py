@@ -1,4 +1,4 @@
-"""A view of a run in its frame: a title, what is asked of it (window, filter, key), and its widgets."""
+"""A view of a run in its frame: a title, what is selected (window, filter, key), and its widgets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from ebpftop.frames.messages import ViewInfo
-from ebpftop.model.readings import Window, interval
+from ebpftop.model.ledger import Window
+from ebpftop.model.readings import interval
 from ebpftop.model.run import Run
 from ebpftop.stats import formatting
 from ebpftop.ui.drawing.inert import inert

@@ -19,7 +19,7 @@ from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.names import Processes
 from ebpftop.ui.widgets.panel import ViewPanel
 from ebpftop.ui.widgets.status import StatusLine
-from ebpftop.ui.widgets.views import panel_for
+from ebpftop.ui.widgets.view_panels import panel_for
 
 MORE = 3  # cells of the sign and the number of tabs out of sight
 SIDE_BY_SIDE = 130  # cells from which two views stand beside each other

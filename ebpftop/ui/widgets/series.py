@@ -14,9 +14,9 @@ from textual.widget import Widget
 
 from ebpftop.model.run import Interval
 from ebpftop.stats import formatting
+from ebpftop.stats.histogram import PERCENTILES
 from ebpftop.ui.drawing.plot import Colour, Curve, time_series
 
-QUANTILES = (0.99, 0.9, 0.5)
 NS = 1e9
 STACKED = 14  # lines from which one plot stands above the other
 
@@ -51,14 +51,13 @@ class SeriesPlot(Widget):
     def _percentiles(self, shown: Sequence[Interval], width: int, height: int) -> Text:
         strong, weak = self._colour("primary"), self._colour("quiet")
         colours = (strong, _between(strong, weak), weak)
-        curves = [Curve([_upper(each, q) for each in shown], c) for q, c in zip(QUANTILES, colours, strict=True)]
-        legend = Text.assemble(
-            ("p99", f"bold {_hex(strong)}"),
-            (" over ", "dim"),
-            ("p90", _hex(colours[1])),
-            (" over ", "dim"),
-            ("p50", _hex(weak)),
-        )
+        highest_first = sorted(PERCENTILES.items(), key=lambda item: -item[1])
+        curves: list[Curve] = []
+        names: list[Text] = []
+        for (name, q), colour in zip(highest_first, colours, strict=True):
+            curves.append(Curve([_upper(each, q) for each in shown], colour))
+            names.append(Text(name, f"{'' if names else 'bold '}{_hex(colour)}"))
+        legend = Text(" over ", "dim").join(names)
         tick = partial(formatting.value, unit=self.unit)
         plot = time_series(_ages(shown), curves, width, height - 1, tick=tick, logarithmic=True, axis=weak)
         return Text("\n").join((legend, plot))

@@ -108,7 +108,7 @@ def loading_line(run: Run) -> Content:
     """`types 12 ms · compile 130 ms · verify …`"""
     loading = run.loading
     if loading is None:
-        return Content.styled("asked for…", "$quiet")
+        return Content.styled("requested…", "$quiet")
     done = [f"{inert(name)} {milliseconds:.0f} ms" for name, milliseconds in loading.stages]
     return Content.assemble((" · ".join([*done, ""]), "$quiet"), (f"{loading.stage} …", "bold"))
 

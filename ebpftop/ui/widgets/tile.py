@@ -19,7 +19,7 @@ from ebpftop.ui.drawing.theme import NOT_HERE
 from ebpftop.ui.widgets.panel import ViewPanel, words
 from ebpftop.ui.widgets.runs import Tab
 from ebpftop.ui.widgets.status import loading_line, missing
-from ebpftop.ui.widgets.views import panel_for
+from ebpftop.ui.widgets.view_panels import panel_for
 
 LOW = 16  # lines below which a histogram has no room for its table
 
@@ -40,7 +40,7 @@ class Tile(Vertical, can_focus=True):
         & > .why { height: auto; padding: 0 1 0 0; display: none; }
         &.-nothing > .why { display: block; }
         &.-nothing > ViewPanel { display: none; }
-        &.-low HistogramView > GridFrame { display: none; }
+        &.-low HistogramPanel > GridFrame { display: none; }
         & Details { display: none; }
     }
     """
@@ -55,7 +55,7 @@ class Tile(Vertical, can_focus=True):
         self.why = Static(markup=False, classes="why")
         self.panel: ViewPanel | None = None
         self._loaded: Loaded | None = None
-        self._told: object = None  # what the frame was drawn from
+        self._framed: object = None  # what the frame was drawn from
         self._drawn: object = None  # and the view
 
     def compose(self) -> Iterable[Widget]:
@@ -63,10 +63,10 @@ class Tile(Vertical, can_focus=True):
 
     async def show(self, tab: Tab, run: Run | None, why: Content | None, processes: Processes) -> None:
         """Draw what there is to see of the run, or why there is nothing; what was drawn already stays as it is."""
-        told = (tab, why, run and run.losses, self.size)
-        if told != self._told:
-            self._told = told
-            self._tell(tab, run, why)
+        framed = (tab, why, run and run.losses, self.size)
+        if framed != self._framed:
+            self._framed = framed
+            self._draw_frame(tab, run, why)
         if why is None and run and run.loaded:
             await self._panel(run.loaded)
             drawn = _state(run)
@@ -75,10 +75,10 @@ class Tile(Vertical, can_focus=True):
                 self.panel.show(run, processes)
 
     def forget(self) -> None:
-        """What is asked of the view is another: draw it anew."""
+        """Draw the view again: it shows something else now."""
         self._drawn = None
 
-    def _tell(self, tab: Tab, run: Run | None, why: Content | None) -> None:
+    def _draw_frame(self, tab: Tab, run: Run | None, why: Content | None) -> None:
         self.border_title = Content.assemble((tab.sign, tab.style), f" {inert(tab.name)} · {inert(self.step.question)}")
         self.border_subtitle = _below(run, tab, self.size.width - 4)
         self.set_class(why is not None, "-nothing")

@@ -1,6 +1,6 @@
 import numpy as np
 
-from ebpftop.export.fields import fields
+from ebpftop.export.report_columns import report_columns
 from ebpftop.frames.messages import ColumnInfo
 from tests.support.frames import process
 
@@ -9,22 +9,22 @@ SENDER = ColumnInfo(field="tgid", title="sender", decode="process")
 TARGET = ColumnInfo(field="target", title="target", decode="process")
 
 
-def test_an_identity_is_told_as_its_process() -> None:
-    told = fields([SENDER], {"tgid": np.array([2, 9], "<u4")}, KNOWN)
-    assert [(field.name, field.title, field.values) for field in told] == [
+def test_an_identity_becomes_its_process() -> None:
+    report = report_columns([SENDER], {"tgid": np.array([2, 9], "<u4")}, KNOWN)
+    assert [(column.shown.name, column.shown.title, column.values) for column in report] == [
         ("pid", "pid", [1002, None]),
         ("comm", "comm", ["make", None]),
         ("parent", "parent", ["init", None]),
         ("command", "command", ["/bin/make --x", None]),
     ]
-    assert [field.detail for field in told] == [False, False, True, True]
+    assert [column.shown.is_detail for column in report] == [False, False, True, True]
 
 
-def test_a_second_identity_is_told_under_its_own_name() -> None:
+def test_a_second_identity_has_its_own_name() -> None:
     values = {"tgid": np.array([1]), "target": np.array([2])}
-    told = fields([SENDER, TARGET], values, KNOWN)
-    assert [(field.name, field.values[0]) for field in told][:2] == [("pid", 1001), ("comm", "sh")]
-    assert [(field.name, field.title, field.values[0]) for field in told][4:6] == [
+    report = report_columns([SENDER, TARGET], values, KNOWN)
+    assert [(column.shown.name, column.values[0]) for column in report][:2] == [("pid", 1001), ("comm", "sh")]
+    assert [(column.shown.name, column.shown.title, column.values[0]) for column in report][4:6] == [
         ("target_pid", "target pid", 1002),
         ("target_comm", "target comm", "make"),
     ]
@@ -32,14 +32,14 @@ def test_a_second_identity_is_told_under_its_own_name() -> None:
 
 def test_a_name_that_a_field_has_stays_the_fields() -> None:
     columns = [SENDER, ColumnInfo(field="comm", title="name", decode="comm")]
-    told = fields(columns, {"tgid": np.array([1]), "comm": np.array([5])}, KNOWN)
-    assert [field.name for field in told] == ["pid", "tgid_comm", "parent", "command", "comm"]
+    report = report_columns(columns, {"tgid": np.array([1]), "comm": np.array([5])}, KNOWN)
+    assert [column.shown.name for column in report] == ["pid", "tgid_comm", "parent", "command", "comm"]
 
 
 def test_a_scalar_is_named_by_its_title() -> None:
     columns = [ColumnInfo(field="key", title="system call"), ColumnInfo(field="value", title="calls", role="counter")]
-    told = fields(columns, {"key": np.array([3]), "value": np.array([4])}, {})
-    assert [field.name for field in told] == ["system call", "calls"]
+    report = report_columns(columns, {"key": np.array([3]), "value": np.array([4])}, {})
+    assert [column.shown.name for column in report] == ["system call", "calls"]
 
 
 def test_only_plain_values_come_out() -> None:
@@ -49,5 +49,5 @@ def test_only_plain_values_come_out() -> None:
         "b": np.array([b"\x01\xff", b"", b"x"]),
         "c": np.array([2**64 - 1] * 3),
     }
-    told = fields(columns, values, {})
-    assert [field.values for field in told] == [[None, None, 1.5], ["01ff", "", "78"], [2**64 - 1] * 3]
+    report = report_columns(columns, values, {})
+    assert [column.values for column in report] == [[None, None, 1.5], ["01ff", "", "78"], [2**64 - 1] * 3]

@@ -14,18 +14,19 @@ from textual.widget import Widget
 from ebpftop.frames.columns import Labels, Values
 from ebpftop.frames.messages import ViewInfo
 from ebpftop.model.run import Run
-from ebpftop.model.stacks import Mark, Profile, Symbol, profile
+from ebpftop.model.stacks import Mark, Profile, StackFrame, profile
 from ebpftop.stats import formatting
 from ebpftop.stats.flame import Paths
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.line import Piece, fit
 from ebpftop.ui.drawing.names import Processes
+from ebpftop.ui.drawing.query import holds, words_of
 from ebpftop.ui.widgets.flame import LESS, MORE, Flame, FlameState
-from ebpftop.ui.widgets.grid import BAR, Column
+from ebpftop.ui.widgets.grid import BAR, GridColumn
 from ebpftop.ui.widgets.panel import GridFrame, ViewPanel, words
-from ebpftop.ui.widgets.rows import Field, Rows
-from ebpftop.ui.widgets.table import Table
-from ebpftop.ui.widgets.tableframe import TableFrame
+from ebpftop.ui.widgets.rows import Rows, TableColumn
+from ebpftop.ui.widgets.table_frame import TableFrame
+from ebpftop.ui.widgets.table_grid import TableGrid
 
 WIDE = 140  # cells from which graph and functions stand beside each other
 
@@ -109,9 +110,9 @@ class FlameFrame(GridFrame):
         self.details.pieces = graph.about
 
 
-class StacksView(ViewPanel):
+class StacksPanel(ViewPanel):
     DEFAULT_CSS = """
-    StacksView {
+    StacksPanel {
         layout: horizontal;
         & > FlameFrame { width: 2fr; }
         & > TableFrame { width: 1fr; display: none; }
@@ -136,7 +137,7 @@ class StacksView(ViewPanel):
         self._drawn: object = None  # what the last drawing was made of
         self.window = "start"  # a profile of one interval is of few samples
         self.graph = FlameFrame(view.title)
-        self.functions = TableFrame("functions", Table("own", picks=True))
+        self.functions = TableFrame("functions", TableGrid("own", picks=True))
 
     def compose(self) -> Iterable[Widget]:
         yield self.graph
@@ -161,26 +162,26 @@ class StacksView(ViewPanel):
         self._run = run
         if self.mark is not None and not self.mark.fits(run):
             self.mark = None
-        tells = self.has_class("-wide") or self.has_class("-functions")  # whether the functions are seen
+        lists = self.has_class("-wide") or self.has_class("-functions")  # whether the functions are seen
         moment = run.last.realtime_ns if run.last else 0
-        made_of = (id(run.calls), run.calls.revision, moment, self.window, self.graph.wanted, self.mark, tells)
+        made_of = (id(run.stacks), run.stacks.revision, moment, self.window, self.graph.wanted, self.mark, lists)
         if made_of == self._drawn:
             return
         self._drawn = made_of
         found = profile(run, self.view, self.window, self.mark)
-        heads, told = _whose(self.view, found, processes)
+        heads, searched = _whose(self.view, found, processes)
         if self.graph.wanted:
-            wanted = self.graph.wanted.casefold().split()
-            rows = [row for row, each in enumerate(told) if all(word in each for word in wanted)]
+            words = words_of(self.graph.wanted)
+            rows = [row for row, each in enumerate(searched) if holds(each, words)]
             found, heads = found.take(np.array(rows, np.intp)), [heads[row] for row in rows]
-        paths, symbols = found.paths(heads)
+        paths, frames = found.paths(heads)
         self.graph.window_words = self.functions.window_words = self.window_words(run)
         if self.mark is not None:
             self.graph.window_words += f", {MORE} more and {LESS} less than before"
-        self.graph.grid.show(FlameState(paths, symbols, found, bool(self.view.by), self.view.unit))
+        self.graph.grid.show(FlameState(paths, frames, found, bool(self.view.by), self.view.unit))
         self.graph.retitle()
-        if tells:
-            self.functions.grid.show(function_rows(paths, symbols, self.view.unit))
+        if lists:
+            self.functions.grid.show(function_rows(paths, frames, self.view.unit))
 
     def let_go(self) -> bool:
         return self.functions.let_go() if self.grid_frame is self.functions else self.graph.let_go()
@@ -205,80 +206,81 @@ class StacksView(ViewPanel):
             return super().window_words(run)
         return f"since {formatting.duration(run.last.monotonic_ns - self.mark.monotonic_ns)} ago"
 
-    def on_table_picked(self, event: Table.Picked) -> None:
+    def on_table_grid_picked(self, event: TableGrid.Picked) -> None:
         event.stop()
         graph = self.graph.grid
-        symbol = next((each for each in graph.state.symbols if event.key == (_key(each),)), None)
-        graph.pin(None if symbol == graph.pinned else symbol)
+        frame = next((each for each in graph.state.frames if event.key == (_key(each),)), None)
+        graph.pin(None if frame == graph.pinned else frame)
         if not self.has_class("-wide"):
             self.action_look("functions")
 
 
 def _whose(view: ViewInfo, found: Profile, processes: Processes) -> tuple[list[str], list[str]]:
-    """(a word for whose stack each row is, what a filter searches for it): nothing where the view doesn't tell."""
-    decodes = {info.field: info.decode for info in view.columns}
-    heads = [_heads(found.keys[name], decodes.get(name), processes) for name in view.by]
+    """(whose stack each row is, what a filter searches for it): nothing where the view doesn't distinguish."""
+    owners = [_owners(found.keys[info.field], info.is_process, processes) for info in view.by_columns]
     return (
-        [" ".join(head for head, _ in row) for row in zip(*heads, strict=True)],
-        [" ".join(told for _, told in row) for row in zip(*heads, strict=True)],
+        [" ".join(name for name, _ in row) for row in zip(*owners, strict=True)],
+        [" ".join(searched for _, searched in row) for row in zip(*owners, strict=True)],
     )
 
 
-def _heads(values: Values, decode: str | None, processes: Processes) -> list[tuple[str, str]]:
-    """All processes of one name have one head; a filter finds their numbers too."""
+def _owners(values: Values, is_process: bool, processes: Processes) -> list[tuple[str, str]]:
+    """All processes of one name are one owner; a filter finds their numbers too."""
     if isinstance(values, Labels):
-        return [(label, label.casefold()) for label in values.texts()]
-    told: dict[int, tuple[str, str]] = {}
+        return [(label, label) for label in values.texts()]
+    owners: dict[int, tuple[str, str]] = {}
     for number in np.unique(values).tolist():
-        process = processes.get(number) if decode == "process" else None
+        process = processes.get(number) if is_process else None
         if process is not None:
-            told[number] = (process.comm, f"{process.comm} {process.tgid}".casefold())
+            owners[number] = (process.comm, f"{process.comm} {process.tgid}")
         else:
-            word = "(unknown process)" if decode == "process" else str(number)
-            told[number] = (word, word)
-    return [told[number] for number in values.tolist()]
+            name = "(unknown process)" if is_process else str(number)
+            owners[number] = (name, name)
+    return [owners[number] for number in values.tolist()]
 
 
-def _key(symbol: Symbol) -> str:
-    return "\0".join(symbol)
+def _key(frame: StackFrame) -> str:
+    return "\0".join(frame)
 
 
-def function_rows(paths: Paths, symbols: list[Symbol], unit: str) -> Rows:
+def function_rows(paths: Paths, frames: list[StackFrame], unit: str) -> Rows:
     """Functions with their own value, that of stacks which end in them, and the total of stacks that hold them."""
-    own, total = paths.totals(len(symbols))
-    shown = np.array([at for at, symbol in enumerate(symbols) if symbol.side != "head" and total[at]], np.intp)
+    own, total = paths.totals(len(frames))
+    shown = np.array([at for at, frame in enumerate(frames) if frame.side != "head" and total[at]], np.intp)
     own, total, whole = own[shown], total[shown], max(1, paths.total)
-    listed = [symbols[at] for at in shown.tolist()]
-    texts = [symbol.label for symbol in listed]
-    modules = [symbol.module or ("kernel" if symbol.side == "kernel" else "") for symbol in listed]
+    listed = [frames[at] for at in shown.tolist()]
+    texts = [frame.label for frame in listed]
+    modules = [frame.origin for frame in listed]
     codes = np.arange(len(listed))
-    keys: dict[str, Values] = {"function": Labels(codes, [_key(symbol) for symbol in listed])}
+    keys: dict[str, Values] = {"function": Labels(codes, [_key(frame) for frame in listed])}
 
-    def number(name: str, title: str, values: np.ndarray[tuple[int], np.dtype[np.int64]]) -> list[Field]:
-        share = Field(
-            Column(f"{name}%", "%", numeric=True, quiet=True, least=5),
+    def number(name: str, title: str, values: np.ndarray[tuple[int], np.dtype[np.int64]]) -> list[TableColumn]:
+        share = TableColumn(
+            GridColumn(f"{name}%", "%", numeric=True, quiet=True, least=5),
             lambda row: formatting.percent(round(100 * values[row] / whole, 1)),
             lambda: values,
         )
-        value = Field(
-            Column(name, title, numeric=True, least=7),
+        value = TableColumn(
+            GridColumn(name, title, numeric=True, least=7),
             lambda row: formatting.value(int(values[row]), unit),
             lambda: values,
         )
         return [value, share]
 
-    def named(name: str, title: str, values: list[str], column: Column) -> Field:
-        return Field(column, lambda row: inert(values[row]), lambda: np.argsort(np.argsort(values)), lambda: values)
+    def named(name: str, title: str, values: list[str], column: GridColumn) -> TableColumn:
+        return TableColumn(
+            column, lambda row: inert(values[row]), lambda: np.argsort(np.argsort(values)), lambda: values
+        )
 
     return Rows(
         count=len(listed),
         keys=keys,
-        fields=[
+        columns=[
             *number("own", "own", own),
             *number("total", "total", total),
-            named("function", "function", texts, Column("function", "function", least=16, most=60, stretch=True)),
-            Field(Column(BAR, "", least=6, most=16), lambda row: "", lambda: np.zeros(0)),
-            named("module", "module", modules, Column("module", "module", quiet=True, least=8, most=40)),
+            named("function", "function", texts, GridColumn("function", "function", least=16, most=60, stretch=True)),
+            TableColumn(GridColumn(BAR, "", least=6, most=16), lambda row: "", lambda: np.zeros(0)),
+            named("module", "module", modules, GridColumn("module", "module", quiet=True, least=8, most=40)),
         ],
         about=lambda row: f"{texts[row]} {modules[row]}".rstrip(),
     )

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from ebpftop.stats import formatting
 from ebpftop.ui.widgets.panel import GridFrame, words
-from ebpftop.ui.widgets.table import Table
+from ebpftop.ui.widgets.table_grid import TableGrid
 
 
 class TableFrame(GridFrame):
-    """A table in its frame; the title tells the filter, the lower edge the row under the cursor."""
+    """A table in its frame; the title shows the filter, the lower edge the row under the cursor."""
 
-    grid: Table
+    grid: TableGrid
 
-    def __init__(self, title: str, table: Table) -> None:
+    def __init__(self, title: str, table: TableGrid) -> None:
         super().__init__(table)
         self.title = title
         self.window_words = ""
@@ -20,7 +20,7 @@ class TableFrame(GridFrame):
     def search(self, query: str) -> None:
         self.grid.search(query)
 
-    def on_table_arranged(self, event: Table.Arranged) -> None:
+    def on_table_grid_arranged(self, event: TableGrid.Arranged) -> None:
         event.stop()
         self.retitle()
 

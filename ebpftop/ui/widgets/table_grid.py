@@ -9,13 +9,14 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from ebpftop.frames.columns import Array
-from ebpftop.ui.widgets.grid import BAR, Column, Grid
-from ebpftop.ui.widgets.rows import Field, Key, Rows
+from ebpftop.ui.drawing.query import holds, words_of
+from ebpftop.ui.widgets.grid import BAR, Grid, GridColumn
+from ebpftop.ui.widgets.rows import RowKey, Rows, TableColumn
 
 DOWN, UP = "▼", "▲"
 
 
-class Table(Grid):
+class TableGrid(Grid):
     """`show` gives it rows; sorting, the filter and the cursor are its own and outlive them.
 
     picks: whether Enter picks a row.
@@ -37,13 +38,13 @@ class Table(Grid):
     class Picked(Message):
         """Enter or a double click on a row; `key` is None when the row was let go."""
 
-        def __init__(self, table: Table, key: Key | None) -> None:
+        def __init__(self, table: TableGrid, key: RowKey | None) -> None:
             super().__init__()
             self.table = table
             self.key = key
 
     class Arranged(Message):
-        """The order, the filter or the cursor changed: titles that tell of them are stale."""
+        """The order, the filter or the cursor changed: titles that show them are stale."""
 
     def __init__(self, sort: str | None = None, *, picks: bool = False) -> None:
         super().__init__()
@@ -52,7 +53,7 @@ class Table(Grid):
         self.sort = sort
         self.descending = True
         self.wanted = ""
-        self.kept: Key | None = None  # the key under the cursor
+        self.kept: RowKey | None = None  # the key under the cursor
         self._order: Array = np.zeros(0, np.intp)
         self._shares: Array | None = None
 
@@ -62,8 +63,8 @@ class Table(Grid):
         """Take new rows; the cursor stays on its key, and in sight if it was."""
         was_seen = self.cursor is not None and self.cursor in self.visible_rows
         self.rows = rows
-        self.columns = [field.column for field in rows.fields]
-        if rows.fields and self._field(self.sort) is None:
+        self.columns = [column.look for column in rows.columns]
+        if rows.columns and self._column(self.sort) is None:
             self.sort = self._first_number()
         self._arrange()
         if was_seen:
@@ -76,28 +77,28 @@ class Table(Grid):
 
     def sort_by(self, name: str) -> None:
         """Order by a column, greatest number or first letter on top; the same column again turns the order."""
-        field = self._field(name)
-        if field is None:
+        column = self._column(name)
+        if column is None:
             return
-        self.descending = not self.descending if name == self.sort else field.column.numeric
+        self.descending = not self.descending if name == self.sort else column.look.numeric
         self.sort = name
         self._arrange()
 
     def _first_number(self) -> str | None:
-        numeric = [f.column.name for f in self.rows.fields if f.column.numeric and not f.column.name.endswith(".pid")]
+        numeric = [c.look.name for c in self.rows.columns if c.look.numeric and not c.look.name.endswith(".pid")]
         return numeric[0] if numeric else None
 
-    def _field(self, name: str | None) -> Field | None:
-        return next((field for field in self.rows.fields if field.column.name == name), None)
+    def _column(self, name: str | None) -> TableColumn | None:
+        return next((column for column in self.rows.columns if column.look.name == name), None)
 
     def _arrange(self) -> None:
         rows = np.arange(self.rows.count) if not self.wanted else np.flatnonzero(self._matching())
-        field = self._field(self.sort)
+        column = self._column(self.sort)
         self._shares = None
-        if field is not None and len(rows):
-            values = field.order()
+        if column is not None and len(rows):
+            values = column.order()
             rows = rows[_sorted(values[rows], self.descending)]
-            if field.column.numeric:
+            if column.look.numeric:
                 self._shares = _shares(values)
         self._order = rows
         self._follow()
@@ -105,13 +106,13 @@ class Table(Grid):
         self.post_message(self.Arranged())
 
     def _matching(self) -> Array:
-        words = self.wanted.casefold().split()
+        words = words_of(self.wanted)
         found = np.ones(self.rows.count, bool)
-        columns = [field.texts() for field in self.rows.fields if field.texts]
+        columns = [column.texts() for column in self.rows.columns if column.texts]
         for word in words:
             hits = np.zeros(self.rows.count, bool)
             for texts in columns:
-                hits |= np.fromiter((word in each.casefold() for each in texts), bool, len(texts))
+                hits |= np.fromiter((holds(each, [word]) for each in texts), bool, len(texts))
             found &= hits
         return found
 
@@ -133,12 +134,12 @@ class Table(Grid):
         """What is known of the row under the cursor."""
         return "" if self.cursor is None else self.rows.about(int(self._order[self.cursor]))
 
-    def on_screen(self, name: str) -> list[int]:
-        """Values of a key field in the rows on the screen."""
-        values = self.rows.keys.get(name)
+    def on_screen(self, field: str | None) -> list[int]:
+        """Values of a key field in the rows on the screen; none where there is no such field."""
+        values = self.rows.keys.get(field or "")
         return values[self._order[self.visible_rows]].tolist() if isinstance(values, np.ndarray) else []
 
-    # ------------------------------------------------------------ what a grid asks
+    # ------------------------------------------------------------ what a grid needs
 
     @property
     def count(self) -> int:
@@ -148,9 +149,9 @@ class Table(Grid):
     def empty(self) -> str:
         return "nothing matches" if self.wanted else "nothing yet"
 
-    def cell(self, row: int, column: Column) -> str:
-        field = self._field(column.name)
-        return field.cell(int(self._order[row])) if field else ""
+    def cell(self, row: int, column: GridColumn) -> str:
+        found = self._column(column.name)
+        return found.cell(int(self._order[row])) if found else ""
 
     def row_look(self, row: int) -> str:
         return "grid--quiet" if self.rows.gone(int(self._order[row])) else ""
@@ -158,10 +159,10 @@ class Table(Grid):
     def share(self, row: int) -> float:
         return float(self._shares[self._order[row]]) if self._shares is not None else 0.0
 
-    def sorted_by(self, column: Column) -> str:
+    def sorted_by(self, column: GridColumn) -> str:
         return "" if column.name != self.sort else DOWN if self.descending else UP
 
-    def title_clicked(self, column: Column) -> None:
+    def title_clicked(self, column: GridColumn) -> None:
         if column.name != BAR:
             self.sort_by(column.name)
 

@@ -1,4 +1,4 @@
-"""The kinds of views a manifest can ask for."""
+"""The panel of each kind of view."""
 
 from __future__ import annotations
 
@@ -18,26 +18,25 @@ from ebpftop.ui.drawing import names
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.names import Processes
 from ebpftop.ui.widgets.events import EventList
-from ebpftop.ui.widgets.grid import Grid
 from ebpftop.ui.widgets.histogram import HistogramBars, HistogramState
 from ebpftop.ui.widgets.panel import Framed, GridFrame, ViewPanel, words
-from ebpftop.ui.widgets.rows import Key, keyed_rows, table_rows
+from ebpftop.ui.widgets.rows import RowKey, histogram_rows, table_rows
 from ebpftop.ui.widgets.series import SeriesPlot
-from ebpftop.ui.widgets.stacks import StacksView
-from ebpftop.ui.widgets.table import Table
-from ebpftop.ui.widgets.tableframe import TableFrame
+from ebpftop.ui.widgets.stacks_panel import StacksPanel
+from ebpftop.ui.widgets.table_frame import TableFrame
+from ebpftop.ui.widgets.table_grid import TableGrid
 
 AROUND = 4  # lines of a table's frame, header and one to spare
 WIDE = 130  # cells from which a histogram has room for its past beside it
-FRAME = 60  # intervals whose range of values holds the histogram's rows in place
+RECENT = 60  # intervals whose range of values holds the histogram's rows in place
 
 
-class TableView(ViewPanel):
-    def __init__(self, view: ViewInfo) -> None:
+class GridPanel(ViewPanel):
+    """A view that is one grid in its frame."""
+
+    def __init__(self, view: ViewInfo, frame: GridFrame) -> None:
         super().__init__(view)
-        sort = view.sort
-        counters = {info.field for info in view.columns if info.role == "counter"}
-        self.frame = TableFrame(view.title, Table(f"{sort}/s" if sort in counters else sort))
+        self.frame = frame
 
     def compose(self) -> Iterable[Widget]:
         yield self.frame
@@ -46,6 +45,14 @@ class TableView(ViewPanel):
     def grid_frame(self) -> GridFrame:
         return self.frame
 
+
+class TablePanel(GridPanel):
+    frame: TableFrame
+
+    def __init__(self, view: ViewInfo) -> None:
+        sort = f"{view.sort}/s" if view.sort in view.counters else view.sort
+        super().__init__(view, TableFrame(view.title, TableGrid(sort)))
+
     def show(self, run: Run, processes: Processes) -> None:
         self.frame.window_words = self.window_words(run)
         self.frame.grid.show(table_rows(self.view, readings.table(run, self.view), processes, self.window))
@@ -53,22 +60,21 @@ class TableView(ViewPanel):
     def toggle_window(self) -> None:
         super().toggle_window()
         sort = self.frame.grid.sort or ""
-        counters = {info.field for info in self.view.columns if info.role == "counter"}
-        if sort.removesuffix("/s") in counters:
+        if sort.removesuffix("/s") in self.view.counters:
             self.frame.grid.sort = sort.removesuffix("/s") + ("/s" if self.window == "interval" else "")
 
     def let_go(self) -> bool:
         return self.frame.let_go()
 
     def identities_on_screen(self) -> list[int]:
-        return _identities(self.view, self.frame.grid)
+        return self.frame.grid.on_screen(self.view.process_field)
 
 
-class HistogramView(ViewPanel):
+class HistogramPanel(ViewPanel):
     """Bars and percentiles on top, beside them how they moved; below, the same by key."""
 
     DEFAULT_CSS = """
-    HistogramView {
+    HistogramPanel {
         & > .top { height: 14fr; min-height: 6; }
         & > GridFrame { height: 11fr; }
         & #past { display: none; }
@@ -81,15 +87,14 @@ class HistogramView(ViewPanel):
 
     def __init__(self, view: ViewInfo) -> None:
         super().__init__(view)
-        self.key: Key | None = None
+        self.key: RowKey | None = None
         self._rows = 0  # the most there ever were
         self.bars = HistogramBars()
         self.plot = SeriesPlot(inert(view.unit))
         self.now = Framed(self.bars, id="now")
         self.past = Framed(self.plot, id="past")
-        titles = {info.field: info.title for info in view.columns}
-        by = " and ".join((titles.get(name) or name).lower() for name in view.by)
-        self.frame = TableFrame(f"by {by}", Table(picks=True)) if view.by else None
+        by = " and ".join(info.title.lower() for info in view.by_columns)
+        self.frame = TableFrame(f"by {by}", TableGrid(picks=True)) if view.by else None
 
     def compose(self) -> Iterable[Widget]:
         yield Horizontal(self.now, self.past, classes="top")
@@ -112,18 +117,20 @@ class HistogramView(ViewPanel):
         wanted = dict(zip(self.view.by, self.key, strict=True)) if self.key else None
         past = readings.series(run, self.view, wanted)
         shown = readings.histogram(run, self.view, wanted, self.window)
-        recent = [each.histogram for each in past[-FRAME:] if each.histogram is not None]
-        frame = shown if self.window == "start" else Histogram.of([], [])
+        recent = [each.histogram for each in past[-RECENT:] if each.histogram is not None]
+        extent = shown if self.window == "start" else Histogram.of([], [])
         for each in recent:
-            frame = frame.merge(each)
+            extent = extent.merge(each)
         rate = past[-1].histogram.count / past[-1].seconds if past and past[-1].histogram and past[-1].seconds else 0.0
-        self.bars.state = HistogramState(shown, frame.merge(shown), inert(self.view.unit), past, rate)
+        self.bars.state = HistogramState(shown, extent.merge(shown), inert(self.view.unit), past, rate)
         self.plot.intervals = past
         who = self._who(processes)
         self.now.border_title = words(self.view.title, who, self.window_words(run))
         self.past.border_title = words("over time", who)
         if self.frame:
-            rows = keyed_rows(self.view, readings.by_key(run, self.view, self.window), processes, self.window)
+            rows = histogram_rows(
+                self.view, readings.histograms_by_key(run, self.view, self.window), processes, self.window
+            )
             self._leave_room(rows.count)
             self.frame.window_words = self.window_words(run)
             self.frame.grid.show(rows)
@@ -138,16 +145,15 @@ class HistogramView(ViewPanel):
         """Whose values these are."""
         if self.key is None:
             return "all" if self.view.by else ""
-        decodes = {info.field: info.decode for info in self.view.columns}
-        told = []
-        for name, value in zip(self.view.by, self.key, strict=True):
-            if decodes.get(name) == "process" and isinstance(value, int):
-                told.append(f"{names.name(value, processes)} {names.pid(value, processes)}")
+        words = []
+        for info, value in zip(self.view.by_columns, self.key, strict=True):
+            if info.is_process and isinstance(value, int):
+                words.append(f"{names.name(value, processes)} {names.pid(value, processes)}")
             else:
-                told.append(inert(str(value)))
-        return "only " + ", ".join(told)
+                words.append(inert(str(value)))
+        return "only " + ", ".join(words)
 
-    def on_table_picked(self, event: Table.Picked) -> None:
+    def on_table_grid_picked(self, event: TableGrid.Picked) -> None:
         self.key = None if event.key == self.key else event.key
         self.post_message(self.Stale())
 
@@ -165,7 +171,7 @@ class HistogramView(ViewPanel):
         return self.frame is not None and self.frame.let_go()
 
     def identities_on_screen(self) -> list[int]:
-        return _identities(self.view, self.frame.grid) if self.frame else []
+        return self.frame.grid.on_screen(self.view.process_field) if self.frame else []
 
 
 class EventsFrame(GridFrame):
@@ -188,19 +194,12 @@ class EventsFrame(GridFrame):
         self.border_subtitle = words("following the newest" if events.following else "End follows the newest")
 
 
-class EventsView(ViewPanel):
+class EventsPanel(GridPanel):
     TOGGLES_WINDOW = False
+    frame: EventsFrame
 
     def __init__(self, view: ViewInfo) -> None:
-        super().__init__(view)
-        self.frame = EventsFrame(view)
-
-    def compose(self) -> Iterable[Widget]:
-        yield self.frame
-
-    @property
-    def grid_frame(self) -> GridFrame:
-        return self.frame
+        super().__init__(view, EventsFrame(view))
 
     def show(self, run: Run, processes: Processes) -> None:
         log = run.events.get(self.view.map) or EventLog()
@@ -214,11 +213,6 @@ class EventsView(ViewPanel):
 
 
 def panel_for(view: ViewInfo) -> ViewPanel:
-    kinds = {"histogram": HistogramView, "table": TableView, "events": EventsView, "stacks": StacksView}
+    kinds = {"histogram": HistogramPanel, "table": TablePanel, "events": EventsPanel, "stacks": StacksPanel}
     make = partial(kinds[view.show], view)
     return make()
-
-
-def _identities(view: ViewInfo, grid: Grid) -> list[int]:
-    process = next((info.field for info in view.columns if info.decode == "process"), None)
-    return grid.on_screen(process) if process and isinstance(grid, Table) else []
