@@ -1,4 +1,4 @@
-"""What the command line decides about the dashboard."""
+"""The dashboard's options from the command line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ebpftop.ui.feed.reloads import Wanted
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`auto_load` holds probes with their parameters; `playbook` is the name of one; `interval` is in seconds."""
+    """`auto_load`: probes with their parameters. `playbook`: its name. `interval`: seconds between snapshots."""
 
     title: str = ""
     auto_load: Sequence[Wanted] = ()

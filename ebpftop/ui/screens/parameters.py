@@ -1,4 +1,4 @@
-"""A form for a probe's parameters. They are checked where the probe is loaded; what is wrong with them is told here."""
+"""A form for a probe's parameters. The loading side checks them; the form shows its errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ebpftop.ui.widgets.panel import words
 
 
 class ParameterForm(ModalScreen[None]):
-    """Stays open until the load begins: `tell` shows why it didn't. asked: the load that was asked for last."""
+    """Stays open until the load begins; `tell` shows why it did not. asked: the last load requested."""
 
     DEFAULT_CSS = """
     ParameterForm {
@@ -48,7 +48,7 @@ class ParameterForm(ModalScreen[None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "load", "load", tooltip="Load the probe with what is typed"),
+        Binding("enter", "load", "load", tooltip="Load the probe with these values"),
         Binding("escape", "dismiss", "close", tooltip="Close the form"),
     ]
 
@@ -70,10 +70,10 @@ class ParameterForm(ModalScreen[None]):
             yield self.told[""]
 
     def on_mount(self) -> None:
-        self.set_focus(next(iter(self.inputs.values()), None))  # now: what is typed next is meant for it
+        self.set_focus(next(iter(self.inputs.values()), None))  # now, so that it gets the keys typed next
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Enter in a field comes this way, behind the letters typed before it."""
+        """Enter in a field arrives here, after the characters typed before it."""
         event.stop()
         self.action_load()
 
@@ -85,7 +85,7 @@ class ParameterForm(ModalScreen[None]):
         self.app.post_message(LoadAsked(self.probe.id, params, typed=True))
 
     def tell(self, error: str) -> None:
-        """Show what is wrong, `PROBE: PARAMETER: …`, at its field, which gets the focus."""
+        """Show an error, `PROBE: PARAMETER: …`, below its field and focus that field."""
         said = error.removeprefix(f"{self.probe.id}: ")
         name, colon, what = said.partition(": ")
         at = name if colon and name in self.inputs else ""
@@ -96,7 +96,7 @@ class ParameterForm(ModalScreen[None]):
 
 def _input(param: ParamInfo) -> Input:
     choices = ["true", "false"] if param.type == "bool" else param.choices
-    unset = inert(param.default) if param.default is not None else "unset: no filter"
+    unset = inert(param.default) if param.default is not None else "not set: no filter"
     suggester = SuggestFromList([inert(choice) for choice in choices]) if choices else None
     return Input(placeholder=unset, suggester=suggester, select_on_focus=False)
 
