@@ -23,8 +23,14 @@ def advice(probe: ProbeInfo, probes: Iterable[ProbeInfo]) -> tuple[str, str]:
     new = f"{_program()} new --from {shlex.quote(probe.id)}"
     if watched := next((each.file for each in probes if each.file), ""):
         folder = PurePath(watched).parents[2]
-        return f"Run this in another terminal, and {name} appears in the catalog:", f"{new} {shlex.quote(str(folder / name))}"
-    return "This command makes a copy and starts ebpftop with it:", f"{new} {FOLDER}/{name} && {_program()} --probes {FOLDER}"
+        return (
+            f"Run this in another terminal, and {name} appears in the catalog:",
+            f"{new} {shlex.quote(str(folder / name))}",
+        )
+    return (
+        "This command makes a copy and starts ebpftop with it:",
+        f"{new} {FOLDER}/{name} && {_program()} --probes {FOLDER}",
+    )
 
 
 def _program() -> str:

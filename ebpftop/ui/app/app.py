@@ -55,10 +55,20 @@ class EbpftopApp(Workbench):
         ),
         Binding("v", "verifier", "verifier", tooltip="Why a probe was rejected"),
         Binding("r", "restart", "restart", tooltip="Restart the collector and reload its probes"),
-        Binding("plus,equals_sign", "interval(1)", "longer interval", show=False, tooltip="Change the interval or the tape's speed"),
-        Binding("minus", "interval(-1)", "shorter interval", show=False, tooltip="Change the interval or the tape's speed"),
+        Binding(
+            "plus,equals_sign",
+            "interval(1)",
+            "longer interval",
+            show=False,
+            tooltip="Change the interval or the tape's speed",
+        ),
+        Binding(
+            "minus", "interval(-1)", "shorter interval", show=False, tooltip="Change the interval or the tape's speed"
+        ),
         Binding("c", "statistics", "cost on/off", show=False, tooltip="Measure what the programs cost"),
-        Binding("left", "seek(-1)", "seek", key_display="← →", tooltip=f"Seek {SKIP:g} seconds back or forward on a tape"),
+        Binding(
+            "left", "seek(-1)", "seek", key_display="← →", tooltip=f"Seek {SKIP:g} seconds back or forward on a tape"
+        ),
         Binding("right", "seek(1)", "seek forward", show=False),
         Binding("z", "tiles", "tiles", tooltip="Back to the playbook's tiles"),
         Binding("T", "turn_theme", "light/dark", show=False, tooltip="Switch between the light and dark themes"),

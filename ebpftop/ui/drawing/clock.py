@@ -1,4 +1,4 @@
-"""Moments as people read them."""
+"""Times of day for people."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime
 
 
 def clock(realtime_ns: float) -> str:
-    """`08:33:46.180` in local time; a number that is no moment stays a number."""
+    """`08:33:46.180` in local time; a number that is no valid time is shown as it is."""
     try:
         return datetime.fromtimestamp(realtime_ns / 1e9).strftime("%H:%M:%S.%f")[:-3]
     except (ValueError, OverflowError, OSError):

@@ -51,8 +51,8 @@ class CopyScreen(ModalScreen[None]):
             box.border_subtitle = "y copies the command   Esc closes"
             yield Static(
                 Content.assemble(
-                    "This probe was read once, at startup, so saving its file would change nothing. Make your own copy: "
-                    f"there, e opens your editor, and saving reloads the probe. {self.told}\n\n",
+                    "This probe was read once, at startup, so saving its file would change nothing. Make your own "
+                    f"copy: there, e opens your editor, and saving reloads the probe. {self.told}\n\n",
                     (inert(self.command), "bold"),
                 ),
                 markup=False,

@@ -1,4 +1,4 @@
-"""Where to look next in a log: the instruction that wrote a register, and the last branch taken."""
+"""Where to look next in a log: the instruction that wrote a register, and the last branch before this one."""
 
 from __future__ import annotations
 

@@ -44,7 +44,13 @@ class Tiles(Screen[None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,z", "zoom", "zoom", key_display="Enter", tooltip="Open the tile's probe; z comes back"),
-        Binding("shift+tab,left_square_bracket", "move(-1)", "previous tile", show=False, tooltip="Go to the previous or next tile"),
+        Binding(
+            "shift+tab,left_square_bracket",
+            "move(-1)",
+            "previous tile",
+            show=False,
+            tooltip="Go to the previous or next tile",
+        ),
         Binding("tab,right_square_bracket", "move(1)", "next", key_display="Tab"),
         Binding("left", "beside(-1)", "tile on the left", show=False, tooltip="Go to the tile on the left or right"),
         Binding("right", "beside(1)", "tile on the right", show=False),

@@ -1,4 +1,4 @@
-"""An entry of the catalog: what a probe answers, costs and takes, and its C; what a playbook asks; what is broken."""
+"""A catalog entry: a probe's question, overhead, parameters and C; a playbook's steps; or what is wrong with it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ebpftop.ui.widgets.panel import words
 
 WELCOME = (
     "Choose a probe on the left and press Enter: it is compiled, checked by the kernel's verifier and attached in a "
-    "fraction of a second. Nothing stays in the kernel after you leave."
+    "fraction of a second. Nothing stays in the kernel after you quit."
 )
 
 
@@ -48,7 +48,7 @@ class About(VerticalScroll, can_focus=True):
         yield self.code
 
     def show(self, entry: Entry | list[Entry], rejected: Rejected | None = None) -> None:
-        """Tell of one entry, and why the probe was rejected last; of several, a few words each."""
+        """Show one entry, and why its probe was last rejected; or a summary of several."""
         if self._shown == (entry, rejected):
             return
         self._shown = (entry, rejected)
@@ -58,7 +58,7 @@ class About(VerticalScroll, can_focus=True):
             case PlaybookInfo():
                 self._tell(f"playbook {entry.name}", _playbook(entry), Content(""))
             case Problem():
-                self._tell(f"not usable: {entry.name}", _problem(entry), Content(""))
+                self._tell(f"unusable: {entry.name}", _problem(entry), Content(""))
             case list():
                 title = entry[0].category if entry and isinstance(entry[0], ProbeInfo) else ""
                 self._tell(title, _summaries(entry), Content(""))
@@ -93,7 +93,7 @@ def _playbook(playbook: PlaybookInfo) -> Content:
     for step in playbook.steps:
         given = "".join(f" {name}={value}" for name, value in step.params.items())
         lines += [Content(""), Content.styled(inert(step.probe + given), "bold"), Content(inert(step.question))]
-    told = "Enter loads all of these that run here and shows them side by side."
+    told = "Enter loads every probe that can run here and shows them side by side."
     return Content("\n").join([*lines, Content(""), Content.styled(told, "$quiet")])
 
 
@@ -101,7 +101,7 @@ def _problem(problem: Problem) -> Content:
     lines = [Content(""), Content.styled(f"{NOT_HERE} {inert(problem.what)}", "bold $error")]
     if problem.where:
         lines.append(_said("in", inert(problem.where)))
-    told = "The rest of the catalog works. 'ebpftop check DIR' tells all that is wrong with a folder."
+    told = "The rest of the catalog works. 'ebpftop check DIR' lists every problem in a folder."
     return Content("\n").join([*lines, Content(""), Content.styled(told, "$quiet")])
 
 
@@ -111,9 +111,9 @@ def _words(probe: ProbeInfo, rejected: Rejected | None) -> Content:
         Content.styled(inert(probe.title), "bold"),
         Content(inert(probe.summary)),
         Content(""),
-        _said("answers", inert(probe.question)),
-        _said("costs", inert(probe.overhead)),
-        _said("here", _availability(probe)),
+        _said("question", inert(probe.question)),
+        _said("overhead", inert(probe.overhead)),
+        _said("status", _availability(probe)),
     ]
     if rejected:
         lines.append(_said("rejected", Content.styled(f"{NOT_HERE} {inert(rejected.error)}   v shows why", "$error")))
@@ -122,7 +122,7 @@ def _words(probe: ProbeInfo, rejected: Rejected | None) -> Content:
         choices = f" ({', '.join(map(inert, param.choices))})" if param.choices else ""
         kind = f"{inert(param.type)}{choices}{default}"
         text = Content.assemble((inert(param.name), "bold"), f"  {inert(param.help)}  ", (kind, "$quiet"))
-        lines.append(_said("takes" if at == 0 else "", text))
+        lines.append(_said("params" if at == 0 else "", text))
     if probe.readme:
         lines += [Content(""), rendered(probe.readme.removeprefix(f"# {probe.title}\n"))]
     return Content("\n").join(lines)

@@ -1,6 +1,6 @@
-"""What a table shows of a view: its columns, and for each a way to write one cell, to sort by it and to search it.
+"""The rows of a table: its columns, and for each how to format a cell, sort by it and search it.
 
-Nothing is formatted before it is asked for: a table of 50,000 rows writes the forty on the screen.
+Cells are formatted on demand: of 50,000 rows a table formats the forty on the screen.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from ebpftop.ui.widgets.grid import BAR, Column
 
 Key = tuple[int | str, ...]
 QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0))
-SOME = 200  # rows that tell whether a column has anything to say
-WIDE = 100  # cells from which a column takes what is left over
+SOME = 200  # rows checked for whether a column has any values
+WIDE = 100  # cells from which a column takes the remaining width
 LEAST = {"ns": 8, "bytes": 9, "percent": 6}
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One column over all rows. `order` gives numbers to sort by, `texts` what a filter searches (None: nothing)."""
+    """One column over all rows. `order` returns numbers to sort by, `texts` what a filter searches (None: nothing)."""
 
     column: Column
     cell: Callable[[int], str]
@@ -39,7 +39,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows of a table. `keys` tell a row from the others and stay the same from one refresh to the next."""
+    """Rows of a table. `keys` identify a row, also across refreshes."""
 
     count: int = 0
     keys: dict[str, Values] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class Rows:
         return tuple(_at(values, row) for values in self.keys.values())
 
     def find(self, key: Key) -> int | None:
-        """The row of a key, or None."""
+        """The row with this key, or None."""
         if len(key) != len(self.keys) or not self.count:
             return None
         same = np.ones(self.count, bool)
@@ -62,7 +62,7 @@ class Rows:
 
 
 def table_rows(view: ViewInfo, numbers: TableReading, processes: Processes, window: Window) -> Rows:
-    """Keys, gauges, then what the window is about (rates, or totals since attaching), then the other."""
+    """Keys, gauges, then what the window shows (rates, or totals since attaching), then the other."""
     if not len(numbers):
         return Rows()
     infos = [info for info in view.columns if not info.hidden]
@@ -83,9 +83,9 @@ def table_rows(view: ViewInfo, numbers: TableReading, processes: Processes, wind
 
 
 def keyed_rows(view: ViewInfo, numbers: Keyed, processes: Processes, window: Window) -> Rows:
-    """The keys of a histogram: what the values add up to, how many, p50, p90, p99 and the greatest (bounds of buckets).
+    """A histogram's keys: the values' sum and count, p50, p90, p99 and maximum (as bounds of buckets).
 
-    Who waits or reads most in all comes first: neither the most frequent nor the slowest single one need be that.
+    Sorted by the sum, as the process that waits most in total may be neither the most frequent nor the slowest.
     """
     described = {info.field: info for info in view.columns}
     keys = [described.get(name, ColumnInfo(field=name, title=name)) for name in view.by]
@@ -106,7 +106,7 @@ def keyed_rows(view: ViewInfo, numbers: Keyed, processes: Processes, window: Win
 
 
 def _sums(numbers: Keyed, unit: str, window: Window) -> list[Field]:
-    """What the values of each key add up to, where that says something: time and bytes do."""
+    """The sum of each key's values, for units where a sum makes sense: time and bytes."""
     title = {"ns": "≈ time", "bytes": "≈ bytes"}.get(unit)
     if title is None:
         return []
@@ -121,7 +121,7 @@ def _sums(numbers: Keyed, unit: str, window: Window) -> list[Field]:
 def _arranged(
     infos: list[ColumnInfo], keys: dict[str, Values], first: list[Field], then: list[Field], processes: Processes
 ) -> list[Field]:
-    """Keys, the numbers it is about with a bar of the one it is sorted by, other numbers, more about the keys."""
+    """Keys, the main numbers with a bar for the sort column, other numbers, further details of the keys."""
     front: list[Field] = []
     back: list[Field] = []
     for info in infos:
@@ -136,7 +136,7 @@ def _arranged(
 
 
 def _process(info: ColumnInfo, ids: Array, processes: Processes) -> tuple[list[Field], list[Field]]:
-    """Number and name in front; parent and command, where any are known, behind everything else."""
+    """(first fields: pid and name, last fields: parent and command, if any are known)."""
 
     def of(tell: Callable[[int, Processes], str]) -> Callable[[int], str]:
         return lambda row: tell(int(ids[row]), processes)
@@ -217,7 +217,7 @@ def _written(value: np.generic, unit: str) -> str:
 
 
 def _identities(keys: list[ColumnInfo], values: dict[str, Values]) -> Array | None:
-    """Process numbers of the first field that holds some."""
+    """The identities in the first field that holds any."""
     return next((_numbers(values[info.field]) for info in keys if info.decode == "process"), None)
 
 
@@ -251,7 +251,7 @@ def _equal(values: Values, wanted: int | str) -> Array:
 
 
 def _ranks(texts: Sequence[str]) -> Array:
-    """Numbers in the order of the texts, upper and lower case alike."""
+    """Numbers that sort like the texts, ignoring case."""
     if not texts:
         return np.zeros(0, np.intp)
     return np.unique([each.casefold() for each in texts], return_inverse=True)[1]

@@ -1,4 +1,4 @@
-"""Call stacks: a flame graph, and the functions that took most, beside it or in its place."""
+"""Call stacks: a flame graph, and the functions with the largest values, beside it or instead of it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ebpftop.ui.widgets.rows import Field, Rows
 from ebpftop.ui.widgets.table import Table
 from ebpftop.ui.widgets.tableframe import TableFrame
 
-WIDE = 140  # cells from which graph and functions stand beside each other
+WIDE = 140  # cells from which graph and functions are shown side by side
 
 
 class Details(Widget):
@@ -43,7 +43,7 @@ class Details(Widget):
 
 
 class FlameFrame(GridFrame):
-    """The graph in its frame. Its line for typing filters whose stacks are drawn, or searches functions."""
+    """The graph in its frame. Its input line filters by process, or searches functions."""
 
     grid: Flame
 
@@ -51,7 +51,7 @@ class FlameFrame(GridFrame):
         super().__init__(Flame())
         self.title = title
         self.window_words = ""
-        self.wanted = ""  # whose stacks
+        self.wanted = ""  # the filter
         self.details = Details()
         self._searching = False
 
@@ -79,7 +79,7 @@ class FlameFrame(GridFrame):
             self.post_message(ViewPanel.Stale())
 
     def let_go(self) -> bool:
-        """Undo the last narrowing."""
+        """Clear the search or filter, else one zoom, else the cursor."""
         if self.grid.searched or self.wanted:
             self._searching = bool(self.grid.searched)
             self.search("")
@@ -100,9 +100,9 @@ class FlameFrame(GridFrame):
         graph = self.grid
         parts = [self.title, self.window_words, formatting.value(graph.state.paths.total, graph.state.unit)]
         if self.wanted:
-            parts.append(f"of “{self.wanted}”")
+            parts.append(f"matching “{self.wanted}”")
         if graph.zoom:
-            parts.append(f"inside {graph.zoom[-1].label}")
+            parts.append(f"zoomed into {graph.zoom[-1].label}")
         if graph.searched:
             parts.append(f"{formatting.percent(graph.share)} through “{graph.searched}”")
         self.border_title = words(*parts)
@@ -122,8 +122,8 @@ class StacksView(ViewPanel):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "search", "search", key_display="/", tooltip="Search functions: the share through them"),
-        Binding("x", "look('functions')", "functions", tooltip="Functions as a table; what grows from now on"),
+        Binding("slash", "search", "search", key_display="/", tooltip="Search functions and show their share"),
+        Binding("x", "look('functions')", "functions", tooltip="List functions; show growth from now on"),
         Binding("b", "look('growth')", "growth"),
     ]
 
@@ -131,10 +131,10 @@ class StacksView(ViewPanel):
 
     def __init__(self, view: ViewInfo) -> None:
         super().__init__(view)
-        self.mark: Mark | None = None  # a moment since which growth is shown
+        self.mark: Mark | None = None  # the moment from which growth is shown
         self._run: Run | None = None
-        self._drawn: object = None  # what the last drawing was made of
-        self.window = "start"  # a profile of one interval is of few samples
+        self._drawn: object = None  # what the last drawing was made from
+        self.window = "start"  # one interval holds too few samples for a profile
         self.graph = FlameFrame(view.title)
         self.functions = TableFrame("functions", Table("own", picks=True))
 
@@ -161,7 +161,7 @@ class StacksView(ViewPanel):
         self._run = run
         if self.mark is not None and not self.mark.fits(run):
             self.mark = None
-        tells = self.has_class("-wide") or self.has_class("-functions")  # whether the functions are seen
+        tells = self.has_class("-wide") or self.has_class("-functions")  # whether the functions are visible
         moment = run.last.realtime_ns if run.last else 0
         made_of = (id(run.calls), run.calls.revision, moment, self.window, self.graph.wanted, self.mark, tells)
         if made_of == self._drawn:
@@ -203,7 +203,7 @@ class StacksView(ViewPanel):
     def window_words(self, run: Run) -> str:
         if self.mark is None or self.window == "interval" or run.last is None:
             return super().window_words(run)
-        return f"since {formatting.duration(run.last.monotonic_ns - self.mark.monotonic_ns)} ago"
+        return f"last {formatting.duration(run.last.monotonic_ns - self.mark.monotonic_ns)}"
 
     def on_table_picked(self, event: Table.Picked) -> None:
         event.stop()
@@ -215,7 +215,7 @@ class StacksView(ViewPanel):
 
 
 def _whose(view: ViewInfo, found: Profile, processes: Processes) -> tuple[list[str], list[str]]:
-    """(a word for whose stack each row is, what a filter searches for it): nothing where the view doesn't tell."""
+    """(the owner of each row's stack, the text that a filter searches); both "" if the view has no such fields."""
     decodes = {info.field: info.decode for info in view.columns}
     heads = [_heads(found.keys[name], decodes.get(name), processes) for name in view.by]
     return (
@@ -225,7 +225,7 @@ def _whose(view: ViewInfo, found: Profile, processes: Processes) -> tuple[list[s
 
 
 def _heads(values: Values, decode: str | None, processes: Processes) -> list[tuple[str, str]]:
-    """All processes of one name have one head; a filter finds their numbers too."""
+    """Processes of the same name share a head; a filter also matches their pids."""
     if isinstance(values, Labels):
         return [(label, label.casefold()) for label in values.texts()]
     told: dict[int, tuple[str, str]] = {}
@@ -244,7 +244,7 @@ def _key(symbol: Symbol) -> str:
 
 
 def function_rows(paths: Paths, symbols: list[Symbol], unit: str) -> Rows:
-    """Functions with their own value, that of stacks which end in them, and the total of stacks that hold them."""
+    """Functions with their own value (stacks that end in them) and their total (stacks that contain them)."""
     own, total = paths.totals(len(symbols))
     shown = np.array([at for at, symbol in enumerate(symbols) if symbol.side != "head" and total[at]], np.intp)
     own, total, whole = own[shown], total[shown], max(1, paths.total)

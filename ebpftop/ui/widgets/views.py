@@ -1,4 +1,4 @@
-"""The kinds of views a manifest can ask for."""
+"""The kinds of views that a manifest can choose."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from ebpftop.ui.widgets.stacks import StacksView
 from ebpftop.ui.widgets.table import Table
 from ebpftop.ui.widgets.tableframe import TableFrame
 
-AROUND = 4  # lines of a table's frame, header and one to spare
-WIDE = 130  # cells from which a histogram has room for its past beside it
-FRAME = 60  # intervals whose range of values holds the histogram's rows in place
+AROUND = 4  # lines of a table's frame, its header and one spare
+WIDE = 130  # cells from which a histogram has room for the plot over time beside it
+FRAME = 60  # intervals whose range of values fixes the histogram's rows
 
 
 class TableView(ViewPanel):
@@ -65,7 +65,7 @@ class TableView(ViewPanel):
 
 
 class HistogramView(ViewPanel):
-    """Bars and percentiles on top, beside them how they moved; below, the same by key."""
+    """Bars and percentiles on top, beside them the plot over time; below, the same by key."""
 
     DEFAULT_CSS = """
     HistogramView {
@@ -82,7 +82,7 @@ class HistogramView(ViewPanel):
     def __init__(self, view: ViewInfo) -> None:
         super().__init__(view)
         self.key: Key | None = None
-        self._rows = 0  # the most there ever were
+        self._rows = 0  # the maximum so far
         self.bars = HistogramBars()
         self.plot = SeriesPlot(inert(view.unit))
         self.now = Framed(self.bars, id="now")
@@ -100,7 +100,7 @@ class HistogramView(ViewPanel):
         self._widen()
 
     def _widen(self) -> None:
-        """Both parts of the upper half are shown where there is room."""
+        """Show both parts of the upper half if there is room."""
         self.set_class(self.size.width >= WIDE, "-wide")
 
     @property
@@ -129,13 +129,13 @@ class HistogramView(ViewPanel):
             self.frame.grid.show(rows)
 
     def _leave_room(self, rows: int) -> None:
-        """The table takes no more lines than it ever had rows; the rest is the histogram's."""
+        """The table takes no more lines than its maximum number of rows; the histogram gets the rest."""
         if self.frame and rows > self._rows:
             self._rows = rows
             self.frame.styles.max_height = rows + AROUND
 
     def _who(self, processes: Processes) -> str:
-        """Whose values these are."""
+        """The owner of these values."""
         if self.key is None:
             return "all" if self.view.by else ""
         decodes = {info.field: info.decode for info in self.view.columns}
@@ -181,7 +181,7 @@ class EventsFrame(GridFrame):
     def on_event_list_arranged(self, event: EventList.Arranged) -> None:
         event.stop()
         events = self.grid
-        rows = f"{formatting.count(events.total)} so far"
+        rows = f"{formatting.count(events.total)} events"
         if events.wanted:
             rows = f"{formatting.count(events.count)} of {formatting.count(events.total)} match “{events.wanted}”"
         self.border_title = words(self.title, rows)
