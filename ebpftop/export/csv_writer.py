@@ -1,4 +1,4 @@
-"""Comma-separated values: one table a view, with a header where it begins."""
+"""Comma-separated values: one table per view, with a header."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from ebpftop.stats.slots import bounds
 
 
 class Csv:
-    """Writes reports. Where a probe has several views, each interval repeats their headers, an empty line before each.
+    """Writes reports. If a probe has several views, each interval repeats their headers, each after an empty line.
 
-    Every row begins with time (UTC), probe and view. Histograms have a row a bucket: labels, lo, hi, count;
-    stacks have a row a stack: labels, the stack folded, count.
+    Every row begins with time (UTC), probe and view. Histograms have one row per bucket: labels, lo, hi, count;
+    stacks have one row per stack: labels, the folded stack, count.
     """
 
     def __init__(self, out: TextIO, err: TextIO) -> None:
@@ -37,11 +37,11 @@ class Csv:
         self._out.flush()
 
     def rejected(self, frame: Rejected) -> None:
-        """A line on `err`: a verdict is no row."""
+        """One line on `err`, as a rejection is not a row."""
         print(headline(frame), file=self._err)
 
     def summary(self, report: Report, *, events: dict[str, int]) -> None:
-        """Nothing: the rows add up to it."""
+        """Writes nothing: the rows add up to the summary."""
 
     def _begin(self, header: list[str]) -> None:
         if header == self._header:

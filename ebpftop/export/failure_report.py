@@ -1,4 +1,4 @@
-"""A diagnosis of a verifier's log as text for a person, and as JSON."""
+"""A diagnosis of a verifier log as readable text and as JSON."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PIPED = 100
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """width: columns. colour: whether escape sequences may be written."""
+    """width: columns. colour: whether escape sequences are allowed."""
 
     width: int
     colour: bool
@@ -30,13 +30,13 @@ class Look:
         return f"\x1b[{code}m{text}\x1b[0m" if self.colour and text else text
 
     def wrapped(self, text: str, indent: str = "") -> str:
-        """The text, inert, over as many lines as it takes."""
+        """The text, inert, wrapped to the width."""
         lines = textwrap.wrap(inert(text), max(NARROWEST, self.width - len(indent)), break_on_hyphens=False) or [""]
         return "\n".join(indent + line for line in lines)
 
 
 def look(stream: TextIO) -> Look:
-    """Colour on a terminal, unless NO_COLOR (no-color.org) or TERM say otherwise; plain text everywhere else."""
+    """Colour on a terminal unless NO_COLOR (no-color.org) or TERM forbid it; plain text elsewhere."""
     if not stream.isatty():
         return Look(PIPED, colour=False)
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb"
@@ -44,7 +44,7 @@ def look(stream: TextIO) -> Look:
 
 
 def as_text(diagnosis: Diagnosis, look: Look) -> str:
-    """Lines without the last one's end. Whatever the log holds is shown inert."""
+    """The text without a final newline. Everything from the log is made inert."""
     return "\n".join(_lines(diagnosis, look))
 
 

@@ -1,4 +1,4 @@
-"""Columns of a view as lists of plain values, with identities told as the process they are."""
+"""A view's columns as lists of plain values, with identities resolved to processes."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 from ebpftop.frames.columns import Labels, Values
 from ebpftop.frames.messages import ColumnInfo, Process
 
-# What a process column becomes. An identity nobody has named is None in all of them.
+# The fields that a process column becomes. For an unknown identity all of them are None.
 _PROCESS = {"pid": "tgid", "comm": "comm", "parent": "parent", "command": "command"}
-_NAMELESS = ("key", "value")  # what a scalar is called in a map: its title says more
+_NAMELESS = ("key", "value")  # names of scalars in a map; their titles say more
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One column: its name in data, its title for people, one int, float, str or None a row.
+    """One column: its name in JSON and CSV, its title in text, and one int, float, str or None per row.
 
-    hidden: as the view says. is_time: nanoseconds since 1970. detail: it only explains another column, and may go
-    where room is short.
+    hidden: hidden in the view. is_time: nanoseconds since 1970. detail: it only explains another column, and may be
+    dropped if there is no room.
     """
 
     name: str
@@ -41,9 +41,9 @@ def name_of(column: ColumnInfo) -> str:
 def fields(
     columns: Sequence[ColumnInfo], values: Mapping[str, Values], processes: Mapping[int, Process]
 ) -> list[Field]:
-    """The columns in order, as far as there are values. A column of identities becomes pid, comm, parent and command.
+    """The columns that have values, in order. A column of identities becomes pid, comm, parent and command.
 
-    Where such a name is taken, by a field or by an identity before, the column's own stands in front: `target_pid`.
+    If such a name is already used, the column's own name is prepended: `target_pid`.
     """
     taken = {name_of(column) for column in columns if column.decode != "process"}
     result: list[Field] = []
@@ -89,7 +89,7 @@ def _process(column: ColumnInfo, taken: set[str], found: list[Process | None]) -
 
 
 def _finite(values: list[Any]) -> list[Any]:
-    """Numbers JSON knows, text for undecoded bytes."""
+    """Values that JSON can represent: NaN becomes None, bytes become text."""
     return [
         value.hex()
         if isinstance(value, bytes)

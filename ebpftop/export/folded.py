@@ -1,4 +1,4 @@
-"""Folded stacks, a line each, as flamegraph.pl and inferno read them: `comm;outer;inner count`."""
+"""Folded stacks, one per line, for flamegraph.pl and inferno: `comm;outer;inner count`."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from ebpftop.frames.messages import Rejected
 from ebpftop.model.stacks import Symbol
 from ebpftop.model.verdict import headline
 
-_COUNT = re.compile(r"\s+(?=[0-9.]+$)")  # what would read as one more count at the end of a line
+_COUNT = re.compile(r"\s+(?=[0-9.]+$)")  # would look like another count at the end of a line
 
 
 class Folded:
-    """Writes the sum of the whole run at its end: the lines of each stacks view, the greatest count first."""
+    """Writes the sum of the whole run at its end: the stacks of each view, largest count first."""
 
     def __init__(self, out: TextIO, err: TextIO) -> None:
         self._out, self._err = out, err
 
     def report(self, report: Report) -> None:
-        """Nothing: an interval is part of the sum."""
+        """Writes nothing: the sum includes every interval."""
 
     def rejected(self, frame: Rejected) -> None:
         print(headline(frame), file=self._err)
@@ -41,5 +41,5 @@ def folded(symbols: Iterable[Symbol], head: str = "") -> str:
 
 
 def word(text: str) -> str:
-    """A name with nothing in it that separates: semicolons become colons, what is unprintable an escape."""
+    """A name without separators: semicolons become colons, unprintable characters become escapes."""
     return _COUNT.sub("_", inert(text.replace(";", ":").strip()))

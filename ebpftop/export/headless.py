@@ -1,4 +1,4 @@
-"""One probe without a screen: what it finds, told every interval, and a summary when it is stopped."""
+"""One probe without a screen: a report every interval, and a summary at the end."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ class Writer(Protocol):
     """A format."""
 
     def report(self, report: Report) -> None:
-        """Write what an interval brought."""
+        """Write one interval's data."""
 
     def rejected(self, frame: Rejected) -> None:
         """Write why the probe could not be loaded."""
 
     def summary(self, report: Report, *, events: dict[str, int]) -> None:
-        """Write what the whole run brought; `events` counts them by view."""
+        """Write the whole run's data; `events` is the number of events by view."""
 
 
 def writer(format: Format, out: TextIO, err: TextIO) -> Writer:  # noqa: A002
-    """The writer of a format, with `err` for what is said of a rejected probe."""
+    """The writer of a format; it reports a rejected probe on `err`."""
     match format:
         case "json":
             return Ndjson(out, err)
@@ -64,13 +64,15 @@ async def run(
     err: TextIO,
     stop: asyncio.Event,
 ) -> int:
-    """Load the probe, tell what it finds until `stop` is set or `duration` seconds passed, detach it, and sum up.
+    """Load the probe, report until `stop` is set or `duration` seconds have passed, detach it, and write a summary.
 
     Closes the source. Returns the exit code: 0 done, 1 rejected or the source ended, 2 refused.
     """
     for stream in (out, err):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a stream may know fewer characters than a process name
+            stream.reconfigure(
+                errors="backslashreplace"
+            )  # a process name may contain characters that the stream's encoding lacks
     teller = Teller(writer(format, out, err), err)
     try:
         async for frame in attached(source, [(probe, params)], interval=interval, duration=duration, stop=stop):
@@ -86,7 +88,7 @@ async def run(
 
 
 class Teller:
-    """Writes one report a snapshot, as soon as the cost that follows it is known, so that none is told twice."""
+    """Writes one report per snapshot, once the cost that follows the snapshot is known."""
 
     def __init__(self, write: Writer, err: TextIO) -> None:
         self.code = DONE
@@ -97,7 +99,7 @@ class Teller:
         self._due = False
 
     def take(self, frame: AnyFrame) -> None:
-        """Feed a frame and write what it completes. Raises `BadFrame`."""
+        """Process a frame and write the report that it completes. Raises `BadFrame`."""
         if isinstance(frame, Snapshot | Detaching | Detached):
             self._tell()
         before = self._run.last if self._run else None
@@ -125,12 +127,12 @@ class Teller:
             self._seq += 1
 
     def finish(self) -> None:
-        """Write what is left, and the summary of a probe that ran."""
+        """Write the remaining data, and the summary if the probe ran."""
         run = self._run
         if run is None or run.loaded is None:
             if self.code == DONE:
                 self.code = FAILED
-                print("ebpftop: ended before the probe was attached", file=self._err)
+                print("ebpftop: stopped before the probe was attached", file=self._err)
             return
         self._tell()
         if any(log.kept for log in run.events.values()):

@@ -1,4 +1,4 @@
-"""Probes attached for a while: what every consumer without a screen asks of a source."""
+"""Loading and detaching probes, for all consumers without a screen."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Request = tuple[str, dict[str, str]]  # a probe's id and its parameters as typed
 async def attached(
     source: Source, requests: Sequence[Request], *, interval: float, duration: float | None, stop: asyncio.Event
 ) -> AsyncIterator[AnyFrame]:
-    """Load the probes and yield every frame until each one was detached, rejected or refused.
+    """Load the probes and yield all frames until each probe is detached, rejected or refused.
 
-    They are detached when `stop` is set, or `duration` seconds after the last answer; loads that are then still under
-    way are not waited for. `interval` is seconds between snapshots. Raises what `Source.frames` and `Source.request`
+    They are detached when `stop` is set, or `duration` seconds after the last load has finished; after `stop`, pending
+    loads are not awaited. `interval` is seconds between snapshots. Raises what `Source.frames` and `Source.request`
     raise.
     """
     waiting = len(requests)
@@ -41,7 +41,7 @@ async def attached(
             yield frame
             if waiting <= 0:
                 answered.set()
-            if not running and (waiting <= 0 or stop.is_set()):  # hosts tell something every second
+            if not running and (waiting <= 0 or stop.is_set()):  # `Host` frames arrive every second
                 return
     finally:
         ending.cancel()
@@ -50,11 +50,11 @@ async def attached(
 async def _end(
     source: Source, running: set[int], answered: asyncio.Event, duration: float | None, stop: asyncio.Event
 ) -> None:
-    """Wait for the end and request it."""
+    """Wait until the probes should be detached, and request that."""
     stopped = asyncio.create_task(stop.wait())
     all_answered = asyncio.create_task(answered.wait())
     await asyncio.wait((stopped, all_answered), return_when=asyncio.FIRST_COMPLETED)
     await asyncio.wait((stopped,), timeout=duration)
-    with contextlib.suppress(SourceEnded):  # `frames` says so as well
+    with contextlib.suppress(SourceEnded):  # `frames` raises it as well
         for run in sorted(running):
             await source.request(Detach(run=run))

@@ -1,4 +1,4 @@
-"""One JSON object a line and interval."""
+"""One JSON object per interval, one per line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BOUNDS = [bounds(slot) for slot in range(SLOTS)]
 
 
 class Ndjson:
-    """Writes reports; the summary of a run is the sum of its lines, so none is written."""
+    """Writes reports; there is no summary, as the lines add up to it."""
 
     def __init__(self, out: TextIO, err: TextIO) -> None:
         self._out, self._err = out, err
@@ -24,7 +24,7 @@ class Ndjson:
         self._line(as_json(report))
 
     def rejected(self, frame: Rejected) -> None:
-        """The verdict as the stream's only object, and a line on `err`."""
+        """Write the rejection as the only object, and a line on `err`."""
         source = frame.source
         verdict = {
             "stage": frame.stage,
@@ -38,7 +38,7 @@ class Ndjson:
         print(headline(frame), file=self._err)
 
     def summary(self, report: Report, *, events: dict[str, int]) -> None:
-        """Nothing."""
+        """Writes nothing."""
 
     def _line(self, value: dict[str, Any]) -> None:
         self._out.write(json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":")) + "\n")
@@ -46,9 +46,8 @@ class Ndjson:
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """The object of one interval. Views hold what the interval brought; losses, run_count, run_time_ns and
-    attachment_ns (an estimate) are since attaching; cpu_percent is the interval's, null where the kernel does not
-    count.
+    """The object of one interval. Views hold the interval's data; losses, run_count, run_time_ns and attachment_ns (an
+    estimate) are totals since attaching; cpu_percent is the interval's, null if the kernel doesn't measure it.
     """
     cost = report.cost
     return {
@@ -86,7 +85,7 @@ def _part(part: Part) -> dict[str, Any]:
 
 
 def _frame(function: Function) -> dict[str, Any]:
-    """As it was told: `name` is empty where no symbol is known, and of a missing frame says why."""
+    """A frame as received: `name` is empty if there is no symbol; for a missing frame it says why."""
     return {"name": function.name, "module": function.module, "offset": function.offset, "side": function.side}
 
 

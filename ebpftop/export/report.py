@@ -1,4 +1,4 @@
-"""What is told of a run at the end of an interval, or of all of it at its end; the formats only write it down."""
+"""The contents of a report on an interval or on a whole run, independent of the output format."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """The histogram of one key; `labels` are the key's fields. The buckets are made when asked for: keys are many."""
+    """The histogram of one key; `labels` are the key's fields. Buckets are computed on demand, as keys are many."""
 
     labels: dict[str, Any]
     count: int
@@ -36,7 +36,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class HistogramPart:
-    """Series by falling count; those that gained nothing are left out. `labels` names the key's fields."""
+    """Series by descending count; those without new values are omitted. `labels` names the key's fields."""
 
     view: ViewInfo
     labels: list[str]
@@ -46,7 +46,7 @@ class HistogramPart:
 
 @dataclass(frozen=True, slots=True)
 class RowsPart:
-    """A table, sorted as its view says (rows that gained nothing are left out), or events in order."""
+    """A table, sorted as its view says (rows without new values are omitted), or events in order."""
 
     view: ViewInfo
     kind: Literal["table", "events"]
@@ -59,9 +59,9 @@ Part = HistogramPart | RowsPart | StacksPart
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Values of views are what the window brought; losses and the cost's counts are cumulative since attaching.
+    """Views hold the window's values; losses and the cost's counts are cumulative since attaching.
 
-    final: whether it tells the rest of a run that is being detached.
+    final: whether it is the last report of a run that is being detached.
     """
 
     probe: str
@@ -79,7 +79,7 @@ class Report:
 def report(
     run: Run, processes: Mapping[int, Process], seq: int, chunks: Mapping[str, list[Chunk]], window: Window = "interval"
 ) -> Report:
-    """The state of a loaded run. `chunks` are the events to tell, by their map."""
+    """A report on a loaded run. `chunks` are the events to include, by map."""
     assert run.loaded is not None
     return Report(
         probe=run.probe,
@@ -96,7 +96,7 @@ def report(
 
 
 def stacks_of(report: Report) -> list[StacksPart]:
-    """The call stacks in a report."""
+    """The report's call stacks."""
     return [part for part in report.parts if isinstance(part, StacksPart)]
 
 
@@ -161,7 +161,7 @@ def _events(view: ViewInfo, processes: Mapping[int, Process], chunks: list[Chunk
 
 
 def _order(view: ViewInfo, values: Mapping[str, Values], rows: Array) -> Array:
-    """The rows by the view's sort column, or its first counter, greatest first; texts from A to Z."""
+    """The rows sorted by the view's sort column or its first counter: numbers descending, texts from A to Z."""
     by = view.sort or next((column.field for column in view.columns if column.role == "counter"), None)
     column = values.get(by) if by else None
     if column is None:

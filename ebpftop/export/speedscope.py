@@ -1,4 +1,4 @@
-"""Speedscope's file format (https://www.speedscope.app/file-format-schema.json): a sampled profile a stacks view."""
+"""Speedscope's file format (https://www.speedscope.app/file-format-schema.json): a sampled profile per stacks view."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from ebpftop.model.stacks import Symbol
 from ebpftop.model.verdict import headline
 
 SCHEMA = "https://www.speedscope.app/file-format-schema.json"
-_UNITS = {"ns": "nanoseconds", "bytes": "bytes"}  # of a view; everything else is plain numbers there
+_UNITS = {"ns": "nanoseconds", "bytes": "bytes"}  # of a view; speedscope shows any other unit as plain numbers
 
 
 class Speedscope:
-    """Writes one file with the sum of the whole run at its end; nothing of a probe that was rejected."""
+    """Writes one file with the sum of the whole run at its end; nothing for a rejected probe."""
 
     def __init__(self, out: TextIO, err: TextIO) -> None:
         self._out, self._err = out, err
 
     def report(self, report: Report) -> None:
-        """Nothing: an interval is part of the sum."""
+        """Writes nothing: the sum includes every interval."""
 
     def rejected(self, frame: Rejected) -> None:
         print(headline(frame), file=self._err)
@@ -35,7 +35,7 @@ class Speedscope:
 
 
 def as_file(report: Report) -> dict[str, Any]:
-    """The file's one object. Each path begins with whose stack it is; a frame's `file` is its module."""
+    """The file's top-level object. Each stack begins with its owner; a frame's `file` is its module."""
     frames: dict[Symbol, int] = {}
     profiles = [_profile(part, frames) for part in stacks_of(report)]
     return {

@@ -1,4 +1,4 @@
-"""Call stacks as every format tells them: whose they are, their frames, and the functions that took most."""
+"""Call stacks for all formats: their owners, their frames, and the functions with the largest values."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ebpftop.model.stacks import Profile, Symbol, profile
 
 T = TypeVar("T", bound=Hashable)
 Labels = dict[str, Any]
-Row = tuple[Labels, list[Function], int]  # whose stack, its functions outermost first, its count
+Row = tuple[Labels, list[Function], int]  # owner, functions outermost first, count
 
 
 class Top(NamedTuple):
-    """A function: the value of stacks that end in it, and of those that hold it."""
+    """A function, the value of the stacks that end in it, and of those that contain it."""
 
     symbol: Symbol
     own: int
@@ -30,7 +30,7 @@ class Top(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StacksPart:
-    """Rows of a stacks view by falling count; those that gained nothing are left out. fields: whose stacks they are."""
+    """A stacks view's rows by descending count; those without new values are omitted. fields: the stacks' owners."""
 
     view: ViewInfo
     fields: list[Field]
@@ -46,18 +46,18 @@ class StacksPart:
             yield dict(zip(names, values, strict=True)), [functions[place] for place in stack.tolist()], count
 
     def merged(self, whose: Sequence[T]) -> list[tuple[T, tuple[Symbol, ...], int]]:
-        """Rows of one `whose` (one a row) through the same functions, at whatever addresses, as one: greatest first."""
+        """Merge rows with the same `whose` (one per row) and functions, at any addresses; largest first."""
         sums: Counter[tuple[T, tuple[Symbol, ...]]] = Counter()
         for each, (_, functions, count) in zip(whose, self.rows(), strict=True):
             sums[each, tuple(map(Symbol.of, functions))] += count
         return [(each, symbols, count) for (each, symbols), count in sums.most_common()]
 
     def labels(self) -> list[tuple[Any, ...]]:
-        """The values of `fields`, row by row."""
+        """The values of `fields`, by row."""
         return list(zip(*(field.values for field in self.fields), strict=True)) or [()] * len(self.profile)
 
     def heads(self) -> list[str]:
-        """A word a row for whose stack it is, a process by its name; empty where the view doesn't tell them apart."""
+        """The owner of each row's stack, such as a process's name; "" if the view has no such fields."""
         named = [field for field in self.fields if not field.name.endswith("pid")] or self.fields
         rows = zip(*(field.values for field in named), strict=True)
         return [" ".join(str(value) for value in values if value is not None) for values in rows] or [""] * len(
@@ -65,14 +65,14 @@ class StacksPart:
         )
 
     def top(self) -> list[Top]:
-        """All functions by falling own value, then by their total."""
+        """All functions by descending own value, then total."""
         paths, symbols = self.profile.paths()
         own, total = paths.totals(len(symbols))
         return [Top(symbols[at], int(own[at]), int(total[at])) for at in np.lexsort((-total, -own)) if total[at]]
 
 
 def stacks_part(run: Run, view: ViewInfo, processes: Mapping[int, Process], window: Window) -> StacksPart:
-    """What a stacks view brought in the window."""
+    """A stacks view's data in the window."""
     found = profile(run, view, window)
     found = found.take(np.argsort(-found.counts, kind="stable"))
     known = {column.field: column for column in view.columns}

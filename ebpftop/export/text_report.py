@@ -1,4 +1,4 @@
-"""A probe's numbers as lines for a terminal or a file: compact histograms and tables, and a summary at the end."""
+"""A probe's numbers as text: compact histograms and tables, and a summary at the end."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class TextReport:
         self._out, self._err = out, err
         self._width = width or shutil.get_terminal_size((80, 24)).columns
         self._bars = layout.bars_for(out)
-        self._blank = True  # whether the line before is empty, or there is none
-        self._losses = Losses()  # as last told
+        self._blank = True  # whether the previous line is empty, or there is none
+        self._losses = Losses()  # as last reported
         self._events: dict[str, list[int]] = {}  # widths of the columns of event views, once their header is written
 
     def report(self, report: Report) -> None:
-        """What one interval brought. Events follow each other without headings, unless more was lost.
+        """Write one interval's data. Events follow each other without headings, unless more were lost.
 
-        Of the rest of a run only its events are told: the summary is about to tell the numbers.
+        The final report has only events, as the summary that follows has the numbers.
         """
         if not report.seconds and not any(_gained(part) for part in report.parts):
             return  # just attached
@@ -56,7 +56,7 @@ class TextReport:
         self._err.write(verdict(frame))
 
     def summary(self, report: Report, *, events: dict[str, int]) -> None:
-        """All of the run; of events (view → number) only how many there were."""
+        """Write the whole run's data; for events only their number (`events`, by view)."""
         self._write()
         self._heading(f"{report.probe} in {formatting.duration(report.seconds * 1e9)}", report)
         for part in report.parts:
@@ -66,11 +66,11 @@ class TextReport:
                 self._part(part)
         if report.cost and report.cost.ns_per_event is not None:
             each = formatting.duration(report.cost.ns_per_event)
-            self._write(f"program time {formatting.duration(report.cost.run_time_ns)}, {each} a run")
+            self._write(f"program time {formatting.duration(report.cost.run_time_ns)}, {each} per run")
             if report.cost.attachment_ns:
                 total, one = report.cost.attachment_ns, report.cost.attachment_ns / report.cost.run_count
                 self._write(
-                    f"attachment time about {formatting.duration(total)}, {formatting.duration(one)} a run (estimated)"
+                    f"attachment time {formatting.duration(total)}, {formatting.duration(one)} per run (estimated)"
                 )
         self._out.flush()
 
@@ -128,7 +128,7 @@ class TextReport:
             self._grid([_column(field, _ROWS) for field in (*main, *more)], part.count)
 
     def _stacks(self, part: StacksPart) -> None:
-        """The functions that took most, and the greatest stacks, of which the inner end matters most."""
+        """The functions with the largest values, and the largest stacks, cut at the outer end."""
         whole, unit = part.count, part.view.unit
         merged = part.merged(part.labels())
         held = _plural(len(merged), "stack")
@@ -161,7 +161,7 @@ class TextReport:
             self._write(f"… and {formatting.count(count - _ROWS)} more")
 
     def _stream(self, part: RowsPart) -> None:
-        """Events under each other in columns that keep the width they once had."""
+        """Events in columns that never get narrower."""
         if not part.count:
             return
         columns = [_column(field, None) for field in part.fields if not field.hidden and not field.detail]
@@ -187,13 +187,13 @@ def _column(field: Field, rows: int | None) -> layout.Column:
 
 def _clock(time_ns: int) -> str:
     seconds, rest = divmod(time_ns, 1_000_000_000)
-    if not 0 < seconds < 1 << 35:  # no time of this era
+    if not 0 < seconds < 1 << 35:  # not a plausible time
         return str(time_ns)
     return f"{datetime.fromtimestamp(seconds):%H:%M:%S}.{rest // 1_000_000:03}"
 
 
 def _cell(value: Any, unit: str) -> str:
-    """Identifying numbers are written in full, quantities as people read them."""
+    """Numbers without a unit are identifiers, written in full; quantities are rounded."""
     if value is None:
         return "–"
     if isinstance(value, str):
@@ -207,7 +207,7 @@ def _quantiles(histogram: Histogram, unit: str) -> str:
 
 
 def _losses(losses: Losses) -> list[str]:
-    """What the numbers miss: always what was lost, the rest where there is any."""
+    """What the numbers miss: always `lost`, the others if they aren't 0."""
     words = {"lost": losses.lost, "map full": losses.map_full, "evicted": losses.evicted, "missed": losses.missed}
     return [f"{what} {formatting.count(count)}" for what, count in words.items() if count or what == "lost"]
 

@@ -1,4 +1,4 @@
-"""The identities a stream has named, a bounded number of them."""
+"""A bounded number of the processes that a stream has described."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 from ebpftop.frames.messages import FOLDED, Process
 
-LIMIT = 200_000  # some 100 MB; beyond, those that ended and were named longest ago go
+LIMIT = 200_000  # about 100 MB; beyond that, ended processes are dropped, oldest first
 
 
 def remember(known: dict[int, Process], processes: Iterable[Process]) -> None:
-    """Add to `known` by id, the newest last."""
+    """Add processes to `known`, by id, the newest last."""
     for process in processes:
         known.pop(process.id, None)
         known[process.id] = process

@@ -1,4 +1,4 @@
-"""A source whose frames also go into a tape, from any moment on."""
+"""A source whose frames can also be recorded to a tape, starting at any time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ebpftop.frames.tape import TapeWriter
 
 
 class Recording(Source):
-    """Passes on everything `source` does. `writer` is the tape that is being written, if any."""
+    """Forwards everything to and from `source`. `writer` is the tape being written, if any."""
 
     def __init__(self, source: Source) -> None:
         self.live, self.can_restart = source.live, source.can_restart
@@ -24,14 +24,14 @@ class Recording(Source):
         self._trouble: OSError | None = None
 
     def start(self, writer: TapeWriter) -> None:
-        """Record from now on; the tape begins with the present state. Raises `OSError`."""
+        """Start recording; the tape begins with the current state. Raises `OSError`."""
         self.stop()
         self.writer, self._trouble = writer, None
         for frame in self._recall.frames():
             writer.write(frame)
 
     def stop(self) -> None:
-        """End the tape, if one is being written. Raises `OSError`."""
+        """Finish the tape, if one is being written. Raises `OSError`."""
         writer, self.writer = self.writer, None
         if writer is not None:
             writer.close()
@@ -44,21 +44,21 @@ class Recording(Source):
                 if self.writer is not None:
                     self._try(functools.partial(self.writer.write, frame))
                 if self._trouble is not None:
-                    yield Notice(level="error", text=f"the tape ends here: {self._trouble.strerror}")
+                    yield Notice(level="error", text=f"recording stopped: {self._trouble.strerror}")
                     self._trouble = None
                 yield frame
         finally:
             flushing.cancel()
 
     async def _flush(self) -> None:
-        """Write what is waiting every second, so that little is lost with us."""
+        """Flush every second, so that little is lost if we are killed."""
         while True:
             await asyncio.sleep(1)
             if self.writer is not None:
                 self._try(self.writer.flush)
 
     def _try(self, write: Callable[[], None]) -> None:
-        """End the tape at the first trouble, which the next frame tells: nothing may follow what is lost."""
+        """End the tape at the first error, which the next frame reports: a tape must not have gaps."""
         try:
             write()
         except OSError as error:

@@ -1,4 +1,4 @@
-"""The call stacks a stream has told, and the functions in them, a bounded number of both."""
+"""A bounded number of the call stacks that a stream has sent, and of their functions."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import numpy as np
 from ebpftop.frames.columns import Array
 from ebpftop.frames.messages import Function, Stack, Stacks
 
-LIMIT = 1 << 22  # functions in all stacks together, some 32 MB; beyond, the stacks told longest ago go
+LIMIT = 1 << 22  # functions in all stacks together, about 32 MB; beyond that, the oldest stacks are dropped
 
-_NOT_TOLD = Function(id=-1, side="missing", name="function not told")
-_FORGOTTEN = Function(id=-2, side="missing", name="stack not told")
+_NOT_TOLD = Function(id=-1, side="missing", name="unknown function")
+_FORGOTTEN = Function(id=-2, side="missing", name="unknown stack")
 
 
 class KnownStacks:
-    """What `Stacks` frames add up to. A stack is an array of places in `functions`, outermost first."""
+    """The accumulated `Stacks` frames. A stack is an array of indices into `functions`, outermost first."""
 
     def __init__(self, limit: int = LIMIT) -> None:
         self.limit = limit
-        self.revision = 0  # grows whenever something is learnt
+        self.revision = 0  # increases with each change
         self._held = 0  # functions in all stacks together
         self._stacks: dict[int, Array] = {}
         self._begin()
@@ -30,7 +30,7 @@ class KnownStacks:
         self._places: dict[int, int] = {}
 
     def take(self, frame: Stacks) -> None:
-        """Learn new stacks, and functions that are new or known better now."""
+        """Add new stacks, and new or changed functions."""
         self.revision += 1
         for function in frame.functions:
             self.functions[self._place(function.id)] = function
@@ -42,12 +42,12 @@ class KnownStacks:
             self._forget()
 
     def stacks(self, numbers: Iterable[int]) -> list[Array]:
-        """The stack of each number; one that was never told, or is forgotten, is one missing frame that says so."""
+        """The stack of each number; for one never received, or dropped, a single missing frame that says so."""
         unknown = np.zeros(1, np.int64)
         return [self._stacks.get(number, unknown) for number in numbers]
 
     def frame(self) -> Stacks:
-        """All that is known, to be told again."""
+        """Everything known, as one frame to send again."""
         told = self.functions
         stacks = [
             Stack(id=number, functions=[told[place].id for place in places.tolist()])
@@ -63,7 +63,7 @@ class KnownStacks:
         return place
 
     def _forget(self) -> None:
-        """Keep the stacks told last, half of what fits, and their functions."""
+        """Keep the newest stacks, up to half the limit, and their functions."""
         kept: dict[int, Array] = {}
         held = 0
         for number, places in reversed(self._stacks.items()):

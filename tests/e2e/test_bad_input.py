@@ -259,5 +259,5 @@ def test_a_disk_that_is_full_ends_the_tape_where_it_can_still_be_read(tmp_path: 
         check=False,
     )
     assert done.returncode == 1
-    assert done.stderr.splitlines()[0] == "ebpftop: the tape ends here: No space left on device"
+    assert done.stderr.splitlines()[0] == "ebpftop: recording stopped: No space left on device"
     assert sum(isinstance(frame, Snapshot) for _, frame in TapeReader(tape)) > 0

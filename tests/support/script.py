@@ -53,7 +53,7 @@ class Script(Source):
 
     async def restart(self) -> None:
         if not self.can_restart:
-            raise ReadOnly("this source cannot be started again")
+            raise ReadOnly("this source cannot be restarted")
         self.restarts += 1
 
     async def close(self) -> None:

@@ -58,7 +58,7 @@ class Tiles(Screen[None]):
         Binding("down,j", "across(1)", "tile below", show=False),
         Binding("t", "window", "interval/total", tooltip="Last interval, or total since attaching"),
         Binding("d", "detach", "detach", tooltip="Detach the probe; Enter reloads it"),
-        Binding("escape", "app.tiles", "close", key_display="Esc", tooltip="Back to the dashboard; z comes back"),
+        Binding("escape", "app.tiles", "close", key_display="Esc", tooltip="Go to the dashboard; z comes back"),
     ]
 
     class Zoomed(Message):

@@ -240,15 +240,15 @@ PID = '[params.pid]\ntype = "pid"\nhelp = "h"\n'
             {"variant": VARIANT.replace("raw_tracepoint", "rawtracepoint")},
             [
                 "probe.toml:8: variants[0].attach[0].rawtracepoint: unknown key; did you mean raw_tracepoint?",
-                "probe.toml:8: variants[0].attach[0].raw_tracepoint: expected exactly one of raw_tracepoint, tracepoint, "
-                "kprobe, kretprobe, fentry, fexit, uprobe, uretprobe, usdt, perf_event",
+                "probe.toml:8: variants[0].attach[0].raw_tracepoint: expected exactly one of raw_tracepoint, "
+                "tracepoint, kprobe, kretprobe, fentry, fexit, uprobe, uretprobe, usdt, perf_event",
             ],
         ),
         (
             {"variant": VARIANT.replace("raw_tracepoint =", 'kprobe = "f", raw_tracepoint =')},
             [
-                "probe.toml:8: variants[0].attach[0].raw_tracepoint: expected exactly one of raw_tracepoint, tracepoint, "
-                "kprobe, kretprobe, fentry, fexit, uprobe, uretprobe, usdt, perf_event",
+                "probe.toml:8: variants[0].attach[0].raw_tracepoint: expected exactly one of raw_tracepoint, "
+                "tracepoint, kprobe, kretprobe, fentry, fexit, uprobe, uretprobe, usdt, perf_event",
             ],
         ),
         (

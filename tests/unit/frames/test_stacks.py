@@ -26,7 +26,7 @@ def test_a_function_gets_a_better_name_later() -> None:
 def test_what_was_not_told_says_so() -> None:
     known = KnownStacks()
     known.take(Stacks(stacks=[Stack(id=5, functions=[7])]))
-    assert names(known, 5, 6) == [["function not told"], ["stack not told"]]
+    assert names(known, 5, 6) == [["unknown function"], ["unknown stack"]]
 
 
 def test_beyond_the_limit_the_stacks_told_last_stay() -> None:
@@ -34,8 +34,8 @@ def test_beyond_the_limit_the_stacks_told_last_stay() -> None:
     functions = [Function(id=number, side="user", name=f"f{number}") for number in range(12)]
     for number in range(5):
         known.take(Stacks(functions=functions, stacks=[Stack(id=number, functions=[number, number + 7])]))
-    assert names(known, 4, 3, 0) == [["f4", "f11"], ["f3", "f10"], ["stack not told"]]
-    assert {each.name for each in known.functions} == {"stack not told", "f4", "f11", "f3", "f10"}
+    assert names(known, 4, 3, 0) == [["f4", "f11"], ["f3", "f10"], ["unknown stack"]]
+    assert {each.name for each in known.functions} == {"unknown stack", "f4", "f11", "f3", "f10"}
 
 
 def test_all_that_is_known_can_be_told_again() -> None:
