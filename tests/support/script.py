@@ -1,4 +1,4 @@
-"""A source under a test's hand."""
+"""A source that a test controls."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Answer = Callable[[AnyRequest], Iterable[AnyFrame]]
 
 
 class Script(Source):
-    """`play` queues frames, `end` ends the stream; `requests` holds what was sent, `answer` makes its frames."""
+    """`play` queues frames, `end` ends the stream; `requests` records requests, `answer` returns frames for one."""
 
     def __init__(
         self,
