@@ -1,6 +1,6 @@
-"""What a person is told of an exception that reached the end of a process.
+"""Reporting an exception that ends a process.
 
-One that nobody expected gets one line, and a report in a file of mode 0600.
+An unexpected one is reported in one line, with the traceback in a file of mode 0600.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def tell(process: str, error: BaseException) -> None:
-    """Say on stderr what ended the process: that our output found no room, or else `report`. A reader of our output
-    who has had enough needs to be told nothing.
+    """Report on stderr what ended the process: one line for a full disk, `report` for a bug. A closed pipe (EPIPE) is
+    normal, so nothing is printed.
     """
     if isinstance(error, OSError) and error.errno in (errno.EPIPE, *_FULL):
-        with contextlib.suppress(OSError):  # or the interpreter tries once more to write what is left
+        with contextlib.suppress(OSError):  # otherwise the interpreter tries to flush once more at exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         if error.errno in _FULL:
             print(f"ebpftop: the output can't be written: {error.strerror}", file=sys.stderr)
@@ -33,7 +33,7 @@ def tell(process: str, error: BaseException) -> None:
 
 
 def report(process: str, error: BaseException) -> None:
-    """Write the report and say in one line on stderr where it is."""
+    """Write the report to a file and print its path in one line on stderr."""
     text = (
         f"ebpftop {__version__}, process {process}\n"
         f"Python {platform.python_version()}, Linux {platform.release()} {platform.machine()}\n\n"

@@ -1,4 +1,4 @@
-"""What a command needs before it may trace: a supported machine, root, and BCC."""
+"""What a command needs before it can trace: a supported machine, root and BCC."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ebpftop.supervisor import elevate
 
 
 def become(arguments: argparse.Namespace, argv: list[str]) -> None:
-    """Return as root, on a machine that is supported; everything else ends here. Raises `Cannot`."""
+    """Return only as root on a supported machine: otherwise restart under sudo, or raise `Cannot`."""
     for check in support.essentials():
         if not check.ok:
             raise Cannot(f"{check.detail} is not supported: {check.remedy}")
     if os.geteuid() == 0:
-        attached = trial.trial("raw_tracepoint")  # of all mechanisms the one every supported kernel has
+        attached = trial.trial("raw_tracepoint")  # the one mechanism that every supported kernel has
         if not attached.ok:
             raise Cannot(f"nothing can be traced here: {attached.detail}; {attached.remedy}")
         return
     if arguments.no_sudo:
-        raise Cannot("tracing needs root: run it with sudo ('list', 'show', 'replay' and 'demo' do without)")
+        raise Cannot("tracing needs root: run it with sudo ('list', 'show', 'replay' and 'demo' work without it)")
     elevate.through_sudo(argv)
 
 

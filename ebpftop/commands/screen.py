@@ -1,4 +1,4 @@
-"""What the dashboard needs of the terminal it is started in."""
+"""The dashboard's requirements on its terminal."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from ebpftop.base.errors import UsageError
 
 
 def require() -> None:
-    """Raises `UsageError` where there is no terminal, or none that a whole screen can be drawn on."""
+    """Raises `UsageError` without a terminal that can draw a full screen."""
     if not sys.stdin.isatty() or not sys.stdout.isatty():
-        raise UsageError("the dashboard needs a terminal; 'ebpftop run PROBE' writes to a pipe")
+        raise UsageError("the dashboard needs a terminal; without one, use 'ebpftop run PROBE'")
     if os.environ.get("TERM", "") in ("", "dumb"):
-        raise UsageError("the dashboard needs a terminal that draws whole screens; TERM says that this is none")
+        raise UsageError("the dashboard needs a full-screen terminal, but TERM is unset or 'dumb'")

@@ -1,4 +1,4 @@
-"""Comma-separated values: one table a view, with a header where it begins."""
+"""Comma-separated values: one table per view, with a header."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from ebpftop.stats.slots import bounds
 
 
 class Csv:
-    """Writes reports. Where a probe has several views, each interval repeats their headers, an empty line before each.
+    """Writes reports. If a probe has several views, each interval repeats their headers, each after an empty line.
 
-    Every row begins with time (UTC), probe and view. Histograms have a row a bucket: labels, lo, hi, count;
-    stacks have a row a stack: labels, the stack folded, count.
+    Every row begins with time (UTC), probe and view. Histograms have one row per bucket: labels, lo, hi, count;
+    stacks have one row per stack: labels, the folded stack, count.
     """
 
     def __init__(self, out: TextIO, err: TextIO) -> None:
@@ -40,7 +40,7 @@ class Csv:
         print(f"ebpftop: {inert(failure.headline)}", file=self._err)
 
     def summary(self, report: Report, *, events: dict[str, int]) -> None:
-        """Nothing: the rows add up to it."""
+        """Writes nothing: the rows add up to the summary."""
 
     def _begin(self, header: list[str]) -> None:
         if header == self._header:

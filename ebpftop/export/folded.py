@@ -1,4 +1,4 @@
-"""Folded stacks, a line each, as flamegraph.pl and inferno read them: `comm;outer;inner count`."""
+"""Folded stacks, one per line, for flamegraph.pl and inferno: `comm;outer;inner count`."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _COUNT = re.compile(r"\s+(?=[0-9.]+$)")  # could be read as the count at the end
 
 
 class Folded:
-    """Writes the sum of the whole run at its end: the lines of each stacks view, the greatest count first."""
+    """Writes the sum of the whole run at its end: the stacks of each view, largest count first."""
 
     def __init__(self, out: TextIO, err: TextIO) -> None:
         self._out, self._err = out, err
 
     def report(self, report: Report) -> None:
-        """Nothing: an interval is part of the sum."""
+        """Writes nothing: the sum includes every interval."""
 
     def failed(self, failure: Failure) -> None:
         print(f"ebpftop: {inert(failure.headline)}", file=self._err)
@@ -40,5 +40,5 @@ def folded(frames: Iterable[StackFrame], head: str = "") -> str:
 
 
 def word(text: str) -> str:
-    """A name with nothing in it that separates: semicolons become colons, what is unprintable an escape."""
+    """A name without separators: semicolons become colons, unprintable characters become escapes."""
     return _COUNT.sub("_", inert(text.replace(";", ":").strip()))

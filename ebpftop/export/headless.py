@@ -96,7 +96,7 @@ class Reporter:
         self._due = False
 
     def take(self, frame: AnyFrame) -> None:
-        """Feed a frame and write what it completes. Raises `BadFrame`."""
+        """Process a frame and write the report that it completes. Raises `BadFrame`."""
         if isinstance(frame, Snapshot | Detaching | Detached):
             self._write_report()
         before = self._run.last if self._run else None
@@ -124,12 +124,12 @@ class Reporter:
             self._seq += 1
 
     def finish(self) -> None:
-        """Write what is left, and the summary of a probe that ran."""
+        """Write the remaining data, and the summary if the probe ran."""
         run = self._run
         if run is None or run.loaded is None:
             if self.code == DONE:
                 self.code = FAILED
-                print("ebpftop: ended before the probe was attached", file=self._err)
+                print("ebpftop: stopped before the probe was attached", file=self._err)
             return
         self._write_report()
         if any(log.kept for log in run.events.values()):

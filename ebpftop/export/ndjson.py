@@ -1,4 +1,4 @@
-"""One JSON object a line and interval."""
+"""One JSON object per interval, one per line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BOUNDS = [bounds(slot) for slot in range(SLOTS)]
 
 
 class Ndjson:
-    """Writes reports; the summary of a run is the sum of its lines, so none is written."""
+    """Writes reports; there is no summary, as the lines add up to it."""
 
     def __init__(self, out: TextIO, err: TextIO) -> None:
         self._out, self._err = out, err
@@ -31,7 +31,7 @@ class Ndjson:
         print(f"ebpftop: {inert(failure.headline)}", file=self._err)
 
     def summary(self, report: Report, *, events: dict[str, int]) -> None:
-        """Nothing."""
+        """Writes nothing."""
 
     def _line(self, value: dict[str, Any]) -> None:
         self._out.write(json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":")) + "\n")

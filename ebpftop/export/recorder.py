@@ -1,4 +1,4 @@
-"""Probes without a screen into a tape, with a line of progress."""
+"""Recording probes to a tape without a screen, with a progress line."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ async def record(
     err: TextIO,
     stop: asyncio.Event,
 ) -> int:
-    """Load the probes and record all frames until `stop` is set or `duration` seconds passed.
+    """Load the probes and record all frames until `stop` is set or `duration` seconds have passed.
 
-    The tape is whole whatever ends it, and holds rejected probes as well. Closes the source. Returns the exit code: 0
+    The tape is complete however it ends, and includes rejected probes. Closes the source. Returns the exit code: 0
     done, 1 a probe was rejected, the tape can't be written or the source ended, 2 a request was refused.
     """
     progress = Progress(err)
@@ -89,7 +89,7 @@ class Progress:
                 self._lost[frame.run] = frame.losses.lost
         if self._live and time.monotonic() >= self._next:
             self._next = time.monotonic() + 1
-            self._err.write(f"\r\x1b[K{self._line(tape)} · Ctrl-C ends it")
+            self._err.write(f"\r\x1b[K{self._line(tape)} · Ctrl-C stops")
             self._err.flush()
 
     def fail(self, line: str) -> None:

@@ -35,7 +35,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class HistogramPart:
-    """Series by falling count; those that gained nothing are left out. `labels` names the key's fields."""
+    """Series by descending count; those without new values are omitted. `labels` names the key's fields."""
 
     view: ViewInfo
     labels: list[str]
@@ -45,7 +45,7 @@ class HistogramPart:
 
 @dataclass(frozen=True, slots=True)
 class RowsPart:
-    """A table, sorted as its view says (rows that gained nothing are left out), or events in order."""
+    """A table, sorted as its view says (rows without new values are omitted), or events in order."""
 
     view: ViewInfo
     kind: Literal["table", "events"]
@@ -95,7 +95,7 @@ def report(
 
 
 def stacks_of(report: Report) -> list[StacksPart]:
-    """The call stacks in a report."""
+    """The report's call stacks."""
     return [part for part in report.parts if isinstance(part, StacksPart)]
 
 

@@ -1,4 +1,4 @@
-"""Speedscope's file format (https://www.speedscope.app/file-format-schema.json): a sampled profile a stacks view."""
+"""Speedscope's file format (https://www.speedscope.app/file-format-schema.json): a sampled profile per stacks view."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ebpftop.model.failure import Failure
 from ebpftop.model.stacks import StackFrame
 
 SCHEMA = "https://www.speedscope.app/file-format-schema.json"
-_UNITS = {"ns": "nanoseconds", "bytes": "bytes"}  # of a view; everything else is plain numbers there
+_UNITS = {"ns": "nanoseconds", "bytes": "bytes"}  # of a view; speedscope shows any other unit as plain numbers
 
 
 class Speedscope:
-    """Writes one file with the sum of the whole run at its end; nothing of a probe that was rejected."""
+    """Writes one file with the sum of the whole run at its end; nothing for a rejected probe."""
 
     def __init__(self, out: TextIO, err: TextIO) -> None:
         self._out, self._err = out, err
 
     def report(self, report: Report) -> None:
-        """Nothing: an interval is part of the sum."""
+        """Writes nothing: the sum includes every interval."""
 
     def failed(self, failure: Failure) -> None:
         print(f"ebpftop: {inert(failure.headline)}", file=self._err)

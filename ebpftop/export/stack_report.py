@@ -17,11 +17,11 @@ from ebpftop.model.stacks import Profile, StackFrame, profile
 
 T = TypeVar("T", bound=Hashable)
 Labels = dict[str, Any]
-Row = tuple[Labels, list[Function], int]  # whose stack, its functions outermost first, its count
+Row = tuple[Labels, list[Function], int]  # owner, functions outermost first, count
 
 
 class Top(NamedTuple):
-    """A function: the value of stacks that end in it, and of those that hold it."""
+    """A function, the value of the stacks that end in it, and of those that contain it."""
 
     frame: StackFrame
     own: int

@@ -1,4 +1,4 @@
-"""A probe's numbers as lines for a terminal or a file: compact histograms and tables, and a summary at the end."""
+"""A probe's numbers as text: compact histograms and tables, and a summary at the end."""
 
 from __future__ import annotations
 
@@ -70,11 +70,11 @@ class TextReport:
                 self._part(part)
         if report.cost and report.cost.ns_per_event is not None:
             each = formatting.duration(report.cost.ns_per_event)
-            self._write(f"program time {formatting.duration(report.cost.run_time_ns)}, {each} a run")
+            self._write(f"program time {formatting.duration(report.cost.run_time_ns)}, {each} per run")
             if report.cost.attachment_ns:
                 total, one = report.cost.attachment_ns, report.cost.attachment_ns / report.cost.run_count
                 self._write(
-                    f"attachment time about {formatting.duration(total)}, {formatting.duration(one)} a run (estimated)"
+                    f"attachment time {formatting.duration(total)}, {formatting.duration(one)} per run (estimated)"
                 )
         self._out.flush()
 
@@ -132,7 +132,7 @@ class TextReport:
             self._grid([_column(column, _ROWS) for column in columns], part.count)
 
     def _stacks(self, part: StacksPart) -> None:
-        """The functions that took most, and the greatest stacks, of which the inner end matters most."""
+        """The functions with the largest values, and the largest stacks, cut at the outer end."""
         whole, unit = part.count, part.view.unit
         merged = part.merged(part.labels())
         held = formatting.plural(len(merged), "stack")
@@ -165,7 +165,7 @@ class TextReport:
             self._write(f"… and {formatting.count(count - _ROWS)} more")
 
     def _stream(self, part: RowsPart) -> None:
-        """Events under each other in columns that keep the width they once had."""
+        """Events in columns that never get narrower."""
         if not part.count:
             return
         columns = [_column(each, None) for each in part.columns if not (each.shown.info.hidden or each.shown.is_detail)]
@@ -191,7 +191,7 @@ def _column(column: ReportColumn, rows: int | None) -> layout.Column:
 
 
 def _cell(value: Any, unit: str) -> str:
-    """Identifying numbers are written in full, quantities as people read them."""
+    """Numbers without a unit are identifiers, written in full; quantities are rounded."""
     if value is None:
         return "–"
     if isinstance(value, str):
@@ -205,6 +205,6 @@ def _quantiles(histogram: Histogram, unit: str) -> str:
 
 
 def _losses(losses: Losses) -> list[str]:
-    """What the numbers miss: always what was lost, the rest where there is any."""
+    """What the numbers miss: always `lost`, the others if they aren't 0."""
     words = {"lost": losses.lost, "map full": losses.map_full, "evicted": losses.evicted, "missed": losses.missed}
     return [f"{what} {formatting.count(count)}" for what, count in words.items() if count or what == "lost"]

@@ -1,4 +1,4 @@
-"""Columns of a frame as NumPy arrays and back, without copying; what a tape holds is checked before use."""
+"""Conversion between a frame's columns and NumPy arrays, without copying; columns from a tape are validated."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def equal(values: Values, wanted: int | str) -> Array:
 
 
 def pack(columns: Mapping[str, Values | Column]) -> Columns:
-    """Columns ready for a frame. Arrays are one-dimensional; a finished `Column` passes as it is."""
+    """Columns for a frame. Arrays are one-dimensional; a `Column` is passed through."""
     return {name: values if isinstance(values, Column) else _pack_one(values) for name, values in columns.items()}
 
 
@@ -73,9 +73,9 @@ def _pack_one(values: Values) -> Column:
 
 
 def intern(texts: Array) -> Column:
-    """A dictionary column from one text a row: str objects, `U`, or `S` (C text, ended by its first NUL).
+    """A dictionary column from one text per row: str objects, `U`, or `S` (C strings, ending at the first NUL).
 
-    Bytes that are no UTF-8 become visible escapes (`\\xff`).
+    Bytes that aren't UTF-8 become escapes (`\\xff`).
     """
     return labelled(texts, _text)
 
@@ -96,7 +96,7 @@ def _text(value: str | bytes) -> str:
 def unpack(columns: Columns) -> dict[str, Values]:
     """Read-only arrays over the frame's own bytes; dictionary columns as `Labels`.
 
-    Raises `BadFrame` for a dtype that isn't plain numbers or fixed bytes, columns of unequal length, and codes
+    Raises `BadFrame` for a dtype other than numbers or fixed-size bytes, columns of different lengths, and codes
     without a label.
     """
     result: dict[str, Values] = {}
@@ -106,7 +106,7 @@ def unpack(columns: Columns) -> dict[str, Values]:
             raise BadFrame(f"column {name!r} has the type {column.dtype[:20]!r}")
         dtype = np.dtype(column.dtype)
         if len(column.data) % dtype.itemsize:
-            raise BadFrame(f"column {name!r} has {len(column.data):,} bytes, no multiple of {dtype.itemsize}")
+            raise BadFrame(f"column {name!r} has {len(column.data):,} bytes, not a multiple of {dtype.itemsize}")
         array = np.frombuffer(column.data, dtype)
         if rows is not None and len(array) != rows:
             raise BadFrame(f"column {name!r} has {len(array):,} rows where the others have {rows:,}")

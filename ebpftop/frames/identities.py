@@ -10,7 +10,7 @@ LIMIT = 200_000  # some 100 MB; beyond, the oldest of those that ended are forgo
 
 
 def remember(known: dict[int, Process], processes: Iterable[Process]) -> None:
-    """Add to `known` by id, the newest last."""
+    """Add processes to `known`, by id, the newest last."""
     for process in processes:
         known.pop(process.id, None)
         known[process.id] = process

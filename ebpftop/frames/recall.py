@@ -55,8 +55,8 @@ class _Last:
 class Recall:
     """Takes every frame; `frames` returns the state, beginning with the `Hello`.
 
-    history: snapshots, costs and frames of events of each run, and host values, that are kept. The rest is kept once,
-    in its latest form. Notices and refusals belong to their moment and are forgotten.
+    history: how many snapshots, costs and event frames of each run, and how many host frames, are kept. Of everything
+    else only the latest is kept. Notices and refusals are momentary and not kept.
     """
 
     def __init__(self, history: int = 2) -> None:
@@ -69,11 +69,11 @@ class Recall:
         self._processes: dict[int, Process] = {}
         self._stacks: KnownStacks | None = None  # with the first stack, as it takes NumPy
         self._order = 0
-        self._states: dict[tuple[str, int], tuple[int, AnyFrame]] = {}  # one a kind and run
+        self._states: dict[tuple[str, int], tuple[int, AnyFrame]] = {}  # one per kind and run
         self._recent: dict[tuple[str, int], _Last] = {}
 
     def add(self, frame: AnyFrame) -> None:
-        """Remember a frame, and forget what it makes stale."""
+        """Keep a frame, and drop those that it makes obsolete."""
         self._order += 1
         match frame:
             case Hello():
@@ -106,7 +106,7 @@ class Recall:
         self._recent.setdefault((type(frame).__name__, run), _Last(self._history)).add(self._order, frame, size)
 
     def frames(self, *, live: bool | None = None) -> list[AnyFrame]:
-        """The state in the order it came about; nothing before a `Hello` was seen. `live` replaces the hello's."""
+        """The frames in their original order; empty before a `Hello`. `live` replaces the hello's."""
         if self._hello is None:
             return []
         first: list[AnyFrame] = [self._hello if live is None else msgspec.structs.replace(self._hello, live=live)]

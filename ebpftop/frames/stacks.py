@@ -17,7 +17,7 @@ _MISSING_STACK = Function(id=-2, side="missing", name="stack not known")
 
 
 class KnownStacks:
-    """What `Stacks` frames add up to. A stack is an array of places in `functions`, outermost first."""
+    """The accumulated `Stacks` frames. A stack is an array of indices into `functions`, outermost first."""
 
     def __init__(self, limit: int = LIMIT) -> None:
         self.limit = limit

@@ -1,4 +1,4 @@
-"""Names of C++ and Rust functions as their authors wrote them. What compilers make of them: the Itanium C++ ABI."""
+"""Demangling C++ and Rust function names. Format: the Itanium C++ ABI."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ESCAPES = {"SP": "@", "BP": "*", "RF": "&", "LT": "<", "GT": ">", "LP": "(", "R
 
 
 def demangle(name: str) -> str:
-    """The name itself where it is not mangled, or in a way unknown here."""
+    """The demangled name; the name itself if it isn't mangled or the scheme is unknown."""
     if not name.startswith("_Z") or len(name) > _LONGEST:
         return name
     library = _library()
@@ -43,7 +43,7 @@ def _escaped(match: re.Match[str]) -> str:
 
 @cache
 def _library() -> Any:
-    """The C++ library, which comes with BCC; None without."""
+    """The C++ library, a dependency of BCC; None if it is missing."""
     try:
         library = ctypes.CDLL("libstdc++.so.6")
         function = library.__cxa_demangle

@@ -1,7 +1,6 @@
-"""Functions in an ELF file by address, as its symbol tables tell: elf(5).
+"""Functions in an ELF file by address, from its symbol tables: elf(5).
 
-The file may be anybody's and hold anything: it is read piece by piece, each bounded and checked. Only 64-bit little
-endian files are read.
+The file is untrusted: it is read in pieces, each bounded and checked. Only 64-bit little-endian files are supported.
 """
 
 from __future__ import annotations
@@ -22,16 +21,16 @@ _MAGIC = b"\x7fELF\x02\x01"  # 64 bits, little endian
 _LOAD, _SYMTAB, _NOBITS, _DYNSYM = 1, 2, 8, 11
 _INDIRECT = 10  # STT_GNU_IFUNC
 _FUNCTIONS = {2, _INDIRECT}  # and STT_FUNC
-_LONGEST = 1 << 16  # bytes of a name; C++ knows no shame
-_HIGHEST = 1 << 48  # no address in a file is beyond
+_LONGEST = 1 << 16  # bytes of a name; C++ names can be huge
+_HIGHEST = 1 << 48  # upper bound of addresses in a file
 _LARGEST = 256 << 20  # bytes of one table
-_MINIATURE = b".gnu_debugdata"  # an xz-packed ELF file with the functions a stripped one lacks
+_MINIATURE = b".gnu_debugdata"  # an xz-compressed ELF file with the functions that a stripped file lacks
 
 Read = Callable[[int, int], bytes]  # (length, offset); may return less
 
 
 class BadElf(Exception):
-    """Not an ELF file that is understood here."""
+    """Not an ELF file that we can read."""
 
 
 class Function(NamedTuple):
@@ -58,13 +57,13 @@ class Elf:
         self._read = read
         header = read(_HEADER.size, 0)
         if len(header) < _HEADER.size or not header.startswith(_MAGIC):
-            raise BadElf("no 64-bit ELF file")
+            raise BadElf("not a 64-bit little-endian ELF file")
         fields = _HEADER.unpack(header)
         self.machine: int = fields[2]  # EM_X86_64 is 62, EM_AARCH64 183
         segments_at, sections_at = fields[5], fields[6]
         segment_size, segments, section_size, sections, names_at = fields[9:14]
         if (segments and segment_size != _SEGMENT.size) or (sections and section_size != _SECTION.size):
-            raise BadElf("tables of unknown shape")
+            raise BadElf("unknown table entry size")
         self._segments: list[tuple[int, int, int]] = [
             (offset, address, size)
             for kind, _, offset, address, _, size, _, _ in _SEGMENT.iter_unpack(
@@ -83,27 +82,27 @@ class Elf:
 
     @classmethod
     def of(cls, fd: int) -> Elf:
-        """Of an open file."""
+        """Read an open file."""
         return cls(lambda length, offset: os.pread(fd, length, offset) if offset < 1 << 63 else b"")
 
     def address(self, offset: int) -> int | None:
-        """Where the byte at this offset of the file is loaded, as an address in the file."""
+        """The link-time address of the byte at this file offset."""
         for at, address, size in self._segments:
             if at <= offset < at + size:
                 return address + offset - at
         return None
 
     def offset(self, address: int) -> int | None:
-        """Where in the file the byte is that is loaded at this address."""
+        """The file offset of the byte at this link-time address."""
         for at, start, size in self._segments:
             if start <= address < start + size:
                 return address - start + at
         return None
 
     def places(self) -> tuple[dict[bytes, int], set[bytes]]:
-        """Where in the file each function begins, by name without its version; and the names of those that the dynamic
-        linker chooses an implementation for, whose symbols are the choosing. Raises `BadElf` where names overlap each
-        other so that all of them together would fill the memory.
+        """File offsets of functions by name without version; names of indirect functions (STT_GNU_IFUNC), whose symbols
+        are resolvers, not implementations. Raises `BadElf` if the names overlap so much that together they would fill
+        the memory.
         """
         found: dict[bytes, int] = {}
         chosen: set[bytes] = set()
@@ -115,7 +114,7 @@ class Elf:
                 name = versioned.partition(b"@")[0]
                 room -= len(name) + _SYMBOL.size
                 if room < 0:
-                    raise BadElf("its functions' names are too many")
+                    raise BadElf("too many function names")
                 if kind == _INDIRECT:
                     chosen.add(name)
                 elif name and (place := self.offset(address)) is not None:
@@ -123,7 +122,7 @@ class Elf:
         return found, chosen
 
     def section(self, name: bytes) -> tuple[int, bytes] | None:
-        """Address and content of the first section of this name."""
+        """Address and content of the first section with this name."""
         if not self._names_at < len(self._sections):
             return None
         names = self._table(self._sections[self._names_at].offset, self._sections[self._names_at].size, 1)
@@ -133,7 +132,7 @@ class Elf:
         return None
 
     def function(self, address: int) -> Function | None:
-        """The function at an address in the file. Raises like the class: it is then that the functions are read."""
+        """The function at a link-time address. Functions are read lazily here: raises what the class raises."""
         if self._functions is None:
             self._functions = sorted(self._all_functions())
             self._starts = [each.start for each in self._functions]
@@ -162,7 +161,7 @@ class Elf:
         return {Function(start, start + size, name) for _, start, size, name in self._symbols(section)}
 
     def _symbols(self, section: _Section) -> Iterator[tuple[int, int, int, bytes]]:
-        """(kind, address, size, name) of the functions that are defined."""
+        """(kind, address, size, name) of the defined functions."""
         strings = self._sections[section.link]
         names = self._table(strings.offset, strings.size, 1)
         symbols = self._table(section.offset, section.size, _SYMBOL.size)
@@ -186,7 +185,7 @@ class Elf:
         return [each for each in self._sections if each.kind == _SYMTAB and each.link < len(self._sections)]
 
     def _table(self, offset: int, size: int, each: int) -> bytes:
-        """So many bytes, as far as they are there, in whole records."""
+        """Up to `size` bytes, as many as the file has, in whole records."""
         if size > _LARGEST:
             raise BadElf("a table is too large")
         data = self._read(size, offset) if size else b""

@@ -1,4 +1,4 @@
-"""What lies at an address of a process: /proc/PID/maps and the files behind it, see proc(5)."""
+"""What is mapped at a process's addresses: /proc/PID/maps and the files behind it, see proc(5)."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 _LINE = re.compile(rb"([0-9a-f]+)-([0-9a-f]+) (\S{4}) ([0-9a-f]+) (\S+) (\d+)(?: +(.*))?")
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
-_SLACK_NS = 2 * _TICK_NS  # a start is told in ticks
+_SLACK_NS = 2 * _TICK_NS  # start times are in ticks
 _PERF_MAP_LIMIT = 64 << 20  # bytes
 
 
 class Mapping(NamedTuple):
-    """`start` <= address < `end`; `path` as the process knows it, empty for anonymous memory."""
+    """`start` <= address < `end`; `path` as the process sees it, empty for anonymous memory."""
 
     start: int
     end: int
@@ -27,18 +27,18 @@ class Mapping(NamedTuple):
 
     @property
     def module(self) -> str:
-        """The file's own name, without the folders it lies in."""
+        """The file's name without its directory."""
         name = self.path.rpartition(b"/")[2].removesuffix(b" (deleted)")
         return name.decode("utf-8", "backslashreplace")
 
     @property
     def nameless(self) -> bool:
-        """Whether it may be what a just-in-time compiler made: memory, also where two processes or places share it."""
+        """Whether it may hold JIT-compiled code: anonymous memory or a deleted file."""
         return self.path.endswith(b" (deleted)") or (not self.inode and not self.path.startswith(b"[v"))
 
 
 class Mappings:
-    """The mappings of a process that hold code. Raises `OSError`, also `ProcessLookupError` where it is another one."""
+    """A process's executable mappings. Raises `OSError`: `ProcessLookupError` if the pid now belongs to another one."""
 
     def __init__(self, pid: int, start_ns: int) -> None:
         self.pid = pid
@@ -61,14 +61,14 @@ class Mappings:
         return found if found and address < found.end else None
 
     def holding(self, addresses: Iterable[int]) -> set[Mapping]:
-        """The mappings in which these addresses lie."""
+        """The mappings that contain these addresses."""
         return {found for address in addresses if (found := self.at(address)) is not None}
 
     def open(self, mapping: Mapping) -> int:
-        """A descriptor of the very file that is mapped, whatever has become of its path. Raises `OSError`."""
+        """A descriptor of the mapped file itself, even if its path was changed or deleted. Raises `OSError`."""
         for path in (
             f"/proc/{self.pid}/map_files/{mapping.start:x}-{mapping.end:x}".encode(),
-            f"/proc/{self.pid}/root".encode() + mapping.path,  # the link above is not for every kind of root
+            f"/proc/{self.pid}/root".encode() + mapping.path,  # reading map_files takes more capabilities
         ):
             try:
                 status = os.stat(path)
@@ -79,7 +79,7 @@ class Mappings:
         raise FileNotFoundError(mapping.path)
 
     def perf_map(self) -> bytes:
-        """What a just-in-time compiler has written down of its functions, lines `START SIZE NAME`; empty without."""
+        """The JIT compiler's perf map of its functions, lines `START SIZE NAME`; empty if there is none."""
         try:
             with open(f"/proc/{self.pid}/status", "rb") as file:
                 inner = file.read().partition(b"NSpid:")[2].partition(b"\n")[0].split()[-1]
@@ -93,7 +93,7 @@ class Mappings:
             if not stat.S_ISREG(status.st_mode) or status.st_uid not in owners:
                 return b""
             return os.pread(fd, _PERF_MAP_LIMIT, 0)
-        except OSError:  # it has ended
+        except OSError:  # the process has ended
             return b""
         finally:
             os.close(fd)

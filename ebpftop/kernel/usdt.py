@@ -1,4 +1,4 @@
-"""Static probes (USDT) that authors put into programs and libraries. Format of their notes: SystemTap's sys/sdt.h."""
+"""USDT probes in programs and libraries. Format of their ELF notes: SystemTap's sys/sdt.h."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _STATIC_PROBE = 3
 
 
 class StaticProbe(NamedTuple):
-    """Where it is in the file, and the counter to be raised while somebody listens (0: it has none)."""
+    """File offsets of the probe and of its semaphore, a counter to raise while attached (0: none)."""
 
     provider: bytes
     name: bytes
@@ -22,7 +22,7 @@ class StaticProbe(NamedTuple):
 
 
 def static_probes(elf: Elf) -> list[StaticProbe]:
-    """In the order of the file; one name may stand at several places."""
+    """In the file's order; one name may have several locations."""
     notes = elf.section(b".note.stapsdt")
     base = elf.section(b".stapsdt.base")
     return _probes(elf, notes[1], base[0] if base else None) if notes else []
@@ -39,7 +39,7 @@ def _probes(elf: Elf, notes: bytes, base: int | None) -> list[StaticProbe]:
         if owner != b"stapsdt\0" or kind != _STATIC_PROBE or len(content) < _PLACES.size:
             continue
         location, linked_base, semaphore = _PLACES.unpack_from(content)
-        moved = base - linked_base if base is not None else 0  # after the notes were written
+        moved = base - linked_base if base is not None else 0  # by prelink, after the notes were written
         provider, name, *_ = (*content[_PLACES.size :].split(b"\0"), b"")
         place = elf.offset(location + moved)
         counter = elf.offset(semaphore + moved) if semaphore else 0

@@ -20,7 +20,7 @@ _AROUND = 2  # lines of C shown before and after the one that is marked
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """width: columns. colour: whether escape sequences may be written."""
+    """width: columns. colour: whether escape sequences are allowed."""
 
     width: int
     colour: bool
@@ -29,13 +29,13 @@ class Look:
         return f"\x1b[{code}m{text}\x1b[0m" if self.colour and text else text
 
     def wrapped(self, text: str, indent: str = "") -> str:
-        """The text, inert, over as many lines as it takes."""
+        """The text, inert, wrapped to the width."""
         lines = textwrap.wrap(inert(text), max(NARROWEST, self.width - len(indent)), break_on_hyphens=False) or [""]
         return "\n".join(indent + line for line in lines)
 
 
 def look(stream: TextIO) -> Look:
-    """Colour on a terminal, unless NO_COLOR (no-color.org) or TERM say otherwise; plain text everywhere else."""
+    """Colour on a terminal unless NO_COLOR (no-color.org) or TERM forbid it; plain text elsewhere."""
     if not stream.isatty():
         return Look(PIPED, colour=False)
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb"

@@ -1,7 +1,7 @@
-"""Who asked for root, and giving root up for good.
+"""Who invoked sudo, and dropping root for good.
 
 Under sudo the invoker is `SUDO_UID`/`SUDO_GID`. Without one (root's own shell, a container) a process stays uid 0 with
-every capability dropped and none to be had again, see capabilities(7); files that root owns stay within its reach then.
+every capability dropped and no way to regain one, see capabilities(7); it can still access root's own files.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Invoker(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def invoker(environment: Mapping[str, str] = os.environ) -> Invoker | None:
-    """The user who typed sudo, with the home that passwd gives; None where root itself was at the keyboard."""
+    """The user who ran sudo, with the home directory from passwd; None if root runs us directly."""
     try:
         uid = int(environment["SUDO_UID"])
         gid = int(environment["SUDO_GID"])
@@ -49,7 +49,7 @@ def invoker(environment: Mapping[str, str] = os.environ) -> Invoker | None:
 
 
 def drop(who: Invoker | None) -> None:
-    """Become the invoker, or uid 0 without a capability; for good. Raises `OSError` if any step fails."""
+    """Become the invoker, or uid 0 without capabilities, irrevocably. Raises `OSError` if any step fails."""
     if who is None:
         _drop_capabilities()
     else:
@@ -65,7 +65,7 @@ def _drop_capabilities() -> None:
     _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
     last = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
     held = _effective()
-    if held >> 8 & 1:  # CAP_SETPCAP; without it there is less to lose and no way to lose it here
+    if held >> 8 & 1:  # CAP_SETPCAP; without it the bounding set and securebits can't be changed
         for capability in range(last + 1):
             _prctl(_PR_CAPBSET_DROP, capability)
         _prctl(_PR_SET_SECUREBITS, _SECBITS_ROOT_IS_NOBODY_SPECIAL)
@@ -89,14 +89,14 @@ def _prctl(option: int, argument: int) -> None:
 
 
 def can_read(who: Invoker, folder: Path) -> bool:
-    """Whether the invoker can read what lies in this folder."""
+    """Whether the invoker can read the files in this folder."""
     with rights_of(who):
         return os.access(folder / "__init__.py", os.R_OK, effective_ids=True)
 
 
 @contextlib.contextmanager
 def rights_of(who: Invoker | None) -> Iterator[None]:
-    """Open paths with the invoker's rights while root keeps the process. The process must have one thread."""
+    """Open paths with the invoker's rights; root's are restored afterwards. The process must have one thread."""
     if who is None:
         yield
         return

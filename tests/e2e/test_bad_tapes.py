@@ -85,10 +85,10 @@ def leave(term: Terminal) -> str:
     ("data", "expected"),
     [
         (b"", "is empty"),
-        (b"root:x:0:0:", "is no tape of ebpftop"),
-        (MAGIC[:5], "is cut off in its first bytes"),
+        (b"root:x:0:0:", "is not an ebpftop tape"),
+        (MAGIC[:5], "is truncated in its header"),
         (MAGIC + struct.pack("<I", 2), "was written by a newer ebpftop (tape format 2; this one reads 1)"),
-        (MAGIC + struct.pack("<I", 1), "is cut off after 0.0 s"),
+        (MAGIC + struct.pack("<I", 1), "is truncated after 0.0 s"),
         (MAGIC + struct.pack("<IIIQQ", 1, 1 << 31, 1 << 31, 0, 0), "is damaged after 0.0 s"),
     ],
 )
@@ -102,7 +102,7 @@ def test_a_file_without_frames_is_told_in_one_line(term: Terminal, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("place", "expected"), [("", "is no regular file"), ("missing", ": No such file or directory")]
+    ("place", "expected"), [("", "is not a regular file"), ("missing", ": No such file or directory")]
 )
 def test_a_path_that_leads_to_no_file_is_told(term: Terminal, tmp_path: Path, place: str, expected: str) -> None:
     tape = tmp_path / place
@@ -130,7 +130,7 @@ def test_what_was_recorded_before_a_tape_was_cut_is_shown_with_a_line(term: Term
     tape = written(tmp_path / "a.tape", STORY)
     os.truncate(tape, tape.stat().st_size - 24)
     replay(term, tape)
-    term.wait_for("postgres", "is cut off after 0.0 s", "q quits")
+    term.wait_for("postgres", "is truncated after 0.0 s", "q quits")
     leave(term)
 
 

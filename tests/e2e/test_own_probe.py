@@ -61,7 +61,7 @@ MISTAKES = {
     "unknown decoder": (MANIFEST, '"process"\n\n', '"proces"\n\n', 19, "did you mean process?"),
     "unknown role": (MANIFEST, '"counter"', '"conter"', 25, "did you mean counter?"),
     "a map too large": (SOURCE, "u32, u64)", "u32, u64, 1 << 21)", 3, "more than 1048576"),
-    "a failure not counted": (SOURCE, "        map_full();\n", "", 9, "may fail: count it by map_full()"),
+    "a failure not counted": (SOURCE, "        map_full();\n", "", 9, "may fail: count it with map_full()"),
     "lost updates": (SOURCE, "__sync_fetch_and_add(count, 1)", "switches.increment(tgid)", 14, "loses updates"),
     "C that does not compile": (SOURCE, "return 0;\n}\n", "return zero\n}\n", 15, "expected ';' after return"),
     # map_full() ends as the program does; each end keeps its line

@@ -113,7 +113,7 @@ def test_control_c_does_not_wait_for_the_compiler(endless: Path) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(20 * SLOWER) == 1
         assert process.stderr is not None
-        assert process.stderr.read() == "ebpftop: ended before the probe was attached\n"
+        assert process.stderr.read() == "ebpftop: stopped before the probe was attached\n"
         eventually(lambda: not loader.is_running(), "the loader is gone")
     finally:
         process.kill()

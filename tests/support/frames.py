@@ -1,4 +1,4 @@
-"""Frames made by hand, for tests of everything that reads them."""
+"""Hand-written frames, for tests of everything that reads frames."""
 
 from __future__ import annotations
 

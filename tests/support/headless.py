@@ -1,4 +1,4 @@
-"""A probe run without a screen against a scripted collector, for tests of what it writes."""
+"""Running a probe without a screen against a scripted collector, for tests of the output."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PEOPLE = processes(process(1, "sh"), process(2, "make"), process(3, "evil\x1b[31
 
 
 class Ran:
-    """What a run of one probe wrote, and its exit code."""
+    """The output of one run, and its exit code."""
 
     def __init__(self, code: int, out: str, err: str, source: Scripted) -> None:
         self.code, self.out, self.err, self.source = code, out, err, source

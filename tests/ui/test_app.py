@@ -177,7 +177,7 @@ async def test_an_ended_collector_is_told_and_started_again(stage: Open) -> None
         await on.play(calls(1, {1: 5}))
         on.source.end("the collector has ended")
         await on.settle()
-        assert "✗ the collector has ended   r starts again   q quits" in on.see(Banner)
+        assert "✗ the collector has ended   r restarts   q quits" in on.see(Banner)
         assert on.one(RunTabs).tabs[0].note == "detached"
         assert "✗ ended" in on.see(HeaderLine)
         await on.press("r")

@@ -94,7 +94,7 @@ async def test_playbooks_and_what_is_not_usable_stand_in_the_catalog(stage: Open
     async with stage(CATALOG) as on:
         lines = on.see(CatalogTree).split("\n")
         assert lines[:4] == ["▾ playbooks", "  ≡ slow  It is slow", "  ≡ tiny  Tiny", "▾ cpu"]
-        at = lines.index("▾ not usable")
+        at = lines.index("▾ unusable")
         assert lines[at + 1] == "  ✗ mine/broken  odd: what?"
         told = str(on.one(About).description.render())
         assert "It is slow" in told
@@ -125,7 +125,7 @@ async def test_a_playbook_loads_what_may_run_and_explains_the_rest(stage: Open) 
         assert "◂ p50…p99" in on.see(HistogramBars)
         assert table(on).cell(0, table(on).columns[0]) == "openat"
         assert title(on, 1) == "● syscount · Which calls?"
-        assert why(on, 2) == "✗ not here: needs kprobes"
+        assert why(on, 2) == "✗ unavailable: needs kprobes"
         assert why(on, 3) == "✗ R0 invalid mem access 'map_value_or_null'\nv shows why"
         assert why(on, 4) == "✗ the catalog has no such probe"
         assert len(on.app._notifications) == 1  # the folder that isn't usable
@@ -233,7 +233,7 @@ async def test_an_ended_collector_is_told_over_the_tiles(stage: Open) -> None:
     async with stage(CATALOG, options=OPEN, can_restart=True) as on:
         on.source.end("the collector has ended")
         await on.settle()
-        assert "r starts again" in str(on.app.screen.banner.render())
+        assert "r restarts" in str(on.app.screen.banner.render())
         await on.press("r")
         assert on.source.restarts == 1
 
@@ -253,7 +253,7 @@ async def test_on_a_tape_tiles_show_what_it_holds(stage: Open) -> None:
     async with stage(CATALOG, run, options=OPEN, live=False) as on:
         assert loads(on) == []
         assert title(on, 1).startswith("● syscount")
-        assert why(on, 0) == "the tape holds nothing of it"
+        assert why(on, 0) == "the tape has no data of this probe"
 
 
 @pytest.mark.parametrize("tiles", range(1, 17))

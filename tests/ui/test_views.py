@@ -178,7 +178,7 @@ async def test_losses_stand_beside_the_numbers(stage: Open) -> None:
         assert on.one(RunTabs).tabs[0].sign == "●"
         await on.play(calls(2, {1: 31}, lost=1_234, map_full=7))
         assert "▲ 1 234 events lost" in on.see(StatusLine)
-        assert "7 updates refused" in on.see(StatusLine)
+        assert "7 updates failed" in on.see(StatusLine)
         assert on.one(RunTabs).tabs[0].sign == "▲"
         assert "▲ lost 1 234" in on.see(HeaderLine)
 

@@ -1,5 +1,5 @@
-"""The colours of a flame graph: warm for user space, blue for the kernel, grey for what is missing; the shade is the
-name's own and stays with it.
+"""The colours of a flame graph: warm for user space, blue for the kernel, grey for missing frames. The shade depends
+only on the name.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from textual.color import Color
 
 from ebpftop.model.stacks import Side, StackFrame
 
-# Hue (degrees), how far a name moves it, and saturation.
+# Hue (degrees), how far a name shifts it, and saturation.
 _FAMILIES: dict[Side, tuple[float, float, float]] = {
     "user": (22, 24, 0.68),
     "kernel": (200, 28, 0.52),
@@ -28,7 +28,7 @@ _INK = Color.parse("#10141a")
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """`style` for a frame: faded are those around a zoom or a search."""
+    """`style` for a frame; frames outside a zoom or search are faded."""
 
     dark: bool
     background: Color
@@ -44,7 +44,7 @@ class Palette:
         return Style(color=front.rich_color, bgcolor=back.rich_color)
 
     def growth(self, grown: float, *, found: bool = False, faded: bool = False) -> Style:
-        """For a frame that grew or shrank: -1 to 1."""
+        """Style of a frame that shrank or grew: -1 to 1."""
         lightness, _ = _LIGHTNESS[self.dark]
         hue, saturation = _FOUND[::2] if found else _MORE if grown > 0 else _LESS
         strong = Color.from_hsl(hue / 360, saturation, lightness)
@@ -52,7 +52,7 @@ class Palette:
         return self._painted(strong if found else weak.blend(strong, abs(grown)), faded)
 
     def edge(self, style: Style) -> Style:
-        """What parts a frame from the one to its left."""
+        """Style of the line between a frame and the one to its left."""
         return Style(color=self.background.rich_color, bgcolor=style.bgcolor)
 
     def _colour(self, frame: StackFrame, family: tuple[float, float, float]) -> Color:

@@ -1,4 +1,4 @@
-"""Words for processes and for the fields of a key, made inert."""
+"""Names of processes and of a key's fields, made inert."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def pid(identity: int, processes: Processes) -> str:
 
 
 def name(identity: int, processes: Processes) -> str:
-    """The command name; an ended process says so."""
+    """The command name, marked if the process has ended."""
     known = processes.get(identity)
     if known is None:
         return "(unknown)" if identity == UNKNOWN else f"(unknown {identity})"
@@ -48,12 +48,12 @@ def ended(identity: int, processes: Processes) -> bool:
 
 
 def described(identity: int, processes: Processes) -> str:
-    """All that is known of a process, on one line."""
+    """All we know about a process, on one line."""
     known = processes.get(identity)
     if identity == UNKNOWN:
-        return "the kernel doesn't say which process this is about"
+        return "the kernel didn't report which process this is"
     if known is None:
-        return "nothing is known of this process: it was gone before anyone looked"
+        return "unknown process: it ended before it could be identified"
     words = [f"{cell(known.comm)} {known.tgid}"]
     if known.ended_ns is not None:
         words.append("ended")

@@ -20,7 +20,7 @@ from ebpftop.ui.widgets.panel import words
 
 WELCOME = (
     "Choose a probe on the left and press Enter: it is compiled, checked by the kernel's verifier and attached in a "
-    "fraction of a second. Nothing stays in the kernel after you leave."
+    "fraction of a second. Nothing stays in the kernel after you quit."
 )
 
 
@@ -59,7 +59,7 @@ class About(VerticalScroll, can_focus=True):
             case PlaybookInfo():
                 self._draw(f"playbook {entry.name}", _playbook(entry), Content(""))
             case Problem():
-                self._draw(f"not usable: {entry.name}", _problem(entry), Content(""))
+                self._draw(f"unusable: {entry.name}", _problem(entry), Content(""))
             case list():
                 title = entry[0].category if entry and isinstance(entry[0], ProbeInfo) else ""
                 self._draw(title, _summaries(entry), Content(""))
@@ -94,7 +94,7 @@ def _playbook(playbook: PlaybookInfo) -> Content:
     for step in playbook.steps:
         given = "".join(f" {name}={value}" for name, value in step.params.items())
         lines += [Content(""), Content.styled(inert(step.probe + given), "bold"), Content(inert(step.question))]
-    hint = "Enter loads all of these that run here and shows them side by side."
+    hint = "Enter loads every probe that can run here and shows them side by side."
     return Content("\n").join([*lines, Content(""), Content.styled(hint, "$quiet")])
 
 
@@ -102,7 +102,7 @@ def _problem(problem: Problem) -> Content:
     lines = [Content(""), Content.styled(f"{NOT_HERE} {inert(problem.what)}", "bold $error")]
     if problem.where:
         lines.append(_fact("in", inert(problem.where)))
-    hint = "The rest of the catalog works. 'ebpftop check DIR' lists everything that is wrong with a folder."
+    hint = "The rest of the catalog works. 'ebpftop check DIR' lists every problem in a folder."
     return Content("\n").join([*lines, Content(""), Content.styled(hint, "$quiet")])
 
 
@@ -112,9 +112,9 @@ def _words(probe: ProbeInfo, failure: Failure | None) -> Content:
         Content.styled(inert(probe.title), "bold"),
         Content(inert(probe.summary)),
         Content(""),
-        _fact("answers", inert(probe.question)),
-        _fact("costs", inert(probe.overhead)),
-        _fact("here", _availability(probe)),
+        _fact("question", inert(probe.question)),
+        _fact("overhead", inert(probe.overhead)),
+        _fact("status", _availability(probe)),
     ]
     if failure:
         why = Content.styled(f"{NOT_HERE} {inert(failure.message)}   v shows why", "$error")
@@ -124,7 +124,7 @@ def _words(probe: ProbeInfo, failure: Failure | None) -> Content:
         choices = f" ({', '.join(map(inert, param.choices))})" if param.choices else ""
         kind = f"{inert(param.type)}{choices}{default}"
         text = Content.assemble((inert(param.name), "bold"), f"  {inert(param.help)}  ", (kind, "$quiet"))
-        lines.append(_fact("takes" if at == 0 else "", text))
+        lines.append(_fact("params" if at == 0 else "", text))
     if probe.readme:
         lines += [Content(""), rendered(probe.readme.removeprefix(f"# {probe.title}\n"))]
     return Content("\n").join(lines)

@@ -1,4 +1,4 @@
-"""Events as they come, newest last: it follows the newest until someone scrolls away."""
+"""Events, newest last: the list follows the newest until the user scrolls away."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from ebpftop.ui.drawing.query import holds, words_of
 from ebpftop.ui.widgets.grid import Grid, GridColumn
 
 KEPT = 10_000
-Event = tuple[int | float | str, ...]  # one value a column of the view
+Event = tuple[int | float | str, ...]  # one value per column of the view
 
 
 class EventList(Grid):
-    """The last events of one ring buffer. `take` appends what is new."""
+    """The last events of one ring buffer. `take` appends the new ones."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("end,G", "follow", "follow the newest", key_display="End", show=False),
     ]
 
     class Arranged(Message):
-        """Following or the filter changed: the title is stale."""
+        """Following or the filter changed: the title is out of date."""
 
     def __init__(self, view: ViewInfo) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class EventList(Grid):
         self._taken = 0
 
     def take(self, log: EventLog, processes: Processes) -> None:
-        """Append the events that are new in the log."""
+        """Append the log's new events."""
         self.processes = processes
         if log.total < self._taken:
             self._events.clear()
@@ -80,7 +80,7 @@ class EventList(Grid):
 
     @property
     def total(self) -> int:
-        """Events ever taken, also those no longer kept."""
+        """Number of events taken, including those no longer kept."""
         return self._taken
 
     @property
@@ -89,7 +89,7 @@ class EventList(Grid):
 
     @property
     def empty(self) -> str:
-        return "nothing matches" if self.wanted else "nothing yet"
+        return "no matches" if self.wanted else "no events yet"
 
     def cell(self, row: int, column: GridColumn) -> str:
         event = self._events[row if self._found is None else self._found[row]]

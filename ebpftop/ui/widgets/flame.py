@@ -1,4 +1,4 @@
-"""A flame graph, the root on top: as wide as its value, each frame stands above those it called."""
+"""A flame graph, the root on top: a frame's width is its value, and its callees are below it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ALL = StackFrame("all", "", "head")
 MORE, LESS = "▲", "▼"
 SEEN = 0.25  # growth that is marked with a sign: by two fifths
 _LEFT = "▏"
-# Without colour: a frame's left edge, and what fills it.
+# Without colour: a frame's left edge, and its fill.
 _EDGES = {"user": ("│", "─"), "kernel": ("┃", "━"), "missing": ("┆", "┄"), "head": ("║", "═")}
 
 
@@ -51,7 +51,7 @@ class FlameState:
 
 
 class Flame(Painter, can_focus=True):
-    """`show` gives it stacks; zoom, cursor and search are its own and outlive them."""
+    """`show` sets the stacks; zoom, cursor and search are kept here and survive new stacks."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"flame--quiet", "flame--cursor", "flame--cursor-quiet"}
     DEFAULT_CSS = """
@@ -67,9 +67,9 @@ class Flame(Painter, can_focus=True):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "zoom(1)", "zoom", key_display="Enter", tooltip="Zoom into a frame, and back out"),
+        Binding("enter", "zoom(1)", "zoom", key_display="Enter", tooltip="Zoom into a frame, or back out"),
         Binding("backspace", "zoom(-1)", "zoom out"),
-        Binding("left,h", "aside(-1)", "frame to the left", show=False, tooltip="To the frame beside"),
+        Binding("left,h", "aside(-1)", "frame to the left", show=False, tooltip="Go to the frame on the left or right"),
         Binding("right,l", "aside(1)", "frame to the right", show=False),
         *MOVES,
     ]
@@ -100,7 +100,7 @@ class Flame(Painter, can_focus=True):
         self._arrange()
 
     def search(self, query: str) -> None:
-        """Mark the functions whose names hold all words; none with an empty query."""
+        """Mark the functions whose names contain all words of the query; none if it is empty."""
         self.wanted, self.pinned = query, None
         self._arrange()
 
@@ -111,12 +111,12 @@ class Flame(Painter, can_focus=True):
 
     @property
     def searched(self) -> str:
-        """What the search is about, or nothing."""
+        """The search's text or function, or ""."""
         return self.pinned.label if self.pinned else self.wanted
 
     @property
     def share(self) -> float:
-        """Percent of all that passes through what was searched."""
+        """Percent of the total in stacks that contain a match."""
         total = self.state.paths.total
         return 100 * self.state.paths.through(self._found) / total if total else 0.0
 
@@ -152,7 +152,7 @@ class Flame(Painter, can_focus=True):
         return np.fromiter(found, bool, len(frames))
 
     def _locate(self) -> None:
-        """Find the cell under the cursor, or of the nearest caller that is there."""
+        """Find the cell under the cursor, or that of its nearest caller that is drawn."""
         self._here = None
         if self.cursor is not None:
             wanted = tuple(self._numbers.get(frame, -1) for frame in self.cursor)
@@ -171,7 +171,7 @@ class Flame(Painter, can_focus=True):
         return self._frames[cell.path[-1]] if cell.path else ALL
 
     def _where(self) -> str:
-        """Module and offset of the frame under the cursor; one function may have been left at several places."""
+        """Module and offset of the frame under the cursor; a function may have several return addresses."""
         assert self._here is not None
         frame, depth = self._frame(self._here), len(self._here.path) - 1 - self.state.headed
         if frame.side not in ("user", "kernel") or depth < 0:
@@ -184,11 +184,11 @@ class Flame(Painter, can_focus=True):
 
     @property
     def about(self) -> list[Piece]:
-        """What is known of the frame under the cursor, the most important first."""
+        """Details of the frame under the cursor, the most important first."""
         cell, state = self._here, self.state
         if cell is None or cell.node is None:
             return (
-                [piece("↓ goes into the graph   Enter zooms   / searches", "$quiet")]
+                [piece("↓ enters the graph   Enter zooms   / searches", "$quiet")]
                 if self._lines and self.can_focus
                 else []
             )
@@ -196,7 +196,7 @@ class Flame(Painter, can_focus=True):
         pieces = [
             piece(inert(self._frame(cell).label), "bold"),
             piece(formatting.value(cell.value, state.unit), rank=1),
-            piece(f"{_percent(cell.value, whole)} of all", rank=2),
+            piece(f"{_percent(cell.value, whole)} of total", rank=2),
         ]
         if state.paths.before is not None:
             pieces.append(piece(f"{_percent(cell.node.before, state.paths.total_before)} before", rank=2))
@@ -221,7 +221,7 @@ class Flame(Painter, can_focus=True):
             return self._line(self._lines[at], width)
         if at == len(self._lines) and not self._inside:
             somewhere = self.zoom or self.state.paths.before is not None
-            empty = "nothing here in this time" if somewhere else "no stack yet"
+            empty = "no events in this interval" if somewhere else "no stacks yet"
             return Strip([Segment(empty, self.look("flame--quiet"))]).adjust_cell_length(width, self.look())
         return Strip.blank(width, self.look())
 
@@ -283,13 +283,13 @@ class Flame(Painter, can_focus=True):
         self.post_message(self.Arranged())
 
     def let_go(self) -> None:
-        """No frame is under the cursor any more."""
+        """Clear the cursor."""
         self.cursor = None
         self._locate()
         self.post_message(self.Arranged())
 
     def action_move(self, step: int) -> None:
-        """Up to the caller, or down to the greatest frame it called."""
+        """Go up to the caller, or down to the largest callee."""
         here = self._here
         if here is None:
             self.go(self._start())
@@ -305,7 +305,7 @@ class Flame(Painter, can_focus=True):
         self.go(line[at] if 0 <= at < len(line) else None)
 
     def action_edge(self, side: int) -> None:
-        """Back to all, or down the greatest frames to the end."""
+        """Go to the root, or down the largest callees to the last one."""
         if side < 0:
             self._zoom_to(())
         cell = self._start() if side < 0 or self._here is None else self._here
@@ -325,7 +325,7 @@ class Flame(Painter, can_focus=True):
             self._zoom_to(tuple(self._frames[number] for number in self._here.path))
 
     def zoom_out(self) -> bool:
-        """Back to the zoom before; False when all is shown already."""
+        """Go back to the previous zoom; False if nothing is zoomed."""
         if not self.zoom:
             return False
         self.zoom = self._zooms.pop() if self._zooms else ()
@@ -347,11 +347,11 @@ class Flame(Painter, can_focus=True):
             self._arrange()
 
     def _start(self) -> Cell | None:
-        """The frame that is as wide as all."""
+        """The frame as wide as the graph."""
         return self._lines[len(self.zoom)][0] if len(self._lines) > len(self.zoom) else None
 
     def _below(self, above: Cell) -> Cell | None:
-        """The greatest frame that this one called."""
+        """The largest callee of this frame."""
         line = self._lines[len(above.path) + 1] if len(above.path) + 1 < len(self._lines) else []
         return next((cell for cell in line if cell.node is not None and cell.path[:-1] == above.path), None)
 
@@ -373,7 +373,7 @@ def _percent(part: int, whole: int) -> str:
 
 
 def _fitted(label: str, width: int, fill: str) -> str:
-    """The label in exactly so many cells."""
+    """The label in exactly `width` cells."""
     length = cell_len(label)
     if length <= width:
         return label + fill * (width - length)

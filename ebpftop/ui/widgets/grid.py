@@ -1,4 +1,4 @@
-"""Rows and columns drawn line by line: only what is on the screen is ever formatted, whatever the number of rows."""
+"""Rows and columns drawn line by line: only what is on the screen is formatted, however many rows there are."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ebpftop.ui.widgets.painter import Painter
 
 GAP = 2
 READABLE = 28  # cells
-BAR = "bar"  # name of the column that draws each row's share
+BAR = "bar"  # name of the column of bars
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
@@ -133,7 +133,7 @@ class Grid(Painter, can_focus=True):
     @property
     @abstractmethod
     def count(self) -> int:
-        """Rows there are."""
+        """Number of rows."""
 
     @abstractmethod
     def cell(self, row: int, column: GridColumn) -> str:
@@ -142,14 +142,14 @@ class Grid(Painter, can_focus=True):
     @property
     def empty(self) -> str:
         """The text where there are no rows."""
-        return "nothing yet"
+        return "no data yet"
 
     def row_look(self, row: int) -> str:
-        """Component class of a row that is marked, or nothing."""
+        """Component class of a marked row, or ""."""
         return ""
 
     def share(self, row: int) -> float:
-        """How long the row's bar is, 0 to 1."""
+        """Length of the row's bar, 0 to 1."""
         return 0.0
 
     def sorted_by(self, column: GridColumn) -> str:
@@ -165,7 +165,7 @@ class Grid(Painter, can_focus=True):
     # ------------------------------------------------------------ layout
 
     def changed(self) -> None:
-        """Draw anew after rows or columns changed."""
+        """Redraw after rows or columns changed."""
         self._cells.clear()
         self.virtual_size = Size(self.size.width, self.count + 1)
         self._measure()
@@ -185,7 +185,7 @@ class Grid(Painter, can_focus=True):
         return [column for column, _ in self._shown]
 
     def _measure(self) -> None:
-        """Widen columns to what is on the screen; they never get narrower, so that nothing jumps."""
+        """Widen columns to fit what is on the screen; they never get narrower, so that nothing jumps."""
         for row in self.visible_rows:
             for column, text in zip(self.columns, self._row(row), strict=True):
                 if len(text) > self._seen.get(column.name, 0):
@@ -270,12 +270,12 @@ class Grid(Painter, can_focus=True):
         self.go(0 if direction < 0 else self.count - 1)
 
     def go(self, row: int) -> None:
-        """Put the cursor on a row and bring it into sight."""
+        """Put the cursor on a row and scroll it into view."""
         self.cursor = row
         self.reveal()
 
     def reveal(self) -> None:
-        """Scroll no further than it takes to see the cursor."""
+        """Scroll just far enough to show the cursor."""
         if self.cursor is None:
             return
         top = self.scroll_offset.y
@@ -304,7 +304,7 @@ class Grid(Painter, can_focus=True):
 
 
 def _fitted(text: str, width: int, right: bool) -> str:
-    """The text in exactly `width` cells, with … where it was cut."""
+    """The text in exactly `width` cells, ending in … if it was cut."""
     length = len(text) if text.isascii() else cell_len(text)
     if length > width:
         return set_cell_size(text, max(0, width - 1)) + ("…" if width else "")

@@ -1,4 +1,4 @@
-"""The first line: which machine, how it is doing, what we cost it, whether anything is lost, and live or tape."""
+"""The first line: the machine, its load, our cost, lost events, and whether this is live or a tape."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SPARK = 10
 
 @dataclass(frozen=True)
 class HeaderState:
-    """What the line shows. `cost` is percent of one CPU, None while nobody counts; `mode` is the right end."""
+    """What the line shows. `cost` is percent of one CPU, None if it isn't measured; `mode` is the right end."""
 
     hello: Hello | None = None
     hosts: tuple[Host, ...] = ()

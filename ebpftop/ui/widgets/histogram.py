@@ -1,4 +1,4 @@
-"""A log-linear histogram: label, count and bar a row, and its percentiles as the bounds of their buckets."""
+"""A log-linear histogram: a label, a count and a bar per row, and percentiles as the bounds of their buckets."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class HistogramBars(Widget):
         if state is None or height < 1:
             return Content("")
         if not len(state.extent.slots):
-            return Content.styled("nothing yet: waiting for the first event", "$quiet")
+            return Content.styled("no data yet: waiting for the first event", "$quiet")
         if width >= WIDE:
             past = 8 if width < 100 else 16
             left = self._rows(state, width - READING - past, height)
@@ -90,7 +90,7 @@ class HistogramBars(Widget):
         return [*lines[: len(PERCENTILES) + 1], Content(""), *lines[len(PERCENTILES) + 1 :]]
 
     def _below(self, state: HistogramState, width: int, height: int) -> list[Content]:
-        """All readings in as many lines as there are, else the most important ones in one."""
+        """All readings if there are enough lines, else the most important ones in one line."""
         if height > 7:
             return [Content(""), *self._side(state, min(60, width - READING - 2))]
         columns = 2 if height >= 3 else 3
@@ -103,7 +103,7 @@ class HistogramBars(Widget):
         return [Content("")] * min(1, height - down) + lines
 
     def _readings(self, state: HistogramState, past: int) -> list[Content]:
-        """Percentiles, the maximum, rate and count, with `past` cells of how they moved."""
+        """Percentiles, maximum, rate and count, each with a sparkline of `past` cells."""
         lines = []
         for name, q in PERCENTILES.items():
             middles = [_middle(each.histogram, q) for each in state.past if each.histogram is not None]
@@ -134,7 +134,7 @@ def _named(name: str, value: str, style: str = "") -> Content:
 
 
 def _fitting(pieces: list[Content], width: int) -> Content:
-    """As many of the pieces, from the first one on, as the width holds."""
+    """As many pieces, from the first on, as fit the width."""
     gap = Content("   ")
     while len(pieces) > 1 and gap.join(pieces).cell_length > width:
         pieces = pieces[:-1]
@@ -147,7 +147,7 @@ def _reading(name: str, value: str, past: Sequence[float], cells: int, style: st
 
 
 def _across(pieces: Sequence[Content], cells: int) -> Content:
-    """The pieces on one line, each in so many cells."""
+    """The pieces on one line, each in `cells` cells."""
     return Content("").join(Content.assemble(piece, " " * max(0, cells - piece.cell_length)) for piece in pieces)
 
 
@@ -162,7 +162,7 @@ def _beside(left: list[Content], right: list[Content], column: int) -> Content:
 
 
 def _fill(edges: Sequence[int], shown: Histogram) -> list[int]:
-    """How many values of `shown` lie in each row, given the rows' lower bounds."""
+    """The number of `shown`'s values in each row, given the rows' lower bounds."""
     counts = [0] * len(edges)
     for slot, count in zip(shown.slots.tolist(), shown.counts.tolist(), strict=True):
         at = _row_of(edges, lower(slot))

@@ -1,4 +1,4 @@
-"""What a table shows of a view: its columns, and for each a way to write one cell, to sort by it and to search it.
+"""The rows of a table: its columns, and for each how to format a cell, sort by it and search it.
 
 Cells are formatted on demand: of 50,000 rows, only the forty on the screen.
 """
@@ -63,7 +63,7 @@ class Rows:
 
 
 def table_rows(view: ViewInfo, numbers: TableReading, processes: Processes, window: Window) -> Rows:
-    """Keys, gauges, then what the window is about (rates, or totals since attaching), then the other."""
+    """Keys, gauges, then what the window shows (rates, or totals since attaching), then the other."""
     if not len(numbers):
         return Rows()
     infos = [info for info in view.columns if not info.hidden]
@@ -234,7 +234,7 @@ def _at(values: Values, row: int) -> int | str:
 
 
 def _ranks(texts: Sequence[str]) -> Array:
-    """Numbers in the order of the texts, upper and lower case alike."""
+    """Numbers that sort like the texts, ignoring case."""
     if not texts:
         return np.zeros(0, np.intp)
     return np.unique([each.casefold() for each in texts], return_inverse=True)[1]

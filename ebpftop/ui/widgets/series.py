@@ -1,4 +1,4 @@
-"""How rate and percentiles moved: two plots over the same past."""
+"""Rate and percentiles over time: two plots with the same time axis."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from ebpftop.stats.histogram import PERCENTILES
 from ebpftop.ui.drawing.plot import Colour, Curve, time_series
 
 NS = 1e9
-STACKED = 14  # lines from which one plot stands above the other
+STACKED = 14  # lines from which one plot is shown above the other
 
 
 class SeriesPlot(Widget):
-    """Percentiles on top (upper bounds of their buckets, logarithmic), events a second below."""
+    """Percentiles on top (upper bounds of their buckets, logarithmic), events per second below."""
 
     DEFAULT_CSS = """
     SeriesPlot {
@@ -67,7 +67,7 @@ class SeriesPlot(Widget):
         weak = self._colour("quiet")
         curve = Curve(rates, self._colour("primary"))
         plot = time_series(_ages(shown), [curve], width, height - 1, tick=formatting.rate, axis=weak)
-        return Text("\n").join((Text("events a second", _hex(weak)), plot))
+        return Text("\n").join((Text("events per second", _hex(weak)), plot))
 
     def _colour(self, name: str) -> Colour | None:
         return None if self.app.no_color else Color.parse(self.app.theme_variables[name]).rgb

@@ -1,4 +1,4 @@
-"""Call stacks: a flame graph, and the functions that took most, beside it or in its place."""
+"""Call stacks: a flame graph, and the functions with the largest values, beside it or instead of it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ebpftop.ui.widgets.rows import Rows, TableColumn
 from ebpftop.ui.widgets.table_frame import TableFrame
 from ebpftop.ui.widgets.table_grid import TableGrid
 
-WIDE = 140  # cells from which graph and functions stand beside each other
+WIDE = 140  # cells from which graph and functions are shown side by side
 
 
 class Details(Widget):
@@ -44,7 +44,7 @@ class Details(Widget):
 
 
 class FlameFrame(GridFrame):
-    """The graph in its frame. Its line for typing filters whose stacks are drawn, or searches functions."""
+    """The graph in its frame. Its input line filters by process, or searches functions."""
 
     grid: Flame
 
@@ -52,7 +52,7 @@ class FlameFrame(GridFrame):
         super().__init__(Flame())
         self.title = title
         self.window_words = ""
-        self.wanted = ""  # whose stacks
+        self.wanted = ""  # the filter
         self.details = Details()
         self._searching = False
 
@@ -80,7 +80,7 @@ class FlameFrame(GridFrame):
             self.post_message(ViewPanel.Stale())
 
     def let_go(self) -> bool:
-        """Undo the last narrowing."""
+        """Clear the search or filter, else one zoom, else the cursor."""
         if self.grid.searched or self.wanted:
             self._searching = bool(self.grid.searched)
             self.search("")
@@ -101,9 +101,9 @@ class FlameFrame(GridFrame):
         graph = self.grid
         parts = [self.title, self.window_words, formatting.value(graph.state.paths.total, graph.state.unit)]
         if self.wanted:
-            parts.append(f"of “{self.wanted}”")
+            parts.append(f"matching “{self.wanted}”")
         if graph.zoom:
-            parts.append(f"inside {graph.zoom[-1].label}")
+            parts.append(f"zoomed into {graph.zoom[-1].label}")
         if graph.searched:
             parts.append(f"{formatting.percent(graph.share)} through “{graph.searched}”")
         self.border_title = words(*parts)
@@ -123,8 +123,8 @@ class StacksPanel(ViewPanel):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "search", "search", key_display="/", tooltip="Search functions: the share through them"),
-        Binding("x", "look('functions')", "functions", tooltip="Functions as a table; what grows from now on"),
+        Binding("slash", "search", "search", key_display="/", tooltip="Search functions and show their share"),
+        Binding("x", "look('functions')", "functions", tooltip="List functions; show growth from now on"),
         Binding("b", "look('growth')", "growth"),
     ]
 
@@ -132,10 +132,10 @@ class StacksPanel(ViewPanel):
 
     def __init__(self, view: ViewInfo) -> None:
         super().__init__(view)
-        self.mark: Mark | None = None  # a moment since which growth is shown
+        self.mark: Mark | None = None  # the moment from which growth is shown
         self._run: Run | None = None
-        self._drawn: object = None  # what the last drawing was made of
-        self.window = "start"  # a profile of one interval is of few samples
+        self._drawn: object = None  # what the last drawing was made from
+        self.window = "start"  # one interval holds too few samples for a profile
         self.graph = FlameFrame(view.title)
         self.functions = TableFrame("functions", TableGrid("own", picks=True))
 
@@ -204,7 +204,7 @@ class StacksPanel(ViewPanel):
     def window_words(self, run: Run) -> str:
         if self.mark is None or self.window == "interval" or run.last is None:
             return super().window_words(run)
-        return f"since {formatting.duration(run.last.monotonic_ns - self.mark.monotonic_ns)} ago"
+        return f"last {formatting.duration(run.last.monotonic_ns - self.mark.monotonic_ns)}"
 
     def on_table_grid_picked(self, event: TableGrid.Picked) -> None:
         event.stop()

@@ -33,7 +33,7 @@ class TableFrame(GridFrame):
         self.border_subtitle = words(table.about)
 
     def let_go(self) -> bool:
-        """Undo the last narrowing, filter or cursor; False when there was none."""
+        """Clear the filter, else the cursor; False if there was nothing to clear."""
         if self.grid.wanted:
             self.drop_filter()
             return True

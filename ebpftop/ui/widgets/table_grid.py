@@ -1,4 +1,4 @@
-"""A table of any number of rows: sorted by any column, filtered as you type, its cursor kept on a key."""
+"""A table of any number of rows: sorted by any column, filtered as you type, its cursor stays on a key."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DOWN, UP = "▼", "▲"
 class TableGrid(Grid):
     """`show` gives it rows; sorting, the filter and the cursor are its own and outlive them.
 
-    picks: whether Enter picks a row.
+    picks: whether Enter selects a row.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -28,15 +28,21 @@ class TableGrid(Grid):
             "pick",
             "only this row",
             key_display="Enter",
-            tooltip="The histogram or the frames of this row",
+            tooltip="Show this row's histogram or frames",
         ),
-        Binding("less_than_sign", "sort_next(-1)", "sort to the left", show=False, tooltip="Sort by another column"),
+        Binding(
+            "less_than_sign",
+            "sort_next(-1)",
+            "sort by the previous column",
+            show=False,
+            tooltip="Sort by another column",
+        ),
         Binding("s,greater_than_sign", "sort_next(1)", "sort", key_display="s"),
-        Binding("S", "turn", "turn the order", show=False),
+        Binding("S", "turn", "reverse the sort order", show=False),
     ]
 
     class Picked(Message):
-        """Enter or a double click on a row; `key` is None when the row was let go."""
+        """Enter or a double click on a row; `key` is None when the selection was cleared."""
 
         def __init__(self, table: TableGrid, key: RowKey | None) -> None:
             super().__init__()
@@ -60,7 +66,7 @@ class TableGrid(Grid):
     # ------------------------------------------------------------ rows
 
     def show(self, rows: Rows) -> None:
-        """Take new rows; the cursor stays on its key, and in sight if it was."""
+        """Show new rows; the cursor stays on its key, and visible if it was."""
         was_seen = self.cursor is not None and self.cursor in self.visible_rows
         self.rows = rows
         self.columns = [column.look for column in rows.columns]
@@ -117,7 +123,7 @@ class TableGrid(Grid):
         return found
 
     def _follow(self) -> None:
-        """Put the cursor where its key is now; a key that is gone or filtered out leaves none."""
+        """Move the cursor to its key's new row; if the key is gone or filtered out, clear it."""
         if self.kept is None:
             return
         row = self.rows.find(self.kept)
@@ -131,7 +137,7 @@ class TableGrid(Grid):
 
     @property
     def about(self) -> str:
-        """What is known of the row under the cursor."""
+        """Details of the row under the cursor."""
         return "" if self.cursor is None else self.rows.about(int(self._order[self.cursor]))
 
     def on_screen(self, field: str | None) -> list[int]:
@@ -147,7 +153,7 @@ class TableGrid(Grid):
 
     @property
     def empty(self) -> str:
-        return "nothing matches" if self.wanted else "nothing yet"
+        return "no matches" if self.wanted else "no data yet"
 
     def cell(self, row: int, column: GridColumn) -> str:
         found = self._column(column.name)
@@ -191,12 +197,12 @@ class TableGrid(Grid):
             self.sort_by(self.sort)
 
     def let_go(self) -> None:
-        """No row is under the cursor any more."""
+        """Clear the cursor."""
         self.cursor = None
 
 
 def _sorted(values: Array, descending: bool) -> Array:
-    """Indices in order, ties as they came; what isn't known (NaN) last."""
+    """Sorted indices, stable; unknown values (NaN) last."""
     if not descending:
         return np.argsort(values, kind="stable")
     if values.dtype.kind == "f":
@@ -205,7 +211,7 @@ def _sorted(values: Array, descending: bool) -> Array:
 
 
 def _shares(values: Array) -> Array:
-    """Each value as a part of the greatest one; nothing for what isn't known."""
+    """Each value as a fraction of the largest; 0 for unknown ones."""
     numbers = np.nan_to_num(values.astype(np.float64))
     top = float(numbers.max(initial=0.0))
     return numbers / top if top > 0 else np.zeros(len(numbers))

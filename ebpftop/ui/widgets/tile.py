@@ -1,4 +1,4 @@
-"""One probe of a playbook: the question it answers, and one of its views; or why there is nothing to see."""
+"""One probe of a playbook: the question it answers and one of its views, or why there is nothing to show."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LOW = 16  # lines below which a histogram has no room for its table
 
 
 class Tile(Vertical, can_focus=True):
-    """`show` draws it; what is inside takes no focus, as arrows go from tile to tile."""
+    """`show` draws it; widgets inside take no focus, as arrow keys move between tiles."""
 
     DEFAULT_CSS = """
     Tile {
@@ -85,7 +85,7 @@ class Tile(Vertical, can_focus=True):
         self.why.update(why or "")
 
     async def _panel(self, loaded: Loaded) -> None:
-        """Make the view, or another one where the probe was loaded again."""
+        """Create the view, or a new one if the probe was reloaded."""
         if self._loaded == loaded or not loaded.views:
             return
         self._loaded = loaded
@@ -109,14 +109,14 @@ class Tile(Vertical, can_focus=True):
 
 
 def _below(run: Run | None, tab: Tab, width: int) -> Content:
-    """What the numbers mean and cost, or what they miss."""
+    """The numbers' meaning and cost, or what they miss."""
     if run is None or run.loaded is None:
         return Content("")
     return missing(run.losses, width) or words(run.loaded.meaning, tab.note)
 
 
 def _state(run: Run) -> object:
-    """What changes with every frame that brings something to see."""
+    """Changes with every frame that has something new to draw."""
     return run.id, run.last and run.last.seq, {name: log.total for name, log in run.events.items()}
 
 
@@ -129,9 +129,9 @@ def why_not(probe: ProbeInfo | None, run: Run | None, error: str, live: bool) ->
     if run:
         return None if run.loaded else loading_line(run)
     if probe is None:
-        return Content.styled(f"{NOT_HERE} the catalog has no such probe", "$warning")
+        return Content.styled(f"{NOT_HERE} no such probe in the catalog", "$warning")
     if probe.available is False:
-        return Content.styled(f"{NOT_HERE} not here: {inert(probe.reason or 'not on this kernel')}", "$warning")
+        return Content.styled(f"{NOT_HERE} unavailable: {inert(probe.reason or 'not on this kernel')}", "$warning")
     if error:
         return Content.styled(f"{NOT_HERE} {inert(error)}", "$error")
-    return Content.styled("requested…" if live else "the tape holds nothing of it", "$quiet")
+    return Content.styled("requested…" if live else "the tape has no data of this probe", "$quiet")

@@ -105,7 +105,7 @@ class HistogramPanel(ViewPanel):
         self._widen()
 
     def _widen(self) -> None:
-        """Both parts of the upper half are shown where there is room."""
+        """Show both parts of the upper half if there is room."""
         self.set_class(self.size.width >= WIDE, "-wide")
 
     @property
@@ -136,13 +136,13 @@ class HistogramPanel(ViewPanel):
             self.frame.grid.show(rows)
 
     def _leave_room(self, rows: int) -> None:
-        """The table takes no more lines than it ever had rows; the rest is the histogram's."""
+        """The table takes no more lines than its maximum number of rows; the histogram gets the rest."""
         if self.frame and rows > self._rows:
             self._rows = rows
             self.frame.styles.max_height = rows + AROUND
 
     def _who(self, processes: Processes) -> str:
-        """Whose values these are."""
+        """The owner of these values."""
         if self.key is None:
             return "all" if self.view.by else ""
         words = []
@@ -187,7 +187,7 @@ class EventsFrame(GridFrame):
     def on_event_list_arranged(self, event: EventList.Arranged) -> None:
         event.stop()
         events = self.grid
-        rows = f"{formatting.count(events.total)} so far"
+        rows = f"{formatting.count(events.total)} events"
         if events.wanted:
             rows = f"{formatting.count(events.count)} of {formatting.count(events.total)} match “{events.wanted}”"
         self.border_title = words(self.title, rows)

@@ -153,5 +153,5 @@ def test_of_a_long_line_the_end_stays() -> None:
 def test_a_probe_without_stacks_has_no_speedscope() -> None:
     probe = read_catalog([]).probes["cpu/runqlat"]
     named.check_format(probe, "json")
-    with pytest.raises(UsageError, match="cpu/runqlat shows no call stacks, which --format speedscope is for"):
+    with pytest.raises(UsageError, match="--format speedscope is for call stacks, and cpu/runqlat shows none"):
         named.check_format(probe, "speedscope")

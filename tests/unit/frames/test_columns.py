@@ -60,7 +60,7 @@ def test_types_that_are_no_plain_numbers_are_refused(dtype: str) -> None:
 @pytest.mark.parametrize(
     ("columns", "says"),
     [
-        ({"a": Column(dtype="<u4", data=b"abcde")}, "no multiple of 4"),
+        ({"a": Column(dtype="<u4", data=b"abcde")}, "not a multiple of 4"),
         (
             {"a": Column(dtype="<u4", data=b"abcd"), "b": Column(dtype="<u1", data=b"ab")},
             "2 rows where the others have 1",

@@ -177,7 +177,7 @@ async def _reach(got: list[AnyFrame], count: int) -> None:
 async def test_speed_is_positive(tape: Path) -> None:
     source = TapeSource(tape)
     for speed in (0, -1, float("inf"), float("nan")):
-        with pytest.raises(ValueError, match="no speed"):
+        with pytest.raises(ValueError, match="is not a valid speed"):
             source.speed = speed
     source.speed = 1e6
     assert await rest(source) == TOLD
@@ -188,10 +188,10 @@ async def test_what_is_left_of_a_damaged_tape_is_told_before_the_line_that_says_
     source = TapeSource(tape, speed=1e6)
     frames = source.frames()
     assert [await anext(frames) for _ in TOLD] == TOLD
-    with pytest.raises(SourceEnded, match=r"is cut off after 10\.0 s"):
+    with pytest.raises(SourceEnded, match=r"is truncated after 10\.0 s"):
         await anext(frames)
     source.seek(10)
-    with pytest.raises(SourceEnded, match="is cut off"):
+    with pytest.raises(SourceEnded, match="is truncated"):
         await rest(source)
 
 
@@ -260,7 +260,7 @@ async def test_a_tape_that_cannot_be_written_ends_with_a_notice(
     monkeypatch.setattr(writer, "write", full)
     source = Recording(Scripted([hello(), detached(1)]), writer)
     assert await rest(source) == [
-        Notice(level="error", text="the tape ends here: No space left on device"),
+        Notice(level="error", text="recording stopped: No space left on device"),
         hello(),
         detached(1),
     ]
@@ -288,7 +288,7 @@ async def test_what_the_disk_refuses_between_two_frames_is_told_at_the_second(
     monkeypatch.setattr(writer, "flush", full)
     assert await rest(source) == [
         hello(),
-        Notice(level="error", text="the tape ends here: No space left on device"),
+        Notice(level="error", text="recording stopped: No space left on device"),
         detached(1),
     ]
     assert source.writer is None
