@@ -61,6 +61,8 @@ def _lines(diagnosis: Diagnosis, look: Look) -> Iterator[str]:
         yield f"{number:>6} ▶ {look.styled(inert(diagnosis.source.text.expandtabs(4)), '1')}"
     yield ""
     yield look.wrapped(diagnosis.explanation)
+    if whose := _whose(diagnosis):
+        yield look.styled(look.wrapped(whose), "2")
     report = diagnosis.report
     if diagnosis.fix and not (report and diagnosis.fix == report.suggestion):
         yield _title("fix", look)
@@ -96,6 +98,22 @@ def _where(diagnosis: Diagnosis) -> str:
     )
 
 
+_FAULTS = {
+    "compiler": "What the compiler made of the program is at fault",
+    "kernel": "This kernel is at fault, or too old for the program",
+    "loader": "The loader is at fault, or how the program was built",
+    "environment": "What the program is loaded in is at fault",
+}
+
+
+def _whose(diagnosis: Diagnosis) -> str:
+    """Whose fault it is where it isn't the program's, and how old the kernel is."""
+    whose = _FAULTS.get(diagnosis.fault, "")
+    if not whose:
+        return ""
+    return f"{whose}; by its syntax the log is of Linux {diagnosis.kernel}." if diagnosis.kernel else f"{whose}."
+
+
 def _chain(diagnosis: Diagnosis, look: Look) -> Iterator[str]:
     place: Place | None = None
     for step in diagnosis.chain:
@@ -112,7 +130,8 @@ def _chain(diagnosis: Diagnosis, look: Look) -> Iterator[str]:
 
 
 def as_json(diagnosis: Diagnosis) -> str:
-    """One line: an object with kind, message, insn, source, explanation, fix, registers, chain, kernel_report."""
+    """One line: an object with kind, message, insn, source, explanation, fix, registers, chain, kernel_report, program,
+    fault, kernel."""
     return json.dumps(
         {
             "kind": diagnosis.kind,
@@ -124,6 +143,9 @@ def as_json(diagnosis: Diagnosis) -> str:
             "registers": diagnosis.registers,
             "chain": [{"insn": step.insn, "text": step.text, "why": step.why} for step in diagnosis.chain],
             "kernel_report": _report(diagnosis),
+            "program": diagnosis.program,
+            "fault": diagnosis.fault,
+            "kernel": diagnosis.kernel,
         }
     )
 

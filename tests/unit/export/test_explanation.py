@@ -1,5 +1,6 @@
 import io
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -150,7 +151,16 @@ def test_json_is_one_line_of_these_keys() -> None:
             ],
             "suggestion": "Check it.",
         },
+        "program": NULL.program,
+        "fault": "unknown",
+        "kernel": "",
     }
+
+
+def test_whose_fault_it_is_shows_where_it_is_not_the_programs() -> None:
+    assert "fault" not in as_text(replace(NULL, fault="program"), PLAIN)
+    told = as_text(replace(NULL, fault="compiler", kernel="5.3 to 5.17"), PLAIN)
+    assert "the program is at fault; by its syntax the log is of Linux 5.3 to 5.17." in " ".join(told.split())
 
 
 def test_what_a_log_holds_is_inert() -> None:
