@@ -20,18 +20,18 @@ _WITH_NULL = re.compile(r"if r\d+ [!=]= (?:0x)?0 ")
 _MISC = re.compile(r"[m0?]*m[m0?]*$")  # a slot of bytes of which nothing is known
 _OVER_STACK = (
     "{name} went over the stack (slot {slot}, read back at instruction {insn}), and the kernel forgot its bounds "
-    "there, so a "
-    "check made before doesn't count: kernels before 5.10 forget those of any number, before 5.16 those of one of 4 "
-    "bytes, "
-    "before 6.9 of one that wasn't bounded yet. Bound it again right behind that, and keep the compiler from moving "
-    "it: "
-    "`barrier_var(n); n &= MAX - 1`."
+    "there, so a check made before doesn't count: kernels before 5.10 forget those of any number, before 5.16 those "
+    "of one of 4 bytes, before 6.9 of one that wasn't bounded yet. Bound it again right behind that, and keep the "
+    "compiler from moving it: `barrier_var(n); n &= MAX - 1`."
 )
 _AGAIN = (
     "Instruction {check} checks what instruction {first} read from this place, and instruction {second} reads it "
-    "again: "
-    "memory may have changed in between, so the check doesn't count. Read it once into a variable, check that, and use "
-    "that (`barrier_var` keeps the compiler from reading twice)."
+    "again: memory may have changed in between, so the check doesn't count. Read it once into a variable, check that, "
+    "and use that (`barrier_var` keeps the compiler from reading twice)."
+)
+_OTHER_POINTER = (
+    "The check at instruction {insn} is of {register}; a number that isn't constant was added since, and what comes "
+    "of that needs a check of its own."
 )
 _COUNTS_TOO_FEW = (
     "The check at instruction {insn} proves that byte, but this kernel counts one too few there: that was repaired in "
@@ -199,7 +199,7 @@ class _Trace:
                 f"and "
                 "makes a pointer that needs a check of its own"
             )
-            self._step(visit, why)
+            self._step(visit, why, _OTHER_POINTER.format(insn=visit.insn, register=found.register), "program")
             return
         self._packet = ""
         if found.strict and found.covers == found.at:
@@ -243,7 +243,7 @@ class _Trace:
         base = last_known(self._lines, visit.line, does.base)
         place = f"{describe(base)}" if base else does.base or "the packet"
         self._step(visit, f"{self._target} is read from memory: {place}{self._held(visit, ', and is ')}", end=True)
-        if self._offset and (found := checked_before(self._lines, visit)):
+        if (self._offset or self._null) and (found := checked_before(self._lines, visit)):
             first, check = found
             lost = _AGAIN.format(check=check.insn, first=first.insn, second=visit.insn)
             self._step(check, f"this checks what instruction {first.insn} read from the same place", lost, "program")
@@ -251,9 +251,12 @@ class _Trace:
     def _lost_on_stack(self, visit: Visit) -> str:
         """What is to be said where a number's bounds went lost on the stack, else ""."""
         slot, after = visit.does.source, value(self._after(visit))
-        held = last_known(self._lines, visit.line, slot)
-        forgot = _MISC.match(held) if held else not after.text
-        if not self._offset or not forgot or (after.text and (after.kind != "scalar" or after.bounded)):
+        if not self._offset or (after.text and not (after.kind == "scalar" and _open(after))):
+            return ""
+        told = known_after(self._lines, visit.line)
+        names = (slot, f"fp{int(slot[2:]) // 8 * 8}")  # states tell of slots of 8 bytes
+        held = next(filter(None, (last_known(self._lines, visit.line, name) or told.get(name) for name in names)), "")
+        if not (_MISC.match(held) if held else not after.text or after.text.startswith("inv")):
             return ""
         return _OVER_STACK.format(name=self._target, slot=slot, insn=visit.insn)
 
@@ -303,14 +306,14 @@ class _Trace:
     def _before_all(self, earliest: Visit | None, refused: str) -> None:
         """The walk came to the beginning of what is there, or of the program."""
         name, whole = self._target, earliest.insn == 0 if earliest else refused.lstrip().startswith("0:")
+        if name == "R10":
+            return
         if self._cut or not whole:
             why = f"{name} got its value before the part of the log that is here"
         elif name == "R1":
             why = "R1 is the program's context when it starts"
-        elif name != "R10":
-            why = f"nothing on this path gives {name} a value"
         else:
-            return
+            why = f"nothing on this path gives {name} a value"
         self._steps.append(Step(None, "", why))
 
     def _before(self, visit: Visit) -> str:
@@ -340,6 +343,11 @@ class _Trace:
                 Step(visit.insn, visit.does.text, why, place, lost=lost, fault=fault if lost else "unknown")
             )
         self._ended = self._ended or end
+
+
+def _open(held: Value) -> bool:
+    """Whether nothing is known of a number, or no more than that it was read as 4 bytes."""
+    return not held.bounded or (held.low, held.high) == (0, 2**32 - 1)
 
 
 def _alike(one: Value, other: Value) -> bool:

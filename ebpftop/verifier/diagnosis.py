@@ -112,7 +112,7 @@ def diagnose(
     return Diagnosis(
         kind=recognised.kind if recognised else "other" if explanation else "unknown",
         message=message,
-        insn=parsed.insn,
+        insn=log.named(message) if parsed.insn is None else parsed.insn,
         source=place,
         explanation=explanation or "ebpftop doesn't know this complaint.",
         fix=fix,
@@ -132,9 +132,12 @@ def _recognise(
     """The first of the kernel's remarks that is known, and what it means; else the first."""
     quoted = place.text[:LONGEST] if place else ""
     of_call = next((remark for remark in parsed.remarks if remark.startswith(log.OF_GLOBAL_CALL)), "")
+    shown = SHOWN.match(parsed.insn_text)
+    base = decode(shown[2]).base if shown else ""
+    named = next((match[0] for remark in parsed.remarks if (match := _REGISTER.search(remark))), base)
     for remark in _readings(parsed.remarks):
         register = _REGISTER.search(remark)
-        held = replace(was, now=known.get(register[0], "") if register else "")
+        held = replace(was, now=known.get(register[0] if register else named, ""))
         if found := rules.recognise(remark, parsed.insn_text, quoted, held):
             return remark, rules.recognise(of_call) or found
     return parsed.error, None
@@ -147,6 +150,8 @@ def _readings(remarks: Sequence[str]) -> Iterator[str]:
         if below and _WHAT_IS_WRONG.match(below):
             yield f"{remark}; {below}"
             yield below
+        if remark.count("'") % 2 and below.count("'") % 2:
+            yield f"{remark} {below}"
         yield remark
         if below:
             yield f"{remark} {below}"

@@ -31,6 +31,7 @@ _ERRORS = {
 _NAMES = {name: name for name, _ in _ERRORS.values()} | {"EWOULDBLOCK": "EAGAIN", "ENOTSUP": "EOPNOTSUPP"}
 _WORDS = {words: name for name, words in _ERRORS.values()} | {"interrupted function call": "EINTR"}
 
+_RETURNED = re.compile(r"\bcode:? -1\b")  # what a call returned, whatever its error
 _NAMED = re.compile(r"(?<![A-Za-z0-9_])-?(E[A-Z0-9]{3,10})\b")
 _NUMBERED = re.compile(
     r"""(?: \bos\ error\ | \berr(?:no|or)?(?:\ code)?\ ?[=:]?\ ?-? | \b(?:rc|ret|code|status)\ ?[=:]\ ?-?
@@ -42,6 +43,7 @@ _IN_WORDS = re.compile("|".join(map(re.escape, _WORDS)), re.IGNORECASE)
 
 def find(text: str) -> str:
     """The name of the error a line tells, "" where it tells none: a name counts before a number, that before words."""
+    text = _RETURNED.sub("", text)
     for match in _NAMED.finditer(text):
         if match[1] in _NAMES:
             return _NAMES[match[1]]

@@ -41,7 +41,7 @@ _TALK = re.compile(
     | func\#\d | arg\#\d+\ (?:reference\ )?type | Func\#\d | Validating\ | Live\ regs\ before | \d+:\ [.\d]+\ \(
     | last_idx | regs= | parent\ | mark_precise | propagating | frame\s?\d | caller: | callee: | to\ caller
     | returning\ from\ callee | cur\ state: | old\ state: | stack\ depth | verification\ time | processed\ \d
-    | HINT: | BPF\ program\ load\ failed | (?:libbpf|bpf):\ | =+ | -{2,} | insns\ processed
+    | HINT: | BPF\ program\ load\ failed | (?:libbpf|bpf):(?:\ |$) | =+ | -{2,} | insns\ processed
     | .*\bload\ program:[^:]*:$ | \((?:truncated|\d+\ line(?:s|\(s\))?\ omitted)\)$
     | Prog\ section\ ' | -\ [A-Z][\w\ ]+: | .*(?<!\w)\d+:\ \([0-9a-f]{2}\)\  | Program\ ID: | Attaching\  | \[\.\.\.\]
     | Skipped\ \d+\ bytes | Error\ fetching\ | (?:load\ bpf\ program\ failed|failed\ to\ load\b.*|prog\ '[^']*'):

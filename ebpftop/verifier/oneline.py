@@ -9,8 +9,8 @@ from ebpftop.verifier.prefix import INSTRUCTION
 
 _REGISTER = r"[rw]1?\d"
 _NUMBER = r"-?(?:0x[0-9a-f]+|\d+)"
-_MEMORY = r"\*\(\w+ \*\)\(r1?\d ?[-+] ?\d+\)"
-_JUMP = r"goto\w* pc[+-]\d+"
+_MEMORY = r"\*\(\w+\s\*\)\(r1?\d\s?[-+]\s?\d+\)"
+_JUMP = r"goto\w*\spc[+-]\d+"
 # An instruction's text from its beginning to its end (kernel/bpf/disasm.c).
 _EXTENT = re.compile(
     rf"""\s*\d+:\ \([0-9a-f]{{2}}\)\ (?:

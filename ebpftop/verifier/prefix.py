@@ -15,7 +15,8 @@ SAMPLED = 400  # lines at each end
 LONGEST = 400  # characters: a longer one is no prefix
 _MOST_SHAPES = 4
 
-INSTRUCTION = re.compile(r"(?<!\w)\d{1,9}: \([0-9a-f]{2}\) ")
+INSTRUCTION = re.compile(r"(?<!\w)\d{1,9}: (?:\([0-9a-f]{2}\) |(?=<invalid ))")
+_COUNT = re.compile(r"(?<!\S)processed \d+ insns \(limit ")
 # The kernel's own lines, and those of loaders that `wrapping` takes apart: what stands there is no prefix.
 _OWN = re.compile(
     r"""\s*(?:$|;|from\ \d|R\d+_?\w*=|\d+:\ (?:R\d|\())
@@ -47,7 +48,19 @@ def learn(lines: Sequence[str]) -> Prefix | None:
     """The prefix of most lines, as told from some of them; None where most have none."""
     heads = [head_of(line) for line in _sample(lines)]
     found = [head for head in heads if head]
-    return Prefix(found) if found and len(found) * 2 >= len(heads) - heads.count(None) else None
+    if found or "" in heads:
+        return Prefix(found) if found and len(found) * 2 >= len(heads) - heads.count(None) else None
+    return _from_count(lines)
+
+
+def _from_count(lines: Sequence[str]) -> Prefix | None:
+    """The same where a log shows no instruction: from the line that counts them, if another begins like it."""
+    for line in lines[-SAMPLED:]:
+        counts = _COUNT.search(line, 0, LONGEST) if "processed " in line else None
+        if counts and line[: counts.start()].strip():
+            learned = Prefix([line[: counts.start()]])
+            return learned if sum(learned.off(other) is not None for other in lines[-SAMPLED:]) > 1 else None
+    return None
 
 
 def plain(lines: Sequence[str]) -> bool:
@@ -71,7 +84,7 @@ def quoted(head: str) -> bool:
 
 def _sample(lines: Sequence[str]) -> Iterator[str]:
     ends = chain(lines[:SAMPLED], lines[max(SAMPLED, len(lines) - SAMPLED) :])
-    return (line for line in ends if ": (" in line[:LONGEST])
+    return (line for line in ends if ": (" in line[:LONGEST] or ": <invalid " in line[:LONGEST])
 
 
 def _shape(head: str) -> str:

@@ -6,15 +6,14 @@ import re
 from collections.abc import Sequence
 
 _LOOKED_AT = 200  # lines
-_NAME = r"[A-Za-z_][\w.]*"
+_NAME = r"[A-Za-z_](?:[\w.]*\w)?"
 # `program failed: …` and `BPF program load failed` name none.
 _NO_NAME = "failed|load|loading|loaded|is|was|not|for|of|to|from|name|type|too|fd|file|id|error|and|with|in|section"
 _FORMS = tuple(
     re.compile(form)
     for form in (
-        rf"\bprog(?:ram)? ['\"`](?P<name>{_NAME})['\"`]",
+        r"\bprog(?:ram)? b?['\"`](?P<name>[A-Za-z_][\w./:]*)['\"`]",
         rf"\bprog(?:ram)? (?P<name>(?!(?:{_NO_NAME})\b){_NAME}): ",
-        rf"\bfailed to load (?:bpf )?program:? ['\"`](?P<name>{_NAME})['\"`]",
         r"\b(?:[Ee]rror loading (?:BPF )?program for|(?:could not|couldn't|cannot|failed to) load (?:BPF )?program) "
         rf"(?P<name>(?!(?:{_NO_NAME})\b){_NAME})",
         rf"\bprogram=\"?(?P<name>(?!(?:{_NO_NAME})\b){_NAME})\b",

@@ -13,6 +13,8 @@ _FORMS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\bProccessed\b"), "Processed"),  # 3.18 to 4.14
     (re.compile(r"(?<= )'\s*([\w-]*)\s*'"), r"'\1'"),  # blanks inside quotes
     (re.compile(r"(invalid mem access) ([\"`‘’“]?)([A-Za-z_]\w*)[\"`’”]?$"), r"\1 '\3'"),
+    (re.compile(r"\bstruct  (?=\S)"), "struct (unnamed) "),
+    (re.compile(r"^Type ''"), "Type '(unnamed)'"),
     (re.compile(r"^(R\d+ m(?:in|ax) value is outside of the )array range"), r"\1allowed memory range"),  # to 5.x
     (re.compile(r"^(unknown func|invalid func) (\d+)$"), r"invalid func unknown#\2"),  # before 4.10
     (re.compile(r"(?<=invalid mem access )'(?:imm|unknown)'"), "'inv'"),  # before 4.14

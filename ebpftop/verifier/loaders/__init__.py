@@ -17,6 +17,7 @@ from ebpftop.verifier.program import named_in
 
 LOOKED_AT = 200  # lines at each end
 _LONGEST = 2_048
+_CAUSES, _WITHIN = "Caused by:", 12  # lines
 _CONSEQUENCE = re.compile(
     r".*?(?:\bfailed to (?:load (?:object|BPF skeleton|and verify)|perform CO-RE relocations|prepare load attributes)"
     r"|\b(?:error|failed|couldn't|could not|cannot|unable to)\b.{0,20}\bload(?:ing)?\b.{0,20}\b(?:e?bpf|BPF)\b)",
@@ -49,10 +50,16 @@ def failed(lines: Sequence[str]) -> Failure | None:
 
 def _first(lines: Sequence[str], recognise: Callable[[str, str], Said | None]) -> Failure | None:
     said = [line[:_LONGEST].strip() for line in ends(lines)]
-    for line in said:
-        if line and (meaning := recognise(line, errnos.find(line))):
+    for number, line in enumerate(said):
+        if line and (meaning := recognise(line, errnos.find(line) or _cause(said[number + 1 : number + _WITHIN]))):
             return _failure(line, meaning, said)
     return None
+
+
+def _cause(below: Sequence[str]) -> str:
+    """The error among the causes that Rust lists below a line, "" for none."""
+    causes = below[below.index(_CAUSES) + 1 :] if _CAUSES in below else []
+    return next((errno for line in causes if (errno := errnos.find(line))), "")
 
 
 def _consequence(line: str, _errno: str) -> Said | None:

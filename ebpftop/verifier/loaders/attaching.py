@@ -16,6 +16,8 @@ _FORM = re.compile(
     )""",
     re.IGNORECASE | re.VERBOSE,
 )
+_ABSENT = re.compile(r"\b(?:may|does|do) not exist\b|\bdoesn't exist\b|\bnot found\b", re.IGNORECASE)
+_OF_BPF = re.compile(r"bpf|[ku]probe|[ku]retprobe|tracepoint|fentry|fexit", re.IGNORECASE)
 _FIRST = "The verifier accepted the program; attaching it failed. "
 
 _BY_ERRNO: dict[str, tuple[Kind, str, Fault]] = {
@@ -39,8 +41,7 @@ _BY_ERRNO: dict[str, tuple[Kind, str, Fault]] = {
     "ENOENT": (
         "unsupported",
         "What it is attached to doesn't exist here: a function or tracepoint of another name on this kernel, inlined, "
-        "or "
-        "of a module that isn't loaded; a binary without that symbol; or tracefs isn't mounted. Look for it in "
+        "or of a module that isn't loaded; a binary without that symbol; or tracefs isn't mounted. Look for it in "
         "`/sys/kernel/tracing/available_filter_functions`.",
         "kernel",
     ),
@@ -86,8 +87,10 @@ def recognise(line: str, errno: str) -> Said | None:
     """What a line means that tells of a program not attached."""
     if not _FORM.match(line):
         return None
+    if not errno and _ABSENT.search(line):
+        errno = "ENOENT"
     found = _BY_ERRNO.get(_SAME.get(errno, errno))
     if found is None:
-        return _OTHER if errno else None
+        return _OTHER if errno or _OF_BPF.search(line) else None
     kind, words, fault = found
     return Said(kind, _FIRST + words, fault=fault)

@@ -49,8 +49,7 @@ _BY_ERRNO = {
     "E2BIG": Said(
         "unsupported",
         "The map can't be created like this: its entries times their size are more than the kernel takes, or the "
-        "loader "
-        "passes an attribute that this kernel doesn't know. Make it smaller, or use a newer kernel.",
+        "loader passes an attribute that this kernel doesn't know. Make it smaller, or use a newer kernel.",
         fault="program",
         of_map=True,
     ),
@@ -66,8 +65,7 @@ _BY_ERRNO = {
 }  # fmt: skip
 _OTHER = Said(
     "unknown", "The map could not be created, and what the loader says tells no more. Its type, sizes and flags say "
-    "what "
-    "the kernel was asked for."
+    "what the kernel was asked for."
 )  # fmt: skip
 
 
@@ -78,8 +76,8 @@ def recognise(line: str, errno: str) -> Said | None:
     if requires := _REQUIRES.match(line):
         return Said(
             "unsupported",
-            f"The map can't be created on this kernel: {requires['what'].removesuffix(' not supported')} needs Linux "
-            f"{requires['version']} or newer, as the loader says. Do without, or use a newer kernel.",
+            f"The map can't be created on this kernel: {requires['what']}. Linux {requires['version']} or newer is "
+            "needed, as the loader says. Do without, or use a newer kernel.",
             fault="kernel",
             of_map=True,
         )

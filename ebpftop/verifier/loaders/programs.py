@@ -119,9 +119,8 @@ def recognise(line: str, errno: str) -> Said | None:
 _TOO_COMPLEX = Said(
     "insn_limit",
     "The verifier's log is larger than the 16 MB that the kernel takes for it: with so many paths to look at, the "
-    "program "
-    "is very likely too complex for it. Lower loop bounds, make fewer branches, split it by tail calls; a log without "
-    "the instructions (log level 4) fits and tells.",
+    "program is very likely too complex for it. Lower loop bounds, make fewer branches, split it by tail calls; a log "
+    "without the instructions (log level 4) fits and tells.",
     fault="program",
     decides=True,
 )

@@ -15,8 +15,7 @@ def _function(name: str) -> Said:
     return Said(
         "unsupported",
         f"The function `{name}` to attach to isn't in this kernel's BTF: it is inlined, static, named otherwise here, "
-        f"or "
-        f"belongs to a module that isn't loaded. {_LOOK}, take another function, or use a kprobe.",
+        f"or belongs to a module that isn't loaded. {_LOOK}, take another function, or use a kprobe.",
         fault="kernel",
     )
 
@@ -51,8 +50,7 @@ def _relocation(name: str) -> Said:
         "btf",
         f"{first}. The loader stops before the kernel sees the program. Give the type a name and declare it with "
         "`__attribute__((preserve_access_index))`, or take it from a vmlinux.h made by a bpftool that fits; a newer "
-        "libbpf "
-        "may know the kind of type.",
+        "libbpf may know the kind of type.",
         fault="loader" if name else "program",
     )
 
@@ -84,6 +82,7 @@ _FORMS: tuple[tuple[str, Callable[[str], Said]], ...] = (
     (rf"failed to find kernel BTF type ID of {_QUOTED}", _function),
     (rf"{_QUOTED} is not found in (?:vmlinux|kernel|module)\b.{{0,10}}\bBTF", _function),
     (rf"{_BTF_ID} {_QUOTED}", _function),
+    (rf"find target for {_QUOTED} in \S+: not found", _function),
     (rf"BTF (?:ID|id|type) (?:ID )?(?:of|for)(?: function)? {_QUOTED}:? (?:is |was )?not found", _function),
     (rf"extern \(?(?:func|var|typed var)? ?ksym\)? {_QUOTED}.{{0,12}}: not found", _symbol),
     (rf"extern (?:\((?:func|var) ksym\) )?{_QUOTED}(?: \(strong\))?: (?:not resolved|failed to find)", _setting),

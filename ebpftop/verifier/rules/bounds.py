@@ -29,11 +29,9 @@ RULES = (
     rule(
         "unbounded_access",
         r"@reg unbounded memory access, make sure to bounds check",
-        "The offset may be negative here: $reg is $now, and where the kernel looks at an offset as an unsigned number, "
-        "a "
-        "negative one is huge. Make the index unsigned before it is added, so that it can't lie before the beginning, "
-        "or "
-        "add the constant first.",
+        "The offset may be negative here: $reg is $now, and where the kernel looks at an offset as an unsigned "
+        "number, a negative one is huge. Make the index unsigned before it is added, so that it can't lie before the "
+        "beginning, or add the constant first.",
         "p += $index & (N - 1);    // $index unsigned; N elements, a power of two",
         when=_maybe_negative,
     ),

@@ -42,9 +42,8 @@ RULES = (
     rule(
         "ctx_access",
         r"invalid bpf_context access off=(?P<off>-?\d+) size=(?P<width>\d+)",
-        "The program writes $width bytes at offset $off of its context, where programs of this type may only read, "
-        "or not with this width. Write a field that may be written with its own size (two neighbouring ones the "
-        "compiler "
+        "The program writes $width bytes at offset $off of its context, where programs of this type may only read, or "
+        "not with this width. Write a field that may be written with its own size (two neighbouring ones the compiler "
         "may join: use `volatile`), or copy what you want to change into a variable of your own.",
         at=r"\([0-9a-f]{2}\) (?:lock )?\*\(",
     ),

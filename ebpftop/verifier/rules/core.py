@@ -39,18 +39,16 @@ RULES = (
     rule(
         "unknown_func",
         (r"invalid func unknown#2002\d{6}\b", r"<invalid kfunc call>"),
-        "This kernel lacks $kfunc, a function of its own that the program calls here. No helper is called: loaders put "
-        "this in the place of a function they didn't find. Declare it `__weak` and call it only where "
-        "`bpf_ksym_exists` "
-        "says that it is there.",
+        "This kernel lacks $kfunc, which the program calls here. No helper is called: loaders put this in the place "
+        "of a function they didn't find. Declare it `__weak` and call it only where `bpf_ksym_exists` says that it is "
+        "there.",
         fault="kernel",
     ),
     rule(
         "bad_map_fd",
         r"BPF map '(?P<map>[^']+)' is referenced but wasn't created",
         "The program uses the map `$map`, which the loader was asked not to create or left out. Create it, or make "
-        "sure "
-        "that no path which is looked at leads to its use (a `const volatile` flag).",
+        "sure that no path which is looked at leads to its use (a `const volatile` flag).",
         fault="loader",
     ),
     rule(

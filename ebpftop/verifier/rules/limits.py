@@ -41,8 +41,7 @@ RULES = (
         r"BPF program is too large\. Processed (?P<steps>\d{1,12}) insn",
         "The verifier gave up after $steps steps, one more than this old kernel takes (32,768 to 131,072 before Linux "
         "5.2, a million since): it follows every path. Such a kernel knows no loops either. Unroll less, merge "
-        "branches "
-        "that do the same, split the program by tail calls, or use a newer kernel.",
+        "branches that do the same, split the program by tail calls, or use a newer kernel.",
         "bpf_tail_call(ctx, &programs, NEXT);",
         when=_old,
     ),

@@ -11,19 +11,17 @@ _BOUND = "if ($index >= N)    // $index unsigned; N elements\n    return 0;"
 _MAPS = r"(?P<struct>bpf_(?:map|array|htab|ringbuf_map|lpm_trie|queue_stack|dtab|cpu_map|stack_map|shtab|stab))"
 _MAP_ITSELF = (
     "The program reads or writes the map itself (the kernel's `struct $struct`) where it means a value in it. Values "
-    "are "
-    "reached by a look-up; the address of a map is only to be passed to helpers. For a global variable, the loader "
-    "must "
-    "put the address of its value there."
+    "are reached by a look-up; the address of a map is only to be passed to helpers. For a global variable, the "
+    "loader must put the address of its value there."
 )
 _LOOK_UP = "value = bpf_map_lookup_elem(&map, &key);\nif (!value)\n    return 0;"
 
 
 def _too_wide(match: re.Match[str], held: Held) -> bool:
-    """Whether the access begins within the memory, at a place that is the same each time: no index is too large."""
+    """Whether the access is at a place that is the same each time, and not before the memory: no index is too large."""
     now = value(held.now)
-    constant = now.low == now.high if held.now and now.kind != "scalar" else int(match["off"]) == 0
-    return constant and 0 <= int(match["off"]) < int(match["have"])
+    off = int(match["off"])
+    return off >= 0 and (now.low == now.high if now.kind not in ("", "scalar") else off == 0)
 
 
 def _before(match: re.Match[str], _held: Held) -> bool:
@@ -196,10 +194,8 @@ RULES = (
         "oob_map_value",
         r"invalid access to map value, value_size=(?P<have>\d+) off=(?P<off>-?\d+) size=(?P<width>\d+)",
         "The access needs $need bytes ($width at offset $off), and a value of this map has only $have: what the "
-        "program "
-        "takes the value for is larger than the map's value. No index is at fault. Declare the map with the struct "
-        "that "
-        "is accessed, or access no more than the value has.",
+        "program takes the value for is larger than the map's value. No variable index is at fault. Declare the map "
+        "with the struct that is accessed, or access no more than the value has.",
         "__type(value, struct entry);    // the struct that the pointer points at",
         when=_too_wide,
     ),
@@ -216,8 +212,7 @@ RULES = (
         r"invalid access to map value, value_size=(?P<have>\d+) off=(?P<off>-?\d+) size=(?P<width>\d+)",
         "The access reaches outside of the map's value: $width bytes at offset $off, and a value has $have bytes. "
         "Bound the index just before the access so that it ends within them ($need bytes would be needed), or enlarge "
-        "the "
-        "value.",
+        "the value.",
         _BOUND,
     ),
     rule(

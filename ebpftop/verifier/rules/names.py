@@ -43,7 +43,7 @@ def names(caught: Mapping[str, str | None], insn_text: str, source_text: str, he
         words["need"] = str(int(words["off"]) + int(words["width"]))
     return {
         "read": _read(source_text),
-        "kfunc": _quoted(_only(_KFUNC.findall(source_text)), "a function"),
+        "kfunc": _quoted(_only(_KFUNC.findall(source_text)), "a function of its own"),
         "checked": held.checked,
         "now": describe(held.now),
         "pointer": f"`{followed}`" if followed else "This pointer",

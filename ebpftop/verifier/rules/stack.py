@@ -62,10 +62,8 @@ RULES = (
         "oob_stack",
         r"invalid(?: indirect| write to| read from| access to)* stack(?: @reg)? off=(?P<off>-?\d+) size=(?P<width>\d+)",
         "The access reaches above the frame pointer: $width bytes at offset $off end at $need, and a function's "
-        "variables "
-        "lie below 0. The stack isn't full; an index or a size runs past the end of an array, or the call is given "
-        "more "
-        "bytes than the variable has. Bound it by the array's own size.",
+        "variables lie below 0. The stack isn't full; an index or a size runs past the end of an array, or the call "
+        "is given more bytes than the variable has. Bound it by the array's own size.",
         "if ($index >= N)    // $index unsigned; N elements\n    return 0;",
         when=_above,
     ),
