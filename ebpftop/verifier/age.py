@@ -6,10 +6,11 @@ distribution put a newer verifier into an older kernel, the number is that of th
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
+
+from ebpftop.verifier.rules.model import compiled
 
 SAMPLED = 300  # lines at each end
 
@@ -31,30 +32,27 @@ class Age:
         return f"{_text(self.until)} or older" if self.until else ""
 
 
-_SIGNS: tuple[tuple[re.Pattern[str], Version | None, Version | None], ...] = tuple(
-    (re.compile(sign, re.MULTILINE), since, until)
-    for sign, since, until in (
-        (r"=map_value(?:_or_null)?\(ks=|^\d+: \(85\) call \d+$|\bR10=fp$", None, (4, 9)),
-        (r"\bProccessed \d+ insn", None, (4, 14)),
-        (r"^processed \d+ insns$|^processed \d+ insns, stack depth", None, (5, 1)),
-        (r"^processed \d+ insns \(limit (?:32768|65536|98304|131072)\)", None, (5, 1)),
-        (r"^processed \d+ insns \(limit 1000000\)|^verification time \d+ usec", (5, 2), None),
-        (r"\bR10=fp0,call_-?\d", (4, 16), (5, 3)),
-        (r"\bR\d+(?:_\w+)?=(?:inv|P?inv[P(]|map_value\(id=\d+,off=\d+,)|\bu?m(?:in|ax)_value=", None, (5, 17)),
-        (r"^last_idx \d+ first_idx \d+|^regs=[0-9a-f]+ stack=", (5, 3), (6, 4)),
-        (r"\bR\d+(?:_\w+)?=(?:scalar\(|ctx\(\)|pkt\(r=)", (5, 18), None),
-        (r"^\d+: \([0-9a-f]{2}\) .*; R\d+(?:_\w+)?=", (5, 17), None),
-        (r"^mark_precise: frame\d", (6, 5), None),
-        (r"^; .* @ [^@]+:\d+$", (6, 9), None),
-        (r"^Verification failed: ", (7, 3), None),
-    )
+_SIGNS: tuple[tuple[str, Version | None, Version | None], ...] = (
+    (r"(?m)=map_value(?:_or_null)?\(ks=|^\d+: \(85\) call \d+$|\bR10=fp$", None, (4, 9)),
+    (r"(?m)\bProccessed \d+ insn", None, (4, 14)),
+    (r"(?m)^processed \d+ insns$|^processed \d+ insns, stack depth", None, (5, 1)),
+    (r"(?m)^processed \d+ insns \(limit (?:32768|65536|98304|131072)\)", None, (5, 1)),
+    (r"(?m)^processed \d+ insns \(limit 1000000\)|^verification time \d+ usec", (5, 2), None),
+    (r"(?m)\bR10=fp0,call_-?\d", (4, 16), (5, 3)),
+    (r"(?m)\bR\d+(?:_\w+)?=(?:inv|P?inv[P(]|map_value\(id=\d+,off=\d+,)|\bu?m(?:in|ax)_value=", None, (5, 17)),
+    (r"(?m)^last_idx \d+ first_idx \d+|^regs=[0-9a-f]+ stack=", (5, 3), (6, 4)),
+    (r"(?m)\bR\d+(?:_\w+)?=(?:scalar\(|ctx\(\)|pkt\(r=)", (5, 18), None),
+    (r"(?m)^\d+: \([0-9a-f]{2}\) .*; R\d+(?:_\w+)?=", (5, 17), None),
+    (r"(?m)^mark_precise: frame\d", (6, 5), None),
+    (r"(?m)^; .* @ [^@]+:\d+$", (6, 9), None),
+    (r"(?m)^Verification failed: ", (7, 3), None),
 )
 
 
 def of(lines: Sequence[str]) -> Age:
     """The age of a log; an empty one where nothing tells, or where what tells contradicts itself."""
     text = "\n".join(chain(lines[:SAMPLED], lines[max(SAMPLED, len(lines) - SAMPLED) :]))
-    found = [(since, until) for sign, since, until in _SIGNS if sign.search(text)]
+    found = [(since, until) for sign, since, until in _SIGNS if compiled(sign).search(text)]
     since = max((since for since, _ in found if since), default=None)
     until = min((until for _, until in found if until), default=None)
     return Age() if since and until and since > until else Age(since, until)

@@ -139,7 +139,7 @@ def _recognise(
         register = _REGISTER.search(remark)
         held = replace(was, now=known.get(register[0] if register else named, ""))
         if found := rules.recognise(remark, parsed.insn_text, quoted, held):
-            return remark, rules.recognise(of_call) or found
+            return remark, (rules.recognise(of_call) if of_call else None) or found
     return parsed.error, None
 
 

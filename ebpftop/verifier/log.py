@@ -128,7 +128,7 @@ def read(lines: list[str]) -> Parsed:
 
 def _extent(lines: list[str]) -> tuple[int, int]:
     """The lines libbpf marks as the log, or all."""
-    begin = next((n for n in range(len(lines) - 1, -1, -1) if begins(lines[n])), None)
+    begin = next((n for n in range(len(lines) - 1, -1, -1) if "-- BEGIN " in lines[n] and begins(lines[n])), None)
     if begin is None:
         return 0, len(lines)
     return begin + 1, next(

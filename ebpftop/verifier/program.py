@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
+
+from ebpftop.verifier.rules.model import compiled
 
 _LOOKED_AT = 200  # lines
 _NAME = r"[A-Za-z_](?:[\w.]*\w)?"
 # `program failed: …` and `BPF program load failed` name none.
 _NO_NAME = "failed|load|loading|loaded|is|was|not|for|of|to|from|name|type|too|fd|file|id|error|and|with|in|section"
-_FORMS = tuple(
-    re.compile(form)
-    for form in (
-        r"\bprog(?:ram)? b?['\"`](?P<name>[A-Za-z_][\w./:]*)['\"`]",
-        rf"\bprog(?:ram)? (?P<name>(?!(?:{_NO_NAME})\b){_NAME}): ",
-        r"\b(?:[Ee]rror loading (?:BPF )?program for|(?:could not|couldn't|cannot|failed to) load (?:BPF )?program) "
-        rf"(?P<name>(?!(?:{_NO_NAME})\b){_NAME})",
-        rf"\bprogram=\"?(?P<name>(?!(?:{_NO_NAME})\b){_NAME})\b",
-        rf"\bprog_?name[\"']?[=:] ?[\"']?(?P<name>{_NAME})",
-    )
+_FORMS = (
+    r"\bprog(?:ram)? b?['\"`](?P<name>[A-Za-z_][\w./:]*)['\"`]",
+    rf"\bprog(?:ram)? (?P<name>(?!(?:{_NO_NAME})\b){_NAME}): ",
+    r"\b(?:[Ee]rror loading (?:BPF )?program for|(?:could not|couldn't|cannot|failed to) load (?:BPF )?program) "
+    rf"(?P<name>(?!(?:{_NO_NAME})\b){_NAME})",
+    rf"\bprogram=\"?(?P<name>(?!(?:{_NO_NAME})\b){_NAME})\b",
+    rf"\bprog_?name[\"']?[=:] ?[\"']?(?P<name>{_NAME})",
 )
 
 
 def named_in(line: str) -> str:
     """The program that a line names, "" for none."""
-    return next((match["name"] for form in _FORMS if (match := form.search(line))), "")
+    return next((match["name"] for form in _FORMS if (match := compiled(form).search(line))), "")
 
 
 def named(lines: Sequence[str]) -> str:

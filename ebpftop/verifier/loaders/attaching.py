@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import re
-
 from ebpftop.verifier.loaders.said import Said
-from ebpftop.verifier.rules.model import Fault, Kind
+from ebpftop.verifier.rules.model import Fault, Kind, compiled
 
-_FORM = re.compile(
-    r""".*?(?:
+_FORM = r"""(?ix).*?(?:
       \b(?:fail\w*|error|couldn't|could\ not|cannot|can't|unable\ to)\b.{0,24}\b(?:auto-)?attach
     | \battach\w*\b.{0,80}?\b(?:fail\w*|error)\b | \battach\ \w+: | \blink\ create\b
     | \b(?:creat\w+|open\w*)\ (?:raw\ tracepoint|perf\ event|[ku]probe|trace\ event|tracefs\ event)\b
     | \bbpf_link_create\b | \bbpf_raw_tracepoint_open\b | \bperf_event_open\b
-    )""",
-    re.IGNORECASE | re.VERBOSE,
-)
-_ABSENT = re.compile(r"\b(?:may|does|do) not exist\b|\bdoesn't exist\b|\bnot found\b", re.IGNORECASE)
-_OF_BPF = re.compile(r"bpf|[ku]probe|[ku]retprobe|tracepoint|fentry|fexit", re.IGNORECASE)
+    )"""
+_ABSENT = r"(?i)\b(?:may|does|do) not exist\b|\bdoesn't exist\b|\bnot found\b"
+_OF_BPF = r"(?i)bpf|[ku]probe|[ku]retprobe|tracepoint|fentry|fexit"
 _FIRST = "The verifier accepted the program; attaching it failed. "
 
 _BY_ERRNO: dict[str, tuple[Kind, str, Fault]] = {
@@ -85,12 +80,12 @@ _OTHER = Said(
 
 def recognise(line: str, errno: str) -> Said | None:
     """What a line means that tells of a program not attached."""
-    if not _FORM.match(line):
+    if not compiled(_FORM).match(line):
         return None
-    if not errno and _ABSENT.search(line):
+    if not errno and compiled(_ABSENT).search(line):
         errno = "ENOENT"
     found = _BY_ERRNO.get(_SAME.get(errno, errno))
     if found is None:
-        return _OTHER if errno or _OF_BPF.search(line) else None
+        return _OTHER if errno or compiled(_OF_BPF).search(line) else None
     kind, words, fault = found
     return Said(kind, _FIRST + words, fault=fault)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
 from ebpftop.verifier.loaders.said import Said
+from ebpftop.verifier.rules.model import compiled
 
-_FORM = re.compile(
-    r""".*?(?:
+_FORM = r"""(?ix).*?(?:
       \bmaps?\b.{0,80}?\bfailed\ to\ create | \bmap\ create\b | \bbpf_(?:map_create|create_map)\w*\b
     | \b(?:fail\w*|error|couldn't|could\ not|cannot|unable)\b.{0,20}\bcreat\w+\ (?:the\ |e?bpf\ )*map
     | \bcreat\w+\ (?:the\ |e?bpf\ )*map\b.{0,60}?:
-    )""",
-    re.IGNORECASE | re.VERBOSE,
-)
-_REQUIRES = re.compile(r".*?: (?P<what>[^:]{3,100}?) \(requires >= v?(?P<version>\d+\.\d+)\)")
+    )"""
+_REQUIRES = r".*?: (?P<what>[^:]{3,100}?) \(requires >= v?(?P<version>\d+\.\d+)\)"
 # Types of maps by the first kernel that has them (include/uapi/linux/bpf.h).
 _SINCE = {
     "ringbuf": "5.8", "userringbuf": "6.1", "bloomfilter": "5.16", "taskstorage": "5.11", "inodestorage": "5.10",
@@ -22,7 +18,7 @@ _SINCE = {
     "sockhash": "4.18", "queue": "4.20", "stack": "4.20", "xskmap": "4.18", "lpmtrie": "4.11",
 }  # fmt: skip
 _IN_WORDS = {"ringbuf": "Ring buffers need", "userringbuf": "User ring buffers need"}
-_TYPE = re.compile(r"(?:BPF_MAP_TYPE_|\btype[ =:]+|:)(?P<name>[A-Za-z_]+)(?=[\s,()\]}\"';.]|$)")
+_TYPE = r"(?:BPF_MAP_TYPE_|\btype[ =:]+|:)(?P<name>[A-Za-z_]+)(?=[\s,()\]}\"';.]|$)"
 
 _BY_ERRNO = {
     "EPERM": Said(
@@ -71,9 +67,9 @@ _OTHER = Said(
 
 def recognise(line: str, errno: str) -> Said | None:
     """What a line means that tells of a map not created."""
-    if not _FORM.match(line):
+    if not compiled(_FORM).match(line):
         return None
-    if requires := _REQUIRES.match(line):
+    if requires := compiled(_REQUIRES).match(line):
         return Said(
             "unsupported",
             f"The map can't be created on this kernel: {requires['what']}. Linux {requires['version']} or newer is "
@@ -86,7 +82,7 @@ def recognise(line: str, errno: str) -> Said | None:
 
 def needs(text: str) -> str:
     """From which kernel on there is the type of map that a text names, as a sentence; "" for old types and none."""
-    for match in _TYPE.finditer(text):
+    for match in compiled(_TYPE).finditer(text):
         name = match["name"].lower().replace("_", "")
         if since := _SINCE.get(name):
             words = _IN_WORDS.get(name) or f"Maps of type {match['name']} need"

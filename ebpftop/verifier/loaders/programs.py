@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import re
-
 from ebpftop.verifier.loaders.said import Said
+from ebpftop.verifier.rules.model import compiled
 
-_FORM = re.compile(
-    r""".*?(?:
+_FORM = r"""(?ix).*?(?:
       \bload(?:ing)?\ failed | \b(?:to\ )?load(?:ing)?\ (?:the\ |e?bpf\ )*prog(?:ram)? | _probe_loading\(\)
     | \bBPF_PROG_LOAD\b | \bbpf_prog_load\w*\b | \bfailed\ to\ load:\ | \bProg\ section\ '.*'\ rejected
     | \bload\ bpf\ program\ failed | \bprogram\ failed\ to\ load
     | \bverif(?:y|ier|ication)\b.{0,20}\b(?:failed|rejected)\b
     | \bfailed\ to\ (?:load|verify)\ (?:and\ \w+\ )?['"`]?\w+['"`]?:
-    )""",
-    re.IGNORECASE | re.VERBOSE,
+    )"""
+_BUFFER = (
+    r"(?i).*?(?:log buffer (?:is )?(?:not big enough|too small)"
+    r"|log (?:was |is )?(?:too (?:large|big)|truncated) .*buffer"
+    r"|buffer too small .*\blog\b|increas\w+ (?:the )?(?:BPFTRACE_LOG_SIZE|log[ _](?:buffer )?size))"
 )
-_BUFFER = re.compile(
-    r".*?(?:log buffer (?:is )?(?:not big enough|too small)|log (?:was |is )?(?:too (?:large|big)|truncated) .*buffer"
-    r"|buffer too small .*\blog\b|increas\w+ (?:the )?(?:BPFTRACE_LOG_SIZE|log[ _](?:buffer )?size))",
-    re.IGNORECASE,
-)
-_BYTES = re.compile(r"(\d{4,12}) bytes")
+_BYTES = r"(\d{4,12}) bytes"
 _LARGEST_BUFFER = 16_000_000  # bytes: 2²⁴ - 1 is the most that kernels before 5.2 take
-_NEEDS = re.compile(r".*?\b(?P<what>[^:;]{3,80}?) ?(?:: )?not supported \(requires >= v?(?P<version>\d+\.\d+)\)")
+_NEEDS = r".*?\b(?P<what>[^:;]{3,80}?) ?(?:: )?not supported \(requires >= v?(?P<version>\d+\.\d+)\)"
 
 MISSING_LOG = (
     "The verifier's log, which says why, isn't here: ask the loader for it, with log level 1 and a large buffer."
@@ -99,10 +95,10 @@ _BY_ERRNO = {
 
 def recognise(line: str, errno: str) -> Said | None:
     """What a line means that tells of a program not loaded, or of a log that didn't fit."""
-    if _BUFFER.match(line):
-        size = _BYTES.search(line)
+    if compiled(_BUFFER).match(line):
+        size = compiled(_BYTES).search(line)
         return _TOO_COMPLEX if size and int(size[1]) >= _LARGEST_BUFFER else _TOO_SMALL
-    if needs := _NEEDS.match(line):
+    if needs := compiled(_NEEDS).match(line):
         what = needs["what"].strip().lstrip("(")
         return Said(
             "unsupported",
@@ -111,7 +107,7 @@ def recognise(line: str, errno: str) -> Said | None:
             "or use a newer kernel.",
             fault="kernel",
         )
-    if not _FORM.match(line):
+    if not compiled(_FORM).match(line):
         return None
     return _BY_ERRNO.get(errno, SILENT) if errno else None
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from ebpftop.verifier.loaders.said import Said
+from ebpftop.verifier.rules.model import compiled
 
 _LOOK = "Look for it in `/sys/kernel/tracing/available_filter_functions`"
 _QUOTED = r"['\"`]?(?P<name>[\w.:]+)['\"`]?"
@@ -110,12 +110,11 @@ _FORMS: tuple[tuple[str, Callable[[str], Said]], ...] = (
         _section,
     ),
 )
-_COMPILED = tuple((re.compile(form), told) for form, told in _FORMS)
 
 
 def recognise(line: str, _errno: str) -> Said | None:
     """What a line means that names something this kernel or loader doesn't have."""
-    for form, told in _COMPILED:
-        if match := form.search(line):
+    for form, told in _FORMS:
+        if match := compiled(form).search(line):
             return told(match["name"] or "")
     return None
