@@ -39,7 +39,7 @@ _SIGNS: tuple[tuple[str, Version | None, Version | None], ...] = (
     (r"(?m)^processed \d+ insns \(limit (?:32768|65536|98304|131072)\)", None, (5, 1)),
     (r"(?m)^processed \d+ insns \(limit 1000000\)|^verification time \d+ usec", (5, 2), None),
     (r"(?m)\bR10=fp0,call_-?\d", (4, 16), (5, 3)),
-    (r"(?m)\bR\d+(?:_\w+)?=(?:inv|P?inv[P(]|map_value\(id=\d+,off=\d+,)|\bu?m(?:in|ax)_value=", None, (5, 17)),
+    (r"(?m)\bR\d+(?:_\w+)?=(?:inv|P?inv[P(]|map_value\(id=0,)|\bu?m(?:in|ax)_value=", None, (5, 17)),
     (r"(?m)^last_idx \d+ first_idx \d+|^regs=[0-9a-f]+ stack=", (5, 3), (6, 4)),
     (r"(?m)\bR\d+(?:_\w+)?=(?:scalar\(|ctx\(\)|pkt\(r=)", (5, 18), None),
     (r"(?m)^\d+: \([0-9a-f]{2}\) .*; R\d+(?:_\w+)?=", (5, 17), None),

@@ -10,7 +10,7 @@ from typing import Literal
 from ebpftop.verifier import age, loaders, log, rules
 from ebpftop.verifier.chain import trace
 from ebpftop.verifier.instruction import SHOWN, Instruction, decode
-from ebpftop.verifier.loaders import notes
+from ebpftop.verifier.loaders import notes, relocations
 from ebpftop.verifier.loop import turn
 from ebpftop.verifier.program import named, named_in
 from ebpftop.verifier.registers import is_state, known_before, read, tracks
@@ -88,7 +88,9 @@ def diagnose(
         return _without_log(lines, program)
     if not parsed.error:
         failure = loaders.failed(lines)
-        return _of_loader(failure, program, parsed) if failure else _nothing(parsed, program)
+        if failure and not (parsed.processed and failure.said.kind == "unknown"):
+            return _of_loader(failure, program, parsed)
+        return _nothing(parsed, program)
     quotes = Quotes(lines, source)
     shown = SHOWN.match(parsed.insn_text)
     does = decode(shown[2]) if shown else None
@@ -104,7 +106,12 @@ def diagnose(
         return _of_loader(failure, program, parsed)
     explanation, fix = "", None
     if recognised:
-        explanation = " ".join([recognised.explanation, *dict.fromkeys(step.lost for step in chain if step.lost)])
+        lost = [step.lost for step in chain if step.lost]
+        if "CO-RE" in recognised.explanation and (
+            lacks := relocations.unmatched(lines[: loaders.LOOKED_AT], parsed.insn)
+        ):
+            lost.append(f"The loader names it: `{lacks}`.")
+        explanation = " ".join([recognised.explanation, *dict.fromkeys(lost)])
         fix = recognised.fix
     elif parsed.report:
         explanation, fix = parsed.report.reason, parsed.report.suggestion or None

@@ -38,8 +38,8 @@ class Prefix:
         shapes = Counter(map(_shape, heads)).most_common(_MOST_SHAPES)
         self._form = re.compile("|".join(shape for shape, _ in shapes))
 
-    def off(self, line: str) -> tuple[str, bool] | None:
-        """The line behind its prefix, and whether that stands in quotes; None where the line has no such prefix."""
+    def off(self, line: str) -> tuple[str, int] | None:
+        """The line behind its prefix, and in how many quotes that stands; None where the line has no such prefix."""
         match = self._form.match(line)
         return (line[match.end() :], quoted(match[0])) if match else None
 
@@ -77,9 +77,11 @@ def head_of(line: str) -> str | None:
     return head.removesuffix(_LIBBPF) if head.strip() else ""
 
 
-def quoted(head: str) -> bool:
-    """Whether what follows stands inside of double quotes."""
-    return len(_STRING.findall(head)) % 2 == 1
+def quoted(head: str) -> int:
+    """In how many double quotes what follows stands: 0, 1, or 2 for a string in a string."""
+    if len(_STRING.findall(head)) % 2 == 0:
+        return 0
+    return 2 if head.endswith('\\"') else 1
 
 
 def _sample(lines: Sequence[str]) -> Iterator[str]:

@@ -109,14 +109,16 @@ def _bare(line: str) -> str:
 def _parts(line: str, learned: prefix.Prefix | None) -> Iterator[str]:
     """A line without its prefix; several where it is a string with line ends in it."""
     found = learned.off(line) if learned else None
-    text, inside = found or (_unprefixed(line), False)
+    text, inside = found or (_unprefixed(line), 0)
     if text.startswith("libbpf: ") and _KERNELS.match(text, 8):
         text = text[8:]
     if found is None and ": (" in text and (head := prefix.head_of(text)):
         text, inside = text[len(head) :], prefix.quoted(head)
     if inside:
-        ends = _QUOTE.search(text)
-        yield from _plain(text[: ends.start()] if ends else text).rstrip("\n").split("\n")
+        for _ in range(inside):
+            ends = _QUOTE.search(text)
+            text = _plain(text[: ends.start()] if ends else text)
+        yield from text.rstrip("\n").split("\n")
     elif "\\n" in text and (begins := _ESCAPED.search(text)):
         ends = _QUOTE.search(text, begins.end())
         yield from _plain(text[: ends.start()] if ends else text).split("\n")

@@ -23,6 +23,9 @@ _CONSEQUENCE = re.compile(
     r"|\b(?:error|failed|couldn't|could not|cannot|unable to)\b.{0,20}\bload(?:ing)?\b.{0,20}\b(?:e?bpf|BPF)\b)",
     re.IGNORECASE,
 )
+_OWN_WORDS = re.compile(
+    r".*?\blibbpf: .*\b(?:fail\w*|error|(?:not |un)supported|invalid|missing|can't|couldn't|cannot|unable|not found)\b"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,9 @@ def _cause(below: Sequence[str]) -> str:
 
 
 def _consequence(line: str, _errno: str) -> Said | None:
-    return programs.SILENT if _CONSEQUENCE.match(line) else None
+    if _CONSEQUENCE.match(line):
+        return programs.SILENT
+    return programs.OWN_WORDS if _OWN_WORDS.match(line) else None
 
 
 def ends(lines: Sequence[str]) -> Iterator[str]:

@@ -25,6 +25,11 @@ MISSING_LOG = (
     "The verifier's log, which says why, isn't here: ask the loader for it, with log level 1 and a large buffer."
 )
 SILENT = Said("unknown", MISSING_LOG)
+OWN_WORDS = Said(
+    "unknown",
+    "The loader gave up by itself, before or after the verifier looked at the program: its own words say why; its "
+    "debug output says more.",
+)
 _TOO_SMALL = Said(
     "other",
     "The verifier's log did not fit into the loader's buffer, so the call failed whether or not the program is fine. "

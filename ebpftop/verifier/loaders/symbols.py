@@ -20,6 +20,15 @@ def _function(name: str) -> Said:
     )
 
 
+def _struct(name: str) -> Said:
+    return Said(
+        "unsupported",
+        f"The struct `{name}`, which the program fills in or attaches to, isn't in this kernel's BTF: it is older, "
+        "built without it, or the module isn't loaded.",
+        fault="kernel",
+    )
+
+
 def _symbol(name: str) -> Said:
     return Said(
         "btf",
@@ -75,11 +84,21 @@ def _section(name: str) -> Said:
     )
 
 
+def _too_old(name: str) -> Said:
+    return Said(
+        "unsupported",
+        f"This loader doesn't take the object file any more ({name}: libbpf before 1.0 did). Declare maps with BTF, in "
+        'a `struct { __uint(type, …); … } name SEC(".maps")`, or use an older loader.',
+        fault="loader",
+    )
+
+
 _BTF_ID = (
     r"(?:no BTF (?:ID|id|type) (?:found )?for|[Cc]annot find (?:the )?(?:target_)?btf_id (?:for|of)(?: function)?)"
 )
 _FORMS: tuple[tuple[str, Callable[[str], Said]], ...] = (
     (rf"failed to find kernel BTF type ID of {_QUOTED}", _function),
+    (rf"struct {_QUOTED} is not found in ", _struct),
     (rf"{_QUOTED} is not found in (?:vmlinux|kernel|module)\b.{{0,10}}\bBTF", _function),
     (rf"{_BTF_ID} {_QUOTED}", _function),
     (rf"find target for {_QUOTED} in \S+: not found", _function),
@@ -109,6 +128,7 @@ _FORMS: tuple[tuple[str, Callable[[str], Said]], ...] = (
         r"['\"`](?P<name>[^'\"`]*)['\"`]",
         _section,
     ),
+    (r"(?P<name>legacy map definitions in '\w+' section) are not supported", _too_old),
 )
 
 

@@ -24,6 +24,10 @@ def _too_wide(match: re.Match[str], held: Held) -> bool:
     return off >= 0 and (now.low == now.high if now.kind not in ("", "scalar") else off == 0)
 
 
+def _not_before(match: re.Match[str], _held: Held) -> bool:
+    return int(match["off"]) >= 0
+
+
 def _before(match: re.Match[str], _held: Held) -> bool:
     return int(match["off"]) < 0
 
@@ -190,6 +194,15 @@ RULES = (
         "An instruction array holds addresses of 8 bytes, and the program reads $width bytes. Read a `u64`.",
     ),
     # outside of what it points at
+    rule(
+        "oob_map_value",
+        r"invalid access to map value, value_size=(?P<have>\d+) off=(?P<off>-?\d+) size=(?P<width>\d+)",
+        "The call needs $need bytes ($width at offset $off: as many as the size passed may be), and a value of this "
+        "map has only $have. Bound the size by that of the value, or declare the map with a value that large.",
+        "if (size > sizeof(*value))    // size unsigned\n    return 0;",
+        at=r"\) call ",
+        when=_not_before,
+    ),
     rule(
         "oob_map_value",
         r"invalid access to map value, value_size=(?P<have>\d+) off=(?P<off>-?\d+) size=(?P<width>\d+)",
