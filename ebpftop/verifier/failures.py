@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from ebpftop.verifier.diagnosis import Diagnosis, diagnose
-from ebpftop.verifier.program import named
+from ebpftop.verifier.program import named, named_after
 from ebpftop.verifier.source import Source
 from ebpftop.verifier.stream import Excerpt, excerpts
 from ebpftop.verifier.wrapping import unwrap
@@ -57,6 +57,8 @@ def _diagnose(excerpt: Excerpt, source: Source | None) -> tuple[Diagnosis | None
     else:
         lines = unwrap(excerpt.lines[excerpt.gap :])
         diagnosis = diagnose(lines, source, program=named(head), cut=True, ended=excerpt.ended)
+    if diagnosis and not diagnosis.program and excerpt.after:
+        diagnosis = replace(diagnosis, program=named_after(unwrap(list(excerpt.after))))
     return diagnosis, diagnosis is not None and (excerpt.ended or diagnosis.insn is not None)
 
 

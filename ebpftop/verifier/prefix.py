@@ -64,8 +64,11 @@ def _from_count(lines: Sequence[str]) -> Prefix | None:
 
 
 def plain(lines: Sequence[str]) -> bool:
-    """Whether each line sampled that shows an instruction begins with it, and shows no other."""
-    return all(not head_of(line) and len(INSTRUCTION.findall(line)) < 2 for line in _sample(lines))
+    """Whether each line sampled that shows an instruction begins with it, and holds no other line."""
+    return all(
+        not head_of(line) and " processed " not in line and len(INSTRUCTION.findall(line)) < 2
+        for line in _sample(lines)
+    )
 
 
 def head_of(line: str) -> str | None:

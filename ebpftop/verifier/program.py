@@ -34,3 +34,13 @@ def named(lines: Sequence[str]) -> str:
             if "rog" in line[:1024] and (name := named_in(line[:1024])):
                 return name
     return ""
+
+
+def named_after(lines: Sequence[str]) -> str:
+    """The program's name in what a loader says right behind its log, "" if that is about another already."""
+    for line in lines:
+        if "load failed" in line or "BEGIN" in line or ": (" in line:
+            break
+        if "rog" in line[:1024] and (name := named_in(line[:1024])):
+            return name
+    return ""

@@ -36,6 +36,7 @@ _FIELD = re.compile(
     r'"((?:[^"\\]|\\.)*)"'
 )
 _MOST_FIELDS = 8
+_LOGFMT = re.compile(r"[a-zA-Z_.]{1,40}=")
 _OPEN = re.compile(r"\bload program: [^:]{1,60}: \S")
 _OMITTED = re.compile(r"\((?:truncated, )?\d+ line(?:s|\(s\))? omitted\)\s*$")
 _MOST_WRAPPED = 8  # lines of one summary
@@ -122,7 +123,7 @@ def _parts(line: str, learned: prefix.Prefix | None) -> Iterator[str]:
     elif "\\n" in text and (begins := _ESCAPED.search(text)):
         ends = _QUOTE.search(text, begins.end())
         yield from _plain(text[: ends.start()] if ends else text).split("\n")
-    elif text[:1] == "{" or text[:3] in ("tim", "lev", "ts="):
+    elif text[:1] == "{" or ('="' in text and _LOGFMT.match(text)):
         yield from _fields(text)
     else:
         yield text
