@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from ebpftop.verifier import helpers, packet
+from ebpftop.verifier import lost as losses
 from ebpftop.verifier.again import checked_before
 from ebpftop.verifier.instruction import CLOBBERED, Instruction
 from ebpftop.verifier.path import Visit, back
@@ -18,26 +19,6 @@ from ebpftop.verifier.values import Value, describe, value
 
 _WITH_NULL = re.compile(r"if r\d+ [!=]= (?:0x)?0 ")
 _MISC = re.compile(r"[m0?]*m[m0?]*$")  # a slot of bytes of which nothing is known
-_OVER_STACK = (
-    "{name} went over the stack (slot {slot}, read back at instruction {insn}), and the kernel forgot its bounds "
-    "there, so a check made before doesn't count: kernels before 5.10 forget those of any number, before 5.16 those "
-    "of one of 4 bytes, before 6.9 of one that wasn't bounded yet. Bound it again right behind that, and keep the "
-    "compiler from moving it: `barrier_var(n); n &= MAX - 1`."
-)
-_AGAIN = (
-    "Instruction {check} checks what instruction {first} read from this place, and instruction {second} reads it "
-    "again: memory may have changed in between, so the check doesn't count. Read it once into a variable, check that, "
-    "and use that (`barrier_var` keeps the compiler from reading twice)."
-)
-_OTHER_POINTER = (
-    "The check at instruction {insn} is of {register}; a number that isn't constant was added since, and what comes "
-    "of that needs a check of its own."
-)
-_COUNTS_TOO_FEW = (
-    "The check at instruction {insn} proves that byte, but this kernel counts one too few there: that was repaired in "
-    "Linux 5.16 and in later 5.10 and 5.15. Write `p + 1 > data_end` in place of `p >= data_end`."
-)
-
 MOST = 12  # steps: what came before is rarely what a reader needs
 
 _NAMED = {
@@ -199,11 +180,11 @@ class _Trace:
                 f"and "
                 "makes a pointer that needs a check of its own"
             )
-            self._step(visit, why, _OTHER_POINTER.format(insn=visit.insn, register=found.register), "program")
+            self._step(visit, why, losses.OTHER_POINTER.format(insn=visit.insn, register=found.register), "program")
             return
         self._packet = ""
         if found.strict and found.covers == found.at:
-            lost = _COUNTS_TOO_FEW.format(insn=visit.insn)
+            lost = losses.COUNTS_TOO_FEW.format(insn=visit.insn)
             self._step(
                 visit, f"this check proves byte {found.at}, and the kernel counts {found.covers}", lost, "kernel"
             )
@@ -245,7 +226,7 @@ class _Trace:
         self._step(visit, f"{self._target} is read from memory: {place}{self._held(visit, ', and is ')}", end=True)
         if (self._offset or self._null) and (found := checked_before(self._lines, visit)):
             first, check = found
-            lost = _AGAIN.format(check=check.insn, first=first.insn, second=visit.insn)
+            lost = losses.AGAIN.format(check=check.insn, first=first.insn, second=visit.insn)
             self._step(check, f"this checks what instruction {first.insn} read from the same place", lost, "program")
 
     def _lost_on_stack(self, visit: Visit) -> str:
@@ -258,7 +239,7 @@ class _Trace:
         held = next(filter(None, (last_known(self._lines, visit.line, name) or told.get(name) for name in names)), "")
         if not (_MISC.match(held) if held else not after.text or after.text.startswith("inv")):
             return ""
-        return _OVER_STACK.format(name=self._target, slot=slot, insn=visit.insn)
+        return losses.OVER_STACK.format(name=self._target, slot=slot, insn=visit.insn)
 
     def _stored(self, visit: Visit) -> None:
         slot, source = self._target, visit.does.source
