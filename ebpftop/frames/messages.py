@@ -18,7 +18,7 @@ UNKNOWN = (1 << 32) - 1  # the identity of a process that the kernel did not tel
 
 Show = Literal["histogram", "table", "events", "stacks"]
 Stage = Literal["queued", "types", "compile", "verify", "attach"]
-FailedStage = Literal["compile", "fit", "verify", "attach", "load"]
+FailedStage = Literal["compile", "fit", "limit", "verify", "attach", "load"]
 
 # What decodes is a number a consumer can compute with: no NaN, no infinity, no date beyond all calendars.
 Whole = Annotated[int, Meta(ge=0, lt=1 << 62)]
@@ -250,8 +250,8 @@ class Attached(msgspec.Struct, frozen=True, kw_only=True):
 class Failed(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome of a load that failed: facts. What they mean is worked out where they are shown (`model.failure`).
 
-    stage: "compile", "fit" (the C compiles, but doesn't fit the manifest or a limit), "verify", "attach", or "load"
-    where the loader itself ended early. error: one line. text: the author's C. log: the verifier's log or the
+    stage: "compile", "fit" (the C compiles, but doesn't fit the manifest), "limit" (it asks for too much), "verify",
+    "attach", or "load" where the loader itself ended early. error: one line. text: the author's C. log: the verifier's log or the
     compiler's output, as it came. function: the C function whose program was rejected. places: where another line
     begins, as (instruction, file, line) in ascending order; file 0 is the author's C, file n the nth of `headers`,
     which holds the shared C by name.

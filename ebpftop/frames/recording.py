@@ -34,7 +34,7 @@ class Recording(Source):
                 if self.writer is not None:
                     self._try(functools.partial(self.writer.write, frame))
                 if self._error is not None:
-                    yield Notice(level="error", text=f"the tape ends here: {self._error.strerror}")
+                    yield Notice(level="error", text=f"recording stopped: {self._error.strerror}")
                     self._error = None
                 yield frame
         finally:

@@ -22,6 +22,7 @@ from ebpftop.verifier.source import Place
 RESULTS: dict[FailedStage, str] = {
     "compile": "did not compile",
     "fit": "doesn't fit its manifest",
+    "limit": "over a limit",
     "verify": "rejected by the verifier",
     "attach": "could not attach",
     "load": "could not be loaded",
@@ -111,10 +112,13 @@ def _of_compiler(probe: str, outcome: Failed) -> Failure:
 
 
 def _as_reported(probe: str, outcome: Failed) -> Failure:
-    return Failure(_plain("fit" if outcome.stage == "fit" else "attach", outcome.error, ""), log=outcome.log)
+    kind = "unknown" if outcome.stage == "verify" else outcome.stage
+    return Failure(_plain(kind, outcome.error, ""), log=outcome.log)
 
 
-def _plain(kind: Literal["unknown", "compile", "fit", "attach", "load"], message: str, explanation: str) -> Diagnosis:
+def _plain(
+    kind: Literal["unknown", "compile", "fit", "limit", "attach", "load"], message: str, explanation: str
+) -> Diagnosis:
     return Diagnosis(kind, message, None, None, explanation, None, known=bool(explanation))
 
 

@@ -63,7 +63,7 @@ def test_a_refused_probe_is_mended_without_leaving_the_dashboard(copied: Path) -
 
         good = source.read_text()
         source.write_text(good.replace("if (count)", ""))  # by another editor, elsewhere
-        term.wait_for("mine/calls as it was saved is rejected")
+        term.wait_for("mine/calls: rejected by the verifier")
         assert running(term) >= first
         new = source.with_suffix(".new")
         new.write_text(good.replace("if (count)", "if (count && tgid)"))

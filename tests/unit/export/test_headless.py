@@ -175,7 +175,7 @@ async def test_a_rejected_probe(format: headless.Format) -> None:  # noqa: A002
         failed = line["failed"]
         assert list(failed) == [
             *("probe", "stage", "result", "variant", "kind", "message", "program", "insn", "source", "explanation"),
-            *("fix", "registers", "chain", "kernel_report", "tried", "log"),
+            *("fix", "registers", "chain", "kernel_report", "fault", "kernel", "tried", "log"),
         ]
         assert failed["source"] == {"file": "cpu/some/probe.bpf.c", "line": 18, "text": "    *count += 1;"}
         assert (failed["stage"], failed["kind"], failed["insn"]) == ("verify", "null_deref", 8)
