@@ -251,9 +251,9 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome of a load that failed: facts. What they mean is worked out where they are shown (`model.failure`).
 
     stage: "compile", "fit" (the C compiles, but doesn't fit the manifest), "limit" (it asks for too much), "verify",
-    "attach", or "load" where the loader itself ended early. error: one line. text: the author's C. log: the verifier's log or the
-    compiler's output, as it came. function: the C function whose program was rejected. places: where another line
-    begins, as (instruction, file, line) in ascending order; file 0 is the author's C, file n the nth of `headers`,
+    "attach", or "load" where the loader itself ended early. error: one line. text: the author's C. log: the verifier's
+    log or the compiler's output, as it came. function: the C function whose program was rejected. places: where another
+    line begins, as (instruction, file, line) in ascending order; file 0 is the author's C, file n the nth of `headers`,
     which holds the shared C by name.
     """
 

@@ -27,6 +27,7 @@ RESULTS: dict[FailedStage, str] = {
     "attach": "could not attach",
     "load": "could not be loaded",
 }
+Plain = Literal["unknown", "compile", "fit", "limit", "attach", "load"]  # kinds that no rule of the verifier has
 _SEE_OUTPUT = "The C does not compile, so the verifier never saw it. The compiler's whole output is below."
 _ENDED = "That says nothing about the program. What the compiler and the loader wrote before is below."
 
