@@ -190,7 +190,8 @@ def steps(chain: Iterable[dict[str, Any]], between: str = " ") -> str:
     """What led to it, as one text."""
     return spaced(
         " ".join(
-            f"{'' if step['insn'] is None else step['insn']} {step['text']}{between if step['text'] else ' '}{step['why']}"
+            f"{step['insn'] if step['insn'] is not None else ''} {step['text']}"
+            f"{between if step['text'] else ' '}{step['why']}"
             for step in chain
         )
     )
