@@ -142,8 +142,10 @@ def parser() -> argparse.ArgumentParser:
         "--format",
         choices=("text", "json", "csv", "folded", "speedscope"),
         default="text",
-        help="json: one object a line; folded (as flamegraph.pl reads it), speedscope: call stacks, at the end",
+        help="json: one object a line; csv: texts that a spreadsheet would take for formulas begin with '; "
+        "folded (as flamegraph.pl reads it), speedscope: call stacks, at the end",
     )
+    one.add_argument("--raw", action="store_true", help="csv for programs: texts as they are, without that '")
     _sudo_option(one)
     _folder_option(one)
 

@@ -1,4 +1,10 @@
-"""Comma-separated values: one table a view, with a header where it begins."""
+"""Comma-separated values: one table a view, with a header where it begins.
+
+A text that begins with `=`, `+`, `-`, `@`, a tab or a carriage return is a formula to a spreadsheet, and anybody who
+runs a process chooses such texts. They get a `'` in front, by which a spreadsheet knows a text; a cell with a quote,
+comma or newline is quoted. OWASP advises both ("CSV Injection"). Numbers stay as they are, negative ones too.
+`raw` leaves texts as they are, for programs.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +20,20 @@ from ebpftop.frames.messages import Rejected
 from ebpftop.model.verdict import headline
 from ebpftop.stats.slots import bounds
 
+_FORMULA = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\t",
+    "\r",
+    "\n",
+    "\uff1d",
+    "\uff0b",
+    "\uff0d",
+    "\uff20",
+)  # the last four are full width
+
 
 class Csv:
     """Writes reports. Where a probe has several views, each interval repeats their headers, an empty line before each.
@@ -22,8 +42,9 @@ class Csv:
     stacks have a row a stack: labels, the stack folded, count.
     """
 
-    def __init__(self, out: TextIO, err: TextIO) -> None:
+    def __init__(self, out: TextIO, err: TextIO, *, raw: bool = False) -> None:
         self._out, self._err = out, err
+        self._cell = _plain if raw else _cell
         self._writer = csv.writer(out, lineterminator="\n")
         self._header: list[str] | None = None
 
@@ -33,7 +54,7 @@ class Csv:
             header, rows = _rows(part)
             self._begin(["time", "probe", "view", *header])
             for row in rows:
-                self._writer.writerow([time, report.probe, part.view.name, *map(_cell, row)])
+                self._writer.writerow([time, *map(self._cell, (report.probe, part.view.name, *row))])
         self._out.flush()
 
     def rejected(self, frame: Rejected) -> None:
@@ -49,7 +70,7 @@ class Csv:
         if self._header is not None:
             self._out.write("\n")
         self._header = header
-        self._writer.writerow(header)
+        self._writer.writerow(map(self._cell, header))
 
 
 def _rows(part: Part) -> tuple[list[str], list[tuple[Any, ...]]]:
@@ -70,5 +91,12 @@ def _buckets(series: Series) -> list[tuple[int, int]]:
     return list(zip(histogram.slots.tolist(), histogram.counts.tolist(), strict=True))
 
 
-def _cell(value: Any) -> Any:
+def _plain(value: Any) -> Any:
     return inert(value) if isinstance(value, str) else value
+
+
+def _cell(value: Any) -> Any:
+    """Harmless in a spreadsheet; what begins a formula may stand behind spaces there."""
+    if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA):
+        return f"'{inert(value)}"
+    return _plain(value)

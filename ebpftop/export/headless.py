@@ -37,13 +37,13 @@ class Writer(Protocol):
         """Write what the whole run brought; `events` counts them by view."""
 
 
-def writer(format: Format, out: TextIO, err: TextIO) -> Writer:  # noqa: A002
-    """The writer of a format, with `err` for what is said of a rejected probe."""
+def writer(format: Format, out: TextIO, err: TextIO, *, raw: bool = False) -> Writer:  # noqa: A002
+    """The writer of a format, with `err` for what is said of a rejected probe; `raw` is `Csv`'s."""
     match format:
         case "json":
             return Ndjson(out, err)
         case "csv":
-            return Csv(out, err)
+            return Csv(out, err, raw=raw)
         case "folded":
             return Folded(out, err)
         case "speedscope":
@@ -60,6 +60,7 @@ async def run(
     interval: float,
     duration: float | None,
     format: Format,  # noqa: A002
+    raw: bool = False,
     out: TextIO,
     err: TextIO,
     stop: asyncio.Event,
@@ -71,7 +72,7 @@ async def run(
     for stream in (out, err):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a stream may know fewer characters than a process name
-    teller = Teller(writer(format, out, err), err)
+    teller = Teller(writer(format, out, err, raw=raw), err)
     try:
         async for frame in attached(source, [(probe, params)], interval=interval, duration=duration, stop=stop):
             teller.take(frame)

@@ -46,6 +46,7 @@ async def ran(
     on_detach: Sequence[AnyFrame] = (),
     *,
     format: headless.Format = "json",  # noqa: A002
+    raw: bool = False,
     ends: bool = False,
 ) -> Ran:
     """Load, take `on_load`, be stopped, take `on_detach` and the end."""
@@ -54,7 +55,16 @@ async def ran(
     out, err = io.StringIO(), io.StringIO()
     async with asyncio.timeout(10):
         code = await headless.run(
-            source, "cpu/some", {"pid": "7"}, interval=0.5, duration=None, format=format, out=out, err=err, stop=stop
+            source,
+            "cpu/some",
+            {"pid": "7"},
+            interval=0.5,
+            duration=None,
+            format=format,
+            raw=raw,
+            out=out,
+            err=err,
+            stop=stop,
         )
     return Ran(code, out.getvalue(), err.getvalue(), source)
 
