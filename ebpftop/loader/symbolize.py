@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import signal
 import socket
 import time
@@ -28,7 +27,6 @@ from ebpftop.kernel.elf import BadElf, Elf
 from ebpftop.kernel.mappings import Mapping, Mappings
 
 _LONGEST = 400  # characters of a name
-_MEMORY = 2 << 30  # bytes of address space
 _EACH_SECONDS, _ALL_SECONDS = 5.0, 30.0  # of processor time, for one file and for all
 _MOST_PROBLEMS = 16  # lines of one answer
 _VDSO = "[vdso]"
@@ -42,7 +40,6 @@ class _TooLong(Exception):
 
 def run(channel: socket.socket, ask: RequestSymbols, give_up_root: Callable[[], None]) -> None:
     """Answer with `Symbols`. What can't be told is left out."""
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     files = _Files()
     kernel = -1
     if ask.kernel:

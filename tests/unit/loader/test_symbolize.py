@@ -41,7 +41,6 @@ def answered(
 ) -> tuple[list[SymbolRange], list[str]]:
     """That, and what went wrong."""
     ours, theirs = transport.pair()
-    monkeypatch.setattr(symbolize.resource, "setrlimit", lambda *_: None)
     mine = Addresses(id=7, tgid=os.getpid(), start_ns=start_ns, addresses=list(addresses))
     gave_up: list[bool] = []
     symbolize.run(theirs, RequestSymbols(run=-3, kernel=[], processes=[mine]), lambda: gave_up.append(True))
