@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python -B
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --)
 PYTEST := $(AS_ROOT) $(PYTHON) -m pytest -p no:cacheprovider
 
-.PHONY: help run test bench screenshots test-kernels test-bcc compare catalog
+.PHONY: help run test bench screenshots test-kernels test-bcc compare catalog lock sbom
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,6 +14,7 @@ run: ## install what is missing and start the dashboard; where nothing can be tr
 
 test: ## format, lint, types, import contracts, and every test on the running kernel
 	@.ci/setup test
+	.venv/bin/python -B .ci/lock --check
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
@@ -40,6 +41,14 @@ test-kernels: ## the live tests on Debian's 6.1 and 6.12 kernels, emulated, and 
 test-bcc: ## the live tests with a newer BCC and LLVM, Debian 13's
 	@.ci/setup bcc
 	$(AS_ROOT) tests/kernels/newer-bcc
+
+lock: ## resolve the tools of development and CI anew: .ci/locked, with hashes
+	@.ci/setup python
+	.venv/bin/python -B .ci/lock
+
+sbom: ## what an installed ebpftop consists of, as CycloneDX: dist/ebpftop.cdx.json
+	@mkdir -p dist
+	@python3 -B .ci/sbom >dist/ebpftop.cdx.json && echo dist/ebpftop.cdx.json
 
 catalog: ## the README's catalog again, from the last `make test` and `make test-kernels`
 	@.ci/setup python
