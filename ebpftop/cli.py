@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ebpftop import __version__
-from ebpftop.base import crash
+from ebpftop.base import crash, streams
 from ebpftop.base.errors import UserError
 
 _EPILOG = """\
@@ -25,27 +25,13 @@ exit codes: 0 done; 1 the thing asked for failed; 2 usage; 3 this machine or use
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run one command and exit with its status."""
-    open_standard_streams()
     sys.exit(run(list(sys.argv[1:] if argv is None else argv)))
-
-
-def open_standard_streams() -> None:
-    """Put /dev/null where the caller closed descriptor 0, 1 or 2: nothing else of ours may get these numbers. What a
-    stream's encoding lacks is written as an escape.
-    """
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest free number
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(number, "r" if number == 0 else "w"))  # noqa: SIM115 - it stays
-        getattr(sys, name).reconfigure(errors="backslashreplace")
 
 
 def run(argv: list[str]) -> int:
     """Run one command; returns its exit status."""
     try:
+        streams.prepare()
         status = _obey(argv)
         sys.stdout.flush()  # what can't be written is told here, not by the interpreter's end
         return status
