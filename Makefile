@@ -7,7 +7,7 @@ PYTEST := $(AS_ROOT) $(PYTHON) -m pytest -p no:cacheprovider
 # What takes too long for CI; each is a target, and one that fails doesn't keep the others from running.
 NIGHTLY := test-bcc compare bench screenshots-check
 
-.PHONY: help run test bench screenshots screenshots-check test-kernels test-bcc compare catalog nightly
+.PHONY: help run test bench screenshots screenshots-check test-kernels test-bcc compare catalog nightly lock sbom
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,7 @@ run: ## install what is missing and start the dashboard, or the demo if nothing 
 
 test: ## format, lint, types, import contracts, and every test on the running kernel
 	@.ci/setup test
+	.venv/bin/python -B .ci/lock --check
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
@@ -55,6 +56,14 @@ nightly: ## all that takes too long for CI, one after the other, and at the end 
 	    report="$$report$$result  $$each\n"; \
 	done; \
 	printf "\n$$report"; [ -z "$$failed" ]
+
+lock: ## resolve the development tools again: .ci/locked, with hashes
+	@.ci/setup python
+	.venv/bin/python -B .ci/lock
+
+sbom: ## what an installed ebpftop consists of, as CycloneDX: dist/ebpftop.cdx.json
+	@mkdir -p dist
+	@python3 -B .ci/sbom >dist/ebpftop.cdx.json && echo dist/ebpftop.cdx.json
 
 catalog: ## probes/README.md again, from the manifests and the last `make test` and `make test-kernels`
 	@.ci/setup python

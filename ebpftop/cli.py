@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ebpftop import __version__
-from ebpftop.base import crash
+from ebpftop.base import crash, streams
 from ebpftop.base.errors import UserError
 
 _EPILOG = """\
@@ -25,27 +25,13 @@ exit codes: 0 success; 1 failure; 2 usage error; 3 impossible on this machine or
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run one command and exit with its status."""
-    open_standard_streams()
     sys.exit(run(list(sys.argv[1:] if argv is None else argv)))
-
-
-def open_standard_streams() -> None:
-    """Open /dev/null for each of descriptors 0, 1 and 2 that is closed, so that no other file gets that number.
-    Characters that a stream's encoding lacks are written as escapes.
-    """
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest free number
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(number, "r" if number == 0 else "w"))  # noqa: SIM115 - it stays open
-        getattr(sys, name).reconfigure(errors="backslashreplace")
 
 
 def run(argv: list[str]) -> int:
     """Run one command; returns its exit status."""
     try:
+        streams.prepare()
         status = _obey(argv)
         sys.stdout.flush()  # report write errors here, not when the interpreter exits
         return status
@@ -148,8 +134,10 @@ def parser() -> argparse.ArgumentParser:
         "--format",
         choices=("text", "json", "csv", "folded", "speedscope"),
         default="text",
-        help="json: one object per line; folded (for flamegraph.pl) and speedscope: call stacks, written at the end",
+        help="json: one object per line; csv: texts that a spreadsheet would take for formulas begin with '; "
+        "folded (for flamegraph.pl) and speedscope: call stacks, written at the end",
     )
+    one.add_argument("--raw", action="store_true", help="csv for programs: texts as they are, without that '")
     _sudo_option(one)
     _folder_option(one)
 

@@ -1,6 +1,6 @@
 """Reporting an exception that ends a process.
 
-An unexpected one is reported in one line, with the traceback in a file of mode 0600.
+What this machine lacks is one line. A bug is one line too, with the traceback in a file of mode 0600.
 """
 
 from __future__ import annotations
@@ -9,27 +9,42 @@ import contextlib
 import errno
 import os
 import platform
+import resource
 import sys
 import tempfile
 import traceback
 
 from ebpftop import __version__
+from ebpftop.base import streams
 from ebpftop.base.inert import inert
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def tell(process: str, error: BaseException) -> None:
-    """Report on stderr what ended the process: one line for a full disk, `report` for a bug. A closed pipe (EPIPE) is
-    normal, so nothing is printed.
+    """Report on stderr what ended the process: one line for a full disk or a lack of memory or files, `report` for a
+    bug. A closed pipe (EPIPE) is normal, so nothing is printed.
     """
+    if (lack := _lack(error)) is not None:
+        print(f"ebpftop: {lack}", file=sys.stderr)
+        return
     if isinstance(error, OSError) and error.errno in (errno.EPIPE, *_FULL):
         with contextlib.suppress(OSError):  # otherwise the interpreter tries to flush once more at exit
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            os.dup2(streams.null(), 1)
         if error.errno in _FULL:
             print(f"ebpftop: the output can't be written: {error.strerror}", file=sys.stderr)
     else:
         report(process, error)
+
+
+def _lack(error: BaseException) -> str | None:
+    """What there is too little of, with the remedy."""
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for this (see 'ulimit -v')"
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return f"too few files may be open at once: raise the limit of {limit:,} with 'ulimit -n'"
+    return None
 
 
 def report(process: str, error: BaseException) -> None:
@@ -44,7 +59,10 @@ def report(process: str, error: BaseException) -> None:
         fd, path = tempfile.mkstemp(prefix="ebpftop-crash-", suffix=".txt")
         with os.fdopen(fd, "w") as file:
             file.write(text)
-    except OSError:
-        print(text, file=sys.stderr)
+    except OSError as lack:
+        *_, last = traceback.extract_tb(error.__traceback__) or [None]
+        place = f", {os.path.basename(last.filename)}:{last.lineno}" if last else ""
+        why = lack.strerror or lack
+        print(f"ebpftop: internal error in the {process} ({summary}{place}); no report: {why}", file=sys.stderr)
         return
     print(f"ebpftop: internal error in the {process} ({summary}); the report is in {path}", file=sys.stderr)

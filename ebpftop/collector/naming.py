@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable
 
 from ebpftop.collector.functions import Functions
-from ebpftop.frames.messages import Detached, Frame
+from ebpftop.frames.messages import Detached, Frame, Notice
 from ebpftop.handover import protocol
 
 RUN = -3  # the number of the task that answers
 SECONDS = 1.0  # between two requests, at least
 PATIENCE = 10.0  # seconds that anything waits for names, at most
 SHARE = 5  # and so many times as long as the last answer took: looking up names is to cost little beside what is traced
+MOST_PROBLEMS = 32  # files without names that are shown
 
 
 class _Held:
@@ -42,6 +43,7 @@ class Naming:
         self._requested_at = 0.0
         self._requests = self._answers = 0
         self._held: dict[int, _Held] = {}  # by run
+        self._problems: set[str] = set()  # those that were shown
         self._ended: list[int] = []  # runs that are over, once nothing of theirs is held
 
     def tick(self, now: float) -> None:
@@ -65,6 +67,10 @@ class Naming:
         self._answers += 1
         self._next = max(self._next, self._requested_at + SHARE * (time.monotonic() - self._requested_at))
         self._functions.learn(answer)
+        for problem in answer.problems if answer is not None else ():
+            if problem not in self._problems and len(self._problems) < MOST_PROBLEMS:
+                self._problems.add(problem)
+                self._put(Notice(level="warning", text=problem))
         self._settle()
 
     def detached(self, run: int, has_stacks: bool) -> None:

@@ -77,6 +77,7 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
                 loads[0],
                 duration=arguments.duration,
                 format=arguments.format,
+                raw=arguments.raw,
                 out=sys.stdout,
                 err=sys.stderr,
                 stop=stop,

@@ -38,13 +38,13 @@ class Writer(Protocol):
         """Write the report of the whole run; `events` counts them by view."""
 
 
-def writer(format: Format, out: TextIO, err: TextIO) -> Writer:  # noqa: A002
-    """The writer of a format, with `err` for messages about a rejected probe."""
+def writer(format: Format, out: TextIO, err: TextIO, *, raw: bool = False) -> Writer:  # noqa: A002
+    """The writer of a format, with `err` for messages about a failed load; `raw` is `Csv`'s."""
     match format:
         case "json":
             return Ndjson(out, err)
         case "csv":
-            return Csv(out, err)
+            return Csv(out, err, raw=raw)
         case "folded":
             return Folded(out, err)
         case "speedscope":
@@ -59,6 +59,7 @@ async def run(
     *,
     duration: float | None,
     format: Format,  # noqa: A002
+    raw: bool = False,
     out: TextIO,
     err: TextIO,
     stop: asyncio.Event,
@@ -70,7 +71,7 @@ async def run(
     for stream in (out, err):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a stream may know fewer characters than a process name
-    reporter = Reporter(writer(format, out, err), err)
+    reporter = Reporter(writer(format, out, err, raw=raw), err)
     try:
         async for frame in attached(source, [load], duration=duration, stop=stop):
             reporter.take(frame)

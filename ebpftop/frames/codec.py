@@ -54,6 +54,8 @@ class Decoder(Generic[T]):
                         message = self._decode(view[at + 4 : at + 4 + length])
                     except (msgspec.DecodeError, UnicodeDecodeError) as error:
                         raise BadFrame(f"a message does not decode: {error}") from None
+                    except MemoryError:
+                        raise BadFrame(f"a message of {length:,} bytes takes more memory than there is") from None
                 at += 4 + length
                 yield message
         finally:

@@ -96,8 +96,8 @@ def _text(value: str | bytes) -> str:
 def unpack(columns: Columns) -> dict[str, Values]:
     """Read-only arrays over the frame's own bytes; dictionary columns as `Labels`.
 
-    Raises `BadFrame` for a dtype other than numbers or fixed-size bytes, columns of different lengths, and codes
-    without a label.
+    Raises `BadFrame` for a dtype other than numbers or fixed-size bytes, columns of different lengths, codes without a
+    label, and more labels than rows.
     """
     result: dict[str, Values] = {}
     rows: int | None = None
@@ -120,4 +120,6 @@ def _labels(name: str, codes: Array, labels: list[str]) -> Labels:
         raise BadFrame(f"column {name!r} has labels but the type {codes.dtype}")
     if len(codes) and int(codes.max()) >= len(labels):
         raise BadFrame(f"column {name!r} names label {int(codes.max()):,} of {len(labels):,}")
+    if len(labels) > max(1, len(codes)):
+        raise BadFrame(f"column {name!r} has {len(labels):,} labels for {len(codes):,} rows")
     return Labels(codes, labels)

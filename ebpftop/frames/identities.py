@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 
 from ebpftop.frames.messages import FOLDED, Process
 
-LIMIT = 200_000  # some 100 MB; beyond, the oldest of those that ended are forgotten
+LIMIT = 200_000  # some 100 MB; beyond, the oldest of those that ended are forgotten, and then others
 
 
 def remember(known: dict[int, Process], processes: Iterable[Process]) -> None:
@@ -16,5 +17,7 @@ def remember(known: dict[int, Process], processes: Iterable[Process]) -> None:
         known[process.id] = process
     if len(known) > LIMIT:
         ended = (number for number, each in known.items() if each.ended_ns is not None and number != FOLDED)
-        for number in [number for number, _ in zip(ended, range(LIMIT // 2), strict=False)]:
+        for number in [*islice(ended, LIMIT // 2)]:
+            del known[number]
+        for number in [*islice((number for number in known if number != FOLDED), max(0, len(known) - LIMIT))]:
             del known[number]

@@ -24,6 +24,7 @@ FailedStage = Literal["compile", "fit", "limit", "verify", "attach", "load"]
 Whole = Annotated[int, Meta(ge=0, lt=1 << 62)]
 Measure = Annotated[float, Meta(ge=0.0, le=1e15)]
 # And no more of anything than is ever written: a few bytes of a tape must not become a list that fills the memory.
+SOME = Meta(max_length=1 << 8)
 FEW = Meta(max_length=1 << 12)
 MANY = Meta(max_length=1 << 21)
 Text = Annotated[str, Meta(max_length=1 << 18)]  # of a process
@@ -89,7 +90,7 @@ class ViewInfo(msgspec.Struct, frozen=True, kw_only=True):
     by: Annotated[list[str], FEW] = []
     slot: str = "slot"
     count: str = "count"
-    columns: Annotated[list[ColumnInfo], FEW] = []
+    columns: Annotated[list[ColumnInfo], SOME] = []
     sort: str | None = None
     stacks: str = ""
     kernel: str = ""
@@ -127,7 +128,7 @@ class ProbeInfo(msgspec.Struct, frozen=True, kw_only=True):
     question: str
     overhead: str
     params: Annotated[list[ParamInfo], FEW]
-    views: Annotated[list[ViewInfo], FEW]
+    views: Annotated[list[ViewInfo], SOME]
     source: str  # the author's C
     asks: bool = False  # it can't be loaded without parameters: they say what to trace
     readme: str = ""  # Markdown: when to use it, how to read it, caveats
@@ -171,7 +172,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     labels: Annotated[list[Text], MANY] | None = None
 
 
-Columns = Annotated[dict[str, Column], FEW]
+Columns = Annotated[dict[str, Column], SOME]
 
 
 class Losses(msgspec.Struct, frozen=True, kw_only=True):
@@ -237,7 +238,7 @@ class Attached(msgspec.Struct, frozen=True, kw_only=True):
 
     variant: str
     meaning: str
-    views: Annotated[list[ViewInfo], FEW]
+    views: Annotated[list[ViewInfo], SOME]
     attached: Annotated[list[str], FEW]  # "raw_tracepoint:sched_switch", …
     points: Annotated[list[str], FEW] = []  # names of the numbers that bpf_get_attach_cookie() gives the programs
     tried: Annotated[list[Tried], FEW] = []
@@ -304,7 +305,7 @@ class Snapshot(Frame, frozen=True, kw_only=True):
     realtime_ns: Whole
     monotonic_ns: Whole
     boottime_ns: Whole
-    maps: Annotated[dict[str, Columns], FEW]
+    maps: Annotated[dict[str, Columns], SOME]
     losses: Losses = Losses()
 
 

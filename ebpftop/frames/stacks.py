@@ -11,6 +11,7 @@ from ebpftop.frames.messages import Function, Stack, Stacks
 
 STACK = "stack"  # the column of a stacks view that holds numbers of stacks
 LIMIT = 1 << 22  # functions in all stacks together, some 32 MB; beyond, the oldest stacks are forgotten
+FUNCTIONS = 1 << 19  # different ones, some 100 MB; likewise
 
 _MISSING_FUNCTION = Function(id=-1, side="missing", name="function not known")
 _MISSING_STACK = Function(id=-2, side="missing", name="stack not known")
@@ -40,7 +41,9 @@ class KnownStacks:
             self._held += len(places) - len(self._stacks.pop(stack.id, ()))
             self._stacks[stack.id] = places
         if self._held > self.limit:
-            self._forget()
+            self._forget(self.limit // 2)
+        if len(self.functions) > FUNCTIONS:
+            self._forget(FUNCTIONS // 2)
 
     def lookup(self, numbers: Iterable[int]) -> list[Array]:
         """The stack of each number; one that was never sent, or is forgotten, is one missing frame that says so."""
@@ -62,13 +65,13 @@ class KnownStacks:
             self.functions.append(_MISSING_FUNCTION)
         return place
 
-    def _forget(self) -> None:
-        """Keep the newest stacks, half of what fits, and their functions."""
+    def _forget(self, most: int) -> None:
+        """Keep the newest stacks, so many functions in all, and these functions."""
         kept: dict[int, Array] = {}
         held = 0
         for number, places in reversed(self._stacks.items()):
             held += len(places)
-            if held > self.limit // 2:
+            if held > most:
                 break
             kept[number] = places
         functions, numbers = self.functions, {place: number for number, place in self._places.items()}

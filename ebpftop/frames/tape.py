@@ -4,6 +4,9 @@ A tape is `MAGIC`, the format version (u32), then blocks: a header `_BLOCK` (byt
 first and of the last record), then a zlib stream of records: `_RECORD` (time, length) and a frame as msgpack. Numbers
 are little endian, times are monotonic nanoseconds since the first frame. A block is written at least every second, so
 that a killed writer leaves a readable tape; a header of zeros marks a complete tape.
+
+A tape may come from anybody. What it unpacks to is bounded by its own size (`RATIO`), and what a frame decodes to by
+the bytes that become objects (`PLAIN_LIMIT`); a writer keeps both.
 """
 
 from __future__ import annotations
@@ -16,17 +19,20 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Annotated, Any, NamedTuple, Self
 
 import msgspec
 
 from ebpftop.frames.codec import BadFrame
-from ebpftop.frames.messages import PROTOCOL, AnyFrame, Hello, Notice
+from ebpftop.frames.messages import PROTOCOL, SOME, AnyFrame, Hello, Notice
 from ebpftop.frames.privacy import without_arguments, without_paths
 
 MAGIC = b"ebpftop tape"
 VERSION = 1
-FRAME_LIMIT = 64 << 20  # bytes of one frame; bounds what a hostile tape makes us unpack at once
+FRAME_LIMIT = 64 << 20  # bytes of one frame; a bound on what a hostile tape makes us unpack at once
+PLAIN_LIMIT = 8 << 20  # bytes of a frame beside its columns' numbers: each may become some 30 bytes of objects
+RATIO = 16  # bytes that each byte of the file unpacks to, on average; real tapes stay below 5
+_FREE = 16 << 20  # bytes beyond that
 _FORMAT = struct.Struct("<I")
 _BLOCK = struct.Struct("<IIQQ")
 _RECORD = struct.Struct("<QI")
@@ -37,6 +43,31 @@ _LEVEL = 1
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode: Callable[[Any], AnyFrame] = msgspec.msgpack.Decoder(AnyFrame).decode
+
+
+class _Numbers(msgspec.Struct):
+    data: memoryview = memoryview(b"")
+
+
+class _Sizes(msgspec.Struct):
+    """What of a frame stays bytes when it is decoded."""
+
+    columns: Annotated[dict[str, _Numbers], SOME] = {}
+    maps: Annotated[dict[str, Annotated[dict[str, _Numbers], SOME]], SOME] = {}
+
+
+_sizes: Callable[[Any], _Sizes] = msgspec.msgpack.Decoder(_Sizes).decode
+
+
+def _fits(body: bytes | memoryview) -> bool:
+    """Whether a frame is within both limits. Raises `msgspec.DecodeError`."""
+    if len(body) > FRAME_LIMIT:
+        return False
+    if len(body) <= PLAIN_LIMIT:
+        return True
+    sizes = _sizes(body)
+    numbers = sum(len(each.data) for columns in (sizes.columns, *sizes.maps.values()) for each in columns.values())
+    return len(body) - numbers <= PLAIN_LIMIT
 
 
 class BadTape(BadFrame):
@@ -67,7 +98,7 @@ class TapeWriter:
         self._clock = clock
         self._start: int | None = None
         self._records: list[bytes] = []
-        self._unpacked = 0
+        self._unpacked = self._unpacked_before = 0
         self._first = self._last = 0
         self._fd = _create(path, force)
         self._put(MAGIC + _FORMAT.pack(VERSION))
@@ -81,7 +112,7 @@ class TapeWriter:
             self.flush()
         kept = without_paths(frame)
         body = _encode(kept if self.args else without_arguments(kept))
-        if len(body) > FRAME_LIMIT:
+        if not _fits(body):
             kind = type(frame).__name__.lower()
             body = _encode(Notice(level="warning", text=f"this tape omits a {kind} frame of {len(body):,} bytes"))
         if not self._records:
@@ -96,7 +127,10 @@ class TapeWriter:
     def flush(self) -> None:
         """Write the pending frames; call it every second if frames are rare."""
         if self._records:
+            self._unpacked_before += self._unpacked
             packed = zlib.compress(b"".join(self._records), _LEVEL)
+            if self._unpacked_before > _room(self.size + len(packed)):
+                packed = zlib.compress(b"".join(self._records), 0)
             header = _BLOCK.pack(len(packed), self._unpacked, self._first, self._last)
             self._records.clear()
             self._unpacked = 0
@@ -135,6 +169,11 @@ class TapeWriter:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _room(size: int) -> int:
+    """Bytes that a tape of this size may unpack to."""
+    return _FREE + RATIO * size
 
 
 def _create(path: Path, force: bool) -> int:
@@ -200,9 +239,14 @@ class TapeReader:
         """Yield (nanoseconds since the first frame, frame). Raises `BadTape` after the last readable frame."""
         for at, body in self._bodies():
             try:
-                yield at, _decode(body)
+                if not _fits(body):
+                    raise self._bad(f"holds too large a frame after {at / 1e9:.1f} s")
+                frame = _decode(body)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise self._bad(f"is damaged after {at / 1e9:.1f} s: {error}") from None
+            except MemoryError:
+                raise self._bad(f"takes more memory than there is after {at / 1e9:.1f} s") from None
+            yield at, frame
         if self.problem:
             raise BadTape(f"{self.name} {self.problem}")
 
@@ -241,6 +285,7 @@ class TapeReader:
         """The blocks, and what is wrong after the last one, else ""."""
         blocks: list[_Block] = []
         at, last = len(MAGIC) + _FORMAT.size, 0
+        room = _room(self._size)
         while True:
             header = os.pread(self._fd, _BLOCK.size, at)
             if len(header) < _BLOCK.size:
@@ -251,6 +296,9 @@ class TapeReader:
                 return blocks, "" if at == self._size else f"has extra data after its end at {last / 1e9:.1f} s"
             if not stored or not 0 < unpacked <= _BLOCK_LIMIT or not last <= first <= end:
                 return blocks, f"is damaged after {last / 1e9:.1f} s"
+            room -= unpacked
+            if room < 0:
+                return blocks, f"unpacks to more than a tape of its size holds, after {last / 1e9:.1f} s"
             whole = at + stored <= self._size
             blocks.append(_Block(at, stored, unpacked, first, end, whole))
             if not whole:
@@ -285,4 +333,6 @@ class TapeReader:
                 raise zlib.error("no end")
         except zlib.error:
             raise self._bad(f"is damaged after {block.first / 1e9:.1f} s") from None
+        except MemoryError:
+            raise self._bad(f"takes more memory than there is after {block.first / 1e9:.1f} s") from None
         return data

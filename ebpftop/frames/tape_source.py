@@ -150,6 +150,8 @@ class TapeSource(Source):
                 recall.add(frame)
         except BadTape as error:
             self._damage = str(error)
+        except MemoryError:
+            self._damage = f"{self._reader.name} takes more memory than there is before {seconds:.1f} s"
         return recall.frames(live=False)
 
     async def request(self, request: AnyRequest) -> None:

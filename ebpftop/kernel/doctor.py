@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from ebpftop.base import streams
 from ebpftop.kernel import bcc_home, btf, headers, libbpf, support, tracefs, trial
 from ebpftop.kernel.libbpf import KernelLacks
 from ebpftop.kernel.ownership import only_root_writes
@@ -158,17 +159,19 @@ def _in_child(name: str, examine: Callable[[], list[Check]]) -> list[Check]:
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        signal.alarm(_CHILD_SECONDS)
-        silent = os.open(os.devnull, os.O_RDWR)
-        for descriptor in (0, 1, 2):
-            os.dup2(silent, descriptor)
         try:
+            signal.alarm(_CHILD_SECONDS)
+            silent = streams.null()
+            for descriptor in (0, 1, 2):
+                os.dup2(silent, descriptor)
             found = json.dumps(examine()).encode()
         except BaseException as error:
             found = json.dumps([Check(name, False, f"{type(error).__name__}: {error}", "")]).encode()
-        with os.fdopen(writing, "wb") as pipe:
-            pipe.write(found)
-        os._exit(0)
+        try:
+            with os.fdopen(writing, "wb") as pipe:
+                pipe.write(found)
+        finally:
+            os._exit(0)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
         found = pipe.read()

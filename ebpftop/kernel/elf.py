@@ -1,6 +1,7 @@
 """Functions in an ELF file by address, from its symbol tables: elf(5).
 
-The file is untrusted: it is read in pieces, each bounded and checked. Only 64-bit little-endian files are supported.
+The file is untrusted: it is read in pieces, each bounded and checked, and all of them together are bounded by the size
+of the file. Only 64-bit little-endian files are supported.
 """
 
 from __future__ import annotations
@@ -21,10 +22,14 @@ _MAGIC = b"\x7fELF\x02\x01"  # 64 bits, little endian
 _LOAD, _SYMTAB, _NOBITS, _DYNSYM = 1, 2, 8, 11
 _INDIRECT = 10  # STT_GNU_IFUNC
 _FUNCTIONS = {2, _INDIRECT}  # and STT_FUNC
-_LONGEST = 1 << 16  # bytes of a name; C++ names can be huge
-_HIGHEST = 1 << 48  # upper bound of addresses in a file
-_LARGEST = 256 << 20  # bytes of one table
-_MINIATURE = b".gnu_debugdata"  # an xz-compressed ELF file with the functions that a stripped file lacks
+_LONGEST = 1 << 16  # bytes of a name; C++ knows no shame
+_HIGHEST = 1 << 48  # no address in a file is beyond
+_END = 1 << 62  # nor any place in it
+_LARGEST = 256 << 20  # bytes of one table, and of all names together
+_TIMES = 8  # how often what a file holds is read; tables that overlap would be read without end
+_ALIKE = 64  # functions that begin at one place
+_DICTIONARY = 128 << 20  # bytes that unpacking takes; xz's largest preset takes 65 MiB
+_MINIATURE = b".gnu_debugdata"  # an xz-packed ELF file with the functions a stripped one lacks
 
 Read = Callable[[int, int], bytes]  # (length, offset); may return less
 
@@ -51,10 +56,11 @@ class _Section(NamedTuple):
 
 
 class Elf:
-    """Segments and functions of one file. Raises `BadElf`, `OSError`."""
+    """Segments and functions of one file, of `size` bytes. Raises `BadElf`, `OSError`."""
 
-    def __init__(self, read: Read) -> None:
+    def __init__(self, read: Read, size: int = _LARGEST) -> None:
         self._read = read
+        self._room = _TIMES * min(size, _LARGEST)
         header = read(_HEADER.size, 0)
         if len(header) < _HEADER.size or not header.startswith(_MAGIC):
             raise BadElf("not a 64-bit little-endian ELF file")
@@ -64,17 +70,18 @@ class Elf:
         segment_size, segments, section_size, sections, names_at = fields[9:14]
         if (segments and segment_size != _SEGMENT.size) or (sections and section_size != _SECTION.size):
             raise BadElf("unknown table entry size")
+        self.linked = segments > 0  # what a compiler leaves for the linker can't be run
         self._segments: list[tuple[int, int, int]] = [
             (offset, address, size)
             for kind, _, offset, address, _, size, _, _ in _SEGMENT.iter_unpack(
-                self._table(segments_at, segments * segment_size, segment_size)
+                self._table(segments_at, segments * _SEGMENT.size, _SEGMENT.size)
             )
-            if kind == _LOAD and address + size <= _HIGHEST
+            if kind == _LOAD and address + size <= _HIGHEST and offset + size <= _END
         ]
         self._sections = [
             _Section(name, kind, address, offset, size, link)
             for name, kind, _, address, offset, size, link, _, _, _ in _SECTION.iter_unpack(
-                self._table(sections_at, sections * section_size, section_size)
+                self._table(sections_at, sections * _SECTION.size, _SECTION.size)
             )
         ]
         self._names_at = names_at
@@ -82,8 +89,9 @@ class Elf:
 
     @classmethod
     def of(cls, fd: int) -> Elf:
-        """Read an open file."""
-        return cls(lambda length, offset: os.pread(fd, length, offset) if offset < 1 << 63 else b"")
+        """Of an open file."""
+        size = os.fstat(fd).st_size
+        return cls(lambda length, at: os.pread(fd, min(length, size - at), at) if at < size else b"", size)
 
     def address(self, offset: int) -> int | None:
         """The link-time address of the byte at this file offset."""
@@ -100,25 +108,17 @@ class Elf:
         return None
 
     def places(self) -> tuple[dict[bytes, int], set[bytes]]:
-        """File offsets of functions by name without version; names of indirect functions (STT_GNU_IFUNC), whose symbols
-        are resolvers, not implementations. Raises `BadElf` if the names overlap so much that together they would fill
-        the memory.
+        """Where in the file each function begins, by name without its version; and the names of those that the dynamic
+        linker chooses an implementation for, whose symbols are the choosing.
         """
         found: dict[bytes, int] = {}
         chosen: set[bytes] = set()
-        room = _LARGEST
-        for section in self._sections:
-            if section.kind not in (_SYMTAB, _DYNSYM) or section.link >= len(self._sections):
-                continue
-            for kind, address, _, versioned in self._symbols(section):
-                name = versioned.partition(b"@")[0]
-                room -= len(name) + _SYMBOL.size
-                if room < 0:
-                    raise BadElf("too many function names")
-                if kind == _INDIRECT:
-                    chosen.add(name)
-                elif name and (place := self.offset(address)) is not None:
-                    found.setdefault(name, place)
+        for kind, address, _, versioned in self._symbols(_SYMTAB, _DYNSYM):
+            name = versioned.partition(b"@")[0]
+            if kind == _INDIRECT:
+                chosen.add(name)
+            elif name and (place := self.offset(address)) is not None:
+                found.setdefault(name, place)
         return found, chosen
 
     def section(self, name: bytes) -> tuple[int, bytes] | None:
@@ -141,7 +141,7 @@ class Elf:
             return None
         start = self._starts[after - 1]
         first = after - 1
-        while first and self._starts[first - 1] == start:
+        while first and self._starts[first - 1] == start and after - first < _ALIKE:
             first -= 1
         following = self._starts[after] if after < len(self._starts) else start + 1
         same = [each if each.end > start else each._replace(end=following) for each in self._functions[first:after]]
@@ -149,46 +149,52 @@ class Elf:
         return min(holding, key=lambda each: (_underscores(each.name), len(each.name), each.name), default=None)
 
     def _all_functions(self) -> set[Function]:
-        found: set[Function] = set()
-        for section in self._sections:
-            if section.kind in (_SYMTAB, _DYNSYM) and section.link < len(self._sections):
-                found |= self._functions_of(section)
+        found = self._functions_of(_SYMTAB, _DYNSYM)
         if not any(section.kind == _SYMTAB for section in self._sections):
             found |= self._miniature()
         return found
 
-    def _functions_of(self, section: _Section) -> set[Function]:
-        return {Function(start, start + size, name) for _, start, size, name in self._symbols(section)}
+    def _functions_of(self, *kinds: int) -> set[Function]:
+        return {Function(start, start + size, name) for _, start, size, name in self._symbols(*kinds)}
 
-    def _symbols(self, section: _Section) -> Iterator[tuple[int, int, int, bytes]]:
-        """(kind, address, size, name) of the defined functions."""
-        strings = self._sections[section.link]
-        names = self._table(strings.offset, strings.size, 1)
-        symbols = self._table(section.offset, section.size, _SYMBOL.size)
-        for name, info, _, index, value, size in _SYMBOL.iter_unpack(symbols):
-            if info & 15 in _FUNCTIONS and index and value and value + size <= _HIGHEST:
-                end = names.find(b"\0", name, name + _LONGEST)
-                if end >= 0:
-                    yield info & 15, value, size, names[name:end]
+    def _symbols(self, *kinds: int) -> Iterator[tuple[int, int, int, bytes]]:
+        """(kind, address, size, name) of the functions that tables of these kinds define. Raises `BadElf` where names
+        overlap each other so that all of them together would fill the memory.
+        """
+        room = _LARGEST
+        for section in self._sections:
+            if section.kind not in kinds or section.link >= len(self._sections):
+                continue
+            strings = self._sections[section.link]
+            names = self._table(strings.offset, strings.size, 1)
+            symbols = self._table(section.offset, section.size, _SYMBOL.size)
+            for name, info, _, index, value, size in _SYMBOL.iter_unpack(symbols):
+                if info & 15 in _FUNCTIONS and index and value and value + size <= _HIGHEST:
+                    end = names.find(b"\0", name, name + _LONGEST)
+                    if end >= 0:
+                        room -= end - name + _SYMBOL.size
+                        if room < 0:
+                            raise BadElf("its functions' names are too many")
+                        yield info & 15, value, size, names[name:end]
 
     def _miniature(self) -> set[Function]:
         found = self.section(_MINIATURE)
         if found is None:
             return set()
         try:
-            inner = Elf(partial(_slice, lzma.LZMADecompressor().decompress(found[1], _LARGEST)))
-            return set().union(*map(inner._functions_of, inner._tables()))
+            data = lzma.LZMADecompressor(memlimit=_DICTIONARY).decompress(found[1], _LARGEST)
+            return Elf(partial(_slice, data), len(data))._functions_of(_SYMTAB)
         except (lzma.LZMAError, EOFError, BadElf):
             return set()
-
-    def _tables(self) -> list[_Section]:
-        return [each for each in self._sections if each.kind == _SYMTAB and each.link < len(self._sections)]
 
     def _table(self, offset: int, size: int, each: int) -> bytes:
         """Up to `size` bytes, as many as the file has, in whole records."""
         if size > _LARGEST:
             raise BadElf("a table is too large")
         data = self._read(size, offset) if size else b""
+        self._room -= len(data)
+        if self._room < 0:
+            raise BadElf("its tables overlap")
         return data[: len(data) - len(data) % each]
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from typing import NamedTuple
 
 _LINE = re.compile(rb"([0-9a-f]+)-([0-9a-f]+) (\S{4}) ([0-9a-f]+) (\S+) (\d+)(?: +(.*))?")
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 _SLACK_NS = 2 * _TICK_NS  # start times are in ticks
-_PERF_MAP_LIMIT = 64 << 20  # bytes
 
 
 class Mapping(NamedTuple):
@@ -38,15 +38,19 @@ class Mapping(NamedTuple):
 
 
 class Mappings:
-    """A process's executable mappings. Raises `OSError`: `ProcessLookupError` if the pid now belongs to another one."""
+    """A process's executable mappings that hold these addresses; only they are kept, however many it has.
 
-    def __init__(self, pid: int, start_ns: int) -> None:
+    Raises `OSError`, also `ProcessLookupError` where it is another process.
+    """
+
+    def __init__(self, pid: int, start_ns: int, addresses: Iterable[int]) -> None:
         self.pid = pid
+        wanted = sorted(addresses)
         self._check(start_ns)
         with open(f"/proc/{pid}/maps", "rb") as file:
-            lines = file.read().split(b"\n")
+            found = (each for line in file if (each := _mapping(line.removesuffix(b"\n"))) is not None)
+            self.mappings = [each for each in found if bisect_left(wanted, each.start) < bisect_left(wanted, each.end)]
         self._check(start_ns)
-        self.mappings = [each for line in lines if (each := _mapping(line)) is not None]
         self._starts = [each.start for each in self.mappings]
 
     def _check(self, start_ns: int) -> None:
@@ -59,10 +63,6 @@ class Mappings:
         after = bisect_right(self._starts, address)
         found = self.mappings[after - 1] if after else None
         return found if found and address < found.end else None
-
-    def holding(self, addresses: Iterable[int]) -> set[Mapping]:
-        """The mappings that contain these addresses."""
-        return {found for address in addresses if (found := self.at(address)) is not None}
 
     def open(self, mapping: Mapping) -> int:
         """A descriptor of the mapped file itself, even if its path was changed or deleted. Raises `OSError`."""
@@ -78,25 +78,22 @@ class Mappings:
                 continue
         raise FileNotFoundError(mapping.path)
 
-    def perf_map(self) -> bytes:
-        """The JIT compiler's perf map of its functions, lines `START SIZE NAME`; empty if there is none."""
+    def perf_map(self) -> int | None:
+        """A descriptor of what a just-in-time compiler has written down of its functions, lines `START SIZE NAME`."""
         try:
             with open(f"/proc/{self.pid}/status", "rb") as file:
                 inner = file.read().partition(b"NSpid:")[2].partition(b"\n")[0].split()[-1]
             path = f"/proc/{self.pid}/root/tmp/perf-{int(inner)}.map"
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
         except (OSError, IndexError, ValueError):
-            return b""
-        try:
+            return None
+        with contextlib.suppress(OSError):  # it has ended
             status = os.fstat(fd)
             owners = {0, os.stat(f"/proc/{self.pid}").st_uid}
-            if not stat.S_ISREG(status.st_mode) or status.st_uid not in owners:
-                return b""
-            return os.pread(fd, _PERF_MAP_LIMIT, 0)
-        except OSError:  # the process has ended
-            return b""
-        finally:
-            os.close(fd)
+            if stat.S_ISREG(status.st_mode) and status.st_uid in owners:
+                return fd
+        os.close(fd)
+        return None
 
 
 def _mapping(line: bytes) -> Mapping | None:

@@ -10,6 +10,7 @@ from ebpftop.kernel.elf import Elf
 _NOTE = struct.Struct("<III")
 _PLACES = struct.Struct("<QQQ")  # location, base, semaphore
 _STATIC_PROBE = 3
+_FARTHEST = 1 << 32  # where a counter can lie: the kernel takes 32 bits
 
 
 class StaticProbe(NamedTuple):
@@ -43,7 +44,7 @@ def _probes(elf: Elf, notes: bytes, base: int | None) -> list[StaticProbe]:
         provider, name, *_ = (*content[_PLACES.size :].split(b"\0"), b"")
         place = elf.offset(location + moved)
         counter = elf.offset(semaphore + moved) if semaphore else 0
-        if place is not None and counter is not None:
+        if place is not None and counter is not None and counter < _FARTHEST:
             found.append(StaticProbe(provider, name, place, counter))
     return found
 

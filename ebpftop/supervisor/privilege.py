@@ -10,15 +10,21 @@ import contextlib
 import ctypes
 import os
 import pwd
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
+from ebpftop.base.errors import Cannot
+
 _PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_SECUREBITS, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 4, 24, 28, 38, 47
 _PR_CAP_AMBIENT_CLEAR_ALL = 4
 _SECBITS_ROOT_IS_NOBODY_SPECIAL = 0x2F  # NOROOT, NO_SETUID_FIXUP, KEEP_CAPS_LOCKED, each locked
 _CAPABILITY_VERSION_3 = 0x20080522
+
+_NO_ID = (1 << 32) - 1  # to chown(2) and its like this means "leave it"
+_NOBODY = "{} is no user: run it through sudo, or unset SUDO_UID and SUDO_GID"
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -33,12 +39,18 @@ class Invoker(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def invoker(environment: Mapping[str, str] = os.environ) -> Invoker | None:
-    """The user who ran sudo, with the home directory from passwd; None if root runs us directly."""
-    try:
-        uid = int(environment["SUDO_UID"])
-        gid = int(environment["SUDO_GID"])
-    except (KeyError, ValueError):
+    """The user who ran sudo, with the home directory from passwd; None if root runs us directly.
+
+    Raises `Cannot` if sudo's variables name nobody: going on as root is not what was meant.
+    """
+    given = {name: environment[name] for name in ("SUDO_UID", "SUDO_GID") if name in environment}
+    if not given:
         return None
+    if len(given) < 2 or not all(re.fullmatch(r"[0-9]{1,10}", value, re.ASCII) for value in given.values()):
+        raise Cannot(_NOBODY.format(" ".join(f"{name}={value!a:.40}" for name, value in given.items())))
+    uid, gid = (int(value) for value in given.values())
+    if max(uid, gid) >= _NO_ID:
+        raise Cannot(_NOBODY.format(f"SUDO_UID={uid} SUDO_GID={gid}"))
     if uid == 0:
         return None
     try:
@@ -49,16 +61,31 @@ def invoker(environment: Mapping[str, str] = os.environ) -> Invoker | None:
 
 
 def drop(who: Invoker | None) -> None:
-    """Become the invoker, or uid 0 without capabilities, irrevocably. Raises `OSError` if any step fails."""
+    """Become the invoker, or uid 0 without capabilities, irrevocably. Raises `OSError`, `Cannot` if any step fails."""
     if who is None:
         _drop_capabilities()
     else:
-        os.setgroups(os.getgrouplist(who.name, who.gid) if not who.name.isdigit() else [who.gid])
-        os.setresgid(who.gid, who.gid, who.gid)
-        os.setresuid(who.uid, who.uid, who.uid)
+        with _changing_to(who):
+            os.setgroups(_groups(who))
+            os.setresgid(who.gid, who.gid, who.gid)
+            os.setresuid(who.uid, who.uid, who.uid)
         os.environ.update(HOME=who.home, USER=who.name, LOGNAME=who.name)
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     _prctl(_PR_SET_DUMPABLE, 0)
+
+
+def _groups(who: Invoker) -> list[int]:
+    return os.getgrouplist(who.name, who.gid) if not who.name.isdigit() else [who.gid]
+
+
+@contextlib.contextmanager
+def _changing_to(who: Invoker) -> Iterator[None]:
+    """Raises `Cannot` where this may not be done."""
+    try:
+        yield
+    except OSError as error:
+        remedy = "give CAP_SETUID and CAP_SETGID, or unset SUDO_UID and SUDO_GID"
+        raise Cannot(f"root can't become {who.name} here ({error.strerror}): {remedy}") from None
 
 
 def _drop_capabilities() -> None:
@@ -96,14 +123,17 @@ def can_read(who: Invoker, folder: Path) -> bool:
 
 @contextlib.contextmanager
 def rights_of(who: Invoker | None) -> Iterator[None]:
-    """Open paths with the invoker's rights; root's are restored afterwards. The process must have one thread."""
+    """Open paths with the invoker's rights; root's are restored afterwards. The process must have one thread. Raises
+    `Cannot` if root can't become the invoker.
+    """
     if who is None:
         yield
         return
     groups = os.getgroups()
-    os.setgroups(os.getgrouplist(who.name, who.gid) if not who.name.isdigit() else [who.gid])
-    os.setegid(who.gid)
-    os.seteuid(who.uid)
+    with _changing_to(who):
+        os.setgroups(_groups(who))
+        os.setegid(who.gid)
+        os.seteuid(who.uid)
     try:
         yield
     finally:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Collection
 from typing import NoReturn
 
-from ebpftop.base import crash
+from ebpftop.base import crash, streams
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -61,8 +61,7 @@ def _become_child(name: str, keep: Collection[int], session: bool, stderr: int |
         signal.signal(number, signal.SIG_DFL)
     if session:
         os.setsid()
-        null = os.open(os.devnull, os.O_RDWR)
-        os.dup2(null, 0)
+        os.dup2(streams.null(), 0)
     if stderr is not None:
         os.dup2(stderr, 1)
         os.dup2(stderr, 2)

@@ -151,3 +151,16 @@ def test_what_a_shared_header_does_wrong_is_told_at_the_line_that_calls_it(tmp_p
     (text, line) = re.findall(r"^; (.*) @ ebpftop_sockets\.h:(\d+)$", done.stderr, re.MULTILINE)[-1]
     assert header[int(line) - 1].strip() == text
     assert "address" in text
+
+
+@pytest.mark.bpf
+def test_a_source_that_unfolds_to_more_than_its_share_of_memory_is_told(tmp_path: Path) -> None:
+    """Ten macros of a line each: eight billion additions."""
+    folder = tmp_path / "mine/bomb"
+    shutil.copytree(HELLO, folder)
+    source = folder / SOURCE
+    macros = ["#define B0 1+1+1+1+1+1+1+1", *(f"#define B{n} " + "+".join([f"B{n - 1}"] * 10) for n in range(1, 10))]
+    source.write_text("\n".join([source.read_text(), *macros, "static int bomb(void) { return B9; }\n"]))
+    done = ebpftop("check", folder)
+    assert done.returncode == 1
+    assert "does not compile: the loader ran out of memory: limit 1,536 MiB" in done.stdout + done.stderr

@@ -46,6 +46,7 @@ async def ran(
     on_detach: Sequence[AnyFrame] = (),
     *,
     format: headless.Format = "json",  # noqa: A002
+    raw: bool = False,
     ends: bool = False,
 ) -> Ran:
     """Load, take `on_load`, be stopped, take `on_detach` and the end."""
@@ -58,6 +59,7 @@ async def ran(
             Load(request=1, probe="cpu/some", params={"pid": "7"}, interval=0.5),
             duration=None,
             format=format,
+            raw=raw,
             out=out,
             err=err,
             stop=stop,

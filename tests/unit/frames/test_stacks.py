@@ -1,3 +1,6 @@
+import pytest
+
+from ebpftop.frames import stacks
 from ebpftop.frames.messages import Function, Stack, Stacks
 from ebpftop.frames.stacks import KnownStacks
 
@@ -44,3 +47,13 @@ def test_all_that_is_known_can_be_told_again() -> None:
     again.take(known.as_frame())
     assert names(again, 5, 6) == names(known, 5, 6)
     assert again.as_frame() == known.as_frame()
+
+
+def test_functions_that_no_stack_names_are_forgotten_beyond_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stacks, "FUNCTIONS", 10)
+    known = KnownStacks()
+    for number in range(0, 100, 5):
+        new = [Function(id=number + n, side="user", name=f"f{number + n}") for n in range(5)]
+        known.take(Stacks(functions=new, stacks=[Stack(id=number, functions=[number])]))
+        assert len(known.functions) <= 11
+    assert names(known, 95, 0) == [["f95"], ["stack not known"]]

@@ -275,6 +275,51 @@ def test_a_frame_too_large_is_replaced_by_a_line(tmp_path: Path, monkeypatch: py
     assert frames[1].text.startswith("this tape omits a hello frame of 2,")
 
 
+def test_a_tape_unpacks_to_no_more_than_its_size_allows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tape, "_FREE", 10_000)
+    zeros = record(msgspec.msgpack.encode(Notice(level="info", text=" " * 9_000)))
+    frames, problem = read(made(tmp_path / "a.tape", block(GREETING), *[block(zeros)] * 3))
+    assert (len(frames), problem) == (
+        2,
+        f"{tmp_path}/a.tape unpacks to more than a tape of its size holds, after 0.0 s",
+    )
+
+
+def test_what_is_written_can_be_read_however_well_it_packs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tape, "_FREE", 10_000)
+    zeros: list[AnyFrame] = [Notice(level="info", text=" " * 9_000)] * 40
+    path = written(tmp_path / "a.tape", [hello(), *zeros])
+    assert read(path) == ([hello(), *zeros], "")
+    assert 360_000 / 16 - 10_000 < path.stat().st_size < 360_000 / 16 + 20_000
+
+
+def test_of_a_large_frame_only_numbers_may_be_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stays bytes costs no objects; what becomes objects is bounded, and replaced by a line when it is written."""
+    monkeypatch.setattr(tape, "PLAIN_LIMIT", 5_000)
+    numbers = events(1, "events", columns(count=list(range(2_000))))
+    labels = snapshot(1, 0, {"m": columns(name=[str(n) for n in range(2_000)])})
+    frames, problem = read(written(tmp_path / "a.tape", [hello(), numbers, labels]))
+    assert (frames[:2], problem) == ([hello(), numbers], "")
+    assert isinstance(frames[2], Notice)
+    assert frames[2].text.startswith("a snapshot of ")
+    body = record(msgspec.msgpack.encode(labels))
+    frames, problem = read(made(tmp_path / "b.tape", block(GREETING + body)))
+    assert (frames, problem) == ([hello()], f"{tmp_path}/b.tape holds too large a frame after 0.0 s")
+
+
+def test_memory_that_is_not_there_is_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path / "a.tape")
+    real = tape._decode
+
+    def decode(body: memoryview) -> AnyFrame:
+        if b"detached" in bytes(body):
+            raise MemoryError
+        return real(body)
+
+    monkeypatch.setattr(tape, "_decode", decode)
+    assert read(path) == (FRAMES[:-1], f"{path} takes more memory than there is after 4.0 s")
+
+
 def test_a_full_disk_leaves_whole_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.tape"
     writer = TapeWriter(path, clock=Clock())

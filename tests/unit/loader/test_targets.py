@@ -111,6 +111,10 @@ def test_what_is_no_program(tmp_path: Path) -> None:
         (elf(FUNCTIONS)[:300], "has no symbols"),
         (elf(FUNCTIONS, machine=40), "made for another architecture"),
         (struct.pack("<I", 7), "not a 64-bit little-endian ELF file"),
+        (
+            elf(FUNCTIONS)[:54] + bytes(4) + elf(FUNCTIONS)[58:],
+            "an object file, which can't be run before it is linked",
+        ),
     ):
         file = write(tmp_path / "file", data)
         with pytest.raises(BadTarget, match=why):
