@@ -301,7 +301,7 @@ def test_of_a_large_frame_only_numbers_may_be_many(tmp_path: Path, monkeypatch: 
     frames, problem = read(written(tmp_path / "a.tape", [hello(), numbers, labels]))
     assert (frames[:2], problem) == ([hello(), numbers], "")
     assert isinstance(frames[2], Notice)
-    assert frames[2].text.startswith("a snapshot of ")
+    assert frames[2].text.startswith("this tape omits a snapshot")
     body = record(msgspec.msgpack.encode(labels))
     frames, problem = read(made(tmp_path / "b.tape", block(GREETING + body)))
     assert (frames, problem) == ([hello()], f"{tmp_path}/b.tape holds too large a frame after 0.0 s")

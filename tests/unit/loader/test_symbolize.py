@@ -144,8 +144,8 @@ def odd_tables() -> bytes:
     ("data", "why"),
     [
         (object_file(), None),
-        (odd_tables(), "tables of unknown shape"),
-        (b"\x7fELF" + bytes(4096), "no 64-bit ELF file"),
+        (odd_tables(), "unknown table entry size"),
+        (b"\x7fELF" + bytes(4096), "not a 64-bit little-endian ELF file"),
     ],
 )
 def test_a_file_that_can_not_be_read_costs_its_own_names_and_no_others(
