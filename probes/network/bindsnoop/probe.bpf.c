@@ -1,4 +1,5 @@
 #include "ebpftop_calls_maps.h"
+#include "ebpftop_compat.h"
 #include "ebpftop_file.h"
 #include "ebpftop_sockets.h"
 
@@ -23,16 +24,19 @@ int on_enter(struct tracepoint__syscalls__sys_enter_bind *args)
 }
 
 // struct sockaddr_in and sockaddr_in6, see ip(7) and ipv6(7)
-static void report(struct call *call, s32 result)
+static void report(const u8 *address, u32 descriptor, s32 result)
 {
-    const u8 *address = (const u8 *)call->args[ADDRESS];
+#ifdef PARAM_failed
+    if (!result)
+        return;
+#endif
     u16 start[2] = {}; // family, port
     bpf_probe_read_user(start, sizeof(start), address);
     if (start[0] != AF_INET && start[0] != AF_INET6)
         return;
     u16 port = ntohs(start[1]), protocol = 0;
     if (result != -EBADF && result != -ENOTSOCK) {
-        struct sock *sk = socket_of(file_of(call->args[DESCRIPTOR]));
+        struct sock *sk = socket_of(file_of(descriptor));
         protocol = READ(sk, sk_protocol);
         if (!result && !port) // the kernel chose it
             port = local_port(sk);
@@ -64,12 +68,17 @@ static void report(struct call *call, s32 result)
 int on_exit(struct tracepoint__syscalls__sys_exit_bind *args)
 {
     struct call call = {};
-    if (!call_returned(&call))
-        return 0;
-#ifdef PARAM_failed
-    if (!args->ret)
-        return 0;
-#endif
-    report(&call, args->ret);
+    if (call_returned(&call))
+        report((const u8 *)call.args[ADDRESS], call.args[DESCRIPTOR], args->ret);
+    return 0;
+}
+
+#define COMPAT_BIND 361
+
+int on_compat(struct bpf_raw_tracepoint_args *ctx)
+{
+    struct compat_call call = {};
+    if (compat_call(ctx, &call) && compat_socket_call(&call, COMPAT_BIND, SOCKETCALL_BIND) && wanted_current())
+        report((const u8 *)(u64)call.args[1], call.args[0], ctx->args[1]);
     return 0;
 }
