@@ -45,7 +45,7 @@ static void report(u32 descriptor, u32 backlog, s32 result)
     event->tgid = bpf_get_current_pid_tgid() >> 32;
     event->user = bpf_get_current_uid_gid();
     event->result = result;
-    event->backlog = backlog;
+    event->backlog = result ? backlog : READ(sk, sk_max_ack_backlog); // the kernel limits it
     event->protocol = READ(sk, sk_protocol);
     event->local_port = port;
     local_address(sk, event->local);
