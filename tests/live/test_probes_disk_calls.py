@@ -139,7 +139,7 @@ def test_every_mount_is_told_with_what_came_of_it(tmp_path: Path) -> None:
 
 
 # As mount(8) does it today: 430 fsopen, 431 fsconfig (1 sets a string, 6 creates, 7 reconfigures), 432 fsmount, 429
-# move_mount. 5 file systems are mounted and remounted; 3 types don't exist, 2 options, 2 sources, and 3 descriptors are none.
+# move_mount. 5 file systems are mounted and remounted; 3 types don't exist, nor do 2 options, 2 sources and 3 contexts.
 STEPS = (
     LIBC
     + """
