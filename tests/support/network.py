@@ -59,6 +59,27 @@ def work():
         connection.sendall(b"x")
         connection.recv(1)
 """
+# Sends bytes in bulk, in segments of 1000 bytes, to a server that reads them all before it answers.
+DRAIN = """
+import socket
+server = socket.create_server((sys.argv[1], int(sys.argv[2])))
+def work():
+    connection, _ = server.accept()
+    left = int(sys.argv[3])
+    while left: left -= len(connection.recv(left))
+    connection.sendall(b"x")
+"""
+BULK = """
+import socket
+def work():
+    global connection
+    connection = socket.socket()
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1000)
+    connection.bind((sys.argv[3], 0))
+    connection.connect((sys.argv[1], int(sys.argv[2])))
+    connection.sendall(bytes(int(sys.argv[4])))
+    connection.recv(1)
+"""
 # Sends a number of datagrams of a given size to 127.0.0.1, without waiting.
 DATAGRAMS = """
 import socket

@@ -1,4 +1,5 @@
 #include "ebpftop.h"
+#include "ebpftop_compat.h"
 
 #define PATH_SIZE 128
 #define ARGS_SIZE 256 // a power of two
@@ -111,6 +112,23 @@ int on_execveat(struct tracepoint__syscalls__sys_enter_execveat *args)
     return 0;
 }
 
+static void report_failure(u64 filename, s32 result)
+{
+    if (!wanted())
+        return;
+    struct event *event = events.ringbuf_reserve(sizeof(struct event));
+    if (!event) {
+        ring_full();
+        return;
+    }
+    describe(event);
+    event->result = result;
+    event->args[0] = 0;
+    if (bpf_probe_read_user_str(event->path, sizeof(event->path), (void *)filename) < 0)
+        event->path[0] = 0;
+    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+}
+
 int on_return(struct tracepoint__syscalls__sys_exit_execve *args)
 {
     u32 thread = bpf_get_current_pid_tgid();
@@ -119,18 +137,22 @@ int on_return(struct tracepoint__syscalls__sys_exit_execve *args)
         return 0;
     u64 filename = *path;
     asked.delete(&thread);
-    if (args->ret >= 0 || !wanted())
+    if (args->ret < 0)
+        report_failure(filename, args->ret);
+    return 0;
+}
+
+#define COMPAT_EXECVE 11
+#define COMPAT_EXECVEAT 358
+
+int on_compat(struct bpf_raw_tracepoint_args *ctx)
+{
+    struct compat_call call = {};
+    if ((long)ctx->args[1] >= 0 || !compat_call(ctx, &call))
         return 0;
-    struct event *event = events.ringbuf_reserve(sizeof(struct event));
-    if (!event) {
-        ring_full();
-        return 0;
-    }
-    describe(event);
-    event->result = args->ret;
-    event->args[0] = 0;
-    if (bpf_probe_read_user_str(event->path, sizeof(event->path), (void *)filename) < 0)
-        event->path[0] = 0;
-    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    if (call.number == COMPAT_EXECVE)
+        report_failure(call.args[0], ctx->args[1]);
+    else if (call.number == COMPAT_EXECVEAT)
+        report_failure(call.args[1], ctx->args[1]);
     return 0;
 }

@@ -1,5 +1,6 @@
 #include "ebpftop.h"
 #include "ebpftop_calls_maps.h"
+#include "ebpftop_compat.h"
 
 #define PATH_SIZE 256
 
@@ -47,38 +48,85 @@ int on_newstat(struct tracepoint__syscalls__sys_enter_newstat *args) // also new
 }
 #endif
 
-// All these calls return through here.
-int on_return(struct tracepoint__syscalls__sys_exit_newfstatat *args)
+static void report(u32 number, s32 result)
 {
     struct call call = {};
     if (!call_returned(&call))
-        return 0;
+        return;
     u64 now = bpf_ktime_get_ns();
 #ifdef PARAM_failed
-    if (args->ret >= 0)
-        return 0;
+    if (result >= 0)
+        return;
 #endif
 #ifdef PARAM_slower
     if (now - call.since <= PARAM_slower)
-        return 0;
+        return;
 #endif
     char first = 0;
     bpf_probe_read_user(&first, sizeof(first), (void *)call.args[PATH]);
-    if (!first && !args->ret) // an empty path: the status of an open file
-        return 0;
+    if (!first && !result) // an empty path: the status of an open file
+        return;
     struct event *event = events.ringbuf_reserve(sizeof(struct event));
     if (!event) {
         ring_full();
-        return 0;
+        return;
     }
     event->time = now;
     event->took = now - call.since;
     event->tgid = bpf_get_current_pid_tgid() >> 32;
-    event->call = args->__syscall_nr;
-    event->result = args->ret;
+    event->call = number;
+    event->result = result;
     bpf_get_current_comm(event->comm, sizeof(event->comm));
     if (bpf_probe_read_user_str(event->path, sizeof(event->path), (void *)call.args[PATH]) < 0)
         event->path[0] = 0;
     events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+}
+
+// All these calls return through here.
+int on_return(struct tracepoint__syscalls__sys_exit_newfstatat *args)
+{
+    report(args->__syscall_nr, args->ret);
     return 0;
 }
+
+#ifdef VARIANT_all
+// Of an i386 call: the x86-64 number of the same call, which has the name, and which argument is the path. 0 for others.
+static u32 native_of(u32 number, u32 *path)
+{
+    *path = number == 300 || number == 383;
+    switch (number) {
+    case 106: // stat
+    case 195: // stat64
+        return 4;
+    case 107: // lstat
+    case 196: // lstat64
+        return 6;
+    case 99:  // statfs
+    case 268: // statfs64
+        return 137;
+    case 300: // fstatat64
+        return 262;
+    case 383: // statx
+        return 332;
+    }
+    return 0;
+}
+
+int on_compat_enter(struct bpf_raw_tracepoint_args *ctx)
+{
+    struct compat_call call = {};
+    u32 path;
+    if (compat_call(ctx, &call) && native_of(call.number, &path))
+        return entered((const char *)(u64)(path ? call.args[1] : call.args[0]));
+    return 0;
+}
+
+int on_compat_exit(struct bpf_raw_tracepoint_args *ctx)
+{
+    struct compat_call call = {};
+    u32 path, native;
+    if (compat_call(ctx, &call) && (native = native_of(call.number, &path)))
+        report(native, ctx->args[1]);
+    return 0;
+}
+#endif

@@ -1,4 +1,5 @@
 #include "ebpftop_calls_maps.h"
+#include "ebpftop_compat.h"
 #include "ebpftop_file.h"
 #include "ebpftop_sockets.h"
 
@@ -23,8 +24,15 @@ int on_enter(struct tracepoint__syscalls__sys_enter_listen *args)
     return call_entered(&call);
 }
 
-static void report(struct sock *sk, u32 backlog, s32 result)
+static void report(u32 descriptor, u32 backlog, s32 result)
 {
+    if (result == -EBADF || result == -ENOTSOCK) // there is no socket to report
+        return;
+#ifdef PARAM_failed
+    if (!result)
+        return;
+#endif
+    struct sock *sk = socket_of(file_of(descriptor));
     u16 family = READ(sk, __sk_common.skc_family), port = local_port(sk);
     if ((family != AF_INET && family != AF_INET6) || !wanted_port(port, 0))
         return;
@@ -37,7 +45,7 @@ static void report(struct sock *sk, u32 backlog, s32 result)
     event->tgid = bpf_get_current_pid_tgid() >> 32;
     event->user = bpf_get_current_uid_gid();
     event->result = result;
-    event->backlog = backlog;
+    event->backlog = result ? backlog : READ(sk, sk_max_ack_backlog); // the kernel limits it
     event->protocol = READ(sk, sk_protocol);
     event->local_port = port;
     local_address(sk, event->local);
@@ -47,16 +55,18 @@ static void report(struct sock *sk, u32 backlog, s32 result)
 
 int on_exit(struct tracepoint__syscalls__sys_exit_listen *args)
 {
-    s32 result = args->ret;
     struct call call = {};
-    if (!call_returned(&call))
-        return 0;
-    if (result == -EBADF || result == -ENOTSOCK) // there is no socket to report
-        return 0;
-#ifdef PARAM_failed
-    if (!result)
-        return 0;
-#endif
-    report(socket_of(file_of(call.args[DESCRIPTOR])), call.args[BACKLOG], result);
+    if (call_returned(&call))
+        report(call.args[DESCRIPTOR], call.args[BACKLOG], args->ret);
+    return 0;
+}
+
+#define COMPAT_LISTEN 363
+
+int on_compat(struct bpf_raw_tracepoint_args *ctx)
+{
+    struct compat_call call = {};
+    if (compat_call(ctx, &call) && compat_socket_call(&call, COMPAT_LISTEN, SOCKETCALL_LISTEN) && wanted_current())
+        report(call.args[0], call.args[1], ctx->args[1]);
     return 0;
 }

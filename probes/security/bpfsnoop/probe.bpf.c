@@ -1,5 +1,6 @@
 #include "ebpftop.h"
 #include "ebpftop_calls_maps.h"
+#include "ebpftop_compat.h"
 
 #define NAME_SIZE 64
 
@@ -28,13 +29,20 @@ enum { ATTRIBUTES, COMMAND };
      BIT(BPF_ENABLE_STATS) | BIT(BPF_ITER_CREATE) | BIT(BPF_PROG_BIND_MAP))
 #define HIGHEST_READ 35 // BPF_PROG_BIND_MAP; newer commands are reported, whatever they do
 
-int on_call(struct tracepoint__syscalls__sys_enter_bpf *args)
+static int selected(u32 command)
 {
-    u32 command = args->cmd;
 #ifndef PARAM_reads
     if (command <= HIGHEST_READ && !(CHANGES >> command & 1))
         return 0;
 #endif
+    return 1;
+}
+
+int on_call(struct tracepoint__syscalls__sys_enter_bpf *args)
+{
+    u32 command = args->cmd;
+    if (!selected(command))
+        return 0;
     struct call call = {.args = {[ATTRIBUTES] = (u64)args->uattr, [COMMAND] = command}};
     return call_entered(&call);
 }
@@ -61,24 +69,38 @@ static void describe(struct event *event, u64 attributes, u32 command)
     event->type = type;
 }
 
-int on_return(struct tracepoint__syscalls__sys_exit_bpf *args)
+static void report(u64 attributes, u32 command, s32 result)
 {
-    struct call call = {};
-    if (!call_returned(&call))
-        return 0;
     struct event *event = events.ringbuf_reserve(sizeof(struct event));
     if (!event) {
         ring_full();
-        return 0;
+        return;
     }
     event->time = bpf_ktime_get_ns();
     event->tgid = bpf_get_current_pid_tgid() >> 32;
     event->user = bpf_get_current_uid_gid();
-    event->command = call.args[COMMAND];
-    event->result = args->ret < 0 ? args->ret : 0;
+    event->command = command;
+    event->result = result < 0 ? result : 0;
     event->unused = 0;
-    describe(event, call.args[ATTRIBUTES], call.args[COMMAND]);
+    describe(event, attributes, command);
     bpf_get_current_comm(event->comm, sizeof(event->comm));
     events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+}
+
+int on_return(struct tracepoint__syscalls__sys_exit_bpf *args)
+{
+    struct call call = {};
+    if (call_returned(&call))
+        report(call.args[ATTRIBUTES], call.args[COMMAND], args->ret);
+    return 0;
+}
+
+#define COMPAT_BPF 357
+
+int on_compat(struct bpf_raw_tracepoint_args *ctx)
+{
+    struct compat_call call = {};
+    if (compat_call(ctx, &call) && call.number == COMPAT_BPF && selected(call.args[0]) && wanted_current())
+        report(call.args[1], call.args[0], ctx->args[1]);
     return 0;
 }

@@ -1,5 +1,6 @@
 #include "ebpftop.h"
 #include "ebpftop_calls_maps.h"
+#include "ebpftop_compat.h"
 #include "ebpftop_file.h"
 
 struct event {
@@ -65,18 +66,43 @@ static u32 kind_of(u32 descriptor)
 #endif
 }
 
+// 0 flags: whatever kind the descriptor is.
+static u32 entered_by(u32 descriptor, u32 flags)
+{
+    return flags ? flags & CLONE_NEW : kind_of(descriptor);
+}
+
 int on_setns(struct tracepoint__syscalls__sys_enter_setns *args)
 {
-    u32 namespaces = args->flags; // 0: whatever kind the descriptor is
-    return entered(namespaces ? namespaces & CLONE_NEW : kind_of(args->fd));
+    return entered(entered_by(args->fd, args->flags));
 }
 
 int on_return(struct tracepoint__syscalls__sys_exit_unshare *args)
 {
     struct call call = {};
-    if (!call_returned(&call))
+    if (call_returned(&call))
+        report(args->__syscall_nr, call.args[NAMESPACES], 0, args->ret);
+    return 0;
+}
+
+// Numbers of i386, and those of the same calls on x86-64, which have the names.
+#define COMPAT_CLONE 120
+#define COMPAT_UNSHARE 310
+#define COMPAT_SETNS 346
+#define NATIVE_CLONE 56
+#define NATIVE_UNSHARE 272
+#define NATIVE_SETNS 308
+
+int on_compat(struct bpf_raw_tracepoint_args *ctx)
+{
+    struct compat_call call = {};
+    if (!compat_call(ctx, &call) || !wanted_current())
         return 0;
-    report(args->__syscall_nr, call.args[NAMESPACES], 0, args->ret);
+    u32 unshared = call.args[0] & CLONE_NEW;
+    if (call.number == COMPAT_UNSHARE && unshared)
+        report(NATIVE_UNSHARE, unshared, 0, ctx->args[1]);
+    else if (call.number == COMPAT_SETNS)
+        report(NATIVE_SETNS, entered_by(call.args[0], call.args[1]), 0, ctx->args[1]);
     return 0;
 }
 
@@ -85,6 +111,7 @@ int on_newtask(struct bpf_raw_tracepoint_args *ctx)
     struct task_struct *child = (struct task_struct *)ctx->args[0];
     u32 namespaces = ctx->args[1] & CLONE_NEW;
     if (namespaces && wanted_current())
-        report(current_syscall(), namespaces, READ(child, tgid), 0);
+        report(in_compat_call() && current_syscall() == COMPAT_CLONE ? NATIVE_CLONE : current_syscall(), namespaces,
+               READ(child, tgid), 0);
     return 0;
 }
