@@ -69,10 +69,10 @@ class Server:
         self._requests = request_decoder()
         self._catalog, self._probes = catalog, {probe.id: probe for probe in catalog.probes}
         self._context = Context()
-        self._lives = Census(self._context.cgroup_path)
-        self._functions = Functions(self._lives)
+        self._census = Census(self._context.cgroup_path)
+        self._functions = Functions(self._census)
         self._naming = naming.Naming(self._functions, self._ask, self._put, hold=not idle)
-        self._census_probe = CensusProbe(self._lives, self._context, self._ask, self._warn)
+        self._census_probe = CensusProbe(self._census, self._context, self._ask, self._warn)
         self._idle = idle
         self._pending: dict[int, _Pending] = {}
         self._channels = Channels(self._selector, self._on_report, self._broken)
@@ -159,7 +159,7 @@ class Server:
                 self._want_statistics = on
                 self._switch_statistics()
             case messages.Describe(processes=numbers):
-                self._lives.refresh(numbers)
+                self._census.refresh(numbers)
 
     def _load(self, request: messages.Load) -> None:
         number = next(self._numbers)
@@ -262,7 +262,7 @@ class Server:
             return
         pending = self._pending.pop(number)
         probe = pending.request.probe
-        run = AttachedProbe(number, probe, message, descriptors, self._lives, self._context, self._functions)
+        run = AttachedProbe(number, probe, message, descriptors, self._census, self._context, self._functions)
         run.interval = min(max(pending.request.interval, SHORTEST), LONGEST)
         self._runs[number] = run
         self._put(messages.Loaded(**pending.identity(number), **facts(message.outcome)))
@@ -376,10 +376,10 @@ class Server:
             self._put(frame)
 
     def _put_processes(self) -> None:
-        if changed := self._lives.changes():
+        if changed := self._census.changes():
             self._put(messages.Processes(processes=changed))
 
     def _host(self) -> None:
         self._functions.forget()
-        self._lives.forget(set[int]().union(*(run.held() for run in self._runs.values())))
+        self._census.forget(set[int]().union(*(run.held() for run in self._runs.values())))
         self._put(host())

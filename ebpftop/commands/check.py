@@ -90,9 +90,9 @@ def variants(probe: Probe, includes: dict[str, str], bcc: Path) -> int:
     with contextlib.suppress(OSError):  # without it nothing is said of classic tracepoints before they are loaded
         tracefs.private_mounts()
         tracefs.mount_private()
-    nowhere = _points_of_no_kernel(probe)
-    if len(nowhere) == len(probe.variants):
-        raise UserError("\n".join(nowhere.values()))
+    unknown = _points_of_no_kernel(probe)
+    if len(unknown) == len(probe.variants):
+        raise UserError("\n".join(unknown.values()))
     print(f"{probe.id}: the manifest is well-formed and the lint found nothing")
     status = 0
     for variant in probe.variants:
@@ -101,7 +101,7 @@ def variants(probe: Probe, includes: dict[str, str], bcc: Path) -> int:
             size = f"{outcome.instructions:,} instructions, maps of at most {outcome.map_bytes / 2**20:.1f} MiB"
             print(f"{variant.name}: verified; {size}")
         elif outcome.stage == "attach":
-            print(f"{variant.name}: not here: {nowhere.get(variant.name) or inert(outcome.error)}")
+            print(f"{variant.name}: unavailable: {unknown.get(variant.name) or inert(outcome.error)}")
         else:
             status = 1
             _print_failure(explain(probe.id, outcome))
@@ -116,8 +116,8 @@ def _points_of_no_kernel(probe: Probe) -> dict[str, str]:
     found: dict[str, str] = {}
     for i, variant in enumerate(probe.variants):
         for j, point in enumerate(variant.attach):
-            untold = point.mechanism == "tracepoint" and tracefs.find() is None
-            if untold or point.params or point.target in known or points.unsupported(point.mechanism):
+            unreadable = point.mechanism == "tracepoint" and tracefs.find() is None
+            if unreadable or point.params or point.target in known or points.unsupported(point.mechanism):
                 continue
             if reason := points.missing(point.mechanism, point.target, point.args):
                 line = document.line(("variants", i, "attach", j))

@@ -14,19 +14,12 @@ from ebpftop.catalog.csource import CSource
 from ebpftop.catalog.numbering import AUTHORS_FILE, place
 from ebpftop.frames.messages import Failed, FailedStage, Tried
 from ebpftop.model.origins import Origins
+from ebpftop.model.results import RESULTS
 from ebpftop.verifier import compiler, lines
 from ebpftop.verifier.diagnosis import Diagnosis
 from ebpftop.verifier.failures import failures
 from ebpftop.verifier.source import Place
 
-RESULTS: dict[FailedStage, str] = {
-    "compile": "did not compile",
-    "fit": "doesn't fit its manifest",
-    "limit": "over a limit",
-    "verify": "rejected by the verifier",
-    "attach": "could not attach",
-    "load": "could not be loaded",
-}
 Plain = Literal["unknown", "compile", "fit", "limit", "attach", "load"]  # kinds that no rule of the verifier has
 _SEE_OUTPUT = "The C does not compile, so the verifier never saw it. The compiler's whole output is below."
 _ENDED = "That says nothing about the program. What the compiler and the loader wrote before is below."
