@@ -1,7 +1,7 @@
-"""Root task: what functions addresses lie in, of the kernel and of processes.
+"""Root task: find the functions that contain addresses of the kernel and of processes.
 
 Root opens what only root may; only then, with root's rights given up, are files read that may be anybody's and hold
-anything. Whole ranges are answered, so that what lies beside a known address needs no asking.
+anything. Answers are whole ranges, so that addresses near a known one need no further request.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ _CPU_SECONDS, _MEMORY = 30, 4 << 30  # for files made to keep a reader busy
 _VDSO = "[vdso]"
 
 
-def run(channel: socket.socket, ask: RequestSymbols, give_up_root: Callable[[], None]) -> None:
-    """Answer with `Symbols`. What can't be told is left out."""
+def run(channel: socket.socket, request: RequestSymbols, give_up_root: Callable[[], None]) -> None:
+    """Answer with `Symbols`. Addresses without an answer are left out."""
     files = _Files()
     kernel = -1
-    if ask.kernel:
+    if request.kernel:
         with contextlib.suppress(OSError):
             kernel = os.open(kallsyms.PATH, os.O_RDONLY | os.O_CLOEXEC)
-    processes = [_Process(each, files) for each in ask.processes]
+    processes = [_Process(each, files) for each in request.processes]
     give_up_root()
     resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     transport.send(
         channel,
         protocol.Symbols(
-            kernel=_kernel(kernel, ask.kernel) if kernel >= 0 else [],
-            processes=[(each.asked.id, each.ranges(files)) for each in processes],
+            kernel=_kernel(kernel, request.kernel) if kernel >= 0 else [],
+            processes=[(each.requested.id, each.ranges(files)) for each in processes],
         ),
     )
 
@@ -96,15 +96,15 @@ def _own_vdso() -> bytes:
 class _Process:
     """One process's addresses. Making it takes root and opens what is needed, `ranges` reads."""
 
-    def __init__(self, asked: Addresses, files: _Files) -> None:
-        self.asked = asked
+    def __init__(self, addresses: Addresses, files: _Files) -> None:
+        self.requested = addresses
         self._mappings: Mappings | None = None
         self._perf_map = b""
         try:
-            self._mappings = Mappings(asked.tgid, asked.start_ns)
+            self._mappings = Mappings(addresses.tgid, addresses.start_ns)
         except (OSError, ValueError, IndexError):
             return  # it has ended
-        mapped = self._mappings.holding(asked.addresses)
+        mapped = self._mappings.holding(addresses.addresses)
         for mapping in mapped:
             files.open(self._mappings, mapping)
         if any(mapping.nameless for mapping in mapped):
@@ -115,7 +115,7 @@ class _Process:
             return []
         compiled = _Compiled(self._perf_map)
         found: dict[int, SymbolRange] = {}
-        for address in self.asked.addresses:
+        for address in self.requested.addresses:
             mapping = self._mappings.at(address)
             if mapping is not None:
                 known = compiled.range(address) or _range(address, mapping, files.elf(mapping))
@@ -124,7 +124,7 @@ class _Process:
 
 
 def _range(address: int, mapping: Mapping, elf: Elf | None) -> SymbolRange:
-    """The function, or that single address with what is known of it."""
+    """The range of the function, or the single address with what is known about it."""
     offset = address - mapping.start + mapping.offset
     place = elf.address(offset) if elf is not None else None
     if elf is None or place is None:
@@ -139,7 +139,7 @@ def _range(address: int, mapping: Mapping, elf: Elf | None) -> SymbolRange:
 
 
 class _Compiled:
-    """Functions that a just-in-time compiler made, as its perf map tells."""
+    """Functions that a just-in-time compiler made, as listed in its perf map."""
 
     def __init__(self, text: bytes) -> None:
         self._ranges: list[tuple[int, int, bytes]] = []

@@ -1,4 +1,4 @@
-"""The state a stream of frames adds up to. A `Hello` begins anew, so a source may tell its story again."""
+"""The state a stream of frames adds up to. A `Hello` starts over, so a source may send its state again."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from ebpftop.frames.messages import (
 from ebpftop.frames.stacks import KnownStacks
 from ebpftop.model.run import Run
 
-RUNS = 256  # at once; beyond, the first that is over is forgotten
+RUNS = 256  # at once; beyond, the oldest finished one is dropped
 
 
 class Session:
-    """What a consumer knows of its source.
+    """What a consumer knows about its source.
 
     history: samples, costs and host values kept (samples also by bytes, `run.SAMPLE_BYTES`). event_rows: events kept of
     each ring buffer; None keeps all until they are taken.

@@ -37,7 +37,7 @@ def decode(values: npt.NDArray[Any]) -> Column:
 
 
 def question(raw: bytes) -> str:
-    """`example.org AAAA`; a name that was cut ends in `…`. Bytes that are no ASCII become visible escapes."""
+    """`example.org AAAA`; a name that was cut ends in `…`. Bytes that aren't ASCII become visible escapes."""
     labels, at = [], 0
     while at < len(raw) and raw[at]:
         labels.append(raw[at + 1 : at + 1 + raw[at]].decode("ascii", "backslashreplace"))
@@ -50,5 +50,5 @@ def question(raw: bytes) -> str:
 
 
 def code(number: int) -> str:
-    """`NXDOMAIN`, "" for an answer without an error and for a negative number, which is no answer, else the number."""
+    """`NXDOMAIN`, "" for an answer without error and for a negative number (no answer), else the number."""
     return "" if number < 0 else _CODES[number] if number < len(_CODES) else str(number)
