@@ -89,11 +89,11 @@ class AttachedProbe:
         )
 
     def take(self) -> list[npt.NDArray[Any]]:
-        """The records the rings hold, an array a ring."""
+        """The records the rings hold, one array per ring."""
         return [ring.drain() for ring in self.rings]
 
     def events(self, taken: list[npt.NDArray[Any]]) -> list[Events]:
-        """Frames of the records taken, one a ring that held any."""
+        """Frames of the records taken, one per ring that held any."""
         filled = [(ring, records) for ring, records in zip(self.rings, taken, strict=False) if len(records)]
         losses = self.losses() if filled else Losses()
         return [
@@ -133,7 +133,7 @@ class AttachedProbe:
         return Cost(run=self.number, monotonic_ns=time.monotonic_ns(), accounted=accounted, programs=programs)
 
     def held(self) -> set[int]:
-        """Identities the rows of the dead name."""
+        """Identities in the rows of dead processes."""
         return set[int]().union(*(each.held() for each in self.maps))
 
     def close(self) -> None:

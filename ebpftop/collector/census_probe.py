@@ -13,7 +13,7 @@ CENSUS_RUN = -1  # its number, which no run of a consumer's has
 
 
 class CensusProbe:
-    """Brings births and deaths to the census. `warn` gets one line when there will be none."""
+    """Brings births and deaths to the census. `warn` is called with one line if that isn't possible."""
 
     def __init__(
         self, census: Census, context: Context, request: Callable[[protocol.Message], None], warn: Callable[[str], None]

@@ -14,14 +14,14 @@ Report = Callable[[int, protocol.AnyMessage, list[int]], None]
 
 
 class Channels:
-    """Reads what tasks say as it comes. `broken` is told of a channel whose message did not arrive whole, and why."""
+    """Reads reports of tasks as they arrive. `broken` gets the channel of an incomplete message, and the reason."""
 
     def __init__(self, selector: selectors.BaseSelector, report: Report, broken: Callable[[int, str], None]) -> None:
         self._selector, self._report, self._broken = selector, report, broken
         self._open: dict[int, transport.Receiver] = {}
 
     def open(self, number: int, descriptor: int) -> None:
-        """Read a task's channel from now on; of one before it under the same number all has been said."""
+        """Read a task's channel from now on; it replaces an earlier one with this number, which has reported all."""
         self._close(number)
         channel = socket.socket(fileno=descriptor)
         channel.setblocking(False)
@@ -29,7 +29,7 @@ class Channels:
         self._selector.register(channel, selectors.EVENT_READ, lambda: self.read(number))
 
     def read(self, number: int) -> None:
-        """All that a task has said until now; nothing where it has no channel any more."""
+        """Read all that a task has reported so far; nothing if its channel is gone."""
         while channel := self._open.get(number):
             received = None
             try:

@@ -17,18 +17,18 @@ class Detaching:
         self._closing: dict[int, Closing] = {}
 
     def begin(self, number: int, descriptors: Sequence[int]) -> bool:
-        """False where it has begun before."""
+        """Begin; False if it has begun already."""
         if number in self._closing:
             return False
         self._closing[number] = Closing(descriptors, self._wakeup)
         return True
 
     def progress(self) -> list[tuple[int, Closing]]:
-        """How far each is; those that are finished are told once."""
+        """The progress of each; finished ones are returned once."""
         os.read(self.woken, 4096)
-        told = list(self._closing.items())
-        self._closing = {number: closing for number, closing in told if not closing.finished}
-        return told
+        all_runs = list(self._closing.items())
+        self._closing = {number: closing for number, closing in all_runs if not closing.finished}
+        return all_runs
 
 
 class Closing:

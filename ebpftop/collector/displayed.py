@@ -102,7 +102,7 @@ class DisplayedMap:
         }
 
     def held(self) -> set[int]:
-        """Identities the kept rows name."""
+        """Identities in the kept rows."""
         if not self._process or not self._kept:
             return set()
         return set(np.unique(self._kept[self._process]).tolist())

@@ -1,4 +1,4 @@
-"""This machine, as frames tell of it: who writes the stream, how it fares, what of the catalog runs here."""
+"""This machine in frames: who writes the stream, the machine's load, which probes of the catalog run here."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def hello() -> Hello:
 
 
 def host() -> Host:
-    """How it fares now; the processor since the last time."""
+    """The machine's load now; of the processor, since the last call."""
     return Host(
         realtime_ns=time.time_ns(),
         cpu_percent=psutil.cpu_percent(),

@@ -1,6 +1,6 @@
-"""Whole BPF maps into NumPy arrays, thousands of entries a system call, into buffers that are used again.
+"""Whole BPF maps into NumPy arrays, thousands of entries per system call, into buffers that are used again.
 
-The kernel's side is `BPF_MAP_LOOKUP_BATCH` (linux/bpf.h): it walks whole buckets and says ENOENT at the end, ENOSPC
+The kernel's side is `BPF_MAP_LOOKUP_BATCH` (linux/bpf.h): it walks whole buckets and returns ENOENT at the end, ENOSPC
 when the next bucket is larger than the room left. Its cursor in and its cursor out must be different memory.
 """
 

@@ -27,7 +27,7 @@ class Outbox:
         self._partial = memoryview(b"")
 
     def put(self, frame: Frame) -> None:
-        """Queue a frame; one that only tells the state of the moment replaces its forerunner."""
+        """Queue a frame; one that only shows the current state replaces the one before."""
         if isinstance(frame, Snapshot | Cost | Host):
             self._replace(frame)
         self._waiting.append(frame)

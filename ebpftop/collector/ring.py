@@ -23,7 +23,7 @@ _LENGTH = _DISCARDED - 1
 
 
 class RingBroken(Exception):
-    """The ring buffer holds what this reader can't: the text says what."""
+    """The ring buffer holds what this reader can't read; the text says what."""
 
 
 class Ring:

@@ -7,23 +7,23 @@ from collections.abc import Callable
 
 
 class RunTimes:
-    """Holds the descriptor that keeps the accounting on. `ask` has root open one, which comes by `opened`."""
+    """Holds the descriptor that keeps the accounting on. `request` has root open one, which arrives by `opened`."""
 
-    def __init__(self, ask: Callable[[], None]) -> None:
-        self._ask = ask
-        self._asked, self._descriptor = False, -1
+    def __init__(self, request: Callable[[], None]) -> None:
+        self._request = request
+        self._requested, self._descriptor = False, -1
 
     @property
     def on(self) -> bool:
         return self._descriptor >= 0
 
     def switch(self, wanted: bool) -> None:
-        if wanted and not self.on and not self._asked:
-            self._asked = True
-            self._ask()
+        if wanted and not self.on and not self._requested:
+            self._requested = True
+            self._request()
         elif not wanted and self.on:
             os.close(self._descriptor)
             self._descriptor = -1
 
     def opened(self, descriptor: int) -> None:
-        self._asked, self._descriptor = False, descriptor
+        self._requested, self._descriptor = False, descriptor

@@ -43,7 +43,7 @@ class _Pending:
     stage: messages.Stage = "queued"
 
     def identity(self, run: int) -> dict[str, Any]:
-        """What every answer begins with."""
+        """The fields that every answer begins with."""
         return {
             "request": self.request.request,
             "run": run,
@@ -53,7 +53,7 @@ class _Pending:
 
 
 class Server:
-    """Serves one consumer until it or the supervisor is gone. `idle`: a person is still choosing what to request."""
+    """Serves one consumer until it or the supervisor is gone. `idle`: the user is still choosing what to request."""
 
     def __init__(
         self,
@@ -69,16 +69,16 @@ class Server:
         self._requests = request_decoder()
         self._catalog, self._probes = catalog, {probe.id: probe for probe in catalog.probes}
         self._context = Context()
-        self._lives = Census(self._context.cgroup_path)
-        self._functions = Functions(self._lives)
-        self._naming = naming.Naming(self._functions, self._ask, self._put, hold=not idle)
-        self._census_probe = CensusProbe(self._lives, self._context, self._ask, self._warn)
+        self._census = Census(self._context.cgroup_path)
+        self._functions = Functions(self._census)
+        self._naming = naming.Naming(self._functions, self._request, self._put, hold=not idle)
+        self._census_probe = CensusProbe(self._census, self._context, self._request, self._warn)
         self._idle = idle
         self._pending: dict[int, _Pending] = {}
         self._channels = Channels(self._selector, self._on_report, self._broken)
         self._runs: dict[int, AttachedProbe] = {}
         self._numbers = iter(range(1, 1 << 30))
-        self._run_times = RunTimes(lambda: self._ask(protocol.RequestRunTimes(run=ACCOUNTING_RUN)))
+        self._run_times = RunTimes(lambda: self._request(protocol.RequestRunTimes(run=ACCOUNTING_RUN)))
         self._want_statistics = True
         self._drain_at = self._host_at = 0.0
         self._detaching = Detaching()
@@ -125,7 +125,7 @@ class Server:
         if run in self._runs:
             self._runs[run].skip(events)
 
-    def _tell_catalog(self, probes: dict[str, messages.ProbeInfo]) -> None:
+    def _put_catalog(self, probes: dict[str, messages.ProbeInfo]) -> None:
         self._probes = probes
         self._put(replace(self._catalog, probes=list(probes.values())))
 
@@ -159,7 +159,7 @@ class Server:
                 self._want_statistics = on
                 self._switch_statistics()
             case messages.Describe(processes=numbers):
-                self._lives.refresh(numbers)
+                self._census.refresh(numbers)
 
     def _load(self, request: messages.Load) -> None:
         number = next(self._numbers)
@@ -167,7 +167,9 @@ class Server:
             self._refuse(request, f"no probe {request.probe!a} in the catalog")
             return
         self._pending[number] = _Pending(request, self._probes[request.probe].source)
-        self._ask(protocol.RequestLoad(run=number, request=request.request, probe=request.probe, params=request.params))
+        self._request(
+            protocol.RequestLoad(run=number, request=request.request, probe=request.probe, params=request.params)
+        )
         self._switch_statistics()
         if any(c.decode == "process" for view in self._probes[request.probe].views for c in view.columns):
             self._census_probe.wanted()
@@ -175,7 +177,7 @@ class Server:
     def _refuse(self, request: messages.Load, error: str) -> None:
         self._put(messages.Refused(request=request.request, error=error))
 
-    def _ask(self, message: protocol.Message) -> None:
+    def _request(self, message: protocol.Message) -> None:
         try:
             transport.send(self._control.socket, message)
         except OSError:
@@ -184,7 +186,7 @@ class Server:
     def _switch_statistics(self) -> None:
         self._run_times.switch(self._want_statistics and bool(self._runs or self._pending))
 
-    # ---------------------------------------------------------------- what root tasks and the supervisor say
+    # ---------------------------------------------------------------- reports of root tasks and the supervisor
 
     def _on_control(self) -> None:
         while self._running:
@@ -205,7 +207,7 @@ class Server:
                     self._refused(number, error)
                 case protocol.Reread(catalog=catalog):
                     self._catalog = catalog
-                    self._tell_catalog(reread(self._probes, catalog))
+                    self._put_catalog(reread(self._probes, catalog))
                 case protocol.TaskEnded():
                     self._channels.read(message.run)
                     self._ended(message)
@@ -213,7 +215,7 @@ class Server:
                     transport.close_all(descriptors)
 
     def _accepted(self, number: int, channel: int) -> None:
-        """The request holds; its load waits for its turn, or has begun."""
+        """The request was granted; its load waits for its turn, or has begun."""
         self._loading(number, "queued", [])
         self._channels.open(number, channel)
 
@@ -245,7 +247,7 @@ class Server:
             case protocol.Refusal(error=error):
                 self._refused(number, error)
             case protocol.Surveyed(found=found):
-                self._tell_catalog(surveyed(self._probes, found))
+                self._put_catalog(surveyed(self._probes, found))
             case protocol.RunTimesOn():
                 self._run_times.opened(descriptors[0])
                 self._switch_statistics()
@@ -262,15 +264,15 @@ class Server:
             return
         pending = self._pending.pop(number)
         probe = pending.request.probe
-        run = AttachedProbe(number, probe, message, descriptors, self._lives, self._context, self._functions)
+        run = AttachedProbe(number, probe, message, descriptors, self._census, self._context, self._functions)
         run.interval = min(max(pending.request.interval, SHORTEST), LONGEST)
         self._runs[number] = run
         self._put(messages.Loaded(**pending.identity(number), **facts(message.outcome)))
-        self._tell(run)
+        self._report(run)
         run.next_at = time.monotonic() + run.interval
 
     def _ended(self, ended: protocol.TaskEnded) -> None:
-        """A task's process is gone, and what it was to do is not done."""
+        """A task's process ended without doing its work."""
         pending = self._pending.get(ended.run)
         self._failed(ended.run, ended.outcome(pending.stage, pending.text) if pending else ended.outcome("queued", ""))
 
@@ -301,7 +303,7 @@ class Server:
             if not closing.finished:
                 self._put(messages.Detaching(run=number, done=closing.done, total=closing.total))
                 continue
-            self._tell(run)
+            self._report(run)
             if self._runs.pop(number, None):
                 run.close()
                 self._naming.detached(number, run.has_stacks)
@@ -323,14 +325,14 @@ class Server:
         for run in list(self._runs.values()):
             if now >= run.next_at:
                 run.next_at = max(run.next_at + run.interval, now + run.interval / 2)
-                self._tell(run)
+                self._report(run)
         self._naming.tick(now)
         if now >= self._host_at:
             self._host_at = now + 1.0
             self._host()
 
     def _drain(self) -> None:
-        """Events first, then births: whoever an event speaks of is known when it is decoded."""
+        """Drain events, then births: so the processes in an event are known when it is decoded."""
         records = [(run, self._take(run)) for run in list(self._runs.values()) if run.rings]
         self._census_probe.take()
         for run, taken in records:
@@ -357,8 +359,8 @@ class Server:
         run.close()
         self._put(messages.Detached(run=run.number, reason=why))
 
-    def _tell(self, run: AttachedProbe) -> None:
-        """All there is to say of a run now: its events, its maps, its cost, and who the rows speak of."""
+    def _report(self, run: AttachedProbe) -> None:
+        """Put a run's state now: its events, maps and cost, and the processes in its rows."""
         self._drain()
         if run.number not in self._runs:
             return
@@ -368,18 +370,18 @@ class Server:
             self._give_up(run, str(error))
             return
         self._put_processes()
-        told = [snapshot, run.cost(self._run_times.on)]
+        frames = [snapshot, run.cost(self._run_times.on)]
         if run.has_stacks:
-            self._naming.put(run.number, told)
+            self._naming.put(run.number, frames)
             return
-        for frame in told:
+        for frame in frames:
             self._put(frame)
 
     def _put_processes(self) -> None:
-        if changed := self._lives.changes():
+        if changed := self._census.changes():
             self._put(messages.Processes(processes=changed))
 
     def _host(self) -> None:
         self._functions.forget()
-        self._lives.forget(set[int]().union(*(run.held() for run in self._runs.values())))
+        self._census.forget(set[int]().union(*(run.held() for run in self._runs.values())))
         self._put(host())

@@ -34,7 +34,7 @@ from ebpftop.supervisor.tasks import Tasks
 
 
 def check(arguments: argparse.Namespace, argv: list[str]) -> int:
-    """A probe folder, without attaching it, or playbooks. What is wrong with a text is found without root."""
+    """A probe folder, without attaching it, or playbooks. Errors in the text are found without root."""
     if files := playbook_files(arguments.folder):
         return playbooks(files)
     probe = read(arguments.folder)
@@ -55,7 +55,7 @@ def read(folder: Path) -> Probe:
 
 
 def playbook_files(path: Path) -> list[Path]:
-    """The playbooks that are meant by a path: one, a folder of some, or a folder of probes that has such a folder."""
+    """The playbooks that a path refers to: one, a folder of some, or a folder of probes that has such a folder."""
     if path.suffix == SUFFIX and path.name != MANIFEST:
         return [path]
     if (path / MANIFEST).exists():
@@ -86,13 +86,13 @@ def playbooks(files: list[Path]) -> int:
 
 
 def variants(probe: Probe, includes: dict[str, str], bcc: Path) -> int:
-    """Have every variant that this kernel can attach compiled and verified; 0 if none was refused."""
-    with contextlib.suppress(OSError):  # without it nothing is said of classic tracepoints before they are loaded
+    """Have every variant that this kernel can attach compiled and verified; 0 if none was rejected."""
+    with contextlib.suppress(OSError):  # without it, classic tracepoints can't be checked before loading
         tracefs.private_mounts()
         tracefs.mount_private()
-    nowhere = _points_of_no_kernel(probe)
-    if len(nowhere) == len(probe.variants):
-        raise UserError("\n".join(nowhere.values()))
+    unknown = _points_of_no_kernel(probe)
+    if len(unknown) == len(probe.variants):
+        raise UserError("\n".join(unknown.values()))
     print(f"{probe.id}: the manifest is well-formed and the lint found nothing")
     status = 0
     for variant in probe.variants:
@@ -101,7 +101,7 @@ def variants(probe: Probe, includes: dict[str, str], bcc: Path) -> int:
             size = f"{outcome.instructions:,} instructions, maps of at most {outcome.map_bytes / 2**20:.1f} MiB"
             print(f"{variant.name}: verified; {size}")
         elif outcome.stage == "attach":
-            print(f"{variant.name}: not here: {nowhere.get(variant.name) or inert(outcome.error)}")
+            print(f"{variant.name}: unavailable: {unknown.get(variant.name) or inert(outcome.error)}")
         else:
             status = 1
             _print_failure(explain(probe.id, outcome))
@@ -109,15 +109,15 @@ def variants(probe: Probe, includes: dict[str, str], bcc: Path) -> int:
 
 
 def _points_of_no_kernel(probe: Probe) -> dict[str, str]:
-    """By variant, a line on its attach point that neither this kernel has nor the bundled catalog knows of another."""
+    """By variant, a line about its attach point, if neither this kernel nor the bundled catalog knows it."""
     catalog = folders.read_catalog().probes.values()
     known = {point.target for other in catalog for variant in other.variants for point in variant.attach}
     document = Document(str(probe.folder / MANIFEST), probe.manifest)
     found: dict[str, str] = {}
     for i, variant in enumerate(probe.variants):
         for j, point in enumerate(variant.attach):
-            untold = point.mechanism == "tracepoint" and tracefs.find() is None
-            if untold or point.params or point.target in known or points.unsupported(point.mechanism):
+            unreadable = point.mechanism == "tracepoint" and tracefs.find() is None
+            if unreadable or point.params or point.target in known or points.unsupported(point.mechanism):
                 continue
             if reason := points.missing(point.mechanism, point.target, point.args):
                 line = document.line(("variants", i, "attach", j))
@@ -156,7 +156,7 @@ def _try(probe: Probe, includes: dict[str, str], bcc: Path) -> Attached | Failed
 
 
 def _wait(tasks: Tasks, receiver: transport.Receiver) -> tuple[protocol.AnyMessage, list[int]] | None:
-    """What the loader says next, None at its end, to which it is brought when it takes too long."""
+    """The loader's next message; None at its end. Ends a loader that takes too long."""
     while (deadline := tasks.next_deadline()) is not None:
         if select.select([receiver.socket], [], [], max(0.0, deadline - time.monotonic()))[0]:
             break

@@ -22,7 +22,7 @@ LARGEST_SOURCE = 16 << 20  # bytes
 
 
 def explain(log: str, source: Path | None, *, as_json: bool) -> int:
-    """Explain each failure in a file, or for "-" in what comes on stdin; 0 if one was found and is known, else 1.
+    """Explain each failure in a file, or for "-" on stdin; returns 0 if one was found and is known, else 1.
 
     Raises `UsageError` for a file that can't be read.
     """
@@ -30,7 +30,7 @@ def explain(log: str, source: Path | None, *, as_json: bool) -> int:
     if log == "-":
         if sys.stdin.isatty():
             print("ebpftop: reading the log from the terminal; Ctrl-D ends it", file=sys.stderr)
-        with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as stream:  # what is there, as it comes
+        with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as stream:  # data as they arrive
             return _explain(stream, "standard input", quoted, as_json=as_json)
     try:
         stream = open(log, "rb", buffering=0)  # noqa: SIM115 - closed below
@@ -69,7 +69,7 @@ def _failures(stream: BinaryIO, name: str, source: Source | None) -> Iterator[Di
             diagnosis = next(found)
         except StopIteration:
             return
-        except OSError as error:  # while it is read; what comes of writing is not told as this
+        except OSError as error:  # from reading; errors of writing aren't reported as this
             raise _unreadable(name, error) from None
         yield diagnosis
 

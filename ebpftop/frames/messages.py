@@ -1,4 +1,4 @@
-"""The messages: everything a dashboard, a headless run, a tape or an exporter ever learns, and all it may ask.
+"""The messages: all that a dashboard, a headless run, a tape or an exporter receives, and all it may request.
 
 A *frame* travels from a source to a consumer; a *request* travels back. Both are msgspec structs tagged with their
 kind, so a stream of them can be decoded without knowing who wrote it. Values in maps are cumulative since the probe was
@@ -14,7 +14,7 @@ from msgspec import Meta
 
 PROTOCOL = 1  # raised when an older reader could misread a newer writer
 FOLDED = 0  # the identity into which rows of processes that ended long ago are added up, while their own rows leave
-UNKNOWN = (1 << 32) - 1  # the identity of a process that the kernel did not tell; never described by a `Process`
+UNKNOWN = (1 << 32) - 1  # the identity of a process that the kernel did not report; never described by a `Process`
 
 Show = Literal["histogram", "table", "events", "stacks"]
 Stage = Literal["queued", "types", "compile", "verify", "attach"]
@@ -35,7 +35,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=str
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=str.lower, forbid_unknown_fields=True):
-    """Base of what a consumer asks. Never C, never a command, never a path to read."""
+    """Base of what a consumer requests. Never C, never a command, never a path to read."""
 
 
 # ---------------------------------------------------------------- probes as the consumer sees them
@@ -141,7 +141,7 @@ class ProbeInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StepInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """One probe of a playbook: with which parameters, which view of it ("": the first), and what it answers there."""
+    """One probe of a playbook: its parameters, the view to show ("": the first), and the question it answers there."""
 
     probe: str
     question: str
@@ -176,7 +176,7 @@ Columns = Annotated[dict[str, Column], SOME]
 
 
 class Losses(msgspec.Struct, frozen=True, kw_only=True):
-    """What the numbers of a run miss, cumulative since attaching.
+    """Losses that a run's numbers don't include, cumulative since attaching.
 
     lost: events a full ring buffer refused, or a slow consumer skipped. map_full: updates a full map refused.
     evicted: keys the kernel dropped from an LRU map. missed: program runs the kernel skipped (recursion).
@@ -207,7 +207,7 @@ class Hello(Frame, frozen=True, kw_only=True):
 
 class Catalog(Frame, frozen=True, kw_only=True):
     probes: Annotated[list[ProbeInfo], FEW]
-    problems: Annotated[list[str], FEW] = []  # what of it could not be read, or names what isn't there, one line each
+    problems: Annotated[list[str], FEW] = []  # folders that could not be read and names that don't exist, one line each
     playbooks: Annotated[list[PlaybookInfo], FEW] = []
 
 
@@ -249,7 +249,7 @@ class Attached(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome of a load that failed: facts. What they mean is worked out where they are shown (`model.failure`).
+    """The outcome of a load that failed: facts. The side that shows them explains them (`model.failure`).
 
     stage: "compile", "fit" (the C compiles, but doesn't fit the manifest), "limit" (it asks for too much), "verify",
     "attach", or "load" where the loader itself ended early. error: one line. text: the author's C. log: the verifier's

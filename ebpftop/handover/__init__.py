@@ -1,1 +1,1 @@
-"""How descriptors and what is known of them pass between processes: the messages, and what carries them."""
+"""Passing descriptors and facts about them between processes: the messages, and their transport."""

@@ -1,4 +1,4 @@
-"""What the supervisor, the collector and the root tasks say to each other, beside descriptors."""
+"""The messages between the supervisor, the collector and the root tasks; descriptors travel beside them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import msgspec
 from ebpftop.frames.layout import MapLayout
 from ebpftop.frames.messages import Attached, Catalog, Failed, FailedStage, Stage
 
-INTERNAL = "internal"  # the category of probes that are no part of the catalog
+INTERNAL = "internal"  # the category of probes that aren't part of the catalog
 CENSUS = f"{INTERNAL}/census"
 
 
@@ -26,7 +26,7 @@ class Progress(Message, frozen=True, kw_only=True):
 
 
 class Handover(Message, frozen=True, kw_only=True):
-    """A probe is attached. Descriptors, in this order: one a map, one a program, then one an attachment.
+    """A probe is attached. Descriptors, in this order: one per map, one per program, one per attachment.
 
     attachment_ns: by program, see `ProgramCost`.
     """
@@ -38,7 +38,7 @@ class Handover(Message, frozen=True, kw_only=True):
 
 
 class LoadFailed(Message, frozen=True, kw_only=True):
-    """A load failed, and its loader says how."""
+    """A load failed, as its loader reports."""
 
     outcome: Failed
 
@@ -76,7 +76,7 @@ class SymbolRange(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
 
 class Symbols(Message, frozen=True, kw_only=True):
-    """What was asked by `RequestSymbols`, processes by their `id`. An address in none of the ranges can't be told.
+    """The answer to `RequestSymbols`, processes by their `id`. An address outside all ranges has no known function.
 
     problems: which file's names are missing and why, a line each.
     """
@@ -113,7 +113,7 @@ class RequestRunTimes(Message, frozen=True, kw_only=True):
 
 
 class Addresses(msgspec.Struct, frozen=True, kw_only=True):
-    """Addresses in one process. `id` is the asker's name for it; `start_ns` its start, in ns since boot."""
+    """Addresses in one process. `id` is the requester's name for it; `start_ns` its start, in ns since boot."""
 
     id: int
     tgid: int
@@ -122,7 +122,7 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RequestSymbols(Message, frozen=True, kw_only=True):
-    """Collector to supervisor: which functions do these addresses lie in?"""
+    """Collector to supervisor: find the functions that contain these addresses."""
 
     run: int
     kernel: list[int]
@@ -136,14 +136,14 @@ class Channel(Message, frozen=True, kw_only=True):
 
 
 class Refusal(Message, frozen=True, kw_only=True):
-    """Supervisor to collector: the request could not be granted as said."""
+    """Supervisor to collector: the request can't be granted; `error` says why."""
 
     run: int
     error: str
 
 
 class Reread(Message, frozen=True, kw_only=True):
-    """Supervisor to collector: this is the catalog from now on. What of it runs here is told by a `Surveyed`."""
+    """Supervisor to collector: this is the catalog from now on. A `Surveyed` reports which probes run here."""
 
     catalog: Catalog
 

@@ -23,7 +23,7 @@ _FD_SIZE = array.array("i").itemsize
 
 
 class TransportError(Exception):
-    """The other side vanished, or what it sent is not whole; the text says which."""
+    """The other side vanished, or its message is incomplete; the text says which."""
 
 
 class _Header(msgspec.Struct, array_like=True):
@@ -73,7 +73,7 @@ class Receiver:
         """The next whole message with its descriptors (close-on-exec, the caller's to close), or None when the sender
         closed.
 
-        Raises `BlockingIOError` when nothing whole is there yet, `TransportError` when what came is not whole.
+        Raises `BlockingIOError` when no whole message is there yet, `TransportError` when a message is incomplete.
         """
         while self._header is None or len(self._descriptors) < self._header.descriptors:
             if self._header is None:

@@ -60,8 +60,8 @@ class AttachError(Exception):
 
 @cache
 def keep_lines(bcc: Any) -> None:
-    """Have LLVM leave the like ends of two branches apart: merged, they would be of neither's line. In this process for
-    good, and only where libbcc has LLVM as a library of its own.
+    """Stop LLVM from merging equal ends of two branches, since a merged end has neither's line. Lasts as long as this
+    process; works only if libbcc links LLVM as a shared library.
     """
     with contextlib.suppress(AttributeError):
         options = (ctypes.c_char_p * 2)(b"ebpftop", b"-enable-tail-merge=0")
@@ -86,7 +86,7 @@ class Module:
         self._names_modules = bool(self._lib.bpf_function_start(self._handle, NAMES_MODULES.encode()))
 
     def _named(self, name: str) -> bytes:
-        """A function or program as this BCC calls it."""
+        """The name that this BCC uses for a function or program."""
         match = re.match(r"kfunc__|kretfunc__", name)
         if match and self._names_modules:
             name = f"{match[0]}vmlinux__{name[match.end() :]}"
@@ -133,11 +133,11 @@ class Module:
     # ---------------------------------------------------------------- programs
 
     def load(self, function: str, mechanism: str, name: str) -> int:
-        """Load one function under a name and return its descriptor; for fentry and fexit the name says what of.
+        """Load one function under a name and return its descriptor; for fentry and fexit the name holds the target.
 
-        Raises `VerifierError` with the log, and `CompileError` where there is no such function. A first try asks for a
-        log only of a program that is refused. libbcc forgets the log of one that is too complex, and a log may be
-        longer than the buffer: then it is asked for outright.
+        Raises `VerifierError` with the log, and `CompileError` if there is no such function. The first try gets a log
+        only if the program is rejected. libbcc drops the log of one that is too complex, and a log may be longer than
+        the buffer: then a second try requests it explicitly.
         """
         if not self._lib.bpf_function_start(self._handle, self._named(function)):
             raise CompileError(f"the C defines no function {function}")

@@ -20,7 +20,7 @@ _LONGEST = 4096  # bytes of a path
 
 
 class NoBinary(Exception):
-    """There is no such file, or it can't be read; its text is one line."""
+    """The file doesn't exist or can't be read; the text is one line."""
 
 
 def open_binary(text: str, process: int | None = None) -> tuple[str, int]:
@@ -42,7 +42,7 @@ def open_binary(text: str, process: int | None = None) -> tuple[str, int]:
 
 
 def _found(text: str, process: int | None) -> tuple[str, str]:
-    """The path as people know it, and one by which it can be opened here."""
+    """The path to show, and one by which it can be opened here."""
     if "/" in text:
         return text, text
     if process is not None:
@@ -74,7 +74,7 @@ def _of_process(text: str, process: int) -> tuple[str, str]:
 
 
 def _is(text: str, name: str) -> bool:
-    """Whether a file's name is that, or begins with it as libc.so.6 and libc-2.31.so with libc."""
+    """Whether a file's name is this one, or begins with it as libc.so.6 and libc-2.31.so do with libc."""
     return name == text or (name.startswith((f"{text}.so", f"{text}-")) and ".so" in name)
 
 
@@ -85,7 +85,7 @@ def cached_libraries(cache: Path = _CACHE) -> Iterator[tuple[str, str]]:
             data = file.read(_LARGEST_CACHE)
     except OSError:
         return
-    start = data.find(_CACHE_MAGIC)  # an older format may stand before
+    start = data.find(_CACHE_MAGIC)  # an older format may come first
     if start < 0 or len(data) < start + _CACHE_HEADER.size:
         return
     _, count, _ = _CACHE_HEADER.unpack_from(data, start)

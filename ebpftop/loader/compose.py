@@ -33,11 +33,11 @@ def used_headers(headers: Mapping[str, str], source: str) -> dict[str, str]:
 
 
 def spliced(headers: Mapping[str, str]) -> str:
-    """Those of them that touch maps."""
+    """The headers among them that touch maps."""
     return "\n".join(text for name, text in headers.items() if name.endswith("_maps.h"))
 
 
-# Newer BCC names programs of fentry and fexit after the module their function is in: this function tells that it does.
+# Newer BCC names programs of fentry and fexit after the module their function is in: this function detects it.
 NAMES_MODULES = "names_modules"
 _NAMES_MODULES = f"""
 #ifdef MODULE_KFUNC_PROBE
@@ -52,7 +52,7 @@ int {NAMES_MODULES}(void *ctx)
 def main_text(prologue: str, headers: Mapping[str, str], source: str, *, listed: bool = False) -> str:
     """The translation unit. `prologue` holds definitions only, `headers` are those `numbered`.
 
-    listed: BCC will be asked for the lines, of which it leaves out numbers beyond its text's own: it is made longer.
+    listed: BCC will list the lines. It leaves out numbers beyond the length of its text, so the text is made longer.
     """
     text = "\n".join((prologue, _NAMES_MODULES, '#include "ebpftop.h"', spliced(headers), mark(source), ""))
     return text + "\n" * (SPLICED + ROOM * len(headers)) if listed else text

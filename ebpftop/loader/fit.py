@@ -22,7 +22,7 @@ def misfit(views: tuple[ViewInfo, ...], layouts: list[MapLayout]) -> tuple[KeyPa
 
 
 def _problems(view: ViewInfo, maps: dict[str, MapLayout]) -> Iterator[tuple[KeyPath, str]]:
-    """Each with the view's key that it is about."""
+    """Yield each error with the key of the view that it is about."""
     layout = maps.get(view.map)
     if layout is None:
         yield ("map",), f"the C declares no map {view.map!r} (it has {', '.join(maps)})"
@@ -62,7 +62,7 @@ def _wanted(view: ViewInfo) -> list[str]:
 
 
 def _misplaced(view: ViewInfo, stacks: MapLayout | None, key: dict[str, Field]) -> Iterator[str]:
-    """What is wrong with where the stacks are said to be."""
+    """What is wrong with the fields that should hold the stacks."""
     if stacks is None:
         yield f"the C declares no map {view.stacks!r}"
     elif stacks.kind != STACK_TRACE:

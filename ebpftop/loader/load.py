@@ -46,7 +46,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Failure(Exception):
-    """The probe's own code is at fault, whatever else could be tried."""
+    """The probe's own code is at fault, so no other variant is tried."""
 
     def __init__(self, outcome: Failed) -> None:
         super().__init__(outcome.error)
@@ -54,11 +54,11 @@ class _Failure(Exception):
 
 
 class _PassedOver(Exception):
-    """This variant can't be had here, which is no fault of its code."""
+    """This kernel or machine can't run this variant; its code isn't at fault."""
 
 
 class Output:
-    """What this process and the libraries in it write to stderr: a memfd in place of descriptor 2."""
+    """Captures what this process and its libraries write to stderr: a memfd in place of descriptor 2."""
 
     def __init__(self, descriptor: int = 2) -> None:
         self._fd = descriptor
@@ -85,7 +85,7 @@ class Load:
         self._numbered = numbered(self._headers)
 
     def run(self) -> None:
-        """Try the variants in order; the first that attaches is handed over, else the most telling failure is."""
+        """Try the variants in order; hand over the first that attaches, else report the most informative failure."""
         self._targets = Targets(self.probe, self.order.params, self.order.rights, resolve=self.order.attach)
         with sandbox() as (scratch, notes):
             self.notes += notes
@@ -230,7 +230,7 @@ class Load:
             except bcc_door.CompileError as error:
                 raise _Failure(outcomes.misfit(self.probe, variant.name, str(error))) from None
             except bcc_door.VerifierError as error:
-                if not error.log.strip():  # refused before the verifier looked: a program type this kernel won't take
+                if not error.log.strip():  # rejected before verification: a program type this kernel doesn't accept
                     reason = f"this kernel refuses {place.mechanism} programs ({os.strerror(error.errno)})"
                     raise _PassedOver(reason) from None
                 raise _Failure(self._rejected(bcc, variant, place, error)) from None

@@ -1,4 +1,4 @@
-"""What a load that failed reports: facts alone, in the compiler's, the verifier's and the kernel's own words."""
+"""The facts that a failed load reports, in the compiler's, the verifier's and the kernel's own words."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def not_compiled(probe: Probe, variant: str, output: str) -> Failed:
 
 
 def misfit(probe: Probe, variant: str, problem: str, path: KeyPath | None = None) -> Failed:
-    """The C compiles, but doesn't fit the manifest, of which `path` is the key."""
+    """The C compiles, but doesn't fit the manifest; `path` is the manifest's key."""
     if path is not None:
         line = Document(MANIFEST, probe.manifest).line(path)
         problem = f"{probe.id}/{MANIFEST}:{line}: {problem}"
@@ -51,6 +51,6 @@ def rejected(
 
 
 def not_attached(probe: Probe, tried: list[Tried]) -> Failed:
-    """Every variant was passed over."""
+    """No variant could be tried."""
     error = "; ".join(f"{one.variant}: {one.reason}" if len(tried) > 1 else one.reason for one in tried)
     return Failed(stage="attach", error=error, text=probe.source, tried=tried)

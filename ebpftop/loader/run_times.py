@@ -13,7 +13,7 @@ def run(channel: socket.socket) -> None:
     try:
         descriptor = libbpf.enable_stats()
     except OSError as error:
-        transport.send(channel, protocol.TaskFailed(error=f"program statistics are not to be had: {error.strerror}"))
+        transport.send(channel, protocol.TaskFailed(error=f"program statistics are unavailable: {error.strerror}"))
         return
     transport.send(channel, protocol.RunTimesOn(), [descriptor])
     os.close(descriptor)

@@ -1,7 +1,7 @@
 """The loader's own view of the file system: a private mount namespace, where header trees are written and tracefs is
 there.
 
-Nothing of it is visible outside, and all of it goes with the process. Where a mount namespace can't be had (a container
+Nothing of it is visible outside, and all of it goes with the process. Without a mount namespace (in a container
 without CAP_SYS_ADMIN) a temporary directory takes its place.
 """
 
@@ -23,7 +23,7 @@ _SCRATCH = Path("/run")
 
 @contextlib.contextmanager
 def sandbox() -> Iterator[tuple[Path, list[str]]]:
-    """A directory to write in, with a note for each thing that could not be had."""
+    """A directory to write in, with a note for each thing that is unavailable."""
     try:
         tracefs.private_mounts()
         tracefs.mount("tmpfs", _SCRATCH, "tmpfs")

@@ -1,4 +1,4 @@
-"""Root task: what of the catalog can run here. One real trial a mechanism, and the existence of each attach point."""
+"""Root task: which probes of the catalog can run here, by a trial per mechanism and a look at each attach point."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def run(channel: socket.socket, probes: Iterable[Probe]) -> None:
 
 
 def survey(probes: Iterable[Probe]) -> list[protocol.Availability]:
-    """One a probe. Without root only what is surely missing is False, the rest stays unknown."""
+    """One per probe. Without root, only what is certainly missing is False; the rest stays unknown."""
     outcomes: dict[str, str | None] = {}
     root = os.geteuid() == 0
     with sandbox() if root else contextlib.nullcontext():
@@ -41,7 +41,7 @@ def _availability(probe: Probe, outcomes: dict[str, str | None], root: bool) -> 
 
 
 def _obstacle(point: Attach, outcomes: dict[str, str | None], root: bool) -> str | None:
-    """Why this attachment can't be had here, or None."""
+    """Why this attachment isn't available here, or None."""
     mechanism = trial.SAME_AS.get(point.mechanism, point.mechanism)
     if root:
         if mechanism not in outcomes:
@@ -49,6 +49,6 @@ def _obstacle(point: Attach, outcomes: dict[str, str | None], root: bool) -> str
             outcomes[mechanism] = None if outcome.ok else outcome.detail
         if outcomes[mechanism] is not None:
             return outcomes[mechanism]
-    if point.params:  # whatever a person will name
+    if point.params:  # the user names the target later
         return points.unsupported(point.mechanism)
     return points.missing(point.mechanism, point.target, point.args)

@@ -38,19 +38,19 @@ class _TooLong(Exception):
     """A file's share of time is over."""
 
 
-def run(channel: socket.socket, ask: RequestSymbols, give_up_root: Callable[[], None]) -> None:
+def run(channel: socket.socket, request: RequestSymbols, give_up_root: Callable[[], None]) -> None:
     """Answer with `Symbols`. What can't be told is left out."""
     files = _Files()
     kernel = -1
-    if ask.kernel:
+    if request.kernel:
         with contextlib.suppress(OSError):
             kernel = os.open(kallsyms.PATH, os.O_RDONLY | os.O_CLOEXEC)
-    processes = [_Process(each, files) for each in ask.processes]
+    processes = [_Process(each, files) for each in request.processes]
     give_up_root()
     shares = _Shares()
     functions: list[SymbolRange] = []
     with shares.share("the kernel"):
-        functions = _kernel(kernel, ask.kernel) if kernel >= 0 else []
+        functions = _kernel(kernel, request.kernel) if kernel >= 0 else []
     _resolve(processes, files, shares)
     plain = demangle({each.name for process in processes for each in process.answers.values()})
     transport.send(

@@ -80,7 +80,7 @@ class File:
 class Targets:
     """The places of a probe's variants under these parameters. Opens the files at once, with `rights`.
 
-    Without `resolve` nothing is looked up, as nothing will be attached: what parameters name stands for itself.
+    Without `resolve` nothing is looked up, as nothing will be attached: names in parameters stay as they are.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class Targets:
             return error
 
     def _filled(self, text: str) -> str:
-        """With the values of the parameters it names; a file that isn't given is that of the process."""
+        """With the values of the parameters it names; without a file, the process's own."""
         return re.sub(r"\$(\w+)", lambda match: self._chosen.get(match[1], ""), text)
 
     def _places(self, point: Attach) -> Iterable[Place]:
@@ -175,7 +175,7 @@ class Targets:
 
 
 def absent_file(probe: Probe, variant: Variant) -> str | None:
-    """Why a fixed place in a file can't be had here; parameters have their defaults."""
+    """Why a fixed place in a file isn't available here; parameters have their defaults."""
     fixed = tuple(point for point in variant.attach if point.mechanism in _IN_FILES)
     defaults = {param.name: param.default for param in probe.params if param.default is not None}
     if not fixed or variant.params - defaults.keys():
@@ -192,7 +192,7 @@ def absent_file(probe: Probe, variant: Variant) -> str | None:
 
 
 def kernel_functions(pattern: str, mechanism: str) -> list[str]:
-    """Those a pattern matches, of which the kernel can trace each. Raises `BadTarget`, `KernelLacks`."""
+    """The functions that a pattern matches; the kernel can trace each of them. Raises `BadTarget`, `KernelLacks`."""
     if not _GLOB.search(pattern):
         if reason := points.missing(mechanism, pattern):
             raise BadTarget(reason + nearest(pattern, _alike(pattern, points.traceable())))
@@ -240,18 +240,18 @@ def _static_probes(file: File, wanted: str) -> list[tuple[str, int, int]]:
     return found
 
 
-def _matching(pattern: str, names: Iterable[str], whose: str) -> list[str]:
+def _matching(pattern: str, names: Iterable[str], owner: str) -> list[str]:
     matches = re.compile(translate(pattern)).match
     found = [name for name in names if matches(name)]
-    _limit(pattern, len(found), whose)
+    _limit(pattern, len(found), owner)
     return sorted(found)
 
 
-def _limit(pattern: str, count: int, whose: str) -> None:
+def _limit(pattern: str, count: int, owner: str) -> None:
     if count == 0:
-        raise BadTarget(f"no function of {whose} matches {quoted(pattern)}")
+        raise BadTarget(f"no function of {owner} matches {quoted(pattern)}")
     if count > MOST:
-        raise BadTarget(f"{quoted(pattern)} matches {count:,} functions of {whose}; the limit is {MOST}")
+        raise BadTarget(f"{quoted(pattern)} matches {count:,} functions of {owner}; the limit is {MOST}")
 
 
 def _alike(name: str, names: Iterable[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""A failed load explained, once, for whoever shows it: the panel, `run`, `check` and `explain` read the same object.
+"""A failed load, explained once for everything that shows it: the panel, `run`, `check` and `explain` share it.
 
 A root-side process only reports facts (`frames.messages.Failed`). Logs are parsed here, in the unprivileged process
 that shows them.
@@ -14,20 +14,13 @@ from ebpftop.catalog.csource import CSource
 from ebpftop.catalog.numbering import AUTHORS_FILE, place
 from ebpftop.frames.messages import Failed, FailedStage, Tried
 from ebpftop.model.origins import Origins
+from ebpftop.model.results import RESULTS
 from ebpftop.verifier import compiler, lines
 from ebpftop.verifier.diagnosis import Diagnosis
 from ebpftop.verifier.failures import failures
 from ebpftop.verifier.source import Place
 
-RESULTS: dict[FailedStage, str] = {
-    "compile": "did not compile",
-    "fit": "doesn't fit its manifest",
-    "limit": "over a limit",
-    "verify": "rejected by the verifier",
-    "attach": "could not attach",
-    "load": "could not be loaded",
-}
-Plain = Literal["unknown", "compile", "fit", "limit", "attach", "load"]  # kinds that no rule of the verifier has
+Plain = Literal["unknown", "compile", "fit", "limit", "attach", "load"]  # kinds without a rule
 _SEE_OUTPUT = "The C does not compile, so the verifier never saw it. The compiler's whole output is below."
 _ENDED = "That says nothing about the program. What the compiler and the loader wrote before is below."
 
@@ -57,12 +50,12 @@ class Failure:
 
     @property
     def result(self) -> str:
-        """What became of the load, in words."""
+        """The outcome of the load, in words."""
         return RESULTS[self.stage] if self.stage else ""
 
     @property
     def headline(self) -> str:
-        """One line: the probe, what became of it, and why."""
+        """One line: the probe, the outcome, and the reason."""
         return f"{self.probe}: {self.result}: {self.message}"
 
 
@@ -124,7 +117,7 @@ def _plain(
 
 
 def _authors_line(outcome: Failed, message: compiler.Message) -> int | None:
-    """The author's line a message is about; of one about a whole function, where that begins."""
+    """The author's line a message is about; for one about a whole function, its first line."""
     found = place(message.line or 0, len(outcome.headers))
     if found is not None and found[0] == 0:
         return found[1]

@@ -43,7 +43,7 @@ def look(stream: TextIO) -> Look:
 
 
 def as_text(failure: Failure, look: Look, *, title: str = "", log: bool = False) -> str:
-    """Lines without the last one's end. title: the first of them. log: the whole log stands below.
+    """Lines joined by line ends. title: the first line. log: the whole log follows below.
 
     Whatever they hold is shown inert.
     """
@@ -67,8 +67,8 @@ def _lines(failure: Failure, look: Look, title: str) -> Iterator[str]:
     if diagnosis.explanation:
         yield ""
         yield look.wrapped(diagnosis.explanation)
-    if whose := _whose(failure):
-        yield look.styled(look.wrapped(whose), "2")
+    if fault := _fault(failure):
+        yield look.styled(look.wrapped(fault), "2")
     report = diagnosis.report
     if diagnosis.fix and not (report and diagnosis.fix == report.suggestion):
         yield _title("fix", look)
@@ -111,12 +111,12 @@ _FAULTS = {
 }
 
 
-def _whose(failure: Failure) -> str:
-    """Whose fault it is where it isn't the program's, and how old the kernel is."""
-    whose, kernel = _FAULTS.get(failure.diagnosis.fault, ""), failure.diagnosis.kernel
-    if not whose:
+def _fault(failure: Failure) -> str:
+    """Where the fault lies if not in the program, and how old the kernel is."""
+    fault, kernel = _FAULTS.get(failure.diagnosis.fault, ""), failure.diagnosis.kernel
+    if not fault:
         return ""
-    return f"{whose}. The log's syntax is that of Linux {kernel}." if kernel else f"{whose}."
+    return f"{fault}. The log's syntax is that of Linux {kernel}." if kernel else f"{fault}."
 
 
 def _title(text: str, look: Look) -> str:

@@ -14,8 +14,8 @@ _DEEPEST = 8  # calls from one header's function to another's
 class Origins:
     """Of one function, from the outcome's `places`, `text` and `headers`.
 
-    Both say where another line begins. lines: (instruction, the author's line) ascending; of an instruction of a
-    header, the author's line that calls it. quotes: what stands in a log before an instruction, of whoever wrote it.
+    Both hold an entry where another line begins. lines: (instruction, the author's line), ascending; for an instruction
+    of a header, the author's line that calls it. quotes: the source line that a log shows before an instruction.
     `file` is what the author's C is called in them.
     """
 
@@ -37,7 +37,7 @@ class Origins:
                 self.quotes[insn] = lines.quote_of(line, headers[name], name)
                 line = self._call(name, line, before) or before
             else:
-                continue  # of a tape that was made by hand
+                continue  # from a tape made by hand
             if line:
                 self.lines.append((insn, line))
 

@@ -1,4 +1,4 @@
-"""The numbers that a view of a run shows. Pure functions: nothing here changes a run."""
+"""The numbers in a view of a run. Pure functions: nothing here changes a run."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ Cause = Literal["user", "playbook", "save"]
 @dataclass(frozen=True, slots=True)
 class Requested:
     """by: what caused it: the user's choice of a probe, a playbook that was opened, or a save. lineage: the number of
-    the first request for it, which is another one where a save caused this one.
+    the first request for it, which differs from this one's if a save caused this one.
     """
 
     number: int
@@ -28,7 +28,7 @@ class Requested:
 
 
 class Requests:
-    """Numbers are never used twice, also not after the collector was started again. first: the lowest free one."""
+    """Numbers are never reused, even after a restart of the collector. first: the lowest free one."""
 
     def __init__(self, first: int = 1) -> None:
         self._next = first
@@ -45,11 +45,11 @@ class Requests:
         return requested
 
     def get(self, number: int) -> Requested | None:
-        """What was requested under this number; None for what others requested, as on a tape."""
+        """The request with this number; None for requests of others, as on a tape."""
         return self._known.get(number)
 
     def clear(self) -> None:
-        """Nothing of what was requested runs any more."""
+        """Forget all loads: none of them runs any more."""
         self._known.clear()
 
     def runs(self, lineage: int, runs: Iterable[Run]) -> list[Run]:
@@ -95,6 +95,6 @@ class Requests:
 
 
 def saved(before: Catalog | None, now: Catalog) -> set[str]:
-    """Probes of which another revision is there."""
+    """The probes whose revision changed."""
     known = {probe.id: probe.revision for probe in before.probes} if before else {}
     return {probe.id for probe in now.probes if known.get(probe.id, probe.revision) != probe.revision}

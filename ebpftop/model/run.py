@@ -105,9 +105,9 @@ class Run:
 
     @property
     def failure(self) -> Failure | None:
-        """Why it could not be loaded, explained when someone wants to know."""
+        """Why it could not be loaded, explained at the first use."""
         if self.rejected is not None and self._failure is None:
-            from ebpftop.model.failure import explain  # two hundred rules, which nobody needs before a load fails
+            from ebpftop.model.failure import explain  # two hundred rules, not needed before a load fails
 
             self._failure = explain(self.probe, self.rejected)
         return self._failure

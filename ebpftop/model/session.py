@@ -1,4 +1,4 @@
-"""The state a stream of frames adds up to. A `Hello` begins anew, so a source may tell its story again."""
+"""The state a stream of frames adds up to. A `Hello` starts over, so a source may send its state again."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from ebpftop.frames.messages import (
 from ebpftop.frames.stacks import KnownStacks
 from ebpftop.model.run import Run
 
-RUNS = 256  # at once; beyond, the first that is over is forgotten
+RUNS = 256  # at once; beyond, the oldest finished one is dropped
 
 
 class Session:
-    """What a consumer knows of its source.
+    """What a consumer knows about its source.
 
     history: samples, costs and host values kept (samples also by bytes, `run.SAMPLE_BYTES`). event_rows: events kept of
     each ring buffer; None keeps all until they are taken.
@@ -47,7 +47,7 @@ class Session:
         self.hello = hello
         self.catalog: Catalog | None = None
         self.processes: dict[int, Process] = {}
-        self.calls = KnownStacks()
+        self.stacks = KnownStacks()
         self.runs: dict[int, Run] = {}
         self.hosts: deque[Host] = deque(maxlen=self.history)
         self.notices: deque[Notice] = deque(maxlen=self.history)
@@ -63,7 +63,7 @@ class Session:
             case Processes():
                 remember(self.processes, frame.processes)
             case Stacks():
-                self.calls.take(frame)
+                self.stacks.take(frame)
             case Host():
                 if not self.hosts or frame.realtime_ns > self.hosts[-1].realtime_ns:
                     self.hosts.append(frame)
@@ -84,7 +84,7 @@ class Session:
         run = self.runs.get(frame.run)
         if run is None:
             self._make_room()
-            run = self.runs[frame.run] = Run(frame.run, frame.probe, frame.params, self.calls, request=frame.request)
+            run = self.runs[frame.run] = Run(frame.run, frame.probe, frame.params, self.stacks, request=frame.request)
         match frame:
             case Loading():
                 run.loading = frame

@@ -1,4 +1,4 @@
-"""The columns that a reader sees of a view: as declared, and for a process its PID, name, parent and command line."""
+"""The displayed columns of a view: as declared, and for a process its PID, name, parent and command line."""
 
 from __future__ import annotations
 

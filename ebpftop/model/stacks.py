@@ -1,4 +1,4 @@
-"""What a stacks view shows: call stacks, whose they are, and their counts."""
+"""The rows of a stacks view: call stacks, their processes, and their counts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ UNKNOWN = "[unknown]"
 
 
 class StackFrame(NamedTuple):
-    """A frame of a call stack, equal where the function is. Text is hostile. head: whose stack it is, no function."""
+    """A frame of a call stack, equal where the function is. Text is hostile. head: the owner, not a function."""
 
     name: str
     module: str

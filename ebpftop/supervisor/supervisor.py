@@ -42,9 +42,9 @@ Consumer = Callable[[socket.socket, socket.socket], int]
 """Runs in the consumer's process, as the invoker: (control, stream) → exit status of the command."""
 
 _PATIENCE = 3.0  # seconds a child gets to end by itself
-_SAID = 1 << 16  # bytes of what collectors said that are passed on
+_OUTPUT = 1 << 16  # bytes of collectors' output that are passed on
 SURVEY_RUN = 0  # the run number under which the collector knows the survey
-EARLY_RUN = 1 << 30  # and from here on, the numbers of loads it has not asked for yet
+EARLY_RUN = 1 << 30  # and from here on, the numbers of loads it has not requested yet
 
 
 class _Early(msgspec.Struct, kw_only=True):
@@ -57,9 +57,9 @@ class _Early(msgspec.Struct, kw_only=True):
 
 
 class Plan(msgspec.Struct, kw_only=True):
-    """What a command needs of the supervisor.
+    """What a command needs from the supervisor.
 
-    internal: probes that are no part of the catalog, by id. expected: the requests that the consumer will send at once,
+    internal: probes that aren't part of the catalog, by id. expected: the requests that the consumer will send at once,
     by their numbers, and the collector's own, whose number is 0; they load while both still start.
     screen: it draws on the whole terminal.
     """
@@ -88,11 +88,11 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._path = list(sys.path)
         self._collector = 0
-        self._output = -1  # a memfd with what collectors wrote to stderr: while a dashboard is up it has no place there
+        self._output = -1  # a memfd with what collectors wrote to stderr: a dashboard has the terminal to itself
         self._from_collector: transport.Receiver | None = None
         self._consumer = 0
         self._status: int | None = None
-        self._told_to_end = 0.0
+        self._ending_since = 0.0
 
     def run(self) -> int:
         """Start the others and stay until the consumer has ended."""
@@ -111,7 +111,7 @@ class Supervisor:
                 self.tasks.end_overdue()
                 if self.plan.current.look():
                     self._reread()
-                if self._status is None and self._told_to_end and time.monotonic() > self._told_to_end + _PATIENCE:
+                if self._status is None and self._ending_since and time.monotonic() > self._ending_since + _PATIENCE:
                     os.kill(self._consumer, signal.SIGKILL)
         except BaseException:
             self._end_others()
@@ -141,17 +141,17 @@ class Supervisor:
         return stream
 
     def _survey(self) -> None:
-        """Try the whole catalog: one survey's word takes the place of that of the one before."""
+        """Try the whole catalog; the result replaces that of the previous survey."""
         if self.plan.survey:
             probes = list(self.plan.current.catalog.probes.values())
             self._start_task("survey", SURVEY_RUN, partial(survey.run, probes=probes))
 
     def _reread(self) -> None:
-        """A probe's file was saved. What was loaded early and nobody asked for may be of the version before."""
+        """A probe's file was saved. An early load without a request may be of the previous version."""
         for early in self._early:
             early.channel.close()
         self._early.clear()
-        self._tell(protocol.Reread(catalog=info.catalog(self.plan.current.catalog)))
+        self._send(protocol.Reread(catalog=info.catalog(self.plan.current.catalog)))
         self._survey()
 
     def _start_consumer(self, stream: socket.socket) -> None:
@@ -164,7 +164,7 @@ class Supervisor:
     ) -> tuple[int, transport.Receiver]:
         """Fork a child without root; it gets the stream. Returns its pid and our end of its control.
 
-        orphaned: the signal it gets when we end. output: a descriptor for what it says, of a child without a terminal.
+        orphaned: the signal it gets when we end. output: a descriptor for its output, without a terminal.
         """
         control, theirs = transport.pair()
         parent = os.getpid()
@@ -186,17 +186,17 @@ class Supervisor:
         try:
             channel = self.tasks.start(name, run, work, first=first)
         except TooMany as full:
-            self._tell(protocol.Refusal(run=run, error=str(full)))
+            self._send(protocol.Refusal(run=run, error=str(full)))
             return
-        self._tell(protocol.Channel(run=run), [channel.fileno()])
+        self._send(protocol.Channel(run=run), [channel.fileno()])
         channel.close()
 
-    def _tell(self, message: protocol.Message, descriptors: list[int] | None = None) -> None:
+    def _send(self, message: protocol.Message, descriptors: list[int] | None = None) -> None:
         if self._from_collector is not None:
             with contextlib.suppress(OSError):  # it is gone; its end is on its way to us
                 transport.send(self._from_collector.socket, message, descriptors or [])
 
-    # ---------------------------------------------------------------- what children ask
+    # ---------------------------------------------------------------- requests from children
 
     def _on_collector(self, receiver: transport.Receiver) -> None:
         try:
@@ -217,7 +217,9 @@ class Supervisor:
             case protocol.RequestRunTimes(run=run):
                 self._start_task("accounting", run, run_times.run)
             case protocol.RequestSymbols(run=run):
-                self._start_task("symbols", run, partial(symbolize.run, ask=message, give_up_root=self._give_up_root))
+                self._start_task(
+                    "symbols", run, partial(symbolize.run, request=message, give_up_root=self._give_up_root)
+                )
 
     def _load_early(self) -> None:
         """Fork loaders for what is expected; each reports to a channel that waits for the request."""
@@ -241,19 +243,19 @@ class Supervisor:
         try:
             order = self._order(request.probe, request.params)
         except LookupError:
-            self._tell(protocol.Refusal(run=request.run, error=f"no probe {request.probe!a} in the catalog"))
+            self._send(protocol.Refusal(run=request.run, error=f"no probe {request.probe!a} in the catalog"))
         except params.BadParam as bad:
-            self._tell(protocol.Refusal(run=request.run, error=str(bad)))
+            self._send(protocol.Refusal(run=request.run, error=str(bad)))
         else:
             internal = order.probe.category == protocol.INTERNAL
             self._start_task("loader", request.run, partial(_run_loader, order), first=internal)
 
     def _take_up(self, early: _Early, run: int) -> None:
         self.tasks.renumber(early.number, run)
-        self._tell(protocol.Channel(run=run), [early.channel.fileno()])
+        self._send(protocol.Channel(run=run), [early.channel.fileno()])
         early.channel.close()
         if early.ended is not None:
-            self._tell(msgspec.structs.replace(early.ended, run=run))
+            self._send(msgspec.structs.replace(early.ended, run=run))
 
     def _order(self, name: str, given: dict[str, str]) -> load.Order:
         """What to load, checked on this side. Raises `LookupError`, `BadParam`."""
@@ -315,7 +317,7 @@ class Supervisor:
         if self._status is None:
             os.kill(self._consumer, number)
             if number != signal.SIGINT:
-                self._told_to_end = self._told_to_end or time.monotonic()
+                self._ending_since = self._ending_since or time.monotonic()
 
     def _reap(self) -> None:
         while True:
@@ -337,7 +339,7 @@ class Supervisor:
                 if early is not None:
                     early.ended = ended
                 else:
-                    self._tell(ended)
+                    self._send(ended)
 
     def _suspend(self) -> None:
         """The consumer was stopped (Ctrl-Z): stop as well, so that the shell gets its turn; go on together."""
@@ -348,8 +350,8 @@ class Supervisor:
 
     def _timeout(self) -> float | None:
         ends = [end for end in (self.tasks.next_deadline(), self.plan.current.next_look) if end is not None]
-        if self._told_to_end:
-            ends.append(self._told_to_end + _PATIENCE)
+        if self._ending_since:
+            ends.append(self._ending_since + _PATIENCE)
         return max(0.0, min(ends) - time.monotonic()) + 0.01 if ends else None
 
     def _end_others(self) -> None:
@@ -371,7 +373,7 @@ class Supervisor:
         code = os.waitstatus_to_exitcode(self._status) if self._status is not None else 1
         self._terminal.restore(screen=self.plan.screen and code < 0)
         with contextlib.suppress(OSError):  # there may be no terminal any more
-            sys.stderr.write(os.pread(self._output, _SAID, 0).decode("utf-8", "replace"))
+            sys.stderr.write(os.pread(self._output, _OUTPUT, 0).decode("utf-8", "replace"))
         if code >= 0:
             return code
         name = signal.Signals(-code).name

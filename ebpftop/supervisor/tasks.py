@@ -46,7 +46,7 @@ class Task(msgspec.Struct, kw_only=True):
 
 
 class Tasks:
-    """Starts tasks, a few at a time, ends those that hang, and tells what became of those that failed."""
+    """Starts tasks, a few at a time, ends those that hang, and reports those that failed."""
 
     def __init__(self) -> None:
         self._running: dict[int, Task] = {}
@@ -98,7 +98,7 @@ class Tasks:
         self._running[pid] = task
 
     def renumber(self, old: int, new: int) -> None:
-        """A load that began early is now known as the run it was asked for as."""
+        """A load that began early now has the number of its request's run."""
         for task in (*self._running.values(), *self._waiting):
             if task.run == old:
                 task.run = new
@@ -116,9 +116,7 @@ class Tasks:
                 os.kill(pid, signal.SIGKILL)
 
     def reap(self, pid: int, status: int) -> protocol.TaskEnded | None:
-        """What the collector has to know of a process that ended: nothing when it was no task, or one that did its
-        work.
-        """
+        """The report to the collector about a process that ended; None if it wasn't a task, or did its work."""
         task = self._running.pop(pid, None)
         if task is None:
             return None

@@ -1,1 +1,1 @@
-"""Pure text: read a verifier's log and a compiler's output, find the author's line, say in words what is wrong."""
+"""Pure text: read a verifier's log or a compiler's output, find the author's line, explain what is wrong."""

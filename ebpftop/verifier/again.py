@@ -1,4 +1,4 @@
-"""A value that was checked, and then read from memory again."""
+"""Values that were checked, and then read from memory again."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ MOST = 200  # instructions before the second load
 
 
 def checked_before(lines: Sequence[str], load: Visit) -> tuple[Visit, Visit] | None:
-    """An earlier load from the same place as `load`, and a branch between that tests what it gave; None if there is "
-    "none."""
+    """An earlier load from the same place as `load`, and a branch in between that tests its result; None if there is
+    none.
+    """
     tests: dict[str, Visit] = {}
     same = _place(load)
     for number, visit in enumerate(back(lines, load.line)):
@@ -32,5 +33,5 @@ def checked_before(lines: Sequence[str], load: Visit) -> tuple[Visit, Visit] | N
 
 
 def _place(visit: Visit) -> str:
-    """The memory that an instruction reads, as it is written: `*(u32 *)(r6 +4)`."""
+    """The memory that an instruction reads, in the log's notation: `*(u32 *)(r6 +4)`."""
     return visit.does.text.partition(" = ")[2]

@@ -1,7 +1,7 @@
-"""Which kernels can have written a log, as its own syntax tells.
+"""The kernel versions that can have written a log, by its syntax.
 
-Sources: print_verifier_state and its neighbours in kernel/bpf/verifier.c (later log.c), Linux 4.9 to 6.12. Where a
-distribution put a newer verifier into an older kernel, the number is that of the verifier.
+Sources: print_verifier_state and its neighbours in kernel/bpf/verifier.c (later log.c), Linux 4.9 to 6.12. If a
+distribution backported a newer verifier to an older kernel, the version is that of the verifier.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Version = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Age:
-    """The first and the last kernel that write like this, None where that is open."""
+    """The first and the last kernel with this syntax; None if open."""
 
     since: Version | None = None
     until: Version | None = None
@@ -50,7 +50,7 @@ _SIGNS: tuple[tuple[str, Version | None, Version | None], ...] = (
 
 
 def of(lines: Sequence[str]) -> Age:
-    """The age of a log; an empty one where nothing tells, or where what tells contradicts itself."""
+    """The age of a log; an empty one if its syntax shows nothing, or is contradictory."""
     text = "\n".join(chain(lines[:SAMPLED], lines[max(SAMPLED, len(lines) - SAMPLED) :]))
     found = [(since, until) for sign, since, until in _SIGNS if compiled(sign).search(text)]
     since = max((since for since, _ in found if since), default=None)

@@ -1,4 +1,4 @@
-"""Where a register got what it was refused for: the instructions that gave it its value, and what each did to it."""
+"""How a register got the value it was rejected for: the instructions that set it, and what each did to it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from ebpftop.verifier.taken import takes
 from ebpftop.verifier.values import Value, describe, value
 
 _WITH_NULL = re.compile(r"if r\d+ [!=]= (?:0x)?0 ")
-_MISC = re.compile(r"[m0?]*m[m0?]*$")  # a slot of bytes of which nothing is known
-MOST = 12  # steps: what came before is rarely what a reader needs
+_MISC = re.compile(r"[m0?]*m[m0?]*$")  # a slot with bytes of unknown value
+MOST = 12  # steps: a reader rarely needs earlier ones
 
 _NAMED = {
     "bpf_map_lookup_elem": "the look-up",
@@ -40,9 +40,8 @@ def trace(
 ) -> list[Step]:
     """The steps that led to what register `name` held before the instruction in line `at`, oldest first.
 
-    cut: the beginning of the log is missing. offset: where a pointer was
-    moved by a register, follow that register, for complaints about how far it was moved. held: what
-    the register is known to hold there, if the complaint tells.
+    cut: the beginning of the log is missing. offset: if a pointer was moved by a register, follow that register, for
+    messages about how far it was moved. held: what the register holds there, if the message shows it.
     """
     return _Trace(lines, name, quotes, cut, offset, held or last_known(lines, at, name)).run(at)
 
@@ -60,7 +59,9 @@ class _Trace:
         self._checks: set[tuple[int, str]] = set()
         self._others: dict[str, tuple[int, Visit]] = {}  # registers that branches test → steps so far, the nearest one
         self._taken: Step | None = None
-        self._packet = packet.identity(held) if value(held).kind == "pkt" else ""  # which one, until a check was found
+        self._packet = (
+            packet.identity(held) if value(held).kind == "pkt" else ""
+        )  # its identity, until a check is found
         self._null = value(held).maybe_null
         self._ended = False
 
@@ -126,7 +127,7 @@ class _Trace:
             self._took(visit, held)
 
     def _took(self, visit: Visit, held: str) -> None:
-        """The first such call on the path is the one: those behind it found nothing left to take."""
+        """Keep only the first such call on the path: later ones find nothing left to invalidate."""
         if self._taken:
             self._steps.remove(self._taken)
         why = f"after this call the pointer is not valid any more: {self._target} was {describe(held)}"
@@ -134,16 +135,16 @@ class _Trace:
         self._steps.append(self._taken)
 
     def _checked(self, visit: Visit) -> None:
-        """A branch is a step where it taught something, or where a reader would think that it did."""
+        """Add a branch if the verifier learned from it, or if a reader would think that it did."""
         if (visit.insn, self._target) in self._checks:
             return
         self._checks.add((visit.insn, self._target))
         before, after = self._before(visit), self._after(visit)
         if not before or not after:
             return
-        told, learned = value(before), value(after)
-        if _alike(told, learned):
-            if self._target == visit.does.tested and told.kind == "scalar" and not learned.bounded:
+        known, learned = value(before), value(after)
+        if _alike(known, learned):
+            if self._target == visit.does.tested and known.kind == "scalar" and not learned.bounded:
                 what = "it" if visit.does.wide else "the upper 32 bits, which it doesn't look at,"
                 self._step(visit, f"this check leaves {what} open: {self._target} is still {describe(after)}")
             return
@@ -151,7 +152,7 @@ class _Trace:
         self._step(visit, f"{way}, {self._target} is {describe(after)}")
 
     def _copied(self, visit: Visit) -> None:
-        """A check of a copy, which was calculated with, bounds only the copy."""
+        """Note a check of a copy that was calculated with: it bounds only the copy."""
         does = visit.does
         if does.op == "branch":
             self._others.setdefault(does.tested, (len(self._steps), visit))
@@ -159,26 +160,28 @@ class _Trace:
             place, check = self._others.pop(does.target)
             if not _alike(value(self._before(check)), value(self._after(check))):
                 return  # from 5.16 on, the kernel knows that plain copies are equal
-            why = f"this checks {does.target}, which was made from {self._target}: of {self._target} it tells nothing"
+            why = (
+                f"this checks {does.target}, which was computed from {self._target}, "
+                f"and proves nothing about {self._target} itself"
+            )
             self._steps.insert(place, Step(check.insn, check.does.text, why, self._quotes.at(check.line)))
         elif does.op != "arithmetic":
             self._others.pop(does.target, None)
 
     def _against_end(self, visit: Visit) -> packet.Check | None:
         if visit.state:
-            told = visit.state
+            state = visit.state
         else:
             after = known_after(self._lines, visit.line)
-            told = " ".join(f"{name}={held}" for name, held in after.items())
-        return packet.check(visit, told, known_before(self._lines, visit.line))
+            state = " ".join(f"{name}={held}" for name, held in after.items())
+        return packet.check(visit, state, known_before(self._lines, visit.line))
 
     def _covered(self, visit: Visit, found: packet.Check) -> None:
-        """The nearest check that is about this pointer into the packet."""
+        """Add the nearest check of this pointer into the packet."""
         if found.identity != self._packet:
             why = (
                 f"this checks {found.register}, another pointer: a number that isn't constant was added in between, "
-                f"and "
-                "makes a pointer that needs a check of its own"
+                "which makes a pointer that needs a check of its own"
             )
             self._step(visit, why, losses.OTHER_POINTER.format(insn=visit.insn, register=found.register), "program")
             return
@@ -192,7 +195,7 @@ class _Trace:
             self._step(visit, f"this check covers {found.covers} bytes of the packet (r={found.covers})")
 
     def _copied_pointer(self, visit: Visit) -> None:
-        """A comparison with NULL of another register that holds the same pointer."""
+        """Note a comparison with NULL of another register that holds the same pointer."""
         does = visit.does
         if does.op == "branch" and _WITH_NULL.match(does.text):
             self._others.setdefault(does.tested, (len(self._steps), visit))
@@ -230,13 +233,13 @@ class _Trace:
             self._step(check, f"this checks what instruction {first.insn} read from the same place", lost, "program")
 
     def _lost_on_stack(self, visit: Visit) -> str:
-        """What is to be said where a number's bounds went lost on the stack, else ""."""
+        """A sentence if a number lost its bounds on the stack, else ""."""
         slot, after = visit.does.source, value(self._after(visit))
         if not self._offset or (after.text and not (after.kind == "scalar" and _open(after))):
             return ""
-        told = known_after(self._lines, visit.line)
-        names = (slot, f"fp{int(slot[2:]) // 8 * 8}")  # states tell of slots of 8 bytes
-        held = next(filter(None, (last_known(self._lines, visit.line, name) or told.get(name) for name in names)), "")
+        known = known_after(self._lines, visit.line)
+        names = (slot, f"fp{int(slot[2:]) // 8 * 8}")  # states show slots of 8 bytes
+        held = next(filter(None, (last_known(self._lines, visit.line, name) or known.get(name) for name in names)), "")
         if not (_MISC.match(held) if held else not after.text or after.text.startswith("inv")):
             return ""
         return losses.OVER_STACK.format(name=self._target, slot=slot, insn=visit.insn)
@@ -265,7 +268,7 @@ class _Trace:
         self._step(visit, f"{self._target} is set here{self._held(visit)}", end=True)
 
     def _passed_over(self, visit: Visit) -> None:
-        """A branch is a step where what it jumps over would have written the register."""
+        """Add a branch that jumps over instructions which would have written the register."""
         name = self._target.lower()
         if not visit.state or not name.startswith("r"):
             return
@@ -274,23 +277,23 @@ class _Trace:
             self._step(visit, f"this branch is taken, past what writes {self._target} on the other path")
 
     def _widened(self, visit: Visit) -> bool:
-        """Where the way goes on with less known than the branch knew, the verifier forgot it on purpose, for a loop."""
+        """Add the place where the verifier forgot a bound on purpose, to handle a loop; whether there was one."""
         if not visit.state or visit.does.target == self._target:
             return False
-        told, left = value(self._before(visit)), value(self._after(visit))
-        if not (told.kind == left.kind == "scalar" and told.bounded and not left.bounded):
+        known, left = value(self._before(visit)), value(self._after(visit))
+        if not (known.kind == left.kind == "scalar" and known.bounded and not left.bounded):
             return False
-        was = f"it was {describe(told.text)}, and is {describe(left.text)}"
+        was = f"it was {describe(known.text)}, and is {describe(left.text)}"
         self._step(visit, f"the verifier forgets the bound of {self._target} here, to see a loop through: {was}")
         return True
 
     def _before_all(self, earliest: Visit | None, refused: str) -> None:
-        """The walk came to the beginning of what is there, or of the program."""
+        """Add a step for the beginning of the log or of the program, which the walk reached."""
         name, whole = self._target, earliest.insn == 0 if earliest else refused.lstrip().startswith("0:")
         if name == "R10":
             return
         if self._cut or not whole:
-            why = f"{name} got its value before the part of the log that is here"
+            why = f"{name} got its value before the beginning of this log"
         elif name == "R1":
             why = "R1 is the program's context when it starts"
         else:
@@ -301,7 +304,7 @@ class _Trace:
         return last_known(self._lines, visit.line, self._target)
 
     def _after(self, visit: Visit) -> str:
-        """What the register held behind the instruction, on this path."""
+        """What the register held after the instruction, on this path."""
         if visit.state:
             return read(visit.state).get(self._target, "")
         known = known_after(self._lines, visit.line).get(self._target)
@@ -316,7 +319,7 @@ class _Trace:
         return place.text if place else ""
 
     def _step(self, visit: Visit, why: str, lost: str = "", fault: Fault = "unknown", *, end: bool = False) -> None:
-        """Add a step; an instruction of a loop is told of once."""
+        """Add a step; an instruction in a loop is added once."""
         if (visit.insn, self._target) not in self._seen:
             self._seen.add((visit.insn, self._target))
             place = self._quotes.at(visit.line)
@@ -327,7 +330,7 @@ class _Trace:
 
 
 def _open(held: Value) -> bool:
-    """Whether nothing is known of a number, or no more than that it was read as 4 bytes."""
+    """Whether nothing is known about a number, or only that it was read as 4 bytes."""
     return not held.bounded or (held.low, held.high) == (0, 2**32 - 1)
 
 
@@ -336,14 +339,14 @@ def _alike(one: Value, other: Value) -> bool:
 
 
 def _change(name: str, before: str, after: str) -> str:
-    """What a calculation did to what is known of a register."""
+    """What a calculation did to the known value of a register, in words."""
     if not before or not after:
         return f"{name} is calculated here" + (f": {describe(after)}" if after else "")
-    told, left = value(before), value(after)
-    if told.kind == left.kind == "scalar":
-        if told.bounded and not left.bounded:
+    known, left = value(before), value(after)
+    if known.kind == left.kind == "scalar":
+        if known.bounded and not left.bounded:
             return f"the bound of {name} is lost here: it was {describe(before)}, and is {describe(after)}"
-        if left.bounded and left.low != left.high and not told.bounded:
+        if left.bounded and left.low != left.high and not known.bounded:
             return f"this bounds {name}: it is {describe(after)}"
     if describe(before) == describe(after):
         return f"{name} is changed, and still is {describe(after)}"

@@ -1,4 +1,4 @@
-"""What clang and LLVM say about a program that does not compile."""
+"""Messages of clang and LLVM about a program that does not compile."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STACK = re.compile(r"BPF stack limit")
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message. Where the compiler names no place, file is "" and line and column are None; function likewise."""
+    """One message. If the compiler names no place, file and function are "", line and column None."""
 
     severity: Severity
     file: str
@@ -46,7 +46,7 @@ def parse(output: str) -> list[Message]:
 
 
 def explain(text: str) -> str:
-    """What a message means and what to do about it, "" for one that says so itself."""
+    """What a message means and what to do about it, "" if it needs no explanation."""
     if _STACK.search(text):
         return (
             "All variables of a function, and of the functions it calls, share 512 bytes of stack. Move the large ones "

@@ -1,4 +1,4 @@
-"""One program's log explained: what was refused, where, what the verifier knew there, and where that came from."""
+"""One program's log explained: what was rejected, where, what the verifier knew there, and how it came to that."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ _R = re.compile(r"\br=\d+")
 _WHAT_IS_WRONG = re.compile(r"expected (?:un)?initialized ")  # says more than the line above it
 _MOST_SUFFIXES = 6
 _ALLOCATED = re.compile(r"\balloc_insn=(\d{1,9})")
-# Complaints about how far a pointer was moved, or how large a size may be.
+# Messages about how far a pointer was moved, or how large a size may be.
 _ABOUT_BOUNDS = re.compile(
     r"value_size|mem_size|outside of|math between|unbounded|variable|min value|max value"
     r"|invalid access to (?:packet|map|mem)"
 )
-_OF_LOOPS = ("unbounded_loop", "insn_limit")
-# What is refused doesn't depend on what a register holds.
-_OF_NO_REGISTER = ("unknown_func", "privilege", "stack_too_large", "btf", "sleepable", "lock", "irq", "unsupported")
+_LOOPS = ("unbounded_loop", "insn_limit")
+# Kinds of failures that don't depend on what a register holds.
+_WITHOUT_REGISTER = ("unknown_func", "privilege", "stack_too_large", "btf", "sleepable", "lock", "irq", "unsupported")
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """kind: one of the rules' kinds; "unknown" for a complaint that none knows, "none" where the log holds none; the
-    stage of a load that failed before or after the verifier.
+    """kind: one of the rules' kinds; "unknown" if no rule knows the message, "none" if the log holds none; or the stage
+    of a load that failed before or after verification.
 
     message: the verifier's own line. insn: counted from 0 over the whole program. explanation: sentences. fix: C, or
-    the kernel's own suggestion, None where none is known. registers: what it knew of those involved, by "r0". chain:
-    oldest first; its last step is the refused instruction. known: whether the explanation is one of the failure. fault:
-    whose it is. kernel: which versions can have written the log, by its syntax, "" where that doesn't show.
+    the kernel's own suggestion; None if none is known. registers: what the verifier knew about those involved, by name
+    ("r0"). chain: oldest first; its last step is the rejected instruction. known: whether the explanation is about this
+    failure. kernel: the versions whose syntax the log has, "" if it doesn't show.
     """
 
     kind: Kind | Literal["unknown", "none", "compile", "fit", "limit", "attach", "load"]
@@ -69,7 +69,7 @@ class Diagnosis:
 
     @property
     def words(self) -> str:
-        """The explanation and below it the fix, indented, as one text; "" where there is none."""
+        """The explanation, and below it the fix, indented; "" if the failure isn't known."""
         fix = self.fix.splitlines() if self.fix else []
         return "\n".join([self.explanation, *(f"    {line}" for line in fix)]) if self.known else ""
 
@@ -77,19 +77,19 @@ class Diagnosis:
 def diagnose(
     lines: list[str], source: Source | None = None, *, program: str = "", cut: bool = False, ended: bool = False
 ) -> Diagnosis | None:
-    """Explain a log, given as the kernel's own lines (see `wrapping`); None for text that is no log and of which no
-    line is a complaint that the rules know.
+    """Explain a log, given as the kernel's own lines (see `wrapping`); None for text that isn't a log and holds no
+    message that the rules know.
 
-    program: its name, where it is known. cut: the beginning of the log is missing. ended: its end is there.
+    program: its name, if known. cut: the beginning of the log is missing. ended: its end is there.
     """
     parsed = log.read(lines)
     program = program or named(lines)
-    told = parsed.last is not None or parsed.report or parsed.processed is not None or ended
-    if not (told or any(log.begins(line) or is_state(line) for line in lines)):
+    is_log = parsed.last is not None or parsed.report or parsed.processed is not None or ended
+    if not (is_log or any(log.begins(line) or is_state(line) for line in lines)):
         return _without_log(lines, program)
     if not parsed.error:
         failure = loaders.failed(lines)
-        if failure and not (parsed.processed and failure.said.kind == "unknown"):
+        if failure and not (parsed.processed and failure.meaning.kind == "unknown"):
             return _of_loader(failure, program, parsed)
         return _nothing(parsed, program)
     quotes = Quotes(lines, source)
@@ -103,7 +103,7 @@ def diagnose(
     chain = _chain(parsed, recognised.kind if recognised else "", message, involved, does, held, quotes, cut)
     if was := _taken(chain, known, held) or _checked(chain):
         message, recognised = _recognise(parsed, place, known, was)
-    if recognised is None and (failure := loaders.failed(lines)) and failure.said.decides:
+    if recognised is None and (failure := loaders.failed(lines)) and failure.meaning.decides:
         return _of_loader(failure, program, parsed)
     explanation, fix = "", None
     if recognised:
@@ -122,9 +122,9 @@ def diagnose(
         message=message,
         insn=log.named(message) if parsed.insn is None else parsed.insn,
         source=place,
-        explanation=explanation or "ebpftop doesn't know this complaint.",
+        explanation=explanation or "ebpftop doesn't know this message.",
         fix=fix,
-        registers={name.lower(): _told(held[name]) for name in involved if name in held},
+        registers={name.lower(): _in_words(held[name]) for name in involved if name in held},
         chain=chain,
         report=parsed.report,
         program=program,
@@ -137,7 +137,7 @@ def diagnose(
 def _recognise(
     parsed: log.Parsed, place: Place | None, known: dict[str, str], was: Held = NOTHING
 ) -> tuple[str, rules.Recognised | None]:
-    """The first of the kernel's remarks that is known, and what it means; else the first."""
+    """The first of the kernel's remarks that a rule knows, and what it means; else the first remark and None."""
     quoted = place.text[:LONGEST] if place else ""
     of_call = next((remark for remark in parsed.remarks if remark.startswith(log.OF_GLOBAL_CALL)), "")
     shown = SHOWN.match(parsed.insn_text)
@@ -152,7 +152,7 @@ def _recognise(
 
 
 def _readings(remarks: Sequence[str]) -> Iterator[str]:
-    """Each remark, and joined with the next where a terminal may have wrapped it."""
+    """Each remark, alone and joined with the next one, since a terminal may have wrapped it."""
     for number, remark in enumerate(remarks):
         below = remarks[number + 1] if number + 1 < len(remarks) else ""
         if below and _WHAT_IS_WRONG.match(below):
@@ -167,13 +167,13 @@ def _readings(remarks: Sequence[str]) -> Iterator[str]:
 
 
 def _without_log(lines: Sequence[str], program: str) -> Diagnosis | None:
-    """What a loader says of a program or a map the verifier never looked at, or the complaint alone."""
+    """Explain a loader's message about what never reached the verifier, or an error message without its log."""
     if failure := loaders.lacks(lines):
         return _of_loader(failure, program)
-    said = list(loaders.ends(lines))
-    for number, line in enumerate(said):
-        for text in _complaints(line, "".join(said[number + 1 : number + 2])):
-            if found := rules.recognise(text, source_text=_quoted_above(said, number)):
+    rows = list(loaders.ends(lines))
+    for number, line in enumerate(rows):
+        for text in _candidates(line, "".join(rows[number + 1 : number + 2])):
+            if found := rules.recognise(text, source_text=_quoted_above(rows, number)):
                 return Diagnosis(
                     kind=found.kind,
                     message=text,
@@ -191,8 +191,8 @@ def _without_log(lines: Sequence[str], program: str) -> Diagnosis | None:
     return None
 
 
-def _complaints(line: str, below: str) -> Iterator[str]:
-    """A line, what stands in it behind a colon, and both lines where the complaint may be wrapped."""
+def _candidates(line: str, below: str) -> Iterator[str]:
+    """A line, each part after a colon, and both lines together, since the message may be wrapped."""
     rest = line.strip()
     for _ in range(_MOST_SUFFIXES):
         if rest:
@@ -206,38 +206,38 @@ def _complaints(line: str, below: str) -> Iterator[str]:
 
 
 def _quoted_above(lines: Sequence[str], at: int) -> str:
-    """The author's line right above a complaint that stands without its instruction."""
+    """The author's line right above an error message that comes without its instruction."""
     above = lines[at - 1].strip() if at else ""
     return above[2:].partition(" @ ")[0] if above.startswith("; ") else ""
 
 
 def _of_loader(failure: loaders.Failure, program: str, parsed: log.Parsed | None = None) -> Diagnosis:
-    """What a loader says, where the verifier's complaint isn't there."""
-    said = failure.said
+    """Explain a loader's message, when the verifier's own is missing."""
+    meaning = failure.meaning
     return Diagnosis(
-        kind=said.kind,
+        kind=meaning.kind,
         message=failure.message,
         insn=None,
         source=None,
-        explanation=said.explanation,
-        fix=said.fix,
+        explanation=meaning.explanation,
+        fix=meaning.fix,
         program=program or failure.program,
-        known=said.kind != "unknown",
-        fault=said.fault,
+        known=meaning.kind != "unknown",
+        fault=meaning.fault,
         kernel=str(age.of(parsed.lines)) if parsed else "",
     )
 
 
 def _nothing(parsed: log.Parsed, program: str) -> Diagnosis:
     if parsed.processed:
-        said = (
-            f"The log holds no complaint: the verifier looked at {parsed.processed:,} instructions and accepted them."
+        explanation = (
+            f"The log holds no error: the verifier followed {parsed.processed:,} instructions and accepted them."
         )
     elif parsed.last is None:
-        said = "The log is empty, or ends before its first instruction."
+        explanation = "The log is empty, or ends before its first instruction."
     else:
-        said = f"The log ends at instruction {parsed.last} without a complaint: its end is missing."
-    return Diagnosis("none", "", None, None, said, None, program=program, known=False)
+        explanation = f"The log ends at instruction {parsed.last} without an error message: its end is missing."
+    return Diagnosis("none", "", None, None, explanation, None, program=program, known=False)
 
 
 def _place(parsed: log.Parsed, quotes: Quotes) -> Place | None:
@@ -250,7 +250,7 @@ def _place(parsed: log.Parsed, quotes: Quotes) -> Place | None:
 
 
 def _known(parsed: log.Parsed) -> dict[str, str]:
-    """What was known before the refused instruction; some complaints come with it."""
+    """What the verifier knew before the rejected instruction; some error messages add to it."""
     if parsed.log_line is None:
         return {}
     known = known_before(parsed.lines, parsed.log_line)
@@ -262,7 +262,7 @@ def _known(parsed: log.Parsed) -> dict[str, str]:
 
 
 def _as_complained(known: dict[str, str], message: str) -> dict[str, str]:
-    """What is known, where the complaint knows better: of a pointer that a call took away, states need not tell."""
+    """What the verifier knew, corrected by the error message: states may not show that a call invalidated a pointer."""
     match = _ONLY_A_NUMBER.match(message)
     if match and value(known.get(match[1], "0")).kind != "scalar":
         return known | {match[1]: match[2]}
@@ -276,7 +276,7 @@ def _as_complained(known: dict[str, str], message: str) -> dict[str, str]:
 
 
 def _taken(chain: list[Step], known: dict[str, str], held: dict[str, str]) -> Held | None:
-    """What a call took away of what the complaint is about."""
+    """The pointer in the error message that a call invalidated, if one did."""
     for step in chain:
         if step.took:
             return Held(was=step.took, taker=decode(step.text).callee.partition("#")[0])
@@ -285,12 +285,12 @@ def _taken(chain: list[Step], known: dict[str, str], held: dict[str, str]) -> He
 
 
 def _checked(chain: Sequence[Step]) -> Held | None:
-    """A copy of the pointer that was checked in its place."""
+    """The copy of the pointer that was checked in its place, if there is one."""
     return next((Held(checked=step.checked) for step in chain if step.checked), None)
 
 
 def _involved(remarks: Sequence[str], does: Instruction | None) -> list[str]:
-    """The registers the complaint and what is said below it name, then those the instruction needs."""
+    """The registers named in the error message and the lines below it, then those that the instruction uses."""
     named = [f"R{number}" for remark in remarks for number in _REGISTER.findall(remark)]
     used = list(does.uses) if does else []
     if does and does.op == "call" and not named:
@@ -300,7 +300,7 @@ def _involved(remarks: Sequence[str], does: Instruction | None) -> list[str]:
     return list(dict.fromkeys(named + used))
 
 
-def _told(text: str) -> str:
+def _in_words(text: str) -> str:
     words = describe(text)
     return words if words == text else f"{words} ({text})"
 
@@ -316,15 +316,15 @@ def _chain(
     cut: bool,
 ) -> list[Step]:
     if does is None or parsed.log_line is None:
-        return [_event(event) for event in parsed.report.path if event.said] if parsed.report else []
+        return [_event(event) for event in parsed.report.path if event.note] if parsed.report else []
     about_bounds = _ABOUT_BOUNDS.search(message) is not None
     target = _culprit(kind, involved, does, known, about_bounds)
     steps: list[Step] = []
-    if kind in _OF_LOOPS:
+    if kind in _LOOPS:
         return turn(parsed.lines, parsed.log_line, quotes)
     if allocated := _ALLOCATED.search(message):
         steps, target = _allocated(parsed, int(allocated[1])), ""
-    elif kind in _OF_NO_REGISTER:
+    elif kind in _WITHOUT_REGISTER:
         target = ""
     elif target and target != "R10":
         steps = trace(
@@ -339,8 +339,8 @@ def _chain(
 
 
 def _culprit(kind: str, involved: list[str], does: Instruction, known: dict[str, str], about_bounds: bool) -> str:
-    """The register to follow: the first, but where a pointer is moved too far, the one it is moved by, and where a map
-    is of the wrong type, the map.
+    """The register to follow: the first; if a pointer is moved too far, the one it is moved by; if a map has the wrong
+    type, the map.
     """
     if kind == "map_type":
         return next((name for name in involved if value(known.get(name, "")).kind == "map_ptr"), "")
@@ -350,15 +350,15 @@ def _culprit(kind: str, involved: list[str], does: Instruction, known: dict[str,
 
 
 def _allocated(parsed: log.Parsed, insn: int) -> list[Step]:
-    """Where a reference was taken that is not given back."""
+    """The instruction that acquired a reference which isn't released."""
     for line in reversed(parsed.lines):
         if line.lstrip().startswith(f"{insn}: (") and (shown := SHOWN.match(line)):
-            return [Step(insn, decode(shown[2]).text, "here the program takes what it has to give back")]
+            return [Step(insn, decode(shown[2]).text, "here the program acquires what it must release")]
     return []
 
 
 def _last(target: str, held: str, *, unreadable: bool, about_bounds: bool) -> str:
-    """Why the verifier stops at the refused instruction, as far as it shows in the register followed."""
+    """Why the verifier stops at the rejected instruction, as far as the followed register shows."""
     if not target or not held:
         return f"refused here: {target} has no value" if target and unreadable else "refused here"
     read = value(held)
@@ -371,4 +371,4 @@ def _last(target: str, held: str, *, unreadable: bool, about_bounds: bool) -> st
 
 
 def _event(event: Event) -> Step:
-    return Step(event.insn, event.text.partition(") ")[2] or event.source, event.said)
+    return Step(event.insn, event.text.partition(") ")[2] or event.source, event.note)

@@ -42,7 +42,7 @@ _IN_WORDS = re.compile("|".join(map(re.escape, _WORDS)), re.IGNORECASE)
 
 
 def find(text: str) -> str:
-    """The name of the error a line tells, "" where it tells none: a name counts before a number, that before words."""
+    """The name of the error in a line, "" if there is none. Names come before numbers, and numbers before words."""
     text = _RETURNED.sub("", text)
     for match in _NAMED.finditer(text):
         if match[1] in _NAMES:

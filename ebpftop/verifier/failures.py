@@ -1,4 +1,4 @@
-"""Every failure that a file of logs holds, in order, however long the file."""
+"""Find every failure in a file of logs, in order, however long the file is."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from ebpftop.verifier.wrapping import unwrap
 
 _CAUSES = "Caused by:"
 _CAUSES_WITHIN = 8  # lines
-_EMPTY = "There is no verifier's log in this."
+_EMPTY = "This holds no verifier log."
 
 
 def failures(stream: BinaryIO, source: Source | None = None) -> Iterator[Diagnosis]:
-    """Each program's failure as soon as its log ends; where there is none at all, one `Diagnosis` that says so.
+    """Yield each program's failure as soon as its log ends; if there is none, one `Diagnosis` of kind "none".
 
-    What a loader says without a log counts only where there is no log: beside one it tells the same again.
+    A loader's own message counts only without a log: beside one it only repeats it. Raises `OSError` from the stream.
     """
     waiting: Diagnosis | None = None
     yielded: Diagnosis | None = None
     instead: Diagnosis | None = None
-    told = False
+    found = False
     for excerpt in excerpts(stream):
         diagnosis, is_log = _diagnose(excerpt, source)
         if diagnosis is None:
@@ -33,20 +33,20 @@ def failures(stream: BinaryIO, source: Source | None = None) -> Iterator[Diagnos
         if not is_log or not diagnosis.failed:
             instead = instead if instead and (instead.failed or not diagnosis.failed) else diagnosis
             continue
-        told = True
+        found = True
         if yielded and _repeats(yielded, diagnosis, excerpt):
             continue
         if waiting and _again(waiting, diagnosis):
             diagnosis = replace(diagnosis, program=diagnosis.program or waiting.program)
         elif waiting:
             yield waiting
-        waiting = None if excerpt.ended else diagnosis  # whose end, or a longer telling, may come
+        waiting = None if excerpt.ended else diagnosis  # its end, or a longer version, may follow
         if excerpt.ended:
             yield diagnosis
         yielded = diagnosis
     if waiting:
         yield waiting
-    elif not told:
+    elif not found:
         yield instead or Diagnosis("none", "", None, None, _EMPTY, None, known=False)
 
 
@@ -63,13 +63,13 @@ def _diagnose(excerpt: Excerpt, source: Source | None) -> tuple[Diagnosis | None
 
 
 def _repeats(earlier: Diagnosis, later: Diagnosis, excerpt: Excerpt) -> bool:
-    """Whether a log is that of before once more: Rust's errors are followed by their causes, which quote it."""
+    """Whether a log repeats the one before: Rust's errors are followed by their causes, which quote it."""
     causes = any(line.strip().endswith(_CAUSES) for line in excerpt.lines[:_CAUSES_WITHIN])
     return causes and (earlier.message, earlier.insn) == (later.message, later.insn)
 
 
 def _again(earlier: Diagnosis, later: Diagnosis) -> bool:
-    """Whether the later tells the earlier with more of the log: Go's errors come as a summary, then in full."""
+    """Whether the later is the earlier with more of its log: Go's errors come as a summary, then in full."""
     return (
         (earlier.message, earlier.insn) == (later.message, later.insn)
         and (earlier.program == later.program or not (earlier.program and later.program))

@@ -52,7 +52,7 @@ _FIRST = [
 
 
 def name(callee: str) -> str:
-    """`bpf_map_lookup_elem` of `bpf_map_lookup_elem#1` and of `1`; what else is called stays itself."""
+    """`bpf_map_lookup_elem` of `bpf_map_lookup_elem#1` and of `1`; other callees stay as they are."""
     called, _, _ = callee.partition("#")
     number = int(called) if called.isdigit() and len(called) < 4 else 0
     return f"bpf_{_FIRST[number - 1]}" if 0 < number <= len(_FIRST) else called

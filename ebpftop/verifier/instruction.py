@@ -9,7 +9,7 @@ from typing import Literal
 
 Op = Literal["move", "load", "constant", "arithmetic", "store", "call", "branch", "jump", "exit", "other"]
 
-# `N: (opcode) text`; behind the text there may be `; R0=…`, or, after a jump, whatever the kernel wrote on with.
+# `N: (opcode) text`; after the text there may be `; R0=…`, or, after a jump, a state or a message.
 SHOWN = re.compile(r"\s*(\d{1,9}): \([0-9a-f]{2}\) (.*)")
 
 CLOBBERED = frozenset({"R1", "R2", "R3", "R4", "R5"})  # by every call
@@ -38,8 +38,8 @@ _FORMS: tuple[tuple[Op, re.Pattern[str]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """op: what kind. target: the register or stack slot it writes ("R1", "fp-8"), "" for none or one not known by
-    name. source: the register or slot the value comes from, "" if none. base: the register through which it reads or
+    """op: what kind. target: the register or stack slot it writes ("R1", "fp-8"), "" for none or an unknown
+    one. source: the register or slot the value comes from, "" if none. base: the register through which it reads or
     writes memory, "" if it doesn't. callee: of a call, `bpf_map_lookup_elem#1` or `pc+3`. wide: all 64 bits.
     """
 
@@ -61,7 +61,7 @@ class Instruction:
 
 
 def decode(text: str) -> Instruction:
-    """Read an instruction's text, without number and opcode. What it doesn't know it calls "other"; it never fails."""
+    """Read an instruction's text, without number and opcode. Unknown ones get the op "other"; never fails."""
     return _decode(text.partition(";")[0].rstrip())
 
 

@@ -44,12 +44,12 @@ def _writes(does: Instruction) -> frozenset[str]:
 
 
 def step_before(chain: Sequence[Step], insn: int | None) -> Step | None:
-    """The step before this instruction in what led to a failure; None where it is no step, or the first."""
+    """The step before this instruction in what led to a failure; None if it isn't a step, or is the first."""
     numbered = [step for step in chain if step.insn is not None]
     at = next((at for at in range(len(numbered) - 1, 0, -1) if numbered[at].insn == insn), None)
     return None if at is None else numbered[at - 1]
 
 
 def last_shown(lines: Sequence[str], at: int, insn: int | None) -> int:
-    """The last line before `at` that shows an instruction; `at` where none does."""
+    """The last line before `at` that shows an instruction; `at` if none does."""
     return next((n for n in range(at - 1, -1, -1) if (m := SHOWN.match(lines[n])) and int(m[1]) == insn), at)

@@ -11,9 +11,8 @@ _SHOWN = re.compile(r"(\d+): \([0-9a-f]{2}\) ")
 def quote(log: str, quotes: Mapping[int, str]) -> str:
     """The log with the author's own lines quoted: `; *count += 1; @ FILE:18` before the instructions that come from it.
 
-    What the kernel quotes is BCC's rewritten text, and by the author's numbers the wrong lines of it; some kernels
-    write no numbers, some logs have no quotes. `quotes` has that of each instruction where another line begins, "" for
-    one that nobody wrote.
+    The kernel quotes BCC's rewritten text, at wrong lines for the author's numbers; some kernels write no numbers, some
+    logs have no quotes. `quotes` holds the quote for each instruction where another line begins, "" for generated code.
     """
     at = [""]
     for insn in range(max(quotes, default=0) + 1):
@@ -38,7 +37,7 @@ def quotes(table: Mapping[int, int], source: str, file: str) -> dict[int, str]:
 
 
 def quote_of(line: int, source: str, file: str) -> str:
-    """One line of a source, "" where it has none of that number."""
+    """One line of a source, "" if there is no such line."""
     text = source.split("\n")
     return f"; {text[line - 1].strip()} @ {file}:{line}" if 0 < line <= len(text) else ""
 
@@ -46,7 +45,7 @@ def quote_of(line: int, source: str, file: str) -> str:
 def line_for(table: Mapping[int, int], insn: int) -> int | None:
     """The line of an instruction of one function, or of the nearest one before it that has a line.
 
-    Code that the compiler made up has none: `while (1);` becomes a bare jump to itself.
+    Code that the compiler generated has none: `while (1);` becomes a bare jump to itself.
     """
     before = max((known for known in table if known <= insn), default=None)
     return None if before is None else table[before]

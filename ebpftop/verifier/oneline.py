@@ -1,4 +1,4 @@
-"""A log that lost its line ends on its way, as titles of issues and cells of tables do, line by line again."""
+"""Restores the lines of a log that lost its line ends, as in titles of issues and cells of tables."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _STARTS = re.compile(
 
 
 def is_joined(line: str) -> bool:
-    """Whether more than one line of a log stands in this one."""
+    """Whether this line holds more than one line of a log."""
     if line.lstrip()[:1] == ";":
         return False
     shown = INSTRUCTION.search(line)
@@ -38,13 +38,13 @@ def is_joined(line: str) -> bool:
 
 
 def split(line: str) -> Iterator[str]:
-    """The lines that one was made of, as far as they can be told apart."""
+    """The lines that were joined into one, as far as they can be separated."""
     for part in _STARTS.split(line):
         yield from _behind(part.strip())
 
 
 def _behind(part: str) -> Iterator[str]:
-    """A line and what follows it without a number of its own: a state, the source of what comes next, the complaint."""
+    """A line and what follows it without a number of its own: a state, the next source line, the message."""
     extent = _EXTENT.match(part) or re.match(r"0: (?=R1=)|from \d+ to \d+[^:]*: |(?=R\d+=)", part)
     if extent is None or part.startswith("processed "):
         if part:

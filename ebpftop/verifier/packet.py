@@ -10,15 +10,15 @@ from ebpftop.verifier.registers import read
 from ebpftop.verifier.values import value
 
 _OPERATOR = re.compile(r"if [rw]\d+ (\S+) ")
-# Where the pointer is left of the operator: whether it lies below the end, and not at it, behind the branch.
+# (operator, branch taken) that prove the pointer below the end, not at it; the pointer is left of the operator.
 _BELOW = {(">=", False), ("<", True)}
 _BELOW_FROM_RIGHT = {("<=", False), (">", True)}
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """register: the pointer that is compared. identity: those of one differ only by constants. covers: bytes, counted
-    from where the pointer began. at: how far it was moved. strict: whether it is proven to lie below the packet's end.
+    """register: the pointer that is compared. identity: pointers with the same one differ only by constants. covers:
+    bytes, from where the pointer began. at: how far it was moved. strict: whether it is proven below the packet's end.
     """
 
     register: str
@@ -29,9 +29,9 @@ class Check:
 
 
 def check(visit: Visit, line: str, before: dict[str, str]) -> Check | None:
-    """What a branch proves of a pointer into the packet, None where it compares none with the packet's end.
+    """What a branch proves about a pointer into the packet; None if it doesn't compare one with the packet's end.
 
-    line: what tells of registers behind the branch. before: what is known besides, by register.
+    line: the state after the branch. before: what else is known, by register.
     """
     does = visit.does
     held = {name: value(text) for name, text in (before | read(line)).items() if name in (does.tested, does.source)}
@@ -40,20 +40,20 @@ def check(visit: Visit, line: str, before: dict[str, str]) -> Check | None:
     operator = _OPERATOR.match(does.text)
     if len(ends) != 1 or len(pointers) != 1 or operator is None:
         return None
-    said = held[pointers[0]].said
+    fields = held[pointers[0]].fields
     form = (operator[1], visit.taken)
     return Check(
         register=pointers[0],
-        identity=said.get("id", "0"),
-        covers=_number(said.get("r", "0")),
-        at=_number(said.get("off", "0")),
+        identity=fields.get("id", "0"),
+        covers=_number(fields.get("r", "0")),
+        at=_number(fields.get("off", "0")),
         strict=form in (_BELOW if does.tested == pointers[0] else _BELOW_FROM_RIGHT),
     )
 
 
 def identity(text: str) -> str:
-    """Which pointer into the packet a register holds: those of one identity differ only by constants."""
-    return value(text).said.get("id", "0")
+    """The identity of the packet pointer in a register: pointers with the same one differ only by constants."""
+    return value(text).fields.get("id", "0")
 
 
 def _number(text: str) -> int:

@@ -1,8 +1,8 @@
-"""The way the verifier went to an instruction, followed backwards through its log.
+"""The path by which the verifier reached an instruction, followed backwards through its log.
 
-A log is not in the order of execution: where the verifier comes back to the other side of a branch, it says `from 8 to
-14:`, and what led there is whatever led to instruction 8. At log level 1 that stands right above, as the kernel takes
-finished paths out; at level 2 they stand between, and are passed over.
+A log is not in the order of execution: when the verifier returns to the other side of a branch, it writes `from 8 to
+14:`, and the path there is the one to instruction 8. At log level 1 that is right above, as the kernel removes finished
+paths; at level 2 they come in between, and are skipped.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ _FROM = re.compile(r"\s*from (\d+) to (\d+)")
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One instruction on the way. line: where the log shows it, counted from 0. follows: the line of what comes next
-    on the way. state: the line `from X to Y:` if the way goes on there, "" if not. depth: how many calls deeper than
+    """One instruction on the path. line: where the log shows it, counted from 0. follows: the line of the next one on
+    the path. state: the line `from X to Y:` if the path continues there, else "". depth: how many calls deeper than
     where the walk began; negative in a caller.
     """
 
@@ -50,7 +50,7 @@ def back(lines: Sequence[str], at: int) -> Iterator[Visit]:
             branch = _branch(lines, number, first, arrived[1])
             if branch is None:
                 return
-            if not lines[branch].rstrip().endswith(") exit"):  # which returns to the caller: told right above
+            if not lines[branch].rstrip().endswith(") exit"):  # a return to the caller, which is right above
                 number, state = branch + 1, line
         elif line.lstrip().startswith("returning from callee"):
             depth, after = depth + 1, None
@@ -60,8 +60,8 @@ def back(lines: Sequence[str], at: int) -> Iterator[Visit]:
 
 
 def _branch(lines: Sequence[str], at: int, first: int, insn: str) -> int | None:
-    """Where the log shows the branch that line `at` comes back to: each coming back belongs to the latest visit that
-    none has come back to yet.
+    """The line of the branch that line `at` returns to: each return belongs to the latest visit without a return so
+    far.
     """
     shown, returned, waiting = f"{insn}: (", f"from {insn} to ", 1
     for number in range(at - 1, first - 1, -1):

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 SAMPLED = 400  # lines at each end
-LONGEST = 400  # characters: a longer one is no prefix
+LONGEST = 400  # characters: a longer one isn't a prefix
 _MOST_SHAPES = 4
 
 INSTRUCTION = re.compile(r"(?<!\w)\d{1,9}: (?:\([0-9a-f]{2}\) |(?=<invalid ))")
@@ -27,25 +27,25 @@ _TOKEN = re.compile(r"\d+|\s+|\w+|.", re.DOTALL)
 _LEVEL = re.compile(
     r"trace|trac?|debug?|dbg|info?|inf|notice|warn(?:ing)?|wrn|err(?:o|or)?|crit(?:ical)?|fatal?|ftl|panic", re.I
 )
-_LIBBPF = "libbpf: "  # stays: what libbpf says itself has it too
+_LIBBPF = "libbpf: "  # stays: libbpf's own messages have it too
 _STRING = re.compile(r'(?<!\\)(?:\\\\)*"')
 
 
 class Prefix:
-    """What was learned. It takes a line's prefix off, and what it quotes the rest in."""
+    """The prefix that was learned; removes it from lines."""
 
     def __init__(self, heads: Sequence[str]) -> None:
         shapes = Counter(map(_shape, heads)).most_common(_MOST_SHAPES)
         self._form = re.compile("|".join(shape for shape, _ in shapes))
 
     def off(self, line: str) -> tuple[str, int] | None:
-        """The line behind its prefix, and in how many quotes that stands; None where the line has no such prefix."""
+        """The line without its prefix, and how many quotes enclose it; None if the line has no such prefix."""
         match = self._form.match(line)
         return (line[match.end() :], quoted(match[0])) if match else None
 
 
 def learn(lines: Sequence[str]) -> Prefix | None:
-    """The prefix of most lines, as told from some of them; None where most have none."""
+    """The prefix of most lines, learned from a sample; None if most have none."""
     heads = [head_of(line) for line in _sample(lines)]
     found = [head for head in heads if head]
     if found or "" in heads:
@@ -54,7 +54,7 @@ def learn(lines: Sequence[str]) -> Prefix | None:
 
 
 def _from_count(lines: Sequence[str]) -> Prefix | None:
-    """The same where a log shows no instruction: from the line that counts them, if another begins like it."""
+    """The prefix of a log without instructions: from the line that counts them, if another line begins like it."""
     for line in lines[-SAMPLED:]:
         counts = _COUNT.search(line, 0, LONGEST) if "processed " in line else None
         if counts and line[: counts.start()].strip():
@@ -72,7 +72,7 @@ def plain(lines: Sequence[str]) -> bool:
 
 
 def head_of(line: str) -> str | None:
-    """What stands before the instruction in a line; None where it shows none, or where that isn't a prefix."""
+    """The text before the instruction in a line; None if the line shows none, or if that isn't a prefix."""
     match = INSTRUCTION.search(line, 0, LONGEST)
     head = line[: match.start()] if match else None
     if head is None or (head.strip() and _OWN.match(head)):
@@ -81,7 +81,7 @@ def head_of(line: str) -> str | None:
 
 
 def quoted(head: str) -> int:
-    """In how many double quotes what follows stands: 0, 1, or 2 for a string in a string."""
+    """How many double quotes enclose what follows: 0, 1, or 2 for a string in a string."""
     if len(_STRING.findall(head)) % 2 == 0:
         return 0
     return 2 if head.endswith('\\"') else 1

@@ -1,4 +1,4 @@
-"""The name of a program, as its loader tells it."""
+"""The name of a program, from its loader's messages."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def named_in(line: str) -> str:
 
 
 def named(lines: Sequence[str]) -> str:
-    """The program's name as its loader tells it at the beginning, the last of several, since what it says of another
-    program may stand before; else as told at the end; "" if it isn't.
+    """The program's name in its loader's messages: the last one before the log, since those of another program may
+    precede; else one at the end; "" if there is none.
     """
     for part in (lines[_LOOKED_AT - 1 :: -1], lines[-20:]):
         for line in part:
@@ -37,7 +37,7 @@ def named(lines: Sequence[str]) -> str:
 
 
 def named_after(lines: Sequence[str]) -> str:
-    """The program's name in what a loader says right behind its log, "" if that is about another already."""
+    """The program's name in the loader's messages right after its log, "" if those are about another program."""
     for line in lines:
         if "load failed" in line or "BEGIN" in line or ": (" in line:
             break

@@ -23,8 +23,8 @@ _STATE = re.compile(r"\s*(?:\d+: |from \d+ to \d+[^:]*: ?|frame\s?\d+: ?)*(?:fra
 def known_before(lines: Sequence[str], at: int) -> dict[str, str]:
     """Register or stack slot → what it holds, in the verifier's words, before the instruction in line `at` (from 0).
 
-    Absent is what a call left without a value, and what was written since it was last told of: 5.15 tells of states
-    only at branches, unless asked for more.
+    Absent are those that a call left without a value, and those written since their last state: 5.15 shows states only
+    at branches, unless a higher log level is set.
     """
     known: dict[str, str] = {}
     lost: set[str] = set()
@@ -44,7 +44,7 @@ def known_before(lines: Sequence[str], at: int) -> dict[str, str]:
 
 
 def last_known(lines: Sequence[str], at: int, name: str) -> str:
-    """What `known_before` says of one register or slot, "" for nothing; many times faster than asking it for all."""
+    """What `known_before` returns for one register or slot, "" for nothing; many times faster than that for all."""
     writes = (f"(r10 {name[2:]}) =",) if name.startswith("fp") else (f") r{name[1:]} ", f") w{name[1:]} ")
     if name == "R0" or name in CLOBBERED:
         writes = (*writes, ") call ")
@@ -60,7 +60,7 @@ def last_known(lines: Sequence[str], at: int, name: str) -> str:
 
 
 def known_after(lines: Sequence[str], at: int) -> dict[str, str]:
-    """What the log says of registers and slots right after the instruction in line `at`, before the next one."""
+    """What the log shows about registers and slots right after the instruction in line `at`, before the next one."""
     known = read(lines[at])
     for line in lines[at + 1 : at + 4]:
         if not is_state(line) or line.lstrip().startswith("from "):
@@ -70,7 +70,7 @@ def known_after(lines: Sequence[str], at: int) -> dict[str, str]:
 
 
 def tracks(lines: Sequence[str], at: int) -> bool:
-    """Whether a line is part of tracking back: no state in it is that of where the log is."""
+    """Whether a line is part of backtracking, so that its states aren't those of this place in the log."""
     line = lines[at].lstrip()
     if line.startswith(_OF_PARENT):
         return True
@@ -78,14 +78,14 @@ def tracks(lines: Sequence[str], at: int) -> bool:
 
 
 def is_state(line: str) -> bool:
-    """Whether a line is a state and no instruction."""
+    """Whether a line is a state and not an instruction."""
     return _STATE.match(line) is not None
 
 
 def read(line: str) -> dict[str, str]:
-    """The registers and slots that a line tells of, each with its value; of a line without any, {}.
+    """The registers and slots in a line, each with its value; {} for a line without any.
 
-    A value ends at the first blank outside of parentheses, so the time is that of going through the line once.
+    A value ends at the first blank outside of parentheses, so the time grows with the line's length alone.
     """
     found: dict[str, str] = {}
     match = _NAME.search(line)

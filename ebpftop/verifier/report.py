@@ -1,4 +1,4 @@
-"""The report that kernels from 7.3 on write below their complaint (kernel/bpf/diagnostics.c).
+"""The report that kernels from 7.3 on write below their error message (kernel/bpf/diagnostics.c).
 
 Verification failed: Register Type Safety: Invalid dereference
 
@@ -23,7 +23,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-MOST_EVENTS = 64  # as many as the kernel tells, BPF_DIAG_HISTORY_RENDER_MAX
+MOST_EVENTS = 64  # the kernel's own limit, BPF_DIAG_HISTORY_RENDER_MAX
 BEGINS = "Verification failed: "
 _SECTION = re.compile(r"\s*(Reason|At|Active lock|Causal path|Suggestion):\s*$")
 _PLACE = re.compile(r"(?P<file>[^\s:|][^:|]*):(?P<line>\d{1,9}):\d+$")
@@ -35,19 +35,19 @@ _MORE = re.compile(r"\s*\| {2,}(\S.*)")
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A place the kernel points at. insn and line are None, file and text "" where it tells none; said: why it does."""
+    """A place the kernel points at, and a note why. insn and line are None, file and text "" if it names none."""
 
     insn: int | None
     text: str
     file: str
     line: int | None
     source: str
-    said: str
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Each text is one line; "" where the log lacks it. at: where it failed. path: what led there, oldest first."""
+    """Each text is one line, "" if the log lacks it. at: where it failed. path: what led there, oldest first."""
 
     category: str
     problem: str
@@ -73,19 +73,19 @@ def read(lines: Sequence[str]) -> Report | None:
             section = parts.setdefault(match[1], [])
         elif line.strip():
             section.append(line)
-    said = {name: " ".join(map(str.strip, text)) for name, text in parts.items()}
+    texts = {name: " ".join(map(str.strip, text)) for name, text in parts.items()}
     return Report(
         category=category,
         problem=problem,
-        reason=said.get("Reason", ""),
-        suggestion=said.get("Suggestion", ""),
+        reason=texts.get("Reason", ""),
+        suggestion=texts.get("Suggestion", ""),
         at=next(_events(parts.get("At", [])), None),
         path=tuple(_events([*parts.get("Active lock", []), *parts.get("Causal path", [])]))[-MOST_EVENTS:],
     )
 
 
 def _events(lines: Iterable[str]) -> Iterator[Event]:
-    """An event begins with its place, or where it has none with `insn N`."""
+    """Split lines into events. Each begins with its place, or with `insn N` if it has none."""
     block: list[str] = []
     for line in lines:
         if block and (_INSN.match(line) or _place(line)):
@@ -105,12 +105,12 @@ def _event(block: list[str]) -> Event:
     place = _place(block[0])
     named = _INSN.match(block[0])
     insn, text, source = (int(named[1]) if named else None), "", ""
-    said: list[str] = []
+    notes: list[str] = []
     for line in block[1:]:
         if match := _NOTE.match(line):
-            said = [f"{match[1]}: {match[2]}"]
-        elif said and (match := _MORE.match(line)) and not text:
-            said.append(match[1])
+            notes = [f"{match[1]}: {match[2]}"]
+        elif notes and (match := _MORE.match(line)) and not text:
+            notes.append(match[1])
         elif (match := _POINTED.match(line)) and match[2].startswith("("):
             insn, text = int(match[1]), match[2]
         elif match:
@@ -121,5 +121,5 @@ def _event(block: list[str]) -> Event:
         file=place["file"] if place else "",
         line=int(place["line"]) if place else None,
         source=source,
-        said=" ".join(said),
+        note=" ".join(notes),
     )

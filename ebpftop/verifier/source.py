@@ -16,7 +16,7 @@ _RESULT = re.compile(r"(\w+)\s*=\s*(?:\([^()]*\)\s*)?[A-Za-z_][\w.>-]*\s*\(")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A line of C. file and line (from 1) are None where the log tells none, as kernels before 6.9."""
+    """A line of C. file and line (from 1) are None if the log has none, as with kernels before 6.9."""
 
     file: str | None
     line: int | None
@@ -36,7 +36,7 @@ class Source:
 
     def quote(self, place: Place) -> Place:
         """The same place in this file: by its number, if that line has the text the log quotes, else by the text, if
-        only one line has it; else as it is, since a line of another version would mislead.
+        only one line has it; else unchanged, since a line of another version would mislead.
         """
         text = place.text.strip()
         numbers = self._places.get(text, []) if text else []
@@ -69,7 +69,7 @@ class Quotes:
         return self.quote(Place(match["file"], int(match["line"]) if match["line"] else None, match["text"].strip()))
 
     def quote(self, place: Place) -> Place:
-        """The place in the author's file, where there is one."""
+        """The place in the author's file, if there is one."""
         return self._source.quote(place) if self._source else place
 
 

@@ -1,4 +1,4 @@
-"""One step of what led to a refusal."""
+"""One step of what led to a rejection."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ebpftop.verifier.source import Place
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """insn and text: the instruction as the log shows it, None and "" where there is no single one. why: what it did,
-    in words. place: the author's line it came from, None where the log quotes none. took: of a call that took a pointer
-    away, what the verifier knew of that before; else "". checked: of a branch that compares another copy of a pointer
-    with NULL, that register. lost: in sentences, how knowledge that a reader relies on was lost; fault: whose it is.
+    """insn and text: the instruction as the log shows it, None and "" if there is no single one. why: what it did, in
+    words. place: the author's line it came from, None if the log quotes none. took: for a call that invalidated a
+    pointer, what the verifier knew about it before; else "". checked: for a branch that compares another copy of a
+    pointer with NULL, that register. lost: in sentences, how a bound or check was lost; fault: what caused the loss.
     """
 
     insn: int | None

@@ -1,7 +1,7 @@
-"""A file of logs, however long, as one excerpt a program: the beginning, the end, and how much lies between.
+"""Splits a file of logs, however long, into one excerpt per program: the beginning and the end of its log.
 
-The complaint and what led to it stand at the end of a program's log; what a loader says of it, at the beginning.
-Nothing is read twice or kept longer, so a pipe does, and memory is bounded: by `HEAD` + `TAIL` and one `CHUNK`.
+The error message and what led to it are at the end of a program's log; the loader's messages are at the beginning.
+Nothing is read twice or kept longer, so a pipe works, and memory is bounded: by `HEAD` + `TAIL` and one `CHUNK`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ HEAD = 1 << 16
 TAIL = 2 << 20
 AFTER = 1 << 11
 
-# Each is looked for by itself, which is many times faster than one expression with alternatives.
+# Searched for one by one, which is many times faster than one expression with alternatives.
 _MARKS = (b"processed ", b"0: R1=ctx", b" program")
 _ENDS = re.compile(rb"processed \d+ insns")
 _BEGINS = re.compile(rb"BPF program load failed: |(?:^|[\s\"])0: R1=ctx\([^()]*\) R10=fp0\s*$|\bload program: \w")
@@ -26,10 +26,10 @@ _SHOWN = re.compile(rb"(?:^|[^\w+-])\d+: \([0-9a-f]{2}\) ")
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """One program's log. lines: with their ends. gap: before which of them some are left out, None if all are here.
+    """One program's log. lines: with their ends. gap: the index before which lines are left out, None if all are here.
 
-    ended: whether the log's own end was seen, as against the end of the file or the beginning of another log. after: of
-    one that ended, the next lines, as far as they are there already: some loaders name the program only then.
+    ended: whether the log's own end was seen, not just the end of the file or the beginning of another log. after: the
+    next lines if it ended, as far as they have been read: some loaders name the program only then.
     """
 
     lines: list[str]
@@ -39,7 +39,7 @@ class Excerpt:
 
 
 def excerpts(stream: BinaryIO) -> Iterator[Excerpt]:
-    """Each program's log in turn, and whatever stands between them; nothing for an empty stream."""
+    """Yield each program's log in turn, and any text in between; nothing for an empty stream."""
     portion = _Portion()
     for chunk in _chunks(stream):
         start = looked = 0
@@ -58,7 +58,7 @@ def excerpts(stream: BinaryIO) -> Iterator[Excerpt]:
 
 
 def _chunks(stream: BinaryIO) -> Iterator[bytes]:
-    """Pieces that end with a line, but for lines longer than a piece."""
+    """Pieces of whole lines, except for lines longer than a piece."""
     rest = b""
     while piece := stream.read(CHUNK):
         end = piece.rfind(b"\n") + 1
@@ -75,7 +75,7 @@ def _chunks(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def _cuts(chunk: bytes) -> list[tuple[int, bool]]:
-    """Where a log ends (True), behind the line that says so, or may begin (False), before it; in order."""
+    """Where logs end (True, after the last line) or may begin (False, before the first line), in order."""
     cuts: dict[int, bool] = {}
     for mark in _MARKS:
         at = chunk.find(mark)
@@ -92,7 +92,7 @@ def _cuts(chunk: bytes) -> list[tuple[int, bool]]:
 
 
 class _Portion:
-    """The bytes of one log: its beginning, and of what follows only the last."""
+    """The bytes of one log: its beginning, and only the last of what follows."""
 
     def __init__(self) -> None:
         self.size = 0
@@ -116,11 +116,11 @@ class _Portion:
             self._kept -= len(self._tail.popleft())
 
     def shows(self) -> bool:
-        """Whether an instruction is among what is kept."""
+        """Whether the kept bytes show an instruction."""
         return any(_SHOWN.search(piece) for piece in (self._head, *self._tail))
 
     def excerpt(self, *, ended: bool, after: bytes = b"") -> Excerpt:
-        """What is kept, as text. Bytes that are no UTF-8 become U+FFFD."""
+        """What is kept, as text. Bytes that aren't UTF-8 become U+FFFD."""
         head = _lines(self._head)
         dropped = self.size > len(self._head) + self._kept
         return Excerpt(
@@ -132,6 +132,6 @@ class _Portion:
 
 
 def _lines(text: bytes) -> list[str]:
-    """At line feeds only: a form feed or U+2028 ends no line of a log."""
+    """At line feeds only: a form feed or U+2028 doesn't end a line of a log."""
     lines = text.decode(errors="replace").split("\n")
     return lines if lines[-1] else lines[:-1]

@@ -1,4 +1,4 @@
-"""What a call takes away from the program: an object that is given back, or every pointer into a packet.
+"""The pointers that a call invalidates: to an object that it releases, or all pointers into a packet.
 
 Afterwards the verifier knows such a pointer only as a number, and kernels don't always say so in the state.
 """
@@ -9,8 +9,8 @@ import re
 
 from ebpftop.verifier.values import Value, value
 
-# Each gives back the object in R1.
-_GIVES_BACK = re.compile(r"bpf_ringbuf_(?:submit|discard)$|\w+_(?:release|put|drop|drop_impl)$")
+# Each releases the object in R1.
+_RELEASES = re.compile(r"bpf_ringbuf_(?:submit|discard)$|\w+_(?:release|put|drop|drop_impl)$")
 # Those of bpf_helper_changes_pkt_data in net/core/filter.c, but for tail calls, which older kernels don't count.
 _CHANGES_PACKET = re.compile(
     r"""bpf_(?:clone_redirect | l[34]_csum_replace | lwt_push_encap | lwt_seg6_(?:action|adjust_srh|store_bytes)
@@ -26,18 +26,18 @@ def of_packet(held: str) -> bool:
 
 
 def can_be_taken(held: str) -> bool:
-    """Whether a call can take away what a register holds."""
+    """Whether a call can invalidate what a register holds."""
     return of_packet(held) or bool(_reference(value(held)))
 
 
 def takes(function: str, held: str, given: str) -> bool:
-    """Whether a call of `function` takes away what a register held before it. given: what R1 held, "" if not known."""
+    """Whether a call of `function` invalidates what a register held before it. given: what R1 held, "" if unknown."""
     if of_packet(held):
         return _CHANGES_PACKET.match(function) is not None
     reference = _reference(value(held))
-    return bool(reference and _GIVES_BACK.match(function)) and (not given or _reference(value(given)) == reference)
+    return bool(reference and _RELEASES.match(function)) and (not given or _reference(value(given)) == reference)
 
 
 def _reference(held: Value) -> str:
-    """The number of the object that has to be given back, "" where there is none."""
-    return held.said.get("ref_obj_id", "")
+    """The number of the object that must be released, "" if there is none."""
+    return held.fields.get("ref_obj_id", "")

@@ -39,15 +39,15 @@ _PLAIN = {
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """kind: as the kernel names it, "scalar" also for the old `inv`, "" where the text is none it writes. low and high:
-    the number, or the variable part of a pointer's offset, at least and at most, as far as the verifier could tell.
+    """kind: the kernel's name, "scalar" also for the old `inv`; "" if the text isn't the kernel's. low, high: bounds
+    that the verifier knew, of the number or of the variable part of a pointer's offset. fields: those in parentheses.
     """
 
     text: str
     kind: str
     low: int
     high: int
-    said: dict[str, str]
+    fields: dict[str, str]
 
     @property
     def maybe_null(self) -> bool:
@@ -60,7 +60,7 @@ class Value:
 
 
 def value(text: str) -> Value:
-    """Read what stands behind `R0=`; it never fails."""
+    """Read the text after `R0=`. Never fails."""
     text = text.strip()[:_LONGEST]
     if match := _CONSTANT.match(text):
         number = _integer(match[1])
@@ -70,37 +70,37 @@ def value(text: str) -> Value:
     match = _KIND.match(text)
     if not match:
         return Value(text, "", *S64, {})
-    said = _said(match[3] or "")
+    fields = _fields(match[3] or "")
     kind = {"inv": "scalar"}.get(match[1], match[1])
-    low, high = _range(said) if kind == "scalar" or said.keys() & _LIMITS else (0, 0)
-    return Value(text, kind, low, high, said)
+    low, high = _range(fields) if kind == "scalar" or fields.keys() & _LIMITS else (0, 0)
+    return Value(text, kind, low, high, fields)
 
 
 _LIMITS = {"smin", "smax", "umin", "umax", "var_off"}
 
 
-def _said(inside: str) -> dict[str, str]:
+def _fields(inside: str) -> dict[str, str]:
     """`smin=smin32=0,umax_value=7` as names and values, old names as the new ones."""
-    said: dict[str, str] = {}
+    fields: dict[str, str] = {}
     for part in inside.split(","):
         *names, content = part.split("=")
         for name in names:
             name = name.strip().removesuffix("_value")
-            said[_OLD.get(name, name)] = content
-    return said
+            fields[_OLD.get(name, name)] = content
+    return fields
 
 
-def _range(said: dict[str, str]) -> tuple[int, int]:
+def _range(fields: dict[str, str]) -> tuple[int, int]:
     """Signed where the value may be negative, else unsigned."""
-    smin, smax = _number(said, "smin", S64[0]), _number(said, "smax", S64[1])
-    umin, umax = _number(said, "umin", 0), _number(said, "umax", U64[1])
+    smin, smax = _number(fields, "smin", S64[0]), _number(fields, "smax", S64[1])
+    umin, umax = _number(fields, "umin", 0), _number(fields, "umax", U64[1])
     if smin >= 0 or umax <= S64[1]:
         return max(smin, umin), min(smax if smax >= 0 else umax, umax)
     return (umin, umax) if umin and (smin, smax) == S64 else (smin, smax)
 
 
-def _number(said: dict[str, str], name: str, default: int) -> int:
-    text = said.get(name, "")
+def _number(fields: dict[str, str], name: str, default: int) -> int:
+    text = fields.get(name, "")
     return _integer(text) if _NUMBER.match(text) else default
 
 
@@ -116,7 +116,7 @@ def describe(text: str) -> str:
     words = _kind_in_words(read)
     if not words:
         return text
-    off = _number(read.said, "off", 0) if read.kind != "fp" else 0
+    off = _number(read.fields, "off", 0) if read.kind != "fp" else 0
     if off or read.low or read.high:
         where = _between(read.low + off, read.high + off)
         words += f" at offset {where}" if read.low == read.high else f" at an offset {where}"
@@ -143,16 +143,16 @@ def _between(low: int, high: int) -> str:
 
 def _kind_in_words(read: Value) -> str:
     kind = read.kind.replace("_or_null", "").replace("or_null_", "")
-    name, size = read.said.get("map", ""), read.said.get("vs", "")
+    name, size = read.fields.get("map", ""), read.fields.get("vs", "")
     if kind == "fp":
-        below = -int(read.said.get("off") or 0)
+        below = -int(read.fields.get("off") or 0)
         return f"the stack, {below} bytes below the frame pointer" if below else "the frame pointer"
     if kind == "map_ptr":
         return f"the map {name}" if name else "a map"
     if kind == "map_value":
         return f"a value{f' of {size} bytes' if size else ''} in {f'the map {name}' if name else 'a map'}"
     if kind in _PLAIN:
-        width = read.said.get("sz") or read.said.get("mem_size")
+        width = read.fields.get("sz") or read.fields.get("mem_size")
         return _PLAIN[kind] + (f" of {width} bytes" if width else "")
     if match := re.match(r"((?:[a-z]+_)*?)ptr_(\w+)$", kind):
         trust = match[1].replace("_", " ").strip()

@@ -1,4 +1,4 @@
-"""Old and careless wordings of a complaint as the rules know it."""
+"""Turns old and inexact wordings of a message into those that the rules know."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _LONGEST = 1024  # the kernel's own limit of one message, BPF_VERIFIER_TMP_LOG_S
 
 _AROUND = ' \t`"“”'
 _BULLET = re.compile(r"^[*-] ")
-# What kernels said before, or what is lost when a person copies a line, and what kernels say.
+# Wordings of older kernels, or damage from copying a line, and today's wording.
 _FORMS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\bProccessed\b"), "Processed"),  # 3.18 to 4.14
     (re.compile(r"(?<= )'\s*([\w-]*)\s*'"), r"'\1'"),  # blanks inside quotes
@@ -27,7 +27,7 @@ _CONSTANTS = {
 
 
 def normal(error: str) -> str:
-    """The complaint in the words of kernels from 5.15 on, without what a text puts around it."""
+    """The message in the words of kernels from 5.15 on, without surrounding punctuation."""
     error = _BULLET.sub("", error[:_LONGEST].strip()).strip(_AROUND)
     for form, instead in _FORMS:
         error = form.sub(instead, error)

@@ -1,7 +1,7 @@
-"""The kernel's own lines out of what loaders, journals and terminals wrap around them.
+"""Extracts the kernel's own lines from what loaders, journals and terminals wrap around them.
 
-What stands before each line is learned (see `prefix`). Where no line shows an instruction to learn from, these are
-known: dmesg's and journald's prefixes, time stamps of Go's log package, logfmt (`level=warning msg="…"`), libbpf's
+The prefix of each line is learned (see `prefix`). If no line shows an instruction to learn from, these are known:
+ dmesg's and journald's prefixes, time stamps of Go's log package, logfmt (`level=warning msg="…"`), libbpf's
 `libbpf: ` before each line (until 0.4), quotes of mails, ANSI colours, Windows' line ends; and, of cilium/ebpf
 (internal/errors.go), the whole log or its last lines in one.
 """
@@ -14,7 +14,7 @@ from itertools import islice
 
 from ebpftop.verifier import oneline, prefix
 
-LONGEST = 8_192  # characters of a line that are looked at: eight times the kernel's own limit of a message
+LONGEST = 8_192  # characters of a line that are read: eight times the kernel's own limit of a message
 
 _SIGNS = ("\x1b", "\r", "\0", "\\n", "oad program: ", "Verifier output: ", "libbpf: ", "msg=")
 _KERNELS_FIRST = frozenset(["", " ", "\t", *"0123456789;Rfcrtpiu"])  # R0=, from, caller:, returning, processed, invalid
@@ -46,20 +46,20 @@ _QUOTE = re.compile(r'(?<!\\)"')
 _ESCAPE = re.compile(r"\\(.)")
 _UNESCAPED = {"n": "\n", "t": "\t", "r": ""}
 _SUMMARY = re.compile(
-    r"(?P<head>.*\bload program: [^:]{1,60}): (?P<said>.*?)"
+    r"(?P<head>.*\bload program: [^:]{1,60}): (?P<body>.*?)"
     r"(?: \((?:truncated|(?:truncated, )?\d+ line(?:s|\(s\))? omitted)\))?\s*$"
 )
 _JOINED = re.compile(r": (?=R\d+ |[a-z]+ )")
-_RUST = re.compile(r"(?P<head>.*\bVerifier output: )(?P<said>.*)")
+_RUST = re.compile(r"(?P<head>.*\bVerifier output: )(?P<body>.*)")
 
 
 def unwrap(lines: list[str]) -> list[str]:
-    """The lines without what was put around them; one that holds several of the kernel's becomes several."""
+    """The lines without what was wrapped around them; one that holds several of the kernel's becomes several."""
     return lines if _is_plain(lines) else list(_unwrapped(lines))
 
 
 def _is_plain(lines: list[str]) -> bool:
-    """Whether there is surely nothing to take off: told in a tenth of the time, of the log as the kernel gave it."""
+    """Whether there is surely nothing to remove: a fast check for logs as the kernel wrote them."""
     text = "\n".join(lines)
     return (
         not any(sign in text for sign in _SIGNS)
@@ -82,7 +82,7 @@ def _unwrapped(lines: list[str]) -> Iterator[str]:
 
 
 def _summary_ends(parts: list[str], at: int) -> int:
-    """The line that ends Go's summary, which a terminal may have wrapped; `at` where none does."""
+    """The line that ends Go's summary, which a terminal may have wrapped; `at` if none does."""
     for number in range(at, min(at + _MOST_WRAPPED, len(parts))):
         if _OMITTED.search(parts[number]):
             return number if parts[number].lstrip()[:1] != "(" or number > at + 1 else at
@@ -92,7 +92,7 @@ def _summary_ends(parts: list[str], at: int) -> int:
 
 
 def _joined(parts: list[str]) -> str:
-    """Wrapped lines as one: a blank at the wrap is there already, or went with it."""
+    """Wrapped lines as one: a blank at the wrap is still there, or was dropped."""
     whole = parts[0]
     for part in parts[1:]:
         whole += part if whole[-1:].isspace() or part[:1].isspace() else f" {part}"
@@ -108,7 +108,7 @@ def _bare(line: str) -> str:
 
 
 def _parts(line: str, learned: prefix.Prefix | None) -> Iterator[str]:
-    """A line without its prefix; several where it is a string with line ends in it."""
+    """A line without its prefix; several if it is a string with line ends in it."""
     found = learned.off(line) if learned else None
     text, inside = found or (_unprefixed(line), 0)
     if text.startswith("libbpf: ") and _KERNELS.match(text, 8):
@@ -130,10 +130,10 @@ def _parts(line: str, learned: prefix.Prefix | None) -> Iterator[str]:
 
 
 def _fields(text: str) -> Iterator[str]:
-    """What a structured line says: the texts of its fields that tell of something."""
+    """The texts of a structured line's fields that may hold a message."""
     found = [_plain(match[1]) for match in islice(_FIELD.finditer(text), _MOST_FIELDS)]
-    for said in found or [text]:
-        yield from said.rstrip("\n").split("\n")
+    for part in found or [text]:
+        yield from part.rstrip("\n").split("\n")
 
 
 def _unprefixed(line: str) -> str:
@@ -152,12 +152,12 @@ def _plain(text: str) -> str:
 
 
 def _apart(line: str) -> Iterator[str]:
-    """Go's summary `load program: permission denied: 8: (79) r1 = …: R1 invalid …`, line by line as it was."""
+    """Go's summary `load program: permission denied: 8: (79) r1 = …: R1 invalid …`, split into the original lines."""
     if "oad program: " in line and (match := _SUMMARY.match(line)):
         yield match["head"] + ":"
-        yield from _JOINED.split(match["said"], maxsplit=1)
+        yield from _JOINED.split(match["body"], maxsplit=1)
     elif "Verifier output: " in line and (match := _RUST.match(line)):
         yield match["head"]
-        yield match["said"]
+        yield match["body"]
     else:
         yield line

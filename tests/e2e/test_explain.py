@@ -131,7 +131,7 @@ def test_colour_on_a_terminal_and_not_with_no_color() -> None:
         (b"hello\n", "There is no verifier's log in this."),
         (os.urandom(64) * 200, "There is no verifier's log in this."),
         (b"0: R1=ctx() R10=fp0\n0: (95) exit\nprocessed 1 insns (limit 1000000)\n", "accepted"),
-        (b"0: R1=ctx() R10=fp0\n0: (95) ex", "without a complaint"),
+        (b"0: R1=ctx() R10=fp0\n0: (95) ex", "without an error message"),
     ],
 )
 def test_without_a_failure_it_says_so_and_ends_with_1(log: bytes, said: str) -> None:

@@ -1,4 +1,4 @@
-"""What came of a block request. Source: BLK_STS_* of linux/blk_types.h; those above 12 differ from kernel to kernel."""
+"""The outcome of a block request. Source: BLK_STS_* of linux/blk_types.h; those above 12 differ between kernels."""
 
 from __future__ import annotations
 

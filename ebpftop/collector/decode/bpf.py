@@ -1,4 +1,4 @@
-"""Types of BPF programs and maps, which are two lists of numbers: 16 bits above the type say of which of both it is."""
+"""Types of BPF programs and maps, from two lists of numbers: the bits above the lower 16 choose the list."""
 
 from __future__ import annotations
 

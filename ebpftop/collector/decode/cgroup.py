@@ -33,7 +33,7 @@ class Cgroups:
         for folder, _, _ in os.walk(root):
             try:
                 number = os.stat(folder).st_ino
-            except OSError:  # gone, or not ours to see
+            except OSError:  # gone, or not accessible
                 continue
             self._paths.pop(number, None)  # the newest last
             name = os.fsencode(folder.removeprefix(str(root))).decode("utf-8", "backslashreplace")

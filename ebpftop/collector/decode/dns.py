@@ -37,7 +37,7 @@ def decode(values: npt.NDArray[Any]) -> Column:
 
 
 def question(raw: bytes) -> str:
-    """`example.org AAAA`; a name that was cut ends in `…`, after its last whole character. Bytes that are no UTF-8
+    """`example.org AAAA`; a name that was cut ends in `…`, after its last whole character. Bytes that aren't UTF-8
     become visible escapes.
     """
     labels, at = [], 0
@@ -64,5 +64,5 @@ def _whole(text: bytes) -> bytes:
 
 
 def code(number: int) -> str:
-    """`NXDOMAIN`, "" for an answer without an error and for a negative number, which is no answer, else the number."""
+    """`NXDOMAIN`, "" for an answer without error and for a negative number (no answer), else the number."""
     return "" if number < 0 else _CODES[number] if number < len(_CODES) else str(number)

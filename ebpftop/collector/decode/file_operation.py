@@ -1,4 +1,4 @@
-"""What is done to a file, as probes/include/ebpftop_file.h numbers it."""
+"""Operations on files, as probes/include/ebpftop_file.h numbers it."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 _SPIN, _READ, _WRITE, _RT, _PERCPU, _MUTEX = (1 << bit for bit in range(6))
 _NAMES = {
-    0: "mutex",  # before there was a flag for it
+    0: "mutex",  # before it had a flag
     _MUTEX: "mutex",
     _MUTEX | _SPIN: "mutex",
     _SPIN: "spinlock",

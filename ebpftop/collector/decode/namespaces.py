@@ -15,7 +15,7 @@ _NAMES = {
 
 
 def names(flags: int) -> str:
-    """`user,net`; "" for none; bits that are no namespace's in hexadecimal."""
+    """`user,net`; "" for none; bits of no known namespace in hexadecimal."""
     found = [name for bit, name in _NAMES.items() if flags & bit]
     rest = flags & ~sum(_NAMES)
     return ",".join([*found, hex(rest)] if rest else found)

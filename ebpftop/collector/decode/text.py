@@ -12,7 +12,7 @@ from ebpftop.frames.messages import Column
 
 
 def decode(values: npt.NDArray[Any]) -> Column:
-    """A dictionary column of texts; bytes that are no UTF-8 become visible escapes. Raises ValueError for numbers."""
+    """A dictionary column of texts; bytes that aren't UTF-8 become visible escapes. Raises ValueError for numbers."""
     if values.dtype.kind != "S" or values.ndim != 1:
         raise ValueError(f"text is char[], not {values.dtype}{list(values.shape[1:]) or ''}")
     chars = np.ascontiguousarray(values).view("u1").reshape(len(values), values.dtype.itemsize)

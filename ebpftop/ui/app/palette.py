@@ -24,15 +24,15 @@ class Fed(Protocol):
 
 class Commands(Provider):
     async def discover(self) -> Hits:
-        for name, told, run in self._commands():
-            yield DiscoveryHit(Content(name), run, text=name, help=told)
+        for name, description, run in self._commands():
+            yield DiscoveryHit(Content(name), run, text=name, help=description)
 
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
-        for name, told, run in self._commands():
-            score = max(matcher.match(name), matcher.match(told) / 2)
+        for name, description, run in self._commands():
+            score = max(matcher.match(name), matcher.match(description) / 2)
             if score > 0:
-                yield Hit(score, Content(name), run, text=name, help=told)
+                yield Hit(score, Content(name), run, text=name, help=description)
 
     def _commands(self) -> Iterator[Command]:
         app, feed = self.app, cast(Fed, self.app).feed

@@ -58,7 +58,7 @@ class Workbench:
             panel.loads_again()
 
     def refused(self, lineage: int) -> None:
-        """Nothing came of it."""
+        """The saved version will not be loaded."""
         if panel := self._panel_of(lineage):
             panel.loads_again(False)
 

@@ -40,7 +40,7 @@ from ebpftop.ui.messages import (
     WasReplaced,
 )
 
-_TOLD = 3  # problems of a catalog, beside how many more there are
+_SHOWN_PROBLEMS = 3  # problems of a catalog, beside how many more there are
 
 
 @runtime_checkable
@@ -65,9 +65,9 @@ Wanted = tuple[str, dict[str, str]]  # a probe and its parameters
 class Feed:
     """`post` takes messages for the screens; `first` is loaded, and `playbook` opened, as soon as there is a catalog.
 
-    loads: requests for the steps of that playbook, whose numbers are known to whoever began them before.
+    loads: requests for the steps of that playbook, begun before the screens, so their numbers are fixed.
     ended: why the stream is over, empty at the quiet end of a tape; None while it runs. interval: seconds between
-    snapshots of whatever is loaded next. statistics: whether the kernel is asked to count what programs cost.
+    snapshots of whatever is loaded next. statistics: whether the kernel should count what programs cost.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Feed:
                 self.requests.clear()
                 self._post(Began())
             case Catalog():
-                self._tell_problems(frame.problems)
+                self._show_problems(frame.problems)
                 await self._begin()
                 await self._reload(saved(known, frame))
             case Loading():
@@ -132,12 +132,16 @@ class Feed:
                 self._post(Noticed(frame))
         self._post(Changed())
 
-    def _tell_problems(self, problems: list[str]) -> None:
+    def _show_problems(self, problems: list[str]) -> None:
         """Probe folders that could not be read, once; a catalog comes again when more is known of its probes."""
         if problems != self._problems:
             self._problems = problems
-            more = [f"and {len(problems) - _TOLD} more: 'ebpftop list' tells them"] if len(problems) > _TOLD else []
-            for text in (*problems[:_TOLD], *more):
+            more = (
+                [f"and {len(problems) - _SHOWN_PROBLEMS} more: 'ebpftop list' shows them"]
+                if len(problems) > _SHOWN_PROBLEMS
+                else []
+            )
+            for text in (*problems[:_SHOWN_PROBLEMS], *more):
                 self._post(Noticed(Notice(level="warning", text=text)))
 
     async def _begin(self) -> None:
@@ -158,7 +162,7 @@ class Feed:
             self._post(WasAccepted(request))
 
     async def _reload(self, probes: set[str]) -> None:
-        """Their files were saved: what runs of them goes on until the new version is attached."""
+        """Load probes again whose files were saved; running ones go on until the new version is attached."""
         for each in self.requests.to_reload(probes, self.session.runs.values()):
             self._post(LoadsAgain(each.lineage))
             await self._load(self.requests.new(each.probe, each.params, "save", lineage=each.lineage))
@@ -203,7 +207,7 @@ class Feed:
         )
 
     async def request(self, request: AnyRequest) -> None:
-        """Send a request; one that can't be granted is told as a notice."""
+        """Send a request; one that can't be granted is shown as a notice."""
         try:
             await self.source.request(request)
         except (ReadOnly, SourceEnded) as error:

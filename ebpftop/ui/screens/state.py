@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from ebpftop.model.readings import cost
+from ebpftop.model.results import SHORT
 from ebpftop.model.run import Run
 from ebpftop.model.session import Session
 from ebpftop.stats import formatting
@@ -73,7 +74,7 @@ def run_states(session: Session, over: bool) -> dict[str, RunState]:
         elif state == "loading":
             states[run.probe] = RunState("loading", run.loading.stage if run.loading else "")
         elif state == "rejected":
-            states[run.probe] = RunState("rejected", "rejected: v")
+            states[run.probe] = RunState("rejected", f"{SHORT[run.rejected.stage] if run.rejected else 'rejected'}: v")
         else:
             states.pop(run.probe, None)
     return states
@@ -99,14 +100,14 @@ def names(runs: Sequence[Named]) -> list[str]:
     """A name for each run or step, just long enough to distinguish it: the parameters in which two runs of one
     probe differ, the category only where two probes share a name.
     """
-    told = []
+    found = []
     for run in runs:
         bare = run.probe.partition("/")[2] or run.probe
         alike = {other.probe for other in runs if other.probe.partition("/")[2] == bare}
         same = [other.params for other in runs if other.probe == run.probe]
         differ = [f" {key}={value}" for key, value in run.params.items() if any(p.get(key) != value for p in same)]
-        told.append((run.probe if len(alike) > 1 else bare) + "".join(differ))
-    return told
+        found.append((run.probe if len(alike) > 1 else bare) + "".join(differ))
+    return found
 
 
 def tab_of(run: Run, name: str, state: str) -> Tab:

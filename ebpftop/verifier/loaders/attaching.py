@@ -1,8 +1,8 @@
-"""A program that was verified and wasn't attached, by the error of the call."""
+"""Failed attachments of verified programs, by the error of the call."""
 
 from __future__ import annotations
 
-from ebpftop.verifier.loaders.said import Said
+from ebpftop.verifier.loaders.meaning import Meaning
 from ebpftop.verifier.rules.model import Fault, Kind, compiled
 
 _FORM = r"""(?ix).*?(?:
@@ -24,20 +24,21 @@ _BY_ERRNO: dict[str, tuple[Kind, str, Fault]] = {
     ),
     "EBUSY": (
         "unsupported",
-        "The kernel can't patch that function, or another program or live patch holds the place already. Detach the "
-        "other, or use a kprobe.",
+        "The kernel can't patch that function, or another program or live patch is already attached there. Detach it, "
+        "or use a kprobe.",
         "environment",
     ),
     "EEXIST": (
         "unsupported",
-        "Something is attached there already, and the place takes one only. Detach it first, or replace it.",
+        "Something is attached there already, and the attach point takes only one program. Detach it first, or "
+        "replace it.",
         "environment",
     ),
     "ENOENT": (
         "unsupported",
-        "What it is attached to doesn't exist here: a function or tracepoint of another name on this kernel, inlined, "
-        "or of a module that isn't loaded; a binary without that symbol; or tracefs isn't mounted. Look for it in "
-        "`/sys/kernel/tracing/available_filter_functions`.",
+        "The attach point doesn't exist here: a function or tracepoint that has another name on this kernel, is "
+        "inlined, or belongs to a module that isn't loaded; a binary without that symbol; or tracefs isn't mounted. "
+        "Look for it in `/sys/kernel/tracing/available_filter_functions`.",
         "kernel",
     ),
     "EPERM": (
@@ -48,8 +49,9 @@ _BY_ERRNO: dict[str, tuple[Kind, str, Fault]] = {
     ),
     "EINVAL": (
         "unsupported",
-        "This kernel doesn't take a program of this type at this place: the attach type or a flag is newer than the "
-        "kernel, the function can't be probed, or the place isn't one. Use another attach point, or a newer kernel.",
+        "This kernel doesn't accept a program of this type at this attach point: the attach type or a flag is newer "
+        "than the kernel, the function can't be probed, or there is no such point. Use another attach point, or a "
+        "newer kernel.",
         "kernel",
     ),
     "ENODEV": (
@@ -59,27 +61,27 @@ _BY_ERRNO: dict[str, tuple[Kind, str, Fault]] = {
     ),
     "EMFILE": (
         "other",
-        "The loader ran out of file descriptors, each attachment being one. Raise RLIMIT_NOFILE.",
+        "The loader ran out of file descriptors: each attachment takes one. Raise RLIMIT_NOFILE.",
         "environment",
     ),
     "E2BIG": (
         "unsupported",
-        "More programs are attached to this place than it takes. Detach some: one function takes 38 trampolines.",
+        "Too many programs are attached at this point. Detach some: a function takes at most 38 trampolines.",
         "environment",
     ),
 }
 _SAME = {"ESRCH": "ENOENT", "EOPNOTSUPP": "ENOTSUPP", "EACCES": "EPERM"}
 
 
-_OTHER = Said(
+_OTHER = Meaning(
     "unsupported",
-    f"{_FIRST}What the loader says tells no more: look at the name of the place it attaches to, and at the kernel's "
-    "own messages (dmesg).",
+    f"{_FIRST}The loader's message gives no reason: check the name of the attach point, and the kernel's own messages "
+    "(dmesg).",
 )
 
 
-def recognise(line: str, errno: str) -> Said | None:
-    """What a line means that tells of a program not attached."""
+def recognise(line: str, errno: str) -> Meaning | None:
+    """What a line about a failed attachment means; None if it isn't one."""
     if not compiled(_FORM).match(line):
         return None
     if not errno and compiled(_ABSENT).search(line):
@@ -88,4 +90,4 @@ def recognise(line: str, errno: str) -> Said | None:
     if found is None:
         return _OTHER if errno or compiled(_OF_BPF).search(line) else None
     kind, words, fault = found
-    return Said(kind, _FIRST + words, fault=fault)
+    return Meaning(kind, _FIRST + words, fault=fault)

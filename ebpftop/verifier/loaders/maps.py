@@ -1,8 +1,8 @@
-"""A map that wasn't created, by the error of the call."""
+"""Maps that could not be created, by the error of the call."""
 
 from __future__ import annotations
 
-from ebpftop.verifier.loaders.said import Said
+from ebpftop.verifier.loaders.meaning import Meaning
 from ebpftop.verifier.rules.model import compiled
 
 _FORM = r"""(?ix).*?(?:
@@ -21,59 +21,59 @@ _IN_WORDS = {"ringbuf": "Ring buffers need", "userringbuf": "User ring buffers n
 _TYPE = r"(?:BPF_MAP_TYPE_|\btype[ =:]+|:)(?P<name>[A-Za-z_]+)(?=[\s,()\]}\"';.]|$)"
 
 _BY_ERRNO = {
-    "EPERM": Said(
+    "EPERM": Meaning(
         "privilege",
         "The kernel refused to create the map: the loader lacks CAP_BPF, or, before Linux 5.11, RLIMIT_MEMLOCK is too "
         "low. Load as root, and raise that limit.",
         fault="environment",
         of_map=True,
     ),
-    "EINVAL": Said(
+    "EINVAL": Meaning(
         "unsupported",
-        "The map can't be created like this: this kernel doesn't know its type or flags, or key size, value size and "
-        "number of entries don't fit the type.",
+        "The map can't be created like this: this kernel doesn't know its type or flags, or the key size, value size "
+        "and number of entries don't fit the type.",
         fault="kernel",
         of_map=True,
     ),
-    "ENOMEM": Said(
+    "ENOMEM": Meaning(
         "other",
-        "There was no memory for the map: the machine's, its cgroup's, or what RLIMIT_MEMLOCK allows (before Linux "
-        "5.11). Make it smaller or raise the limit.",
+        "There was not enough memory for the map: on the machine, in its cgroup, or within RLIMIT_MEMLOCK (before "
+        "Linux 5.11). Make it smaller or raise the limit.",
         fault="environment",
         of_map=True,
     ),
-    "E2BIG": Said(
+    "E2BIG": Meaning(
         "unsupported",
-        "The map can't be created like this: its entries times their size are more than the kernel takes, or the "
-        "loader passes an attribute that this kernel doesn't know. Make it smaller, or use a newer kernel.",
+        "The map can't be created like this: its entries times their size exceed the kernel's limit, or the loader "
+        "passes an attribute that this kernel doesn't know. Make it smaller, or use a newer kernel.",
         fault="program",
         of_map=True,
     ),
-    "ENOTSUPP": Said(
+    "ENOTSUPP": Meaning(
         "unsupported",
-        "This kernel doesn't take type information for a map of this type; loaders then create it without.",
+        "This kernel doesn't accept type information for a map of this type; loaders then create it without.",
         fault="kernel",
         of_map=True,
     ),
-    "EEXIST": Said(
+    "EEXIST": Meaning(
         "other", "Something is pinned under the map's name already. Unpin it, or use another name.", fault="environment"
     ),
 }  # fmt: skip
-_OTHER = Said(
-    "unknown", "The map could not be created, and what the loader says tells no more. Its type, sizes and flags say "
-    "what the kernel was asked for."
-)  # fmt: skip
+_OTHER = Meaning(
+    "unknown",
+    "The map could not be created, and the loader's message gives no reason. Check its type, sizes and flags.",
+)
 
 
-def recognise(line: str, errno: str) -> Said | None:
-    """What a line means that tells of a map not created."""
+def recognise(line: str, errno: str) -> Meaning | None:
+    """What a line about a map that wasn't created means; None if it isn't one."""
     if not compiled(_FORM).match(line):
         return None
     if requires := compiled(_REQUIRES).match(line):
-        return Said(
+        return Meaning(
             "unsupported",
-            f"The map can't be created on this kernel: {requires['what']}. Linux {requires['version']} or newer is "
-            "needed, as the loader says. Do without, or use a newer kernel.",
+            f"The map can't be created on this kernel: {requires['what']}. the loader says it needs "
+            f"Linux {requires['version']} or newer. Do without it, or use a newer kernel.",
             fault="kernel",
             of_map=True,
         )
@@ -81,7 +81,7 @@ def recognise(line: str, errno: str) -> Said | None:
 
 
 def needs(text: str) -> str:
-    """From which kernel on there is the type of map that a text names, as a sentence; "" for old types and none."""
+    """The first kernel that has the type of map named in a text, as a sentence; "" for old types and without a type."""
     for match in compiled(_TYPE).finditer(text):
         name = match["name"].lower().replace("_", "")
         if since := _SINCE.get(name):

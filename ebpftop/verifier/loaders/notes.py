@@ -1,4 +1,4 @@
-"""What loaders say of a failure after which they go on: no failure of the program."""
+"""Loaders' notes about failures after which they go on: the program didn't fail."""
 
 from __future__ import annotations
 
@@ -14,25 +14,26 @@ _BEGINS = r"Error loading (?:\.?BTF|BTF)\b"
 _WARNING = r"(?i)\W*(?:\w+: )?(?:warning|note|hint|debug|info): "
 _MOST = 60  # lines of a log about BTF
 EXPLANATION = (
-    "The loader couldn't pass type information to this kernel and goes on without: that is no failure of the program, "
-    "whose maps and functions only lack their types in what bpftool shows."
+    "The loader couldn't pass type information to this kernel and goes on without it: the program didn't fail. Its "
+    "maps and functions only lack their types in bpftool's output."
 )
 
 
 def is_optional(line: str) -> bool:
-    """Whether a line says that what failed may fail."""
+    """Whether a line is about an optional step that failed."""
     return "BTF" in line and compiled(_OPTIONAL).search(line) is not None
 
 
 def without(lines: Sequence[str]) -> list[str]:
-    """The same number of lines; empty are those that tell of type information the loader goes on without, and "
-    "warnings."""
+    """The same number of lines; notes about missing type information that the loader tolerates, and warnings, become
+    empty.
+    """
     kept = list(lines)
     for number, line in enumerate(lines):
         if is_optional(line):
             for before in range(number, max(-1, number - _MOST), -1):
                 begins = compiled(_BEGINS).search(kept[before]) is not None
-                if before == number or _told_of(lines, before, number):
+                if before == number or _in_log_of_btf(lines, before, number):
                     kept[before] = ""
                 if begins and before < number:
                     break
@@ -41,6 +42,6 @@ def without(lines: Sequence[str]) -> list[str]:
     return kept
 
 
-def _told_of(lines: Sequence[str], at: int, end: int) -> bool:
+def _in_log_of_btf(lines: Sequence[str], at: int, end: int) -> bool:
     """Whether the line belongs to the log about BTF that ends at `end`: it begins with the loader's own line."""
     return any(compiled(_BEGINS).search(line) for line in lines[max(0, end - _MOST) : at + 1])

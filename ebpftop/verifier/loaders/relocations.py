@@ -1,7 +1,7 @@
 """The CO-RE relocation behind an instruction that libbpf made invalid, as its debug output names it.
 
 libbpf (src/relo_core.c) writes `relo #3: no matching targets found for <byte_off> [44] struct s.f (0:9 @ offset 120)`,
-and then `relo #3: substituting insn #7 w/ invalid insn`. Where the program tests for the field, both are no failure.
+and then `relo #3: substituting insn #7 w/ invalid insn`. If the program tests for the field, neither means a failure.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _SUBSTITUTED = r"\brelo #\d+: substituting insn #(?P<insn>\d{1,9}) w/ invalid in
 
 
 def unmatched(lines: Sequence[str], insn: int | None) -> str:
-    """What the relocation of an instruction found no match for, `struct s.f`; "" where the loader doesn't say."""
+    """The field or type for which an instruction's relocation found no match, `struct s.f`; "" if it isn't named."""
     last, named = "", ""
     for line in lines:
         if "relo #" not in line:

@@ -1,47 +1,46 @@
-"""What a loader didn't find in this kernel's BTF or among its symbols, and so never loaded the program."""
+"""What a loader didn't find in this kernel's BTF or among its symbols, so that it never loaded the program."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from ebpftop.verifier.loaders.said import Said
+from ebpftop.verifier.loaders.meaning import Meaning
 from ebpftop.verifier.rules.model import compiled
 
 _LOOK = "Look for it in `/sys/kernel/tracing/available_filter_functions`"
 _QUOTED = r"['\"`]?(?P<name>[\w.:]+)['\"`]?"
 
 
-def _function(name: str) -> Said:
-    return Said(
+def _function(name: str) -> Meaning:
+    return Meaning(
         "unsupported",
-        f"The function `{name}` to attach to isn't in this kernel's BTF: it is inlined, static, named otherwise here, "
-        f"or belongs to a module that isn't loaded. {_LOOK}, take another function, or use a kprobe.",
+        f"The function `{name}` to attach to isn't in this kernel's BTF: it is inlined, static, has another name here, "
+        f"or belongs to a module that isn't loaded. {_LOOK}, choose another function, or use a kprobe.",
         fault="kernel",
     )
 
 
-def _struct(name: str) -> Said:
-    return Said(
+def _struct(name: str) -> Meaning:
+    return Meaning(
         "unsupported",
-        f"The struct `{name}`, which the program fills in or attaches to, isn't in this kernel's BTF: it is older, "
-        "built without it, or the module isn't loaded.",
+        f"The struct `{name}`, which the program fills in or attaches to, isn't in this kernel's BTF: the kernel is "
+        "older or built without it, or the module isn't loaded.",
         fault="kernel",
     )
 
 
-def _symbol(name: str) -> Said:
-    return Said(
+def _symbol(name: str) -> Meaning:
+    return Meaning(
         "btf",
-        f"This kernel has no `{name}`, which the program uses (`extern … __ksym`): it is older, built without it, or "
-        f"the "
-        "module isn't loaded. Declare it `__weak` and test for it with `bpf_ksym_exists` before using it.",
+        f"This kernel has no `{name}`, which the program uses (`extern … __ksym`): it is older, built without it, "
+        "or the module isn't loaded. Declare it `__weak` and test for it with `bpf_ksym_exists` before using it.",
         f"extern int {name}(void) __ksym __weak;    // with its own prototype\n/* … */\nif (bpf_ksym_exists({name}))",
         fault="kernel",
     )
 
 
-def _setting(name: str) -> Said:
-    return Said(
+def _setting(name: str) -> Meaning:
+    return Meaning(
         "btf",
         f"The loader can't give `{name}` a value: this kernel's configuration, which it reads from /proc/config.gz or "
         "/boot, lacks it or can't be read. Declare it `__weak`, which makes it 0 there.",
@@ -49,23 +48,23 @@ def _setting(name: str) -> Said:
     )
 
 
-def _relocation(name: str) -> Said:
+def _relocation(name: str) -> Meaning:
     first = (
         f"No type of this kernel could be matched with `{name}`"
         if name
         else "The type has no name (an anonymous struct or union), so none of this kernel's can be matched with it"
     )
-    return Said(
+    return Meaning(
         "btf",
         f"{first}. The loader stops before the kernel sees the program. Give the type a name and declare it with "
-        "`__attribute__((preserve_access_index))`, or take it from a vmlinux.h made by a bpftool that fits; a newer "
+        "`__attribute__((preserve_access_index))`, or take it from a vmlinux.h made by a matching bpftool; a newer "
         "libbpf may know the kind of type.",
         fault="loader" if name else "program",
     )
 
 
-def _kernel_types(_name: str) -> Said:
-    return Said(
+def _kernel_types(_name: str) -> Meaning:
+    return Meaning(
         "btf",
         "The loader found no type information of the running kernel, which the program's CO-RE relocations need. Use a "
         "kernel built with CONFIG_DEBUG_INFO_BTF=y (`/sys/kernel/btf/vmlinux` is there then), mount /sys into the "
@@ -74,20 +73,19 @@ def _kernel_types(_name: str) -> Said:
     )
 
 
-def _section(name: str) -> Said:
-    return Said(
+def _section(name: str) -> Meaning:
+    return Meaning(
         "unsupported",
-        f"The loader doesn't know the section name `{name}`, from which it takes the type of program: it is misspelt, "
-        f"or "
+        f"The loader doesn't know the section name `{name}`, which gives the program's type: it is misspelt, or "
         "newer than the loader. Correct it, or update the loader.",
         fault="loader",
     )
 
 
-def _too_old(name: str) -> Said:
-    return Said(
+def _too_old(name: str) -> Meaning:
+    return Meaning(
         "unsupported",
-        f"This loader doesn't take the object file any more ({name}: libbpf before 1.0 did). Declare maps with BTF, in "
+        f"This loader no longer accepts the object file ({name}: libbpf before 1.0 did). Declare maps with BTF, in "
         'a `struct { __uint(type, …); … } name SEC(".maps")`, or use an older loader.',
         fault="loader",
     )
@@ -96,7 +94,7 @@ def _too_old(name: str) -> Said:
 _BTF_ID = (
     r"(?:no BTF (?:ID|id|type) (?:found )?for|[Cc]annot find (?:the )?(?:target_)?btf_id (?:for|of)(?: function)?)"
 )
-_FORMS: tuple[tuple[str, Callable[[str], Said]], ...] = (
+_FORMS: tuple[tuple[str, Callable[[str], Meaning]], ...] = (
     (rf"failed to find kernel BTF type ID of {_QUOTED}", _function),
     (rf"struct {_QUOTED} is not found in ", _struct),
     (rf"{_QUOTED} is not found in (?:vmlinux|kernel|module)\b.{{0,10}}\bBTF", _function),
@@ -132,9 +130,9 @@ _FORMS: tuple[tuple[str, Callable[[str], Said]], ...] = (
 )
 
 
-def recognise(line: str, _errno: str) -> Said | None:
-    """What a line means that names something this kernel or loader doesn't have."""
-    for form, told in _FORMS:
+def recognise(line: str, _errno: str) -> Meaning | None:
+    """What a line about something this kernel or loader lacks means; None if it isn't one."""
+    for form, meaning in _FORMS:
         if match := compiled(form).search(line):
-            return told(match["name"] or "")
+            return meaning(match["name"] or "")
     return None

@@ -1,10 +1,10 @@
-"""What the kernel's verifier complains of, and what that means.
+"""The verifier's error messages, and what each of them means.
 
-Messages are those of kernel/bpf/verifier.c, btf.c and their neighbours, Linux 5.15 to 7.2. Where kernels word one thing
-differently, one rule takes all wordings. The first rule that matches is used: modules in the order of RULES, rules in
-that of their module. So what a loader put in an instruction's place comes first; then
-pointers that may be NULL, or that are no more, come before all else that can be said of pointers; the special comes
-before the general; and the verifier's own faults, whose wording is loose, come last.
+Messages come from kernel/bpf/verifier.c, btf.c and their neighbours, Linux 5.15 to 7.2. Where kernels word the same
+error differently, one rule takes all wordings. The first rule that matches is used: modules in the order of RULES,
+rules in the order of their module. What a loader put in place of an instruction comes first; then pointers that may be
+NULL or that a call invalidated, before all other rules about pointers; special rules come before general ones; and the
+verifier's internal errors, whose patterns are loose, come last.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ RULES: tuple[Rule, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Recognised:
-    """explanation: whole sentences. fix: lines of C, None where none is known to help."""
+    """explanation: whole sentences. fix: lines of C; None if none is known to help."""
 
     kind: Kind
     explanation: str
@@ -68,11 +68,11 @@ class Recognised:
 
 
 def recognise(error: str, insn_text: str = "", source_text: str = "", held: Held = NOTHING) -> Recognised | None:
-    """What a complaint means; None where it is unknown: never a guess.
+    """What an error message means; None if no rule knows it: never a guess.
 
-    error: the kernel's complaint, one line. insn_text: the refused instruction as the log shows it, for complaints that
+    error: the kernel's message, one line. insn_text: the rejected instruction as the log shows it, for messages that
     mean different things at different instructions and for the function called. source_text: the author's line, for the
-    names in it. held: what the log tells of the register in the complaint.
+    names in it. held: what the log shows about the register in the message.
     """
     error = normal(error)
     for rule in RULES:

@@ -1,4 +1,4 @@
-"""Indices and sizes whose range the verifier can't tell."""
+"""Indices and sizes whose range the verifier doesn't know."""
 
 import re
 
@@ -29,17 +29,17 @@ RULES = (
     rule(
         "unbounded_access",
         r"@reg unbounded memory access, make sure to bounds check",
-        "The offset may be negative here: $reg is $now, and where the kernel looks at an offset as an unsigned "
-        "number, a negative one is huge. Make the index unsigned before it is added, so that it can't lie before the "
-        "beginning, or add the constant first.",
+        "The offset may be negative here: $reg is $now, and the kernel treats offsets as unsigned in places, where a "
+        "negative one is huge. Make the index unsigned before adding it, so that it can't lie before the beginning, "
+        "or add the constant first.",
         "p += $index & (N - 1);    // $index unsigned; N elements, a power of two",
         when=_maybe_negative,
     ),
     rule(
         "unbounded_access",
         r"@reg unbounded memory access, make sure to bounds check",
-        "The kernel refuses the offset although it knows bounds of it: $reg is $now. They are too wide for it, or only "
-        "known of the number as signed. Tighten the check, of the unsigned number, just before the access.",
+        "The kernel rejects the offset although it is bounded: $reg is $now. The bounds are too wide, or hold only "
+        "for the signed value. Tighten the check on the unsigned value just before the access.",
         _INDEX,
         when=_bounded,
     ),
@@ -47,15 +47,15 @@ RULES = (
         "unbounded_access",
         r"math between @type pointer and register with unbounded min value",
         "The program adds a number to $type, and the number may be negative or arbitrarily large as far as the "
-        "verifier can tell. Bound the index before using it. The check must be of the very variable that is added: a "
-        "value read again from memory is unknown again.",
+        "verifier can tell. Bound the index before using it. Check the very variable that is added: a value read "
+        "again from memory is unknown again.",
         _INDEX,
     ),
     rule(
         "unbounded_access",
         r"@reg unbounded memory access, make sure to bounds check",
         "The index may have any value here as far as the verifier can tell, so the access may land anywhere. Bound it "
-        "just before the access; for a power of two, `i &= N - 1` does too.",
+        "just before the access; if N is a power of two, `i &= N - 1` works too.",
         _INDEX,
     ),
     rule(
@@ -93,27 +93,27 @@ RULES = (
         "unbounded_access",
         r"@reg min value is negative, either use unsigned or",
         "Argument $nth of $call is a size, and may be negative here as far as the verifier can tell. Make it unsigned "
-        "and bound it just before the call; for a power of two, `n &= SIZE - 1` does too.",
+        "and bound it just before the call; if SIZE is a power of two, `n &= SIZE - 1` works too.",
         _SIZE,
     ),
     rule(
         "unbounded_access",
         r"@reg unbounded memory access, use",
-        "Argument $nth of $call is a size without an upper bound the verifier could see. Bound it just before the "
-        "call; for a power of two, `n &= SIZE - 1` does too.",
+        "Argument $nth of $call is a size with no upper bound that the verifier can see. Bound it just before the "
+        "call; if SIZE is a power of two, `n &= SIZE - 1` works too.",
         _SIZE,
     ),
     rule(
         "unbounded_access",
         r"(?:@reg )?invalid zero-sized read",
-        "The size may be 0 here, and $call takes no empty buffer. Skip the call when the size is 0, or pass a "
-        "constant size.",
+        "The size may be 0 here, and $call doesn't accept an empty buffer. Skip the call when the size is 0, or pass "
+        "a constant size.",
         "if (!$size)\n    return 0;",
     ),
     rule(
         "unbounded_access",
         r"@reg memory size (?P<size>\d+) is too large",
         "Argument $nth of $call is a size of $size bytes, more than any buffer may have. A negative number in a "
-        "signed variable looks like that: make it unsigned and bound it.",
+        "signed variable looks like this: make it unsigned and bound it.",
     ),
 )

@@ -1,4 +1,4 @@
-"""Type information (BTF) that comes with the program, or that the kernel has of itself. Messages of kernel/bpf/btf.c
+"""Type information (BTF) that comes with the program, or that the kernel has about itself. Messages of kernel/bpf/btf.c
 begin with the type they are about: `[3] STRUCT event size=16 vlen=2 Invalid name`.
 """
 
@@ -19,8 +19,8 @@ RULES = (
             r"btf_vmlinux is malformed",
             r"Please fix kernel include",
         ),
-        "This kernel has no type information of itself that could be used. Use a kernel built with "
-        "CONFIG_DEBUG_INFO_BTF=y; `/sys/kernel/btf/vmlinux` is there then.",
+        "This kernel has no usable type information (BTF) about itself. Use a kernel built with "
+        "CONFIG_DEBUG_INFO_BTF=y, which provides `/sys/kernel/btf/vmlinux`.",
     ),
     rule(
         "btf",
@@ -46,9 +46,9 @@ RULES = (
     rule(
         "btf",
         r"number of funcs in func_info doesn't match",
-        "The loader passed function information for another number of functions than the program has: some were put "
-        "inline, left out or added after it was compiled. That is about the loader and the linker, not about the code. "
-        "Update the loader, link with one that knows BTF (`bpftool gen object`), or load without function information.",
+        "The loader passed function information for a different number of functions than the program has: some were "
+        "inlined, left out or added after compilation. The cause is the loader or the linker, not the code. Update "
+        "the loader, link with one that knows BTF (`bpftool gen object`), or load without function information.",
         fault="loader",
     ),
     rule(
@@ -72,8 +72,8 @@ RULES = (
             r"Type tags don't precede",
             r"\[\d+\] (?:Invalid|meta_left)",
         ),
-        "The program's BTF is damaged, or of a form this kernel does not know. Compile it again, with a compiler and "
-        "a libbpf that fit; loaders may leave out what an old kernel doesn't know.",
+        "The program's BTF is damaged, or in a format this kernel doesn't know. Recompile it with a compiler and a "
+        "libbpf that match the kernel; loaders can leave out what an old kernel doesn't know.",
     ),
     rule(
         "btf",
@@ -81,8 +81,8 @@ RULES = (
             rf"\[\d+\] [A-Z][A-Z_0-9]+ .*\b{_WRONG}",
             rf"(?:\S+ )?type_id=\d+ .*\b{_WRONG}",
         ),
-        "A type in the program's BTF is not as the kernel wants it: it is damaged, or newer than the kernel. Compile "
-        "it again, with a compiler and a libbpf that fit; loaders may leave out what an old kernel doesn't know.",
+        "The kernel doesn't accept a type in the program's BTF: it is damaged, or newer than the kernel. Recompile it "
+        "with a compiler and a libbpf that match the kernel; loaders can leave out what an old kernel doesn't know.",
     ),
     rule(
         "btf",
@@ -103,8 +103,8 @@ RULES = (
             r"ldimm64",
             r"pseudo btf_id",
         ),
-        "The program refers to a variable or function of the kernel (`__ksym`) that this kernel doesn't have, or not "
-        "with a type. Declare it weak and test for it.",
+        "The program refers to a variable or function of the kernel (`__ksym`) that this kernel doesn't have, or has "
+        "without a type. Declare it weak and test for it.",
         "extern const int symbol __ksym __weak;\n/* ... */\nif (&symbol)\n    value = *(int "
         "*)bpf_this_cpu_ptr(&symbol);",
     ),

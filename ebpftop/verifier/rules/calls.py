@@ -1,4 +1,4 @@
-"""Helpers: which there are, for whom, and what they take."""
+"""Helpers: which ones exist, which program types may call them, and what arguments they take."""
 
 from ebpftop.verifier.rules.model import rule
 
@@ -10,7 +10,7 @@ _NO_PROGRAMS = (
 )
 
 RULES = (
-    # which helpers there are
+    # which helpers exist
     rule(
         "unknown_func",
         r"invalid func unknown#(?!195896080\b|200[12]\d{6}\b)(?P<id>\d+)",
@@ -20,20 +20,20 @@ RULES = (
     rule(
         "unknown_func",
         r"(?:program of this type cannot use helper|unknown func|invalid func) (?P<func>\w+)#\d+",
-        "Programs of this type may not call `$func`, or this kernel does not have it for them. Each program type has "
+        "Programs of this type may not call `$func`, or this kernel doesn't offer it to them. Each program type has "
         "its own list of helpers: use another one, or attach in another way.",
     ),
     rule(
         "unknown_func",
         r"func (?P<func>\w+)#\d+ (?:supported only for (?P<only>\S+) programs|not supported for program type)",
-        "`$func` works only for some types of programs (those of fentry, fexit and fmod_ret for a function's "
-        "arguments and return value), and this is another. Attach in another way, or read the arguments from `ctx`.",
+        "`$func` works only in some types of programs (fentry, fexit and fmod_ret, for a function's arguments and "
+        "return value), and this one has another type. Attach in another way, or read the arguments from `ctx`.",
     ),
     rule(
         "unknown_func",
         r"helper call is not allowed in probe",
-        "This helper (`bpf_d_path` and few others) may be called only from a short list of kernel functions, and the "
-        "program is attached to another. Read the names from the dentries yourself, or attach to one of the list.",
+        "This helper (`bpf_d_path` and a few others) may be called only from a short list of kernel functions, and "
+        "the program is attached to another. Read the names from the dentries yourself, or attach to one on the list.",
     ),
     rule(
         "unknown_func",
@@ -82,7 +82,7 @@ RULES = (
         _TAIL_CALL,
     ),
     rule("map_type", r"expected prog array map for tail call", _NO_PROGRAMS, _TAIL_CALL),
-    # what older kernels say of it; of other calls it is the verifier's own fault
+    # the message of older kernels; at other calls it is an internal error of the verifier
     rule("map_type", r"kernel subsystem misconfigured verifier", _NO_PROGRAMS, _TAIL_CALL, at=r"call bpf_tail_call#"),
     rule(
         "map_type",
@@ -110,8 +110,8 @@ RULES = (
     rule(
         "map_type",
         r"(?:perf_event|trace type) programs (?:can only use preallocated|with run-time allocated)",
-        "On this kernel a tracing program may use only hash maps whose entries are made beforehand, since allocating "
-        "inside of a probe is not safe. Leave out the flag BPF_F_NO_PREALLOC.",
+        "On this kernel a tracing program may use only hash maps whose entries are preallocated, since allocating "
+        "inside a probe isn't safe. Leave out the flag BPF_F_NO_PREALLOC.",
     ),
     rule(
         "bad_map_fd",
@@ -120,8 +120,8 @@ RULES = (
             r"fd_idx without fd_array is invalid",
             r"Invalid map_token_fd",
         ),
-        "The program refers to a map by a file descriptor that is no map: it was closed before loading, or creating "
-        "it failed. Create all maps first and keep them open until the program is loaded.",
+        "The program refers to a map by a file descriptor that isn't a map: it was closed before loading, or creating "
+        "the map failed. Create all maps first and keep them open until the program is loaded.",
     ),
     rule(
         "bad_map_fd",
@@ -129,49 +129,49 @@ RULES = (
             r"program's hash doesn't match map's excl_prog_hash",
             r"offload device mismatch between prog and map",
         ),
-        "The map belongs to another program or device than this one. Create it for this program.",
+        "The map belongs to a different program or device. Create it for this program.",
     ),
     rule(
         "helper_arg_type",
         r"(?P<what>timer|workqueue|bpf_task_work) pointer in R\d+ map_uid=\d+ doesn't match map pointer in R\d+",
-        "The $what lies in a value of another map than the map that is passed with it, or of another inner map. Pass "
-        "the map that the value was looked up in.",
+        "The $what lies in a value of a different map (or inner map) than the one passed with it. Pass the map that "
+        "the value was looked up in.",
     ),
     # what they take
     rule(
         "helper_arg_type",
         r"@reg type=@type expected=ctx$",
-        "Argument $nth of $call must be the program's own context, and gets $type. Pass `ctx` on as the program "
+        "Argument $nth of $call must be the program's own context, but gets $type. Pass `ctx` on as the program "
         "received it.",
     ),
     rule(
         "helper_arg_type",
         r"@reg type=@type expected=map_ptr$",
-        "Argument $nth of $call must be a map, and gets $type. Pass the address of the map itself: maps can't be "
+        "Argument $nth of $call must be a map, but gets $type. Pass the address of the map itself: maps can't be "
         "chosen at run time from a variable, except inner maps looked up in a map of maps.",
     ),
     rule(
         "helper_arg_type",
         r"@reg type=@type expected=fp$",
-        "Argument $nth of $call must be the address of a variable on the stack, and gets $type. Declare the variable "
+        "Argument $nth of $call must be the address of a variable on the stack, but gets $type. Declare the variable "
         "in this function and pass its address.",
     ),
     rule(
         "helper_arg_type",
         r"@reg type=@type expected=func$",
-        "Argument $nth of $call must be a function of this program, and gets $type. Pass the name of a static "
+        "Argument $nth of $call must be a function of this program, but gets $type. Pass the name of a static "
         "function.",
         "static long step(u64 index, void *ctx)\n{\n    return 0;    // 1 ends the loop\n}",
     ),
     rule(
         "helper_arg_type",
         r"@reg type=@type expected=scalar$",
-        "Argument $nth of $call must be a number, and gets $type. Pass the value it points at.",
+        "Argument $nth of $call must be a number, but gets $type. Pass the value it points at.",
     ),
     rule(
         "helper_arg_type",
         r"@reg type=(?:scalar|inv) expected=fp,",
-        "Argument $nth of $call must be a pointer to memory the program owns, and gets a plain number, as every "
+        "Argument $nth of $call must be a pointer to memory the program owns, but gets a plain number, as every "
         "address read from the kernel is. Copy the data into a variable on the stack and pass the address of that.",
         _COPY,
     ),
@@ -179,7 +179,7 @@ RULES = (
         "helper_arg_type",
         r"@reg type=@type expected=fp,",
         "Argument $nth of $call must be a pointer to memory the program owns (stack, map value, ring buffer record), "
-        "and gets $type. Copy the data into a variable on the stack and pass the address of that.",
+        "but gets $type. Copy the data into a variable on the stack and pass the address of that.",
         _COPY,
     ),
     rule(
@@ -191,7 +191,7 @@ RULES = (
     rule(
         "helper_arg_type",
         r"@reg type=@type expected=(?P<types>.+)",
-        "Argument $nth of $call gets $type; it takes $types. Pass the kind of pointer the call asks for.",
+        "Argument $nth of $call gets $type; it takes $types. Pass the kind of pointer that the call expects.",
     ),
     rule(
         "helper_arg_type",
@@ -203,7 +203,7 @@ RULES = (
         "helper_arg_type",
         r"R(?P<nth>\d+) is not a known constant'",
         "Argument $nth of $call must be a constant the verifier can see. Use a literal or `sizeof`; reserve the "
-        "largest size there can be, and send it whole.",
+        "largest possible size and submit all of it.",
         "event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);",
     ),
     rule(
@@ -223,20 +223,20 @@ RULES = (
             r"Invalid format string$",
             r"failed to retrieve map value address",
         ),
-        "The format is not one that kernel and arguments agree on: known conversions only (`%d %u %x %s %p` and their "
-        "long forms), and 8 bytes of arguments for each. Compare format and arguments.",
+        "The kernel doesn't accept this format with these arguments: it takes only known conversions (`%d %u %x %s "
+        "%p` and their long forms), and 8 bytes of arguments for each. Compare format and arguments.",
         'BPF_SNPRINTF(out, sizeof(out), "%d", value);',
     ),
     rule(
         "helper_arg_type",
         r"@reg must have zero offset when passed",
-        "What is given back must be the very pointer that was received: not moved, not read from a field. Keep it in "
-        "a variable of its own and pass that.",
+        "The call releases only the exact pointer that the program received: not moved, not read from a field. Keep "
+        "it in a variable of its own and pass that.",
     ),
     rule(
         "helper_arg_type",
         r"@reg is not a scalar$",
-        "Argument $nth of $call must be a number, and gets a pointer. Pass the value it points at.",
+        "Argument $nth of $call must be a number, but gets a pointer. Pass the value it points at.",
         at=r"call bpf_set_retval",
     ),
     rule(

@@ -26,15 +26,15 @@ RULES = (
     rule(
         "ctx_access",
         r"invalid bpf_context access off=(?P<off>-?\d+)\. Reference may already be released",
-        "The argument at offset $off of the context is an object that the program has given back already. Use it only "
+        "The argument at offset $off of the context is an object that the program has already released. Use it only "
         "before releasing it.",
     ),
     rule(
         "ctx_access",
         r"invalid bpf_context access off=(?P<off>-?\d+) size=(?P<width>\d+)",
-        "The access takes $width bytes at offset $off of the context, which is no multiple of 8: the compiler made one "
-        "access of two neighbouring fields of 4 bytes. The kernel takes fields of the context one by one. Keep the "
-        "compiler from joining them: access them through `volatile`, or put a barrier between.",
+        "The access takes $width bytes at offset $off of the context, which isn't a multiple of 8: the compiler "
+        "merged the accesses to two adjacent fields of 4 bytes. The kernel accepts accesses to the context only field "
+        "by field. Keep the compiler from joining them: access them through `volatile`, or put a barrier between them.",
         'asm volatile("" ::: "memory");    // between the two fields',
         when=_straddles,
         fault="compiler",
@@ -43,15 +43,15 @@ RULES = (
         "ctx_access",
         r"invalid bpf_context access off=(?P<off>-?\d+) size=(?P<width>\d+)",
         "The program writes $width bytes at offset $off of its context, where programs of this type may only read, or "
-        "not with this width. Write a field that may be written with its own size (two neighbouring ones the compiler "
-        "may join: use `volatile`), or copy what you want to change into a variable of your own.",
+        "may not write with this width. Write a writable field with its own size (the compiler may join two adjacent "
+        "ones: use `volatile`), or copy what you want to change into a variable of your own.",
         at=r"\([0-9a-f]{2}\) (?:lock )?\*\(",
     ),
     rule(
         "ctx_access",
         r"invalid bpf_context access off=(?P<off>-?\d+) size=(?P<width>\d+)",
-        "The context of this type of program has no field of $width bytes at offset $off that may be read. Check the "
-        "type of the function's first parameter, and how many arguments this attach point has.",
+        "The context of this type of program has no field of $width bytes at offset $off that programs may read. "
+        "Check the type of the function's first parameter, and how many arguments this attach point has.",
     ),
     rule(
         "ctx_access",
@@ -95,13 +95,13 @@ RULES = (
     rule(
         "ctx_access",
         r"ret type (?P<is>\S+) not allowed for fmod_ret",
-        "A program of the kind fmod_ret replaces the function's return value, and this function returns $is, not a "
-        "number. Use fexit, which only looks.",
+        "An fmod_ret program replaces the function's return value, and this function returns $is, not a number. Use "
+        "fexit, which only observes.",
     ),
     rule(
         "btf",
         r"invalid btf_id for context argument offset",
-        "The kernel describes the pointer at this place of the context without its type. Copy what it points at with "
+        "The kernel gives no type for the pointer at this place in the context. Copy what it points at with "
         "`bpf_probe_read_kernel`.",
     ),
 )

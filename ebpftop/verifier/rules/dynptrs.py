@@ -11,21 +11,21 @@ RULES = (
             r"Expected an initialized dynptr",
             r"@arg pointer type .* points to unsupported dynamic pointer",
         ),
-        "The call takes a dynptr that was made before, and this isn't one on this path: it was never made, has been "
-        "released, or was written over. Make it first and keep it to itself on the stack.",
+        "The call needs an initialised dynptr, and this isn't one on this path: it was never created, has been "
+        "released, or was overwritten. Create it first, and let nothing else use its place on the stack.",
         "struct bpf_dynptr ptr;\nbpf_dynptr_from_mem(value->data, sizeof(value->data), 0, &ptr);",
     ),
     rule(
         "dynptr",
         r"Expected a dynptr of type (?P<want>\S+) as",
-        "The call takes a dynptr over `$want` memory, and gets one over another kind. Make it with the function for "
+        "The call takes a dynptr over `$want` memory, but gets one over another kind. Create it with the function for "
         "that kind.",
     ),
     rule(
         "dynptr",
         r"Dynptr has to be an uninitialized dynptr",
-        "The call makes a new dynptr, and the variable holds one already. Use a variable for each, or release the old "
-        "one first.",
+        "The call creates a new dynptr, but the variable already holds one. Use a variable for each, or release the "
+        "old one first.",
     ),
     rule(
         "dynptr",
@@ -33,8 +33,8 @@ RULES = (
             r"cannot overwrite referenced dynptr",
             r"potential write to dynptr",
         ),
-        "The program would write over a dynptr that still has to be given back. Submit or discard it first, and don't "
-        "let another variable or an array overlap it.",
+        "The program would overwrite a dynptr that must still be released. Submit or discard it first, and don't let "
+        "another variable or an array overlap it.",
         "bpf_ringbuf_discard_dynptr(&ptr, 0);",
     ),
     rule(
@@ -61,9 +61,9 @@ RULES = (
     rule(
         "iterator",
         r"cannot pass in iter\w* at an offset=(?P<off>-?\d+); expected uninitialized iter_(?P<what>\w+) as",
-        "The call wants a variable of type `iter_$what` on the stack which isn't in use, passed by its own address, "
-        "and gets what isn't one (offset $off). Declare a `struct bpf_iter_$what` in this function and pass `&it`. "
-        "Where the program is right, this kernel's version of the function, or of a module's, takes it otherwise.",
+        "The call needs an unused variable of type `iter_$what` on the stack, passed by its own address, but gets "
+        "something else (offset $off). Declare a `struct bpf_iter_$what` in this function and pass `&it`. If the "
+        "program already does this, the version of the function in this kernel or module takes other arguments.",
         "struct bpf_iter_$what it;\nbpf_iter_${what}_new(&it);",
     ),
     rule(
@@ -81,21 +81,22 @@ RULES = (
     rule(
         "iterator",
         r"expected uninitialized iter_(?P<what>\w+) as",
-        "The program begins an iteration with an iterator that is in use already. End it first, or use a second one.",
+        "The program starts an iteration with an iterator that is already in use. Destroy it first, or use a second "
+        "one.",
         "bpf_iter_${what}_destroy(&it);",
     ),
     rule(
         "iterator",
         r"expected an initialized iter_(?P<what>\w+) as",
-        "The iterator was not begun on this path, or has been ended. Begin it before the loop and end it once behind "
-        "the loop; the macros do both.",
+        "The iterator was not created on this path, or has been destroyed. Create it before the loop and destroy it "
+        "once after the loop; the macros do both.",
         _ITERATE,
     ),
     rule(
         "iterator",
         r"expected an RCU CS when using (?P<func>\S+)",
-        "`$func` walks a list that others change meanwhile, so it needs an RCU section. Begin one before the "
-        "iteration and end it behind.",
+        "`$func` walks a list that may change meanwhile, so it needs an RCU section. Begin one before the iteration "
+        "and end it afterwards.",
         "bpf_rcu_read_lock();\n/* ... */\nbpf_rcu_read_unlock();",
     ),
     rule(

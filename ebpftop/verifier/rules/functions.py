@@ -1,4 +1,4 @@
-"""Functions of the program that are not put inline: their parameters, callbacks, tail calls, extensions."""
+"""Functions of the program that aren't inlined: their parameters, callbacks, tail calls, extensions."""
 
 from ebpftop.verifier.rules.model import rule
 
@@ -55,20 +55,21 @@ RULES = (
     rule(
         "global_func",
         r"Caller passes invalid args into func#(?P<nr>\d+)",
-        "A global function is checked once for any arguments that fit its prototype, and what is passed here doesn't: "
-        "the complaint says why. Make the function static, so that it is checked at this call, or pass what it takes.",
+        "A global function is checked once for any arguments that fit its prototype, and the arguments passed here "
+        "don't: the message above says why. Make the function static, so that it is checked at this call, or pass "
+        "what it takes.",
         _INLINE,
     ),
     rule(
         "global_func",
         r"@arg expects pointer to ctx",
-        "Argument $nth of this function is declared as the program's context, and gets something else. Pass `ctx` on "
+        "Argument $nth of this function is declared as the program's context, but gets something else. Pass `ctx` on "
         "as the program received it.",
     ),
     rule(
         "global_func",
         r"@reg is not a scalar$",
-        "Argument $nth of this global function is declared as a number, and gets a pointer. Change the parameter's "
+        "Argument $nth of this global function is declared as a number, but gets a pointer. Change the parameter's "
         "type, or make the function static.",
         at=r"call pc",
     ),
@@ -112,8 +113,8 @@ RULES = (
     rule(
         "global_func",
         (r"call to invalid destination",),
-        "A call leads to an instruction that isn't the beginning of a function. Under BCC a function that isn't "
-        "inline looks like that; elsewhere one that was declared but never linked.",
+        "A call leads to an instruction that isn't the beginning of a function. Under BCC, a function that isn't "
+        "inlined causes this; elsewhere, one that was declared but never linked.",
         _INLINE,
     ),
     rule(
@@ -122,8 +123,8 @@ RULES = (
             r"callback function not static",
             r"callback function cannot be the main program",
         ),
-        "A function that is passed for calling back must be a static function of its own, so that it is checked with "
-        "what the caller passes. Declare it `static`.",
+        "A callback must be a static function of its own, so that it is verified with what the caller passes. Declare "
+        "it `static`.",
         "static long step(u64 index, void *ctx)\n{\n    return 0;    // 1 ends the loop\n}",
     ),
     rule(
@@ -137,8 +138,8 @@ RULES = (
             r"multiple exception callback",
             r"invalid exception callback",
         ),
-        "A callback of an exception must be one global function with one number as parameter and a number as result. "
-        "It may be called only by the kernel; callbacks can't make tail calls or throw.",
+        "An exception callback must be one global function that takes one number and returns a number. Only the "
+        "kernel may call it; callbacks can't make tail calls or throw.",
         "int on_error(u64 cookie)\n{\n    return 0;\n}",
     ),
     rule(
@@ -152,9 +153,9 @@ RULES = (
             r"mixing of tail_calls",
             r"program requires BPF JIT",
         ),
-        "Functions that aren't inline, callbacks and tail calls among them need the just-in-time compiler, which this "
-        "kernel lacks or has switched off (`sysctl net.core.bpf_jit_enable=1`), or which can't do that on this "
-        "machine. Let the compiler put the functions inline.",
+        "Functions that aren't inlined, callbacks, and tail calls mixed with such functions need the JIT compiler, "
+        "which this kernel lacks or has switched off (`sysctl net.core.bpf_jit_enable=1`), or which doesn't support "
+        "them on this machine. Let the compiler inline the functions.",
         _INLINE,
     ),
     rule(

@@ -1,4 +1,4 @@
-"""Single instructions the kernel does not take, and the way they follow one another."""
+"""Instructions that the kernel doesn't accept, alone or in their order."""
 
 import re
 
@@ -6,7 +6,7 @@ from ebpftop.verifier.rules.model import Held, rule
 
 
 def _to_next(match: re.Match[str], _held: Held) -> bool:
-    """Whether a jump leads to the very next instruction: it is none."""
+    """Whether the target is the very next instruction, so that there is no jump."""
     return int(match["from"]) + 1 == int(match["to"])
 
 
@@ -14,14 +14,14 @@ RULES = (
     rule(
         "bad_instruction",
         r"unreachable insn",
-        "Some instructions can never be reached, which the verifier takes for a mistake. Look for code behind an "
+        "Some instructions can never be reached, which the verifier treats as a mistake. Look for code after an "
         "endless loop or a jump over it, and for inline assembler.",
     ),
     rule(
         "bad_instruction",
         r"last insn is not an exit or jmp",
-        "The program can run off its end, or its last function never returns. End every function with `return`. A "
-        "function the compiler did not put inline also ends up like this under BCC.",
+        "The program can run off its end, or its last function never returns. End every function with `return`. Under "
+        "BCC, a function that the compiler did not inline ends up like this too.",
         "static __always_inline int step(struct state *state)",
     ),
     rule(
@@ -53,8 +53,8 @@ RULES = (
             r"R\d+ (?:has an empty map pointer|has incorrect map type|has type \w+, expected PTR_TO_INSN)",
             r"register R\d+ doesn't point to any offset in map",
         ),
-        "An indirect jump goes through a register that holds no instruction's address. Compile `switch` without jump "
-        "tables (`-fno-jump-tables`).",
+        "An indirect jump goes through a register that doesn't hold the address of an instruction. Compile `switch` "
+        "without jump tables (`-fno-jump-tables`).",
     ),
     rule(
         "bad_instruction",
@@ -86,7 +86,7 @@ RULES = (
     rule(
         "bad_instruction",
         r"invalid shift (?P<by>-?\d+)",
-        "A shift by $by bits is outside of the register's width. Shift by less than 32 or 64 bits, as the type has.",
+        "A shift by $by bits exceeds the register's width. Shift by less than the type's 32 or 64 bits.",
         "value = (u64)1 << (n & 63);",
     ),
     rule(
@@ -100,8 +100,8 @@ RULES = (
             r"invalid may_goto",
             r"(?:addr_space_cast insn can only convert)",
         ),
-        "The instruction isn't encoded as this kernel expects: compiler and kernel don't fit. Use a newer kernel, or "
-        "another loop.",
+        "The instruction isn't encoded as this kernel expects: compiler and kernel don't match. Use a newer kernel, "
+        "or another loop.",
     ),
     rule(
         "unsupported",
@@ -109,8 +109,8 @@ RULES = (
             r"addr_space_cast insn can only be used",
             r"sign extending loads from arena",
         ),
-        "The program uses memory of an arena without being bound to one, or in a way the kernel can't do. Refer to "
-        "the arena map in the program, and load unsigned values.",
+        "The program uses arena memory without being bound to an arena, or in a way the kernel doesn't support. Refer "
+        "to the arena map in the program, and load unsigned values.",
     ),
     rule(
         "unsupported",
@@ -127,6 +127,6 @@ RULES = (
     rule(
         "unsupported",
         r"64-bit (?:load-acquires|store-releases) are only supported on 64-bit",
-        "This machine has 32 bits, and atomic loads and stores of 64 bits need a machine of 64. Use 32 bits.",
+        "Atomic loads and stores of 64 bits need a 64-bit machine, and this one has 32 bits. Use 32-bit values.",
     ),
 )

@@ -1,5 +1,5 @@
-"""Kernel functions (kfuncs): which may be called, and what they take. Their arguments are counted from 0 in messages
-up to 7.0, and named by register in 7.2.
+"""Kernel functions (kfuncs): which may be called, and what arguments they take. Messages up to 7.0 count arguments
+from 0; 7.2 names them by register.
 """
 
 from ebpftop.verifier.rules.model import rule
@@ -87,9 +87,9 @@ RULES = (
     rule(
         "kfunc_arg",
         r"@arg must be (?:referenced or trusted|referenced|a rcu pointer)$",
-        "Argument $nth of $call must be an object the verifier trusts to be still there: one the kernel passed to the "
-        "program, or one that was acquired. A pointer read from a field isn't trusted. Acquire it first, or read it "
-        "inside of an RCU section.",
+        "Argument $nth of $call must be an object that the verifier trusts to be alive: one that the kernel passed to "
+        "the program, or one that was acquired. A pointer read from a field isn't trusted. Acquire it first, or read "
+        "it inside an RCU section.",
         "bpf_rcu_read_lock();\n/* ... */\nbpf_rcu_read_unlock();",
     ),
     rule(
@@ -100,8 +100,8 @@ RULES = (
     rule(
         "kfunc_arg",
         r"kernel function (?P<func>\S+) @arg expected pointer to (?P<want>\w+ \S+)",
-        "Argument $nth of `$func` must be a pointer to `$want`, and is another. Pass that object, or reach it from "
-        "this one by a field.",
+        "Argument $nth of `$func` must be a pointer to `$want`, but points to something else. Pass that object, or "
+        "reach it from this one by a field.",
     ),
     rule(
         "kfunc_arg",
@@ -116,13 +116,13 @@ RULES = (
             r"@arg arg#\d+ memory, len pair",
             r"@arg and (?:R\d+|\*\(R11-\d+\)) memory, len pair",
         ),
-        "Argument $nth of $call must be memory the program owns, written before and as long as the length passed "
-        "says. Pass the address of a variable and its `sizeof`.",
+        "Argument $nth of $call must be initialised memory that the program owns, as long as the length that is "
+        "passed. Pass the address of a variable and its `sizeof`.",
     ),
     rule(
         "kfunc_arg",
         r"@reg is not a scalar$",
-        "Argument $nth of $call must be a number, and gets a pointer. Pass the value it points at.",
+        "Argument $nth of $call must be a number, but gets a pointer. Pass the value it points at.",
     ),
     rule(
         "kfunc_arg",
@@ -152,7 +152,7 @@ RULES = (
     rule(
         "kfunc_arg",
         r"@arg is @type expected (?P<want>.+?) or socket",
-        "Argument $nth of $call must be $want, and is $type. Pass the object the kernel handed to the program.",
+        "Argument $nth of $call must be $want, but is $type. Pass the object the kernel handed to the program.",
     ),
     rule(
         "kfunc_arg",
@@ -199,13 +199,13 @@ RULES = (
             r"kfunc bpf_rdonly_cast type ID",
             r"Unknown type ID \d+ passed to kfunc",
         ),
-        "The function makes or casts to a type of this program, and can't with this one. Use a struct the program's "
-        "BTF knows; for a per-CPU object one of plain numbers only, no larger than 512 bytes.",
+        "The function creates or casts to a type of this program, but doesn't accept this one. Use a struct from the "
+        "program's BTF; for a per-CPU object, one of plain numbers only, no larger than 512 bytes.",
     ),
     rule(
         "kfunc_arg",
         r"kfunc \S+ failed callback verification",
-        "The function that is passed for calling back is refused; the log says why above. Look at its own code first.",
+        "The callback passed here was rejected; the log says why further up. Look at its code first.",
     ),
     rule(
         "kfunc_arg",

@@ -17,8 +17,8 @@ RULES = (
     rule(
         "unbounded_loop",
         r"infinite loop detected",
-        "The loop comes back to the same place with nothing changed that the verifier could see, so it would never "
-        "end. Count to a constant, and leave the loop early with `break`; a condition alone, such as the time, proves "
+        "The loop comes back to the same place with nothing changed that the verifier can see, so it would never end. "
+        "Count to a constant, and leave the loop early with `break`; a condition alone, such as the time, proves "
         "nothing.",
         _COUNTED,
     ),
@@ -39,9 +39,9 @@ RULES = (
     rule(
         "insn_limit",
         r"BPF program is too large\. Processed (?P<steps>\d{1,12}) insn",
-        "The verifier gave up after $steps steps, one more than this old kernel takes (32,768 to 131,072 before Linux "
-        "5.2, a million since): it follows every path. Such a kernel knows no loops either. Unroll less, merge "
-        "branches that do the same, split the program by tail calls, or use a newer kernel.",
+        "The verifier gave up after $steps steps, one more than this old kernel allows (32,768 to 131,072 before "
+        "Linux 5.2, a million since): it follows every path. Such a kernel doesn't allow loops either. Unroll less, "
+        "merge branches that do the same, split the program by tail calls, or use a newer kernel.",
         "bpf_tail_call(ctx, &programs, NEXT);",
         when=_old,
     ),
@@ -55,9 +55,9 @@ RULES = (
     rule(
         "insn_limit",
         r"The sequence of (?P<jumps>\d+) jumps is too complex",
-        "So many branches follow one another ($jumps) that the verifier can't remember all the paths still to be "
-        "looked at. Make fewer branches in a row: calculate instead of testing, use a table in a map, lower loop "
-        "bounds, or use `bpf_loop`.",
+        "So many branches follow one another ($jumps) that the verifier can't remember all the paths it still has to "
+        "follow. Use fewer branches in a row: calculate instead of testing, use a table in a map, lower loop bounds, "
+        "or use `bpf_loop`.",
     ),
     rule(
         "insn_limit",
@@ -67,7 +67,7 @@ RULES = (
             r"liveness analysis exceeded complexity limit",
             r"too many subprograms",
         ),
-        "The program is too large for the verifier: too many functions or calls among them, or jumps that reach too "
+        "The program is too large for the verifier: too many functions or calls between them, or jumps that reach too "
         "far. Split it and join the parts by a tail call.",
         "bpf_tail_call(ctx, &programs, NEXT);",
     ),

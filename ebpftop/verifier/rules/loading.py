@@ -1,5 +1,5 @@
-"""What is refused without looking at an instruction: licence, capabilities, where the program attaches, what this
-kernel or its just-in-time compiler lacks; and the verifier's own faults.
+"""Rejections that aren't about an instruction: licence, capabilities, attach points, what this kernel or its JIT
+compiler lacks; and the verifier's internal errors.
 """
 
 from ebpftop.verifier.rules.model import rule
@@ -16,7 +16,7 @@ RULES = (
             r"Cannot access kernel 'struct (?P<struct>\S+)' from non-GPL",
         ),
         "What the program uses is only for programs that declare a licence compatible with the GPL. Declare one (BCC "
-        "does that unless told otherwise).",
+        "does so by default).",
         _LICENCE,
     ),
     rule(
@@ -35,8 +35,8 @@ RULES = (
             r"(?P<func>\S+)\(\) is not modifiable",
             r"can't modify return codes of BPF programs",
         ),
-        "A program of the kind fmod_ret may change the result only of functions the kernel marks for that (error "
-        "injection, LSM hooks), and this is none. Use fexit, which only looks.",
+        "An fmod_ret program may change the result only of functions that the kernel marks for that (error injection, "
+        "LSM hooks), and this isn't one. Use fexit, which only observes.",
     ),
     rule(
         "unsupported",
@@ -53,8 +53,8 @@ RULES = (
     rule(
         "unsupported",
         r"attach to (?:invalid|unsupported) member (?P<member>\S+)",
-        "The struct of operations has no such function on this kernel, or programs may not be put there. Leave it "
-        "out, or use a newer kernel.",
+        "This kernel's struct of operations has no such function, or doesn't accept a program for it. Leave it out, "
+        "or use a newer kernel.",
     ),
     rule(
         "unsupported",
@@ -64,7 +64,7 @@ RULES = (
             r"Attaching tracing programs to function",
         ),
         "The kernel doesn't let a program be attached to this function in this way: it never returns, returns more "
-        "than 8 bytes, or is on the list of those that aren't safe. Attach to its caller, or use fentry or a kprobe.",
+        "than 8 bytes, or is on the list of unsafe functions. Attach to its caller, or use fentry or a kprobe.",
     ),
     rule(
         "unsupported",
@@ -82,7 +82,7 @@ RULES = (
             r"arg\d+ \S+\(struct ",
         ),
         "The program attaches to another BPF program, or replaces one of its functions, and the two don't fit. That "
-        "function must be global, compiled just in time, with the same prototype, and not itself such a program.",
+        "function must be global, JIT-compiled, with the same prototype, and not itself such a program.",
     ),
     # what this kernel lacks
     rule(
@@ -95,8 +95,8 @@ RULES = (
             r"JIT does not support fsession",
             r"(?:adding tail call poke|tracking tail call prog) ",
         ),
-        "This kernel, as it was built, or its just-in-time compiler can't do that. Use a newer kernel, or a program "
-        "that does without.",
+        "This kernel, as it was built, or its JIT compiler doesn't support that. Use a newer kernel, or a program "
+        "that doesn't need it.",
     ),
     rule(
         "unsupported",
@@ -113,10 +113,10 @@ RULES = (
             r"Invalid (?:attr|map_(?:extra|name|type)|numa_node|excl_prog_hash_size)\.",
             r"Failed to properly initialize insn array",
         ),
-        "The map can't be created like this: a number or flag is not one this kernel knows for the type of map. "
-        "Compare type, sizes and flags with those the kernel has.",
+        "The map can't be created like this: this kernel doesn't know a number or flag for this type of map. Compare "
+        "type, sizes and flags with those in the kernel's headers.",
     ),
-    # the verifier's own faults
+    # the verifier's internal errors
     rule(
         "other",
         (
@@ -139,7 +139,7 @@ RULES = (
             r"\S+ has non-overwritten BPF_PTR_POISON",
             r"allocated_stack too small",
         ),
-        "The verifier contradicts itself here: that is a fault of this kernel, not of the program. Try another "
-        "kernel, or write the line otherwise; a report to bpf@vger.kernel.org helps.",
+        "The verifier contradicts itself here: that is a bug in this kernel, not in the program. Try another kernel, "
+        "or write the line differently; a report to bpf@vger.kernel.org helps.",
     ),
 )

@@ -1,4 +1,4 @@
-"""Sections in which little is allowed: spin locks, RCU, preemption off, interrupts off; and programs that may sleep."""
+"""Sections that allow little: spin locks, RCU, preemption off, interrupts off; and programs that may sleep."""
 
 from ebpftop.verifier.rules.model import rule
 
@@ -8,15 +8,15 @@ RULES = (
     rule(
         "lock",
         r"(?:global )?function calls are not allowed while holding a lock",
-        "Between taking and releasing a lock nothing may take long or take a lock itself, so no helper and no global "
-        "function may be called. Do the calls before or after.",
+        "While a lock is held, nothing may take long or take a lock itself, so no helper and no global function may "
+        "be called. Do the calls before or after.",
         _LOCKED,
     ),
     rule(
         "lock",
         r"(?:global )?function calls are not allowed with preemption disabled",
-        "Between switching preemption off and on no global function may be called, as the verifier doesn't look into "
-        "it here. Make the function static, or call it before or after.",
+        "While preemption is off, no global function may be called, as the verifier doesn't look inside it here. Make "
+        "the function static, or call it before or after.",
     ),
     rule(
         "irq",
@@ -28,8 +28,8 @@ RULES = (
     rule(
         "lock",
         r"(?P<what>.+?) cannot be used inside bpf_(?P<section>spin_lock|rcu_read_lock|preempt_disable)-ed region",
-        "A path ends or leaves the program ($what) inside of a section that was begun with `bpf_$section`. End the "
-        "section on every path, also before each early `return`.",
+        "A path ends or leaves the program ($what) inside a section that began with `bpf_$section`. End the section "
+        "on every path, also before each early `return`.",
     ),
     rule(
         "lock",
@@ -40,8 +40,7 @@ RULES = (
     rule(
         "lock",
         r"(?:\d+ )?bpf_(?P<end>rcu_read_unlock|preempt_enable)(?:\(s\))? (?:is|are) missing",
-        "A path ends inside of a section that has to be ended first. End it on every path, also before each early "
-        "`return`.",
+        "A path ends inside a section that must end first. End it on every path, also before each early `return`.",
         "bpf_$end();\nreturn 0;",
     ),
     rule(
@@ -51,7 +50,7 @@ RULES = (
             r"bpf_\w*_unlock of different lock",
             r"bpf_\w*_unlock cannot be out of order",
         ),
-        "The program releases a lock it doesn't hold, or another than it took last. Pair the calls like brackets, on "
+        "The program releases a lock it doesn't hold, or not the one it took last. Pair the calls like brackets, on "
         "every path, on the same value.",
         _LOCKED,
     ),
@@ -63,7 +62,7 @@ RULES = (
     rule(
         "lock",
         r"nested rcu read lock",
-        "The program begins an RCU section inside of another, which this kernel doesn't follow. Use one around both.",
+        "The program begins an RCU section inside another, which this kernel doesn't support. Use one around both.",
     ),
     rule(
         "lock",
@@ -78,7 +77,7 @@ RULES = (
             r"Locking two bpf_spin_locks are not allowed",
             r"Acquiring the same lock again",
         ),
-        "The program takes a lock while it holds one, which could wait for ever. Release the first before taking the "
+        "The program takes a lock while it holds one, which could deadlock. Release the first before taking the "
         "second.",
         _LOCKED,
     ),
@@ -107,8 +106,8 @@ RULES = (
             r"(?:sleepable helper|sleepable global function|kernel func) \S+ .*non-sleepable prog",
             r"kernel function \S+ is sleepable but the program is not",
         ),
-        "The call may sleep, and the program wasn't loaded as sleepable. Load it so, where its type can be, or use a "
-        "function that doesn't sleep (`bpf_probe_read_user` for `bpf_copy_from_user`).",
+        "The call may sleep, and the program wasn't loaded as sleepable. Load it as sleepable if its type allows "
+        "that, or use a function that doesn't sleep (`bpf_probe_read_user` for `bpf_copy_from_user`).",
         'SEC("fentry.s/FUNCTION")',
     ),
     rule(
@@ -119,18 +118,18 @@ RULES = (
             r"global functions that may sleep are not allowed",
         ),
         "The call may sleep, and nothing may while a lock is held, in an RCU section, or with preemption or "
-        "interrupts off. End the section before the call, and begin it again behind.",
+        "interrupts off. End the section before the call, and begin it again afterwards.",
     ),
     rule(
         "sleepable",
         r"program must be sleepable to call sleepable kfunc (?P<func>\S+)",
-        "`$func` may sleep, and the program wasn't loaded as sleepable. Load it so, where its type can be.",
+        "`$func` may sleep, and the program wasn't loaded as sleepable. Load it as sleepable if its type allows that.",
         'SEC("fentry.s/FUNCTION")',
     ),
     rule(
         "sleepable",
         r"kernel func (?P<func>\S+) requires RCU critical section protection",
-        "`$func` may be called only inside of an RCU section, and a sleepable program has none of its own. Begin one "
+        "`$func` may be called only inside an RCU section, and a sleepable program doesn't run in one. Begin one "
         "around the call.",
         "bpf_rcu_read_lock();\n/* ... */\nbpf_rcu_read_unlock();",
     ),
@@ -147,7 +146,7 @@ RULES = (
     rule(
         "sleepable",
         r"Syscall programs can only be sleepable",
-        "Programs of type syscall may sleep always, and this one was loaded as if it may not. Load it as sleepable.",
+        "Programs of type syscall may always sleep, but this one was loaded as non-sleepable. Load it as sleepable.",
         'SEC("syscall")    // libbpf sets BPF_F_SLEEPABLE',
     ),
     rule(
@@ -157,7 +156,7 @@ RULES = (
             r"Sleepable program cannot attach to non-faultable tracepoint",
             r"Extension program may sleep, while original does not",
         ),
-        "The program is sleepable, and the place it attaches to must not sleep. Leave out the `.s` of the section's "
-        "name (the flag BPF_F_SLEEPABLE), or attach to a function that may.",
+        "The program is sleepable, but its attach point must not sleep. Leave out the `.s` of the section's name (the "
+        "flag BPF_F_SLEEPABLE), or attach to a function that may.",
     ),
 )

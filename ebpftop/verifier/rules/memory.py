@@ -1,4 +1,4 @@
-"""Memory that may not be accessed as the program does: no memory at all, read-only, out of bounds, not aligned."""
+"""Invalid accesses: what isn't memory for the program, read-only memory, out of bounds, misaligned."""
 
 import re
 
@@ -10,9 +10,9 @@ _BOUND = "if ($index >= N)    // $index unsigned; N elements\n    return 0;"
 # Structs of the kernel that a pointer to a map points at (map_btf_name in kernel/bpf/).
 _MAPS = r"(?P<struct>bpf_(?:map|array|htab|ringbuf_map|lpm_trie|queue_stack|dtab|cpu_map|stack_map|shtab|stab))"
 _MAP_ITSELF = (
-    "The program reads or writes the map itself (the kernel's `struct $struct`) where it means a value in it. Values "
-    "are reached by a look-up; the address of a map is only to be passed to helpers. For a global variable, the "
-    "loader must put the address of its value there."
+    "The program reads or writes the map itself (the kernel's `struct $struct`) instead of a value in it. Values are "
+    "reached by a look-up; a map's own address can only be passed to helpers. For a global variable, the loader must "
+    "put the address of its value there."
 )
 _LOOK_UP = "value = bpf_map_lookup_elem(&map, &key);\nif (!value)\n    return 0;"
 
@@ -37,7 +37,7 @@ def _some(match: re.Match[str], _held: Held) -> bool:
 
 
 RULES = (
-    # a map where its value is meant
+    # a map instead of its value
     rule(
         "invalid_mem_access",
         (
@@ -49,11 +49,11 @@ RULES = (
         _LOOK_UP,
     ),
     rule("oob_mem", rf"@reg is (?:ptr_)?{_MAPS} invalid negative access", _MAP_ITSELF, _LOOK_UP),
-    # what is no memory for the program, or only to be read
+    # what isn't memory for the program, or is read-only
     rule(
         "invalid_mem_access",
         r"@reg invalid mem access '(?:scalar|inv)'",
-        "The verifier knows this value only as a number, not as a pointer to memory it may let the program touch: the "
+        "The verifier knows this value only as a number, not as a pointer to memory that the program may access: the "
         "address of kernel or user memory, or a pointer that went through a cast, a map or arithmetic. Copy what it "
         "points at with a helper (`bpf_probe_read_user` for a process's memory). BCC does that by itself only for "
         "plain `p->field` in the main text, not in macros or headers.",
@@ -76,7 +76,7 @@ RULES = (
     rule(
         "invalid_mem_access",
         r"@reg invalid mem access '@type",
-        "The program reads or writes through $type, which is no memory it may touch. Follow the register back in the "
+        "The program reads or writes through $type, which isn't memory it may access. Follow the register back in the "
         "log to where it got that value, and keep the pointer you meant in a variable of its own.",
     ),
     rule(
@@ -89,7 +89,7 @@ RULES = (
     rule(
         "invalid_mem_access",
         r"@reg is ptr_(?P<struct>\w+) access percpu memory",
-        "This `struct $struct` exists once a CPU, and the pointer doesn't say of which. Ask for one CPU's copy first; "
+        "This `struct $struct` exists once per CPU, and the pointer doesn't say for which. Get one CPU's copy first; "
         "it is NULL for a CPU that doesn't exist.",
         "$name = bpf_per_cpu_ptr($name, cpu);\nif (!$name)\n    return 0;",
     ),
@@ -113,14 +113,14 @@ RULES = (
     rule(
         "invalid_mem_access",
         r"the prog does not allow writes to packet data",
-        "Programs of this type may only read the packet, and `bpf_dynptr_slice_rdwr` asks to write it. Use the "
+        "Programs of this type may only read the packet, and `bpf_dynptr_slice_rdwr` requests write access. Use the "
         "function that only reads.",
         "data = bpf_dynptr_slice(&ptr, offset, buffer, sizeof(buffer));",
     ),
     rule(
         "invalid_mem_access",
         r"write to change key @reg not allowed",
-        "The program changes a key inside of its map; the entry could then never be found again. Delete the entry and "
+        "The program changes a key inside its map; the entry could then never be found again. Delete the entry and "
         "add one under the new key.",
     ),
     rule(
@@ -153,14 +153,14 @@ RULES = (
     rule(
         "invalid_mem_access",
         r"BPF_(?:ATOMIC|ST) (?:stores into|loads from) (?P<reg>R\d+) @type is not allowed",
-        "This operation works on the stack and on map values, and not on $type. Keep the counter in a map.",
+        "This operation works on the stack and on map values, but not on $type. Keep the counter in a map.",
         "__sync_fetch_and_add(&value->count, 1);",
     ),
     rule(
         "invalid_mem_access",
         r"same insn cannot be used with different pointers",
-        "One instruction works on different kinds of memory depending on the path, usually since the compiler merged "
-        "two branches. Keep the branches apart, so that each has an access of its own.",
+        "One instruction works on different kinds of memory depending on the path, usually because the compiler "
+        "merged two branches. Keep the branches apart, so that each has an access of its own.",
         'asm volatile("" ::: "memory");    // between the two branches\' accesses',
     ),
     rule(
@@ -184,8 +184,8 @@ RULES = (
     rule(
         "invalid_mem_access",
         r"Type '(?P<struct>[^']*)' is not a struct",
-        "The program reads through a pointer to `$struct`, which is no struct, so it has no fields the verifier could "
-        "check. Copy the memory with a helper.",
+        "The program reads through a pointer to `$struct`, which isn't a struct, so it has no fields that the "
+        "verifier can check. Copy the memory with a helper.",
         "bpf_probe_read_kernel(&value, sizeof(value), $name);",
     ),
     rule(
@@ -193,7 +193,7 @@ RULES = (
         r"Invalid read of (?P<width>\d+) bytes from insn_array",
         "An instruction array holds addresses of 8 bytes, and the program reads $width bytes. Read a `u64`.",
     ),
-    # outside of what it points at
+    # outside what it points at
     rule(
         "oob_map_value",
         r"invalid access to map value, value_size=(?P<have>\d+) off=(?P<off>-?\d+) size=(?P<width>\d+)",
@@ -206,9 +206,9 @@ RULES = (
     rule(
         "oob_map_value",
         r"invalid access to map value, value_size=(?P<have>\d+) off=(?P<off>-?\d+) size=(?P<width>\d+)",
-        "The access needs $need bytes ($width at offset $off), and a value of this map has only $have: what the "
-        "program takes the value for is larger than the map's value. No variable index is at fault. Declare the map "
-        "with the struct that is accessed, or access no more than the value has.",
+        "The access needs $need bytes ($width at offset $off), and a value of this map has only $have: the type that "
+        "the program uses for the value is larger than the map's value. No variable index is at fault. Declare the "
+        "map with the struct that is accessed, or access no more than the value has.",
         "__type(value, struct entry);    // the struct that the pointer points at",
         when=_too_wide,
     ),
@@ -224,8 +224,8 @@ RULES = (
         "oob_map_value",
         r"invalid access to map value, value_size=(?P<have>\d+) off=(?P<off>-?\d+) size=(?P<width>\d+)",
         "The access reaches outside of the map's value: $width bytes at offset $off, and a value has $have bytes. "
-        "Bound the index just before the access so that it ends within them ($need bytes would be needed), or enlarge "
-        "the value.",
+        "Bound the index just before the access so that it ends within them (it needs $need bytes), or enlarge the "
+        "value.",
         _BOUND,
     ),
     rule(
@@ -262,13 +262,13 @@ RULES = (
     rule(
         "oob_mem",
         r"access beyond struct (?P<struct>\S+) at off (?P<off>\d+)",
-        "Offset $off lies behind the end of `struct $struct` on this kernel. The struct differs between kernels, or "
-        "the cast is wrong: take its definition from the running kernel's BTF.",
+        "Offset $off lies past the end of `struct $struct` on this kernel. The struct differs between kernels, or the "
+        "cast is wrong: take its definition from the running kernel's BTF.",
     ),
     rule(
         "oob_mem",
         r"access beyond the end of member (?P<member>\S+) \(mend:\d+\) in struct (?P<struct>\S+)",
-        "The access begins in the member `$member` of `struct $struct` and ends behind it. Read no more than the "
+        "The access begins in the member `$member` of `struct $struct` and ends past it. Read no more than the "
         "member's own size.",
     ),
     rule(
@@ -324,7 +324,7 @@ RULES = (
         "access only what that covers; after a helper that changes the packet, check again.",
         "if ((void *)($name + 1) > data_end)\n    return XDP_PASS;    // or TC_ACT_OK",
     ),
-    # how it is aligned
+    # misaligned
     rule(
         "misaligned",
         r"misaligned stack access off .+ size (?P<width>\d+)",
@@ -335,7 +335,7 @@ RULES = (
         "misaligned",
         r"misaligned (?:\w+ )?access off .+ size (?P<width>\d+)",
         "The access of $width bytes is not aligned to its own size, which this machine or this program's strict "
-        "alignment needs. Let the compiler lay out the struct, or copy the bytes.",
+        "alignment requires. Let the compiler lay out the struct, or copy the bytes.",
         "__builtin_memcpy(&value, $name, sizeof(value));",
     ),
 )

@@ -1,4 +1,4 @@
-"""What a rule is: the complaint it recognises, its kind, and the words for a person who wrote some C."""
+"""A rule: the error message it recognises, its kind, and the explanation for the author of the C."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Literal
 
 Kind = Literal[
     "null_deref",  # a pointer that may be NULL
-    "invalid_mem_access",  # what is no memory for the program, or only to be read
-    "unbounded_access",  # an index or a size whose range the verifier can't tell
+    "invalid_mem_access",  # what isn't memory for the program, or is read-only
+    "unbounded_access",  # an index or a size whose range the verifier doesn't know
     "oob_map_value",  # outside of a map's value or key
     "oob_mem",  # outside of other memory: a record, a buffer, a struct
     "oob_stack",  # outside of the stack, or of an array on it
@@ -22,28 +22,28 @@ Kind = Literal[
     "uninitialised_reg",  # a variable without a value
     "uninitialised_stack",  # bytes of the stack never written
     "pointer_arith",  # calculating with a pointer
-    "helper_arg_type",  # what a helper is given
-    "kfunc_arg",  # what a kernel function is given
-    "unknown_func",  # a function that isn't there, or not for this program
+    "helper_arg_type",  # an argument of a helper
+    "kfunc_arg",  # an argument of a kernel function
+    "unknown_func",  # a function that doesn't exist, or isn't for this program
     "map_type",  # a map of the wrong type for the program or the call
-    "bad_map_fd",  # a map that isn't there
-    "unreleased_ref",  # an object not given back, or given back wrongly
+    "bad_map_fd",  # a map that doesn't exist
+    "unreleased_ref",  # an object not released, or released wrongly
     "lock",  # spin locks, RCU sections, preemption
     "irq",  # interrupts off
     "iterator",  # open-coded iterators
     "dynptr",  # dynamic pointers
     "kptr",  # what the kernel manages in map values: pointers, timers, lists, trees
-    "sleepable",  # what may sleep where nothing may
+    "sleepable",  # calls that may sleep where nothing may
     "unbounded_loop",  # a loop or recursion that may not end
     "insn_limit",  # a program too long or too branched to follow
     "stack_too_large",  # more than the 512 bytes there are, or calls too deep
     "bad_return",  # the value a program or function returns
-    "bad_instruction",  # an instruction or a jump the kernel doesn't take
-    "global_func",  # functions not put inline: their prototypes and calls
-    "unsupported",  # what this kernel, machine or attach point can't do
+    "bad_instruction",  # an instruction or a jump the kernel doesn't accept
+    "global_func",  # functions that aren't inlined: their prototypes and calls
+    "unsupported",  # what this kernel, machine or attach point doesn't support
     "privilege",  # capabilities and licence
     "btf",  # type and line information
-    "other",  # the verifier's own faults
+    "other",  # the verifier's internal errors
 ]
 
 # Whose fault a failure is: the program's, what the compiler made of it, what this kernel lacks or gets wrong, the
@@ -59,11 +59,11 @@ _FAULTS: dict[str, Fault] = {
 
 
 def fault_of(kind: str) -> Fault:
-    """Whose fault failures of a kind are, unless a rule says otherwise."""
+    """The fault of failures of a kind, unless a rule has its own."""
     return _FAULTS.get(kind, "program")
 
 
-# What patterns write short. A name in a message is a register, an argument on the stack (7.2) or a counted one.
+# Abbreviations in patterns. Messages name a register, an argument on the stack (7.2) or an argument by its number.
 _SHORT = {
     "@reg": r"(?P<reg>R\d+|\*\(R11-\d+\))",
     "@arg": r"(?P<arg>args?#?\d+|R\d+|\*\(R11-\d+\))",
@@ -75,10 +75,10 @@ _SHORTENED = re.compile(r"@(?:reg|arg|type|or_null)\b")
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a log tells besides of the register a complaint names, in the verifier's words ("scalar()", "pkt(r=0)").
+    """What else the log shows about the register in a message, in the verifier's words ("scalar()", "pkt(r=0)").
 
-    now: what it holds. was: what it held until a call took that away. taker: the function called.
-    checked: another register with the same pointer, which a branch compared with NULL. "" if not known.
+    now: what it holds. was: what it held until a call invalidated that. taker: the function called. checked: another
+    register with the same pointer, which a branch compared with NULL. Each is "" if not known.
     """
 
     now: str = ""
@@ -92,11 +92,11 @@ NOTHING = Held()
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One of `patterns` is matched at the beginning of the complaint; `at`, where given, must be found in the refused
-    instruction too, and `when`, where given, must be true of the match and what else is known.
+    """Matches a message that begins with one of `patterns`. If given, `at` must also be found in the rejected
+    instruction, and `when` must be true of the match and what else is known.
 
-    In explanation and fix, `$off` and the like are groups of the patterns; besides there are those of names.py. The fix
-    is C; None where none is known to help.
+    In explanation and fix, `$off` and the like are groups of the patterns, or names from names.py. The fix is C; None
+    if none is known to help.
     """
 
     kind: Kind
@@ -108,7 +108,7 @@ class Rule:
     fault: Fault = "program"
 
     def match(self, error: str, insn_text: str, held: Held = NOTHING) -> re.Match[str] | None:
-        """The match of the first pattern that does."""
+        """The match of the first pattern that matches, or None."""
         if self.at and not compiled(self.at).search(insn_text):
             return None
         match = next((match for pattern in self.patterns if (match := compiled(pattern).match(error))), None)
@@ -125,7 +125,7 @@ def rule(
     when: Callable[[re.Match[str], Held], bool] | None = None,
     fault: Fault | None = None,
 ) -> Rule:
-    """A rule from its texts. In patterns stand @reg, @arg, @type and @or_null for what messages name so."""
+    """Make a rule from its texts. Patterns may use @reg, @arg, @type and @or_null (see `_SHORT`)."""
     written = (patterns,) if isinstance(patterns, str) else patterns
     return Rule(
         kind=kind,
@@ -140,5 +140,5 @@ def rule(
 
 @cache
 def compiled(pattern: str) -> re.Pattern[str]:
-    """Compiled where it is used first: all together take longer than importing the rest of a loader may."""
+    """Compile a pattern at its first use: compiling all of them at import would take too long."""
     return re.compile(pattern)

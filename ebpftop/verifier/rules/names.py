@@ -1,4 +1,4 @@
-"""The names a rule's text is filled with: from the complaint, the refused instruction, and the author's line."""
+"""The names that fill a rule's text: from the message, the rejected instruction, and the author's line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ebpftop.verifier.rules.model import NOTHING, Held
 from ebpftop.verifier.rules.types import any_of, map_type, phrase
 from ebpftop.verifier.values import describe
 
-# `*p` where an operand can stand, `p->` and `p[`: what a line of C follows.
+# The pointers that a line of C dereferences: `*p` where an operand can stand, `p->` and `p[`.
 _FOLLOWED = re.compile(r"(?:^|[=(,;&|!+\-<>?:{}~]|\breturn)\s*\*+\s*(\w+)|(?<![\w.>])(\w+)\s*(?:->|\[)")
 # What a line reads of a type: the macros of bpf_core_read.h, or `p->field`.
 _READ = re.compile(
@@ -28,13 +28,13 @@ _IN_WORDS = {"type": phrase, "types": any_of, "map_type": map_type}
 
 
 def names(caught: Mapping[str, str | None], insn_text: str, source_text: str, held: Held = NOTHING) -> dict[str, str]:
-    """What a rule caught, `type`, `types` and `map_type` in words, and what each rule may use besides.
+    """The groups that a rule caught, with `type`, `types` and `map_type` in words, and names that every rule may use.
 
     `nth`: which argument, from 1. `call`: the function called. `pointer` and `name`: the pointer on the author's line.
-    `index` and `size`: variables there. `taker` and `was`: the call that took a pointer away, and what that was.
+    `index` and `size`: variables there. `taker` and `was`: the call that invalidated a pointer, and what that was.
     """
     words = {key: text or "" for key, text in caught.items()}
-    words |= {key: said(words[key]) for key, said in _IN_WORDS.items() if key in words}
+    words |= {key: describes(words[key]) for key, describes in _IN_WORDS.items() if key in words}
     nth = words.get("nth") or _nth(words.get("arg") or words.get("reg") or "")
     call = _CALLED.search(insn_text)
     given = _given(source_text, call[1], int(nth)) if call and nth else ""
@@ -68,13 +68,13 @@ def _quoted(text: str, otherwise: str) -> str:
 
 
 def _only(found: Iterable[str]) -> str:
-    """The one name there is, "" if there is none or several."""
+    """The name, if there is exactly one, else ""."""
     different = set(found)
     return different.pop() if len(different) == 1 else ""
 
 
 def _nth(place: str) -> str:
-    """Which argument a complaint is about, from 1: R2 and arg#1 are both the second."""
+    """The number of the argument that a message is about, from 1: R2 and arg#1 are both the second."""
     if match := _REGISTER.fullmatch(place):
         return match[1]
     if match := _COUNTED.fullmatch(place):
@@ -85,7 +85,7 @@ def _nth(place: str) -> str:
 
 
 def _given(source_text: str, function: str, nth: int) -> str:
-    """The name that a line of C gives a function as its nth argument, "" where that isn't one plain name."""
+    """The name that a line of C passes as the nth argument of a function, "" if it isn't a plain name."""
     _, called, rest = source_text.partition(f"{function}(")
     if not called:
         return ""

@@ -22,8 +22,8 @@ RULES = (
         "null_deref",
         (r"@reg invalid mem access '@or_null'", r"@reg type=@or_null expected="),
         "A branch compares $checked with NULL, and $reg is a copy of $checked made before that. This kernel doesn't "
-        "carry what a check proves over to copies, as kernels do from 4.10 on. Use the very variable that was "
-        "checked, or keep the compiler from making the copy before the check.",
+        "apply the result of a check to copies, as kernels from 4.10 on do. Use the very variable that was checked, "
+        "or keep the compiler from making the copy before the check.",
         'asm volatile("" : "+r"($name));    // right after the check',
         when=_other_checked,
         fault="kernel",
@@ -31,16 +31,16 @@ RULES = (
     rule(
         "null_deref",
         (r"@reg invalid mem access 'rcu_ptr_or_null_\w*'", r"@reg type=rcu_ptr_or_null_\w* expected="),
-        "This pointer may be NULL here: each load of a field marked `__rcu` is a pointer of its own, and a check of an "
-        "earlier load says nothing of this one. Load the field once into a variable, check that, and use that (in "
-        "sleepable programs inside of `bpf_rcu_read_lock`); or read through it with `BPF_CORE_READ`.",
+        "This pointer may be NULL here: each load of a field marked `__rcu` is a pointer of its own, and a check of "
+        "an earlier load says nothing about this one. Load the field once into a variable, check that, and use that "
+        "(in sleepable programs inside `bpf_rcu_read_lock`); or read through it with `BPF_CORE_READ`.",
         "p = owner->field;\nif (!p)\n    return 0;",
     ),
     rule(
         "null_deref",
         r"@reg invalid mem access '(?:scalar|inv)'",
-        "$pointer is NULL on this path: what gave it can give NULL, as an iterator does at its end, or a check led "
-        "here with NULL. Check it before the first use, and leave on the path where it is NULL.",
+        "$pointer is NULL on this path: what returned it can return NULL, as an iterator does at its end, or a check "
+        "leads here when it is NULL. Check it before the first use, and return where it is NULL.",
         _CHECK,
         when=_is_null,
     ),
@@ -54,7 +54,7 @@ RULES = (
     rule(
         "null_deref",
         r"@reg invalid mem access '(?:ringbuf_|alloc_)?mem_or_null'",
-        "$pointer may be NULL here: memory is not always to be had (a ring buffer can be full), and nothing checked "
+        "$pointer may be NULL here: memory isn't always available (a ring buffer can be full), and nothing checked "
         "it. Check it before the first use, and count the loss.",
         _CHECK,
     ),
@@ -67,7 +67,7 @@ RULES = (
     rule(
         "null_deref",
         r"@reg type=@or_null expected=",
-        "Argument $nth of $call may be NULL here, and the call takes no NULL. Check the pointer before the call.",
+        "Argument $nth of $call may be NULL here, and the call doesn't accept NULL. Check the pointer before the call.",
         _CHECK,
     ),
     rule(
@@ -83,7 +83,7 @@ RULES = (
             r"Possibly NULL pointer passed to helper arg(?P<nth>\d)",
             r"Possibly NULL pointer passed to (?:helper |trusted )@arg",
         ),
-        "Argument $nth of $call may be NULL here, and the call takes no NULL. Check the pointer before the call.",
+        "Argument $nth of $call may be NULL here, and the call doesn't accept NULL. Check the pointer before the call.",
         _CHECK,
     ),
     rule(

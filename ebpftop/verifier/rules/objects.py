@@ -1,10 +1,10 @@
-"""What a program must give back, and what the kernel manages inside of map values: kptrs, timers, lists, trees."""
+"""What a program must release, and what the kernel manages inside map values: kptrs, timers, lists, trees."""
 
 from ebpftop.verifier.rules.model import rule
 
 
 def _misplaced(field: str) -> tuple[str, ...]:
-    """How the verifier says of a field in a map's value that it is absent, or not where it should be."""
+    """The messages about a field in a map's value that is absent or in the wrong place."""
     return (
         rf"map '[^']*' has to have BTF in order to use {field}",
         rf"map '[^']*' doesn't have 'struct {field}'",
@@ -17,11 +17,11 @@ def _misplaced(field: str) -> tuple[str, ...]:
 
 
 RULES = (
-    # to be given back
+    # to be released
     rule(
         "unreleased_ref",
         r"(?:Unreleased|Leaking) reference id=\d+ alloc_insn=(?P<at>\d+)",
-        "A path ends while the program still owns what instruction $at got for it: a reserved ring buffer record, a "
+        "A path ends while the program still owns what instruction $at acquired: a reserved ring buffer record, a "
         "socket, a task. Submit or discard the record (or release the object) on every path, also before each early "
         "`return`.",
         "bpf_ringbuf_discard(event, 0);    // or what belongs to the call\nreturn 0;",
@@ -32,8 +32,8 @@ RULES = (
             r"(?P<what>.+?) would lead to reference leak",
             r"(?P<what>BPF_LD_\[ABS\|IND\]) cannot be mixed with socket references",
         ),
-        "This leaves the program ($what) while it still owns an object, which nobody could give back then. Release it "
-        "before.",
+        "This leaves the program ($what) while it still owns an object, which nothing could release afterwards. "
+        "Release it first.",
     ),
     rule(
         "unreleased_ref",
@@ -42,25 +42,25 @@ RULES = (
             r"@reg must be referenced when passed to release",
             r"arg \d+ is an unacquired ref",
         ),
-        "The call gives an object back, and gets one that the program doesn't own. Give back only what an acquiring "
-        "call returned, once, and not a pointer read from a field.",
+        "The call releases an object, but gets one that the program doesn't own. Release only what an acquiring call "
+        "returned, once, and not a pointer read from a field.",
     ),
     rule(
         "unreleased_ref",
         r"(?:func|kfunc) (?P<func>\S+?)#\d+ reference has not been acquired before",
-        "`$func` gives back what the program doesn't own (any more): it was released already, or never acquired. "
+        "`$func` releases what the program doesn't own (any more): it was released already, or never acquired. "
         "Release each object once, on each path.",
     ),
     rule(
         "unreleased_ref",
         r"more than one arg with ref_obj_id",
-        "The call gets two objects that the program has to give back, and the verifier can follow one. Pass one of "
+        "The call gets two objects that the program must release, but the verifier can track only one. Pass one of "
         "them here.",
     ),
     rule(
         "unreleased_ref",
         r"program with __ref argument cannot tail call",
-        "The kernel passes an object the program has to give back, and a tail call would lose it. Release it and "
+        "The kernel passes an object that the program must release, and a tail call would lose it. Release it and "
         "return, without a tail call.",
     ),
     # fields of map values that only the kernel's functions may touch
@@ -85,7 +85,7 @@ RULES = (
     rule(
         "kptr",
         r"invalid kptr access, @reg type=@type expected=(?P<want>.+)",
-        "The pointer that is stored is $type, and the field was declared for $want. Store a pointer of the declared "
+        "The pointer that is stored is $type, but the field was declared for $want. Store a pointer of the declared "
         "type.",
     ),
     rule(
@@ -112,8 +112,8 @@ RULES = (
             r"store to uptr disallowed",
             r"BPF_ST imm must be 0 when storing to kptr",
         ),
-        "A pointer that counts as a reference can't be assigned, since the old one would be lost. Exchange it, and "
-        "give back what comes out.",
+        "A referenced pointer can't be assigned, since the old one would be lost. Exchange it, and release the old "
+        "one.",
         "old = bpf_kptr_xchg(&value->task, task);\nif (old)\n    bpf_task_release(old);",
     ),
     rule(
@@ -124,7 +124,7 @@ RULES = (
             r"map '[^']*' has (?:no valid kptr|more than \d+ kptr|repeating kptr)",
         ),
         "`bpf_kptr_xchg` works on a field of the map's value that is declared as a referenced kernel pointer, and "
-        "this is none. Declare it so.",
+        "this isn't one. Declare it as one.",
         "struct value {\n    struct task_struct __kptr *task;\n};",
     ),
     rule(
@@ -184,7 +184,7 @@ RULES = (
     rule(
         "kptr",
         r"\S+ cannot be used in tracing programs on types with NMI unsafe fields",
-        "A tracing program may run inside of an NMI, where this object can't be allocated or freed. Use it from "
-        "another type of program.",
+        "A tracing program may run inside an NMI, where this object can't be allocated or freed. Use it from another "
+        "type of program.",
     ),
 )

@@ -2,7 +2,7 @@
 
 from ebpftop.verifier.rules.model import rule
 
-_UNPRIVILEGED = "Loaded without CAP_PERFMON the kernel is stricter, since speculation could leak what it reads."
+_UNPRIVILEGED = "Without CAP_PERFMON the kernel is stricter, since speculative execution could leak what it reads."
 
 RULES = (
     rule(
@@ -29,14 +29,14 @@ RULES = (
     rule(
         "bad_return",
         r"At [\w ]{1,40} register R\d+ .*should have been in (?P<want>\[(?:-\d+|0),.*?\]|\(0x0;.*?\))",
-        "The value returned here must lie in $want, and it may be another as far as the verifier can tell. Return a "
+        "The value returned here must lie in $want, but as far as the verifier can tell it may lie outside. Return a "
         "constant from that range, or test the value first.",
         "return 0;",
     ),
     rule(
         "bad_return",
         r"At [\w ]{1,40} register R\d+ .*should have been in (?P<want>[\[(](?P<low>\w+)[,;].*?[\])])",
-        "The value returned here must lie in $want, and it may be another as far as the verifier can tell. Return a "
+        "The value returned here must lie in $want, but as far as the verifier can tell it may lie outside. Return a "
         "constant from that range, or test the value first.",
         "return $low;",
     ),
@@ -61,7 +61,7 @@ RULES = (
         "This LSM hook returns nothing to its caller, so the program can't change what it returns. Return 1.",
         "return 1;",
     ),
-    # pointers kept from user space, and from speculation, where CAP_PERFMON is lacking
+    # what a loader without CAP_PERFMON may not do: leak pointers, or use them where speculation could leak memory
     rule(
         "privilege",
         (
@@ -81,8 +81,8 @@ RULES = (
             r"attempt to corrupt spilled pointer on stack",
             r"spilled ptr in range of var-offset stack write",
         ),
-        "The program takes a pointer apart or compares it, which would tell a kernel address to a loader without "
-        "privileges. Work on what the pointer points at, or load with CAP_PERFMON.",
+        "The program takes a pointer apart or compares it, which would reveal a kernel address to an unprivileged "
+        "loader. Work on what the pointer points at, or load with CAP_PERFMON.",
     ),
     rule(
         "privilege",
@@ -92,13 +92,13 @@ RULES = (
             r"@reg tried to \w+ (?:from different maps|beyond pointer bounds)",
             r"@reg could not be pushed for speculative verification",
         ),
-        f"Arithmetic on a pointer is refused here that a privileged loader may do. {_UNPRIVILEGED} Load with it, or "
+        f"Only a privileged loader may do this pointer arithmetic. {_UNPRIVILEGED} Load with it, or "
         "calculate an unsigned index in one place, bound it, and add it once.",
     ),
     rule(
         "privilege",
         r".*prohibited for !root",
-        f"An access at a variable place of the stack or a map is refused here that a privileged loader may do. "
+        f"Only a privileged loader may access the stack or a map at a variable offset here. "
         f"{_UNPRIVILEGED} Load with it, or use constant indices.",
     ),
     # arithmetic
@@ -109,7 +109,7 @@ RULES = (
             r"value -?\d+ makes \w+ pointer be out of bounds",
             r"\w+ pointer offset -?\d+ is not allowed",
         ),
-        "The sum lies so far outside of the object that the verifier gives the pointer up. Keep offsets within the "
+        "The sum lies so far outside the object that the verifier gives up on the pointer. Keep offsets within the "
         "object; check index and size before adding.",
     ),
     rule(
@@ -127,8 +127,8 @@ RULES = (
     rule(
         "pointer_arith",
         r"@reg (?:pointer \S+ pointer prohibited|tried to subtract pointer from scalar)",
-        "Adding two pointers, or subtracting two of different objects, gives nothing the verifier could check. Add a "
-        "bounded number to one pointer.",
+        "Adding two pointers, or subtracting two of different objects, gives nothing that the verifier can check. Add "
+        "a bounded number to one pointer.",
     ),
     rule(
         "pointer_arith",
@@ -140,8 +140,8 @@ RULES = (
     rule(
         "pointer_arith",
         r"@reg 32-bit pointer arithmetic prohibited",
-        "The program calculates with the lower half of a pointer, which is no pointer any more. Keep pointers in "
-        "variables of 64 bits (`void *`, `u64`), never in `int` or `u32`.",
+        "The program calculates with the lower half of a pointer, which isn't a pointer any more. Keep pointers in "
+        "64-bit variables (`void *`, `u64`), never in `int` or `u32`.",
     ),
     rule(
         "pointer_arith",

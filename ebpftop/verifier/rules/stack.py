@@ -38,24 +38,25 @@ RULES = (
     rule(
         "uninitialised_stack",
         r"reading from stack .*slot poisoned by dead code elimination",
-        "The program reads a part of the stack that the verifier had found no use for and gave up. Set the variable "
+        "The program reads a part of the stack that the verifier found unused and discarded. Initialise the variable "
         "where it is declared, and read it with the type it was written with.",
         _ZERO,
     ),
-    # the kernel words an access below all that was written as it words one outside (check_stack_slot_within_bounds)
+    # the kernel has one message for accesses below all that was written and outside the stack
+    # (check_stack_slot_within_bounds)
     rule(
         "uninitialised_stack",
         r"invalid (?:read from|indirect access to) stack(?: @reg)? off=(?P<off>-\d+) size=(?P<width>\d+)",
-        "The $width bytes at offset $off of the stack lie below all that the function has written so far: they have no "
-        "value yet. Set the whole variable where it is declared.",
+        "The $width bytes at offset $off of the stack lie below all that the function has written so far: they have "
+        "no value yet. Initialise the whole variable where it is declared.",
         _ZERO,
         when=_within,
     ),
     rule(
         "oob_stack",
         (r"invalid variable-offset.* stack @reg",),
-        "The index can reach outside of the array on the stack. Bound it just before the access, or keep the array in "
-        "a map.",
+        "The index can reach outside the array on the stack. Bound it just before the access, or keep the array in a "
+        "map.",
         "if ($index >= N)    // $index unsigned; N elements\n    return 0;",
     ),
     rule(
@@ -63,16 +64,16 @@ RULES = (
         r"invalid(?: indirect| write to| read from| access to)* stack(?: @reg)? off=(?P<off>-?\d+) size=(?P<width>\d+)",
         "The access reaches above the frame pointer: $width bytes at offset $off end at $need, and a function's "
         "variables lie below 0. The stack isn't full; an index or a size runs past the end of an array, or the call "
-        "is given more bytes than the variable has. Bound it by the array's own size.",
+        "gets a size larger than the variable. Bound it by the array's own size.",
         "if ($index >= N)    // $index unsigned; N elements\n    return 0;",
         when=_above,
     ),
     rule(
         "oob_stack",
         r"invalid(?: indirect| write to| read from| access to)* stack(?: @reg)? off=(?P<off>\S+) size=(?P<width>\d+)",
-        "The access of $width bytes at offset $off lies outside of the stack, which has 512 bytes below the frame "
-        "pointer. Make large variables smaller or move them into a per-CPU array map; check indices into arrays on the "
-        "stack.",
+        "The access of $width bytes at offset $off lies outside the stack, which has 512 bytes below the frame "
+        "pointer. Make large variables smaller or move them into a per-CPU array map; check indices into arrays on "
+        "the stack.",
     ),
     rule(
         "oob_stack",
@@ -110,7 +111,7 @@ RULES = (
             r"stack size (?P<bytes_>\d+)\(extra \d+\) is too large",
             r"stack depth \d+ exceeds interpreter stack depth limit",
         ),
-        "A function's variables need more than the 512 bytes of stack there are. Move buffers into a per-CPU array "
+        "A function's variables need more than the 512 bytes of stack available. Move buffers into a per-CPU array "
         "map, or reserve them in a ring buffer.",
         "u32 zero = 0;\nstruct scratch *scratch = bpf_map_lookup_elem(&scratches, &zero);\nif (!scratch)\n    return "
         "0;",
@@ -124,7 +125,7 @@ RULES = (
     rule(
         "stack_too_large",
         r"the call stack of (?P<frames>\d+) frames is too deep",
-        "Functions call each other $frames deep; eight is the limit. Let the compiler put some of them inline.",
+        "Functions call each other $frames deep; eight is the limit. Let the compiler inline some of them.",
         "static __always_inline int step(struct state *state)",
     ),
 )

@@ -1,4 +1,4 @@
-"""Pointers that a call took away: what they point at was given back, or the packet may lie elsewhere."""
+"""Pointers that a call invalidated: their object was released, or the packet may have moved."""
 
 import re
 
@@ -8,8 +8,8 @@ from ebpftop.verifier.taken import of_packet
 _ACCESS = r"@reg invalid mem access '(?:scalar|inv)'"
 _ARGUMENT = r"@reg type=(?:scalar|inv) expected="
 _MOVED = (
-    "$taker may move the packet or change its length, so no pointer into it from before is valid any more. Load "
-    "`data` and `data_end` from the context again after the call, and check the length again."
+    "$taker may move the packet or change its length, so earlier pointers into it are no longer valid. Load `data` "
+    "and `data_end` from the context again after the call, and check the length again."
 )
 _RELOAD = (
     "data = (void *)(long)ctx->data;\ndata_end = (void *)(long)ctx->data_end;\nif (data + N > data_end)\n    return 0;"
@@ -30,15 +30,15 @@ RULES = (
     rule(
         "invalid_mem_access",
         _ACCESS,
-        "$taker has taken what this points at, $was: it belongs to the program no more, and may be gone or another's. "
-        "Do all that needs it before that call, and don't use the pointer afterwards.",
+        "$taker took what this points at, $was: the program no longer owns it, and it may be freed or reused. Finish "
+        "using it before that call, and don't use the pointer afterwards.",
         when=_given_back,
     ),
     rule(
         "helper_arg_type",
         _ARGUMENT,
-        "$taker has taken what argument $nth of $call points at, $was: it belongs to the program no more. Give it "
-        "back once on each path, after its last use, and don't pass the pointer on afterwards.",
+        "$taker took what argument $nth of $call points at, $was: the program no longer owns it. Release it once on "
+        "each path, after its last use, and don't pass the pointer on afterwards.",
         when=_given_back,
     ),
 )

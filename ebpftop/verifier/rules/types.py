@@ -1,4 +1,4 @@
-"""What the verifier calls by short names or numbers, in words: what a register can hold (reg_type_str in
+"""The verifier's short names and numbers in words: what a register can hold (reg_type_str in
 kernel/bpf/log.c), and types of maps (enum bpf_map_type in include/uapi/linux/bpf.h).
 """
 
@@ -8,7 +8,7 @@ import re
 
 from ebpftop.base import map_types
 
-# The base types; `inv` is what 5.15 calls a scalar.
+# Base types; `inv` is 5.15's name for a scalar.
 _BASES = {
     "?": "nothing yet",
     "scalar": "a plain number",
@@ -51,7 +51,7 @@ _FLAGGED = re.compile("|".join(_FLAGS))
 
 
 def phrase(name: str) -> str:
-    """`rdonly_mem` as "a pointer to memory (read-only)"; a name that isn't known stays itself, in quotes."""
+    """`rdonly_mem` as "a pointer to memory (read-only)"; an unknown name stays as it is, in quotes."""
     flags: list[str] = []
     rest = name
     while rest not in _BASES and (flag := _FLAGGED.match(rest)):
@@ -70,5 +70,5 @@ def any_of(names: str) -> str:
 
 
 def map_type(number: str) -> str:
-    """A number as the type of map it stands for."""
+    """The name of a map type, given its number."""
     return map_types.name(int(number))

@@ -90,8 +90,8 @@ def test_text_for_a_person() -> None:
 
 
 def test_what_is_not_known_takes_no_room() -> None:
-    diagnosis = Diagnosis("unknown", "odd", None, None, "ebpftop doesn't know this complaint.", None, known=False)
-    assert as_text(diagnosis, PLAIN).split("\n") == ["✗ odd", "", "ebpftop doesn't know this complaint."]
+    diagnosis = Diagnosis("unknown", "odd", None, None, "ebpftop doesn't know this message.", None, known=False)
+    assert as_text(diagnosis, PLAIN).split("\n") == ["✗ odd", "", "ebpftop doesn't know this message."]
     nothing = Diagnosis("none", "", None, None, "There is no verifier's log in this.", None, known=False)
     assert as_text(nothing, PLAIN) == "There is no verifier's log in this."
 

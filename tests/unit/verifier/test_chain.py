@@ -89,7 +89,7 @@ def test_a_check_of_a_copy_is_told_where_it_is_about_bounds() -> None:
 5: (25) if r1 > 0xf goto pc+3         ; R1_w={BOUND}
 6: (0f) r6 += r0
 """
-    check = (5, "this checks R1, which was made from R0: of R0 it tells nothing")
+    check = (5, "this checks R1, which was computed from R0, and proves nothing about R0 itself")
     assert steps(log, "R0", offset=True)[1:] == [check]
     assert check not in steps(log, "R0")
 
@@ -178,7 +178,7 @@ from 1 to 4: R6={UNBOUND} R10=fp0
 def test_where_it_all_began() -> None:
     assert steps("0: (79) r2 = *(u64 *)(r1 +8)", "R1") == [(None, "R1 is the program's context when it starts")]
     assert steps("0: (bf) r0 = r7", "R7") == [(None, "nothing on this path gives R7 a value")]
-    unknown = [(None, "R7 got its value before the part of the log that is here")]
+    unknown = [(None, "R7 got its value before the beginning of this log")]
     assert steps("900: (bf) r0 = r7", "R7") == unknown
     assert steps("0: (bf) r0 = r7", "R7", cut=True) == unknown
 

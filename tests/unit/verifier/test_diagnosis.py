@@ -81,7 +81,7 @@ def test_a_kernel_of_5_15_at_log_level_2() -> None:
     assert diagnosis.registers["r0"] == "any number (inv(id=0))"
     assert [(step.insn, step.why) for step in diagnosis.chain] == [
         (9, "`cpu` (R0) is what `bpf_get_smp_processor_id` returns: any number"),
-        (13, "this checks R1, which was made from R0: of R0 it tells nothing"),
+        (13, "this checks R1, which was computed from R0, and proves nothing about R0 itself"),
         (14, "R0 is changed, and still is any number"),
         (15, "refused here: R0 is any number, and no check on this path bounds it"),
     ]
@@ -217,7 +217,7 @@ def test_a_log_without_a_complaint() -> None:
     assert (diagnosis.kind, diagnosis.failed, diagnosis.known) == ("none", False, False)
     assert "looked at 8 instructions" in diagnosis.explanation
     cut = explained(accepted[: accepted.index("processed")])
-    assert "ends at instruction 8 without a complaint" in cut.explanation
+    assert "ends at instruction 8 without an error message" in cut.explanation
 
 
 def test_some_complaints_come_with_what_was_known() -> None:

@@ -164,7 +164,7 @@ def test_what_a_register_holds_decides_where_the_message_does_not(known: tuple[s
 def test_a_call_without_a_name_took_it_all_the_same() -> None:
     said = recognise("R6 invalid mem access 'scalar'", held=Held(was="sock(ref_obj_id=2)"))
     assert said
-    assert said.explanation.startswith("A call has taken what this points at, a socket: ")
+    assert said.explanation.startswith("A call took what this points at, a socket: ")
     assert said.fix is None
 
 

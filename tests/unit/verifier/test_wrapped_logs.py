@@ -121,7 +121,7 @@ def test_a_log_without_its_end_says_so(name: str) -> None:
     shown = max(number for number, line in enumerate(lines) if line[:1].isdigit() and "goto" not in line)
     diagnosis = explained("\n".join(lines[: shown + 1]))
     assert (diagnosis.kind, diagnosis.known) == ("none", False)
-    assert "without a complaint" in diagnosis.explanation or "before its first" in diagnosis.explanation
+    assert "without an error message" in diagnosis.explanation or "before its first" in diagnosis.explanation
 
 
 @pytest.mark.parametrize("name", SHOWN)

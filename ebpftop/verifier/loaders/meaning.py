@@ -9,9 +9,9 @@ from ebpftop.verifier.rules.model import Fault, Kind
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """kind: "unknown" where only a log could tell more. decides: whether it counts more than a complaint that no rule
-    knows: a log cut off by the loader's buffer ends in any line. of_map: what is wrong is a map.
+class Meaning:
+    """kind: "unknown" if only a log could say more. decides: whether it takes precedence over an error message that no
+    rule knows: a log cut off by the loader's buffer may end in any line. of_map: whether the failure is about a map.
     """
 
     kind: Kind | Literal["unknown"]
