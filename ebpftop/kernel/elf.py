@@ -29,6 +29,10 @@ _LARGEST = 256 << 20  # bytes of one table, and of all names together
 _TIMES = 8  # how often what a file holds is read; tables that overlap would be read without end
 _ALIKE = 64  # functions that begin at one place
 _DICTIONARY = 128 << 20  # bytes that unpacking takes; xz's largest preset takes 65 MiB
+_BUILD_ID = b".note.gnu.build-id"  # a note of owner GNU and kind NT_GNU_BUILD_ID
+_NOTE = struct.Struct("<III")
+_CRC = struct.Struct("<I")
+_LONGEST_BUILD_ID = 20  # bytes
 _MINIATURE = b".gnu_debugdata"  # an xz-packed ELF file with the functions a stripped one lacks
 
 Read = Callable[[int, int], bytes]  # (length, offset); may return less
@@ -107,6 +111,11 @@ class Elf:
                 return address - start + at
         return None
 
+    @property
+    def stripped(self) -> bool:
+        """Whether it lacks the names of its own functions."""
+        return not any(section.kind == _SYMTAB for section in self._sections)
+
     def places(self) -> tuple[dict[bytes, int], set[bytes]]:
         """Where in the file each function begins, by name without its version; and the names of those that the dynamic
         linker chooses an implementation for, whose symbols are the choosing.
@@ -120,6 +129,25 @@ class Elf:
             elif name and (place := self.offset(address)) is not None:
                 found.setdefault(name, place)
         return found, chosen
+
+    def build_id(self) -> bytes:
+        """What the linker calls this build; empty without, or where it is longer than the kernel takes."""
+        note = self.section(_BUILD_ID)
+        if note is None or len(note[1]) < _NOTE.size:
+            return b""
+        owner, size, kind = _NOTE.unpack_from(note[1])
+        start = _NOTE.size + 4
+        if (owner, kind) != (4, 3) or size > _LONGEST_BUILD_ID or note[1][_NOTE.size : start] != b"GNU\0":
+            return b""
+        return note[1][start : start + size]
+
+    def debug_link(self) -> tuple[str, int] | None:
+        """(name, CRC-32) of the file that holds this one's debugging information."""
+        link = self.section(b".gnu_debuglink")
+        if link is None or len(link[1]) < _CRC.size:
+            return None
+        name = os.fsdecode(link[1].partition(b"\0")[0])
+        return None if not name or "/" in name else (name, _CRC.unpack(link[1][-_CRC.size :])[0])
 
     def section(self, name: bytes) -> tuple[int, bytes] | None:
         """Address and content of the first section with this name."""

@@ -7,7 +7,7 @@ tools/perf/Documentation/jit-interface.txt.
 from __future__ import annotations
 
 import contextlib
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from typing import BinaryIO, NamedTuple
 
@@ -25,12 +25,14 @@ class Compiled(NamedTuple):
 
 
 def compiled(file: BinaryIO, addresses: Iterable[int]) -> dict[int, Compiled]:
-    """The functions these addresses lie in; where several do, the one that begins last, and is written down last.
+    """The functions these addresses lie in.
 
+    The map is a log: a function ends once a later line claims any of its memory, as that is used for other code then.
     Raises `OSError`.
     """
     wanted = sorted(set(addresses))
-    found: dict[int, Compiled] = {}
+    starts: list[int] = []  # of functions that hold an address, in order; no two overlap
+    functions: dict[int, Compiled] = {}
     room = LARGEST
     while room > 0 and (line := file.readline(_LONGEST)):
         room -= len(line)
@@ -41,7 +43,20 @@ def compiled(file: BinaryIO, addresses: Iterable[int]) -> dict[int, Compiled]:
             start, size = int(parts[0], 16), int(parts[1], 16)
             if not (0 <= start < _HIGHEST and 0 < size < _LARGEST_FUNCTION):
                 continue
-            for address in wanted[bisect_left(wanted, start) : bisect_left(wanted, start + size)]:
-                if address not in found or found[address].start <= start:
-                    found[address] = Compiled(start, start + size, parts[2].removesuffix(b"\n"))
+            end = start + size
+            first, after = bisect_left(starts, start), bisect_left(starts, end)
+            if first and functions[starts[first - 1]].end > start:
+                first -= 1
+            holds = bisect_left(wanted, start) < bisect_left(wanted, end)
+            if holds or first < after:
+                for ended in starts[first:after]:
+                    del functions[ended]
+                starts[first:after] = [start] if holds else []
+            if holds:
+                functions[start] = Compiled(start, end, parts[2].removesuffix(b"\n"))
+    found: dict[int, Compiled] = {}
+    for address in wanted:
+        before = bisect_right(starts, address) - 1
+        if before >= 0 and address < functions[starts[before]].end:
+            found[address] = functions[starts[before]]
     return found

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import stat
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
 _FOLDERS = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin")
@@ -23,54 +24,90 @@ class NoBinary(Exception):
     """The file doesn't exist or can't be read; the text is one line."""
 
 
-def open_binary(text: str, process: int | None = None) -> tuple[str, int]:
+def open_binary(
+    text: str, process: int | None = None, rights: Callable[[], AbstractContextManager[None]] = nullcontext
+) -> tuple[str, int]:
     """(path, descriptor) of a file given by its path, by the name of a program (`bash`) or of a library (`libc`,
     `libssl.so.3`).
 
-    A process: its program goes by the beginning of its name (`python3`, or nothing at all), a library is looked for
-    among those it has mapped. Raises `NoBinary`.
+    Paths are opened with `rights`. With a process, only its program and the files it has mapped to execute are looked
+    at, deleted and replaced ones too. They are opened as root through the kernel's own links, so that no path is walked
+    in a root that others arrange. Raises `NoBinary`.
     """
-    path, place = _found(text, process)
+    if process is not None:
+        return _of_process(text, process, rights)
+    with rights():
+        path = text if "/" in text else _found(text)
+        return path, _opened(path, path)
+
+
+def _opened(path: str, place: str) -> int:
+    """A descriptor of the file at `place`; people know it as `path`."""
     try:
+        if not stat.S_ISREG(os.stat(place).st_mode):
+            raise NoBinary(f"{path}: not a file")  # opening a device may do something
         descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise NoBinary(f"{path}: {error.strerror}") from None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # another file may be there by now
         os.close(descriptor)
         raise NoBinary(f"{path}: not a file")
-    return path, descriptor
+    return descriptor
 
 
-def _found(text: str, process: int | None) -> tuple[str, str]:
-    """The path to show, and one by which it can be opened here."""
-    if "/" in text:
-        return text, text
-    if process is not None:
-        return _of_process(text, process)
+def _found(text: str) -> str:
+    """The path of a program or library of this name."""
     for folder in _FOLDERS:
         if os.path.exists(path := f"{folder}/{text}"):
-            return path, path
+            return path
     for name, path in cached_libraries():
         if _is(text, name):
-            return path, path
+            return path
     raise NoBinary(f"there is no program or library {text!a} here: give its path")
 
 
-def _of_process(text: str, process: int) -> tuple[str, str]:
+def _of_process(text: str, process: int, rights: Callable[[], AbstractContextManager[None]]) -> tuple[str, int]:
     try:
-        program = os.readlink(f"/proc/{process}/exe")
-        if os.path.basename(program).startswith(text):
-            return program, f"/proc/{process}/exe"
+        program = _intact(os.readlink(f"/proc/{process}/exe"))
+        if text == program or ("/" not in text and os.path.basename(program).startswith(text)):
+            return program, _opened(program, f"/proc/{process}/exe")
         with open(f"/proc/{process}/maps", "rb") as file:
-            mapped = file.read(_LARGEST_MAPS).splitlines()
+            mapped = _executable(process, file.read(_LARGEST_MAPS))
     except OSError as error:
         raise NoBinary(f"process {process}: {error.strerror}") from None
-    for line in mapped:
+    if "/" not in text:
+        for path, place in mapped:
+            if _is(text, os.path.basename(path)):
+                return path, _opened(path, place)
+        raise NoBinary(f"process {process} uses no {text!a}")
+    for path, place in mapped:
+        if path == text:
+            return path, _opened(path, place)
+    with suppress(OSError):
+        with rights():
+            wanted = os.stat(text)  # a link to one of them, or another of its names
+        for path, place in (*mapped, (program, f"/proc/{process}/exe")):
+            with suppress(OSError):  # one that was unmapped in the meantime
+                if os.path.samestat(wanted, os.stat(place)):
+                    return path, _opened(path, place)
+    raise NoBinary(f"process {process} has not mapped {text}: give a path as in /proc/{process}/maps")
+
+
+def _executable(process: int, maps: bytes) -> list[tuple[str, str]]:
+    """(path, link to the file) of each file that is mapped to be executed; those still at their path come first."""
+    found: list[tuple[bool, str, str]] = []
+    for line in maps.splitlines():
         fields = line.split(None, 5)
-        path = os.fsdecode(fields[5]) if len(fields) > 5 else ""
-        if path.startswith("/") and _is(text, os.path.basename(path)):
-            return path, f"/proc/{process}/root{path}"
-    raise NoBinary(f"process {process} uses no {text!a}")
+        if len(fields) > 5 and b"x" in fields[1] and fields[5].startswith(b"/"):
+            path = os.fsdecode(fields[5])
+            start, end = (int(part, 16) for part in fields[0].split(b"-"))  # the links' names have no leading zeros
+            found.append((path != _intact(path), _intact(path), f"/proc/{process}/map_files/{start:x}-{end:x}"))
+    return [(path, place) for _, path, place in sorted(found, key=lambda each: each[0])]
+
+
+def _intact(path: str) -> str:
+    """Without the kernel's word that nothing is at this path any more."""
+    return path.removesuffix(" (deleted)")
 
 
 def _is(text: str, name: str) -> bool:

@@ -213,7 +213,7 @@ class Load:
             stages=self.stages,
             instructions=sum(module.instructions(run) for run in {place.run for place in places}),
             map_bytes=map_bytes,
-            notes=self.notes,
+            notes=[*self.notes, *self._targets.files(places)],
         )
         self._hand_over(module, outcome, layouts, programs, attachments, costs)
 

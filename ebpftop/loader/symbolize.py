@@ -25,6 +25,7 @@ from ebpftop.kernel import kallsyms, perf_map
 from ebpftop.kernel.demangle import demangle
 from ebpftop.kernel.elf import BadElf, Elf
 from ebpftop.kernel.mappings import Mapping, Mappings
+from ebpftop.loader.debug_files import debug_file
 
 _LONGEST = 400  # characters of a name
 _EACH_SECONDS, _ALL_SECONDS = 5.0, 30.0  # of processor time, for one file and for all
@@ -84,8 +85,9 @@ def _resolve(processes: list[_Process], files: _Files, shares: _Shares) -> None:
         with shares.share(inert(first.module), silent=first.nameless):
             elf = files.elf(first)
             if elf is not None:
+                debug = debug_file(elf, os.fsdecode(first.path)) if elf.stripped and first.inode else None
                 for process, mapping, address in asked[key]:
-                    process.answers[address] = _range(address, mapping, elf)
+                    process.answers[address] = _range(address, mapping, elf, debug)
 
 
 class _Shares:
@@ -230,12 +232,12 @@ def _place(address: int, mapping: Mapping) -> SymbolRange:
     return SymbolRange(start=address, end=address + 1, base=address - offset, name="", module=mapping.module)
 
 
-def _range(address: int, mapping: Mapping, elf: Elf) -> SymbolRange:
+def _range(address: int, mapping: Mapping, elf: Elf, debug: Elf | None) -> SymbolRange:
     """The function, or that single address with what is known of it."""
     place = elf.address(address - mapping.start + mapping.offset)
     if place is None:
         return _place(address, mapping)
-    function = elf.function(place)
+    function = (debug.function(place) if debug is not None else None) or elf.function(place)
     base = address - place  # where the file's address 0 is in the process
     if function is None:
         return SymbolRange(start=address, end=address + 1, base=base, name="", module=mapping.module)

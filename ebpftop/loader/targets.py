@@ -72,9 +72,14 @@ class File:
             self.functions = {_shown(name): place for name, place in functions.items()}
             self.chosen = {_shown(name) for name in chosen}
             self.static_probes = usdt.static_probes(elf)
+            self.build_id = elf.build_id()
         except (BadElf, OSError, MemoryError) as error:
             why = error.strerror if isinstance(error, OSError) else str(error) or "it takes too much memory to read"
             raise BadTarget(f"{inert(path)} is no program or library that can be traced: {why}") from None
+
+    def __str__(self) -> str:
+        build = f", build ID {self.build_id.hex()}" if self.build_id else ""
+        return f"{inert(self.path)} is the file of inode {os.fstat(self.descriptor).st_ino}{build}"
 
 
 class Targets:
@@ -104,6 +109,11 @@ class Targets:
         """In the manifest's order. Raises `BadTarget`."""
         return [place for point in variant.attach for place in self._places(point)]
 
+    def files(self, places: Iterable[Place]) -> list[str]:
+        """Which files these places are in, a line each: a path alone may mean another file by now."""
+        used = {place.descriptor for place in places}
+        return [str(file) for file in self._files.values() if isinstance(file, File) and file.descriptor in used]
+
     def close(self) -> None:
         for file in self._files.values():
             if isinstance(file, File):
@@ -111,8 +121,7 @@ class Targets:
 
     def _open(self, name: str, rights: Callable[[], AbstractContextManager[None]]) -> File | BadTarget:
         try:
-            with rights():
-                path, descriptor = open_binary(name, self._process)
+            path, descriptor = open_binary(name, self._process, rights)
             return File(path, descriptor)
         except NoBinary as error:
             return BadTarget(inert(str(error)))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -139,3 +141,29 @@ def test_programs_of_fentry_are_found_under_the_names_of_any_bcc(probe: str) -> 
     assert re.search("^(fentry|fexit): (verified|unavailable: this kernel refuses)", done.stdout, re.MULTILINE), (
         done.stdout
     )
+
+
+CALLS_OF_OWN = """
+import ctypes
+library = ctypes.CDLL(sys.argv[1])
+def work():
+    for _ in range(23): library.work(0)
+"""
+
+
+@pytest.mark.needs("uprobe")
+@pytest.mark.parametrize("replaced", [False, True])
+def test_with_a_process_a_path_is_the_file_it_has_mapped_though_deleted(tmp_path: Path, *, replaced: bool) -> None:
+    library, source = tmp_path / "mine.so", tmp_path / "mine.c"
+    source.write_text("int work(int n) { return n + 1; }")
+    subprocess.run(["cc", "-shared", "-fPIC", "-Wl,--build-id", "-o", library, source], check=True)
+    with Worker(CALLS_OF_OWN, library) as worker, library.open("rb") as mapped:
+        inode = os.fstat(mapped.fileno()).st_ino
+        library.unlink()
+        if replaced:
+            subprocess.run(["cc", "-shared", "-fPIC", "-o", library, "-Dwork=other", source], check=True)
+        with trace("application/funccount", binary=library, symbol="work", pid=worker.pid) as traced:
+            worker.work()
+    assert sum(counts["calls"] for counts in traced.totals("calls", "point").values()) == 23
+    (note,) = (note for note in traced.notes if str(library) in note)
+    assert note.startswith(f"{library} is the file of inode {inode}, build ID ")

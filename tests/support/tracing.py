@@ -20,7 +20,7 @@ import pytest
 
 from ebpftop.export.headless import Reporter
 from ebpftop.export.ndjson import Ndjson
-from ebpftop.frames.messages import AnyFrame, Detach, Detached, Refused, Rejected
+from ebpftop.frames.messages import AnyFrame, Detach, Detached, Loaded, Refused, Rejected
 from tests.support import held
 from tests.support.processes import SLOWER, children, eventually, has_census
 from tests.support.tracer import CHECKOUT, PATIENCE, Asked, Tracer
@@ -112,10 +112,13 @@ class Tracing(Traced, Asked):
     def __init__(self, probe: str, params: Mapping[str, Any], tracer: Tracer) -> None:
         Traced.__init__(self)
         Asked.__init__(self, probe, {name: str(value) for name, value in params.items()})
+        self.notes: list[str] = []
         self._tracer, self._heard = tracer, io.StringIO()
         self._teller = Reporter(Ndjson(_Lines(self.lines), self._heard), self._heard)
 
     def take(self, frame: AnyFrame) -> None:
+        if isinstance(frame, Loaded):
+            self.notes = frame.notes
         self._teller.take(frame)
         if isinstance(frame, Detached | Rejected | Refused):
             self._teller.finish()

@@ -179,7 +179,7 @@ def test_a_perf_map_is_read_as_far_as_its_limit(monkeypatch: pytest.MonkeyPatch)
     }
 
 
-def test_of_a_perf_map_the_function_that_begins_last_holds_an_address_and_of_equal_ones_the_newest() -> None:
-    lines = b"1000 100 outer\n1040 10 old\n1040 10 new\n1040 zz none\n"
-    found = perf_map.compiled(io.BytesIO(lines), [0x1044, 0x1050])
-    assert {address: each.name for address, each in found.items()} == {0x1044: b"new", 0x1050: b"outer"}
+def test_of_a_perf_map_the_newest_function_holds_an_address_and_bad_lines_end_nothing() -> None:
+    lines = b"1000 100 gone\n1040 10 old\n1040 10 new\n1060 10 other\n1040 zz none\n1060 0 none\n"
+    found = perf_map.compiled(io.BytesIO(lines), [0x1044, 0x1050, 0x1068])
+    assert {address: each.name for address, each in found.items()} == {0x1044: b"new", 0x1068: b"other"}

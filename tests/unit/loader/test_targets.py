@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import re
 import struct
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 
 from ebpftop.catalog.model import Attach, Mechanism, Param, Probe, Variant
 from ebpftop.kernel import points
+from ebpftop.kernel.elf import Elf
 from ebpftop.loader import targets
 from ebpftop.loader.binaries import NoBinary, cached_libraries, open_binary
 from ebpftop.loader.targets import BadTarget, Place, Targets
@@ -145,6 +148,56 @@ def test_the_program_of_a_process_and_a_library_it_uses() -> None:
         open_binary("libnothing", os.getpid())
     with pytest.raises(NoBinary, match="process 4194304: No such file"):
         open_binary("", 4194304)
+
+
+@pytest.fixture
+def mapped(tmp_path: Path) -> Path:
+    """A library that this process has mapped."""
+    original = next(path for name, path in cached_libraries() if name == "libm.so.6")
+    library = tmp_path / "mapped.so"
+    library.write_bytes(Path(original).read_bytes())
+    ctypes.CDLL(str(library))
+    return library
+
+
+def inode(opened: tuple[str, int]) -> int:
+    try:
+        return os.fstat(opened[1]).st_ino
+    finally:
+        os.close(opened[1])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the kernel's links to mapped files are root's")
+@pytest.mark.parametrize("replaced", [False, True])
+def test_the_path_of_a_process_is_the_file_it_has_mapped_though_deleted(mapped: Path, *, replaced: bool) -> None:
+    before = mapped.stat().st_ino
+    link = mapped.with_name("link.so")
+    link.symlink_to(mapped)
+    assert inode(open_binary(str(link), os.getpid())) == before
+    held = mapped.open("rb")  # its inode's number is not used again
+    mapped.unlink()
+    if replaced:
+        mapped.write_bytes(b"another file")
+    opened = open_binary(str(mapped), os.getpid())
+    assert opened[0] == str(mapped)
+    assert inode(opened) == before
+    assert inode(open_binary("mapped", os.getpid())) == before
+    held.close()
+
+
+def test_a_file_that_the_process_has_not_mapped_is_not_taken_for_one(program: str) -> None:
+    with pytest.raises(NoBinary, match=rf"process {os.getpid()} has not mapped {program}: give a path as in /proc"):
+        open_binary(program, os.getpid())
+
+
+def test_what_is_attached_to_is_told_by_inode_and_build(mapped: Path) -> None:
+    elf = Elf.of(descriptor := os.open(mapped, os.O_RDONLY))
+    wanted = re.search(r"Build ID: ([0-9a-f]+)", subprocess.check_output(["readelf", "-n", mapped], text=True))
+    assert wanted is not None
+    assert elf.build_id().hex() == wanted[1]
+    file = targets.File(str(mapped), descriptor)
+    assert str(file) == f"{mapped} is the file of inode {mapped.stat().st_ino}, build ID {wanted[1]}"
+    os.close(descriptor)
 
 
 @pytest.mark.parametrize("size", [0, 19, 40, 60, 1000])
