@@ -5,21 +5,10 @@
 
 #include "ebpftop.h"
 
-#define TS_COMPAT 2 // asm/thread_info.h
-
 struct compat_call {
     u32 number; // of asm/unistd_32.h
     u32 args[6];
 };
-
-static inline __attribute__((always_inline)) int in_compat_call(void)
-{
-#ifdef HAS_thread_info__status
-    return bpf_get_current_task_btf()->thread_info.status & TS_COMPAT;
-#else
-    return 0;
-#endif
-}
 
 // Returns 1 and fills `call` if the current system call is a 32-bit one. For both raw tracepoints: at the return, too,
 // the registers hold the arguments.

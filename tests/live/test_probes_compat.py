@@ -196,3 +196,22 @@ def work():
     assert [(row["command"], row["type"], row["name"], row["result"]) for row in traced.events()] == [
         ("MAP_CREATE", "ARRAY", "seven", "")
     ] * 7
+
+
+def test_calls_of_32_bits_are_not_counted_under_other_names() -> None:
+    """Number 20 is getpid to i386, and writev to x86-64."""
+    code = """
+def work():
+    for _ in range(53): assert call32(20, 0, 0, 0) == os.getpid()
+"""
+    with (
+        Worker(CALL32 + code) as worker,
+        trace("cpu/syscount", pid=worker.pid) as counts,
+        trace("application/syslatency", pid=worker.pid) as times,
+        trace("application/syslatency", pid=worker.pid, syscall="writev") as others,
+    ):
+        worker.work()
+    assert counts.totals("by system call", "system call")["getpid (32-bit)"]["calls"] == 53
+    assert "writev" not in counts.totals("by system call", "system call")
+    assert times.count("latency", syscall="getpid (32-bit)") == 53
+    assert others.count("latency") == 0

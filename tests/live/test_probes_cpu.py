@@ -206,6 +206,22 @@ def test_programs_that_cannot_be_started_are_seen() -> None:
 
 
 @any_kernel
+def test_a_process_that_fails_to_start_a_program_has_the_name_it_had_then() -> None:
+    code = """
+def work():
+    for _ in range(5):
+        if not (child := os.fork()):
+            try: os.execv("/nonexistent/program", ["program"])
+            except OSError: os.execv("/bin/true", ["true"])
+        os.waitpid(child, 0)
+"""
+    with Worker(code, name="starting") as worker, trace("cpu/execsnoop") as traced:
+        worker.work()
+    rows = [(row["path"], row["comm"], row["result"]) for row in traced.events(ppid=worker.pid)]
+    assert rows == [("/nonexistent/program", "starting", "ENOENT"), ("/bin/true", "true", "")] * 5
+
+
+@any_kernel
 def test_only_the_children_of_one_process() -> None:
     with trace("cpu/execsnoop", parent=os.getpid()) as traced:
         run_programs(11)

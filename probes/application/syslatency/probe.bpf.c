@@ -15,7 +15,7 @@ BPF_PERCPU_HASH(latency, struct bucket, u64, 65536);
 
 int on_enter(struct bpf_raw_tracepoint_args *ctx)
 {
-    u32 number = ctx->args[1];
+    u32 number = ctx->args[1] + (in_compat_call() ? COMPAT_NUMBERS : 0);
 #ifdef PARAM_syscall
     if (number != PARAM_syscall)
         return 0;

@@ -6,7 +6,7 @@ struct calls {
 };
 // Per CPU, so counting needs no atomics: a CPU returns from one system call at a time.
 BPF_PERCPU_HASH(by_process, u32, struct calls, 32768); // dead processes stay for an interval or two
-BPF_PERCPU_ARRAY(by_syscall, struct calls, 512);
+BPF_PERCPU_ARRAY(by_syscall, struct calls, 2 * COMPAT_NUMBERS);
 
 #define HIGHEST_ERROR 511 // those above, such as ERESTARTSYS (512), are internal to the kernel
 

@@ -106,12 +106,17 @@ int on_compat(struct bpf_raw_tracepoint_args *ctx)
     return 0;
 }
 
+static u32 calling(void)
+{
+    u32 number = current_syscall();
+    return number == COMPAT_NUMBERS + COMPAT_CLONE ? NATIVE_CLONE : number % COMPAT_NUMBERS; // others have one number
+}
+
 int on_newtask(struct bpf_raw_tracepoint_args *ctx)
 {
     struct task_struct *child = (struct task_struct *)ctx->args[0];
     u32 namespaces = ctx->args[1] & CLONE_NEW;
     if (namespaces && wanted_current())
-        report(in_compat_call() && current_syscall() == COMPAT_CLONE ? NATIVE_CLONE : current_syscall(), namespaces,
-               READ(child, tgid), 0);
+        report(calling(), namespaces, READ(child, tgid), 0);
     return 0;
 }

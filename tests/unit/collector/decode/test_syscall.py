@@ -45,6 +45,17 @@ def test_numbers_without_a_name() -> None:
     assert [name(9999), name(-1)] == ["9999", "-1"]
 
 
+def test_32_bit_calls_have_names_of_their_own() -> None:
+    assert [name(512 + number) for number in (0, 11, 361, 403, 435, 500)] == [
+        "restart_syscall (32-bit)",
+        "execve (32-bit)",
+        "bind (32-bit)",
+        "clock_gettime64 (32-bit)",
+        "clone3 (32-bit)",
+        "500 (32-bit)",
+    ]
+
+
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the numbers are x86-64's")
 def test_names_are_those_of_this_machine() -> None:
     assert name(257) == "openat"
