@@ -38,8 +38,8 @@ class BadTarget(Exception):
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """One attachment to make. `program` is the name `run` is loaded as; `name` tells the attachment from others of the
-    program. In a file (`path`): `descriptor`, `offset` and `semaphore`.
+    """One attachment to make. `program` is the name `run` is loaded as; `name` distinguishes the attachment
+    from others of the program. In a file (`path`): `descriptor`, `offset` and `semaphore`.
     """
 
     mechanism: str
@@ -72,7 +72,7 @@ class File:
             self.static_probes = usdt.static_probes(elf)
         except (BadElf, OSError) as error:
             why = error.strerror if isinstance(error, OSError) else str(error)
-            raise BadTarget(f"{inert(path)} is no program or library that can be traced: {why}") from None
+            raise BadTarget(f"{inert(path)} isn't a program or library that can be traced: {why}") from None
 
 
 class Targets:
