@@ -1,7 +1,7 @@
-"""Says which tests can run here.
+"""Decides which tests can run here.
 
 `bpf` tests need root and BCC: without them they skip, and under CI=true they fail, as there they must run. Tests marked
-`needs("kprobe")` skip on a kernel that has no such mechanism, by evidence of its own, not by trying our code; with
+`needs("kprobe")` skip on a kernel that has no such mechanism, by independent evidence, not by trying our code; with
 `--every-mechanism` (a kernel known to have them all) they run whatever the evidence says.
 """
 

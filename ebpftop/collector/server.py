@@ -29,7 +29,7 @@ from ebpftop.frames.codec import BadFrame, request_decoder
 from ebpftop.frames.messages import Frame
 from ebpftop.handover import protocol, transport
 
-ACCOUNTING_RUN = -2  # the number of a task that is no run of a consumer's
+ACCOUNTING_RUN = -2  # the number of a task that isn't a consumer's run
 DRAIN_SECONDS = 0.1
 SHORTEST, LONGEST = 0.05, 3600.0  # seconds between snapshots
 

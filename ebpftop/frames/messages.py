@@ -23,7 +23,7 @@ FailedStage = Literal["compile", "fit", "limit", "verify", "attach", "load"]
 # What decodes is a number a consumer can compute with: no NaN, no infinity, no date beyond all calendars.
 Whole = Annotated[int, Meta(ge=0, lt=1 << 62)]
 Measure = Annotated[float, Meta(ge=0.0, le=1e15)]
-# And no more of anything than is ever written: a few bytes of a tape must not become a list that fills the memory.
+# Upper limits for every list: a few bytes of a tape must not become a list that fills the memory.
 SOME = Meta(max_length=1 << 8)
 FEW = Meta(max_length=1 << 12)
 MANY = Meta(max_length=1 << 21)
@@ -130,7 +130,7 @@ class ProbeInfo(msgspec.Struct, frozen=True, kw_only=True):
     params: Annotated[list[ParamInfo], FEW]
     views: Annotated[list[ViewInfo], SOME]
     source: str  # the author's C
-    asks: bool = False  # it can't be loaded without parameters: they say what to trace
+    asks: bool = False  # it can't be loaded without parameters, which name what to trace
     readme: str = ""  # Markdown: when to use it, how to read it, caveats
     available: bool | None = None
     variant: str | None = None
@@ -251,7 +251,7 @@ class Attached(msgspec.Struct, frozen=True, kw_only=True):
 class Failed(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome of a load that failed: facts. The side that shows them explains them (`model.failure`).
 
-    stage: "compile", "fit" (the C compiles, but doesn't fit the manifest), "limit" (it asks for too much), "verify",
+    stage: "compile", "fit" (the C compiles, but doesn't fit the manifest), "limit" (it needs too much), "verify",
     "attach", or "load" where the loader itself ended early. error: one line. text: the author's C. log: the verifier's
     log or the compiler's output, as it came. function: the C function whose program was rejected. places: where another
     line begins, as (instruction, file, line) in ascending order; file 0 is the author's C, file n the nth of `headers`,

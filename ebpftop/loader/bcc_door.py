@@ -73,7 +73,7 @@ class Module:
 
     def __init__(self, bcc: Any, text: str, flags: list[str], *, debug_source: bool = False) -> None:
         class Quiet(bcc.BPF):  # type: ignore[misc]
-            """BPF attaches functions by their names' prefixes as it is made; a manifest says what to attach here."""
+            """BPF attaches functions by their names' prefixes as it is made; here the manifest does that."""
 
             def _trace_autoload(self) -> None: ...
 
@@ -118,7 +118,7 @@ class Module:
         return int(self._lib.bpf_table_fd(self._handle, name.encode()))
 
     def _event(self, ring: bytes) -> Record:
-        """BCC tells a ring buffer's record as "name#C type" strings, without offsets: natural alignment gives them."""
+        """BCC gives a ring buffer's record as "name#C type" strings, without offsets: natural alignment gives them."""
         count = int(self._lib.bpf_perf_event_fields(self._handle, ring))
         fields, at, widest = [], 0, 1
         for index in range(count):

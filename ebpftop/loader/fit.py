@@ -69,7 +69,7 @@ def _misplaced(view: ViewInfo, stacks: MapLayout | None, key: dict[str, Field]) 
         yield f"{view.stacks!r} is no BPF_STACK_TRACE map"
     for name in filter(None, (view.kernel, view.user)):
         if name not in key:
-            yield f"{name!r} is no field of the key of {view.map!r}"
+            yield f"{name!r} isn't a field of the key of {view.map!r}"
         elif key[name].dtype not in ("<i4", "<u4") or key[name].count > 1:
             yield f"{name!r} must be a 32-bit number, as bpf_get_stackid() returns it"
 

@@ -28,7 +28,7 @@ def misfit(probe: Probe, variant: str, problem: str, path: KeyPath | None = None
 
 
 def over_limit(probe: Probe, variant: str, problem: str) -> Failed:
-    """The C compiles, but asks for more than it may have."""
+    """The C compiles, but needs more than the limit."""
     return Failed(stage="limit", error=problem, variant=variant, text=probe.source)
 
 

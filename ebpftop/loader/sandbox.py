@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ebpftop.kernel import tracefs
 
-# BCC asks whether these two exist by reading all of /proc/kallsyms, which took more than half of a compilation. They
+# BCC checks whether these two exist by reading all of /proc/kallsyms, which took more than half of a compilation. They
 # do since Linux 5.5, at whatever address.
 _SYMBOLS = "ffffffff81000000 T bpf_probe_read_kernel\nffffffff81000000 T bpf_probe_read_user\n"
 _SCRATCH = Path("/run")

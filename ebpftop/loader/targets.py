@@ -38,8 +38,8 @@ class BadTarget(Exception):
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """One attachment to make. `program` is the name `run` is loaded as; `name` tells the attachment from others of the
-    program. In a file (`path`): `descriptor`, `offset` and `semaphore`.
+    """One attachment to make. `program` is the name `run` is loaded as; `name` distinguishes the attachment
+    from others of the program. In a file (`path`): `descriptor`, `offset` and `semaphore`.
     """
 
     mechanism: str
@@ -75,7 +75,7 @@ class File:
             self.build_id = elf.build_id()
         except (BadElf, OSError, MemoryError) as error:
             why = error.strerror if isinstance(error, OSError) else str(error) or "it takes too much memory to read"
-            raise BadTarget(f"{inert(path)} is no program or library that can be traced: {why}") from None
+            raise BadTarget(f"{inert(path)} isn't a program or library that can be traced: {why}") from None
 
     def __str__(self) -> str:
         build = f", build ID {self.build_id.hex()}" if self.build_id else ""

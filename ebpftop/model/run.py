@@ -216,7 +216,7 @@ def _check(view: ViewInfo, columns: Mapping[str, Values]) -> None:
         if values is None:
             raise BadFrame(f"view {view.name!r} shows {name!r}, which map {view.map!r} doesn't hold")
         if name in numbers and not (isinstance(values, np.ndarray) and values.dtype.kind in "ui"):
-            raise BadFrame(f"view {view.name!r} computes with {name!r}, which is no number")
+            raise BadFrame(f"view {view.name!r} computes with {name!r}, which isn't a number")
     if view.show == "histogram":
         slots = columns[view.slot]
         assert isinstance(slots, np.ndarray)

@@ -231,7 +231,7 @@ def _of_loader(failure: loaders.Failure, program: str, parsed: log.Parsed | None
 def _nothing(parsed: log.Parsed, program: str) -> Diagnosis:
     if parsed.processed:
         explanation = (
-            f"The log holds no error: the verifier followed {parsed.processed:,} instructions and accepted them."
+            f"The log holds no error: the verifier processed {parsed.processed:,} instructions and accepted them."
         )
     elif parsed.last is None:
         explanation = "The log is empty, or ends before its first instruction."
@@ -316,7 +316,7 @@ def _chain(
     cut: bool,
 ) -> list[Step]:
     if does is None or parsed.log_line is None:
-        return [_event(event) for event in parsed.report.path if event.note] if parsed.report else []
+        return [_event(event) for event in parsed.report.path if event.said] if parsed.report else []
     about_bounds = _ABOUT_BOUNDS.search(message) is not None
     target = _culprit(kind, involved, does, known, about_bounds)
     steps: list[Step] = []
@@ -371,4 +371,4 @@ def _last(target: str, held: str, *, unreadable: bool, about_bounds: bool) -> st
 
 
 def _event(event: Event) -> Step:
-    return Step(event.insn, event.text.partition(") ")[2] or event.source, event.note)
+    return Step(event.insn, event.text.partition(") ")[2] or event.source, event.said)

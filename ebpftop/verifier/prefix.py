@@ -17,7 +17,7 @@ _MOST_SHAPES = 4
 
 INSTRUCTION = re.compile(r"(?<!\w)\d{1,9}: (?:\([0-9a-f]{2}\) |(?=<invalid ))")
 _COUNT = re.compile(r"(?<!\S)processed \d+ insns \(limit ")
-# The kernel's own lines, and those of loaders that `wrapping` takes apart: what stands there is no prefix.
+# The kernel's own lines, and those of loaders that `wrapping` takes apart: what stands before them isn't a prefix.
 _OWN = re.compile(
     r"""\s*(?:$|;|from\ \d|R\d+_?\w*=|\d+:\ (?:R\d|\())
     |.*(?:\bbefore\ $|\bload\ program:\ |[vV]erifier\ output:\ |\bR10=fp)""",

@@ -35,14 +35,16 @@ _MORE = re.compile(r"\s*\| {2,}(\S.*)")
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A place the kernel points at, and a note why. insn and line are None, file and text "" if it names none."""
+    """A place the kernel points at, and its note there: `said`, also the key in JSON. insn and line are None, file and
+    text "" if it names none.
+    """
 
     insn: int | None
     text: str
     file: str
     line: int | None
     source: str
-    note: str
+    said: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,5 +123,5 @@ def _event(block: list[str]) -> Event:
         file=place["file"] if place else "",
         line=int(place["line"]) if place else None,
         source=source,
-        note=" ".join(notes),
+        said=" ".join(notes),
     )

@@ -1,4 +1,4 @@
-"""From asking to first data: `ebpftop run cpu/runqlat` against the peers' runqlat.
+"""From request to first data: `ebpftop run cpu/runqlat` against the peers' runqlat.
 
 Ours is timed to the first line of numbers. A peer is timed to the line that says it traces, which is before its first
 histogram: that comes an interval later, or when it is stopped.

@@ -1,4 +1,4 @@
-"""BCC's own tools, started on a kernel whose headers nobody has.
+"""BCC's own tools, started on a kernel without its headers.
 
 Types come from the kernel's BTF, as for our own probes: compiled with another kernel's headers a tool would load, and
 read other fields than it means to.

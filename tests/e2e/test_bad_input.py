@@ -1,4 +1,4 @@
-"""What a person can get wrong on the command line: a line that says it, and an exit code."""
+"""Mistakes on the command line: each gets one line and an exit code."""
 
 from __future__ import annotations
 

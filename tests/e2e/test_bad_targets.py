@@ -1,4 +1,4 @@
-"""What can't be traced: a line that says it, and an exit code, before anything is compiled."""
+"""Targets that can't be traced: one line and an exit code, before anything is compiled."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.bpf
         (("binary=/etc", "symbol=x"), "/etc: not a file"),
         (
             ("binary=/etc/passwd", "symbol=x"),
-            "/etc/passwd is no program or library that can be traced: not a 64-bit little-endian ELF file",
+            "/etc/passwd isn't a program or library that can be traced: not a 64-bit little-endian ELF file",
         ),
         (("binary=no-such-thing", "symbol=x"), "there is no program or library 'no-such-thing' here: give its path"),
         (("pid=4194304", "symbol=x"), "pid: '4194304': no such process"),

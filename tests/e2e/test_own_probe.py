@@ -1,4 +1,4 @@
-"""A probe of one's own: a copied folder and ten edited lines; and what `check` says of mistakes in it."""
+"""A user's own probe: a copied folder with ten edited lines; and `check`'s reports of mistakes in it."""
 
 from __future__ import annotations
 

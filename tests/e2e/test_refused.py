@@ -1,4 +1,4 @@
-"""Probes that can't be loaded, and parameters that would be C if they were pasted: told in words, the others run on."""
+"""Probes that can't be loaded, and parameters that would be C if pasted: the error is shown, the others run on."""
 
 from __future__ import annotations
 

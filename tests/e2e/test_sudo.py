@@ -1,7 +1,7 @@
-"""A session under sudo from an ordinary user: who runs as whom, what is loaded where, and that root stays given up.
+"""A session under sudo from an ordinary user: each process's user and imports, and that root stays dropped.
 
 The program is installed in a folder of that user, the least trusted place there is. The launcher beside it lets a test
-ask a running process what it has imported, and have it try to become root again.
+read what a running process has imported, and make it try to become root again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Probe by kernel: the variant that won and whether its values held, beside what the matrix on record says.
+"""Probe by kernel: the variant that won and whether its values held, beside the recorded matrix.
 
 The record (`matrix.json`: KERNEL → PROBE → variant, "" where it can't run) is what every later run must reach.
 `python -m tests.kernels.matrix` adds what the last runs saw to it, and writes the catalog page, probes/README.md, from

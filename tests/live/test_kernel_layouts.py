@@ -1,4 +1,4 @@
-"""Where a program reads a member is where BTF says it lies: clang computes offsets once for the host, once for BPF."""
+"""Programs read members at the offsets in BTF: clang computes offsets once for the host, once for BPF."""
 
 from __future__ import annotations
 

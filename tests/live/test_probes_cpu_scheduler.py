@@ -1,5 +1,5 @@
 """cpu/cputop, cpu/migrations, cpu/cpudist and cpu/runqslower agree with what the scheduler accounts to a process;
-cpu/cpufreq with what it is told."""
+cpu/cpufreq with the events it gets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The probes of disk/ that watch system calls on files and mounts tell each one, and what came of it."""
+"""The probes of disk/ that watch system calls on files and mounts report each one and its result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The probes of disk/ that watch what is done to files tell file, file system and operation, and leave out the rest."""
+"""The probes of disk/ that watch file operations report file, file system and operation, and leave out the rest."""
 
 from __future__ import annotations
 

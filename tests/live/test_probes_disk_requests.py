@@ -1,4 +1,4 @@
-"""The probes of disk/ that watch requests to block devices tell each one, of a device that nobody else uses."""
+"""The probes of disk/ that watch requests to block devices report each one, on a device that nothing else uses."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The probes of lab/ that fail on purpose are refused at the line that is wrong, with an explanation; mended as their
-READMEs say they are accepted."""
+"""The probes of lab/ that fail on purpose are rejected at the wrong line, with an explanation; with the fix from
+their READMEs they are accepted."""
 
 from __future__ import annotations
 

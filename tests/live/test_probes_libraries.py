@@ -1,4 +1,4 @@
-"""What programs ask of libraries and of the kernel: look-ups, TLS, typed lines and single system calls, exactly."""
+"""Calls of libraries and of the kernel: look-ups, TLS, typed lines and single system calls, counted exactly."""
 
 from __future__ import annotations
 

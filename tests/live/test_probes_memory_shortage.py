@@ -1,4 +1,4 @@
-"""The probes of memory/ that watch for want of memory tell who wanted it, who had to go, and what came of it."""
+"""The probes of memory/ that watch memory shortage report the allocating process, the victim, and the outcome."""
 
 from __future__ import annotations
 

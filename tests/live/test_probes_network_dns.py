@@ -1,4 +1,4 @@
-"""network/dnssnoop: a server of the test's own answers late, or that there is no such name, or not at all."""
+"""network/dnssnoop: the test's own server answers late, with NXDOMAIN, or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Probes of packets: lost and sent again, dropped, reset, how long they are on their way, and whose they are."""
+"""Probes of packets: retransmitted, dropped, reset; their latency and their processes."""
 
 from __future__ import annotations
 

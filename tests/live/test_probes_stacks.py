@@ -1,4 +1,4 @@
-"""The probes that count by call stack name the functions that are known to be at work, for as long as they are."""
+"""The probes that count by call stack name the functions that are known to run, while they run."""
 
 from __future__ import annotations
 

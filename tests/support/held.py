@@ -1,4 +1,4 @@
-"""The data of the kernel matrix: which variants of which probes the tests ran, and whether the tests passed.
+"""The data of the kernel matrix: the variants of probes that the tests ran, and whether the tests passed.
 
 A session with live tests leaves `{"release", "tests": {TEST: {"held": bool, "traced": [[PROBE, VARIANT]…]}}, "probes":
 {PROBE: [AVAILABLE, REASON]}}` in the file named by EBPFTOP_HELD, or in `.cache/held/RELEASE.json`. Tests that ran in a

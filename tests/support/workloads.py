@@ -1,4 +1,4 @@
-"""Processes that do a known amount of work when they are told to: what a probe counts is compared with it."""
+"""Processes that do a known amount of work on command; tests compare a probe's counts with it."""
 
 from __future__ import annotations
 

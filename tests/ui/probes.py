@@ -1,4 +1,4 @@
-"""A small catalog, and what its probes tell: like run queue latency, system calls, new programs."""
+"""A small catalog, and frames of its probes: like run queue latency, system calls, new programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Saving a probe's file: it is loaded again, the old version runs until the new one does, and what changed is told."""
+"""Saving a probe's file: it is loaded again, the old version runs until the new one does, and the change is shown."""
 
 from __future__ import annotations
 

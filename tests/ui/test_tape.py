@@ -1,4 +1,4 @@
-"""The dashboard on a tape: it plays, stands still, and goes where it is told."""
+"""The dashboard on a tape: it plays, pauses, and seeks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the kernel matrix reads and tells: names of packages, pytest's last line, probes by kernel."""
+"""Input and output of the kernel matrix: names of packages, pytest's last line, probes by kernel."""
 
 from __future__ import annotations
 

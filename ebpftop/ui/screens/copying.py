@@ -39,10 +39,10 @@ class CopyScreen(ModalScreen[None]):
         Binding("y", "copy", "copy", tooltip="Copy the command, if the terminal allows it"),
     ]
 
-    def __init__(self, probe: ProbeInfo, told: str, command: str) -> None:
+    def __init__(self, probe: ProbeInfo, note: str, command: str) -> None:
         super().__init__()
         self.probe = probe
-        self.told = told
+        self.note = note
         self.command = command
 
     def compose(self) -> Iterable[Widget]:
@@ -52,7 +52,7 @@ class CopyScreen(ModalScreen[None]):
             yield Static(
                 Content.assemble(
                     "This probe was read once, at startup, so saving its file would change nothing. Make your own "
-                    f"copy: there, e opens your editor, and saving reloads the probe. {self.told}\n\n",
+                    f"copy: there, e opens your editor, and saving reloads the probe. {self.note}\n\n",
                     (inert(self.command), "bold"),
                 ),
                 markup=False,

@@ -128,10 +128,10 @@ class Dashboard(Screen[None]):
 
     def _choose(self, runs: list[int]) -> None:
         """Bring a run this user requested to the front when it starts; otherwise keep the current one."""
-        asked = [run for run in runs if run not in self._seen and self.feed.is_mine(run)]
+        requested = [run for run in runs if run not in self._seen and self.feed.is_mine(run)]
         self._seen.update(runs)
-        if asked:
-            self.current, self.informing = asked[-1], False
+        if requested:
+            self.current, self.informing = requested[-1], False
             self.add_class("-probe")
         elif self.current not in runs:
             first = 0 if self.feed.playback is not None else -1  # a tape begins at its beginning

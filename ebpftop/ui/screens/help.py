@@ -61,7 +61,7 @@ class HelpScreen(ModalScreen[None]):
             box.border_title = "Keys"
             box.border_subtitle = "Esc closes"
             with Horizontal():
-                for column in _columns([*_told(self.groups, self.app), _signs()], self.app.size.width):
+                for column in _columns([*_groups(self.groups, self.app), _signs()], self.app.size.width):
                     yield Static(Content("\n\n").join(column), markup=False)
 
 
@@ -74,23 +74,23 @@ def _columns(blocks: list[Content], width: int) -> list[list[Content]]:
     return [blocks[:at], blocks[at:]]
 
 
-def _told(groups: Sequence[Group], app: App[object]) -> Iterator[Content]:
+def _groups(groups: Sequence[Group], app: App[object]) -> Iterator[Content]:
     """A block for each group. Bindings of one action share a line."""
     for title, bindings in groups:
         lines = [Content.styled(title, "bold $primary")]
         known = [binding for binding in bindings if isinstance(binding, Binding)]
         for _, alike in groupby(known, lambda binding: binding.action.partition("(")[0]):
             same = list(alike)
-            told = next((binding.tooltip for binding in same if binding.tooltip), same[0].description)
-            lines.append(Content.assemble((f"{keys_of(same, app):>{KEYS}}", "bold"), f"  {told[:1].upper()}{told[1:]}"))
+            tip = next((binding.tooltip for binding in same if binding.tooltip), same[0].description)
+            lines.append(Content.assemble((f"{keys_of(same, app):>{KEYS}}", "bold"), f"  {tip[:1].upper()}{tip[1:]}"))
         yield Content("\n").join(lines)
 
 
 def _signs() -> Content:
     lines = [Content.styled("Signs", "bold $primary")]
     for signs in SIGNS:
-        told = [Content.assemble((sign, style), f"  {meaning}") for sign, style, meaning in signs]
-        lines.append(Content.assemble(" " * (KEYS - 1), Content("   ").join(told)))
+        parts = [Content.assemble((sign, style), f"  {meaning}") for sign, style, meaning in signs]
+        lines.append(Content.assemble(" " * (KEYS - 1), Content("   ").join(parts)))
     return Content("\n").join(lines)
 
 

@@ -115,9 +115,9 @@ class VerifierScreen(Screen[None]):
 
     def compose(self) -> Iterable[Widget]:
         failure = self.failure
-        said = Static(head_of(failure, self.before), markup=False, id="said")
-        said.border_title = words(failure.probe, failure.result)
-        yield said
+        head = Static(head_of(failure, self.before), markup=False, id="said")
+        head.border_title = words(failure.probe, failure.result)
+        yield head
         yield self.tabs
         names = (
             (failure.source and failure.source.file) or AUTHORS_FILE,
@@ -173,10 +173,10 @@ class VerifierScreen(Screen[None]):
         self.query_one("#said").border_subtitle = "saved: loading it again" if on_its_way else None
 
     def runs_now(self, frame: Loaded, source: str) -> None:
-        """The new version is accepted: what was said of the old one is over."""
-        said = self.query_one("#said", Static)
-        said.border_title, said.border_subtitle = words(frame.probe, "runs now"), None
-        said.update(accepted(frame, None if self.has_class("-runs") else self.failure))
+        """The new version is accepted: it replaces the explanation of the old one."""
+        head = self.query_one("#said", Static)
+        head.border_title, head.border_subtitle = words(frame.probe, "runs now"), None
+        head.update(accepted(frame, None if self.has_class("-runs") else self.failure))
         self.code.show_source(source)
         self.add_class("-runs")
         self.code.focus()
@@ -266,7 +266,7 @@ class VerifierScreen(Screen[None]):
         self.post_message(EditAsked(self.failure.probe, line))
 
     def action_copy(self) -> None:
-        """With the end of a long log: terminals take no more."""
+        """With only the end of a long log: terminals limit what can be copied."""
         self.app.copy_to_clipboard(_as_text(replace(self.failure, log=self.failure.log[-COPIED:])))
         self.notify("copied, if the terminal allows it", markup=False)
 

@@ -72,7 +72,7 @@ def recognise(line: str, errno: str) -> Meaning | None:
     if requires := compiled(_REQUIRES).match(line):
         return Meaning(
             "unsupported",
-            f"The map can't be created on this kernel: {requires['what']}. the loader says it needs "
+            f"The map can't be created on this kernel: {requires['what']}. The loader says that it needs "
             f"Linux {requires['version']} or newer. Do without it, or use a newer kernel.",
             fault="kernel",
             of_map=True,

@@ -1,4 +1,4 @@
-"""Identities of processes that nobody could ask about."""
+"""Identities of processes that ended before anyone looked."""
 
 from __future__ import annotations
 

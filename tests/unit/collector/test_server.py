@@ -1,4 +1,4 @@
-"""What a consumer is told of its requests, by a collector whose supervisor a test plays."""
+"""The answers to a consumer's requests, from a collector whose supervisor is played by the test."""
 
 from __future__ import annotations
 

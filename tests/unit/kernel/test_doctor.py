@@ -1,4 +1,4 @@
-"""The doctor, for whoever runs the tests; its findings on a known kernel are live tests."""
+"""The doctor, run as the user of the tests; its findings on a known kernel are live tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether attach points exist, as the running kernel's BTF and file system tell."""
+"""Whether attach points exist, by the running kernel's BTF and file system."""
 
 from __future__ import annotations
 

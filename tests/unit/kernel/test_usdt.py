@@ -1,4 +1,4 @@
-"""What a file tells of its functions and static probes, and that no file does harm."""
+"""Functions and static probes read from a file, and that no file does harm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of functions, asked of this very process."""
+"""Names of functions in this very process."""
 
 import contextlib
 import ctypes

@@ -221,5 +221,5 @@ def test_stacks_without_numbers_of_stacks_are_no_stacks() -> None:
     session, _ = started(SAMPLES)
     with pytest.raises(BadFrame, match="'stack'"):
         session.feed(snapshot(1, 0, {"counts": columns(tgid=[1], count=[3])}))
-    with pytest.raises(BadFrame, match="'stack', which is no number"):
+    with pytest.raises(BadFrame, match="'stack', which isn't a number"):
         session.feed(snapshot(1, 0, {"counts": columns(tgid=[1], stack=["x"], count=[3])}))

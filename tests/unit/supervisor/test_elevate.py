@@ -1,4 +1,4 @@
-"""What sudo is asked to run."""
+"""The command that sudo runs."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Which messages of a kernel's verifier no rule recognises: to be run on the source of a new kernel.
+"""Lists the messages of a kernel's verifier that no rule recognises; run it on the source of a new kernel.
 
     .venv/bin/python tests/unit/verifier/list_unknown.py LINUX_SOURCE
 
-LINUX_SOURCE is an unpacked kernel. Each line is a place and a format. Some are no complaints: parts of one that the
-kernel puts together, states, statistics. The rest deserves a rule, and a line in messages.tsv.
+LINUX_SOURCE is an unpacked kernel. Each line is a place and a format. Some aren't error messages: parts of one that the
+kernel assembles, states, statistics. The rest deserves a rule, and a line in messages.tsv.
 """
 
 from __future__ import annotations

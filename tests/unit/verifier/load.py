@@ -1,8 +1,8 @@
-"""Compile a program with the distribution's BCC and load it as asked, in a process of its own, as LLVM may end it.
+"""Compile a program with the distribution's BCC and load it, in a process of its own, as LLVM may end it.
 
 What programs can say that BCC can't by itself:
 - `KFUNC_name` is the address of a kernel function: `static int (*get)(u64 *it) = (void *)KFUNC_name;`
-- a function that is `static`, `noinline` and in section `.bpf.fn.f` (SUBPROGRAM) is called, not put inline.
+- a function that is `static`, `noinline` and in section `.bpf.fn.f` (SUBPROGRAM) is called, not inlined.
 - `#include "name.h"` finds the headers beside the programs.
 """
 

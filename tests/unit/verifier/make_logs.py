@@ -1,11 +1,11 @@
-"""Make logs/ again: load each of programs/, which the verifier refuses, and keep what it says and the table of lines.
+"""Make logs/ again: load each of programs/, which the verifier rejects, and keep its log and the table of lines.
 
     sudo .venv/bin/python tests/unit/verifier/make_logs.py                # on the running kernel
     sudo .venv/bin/python tests/unit/verifier/make_logs.py --guest 6.1    # on an emulated one
     … NAME…                                                               # only these programs
 
-corpus.toml says how each is loaded, and what is to be read in its logs. `// here` marks the line an author should be
-shown. Compiled with BCC 0.26, a program has the same instructions on every kernel, so there is one table of lines.
+corpus.toml holds how each is loaded, and what its explanation must contain. `// here` marks the line to show to the
+author. Compiled with BCC 0.26, a program has the same instructions on every kernel, so there is one table of lines.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The age of a kernel, as the syntax of its logs tells."""
+"""The age of a kernel, by the syntax of its logs."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Logs and lines as people paste them, each explained: cases/expected.toml says what is to be read in it."""
+"""Logs and lines as people paste them, each explained: cases/expected.toml holds what the explanation must contain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real logs of small refused programs, from each kernel of the matrix: corpus.toml says what is to be read in them."""
+"""Real logs of small rejected programs, from each kernel of the matrix: corpus.toml holds what must be read in them."""
 
 from __future__ import annotations
 

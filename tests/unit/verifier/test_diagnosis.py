@@ -215,7 +215,7 @@ def test_a_log_without_a_complaint() -> None:
     accepted = real("null-map-value").replace("R0 invalid mem access 'map_value_or_null'\n", "")
     diagnosis = explained(accepted)
     assert (diagnosis.kind, diagnosis.failed, diagnosis.known) == ("none", False, False)
-    assert "looked at 8 instructions" in diagnosis.explanation
+    assert "processed 8 instructions" in diagnosis.explanation
     cut = explained(accepted[: accepted.index("processed")])
     assert "ends at instruction 8 without an error message" in cut.explanation
 

@@ -1,4 +1,4 @@
-"""What is said of the complaints in logs of real programs."""
+"""Explanations of the error messages in logs of real programs."""
 
 from pathlib import Path
 

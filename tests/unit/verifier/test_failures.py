@@ -41,7 +41,7 @@ def test_programs_that_were_accepted_are_passed_over() -> None:
     assert kinds(ACCEPTED + NULL + ACCEPTED) == ["null_deref"]
     (only,) = found(ACCEPTED + ACCEPTED)
     assert (only.kind, only.known) == ("none", False)
-    assert "looked at 2 instructions" in only.explanation
+    assert "processed 2 instructions" in only.explanation
 
 
 def test_logs_cut_short_are_told_apart_by_their_beginnings() -> None:

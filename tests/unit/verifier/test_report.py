@@ -65,8 +65,8 @@ def test_what_led_there() -> None:
     assert report is not None
     first, second = report.path
     assert (first.insn, first.line, first.source) == (6, 10, "u64 *count = bpf_map_lookup_elem(&counts, &pid);")
-    assert first.note.startswith("update: R0 changed from uninitialized value to nullable map value from counts")
-    assert (second.insn, second.line, second.note) == (7, None, "branch: condition is false")
+    assert first.said.startswith("update: R0 changed from uninitialized value to nullable map value from counts")
+    assert (second.insn, second.line, second.said) == (7, None, "branch: condition is false")
 
 
 def test_an_active_lock_is_part_of_what_led_there() -> None:
@@ -79,7 +79,7 @@ def test_an_active_lock_is_part_of_what_led_there() -> None:
     ]
     report = read(lines)
     assert report is not None
-    assert [(event.insn, event.note) for event in report.path] == [
+    assert [(event.insn, event.said) for event in report.path] == [
         (3, "acquired: active bpf_spin_lock has verifier identity 2")
     ]
 

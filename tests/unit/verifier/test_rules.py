@@ -1,8 +1,8 @@
-"""Every message the verifier has: messages.tsv holds kind, kernels and format of each.
+"""Every message of the verifier: messages.tsv holds kind, kernels and format of each.
 
-They are from the sources of Linux 5.15, 6.1, 6.5, 6.8, 6.12, 6.17, 7.0 and 7.2: all that refuse a program or its type
-information, without those of the verifier's own faults, of which some stand for all. Where the kernel puts a message
-together, or a name in it decides, each form has a line.
+They are from the sources of Linux 5.15, 6.1, 6.5, 6.8, 6.12, 6.17, 7.0 and 7.2: all that reject a program or its type
+information, and a selection of those about internal errors. If the kernel assembles a message, or a name in it decides,
+each form has a line.
 """
 
 from __future__ import annotations
