@@ -66,7 +66,7 @@ class Diagnosis:
     def words(self) -> str:
         """The explanation and below it the fix, indented, as one text; "" where there is none."""
         fix = self.fix.splitlines() if self.fix else []
-        return "\n".join([self.explanation, *(f"    {line}" for line in fix)]) if self.known else ""
+        return "\n".join([self.explanation, *(f"    {line}" for line in fix)]) if self.explanation else ""
 
 
 def diagnose(
