@@ -1,4 +1,4 @@
-"""What the real processes have imported by their end: nothing of root's reads a log, and what shows frames has no BCC."""
+"""What the real processes have imported by their end: nothing of root's reads a log, the dashboard has no BCC."""
 
 from __future__ import annotations
 
