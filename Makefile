@@ -1,4 +1,4 @@
-# Bare `make` lists the targets. What a target needs it installs itself: see .ci/setup.
+# Plain `make` lists the targets. Each target installs what it needs: see .ci/setup.
 
 PYTHON := .venv/bin/python -B
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --)
@@ -7,16 +7,17 @@ PYTEST := $(AS_ROOT) $(PYTHON) -m pytest -p no:cacheprovider
 # What takes too long for CI; each is a target, and one that fails doesn't keep the others from running.
 NIGHTLY := test-bcc compare bench screenshots-check
 
-.PHONY: help run test bench screenshots screenshots-check test-kernels test-bcc compare catalog nightly
+.PHONY: help run test bench screenshots screenshots-check test-kernels test-bcc compare catalog nightly lock sbom
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: ## install what is missing and start the dashboard; where nothing can be traced, the demo
+run: ## install what is missing and start the dashboard, or the demo if nothing can be traced
 	@.ci/start
 
 test: ## format, lint, types, import contracts, and every test on the running kernel
 	@.ci/setup test
+	.venv/bin/python -B .ci/lock --check
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
@@ -24,15 +25,15 @@ test: ## format, lint, types, import contracts, and every test on the running ke
 	find probes ebpftop -name '*.[ch]' -exec .venv/bin/clang-format --dry-run --Werror {} +
 	$(PYTEST)
 
-bench: ## figures side by side with bcc's tools and bpftrace
+bench: ## benchmarks against bcc's tools and bpftrace
 	@.ci/setup bench
 	$(AS_ROOT) $(PYTHON) -m tests.bench
 
-compare: ## our probes and bcc's tools on the same workload at the same time: do they count alike?
+compare: ## check that our probes and bcc's tools count the same on the same workload
 	@.ci/setup bench
 	$(AS_ROOT) $(PYTHON) -m tests.compare
 
-screenshots: ## make screenshots/ again, from the bundled tape of a real run
+screenshots: ## regenerate screenshots/ from the bundled tape
 	@.ci/setup screenshots
 	$(PYTHON) -m tests.screenshots
 
@@ -43,7 +44,7 @@ test-kernels: ## the live tests on Debian's 6.1 and 6.12 kernels, emulated, and 
 	@.ci/setup kernels
 	$(PYTHON) -m tests.kernels
 
-test-bcc: ## the live tests with a newer BCC and LLVM, Debian 13's
+test-bcc: ## the live tests with Debian 13's newer BCC and LLVM
 	@.ci/setup bcc
 	$(AS_ROOT) tests/kernels/newer-bcc
 
@@ -55,6 +56,14 @@ nightly: ## all that takes too long for CI, one after the other, and at the end 
 	    report="$$report$$result  $$each\n"; \
 	done; \
 	printf "\n$$report"; [ -z "$$failed" ]
+
+lock: ## resolve the development tools again: .ci/locked, with hashes
+	@.ci/setup python
+	.venv/bin/python -B .ci/lock
+
+sbom: ## what an installed ebpftop consists of, as CycloneDX: dist/ebpftop.cdx.json
+	@mkdir -p dist
+	@python3 -B .ci/sbom >dist/ebpftop.cdx.json && echo dist/ebpftop.cdx.json
 
 catalog: ## probes/README.md again, from the manifests and the last `make test` and `make test-kernels`
 	@.ci/setup python

@@ -1,4 +1,4 @@
-"""The commands and their exit codes: 0 done, 1 the thing asked for failed, 2 usage, 3 this machine or user can't."""
+"""The command line. Exit codes: 0 success, 1 failure, 2 usage error, 3 impossible on this machine or for this user."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import NoReturn
 
 from ebpftop import __version__
-from ebpftop.base import crash
+from ebpftop.base import crash, streams
 from ebpftop.base.errors import UserError
 
 _EPILOG = """\
-exit codes: 0 done; 1 the thing asked for failed; 2 usage; 3 this machine or user can't, and what would help
+exit codes: 0 success; 1 failure; 2 usage error; 3 impossible on this machine or for this user (the error says why)
 
   sudo ebpftop                     the dashboard
   sudo ebpftop run runqlat         one probe, as text, until Ctrl-C
@@ -25,29 +25,15 @@ exit codes: 0 done; 1 the thing asked for failed; 2 usage; 3 this machine or use
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run one command and exit with its status."""
-    open_standard_streams()
     sys.exit(run(list(sys.argv[1:] if argv is None else argv)))
-
-
-def open_standard_streams() -> None:
-    """Put /dev/null where the caller closed descriptor 0, 1 or 2: nothing else of ours may get these numbers. What a
-    stream's encoding lacks is written as an escape.
-    """
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest free number
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(number, "r" if number == 0 else "w"))  # noqa: SIM115 - it stays
-        getattr(sys, name).reconfigure(errors="backslashreplace")
 
 
 def run(argv: list[str]) -> int:
     """Run one command; returns its exit status."""
     try:
+        streams.prepare()
         status = _obey(argv)
-        sys.stdout.flush()  # what can't be written is told here, not by the interpreter's end
+        sys.stdout.flush()  # report write errors here, not when the interpreter exits
         return status
     except UserError as error:
         print(f"ebpftop: {error}", file=sys.stderr)
@@ -62,10 +48,10 @@ def run(argv: list[str]) -> int:
 def _obey(argv: list[str]) -> int:
     try:
         arguments = parser().parse_args(argv)
-    except SystemExit as leaving:  # after --help, --version, or what is wrong with the arguments
+    except SystemExit as leaving:  # after --help, --version, or a usage error
         return int(leaving.code or 0)
     arguments.probes = [*arguments.probes_before, *getattr(arguments, "probes", [])]
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # else NumPy starts a thread a CPU, for work that is not ours
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # otherwise NumPy starts a thread per CPU that we don't need
     if arguments.user_env:
         from ebpftop.supervisor.elevate import CARRIED
 
@@ -74,7 +60,7 @@ def _obey(argv: list[str]) -> int:
 
 
 def _run(arguments: argparse.Namespace, argv: list[str]) -> int:
-    """Each command is imported when it runs: `ebpftop --version` waits for nothing, and root imports little."""
+    """Run a command. Its module is imported only then: `ebpftop --version` is fast, and root imports little."""
     match arguments.command:
         case "list" | "show" | "new":
             from ebpftop.commands import catalog
@@ -113,41 +99,49 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"ebpftop {__version__}")
     top.add_argument("--user-env", type=_assignment, action="append", help=argparse.SUPPRESS)
-    # Both may stand before the command as well as after it.
+    # Both are accepted before and after the command.
     _sudo_option(top, default=False)
     _folder_option(top, dest="probes_before")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", dest="command")
 
-    one = commands.add_parser("play", help="a playbook: several probes side by side, each with the question it answers")
-    one.add_argument("playbook", metavar="NAME", help="'ebpftop list' names them")
+    one = commands.add_parser("play", help="run a playbook: several probes side by side")
+    one.add_argument("playbook", metavar="NAME", help="a playbook that 'ebpftop list' shows")
     _sudo_option(one)
     _folder_option(one)
 
-    one = commands.add_parser("list", help="the catalog, and what of it can run here")
-    one.add_argument("--json", action="store_true", help="an array of objects")
+    one = commands.add_parser("list", help="list the catalog, and what can run here")
+    one.add_argument("--json", action="store_true", help="print a JSON array of objects")
     _folder_option(one)
 
-    one = commands.add_parser("show", help="a probe's C, attach points and documentation, to read before running it")
+    one = commands.add_parser("show", help="show a probe's C, attach points and documentation")
     one.add_argument("probe", metavar="PROBE")
     _folder_option(one)
 
-    one = commands.add_parser("run", help="one probe without the dashboard; Ctrl-C prints a summary")
+    one = commands.add_parser("run", help="run one probe without the dashboard; Ctrl-C prints a summary")
     one.add_argument("probe", metavar="PROBE")
     one.add_argument(
-        "-p", "--param", type=_assignment, action="append", default=[], metavar="NAME=VALUE", help="see 'ebpftop show'"
+        "-p",
+        "--param",
+        type=_assignment,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="see 'ebpftop show PROBE'",
     )
-    one.add_argument("--interval", type=_seconds, default=1.0, metavar="S", help="seconds between reports (1)")
-    one.add_argument("--duration", type=_seconds, metavar="S", help="end after so many seconds")
+    one.add_argument("--interval", type=_seconds, default=1.0, metavar="S", help="seconds between reports (default: 1)")
+    one.add_argument("--duration", type=_seconds, metavar="S", help="stop after S seconds")
     one.add_argument(
         "--format",
         choices=("text", "json", "csv", "folded", "speedscope"),
         default="text",
-        help="json: one object a line; folded (as flamegraph.pl reads it), speedscope: call stacks, at the end",
+        help="json: one object per line; csv: texts that a spreadsheet would take for formulas begin with '; "
+        "folded (for flamegraph.pl) and speedscope: call stacks, written at the end",
     )
+    one.add_argument("--raw", action="store_true", help="csv for programs: texts as they are, without that '")
     _sudo_option(one)
     _folder_option(one)
 
-    one = commands.add_parser("record", help="probes into a tape, to replay later or elsewhere")
+    one = commands.add_parser("record", help="record probes to a tape, to replay later or elsewhere")
     one.add_argument("names", metavar="PROBE", nargs="+")
     one.add_argument("-o", "--output", type=Path, required=True, metavar="TAPE")
     one.add_argument(
@@ -157,42 +151,46 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="for every probe that has it",
+        help="applies to every probe that has this parameter",
     )
-    one.add_argument("--interval", type=_seconds, default=1.0, metavar="S", help="seconds between snapshots (1)")
-    one.add_argument("--duration", type=_seconds, metavar="S", help="end after so many seconds (else Ctrl-C)")
-    one.add_argument("--args", action="store_true", help="keep the command lines of processes, which may hold secrets")
+    one.add_argument(
+        "--interval", type=_seconds, default=1.0, metavar="S", help="seconds between snapshots (default: 1)"
+    )
+    one.add_argument("--duration", type=_seconds, metavar="S", help="stop after S seconds (default: at Ctrl-C)")
+    one.add_argument("--args", action="store_true", help="record process command lines, which may contain secrets")
     one.add_argument("--force", action="store_true", help="overwrite an existing tape")
     _sudo_option(one)
     _folder_option(one)
 
-    one = commands.add_parser("replay", help="the dashboard on a tape; no root, no BPF")
+    one = commands.add_parser("replay", help="open a tape in the dashboard; no root, no BPF")
     one.add_argument("tape", type=Path, metavar="TAPE")
 
-    one = commands.add_parser("demo", help="the dashboard on the bundled tape; no root, no BPF")
+    one = commands.add_parser("demo", help="open the bundled tape in the dashboard; no root, no BPF")
 
-    one = commands.add_parser("explain", help="why the kernel's verifier refused a program: any loader's log; no root")
-    one.add_argument("log", nargs="?", default="-", metavar="LOG", help="a file, or - for standard input (-)")
-    one.add_argument("--source", type=Path, metavar="FILE", help="the program's C, to quote lines from")
-    one.add_argument("--json", action="store_true", help="one object a failure, each on a line of its own")
+    one = commands.add_parser("explain", help="explain a verifier log, from any loader; no root")
+    one.add_argument("log", nargs="?", default="-", metavar="LOG", help="a file, or - for standard input (default: -)")
+    one.add_argument("--source", type=Path, metavar="FILE", help="the program's C source, to quote lines from")
+    one.add_argument("--json", action="store_true", help="print one JSON object per failure, one per line")
 
     one = commands.add_parser(
-        "check", help="a probe folder: manifest, lint, compile, verify, without attaching; or playbooks"
+        "check", help="check a probe folder (manifest, lint, compile, verify; nothing is attached) or playbooks"
     )
     one.add_argument("folder", type=Path, metavar="DIR")
     _sudo_option(one)
 
-    one = commands.add_parser("new", help="a new probe folder to start from")
-    one.add_argument("--from", dest="origin", metavar="PROBE", help="copy this one of the catalog")
+    one = commands.add_parser("new", help="create a new probe folder")
+    one.add_argument(
+        "--from", dest="origin", metavar="PROBE", help="start from a copy of this probe (default: a small template)"
+    )
     one.add_argument("folder", type=Path, metavar="DIR")
 
-    one = commands.add_parser("doctor", help="what this machine can trace, tried for real, and remedies")
-    one.add_argument("--json", action="store_true", help="an array of objects")
+    one = commands.add_parser("doctor", help="test what this machine can trace, and suggest fixes")
+    one.add_argument("--json", action="store_true", help="print a JSON array of objects")
     return top
 
 
 def _sudo_option(command: argparse.ArgumentParser, default: object = argparse.SUPPRESS) -> None:
-    help_text = "do not ask sudo when root is needed"
+    help_text = "do not restart under sudo when root is needed"
     command.add_argument("--no-sudo", action="store_true", default=default, help=help_text)
 
 
@@ -204,7 +202,7 @@ def _folder_option(command: argparse.ArgumentParser, dest: str = "probes") -> No
         dest=dest,
         default=[],
         metavar="DIR",
-        help="a folder of probes beside the bundled",
+        help="a folder of probes, in addition to the bundled ones",
     )
 
 
@@ -221,5 +219,5 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = -1.0
     if not 0.05 <= seconds <= 86_400 * 7:
-        raise argparse.ArgumentTypeError(f"{text!a} is not a number of seconds from 0.05 on")
+        raise argparse.ArgumentTypeError(f"{text!a} is not a number of seconds from 0.05 to 604800")
     return seconds

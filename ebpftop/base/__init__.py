@@ -1,1 +1,1 @@
-"""The ground floor: what every room may use and what imports nothing of ours."""
+"""The base layer: every package may use it, and it imports none of ours."""

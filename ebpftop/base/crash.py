@@ -1,6 +1,6 @@
-"""What a person is told of an exception that reached the end of a process.
+"""Reporting an exception that ends a process.
 
-One that nobody expected gets one line, and a report in a file of mode 0600.
+What this machine lacks is one line. A bug is one line too, with the traceback in a file of mode 0600.
 """
 
 from __future__ import annotations
@@ -9,31 +9,46 @@ import contextlib
 import errno
 import os
 import platform
+import resource
 import sys
 import tempfile
 import traceback
 
 from ebpftop import __version__
+from ebpftop.base import streams
 from ebpftop.base.inert import inert
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def tell(process: str, error: BaseException) -> None:
-    """Say on stderr what ended the process: that our output found no room, or else `report`. A reader of our output
-    who has had enough needs to be told nothing.
+    """Report on stderr what ended the process: one line for a full disk or a lack of memory or files, `report` for a
+    bug. A closed pipe (EPIPE) is normal, so nothing is printed.
     """
+    if (lack := _lack(error)) is not None:
+        print(f"ebpftop: {lack}", file=sys.stderr)
+        return
     if isinstance(error, OSError) and error.errno in (errno.EPIPE, *_FULL):
-        with contextlib.suppress(OSError):  # or the interpreter tries once more to write what is left
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        with contextlib.suppress(OSError):  # otherwise the interpreter tries to flush once more at exit
+            os.dup2(streams.null(), 1)
         if error.errno in _FULL:
             print(f"ebpftop: the output can't be written: {error.strerror}", file=sys.stderr)
     else:
         report(process, error)
 
 
+def _lack(error: BaseException) -> str | None:
+    """What there is too little of, with the remedy."""
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for this (see 'ulimit -v')"
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return f"too few files may be open at once: raise the limit of {limit:,} with 'ulimit -n'"
+    return None
+
+
 def report(process: str, error: BaseException) -> None:
-    """Write the report and say in one line on stderr where it is."""
+    """Write the report to a file and print its path in one line on stderr."""
     text = (
         f"ebpftop {__version__}, process {process}\n"
         f"Python {platform.python_version()}, Linux {platform.release()} {platform.machine()}\n\n"
@@ -44,7 +59,10 @@ def report(process: str, error: BaseException) -> None:
         fd, path = tempfile.mkstemp(prefix="ebpftop-crash-", suffix=".txt")
         with os.fdopen(fd, "w") as file:
             file.write(text)
-    except OSError:
-        print(text, file=sys.stderr)
+    except OSError as lack:
+        *_, last = traceback.extract_tb(error.__traceback__) or [None]
+        place = f", {os.path.basename(last.filename)}:{last.lineno}" if last else ""
+        why = lack.strerror or lack
+        print(f"ebpftop: internal error in the {process} ({summary}{place}); no report: {why}", file=sys.stderr)
         return
     print(f"ebpftop: internal error in the {process} ({summary}); the report is in {path}", file=sys.stderr)

@@ -1,10 +1,10 @@
-"""Error numbers and their names, with those the kernel keeps to itself (linux/errno.h), which programs never see."""
+"""Error numbers and names, including the kernel-internal ones (linux/errno.h) that programs never see."""
 
 from __future__ import annotations
 
 import errno
 
-# The first two have two names each in programs' headers.
+# The first two have two names each in user-space headers.
 _KERNELS = {
     35: "EDEADLK",
     95: "EOPNOTSUPP",

@@ -1,21 +1,21 @@
-"""Errors that are a person's to mend: one line each, and the exit code that goes with it."""
+"""Errors that the user can fix: one line each, and its exit code."""
 
 from __future__ import annotations
 
 
 class UserError(Exception):
-    """The thing asked for failed."""
+    """The command failed."""
 
     status = 1
 
 
 class UsageError(UserError):
-    """It was asked for in a way that can't be."""
+    """The command line is wrong."""
 
     status = 2
 
 
 class Cannot(UserError):
-    """This machine or this user can't; the text names the remedy."""
+    """Impossible on this machine or for this user; the text says what would help."""
 
     status = 3

@@ -1,4 +1,4 @@
-"""Hostile text made harmless: from a file, an argument, the kernel or a process, shown on one line."""
+"""Making hostile text (from a file, an argument, the kernel or a process) harmless to show on one line."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ def inert(text: str) -> str:
 
 
 def quoted(text: str, limit: int = 60) -> str:
-    """What a person gave, in quotes and pure ASCII, cut after `limit` characters."""
+    """User input in quotes, as ASCII, cut after `limit` characters."""
     return ascii(text) if len(text) <= limit else f"{text[:limit]!a}…"

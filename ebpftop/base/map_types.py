@@ -1,4 +1,4 @@
-"""Types of BPF maps by number: the kernel's enum bpf_map_type, uapi/linux/bpf.h."""
+"""BPF map types by number: enum bpf_map_type in uapi/linux/bpf.h."""
 
 from __future__ import annotations
 
@@ -45,5 +45,5 @@ PER_CPU = {NAMES.index(name) for name in ("percpu_hash", "percpu_array", "lru_pe
 
 
 def name(number: int) -> str:
-    """`1` as "hash", as in BPF_MAP_TYPE_HASH; a number that isn't known as itself."""
+    """The name of a type, such as "hash" for 1 (BPF_MAP_TYPE_HASH); an unknown number as it is."""
     return NAMES[number] if 0 <= number < len(NAMES) else str(number)

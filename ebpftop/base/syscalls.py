@@ -1,6 +1,6 @@
 """System calls and their numbers, on x86-64 and arm64.
 
-A 32-bit program on a 64-bit kernel counts by another table, and is misnamed.
+A 32-bit program on a 64-bit kernel uses another table, so its system calls get wrong names.
 Source: the kernel's uapi headers asm/unistd_64.h and asm-generic/unistd.h, up to Linux 7.0.
 """
 
@@ -79,7 +79,7 @@ _OF_MACHINE = {"x86_64": _X86_64, "aarch64": _ARM64}
 
 
 def table(machine: str) -> dict[int, str]:
-    """Number → name for a machine as `uname` spells it; empty for one that isn't known."""
+    """Number → name for a machine (as in `uname -m`); empty for an unknown one."""
     names: dict[int, str] = {}
     if machine in _OF_MACHINE:
         number = 0

@@ -1,1 +1,1 @@
-"""Probes as data: the manifest's schema, finding folders, typed parameters, lints."""
+"""Probes as data: the manifest's schema, finding folders, typed parameters, lint."""

@@ -1,4 +1,4 @@
-"""A probe's C read as text: comments, maps, functions and structs, as far as a reader without a compiler can tell."""
+"""Comments, maps, functions and structs in a probe's C, found by text patterns, without a compiler."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _STRUCT = re.compile(r"\bstruct[ \t\n]+(\w+)[ \t\n]*\{")
 _FIELD = re.compile(r"(\w+)[ \t\n]*(?:\[[^\]]*\][ \t\n]*)*(?::[^,;]*)?$")
 _NUMBER = re.compile(r"(0[xX][0-9a-fA-F]+|[0-9]+)[uUlL]*")
 
-# Kind, and which arguments are the name, the key and the size, of BCC's macros (its src/cc/export/helpers.h). The first
-# argument of BPF_TABLE is the kind, that of any other macro the name.
+# BCC's macros (its src/cc/export/helpers.h): the kind of map, and the positions of the arguments name, key and size.
+# BPF_TABLE's first argument is the kind, any other macro's is the name.
 _SHAPES: dict[str, tuple[str, int, int | None, int | None]] = {
     "BPF_HASH": ("hash", 0, 1, 3),
     "BPF_PERCPU_HASH": ("percpu_hash", 0, 1, 3),
@@ -36,14 +36,14 @@ _DEFAULT_ENTRIES = {"hash": 10240, "percpu_hash": 10240, "array": 10240, "percpu
 
 
 class BpfMap(NamedTuple):
-    """A declared map. `kind` is BCC's word for its type; `entries` (a ring buffer's pages) is None where unreadable."""
+    """A declared map. `kind` is BCC's name of its type; `entries` (pages for a ring buffer) is None if unreadable."""
 
     name: str
     kind: str
     key: str
     entries: int | None
     line: int
-    comment: str  # of the lines it is declared on
+    comment: str  # on the lines of its declaration
 
     @property
     def per_cpu(self) -> bool:
@@ -65,7 +65,7 @@ class Function(NamedTuple):
 
 
 class CSource:
-    """`code` is the text with comments blanked, so that offsets and lines stay those of the text."""
+    """`code` is the text with comments replaced by blanks, so that offsets and line numbers are the same."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -76,7 +76,7 @@ class CSource:
 
     @cached_property
     def maps(self) -> list[BpfMap]:
-        """The maps declared, several of one name where variants have their own."""
+        """The declared maps; several may have the same name, if variants declare their own."""
         return list(self._maps())
 
     def map(self, name: str) -> BpfMap | None:
@@ -110,12 +110,12 @@ class CSource:
         return " ".join(m[0] for m in _COMMENT.finditer(lines) if m[0][0] == "/")
 
     def number(self, text: str) -> int | None:
-        """The value of products and left shifts of numbers and the source's own #defines; None for anything else."""
+        """The value of a product or left shift of numbers and the source's own #defines; None for anything else."""
         return _number(text, {match[1]: match[2] for match in _DEFINE.finditer(self.code)})
 
     @cached_property
     def functions(self) -> list[Function]:
-        """The functions defined, several of one name where variants have their own."""
+        """The defined functions; several may have the same name, if variants define their own."""
         found = [
             Function(match[1], match.end() - 1, self._closing(match.end() - 1))
             for match in _FUNCTION.finditer(_ATTRIBUTE.sub(lambda attribute: " " * len(attribute[0]), self.code))
@@ -133,7 +133,7 @@ class CSource:
 
     @cached_property
     def structs(self) -> dict[str, list[str]]:
-        """The author's structs and the names of their fields."""
+        """The source's own structs and their field names."""
         structs: dict[str, list[str]] = {}
         for match in _STRUCT.finditer(self.code):
             body = self.code[match.end() : self._closing(match.end() - 1) - 1]
@@ -175,7 +175,7 @@ def _number(text: str, defines: dict[str, str]) -> int | None:
 
 
 def _split(text: str, separator: str) -> list[str]:
-    """Splits at separators outside of brackets; empty parts are left out."""
+    """Split at separators outside of brackets; empty parts are dropped."""
     parts, depth, start = [], 0, 0
     for at, char in enumerate(text):
         if char in "([{":

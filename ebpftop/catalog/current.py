@@ -1,4 +1,4 @@
-"""The catalog while the program runs: folders named with --probes are read again when what is in them was saved."""
+"""The catalog while the program runs: folders given with --probes are read again when a file in them is saved."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from ebpftop.catalog.manifest import MANIFEST, README, SOURCE
 from ebpftop.catalog.playbook import FOLDER as PLAYBOOKS
 from ebpftop.catalog.playbook import SUFFIX
 
-INTERVAL = 0.5  # seconds between two looks
-SETTLE = 0.1  # seconds without a change after which a save is over: editors write, rename and delete
-SHARE = 0.01  # of a CPU that looking may take, however much there is to look at
+INTERVAL = 0.5  # seconds between two scans
+SETTLE = 0.1  # seconds without a change until a save counts as complete: editors write, rename and delete
+SHARE = 0.01  # of a CPU: the limit for scanning, however large the folders are
 
 Stamp = tuple[int, int, int]  # modified (ns), size, inode
 
 
 class CurrentCatalog:
-    """`catalog` is what was read last: of the bundled folder, of the extra ones, of the system's.
+    """`catalog` is the last state read from the bundled folder, the extra ones and the system's.
 
-    Only the extra ones are read again, with these rights, and only if `again`. They are looked at by the times of
-    their files, which holds on every file system and for every way to save.
+    Only the extra folders are read again, with these rights, and only if `again`. Changes are detected by the files'
+    timestamps, which works on every file system and for every way to save.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class CurrentCatalog:
         folders = [Path(os.path.abspath(folder)) for folder in extra]
         self._again = folders if again else []
         self._rights = rights
-        self._stamps = self._look()  # before they are read, so that a save meanwhile is seen
+        self._stamps = self._look()  # before reading, so that a save meanwhile is noticed
         self._saved = False
         self._at = time.monotonic() + INTERVAL
         read = [read_folder(folder) for folder in folders]
@@ -53,11 +53,11 @@ class CurrentCatalog:
 
     @property
     def next_look(self) -> float | None:
-        """Monotonic seconds; None where nothing is read again."""
+        """Time of the next scan in monotonic seconds; None if nothing is watched."""
         return self._at if self._again else None
 
     def look(self) -> bool:
-        """Look at the folders, if it is time to; whether `catalog` is another one now. Raises nothing."""
+        """Scan the folders if it is time to; returns whether `catalog` changed. Raises nothing."""
         began = time.monotonic()
         if not self._again or began < self._at:
             return False
@@ -81,7 +81,7 @@ class CurrentCatalog:
 
 
 def _files(root: str) -> Iterator[str]:
-    """The files that a folder of probes is read from, and those that it would be read from."""
+    """The files of a folder of probes, including expected ones that don't exist yet."""
     for category in _entries(root):
         if os.path.basename(category) == PLAYBOOKS:
             yield from (file for file in _entries(category) if file.endswith(SUFFIX))
@@ -91,7 +91,7 @@ def _files(root: str) -> Iterator[str]:
 
 
 def _entries(folder: str) -> list[str]:
-    """What is in a folder, except what is hidden; nothing where it can't be looked at."""
+    """A folder's entries except hidden ones; empty if it can't be read."""
     try:
         with os.scandir(folder) as entries:
             return [entry.path for entry in entries if not entry.name.startswith(".")]
@@ -113,14 +113,14 @@ def _marked(part: Part) -> Part:
 
 
 def _again(root: Path, before: Part, now: Part) -> Part:
-    """What was read now; what can't be read any more, though it is still there, stays as it was."""
+    """The new state; a probe or playbook that exists but can't be read now keeps its previous state."""
     probes = {key: old for key, old in before.probes.items() if _is_there(root / key)}
     playbooks = {name: old for name, old in before.playbooks.items() if _is_there(old.file)}
     return Part(probes | _marked(now).probes, now.problems, playbooks | now.playbooks)
 
 
 def _is_there(path: Path) -> bool:
-    """Also where it may not be looked at."""
+    """Whether the path exists; true if we lack permission to check."""
     try:
         os.stat(path)
     except (FileNotFoundError, NotADirectoryError):

@@ -1,4 +1,4 @@
-"""A TOML document under inspection: typed look-ups that note each problem with its line instead of stopping at one."""
+"""Checking a TOML document: typed look-ups that collect all problems with their lines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ebpftop.catalog.positions import KeyPath, key_lines
 
 
 class BadManifest(Exception):
-    """A folder that's no probe. `problems` are lines `FILE:LINE: KEY: what is wrong`, the text the first of them."""
+    """An invalid probe folder. `problems` are lines `FILE:LINE: KEY: what is wrong`; the text is the first of them."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__(problems[0])
@@ -22,7 +22,7 @@ class BadManifest(Exception):
 
 
 class Document:
-    """The text of one manifest, and what is wrong with it. Raises BadManifest at once where it is no TOML."""
+    """The text of one manifest and its problems. Raises BadManifest immediately if it isn't TOML."""
 
     def __init__(self, file: str, text: str) -> None:
         self.file = inert(file)
@@ -43,13 +43,13 @@ class Document:
         self._problems.append((line, f"{self.file}:{line}: {key}: {what}" if key else f"{self.file}:{line}: {what}"))
 
     def line(self, path: KeyPath) -> int:
-        """The line of a key, or of the nearest table around it that is written down."""
+        """The line of a key, or of the nearest enclosing table that appears in the text."""
         while path and path not in self._lines:
             path = path[:-1]
         return self._lines.get(path, 1)
 
     def finish(self) -> None:
-        """Raises BadManifest with all problems, in the order of their lines, when there are any."""
+        """Raises BadManifest with all problems in line order, if there are any."""
         if self._problems:
             raise BadManifest([text for _, text in sorted(self._problems, key=lambda problem: problem[0])])
 
@@ -59,9 +59,9 @@ class Document:
 
 
 class TomlTable:
-    """One table of a document, whose keys must be among `known`.
+    """One table of a document; its keys must be among `known`.
 
-    A value that is missing or of the wrong type is noted as a problem and read as an empty one.
+    A missing value or one of the wrong type is recorded as a problem and read as empty.
     """
 
     def __init__(self, document: Document, path: KeyPath, values: dict[str, Any], known: Sequence[str]) -> None:
@@ -82,46 +82,46 @@ class TomlTable:
     def text(
         self, key: str, default: str | None = None, pattern: str = r".*\S.*", what: str = "one line of text"
     ) -> str:
-        """A string of printable characters that fully matches the pattern; required without a default."""
+        """A printable string that fully matches the pattern; required if it has no default."""
         value: str | None = self._get(key, str, "a string", required=default is None)
         if value is None:
             return default or ""
         if not value.isprintable() or not re.fullmatch(pattern, value):
-            self.problem(key, f"{what} expected, not {quoted(value)}")
+            self.problem(key, f"expected {what}, not {quoted(value)}")
         return value
 
     def choice(self, key: str, choices: Sequence[str], default: str | None = None) -> str:
-        """One of the choices; required without a default."""
+        """One of the choices; required if it has no default."""
         value: str | None = self._get(key, str, "a string", required=default is None)
         if value is None:
             return default or ""
         if value not in choices:
             expected = ", ".join(choice or '""' for choice in choices)
-            self.problem(key, f"one of {expected} expected, not {quoted(value)}{nearest(value, choices)}")
+            self.problem(key, f"expected one of {expected}, not {quoted(value)}{nearest(value, choices)}")
             return ""
         return value
 
     def integer(self, key: str, low: int, high: int) -> int | None:
-        value: int | None = self._get(key, int, "a whole number")
+        value: int | None = self._get(key, int, "an integer")
         if value is not None and not low <= value <= high:
-            self.problem(key, f"{low} to {high} expected, not {value}")
+            self.problem(key, f"expected {low} to {high}, not {value}")
         return value
 
     def boolean(self, key: str) -> bool:
         return bool(self._get(key, bool, "true or false"))
 
     def texts(self, key: str, required: bool = False, unique: bool = True) -> list[str]:
-        """An array of non-empty strings of printable characters."""
+        """An array of non-empty, printable strings."""
         values = self._get(key, list, "an array of strings", required) or []
         if not all(isinstance(value, str) and value and value.isprintable() for value in values):
-            self.problem(key, "an array of non-empty, printable strings expected")
+            self.problem(key, "expected an array of non-empty, printable strings")
             return []
         if unique and len(set(values)) < len(values):
-            self.problem(key, "the same string twice")
+            self.problem(key, "contains the same string twice")
         return values
 
     def assignments(self, key: str) -> dict[str, str]:
-        """A table of strings, whole numbers and truth values, each as a person would type it."""
+        """A table of strings, integers and booleans, each as the text a user would type."""
         given: dict[str, str] = {}
         for name, value in (self._get(key, dict, "a table") or {}).items():
             if isinstance(value, bool):
@@ -129,7 +129,7 @@ class TomlTable:
             elif isinstance(value, str | int):
                 given[name] = str(value)
             else:
-                what = "a string, a whole number or true or false expected"
+                what = "expected a string, an integer, true or false"
                 self.document.problem((*self.path, key, name), what)
         return given
 
@@ -137,12 +137,12 @@ class TomlTable:
         """The elements of an array of tables."""
         values = self._get(key, list, "an array of tables", required) or []
         if required and self.values.get(key) == []:
-            self.problem(key, "at least one expected")
+            self.problem(key, "expected at least one")
         for index, value in enumerate(values):
             if isinstance(value, dict):
                 yield TomlTable(self.document, (*self.path, key, index), value, known)
             else:
-                self.document.problem((*self.path, key, index), "a table expected")
+                self.document.problem((*self.path, key, index), "expected a table")
 
     def named_tables(self, key: str, known: Sequence[str]) -> Iterator[tuple[str, TomlTable]]:
         """The tables in a table, with their names."""
@@ -150,23 +150,23 @@ class TomlTable:
             if isinstance(value, dict):
                 yield name, TomlTable(self.document, (*self.path, key, name), value, known)
             else:
-                self.document.problem((*self.path, key, name), "a table expected")
+                self.document.problem((*self.path, key, name), "expected a table")
 
     def _get(self, key: str, kind: type, what: str, required: bool = False) -> Any:
-        """The value of exactly this type (true is no number), else None."""
+        """The value if it has exactly this type (true is not a number), else None."""
         if key not in self.values:
-            if required and key not in self._mistyped:  # else the unknown key says it, at its line
-                self.problem(key, f"missing, {what} expected")
+            if required and key not in self._mistyped:  # otherwise the unknown key is reported at its line
+                self.problem(key, f"missing, expected {what}")
             return None
         value = self.values[key]
         if type(value) is not kind:
-            self.problem(key, f"{what} expected")
+            self.problem(key, f"expected {what}")
             return None
         return value
 
 
 def _shown(path: KeyPath) -> str:
-    """A path as a person would write it: views[1].columns[0].unit, counted from 0 as TOML's readers do."""
+    """A path as text: views[1].columns[0].unit, counted from 0."""
     shown = ""
     for part in path:
         shown += f"[{part}]" if isinstance(part, int) else f".{inert(part)}" if shown else inert(part)

@@ -1,4 +1,4 @@
-"""Reading a probe's files: regular files of UTF-8 text, limited in size, read once."""
+"""Reading a probe's files: regular files of UTF-8 text of limited size."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from pathlib import Path
 
 from ebpftop.base.inert import inert
 
-LIMIT = 256 * 1024  # bytes a file
+LIMIT = 256 * 1024  # bytes per file
 
 
 class Unreadable(Exception):
-    """A file that can't be used; its text is one line, `FILE: why` or `FILE:LINE: why`."""
+    """An unusable file; the text is one line, `FILE: why` or `FILE:LINE: why`."""
 
 
 def read_text(path: Path) -> str:
     """The text of a regular file of at most LIMIT bytes. Raises Unreadable."""
     name = inert(str(path))
     try:
-        # Not blocking, so that a FIFO in the folder can't hang its reader.
+        # Non-blocking, so that a FIFO in the folder can't hang us.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         with open(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -28,7 +28,7 @@ def read_text(path: Path) -> str:
     except OSError as error:
         raise Unreadable(f"{name}: {error.strerror}") from None
     if len(data) > LIMIT:
-        raise Unreadable(f"{name}: more than {LIMIT // 1024} KiB")
+        raise Unreadable(f"{name}: larger than {LIMIT // 1024} KiB")
     try:
         return data.decode()
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""Finding the probe a person means."""
+"""Finding a probe by its full or bare name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ebpftop.catalog.model import Probe
 
 
 class UnknownProbe(LookupError):
-    """No probe of that name, or several; its text is one line."""
+    """No probe has that name, or several do; the text is one line."""
 
 
 def find(catalog: Mapping[str, Probe], text: str) -> Probe:
@@ -23,12 +23,12 @@ def find(catalog: Mapping[str, Probe], text: str) -> Probe:
     if same:
         raise UnknownProbe(f"{text} is ambiguous: {', '.join(sorted(probe.id for probe in same))}")
     near = _nearest(catalog, text)
-    hint = f"; did you mean {' or '.join(near)}?" if near else "; 'ebpftop list' names them all"
+    hint = f"; did you mean {' or '.join(near)}?" if near else "; 'ebpftop list' shows them all"
     raise UnknownProbe(f"unknown probe {quoted(text)}{hint}")
 
 
 def _nearest(catalog: Mapping[str, Probe], text: str) -> list[str]:
-    """Up to three ids whose bare name looks like that of the text, whatever the categories."""
+    """Up to three ids whose bare names resemble that in the text, in any category."""
     by_name: dict[str, list[str]] = {}
     for probe in catalog.values():
         by_name.setdefault(probe.name, []).append(probe.id)

@@ -1,4 +1,4 @@
-"""Finding probe folders: the bundled ones, those named with --probes, and root's own in /etc."""
+"""Finding probe folders: the bundled ones, those given with --probes, and the system's in /etc."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from ebpftop.catalog.playbook import SUFFIX, Playbook, faults, read_playbook
 SYSTEM = Path("/etc/ebpftop/probes")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
-_SHARED = "include"  # headers of all probes, beside the categories
+_SHARED = "include"  # headers shared by all probes, beside the categories
 
 
 class CatalogRead(msgspec.Struct, frozen=True):
-    """Every probe that could be read, by id and in order, and one line for each folder that couldn't. Playbooks, by
-    name, may name probes that there are not; that is a line as well.
+    """All readable probes by id, in order; playbooks by name; and `problems`, one line for each unreadable folder and
+    for each playbook step that names a missing probe.
     """
 
     probes: dict[str, Probe]
@@ -41,12 +41,12 @@ def bundled() -> Path:
 
 
 def includes() -> dict[str, str]:
-    """The headers every probe may use, by name."""
+    """The headers that every probe can use, by name."""
     return {file.name: file.read_text() for file in sorted((bundled() / _SHARED).glob("*.h"))}
 
 
 class Part(msgspec.Struct, frozen=True):
-    """What one folder of probes holds, read by itself: probes by id, problems, playbooks by name."""
+    """The contents of one folder of probes: probes by id, problems, playbooks by name."""
 
     probes: dict[str, Probe]
     problems: list[str]
@@ -54,23 +54,23 @@ class Part(msgspec.Struct, frozen=True):
 
 
 def read_catalog(extra: Sequence[Path] = (), system: Path = SYSTEM) -> CatalogRead:
-    """All probes and playbooks: of the bundled folder, of the extra ones, of the system's; each read into memory once.
+    """All probes and playbooks from the bundled folder, the extra ones and the system's, read into memory.
 
-    An id that an earlier folder has is not taken from a later one, which is a problem. The system's folder is used only
-    as far as root alone can write to it. Raises nothing: what can't be read is a problem.
+    If two folders have the same id, the earlier one is used, and that is a problem. In the system's folder, only what
+    is writable by root alone is used. Raises nothing: what can't be read is a problem.
     """
     return merged([read_folder(bundled()), *map(read_folder, extra), read_system(system)])
 
 
 def read_folder(root: Path) -> Part:
-    """A folder of probes and playbooks; one that isn't there is a problem."""
-    if os.path.isdir(root):  # False also where it may not be looked at
+    """Read a folder of probes and playbooks; a missing folder is a problem."""
+    if os.path.isdir(root):  # also False without permission
         return _read(root, system=False)
     return Part({}, [f"{inert(str(root))}: no such folder of probes"])
 
 
 def read_system(root: Path = SYSTEM) -> Part:
-    """The system's folder, as far as root alone can write to it; nothing where there is none."""
+    """The parts of the system's folder that only root can write to; empty if the folder doesn't exist."""
     if not os.path.isdir(root):
         return Part({}, [])
     if why := _distrust(root):
@@ -79,7 +79,7 @@ def read_system(root: Path = SYSTEM) -> Part:
 
 
 def merged(parts: Sequence[Part]) -> CatalogRead:
-    """The catalog of several folders, of which an earlier one goes before a later one."""
+    """The catalog of several folders; earlier folders have precedence."""
     probes: dict[str, Probe] = {}
     playbooks: dict[str, Playbook] = {}
     problems: list[str] = []
@@ -122,7 +122,7 @@ def _read(root: Path, *, system: bool) -> Part:
 def _read_playbooks(root: Path, folder: Path, part: Part, *, system: bool) -> None:
     for file in playbook_files(folder):
         if not _NAME.fullmatch(file.stem):
-            part.problems.append(f"{inert(str(file))}: a name of lower-case letters, digits, - and _ expected")
+            part.problems.append(f"{inert(str(file))}: the name may contain only lower-case letters, digits, - and _")
         elif system and (why := _distrust_all(root, folder, file)):
             part.problems.append(f"{why}; playbook {file.stem} is not used")
         else:
@@ -133,7 +133,7 @@ def _read_playbooks(root: Path, folder: Path, part: Part, *, system: bool) -> No
 
 
 def playbook_files(folder: Path) -> list[Path]:
-    """The files of playbooks in a folder of playbooks, in order; none where it can't be looked at."""
+    """The playbooks' files in a folder, in order; empty if it can't be read."""
     try:
         return sorted(file for file in folder.iterdir() if file.suffix == SUFFIX and not file.name.startswith("."))
     except OSError:
@@ -141,7 +141,7 @@ def playbook_files(folder: Path) -> list[Path]:
 
 
 def _folders(parent: Path, problems: list[str]) -> Iterator[Path]:
-    """The folders in a folder, in order, except hidden ones."""
+    """The subfolders of a folder, in order, except hidden ones."""
     try:
         children = sorted(child for child in parent.iterdir() if child.is_dir())
     except OSError as error:
@@ -153,12 +153,12 @@ def _folders(parent: Path, problems: list[str]) -> Iterator[Path]:
         if _NAME.fullmatch(child.name):
             yield child
         else:
-            problems.append(f"{inert(str(child))}: a name of lower-case letters, digits, - and _ expected")
+            problems.append(f"{inert(str(child))}: the name may contain only lower-case letters, digits, - and _")
 
 
 def _distrust_all(root: Path, *paths: Path, inside: Path | None = None) -> str:
-    """Why something in the system's folder isn't used: someone else can write to it, or to what is inside of it, or it
-    is a way out of the folder.
+    """Why something in the system's folder isn't used: others can write to it or to its contents, or it leads out of
+    the folder. "" if it can be used.
     """
     top = root.resolve()
     try:
@@ -173,12 +173,12 @@ def _distrust_all(root: Path, *paths: Path, inside: Path | None = None) -> str:
 
 
 def _distrust(path: Path) -> str:
-    """Why what this path leads to isn't root's alone, or nothing. A sticky folder keeps others from its entries."""
+    """Why others than root can change what this path leads to, else "". A sticky folder protects its entries."""
     real = path.resolve()
     for place in (real, *real.parents):
         status = place.stat()
         if status.st_uid != 0:
             return f"{inert(str(place))}: not owned by root"
         if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and (place == real or not status.st_mode & stat.S_ISVTX):
-            return f"{inert(str(place))}: others than root can write to it"
+            return f"{inert(str(place))}: users other than root can write to it"
     return ""

@@ -1,4 +1,4 @@
-"""The catalog's entries as others see them: the ProbeInfo of a frame, and its JSON."""
+"""The catalog's entries for consumers: the ProbeInfo of a frame, and its JSON."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def info(
     meaning: str | None = None,
     reason: str | None = None,
 ) -> ProbeInfo:
-    """The entry of a probe, with what is known of it on this machine."""
+    """A probe's entry, with its availability on this machine."""
     return ProbeInfo(
         id=probe.id,
         title=probe.title,
@@ -46,14 +46,14 @@ def info(
 
 
 def _revision(probe: Probe) -> str:
-    """Of what a load depends on: the manifest and the C."""
+    """A checksum of what a load depends on: the manifest and the C."""
     text = f"{probe.manifest}\0{probe.source}".encode()
-    # hashlib would bring OpenSSL into root's process
+    # hashlib would load OpenSSL into root's process
     return f"{zlib.crc32(text):08x}-{len(text)}"
 
 
 def catalog(found: CatalogRead) -> Catalog:
-    """The whole catalog as a frame; what of it runs on this machine isn't known yet."""
+    """The whole catalog as a frame; the probes' availability isn't known yet."""
     return Catalog(
         probes=[info(probe) for probe in found.probes.values()],
         problems=found.problems,
@@ -62,7 +62,7 @@ def catalog(found: CatalogRead) -> Catalog:
 
 
 def as_json(entry: ProbeInfo) -> dict[str, Any]:
-    """The object `ebpftop list --json` prints for one probe; views are as in the ViewInfo of frames."""
+    """The object that `ebpftop list --json` prints for one probe; views have the fields of ViewInfo."""
     return {
         "id": entry.id,
         "title": entry.title,

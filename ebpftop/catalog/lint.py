@@ -1,4 +1,4 @@
-"""House rules for a probe that neither the manifest's schema nor the compiler holds. The C is read as text."""
+"""Rules for probes that neither the manifest's schema nor the compiler enforces. The C is read as text."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Finding = tuple[str, int, str]  # file, line, message
 
 
 def lint(probe: Probe) -> list[str]:
-    """The findings, each `FILE:LINE: message`; none for a probe that keeps the rules."""
+    """The findings, each `FILE:LINE: message`; empty for a probe that follows the rules."""
     source = CSource(probe.source)
     in_source = inert(str(probe.folder / SOURCE))
     in_manifest = inert(str(probe.folder / MANIFEST))
@@ -44,9 +44,9 @@ def _counting(probe: Probe, source: CSource) -> Iterator[tuple[int, str]]:
         declared = source.map(name)
         line = source.line(match.start())
         if not atomic and (declared is None or not declared.per_cpu):
-            yield line, f"{name}.increment() loses updates on a map that isn't per CPU; add with __sync_fetch_and_add()"
+            yield line, f"{name}.increment() loses updates on a map that isn't per CPU; use __sync_fetch_and_add()"
         elif declared is not None and declared.hash:
-            yield line, f"{name}.{match[2] or ''}increment() doesn't tell of a full map; use lookup_or_try_init()"
+            yield line, f"{name}.{match[2] or ''}increment() doesn't report a full map; use lookup_or_try_init()"
 
 
 def _sizes(probe: Probe, source: CSource) -> Iterator[tuple[int, str]]:
@@ -58,7 +58,7 @@ def _sizes(probe: Probe, source: CSource) -> Iterator[tuple[int, str]]:
 
 
 def _failures(probe: Probe, source: CSource) -> Iterator[tuple[int, str]]:
-    """Between an update that can fail and the next one, or the end of its function, the failure is counted."""
+    """A failed update must be counted before the next one, or before the end of the function."""
     for function in source.functions:
         body = source.body(function)
         calls = sorted([*_UPDATE.finditer(body), *_RESERVE.finditer(body)], key=lambda match: match.start())
@@ -71,11 +71,14 @@ def _failures(probe: Probe, source: CSource) -> Iterator[tuple[int, str]]:
             counter = "ring_full" if ring else "map_full"
             end = calls[index + 1].start() if index + 1 < len(calls) else len(body)
             if not re.search(rf"\b{counter}[ \t\n]*\(", body[call.start() : end]):
-                yield source.line(function.start + call.start()), f"{name}.{method}() may fail: count it by {counter}()"
+                yield (
+                    source.line(function.start + call.start()),
+                    f"{name}.{method}() may fail: count it with {counter}()",
+                )
 
 
 def _bounds(probe: Probe, source: CSource) -> Iterator[tuple[int, str]]:
-    """A hash can't grow without end: its dead processes are deleted, it is LRU, or the author says what bounds it."""
+    """A hash must be bounded: entries of dead processes are deleted, it is LRU, or a comment says what bounds it."""
     per_process = {
         view.map
         for view in probe.views
@@ -87,13 +90,13 @@ def _bounds(probe: Probe, source: CSource) -> Iterator[tuple[int, str]]:
         if bpf_map.hash and not bounded:
             yield (
                 bpf_map.line,
-                f"{bpf_map.name} can fill up: key it by a process that a view shows, make it an lru_hash, "
-                "or say on its line // bounded: by what",
+                f"{bpf_map.name} can fill up: use a process that a view shows as its key, make it an lru_hash, "
+                "or add a comment to its line: // bounded: by what",
             )
 
 
 def _records(probe: Probe, source: CSource) -> Iterator[tuple[int, str]]:
-    """Every field of a reserved record is written before the record is submitted, as the memory isn't cleared."""
+    """Every field of a reserved record must be written before it is submitted, as the memory isn't cleared."""
     for function in source.functions:
         body = source.body(function)
         for match in _RESERVE.finditer(body):
@@ -105,7 +108,7 @@ def _records(probe: Probe, source: CSource) -> Iterator[tuple[int, str]]:
                 rf"struct[ \t]+(\w+)[ \t]*\*[ \t]*{variable}\b", body
             )
             if variable is None or struct is None or struct[1] not in source.structs:
-                yield line, f"a record of {ring} must be a struct declared here, reserved into a variable"
+                yield line, f"a record of {ring} must be a struct declared in this file, reserved into a variable"
                 continue
             written = _writing(source, body[match.end() :], variable)
             if re.search(rf"\*[ \t]*{variable}[ \t]*=[^=]|mem(?:set|cpy)[ \t]*\([ \t]*{variable}[ \t]*,", written):
@@ -116,7 +119,7 @@ def _records(probe: Probe, source: CSource) -> Iterator[tuple[int, str]]:
 
 
 def _writing(source: CSource, code: str, variable: str) -> str:
-    """The code that may write a record: what follows its reservation, and the functions it is handed to."""
+    """The code that may write a record: what follows its reservation, and the functions it is passed to."""
     helpers = [
         source.body(function)
         for function in source.functions
@@ -128,7 +131,7 @@ def _writing(source: CSource, code: str, variable: str) -> str:
 def _forbidden(probe: Probe, source: CSource) -> Iterator[tuple[int, str]]:
     for match in re.finditer(r"\bBPF_PERF_OUTPUT\b|\bbpf_trace_printk\b", source.code):
         if match[0] == "BPF_PERF_OUTPUT":
-            yield source.line(match.start()), "perf buffers aren't read; use BPF_RINGBUF_OUTPUT"
+            yield source.line(match.start()), "perf buffers are not supported; use BPF_RINGBUF_OUTPUT"
         elif probe.category != "lab":
             yield source.line(match.start()), "bpf_trace_printk() writes to a file all tracers share; only for lab/"
 
@@ -154,12 +157,12 @@ _SOURCE_RULES: tuple[Callable[[Probe, CSource], Iterator[tuple[int, str]]], ...]
 
 
 def _consistency(probe: Probe, source: CSource) -> Iterator[tuple[KeyPath, str]]:
-    """What the manifest names, the C has."""
+    """The C must define everything that the manifest names."""
     conditions = " ".join(match[0] for match in _VARIANT.finditer(source.code))
     maps = {bpf_map.name for bpf_map in source.maps}
     functions = {function.name for function in source.functions}
     for index, variant in enumerate(probe.variants):
-        alone = len(probe.variants) == 1 or variant.params  # what a person names, one program is written for
+        alone = len(probe.variants) == 1 or variant.params  # user-chosen targets: one program serves all
         if not alone and not re.search(rf"\bVARIANT_{variant.name}\b", conditions):
             yield ("variants", index, "name"), f"no #ifdef VARIANT_{variant.name} in {SOURCE}"
         for at, point in enumerate(variant.attach):

@@ -1,4 +1,4 @@
-"""Reading a probe folder: probe.toml checked key by key, the author's C, the README."""
+"""Reading a probe folder: probe.toml, checked key by key; the C; the README."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PARAMETER = rf"\${IDENTIFIER}"
 _FUNCTION = rf"[A-Za-z_][A-Za-z0-9_.]*|{_PARAMETER}"
 _BINARY = rf"[^\s:$]+|{_PARAMETER}"
 _TARGETS = {
-    "raw_tracepoint": (IDENTIFIER, "a tracepoint's name, without its group,"),
+    "raw_tracepoint": (IDENTIFIER, "a tracepoint's name without its group"),
     "tracepoint": (f"{IDENTIFIER}:{IDENTIFIER}", "GROUP:NAME"),
     "uprobe": (rf"({_BINARY}):([^\s:$]+|{_PARAMETER})", "BINARY:SYMBOL"),
     "uretprobe": (rf"({_BINARY}):([^\s:$]+|{_PARAMETER})", "BINARY:SYMBOL"),
@@ -37,11 +37,11 @@ _TARGETS = {
 _BCC_NAMES = {
     "fentry": "kfunc__",
     "fexit": "kretfunc__",
-}  # what BCC's KFUNC_PROBE and KRETFUNC_PROBE call their function
+}  # function names that BCC's KFUNC_PROBE and KRETFUNC_PROBE generate
 
 
 def read_probe(folder: Path, probe_id: str) -> Probe:
-    """The probe in this folder. Raises BadManifest, whose text is the first problem and `problems` all found."""
+    """The probe in this folder. Raises BadManifest; its text is the first problem, `problems` has all."""
     try:
         manifest = read_text(folder / MANIFEST)
         source = read_text(folder / SOURCE)
@@ -76,7 +76,7 @@ def _variants(top: TomlTable, params: tuple[Param, ...]) -> tuple[Variant, ...]:
     for table in top.tables("variants", _VARIANT, required=True):
         name = table.text("name", pattern=IDENTIFIER, what="an identifier")
         if name in variants:
-            table.problem("name", "the same name twice")
+            table.problem("name", "used twice")
         attach = tuple(_attach(point, types) for point in table.tables("attach", _ATTACH, required=True))
         variants[name] = Variant(name=name, meaning=table.text("meaning", "exact"), attach=attach)
     return tuple(variants.values())
@@ -86,7 +86,7 @@ def _attach(table: TomlTable, types: Mapping[str, str]) -> Attach:
     named = [key for key in table.values if key in _MECHANISMS]
     if len(named) != 1:
         key = named[1] if named else _MECHANISMS[0]
-        table.problem(key, f"exactly one of {', '.join(_MECHANISMS)} expected")
+        table.problem(key, f"expected exactly one of {', '.join(_MECHANISMS)}")
         return Attach(mechanism="raw_tracepoint", target="", run="")
     mechanism = named[0]
     pattern, what = _TARGETS.get(mechanism, (_FUNCTION, "a kernel function's name"))
@@ -96,7 +96,7 @@ def _attach(table: TomlTable, types: Mapping[str, str]) -> Attach:
         if key in table and mechanism != only:
             table.problem(key, f"only for {only}, not for {mechanism}")
     if mechanism == "perf_event" and "frequency" not in table:
-        table.problem("frequency", "missing, a whole number (Hz) expected")
+        table.problem("frequency", "missing, expected an integer (Hz)")
     return Attach(
         mechanism=cast(Mechanism, mechanism),
         target=target,
@@ -107,7 +107,7 @@ def _attach(table: TomlTable, types: Mapping[str, str]) -> Attach:
 
 
 def _check_parameters(table: TomlTable, mechanism: str, target: str, types: Mapping[str, str]) -> None:
-    """A target's parameters are there, and of the type that stands in that place."""
+    """Check that the target's parameters exist and have the right type for their position."""
     wanted = ("binary", "symbol") if ":" in target else ("function",)
     for part, kind in zip(target.split(":"), wanted, strict=False):
         if part.startswith("$"):
@@ -123,7 +123,7 @@ def _check_parameter(table: TomlTable, key: str, text: str, kind: str, types: Ma
 def _frequency(table: TomlTable, types: Mapping[str, str]) -> int | str:
     value = table.values.get("frequency")
     if isinstance(value, str):
-        text = table.text("frequency", pattern=_PARAMETER, what="a whole number (Hz), or a parameter as $name,")
+        text = table.text("frequency", pattern=_PARAMETER, what="an integer (Hz) or a parameter such as $name")
         _check_parameter(table, "frequency", text, "frequency", types)
         return text
     return table.integer("frequency", 1, FREQUENCY_MAX) or 0
@@ -134,7 +134,7 @@ def _run(table: TomlTable, mechanism: str, target: str) -> str:
         return table.text("run", pattern=IDENTIFIER, what="the name of a C function")
     if "run" in table:
         macro = "KFUNC_PROBE" if mechanism == "fentry" else "KRETFUNC_PROBE"
-        table.problem("run", f"not for {mechanism}, whose function is written {macro}(FUNCTION, …)")
+        table.problem("run", f"not for {mechanism}; define its function with {macro}(FUNCTION, …)")
     return _BCC_NAMES[mechanism] + target
 
 
@@ -142,7 +142,7 @@ def _param(name: str, table: TomlTable) -> Param:
     kind = table.choice("type", get_args(ParamType))
     minimum, maximum = _limit(table, "min", kind), _limit(table, "max", kind)
     if minimum is not None and maximum is not None and minimum > maximum:
-        table.problem("min", "more than max")
+        table.problem("min", "greater than max")
     param = Param(
         name=name,
         type=cast(ParamType, kind),
@@ -153,7 +153,7 @@ def _param(name: str, table: TomlTable) -> Param:
         maximum=maximum,
     )
     if not name.isascii() or not name.isidentifier():
-        table.document.problem(table.path, "the name of a parameter must be an identifier")
+        table.document.problem(table.path, "a parameter's name must be an identifier")
     if param.default is not None and kind and (kind != "enum" or param.choices):
         try:
             check(param, param.default)
@@ -170,12 +170,12 @@ def _choices(table: TomlTable, kind: str) -> tuple[str, ...]:
     choices = table.texts("choices", required=True)
     macros = [choice_macro(choice) for choice in choices]
     if len(set(macros)) < len(macros):
-        table.problem("choices", "two of them differ only in characters that a macro's name can't hold")
+        table.problem("choices", "two of them differ only in characters that a macro name can't contain")
     return tuple(choices)
 
 
 def _limit(table: TomlTable, key: str, kind: str) -> int | None:
-    """min or max: a number for an int, a duration as text, the longest string in bytes."""
+    """min or max: a number for an int, text for a duration; for a string, its maximum length in bytes."""
     if key not in table or not kind:
         return None
     if kind == "int":
@@ -193,11 +193,11 @@ def _limit(table: TomlTable, key: str, kind: str) -> int | None:
 
 
 def _default(table: TomlTable) -> str | None:
-    """Text as a person would type it; a number or a truth value may be written as such."""
+    """The default as a user would type it; numbers and booleans may be written as such."""
     value: Any = table.values.get("default")
     if isinstance(value, bool):
         return "true" if value else "false"
     if value is None or isinstance(value, str | int):
         return None if value is None else str(value)
-    table.problem("default", "a string, a whole number or true or false expected")
+    table.problem("default", "expected a string, an integer, true or false")
     return None

@@ -67,7 +67,7 @@ _VIEW = (
     "sort",
     "columns",
 )
-# Keys of a view that only some kinds of views have.
+# Keys that only some kinds of views have.
 _ONLY = {
     "by": ("histogram", "stacks"),
     "slot": ("histogram",),
@@ -82,7 +82,7 @@ _COLUMN = ("field", "title", "unit", "role", "decode", "hidden")
 
 
 def read_views(top: TomlTable, title: str) -> tuple[ViewInfo, ...]:
-    """The views, by default with the probe's title. Columns that aren't declared stay empty, for the map's layout."""
+    """The views; their title defaults to the probe's. Undeclared columns are left to the map's layout."""
     views: dict[str, ViewInfo] = {}
     for table in top.tables("views", _VIEW, required=True):
         view = _view(table, title)
@@ -96,7 +96,7 @@ def read_views(top: TomlTable, title: str) -> tuple[ViewInfo, ...]:
 
 
 def _place(view: ViewInfo) -> tuple[str, str, str]:
-    """Where the stacks of a view's rows are."""
+    """Where a view's stacks come from."""
     return view.stacks, view.kernel, view.user
 
 
@@ -137,7 +137,7 @@ def _columns(table: TomlTable) -> list[ColumnInfo]:
     for row in table.tables("columns", _COLUMN):
         field = row.text("field", pattern=IDENTIFIER, what="a field")
         if field in columns:
-            row.problem("field", "the same field twice")
+            row.problem("field", "used twice")
         columns[field] = ColumnInfo(
             field=field,
             title=row.text("title", field),
@@ -150,12 +150,12 @@ def _columns(table: TomlTable) -> list[ColumnInfo]:
 
 
 def _check_histogram(table: TomlTable, view: ViewInfo) -> None:
-    """A histogram's key is its `by` fields and the slot, its value the count; columns describe the `by` fields."""
+    """A histogram's key is its `by` fields and the slot, its value is the count; columns describe the `by` fields."""
     if view.slot == view.count:
         table.problem("slot", "the same field as count")
     for key, field in (("slot", view.slot), ("count", view.count)):
         if field in view.by:
-            table.problem("by", f"holds {field}, the field of {key}")
+            table.problem("by", f"contains {field}, which is the {key} field")
     _check_columns_of_by(table, view)
 
 
@@ -167,20 +167,20 @@ def _check_columns_of_by(table: TomlTable, view: ViewInfo) -> None:
 
 
 def _check_stacks(table: TomlTable, view: ViewInfo) -> None:
-    """A row's key is its `by` fields and the numbers of its stacks, its value the count."""
+    """A row's key consists of its `by` fields and stack ids, its value is the count."""
     if "stacks" not in table:
-        table.problem("stacks", "missing, the name of a BPF_STACK_TRACE map expected")
+        table.problem("stacks", "missing, expected the name of a BPF_STACK_TRACE map")
     if not (view.kernel or view.user):
-        table.problem("kernel", "missing, with `user` missing too: which field of the key is a number in `stacks`?")
+        table.problem("kernel", "missing, like `user`: name the key's field that is an id in `stacks`")
     named = [field for field in (view.kernel, view.user, view.count) if field]
     if len(set(named)) < len(named):
-        table.problem("count", "kernel, user and count must be three fields")
+        table.problem("count", "kernel, user and count must be different fields")
     for field in named:
         if field in view.by:
-            table.problem("by", f"holds {field}, which is the kernel's stack, the user's, or the count")
+            table.problem("by", f"contains {field}, which is the kernel, user or count field")
     processes = [column.field for column in view.columns if column.decode == "process"]
     if view.user and not processes:
-        what = 'a stack of a process takes a `by` field with decode = "process": its addresses are that process\'s own'
+        what = 'user stacks need a `by` field with decode = "process", as their addresses belong to that process'
         table.problem("user", what)
     _check_columns_of_by(table, view)
 

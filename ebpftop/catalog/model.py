@@ -1,4 +1,4 @@
-"""What a probe is, once its folder was read: plain data that the supervisor keeps in memory and a loader inherits."""
+"""A probe in memory: plain data that the supervisor keeps and a loader inherits."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ class Attach(msgspec.Struct, frozen=True, kw_only=True):
 
     target: `sched_switch` (raw_tracepoint), `syscalls:sys_enter_openat` (tracepoint), a kernel function (kprobe, fentry
     and their return forms), `BINARY:SYMBOL` (uprobe), `BINARY:PROVIDER:NAME` (usdt), a software event such as
-    `cpu-clock` (perf_event, with `frequency` in Hz). In place of a function, binary, symbol or frequency `$name` stands
-    for that parameter; where it is a pattern, every function it matches is attached to. run: the C function; for fentry
-    and fexit of a fixed target it is BCC's name, made from the target. args: for a raw tracepoint the C types its
-    prototype must begin with, as the code relies on them.
+    `cpu-clock` (perf_event, with `frequency` in Hz). `$name` in place of a function, binary, symbol or frequency is
+    replaced by that parameter; if it is a pattern, all matching functions are attached to. run: the C function; for
+    fentry and fexit with a fixed target, BCC's name generated from the target. args: the C types that a raw
+    tracepoint's prototype must begin with, because the code relies on them.
     """
 
     mechanism: Mechanism
@@ -62,7 +62,7 @@ class Attach(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def params(self) -> frozenset[str]:
-        """Parameters it can't do without."""
+        """Required parameters."""
         return frozenset(re.findall(r"\$(\w+)", f"{self.target} {self.frequency}"))
 
     def __str__(self) -> str:
@@ -70,7 +70,7 @@ class Attach(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Variant(msgspec.Struct, frozen=True, kw_only=True):
-    """One way to get the numbers; the code of it is compiled under -DVARIANT_<name>."""
+    """One way to get the numbers; its code is compiled with -DVARIANT_<name>."""
 
     name: str
     meaning: str
@@ -78,12 +78,12 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def params(self) -> frozenset[str]:
-        """Parameters it can't do without."""
+        """Required parameters."""
         return frozenset[str]().union(*(point.params for point in self.attach))
 
 
 class Param(msgspec.Struct, frozen=True, kw_only=True):
-    """A typed parameter. minimum and maximum bound an int (and a duration, in ns); default is text as typed."""
+    """A typed parameter. minimum and maximum bound an int (or a duration, in ns); default is text as typed."""
 
     name: str
     type: ParamType
@@ -95,9 +95,7 @@ class Param(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
-    """A probe folder, read and checked: its manifest and the text of its files. reloads: it is read again when it is
-    saved.
-    """
+    """A checked probe folder: its manifest and the text of its files. reloads: whether saving a file reloads it."""
 
     id: str
     folder: Path
@@ -115,7 +113,7 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def asks(self) -> bool:
-        """Whether each variant needs a parameter that has no default."""
+        """Whether every variant requires a parameter that has no default."""
         given = {param.name for param in self.params if param.default is not None}
         return bool(self.variants) and all(variant.params - given for variant in self.variants)
 

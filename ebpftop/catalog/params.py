@@ -1,7 +1,7 @@
-"""Typed parameters: from what a person typed to the compiler's -D arguments.
+"""Typed parameters: from user input to the compiler's -D arguments.
 
-Nothing typed reaches the compiler as text: numbers are formatted here and strings become lists of byte values, so a
-quote, a backslash or a newline in a parameter is a byte to compare with and never C.
+User input never reaches the compiler as text: numbers are formatted here and strings become lists of byte values, so
+a quote, a backslash or a newline in a parameter is a byte to compare with, never C.
 """
 
 from __future__ import annotations
@@ -16,32 +16,32 @@ from ebpftop.base.nearest import nearest
 from ebpftop.catalog.model import Param, Probe, Variant
 
 PID_MAX = 1 << 22  # PID_MAX_LIMIT of a 64-bit kernel
-COMM_SIZE = 16  # TASK_COMM_LEN, with the closing NUL
+COMM_SIZE = 16  # TASK_COMM_LEN, including the terminating NUL
 PATH_MAX = 4095
-STRING_MAX = 255  # bytes, unless the parameter says its own
+STRING_MAX = 255  # bytes, unless the parameter sets its own limit
 INT_MAX = (1 << 63) - 1
 SYMBOL_MAX = 1024
 PORT_MAX = 65535
 _LAST_SYSCALL = 4095
 FREQUENCY_MAX = 10_000  # Hz
-OF_MACHINE = ("pid", "cgroup", "device")  # types whose text names something that has to be there
+OF_MACHINE = ("pid", "cgroup", "device")  # types whose text names something that must exist on this machine
 
 _NS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 _DURATION = re.compile(r"([0-9]{1,19})(?:\.([0-9]{1,19}))?(ns|us|µs|ms|s|m|h)")
 _FUNCTION = re.compile(r"[A-Za-z0-9_.*?\[\]!-]+")
-_SYMBOL = re.compile(r"[!-9;-~]+")  # printable ASCII but the colon
+_SYMBOL = re.compile(r"[!-9;-~]+")  # printable ASCII except the colon
 _INT = re.compile(r"-?(?:[0-9]{1,19}|0x[0-9a-fA-F]{1,16})")
 _BOOL = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
 class BadParam(ValueError):
-    """A parameter that doesn't exist or whose text doesn't parse; its text is one line."""
+    """An unknown parameter, or one whose value doesn't parse; the text is one line."""
 
 
 def definitions(probe: Probe, given: Mapping[str, str], lookups: Mapping[str, Callable[[str], int]]) -> list[str]:
-    """The compiler arguments ("-DPARAM_pid=1234") of the parameters given, and of the defaults of the others.
+    """The compiler arguments ("-DPARAM_pid=1234") for the given parameters and the defaults of the others.
 
-    lookups: from the text of each type in `OF_MACHINE` to its number here; they raise OSError. Raises BadParam.
+    lookups: for each type in `OF_MACHINE`, a function from text to number that raises OSError. Raises BadParam.
     """
     arguments: list[str] = []
     chosen = canonical(probe, given)
@@ -60,9 +60,9 @@ def definitions(probe: Probe, given: Mapping[str, str], lookups: Mapping[str, Ca
 
 
 def canonical(probe: Probe, given: Mapping[str, str]) -> dict[str, str]:
-    """The parameters as they will be used, for display: those given and the defaults, in the manifest's order.
+    """The effective parameters, for display: those given and the defaults, in the manifest's order.
 
-    Checks each as far as its text tells. Raises BadParam.
+    Checks only what the text itself shows. Raises BadParam.
     """
     known = [param.name for param in probe.params]
     for name in given:
@@ -83,9 +83,9 @@ def canonical(probe: Probe, given: Mapping[str, str]) -> dict[str, str]:
 
 
 def usable(probe: Probe, chosen: Mapping[str, str]) -> list[Variant]:
-    """Variants that have the parameters they can't do without. Raises BadParam where none has.
+    """The variants whose required parameters are given. Raises BadParam if there is none.
 
-    Of a process that is given, the program needs no naming.
+    With a process given, its binary is implied.
     """
     types = {param.name: param.type for param in probe.params}
     implied = {"binary"} if any(types[name] == "pid" for name in chosen) else set[str]()
@@ -96,18 +96,18 @@ def usable(probe: Probe, chosen: Mapping[str, str]) -> list[Variant]:
     if found := [variant for variant, lacking in lacks if not lacking]:
         return found
     ways = dict.fromkeys(" and ".join(lacking) for _, lacking in lacks)
-    raise BadParam(f"{probe.id}: what shall be traced? Give {', or '.join(ways)}")
+    raise BadParam(f"{probe.id}: nothing to trace: give {', or '.join(ways)}")
 
 
 def check(param: Param, text: str) -> None:
-    """Raises ValueError, saying what was expected and what was given, when the text is no value of this parameter."""
+    """Raises ValueError with what was expected and what was given, if the text is not a value of this parameter."""
     match param.type:
         case "pid":
             _integer(text, 1, PID_MAX, "a process id")
         case "cgroup":
-            _bytes(text, PATH_MAX, "the path of a cgroup")
+            _bytes(text, PATH_MAX, "a cgroup path")
         case "binary":
-            _bytes(text, PATH_MAX, "a program or a library, by path or name,")
+            _bytes(text, PATH_MAX, "the path or name of a program or library")
         case "device":
             _bytes(text, PATH_MAX, "a block device")
         case _:
@@ -123,11 +123,11 @@ def duration_ns(text: str) -> int:
         value, rest = divmod(int(whole + fraction) * _NS[unit], scale)
         if not rest and value <= INT_MAX:
             return value
-    raise ValueError(f"a duration such as 10us, 1.5ms or 2s expected, not {quoted(text)}")
+    raise ValueError(f"expected a duration such as 10us, 1.5ms or 2s, not {quoted(text)}")
 
 
 def _definition(param: Param, text: str) -> list[str]:
-    """The arguments of one parameter whose text says all."""
+    """The compiler arguments of a parameter that needs no look-up."""
     name = f"-DPARAM_{param.name}"
     match param.type:
         case "function" | "symbol":
@@ -148,17 +148,17 @@ def _definition(param: Param, text: str) -> list[str]:
         case "int":
             low = -INT_MAX if param.minimum is None else param.minimum
             high = INT_MAX if param.maximum is None else param.maximum
-            return [f"{name}={_integer(text, low, high, 'a whole number')}"]
+            return [f"{name}={_integer(text, low, high, 'an integer')}"]
         case "duration":
             return [f"{name}={_bounded_duration(param, text)}ULL"]
         case "bool":
             if text not in _BOOL:
-                raise ValueError(f"true or false expected, not {quoted(text)}")
+                raise ValueError(f"expected true or false, not {quoted(text)}")
             return [f"{name}=1"] if _BOOL[text] else []
         case "enum":
             if text not in param.choices:
                 raise ValueError(
-                    f"one of {', '.join(param.choices)} expected, not {quoted(text)}{nearest(text, param.choices)}"
+                    f"expected one of {', '.join(param.choices)}, not {quoted(text)}{nearest(text, param.choices)}"
                 )
             return [f"{name}_{choice_macro(text)}=1"]
         case "comm":
@@ -172,7 +172,7 @@ def _definition(param: Param, text: str) -> list[str]:
 
 
 def choice_macro(choice: str) -> str:
-    """A choice as the end of a macro's name: everything but ASCII letters and digits becomes `_`."""
+    """A choice as the end of a macro's name: all characters but ASCII letters and digits become `_`."""
     return re.sub(r"[^A-Za-z0-9]", "_", choice)
 
 
@@ -181,13 +181,13 @@ def _integer(text: str, low: int, high: int, what: str) -> int:
         value = int(text, 16 if "x" in text else 10)
         if low <= value <= high:
             return value
-    raise ValueError(f"{what} from {low} to {high} expected, not {quoted(text)}")
+    raise ValueError(f"expected {what} from {low} to {high}, not {quoted(text)}")
 
 
 def _named(kind: str, text: str) -> None:
     if len(text) > SYMBOL_MAX or not (_FUNCTION if kind == "function" else _SYMBOL).fullmatch(text):
         what = "a kernel function" if kind == "function" else "a function of the program or library"
-        raise ValueError(f"{what} or a pattern such as vfs_* expected, not {quoted(text)}")
+        raise ValueError(f"expected {what} or a pattern such as vfs_*, not {quoted(text)}")
 
 
 def _errno(text: str) -> int:
@@ -195,10 +195,8 @@ def _errno(text: str) -> int:
     if number := errnos.NUMBERS.get(text.upper()):
         return number
     if not text.isalpha():
-        return _integer(text, 1, errnos.HIGHEST, "an error's name or its number")
-    raise ValueError(
-        f"an error's name or its number expected, not {quoted(text)}{nearest(text.upper(), errnos.NUMBERS)}"
-    )
+        return _integer(text, 1, errnos.HIGHEST, "an error's name or number")
+    raise ValueError(f"expected an error's name or number, not {quoted(text)}{nearest(text.upper(), errnos.NUMBERS)}")
 
 
 def _syscall(text: str) -> int:
@@ -206,9 +204,9 @@ def _syscall(text: str) -> int:
     if text in syscalls.NUMBERS:
         return syscalls.NUMBERS[text]
     if text.isdecimal():
-        return _integer(text, 0, _LAST_SYSCALL, "a system call's name or its number")
+        return _integer(text, 0, _LAST_SYSCALL, "a system call's name or number")
     near = nearest(text, syscalls.NUMBERS)
-    raise ValueError(f"a system call's name or its number expected, not {quoted(text)}{near}")
+    raise ValueError(f"expected a system call's name or number, not {quoted(text)}{near}")
 
 
 def _address(text: str) -> bytes:
@@ -218,26 +216,26 @@ def _address(text: str) -> bytes:
     except ValueError:
         found = None
     if found is None or "%" in text:
-        raise ValueError(f"an address such as 192.0.2.1 or 2001:db8::1 expected, not {quoted(text)}")
+        raise ValueError(f"expected an address such as 192.0.2.1 or 2001:db8::1, not {quoted(text)}")
     return b"\0" * 10 + b"\xff\xff" + found.packed if found.version == 4 else found.packed
 
 
 def _bounded_duration(param: Param, text: str) -> int:
     value = duration_ns(text)
     if param.minimum is not None and value < param.minimum:
-        raise ValueError(f"a duration of at least {param.minimum} ns expected, not {quoted(text)}")
+        raise ValueError(f"expected a duration of at least {param.minimum} ns, not {quoted(text)}")
     if param.maximum is not None and value > param.maximum:
-        raise ValueError(f"a duration of at most {param.maximum} ns expected, not {quoted(text)}")
+        raise ValueError(f"expected a duration of at most {param.maximum} ns, not {quoted(text)}")
     return value
 
 
 def _bytes(text: str, limit: int, what: str) -> bytes:
     try:
         data = text.encode()
-    except UnicodeEncodeError:  # an argument on the command line that was no UTF-8
+    except UnicodeEncodeError:  # a command-line argument that isn't UTF-8
         data = b""
     if not 1 <= len(data) <= limit or 0 in data:
-        raise ValueError(f"{what} of 1 to {limit} bytes of UTF-8 without NUL expected, not {quoted(text)}")
+        raise ValueError(f"expected {what} of 1 to {limit} bytes of UTF-8 without NUL, not {quoted(text)}")
     return data
 
 

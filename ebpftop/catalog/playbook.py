@@ -1,5 +1,5 @@
-"""Playbooks: named sets of probes, each with the question it answers there. A playbook is a file, playbooks/NAME.toml
-beside the categories of a folder of probes.
+"""Playbooks: named sets of probes, each with the question it answers. A playbook is a file, playbooks/NAME.toml, next
+to the categories of a folder of probes.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from ebpftop.frames.messages import PlaybookInfo, StepInfo
 
 FOLDER = "playbooks"
 SUFFIX = ".toml"
-MOST = 16  # probes of one playbook
+MOST = 16  # probes in one playbook
 
 _TOP = ("title", "summary", "probes")
 _STEP = ("id", "question", "view", "params")
 
 
 class Playbook(msgspec.Struct, frozen=True, kw_only=True):
-    """A playbook's file, read and checked by itself: what it names may still be missing (`faults`)."""
+    """A playbook's file, checked by itself: probes that it names may be missing (`faults`)."""
 
     file: Path
     text: str
@@ -34,7 +34,7 @@ class Playbook(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_playbook(file: Path) -> Playbook:
-    """The playbook in this file. Raises BadManifest, whose text is the first problem and `problems` all found."""
+    """The playbook in this file. Raises BadManifest; its text is the first problem, `problems` has all."""
     try:
         text = read_text(file)
     except Unreadable as error:
@@ -44,17 +44,17 @@ def read_playbook(file: Path) -> Playbook:
     title, summary = top.text("title"), top.text("summary")
     steps = [_step(table) for table in top.tables("probes", _STEP, required=True)]
     if len(steps) > MOST:
-        top.problem("probes", f"at most {MOST} expected, not {len(steps)}")
+        top.problem("probes", f"expected at most {MOST}, not {len(steps)}")
     for at, step in enumerate(steps):
         if any((step.probe, step.params) == (other.probe, other.params) for other in steps[:at]):
-            document.problem(("probes", at, "id"), "the same probe with the same parameters twice")
+            document.problem(("probes", at, "id"), "the same probe with the same parameters is used twice")
     document.finish()
     return Playbook(file=file, text=text, info=PlaybookInfo(name=file.stem, title=title, summary=summary, steps=steps))
 
 
 def _step(table: TomlTable) -> StepInfo:
     return StepInfo(
-        probe=table.text("id", pattern=r"[a-z0-9][a-z0-9_-]*/[a-z0-9][a-z0-9_-]*", what="a probe, CATEGORY/NAME,"),
+        probe=table.text("id", pattern=r"[a-z0-9][a-z0-9_-]*/[a-z0-9][a-z0-9_-]*", what="a probe's CATEGORY/NAME"),
         question=table.text("question"),
         view=table.text("view", "") if "view" in table else "",
         params=table.assignments("params"),
@@ -62,7 +62,7 @@ def _step(table: TomlTable) -> StepInfo:
 
 
 def faults(playbook: Playbook, probes: Mapping[str, Probe]) -> list[str]:
-    """What it names and the catalog lacks: `FILE:LINE: KEY: what is wrong`, a line each, in order."""
+    """Lines `FILE:LINE: KEY: what is wrong` for everything the playbook names that the catalog lacks, in order."""
     document = Document(str(playbook.file), playbook.text)
     for at, step in enumerate(playbook.info.steps):
         try:

@@ -1,4 +1,4 @@
-"""Where each key of a TOML text stands, which tomllib doesn't tell. For texts that tomllib has accepted (TOML 1.0)."""
+"""The line of each key in a TOML text, which tomllib doesn't report. For texts that tomllib accepts (TOML 1.0)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SCALAR = re.compile(
 
 
 def key_lines(text: str) -> dict[KeyPath, int]:
-    """The line, counted from 1, where each key, table and array element first stands."""
+    """The line, counted from 1, where each key, table and array element first appears."""
     scan = _Scan(text)
     scan.document()
     return scan.lines
@@ -49,7 +49,7 @@ class _Scan:
                 self.pair(table)
 
     def header(self) -> KeyPath:
-        """The path of a [table] or [[array]], where an array on the way means its last element."""
+        """The path of a [table] or [[array]]; an array on the way means its last element."""
         path: KeyPath = ()
         self.skip(_BLANK)
         for name in self.dotted():

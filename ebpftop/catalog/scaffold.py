@@ -1,4 +1,4 @@
-"""A new probe folder to start from."""
+"""Creating a new probe folder."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ TEMPLATE = Path(__file__).resolve().parent / "template"
 
 
 class FolderInUse(Exception):
-    """The folder can't be made or isn't empty; its text is one line."""
+    """The folder can't be created or isn't empty; the text is one line."""
 
 
 def new(folder: Path, probe: Probe | None = None) -> list[Path]:
-    """Writes a working probe into a new or empty folder: a copy of `probe`, or the template, which counts system calls
-    by process. Returns the files written. Raises FolderInUse.
+    """Write a working probe to a new or empty folder: a copy of `probe`, or the template, which counts system calls per
+    process. Returns the files written. Raises FolderInUse.
     """
     if probe is None:
         texts = {name: (TEMPLATE / name).read_text() for name in (MANIFEST, SOURCE, README)}

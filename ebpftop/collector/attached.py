@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ebpftop.base.map_types import RINGBUF, STACK_TRACE
 from ebpftop.collector.accounting import accounts
-from ebpftop.collector.callstacks import CallStacks, StackMap
+from ebpftop.collector.callstacks import StackMap, StackNumbering
 from ebpftop.collector.census import Census
 from ebpftop.collector.decode import Context
 from ebpftop.collector.displayed import DisplayedMap, decoders, process_field
@@ -35,7 +35,7 @@ class AttachedProbe:
         probe: str,
         message: Handover,
         fds: list[int],
-        lives: Census,
+        census: Census,
         context: Context,
         functions: Functions | None = None,
     ):
@@ -44,9 +44,9 @@ class AttachedProbe:
         self._map_fds = fds[: len(message.maps)]
         self._programs = dict(zip(message.programs, fds[len(message.maps) :], strict=False))
         self.attachments = fds[len(message.maps) + len(message.programs) :]
-        self._lives, self._seq, self._skipped = lives, 0, 0
+        self._census, self._seq, self._skipped = census, 0, 0
         self._failures: MapReader | None = None
-        self.tables: list[DisplayedMap] = []
+        self.maps: list[DisplayedMap] = []
         self.rings: list[EventRing] = []
         views = message.outcome.views
         context = context.of_run(message.outcome.points)
@@ -56,7 +56,7 @@ class AttachedProbe:
             if layout.kind == STACK_TRACE
         }
         stacks = {
-            name: CallStacks(StackMap(fd, of_stacks.get(again(name), (None,))[0], layout), functions)
+            name: StackNumbering(StackMap(fd, of_stacks.get(again(name), (None,))[0], layout), functions)
             for name, (fd, layout) in of_stacks.items()
             if functions is not None
         }
@@ -64,20 +64,20 @@ class AttachedProbe:
         of_map = {view.map: stacks[view.stacks] for view in views if view.show == "stacks"}
         for fd, layout in zip(self._map_fds, message.maps, strict=True):
             if layout.kind == STACK_TRACE:
-                continue  # shown by what names its stacks
+                continue  # shown by the maps that hold its numbers
             if layout.name == FAILURES:
                 self._failures = MapReader(fd, layout)
             elif layout.kind == RINGBUF:
-                self.rings.append(EventRing(fd, layout, views, lives, context))
+                self.rings.append(EventRing(fd, layout, views, census, context))
             else:
-                self.tables.append(DisplayedMap(fd, layout, views, lives, context, of_map.get(layout.name)))
+                self.maps.append(DisplayedMap(fd, layout, views, census, context, of_map.get(layout.name)))
 
     def snapshot(self) -> Snapshot:
         """All maps as they are now."""
         self._seq += 1
         realtime, monotonic = time.time_ns(), time.monotonic_ns()
         boottime = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        maps = {table.name: table.read() for table in self.tables}
+        maps = {each.name: each.read() for each in self.maps}
         return Snapshot(
             run=self.number,
             seq=self._seq,
@@ -102,7 +102,7 @@ class AttachedProbe:
         ]
 
     def skip(self, events: int) -> None:
-        """Count events a slow consumer never got as lost."""
+        """Count events that a slow consumer never got as lost."""
         self._skipped += events
 
     def losses(self) -> Losses:
@@ -114,11 +114,11 @@ class AttachedProbe:
         return Losses(
             lost=lost + self._skipped,
             map_full=map_full,
-            evicted=sum(table.evicted for table in self.tables),
+            evicted=sum(each.evicted for each in self.maps),
             missed=missed,
         )
 
-    def cost(self, statistics: bool) -> Cost:
+    def cost(self, accounted: bool) -> Cost:
         programs = []
         for name, fd in self._programs.items():
             spent = accounts(fd)
@@ -130,14 +130,14 @@ class AttachedProbe:
                     attachment_ns=self.message.attachment_ns.get(name, 0),
                 )
             )
-        return Cost(run=self.number, monotonic_ns=time.monotonic_ns(), statistics=statistics, programs=programs)
+        return Cost(run=self.number, monotonic_ns=time.monotonic_ns(), accounted=accounted, programs=programs)
 
     def held(self) -> set[int]:
         """Identities the rows of the dead name."""
-        return set[int]().union(*(table.held() for table in self.tables))
+        return set[int]().union(*(each.held() for each in self.maps))
 
     def close(self) -> None:
-        """Give up maps and programs; the attachments are closed before, where it may take its time."""
+        """Close maps and programs. Attachments are closed earlier, elsewhere, as that takes long."""
         for ring in self.rings:
             ring.close()
         for fd in (*self._map_fds, *self._programs.values()):
@@ -147,12 +147,12 @@ class AttachedProbe:
 class EventRing:
     """A displayed ring buffer."""
 
-    def __init__(self, fd: int, layout: MapLayout, views: list[ViewInfo], lives: Census, context: Context) -> None:
+    def __init__(self, fd: int, layout: MapLayout, views: list[ViewInfo], census: Census, context: Context) -> None:
         self.name = layout.name
         self._ring = Ring(fd, layout.max_entries, dtype(layout.value))
         self._decoders = decoders(views, layout.name, context)
         self._process = process_field(views, layout.name)
-        self._lives = lives
+        self._census = census
 
     def drain(self) -> npt.NDArray[Any]:
         return self._ring.drain()
@@ -161,7 +161,7 @@ class EventRing:
         """Columns of the records, decoded as their view declares."""
         rows = {name: records[name] for name in records.dtype.names or ()}
         if self._process:
-            rows[self._process] = self._lives.numbers(rows[self._process])
+            rows[self._process] = self._census.numbers(rows[self._process])
         plain = {name: array for name, array in rows.items() if name not in self._decoders and array.ndim == 1}
         return {**pack(plain), **{name: decode(rows[name]) for name, decode in self._decoders.items()}}
 

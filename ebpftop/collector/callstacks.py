@@ -1,4 +1,4 @@
-"""The call stacks that rows of a map name: read once from the kernel's map, merged, and told as frames.
+"""The call stacks that rows of a map name: read once from the kernel's map, and merged.
 
 A row holds the kernel's number of a kernel stack, of a user stack, or of both; a negative number says why there is
 none. The kernel's numbers stand for addresses alone, so processes that were forked from one another share them: what
@@ -10,16 +10,14 @@ from __future__ import annotations
 import ctypes
 import errno
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ebpftop.collector.functions import KERNEL, Functions
+from ebpftop.frames.columns import Array
 from ebpftop.frames.layout import MapLayout
 from ebpftop.kernel import libbpf
-
-Array = npt.NDArray[Any]
 
 NONE = -errno.EFAULT  # there is no such stack: a kernel thread has no user's, user code no kernel's
 _REASONS = {
@@ -57,25 +55,25 @@ class StackMap:
         return filled
 
 
-class CallStacks:
+class StackNumbering:
     """Gives each pair of a user's and a kernel's stack its number in the stream."""
 
     def __init__(self, stacks: StackMap, functions: Functions) -> None:
         self._stacks, self._functions = stacks, functions
         self._known: dict[tuple[int, int, int], int] = {}  # (identity, user's, kernel's) → the stream's
 
-    def merge(self, lives: Array | None, user: Array | None, kernel: Array | None) -> npt.NDArray[np.uint32]:
-        """The numbers of rows' stacks. `lives`: identities, needed for user's. Raises `OSError`."""
-        columns = [column for column in (lives, user, kernel) if column is not None]
+    def merge(self, identities: Array | None, user: Array | None, kernel: Array | None) -> npt.NDArray[np.uint32]:
+        """The numbers of rows' stacks. `identities`: of the processes, needed for user's. Raises `OSError`."""
+        columns = [column for column in (identities, user, kernel) if column is not None]
         rows = np.zeros((len(columns[0]), 3), np.int64)
-        for at, column in enumerate((lives if user is not None else None, user, kernel)):
+        for at, column in enumerate((identities if user is not None else None, user, kernel)):
             if column is not None:
                 rows[:, at] = column.astype(np.int32, copy=False) if at else column
         distinct, inverse = np.unique(rows, axis=0, return_inverse=True)
         has_user, has_kernel = user is not None, kernel is not None
         numbers = np.empty(len(distinct), "<u4")
-        for at, (life, user_id, kernel_id) in enumerate(distinct.tolist()):
-            key = (life, user_id if has_user else NONE, kernel_id if has_kernel else NONE)
+        for at, (identity, user_id, kernel_id) in enumerate(distinct.tolist()):
+            key = (identity, user_id if has_user else NONE, kernel_id if has_kernel else NONE)
             number = self._known.get(key)
             if number is None:
                 number = self._known[key] = self._functions.stack([*self._path(key, has_user)])
@@ -84,9 +82,9 @@ class CallStacks:
 
     def _path(self, key: tuple[int, int, int], has_user: bool) -> Iterator[int]:
         """Outermost first: the user's, then the kernel's."""
-        life, user, kernel = key
+        identity, user, kernel = key
         if user != NONE:
-            yield from self._side(life, user)
+            yield from self._side(identity, user)
         elif has_user:
             yield self._functions.missing(_NO_USER_STACK)
         if kernel != NONE:

@@ -1,9 +1,9 @@
-"""Who is who: one identity a process life, (tgid, start), kept from fork to exit, so that rows of the dead keep their
+"""The census: one identity a process life, (tgid, start), kept from fork to exit, so that rows of the dead keep their
 names.
 
-Births and deaths come from two ring buffers that a program of ours fills (`census/probe.bpf.c`). Who lived before it
-was attached is asked of /proc, once, through psutil. Identities that nobody was shown are forgotten a while after their
-death.
+Births and deaths come from two ring buffers that a program of ours fills (`census/probe.bpf.c`). Processes that are
+older are read from /proc, once, through psutil. Identities are forgotten a minute after their death, unless rows still
+show them.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ import psutil
 
 from ebpftop.frames.messages import FOLDED, UNKNOWN, Process
 
-_EXIT = 2  # `type` of a record of the `lives` ring; others tell a birth or a new name
-_SLACK_NS = 20_000_000  # /proc tells starts in ticks of 10 ms
+_EXIT = 2  # `type` of a record of the `lives` ring; others are a birth or a new name
+_SLACK_NS = 20_000_000  # /proc counts starts in ticks of 10 ms
 _FORGET_NS = 60_000_000_000
 _COMMAND = 4096  # bytes of a command line
 
 
-class Life:
+class Identity:
     """One identity. `ended` is boottime in ns."""
 
     __slots__ = (
@@ -50,7 +50,7 @@ class Life:
         self.id, self.tgid, self.start, self.ppid = number, tgid, start, 0
         self.comm = self.command = self.parent = self.user = self.cgroup = ""
         self.ended: int | None = None
-        self.programs = 0  # it was seen to start, and so to have begun anew with another memory
+        self.programs = 0  # it was seen to execute: each has another memory
         self.shown = False
 
 
@@ -60,98 +60,98 @@ class Census:
     def __init__(self, cgroup_path: Callable[[int], str]) -> None:
         self._cgroup_path = cgroup_path
         self._numbers = itertools.count(FOLDED + 1)
-        self._lives: dict[int, Life] = {}
-        self._latest: dict[int, Life] = {}
-        self._dead: deque[Life] = deque()
-        self._changed: dict[int, Life] = {}
+        self._identities: dict[int, Identity] = {}
+        self._latest: dict[int, Identity] = {}
+        self._dead: deque[Identity] = deque()
+        self._changed: dict[int, Identity] = {}
         self._users: dict[int, str] = {}
-        self.told = False  # whether births and deaths are being told by the kernel
-        self.catch_up: Callable[[], None] = lambda: None  # have what the kernel told since taken
-        folded = Life(FOLDED, 0, 0)
+        self.attached = False  # whether the census program reports births and deaths
+        self.catch_up: Callable[[], None] = lambda: None  # take the records that wait in the ring buffers
+        folded = Identity(FOLDED, 0, 0)
         folded.comm, folded.ended = "(ended earlier)", 0
-        self._lives[FOLDED] = folded
+        self._identities[FOLDED] = folded
 
-    # ---------------------------------------------------------------- what the kernel tells
+    # ---------------------------------------------------------------- from the kernel
 
-    def take(self, lives: npt.NDArray[Any], execs: npt.NDArray[Any]) -> None:
+    def take(self, births_and_deaths: npt.NDArray[Any], execs: npt.NDArray[Any]) -> None:
         """Apply the records of both ring buffers in the order of their times (boottime)."""
-        order = np.argsort(np.concatenate((lives["time"], execs["time"])), kind="stable")
+        order = np.argsort(np.concatenate((births_and_deaths["time"], execs["time"])), kind="stable")
         for index in order.tolist():
-            if index < len(lives):
-                row = lives[index]
-                life = self._known(row)
-                if row["type"] == _EXIT and life.ended is None:
-                    life.ended = int(row["time"])
-                    self._dead.append(life)
+            if index < len(births_and_deaths):
+                row = births_and_deaths[index]
+                identity = self._known(row)
+                if row["type"] == _EXIT and identity.ended is None:
+                    identity.ended = int(row["time"])
+                    self._dead.append(identity)
             else:
-                row = execs[index - len(lives)]
-                life = self._known(row)
-                life.command = arguments(row["args"].tobytes()[: int(row["args_len"])])
-                life.programs += 1
+                row = execs[index - len(births_and_deaths)]
+                identity = self._known(row)
+                identity.command = arguments(row["args"].tobytes()[: int(row["args_len"])])
+                identity.programs += 1
 
-    def _known(self, row: Any) -> Life:
-        """The life a record speaks of, made if it is new, with what the record says of it."""
+    def _known(self, row: Any) -> Identity:
+        """The identity of a record, made if it is new, with the facts of the record."""
         tgid, start = int(row["tgid"]), int(row["start"])
-        life = self._latest.get(tgid)
-        if life is None or (life.start and abs(life.start - start) > _SLACK_NS):
-            life = self._begin(tgid, start)
-        life.start, life.ppid, life.user = start, int(row["ppid"]), self._user(int(row["uid"]))
-        life.comm, life.parent = text(row["comm"]), text(row["parent_comm"])
-        life.cgroup = self._cgroup_path(int(row["cgroup"])) or life.cgroup
-        self._touch(life)
-        return life
+        identity = self._latest.get(tgid)
+        if identity is None or (identity.start and abs(identity.start - start) > _SLACK_NS):
+            identity = self._begin(tgid, start)
+        identity.start, identity.ppid, identity.user = start, int(row["ppid"]), self._user(int(row["uid"]))
+        identity.comm, identity.parent = c_text(row["comm"]), c_text(row["parent_comm"])
+        identity.cgroup = self._cgroup_path(int(row["cgroup"])) or identity.cgroup
+        self._touch(identity)
+        return identity
 
-    def _begin(self, tgid: int, start: int) -> Life:
-        life = Life(next(self._numbers), tgid, start)
-        self._lives[life.id] = self._latest[tgid] = life
-        return life
+    def _begin(self, tgid: int, start: int) -> Identity:
+        identity = Identity(next(self._numbers), tgid, start)
+        self._identities[identity.id] = self._latest[tgid] = identity
+        return identity
 
-    def _touch(self, life: Life) -> None:
-        if life.shown:
-            self._changed[life.id] = life
+    def _touch(self, identity: Identity) -> None:
+        if identity.shown:
+            self._changed[identity.id] = identity
 
-    # ---------------------------------------------------------------- what /proc tells
+    # ---------------------------------------------------------------- from /proc
 
     def seed(self) -> None:
-        """Ask /proc of everything that lives, so that it has a name when it dies unseen."""
+        """Look up every living process in /proc, so that it has a name when it dies unseen."""
         for tgid in psutil.pids():
             if tgid not in self._latest:
-                self._ask(tgid)
+                self._look_up(tgid)
 
     def refresh(self, numbers: Iterable[int]) -> None:
         """Look at these identities in /proc again."""
         for number in numbers:
-            life = self._lives.get(number)
-            if life is not None and life.ended is None and life.tgid:
-                self._read_proc(life)
-                self._touch(life)
+            identity = self._identities.get(number)
+            if identity is not None and identity.ended is None and identity.tgid:
+                self._read_proc(identity)
+                self._touch(identity)
 
-    def _ask(self, tgid: int) -> Life:
+    def _look_up(self, tgid: int) -> Identity:
         start = _start(tgid)
         if start is None:
-            life = self._begin(tgid, 0)
-            life.comm = "[idle]" if tgid == 0 else "(ended unseen)"
-            life.ended = None if tgid == 0 else time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-            return life
-        life = self._begin(tgid, start)
-        self._read_proc(life)
-        return life
+            identity = self._begin(tgid, 0)
+            identity.comm = "[idle]" if tgid == 0 else "(ended unseen)"
+            identity.ended = None if tgid == 0 else time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+            return identity
+        identity = self._begin(tgid, start)
+        self._read_proc(identity)
+        return identity
 
-    def _read_proc(self, life: Life) -> None:
+    def _read_proc(self, identity: Identity) -> None:
         try:
-            process = psutil.Process(life.tgid)
+            process = psutil.Process(identity.tgid)
             with process.oneshot():
-                life.ppid = process.ppid()
-                life.user = self._user(process.uids().effective)
-            life.comm = arguments(_read(life.tgid, "comm").removesuffix(b"\n"))
-            life.command = arguments(_read(life.tgid, "cmdline"))
-            life.cgroup = _own_cgroup(life.tgid)
+                identity.ppid = process.ppid()
+                identity.user = self._user(process.uids().effective)
+            identity.comm = arguments(_read(identity.tgid, "comm").removesuffix(b"\n"))
+            identity.command = arguments(_read(identity.tgid, "cmdline"))
+            identity.cgroup = _own_cgroup(identity.tgid)
         except (psutil.Error, OSError):
             return
-        parent = self._latest.get(life.ppid)
-        if parent is None and life.ppid:
-            parent = self._ask(life.ppid)
-        life.parent = parent.comm if parent else ""
+        parent = self._latest.get(identity.ppid)
+        if parent is None and identity.ppid:
+            parent = self._look_up(identity.ppid)
+        identity.parent = parent.comm if parent else ""
 
     def _user(self, uid: int) -> str:
         if uid not in self._users:
@@ -161,10 +161,10 @@ class Census:
                 self._users[uid] = str(uid)
         return self._users[uid]
 
-    # ---------------------------------------------------------------- what the collector asks
+    # ---------------------------------------------------------------- for the collector
 
     def numbers(self, tgids: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:
-        """The identity each tgid has now, or had last; those first met here are asked of /proc.
+        """The identity each tgid has now, or had last; those first met here are looked up in /proc.
 
         What probes write where no process is known (UNKNOWN_PROCESS of ebpftop.h) stays `UNKNOWN`.
         """
@@ -174,74 +174,76 @@ class Census:
             if tgid == UNKNOWN:
                 found[at] = UNKNOWN
                 continue
-            life = self._latest.get(tgid) or self._ask(tgid)
-            if not life.shown:
-                life.shown = True
-                self._changed[life.id] = life
-            found[at] = life.id
+            identity = self._latest.get(tgid) or self._look_up(tgid)
+            if not identity.shown:
+                identity.shown = True
+                self._changed[identity.id] = identity
+            found[at] = identity.id
         return found[inverse]
 
-    def alive(self, number: int) -> Life | None:
+    def alive(self, number: int) -> Identity | None:
         """The identity of this number, while its process lives."""
-        life = self._lives.get(number)
-        return None if life is None or not life.tgid or self._is_dead(life) else life
+        identity = self._identities.get(number)
+        return None if identity is None or not identity.tgid or self._is_dead(identity) else identity
 
     def ended(self, numbers: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
         """Which of these identities are dead."""
         unique, inverse = np.unique(numbers, return_inverse=True)
-        dead = np.fromiter((n != UNKNOWN and self._is_dead(self._lives[n]) for n in unique.tolist()), bool, len(unique))
+        dead = np.fromiter(
+            (n != UNKNOWN and self._is_dead(self._identities[n]) for n in unique.tolist()), bool, len(unique)
+        )
         return dead[inverse]
 
-    def _is_dead(self, life: Life) -> bool:
-        if life.ended is None and not self.told and life.tgid and _start(life.tgid) != life.start:
-            life.ended = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-            self._dead.append(life)
-            self._touch(life)
-        return life.ended is not None
+    def _is_dead(self, identity: Identity) -> bool:
+        if identity.ended is None and not self.attached and identity.tgid and _start(identity.tgid) != identity.start:
+            identity.ended = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+            self._dead.append(identity)
+            self._touch(identity)
+        return identity.ended is not None
 
     def changes(self) -> list[Process]:
         """Identities shown and new or changed since the last call."""
         changed, self._changed = self._changed, {}
-        return [_process(life) for life in changed.values()]
+        return [_process(identity) for identity in changed.values()]
 
     def folded(self) -> None:
         """Rows are shown under the identity `FOLDED` from now on."""
-        life = self._lives[FOLDED]
-        if not life.shown:
-            life.shown = True
-            self._changed[FOLDED] = life
+        identity = self._identities[FOLDED]
+        if not identity.shown:
+            identity.shown = True
+            self._changed[FOLDED] = identity
 
     def forget(self, keep: set[int]) -> None:
         """Drop identities that died a while ago, but those in `keep`."""
         limit = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - _FORGET_NS
-        kept: list[Life] = []
+        kept: list[Identity] = []
         while self._dead and (self._dead[0].ended or 0) < limit:
-            life = self._dead.popleft()
-            if life.id in keep:
-                kept.append(life)
+            identity = self._dead.popleft()
+            if identity.id in keep:
+                kept.append(identity)
                 continue
-            self._lives.pop(life.id, None)
-            if self._latest.get(life.tgid) is life:
-                del self._latest[life.tgid]
+            self._identities.pop(identity.id, None)
+            if self._latest.get(identity.tgid) is identity:
+                del self._latest[identity.tgid]
         self._dead.extendleft(reversed(kept))
 
 
-def _process(life: Life) -> Process:
+def _process(identity: Identity) -> Process:
     return Process(
-        id=life.id,
-        tgid=life.tgid,
-        start_ns=life.start,
-        ppid=life.ppid,
-        parent=life.parent,
-        comm=life.comm,
-        command=life.command,
-        user=life.user,
-        cgroup=life.cgroup,
-        ended_ns=life.ended,
+        id=identity.id,
+        tgid=identity.tgid,
+        start_ns=identity.start,
+        ppid=identity.ppid,
+        parent=identity.parent,
+        comm=identity.comm,
+        command=identity.command,
+        user=identity.user,
+        cgroup=identity.cgroup,
+        ended_ns=identity.ended,
     )
 
 
-def text(raw: bytes) -> str:
+def c_text(raw: bytes) -> str:
     """A kernel's char array up to its NUL; what is not UTF-8 stays visible as escapes."""
     return bytes(raw).split(b"\0", 1)[0].decode("utf-8", "backslashreplace")
 

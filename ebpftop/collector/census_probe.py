@@ -1,4 +1,4 @@
-"""The census's own program: asked for once, by the first who needs names, and drained together with the events."""
+"""The census's own program: requested once, when names are first needed, and drained together with the events."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ CENSUS_RUN = -1  # its number, which no run of a consumer's has
 
 
 class CensusProbe:
-    """Brings births and deaths to the census. `warn` is told, in one line, when there will be none."""
+    """Brings births and deaths to the census. `warn` gets one line when there will be none."""
 
     def __init__(
-        self, lives: Census, context: Context, ask: Callable[[protocol.Message], None], warn: Callable[[str], None]
+        self, census: Census, context: Context, request: Callable[[protocol.Message], None], warn: Callable[[str], None]
     ) -> None:
-        self._lives, self._context, self._ask, self._warn = lives, context, ask, warn
-        self._asked = False
+        self._census, self._context, self._request, self._warn = census, context, request, warn
+        self._requested = False
         self._run: AttachedProbe | None = None
 
     @property
@@ -27,21 +27,21 @@ class CensusProbe:
         return self._run is not None
 
     def wanted(self) -> None:
-        if not self._asked:
-            self._asked = True
-            self._ask(protocol.RequestLoad(run=CENSUS_RUN, request=0, probe=protocol.CENSUS, params={}))
+        if not self._requested:
+            self._requested = True
+            self._request(protocol.RequestLoad(run=CENSUS_RUN, request=0, probe=protocol.CENSUS, params={}))
 
     def attached(self, message: protocol.Handover, descriptors: list[int]) -> None:
-        self._run = AttachedProbe(CENSUS_RUN, protocol.CENSUS, message, descriptors, self._lives, self._context)
-        self._lives.told, self._lives.catch_up = True, self.take
-        self._lives.seed()
+        self._run = AttachedProbe(CENSUS_RUN, protocol.CENSUS, message, descriptors, self._census, self._context)
+        self._census.attached, self._census.catch_up = True, self.take
+        self._census.seed()
 
     def failed(self, error: str) -> None:
         if self._run is None:
             self._warn(f"processes that end quickly may go unnamed: the census could not be attached ({error})")
 
     def take(self) -> None:
-        """Who was born or died since the last time."""
+        """Take births and deaths since the last time."""
         if self._run is not None:
             rings = dict(zip((ring.name for ring in self._run.rings), self._run.take(), strict=True))
-            self._lives.take(rings["lives"], rings["execs"])
+            self._census.take(rings["lives"], rings["execs"])

@@ -1,34 +1,32 @@
-"""One displayed map on its way to a frame: read, rows of dead processes kept, labels decoded.
+"""One displayed map: read into columns, with labels decoded, and the rows of dead processes kept.
 
 Values are cumulative. A process's keys are deleted from the kernel's map a reading after its death, so that the map
-does not fill with the dead; their last values are kept here. Past `KEPT` rows the oldest are folded into one
+doesn't fill up; their last values are kept here. Past `KEPT` rows the oldest are folded into one
 identity, which keeps every sum exact.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ebpftop.collector.callstacks import CallStacks
+from ebpftop.collector.callstacks import StackNumbering
 from ebpftop.collector.census import Census
 from ebpftop.collector.decode import Context, decoder
 from ebpftop.collector.layout import opaque
 from ebpftop.collector.maps import MapReader
-from ebpftop.frames.columns import pack
+from ebpftop.frames.columns import Array, pack
 from ebpftop.frames.layout import MapLayout
 from ebpftop.frames.messages import FOLDED, Column, Columns, ViewInfo
+from ebpftop.frames.stacks import STACK
 
 KEPT = 16_384
 """Rows of dead processes a map keeps."""
-STACK = "stack"  # the field that holds the numbers of stacks
 _LRU_KINDS = {9, 10}  # LRU_HASH, LRU_PERCPU_HASH
 _ARRAY_KINDS = {2, 6}  # ARRAY, PERCPU_ARRAY
 
-Array = npt.NDArray[Any]
 Rows = dict[str, Array]
 
 
@@ -39,14 +37,13 @@ def decoders(views: list[ViewInfo], name: str, context: Context) -> dict[str, Ca
         for view in views
         if view.map == name
         for column in view.columns
-        if column.decode and column.decode != "process"
+        if column.decode and not column.is_process
     }
 
 
 def process_field(views: list[ViewInfo], name: str) -> str | None:
     """The field that holds a tgid, if any."""
-    fields = (c.field for view in views if view.map == name for c in view.columns if c.decode == "process")
-    return next(fields, None)
+    return next(filter(None, (view.process_field for view in views if view.map == name)), None)
 
 
 def stack_fields(views: list[ViewInfo], name: str) -> tuple[str, str]:
@@ -62,14 +59,14 @@ class DisplayedMap:
         fd: int,
         layout: MapLayout,
         views: list[ViewInfo],
-        lives: Census,
+        census: Census,
         context: Context,
-        stacks: CallStacks | None = None,
+        stacks: StackNumbering | None = None,
     ) -> None:
         self.name = layout.name
         self.reader = MapReader(fd, layout)
         self.evicted = 0
-        self._lives = lives
+        self._census = census
         self._decoders = decoders(views, layout.name, context)
         self._process = process_field(views, layout.name)
         self._is_lru, self._is_array = layout.kind in _LRU_KINDS, layout.kind in _ARRAY_KINDS
@@ -93,8 +90,8 @@ class DisplayedMap:
             filled = np.any([rows[f] != 0 for f in rows if f not in self._key_fields and rows[f].ndim == 1], axis=0)
             keys, rows = keys[filled], {name: array[filled] for name, array in rows.items()}
         if self._process:
-            self._lives.catch_up()  # whoever is in the map was born before it was read
-            rows[self._process] = self._lives.numbers(rows[self._process])
+            self._census.catch_up()  # whoever is in the map was born before it was read
+            rows[self._process] = self._census.numbers(rows[self._process])
         if self._stacks:
             self._merge_stacks(self._stacks, rows)
         if self._process:
@@ -120,7 +117,7 @@ class DisplayedMap:
                 self._key_fields = list(rows)
         return rows
 
-    def _merge_stacks(self, stacks: CallStacks, rows: Rows) -> None:
+    def _merge_stacks(self, stacks: StackNumbering, rows: Rows) -> None:
         """One number takes the place of the kernel's own."""
         user, kernel = (rows.pop(field, None) for field in self._stack_fields)
         rows[STACK] = stacks.merge(rows[self._process] if self._process else None, user, kernel)
@@ -132,7 +129,7 @@ class DisplayedMap:
         """
         assert self._process is not None
         numbers = rows[self._process]
-        dead = self._lives.ended(numbers)
+        dead = self._census.ended(numbers)
         final = dead & np.isin(numbers, self._dying)
         self._dying = np.unique(numbers[dead & ~final])
         if final.any():
@@ -157,7 +154,7 @@ class DisplayedMap:
     def _fold(self, rows: Rows, excess: int) -> Rows:
         """Fold the oldest rows (and half as many again, so that it is not done at every death) into one identity."""
         assert self._process is not None
-        self._lives.folded()
+        self._census.folded()
         count = min(excess + KEPT // 2, len(rows[self._process]))
         old = {name: array[:count].copy() for name, array in rows.items()}
         old[self._process][:] = FOLDED

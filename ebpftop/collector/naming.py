@@ -1,4 +1,4 @@
-"""When names of functions are asked for, and who waits for them."""
+"""When the symbols of functions are requested, and which frames wait for them."""
 
 from __future__ import annotations
 
@@ -6,48 +6,50 @@ import time
 from collections.abc import Callable
 
 from ebpftop.collector.functions import Functions
-from ebpftop.frames.messages import Detached, Frame
+from ebpftop.frames.messages import Detached, Frame, Notice
 from ebpftop.handover import protocol
 
 RUN = -3  # the number of the task that answers
-SECONDS = 1.0  # between two questions, at least
+SECONDS = 1.0  # between two requests, at least
 PATIENCE = 10.0  # seconds that anything waits for names, at most
 SHARE = 5  # and so many times as long as the last answer took: looking up names is to cost little beside what is traced
+MOST_PROBLEMS = 32  # files without names that are shown
 
 
 class _Held:
-    """What a run tells, until so many answers have come or it is late (monotonic seconds)."""
+    """Frames of a run, until so many answers have come or it is late (monotonic seconds)."""
 
     def __init__(self, answers: int, late: float, frames: list[Frame]) -> None:
         self.answers, self.late, self.frames = answers, late, frames
 
 
 class Naming:
-    """Asks for what `functions` lacks.
+    """Requests the symbols that `functions` lacks.
 
-    With `hold`, what a run tells of its stacks waits for the names they can have, though not for ever: a consumer that
-    draws again and again takes them later, one that writes each line once can't. The end of a run waits in any case.
+    With `hold`, frames with stacks wait for symbols, up to `PATIENCE`: a consumer that draws again and again can take
+    symbols later, one that writes each line once can't. The end of a run waits in any case.
     """
 
     def __init__(
         self,
         functions: Functions,
-        ask: Callable[[protocol.RequestSymbols], None],
+        request: Callable[[protocol.RequestSymbols], None],
         put: Callable[[Frame], None],
         *,
         hold: bool,
     ) -> None:
-        self._functions, self._send, self._put, self._hold = functions, ask, put, hold
+        self._functions, self._send, self._put, self._hold = functions, request, put, hold
         self._next = 0.0
-        self._asked_at = 0.0
-        self._questions = self._answers = 0
+        self._requested_at = 0.0
+        self._requests = self._answers = 0
         self._held: dict[int, _Held] = {}  # by run
+        self._problems: set[str] = set()  # those that were shown
         self._ended: list[int] = []  # runs that are over, once nothing of theirs is held
 
     def tick(self, now: float) -> None:
-        """Ask, if it is time to (monotonic seconds), and let go what is late."""
+        """Send a request if it is time to (monotonic seconds), and release what is late."""
         if now >= self._next:
-            self._ask()
+            self._request()
         for held in self._held.values():
             if now >= held.late:
                 held.answers = 0
@@ -63,12 +65,16 @@ class Naming:
     def answered(self, answer: protocol.Symbols | None) -> None:
         """Names have come; None: they won't."""
         self._answers += 1
-        self._next = max(self._next, self._asked_at + SHARE * (time.monotonic() - self._asked_at))
+        self._next = max(self._next, self._requested_at + SHARE * (time.monotonic() - self._requested_at))
         self._functions.learn(answer)
+        for problem in answer.problems if answer is not None else ():
+            if problem not in self._problems and len(self._problems) < MOST_PROBLEMS:
+                self._problems.add(problem)
+                self._put(Notice(level="warning", text=problem))
         self._settle()
 
     def detached(self, run: int, has_stacks: bool) -> None:
-        """Put that a run is over, after all it told."""
+        """Report that a run is over, after its last frames."""
         if has_stacks:
             held = self._held.setdefault(run, _Held(0, time.monotonic() + PATIENCE, []))
             held.answers = self._needed()
@@ -77,14 +83,14 @@ class Naming:
 
     def _needed(self) -> int:
         """How many answers there will be once all is named that is known of now."""
-        return self._questions + self._functions.unasked
+        return self._requests + self._functions.unrequested
 
     def _settle(self) -> None:
         """Put what has waited long enough."""
         if any(run in self._held for run in self._ended):
-            self._ask()
-        if (told := self._functions.changes()) is not None:
-            self._put(told)
+            self._request()
+        if (changes := self._functions.changes()) is not None:
+            self._put(changes)
         for run, held in list(self._held.items()):
             if self._answers >= held.answers:
                 del self._held[run]
@@ -94,14 +100,14 @@ class Naming:
             self._ended.remove(run)
             self._put(Detached(run=run))
 
-    def _ask(self) -> None:
-        if self._answers < self._questions:
+    def _request(self) -> None:
+        if self._answers < self._requests:
             return  # one at a time
-        self._questions += 1
-        question = self._functions.ask(RUN)
-        if question is None:  # nothing, or nobody who could tell
+        self._requests += 1
+        request = self._functions.request(RUN)
+        if request is None:  # nothing to request, or nobody left who could answer
             self._answers += 1
         else:
-            self._asked_at = time.monotonic()
-            self._next = self._asked_at + SECONDS
-            self._send(question)
+            self._requested_at = time.monotonic()
+            self._next = self._requested_at + SECONDS
+            self._send(request)

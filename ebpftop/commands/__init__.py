@@ -1,1 +1,1 @@
-"""What each command does: it wires a source to a consumer."""
+"""The commands: each connects a source to a consumer."""

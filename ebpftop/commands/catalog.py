@@ -1,4 +1,4 @@
-"""Commands on the catalog that trace nothing: list it, show a probe, start a new one."""
+"""The catalog's commands, which trace nothing: list it, show a probe, create a new one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ebpftop.frames.messages import PlaybookInfo, ProbeInfo
 
 
 def list_probes(arguments: argparse.Namespace) -> int:
-    """The catalog; with root, tried against this kernel."""
+    """List the catalog; as root, with trials on this kernel."""
     from ebpftop.loader import survey
 
     catalog = folders.read_catalog(arguments.probes)
@@ -45,7 +45,7 @@ def _print_catalog(entries: list[ProbeInfo]) -> None:
     width = max((len(entry.id) for entry in entries), default=0)
     signs = {True: "○", False: "✗", None: "?"}
     for entry in entries:
-        note = f"not here: {entry.reason}" if entry.available is False else entry.question
+        note = f"unavailable: {entry.reason}" if entry.available is False else entry.question
         print(f"{signs[entry.available]} {entry.id:{width}}  {inert(entry.title)} — {inert(note or '')}")
     if any(entry.available is None for entry in entries):
         print("\n? only root can tell whether it runs here: sudo ebpftop list")
@@ -59,12 +59,12 @@ def _print_playbooks(playbooks: list[PlaybookInfo]) -> None:
 
 
 def show(arguments: argparse.Namespace) -> int:
-    """Everything there is to know of a probe before running it as root, the shared C it uses included."""
+    """Show everything about a probe, including the shared C it uses, to read before running it as root."""
     from ebpftop.loader import compose
 
     probe = named.probe(arguments.probe, arguments.probes)
     print(f"{probe.id}: {inert(probe.title)}\n\n{inert(probe.summary)}\n\nquestion  {inert(probe.question)}")
-    print(f"overhead  {inert(probe.overhead)}\n\nvariants, the first that this kernel can attach wins")
+    print(f"overhead  {inert(probe.overhead)}\n\nvariants (the first one this kernel can attach is used)")
     for variant in probe.variants:
         print(f"  {variant.name} ({inert(variant.meaning)})")
         for point in variant.attach:
@@ -89,12 +89,12 @@ def _print_c(path: Path, text: str) -> None:
 
 
 def new(arguments: argparse.Namespace) -> int:
-    """A probe folder to start from."""
+    """Create a new probe folder."""
     try:
         written = scaffold.new(arguments.folder, named.probe(arguments.origin, []) if arguments.origin else None)
     except (scaffold.FolderInUse, OSError) as error:
         raise UserError(str(error)) from None
     for path in written:
         print(path)
-    print(f"next: edit it, then 'ebpftop check {arguments.folder}'", file=sys.stderr)
+    print(f"next: edit it, then run 'ebpftop check {arguments.folder}'", file=sys.stderr)
     return 0

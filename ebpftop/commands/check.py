@@ -165,6 +165,8 @@ def _wait(tasks: Tasks, receiver: transport.Receiver) -> tuple[protocol.AnyMessa
 
 
 def _print_failure(failure: Failure) -> None:
-    title = f"{failure.variant or failure.probe}: {failure.result}: {failure.message}"
+    source = failure.source
+    where = f"{source.file}:{source.line}: " if source and source.line is not None else ""
+    title = f"{failure.variant or failure.probe}: {failure.result}: {where}{failure.message}"
     print(failure_text.as_text(failure, failure_text.look(sys.stdout), title=title))
     print(failure.log, file=sys.stderr)

@@ -9,7 +9,7 @@ from ebpftop.kernel import doctor as examination
 
 
 def doctor(*, as_json: bool) -> int:
-    """What this machine can trace, tried for real."""
+    """Print what this machine can trace, found by real trials."""
     checks = examination.checks()
     if as_json:
         print(json.dumps([check._asdict() for check in checks], indent=2))

@@ -1,4 +1,4 @@
-"""The probe or the playbook that a command line names, and whether what is asked of it makes sense."""
+"""Finding the probe or playbook that a command line names, and checking the options for it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ STACKS_ONLY = ("folded", "speedscope")  # formats
 
 
 def probe(name: str, extra: list[Path]) -> Probe:
-    """The probe of this id or bare name. Raises `UsageError`, with a line for each folder that could not be read: it
-    may have been one of those.
+    """The probe with this id or bare name. Raises `UsageError`, with a line for each folder that could not be read, as
+    the probe may be in one of those.
     """
     catalog = folders.read_catalog(extra)
     try:
@@ -26,16 +26,16 @@ def probe(name: str, extra: list[Path]) -> Probe:
 
 
 def playbook(name: str, extra: list[Path]) -> Playbook:
-    """The playbook of this name. Raises `UsageError`, as `probe` does."""
+    """The playbook with this name. Raises `UsageError`, as `probe` does."""
     catalog = folders.read_catalog(extra)
     if found := catalog.playbooks.get(name):
         return found
     near = closest(name, catalog.playbooks)
-    hint = f"did you mean {near}?" if near else f"there are {', '.join(catalog.playbooks)}"
+    hint = f"did you mean {near}?" if near else f"known: {', '.join(catalog.playbooks)}"
     raise UsageError("\n".join((f"unknown playbook {quoted(name)}; {hint}", *catalog.problems)))
 
 
 def check_format(probe: Probe, format: str) -> None:  # noqa: A002
-    """Raises `UsageError` for a format that can't tell what the probe shows."""
+    """Raises `UsageError` for a format that can't represent what the probe shows."""
     if format in STACKS_ONLY and not any(view.show == "stacks" for view in probe.views):
-        raise UsageError(f"{probe.id} shows no call stacks, which --format {format} is for: use text, json or csv")
+        raise UsageError(f"--format {format} is for call stacks, and {probe.id} shows none: use text, json or csv")

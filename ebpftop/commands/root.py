@@ -1,9 +1,10 @@
-"""What a command needs before it may trace: a supported machine, root, and BCC."""
+"""What a command needs before it can trace: a supported machine, root and BCC."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import resource
 from pathlib import Path
 
 from ebpftop.base.errors import Cannot
@@ -11,19 +12,24 @@ from ebpftop.kernel import bcc_home, support, trial
 from ebpftop.kernel.libbpf import KernelLacks
 from ebpftop.supervisor import elevate
 
+_FILES = 64  # descriptors: a probe may have that many maps, programs and attachments
+
 
 def become(arguments: argparse.Namespace, argv: list[str]) -> None:
-    """Return as root, on a machine that is supported; everything else ends here. Raises `Cannot`."""
+    """Return only as root on a supported machine: otherwise restart under sudo, or raise `Cannot`."""
     for check in support.essentials():
         if not check.ok:
             raise Cannot(f"{check.detail} is not supported: {check.remedy}")
+    _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files < _FILES:
+        raise Cannot(f"{files} files may be open at once, and tracing needs {_FILES}: raise the limit with 'ulimit -n'")
     if os.geteuid() == 0:
-        attached = trial.trial("raw_tracepoint")  # of all mechanisms the one every supported kernel has
+        attached = trial.trial("raw_tracepoint")  # the one mechanism that every supported kernel has
         if not attached.ok:
             raise Cannot(f"nothing can be traced here: {attached.detail}; {attached.remedy}")
         return
     if arguments.no_sudo:
-        raise Cannot("tracing needs root: run it with sudo ('list', 'show', 'replay' and 'demo' do without)")
+        raise Cannot("tracing needs root: run it with sudo ('list', 'show', 'replay' and 'demo' work without it)")
     elevate.through_sudo(argv)
 
 

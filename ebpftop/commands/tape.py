@@ -1,4 +1,4 @@
-"""The dashboard on a tape: one that was recorded, or the bundled demo. No root, no BPF."""
+"""The dashboard on a tape: a recorded one, or the bundled demo. No root, no BPF."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DEMO = Path(__file__).resolve().parents[1] / "demo.tape"
 
 
 def replay(tape: Path) -> int:
-    """The dashboard on a tape, as the invoker."""
+    """Run the dashboard on a tape, with the invoker's rights."""
     screen.require()
     who = privilege.invoker()
     if os.geteuid() == 0 and who is not None:
@@ -32,7 +32,7 @@ def replay(tape: Path) -> int:
 
 
 def demo() -> int:
-    """The dashboard on the bundled tape."""
+    """Run the dashboard on the bundled tape."""
     if not DEMO.is_file():
         raise Cannot("this installation has no demo tape")
     return replay(DEMO)

@@ -1,6 +1,6 @@
 """Commands that trace: they need root, and run under the supervisor.
 
-What only a child needs (asyncio, Textual, NumPy) is imported in that child: the supervisor stays small.
+Modules that only a child needs (asyncio, Textual, NumPy) are imported in that child, so the supervisor stays small.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def dashboard(arguments: argparse.Namespace, argv: list[str]) -> int:
-    """The dashboard on the running kernel."""
+    """Run the dashboard on the running kernel."""
     require_screen()
     root.become(arguments, argv)
     return supervise(arguments.probes, _on_screen(), screen=True, survey=True)
 
 
 def play(arguments: argparse.Namespace, argv: list[str]) -> int:
-    """The dashboard on a playbook, whose probes load while it still starts."""
+    """Run the dashboard on a playbook; its probes start loading while the dashboard is starting."""
     playbook = named.playbook(arguments.playbook, arguments.probes).info
     require_screen()
     root.become(arguments, argv)
@@ -62,7 +62,7 @@ def _on_screen(playbook: str = "", loads: Sequence[Load] = ()) -> Consumer:
 
 
 def run(arguments: argparse.Namespace, argv: list[str]) -> int:
-    """One probe without the dashboard."""
+    """Run one probe without the dashboard."""
     probe = named.probe(arguments.probe, arguments.probes)
     named.check_format(probe, arguments.format)
     loads = _loads([probe], arguments)
@@ -77,6 +77,7 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
                 loads[0],
                 duration=arguments.duration,
                 format=arguments.format,
+                raw=arguments.raw,
                 out=sys.stdout,
                 err=sys.stderr,
                 stop=stop,
@@ -87,7 +88,7 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
 
 
 def record(arguments: argparse.Namespace, argv: list[str]) -> int:
-    """Several probes into a tape, which belongs to whoever asked."""
+    """Record probes to a tape, which belongs to the invoker."""
     probes = [named.probe(name, arguments.probes) for name in arguments.names]
     loads = _loads(probes, arguments)
     root.become(arguments, argv)
@@ -117,7 +118,7 @@ def record(arguments: argparse.Namespace, argv: list[str]) -> int:
     )
 
 
-# ---------------------------------------------------------------- what they share
+# ---------------------------------------------------------------- shared by all of them
 
 
 def _loads(probes: list[Probe], arguments: argparse.Namespace) -> list[Load]:
@@ -151,7 +152,7 @@ def supervise(
     survey: bool = False,
     expected: Sequence[Load] = (),
 ) -> int:
-    """Run a command's consumer; where it has the screen, the extra folders are read again when they are saved."""
+    """Run a command's consumer. With `screen`, the extra folders are watched and read again when they change."""
     who = privilege.invoker()
     census = read_probe(_PACKAGE / "collector" / "census", protocol.CENSUS)
 

@@ -1,1 +1,1 @@
-"""Consumers without a screen: one probe as text, JSON or CSV, and several probes into a tape."""
+"""Consumers without a screen: one probe as text, JSON or CSV, and several probes recorded to a tape."""

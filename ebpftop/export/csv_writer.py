@@ -1,4 +1,10 @@
-"""Comma-separated values: one table a view, with a header where it begins."""
+"""Comma-separated values: one table per view, with a header.
+
+A spreadsheet takes a text that begins with `=`, `+`, `-`, `@`, a tab or a carriage return for a formula, and anybody
+who runs a process chooses such texts. They get a `'` in front, which marks a text; a cell with a quote, comma or
+newline is quoted. OWASP advises both ("CSV Injection"). Numbers stay as they are, negative ones too. `raw` leaves texts
+alone, for programs.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +19,31 @@ from ebpftop.export.stack_report import StacksPart
 from ebpftop.model.failure import Failure
 from ebpftop.stats.slots import bounds
 
+_FORMULA = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\t",
+    "\r",
+    "\n",
+    "\uff1d",
+    "\uff0b",
+    "\uff0d",
+    "\uff20",
+)  # the last four are full width
+
 
 class Csv:
-    """Writes reports. Where a probe has several views, each interval repeats their headers, an empty line before each.
+    """Writes reports. If a probe has several views, each interval repeats their headers, each after an empty line.
 
-    Every row begins with time (UTC), probe and view. Histograms have a row a bucket: labels, lo, hi, count;
-    stacks have a row a stack: labels, the stack folded, count.
+    Every row begins with time (UTC), probe and view. Histograms have one row per bucket: labels, lo, hi, count;
+    stacks have one row per stack: labels, the folded stack, count.
     """
 
-    def __init__(self, out: TextIO, err: TextIO) -> None:
+    def __init__(self, out: TextIO, err: TextIO, *, raw: bool = False) -> None:
         self._out, self._err = out, err
+        self._cell = _plain if raw else _cell
         self._writer = csv.writer(out, lineterminator="\n")
         self._header: list[str] | None = None
 
@@ -32,7 +53,7 @@ class Csv:
             header, rows = _rows(part)
             self._begin(["time", "probe", "view", *header])
             for row in rows:
-                self._writer.writerow([time, report.probe, part.view.name, *map(_cell, row)])
+                self._writer.writerow([time, *map(self._cell, (report.probe, part.view.name, *row))])
         self._out.flush()
 
     def failed(self, failure: Failure) -> None:
@@ -40,7 +61,7 @@ class Csv:
         print(f"ebpftop: {inert(failure.headline)}", file=self._err)
 
     def summary(self, report: Report, *, events: dict[str, int]) -> None:
-        """Nothing: the rows add up to it."""
+        """Writes nothing: the rows add up to the summary."""
 
     def _begin(self, header: list[str]) -> None:
         if header == self._header:
@@ -48,16 +69,16 @@ class Csv:
         if self._header is not None:
             self._out.write("\n")
         self._header = header
-        self._writer.writerow(header)
+        self._writer.writerow(map(self._cell, header))
 
 
 def _rows(part: Part) -> tuple[list[str], list[tuple[Any, ...]]]:
     if isinstance(part, StacksPart):
-        stacks = [(*labels, folded(symbols), count) for labels, symbols, count in part.merged(part.labels())]
-        return [*(field.name for field in part.fields), "stack", "count"], stacks
+        stacks = [(*labels, folded(frames), count) for labels, frames, count in part.merged(part.labels())]
+        return [*(column.shown.name for column in part.columns), "stack", "count"], stacks
     if not isinstance(part, HistogramPart):
-        names = [field.name for field in part.fields]
-        return names, list(zip(*(field.values for field in part.fields), strict=True))
+        names = [column.shown.name for column in part.columns]
+        return names, list(zip(*(column.values for column in part.columns), strict=True))
     rows = [
         (*series.labels.values(), *bounds(slot), count) for series in part.series for slot, count in _buckets(series)
     ]
@@ -69,5 +90,12 @@ def _buckets(series: Series) -> list[tuple[int, int]]:
     return list(zip(histogram.slots.tolist(), histogram.counts.tolist(), strict=True))
 
 
-def _cell(value: Any) -> Any:
+def _plain(value: Any) -> Any:
     return inert(value) if isinstance(value, str) else value
+
+
+def _cell(value: Any) -> Any:
+    """Harmless in a spreadsheet; what begins a formula may stand behind spaces there."""
+    if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA):
+        return f"'{inert(value)}"
+    return _plain(value)

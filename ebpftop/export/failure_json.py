@@ -12,8 +12,8 @@ from ebpftop.verifier.source import Place
 
 
 def fields(failure: Failure) -> dict[str, Any]:
-    """kind, message, program, insn, source, explanation, fix, registers, chain, kernel_report; of a load besides, in
-    front: probe, stage, result, variant; and behind: tried, log.
+    """kind, message, program, insn, source, explanation, fix, registers, chain, kernel_report, fault, kernel. Of a load
+    besides, in front: probe, stage, result, variant; and behind: tried, log.
     """
     diagnosis = failure.diagnosis
     load: dict[str, Any] = {}
@@ -42,6 +42,8 @@ def fields(failure: Failure) -> dict[str, Any]:
             "registers": diagnosis.registers,
             "chain": [{"insn": step.insn, "text": step.text, "why": step.why} for step in diagnosis.chain],
             "kernel_report": _report(diagnosis),
+            "fault": diagnosis.fault,
+            "kernel": diagnosis.kernel,
         }
         | rest
     )

@@ -1,4 +1,4 @@
-"""Folded stacks, a line each, as flamegraph.pl and inferno read them: `comm;outer;inner count`."""
+"""Folded stacks, one per line, for flamegraph.pl and inferno: `comm;outer;inner count`."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from typing import TextIO
 from ebpftop.base.inert import inert
 from ebpftop.export.report import Report, stacks_of
 from ebpftop.model.failure import Failure
-from ebpftop.model.stacks import Symbol
+from ebpftop.model.stacks import StackFrame
 
-_COUNT = re.compile(r"\s+(?=[0-9.]+$)")  # what would read as one more count at the end of a line
+_COUNT = re.compile(r"\s+(?=[0-9.]+$)")  # could be read as the count at the end of a line
 
 
 class Folded:
-    """Writes the sum of the whole run at its end: the lines of each stacks view, the greatest count first."""
+    """Writes the sum of the whole run at its end: the stacks of each view, largest count first."""
 
     def __init__(self, out: TextIO, err: TextIO) -> None:
         self._out, self._err = out, err
 
     def report(self, report: Report) -> None:
-        """Nothing: an interval is part of the sum."""
+        """Writes nothing: the sum includes every interval."""
 
     def failed(self, failure: Failure) -> None:
         print(f"ebpftop: {inert(failure.headline)}", file=self._err)
 
     def summary(self, report: Report, *, events: dict[str, int]) -> None:
         for part in stacks_of(report):
-            for head, symbols, count in part.merged(part.heads()):
-                self._out.write(f"{folded(symbols, head)} {count}\n")
+            for head, frames, count in part.merged(part.heads()):
+                self._out.write(f"{folded(frames, head)} {count}\n")
         self._out.flush()
 
 
-def folded(symbols: Iterable[Symbol], head: str = "") -> str:
+def folded(frames: Iterable[StackFrame], head: str = "") -> str:
     """A stack on one line, without its count; frames of the kernel end in `_[k]`."""
-    frames = [word(symbol.label) + ("_[k]" if symbol.side == "kernel" else "") for symbol in symbols]
-    return ";".join([word(head), *frames] if head else frames)
+    words = [word(frame.label) + ("_[k]" if frame.side == "kernel" else "") for frame in frames]
+    return ";".join([word(head), *words] if head else words)
 
 
 def word(text: str) -> str:
-    """A name with nothing in it that separates: semicolons become colons, what is unprintable an escape."""
+    """A name without separators: semicolons become colons, unprintable characters become escapes."""
     return _COUNT.sub("_", inert(text.replace(";", ":").strip()))

@@ -1,4 +1,4 @@
-"""One probe without a screen: what it finds, told every interval, and a summary when it is stopped."""
+"""One probe without a screen: a report every interval, and a summary when it is stopped."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ class Writer(Protocol):
     """A format."""
 
     def report(self, report: Report) -> None:
-        """Write what an interval brought."""
+        """Write the report of an interval."""
 
     def failed(self, failure: Failure) -> None:
         """Write why the probe could not be loaded."""
 
     def summary(self, report: Report, *, events: dict[str, int]) -> None:
-        """Write what the whole run brought; `events` counts them by view."""
+        """Write the report of the whole run; `events` counts them by view."""
 
 
-def writer(format: Format, out: TextIO, err: TextIO) -> Writer:  # noqa: A002
-    """The writer of a format, with `err` for what is said of a rejected probe."""
+def writer(format: Format, out: TextIO, err: TextIO, *, raw: bool = False) -> Writer:  # noqa: A002
+    """The writer of a format, with `err` for messages about a failed load; `raw` is `Csv`'s."""
     match format:
         case "json":
             return Ndjson(out, err)
         case "csv":
-            return Csv(out, err)
+            return Csv(out, err, raw=raw)
         case "folded":
             return Folded(out, err)
         case "speedscope":
@@ -59,82 +59,83 @@ async def run(
     *,
     duration: float | None,
     format: Format,  # noqa: A002
+    raw: bool = False,
     out: TextIO,
     err: TextIO,
     stop: asyncio.Event,
 ) -> int:
-    """Load the probe, tell what it finds until `stop` is set or `duration` seconds passed, detach it, and sum up.
+    """Load the probe, write reports until `stop` is set or `duration` seconds passed, detach it, and write the summary.
 
     Closes the source. Returns the exit code: 0 done, 1 rejected or the source ended, 2 refused.
     """
     for stream in (out, err):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a stream may know fewer characters than a process name
-    teller = Teller(writer(format, out, err), err)
+    reporter = Reporter(writer(format, out, err, raw=raw), err)
     try:
         async for frame in attached(source, [load], duration=duration, stop=stop):
-            teller.take(frame)
+            reporter.take(frame)
     except (SourceEnded, BadFrame) as error:
-        teller.finish()
+        reporter.finish()
         print(f"ebpftop: {inert(str(error))}", file=err)
         return FAILED
     finally:
         await source.close()
-    teller.finish()
-    return teller.code
+    reporter.finish()
+    return reporter.code
 
 
-class Teller:
-    """Writes one report a snapshot, as soon as the cost that follows it is known, so that none is told twice."""
+class Reporter:
+    """Writes one report a snapshot, as soon as the cost that follows it is known, so that none is written twice."""
 
-    def __init__(self, write: Writer, err: TextIO) -> None:
+    def __init__(self, writer: Writer, err: TextIO) -> None:
         self.code = DONE
-        self._write, self._err = write, err
+        self._writer, self._err = writer, err
         self._session = Session(history=2, event_rows=None)
         self._run: Run | None = None
         self._seq = 0
         self._due = False
 
     def take(self, frame: AnyFrame) -> None:
-        """Feed a frame and write what it completes. Raises `BadFrame`."""
+        """Process a frame and write the report that it completes. Raises `BadFrame`."""
         if isinstance(frame, Snapshot | Detaching | Detached):
-            self._tell()
+            self._write_report()
         before = self._run.last if self._run else None
         self._run = self._session.feed(frame) or self._run
         match frame:
             case Snapshot():
                 self._due = self._run is not None and self._run.last is not before
             case Cost():
-                self._tell()
+                self._write_report()
             case Notice():
                 print(f"ebpftop: {inert(frame.text)}", file=self._err)
             case Refused():
                 print(f"ebpftop: {inert(frame.error)}", file=self._err)
                 self.code = USAGE
             case Rejected():
-                self._write.failed(explain(frame.probe, frame))
+                self._writer.failed(explain(frame.probe, frame))
                 self.code = FAILED
 
-    def _tell(self) -> None:
+    def _write_report(self) -> None:
         run = self._run
         if run is not None and self._due:
             self._due = False
             chunks = {name: log.take() for name, log in run.events.items()}
-            self._write.report(report(run, self._session.processes, self._seq, chunks))
+            self._writer.report(report(run, self._session.processes, self._seq, chunks))
             self._seq += 1
 
     def finish(self) -> None:
-        """Write what is left, and the summary of a probe that ran."""
+        """Write the remaining data, and the summary if the probe ran."""
         run = self._run
         if run is None or run.loaded is None:
             if self.code == DONE:
                 self.code = FAILED
-                print("ebpftop: ended before the probe was attached", file=self._err)
+                print("ebpftop: stopped before the probe was attached", file=self._err)
             return
-        self._tell()
+        self._write_report()
         if any(log.kept for log in run.events.values()):
             run.settle()
             self._due = True
-            self._tell()
+            self._write_report()
         events = {view.name: run.events[view.map].total for view in run.views if view.map in run.events}
-        self._write.summary(report(run, self._session.processes, self._seq, {}, "start"), events=events)
+        self._writer.summary(report(run, self._session.processes, self._seq, {}, "start"), events=events)

@@ -18,14 +18,14 @@ class Column(NamedTuple):
 
 
 def cells(text: str) -> int:
-    """How many cells a terminal gives the text: wide characters take two, combining ones none."""
+    """The text's width in terminal cells: wide characters take two, combining ones none."""
     if text.isascii():
         return len(text)
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def cut(text: str, width: int) -> str:
-    """The text in at most so many cells, with … where something is missing."""
+    """The text in at most `width` cells, ending in … if it was cut."""
     if cells(text) <= width:
         return text
     while text and cells(text) > width - 1:
@@ -34,7 +34,7 @@ def cut(text: str, width: int) -> str:
 
 
 def cut_left(text: str, width: int) -> str:
-    """The end of the text in at most so many cells, after … where something is missing."""
+    """The end of the text in at most `width` cells, after … if it was cut."""
     if cells(text) <= width:
         return text
     text = text[-width:]
@@ -52,15 +52,15 @@ def right(text: str, width: int) -> str:
 
 
 def widths(columns: Sequence[Column], known: Sequence[int] | None = None) -> list[int]:
-    """The cells each column needs, not less than those already `known`."""
+    """The width each column needs, at least the `known` one."""
     needed = [min(_LONGEST, max(map(cells, (column.title, *column.texts)))) for column in columns]
     return [max(pair) for pair in zip(needed, known, strict=True)] if known else needed
 
 
 def grid(columns: Sequence[Column], width: int, sizes: Sequence[int] | None = None) -> list[str]:
-    """A line of titles, then a line a row. Columns that don't fit the width are dropped from the right.
+    """A line of titles, then one line per row. Columns that don't fit are dropped from the right.
 
-    One always stays, and the last that stays is cut short rather than dropped where half of it fits.
+    At least one remains, and the last one is cut rather than dropped if half of it fits.
     """
     sizes = list(sizes or widths(columns))
     used, shown = 0, 0
@@ -84,7 +84,7 @@ def grid(columns: Sequence[Column], width: int, sizes: Sequence[int] | None = No
 
 
 def bars_for(out: TextIO) -> str:
-    """The eight steps of a bar this stream can write: block characters, or plain ones where it knows no Unicode."""
+    """The eight steps of a bar: block characters, or ASCII if the stream's encoding lacks them."""
     try:
         _EIGHTHS.encode(getattr(out, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
@@ -93,7 +93,7 @@ def bars_for(out: TextIO) -> str:
 
 
 def bar(length: float, steps: str = _EIGHTHS) -> str:
-    """A bar of so many cells, exact to an eighth; what isn't nothing shows at least the smallest step."""
+    """A bar of `length` cells, in eighths; anything above zero shows at least the smallest step."""
     eighths = max(1, round(length * 8)) if length > 0 else 0
     whole, rest = divmod(eighths, 8)
     return (steps[7] * whole + (steps[rest - 1] if rest else "")).rstrip()

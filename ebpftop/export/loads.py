@@ -1,4 +1,4 @@
-"""Probes attached for a while: what every consumer without a screen asks of a source."""
+"""Probes attached for a while, for every consumer without a screen."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ebpftop.frames.source import Source, SourceEnded
 async def attached(
     source: Source, loads: Sequence[Load], *, duration: float | None, stop: asyncio.Event
 ) -> AsyncIterator[AnyFrame]:
-    """Load the probes and yield every frame until each one was detached, rejected or refused.
+    """Load the probes and yield all frames until each probe is detached, rejected or refused.
 
     They are detached when `stop` is set, or `duration` seconds after the last answer; loads that are then still under
     way are not waited for. Raises what `Source.frames` and `Source.request` raise.
@@ -38,7 +38,7 @@ async def attached(
             yield frame
             if not waiting:
                 answered.set()
-            if not running and (not waiting or stop.is_set()):  # hosts tell something every second
+            if not running and (not waiting or stop.is_set()):  # frames about the host never stop
                 return
     finally:
         ending.cancel()
@@ -47,11 +47,11 @@ async def attached(
 async def _end(
     source: Source, running: set[int], answered: asyncio.Event, duration: float | None, stop: asyncio.Event
 ) -> None:
-    """Wait for the end and request it."""
+    """Wait until the probes should be detached, and request that."""
     stopped = asyncio.create_task(stop.wait())
     all_answered = asyncio.create_task(answered.wait())
     await asyncio.wait((stopped, all_answered), return_when=asyncio.FIRST_COMPLETED)
     await asyncio.wait((stopped,), timeout=duration)
-    with contextlib.suppress(SourceEnded):  # `frames` says so as well
+    with contextlib.suppress(SourceEnded):  # `frames` raises it as well
         for run in sorted(running):
             await source.request(Detach(run=run))

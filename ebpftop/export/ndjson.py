@@ -1,4 +1,4 @@
-"""One JSON object a line and interval."""
+"""One JSON object per interval, one per line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BOUNDS = [bounds(slot) for slot in range(SLOTS)]
 
 
 class Ndjson:
-    """Writes reports; the summary of a run is the sum of its lines, so none is written."""
+    """Writes reports; there is no summary, as the lines add up to it."""
 
     def __init__(self, out: TextIO, err: TextIO) -> None:
         self._out, self._err = out, err
@@ -31,7 +31,7 @@ class Ndjson:
         print(f"ebpftop: {inert(failure.headline)}", file=self._err)
 
     def summary(self, report: Report, *, events: dict[str, int]) -> None:
-        """Nothing."""
+        """Writes nothing."""
 
     def _line(self, value: dict[str, Any]) -> None:
         self._out.write(json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":")) + "\n")
@@ -39,7 +39,7 @@ class Ndjson:
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """The object of one interval. Views hold what the interval brought; losses, run_count, run_time_ns and
+    """The object of one interval. Views hold what was gained in the interval; losses, run_count, run_time_ns and
     attachment_ns (an estimate) are since attaching; cpu_percent is the interval's, null where the kernel does not
     count.
     """
@@ -73,13 +73,13 @@ def _part(part: Part) -> dict[str, Any]:
         return {"kind": "stacks", "unit": part.view.unit, "stacks": rows}
     return {
         "kind": part.kind,
-        "columns": [{"name": field.name, "unit": field.unit} for field in part.fields],
-        "rows": list(zip(*(field.values for field in part.fields), strict=True)),
+        "columns": [{"name": column.shown.name, "unit": column.shown.unit} for column in part.columns],
+        "rows": list(zip(*(column.values for column in part.columns), strict=True)),
     }
 
 
 def _frame(function: Function) -> dict[str, Any]:
-    """As it was told: `name` is empty where no symbol is known, and of a missing frame says why."""
+    """`name` is empty where no symbol is known; for a missing frame it says why."""
     return {"name": function.name, "module": function.module, "offset": function.offset, "side": function.side}
 
 

@@ -1,4 +1,4 @@
-"""Probes without a screen into a tape, with a line of progress."""
+"""Recording probes to a tape without a screen, with a progress line."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ async def record(
     err: TextIO,
     stop: asyncio.Event,
 ) -> int:
-    """Load the probes and record all frames until `stop` is set or `duration` seconds passed.
+    """Load the probes and record all frames until `stop` is set or `duration` seconds have passed.
 
-    The tape is whole whatever ends it, and holds rejected probes as well. Closes the source. Returns the exit code: 0
+    The tape is complete however it ends, and includes rejected probes. Closes the source. Returns the exit code: 0
     done, 1 a probe was rejected, the tape can't be written or the source ended, 2 a request was refused.
     """
     progress = Progress(err)
-    recording = Recording(source)
+    closing: Source = source
     try:
         tape = TapeWriter(path, args=args, force=force)
-        recording.start(tape)
+        closing = recording = Recording(source, tape)
         async for frame in attached(recording, loads, duration=duration, stop=stop):
             progress.take(frame, tape)
             if recording.writer is None:
@@ -54,12 +54,12 @@ async def record(
     else:
         progress.finish(path, tape)
     finally:
-        await recording.close()
+        await closing.close()
     return progress.code
 
 
 class Progress:
-    """One line, overwritten every second on a terminal; what must be said stands above it."""
+    """One line, overwritten every second on a terminal; messages stand above it."""
 
     def __init__(self, err: TextIO) -> None:
         self.code = DONE
@@ -76,34 +76,38 @@ class Progress:
                 failure = explain(frame.probe, frame)
                 title = f"ebpftop: {failure.headline}"
                 look = failure_text.look(self._err)
-                self._say(failure_text.as_text(failure, look, title=title, log=True) + "\n")
+                self._print(failure_text.as_text(failure, look, title=title, log=True) + "\n")
                 self.code = self.code or FAILED
             case Refused():
-                self._say(f"ebpftop: {inert(frame.error)}\n")
+                self._print(f"ebpftop: {inert(frame.error)}\n")
                 self.code = USAGE
             case Notice():
-                self._say(f"ebpftop: {inert(frame.text)}\n")
+                self._print(f"ebpftop: {inert(frame.text)}\n")
                 if frame.level == "error":
                     self.code = self.code or FAILED
             case Snapshot() | Events():
                 self._lost[frame.run] = frame.losses.lost
         if self._live and time.monotonic() >= self._next:
             self._next = time.monotonic() + 1
-            self._err.write(f"\r\x1b[K{self._line(tape)} · Ctrl-C ends it")
+            self._err.write(f"\r\x1b[K{self._line(tape)} · Ctrl-C stops")
             self._err.flush()
 
     def fail(self, line: str) -> None:
-        self._say(f"ebpftop: {line}\n")
+        self._print(f"ebpftop: {line}\n")
         self.code = FAILED
 
     def finish(self, path: Path, tape: TapeWriter) -> None:
-        self._say(f"{inert(str(path))}: {self._line(tape)}\n")
+        self._print(f"{inert(str(path))}: {self._line(tape)}\n")
 
-    def _say(self, lines: str) -> None:
+    def _print(self, lines: str) -> None:
         self._err.write(("\r\x1b[K" if self._live else "") + lines)
         self._err.flush()
 
     def _line(self, tape: TapeWriter) -> str:
-        probes = f"{self._probes} probe{'' if self._probes == 1 else 's'}"
-        lost = f"lost {formatting.count(sum(self._lost.values()))}"
-        return " · ".join((probes, formatting.duration(tape.seconds * 1e9), formatting.bytes_(tape.size), lost))
+        facts = (
+            formatting.plural(self._probes, "probe"),
+            formatting.duration(tape.seconds * 1e9),
+            formatting.bytes_(tape.size),
+            f"lost {formatting.count(sum(self._lost.values()))}",
+        )
+        return " · ".join(facts)

@@ -1,4 +1,4 @@
-"""What is told of a run at the end of an interval, or of all of it at its end; the formats only write it down."""
+"""The report of an interval of a run, or of the whole run at its end; the formats only write it."""
 
 from __future__ import annotations
 
@@ -9,24 +9,23 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ebpftop.export.fields import Field, fields
+from ebpftop.export.report_columns import ReportColumn, key_columns, report_columns
 from ebpftop.export.stack_report import StacksPart, stacks_part
 from ebpftop.frames.columns import Array, Labels, Values, take
-from ebpftop.frames.messages import ColumnInfo, Losses, Process, ViewInfo
+from ebpftop.frames.messages import Losses, Process, ViewInfo
 from ebpftop.model import readings
 from ebpftop.model.events import Chunk
-from ebpftop.model.readings import CostNow, Window
+from ebpftop.model.ledger import Window
+from ebpftop.model.readings import CostNow
 from ebpftop.model.run import Run
 from ebpftop.stats.groups import Groups
-from ebpftop.stats.histogram import Bounds, Histogram
+from ebpftop.stats.histogram import PERCENTILES, Bounds, Histogram
 from ebpftop.stats.slots import LIMIT
-
-QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """The histogram of one key; `labels` are the key's fields. The buckets are made when asked for: keys are many."""
+    """The histogram of one key; `labels` are the key's fields. Buckets are made on demand: keys are many."""
 
     labels: dict[str, Any]
     count: int
@@ -36,7 +35,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class HistogramPart:
-    """Series by falling count; those that gained nothing are left out. `labels` names the key's fields."""
+    """Series by descending count; those without new values are omitted. `labels` names the key's fields."""
 
     view: ViewInfo
     labels: list[str]
@@ -46,11 +45,11 @@ class HistogramPart:
 
 @dataclass(frozen=True, slots=True)
 class RowsPart:
-    """A table, sorted as its view says (rows that gained nothing are left out), or events in order."""
+    """A table, sorted as its view says (rows without new values are omitted), or events in order."""
 
     view: ViewInfo
     kind: Literal["table", "events"]
-    fields: list[Field]
+    columns: list[ReportColumn]
     count: int
 
 
@@ -59,9 +58,9 @@ Part = HistogramPart | RowsPart | StacksPart
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Values of views are what the window brought; losses and the cost's counts are cumulative since attaching.
+    """Values of views are those gained in the window; losses and the cost's counts are cumulative since attaching.
 
-    final: whether it tells the rest of a run that is being detached.
+    final: whether the run is being detached.
     """
 
     probe: str
@@ -79,7 +78,7 @@ class Report:
 def report(
     run: Run, processes: Mapping[int, Process], seq: int, chunks: Mapping[str, list[Chunk]], window: Window = "interval"
 ) -> Report:
-    """The state of a loaded run. `chunks` are the events to tell, by their map."""
+    """The state of a loaded run. `chunks` are the events to report, by their map."""
     assert run.loaded is not None
     return Report(
         probe=run.probe,
@@ -96,7 +95,7 @@ def report(
 
 
 def stacks_of(report: Report) -> list[StacksPart]:
-    """The call stacks in a report."""
+    """The report's call stacks."""
     return [part for part in report.parts if isinstance(part, StacksPart)]
 
 
@@ -115,24 +114,22 @@ def _part(
 def _histogram(run: Run, view: ViewInfo, processes: Mapping[int, Process], window: Window) -> HistogramPart:
     whole = readings.histogram(run, view, window=window)
     if not view.by:
-        found = {name: bounds for name, q in QUANTILES.items() if (bounds := whole.quantile(q))}
+        found = {name: bounds for name, q in PERCENTILES.items() if (bounds := whole.quantile(q))}
         return HistogramPart(view, [], [Series({}, whole.count, found, lambda: whole)] if found else [], whole)
-    keyed = readings.by_key(run, view, window)
-    known = {column.field: column for column in view.columns}
-    columns = [known.get(name) or ColumnInfo(field=name, title=name) for name in view.by]
-    labels = [label for label in fields(columns, keyed.keys, processes) if not label.detail]
+    keyed = readings.histograms_by_key(run, view, window)
+    labels = key_columns(view.by_columns, keyed.keys, processes)
     counts = keyed.counts.tolist()
-    quantiles = {name: _bounds(keyed.groups, q) for name, q in QUANTILES.items()}
+    quantiles = {name: _bounds(keyed.groups, q) for name, q in PERCENTILES.items()}
     series = [
         Series(
-            {label.name: label.values[n] for label in labels},
+            {label.shown.name: label.values[n] for label in labels},
             counts[n],
             {name: found[n] for name, found in quantiles.items()},
             partial(keyed.groups.histogram, n),
         )
         for n in sorted(range(len(keyed)), key=counts.__getitem__, reverse=True)
     ]
-    return HistogramPart(view, [label.name for label in labels], series, whole)
+    return HistogramPart(view, [label.shown.name for label in labels], series, whole)
 
 
 def _bounds(groups: Groups, q: float) -> list[Bounds]:
@@ -148,21 +145,21 @@ def _table(run: Run, view: ViewInfo, processes: Mapping[int, Process], window: W
     rows = rows[_order(view, values, rows)]
     nothing: Values = np.zeros(0, np.int64)
     picked = {column.field: take(values.get(column.field, nothing), rows) for column in view.columns}
-    return RowsPart(view, "table", fields(view.columns, picked, processes), len(rows))
+    return RowsPart(view, "table", report_columns(view.columns, picked, processes), len(rows))
 
 
 def _events(view: ViewInfo, processes: Mapping[int, Process], chunks: list[Chunk]) -> RowsPart:
     nothing = {column.field: np.zeros(0, np.int64) for column in view.columns}
-    told = fields(view.columns, nothing, processes)
+    columns = report_columns(view.columns, nothing, processes)
     for chunk in chunks:
-        for field, more in zip(told, fields(view.columns, chunk, processes), strict=True):
-            field.values.extend(more.values)
-    return RowsPart(view, "events", told, len(told[0].values) if told else 0)
+        for column, more in zip(columns, report_columns(view.columns, chunk, processes), strict=True):
+            column.values.extend(more.values)
+    return RowsPart(view, "events", columns, len(columns[0].values) if columns else 0)
 
 
 def _order(view: ViewInfo, values: Mapping[str, Values], rows: Array) -> Array:
     """The rows by the view's sort column, or its first counter, greatest first; texts from A to Z."""
-    by = view.sort or next((column.field for column in view.columns if column.role == "counter"), None)
+    by = view.sort or next(iter(view.counters), None)
     column = values.get(by) if by else None
     if column is None:
         return np.arange(len(rows))

@@ -1,4 +1,4 @@
-"""Speedscope's file format (https://www.speedscope.app/file-format-schema.json): a sampled profile a stacks view."""
+"""Speedscope's file format (https://www.speedscope.app/file-format-schema.json): a sampled profile per stacks view."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from ebpftop.base.inert import inert
 from ebpftop.export.report import Report, stacks_of
 from ebpftop.export.stack_report import StacksPart
 from ebpftop.model.failure import Failure
-from ebpftop.model.stacks import Symbol
+from ebpftop.model.stacks import StackFrame
 
 SCHEMA = "https://www.speedscope.app/file-format-schema.json"
-_UNITS = {"ns": "nanoseconds", "bytes": "bytes"}  # of a view; everything else is plain numbers there
+_UNITS = {"ns": "nanoseconds", "bytes": "bytes"}  # of a view; speedscope shows any other unit as plain numbers
 
 
 class Speedscope:
-    """Writes one file with the sum of the whole run at its end; nothing of a probe that was rejected."""
+    """Writes one file with the sum of the whole run at its end; nothing for a rejected probe."""
 
     def __init__(self, out: TextIO, err: TextIO) -> None:
         self._out, self._err = out, err
 
     def report(self, report: Report) -> None:
-        """Nothing: an interval is part of the sum."""
+        """Writes nothing: the sum includes every interval."""
 
     def failed(self, failure: Failure) -> None:
         print(f"ebpftop: {inert(failure.headline)}", file=self._err)
@@ -35,32 +35,32 @@ class Speedscope:
 
 def as_file(report: Report) -> dict[str, Any]:
     """The file's one object. Each path begins with whose stack it is; a frame's `file` is its module."""
-    frames: dict[Symbol, int] = {}
-    profiles = [_profile(part, frames) for part in stacks_of(report)]
+    numbers: dict[StackFrame, int] = {}
+    profiles = [_profile(part, numbers) for part in stacks_of(report)]
     return {
         "$schema": SCHEMA,
         "exporter": f"ebpftop@{__version__}",
         "name": inert(report.probe),
         "activeProfileIndex": 0,
-        "shared": {"frames": [_frame(symbol) for symbol in frames]},
+        "shared": {"frames": [_frame(frame) for frame in numbers]},
         "profiles": profiles,
     }
 
 
-def _profile(part: StacksPart, frames: dict[Symbol, int]) -> dict[str, Any]:
+def _profile(part: StacksPart, numbers: dict[StackFrame, int]) -> dict[str, Any]:
     merged = part.merged(part.heads())
-    paths = [[Symbol(head, "", "head"), *symbols] if head else symbols for head, symbols, _ in merged]
+    paths = [[StackFrame(head, "", "head"), *frames] if head else frames for head, frames, _ in merged]
     return {
         "type": "sampled",
         "name": inert(part.view.title),
         "unit": _UNITS.get(part.view.unit, "none"),
         "startValue": 0,
         "endValue": part.count,
-        "samples": [[frames.setdefault(symbol, len(frames)) for symbol in path] for path in paths],
+        "samples": [[numbers.setdefault(frame, len(numbers)) for frame in path] for path in paths],
         "weights": [count for *_, count in merged],
     }
 
 
-def _frame(symbol: Symbol) -> dict[str, Any]:
-    module = symbol.module or ("[kernel]" if symbol.side == "kernel" else "")
-    return {"name": inert(symbol.label), **({"file": inert(module)} if module else {})}
+def _frame(frame: StackFrame) -> dict[str, Any]:
+    module = frame.module or ("[kernel]" if frame.side == "kernel" else "")
+    return {"name": inert(frame.label), **({"file": inert(module)} if module else {})}

@@ -1,4 +1,4 @@
-"""Call stacks as every format tells them: whose they are, their frames, and the functions that took most."""
+"""The call stacks of a report: whose they are, their frames, and the functions with the greatest counts."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from ebpftop.export.fields import Field, fields
-from ebpftop.frames.messages import ColumnInfo, Function, Process, ViewInfo
-from ebpftop.model.readings import Window
+from ebpftop.export.report_columns import ReportColumn, key_columns
+from ebpftop.frames.messages import Function, Process, ViewInfo
+from ebpftop.model.ledger import Window
 from ebpftop.model.run import Run
-from ebpftop.model.stacks import Profile, Symbol, profile
+from ebpftop.model.stacks import Profile, StackFrame, profile
 
 T = TypeVar("T", bound=Hashable)
 Labels = dict[str, Any]
-Row = tuple[Labels, list[Function], int]  # whose stack, its functions outermost first, its count
+Row = tuple[Labels, list[Function], int]  # owner, functions outermost first, count
 
 
 class Top(NamedTuple):
-    """A function: the value of stacks that end in it, and of those that hold it."""
+    """A function, the value of the stacks that end in it, and of those that contain it."""
 
-    symbol: Symbol
+    frame: StackFrame
     own: int
     total: int
 
 
 @dataclass(frozen=True, slots=True)
 class StacksPart:
-    """Rows of a stacks view by falling count; those that gained nothing are left out. fields: whose stacks they are."""
+    """Rows of a stacks view by falling count, without those that gained nothing. columns: whose stacks they are."""
 
     view: ViewInfo
-    fields: list[Field]
+    columns: list[ReportColumn]
     profile: Profile
 
     @property
@@ -41,40 +41,38 @@ class StacksPart:
         return int(self.profile.counts.sum())
 
     def rows(self) -> Iterator[Row]:
-        functions, names = self.profile.functions, [field.name for field in self.fields]
+        functions, names = self.profile.functions, [column.shown.name for column in self.columns]
         for values, stack, count in zip(self.labels(), self.profile.stacks, self.profile.counts.tolist(), strict=True):
             yield dict(zip(names, values, strict=True)), [functions[place] for place in stack.tolist()], count
 
-    def merged(self, whose: Sequence[T]) -> list[tuple[T, tuple[Symbol, ...], int]]:
-        """Rows of one `whose` (one a row) through the same functions, at whatever addresses, as one: greatest first."""
-        sums: Counter[tuple[T, tuple[Symbol, ...]]] = Counter()
+    def merged(self, whose: Sequence[T]) -> list[tuple[T, tuple[StackFrame, ...], int]]:
+        """Rows of the same `whose` (one a row) and the same functions, at any addresses, as one; greatest first."""
+        sums: Counter[tuple[T, tuple[StackFrame, ...]]] = Counter()
         for each, (_, functions, count) in zip(whose, self.rows(), strict=True):
-            sums[each, tuple(map(Symbol.of, functions))] += count
-        return [(each, symbols, count) for (each, symbols), count in sums.most_common()]
+            sums[each, tuple(map(StackFrame.of, functions))] += count
+        return [(each, frames, count) for (each, frames), count in sums.most_common()]
 
     def labels(self) -> list[tuple[Any, ...]]:
-        """The values of `fields`, row by row."""
-        return list(zip(*(field.values for field in self.fields), strict=True)) or [()] * len(self.profile)
+        """The values of `columns`, row by row."""
+        return list(zip(*(column.values for column in self.columns), strict=True)) or [()] * len(self.profile)
 
     def heads(self) -> list[str]:
-        """A word a row for whose stack it is, a process by its name; empty where the view doesn't tell them apart."""
-        named = [field for field in self.fields if not field.name.endswith("pid")] or self.fields
-        rows = zip(*(field.values for field in named), strict=True)
+        """Whose stack each row is, a process by its name; empty where the view doesn't distinguish."""
+        named = [column for column in self.columns if column.shown.part != "pid"] or self.columns
+        rows = zip(*(column.values for column in named), strict=True)
         return [" ".join(str(value) for value in values if value is not None) for values in rows] or [""] * len(
             self.profile
         )
 
     def top(self) -> list[Top]:
         """All functions by falling own value, then by their total."""
-        paths, symbols = self.profile.paths()
-        own, total = paths.totals(len(symbols))
-        return [Top(symbols[at], int(own[at]), int(total[at])) for at in np.lexsort((-total, -own)) if total[at]]
+        paths, frames = self.profile.paths()
+        own, total = paths.totals(len(frames))
+        return [Top(frames[at], int(own[at]), int(total[at])) for at in np.lexsort((-total, -own)) if total[at]]
 
 
 def stacks_part(run: Run, view: ViewInfo, processes: Mapping[int, Process], window: Window) -> StacksPart:
-    """What a stacks view brought in the window."""
+    """What a stacks view gained in the window."""
     found = profile(run, view, window)
     found = found.take(np.argsort(-found.counts, kind="stable"))
-    known = {column.field: column for column in view.columns}
-    columns = [known.get(name) or ColumnInfo(field=name, title=name) for name in view.by]
-    return StacksPart(view, [label for label in fields(columns, found.keys, processes) if not label.detail], found)
+    return StacksPart(view, key_columns(view.by_columns, found.keys, processes), found)

@@ -1,4 +1,4 @@
-"""A probe's numbers as lines for a terminal or a file: compact histograms and tables, and a summary at the end."""
+"""A probe's numbers as text: compact histograms and tables, and a summary at the end."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any, TextIO
 
 from ebpftop.base.inert import inert
 from ebpftop.export import layout
-from ebpftop.export.fields import Field
 from ebpftop.export.folded import folded
-from ebpftop.export.report import QUANTILES, HistogramPart, Part, Report, RowsPart
+from ebpftop.export.report import HistogramPart, Part, Report, RowsPart
+from ebpftop.export.report_columns import ReportColumn
 from ebpftop.export.stack_report import StacksPart
 from ebpftop.frames.messages import Losses
 from ebpftop.model import failure_text
 from ebpftop.model.failure import Failure
 from ebpftop.stats import formatting
-from ebpftop.stats.histogram import Histogram
+from ebpftop.stats.histogram import PERCENTILES, Histogram
 
 _BUCKETS = 16  # lines of a histogram
 _ROWS = 12  # lines of a table
@@ -31,13 +31,13 @@ class TextReport:
         self._width = width or shutil.get_terminal_size((80, 24)).columns
         self._bars = layout.bars_for(out)
         self._blank = True  # whether the line before is empty, or there is none
-        self._losses = Losses()  # as last told
+        self._losses = Losses()  # as last written
         self._events: dict[str, list[int]] = {}  # widths of the columns of event views, once their header is written
 
     def report(self, report: Report) -> None:
-        """What one interval brought. Events follow each other without headings, unless more was lost.
+        """The report of one interval. Events follow each other without headings, unless more was lost.
 
-        Of the rest of a run only its events are told: the summary is about to tell the numbers.
+        Of a run that is being detached only events are written: the summary with the numbers follows.
         """
         if not report.seconds and not any(_gained(part) for part in report.parts):
             return  # just attached
@@ -60,21 +60,21 @@ class TextReport:
         self._err.write(failure_text.as_text(failure, look, title=title, log=True) + "\n")
 
     def summary(self, report: Report, *, events: dict[str, int]) -> None:
-        """All of the run; of events (view → number) only how many there were."""
+        """The whole run; of events (view → number) only the count."""
         self._write()
         self._heading(f"{report.probe} in {formatting.duration(report.seconds * 1e9)}", report)
         for part in report.parts:
             if isinstance(part, RowsPart) and part.kind == "events":
-                self._write(f"{inert(part.view.title)}: {_plural(events.get(part.view.name, 0), 'event')}")
+                self._write(f"{inert(part.view.title)}: {formatting.plural(events.get(part.view.name, 0), 'event')}")
             else:
                 self._part(part)
         if report.cost and report.cost.ns_per_event is not None:
             each = formatting.duration(report.cost.ns_per_event)
-            self._write(f"program time {formatting.duration(report.cost.run_time_ns)}, {each} a run")
+            self._write(f"program time {formatting.duration(report.cost.run_time_ns)}, {each} per run")
             if report.cost.attachment_ns:
                 total, one = report.cost.attachment_ns, report.cost.attachment_ns / report.cost.run_count
                 self._write(
-                    f"attachment time about {formatting.duration(total)}, {formatting.duration(one)} a run (estimated)"
+                    f"attachment time {formatting.duration(total)}, {formatting.duration(one)} per run (estimated)"
                 )
         self._out.flush()
 
@@ -100,7 +100,7 @@ class TextReport:
 
     def _histogram(self, part: HistogramPart) -> None:
         unit, whole = part.view.unit, part.whole
-        self._write(f"{inert(part.view.title)}: {_plural(whole.count, 'value')}{_quantiles(whole, unit)}")
+        self._write(f"{inert(part.view.title)}: {formatting.plural(whole.count, 'value')}{_quantiles(whole, unit)}")
         rows = whole.rows(_BUCKETS)
         labels = [formatting.bounds(lo, hi, unit) for lo, hi, _ in rows]
         counts = [formatting.count(count) for _, _, count in rows]
@@ -119,23 +119,23 @@ class TextReport:
             layout.Column(name, [_cell(each.labels[name], "") for each in shown], name == "pid") for name in part.labels
         ]
         columns.append(layout.Column("count", [formatting.count(each.count) for each in shown], True))
-        for name in QUANTILES:
+        for name in PERCENTILES:
             found = [formatting.bounds(*each.quantiles[name], part.view.unit) for each in shown]
             columns.append(layout.Column(name, found, True))
         self._grid(columns, len(part.series))
 
     def _table(self, part: RowsPart) -> None:
-        self._write(f"{inert(part.view.title)}: {_plural(part.count, 'row')}")
+        self._write(f"{inert(part.view.title)}: {formatting.plural(part.count, 'row')}")
         if part.count:
-            shown = [field for field in part.fields if not field.hidden]
-            main, more = ([field for field in shown if field.detail is detail] for detail in (False, True))
-            self._grid([_column(field, _ROWS) for field in (*main, *more)], part.count)
+            columns = [column for column in part.columns if not column.shown.info.hidden]
+            columns.sort(key=lambda column: column.shown.is_detail)
+            self._grid([_column(column, _ROWS) for column in columns], part.count)
 
     def _stacks(self, part: StacksPart) -> None:
-        """The functions that took most, and the greatest stacks, of which the inner end matters most."""
+        """The functions with the largest values, and the largest stacks, cut at the outer end."""
         whole, unit = part.count, part.view.unit
         merged = part.merged(part.labels())
-        held = _plural(len(merged), "stack")
+        held = formatting.plural(len(merged), "stack")
         self._write(f"{inert(part.view.title)}: {formatting.value(whole, unit)} in {held}")
         if not whole:
             return
@@ -145,18 +145,18 @@ class TextReport:
             layout.Column("%", [formatting.percent(100 * each.own / whole) for each in top[:_ROWS]], True),
             layout.Column("total", [formatting.value(each.total, unit) for each in top[:_ROWS]], True),
             layout.Column("%", [formatting.percent(100 * each.total / whole) for each in top[:_ROWS]], True),
-            layout.Column("side", [each.symbol.side for each in top[:_ROWS]], False),
-            layout.Column("function", [inert(each.symbol.label) for each in top[:_ROWS]], False),
-            layout.Column("module", [inert(each.symbol.module) for each in top[:_ROWS]], False),
+            layout.Column("side", [each.frame.side for each in top[:_ROWS]], False),
+            layout.Column("function", [inert(each.frame.label) for each in top[:_ROWS]], False),
+            layout.Column("module", [inert(each.frame.module) for each in top[:_ROWS]], False),
         ]
         self._grid(columns, len(top))
-        for labels, symbols, count in merged[:_STACKS]:
+        for labels, frames, count in merged[:_STACKS]:
             whose = " ".join(_cell(value, "") for value in labels)
             share = f"{formatting.value(count, unit)} ({formatting.percent(100 * count / whole)})"
             self._write("  ".join(filter(None, (share, whose))))
-            self._write("  " + layout.cut_left(folded(symbols), self._width - 2))
+            self._write("  " + layout.cut_left(folded(frames), self._width - 2))
         if len(merged) > _STACKS:
-            self._write(f"… and {_plural(len(merged) - _STACKS, 'more stack')}")
+            self._write(f"… and {formatting.plural(len(merged) - _STACKS, 'more stack')}")
 
     def _grid(self, columns: list[layout.Column], count: int) -> None:
         for line in layout.grid(columns, self._width):
@@ -165,10 +165,10 @@ class TextReport:
             self._write(f"… and {formatting.count(count - _ROWS)} more")
 
     def _stream(self, part: RowsPart) -> None:
-        """Events under each other in columns that keep the width they once had."""
+        """Events in columns that never get narrower."""
         if not part.count:
             return
-        columns = [_column(field, None) for field in part.fields if not field.hidden and not field.detail]
+        columns = [_column(each, None) for each in part.columns if not (each.shown.info.hidden or each.shown.is_detail)]
         known = self._events.get(part.view.name)
         widths = layout.widths(columns, known)
         self._events[part.view.name] = widths
@@ -181,23 +181,17 @@ def _gained(part: Part) -> int:
     return part.whole.count if isinstance(part, HistogramPart) else part.count
 
 
-def _column(field: Field, rows: int | None) -> layout.Column:
-    if field.is_time:
-        return layout.Column(inert(field.title), [_clock(value) for value in field.values[:rows]], False)
-    values = [_cell(value, field.unit) for value in field.values[:rows]]
-    numbers = all(value is None or isinstance(value, int | float) for value in field.values[:rows])
-    return layout.Column(inert(field.title), values, numbers)
-
-
-def _clock(time_ns: int) -> str:
-    seconds, rest = divmod(time_ns, 1_000_000_000)
-    if not 0 < seconds < 1 << 35:  # no time of this era
-        return str(time_ns)
-    return f"{datetime.fromtimestamp(seconds):%H:%M:%S}.{rest // 1_000_000:03}"
+def _column(column: ReportColumn, rows: int | None) -> layout.Column:
+    shown, values = column.shown, column.values[:rows]
+    if shown.is_time:
+        return layout.Column(inert(shown.title), [formatting.clock(value) for value in values], False)
+    texts = [_cell(value, shown.unit) for value in values]
+    numbers = all(value is None or isinstance(value, int | float) for value in values)
+    return layout.Column(inert(shown.title), texts, numbers)
 
 
 def _cell(value: Any, unit: str) -> str:
-    """Identifying numbers are written in full, quantities as people read them."""
+    """Numbers without a unit are identifiers, written in full; quantities are rounded."""
     if value is None:
         return "–"
     if isinstance(value, str):
@@ -206,15 +200,11 @@ def _cell(value: Any, unit: str) -> str:
 
 
 def _quantiles(histogram: Histogram, unit: str) -> str:
-    found = {name: histogram.quantile(q) for name, q in QUANTILES.items()}
+    found = {name: histogram.quantile(q) for name, q in PERCENTILES.items()}
     return "".join(f" · {name} {formatting.bounds(*bounds, unit)}" for name, bounds in found.items() if bounds)
 
 
 def _losses(losses: Losses) -> list[str]:
-    """What the numbers miss: always what was lost, the rest where there is any."""
+    """What the numbers miss: always `lost`, the others if they aren't 0."""
     words = {"lost": losses.lost, "map full": losses.map_full, "evicted": losses.evicted, "missed": losses.missed}
     return [f"{what} {formatting.count(count)}" for what, count in words.items() if count or what == "lost"]
-
-
-def _plural(count: int, what: str) -> str:
-    return f"{formatting.count(count)} {what}{'' if count == 1 else 's'}"

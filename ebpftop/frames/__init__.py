@@ -1,1 +1,1 @@
-"""The messages that every part speaks, how they are written, tapes of them, and where they come from."""
+"""The messages between all parts, their encoding, tapes of them, and their sources."""

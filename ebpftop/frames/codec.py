@@ -1,6 +1,7 @@
-"""Bytes of frames and requests: a 4-byte little-endian length, then msgpack.
+"""The encoding of frames and requests: a 4-byte little-endian length, then msgpack.
 
-`Decoder` accepts any split of the stream. A message over `LIMIT` or one that does not decode raises `BadFrame`.
+`Decoder` accepts the stream in pieces of any size. A message over `LIMIT`, or one that doesn't decode, raises
+`BadFrame`.
 """
 
 from __future__ import annotations
@@ -20,24 +21,24 @@ T = TypeVar("T")
 
 
 class BadFrame(Exception):
-    """The bytes are not a message of ours; the text says what was wrong."""
+    """The bytes are not a valid message; the text says why."""
 
 
 def encode(message: Frame | Request) -> bytes:
-    """The message with its length in front."""
+    """The encoded message, preceded by its length."""
     body = _encoder.encode(message)
     return _LENGTH.pack(len(body)) + body
 
 
 class Decoder(Generic[T]):
-    """Collects bytes and yields whole messages."""
+    """Collects bytes and yields complete messages."""
 
     def __init__(self, kind: Any) -> None:
         self._decode = msgspec.msgpack.Decoder(kind).decode
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[T]:
-        """Yield every message that `data` completes. Raises `BadFrame`."""
+        """Yield each message that `data` completes. Raises `BadFrame`."""
         buffer = self._buffer
         buffer += data
         at = 0
@@ -45,7 +46,7 @@ class Decoder(Generic[T]):
             while len(buffer) - at >= 4:
                 (length,) = _LENGTH.unpack_from(buffer, at)
                 if length > LIMIT:
-                    raise BadFrame(f"a message claims {length:,} bytes; the limit is {LIMIT:,}")
+                    raise BadFrame(f"a message of {length:,} bytes exceeds the limit of {LIMIT:,}")
                 if len(buffer) - at - 4 < length:
                     break
                 with memoryview(buffer) as view:
@@ -53,6 +54,8 @@ class Decoder(Generic[T]):
                         message = self._decode(view[at + 4 : at + 4 + length])
                     except (msgspec.DecodeError, UnicodeDecodeError) as error:
                         raise BadFrame(f"a message does not decode: {error}") from None
+                    except MemoryError:
+                        raise BadFrame(f"a message of {length:,} bytes takes more memory than there is") from None
                 at += 4 + length
                 yield message
         finally:
@@ -60,7 +63,7 @@ class Decoder(Generic[T]):
 
     @property
     def pending(self) -> int:
-        """Bytes of a message that is not complete yet."""
+        """Number of bytes of an incomplete message."""
         return len(self._buffer)
 
 

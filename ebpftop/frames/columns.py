@@ -1,9 +1,9 @@
-"""Columns of a frame as NumPy arrays and back, without copying; what a tape holds is checked before use."""
+"""Conversion between a frame's columns and NumPy arrays, without copying; columns from a tape are validated."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,10 @@ class Labels:
         labels = self.labels
         return [labels[code] for code in self.codes.tolist()]
 
+    def at(self, row: int) -> str:
+        """The label of one row."""
+        return self.labels[int(self.codes[row])]
+
     def take(self, rows: Array) -> Labels:
         """The same labels for the given rows: indices or a mask."""
         return Labels(self.codes[rows], self.labels)
@@ -47,8 +51,15 @@ def take(values: Values, rows: Array) -> Values:
     return values.take(rows) if isinstance(values, Labels) else values[rows]
 
 
+def equal(values: Values, wanted: int | str) -> Array:
+    """A mask of the rows with this number or label."""
+    if isinstance(values, Labels):
+        return np.isin(values.codes, [code for code, label in enumerate(values.labels) if label == wanted])
+    return np.asarray(values == wanted)
+
+
 def pack(columns: Mapping[str, Values | Column]) -> Columns:
-    """Columns ready for a frame. Arrays are one-dimensional; a finished `Column` passes as it is."""
+    """Columns for a frame. Arrays are one-dimensional; a `Column` is passed through."""
     return {name: values if isinstance(values, Column) else _pack_one(values) for name, values in columns.items()}
 
 
@@ -62,12 +73,17 @@ def _pack_one(values: Values) -> Column:
 
 
 def intern(texts: Array) -> Column:
-    """A dictionary column from one text a row: str objects, `U`, or `S` (C text, ended by its first NUL).
+    """A dictionary column from one text per row: str objects, `U`, or `S` (C strings, ending at the first NUL).
 
-    Bytes that are no UTF-8 become visible escapes (`\\xff`).
+    Bytes that aren't UTF-8 become escapes (`\\xff`).
     """
-    distinct, codes = np.unique(texts, return_inverse=True)
-    labels = [_text(value) for value in distinct.tolist()]
+    return labelled(texts, _text)
+
+
+def labelled(values: Array, label: Callable[[Any], str]) -> Column:
+    """A dictionary column: each distinct value, a number or a text, is labelled once."""
+    distinct, codes = np.unique(values, return_inverse=True)
+    labels = [label(value) for value in distinct.tolist()]
     return Column(dtype=_CODES.str, data=codes.astype(_CODES).tobytes(), labels=labels)
 
 
@@ -80,8 +96,8 @@ def _text(value: str | bytes) -> str:
 def unpack(columns: Columns) -> dict[str, Values]:
     """Read-only arrays over the frame's own bytes; dictionary columns as `Labels`.
 
-    Raises `BadFrame` for a dtype that isn't plain numbers or fixed bytes, columns of unequal length, and codes
-    without a label.
+    Raises `BadFrame` for a dtype other than numbers or fixed-size bytes, columns of different lengths, codes without a
+    label, and more labels than rows.
     """
     result: dict[str, Values] = {}
     rows: int | None = None
@@ -90,7 +106,7 @@ def unpack(columns: Columns) -> dict[str, Values]:
             raise BadFrame(f"column {name!r} has the type {column.dtype[:20]!r}")
         dtype = np.dtype(column.dtype)
         if len(column.data) % dtype.itemsize:
-            raise BadFrame(f"column {name!r} has {len(column.data):,} bytes, no multiple of {dtype.itemsize}")
+            raise BadFrame(f"column {name!r} has {len(column.data):,} bytes, not a multiple of {dtype.itemsize}")
         array = np.frombuffer(column.data, dtype)
         if rows is not None and len(array) != rows:
             raise BadFrame(f"column {name!r} has {len(array):,} rows where the others have {rows:,}")
@@ -104,4 +120,6 @@ def _labels(name: str, codes: Array, labels: list[str]) -> Labels:
         raise BadFrame(f"column {name!r} has labels but the type {codes.dtype}")
     if len(codes) and int(codes.max()) >= len(labels):
         raise BadFrame(f"column {name!r} names label {int(codes.max()):,} of {len(labels):,}")
+    if len(labels) > max(1, len(codes)):
+        raise BadFrame(f"column {name!r} has {len(labels):,} labels for {len(codes):,} rows")
     return Labels(codes, labels)

@@ -1,20 +1,23 @@
-"""The identities a stream has named, a bounded number of them."""
+"""The identities of a stream, a bounded number of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 
 from ebpftop.frames.messages import FOLDED, Process
 
-LIMIT = 200_000  # some 100 MB; beyond, those that ended and were named longest ago go
+LIMIT = 200_000  # some 100 MB; beyond, the oldest of those that ended are forgotten, and then others
 
 
 def remember(known: dict[int, Process], processes: Iterable[Process]) -> None:
-    """Add to `known` by id, the newest last."""
+    """Add processes to `known`, by id, the newest last."""
     for process in processes:
         known.pop(process.id, None)
         known[process.id] = process
     if len(known) > LIMIT:
         ended = (number for number, each in known.items() if each.ended_ns is not None and number != FOLDED)
-        for number in [number for number, _ in zip(ended, range(LIMIT // 2), strict=False)]:
+        for number in [*islice(ended, LIMIT // 2)]:
+            del known[number]
+        for number in [*islice((number for number in known if number != FOLDED), max(0, len(known) - LIMIT))]:
             del known[number]

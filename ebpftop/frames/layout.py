@@ -1,4 +1,4 @@
-"""How the bytes of a map's keys and values lie, as BCC described them to the loader; free of NumPy."""
+"""The layout of a map's keys and values, as BCC described it to the loader; without NumPy."""
 
 from __future__ import annotations
 
@@ -34,5 +34,5 @@ class MapLayout(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def again(stacks: str) -> str:
-    """The map beside a map of call stacks, for those whose place in it is taken: `ebpftop_stacks_maps.h` fills both."""
+    """The overflow map of a stack map, for stacks whose bucket is taken; `ebpftop_stacks_maps.h` fills both."""
     return f"{stacks}_again"

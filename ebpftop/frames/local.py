@@ -1,4 +1,4 @@
-"""Frames of the collector on this machine, over a socket; the supervisor brings a fresh one if it is started again."""
+"""Frames from the local collector, over a socket; after a restart the supervisor provides a new one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ENDED = "the collector has ended; its probes are detached"
 
 
 class LocalSource(Source):
-    """`restarted` asks the supervisor for a new collector and returns its stream; it blocks and raises `OSError`."""
+    """`restarted` requests a new collector from the supervisor and returns its stream; it blocks, raises `OSError`."""
 
     live = True
     can_restart = True
@@ -52,12 +52,12 @@ class LocalSource(Source):
             raise SourceEnded(_ENDED) from None
 
     async def restart(self) -> None:
-        """A fresh collector. Raises `SourceEnded` where the supervisor is gone as well."""
+        """Start a new collector. Raises `SourceEnded` if the supervisor is gone, too."""
         self._socket.close()
         try:
             self._socket = await asyncio.to_thread(self._restarted)
         except OSError as error:
-            raise SourceEnded(f"the collector could not be started again: {error}") from None
+            raise SourceEnded(f"the collector could not be restarted: {error}") from None
         self._socket.setblocking(False)
         self._ended = False
 

@@ -18,12 +18,13 @@ UNKNOWN = (1 << 32) - 1  # the identity of a process that the kernel did not tel
 
 Show = Literal["histogram", "table", "events", "stacks"]
 Stage = Literal["queued", "types", "compile", "verify", "attach"]
-FailedStage = Literal["compile", "fit", "verify", "attach", "load"]
+FailedStage = Literal["compile", "fit", "limit", "verify", "attach", "load"]
 
 # What decodes is a number a consumer can compute with: no NaN, no infinity, no date beyond all calendars.
 Whole = Annotated[int, Meta(ge=0, lt=1 << 62)]
 Measure = Annotated[float, Meta(ge=0.0, le=1e15)]
 # And no more of anything than is ever written: a few bytes of a tape must not become a list that fills the memory.
+SOME = Meta(max_length=1 << 8)
 FEW = Meta(max_length=1 << 12)
 MANY = Meta(max_length=1 << 21)
 Text = Annotated[str, Meta(max_length=1 << 18)]  # of a process
@@ -65,6 +66,10 @@ class ColumnInfo(msgspec.Struct, frozen=True, kw_only=True):
     decode: str | None = None
     hidden: bool = False
 
+    @property
+    def is_process(self) -> bool:
+        return self.decode == "process"
+
 
 class ViewInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One way a map is drawn.
@@ -85,12 +90,28 @@ class ViewInfo(msgspec.Struct, frozen=True, kw_only=True):
     by: Annotated[list[str], FEW] = []
     slot: str = "slot"
     count: str = "count"
-    columns: Annotated[list[ColumnInfo], FEW] = []
+    columns: Annotated[list[ColumnInfo], SOME] = []
     sort: str | None = None
     stacks: str = ""
     kernel: str = ""
     user: str = ""
     gauge: bool = False
+
+    @property
+    def process_field(self) -> str | None:
+        """The field of the first process column."""
+        return next((column.field for column in self.columns if column.is_process), None)
+
+    @property
+    def counters(self) -> list[str]:
+        """The fields that only grow."""
+        return [column.field for column in self.columns if column.role == "counter"]
+
+    @property
+    def by_columns(self) -> list[ColumnInfo]:
+        """The columns of the `by` fields, in their order; a field that no column describes is shown as it is."""
+        described = {column.field: column for column in self.columns}
+        return [described.get(name) or ColumnInfo(field=name, title=name) for name in self.by]
 
 
 class ProbeInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,7 +128,7 @@ class ProbeInfo(msgspec.Struct, frozen=True, kw_only=True):
     question: str
     overhead: str
     params: Annotated[list[ParamInfo], FEW]
-    views: Annotated[list[ViewInfo], FEW]
+    views: Annotated[list[ViewInfo], SOME]
     source: str  # the author's C
     asks: bool = False  # it can't be loaded without parameters: they say what to trace
     readme: str = ""  # Markdown: when to use it, how to read it, caveats
@@ -151,7 +172,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     labels: Annotated[list[Text], MANY] | None = None
 
 
-Columns = Annotated[dict[str, Column], FEW]
+Columns = Annotated[dict[str, Column], SOME]
 
 
 class Losses(msgspec.Struct, frozen=True, kw_only=True):
@@ -217,7 +238,7 @@ class Attached(msgspec.Struct, frozen=True, kw_only=True):
 
     variant: str
     meaning: str
-    views: Annotated[list[ViewInfo], FEW]
+    views: Annotated[list[ViewInfo], SOME]
     attached: Annotated[list[str], FEW]  # "raw_tracepoint:sched_switch", …
     points: Annotated[list[str], FEW] = []  # names of the numbers that bpf_get_attach_cookie() gives the programs
     tried: Annotated[list[Tried], FEW] = []
@@ -230,10 +251,10 @@ class Attached(msgspec.Struct, frozen=True, kw_only=True):
 class Failed(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome of a load that failed: facts. What they mean is worked out where they are shown (`model.failure`).
 
-    stage: "compile", "fit" (the C compiles, but doesn't fit the manifest or a limit), "verify", "attach", or "load"
-    where the loader itself ended early. error: one line. text: the author's C. log: the verifier's log or the
-    compiler's output, as it came. function: the C function whose program was rejected. places: where another line
-    begins, as (instruction, file, line) in ascending order; file 0 is the author's C, file n the nth of `headers`,
+    stage: "compile", "fit" (the C compiles, but doesn't fit the manifest), "limit" (it asks for too much), "verify",
+    "attach", or "load" where the loader itself ended early. error: one line. text: the author's C. log: the verifier's
+    log or the compiler's output, as it came. function: the C function whose program was rejected. places: where another
+    line begins, as (instruction, file, line) in ascending order; file 0 is the author's C, file n the nth of `headers`,
     which holds the shared C by name.
     """
 
@@ -284,7 +305,7 @@ class Snapshot(Frame, frozen=True, kw_only=True):
     realtime_ns: Whole
     monotonic_ns: Whole
     boottime_ns: Whole
-    maps: Annotated[dict[str, Columns], FEW]
+    maps: Annotated[dict[str, Columns], SOME]
     losses: Losses = Losses()
 
 
@@ -316,7 +337,7 @@ class Cost(Frame, frozen=True, kw_only=True):
 
     run: int
     monotonic_ns: Whole
-    statistics: bool  # whether the kernel is counting
+    accounted: bool = msgspec.field(name="statistics")  # whether the kernel accounts run times
     programs: Annotated[list[ProgramCost], FEW]
 
 

@@ -1,4 +1,4 @@
-"""What of a stream is worth telling again to someone who comes late: the frames its present state follows from."""
+"""The frames that bring a new consumer up to date: those from which a stream's present state follows."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ class _Last:
 
 
 class Recall:
-    """Takes every frame; `frames` tells the state again, beginning with the `Hello`.
+    """Takes every frame; `frames` returns the state, beginning with the `Hello`.
 
-    history: snapshots, costs and frames of events of each run, and host values, that are kept. The rest is kept once,
-    in its latest form. Notices and refusals belong to their moment and are forgotten.
+    history: how many snapshots, costs and event frames of each run, and how many host frames, are kept. Of everything
+    else only the latest is kept. Notices and refusals are momentary and not kept.
     """
 
     def __init__(self, history: int = 2) -> None:
@@ -67,13 +67,13 @@ class Recall:
         self._hello = hello
         self._catalog: Catalog | None = None
         self._processes: dict[int, Process] = {}
-        self._calls: KnownStacks | None = None  # with the first stack, as it takes NumPy
+        self._stacks: KnownStacks | None = None  # with the first stack, as it takes NumPy
         self._order = 0
-        self._states: dict[tuple[str, int], tuple[int, AnyFrame]] = {}  # one a kind and run
+        self._states: dict[tuple[str, int], tuple[int, AnyFrame]] = {}  # one per kind and run
         self._recent: dict[tuple[str, int], _Last] = {}
 
     def add(self, frame: AnyFrame) -> None:
-        """Remember a frame, and forget what it makes stale."""
+        """Keep a frame, and drop those that it makes obsolete."""
         self._order += 1
         match frame:
             case Hello():
@@ -96,17 +96,17 @@ class Recall:
                 self._keep(frame, 0, 0)
 
     def _learn(self, frame: Stacks) -> None:
-        if self._calls is None:
+        if self._stacks is None:
             from ebpftop.frames.stacks import KnownStacks
 
-            self._calls = KnownStacks()
-        self._calls.take(frame)
+            self._stacks = KnownStacks()
+        self._stacks.take(frame)
 
     def _keep(self, frame: AnyFrame, run: int, size: int) -> None:
         self._recent.setdefault((type(frame).__name__, run), _Last(self._history)).add(self._order, frame, size)
 
     def frames(self, *, live: bool | None = None) -> list[AnyFrame]:
-        """The state in the order it came about; nothing before a `Hello` was seen. `live` replaces the hello's."""
+        """The frames in their original order; empty before a `Hello`. `live` replaces the hello's."""
         if self._hello is None:
             return []
         first: list[AnyFrame] = [self._hello if live is None else msgspec.structs.replace(self._hello, live=live)]
@@ -114,7 +114,7 @@ class Recall:
             first.append(self._catalog)
         if self._processes:
             first.append(Processes(processes=list(self._processes.values())))
-        if self._calls is not None:
-            first.append(self._calls.frame())
+        if self._stacks is not None:
+            first.append(self._stacks.as_frame())
         rest = [*self._states.values(), *(pair for last in self._recent.values() for pair in last)]
         return first + [frame for _, frame in sorted(rest, key=lambda pair: pair[0])]

@@ -1,4 +1,4 @@
-"""A source whose frames also go into a tape, from any moment on."""
+"""A source whose frames also go into a tape."""
 
 from __future__ import annotations
 
@@ -8,30 +8,21 @@ import functools
 from collections.abc import AsyncIterator, Callable
 
 from ebpftop.frames.messages import AnyFrame, AnyRequest, Notice
-from ebpftop.frames.recall import Recall
 from ebpftop.frames.source import Source
 from ebpftop.frames.tape import TapeWriter
 
 
 class Recording(Source):
-    """Passes on everything `source` does. `writer` is the tape that is being written, if any."""
+    """Passes on everything `source` does. `writer` is the tape that is being written; None once it has ended."""
 
-    def __init__(self, source: Source) -> None:
-        self.live, self.can_restart = source.live, source.can_restart
-        self.writer: TapeWriter | None = None
+    def __init__(self, source: Source, writer: TapeWriter) -> None:
+        self.live = source.live
+        self.writer: TapeWriter | None = writer
         self._source = source
-        self._recall = Recall()
-        self._trouble: OSError | None = None
-
-    def start(self, writer: TapeWriter) -> None:
-        """Record from now on; the tape begins with the present state. Raises `OSError`."""
-        self.stop()
-        self.writer, self._trouble = writer, None
-        for frame in self._recall.frames():
-            writer.write(frame)
+        self._error: OSError | None = None  # not yet reported
 
     def stop(self) -> None:
-        """End the tape, if one is being written. Raises `OSError`."""
+        """End the tape, if it hasn't ended. Raises `OSError`."""
         writer, self.writer = self.writer, None
         if writer is not None:
             writer.close()
@@ -40,37 +31,33 @@ class Recording(Source):
         flushing = asyncio.create_task(self._flush())
         try:
             async for frame in self._source.frames():
-                self._recall.add(frame)
                 if self.writer is not None:
                     self._try(functools.partial(self.writer.write, frame))
-                if self._trouble is not None:
-                    yield Notice(level="error", text=f"the tape ends here: {self._trouble.strerror}")
-                    self._trouble = None
+                if self._error is not None:
+                    yield Notice(level="error", text=f"recording stopped: {self._error.strerror}")
+                    self._error = None
                 yield frame
         finally:
             flushing.cancel()
 
     async def _flush(self) -> None:
-        """Write what is waiting every second, so that little is lost with us."""
+        """Write what is buffered every second, so that a crash loses little."""
         while True:
             await asyncio.sleep(1)
             if self.writer is not None:
                 self._try(self.writer.flush)
 
     def _try(self, write: Callable[[], None]) -> None:
-        """End the tape at the first trouble, which the next frame tells: nothing may follow what is lost."""
+        """End the tape at the first error, as nothing may follow what is lost. The next frame brings a notice of it."""
         try:
             write()
         except OSError as error:
-            self._trouble = error
+            self._error = error
             with contextlib.suppress(OSError):
                 self.stop()
 
     async def request(self, request: AnyRequest) -> None:
         await self._source.request(request)
-
-    async def restart(self) -> None:
-        await self._source.restart()
 
     async def close(self) -> None:
         self.stop()

@@ -1,4 +1,4 @@
-"""Where frames come from: the interface every consumer reads, whoever produces them."""
+"""The interface through which all consumers read frames, whatever produces them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from ebpftop.frames.messages import AnyFrame, AnyRequest
 
 
 class SourceEnded(Exception):
-    """The producer is gone; the text says why, in one line. Raised by `Source.frames` if the end was not requested."""
+    """The producer is gone; the text is one line. Raised by `Source.frames` unless `close` was called."""
 
 
 class ReadOnly(Exception):
-    """The source grants no requests (a tape)."""
+    """The source accepts no requests (a tape)."""
 
 
 class Source(abc.ABC):
-    """A stream of frames, and the way back for requests.
+    """A stream of frames, and a channel for requests.
 
-    live: frames come from a running kernel. can_restart: after `SourceEnded`, `restart` may bring a fresh stream, which
+    live: frames come from a running kernel. can_restart: after `SourceEnded`, `restart` can start a new stream, which
     `frames` then yields from its `Hello` on; probes must be requested again.
     """
 
@@ -28,16 +28,16 @@ class Source(abc.ABC):
 
     @abc.abstractmethod
     def frames(self) -> AsyncIterator[AnyFrame]:
-        """Yield frames as they come. Ends quietly with a tape or after `close`; raises `SourceEnded`, `BadFrame`."""
+        """Yield frames as they arrive, until the tape's end or `close`. Raises `SourceEnded`, `BadFrame`."""
 
     @abc.abstractmethod
     async def request(self, request: AnyRequest) -> None:
-        """Send a request; answers come as frames. Raises `ReadOnly`, `SourceEnded`."""
+        """Send a request; answers arrive as frames. Raises `ReadOnly`, `SourceEnded`."""
 
     async def restart(self) -> None:
-        """Start the producer again. Raises `ReadOnly` where that can't be."""
-        raise ReadOnly("this source cannot be started again")
+        """Restart the producer. Raises `ReadOnly` if that is impossible."""
+        raise ReadOnly("this source cannot be restarted")
 
     @abc.abstractmethod
     async def close(self) -> None:
-        """End the stream; everything it runs is detached."""
+        """End the stream; all its probes are detached."""

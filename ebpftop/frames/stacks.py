@@ -1,4 +1,4 @@
-"""The call stacks a stream has told, and the functions in them, a bounded number of both."""
+"""The call stacks of a stream, and the functions in them, a bounded number of both."""
 
 from __future__ import annotations
 
@@ -9,28 +9,30 @@ import numpy as np
 from ebpftop.frames.columns import Array
 from ebpftop.frames.messages import Function, Stack, Stacks
 
-LIMIT = 1 << 22  # functions in all stacks together, some 32 MB; beyond, the stacks told longest ago go
+STACK = "stack"  # the column of a stacks view that holds numbers of stacks
+LIMIT = 1 << 22  # functions in all stacks together, some 32 MB; beyond, the oldest stacks are forgotten
+FUNCTIONS = 1 << 19  # different ones, some 100 MB; likewise
 
-_NOT_TOLD = Function(id=-1, side="missing", name="function not told")
-_FORGOTTEN = Function(id=-2, side="missing", name="stack not told")
+_MISSING_FUNCTION = Function(id=-1, side="missing", name="function not known")
+_MISSING_STACK = Function(id=-2, side="missing", name="stack not known")
 
 
 class KnownStacks:
-    """What `Stacks` frames add up to. A stack is an array of places in `functions`, outermost first."""
+    """The accumulated `Stacks` frames. A stack is an array of indices into `functions`, outermost first."""
 
     def __init__(self, limit: int = LIMIT) -> None:
         self.limit = limit
-        self.revision = 0  # grows whenever something is learnt
+        self.revision = 0  # grows with every frame
         self._held = 0  # functions in all stacks together
         self._stacks: dict[int, Array] = {}
         self._begin()
 
     def _begin(self) -> None:
-        self.functions: list[Function] = [_FORGOTTEN]
+        self.functions: list[Function] = [_MISSING_STACK]
         self._places: dict[int, int] = {}
 
     def take(self, frame: Stacks) -> None:
-        """Learn new stacks, and functions that are new or known better now."""
+        """Add new stacks, and functions that are new or known better now."""
         self.revision += 1
         for function in frame.functions:
             self.functions[self._place(function.id)] = function
@@ -39,36 +41,37 @@ class KnownStacks:
             self._held += len(places) - len(self._stacks.pop(stack.id, ()))
             self._stacks[stack.id] = places
         if self._held > self.limit:
-            self._forget()
+            self._forget(self.limit // 2)
+        if len(self.functions) > FUNCTIONS:
+            self._forget(FUNCTIONS // 2)
 
-    def stacks(self, numbers: Iterable[int]) -> list[Array]:
-        """The stack of each number; one that was never told, or is forgotten, is one missing frame that says so."""
+    def lookup(self, numbers: Iterable[int]) -> list[Array]:
+        """The stack of each number; one that was never sent, or is forgotten, is one missing frame that says so."""
         unknown = np.zeros(1, np.int64)
         return [self._stacks.get(number, unknown) for number in numbers]
 
-    def frame(self) -> Stacks:
-        """All that is known, to be told again."""
-        told = self.functions
+    def as_frame(self) -> Stacks:
+        """All that is known, in one frame."""
         stacks = [
-            Stack(id=number, functions=[told[place].id for place in places.tolist()])
+            Stack(id=number, functions=[self.functions[place].id for place in places.tolist()])
             for number, places in self._stacks.items()
         ]
-        return Stacks(functions=[function for function in told if function.id >= 0], stacks=stacks)
+        return Stacks(functions=[function for function in self.functions if function.id >= 0], stacks=stacks)
 
     def _place(self, number: int) -> int:
         place = self._places.get(number)
         if place is None:
             place = self._places[number] = len(self.functions)
-            self.functions.append(_NOT_TOLD)
+            self.functions.append(_MISSING_FUNCTION)
         return place
 
-    def _forget(self) -> None:
-        """Keep the stacks told last, half of what fits, and their functions."""
+    def _forget(self, most: int) -> None:
+        """Keep the newest stacks, so many functions in all, and these functions."""
         kept: dict[int, Array] = {}
         held = 0
         for number, places in reversed(self._stacks.items()):
             held += len(places)
-            if held > self.limit // 2:
+            if held > most:
                 break
             kept[number] = places
         functions, numbers = self.functions, {place: number for number, place in self._places.items()}

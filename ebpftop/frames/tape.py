@@ -1,9 +1,12 @@
-"""Frames in a file, and back.
+"""Writing frames to a file, and reading them.
 
-A tape is `MAGIC`, the format's number (u32), then blocks: a header `_BLOCK` (bytes stored, bytes unpacked, time of the
+A tape is `MAGIC`, the format version (u32), then blocks: a header `_BLOCK` (bytes stored, bytes unpacked, time of the
 first and of the last record), then a zlib stream of records: `_RECORD` (time, length) and a frame as msgpack. Numbers
 are little endian, times are monotonic nanoseconds since the first frame. A block is written at least every second, so
-that a killed writer leaves a tape to read; a header of zeros says that the writer came to its end.
+that a killed writer leaves a readable tape; a header of zeros marks a complete tape.
+
+A tape may come from anybody. What it unpacks to is bounded by its own size (`RATIO`), and what a frame decodes to by
+the bytes that become objects (`PLAIN_LIMIT`); a writer keeps both.
 """
 
 from __future__ import annotations
@@ -16,17 +19,20 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Annotated, Any, NamedTuple, Self
 
 import msgspec
 
 from ebpftop.frames.codec import BadFrame
-from ebpftop.frames.messages import PROTOCOL, AnyFrame, Hello, Notice
+from ebpftop.frames.messages import PROTOCOL, SOME, AnyFrame, Hello, Notice
 from ebpftop.frames.privacy import without_arguments, without_paths
 
 MAGIC = b"ebpftop tape"
 VERSION = 1
 FRAME_LIMIT = 64 << 20  # bytes of one frame; a bound on what a hostile tape makes us unpack at once
+PLAIN_LIMIT = 8 << 20  # bytes of a frame beside its columns' numbers: each may become some 30 bytes of objects
+RATIO = 16  # bytes that each byte of the file unpacks to, on average; real tapes stay below 5
+_FREE = 16 << 20  # bytes beyond that
 _FORMAT = struct.Struct("<I")
 _BLOCK = struct.Struct("<IIQQ")
 _RECORD = struct.Struct("<QI")
@@ -39,18 +45,43 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode: Callable[[Any], AnyFrame] = msgspec.msgpack.Decoder(AnyFrame).decode
 
 
+class _Numbers(msgspec.Struct):
+    data: memoryview = memoryview(b"")
+
+
+class _Sizes(msgspec.Struct):
+    """What of a frame stays bytes when it is decoded."""
+
+    columns: Annotated[dict[str, _Numbers], SOME] = {}
+    maps: Annotated[dict[str, Annotated[dict[str, _Numbers], SOME]], SOME] = {}
+
+
+_sizes: Callable[[Any], _Sizes] = msgspec.msgpack.Decoder(_Sizes).decode
+
+
+def _fits(body: bytes | memoryview) -> bool:
+    """Whether a frame is within both limits. Raises `msgspec.DecodeError`."""
+    if len(body) > FRAME_LIMIT:
+        return False
+    if len(body) <= PLAIN_LIMIT:
+        return True
+    sizes = _sizes(body)
+    numbers = sum(len(each.data) for columns in (sizes.columns, *sizes.maps.values()) for each in columns.values())
+    return len(body) - numbers <= PLAIN_LIMIT
+
+
 class BadTape(BadFrame):
-    """The file is no tape, or no whole one; the text says it in one line."""
+    """The file is not a tape, or is incomplete; the text is one line."""
 
 
 class TapeExists(Exception):
-    """A tape is not overwritten unless that is asked for; the text says how, in one line."""
+    """The output file exists; the text says in one line how to overwrite it."""
 
 
 class TapeWriter:
-    """Writes a tape that only its owner may read. Command lines are left out unless `args`.
+    """Writes a tape that only its owner can read. Command lines are omitted unless `args`.
 
-    Raises `TapeExists` where a file is in the way (with `force`, only where it is no regular one), and `OSError`, as do
+    Raises `TapeExists` if the file exists (with `force`, only if it isn't a regular file), and `OSError`, as do
     `write`, `flush` and `close`.
     """
 
@@ -67,13 +98,13 @@ class TapeWriter:
         self._clock = clock
         self._start: int | None = None
         self._records: list[bytes] = []
-        self._unpacked = 0
+        self._unpacked = self._unpacked_before = 0
         self._first = self._last = 0
         self._fd = _create(path, force)
         self._put(MAGIC + _FORMAT.pack(VERSION))
 
     def write(self, frame: AnyFrame) -> None:
-        """Add a frame, timed now. One that is too large to be read back is replaced by a notice."""
+        """Add a frame with the current time. A frame too large to be read back is replaced with a notice."""
         now = self._clock()
         self._start = now if self._start is None else self._start
         passed = max(now - self._start, self._last)
@@ -81,9 +112,9 @@ class TapeWriter:
             self.flush()
         kept = without_paths(frame)
         body = _encode(kept if self.args else without_arguments(kept))
-        if len(body) > FRAME_LIMIT:
+        if not _fits(body):
             kind = type(frame).__name__.lower()
-            body = _encode(Notice(level="warning", text=f"a {kind} of {len(body):,} bytes is missing in this tape"))
+            body = _encode(Notice(level="warning", text=f"this tape omits a {kind} frame of {len(body):,} bytes"))
         if not self._records:
             self._first = passed
         self._last = passed
@@ -94,9 +125,12 @@ class TapeWriter:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is waiting; whoever writes frames rarely calls it every second."""
+        """Write the pending frames; call it every second if frames are rare."""
         if self._records:
+            self._unpacked_before += self._unpacked
             packed = zlib.compress(b"".join(self._records), _LEVEL)
+            if self._unpacked_before > _room(self.size + len(packed)):
+                packed = zlib.compress(b"".join(self._records), 0)
             header = _BLOCK.pack(len(packed), self._unpacked, self._first, self._last)
             self._records.clear()
             self._unpacked = 0
@@ -104,11 +138,11 @@ class TapeWriter:
 
     @property
     def seconds(self) -> float:
-        """How long the tape is so far."""
+        """The tape's current duration."""
         return self._last / 1e9
 
     def close(self) -> None:
-        """Write the rest and the end. Closing twice does nothing."""
+        """Write the pending frames and the end mark. Closing twice does nothing."""
         if self._fd < 0:
             return
         try:
@@ -119,7 +153,7 @@ class TapeWriter:
             self._fd = -1
 
     def _put(self, data: bytes) -> None:
-        """Write all of it or nothing, so that a full disk leaves whole blocks."""
+        """Write all of it or nothing, so that a full disk leaves only complete blocks."""
         rest = memoryview(data)
         try:
             while rest:
@@ -137,6 +171,11 @@ class TapeWriter:
         self.close()
 
 
+def _room(size: int) -> int:
+    """Bytes that a tape of this size may unpack to."""
+    return _FREE + RATIO * size
+
+
 def _create(path: Path, force: bool) -> int:
     flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     try:
@@ -146,10 +185,10 @@ def _create(path: Path, force: bool) -> int:
     except OSError as error:
         if error.errno != errno.ELOOP:
             raise
-        raise TapeExists(f"{ascii(str(path))[1:-1]} is a symbolic link, and those are not followed") from None
+        raise TapeExists(f"{ascii(str(path))[1:-1]} is a symbolic link, which is not followed") from None
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise TapeExists(f"{ascii(str(path))[1:-1]} is no regular file")
+            raise TapeExists(f"{ascii(str(path))[1:-1]} is not a regular file")
         os.fchmod(fd, 0o600)
         os.ftruncate(fd, 0)
     except BaseException:
@@ -168,9 +207,9 @@ class _Block(NamedTuple):
 
 
 class TapeReader:
-    """Reads a tape block by block. `problem` is the line that says why a tape isn't whole, as far as its outline tells.
+    """Reads a tape block by block. `problem` says in one line why the tape is incomplete, as far as its headers show.
 
-    Opening raises `BadTape` where nothing can be read, and `OSError`.
+    Opening raises `BadTape` if nothing can be read, and `OSError`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -179,12 +218,12 @@ class TapeReader:
         try:
             status = os.fstat(self._fd)
             if not stat.S_ISREG(status.st_mode):
-                raise self._bad("is no regular file")
+                raise self._bad("is not a regular file")
             self._size = status.st_size
             self._check_format()
             self._blocks, self.problem = self._outline()
             if not self._blocks:
-                raise self._bad(self.problem or "holds no frames")
+                raise self._bad(self.problem or "contains no frames")
             self._check_hello()
         except BaseException:
             self.close()
@@ -197,12 +236,17 @@ class TapeReader:
         return (last.last if last.whole else last.first) / 1e9
 
     def __iter__(self) -> Iterator[tuple[int, AnyFrame]]:
-        """(nanoseconds since the first frame, frame). Raises `BadTape` after all that can be read."""
+        """Yield (nanoseconds since the first frame, frame). Raises `BadTape` after the last readable frame."""
         for at, body in self._bodies():
             try:
-                yield at, _decode(body)
+                if not _fits(body):
+                    raise self._bad(f"holds too large a frame after {at / 1e9:.1f} s")
+                frame = _decode(body)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise self._bad(f"is damaged after {at / 1e9:.1f} s: {error}") from None
+            except MemoryError:
+                raise self._bad(f"takes more memory than there is after {at / 1e9:.1f} s") from None
+            yield at, frame
         if self.problem:
             raise BadTape(f"{self.name} {self.problem}")
 
@@ -219,42 +263,46 @@ class TapeReader:
         if not head:
             raise self._bad("is empty")
         if not head.startswith(MAGIC[: len(head)]):
-            raise self._bad("is no tape of ebpftop")
+            raise self._bad("is not an ebpftop tape")
         if len(head) < len(MAGIC) + _FORMAT.size:
-            raise self._bad("is cut off in its first bytes")
+            raise self._bad("is truncated in its header")
         (version,) = _FORMAT.unpack_from(head, len(MAGIC))
         if version > VERSION:
             raise self._bad(f"was written by a newer ebpftop (tape format {version}; this one reads {VERSION})")
         if version < 1:
-            raise self._bad(f"has the tape format {version}, which there never was")
+            raise self._bad(f"has the invalid tape format {version}")
 
     def _check_hello(self) -> None:
         _, frame = next(iter(self), (0, None))
         if frame is None:
-            raise self._bad("holds no frames")
+            raise self._bad("contains no frames")
         if not isinstance(frame, Hello):
-            raise self._bad("does not begin as a tape does")
+            raise self._bad("does not begin with a Hello frame")
         if frame.protocol > PROTOCOL:
             raise self._bad(f"was written by a newer ebpftop (protocol {frame.protocol}; this one reads {PROTOCOL})")
 
     def _outline(self) -> tuple[list[_Block], str]:
-        """The blocks, and what is wrong after the last of them."""
+        """The blocks, and what is wrong after the last one, else ""."""
         blocks: list[_Block] = []
         at, last = len(MAGIC) + _FORMAT.size, 0
+        room = _room(self._size)
         while True:
             header = os.pread(self._fd, _BLOCK.size, at)
             if len(header) < _BLOCK.size:
-                return blocks, f"is cut off after {last / 1e9:.1f} s"
+                return blocks, f"is truncated after {last / 1e9:.1f} s"
             at += _BLOCK.size
             stored, unpacked, first, end = _BLOCK.unpack(header)
             if not any(header):
-                return blocks, "" if at == self._size else f"holds something else after its end at {last / 1e9:.1f} s"
+                return blocks, "" if at == self._size else f"has extra data after its end at {last / 1e9:.1f} s"
             if not stored or not 0 < unpacked <= _BLOCK_LIMIT or not last <= first <= end:
                 return blocks, f"is damaged after {last / 1e9:.1f} s"
+            room -= unpacked
+            if room < 0:
+                return blocks, f"unpacks to more than a tape of its size holds, after {last / 1e9:.1f} s"
             whole = at + stored <= self._size
             blocks.append(_Block(at, stored, unpacked, first, end, whole))
             if not whole:
-                return blocks, f"is cut off after {first / 1e9:.1f} s"
+                return blocks, f"is truncated after {first / 1e9:.1f} s"
             at, last = at + stored, end
 
     def _bodies(self) -> Iterator[tuple[int, memoryview]]:
@@ -275,14 +323,16 @@ class TapeReader:
                 raise self._bad(f"is damaged after {last / 1e9:.1f} s")
 
     def _unpack(self, block: _Block) -> bytes:
-        """What a block holds: as much of it as there is, never more than its header says."""
+        """A block's content, as much as the file has, never more than the header says."""
         stream = zlib.decompressobj()
         try:
             data = stream.decompress(os.pread(self._fd, block.stored, block.offset), block.unpacked)
             if block.whole and (len(data) != block.unpacked or stream.decompress(stream.unconsumed_tail, 1)):
-                raise zlib.error("another length")
+                raise zlib.error("wrong length")
             if block.whole and not stream.eof:
                 raise zlib.error("no end")
         except zlib.error:
             raise self._bad(f"is damaged after {block.first / 1e9:.1f} s") from None
+        except MemoryError:
+            raise self._bad(f"takes more memory than there is after {block.first / 1e9:.1f} s") from None
         return data

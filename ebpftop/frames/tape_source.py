@@ -1,4 +1,4 @@
-"""A tape as a source: it plays in real time, faster or slower, stands still, and goes where it is told."""
+"""A tape as a source: it plays in real time, faster or slower, and can be paused and sought in."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ebpftop.frames.recall import Recall
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
 from ebpftop.frames.tape import BadTape, TapeReader
 
-HISTORY = 60  # snapshots of each run that are told again after a jump
+HISTORY = 60  # snapshots of each run that are sent again after a seek
 
 
 class TapeSource(Source):
-    """`frames` ends at the tape's end, with `SourceEnded` where it is damaged; after a `seek` it may be called again.
+    """`frames` ends at the tape's end, with `SourceEnded` if it is damaged; after a `seek` it can be called again.
 
-    After a jump the stream begins anew with a `Hello`, followed by the state at that moment. Opening raises `BadTape`
-    where nothing can be read, and `OSError`.
+    After a seek the stream restarts with a `Hello`, followed by the state at that time. Opening raises `BadTape` if
+    nothing can be read, and `OSError`.
     """
 
     live = False
@@ -34,13 +34,13 @@ class TapeSource(Source):
         self._speed = speed
         self._paused = paused
         self._base = 0.0  # position when `_since` was read
-        self._since: float | None = None  # when time began to run; None while it stands
+        self._since: float | None = None  # when playing started; None while paused
         self._jump: float | None = None
         self._steps = 0
         self._poke = asyncio.Event()
         self._reading = asyncio.Lock()
         self._closed = False
-        self._damage = ""  # why the records end where they do
+        self._damage = ""  # why the records end early
 
     @property
     def duration(self) -> float:
@@ -65,25 +65,25 @@ class TapeSource(Source):
 
     @property
     def speed(self) -> float:
-        """Seconds of the tape a second; positive."""
+        """Playback speed, a positive factor."""
         return self._speed
 
     @speed.setter
     def speed(self, speed: float) -> None:
         if not 0 < speed < float("inf"):
-            raise ValueError(f"{speed} is no speed")
+            raise ValueError(f"{speed} is not a valid speed")
         self._stand()
         self._speed = speed
         self._poke.set()
 
     def seek(self, seconds: float) -> None:
-        """Go to a moment; one outside the tape means its start or end."""
+        """Go to a position; one outside the tape means its start or end."""
         self._jump = min(max(0.0, seconds), self.duration)
         self._base, self._since = self._jump, None
         self._poke.set()
 
     def step(self) -> None:
-        """While paused, go on to behind the next snapshot."""
+        """While paused, advance past the next snapshot."""
         self._steps += 1
         self._poke.set()
 
@@ -115,7 +115,7 @@ class TapeSource(Source):
                 yield msgspec.structs.replace(frame, live=False) if isinstance(frame, Hello) else frame
 
     async def _due(self, at: float) -> bool:
-        """Wait until the tape is at this moment; false where something happened before."""
+        """Wait for this position. False if the caller must check again, as after a seek or a pause."""
         self._poke.clear()
         if self._paused and self._steps:
             self._base = max(self._base, at)
@@ -133,11 +133,11 @@ class TapeSource(Source):
         return False
 
     def _stand(self) -> None:
-        """Let time stand at the present position."""
+        """Stop at the current position."""
         self._base, self._since = self.position, None
 
     def _state_at(self, seconds: float) -> list[AnyFrame]:
-        """The state at a moment; the tape goes on behind it."""
+        """The state at a position; reading continues after it."""
         recall = Recall(HISTORY)
         self._records, self._next = iter(self._reader), None
         end = round(seconds * 1e9)
@@ -150,6 +150,8 @@ class TapeSource(Source):
                 recall.add(frame)
         except BadTape as error:
             self._damage = str(error)
+        except MemoryError:
+            self._damage = f"{self._reader.name} takes more memory than there is before {seconds:.1f} s"
         return recall.frames(live=False)
 
     async def request(self, request: AnyRequest) -> None:

@@ -76,10 +76,14 @@ class SymbolRange(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
 
 class Symbols(Message, frozen=True, kw_only=True):
-    """What was asked by `RequestSymbols`, processes by their `id`. An address in none of the ranges can't be told."""
+    """What was asked by `RequestSymbols`, processes by their `id`. An address in none of the ranges can't be told.
+
+    problems: which file's names are missing and why, a line each.
+    """
 
     kernel: list[SymbolRange]
     processes: list[tuple[int, list[SymbolRange]]]
+    problems: list[str] = []
 
 
 class TaskFailed(Message, frozen=True, kw_only=True):

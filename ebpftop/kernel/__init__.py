@@ -1,4 +1,4 @@
-"""What the running kernel offers: its types, its attach points, trials of what works, and a header tree made from BTF.
+"""The running kernel: its types and attach points, trials of what works, and a header tree generated from BTF.
 
-Root processes import this room, so it uses the standard library and libbpf only.
+Root processes import this package, so it uses only the standard library and libbpf.
 """

@@ -1,7 +1,7 @@
-"""Where the distribution's bcc lies, found without importing it.
+"""Finding the distribution's bcc package without importing it.
 
 PyPI's package of that name is unrelated. The real one is pure Python over libbcc and imports into any CPython 3; root
-imports it only from a place where nobody else can write.
+imports it only from a directory that nobody else can write to.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ _PATTERNS = (
 
 
 def find() -> Path:
-    """The package's directory: the distribution's own places first, then `sys.path`. Raises `KernelLacks`.
+    """The package's directory: the distribution's directories first, then `sys.path`. Raises `KernelLacks`.
 
-    Root gets a place only root can write to.
+    For root it must be writable by root only.
     """
     real = [package for package in _candidates() if is_real(package)]
     if not real:
         raise KernelLacks("BCC's Python module is not installed", remedy())
     safe = next((package for package in real if only_root_writes(package)), None)
     if safe is None and os.geteuid() == 0:
-        raise KernelLacks(f"{real[0]} can be written by others than root, so root won't import it", remedy())
+        raise KernelLacks(f"users other than root can write to {real[0]}, so root won't import it", remedy())
     return safe or real[0]
 
 
 def is_real(package: Path) -> bool:
-    """Whether a directory is BCC's package: it has the binding to libbcc, and the class BPF."""
+    """Whether a directory is BCC's package, with the libbcc binding and the class BPF."""
     try:
         return (package / "libbcc.py").is_file() and b"class BPF(" in (package / "__init__.py").read_bytes()
     except OSError:
@@ -55,7 +55,7 @@ def is_real(package: Path) -> bool:
 
 
 def load(package: Path) -> ModuleType:
-    """Import the package in this directory, whatever `sys.path` holds, and LLVM. Raises ImportError, OSError."""
+    """Import the package from this directory regardless of `sys.path`; this loads LLVM. Raises ImportError, OSError."""
     spec = importlib.util.spec_from_file_location(
         "bcc", package / "__init__.py", submodule_search_locations=[str(package)]
     )
@@ -68,7 +68,7 @@ def load(package: Path) -> ModuleType:
 
 
 def remedy(os_release: Path = Path("/etc/os-release")) -> str:
-    """How this distribution installs it."""
+    """How to install it on this distribution."""
     package, command = _PACKAGES.get(_distribution(os_release), ("bcc's Python 3 module", ""))
     return f"install {package}" + (f": {command}" if command else " from the distribution's packages")
 
@@ -79,7 +79,7 @@ def _candidates() -> list[Path]:
 
 
 def _distribution(os_release: Path) -> str:
-    """The first known id in os-release(5), looking at ID, then at ID_LIKE."""
+    """The first known id among ID and ID_LIKE in os-release(5)."""
     try:
         lines = os_release.read_text().splitlines()
     except OSError:

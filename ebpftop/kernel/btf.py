@@ -22,7 +22,7 @@ _PTR, _ARRAY, _STRUCT, _UNION, _ENUM, _FWD, _TYPEDEF, _VOLATILE, _CONST, _RESTRI
 _FUNC_PROTO, _TYPE_TAG, _ENUM64 = 13, 18, 19
 _QUALIFIERS = {_VOLATILE: "volatile", _CONST: "const", _RESTRICT: "restrict"}
 _TAGS = {_STRUCT: "struct ", _UNION: "union ", _ENUM: "enum ", _ENUM64: "enum ", _FWD: "struct "}
-# compilers write the long names of integers into debug information
+# compilers write the long names of integer types to debug information
 _SHORT = {
     "long int": "long",
     "long unsigned int": "unsigned long",
@@ -41,9 +41,9 @@ class Member(NamedTuple):
 
 
 class Btf:
-    """All types of one BTF file (raw, or in an ELF file). Raises `KernelLacks` where it can't be read.
+    """All types of one BTF file (raw, or in an ELF file). Raises `KernelLacks` if it can't be read.
 
-    A module's file holds only what it adds to a `base`, vmlinux's.
+    A module's file holds only its additions to a `base`, vmlinux's.
     """
 
     def __init__(self, path: Path = VMLINUX, base: Btf | None = None) -> None:
@@ -52,28 +52,28 @@ class Btf:
         self._btf: int | None = self._lib.btf__parse_split(os.fsencode(path), base._btf if base else None)
         if not self._btf:
             remedy = "use a kernel built with CONFIG_DEBUG_INFO_BTF=y (distributions' kernels since 2021 are)"
-            raise KernelLacks(f"no BTF to be read at {path}: {os.strerror(ctypes.get_errno())}", remedy)
+            raise KernelLacks(f"can't read BTF from {path}: {os.strerror(ctypes.get_errno())}", remedy)
 
     def __del__(self) -> None:
         if getattr(self, "_btf", None):
             self._lib.btf__free(self._btf)
 
     def __len__(self) -> int:
-        """Number of types, void included."""
+        """Number of types, including void."""
         return int(self._lib.btf__type_cnt(self._btf))
 
-    # ---------------------------------------------------------------- what is there
+    # ---------------------------------------------------------------- look-ups
 
     def has_type(self, kind: str, name: str) -> bool:
         """Whether there is a "struct", "union", "enum" or "typedef" of this name."""
         return self.find(kind, name) is not None
 
     def has_function(self, name: str) -> bool:
-        """Whether the kernel has a function of this name with a known prototype (what fentry attaches to)."""
+        """Whether the kernel has a function of this name with a known prototype, which fentry needs."""
         return self.find("func", name) is not None
 
     def find(self, kind: str, name: str) -> int | None:
-        """Id of a type by kind (see `KINDS`) and name. A kind that is absent costs a scan, about 1 ms."""
+        """Id of a type by kind (see `KINDS`) and name. A type that doesn't exist costs a scan of about 1 ms."""
         number = self._lib.btf__find_by_name_kind(self._btf, name.encode(), KINDS[kind])
         if number <= 0 and kind == "enum":
             number = self._lib.btf__find_by_name_kind(self._btf, name.encode(), _ENUM64)
@@ -86,12 +86,12 @@ class Btf:
     # ---------------------------------------------------------------- members
 
     def members(self, name: str) -> frozenset[str]:
-        """Names of the fields of `struct name`, with those of anonymous inner structs and unions; empty if absent."""
+        """Field names of `struct name`, including those of anonymous inner structs and unions; empty if unknown."""
         number = self.find("struct", name)
         return frozenset(member.name for member in self._named_members(number)) if number else frozenset()
 
     def reached(self, number: int, names: frozenset[str]) -> list[str]:
-        """Structs ("struct x", "union x") that fields of a type point to, looking at the fields of these names only."""
+        """Structs ("struct x", "union x") that a type points to, directly or through fields with one of these names."""
         found = []
         inner, kind = self._bare(number)
         while kind == _ARRAY:
@@ -124,9 +124,9 @@ class Btf:
     # ---------------------------------------------------------------- prototypes
 
     def tracepoint_args(self, name: str) -> list[str] | None:
-        """C types of a tracepoint's arguments, or None where vmlinux has no such tracepoint.
+        """C types of a tracepoint's arguments, or None if vmlinux has no such tracepoint.
 
-        They are what the typedef `btf_trace_<name>` declares after its own `void *`, spelled as in C: "bool",
+        They are the parameters of the typedef `btf_trace_<name>` after its own `void *`, spelled as in C: "bool",
         "unsigned long", "struct task_struct *", "const struct path *".
         """
         number = self.find("typedef", f"btf_trace_{name}")
@@ -141,7 +141,7 @@ class Btf:
         return [self.spell(words[at + 1]) for at in range(5, len(words), 2)]
 
     def spell(self, number: int) -> str:
-        """A type as C spells it; tags such as __user and __rcu, which are no part of the C type, are left out."""
+        """A type as spelled in C, without tags such as __user and __rcu, which are not part of the C type."""
         if number == 0:
             return "void"
         name, info, target = self._words(number, 3)
@@ -167,10 +167,10 @@ class Btf:
     # ---------------------------------------------------------------- enumerators
 
     def enum_values(self, names: Iterable[str]) -> dict[str, int]:
-        """Values of those enumerators that exist; with a base, of the base's.
+        """Values of the enumerators that exist; if there is a base, only in the base.
 
-        Enumerators have no index. A name's offset in the string section stands in the type section as one aligned word,
-        which libc's vectorised wmemchr finds in 0.2 ms; the type around the word tells whether it is an enumerator.
+        Enumerators have no index. The type section stores a name as one aligned word, its offset in the string section,
+        which libc's vectorised wmemchr finds in 0.2 ms; the type around that word shows whether it is an enumerator.
         """
         if self._base is not None:
             return self._base.enum_values(names)
@@ -181,7 +181,7 @@ class Btf:
         return found
 
     def enumerators(self, tag: str) -> dict[int, str]:
-        """Names by value of `enum tag`, of equal values the last one; empty where there is no such enum."""
+        """Names by value of `enum tag`, the last name if values are equal; empty if there is no such enum."""
         number = self.find("enum", tag)
         return {value: self._text(offset) for offset, value in self._enumerators(number)} if number else {}
 
@@ -200,7 +200,7 @@ class Btf:
         return next((value for name, value in found if name == offset), None)
 
     def _enumerators(self, number: int) -> Iterator[tuple[int, int]]:
-        """(offset of the name, value) of each enumerator of a type; none of a type that is no enum."""
+        """(offset of the name, value) of each enumerator of a type; empty for a type that isn't an enum."""
         _, info, _ = self._words(number, 3)
         kind, count, signed = info >> 24 & 31, info & 0xFFFF, info >> 31
         if kind not in (_ENUM, _ENUM64):
@@ -212,7 +212,7 @@ class Btf:
             yield words[at], int.from_bytes(value, "little", signed=bool(signed))
 
     def _type_around(self, address: int) -> int:
-        """Id of the type whose description covers an address: descriptions lie in the order of ids."""
+        """Id of the type whose description covers an address; descriptions are in order of ids."""
         low, high = 1, len(self) - 1
         while low < high:
             middle = (low + high + 1) // 2
@@ -237,10 +237,10 @@ class Btf:
     # ---------------------------------------------------------------- C
 
     def dump(self, names: Iterable[str]) -> str:
-        """C definitions of "struct x", "union x", "enum x" or a typedef's plain name, after all they need by value.
+        """C definitions of "struct x", "union x", "enum x" or a typedef's plain name, preceded by what they contain.
 
-        Structs that are only pointed to are declared, not defined. Names that don't exist are left out. libbpf prints
-        thousands of pieces through a function of the shape of libc's vfprintf; so vfprintf it is, into memory.
+        Structs that are only pointed to are declared, not defined. Names that don't exist are skipped. libbpf prints
+        thousands of pieces through a callback with vfprintf's signature, so we pass libc's vfprintf, writing to memory.
         """
         libc = _libc()
         text, length = ctypes.c_void_p(), ctypes.c_size_t()
@@ -271,7 +271,7 @@ class Btf:
         return self._text(self._words(number, 1)[0]) if number else ""
 
     def _bare(self, number: int) -> tuple[int, int]:
-        """(id, kind) without qualifiers, tags and typedefs; (0, 0) is void."""
+        """(id, kind) of a type behind qualifiers, tags and typedefs; (0, 0) is void."""
         while number:
             _, info, target = self._words(number, 3)
             kind = info >> 24 & 31
@@ -283,12 +283,12 @@ class Btf:
 
 @cache
 def running() -> Btf:
-    """The running kernel's, read once (10 ms). Raises `KernelLacks`."""
+    """The running kernel's types, read once (10 ms). Raises `KernelLacks`."""
     return Btf()
 
 
 def modules_naming(name: str) -> list[Path]:
-    """BTF files of loaded modules in which a name occurs."""
+    """BTF files of the loaded modules that contain a name."""
     wanted = b"\0" + name.encode() + b"\0"
     files = (path for path in VMLINUX.parent.iterdir() if path != VMLINUX)
     return [path for path in files if wanted in path.read_bytes()]

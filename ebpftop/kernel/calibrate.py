@@ -1,6 +1,6 @@
-"""What an attachment costs besides its program, which the kernel does not account: measured here, on this machine.
+"""Measuring an attachment's overhead besides its program's run time, which the kernel doesn't account.
 
-A uprobe stops the process with a breakpoint, which takes hundreds of times what the program then takes.
+A uprobe stops the process with a breakpoint, which can take hundreds of times as long as the program itself.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _KINDS = {
 
 
 def attachment_ns(mechanism: str) -> int:
-    """Nanoseconds that an attachment with an empty program adds to a call; 0 where that is little or can't be told."""
+    """Nanoseconds that an attachment with an empty program adds to a call; 0 if that is negligible or unknown."""
     if mechanism not in _KINDS:
         return 0
     unit, returns = _KINDS[mechanism]
@@ -42,7 +42,7 @@ def attachment_ns(mechanism: str) -> int:
 
 
 def _attach(unit: str, program: int, returns: bool) -> int:
-    """To this process's own calls of getpid."""
+    """Attach to this process's own calls of getpid."""
     if unit == "kprobe":
         function = {"x86_64": "__x64_sys_getpid", "aarch64": "__arm64_sys_getpid"}[os.uname().machine]
         return link.kprobe(program, function, returns=returns, pid=os.getpid())
@@ -51,7 +51,7 @@ def _attach(unit: str, program: int, returns: bool) -> int:
 
 
 def _fastest(call: Callable[[], int]) -> int:
-    """Nanoseconds a call, of the best round."""
+    """Nanoseconds per call in the fastest round."""
     rounds = []
     for _ in range(_ROUNDS):
         begin = time.perf_counter_ns()

@@ -1,6 +1,6 @@
-"""What C written for the kernel uses and BTF can't tell, as macros leave no type behind: name → definition.
+"""Macros that kernel C uses, by name. BTF doesn't contain macros.
 
-A source gets only those it names. All are part of the kernel's interface to user space, or unchanged since Linux 5.15,
+A source gets only those it mentions. All are part of the kernel's interface to user space, or unchanged since 5.15,
 the oldest supported. Enumerators come from BTF instead.
 """
 
@@ -13,7 +13,7 @@ _SOCK_COMMON = ("family", "num", "dport", "rcv_saddr", "daddr", "v6_rcv_saddr", 
 
 
 def _function(result: str, name: str, parameter: str, body: str) -> str:
-    """BCC rewrites no dereference inside a macro: what may be given one is a function."""
+    """BCC doesn't rewrite dereferences inside a macro, so macros that may get one are functions here."""
     return f"static inline __attribute__((always_inline)) {result} {name}({parameter}) {{ return {body}; }}"
 
 

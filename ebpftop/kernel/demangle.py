@@ -1,20 +1,79 @@
-"""Names of C++ and Rust functions as their authors wrote them. What compilers make of them: the Itanium C++ ABI."""
+"""Demangling C++ and Rust function names. Format: the Itanium C++ ABI.
+
+A mangled name refers to its own parts, and parts hold references: 300 bytes can unfold to more than any memory holds,
+in C that no exception interrupts. Names with more than a few references are unfolded in a child process, which the
+kernel ends when a name takes too long.
+"""
 
 from __future__ import annotations
 
 import ctypes
+import os
 import re
+import signal
+import struct
+from collections.abc import Collection
 from functools import cache
 from typing import Any
 
 _LONGEST = 2048  # characters of a mangled name
+_REFERENCE = re.compile(r"S[0-9A-Z]*_|T[0-9]*_|D[pv]")  # each doubles the text at most, or repeats it
+_FEW = 12  # references: no more than some MiB of text
+_SECONDS = 0.2  # of processor time for one name
+_CHILDREN = 8  # that are ended for one name each; what is left then stays mangled
+_LONGEST_PLAIN = 4096  # characters
+_LENGTH = struct.Struct("<I")
 _HASH = re.compile(r"::h[0-9a-f]{16}$")  # of a Rust function
 _ESCAPE = re.compile(r"\$(SP|BP|RF|LT|GT|LP|RP|C|u([0-9a-f]{1,6}))\$")
 _ESCAPES = {"SP": "@", "BP": "*", "RF": "&", "LT": "<", "GT": ">", "LP": "(", "RP": ")", "C": ","}
 
 
-def demangle(name: str) -> str:
-    """The name itself where it is not mangled, or in a way unknown here."""
+def demangle(names: Collection[str]) -> dict[str, str]:
+    """Plain names by mangled ones, cut after 4,096 characters; a name stays itself where it is not mangled, in a way
+    unknown here, or so that it takes too long.
+    """
+    references = {name: len(_REFERENCE.findall(name)) for name in names}
+    plain = {name: _demangled(name) for name, count in references.items() if count <= _FEW}
+    rest = sorted(references.keys() - plain.keys(), key=lambda name: (references[name], name))
+    for _ in range(_CHILDREN):
+        done = _in_child(rest) if rest else []
+        plain.update(zip(rest, done, strict=False))
+        rest = rest[len(done) :]
+        if rest:  # the first of them ended the child
+            plain[rest[0]] = rest[0]
+            del rest[0]
+    return plain | {name: name for name in rest}
+
+
+def _in_child(names: list[str]) -> list[str]:
+    """Plain names, as far as a child gets."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            signal.signal(signal.SIGPROF, signal.SIG_DFL)
+            with os.fdopen(writing, "wb") as file:
+                for name in names:
+                    signal.setitimer(signal.ITIMER_PROF, _SECONDS)
+                    text = _demangled(name).encode("utf-8", "replace")
+                    file.write(_LENGTH.pack(len(text)) + text)
+                    file.flush()
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as file:
+        data = file.read()
+    os.waitpid(child, 0)
+    done, at = [], 0
+    while at + _LENGTH.size <= len(data):
+        (length,) = _LENGTH.unpack_from(data, at)
+        at += _LENGTH.size + length
+        if at <= len(data):
+            done.append(data[at - length : at].decode())
+    return done
+
+
+def _demangled(name: str) -> str:
     if not name.startswith("_Z") or len(name) > _LONGEST:
         return name
     library = _library()
@@ -24,7 +83,7 @@ def demangle(name: str) -> str:
     text = library.__cxa_demangle(name.encode("utf-8", "replace"), None, None, ctypes.byref(status))
     if not text:
         return name
-    plain = ctypes.string_at(text).decode("utf-8", "backslashreplace")
+    plain = ctypes.string_at(text, library.strnlen(text, _LONGEST_PLAIN)).decode("utf-8", "backslashreplace")
     library.free(text)
     return _rust(plain) if _HASH.search(plain) else plain
 
@@ -43,7 +102,7 @@ def _escaped(match: re.Match[str]) -> str:
 
 @cache
 def _library() -> Any:
-    """The C++ library, which comes with BCC; None without."""
+    """The C++ library, a dependency of BCC; None if it is missing."""
     try:
         library = ctypes.CDLL("libstdc++.so.6")
         function = library.__cxa_demangle
@@ -52,4 +111,6 @@ def _library() -> Any:
     function.restype = ctypes.c_void_p
     function.argtypes = [ctypes.c_char_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.POINTER(ctypes.c_int)]
     library.free.argtypes = [ctypes.c_void_p]
+    library.strnlen.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+    library.strnlen.restype = ctypes.c_size_t
     return library

@@ -1,4 +1,4 @@
-"""Block devices as the kernel numbers them: the major number above 20 bits of minor number."""
+"""The kernel's numbers of block devices: the major number above 20 bits of minor number."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SYS = Path("/sys")
 
 
 def number(text: str, sys: Path = _SYS) -> int:
-    """The kernel's number of `sda`, `/dev/sda` or `8:0`. Raises `OSError` where there is no such block device."""
+    """The kernel's number of `sda`, `/dev/sda` or `8:0`. Raises `OSError` if there is no such block device."""
     if _NUMBERS.fullmatch(text):
         numbers = text
         known = (sys / "dev/block" / text).exists()
@@ -22,7 +22,7 @@ def number(text: str, sys: Path = _SYS) -> int:
         numbers = f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}"
         known = stat.S_ISBLK(status.st_mode)
     else:
-        place = sys / "class/block" / text.replace("/", "!") / "dev"  # sysfs can't hold "cciss/c0d0"
+        place = sys / "class/block" / text.replace("/", "!") / "dev"  # sysfs writes "cciss/c0d0" as "cciss!c0d0"
         known = text not in ("", ".", "..") and place.exists()
         numbers = place.read_text().strip() if known else ""
     if not known:

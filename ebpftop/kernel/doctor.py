@@ -1,6 +1,6 @@
-"""What this machine can trace, tried for real, with the remedy for what it can't.
+"""Testing what this machine can trace, with a remedy for each failure.
 
-What loads a library for good or needs mounts of its own happens in a child.
+Checks that load a library or need private mounts run in a child process.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from ebpftop.base import streams
 from ebpftop.kernel import bcc_home, btf, headers, libbpf, support, tracefs, trial
 from ebpftop.kernel.libbpf import KernelLacks
 from ebpftop.kernel.ownership import only_root_writes
@@ -28,7 +29,7 @@ _CHILD_SECONDS = 30
 
 
 def checks() -> list[Check]:
-    """All checks, in order. Works for every user; what only root can tell is not ok, and says so."""
+    """All checks, in order. Any user can run them; checks that need root fail and say so."""
     return [
         support.kernel(),
         support.architecture(),
@@ -49,7 +50,7 @@ def _btf() -> Check:
     except KernelLacks as lack:
         return Check("BTF", False, str(lack), lack.remedy)
     ok = types.tracepoint_args("sched_switch") is not None
-    detail = f"{len(types)} types" if ok else "without the tracepoints' prototypes"
+    detail = f"{len(types)} types" if ok else "tracepoint prototypes are missing"
     return Check("BTF", ok, detail, "" if ok else "use a distribution's own kernel of 5.15 or newer")
 
 
@@ -57,7 +58,7 @@ def _privilege() -> Check:
     if os.geteuid() != 0:
         return Check("privilege", False, f"uid {os.geteuid()}", AS_ROOT)
     if _namespace("user") != _INITIAL_USER:
-        return Check("privilege", False, "root of a user namespace only", "run as root of the machine itself")
+        return Check("privilege", False, "root in a user namespace only", "run as root on the host")
     status = Path("/proc/self/status").read_text()
     match = re.search(r"^CapEff:\s*(\w+)", status, re.MULTILINE)
     held = int(match[1], 16) if match else 0
@@ -71,7 +72,7 @@ def _privilege() -> Check:
 def _pid_namespace() -> Check:
     if _namespace("pid") == _INITIAL_PID:
         return Check("pid namespace", True, "the initial one", "")
-    detail = "not the initial one: process ids in the kernel are others than here"
+    detail = "not the initial one: the kernel's process ids differ from those seen here"
     return Check("pid namespace", False, detail, "run on the host, or start the container with --pid=host")
 
 
@@ -86,9 +87,9 @@ def _lockdown() -> Check:
         return Check("lockdown", True, "not in use", "")
     match = re.search(r"\[(\w+)\]", text)
     level = match[1] if match else "none"
-    if level != "confidentiality":  # "integrity" leaves reading alone
+    if level != "confidentiality":  # "integrity" allows reading kernel memory
         return Check("lockdown", True, level, "")
-    return Check("lockdown", False, level, "boot with lockdown=integrity: confidentiality forbids reading the kernel")
+    return Check("lockdown", False, level, "boot with lockdown=integrity: confidentiality blocks reading kernel memory")
 
 
 def _libbpf() -> Check:
@@ -100,7 +101,7 @@ def _libbpf() -> Check:
 
 
 def _bcc() -> list[Check]:
-    """Imports bcc, and so loads LLVM, and compiles: to be run in a child."""
+    """Import bcc, which loads LLVM, and compile a program. Run it in a child."""
     try:
         package = bcc_home.find()
         bcc = bcc_home.load(package)
@@ -113,18 +114,20 @@ def _bcc() -> list[Check]:
         try:
             os.environ["BCC_KERNEL_SOURCE"] = str(headers.write_tree(Path(scratch), "").root)
             bcc.BPF(text=b"int nothing(void *context) { return 0; }")
-        except Exception as error:  # bcc raises plain ones
-            return [Check("BCC", False, f"{detail} compiles nothing: {error}", bcc_home.remedy())]
+        except Exception as error:  # bcc raises plain Exception
+            return [Check("BCC", False, f"{detail} can't compile: {error}", bcc_home.remedy())]
     safe = only_root_writes(package)
-    remedy = "" if safe else f"let root own {package} and what is above it, and nobody else write there"
+    remedy = "" if safe else f"make {package} and its parent directories owned by root and writable by root only"
     return [
         Check("BCC", True, f"{detail}, compiles", ""),
-        Check("BCC's owner", safe, "root alone can change it" if safe else "others than root can change it", remedy),
+        Check(
+            "BCC's owner", safe, "only root can change it" if safe else "users other than root can change it", remedy
+        ),
     ]
 
 
 def _tracefs_and_trials() -> list[Check]:
-    """Mounts tracefs for itself alone: to be run in a child."""
+    """Mount tracefs privately. Run it in a child."""
     return [_tracefs(), *(Check(name.replace("_", " "), *trial.trial(name)) for name in trial.MECHANISMS)]
 
 
@@ -136,42 +139,44 @@ def _tracefs() -> Check:
             return Check("tracefs", (place / "events").is_dir(), f"at {place}", "")
     except OSError as error:
         return Check("tracefs", False, str(error.strerror), "run on the host, or mount tracefs into the container")
-    detail = "for root only" if tracefs.find() else "not mounted; root mounts it"
+    detail = "readable by root only" if tracefs.find() else "not mounted; as root, ebpftop mounts it"
     return Check("tracefs", False, detail, AS_ROOT)
 
 
 def _installation() -> Check:
-    """Whoever can change the program's files can change what root runs."""
+    """Anyone who can change the program's files can change what root runs."""
     package = Path(__file__).resolve().parents[1]
     places = (Path(sys.prefix), package, *(path for path in package.rglob("*") if path.is_dir()))
     open_places = [str(place) for place in places if not only_root_writes(place)]
     if not open_places:
-        return Check("installation", True, "root alone can change it", "")
-    remedy = "to close it, install as root into a place of root's: sudo pipx install --global ebpftop"
-    return Check("installation", False, f"others than root can change {open_places[0]}", remedy)
+        return Check("installation", True, "only root can change it", "")
+    remedy = "install it as root where only root can write: sudo pipx install --global ebpftop"
+    return Check("installation", False, f"users other than root can change {open_places[0]}", remedy)
 
 
 def _in_child(name: str, examine: Callable[[], list[Check]]) -> list[Check]:
-    """Run checks in a forked child, so that libraries, mounts and crashes stay there; it has 30 seconds."""
+    """Run checks in a forked child, which confines libraries, mounts and crashes; it has 30 seconds."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        signal.alarm(_CHILD_SECONDS)
-        silent = os.open(os.devnull, os.O_RDWR)
-        for descriptor in (0, 1, 2):
-            os.dup2(silent, descriptor)
         try:
+            signal.alarm(_CHILD_SECONDS)
+            silent = streams.null()
+            for descriptor in (0, 1, 2):
+                os.dup2(silent, descriptor)
             found = json.dumps(examine()).encode()
         except BaseException as error:
             found = json.dumps([Check(name, False, f"{type(error).__name__}: {error}", "")]).encode()
-        with os.fdopen(writing, "wb") as pipe:
-            pipe.write(found)
-        os._exit(0)
+        try:
+            with os.fdopen(writing, "wb") as pipe:
+                pipe.write(found)
+        finally:
+            os._exit(0)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
         found = pipe.read()
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if not found:
-        detail = f"the trial ended with exit code {code}" if code >= 0 else f"the trial was ended by signal {-code}"
+        detail = f"the test exited with status {code}" if code >= 0 else f"the test was killed by signal {-code}"
         return [Check(name, False, detail, bcc_home.remedy() if name == "BCC" else "")]
     return [Check(*fields) for fields in json.loads(found)]

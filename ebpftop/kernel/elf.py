@@ -1,7 +1,7 @@
-"""Functions in an ELF file by address, as its symbol tables tell: elf(5).
+"""Functions in an ELF file by address, from its symbol tables: elf(5).
 
-The file may be anybody's and hold anything: it is read piece by piece, each bounded and checked. Only 64-bit little
-endian files are read.
+The file is untrusted: it is read in pieces, each bounded and checked, and all of them together are bounded by the size
+of the file. Only 64-bit little-endian files are supported.
 """
 
 from __future__ import annotations
@@ -24,14 +24,18 @@ _INDIRECT = 10  # STT_GNU_IFUNC
 _FUNCTIONS = {2, _INDIRECT}  # and STT_FUNC
 _LONGEST = 1 << 16  # bytes of a name; C++ knows no shame
 _HIGHEST = 1 << 48  # no address in a file is beyond
-_LARGEST = 256 << 20  # bytes of one table
+_END = 1 << 62  # nor any place in it
+_LARGEST = 256 << 20  # bytes of one table, and of all names together
+_TIMES = 8  # how often what a file holds is read; tables that overlap would be read without end
+_ALIKE = 64  # functions that begin at one place
+_DICTIONARY = 128 << 20  # bytes that unpacking takes; xz's largest preset takes 65 MiB
 _MINIATURE = b".gnu_debugdata"  # an xz-packed ELF file with the functions a stripped one lacks
 
 Read = Callable[[int, int], bytes]  # (length, offset); may return less
 
 
 class BadElf(Exception):
-    """Not an ELF file that is understood here."""
+    """Not an ELF file that we can read."""
 
 
 class Function(NamedTuple):
@@ -52,30 +56,32 @@ class _Section(NamedTuple):
 
 
 class Elf:
-    """Segments and functions of one file. Raises `BadElf`, `OSError`."""
+    """Segments and functions of one file, of `size` bytes. Raises `BadElf`, `OSError`."""
 
-    def __init__(self, read: Read) -> None:
+    def __init__(self, read: Read, size: int = _LARGEST) -> None:
         self._read = read
+        self._room = _TIMES * min(size, _LARGEST)
         header = read(_HEADER.size, 0)
         if len(header) < _HEADER.size or not header.startswith(_MAGIC):
-            raise BadElf("no 64-bit ELF file")
+            raise BadElf("not a 64-bit little-endian ELF file")
         fields = _HEADER.unpack(header)
         self.machine: int = fields[2]  # EM_X86_64 is 62, EM_AARCH64 183
         segments_at, sections_at = fields[5], fields[6]
         segment_size, segments, section_size, sections, names_at = fields[9:14]
         if (segments and segment_size != _SEGMENT.size) or (sections and section_size != _SECTION.size):
-            raise BadElf("tables of unknown shape")
+            raise BadElf("unknown table entry size")
+        self.linked = segments > 0  # what a compiler leaves for the linker can't be run
         self._segments: list[tuple[int, int, int]] = [
             (offset, address, size)
             for kind, _, offset, address, _, size, _, _ in _SEGMENT.iter_unpack(
-                self._table(segments_at, segments * segment_size, segment_size)
+                self._table(segments_at, segments * _SEGMENT.size, _SEGMENT.size)
             )
-            if kind == _LOAD and address + size <= _HIGHEST
+            if kind == _LOAD and address + size <= _HIGHEST and offset + size <= _END
         ]
         self._sections = [
             _Section(name, kind, address, offset, size, link)
             for name, kind, _, address, offset, size, link, _, _, _ in _SECTION.iter_unpack(
-                self._table(sections_at, sections * section_size, section_size)
+                self._table(sections_at, sections * _SECTION.size, _SECTION.size)
             )
         ]
         self._names_at = names_at
@@ -84,17 +90,18 @@ class Elf:
     @classmethod
     def of(cls, fd: int) -> Elf:
         """Of an open file."""
-        return cls(lambda length, offset: os.pread(fd, length, offset) if offset < 1 << 63 else b"")
+        size = os.fstat(fd).st_size
+        return cls(lambda length, at: os.pread(fd, min(length, size - at), at) if at < size else b"", size)
 
     def address(self, offset: int) -> int | None:
-        """Where the byte at this offset of the file is loaded, as an address in the file."""
+        """The link-time address of the byte at this file offset."""
         for at, address, size in self._segments:
             if at <= offset < at + size:
                 return address + offset - at
         return None
 
     def offset(self, address: int) -> int | None:
-        """Where in the file the byte is that is loaded at this address."""
+        """The file offset of the byte at this link-time address."""
         for at, start, size in self._segments:
             if start <= address < start + size:
                 return address - start + at
@@ -102,28 +109,20 @@ class Elf:
 
     def places(self) -> tuple[dict[bytes, int], set[bytes]]:
         """Where in the file each function begins, by name without its version; and the names of those that the dynamic
-        linker chooses an implementation for, whose symbols are the choosing. Raises `BadElf` where names overlap each
-        other so that all of them together would fill the memory.
+        linker chooses an implementation for, whose symbols are the choosing.
         """
         found: dict[bytes, int] = {}
         chosen: set[bytes] = set()
-        room = _LARGEST
-        for section in self._sections:
-            if section.kind not in (_SYMTAB, _DYNSYM) or section.link >= len(self._sections):
-                continue
-            for kind, address, _, versioned in self._symbols(section):
-                name = versioned.partition(b"@")[0]
-                room -= len(name) + _SYMBOL.size
-                if room < 0:
-                    raise BadElf("its functions' names are too many")
-                if kind == _INDIRECT:
-                    chosen.add(name)
-                elif name and (place := self.offset(address)) is not None:
-                    found.setdefault(name, place)
+        for kind, address, _, versioned in self._symbols(_SYMTAB, _DYNSYM):
+            name = versioned.partition(b"@")[0]
+            if kind == _INDIRECT:
+                chosen.add(name)
+            elif name and (place := self.offset(address)) is not None:
+                found.setdefault(name, place)
         return found, chosen
 
     def section(self, name: bytes) -> tuple[int, bytes] | None:
-        """Address and content of the first section of this name."""
+        """Address and content of the first section with this name."""
         if not self._names_at < len(self._sections):
             return None
         names = self._table(self._sections[self._names_at].offset, self._sections[self._names_at].size, 1)
@@ -133,7 +132,7 @@ class Elf:
         return None
 
     def function(self, address: int) -> Function | None:
-        """The function at an address in the file. Raises like the class: it is then that the functions are read."""
+        """The function at a link-time address. Functions are read lazily here: raises what the class raises."""
         if self._functions is None:
             self._functions = sorted(self._all_functions())
             self._starts = [each.start for each in self._functions]
@@ -142,7 +141,7 @@ class Elf:
             return None
         start = self._starts[after - 1]
         first = after - 1
-        while first and self._starts[first - 1] == start:
+        while first and self._starts[first - 1] == start and after - first < _ALIKE:
             first -= 1
         following = self._starts[after] if after < len(self._starts) else start + 1
         same = [each if each.end > start else each._replace(end=following) for each in self._functions[first:after]]
@@ -150,46 +149,52 @@ class Elf:
         return min(holding, key=lambda each: (_underscores(each.name), len(each.name), each.name), default=None)
 
     def _all_functions(self) -> set[Function]:
-        found: set[Function] = set()
-        for section in self._sections:
-            if section.kind in (_SYMTAB, _DYNSYM) and section.link < len(self._sections):
-                found |= self._functions_of(section)
+        found = self._functions_of(_SYMTAB, _DYNSYM)
         if not any(section.kind == _SYMTAB for section in self._sections):
             found |= self._miniature()
         return found
 
-    def _functions_of(self, section: _Section) -> set[Function]:
-        return {Function(start, start + size, name) for _, start, size, name in self._symbols(section)}
+    def _functions_of(self, *kinds: int) -> set[Function]:
+        return {Function(start, start + size, name) for _, start, size, name in self._symbols(*kinds)}
 
-    def _symbols(self, section: _Section) -> Iterator[tuple[int, int, int, bytes]]:
-        """(kind, address, size, name) of the functions that are defined."""
-        strings = self._sections[section.link]
-        names = self._table(strings.offset, strings.size, 1)
-        symbols = self._table(section.offset, section.size, _SYMBOL.size)
-        for name, info, _, index, value, size in _SYMBOL.iter_unpack(symbols):
-            if info & 15 in _FUNCTIONS and index and value and value + size <= _HIGHEST:
-                end = names.find(b"\0", name, name + _LONGEST)
-                if end >= 0:
-                    yield info & 15, value, size, names[name:end]
+    def _symbols(self, *kinds: int) -> Iterator[tuple[int, int, int, bytes]]:
+        """(kind, address, size, name) of the functions that tables of these kinds define. Raises `BadElf` where names
+        overlap each other so that all of them together would fill the memory.
+        """
+        room = _LARGEST
+        for section in self._sections:
+            if section.kind not in kinds or section.link >= len(self._sections):
+                continue
+            strings = self._sections[section.link]
+            names = self._table(strings.offset, strings.size, 1)
+            symbols = self._table(section.offset, section.size, _SYMBOL.size)
+            for name, info, _, index, value, size in _SYMBOL.iter_unpack(symbols):
+                if info & 15 in _FUNCTIONS and index and value and value + size <= _HIGHEST:
+                    end = names.find(b"\0", name, name + _LONGEST)
+                    if end >= 0:
+                        room -= end - name + _SYMBOL.size
+                        if room < 0:
+                            raise BadElf("its functions' names are too many")
+                        yield info & 15, value, size, names[name:end]
 
     def _miniature(self) -> set[Function]:
         found = self.section(_MINIATURE)
         if found is None:
             return set()
         try:
-            inner = Elf(partial(_slice, lzma.LZMADecompressor().decompress(found[1], _LARGEST)))
-            return set().union(*map(inner._functions_of, inner._tables()))
+            data = lzma.LZMADecompressor(memlimit=_DICTIONARY).decompress(found[1], _LARGEST)
+            return Elf(partial(_slice, data), len(data))._functions_of(_SYMTAB)
         except (lzma.LZMAError, EOFError, BadElf):
             return set()
 
-    def _tables(self) -> list[_Section]:
-        return [each for each in self._sections if each.kind == _SYMTAB and each.link < len(self._sections)]
-
     def _table(self, offset: int, size: int, each: int) -> bytes:
-        """So many bytes, as far as they are there, in whole records."""
+        """Up to `size` bytes, as many as the file has, in whole records."""
         if size > _LARGEST:
             raise BadElf("a table is too large")
         data = self._read(size, offset) if size else b""
+        self._room -= len(data)
+        if self._room < 0:
+            raise BadElf("its tables overlap")
         return data[: len(data) - len(data) % each]
 
 

@@ -1,4 +1,4 @@
-"""The kernel's own functions by address: /proc/kallsyms, whose addresses only root may see."""
+"""The kernel's functions by address, from /proc/kallsyms, which shows addresses to root only."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 PATH = "/proc/kallsyms"
-CORE = "vmlinux"  # what is told as the module of what belongs to none
+CORE = "vmlinux"  # the module name of functions that belong to no module
 _CODE = frozenset(b"tTwW")
-_LONGEST = 1 << 20  # bytes; beyond, an address lies behind the last function, not in it
+_LONGEST = 1 << 20  # bytes; an address further from its symbol is not in that function
 
 
 class Symbol(NamedTuple):
@@ -23,10 +23,10 @@ class Symbol(NamedTuple):
 
 
 def resolve(fd: int, addresses: Iterable[int]) -> list[Symbol]:
-    """The functions these addresses lie in, each once. `fd` is /proc/kallsyms, opened by root. Raises `OSError`."""
+    """The functions that contain these addresses, each once. `fd`: /proc/kallsyms opened by root. Raises `OSError`."""
     with os.fdopen(os.dup(fd), "rb") as file:
         lines = file.read().splitlines()
-    lines.sort()  # by address, which all lines begin with in 16 digits; a module's symbols come after the kernel's
+    lines.sort()  # by address: lines begin with 16 digits; modules' symbols come after the kernel's
     if not lines or not _start(lines[-1]):
         return []  # kptr_restrict hides them
     found: dict[int, Symbol] = {}
@@ -44,7 +44,7 @@ def _start(line: bytes) -> int:
 
 
 def _symbol(lines: list[bytes], after: int) -> Symbol | None:
-    """The symbol that starts last before `after`; of several names for one place the one that is used most likely."""
+    """The last symbol that starts before `after`; of several names for one address, the most likely one."""
     start = _start(lines[after - 1])
     end = _start(lines[after]) if after < len(lines) else start + _LONGEST
     first = bisect_left(lines, lines[after - 1][:16])

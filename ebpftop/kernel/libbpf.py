@@ -1,4 +1,4 @@
-"""The one door to libbpf.so.1, which the distribution's BCC brings along. Prototypes: libbpf's bpf.h, btf.h, libbpf.h.
+"""The binding to libbpf.so.1, which the distribution's BCC depends on. Prototypes: libbpf's bpf.h, btf.h, libbpf.h.
 
 Functions of the library return a negative errno, or NULL with errno set.
 """
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from ctypes import POINTER, c_char_p, c_int, c_size_t, c_uint32, c_void_p
 from functools import cache
 
-_ENOTSUPP = 524  # the kernel's own, not in errno.h; some map types answer batch calls with it
+_ENOTSUPP = 524  # kernel-internal, not in errno.h; some map types return it for batch calls
 _BPF_STATS_RUN_TIME = 0
 
 _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
@@ -49,7 +49,7 @@ _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
 
 
 class KernelLacks(Exception):
-    """Something this machine does not offer. `remedy` is what a person can do about it, in one line."""
+    """Something this machine lacks. `remedy` is one line on what to do about it."""
 
     def __init__(self, what: str, remedy: str) -> None:
         super().__init__(what)
@@ -58,7 +58,7 @@ class KernelLacks(Exception):
 
 @cache
 def library() -> ctypes.CDLL:
-    """libbpf with the prototypes above declared, its own printing to stderr switched off. Raises `KernelLacks`."""
+    """libbpf with the prototypes above, its own output to stderr disabled. Raises `KernelLacks`."""
     try:
         lib = ctypes.CDLL("libbpf.so.1", use_errno=True)
     except OSError:
@@ -72,7 +72,7 @@ def library() -> ctypes.CDLL:
 
 
 def failure(number: int, what: str) -> OSError:
-    """An OSError for an errno of either sign, whose text says what was being done."""
+    """An OSError for an errno of either sign; `what` says what was being done."""
     number = abs(number)
     if number == _ENOTSUPP:
         return OSError(number, f"{what}: not supported by this kernel (ENOTSUPP)")
@@ -81,26 +81,26 @@ def failure(number: int, what: str) -> OSError:
 
 
 def checked(result: int, what: str) -> int:
-    """The result of a call that returns a negative errno, or OSError."""
+    """The result of a call. Raises OSError if it is a negative errno."""
     if result < 0:
         raise failure(result, what)
     return result
 
 
 def enable_stats() -> int:
-    """A descriptor; until it is closed the kernel adds up run times of programs. Needs root. Raises OSError."""
-    return checked(library().bpf_enable_stats(_BPF_STATS_RUN_TIME), "switching on program statistics")
+    """A descriptor; until it is closed the kernel measures programs' run times. Needs root. Raises OSError."""
+    return checked(library().bpf_enable_stats(_BPF_STATS_RUN_TIME), "enabling program statistics")
 
 
 def possible_cpus() -> int:
-    """How many values an entry of a per-CPU map has."""
+    """The number of values in an entry of a per-CPU map."""
     return checked(library().libbpf_num_possible_cpus(), "counting possible CPUs")
 
 
 def map_entries(descriptor: int) -> int:
-    """How many entries the map has room for, or how many bytes a ring buffer: `max_entries` of struct bpf_map_info."""
+    """The map's capacity in entries, or a ring buffer's in bytes: `max_entries` of struct bpf_map_info."""
     info, size = (c_uint32 * 22)(), c_uint32(88)
-    checked(library().bpf_obj_get_info_by_fd(descriptor, info, ctypes.byref(size)), "asking how large a map is")
+    checked(library().bpf_obj_get_info_by_fd(descriptor, info, ctypes.byref(size)), "reading a map's size")
     return int(info[4])
 
 

@@ -1,6 +1,6 @@
-"""Attaching a program to a function of the kernel or of a file, by a link: closing its descriptor detaches.
+"""Attaching a program to a function of the kernel or of a file with a BPF link: closing its descriptor detaches it.
 
-The program finds out which of its attachments it runs for by bpf_get_attach_cookie(). Layouts: linux/bpf.h, libbpf's
+A program distinguishes its attachments by bpf_get_attach_cookie(). Layouts: linux/bpf.h, libbpf's
 bpf.h, and the formats in /sys/bus/event_source/devices/{kprobe,uprobe}. All raise `OSError`, `KernelLacks`.
 """
 
@@ -13,12 +13,12 @@ from ebpftop.kernel import perf
 from ebpftop.kernel.libbpf import KernelLacks, checked, library
 
 _FENTRY, _FEXIT, _PERF_EVENT = 24, 25, 41  # enum bpf_attach_type
-_RETURN = 1  # bit of config: the return instead of the entry
-_SEMAPHORE_SHIFT = 32  # where the semaphore's place begins in config
+_RETURN = 1  # config bit: at the return instead of the entry
+_SEMAPHORE_SHIFT = 32  # position of the semaphore's offset in config
 
 
 class _Options(ctypes.Structure):
-    """struct bpf_link_create_opts of libbpf 1.0, with the cookie that stands first in its union."""
+    """struct bpf_link_create_opts of libbpf 1.0, with the cookie, the first member of its union."""
 
     _fields_ = (
         ("size", ctypes.c_size_t),
@@ -31,19 +31,19 @@ class _Options(ctypes.Structure):
 
 
 def kprobe(program: int, function: str, *, returns: bool = False, cookie: int = 0, pid: int = -1) -> int:
-    """To a kernel function's entry or return, for one process or for all."""
+    """Attach to a kernel function's entry or return, for one process or all."""
     return _event(program, "kprobe", function.encode(), 0, int(returns), cookie, pid)
 
 
 def uprobe(
     program: int, path: bytes, offset: int, *, returns: bool = False, semaphore: int = 0, cookie: int = 0, pid: int = -1
 ) -> int:
-    """To a place in a file; `semaphore` is that of the counter to be raised meanwhile."""
+    """Attach at an offset in a file; `semaphore` is the offset of the USDT counter to raise while attached."""
     return _event(program, "uprobe", path, offset, semaphore << _SEMAPHORE_SHIFT | int(returns), cookie, pid)
 
 
 def tracing(program: int, *, returns: bool, cookie: int) -> int:
-    """A program of fentry or fexit to the function it was loaded for."""
+    """Attach an fentry or fexit program to the function it was loaded for."""
     return _link(program, 0, _FEXIT if returns else _FENTRY, cookie)
 
 
@@ -55,7 +55,7 @@ def _event(program: int, unit: str, name: bytes, offset: int, config: int, cooki
     try:
         return _link(program, event, _PERF_EVENT, cookie)
     finally:
-        os.close(event)  # the link keeps it
+        os.close(event)  # the link holds a reference
 
 
 def _link(program: int, target: int, kind: int, cookie: int) -> int:

@@ -1,22 +1,22 @@
-"""What lies at an address of a process: /proc/PID/maps and the files behind it, see proc(5)."""
+"""What is mapped at a process's addresses: /proc/PID/maps and the files behind it, see proc(5)."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from typing import NamedTuple
 
 _LINE = re.compile(rb"([0-9a-f]+)-([0-9a-f]+) (\S{4}) ([0-9a-f]+) (\S+) (\d+)(?: +(.*))?")
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
-_SLACK_NS = 2 * _TICK_NS  # a start is told in ticks
-_PERF_MAP_LIMIT = 64 << 20  # bytes
+_SLACK_NS = 2 * _TICK_NS  # start times are in ticks
 
 
 class Mapping(NamedTuple):
-    """`start` <= address < `end`; `path` as the process knows it, empty for anonymous memory."""
+    """`start` <= address < `end`; `path` as the process sees it, empty for anonymous memory."""
 
     start: int
     end: int
@@ -27,26 +27,30 @@ class Mapping(NamedTuple):
 
     @property
     def module(self) -> str:
-        """The file's own name, without the folders it lies in."""
+        """The file's name without its directory."""
         name = self.path.rpartition(b"/")[2].removesuffix(b" (deleted)")
         return name.decode("utf-8", "backslashreplace")
 
     @property
     def nameless(self) -> bool:
-        """Whether it may be what a just-in-time compiler made: memory, also where two processes or places share it."""
+        """Whether it may hold JIT-compiled code: anonymous memory or a deleted file."""
         return self.path.endswith(b" (deleted)") or (not self.inode and not self.path.startswith(b"[v"))
 
 
 class Mappings:
-    """The mappings of a process that hold code. Raises `OSError`, also `ProcessLookupError` where it is another one."""
+    """A process's executable mappings that hold these addresses; only they are kept, however many it has.
 
-    def __init__(self, pid: int, start_ns: int) -> None:
+    Raises `OSError`, also `ProcessLookupError` where it is another process.
+    """
+
+    def __init__(self, pid: int, start_ns: int, addresses: Iterable[int]) -> None:
         self.pid = pid
+        wanted = sorted(addresses)
         self._check(start_ns)
         with open(f"/proc/{pid}/maps", "rb") as file:
-            lines = file.read().split(b"\n")
+            found = (each for line in file if (each := _mapping(line.removesuffix(b"\n"))) is not None)
+            self.mappings = [each for each in found if bisect_left(wanted, each.start) < bisect_left(wanted, each.end)]
         self._check(start_ns)
-        self.mappings = [each for line in lines if (each := _mapping(line)) is not None]
         self._starts = [each.start for each in self.mappings]
 
     def _check(self, start_ns: int) -> None:
@@ -60,15 +64,11 @@ class Mappings:
         found = self.mappings[after - 1] if after else None
         return found if found and address < found.end else None
 
-    def holding(self, addresses: Iterable[int]) -> set[Mapping]:
-        """The mappings in which these addresses lie."""
-        return {found for address in addresses if (found := self.at(address)) is not None}
-
     def open(self, mapping: Mapping) -> int:
-        """A descriptor of the very file that is mapped, whatever has become of its path. Raises `OSError`."""
+        """A descriptor of the mapped file itself, even if its path was changed or deleted. Raises `OSError`."""
         for path in (
             f"/proc/{self.pid}/map_files/{mapping.start:x}-{mapping.end:x}".encode(),
-            f"/proc/{self.pid}/root".encode() + mapping.path,  # the link above is not for every kind of root
+            f"/proc/{self.pid}/root".encode() + mapping.path,  # reading map_files takes more capabilities
         ):
             try:
                 status = os.stat(path)
@@ -78,25 +78,22 @@ class Mappings:
                 continue
         raise FileNotFoundError(mapping.path)
 
-    def perf_map(self) -> bytes:
-        """What a just-in-time compiler has written down of its functions, lines `START SIZE NAME`; empty without."""
+    def perf_map(self) -> int | None:
+        """A descriptor of what a just-in-time compiler has written down of its functions, lines `START SIZE NAME`."""
         try:
             with open(f"/proc/{self.pid}/status", "rb") as file:
                 inner = file.read().partition(b"NSpid:")[2].partition(b"\n")[0].split()[-1]
             path = f"/proc/{self.pid}/root/tmp/perf-{int(inner)}.map"
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
         except (OSError, IndexError, ValueError):
-            return b""
-        try:
+            return None
+        with contextlib.suppress(OSError):  # it has ended
             status = os.fstat(fd)
             owners = {0, os.stat(f"/proc/{self.pid}").st_uid}
-            if not stat.S_ISREG(status.st_mode) or status.st_uid not in owners:
-                return b""
-            return os.pread(fd, _PERF_MAP_LIMIT, 0)
-        except OSError:  # it has ended
-            return b""
-        finally:
-            os.close(fd)
+            if stat.S_ISREG(status.st_mode) and status.st_uid in owners:
+                return fd
+        os.close(fd)
+        return None
 
 
 def _mapping(line: bytes) -> Mapping | None:

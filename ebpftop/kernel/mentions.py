@@ -1,6 +1,6 @@
-"""What of the kernel a C source names: types, members, constants. By its tokens, without a parser.
+"""Which of the kernel's types, members and constants a C source mentions. Found by tokens, without a parser.
 
-A name too many costs a look-up in BTF; a type too few is found when the compiler calls it incomplete.
+An extra name costs a look-up in BTF; a missing type is found when the compiler reports it as incomplete.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _INCLUDE = re.compile(r"^\s*\#\s*include\s*<((?:\w[\w.-]*/)+\w[\w.-]*)>", re.MUL
 
 
 class Names(NamedTuple):
-    """What one source names, apart from what it defines itself.
+    """What one source mentions, except its own definitions.
 
     tags: "struct x", "union x", "enum x". typedefs and constants are candidates: some are variables or macros.
     tokens: every identifier. defined: tags the source defines. has: HAS_<struct>__<member> tokens.
@@ -57,7 +57,7 @@ class Names(NamedTuple):
 
 
 def names(text: str) -> Names:
-    """Of a text before preprocessing: what stands in branches that won't be compiled counts too."""
+    """The names in a text before preprocessing, including branches that won't be compiled."""
     code = _NOT_CODE.sub(" ", text)
     tokens = frozenset(re.findall(r"[A-Za-z_]\w*", code))
     defined = frozenset(_DEFINED_TAG.findall(code))
@@ -77,7 +77,7 @@ def names(text: str) -> Names:
 
 
 def _typedefs(code: str) -> dict[str, None]:
-    """Words that stand where a type stands and are never declared themselves."""
+    """Words used where a type is expected and not declared in the source."""
     pairs = [(first, second) for first, second in _DECLARED.findall(code) if not first[0].isdigit()]
     declared = {second for first, second in pairs if first not in _KEYWORDS} | {
         word for pair in _VALUE.findall(code) for word in pair

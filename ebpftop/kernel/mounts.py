@@ -1,4 +1,4 @@
-"""What is mounted where, whatever bytes the names of folders hold."""
+"""Mount points of file systems, also with unusual bytes in their paths."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import os
 import re
 from pathlib import Path
 
-_ESCAPE = re.compile(rb"\\([0-7]{3})")  # of blanks, tabs, newlines and backslashes
+_ESCAPE = re.compile(rb"\\([0-7]{3})")  # blanks, tabs, newlines and backslashes
 
 
 def of_kind(kind: str, table: Path = Path("/proc/self/mounts")) -> list[Path]:
-    """Where file systems of this type are mounted, in the order of the table. Raises `OSError`."""
+    """Mount points of file systems of this type, in the table's order. Raises `OSError`."""
     lines = (line.split(b" ") for line in table.read_bytes().split(b"\n"))
     places = (fields[1] for fields in lines if len(fields) > 2 and fields[2] == kind.encode())
     return [Path(os.fsdecode(_ESCAPE.sub(lambda match: bytes([int(match[1], 8)]), place))) for place in places]

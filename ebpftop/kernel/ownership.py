@@ -1,4 +1,4 @@
-"""Who may change files that root is going to run."""
+"""Who can change files that root will run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def only_root_writes(path: Path) -> bool:
-    """Whether a directory, the modules in it and all directories above are root's and closed to others' writing."""
+    """Whether a directory, its modules and all its parents are owned by root and writable by root only."""
     path = path.resolve()
     try:
         return all(_roots_own(one) for one in (path, *path.parents, *path.glob("*.py")))

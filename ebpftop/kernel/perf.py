@@ -20,7 +20,7 @@ SOFTWARE_EVENTS = {
     "alignment-faults": 7,
     "emulation-faults": 8,
 }
-"""PERF_COUNT_SW_* by the names perf(1) gives them."""
+"""PERF_COUNT_SW_* by their names in perf(1)."""
 
 TYPE_SOFTWARE, TYPE_TRACEPOINT = 1, 2
 _FLAG_FREQUENCY = 1 << 10
@@ -30,7 +30,7 @@ _SYSTEM_CALL = {"x86_64": 298, "aarch64": 241}
 
 
 class _Attr(ctypes.Structure):
-    """struct perf_event_attr as far as config2, which is its version 1."""
+    """struct perf_event_attr up to config2 (PERF_ATTR_SIZE_VER1)."""
 
     _fields_ = (
         ("type", ctypes.c_uint32),
@@ -48,7 +48,7 @@ class _Attr(ctypes.Structure):
 
 
 def dynamic_type(unit: str) -> int | None:
-    """Number of the event source "kprobe" or "uprobe", None where the kernel was built without it."""
+    """Type number of the event source "kprobe" or "uprobe"; None if the kernel was built without it."""
     try:
         return int(Path(f"/sys/bus/event_source/devices/{unit}/type").read_text())
     except OSError:
@@ -65,9 +65,9 @@ def open_event(
     pid: int = -1,
     cpu: int = 0,
 ) -> int:
-    """A descriptor of an event. `name` and `offset` are a function or a file and a place in it (kprobe, uprobe).
+    """Open an event and return its descriptor. `name` and `offset`: a function, or a file and an offset in it.
 
-    pid -1 means every process, on that one CPU; a cpu of -1 means every CPU, for that one process. Raises OSError, and
+    A pid of -1 means every process, on one CPU; a cpu of -1 means every CPU, for one process. Raises OSError, and
     `KernelLacks` on an architecture whose system call number isn't known here.
     """
     number = _SYSTEM_CALL.get(os.uname().machine)
@@ -92,7 +92,7 @@ def open_event(
 
 
 def attach(event: int, program: int) -> None:
-    """Let a program run on an event until the event is closed. Raises OSError."""
+    """Run a program on an event until the event is closed. Raises OSError."""
     try:
         fcntl.ioctl(event, _IOC_SET_BPF, program)
         fcntl.ioctl(event, _IOC_ENABLE, 0)

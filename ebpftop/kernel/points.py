@@ -1,4 +1,4 @@
-"""Does an attach point exist here? Cheap look-ups that need no program; the load has the last word."""
+"""Whether an attach point exists on this kernel: cheap look-ups without a program. Only a load can be sure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ebpftop.kernel.libbpf import KernelLacks
 
 
 def unsupported(mechanism: str) -> str | None:
-    """Why nothing can be attached by this mechanism here, as far as a look tells; a trial tells more."""
+    """Why this mechanism is unsupported, if a look-up shows that; a trial is more thorough."""
     match mechanism:
         case "kprobe" | "kretprobe":
             return None if perf.dynamic_type("kprobe") is not None else "this kernel was built without kprobes"
@@ -21,9 +21,9 @@ def unsupported(mechanism: str) -> str | None:
 
 
 def missing(mechanism: str, target: str, args: Sequence[str] = ()) -> str | None:
-    """Why this attach point can't be had on this kernel, in one line; None where nothing speaks against it.
+    """Why this attach point is unavailable on this kernel, in one line; None if there is no known obstacle.
 
-    What can't be told without root counts as present. `args` are the C types a raw tracepoint's prototype must begin
+    What only root can check counts as available. `args`: the C types that a raw tracepoint's prototype must begin
     with.
     """
     if reason := unsupported(mechanism):
@@ -38,9 +38,9 @@ def missing(mechanism: str, target: str, args: Sequence[str] = ()) -> str | None
         case "fentry" | "fexit":
             return _fentry(target)
         case "uprobe" | "uretprobe" | "usdt":
-            return None  # the loader looks into the file
+            return None  # the loader checks the file
         case "perf_event":
-            return None if target in perf.SOFTWARE_EVENTS else f"no software event is called {target}"
+            return None if target in perf.SOFTWARE_EVENTS else f"perf has no software event {target}"
     raise ValueError(f"unknown mechanism {mechanism!r}")
 
 
@@ -48,11 +48,11 @@ def _raw_tracepoint(name: str, args: Sequence[str]) -> str | None:
     try:
         found = _prototype(name)
     except KernelLacks:
-        return f"the prototype of {name} can't be checked, as there is no BTF" if args else None
+        return f"can't check the prototype of {name} without BTF" if args else None
     if found is None:
         return f"this kernel has no tracepoint {name}"
     if [_words(one) for one in found[: len(args)]] != [_words(one) for one in args]:
-        return f"{name} has another prototype here: ({', '.join(found)})"
+        return f"{name} has a different prototype here: ({', '.join(found)})"
     return None
 
 
@@ -65,7 +65,7 @@ def _prototype(name: str) -> list[str] | None:
 
 
 def _words(c_type: str) -> list[str]:
-    """For comparing spellings: "unsigned long" is "long unsigned int", const and blanks don't matter."""
+    """A normal form of a type: "unsigned long" equals "long unsigned int", const and blanks don't matter."""
     words = [word for word in c_type.replace("*", " * ").split() if word != "const"]
     if {"long", "short"} & set(words) or "unsigned" in words:
         words = [word for word in words if word != "int"]
@@ -75,7 +75,7 @@ def _words(c_type: str) -> list[str]:
 
 def _tracepoint(target: str) -> str | None:
     place = tracefs.find()
-    if place is None:  # which root does for itself
+    if place is None:  # root mounts it privately
         return "tracefs is not mounted" if os.geteuid() == 0 else None
     category, _, event = target.partition(":")
     try:
@@ -90,14 +90,14 @@ def _kprobe(function: str) -> str | None:
         if _has_function(function):
             return None
     except KernelLacks:
-        pass  # without BTF the list of functions has to do
+        pass  # without BTF, rely on the list of functions
     names = traceable()
     if not names or function in names:
         return None
     clone = next((name for name in names if name.startswith(f"{function}.")), None)
     if clone:
-        return f"the compiler left only a clone of {function} here, {clone}"
-    return f"this kernel has no function {function} to trace: renamed or inlined"
+        return f"this kernel has {function} only as the compiler's clone {clone}"
+    return f"this kernel has no traceable function {function}: renamed or inlined"
 
 
 def _fentry(function: str) -> str | None:
@@ -105,7 +105,7 @@ def _fentry(function: str) -> str | None:
         there = _has_function(function)
     except KernelLacks as lack:
         return str(lack)
-    return None if there else f"this kernel has no function {function} to trace: renamed or inlined"
+    return None if there else f"this kernel has no traceable function {function}: renamed or inlined"
 
 
 def _has_function(name: str) -> bool:
@@ -114,10 +114,10 @@ def _has_function(name: str) -> bool:
 
 @cache
 def traceable() -> tuple[str, ...]:
-    """Functions the kernel's function tracer knows, a name as often as there are functions of it; empty for other users
-    than root, or where there is no such tracer.
+    """The kernel's ftrace functions; a name is repeated if several functions share it. Empty for users other than root,
+    or without ftrace.
 
-    /proc/kallsyms would do as well, but takes a quarter of a second to read.
+    /proc/kallsyms would also work, but takes a quarter of a second to read.
     """
     place = tracefs.find()
     try:

@@ -1,4 +1,4 @@
-"""Without what nothing can be traced at all: a kernel new enough, a known architecture, BTF. Quick, for every start."""
+"""The minimum for tracing: a recent kernel, a known architecture, BTF. Fast, as it runs at every start."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ OLDEST_KERNEL = (5, 15)
 
 
 class Check(NamedTuple):
-    """One line of the doctor's findings; `remedy` is empty where nothing is to be done."""
+    """One line of the doctor's output; `remedy` is empty if nothing needs to be done."""
 
     check: str
     ok: bool
@@ -19,12 +19,12 @@ class Check(NamedTuple):
 
 
 def essentials() -> list[Check]:
-    """What every command that traces needs."""
+    """The checks that every tracing command needs to pass."""
     return [kernel(), architecture(), btf()]
 
 
 def kernel() -> Check:
-    """Its release."""
+    """Check the kernel's release."""
     release = os.uname().release
     match = re.match(r"(\d+)\.(\d+)", release)
     ok = match is not None and (int(match[1]), int(match[2])) >= OLDEST_KERNEL
@@ -32,16 +32,16 @@ def kernel() -> Check:
 
 
 def architecture() -> Check:
-    """Of this kernel."""
+    """Check the kernel's architecture."""
     machine = os.uname().machine
     if machine == "aarch64":
-        return Check("architecture", True, "arm64, which is written for but untested", "")
+        return Check("architecture", True, "arm64: supported, but untested", "")
     ok = machine == "x86_64"
     return Check("architecture", ok, machine, "" if ok else "use an x86-64 machine")
 
 
 def btf() -> Check:
-    """Whether the kernel tells its types; the doctor looks into them."""
+    """Check that the kernel has BTF; the doctor also reads it."""
     ok = os.path.exists("/sys/kernel/btf/vmlinux")
-    detail = "/sys/kernel/btf/vmlinux" if ok else "this kernel without BTF"
+    detail = "/sys/kernel/btf/vmlinux" if ok else "a kernel without BTF"
     return Check("BTF", ok, detail, "" if ok else "use a distribution's own kernel of 5.15 or newer")

@@ -1,4 +1,4 @@
-"""tracefs, where classic tracepoints are listed, and mounts that only one process sees. All raise OSError."""
+"""tracefs, which lists classic tracepoints, and private mounts. All functions raise OSError."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000
 
 
 def find() -> Path | None:
-    """Where tracefs is mounted, readable or not; None where it isn't."""
+    """Where tracefs is mounted, readable or not; None if it isn't."""
     return next((place for place in PLACES if _is_tracefs(place)), None)
 
 
 def _is_tracefs(place: Path) -> bool:
-    """Also for those who may not look inside; debugfs mounts its `tracing` only when someone enters it."""
+    """Works without permission to look inside. debugfs mounts its `tracing` only on access."""
     try:
         if (place / "events").is_dir():
             return True
@@ -31,15 +31,15 @@ def _is_tracefs(place: Path) -> bool:
 
 
 def private_mounts() -> None:
-    """Give this process a mount namespace of its own: nobody else sees what it mounts. Needs CAP_SYS_ADMIN."""
+    """Give this process its own mount namespace, so that no other process sees its mounts. Needs CAP_SYS_ADMIN."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(_CLONE_NEWNS):
-        raise _error("a mount namespace of one's own")
+        raise _error("creating a mount namespace")
     _mount(None, Path("/"), None, _MS_REC | _MS_PRIVATE)
 
 
 def mount_private() -> Path:
-    """Where tracefs is, mounted at its usual place if it was not. To be called after `private_mounts`."""
+    """Where tracefs is mounted; mounts it at its usual place if necessary. Call `private_mounts` first."""
     if place := find():
         return place
     if not PLACES[0].is_dir():
@@ -54,7 +54,7 @@ def mount(source: str, target: Path, kind: str) -> None:
 
 
 def bind(source: Path, target: Path) -> None:
-    """Let `source` (a file or a directory) appear at `target`."""
+    """Bind-mount `source` (a file or a directory) at `target`."""
     _mount(str(source), target, None, _MS_BIND)
 
 

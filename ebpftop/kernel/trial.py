@@ -1,6 +1,6 @@
-"""One real trial for each mechanism: a program of two instructions is loaded, attached and detached. Nothing is left.
+"""One real trial per mechanism: a program of two instructions is loaded, attached and detached. Nothing remains.
 
-Neither a kernel's configuration nor its version tells what works: BTF may be there and fentry be refused all the same.
+A kernel's configuration and version don't show what works: fentry may be refused although BTF exists.
 Numbers of program, map and attach types: linux/bpf.h.
 """
 
@@ -26,12 +26,14 @@ _EVENTS = ("sched/sched_process_exit", "sched/sched_switch", "raw_syscalls/sys_e
 _FUNCTIONS = ("vfs_read", "do_nanosleep", "do_sys_openat2", "vfs_write")
 
 _AS_ROOT = "run as root: sudo ebpftop doctor"
-_MOUNT = "run as root, which mounts it for itself, or mount it: mount -t tracefs tracefs /sys/kernel/tracing"
-_REFUSED = "allow bpf and perf_event_open here (CAP_BPF, CAP_PERFMON, no seccomp filter, no lockdown), or run outside"
+_MOUNT = "run as root, so that ebpftop mounts it, or mount it: mount -t tracefs tracefs /sys/kernel/tracing"
+_REFUSED = (
+    "allow bpf and perf_event_open here (CAP_BPF, CAP_PERFMON, no seccomp filter, no lockdown), or run on the host"
+)
 
 
 class Outcome(NamedTuple):
-    """What a trial found. `detail` says what was done or why it failed; `remedy` is empty where none is needed."""
+    """A trial's result. `detail` says what was done or why it failed; `remedy` is empty if none is needed."""
 
     ok: bool
     detail: str
@@ -39,7 +41,7 @@ class Outcome(NamedTuple):
 
 
 class _LoadOptions(ctypes.Structure):
-    """struct bpf_prog_load_opts of libbpf 1.0 as far as attach_btf_id."""
+    """struct bpf_prog_load_opts of libbpf 1.0 up to attach_btf_id."""
 
     _fields_ = (
         ("sz", ctypes.c_size_t),
@@ -55,7 +57,7 @@ class _LoadOptions(ctypes.Structure):
 
 
 def trial(mechanism: str) -> Outcome:
-    """Try a mechanism by its name in manifests (return forms as their entry forms), "ring_buffer" or "statistics"."""
+    """Try a mechanism, by its name in manifests (return probes like entry probes), "ring_buffer" or "statistics"."""
     mechanism = SAME_AS.get(mechanism, mechanism)
     try:
         with ExitStack() as held:
@@ -64,16 +66,14 @@ def trial(mechanism: str) -> Outcome:
         return Outcome(False, str(lack), lack.remedy)
     except OSError as error:
         name = mechanism.replace("_", " ")
-        return Outcome(False, f"{name} is refused here, {error.strerror}", _remedy(mechanism, error.errno or 0))
+        return Outcome(False, f"{name} does not work here: {error.strerror}", _remedy(mechanism, error.errno or 0))
 
 
 def _remedy(mechanism: str, number: int) -> str:
     if os.geteuid() != 0:
         return _AS_ROOT
-    if mechanism == "fentry":  # refused with EPERM where the kernel can't do it, too
-        return (
-            "use a distribution's own kernel; it needs CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS and ftrace not forbidden"
-        )
+    if mechanism == "fentry":  # EPERM may also mean that the kernel doesn't support it
+        return "use a distribution's own kernel with CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS, and leave ftrace enabled"
     if number in (errno.EPERM, errno.EACCES, errno.ENOSYS):
         return _REFUSED
     return "use a distribution's own kernel of 5.15 or newer"
@@ -81,7 +81,7 @@ def _remedy(mechanism: str, number: int) -> str:
 
 @contextmanager
 def empty_program() -> Iterator[int]:
-    """A program for kprobes and uprobes that does nothing. Raises `OSError`."""
+    """An empty program for kprobes and uprobes. Raises `OSError`."""
     with ExitStack() as held:
         yield _load(held, _KPROBE)
 
@@ -108,7 +108,7 @@ def _tracepoint(held: ExitStack) -> str:
     try:
         event = next((name for name in _EVENTS if (place / "events" / name / "id").exists()), None)
     except PermissionError:
-        raise KernelLacks(f"{place} is closed to this user", _AS_ROOT) from None
+        raise KernelLacks(f"this user can't read {place}", _AS_ROOT) from None
     if event is None:
         raise KernelLacks("tracefs has none of the usual tracepoints", "use a kernel with CONFIG_FTRACE")
     number = int((place / "events" / event / "id").read_text())
@@ -140,7 +140,7 @@ def _fentry(held: ExitStack) -> str:
         raise KernelLacks("BTF has none of the usual functions", "use a distribution's own kernel of 5.15 or newer")
     program = _load(held, _TRACING, _FENTRY, types.find("func", function) or 0)
     link = library().bpf_raw_tracepoint_open(None, program)
-    held.callback(os.close, checked(link, "attaching to a function's entry"))
+    held.callback(os.close, checked(link, "attaching an fentry program"))
     return f"attached to {function}"
 
 
@@ -154,9 +154,9 @@ def _uprobe(held: ExitStack) -> str:
 
 
 def place_of_getpid() -> tuple[bytes, int, str]:
-    """File, offset in it, and the file's name, of libc's getpid, by where it lies in this process's memory.
+    """File, offset and file name of libc's getpid, from its address in this process's memory.
 
-    The file by its link in /proc: names there are those of the mount namespace it was mapped in, perhaps not this one.
+    The file is given by its /proc link, as its name may be from another mount namespace.
     """
     address = ctypes.cast(ctypes.CDLL(None).getpid, ctypes.c_void_p).value or 0
     for line in Path("/proc/self/maps").read_text().splitlines():
@@ -185,7 +185,7 @@ def _ring_buffer(held: ExitStack) -> str:
 
 def _statistics(held: ExitStack) -> str:
     held.callback(os.close, libbpf.enable_stats())
-    return "switched on and off"
+    return "enabled and disabled"
 
 
 def _cpu() -> int:

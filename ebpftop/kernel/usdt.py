@@ -1,4 +1,4 @@
-"""Static probes (USDT) that authors put into programs and libraries. Format of their notes: SystemTap's sys/sdt.h."""
+"""USDT probes in programs and libraries. Format of their ELF notes: SystemTap's sys/sdt.h."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from ebpftop.kernel.elf import Elf
 _NOTE = struct.Struct("<III")
 _PLACES = struct.Struct("<QQQ")  # location, base, semaphore
 _STATIC_PROBE = 3
+_FARTHEST = 1 << 32  # where a counter can lie: the kernel takes 32 bits
 
 
 class StaticProbe(NamedTuple):
-    """Where it is in the file, and the counter to be raised while somebody listens (0: it has none)."""
+    """File offsets of the probe and of its semaphore, a counter to raise while attached (0: none)."""
 
     provider: bytes
     name: bytes
@@ -22,7 +23,7 @@ class StaticProbe(NamedTuple):
 
 
 def static_probes(elf: Elf) -> list[StaticProbe]:
-    """In the order of the file; one name may stand at several places."""
+    """In the file's order; one name may have several locations."""
     notes = elf.section(b".note.stapsdt")
     base = elf.section(b".stapsdt.base")
     return _probes(elf, notes[1], base[0] if base else None) if notes else []
@@ -39,11 +40,11 @@ def _probes(elf: Elf, notes: bytes, base: int | None) -> list[StaticProbe]:
         if owner != b"stapsdt\0" or kind != _STATIC_PROBE or len(content) < _PLACES.size:
             continue
         location, linked_base, semaphore = _PLACES.unpack_from(content)
-        moved = base - linked_base if base is not None else 0  # after the notes were written
+        moved = base - linked_base if base is not None else 0  # by prelink, after the notes were written
         provider, name, *_ = (*content[_PLACES.size :].split(b"\0"), b"")
         place = elf.offset(location + moved)
         counter = elf.offset(semaphore + moved) if semaphore else 0
-        if place is not None and counter is not None:
+        if place is not None and counter is not None and counter < _FARTHEST:
             found.append(StaticProbe(provider, name, place, counter))
     return found
 

@@ -15,6 +15,8 @@ _CACHE_HEADER = struct.Struct("<20sII20x")
 _CACHE_ENTRY = struct.Struct("<iIIIQ")
 _CACHE_KIND = {"x86_64": 0x0303, "aarch64": 0x0A03}  # 64-bit libraries of this architecture, for glibc
 _LARGEST_CACHE = 16 << 20
+_LARGEST_MAPS = 64 << 20  # bytes of /proc/PID/maps
+_LONGEST = 4096  # bytes of a path
 
 
 class NoBinary(Exception):
@@ -59,7 +61,8 @@ def _of_process(text: str, process: int) -> tuple[str, str]:
         program = os.readlink(f"/proc/{process}/exe")
         if os.path.basename(program).startswith(text):
             return program, f"/proc/{process}/exe"
-        mapped = Path(f"/proc/{process}/maps").read_bytes().splitlines()
+        with open(f"/proc/{process}/maps", "rb") as file:
+            mapped = file.read(_LARGEST_MAPS).splitlines()
     except OSError as error:
         raise NoBinary(f"process {process}: {error.strerror}") from None
     for line in mapped:
@@ -96,4 +99,5 @@ def cached_libraries(cache: Path = _CACHE) -> Iterator[tuple[str, str]]:
 
 
 def _text(data: bytes, at: int) -> str:
-    return os.fsdecode(data[at : data.find(b"\0", at)])
+    """Empty where it doesn't end, or too far away."""
+    return os.fsdecode(data[at : max(at, data.find(b"\0", at, at + _LONGEST))])

@@ -181,7 +181,7 @@ class Load:
         map_bytes = sum(bcc_door.memory(layout, cpus) for layout in layouts)
         if map_bytes > MAP_LIMIT:
             limit = f"its maps may take {map_bytes >> 20:,} MiB; the limit is {MAP_LIMIT >> 20} MiB"
-            raise _Failure(outcomes.misfit(self.probe, variant.name, limit))
+            raise _Failure(outcomes.over_limit(self.probe, variant.name, limit))
         if found := fit.misfit(self.probe.views, layouts):
             path, problem = found
             raise _Failure(outcomes.misfit(self.probe, variant.name, problem, path))

@@ -20,11 +20,16 @@ def not_compiled(probe: Probe, variant: str, output: str) -> Failed:
 
 
 def misfit(probe: Probe, variant: str, problem: str, path: KeyPath | None = None) -> Failed:
-    """The C compiles, but doesn't fit the manifest, of which `path` is the key, or a limit."""
+    """The C compiles, but doesn't fit the manifest, of which `path` is the key."""
     if path is not None:
         line = Document(MANIFEST, probe.manifest).line(path)
         problem = f"{probe.id}/{MANIFEST}:{line}: {problem}"
     return Failed(stage="fit", error=problem, variant=variant, text=probe.source)
+
+
+def over_limit(probe: Probe, variant: str, problem: str) -> Failed:
+    """The C compiles, but asks for more than it may have."""
+    return Failed(stage="limit", error=problem, variant=variant, text=probe.source)
 
 
 def rejected(

@@ -1,28 +1,41 @@
 """Root task: what functions addresses lie in, of the kernel and of processes.
 
 Root opens what only root may; only then, with root's rights given up, are files read that may be anybody's and hold
-anything. Whole ranges are answered, so that what lies beside a known address needs no asking.
+anything. Each has its share of time, and the smallest come first, so that a file made to keep a reader busy costs its
+own names and those of larger files. Whole ranges are answered, so that what lies beside a known address needs no
+asking.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import resource
+import signal
 import socket
-from bisect import bisect_right
-from collections.abc import Callable
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 
+import msgspec
+
+from ebpftop.base.inert import inert
 from ebpftop.handover import protocol, transport
 from ebpftop.handover.protocol import Addresses, RequestSymbols, SymbolRange
-from ebpftop.kernel import kallsyms
+from ebpftop.kernel import kallsyms, perf_map
 from ebpftop.kernel.demangle import demangle
 from ebpftop.kernel.elf import BadElf, Elf
 from ebpftop.kernel.mappings import Mapping, Mappings
 
 _LONGEST = 400  # characters of a name
-_CPU_SECONDS, _MEMORY = 30, 4 << 30  # for files made to keep a reader busy
+_EACH_SECONDS, _ALL_SECONDS = 5.0, 30.0  # of processor time, for one file and for all
+_MOST_PROBLEMS = 16  # lines of one answer
 _VDSO = "[vdso]"
+
+_Key = tuple[bytes, int, bytes]  # a file: device, inode, and what the kernel calls memory that is of no file
+
+
+class _TooLong(Exception):
+    """A file's share of time is over."""
 
 
 def run(channel: socket.socket, ask: RequestSymbols, give_up_root: Callable[[], None]) -> None:
@@ -34,13 +47,18 @@ def run(channel: socket.socket, ask: RequestSymbols, give_up_root: Callable[[], 
             kernel = os.open(kallsyms.PATH, os.O_RDONLY | os.O_CLOEXEC)
     processes = [_Process(each, files) for each in ask.processes]
     give_up_root()
-    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    shares = _Shares()
+    functions: list[SymbolRange] = []
+    with shares.share("the kernel"):
+        functions = _kernel(kernel, ask.kernel) if kernel >= 0 else []
+    _resolve(processes, files, shares)
+    plain = demangle({each.name for process in processes for each in process.answers.values()})
     transport.send(
         channel,
         protocol.Symbols(
-            kernel=_kernel(kernel, ask.kernel) if kernel >= 0 else [],
-            processes=[(each.asked.id, each.ranges(files)) for each in processes],
+            kernel=functions,
+            processes=[(each.asked.id, each.ranges(plain)) for each in processes],
+            problems=shares.problems,
         ),
     )
 
@@ -52,34 +70,102 @@ def _kernel(fd: int, addresses: list[int]) -> list[SymbolRange]:
     ]
 
 
-class _Files:
-    """The mapped files, each opened and read once however many processes map it."""
+def _resolve(processes: list[_Process], files: _Files, shares: _Shares) -> None:
+    """Have the processes know what can be known of their addresses."""
+    for process in sorted(processes, key=lambda each: _size(each.perf_map)):
+        with shares.share(f"the perf map of process {process.asked.tgid}"):
+            process.read_perf_map()
+    asked: dict[_Key, list[tuple[_Process, Mapping, int]]] = defaultdict(list)
+    for process in processes:
+        for mapping, address in process.unresolved():
+            asked[_key(mapping)].append((process, mapping, address))
+    for key in sorted(asked, key=files.size):
+        (_, first, _), *_ = asked[key]
+        with shares.share(inert(first.module), silent=first.nameless):
+            elf = files.elf(first)
+            if elf is not None:
+                for process, mapping, address in asked[key]:
+                    process.answers[address] = _range(address, mapping, elf)
+
+
+class _Shares:
+    """Gives each file its share of time, and collects what went wrong with them."""
 
     def __init__(self) -> None:
-        self._descriptors: dict[tuple[bytes, int], int] = {}
-        self._read: dict[tuple[bytes, int], Elf | None] = {}
+        self.problems: list[str] = []
+        self._end = time.process_time() + _ALL_SECONDS
+
+    @contextlib.contextmanager
+    def share(self, what: str, *, silent: bool = False) -> Iterator[None]:
+        """Whatever happens inside costs this one file. silent: it need not be a file with names at all."""
+        try:
+            with _at_most(min(_EACH_SECONDS, self._end - time.process_time())):
+                yield
+        except BadElf as error:
+            if not silent:
+                self._add(what, str(error))
+        except _TooLong:
+            self._add(what, "it takes too long to read")
+        except MemoryError:
+            self._add(what, "it takes too much memory to read")
+        except OSError as error:
+            self._add(what, error.strerror or str(error))
+        except Exception as error:  # a fault of the reader; what is read elsewhere is no worse for it
+            self._add(what, f"internal error: {error!r:.200}")
+
+    def _add(self, what: str, why: str) -> None:
+        if len(self.problems) < _MOST_PROBLEMS:
+            self.problems.append(f"functions without a name in {what}: {inert(why)}")
+
+
+@contextlib.contextmanager
+def _at_most(seconds: float) -> Iterator[None]:
+    """Raises `_TooLong` after so much processor time."""
+
+    def late(*_: object) -> None:
+        raise _TooLong
+
+    if seconds <= 0:
+        raise _TooLong
+    before = signal.signal(signal.SIGPROF, late)
+    try:
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+
+
+class _Files:
+    """The mapped files, each opened once however many processes map it."""
+
+    def __init__(self) -> None:
+        self._descriptors: dict[_Key, int] = {}
         self._vdso = _own_vdso()
 
     def open(self, mappings: Mappings, mapping: Mapping) -> None:
-        key = mapping.device, mapping.inode
+        key = _key(mapping)
         if mapping.inode and key not in self._descriptors:
             with contextlib.suppress(OSError):
                 self._descriptors[key] = mappings.open(mapping)
 
+    def size(self, key: _Key) -> int:
+        return _size(self._descriptors.get(key))
+
     def elf(self, mapping: Mapping) -> Elf | None:
-        key = mapping.device, mapping.inode
-        if key not in self._read:
-            self._read[key] = None
-            with contextlib.suppress(BadElf, OSError, MemoryError):
-                if mapping.module == _VDSO:
-                    elf = Elf(lambda length, offset: self._vdso[offset : offset + length])
-                elif key in self._descriptors:
-                    elf = Elf.of(self._descriptors[key])
-                else:
-                    return None
-                elf.function(0)  # all are read now, where trouble is expected
-                self._read[key] = elf
-        return self._read[key]
+        """None where there is no file. Raises `BadElf`, `OSError`."""
+        if mapping.module == _VDSO:
+            return Elf(lambda length, offset: self._vdso[offset : offset + length], len(self._vdso))
+        descriptor = self._descriptors.get(_key(mapping))
+        return None if descriptor is None else Elf.of(descriptor)
+
+
+def _key(mapping: Mapping) -> _Key:
+    return mapping.device, mapping.inode, b"" if mapping.inode else mapping.path
+
+
+def _size(descriptor: int | None) -> int:
+    return 0 if descriptor is None else os.fstat(descriptor).st_size
 
 
 def _own_vdso() -> bytes:
@@ -94,69 +180,65 @@ def _own_vdso() -> bytes:
 
 
 class _Process:
-    """One process's addresses. Making it takes root and opens what is needed, `ranges` reads."""
+    """One process's addresses. Making it takes root and opens what is needed; nothing of it is read then."""
 
     def __init__(self, asked: Addresses, files: _Files) -> None:
         self.asked = asked
-        self._mappings: Mappings | None = None
-        self._perf_map = b""
+        self.answers: dict[int, SymbolRange] = {}  # by address
+        self.perf_map: int | None = None
         try:
-            self._mappings = Mappings(asked.tgid, asked.start_ns)
+            self._mappings = Mappings(asked.tgid, asked.start_ns, asked.addresses)
         except (OSError, ValueError, IndexError):
             return  # it has ended
-        mapped = self._mappings.holding(asked.addresses)
-        for mapping in mapped:
+        for mapping in self._mappings.mappings:
             files.open(self._mappings, mapping)
-        if any(mapping.nameless for mapping in mapped):
-            self._perf_map = self._mappings.perf_map()
+        if any(mapping.nameless for mapping in self._mappings.mappings):
+            self.perf_map = self._mappings.perf_map()
+        for address in asked.addresses:
+            if (found := self._mappings.at(address)) is not None:
+                self.answers[address] = _place(address, found)
 
-    def ranges(self, files: _Files) -> list[SymbolRange]:
-        if self._mappings is None:
-            return []
-        compiled = _Compiled(self._perf_map)
-        found: dict[int, SymbolRange] = {}
-        for address in self.asked.addresses:
-            mapping = self._mappings.at(address)
+    def read_perf_map(self) -> None:
+        """Raises `OSError`."""
+        if self.perf_map is None:
+            return
+        with os.fdopen(self.perf_map, "rb") as file:
+            for address, each in perf_map.compiled(file, self.answers).items():
+                name = each.name.decode("utf-8", "backslashreplace")
+                self.answers[address] = SymbolRange(
+                    start=each.start, end=each.end, base=each.start, name=name, module="[jit]"
+                )
+
+    def unresolved(self) -> Iterator[tuple[Mapping, int]]:
+        """Addresses without a name."""
+        for address, known in self.answers.items():
+            mapping = None if known.name else self._mappings.at(address)
             if mapping is not None:
-                known = compiled.range(address) or _range(address, mapping, files.elf(mapping))
-                found[known.start] = known
-        return list(found.values())
+                yield mapping, address
+
+    def ranges(self, plain: dict[str, str]) -> list[SymbolRange]:
+        """All that is known, with these names for theirs."""
+        return [
+            msgspec.structs.replace(each, name=plain[each.name][:_LONGEST])
+            for each in {each.start: each for each in self.answers.values()}.values()
+        ]
 
 
-def _range(address: int, mapping: Mapping, elf: Elf | None) -> SymbolRange:
-    """The function, or that single address with what is known of it."""
+def _place(address: int, mapping: Mapping) -> SymbolRange:
+    """That single address, of which its place in the file is known."""
     offset = address - mapping.start + mapping.offset
-    place = elf.address(offset) if elf is not None else None
-    if elf is None or place is None:
-        return SymbolRange(start=address, end=address + 1, base=address - offset, name="", module=mapping.module)
+    return SymbolRange(start=address, end=address + 1, base=address - offset, name="", module=mapping.module)
+
+
+def _range(address: int, mapping: Mapping, elf: Elf) -> SymbolRange:
+    """The function, or that single address with what is known of it."""
+    place = elf.address(address - mapping.start + mapping.offset)
+    if place is None:
+        return _place(address, mapping)
     function = elf.function(place)
     base = address - place  # where the file's address 0 is in the process
     if function is None:
         return SymbolRange(start=address, end=address + 1, base=base, name="", module=mapping.module)
-    name = demangle(function.name.decode("utf-8", "backslashreplace"))[:_LONGEST]
     start, end = base + function.start, base + function.end
+    name = function.name.decode("utf-8", "backslashreplace")
     return SymbolRange(start=start, end=end, base=start, name=name, module=mapping.module)
-
-
-class _Compiled:
-    """Functions that a just-in-time compiler made, as its perf map tells."""
-
-    def __init__(self, text: bytes) -> None:
-        self._ranges: list[tuple[int, int, bytes]] = []
-        for line in text.split(b"\n"):
-            parts = line.split(None, 2)
-            if len(parts) == 3:
-                with contextlib.suppress(ValueError):
-                    start, size = int(parts[0], 16), int(parts[1], 16)
-                    if 0 <= start < 1 << 63 and 0 < size < 1 << 32:
-                        self._ranges.append((start, start + size, parts[2]))
-        self._ranges.sort()
-        self._starts = [start for start, _, _ in self._ranges]
-
-    def range(self, address: int) -> SymbolRange | None:
-        after = bisect_right(self._starts, address)
-        if not after or address >= self._ranges[after - 1][1]:
-            return None
-        start, end, name = self._ranges[after - 1]
-        text = name.decode("utf-8", "backslashreplace")[:_LONGEST]
-        return SymbolRange(start=start, end=end, base=start, name=text, module="[jit]")

@@ -66,12 +66,14 @@ class File:
             elf = Elf.of(descriptor)
             if elf.machine != _MACHINES.get(os.uname().machine):
                 raise BadTarget(f"{inert(path)} is made for another architecture")
+            if not elf.linked:
+                raise BadElf("an object file, which can't be run before it is linked")
             functions, chosen = elf.places()
             self.functions = {_shown(name): place for name, place in functions.items()}
             self.chosen = {_shown(name) for name in chosen}
             self.static_probes = usdt.static_probes(elf)
-        except (BadElf, OSError) as error:
-            why = error.strerror if isinstance(error, OSError) else str(error)
+        except (BadElf, OSError, MemoryError) as error:
+            why = error.strerror if isinstance(error, OSError) else str(error) or "it takes too much memory to read"
             raise BadTarget(f"{inert(path)} is no program or library that can be traced: {why}") from None
 
 

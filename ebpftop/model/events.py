@@ -13,7 +13,7 @@ Chunk = dict[str, Values]
 
 
 class EventLog:
-    """Events as they came, a chunk of columns a frame. `total` counts all ever added, `kept` those still here."""
+    """Events in their order, a chunk of columns a frame. `total` counts all ever added, `kept` those still here."""
 
     def __init__(self, limit: int | None = None) -> None:
         self.limit = limit
@@ -53,7 +53,7 @@ class EventLog:
             first += rows
 
     def take(self) -> list[Chunk]:
-        """All kept chunks, which are then forgotten."""
+        """Remove and return all kept chunks."""
         chunks = list(self._chunks)
         self._chunks.clear()
         self.kept = 0

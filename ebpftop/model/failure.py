@@ -22,10 +22,12 @@ from ebpftop.verifier.source import Place
 RESULTS: dict[FailedStage, str] = {
     "compile": "did not compile",
     "fit": "doesn't fit its manifest",
+    "limit": "over a limit",
     "verify": "rejected by the verifier",
     "attach": "could not attach",
     "load": "could not be loaded",
 }
+Plain = Literal["unknown", "compile", "fit", "limit", "attach", "load"]  # kinds that no rule of the verifier has
 _SEE_OUTPUT = "The C does not compile, so the verifier never saw it. The compiler's whole output is below."
 _ENDED = "That says nothing about the program. What the compiler and the loader wrote before is below."
 
@@ -111,10 +113,13 @@ def _of_compiler(probe: str, outcome: Failed) -> Failure:
 
 
 def _as_reported(probe: str, outcome: Failed) -> Failure:
-    return Failure(_plain("fit" if outcome.stage == "fit" else "attach", outcome.error, ""), log=outcome.log)
+    kind = "unknown" if outcome.stage == "verify" else outcome.stage
+    return Failure(_plain(kind, outcome.error, ""), log=outcome.log)
 
 
-def _plain(kind: Literal["unknown", "compile", "fit", "attach", "load"], message: str, explanation: str) -> Diagnosis:
+def _plain(
+    kind: Literal["unknown", "compile", "fit", "limit", "attach", "load"], message: str, explanation: str
+) -> Diagnosis:
     return Diagnosis(kind, message, None, None, explanation, None, known=bool(explanation))
 
 

@@ -20,7 +20,7 @@ _AROUND = 2  # lines of C shown before and after the one that is marked
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """width: columns. colour: whether escape sequences may be written."""
+    """width: columns. colour: whether escape sequences are allowed."""
 
     width: int
     colour: bool
@@ -29,13 +29,13 @@ class Look:
         return f"\x1b[{code}m{text}\x1b[0m" if self.colour and text else text
 
     def wrapped(self, text: str, indent: str = "") -> str:
-        """The text, inert, over as many lines as it takes."""
+        """The text, inert, wrapped to the width."""
         lines = textwrap.wrap(inert(text), max(NARROWEST, self.width - len(indent)), break_on_hyphens=False) or [""]
         return "\n".join(indent + line for line in lines)
 
 
 def look(stream: TextIO) -> Look:
-    """Colour on a terminal, unless NO_COLOR (no-color.org) or TERM say otherwise; plain text everywhere else."""
+    """Colour on a terminal unless NO_COLOR (no-color.org) or TERM forbid it; plain text elsewhere."""
     if not stream.isatty():
         return Look(PIPED, colour=False)
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb"
@@ -67,6 +67,8 @@ def _lines(failure: Failure, look: Look, title: str) -> Iterator[str]:
     if diagnosis.explanation:
         yield ""
         yield look.wrapped(diagnosis.explanation)
+    if whose := _whose(failure):
+        yield look.styled(look.wrapped(whose), "2")
     report = diagnosis.report
     if diagnosis.fix and not (report and diagnosis.fix == report.suggestion):
         yield _title("fix", look)
@@ -101,6 +103,22 @@ def _excerpt(failure: Failure, source: Place, look: Look) -> Iterator[str]:
         yield f"{at:>6} ▶ {look.styled(line, '1')}" if at == source.line else f"{at:>6}   {line}"
 
 
+_FAULTS = {
+    "compiler": "The fault lies in what the compiler made of the program",
+    "kernel": "The fault lies in this kernel, which may be too old for the program",
+    "loader": "The fault lies in the loader, or in how the program was built",
+    "environment": "The fault lies in the environment that the program is loaded in",
+}
+
+
+def _whose(failure: Failure) -> str:
+    """Whose fault it is where it isn't the program's, and how old the kernel is."""
+    whose, kernel = _FAULTS.get(failure.diagnosis.fault, ""), failure.diagnosis.kernel
+    if not whose:
+        return ""
+    return f"{whose}. The log's syntax is that of Linux {kernel}." if kernel else f"{whose}."
+
+
 def _title(text: str, look: Look) -> str:
     return "\n" + look.styled(text, "36")
 
@@ -110,7 +128,7 @@ def _where(failure: Failure) -> str:
     return " · ".join(
         part
         for part in (
-            f"variant {failure.variant}" if failure.variant else "",
+            f"variant {failure.variant}" if len(failure.tried) > 1 else "",
             f"program {diagnosis.program}" if diagnosis.program else "",
             f"function {failure.function}" if failure.function else "",
             f"instruction {diagnosis.insn}" if diagnosis.insn is not None else "",

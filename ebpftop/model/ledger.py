@@ -1,14 +1,15 @@
-"""The running account of one view: every key ever seen with its total and what the last sample added.
+"""The running totals of one view: every key ever seen, with its total and what the last sample added.
 
 Values in samples are cumulative, but a key may leave the map (its process ended, an LRU map evicted it) and come back
-from zero. The account survives both: a key that returns is a new birth whose whole value counts, and so is a value that
-shrank under a present key, which is told as skew too. Rows that were folded into `FOLDED` gained nothing by that: they
+from zero. The totals survive both: the whole value of a key that returns counts as new. So does a value that shrank
+while its key was present, which also counts as skew. Rows that were folded into `FOLDED` gain nothing by that: they
 keep their totals here. The sum of all differences always equals the totals.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -18,7 +19,9 @@ from ebpftop.frames.messages import FOLDED
 from ebpftop.stats.keys import Vocabulary, encode
 from ebpftop.stats.matching import align
 
-LIMIT = 200_000  # rows; beyond, half of those that left their map are folded away, the longest known first
+Window = Literal["interval", "start"]  # the last interval, or all since attaching
+
+LIMIT = 200_000  # rows; beyond, the oldest half of those that left their map are dropped
 MOST = 1 << 62  # the greatest sum of a counter over all rows
 
 
@@ -44,7 +47,7 @@ class Ledger:
         self.keys, self.counters, self.gauges = tuple(keys), tuple(counters), tuple(gauges)
         self.process, self.fold, self.limit = process, fold, limit
         self.rows = 0
-        self.dropped = 0  # rows folded away
+        self.dropped = 0  # rows
         self.skew = 0  # values that shrank
         self.present = np.zeros(0, bool)
         self.totals: dict[str, Array] = {name: np.zeros(0, np.int64) for name in self.counters}
@@ -63,6 +66,10 @@ class Ledger:
         """A key field as numbers, equal where the keys are."""
         return self._columns[name]
 
+    def counts(self, counter: str, window: Window) -> Array:
+        """What each row gained in the window."""
+        return (self.deltas if window == "interval" else self.totals)[counter]
+
     def rows_of(self, key: Mapping[str, int | str]) -> Array:
         """A mask of the rows whose key fields have these values."""
         mask = np.ones(self.rows, bool)
@@ -74,7 +81,7 @@ class Ledger:
         return mask
 
     def update(self, columns: Mapping[str, Values]) -> None:
-        """Take in a sample: one row a key, or several that are added up where the view leaves key fields out."""
+        """Add a sample: one row a key, or several, which are summed, where the view leaves key fields out."""
         if self.rows > self.limit:
             self._drop()
         fields = {name: self._numbers(name, columns[name]) for name in (*self.keys, *self.gauges)}
@@ -100,7 +107,7 @@ class Ledger:
         self.present = present
 
     def settle(self) -> None:
-        """Nothing was gained since the last sample."""
+        """Begin an interval in which nothing is gained."""
         self.deltas = {name: np.zeros(self.rows, np.int64) for name in self.counters}
 
     def _places(self, fields: dict[str, Array], rows: int) -> Array:
@@ -110,7 +117,7 @@ class Ledger:
         return align([self._columns[name] for name in self.keys], [fields[name] for name in self.keys])
 
     def _folds(self, left: Array) -> tuple[Array, Array]:
-        """Of the rows that left, those with a row to be folded into, and these."""
+        """(rows that left, the rows they were folded into), only those that have one."""
         if self.process is None or not len(left):
             return left[:0], left[:0]
         keys = [self._columns[name] for name in self.keys]
@@ -127,12 +134,12 @@ class Ledger:
         if not isinstance(values, Labels):
             if values.dtype.kind != "S":
                 if name in self._words:
-                    raise BadFrame(f"column {name!r} turns from texts to numbers")
+                    raise BadFrame(f"column {name!r} changes from texts to numbers")
                 return values.astype({"u": np.uint64, "f": np.float64}.get(values.dtype.kind, np.int64))
             distinct, at = np.unique(values, return_inverse=True)
             values = Labels(at, [value.hex() for value in distinct.tolist()])
         if self.rows and name not in self._words:
-            raise BadFrame(f"column {name!r} turns from numbers to texts")
+            raise BadFrame(f"column {name!r} changes from numbers to texts")
         return self._words.setdefault(name, Vocabulary()).translate(values.codes, values.labels)
 
     def _distinct(
@@ -167,7 +174,7 @@ class Ledger:
         _within(name, self.totals[name])
 
     def _drop(self) -> None:
-        """Forget the longest known half of the rows that left their map."""
+        """Drop the oldest half of the rows that left their map."""
         gone = np.flatnonzero(~self.present)
         gone = gone[: (len(gone) + 1) // 2]
         if self.fold is not None and len(gone):
@@ -197,12 +204,12 @@ def _used(codes: Array, labels: list[str]) -> tuple[Array, list[str]]:
 
 def _counts(name: str, values: Values) -> Array:
     if isinstance(values, Labels) or values.dtype.kind not in "ui":
-        raise BadFrame(f"counter {name!r} holds no whole numbers")
+        raise BadFrame(f"counter {name!r} doesn't hold whole numbers")
     _within(name, values)
     return values.astype(np.int64)
 
 
 def _within(name: str, counts: Array) -> None:
-    """Sums of a view stay within an int64, or the frame lies."""
+    """Raise `BadFrame` where sums could leave an int64: no kernel counts that far."""
     if len(counts) and (counts.min() < 0 or counts.sum(dtype=np.float64) >= MOST):
-        raise BadFrame(f"counter {name!r} holds counts that can't be")
+        raise BadFrame(f"counter {name!r} holds impossible counts")

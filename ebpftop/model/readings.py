@@ -1,22 +1,21 @@
-"""The numbers a view of a run shows, from what its frames added up to. Pure functions; nothing here changes a run."""
+"""The numbers that a view of a run shows. Pure functions: nothing here changes a run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
 
 import numpy as np
 
-from ebpftop.frames.columns import Array, Labels, Values
+from ebpftop.frames.columns import Array, Labels, Values, equal
 from ebpftop.frames.messages import Cost, ViewInfo
+from ebpftop.model.ledger import Window
 from ebpftop.model.run import Interval, Run, Sample
 from ebpftop.stats.groups import Groups, group
 from ebpftop.stats.histogram import Histogram
 from ebpftop.stats.matching import rates
 
-Window = Literal["interval", "start"]
 Key = Mapping[str, int | str]  # by-field → identity number, plain number or label
 
 _EMPTY = Histogram.of([], [])
@@ -42,8 +41,8 @@ class TableReading:
 
 
 @dataclass(frozen=True, slots=True)
-class Keyed:
-    """A histogram view by key: row n is about `keys[field][n]` and is `groups.histogram(n)`; only keys with values.
+class HistogramsByKey:
+    """A histogram for each key: row n is about `keys[field][n]` and is `groups.histogram(n)`; only keys with values.
 
     counts: values of each key in the window. rates: of the last interval, a second, NaN where none is known.
     `groups.quantiles(q)` gives the bounds of all rows at once (q = 1 is the greatest).
@@ -63,8 +62,7 @@ class CostNow:
     """What a run's programs cost. None where the kernel doesn't count, or nothing ran yet.
 
     run_count, run_time_ns: since attaching. cpu_percent: of one CPU, between the last two costs. ns_per_event: since
-    attaching. attachment_ns: what the attachments took besides their programs since then, estimated; 0 where that is
-    little.
+    attaching. attachment_ns: an estimate of what the attachments took besides their programs, 0 where that is little.
     """
 
     run_count: int
@@ -76,9 +74,7 @@ class CostNow:
 
 def interval(run: Run) -> float:
     """Seconds between the last two samples; 0 where only one is known."""
-    if run.last is None or run.previous is None:
-        return 0.0
-    return max(0.0, (run.last.monotonic_ns - run.previous.monotonic_ns) / 1e9)
+    return run.last.seconds_since(run.previous) if run.last else 0.0
 
 
 def elapsed(run: Run) -> float:
@@ -107,7 +103,7 @@ def histogram(run: Run, view: ViewInfo, key: Key | None = None, window: Window =
     ledger = run.ledgers.get(view.name)
     if ledger is None:
         return _EMPTY
-    counts = (ledger.deltas if window == "interval" else ledger.totals)[view.count]
+    counts = ledger.counts(view.count, window)
     slots = ledger.numbers(view.slot)
     if key:
         rows = ledger.rows_of(key)
@@ -116,20 +112,19 @@ def histogram(run: Run, view: ViewInfo, key: Key | None = None, window: Window =
     return whole.merge(Histogram.of(np.arange(len(ledger.folded)), ledger.folded)) if window == "start" else whole
 
 
-def by_key(run: Run, view: ViewInfo, window: Window = "interval") -> Keyed:
+def histograms_by_key(run: Run, view: ViewInfo, window: Window = "interval") -> HistogramsByKey:
     """A histogram for each key of the view's `by` fields (at least one)."""
     ledger = run.ledgers.get(view.name)
     if ledger is None:
         none = np.zeros(0, np.int64)
-        return Keyed({name: none for name in view.by}, group(none, none, none), none, none)
-    deltas = ledger.deltas[view.count]
-    counts = deltas if window == "interval" else ledger.totals[view.count]
+        return HistogramsByKey({name: none for name in view.by}, group(none, none, none), none, none)
+    counts = ledger.counts(view.count, window)
     rows = np.flatnonzero(counts)
     keys = [ledger.numbers(name)[rows] for name in view.by]
     slots = ledger.numbers(view.slot)[rows]
     groups = group(keys, slots, counts[rows])
-    gained = groups.totals if window == "interval" else group(keys, slots, deltas[rows]).totals
-    return Keyed(
+    gained = groups.totals if window == "interval" else group(keys, slots, ledger.deltas[view.count][rows]).totals
+    return HistogramsByKey(
         keys={name: _like(ledger.values(name), column) for name, column in zip(view.by, groups.keys, strict=True)},
         groups=groups,
         counts=groups.totals,
@@ -142,15 +137,14 @@ def _like(values: Values, numbers: Array) -> Values:
 
 
 def series(run: Run, view: ViewInfo, key: Key | None = None) -> list[Interval]:
-    """What each of the last intervals brought, oldest first: of all keys, or of one key of a histogram view."""
+    """What was gained in each of the last intervals, oldest first: by all keys, or by one key of a histogram view."""
     if not key:
         return list(run.intervals.get(view.name, ()))
     cumulative = [(sample, _of_key(sample, view, key)) for sample in run.samples if view.map in sample.maps]
     result = []
     for (before, earlier), (sample, now) in pairwise(cumulative):
         gained, _ = now.subtract(earlier)
-        seconds = max(0.0, (sample.monotonic_ns - before.monotonic_ns) / 1e9)
-        result.append(Interval(sample.realtime_ns, seconds, gained, {view.count: gained.count}))
+        result.append(Interval(sample.realtime_ns, sample.seconds_since(before), gained, {view.count: gained.count}))
     return result
 
 
@@ -161,11 +155,7 @@ def _of_key(sample: Sample, view: ViewInfo, key: Key) -> Histogram:
     assert isinstance(counts, np.ndarray)
     rows = np.ones(len(slots), bool)
     for name, wanted in key.items():
-        values = columns[name]
-        if isinstance(values, Labels):
-            rows &= np.isin(values.codes, [code for code, label in enumerate(values.labels) if label == wanted])
-        else:
-            rows &= values == wanted
+        rows &= equal(columns[name], wanted)
     return Histogram.of(slots[rows], counts[rows])
 
 
@@ -176,7 +166,7 @@ def cost(run: Run) -> CostNow | None:
     last = run.costs[-1]
     count, time = _sums(last)
     percent = None
-    if last.statistics and len(run.costs) > 1 and run.costs[-2].statistics:
+    if last.accounted and len(run.costs) > 1 and run.costs[-2].accounted:
         passed = last.monotonic_ns - run.costs[-2].monotonic_ns
         percent = max(0.0, 100 * (time - _sums(run.costs[-2])[1]) / passed)
     attachment = sum(each.run_count * each.attachment_ns for each in last.programs)

@@ -1,4 +1,4 @@
-"""One run of a probe as its frames tell it: where it stands, its last samples, its events, its losses and cost."""
+"""One run of a probe, from its frames: its state, last samples, events, losses and cost."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ebpftop.frames.messages import (
     ViewInfo,
 )
 from ebpftop.frames.size import size
-from ebpftop.frames.stacks import KnownStacks
+from ebpftop.frames.stacks import STACK, KnownStacks
 from ebpftop.model.events import EventLog
 from ebpftop.model.ledger import Ledger
 from ebpftop.stats.histogram import Histogram
@@ -36,13 +36,12 @@ if TYPE_CHECKING:
 
 State = Literal["loading", "running", "detaching", "detached", "rejected"]
 
-STACK = "stack"  # the column of a stacks view that holds numbers of stacks
 SAMPLE_BYTES = 64 << 20  # of columns kept in one run's ring; the last two samples are kept whatever they hold
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A snapshot with its columns opened: map → field → array or `Labels`, one row a key."""
+    """A snapshot with its columns unpacked: map → field → array or `Labels`, one row a key."""
 
     seq: int
     realtime_ns: int
@@ -51,6 +50,10 @@ class Sample:
     maps: dict[str, dict[str, Values]]
     losses: Losses
     size: int  # bytes of its columns
+
+    def seconds_since(self, earlier: Sample | None) -> float:
+        """0 where there is no earlier one."""
+        return max(0.0, (self.monotonic_ns - earlier.monotonic_ns) / 1e9) if earlier else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +72,16 @@ class Interval:
 
 @dataclass
 class Run:
-    """Everything known of one run. Sequences are oldest first; values in samples and costs count since attaching.
+    """The state of one run. Sequences are oldest first; values in samples and costs count since attaching.
 
-    ledgers and intervals have one entry a view other than of events, by its name; events one a ring buffer.
-    calls: the call stacks that columns of stacks are about, shared by all runs of a stream.
+    ledgers and intervals: by the name of the view, none for views of events. events: by the name of the ring buffer.
+    stacks: the call stacks behind the numbers in its columns, shared by all runs of a stream.
     """
 
     id: int
     probe: str
     params: dict[str, str]
-    calls: KnownStacks = field(default_factory=KnownStacks)
+    stacks: KnownStacks = field(default_factory=KnownStacks)
     state: State = "loading"
     loading: Loading | None = None
     loaded: Loaded | None = None
@@ -150,7 +153,7 @@ class Run:
             total -= self.samples.popleft().size
 
     def settle(self) -> None:
-        """The last interval has been told: nothing was gained since."""
+        """Begin an interval in which nothing is gained: the last one has been reported."""
         for ledger in self.ledgers.values():
             ledger.settle()
 
@@ -168,16 +171,15 @@ class Run:
 
     def _account(self, view: ViewInfo, sample: Sample, limit: int) -> None:
         ledger = self.ledgers.get(view.name)
-        if ledger is None or view.gauge:  # of what is a value of the moment, nothing before counts
+        if ledger is None or view.gauge:  # earlier values of a gauge don't count
             ledger = self.ledgers[view.name] = _ledger(view)
         ledger.update(sample.maps[view.map])
         histogram = None
         if view.show == "histogram":
             histogram = Histogram.of(ledger.numbers(view.slot), ledger.deltas[view.count])
-        seconds = (sample.monotonic_ns - self.samples[-1].monotonic_ns) / 1e9 if self.samples else 0.0
         sums = {name: int(ledger.deltas[name].sum()) for name in ledger.counters}
         recent = self.intervals.setdefault(view.name, deque(maxlen=limit))
-        recent.append(Interval(sample.realtime_ns, max(0.0, seconds), histogram, sums))
+        recent.append(Interval(sample.realtime_ns, sample.seconds_since(self.last), histogram, sums))
 
     def _open(self, name: str, columns: Columns) -> dict[str, Values]:
         opened = unpack(columns)
@@ -188,7 +190,7 @@ class Run:
 
 
 def _ledger(view: ViewInfo) -> Ledger:
-    process = next((column.field for column in view.columns if column.decode == "process"), None)
+    process = view.process_field
     if view.show == "histogram":
         return Ledger((*view.by, view.slot), (view.count,), process=process, fold=view.slot)
     if view.show == "stacks":
@@ -201,7 +203,7 @@ def _ledger(view: ViewInfo) -> Ledger:
 
 def _check(view: ViewInfo, columns: Mapping[str, Values]) -> None:
     """Raise `BadFrame` unless the columns hold what the view shows, in types it can compute with."""
-    numbers = {column.field for column in view.columns if column.role == "counter" or column.decode == "process"}
+    numbers = {column.field for column in view.columns if column.role == "counter" or column.is_process}
     fields = {column.field for column in view.columns} | set(view.by)
     if view.show == "histogram":
         fields |= {view.slot, view.count}

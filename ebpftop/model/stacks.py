@@ -1,4 +1,4 @@
-"""What a stacks view shows: whose call stacks, of which symbols, brought how much."""
+"""What a stacks view shows: call stacks, whose they are, and their counts."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 
 from ebpftop.frames.columns import Array, Values, take
 from ebpftop.frames.messages import Function, ViewInfo
-from ebpftop.model.ledger import Ledger
-from ebpftop.model.readings import Window
-from ebpftop.model.run import STACK, Run
+from ebpftop.frames.stacks import STACK
+from ebpftop.model.ledger import Ledger, Window
+from ebpftop.model.run import Run
 from ebpftop.stats.flame import Paths
 from ebpftop.stats.matching import align
 
@@ -21,20 +21,25 @@ Side = Literal["kernel", "user", "missing", "head"]
 UNKNOWN = "[unknown]"
 
 
-class Symbol(NamedTuple):
-    """What tells the frames of call stacks apart. Text is hostile. head: no function, but whose stacks follow."""
+class StackFrame(NamedTuple):
+    """A frame of a call stack, equal where the function is. Text is hostile. head: whose stack it is, no function."""
 
     name: str
     module: str
     side: Side
 
     @classmethod
-    def of(cls, function: Function) -> Symbol:
+    def of(cls, function: Function) -> StackFrame:
         return cls(function.name, function.module, function.side)
 
     @property
+    def origin(self) -> str:
+        """The module, or `kernel` for what the kernel itself holds."""
+        return self.module or ("kernel" if self.side == "kernel" else "")
+
+    @property
     def label(self) -> str:
-        """The name, or what is known instead: `[unknown] libc.so.6`, `[no user stack]`."""
+        """The name, or what stands in for it: `[unknown] libc.so.6`, `[no user stack]`."""
         if self.side == "missing":
             return f"[{self.name.strip('[]') or 'missing'}]"
         return self.name or f"{UNKNOWN} {self.module.rpartition('/')[2]}".rstrip()
@@ -42,8 +47,8 @@ class Symbol(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Rows of a stacks view that brought something in the window. keys: the view's `by` fields. stacks: one a row,
-    places in `functions`, outermost first. counts: what they brought. before: what until a mark, where there is one.
+    """Rows of a stacks view that gained something in the window. keys: the view's `by` fields. stacks: one a row,
+    indices of `functions`, outermost first. counts: in the window. before: until a mark, if there is one.
     """
 
     keys: dict[str, Values] = field(default_factory=dict)
@@ -61,20 +66,20 @@ class Profile:
         before = None if self.before is None else self.before[rows]
         return Profile(keys, [self.stacks[row] for row in rows.tolist()], self.counts[rows], self.functions, before)
 
-    def paths(self, heads: Sequence[str] = ()) -> tuple[Paths, list[Symbol]]:
-        """The rows as paths of symbols, addresses in one function being one. `heads`, one a row, begin the paths."""
-        numbers: dict[Symbol, int] = {}
-        number = np.array([numbers.setdefault(Symbol.of(each), len(numbers)) for each in self.functions], np.int64)
+    def paths(self, heads: Sequence[str] = ()) -> tuple[Paths, list[StackFrame]]:
+        """The rows as paths of frames: a function is one frame at any address. `heads`, one a row, begin the paths."""
+        numbers: dict[StackFrame, int] = {}
+        number = np.array([numbers.setdefault(StackFrame.of(each), len(numbers)) for each in self.functions], np.int64)
         paths = Paths.of(self.stacks, self.counts, self.before).renamed(number)
         if heads:
-            first = [numbers.setdefault(Symbol(head, "", "head"), len(numbers)) for head in heads]
+            first = [numbers.setdefault(StackFrame(head, "", "head"), len(numbers)) for head in heads]
             paths = paths.headed(np.array(first, np.int64))
         return paths, list(numbers)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mark:
-    """A moment to compare with: what each row of a stacks view had brought until then."""
+    """A moment to compare with: what each row of a stacks view had gained until then."""
 
     keys: list[Array]
     counts: Array
@@ -82,7 +87,7 @@ class Mark:
 
     @classmethod
     def now(cls, run: Run, view: ViewInfo) -> Mark | None:
-        """The last sample's moment; None before there is anything."""
+        """The moment of the last sample; None while there are no rows."""
         ledger = run.ledgers.get(view.name)
         if ledger is None or run.last is None or not ledger.rows:
             return None
@@ -93,26 +98,26 @@ class Mark:
         return run.last is not None and run.last.monotonic_ns >= self.monotonic_ns
 
     def of(self, ledger: Ledger, view: ViewInfo) -> Array:
-        """For each row of the ledger what it had brought."""
+        """For each row of the ledger, what it had gained."""
         at = align(self.keys, _keys(ledger, view))
         return np.where(at >= 0, self.counts[at], 0)
 
 
 def profile(run: Run, view: ViewInfo, window: Window, mark: Mark | None = None) -> Profile:
-    """The rows of a stacks view; with a mark, those since it (or of the interval) and what they were until it."""
+    """The rows of a stacks view; with a mark, what they gained since it (or in the interval), and until it."""
     ledger = run.ledgers.get(view.name)
     if ledger is None:
         return Profile(keys={name: np.zeros(0, np.int64) for name in view.by})
-    counts = (ledger.deltas if window == "interval" else ledger.totals)[view.count]
+    counts = ledger.counts(view.count, window)
     before = None if mark is None else mark.of(ledger, view)
     if before is not None and window == "start":
         counts = np.maximum(counts - before, 0)
     rows = np.flatnonzero(counts if before is None else counts + before)
     return Profile(
         keys={name: take(ledger.values(name), rows) for name in view.by},
-        stacks=run.calls.stacks(ledger.numbers(STACK)[rows].tolist()),
+        stacks=run.stacks.lookup(ledger.numbers(STACK)[rows].tolist()),
         counts=counts[rows],
-        functions=run.calls.functions,
+        functions=run.stacks.functions,
         before=None if before is None else before[rows],
     )
 

@@ -1,4 +1,4 @@
-"""Call stacks merged by what they have in common, and where the frames of a flame graph lie on a line of cells."""
+"""Call stacks merged into a tree, and the cells that the frames of a flame graph take on each line."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ I64 = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Paths:
-    """Rows of a path and its value. Path n is `flat[starts[n] : starts[n] + lengths[n]]`: numbers of symbols from 0 on,
-    outermost first. Paths may repeat. before: their values in an earlier time, if there is one to compare with.
+    """Paths and their values. Path n is `flat[starts[n] : starts[n] + lengths[n]]`: numbers of frames from 0 on,
+    outermost first. Paths may repeat. before: their values in an earlier period, if there is one to compare with.
     """
 
     flat: I64
@@ -35,17 +35,17 @@ class Paths:
         return cls(flat.astype(np.int64, copy=False), starts, lengths, values.astype(np.int64, copy=False), before)
 
     def renamed(self, names: Array) -> Paths:
-        """The same paths with `names[symbol]` in the place of each symbol."""
+        """The same paths with `names[frame]` in the place of each frame."""
         return replace(self, flat=names[self.flat])
 
     def headed(self, heads: Array) -> Paths:
-        """Each path with one more symbol before it."""
-        rows, symbols = self._frames()
+        """Each path with one more frame before it."""
+        rows, frames = self._frames()
         lengths = self.lengths + 1
         starts = np.cumsum(lengths) - lengths
-        flat = np.empty(len(symbols) + len(self), np.int64)
+        flat = np.empty(len(frames) + len(self), np.int64)
         flat[starts] = heads
-        flat[np.arange(len(symbols)) + rows + 1] = symbols
+        flat[np.arange(len(frames)) + rows + 1] = frames
         return replace(self, flat=flat, starts=starts, lengths=lengths)
 
     def __len__(self) -> int:
@@ -71,32 +71,32 @@ class Paths:
     def rows(self, path: Sequence[int]) -> I64:
         """The indices of the rows whose paths begin with this one."""
         rows = np.arange(len(self))
-        for depth, symbol in enumerate(path):
+        for depth, frame in enumerate(path):
             rows = rows[self.lengths[rows] > depth]
-            rows = rows[self.flat[self.starts[rows] + depth] == symbol]
+            rows = rows[self.flat[self.starts[rows] + depth] == frame]
         return rows
 
     def through(self, wanted: npt.NDArray[np.bool_]) -> int:
-        """The value of all rows that hold a wanted symbol anywhere; `wanted` is a mask over symbols."""
-        rows, symbols = self._frames()
+        """The value of all rows that hold a wanted frame anywhere; `wanted` is a mask over frames."""
+        rows, frames = self._frames()
         hit = np.zeros(len(self), bool)
-        hit[rows[wanted[symbols]]] = True
+        hit[rows[wanted[frames]]] = True
         return int(self.values[hit].sum())
 
-    def totals(self, symbols: int) -> tuple[I64, I64]:
-        """(own, total) of each symbol: values of paths that end in it, and that hold it, however often, anywhere."""
-        own, total = np.zeros(symbols, np.int64), np.zeros(symbols, np.int64)
+    def totals(self, frames: int) -> tuple[I64, I64]:
+        """(own, total) of each frame: values of paths that end in it, and that hold it, however often, anywhere."""
+        own, total = np.zeros(frames, np.int64), np.zeros(frames, np.int64)
         some = self.take(self.lengths > 0)
         np.add.at(own, some.flat[some.starts + some.lengths - 1], some.values)
         rows, held = self._frames()
-        codes = rows * symbols + held
+        codes = rows * frames + held
         codes.sort()
-        rows, held = np.divmod(codes[_first_of_each(codes)], max(1, symbols))
+        rows, held = np.divmod(codes[_first_of_each(codes)], max(1, frames))
         np.add.at(total, held, self.values[rows])
         return own, total
 
     def _frames(self) -> tuple[I64, I64]:
-        """(row, symbol) of every frame of every path."""
+        """(row, frame) of every frame of every path."""
         before = np.cumsum(self.lengths) - self.lengths
         at = np.repeat(self.starts - before, self.lengths) + np.arange(int(self.lengths.sum()))
         return np.repeat(np.arange(len(self)), self.lengths), self.flat[at]
@@ -105,17 +105,17 @@ class Paths:
 @dataclass(eq=False, slots=True)
 class Node:
     """A frame: equal paths up to here. own: value of the paths that end here. children: greatest first, without those
-    too small to show. before: its value in the earlier time, if there is one.
+    too small to show. before: its value in the earlier period, if there is one.
     """
 
-    symbol: int
+    frame: int
     value: int
     own: int = 0
     before: int = 0
     children: list[Node] = field(default_factory=list)
 
-    def child(self, symbol: int) -> Node | None:
-        return next((child for child in self.children if child.symbol == symbol), None)
+    def child(self, frame: int) -> Node | None:
+        return next((child for child in self.children if child.frame == frame), None)
 
 
 def grow(paths: Paths, least: int = 1, root: Sequence[int] = ()) -> Node:
@@ -153,14 +153,14 @@ def grow(paths: Paths, least: int = 1, root: Sequence[int] = ()) -> Node:
 
 
 def _children(level: list[Node], codes: I64, span: int, sums: I64, past: I64) -> list[Node]:
-    parents, symbols = np.divmod(codes, span)
-    told = zip(symbols.tolist(), sums.tolist(), past.tolist(), strict=True)
-    born = [Node(symbol, value, before=before) for symbol, value, before in told]
-    for node, parent in zip(born, parents.tolist(), strict=True):
+    parents, frames = np.divmod(codes, span)
+    rows = zip(frames.tolist(), sums.tolist(), past.tolist(), strict=True)
+    nodes = [Node(frame, value, before=before) for frame, value, before in rows]
+    for node, parent in zip(nodes, parents.tolist(), strict=True):
         level[parent].children.append(node)
     for node in level:
         node.children.sort(key=lambda child: -child.value)
-    return born
+    return nodes
 
 
 def _first_of_each(codes: I64) -> npt.NDArray[np.bool_]:
@@ -169,9 +169,9 @@ def _first_of_each(codes: I64) -> npt.NDArray[np.bool_]:
 
 
 def growth(value: int, total: int, before: int, total_before: int) -> float:
-    """How much a part of a whole grew from one time to another: -1 (to a quarter or less) to 1 (to four times or more).
+    """How much a part of a whole grew between two periods: -1 (to a quarter or less) to 1 (to four times or more).
 
-    Both times count as wholes: twice as many of everything is no growth of any.
+    Shares are compared: where everything doubled, nothing grew.
     """
     if not total or not total_before:
         return 0.0
@@ -196,7 +196,7 @@ class Cell:
 def lay_out(root: Node, width: int, path: tuple[int, ...] = ()) -> list[list[Cell]]:
     """The frames line by line, the root's first: as wide as their value, each above its children, the greatest left.
 
-    Those that would take less than a cell are told together, on the right of the others. `path` leads to the root.
+    Those that would take less than a cell share one cell, to the right of the others. `path` leads to the root.
     """
     if root.value <= 0 or width < 1:
         return []
@@ -220,7 +220,7 @@ def _below(node: Node, path: tuple[int, ...], left: int, total: int, width: int)
         if child.value * width < total:
             break
         at = (_cell_of(left, total, width), _cell_of(left + child.value, total, width))
-        cells.append((Cell(*at, child.value, child, (*path, child.symbol)), left))
+        cells.append((Cell(*at, child.value, child, (*path, child.frame)), left))
         left += child.value
     narrow = Cell(_cell_of(left, total, width), _cell_of(end, total, width), end - left, None, path)
     if narrow.end > narrow.start:

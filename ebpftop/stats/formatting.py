@@ -1,4 +1,4 @@
-"""Numbers as people read them: at most three significant digits, counts whole and grouped, a unit, never a false digit.
+"""Numbers for people: at most three significant digits, whole counts with grouped digits, a unit.
 
 Units are those of a manifest: "" and "count" (plain numbers), "ns", "bytes", "pages", "percent". What is unknown (None,
 NaN, infinity) is "–".
@@ -7,9 +7,12 @@ NaN, infinity) is "–".
 from __future__ import annotations
 
 import math
+from datetime import datetime
 
 Number = int | float
 _Scale = tuple[tuple[str, float], ...]
+
+NS = 1_000_000_000  # in a second
 
 _UNKNOWN = "–"
 _TIME: _Scale = (("ns", 1), ("µs", 1e3), ("ms", 1e6), ("s", 1e9), ("min", 60e9), ("h", 3600e9), ("d", 86400e9))
@@ -59,10 +62,23 @@ def value(n: Number | None, unit: str = "") -> str:
     return _scaled(n, scale) if scale else count(n) + _suffix(unit)
 
 
+def plural(n: int, noun: str) -> str:
+    """`1 row`, `1 904 rows`."""
+    return f"{count(n)} {noun}{'' if n == 1 else 's'}"
+
+
+def clock(realtime_ns: Number) -> str:
+    """`08:33:46.180` in local time, from ns since 1970; a number that is no plausible time stays a number."""
+    if not NS <= realtime_ns < NS << 35:
+        return str(realtime_ns)
+    seconds, rest = divmod(realtime_ns, NS)
+    return f"{datetime.fromtimestamp(seconds):%H:%M:%S}.{int(rest) // 1_000_000:03}"
+
+
 def bounds(lo: Number, hi: Number, unit: str = "") -> str:
     """A bucket lo <= v < hi: `51–57 µs`, `983 µs–1 ms`, and `3 ns` where it holds a single whole number.
 
-    Two digits where they tell the ends apart, as a bucket isn't known better than its own width.
+    Two digits where they distinguish the ends: values in a bucket are known no better than its width.
     """
     if hi == lo + 1:
         return value(lo, unit)

@@ -1,4 +1,4 @@
-"""One log-linear histogram, and what can truthfully be said of it: counts, and bounds of quantiles."""
+"""One log-linear histogram: counts, and the bounds of its quantiles."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ebpftop.stats.slots import SLOTS, U64, K, bounds, checked, lower, slot_of
 
 Bounds = tuple[int, int]  # lo <= v < hi
 Row = tuple[int, int, int]  # lo, hi, how many values with lo <= v < hi
+PERCENTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}  # what is shown of every histogram
 QUANTILE_STEPS = 1_000_000  # quantiles are exact decimals of six digits: 0.07 × 100 is the 7th, not the 8th
 
 

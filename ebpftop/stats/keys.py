@@ -65,12 +65,15 @@ class Vocabulary:
     def __init__(self) -> None:
         self.labels: list[str] = []
         self._numbers: dict[str, int] = {}
+        self._last: tuple[Sequence[str], npt.NDArray[np.intp]] = [], np.zeros(0, np.intp)
 
     def translate(self, codes: Array, labels: Sequence[str]) -> npt.NDArray[np.intp]:
         """One number a row: an index into `self.labels`, which only grows."""
-        return self._table(labels)[codes]
+        if labels != self._last[0]:  # mostly they are those of the snapshot before
+            self._last = labels, self._numbered(labels)
+        return self._last[1][codes]
 
-    def _table(self, labels: Sequence[str]) -> npt.NDArray[np.intp]:
+    def _numbered(self, labels: Sequence[str]) -> npt.NDArray[np.intp]:
         for label in labels:
             if label not in self._numbers:
                 self._numbers[label] = len(self.labels)

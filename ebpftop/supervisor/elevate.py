@@ -1,4 +1,4 @@
-"""Asking sudo for root, by the program's full path: root's PATH does not know a user's tools."""
+"""Restarting under sudo, with the program's full path: root's PATH may not include a user's tools."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from typing import NoReturn
 
 from ebpftop.base.errors import Cannot
 
-# What sudo strips from the environment, and the dashboard's user still wants.
+# Variables that sudo strips and the dashboard needs.
 CARRIED = ("NO_COLOR", "COLORTERM", "EDITOR", "VISUAL", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME")
 
 
 def through_sudo(argv: Sequence[str]) -> NoReturn:
-    """Replace this process by sudo running the same command; what sudo strips of the environment goes as options.
+    """Replace this process with sudo running the same command; variables that sudo strips are passed as options.
 
-    Raises `Cannot` where there is no sudo.
+    Raises `Cannot` if sudo is not installed.
     """
     sudo = shutil.which("sudo")
     if sudo is None:
-        raise Cannot("tracing needs root, and there is no sudo here: run it from root's shell, or try 'ebpftop demo'")
+        raise Cannot("tracing needs root, and sudo is not installed: run it from a root shell, or try 'ebpftop demo'")
     environment = [f"--user-env={name}={_value(name)}" for name in CARRIED if name in os.environ]
-    print("ebpftop: tracing needs root; asking sudo", file=sys.stderr, flush=True)
+    print("ebpftop: tracing needs root; restarting under sudo", file=sys.stderr, flush=True)
     os.execv(sudo, [sudo, "--", *_ourselves(), *environment, *argv])
 
 
 def _value(name: str) -> str:
-    """A variable's value; an editor with its full path, for the same reason."""
+    """A variable's value; for an editor, with its full path, for the same reason."""
     value = os.environ[name]
     program, space, rest = value.partition(" ")
     if name in ("VISUAL", "EDITOR") and (found := shutil.which(program)):

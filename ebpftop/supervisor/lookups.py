@@ -1,4 +1,4 @@
-"""What only this machine knows of a parameter's text: looked up with the invoker's rights."""
+"""Resolving parameters whose meaning depends on this machine, with the invoker's rights."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ebpftop.supervisor.privilege import Invoker, rights_of
 
 
 def lookups(who: Invoker | None) -> Mapping[str, Callable[[str], int]]:
-    """By type of parameter: from a text to a number. They raise `OSError`."""
+    """By parameter type, a function from text to number. They raise `OSError`."""
 
     def with_rights(find: Callable[[str], int]) -> Callable[[str], int]:
         def found(text: str) -> int:

@@ -1,7 +1,7 @@
-"""Who asked for root, and giving root up for good.
+"""Who invoked sudo, and dropping root for good.
 
 Under sudo the invoker is `SUDO_UID`/`SUDO_GID`. Without one (root's own shell, a container) a process stays uid 0 with
-every capability dropped and none to be had again, see capabilities(7); files that root owns stay within its reach then.
+every capability dropped and no way to regain one, see capabilities(7); it can still access root's own files.
 """
 
 from __future__ import annotations
@@ -10,15 +10,21 @@ import contextlib
 import ctypes
 import os
 import pwd
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
+from ebpftop.base.errors import Cannot
+
 _PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_SECUREBITS, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 4, 24, 28, 38, 47
 _PR_CAP_AMBIENT_CLEAR_ALL = 4
 _SECBITS_ROOT_IS_NOBODY_SPECIAL = 0x2F  # NOROOT, NO_SETUID_FIXUP, KEEP_CAPS_LOCKED, each locked
 _CAPABILITY_VERSION_3 = 0x20080522
+
+_NO_ID = (1 << 32) - 1  # to chown(2) and its like this means "leave it"
+_NOBODY = "{} is no user: run it through sudo, or unset SUDO_UID and SUDO_GID"
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -33,12 +39,18 @@ class Invoker(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def invoker(environment: Mapping[str, str] = os.environ) -> Invoker | None:
-    """The user who typed sudo, with the home that passwd gives; None where root itself was at the keyboard."""
-    try:
-        uid = int(environment["SUDO_UID"])
-        gid = int(environment["SUDO_GID"])
-    except (KeyError, ValueError):
+    """The user who ran sudo, with the home directory from passwd; None if root runs us directly.
+
+    Raises `Cannot` if sudo's variables name nobody: going on as root is not what was meant.
+    """
+    given = {name: environment[name] for name in ("SUDO_UID", "SUDO_GID") if name in environment}
+    if not given:
         return None
+    if len(given) < 2 or not all(re.fullmatch(r"[0-9]{1,10}", value, re.ASCII) for value in given.values()):
+        raise Cannot(_NOBODY.format(" ".join(f"{name}={value!a:.40}" for name, value in given.items())))
+    uid, gid = (int(value) for value in given.values())
+    if max(uid, gid) >= _NO_ID:
+        raise Cannot(_NOBODY.format(f"SUDO_UID={uid} SUDO_GID={gid}"))
     if uid == 0:
         return None
     try:
@@ -49,23 +61,38 @@ def invoker(environment: Mapping[str, str] = os.environ) -> Invoker | None:
 
 
 def drop(who: Invoker | None) -> None:
-    """Become the invoker, or uid 0 without a capability; for good. Raises `OSError` if any step fails."""
+    """Become the invoker, or uid 0 without capabilities, irrevocably. Raises `OSError`, `Cannot` if any step fails."""
     if who is None:
         _drop_capabilities()
     else:
-        os.setgroups(os.getgrouplist(who.name, who.gid) if not who.name.isdigit() else [who.gid])
-        os.setresgid(who.gid, who.gid, who.gid)
-        os.setresuid(who.uid, who.uid, who.uid)
+        with _changing_to(who):
+            os.setgroups(_groups(who))
+            os.setresgid(who.gid, who.gid, who.gid)
+            os.setresuid(who.uid, who.uid, who.uid)
         os.environ.update(HOME=who.home, USER=who.name, LOGNAME=who.name)
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     _prctl(_PR_SET_DUMPABLE, 0)
+
+
+def _groups(who: Invoker) -> list[int]:
+    return os.getgrouplist(who.name, who.gid) if not who.name.isdigit() else [who.gid]
+
+
+@contextlib.contextmanager
+def _changing_to(who: Invoker) -> Iterator[None]:
+    """Raises `Cannot` where this may not be done."""
+    try:
+        yield
+    except OSError as error:
+        remedy = "give CAP_SETUID and CAP_SETGID, or unset SUDO_UID and SUDO_GID"
+        raise Cannot(f"root can't become {who.name} here ({error.strerror}): {remedy}") from None
 
 
 def _drop_capabilities() -> None:
     _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
     last = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
     held = _effective()
-    if held >> 8 & 1:  # CAP_SETPCAP; without it there is less to lose and no way to lose it here
+    if held >> 8 & 1:  # CAP_SETPCAP; without it the bounding set and securebits can't be changed
         for capability in range(last + 1):
             _prctl(_PR_CAPBSET_DROP, capability)
         _prctl(_PR_SET_SECUREBITS, _SECBITS_ROOT_IS_NOBODY_SPECIAL)
@@ -89,21 +116,24 @@ def _prctl(option: int, argument: int) -> None:
 
 
 def can_read(who: Invoker, folder: Path) -> bool:
-    """Whether the invoker can read what lies in this folder."""
+    """Whether the invoker can read the files in this folder."""
     with rights_of(who):
         return os.access(folder / "__init__.py", os.R_OK, effective_ids=True)
 
 
 @contextlib.contextmanager
 def rights_of(who: Invoker | None) -> Iterator[None]:
-    """Open paths with the invoker's rights while root keeps the process. The process must have one thread."""
+    """Open paths with the invoker's rights; root's are restored afterwards. The process must have one thread. Raises
+    `Cannot` if root can't become the invoker.
+    """
     if who is None:
         yield
         return
     groups = os.getgroups()
-    os.setgroups(os.getgrouplist(who.name, who.gid) if not who.name.isdigit() else [who.gid])
-    os.setegid(who.gid)
-    os.seteuid(who.uid)
+    with _changing_to(who):
+        os.setgroups(_groups(who))
+        os.setegid(who.gid)
+        os.seteuid(who.uid)
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Forking children that keep only what is theirs, and die with their parent."""
+"""Forking children that keep only the descriptors they need, and die with their parent."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import sys
 from collections.abc import Callable, Collection
 from typing import NoReturn
 
-from ebpftop.base import crash
+from ebpftop.base import crash, streams
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def die_with(parent: int, number: int) -> None:
-    """Have the kernel send this process a signal when its parent ends. Changing uids clears it: call it after."""
+    """Make the kernel signal this process when its parent ends. Changing uids clears this: call it afterwards."""
     _libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
-    if os.getppid() != parent:  # it ended before the request
+    if os.getppid() != parent:  # the parent had already ended
         os.kill(os.getpid(), number)
 
 
@@ -27,8 +27,8 @@ def spawn(
 ) -> int:
     """Fork; the child closes every descriptor but 0, 1, 2 and `keep`, runs `work` and exits with its result.
 
-    session: it needs no terminal, so a Ctrl-C meant for the dashboard does not reach it. stderr: a descriptor that
-    takes the place of 1 and 2. Returns the child's pid.
+    session: run it in its own session, so that a Ctrl-C meant for the dashboard does not reach it. stderr: a descriptor
+    to use as 1 and 2. Returns the child's pid.
     """
     sys.stdout.flush()
     sys.stderr.flush()
@@ -61,8 +61,7 @@ def _become_child(name: str, keep: Collection[int], session: bool, stderr: int |
         signal.signal(number, signal.SIG_DFL)
     if session:
         os.setsid()
-        null = os.open(os.devnull, os.O_RDWR)
-        os.dup2(null, 0)
+        os.dup2(streams.null(), 0)
     if stderr is not None:
         os.dup2(stderr, 1)
         os.dup2(stderr, 2)

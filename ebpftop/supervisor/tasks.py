@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
+import re
 import resource
 import signal
 import socket
@@ -18,8 +18,12 @@ from ebpftop.supervisor import process
 
 CPU_SECONDS = 60  # a load computes for a fifth of a second; under software emulation for a few
 WALL_SECONDS = 300.0  # and waits for a processor as long as the machine makes it
+MEMORY = 1536 << 20  # bytes of address space; with BCC and LLVM, the largest loads take less than 400 MiB
+FILE_SIZE = 256 << 20  # bytes; a verifier's log takes 64 MiB
 MOST_AT_ONCE = 8
 MOST_WAITING = 128
+_NO_MEMORY = 112  # exit status
+_SAID_OF_MEMORY = re.compile(r"std::bad_alloc|LLVM ERROR: out of memory|MemoryError")  # by C++, LLVM, Python
 _RESERVED = 8  # places in the queue that loads never take: the census and the statistics serve all of them
 
 Work = Callable[[socket.socket], None]
@@ -76,8 +80,14 @@ class Tasks:
             process.die_with(parent, signal.SIGKILL)
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 10))
-            with contextlib.suppress(BrokenPipeError):  # the collector is gone, and with it whom to report to
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_SIZE, FILE_SIZE))
+            try:
                 task.work(task.channel)
+            except BrokenPipeError:
+                pass  # the collector is gone, and with it whom to report to
+            except MemoryError:
+                return _NO_MEMORY
             return 0
 
         try:
@@ -117,7 +127,8 @@ class Tasks:
         os.close(task.output)
         if status == 0:
             return None
-        return protocol.TaskEnded(run=task.run, error=f"the {task.name} {_how(status, task.overdue)}", output=output)
+        error = f"the {task.name} {_how(status, task.overdue, output)}"
+        return protocol.TaskEnded(run=task.run, error=error, output=output)
 
     def end_all(self) -> None:
         for task in self._waiting:
@@ -127,11 +138,13 @@ class Tasks:
             os.kill(pid, signal.SIGKILL)
 
 
-def _how(status: int, overdue: bool) -> str:
-    """A wait status in words."""
+def _how(status: int, overdue: bool, output: str = "") -> str:
+    """A wait status in words; C++ and LLVM abort where there is no memory, and say so in the output."""
     if overdue:
         return f"took longer than {WALL_SECONDS:.0f} s and was ended"
     code = os.waitstatus_to_exitcode(status)
     if -code == signal.SIGXCPU:
         return f"computed for more than {CPU_SECONDS} s and was ended"
+    if code == _NO_MEMORY or (-code == signal.SIGABRT and _SAID_OF_MEMORY.search(output)):
+        return f"ran out of memory: limit {MEMORY >> 20:,} MiB"
     return f"ended with status {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"

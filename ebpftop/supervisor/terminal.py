@@ -1,4 +1,4 @@
-"""The terminal as it was: remembered at the start, put back whatever became of the dashboard."""
+"""Saving the terminal's state at startup and restoring it, even if the dashboard crashed."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import os
 import termios
 from typing import Any
 
-# Reset colours, show the cursor, wrap long lines, leave the modes that tell of mouse, focus, paste and size, then the
-# keyboard protocol and the alternate screen.
+# Reset colours, show the cursor, wrap long lines, disable mouse, focus, paste and size reports, then leave the keyboard
+# protocol and the alternate screen.
 _MODES = (1000, 1002, 1003, 1006, 1015, 1016, 1004, 2004, 2026, 2048)
 _RESET = b"\x1b[0m\x1b[?25h\x1b[?7h" + b"".join(b"\x1b[?%dl" % mode for mode in _MODES) + b"\x1b[<u\x1b[?1049l"
 
 
 class Terminal:
-    """The controlling terminal's settings at the time of construction; nothing where there is none."""
+    """The controlling terminal's settings at construction; does nothing without a terminal."""
 
     def __init__(self) -> None:
         self._fd: int | None = None
@@ -24,11 +24,11 @@ class Terminal:
             self._settings = termios.tcgetattr(self._fd)
 
     def restore(self, *, screen: bool) -> None:
-        """Put the settings back, and with `screen` undo what a dashboard that could not clean up left on it."""
+        """Restore the settings; with `screen`, also undo the modes of a dashboard that could not clean up."""
         if self._fd is None or not self._settings:
             return
         with contextlib.suppress(OSError, termios.error):
             if screen:
                 os.write(self._fd, _RESET)
-            when = termios.TCSAFLUSH if screen else termios.TCSADRAIN  # the mouse may have sent what nobody reads
+            when = termios.TCSAFLUSH if screen else termios.TCSADRAIN  # discard unread input, such as mouse reports
             termios.tcsetattr(self._fd, when, self._settings)

@@ -1,6 +1,6 @@
-"""What the reader of the source tells the screens, and what widgets ask of them.
+"""Messages from the source's reader and from the widgets to the screens.
 
-A fresh state replaces a stale one in the queue, so that a slow screen skips states instead of queueing them.
+A new state replaces an old one in the queue, so a slow screen skips states instead of queueing them.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from ebpftop.model.run import Run
 
 
 class Changed(Message):
-    """The session moved on: whatever is shown of it is stale."""
+    """The session changed: what the screen shows of it is out of date."""
 
     def can_replace(self, message: Message) -> bool:
         return isinstance(message, Changed)
 
 
 class Began(Message):
-    """A `Hello` came: everything known before is gone."""
+    """A `Hello` arrived: everything known before is discarded."""
 
 
 class WasRejected(Message):
@@ -35,7 +35,7 @@ class WasRejected(Message):
 
 
 class LoadsAgain(Message):
-    """A probe's file was saved, and it is loaded again by itself."""
+    """A probe's file was saved, so the probe is being reloaded."""
 
     def __init__(self, lineage: int) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class LoadsAgain(Message):
 
 
 class WasReplaced(Message):
-    """A run of a probe's new version is attached; `old` are the runs that end for it."""
+    """A probe's new version is attached; `old` are the runs it replaces."""
 
     def __init__(self, run: Run, old: list[int], lineage: int) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class Noticed(Message):
 
 
 class Ended(Message):
-    """The stream is over; `reason` is empty at the quiet end of a tape."""
+    """The stream ended; `reason` is empty at the normal end of a tape."""
 
     def __init__(self, reason: str) -> None:
         super().__init__()
@@ -84,11 +84,11 @@ class Ended(Message):
 
 
 class Chosen(Message):
-    """Something else is under the cursor of the catalog."""
+    """The catalog's cursor moved to another entry."""
 
 
 class EditAsked(Message):
-    """The C of a probe shall be opened in the user's editor, at a line counted from 1."""
+    """Open a probe's C in the user's editor, at a line counted from 1."""
 
     def __init__(self, probe: str, line: int | None = None) -> None:
         super().__init__()
@@ -106,7 +106,7 @@ class PlayAsked(Message):
 
 
 class LoadAsked(Message):
-    """A probe shall be loaded: `form` asks for its parameters first, `typed` says that they come from the form."""
+    """Load a probe. `form`: show the parameter form first. `typed`: the parameters come from that form."""
 
     def __init__(
         self, probe: str, params: dict[str, str] | None = None, *, form: bool = False, typed: bool = False

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
+from ebpftop.verifier import helpers, packet
+from ebpftop.verifier import lost as losses
+from ebpftop.verifier.again import checked_before
 from ebpftop.verifier.instruction import CLOBBERED, Instruction
 from ebpftop.verifier.path import Visit, back
-from ebpftop.verifier.registers import known_after, last_known, read
+from ebpftop.verifier.registers import known_after, known_before, last_known, read
+from ebpftop.verifier.rules.model import Fault
 from ebpftop.verifier.source import Quotes, result_of_call
 from ebpftop.verifier.step import Step
 from ebpftop.verifier.taken import takes
 from ebpftop.verifier.values import Value, describe, value
 
+_WITH_NULL = re.compile(r"if r\d+ [!=]= (?:0x)?0 ")
+_MISC = re.compile(r"[m0?]*m[m0?]*$")  # a slot of bytes of which nothing is known
 MOST = 12  # steps: what came before is rarely what a reader needs
 
 _NAMED = {
@@ -22,18 +29,26 @@ _NAMED = {
 
 
 def trace(
-    lines: Sequence[str], at: int, name: str, quotes: Quotes, *, cut: bool = False, offset: bool = False
+    lines: Sequence[str],
+    at: int,
+    name: str,
+    quotes: Quotes,
+    *,
+    cut: bool = False,
+    offset: bool = False,
+    held: str = "",
 ) -> list[Step]:
     """The steps that led to what register `name` held before the instruction in line `at`, oldest first.
 
     cut: the beginning of the log is missing. offset: where a pointer was
-    moved by a register, follow that register, for complaints about how far it was moved.
+    moved by a register, follow that register, for complaints about how far it was moved. held: what
+    the register is known to hold there, if the complaint tells.
     """
-    return _Trace(lines, name, quotes, cut, offset).run(at)
+    return _Trace(lines, name, quotes, cut, offset, held or last_known(lines, at, name)).run(at)
 
 
 class _Trace:
-    def __init__(self, lines: Sequence[str], name: str, quotes: Quotes, cut: bool, offset: bool) -> None:
+    def __init__(self, lines: Sequence[str], name: str, quotes: Quotes, cut: bool, offset: bool, held: str) -> None:
         self._lines = lines
         self._target = name
         self._quotes = quotes
@@ -45,6 +60,8 @@ class _Trace:
         self._checks: set[tuple[int, str]] = set()
         self._others: dict[str, tuple[int, Visit]] = {}  # registers that branches test → steps so far, the nearest one
         self._taken: Step | None = None
+        self._packet = packet.identity(held) if value(held).kind == "pkt" else ""  # which one, until a check was found
+        self._null = value(held).maybe_null
         self._ended = False
 
     def run(self, at: int) -> list[Step]:
@@ -53,10 +70,12 @@ class _Trace:
             if not self._in_frame(visit):
                 continue
             self._passed_over(visit)
+            if self._null:
+                self._copied_pointer(visit)
+            elif self._offset and not self._packet:
+                self._copied(visit)
             if not self._widened(visit):
                 self._look(visit)
-            if self._offset:
-                self._copied(visit)
             if self._ended or len(self._steps) >= MOST:
                 break
         else:
@@ -82,6 +101,8 @@ class _Trace:
         does = visit.does
         if does.op == "call":
             self._called(visit)
+        elif does.op == "branch" and self._packet and (found := self._against_end(visit)):
+            self._covered(visit, found)
         elif does.op == "branch":
             if self._target in (does.tested, does.source) or self._target in read(self._lines[visit.line]):
                 self._checked(visit)
@@ -92,7 +113,7 @@ class _Trace:
 
     def _called(self, visit: Visit) -> None:
         name = self._target
-        callee = visit.does.callee.partition("#")[0]
+        callee = helpers.name(visit.does.callee)
         if name in CLOBBERED:
             self._step(visit, f"a call leaves R1 to R5 without a value, so what {name} held is gone", end=True)
         elif name == "R0":
@@ -143,6 +164,48 @@ class _Trace:
         elif does.op != "arithmetic":
             self._others.pop(does.target, None)
 
+    def _against_end(self, visit: Visit) -> packet.Check | None:
+        if visit.state:
+            told = visit.state
+        else:
+            after = known_after(self._lines, visit.line)
+            told = " ".join(f"{name}={held}" for name, held in after.items())
+        return packet.check(visit, told, known_before(self._lines, visit.line))
+
+    def _covered(self, visit: Visit, found: packet.Check) -> None:
+        """The nearest check that is about this pointer into the packet."""
+        if found.identity != self._packet:
+            why = (
+                f"this checks {found.register}, another pointer: a number that isn't constant was added in between, "
+                f"and "
+                "makes a pointer that needs a check of its own"
+            )
+            self._step(visit, why, losses.OTHER_POINTER.format(insn=visit.insn, register=found.register), "program")
+            return
+        self._packet = ""
+        if found.strict and found.covers == found.at:
+            lost = losses.COUNTS_TOO_FEW.format(insn=visit.insn)
+            self._step(
+                visit, f"this check proves byte {found.at}, and the kernel counts {found.covers}", lost, "kernel"
+            )
+        else:
+            self._step(visit, f"this check covers {found.covers} bytes of the packet (r={found.covers})")
+
+    def _copied_pointer(self, visit: Visit) -> None:
+        """A comparison with NULL of another register that holds the same pointer."""
+        does = visit.does
+        if does.op == "branch" and _WITH_NULL.match(does.text):
+            self._others.setdefault(does.tested, (len(self._steps), visit))
+        elif does.op == "move" and self._target in (does.target, does.source):
+            other = does.source if does.target == self._target else does.target
+            if other in self._others:
+                place, check = self._others.pop(other)
+                why = f"this compares {other} with NULL, and {self._target} is another copy of that pointer"
+                step = Step(check.insn, check.does.text, why, self._quotes.at(check.line), checked=other)
+                self._steps.insert(place, step)
+        elif does.op != "arithmetic":
+            self._others.pop(does.target, None)
+
     def _moved(self, visit: Visit) -> None:
         source = visit.does.source
         half = "" if visit.does.wide else "the lower 32 bits of "
@@ -152,12 +215,31 @@ class _Trace:
     def _loaded(self, visit: Visit) -> None:
         does = visit.does
         if does.source:
-            self._step(visit, f"{self._target} is read back from the stack at {does.source}{self._held(visit)}")
+            lost = self._lost_on_stack(visit)
+            self._step(
+                visit, f"{self._target} is read back from the stack at {does.source}{self._held(visit)}", lost, "kernel"
+            )
             self._target = does.source
             return
         base = last_known(self._lines, visit.line, does.base)
         place = f"{describe(base)}" if base else does.base or "the packet"
         self._step(visit, f"{self._target} is read from memory: {place}{self._held(visit, ', and is ')}", end=True)
+        if (self._offset or self._null) and (found := checked_before(self._lines, visit)):
+            first, check = found
+            lost = losses.AGAIN.format(check=check.insn, first=first.insn, second=visit.insn)
+            self._step(check, f"this checks what instruction {first.insn} read from the same place", lost, "program")
+
+    def _lost_on_stack(self, visit: Visit) -> str:
+        """What is to be said where a number's bounds went lost on the stack, else ""."""
+        slot, after = visit.does.source, value(self._after(visit))
+        if not self._offset or (after.text and not (after.kind == "scalar" and _open(after))):
+            return ""
+        told = known_after(self._lines, visit.line)
+        names = (slot, f"fp{int(slot[2:]) // 8 * 8}")  # states tell of slots of 8 bytes
+        held = next(filter(None, (last_known(self._lines, visit.line, name) or told.get(name) for name in names)), "")
+        if not (_MISC.match(held) if held else not after.text or after.text.startswith("inv")):
+            return ""
+        return losses.OVER_STACK.format(name=self._target, slot=slot, insn=visit.insn)
 
     def _stored(self, visit: Visit) -> None:
         slot, source = self._target, visit.does.source
@@ -205,14 +287,14 @@ class _Trace:
     def _before_all(self, earliest: Visit | None, refused: str) -> None:
         """The walk came to the beginning of what is there, or of the program."""
         name, whole = self._target, earliest.insn == 0 if earliest else refused.lstrip().startswith("0:")
+        if name == "R10":
+            return
         if self._cut or not whole:
             why = f"{name} got its value before the part of the log that is here"
         elif name == "R1":
             why = "R1 is the program's context when it starts"
-        elif name != "R10":
-            why = f"nothing on this path gives {name} a value"
         else:
-            return
+            why = f"nothing on this path gives {name} a value"
         self._steps.append(Step(None, "", why))
 
     def _before(self, visit: Visit) -> str:
@@ -233,12 +315,20 @@ class _Trace:
         place = self._quotes.at(visit.line)
         return place.text if place else ""
 
-    def _step(self, visit: Visit, why: str, *, end: bool = False) -> None:
+    def _step(self, visit: Visit, why: str, lost: str = "", fault: Fault = "unknown", *, end: bool = False) -> None:
         """Add a step; an instruction of a loop is told of once."""
         if (visit.insn, self._target) not in self._seen:
             self._seen.add((visit.insn, self._target))
-            self._steps.append(Step(visit.insn, visit.does.text, why, self._quotes.at(visit.line)))
+            place = self._quotes.at(visit.line)
+            self._steps.append(
+                Step(visit.insn, visit.does.text, why, place, lost=lost, fault=fault if lost else "unknown")
+            )
         self._ended = self._ended or end
+
+
+def _open(held: Value) -> bool:
+    """Whether nothing is known of a number, or no more than that it was read as 4 bytes."""
+    return not held.bounded or (held.low, held.high) == (0, 2**32 - 1)
 
 
 def _alike(one: Value, other: Value) -> bool:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from ebpftop.verifier import loaders, log, rules
+from ebpftop.verifier import age, loaders, log, rules
 from ebpftop.verifier.chain import trace
 from ebpftop.verifier.instruction import SHOWN, Instruction, decode
+from ebpftop.verifier.loaders import notes, relocations
 from ebpftop.verifier.loop import turn
-from ebpftop.verifier.registers import is_state, known_before, read
+from ebpftop.verifier.program import named, named_in
+from ebpftop.verifier.registers import is_state, known_before, read, tracks
 from ebpftop.verifier.report import Event, Report
-from ebpftop.verifier.rules.model import NOTHING, Held, Kind
+from ebpftop.verifier.rules.model import NOTHING, Fault, Held, Kind
 from ebpftop.verifier.source import LONGEST, Place, Quotes, Source
 from ebpftop.verifier.step import Step
 from ebpftop.verifier.taken import can_be_taken
@@ -21,16 +23,16 @@ from ebpftop.verifier.values import describe, value
 
 _REGISTER = re.compile(r"\bR(1?\d)\b")
 _ONLY_A_NUMBER = re.compile(r"(R\d+) (?:invalid mem access '|type=)(scalar|inv)\b")
-_PROGRAM = re.compile(r"\bprog(?:ram)? '?([\w.]+)'?: ")
-_LOOKED_AT = 200  # lines at each end of a text that is no log
+_PACKET = re.compile(r"invalid access to packet, .*, (R\d+)\((id=\d+),off=-?\d+,(r=\d+)\)")
+_R = re.compile(r"\br=\d+")
+_WHAT_IS_WRONG = re.compile(r"expected (?:un)?initialized ")  # says more than the line above it
+_MOST_SUFFIXES = 6
 _ALLOCATED = re.compile(r"\balloc_insn=(\d{1,9})")
 # Complaints about how far a pointer was moved, or how large a size may be.
 _ABOUT_BOUNDS = re.compile(
     r"value_size|mem_size|outside of|math between|unbounded|variable|min value|max value"
     r"|invalid access to (?:packet|map|mem)"
 )
-# Stands behind what is wrong with an argument, which the function's prototype asks for.
-_OF_GLOBAL_CALL = "Caller passes invalid args into func#"
 _OF_LOOPS = ("unbounded_loop", "insn_limit")
 # What is refused doesn't depend on what a register holds.
 _OF_NO_REGISTER = ("unknown_func", "privilege", "stack_too_large", "btf", "sleepable", "lock", "irq", "unsupported")
@@ -43,10 +45,11 @@ class Diagnosis:
 
     message: the verifier's own line. insn: counted from 0 over the whole program. explanation: sentences. fix: C, or
     the kernel's own suggestion, None where none is known. registers: what it knew of those involved, by "r0". chain:
-    oldest first; its last step is the refused instruction. known: whether the explanation is one of the failure.
+    oldest first; its last step is the refused instruction. known: whether the explanation is one of the failure. fault:
+    whose it is. kernel: which versions can have written the log, by its syntax, "" where that doesn't show.
     """
 
-    kind: Kind | Literal["unknown", "none", "compile", "fit", "attach", "load"]
+    kind: Kind | Literal["unknown", "none", "compile", "fit", "limit", "attach", "load"]
     message: str
     insn: int | None
     source: Place | None
@@ -57,6 +60,8 @@ class Diagnosis:
     report: Report | None = None
     program: str = ""
     known: bool = True
+    fault: Fault = "unknown"
+    kernel: str = ""
 
     @property
     def failed(self) -> bool:
@@ -80,9 +85,12 @@ def diagnose(
     parsed = log.read(lines)
     program = program or named(lines)
     told = parsed.last is not None or parsed.report or parsed.processed is not None or ended
-    if not (told or any(log.BEGINS in line or is_state(line) for line in lines)):
+    if not (told or any(log.begins(line) or is_state(line) for line in lines)):
         return _without_log(lines, program)
     if not parsed.error:
+        failure = loaders.failed(lines)
+        if failure and not (parsed.processed and failure.said.kind == "unknown"):
+            return _of_loader(failure, program, parsed)
         return _nothing(parsed, program)
     quotes = Quotes(lines, source)
     shown = SHOWN.match(parsed.insn_text)
@@ -93,17 +101,26 @@ def diagnose(
     involved = _involved((message, *parsed.remarks), does)
     held = _as_complained(known, message)
     chain = _chain(parsed, recognised.kind if recognised else "", message, involved, does, held, quotes, cut)
-    if was := _taken(chain, known, held):
+    if was := _taken(chain, known, held) or _checked(chain):
         message, recognised = _recognise(parsed, place, known, was)
+    if recognised is None and (failure := loaders.failed(lines)) and failure.said.decides:
+        return _of_loader(failure, program, parsed)
     explanation, fix = "", None
     if recognised:
-        explanation, fix = recognised.explanation, recognised.fix
+        lost = [step.lost for step in chain if step.lost]
+        if "CO-RE" in recognised.explanation and (
+            lacks := relocations.unmatched(lines[: loaders.LOOKED_AT], parsed.insn)
+        ):
+            lost.append(f"The loader names it: `{lacks}`.")
+        explanation = " ".join([recognised.explanation, *dict.fromkeys(lost)])
+        fix = recognised.fix
     elif parsed.report:
         explanation, fix = parsed.report.reason, parsed.report.suggestion or None
+    faults = [step.fault for step in chain if step.lost]
     return Diagnosis(
         kind=recognised.kind if recognised else "other" if explanation else "unknown",
         message=message,
-        insn=parsed.insn,
+        insn=log.named(message) if parsed.insn is None else parsed.insn,
         source=place,
         explanation=explanation or "ebpftop doesn't know this complaint.",
         fix=fix,
@@ -112,14 +129,9 @@ def diagnose(
         report=parsed.report,
         program=program,
         known=bool(explanation),
+        fault=faults[0] if recognised and faults else recognised.fault if recognised else "unknown",
+        kernel=str(age.of(parsed.lines)),
     )
-
-
-def named(lines: Sequence[str]) -> str:
-    """The program's name as its loader tells it at the beginning, "" if it doesn't; what it says of another program
-    may stand before.
-    """
-    return next((match[1] for line in lines[_LOOKED_AT - 1 :: -1] if (match := _PROGRAM.search(line))), "")
 
 
 def _recognise(
@@ -127,30 +139,93 @@ def _recognise(
 ) -> tuple[str, rules.Recognised | None]:
     """The first of the kernel's remarks that is known, and what it means; else the first."""
     quoted = place.text[:LONGEST] if place else ""
-    of_call = next((remark for remark in parsed.remarks if remark.startswith(_OF_GLOBAL_CALL)), "")
-    for remark in parsed.remarks:
+    of_call = next((remark for remark in parsed.remarks if remark.startswith(log.OF_GLOBAL_CALL)), "")
+    shown = SHOWN.match(parsed.insn_text)
+    base = decode(shown[2]).base if shown else ""
+    named = next((match[0] for remark in parsed.remarks if (match := _REGISTER.search(remark))), base)
+    for remark in _readings(parsed.remarks):
         register = _REGISTER.search(remark)
-        held = replace(was, now=known.get(register[0], "") if register else "")
+        held = replace(was, now=known.get(register[0] if register else named, ""))
         if found := rules.recognise(remark, parsed.insn_text, quoted, held):
-            return remark, rules.recognise(of_call) or found
+            return remark, (rules.recognise(of_call) if of_call else None) or found
     return parsed.error, None
+
+
+def _readings(remarks: Sequence[str]) -> Iterator[str]:
+    """Each remark, and joined with the next where a terminal may have wrapped it."""
+    for number, remark in enumerate(remarks):
+        below = remarks[number + 1] if number + 1 < len(remarks) else ""
+        if below and _WHAT_IS_WRONG.match(below):
+            yield f"{remark}; {below}"
+            yield below
+        if remark.count("'") % 2 and below.count("'") % 2:
+            yield f"{remark} {below}"
+        yield remark
+        if below:
+            yield f"{remark} {below}"
+            yield f"{remark}{below}"
 
 
 def _without_log(lines: Sequence[str], program: str) -> Diagnosis | None:
     """What a loader says of a program or a map the verifier never looked at, or the complaint alone."""
-    for line in [*lines[:_LOOKED_AT], *lines[_LOOKED_AT:][-_LOOKED_AT:]]:
-        for text in (line.strip(), line.rpartition(": ")[2].strip()):
-            if text and (found := rules.recognise(text)):
-                return Diagnosis(found.kind, text, log.named(text), None, found.explanation, found.fix, program=program)
-    for line in lines[:_LOOKED_AT]:
-        if said := loaders.recognise(line):
-            message, meaning = said
-            if meaning is None:
+    if failure := loaders.lacks(lines):
+        return _of_loader(failure, program)
+    said = list(loaders.ends(lines))
+    for number, line in enumerate(said):
+        for text in _complaints(line, "".join(said[number + 1 : number + 2])):
+            if found := rules.recognise(text, source_text=_quoted_above(said, number)):
                 return Diagnosis(
-                    "unknown", message, None, None, loaders.MISSING_LOG, None, program=program, known=False
+                    kind=found.kind,
+                    message=text,
+                    insn=log.named(text),
+                    source=None,
+                    explanation=found.explanation,
+                    fix=found.fix,
+                    program=program or named_in(line),
+                    fault=found.fault,
                 )
-            return Diagnosis(meaning.kind, message, None, None, meaning.explanation, meaning.fix, program=program)
+    if failure := loaders.failed(lines):
+        return _of_loader(failure, program)
+    if any(map(notes.is_optional, lines[: loaders.LOOKED_AT])):
+        return Diagnosis("none", "", None, None, notes.EXPLANATION, None, program=program, known=False)
     return None
+
+
+def _complaints(line: str, below: str) -> Iterator[str]:
+    """A line, what stands in it behind a colon, and both lines where the complaint may be wrapped."""
+    rest = line.strip()
+    for _ in range(_MOST_SUFFIXES):
+        if rest:
+            yield rest
+            if below.strip():
+                yield f"{rest} {below.strip()}"
+        _, colon, rest = rest.partition(": ")
+        rest = rest.strip()
+        if not colon:
+            break
+
+
+def _quoted_above(lines: Sequence[str], at: int) -> str:
+    """The author's line right above a complaint that stands without its instruction."""
+    above = lines[at - 1].strip() if at else ""
+    return above[2:].partition(" @ ")[0] if above.startswith("; ") else ""
+
+
+def _of_loader(failure: loaders.Failure, program: str, parsed: log.Parsed | None = None) -> Diagnosis:
+    """What a loader says, where the verifier's complaint isn't there."""
+    said = failure.said
+    return Diagnosis(
+        kind=said.kind,
+        message=failure.message,
+        insn=None,
+        source=None,
+        explanation=said.explanation,
+        fix=said.fix,
+        program=program or failure.program,
+        known=said.kind != "unknown",
+        fault=said.fault,
+        kernel=str(age.of(parsed.lines)) if parsed else "",
+    )
 
 
 def _nothing(parsed: log.Parsed, program: str) -> Diagnosis:
@@ -179,8 +254,9 @@ def _known(parsed: log.Parsed) -> dict[str, str]:
     if parsed.log_line is None:
         return {}
     known = known_before(parsed.lines, parsed.log_line)
-    for line in parsed.lines[parsed.log_line + 1 : parsed.error_line]:
-        if is_state(line) and not line.lstrip().startswith("from "):
+    for number in range(parsed.log_line + 1, parsed.error_line or 0):
+        line = parsed.lines[number]
+        if is_state(line) and not line.lstrip().startswith("from ") and not tracks(parsed.lines, number):
             known |= read(line)
     return known
 
@@ -190,6 +266,12 @@ def _as_complained(known: dict[str, str], message: str) -> dict[str, str]:
     match = _ONLY_A_NUMBER.match(message)
     if match and value(known.get(match[1], "0")).kind != "scalar":
         return known | {match[1]: match[2]}
+    if packet := _PACKET.match(message):  # a check may have been of another register with the same pointer
+        name, identity, covered = packet.groups()
+        held = known.get(name, "")
+        if value(held).kind == "pkt":
+            return known | {name: _R.sub(covered, held) if _R.search(held) else f"{held[:-1]},{covered})"}
+        return known | {name: f"pkt({identity},{covered})"}
     return known
 
 
@@ -200,6 +282,11 @@ def _taken(chain: list[Step], known: dict[str, str], held: dict[str, str]) -> He
             return Held(was=step.took, taker=decode(step.text).callee.partition("#")[0])
     stale = (known[name] for name in known if known[name] != held[name])
     return next((Held(was=was) for was in stale if can_be_taken(was)), None)
+
+
+def _checked(chain: Sequence[Step]) -> Held | None:
+    """A copy of the pointer that was checked in its place."""
+    return next((Held(checked=step.checked) for step in chain if step.checked), None)
 
 
 def _involved(remarks: Sequence[str], does: Instruction | None) -> list[str]:
@@ -240,8 +327,14 @@ def _chain(
     elif kind in _OF_NO_REGISTER:
         target = ""
     elif target and target != "R10":
-        steps = trace(parsed.lines, parsed.log_line, target, quotes, cut=cut, offset=about_bounds)
+        steps = trace(
+            parsed.lines, parsed.log_line, target, quotes, cut=cut, offset=about_bounds, held=known.get(target, "")
+        )
     why = _last(target, known.get(target, ""), unreadable="!read_ok" in message, about_bounds=about_bounds)
+    if checked := _checked(steps):
+        why = why.replace(
+            "no branch on this path checks it", f"what checks it is a branch on its copy {checked.checked}"
+        )
     return [*steps, Step(parsed.insn, does.text, why, quotes.at(parsed.log_line))]
 
 

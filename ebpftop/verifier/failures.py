@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import BinaryIO
 
-from ebpftop.verifier.diagnosis import Diagnosis, diagnose, named
+from ebpftop.verifier.diagnosis import Diagnosis, diagnose
+from ebpftop.verifier.program import named, named_after
 from ebpftop.verifier.source import Source
 from ebpftop.verifier.stream import Excerpt, excerpts
 from ebpftop.verifier.wrapping import unwrap
 
+_CAUSES = "Caused by:"
+_CAUSES_WITHIN = 8  # lines
 _EMPTY = "There is no verifier's log in this."
 
 
@@ -20,6 +23,7 @@ def failures(stream: BinaryIO, source: Source | None = None) -> Iterator[Diagnos
     What a loader says without a log counts only where there is no log: beside one it tells the same again.
     """
     waiting: Diagnosis | None = None
+    yielded: Diagnosis | None = None
     instead: Diagnosis | None = None
     told = False
     for excerpt in excerpts(stream):
@@ -30,6 +34,8 @@ def failures(stream: BinaryIO, source: Source | None = None) -> Iterator[Diagnos
             instead = instead if instead and (instead.failed or not diagnosis.failed) else diagnosis
             continue
         told = True
+        if yielded and _repeats(yielded, diagnosis, excerpt):
+            continue
         if waiting and _again(waiting, diagnosis):
             diagnosis = replace(diagnosis, program=diagnosis.program or waiting.program)
         elif waiting:
@@ -37,6 +43,7 @@ def failures(stream: BinaryIO, source: Source | None = None) -> Iterator[Diagnos
         waiting = None if excerpt.ended else diagnosis  # whose end, or a longer telling, may come
         if excerpt.ended:
             yield diagnosis
+        yielded = diagnosis
     if waiting:
         yield waiting
     elif not told:
@@ -50,7 +57,15 @@ def _diagnose(excerpt: Excerpt, source: Source | None) -> tuple[Diagnosis | None
     else:
         lines = unwrap(excerpt.lines[excerpt.gap :])
         diagnosis = diagnose(lines, source, program=named(head), cut=True, ended=excerpt.ended)
+    if diagnosis and not diagnosis.program and excerpt.after:
+        diagnosis = replace(diagnosis, program=named_after(unwrap(list(excerpt.after))))
     return diagnosis, diagnosis is not None and (excerpt.ended or diagnosis.insn is not None)
+
+
+def _repeats(earlier: Diagnosis, later: Diagnosis, excerpt: Excerpt) -> bool:
+    """Whether a log is that of before once more: Rust's errors are followed by their causes, which quote it."""
+    causes = any(line.strip().endswith(_CAUSES) for line in excerpt.lines[:_CAUSES_WITHIN])
+    return causes and (earlier.message, earlier.insn) == (later.message, later.insn)
 
 
 def _again(earlier: Diagnosis, later: Diagnosis) -> bool:

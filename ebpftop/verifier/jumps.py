@@ -1,4 +1,4 @@
-"""Where to look next in a log: the instruction that wrote what this one needs, and the branch on the way to it."""
+"""Where to look next in a log: the instruction that wrote a register, and the last branch before this one."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from ebpftop.verifier.instruction import CLOBBERED, SHOWN, Instruction, decode
 from ebpftop.verifier.path import Visit, back
 from ebpftop.verifier.step import Step
 
-FRAME = "R10"  # which nothing writes
+FRAME = "R10"  # never written
 _REGISTER = re.compile(r"\bR\d\b")
 
 
 def needed(lines: Sequence[str], at: int, complaint: str = "") -> str:
-    """The register to ask about: the one a complaint names, else the first that the instruction in line `at` uses;
-    "" where it uses none. Where arithmetic is complained of, it is what is added that matters.
+    """The register to follow: the one the error message names, else the first that the instruction in line `at` uses,
+    "" if it uses none. For an error about arithmetic, the operand that is added.
     """
     if named := _REGISTER.search(complaint):
         return named[0]
@@ -28,14 +28,14 @@ def needed(lines: Sequence[str], at: int, complaint: str = "") -> str:
 
 
 def written(lines: Sequence[str], at: int, register: str) -> int | None:
-    """The line that shows where a register was written last on the way to line `at`; None where none does, such as for
-    what the program was called with.
+    """The line where a register was last written before line `at`; None if no line shows it, for example for the
+    program's own arguments.
     """
     return next((visit.line for visit in back(lines, at) if visit.depth <= 0 and register in _writes(visit.does)), None)
 
 
 def branched(lines: Sequence[str], at: int) -> Visit | None:
-    """The last branch on the way to line `at`."""
+    """The last branch before line `at`."""
     return next((visit for visit in back(lines, at) if visit.depth <= 0 and visit.does.op == "branch"), None)
 
 

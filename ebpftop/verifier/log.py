@@ -15,7 +15,10 @@ from itertools import islice
 from ebpftop.verifier import report
 
 MOST_REMARKS = 8
-_INSTRUCTION = re.compile(r"\s*(\d{1,9}): \([0-9a-f]{2}\) ")
+# Stands behind what is wrong with an argument, which the function's prototype asks for.
+OF_GLOBAL_CALL = "Caller passes invalid args into func#"
+_INSTRUCTION = re.compile(r"\s*(\d{1,9}): (?:\([0-9a-f]{2}\) |(?=<invalid ))")
+_REPLACED = re.compile(r"\s*\d+: (<invalid [\w -]+>)")  # by libbpf, for what this kernel lacks
 # The kernel may write on behind a jump: a state, or the complaint.
 _BEHIND_JUMP = re.compile(r"\s*\d+: \([0-9a-f]{2}\) (?:if .+? )?goto\w* pc[+-]\d+ +(\S.*)")
 _PROCESSED = re.compile(
@@ -23,7 +26,14 @@ _PROCESSED = re.compile(
 )
 # unreachable insn 3, back-edge from insn 7 to 2; not alloc_insn=3
 _NAMED = re.compile(r"(?<![\w])insn (\d{1,9})(?!\d)")
-BEGINS, _ENDS = "-- BEGIN PROG LOAD LOG --", "-- END PROG LOAD LOG --"
+_BEGINS = re.compile(r"-- BEGIN (?:PROG LOAD|DUMP) LOG --")
+_ENDS = re.compile(r"-- END (?:PROG LOAD )?LOG --")
+# Above a log, where no instruction shows where it is.
+_HEADING = re.compile(r".*\b(?:verifier (?:log|output|analysis)|kernel error log)\b.{0,40}:\s*$", re.IGNORECASE)
+# What kernels write while they read the types of functions, before the first instruction. It counts if nothing follows.
+_PREAMBLE = re.compile(
+    r"\s*(?:R\d type=ctx expected=fp$|reg type unsupported for arg#\d|arg#\d+ type\b.* not supported)"
+)
 
 # What the verifier tells besides: states, backtracking, type information, other functions, accounting.
 _TALK = re.compile(
@@ -31,9 +41,10 @@ _TALK = re.compile(
     | func\#\d | arg\#\d+\ (?:reference\ )?type | Func\#\d | Validating\ | Live\ regs\ before | \d+:\ [.\d]+\ \(
     | last_idx | regs= | parent\ | mark_precise | propagating | frame\s?\d | caller: | callee: | to\ caller
     | returning\ from\ callee | cur\ state: | old\ state: | stack\ depth | verification\ time | processed\ \d
-    | HINT: | BPF\ program\ load\ failed | (?:libbpf|bpf):\ | =+ | -{2,} | insns\ processed
+    | HINT: | BPF\ program\ load\ failed | (?:libbpf|bpf):(?:\ |$) | =+ | -{2,} | insns\ processed
     | .*\bload\ program:[^:]*:$ | \((?:truncated|\d+\ line(?:s|\(s\))?\ omitted)\)$
-    | Prog\ section\ ' | -\ [A-Z][\w\ ]+:
+    | Prog\ section\ ' | -\ [A-Z][\w\ ]+: | .*(?<!\w)\d+:\ \([0-9a-f]{2}\)\  | Program\ ID: | Attaching\  | \[\.\.\.\]
+    | Skipped\ \d+\ bytes | Error\ fetching\ | (?:load\ bpf\ program\ failed|failed\ to\ load\b.*|prog\ '[^']*'):
     | (?:Verifier\ (?:analysis|log|output)|Kernel\ error\ log|Caused\ by):\s*$ | PROCESSING\ | .*\bVerifier\ output:\s*$
     | ERROR:\ Error\ loading | Error:\ )""",
     re.VERBOSE,
@@ -73,6 +84,11 @@ def parse(log: str) -> Parsed:
     return read(log.replace("\r\n", "\n").split("\n"))
 
 
+def begins(line: str) -> bool:
+    """Whether libbpf says in a line that a log begins."""
+    return "-- BEGIN " in line and _BEGINS.search(line) is not None
+
+
 def read(lines: list[str]) -> Parsed:
     """The same of a log that is split already."""
     first, last = _extent(lines)
@@ -83,15 +99,18 @@ def read(lines: list[str]) -> Parsed:
     begin = first if shown is None else shown + 1
     titled = next((n for n in range(begin, end) if lines[n].lstrip().startswith(report.BEGINS)), end)
     if shown is None:  # what a loader said before can't be told from the complaint, which comes last
-        begin = max(begin, titled - MOST_REMARKS)
+        headed = next((n for n in range(end - 1, first - 1, -1) if _HEADING.match(lines[n])), -1)
+        begin = max(begin, titled - MOST_REMARKS, headed + 1)
     told = report.read(lines[titled:end])
     insn = told.at.insn if told and told.at else None
     behind = _BEHIND_JUMP.match(lines[shown]) if shown is not None else None
     if behind and not _TALK.match(behind[1]):
         complaint, error = shown, behind[1].strip()
     else:
-        complaint = next((n for n in range(begin, titled) if not _TALK.match(lines[n])), None)
+        complaint = _complaint(lines, begin, titled)
         error = _said(lines[complaint]) if complaint is not None else told.title if told else ""
+    if not error and shown is not None and (replaced := _REPLACED.match(lines[shown])):
+        complaint, error = shown, replaced[1]
     if error and insn is None:
         insn = named(error) if named(error) is not None else _number(lines, shown, _INSTRUCTION)
     return Parsed(
@@ -109,10 +128,20 @@ def read(lines: list[str]) -> Parsed:
 
 def _extent(lines: list[str]) -> tuple[int, int]:
     """The lines libbpf marks as the log, or all."""
-    begin = next((n for n in range(len(lines) - 1, -1, -1) if BEGINS in lines[n]), None)
+    begin = next((n for n in range(len(lines) - 1, -1, -1) if "-- BEGIN " in lines[n] and begins(lines[n])), None)
     if begin is None:
         return 0, len(lines)
-    return begin + 1, next((n for n in range(begin, len(lines)) if _ENDS in lines[n]), len(lines))
+    return begin + 1, next(
+        (n for n in range(begin, len(lines)) if "-- END " in lines[n] and _ENDS.search(lines[n])), len(lines)
+    )
+
+
+def _complaint(lines: list[str], begin: int, end: int) -> int | None:
+    """The first line that is no talk, but not what was written before the first instruction if more follows."""
+    said = [n for n in range(begin, end) if not _TALK.match(lines[n])]
+    if any(OF_GLOBAL_CALL in lines[n] for n in said):
+        return said[0]
+    return next((n for n in said if not _PREAMBLE.match(lines[n])), said[0] if said else None)
 
 
 def _before(lines: list[str], first: int, end: int, pattern: re.Pattern[str]) -> int | None:
@@ -151,5 +180,5 @@ def _remarks(lines: list[str], error: str, complaint: int | None, end: int) -> t
 def _last_shown(lines: list[str], first: int, end: int, insn: int | None, complaint: int | None) -> int | None:
     if insn is None:
         return complaint
-    begins = f"{insn}: ("
-    return next((n for n in range(end - 1, first - 1, -1) if lines[n].lstrip().startswith(begins)), complaint)
+    shown = (f"{insn}: (", f"{insn}: <invalid ")
+    return next((n for n in range(end - 1, first - 1, -1) if lines[n].lstrip().startswith(shown)), complaint)

@@ -13,6 +13,9 @@ from collections.abc import Sequence
 from ebpftop.verifier.instruction import CLOBBERED, SHOWN, decode
 
 LOOK_BACK = 2_000  # lines
+# While the verifier tracks back which numbers must be known precisely, it writes states of parents: kernels 5.3 to 5.15
+# in a line of their own before `parent …`, newer ones behind it.
+_OF_PARENT = ("parent ", "mark_precise:", "last_idx", "regs=")
 _NAME = re.compile(r"(?<![\w-])(R\d{1,2}|fp-\d{1,4})(?:_[a-zA-Z]+)?=")
 _STATE = re.compile(r"\s*(?:\d+: |from \d+ to \d+[^:]*: ?|frame\s?\d+: ?)*(?:frame\s?\d+: ?)?(?:R\d|fp-)\w*=")
 
@@ -27,7 +30,7 @@ def known_before(lines: Sequence[str], at: int) -> dict[str, str]:
     lost: set[str] = set()
     for number in range(at - 1, max(0, at - LOOK_BACK) - 1, -1):
         line = lines[number]
-        found = read(line)
+        found = {} if tracks(lines, number) else read(line)
         for name, value in found.items():
             if name not in lost:
                 known.setdefault(name, value)
@@ -47,6 +50,8 @@ def last_known(lines: Sequence[str], at: int, name: str) -> str:
         writes = (*writes, ") call ")
     for number in range(at - 1, max(0, at - LOOK_BACK) - 1, -1):
         line = lines[number]
+        if tracks(lines, number):
+            continue
         if (f"{name}=" in line or f"{name}_" in line) and (value := read(line).get(name)) is not None:
             return value
         if ("R10=" in line and is_state(line)) or any(write in line for write in writes):
@@ -62,6 +67,14 @@ def known_after(lines: Sequence[str], at: int) -> dict[str, str]:
             break
         known |= read(line)
     return known
+
+
+def tracks(lines: Sequence[str], at: int) -> bool:
+    """Whether a line is part of tracking back: no state in it is that of where the log is."""
+    line = lines[at].lstrip()
+    if line.startswith(_OF_PARENT):
+        return True
+    return line[:1] in "Rf" and lines[at + 1 : at + 2] != [] and lines[at + 1].lstrip().startswith("parent ")
 
 
 def is_state(line: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ebpftop.verifier.rules.model import Fault
 from ebpftop.verifier.source import Place
 
 
@@ -11,7 +12,8 @@ from ebpftop.verifier.source import Place
 class Step:
     """insn and text: the instruction as the log shows it, None and "" where there is no single one. why: what it did,
     in words. place: the author's line it came from, None where the log quotes none. took: of a call that took a pointer
-    away, what the verifier knew of that before; else "".
+    away, what the verifier knew of that before; else "". checked: of a branch that compares another copy of a pointer
+    with NULL, that register. lost: in sentences, how knowledge that a reader relies on was lost; fault: whose it is.
     """
 
     insn: int | None
@@ -19,3 +21,6 @@ class Step:
     why: str
     place: Place | None = None
     took: str = ""
+    checked: str = ""
+    lost: str = ""
+    fault: Fault = "unknown"

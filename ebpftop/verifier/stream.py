@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import BinaryIO
 
 CHUNK = 1 << 20  # bytes
 HEAD = 1 << 16
 TAIL = 2 << 20
+AFTER = 1 << 11
 
 # Each is looked for by itself, which is many times faster than one expression with alternatives.
 _MARKS = (b"processed ", b"0: R1=ctx", b" program")
@@ -27,12 +28,14 @@ _SHOWN = re.compile(rb"(?:^|[^\w+-])\d+: \([0-9a-f]{2}\) ")
 class Excerpt:
     """One program's log. lines: with their ends. gap: before which of them some are left out, None if all are here.
 
-    ended: whether the log's own end was seen, as against the end of the file or the beginning of another log.
+    ended: whether the log's own end was seen, as against the end of the file or the beginning of another log. after: of
+    one that ended, the next lines, as far as they are there already: some loaders name the program only then.
     """
 
     lines: list[str]
     gap: int | None
     ended: bool
+    after: tuple[str, ...] = field(default=(), compare=False)
 
 
 def excerpts(stream: BinaryIO) -> Iterator[Excerpt]:
@@ -47,7 +50,7 @@ def excerpts(stream: BinaryIO) -> Iterator[Excerpt]:
             looked = at
             if ends or shown:
                 portion.add(chunk[start:at])
-                yield portion.excerpt(ended=ends)
+                yield portion.excerpt(ended=ends, after=chunk[at : at + AFTER] if ends else b"")
                 portion, start, shown = _Portion(), at, False
         portion.add(chunk[start:] if start else chunk)
     if portion.size:
@@ -116,11 +119,16 @@ class _Portion:
         """Whether an instruction is among what is kept."""
         return any(_SHOWN.search(piece) for piece in (self._head, *self._tail))
 
-    def excerpt(self, *, ended: bool) -> Excerpt:
+    def excerpt(self, *, ended: bool, after: bytes = b"") -> Excerpt:
         """What is kept, as text. Bytes that are no UTF-8 become U+FFFD."""
         head = _lines(self._head)
         dropped = self.size > len(self._head) + self._kept
-        return Excerpt(head + _lines(b"".join(self._tail)), len(head) if dropped else None, ended)
+        return Excerpt(
+            head + _lines(b"".join(self._tail)),
+            len(head) if dropped else None,
+            ended,
+            tuple(_lines(after)) if after else (),
+        )
 
 
 def _lines(text: bytes) -> list[str]:

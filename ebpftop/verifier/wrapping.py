@@ -1,6 +1,7 @@
 """The kernel's own lines out of what loaders, journals and terminals wrap around them.
 
-Known: dmesg's and journald's prefixes, time stamps of Go's log package, logfmt (`level=warning msg="…"`), libbpf's
+What stands before each line is learned (see `prefix`). Where no line shows an instruction to learn from, these are
+known: dmesg's and journald's prefixes, time stamps of Go's log package, logfmt (`level=warning msg="…"`), libbpf's
 `libbpf: ` before each line (until 0.4), quotes of mails, ANSI colours, Windows' line ends; and, of cilium/ebpf
 (internal/errors.go), the whole log or its last lines in one.
 """
@@ -9,6 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
+
+from ebpftop.verifier import oneline, prefix
 
 LONGEST = 8_192  # characters of a line that are looked at: eight times the kernel's own limit of a message
 
@@ -27,7 +31,15 @@ _PREFIX = re.compile(
     re.VERBOSE,
 )
 _QUOTED = re.compile(r"(?:> ?)+")
-_LOGFMT = re.compile(r'(?:time=|level=|ts=).{0,200}?\bmsg="((?:[^"\\]|\\.)*)"')
+_FIELD = re.compile(
+    r'(?<![\w.-])(?:"(?:msg|message|err|error|log|cause|reason)": ?|(?:msg|message|err|error|cause|reason)=)'
+    r'"((?:[^"\\]|\\.)*)"'
+)
+_MOST_FIELDS = 8
+_LOGFMT = re.compile(r"[a-zA-Z_.]{1,40}=")
+_OPEN = re.compile(r"\bload program: [^:]{1,60}: \S")
+_OMITTED = re.compile(r"\((?:truncated, )?\d+ line(?:s|\(s\))? omitted\)\s*$")
+_MOST_WRAPPED = 8  # lines of one summary
 _KERNELS = re.compile(r"(?:\d+: |from \d+ to \d+|R\d+ |;|processed \d+ insns|-- (?:BEGIN|END) )")
 _ESCAPED = re.compile(r"\\n(?:\\t)?\s*(?:\d+: (?:\(|R)|processed \d)")
 _QUOTE = re.compile(r'(?<!\\)"')
@@ -35,7 +47,7 @@ _ESCAPE = re.compile(r"\\(.)")
 _UNESCAPED = {"n": "\n", "t": "\t", "r": ""}
 _SUMMARY = re.compile(
     r"(?P<head>.*\bload program: [^:]{1,60}): (?P<said>.*?)"
-    r"(?: \((?:truncated|(?:truncated, )?\d+ line(?:s|\(s\))? omitted)\))?$"
+    r"(?: \((?:truncated|(?:truncated, )?\d+ line(?:s|\(s\))? omitted)\))?\s*$"
 )
 _JOINED = re.compile(r": (?=R\d+ |[a-z]+ )")
 _RUST = re.compile(r"(?P<head>.*\bVerifier output: )(?P<said>.*)")
@@ -53,21 +65,75 @@ def _is_plain(lines: list[str]) -> bool:
         not any(sign in text for sign in _SIGNS)
         and max(map(len, lines), default=0) <= LONGEST
         and all(line[:1] in _KERNELS_FIRST and line[4:5] not in ("-", "/") for line in lines)
+        and prefix.plain(lines)
     )
 
 
 def _unwrapped(lines: list[str]) -> Iterator[str]:
-    for line in lines:
-        line = line[:LONGEST].rstrip("\r\n")
-        if "\x1b" in line:
-            line = _ANSI.sub("", line)
-        line = _unprefixed(line.replace("\0", ""))
-        if "\\n" in line and (begins := _ESCAPED.search(line)):
-            ends = _QUOTE.search(line, begins.end())
-            for part in _plain(line[: ends.start()] if ends else line).split("\n"):
-                yield from _apart(part)
-        else:
-            yield from _apart(line)
+    bare = [_bare(line) for line in lines]
+    learned = prefix.learn(bare)
+    parts = [part for line in bare for part in _parts(line, learned)]
+    at = 0
+    while at < len(parts):
+        ends = _summary_ends(parts, at) if _OPEN.search(parts[at]) else at
+        for line in _apart(_joined(parts[at : ends + 1])):
+            yield from oneline.split(line) if oneline.is_joined(line) else (line,)
+        at = ends + 1
+
+
+def _summary_ends(parts: list[str], at: int) -> int:
+    """The line that ends Go's summary, which a terminal may have wrapped; `at` where none does."""
+    for number in range(at, min(at + _MOST_WRAPPED, len(parts))):
+        if _OMITTED.search(parts[number]):
+            return number if parts[number].lstrip()[:1] != "(" or number > at + 1 else at
+        if number > at and _KERNELS.match(parts[number].lstrip()):
+            break
+    return at
+
+
+def _joined(parts: list[str]) -> str:
+    """Wrapped lines as one: a blank at the wrap is there already, or went with it."""
+    whole = parts[0]
+    for part in parts[1:]:
+        whole += part if whole[-1:].isspace() or part[:1].isspace() else f" {part}"
+    return whole
+
+
+def _bare(line: str) -> str:
+    """Without line end, colours and zero bytes."""
+    line = line[:LONGEST].rstrip("\r\n")
+    if "\x1b" in line:
+        line = _ANSI.sub("", line)
+    return line.replace("\0", "")
+
+
+def _parts(line: str, learned: prefix.Prefix | None) -> Iterator[str]:
+    """A line without its prefix; several where it is a string with line ends in it."""
+    found = learned.off(line) if learned else None
+    text, inside = found or (_unprefixed(line), 0)
+    if text.startswith("libbpf: ") and _KERNELS.match(text, 8):
+        text = text[8:]
+    if found is None and ": (" in text and (head := prefix.head_of(text)):
+        text, inside = text[len(head) :], prefix.quoted(head)
+    if inside:
+        for _ in range(inside):
+            ends = _QUOTE.search(text)
+            text = _plain(text[: ends.start()] if ends else text)
+        yield from text.rstrip("\n").split("\n")
+    elif "\\n" in text and (begins := _ESCAPED.search(text)):
+        ends = _QUOTE.search(text, begins.end())
+        yield from _plain(text[: ends.start()] if ends else text).split("\n")
+    elif text[:1] == "{" or ('="' in text and _LOGFMT.match(text)):
+        yield from _fields(text)
+    else:
+        yield text
+
+
+def _fields(text: str) -> Iterator[str]:
+    """What a structured line says: the texts of its fields that tell of something."""
+    found = [_plain(match[1]) for match in islice(_FIELD.finditer(text), _MOST_FIELDS)]
+    for said in found or [text]:
+        yield from said.rstrip("\n").split("\n")
 
 
 def _unprefixed(line: str) -> str:
@@ -77,10 +143,6 @@ def _unprefixed(line: str) -> str:
     dated = line[4:5] in ("-", "/") if first.isdigit() else first in "<[ADFJMNOS"
     if dated and (match := _PREFIX.match(line)):
         line = line[match.end() :]
-    if line[:2] in ("ti", "le", "ts") and (match := _LOGFMT.match(line)):
-        line = _plain(match[1])
-    if line.startswith("libbpf: ") and _KERNELS.match(line, 8):
-        line = line[8:]
     return line
 
 

@@ -1,9 +1,9 @@
-// What every probe may use: reading kernel memory, histogram slots, filters. BCC doesn't rewrite this file, as it is
-// found by -I: nothing here touches a map, and kernel memory is read through READ() only.
+// For every probe: reading kernel memory, histogram slots, filters. BCC doesn't rewrite this file, as it is found by -I:
+// nothing here touches a map, and kernel memory is read only through READ().
 #pragma once
 
-// The value of a scalar field of a kernel struct: READ(task, tgid); nests: READ(READ(task, real_parent), tgid). The cast
-// rids the type of a const; the helper clears what it can't read.
+// The value of a scalar field of a kernel struct: READ(task, tgid). It nests: READ(READ(task, real_parent), tgid). The
+// cast removes const from the type; the value is 0 if the memory can't be read.
 #define READ(p, field)                                                                                                 \
     ({                                                                                                                 \
         __typeof__((__typeof__((p)->field))0) value_;                                                                  \
@@ -11,14 +11,14 @@
         value_;                                                                                                        \
     })
 
-// The number of the system call that the running thread is in. Pointers from these two helpers are known to the verifier,
-// so what they point to is read by a plain load, which costs a fraction of what READ() does.
+// The number of the system call the current thread is in. The verifier knows the types of these two helpers' pointers, so
+// plain loads are allowed, which cost a fraction of READ().
 static inline __attribute__((always_inline)) u32 current_syscall(void)
 {
     struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
 #ifdef HAS_pt_regs__orig_ax
     u32 number = regs->orig_ax;
-    return number == -1U ? 15 : number; // rt_sigreturn leaves the registers of what was interrupted
+    return number == -1U ? 15 : number; // rt_sigreturn restores the registers of the interrupted code
 #else
     return regs->syscallno;
 #endif
@@ -26,15 +26,15 @@ static inline __attribute__((always_inline)) u32 current_syscall(void)
 
 // ---------------------------------------------------------------- log-linear histograms
 
-#define LL_BITS 3    // 2^3 slots to a power of two: a slot is at most an eighth of its lower bound wide
-#define LL_SLOTS 496 // slots of all 64-bit values
+#define LL_BITS 3    // 2^3 slots per power of two: a slot's width is at most an eighth of its lower bound
+#define LL_SLOTS 496 // slots for all 64-bit values
 
-// The slot of a value: values up to 15 have their own, then come 8 slots for each power of two. Shifts and subtractions
-// only, as the verifier would walk both sides of every branch.
+// The slot of a value: values up to 15 have their own, then each power of two has 8 slots. Only shifts and subtractions,
+// because the verifier would follow both sides of every branch.
 static inline __attribute__((always_inline)) u32 ll_slot(u64 value)
 {
     u64 rest = value | 1 << LL_BITS; // below 8 the slot is the value, as if the exponent were LL_BITS
-    u32 exponent = 0, step;          // of the highest bit set, found by halving
+    u32 exponent = 0, step;          // of the highest bit set, by bisection
 
     step = (0x7fffffffULL - (rest >> 1)) >> 63 << 5; // 32 if there is a bit above the low 32, else 0
     rest >>= step;
@@ -58,12 +58,12 @@ static inline __attribute__((always_inline)) u32 ll_slot(u64 value)
 
 // ---------------------------------------------------------------- filters
 //
-// What the parameters pid, comm and cgroup of a probe ask for. Of a parameter that isn't set nothing is compiled.
-// pid: the process (tgid). comm: the name of the thread itself, which need not be that of its process. cgroup: the thread
-// is in this control group (version 2) or below it.
+// By a probe's parameters pid, comm and cgroup; nothing is compiled for a parameter that isn't set. pid: the process
+// (tgid). comm: the thread's own name, which may differ from its process's. cgroup: the thread is in this cgroup (version
+// 2) or below it.
 
 #define COMM_SIZE 16
-#define CGROUP_DEPTH 24 // levels that are looked at from the thread's own upwards
+#define CGROUP_DEPTH 24 // levels checked, from the thread's own upwards
 
 #ifdef PARAM_comm
 static inline __attribute__((always_inline)) int wanted_comm(const char *comm)
@@ -102,9 +102,9 @@ static inline __attribute__((always_inline)) int wanted_cgroup(struct task_struc
 }
 #endif
 
-#define UNKNOWN_PROCESS 0xffffffffU // in place of a process's id where the kernel doesn't tell it
+#define UNKNOWN_PROCESS 0xffffffffU // in place of a process id that the kernel doesn't know
 
-// Whether the filters want this thread.
+// Whether the filters select this thread.
 static inline __attribute__((always_inline)) int wanted_task(struct task_struct *task)
 {
 #ifdef PARAM_pid
@@ -124,7 +124,7 @@ static inline __attribute__((always_inline)) int wanted_task(struct task_struct 
     return 1;
 }
 
-// Whether they want the thread that runs on this CPU.
+// Whether they select the current thread.
 static inline __attribute__((always_inline)) int wanted_current(void)
 {
 #ifdef PARAM_pid

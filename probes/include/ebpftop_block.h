@@ -1,9 +1,9 @@
-// What a block request is about. Like ebpftop.h, this touches no map.
+// Fields of block requests. Like ebpftop.h, this touches no map.
 #pragma once
 
-#define SECTOR_SHIFT 9 // sectors are of 512 bytes, whatever the device's own are
+#define SECTOR_SHIFT 9 // a sector is 512 bytes, whatever the device's block size
 
-// The whole disk, as a dev_t: a request doesn't know of partitions.
+// The whole disk, as a dev_t: requests don't carry partitions.
 static inline __attribute__((always_inline)) u32 device_of(struct request *request)
 {
     struct request_queue *queue = READ(request, q);
@@ -16,7 +16,7 @@ static inline __attribute__((always_inline)) u32 operation_of(struct request *re
     return READ(request, cmd_flags) & REQ_OP_MASK;
 }
 
-// What the parameter device of a probe asks for: a disk, or (while its queue/iostats is on) one of its partitions.
+// Whether the parameter device selects this request: by disk or, while its queue/iostats is on, by partition.
 static inline __attribute__((always_inline)) int wanted_device(struct request *request)
 {
 #ifdef PARAM_device

@@ -1,14 +1,14 @@
-// Open files and the file systems they are on. Like ebpftop.h, this touches no map.
+// Open files and their file systems. Like ebpftop.h, this touches no map.
 #pragma once
 
-#define FS_SIZE 16   // of the name of a file system's type, which may be cut
+#define FS_SIZE 16   // of a file system type's name, which may be cut
 #define NAME_SIZE 32 // of a file's name, likewise
 
-enum { FILE_READ, FILE_WRITE, FILE_OPEN, FILE_SYNC }; // as the decoder file_operation names them
+enum { FILE_READ, FILE_WRITE, FILE_OPEN, FILE_SYNC }; // numbered as in the decoder file_operation
 
-#define FILE_CREATED (1 << 20) // in f_mode: the open made the file. FMODE_CREATED of linux/fs.h
+#define FILE_CREATED (1 << 20) // in f_mode: the open created the file. FMODE_CREATED in linux/fs.h
 
-// The open file of a descriptor of the thread that runs on this CPU, or 0.
+// The open file of one of the current thread's descriptors, or 0.
 static inline __attribute__((always_inline)) struct file *file_of(u32 descriptor)
 {
     struct task_struct *task = (struct task_struct *)bpf_get_current_task();
@@ -20,17 +20,11 @@ static inline __attribute__((always_inline)) struct file *file_of(u32 descriptor
     return file;
 }
 
-// The inode of a regular file; 0 for sockets, pipes, folders, terminals and what else is read and written.
+// The inode of a regular file; 0 for sockets, pipes, directories, terminals and the like.
 static inline __attribute__((always_inline)) struct inode *regular(struct file *file)
 {
     struct inode *inode = file ? READ(file, f_inode) : 0;
     return inode && (READ(inode, i_mode) & S_IFMT) == S_IFREG ? inode : 0;
-}
-
-static inline __attribute__((always_inline)) void copy_fs(char *to, struct inode *inode)
-{
-    struct file_system_type *type = READ(READ(inode, i_sb), s_type);
-    bpf_probe_read_kernel_str(to, FS_SIZE, READ(type, name));
 }
 
 static inline __attribute__((always_inline)) void copy_name(char *to, struct file *file)
@@ -39,9 +33,11 @@ static inline __attribute__((always_inline)) void copy_name(char *to, struct fil
     bpf_probe_read_kernel_str(to, NAME_SIZE, READ(dentry, d_name.name));
 }
 
-// Whether the parameter fs of a probe wants files on a file system of this type.
-static inline __attribute__((always_inline)) int wanted_fs(const char *fs)
+// Copies the name of the type of an inode's file system. Returns whether the parameter fs selects it.
+static inline __attribute__((always_inline)) int wanted_fs(char *fs, struct inode *inode)
 {
+    struct file_system_type *type = READ(READ(inode, i_sb), s_type);
+    bpf_probe_read_kernel_str(fs, FS_SIZE, READ(type, name));
 #ifdef PARAM_fs
     const char wanted[] = PARAM_fs;
 #pragma unroll

@@ -1,9 +1,9 @@
-// How many pages a folio is. Like ebpftop.h, this touches no map.
+// The size of a folio in pages. Like ebpftop.h, this touches no map.
 #pragma once
 
 static inline __attribute__((always_inline)) u64 pages_of(struct folio *folio)
 {
-    unsigned long flags = 0; // the first member, of a type of its own since Linux 6.18
+    unsigned long flags = 0; // the first member; its type is its own since Linux 6.18
     bpf_probe_read_kernel(&flags, sizeof(flags), folio);
     if (!(flags & 1UL << PG_head))
         return 1;

@@ -1,4 +1,4 @@
-// Functions that touch maps. This text is put in front of a probe's own, as BCC rewrites map calls in the main text only.
+// Functions that touch maps. This text is spliced in front of a probe's own, because BCC rewrites map calls only there.
 
 BPF_PERCPU_ARRAY(_failures, u64, 4);
 

@@ -1,20 +1,20 @@
-// Block requests on their way, and who made them. Spliced in front of a probe that includes it; what the probe attaches
-// to block_io_start (variant io_start) or block_getrq (variant getrq), block_rq_issue and block_rq_complete calls these.
+// Block requests in flight, and who created them. Spliced in front of a probe that includes it, whose handlers of
+// block_io_start (variant io_start) or block_getrq (variant getrq), block_rq_issue and block_rq_complete call these.
 #ifndef EBPFTOP_REQUESTS_MAPS
 #define EBPFTOP_REQUESTS_MAPS
 
 #include "ebpftop_block.h"
 
-struct asked {
-    u64 since;  // when somebody made the request: only then does that one run
-    u64 issued; // when the driver got it, 0 before
+struct origin {
+    u64 since;  // its creation, the only time its creator is current
+    u64 issued; // to the driver; 0 before
     u32 tgid;
     char comm[COMM_SIZE];
 };
 #define IN_FLIGHT 65536
-BPF_HASH(asked, u64, struct asked, IN_FLIGHT); // by request; bounded: by the requests the devices have room for
+BPF_HASH(asked, u64, struct origin, IN_FLIGHT); // by request; bounded: by the devices' queue depths
 
-static void describe_maker(struct asked *request)
+static void describe_creator(struct origin *request)
 {
     request->since = bpf_ktime_get_ns();
     request->tgid = bpf_get_current_pid_tgid() >> 32;
@@ -22,13 +22,13 @@ static void describe_maker(struct asked *request)
 }
 
 #ifndef VARIANT_getrq
-static int request_made(struct bpf_raw_tracepoint_args *ctx)
+static int request_created(struct bpf_raw_tracepoint_args *ctx)
 {
     if (!wanted_current())
         return 0;
     u64 address = ctx->args[0];
-    struct asked request = {};
-    describe_maker(&request);
+    struct origin request = {};
+    describe_creator(&request);
     if (asked.update(&address, &request))
         map_full();
     return 0;
@@ -37,23 +37,23 @@ static int request_made(struct bpf_raw_tracepoint_args *ctx)
 static int request_issued(struct bpf_raw_tracepoint_args *ctx)
 {
     u64 address = ctx->args[0];
-    struct asked *request = asked.lookup(&address);
+    struct origin *request = asked.lookup(&address);
     if (request && !request->issued)
         request->issued = bpf_ktime_get_ns();
     return 0;
 }
 #else
-// The request isn't known yet, only the first piece of what it is to do; one that is merged away leaves its entry.
-BPF_TABLE("lru_hash", u64, struct asked, pieces, IN_FLIGHT); // by bio
+// There is no request yet, only its first bio. A bio that is merged into another request leaves its entry behind.
+BPF_TABLE("lru_hash", u64, struct origin, pieces, IN_FLIGHT); // by bio
 
-static int request_made(struct bpf_raw_tracepoint_args *ctx)
+static int request_created(struct bpf_raw_tracepoint_args *ctx)
 {
     if (!wanted_current())
         return 0;
     u64 address = ctx->args[0];
-    struct asked piece = {};
-    describe_maker(&piece);
-    if (pieces.update(&address, &piece))
+    struct origin bio = {};
+    describe_creator(&bio);
+    if (pieces.update(&address, &bio))
         map_full();
     return 0;
 }
@@ -62,10 +62,10 @@ static int request_issued(struct bpf_raw_tracepoint_args *ctx)
 {
     u64 address = ctx->args[0];
     u64 first = (u64)READ((struct request *)address, bio);
-    struct asked *piece = pieces.lookup(&first);
-    if (!piece)
+    struct origin *bio = pieces.lookup(&first);
+    if (!bio)
         return 0;
-    struct asked request = *piece;
+    struct origin request = *bio;
     pieces.delete(&first);
     request.issued = bpf_ktime_get_ns();
     if (asked.update(&address, &request))
@@ -74,14 +74,14 @@ static int request_issued(struct bpf_raw_tracepoint_args *ctx)
 }
 #endif
 
-// Whether all of a request is done that somebody wanted was seen to make: then who that was.
-static int request_done(struct bpf_raw_tracepoint_args *ctx, struct asked *who)
+// Returns 1 and sets `who` if this completes a request whose creation was seen and which the filters select.
+static int request_done(struct bpf_raw_tracepoint_args *ctx, struct origin *who)
 {
     u64 address = ctx->args[0];
     struct request *request = (struct request *)address;
-    if ((u32)ctx->args[2] < READ(request, __data_len)) // a part of it: the rest is still to come
+    if ((u32)ctx->args[2] < READ(request, __data_len)) // a part of it: the rest follows
         return 0;
-    struct asked *found = asked.lookup(&address);
+    struct origin *found = asked.lookup(&address);
     if (!found)
         return 0;
     *who = *found;

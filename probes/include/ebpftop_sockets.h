@@ -1,5 +1,4 @@
-// What probes of the network share: both ends of a socket and of a packet, and whose a socket is. Reads only, as in
-// ebpftop.h.
+// For network probes: both ends of a socket or packet, and a socket's owner. Like ebpftop.h, this touches no map.
 #pragma once
 #include "ebpftop.h"
 
@@ -16,7 +15,7 @@ static inline __attribute__((always_inline)) int is_tcp(struct sock *sk)
     return READ(sk, sk_protocol) == IPPROTO_TCP && (family == AF_INET || family == AF_INET6);
 }
 
-// A connection in the making or in TIME_WAIT is no full socket; a closed one has given its number back.
+// A connection request or a socket in TIME_WAIT isn't a full socket; a closed one has released its number.
 static inline __attribute__((always_inline)) u16 local_port(struct sock *sk)
 {
     u8 state = READ(sk, __sk_common.skc_state);
@@ -60,7 +59,7 @@ static inline __attribute__((always_inline)) void remote_address(struct sock *sk
     write_ipv4(address, &sk->__sk_common.skc_daddr);
 }
 
-// What the parameters port and address ask for: this one on either side.
+// Whether the parameters port and address match either side.
 static inline __attribute__((always_inline)) int wanted_port(u16 local, u16 remote)
 {
 #ifdef PARAM_port
@@ -98,15 +97,15 @@ static inline __attribute__((always_inline)) int wanted_socket(struct sock *sk)
     return wanted_port(local_port(sk), remote_port(sk));
 }
 
-// Whether a TCP state is entered from a system call, so that the process at hand is the socket's: connect() makes
-// SYN_SENT, listen() LISTEN, close() and shutdown() FIN_WAIT1 and LAST_ACK. Every other state may be entered from a soft
-// interrupt, in the midst of any process.
+// Whether a TCP state is entered from a system call, so that the current process is the socket's: SYN_SENT by connect(),
+// LISTEN by listen(), FIN_WAIT1 and LAST_ACK by close() and shutdown(). Every other state may be entered from a softirq,
+// with any process current.
 static inline __attribute__((always_inline)) int entered_by_process(int state)
 {
     return state == TCP_SYN_SENT || state == TCP_LISTEN || state == TCP_FIN_WAIT1 || state == TCP_LAST_ACK;
 }
 
-// The socket behind an open file that is known to be one.
+// The socket of an open file known to be one.
 static inline __attribute__((always_inline)) struct sock *socket_of(struct file *file)
 {
     struct socket *socket = READ(file, private_data);
@@ -115,23 +114,23 @@ static inline __attribute__((always_inline)) struct sock *socket_of(struct file 
 
 // ---------------------------------------------------------------- packets
 
-// Both ends of an IP packet as its headers tell them; ports only where `protocol` has some.
+// Both ends of an IP packet, from its headers; ports only if `protocol` has them.
 struct packet {
     u8 source[ADDRESS_SIZE];
     u8 destination[ADDRESS_SIZE];
     u16 source_port;
     u16 destination_port;
-    u8 protocol;      // IPPROTO_…, of IPv6 the first header's
+    u8 protocol;      // IPPROTO_…; for IPv6 that of the first header
     const u8 *inside; // what follows the IP header
 };
 
-// Where the IP header is, of a packet that the network layer has seen. Of one that just came in it is at `data`.
+// The IP header of a packet that the network layer has seen. In a packet that just arrived it is at `data`.
 static inline __attribute__((always_inline)) const u8 *ip_header(struct sk_buff *skb)
 {
     return READ(skb, head) + READ(skb, network_header);
 }
 
-// Fills `packet` and returns 1, or returns 0 for what is no IP packet, or a later fragment of one.
+// Fills `packet` and returns 1; returns 0 for anything but an IP packet, and for later fragments.
 static inline __attribute__((always_inline)) int read_packet(struct sk_buff *skb, const u8 *header,
                                                              struct packet *packet)
 {

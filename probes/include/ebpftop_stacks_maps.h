@@ -7,14 +7,14 @@
 #endif
 BPF_STACK_TRACE(stacks, PARAM_room);
 
-// The kernel keeps a stack at a place that its addresses make, and refuses another one there. That one goes to this map,
-// where those that stand in its way aren't: it holds nothing but stacks that found their place taken.
+// The kernel stores a stack in the slot its hash selects, and rejects a second one there. The second goes to this map,
+// which holds only stacks whose slot in the first one was taken.
 BPF_STACK_TRACE(stacks_again, 4096);
 #define STACK_AGAIN (1 << 30) // in the number of such a stack
 
-#define NO_STACK -EFAULT // what bpf_get_stackid() says where there is none
+#define NO_STACK -EFAULT // what bpf_get_stackid() returns if there is none
 
-// The number of the stack that runs, negative where it could not be kept. flags: those of bpf_get_stackid().
+// The number of the current stack, negative if it could not be stored. flags: those of bpf_get_stackid().
 static int stack_number(void *ctx, u64 flags)
 {
     int number = stacks.get_stackid(ctx, flags);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ebpftop.frames.messages import AnyFrame, Column, Columns
+from ebpftop.frames.messages import AnyFrame, Column, Columns, Notice, Rejected
 from ebpftop.frames.tape import MAGIC, TapeWriter
 from tests.support.command import AS_NOBODY
 from tests.support.frames import (
@@ -85,10 +86,10 @@ def leave(term: Terminal) -> str:
     ("data", "expected"),
     [
         (b"", "is empty"),
-        (b"root:x:0:0:", "is no tape of ebpftop"),
-        (MAGIC[:5], "is cut off in its first bytes"),
+        (b"root:x:0:0:", "is not an ebpftop tape"),
+        (MAGIC[:5], "is truncated in its header"),
         (MAGIC + struct.pack("<I", 2), "was written by a newer ebpftop (tape format 2; this one reads 1)"),
-        (MAGIC + struct.pack("<I", 1), "is cut off after 0.0 s"),
+        (MAGIC + struct.pack("<I", 1), "is truncated after 0.0 s"),
         (MAGIC + struct.pack("<IIIQQ", 1, 1 << 31, 1 << 31, 0, 0), "is damaged after 0.0 s"),
     ],
 )
@@ -102,7 +103,7 @@ def test_a_file_without_frames_is_told_in_one_line(term: Terminal, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("place", "expected"), [("", "is no regular file"), ("missing", ": No such file or directory")]
+    ("place", "expected"), [("", "is not a regular file"), ("missing", ": No such file or directory")]
 )
 def test_a_path_that_leads_to_no_file_is_told(term: Terminal, tmp_path: Path, place: str, expected: str) -> None:
     tape = tmp_path / place
@@ -130,7 +131,7 @@ def test_what_was_recorded_before_a_tape_was_cut_is_shown_with_a_line(term: Term
     tape = written(tmp_path / "a.tape", STORY)
     os.truncate(tape, tape.stat().st_size - 24)
     replay(term, tape)
-    term.wait_for("postgres", "is cut off after 0.0 s", "q quits")
+    term.wait_for("postgres", "is truncated after 0.0 s", "q quits")
     leave(term)
 
 
@@ -189,16 +190,40 @@ def test_hostile_text_is_shown_inert_everywhere(term: Terminal, tmp_path: Path) 
     leave(term)
 
 
-def test_a_small_file_never_becomes_a_lot_of_memory(term: Terminal, tmp_path: Path) -> None:
-    """32 MiB of an array's elements of one byte each, in a block of some KiB."""
-    frame = b"\x82\xa4kind\xa7catalog\xa6probes\xdd" + struct.pack(">I", 1 << 25) + b"\xc0" * (1 << 25)
-    record = struct.pack("<QI", 0, len(frame)) + frame
-    block = zlib.compress(record)
-    tape = written(tmp_path / "a.tape", STORY)
+def append(tape: Path, *bodies: bytes, at: int = 4000) -> None:
+    """One more block of frames as msgpack, packed as far as it goes."""
+    records = b"".join(struct.pack("<QI", at, len(body)) + body for body in bodies)
+    packed = zlib.compress(records, 9)
     whole = tape.read_bytes()[:-24]
-    tape.write_bytes(whole + struct.pack("<IIQQ", len(block), len(record), 4000, 4000) + block + bytes(24))
+    tape.write_bytes(whole + struct.pack("<IIQQ", len(packed), len(records), at, at) + packed + bytes(24))
+
+
+def noise(size: int) -> bytes:
+    """A frame that does nothing and can't be packed: it makes the file larger."""
+    text = random.Random(7).randbytes(size).hex()
+    return msgspec.msgpack.encode(Notice(level="info", text=text))
+
+
+def test_a_small_file_never_becomes_a_lot_of_memory(term: Terminal, tmp_path: Path) -> None:
+    """32 MiB of an array's elements of one byte each, in a block of some KiB. The file is large enough for that."""
+    frame = b"\x82\xa4kind\xa7catalog\xa6probes\xdd" + struct.pack(">I", 1 << 25) + b"\xc0" * (1 << 25)
+    tape = written(tmp_path / "a.tape", STORY)
+    append(tape, noise(2 << 20))
+    append(tape, frame)
     line(term, framed(f"(ulimit -v 2000000; {PROGRAM} replay {tape})"))
-    term.wait_for("postgres", "is damaged after")
+    term.wait_for("postgres", "holds too large a frame after")
+    leave(term)
+
+
+def test_a_tape_that_unpacks_to_far_more_than_its_size_is_read_no_further(term: Terminal, tmp_path: Path) -> None:
+    """1.1 MB that would unpack to 900 MB, and decode to more."""
+    tape = written(tmp_path / "a.tape", STORY)
+    lines = b"\xdd" + struct.pack(">I", 1 << 21) + b"\x92\0\0" * (1 << 21)
+    rejected = msgspec.msgpack.encode(Rejected(run=1, probe="x", params={}, stage="verify", error=""))
+    for _ in range(24):
+        append(tape, *[b"\x88" + rejected[1:] + b"\xa5lines" + lines] * 6)
+    line(term, framed(f"(ulimit -v 1000000; {PROGRAM} replay {tape})"))
+    term.wait_for("postgres", "unpacks to more than a tape of its size holds, after 0.0 s")
     leave(term)
 
 

@@ -21,12 +21,12 @@ pytestmark = pytest.mark.bpf
         (("binary=/etc", "symbol=x"), "/etc: not a file"),
         (
             ("binary=/etc/passwd", "symbol=x"),
-            "/etc/passwd is no program or library that can be traced: no 64-bit ELF file",
+            "/etc/passwd is no program or library that can be traced: not a 64-bit little-endian ELF file",
         ),
         (("binary=no-such-thing", "symbol=x"), "there is no program or library 'no-such-thing' here: give its path"),
         (("pid=4194304", "symbol=x"), "pid: '4194304': no such process"),
-        (("binary=libc",), "what shall be traced? Give function, or symbol"),
-        ((), "what shall be traced? Give function, or binary and symbol"),
+        (("binary=libc",), "nothing to trace: give function, or symbol"),
+        ((), "nothing to trace: give function, or binary and symbol"),
     ],
 )
 def test_a_target_that_is_not_there(given: tuple[str, ...], expected: str) -> None:
@@ -49,8 +49,18 @@ def test_a_function_that_is_not_in_the_program(tmp_path: Path, symbol: str, expe
     assert complaint(done, 2) == f"application/funccount: {expected.format(program)}"
 
 
+@pytest.mark.needs("uprobe")
+def test_an_object_file(tmp_path: Path) -> None:
+    """It has no segments, and tells no size of them."""
+    whole = elf({b"f": (FUNCTION, 0)})
+    program = write(tmp_path / "part.o", whole[:54] + bytes(4) + whole[58:])
+    done = ebpftop("run", "funccount", "-p", f"binary={program}", "-p", "symbol=f")
+    why = "an object file, which can't be run before it is linked"
+    assert complaint(done, 2) == f"application/funccount: {program} is no program or library that can be traced: {why}"
+
+
 def test_a_function_the_kernel_does_not_have() -> None:
-    expected = "application/funccount: this kernel has no function vfs_no_such to trace: renamed or inlined"
+    expected = "application/funccount: this kernel has no traceable function vfs_no_such: renamed or inlined"
     assert complaint(ebpftop("run", "funccount", "-p", "function=vfs_no_such"), 2).startswith(expected)
 
 

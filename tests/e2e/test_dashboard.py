@@ -91,13 +91,13 @@ def test_a_flame_graph_shows_where_a_busy_loop_spends_its_time(term: Terminal, b
     term.keys("Tab", "f")
     term.type(busy)
     term.keys("Enter")
-    term.wait_for(f"of “{busy}”", "do_syscall_64")  # the cells of what it calls may be too narrow for their names
+    term.wait_for(f"matching “{busy}”", "do_syscall_64")  # the cells of what it calls may be too narrow for their names
     term.keys("/")
     term.type("ksys_read")
     term.keys("Enter")
     assert re.search(r"[0-9.]+% through “ksys_read”", term.wait_for("through “ksys_read”"))
     term.keys("Down", "Down", "Enter")
-    term.wait_for(f"inside {busy}", "100% of all")
+    term.wait_for(f"zoomed into {busy}", "100% of total")
     term.keys("x")
     assert re.search(r"kernel|vmlinux", term.wait_for("functions · since start", "ksys_read"))
 
@@ -112,12 +112,12 @@ def test_a_wrong_parameter_is_told_in_the_form_and_can_be_mended(term: Terminal)
     term.wait_for("load · cpu/syscount")
     term.type("abc")
     term.keys("Enter")
-    screen = term.wait_for("✗ a process id from 1 to 4194304 expected, not 'abc'")
+    screen = term.wait_for("✗ expected a process id from 1 to 4194304, not 'abc'")
     assert "load · cpu/syscount" in screen
     assert "no probe is running" in screen
-    others = screen.count("unset: no filter")
+    others = screen.count("not set: no filter")
     term.keys("C-u")
-    eventually(lambda: term.text().count("unset: no filter") > others, "the field is empty")
+    eventually(lambda: term.text().count("not set: no filter") > others, "the field is empty")
     term.type("1")
     term.keys("Enter")
     term.wait_for("System calls by process", "pid=1")

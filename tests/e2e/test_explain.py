@@ -96,6 +96,7 @@ def test_json_is_one_object_and_nothing_else() -> None:
     told = json.loads(done.stdout)
     assert list(told) == [
         "kind", "message", "insn", "source", "explanation", "fix", "registers", "chain", "kernel_report",
+        "program", "fault", "kernel",
     ]  # fmt: skip
     assert (told["insn"], told["kernel_report"]) == (6, None)
     assert told["source"] == {"file": "a.bpf.c", "line": 12, "text": "return *kept;"}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +25,32 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (wheel,) = wheels.glob("ebpftop-*.whl")
     subprocess.run([*pip, "install", "--no-deps", "--no-index", "--target", str(site), str(wheel)], check=True)
     return site
+
+
+def built(checkout: Path, into: Path) -> Path:
+    """The wheel that a build of this commit makes."""
+    command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "wheel", "--no-deps"]
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": "1700000000"}
+    subprocess.run(
+        [*command, "--no-build-isolation", "--wheel-dir", into, checkout], check=True, env=environment, cwd=checkout
+    )
+    (wheel,) = into.glob("ebpftop-*.whl")
+    return wheel
+
+
+def test_two_builds_are_the_same_to_the_byte(tmp_path: Path) -> None:
+    """The second from another folder, at another time, under another umask."""
+    again = tmp_path / "elsewhere" / "checkout"
+    ignored = shutil.ignore_patterns(".venv", ".git", ".cache", "dist", "__pycache__", ".*_cache")
+    shutil.copytree(CHECKOUT, again, ignore=ignored, copy_function=shutil.copyfile)
+    shutil.copyfile(CHECKOUT / ".gitignore", again / ".gitignore")
+    first = built(CHECKOUT, tmp_path / "a").read_bytes()
+    before = os.umask(0o077)
+    try:
+        second = built(again, tmp_path / "b").read_bytes()
+    finally:
+        os.umask(before)
+    assert hashlib.sha256(first).hexdigest() == hashlib.sha256(second).hexdigest()
 
 
 def ebpftop(site: Path, *arguments: str) -> str:

@@ -21,7 +21,7 @@ EDITS = {
     MANIFEST: [
         ('title = "Hello, kernel"', 'title = "Signals sent"'),
         ('summary = "How often each process leaves a CPU."', 'summary = "How many signals each process sends."'),
-        ('question = "What is the smallest probe that works?"', 'question = "Who sends signals?"'),
+        ('question = "What does a minimal probe look like?"', 'question = "Who sends signals?"'),
         ('overhead = "medium: one event per context switch"', 'overhead = "low: one event per signal"'),
         ('raw_tracepoint = "sched_switch", run = "on_switch"', 'raw_tracepoint = "signal_generate", run = "on_signal"'),
         ('map = "switches"', 'map = "sent"'),
@@ -61,7 +61,7 @@ MISTAKES = {
     "unknown decoder": (MANIFEST, '"process"\n\n', '"proces"\n\n', 19, "did you mean process?"),
     "unknown role": (MANIFEST, '"counter"', '"conter"', 25, "did you mean counter?"),
     "a map too large": (SOURCE, "u32, u64)", "u32, u64, 1 << 21)", 3, "more than 1048576"),
-    "a failure not counted": (SOURCE, "        map_full();\n", "", 9, "may fail: count it by map_full()"),
+    "a failure not counted": (SOURCE, "        map_full();\n", "", 9, "may fail: count it with map_full()"),
     "lost updates": (SOURCE, "__sync_fetch_and_add(count, 1)", "switches.increment(tgid)", 14, "loses updates"),
     "C that does not compile": (SOURCE, "return 0;\n}\n", "return zero\n}\n", 15, "expected ';' after return"),
     # map_full() ends as the program does; each end keeps its line
@@ -151,3 +151,16 @@ def test_what_a_shared_header_does_wrong_is_told_at_the_line_that_calls_it(tmp_p
     (text, line) = re.findall(r"^; (.*) @ ebpftop_sockets\.h:(\d+)$", done.stderr, re.MULTILINE)[-1]
     assert header[int(line) - 1].strip() == text
     assert "address" in text
+
+
+@pytest.mark.bpf
+def test_a_source_that_unfolds_to_more_than_its_share_of_memory_is_told(tmp_path: Path) -> None:
+    """Ten macros of a line each: eight billion additions."""
+    folder = tmp_path / "mine/bomb"
+    shutil.copytree(HELLO, folder)
+    source = folder / SOURCE
+    macros = ["#define B0 1+1+1+1+1+1+1+1", *(f"#define B{n} " + "+".join([f"B{n - 1}"] * 10) for n in range(1, 10))]
+    source.write_text("\n".join([source.read_text(), *macros, "static int bomb(void) { return B9; }\n"]))
+    done = ebpftop("check", folder)
+    assert done.returncode == 1
+    assert "does not compile: the loader ran out of memory: limit 1,536 MiB" in done.stdout + done.stderr

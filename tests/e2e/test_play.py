@@ -78,7 +78,7 @@ def test_check_tells_what_a_playbook_names_and_the_catalog_lacks(mine: Path) -> 
 def test_a_playbook_opens_as_tiles_that_are_zoomed_and_the_rest_is_explained(mine: Path) -> None:
     with terminal([*COMMAND, "play", "mine", "--probes", str(mine)], 120, 36) as term:
         screen = term.wait_for("● syscount · Who calls?", "● hello · Who leaves a CPU?", "v shows why")
-        assert "✗ the catalog has no such probe" in screen
+        assert "✗ no such probe in the catalog" in screen
         assert "All there is to see." in screen
         term.wait_for("pid", "calls/s")
         term.keys("Enter")

@@ -54,7 +54,7 @@ def test_too_much_stack_is_told_as_the_compiler_says_it(stack: Path) -> None:
     done = ebpftop("run", "mine/stack", "--probes", stack)
     first = done.stderr.splitlines()[0]
     assert done.returncode == 1
-    assert first.startswith("ebpftop: mine/stack does not compile: Looks like the BPF stack limit")
+    assert first.startswith("ebpftop: mine/stack: did not compile: Looks like the BPF stack limit")
 
 
 def test_a_compiler_that_ends_its_process_leaves_the_others_running(stack: Path) -> None:
@@ -65,7 +65,7 @@ def test_a_compiler_that_ends_its_process_leaves_the_others_running(stack: Path)
         term.wait_for("System calls by process")
         running = held_by(children(term.pid())["collect"].pid)
         load(term, "mine/stack")
-        term.wait_for("does not compile", "BPF stack limit")
+        term.wait_for("did not compile", "BPF stack limit")
         assert held_by(children(term.pid())["collect"].pid) == running
         term.keys("Escape")
         shown = term.wait_for("System calls by process")
@@ -77,12 +77,12 @@ def test_a_compiler_that_dies_is_told(tmp_path: Path) -> None:
     folder = changed(tmp_path, "dies", "#include", "#pragma clang __debug llvm_fatal_error\n#include")
     done = ebpftop("run", "mine/dies", "--probes", folder)
     assert done.returncode == 1
-    assert done.stderr.startswith("ebpftop: mine/dies does not compile: ")
+    assert done.stderr.startswith("ebpftop: mine/dies: did not compile: ")
 
 
 def test_maps_over_the_limit_are_refused_with_their_size(tmp_path: Path) -> None:
     folder = changed(tmp_path, "maps", "u32, u64);", "u32, u64, 1 << 26);")
-    expected = "mine/maps is refused: its maps may take 768 MiB; the limit is 256 MiB"
+    expected = "mine/maps: over a limit: its maps may take 768 MiB; the limit is 256 MiB"
     assert complaint(ebpftop("run", "mine/maps", "--probes", folder), 1) == expected
 
 
@@ -113,7 +113,7 @@ def test_control_c_does_not_wait_for_the_compiler(endless: Path) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(20 * SLOWER) == 1
         assert process.stderr is not None
-        assert process.stderr.read() == "ebpftop: ended before the probe was attached\n"
+        assert process.stderr.read() == "ebpftop: stopped before the probe was attached\n"
         eventually(lambda: not loader.is_running(), "the loader is gone")
     finally:
         process.kill()

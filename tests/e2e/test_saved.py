@@ -58,12 +58,12 @@ def test_a_refused_probe_is_mended_without_leaving_the_dashboard(copied: Path) -
         line(term, "mend")
         term.wait_for("mine/calls · runs now", f"before the save  ✗ line 9: {COMPLAINT}", "if (count)")
         term.keys("Escape")
-        term.wait_for("● calls", "A map value used unchecked ·")
+        term.wait_for("● calls", "An unchecked map lookup ·")
         first = running(term)
 
         good = source.read_text()
         source.write_text(good.replace("if (count)", ""))  # by another editor, elsewhere
-        term.wait_for("mine/calls as it was saved is rejected")
+        term.wait_for("mine/calls: rejected by the verifier")
         assert running(term) >= first
         new = source.with_suffix(".new")
         new.write_text(good.replace("if (count)", "if (count && tgid)"))

@@ -190,7 +190,7 @@ def test_a_tape_belongs_to_the_user_and_replays_without_root(user: pwd.struct_pa
         cwd=user.pw_dir,
     )
     assert done.returncode == 0, done.stderr
-    assert "asking sudo" in done.stderr
+    assert "restarting under sudo" in done.stderr
     status = tape.stat()
     assert (status.st_uid, status.st_mode & 0o777) == (user.pw_uid, 0o600)
     Path("/etc/sudoers.d", USER).unlink()

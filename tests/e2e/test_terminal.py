@@ -155,7 +155,7 @@ def test_a_signal_to_all_of_a_recording_leaves_a_whole_tape(
 ) -> None:
     tape = tmp_path / "incident.tape"
     line(term, framed(f"{PROGRAM} record -o {tape} syscount --interval 0.1"))
-    term.wait_for("Ctrl-C ends it")
+    term.wait_for("Ctrl-C stops")
     eventually(lambda: recorded(tape) > 0, "something is on the tape")
     traces = Traces(term.pid())
     os.killpg(os.getpgid(traces.supervisor.pid), number)
@@ -170,7 +170,7 @@ def test_a_closed_terminal_ends_everything(tmp_path: Path, what: str) -> None:
     with shell() as term:
         if what:
             line(term, f"{PROGRAM} {what.format(tape=tape)}")
-            term.wait_for("System calls by name" if "run" in what else "Ctrl-C ends it")
+            term.wait_for("System calls by name" if "run" in what else "Ctrl-C stops")
         else:
             dashboard(term)
         if "record" in what:
@@ -188,7 +188,7 @@ def test_kill_of_a_recording_leaves_what_was_recorded(term: Terminal, tmp_path: 
     Traces(term.pid()).processes["run"].kill()
     term.wait_for("ended: 137, terminal: same")
     assert recorded(tape) > 2
-    with pytest.raises(BadTape, match="is cut off after"):
+    with pytest.raises(BadTape, match="is truncated after"):
         list(TapeReader(tape))
 
 
@@ -211,7 +211,7 @@ def test_a_terminal_that_is_too_small_is_told_until_it_grows(term: Terminal) -> 
 
 def test_a_terminal_that_draws_no_screens_is_refused(term: Terminal) -> None:
     line(term, f"TERM=dumb {PROGRAM}; echo status $?")
-    term.wait_for("TERM says that this is none", "status 2")
+    term.wait_for("TERM is unset or 'dumb'", "status 2")
     assert term.untouched()
 
 
@@ -290,7 +290,7 @@ def fails(kind, name, when=lambda *_: True):
     setattr(kind, name, method)
 """
 PLACES = {
-    "dashboard": "from ebpftop.ui.feed import Feed; fails(Feed, '_answers')",
+    "dashboard": "from ebpftop.ui.feed.feed import Feed; fails(Feed, '_answer')",
     "dashboard's drawing": "from ebpftop.ui.widgets.status import StatusLine; fails(StatusLine, 'show')",
     "collector": "from ebpftop.collector.server import Server; fails(Server, '_load')",
     "loader": "from ebpftop.loader.load import Load; fails(Load, '_try', lambda at, *_: 'syscount' in at.probe.id)",

@@ -111,7 +111,7 @@ def test_functions_for_kprobes() -> None:
         tracefs.private_mounts()
         tracefs.mount_private()
         reason = points.missing("kretprobe", "no_such_function")
-        os._exit(0 if reason == "this kernel has no function no_such_function to trace: renamed or inlined" else 1)
+        os._exit(0 if reason == "this kernel has no traceable function no_such_function: renamed or inlined" else 1)
     assert os.waitpid(child, 0)[1] == 0
 
 
@@ -125,4 +125,4 @@ def test_tracepoints_of_loaded_modules() -> None:
     assert points.missing("raw_tracepoint", name) is None
     reason = points.missing("raw_tracepoint", name, ("struct no_such *",))
     assert reason is not None
-    assert reason.startswith(f"{name} has another prototype here: (")
+    assert reason.startswith(f"{name} has a different prototype here: (")

@@ -38,7 +38,7 @@ def shell(script: str, count: int) -> list[int]:
     return pids
 
 
-@pytest.mark.parametrize("variant", ["", pytest.param("found", marks=any_kernel)])
+@pytest.mark.parametrize("variant", ["", pytest.param("live_count", marks=any_kernel)])
 def test_each_process_ends_once_with_its_status_or_signal(variant: str) -> None:
     probe = variant_of("cpu/exitsnoop", variant) if variant else "cpu/exitsnoop"
     with trace(probe, parent=os.getpid()) as traced:

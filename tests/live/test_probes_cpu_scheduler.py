@@ -1,5 +1,5 @@
-"""cpu/migrations, cpu/cpudist and cpu/runqslower agree with what the scheduler accounts to a process; cpu/cpufreq with
-what it is told."""
+"""cpu/cputop, cpu/migrations, cpu/cpudist and cpu/runqslower agree with what the scheduler accounts to a process;
+cpu/cpufreq with what it is told."""
 
 from __future__ import annotations
 
@@ -29,6 +29,16 @@ def work():
     end = time.process_time() + float(sys.argv[1])
     while time.process_time() < end: pass
 """
+SPIN_THREADS = """
+import hashlib, threading, time
+def spin():
+    end = time.thread_time() + float(sys.argv[2])
+    while time.thread_time() < end: hashlib.sha256(bytes(1 << 16)).digest()
+def work():
+    threads = [threading.Thread(target=spin) for _ in range(int(sys.argv[1]))]
+    for each in threads: each.start()
+    for each in threads: each.join()
+"""
 TOLD = 0.97  # the scheduler's own tracepoint does not tell of each switch: a few in a thousand were seen to lack
 MORE = 1.01 if SLOWER == 1 else 1.2  # the clock is read a little later than the scheduler does
 
@@ -37,6 +47,12 @@ def schedstat(worker: Worker) -> tuple[int, int]:
     """ns on a CPU and ns waiting for one, as the scheduler counts."""
     ran, waited, _ = map(int, Path(f"/proc/{worker.pid}/schedstat").read_text().split())
     return ran, waited
+
+
+def process_ns(worker: Worker) -> int:
+    """CPU time of all its threads, as the scheduler counts; those that ended included."""
+    user, system = map(int, worker.stat()[11:13])
+    return (user + system) * 10**9 // os.sysconf("SC_CLK_TCK")
 
 
 # ---------------------------------------------------------------- migrations
@@ -57,6 +73,52 @@ def test_moves_from_one_cpu_to_the_other_are_counted() -> None:
     rows = traced.events("by CPU")
     assert {(row["from"], row["to"]) for row in rows} == {(one, other), (other, one)}
     assert sum(row["migrations"] for row in rows) == 47
+    assert traced.losses() == {}
+
+
+# ---------------------------------------------------------------- cputop
+
+
+def test_cpu_time_is_what_the_scheduler_accounts() -> None:
+    with (
+        Worker(SPIN, 1.3) as spinner,
+        Worker(SLEEP, 101) as sleeper,
+        Worker(SPIN_THREADS, 3, 0.3) as threads,
+        trace("cpu/cputop") as traced,
+    ):
+        workers = (spinner, sleeper, threads)
+        before = [(schedstat(each)[0], each.switches()) for each in workers[:2]]
+        burnt = process_ns(threads)
+        began = time.monotonic_ns()
+        for each in workers:
+            each.work()
+        took = time.monotonic_ns() - began
+        after = [(schedstat(each)[0], each.switches()) for each in workers[:2]]
+        burnt = process_ns(threads) - burnt
+    totals = traced.totals("by_process", "pid")
+    (spun, _), (_, switches) = ((new[0] - old[0], new[1] - old[1]) for new, old in zip(after, before, strict=True))
+    # the scheduler leaves out what interrupts and the hypervisor took
+    assert spun <= totals[spinner.pid]["time"] <= min(took, spun * 1.1)
+    assert burnt * 0.97 <= totals[threads.pid]["time"] <= burnt * 1.1
+    assert switches >= 101
+    assert int(switches * TOLD) <= totals[sleeper.pid]["switches"] <= switches + 1  # and it waited for its work
+    assert traced.losses() == {}
+
+
+def test_what_never_leaves_its_cpu_is_counted_while_it_runs() -> None:
+    """Others don't preempt a thread of real-time priority: it is the clock that counts its time."""
+    code = "os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))\n" + SPIN
+    with Worker(code, 1.7, cpu=0) as worker, trace("cpu/cputop", interval=0.1, pid=worker.pid) as traced:
+
+        def use() -> Counter[str]:
+            return traced.totals("by_process", "pid").get(worker.pid, Counter())
+
+        worker.start()
+        traced.until(lambda: use()["time"] > 100_000_000, "its time is counted")
+        seen, state = use(), worker.stat()[0]
+        worker.finish()
+    assert (state, seen["switches"]) == ("R", 0)
+    assert use()["time"] >= 1_700_000_000
     assert traced.losses() == {}
 
 
@@ -116,6 +178,14 @@ def test_two_on_one_cpu_wait_for_each_other() -> None:
     assert waited / 2 <= sum(row["waited"] for row in rows) <= waited * MORE  # without the shorter waits
     assert traced.events(before=other.pid, before_comm="works")
     assert traced.losses() == {}
+
+
+@any_kernel
+def test_behind_an_idle_cpu_nobody_is_named() -> None:
+    with Worker(SLEEP, 101) as worker, trace("cpu/runqslower", slower="1ns", pid=worker.pid) as traced:
+        worker.work()
+    assert {row["before_comm"] for row in traced.events(before=0)} == {"(idle)"}
+    assert not [row for row in traced.events() if row["before_comm"].startswith("swapper")]
 
 
 @any_kernel

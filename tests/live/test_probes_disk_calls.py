@@ -132,10 +132,68 @@ def test_every_mount_is_told_with_what_came_of_it(tmp_path: Path) -> None:
     assert [tuple(row[name] for name in names) for row in rows] == (
         pair * 5
         + [("mount", "a source", target, "no such type", "0x0", "ENODEV")] * 3
-        + [("move_mount", "", target, "", "0x4", "")]
+        + [("move_mount", "proc", target, "proc", "0x4", "")]
     )
     assert {row["namespace"] for row in rows} == {namespace}
     assert traced.losses() == {}
+
+
+# As mount(8) does it today: 430 fsopen, 431 fsconfig (1 sets a string, 6 creates, 7 reconfigures), 432 fsmount, 429
+# move_mount. 5 file systems are mounted and remounted; 3 types don't exist, nor do 2 options, 2 sources and 3 contexts.
+STEPS = (
+    LIBC
+    + """
+libc.unshare(0x20000)
+libc.mount(b"none", b"/", None, 0x44000, None)
+target = os.fsencode(sys.argv[1])
+def work():
+    for _ in range(5):
+        context = libc.syscall(430, b"tmpfs", 0)
+        libc.syscall(431, context, 1, b"source", b"new source", 0)
+        libc.syscall(431, context, 6, None, None, 0)
+        mount = libc.syscall(432, context, 0, 0)
+        libc.syscall(429, mount, b"", -100, target, 4)
+        libc.syscall(431, context, 1, b"size", b"1M", 0)
+        libc.syscall(431, context, 7, None, None, 0)
+    for _ in range(3): libc.syscall(430, b"no such type", 0)
+    for _ in range(2):
+        context = libc.syscall(430, b"tmpfs", 0)
+        libc.syscall(431, context, 1, b"no such option", b"17", 0)
+    for _ in range(2):
+        context = libc.syscall(430, b"ext4", 0)
+        libc.syscall(431, context, 1, b"source", b"/no/such/source", 0)
+        libc.syscall(431, context, 6, None, None, 0)
+    for _ in range(3): libc.syscall(432, 0, 0, 0)
+"""
+)
+
+
+def test_each_step_of_a_mount_that_fails_has_a_row_with_the_reason(tmp_path: Path) -> None:
+    target = str(tmp_path)
+    with Worker(STEPS, target) as worker, trace("disk/mountsnoop", pid=worker.pid) as traced:
+        worker.work()
+    names = ("call", "source", "target", "type", "option", "result", "message")
+    assert [tuple(row[name] for name in names) for row in traced.events()] == [
+        *[
+            ("move_mount", "new source", target, "tmpfs", "", "", ""),
+            ("fsconfig", "", "", "tmpfs", "", "", ""),
+        ]
+        * 5,
+        *[("fsopen", "", "", "no such type", "", "ENODEV", "")] * 3,
+        *[("fsconfig", "", "", "tmpfs", "no such option=17", "EINVAL", "e tmpfs: Unknown parameter 'no such option'")]
+        * 2,
+        *[("fsconfig", "/no/such/source", "", "ext4", "", "ENOENT", "e /no/such/source: Can't lookup blockdev")] * 2,
+        *[("fsmount", "", "", "", "", "EINVAL", "")] * 3,
+    ]
+    assert traced.losses() == {}
+
+
+@any_kernel
+def test_only_mounts_that_failed(tmp_path: Path) -> None:
+    with Worker(STEPS, tmp_path) as worker, trace("disk/mountsnoop", pid=worker.pid, failed="true") as traced:
+        worker.work()
+    results = [row["result"] for row in traced.events()]
+    assert results == ["ENODEV"] * 3 + ["EINVAL"] * 2 + ["ENOENT"] * 2 + ["EINVAL"] * 3
 
 
 # ---------------------------------------------------------------- writeback

@@ -154,6 +154,24 @@ def test_sizes_of_requests_are_counted_by_process(device: Path) -> None:
     assert traced.losses() == {}
 
 
+def test_flushes_have_no_size(device: Path) -> None:
+    """Each write is followed by a flush, which is a request without data."""
+    code = """
+import mmap
+file, page = os.open(sys.argv[1], os.O_RDWR | os.O_DIRECT), mmap.mmap(-1, 8192)
+def work():
+    for number in range(13):
+        os.pwrite(file, page, number * 65536)
+        os.fsync(file)
+"""
+    with (
+        Worker(code, device) as worker,
+        trace("disk/bitesize", pid=worker.pid) as traced,
+    ):
+        worker.work()
+    assert traced.buckets("sizes") == {(8192, 9216): 13}
+
+
 def test_reads_in_order_are_told_from_jumps(device: Path) -> None:
     """After the first of each kind, reads a page behind the last go on where it ended."""
     with (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.network import DATAGRAMS, SLOW_LOOPBACK, Wire
+from tests.support.network import BULK, DATAGRAMS, DRAIN, SLOW_LOOPBACK, Wire
 from tests.support.tracing import trace
 from tests.support.workloads import Worker
 
@@ -70,7 +70,30 @@ def test_qdisclat_measures_the_wait_in_a_slow_queue() -> None:
         sender.work()
         traced.until(lambda: traced.count("delay", device="lo") >= 11, "11 packets have left the queue")
     assert max(low for low, _ in traced.buckets("delay", device="lo")) >= 0.5 * 9 * 8.3e6
+    packets = traced.totals("packets", "name")["lo"]
+    assert packets["left"] == packets["timed"] == traced.count("delay", device="lo")
     assert traced.losses() == {}
+
+
+def test_qdisclat_says_how_many_packets_it_has_no_time_of() -> None:
+    """The queue cuts what TCP sends at once into segments of 1000 bytes: 53 of them."""
+    with (
+        Wire() as wire,
+        Worker(DRAIN, "127.0.0.1", 81, 53_000, prepare=wire.enter) as server,
+        Worker(
+            SLOW_LOOPBACK + BULK + "slow_down(1_000_000)\n", "127.0.0.1", 81, "127.0.0.1", 53_000, prepare=wire.enter
+        ) as client,
+        trace("network/qdisclat") as traced,
+    ):
+        server.start()
+        client.work()
+        server.finish()
+        traced.until(
+            lambda: traced.totals("packets", "name").get("lo", Counter())["left"] >= 53, "53 packets have left"
+        )
+    packets = traced.totals("packets", "name")["lo"]
+    assert packets["left"] >= 53
+    assert 0 < packets["timed"] == traced.count("delay", device="lo") <= packets["left"] - 40
 
 
 def test_icmpsnoop_tells_pings_and_unreachable_ports() -> None:

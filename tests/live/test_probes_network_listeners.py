@@ -65,6 +65,45 @@ def test_bindsnoop_and_listensnoop_tell_what_succeeds_and_what_fails(tmp_path: P
     assert binds.losses() == listens.losses() == {}
 
 
+# An address without a family is any to IPv4, a backlog has its limit, a raw socket has no port. What fails keeps what
+# was requested, as far as it is an address.
+ODD = """
+import ctypes, socket, struct
+libc = ctypes.CDLL(None)
+def bind(family, kind, name, protocol=0):
+    with socket.socket(family, kind, protocol) as each: libc.bind(each.fileno(), name, len(name))
+def work():
+    port, here = struct.pack(">H", int(sys.argv[1])), bytes([127, 0, 0, 1])
+    raw = struct.pack("=H2x4s8x", socket.AF_INET, here)
+    other = struct.pack("=H2s4s20x", socket.AF_INET, port, here)
+    for _ in range(7): bind(socket.AF_INET, socket.SOCK_STREAM, struct.pack("=H2s12x", socket.AF_UNSPEC, port))
+    for _ in range(5): bind(socket.AF_INET, socket.SOCK_RAW, raw, 6)
+    for _ in range(3): bind(socket.AF_INET6, socket.SOCK_STREAM, other)
+    for _ in range(2): bind(socket.AF_INET, socket.SOCK_STREAM, struct.pack("=H14s", socket.AF_UNIX, b"/a/path"))
+    with socket.create_server(("127.0.0.1", int(sys.argv[1]))) as server: server.listen(1 << 20)
+"""
+
+
+def test_the_address_and_backlog_are_those_that_the_socket_has_got() -> None:
+    port = free_port()
+    with (
+        Worker(ODD, port) as worker,
+        trace("network/bindsnoop", pid=worker.pid) as binds,
+        trace("network/listensnoop", pid=worker.pid) as listens,
+    ):
+        worker.work()
+    rows = [(row["protocol"], row["local"], row["local_port"], row["result"]) for row in binds.events()]
+    assert rows == [
+        *[("TCP", "0.0.0.0", str(port), "")] * 7,
+        *[("TCP", "127.0.0.1", "0", "")] * 5,
+        *[("TCP", "127.0.0.1", str(port), "EAFNOSUPPORT")] * 3,
+        *[("TCP", "::", "0", "EAFNOSUPPORT")] * 2,
+        ("TCP", "127.0.0.1", str(port), ""),
+    ]
+    limit = int(Path("/proc/sys/net/core/somaxconn").read_text())
+    assert listens.events()[-1]["backlog"] == limit < 1 << 20
+
+
 def test_tcpsynbl_tells_how_many_wait_to_be_accepted() -> None:
     """Nobody accepts: the first of 13 connections finds nobody waiting, the last one twelve others."""
     code = """

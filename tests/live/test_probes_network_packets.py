@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.network import CONNECT, ECHO, FAR, NEAR, PING, REFUSED, SERVE, Wire, free_port
+from tests.support.network import BULK, CONNECT, DRAIN, ECHO, FAR, NEAR, PING, REFUSED, SERVE, Wire, free_port
 from tests.support.tracing import any_kernel, trace
 from tests.support.workloads import Worker
 
@@ -45,6 +45,27 @@ def test_tcpretrans_sees_every_segment_that_was_lost() -> None:
         "bytes": sum(row["bytes"] for row in rows),
     }
     assert traced.losses() == {}
+
+
+def test_tcpretrans_counts_the_segments_of_what_is_sent_again_at_once() -> None:
+    with (
+        Wire(lose="data", port=80) as wire,
+        Worker(DRAIN, NEAR, 80, 17_000, prepare=wire.enter) as server,
+        Worker(BULK, FAR, 80, NEAR, 17_000, prepare=wire.enter) as client,
+        trace("network/tcpretrans", address=FAR) as traced,
+    ):
+        server.start()
+        client.work()
+        server.finish()
+        sent_again = tcp_count(client.pid, "RetransSegs")
+        traced.until(
+            lambda: sum(row["segments"] for row in traced.events(remote=FAR)) >= sent_again, "all segments sent again"
+        )
+    rows = traced.events(remote=FAR)
+    assert sum(row["segments"] for row in rows) == sent_again >= 17
+    assert len(rows) < sent_again
+    assert traced.totals("by address", "remote")[FAR]["segments"] == sent_again
+    assert all(row["bytes"] <= 1000 * row["segments"] for row in rows)
 
 
 def test_a_refused_connection_is_a_packet_dropped_and_a_reset() -> None:

@@ -1,6 +1,6 @@
-"""Compile and load a program with the distribution's BCC in a process of its own, as LLVM may end it.
+"""Compile and load a program with the distribution's BCC in a separate process, as LLVM may exit it.
 
-No kernel headers: the programs tried here name no kernel type, and what BCC includes on its own is written below.
+No kernel headers: the programs use no kernel types, and the headers that BCC itself includes are below.
 As a script it reads {"text", "kind"} from stdin and writes {"errno", "log"} to stdout.
 """
 
@@ -87,7 +87,7 @@ def _main() -> None:
     order = json.load(sys.stdin)
     try:
         program = Quiet(text=order["text"].encode(), debug=_DEBUG_SOURCE)
-    except Exception:  # BCC raises nothing more special; clang has said why
+    except Exception:  # BCC raises plain Exception; clang has printed why
         return
     lib, handle, log = bcc.lib, program.module, ctypes.create_string_buffer(_LOG_SIZE)
     start, size, licence = (

@@ -1,4 +1,4 @@
-"""A source that answers requests as a collector does, with frames a test wrote down."""
+"""A source that answers requests like a collector, with frames that a test provides."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tests.support.frames import answering
 
 
 class Scripted(Source):
-    """`on_load` and `on_detach` are told after the request; `after_load` is called once `on_load` was taken.
+    """Sends `on_load` and `on_detach` after the request; calls `after_load` once `on_load` has been consumed.
 
-    With `ends`, the stream breaks off after `on_load`.
+    With `ends`, the stream fails after `on_load`.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The program as a person starts it, without a terminal, and how it may complain."""
+"""Running the program as a user would, without a terminal, and checking its errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Done = subprocess.CompletedProcess[str]
 
 
 def ebpftop(*arguments: object, before: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> Done:
-    """Run it to its end. `before`: words in front of the command, as of `env` or `runuser`."""
+    """Run it until it exits. `before`: words in front of the command, such as `env` or `runuser` and their options."""
     return subprocess.run(
         [*before, *COMMAND, *map(str, arguments)],
         stdin=subprocess.DEVNULL,
@@ -32,7 +32,7 @@ def ebpftop(*arguments: object, before: Sequence[str] = (), environment: Mapping
 
 
 def complaint(done: Done, status: int) -> str:
-    """The one line it said before it ended with this status."""
+    """The single line it printed before exiting with this status."""
     assert done.returncode == status, done.stdout + done.stderr
     (line,) = done.stderr.splitlines()
     assert line.startswith("ebpftop: ")

@@ -1,4 +1,4 @@
-"""Working the dashboard as a person would, in a real terminal."""
+"""Using the dashboard as a user would, in a real terminal."""
 
 from __future__ import annotations
 

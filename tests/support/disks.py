@@ -1,4 +1,4 @@
-"""Block devices of a test's own, and what the kernel accounts to them."""
+"""Private block devices for tests, and the kernel's statistics on them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SECTOR = 512  # of /proc/diskstats, whatever the device's own size
 
 @contextlib.contextmanager
 def loop_device(file: Path, size: int) -> Iterator[Path]:
-    """A block device of `size` bytes that stores into a new file: its requests are the test's alone."""
+    """A block device of `size` bytes, backed by a new file, that only the test uses."""
     with file.open("wb") as new:
         new.truncate(size)
     done = subprocess.run(["losetup", "--find", "--show", str(file)], capture_output=True, text=True, check=True)
@@ -24,7 +24,7 @@ def loop_device(file: Path, size: int) -> Iterator[Path]:
 
 
 def accounted(device: Path) -> tuple[int, int]:
-    """(reads done, bytes read), as /proc/diskstats tells; see the kernel's Documentation/admin-guide/iostats."""
+    """(reads done, bytes read) from /proc/diskstats; see the kernel's Documentation/admin-guide/iostats."""
     for line in Path("/proc/diskstats").read_text().splitlines():
         _, _, name, reads, _, sectors, *_ = line.split()
         if name == device.name:
@@ -34,7 +34,7 @@ def accounted(device: Path) -> tuple[int, int]:
 
 @contextlib.contextmanager
 def file_system(folder: Path, size: int = 16 << 20) -> Iterator[tuple[Path, Path]]:
-    """(device, place): an ext4 of a test's own, mounted at `place`. Nothing but the test changes it."""
+    """(device, place): an ext4 file system mounted at `place` that only the test uses."""
     place = folder / "mounted"
     place.mkdir()
     with loop_device(folder / "image", size) as device:
@@ -48,7 +48,7 @@ def file_system(folder: Path, size: int = 16 << 20) -> Iterator[tuple[Path, Path
 
 @contextlib.contextmanager
 def frozen(place: Path) -> Iterator[None]:
-    """Who writes to this file system waits until the end of the `with`."""
+    """Writers to this file system block until the end of the `with`."""
     subprocess.run(["fsfreeze", "--freeze", str(place)], check=True)
     try:
         yield

@@ -1,4 +1,4 @@
-"""A program made byte by byte: machine code with a static probe in it, and the tables that tell of it."""
+"""A program built byte by byte: machine code with a USDT probe, and the tables that describe it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FUNCTION, INDIRECT = 2, 10
 
 
 def note(provider: bytes, name: bytes, location: int, base: int = 0, semaphore: int = 0) -> bytes:
-    """Of one static probe, as sys/sdt.h writes it."""
+    """The note of one USDT probe, as sys/sdt.h writes it."""
     content = struct.pack("<QQQ", location, base, semaphore) + provider + b"\0" + name + b"\0\0"
     header = struct.pack("<III", 8, len(content), _STATIC_PROBE) + b"stapsdt\0"
     return header + content + bytes(-len(content) % 4)

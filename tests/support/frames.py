@@ -1,4 +1,4 @@
-"""Frames made by hand, for tests of everything that reads them."""
+"""Hand-written frames, for tests of everything that reads frames."""
 
 from __future__ import annotations
 
@@ -187,9 +187,9 @@ def samples(run: int, seq: int, counts: Mapping[tuple[int, int], int]) -> Snapsh
     return snapshot(run, seq, {"counts": rows})
 
 
-def cost(run: int, at: float, run_count: int, run_time_ns: int, *, statistics: bool = True) -> Cost:
+def cost(run: int, at: float, run_count: int, run_time_ns: int, *, accounted: bool = True) -> Cost:
     program = ProgramCost(name="on_switch", run_count=run_count, run_time_ns=run_time_ns)
-    return Cost(run=run, monotonic_ns=1000 * SECOND + round(at * SECOND), statistics=statistics, programs=[program])
+    return Cost(run=run, monotonic_ns=1000 * SECOND + round(at * SECOND), accounted=accounted, programs=[program])
 
 
 def process(id: int, comm: str, **changes: Any) -> Process:  # noqa: A002

@@ -1,4 +1,4 @@
-"""A probe run without a screen against a scripted collector, for tests of what it writes."""
+"""Running a probe without a screen against a scripted collector, for tests of the output."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PEOPLE = processes(process(1, "sh"), process(2, "make"), process(3, "evil\x1b[31
 
 
 class Ran:
-    """What a run of one probe wrote, and its exit code."""
+    """The output of one run, and its exit code."""
 
     def __init__(self, code: int, out: str, err: str, source: Scripted) -> None:
         self.code, self.out, self.err, self.source = code, out, err, source
@@ -46,6 +46,7 @@ async def ran(
     on_detach: Sequence[AnyFrame] = (),
     *,
     format: headless.Format = "json",  # noqa: A002
+    raw: bool = False,
     ends: bool = False,
 ) -> Ran:
     """Load, take `on_load`, be stopped, take `on_detach` and the end."""
@@ -58,6 +59,7 @@ async def ran(
             Load(request=1, probe="cpu/some", params={"pid": "7"}, interval=0.5),
             duration=None,
             format=format,
+            raw=raw,
             out=out,
             err=err,
             stop=stop,

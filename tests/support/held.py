@@ -1,8 +1,8 @@
-"""Which variant of which probe the tests saw running, and whether what they asserted of it held: the kernel matrix.
+"""The data of the kernel matrix: which variants of which probes the tests ran, and whether the tests passed.
 
 A session with live tests leaves `{"release", "tests": {TEST: {"held": bool, "traced": [[PROBE, VARIANT]…]}}, "probes":
 {PROBE: [AVAILABLE, REASON]}}` in the file named by EBPFTOP_HELD, or in `.cache/held/RELEASE.json`. Tests that ran in a
-later session replace their own entry only, so that what is tried again counts as tried last.
+later session replace only their own entries, so that the latest result counts.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ _tests: dict[str, dict[str, Any]] = {}
 
 
 def traced(probe: str, variant: str) -> None:
-    """A test saw this variant of a probe at work."""
+    """A test ran this variant of a probe."""
     if (pair := (_copies.get(probe, probe), variant)) not in _traced:
         _traced.append(pair)
 
 
 def is_copy(copy: str, probe: str) -> None:
-    """What is told of `copy` is told of the probe it was made from."""
+    """Results of `copy` count for the probe it was copied from."""
     _copies[copy] = probe
 
 
 def ended(test: str, *, held: bool) -> None:
-    """A test ended: what it saw is now known to hold, or not to."""
+    """A test ended: record whether it passed."""
     if _traced:
         _tests[test] = {"held": held, "traced": list(_traced)}
     _traced.clear()
@@ -45,7 +45,7 @@ def place(release: str) -> Path:
 
 
 def keep() -> None:
-    """Write down what this session saw, if it traced anything."""
+    """Write this session's results, if it traced anything."""
     if not _tests:
         return
     release = platform.release()
@@ -57,7 +57,7 @@ def keep() -> None:
 
 
 def _catalog() -> dict[str, list[Any]]:
-    """Every probe of the catalog: whether it is said to run here, and why not."""
+    """Every probe of the catalog: whether it is available here, and why not."""
     command = [sys.executable, "-m", "ebpftop", "list", "--json"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     entries = json.loads(done.stdout) if done.returncode == 0 else []

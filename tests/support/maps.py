@@ -1,4 +1,4 @@
-"""BPF maps made and filled by the tests themselves."""
+"""BPF maps created and filled by tests."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def new_map(kind: int, key: Record, value: Record, entries: int) -> Iterator[tup
 
 
 def update(fd: int, keys: Array, values: Array) -> None:
-    """Set one value a key; those of per-CPU maps have a row a key and a column a CPU."""
+    """Set one value per key; per-CPU maps take one row per key and one column per CPU."""
     for key, value in zip(keys, values, strict=True):
         result = libbpf.library().bpf_map_update_elem(fd, key.tobytes(), value.tobytes(), 0)
         libbpf.checked(result, "filling a map")

@@ -1,4 +1,4 @@
-"""Control groups of memory of a test's own, version 1 or 2, whichever this machine has; and a place to swap to."""
+"""Private memory cgroups for tests, version 1 or 2, whichever this machine has; and swap space."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class MemoryCgroup:
 
     @property
     def emptier(self) -> tuple[Path, str]:
-        """The file, and what to write to it, that makes the writer free all the group's memory that can be freed."""
+        """A file, and what to write to it, to reclaim all the group's reclaimable memory."""
         return (self.folder / "memory.reclaim", "1G") if self._v2 else (self.folder / "memory.force_empty", "0")
 
 
 @contextlib.contextmanager
 def memory_cgroup(limit: int | None = None) -> Iterator[MemoryCgroup]:
-    """A new group without processes, that may have so many bytes."""
+    """A new, empty group with this limit in bytes."""
     parent, v2 = _hierarchy()
     if v2:
         (parent / "cgroup.subtree_control").write_text("+memory")
@@ -59,7 +59,7 @@ def _hierarchy() -> tuple[Path, bool]:
 
 @contextlib.contextmanager
 def swap_space() -> Iterator[None]:
-    """A RAM disk to swap to: it has written a page as soon as it is asked to, and is read page by page, never ahead."""
+    """A RAM disk as swap space: it writes synchronously and is read page by page, without read-ahead."""
     disk = "/dev/ram0"
     if not Path(disk).exists():
         pytest.skip("no RAM disk")

@@ -1,9 +1,9 @@
-"""Traffic for the network's probes: servers and clients as workers, and a network of its own whose wire loses and
-waits.
+"""Traffic for the network probes: servers and clients as workers, and a private network that drops and delays
+packets.
 
 A wire is a TUN device in a network namespace, and a process behind it that sends each packet back with its addresses
-swapped, which leaves all checksums right: who connects to `FAR` reaches a server on `NEAR`, which is connected from
-`FAR`. Nothing leaves the namespace, and nothing is left of it when the process ends.
+swapped, which keeps all checksums valid: a connection to `FAR` reaches a server on `NEAR`, which sees a peer on
+`FAR`. Nothing leaves the namespace, and it disappears with the process.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from types import TracebackType
 NEAR, FAR = "10.9.0.1", "10.9.0.2"
 _CLONE_NEWNET = 0x40000000
 
-# Serves as many connections as it is told: reads all that comes, answers with as many bytes as it is told.
+# Serves a given number of connections: reads all data, answers with a given number of bytes.
 SERVE = """
 import socket
 family, host = (socket.AF_INET6, "::1") if sys.argv[1] == "6" else (socket.AF_INET, "127.0.0.1")
@@ -59,14 +59,35 @@ def work():
         connection.sendall(b"x")
         connection.recv(1)
 """
-# Sends so many datagrams of so many bytes to 127.0.0.1, without waiting.
+# Sends bytes in bulk, in segments of 1000 bytes, to a server that reads them all before it answers.
+DRAIN = """
+import socket
+server = socket.create_server((sys.argv[1], int(sys.argv[2])))
+def work():
+    connection, _ = server.accept()
+    left = int(sys.argv[3])
+    while left: left -= len(connection.recv(left))
+    connection.sendall(b"x")
+"""
+BULK = """
+import socket
+def work():
+    global connection
+    connection = socket.socket()
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1000)
+    connection.bind((sys.argv[3], 0))
+    connection.connect((sys.argv[1], int(sys.argv[2])))
+    connection.sendall(bytes(int(sys.argv[4])))
+    connection.recv(1)
+"""
+# Sends a number of datagrams of a given size to 127.0.0.1, without waiting.
 DATAGRAMS = """
 import socket
 sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 def work():
     for _ in range(int(sys.argv[2])): sender.sendto(bytes(int(sys.argv[3])), ("127.0.0.1", int(sys.argv[1])))
 """
-# Lets no more than so many bytes a second out of the network's lo, in a queue of its own. See rtnetlink(7), tc-tbf(8).
+# Limits the bytes per second that leave the network's lo, with a tbf queue. See rtnetlink(7), tc-tbf(8).
 SLOW_LOOPBACK = """
 import socket, struct
 def attribute(kind, data): return struct.pack("HH", 4 + len(data), kind) + data + bytes(-len(data) % 4)
@@ -81,7 +102,7 @@ def slow_down(rate):
         error = struct.unpack_from("i", link.recv(4096), 16)[0]
         if error: raise OSError(-error, os.strerror(-error))
 """
-# Asks for as many connections as it is told where nobody listens.
+# Attempts a number of connections to a port where nobody listens.
 REFUSED = """
 import socket
 def work():
@@ -152,7 +173,7 @@ class Wire:
         assert self._process.stdout.read(1) == b"r", "the wire could not be made"
 
     def enter(self) -> None:
-        """Bring the calling process into this network: to be run in a worker before anything else."""
+        """Move the calling process to this network; run it first in a worker."""
         namespace = os.open(f"/proc/{self._process.pid}/ns/net", os.O_RDONLY)
         if ctypes.CDLL(None, use_errno=True).setns(namespace, _CLONE_NEWNET):
             raise OSError(ctypes.get_errno(), "setns")

@@ -1,4 +1,4 @@
-"""What is running and what is loaded: process trees, and the kernel's own lists of programs and maps."""
+"""Process trees, and the kernel's lists of programs and maps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import psutil
 from ebpftop.kernel import libbpf
 
 _RINGBUF = "27"  # BPF_MAP_TYPE_RINGBUF
-SLOWER = 6.0 if os.environ.get("EBPFTOP_EMULATED") else 1.0  # by how much an emulated machine may be
+SLOWER = 6.0 if os.environ.get("EBPFTOP_EMULATED") else 1.0  # patience factor for emulated machines
 
 
 def children(pid: int) -> dict[str, psutil.Process]:
@@ -31,7 +31,7 @@ def children(pid: int) -> dict[str, psutil.Process]:
 
 
 def held_by(pid: int) -> tuple[set[int], set[int]]:
-    """(program ids, map ids) behind a process's descriptors, as the kernel tells them in fdinfo."""
+    """(program ids, map ids) behind a process's descriptors, from fdinfo."""
     programs, maps = set(), set()
     for entry in Path(f"/proc/{pid}/fdinfo").iterdir():
         try:
@@ -58,7 +58,7 @@ def has_census(pid: int) -> bool:
 
 
 def alive(process: psutil.Process) -> bool:
-    """Whether it still does something: one that nobody has waited for does not."""
+    """Whether it is running: zombies are not."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:  # it ended between the two questions
@@ -71,7 +71,7 @@ def in_kernel(held: tuple[set[int], set[int]]) -> bool:
 
 
 def eventually(condition: Callable[[], bool], what: str, patience: float = 20.0) -> None:
-    """Wait until the condition holds, or fail saying what did not come true. Patience in seconds of a real machine."""
+    """Wait until the condition holds, or fail with `what`. Patience is in seconds of a real machine."""
     patience *= SLOWER
     deadline = time.monotonic() + patience
     while not condition():

@@ -1,4 +1,4 @@
-"""Programs in the kernel, run with arguments of ours: what a probe makes of an event that this machine never has."""
+"""Running loaded programs with our own arguments, to test events that never happen on this machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ARGUMENTS = 12  # a raw tracepoint has at most
 
 
 def find(ids: Iterable[int], name: str) -> int:
-    """A descriptor of the one of these programs that has this name, of which the kernel keeps 15 characters."""
+    """A descriptor of the program with this name among these; the kernel keeps 15 characters of a name."""
     found = []
     for number in ids:
         descriptor = libbpf.checked(libbpf.library().bpf_prog_get_fd_by_id(number), "opening a program")
@@ -33,7 +33,7 @@ def _name(descriptor: int) -> str:
 
 
 def run(descriptor: int, *arguments: int) -> None:
-    """Run a program of a raw tracepoint once, as if the tracepoint had these arguments."""
+    """Run a raw tracepoint program once with these tracepoint arguments."""
     values = (ctypes.c_uint64 * _ARGUMENTS)(*arguments)
     context = ctypes.addressof(values)  # ctx_in and ctx_size_in of struct bpf_test_run_opts
     options = struct.pack("=QQQIIQQIIIIIIII", 80, 0, 0, 0, 0, context, 0, ctypes.sizeof(values), 0, 0, 0, 0, 0, 0, 0)

@@ -1,4 +1,4 @@
-"""A program, put together by instructions, that writes numbered records into a ring buffer when it is run."""
+"""A program, assembled by hand, that writes numbered records to a ring buffer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NO_WAKEUP = 1
 
 
 class RingWriter:
-    """Owns the ring of `size` bytes, `fd`. Its records number from 0; none is written where there is no room."""
+    """Owns the ring of `size` bytes, `fd`. Records are numbered from 0; if the ring is full, none is written."""
 
     def __init__(self, size: int) -> None:
         library = libbpf.library()
@@ -33,7 +33,7 @@ class RingWriter:
         )
 
     def run(self, times: int) -> None:
-        """Write so many records."""
+        """Write this many records."""
         packet = ctypes.create_string_buffer(64)
         options = struct.pack(
             "=QQQIIQQIIIIIIII", 80, ctypes.addressof(packet), 0, 64, 0, 0, 0, 0, 0, 0, times, 0, 0, 0, 0
@@ -53,7 +53,7 @@ class RingWriter:
 
 
 def kept(records: Array) -> Array:
-    """Numbers of the records that a reader should see, of those begun up to the last."""
+    """Numbers of the records that a reader should see."""
     numbers = np.arange(int(records["number"].max()) + 1, dtype="<u8")
     return numbers[numbers % DISCARD_EVERY != DISCARD_EVERY - 1]
 

@@ -1,4 +1,4 @@
-"""A source under a test's hand."""
+"""A source that a test controls."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Answers = Callable[[AnyRequest], Iterable[AnyFrame]]
 
 
 class Script(Source):
-    """`play` queues frames, `end` ends the stream; `requests` holds what was sent, `answer` makes its frames."""
+    """`play` queues frames, `end` ends the stream; `requests` records requests, `answer` returns frames for one."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Script(Source):
 
     async def restart(self) -> None:
         if not self.can_restart:
-            raise ReadOnly("this source cannot be started again")
+            raise ReadOnly("this source cannot be restarted")
         self.restarts += 1
 
     async def close(self) -> None:

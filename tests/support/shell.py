@@ -1,4 +1,4 @@
-"""A shell with job control in a real terminal, and whether a program left that terminal as it was."""
+"""A shell with job control in a real terminal, and a check that a program restored the terminal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PROGRAM = shlex.join(COMMAND)
 
 @contextlib.contextmanager
 def shell(columns: int = 100, rows: int = 30) -> Iterator[Terminal]:
-    """A shell without anybody's settings, in the folder of this process."""
+    """A shell without user settings, in this process's working directory."""
     with terminal(["env", "PS1=$ ", "bash", "--norc", "--noprofile"], columns, rows) as started:
         yield started
 
@@ -34,7 +34,7 @@ def framed(command: str) -> str:
 
 
 def patched(folder: Path, patch: str) -> str:
-    """A command that is ebpftop after these lines of Python, for faults that don't happen by themselves."""
+    """A command that runs these lines of Python and then ebpftop, to inject faults."""
     script = folder / "patched.py"
     script.write_text(f"{patch}\nfrom ebpftop.cli import main\nmain()\n")
     return f"PYTHONPATH={Path.cwd()} TMPDIR={folder} {sys.executable} {script}"

@@ -12,7 +12,7 @@ UNITS = ("bytes", "microseconds", "milliseconds", "nanoseconds", "none", "second
 
 
 def check(file: Any) -> None:
-    """Raise `AssertionError` where the file is not as speedscope reads it."""
+    """Raise `AssertionError` if speedscope could not read the file."""
     _object(file, {"$schema": str, "shared": dict, "profiles": list}, name=str, activeProfileIndex=int, exporter=str)
     assert file["$schema"] == "https://www.speedscope.app/file-format-schema.json"
     _object(file["shared"], {"frames": list})

@@ -1,6 +1,6 @@
 """`python -m tests.support.supervised FOLDER`: the program's own supervisor and collector.
 
-Whoever holds the other end of its standard input gets their stream of frames, and ends them by closing it.
+The process at the other end of its standard input gets their stream of frames, and ends them by closing it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A real terminal for end-to-end tests: a tmux server of the test's own, driven by keys, read as text."""
+"""A real terminal for end-to-end tests: a private tmux server, driven by keys, read as text."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ PATIENCE = 60.0
 
 
 class Terminal:
-    """One tmux pane. Text is what a person would see."""
+    """One tmux pane. Its text is what a user would see."""
 
     def __init__(self, socket: Path, columns: int, rows: int, command: Sequence[str] | str) -> None:
         self._socket = socket
         line = command if isinstance(command, str) else shlex.join(command)
         size = ["-x", str(columns), "-y", str(rows)]
-        # Before the pane is there, as a command that ends at once would take it along.
+        # Before the pane exists, as a command that exits immediately would close it.
         stay = ["set-option", "-g", "remain-on-exit", "on", ";"]
         self._tmux("-f", "/dev/null", "start-server", ";", *stay, "new-session", "-d", *size, line)
 
     def _tmux(self, *arguments: str) -> str:
         command = ["tmux", "-S", str(self._socket), *arguments]
-        # A size in the environment would count for more than that of the pane.
+        # A size in the environment would override the pane's.
         environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, env=environment)
         return done.stdout
@@ -52,7 +52,7 @@ class Terminal:
         return int(self._tmux("display-message", "-p", "#{pane_pid}").strip())
 
     def untouched(self) -> bool:
-        """Whether the main screen is shown, with its cursor, long lines wrap, and no program asks for the mouse."""
+        """Whether the main screen is shown with its cursor, long lines wrap, and mouse reports are off."""
         flags = "#{alternate_on} #{cursor_flag} #{wrap_flag} #{mouse_any_flag}"
         return self._tmux("display-message", "-p", flags).strip() == "0 1 1 0"
 
@@ -63,7 +63,7 @@ class Terminal:
         return int(self._tmux("display-message", "-p", "#{pane_dead_status}").strip() or -1)
 
     def wait_for(self, *wanted: str, patience: float = PATIENCE) -> str:
-        """The screen, once it shows all of these; fails with what it shows instead."""
+        """The screen, once it contains all of these; fails with the actual screen."""
         deadline = time.monotonic() + patience
         while True:
             shown = self.text()

@@ -1,4 +1,4 @@
-"""The program's own supervisor and collector, running for a whole test session, and asked as a dashboard asks."""
+"""The program's supervisor and collector, running for a whole test session, with requests as from a dashboard."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PATIENCE = 60.0  # seconds until a probe is attached, and until it has ended
 
 
 class Asked:
-    """A probe asked for. Frames come on the tracer's thread; `ended` is set when no more will."""
+    """A requested probe. Frames arrive on the tracer's thread; `ended` is set after the last one."""
 
     def __init__(self, probe: str, params: dict[str, str]) -> None:
         self.probe, self.params = probe, params
@@ -29,12 +29,12 @@ class Asked:
         self.ended = threading.Event()
 
     def take(self, frame: AnyFrame) -> None:
-        """Feed a frame of this run, or one that is for all."""
+        """Process a frame of this run, or one for all runs."""
 
 
 class Tracer:
-    """One supervisor and one collector for many probes: a load costs no more than a load. `broken` says why no frames
-    come any more.
+    """One supervisor and one collector for many probes, so that a test pays only for its load. `broken` says why the
+    stream of frames ended.
     """
 
     def __init__(self, probes: Path) -> None:
@@ -61,7 +61,7 @@ class Tracer:
         return self._process.pid
 
     def load(self, asked: Asked, interval: float) -> None:
-        """Ask for a probe; `interval` is seconds between snapshots."""
+        """Request a probe; `interval` is seconds between snapshots."""
         with self._lock:
             asked.request = next(self._numbers)
             self._waiting[asked.request] = asked
@@ -75,12 +75,12 @@ class Tracer:
         self._stream.sendall(encode(request))
 
     def check(self) -> None:
-        """Raise if no more frames come."""
+        """Raise if the stream of frames has ended."""
         if self.broken is not None:
             raise RuntimeError("no more frames come") from self.broken
 
     def end(self) -> None:
-        """End the supervisor, and with it everything."""
+        """End the supervisor and all its processes."""
         with contextlib.suppress(OSError):
             self._stream.shutdown(socket.SHUT_RDWR)
         self._ours.close()
@@ -106,7 +106,7 @@ class Tracer:
         if isinstance(frame, Refused):
             self._waiting.pop(frame.request).take(frame)
         elif number is None:
-            if not isinstance(frame, Notice):  # that belongs to its moment
+            if not isinstance(frame, Notice):  # notices are momentary
                 self._known.add(frame)
             for asked in (*self._waiting.values(), *self._running.values()):
                 asked.take(frame)

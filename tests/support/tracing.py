@@ -1,5 +1,5 @@
-"""A probe run for a test by the program's own processes: what it tells, as `ebpftop run PROBE --format json` writes it,
-and what that adds up to.
+"""Running a probe with the program's own processes: its output, as from `ebpftop run PROBE --format json`, and sums of
+it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from ebpftop.export.headless import Teller
+from ebpftop.export.headless import Reporter
 from ebpftop.export.ndjson import Ndjson
 from ebpftop.frames.messages import AnyFrame, Detach, Detached, Refused, Rejected
 from tests.support import held
@@ -33,7 +33,7 @@ any_kernel = pytest.mark.skipif("EBPFTOP_EMULATED" in os.environ, reason="alike 
 
 
 class Traced:
-    """What the lines so far told. Values in a line are of its interval, so they are summed here."""
+    """The output so far. Each line holds an interval's values; here they are summed."""
 
     def __init__(self) -> None:
         self.lines: list[dict[str, Any]] = []
@@ -57,7 +57,7 @@ class Traced:
             yield line["views"][name]
 
     def count(self, view: str, **labels: Any) -> int:
-        """Values in a histogram view whose labels are these, whatever the other labels are."""
+        """The number of values in a histogram view with these labels; other labels are ignored."""
         series = (each for part in self._views(view) for each in part["series"])
         return sum(each["count"] for each in series if labels.items() <= each["labels"].items())
 
@@ -80,7 +80,7 @@ class Traced:
         return dict(totals)
 
     def stacks(self, view: str, **labels: Any) -> list[dict[str, Any]]:
-        """The call stacks of a view whose labels are these, as each line told them."""
+        """The call stacks in a view with these labels, from each line."""
         return [
             each for part in self._views(view) for each in part["stacks"] if labels.items() <= each["labels"].items()
         ]
@@ -92,7 +92,7 @@ class Traced:
 
 
 def counted(stacks: list[dict[str, Any]], *functions: str) -> int:
-    """What these stacks count, or those of them that pass through a function with one of these in its name."""
+    """The sum of these stacks' counts, or of those with a function whose name contains one of these."""
     return sum(
         each["count"]
         for each in stacks
@@ -107,13 +107,13 @@ def _rows(part: Mapping[str, Any]) -> Iterator[Row]:
 
 
 class Tracing(Traced, Asked):
-    """A probe asked for."""
+    """A requested probe."""
 
     def __init__(self, probe: str, params: Mapping[str, Any], tracer: Tracer) -> None:
         Traced.__init__(self)
         Asked.__init__(self, probe, {name: str(value) for name, value in params.items()})
         self._tracer, self._heard = tracer, io.StringIO()
-        self._teller = Teller(Ndjson(_Lines(self.lines), self._heard), self._heard)
+        self._teller = Reporter(Ndjson(_Lines(self.lines), self._heard), self._heard)
 
     def take(self, frame: AnyFrame) -> None:
         self._teller.take(frame)
@@ -127,7 +127,7 @@ class Tracing(Traced, Asked):
         return children(self._tracer.pid)["collect"].pid
 
     def until(self, condition: Callable[[], bool], what: str) -> None:
-        """Wait until what was told so far fulfils a condition, for events that come some time after their cause."""
+        """Wait until the output fulfils a condition, for events that arrive some time after their cause."""
         eventually(condition, what, PATIENCE)
 
     def attached(self) -> bool:
@@ -136,7 +136,7 @@ class Tracing(Traced, Asked):
         return bool(self.lines)
 
     def until_named(self) -> None:
-        """Wait for the census, asked for with the probe: from then on a process is named however short it lives."""
+        """Wait for the census, requested with the probe: from then on even short-lived processes are named."""
         eventually(self._has_census, "the census is attached", PATIENCE)
 
     def _has_census(self) -> bool:

@@ -20,7 +20,7 @@ from ebpftop.ui.widgets.catalog import CatalogPanel
 from ebpftop.ui.widgets.header import HeaderLine
 from ebpftop.ui.widgets.keys import KeyLine
 from ebpftop.ui.widgets.runs import RunTabs
-from ebpftop.ui.widgets.table import Table
+from ebpftop.ui.widgets.table_grid import TableGrid
 from tests.support.frames import EPOCH, catalog, hello
 from tests.support.script import Script
 from tests.ui.conftest import Open
@@ -107,7 +107,7 @@ async def test_a_terminal_too_small_says_so_and_recovers(stage: Open) -> None:
         await on.pilot.resize_terminal(80, 24)
         await on.settle()
         assert isinstance(on.app.screen, Dashboard)
-        assert on.one(Table).rows.count == 1
+        assert on.one(TableGrid).rows.count == 1
 
 
 async def test_at_80_columns_tab_turns_from_catalog_to_probe(stage: Open) -> None:
@@ -129,7 +129,7 @@ async def test_at_80_columns_the_focus_goes_where_the_probe_is_shown(stage: Open
     async with stage(size=(80, 24)) as on:
         await on.press("slash", *"syscount", "enter")
         await on.play(calls(1, {1: 5, 2: 7}))
-        assert on.app.focused is on.one(Table)
+        assert on.app.focused is on.one(TableGrid)
         assert "s sort" in on.see(KeyLine)
         await on.press("slash")
         assert on.app.focused is on.one(CatalogPanel).search
@@ -141,7 +141,7 @@ async def test_at_80_columns_the_focus_goes_where_the_probe_is_shown(stage: Open
 async def test_every_line_fits_its_widget(stage: Open, size: tuple[int, int]) -> None:
     async with stage(size=size, options=CALLS) as on:
         await on.play(calls(1, {number: number for number in range(1, 99)}))
-        for widget in on.app.screen.query("HeaderLine, KeyLine, RunTabs, StatusLine, CatalogTree, Table"):
+        for widget in on.app.screen.query("HeaderLine, KeyLine, RunTabs, StatusLine, CatalogTree, TableGrid"):
             for y in range(widget.size.height):
                 assert widget.render_line(y).cell_length <= widget.size.width
 
@@ -168,7 +168,7 @@ async def test_without_colour_nothing_is_coloured(stage: Open, monkeypatch: pyte
 
 def _filtered(app: EbpftopApp) -> list[list[object]]:
     """The table's lines as they go to the terminal."""
-    table = app.screen.query_one(Table)
+    table = app.screen.query_one(TableGrid)
     return [list(line) for line in table.render_lines(table.size.region)]
 
 
@@ -177,7 +177,7 @@ async def test_an_ended_collector_is_told_and_started_again(stage: Open) -> None
         await on.play(calls(1, {1: 5}))
         on.source.end("the collector has ended")
         await on.settle()
-        assert "✗ the collector has ended   r starts again   q quits" in on.see(Banner)
+        assert "✗ the collector has ended   r restarts   q quits" in on.see(Banner)
         assert on.one(RunTabs).tabs[0].note == "detached"
         assert "✗ ended" in on.see(HeaderLine)
         await on.press("r")
@@ -188,7 +188,7 @@ async def test_an_ended_collector_is_told_and_started_again(stage: Open) -> None
         assert not on.one(Banner).has_class("-open")
         await on.play(calls(1, {1: 7, 2: 9}))
         assert on.one(RunTabs).tabs[0].sign == "●"
-        assert on.one(Table).count == 2
+        assert on.one(TableGrid).count == 2
 
 
 async def test_what_was_detached_is_not_loaded_again(stage: Open) -> None:

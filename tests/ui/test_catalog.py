@@ -58,7 +58,7 @@ async def test_enter_on_a_running_probe_shows_it_and_loads_nothing(stage: Open) 
 async def test_the_entry_of_a_probe_is_shown_while_nothing_runs(stage: Open) -> None:
     async with stage() as on:
         await on.press("slash", *"runqlat")
-        told = str(on.one(About).told.render())
+        told = str(on.one(About).description.render())
     assert "Is the CPU saturated?" in told
     assert "only this process" in told
 
@@ -151,7 +151,7 @@ async def test_hostile_catalog_text_is_inert(stage: Open) -> None:
     async with stage() as on:
         await on.play(catalog(evil))
         assert "? \\x1b[2Jevil" in on.see(CatalogTree)
-        told = str(on.one(About).told.render())
+        told = str(on.one(About).description.render())
     assert "[bold red]x[/]" in told
     assert "a\\x07b" in told
     assert "\x1b" not in told

@@ -187,7 +187,7 @@ async def test_e_opens_the_editor_at_the_failing_line(stage: Open, monkeypatch: 
         await on.press("e")
         await on.press("escape", "e")
         assert opened == [["/bin/sh", "-c", "vim", FILE], ["/bin/sh", "-c", "vim", FILE]]
-        assert [str(each.message) for each in on.app._notifications] == ["/bin/sh ended with 1"] * 2
+        assert [str(each.message) for each in on.app._notifications] == ["/bin/sh exited with status 1"] * 2
 
 
 async def test_e_on_a_bundled_probe_tells_how_to_copy_it(stage: Open, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,8 @@ import pytest
 from ebpftop.frames.messages import AnyFrame, AnyRequest, Load, ViewInfo
 from ebpftop.ui.app.options import Options
 from ebpftop.ui.widgets.flame import Flame
-from ebpftop.ui.widgets.stacks import Details, FlameFrame
-from ebpftop.ui.widgets.table import Table
+from ebpftop.ui.widgets.stacks_panel import Details, FlameFrame
+from ebpftop.ui.widgets.table_grid import TableGrid
 from tests.support.frames import SAMPLES, columns, loaded, process, processes, samples, snapshot, stacks
 from tests.ui.conftest import Open, Stage
 
@@ -74,28 +74,28 @@ async def test_the_window_is_all_the_time_or_the_last_interval(stage: Open) -> N
 
 async def test_the_line_below_tells_of_the_frame_under_the_cursor(stage: Open) -> None:
     async with profiling(stage) as on:
-        assert on.see(Details).startswith("↓ goes into the graph")
+        assert on.see(Details).startswith("↓ enters the graph")
         await on.press("down", "down", "down", "down")
-        assert on.see(Details) == "parse   53   53.5% of all   91.4% of main   11.1% own   /bin/app+0x5"
+        assert on.see(Details) == "parse   53   53.5% of total   91.4% of main   11.1% own   /bin/app+0x5"
         await on.press("end")
-        assert on.see(Details) == "vfs_read   42   42.4% of all   100% of read   42.4% own   kernel+0x70"
+        assert on.see(Details) == "vfs_read   42   42.4% of total   100% of read   42.4% own   kernel+0x70"
         await on.press("up", "up", "right")
-        assert on.see(Details).startswith("[unknown] libc.so.6   5   5.05% of all")
+        assert on.see(Details).startswith("[unknown] libc.so.6   5   5.05% of total")
         await on.press("right", "right")
         assert on.see(Details).startswith("kthread   7")
         await on.press("up")
-        assert on.see(Details).startswith("[no user stack]   7   7.07% of all   17.1% of node   0% own")
+        assert on.see(Details).startswith("[no user stack]   7   7.07% of total   17.1% of node   0% own")
 
 
 async def test_enter_zooms_and_backspace_and_escape_zoom_out(stage: Open) -> None:
     async with profiling(stage) as on:
         await on.press("down", "down", "right", "enter")
         assert graph(on) == [["all"], ["node"], ["main", "[no", "user", "sta…"], ["hash", "kthread"]]
-        assert title(on).endswith("inside node")
+        assert title(on).endswith("zoomed into node")
         await on.press("down", "enter")
         assert graph(on) == [["all"], ["node"], ["main"], ["hash"]]
         await on.press("backspace")
-        assert title(on).endswith("inside node")
+        assert title(on).endswith("zoomed into node")
         await on.press("escape")
         assert graph(on)[1] == ["python3", "node"]
         await on.press("escape", "escape")
@@ -123,13 +123,13 @@ async def test_zoom_and_cursor_stay_when_samples_come_and_when_none_do(stage: Op
         await on.press("t")
         assert on.see(Details).startswith("hash   13")
         await on.play(samples(9, 4, {**THEN, (2, 3): 47, (1, 2): 13}))
-        assert "nothing here in this time" in on.see(Flame)
+        assert "no events in this interval" in on.see(Flame)
         await on.press("t")
         assert on.see(Details).startswith("hash   47")
 
 
 async def test_what_is_around_a_zoom_keeps_its_names_when_nothing_of_it_is_left(stage: Open) -> None:
-    nothing = ["nothing", "here", "in", "this", "time"]
+    nothing = ["no", "events", "in", "this", "interval"]
     async with profiling(stage) as on:
         await on.press("down", "down", "right", "down", "down", "enter", "f", *"python3", "enter")
         assert graph(on) == [["all"], ["node"], ["main"], ["hash"], nothing]
@@ -161,7 +161,7 @@ async def test_the_filter_leaves_the_stacks_of_some_processes(stage: Open) -> No
     async with profiling(stage) as on:
         await on.press("f", *"1003", "enter")
         assert graph(on) == [["all"], ["python3"], ["main"], ["[unknown]", "libc.so.6"]]
-        assert title(on) == "CPU samples · since start · 5 · of “1003”"
+        assert title(on) == "CPU samples · since start · 5 · matching “1003”"
         await on.press("escape")
         assert graph(on)[1] == ["python3", "node"]
 
@@ -169,7 +169,7 @@ async def test_the_filter_leaves_the_stacks_of_some_processes(stage: Open) -> No
 async def test_functions_with_their_own_and_total_values(stage: Open) -> None:
     async with profiling(stage) as on:
         await on.press("x")
-        table = on.one(Table)
+        table = on.one(TableGrid)
         rows = [[table.cell(row, column) for column in table.columns] for row in range(table.count)]
         assert [row[:5] for row in rows[:4]] == [
             ["42", "42.4%", "42", "42.4%", "vfs_read"],
@@ -186,12 +186,12 @@ async def test_functions_with_their_own_and_total_values(stage: Open) -> None:
 async def test_what_grew_and_what_shrank_since_a_moment(stage: Open) -> None:
     async with profiling(stage) as on:
         await on.press("b")
-        assert "nothing here in this time" in on.see(Flame)
+        assert "no events in this interval" in on.see(Flame)
         await on.play(samples(9, 5, {**THEN, (2, 3): 134, (1, 2): 21}))
-        assert title(on) == "CPU samples · since 3 s ago, ▲ more and ▼ less than before · 110"
+        assert title(on) == "CPU samples · last 3 s, ▲ more and ▼ less than before · 110"
         assert graph(on)[:4] == [["all"], ["▲node", "▼pytho…"], ["▲main", "▼main"], ["▲hash", "▼parse"]]
         await on.press("down", "down", "end")
-        assert on.see(Details).startswith("hash   100   90.9% of all   34.3% before")
+        assert on.see(Details).startswith("hash   100   90.9% of total   34.3% before")
         await on.press("b")
         assert title(on) == "CPU samples · since start · 209"
         assert graph(on)[1] == ["node", "python3"]
@@ -199,7 +199,7 @@ async def test_what_grew_and_what_shrank_since_a_moment(stage: Open) -> None:
 
 async def test_graph_and_functions_stand_beside_each_other_where_there_is_room(stage: Open) -> None:
     async with profiling(stage, size=(200, 60)) as on:
-        flame, table = on.one(Flame), on.one(Table)
+        flame, table = on.one(Flame), on.one(TableGrid)
         assert flame.region.right < table.region.x
         await on.press("x")
         assert table.has_focus
@@ -212,7 +212,7 @@ async def test_at_80_columns_the_graph_has_the_screen(stage: Open) -> None:
         assert graph(on)[1] == ["python3", "node"]
         assert on.one(Flame).size.width >= 76
         await on.press("down", "down")
-        assert on.see(Details).startswith("python3   58   58.6% of all")
+        assert on.see(Details).startswith("python3   58   58.6% of total")
 
 
 async def test_a_deep_stack_scrolls_with_the_cursor(stage: Open) -> None:
@@ -221,7 +221,7 @@ async def test_a_deep_stack_scrolls_with_the_cursor(stage: Open) -> None:
         assert graph(on)[2] == ["f00"]
         await on.press("end")
         assert graph(on)[-1] == ["f63"]
-        assert on.see(Details).startswith("f63   3   100% of all")
+        assert on.see(Details).startswith("f63   3   100% of total")
         await on.press("home")
         assert graph(on)[0] == ["all"]
 
@@ -268,11 +268,11 @@ async def test_stacks_that_are_nobody_s(stage: Open) -> None:
         assert graph(on) == [["all"], ["main"], ["parse", "hash"]]
         assert title(on) == "Off the CPU · since start · 7 ms"
         await on.press("down", "end")
-        assert on.see(Details) == "parse   5 ms   71.4% of all   71.4% of main   71.4% own   /bin/app+0x5"
+        assert on.see(Details) == "parse   5 ms   71.4% of total   71.4% of main   71.4% own   /bin/app+0x5"
 
 
 async def test_before_the_first_stack(stage: Open) -> None:
     async with profiling(stage, frames=(samples(9, 1, {}),)) as on:
-        assert "no stack yet" in on.see(Flame)
+        assert "no stacks yet" in on.see(Flame)
         await on.press("down", "enter", "end", "left", "slash", *"x", "enter", "escape", "x")
-        assert on.one(Table).count == 0
+        assert on.one(TableGrid).count == 0

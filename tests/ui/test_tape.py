@@ -14,7 +14,7 @@ from ebpftop.frames.tape_source import TapeSource
 from ebpftop.ui.app.app import EbpftopApp
 from ebpftop.ui.widgets.header import HeaderLine
 from ebpftop.ui.widgets.runs import RunTabs
-from ebpftop.ui.widgets.table import Table
+from ebpftop.ui.widgets.table_grid import TableGrid
 from tests.support.frames import SECOND, catalog, hello, loaded, process, processes
 from tests.ui.conftest import Stage, seen
 from tests.ui.probes import BY_CALL, BY_PROCESS, PROBES, RUN, calls
@@ -65,16 +65,16 @@ async def test_arrows_seek_and_the_table_keeps_its_order_and_cursor(tape: Path) 
     async with app.run_test(size=(120, 36)) as pilot:
         on = Stage(app, pilot, app.feed.source)  # type: ignore[arg-type]
         await on.press("right")
-        await until(on, lambda: bool(app.screen.query(Table)) and on.one(Table).count == 2)
+        await until(on, lambda: bool(app.screen.query(TableGrid)) and on.one(TableGrid).count == 2)
         assert "‖ tape 0:05" in on.see(HeaderLine)
-        table = on.one(Table)
+        table = on.one(TableGrid)
         assert names(table) == ["postgres", "node"]
         await on.press("tab", "down")
-        table.sort_by("tgid.name")
+        table.sort_by("tgid.comm")
         assert names(table) == ["node", "postgres"]
         await on.press("right", "right")
         await until(on, lambda: table.cell(0, table.columns[2]) == "1 k/s")
-        assert on.one(Table) is table
+        assert on.one(TableGrid) is table
         assert (names(table), table.cursor) == (["node", "postgres"], 1)
         await on.press("left", "left")
         await until(on, lambda: table.cell(0, table.columns[2]) == "0/s")

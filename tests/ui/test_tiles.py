@@ -31,7 +31,7 @@ from ebpftop.ui.widgets.header import HeaderLine
 from ebpftop.ui.widgets.histogram import HistogramBars
 from ebpftop.ui.widgets.keys import KeyLine
 from ebpftop.ui.widgets.runs import RunTabs
-from ebpftop.ui.widgets.table import Table
+from ebpftop.ui.widgets.table_grid import TableGrid
 from ebpftop.ui.widgets.tile import Tile
 from tests.support.frames import loaded, process, processes, rejected
 from tests.ui.conftest import Open, Stage, answers
@@ -77,9 +77,9 @@ def title(on: Stage, at: int) -> str:
     return Content.from_markup(str(tile(on, at).border_title)).plain
 
 
-def table(on: Stage) -> Table:
+def table(on: Stage) -> TableGrid:
     """Of the calls."""
-    return tile(on, 1).query_one(Table)
+    return tile(on, 1).query_one(TableGrid)
 
 
 def why(on: Stage, at: int) -> str:
@@ -94,13 +94,13 @@ async def test_playbooks_and_what_is_not_usable_stand_in_the_catalog(stage: Open
     async with stage(CATALOG) as on:
         lines = on.see(CatalogTree).split("\n")
         assert lines[:4] == ["▾ playbooks", "  ≡ slow  It is slow", "  ≡ tiny  Tiny", "▾ cpu"]
-        at = lines.index("▾ not usable")
+        at = lines.index("▾ unusable")
         assert lines[at + 1] == "  ✗ mine/broken  odd: what?"
-        told = str(on.one(About).told.render())
+        told = str(on.one(About).description.render())
         assert "It is slow" in told
         assert "Which calls?" in told
         await on.press("end")
-        told = str(on.one(About).told.render())
+        told = str(on.one(About).description.render())
         assert "✗ odd: what?" in told
         assert "/etc/x/mine/broken/probe.toml:2" in told
         await on.press("enter")
@@ -125,9 +125,9 @@ async def test_a_playbook_loads_what_may_run_and_explains_the_rest(stage: Open) 
         assert "◂ p50…p99" in on.see(HistogramBars)
         assert table(on).cell(0, table(on).columns[0]) == "openat"
         assert title(on, 1) == "● syscount · Which calls?"
-        assert why(on, 2) == "✗ not here: needs kprobes"
+        assert why(on, 2) == "✗ unavailable: needs kprobes"
         assert why(on, 3) == "✗ R0 invalid mem access 'map_value_or_null'\nv shows why"
-        assert why(on, 4) == "✗ the catalog has no such probe"
+        assert why(on, 4) == "✗ no such probe in the catalog"
         assert len(on.app._notifications) == 1  # the folder that isn't usable
         await on.press("v")
         assert isinstance(on.app.screen, VerifierScreen)
@@ -168,7 +168,7 @@ async def test_arrows_and_tab_move_enter_zooms_and_z_comes_back(stage: Open) -> 
         assert on.app.screen is on.app.dashboard
         assert on.app.dashboard.current == RUN["cpu/syscount"]
         assert "z tiles" in on.see(KeyLine)
-        assert on.one(Table).count == 1
+        assert on.one(TableGrid).count == 1
         await on.press("z")
         assert isinstance(on.app.screen, Tiles)
         await on.press("escape")
@@ -226,14 +226,14 @@ async def test_help_tells_the_keys_of_tiles(stage: Open) -> None:
     async with stage(CATALOG, options=OPEN) as on:
         await on.press("question_mark")
         told = "\n".join(str(each.render()) for each in on.app.screen.query(Static))
-    assert "The whole probe of a tile; z comes back" in told
+    assert "Open the tile's probe; z comes back" in told
 
 
 async def test_an_ended_collector_is_told_over_the_tiles(stage: Open) -> None:
     async with stage(CATALOG, options=OPEN, can_restart=True) as on:
         on.source.end("the collector has ended")
         await on.settle()
-        assert "r starts again" in str(on.app.screen.banner.render())
+        assert "r restarts" in str(on.app.screen.banner.render())
         await on.press("r")
         assert on.source.restarts == 1
 
@@ -253,7 +253,7 @@ async def test_on_a_tape_tiles_show_what_it_holds(stage: Open) -> None:
     async with stage(CATALOG, run, options=OPEN, live=False) as on:
         assert loads(on) == []
         assert title(on, 1).startswith("● syscount")
-        assert why(on, 0) == "the tape holds nothing of it"
+        assert why(on, 0) == "the tape has no data of this probe"
 
 
 @pytest.mark.parametrize("tiles", range(1, 17))

@@ -12,7 +12,7 @@ from ebpftop.ui.widgets.histogram import HistogramBars
 from ebpftop.ui.widgets.panel import FilterInput, Framed
 from ebpftop.ui.widgets.runs import RunTabs
 from ebpftop.ui.widgets.status import StatusLine
-from ebpftop.ui.widgets.table import Table
+from ebpftop.ui.widgets.table_grid import TableGrid
 from tests.support.frames import columns, cost, loaded, process, processes, snapshot
 from tests.ui.conftest import Open, seen
 from tests.ui.probes import RUN, calls, execs, latencies
@@ -23,7 +23,7 @@ EXECS = Options(auto_load=[("cpu/execsnoop", {})])
 PEOPLE = processes(process(1, "postgres"), process(2, "node"), process(3, "make", ended_ns=7))
 
 
-def names(table: Table) -> list[str]:
+def names(table: TableGrid) -> list[str]:
     """The second column of every row shown: process names."""
     return [table.cell(row, table.columns[1]) for row in range(table.count)]
 
@@ -61,20 +61,20 @@ async def test_enter_on_a_row_shows_its_histogram_alone_and_again_lets_go(stage:
 async def test_a_table_sorts_by_rate_first_and_by_any_column(stage: Open) -> None:
     async with stage(options=CALLS) as on:
         await on.play(PEOPLE, calls(1, {1: 500, 2: 10, 3: 90}), calls(2, {1: 505, 2: 60, 3: 91}))
-        table = on.one(Table)
+        table = on.one(TableGrid)
         assert names(table) == ["node", "postgres", "make (ended)"]
         table.sort_by("count")
         assert names(table) == ["postgres", "make (ended)", "node"]
         table.sort_by("count")
         assert names(table) == ["node", "make (ended)", "postgres"]
-        table.sort_by("tgid.name")
+        table.sort_by("tgid.comm")
         assert names(table) == ["make (ended)", "node", "postgres"]
 
 
 async def test_keys_and_clicks_sort(stage: Open) -> None:
     async with stage(options=CALLS) as on:
         await on.play(PEOPLE, calls(1, {1: 5, 2: 7}))
-        table = on.one(Table)
+        table = on.one(TableGrid)
         await on.press("tab")
         assert table.sort == "count/s"
         await on.press("greater_than_sign")
@@ -85,14 +85,14 @@ async def test_keys_and_clicks_sort(stage: Open) -> None:
         assert not table.descending
         await on.pilot.click(table, offset=(10, 0))
         await on.settle()
-        assert table.sort == "tgid.name"
+        assert table.sort == "tgid.comm"
         assert "process▲" in table.render_line(0).text
 
 
 async def test_the_filter_narrows_as_one_types(stage: Open) -> None:
     async with stage(options=CALLS) as on:
         await on.play(PEOPLE, calls(1, {1: 5, 2: 7, 3: 9}))
-        table = on.one(Table)
+        table = on.one(TableGrid)
         await on.press("tab", "f", *"POST")
         assert names(table) == ["postgres"]
         await on.press("enter", "escape")
@@ -103,7 +103,7 @@ async def test_the_filter_narrows_as_one_types(stage: Open) -> None:
 async def test_the_cursor_stays_on_its_key_across_refreshes(stage: Open) -> None:
     async with stage(options=CALLS) as on:
         await on.play(PEOPLE, calls(1, {1: 30, 2: 20, 3: 10}), calls(2, {1: 60, 2: 40, 3: 20}))
-        table = on.one(Table)
+        table = on.one(TableGrid)
         await on.press("tab", "down", "down")
         assert names(table)[table.cursor] == "node"
         await on.play(calls(3, {1: 61, 2: 140, 3: 22}))
@@ -117,7 +117,7 @@ async def test_the_cursor_stays_on_its_key_across_refreshes(stage: Open) -> None
 async def test_ended_processes_stay_and_are_marked(stage: Open) -> None:
     async with stage(options=CALLS) as on:
         await on.play(PEOPLE, calls(1, {1: 30, 3: 10}), calls(2, {1: 31}))
-        table = on.one(Table)
+        table = on.one(TableGrid)
         row = names(table).index("make (ended)")
         assert table.row_look(row) == "grid--quiet"
         assert table.row_look(names(table).index("postgres")) == ""
@@ -130,7 +130,7 @@ async def test_fifty_thousand_rows_scroll_sort_and_filter(stage: Open) -> None:
         await on.play(
             calls(1, everybody), calls(2, {number: count + number % 997 for number, count in everybody.items()})
         )
-        table = on.one(Table)
+        table = on.one(TableGrid)
         assert table.count == 50_000
         await on.press("tab", "end")
         assert table.cursor == 49_999
@@ -139,11 +139,11 @@ async def test_fifty_thousand_rows_scroll_sort_and_filter(stage: Open) -> None:
         assert table.count == 11
 
 
-def names_on_screen(table: Table) -> list[str]:
+def names_on_screen(table: TableGrid) -> list[str]:
     return [names_at(table, row) for row in table.visible_rows]
 
 
-def names_at(table: Table, row: int) -> str:
+def names_at(table: TableGrid, row: int) -> str:
     return table.cell(row, table.columns[1])
 
 
@@ -151,7 +151,7 @@ async def test_hostile_names_are_inert(stage: Open) -> None:
     async with stage(options=CALLS) as on:
         await on.play(processes(process(1, "\x1b[31mred\x07"), process(2, "[bold]x[/bold]"), process(3, "a\u202eb")))
         await on.play(calls(1, {1: 3, 2: 2, 3: 1}))
-        shown = on.see(Table)
+        shown = on.see(TableGrid)
         await on.press("tab", "down")
         about = str(on.app.dashboard.panel.grid_frame.border_subtitle)
     assert "\\x1b[31mred\\x07" in shown
@@ -163,11 +163,11 @@ async def test_hostile_names_are_inert(stage: Open) -> None:
 async def test_columns_drop_from_the_right_when_it_is_narrow(stage: Open) -> None:
     async with stage(options=CALLS, size=(200, 40)) as on:
         await on.play(PEOPLE, calls(1, {1: 30}))
-        assert "bar" in [column.name for column in on.one(Table).shown_columns]
+        assert "bar" in [column.name for column in on.one(TableGrid).shown_columns]
         await on.pilot.resize_terminal(64, 20)
         await on.press("tab")
-        shown = [column.name for column in on.one(Table).shown_columns]
-    assert shown[:3] == ["tgid.pid", "tgid.name", "count/s"]
+        shown = [column.name for column in on.one(TableGrid).shown_columns]
+    assert shown[:3] == ["tgid.pid", "tgid.comm", "count/s"]
     assert "count" not in shown
 
 
@@ -178,7 +178,7 @@ async def test_losses_stand_beside_the_numbers(stage: Open) -> None:
         assert on.one(RunTabs).tabs[0].sign == "●"
         await on.play(calls(2, {1: 31}, lost=1_234, map_full=7))
         assert "▲ 1 234 events lost" in on.see(StatusLine)
-        assert "7 updates refused" in on.see(StatusLine)
+        assert "7 updates failed" in on.see(StatusLine)
         assert on.one(RunTabs).tabs[0].sign == "▲"
         assert "▲ lost 1 234" in on.see(HeaderLine)
 
@@ -232,7 +232,7 @@ async def test_pause_holds_the_screen_while_data_keep_coming(stage: Open) -> Non
         await on.play(PEOPLE, calls(1, {1: 30, 2: 20}), calls(2, {1: 60, 2: 30}))
         await on.press("space")
         await on.play(calls(3, {1: 61, 2: 990}))
-        table = on.one(Table)
+        table = on.one(TableGrid)
         assert names(table) == ["postgres", "node"]
         assert "‖ paused" in on.see(HeaderLine)
         await on.press("t")
@@ -275,14 +275,14 @@ async def test_tabs_are_turned_by_keys(stage: Open) -> None:
 async def test_views_stand_side_by_side_where_there_is_room(stage: Open) -> None:
     async with stage(options=CALLS, size=(200, 50)) as on:
         await on.play(PEOPLE, calls(1, {1: 3}, {"read": 4, "write": 9}))
-        both = [table for table in on.app.screen.query(Table) if table.region.width]
+        both = [table for table in on.app.screen.query(TableGrid) if table.region.width]
         assert len(both) == 2
         assert np.array_equal(both[1].rows.keys["nr"].texts(), ["read", "write"])
         await on.pilot.resize_terminal(120, 40)
         await on.settle()
-        assert len([table for table in on.app.screen.query(Table) if table.region.width]) == 1
+        assert len([table for table in on.app.screen.query(TableGrid) if table.region.width]) == 1
         await on.press("n")
-        (shown,) = [table for table in on.app.screen.query(Table) if table.region.width]
+        (shown,) = [table for table in on.app.screen.query(TableGrid) if table.region.width]
         assert "nr" in shown.rows.keys
 
 

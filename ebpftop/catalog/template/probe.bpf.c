@@ -1,10 +1,10 @@
 #include "ebpftop.h"
 
-BPF_HASH(counts, u32, u64); // process → system calls
+BPF_HASH(counts, u32, u64); // process → number of system calls
 
 static int count(u32 tgid)
 {
-    if (!wanted_current()) // as the parameters ask
+    if (!wanted_current()) // filtered out by the parameters
         return 0;
     u64 zero = 0;
     u64 *calls = counts.lookup_or_try_init(&tgid, &zero);

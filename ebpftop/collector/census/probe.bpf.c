@@ -1,6 +1,6 @@
 #include "ebpftop.h"
 
-// Times are boottime in ns. Of a process with several threads all is told of its first one, the group's leader.
+// Times are boottime in ns. A process with several threads is described by its main thread, the group leader.
 #define BORN 1
 #define ENDED 2
 #define RENAMED 3
@@ -17,7 +17,8 @@ struct life {
     char comm[COMM_SIZE];
     char parent_comm[COMM_SIZE];
 };
-// The collector empties both every 100 ms. 80 bytes with its header: a MiB holds 13,000 records, 65,000 forks a second.
+// The collector drains both rings every 100 ms. 80 bytes with its header: 1 MiB holds 13,000 records, 65,000 forks per
+// second.
 BPF_RINGBUF_OUTPUT(lives, 256);
 
 struct exec {
@@ -32,12 +33,12 @@ struct exec {
     char parent_comm[COMM_SIZE];
     u32 args_len;
     u32 unused_too;
-    char args[ARGS_SIZE]; // as the kernel keeps them: each ends in a NUL
+    char args[ARGS_SIZE]; // as in the process's memory: each terminated by NUL
 };
-// 344 bytes with its header: 2 MiB hold 6,000 records, 60,000 execs a second.
+// 344 bytes with its header: 2 MiB holds 6,000 records, 60,000 execs per second.
 BPF_RINGBUF_OUTPUT(execs, 512);
 
-static void tell_life(struct task_struct *task, u32 type, const char *comm)
+static void report_life(struct task_struct *task, u32 type, const char *comm)
 {
     struct task_struct *leader = READ(task, group_leader);
     struct task_struct *parent = READ(leader, real_parent);
@@ -63,17 +64,17 @@ static void tell_life(struct task_struct *task, u32 type, const char *comm)
 int on_fork(struct bpf_raw_tracepoint_args *ctx)
 {
     struct task_struct *child = (struct task_struct *)ctx->args[1];
-    if (READ(child, pid) == READ(child, tgid)) // a process, not a thread of one
-        tell_life(child, BORN, NULL);
+    if (READ(child, pid) == READ(child, tgid)) // a process, not a thread
+        report_life(child, BORN, NULL);
     return 0;
 }
 
-// Before the name changes, by an exec or by the process itself.
+// Runs before the name changes, in an exec or by the process itself.
 int on_rename(struct bpf_raw_tracepoint_args *ctx)
 {
     struct task_struct *task = (struct task_struct *)ctx->args[0];
     if (READ(task, pid) == READ(task, tgid))
-        tell_life(task, RENAMED, (const char *)ctx->args[1]);
+        report_life(task, RENAMED, (const char *)ctx->args[1]);
     return 0;
 }
 
@@ -81,14 +82,14 @@ int on_exit(struct bpf_raw_tracepoint_args *ctx)
 {
     struct task_struct *task = (struct task_struct *)ctx->args[0];
     struct signal_struct *signal = READ(task, signal);
-    if (!READ(signal, live.counter)) // the last thread goes
-        tell_life(task, ENDED, NULL);
+    if (!READ(signal, live.counter)) // the last thread exits
+        report_life(task, ENDED, NULL);
     return 0;
 }
 
 int on_exec(struct bpf_raw_tracepoint_args *ctx)
 {
-    struct task_struct *task = (struct task_struct *)ctx->args[0]; // the leader, whichever thread it was before
+    struct task_struct *task = (struct task_struct *)ctx->args[0]; // the leader, whichever thread called execve
     struct task_struct *parent = READ(task, real_parent);
     struct mm_struct *mm = READ(task, mm);
     struct exec *exec = execs.ringbuf_reserve(sizeof(struct exec));

@@ -8,10 +8,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from ebpftop.collector.decode import (
     address,
@@ -39,9 +35,9 @@ from ebpftop.collector.decode import (
 from ebpftop.collector.decode.cgroup import Cgroups
 from ebpftop.collector.decode.device import Devices
 from ebpftop.collector.decode.kernel_enum import KernelEnum
+from ebpftop.frames.columns import Array, labelled
 from ebpftop.frames.messages import Column
 
-Array = npt.NDArray[Any]
 Decoder = Callable[[Array], Column]
 
 
@@ -122,8 +118,6 @@ def _by_number(decode: str, label: Callable[[int], str]) -> Decoder:
             raise ValueError(
                 f"decode = {decode!r} takes whole numbers, not {values.dtype}{list(values.shape[1:]) or ''}"
             )
-        distinct, codes = np.unique(values, return_inverse=True)
-        labels = [label(number) for number in distinct.tolist()]
-        return Column(dtype="<u4", data=codes.astype("<u4").tobytes(), labels=labels)
+        return labelled(values, label)
 
     return decoded

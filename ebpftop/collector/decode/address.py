@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ebpftop.frames.columns import intern
+from ebpftop.frames.columns import labelled
 from ebpftop.frames.messages import Column
 
 
@@ -16,9 +16,8 @@ def decode(values: npt.NDArray[Any]) -> Column:
     """A dictionary column of (rows, 16) bytes. Raises ValueError for another shape."""
     if values.dtype.itemsize != 1 or values.shape[1:] != (16,):
         raise ValueError(f"decode = 'address' takes u8[16], not {values.dtype}{list(values.shape[1:]) or ''}")
-    distinct, codes = np.unique(values, axis=0, return_inverse=True)
-    names = np.array([name(row.tobytes()) for row in distinct], object)
-    return intern(names[codes.ravel()])
+    whole = np.ascontiguousarray(values).view("V16").ravel()
+    return labelled(whole, name)
 
 
 def name(raw: bytes) -> str:

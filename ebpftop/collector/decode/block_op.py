@@ -1,4 +1,4 @@
-"""What a block request asks for.
+"""Operations of block requests.
 
 Source: enum req_op of linux/blk_types.h. Operations on zones are not here, as their numbers changed between kernels.
 """

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
-from ebpftop.frames.columns import intern
+from ebpftop.frames.columns import labelled
 from ebpftop.frames.messages import Column
 
 _TYPES = {
@@ -34,21 +33,34 @@ def decode(values: npt.NDArray[Any]) -> Column:
     """A dictionary column of char arrays that begin with a question. Raises ValueError for numbers."""
     if values.dtype.kind != "S" or values.ndim != 1:
         raise ValueError(f"a question is char[], not {values.dtype}{list(values.shape[1:]) or ''}")
-    distinct, codes = np.unique(values, return_inverse=True)
-    return intern(np.array([question(raw) for raw in distinct.tolist()], object)[codes])
+    return labelled(values, question)
 
 
 def question(raw: bytes) -> str:
-    """`example.org AAAA`; a name that was cut ends in `…`. Bytes that are no ASCII become visible escapes."""
+    """`example.org AAAA`; a name that was cut ends in `…`, after its last whole character. Bytes that are no UTF-8
+    become visible escapes.
+    """
     labels, at = [], 0
     while at < len(raw) and raw[at]:
-        labels.append(raw[at + 1 : at + 1 + raw[at]].decode("ascii", "backslashreplace"))
+        label = raw[at + 1 : at + 1 + raw[at]]
         at += 1 + raw[at]
-    name = ".".join(labels) or "."
+        labels.append((_whole(label) if at > len(raw) else label).decode("utf-8", "backslashreplace"))
+    name = ".".join(labels)
     if at >= len(raw) and labels:
         return f"{name}…"
     kind = int.from_bytes(raw[at + 1 : at + 3].ljust(2, b"\0"), "big")
-    return f"{name} {_TYPES.get(kind, f'TYPE{kind}')}"
+    return f"{name or '.'} {_TYPES.get(kind, f'TYPE{kind}')}"
+
+
+def _whole(text: bytes) -> bytes:
+    """Without the beginning of a UTF-8 character at its end."""
+    for length in range(1, min(4, len(text) + 1)):
+        byte = text[-length]
+        if 0xC2 <= byte <= 0xF4:  # a character's first byte, which tells its length
+            return text[:-length] if length < 2 + (byte >= 0xE0) + (byte >= 0xF0) else text
+        if not 0x80 <= byte < 0xC0:
+            break
+    return text
 
 
 def code(number: int) -> str:

@@ -9,7 +9,7 @@ from ebpftop.kernel.libbpf import KernelLacks
 
 
 class KernelEnum:
-    """`enum tag`, whose enumerators begin with `prefix`. BTF is read when a name is first asked for, and let go."""
+    """`enum tag`, whose enumerators begin with `prefix`. BTF is read at the first name, and released."""
 
     def __init__(self, tag: str, prefix: str) -> None:
         self._tag, self._prefix = tag, prefix
@@ -22,7 +22,7 @@ class KernelEnum:
             return {}
 
     def name(self, number: int) -> str:
-        """`NO_SOCKET`, "" for a negative number, which says that the kernel told none, else the number."""
+        """`NO_SOCKET`, "" for a negative number, which stands for none, else the number."""
         if number < 0:
             return ""
         return self._names.get(number, str(number)).removeprefix(self._prefix)

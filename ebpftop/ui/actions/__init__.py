@@ -1,1 +1,1 @@
-"""What a key does outside of the screen: the editor, the clipboard, files."""
+"""Actions outside the screen: the editor, copies of probes, files."""

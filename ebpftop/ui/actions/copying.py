@@ -1,4 +1,4 @@
-"""A probe that isn't the user's to edit, and the command that makes a copy which is."""
+"""The command that makes an editable copy of a probe."""
 
 from __future__ import annotations
 
@@ -16,19 +16,25 @@ FOLDER = "~/ebpftop-probes"
 
 
 def advice(probe: ProbeInfo, probes: Iterable[ProbeInfo]) -> tuple[str, str]:
-    """What to do, and the line for a shell that does it: it copies the probe into a folder of this catalog that is
-    watched, where it appears by itself, or into a new one, and starts on that.
+    """An explanation, and a shell command. The command copies the probe into a watched folder of this catalog, where it
+    appears by itself; without such a folder, into a new one, and starts ebpftop with it.
     """
     name = f"{CATEGORY}/{probe.id.partition('/')[2]}"
     new = f"{_program()} new --from {shlex.quote(probe.id)}"
     if watched := next((each.file for each in probes if each.file), ""):
         folder = PurePath(watched).parents[2]
-        return f"In another terminal; {name} appears in the catalog then:", f"{new} {shlex.quote(str(folder / name))}"
-    return "This makes a copy and starts on it:", f"{new} {FOLDER}/{name} && {_program()} --probes {FOLDER}"
+        return (
+            f"Run this in another terminal, and {name} appears in the catalog:",
+            f"{new} {shlex.quote(str(folder / name))}",
+        )
+    return (
+        "This command makes a copy and starts ebpftop with it:",
+        f"{new} {FOLDER}/{name} && {_program()} --probes {FOLDER}",
+    )
 
 
 def _program() -> str:
-    """How it is called from a shell, also where it was found by a PATH that sudo doesn't know."""
+    """The command that runs ebpftop from a shell, even if sudo's PATH doesn't include it."""
     if shutil.which("ebpftop"):
         return "ebpftop"
     script = os.path.abspath(sys.argv[0])

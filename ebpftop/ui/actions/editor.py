@@ -1,4 +1,4 @@
-"""The user's editor, in the foreground of the terminal as a shell would have it, with this process's rights."""
+"""The user's editor, run in the terminal's foreground as a shell would run it, with this process's rights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from textual.app import App, SuspendNotSupported
 VI = ("vi", "vim", "vim.basic", "vim.tiny", "nvim", "view")
 PLUS = frozenset((*VI, "nano", "pico", "emacs", "emacsclient", "mg", "micro", "joe", "jed", "kak", "ne"))  # +LINE FILE
 COLON = frozenset({"hx", "helix"})  # FILE:LINE
-ANSWERED = (  # signals that are the program's to answer in its own way
+ANSWERED = (  # signals reset to their defaults for the editor
     signal.SIGINT,
     signal.SIGTERM,
     signal.SIGHUP,
@@ -28,13 +28,13 @@ FALLBACKS = ("vi", "nano")
 
 
 def command(environment: Mapping[str, str], file: str, line: int | None = None) -> list[str] | None:
-    """The first of VISUAL, EDITOR, vi and nano that is there, on a file and, if it is known how, at a line; None where
-    there is no editor.
+    """The command that opens a file in the first installed one of VISUAL, EDITOR, vi and nano, at a line if we know the
+    editor's syntax for that. None if no editor is installed.
     """
     for wanted in (environment.get("VISUAL", ""), environment.get("EDITOR", ""), *FALLBACKS):
         try:
             words = shlex.split(wanted)
-        except ValueError:  # a quote that isn't closed
+        except ValueError:  # an unclosed quote
             continue
         if words and shutil.which(words[0], path=environment.get("PATH")):
             return [*words, *_place(os.path.basename(words[0]), file, line)]
@@ -50,32 +50,32 @@ def _place(editor: str, file: str, line: int | None) -> list[str]:
 
 
 async def edit(app: App[None], file: str, line: int | None) -> str:
-    """Leave the terminal to the editor; the application takes in what comes meanwhile, and draws nothing. Returns what
-    went wrong, in a line, or nothing.
+    """Give the terminal to the editor. Meanwhile the application keeps reading frames but draws nothing. Returns a
+    one-line error, or "".
     """
     argv = command(os.environ, file, line)
     if argv is None:
-        return "there is no editor: EDITOR names none that is installed"
+        return "no editor found: set EDITOR to one that is installed"
     try:
         with app.batch_update(), app.suspend():
             status = await run(argv)
     except (OSError, SuspendNotSupported) as error:
         return f"{argv[0]}: {error}"
-    return f"{argv[0]} ended with {status}" if status else ""
+    return f"{argv[0]} exited with status {status}" if status else ""
 
 
 async def run(argv: list[str], terminal: int = 0) -> int:
-    """Run a program in a process group of its own, to which the terminal belongs meanwhile: its Ctrl-C is not ours.
+    """Run a program in its own process group, in the terminal's foreground, so that its Ctrl-C doesn't reach us.
     Returns its exit code, negative after a signal. Raises `OSError`.
     """
     ours = os.tcgetpgrp(terminal)
-    # Who isn't in the foreground is stopped for changing the terminal, unless it ignores the signal: we give the
-    # terminal away and take it back, and set it right if we are told to end meanwhile.
+    # A background process that changes the terminal is stopped by SIGTTOU unless it ignores the signal. We hand the
+    # terminal over and take it back, and restore it if we have to exit meanwhile.
     before = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
     pid, status = 0, None
     try:
         pid = os.posix_spawnp(argv[0], argv, os.environ, setpgroup=0, setsigdef=ANSWERED)
-        while status is None or os.WIFSTOPPED(status):  # there is no shell here that it could be left to
+        while status is None or os.WIFSTOPPED(status):  # no shell here could resume a stopped program
             _give(terminal, pid)
             os.killpg(pid, signal.SIGCONT)
             _, status = await asyncio.to_thread(os.waitpid, pid, os.WUNTRACED)
@@ -89,6 +89,6 @@ async def run(argv: list[str], terminal: int = 0) -> int:
 
 
 def _give(terminal: int, group: int) -> None:
-    """Make a process group the terminal's."""
-    with contextlib.suppress(OSError):  # the program ended before, or the terminal is gone
+    """Make a process group the terminal's foreground group."""
+    with contextlib.suppress(OSError):  # the program has exited, or the terminal is gone
         os.tcsetpgrp(terminal, group)

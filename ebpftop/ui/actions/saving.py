@@ -1,4 +1,4 @@
-"""Text into a new file that only its owner may read."""
+"""Saving text to a new file that only its owner can read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def save(name: str, text: str) -> Path:
-    """Write NAME-DATE-TIME.txt into the current folder, or into the home folder where that can't be written to. Raises
+    """Write NAME-DATE-TIME.txt to the current folder, or to the home folder if the current one isn't writable. Raises
     `OSError`.
     """
     bare = re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII).strip("-.") or "ebpftop"
@@ -21,7 +21,7 @@ def save(name: str, text: str) -> Path:
 
 
 def _new(folder: Path, name: str, text: str) -> Path:
-    """A file of this name; with a number, where there is one already."""
+    """Create a file of this name, with a number appended if it already exists."""
     path, number = folder / f"{name}.txt", 2
     while True:
         try:

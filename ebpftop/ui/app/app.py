@@ -41,9 +41,9 @@ from ebpftop.ui.screens.tiles import Tiles
 from ebpftop.ui.widgets.keyboard import NAMES
 
 INTERVALS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
-SPEEDS = (0.125, 64.0)  # of a tape, slowest and fastest
-PACE = 0.05  # seconds between two drawings
-SKIP = 5.0  # seconds of a tape that an arrow skips
+SPEEDS = (0.125, 64.0)  # a tape's slowest and fastest
+PACE = 0.05  # seconds between redraws
+SKIP = 5.0  # seconds of tape that an arrow key skips
 
 
 class EbpftopApp(App[None]):
@@ -55,27 +55,37 @@ class EbpftopApp(App[None]):
             "pause",
             "pause",
             key_display="Space",
-            tooltip="Hold the screen still; stop a tape",
+            tooltip="Pause the screen or the tape",
         ),
         Binding("v", "verifier", "verifier", tooltip="Why a probe was rejected"),
-        Binding("r", "restart", "start again", tooltip="Start the collector and its probes again"),
-        Binding("plus,equals_sign", "interval(1)", "longer interval", show=False, tooltip="Interval; speed of a tape"),
-        Binding("minus", "interval(-1)", "shorter interval", show=False, tooltip="Interval; speed of a tape"),
-        Binding("c", "statistics", "cost on/off", show=False, tooltip="Let the kernel count what programs cost"),
-        Binding("left", "seek(-1)", "seek", key_display="← →", tooltip=f"{SKIP:g} seconds back or on, on a tape"),
+        Binding("r", "restart", "restart", tooltip="Restart the collector and reload its probes"),
+        Binding(
+            "plus,equals_sign",
+            "interval(1)",
+            "longer interval",
+            show=False,
+            tooltip="Change the interval or the tape's speed",
+        ),
+        Binding(
+            "minus", "interval(-1)", "shorter interval", show=False, tooltip="Change the interval or the tape's speed"
+        ),
+        Binding("c", "statistics", "cost on/off", show=False, tooltip="Measure what the programs cost"),
+        Binding(
+            "left", "seek(-1)", "seek", key_display="← →", tooltip=f"Seek {SKIP:g} seconds back or forward on a tape"
+        ),
         Binding("right", "seek(1)", "seek forward", show=False),
-        Binding("z", "tiles", "tiles", tooltip="Back to the tiles of the playbook"),
-        Binding("T", "turn_theme", "light/dark", show=False, tooltip="The light theme, or the dark one"),
+        Binding("z", "tiles", "tiles", tooltip="Back to the playbook's tiles"),
+        Binding("T", "turn_theme", "light/dark", show=False, tooltip="Switch between the light and dark themes"),
         Binding("ctrl+z", "suspend_process", "suspend", show=False, system=True),
-        Binding("ctrl+p", "command_palette", "palette", show=False, tooltip="Every action and probe, by name"),
-        Binding("question_mark,f1", "help", "help", key_display="?", tooltip="These keys"),
-        Binding("q,ctrl+q", "quit", "quit", key_display="q", tooltip="Detach everything and leave"),
+        Binding("ctrl+p", "command_palette", "palette", show=False, tooltip="Find any action or probe by name"),
+        Binding("question_mark,f1", "help", "help", key_display="?", tooltip="Show the keys"),
+        Binding("q,ctrl+q", "quit", "quit", key_display="q", tooltip="Detach everything and quit"),
     ]
 
     def __init__(self, source: Source, *, options: Options | None = None) -> None:
         super().__init__(ansi_color=True if colourless() else None)
         chosen = options or Options()
-        self.failure: BaseException | None = None  # what ended the application
+        self.failure: BaseException | None = None  # the exception that ended the application
         self.feed = Feed(
             source,
             self.post_message,
@@ -99,7 +109,7 @@ class EbpftopApp(App[None]):
         self.theme = DARK.name
 
     def _fatal_error(self) -> None:
-        """Textual's way to end after an exception, without writing the traceback over the terminal."""
+        """Exit after an exception as Textual does, but without printing the traceback on the terminal."""
         self.failure = sys.exception()
         self._close_messages_no_wait()
 
@@ -120,7 +130,7 @@ class EbpftopApp(App[None]):
 
     @property
     def front(self) -> Dashboard | Tiles:
-        """What is shown, under whatever lies over it for a moment."""
+        """The screen shown, ignoring modal screens above it."""
         return next((screen for screen in self.screen_stack if isinstance(screen, Tiles)), self.dashboard)
 
     async def on_unmount(self) -> None:
@@ -133,7 +143,7 @@ class EbpftopApp(App[None]):
         elif not small and isinstance(self.screen, TooSmall):
             self.pop_screen()
 
-    # ------------------------------------------------------------ what the feed tells
+    # ------------------------------------------------------------ messages from the feed
 
     def on_began(self, _event: Began) -> None:
         self.hold.hold(False)
@@ -202,7 +212,7 @@ class EbpftopApp(App[None]):
         top = self.screen_stack[-1] if self.screen_stack else None
         return top if isinstance(top, ParameterForm) else None
 
-    # ------------------------------------------------------------ what the widgets ask
+    # ------------------------------------------------------------ messages from the widgets
 
     async def on_load_asked(self, event: LoadAsked) -> None:
         probe = self.dashboard.probe(event.probe)
@@ -292,7 +302,7 @@ class EbpftopApp(App[None]):
     async def action_statistics(self) -> None:
         self.feed.statistics = not self.feed.statistics
         await self.feed.request(AccountRunTimes(on=self.feed.statistics))
-        self.notice(f"the kernel {'counts' if self.feed.statistics else 'no longer counts'} what programs cost", "info")
+        self.notice(f"{'measuring' if self.feed.statistics else 'no longer measuring'} what the programs cost", "info")
 
     async def action_restart(self) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Which keys help tells of, and where they work."""
+"""Which keys the help shows, and where they work."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from ebpftop.ui.widgets.events import EventList
 from ebpftop.ui.widgets.flame import Flame
 from ebpftop.ui.widgets.keyboard import MOVES
 from ebpftop.ui.widgets.lines import Lines
-from ebpftop.ui.widgets.stacks import StacksView
-from ebpftop.ui.widgets.table import Table
+from ebpftop.ui.widgets.stacks_panel import StacksPanel
+from ebpftop.ui.widgets.table_grid import TableGrid
 
 EVERYWHERE = "Everywhere"
 # Screens with keys of their own.
-OWN: dict[type, str] = {Tiles: "Playbook", VerifierScreen: "Verifier panel", CopyScreen: "A probe to copy"}
+OWN: dict[type, str] = {Tiles: "Playbook", VerifierScreen: "Verifier panel", CopyScreen: "Copying a probe"}
 
 
 def groups(everywhere: Sequence[BindingType]) -> list[Group]:
-    """All bindings of ours, each once, by where they work."""
+    """All our bindings, each once, grouped by where they work."""
     return [
         (EVERYWHERE, everywhere),
         ("Dashboard", Dashboard.BINDINGS),
@@ -35,8 +35,8 @@ def groups(everywhere: Sequence[BindingType]) -> list[Group]:
         ("Parameters", ParameterForm.BINDINGS),
         ("Any list", MOVES),
         ("Search", SearchLine.BINDINGS),
-        ("Tables and events", [*Table.BINDINGS, *EventList.BINDINGS]),
-        ("Call stacks", [*StacksView.BINDINGS, *_own(Flame)]),
+        ("Tables and events", [*TableGrid.BINDINGS, *EventList.BINDINGS]),
+        ("Call stacks", [*StacksPanel.BINDINGS, *_own(Flame)]),
         (OWN[VerifierScreen], [*VerifierScreen.BINDINGS, *Lines.BINDINGS]),
         (OWN[Tiles], Tiles.BINDINGS),
         (OWN[CopyScreen], CopyScreen.BINDINGS),
@@ -44,7 +44,7 @@ def groups(everywhere: Sequence[BindingType]) -> list[Group]:
 
 
 def groups_for(screen: type, everywhere: Sequence[BindingType]) -> list[Group]:
-    """Those that do something on a kind of screen."""
+    """The groups that apply to a kind of screen."""
     mine = OWN.get(screen)
     return [
         (title, bindings)
@@ -54,5 +54,5 @@ def groups_for(screen: type, everywhere: Sequence[BindingType]) -> list[Group]:
 
 
 def _own(kind: type[Widget]) -> list[BindingType]:
-    """What a widget binds beside the keys that move."""
+    """A widget's bindings without the cursor keys."""
     return [binding for binding in kind.BINDINGS if binding not in MOVES]

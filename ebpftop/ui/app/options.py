@@ -1,4 +1,4 @@
-"""What the command line decides about the dashboard."""
+"""The dashboard's options from the command line."""
 
 from __future__ import annotations
 

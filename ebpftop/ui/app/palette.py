@@ -1,4 +1,4 @@
-"""The command palette: every action that does something here, every playbook and every probe."""
+"""The command palette: every action available on this screen, every playbook and every probe."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.feed.feed import Feed
 from ebpftop.ui.messages import LoadAsked, PlayAsked
 
-Command = tuple[str, str, Callable[[], Any]]  # what is typed, what it does, and the doing
+Command = tuple[str, str, Callable[[], Any]]  # name, description, action
 
 
 class Fed(Protocol):

@@ -1,4 +1,4 @@
-"""Running the dashboard on a source, and leaving the terminal as it was."""
+"""Running the dashboard on a source, and restoring the terminal afterwards."""
 
 from __future__ import annotations
 
@@ -25,12 +25,11 @@ def run_dashboard(
     playbook: str = "",
     loads: Sequence[Load] = (),
 ) -> int:
-    """Run the dashboard on a source until someone leaves, and close the source; the exit code.
+    """Run the dashboard on a source until the user quits, then close the source. Returns the exit code.
 
-    auto_load: probes with their parameters, loaded as soon as the source tells its catalog; playbook: the name of one,
-    opened then. The terminal is as it was
-    afterwards, also after a signal, which is told as 128 + its number, and after an exception nobody expected, which is
-    raised.
+    auto_load: probes with their parameters, loaded once the source has sent its catalog. playbook: the name of a
+    playbook to open then. The terminal is restored afterwards, even after a signal (the exit code is 128 + its number)
+    or an unexpected exception, which is raised.
     """
     from ebpftop.ui.app.app import EbpftopApp  # Textual takes a while to import
     from ebpftop.ui.app.options import Options
@@ -42,7 +41,7 @@ def run_dashboard(
 
         def leave(number: int, _frame: object) -> None:
             if number == signal.SIGHUP and not _terminal_answers():
-                os._exit(128 + number)  # with the terminal gone, Textual waits for ever to write its last lines
+                os._exit(128 + number)  # with the terminal gone, Textual would block forever on its last write
             loop.call_soon_threadsafe(partial(app.exit, return_code=128 + number))
 
         for number in SIGNALS:
@@ -66,7 +65,7 @@ def _terminal_answers() -> bool:
 
 @contextlib.contextmanager
 def _settings_kept() -> Iterator[None]:
-    """Put the terminal's settings back, should Textual have had no chance to."""
+    """Restore the terminal's settings if Textual could not."""
     try:
         settings = termios.tcgetattr(sys.__stdin__.fileno()) if sys.__stdin__ else None
     except (termios.error, ValueError, OSError):

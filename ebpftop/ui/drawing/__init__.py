@@ -1,1 +1,1 @@
-"""Words, colours and lines: how things look, without a widget."""
+"""Words, colours and lines: how things look, independent of widgets."""

@@ -1,4 +1,4 @@
-"""The author's C with colours."""
+"""Syntax highlighting for the author's C."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TAB = 4
 
 
 class Calm(HighlightTheme):
-    """Few colours: what the language says, what the author says beside it, and values."""
+    """Few colours: keywords, comments and values."""
 
     STYLES = {  # noqa: RUF012 (as Textual has it)
         ("Comment",): "$quiet italic",
@@ -24,5 +24,5 @@ class Calm(HighlightTheme):
 
 
 def highlighted(source: str) -> Content:
-    """C as styled text, line by line as it was written; control characters are made visible."""
+    """C as styled text with the original lines; control characters are shown as escapes."""
     return highlight("\n".join(inert(line.expandtabs(TAB)) for line in source.split("\n")), language="c", theme=Calm)

@@ -1,5 +1,5 @@
-"""The colours of a flame graph: warm for user space, blue for the kernel, grey for what is missing; the shade is the
-name's own and stays with it.
+"""The colours of a flame graph: warm for user space, blue for the kernel, grey for missing frames. The shade depends
+only on the name.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from zlib import crc32
 from rich.style import Style
 from textual.color import Color
 
-from ebpftop.model.stacks import Side, Symbol
+from ebpftop.model.stacks import Side, StackFrame
 
-# Hue (degrees), how far a name moves it, and saturation.
+# Hue (degrees), how far a name shifts it, and saturation.
 _FAMILIES: dict[Side, tuple[float, float, float]] = {
     "user": (22, 24, 0.68),
     "kernel": (200, 28, 0.52),
@@ -21,21 +21,21 @@ _FAMILIES: dict[Side, tuple[float, float, float]] = {
 }
 _FOUND = (318, 10, 0.62)  # frames that a search is about
 _MORE, _LESS, _ALIKE = (4, 0.72), (214, 0.62), (220, 0.07)  # hue and saturation of what grew, shrank, and did neither
-_NAMELESS = 0.3  # of the saturation: what has no symbol draws no eye
+_NAMELESS = 0.3  # of the saturation: what has no frame draws no eye
 _LIGHTNESS = {True: (0.56, 0.10), False: (0.74, 0.10)}  # of a dark and of a light theme, and how far a name moves it
 _INK = Color.parse("#10141a")
 
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """`style` for a frame: faded are those around a zoom or a search."""
+    """`style` for a frame; frames outside a zoom or search are faded."""
 
     dark: bool
     background: Color
     foreground: Color
 
-    def style(self, symbol: Symbol, *, found: bool = False, faded: bool = False) -> Style:
-        return self._painted(self._colour(symbol, _FOUND if found else _FAMILIES[symbol.side]), faded)
+    def style(self, frame: StackFrame, *, found: bool = False, faded: bool = False) -> Style:
+        return self._painted(self._colour(frame, _FOUND if found else _FAMILIES[frame.side]), faded)
 
     def _painted(self, back: Color, faded: bool) -> Style:
         front = _INK
@@ -44,7 +44,7 @@ class Palette:
         return Style(color=front.rich_color, bgcolor=back.rich_color)
 
     def growth(self, grown: float, *, found: bool = False, faded: bool = False) -> Style:
-        """For a frame that grew or shrank: -1 to 1."""
+        """Style of a frame that shrank or grew: -1 to 1."""
         lightness, _ = _LIGHTNESS[self.dark]
         hue, saturation = _FOUND[::2] if found else _MORE if grown > 0 else _LESS
         strong = Color.from_hsl(hue / 360, saturation, lightness)
@@ -52,13 +52,13 @@ class Palette:
         return self._painted(strong if found else weak.blend(strong, abs(grown)), faded)
 
     def edge(self, style: Style) -> Style:
-        """What parts a frame from the one to its left."""
+        """Style of the line between a frame and the one to its left."""
         return Style(color=self.background.rich_color, bgcolor=style.bgcolor)
 
-    def _colour(self, symbol: Symbol, family: tuple[float, float, float]) -> Color:
-        number = crc32(symbol.label.encode(errors="replace"))
+    def _colour(self, frame: StackFrame, family: tuple[float, float, float]) -> Color:
+        number = crc32(frame.label.encode(errors="replace"))
         hue, reach, saturation = family
-        if not symbol.name and symbol.side in ("user", "kernel"):
+        if not frame.name and frame.side in ("user", "kernel"):
             saturation *= _NAMELESS
         lightness, more = _LIGHTNESS[self.dark]
         hue += reach * ((number & 0xFF) / 255 - 0.5) * 2

@@ -1,16 +1,16 @@
-"""Text from the kernel, a process or a tape, made harmless: the one door between it and the screen."""
+"""Making text from the kernel, a process or a tape harmless: nothing reaches the screen any other way."""
 
 from __future__ import annotations
 
 from ebpftop.base.inert import inert as escaped
 
-CELL = 1_000  # characters of a text that a cell looks at, however long it is
+CELL = 1_000  # characters of a text that a cell considers at most
 
 
 def inert(text: str) -> str:
     """The text on one line, control and format characters written as escapes (`\\x1b[31m`), a tab as a space.
 
-    Markup is no concern of it: what is shown goes into `Content` and `Segment`, which parse none.
+    Markup needs no escaping: `Content` and `Segment` don't parse any.
     """
     return text if text.isprintable() else escaped(text.replace("\t", " "))
 

@@ -1,4 +1,4 @@
-"""One line of pieces that gives up the least important ones when it gets narrow."""
+"""One line of pieces that drops the least important ones when it gets narrow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GAP = 3
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """`rank` 0 stays longest."""
+    """`rank` 0 is dropped last."""
 
     content: Content
     rank: int = 0
@@ -26,7 +26,7 @@ def piece(text: str, style: str = "", rank: int = 0) -> Piece:
 
 
 def fit(left: Sequence[Piece], right: Sequence[Piece], width: int, gap: int = GAP) -> Content:
-    """`left` from the left edge, `right` up to the right one; pieces of the highest rank go until the rest fits."""
+    """`left` from the left edge, `right` up to the right one; pieces of the highest rank are dropped until it fits."""
     left, right = list(left), list(right)
     while _needed(left, right, gap) > width and len(left) + len(right) > 1:
         pieces = left + right

@@ -1,6 +1,6 @@
 """A probe's README as styled text: headings, paragraphs, lists, tables and code. Anything else stays as it is written.
 
-Nothing in it does anything: no links to follow, no markup of the terminal's, and control characters are made visible.
+Nothing in it is active: no links, no terminal escapes; control characters are shown as escapes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _LOOKS = {"code": "$secondary", "bold": "bold", "slanted": "italic", "text": ""}
 
 
 def rendered(markdown: str) -> Content:
-    """Blocks with an empty line between them; lines of a paragraph are joined, those of code kept."""
+    """Blocks separated by empty lines; a paragraph's lines are joined, those of code kept."""
     return Content("\n\n").join(_blocks(markdown.expandtabs(TAB).strip("\n").split("\n")))
 
 
@@ -58,7 +58,7 @@ def _blocks(lines: list[str]) -> Iterator[Content]:
 
 
 def _begins(line: str) -> bool:
-    """Whether a block begins without an empty line before it."""
+    """Whether the line begins a block even without an empty line before it."""
     return bool(_FENCE.match(line) or _HEADING.match(line) or line.startswith("|"))
 
 
@@ -87,13 +87,13 @@ def _table(lines: list[str]) -> Content:
     rows = [[_inline(cell.strip()) for cell in line.strip().strip("|").split("|")] for line in lines]
     rows = [row for row, line in zip(rows, lines, strict=True) if not _RULE.fullmatch(line.strip())]
     widths = [max(row[at].cell_length for row in rows if at < len(row)) for at in range(max(map(len, rows), default=0))]
-    told = []
+    shown = []
     for number, row in enumerate(rows):
         line = Content("  ").join(
             Content.assemble(cell, " " * (width - cell.cell_length)) for cell, width in zip(row, widths, strict=False)
         )
-        told.append(line.stylize("bold") if number == 0 else line)
-    return Content("\n").join(line.rstrip() for line in told)
+        shown.append(line.stylize("bold") if number == 0 else line)
+    return Content("\n").join(line.rstrip() for line in shown)
 
 
 def _inline(text: str) -> Content:

@@ -1,10 +1,11 @@
-"""Words for processes and for the fields of a key, made inert."""
+"""Names of processes and of a key's fields, made inert."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from ebpftop.frames.messages import UNKNOWN, Process
+from ebpftop.model.shown import Part
 from ebpftop.ui.drawing.inert import cell
 
 Processes = Mapping[int, Process]
@@ -16,7 +17,7 @@ def pid(identity: int, processes: Processes) -> str:
 
 
 def name(identity: int, processes: Processes) -> str:
-    """The command name; an ended process says so."""
+    """The command name, marked if the process has ended."""
     known = processes.get(identity)
     if known is None:
         return "(unknown)" if identity == UNKNOWN else f"(unknown {identity})"
@@ -33,18 +34,26 @@ def command(identity: int, processes: Processes) -> str:
     return cell(known.command) if known else ""
 
 
+OF_PART: dict[Part, Callable[[int, Processes], str]] = {
+    "pid": pid,
+    "comm": name,
+    "parent": parent,
+    "command": command,
+}
+
+
 def ended(identity: int, processes: Processes) -> bool:
     known = processes.get(identity)
     return known is not None and known.ended_ns is not None
 
 
 def described(identity: int, processes: Processes) -> str:
-    """All that is known of a process, on one line."""
+    """All we know about a process, on one line."""
     known = processes.get(identity)
     if identity == UNKNOWN:
-        return "the kernel doesn't tell which process this is about"
+        return "the kernel didn't report which process this is"
     if known is None:
-        return "nothing is known of this process: it was gone before anyone looked"
+        return "unknown process: it ended before it could be identified"
     words = [f"{cell(known.comm)} {known.tgid}"]
     if known.ended_ns is not None:
         words.append("ended")

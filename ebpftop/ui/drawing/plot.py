@@ -1,7 +1,7 @@
-"""The one door to plotext: a time series drawn as text.
+"""The only module that imports plotext: a time series drawn as text.
 
 plotext 5.3.2 and not 6: 5.3 is pure Python and installs anywhere; 6 is a rewrite with another interface, published only
-as wheels compiled for glibc, none for musl and none to build from. plotext draws into one global figure, so a
+as wheels compiled for glibc, with none for musl and no source package. plotext draws into one global figure, so a
 drawing here clears it, draws and takes the text within a single call.
 """
 
@@ -19,7 +19,7 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One line: values over time, NaN where nothing is known. `colour` None leaves the terminal's own."""
+    """One line: values over time, NaN where unknown. `colour` None keeps the terminal's own."""
 
     values: Sequence[float]
     colour: Colour | None
@@ -38,7 +38,7 @@ def time_series(
     """The curves over `times` (seconds, 0 is now, the past is negative) in `width` × `height` cells.
 
     The scale goes from 0, or from the power of ten below the smallest value where it is logarithmic. `tick` writes a
-    value of the vertical axis. Without anything to draw the text is empty.
+    value of the vertical axis. The text is empty if there is nothing to draw.
     """
     known = [value for curve in curves for value in curve.values if not math.isnan(value)]
     if not known or width < 20 or height < 4:

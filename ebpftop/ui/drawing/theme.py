@@ -1,11 +1,11 @@
-"""Two themes of ours. Colour carries meaning once, and every colour has a sign beside it.
+"""Our two themes. Each colour has one meaning, and a sign beside it.
 
-    primary   what has the focus, and the bars of numbers: one hue
+    primary   the focus, and bars: one hue
     success   ● running
-    warning   ▲ a number that misses something, or needs care
-    error     ✗ rejected, lost, not here
+    warning   ▲ an incomplete number, or one that needs care
+    error     ✗ rejected, lost, unavailable
 
-Without colour (NO_COLOR) every colour is dropped at the very end: the signs are left, and bold, dim and reverse.
+With NO_COLOR, colours are removed as the last step; the signs, bold, dim and reverse remain.
 """
 
 from __future__ import annotations
@@ -75,5 +75,5 @@ LIGHT = Theme(
 
 
 def colourless() -> bool:
-    """Whether NO_COLOR asks for no colour at all (no-color.org: set, and not empty)."""
+    """Whether NO_COLOR is set and not empty (no-color.org)."""
     return bool(os.environ.get("NO_COLOR"))

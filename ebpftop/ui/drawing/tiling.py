@@ -1,16 +1,16 @@
-"""How many tiles stand side by side, and which of them: arithmetic of cells."""
+"""How many tiles fit on the screen, and which are shown."""
 
 from __future__ import annotations
 
 from math import ceil
 
-LEAST_WIDTH, LEAST_HEIGHT = 56, 8  # cells of a tile, its rim included
-ROOMY = 14  # lines from which a tile is better made wider than taller
+LEAST_WIDTH, LEAST_HEIGHT = 56, 8  # cells of a tile, including its border
+ROOMY = 14  # lines from which a tile should get wider rather than taller
 
 
 def arrangement(tiles: int, width: int, height: int) -> tuple[int, int]:
-    """Columns and rows of tiles in `width` × `height` cells; one of each where no two fit side by side. What doesn't
-    fit is on another page.
+    """Columns and rows of tiles in `width` × `height` cells; (1, 1) if no two fit side by side. The rest are on other
+    pages.
     """
     most = width // LEAST_WIDTH
     if most < 2 or height < LEAST_HEIGHT or tiles < 2:
@@ -23,6 +23,6 @@ def arrangement(tiles: int, width: int, height: int) -> tuple[int, int]:
 
 
 def page(tiles: int, current: int, capacity: int) -> range:
-    """The tiles that are shown while one is current."""
+    """The tiles shown while `current` is the current one."""
     first = current // capacity * capacity
     return range(first, min(first + capacity, tiles))

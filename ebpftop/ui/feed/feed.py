@@ -102,6 +102,8 @@ class Feed:
             self.ended = ""
         except (SourceEnded, BadFrame) as error:
             self.ended = str(error)
+        except MemoryError:
+            self.ended = "what came takes more memory than there is"
         self._post(Ended(self.ended))
 
     async def _take(self, frame: AnyFrame) -> None:

@@ -1,1 +1,1 @@
-"""What fills the terminal: the dashboard, the verifier panel, and the small screens above them."""
+"""The full screens: the dashboard, the verifier panel, playbooks; and the small screens above them."""

@@ -36,7 +36,7 @@ class CopyScreen(ModalScreen[None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,e", "dismiss", "close", key_display="Esc"),
-        Binding("y", "copy", "copy", tooltip="Copy the command, where the terminal allows it"),
+        Binding("y", "copy", "copy", tooltip="Copy the command, if the terminal allows it"),
     ]
 
     def __init__(self, probe: ProbeInfo, told: str, command: str) -> None:
@@ -51,8 +51,8 @@ class CopyScreen(ModalScreen[None]):
             box.border_subtitle = "y copies the command   Esc closes"
             yield Static(
                 Content.assemble(
-                    "This probe was read once, at the start: saving its file would change nothing. In a copy of your "
-                    f"own e opens your editor, and saving loads the probe again. {self.told}\n\n",
+                    "This probe was read once, at startup, so saving its file would change nothing. Make your own "
+                    f"copy: there, e opens your editor, and saving reloads the probe. {self.told}\n\n",
                     (inert(self.command), "bold"),
                 ),
                 markup=False,

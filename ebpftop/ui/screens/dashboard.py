@@ -1,4 +1,4 @@
-"""The main screen: catalog on the left, the running probes on the right. It wires; the widgets draw."""
+"""The main screen: the catalog on the left, the running probes on the right. The widgets do the drawing."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from ebpftop.ui.widgets.keys import KeyLine
 from ebpftop.ui.widgets.panel import ViewPanel
 from ebpftop.ui.widgets.runs import RunPane, RunTabs
 
-DESCRIBE = 5.0  # seconds between questions about the processes on the screen
-NARROW = 100  # cells below which catalog and probe take turns
+DESCRIBE = 5.0  # seconds between requests to describe the processes on the screen
+NARROW = 100  # cells; below this width only the catalog or the probe is shown
 
 
 class Dashboard(Screen[None]):
@@ -47,22 +47,22 @@ class Dashboard(Screen[None]):
     """
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (NARROW, "-normal"), (160, "-roomy")]  # noqa: RUF012 (as Textual has it)
     BINDINGS: ClassVar[list[BindingType]] = [
-        # With priority: they move the focus before the letters that follow are given to whoever has it.
+        # Priority bindings: they move the focus before the keys typed next are delivered to the focused widget.
         Binding("slash", "search", "search", key_display="/", priority=True, tooltip="Search the catalog as you type"),
-        Binding("tab", "other(1)", "next", key_display="Tab", tooltip="The next part of the screen"),
-        Binding("shift+tab", "other(-1)", "part before", show=False),
+        Binding("tab", "other(1)", "next", key_display="Tab", tooltip="Go to the next part of the screen"),
+        Binding("shift+tab", "other(-1)", "previous part", show=False),
         Binding("f", "filter", "filter", priority=True, tooltip="Filter rows or events as you type"),
-        Binding("t", "window", "interval/total", tooltip="The last interval, or since attaching"),
-        Binding("o", "past", "over time", tooltip="How rate and percentiles moved"),
-        Binding("n", "view(1)", "next view", tooltip="The next view of this probe"),
-        Binding("N", "view(-1)", "view before", show=False),
-        Binding("d", "detach", "detach", tooltip="Detach this probe; then close its tab"),
+        Binding("t", "window", "interval/total", tooltip="Last interval, or total since attaching"),
+        Binding("o", "past", "over time", tooltip="Plot rate and percentiles over time"),
+        Binding("n", "view(1)", "next view", tooltip="Show the probe's next view"),
+        Binding("N", "view(-1)", "previous view", show=False),
+        Binding("d", "detach", "detach", tooltip="Detach the probe; again: close its tab"),
         Binding(
-            "left_square_bracket", "tab(-1)", "probe before", show=False, tooltip="The tab before, or the next one"
+            "left_square_bracket", "tab(-1)", "previous probe", show=False, tooltip="Go to the previous or next probe"
         ),
         Binding("right_square_bracket", "tab(1)", "next probe", show=False),
-        Binding("i", "info", "info", show=False, tooltip="The catalog's entry of a probe, and its C"),
-        Binding("escape", "let_go", "let go", show=False, tooltip="Drop the filter, the key, the cursor"),
+        Binding("i", "info", "info", show=False, tooltip="Show the probe's catalog entry and its C"),
+        Binding("escape", "let_go", "clear", show=False, tooltip="Clear the filter, selection or cursor"),
     ]
 
     def __init__(self, feed: Feed, hold: Hold) -> None:
@@ -74,10 +74,10 @@ class Dashboard(Screen[None]):
         self.catalog = CatalogPanel()
         self.tabs = RunTabs()
         self.about = About()
-        self.panes = Container(id="panes")  # of which one is shown
+        self.panes = Container(id="panes")  # only one of them is shown
         self.current: int | None = None  # the run in front
-        self.informing = False  # whether the catalog's entry is shown in its place
-        self.settled = True  # false while a new stream tells what there is
+        self.informing = False  # whether the catalog entry is shown instead
+        self.settled = True  # false until a new stream has sent its state
         self._put_away: set[int] = set()  # runs whose tabs were closed
         self._seen: set[int] = set()  # runs that had a tab
         self._panes: dict[int, RunPane] = {}  # by run
@@ -103,7 +103,7 @@ class Dashboard(Screen[None]):
     # ------------------------------------------------------------ drawing the session
 
     def began(self) -> None:
-        """A new stream: what it doesn't tell of soon is gone."""
+        """A new stream began: runs that it doesn't mention soon are gone."""
         self.settled = False
         self._put_away.clear()
         self._seen.clear()
@@ -115,7 +115,7 @@ class Dashboard(Screen[None]):
         await self.redraw()
 
     async def redraw(self) -> None:
-        """Draw what the session holds now; a screen held still draws only what it has never drawn."""
+        """Draw the session's current state; a paused screen draws only runs that it hasn't drawn yet."""
         session = self.feed.session
         self.draw_header()
         self.catalog.show(session.catalog, run_states(session, self.feed.over))
@@ -127,7 +127,7 @@ class Dashboard(Screen[None]):
         await self.draw_front()
 
     def _choose(self, runs: list[int]) -> None:
-        """A run this user asked for comes to the front when it comes; else whatever is in front stays."""
+        """Bring a run this user requested to the front when it starts; otherwise keep the current one."""
         asked = [run for run in runs if run not in self._seen and self.feed.is_mine(run)]
         self._seen.update(runs)
         if asked:
@@ -138,7 +138,7 @@ class Dashboard(Screen[None]):
             self.current = runs[first] if runs else None
 
     async def replaced(self, new: int, old: list[int]) -> None:
-        """A probe's new version runs: it stands where the old one stood, and in front where there was none."""
+        """A probe's new version is running: it takes the old one's place, or the front if there was none."""
         self._put_away.update(old)
         if not old or self.current in old:
             self.current = new
@@ -153,7 +153,7 @@ class Dashboard(Screen[None]):
         for number, pane in list(self._panes.items()):
             run = self.feed.session.runs.get(number)
             if (number not in wanted and self.settled) or (run is not None and pane.is_stale(run)):
-                self._panes.pop(number, None)  # before waiting: keys may have this screen drawn meanwhile
+                self._panes.pop(number, None)  # before the await, during which a key may redraw this screen
                 await pane.remove()
         for number in sorted(wanted - set(self._panes)):
             pane = self._panes[number] = RunPane()
@@ -161,7 +161,7 @@ class Dashboard(Screen[None]):
             await self.panes.mount(pane)
 
     async def draw_front(self) -> None:
-        """Bring the current run, or the catalog's entry, to the front and draw it."""
+        """Bring the current run, or the catalog entry, to the front and draw it."""
         self.tabs.current = self.current
         pane, run = self.pane, self.run
         front = self.about if pane is None or self.informing else pane
@@ -179,22 +179,22 @@ class Dashboard(Screen[None]):
         self.about.show(listing.entry or listing.category, failed.failure if failed else None)
 
     async def ended(self, reason: str) -> None:
-        """The stream is over; a reason means that it broke."""
+        """The stream ended; a reason means that it failed."""
         if reason:
-            self.banner.tell(reason, "r starts again   q quits" if self.feed.source.can_restart else "q quits")
+            self.banner.tell(reason, "r restarts   q quits" if self.feed.source.can_restart else "q quits")
         await self.redraw()
 
     async def _describe(self) -> None:
-        """Ask again about the processes someone looks at: what they run may have changed."""
+        """Refresh the processes on the screen: they may have executed another program."""
         ids = self.panel.identities_on_screen() if self.panel else []
         if ids and self.feed.source.live and self.feed.ended is None and not self.hold.still:
             await self.feed.request(Describe(processes=ids))
 
-    # ------------------------------------------------------------ what is where
+    # ------------------------------------------------------------ what the screen holds
 
     @property
     def run(self) -> Run | None:
-        """The run in front, as it stood when the screen was held still."""
+        """The run in front; on a paused screen, as it was when it was paused."""
         return self.hold.run(self.current) if self.current is not None else None
 
     @property
@@ -221,7 +221,7 @@ class Dashboard(Screen[None]):
         chosen = self.catalog.listing.chosen
         return (self.rejected(chosen.id) if chosen else None) or self.rejected()
 
-    # ------------------------------------------------------------ messages of the widgets
+    # ------------------------------------------------------------ messages from the widgets
 
     async def on_chosen(self, event: Chosen) -> None:
         self._draw_about()
@@ -233,7 +233,7 @@ class Dashboard(Screen[None]):
         await self.draw_front()
 
     async def bring(self, run: int) -> None:
-        """Put a run in front of everything."""
+        """Bring a run to the front."""
         self.current, self.informing = run, False
         self.add_class("-probe")
         await self.draw_front()
@@ -271,20 +271,20 @@ class Dashboard(Screen[None]):
         self._focus(stop)
 
     def _keep_focus_in_sight(self) -> None:
-        """Where catalog and probe take turns, the focus is on the side that is shown."""
+        """On a narrow screen, keep the focus on the side that is shown."""
         probe = self.has_class("-probe")
         if self.has_class("-narrow") and probe is self.catalog.has_focus_within:
             self._focus(self._stops()[-1] if probe else self.catalog.listing)
 
     def _focus(self, widget: Widget) -> None:
-        """Focus at once, so that the next key goes there, or as soon as it is on the screen."""
+        """Focus a widget now, so that it gets the next key, or as soon as it is on the screen."""
         if widget.focusable:
             self.set_focus(widget)
         else:
             self.call_after_refresh(self.set_focus, widget)
 
     def _stops(self) -> list[Widget]:
-        """Where Tab goes, in order."""
+        """The widgets that Tab visits, in order."""
         if self.pane is None or self.informing:
             return [self.catalog.listing, self.about]
         return [self.catalog.listing, *self.pane.stops]

@@ -1,4 +1,4 @@
-"""Help, made from the bindings themselves: no key is told that doesn't exist, none exists untold."""
+"""Help, generated from the bindings, so that it lists exactly the keys that exist."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Group = tuple[str, Sequence[BindingType]]
 KEYS = 13  # of those, for the keys
 SIGNS = (
     ((RUNNING, "$success", "running"), (RUNNABLE, "", "runnable here")),
-    ((NOT_HERE, "$error", "not here, rejected"), (UNKNOWN, "$quiet", "only root can tell")),
-    ((WARNING, "$warning", "a number misses something"), (PLAYBOOK, "", "playbook")),
-    ((HERE, "$error", "the line, the instruction that failed"),),
+    ((NOT_HERE, "$error", "unavailable, rejected"), (UNKNOWN, "$quiet", "only root can tell")),
+    ((WARNING, "$warning", "a number is incomplete"), (PLAYBOOK, "", "playbook")),
+    ((HERE, "$error", "the failing line or instruction"),),
 )
 
 
@@ -66,7 +66,7 @@ class HelpScreen(ModalScreen[None]):
 
 
 def _columns(blocks: list[Content], width: int) -> list[list[Content]]:
-    """The blocks in one column, or in two of about the same height where there is room."""
+    """The blocks in one column, or in two of about the same height if there is room."""
     if width < 2 * COLUMN + 5:
         return [blocks]
     heights = [block.plain.count("\n") + 2 for block in blocks]
@@ -95,6 +95,6 @@ def _signs() -> Content:
 
 
 def keys_of(bindings: Sequence[Binding], app: App[object]) -> str:
-    """All keys of some bindings, the first ones of each in front: `↑ ↓ k j`."""
+    """All keys of some bindings, the first key of each binding first: `↑ ↓ k j`."""
     keys = zip_longest(*(binding.key.split(",") for binding in bindings))
     return " ".join(app.get_key_display(Binding(key.strip(), "")) for each in keys for key in each if key)

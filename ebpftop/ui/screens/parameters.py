@@ -1,4 +1,4 @@
-"""A form for a probe's parameters. They are checked where the probe is loaded; what is wrong with them is told here."""
+"""A form for a probe's parameters. The loading side checks them; the form shows its errors."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class ParameterForm(ModalScreen[None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "load", "load", tooltip="Load the probe with what is typed"),
+        Binding("enter", "load", "load", tooltip="Load the probe with these values"),
         Binding("escape", "dismiss", "close", tooltip="Close the form"),
     ]
 
@@ -70,10 +70,10 @@ class ParameterForm(ModalScreen[None]):
             yield self.errors[""]
 
     def on_mount(self) -> None:
-        self.set_focus(next(iter(self.inputs.values()), None))  # now: what is typed next is meant for it
+        self.set_focus(next(iter(self.inputs.values()), None))  # now, so that it gets the keys typed next
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Enter in a field comes this way, behind the letters typed before it."""
+        """Enter in a field arrives here, after the characters typed before it."""
         event.stop()
         self.action_load()
 
@@ -94,7 +94,7 @@ class ParameterForm(ModalScreen[None]):
 
 def _input(param: ParamInfo) -> Input:
     choices = ["true", "false"] if param.type == "bool" else param.choices
-    unset = inert(param.default) if param.default is not None else "unset: no filter"
+    unset = inert(param.default) if param.default is not None else "not set: no filter"
     suggester = SuggestFromList([inert(choice) for choice in choices]) if choices else None
     return Input(placeholder=unset, suggester=suggester, select_on_focus=False)
 

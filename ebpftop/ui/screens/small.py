@@ -1,4 +1,4 @@
-"""One line for a terminal that is too small; it goes when there is room again."""
+"""One line for a terminal that is too small; it disappears when there is room again."""
 
 from __future__ import annotations
 

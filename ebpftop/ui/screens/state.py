@@ -1,4 +1,4 @@
-"""What the frame around the numbers shows, computed from the session: header, tabs, signs of the catalog."""
+"""The state of the header, the tabs and the catalog's signs, computed from the session."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ATTACHED = ("running", "detaching")
 
 
 def percent_of(run: Run) -> float | None:
-    """Percent of one CPU the run's programs take now; None while the kernel doesn't count."""
+    """Percent of one CPU that the run's programs use now; None while the kernel doesn't measure it."""
     now = cost(run)
     return now.cpu_percent if now and run.state in ATTACHED else None
 
@@ -42,7 +42,7 @@ def header_state(feed: Feed, *, paused: bool) -> HeaderState:
 
 
 def _mode(feed: Feed, paused: bool) -> str:
-    """Live or a tape, and where it is."""
+    """Live, or a tape and its position."""
     playback = feed.playback
     if playback is not None:
         speed = f" ×{playback.speed:g}" if playback.speed != 1 else ""
@@ -57,12 +57,12 @@ def _clock(seconds: float) -> str:
 
 
 def state_of(run: Run, over: bool) -> str:
-    """The run's state; nothing is attached any more once the collector is gone."""
+    """The run's state; nothing is attached once the collector is gone."""
     return "detached" if over and run.state in ("loading", *ATTACHED) else run.state
 
 
 def run_states(session: Session, over: bool) -> dict[str, RunState]:
-    """How each probe stands that was loaded, by its latest run; one that is running wins."""
+    """The state of each loaded probe: that of a running run if there is one, else of its latest run."""
     states: dict[str, RunState] = {}
     for run in session.runs.values():
         state = state_of(run, over)
@@ -80,7 +80,7 @@ def run_states(session: Session, over: bool) -> dict[str, RunState]:
 
 
 def tabs(session: Session, closed: Collection[int], over: bool) -> tuple[Tab, ...]:
-    """A tab for every run but those rejected, and those closed by hand."""
+    """A tab for every run except rejected ones and those the user closed."""
     runs = [run for run in session.runs.values() if run.state != "rejected" and run.id not in closed]
     return tuple(tab_of(run, name, state_of(run, over)) for run, name in zip(runs, names(runs), strict=True))
 
@@ -96,7 +96,7 @@ class Named(Protocol):
 
 
 def names(runs: Sequence[Named]) -> list[str]:
-    """A name for each run or step, just long enough to tell it from the others: the parameters in which two runs of one
+    """A name for each run or step, just long enough to distinguish it: the parameters in which two runs of one
     probe differ, the category only where two probes share a name.
     """
     told = []

@@ -1,4 +1,4 @@
-"""A playbook: its probes side by side, each with the question it answers; one at a time where the terminal is small."""
+"""A playbook: its probes side by side, each with the question it answers; one at a time on a small terminal."""
 
 from __future__ import annotations
 
@@ -46,20 +46,26 @@ class Tiles(Screen[None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,z", "zoom", "zoom", key_display="Enter", tooltip="The whole probe of a tile; z comes back"),
-        Binding("shift+tab,left_square_bracket", "move(-1)", "tile before", show=False, tooltip="From tile to tile"),
+        Binding("enter,z", "zoom", "zoom", key_display="Enter", tooltip="Open the tile's probe; z comes back"),
+        Binding(
+            "shift+tab,left_square_bracket",
+            "move(-1)",
+            "previous tile",
+            show=False,
+            tooltip="Go to the previous or next tile",
+        ),
         Binding("tab,right_square_bracket", "move(1)", "next", key_display="Tab"),
-        Binding("left", "beside(-1)", "tile on the left", show=False, tooltip="The tile on the left, or on the right"),
+        Binding("left", "beside(-1)", "tile on the left", show=False, tooltip="Go to the tile on the left or right"),
         Binding("right", "beside(1)", "tile on the right", show=False),
-        Binding("up,k", "across(-1)", "tile above", show=False, tooltip="The tile above, or below"),
+        Binding("up,k", "across(-1)", "tile above", show=False, tooltip="Go to the tile above or below"),
         Binding("down,j", "across(1)", "tile below", show=False),
-        Binding("t", "window", "interval/total", tooltip="The last interval, or since attaching"),
-        Binding("d", "detach", "detach", tooltip="Detach this probe; Enter loads it again"),
-        Binding("escape", "app.tiles", "close", key_display="Esc", tooltip="The dashboard; z comes back"),
+        Binding("t", "window", "interval/total", tooltip="Last interval, or total since attaching"),
+        Binding("d", "detach", "detach", tooltip="Detach the probe; Enter reloads it"),
+        Binding("escape", "app.tiles", "close", key_display="Esc", tooltip="Go to the dashboard; z comes back"),
     ]
 
     class Zoomed(Message):
-        """The whole of a run is wanted."""
+        """Open a run on the dashboard."""
 
         def __init__(self, run: int) -> None:
             super().__init__()
@@ -175,23 +181,23 @@ class Tiles(Screen[None]):
             return replace(tab_of(run, self._names[at], state_of(run, self.feed.over)), run=at)
         probe = self._probe(tile.step)
         if probe is None or probe.available is False or self._error(tile):
-            return Tab(at, NOT_HERE, "$warning", self._names[at], "not here")
+            return Tab(at, NOT_HERE, "$warning", self._names[at], "unavailable")
         return Tab(at, "◌" if self.feed.source.live else NOT_HERE, "$quiet", self._names[at])
 
     async def ended(self, reason: str) -> None:
-        """The stream is over; a reason means that it broke."""
+        """The stream ended; a reason means that it failed."""
         if reason:
-            self.banner.tell(reason, "r starts again   q quits" if self.feed.source.can_restart else "q quits")
+            self.banner.tell(reason, "r restarts   q quits" if self.feed.source.can_restart else "q quits")
         await self.redraw()
 
-    # ------------------------------------------------------------ where tiles are
+    # ------------------------------------------------------------ layout
 
     def on_resize(self) -> None:
         self._place()
         self.call_after_refresh(self.redraw)
 
     def _place(self) -> None:
-        """As many tiles as have room, the current one among them, the last as wide as what is left."""
+        """Show as many tiles as fit, including the current one; the last one takes the remaining width."""
         width, height = self.app.size
         columns, rows = self._shape = arrangement(len(self.tiles), width, height - 3)  # header, title, keys
         if columns * rows < len(self.tiles):
@@ -210,7 +216,7 @@ class Tiles(Screen[None]):
         self.call_after_refresh(self.tiles[self.current].focus)
 
     async def go(self, at: int) -> None:
-        """Make a tile the current one, and bring its page."""
+        """Make a tile the current one and show its page."""
         self.current = at % len(self.tiles)
         self._place()
         await self.redraw()
@@ -238,7 +244,7 @@ class Tiles(Screen[None]):
         run = self._run(self.tiles[self.current])
         match action:
             case "beside":
-                return self.feed.playback is None  # there, arrows have other work
+                return self.feed.playback is None  # on a tape, the arrow keys seek
             case "window":
                 panel = self.tiles[self.current].panel
                 return panel is not None and panel.TOGGLES_WINDOW

@@ -38,6 +38,7 @@ from ebpftop.verifier.registers import known_before
 WIDE = 110  # cells from which the C and the log stand beside each other
 COPIED = 64_000  # characters
 WHY = "what led to it"
+KNOWN = "known before it"
 JUMPS = ("written", "branch")  # actions
 OF_A_LOG = (*JUMPS, "step", "failure", "part", "copy", "save")
 
@@ -121,7 +122,7 @@ class VerifierScreen(Screen[None]):
         names = (
             (failure.source and failure.source.file) or AUTHORS_FILE,
             "verifier log" if self.parts[2:] else "compiler",
-            WHY,
+            f"{WHY} · {KNOWN}",
         )
         with Container(id="both"):
             for part, name in zip(self.parts, names, strict=False):

@@ -1,4 +1,4 @@
-"""An entry of the catalog: what a probe answers, costs and takes, and its C; what a playbook asks; what is broken."""
+"""An entry of the catalog: what a probe answers, costs and takes, and its C; what a playbook is for; what is broken."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ebpftop.ui.widgets.panel import words
 
 WELCOME = (
     "Choose a probe on the left and press Enter: it is compiled, checked by the kernel's verifier and attached in a "
-    "fraction of a second. Nothing stays in the kernel after you leave."
+    "fraction of a second. Nothing stays in the kernel after you quit."
 )
 
 
@@ -40,34 +40,34 @@ class About(VerticalScroll, can_focus=True):
 
     def __init__(self) -> None:
         super().__init__(id="about")
-        self.told = Static(markup=False, id="about-words")
+        self.description = Static(markup=False, id="about-words")
         self.code = Static(markup=False, id="about-code")
         self._shown: tuple[Entry | list[Entry], Failure | None] | None = None
 
     def compose(self) -> Iterable[Widget]:
-        yield self.told
+        yield self.description
         yield self.code
 
-    def show(self, entry: Entry | list[Entry], rejected: Failure | None = None) -> None:
-        """Tell of one entry, and why the probe was rejected last; of several, a few words each."""
-        if self._shown == (entry, rejected):
+    def show(self, entry: Entry | list[Entry], failure: Failure | None = None) -> None:
+        """Show one entry, and why its probe last failed to load; of several, a few words each."""
+        if self._shown == (entry, failure):
             return
-        self._shown = (entry, rejected)
+        self._shown = (entry, failure)
         match entry:
             case ProbeInfo():
-                self._tell(entry.id, _words(entry, rejected), highlighted(entry.source))
+                self._draw(entry.id, _words(entry, failure), highlighted(entry.source))
             case PlaybookInfo():
-                self._tell(f"playbook {entry.name}", _playbook(entry), Content(""))
+                self._draw(f"playbook {entry.name}", _playbook(entry), Content(""))
             case Problem():
-                self._tell(f"not usable: {entry.name}", _problem(entry), Content(""))
+                self._draw(f"unusable: {entry.name}", _problem(entry), Content(""))
             case list():
                 title = entry[0].category if entry and isinstance(entry[0], ProbeInfo) else ""
-                self._tell(title, _summaries(entry), Content(""))
+                self._draw(title, _summaries(entry), Content(""))
 
-    def _tell(self, title: str, told: Content, code: Content) -> None:
+    def _draw(self, title: str, description: Content, code: Content) -> None:
         self.scroll_home(animate=False)
         self.border_title = words(title)
-        self.told.update(told)
+        self.description.update(description)
         self.code.update(code)
 
 
@@ -94,36 +94,37 @@ def _playbook(playbook: PlaybookInfo) -> Content:
     for step in playbook.steps:
         given = "".join(f" {name}={value}" for name, value in step.params.items())
         lines += [Content(""), Content.styled(inert(step.probe + given), "bold"), Content(inert(step.question))]
-    told = "Enter loads all of these that run here and shows them side by side."
-    return Content("\n").join([*lines, Content(""), Content.styled(told, "$quiet")])
+    hint = "Enter loads every probe that can run here and shows them side by side."
+    return Content("\n").join([*lines, Content(""), Content.styled(hint, "$quiet")])
 
 
 def _problem(problem: Problem) -> Content:
     lines = [Content(""), Content.styled(f"{NOT_HERE} {inert(problem.what)}", "bold $error")]
     if problem.where:
-        lines.append(_said("in", inert(problem.where)))
-    told = "The rest of the catalog works. 'ebpftop check DIR' tells all that is wrong with a folder."
-    return Content("\n").join([*lines, Content(""), Content.styled(told, "$quiet")])
+        lines.append(_fact("in", inert(problem.where)))
+    hint = "The rest of the catalog works. 'ebpftop check DIR' lists every problem in a folder."
+    return Content("\n").join([*lines, Content(""), Content.styled(hint, "$quiet")])
 
 
-def _words(probe: ProbeInfo, rejected: Failure | None) -> Content:
+def _words(probe: ProbeInfo, failure: Failure | None) -> Content:
     lines = [
         Content(""),
         Content.styled(inert(probe.title), "bold"),
         Content(inert(probe.summary)),
         Content(""),
-        _said("answers", inert(probe.question)),
-        _said("costs", inert(probe.overhead)),
-        _said("here", _availability(probe)),
+        _fact("question", inert(probe.question)),
+        _fact("overhead", inert(probe.overhead)),
+        _fact("status", _availability(probe)),
     ]
-    if rejected:
-        lines.append(_said("rejected", Content.styled(f"{NOT_HERE} {inert(rejected.message)}   v shows why", "$error")))
+    if failure:
+        why = Content.styled(f"{NOT_HERE} {inert(failure.message)}   v shows why", "$error")
+        lines.append(_fact("rejected" if failure.stage == "verify" else "failed", why))
     for at, param in enumerate(probe.params):
         default = f", {inert(param.default)} by default" if param.default is not None else ""
         choices = f" ({', '.join(map(inert, param.choices))})" if param.choices else ""
         kind = f"{inert(param.type)}{choices}{default}"
         text = Content.assemble((inert(param.name), "bold"), f"  {inert(param.help)}  ", (kind, "$quiet"))
-        lines.append(_said("takes" if at == 0 else "", text))
+        lines.append(_fact("params" if at == 0 else "", text))
     if probe.readme:
         lines += [Content(""), rendered(probe.readme.removeprefix(f"# {probe.title}\n"))]
     return Content("\n").join(lines)
@@ -140,5 +141,5 @@ def _availability(probe: ProbeInfo) -> Content:
     return Content.assemble((f"{RUNNABLE} runnable", ""), (f"   {how}" if how else "", "$quiet"))
 
 
-def _said(name: str, text: str | Content) -> Content:
+def _fact(name: str, text: str | Content) -> Content:
     return Content.assemble((f"{name:<10}", "$quiet"), text)

@@ -1,4 +1,4 @@
-"""A line that can't be overlooked: the source is gone, and what to do."""
+"""A prominent line that says that the source is gone, and what to do."""
 
 from __future__ import annotations
 

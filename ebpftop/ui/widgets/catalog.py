@@ -1,4 +1,4 @@
-"""The catalog: a sign, a name and a reason on each line, searched as you type."""
+"""The catalog: a sign, a name and a note on each line, searched as you type."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from ebpftop.ui.widgets.entries import Entry, Line, RunState, arranged, entries,
 from ebpftop.ui.widgets.keyboard import MOVES
 from ebpftop.ui.widgets.painter import Painter
 
-_ROOMY = 50  # columns in which a question beside each name can be read
+_ROOMY = 50  # columns from which a question fits beside each name
 
 
 class CatalogTree(Painter, can_focus=True):
-    """The lines. The catalog and `states` come from the session; search, folding and the cursor are its own."""
+    """The lines. The session provides the catalog and `states`; search, folding and the cursor are kept here."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "catalog--category",
@@ -55,12 +55,12 @@ class CatalogTree(Painter, can_focus=True):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "load", "load", key_display="Enter", tooltip="Load the probe, or show it if it runs"),
-        Binding("enter", "show", "show", key_display="Enter", tooltip="Show what a tape holds of the probe"),
-        Binding("p", "parameters", "parameters", tooltip="Fill in its parameters, then load it"),
-        Binding("e", "edit", "edit", show=False, tooltip="Edit its C; saving loads it again"),
-        Binding("left", "fold(True)", "close the category", show=False, tooltip="Close the category, or open it"),
-        Binding("right", "fold(False)", "open the category", show=False),
+        Binding("enter", "load", "load", key_display="Enter", tooltip="Load the probe, or show it if it is running"),
+        Binding("enter", "show", "show", key_display="Enter", tooltip="Show the tape's data of the probe"),
+        Binding("p", "parameters", "parameters", tooltip="Set the parameters, then load"),
+        Binding("e", "edit", "edit", show=False, tooltip="Edit its C; saving reloads it"),
+        Binding("left", "fold(True)", "collapse the category", show=False, tooltip="Collapse or expand the category"),
+        Binding("right", "fold(False)", "expand the category", show=False),
         *MOVES,
     ]
 
@@ -70,7 +70,7 @@ class CatalogTree(Painter, can_focus=True):
     def __init__(self) -> None:
         super().__init__()
         self.loads = True  # whether probes can be loaded
-        self.folds = True  # by arrows, which on a tape have other work
+        self.folds = True  # whether arrow keys fold categories; on a tape they seek
         self._entries: list[Line] = []
         self._states: Mapping[str, RunState] = {}
         self._folded: set[str] = set()
@@ -86,13 +86,13 @@ class CatalogTree(Painter, can_focus=True):
 
     @property
     def category(self) -> list[Entry]:
-        """All there is in the category under the cursor."""
+        """All entries of the category under the cursor."""
         name = self._lines[self.cursor].category if self.cursor < len(self._lines) else None
         return [line.entry for line in self._entries if line.category == name and line.entry]
 
     @property
     def entry(self) -> Entry | None:
-        """What is under the cursor; None where that is a category."""
+        """The entry under the cursor; None if that is a category."""
         return self._lines[self.cursor].entry if self.cursor < len(self._lines) else None
 
     @property
@@ -101,7 +101,7 @@ class CatalogTree(Painter, can_focus=True):
         return self.entry if isinstance(self.entry, ProbeInfo) else None
 
     def _arrange(self) -> None:
-        """Lay the lines out again and keep the cursor on what it was on."""
+        """Rebuild the lines and keep the cursor on the same entry."""
         was = self._lines[self.cursor] if self.cursor < len(self._lines) else None
         self._lines = list(arranged(self._entries, self.wanted, self._folded))
         self.virtual_size = Size(self.size.width, len(self._lines))
@@ -131,12 +131,6 @@ class CatalogTree(Painter, can_focus=True):
 
     def on_resize(self, _event: events.Resize) -> None:
         self.virtual_size = Size(self.size.width, len(self._lines))
-
-    def on_focus(self) -> None:
-        self.refresh()
-
-    def on_blur(self) -> None:
-        self.refresh()
 
     def render_line(self, y: int) -> Strip:
         at = y + self.scroll_offset.y
@@ -197,7 +191,7 @@ class CatalogTree(Painter, can_focus=True):
 
     @property
     def asked(self) -> LoadAsked | PlayAsked | None:
-        """What Enter asks for; None where the cursor is on nothing that runs."""
+        """The request that Enter sends; None if the cursor is on nothing that can be loaded."""
         match self.entry:
             case ProbeInfo(id=probe):
                 return LoadAsked(probe)
@@ -239,7 +233,7 @@ class CatalogTree(Painter, can_focus=True):
 
 
 class SearchLine(Input):
-    """One line to type into; the cursor of the listing moves and loads from here."""
+    """The input line; ↑, ↓ and Enter act on the listing below it."""
 
     DEFAULT_CSS = """
     SearchLine {
@@ -252,9 +246,9 @@ class SearchLine(Input):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "leave(True)", "load", key_display="Enter", tooltip="Load the probe under the cursor"),
-        Binding("up", "move(-1)", "choose before", show=False, tooltip="Move the cursor of the catalog"),
+        Binding("up", "move(-1)", "choose previous", show=False, tooltip="Move the catalog's cursor"),
         Binding("down", "move(1)", "choose", key_display="↑↓"),
-        Binding("escape", "clear", "clear", key_display="Esc", tooltip="Drop the search"),
+        Binding("escape", "clear", "clear", key_display="Esc", tooltip="Clear the search"),
     ]
 
     class Moved(Message):
@@ -279,7 +273,7 @@ class SearchLine(Input):
 
 
 class CatalogPanel(Vertical):
-    """The tree with its search line above and its sum below."""
+    """The tree with the search line above it and the counts below."""
 
     DEFAULT_CSS = """
     CatalogPanel {
@@ -309,11 +303,11 @@ class CatalogPanel(Vertical):
         here = sum(probe.available is True for probe in probes)
         missing = sum(probe.available is False for probe in probes)
         unknown = len(probes) - here - missing
-        sums = ((RUNNABLE, here, "runnable"), (NOT_HERE, missing, "not here"), (UNKNOWN, unknown, "unknown"))
+        sums = ((RUNNABLE, here, "runnable"), (NOT_HERE, missing, "unavailable"), (UNKNOWN, unknown, "unknown"))
         roomy = self.size.width >= 40
         words = [f"{sign} {number} {word}" if roomy else f"{sign} {number}" for sign, number, word in sums if number]
         if catalog and catalog.problems:
-            words.append(f"{len(catalog.problems)} not usable")
+            words.append(f"{len(catalog.problems)} unusable")
         self.border_subtitle = Content("  ".join(words))
 
     def on_input_changed(self, event: Input.Changed) -> None:
@@ -322,11 +316,11 @@ class CatalogPanel(Vertical):
 
     def on_search_line_left(self, event: SearchLine.Left) -> None:
         event.stop()
-        self.listing.wanted = self.search.value.strip()  # Enter may overtake the message of the last letters
+        self.listing.wanted = self.search.value.strip()  # Enter may overtake the message about the last characters
         self.listing.focus()
         if event.load and (asked := self.listing.asked):
             self.search.value = ""
-            self.post_message(asked)  # from here: the listing's own would end at its sender, this panel
+            self.post_message(asked)  # posted from here: a message from the listing would stop at this panel
 
     def on_search_line_moved(self, event: SearchLine.Moved) -> None:
         event.stop()

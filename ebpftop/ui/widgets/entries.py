@@ -1,4 +1,4 @@
-"""The lines of the catalog: playbooks, the categories with their probes, and last what could not be read."""
+"""The catalog's lines: playbooks, the categories with their probes, and last the unusable files and folders."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from ebpftop.frames.messages import Catalog, PlaybookInfo, ProbeInfo
+from ebpftop.ui.drawing.query import holds, words_of
 from ebpftop.ui.drawing.theme import NOT_HERE, PLAYBOOK, RUNNABLE, RUNNING, UNKNOWN
 
-PLAYBOOKS, BROKEN = "playbooks", "not usable"  # categories beside those of the probes
+PLAYBOOKS, BROKEN = "playbooks", "unusable"  # categories besides those of the probes
 
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """How a probe stands that was loaded: `loading`, `running` or `rejected`, and a few words for the right end."""
+    """The state of a loaded probe: `loading`, `running` or `rejected`, and a note for the right end of the line."""
 
     state: str
     note: str = ""
@@ -21,7 +22,7 @@ class RunState:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A folder or a file of the catalog that can't be used, as far as the line tells which."""
+    """A folder or a file of the catalog that can't be used, as far as the line names it."""
 
     where: str
     what: str
@@ -34,7 +35,7 @@ class Problem:
 
     @property
     def name(self) -> str:
-        """The last two parts of the path, without that of a probe's own file: `mine/calls`, `playbooks/x.toml`."""
+        """The last two parts of the path, without a probe's file name: `mine/calls`, `playbooks/x.toml`."""
         parts = [part for part in self.where.rstrip("0123456789").rstrip(":").split("/") if part]
         kept = parts[:-1] if parts and parts[-1].startswith("probe.") else parts
         return "/".join(kept[-2:])
@@ -45,7 +46,7 @@ Entry = ProbeInfo | PlaybookInfo | Problem
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A category (no entry) or what is in it."""
+    """A category (no entry) or an entry in it."""
 
     category: str
     entry: Entry | None = None
@@ -60,7 +61,7 @@ class Line:
         return self.category
 
     def is_same(self, other: Line) -> bool:
-        """Whether it is about the same thing, though what is known of it may have changed."""
+        """Whether both lines are about the same category or entry; its details may differ."""
         return (type(self.entry), self.category, self.name) == (type(other.entry), other.category, other.name)
 
 
@@ -77,7 +78,7 @@ def entries(catalog: Catalog | None) -> list[Line]:
 
 
 def arranged(lines: list[Line], wanted: str, folded: Collection[str]) -> Iterator[Line]:
-    """What matches the search, each category before what is in it; a search opens those that are closed."""
+    """The lines that match the search, each category before its entries; a search expands collapsed categories."""
     category = None
     for line in lines:
         if not _matches(line, wanted):
@@ -90,7 +91,7 @@ def arranged(lines: list[Line], wanted: str, folded: Collection[str]) -> Iterato
 
 
 def first(lines: list[Line], wanted: str) -> int:
-    """Where the cursor begins: at the first entry; in a search at the first probe."""
+    """Where the cursor starts: at the first entry; in a search, at the first probe."""
     found = [at for at, line in enumerate(lines) if line.entry]
     probes = [at for at in found if isinstance(lines[at].entry, ProbeInfo)]
     return next(iter((probes if wanted else found) or found), 0)
@@ -106,11 +107,11 @@ def _matches(line: Line, query: str) -> bool:
             text = f"{problem.where} {problem.what}"
         case _:
             text = ""
-    return all(word in text.lower() for word in query.lower().split())
+    return holds(text, words_of(query))
 
 
 def sign(entry: Entry, state: RunState | None) -> tuple[str, str, str]:
-    """The sign of a line, the name of its style, and the words behind the name."""
+    """The line's sign, the name of its style, and the note after the name."""
     if isinstance(entry, PlaybookInfo):
         return PLAYBOOK, "", entry.title
     if isinstance(entry, Problem):
@@ -120,7 +121,7 @@ def sign(entry: Entry, state: RunState | None) -> tuple[str, str, str]:
     if state:
         return NOT_HERE, "rejected", state.note
     if entry.available is False:
-        return NOT_HERE, "quiet", entry.reason or "not here"
+        return NOT_HERE, "quiet", entry.reason or "unavailable"
     if entry.available is None:
-        return UNKNOWN, "quiet", entry.reason or "known only to root"
+        return UNKNOWN, "quiet", entry.reason or "only root can tell"
     return RUNNABLE, "", ""

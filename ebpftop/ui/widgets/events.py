@@ -1,4 +1,4 @@
-"""Events as they come, newest last: it follows the newest until someone scrolls away."""
+"""Events, newest last: the list follows the newest until the user scrolls away."""
 
 from __future__ import annotations
 
@@ -12,31 +12,34 @@ from textual.message import Message
 from ebpftop.frames.columns import Labels
 from ebpftop.frames.messages import ColumnInfo, ViewInfo
 from ebpftop.model.events import Chunk, EventLog
+from ebpftop.model.shown import ShownColumn, shown_columns
 from ebpftop.stats import formatting
 from ebpftop.ui.drawing import names
-from ebpftop.ui.drawing.clock import clock
 from ebpftop.ui.drawing.inert import cell
 from ebpftop.ui.drawing.names import Processes
-from ebpftop.ui.widgets.grid import Column, Grid
+from ebpftop.ui.drawing.query import holds, words_of
+from ebpftop.ui.widgets.grid import Grid, GridColumn
 
 KEPT = 10_000
-Event = tuple[int | float | str, ...]  # one value a column of the view
+Event = tuple[int | float | str, ...]  # one value per column of the view
 
 
 class EventList(Grid):
-    """The last events of one ring buffer. `take` appends what is new."""
+    """The last events of one ring buffer. `take` appends the new ones."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("end,G", "follow", "follow the newest", key_display="End", show=False),
     ]
 
     class Arranged(Message):
-        """Following or the filter changed: the title is stale."""
+        """Following or the filter changed: the title is out of date."""
 
     def __init__(self, view: ViewInfo) -> None:
         super().__init__()
         self.infos = [info for info in view.columns if not info.hidden]
-        self.columns = _columns(self.infos)
+        shown = [each for each in shown_columns(self.infos) if not each.is_detail]
+        self.columns = [_column(each, last=each is shown[-1]) for each in shown]
+        self._by_id = {each.id: each for each in shown}
         self.following = True
         self.wanted = ""
         self.processes: Processes = {}
@@ -45,7 +48,7 @@ class EventList(Grid):
         self._taken = 0
 
     def take(self, log: EventLog, processes: Processes) -> None:
-        """Append the events that are new in the log."""
+        """Append the log's new events."""
         self.processes = processes
         if log.total < self._taken:
             self._events.clear()
@@ -63,7 +66,7 @@ class EventList(Grid):
         self._search()
 
     def _search(self) -> None:
-        words = self.wanted.casefold().split()
+        words = words_of(self.wanted)
         self._found = None
         if words:
             self._found = [at for at, event in enumerate(self._events) if self._has(event, words)]
@@ -73,12 +76,11 @@ class EventList(Grid):
         self.post_message(self.Arranged())
 
     def _has(self, event: Event, words: list[str]) -> bool:
-        whole = " ".join(self._write(value, info) for value, info in zip(event, self.infos, strict=True)).casefold()
-        return all(word in whole for word in words)
+        return holds(" ".join(map(self._write, event, self.infos)), words)
 
     @property
     def total(self) -> int:
-        """Events ever taken, also those no longer kept."""
+        """Number of events taken, including those no longer kept."""
         return self._taken
 
     @property
@@ -87,25 +89,23 @@ class EventList(Grid):
 
     @property
     def empty(self) -> str:
-        return "nothing matches" if self.wanted else "nothing yet"
+        return "no matches" if self.wanted else "no events yet"
 
-    def cell(self, row: int, column: Column) -> str:
+    def cell(self, row: int, column: GridColumn) -> str:
         event = self._events[row if self._found is None else self._found[row]]
-        field, _, part = column.name.partition(".")
-        at = next(at for at, info in enumerate(self.infos) if info.field == field)
-        value = event[at]
-        if part:
-            tell = names.pid if part == "pid" else names.name
-            return tell(int(value), self.processes)
-        return self._write(value, self.infos[at])
+        shown = self._by_id[column.name]
+        value = event[self.infos.index(shown.info)]
+        if shown.part:
+            return names.OF_PART[shown.part](int(value), self.processes)
+        return self._write(value, shown.info)
 
     def _write(self, value: int | float | str, info: ColumnInfo) -> str:
         if isinstance(value, str):
             return cell(value)
-        if info.decode == "process":
+        if info.is_process:
             return f"{names.pid(int(value), self.processes)} {names.name(int(value), self.processes)}"
         if info.decode == "time":
-            return clock(value)
+            return formatting.clock(value)
         return formatting.value(value, info.unit) if info.unit else str(value)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
@@ -120,32 +120,26 @@ class EventList(Grid):
         self.post_message(self.Arranged())
 
 
-def _columns(infos: list[ColumnInfo]) -> list[Column]:
-    columns: list[Column] = []
-    for info in infos:
-        title = info.title or info.field
-        if info.decode == "process":
-            columns.append(Column(f"{info.field}.pid", "pid", numeric=True, least=7))
-            columns.append(Column(f"{info.field}.name", title, least=14, most=24))
-        elif info.decode == "time":
-            columns.append(Column(info.field, title, quiet=True, least=12))
-        elif info.decode in ("string", "comm", "hex"):
-            last = info is infos[-1]
-            columns.append(
-                Column(info.field, title, least=16 if last else 12, most=160, stretch=info.decode == "string")
-            )
-        elif info.decode:
-            columns.append(Column(info.field, title, least=8, most=24))
-        else:
-            columns.append(Column(info.field, title, numeric=True, least=9))
-    return columns
+def _column(shown: ShownColumn, *, last: bool) -> GridColumn:
+    info = shown.info
+    if shown.part == "pid":
+        return GridColumn(shown.id, "pid", numeric=True, least=7)
+    if shown.part:
+        return GridColumn(shown.id, info.title, least=14, most=24)
+    if shown.is_time:
+        return GridColumn(shown.id, info.title, quiet=True, least=12)
+    if info.decode in ("string", "comm", "hex"):
+        return GridColumn(shown.id, info.title, least=16 if last else 12, most=160, stretch=info.decode == "string")
+    if info.decode:
+        return GridColumn(shown.id, info.title, least=8, most=24)
+    return GridColumn(shown.id, info.title, numeric=True, least=9)
 
 
 def _events(chunk: Chunk, infos: list[ColumnInfo]) -> list[Event]:
     reads: list[Callable[[], list[Any]]] = []
     for info in infos:
         values = chunk[info.field]
-        if info.decode == "process" and isinstance(values, np.ndarray):
+        if info.is_process and isinstance(values, np.ndarray):
             values = np.nan_to_num(values).astype(np.int64)
         reads.append(values.texts if isinstance(values, Labels) else values.tolist)
     return list(zip(*(read() for read in reads), strict=True))

@@ -1,4 +1,4 @@
-"""A flame graph, the root on top: as wide as its value, each frame stands above those it called."""
+"""A flame graph, the root on top: a frame's width is its value, and its callees are below it."""
 
 from __future__ import annotations
 
@@ -19,38 +19,39 @@ from textual.message import Message
 from textual.strip import Strip
 
 from ebpftop.frames.columns import Array
-from ebpftop.model.stacks import Profile, Symbol
+from ebpftop.model.stacks import Profile, StackFrame
 from ebpftop.stats import formatting
 from ebpftop.stats.flame import Cell, Node, Paths, grow, growth, lay_out
 from ebpftop.ui.drawing.flame_colours import Palette
 from ebpftop.ui.drawing.inert import cell as inert
 from ebpftop.ui.drawing.line import Piece, painted, piece
+from ebpftop.ui.drawing.query import holds, words_of
 from ebpftop.ui.widgets.keyboard import MOVES
 from ebpftop.ui.widgets.painter import Painter
 
-Path = tuple[Symbol, ...]
+Path = tuple[StackFrame, ...]
 
-ALL = Symbol("all", "", "head")
+ALL = StackFrame("all", "", "head")
 MORE, LESS = "▲", "▼"
-SEEN = 0.25  # growth from which a sign tells of it: by two fifths
+SEEN = 0.25  # growth that is marked with a sign: by two fifths
 _LEFT = "▏"
-# Without colour: a frame's left edge, and what fills it.
+# Without colour: a frame's left edge, and its fill.
 _EDGES = {"user": ("│", "─"), "kernel": ("┃", "━"), "missing": ("┆", "┄"), "head": ("║", "═")}
 
 
 @dataclass(frozen=True, slots=True)
 class FlameState:
-    """What is drawn: paths of symbols, one a row of `profile`, whose first is no function where they are `headed`."""
+    """What is drawn: paths of frames, one a row of `profile`, whose first is no function where they are `headed`."""
 
     paths: Paths = field(default_factory=lambda: Paths.of([], np.zeros(0, np.int64)))
-    symbols: Sequence[Symbol] = ()
+    frames: Sequence[StackFrame] = ()
     profile: Profile = field(default_factory=Profile)
     headed: bool = False
     unit: str = ""
 
 
 class Flame(Painter, can_focus=True):
-    """`show` gives it stacks; zoom, cursor and search are its own and outlive them."""
+    """`show` sets the stacks; zoom, cursor and search are kept here and survive new stacks."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"flame--quiet", "flame--cursor", "flame--cursor-quiet"}
     DEFAULT_CSS = """
@@ -66,30 +67,30 @@ class Flame(Painter, can_focus=True):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "zoom(1)", "zoom", key_display="Enter", tooltip="Zoom into a frame, and back out"),
+        Binding("enter", "zoom(1)", "zoom", key_display="Enter", tooltip="Zoom into a frame, or back out"),
         Binding("backspace", "zoom(-1)", "zoom out"),
-        Binding("left,h", "aside(-1)", "frame to the left", show=False, tooltip="To the frame beside"),
+        Binding("left,h", "aside(-1)", "frame to the left", show=False, tooltip="Go to the frame on the left or right"),
         Binding("right,l", "aside(1)", "frame to the right", show=False),
         *MOVES,
     ]
 
     class Arranged(Message):
-        """Zoom, search or cursor changed: what tells of them is stale."""
+        """Zoom, search or cursor changed: what shows them is stale."""
 
     def __init__(self) -> None:
         super().__init__()
         self.state = FlameState()
         self.wanted = ""  # what is searched
-        self.pinned: Symbol | None = None  # the one function that is searched instead
+        self.pinned: StackFrame | None = None  # the one function that is searched instead
         self.zoom: Path = ()
         self._zooms: list[Path] = []  # before this one
         self.cursor: Path | None = None  # may have no samples now; the longest part of it that has is shown
-        self._symbols: list[Symbol] = []  # those of the state, and those of a zoom that has no samples now
-        self._numbers: dict[Symbol, int] = {}
-        self._found: Array = np.zeros(0, bool)  # symbols that the search is about
+        self._frames: list[StackFrame] = []  # those of the state, and those of a zoom that has no samples now
+        self._numbers: dict[StackFrame, int] = {}
+        self._found: Array = np.zeros(0, bool)  # frames that the search is about
         self._lines: list[list[Cell]] = []
         self._here: Cell | None = None  # under the cursor
-        self._told = ""
+        self._place = ""
         self._inside = False  # whether there is anything inside the zoom
 
     # ------------------------------------------------------------ what is shown
@@ -99,32 +100,32 @@ class Flame(Painter, can_focus=True):
         self._arrange()
 
     def search(self, query: str) -> None:
-        """Mark the functions whose names hold all words; none with an empty query."""
+        """Mark the functions whose names contain all words of the query; none if it is empty."""
         self.wanted, self.pinned = query, None
         self._arrange()
 
-    def pin(self, symbol: Symbol | None) -> None:
+    def pin(self, frame: StackFrame | None) -> None:
         """Mark this one function."""
-        self.wanted, self.pinned = "", symbol
+        self.wanted, self.pinned = "", frame
         self._arrange()
 
     @property
     def searched(self) -> str:
-        """What the search is about, or nothing."""
+        """The search's text or function, or ""."""
         return self.pinned.label if self.pinned else self.wanted
 
     @property
     def share(self) -> float:
-        """Percent of all that passes through what was searched."""
+        """Percent of the total in stacks that contain a match."""
         total = self.state.paths.total
         return 100 * self.state.paths.through(self._found) / total if total else 0.0
 
     def _arrange(self) -> None:
-        self._symbols = list(dict.fromkeys((*self.state.symbols, *self.zoom)))
-        self._numbers = {symbol: number for number, symbol in enumerate(self._symbols)}
+        self._frames = list(dict.fromkeys((*self.state.frames, *self.zoom)))
+        self._numbers = {frame: number for number, frame in enumerate(self._frames)}
         self._found = self._search()
         width = self.size.width
-        zoom = [self._numbers[symbol] for symbol in self.zoom]
+        zoom = [self._numbers[frame] for frame in self.zoom]
         inside = self.state.paths.under(zoom)
         tree = grow(inside, -(-inside.total // max(1, width)), zoom)
         drawn = lay_out(tree, width, tuple(zoom))
@@ -141,86 +142,77 @@ class Flame(Painter, can_focus=True):
         self.post_message(self.Arranged())
 
     def _search(self) -> Array:
-        symbols, words = self._symbols, self.wanted.casefold().split()
+        frames, words = self._frames, words_of(self.wanted)
         if self.pinned is None and not words:
-            return np.zeros(len(symbols), bool)
+            return np.zeros(len(frames), bool)
         if self.pinned is not None:
-            found = (symbol == self.pinned for symbol in symbols)
+            found = (frame == self.pinned for frame in frames)
         else:
-            found = (
-                symbol.side != "head" and all(word in symbol.label.casefold() for word in words) for symbol in symbols
-            )
-        return np.fromiter(found, bool, len(symbols))
+            found = (frame.side != "head" and holds(frame.label, words) for frame in frames)
+        return np.fromiter(found, bool, len(frames))
 
     def _locate(self) -> None:
-        """Find the cell under the cursor, or of the nearest caller that is there."""
+        """Find the cell under the cursor, or that of its nearest caller that is drawn."""
         self._here = None
         if self.cursor is not None:
-            wanted = tuple(self._numbers.get(symbol, -1) for symbol in self.cursor)
+            wanted = tuple(self._numbers.get(frame, -1) for frame in self.cursor)
             for depth in range(len(wanted), -1, -1):
                 self._here = self._cell(wanted[:depth])
                 if self._here is not None:
                     break
-        self._told = self._where() if self._here else ""
+        self._place = self._where() if self._here else ""
         self.refresh()
 
     def _cell(self, path: tuple[int, ...]) -> Cell | None:
         line = self._lines[len(path)] if len(path) < len(self._lines) else []
         return next((cell for cell in line if cell.node is not None and cell.path == path), None)
 
-    def _symbol(self, cell: Cell) -> Symbol:
-        return self._symbols[cell.path[-1]] if cell.path else ALL
+    def _frame(self, cell: Cell) -> StackFrame:
+        return self._frames[cell.path[-1]] if cell.path else ALL
 
     def _where(self) -> str:
-        """Module and offset of the frame under the cursor; one function may have been left at several places."""
+        """Module and offset of the frame under the cursor; a function may have several return addresses."""
         assert self._here is not None
-        symbol, depth = self._symbol(self._here), len(self._here.path) - 1 - self.state.headed
-        if symbol.side not in ("user", "kernel") or depth < 0:
+        frame, depth = self._frame(self._here), len(self._here.path) - 1 - self.state.headed
+        if frame.side not in ("user", "kernel") or depth < 0:
             return ""
         profile = self.state.profile
         places = {int(profile.stacks[row][depth]) for row in self.state.paths.rows(self._here.path).tolist()}
-        module = symbol.module or ("kernel" if symbol.side == "kernel" else "")
         if len(places) != 1:
-            return f"{module}, {formatting.count(len(places))} addresses".lstrip(", ")
-        return f"{module}+{profile.functions[places.pop()].offset:#x}"
+            return f"{frame.origin}, {formatting.count(len(places))} addresses".lstrip(", ")
+        return f"{frame.origin}+{profile.functions[places.pop()].offset:#x}"
 
     @property
     def about(self) -> list[Piece]:
-        """What is known of the frame under the cursor, the most important first."""
+        """Details of the frame under the cursor, the most important first."""
         cell, state = self._here, self.state
         if cell is None or cell.node is None:
             return (
-                [piece("↓ goes into the graph   Enter zooms   / searches", "$quiet")]
+                [piece("↓ enters the graph   Enter zooms   / searches", "$quiet")]
                 if self._lines and self.can_focus
                 else []
             )
         whole = state.paths.total
         pieces = [
-            piece(inert(self._symbol(cell).label), "bold"),
+            piece(inert(self._frame(cell).label), "bold"),
             piece(formatting.value(cell.value, state.unit), rank=1),
-            piece(f"{_percent(cell.value, whole)} of all", rank=2),
+            piece(f"{_percent(cell.value, whole)} of total", rank=2),
         ]
         if state.paths.before is not None:
             pieces.append(piece(f"{_percent(cell.node.before, state.paths.total_before)} before", rank=2))
         above = self._cell(cell.path[:-1]) if cell.path else None
         if above is not None and above.path:
-            pieces.append(piece(f"{_percent(cell.value, above.value)} of {inert(self._symbol(above).label)}", rank=4))
+            pieces.append(piece(f"{_percent(cell.value, above.value)} of {inert(self._frame(above).label)}", rank=4))
         if len(cell.path) >= len(self.zoom):
             pieces.append(piece(f"{_percent(cell.node.own, whole)} own", rank=3))
-        if self._told:
-            pieces.append(piece(inert(self._told), "$quiet", rank=5))
+        if self._place:
+            pieces.append(piece(inert(self._place), "$quiet", rank=5))
         return pieces
 
     # ------------------------------------------------------------ drawing
 
     def on_resize(self, _event: events.Resize) -> None:
         self._arrange()
-
-    def on_focus(self) -> None:
-        self.refresh()
-
-    def on_blur(self) -> None:
-        self.refresh()
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
@@ -229,7 +221,7 @@ class Flame(Painter, can_focus=True):
             return self._line(self._lines[at], width)
         if at == len(self._lines) and not self._inside:
             somewhere = self.zoom or self.state.paths.before is not None
-            empty = "nothing here in this time" if somewhere else "no stack yet"
+            empty = "no events in this interval" if somewhere else "no stacks yet"
             return Strip([Segment(empty, self.look("flame--quiet"))]).adjust_cell_length(width, self.look())
         return Strip.blank(width, self.look())
 
@@ -246,19 +238,19 @@ class Flame(Painter, can_focus=True):
         width = cell.end - cell.start
         if cell.node is None:
             return [Segment(_fitted("…", width, "…" if width < 3 else " "), self.look("flame--quiet"))]
-        symbol = self._symbol(cell)
+        frame = self._frame(cell)
         grown = self._grown(cell.node)
-        label = _sign(grown) + inert(symbol.label)
+        label = _sign(grown) + inert(frame.label)
         found = bool(cell.path) and bool(self._found[cell.path[-1]])
         faded = not found and (bool(self.searched) or len(cell.path) < len(self.zoom))
         if self.app.no_color:
-            edge, fill = _EDGES[symbol.side]
+            edge, fill = _EDGES[frame.side]
             style = Style(bold=found or None, underline=found or None, dim=faded or None)
             segments = [Segment(edge, style), Segment(_fitted(label, width - 1, fill), style)]
         else:
             palette = self._palette()
             if self.state.paths.before is None:
-                style = _style(palette, symbol, found=found, faded=faded)
+                style = _style(palette, frame, found=found, faded=faded)
             else:
                 style = palette.growth(grown, found=found, faded=faded)
             segments = [Segment(_LEFT, palette.edge(style)), Segment(_fitted(label, width - 1, " "), style)]
@@ -281,7 +273,7 @@ class Flame(Painter, can_focus=True):
         """Put the cursor on a frame and bring it into sight."""
         if cell is None or cell.node is None:
             return
-        self.cursor = tuple(self._symbols[number] for number in cell.path)
+        self.cursor = tuple(self._frames[number] for number in cell.path)
         self._locate()
         line, top = len(cell.path), self.scroll_offset.y
         if line < top:
@@ -291,13 +283,13 @@ class Flame(Painter, can_focus=True):
         self.post_message(self.Arranged())
 
     def let_go(self) -> None:
-        """No frame is under the cursor any more."""
+        """Clear the cursor."""
         self.cursor = None
         self._locate()
         self.post_message(self.Arranged())
 
     def action_move(self, step: int) -> None:
-        """Up to the caller, or down to the greatest frame it called."""
+        """Go up to the caller, or down to the largest callee."""
         here = self._here
         if here is None:
             self.go(self._start())
@@ -313,7 +305,7 @@ class Flame(Painter, can_focus=True):
         self.go(line[at] if 0 <= at < len(line) else None)
 
     def action_edge(self, side: int) -> None:
-        """Back to all, or down the greatest frames to the end."""
+        """Go to the root, or down the largest callees to the last one."""
         if side < 0:
             self._zoom_to(())
         cell = self._start() if side < 0 or self._here is None else self._here
@@ -330,10 +322,10 @@ class Flame(Painter, can_focus=True):
             return
         self.go(self._here or self._start())
         if self._here is not None:
-            self._zoom_to(tuple(self._symbols[number] for number in self._here.path))
+            self._zoom_to(tuple(self._frames[number] for number in self._here.path))
 
     def zoom_out(self) -> bool:
-        """Back to the zoom before; False when all is shown already."""
+        """Go back to the previous zoom; False if nothing is zoomed."""
         if not self.zoom:
             return False
         self.zoom = self._zooms.pop() if self._zooms else ()
@@ -355,11 +347,11 @@ class Flame(Painter, can_focus=True):
             self._arrange()
 
     def _start(self) -> Cell | None:
-        """The frame that is as wide as all."""
+        """The frame as wide as the graph."""
         return self._lines[len(self.zoom)][0] if len(self._lines) > len(self.zoom) else None
 
     def _below(self, above: Cell) -> Cell | None:
-        """The greatest frame that this one called."""
+        """The largest callee of this frame."""
         line = self._lines[len(above.path) + 1] if len(above.path) + 1 < len(self._lines) else []
         return next((cell for cell in line if cell.node is not None and cell.path[:-1] == above.path), None)
 
@@ -381,7 +373,7 @@ def _percent(part: int, whole: int) -> str:
 
 
 def _fitted(label: str, width: int, fill: str) -> str:
-    """The label in exactly so many cells."""
+    """The label in exactly `width` cells."""
     length = cell_len(label)
     if length <= width:
         return label + fill * (width - length)

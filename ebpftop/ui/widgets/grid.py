@@ -1,4 +1,4 @@
-"""Rows and columns drawn line by line: only what is on the screen is ever formatted, whatever the number of rows."""
+"""Rows and columns drawn line by line: only what is on the screen is formatted, however many rows there are."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from ebpftop.ui.widgets.painter import Painter
 
 GAP = 2
 READABLE = 28  # cells
-BAR = "bar"  # name of the column that draws each row's share
+BAR = "bar"  # name of the column of bars
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class GridColumn:
     """How a column looks. `least` and `most` bound its width in cells; the column that stretches takes what is left."""
 
     name: str
@@ -48,7 +48,7 @@ def bar(share: float, width: int) -> str:
     return "█" * (eighths // 8) + (_EIGHTHS[eighths % 8] if eighths % 8 else "")
 
 
-def lay_out(columns: Sequence[Column], seen: dict[str, int], width: int) -> list[tuple[Column, int]]:
+def lay_out(columns: Sequence[GridColumn], seen: dict[str, int], width: int) -> list[tuple[GridColumn, int]]:
     """The columns that fit and their widths; `seen` is the widest text of each.
 
     Where they don't fit, texts are cut (numbers never), then the last columns go. They also go before a text that
@@ -81,7 +81,7 @@ def lay_out(columns: Sequence[Column], seen: dict[str, int], width: int) -> list
     return [(column, min(width, widths[column.name])) for column in shown]
 
 
-def _least(column: Column, seen: int) -> int:
+def _least(column: GridColumn, seen: int) -> int:
     title = cell_len(column.title) + 2 if column.title else 0
     return max(column.least, title, min(seen, column.most) if column.numeric else 0)
 
@@ -123,8 +123,8 @@ class Grid(Painter, can_focus=True):
 
     def __init__(self) -> None:
         super().__init__()
-        self.columns: list[Column] = []
-        self._shown: list[tuple[Column, int]] = []
+        self.columns: list[GridColumn] = []
+        self._shown: list[tuple[GridColumn, int]] = []
         self._seen: dict[str, int] = {}
         self._cells: dict[int, list[str]] = {}
 
@@ -133,30 +133,30 @@ class Grid(Painter, can_focus=True):
     @property
     @abstractmethod
     def count(self) -> int:
-        """Rows there are."""
+        """Number of rows."""
 
     @abstractmethod
-    def cell(self, row: int, column: Column) -> str:
+    def cell(self, row: int, column: GridColumn) -> str:
         """Text of one cell."""
 
     @property
     def empty(self) -> str:
-        """What is said where there are no rows."""
-        return "nothing yet"
+        """The text where there are no rows."""
+        return "no data yet"
 
     def row_look(self, row: int) -> str:
-        """Component class of a row that is marked, or nothing."""
+        """Component class of a marked row, or ""."""
         return ""
 
     def share(self, row: int) -> float:
-        """How long the row's bar is, 0 to 1."""
+        """Length of the row's bar, 0 to 1."""
         return 0.0
 
-    def sorted_by(self, column: Column) -> str:
+    def sorted_by(self, column: GridColumn) -> str:
         """The sign behind the title of the column that orders the rows."""
         return ""
 
-    def title_clicked(self, column: Column) -> None:
+    def title_clicked(self, column: GridColumn) -> None:
         """A column's title was clicked."""
 
     def row_clicked(self, row: int, twice: bool) -> None:
@@ -165,7 +165,7 @@ class Grid(Painter, can_focus=True):
     # ------------------------------------------------------------ layout
 
     def changed(self) -> None:
-        """Draw anew after rows or columns changed."""
+        """Redraw after rows or columns changed."""
         self._cells.clear()
         self.virtual_size = Size(self.size.width, self.count + 1)
         self._measure()
@@ -181,11 +181,11 @@ class Grid(Painter, can_focus=True):
         return range(min(top, self.count), min(top + self.page, self.count))
 
     @property
-    def shown_columns(self) -> list[Column]:
+    def shown_columns(self) -> list[GridColumn]:
         return [column for column, _ in self._shown]
 
     def _measure(self) -> None:
-        """Widen columns to what is on the screen; they never get narrower, so that nothing jumps."""
+        """Widen columns to fit what is on the screen; they never get narrower, so that nothing jumps."""
         for row in self.visible_rows:
             for column, text in zip(self.columns, self._row(row), strict=True):
                 if len(text) > self._seen.get(column.name, 0):
@@ -209,12 +209,6 @@ class Grid(Painter, can_focus=True):
             self._cells.clear()
             self._measure()
             self.refresh()
-
-    def on_focus(self) -> None:
-        self.refresh()
-
-    def on_blur(self) -> None:
-        self.refresh()
 
     # ------------------------------------------------------------ drawing
 
@@ -276,12 +270,12 @@ class Grid(Painter, can_focus=True):
         self.go(0 if direction < 0 else self.count - 1)
 
     def go(self, row: int) -> None:
-        """Put the cursor on a row and bring it into sight."""
+        """Put the cursor on a row and scroll it into view."""
         self.cursor = row
         self.reveal()
 
     def reveal(self) -> None:
-        """Scroll no further than it takes to see the cursor."""
+        """Scroll just far enough to show the cursor."""
         if self.cursor is None:
             return
         top = self.scroll_offset.y
@@ -300,7 +294,7 @@ class Grid(Painter, can_focus=True):
             self.go(row)
             self.row_clicked(row, event.chain == 2)
 
-    def _column_at(self, x: int) -> Column | None:
+    def _column_at(self, x: int) -> GridColumn | None:
         edge = 0
         for column, width in self._shown:
             edge += width + GAP
@@ -310,7 +304,7 @@ class Grid(Painter, can_focus=True):
 
 
 def _fitted(text: str, width: int, right: bool) -> str:
-    """The text in exactly `width` cells, with … where it was cut."""
+    """The text in exactly `width` cells, ending in … if it was cut."""
     length = len(text) if text.isascii() else cell_len(text)
     if length > width:
         return set_cell_size(text, max(0, width - 1)) + ("…" if width else "")

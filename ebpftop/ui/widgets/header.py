@@ -1,4 +1,4 @@
-"""The first line: which machine, how it is doing, what we cost it, whether anything is lost, and live or tape."""
+"""The first line: the machine, its load, our cost, lost events, and whether this is live or a tape."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SPARK = 10
 
 @dataclass(frozen=True)
 class HeaderState:
-    """What the line shows. `cost` is percent of one CPU, None while nobody counts; `mode` is the right end."""
+    """What the line shows. `cost` is percent of one CPU, None if it isn't measured; `mode` is the right end."""
 
     hello: Hello | None = None
     hosts: tuple[Host, ...] = ()
@@ -80,7 +80,7 @@ def _machine(state: HeaderState) -> list[Piece]:
 def _ours(state: HeaderState) -> list[Piece]:
     pieces = []
     if state.running:
-        probes = f"{state.running} probe{'' if state.running == 1 else 's'}"
+        probes = formatting.plural(state.running, "probe")
         if state.cost is not None:
             probes += f" · {formatting.percent(round(state.cost, 2 if state.cost < 1 else 1))} of a cpu"
         pieces.append(piece(probes, rank=3))

@@ -1,4 +1,4 @@
-"""A log-linear histogram: label, count and bar a row, and its percentiles as the bounds of their buckets."""
+"""A log-linear histogram: a label, a count and a bar per row, and percentiles as the bounds of their buckets."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from textual.widget import Widget
 
 from ebpftop.model.run import Interval
 from ebpftop.stats import formatting
-from ebpftop.stats.histogram import Histogram
+from ebpftop.stats.histogram import PERCENTILES, Bounds, Histogram
 from ebpftop.stats.slots import lower
 from ebpftop.ui.widgets.grid import bar
 from ebpftop.ui.widgets.sparkline import sparkline
 
-QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))
 WIDE = 80  # cells from which there is room for the percentiles beside the bars
 MARK = 9  # cells of `◂ p50 p90` or `◂ p50…p99` behind a bar
 READING = 22  # cells of a percentile's name and bounds; a sparkline follows
@@ -27,10 +26,10 @@ READING = 22  # cells of a percentile's name and bounds; a sparkline follows
 
 @dataclass(frozen=True, slots=True)
 class HistogramState:
-    """`frame` holds the rows in place: the range of values of the recent past, in which `shown` is drawn."""
+    """`extent` holds the rows in place: the range of values of the recent past, in which `shown` is drawn."""
 
     shown: Histogram
-    frame: Histogram
+    extent: Histogram
     unit: str = ""
     past: Sequence[Interval] = ()
     rate: float = math.nan
@@ -51,8 +50,8 @@ class HistogramBars(Widget):
         width, height = self.content_size
         if state is None or height < 1:
             return Content("")
-        if not len(state.frame.slots):
-            return Content.styled("nothing yet: waiting for the first event", "$quiet")
+        if not len(state.extent.slots):
+            return Content.styled("no data yet: waiting for the first event", "$quiet")
         if width >= WIDE:
             past = 8 if width < 100 else 16
             left = self._rows(state, width - READING - past, height)
@@ -61,7 +60,7 @@ class HistogramBars(Widget):
         return Content("\n").join([*rows, *self._below(state, width, height - len(rows))])
 
     def _rows(self, state: HistogramState, width: int, height: int) -> list[Content]:
-        rows = state.frame.rows(height)
+        rows = state.extent.rows(height)
         counts = _fill([lo for lo, _, _ in rows], state.shown)
         labels = [formatting.bounds(lo, hi, state.unit) for lo, hi, _ in rows]
         label_width = max(12, *(cell_len(label) for label in labels))
@@ -88,10 +87,10 @@ class HistogramBars(Widget):
 
     def _side(self, state: HistogramState, past: int) -> list[Content]:
         lines = self._readings(state, past)
-        return [*lines[: len(QUANTILES) + 1], Content(""), *lines[len(QUANTILES) + 1 :]]
+        return [*lines[: len(PERCENTILES) + 1], Content(""), *lines[len(PERCENTILES) + 1 :]]
 
     def _below(self, state: HistogramState, width: int, height: int) -> list[Content]:
-        """All readings in as many lines as there are, else the most important ones in one."""
+        """All readings if there are enough lines, else the most important ones in one line."""
         if height > 7:
             return [Content(""), *self._side(state, min(60, width - READING - 2))]
         columns = 2 if height >= 3 else 3
@@ -104,13 +103,12 @@ class HistogramBars(Widget):
         return [Content("")] * min(1, height - down) + lines
 
     def _readings(self, state: HistogramState, past: int) -> list[Content]:
-        """Percentiles, the maximum, rate and count, with `past` cells of how they moved."""
+        """Percentiles, maximum, rate and count, each with a sparkline of `past` cells."""
         lines = []
-        for name, q in QUANTILES:
+        for name, q in PERCENTILES.items():
             middles = [_middle(each.histogram, q) for each in state.past if each.histogram is not None]
-            lines.append(_reading(name, _bounds(state.shown, q, state.unit), middles, past, "bold"))
-        highest = state.shown.maximum()
-        lines.append(_reading("max", formatting.bounds(*highest, state.unit) if highest else "–", [], 0))
+            lines.append(_reading(name, _written(state.shown.quantile(q), state.unit), middles, past, "bold"))
+        lines.append(_reading("max", _written(state.shown.maximum(), state.unit), [], 0))
         rates = [each.histogram.count / each.seconds for each in state.past if each.histogram and each.seconds]
         lines.append(_reading("rate", formatting.rate(state.rate), rates, past))
         lines.append(_reading("count", formatting.count(state.shown.count), [], 0))
@@ -118,12 +116,13 @@ class HistogramBars(Widget):
 
     def _under(self, state: HistogramState, width: int, height: int) -> list[Content]:
         """One line, or two: what doesn't fit is left out."""
-        percentiles = [_named(name, _bounds(state.shown, q, state.unit), "bold") for name, q in QUANTILES]
+        percentiles = [
+            _named(name, _written(state.shown.quantile(q), state.unit), "bold") for name, q in PERCENTILES.items()
+        ]
         rate = _named("rate", formatting.rate(state.rate))
         if height < 2:
             return [_fitting([*percentiles, rate], width)]
-        highest = state.shown.maximum()
-        most = _named("max", formatting.bounds(*highest, state.unit) if highest else "–")
+        most = _named("max", _written(state.shown.maximum(), state.unit))
         return [
             _fitting(percentiles, width),
             _fitting([most, rate, _named("count", formatting.count(state.shown.count))], width),
@@ -135,7 +134,7 @@ def _named(name: str, value: str, style: str = "") -> Content:
 
 
 def _fitting(pieces: list[Content], width: int) -> Content:
-    """As many of the pieces, from the first one on, as the width holds."""
+    """As many pieces, from the first on, as fit the width."""
     gap = Content("   ")
     while len(pieces) > 1 and gap.join(pieces).cell_length > width:
         pieces = pieces[:-1]
@@ -148,7 +147,7 @@ def _reading(name: str, value: str, past: Sequence[float], cells: int, style: st
 
 
 def _across(pieces: Sequence[Content], cells: int) -> Content:
-    """The pieces on one line, each in so many cells."""
+    """The pieces on one line, each in `cells` cells."""
     return Content("").join(Content.assemble(piece, " " * max(0, cells - piece.cell_length)) for piece in pieces)
 
 
@@ -163,7 +162,7 @@ def _beside(left: list[Content], right: list[Content], column: int) -> Content:
 
 
 def _fill(edges: Sequence[int], shown: Histogram) -> list[int]:
-    """How many values of `shown` lie in each row, given the rows' lower bounds."""
+    """The number of `shown`'s values in each row, given the rows' lower bounds."""
     counts = [0] * len(edges)
     for slot, count in zip(shown.slots.tolist(), shown.counts.tolist(), strict=True):
         at = _row_of(edges, lower(slot))
@@ -174,7 +173,7 @@ def _fill(edges: Sequence[int], shown: Histogram) -> list[int]:
 def _marks(shown: Histogram, edges: Sequence[int]) -> dict[int, str]:
     """Row → the percentiles in it."""
     names: dict[int, list[str]] = {}
-    for name, q in QUANTILES:
+    for name, q in PERCENTILES.items():
         bounds = shown.quantile(q)
         if bounds:
             names.setdefault(max(0, _row_of(edges, bounds[0])), []).append(name)
@@ -185,9 +184,8 @@ def _row_of(edges: Sequence[int], value: int) -> int:
     return int(np.searchsorted(np.array(edges, np.float64), float(value), side="right")) - 1
 
 
-def _bounds(histogram: Histogram, q: float, unit: str) -> str:
-    found = histogram.quantile(q)
-    return formatting.bounds(*found, unit) if found else "–"
+def _written(bounds: Bounds | None, unit: str) -> str:
+    return formatting.bounds(*bounds, unit) if bounds else "–"
 
 
 def _middle(histogram: Histogram, q: float) -> float:

@@ -1,4 +1,4 @@
-"""The last line: the keys that do something here, as many as there is room for; clicking one presses it."""
+"""The last line: the keys that work here, as many as fit; clicking one presses it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from textual.style import Style
 from textual.widget import Widget
 
 AT_80 = 5  # keys shown below 100 columns
-LAST = ("tiles", "help", "quit")  # actions that always keep their place, at the end
+LAST = ("tiles", "help", "quit")  # actions always shown, at the end
 
 
 class KeyLine(Widget):

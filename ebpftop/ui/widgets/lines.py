@@ -1,4 +1,4 @@
-"""Numbered lines of text, a million as well as ten: only those on the screen are drawn."""
+"""Numbered lines of text, however many: only those on the screen are drawn."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ebpftop.verifier.step import Step
 
 WIDEST = 4_000  # cells of a line that can be scrolled to
 STEP = 8  # cells that an arrow scrolls sideways
-NEAR = 2_000  # lines at the end of a log that tell how wide it is
+NEAR = 2_000  # lines at the end of a log that say how wide it is
 NAME = 6  # cells of a register's name, and what is behind it
 BOLD = RichStyle(bold=True)
 
@@ -57,8 +57,8 @@ class Lines(Painter, can_focus=True):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "sideways(-1)", "left", show=False, tooltip="Sideways, where ‹ or › tells of more"),
-        Binding("right", "sideways(1)", "right", show=False),
+        Binding("left", "sideways(-1)", "scroll left", show=False, tooltip="Scroll sideways where ‹ or › shows more"),
+        Binding("right", "sideways(1)", "scroll right", show=False),
     ]
 
     current: reactive[int | None] = reactive(None)
@@ -67,7 +67,7 @@ class Lines(Painter, can_focus=True):
     @property
     @abstractmethod
     def count(self) -> int:
-        """Lines there are."""
+        """Number of lines."""
 
     @abstractmethod
     def segments(self, line: int) -> list[Segment]:
@@ -75,16 +75,16 @@ class Lines(Painter, can_focus=True):
 
     @property
     def widest(self) -> int:
-        """Cells of the widest line, as far as known."""
+        """Width in cells of the widest line known."""
         return 0
 
     def number(self, line: int) -> str:
-        """What stands in front of a line, at most as wide as that of the last one."""
+        """The number in front of a line, at most as wide as the last line's."""
         return ""
 
     @property
     def margin_width(self) -> int:
-        """Cells of the sign and the number in front of a line."""
+        """Width in cells of the sign and the number in front of a line."""
         return 2 + (len(self.number(self.count)) + 2 if self.number(0) else 0)
 
     def changed(self) -> None:
@@ -92,7 +92,7 @@ class Lines(Painter, can_focus=True):
         self.refresh()
 
     def show_line(self, line: int | None) -> None:
-        """Make a line current, with some of its surroundings in sight."""
+        """Make a line current, and show some lines around it."""
         self.current = line
         if line is None:
             return
@@ -123,13 +123,13 @@ class Lines(Painter, can_focus=True):
         return painted(strip, self.mark(mark)) if mark else strip
 
     def _cut(self, whole: Strip, left: int, width: int) -> Strip:
-        """The part of a line that is in sight, with a sign at each end where there is more of it."""
+        """The visible part of a line, with a sign at each end that is cut."""
         before, after = left > 0 and whole.cell_length > 0, whole.cell_length > left + width
         part = whole.crop(left + before, left + width - after)
         sign = self.look("lines--more")
         return Strip([*([Segment("‹", sign)] if before else []), *part, *([Segment("›", sign)] if after else [])])
 
-    # A page or the whole way is there at once: what glides by can't be read.
+    # Jump without animation: moving text can't be read.
 
     def action_page_up(self) -> None:
         self.scroll_page_up(animate=False)
@@ -152,7 +152,7 @@ class CodeLines(Lines):
 
     def __init__(self, source: str) -> None:
         super().__init__()
-        self._styles: dict[str, Style] = {}  # of the theme, read once: that takes a while
+        self._styles: dict[str, Style] = {}  # of the theme, cached because reading them is slow
         self._read(source)
 
     def _read(self, source: str) -> None:
@@ -160,7 +160,7 @@ class CodeLines(Lines):
         self._widest = max((line.cell_length for line in self._lines), default=0)
 
     def show_source(self, source: str) -> None:
-        """Another version of it, nothing in which is marked."""
+        """Show another version of the source, with no line marked."""
         self._read(source)
         self.failed = self.current = None
         self.changed()
@@ -196,7 +196,7 @@ class CodeLines(Lines):
 
 
 class LogLines(Lines):
-    """A verifier's log, or a compiler's output, as it is: what the verifier knew is quiet beside what it looked at."""
+    """A verifier log or compiler output, verbatim: register states are dimmed, instructions are not."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -212,7 +212,7 @@ class LogLines(Lines):
         return max((len(line) for line in self._lines[-NEAR:]), default=0)
 
     def show(self, lines: list[str], error: int | None) -> None:
-        """`error` is the line of the complaint."""
+        """`error` is the line of the error message."""
         self._lines = lines
         self._error = error
         self.changed()

@@ -1,4 +1,4 @@
-"""A scrolling widget that draws its own lines with styles of its own, looked up once for each theme."""
+"""A scrolling widget that draws its own lines, with styles cached per theme."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from textual.scroll_view import ScrollView
 
 
 class Painter(ScrollView):
-    """`look` gives the style of a component class, `mark` only what it adds to one: for laying over a line."""
+    """`look` is a component class's full style; `mark` is only what the class adds, to lay over a line."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,6 +25,12 @@ class Painter(ScrollView):
             style = self.get_component_rich_style(name, partial=partial) if name else self.rich_style
             self._looks[name, partial] = style
         return style
+
+    def on_focus(self) -> None:
+        self.refresh()  # the cursor looks different
+
+    def on_blur(self) -> None:
+        self.refresh()
 
     def notify_style_update(self) -> None:
         self._looks.clear()

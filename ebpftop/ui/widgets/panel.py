@@ -1,4 +1,4 @@
-"""A view of a run in its frame: a title, what is asked of it (window, filter, key), and its widgets."""
+"""A view of a run in its frame: a title, what is selected (window, filter, key), and its widgets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from ebpftop.frames.messages import ViewInfo
-from ebpftop.model.readings import Window, interval
+from ebpftop.model.ledger import Window
+from ebpftop.model.readings import interval
 from ebpftop.model.run import Run
 from ebpftop.stats import formatting
 from ebpftop.ui.drawing.inert import inert
@@ -21,7 +22,7 @@ from ebpftop.ui.drawing.names import Processes
 
 
 class Framed(Vertical):
-    """A rim with a title in it, bright while the focus is inside."""
+    """A border with a title, highlighted while the focus is inside."""
 
     DEFAULT_CSS = """
     Framed {
@@ -47,7 +48,7 @@ class Framed(Vertical):
 
 
 class FilterInput(Input):
-    """One line that is there only while it filters."""
+    """An input line that is shown only while it filters."""
 
     DEFAULT_CSS = """
     FilterInput {
@@ -63,7 +64,7 @@ class FilterInput(Input):
 
 
 class GridFrame(Framed):
-    """A grid of rows, or something like it, with a filter above it that opens on demand."""
+    """A grid of rows, or something similar, with a filter line above it that opens on demand."""
 
     grid: Widget
 
@@ -77,12 +78,12 @@ class GridFrame(Framed):
         yield self.grid
 
     def search(self, query: str) -> None:
-        """Give the filter's text to the grid."""
+        """Pass the filter's text to the grid."""
         raise NotImplementedError
 
     def ask_filter(self) -> None:
         self.filter.add_class("-open")
-        self.screen.set_focus(self.filter)  # now, not in a while: what is typed next is meant for it
+        self.screen.set_focus(self.filter)  # now, so that it gets the keys typed next
 
     def drop_filter(self) -> None:
         self.filter.value = ""
@@ -108,7 +109,7 @@ class GridFrame(Framed):
 
 
 class ViewPanel(Vertical):
-    """One view of a run. `show` draws it from the run as it stands."""
+    """One view of a run. `show` draws it from the run's current state."""
 
     DEFAULT_CSS = """
     ViewPanel {
@@ -117,10 +118,10 @@ class ViewPanel(Vertical):
     }
     """
     TOGGLES_WINDOW: ClassVar[bool] = True
-    SEARCHES: ClassVar[bool] = False  # whether / is its own while it has the focus
+    SEARCHES: ClassVar[bool] = False  # whether it handles / itself while it has the focus
 
     class Stale(Message):
-        """The panel looks at something else now and wants to be shown the run again."""
+        """The panel's settings changed: draw the run again."""
 
     def __init__(self, view: ViewInfo) -> None:
         super().__init__()
@@ -132,16 +133,16 @@ class ViewPanel(Vertical):
 
     @property
     def grid_frame(self) -> GridFrame | None:
-        """What `f` filters and what takes the focus; None where there are no rows."""
+        """What `f` filters and what takes the focus; None if there are no rows."""
         raise NotImplementedError
 
     @property
     def stops(self) -> list[Widget]:
-        """What takes the focus, in order."""
+        """The focusable widgets, in order."""
         return [self.grid_frame.grid] if self.grid_frame else []
 
     def let_go(self) -> bool:
-        """Esc: undo the last narrowing (filter, key, cursor); False when there was none."""
+        """Esc: clear the filter, else the selected key, else the cursor; False if there was nothing to clear."""
         return False
 
     def toggle_window(self) -> None:
@@ -149,24 +150,24 @@ class ViewPanel(Vertical):
 
     @property
     def has_past(self) -> bool:
-        """Whether `toggle_past` shows anything that isn't there already."""
+        """Whether `toggle_past` has anything more to show."""
         return False
 
     def toggle_past(self) -> None:
-        """Show how the numbers moved in place of what they are, where there is no room for both."""
+        """Show the plot over time instead of the numbers, if there is no room for both."""
 
     def identities_on_screen(self) -> list[int]:
-        """Process numbers in rows on the screen."""
+        """Identities of the processes in the rows on the screen."""
         return []
 
     def window_words(self, run: Run) -> str:
-        """The time the numbers are about."""
+        """The time that the numbers cover."""
         if self.window == "start":
             return "since start"
         seconds = interval(run)
-        return f"last {formatting.duration(round(seconds, 1) * 1e9)}" if seconds else "first look"
+        return f"last {formatting.duration(round(seconds, 1) * 1e9)}" if seconds else "first snapshot"
 
 
 def words(*parts: str) -> Content:
-    """A title of inert parts, dots between them."""
+    """A title: the parts, made inert, with dots between them."""
     return Content(" · ".join(inert(part) for part in parts if part))

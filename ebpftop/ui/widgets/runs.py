@@ -1,4 +1,4 @@
-"""Running probes: the line of their tabs, and what is behind each."""
+"""Running probes: the line of tabs, and the pane behind each."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.names import Processes
 from ebpftop.ui.widgets.panel import ViewPanel
 from ebpftop.ui.widgets.status import StatusLine
-from ebpftop.ui.widgets.views import panel_for
+from ebpftop.ui.widgets.view_panels import panel_for
 
-MORE = 3  # cells of the sign and the number of tabs out of sight
-SIDE_BY_SIDE = 130  # cells from which two views stand beside each other
+MORE = 3  # cells of the sign and number for hidden tabs
+SIDE_BY_SIDE = 130  # cells from which two views are shown side by side
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Tab:
 
 
 class RunTabs(Widget):
-    """One tab a run; a click on one chooses it."""
+    """One tab per run; clicking a tab selects it."""
 
     DEFAULT_CSS = """
     RunTabs {
@@ -70,7 +70,7 @@ class RunTabs(Widget):
         ).truncate(width, ellipsis=True)
 
     def _more(self, sign: str, at: int) -> Content:
-        """A sign for tabs out of sight, which brings the next of them."""
+        """A sign for hidden tabs; clicking it selects the next of them."""
         if not 0 <= at < len(self.tabs):
             return Content("")
         number = at + 1 if sign == "‹" else len(self.tabs) - at
@@ -93,7 +93,7 @@ class RunTabs(Widget):
 
 
 def in_sight(widths: Sequence[int], current: int, room: int) -> range:
-    """The tabs that fit, the current one among them: from the first one on, else ending with the current one."""
+    """The tabs that fit, including the current one: from the first tab on if possible, else up to the current one."""
     first, last = 0, 0
     while last < len(widths) and (last <= current or sum(widths[first : last + 1]) <= room):
         last += 1
@@ -103,7 +103,7 @@ def in_sight(widths: Sequence[int], current: int, room: int) -> range:
 
 
 class RunPane(Vertical):
-    """One run: its status, and its views, one at a time or as many as there is room for."""
+    """One run: its status and its views, one at a time or as many as fit."""
 
     DEFAULT_CSS = """
     RunPane {
@@ -126,11 +126,11 @@ class RunPane(Vertical):
         yield self.body
 
     def is_stale(self, run: Run) -> bool:
-        """Whether the pane was made for another load."""
+        """Whether the pane was built for another load."""
         return self._loaded is not None and run.loaded != self._loaded
 
     async def show(self, run: Run, probe: ProbeInfo | None, processes: Processes) -> None:
-        """Draw the run as it stands; its panels come with `Loaded`. What is still being mounted is drawn afterwards."""
+        """Draw the run's current state; its panels are created on `Loaded`. Panels still mounting are drawn later."""
         self.status.show(run, probe)
         if run.loaded and not self.panels and self.body.is_mounted:
             self._loaded = run.loaded
@@ -158,7 +158,7 @@ class RunPane(Vertical):
 
     @property
     def stops(self) -> list[Widget]:
-        """What takes the focus, in order."""
+        """The focusable widgets, in order."""
         return [stop for panel in self.panels if not panel.has_class("-away") for stop in panel.stops]
 
     def on_descendant_focus(self) -> None:
@@ -178,6 +178,6 @@ class RunPane(Vertical):
 
 
 def visible(panels: int, front: int, together: int) -> Sequence[int]:
-    """Which of the views are shown, so that the one in front is among them."""
+    """Which views are shown, including the one in front."""
     first = min(front // together * together, max(0, panels - together))
     return range(first, min(first + together, panels))

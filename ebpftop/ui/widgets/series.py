@@ -1,4 +1,4 @@
-"""How rate and percentiles moved: two plots over the same past."""
+"""Rate and percentiles over time: two plots with the same time axis."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from textual.widget import Widget
 
 from ebpftop.model.run import Interval
 from ebpftop.stats import formatting
+from ebpftop.stats.histogram import PERCENTILES
 from ebpftop.ui.drawing.plot import Colour, Curve, time_series
 
-QUANTILES = (0.99, 0.9, 0.5)
 NS = 1e9
-STACKED = 14  # lines from which one plot stands above the other
+STACKED = 14  # lines from which one plot is shown above the other
 
 
 class SeriesPlot(Widget):
-    """Percentiles on top (upper bounds of their buckets, logarithmic), events a second below."""
+    """Percentiles on top (upper bounds of their buckets, logarithmic), events per second below."""
 
     DEFAULT_CSS = """
     SeriesPlot {
@@ -51,14 +51,13 @@ class SeriesPlot(Widget):
     def _percentiles(self, shown: Sequence[Interval], width: int, height: int) -> Text:
         strong, weak = self._colour("primary"), self._colour("quiet")
         colours = (strong, _between(strong, weak), weak)
-        curves = [Curve([_upper(each, q) for each in shown], c) for q, c in zip(QUANTILES, colours, strict=True)]
-        legend = Text.assemble(
-            ("p99", f"bold {_hex(strong)}"),
-            (" over ", "dim"),
-            ("p90", _hex(colours[1])),
-            (" over ", "dim"),
-            ("p50", _hex(weak)),
-        )
+        highest_first = sorted(PERCENTILES.items(), key=lambda item: -item[1])
+        curves: list[Curve] = []
+        names: list[Text] = []
+        for (name, q), colour in zip(highest_first, colours, strict=True):
+            curves.append(Curve([_upper(each, q) for each in shown], colour))
+            names.append(Text(name, f"{'' if names else 'bold '}{_hex(colour)}"))
+        legend = Text(" over ", "dim").join(names)
         tick = partial(formatting.value, unit=self.unit)
         plot = time_series(_ages(shown), curves, width, height - 1, tick=tick, logarithmic=True, axis=weak)
         return Text("\n").join((legend, plot))
@@ -68,7 +67,7 @@ class SeriesPlot(Widget):
         weak = self._colour("quiet")
         curve = Curve(rates, self._colour("primary"))
         plot = time_series(_ages(shown), [curve], width, height - 1, tick=formatting.rate, axis=weak)
-        return Text("\n").join((Text("events a second", _hex(weak)), plot))
+        return Text("\n").join((Text("events per second", _hex(weak)), plot))
 
     def _colour(self, name: str) -> Colour | None:
         return None if self.app.no_color else Color.parse(self.app.theme_variables[name]).rgb

@@ -1,4 +1,4 @@
-"""What a run is, in two lines: what it means, how it is attached, what it costs; a third for what its numbers miss."""
+"""A run in two lines: its meaning, attach points and cost; a third line if its numbers are incomplete."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from ebpftop.ui.drawing.line import Piece, fit, piece
 from ebpftop.ui.drawing.theme import NOT_HERE, WARNING
 
 MISSING = (
-    ("lost", "events lost", "the ring buffer was full, or we were too slow"),
-    ("map_full", "updates refused", "a map was full"),
-    ("evicted", "keys evicted", "a map dropped its oldest keys"),
-    ("missed", "runs missed", "the program would have run inside itself"),
+    ("lost", "events lost", "the ring buffer was full, or ebpftop was too slow"),
+    ("map_full", "updates failed", "a map was full"),
+    ("evicted", "keys evicted", "an LRU map was full"),
+    ("missed", "runs missed", "the program was already running on that CPU"),
 )
 
 
 class StatusLine(Widget):
-    """`run` is read at every drawing: whoever changes it refreshes the line."""
+    """`run` is read at every drawing; after changing it, refresh the line."""
 
     DEFAULT_CSS = """
     StatusLine {
@@ -40,7 +40,7 @@ class StatusLine(Widget):
     def show(self, run: Run, probe: ProbeInfo | None) -> None:
         self.run, self.probe = run, probe
         height = 2 if run.losses == Losses() else 3
-        self.refresh(layout=height != self._height)  # the layout is done anew only when it must be
+        self.refresh(layout=height != self._height)  # lay out again only if the height changed
         self._height = height
 
     def render(self) -> Content:
@@ -71,11 +71,11 @@ class StatusLine(Widget):
             return []
         each = f"{formatting.duration(now.ns_per_event)}/event"
         if now.attachment_ns:
-            each += f" + about {formatting.duration(now.attachment_ns / now.run_count)} to get there"
+            each += f" + about {formatting.duration(now.attachment_ns / now.run_count)} attach overhead"
         return [piece(each, rank=1)]
 
     def _provenance(self, width: int) -> Content:
-        """How it came to be: stages while loading, then variant, meaning, attach points."""
+        """The stages while loading, then variant, meaning and attach points."""
         run = self.run
         assert run is not None
         loaded = run.loaded
@@ -108,13 +108,13 @@ def loading_line(run: Run) -> Content:
     """`types 12 ms · compile 130 ms · verify …`"""
     loading = run.loading
     if loading is None:
-        return Content.styled("asked for…", "$quiet")
+        return Content.styled("requested…", "$quiet")
     done = [f"{inert(name)} {milliseconds:.0f} ms" for name, milliseconds in loading.stages]
     return Content.assemble((" · ".join([*done, ""]), "$quiet"), (f"{loading.stage} …", "bold"))
 
 
 def missing(losses: Losses, width: int) -> Content | None:
-    """What the numbers miss, and why where there is room; None when nothing."""
+    """What the numbers miss, and why if there is room; None if they are complete."""
     parts = [
         (f"{formatting.count(number)} {what}", why) for name, what, why in MISSING if (number := getattr(losses, name))
     ]

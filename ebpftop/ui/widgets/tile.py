@@ -1,4 +1,4 @@
-"""One probe of a playbook: the question it answers, and one of its views; or why there is nothing to see."""
+"""One probe of a playbook: the question it answers and one of its views, or why there is nothing to show."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from ebpftop.ui.drawing.theme import NOT_HERE
 from ebpftop.ui.widgets.panel import ViewPanel, words
 from ebpftop.ui.widgets.runs import Tab
 from ebpftop.ui.widgets.status import loading_line, missing
-from ebpftop.ui.widgets.views import panel_for
+from ebpftop.ui.widgets.view_panels import panel_for
 
 LOW = 16  # lines below which a histogram has no room for its table
 
 
 class Tile(Vertical, can_focus=True):
-    """`show` draws it; what is inside takes no focus, as arrows go from tile to tile."""
+    """`show` draws it; widgets inside take no focus, as arrow keys move between tiles."""
 
     DEFAULT_CSS = """
     Tile {
@@ -40,7 +40,7 @@ class Tile(Vertical, can_focus=True):
         & > .why { height: auto; padding: 0 1 0 0; display: none; }
         &.-nothing > .why { display: block; }
         &.-nothing > ViewPanel { display: none; }
-        &.-low HistogramView > GridFrame { display: none; }
+        &.-low HistogramPanel > GridFrame { display: none; }
         & Details { display: none; }
     }
     """
@@ -55,7 +55,7 @@ class Tile(Vertical, can_focus=True):
         self.why = Static(markup=False, classes="why")
         self.panel: ViewPanel | None = None
         self._loaded: Loaded | None = None
-        self._told: object = None  # what the frame was drawn from
+        self._framed: object = None  # what the frame was drawn from
         self._drawn: object = None  # and the view
 
     def compose(self) -> Iterable[Widget]:
@@ -63,10 +63,10 @@ class Tile(Vertical, can_focus=True):
 
     async def show(self, tab: Tab, run: Run | None, why: Content | None, processes: Processes) -> None:
         """Draw what there is to see of the run, or why there is nothing; what was drawn already stays as it is."""
-        told = (tab, why, run and run.losses, self.size)
-        if told != self._told:
-            self._told = told
-            self._tell(tab, run, why)
+        framed = (tab, why, run and run.losses, self.size)
+        if framed != self._framed:
+            self._framed = framed
+            self._draw_frame(tab, run, why)
         if why is None and run and run.loaded:
             await self._panel(run.loaded)
             drawn = _state(run)
@@ -75,17 +75,17 @@ class Tile(Vertical, can_focus=True):
                 self.panel.show(run, processes)
 
     def forget(self) -> None:
-        """What is asked of the view is another: draw it anew."""
+        """Draw the view again: it shows something else now."""
         self._drawn = None
 
-    def _tell(self, tab: Tab, run: Run | None, why: Content | None) -> None:
+    def _draw_frame(self, tab: Tab, run: Run | None, why: Content | None) -> None:
         self.border_title = Content.assemble((tab.sign, tab.style), f" {inert(tab.name)} · {inert(self.step.question)}")
         self.border_subtitle = _below(run, tab, self.size.width - 4)
         self.set_class(why is not None, "-nothing")
         self.why.update(why or "")
 
     async def _panel(self, loaded: Loaded) -> None:
-        """Make the view, or another one where the probe was loaded again."""
+        """Create the view, or a new one if the probe was reloaded."""
         if self._loaded == loaded or not loaded.views:
             return
         self._loaded = loaded
@@ -109,14 +109,14 @@ class Tile(Vertical, can_focus=True):
 
 
 def _below(run: Run | None, tab: Tab, width: int) -> Content:
-    """What the numbers mean and cost, or what they miss."""
+    """The numbers' meaning and cost, or what they miss."""
     if run is None or run.loaded is None:
         return Content("")
     return missing(run.losses, width) or words(run.loaded.meaning, tab.note)
 
 
 def _state(run: Run) -> object:
-    """What changes with every frame that brings something to see."""
+    """Changes with every frame that has something new to draw."""
     return run.id, run.last and run.last.seq, {name: log.total for name, log in run.events.items()}
 
 
@@ -129,9 +129,9 @@ def why_not(probe: ProbeInfo | None, run: Run | None, error: str, live: bool) ->
     if run:
         return None if run.loaded else loading_line(run)
     if probe is None:
-        return Content.styled(f"{NOT_HERE} the catalog has no such probe", "$warning")
+        return Content.styled(f"{NOT_HERE} no such probe in the catalog", "$warning")
     if probe.available is False:
-        return Content.styled(f"{NOT_HERE} not here: {inert(probe.reason or 'not on this kernel')}", "$warning")
+        return Content.styled(f"{NOT_HERE} unavailable: {inert(probe.reason or 'not on this kernel')}", "$warning")
     if error:
         return Content.styled(f"{NOT_HERE} {inert(error)}", "$error")
-    return Content.styled("requested…" if live else "the tape holds nothing of it", "$quiet")
+    return Content.styled("requested…" if live else "the tape has no data of this probe", "$quiet")

@@ -2,8 +2,8 @@
 
 Messages are those of kernel/bpf/verifier.c, btf.c and their neighbours, Linux 5.15 to 7.2. Where kernels word one thing
 differently, one rule takes all wordings. The first rule that matches is used: modules in the order of RULES, rules in
-that of their module. So pointers that may be NULL, or that are no more, come before all else that can be said of
-pointers; the special comes
+that of their module. So what a loader put in an instruction's place comes first; then
+pointers that may be NULL, or that are no more, come before all else that can be said of pointers; the special comes
 before the general; and the verifier's own faults, whose wording is loose, come last.
 """
 
@@ -16,6 +16,7 @@ from ebpftop.verifier.rules import (
     btf,
     calls,
     context,
+    core,
     dynptrs,
     functions,
     instructions,
@@ -30,10 +31,12 @@ from ebpftop.verifier.rules import (
     stack,
     taken,
 )
-from ebpftop.verifier.rules.model import NOTHING, Held, Kind, Rule
+from ebpftop.verifier.rules.model import NOTHING, Fault, Held, Kind, Rule
 from ebpftop.verifier.rules.names import names
+from ebpftop.verifier.wording import normal
 
 RULES: tuple[Rule, ...] = (
+    *core.RULES,
     *null.RULES,
     *taken.RULES,
     *context.RULES,
@@ -53,8 +56,6 @@ RULES: tuple[Rule, ...] = (
     *loading.RULES,
 )
 
-_LONGEST = 1024  # the kernel's own limit of one message, BPF_VERIFIER_TMP_LOG_SIZE
-
 
 @dataclass(frozen=True, slots=True)
 class Recognised:
@@ -63,6 +64,7 @@ class Recognised:
     kind: Kind
     explanation: str
     fix: str | None
+    fault: Fault = "program"
 
 
 def recognise(error: str, insn_text: str = "", source_text: str = "", held: Held = NOTHING) -> Recognised | None:
@@ -72,10 +74,10 @@ def recognise(error: str, insn_text: str = "", source_text: str = "", held: Held
     mean different things at different instructions and for the function called. source_text: the author's line, for the
     names in it. held: what the log tells of the register in the complaint.
     """
-    error = error.strip()[:_LONGEST]
+    error = normal(error)
     for rule in RULES:
         if match := rule.match(error, insn_text, held):
             words = names(match.groupdict(), insn_text, source_text, held)
             fix = rule.fix.substitute(words) if rule.fix else None
-            return Recognised(rule.kind, rule.explanation.substitute(words), fix)
+            return Recognised(rule.kind, rule.explanation.substitute(words), fix, rule.fault)
     return None

@@ -1,12 +1,48 @@
 """Indices and sizes whose range the verifier can't tell."""
 
-from ebpftop.verifier.rules.model import rule
+import re
+
+from ebpftop.verifier.rules.model import Held, rule
+from ebpftop.verifier.values import value
 
 _INDEX = "if ($index >= N)    // $index unsigned; N elements\n    return 0;"
 _SIZE = "if ($size > sizeof(buffer))    // $size unsigned\n    return 0;"
 
+
+def _maybe_negative(_match: re.Match[str], held: Held) -> bool:
+    """Whether both ends of the offset are known, and it may lie before the beginning."""
+    now = value(held.now)
+    return now.bounded and now.low < 0 <= now.high
+
+
+def _bounded(_match: re.Match[str], held: Held) -> bool:
+    now = value(held.now)
+    return now.kind not in ("", "scalar") and now.bounded and now.low < now.high
+
+
+def _may_be_zero(_match: re.Match[str], held: Held) -> bool:
+    return value(held.now).low == 0
+
+
 RULES = (
     # an index
+    rule(
+        "unbounded_access",
+        r"@reg unbounded memory access, make sure to bounds check",
+        "The offset may be negative here: $reg is $now, and where the kernel looks at an offset as an unsigned "
+        "number, a negative one is huge. Make the index unsigned before it is added, so that it can't lie before the "
+        "beginning, or add the constant first.",
+        "p += $index & (N - 1);    // $index unsigned; N elements, a power of two",
+        when=_maybe_negative,
+    ),
+    rule(
+        "unbounded_access",
+        r"@reg unbounded memory access, make sure to bounds check",
+        "The kernel refuses the offset although it knows bounds of it: $reg is $now. They are too wide for it, or only "
+        "known of the number as signed. Tighten the check, of the unsigned number, just before the access.",
+        _INDEX,
+        when=_bounded,
+    ),
     rule(
         "unbounded_access",
         r"math between @type pointer and register with unbounded min value",

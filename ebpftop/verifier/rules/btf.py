@@ -29,7 +29,6 @@ RULES = (
             r"missing bpf_line_info",
             r"Global functions need valid BTF",
             r"Program extension requires BTF",
-            r"number of funcs in func_info",
             r"func_info BTF section",
             r"invalid func info",
             r"nonzero (?:tailing|insn_off)",
@@ -43,6 +42,14 @@ RULES = (
         ),
         "The type or line information of the program doesn't fit its instructions, or is missing. Compile with `-g`, "
         "don't change the object afterwards, and use a linker that knows BTF.",
+    ),
+    rule(
+        "btf",
+        r"number of funcs in func_info doesn't match",
+        "The loader passed function information for another number of functions than the program has: some were put "
+        "inline, left out or added after it was compiled. That is about the loader and the linker, not about the code. "
+        "Update the loader, link with one that knows BTF (`bpftool gen object`), or load without function information.",
+        fault="loader",
     ),
     rule(
         "btf",

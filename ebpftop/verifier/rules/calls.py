@@ -13,7 +13,7 @@ RULES = (
     # which helpers there are
     rule(
         "unknown_func",
-        r"invalid func unknown#(?P<id>\d+)",
+        r"invalid func unknown#(?!195896080\b|200[12]\d{6}\b)(?P<id>\d+)",
         "The program calls helper number $id, which this kernel does not have: it is older than the helper, or the "
         "number is wrong. Use a helper that this kernel offers, or make a variant of the program for older kernels.",
     ),

@@ -1,6 +1,14 @@
 """The program's context: read at fixed offsets, and each type of program has its own fields."""
 
-from ebpftop.verifier.rules.model import rule
+import re
+
+from ebpftop.verifier.rules.model import Held, rule
+
+
+def _straddles(match: re.Match[str], _held: Held) -> bool:
+    """Whether 8 bytes begin where a field of 4 begins and none of 8 can."""
+    return match["width"] == "8" and int(match["off"]) % 8 == 4
+
 
 RULES = (
     rule(
@@ -24,8 +32,19 @@ RULES = (
     rule(
         "ctx_access",
         r"invalid bpf_context access off=(?P<off>-?\d+) size=(?P<width>\d+)",
-        "The program writes $width bytes at offset $off of its context, where programs of this type may only read. "
-        "Copy what you want to change into a variable of your own.",
+        "The access takes $width bytes at offset $off of the context, which is no multiple of 8: the compiler made one "
+        "access of two neighbouring fields of 4 bytes. The kernel takes fields of the context one by one. Keep the "
+        "compiler from joining them: access them through `volatile`, or put a barrier between.",
+        'asm volatile("" ::: "memory");    // between the two fields',
+        when=_straddles,
+        fault="compiler",
+    ),
+    rule(
+        "ctx_access",
+        r"invalid bpf_context access off=(?P<off>-?\d+) size=(?P<width>\d+)",
+        "The program writes $width bytes at offset $off of its context, where programs of this type may only read, or "
+        "not with this width. Write a field that may be written with its own size (two neighbouring ones the compiler "
+        "may join: use `volatile`), or copy what you want to change into a variable of your own.",
         at=r"\([0-9a-f]{2}\) (?:lock )?\*\(",
     ),
     rule(

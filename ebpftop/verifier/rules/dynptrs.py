@@ -60,6 +60,14 @@ RULES = (
     ),
     rule(
         "iterator",
+        r"cannot pass in iter\w* at an offset=(?P<off>-?\d+); expected uninitialized iter_(?P<what>\w+) as",
+        "The call wants a variable of type `iter_$what` on the stack which isn't in use, passed by its own address, "
+        "and gets what isn't one (offset $off). Declare a `struct bpf_iter_$what` in this function and pass `&it`. "
+        "Where the program is right, this kernel's version of the function, or of a module's, takes it otherwise.",
+        "struct bpf_iter_$what it;\nbpf_iter_${what}_new(&it);",
+    ),
+    rule(
+        "iterator",
         (
             r"@arg expected pointer to an iterator on stack",
             r"expected valid iter pointer as",

@@ -1,6 +1,14 @@
 """Single instructions the kernel does not take, and the way they follow one another."""
 
-from ebpftop.verifier.rules.model import rule
+import re
+
+from ebpftop.verifier.rules.model import Held, rule
+
+
+def _to_next(match: re.Match[str], _held: Held) -> bool:
+    """Whether a jump leads to the very next instruction: it is none."""
+    return int(match["from"]) + 1 == int(match["to"])
+
 
 RULES = (
     rule(
@@ -15,6 +23,15 @@ RULES = (
         "The program can run off its end, or its last function never returns. End every function with `return`. A "
         "function the compiler did not put inline also ends up like this under BCC.",
         "static __always_inline int step(struct state *state)",
+    ),
+    rule(
+        "bad_instruction",
+        r"jump out of range from insn (?P<from>\d{1,9}) to (?P<to>\d{1,9})",
+        "Instruction $from is the last and isn't `exit`, so the program runs off its end; no jump is wrong. (Kernels "
+        "before 5.0 word it like this.) The program was cut, or its length was counted wrongly: pass the number of "
+        "instructions, not of bytes, and end every function with `return`.",
+        when=_to_next,
+        fault="loader",
     ),
     rule(
         "bad_instruction",

@@ -1,6 +1,15 @@
 """Loops that may not end, and programs too long to follow."""
 
-from ebpftop.verifier.rules.model import rule
+import re
+
+from ebpftop.verifier.rules.model import Held, rule
+
+_OLD_LIMIT = 131_072  # steps, before 5.2
+
+
+def _old(match: re.Match[str], _held: Held) -> bool:
+    return int(match["steps"]) <= _OLD_LIMIT + 1
+
 
 _COUNTED = "for (int i = 0; i < 64; i++) {\n    if (done)\n        break;\n}"
 
@@ -26,6 +35,15 @@ RULES = (
         "`$from` calls `$to`, which leads back to it. Programs can't call themselves: write a loop with a constant "
         "bound.",
         _COUNTED,
+    ),
+    rule(
+        "insn_limit",
+        r"BPF program is too large\. Processed (?P<steps>\d{1,12}) insn",
+        "The verifier gave up after $steps steps, one more than this old kernel takes (32,768 to 131,072 before Linux "
+        "5.2, a million since): it follows every path. Such a kernel knows no loops either. Unroll less, merge "
+        "branches that do the same, split the program by tail calls, or use a newer kernel.",
+        "bpf_tail_call(ctx, &programs, NEXT);",
+        when=_old,
     ),
     rule(
         "insn_limit",

@@ -1,10 +1,54 @@
 """Memory that may not be accessed as the program does: no memory at all, read-only, out of bounds, not aligned."""
 
-from ebpftop.verifier.rules.model import rule
+import re
+
+from ebpftop.verifier.rules.model import Held, rule
+from ebpftop.verifier.values import value
 
 _BOUND = "if ($index >= N)    // $index unsigned; N elements\n    return 0;"
 
+# Structs of the kernel that a pointer to a map points at (map_btf_name in kernel/bpf/).
+_MAPS = r"(?P<struct>bpf_(?:map|array|htab|ringbuf_map|lpm_trie|queue_stack|dtab|cpu_map|stack_map|shtab|stab))"
+_MAP_ITSELF = (
+    "The program reads or writes the map itself (the kernel's `struct $struct`) where it means a value in it. Values "
+    "are reached by a look-up; the address of a map is only to be passed to helpers. For a global variable, the "
+    "loader must put the address of its value there."
+)
+_LOOK_UP = "value = bpf_map_lookup_elem(&map, &key);\nif (!value)\n    return 0;"
+
+
+def _too_wide(match: re.Match[str], held: Held) -> bool:
+    """Whether the access is at a place that is the same each time, and not before the memory: no index is too large."""
+    now = value(held.now)
+    off = int(match["off"])
+    return off >= 0 and (now.low == now.high if now.kind not in ("", "scalar") else off == 0)
+
+
+def _not_before(match: re.Match[str], _held: Held) -> bool:
+    return int(match["off"]) >= 0
+
+
+def _before(match: re.Match[str], _held: Held) -> bool:
+    return int(match["off"]) < 0
+
+
+def _some(match: re.Match[str], _held: Held) -> bool:
+    return int(match["have"]) > 0
+
+
 RULES = (
+    # a map where its value is meant
+    rule(
+        "invalid_mem_access",
+        (
+            rf"cannot access ptr member (?P<member>\w+) with moff \d+ in struct {_MAPS}\b",
+            rf"access beyond struct {_MAPS}\b",
+            rf"only read from {_MAPS} is supported",
+        ),
+        _MAP_ITSELF,
+        _LOOK_UP,
+    ),
+    rule("oob_mem", rf"@reg is (?:ptr_)?{_MAPS} invalid negative access", _MAP_ITSELF, _LOOK_UP),
     # what is no memory for the program, or only to be read
     rule(
         "invalid_mem_access",
@@ -153,8 +197,35 @@ RULES = (
     rule(
         "oob_map_value",
         r"invalid access to map value, value_size=(?P<have>\d+) off=(?P<off>-?\d+) size=(?P<width>\d+)",
+        "The call needs $need bytes ($width at offset $off: as many as the size passed may be), and a value of this "
+        "map has only $have. Bound the size by that of the value, or declare the map with a value that large.",
+        "if (size > sizeof(*value))    // size unsigned\n    return 0;",
+        at=r"\) call ",
+        when=_not_before,
+    ),
+    rule(
+        "oob_map_value",
+        r"invalid access to map value, value_size=(?P<have>\d+) off=(?P<off>-?\d+) size=(?P<width>\d+)",
+        "The access needs $need bytes ($width at offset $off), and a value of this map has only $have: what the "
+        "program takes the value for is larger than the map's value. No variable index is at fault. Declare the map "
+        "with the struct that is accessed, or access no more than the value has.",
+        "__type(value, struct entry);    // the struct that the pointer points at",
+        when=_too_wide,
+    ),
+    rule(
+        "oob_map_value",
+        r"invalid access to map value, value_size=(?P<have>\d+) off=(?P<off>-?\d+) size=(?P<width>\d+)",
+        "The access begins before the map's value, at offset $off. Make the index unsigned, or test that it isn't "
+        "negative, before it is added.",
+        "if ($index < 0 || $index >= N)\n    return 0;",
+        when=_before,
+    ),
+    rule(
+        "oob_map_value",
+        r"invalid access to map value, value_size=(?P<have>\d+) off=(?P<off>-?\d+) size=(?P<width>\d+)",
         "The access reaches outside of the map's value: $width bytes at offset $off, and a value has $have bytes. "
-        "Bound the index just before the access, or enlarge the value.",
+        "Bound the index just before the access so that it ends within them ($need bytes would be needed), or enlarge "
+        "the value.",
         _BOUND,
     ),
     rule(
@@ -234,6 +305,14 @@ RULES = (
         "Offset $off lies before the beginning of `$struct`. `container_of` and negative indices don't work on a "
         "typed pointer: copy the outer struct with a helper.",
         "bpf_probe_read_kernel(&value, sizeof(value), (void *)$name + offset);",
+    ),
+    rule(
+        "oob_packet",
+        r"invalid access to packet, off=(?P<off>-?\d+) size=(?P<width>\d+), @reg\(id=\d+,off=-?\d+,r=(?P<have>\d+)\)",
+        "The program has checked $have bytes of the packet, and the access needs $need: $width at offset $off, counted "
+        "from where the pointer began. A check covers all pointers that differ only by constants. Check $need bytes.",
+        "if (start + $need > data_end)    // start: where the pointer began\n    return XDP_PASS;    // or TC_ACT_OK",
+        when=_some,
     ),
     rule(
         "oob_packet",

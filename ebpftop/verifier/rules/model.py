@@ -46,6 +46,22 @@ Kind = Literal[
     "other",  # the verifier's own faults
 ]
 
+# Whose fault a failure is: the program's, what the compiler made of it, what this kernel lacks or gets wrong, the
+# loader's, or what it runs in: privileges, limits, configuration.
+Fault = Literal["program", "compiler", "kernel", "loader", "environment", "unknown"]
+_FAULTS: dict[str, Fault] = {
+    "unsupported": "kernel",
+    "privilege": "environment",
+    "btf": "loader",
+    "bad_map_fd": "loader",
+    "other": "kernel",
+}
+
+
+def fault_of(kind: str) -> Fault:
+    """Whose fault failures of a kind are, unless a rule says otherwise."""
+    return _FAULTS.get(kind, "program")
+
 
 # What patterns write short. A name in a message is a register, an argument on the stack (7.2) or a counted one.
 _SHORT = {
@@ -61,12 +77,14 @@ _SHORTENED = re.compile(r"@(?:reg|arg|type|or_null)\b")
 class Held:
     """What a log tells besides of the register a complaint names, in the verifier's words ("scalar()", "pkt(r=0)").
 
-    now: what it holds. was: what it held until a call took that away. taker: the function called. "" if not known.
+    now: what it holds. was: what it held until a call took that away. taker: the function called.
+    checked: another register with the same pointer, which a branch compared with NULL. "" if not known.
     """
 
     now: str = ""
     was: str = ""
     taker: str = ""
+    checked: str = ""
 
 
 NOTHING = Held()
@@ -87,6 +105,7 @@ class Rule:
     fix: Template | None = None
     at: str = ""
     when: Callable[[re.Match[str], Held], bool] | None = None
+    fault: Fault = "program"
 
     def match(self, error: str, insn_text: str, held: Held = NOTHING) -> re.Match[str] | None:
         """The match of the first pattern that does."""
@@ -104,6 +123,7 @@ def rule(
     *,
     at: str = "",
     when: Callable[[re.Match[str], Held], bool] | None = None,
+    fault: Fault | None = None,
 ) -> Rule:
     """A rule from its texts. In patterns stand @reg, @arg, @type and @or_null for what messages name so."""
     written = (patterns,) if isinstance(patterns, str) else patterns
@@ -114,6 +134,7 @@ def rule(
         fix=Template(fix) if fix else None,
         at=at,
         when=when,
+        fault=fault or fault_of(kind),
     )
 
 

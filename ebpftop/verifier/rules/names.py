@@ -11,6 +11,12 @@ from ebpftop.verifier.values import describe
 
 # `*p` where an operand can stand, `p->` and `p[`: what a line of C follows.
 _FOLLOWED = re.compile(r"(?:^|[=(,;&|!+\-<>?:{}~]|\breturn)\s*\*+\s*(\w+)|(?<![\w.>])(\w+)\s*(?:->|\[)")
+# What a line reads of a type: the macros of bpf_core_read.h, or `p->field`.
+_READ = re.compile(
+    r"\b(?:BPF_CORE_READ\w*|BPF_PROBE_READ\w*|bpf_core_\w+|__builtin_preserve_\w+)\([^()]*(?:\([^()]*\)[^()]*)*\)"
+)
+_FIELD = re.compile(r"(?<![\w.>])\w+(?:\[\w+\])?(?:(?:->|\.)\w+)+")
+_KFUNC = re.compile(r"\b((?:bpf|scx|cgroup|task|hid|crash)_\w+)\s*\(")
 _INDEX = re.compile(r"\[\s*([A-Za-z_]\w*)\s*\]")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _CALLED = re.compile(r"\bcall (\w+)#")
@@ -33,7 +39,13 @@ def names(caught: Mapping[str, str | None], insn_text: str, source_text: str, he
     call = _CALLED.search(insn_text)
     given = _given(source_text, call[1], int(nth)) if call and nth else ""
     followed = given or _only(one or other for one, other in _FOLLOWED.findall(source_text))
+    if words.get("off", "").removeprefix("-").isdigit() and words.get("width", "").isdigit():
+        words["need"] = str(int(words["off"]) + int(words["width"]))
     return {
+        "read": _read(source_text),
+        "kfunc": _quoted(_only(_KFUNC.findall(source_text)), "a function of its own"),
+        "checked": held.checked,
+        "now": describe(held.now),
         "pointer": f"`{followed}`" if followed else "This pointer",
         "name": followed or "p",
         "index": _only(_INDEX.findall(source_text)) or "i",
@@ -43,6 +55,16 @@ def names(caught: Mapping[str, str | None], insn_text: str, source_text: str, he
         "taker": f"`{held.taker}`" if held.taker else "A call",
         "was": describe(held.was),
     } | words
+
+
+def _read(source_text: str) -> str:
+    """What a line of C reads, as it is written there."""
+    found = _only(_READ.findall(source_text)) or _only(_FIELD.findall(source_text))
+    return _quoted(found or source_text.strip(), "something that the program uses here")
+
+
+def _quoted(text: str, otherwise: str) -> str:
+    return f"`{text}`" if text else otherwise
 
 
 def _only(found: Iterable[str]) -> str:

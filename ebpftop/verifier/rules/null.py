@@ -13,7 +13,29 @@ def _is_null(_match: re.Match[str], held: Held) -> bool:
     return now.kind == "scalar" and now.low == now.high == 0
 
 
+def _other_checked(_match: re.Match[str], held: Held) -> bool:
+    return bool(held.checked)
+
+
 RULES = (
+    rule(
+        "null_deref",
+        (r"@reg invalid mem access '@or_null'", r"@reg type=@or_null expected="),
+        "A branch compares $checked with NULL, and $reg is a copy of $checked made before that. This kernel doesn't "
+        "carry what a check proves over to copies, as kernels do from 4.10 on. Use the very variable that was "
+        "checked, or keep the compiler from making the copy before the check.",
+        'asm volatile("" : "+r"($name));    // right after the check',
+        when=_other_checked,
+        fault="kernel",
+    ),
+    rule(
+        "null_deref",
+        (r"@reg invalid mem access 'rcu_ptr_or_null_\w*'", r"@reg type=rcu_ptr_or_null_\w* expected="),
+        "This pointer may be NULL here: each load of a field marked `__rcu` is a pointer of its own, and a check of an "
+        "earlier load says nothing of this one. Load the field once into a variable, check that, and use that (in "
+        "sleepable programs inside of `bpf_rcu_read_lock`); or read through it with `BPF_CORE_READ`.",
+        "p = owner->field;\nif (!p)\n    return 0;",
+    ),
     rule(
         "null_deref",
         r"@reg invalid mem access '(?:scalar|inv)'",

@@ -8,6 +8,12 @@ _SIZE = 512  # bytes
 _ZERO = "struct key key = {};"
 
 
+def _above(match: re.Match[str], _held: Held) -> bool:
+    """Whether the access reaches above the frame pointer."""
+    off = match["off"]
+    return off.removeprefix("-").isdigit() and int(off) + int(match["width"]) > 0
+
+
 def _within(match: re.Match[str], _held: Held) -> bool:
     """Whether the access lies within the largest stack there can be."""
     off = int(match["off"])
@@ -54,10 +60,19 @@ RULES = (
     ),
     rule(
         "oob_stack",
+        r"invalid(?: indirect| write to| read from| access to)* stack(?: @reg)? off=(?P<off>-?\d+) size=(?P<width>\d+)",
+        "The access reaches above the frame pointer: $width bytes at offset $off end at $need, and a function's "
+        "variables lie below 0. The stack isn't full; an index or a size runs past the end of an array, or the call "
+        "is given more bytes than the variable has. Bound it by the array's own size.",
+        "if ($index >= N)    // $index unsigned; N elements\n    return 0;",
+        when=_above,
+    ),
+    rule(
+        "oob_stack",
         r"invalid(?: indirect| write to| read from| access to)* stack(?: @reg)? off=(?P<off>\S+) size=(?P<width>\d+)",
-        "The access of $width bytes at offset $off lies outside of the stack: 512 bytes below the frame pointer, "
-        "nothing above it. Make large variables smaller or move them into a per-CPU array map; check indices into "
-        "arrays on the stack.",
+        "The access of $width bytes at offset $off lies outside of the stack, which has 512 bytes below the frame "
+        "pointer. Make large variables smaller or move them into a per-CPU array map; check indices into arrays on the "
+        "stack.",
     ),
     rule(
         "oob_stack",

@@ -1,6 +1,6 @@
 #include "ebpftop.h"
 
-// Which of the functions it is, the attachment tells: all of them run this one program.
+// The attachment's cookie identifies the function: all of them run this one program.
 struct caller {
     u32 tgid;
     u32 point;

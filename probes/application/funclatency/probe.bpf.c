@@ -1,12 +1,7 @@
 #include "ebpftop.h"
+#include "ebpftop_functions_maps.h"
 
-// Which of the functions it is, the attachment tells: entries and returns of all of them run these two programs.
-struct call {
-    u32 thread;
-    u32 point;
-};
-BPF_HASH(began, struct call, u64, 32768); // bounded: by the threads inside one of the functions
-
+// The attachment's cookie identifies the function: all of them run these two programs.
 struct bucket {
     u32 tgid;
     u32 point;
@@ -16,29 +11,16 @@ BPF_PERCPU_HASH(latency, struct bucket, u64, 32768);
 
 int on_entry(void *ctx)
 {
-    if (!wanted_current())
-        return 0;
-    struct call call = {.thread = bpf_get_current_pid_tgid(), .point = bpf_get_attach_cookie(ctx)};
-    u64 now = bpf_ktime_get_ns();
-    if (began.update(&call, &now))
-        map_full();
-    return 0;
+    return function_entered(bpf_get_attach_cookie(ctx));
 }
 
 int on_return(void *ctx)
 {
-    u64 id = bpf_get_current_pid_tgid();
-    struct call call = {.thread = id, .point = bpf_get_attach_cookie(ctx)};
-    u64 *since = began.lookup(&call);
-    if (!since)
+    u32 point = bpf_get_attach_cookie(ctx);
+    u64 took = 0;
+    if (!function_returned(point, &took))
         return 0;
-    u64 took = bpf_ktime_get_ns() - *since;
-    began.delete(&call);
-#ifdef PARAM_min
-    if (took < PARAM_min)
-        return 0;
-#endif
-    struct bucket bucket = {.tgid = id >> 32, .point = call.point, .slot = ll_slot(took)};
+    struct bucket bucket = {.tgid = bpf_get_current_pid_tgid() >> 32, .point = point, .slot = ll_slot(took)};
     u64 zero = 0;
     u64 *count = latency.lookup_or_try_init(&bucket, &zero);
     if (!count) {

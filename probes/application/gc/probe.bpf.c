@@ -1,6 +1,5 @@
 #include "ebpftop.h"
-
-BPF_HASH(began, u32, u64); // bounded: by the threads that collect
+#include "ebpftop_functions_maps.h"
 
 struct bucket {
     u32 tgid;
@@ -10,29 +9,15 @@ BPF_PERCPU_HASH(latency, struct bucket, u64);
 
 int on_start(struct pt_regs *ctx)
 {
-    if (!wanted_current())
-        return 0;
-    u32 thread = bpf_get_current_pid_tgid();
-    u64 now = bpf_ktime_get_ns();
-    if (began.update(&thread, &now))
-        map_full();
-    return 0;
+    return function_entered(0);
 }
 
 int on_done(struct pt_regs *ctx)
 {
-    u64 id = bpf_get_current_pid_tgid();
-    u32 thread = id;
-    u64 *since = began.lookup(&thread);
-    if (!since)
+    u64 took = 0;
+    if (!function_returned(0, &took))
         return 0;
-    u64 took = bpf_ktime_get_ns() - *since;
-    began.delete(&thread);
-#ifdef PARAM_min
-    if (took < PARAM_min)
-        return 0;
-#endif
-    struct bucket bucket = {.tgid = id >> 32, .slot = ll_slot(took)};
+    struct bucket bucket = {.tgid = bpf_get_current_pid_tgid() >> 32, .slot = ll_slot(took)};
     u64 zero = 0;
     u64 *count = latency.lookup_or_try_init(&bucket, &zero);
     if (!count) {

@@ -4,7 +4,7 @@ struct key {
     u32 tgid;
     u32 slot;
 };
-BPF_HASH(time, struct key, u64, 131072); // how often a thread of a process was on or off the CPU that long
+BPF_HASH(time, struct key, u64, 131072); // stretches of that length on or off the CPU, by process
 
 static void count(u32 tgid, u64 took)
 {
@@ -19,7 +19,7 @@ static void count(u32 tgid, u64 took)
 }
 
 #ifndef PARAM_off
-BPF_PERCPU_ARRAY(since, u64, 1); // when the thread that runs on this CPU came
+BPF_PERCPU_ARRAY(since, u64, 1); // when this CPU's current thread was switched in
 
 int on_switch(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -36,9 +36,9 @@ int on_switch(struct bpf_raw_tracepoint_args *ctx)
     return 0;
 }
 #else
-BPF_HASH(left, u32, u64, 65536); // thread → when it left; bounded: by the threads that sleep
+BPF_HASH(left, u32, u64, 65536); // thread → when it left; bounded: by the threads off their CPU
 
-#define DEAD 0x80 // TASK_DEAD: it won't come back
+#define DEAD 0x80 // TASK_DEAD: it won't run again
 
 int on_switch(struct bpf_raw_tracepoint_args *ctx)
 {

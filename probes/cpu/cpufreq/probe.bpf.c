@@ -6,7 +6,7 @@ struct key {
 };
 struct sum {
     u64 changes; // to this frequency
-    u64 time;    // at it, up to the last change away
+    u64 time;    // at it, up to the last change to another
 };
 BPF_HASH(frequencies, struct key, struct sum, 65536); // bounded: by CPUs × frequencies
 

@@ -6,24 +6,24 @@ struct event {
     u32 tgid;
     u32 ppid;
     u32 user;
-    u32 status; // as given to exit()
-    u32 signal; // that ended it, or 0
+    u32 status; // passed to exit()
+    u32 signal; // that killed it, or 0
     u32 core;   // 1 if the kernel wrote a core dump
     char comm[COMM_SIZE];
 };
 BPF_RINGBUF_OUTPUT(events, 256);
 
-#define GROUP_EXIT 4 // SIGNAL_GROUP_EXIT: exit_group() or a signal ended all threads
+#define GROUP_EXIT 4 // SIGNAL_GROUP_EXIT: exit_group() or a signal ends all threads
 
-#ifdef VARIANT_told
+#ifdef VARIANT_group_dead
 static int is_last(struct bpf_raw_tracepoint_args *ctx, struct task_struct *leader, struct signal_struct *signal)
 {
     return ctx->args[1] & 1;
 }
 #endif
 
-#ifdef VARIANT_found
-// Two threads that end at once may both find that none is left: the first to write the process down tells.
+#ifdef VARIANT_live_count
+// Two threads that exit at once may both see that none is left: the first one to record the process reports it.
 struct life {
     u64 start;
     u32 tgid;
@@ -37,10 +37,10 @@ static int is_last(struct bpf_raw_tracepoint_args *ctx, struct task_struct *lead
         return 0;
     struct life life = {.start = READ(leader, start_time), .tgid = READ(leader, tgid)};
     u8 once = 1;
-    int refused = told.insert(&life, &once);
-    if (refused && refused != -EEXIST)
+    int error = told.insert(&life, &once);
+    if (error && error != -EEXIST)
         map_full();
-    return refused != -EEXIST;
+    return error != -EEXIST;
 }
 #endif
 

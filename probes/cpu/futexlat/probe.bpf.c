@@ -4,17 +4,17 @@ struct key {
     u32 tgid;
     u32 slot;
 };
-BPF_HASH(latency, struct key, u64, 65536); // how often a thread of a process waited that long
+BPF_HASH(latency, struct key, u64, 65536); // waits of that length, by process
 
 struct sum {
     u64 waits;
     u64 waited;   // ns
-    u64 changed;  // there was nothing left to wait for
-    u64 timeouts; // the time was over first
+    u64 changed;  // returned at once: the futex had changed
+    u64 timeouts; // timed out
 };
 BPF_HASH(waits, u32, struct sum, 32768); // by process
 
-BPF_HASH(waiting, u32, u64, 65536); // thread → since when; bounded: by the threads inside futex
+BPF_HASH(waiting, u32, u64, 65536); // thread → start of its wait; bounded: by the threads inside futex
 
 // Commands of futex(2), linux/futex.h
 #define COMMAND 0x7f
@@ -44,7 +44,7 @@ int on_futex(struct tracepoint__syscalls__sys_enter_futex *args)
 }
 
 #if defined(VARIANT_futex)
-// this kernel has no more calls that wait
+// this kernel has no other call that waits
 #elif defined(VARIANT_waitv) || defined(VARIANT_all)
 int on_futex_waitv(struct tracepoint__syscalls__sys_enter_futex_waitv *args)
 {
@@ -77,7 +77,7 @@ static void add(u32 tgid, u64 waited, long result)
         __sync_fetch_and_add(&sum->timeouts, 1);
 }
 
-// All of these calls return alike.
+// All these calls return through here.
 int on_return(struct tracepoint__syscalls__sys_exit_futex *args)
 {
     u32 thread = bpf_get_current_pid_tgid();

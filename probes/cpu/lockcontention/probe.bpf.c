@@ -6,19 +6,19 @@ struct key {
     u32 tgid;
     u32 slot;
 };
-BPF_HASH(latency, struct key, u64, 65536); // how often a process waited that long for that kind of lock
+BPF_HASH(latency, struct key, u64, 65536); // waits of that length, by lock type and process
 
 struct place {
     u32 kind;
     u32 tgid;
     int kernel;
 };
-BPF_HASH(places, struct place, u64, 16384); // ns a process waited in this call stack, which tells the lock
+BPF_HASH(places, struct place, u64, 16384); // ns a process waited in this call stack, which identifies the lock
 
-// Waits nest: on its way to a mutex a thread may spin for the lock inside of it, and an interrupt for another.
+// Waits nest: a thread waiting for a mutex may spin for the lock inside it, and an interrupt may spin for another.
 struct waiter {
     u64 lock;
-    u32 thread; // of an idle CPU, which has no thread of its own, its number with the highest bit set
+    u32 thread; // on an idle CPU, whose thread id is 0: the CPU's number with the highest bit set
     u32 unused;
 };
 struct wait {
@@ -45,7 +45,7 @@ int on_begin(struct bpf_raw_tracepoint_args *ctx)
     struct waiter waiter = current_waiter(ctx->args[0]);
     struct wait wait = {.since = bpf_ktime_get_ns(), .kind = ctx->args[1]};
     if (wait.kind & MUTEX) {
-        struct wait *spun = waiting.lookup(&waiter); // a mutex is spun for first: one wait, told of twice
+        struct wait *spun = waiting.lookup(&waiter); // a mutex spins before it sleeps: one wait, two events
         if (spun && spun->kind & SPINS)
             wait.since = spun->since;
     }

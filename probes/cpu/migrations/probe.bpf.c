@@ -1,6 +1,6 @@
 #include "ebpftop.h"
 
-BPF_HASH(by_process, u32, u64, 32768); // the dead stay for an interval or two
+BPF_HASH(by_process, u32, u64, 32768); // dead processes stay for an interval or two
 
 struct way {
     u32 from;

@@ -2,7 +2,7 @@
 
 struct event {
     u64 time;
-    u64 asked; // 0 where it isn't known
+    u64 asked; // 0 if unknown
     u64 took;
     u32 tgid;
     s32 result; // 0, or a negative errno
@@ -12,7 +12,7 @@ BPF_RINGBUF_OUTPUT(events, 256);
 
 struct sleep {
     u64 since;
-    u64 asked; // ns, or a moment of the monotonic clock if `until` says so
+    u64 asked; // ns; with `until` set, a time on the monotonic clock
     u64 until;
 };
 BPF_HASH(sleeping, u32, struct sleep, 65536); // thread → its sleep; bounded: by the threads inside nanosleep
@@ -46,11 +46,11 @@ int on_nanosleep(struct tracepoint__syscalls__sys_enter_nanosleep *args)
 int on_clock_nanosleep(struct tracepoint__syscalls__sys_enter_clock_nanosleep *args)
 {
     u64 until = args->flags & UNTIL;
-    begin((u64)args->rqtp, until, !until || args->which_clock == MONOTONIC); // what other clocks show isn't known here
+    begin((u64)args->rqtp, until, !until || args->which_clock == MONOTONIC); // other clocks can't be read here
     return 0;
 }
 
-// Both calls return alike.
+// Both calls return through here.
 int on_return(struct tracepoint__syscalls__sys_exit_nanosleep *args)
 {
     u32 thread = bpf_get_current_pid_tgid();

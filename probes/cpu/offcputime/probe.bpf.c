@@ -7,17 +7,17 @@ struct key {
     int kernel;
 };
 struct off {
-    u64 time;  // ns its threads were off their CPU with these call stacks
+    u64 time;  // ns its threads were off-CPU with these call stacks
     u64 times; // how often
 };
-BPF_HASH(off_cpu, struct key, struct off, 40960); // by process, as a view shows
+BPF_HASH(off_cpu, struct key, struct off, 40960); // by process
 
 struct left {
     u64 since;
     struct key key;
 };
-BPF_HASH(waiting, u32, struct left, 65536); // bounded: by the threads that are off their CPU
-#define DEAD 0x80                           // in a thread's state: it leaves for the last time
+BPF_HASH(waiting, u32, struct left, 65536); // bounded: by the threads that are off-CPU
+#define DEAD 0x80                           // in a thread's state: it won't run again
 
 static void leave(struct bpf_raw_tracepoint_args *ctx, struct task_struct *thread, u32 pid)
 {
@@ -25,7 +25,7 @@ static void leave(struct bpf_raw_tracepoint_args *ctx, struct task_struct *threa
     if (state & DEAD || !wanted_task(thread))
         return;
 #ifdef PARAM_waits_blocked
-    if (state == TASK_RUNNING || ctx->args[0]) // pushed off, and can run at once
+    if (state == TASK_RUNNING || ctx->args[0]) // preempted, still runnable
         return;
 #endif
     struct left left = {};
@@ -67,7 +67,7 @@ int on_switch(struct bpf_raw_tracepoint_args *ctx)
     struct task_struct *prev = (struct task_struct *)ctx->args[1];
     struct task_struct *next = (struct task_struct *)ctx->args[2];
     u32 leaving = bpf_get_current_pid_tgid();
-    if (leaving) // else it is the idle thread
+    if (leaving) // 0 is the idle thread
         leave(ctx, prev, leaving);
     u32 coming = READ(next, pid);
     if (coming)

@@ -4,7 +4,7 @@ struct children {
     u64 processes;
     u64 threads;
 };
-BPF_HASH(created, u32, struct children, 32768); // process → what it created; the dead stay for an interval or two
+BPF_HASH(created, u32, struct children, 32768); // process → what it created; dead processes stay for an interval or two
 
 int on_fork(struct bpf_raw_tracepoint_args *ctx)
 {

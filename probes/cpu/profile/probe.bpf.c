@@ -11,7 +11,7 @@ BPF_HASH(samples, struct key, u64, 40960); // samples of a process with these ca
 int on_sample(struct bpf_perf_event_data *ctx)
 {
     u64 id = bpf_get_current_pid_tgid();
-    if (!id || !wanted_current()) // no id: the CPU is idle
+    if (!id || !wanted_current()) // 0: the CPU is idle
         return 0;
     struct key key = {.tgid = id >> 32, .user = NO_STACK, .kernel = NO_STACK};
 #ifndef PARAM_stacks_kernel

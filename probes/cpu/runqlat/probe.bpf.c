@@ -4,11 +4,11 @@ struct key {
     u32 tgid;
     u32 slot;
 };
-BPF_HASH(latency, struct key, u64, 131072); // how often a thread of a process waited that long
+BPF_HASH(latency, struct key, u64, 131072); // waits of that length, by process
 
-// When each waiting thread was queued. An array is far cheaper here than a hash: nothing is inserted or deleted, and the
-// verifier turns its look-up into an address. A thread id has at most 22 bits (the kernel's PID_MAX_LIMIT): the low 16 are
-// the index; the others stand above a time of 58 bits (nine years), so that one store says both whose time it is and what.
+// When each waiting thread was queued. An array is far cheaper here than a hash: no inserts or deletes, and the verifier
+// inlines its lookup. A thread id has at most 22 bits (the kernel's PID_MAX_LIMIT): the low 16 are the index; the others
+// are stored above a time of 58 bits (nine years), so that one store writes both.
 #define QUEUE_BITS 16
 #define TIME_BITS 58
 BPF_ARRAY(queued, u64, 1 << QUEUE_BITS);
@@ -31,14 +31,14 @@ static void enqueue(u32 pid, u64 now)
         *entry = stamp(pid, now);
 }
 
-// The thread got its CPU: the time it was queued at, 0 where that was not seen.
+// When the thread, which now runs, was queued; 0 if that was not seen.
 static u64 dequeue(u32 pid)
 {
     u64 *entry = place(pid);
     if (!entry || !*entry)
         return 0;
     u64 since = *entry - stamp(pid, 0);
-    if (since >> TIME_BITS) { // another thread's: two that wait have the same low bits
+    if (since >> TIME_BITS) { // another waiting thread with the same low bits
         map_full();
         return 0;
     }
@@ -78,7 +78,7 @@ int on_switch(struct bpf_raw_tracepoint_args *ctx)
         enqueue(leaving, now);
 
     u32 pid = READ(next, pid);
-    if (!pid) // the idle thread waits for nothing
+    if (!pid) // the idle thread never waits
         return 0;
     u64 since = dequeue(pid);
     if (since && wanted_task(next))
@@ -88,9 +88,9 @@ int on_switch(struct bpf_raw_tracepoint_args *ctx)
 #endif
 
 #ifdef VARIANT_classic
-// These tell thread ids and names only: the process of the next thread isn't known, nor its control group.
+// These have only thread ids and names: the next thread's process and cgroup aren't known.
 #ifdef PARAM_cgroup
-#error "the filter cgroup needs the raw tracepoints of the scheduler, which are different in this kernel"
+#error "the filter cgroup needs the raw tracepoints of the scheduler, which differ in this kernel"
 #endif
 
 int on_wakeup(struct tracepoint__sched__sched_wakeup *args)
@@ -102,7 +102,7 @@ int on_wakeup(struct tracepoint__sched__sched_wakeup *args)
 int on_switch(struct tracepoint__sched__sched_switch *args)
 {
     u64 now = bpf_ktime_get_ns();
-    if (args->prev_pid && !(args->prev_state & 0xff)) // bits above say "preempted", which is runnable too
+    if (args->prev_pid && !(args->prev_state & 0xff)) // the bits above mean "preempted", which is runnable too
         enqueue(args->prev_pid, now);
 
     u32 pid = args->next_pid;

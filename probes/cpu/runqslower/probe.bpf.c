@@ -5,19 +5,19 @@ struct event {
     u64 waited;
     u32 tgid;
     u32 cpu;
-    u32 before; // the process that left the CPU at last
+    u32 before; // the process that ran just before, 0 if none
     u32 unused;
     char comm[COMM_SIZE];
     char before_comm[COMM_SIZE];
 };
 BPF_RINGBUF_OUTPUT(events, 256);
 
-BPF_HASH(queued, u32, u64, 65536); // thread → since when it waits; bounded: by the threads that wait for a CPU
+BPF_HASH(queued, u32, u64, 65536); // thread → start of its wait; bounded: by the threads that wait for a CPU
 
 static void enqueue(struct task_struct *task, u64 now)
 {
     u32 thread = READ(task, pid);
-    if (thread && wanted_task(task) && queued.update(&thread, &now)) // the idle thread, 0, waits for nothing
+    if (thread && wanted_task(task) && queued.update(&thread, &now)) // the idle thread, 0, never waits
         map_full();
 }
 
@@ -41,7 +41,10 @@ static void report(struct task_struct *prev, struct task_struct *next, u64 now, 
     event->before = READ(prev, tgid);
     event->unused = 0;
     bpf_probe_read_kernel(event->comm, sizeof(event->comm), &next->comm);
-    bpf_probe_read_kernel(event->before_comm, sizeof(event->before_comm), &prev->comm);
+    if (event->before)
+        bpf_probe_read_kernel(event->before_comm, sizeof(event->before_comm), &prev->comm);
+    else // the idle thread held up nobody: the CPU took its time to wake up
+        __builtin_memcpy(event->before_comm, "(idle)\0\0\0\0\0\0\0\0\0", COMM_SIZE);
     events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
 }
 

@@ -4,11 +4,11 @@ struct calls {
     u64 calls;
     u64 errors;
 };
-// Per CPU, so that counting needs no atomic instruction: a CPU leaves one system call at a time.
-BPF_PERCPU_HASH(by_process, u32, struct calls, 32768); // the dead stay for an interval or two
+// Per CPU, so counting needs no atomics: a CPU returns from one system call at a time.
+BPF_PERCPU_HASH(by_process, u32, struct calls, 32768); // dead processes stay for an interval or two
 BPF_PERCPU_ARRAY(by_syscall, struct calls, 512);
 
-#define HIGHEST_ERROR 511 // what lies above, such as ERESTARTSYS (512), the kernel tells itself, not the caller
+#define HIGHEST_ERROR 511 // those above, such as ERESTARTSYS (512), are internal to the kernel
 
 static void count_process(bool failed)
 {

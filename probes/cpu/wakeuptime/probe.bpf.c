@@ -2,18 +2,18 @@
 #include "ebpftop_stacks_maps.h"
 
 struct key {
-    u32 tgid; // who woke it
+    u32 tgid; // the waker
     int user; // the waker's stacks
     int kernel;
-    char target[COMM_SIZE]; // the thread that was woken
+    char target[COMM_SIZE]; // the woken thread
 };
 struct blocked {
     u64 time; // ns
     u64 times;
 };
-BPF_HASH(wakeups, struct key, struct blocked, 40960); // by process, as a view shows
-BPF_HASH(waiting, u32, u64, 65536);                   // bounded: by the threads that are off their CPU; since when
-#define DEAD 0x80                                     // in a thread's state: it leaves for the last time
+BPF_HASH(wakeups, struct key, struct blocked, 40960); // by process
+BPF_HASH(waiting, u32, u64, 65536);                   // thread → since when; bounded: by the threads that are off-CPU
+#define DEAD 0x80                                     // in a thread's state: it won't run again
 
 int on_switch(struct bpf_raw_tracepoint_args *ctx)
 {

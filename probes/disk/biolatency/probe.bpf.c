@@ -8,7 +8,7 @@ struct key {
 };
 BPF_HASH(latency, struct key, u64); // bounded: by devices × operations × slots
 
-BPF_HASH(issued, u64, u64); // request → when its device got it; bounded: by the requests in flight
+BPF_HASH(issued, u64, u64); // request → when it was issued; bounded: by the requests in flight
 
 int on_issue(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -41,7 +41,7 @@ int on_complete(struct bpf_raw_tracepoint_args *ctx)
     u64 address = ctx->args[0];
     struct request *request = (struct request *)address;
     u32 bytes = ctx->args[2];
-    if (bytes < READ(request, __data_len)) // a part of it: the rest is still to come
+    if (bytes < READ(request, __data_len)) // a part of it: the rest follows
         return 0;
     u64 *when = issued.lookup(&address);
     if (!when)
@@ -51,7 +51,7 @@ int on_complete(struct bpf_raw_tracepoint_args *ctx)
     if (!wanted_device(request))
         return 0;
 #ifdef PARAM_queued
-    since = READ(request, start_time_ns); // 0 where the device's queue/iostats is off
+    since = READ(request, start_time_ns); // 0 if the device's queue/iostats is off
     if (!since)
         return 0;
 #endif

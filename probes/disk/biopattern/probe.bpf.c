@@ -7,13 +7,13 @@ struct pattern {
     u64 random;
     u64 bytes;
 };
-BPF_HASH(pattern, u32, struct pattern); // by device; bounded: by the devices there are
+BPF_HASH(pattern, u32, struct pattern); // by device; bounded: by the devices
 
 int on_complete(struct bpf_raw_tracepoint_args *ctx)
 {
     struct request *request = (struct request *)ctx->args[0];
     u32 operation = operation_of(request);
-    u32 bytes = ctx->args[2]; // a request done in parts is several, each after the other
+    u32 bytes = ctx->args[2]; // a request completed in parts counts as several
     if (!bytes || (operation != REQ_OP_READ && operation != REQ_OP_WRITE))
         return 0;
     if (!wanted_device(request))

@@ -4,13 +4,13 @@
 struct event {
     u64 time;
     u64 sector;
-    u64 queued; // ns from when it was made until the driver got it
-    u64 took;   // ns from then on
+    u64 queued; // ns from creation to issue
+    u64 took;   // ns from issue to completion
     u32 tgid;
     u32 device;
     u32 operation;
     u32 bytes;
-    u32 status; // blk_status_t: 0, or what went wrong
+    u32 status; // blk_status_t: 0, or an error
     char comm[COMM_SIZE];
 };
 BPF_RINGBUF_OUTPUT(events, 256);
@@ -18,7 +18,7 @@ BPF_RINGBUF_OUTPUT(events, 256);
 #if defined(VARIANT_io_start) || defined(VARIANT_getrq)
 int on_start(struct bpf_raw_tracepoint_args *ctx)
 {
-    return request_made(ctx);
+    return request_created(ctx);
 }
 
 int on_issue(struct bpf_raw_tracepoint_args *ctx)
@@ -29,7 +29,7 @@ int on_issue(struct bpf_raw_tracepoint_args *ctx)
 
 int on_complete(struct bpf_raw_tracepoint_args *ctx)
 {
-    struct asked who = {};
+    struct origin who = {};
     if (!request_done(ctx, &who) || !who.issued)
         return 0;
     struct request *request = (struct request *)ctx->args[0];

@@ -9,15 +9,15 @@ struct key {
 struct use {
     u64 requests;
     u64 bytes;
-    u64 queued; // ns from when they were made until the driver got them
-    u64 took;   // ns from then on
+    u64 queued; // ns from creation to issue
+    u64 took;   // ns from issue to completion
 };
 BPF_HASH(requests, struct key, struct use, 32768); // by process, and by device and operation
 
 #if defined(VARIANT_io_start) || defined(VARIANT_getrq)
 int on_start(struct bpf_raw_tracepoint_args *ctx)
 {
-    return request_made(ctx);
+    return request_created(ctx);
 }
 
 int on_issue(struct bpf_raw_tracepoint_args *ctx)
@@ -28,7 +28,7 @@ int on_issue(struct bpf_raw_tracepoint_args *ctx)
 
 int on_complete(struct bpf_raw_tracepoint_args *ctx)
 {
-    struct asked who = {};
+    struct origin who = {};
     if (!request_done(ctx, &who) || !who.issued)
         return 0;
     struct request *request = (struct request *)ctx->args[0];

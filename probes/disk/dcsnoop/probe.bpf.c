@@ -20,13 +20,13 @@ struct event {
 };
 BPF_RINGBUF_OUTPUT(events, 512);
 
-// Of one name of a path.
+// Of one path component.
 struct lookup {
-    struct qstr *name; // not ended by a NUL: the rest of the path may follow
+    struct qstr *name; // not terminated by NUL: the rest of the path may follow
     struct dentry *folder;
 };
 
-static void tell(struct lookup *lookup, const char *outcome)
+static void report(struct lookup *lookup, const char *outcome)
 {
     struct event *event = events.ringbuf_reserve(sizeof(struct event));
     if (!event) {
@@ -49,7 +49,7 @@ static void tell(struct lookup *lookup, const char *outcome)
 // `found`: the dentry, 0, or a negative errno.
 static int looked_up(struct lookup *lookup, u64 found)
 {
-    if (found >= (u64)-MAX_ERRNO) // neither: what was found is stale, say, or the walk must begin anew
+    if (found >= (u64)-MAX_ERRNO) // neither hit nor miss: the entry is stale, say, or the walk restarts
         return 0;
     u32 tgid = bpf_get_current_pid_tgid() >> 32;
     struct use zero = {};
@@ -66,19 +66,19 @@ static int looked_up(struct lookup *lookup, u64 found)
     }
     const char missed[OUTCOME_SIZE] = "missed";
     if (!found)
-        tell(lookup, missed);
+        report(lookup, missed);
 #ifdef PARAM_all
     const char there[OUTCOME_SIZE] = "found", nothing[OUTCOME_SIZE] = "absent";
     if (absent)
-        tell(lookup, nothing);
+        report(lookup, nothing);
     else if (found)
-        tell(lookup, there);
+        report(lookup, there);
 #endif
     return 0;
 }
 
 #ifdef VARIANT_fexit
-// Before Linux 6.0 this function has two arguments more.
+// Before Linux 6.0 this function has two more arguments.
 #ifdef HAS_nameidata__next_seq
 KRETFUNC_PROBE(lookup_fast, struct nameidata *walk, struct dentry *found)
 #else
@@ -101,7 +101,7 @@ KRETFUNC_PROBE(lookup_dcache, struct qstr *name, struct dentry *folder, unsigned
 #endif
 
 #ifdef VARIANT_kprobe
-BPF_HASH(looking, u32, struct lookup); // by thread; bounded: by the threads that look a name up at the same time
+BPF_HASH(looking, u32, struct lookup); // by thread; bounded: by the threads inside a lookup
 
 static int begin(struct qstr *name, struct dentry *folder)
 {

@@ -3,7 +3,7 @@
 
 #define FILE_NAME_SIZE 64
 #define FOLDER_SIZE 192
-#define FOLDER_PART 64 // of which one folder's name and the slash before it may have so many
+#define FOLDER_PART 64 // at most this much for one directory's name and the slash before it
 #define FOLDER_DEPTH 12
 #define END_SIZE 8
 
@@ -11,8 +11,8 @@ struct event {
     u64 time;
     u64 age;
     u64 size;
-    u32 tgid;  // who deleted it
-    u32 maker; // and who had made it
+    u32 tgid;  // that deleted it
+    u32 maker; // that created it
     char end[END_SIZE];
     char fs[FS_SIZE];
     char comm[COMM_SIZE];
@@ -22,7 +22,7 @@ struct event {
 };
 BPF_RINGBUF_OUTPUT(events, 256);
 
-// Inodes are used again, their numbers too: the generation tells a file from the one before it.
+// Inodes and their numbers are reused: the generation tells a file from its predecessor.
 struct identity {
     u64 inode;
     u64 number;
@@ -33,7 +33,7 @@ struct birth {
     u32 maker;
     char comm[COMM_SIZE];
 };
-BPF_TABLE("lru_hash", struct identity, struct birth, born, 65536); // most files stay: the oldest are forgotten
+BPF_TABLE("lru_hash", struct identity, struct birth, born, 65536); // most files stay: the oldest are evicted
 
 static void identify(struct identity *file, struct inode *inode)
 {
@@ -42,7 +42,7 @@ static void identify(struct identity *file, struct inode *inode)
     file->generation = READ(inode, i_generation);
 }
 
-// A file is opened: perhaps that made it.
+// The open may have created the file.
 static int opened(struct file *file)
 {
     if (!((u32)READ(file, f_mode) & FILE_CREATED) || !wanted_current())
@@ -56,14 +56,14 @@ static int opened(struct file *file)
     return 0;
 }
 
-// The path of a folder from the top of its file system, or its last part, then without a slash in front.
+// The path of a directory from the root of its file system, or its last part, then without a leading slash.
 static void copy_folder(char *to, struct dentry *folder)
 {
-    struct dentry *levels[FOLDER_DEPTH]; // from below
+    struct dentry *levels[FOLDER_DEPTH]; // from the bottom
 #pragma unroll
     for (int level = 0; level < FOLDER_DEPTH; level++) {
         struct dentry *above = READ(folder, d_parent);
-        levels[level] = above == folder ? 0 : folder; // the top is its own parent
+        levels[level] = above == folder ? 0 : folder; // the root is its own parent
         folder = above;
     }
     to[0] = '/';
@@ -92,8 +92,7 @@ static void report(struct dentry *dentry, struct inode *inode, struct birth *bir
         return;
 #endif
     char fs[FS_SIZE] = {};
-    copy_fs(fs, inode);
-    if (!wanted_fs(fs))
+    if (!wanted_fs(fs, inode))
         return;
     struct event *event = events.ringbuf_reserve(sizeof(struct event));
     if (!event) {
@@ -114,7 +113,7 @@ static void report(struct dentry *dentry, struct inode *inode, struct birth *bir
     events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
 }
 
-// The name that a dentry stands for is gone, or is another file's from now on: perhaps it was the file's last.
+// A dentry's name was deleted or now belongs to another file: it may have been the file's last.
 static int name_lost(struct dentry *dentry, const char *end)
 {
     struct inode *inode = READ(dentry, d_inode);

@@ -1,42 +1,40 @@
 #include "ebpftop.h"
-#include "ebpftop_calls_maps.h"
+#include "ebpftop_file_calls_maps.h"
 
 struct key {
     char fs[FS_SIZE];
     u32 operation;
     u32 slot;
 };
-BPF_HASH(latency, struct key, u64); // bounded: by types of file systems × operations × slots
+BPF_HASH(latency, struct key, u64); // bounded: by file system types × operations × slots
 
-int on_read(struct tracepoint__syscalls__sys_enter_read *args) // pread64 and readv are alike
+int on_read(struct tracepoint__syscalls__sys_enter_read *args) // also pread64 and readv
 {
-    return call_begins(args->fd, FILE_READ);
+    return file_call_entered(args->fd, FILE_READ);
 }
 
-int on_write(struct tracepoint__syscalls__sys_enter_write *args) // pwrite64 and writev are alike
+int on_write(struct tracepoint__syscalls__sys_enter_write *args) // also pwrite64 and writev
 {
-    return call_begins(args->fd, FILE_WRITE);
+    return file_call_entered(args->fd, FILE_WRITE);
 }
 
-int on_sync(struct tracepoint__syscalls__sys_enter_fsync *args) // fdatasync is alike
+int on_sync(struct tracepoint__syscalls__sys_enter_fsync *args) // also fdatasync
 {
-    return call_begins(args->fd, FILE_SYNC);
+    return file_call_entered(args->fd, FILE_SYNC);
 }
 
 int on_open(struct tracepoint__syscalls__sys_enter_openat *args)
 {
-    return open_begins();
+    return file_open_entered();
 }
 
 int on_return(struct tracepoint__syscalls__sys_exit_read *args)
 {
-    struct call call = {};
-    if (!call_ends(args->ret, &call))
+    struct file_call done = {};
+    if (!file_call_returned(args->ret, &done))
         return 0;
-    u64 took = bpf_ktime_get_ns() - call.since;
-    struct key key = {.operation = call.operation, .slot = ll_slot(took)};
-    copy_fs(key.fs, READ(call.file, f_inode));
-    if (!wanted_fs(key.fs))
+    struct key key = {.operation = done.operation, .slot = ll_slot(done.took)};
+    if (!wanted_fs(key.fs, READ(done.file, f_inode)))
         return 0;
     u64 zero = 0;
     u64 *times = latency.lookup_or_try_init(&key, &zero);

@@ -1,5 +1,5 @@
 #include "ebpftop.h"
-#include "ebpftop_calls_maps.h"
+#include "ebpftop_file_calls_maps.h"
 
 struct event {
     u64 time;
@@ -13,50 +13,46 @@ struct event {
 };
 BPF_RINGBUF_OUTPUT(events, 256);
 
-int on_read(struct tracepoint__syscalls__sys_enter_read *args) // pread64 and readv are alike
+int on_read(struct tracepoint__syscalls__sys_enter_read *args) // also pread64 and readv
 {
-    return call_begins(args->fd, FILE_READ);
+    return file_call_entered(args->fd, FILE_READ);
 }
 
-int on_write(struct tracepoint__syscalls__sys_enter_write *args) // pwrite64 and writev are alike
+int on_write(struct tracepoint__syscalls__sys_enter_write *args) // also pwrite64 and writev
 {
-    return call_begins(args->fd, FILE_WRITE);
+    return file_call_entered(args->fd, FILE_WRITE);
 }
 
-int on_sync(struct tracepoint__syscalls__sys_enter_fsync *args) // fdatasync is alike
+int on_sync(struct tracepoint__syscalls__sys_enter_fsync *args) // also fdatasync
 {
-    return call_begins(args->fd, FILE_SYNC);
+    return file_call_entered(args->fd, FILE_SYNC);
 }
 
 int on_open(struct tracepoint__syscalls__sys_enter_openat *args)
 {
-    return open_begins();
+    return file_open_entered();
 }
 
 int on_return(struct tracepoint__syscalls__sys_exit_read *args)
 {
-    struct call call = {};
-    if (!call_ends(args->ret, &call))
-        return 0;
-    u64 now = bpf_ktime_get_ns();
-    if (now - call.since <= PARAM_slower)
+    struct file_call done = {};
+    if (!file_call_returned(args->ret, &done) || done.took <= PARAM_slower)
         return 0;
     char fs[FS_SIZE] = {};
-    copy_fs(fs, READ(call.file, f_inode));
-    if (!wanted_fs(fs))
+    if (!wanted_fs(fs, READ(done.file, f_inode)))
         return 0;
     struct event *event = events.ringbuf_reserve(sizeof(struct event));
     if (!event) {
         ring_full();
         return 0;
     }
-    event->time = now;
-    event->took = now - call.since;
+    event->time = bpf_ktime_get_ns();
+    event->took = done.took;
     event->result = args->ret;
     event->tgid = bpf_get_current_pid_tgid() >> 32;
-    event->operation = call.operation;
+    event->operation = done.operation;
     __builtin_memcpy(event->fs, fs, sizeof(event->fs));
-    copy_name(event->name, call.file);
+    copy_name(event->name, done.file);
     bpf_get_current_comm(event->comm, sizeof(event->comm));
     events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
     return 0;

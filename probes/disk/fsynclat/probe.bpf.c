@@ -1,11 +1,12 @@
 #include "ebpftop.h"
+#include "ebpftop_calls_maps.h"
 
 struct key {
     u32 tgid;
     u32 call;
     u32 slot;
 };
-BPF_HASH(latency, struct key, u64, 65536); // how often a process waited that long in that call
+BPF_HASH(latency, struct key, u64, 65536); // waits of that length, by process and call
 
 struct process {
     u32 tgid;
@@ -17,15 +18,10 @@ struct calls {
 };
 BPF_HASH(calls, struct process, struct calls);
 
-BPF_HASH(syncing, u32, u64); // since when, by thread; bounded: by the threads inside such a call
-
 int on_enter(struct tracepoint__syscalls__sys_enter_fsync *args)
 {
-    u32 thread = bpf_get_current_pid_tgid();
-    u64 now = bpf_ktime_get_ns();
-    if (wanted_current() && syncing.update(&thread, &now))
-        map_full();
-    return 0;
+    struct call call = {};
+    return call_entered(&call);
 }
 
 static void count(u32 tgid, u64 took, bool failed)
@@ -45,12 +41,10 @@ static void count(u32 tgid, u64 took, bool failed)
 int on_exit(struct tracepoint__syscalls__sys_exit_fsync *args)
 {
     u64 id = bpf_get_current_pid_tgid();
-    u32 thread = id;
-    u64 *since = syncing.lookup(&thread);
-    if (!since)
+    struct call call = {};
+    if (!call_returned(&call))
         return 0;
-    u64 took = bpf_ktime_get_ns() - *since;
-    syncing.delete(&thread);
+    u64 took = bpf_ktime_get_ns() - call.since;
     count(id >> 32, took, args->ret < 0);
 
     struct key key = {.tgid = id >> 32, .call = args->__syscall_nr, .slot = ll_slot(took)};

@@ -1,4 +1,5 @@
 #include "ebpftop.h"
+#include "ebpftop_calls_maps.h"
 
 #define PATH_SIZE 256
 
@@ -14,56 +15,42 @@ struct event {
 };
 BPF_RINGBUF_OUTPUT(events, 512);
 
-// What a thread asks for. The path is read when the call returns: by then the page it lies in is surely there.
-struct asked {
-    u64 since;
-    u64 path;
-    u64 flags;
-};
-BPF_HASH(opening, u32, struct asked); // bounded: by the threads inside open
+// The path is read when the call returns: by then its page is surely mapped.
+enum { PATH, FLAGS };
 
-static void remember(u64 path, u64 flags)
+static int entered(const char *path, u64 flags)
 {
-    if (!wanted_current())
-        return;
-    u32 thread = bpf_get_current_pid_tgid();
-    struct asked asked = {.since = bpf_ktime_get_ns(), .path = path, .flags = flags};
-    if (opening.update(&thread, &asked))
-        map_full();
+    struct call call = {.args = {[PATH] = (u64)path, [FLAGS] = flags}};
+    return call_entered(&call);
 }
 
 #if defined(VARIANT_all) || defined(VARIANT_openat)
 int on_openat(struct tracepoint__syscalls__sys_enter_openat *args)
 {
-    remember((u64)args->filename, args->flags);
-    return 0;
+    return entered(args->filename, args->flags);
 }
 
 int on_openat2(struct tracepoint__syscalls__sys_enter_openat2 *args)
 {
     u64 flags = 0; // the first member of struct open_how
     bpf_probe_read_user(&flags, sizeof(flags), (void *)args->how);
-    remember((u64)args->filename, flags);
-    return 0;
+    return entered(args->filename, flags);
 }
-
 #endif
 
 #ifdef VARIANT_all
 int on_open(struct tracepoint__syscalls__sys_enter_open *args)
 {
-    remember((u64)args->filename, args->flags);
-    return 0;
+    return entered(args->filename, args->flags);
 }
 
 int on_creat(struct tracepoint__syscalls__sys_enter_creat *args)
 {
-    remember((u64)args->pathname, 01101); // as creat(2) says: O_CREAT|O_WRONLY|O_TRUNC
-    return 0;
+    return entered(args->pathname, 01101); // as in creat(2): O_CREAT|O_WRONLY|O_TRUNC
 }
 #endif
 
-static void report(struct asked *asked, u64 now, s32 result)
+static void report(struct call *call, u64 now, s32 result)
 {
     struct event *event = events.ringbuf_reserve(sizeof(struct event));
     if (!event) {
@@ -71,35 +58,32 @@ static void report(struct asked *asked, u64 now, s32 result)
         return;
     }
     event->time = now;
-    event->took = now - asked->since;
+    event->took = now - call->since;
     event->tgid = bpf_get_current_pid_tgid() >> 32;
     event->file = result < 0 ? -1 : result;
     event->result = result < 0 ? result : 0;
-    event->flags = asked->flags;
+    event->flags = call->args[FLAGS];
     bpf_get_current_comm(event->comm, sizeof(event->comm));
-    if (bpf_probe_read_user_str(event->path, sizeof(event->path), (void *)asked->path) < 0)
+    if (bpf_probe_read_user_str(event->path, sizeof(event->path), (void *)call->args[PATH]) < 0)
         event->path[0] = 0;
     events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
 }
 
-// All of these calls return alike.
+// All these calls return through here.
 int on_return(struct tracepoint__syscalls__sys_exit_openat *args)
 {
-    u32 thread = bpf_get_current_pid_tgid();
-    struct asked *found = opening.lookup(&thread);
-    if (!found)
+    struct call call = {};
+    if (!call_returned(&call))
         return 0;
-    struct asked asked = *found;
-    opening.delete(&thread);
     u64 now = bpf_ktime_get_ns();
 #ifdef PARAM_failed
     if (args->ret >= 0)
         return 0;
 #endif
 #ifdef PARAM_slower
-    if (now - asked.since <= PARAM_slower)
+    if (now - call.since <= PARAM_slower)
         return 0;
 #endif
-    report(&asked, now, args->ret);
+    report(&call, now, args->ret);
     return 0;
 }

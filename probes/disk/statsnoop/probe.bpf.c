@@ -1,4 +1,6 @@
 #include "ebpftop.h"
+#include "ebpftop_calls_maps.h"
+#include "ebpftop_compat.h"
 
 #define PATH_SIZE 256
 
@@ -13,86 +15,118 @@ struct event {
 };
 BPF_RINGBUF_OUTPUT(events, 512);
 
-// What a thread asks for. The path is read when the call returns: by then the page it lies in is surely there.
-struct asked {
-    u64 since;
-    u64 path;
-};
-BPF_HASH(asking, u32, struct asked); // bounded: by the threads inside such a call
+// The path is read when the call returns: by then its page is surely mapped.
+enum { PATH };
 
-static void remember(u64 path)
+static int entered(const char *path)
 {
-    if (!wanted_current())
-        return;
-    u32 thread = bpf_get_current_pid_tgid();
-    struct asked asked = {.since = bpf_ktime_get_ns(), .path = path};
-    if (asking.update(&thread, &asked))
-        map_full();
+    struct call call = {.args = {[PATH] = (u64)path}};
+    return call_entered(&call);
 }
 
 #if defined(VARIANT_all) || defined(VARIANT_newer)
 int on_newfstatat(struct tracepoint__syscalls__sys_enter_newfstatat *args)
 {
-    remember((u64)args->filename);
-    return 0;
+    return entered(args->filename);
 }
 
 int on_statx(struct tracepoint__syscalls__sys_enter_statx *args)
 {
-    remember((u64)args->filename);
-    return 0;
+    return entered(args->filename);
 }
 
 int on_statfs(struct tracepoint__syscalls__sys_enter_statfs *args)
 {
-    remember((u64)args->pathname);
-    return 0;
+    return entered(args->pathname);
 }
 #endif
 
 #ifdef VARIANT_all
-int on_newstat(struct tracepoint__syscalls__sys_enter_newstat *args) // newlstat is alike
+int on_newstat(struct tracepoint__syscalls__sys_enter_newstat *args) // also newlstat
 {
-    remember((u64)args->filename);
-    return 0;
+    return entered(args->filename);
 }
 #endif
 
-// All of these calls return alike.
-int on_return(struct tracepoint__syscalls__sys_exit_newfstatat *args)
+static void report(u32 number, s32 result)
 {
-    u32 thread = bpf_get_current_pid_tgid();
-    struct asked *found = asking.lookup(&thread);
-    if (!found)
-        return 0;
-    struct asked asked = *found;
-    asking.delete(&thread);
+    struct call call = {};
+    if (!call_returned(&call))
+        return;
     u64 now = bpf_ktime_get_ns();
 #ifdef PARAM_failed
-    if (args->ret >= 0)
-        return 0;
+    if (result >= 0)
+        return;
 #endif
 #ifdef PARAM_slower
-    if (now - asked.since <= PARAM_slower)
-        return 0;
+    if (now - call.since <= PARAM_slower)
+        return;
 #endif
     char first = 0;
-    bpf_probe_read_user(&first, sizeof(first), (void *)asked.path);
-    if (!first && !args->ret) // no path: the status of an open file
-        return 0;
+    bpf_probe_read_user(&first, sizeof(first), (void *)call.args[PATH]);
+    if (!first && !result) // an empty path: the status of an open file
+        return;
     struct event *event = events.ringbuf_reserve(sizeof(struct event));
     if (!event) {
         ring_full();
-        return 0;
+        return;
     }
     event->time = now;
-    event->took = now - asked.since;
+    event->took = now - call.since;
     event->tgid = bpf_get_current_pid_tgid() >> 32;
-    event->call = args->__syscall_nr;
-    event->result = args->ret;
+    event->call = number;
+    event->result = result;
     bpf_get_current_comm(event->comm, sizeof(event->comm));
-    if (bpf_probe_read_user_str(event->path, sizeof(event->path), (void *)asked.path) < 0)
+    if (bpf_probe_read_user_str(event->path, sizeof(event->path), (void *)call.args[PATH]) < 0)
         event->path[0] = 0;
     events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+}
+
+// All these calls return through here.
+int on_return(struct tracepoint__syscalls__sys_exit_newfstatat *args)
+{
+    report(args->__syscall_nr, args->ret);
     return 0;
 }
+
+#ifdef VARIANT_all
+// Of an i386 call: the x86-64 number of the same call, which has the name, and which argument is the path. 0 for others.
+static u32 native_of(u32 number, u32 *path)
+{
+    *path = number == 300 || number == 383;
+    switch (number) {
+    case 106: // stat
+    case 195: // stat64
+        return 4;
+    case 107: // lstat
+    case 196: // lstat64
+        return 6;
+    case 99:  // statfs
+    case 268: // statfs64
+        return 137;
+    case 300: // fstatat64
+        return 262;
+    case 383: // statx
+        return 332;
+    }
+    return 0;
+}
+
+int on_compat_enter(struct bpf_raw_tracepoint_args *ctx)
+{
+    struct compat_call call = {};
+    u32 path;
+    if (compat_call(ctx, &call) && native_of(call.number, &path))
+        return entered((const char *)(u64)(path ? call.args[1] : call.args[0]));
+    return 0;
+}
+
+int on_compat_exit(struct bpf_raw_tracepoint_args *ctx)
+{
+    struct compat_call call = {};
+    u32 path, native;
+    if (compat_call(ctx, &call) && (native = native_of(call.number, &path)))
+        report(native, ctx->args[1]);
+    return 0;
+}
+#endif

@@ -10,7 +10,7 @@ struct operations {
 };
 BPF_HASH(operations, u32, struct operations); // by process
 
-// Add to one of the process's counters, by its offset.
+// Adds to one of the process's counters, by its offset.
 static int count(u64 offset)
 {
     if (!wanted_current())
@@ -81,7 +81,7 @@ int on_create(struct pt_regs *ctx)
 #endif
 
 #ifdef VARIANT_calls
-// Whether there was a file to work on; whatever else went wrong, the file system was asked.
+// Whether the call reached a file; any other error came from the file system.
 static bool reached(s64 result)
 {
     return result != -EBADF;

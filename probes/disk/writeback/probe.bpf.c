@@ -5,9 +5,9 @@ struct event {
     u64 took;
     u64 pages;
     u32 device;
-    u32 filesystem; // the one asked for, 0 for all on that device
+    u32 filesystem; // the requested one, 0 for all on that device
     u32 reason;     // enum wb_reason
-    u32 waits;      // 1 where somebody wants all of it written, not only some
+    u32 waits;      // 1 if somebody waits until everything is written
 };
 BPF_RINGBUF_OUTPUT(events, 64);
 
@@ -15,9 +15,9 @@ struct round {
     u64 since;
     u64 pages; // still to write
 };
-BPF_HASH(rounds, u32, struct round); // by thread; bounded: by the kernel threads that write back
+BPF_HASH(rounds, u32, struct round); // by thread; bounded: by the kernel's writeback threads
 
-// The disk; for a file system without one (over the network, or over many disks) the number it goes by itself.
+// The disk; for a file system without one (network, or several disks) its own device number.
 static u32 device_behind(struct bdi_writeback *wb, u32 filesystem)
 {
     struct device *disk = READ(READ(wb, bdi), owner);

@@ -15,8 +15,8 @@ struct key {
     u32 slot;
     char name[NAME_SIZE];
 };
-// Per CPU, so that counting needs no atomic instruction: handlers aren't interrupted by others.
-BPF_PERCPU_HASH(sums, struct source, struct sum, 4096); // bounded: by the handlers there are
+// Per CPU, so counting needs no atomics: handlers don't interrupt each other.
+BPF_PERCPU_HASH(sums, struct source, struct sum, 4096); // bounded: by the handlers
 BPF_PERCPU_HASH(duration, struct key, u64, 16384);      // bounded: by handlers × the slots they fill
 
 BPF_PERCPU_ARRAY(entered, u64, 1);

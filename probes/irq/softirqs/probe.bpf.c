@@ -7,11 +7,11 @@ struct key {
     u32 vector;
     u32 slot;
 };
-// Per CPU, so that counting needs no atomic instruction: soft interrupts of a CPU run one after another.
+// Per CPU, so counting needs no atomics: a CPU's softirqs run one after another.
 BPF_PERCPU_HASH(duration, struct key, u64, KEYS); // bounded: by vectors × slots
 BPF_PERCPU_HASH(delay, struct key, u64, KEYS);    // bounded: by vectors × slots
 
-BPF_PERCPU_ARRAY(raised, u64, VECTORS); // when a vector was first raised since it last ran
+BPF_PERCPU_ARRAY(raised, u64, VECTORS); // when a vector was first raised after its last run
 BPF_PERCPU_ARRAY(entered, u64, VECTORS);
 
 int on_raise(struct bpf_raw_tracepoint_args *ctx)

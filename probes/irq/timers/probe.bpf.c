@@ -6,7 +6,7 @@ struct wakeups {
 };
 BPF_HASH(woken, u32, struct wakeups, 32768); // by process
 
-// Which kinds of timers this CPU is handling: a high-resolution timer may interrupt the handler of another kind.
+// The kinds of timer this CPU is handling: a high-resolution timer may interrupt a tick timer's handler.
 #define HRTIMER 1
 #define TICK 2
 BPF_PERCPU_ARRAY(handling, u32, 1);

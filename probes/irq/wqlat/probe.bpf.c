@@ -6,14 +6,14 @@ struct key {
     char queue[NAME_SIZE];
     u32 slot;
 };
-BPF_HASH(delay, struct key, u64, 32768);    // bounded: by work queues × the slots they fill
-BPF_HASH(duration, struct key, u64, 32768); // bounded: by work queues × the slots they fill
+BPF_HASH(delay, struct key, u64, 32768);    // bounded: by workqueues × the slots they fill
+BPF_HASH(duration, struct key, u64, 32768); // bounded: by workqueues × the slots they fill
 
 struct work {
-    u64 since; // when it was queued, then when it began
+    u64 since; // when it was queued, then when it started
     char queue[NAME_SIZE];
 };
-// By the address of its struct. Work may be cancelled, which nothing tells of: the oldest make room.
+// By the address of its struct. LRU, because cancelled work has no event.
 BPF_TABLE("lru_hash", u64, struct work, pending, 16384);
 
 int on_queue(struct bpf_raw_tracepoint_args *ctx)
@@ -37,7 +37,7 @@ static struct key key_of(struct work *work, u64 now)
     return key;
 }
 
-// Work may be queued again while it runs, even free its own struct: from its start on it is known by the worker.
+// Running work may be requeued, or free its own struct: from its start on it is identified by the worker.
 BPF_TABLE("lru_hash", u32, struct work, running, 16384);
 
 int on_start(struct bpf_raw_tracepoint_args *ctx)

@@ -1,6 +1,6 @@
 #include "ebpftop.h"
 
-BPF_HASH(bytes, u32, u64); // process → bytes of the packets it was switched away for
+BPF_HASH(bytes, u32, u64); // process → bytes of a packet
 
 int on_switch(struct bpf_raw_tracepoint_args *ctx)
 {

@@ -1,6 +1,6 @@
 #include "ebpftop.h"
 
-BPF_HASH(waits, u32, u64); // process → how often it was made to wait
+BPF_HASH(waits, u32, u64); // process → how often it was delayed
 
 int on_exec(struct bpf_raw_tracepoint_args *ctx)
 {

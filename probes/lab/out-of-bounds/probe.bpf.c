@@ -1,6 +1,6 @@
 #include "ebpftop.h"
 
-#define ERRORS 134 // errors have numbers from 1 to 133
+#define ERRORS 134 // errors range from 1 to 133
 
 struct sums {
     u64 calls;

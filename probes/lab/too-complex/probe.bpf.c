@@ -1,6 +1,6 @@
 #include "ebpftop.h"
 
-BPF_HASH(heads, u32, u64); // process → when a coin last showed heads as it left its CPU
+BPF_HASH(heads, u32, u64); // process → when a coin last came up heads as it left its CPU
 
 int on_switch(struct bpf_raw_tracepoint_args *ctx)
 {

@@ -7,15 +7,15 @@ struct event {
     u64 took;
     u32 tgid;
     u32 node;
-    s32 order;  // 2 to this power pages are wanted in one piece; -1 where all memory is to be compacted
+    s32 order;  // log2 of the contiguous pages wanted; -1 to compact all memory
     u32 result; // enum compact_result
-    u32 waits;  // 1 where it waits for pages that are in use
+    u32 waits;  // 1 if it waits for pages in use
     char zone[ZONE_SIZE];
     char comm[COMM_SIZE];
 };
 BPF_RINGBUF_OUTPUT(events, 64);
 
-BPF_HASH(begun, u32, u64); // since when, by thread; bounded: by the threads that compact at the same time
+BPF_HASH(begun, u32, u64); // thread → since when; bounded: by the threads that compact
 
 int on_begin(struct bpf_raw_tracepoint_args *ctx)
 {

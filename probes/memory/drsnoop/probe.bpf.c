@@ -7,7 +7,7 @@ struct event {
     u64 took;
     u64 reclaimed; // pages
     u32 tgid;
-    u32 order; // 2 to this power pages are wanted in one piece
+    u32 order; // log2 of the contiguous pages wanted
     char scope[SCOPE_SIZE];
     char comm[COMM_SIZE];
 };
@@ -18,7 +18,7 @@ struct reclaim {
     u32 order;
     u32 of_cgroup;
 };
-BPF_HASH(reclaims, u32, struct reclaim); // by thread; bounded: by the threads that reclaim at the same time
+BPF_HASH(reclaims, u32, struct reclaim); // by thread; bounded: by the threads that reclaim
 
 static int begin(u32 order, bool of_cgroup)
 {

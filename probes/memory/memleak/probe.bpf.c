@@ -8,13 +8,13 @@ struct held {
 struct key {
     int kernel;
 };
-BPF_HASH(outstanding, struct key, struct held, 32768); // bounded: by the places for stacks
+BPF_HASH(outstanding, struct key, struct held, 32768); // bounded: by the slots for stacks
 
 struct allocation {
     u64 bytes;
     struct key key;
 };
-BPF_HASH(allocations, u64, struct allocation, 262144); // bounded: by its size; the full map is told
+BPF_HASH(allocations, u64, struct allocation, 262144); // bounded: by its size; losses are counted
 
 static void allocated(struct bpf_raw_tracepoint_args *ctx, u64 bytes)
 {
@@ -56,7 +56,7 @@ int on_cache_alloc(struct bpf_raw_tracepoint_args *ctx)
     return 0;
 }
 
-// What was allocated before, or left out, isn't known.
+// Memory allocated earlier, or filtered out, isn't known.
 int on_free(struct bpf_raw_tracepoint_args *ctx)
 {
     u64 address = ctx->args[1];

@@ -7,14 +7,14 @@ struct event {
     u64 cgroup; // the victim's
     u32 tgid;   // the victim
     u32 user;
-    u32 trigger; // the process that wanted memory when there was none
+    u32 trigger; // the process whose allocation failed
     s32 adjusted;
     char comm[COMM_SIZE];
     char trigger_comm[COMM_SIZE];
 };
 BPF_RINGBUF_OUTPUT(events, 16);
 
-// Pages of one kind. Newer kernels keep the exact number per CPU and this within some dozen pages of it.
+// Pages of one kind. Newer kernels keep the exact number per CPU; this one is within a few dozen pages of it.
 static s64 pages(struct mm_struct *mm, u32 kind)
 {
 #ifdef HAS_mm_rss_stat__count

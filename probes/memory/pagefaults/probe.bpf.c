@@ -2,14 +2,14 @@
 
 struct faults {
     u64 user;   // from the process's own code
-    u64 writes; // those of them that wanted to write
+    u64 writes; // those of them that were writes
     u64 kernel; // from the kernel, mostly while it copies to or from the process
 };
 BPF_HASH(faults, u32, struct faults); // by process
 
 #define WRITE 2 // in the error code: x86's X86_PF_WRITE
 
-// The process's counters, or nothing where it isn't wanted or the map is full.
+// The process's counters, or 0 if it is filtered out or the map is full.
 static struct faults *counters(void)
 {
     if (!wanted_current())

@@ -10,7 +10,7 @@ struct use {
     u64 allocations;
     u64 bytes;
 };
-BPF_HASH(caches, struct key, struct use); // bounded: by the caches there are, and the sizes of kmalloc
+BPF_HASH(caches, struct key, struct use); // bounded: by the caches and the sizes of kmalloc
 
 static int count(struct key *key)
 {
@@ -35,7 +35,7 @@ int on_cache(struct bpf_raw_tracepoint_args *ctx)
     return count(&key);
 }
 
-// The caches of kmalloc are told by their size alone.
+// The caches of kmalloc are told apart by size alone.
 int on_kmalloc(struct bpf_raw_tracepoint_args *ctx)
 {
     struct key key = {.name = "kmalloc", .size = ctx->args[3]};

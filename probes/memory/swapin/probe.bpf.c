@@ -7,7 +7,7 @@ struct use {
 };
 BPF_HASH(swapped, u32, struct use); // by process
 
-// Add to one of the process's counters, by its offset.
+// Adds to one of the process's counters, by its offset.
 static int count(u64 offset, u64 number)
 {
     if (!wanted_current())
@@ -23,7 +23,7 @@ static int count(u64 offset, u64 number)
     return 0;
 }
 
-// A fault that finds its page in memory, be it that another read it ahead, isn't major; nor is one that is tried again.
+// A fault that finds its page in memory, perhaps through readahead, isn't major; nor is one that is retried.
 static int faulted(u32 result)
 {
     return result & VM_FAULT_MAJOR ? count(offsetof(struct use, faults), 1) : 0;

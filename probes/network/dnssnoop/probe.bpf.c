@@ -12,19 +12,19 @@ struct question {
     u32 unused;
     u8 server[ADDRESS_SIZE];
     char comm[COMM_SIZE];
-    char text[QUESTION_SIZE]; // as it stands in the message
+    char text[QUESTION_SIZE]; // as encoded in the message
 };
 struct id {
     u32 number;
-    u32 port; // it was asked from
+    u32 port; // the query's source port
 };
-BPF_TABLE("lru_hash", struct id, struct question, questions, 4096); // those never answered are pushed out
+BPF_TABLE("lru_hash", struct id, struct question, questions, 4096); // unanswered ones are evicted
 
 struct event {
     u64 time;
     u64 took;
     u32 tgid;
-    s32 error; // -1 for a question
+    s32 error; // -1 for a query
     u32 answers;
     u8 server[ADDRESS_SIZE];
     char comm[COMM_SIZE];
@@ -77,8 +77,8 @@ int on_send(struct bpf_raw_tracepoint_args *ctx)
     if (questions.update(&id, &question))
         map_full();
 #ifndef PARAM_slower
-    const char asked[9] = "asked";
-    report(&question, 0, -1, 0, asked);
+    const char query[9] = "query";
+    report(&question, 0, -1, 0, query);
 #endif
     return 0;
 }
@@ -99,11 +99,11 @@ int on_receive(struct bpf_raw_tracepoint_args *ctx)
     if (!question || !(flags & RESPONSE))
         return 0;
     u64 took = bpf_ktime_get_ns() - question->since;
-    const char answered[9] = "answered";
+    const char answer[9] = "answer";
 #ifdef PARAM_slower
     if (took > PARAM_slower)
 #endif
-        report(question, took, flags & 15, ntohs(header[3]), answered);
+        report(question, took, flags & 15, ntohs(header[3]), answer);
     questions.delete(&id);
     return 0;
 }

@@ -1,4 +1,5 @@
 #include "ebpftop.h"
+#include "ebpftop_calls_maps.h"
 
 #define HOST_SIZE 256
 
@@ -17,23 +18,16 @@ struct bucket {
 };
 BPF_PERCPU_HASH(latency, struct bucket, u64);
 
-// What a thread asks for. The name is read when the call returns: by then the page it lies in is surely there.
-struct asked {
-    u64 since;
-    u64 host;
-};
-BPF_HASH(asking, u32, struct asked); // bounded: by the threads that look up a name
+// The name is read when the call returns: by then its page is surely mapped.
+enum { HOST };
 
 int on_call(struct pt_regs *ctx)
 {
     u64 host = PT_REGS_PARM1(ctx);
-    if (!host || !wanted_current()) // no name: an address to listen on
+    if (!host) // an address to listen on, not a look-up
         return 0;
-    u32 thread = bpf_get_current_pid_tgid();
-    struct asked asked = {.since = bpf_ktime_get_ns(), .host = host};
-    if (asking.update(&thread, &asked))
-        map_full();
-    return 0;
+    struct call call = {.args = {[HOST] = host}};
+    return call_entered(&call);
 }
 
 static void count(u32 tgid, u64 took)
@@ -51,28 +45,25 @@ static void count(u32 tgid, u64 took)
 static void report(bool failed)
 {
     u64 id = bpf_get_current_pid_tgid();
-    u32 thread = id;
-    struct asked *found = asking.lookup(&thread);
-    if (!found)
+    struct call call = {};
+    if (!call_returned(&call))
         return;
-    struct asked asked = *found;
-    asking.delete(&thread);
     u64 now = bpf_ktime_get_ns();
 #ifdef PARAM_min
-    if (now - asked.since < PARAM_min)
+    if (now - call.since < PARAM_min)
         return;
 #endif
-    count(id >> 32, now - asked.since);
+    count(id >> 32, now - call.since);
     struct event *event = events.ringbuf_reserve(sizeof(struct event));
     if (!event) {
         ring_full();
         return;
     }
     event->time = now;
-    event->took = now - asked.since;
+    event->took = now - call.since;
     event->tgid = id >> 32;
     event->failed = failed;
-    if (bpf_probe_read_user_str(event->host, sizeof(event->host), (void *)asked.host) < 0)
+    if (bpf_probe_read_user_str(event->host, sizeof(event->host), (void *)call.args[HOST]) < 0)
         event->host[0] = 0;
     events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
 }

@@ -2,7 +2,7 @@
 
 struct event {
     u64 time;
-    u32 message; // version of IP, type, code: as the decoder icmp reads it
+    u32 message; // IP version, type, code: as the decoder icmp reads them
     u32 bytes;   // of the IP packet
     u8 source[ADDRESS_SIZE];
     u8 destination[ADDRESS_SIZE];
@@ -28,7 +28,7 @@ static void look(struct sk_buff *skb, const u8 *header, u32 bytes, const char *w
     struct net_device *device = READ(skb, dev);
     u32 version = packet.protocol == IPPROTO_ICMP ? 4 : 6;
     event->time = bpf_ktime_get_ns();
-    event->message = version << 16 | packet.source_port; // type and code stand where other protocols have that port
+    event->message = version << 16 | packet.source_port; // type and code are where other protocols have that port
     event->bytes = bytes;
     __builtin_memcpy(event->source, packet.source, sizeof(event->source));
     __builtin_memcpy(event->destination, packet.destination, sizeof(event->destination));
@@ -41,7 +41,7 @@ int on_send(struct bpf_raw_tracepoint_args *ctx)
 {
     struct sk_buff *skb = (struct sk_buff *)ctx->args[0];
     const u8 *header = ip_header(skb);
-    u32 before = header - (const u8 *)READ(skb, data); // the link's header
+    u32 before = header - (const u8 *)READ(skb, data); // the link header
     const char sent[9] = "sent";
     look(skb, header, READ(skb, len) - before, sent);
     return 0;

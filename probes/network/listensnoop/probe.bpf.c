@@ -1,3 +1,5 @@
+#include "ebpftop_calls_maps.h"
+#include "ebpftop_compat.h"
 #include "ebpftop_file.h"
 #include "ebpftop_sockets.h"
 
@@ -14,25 +16,23 @@ struct event {
 };
 BPF_RINGBUF_OUTPUT(events, 256);
 
-struct asked {
-    u32 descriptor;
-    u32 backlog;
-};
-BPF_HASH(listening, u32, struct asked); // bounded: by the threads inside listen
+enum { DESCRIPTOR, BACKLOG };
 
 int on_enter(struct tracepoint__syscalls__sys_enter_listen *args)
 {
-    if (!wanted_current())
-        return 0;
-    u32 thread = bpf_get_current_pid_tgid();
-    struct asked asked = {.descriptor = args->fd, .backlog = args->backlog};
-    if (listening.update(&thread, &asked))
-        map_full();
-    return 0;
+    struct call call = {.args = {[DESCRIPTOR] = args->fd, [BACKLOG] = args->backlog}};
+    return call_entered(&call);
 }
 
-static void report(struct sock *sk, u32 backlog, s32 result)
+static void report(u32 descriptor, u32 backlog, s32 result)
 {
+    if (result == -EBADF || result == -ENOTSOCK) // there is no socket to report
+        return;
+#ifdef PARAM_failed
+    if (!result)
+        return;
+#endif
+    struct sock *sk = socket_of(file_of(descriptor));
     u16 family = READ(sk, __sk_common.skc_family), port = local_port(sk);
     if ((family != AF_INET && family != AF_INET6) || !wanted_port(port, 0))
         return;
@@ -45,7 +45,7 @@ static void report(struct sock *sk, u32 backlog, s32 result)
     event->tgid = bpf_get_current_pid_tgid() >> 32;
     event->user = bpf_get_current_uid_gid();
     event->result = result;
-    event->backlog = backlog;
+    event->backlog = result ? backlog : READ(sk, sk_max_ack_backlog); // the kernel limits it
     event->protocol = READ(sk, sk_protocol);
     event->local_port = port;
     local_address(sk, event->local);
@@ -55,19 +55,18 @@ static void report(struct sock *sk, u32 backlog, s32 result)
 
 int on_exit(struct tracepoint__syscalls__sys_exit_listen *args)
 {
-    u32 thread = bpf_get_current_pid_tgid();
-    s32 result = args->ret;
-    struct asked *found = listening.lookup(&thread);
-    if (!found)
-        return 0;
-    struct asked asked = *found;
-    listening.delete(&thread);
-    if (result == -EBADF || result == -ENOTSOCK) // there is no socket to tell of
-        return 0;
-#ifdef PARAM_failed
-    if (!result)
-        return 0;
-#endif
-    report(socket_of(file_of(asked.descriptor)), asked.backlog, result);
+    struct call call = {};
+    if (call_returned(&call))
+        report(call.args[DESCRIPTOR], call.args[BACKLOG], args->ret);
+    return 0;
+}
+
+#define COMPAT_LISTEN 363
+
+int on_compat(struct bpf_raw_tracepoint_args *ctx)
+{
+    struct compat_call call = {};
+    if (compat_call(ctx, &call) && compat_socket_call(&call, COMPAT_LISTEN, SOCKETCALL_LISTEN) && wanted_current())
+        report(call.args[0], call.args[1], ctx->args[1]);
     return 0;
 }

@@ -9,9 +9,9 @@ struct traffic {
     u64 received_bytes;
     u64 sent;
     u64 sent_bytes;
-    u64 refused; // by the driver, to be tried again
+    u64 refused; // by the driver, to be retried
 };
-// Per CPU, and each field written by one program only, so that counting needs no atomic instruction.
+// Per CPU, and each field is written by one program only, so counting needs no atomics.
 BPF_PERCPU_HASH(traffic, struct key, struct traffic, 1024); // bounded: by network devices
 
 static struct traffic *traffic_of(struct net_device *device)

@@ -10,7 +10,7 @@ struct event {
     u64 time;
     u64 took;
     u32 tgid;
-    s32 error; // 0 where it was established
+    s32 error; // 0 if established
     u16 local_port;
     u16 remote_port;
     u8 local[ADDRESS_SIZE];
@@ -25,7 +25,7 @@ struct attempt {
     u32 unused;
     char comm[COMM_SIZE];
 };
-BPF_HASH(attempts, u64, struct attempt, 65536); // by socket; bounded: by connections in the making
+BPF_HASH(attempts, u64, struct attempt, 65536); // by socket; bounded: by connection attempts in progress
 
 static void begin(struct sock *sk, u64 key)
 {
@@ -95,7 +95,7 @@ int on_state(struct bpf_raw_tracepoint_args *ctx)
     if (after == TCP_ESTABLISHED)
         count(&attempt, now - attempt.since);
     else
-        error = READ(sk, sk_err) ?: ECANCELED; // without an error the process itself gave up
+        error = READ(sk, sk_err) ?: ECANCELED; // without an error, the process gave up
     report(sk, &attempt, now, error);
     return 0;
 }

@@ -3,7 +3,7 @@
 struct event {
     u64 time;
     u32 reason;
-    u32 bytes; // with the headers that were still there
+    u32 bytes; // including the headers still present
     u16 source_port;
     u16 destination_port;
     u8 source[ADDRESS_SIZE];
@@ -12,7 +12,7 @@ struct event {
 };
 BPF_RINGBUF_OUTPUT(events, 256);
 
-BPF_HASH(by_reason, u32, u64, 1024); // bounded: by the kernel's reasons
+BPF_HASH(by_reason, u32, u64, 1024); // bounded: by the kernel's drop reasons
 
 static void count(u32 reason)
 {

@@ -7,7 +7,7 @@ struct event {
     u64 received;
     u32 tgid;
     u32 state; // the last one before it was closed
-    s32 error; // what the kernel would tell the process next, 0 after an orderly end
+    s32 error; // pending on the socket, 0 after an orderly close
     u16 local_port;
     u16 remote_port;
     u8 local[ADDRESS_SIZE];

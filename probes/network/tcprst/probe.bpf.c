@@ -2,7 +2,7 @@
 
 struct event {
     u64 time;
-    s32 reason; // -1 where the kernel tells none
+    s32 reason; // -1 if the kernel gives none
     u32 state;  // 0 without a socket
     u16 local_port;
     u16 remote_port;
@@ -12,7 +12,7 @@ struct event {
 };
 BPF_RINGBUF_OUTPUT(events, 256);
 
-// Both ends are those of the packet that caused the reset, as seen from here, or else of the socket.
+// Both ends are those of the packet that caused the reset, seen from here, or else of the socket.
 static void report(struct sock *sk, struct packet *cause, s32 reason, const char *what)
 {
     if (cause ? !wanted_packet(cause) : !wanted_socket(sk))
@@ -56,7 +56,7 @@ int on_send(struct bpf_raw_tracepoint_args *ctx)
 #endif
 
 #ifdef VARIANT_socket
-// The packet may be the one that caused the reset, or the reset itself: the socket's word is taken.
+// The packet may be the one that caused the reset, or the reset itself, so the socket is used.
 int on_send(struct bpf_raw_tracepoint_args *ctx)
 {
     const char sent[9] = "sent";

@@ -2,7 +2,7 @@
 
 struct event {
     u64 time;
-    u64 lasted; // 0 where it began before the probe was attached
+    u64 lasted; // 0 if it started before the probe was attached
     u32 tgid;
     u32 before;
     u32 after;
@@ -20,7 +20,7 @@ struct state {
     u32 unused;
     char comm[COMM_SIZE];
 };
-BPF_HASH(states, u64, struct state, 65536); // socket → the state it is in; bounded: by open connections
+BPF_HASH(states, u64, struct state, 65536); // socket → its state; bounded: by open connections
 
 static void report(struct sock *sk, struct state *state, u64 since, int before, int after)
 {

@@ -5,9 +5,9 @@ struct key {
     u32 limit;
     u32 slot;
 };
-BPF_HASH(queue, struct key, u64, 65536); // bounded: by listeners × lengths of their queues
+BPF_HASH(queue, struct key, u64, 65536); // bounded: by listeners × queue lengths
 
-// The socket of a new connection begins as a copy of its listener's: the length of the listener's queue is in it, too.
+// A new connection's socket starts as a copy of its listener, including the length of the listener's queue.
 int on_state(struct bpf_raw_tracepoint_args *ctx)
 {
     struct sock *sk = (struct sock *)ctx->args[0];

@@ -45,7 +45,7 @@ static void count_sent(struct sock *sk, int bytes)
 
 static void count_received(struct sock *sk, int bytes, int flags)
 {
-    if (flags & PEEK || !wanted(sk, bytes)) // a peek leaves them there, to be received again
+    if (flags & PEEK || !wanted(sk, bytes)) // a peek leaves the bytes to be received again
         return;
     struct traffic *traffic = traffic_of(sk);
     if (traffic)

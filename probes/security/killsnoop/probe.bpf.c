@@ -17,7 +17,7 @@ BPF_RINGBUF_OUTPUT(events, 256);
 
 static s32 origin_of(u64 info)
 {
-    if (info <= 1) // SEND_SIG_NOINFO and SEND_SIG_PRIV stand in place of a pointer
+    if (info <= 1) // SEND_SIG_NOINFO and SEND_SIG_PRIV are used instead of a pointer
         return BY_KERNEL;
     return READ((struct kernel_siginfo *)info, si_code);
 }

@@ -4,7 +4,7 @@
 
 struct event {
     u64 time;
-    u64 capabilities; // effective ones, a bit each
+    u64 capabilities; // the effective set, one bit each
     u32 tgid;
     u32 ppid;
     u32 user;
@@ -27,7 +27,7 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
     u32 gid = READ(cred, gid.val), becomes_gid = READ(cred, egid.val);
     u64 capabilities = 0;
     bpf_probe_read_kernel(&capabilities, sizeof(capabilities), &cred->cap_effective);
-    if (user == becomes && gid == becomes_gid && (!becomes || !capabilities)) // root has them all, whatever it runs
+    if (user == becomes && gid == becomes_gid && (!becomes || !capabilities)) // root has all of them anyway
         return 0;
     if (!wanted_task(task))
         return 0;

@@ -1,10 +1,12 @@
 #include "ebpftop.h"
+#include "ebpftop_calls_maps.h"
+#include "ebpftop_compat.h"
 
 struct event {
     u64 time;
     u32 tgid;
     u32 call;
-    s32 real; // the ids asked for, -1 for what is left as it is
+    s32 real; // the requested ids, -1 for one left unchanged
     s32 effective;
     s32 saved;
     u32 before; // effective user, before the call and after it
@@ -14,14 +16,7 @@ struct event {
 };
 BPF_RINGBUF_OUTPUT(events, 256);
 
-struct asked {
-    u32 call;
-    u32 before;
-    s32 real;
-    s32 effective;
-    s32 saved;
-};
-BPF_HASH(changing, u32, struct asked); // bounded: by the threads inside one of these calls
+enum { REAL, EFFECTIVE, SAVED, BEFORE };
 
 static u32 effective_user(void)
 {
@@ -29,62 +24,121 @@ static u32 effective_user(void)
     return READ(READ(task, cred), euid.val);
 }
 
-static void remember(u32 call, s32 real, s32 effective, s32 saved)
+static int entered(s32 real, s32 effective, s32 saved)
 {
-    if (!wanted_current())
-        return;
-    u32 thread = bpf_get_current_pid_tgid();
-    struct asked asked = {call, effective_user(), real, effective, saved};
-    if (changing.update(&thread, &asked))
-        map_full();
+    struct call call = {.args = {[REAL] = real, [EFFECTIVE] = effective, [SAVED] = saved, [BEFORE] = effective_user()}};
+    return call_entered(&call);
 }
 
-// setuid, setgid, setfsuid and setfsgid are alike.
+// For setuid, setgid, setfsuid and setfsgid.
 int on_one(struct tracepoint__syscalls__sys_enter_setuid *args)
 {
-    remember(args->__syscall_nr, -1, args->uid, -1);
-    return 0;
+    return entered(-1, args->uid, -1);
 }
 
 int on_two(struct tracepoint__syscalls__sys_enter_setreuid *args)
 {
-    remember(args->__syscall_nr, args->ruid, args->euid, -1);
-    return 0;
+    return entered(args->ruid, args->euid, -1);
 }
 
 int on_three(struct tracepoint__syscalls__sys_enter_setresuid *args)
 {
-    remember(args->__syscall_nr, args->ruid, args->euid, args->suid);
-    return 0;
+    return entered(args->ruid, args->euid, args->suid);
 }
 
-int on_return(struct tracepoint__syscalls__sys_exit_setuid *args)
+static void report(u32 number, s32 result)
 {
-    u32 thread = bpf_get_current_pid_tgid();
-    struct asked *found = changing.lookup(&thread);
-    if (!found)
-        return 0;
-    struct asked asked = *found;
-    changing.delete(&thread);
+    struct call call = {};
+    if (!call_returned(&call))
+        return;
 #ifdef PARAM_failed
-    if (args->ret >= 0)
-        return 0;
+    if (result >= 0)
+        return;
 #endif
     struct event *event = events.ringbuf_reserve(sizeof(struct event));
     if (!event) {
         ring_full();
-        return 0;
+        return;
     }
     event->time = bpf_ktime_get_ns();
     event->tgid = bpf_get_current_pid_tgid() >> 32;
-    event->call = asked.call;
-    event->real = asked.real;
-    event->effective = asked.effective;
-    event->saved = asked.saved;
-    event->before = asked.before;
+    event->call = number;
+    event->real = call.args[REAL];
+    event->effective = call.args[EFFECTIVE];
+    event->saved = call.args[SAVED];
+    event->before = call.args[BEFORE];
     event->after = effective_user();
-    event->result = args->ret < 0 ? args->ret : 0; // setfsuid and setfsgid return the old one
+    event->result = result < 0 ? result : 0; // setfsuid and setfsgid return the old one
     bpf_get_current_comm(event->comm, sizeof(event->comm));
     events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+}
+
+int on_return(struct tracepoint__syscalls__sys_exit_setuid *args)
+{
+    report(args->__syscall_nr, args->ret);
+    return 0;
+}
+
+// ---------------------------------------------------------------- 32-bit calls
+
+// Of i386's calls: how many ids they take, how wide these are, and the x86-64 number of the same call, which has the name.
+struct kind {
+    u32 ids; // 0 for another call
+    u32 bits;
+    u32 native;
+};
+
+static void kind_of(u32 number, struct kind *kind)
+{
+#define CALL(narrow, wide, count, x86_64)                                                                              \
+    case narrow:                                                                                                       \
+    case wide:                                                                                                         \
+        kind->bits = number == wide ? 32 : 16;                                                                         \
+        kind->ids = count;                                                                                             \
+        kind->native = x86_64;                                                                                         \
+        break;
+    switch (number) {
+        CALL(23, 213, 1, 105)  // setuid
+        CALL(46, 214, 1, 106)  // setgid
+        CALL(138, 215, 1, 122) // setfsuid
+        CALL(139, 216, 1, 123) // setfsgid
+        CALL(70, 203, 2, 113)  // setreuid
+        CALL(71, 204, 2, 114)  // setregid
+        CALL(164, 208, 3, 117) // setresuid
+        CALL(170, 210, 3, 119) // setresgid
+    }
+}
+
+static s32 id_of(u32 argument, u32 bits)
+{
+    return bits == 32 ? (s32)argument : (u16)argument == 0xffff ? -1 : (u16)argument;
+}
+
+int on_compat_enter(struct bpf_raw_tracepoint_args *ctx)
+{
+    struct compat_call call = {};
+    struct kind kind = {};
+    if (!compat_call(ctx, &call))
+        return 0;
+    kind_of(call.number, &kind);
+    s32 first = id_of(call.args[0], kind.bits), second = id_of(call.args[1], kind.bits);
+    if (kind.ids == 1)
+        return entered(-1, first, -1);
+    if (kind.ids == 2)
+        return entered(first, second, -1);
+    if (kind.ids == 3)
+        return entered(first, second, id_of(call.args[2], kind.bits));
+    return 0;
+}
+
+int on_compat_exit(struct bpf_raw_tracepoint_args *ctx)
+{
+    struct compat_call call = {};
+    struct kind kind = {};
+    if (!compat_call(ctx, &call))
+        return 0;
+    kind_of(call.number, &kind);
+    if (kind.ids)
+        report(kind.native, ctx->args[1]);
     return 0;
 }

@@ -13,7 +13,7 @@ BPF_RINGBUF_OUTPUT(events, 256);
 int on_line(struct pt_regs *ctx)
 {
     void *line = (void *)PT_REGS_RC(ctx);
-    if (!line || !wanted_current()) // no line: the end of the input
+    if (!line || !wanted_current()) // NULL: end of input
         return 0;
     struct event *event = events.ringbuf_reserve(sizeof(struct event));
     if (!event) {

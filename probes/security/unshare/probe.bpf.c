@@ -1,4 +1,7 @@
 #include "ebpftop.h"
+#include "ebpftop_calls_maps.h"
+#include "ebpftop_compat.h"
+#include "ebpftop_file.h"
 
 struct event {
     u64 time;
@@ -6,20 +9,16 @@ struct event {
     u32 user;
     u32 call;
     u32 namespaces; // CLONE_NEW*
-    u32 child;      // that lives in the new ones, of clone(2) alone
+    u32 child;      // in the new namespaces, for clone(2) only
     s32 result;     // 0, or a negative errno
     char comm[COMM_SIZE];
 };
 BPF_RINGBUF_OUTPUT(events, 256);
 
-struct asked {
-    u32 call;
-    u32 namespaces;
-};
-BPF_HASH(asking, u32, struct asked); // bounded: by the threads inside one of these calls
+enum { NAMESPACES };
 
 // CLONE_NEW*, linux/sched.h: time, mnt, cgroup, uts, ipc, user, pid, net
-#define NAMESPACES (0x80 | 0x20000 | 0x2000000 | 0x4000000 | 0x8000000 | 0x10000000 | 0x20000000 | 0x40000000)
+#define CLONE_NEW (0x80 | 0x20000 | 0x2000000 | 0x4000000 | 0x8000000 | 0x10000000 | 0x20000000 | 0x40000000)
 
 static void report(u32 call, u32 namespaces, u32 child, s32 result)
 {
@@ -43,65 +42,76 @@ static void report(u32 call, u32 namespaces, u32 child, s32 result)
     events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
 }
 
-static void remember(u32 call, u32 namespaces)
+static int entered(u64 namespaces)
 {
-    if (!wanted_current())
-        return;
-    u32 thread = bpf_get_current_pid_tgid();
-    struct asked asked = {.call = call, .namespaces = namespaces};
-    if (asking.update(&thread, &asked))
-        map_full();
+    struct call call = {.args = {[NAMESPACES] = namespaces}};
+    return call_entered(&call);
 }
 
 int on_unshare(struct tracepoint__syscalls__sys_enter_unshare *args)
 {
-    u32 namespaces = args->unshare_flags & NAMESPACES;
-    if (namespaces) // else it is about files or the like
-        remember(args->__syscall_nr, namespaces);
-    return 0;
+    u32 namespaces = args->unshare_flags & CLONE_NEW;
+    return namespaces ? entered(namespaces) : 0; // 0: it unshares files or the like
 }
 
-// What kind of namespace a descriptor is of, 0 if of none.
+// The kind of namespace a descriptor refers to, 0 if none.
 static u32 kind_of(u32 descriptor)
 {
-    struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-    struct fdtable *table = READ(READ(task, files), fdt);
-    if (descriptor >= READ(table, max_fds))
-        return 0;
-    struct file *file = NULL;
-    bpf_probe_read_kernel(&file, sizeof(file), READ(table, fd) + descriptor);
+    struct file *file = file_of(descriptor);
     struct ns_common *ns = READ(READ(file, f_inode), i_private);
 #ifdef HAS_ns_common__ns_type
-    return READ(ns, ns_type) & NAMESPACES;
+    return READ(ns, ns_type) & CLONE_NEW;
 #else
-    return READ(READ(ns, ops), type) & NAMESPACES;
+    return READ(READ(ns, ops), type) & CLONE_NEW;
 #endif
+}
+
+// 0 flags: whatever kind the descriptor is.
+static u32 entered_by(u32 descriptor, u32 flags)
+{
+    return flags ? flags & CLONE_NEW : kind_of(descriptor);
 }
 
 int on_setns(struct tracepoint__syscalls__sys_enter_setns *args)
 {
-    u32 namespaces = args->flags; // 0: whatever the descriptor is of
-    remember(args->__syscall_nr, namespaces ? namespaces & NAMESPACES : kind_of(args->fd));
-    return 0;
+    return entered(entered_by(args->fd, args->flags));
 }
 
 int on_return(struct tracepoint__syscalls__sys_exit_unshare *args)
 {
-    u32 thread = bpf_get_current_pid_tgid();
-    struct asked *found = asking.lookup(&thread);
-    if (!found)
+    struct call call = {};
+    if (call_returned(&call))
+        report(args->__syscall_nr, call.args[NAMESPACES], 0, args->ret);
+    return 0;
+}
+
+// Numbers of i386, and those of the same calls on x86-64, which have the names.
+#define COMPAT_CLONE 120
+#define COMPAT_UNSHARE 310
+#define COMPAT_SETNS 346
+#define NATIVE_CLONE 56
+#define NATIVE_UNSHARE 272
+#define NATIVE_SETNS 308
+
+int on_compat(struct bpf_raw_tracepoint_args *ctx)
+{
+    struct compat_call call = {};
+    if (!compat_call(ctx, &call) || !wanted_current())
         return 0;
-    struct asked asked = *found;
-    asking.delete(&thread);
-    report(asked.call, asked.namespaces, 0, args->ret);
+    u32 unshared = call.args[0] & CLONE_NEW;
+    if (call.number == COMPAT_UNSHARE && unshared)
+        report(NATIVE_UNSHARE, unshared, 0, ctx->args[1]);
+    else if (call.number == COMPAT_SETNS)
+        report(NATIVE_SETNS, entered_by(call.args[0], call.args[1]), 0, ctx->args[1]);
     return 0;
 }
 
 int on_newtask(struct bpf_raw_tracepoint_args *ctx)
 {
     struct task_struct *child = (struct task_struct *)ctx->args[0];
-    u32 namespaces = ctx->args[1] & NAMESPACES;
+    u32 namespaces = ctx->args[1] & CLONE_NEW;
     if (namespaces && wanted_current())
-        report(current_syscall(), namespaces, READ(child, tgid), 0);
+        report(in_compat_call() && current_syscall() == COMPAT_CLONE ? NATIVE_CLONE : current_syscall(), namespaces,
+               READ(child, tgid), 0);
     return 0;
 }

@@ -55,13 +55,13 @@ def test_points_know_the_parameters_they_need(tmp_path: Path) -> None:
     [
         ('{ kprobe = "$fun", run = "x" }', "kprobe: no parameter fun of type function; did you mean function?"),
         ('{ kprobe = "$pid", run = "x" }', "kprobe: no parameter pid of type function"),
-        ('{ fentry = "$function" }', "run: missing, a string expected"),
+        ('{ fentry = "$function" }', "run: missing, expected a string"),
         ('{ uprobe = "$binary:$pid", run = "x" }', "uprobe: no parameter pid of type symbol"),
-        ('{ uprobe = "x$binary:main", run = "x" }', "uprobe: BINARY:SYMBOL expected, not 'x$binary:main'"),
-        ('{ usdt = "libc:setjmp", run = "x" }', "usdt: BINARY:PROVIDER:NAME expected, not 'libc:setjmp'"),
+        ('{ uprobe = "x$binary:main", run = "x" }', "uprobe: expected BINARY:SYMBOL, not 'x$binary:main'"),
+        ('{ usdt = "libc:setjmp", run = "x" }', "usdt: expected BINARY:PROVIDER:NAME, not 'libc:setjmp'"),
         (
             '{ perf_event = "cpu-clock", run = "x", frequency = "99" }',
-            "frequency: a whole number (Hz), or a parameter as $name, expected, not '99'",
+            "frequency: expected an integer (Hz) or a parameter such as $name, not '99'",
         ),
         (
             '{ perf_event = "cpu-clock", run = "x", frequency = "$pid" }',
@@ -97,7 +97,7 @@ def test_what_is_missing_is_asked_for(tmp_path: Path) -> None:
     probe = make_probe(tmp_path, params=PARAMS, variant=CHOSEN)
     with pytest.raises(BadParam) as caught:
         usable(probe, {})
-    assert str(caught.value) == ("cpu/calls: what shall be traced? Give function, or binary and symbol, or frequency")
+    assert str(caught.value) == ("cpu/calls: nothing to trace: give function, or binary and symbol, or frequency")
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_what_is_missing_is_asked_for(tmp_path: Path) -> None:
 )
 def test_what_can_be_no_name(tmp_path: Path, name: str, text: str) -> None:
     probe = make_probe(tmp_path, params=PARAMS, variant=CHOSEN)
-    with pytest.raises(BadParam, match=f"cpu/calls: {name}: .* expected, not"):
+    with pytest.raises(BadParam, match=f"cpu/calls: {name}: expected .*, not"):
         canonical(probe, {name: text})
 
 

@@ -31,9 +31,9 @@ def test_an_id_or_a_unique_name_is_found(catalog: dict[str, Probe], text: str, e
         ("cpu/runqlta", "unknown probe 'cpu/runqlta'; did you mean cpu/runqlat?"),
         ("disk/runqlat", "unknown probe 'disk/runqlat'; did you mean cpu/runqlat?"),
         ("tops", "unknown probe 'tops'; did you mean disk/top or network/top?"),
-        ("zzz", "unknown probe 'zzz'; 'ebpftop list' names them all"),
-        ("", "unknown probe ''; 'ebpftop list' names them all"),
-        ("\x1b[1m\n", "unknown probe '\\x1b[1m\\n'; 'ebpftop list' names them all"),
+        ("zzz", "unknown probe 'zzz'; 'ebpftop list' shows them all"),
+        ("", "unknown probe ''; 'ebpftop list' shows them all"),
+        ("\x1b[1m\n", "unknown probe '\\x1b[1m\\n'; 'ebpftop list' shows them all"),
     ],
 )
 def test_what_is_not_found_is_answered_with_the_nearest(catalog: dict[str, Probe], text: str, complaint: str) -> None:

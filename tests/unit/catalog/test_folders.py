@@ -52,7 +52,7 @@ def test_a_broken_folder_is_a_problem_and_the_rest_works(tmp_path: Path) -> None
     found = read(tmp_path)
     assert list(found.probes) == ["my/good"]
     assert found.problems == [
-        f"{tmp_path}/my/Odd\\n: a name of lower-case letters, digits, - and _ expected",
+        f"{tmp_path}/my/Odd\\n: the name may contain only lower-case letters, digits, - and _",
         f"{tmp_path}/my/bad/probe.toml:5: titel: unknown key; did you mean title?",
         f"{tmp_path}/my/empty/probe.toml: No such file or directory",
     ]
@@ -91,12 +91,12 @@ def test_the_systems_folder_is_read_when_it_is_roots_alone(tmp_path: Path) -> No
     ("place", "owner", "mode", "why"),
     [
         ("", 1000, 0o755, "{}: not owned by root; its probes are not used"),
-        ("", 0, 0o775, "{}: others than root can write to it; its probes are not used"),
-        ("", 0, 0o1777, "{}: others than root can write to it; its probes are not used"),
-        ("my", 0, 0o757, "{}: others than root can write to it; my/one is not used"),
+        ("", 0, 0o775, "{}: users other than root can write to it; its probes are not used"),
+        ("", 0, 0o1777, "{}: users other than root can write to it; its probes are not used"),
+        ("my", 0, 0o757, "{}: users other than root can write to it; my/one is not used"),
         ("my/one", 1000, 0o755, "{}: not owned by root; my/one is not used"),
         ("my/one/probe.bpf.c", 1000, 0o644, "{}: not owned by root; my/one is not used"),
-        ("my/one/probe.toml", 0, 0o646, "{}: others than root can write to it; my/one is not used"),
+        ("my/one/probe.toml", 0, 0o646, "{}: users other than root can write to it; my/one is not used"),
     ],
 )
 def test_what_others_can_write_to_is_not_used(tmp_path: Path, place: str, owner: int, mode: int, why: str) -> None:

@@ -54,18 +54,18 @@ def with_map(declaration: str, code: str = "") -> str:
             SOURCE.replace("__sync_fetch_and_add(count, 1)", "counts.increment(tgid)"),
             [
                 "probe.bpf.c:13: counts.increment() loses updates on a map that isn't per CPU; "
-                "add with __sync_fetch_and_add()"
+                "use __sync_fetch_and_add()"
             ],
         ),
         (
             SOURCE.replace("__sync_fetch_and_add(count, 1)", "counts.atomic_increment(tgid)"),
-            ["probe.bpf.c:13: counts.atomic_increment() doesn't tell of a full map; use lookup_or_try_init()"],
+            ["probe.bpf.c:13: counts.atomic_increment() doesn't report a full map; use lookup_or_try_init()"],
         ),
         (with_map("BPF_PERCPU_ARRAY(n, u64, 4);", "n.increment(0);"), []),
         (with_map("BPF_ARRAY(n, u64, 4);", "n.atomic_increment(0);"), []),
         (
             with_map("BPF_PERCPU_HASH(n, u32); // bounded: one", "n.increment(0);"),
-            ["probe.bpf.c:7: n.increment() doesn't tell of a full map; use lookup_or_try_init()"],
+            ["probe.bpf.c:7: n.increment() doesn't report a full map; use lookup_or_try_init()"],
         ),
         (SOURCE.replace("__sync", "// counts.increment(tgid);\n    __sync"), []),
     ],
@@ -92,17 +92,17 @@ def test_a_map_has_a_limit(tmp_path: Path, declaration: str, expected: list[str]
     [
         (
             SOURCE.replace("map_full();", ""),
-            ["probe.bpf.c:8: counts.lookup_or_try_init() may fail: count it by map_full()"],
+            ["probe.bpf.c:8: counts.lookup_or_try_init() may fail: count it with map_full()"],
         ),
         (
             SOURCE.replace("u64 zero = 0;", "u64 zero = 0; counts.update(&tgid, &zero);"),
-            ["probe.bpf.c:7: counts.update() may fail: count it by map_full()"],
+            ["probe.bpf.c:7: counts.update() may fail: count it with map_full()"],
         ),
         (SOURCE.replace("u64 zero = 0;", "u64 zero = 0; if (counts.insert(&tgid, &zero)) map_full();"), []),
         (with_map("BPF_ARRAY(n, u64, 4);", "int k = 0; u64 v = 1; n.update(&k, &v);"), []),
         (
             EVENTS.replace("ring_full();", "map_full();"),
-            ["probe.bpf.c:10: events.ringbuf_reserve() may fail: count it by ring_full()"],
+            ["probe.bpf.c:10: events.ringbuf_reserve() may fail: count it with ring_full()"],
         ),
     ],
 )
@@ -128,8 +128,8 @@ def test_a_failed_update_is_counted(tmp_path: Path, source: str, expected: list[
 )
 def test_a_hash_is_bounded(tmp_path: Path, declaration: str, bounded: bool) -> None:
     expected = (
-        "probe.bpf.c:2: start can fill up: key it by a process that a view shows, make it an lru_hash, "
-        "or say on its line // bounded: by what"
+        "probe.bpf.c:2: start can fill up: use a process that a view shows as its key, make it an lru_hash, "
+        "or add a comment to its line: // bounded: by what"
     )
     assert findings(tmp_path, source=with_map(declaration)) == ([] if bounded else [expected])
 
@@ -164,7 +164,7 @@ def test_a_histogram_by_process_is_bounded(tmp_path: Path) -> None:
         (EVENTS.replace("sizeof(struct event)", "sizeof(*e)"), []),
         (
             EVENTS.replace("sizeof(struct event)", "32").replace("struct event *e", "void *e"),
-            ["probe.bpf.c:10: a record of events must be a struct declared here, reserved into a variable"],
+            ["probe.bpf.c:10: a record of events must be a struct declared in this file, reserved into a variable"],
         ),
     ],
 )
@@ -174,7 +174,7 @@ def test_every_field_of_a_record_is_written(tmp_path: Path, source: str, expecte
 
 def test_perf_buffers_are_forbidden(tmp_path: Path) -> None:
     assert findings(tmp_path, source=with_map("BPF_PERF_OUTPUT(old);")) == [
-        "probe.bpf.c:2: perf buffers aren't read; use BPF_RINGBUF_OUTPUT"
+        "probe.bpf.c:2: perf buffers are not supported; use BPF_RINGBUF_OUTPUT"
     ]
 
 

@@ -173,102 +173,102 @@ PID = '[params.pid]\ntype = "pid"\nhelp = "h"\n'
     ("parts", "expected"),
     [
         ({"head": HEAD.replace("title", "titel")}, ["probe.toml:1: titel: unknown key; did you mean title?"]),
-        ({"head": HEAD.replace('"low"', "3")}, ["probe.toml:4: overhead: a string expected"]),
-        ({"head": HEAD.replace('"low"', '""')}, ["probe.toml:4: overhead: one line of text expected, not ''"]),
+        ({"head": HEAD.replace('"low"', "3")}, ["probe.toml:4: overhead: expected a string"]),
+        ({"head": HEAD.replace('"low"', '""')}, ["probe.toml:4: overhead: expected one line of text, not ''"]),
         (
             {"head": HEAD.replace('"low"', r'"a\nb"')},
-            [r"probe.toml:4: overhead: one line of text expected, not 'a\nb'"],
+            [r"probe.toml:4: overhead: expected one line of text, not 'a\nb'"],
         ),
         (
             {"head": HEAD.replace('"low"', r'"\u009b1m"')},
-            [r"probe.toml:4: overhead: one line of text expected, not '\x9b1m'"],
+            [r"probe.toml:4: overhead: expected one line of text, not '\x9b1m'"],
         ),
         (
             {"head": HEAD.replace('"low"', r'"\u202e"')},
-            [r"probe.toml:4: overhead: one line of text expected, not '\u202e'"],
+            [r"probe.toml:4: overhead: expected one line of text, not '\u202e'"],
         ),
         ({"head": HEAD + "zzz = 1\n"}, ["probe.toml:5: zzz: unknown key"]),
-        ({"head": HEAD + "params = 1\n"}, ["probe.toml:5: params: a table expected"]),
-        ({"head": HEAD + "params.x = 1\n"}, ["probe.toml:5: params.x: a table expected"]),
-        ({"variant": ""}, ["probe.toml:1: variants: missing, an array of tables expected"]),
-        ({"variant": "variants = []\n"}, ["probe.toml:5: variants: at least one expected"]),
-        ({"view": ""}, ["probe.toml:1: views: missing, an array of tables expected"]),
+        ({"head": HEAD + "params = 1\n"}, ["probe.toml:5: params: expected a table"]),
+        ({"head": HEAD + "params.x = 1\n"}, ["probe.toml:5: params.x: expected a table"]),
+        ({"variant": ""}, ["probe.toml:1: variants: missing, expected an array of tables"]),
+        ({"variant": "variants = []\n"}, ["probe.toml:5: variants: expected at least one"]),
+        ({"view": ""}, ["probe.toml:1: views: missing, expected an array of tables"]),
         (
             {"params": PID.replace("pid\"", "pidd\"")},
             [
-                f"probe.toml:6: params.pid.type: one of {', '.join(get_args(ParamType))} expected, "
+                f"probe.toml:6: params.pid.type: expected one of {', '.join(get_args(ParamType))}, "
                 "not 'pidd'; did you mean pid?"
             ],
         ),
-        ({"params": PID.replace('help = "h"', "")}, ["probe.toml:5: params.pid.help: missing, a string expected"]),
+        ({"params": PID.replace('help = "h"', "")}, ["probe.toml:5: params.pid.help: missing, expected a string"]),
         ({"params": PID + "defualt = 1\n"}, ["probe.toml:8: params.pid.defualt: unknown key; did you mean default?"]),
         (
             {"params": PID + "default = 0\n"},
-            ["probe.toml:8: params.pid.default: a process id from 1 to 4194304 expected, not '0'"],
+            ["probe.toml:8: params.pid.default: expected a process id from 1 to 4194304, not '0'"],
         ),
         (
             {"params": PID + "default = 1.5\n"},
-            ["probe.toml:8: params.pid.default: a string, a whole number or true or false expected"],
+            ["probe.toml:8: params.pid.default: expected a string, an integer, true or false"],
         ),
         ({"params": PID + "max = 5\n"}, ["probe.toml:8: params.pid.max: not for pid"]),
         ({"params": PID + 'choices = ["a"]\n'}, ["probe.toml:8: params.pid.choices: only for an enum, not for pid"]),
         (
             {"params": PID.replace("params.pid", "params.p-d")},
-            ["probe.toml:5: params.p-d: the name of a parameter must be an identifier"],
+            ["probe.toml:5: params.p-d: a parameter's name must be an identifier"],
         ),
         (
             {"params": PID.replace('"pid"', '"enum"')},
-            ["probe.toml:5: params.pid.choices: missing, an array of strings expected"],
+            ["probe.toml:5: params.pid.choices: missing, expected an array of strings"],
         ),
         (
             {"params": PID.replace('"pid"', '"enum"') + 'choices = ["a", "\\u001b"]'},
-            ["probe.toml:8: params.pid.choices: an array of non-empty, printable strings expected"],
+            ["probe.toml:8: params.pid.choices: expected an array of non-empty, printable strings"],
         ),
         (
             {"params": PID.replace('"pid"', '"enum"') + 'choices = ["a b", "a-b"]'},
-            ["probe.toml:8: params.pid.choices: two of them differ only in characters that a macro's name can't hold"],
+            ["probe.toml:8: params.pid.choices: two of them differ only in characters that a macro name can't contain"],
         ),
         (
             {"params": PID.replace('"pid"', '"duration"') + 'min = "2s"\nmax = "1s"\n'},
-            ["probe.toml:8: params.pid.min: more than max"],
+            ["probe.toml:8: params.pid.min: greater than max"],
         ),
         (
             {"params": PID.replace('"pid"', '"duration"') + 'min = "2"\n'},
-            ["probe.toml:8: params.pid.min: a duration such as 10us, 1.5ms or 2s expected, not '2'"],
+            ["probe.toml:8: params.pid.min: expected a duration such as 10us, 1.5ms or 2s, not '2'"],
         ),
         (
             {"variant": VARIANT.replace("raw_tracepoint", "rawtracepoint")},
             [
                 "probe.toml:8: variants[0].attach[0].rawtracepoint: unknown key; did you mean raw_tracepoint?",
-                "probe.toml:8: variants[0].attach[0].raw_tracepoint: exactly one of raw_tracepoint, tracepoint, "
-                "kprobe, kretprobe, fentry, fexit, uprobe, uretprobe, usdt, perf_event expected",
+                "probe.toml:8: variants[0].attach[0].raw_tracepoint: expected exactly one of raw_tracepoint, "
+                "tracepoint, kprobe, kretprobe, fentry, fexit, uprobe, uretprobe, usdt, perf_event",
             ],
         ),
         (
             {"variant": VARIANT.replace("raw_tracepoint =", 'kprobe = "f", raw_tracepoint =')},
             [
-                "probe.toml:8: variants[0].attach[0].raw_tracepoint: exactly one of raw_tracepoint, tracepoint, "
-                "kprobe, kretprobe, fentry, fexit, uprobe, uretprobe, usdt, perf_event expected",
+                "probe.toml:8: variants[0].attach[0].raw_tracepoint: expected exactly one of raw_tracepoint, "
+                "tracepoint, kprobe, kretprobe, fentry, fexit, uprobe, uretprobe, usdt, perf_event",
             ],
         ),
         (
             {"variant": VARIANT.replace("raw_tracepoint =", "fentry =")},
             [
-                "probe.toml:8: variants[0].attach[0].run: not for fentry, whose function is written "
+                "probe.toml:8: variants[0].attach[0].run: not for fentry; define its function with "
                 "KFUNC_PROBE(FUNCTION, …)"
             ],
         ),
         (
             {"variant": VARIANT.replace("raw_tracepoint =", "tracepoint =")},
-            ["probe.toml:8: variants[0].attach[0].tracepoint: GROUP:NAME expected, not 'sys_enter'"],
+            ["probe.toml:8: variants[0].attach[0].tracepoint: expected GROUP:NAME, not 'sys_enter'"],
         ),
         (
             {"variant": VARIANT.replace(', run = "on_enter"', "")},
-            ["probe.toml:8: variants[0].attach[0].run: missing, a string expected"],
+            ["probe.toml:8: variants[0].attach[0].run: missing, expected a string"],
         ),
         (
             {"variant": VARIANT.replace("on_enter", "on enter;")},
-            ["probe.toml:8: variants[0].attach[0].run: the name of a C function expected, not 'on enter;'"],
+            ["probe.toml:8: variants[0].attach[0].run: expected the name of a C function, not 'on enter;'"],
         ),
         (
             {"variant": VARIANT.replace("run =", "frequency = 9, run =")},
@@ -276,47 +276,47 @@ PID = '[params.pid]\ntype = "pid"\nhelp = "h"\n'
         ),
         (
             {"variant": VARIANT.replace('raw_tracepoint = "sys_enter"', 'perf_event = "cpu-clock"')},
-            ["probe.toml:8: variants[0].attach[0].frequency: missing, a whole number (Hz) expected"],
+            ["probe.toml:8: variants[0].attach[0].frequency: missing, expected an integer (Hz)"],
         ),
         (
             {"variant": VARIANT.replace('raw_tracepoint = "sys_enter"', 'kprobe = "f", args = ["int"]')},
             ["probe.toml:8: variants[0].attach[0].args: only for raw_tracepoint, not for kprobe"],
         ),
-        ({"variant": VARIANT + VARIANT}, ["probe.toml:11: variants[1].name: the same name twice"]),
+        ({"variant": VARIANT + VARIANT}, ["probe.toml:11: variants[1].name: used twice"]),
         (
             {"variant": VARIANT.replace('"raw"', '"raw tp"')},
-            ["probe.toml:7: variants[0].name: an identifier expected, not 'raw tp'"],
+            ["probe.toml:7: variants[0].name: expected an identifier, not 'raw tp'"],
         ),
         (
             {"view": VIEW.replace('"table"', '"tabel"')},
-            ["probe.toml:12: views[0].show: one of histogram, table, events, stacks expected, not 'tabel'; "
+            ["probe.toml:12: views[0].show: expected one of histogram, table, events, stacks, not 'tabel'; "
                 "did you mean table?"],
         ),
         (
             {"view": VIEW.replace('"process"', '"proces"')},
             [
-                f"probe.toml:15: views[0].columns[0].decode: one of {', '.join(DECODES)} expected, not 'proces'; "
+                f"probe.toml:15: views[0].columns[0].decode: expected one of {', '.join(DECODES)}, not 'proces'; "
                 "did you mean process?"
             ],
         ),
         (
             {"view": VIEW.replace('"counter"', '"conter"')},
             [
-                "probe.toml:18: views[0].columns[1].role: one of key, counter, gauge expected, not 'conter'; "
+                "probe.toml:18: views[0].columns[1].role: expected one of key, counter, gauge, not 'conter'; "
                 "did you mean counter?"
             ],
         ),
         (
             {"view": VIEW + 'unit = "nss"\n'},
             [
-                'probe.toml:19: views[0].columns[1].unit: one of "", count, ns, bytes, pages, percent expected, not '
+                'probe.toml:19: views[0].columns[1].unit: expected one of "", count, ns, bytes, pages, percent, not '
                 "'nss'; did you mean ns?"
             ],
         ),
-        ({"view": VIEW + "hidden = 1\n"}, ["probe.toml:19: views[0].columns[1].hidden: true or false expected"]),
+        ({"view": VIEW + "hidden = 1\n"}, ["probe.toml:19: views[0].columns[1].hidden: expected true or false"]),
         (
             {"view": VIEW.replace('"value"', '"key"')},
-            ["probe.toml:17: views[0].columns[1].field: the same field twice"],
+            ["probe.toml:17: views[0].columns[1].field: used twice"],
         ),
         ({"view": VIEW + VIEW}, ["probe.toml:21: views[1].map: a second view named counts"]),
         (
@@ -333,14 +333,14 @@ PID = '[params.pid]\ntype = "pid"\nhelp = "h"\n'
         (
             {"view": '[[views]]\nmap = "m"\nshow = "histogram"\nby = ["tgid", "slot"]\nsort = "tgid"\n'},
             [
-                "probe.toml:12: views[0].by: holds slot, the field of slot",
+                "probe.toml:12: views[0].by: contains slot, which is the slot field",
                 "probe.toml:13: views[0].sort: only for table, not for histogram",
             ],
         ),
         (
             {"view": '[[views]]\nmap = "m"\nshow = "histogram"\nby = ["tgid", "tgid"]\nslot = "count"\n'},
             [
-                "probe.toml:12: views[0].by: the same string twice",
+                "probe.toml:12: views[0].by: contains the same string twice",
                 "probe.toml:13: views[0].slot: the same field as count",
             ],
         ),
@@ -351,23 +351,23 @@ PID = '[params.pid]\ntype = "pid"\nhelp = "h"\n'
         (
             {"view": '[[views]]\nmap = "m"\nshow = "stacks"\nby = ["tgid"]\n'},
             [
-                "probe.toml:9: views[0].stacks: missing, the name of a BPF_STACK_TRACE map expected",
-                "probe.toml:9: views[0].kernel: missing, with `user` missing too: "
-                "which field of the key is a number in `stacks`?",
+                "probe.toml:9: views[0].stacks: missing, expected the name of a BPF_STACK_TRACE map",
+                "probe.toml:9: views[0].kernel: missing, like `user`: "
+                "name the key's field that is an id in `stacks`",
             ],
         ),
         (
             {"view": STACKS + 'by = ["tgid", "user"]\n'},
             [
-                "probe.toml:13: views[0].user: a stack of a process takes a `by` field with decode = \"process\": "
-                "its addresses are that process's own",
-                "probe.toml:14: views[0].by: holds user, which is the kernel's stack, the user's, or the count",
+                "probe.toml:13: views[0].user: user stacks need a `by` field with decode = \"process\", "
+                "as their addresses belong to that process",
+                "probe.toml:14: views[0].by: contains user, which is the kernel, user or count field",
             ],
         ),
         (
             {"view": STACKS.replace("user =", "kernel =") + 'count = "user"\nsort = "count"\n'},
             [
-                "probe.toml:14: views[0].count: kernel, user and count must be three fields",
+                "probe.toml:14: views[0].count: kernel, user and count must be different fields",
                 "probe.toml:15: views[0].sort: only for table, not for stacks",
             ],
         ),
@@ -375,8 +375,8 @@ PID = '[params.pid]\ntype = "pid"\nhelp = "h"\n'
             {"view": PROCESS_STACKS + PROCESS_STACKS.replace('"stacks"\nuser', '"others"\nname = "b"\nuser')},
             ["probe.toml:19: views[1].stacks: stacks, kernel and user differ from those of view m, of the same map"],
         ),
-        ({"view": '[[views]]\nshow = "table"\n'}, ["probe.toml:9: views[0].map: missing, a string expected"]),
-        ({"view": "[views]\nmap = 1\n"}, ["probe.toml:9: views: an array of tables expected"]),
+        ({"view": '[[views]]\nshow = "table"\n'}, ["probe.toml:9: views[0].map: missing, expected a string"]),
+        ({"view": "[views]\nmap = 1\n"}, ["probe.toml:9: views: expected an array of tables"]),
     ],
 )  # fmt: skip
 def test_a_mistake_is_named_by_file_line_and_key(tmp_path: Path, parts: dict[str, str], expected: list[str]) -> None:
@@ -432,7 +432,7 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, name: str) -> None:
     file.write_bytes(b"fine\nfine\nbad \xff\n")
     assert problems(folder) == [f"{name}:3: not UTF-8 text"]
     file.write_bytes(b"#" * (256 * 1024 + 1))
-    assert problems(folder) == [f"{name}: more than 256 KiB"]
+    assert problems(folder) == [f"{name}: larger than 256 KiB"]
     file.unlink()
     os.mkfifo(file)
     assert problems(folder) == [f"{name}: not a regular file"]

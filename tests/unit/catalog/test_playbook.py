@@ -40,18 +40,18 @@ def test_a_playbook_is_read_in_its_order_with_everything_it_says(tmp_path: Path)
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("", ["1: title: missing, a string expected", "1: summary: missing, a string expected"]),
-        (HEAD + "probes = []\n", ["3: probes: at least one expected"]),
+        ("", ["1: title: missing, expected a string", "1: summary: missing, expected a string"]),
+        (HEAD + "probes = []\n", ["3: probes: expected at least one"]),
         (HEAD + STEP.replace("question", "qestion"), ["5: probes[0].qestion: unknown key; did you mean question?"]),
         (HEAD.replace("title", "titel") + STEP, ["1: titel: unknown key; did you mean title?"]),
-        (HEAD + STEP.replace("cpu/runqlat", "runqlat"), ["4: probes[0].id: a probe, CATEGORY/NAME, expected"]),
+        (HEAD + STEP.replace("cpu/runqlat", "runqlat"), ["4: probes[0].id: expected a probe's CATEGORY/NAME"]),
         (
             HEAD + STEP + "params = {pid = [1]}\n",
-            ["6: probes[0].params.pid: a string, a whole number or true"],
+            ["6: probes[0].params.pid: expected a string, an integer, true or"],
         ),
-        (HEAD + STEP + "params = 3\n", ["6: probes[0].params: a table expected"]),
-        (HEAD + STEP + STEP, ["7: probes[1].id: the same probe with the same parameters twice"]),
-        (HEAD + STEP * (MOST + 1), [f"3: probes: at most {MOST} expected, not {MOST + 1}"]),
+        (HEAD + STEP + "params = 3\n", ["6: probes[0].params: expected a table"]),
+        (HEAD + STEP + STEP, ["7: probes[1].id: the same probe with the same parameters is used twice"]),
+        (HEAD + STEP * (MOST + 1), [f"3: probes: expected at most {MOST}, not {MOST + 1}"]),
         ("title = [", ["1: "]),
     ],
 )
@@ -75,7 +75,7 @@ def test_what_it_names_and_the_catalog_lacks_is_a_line_each_and_no_more(tmp_path
     assert first.startswith(f"{file}:4: probes[0].id: unknown probe 'cpu/runqlta'; did you mean cpu/runqlat")
     assert others == [
         f"{file}:9: probes[1].view: cpu/runqlat has no view 'latncy', only latency; did you mean latency?",
-        f"{file}:13: probes[2].params: cpu/syscount: pid: a process id from 1 to 4194304 expected, not 'x'",
+        f"{file}:13: probes[2].params: cpu/syscount: pid: expected a process id from 1 to 4194304, not 'x'",
     ]
 
 
@@ -94,11 +94,11 @@ def test_playbooks_are_found_beside_the_probes_and_a_bad_one_leaves_the_rest(tmp
     assert "my/one" in found.probes
     assert sorted(set(found.problems) - set(CATALOG.problems)) == sorted(
         [
-            f"{tmp_path}/playbooks/Odd\\n.toml: a name of lower-case letters, digits, - and _ expected",
-            f"{tmp_path}/playbooks/broken.toml:1: probes: missing, an array of tables expected",
+            f"{tmp_path}/playbooks/Odd\\n.toml: the name may contain only lower-case letters, digits, - and _",
+            f"{tmp_path}/playbooks/broken.toml:1: probes: missing, expected an array of tables",
             f"{tmp_path}/playbooks/disk-slow.toml: disk-slow is already in {bundled()}/playbooks/disk-slow.toml; "
             "this one is not used",
-            f"{missing}:4: probes[0].id: unknown probe 'my/two'; 'ebpftop list' names them all",
+            f"{missing}:4: probes[0].id: unknown probe 'my/two'; 'ebpftop list' shows them all",
         ]
     )
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from ebpftop.collector.callstacks import NONE, CallStacks
-from ebpftop.collector.census import Census, Life
+from ebpftop.collector.callstacks import NONE, StackNumbering
+from ebpftop.collector.census import Census, Identity
 from ebpftop.collector.functions import Functions
 from ebpftop.frames.messages import Function
 from ebpftop.handover.protocol import SymbolRange, Symbols
@@ -26,35 +26,35 @@ class StackMap:
         return self._stacks.get(number, [])
 
 
-class Lives(Census):
+class Alive(Census):
     """Processes that live until a test ends them."""
 
     def __init__(self, *numbers: int) -> None:
         super().__init__(lambda _: "")
-        self.lives = {number: Life(number, 1000 + number, 5) for number in numbers}
+        self.identities = {number: Identity(number, 1000 + number, 5) for number in numbers}
 
-    def alive(self, number: int) -> Life | None:
-        return self.lives.get(number)
+    def alive(self, number: int) -> Identity | None:
+        return self.identities.get(number)
 
 
-class Told:
+class Consumer:
     """All stacks as a consumer knows them."""
 
-    def __init__(self, *lives: int) -> None:
-        self.lives = Lives(*lives)
-        self.functions = Functions(self.lives)
-        self.stacks = CallStacks(StackMap(KERNEL | USER), self.functions)
+    def __init__(self, *identities: int) -> None:
+        self.census = Alive(*identities)
+        self.functions = Functions(self.census)
+        self.stacks = StackNumbering(StackMap(KERNEL | USER), self.functions)
         self._known: dict[int, Function] = {}
         self._stacks: dict[int, list[int]] = {}
 
-    def merge(self, life: int, user: int | None, kernel: int | None) -> int:
+    def merge(self, identity: int, user: int | None, kernel: int | None) -> int:
         columns = (np.array([number], "<i4") if number is not None else None for number in (user, kernel))
-        return int(self.stacks.merge(np.array([life], "<u4"), *columns)[0])
+        return int(self.stacks.merge(np.array([identity], "<u4"), *columns)[0])
 
     def of(self, number: int) -> list[Function]:
-        if told := self.functions.changes():
-            self._known |= {function.id: function for function in told.functions}
-            self._stacks |= {stack.id: stack.functions for stack in told.stacks}
+        if changes := self.functions.changes():
+            self._known |= {function.id: function for function in changes.functions}
+            self._stacks |= {stack.id: stack.functions for stack in changes.stacks}
         return [self._known[function] for function in self._stacks[number]]
 
     def names(self, number: int) -> list[str]:
@@ -65,33 +65,33 @@ def ranges(*named: tuple[int, int, str]) -> list[SymbolRange]:
     return [SymbolRange(start=s, end=e, base=s, name=name, module="m") for s, e, name in named]
 
 
-def answer(told: Told, kernel: list[SymbolRange], *processes: tuple[int, list[SymbolRange]]) -> None:
-    assert told.functions.ask(-3) is not None
-    told.functions.learn(Symbols(kernel=kernel, processes=list(processes)))
+def answer(consumer: Consumer, kernel: list[SymbolRange], *processes: tuple[int, list[SymbolRange]]) -> None:
+    assert consumer.functions.request(-3) is not None
+    consumer.functions.learn(Symbols(kernel=kernel, processes=list(processes)))
 
 
 def test_the_users_functions_come_before_the_kernels_outermost_first() -> None:
-    told = Told(9)
-    number = told.merge(9, 2, 1)
-    assert [function.side for function in told.of(number)] == ["user"] * 2 + ["kernel"] * 3
-    assert told.names(number) == [""] * 5
+    consumer = Consumer(9)
+    number = consumer.merge(9, 2, 1)
+    assert [function.side for function in consumer.of(number)] == ["user"] * 2 + ["kernel"] * 3
+    assert consumer.names(number) == [""] * 5
     answer(
-        told,
+        consumer,
         ranges(
             (TEXT, TEXT + 0x100, "inner"), (TEXT + 0x100, TEXT + 0x200, "middle"), (TEXT + 0x200, TEXT + 0x300, "sys")
         ),
         (9, ranges((0x1000, 0x1100, "leaf"), (0x2000, 0x2001, "main"))),  # main ends with the call: 0x2001 is behind it
     )
-    assert told.names(number) == ["main", "leaf", "sys", "middle", "inner"]
-    assert [function.offset for function in told.of(number)] == [0, 0, 0xF, 0xF, 0x10]
+    assert consumer.names(number) == ["main", "leaf", "sys", "middle", "inner"]
+    assert [function.offset for function in consumer.of(number)] == [0, 0, 0xF, 0xF, 0x10]
 
 
 def test_equal_stacks_have_one_number_and_those_of_other_processes_another() -> None:
-    told = Told(8, 9)
-    both = told.stacks.merge(np.array([8, 9, 8], "<u4"), np.array([2, 2, 2], "<i4"), np.array([1, 1, 1], "<i4"))
+    consumer = Consumer(8, 9)
+    both = consumer.stacks.merge(np.array([8, 9, 8], "<u4"), np.array([2, 2, 2], "<i4"), np.array([1, 1, 1], "<i4"))
     assert both[0] == both[2] != both[1]
-    assert told.merge(8, 2, 1) == both[0]
-    question = told.functions.ask(-3)
+    assert consumer.merge(8, 2, 1) == both[0]
+    question = consumer.functions.request(-3)
     assert question is not None
     assert [(each.id, each.tgid, each.addresses) for each in question.processes] == [
         (8, 1008, [0x2000, 0x1000]),
@@ -101,13 +101,13 @@ def test_equal_stacks_have_one_number_and_those_of_other_processes_another() -> 
 
 
 def test_what_lies_beside_a_known_address_is_named_without_asking() -> None:
-    told = Told(9)
-    told.functions.number(9, 0x1004)
-    answer(told, [], (9, ranges((0x1000, 0x1100, "leaf"))))
-    told.functions.number(9, 0x10FF)
-    assert not told.functions.unasked
-    number = told.functions.stack([told.functions.number(9, 0x10FF)])
-    assert [(each.name, each.offset) for each in told.of(number)] == [("leaf", 0xFF)]
+    consumer = Consumer(9)
+    consumer.functions.number(9, 0x1004)
+    answer(consumer, [], (9, ranges((0x1000, 0x1100, "leaf"))))
+    consumer.functions.number(9, 0x10FF)
+    assert not consumer.functions.unrequested
+    number = consumer.functions.stack([consumer.functions.number(9, 0x10FF)])
+    assert [(each.name, each.offset) for each in consumer.of(number)] == [("leaf", 0xFF)]
 
 
 @pytest.mark.parametrize(
@@ -125,60 +125,60 @@ def test_what_lies_beside_a_known_address_is_named_without_asking() -> None:
     ],
 )
 def test_what_is_missing_says_why(user: int | None, kernel: int | None, names: list[str]) -> None:
-    told = Told(9)
-    number = told.merge(9, user, kernel)
-    assert told.names(number) == names
-    assert {function.name for function in told.of(number) if function.side == "missing"} == set(names) - {""}
+    consumer = Consumer(9)
+    number = consumer.merge(9, user, kernel)
+    assert consumer.names(number) == names
+    assert {function.name for function in consumer.of(number) if function.side == "missing"} == set(names) - {""}
 
 
 @pytest.mark.parametrize("program", ["bpf_prog_5a2b_on_switch", ""])
 def test_the_program_that_took_a_stack_is_no_part_of_it(program: str) -> None:
     """The kernel need not tell the names of programs."""
-    told = Told()
-    number = told.stacks.merge(None, None, np.array([1], "<i4"))[0]
+    consumer = Consumer()
+    number = consumer.stacks.merge(None, None, np.array([1], "<i4"))[0]
     named = ranges(
         *[(TEXT, TEXT + 0x100, program)][: len(program)],
         (TEXT + 0x100, TEXT + 0x200, "bpf_trace_run4"),
         (TEXT + 0x200, TEXT + 0x300, "__schedule"),
     )
-    assert len(told.of(number)) == 3
-    answer(told, named)
-    assert told.names(number) == ["__schedule"]
-    again = CallStacks(StackMap({4: [TEXT + 1, TEXT + 0x101, TEXT + 0x201]}), told.functions)
+    assert len(consumer.of(number)) == 3
+    answer(consumer, named)
+    assert consumer.names(number) == ["__schedule"]
+    again = StackNumbering(StackMap({4: [TEXT + 1, TEXT + 0x101, TEXT + 0x201]}), consumer.functions)
     later = again.merge(None, None, np.array([4], "<i4"))[0]
     if not program:
-        answer(told, named)
-    assert told.names(later) == ["__schedule"]
+        answer(consumer, named)
+    assert consumer.names(later) == ["__schedule"]
 
 
 def test_a_process_that_ended_is_not_asked_for_and_forgotten() -> None:
-    told = Told(9)
-    number = told.merge(9, 2, NONE)
-    del told.lives.lives[9]
-    assert told.functions.ask(-3) is None
-    assert not told.functions.unasked
-    assert told.names(number) == ["", ""]
-    told.functions.forget()
-    assert told.merge(9, 2, NONE) == number
+    consumer = Consumer(9)
+    number = consumer.merge(9, 2, NONE)
+    del consumer.census.identities[9]
+    assert consumer.functions.request(-3) is None
+    assert not consumer.functions.unrequested
+    assert consumer.names(number) == ["", ""]
+    consumer.functions.forget()
+    assert consumer.merge(9, 2, NONE) == number
 
 
 def test_a_process_that_starts_another_program_has_other_functions() -> None:
-    told = Told(9)
-    told.functions.number(9, 0x1004)
-    answer(told, [], (9, ranges((0x1000, 0x1100, "before"))))
-    told.lives.lives[9].programs += 1
-    number = told.functions.stack([told.functions.number(9, 0x1004)])
-    assert told.names(number) == [""]
-    answer(told, [], (9, ranges((0x1000, 0x1100, "after"))))
-    assert told.names(number) == ["after"]
+    consumer = Consumer(9)
+    consumer.functions.number(9, 0x1004)
+    answer(consumer, [], (9, ranges((0x1000, 0x1100, "before"))))
+    consumer.census.identities[9].programs += 1
+    number = consumer.functions.stack([consumer.functions.number(9, 0x1004)])
+    assert consumer.names(number) == [""]
+    answer(consumer, [], (9, ranges((0x1000, 0x1100, "after"))))
+    assert consumer.names(number) == ["after"]
 
 
 def test_without_an_answer_functions_stay_unnamed_and_are_not_asked_again() -> None:
-    told = Told(9)
-    number = told.merge(9, 2, 1)
-    assert told.functions.ask(-3) is not None
-    assert told.functions.ask(-3) is None
-    told.functions.learn(None)
-    assert not told.functions.unasked
-    assert told.functions.ask(-3) is None
-    assert told.names(number) == [""] * 5
+    consumer = Consumer(9)
+    number = consumer.merge(9, 2, 1)
+    assert consumer.functions.request(-3) is not None
+    assert consumer.functions.request(-3) is None
+    consumer.functions.learn(None)
+    assert not consumer.functions.unrequested
+    assert consumer.functions.request(-3) is None
+    assert consumer.names(number) == [""] * 5

@@ -15,15 +15,15 @@ def census() -> Census:
 
 
 def test_a_process_the_kernel_did_not_tell_has_no_name() -> None:
-    lives = census()
-    numbers = lives.numbers(np.array([UNKNOWN, 0], "<u4"))
+    known = census()
+    numbers = known.numbers(np.array([UNKNOWN, 0], "<u4"))
     assert numbers[0] == UNKNOWN
-    assert [life.comm for life in lives.changes()] == ["[idle]"]
-    assert lives.ended(numbers).tolist() == [False, False]
+    assert [process.comm for process in known.changes()] == ["[idle]"]
+    assert known.ended(numbers).tolist() == [False, False]
 
 
 def test_a_process_that_was_gone_before_anyone_looked_says_so() -> None:
-    lives = census()
-    numbers = lives.numbers(np.array([NOBODY], "<u4"))
-    assert [(life.tgid, life.comm) for life in lives.changes()] == [(NOBODY, "(ended unseen)")]
-    assert lives.ended(numbers).tolist() == [True]
+    known = census()
+    numbers = known.numbers(np.array([NOBODY], "<u4"))
+    assert [(process.tgid, process.comm) for process in known.changes()] == [(NOBODY, "(ended unseen)")]
+    assert known.ended(numbers).tolist() == [True]

@@ -3,7 +3,7 @@ import time
 from ebpftop.collector.census import Census
 from ebpftop.collector.functions import Functions
 from ebpftop.collector.naming import Naming
-from ebpftop.frames.messages import Detached, Frame, Snapshot, Stacks
+from ebpftop.frames.messages import Detached, Frame, Notice, Snapshot, Stacks
 from ebpftop.handover.protocol import RequestSymbols, SymbolRange, Symbols
 
 TEXT = 0xFFFFFFFF81000000
@@ -55,6 +55,17 @@ def test_a_sample_waits_for_the_names_of_its_functions() -> None:
     stream.naming.answered(Symbols(kernel=[RANGE], processes=[]))
     assert stream.samples() == [first]
     assert stream.names() == ["ksys_read"]
+
+
+def test_a_file_whose_names_are_missing_is_told_once() -> None:
+    stream = Stream()
+    answer = Symbols(kernel=[], processes=[], problems=["functions without a name in x.so: its tables overlap"])
+    stream.naming.answered(answer)
+    stream.naming.answered(answer)
+    notices = [frame for frame in stream.got if isinstance(frame, Notice)]
+    assert [(one.level, one.text) for one in notices] == [("warning", answer.problems[0])]
+    stream.naming.answered(Symbols(kernel=[], processes=[], problems=[str(n) for n in range(1009)]))
+    assert len([frame for frame in stream.got if isinstance(frame, Notice)]) == 32
 
 
 def test_the_newest_of_those_that_wait_is_told() -> None:

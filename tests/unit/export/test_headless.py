@@ -2,6 +2,7 @@ import asyncio
 import csv
 import io
 
+import numpy as np
 import pytest
 
 from ebpftop.export import headless
@@ -175,7 +176,7 @@ async def test_a_rejected_probe(format: headless.Format) -> None:  # noqa: A002
         failed = line["failed"]
         assert list(failed) == [
             *("probe", "stage", "result", "variant", "kind", "message", "program", "insn", "source", "explanation"),
-            *("fix", "registers", "chain", "kernel_report", "tried", "log"),
+            *("fix", "registers", "chain", "kernel_report", "fault", "kernel", "tried", "log"),
         ]
         assert failed["source"] == {"file": "cpu/some/probe.bpf.c", "line": 18, "text": "    *count += 1;"}
         assert (failed["stage"], failed["kind"], failed["insn"]) == ("verify", "null_deref", 8)
@@ -284,6 +285,46 @@ async def test_csv_of_several_views_repeats_the_headers() -> None:
         [],
         ["time", "probe", "view", "pid", "comm", "lo", "hi", "count"],
         [time, "cpu/some", "latency", "1001", "sh", "1", "2", "1"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "safe", "raw"),
+    [
+        ("=1+1", "'=1+1", "=1+1"),
+        ("+1", "'+1", "+1"),
+        ("-1", "'-1", "-1"),
+        ("@SUM(1)", "'@SUM(1)", "@SUM(1)"),
+        ("\t=1", "'\\t=1", "\\t=1"),
+        ("\r=1", "'\\r=1", "\\r=1"),
+        ("  =1", "'  =1", "  =1"),
+        ("\uff1d1", "'\uff1d1", "\uff1d1"),
+        ('=cmd|" /C calc"!A0,x', '\'=cmd|" /C calc"!A0,x', '=cmd|" /C calc"!A0,x'),
+        ("a=1", "a=1", "a=1"),
+        ("", "", ""),
+    ],
+)
+async def test_a_name_is_no_formula_and_numbers_stay_numbers(text: str, safe: str, raw: str) -> None:
+    changes = ViewInfo(
+        name="+sizes",
+        map="sizes",
+        show="table",
+        title="Sizes",
+        columns=[
+            ColumnInfo(field="key", title="@name", decode="string"),
+            ColumnInfo(field="value", title="change", role="gauge"),
+        ],
+    )
+    rows = {"sizes": columns(key=[text], value=np.array([-2], "<i8"))}
+    time = "2023-11-14T22:13:20.000+00:00"
+    frames = [loaded(1, "cpu/some", changes), snapshot(1, 0, rows)]
+    assert list(csv.reader(io.StringIO((await ran(frames, format="csv")).out))) == [
+        ["time", "probe", "view", "'@name", "change"],
+        [time, "cpu/some", "'+sizes", safe, "-2"],
+    ]
+    assert list(csv.reader(io.StringIO((await ran(frames, format="csv", raw=True)).out))) == [
+        ["time", "probe", "view", "@name", "change"],
+        [time, "cpu/some", "+sizes", raw, "-2"],
     ]
 
 

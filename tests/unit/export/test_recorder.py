@@ -142,6 +142,6 @@ async def test_a_disk_that_fills_up_ends_the_recording(tmp_path: Path, monkeypat
     monkeypatch.setattr(TapeWriter, "write", write)
     code, err, source = await recorded(tmp_path / "a.tape", "cpu/syscount")
     assert code == 1
-    assert err.startswith("ebpftop: the tape ends here: No space left on device\n")
+    assert err.startswith("ebpftop: recording stopped: No space left on device\n")
     assert source.closed
     assert [type(frame).__name__ for frame in on_tape(tmp_path / "a.tape")] == ["Hello", "Processes", "Loaded"]

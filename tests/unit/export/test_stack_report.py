@@ -12,7 +12,7 @@ from ebpftop.commands import named
 from ebpftop.export import layout
 from ebpftop.export.folded import folded, word
 from ebpftop.frames.messages import Function, Stack, Stacks, ViewInfo
-from ebpftop.model.stacks import Symbol
+from ebpftop.model.stacks import StackFrame
 from tests.support import speedscope
 from tests.support.frames import SAMPLES, columns, loaded, rejected, samples, snapshot, stacks
 from tests.support.headless import PEOPLE, SAMPLED, SAMPLED_LAST, ran
@@ -32,7 +32,7 @@ def test_names_hold_nothing_that_separates() -> None:
     assert word("operator new(int; char)") == "operator new(int: char)"
     assert word("kworker 3") == "kworker_3"
     assert word("evil\x1b[2J\nx") == "evil\\x1b[2J\\nx"
-    assert folded([Symbol("", "", "user"), Symbol("f", "[xfs]", "kernel")], "a;b") == "a:b;[unknown];f_[k]"
+    assert folded([StackFrame("", "", "user"), StackFrame("f", "[xfs]", "kernel")], "a;b") == "a:b;[unknown];f_[k]"
 
 
 async def test_speedscope_reads_what_is_written() -> None:
@@ -153,5 +153,5 @@ def test_of_a_long_line_the_end_stays() -> None:
 def test_a_probe_without_stacks_has_no_speedscope() -> None:
     probe = read_catalog([]).probes["cpu/runqlat"]
     named.check_format(probe, "json")
-    with pytest.raises(UsageError, match="cpu/runqlat shows no call stacks, which --format speedscope is for"):
+    with pytest.raises(UsageError, match="--format speedscope is for call stacks, and cpu/runqlat shows none"):
         named.check_format(probe, "speedscope")

@@ -45,7 +45,7 @@ async def test_the_summary_tells_the_whole_run() -> None:
     result = await ran(HISTOGRAM, LAST, format="text")
     summary = result.out[result.out.index("cpu/some in 1.5 s · raw · exact · lost 3 · evicted 1") :]
     assert "Run queue latency: 24 values" in summary
-    assert "program time 10 ms, 250 µs a run" in summary
+    assert "program time 10 ms, 250 µs per run" in summary
     assert result.out.count("Run queue latency") == 3  # two intervals and the summary, which covers the rest
 
 

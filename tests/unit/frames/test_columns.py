@@ -46,6 +46,13 @@ def test_lone_surrogates_become_encodable() -> None:
     assert unpack({"a": intern(np.array(["a\udc80"], object))})["a"].texts() == ["a\\udc80"]
 
 
+def test_labels_are_no_more_than_rows() -> None:
+    one = Column(dtype="<u4", data=bytes(4), labels=["a", "b"])
+    with pytest.raises(BadFrame, match="column 'x' has 2 labels for 1 rows"):
+        unpack({"x": one})
+    assert len(unpack({"x": Column(dtype="<u4", data=b"", labels=[""])})["x"]) == 0
+
+
 def test_empty_columns_are_allowed() -> None:
     back = unpack(pack({"a": np.array([], "<u8"), "b": Labels(np.array([], "<u4"), [])}))
     assert len(back["a"]) == len(back["b"]) == 0
@@ -60,7 +67,7 @@ def test_types_that_are_no_plain_numbers_are_refused(dtype: str) -> None:
 @pytest.mark.parametrize(
     ("columns", "says"),
     [
-        ({"a": Column(dtype="<u4", data=b"abcde")}, "no multiple of 4"),
+        ({"a": Column(dtype="<u4", data=b"abcde")}, "not a multiple of 4"),
         (
             {"a": Column(dtype="<u4", data=b"abcd"), "b": Column(dtype="<u1", data=b"ab")},
             "2 rows where the others have 1",

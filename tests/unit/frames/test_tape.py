@@ -137,10 +137,10 @@ def test_a_writer_that_was_killed_leaves_all_but_the_last_second(tmp_path: Path)
     frames, problem = read(tmp_path / "a.tape")
     assert frames == FRAMES[: len(frames)]
     assert len(FRAMES) - len(frames) <= 2
-    assert "is cut off after" in problem
+    assert "is truncated after" in problem
     writer.flush()
     frames, problem = read(tmp_path / "a.tape")
-    assert (frames, "is cut off after 4.0 s" in problem) == (FRAMES, True)
+    assert (frames, "is truncated after 4.0 s" in problem) == (FRAMES, True)
     writer.close()
     writer.close()
     assert read(tmp_path / "a.tape") == (FRAMES, "")
@@ -181,12 +181,12 @@ def test_a_tape_with_any_byte_changed_yields_only_true_frames_or_one_line(tmp_pa
     ("data", "says"),
     [
         (b"", "is empty"),
-        (b"PK\x03\x04 something else", "is no tape of ebpftop"),
-        (b"ebpftop", "is cut off in its first bytes"),
+        (b"PK\x03\x04 something else", "is not an ebpftop tape"),
+        (b"ebpftop", "is truncated in its header"),
         (tape.MAGIC + struct.pack("<I", 2) + b"whatever", r"by a newer ebpftop \(tape format 2; this one reads 1\)"),
-        (tape.MAGIC + struct.pack("<I", 0), "which there never was"),
-        (tape.MAGIC + struct.pack("<I", 1), "is cut off after 0.0 s"),
-        (tape.MAGIC + struct.pack("<I", 1) + bytes(24), "holds no frames"),
+        (tape.MAGIC + struct.pack("<I", 0), "has the invalid tape format 0"),
+        (tape.MAGIC + struct.pack("<I", 1), "is truncated after 0.0 s"),
+        (tape.MAGIC + struct.pack("<I", 1) + bytes(24), "contains no frames"),
     ],
 )
 def test_what_is_no_tape_is_said_in_one_line(tmp_path: Path, data: bytes, says: str) -> None:
@@ -202,7 +202,7 @@ def test_a_name_with_control_characters_is_shown_inert(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_no_tape(tmp_path: Path) -> None:
-    with pytest.raises(BadTape, match="is no regular file"):
+    with pytest.raises(BadTape, match="is not a regular file"):
         TapeReader(tmp_path)
 
 
@@ -214,7 +214,7 @@ def test_a_newer_protocol_is_refused(tmp_path: Path) -> None:
 
 def test_a_tape_begins_with_a_hello(tmp_path: Path) -> None:
     path = written(tmp_path / "a.tape", [catalog()])
-    with pytest.raises(BadTape, match="does not begin as a tape does"):
+    with pytest.raises(BadTape, match="does not begin with a Hello frame"):
         TapeReader(path)
 
 
@@ -272,7 +272,52 @@ def test_a_frame_too_large_is_replaced_by_a_line(tmp_path: Path, monkeypatch: py
     assert problem == ""
     assert isinstance(frames[0], Hello)
     assert isinstance(frames[1], Notice)
-    assert frames[1].text.startswith("a hello of 2,")
+    assert frames[1].text.startswith("this tape omits a hello frame of 2,")
+
+
+def test_a_tape_unpacks_to_no_more_than_its_size_allows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tape, "_FREE", 10_000)
+    zeros = record(msgspec.msgpack.encode(Notice(level="info", text=" " * 9_000)))
+    frames, problem = read(made(tmp_path / "a.tape", block(GREETING), *[block(zeros)] * 3))
+    assert (len(frames), problem) == (
+        2,
+        f"{tmp_path}/a.tape unpacks to more than a tape of its size holds, after 0.0 s",
+    )
+
+
+def test_what_is_written_can_be_read_however_well_it_packs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tape, "_FREE", 10_000)
+    zeros: list[AnyFrame] = [Notice(level="info", text=" " * 9_000)] * 40
+    path = written(tmp_path / "a.tape", [hello(), *zeros])
+    assert read(path) == ([hello(), *zeros], "")
+    assert 360_000 / 16 - 10_000 < path.stat().st_size < 360_000 / 16 + 20_000
+
+
+def test_of_a_large_frame_only_numbers_may_be_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stays bytes costs no objects; what becomes objects is bounded, and replaced by a line when it is written."""
+    monkeypatch.setattr(tape, "PLAIN_LIMIT", 5_000)
+    numbers = events(1, "events", columns(count=list(range(2_000))))
+    labels = snapshot(1, 0, {"m": columns(name=[str(n) for n in range(2_000)])})
+    frames, problem = read(written(tmp_path / "a.tape", [hello(), numbers, labels]))
+    assert (frames[:2], problem) == ([hello(), numbers], "")
+    assert isinstance(frames[2], Notice)
+    assert frames[2].text.startswith("this tape omits a snapshot")
+    body = record(msgspec.msgpack.encode(labels))
+    frames, problem = read(made(tmp_path / "b.tape", block(GREETING + body)))
+    assert (frames, problem) == ([hello()], f"{tmp_path}/b.tape holds too large a frame after 0.0 s")
+
+
+def test_memory_that_is_not_there_is_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path / "a.tape")
+    real = tape._decode
+
+    def decode(body: memoryview) -> AnyFrame:
+        if b"detached" in bytes(body):
+            raise MemoryError
+        return real(body)
+
+    monkeypatch.setattr(tape, "_decode", decode)
+    assert read(path) == (FRAMES[:-1], f"{path} takes more memory than there is after 4.0 s")
 
 
 def test_a_full_disk_leaves_whole_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

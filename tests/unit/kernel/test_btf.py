@@ -123,7 +123,7 @@ def test_a_modules_types_stand_on_vmlinux(tmp_path: Path) -> None:
 def test_what_is_no_btf_is_said_to_be_missing(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "broken"
     path.write_bytes(content)
-    with pytest.raises(KernelLacks, match=r"no BTF to be read at .*broken") as lack:
+    with pytest.raises(KernelLacks, match=r"can.t read BTF from .*broken") as lack:
         Btf(path)
     assert "CONFIG_DEBUG_INFO_BTF" in lack.value.remedy
 

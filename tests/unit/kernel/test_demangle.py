@@ -20,4 +20,30 @@ from ebpftop.kernel.demangle import demangle
     ],
 )
 def test_names_are_told_as_their_authors_wrote_them(mangled: str, plain: str) -> None:
-    assert demangle(mangled) == plain
+    assert demangle([mangled]) == {mangled: plain}
+
+
+def unfolding(times: int) -> str:
+    """A name whose text doubles so many times: f(A<int, int>, A<A<int, int>, A<int, int> >, …)."""
+    digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    return "_Z1f1AIiiE" + "".join(f"S_IS{digits[n]}_S{digits[n]}_E" for n in range(times))
+
+
+def test_a_name_that_unfolds_to_more_than_any_memory_stays_as_it_is_and_costs_no_other() -> None:
+    """33 doublings are some 300 GB of text, from 340 bytes."""
+    bomb, long = unfolding(33), unfolding(7)
+    plain = demangle(["_ZN3foo3barEi", bomb, long])
+    assert plain["_ZN3foo3barEi"] == "foo::bar(int)"
+    assert plain[long].startswith("f(A<int, int>, A<A<int, int>, A<int, int> >")
+    assert plain[bomb] == bomb
+
+
+def test_after_so_many_such_names_the_rest_stays_mangled() -> None:
+    bombs = [unfolding(n) for n in range(24, 36)]
+    plain = demangle(["_ZN3foo3barEi", *bombs])
+    assert [name for name in bombs if plain[name] != name] == []
+    assert plain["_ZN3foo3barEi"] == "foo::bar(int)"
+
+
+def test_plain_names_are_cut() -> None:
+    assert len(demangle([unfolding(11)])[unfolding(11)]) == 4096

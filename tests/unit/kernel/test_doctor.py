@@ -65,8 +65,8 @@ def test_without_root_the_remedy_is_root() -> None:
 @pytest.mark.parametrize(
     ("end", "detail"),
     [
-        (lambda: os.kill(os.getpid(), signal.SIGKILL), "the trial was ended by signal 9"),
-        (lambda: os._exit(3), "the trial ended with exit code 3"),
+        (lambda: os.kill(os.getpid(), signal.SIGKILL), "the test was killed by signal 9"),
+        (lambda: os._exit(3), "the test exited with status 3"),
     ],
 )
 def test_a_library_that_ends_the_process_is_a_finding(end: object, detail: str) -> None:

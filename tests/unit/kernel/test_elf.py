@@ -2,8 +2,10 @@ import contextlib
 import ctypes
 import lzma
 import os
+import resource
 import struct
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -78,6 +80,21 @@ def test_a_stripped_file_may_carry_its_names_packed() -> None:
     inner = elf_file((b"inner", FUNC, BASE + 8, 8))
     elf = Elf(read_from(elf_file((b"exported", FUNC, BASE, 8), kind=11, extra=lzma.compress(inner))))
     assert [function and function.name for function in map(elf.function, (BASE, BASE + 8))] == [b"exported", b"inner"]
+
+
+def test_a_packed_table_that_takes_gigabytes_to_unpack_costs_its_own_names_only() -> None:
+    packed = bytearray(lzma.compress(elf_file((b"inner", FUNC, BASE + 8, 8))))
+    block = 12  # behind the stream's header: size, flags, one filter with one byte, the dictionary's size
+    size = 4 * packed[block] + 4
+    packed[block + 4] = 40  # 4 GiB
+    struct.pack_into("<I", packed, block + size - 4, zlib.crc32(packed[block : block + size - 4]))
+    elf = Elf(read_from(elf_file((b"exported", FUNC, BASE, 8), kind=11, extra=bytes(packed))))
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (3 << 30, before[1]))
+    try:
+        assert [function and function.name for function in map(elf.function, (BASE, BASE + 8))] == [b"exported", None]
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 @pytest.mark.parametrize("cut", [0, 3, 40, 63])

@@ -39,19 +39,19 @@ def test_another_prototype_is_shown(args: tuple[str, ...]) -> None:
     reason = points.missing("raw_tracepoint", "sched_switch", args)
     assert reason is not None
     assert reason.startswith(
-        "sched_switch has another prototype here: (bool, struct task_struct *, struct task_struct *"
+        "sched_switch has a different prototype here: (bool, struct task_struct *, struct task_struct *"
     )
 
 
 def test_signedness_is_a_difference() -> None:
     reason = points.missing("raw_tracepoint", "softirq_entry", ("int",))
-    assert reason == "softirq_entry has another prototype here: (unsigned int)"
+    assert reason == "softirq_entry has a different prototype here: (unsigned int)"
 
 
 def test_absent_points_are_named() -> None:
     assert points.missing("raw_tracepoint", "no_such") == "this kernel has no tracepoint no_such"
-    assert points.missing("fentry", "no_such") == "this kernel has no function no_such to trace: renamed or inlined"
-    assert points.missing("perf_event", "no-such") == "no software event is called no-such"
+    assert points.missing("fentry", "no_such") == "this kernel has no traceable function no_such: renamed or inlined"
+    assert points.missing("perf_event", "no-such") == "perf has no software event no-such"
 
 
 def test_present_points(tmp_path: Path) -> None:

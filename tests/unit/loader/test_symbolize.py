@@ -1,8 +1,10 @@
 """Names of functions, asked of this very process."""
 
+import contextlib
 import ctypes
 import mmap
 import os
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +12,10 @@ import pytest
 
 from ebpftop.handover import protocol, transport
 from ebpftop.handover.protocol import Addresses, RequestSymbols, SymbolRange
+from ebpftop.kernel.elf import Elf
+from ebpftop.kernel.mappings import Mappings
 from ebpftop.loader import symbolize
+from tests.support.elf_file import FUNCTION, elf
 
 TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 START_NS = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]) * TICK_NS
@@ -28,8 +33,14 @@ def code() -> Iterator[int]:
 
 def asked(monkeypatch: pytest.MonkeyPatch, *addresses: int, start_ns: int = START_NS) -> list[SymbolRange]:
     """What is told of addresses in this process."""
+    return answered(monkeypatch, *addresses, start_ns=start_ns)[0]
+
+
+def answered(
+    monkeypatch: pytest.MonkeyPatch, *addresses: int, start_ns: int = START_NS
+) -> tuple[list[SymbolRange], list[str]]:
+    """That, and what went wrong."""
     ours, theirs = transport.pair()
-    monkeypatch.setattr(symbolize.resource, "setrlimit", lambda *_: None)
     mine = Addresses(id=7, tgid=os.getpid(), start_ns=start_ns, addresses=list(addresses))
     gave_up: list[bool] = []
     symbolize.run(theirs, RequestSymbols(run=-3, kernel=[], processes=[mine]), lambda: gave_up.append(True))
@@ -40,7 +51,22 @@ def asked(monkeypatch: pytest.MonkeyPatch, *addresses: int, start_ns: int = STAR
     assert received is not None
     assert isinstance(received[0], protocol.Symbols)
     assert [number for number, _ in received[0].processes] == [7]
-    return received[0].processes[0][1]
+    return received[0].processes[0][1], received[0].problems
+
+
+@contextlib.contextmanager
+def running(path: Path, data: bytes) -> Iterator[int]:
+    """The address at which this process could execute what this file holds."""
+    path.write_bytes(data)
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+    with path.open("rb") as file:
+        address = libc.mmap(None, len(data), mmap.PROT_READ | mmap.PROT_EXEC, mmap.MAP_PRIVATE, file.fileno(), 0)
+    try:
+        yield address
+    finally:
+        libc.munmap(ctypes.c_void_p(address), ctypes.c_size_t(len(data)))
 
 
 def test_an_address_in_a_library_is_named_with_all_of_its_function(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,3 +122,89 @@ def test_a_file_that_was_replaced_is_read_as_it_is_mapped(monkeypatch: pytest.Mo
     (found,) = asked(monkeypatch, address)
     assert found.module == "copied.so"
     assert "crc32" in found.name or "cos" in found.name
+
+
+# ---------------------------------------------------------------- files that are made to do harm
+
+
+def object_file() -> bytes:
+    """Without segments, whose size it doesn't tell."""
+    data = bytearray(elf({b"main": (FUNCTION, 0)}))
+    struct.pack_into("<HH", data, 54, 0, 0)
+    return bytes(data)
+
+
+def odd_tables() -> bytes:
+    data = bytearray(elf({b"main": (FUNCTION, 0)}))
+    struct.pack_into("<H", data, 58, 7)  # e_shentsize
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (object_file(), None),
+        (odd_tables(), "unknown table entry size"),
+        (b"\x7fELF" + bytes(4096), "not a 64-bit little-endian ELF file"),
+    ],
+)
+def test_a_file_that_can_not_be_read_costs_its_own_names_and_no_others(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, data: bytes, why: str | None
+) -> None:
+    with running(tmp_path / "bad\x1b.so", data) as address:
+        found, problems = answered(monkeypatch, address, GETPID)
+    assert {(each.start, each.name, each.module) for each in found if each.start == address} == {
+        (address, "", "bad\x1b.so")
+    }
+    assert {each.name for each in found} & {"getpid", "__getpid"}
+    assert problems == ([f"functions without a name in bad\\x1b.so: {why}"] if why else [])
+
+
+def test_a_file_that_takes_too_long_costs_its_own_names_and_no_others(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    before = Elf.function
+
+    def slow(self: Elf, address: int) -> object:
+        while self.machine == 40:
+            pass
+        return before(self, address)
+
+    monkeypatch.setattr(Elf, "function", slow)
+    monkeypatch.setattr(symbolize, "_EACH_SECONDS", 0.5)
+    with running(tmp_path / "slow.so", elf({b"main": (FUNCTION, 0)}, machine=40)) as address:
+        found, problems = answered(monkeypatch, address + 0x1000, GETPID)
+    assert {each.name for each in found} & {"getpid", "__getpid"}
+    assert problems == ["functions without a name in slow.so: it takes too long to read"]
+
+
+def test_a_fault_of_a_reader_costs_one_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    before = Elf.function
+
+    def faulty(self: Elf, address: int) -> object:
+        return before(self, address // (self.machine - 40))
+
+    def hungry(self: Elf, address: int) -> object:
+        raise MemoryError
+
+    with running(tmp_path / "odd.so", elf({b"main": (FUNCTION, 0)}, machine=40)) as address:
+        monkeypatch.setattr(Elf, "function", faulty)
+        problems = answered(monkeypatch, address + 0x1000, GETPID)[1]
+        monkeypatch.setattr(Elf, "function", hungry)
+        more = answered(monkeypatch, address + 0x1000)[1]
+    assert [text for text in problems if "odd.so" in text] == [
+        "functions without a name in odd.so: internal error: ZeroDivisionError('integer division or modulo by zero')"
+    ]
+    assert more == ["functions without a name in odd.so: it takes too much memory to read"]
+
+
+def test_the_kernels_memory_in_a_process_is_no_compilers(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    """Both are of no file; the compiler's is asked first."""
+    vdso = next(line for line in Path("/proc/self/maps").read_text().splitlines() if line.endswith("[vdso]"))
+    start, end = (int(part, 16) for part in vdso.split()[0].split("-"))
+    assert "[vdso]" in {each.module for each in asked(monkeypatch, code, *range(start, end, 16)) if each.name}
+
+
+def test_of_many_mappings_only_those_asked_for_are_kept() -> None:
+    (kept,) = Mappings(os.getpid(), START_NS, [8, GETPID, GETPID + 1]).mappings
+    assert kept.start <= GETPID < kept.end

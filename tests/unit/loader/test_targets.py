@@ -107,10 +107,14 @@ def test_each_site_of_a_static_probe_is_a_place(program: str) -> None:
 
 def test_what_is_no_program(tmp_path: Path) -> None:
     for data, why in (
-        (b"#!/bin/sh\n", "no 64-bit ELF file"),
+        (b"#!/bin/sh\n", "not a 64-bit little-endian ELF file"),
         (elf(FUNCTIONS)[:300], "has no symbols"),
         (elf(FUNCTIONS, machine=40), "made for another architecture"),
-        (struct.pack("<I", 7), "no 64-bit ELF file"),
+        (struct.pack("<I", 7), "not a 64-bit little-endian ELF file"),
+        (
+            elf(FUNCTIONS)[:54] + bytes(4) + elf(FUNCTIONS)[58:],
+            "an object file, which can't be run before it is linked",
+        ),
     ):
         file = write(tmp_path / "file", data)
         with pytest.raises(BadTarget, match=why):
@@ -158,7 +162,7 @@ def test_a_broken_cache_of_libraries_names_nothing_wrong(tmp_path: Path, size: i
 def kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     names = ("vfs_read", "vfs_write", "vfs_twice", "vfs_twice", *(f"ext4_{n}" for n in range(211)))
     monkeypatch.setattr(points, "traceable", lambda: names)
-    missing = "this kernel has no function {} to trace: renamed or inlined".format
+    missing = "this kernel has no traceable function {}: renamed or inlined".format
     monkeypatch.setattr(points, "missing", lambda _, name: None if name in names else missing(name))
 
 
@@ -167,7 +171,7 @@ def test_functions_of_the_kernel() -> None:
     assert [place.target for place in places("kprobe", "$function", function="vfs_*")] == ["vfs_read", "vfs_write"]
     (place,) = places("fentry", "$function", function="vfs_read")
     assert (place.run, place.program) == ("on_call", "kfunc__vfs_read")
-    with pytest.raises(BadTarget, match=r"vfs_raed to trace: renamed or inlined; did you mean vfs_read\?"):
+    with pytest.raises(BadTarget, match=r"function vfs_raed: renamed or inlined; did you mean vfs_read\?"):
         places("kprobe", "$function", function="vfs_raed")
     with pytest.raises(BadTarget, match=re.escape("'ext4_*' matches 211 functions of this kernel; the limit is 100")):
         places("kprobe", "$function", function="ext4_*")

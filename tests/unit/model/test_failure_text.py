@@ -1,5 +1,6 @@
 import io
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -163,7 +164,15 @@ def test_json_is_one_line_of_these_keys() -> None:
             ],
             "suggestion": "Check it.",
         },
+        "fault": "unknown",
+        "kernel": "",
     }
+
+
+def test_whose_fault_it_is_shows_where_it_is_not_the_programs() -> None:
+    assert "fault lies" not in as_text(replace(NULL, fault="program"), PLAIN)
+    text = as_text(replace(NULL, fault="compiler", kernel="5.3 to 5.17"), PLAIN)
+    assert "made of the program. The log's syntax is that of Linux 5.3 to 5.17." in " ".join(text.split())
 
 
 def test_what_a_log_holds_is_inert() -> None:

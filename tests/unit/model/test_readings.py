@@ -60,13 +60,13 @@ def test_a_view_without_keys_adds_them_up(run: Run) -> None:
 
 
 def test_histograms_by_key(run: Run) -> None:
-    keyed = readings.by_key(run, LATENCY, "start")
+    keyed = readings.histograms_by_key(run, LATENCY, "start")
     assert numbers(keyed.keys["tgid"]) == [1, 2, 3]
     assert keyed.counts.tolist() == [12, 7, 1]
     assert keyed.rates.tolist() == [0.0, 1.0, 0.5]
     assert [bound.tolist() for bound in keyed.groups.quantiles(1.0)] == [[3, 6, 0], [4, 7, 1]]
     assert pairs(keyed.groups.histogram(1)) == [(5, 6), (6, 1)]
-    now = readings.by_key(run, LATENCY)
+    now = readings.histograms_by_key(run, LATENCY)
     assert numbers(now.keys["tgid"]) == [2, 3]
     assert now.counts.tolist() == [2, 1]
 
@@ -93,7 +93,7 @@ def test_histograms_by_a_text_key() -> None:
         snapshot(1, 0, {"io": columns(device=["sda", "vda"], slot=[1, 1], count=[5, 6])}),
         snapshot(1, 1, {"io": columns(device=["vda", "nvme", "sda"], slot=[1, 2, 1], count=[7, 3, 5])}),
     )
-    keyed = readings.by_key(run, by_device)
+    keyed = readings.histograms_by_key(run, by_device)
     texts = keyed.keys["device"].texts()
     assert dict(zip(texts, keyed.counts.tolist(), strict=True)) == {"vda": 1, "nvme": 3}
     assert pairs(readings.histogram(run, by_device, {"device": "vda"}, "start")) == [(1, 7)]
@@ -125,7 +125,7 @@ def test_rates_are_unknown_before_the_second_sample() -> None:
 
 def test_a_run_without_samples_shows_nothing() -> None:
     run = fed(loaded(1, "cpu/both", CALLS, LATENCY))
-    assert len(readings.table(run, CALLS)) == len(readings.by_key(run, LATENCY)) == 0
+    assert len(readings.table(run, CALLS)) == len(readings.histograms_by_key(run, LATENCY)) == 0
     assert readings.histogram(run, LATENCY).count == 0
     assert readings.series(run, LATENCY) == []
 
@@ -148,6 +148,6 @@ def test_cost_between_the_last_two() -> None:
 
 def test_cost_is_unknown_while_the_kernel_does_not_count() -> None:
     assert readings.cost(fed(loaded(1, "cpu/x"))) is None
-    run = fed(loaded(1, "cpu/x"), cost(1, 0, 0, 0, statistics=False), cost(1, 1, 0, 0, statistics=False))
+    run = fed(loaded(1, "cpu/x"), cost(1, 0, 0, 0, accounted=False), cost(1, 1, 0, 0, accounted=False))
     now = readings.cost(run)
     assert (now.cpu_percent, now.ns_per_event) == (None, None)

@@ -206,7 +206,7 @@ def test_stacks_are_accounted_like_everything_else() -> None:
     ledger = run.ledgers["samples"]
     assert ledger.totals["count"].tolist() == [10, 5]
     assert ledger.deltas["count"].tolist() == [7, 0]
-    assert [run.calls.functions[place].name for place in run.calls.stacks([9])[0]] == ["main"]
+    assert [run.stacks.functions[place].name for place in run.stacks.lookup([9])[0]] == ["main"]
 
 
 def test_of_values_of_the_moment_only_the_last_count() -> None:

@@ -3,7 +3,7 @@ import numpy as np
 from ebpftop.frames.messages import Function, Stack, Stacks
 from ebpftop.model.run import Run
 from ebpftop.model.session import Session
-from ebpftop.model.stacks import Mark, Symbol, profile
+from ebpftop.model.stacks import Mark, StackFrame, profile
 from ebpftop.stats.flame import Node, grow
 from tests.support.frames import SAMPLES, columns, hello, loaded, snapshot
 
@@ -43,10 +43,10 @@ def test_the_rows_of_a_window_and_their_stacks() -> None:
 def test_frames_are_told_apart_by_symbol_not_by_address() -> None:
     session, run = started()
     session.feed(snapshot(1, 0, {"counts": columns(tgid=[1, 1, 2], stack=[10, 11, 12], count=[3, 5, 7])}))
-    paths, symbols = profile(run, SAMPLES, "start").paths(["app", "app", "sh"])
+    paths, frames = profile(run, SAMPLES, "start").paths(["app", "app", "sh"])
 
     def told(node: Node) -> dict[str, object]:
-        return {f"{symbols[child.symbol].label} {child.value}": told(child) for child in node.children}
+        return {f"{frames[child.frame].label} {child.value}": told(child) for child in node.children}
 
     assert told(grow(paths)) == {
         "app 8": {"main 8": {"[unknown] libc.so.6 5": {}, "ksys_read 3": {}}},
@@ -55,10 +55,10 @@ def test_frames_are_told_apart_by_symbol_not_by_address() -> None:
 
 
 def test_what_is_not_known_says_so() -> None:
-    assert Symbol("", "", "user").label == "[unknown]"
-    assert Symbol("", "/usr/lib/libpython3.so", "user").label == "[unknown] libpython3.so"
-    assert Symbol("", "", "missing").label == "[missing]"
-    assert Symbol("[map full]", "", "missing").label == "[map full]"
+    assert StackFrame("", "", "user").label == "[unknown]"
+    assert StackFrame("", "/usr/lib/libpython3.so", "user").label == "[unknown] libpython3.so"
+    assert StackFrame("", "", "missing").label == "[missing]"
+    assert StackFrame("[map full]", "", "missing").label == "[map full]"
 
 
 def test_a_mark_parts_what_came_since_from_what_was_before() -> None:

@@ -12,8 +12,8 @@ def paths(*rows: tuple[list[int], int]) -> Paths:
 
 
 def told(node: Node) -> tuple[object, ...]:
-    """(symbol, value, own, children)"""
-    return (node.symbol, node.value, node.own, *[told(child) for child in node.children])
+    """(frame, value, own, children)"""
+    return (node.frame, node.value, node.own, *[told(child) for child in node.children])
 
 
 def test_equal_beginnings_are_one_frame_and_values_add_up() -> None:
@@ -45,12 +45,12 @@ def test_symbols_can_turn_out_to_be_the_same() -> None:
 def test_values_of_an_earlier_time_add_up_as_well() -> None:
     rows = Paths.of([np.array(path) for path in ([A, B], [A, C], [D])], np.array([3, 0, 5]), np.array([2, 7, 0]))
     tree = grow(rows.headed(np.array([C, C, D])))
-    assert (tree.before, [(node.symbol, node.value, node.before) for node in tree.children]) == (
+    assert (tree.before, [(node.frame, node.value, node.before) for node in tree.children]) == (
         9,
         [(D, 5, 0), (C, 3, 9)],
     )
     (main,) = tree.children[1].children
-    assert (main.value, main.before, [(node.symbol, node.before) for node in main.children]) == (3, 9, [(B, 2)])
+    assert (main.value, main.before, [(node.frame, node.before) for node in main.children]) == (3, 9, [(B, 2)])
 
 
 def test_growth_is_of_the_share_and_not_of_the_number() -> None:
@@ -92,7 +92,7 @@ def test_a_tree_holds_no_more_than_a_screen_can_show() -> None:
 
 
 def cells(tree: Node, width: int) -> list[list[tuple[int, int, int | None]]]:
-    return [[(c.start, c.end, c.node.symbol if c.node else None) for c in line] for line in lay_out(tree, width)]
+    return [[(c.start, c.end, c.node.frame if c.node else None) for c in line] for line in lay_out(tree, width)]
 
 
 def test_frames_are_as_wide_as_their_value_the_greatest_left() -> None:

@@ -71,3 +71,13 @@ def test_both_ends_of_every_slot_differ(unit: str) -> None:
         low, _, high = formatting.bounds(*slot_bounds(slot), unit).partition("–")
         assert low != high
         assert low.split()[0] != high.split()[0] or " " in low
+
+
+def test_a_moment_that_is_none_stays_a_number() -> None:
+    assert formatting.clock(1_700_000_000_123_000_000).endswith(":20.123")
+    assert formatting.clock(2**64 - 1 << 20) == str(2**64 - 1 << 20)
+    assert formatting.clock(math.nan) == "nan"
+
+
+def test_a_noun_for_one_and_for_several() -> None:
+    assert [formatting.plural(n, "row") for n in (0, 1, 1904)] == ["0 rows", "1 row", "1 904 rows"]

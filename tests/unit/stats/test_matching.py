@@ -55,6 +55,7 @@ def test_a_vocabulary_makes_labels_comparable_between_snapshots() -> None:
     assert [words.labels[i] for i in first] == ["write", "read", "write"]
     assert [words.labels[i] for i in second] == ["write", "read", "open"]
     assert align(first[:2], second).tolist() == [0, 1, -1]
+    assert words.translate(np.array([2]), ["write", "open", "read"]).tolist() == [0]  # the same labels again
 
 
 def test_rates() -> None:

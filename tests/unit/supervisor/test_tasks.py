@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 from collections.abc import Iterator
@@ -99,3 +100,54 @@ def test_a_task_that_only_computes_is_ended(monkeypatch: pytest.MonkeyPatch) -> 
     ended = reap_one(made)
     assert ended is not None
     assert (ended.run, ended.error) == (3, "the computes computed for more than 1 s and was ended")
+
+
+def test_a_task_has_its_limits_before_it_works() -> None:
+    def limits(channel: socket.socket) -> None:
+        kinds = (resource.RLIMIT_AS, resource.RLIMIT_FSIZE, resource.RLIMIT_CPU, resource.RLIMIT_CORE)
+        say(repr([resource.getrlimit(kind) for kind in kinds]), channel)
+
+    made = Tasks()
+    channel = made.start("limited", 0, limits)
+    assert reap_one(made) is None
+    assert said(channel) == repr([(1536 << 20, 1536 << 20), (256 << 20, 256 << 20), (60, 70), (0, 0)])
+
+
+def hungry(channel: socket.socket) -> None:
+    bytearray(4 << 30)
+
+
+def hungry_cpp(channel: socket.socket) -> None:
+    os.write(2, b"terminate called after throwing an instance of 'std::bad_alloc'\n")
+    os.abort()
+
+
+@pytest.mark.parametrize("work", [hungry, hungry_cpp])
+def test_a_task_that_takes_too_much_memory_is_said_to(work: tasks.Work) -> None:
+    made = Tasks()
+    made.start("hungry", 3, work).close()
+    ended = reap_one(made)
+    assert ended is not None
+    assert (ended.run, ended.error) == (3, "the hungry ran out of memory: limit 1,536 MiB")
+
+
+def test_a_task_that_aborts_for_another_reason_did_not_run_out_of_memory() -> None:
+    made = Tasks()
+    made.start("aborts", 3, lambda _: os.abort()).close()
+    ended = reap_one(made)
+    assert ended is not None
+    assert ended.error == "the aborts was ended by SIGABRT"
+
+
+def test_a_task_can_not_fill_a_disk() -> None:
+    def fills(channel: socket.socket) -> None:
+        descriptor = os.memfd_create("large")
+        try:
+            os.pwrite(descriptor, b"x", 1 << 30)
+        except OSError as error:
+            say(error.strerror or "", channel)
+
+    made = Tasks()
+    channel = made.start("fills", 0, fills)
+    assert reap_one(made) is None
+    assert said(channel) == "File too large"

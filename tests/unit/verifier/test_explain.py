@@ -43,7 +43,7 @@ TOLD = {
     "scalar-dereferenced": ("invalid_mem_access", "only as a number"),
     "shift-too-wide": ("bad_instruction", "A shift by 64 bits"),
     "stack-out-of-bounds": ("oob_stack", "offset -520 lies outside of the stack"),
-    "stack-read-out-of-bounds": ("oob_stack", "offset 8 lies outside of the stack"),
+    "stack-read-out-of-bounds": ("oob_stack", "8 bytes at offset 8 end at 16"),
     "stack-unaligned": ("misaligned", "doesn't begin at a multiple of 8"),
     "stack-variable-offset": ("unbounded_access", "An array on the stack"),
     "too-many-instructions": ("insn_limit", "a million steps"),

@@ -92,6 +92,19 @@ def test_of_a_long_log_the_end_is_explained() -> None:
     ]
 
 
+def test_a_name_behind_a_log_is_that_logs_unless_another_begins() -> None:
+    (named,) = found(NULL + "-- END LOG --\nlibbpf: failed to load program 'late'\n")
+    assert (named.program, named.kind) == ("late", "null_deref")
+    nameless, other = found(NULL + "libbpf: prog 'next': BPF program load failed: Permission denied\n" + SIZE)
+    assert (nameless.program, other.program) == ("", "next")
+
+
+def test_causes_that_quote_a_log_again_are_told_once() -> None:
+    said = "R2 !read_ok\nprocessed 2 insns (limit 1000000) max_states_per_insn 0\n"
+    head = "Error: the BPF_PROG_LOAD syscall failed. Verifier output: "
+    assert kinds(f"{head}{said}\nCaused by:\n    0: {head[7:]}{said}\n") == ["uninitialised_reg"]
+
+
 class Reading(io.BytesIO):
     """Counts what is asked of it."""
 

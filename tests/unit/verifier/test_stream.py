@@ -116,3 +116,10 @@ def test_binary_files_are_text_of_a_kind() -> None:
 def test_many_beginnings_without_a_log_are_looked_at_once() -> None:
     found = split("program f: load program: operation not permitted\n" * 100_000)
     assert len(found) == 1
+
+
+def test_what_stands_right_behind_a_log_goes_with_it() -> None:
+    (log, _rest) = split(FIRST + COUNTED + "libbpf: failed to load program 'f'\n")
+    assert log.after == ("libbpf: failed to load program 'f'",)
+    (cut,) = split(FIRST)
+    assert cut.after == ()

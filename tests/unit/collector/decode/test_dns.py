@@ -18,6 +18,12 @@ from ebpftop.collector.decode import dns
         (b"\3www\7exam", "www.exam…"),
         (b"\3www", "www…"),
         (b"\4a\xff[b\0\0\1", "a\\xff[b A"),
+        (b"\7gr\xc3\xb6\xc3\x9fe\0\0\1", "größe A"),
+        (b"\7gr\xc3\xb6\xc3", "grö…"),
+        (b"\7gr\xc3\xb6", "grö…"),
+        (b"\7\xe2\x82\xac\xe2\x82", "€…"),
+        (b"\7\xf0\x9f\x90", "…"),
+        (b"\4a\xff", "a\\xff…"),
         (b"", ". TYPE0"),
     ],
 )

@@ -1,0 +1,77 @@
+"""The columns that a reader sees of a view: as declared, and for a process its PID, name, parent and command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ebpftop.frames.messages import ColumnInfo, Process
+
+Part = Literal["pid", "comm", "parent", "command"]
+_ATTRIBUTES: dict[Part, str] = {"pid": "tgid", "comm": "comm", "parent": "parent", "command": "command"}
+_SCALARS = ("key", "value")  # what a scalar is called in a map: its title says more
+
+
+@dataclass(frozen=True, slots=True)
+class ShownColumn:
+    """One column. name: in JSON and CSV, distinct within a view. title: for people. part: what it shows of a process;
+    None for a column as declared.
+    """
+
+    info: ColumnInfo
+    name: str
+    title: str
+    part: Part | None = None
+
+    @property
+    def id(self) -> str:
+        """What it is sorted by: `tgid.comm`, or the field."""
+        return f"{self.info.field}.{self.part}" if self.part else self.info.field
+
+    @property
+    def unit(self) -> str:
+        return "" if self.part else self.info.unit
+
+    @property
+    def is_detail(self) -> bool:
+        """Whether it only explains another column, and may go where room is short."""
+        return self.part in ("parent", "command")
+
+    @property
+    def is_time(self) -> bool:
+        """Whether it holds nanoseconds since 1970."""
+        return self.info.decode == "time"
+
+    def of_process(self, identity: int, processes: Mapping[int, Process]) -> int | str | None:
+        """The part's value, None for an identity that nobody has named."""
+        assert self.part
+        process = processes.get(identity)
+        return None if process is None else getattr(process, _ATTRIBUTES[self.part])
+
+
+def shown_columns(columns: Sequence[ColumnInfo]) -> list[ShownColumn]:
+    """The columns in order, several for a process.
+
+    A part's name that is taken, by a field or by a process before, is preceded by the column's own: `target_pid`.
+    """
+    taken = {_name(column) for column in columns if not column.is_process}
+    shown: list[ShownColumn] = []
+    for column in columns:
+        if column.is_process:
+            parts = [_part(column, part, part in taken) for part in _ATTRIBUTES]
+            taken.update(each.name for each in parts)
+            shown += parts
+        else:
+            shown.append(ShownColumn(column, _name(column), column.title))
+    return shown
+
+
+def _part(column: ColumnInfo, part: Part, taken: bool) -> ShownColumn:
+    if taken:
+        return ShownColumn(column, f"{_name(column)}_{part}", f"{column.title} {part}", part)
+    return ShownColumn(column, part, part, part)
+
+
+def _name(column: ColumnInfo) -> str:
+    return column.title if column.field in _SCALARS else column.field

@@ -1,0 +1,15 @@
+"""What a filter or a search looks for: all words of a query, in any order, in upper or lower case."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def words_of(query: str) -> list[str]:
+    return query.casefold().split()
+
+
+def holds(text: str, words: Sequence[str]) -> bool:
+    """Whether the text holds all words of a query."""
+    text = text.casefold()
+    return all(word in text for word in words)

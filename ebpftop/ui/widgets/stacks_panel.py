@@ -1,0 +1,286 @@
+"""Call stacks: a flame graph, and the functions with the largest values, beside it or instead of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar, Literal
+
+import numpy as np
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from ebpftop.frames.columns import Labels, Values
+from ebpftop.frames.messages import ViewInfo
+from ebpftop.model.run import Run
+from ebpftop.model.stacks import Mark, Profile, StackFrame, profile
+from ebpftop.stats import formatting
+from ebpftop.stats.flame import Paths
+from ebpftop.ui.drawing.inert import inert
+from ebpftop.ui.drawing.line import Piece, fit
+from ebpftop.ui.drawing.names import Processes
+from ebpftop.ui.drawing.query import holds, words_of
+from ebpftop.ui.widgets.flame import LESS, MORE, Flame, FlameState
+from ebpftop.ui.widgets.grid import BAR, GridColumn
+from ebpftop.ui.widgets.panel import GridFrame, ViewPanel, words
+from ebpftop.ui.widgets.rows import Rows, TableColumn
+from ebpftop.ui.widgets.table_frame import TableFrame
+from ebpftop.ui.widgets.table_grid import TableGrid
+
+WIDE = 140  # cells from which graph and functions are shown side by side
+
+
+class Details(Widget):
+    """One line about the frame under the cursor."""
+
+    DEFAULT_CSS = """
+    Details { height: 1; }
+    """
+    pieces: reactive[list[Piece]] = reactive(list)
+
+    def render(self) -> Content:
+        return fit(self.pieces, [], self.size.width) if self.pieces else Content("")
+
+
+class FlameFrame(GridFrame):
+    """The graph in its frame. Its input line filters by process, or searches functions."""
+
+    grid: Flame
+
+    def __init__(self, title: str) -> None:
+        super().__init__(Flame())
+        self.title = title
+        self.window_words = ""
+        self.wanted = ""  # the filter
+        self.details = Details()
+        self._searching = False
+
+    def compose(self) -> Iterable[Widget]:
+        yield from super().compose()
+        yield self.details
+
+    def ask_filter(self) -> None:
+        self._ask(False, self.wanted)
+
+    def ask_search(self) -> None:
+        self._ask(True, self.grid.wanted)
+
+    def _ask(self, searching: bool, value: str) -> None:
+        self._searching = searching
+        self.filter.placeholder = "search functions" if searching else "filter by process"
+        self.filter.value = value
+        super().ask_filter()
+
+    def search(self, query: str) -> None:
+        if self._searching:
+            self.grid.search(query)
+        elif query != self.wanted:
+            self.wanted = query
+            self.post_message(ViewPanel.Stale())
+
+    def let_go(self) -> bool:
+        """Clear the search or filter, else one zoom, else the cursor."""
+        if self.grid.searched or self.wanted:
+            self._searching = bool(self.grid.searched)
+            self.search("")
+            self.drop_filter()
+            return True
+        if self.grid.zoom_out():
+            return True
+        if self.grid.cursor is not None:
+            self.grid.let_go()
+            return True
+        return False
+
+    def on_flame_arranged(self, event: Flame.Arranged) -> None:
+        event.stop()
+        self.retitle()
+
+    def retitle(self) -> None:
+        graph = self.grid
+        parts = [self.title, self.window_words, formatting.value(graph.state.paths.total, graph.state.unit)]
+        if self.wanted:
+            parts.append(f"matching “{self.wanted}”")
+        if graph.zoom:
+            parts.append(f"zoomed into {graph.zoom[-1].label}")
+        if graph.searched:
+            parts.append(f"{formatting.percent(graph.share)} through “{graph.searched}”")
+        self.border_title = words(*parts)
+        self.details.pieces = graph.about
+
+
+class StacksPanel(ViewPanel):
+    DEFAULT_CSS = """
+    StacksPanel {
+        layout: horizontal;
+        & > FlameFrame { width: 2fr; }
+        & > TableFrame { width: 1fr; display: none; }
+        &.-functions > TableFrame { display: block; }
+        &.-functions > FlameFrame { display: none; }
+        &.-wide > TableFrame { display: block; }
+        &.-wide > FlameFrame { display: block; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "search", "search", key_display="/", tooltip="Search functions and show their share"),
+        Binding("x", "look('functions')", "functions", tooltip="List functions; show growth from now on"),
+        Binding("b", "look('growth')", "growth"),
+    ]
+
+    SEARCHES = True
+
+    def __init__(self, view: ViewInfo) -> None:
+        super().__init__(view)
+        self.mark: Mark | None = None  # the moment from which growth is shown
+        self._run: Run | None = None
+        self._drawn: object = None  # what the last drawing was made from
+        self.window = "start"  # one interval holds too few samples for a profile
+        self.graph = FlameFrame(view.title)
+        self.functions = TableFrame("functions", TableGrid("own", picks=True))
+
+    def compose(self) -> Iterable[Widget]:
+        yield self.graph
+        yield self.functions
+
+    def on_resize(self) -> None:
+        self.set_class(self.size.width >= WIDE, "-wide")
+        self.post_message(self.Stale())
+
+    @property
+    def grid_frame(self) -> GridFrame:
+        wide = self.has_class("-wide")
+        functions = self.functions.has_focus_within if wide else self.has_class("-functions")
+        return self.functions if functions else self.graph
+
+    @property
+    def stops(self) -> list[Widget]:
+        both = self.has_class("-wide")
+        return [self.graph.grid, self.functions.grid] if both else [self.grid_frame.grid]
+
+    def show(self, run: Run, processes: Processes) -> None:
+        self._run = run
+        if self.mark is not None and not self.mark.fits(run):
+            self.mark = None
+        lists = self.has_class("-wide") or self.has_class("-functions")  # whether the functions are seen
+        moment = run.last.realtime_ns if run.last else 0
+        made_of = (id(run.stacks), run.stacks.revision, moment, self.window, self.graph.wanted, self.mark, lists)
+        if made_of == self._drawn:
+            return
+        self._drawn = made_of
+        found = profile(run, self.view, self.window, self.mark)
+        heads, searched = _whose(self.view, found, processes)
+        if self.graph.wanted:
+            words = words_of(self.graph.wanted)
+            rows = [row for row, each in enumerate(searched) if holds(each, words)]
+            found, heads = found.take(np.array(rows, np.intp)), [heads[row] for row in rows]
+        paths, frames = found.paths(heads)
+        self.graph.window_words = self.functions.window_words = self.window_words(run)
+        if self.mark is not None:
+            self.graph.window_words += f", {MORE} more and {LESS} less than before"
+        self.graph.grid.show(FlameState(paths, frames, found, bool(self.view.by), self.view.unit))
+        self.graph.retitle()
+        if lists:
+            self.functions.grid.show(function_rows(paths, frames, self.view.unit))
+
+    def let_go(self) -> bool:
+        return self.functions.let_go() if self.grid_frame is self.functions else self.graph.let_go()
+
+    def action_search(self) -> None:
+        self.remove_class("-functions")
+        self.graph.ask_search()
+
+    def action_look(self, what: Literal["functions", "growth"]) -> None:
+        if what == "growth":
+            self.mark = Mark.now(self._run, self.view) if self._run and self.mark is None else None
+            self.post_message(self.Stale())
+        elif self.has_class("-wide"):
+            (self.graph if self.functions.has_focus_within else self.functions).grid.focus()
+        else:
+            self.toggle_class("-functions")
+            self.post_message(self.Stale())
+            self.call_after_refresh(self.grid_frame.grid.focus)
+
+    def window_words(self, run: Run) -> str:
+        if self.mark is None or self.window == "interval" or run.last is None:
+            return super().window_words(run)
+        return f"last {formatting.duration(run.last.monotonic_ns - self.mark.monotonic_ns)}"
+
+    def on_table_grid_picked(self, event: TableGrid.Picked) -> None:
+        event.stop()
+        graph = self.graph.grid
+        frame = next((each for each in graph.state.frames if event.key == (_key(each),)), None)
+        graph.pin(None if frame == graph.pinned else frame)
+        if not self.has_class("-wide"):
+            self.action_look("functions")
+
+
+def _whose(view: ViewInfo, found: Profile, processes: Processes) -> tuple[list[str], list[str]]:
+    """(whose stack each row is, what a filter searches for it): nothing where the view doesn't distinguish."""
+    owners = [_owners(found.keys[info.field], info.is_process, processes) for info in view.by_columns]
+    return (
+        [" ".join(name for name, _ in row) for row in zip(*owners, strict=True)],
+        [" ".join(searched for _, searched in row) for row in zip(*owners, strict=True)],
+    )
+
+
+def _owners(values: Values, is_process: bool, processes: Processes) -> list[tuple[str, str]]:
+    """All processes of one name are one owner; a filter finds their numbers too."""
+    if isinstance(values, Labels):
+        return [(label, label) for label in values.texts()]
+    owners: dict[int, tuple[str, str]] = {}
+    for number in np.unique(values).tolist():
+        process = processes.get(number) if is_process else None
+        if process is not None:
+            owners[number] = (process.comm, f"{process.comm} {process.tgid}")
+        else:
+            name = "(unknown process)" if is_process else str(number)
+            owners[number] = (name, name)
+    return [owners[number] for number in values.tolist()]
+
+
+def _key(frame: StackFrame) -> str:
+    return "\0".join(frame)
+
+
+def function_rows(paths: Paths, frames: list[StackFrame], unit: str) -> Rows:
+    """Functions with their own value, that of stacks which end in them, and the total of stacks that hold them."""
+    own, total = paths.totals(len(frames))
+    shown = np.array([at for at, frame in enumerate(frames) if frame.side != "head" and total[at]], np.intp)
+    own, total, whole = own[shown], total[shown], max(1, paths.total)
+    listed = [frames[at] for at in shown.tolist()]
+    texts = [frame.label for frame in listed]
+    modules = [frame.origin for frame in listed]
+    codes = np.arange(len(listed))
+    keys: dict[str, Values] = {"function": Labels(codes, [_key(frame) for frame in listed])}
+
+    def number(name: str, title: str, values: np.ndarray[tuple[int], np.dtype[np.int64]]) -> list[TableColumn]:
+        share = TableColumn(
+            GridColumn(f"{name}%", "%", numeric=True, quiet=True, least=5),
+            lambda row: formatting.percent(round(100 * values[row] / whole, 1)),
+            lambda: values,
+        )
+        value = TableColumn(
+            GridColumn(name, title, numeric=True, least=7),
+            lambda row: formatting.value(int(values[row]), unit),
+            lambda: values,
+        )
+        return [value, share]
+
+    def named(name: str, title: str, values: list[str], column: GridColumn) -> TableColumn:
+        return TableColumn(
+            column, lambda row: inert(values[row]), lambda: np.argsort(np.argsort(values)), lambda: values
+        )
+
+    return Rows(
+        count=len(listed),
+        keys=keys,
+        columns=[
+            *number("own", "own", own),
+            *number("total", "total", total),
+            named("function", "function", texts, GridColumn("function", "function", least=16, most=60, stretch=True)),
+            TableColumn(GridColumn(BAR, "", least=6, most=16), lambda row: "", lambda: np.zeros(0)),
+            named("module", "module", modules, GridColumn("module", "module", quiet=True, least=8, most=40)),
+        ],
+        about=lambda row: f"{texts[row]} {modules[row]}".rstrip(),
+    )

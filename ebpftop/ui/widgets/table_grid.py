@@ -1,0 +1,217 @@
+"""A table of any number of rows: sorted by any column, filtered as you type, its cursor stays on a key."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from textual.binding import Binding, BindingType
+from textual.message import Message
+
+from ebpftop.frames.columns import Array
+from ebpftop.ui.drawing.query import holds, words_of
+from ebpftop.ui.widgets.grid import BAR, Grid, GridColumn
+from ebpftop.ui.widgets.rows import RowKey, Rows, TableColumn
+
+DOWN, UP = "▼", "▲"
+
+
+class TableGrid(Grid):
+    """`show` gives it rows; sorting, the filter and the cursor are its own and outlive them.
+
+    picks: whether Enter selects a row.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "enter",
+            "pick",
+            "only this row",
+            key_display="Enter",
+            tooltip="Show this row's histogram or frames",
+        ),
+        Binding(
+            "less_than_sign",
+            "sort_next(-1)",
+            "sort by the previous column",
+            show=False,
+            tooltip="Sort by another column",
+        ),
+        Binding("s,greater_than_sign", "sort_next(1)", "sort", key_display="s"),
+        Binding("S", "turn", "reverse the sort order", show=False),
+    ]
+
+    class Picked(Message):
+        """Enter or a double click on a row; `key` is None when the selection was cleared."""
+
+        def __init__(self, table: TableGrid, key: RowKey | None) -> None:
+            super().__init__()
+            self.table = table
+            self.key = key
+
+    class Arranged(Message):
+        """The order, the filter or the cursor changed: titles that show them are stale."""
+
+    def __init__(self, sort: str | None = None, *, picks: bool = False) -> None:
+        super().__init__()
+        self.rows = Rows()
+        self.picks = picks
+        self.sort = sort
+        self.descending = True
+        self.wanted = ""
+        self.kept: RowKey | None = None  # the key under the cursor
+        self._order: Array = np.zeros(0, np.intp)
+        self._shares: Array | None = None
+
+    # ------------------------------------------------------------ rows
+
+    def show(self, rows: Rows) -> None:
+        """Show new rows; the cursor stays on its key, and visible if it was."""
+        was_seen = self.cursor is not None and self.cursor in self.visible_rows
+        self.rows = rows
+        self.columns = [column.look for column in rows.columns]
+        if rows.columns and self._column(self.sort) is None:
+            self.sort = self._first_number()
+        self._arrange()
+        if was_seen:
+            self.reveal()
+
+    def search(self, query: str) -> None:
+        self.wanted = query
+        self._arrange()
+        self.scroll_to(y=0, animate=False)
+
+    def sort_by(self, name: str) -> None:
+        """Order by a column, greatest number or first letter on top; the same column again turns the order."""
+        column = self._column(name)
+        if column is None:
+            return
+        self.descending = not self.descending if name == self.sort else column.look.numeric
+        self.sort = name
+        self._arrange()
+
+    def _first_number(self) -> str | None:
+        numeric = [c.look.name for c in self.rows.columns if c.look.numeric and not c.look.name.endswith(".pid")]
+        return numeric[0] if numeric else None
+
+    def _column(self, name: str | None) -> TableColumn | None:
+        return next((column for column in self.rows.columns if column.look.name == name), None)
+
+    def _arrange(self) -> None:
+        rows = np.arange(self.rows.count) if not self.wanted else np.flatnonzero(self._matching())
+        column = self._column(self.sort)
+        self._shares = None
+        if column is not None and len(rows):
+            values = column.order()
+            rows = rows[_sorted(values[rows], self.descending)]
+            if column.look.numeric:
+                self._shares = _shares(values)
+        self._order = rows
+        self._follow()
+        self.changed()
+        self.post_message(self.Arranged())
+
+    def _matching(self) -> Array:
+        words = words_of(self.wanted)
+        found = np.ones(self.rows.count, bool)
+        columns = [column.texts() for column in self.rows.columns if column.texts]
+        for word in words:
+            hits = np.zeros(self.rows.count, bool)
+            for texts in columns:
+                hits |= np.fromiter((holds(each, [word]) for each in texts), bool, len(texts))
+            found &= hits
+        return found
+
+    def _follow(self) -> None:
+        """Move the cursor to its key's new row; if the key is gone or filtered out, clear it."""
+        if self.kept is None:
+            return
+        row = self.rows.find(self.kept)
+        at = [] if row is None else np.flatnonzero(self._order == row).tolist()
+        self.set_reactive(Grid.cursor, at[0] if at else None)
+
+    def watch_cursor(self) -> None:
+        super().watch_cursor()
+        self.kept = None if self.cursor is None else self.rows.key(int(self._order[self.cursor]))
+        self.post_message(self.Arranged())
+
+    @property
+    def about(self) -> str:
+        """Details of the row under the cursor."""
+        return "" if self.cursor is None else self.rows.about(int(self._order[self.cursor]))
+
+    def on_screen(self, field: str | None) -> list[int]:
+        """Values of a key field in the rows on the screen; none where there is no such field."""
+        values = self.rows.keys.get(field or "")
+        return values[self._order[self.visible_rows]].tolist() if isinstance(values, np.ndarray) else []
+
+    # ------------------------------------------------------------ what a grid needs
+
+    @property
+    def count(self) -> int:
+        return len(self._order)
+
+    @property
+    def empty(self) -> str:
+        return "no matches" if self.wanted else "no data yet"
+
+    def cell(self, row: int, column: GridColumn) -> str:
+        found = self._column(column.name)
+        return found.cell(int(self._order[row])) if found else ""
+
+    def row_look(self, row: int) -> str:
+        return "grid--quiet" if self.rows.gone(int(self._order[row])) else ""
+
+    def share(self, row: int) -> float:
+        return float(self._shares[self._order[row]]) if self._shares is not None else 0.0
+
+    def sorted_by(self, column: GridColumn) -> str:
+        return "" if column.name != self.sort else DOWN if self.descending else UP
+
+    def title_clicked(self, column: GridColumn) -> None:
+        if column.name != BAR:
+            self.sort_by(column.name)
+
+    def row_clicked(self, row: int, twice: bool) -> None:
+        if twice and self.picks:
+            self.action_pick()
+
+    # ------------------------------------------------------------ keys
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return self.picks if action == "pick" else True
+
+    def action_pick(self) -> None:
+        if self.cursor is None and self.count:
+            self.go(self.visible_rows.start)
+        self.post_message(self.Picked(self, self.kept))
+
+    def action_sort_next(self, step: int) -> None:
+        names = [column.name for column in self.shown_columns if column.name != BAR]
+        if names:
+            at = names.index(self.sort) + step if self.sort in names else 0
+            self.sort_by(names[at % len(names)])
+
+    def action_turn(self) -> None:
+        if self.sort:
+            self.sort_by(self.sort)
+
+    def let_go(self) -> None:
+        """Clear the cursor."""
+        self.cursor = None
+
+
+def _sorted(values: Array, descending: bool) -> Array:
+    """Sorted indices, stable; unknown values (NaN) last."""
+    if not descending:
+        return np.argsort(values, kind="stable")
+    if values.dtype.kind == "f":
+        return np.argsort(np.where(np.isnan(values), np.inf, -values), kind="stable")
+    return np.argsort(np.iinfo(values.dtype).max - values if values.dtype.kind == "u" else -values, kind="stable")
+
+
+def _shares(values: Array) -> Array:
+    """Each value as a fraction of the largest; 0 for unknown ones."""
+    numbers = np.nan_to_num(values.astype(np.float64))
+    top = float(numbers.max(initial=0.0))
+    return numbers / top if top > 0 else np.zeros(len(numbers))

@@ -1,0 +1,127 @@
+"""A program that wasn't loaded, by the error of the call."""
+
+from __future__ import annotations
+
+from ebpftop.verifier.loaders.said import Said
+from ebpftop.verifier.rules.model import compiled
+
+_FORM = r"""(?ix).*?(?:
+      \bload(?:ing)?\ failed | \b(?:to\ )?load(?:ing)?\ (?:the\ |e?bpf\ )*prog(?:ram)? | _probe_loading\(\)
+    | \bBPF_PROG_LOAD\b | \bbpf_prog_load\w*\b | \bfailed\ to\ load:\ | \bProg\ section\ '.*'\ rejected
+    | \bload\ bpf\ program\ failed | \bprogram\ failed\ to\ load
+    | \bverif(?:y|ier|ication)\b.{0,20}\b(?:failed|rejected)\b
+    | \bfailed\ to\ (?:load|verify)\ (?:and\ \w+\ )?['"`]?\w+['"`]?:
+    )"""
+_BUFFER = (
+    r"(?i).*?(?:log buffer (?:is )?(?:not big enough|too small)"
+    r"|log (?:was |is )?(?:too (?:large|big)|truncated) .*buffer"
+    r"|buffer too small .*\blog\b|increas\w+ (?:the )?(?:BPFTRACE_LOG_SIZE|log[ _](?:buffer )?size))"
+)
+_BYTES = r"(\d{4,12}) bytes"
+_LARGEST_BUFFER = 16_000_000  # bytes: 2²⁴ - 1 is the most that kernels before 5.2 take
+_NEEDS = r".*?\b(?P<what>[^:;]{3,80}?) ?(?:: )?not supported \(requires >= v?(?P<version>\d+\.\d+)\)"
+
+MISSING_LOG = (
+    "The verifier's log, which says why, isn't here: ask the loader for it, with log level 1 and a large buffer."
+)
+SILENT = Said("unknown", MISSING_LOG)
+OWN_WORDS = Said(
+    "unknown",
+    "The loader gave up by itself, before or after the verifier looked at the program: its own words say why; its "
+    "debug output says more.",
+)
+_TOO_SMALL = Said(
+    "other",
+    "The verifier's log did not fit into the loader's buffer, so the call failed whether or not the program is fine. "
+    "Give it a larger one (bpftrace: BPFTRACE_LOG_SIZE): a complaint is at the end.",
+    fault="environment",
+    decides=True,
+)
+_TOO_LARGE = Said(
+    "insn_limit",
+    "The program has more instructions than the kernel takes, or the verifier gave up: after a million steps, before "
+    "Linux 5.2 after 131,072 at most. The log's end, which would say which, isn't needed. Make the program smaller: "
+    "lower loop bounds, inline less, split it by tail calls.",
+    fault="program",
+    decides=True,
+)
+_BY_ERRNO = {
+    "EPERM": Said(
+        "privilege",
+        "The kernel refused the call before its verifier looked at the program: the loader lacks CAP_BPF (and for "
+        "tracing CAP_PERFMON), a container or lockdown forbids it, or, before Linux 5.11, RLIMIT_MEMLOCK is too low. "
+        "Load as root outside of a container, and raise that limit.",
+        fault="environment",
+    ),
+    "E2BIG": _TOO_LARGE,
+    "ENOSPC": _TOO_SMALL,
+    "ENOMEM": Said(
+        "other",
+        "There was no memory for the program or its maps: the machine's, its cgroup's, or what RLIMIT_MEMLOCK allows "
+        "(before Linux 5.11). Make maps smaller or raise the limit.",
+        fault="environment",
+    ),
+    "EINVAL": Said(
+        "unknown",
+        MISSING_LOG + " If the loader asked for one and it is empty, the verifier never looked at the program: the "
+        "kernel doesn't know its type, its attach type or a flag, or, before Linux 5.0, a kprobe's kern_version isn't "
+        "that of the running kernel.",
+    ),
+    "ENOTSUPP": Said(
+        "unsupported",
+        "The verifier has nothing against the program, but this kernel or machine can't run it: its just-in-time "
+        "compiler lacks what the program uses, such as calls of kernel functions or programs attached to functions. "
+        "Use a newer kernel.",
+        fault="kernel",
+    ),
+    "EOPNOTSUPP": Said(
+        "unsupported",
+        "This kernel, as it was built, doesn't do that for programs of this type. Use a newer kernel, or another type "
+        "of program.",
+        fault="kernel",
+    ),
+    "ENOSYS": Said(
+        "unsupported", "This kernel was built without BPF (CONFIG_BPF_SYSCALL). Use another kernel.", fault="kernel"
+    ),
+    "EBADF": Said(
+        "bad_map_fd",
+        "A file descriptor that the program refers to, of a map, of BTF or of another program, isn't open. Create all "
+        "maps first and keep them open until the program is loaded.",
+        fault="loader",
+    ),
+    "EAGAIN": Said(
+        "other",
+        "A signal interrupted the verifier each time it looked at the program. Load again; a profiler or timer that "
+        "sends signals to the loader must wait until it is loaded.",
+        fault="environment",
+    ),
+}  # fmt: skip
+
+
+def recognise(line: str, errno: str) -> Said | None:
+    """What a line means that tells of a program not loaded, or of a log that didn't fit."""
+    if compiled(_BUFFER).match(line):
+        size = compiled(_BYTES).search(line)
+        return _TOO_COMPLEX if size and int(size[1]) >= _LARGEST_BUFFER else _TOO_SMALL
+    if needs := compiled(_NEEDS).match(line):
+        what = needs["what"].strip().lstrip("(")
+        return Said(
+            "unsupported",
+            f"The loader says it: {what} needs Linux {needs['version']} or newer, and this kernel is older. Do "
+            f"without, "
+            "or use a newer kernel.",
+            fault="kernel",
+        )
+    if not compiled(_FORM).match(line):
+        return None
+    return _BY_ERRNO.get(errno, SILENT) if errno else None
+
+
+_TOO_COMPLEX = Said(
+    "insn_limit",
+    "The verifier's log is larger than the 16 MB that the kernel takes for it: with so many paths to look at, the "
+    "program is very likely too complex for it. Lower loop bounds, make fewer branches, split it by tail calls; a log "
+    "without the instructions (log level 4) fits and tells.",
+    fault="program",
+    decides=True,
+)

@@ -1,0 +1,182 @@
+"""What the caller leaves of a process: streams, limits, rights, folders. One line at most, and the right exit code."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import CHECKOUT, COMMAND, Done
+from tests.support.processes import SLOWER
+from tests.support.shell import PROGRAM, framed, line, shell
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="changes what only root may change")
+RUN = "run lab/hello --duration 0.3"
+COMMANDS = ["list", "doctor", "show lab/hello", pytest.param(RUN, marks=[pytest.mark.bpf, as_root])]
+
+
+def sh(script: str, **environment: str) -> Done:
+    """A shell's command line, with `$E` for the program."""
+    return subprocess.run(
+        ["bash", "-c", script],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60 * SLOWER,
+        check=False,
+        cwd=CHECKOUT,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "E": " ".join(COMMAND), **environment},
+    )
+
+
+# ---------------------------------------------------------------- streams
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    ("streams", "status", "said"),
+    [
+        ("0<&- 1>&- 2>&-", 0, ""),
+        ("0<&- 2>&-", 0, ""),
+        ("1>&-", 0, ""),
+        ("0>/dev/null", 0, ""),
+        ("2</dev/null", 0, ""),
+        ("1</dev/null", 2, "ebpftop: standard output is open for reading only\n"),
+        (">/dev/full", 1, "ebpftop: the output can't be written: No space left on device\n"),
+        ("2>/dev/full", 0, ""),
+        (">/dev/full 2>/dev/full", 1, ""),
+    ],
+)
+def test_streams_that_are_closed_full_or_the_wrong_way(command: str, streams: str, status: int, said: str) -> None:
+    done = sh(f"$E {command} {streams}")
+    assert (done.returncode, done.stderr) == (status, said)
+
+
+def test_a_mistake_keeps_its_exit_code_where_nobody_can_be_told() -> None:
+    assert sh("$E show no-such-probe 2>/dev/full").returncode == 2
+    assert sh("$E no-such-command 2>/dev/full").returncode == 2
+    assert sh("$E run 2</dev/full").returncode == 2
+
+
+def test_a_log_from_a_stream_that_can_not_be_read() -> None:
+    done = sh("$E explain - 0>/dev/null")
+    assert (done.returncode, done.stderr) == (2, "ebpftop: standard input: Bad file descriptor\n")
+
+
+@as_root
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_machine_without_dev_null(command: str) -> None:
+    done = sh(f"unshare -m sh -c 'mount -t tmpfs none /dev && exec $E {command} 0<&- 1>&-'")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_dashboard_says_what_its_streams_lack() -> None:
+    with shell(100, 30) as term:
+        line(term, framed(f"{PROGRAM} </dev/null"))
+        assert "ebpftop: the dashboard needs a terminal" in term.wait_for("ended: 2, terminal: same")
+    with shell(100, 30) as term:
+        line(term, framed(f"{PROGRAM} demo 1<&0 >&-"))
+        assert "ebpftop: the dashboard needs a terminal" in term.wait_for("ended: 2, terminal: same")
+
+
+# ---------------------------------------------------------------- limits
+
+
+@as_root
+@pytest.mark.bpf
+@pytest.mark.parametrize("command", [RUN, "record -o /nowhere/x lab/hello"])
+def test_too_few_descriptors(command: str) -> None:
+    done = sh(f"ulimit -n 8; $E {command}")
+    expected = "8 files may be open at once, and tracing needs 64: raise the limit with 'ulimit -n'"
+    assert (done.returncode, done.stderr) == (3, f"ebpftop: {expected}\n")
+
+
+def test_commands_that_take_few_descriptors_work_with_few() -> None:
+    assert sh("ulimit -n 8; $E list").returncode == 0
+    done = sh("ulimit -n 8; $E doctor")
+    assert (done.returncode in (0, 3), done.stderr) == (True, "")
+
+
+def test_a_dashboard_with_too_few_descriptors_says_so() -> None:
+    with shell(140, 30) as term:
+        line(term, framed(f"(ulimit -n 8; {PROGRAM} demo)"))
+        screen = term.wait_for("ended: 3, terminal: same")
+    assert "8 files may be open at once; the dashboard needs 32: raise the limit with 'ulimit -n'" in screen
+    assert "Traceback" not in screen
+
+
+def test_a_dashboard_with_just_enough_descriptors_shows_itself() -> None:
+    with shell(140, 30) as term:
+        line(term, framed(f"(ulimit -n 32; {PROGRAM} demo)"))
+        term.wait_for("Catalog", "shop-01")
+        term.keys("q")
+        assert "Traceback" not in term.wait_for("ended: 0, terminal: same")
+
+
+# ---------------------------------------------------------------- who it is
+
+
+@as_root
+@pytest.mark.bpf
+@pytest.mark.parametrize(
+    ("uid", "gid", "shown"),
+    [
+        ("abc", "0", "SUDO_UID='abc' SUDO_GID='0'"),
+        ("-1", "-1", "SUDO_UID='-1' SUDO_GID='-1'"),
+        ("", "", "SUDO_UID='' SUDO_GID=''"),
+        ("9" * 40, "1", f"SUDO_UID='{'9' * 39} SUDO_GID='1'"),
+        ("4294967295", "100", "SUDO_UID=4294967295 SUDO_GID=100"),
+        ("١", "1", r"SUDO_UID='\u0661' SUDO_GID='1'"),
+    ],
+)
+def test_a_sudo_that_names_nobody(uid: str, gid: str, shown: str) -> None:
+    done = sh(f"$E {RUN}", SUDO_UID=uid, SUDO_GID=gid)
+    expected = f"ebpftop: {shown} is no user: run it through sudo, or unset SUDO_UID and SUDO_GID\n"
+    assert (done.returncode, done.stderr) == (3, expected)
+
+
+@as_root
+@pytest.mark.bpf
+@pytest.mark.parametrize("capability", ["setuid", "setgid"])
+@pytest.mark.parametrize("command", [RUN, "record -o /nowhere/x lab/hello"])
+def test_a_root_that_can_not_become_the_invoker(capability: str, command: str) -> None:
+    before = f"setpriv --bounding-set -{capability} --inh-caps -{capability}"
+    done = sh(f"{before} $E {command}", SUDO_UID="65534", SUDO_GID="65534")
+    remedy = "give CAP_SETUID and CAP_SETGID, or unset SUDO_UID and SUDO_GID"
+    expected = f"ebpftop: root can't become nobody here (Operation not permitted): {remedy}\n"
+    assert (done.returncode, done.stderr) == (3, expected)
+
+
+# ---------------------------------------------------------------- where it is
+
+
+@as_root
+@pytest.mark.parametrize("command", COMMANDS)
+def test_folders_that_can_not_be_written(command: str) -> None:
+    done = sh(
+        f"unshare -m sh -c 'mount -t tmpfs -o ro none /tmp && mount -t tmpfs -o ro none /var/tmp && exec $E {command}'",
+        HOME="/nonexistent",
+        TMPDIR="/nonexistent",
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@as_root
+def test_a_fault_of_ours_is_one_line_where_no_report_can_be_written(tmp_path: Path) -> None:
+    script = tmp_path / "faulty.py"
+    script.write_text(
+        "from ebpftop import cli\ndef fault(*_): raise ZeroDivisionError('x')\ncli._run = fault\ncli.main(['list'])\n"
+    )
+    full = (
+        "mount -t tmpfs -o ro none /tmp && mount -t tmpfs -o ro none /var/tmp && cd / && mount -t tmpfs -o ro none /mnt"
+    )
+    python = COMMAND[0]
+    done = sh(
+        f"cp {script} /dev/shm/faulty.py; "
+        f"PYTHONPATH={CHECKOUT} unshare -m sh -c '{full} && cd /mnt && exec {python} /dev/shm/faulty.py'"
+    )
+    assert done.returncode == 1
+    (said,) = done.stderr.splitlines()
+    assert said.startswith("ebpftop: internal error in the command (ZeroDivisionError: x, faulty.py:2); no report: ")
