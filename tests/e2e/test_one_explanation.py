@@ -29,13 +29,9 @@ pytestmark = [pytest.mark.bpf, any_kernel]
 
 PROGRAMS = CHECKOUT / "tests/unit/verifier/programs"
 CHOSEN = (
-    "arithmetic-before-null-check",
-    "atomic-unaligned",
     "constant-cut-off",
     "context-moved",
-    "context-out-of-bounds",
     "division-by-zero",
-    "helper-given-another-pointer",
     "helper-needs-a-constant-string",
     "helper-of-another-type",
     "index-in-loop",
@@ -46,19 +42,15 @@ CHOSEN = (
     "map-read-only",
     "no-return-value",
     "null-by-macro",
-    "null-in-loop",
     "null-on-one-branch",
     "packet-read-the-old-way",
-    "pointer-in-32-bits",
     "pointer-shifted",
     "register-lost-by-call",
     "register-set-on-one-branch",
     "sleeping-helper",
     "stack-index-off-by-one",
-    "stored-pointer-cut",
     "task-dereferenced",
     "unbounded-check-of-a-copy",
-    "unbounded-size-of-probe-read",
     "unreachable",
 )
 LAB = sorted(folder.parent.name for folder in (PROBES / "lab").glob("*/probe.toml") if folder.parent.name != "hello")
@@ -232,14 +224,14 @@ def test_explain_says_of_the_log_alone_what_run_says(told: dict[str, Told], prob
 @pytest.mark.parametrize("probe", IDS)
 def test_check_prints_what_run_says(told: dict[str, Told], probe: str) -> None:
     ran, text = told[probe].ran, told[probe].checked
-    assert text.split("\n")[0] == f"{ran['variant'] or probe}: {ran['result']}: {ran['message']}"
+    source = ran["source"]
+    place = f"{source['file']}:{source['line']}: " if source else ""
+    assert text.split("\n")[0] == f"{ran['variant'] or probe}: {ran['result']}: {place}{ran['message']}"
     assert spaced(ran["explanation"]) in spaced(text)
     assert section(text, "fix") == spaced(ran["fix"] or "")
     assert section(text, "what led to it") == steps(ran["chain"])
-    if (source := ran["source"]) is not None:
-        assert f"{source['file']}:{source['line']}" in text.split("\n")[1]
-        marked = [row.split("▶")[0].strip() for row in text.split("\n") if "▶" in row]
-        assert marked == ([str(source["line"])] if source["text"].strip() else [])
+    marked = [row.split("▶")[0].strip() for row in text.split("\n") if "▶" in row]
+    assert marked == ([str(source["line"])] if source and source["text"].strip() else [])
 
 
 async def test_the_panel_shows_what_run_says(told: dict[str, Told]) -> None:

@@ -161,6 +161,11 @@ def test_a_misfit_and_what_could_not_attach_are_as_reported() -> None:
     assert failure.diagnosis == Diagnosis("fit", error, None, None, "", None, known=False)
     assert (failure.source, failure.text, failure.log) == (None, C, "")
 
+    error = "its maps may take 300 MiB; the limit is 256 MiB"
+    failure = explain(ID, Failed(stage="limit", error=error, variant="raw", text=C))
+    assert failure.headline == f"my/probe: over a limit: {error}"
+    assert failure.diagnosis.kind == "limit"
+
     tried = [Tried(variant="fentry", reason="no fentry here"), Tried(variant="kprobe", reason="no kprobes here")]
     both = "fentry: no fentry here; kprobe: no kprobes here"
     failure = explain(ID, Failed(stage="attach", error=both, tried=tried))
