@@ -28,8 +28,7 @@ from ebpftop.frames.messages import Attached, Failed, Stage
 from ebpftop.handover import protocol, transport
 from ebpftop.kernel import points, tracefs
 from ebpftop.loader import load
-from ebpftop.model import failure_text
-from ebpftop.model.failure import Failure, explain
+from ebpftop.supervisor import privilege
 from ebpftop.supervisor.tasks import Tasks
 
 
@@ -94,18 +93,33 @@ def variants(probe: Probe, includes: dict[str, str], bcc: Path) -> int:
     if len(unknown) == len(probe.variants):
         raise UserError("\n".join(unknown.values()))
     print(f"{probe.id}: the manifest is well-formed and the lint found nothing")
-    status = 0
-    for variant in probe.variants:
-        outcome = _try(msgspec.structs.replace(probe, variants=(variant,)), includes, bcc)
-        if isinstance(outcome, Attached):
-            size = f"{outcome.instructions:,} instructions, maps of at most {outcome.map_bytes / 2**20:.1f} MiB"
-            print(f"{variant.name}: verified; {size}")
-        elif outcome.stage == "attach":
-            print(f"{variant.name}: unavailable: {unknown.get(variant.name) or inert(outcome.error)}")
-        else:
-            status = 1
-            _print_failure(explain(probe.id, outcome))
-    return status
+    outcomes = [
+        (variant.name, _try(msgspec.structs.replace(probe, variants=(variant,)), includes, bcc))
+        for variant in probe.variants
+    ]
+    privilege.drop(privilege.invoker())  # logs are hostile text: nothing that root runs reads them
+    return max(_print_outcome(probe.id, name, outcome, unknown.get(name, "")) for name, outcome in outcomes)
+
+
+def _print_outcome(probe: str, variant: str, outcome: Attached | Failed, unknown: str) -> int:
+    """The exit status that follows from it. unknown: an attach point that no kernel is known to have."""
+    if isinstance(outcome, Attached):
+        size = f"{outcome.instructions:,} instructions, maps of at most {outcome.map_bytes / 2**20:.1f} MiB"
+        print(f"{variant}: verified; {size}")
+        return 0
+    if outcome.stage == "attach":
+        print(f"{variant}: unavailable: {unknown or inert(outcome.error)}")
+        return 0
+    from ebpftop.model import failure_text
+    from ebpftop.model.failure import explain
+
+    failure = explain(probe, outcome)
+    source = failure.source
+    where = f"{source.file}:{source.line}: " if source and source.line is not None else ""
+    title = f"{variant}: {failure.result}: {where}{failure.message}"
+    print(failure_text.as_text(failure, failure_text.look(sys.stdout), title=title))
+    print(failure.log, file=sys.stderr)
+    return 1
 
 
 def _points_of_no_kernel(probe: Probe) -> dict[str, str]:
@@ -162,11 +176,3 @@ def _wait(tasks: Tasks, receiver: transport.Receiver) -> tuple[protocol.AnyMessa
             break
         tasks.end_overdue()
     return receiver.receive()
-
-
-def _print_failure(failure: Failure) -> None:
-    source = failure.source
-    where = f"{source.file}:{source.line}: " if source and source.line is not None else ""
-    title = f"{failure.variant or failure.probe}: {failure.result}: {where}{failure.message}"
-    print(failure_text.as_text(failure, failure_text.look(sys.stdout), title=title))
-    print(failure.log, file=sys.stderr)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ebpftop.catalog.csource import CSource
-from ebpftop.catalog.numbering import AUTHORS_FILE, place
+from ebpftop.catalog.numbering import AUTHORS_FILE, FILE, place
 from ebpftop.frames.messages import Failed, FailedStage, Tried
 from ebpftop.model.origins import Origins
 from ebpftop.model.results import RESULTS
@@ -118,7 +118,7 @@ def _plain(
 
 def _authors_line(outcome: Failed, message: compiler.Message) -> int | None:
     """The author's line a message is about; for one about a whole function, its first line."""
-    found = place(message.line or 0, len(outcome.headers))
+    found = place(message.line or 0, len(outcome.headers)) if message.file == FILE else None
     if found is not None and found[0] == 0:
         return found[1]
     source = CSource(outcome.text)

@@ -71,7 +71,7 @@ class Diagnosis:
     def words(self) -> str:
         """The explanation, and below it the fix, indented; "" if the failure isn't known."""
         fix = self.fix.splitlines() if self.fix else []
-        return "\n".join([self.explanation, *(f"    {line}" for line in fix)]) if self.known else ""
+        return "\n".join([self.explanation, *(f"    {line}" for line in fix)]) if self.explanation else ""
 
 
 def diagnose(

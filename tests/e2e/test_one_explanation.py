@@ -29,38 +29,29 @@ pytestmark = [pytest.mark.bpf, any_kernel]
 
 PROGRAMS = CHECKOUT / "tests/unit/verifier/programs"
 CHOSEN = (
-    "arithmetic-before-null-check",
-    "atomic-unaligned",
     "constant-cut-off",
     "context-moved",
-    "context-out-of-bounds",
-    "dynptr-lost",
-    "dynptr-overwritten",
-    "helper-given-another-pointer",
+    "division-by-zero",
     "helper-needs-a-constant-string",
     "helper-of-another-type",
     "index-in-loop",
     "index-off-by-one",
     "jump-out-of-the-program",
-    "key-too-small",
     "loop-on-time",
     "map-closed",
     "map-read-only",
     "no-return-value",
     "null-by-macro",
-    "null-in-loop",
     "null-on-one-branch",
     "packet-read-the-old-way",
-    "pointer-in-32-bits",
     "pointer-shifted",
     "register-lost-by-call",
     "register-set-on-one-branch",
     "sleeping-helper",
     "stack-index-off-by-one",
+    "task-dereferenced",
     "unbounded-check-of-a-copy",
-    "unbounded-size-of-probe-read",
     "unreachable",
-    "wrong-map",
 )
 LAB = sorted(folder.parent.name for folder in (PROBES / "lab").glob("*/probe.toml") if folder.parent.name != "hello")
 MANIFEST = """\
@@ -137,9 +128,11 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Told]]:
     try:
         with ThreadPoolExecutor(2) as pool:
             checked = pool.map(lambda probe: check(where(folder, probe)), IDS)
-            loaded = [load(tracer, probe) for probe in IDS]
+            loads = load(tracer, IDS)
             yield {
-                probe: Told(frame, ran, text) for probe, (frame, ran), text in zip(IDS, loaded, checked, strict=True)
+                each.probe: Told(each.rejected, each.failed, text)
+                for each, text in zip(loads, checked, strict=True)
+                if each.rejected is not None
             }
     finally:
         tracer.end()
@@ -156,13 +149,15 @@ def where(folder: Path, probe: str) -> Path:
     return (PROBES if probe.startswith("lab/") else folder) / probe
 
 
-def load(tracer: Tracer, probe: str) -> tuple[Rejected, dict[str, Any]]:
-    tracing = Keeping(probe, {}, tracer)
-    tracer.load(tracing, 1.0)
-    eventually(tracing.ended.is_set, f"{probe} is rejected", PATIENCE)
-    tracer.check()
-    assert tracing.rejected is not None, f"{probe} is not rejected"
-    return tracing.rejected, tracing.failed
+def load(tracer: Tracer, probes: Iterable[str]) -> list[Keeping]:
+    """All that come of these, once each has been rejected."""
+    loads = [Keeping(probe, {}, tracer) for probe in probes]
+    for each in loads:
+        tracer.load(each, 1.0)
+    for each in loads:
+        eventually(each.attached, f"{each.probe} is loaded", PATIENCE)
+        assert each.rejected is not None, f"{each.probe} is not rejected"
+    return loads
 
 
 def check(folder: Path) -> str:
@@ -209,36 +204,40 @@ def section(text: str, title: str) -> str:
 
 @pytest.mark.parametrize("probe", OF_LOGS)
 def test_explain_says_of_the_log_alone_what_run_says(told: dict[str, Told], probe: str) -> None:
-    ran = told[probe].ran
+    frame, ran, _ = told[probe]
     alone = explain(ran["log"])
     for key in ("kind", "message", "insn", "explanation", "fix", "registers", "chain"):
         assert alone[key] == ran[key], key
     place, there = (each["source"] and (each["source"]["file"], each["source"]["line"]) for each in (ran, alone))
     if probe == f"broken/{OF_A_HEADER}":  # the log quotes the header
-        header = (PROBES / "include/ebpftop_sockets.h").read_text().split("\n")
+        _, file, line = max(begins for begins in frame.places if begins[0] <= ran["insn"])
         assert place == (f"{probe}/probe.bpf.c", CALL)
-        assert there == ("ebpftop_sockets.h", 1 + header.index("    __builtin_memset(address, 0, 10);"))
-    else:
+        assert there == (list(frame.headers)[file - 1], line)
+        assert there[0] == "ebpftop_sockets.h"
+    elif f"\n{ran['insn']}: (" in ran["log"]:
         assert place == there
+        assert place is not None
+    else:  # where the log doesn't show the instruction, it quotes no line either
+        assert there is None
 
 
 @pytest.mark.parametrize("probe", IDS)
 def test_check_prints_what_run_says(told: dict[str, Told], probe: str) -> None:
     ran, text = told[probe].ran, told[probe].checked
-    assert text.split("\n")[0] == f"raw: {ran['result']}: {ran['message']}"
+    source = ran["source"]
+    place = f"{source['file']}:{source['line']}: " if source else ""
+    assert text.split("\n")[0] == f"{ran['variant'] or probe}: {ran['result']}: {place}{ran['message']}"
     assert spaced(ran["explanation"]) in spaced(text)
     assert section(text, "fix") == spaced(ran["fix"] or "")
     assert section(text, "what led to it") == steps(ran["chain"])
-    if (source := ran["source"]) is not None:
-        assert f"{source['file']}:{source['line']}" in text.split("\n")[1]
-        marked = [row.split("▶")[0].strip() for row in text.split("\n") if "▶" in row]
-        assert marked == ([str(source["line"])] if source["text"].strip() else [])
+    marked = [row.split("▶")[0].strip() for row in text.split("\n") if "▶" in row]
+    assert marked == ([str(source["line"])] if source and source["text"].strip() else [])
 
 
 async def test_the_panel_shows_what_run_says(told: dict[str, Told]) -> None:
     frames = [each.frame for each in told.values()]
     app = EbpftopApp(Script([hello(), catalog(), *frames]))
-    async with app.run_test(size=(240, 90)) as pilot:
+    async with app.run_test(size=(200, 60)) as pilot:
         while len(app.feed.session.runs) < len(frames):
             await pilot.pause(0.05)
         for probe, (frame, ran, _) in told.items():
@@ -250,7 +249,6 @@ async def test_the_panel_shows_what_run_says(told: dict[str, Told]) -> None:
                 await pilot.pause(0.02)
             await pilot.pause()
             shown_in(panel, probe, ran)
-            await pilot.press("escape")
 
 
 def shown_in(panel: VerifierScreen, probe: str, ran: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.command import complaint, ebpftop
+from tests.support.launched import launcher, left
 from tests.support.terminal import terminal
 
 COMMAND = [sys.executable, "-m", "ebpftop"]
@@ -105,3 +106,15 @@ def test_a_playbook_opens_from_the_catalog_and_shows_one_tile_at_a_time_where_th
         term.wait_for("killsnoop · Who sent which signal, and to whom?")
         term.keys("q")
         term.wait_for_end()
+
+
+@pytest.mark.bpf
+def test_loads_that_began_before_the_dashboard_are_taken_up_by_it(
+    mine: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    notes = tmp_path_factory.mktemp("notes")  # outside of the folder whose files are watched
+    with terminal(launcher(notes, "play", "mine", "--no-sudo", "--probes", str(mine)), 120, 36) as term:
+        term.wait_for("● syscount · Who calls?", "● hello · Who leaves a CPU?", "v shows why")
+        term.keys("q")
+        term.wait_for_end()
+    assert [each.name for each in left(notes)].count("ebpftop:loader") == 4  # three of the playbook's, and the census's
