@@ -4,6 +4,7 @@
 #pragma once
 
 #include "ebpftop.h"
+#include "ebpftop_syscall.h"
 
 struct compat_call {
     u32 number; // of asm/unistd_32.h

@@ -20,7 +20,7 @@ LOGS = CHECKOUT / "tests/unit/verifier/logs/6.18"
 WRITTEN = CHECKOUT / "tests/unit/verifier/written"
 NULL = LOGS / "null-map-value.txt"
 BRANCHES = WRITTEN / "branches-level-2.txt"
-HEAVY = ("numpy", "msgspec", "textual", "rich", "plotext", "psutil", "bcc", "asyncio")
+HEAVY = ("numpy", "textual", "rich", "plotext", "psutil", "bcc", "asyncio")
 
 
 def piped(log: bytes, *arguments: str) -> Done:
@@ -95,8 +95,8 @@ def test_json_is_one_object_and_nothing_else() -> None:
     assert (done.returncode, done.stderr) == (0, "")
     told = json.loads(done.stdout)
     assert list(told) == [
-        "kind", "message", "insn", "source", "explanation", "fix", "registers", "chain", "kernel_report",
-        "program", "fault", "kernel",
+        "kind", "message", "program", "insn", "source", "explanation", "fix", "registers", "chain", "kernel_report",
+        "fault", "kernel",
     ]  # fmt: skip
     assert (told["insn"], told["kernel_report"]) == (6, None)
     assert told["source"] == {"file": "a.bpf.c", "line": 12, "text": "return *kept;"}

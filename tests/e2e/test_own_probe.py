@@ -163,4 +163,4 @@ def test_a_source_that_unfolds_to_more_than_its_share_of_memory_is_told(tmp_path
     source.write_text("\n".join([source.read_text(), *macros, "static int bomb(void) { return B9; }\n"]))
     done = ebpftop("check", folder)
     assert done.returncode == 1
-    assert "does not compile: the loader ran out of memory: limit 1,536 MiB" in done.stdout + done.stderr
+    assert "did not compile: the loader ran out of memory: limit 1,536 MiB" in done.stdout + done.stderr

@@ -1,4 +1,5 @@
 #include "ebpftop.h"
+#include "ebpftop_syscall.h"
 
 struct asked {
     u64 since;

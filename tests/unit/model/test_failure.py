@@ -34,7 +34,7 @@ static inline void add_one(u64 *count)
 }
 """
 SEE_OUTPUT = "The C does not compile, so the verifier never saw it. The compiler's whole output is below."
-ENDED = "That says nothing about the program. What the compiler and the loader wrote before is below."
+ENDED = "That says nothing about the program. The earlier output of the compiler and the loader is below."
 STACK = "Looks like the BPF stack limit of 512 bytes is exceeded. Please move large on stack variables into BPF map."
 LLVM_ENDED = "the loader ended with status 1"
 

@@ -1,0 +1,30 @@
+// The system call the current thread is in. Like ebpftop.h, this touches no map; it stands apart because it needs all of
+// task_struct, which takes the compiler a while.
+#pragma once
+
+// Whether the current thread is in a 32-bit system call: of an i386 program on x86-64, or by `int $0x80`.
+static inline __attribute__((always_inline)) int in_compat_call(void)
+{
+#ifdef HAS_thread_info__status
+    return bpf_get_current_task_btf()->thread_info.status & 2; // TS_COMPAT, asm/thread_info.h
+#else
+    return 0;
+#endif
+}
+
+#define COMPAT_NUMBERS 512 // is added to the number of a 32-bit call, which is another call on a 64-bit kernel
+
+// The number of the system call the current thread is in. The verifier knows the types of these two helpers' pointers, so
+// plain loads are allowed, which cost a fraction of READ().
+static inline __attribute__((always_inline)) u32 current_syscall(void)
+{
+    struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+#ifdef HAS_pt_regs__orig_ax
+    u32 number = regs->orig_ax;
+    if (in_compat_call())
+        return COMPAT_NUMBERS + (number == -1U ? 173 : number);
+    return number == -1U ? 15 : number; // rt_sigreturn restores the registers of the interrupted code
+#else
+    return regs->syscallno;
+#endif
+}
