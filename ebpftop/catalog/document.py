@@ -1,4 +1,4 @@
-"""Checking a TOML document: typed look-ups that collect all problems with their lines."""
+"""Checking a TOML document: typed lookups that collect all problems with their lines."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ def duration_ns(text: str) -> int:
 
 
 def _definition(param: Param, text: str) -> list[str]:
-    """The compiler arguments of a parameter that needs no look-up."""
+    """The compiler arguments of a parameter that needs no lookup."""
     name = f"-DPARAM_{param.name}"
     match param.type:
         case "function" | "symbol":

@@ -62,7 +62,7 @@ class Btf:
         """Number of types, including void."""
         return int(self._lib.btf__type_cnt(self._btf))
 
-    # ---------------------------------------------------------------- look-ups
+    # ---------------------------------------------------------------- lookups
 
     def has_type(self, kind: str, name: str) -> bool:
         """Whether there is a "struct", "union", "enum" or "typedef" of this name."""

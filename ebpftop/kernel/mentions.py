@@ -1,6 +1,6 @@
 """Which of the kernel's types, members and constants a C source mentions. Found by tokens, without a parser.
 
-An extra name costs a look-up in BTF; a missing type is found when the compiler reports it as incomplete.
+An extra name costs a lookup in BTF; a missing type is found when the compiler reports it as incomplete.
 """
 
 from __future__ import annotations

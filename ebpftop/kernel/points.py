@@ -1,4 +1,4 @@
-"""Whether an attach point exists on this kernel: cheap look-ups without a program. Only a load can be sure."""
+"""Whether an attach point exists on this kernel: cheap lookups without a program. Only a load can be sure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ebpftop.kernel.libbpf import KernelLacks
 
 
 def unsupported(mechanism: str) -> str | None:
-    """Why this mechanism is unsupported, if a look-up shows that; a trial is more thorough."""
+    """Why this mechanism is unsupported, if a lookup shows that; a trial is more thorough."""
     match mechanism:
         case "kprobe" | "kretprobe":
             return None if perf.dynamic_type("kprobe") is not None else "this kernel was built without kprobes"

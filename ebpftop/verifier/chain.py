@@ -22,8 +22,8 @@ _MISC = re.compile(r"[m0?]*m[m0?]*$")  # a slot with bytes of unknown value
 MOST = 12  # steps: a reader rarely needs earlier ones
 
 _NAMED = {
-    "bpf_map_lookup_elem": "the look-up",
-    "bpf_map_lookup_percpu_elem": "the look-up",
+    "bpf_map_lookup_elem": "the lookup",
+    "bpf_map_lookup_percpu_elem": "the lookup",
     "bpf_ringbuf_reserve": "the reservation",
 }
 

@@ -360,9 +360,9 @@ def _allocated(parsed: log.Parsed, insn: int) -> list[Step]:
 def _last(target: str, held: str, *, unreadable: bool, about_bounds: bool) -> str:
     """Why the verifier stops at the rejected instruction, as far as the followed register shows."""
     if not target or not held:
-        return f"refused here: {target} has no value" if target and unreadable else "refused here"
+        return f"rejected here: {target} has no value" if target and unreadable else "rejected here"
     read = value(held)
-    why = f"refused here: {target} is {describe(held)}"
+    why = f"rejected here: {target} is {describe(held)}"
     if read.maybe_null:
         return why + ", and no branch on this path checks it"
     if read.kind == "scalar" and about_bounds and not read.bounded:

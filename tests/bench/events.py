@@ -60,7 +60,7 @@ def rows() -> list[Row]:
 
 
 def _matches() -> list[Match]:
-    """BCC's syscount counts by system call or, with -P, by process, which costs a look-up in a hash whoever does it;
+    """BCC's syscount counts by system call or, with -P, by process, which costs a lookup in a hash whoever does it;
     ours by both at once unless told otherwise.
     """
     calls, calls_bt = peers("syscount")

@@ -1,4 +1,4 @@
-"""Calls of libraries and of the kernel: look-ups, TLS, typed lines and single system calls, counted exactly."""
+"""Calls of libraries and of the kernel: lookups, TLS, typed lines and single system calls, counted exactly."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_the_time_of_one_system_call() -> None:
 def test_look_ups_of_host_names() -> None:
     with Worker(LOOK_UPS) as worker, trace("network/gethostlatency", pid=worker.pid) as traced:
         worker.work()
-        traced.until(lambda: len(traced.events()) >= 10, "ten look-ups")
+        traced.until(lambda: len(traced.events()) >= 10, "ten lookups")
     rows = [(row["pid"], row["host"], row["failed"]) for row in traced.events()]
     expected = [("127.0.0.1", 0)] * 5 + [("nobody", 1)] * 3 + [("127.0.0.2", 0)] * 2
     assert rows == [(worker.pid, *each) for each in expected]

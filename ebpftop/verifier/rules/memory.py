@@ -11,7 +11,7 @@ _BOUND = "if ($index >= N)    // $index unsigned; N elements\n    return 0;"
 _MAPS = r"(?P<struct>bpf_(?:map|array|htab|ringbuf_map|lpm_trie|queue_stack|dtab|cpu_map|stack_map|shtab|stab))"
 _MAP_ITSELF = (
     "The program reads or writes the map itself (the kernel's `struct $struct`) instead of a value in it. Values are "
-    "reached by a look-up; a map's own address can only be passed to helpers. For a global variable, the loader must "
+    "reached by a lookup; a map's own address can only be passed to helpers. For a global variable, the loader must "
     "put the address of its value there."
 )
 _LOOK_UP = "value = bpf_map_lookup_elem(&map, &key);\nif (!value)\n    return 0;"

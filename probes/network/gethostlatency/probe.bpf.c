@@ -24,7 +24,7 @@ enum { HOST };
 int on_call(struct pt_regs *ctx)
 {
     u64 host = PT_REGS_PARM1(ctx);
-    if (!host) // an address to listen on, not a look-up
+    if (!host) // an address to listen on, not a lookup
         return 0;
     struct call call = {.args = {[HOST] = host}};
     return call_entered(&call);

@@ -23,7 +23,7 @@ def test_copies_are_followed_to_the_call_that_gave_the_value() -> None:
 """  # noqa: E501
     held = "a value of 8 bytes in the map counts or NULL"
     assert steps(log, "R7") == [
-        (5, f"`count` (R0) is what the look-up returns: {held}"),
+        (5, f"`count` (R0) is what the lookup returns: {held}"),
         (6, f"R7 is a copy of R0: {held}"),
     ]
 

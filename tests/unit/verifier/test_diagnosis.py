@@ -83,7 +83,7 @@ def test_a_kernel_of_5_15_at_log_level_2() -> None:
         (9, "`cpu` (R0) is what `bpf_get_smp_processor_id` returns: any number"),
         (13, "this checks R1, which was computed from R0, and proves nothing about R0 itself"),
         (14, "R0 is changed, and still is any number"),
-        (15, "refused here: R0 is any number, and no check on this path bounds it"),
+        (15, "rejected here: R0 is any number, and no check on this path bounds it"),
     ]
 
 
@@ -92,7 +92,7 @@ def test_the_other_side_of_a_branch_at_log_level_2() -> None:
     assert [(step.insn, step.why) for step in diagnosis.chain] == [
         (0, "R6 is set here: the number 0"),
         (3, "this branch is taken, past what writes R6 on the other path"),
-        (6, "refused here: R6 is the number 0"),
+        (6, "rejected here: R6 is the number 0"),
     ]
     assert diagnosis.source == Place("a.bpf.c", 12, "return *kept;")
 
@@ -185,7 +185,7 @@ def test_a_pointer_that_a_call_took_away(kernel: str, name: str, chain: list[int
     assert took.text.startswith(f"call {taker}#")
     assert took.why.startswith("after this call the pointer is not valid any more: R6 was ")
     assert diagnosis.registers[register].startswith("any number (scalar")
-    assert diagnosis.chain[-1].why == f"refused here: {register.upper()} is any number"
+    assert diagnosis.chain[-1].why == f"rejected here: {register.upper()} is any number"
     assert diagnosis.explanation.startswith(f"`{taker}` ")
     assert "probe_read" not in diagnosis.explanation + (diagnosis.fix or "")
 
@@ -208,7 +208,7 @@ processed 7 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_stat
 def test_a_map_of_the_wrong_type_is_followed() -> None:
     diagnosis = explained((HERE / "logs/6.1/tail-call-through-a-hash.txt").read_text())
     assert (diagnosis.kind, [step.insn for step in diagnosis.chain]) == ("map_type", [0, 3])
-    assert diagnosis.chain[-1].why == "refused here: R2 is a map"
+    assert diagnosis.chain[-1].why == "rejected here: R2 is a map"
 
 
 def test_a_log_without_a_complaint() -> None:

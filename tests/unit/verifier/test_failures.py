@@ -88,7 +88,7 @@ def test_of_a_long_log_the_end_is_explained() -> None:
     assert (only.kind, only.insn, only.program) == ("invalid_mem_access", 5_001, "f")
     assert [step.why for step in only.chain] == [
         "R6 got its value before the beginning of this log",
-        "refused here",
+        "rejected here",
     ]
 
 
