@@ -287,4 +287,4 @@ def test_without_a_fix_there_is_the_explanation_and_of_an_unknown_complaint_noth
     assert explained(f"0: (37) r0 /= 0\ndiv by zero{end}").words == (
         "The program divides by a constant zero. Check the divisor."
     )
-    assert explained(f"0: (95) exit\nsomething nobody has seen{end}").words == ("ebpftop doesn't know this complaint.")
+    assert explained(f"0: (95) exit\nsomething nobody has seen{end}").words == ("ebpftop doesn't know this message.")
