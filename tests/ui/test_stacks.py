@@ -13,7 +13,7 @@ from ebpftop.ui.widgets.flame import Flame
 from ebpftop.ui.widgets.stacks_panel import Details, FlameFrame
 from ebpftop.ui.widgets.table_grid import TableGrid
 from tests.support.frames import SAMPLES, columns, loaded, process, processes, samples, snapshot, stacks
-from tests.ui.conftest import Open, Stage
+from tests.ui.conftest import Open, Stage, seen
 
 PEOPLE = processes(process(1, "python3"), process(2, "node"), process(3, "python3", ended_ns=7))
 STACKS = stacks(
@@ -276,3 +276,11 @@ async def test_before_the_first_stack(stage: Open) -> None:
         assert "no stacks yet" in on.see(Flame)
         await on.press("down", "enter", "end", "left", "slash", *"x", "enter", "escape", "x")
         assert on.one(TableGrid).count == 0
+
+
+async def test_the_functions_keep_their_names_at_180_columns(stage: Open) -> None:
+    async with profiling(stage, size=(180, 45)) as on:
+        table = on.one(TableGrid)
+        assert table.region.width
+        assert "function" in table.render_line(0).text
+        assert "hash" in seen(table)

@@ -16,10 +16,12 @@ from ebpftop.model.run import Run
 from ebpftop.ui.feed.feed import Feed
 from ebpftop.ui.feed.hold import Hold
 from ebpftop.ui.messages import Chosen
+from ebpftop.ui.screens.row import RowScreen
 from ebpftop.ui.screens.state import header_state, run_states, tabs
 from ebpftop.ui.widgets.about import About
 from ebpftop.ui.widgets.banner import Banner
 from ebpftop.ui.widgets.catalog import CatalogPanel
+from ebpftop.ui.widgets.grid import Grid
 from ebpftop.ui.widgets.header import HeaderLine
 from ebpftop.ui.widgets.keys import KeyLine
 from ebpftop.ui.widgets.panel import ViewPanel
@@ -231,6 +233,9 @@ class Dashboard(Screen[None]):
 
     async def on_view_panel_stale(self, _event: ViewPanel.Stale) -> None:
         await self.draw_front()
+
+    def on_grid_whole(self, event: Grid.Whole) -> None:
+        self.app.push_screen(RowScreen(self.panel.view.title if self.panel else "", event.fields))
 
     async def bring(self, run: int) -> None:
         """Bring a run to the front."""

@@ -278,7 +278,12 @@ def function_rows(paths: Paths, frames: list[StackFrame], unit: str) -> Rows:
         columns=[
             *number("own", "own", own),
             *number("total", "total", total),
-            named("function", "function", texts, GridColumn("function", "function", least=16, most=60, stretch=True)),
+            named(
+                "function",
+                "function",
+                texts,
+                GridColumn("function", "function", least=16, most=60, stretch=True, priority=1),
+            ),
             TableColumn(GridColumn(BAR, "", least=6, most=16), lambda row: "", lambda: np.zeros(0)),
             named("module", "module", modules, GridColumn("module", "module", quiet=True, least=8, most=40)),
         ],

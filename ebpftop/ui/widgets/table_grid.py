@@ -10,7 +10,7 @@ from textual.message import Message
 
 from ebpftop.frames.columns import Array
 from ebpftop.ui.drawing.query import holds, words_of
-from ebpftop.ui.widgets.grid import BAR, Grid, GridColumn
+from ebpftop.ui.widgets.grid import BAR, WHOLE, Grid, GridColumn
 from ebpftop.ui.widgets.rows import RowKey, Rows, TableColumn
 
 DOWN, UP = "▼", "▲"
@@ -30,6 +30,7 @@ class TableGrid(Grid):
             key_display="Enter",
             tooltip="Show this row's histogram or frames",
         ),
+        *WHOLE,  # again: a subclass's bindings of a key replace those before
         Binding(
             "less_than_sign",
             "sort_next(-1)",
@@ -159,6 +160,11 @@ class TableGrid(Grid):
         found = self._column(column.name)
         return found.cell(int(self._order[row])) if found else ""
 
+    def whole(self, row: int) -> list[tuple[str, str]]:
+        """With all that is known about the process of the row."""
+        about = self.rows.about(int(self._order[row]))
+        return [*super().whole(row), *([("about", about)] if about else [])]
+
     def row_look(self, row: int) -> str:
         return "grid--quiet" if self.rows.gone(int(self._order[row])) else ""
 
@@ -179,7 +185,9 @@ class TableGrid(Grid):
     # ------------------------------------------------------------ keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return self.picks if action == "pick" else True
+        if action == "whole":
+            return not (self.picks and parameters[0])
+        return self.picks if action == "pick" else super().check_action(action, parameters)
 
     def action_pick(self) -> None:
         if self.cursor is None and self.count:
@@ -187,7 +195,7 @@ class TableGrid(Grid):
         self.post_message(self.Picked(self, self.kept))
 
     def action_sort_next(self, step: int) -> None:
-        names = [column.name for column in self.shown_columns if column.name != BAR]
+        names = [column.name for column in self.columns if column.name != BAR]
         if names:
             at = names.index(self.sort) + step if self.sort in names else 0
             self.sort_by(names[at % len(names)])

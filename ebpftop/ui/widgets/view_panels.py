@@ -209,6 +209,9 @@ class EventsPanel(GridPanel):
         if self.frame.grid.wanted:
             self.frame.drop_filter()
             return True
+        if self.frame.grid.cursor is not None:
+            self.frame.grid.action_follow()
+            return True
         return False
 
 
