@@ -143,7 +143,7 @@ async def test_what_is_around_a_zoom_keeps_its_names_when_nothing_of_it_is_left(
 
 async def test_a_search_marks_functions_and_tells_the_share_that_passes_them(stage: Open) -> None:
     async with profiling(stage) as on:
-        await on.press("slash", *"READ", "enter")
+        await on.press("F", *"READ", "enter")
         assert title(on) == "CPU samples · since start · 99 · 49.5% through “READ”"
         assert on.one(Flame).has_focus
         await on.press("escape")
@@ -152,7 +152,7 @@ async def test_a_search_marks_functions_and_tells_the_share_that_passes_them(sta
 
 async def test_a_search_that_begins_at_the_functions_goes_to_the_graph(stage: Open) -> None:
     async with profiling(stage) as on:
-        await on.press("x", "slash", *"hash", "enter")
+        await on.press("x", "F", *"hash", "enter")
         assert title(on).endswith("34.3% through “hash”")
         assert on.one(Flame).has_focus
 
@@ -274,7 +274,7 @@ async def test_stacks_that_are_nobody_s(stage: Open) -> None:
 async def test_before_the_first_stack(stage: Open) -> None:
     async with profiling(stage, frames=(samples(9, 1, {}),)) as on:
         assert "no stacks yet" in on.see(Flame)
-        await on.press("down", "enter", "end", "left", "slash", *"x", "enter", "escape", "x")
+        await on.press("down", "enter", "end", "left", "F", *"x", "enter", "escape", "x")
         assert on.one(TableGrid).count == 0
 
 

@@ -8,6 +8,7 @@ from textual.widgets import Static
 from ebpftop.frames.messages import ColumnInfo, Detach, Detached, Detaching, Events, Interval, Loading, ViewInfo
 from ebpftop.ui.app.options import Options
 from ebpftop.ui.screens.row import RowScreen
+from ebpftop.ui.widgets.catalog import CatalogPanel
 from ebpftop.ui.widgets.events import EventList
 from ebpftop.ui.widgets.grid import Grid
 from ebpftop.ui.widgets.header import HeaderLine
@@ -472,3 +473,40 @@ async def test_enter_shows_a_row_whole_and_w_where_enter_selects(stage: Open) ->
         await on.play(PEOPLE, latencies(1, {1: {5_000: 1}}))
         await on.press("tab", "down", "w")
         assert ("about", "postgres 1001") in [(title, text[:13]) for title, text in on.app.screen.fields]
+
+
+async def test_the_focus_follows_what_was_loaded_and_slash_leads_back_to_the_catalog(stage: Open) -> None:
+    async with stage() as on:
+        await on.press("slash", *"syscount", "enter")
+        await on.play(PEOPLE, calls(1, {1: 5}))
+        assert on.app.focused is on.one(TableGrid)
+        await on.press("i", "slash")
+        assert on.app.focused is on.one(CatalogPanel).search
+
+
+async def test_the_order_survives_the_change_of_window_and_its_sign_stands_where_it_orders(stage: Open) -> None:
+    async with stage(options=CALLS, size=(160, 40)) as on:
+        await on.play(PEOPLE, calls(1, {1: 30, 2: 20}), calls(2, {1: 31, 2: 29}))
+        table = on.one(TableGrid)
+        table.sort_by("count")
+        table.sort_by("count")
+        await on.press("t", "t")
+        assert "calls total▲" in table.render_line(0).text
+        assert names(table) == ["node", "postgres"]
+        table.sort_by("count/s")
+        await on.press("t")
+        assert "calls total▼" in table.render_line(0).text
+        await on.press("t")
+        assert "calls/s▼" in table.render_line(0).text
+    async with stage(options=LATENCY) as on:
+        await on.play(PEOPLE, latencies(1, {1: {5_000: 9}, 2: {900_000: 1}}))
+        await on.play(latencies(2, {1: {5_000: 19}, 2: {900_000: 2}}))
+        await on.press("t")
+        table = on.one(TableGrid)
+        table.sort_by("count")
+        assert names(table) == ["postgres", "node"]
+        await on.press("t")
+        assert "count/s▼" in table.render_line(0).text
+        assert names(table) == ["postgres", "node"]
+        await on.press("t")
+        assert "count▼" in table.render_line(0).text

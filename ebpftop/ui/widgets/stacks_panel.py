@@ -123,12 +123,10 @@ class StacksPanel(ViewPanel):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "search", "search", key_display="/", tooltip="Search functions and show their share"),
+        Binding("F", "search", "search", tooltip="Search functions and show their share"),
         Binding("x", "look('functions')", "functions", tooltip="List functions; show growth from now on"),
         Binding("b", "look('growth')", "growth"),
     ]
-
-    SEARCHES = True
 
     def __init__(self, view: ViewInfo) -> None:
         super().__init__(view)
