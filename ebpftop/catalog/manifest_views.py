@@ -78,7 +78,8 @@ _ONLY = {
     "gauge": ("stacks",),
     "sort": ("table",),
 }
-_COLUMN = ("field", "title", "unit", "role", "decode", "hidden")
+_COLUMN = ("field", "title", "unit", "role", "decode", "hidden", "priority")
+_PRIORITY = 9  # the highest; the lowest is its negative
 
 
 def read_views(top: TomlTable, title: str) -> tuple[ViewInfo, ...]:
@@ -145,6 +146,7 @@ def _columns(table: TomlTable) -> list[ColumnInfo]:
             role=cast(Literal["key", "counter", "gauge"], row.choice("role", ROLES, "key")),
             decode=row.choice("decode", DECODES) if "decode" in row else None,
             hidden=row.boolean("hidden"),
+            priority=row.integer("priority", -_PRIORITY, _PRIORITY) or 0,
         )
     return list(columns.values())
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TextIO
 
 _GAP = "  "
@@ -15,6 +16,14 @@ class Column(NamedTuple):
     title: str
     texts: list[str]
     right: bool
+
+
+def terminal_width(out: TextIO) -> int | None:
+    """The width of the terminal that `out` writes to; None for a pipe or a file."""
+    try:
+        return os.get_terminal_size(out.fileno()).columns or None
+    except (OSError, ValueError):
+        return None
 
 
 def cells(text: str) -> int:
@@ -57,12 +66,15 @@ def widths(columns: Sequence[Column], known: Sequence[int] | None = None) -> lis
     return [max(pair) for pair in zip(needed, known, strict=True)] if known else needed
 
 
-def grid(columns: Sequence[Column], width: int, sizes: Sequence[int] | None = None) -> list[str]:
+def grid(columns: Sequence[Column], width: int | None, sizes: Sequence[int] | None = None) -> list[str]:
     """A line of titles, then one line per row. Columns that don't fit are dropped from the right.
 
-    At least one remains, and the last one is cut rather than dropped if half of it fits.
+    At least one remains, and the last one is cut rather than dropped if half of it fits. Without a width every column
+    is there and nothing is cut.
     """
     sizes = list(sizes or widths(columns))
+    if width is None:
+        return _lines(columns, sizes, lambda text, _size: text)
     used, shown = 0, 0
     for size in sizes:
         room = width - used - (len(_GAP) if shown else 0)
@@ -73,10 +85,14 @@ def grid(columns: Sequence[Column], width: int, sizes: Sequence[int] | None = No
         shown += 1
         if size > room:
             break
-    rows = zip(*((column.title, *column.texts) for column in columns[:shown]), strict=True)
+    return _lines(columns[:shown], sizes, cut)
+
+
+def _lines(columns: Sequence[Column], sizes: Sequence[int], write: Callable[[str, int], str]) -> list[str]:
+    rows = zip(*((column.title, *column.texts) for column in columns), strict=True)
     return [
         _GAP.join(
-            (right if column.right else left)(cut(text, size), size)
+            (right if column.right else left)(write(text, size), size)
             for text, column, size in zip(row, columns, sizes, strict=False)
         )
         for row in rows

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from datetime import datetime
 from typing import Any, TextIO
 
@@ -21,14 +20,15 @@ from ebpftop.stats.histogram import PERCENTILES, Histogram
 _BUCKETS = 16  # lines of a histogram
 _ROWS = 12  # lines of a table
 _STACKS = 5  # whole stacks
+_NO_TERMINAL = 80  # cells of a histogram's line in a pipe or file
 
 
 class TextReport:
-    """Writes reports as wide as the terminal; a failed load goes to `err`."""
+    """Writes reports as wide as the terminal, to a pipe or file with every column; a failed load goes to `err`."""
 
     def __init__(self, out: TextIO, err: TextIO, width: int | None = None) -> None:
         self._out, self._err = out, err
-        self._width = width or shutil.get_terminal_size((80, 24)).columns
+        self._width = width or layout.terminal_width(out)  # None: as wide as it needs
         self._bars = layout.bars_for(out)
         self._blank = True  # whether the line before is empty, or there is none
         self._losses = Losses()  # as last written
@@ -106,7 +106,7 @@ class TextReport:
         counts = [formatting.count(count) for _, _, count in rows]
         most = max((count for _, _, count in rows), default=0)
         left, middle = (max(map(layout.cells, texts), default=0) for texts in (labels, counts))
-        room = max(1, self._width - left - middle - 4)
+        room = max(1, (self._width or _NO_TERMINAL) - left - middle - 4)
         for (_, _, number), label, count in zip(rows, labels, counts, strict=True):
             bar = layout.bar(number / most * room, self._bars)
             self._write(f"{layout.right(label, left)}  {layout.right(count, middle)}  {bar}")
@@ -154,7 +154,8 @@ class TextReport:
             whose = " ".join(_cell(value, "") for value in labels)
             share = f"{formatting.value(count, unit)} ({formatting.percent(100 * count / whole)})"
             self._write("  ".join(filter(None, (share, whose))))
-            self._write("  " + layout.cut_left(folded(frames), self._width - 2))
+            stack = folded(frames)
+            self._write("  " + (layout.cut_left(stack, self._width - 2) if self._width else stack))
         if len(merged) > _STACKS:
             self._write(f"… and {formatting.plural(len(merged) - _STACKS, 'more stack')}")
 

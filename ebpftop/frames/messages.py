@@ -56,7 +56,8 @@ class ColumnInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     `role`: `key` names what a row is about, `counter` only grows (a consumer shows its rate and its total), `gauge` is
     a value of the moment. `decode` says what the column holds already decoded: `process` columns hold identity numbers
-    that `Processes` frames explain, every other decoded column is a dictionary column of labels.
+    that `Processes` frames explain, every other decoded column is a dictionary column of labels. Where columns don't
+    fit the screen, those with the lowest `priority` yield first, and of those the last one.
     """
 
     field: str
@@ -65,6 +66,7 @@ class ColumnInfo(msgspec.Struct, frozen=True, kw_only=True):
     role: Literal["key", "counter", "gauge"] = "key"
     decode: str | None = None
     hidden: bool = False
+    priority: int = 0
 
     @property
     def is_process(self) -> bool:

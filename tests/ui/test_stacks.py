@@ -13,7 +13,7 @@ from ebpftop.ui.widgets.flame import Flame
 from ebpftop.ui.widgets.stacks_panel import Details, FlameFrame
 from ebpftop.ui.widgets.table_grid import TableGrid
 from tests.support.frames import SAMPLES, columns, loaded, process, processes, samples, snapshot, stacks
-from tests.ui.conftest import Open, Stage
+from tests.ui.conftest import Open, Stage, seen
 
 PEOPLE = processes(process(1, "python3"), process(2, "node"), process(3, "python3", ended_ns=7))
 STACKS = stacks(
@@ -143,7 +143,7 @@ async def test_what_is_around_a_zoom_keeps_its_names_when_nothing_of_it_is_left(
 
 async def test_a_search_marks_functions_and_tells_the_share_that_passes_them(stage: Open) -> None:
     async with profiling(stage) as on:
-        await on.press("slash", *"READ", "enter")
+        await on.press("F", *"READ", "enter")
         assert title(on) == "CPU samples · since start · 99 · 49.5% through “READ”"
         assert on.one(Flame).has_focus
         await on.press("escape")
@@ -152,7 +152,7 @@ async def test_a_search_marks_functions_and_tells_the_share_that_passes_them(sta
 
 async def test_a_search_that_begins_at_the_functions_goes_to_the_graph(stage: Open) -> None:
     async with profiling(stage) as on:
-        await on.press("x", "slash", *"hash", "enter")
+        await on.press("x", "F", *"hash", "enter")
         assert title(on).endswith("34.3% through “hash”")
         assert on.one(Flame).has_focus
 
@@ -274,5 +274,13 @@ async def test_stacks_that_are_nobody_s(stage: Open) -> None:
 async def test_before_the_first_stack(stage: Open) -> None:
     async with profiling(stage, frames=(samples(9, 1, {}),)) as on:
         assert "no stacks yet" in on.see(Flame)
-        await on.press("down", "enter", "end", "left", "slash", *"x", "enter", "escape", "x")
+        await on.press("down", "enter", "end", "left", "F", *"x", "enter", "escape", "x")
         assert on.one(TableGrid).count == 0
+
+
+async def test_the_functions_keep_their_names_at_180_columns(stage: Open) -> None:
+    async with profiling(stage, size=(180, 45)) as on:
+        table = on.one(TableGrid)
+        assert table.region.width
+        assert "function" in table.render_line(0).text
+        assert "hash" in seen(table)

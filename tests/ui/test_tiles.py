@@ -176,6 +176,19 @@ async def test_arrows_and_tab_move_enter_zooms_and_z_comes_back(stage: Open) -> 
         assert loads(on) == ["cpu/runqlat", "cpu/syscount", "lab/null-deref"]
 
 
+async def test_escape_goes_from_an_enlarged_tile_back_to_the_tiles(stage: Open) -> None:
+    async with stage(CATALOG, options=OPEN) as on:
+        await on.play(PEOPLE, calls(1, {1: 5}, {"openat": 11}))
+        await on.press("right", "enter")
+        assert on.app.focused is on.one(TableGrid)
+        await on.press("down", "escape")
+        assert on.app.screen is on.app.dashboard
+        await on.press("escape")
+        assert isinstance(on.app.screen, Tiles)
+        await on.press("escape")
+        assert on.app.screen is on.app.dashboard
+
+
 async def test_a_click_chooses_and_a_double_click_zooms(stage: Open) -> None:
     async with stage(CATALOG, options=OPEN) as on:
         await on.pilot.click(tile(on, 1), offset=(9, 0))

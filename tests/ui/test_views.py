@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
+from textual.widgets import Static
 
-from ebpftop.frames.messages import ColumnInfo, Detach, Detached, Detaching, Interval, Loading, ViewInfo
+from ebpftop.frames.messages import ColumnInfo, Detach, Detached, Detaching, Events, Interval, Loading, ViewInfo
 from ebpftop.ui.app.options import Options
+from ebpftop.ui.screens.row import RowScreen
+from ebpftop.ui.widgets.catalog import CatalogPanel
 from ebpftop.ui.widgets.events import EventList
+from ebpftop.ui.widgets.grid import Grid
 from ebpftop.ui.widgets.header import HeaderLine
 from ebpftop.ui.widgets.histogram import HistogramBars
 from ebpftop.ui.widgets.panel import FilterInput, Framed
 from ebpftop.ui.widgets.runs import RunTabs
 from ebpftop.ui.widgets.status import StatusLine
 from ebpftop.ui.widgets.table_grid import TableGrid
-from tests.support.frames import columns, cost, loaded, process, processes, snapshot
+from tests.support.frames import columns, cost, events, loaded, process, processes, snapshot
 from tests.ui.conftest import Open, seen
 from tests.ui.probes import RUN, calls, execs, latencies
 
@@ -364,3 +368,145 @@ async def test_percentiles_in_one_row_are_all_marked(stage: Open) -> None:
         await on.play(latencies(2, {1: {5_000: 160, 900_000: 2}}))
         assert "◂ p50 p90" in on.see(HistogramBars)
         assert "◂ p99" in on.see(HistogramBars)
+
+
+CONNECTIONS = ViewInfo(
+    name="connections",
+    map="connections",
+    show="events",
+    title="Connections",
+    columns=[
+        ColumnInfo(field="tgid", title="process", decode="process"),
+        ColumnInfo(field="local", title="local", decode="address", priority=-1),
+        ColumnInfo(field="error", title="error", decode="errno"),
+        ColumnInfo(field="remote", title="remote", decode="address"),
+        ColumnInfo(field="sent", title="sent", unit="bytes", role="gauge"),
+        ColumnInfo(field="state", title="state", decode="tcp_state"),
+        ColumnInfo(field="lived", title="lived", unit="ns", role="gauge", priority=1),
+    ],
+)
+
+
+def connections(*paths: str, error: str = "") -> Events:
+    many = len(paths)
+    return events(
+        9,
+        "connections",
+        columns(
+            tgid=[1] * many,
+            local=["192.168.100.100"] * many,
+            error=[error] * many,
+            remote=list(paths),
+            sent=[7] * many,
+            state=["CLOSE"] * many,
+            lived=[2_000_000_000] * many,
+        ),
+    )
+
+
+def header(grid: Grid) -> list[str]:
+    return grid.render_line(0).text.split()
+
+
+async def test_columns_that_are_empty_yield_first_then_the_lowest_priorities_and_a_mark_counts_them(
+    stage: Open,
+) -> None:
+    async with stage(loaded(9, "cpu/connections", CONNECTIONS), size=(200, 30)) as on:
+        await on.play(PEOPLE, connections("10.0.0.1"))
+        grid = on.one(EventList)
+        assert header(grid) == ["pid", "process", "local", "error", "remote", "sent", "state", "lived"]
+        await on.pilot.resize_terminal(115, 30)
+        await on.settle()
+        assert header(grid) == ["pid", "process", "remote", "sent", "state", "lived", "+2", "›"]
+        await on.play(connections("10.0.0.2", error="ECONNRESET"))
+        await on.pilot.resize_terminal(102, 30)
+        await on.settle()
+        assert header(grid) == ["pid", "process", "error", "remote", "lived", "+3", "›"]
+
+
+async def test_arrows_scroll_a_table_sideways(stage: Open) -> None:
+    async with stage(loaded(9, "cpu/connections", CONNECTIONS), size=(102, 30)) as on:
+        await on.play(PEOPLE, connections("10.0.0.1", error="ECONNRESET"))
+        grid = on.one(EventList)
+        await on.press("tab", "right", "right", "right")
+        assert header(grid) == ["error", "remote", "sent", "state", "lived", "‹", "+3"]
+        await on.press("right")
+        assert header(grid)[0] == "error"
+        await on.press("left", "left")
+        assert header(grid)[0] == "process"
+        await on.press("shift+left")
+        assert header(grid) == ["pid", "process", "error", "remote", "lived", "+3", "›"]
+
+
+async def test_enter_shows_an_event_whole_with_the_process_that_is_gone(stage: Open) -> None:
+    path = "/a/very/long/path" * 20
+    gone = process(3, "make", parent="bash", command="make -j all", ended_ns=7)
+    async with stage(options=EXECS) as on:
+        await on.play(processes(gone), execs([(3, path), (3, "/bin/last")]))
+        await on.press("tab", "up", "up", "enter")
+        assert isinstance(on.app.screen, RowScreen)
+        assert dict(on.app.screen.fields) == {
+            "pid": "1003",
+            "process": "make (ended)",
+            "program": path,
+            "parent": "bash",
+            "command": "make -j all",
+        }
+        assert path[-40:] in "".join("".join(seen(each).split()) for each in on.app.screen.query(Static))
+        await on.press("escape")
+        events = on.one(EventList)
+        assert events.cursor == 0
+        await on.play(execs([(3, "/bin/newer")]))
+        assert events.cursor == 0
+        assert not events.following
+        await on.press("escape")
+        assert events.cursor is None
+        assert events.following
+
+
+async def test_enter_shows_a_row_whole_and_w_where_enter_selects(stage: Open) -> None:
+    async with stage(options=CALLS, size=(110, 30)) as on:
+        await on.play(PEOPLE, calls(1, {1: 5}))
+        await on.press("tab", "enter")
+        assert dict(on.app.screen.fields)["time total"] == "5 µs"
+    async with stage(options=LATENCY) as on:
+        await on.play(PEOPLE, latencies(1, {1: {5_000: 1}}))
+        await on.press("tab", "down", "w")
+        assert ("about", "postgres 1001") in [(title, text[:13]) for title, text in on.app.screen.fields]
+
+
+async def test_the_focus_follows_what_was_loaded_and_slash_leads_back_to_the_catalog(stage: Open) -> None:
+    async with stage() as on:
+        await on.press("slash", *"syscount", "enter")
+        await on.play(PEOPLE, calls(1, {1: 5}))
+        assert on.app.focused is on.one(TableGrid)
+        await on.press("i", "slash")
+        assert on.app.focused is on.one(CatalogPanel).search
+
+
+async def test_the_order_survives_the_change_of_window_and_its_sign_stands_where_it_orders(stage: Open) -> None:
+    async with stage(options=CALLS, size=(160, 40)) as on:
+        await on.play(PEOPLE, calls(1, {1: 30, 2: 20}), calls(2, {1: 31, 2: 29}))
+        table = on.one(TableGrid)
+        table.sort_by("count")
+        table.sort_by("count")
+        await on.press("t", "t")
+        assert "calls total▲" in table.render_line(0).text
+        assert names(table) == ["node", "postgres"]
+        table.sort_by("count/s")
+        await on.press("t")
+        assert "calls total▼" in table.render_line(0).text
+        await on.press("t")
+        assert "calls/s▼" in table.render_line(0).text
+    async with stage(options=LATENCY) as on:
+        await on.play(PEOPLE, latencies(1, {1: {5_000: 9}, 2: {900_000: 1}}))
+        await on.play(latencies(2, {1: {5_000: 19}, 2: {900_000: 2}}))
+        await on.press("t")
+        table = on.one(TableGrid)
+        table.sort_by("count")
+        assert names(table) == ["postgres", "node"]
+        await on.press("t")
+        assert "count/s▼" in table.render_line(0).text
+        assert names(table) == ["postgres", "node"]
+        await on.press("t")
+        assert "count▼" in table.render_line(0).text

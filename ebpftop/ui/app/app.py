@@ -172,6 +172,7 @@ class EbpftopApp(App[None]):
 
     def on_was_rejected(self, event: WasRejected) -> None:
         request = event.request
+        self.dashboard.follows = False
         if request is not None and request.by == "save":
             self.workbench.rejected_again(event.run, request.lineage)
         elif request is not None and request.by == "user":
@@ -181,6 +182,7 @@ class EbpftopApp(App[None]):
 
     def on_was_refused(self, event: WasRefused) -> None:
         form, request = self._form(), event.request
+        self.dashboard.follows = False
         if request is not None:
             self.workbench.refused(request.lineage)
         if form and request and form.request == request.number:
@@ -224,8 +226,9 @@ class EbpftopApp(App[None]):
         if asking and probe.params and self.feed.source.live:
             self.push_screen(ParameterForm(probe))
         elif running and not event.form and not event.typed:
-            await self.dashboard.bring(running[-1].id)
+            await self.dashboard.bring(running[-1].id, focus=True)
         else:
+            self.dashboard.follows = True
             request = await self.feed.load(probe.id, event.params)
             if event.typed and (form := self._form()):
                 form.request = request
@@ -252,7 +255,7 @@ class EbpftopApp(App[None]):
     async def on_tiles_zoomed(self, event: Tiles.Zoomed) -> None:
         self._close_tiles()
         await self.dashboard.redraw()
-        await self.dashboard.bring(event.run)
+        await self.dashboard.bring(event.run, focus=True, zoomed=True)
 
     # ------------------------------------------------------------ keys
 

@@ -16,6 +16,7 @@ from ebpftop.ui.screens.verifier import VerifierScreen
 from ebpftop.ui.widgets.catalog import CatalogTree, SearchLine
 from ebpftop.ui.widgets.events import EventList
 from ebpftop.ui.widgets.flame import Flame
+from ebpftop.ui.widgets.grid import Grid
 from ebpftop.ui.widgets.keyboard import MOVES
 from ebpftop.ui.widgets.lines import Lines
 from ebpftop.ui.widgets.stacks_panel import StacksPanel
@@ -35,7 +36,7 @@ def groups(everywhere: Sequence[BindingType]) -> list[Group]:
         ("Parameters", ParameterForm.BINDINGS),
         ("Any list", MOVES),
         ("Search", SearchLine.BINDINGS),
-        ("Tables and events", [*TableGrid.BINDINGS, *EventList.BINDINGS]),
+        ("Tables and events", [*dict.fromkeys([*TableGrid.BINDINGS, *_own(Grid)]), *EventList.BINDINGS]),
         ("Call stacks", [*StacksPanel.BINDINGS, *_own(Flame)]),
         (OWN[VerifierScreen], [*VerifierScreen.BINDINGS, *Lines.BINDINGS]),
         (OWN[Tiles], Tiles.BINDINGS),

@@ -16,10 +16,12 @@ from ebpftop.model.run import Run
 from ebpftop.ui.feed.feed import Feed
 from ebpftop.ui.feed.hold import Hold
 from ebpftop.ui.messages import Chosen
+from ebpftop.ui.screens.row import RowScreen
 from ebpftop.ui.screens.state import header_state, run_states, tabs
 from ebpftop.ui.widgets.about import About
 from ebpftop.ui.widgets.banner import Banner
 from ebpftop.ui.widgets.catalog import CatalogPanel
+from ebpftop.ui.widgets.grid import Grid
 from ebpftop.ui.widgets.header import HeaderLine
 from ebpftop.ui.widgets.keys import KeyLine
 from ebpftop.ui.widgets.panel import ViewPanel
@@ -62,7 +64,13 @@ class Dashboard(Screen[None]):
         ),
         Binding("right_square_bracket", "tab(1)", "next probe", show=False),
         Binding("i", "info", "info", show=False, tooltip="Show the probe's catalog entry and its C"),
-        Binding("escape", "let_go", "clear", show=False, tooltip="Clear the filter, selection or cursor"),
+        Binding(
+            "escape",
+            "let_go",
+            "clear",
+            show=False,
+            tooltip="One step back: clear the filter, selection or cursor; leave the tile or probe",
+        ),
     ]
 
     def __init__(self, feed: Feed, hold: Hold) -> None:
@@ -78,6 +86,9 @@ class Dashboard(Screen[None]):
         self.current: int | None = None  # the run in front
         self.informing = False  # whether the catalog entry is shown instead
         self.settled = True  # false until a new stream has sent its state
+        self.zoomed = False  # whether the run in front was opened from a tile, to which Esc goes back
+        self.follows = False  # whether the focus goes to the run that was requested last
+        self._focusing: int | None = None  # the run that gets the focus when it has something to focus
         self._put_away: set[int] = set()  # runs whose tabs were closed
         self._seen: set[int] = set()  # runs that had a tab
         self._panes: dict[int, RunPane] = {}  # by run
@@ -131,8 +142,10 @@ class Dashboard(Screen[None]):
         requested = [run for run in runs if run not in self._seen and self.feed.is_mine(run)]
         self._seen.update(runs)
         if requested:
-            self.current, self.informing = requested[-1], False
+            self.current, self.informing, self.zoomed = requested[-1], False, False
             self.add_class("-probe")
+            if self.follows:
+                self.follows, self._focusing = False, requested[-1]
         elif self.current not in runs:
             first = 0 if self.feed.playback is not None else -1  # a tape begins at its beginning
             self.current = runs[first] if runs else None
@@ -171,6 +184,9 @@ class Dashboard(Screen[None]):
             await pane.show(run, self.probe(run.probe), self.feed.session.processes)
         self._draw_about()
         self._keep_focus_in_sight()
+        if pane is not None and pane.stops and self._focusing == self.current and not self.informing:
+            self._focusing = None
+            self._focus(pane.stops[0])
         self.refresh_bindings()
 
     def _draw_about(self) -> None:
@@ -232,9 +248,13 @@ class Dashboard(Screen[None]):
     async def on_view_panel_stale(self, _event: ViewPanel.Stale) -> None:
         await self.draw_front()
 
-    async def bring(self, run: int) -> None:
-        """Bring a run to the front."""
-        self.current, self.informing = run, False
+    def on_grid_whole(self, event: Grid.Whole) -> None:
+        self.app.push_screen(RowScreen(self.panel.view.title if self.panel else "", event.fields))
+
+    async def bring(self, run: int, *, focus: bool = False, zoomed: bool = False) -> None:
+        """Bring a run to the front; with `focus` the focus too. zoomed: Esc goes back to the tiles."""
+        self.current, self.informing, self.zoomed = run, False, zoomed
+        self._focusing = run if focus else None
         self.add_class("-probe")
         await self.draw_front()
 
@@ -244,8 +264,7 @@ class Dashboard(Screen[None]):
         panel = self.panel
         match action:
             case "search":
-                own = panel is not None and panel.SEARCHES and panel.has_focus_within
-                return not own and not isinstance(self.focused, Input)
+                return not isinstance(self.focused, Input)
             case "filter":
                 return panel is not None and panel.grid_frame is not None and not isinstance(self.focused, Input)
             case "window":
@@ -260,6 +279,7 @@ class Dashboard(Screen[None]):
 
     def action_search(self) -> None:
         self.remove_class("-probe")
+        self.follows, self._focusing = False, None
         self.catalog.search.value = ""
         self._focus(self.catalog.search)
 
@@ -329,7 +349,13 @@ class Dashboard(Screen[None]):
     async def action_let_go(self) -> None:
         if self.informing:
             self.informing = False
-        elif self.panel is None or not self.panel.let_go():
+        elif self.panel is not None and self.panel.let_go():
+            pass
+        elif self.zoomed:
+            self.zoomed = False
+            await self.app.run_action("app.tiles")
+            return
+        else:
             self.remove_class("-probe")
             self.catalog.listing.focus()
         await self.draw_front()

@@ -40,11 +40,13 @@ class EventList(Grid):
         shown = [each for each in shown_columns(self.infos) if not each.is_detail]
         self.columns = [_column(each, last=each is shown[-1]) for each in shown]
         self._by_id = {each.id: each for each in shown}
+        self._details = [each for each in shown_columns(self.infos) if each.is_detail]
+        self._kept: int | None = None  # the event under the cursor, by its number since the first one
         self.following = True
         self.wanted = ""
         self.processes: Processes = {}
         self._events: list[Event] = []
-        self._found: list[int] | None = None  # of those, the ones the filter lets through
+        self._found: range | list[int] = range(0)  # of those, the ones the filter lets through
         self._taken = 0
 
     def take(self, log: EventLog, processes: Processes) -> None:
@@ -67,12 +69,35 @@ class EventList(Grid):
 
     def _search(self) -> None:
         words = words_of(self.wanted)
-        self._found = None
+        self._found = range(len(self._events))
         if words:
             self._found = [at for at, event in enumerate(self._events) if self._has(event, words)]
+        self._follow_cursor()
         self.changed()
         if self.following:
             self.scroll_end(animate=False, immediate=True)
+        self.post_message(self.Arranged())
+
+    @property
+    def _first(self) -> int:
+        """The number of the oldest event kept, since the first one."""
+        return self._taken - len(self._events)
+
+    def _follow_cursor(self) -> None:
+        """Keep the cursor on its event; clear it if that is filtered out or no longer kept."""
+        at = -1 if self._kept is None else self._kept - self._first
+        self.set_reactive(Grid.cursor, self._found.index(at) if at in self._found else None)
+        if self.cursor is None:
+            self._kept = None
+
+    def watch_cursor(self) -> None:
+        super().watch_cursor()
+        self._kept = None if self.cursor is None else self._first + self._found[self.cursor]
+        self._look_whether_following()
+
+    def _look_whether_following(self) -> None:
+        """The newest is followed while the list is at its end, and no event has the cursor."""
+        self.following = self.cursor is None and self.scroll_y >= self.max_scroll_y
         self.post_message(self.Arranged())
 
     def _has(self, event: Event, words: list[str]) -> bool:
@@ -85,16 +110,25 @@ class EventList(Grid):
 
     @property
     def count(self) -> int:
-        return len(self._events) if self._found is None else len(self._found)
+        return len(self._found)
 
     @property
     def empty(self) -> str:
         return "no matches" if self.wanted else "no events yet"
 
     def cell(self, row: int, column: GridColumn) -> str:
-        event = self._events[row if self._found is None else self._found[row]]
-        shown = self._by_id[column.name]
-        value = event[self.infos.index(shown.info)]
+        return self._text(row, self._by_id[column.name])
+
+    def whole(self, row: int) -> list[tuple[str, str]]:
+        """With the parents and command lines of its processes."""
+        return super().whole(row) + [(each.title, self._text(row, each)) for each in self._details]
+
+    @property
+    def default_row(self) -> int:
+        return self.visible_rows[-1]
+
+    def _text(self, row: int, shown: ShownColumn) -> str:
+        value = self._events[self._found[row]][self.infos.index(shown.info)]
         if shown.part:
             return names.OF_PART[shown.part](int(value), self.processes)
         return self._write(value, shown.info)
@@ -110,12 +144,17 @@ class EventList(Grid):
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
-        self.following = new_value >= self.max_scroll_y
-        self.post_message(self.Arranged())
+        self._look_whether_following()
+
+    def action_move(self, step: int) -> None:
+        if self.cursor is None and self.count:
+            self.go(self.default_row)
+        else:
+            super().action_move(step)
 
     def action_follow(self) -> None:
-        self.following = True
         self.cursor = None
+        self.following = True
         self.scroll_end(animate=False)
         self.post_message(self.Arranged())
 
@@ -123,16 +162,23 @@ class EventList(Grid):
 def _column(shown: ShownColumn, *, last: bool) -> GridColumn:
     info = shown.info
     if shown.part == "pid":
-        return GridColumn(shown.id, "pid", numeric=True, least=7)
+        return GridColumn(shown.id, "pid", numeric=True, least=7, priority=info.priority)
     if shown.part:
-        return GridColumn(shown.id, info.title, least=14, most=24)
+        return GridColumn(shown.id, info.title, least=14, most=24, priority=info.priority)
     if shown.is_time:
-        return GridColumn(shown.id, info.title, quiet=True, least=12)
+        return GridColumn(shown.id, info.title, quiet=True, least=12, priority=info.priority)
     if info.decode in ("string", "comm", "hex"):
-        return GridColumn(shown.id, info.title, least=16 if last else 12, most=160, stretch=info.decode == "string")
+        return GridColumn(
+            shown.id,
+            info.title,
+            least=16 if last else 12,
+            most=160,
+            stretch=info.decode == "string",
+            priority=info.priority,
+        )
     if info.decode:
-        return GridColumn(shown.id, info.title, least=8, most=24)
-    return GridColumn(shown.id, info.title, numeric=True, least=9)
+        return GridColumn(shown.id, info.title, least=8, most=24, priority=info.priority)
+    return GridColumn(shown.id, info.title, numeric=True, least=9, priority=info.priority)
 
 
 def _events(chunk: Chunk, infos: list[ColumnInfo]) -> list[Event]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.geometry import Size
+from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
 
@@ -23,13 +24,18 @@ from ebpftop.ui.widgets.painter import Painter
 
 GAP = 2
 READABLE = 28  # cells
+MARK = 7  # of those, for the number of hidden columns: `‹ +12 ›`
+ORDERS = 10  # priority of the column that orders the rows: above any in a manifest
 BAR = "bar"  # name of the column of bars
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
 @dataclass(frozen=True, slots=True)
 class GridColumn:
-    """How a column looks. `least` and `most` bound its width in cells; the column that stretches takes what is left."""
+    """How a column looks. `least` and `most` bound its width in cells; the column that stretches takes what is left.
+
+    priority: where columns don't fit, the lowest yield first.
+    """
 
     name: str
     title: str
@@ -38,6 +44,13 @@ class GridColumn:
     least: int = 6
     most: int = 40
     stretch: bool = False
+    priority: int = 0
+
+
+WHOLE = [
+    Binding("enter", "whole(True)", "whole row", key_display="Enter", tooltip="Show the row whole"),
+    Binding("w", "whole(False)", "whole row", show=False),
+]
 
 
 def bar(share: float, width: int) -> str:
@@ -51,27 +64,34 @@ def bar(share: float, width: int) -> str:
 def lay_out(columns: Sequence[GridColumn], seen: dict[str, int], width: int) -> list[tuple[GridColumn, int]]:
     """The columns that fit and their widths; `seen` is the widest text of each.
 
-    Where they don't fit, texts are cut (numbers never), then the last columns go. They also go before a text that
-    stretches (a path) is cut below `READABLE`. What is left over goes to the columns that stretch, the first one first.
+    Where they don't fit, texts are cut (numbers never), then columns go: first those without any text so far, then
+    those with the lowest priority, of these the last one. They also go before a text that stretches (a path) is cut
+    below `READABLE`. What is left over goes to the columns that stretch, by priority, the first one
+    first.
     """
     least = {column.name: _least(column, seen.get(column.name, 0)) for column in columns}
     good = {c.name: max(least[c.name], min(seen.get(c.name, 0), READABLE) if c.stretch else 0) for c in columns}
     shown = list(columns)
+    empty = {column.name for column in columns if column.name != BAR and not seen.get(column.name)} if seen else set()
+    order = {column.name: (column.name not in empty, column.priority, -at) for at, column in enumerate(columns)}
+
+    def last() -> GridColumn:
+        return min(shown, key=lambda column: order[column.name])
 
     def fit(widths: dict[str, int]) -> bool:
         return sum(widths[column.name] + GAP for column in shown) - GAP <= width
 
     while len(shown) > 1 and not fit(least):
-        shown.pop()
+        shown.remove(last())
     while (
         not fit(good)
-        and good[shown[-1].name] == least[shown[-1].name]
+        and good[last().name] == least[last().name]
         and any(good[column.name] > least[column.name] for column in shown)
     ):
-        shown.pop()
+        shown.remove(last())
     widths = good if fit(good) else least
     left = width - sum(widths[column.name] + GAP for column in shown) + GAP
-    stretched = [column for column in shown if column.stretch]
+    stretched = sorted((column for column in shown if column.stretch), key=lambda column: -column.priority)
     requests = [(column, good[column.name]) for column in stretched]
     requests += [(column, seen.get(column.name, 0)) for column in shown]
     for column, wanted in [*requests, *((column, column.most) for column in stretched)]:
@@ -117,7 +137,23 @@ class Grid(Painter, can_focus=True):
         &:nocolor > .grid--cursor-quiet { text-style: underline; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = MOVES
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *MOVES,
+        Binding(
+            "left", "aside(-1, False)", "columns on the left", show=False, tooltip="Show the columns that don't fit"
+        ),
+        Binding("right", "aside(1, False)", "columns on the right", show=False),
+        Binding("shift+left", "aside(-1, True)", "columns on the left", show=False),
+        Binding("shift+right", "aside(1, True)", "columns on the right", show=False),
+        *WHOLE,
+    ]
+
+    class Whole(Message):
+        """Show a row whole: titles and texts of all its fields."""
+
+        def __init__(self, fields: list[tuple[str, str]]) -> None:
+            super().__init__()
+            self.fields = fields
 
     cursor: reactive[int | None] = reactive(None)
 
@@ -127,6 +163,7 @@ class Grid(Painter, can_focus=True):
         self._shown: list[tuple[GridColumn, int]] = []
         self._seen: dict[str, int] = {}
         self._cells: dict[int, list[str]] = {}
+        self._skipped = 0  # columns scrolled out of view on the left
 
     # ------------------------------------------------------------ what a kind of grid knows
 
@@ -155,6 +192,10 @@ class Grid(Painter, can_focus=True):
     def sorted_by(self, column: GridColumn) -> str:
         """The sign behind the title of the column that orders the rows."""
         return ""
+
+    def whole(self, row: int) -> list[tuple[str, str]]:
+        """Titles and texts of all fields of a row, uncut."""
+        return [(column.title, self.cell(row, column)) for column in self.columns if column.name != BAR]
 
     def title_clicked(self, column: GridColumn) -> None:
         """A column's title was clicked."""
@@ -190,7 +231,26 @@ class Grid(Painter, can_focus=True):
             for column, text in zip(self.columns, self._row(row), strict=True):
                 if len(text) > self._seen.get(column.name, 0):
                     self._seen[column.name] = cell_len(text)
-        self._shown = lay_out(self.columns, self._seen, max(1, self.size.width - 2))
+        columns = [replace(c, priority=ORDERS) if self.sorted_by(c) else c for c in self.columns]
+        width = max(1, self.size.width - 2)
+        self._shown = lay_out(columns, self._seen, width)
+        if len(self._shown) == len(columns):
+            self._skipped = 0
+        elif self._skipped:
+            columns = [replace(column, priority=0) for column in columns[self._skipped :]]
+            seen = {column.name: max(1, self._seen.get(column.name, 0)) for column in columns}
+            self._shown = lay_out(columns, seen, width - MARK)
+        else:
+            self._shown = lay_out(columns, self._seen, width - MARK)
+
+    @property
+    def _hidden(self) -> str:
+        """How many columns are hidden, and where more are: `+3 ›`; "" if none."""
+        hidden = len(self.columns) - len(self._shown)
+        if not hidden:
+            return ""
+        right = hidden > self._skipped
+        return f"{'‹ ' if self._skipped else ''}+{hidden}{' ›' if right else ''}"
 
     def _row(self, row: int) -> list[str]:
         if row not in self._cells:
@@ -215,7 +275,11 @@ class Grid(Painter, can_focus=True):
     def render_line(self, y: int) -> Strip:
         width = self.size.width
         if y == 0:
-            return Strip(self._header()).adjust_cell_length(width, self.look())
+            strip = Strip(self._header())
+            if mark := self._hidden:
+                strip = strip.adjust_cell_length(width - len(mark) - 1, self.look())
+                strip = Strip([*strip, Segment(f"{mark} ", self.look("grid--sorted"))])
+            return strip.adjust_cell_length(width, self.look())
         row = y - 1 + self.scroll_offset.y
         if y == 1 and not self.count:
             return Strip([Segment(self.empty, self.look("grid--quiet"))]).adjust_cell_length(width)
@@ -259,6 +323,28 @@ class Grid(Painter, can_focus=True):
 
     def watch_cursor(self) -> None:
         self.refresh()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        with_shift = action != "aside" or parameters[1]
+        return bool(with_shift) or not self.app.check_action("seek", (1,))  # on a tape, the arrow keys seek
+
+    def action_aside(self, step: int, _with_shift: bool) -> None:
+        """Scroll sideways by a column, until the last one is shown."""
+        if step < 0 or len(self._shown) + self._skipped < len(self.columns):
+            self._skipped = max(0, self._skipped + step)
+            self._measure()
+            self.refresh()
+
+    def action_whole(self, _by_enter: bool) -> None:
+        if self.cursor is None and self.count:
+            self.go(self.default_row)
+        if self.cursor is not None:
+            self.post_message(self.Whole(self.whole(self.cursor)))
+
+    @property
+    def default_row(self) -> int:
+        """The row that a key acts on while there is no cursor."""
+        return self.visible_rows.start
 
     def action_move(self, step: int) -> None:
         self.go(self.visible_rows.start if self.cursor is None else self.cursor + step)

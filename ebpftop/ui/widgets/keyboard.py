@@ -18,6 +18,8 @@ NAMES = {
     "space": "Space",
     "tab": "Tab",
     "shift+tab": "Shift-Tab",
+    "shift+left": "Shift-←",
+    "shift+right": "Shift-→",
     "ctrl+z": "Ctrl-Z",
     "ctrl+p": "Ctrl-P",
     "ctrl+q": "Ctrl-Q",

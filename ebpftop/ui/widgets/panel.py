@@ -118,7 +118,6 @@ class ViewPanel(Vertical):
     }
     """
     TOGGLES_WINDOW: ClassVar[bool] = True
-    SEARCHES: ClassVar[bool] = False  # whether it handles / itself while it has the focus
 
     class Stale(Message):
         """The panel's settings changed: draw the run again."""

@@ -148,11 +148,12 @@ def _arranged(
 def _process_part(shown: ShownColumn, identities: Array, processes: Processes) -> TableColumn:
     assert shown.part
     text = names.OF_PART[shown.part]
+    low = shown.info.priority
     columns = {
-        "pid": _number(shown.id, "pid", 7),
-        "comm": GridColumn(shown.id, shown.info.title, least=16, most=28),
-        "parent": GridColumn(shown.id, "parent", quiet=True, least=12, most=18),
-        "command": GridColumn(shown.id, "command", quiet=True, least=12, most=200, stretch=True),
+        "pid": _number(shown.id, "pid", 7, low),
+        "comm": GridColumn(shown.id, shown.info.title, least=16, most=28, priority=low),
+        "parent": GridColumn(shown.id, "parent", quiet=True, least=12, most=18, priority=low),
+        "command": GridColumn(shown.id, "command", quiet=True, least=12, most=200, stretch=True, priority=low),
     }
 
     def texts() -> list[str]:
@@ -168,29 +169,33 @@ def _process_part(shown: ShownColumn, identities: Array, processes: Processes) -
 def _key(info: ColumnInfo, values: Values) -> TableColumn:
     title = info.title
     if isinstance(values, Labels):
-        column = GridColumn(info.field, title, least=10, most=44)
+        column = GridColumn(info.field, title, least=10, most=44, priority=info.priority)
         return TableColumn(column, lambda row: cell(values.at(row)), lambda: _label_ranks(values), values.texts)
     if info.decode == "time":
         return TableColumn(
-            GridColumn(info.field, title, least=12), lambda row: formatting.clock(values[row].item()), lambda: values
+            GridColumn(info.field, title, least=12, priority=info.priority),
+            lambda row: formatting.clock(values[row].item()),
+            lambda: values,
         )
-    return TableColumn(_number(info.field, title, 7), lambda row: _written(values[row], info.unit), lambda: values)
+    return TableColumn(
+        _number(info.field, title, 7, info.priority), lambda row: _written(values[row], info.unit), lambda: values
+    )
 
 
 def _rate(info: ColumnInfo, values: Array) -> TableColumn:
-    column = _number(f"{info.field}/s", f"{info.title}/s", 9)
+    column = _number(f"{info.field}/s", f"{info.title}/s", 9, info.priority)
     return TableColumn(column, lambda row: formatting.rate(values[row], info.unit), lambda: values)
 
 
 def _total(info: ColumnInfo, values: Array, *, quiet: bool) -> TableColumn:
-    column = _number(info.field, f"{info.title} total", 9, quiet=quiet)
+    column = _number(info.field, f"{info.title} total", 9, info.priority, quiet=quiet)
     return TableColumn(column, lambda row: formatting.value(int(values[row]), info.unit), lambda: values)
 
 
 def _gauge(info: ColumnInfo, values: Values) -> TableColumn:
     if isinstance(values, Labels) or info.decode == "time":
         return _key(info, values)
-    column = _number(info.field, info.title, LEAST.get(info.unit, 8))
+    column = _number(info.field, info.title, LEAST.get(info.unit, 8), info.priority)
     return TableColumn(column, lambda row: formatting.value(values[row].item(), info.unit), lambda: values)
 
 
@@ -200,8 +205,8 @@ def _quantile(numbers: HistogramsByKey, title: str, q: float, unit: str) -> Tabl
     return TableColumn(column, lambda row: formatting.bounds(int(lows[row]), int(highs[row]), unit), lambda: highs)
 
 
-def _number(name: str, title: str, least: int, *, quiet: bool = False) -> GridColumn:
-    return GridColumn(name, title, numeric=True, quiet=quiet, least=least)
+def _number(name: str, title: str, least: int, priority: int = 0, *, quiet: bool = False) -> GridColumn:
+    return GridColumn(name, title, numeric=True, quiet=quiet, least=least, priority=priority)
 
 
 def _written(value: np.generic, unit: str) -> str:

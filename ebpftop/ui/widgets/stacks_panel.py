@@ -123,12 +123,10 @@ class StacksPanel(ViewPanel):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "search", "search", key_display="/", tooltip="Search functions and show their share"),
+        Binding("F", "search", "search", tooltip="Search functions and show their share"),
         Binding("x", "look('functions')", "functions", tooltip="List functions; show growth from now on"),
         Binding("b", "look('growth')", "growth"),
     ]
-
-    SEARCHES = True
 
     def __init__(self, view: ViewInfo) -> None:
         super().__init__(view)
@@ -278,7 +276,12 @@ def function_rows(paths: Paths, frames: list[StackFrame], unit: str) -> Rows:
         columns=[
             *number("own", "own", own),
             *number("total", "total", total),
-            named("function", "function", texts, GridColumn("function", "function", least=16, most=60, stretch=True)),
+            named(
+                "function",
+                "function",
+                texts,
+                GridColumn("function", "function", least=16, most=60, stretch=True, priority=1),
+            ),
             TableColumn(GridColumn(BAR, "", least=6, most=16), lambda row: "", lambda: np.zeros(0)),
             named("module", "module", modules, GridColumn("module", "module", quiet=True, least=8, most=40)),
         ],

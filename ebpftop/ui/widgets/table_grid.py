@@ -10,10 +10,11 @@ from textual.message import Message
 
 from ebpftop.frames.columns import Array
 from ebpftop.ui.drawing.query import holds, words_of
-from ebpftop.ui.widgets.grid import BAR, Grid, GridColumn
+from ebpftop.ui.widgets.grid import BAR, WHOLE, Grid, GridColumn
 from ebpftop.ui.widgets.rows import RowKey, Rows, TableColumn
 
 DOWN, UP = "▼", "▲"
+OTHER = {"rate": "count", "count": "rate"}  # columns of histograms that stand for each other, besides `x` and `x/s`
 
 
 class TableGrid(Grid):
@@ -30,6 +31,7 @@ class TableGrid(Grid):
             key_display="Enter",
             tooltip="Show this row's histogram or frames",
         ),
+        *WHOLE,  # again: a subclass's bindings of a key replace those before
         Binding(
             "less_than_sign",
             "sort_next(-1)",
@@ -60,6 +62,7 @@ class TableGrid(Grid):
         self.descending = True
         self.wanted = ""
         self.kept: RowKey | None = None  # the key under the cursor
+        self._ordering: str | None = None  # the column that ordered them
         self._order: Array = np.zeros(0, np.intp)
         self._shares: Array | None = None
 
@@ -70,7 +73,7 @@ class TableGrid(Grid):
         was_seen = self.cursor is not None and self.cursor in self.visible_rows
         self.rows = rows
         self.columns = [column.look for column in rows.columns]
-        if rows.columns and self._column(self.sort) is None:
+        if self.sort is None:
             self.sort = self._first_number()
         self._arrange()
         if was_seen:
@@ -86,9 +89,17 @@ class TableGrid(Grid):
         column = self._column(name)
         if column is None:
             return
-        self.descending = not self.descending if name == self.sort else column.look.numeric
+        self.descending = not self.descending if name == self.ordering else column.look.numeric
         self.sort = name
         self._arrange()
+
+    @property
+    def ordering(self) -> str | None:
+        """The column that orders the rows: `sort`, or what stands for it in this window, or the first number."""
+        sort = self.sort or ""
+        other = sort.removesuffix("/s") if sort.endswith("/s") else f"{sort}/s"
+        names = [column.look.name for column in self.rows.columns]
+        return next((name for name in (sort, OTHER.get(sort, other)) if name in names), self._first_number())
 
     def _first_number(self) -> str | None:
         numeric = [c.look.name for c in self.rows.columns if c.look.numeric and not c.look.name.endswith(".pid")]
@@ -99,7 +110,7 @@ class TableGrid(Grid):
 
     def _arrange(self) -> None:
         rows = np.arange(self.rows.count) if not self.wanted else np.flatnonzero(self._matching())
-        column = self._column(self.sort)
+        column = self._column(self.ordering)
         self._shares = None
         if column is not None and len(rows):
             values = column.order()
@@ -107,6 +118,7 @@ class TableGrid(Grid):
             if column.look.numeric:
                 self._shares = _shares(values)
         self._order = rows
+        self._ordering = self.ordering
         self._follow()
         self.changed()
         self.post_message(self.Arranged())
@@ -159,6 +171,11 @@ class TableGrid(Grid):
         found = self._column(column.name)
         return found.cell(int(self._order[row])) if found else ""
 
+    def whole(self, row: int) -> list[tuple[str, str]]:
+        """With all that is known about the process of the row."""
+        about = self.rows.about(int(self._order[row]))
+        return [*super().whole(row), *([("about", about)] if about else [])]
+
     def row_look(self, row: int) -> str:
         return "grid--quiet" if self.rows.gone(int(self._order[row])) else ""
 
@@ -166,7 +183,7 @@ class TableGrid(Grid):
         return float(self._shares[self._order[row]]) if self._shares is not None else 0.0
 
     def sorted_by(self, column: GridColumn) -> str:
-        return "" if column.name != self.sort else DOWN if self.descending else UP
+        return "" if column.name != self._ordering else DOWN if self.descending else UP
 
     def title_clicked(self, column: GridColumn) -> None:
         if column.name != BAR:
@@ -179,7 +196,9 @@ class TableGrid(Grid):
     # ------------------------------------------------------------ keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return self.picks if action == "pick" else True
+        if action == "whole":
+            return not (self.picks and parameters[0])
+        return self.picks if action == "pick" else super().check_action(action, parameters)
 
     def action_pick(self) -> None:
         if self.cursor is None and self.count:
@@ -187,14 +206,14 @@ class TableGrid(Grid):
         self.post_message(self.Picked(self, self.kept))
 
     def action_sort_next(self, step: int) -> None:
-        names = [column.name for column in self.shown_columns if column.name != BAR]
+        names = [column.name for column in self.columns if column.name != BAR]
         if names:
-            at = names.index(self.sort) + step if self.sort in names else 0
+            at = names.index(self.ordering) + step if self.ordering in names else 0
             self.sort_by(names[at % len(names)])
 
     def action_turn(self) -> None:
-        if self.sort:
-            self.sort_by(self.sort)
+        if self.ordering:
+            self.sort_by(self.ordering)
 
     def let_go(self) -> None:
         """Clear the cursor."""

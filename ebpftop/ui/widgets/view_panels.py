@@ -52,6 +52,7 @@ class TablePanel(GridPanel):
     def __init__(self, view: ViewInfo) -> None:
         sort = f"{view.sort}/s" if view.sort in view.counters else view.sort
         super().__init__(view, TableFrame(view.title, TableGrid(sort)))
+        self._total = ""  # the total that ordered the rows of the interval, where a rate could have
 
     def show(self, run: Run, processes: Processes) -> None:
         self.frame.window_words = self.window_words(run)
@@ -60,8 +61,13 @@ class TablePanel(GridPanel):
     def toggle_window(self) -> None:
         super().toggle_window()
         sort = self.frame.grid.sort or ""
-        if sort.removesuffix("/s") in self.view.counters:
-            self.frame.grid.sort = sort.removesuffix("/s") + ("/s" if self.window == "interval" else "")
+        counter = sort.removesuffix("/s")
+        if counter in self.view.counters:
+            if self.window == "start":
+                self._total = sort if sort == counter else ""
+                self.frame.grid.sort = counter
+            elif sort != self._total:
+                self.frame.grid.sort = f"{counter}/s"
 
     def let_go(self) -> bool:
         return self.frame.let_go()
@@ -208,6 +214,9 @@ class EventsPanel(GridPanel):
     def let_go(self) -> bool:
         if self.frame.grid.wanted:
             self.frame.drop_filter()
+            return True
+        if self.frame.grid.cursor is not None:
+            self.frame.grid.action_follow()
             return True
         return False
 

@@ -59,6 +59,7 @@ def test_json_has_the_documented_shape(tmp_path: Path) -> None:
                         "role": "key",
                         "decode": "process",
                         "hidden": False,
+                        "priority": 0,
                     },
                     {
                         "field": "value",
@@ -67,6 +68,7 @@ def test_json_has_the_documented_shape(tmp_path: Path) -> None:
                         "role": "counter",
                         "decode": None,
                         "hidden": False,
+                        "priority": 0,
                     },
                 ],
                 "sort": None,

@@ -313,6 +313,10 @@ PID = '[params.pid]\ntype = "pid"\nhelp = "h"\n'
                 "'nss'; did you mean ns?"
             ],
         ),
+        (
+            {"view": VIEW + "priority = 10\n"},
+            ["probe.toml:19: views[0].columns[1].priority: expected -9 to 9, not 10"],
+        ),
         ({"view": VIEW + "hidden = 1\n"}, ["probe.toml:19: views[0].columns[1].hidden: expected true or false"]),
         (
             {"view": VIEW.replace('"value"', '"key"')},

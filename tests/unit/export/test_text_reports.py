@@ -186,3 +186,9 @@ async def test_times_are_shown_on_the_clock() -> None:
     ]
     result = await ran(frames, format="text")
     assert result.out.splitlines()[1] == f"{datetime.fromtimestamp(1_700_000_000):%H:%M:%S}.123"
+
+
+def test_without_a_width_a_grid_has_every_column_and_cuts_nothing() -> None:
+    long = "0123456789" * 20
+    grid = [layout.Column("a", [long, "x"], False), layout.Column("b", ["y", "z"], False)]
+    assert layout.grid(grid, None) == ["a" + " " * 47 + "  b", f"{long}  y", "x" + " " * 47 + "  z"]
