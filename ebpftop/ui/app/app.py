@@ -58,7 +58,7 @@ class EbpftopApp(App[None]):
             tooltip="Pause the screen or the tape",
         ),
         Binding("v", "verifier", "verifier", tooltip="Why a probe was rejected"),
-        Binding("r", "restart", "restart", tooltip="Restart the collector and reload its probes"),
+        Binding("r", "restart", "restart", tooltip="Restart the collector and its probes"),
         Binding(
             "plus,equals_sign",
             "interval(1)",

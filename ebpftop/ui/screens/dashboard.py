@@ -69,7 +69,7 @@ class Dashboard(Screen[None]):
             "let_go",
             "clear",
             show=False,
-            tooltip="One step back: clear the filter, selection or cursor; leave the tile or probe",
+            tooltip="Go back one step",
         ),
     ]
 

@@ -55,7 +55,7 @@ class CatalogTree(Painter, can_focus=True):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "load", "load", key_display="Enter", tooltip="Load the probe, or show it if it is running"),
+        Binding("enter", "load", "load", key_display="Enter", tooltip="Load the probe, or show it while it runs"),
         Binding("enter", "show", "show", key_display="Enter", tooltip="Show the tape's data of the probe"),
         Binding("p", "parameters", "parameters", tooltip="Set the parameters, then load"),
         Binding("e", "edit", "edit", show=False, tooltip="Edit its C; saving reloads it"),
