@@ -155,8 +155,8 @@ class CatalogTree(Painter, can_focus=True):
             return WAIT, "", ""
         return (
             f"nothing matches “{inert(self.wanted)}”",
-            "try one word, such as latency or",
-            "disk; Esc shows everything",
+            "try one word: latency, disk",
+            "Esc shows everything",
         )
 
     @property
