@@ -123,13 +123,13 @@ async def test_zoom_and_cursor_stay_when_samples_come_and_when_none_do(stage: Op
         await on.press("t")
         assert on.see(Details).startswith("hash   13")
         await on.play(samples(9, 4, {**THEN, (2, 3): 47, (1, 2): 13}))
-        assert "nothing here in this time" in on.see(Flame)
+        assert "no events in this interval" in on.see(Flame)
         await on.press("t")
         assert on.see(Details).startswith("hash   47")
 
 
 async def test_what_is_around_a_zoom_keeps_its_names_when_nothing_of_it_is_left(stage: Open) -> None:
-    nothing = ["nothing", "here", "in", "this", "time"]
+    nothing = ["no", "events", "in", "this", "interval"]
     async with profiling(stage) as on:
         await on.press("down", "down", "right", "down", "down", "enter", "f", *"python3", "enter")
         assert graph(on) == [["all"], ["node"], ["main"], ["hash"], nothing]
@@ -186,7 +186,7 @@ async def test_functions_with_their_own_and_total_values(stage: Open) -> None:
 async def test_what_grew_and_what_shrank_since_a_moment(stage: Open) -> None:
     async with profiling(stage) as on:
         await on.press("b")
-        assert "nothing here in this time" in on.see(Flame)
+        assert "no events in this interval" in on.see(Flame)
         await on.play(samples(9, 5, {**THEN, (2, 3): 134, (1, 2): 21}))
         assert title(on) == "CPU samples · last 3 s, ▲ more and ▼ less than before · 110"
         assert graph(on)[:4] == [["all"], ["▲node", "▼pytho…"], ["▲main", "▼main"], ["▲hash", "▼parse"]]

@@ -127,7 +127,7 @@ async def test_a_playbook_loads_what_may_run_and_explains_the_rest(stage: Open) 
         assert title(on, 1) == "● syscount · Which calls?"
         assert why(on, 2) == "✗ unavailable: needs kprobes"
         assert why(on, 3) == "✗ R0 invalid mem access 'map_value_or_null'\nv shows why"
-        assert why(on, 4) == "✗ the catalog has no such probe"
+        assert why(on, 4) == "✗ no such probe in the catalog"
         assert len(on.app._notifications) == 1  # the folder that isn't usable
         await on.press("v")
         assert isinstance(on.app.screen, VerifierScreen)
@@ -239,7 +239,7 @@ async def test_help_tells_the_keys_of_tiles(stage: Open) -> None:
     async with stage(CATALOG, options=OPEN) as on:
         await on.press("question_mark")
         told = "\n".join(str(each.render()) for each in on.app.screen.query(Static))
-    assert "The whole probe of a tile; z comes back" in told
+    assert "Open the tile's probe; z comes back" in told
 
 
 async def test_an_ended_collector_is_told_over_the_tiles(stage: Open) -> None:
