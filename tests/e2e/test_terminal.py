@@ -19,7 +19,7 @@ from tests.support.command import CHECKOUT
 from tests.support.dashboard import load
 from tests.support.processes import children, eventually, held_by, in_kernel
 from tests.support.shell import PROGRAM, framed, line, patched, shell
-from tests.support.terminal import Terminal
+from tests.support.terminal import Terminal, terminal
 from tests.support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
@@ -323,3 +323,13 @@ def test_a_fault_leaves_a_report_and_the_terminal_as_it_was(term: Terminal, tmp_
         assert report.name in screen.replace("\n", "")
         assert r"(RuntimeError: a fault \x1b[31m of a test)" in screen.replace("\n", "")
     assert f"ended: {0 if place in ('loader', 'collector') else 1}," in screen
+
+
+def test_the_terminals_own_size_counts_and_a_key_after_q_is_ignored() -> None:
+    command = ["env", "COLUMNS=59", "LINES=14", sys.executable, "-m", "ebpftop", "demo"]
+    with terminal(command, columns=120, rows=36) as term:
+        assert "too small" not in term.wait_for("Catalog", "q quit")
+        term.keys("Tab")
+        term.type("q[")
+        term.wait_for_end()
+        eventually(lambda: term.status() == 0, "it ends without an error")

@@ -232,3 +232,37 @@ async def test_leaving_closes_the_source(stage: Open) -> None:
         source: Script = on.source
         await on.press("q")
     assert source.closed
+
+
+async def test_a_key_after_q_is_ignored(stage: Open) -> None:
+    options = Options(auto_load=[("cpu/runqlat", {}), ("cpu/syscount", {})])
+    async with stage(options=options) as on:
+        current = on.app.dashboard.current
+        on.app.exit()
+        assert not await on.app.run_action("screen.tab(1)")
+        assert on.app.dashboard.current == current
+    assert on.app.failure is None
+    assert on.app.return_code == 0
+
+
+async def test_keys_with_nothing_to_do_say_so(stage: Open) -> None:
+    async with stage() as on:
+        await on.press("v", "r", "ctrl+c")
+        assert [each.message for each in on.app._notifications] == [
+            "no probe was rejected: v shows why one was",
+            "nothing to restart: the collector is running",
+            "q detaches everything and quits; while typing, Ctrl-Q does",
+        ]
+        assert "verifier" not in on.see(KeyLine)
+
+
+async def test_the_key_line_shows_the_keys_that_work_while_typing(stage: Open) -> None:
+    async with stage() as on:
+        assert "q quit" in on.see(KeyLine)
+        await on.press("slash", "q")
+        shown = on.see(KeyLine)
+        assert on.one(CatalogPanel).search.value == "q"
+        assert "Ctrl-Q quit" in shown
+        assert "F1 help" in shown
+        assert " q quit" not in shown
+        assert "? help" not in shown

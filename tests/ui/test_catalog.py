@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from ebpftop.frames.messages import AccountRunTimes, Load, Loading, ParamInfo, Refused
+from ebpftop.frames.messages import AccountRunTimes, Catalog, Load, Loading, ParamInfo, PlaybookInfo, Refused
 from ebpftop.ui.screens.parameters import ParameterForm
 from ebpftop.ui.widgets.about import About
 from ebpftop.ui.widgets.catalog import CatalogPanel, CatalogTree
 from ebpftop.ui.widgets.runs import RunTabs
 from tests.support.frames import catalog, probe
 from tests.ui.conftest import Open, seen
+from tests.ui.probes import PROBES
 
 
 async def test_probes_stand_under_their_category_with_sign_and_reason(stage: Open) -> None:
@@ -171,3 +172,42 @@ async def test_a_click_on_a_tab_brings_its_probe(stage: Open) -> None:
         await on.pilot.click(RunTabs, offset=(5, 0))
         await on.settle()
         assert on.one(RunTabs).current == 2
+
+
+PLAYBOOK = PlaybookInfo(name="cpu-saturated", title="CPU", summary="", steps=[])
+
+
+async def test_the_best_match_of_a_search_comes_first(stage: Open) -> None:
+    async with stage(Catalog(probes=list(PROBES), playbooks=[PLAYBOOK])) as on:
+        await on.press("slash", *"saturated")
+        assert on.see(CatalogTree).split("\n")[:2] == ["▾ playbooks", "  ≡ cpu-saturated  CPU"]
+        assert on.one(CatalogTree).entry == PLAYBOOK
+        assert "playbook cpu-saturated" in str(on.one(About).border_title)
+
+
+async def test_a_search_without_a_match_says_what_to_try_and_enter_keeps_its_text(stage: Open) -> None:
+    async with stage() as on:
+        await on.press("slash", *"zzz", "enter")
+        assert "nothing matches “zzz”" in on.see(CatalogTree)
+        assert "Esc shows everything" in on.see(CatalogTree)
+        assert on.one(CatalogPanel).search.value == "zzz"
+        assert on.app.focused is on.one(CatalogPanel).search
+
+
+async def test_the_entry_of_a_candidate_is_shown_while_searching_beside_a_run(stage: Open) -> None:
+    async with stage() as on:
+        await on.press("slash", *"syscount", "enter", "slash", *"runqlat")
+        assert on.one(About).display
+        assert "cpu/runqlat" in str(on.one(About).border_title)
+        await on.press("escape")
+        assert not on.one(About).display
+
+
+async def test_enter_before_the_catalog_is_there_says_so(stage: Open) -> None:
+    tree = CatalogTree()
+    async with stage() as on:
+        await on.app.screen.mount(tree)
+        tree.action_load()
+        await on.settle()
+        assert "the catalog is being read" in tree.render_line(0).text
+        assert [each.message for each in on.app._notifications] == ["the catalog is being read…"]

@@ -280,3 +280,24 @@ math between map_value pointer and register with unbounded min value is not allo
     async with stage(answer=refuse(rejected(77, "lab/null-deref", log=log))) as on:
         await on.press("slash", *"null", "enter", "w")
         assert "▶ 1: (79) r1 = *(u64 *)(r6 +8)" in on.see(LogLines)
+
+
+async def test_an_attach_failure_says_why_there_is_no_log(stage: Open) -> None:
+    frame = rejected(77, "lab/null-deref", stage="attach", error="no variant attaches", log="")
+    async with stage(answer=refuse(frame)) as on:
+        await on.press("slash", *"null", "enter")
+        lines = on.one(LogLines)
+        while not lines.count:  # it is read in a thread
+            await on.pilot.pause(0.05)
+        assert "Attaching leaves no log" in on.see(LogLines)
+        assert "attaching" in str(on.app.screen.query_one("#log").border_title)
+
+
+async def test_a_rejection_without_registers_says_so(stage: Open) -> None:
+    frame = rejected(77, "lab/null-deref", text=NULL_C, log="processed 0 insns (limit 1000000)\n", places=[])
+    async with stage(answer=refuse(frame), size=(160, 40)) as on:
+        await on.press("slash", *"null", "enter")
+        while not on.one(LogLines).count:  # it is read in a thread
+            await on.pilot.pause(0.05)
+        await on.settle()
+        assert "The log shows no registers here" in " ".join(on.see(KnownLines).split())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from time import monotonic
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual import events
 from textual.app import App
@@ -78,8 +78,10 @@ class EbpftopApp(App[None]):
         Binding("T", "turn_theme", "light/dark", show=False, tooltip="Switch between the light and dark themes"),
         Binding("ctrl+z", "suspend_process", "suspend", show=False, system=True),
         Binding("ctrl+p", "command_palette", "palette", show=False, tooltip="Find any action or probe by name"),
-        Binding("question_mark,f1", "help", "help", key_display="?", tooltip="Show the keys"),
-        Binding("q,ctrl+q", "quit", "quit", key_display="q", tooltip="Detach everything and quit"),
+        Binding("question_mark", "help", "help", key_display="?", tooltip="Show the keys"),
+        Binding("f1", "help", "help"),  # the keys of these two that work while typing
+        Binding("q", "quit", "quit", tooltip="Detach everything and quit"),
+        Binding("ctrl+q", "quit", "quit"),
     ]
 
     def __init__(self, source: Source, *, options: Options | None = None) -> None:
@@ -107,6 +109,8 @@ class EbpftopApp(App[None]):
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = DARK.name
+        self.bind("v", "nothing('rejected')", show=False)  # after those in BINDINGS, where they are disabled
+        self.bind("r", "nothing('restart')", show=False)
 
     def _fatal_error(self) -> None:
         """Exit after an exception as Textual does, but without printing the traceback on the terminal."""
@@ -334,6 +338,25 @@ class EbpftopApp(App[None]):
             self._close_tiles()
         elif self.playbook:
             self.push_screen(Tiles(self.feed, self.hold, self.playbook))
+
+    def action_nothing(self, what: str) -> None:
+        """A key that has nothing to do now."""
+        if what == "rejected":
+            self.notice("no probe was rejected: v shows why one was", "info")
+        elif not self.feed.source.live:
+            self.notice("a tape has no collector to restart", "info")
+        else:
+            self.notice(
+                "nothing to restart: the collector is running" if not self.feed.ended else "it can't restart", "info"
+            )
+
+    def action_help_quit(self) -> None:
+        """Ctrl-C."""
+        self.notice("q detaches everything and quits; while typing, Ctrl-Q does", "info")
+
+    async def run_action(self, *args: Any, **named: Any) -> bool:
+        """Keys that arrive after the end has begun do nothing: the screens are being taken down."""
+        return False if self._exit else await super().run_action(*args, **named)
 
     def action_turn_theme(self) -> None:
         self.theme = LIGHT.name if self.theme == DARK.name else DARK.name

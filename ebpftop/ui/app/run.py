@@ -31,6 +31,8 @@ def run_dashboard(
     playbook to open then. The terminal is restored afterwards, even after a signal (the exit code is 128 + its number)
     or an unexpected exception, which is raised.
     """
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)  # Textual would take these for the terminal's size
     from ebpftop.ui.app.app import EbpftopApp  # Textual takes a while to import
     from ebpftop.ui.app.options import Options
 

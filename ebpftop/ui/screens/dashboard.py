@@ -177,7 +177,7 @@ class Dashboard(Screen[None]):
         """Bring the current run, or the catalog entry, to the front and draw it."""
         self.tabs.current = self.current
         pane, run = self.pane, self.run
-        front = self.about if pane is None or self.informing else pane
+        front = self.about if pane is None or self.informing or self._searching else pane
         for each in self.panes.children:
             each.display = each is front
         if pane is not None and run is not None:
@@ -239,8 +239,20 @@ class Dashboard(Screen[None]):
 
     # ------------------------------------------------------------ messages from the widgets
 
+    @property
+    def _searching(self) -> bool:
+        """Whether the entry of the search's candidate is shown instead of a run."""
+        return self.catalog.search.has_focus and bool(self.catalog.search.value)
+
     async def on_chosen(self, event: Chosen) -> None:
-        self._draw_about()
+        if self._searching or self.about.display:
+            await self.draw_front()
+        else:
+            self._draw_about()
+
+    async def on_descendant_blur(self) -> None:
+        if self.about.display and self.pane is not None and not self.informing:
+            await self.draw_front()
 
     async def on_run_tabs_chosen(self, event: RunTabs.Chosen) -> None:
         await self.bring(event.run)

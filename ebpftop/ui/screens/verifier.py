@@ -35,6 +35,12 @@ from ebpftop.verifier.lines import line_for
 from ebpftop.verifier.log import Parsed, parse
 from ebpftop.verifier.registers import known_before
 
+LOGS = {"verify": "verifier log", "compile": "compiler", "attach": "attaching"}  # titles of the log, by stage
+NO_LOG = {
+    "attach": "Attaching leaves no log: the line above is all that the kernel reported.",
+    "compile": "The compiler reported nothing more.",
+    "verify": "The verifier left no log.",
+}
 WIDE = 110  # cells from which the C and the log stand beside each other
 COPIED = 64_000  # characters
 WHY = "what led to it"
@@ -121,7 +127,7 @@ class VerifierScreen(Screen[None]):
         yield self.tabs
         names = (
             (failure.source and failure.source.file) or AUTHORS_FILE,
-            "verifier log" if self.parts[2:] else "compiler",
+            LOGS.get(failure.stage or "", "log"),
             f"{WHY} · {KNOWN}",
         )
         with Container(id="both"):
@@ -186,7 +192,12 @@ class VerifierScreen(Screen[None]):
     async def _read(self) -> None:
         """A log may be long: it is read beside the screen's own work."""
         self.parsed = await asyncio.to_thread(parse, self.failure.log)
-        self.log_lines.show(self.parsed.lines, self.parsed.error_line if self.failure.stage == "verify" else None)
+        lines = (
+            self.parsed.lines
+            if self.failure.log.strip()
+            else [NO_LOG.get(self.failure.stage or "", "There is no log.")]
+        )
+        self.log_lines.show(lines, self.parsed.error_line if self.failure.stage == "verify" else None)
         self.log_lines.failed = self._failed_log_line()
         self.call_after_refresh(self.action_failure)
 
@@ -286,6 +297,8 @@ class VerifierScreen(Screen[None]):
         if self._at is not None:
             used = {f"R{number}" for number in re.findall(r"\b[rw](\d+)\b", self.parsed.lines[self._at])}
             self.known.show(self.failure.diagnosis.chain, self._insn, known_before(self.parsed.lines, self._at), used)
+        else:
+            self.known.show(self.failure.diagnosis.chain, None, {}, ())
         where = f"insn {self._insn}" if self._insn is not None else ""
         self.parts[1].border_title = words(
             "verifier log", where, note, f"{formatting.count(len(self.parsed.lines))} lines"

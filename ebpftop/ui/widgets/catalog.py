@@ -25,6 +25,7 @@ from ebpftop.ui.widgets.entries import Entry, Line, RunState, arranged, entries,
 from ebpftop.ui.widgets.keyboard import MOVES
 from ebpftop.ui.widgets.painter import Painter
 
+WAIT = "the catalog is being read…"
 _ROOMY = 50  # columns from which a question fits beside each name
 
 
@@ -111,12 +112,12 @@ class CatalogTree(Painter, can_focus=True):
 
     def _same(self, was: Line | None) -> int:
         same = (at for at, line in enumerate(self._lines) if was and line.is_same(was))
-        return next(same, first(self._lines, self.wanted))
+        return next(same, first(self._lines))
 
     def watch_wanted(self) -> None:
         self._arrange()
         if self.wanted:
-            self.cursor = first(self._lines, self.wanted)
+            self.cursor = first(self._lines)
         self.scroll_to(y=0, animate=False)
 
     def watch_cursor(self) -> None:
@@ -135,6 +136,8 @@ class CatalogTree(Painter, can_focus=True):
     def render_line(self, y: int) -> Strip:
         at = y + self.scroll_offset.y
         width = self.size.width
+        if not self._lines and y < 3:
+            return Strip([Segment(self._empty[y], self.look("catalog--quiet"))]).adjust_cell_length(width, self.look())
         if at >= len(self._lines):
             return Strip.blank(width, self.look())
         line = self._lines[at]
@@ -144,6 +147,22 @@ class CatalogTree(Painter, can_focus=True):
             name = "catalog--cursor" if self.has_focus else "catalog--cursor-quiet"
             strip = painted(strip, self.mark(name))
         return strip.apply_offsets(0, at)
+
+    @property
+    def _empty(self) -> tuple[str, str, str]:
+        """What stands where there is no line."""
+        if not self._entries:
+            return WAIT, "", ""
+        return (
+            f"nothing matches “{inert(self.wanted)}”",
+            "try one word: latency, disk",
+            "Esc shows everything",
+        )
+
+    @property
+    def found(self) -> bool:
+        """Whether there is anything to choose."""
+        return bool(self._lines)
 
     def _category(self, line: Line) -> list[Segment]:
         fold = CLOSED if line.category in self._folded and not self.wanted else OPEN
@@ -186,6 +205,8 @@ class CatalogTree(Painter, can_focus=True):
     def action_load(self) -> None:
         if asked := self.asked:
             self.post_message(asked)
+        elif not self._entries:
+            self.notify(WAIT, markup=False)
         elif self._lines and self.entry is None:
             self._fold(self._lines[self.cursor].category not in self._folded)
 
@@ -317,6 +338,8 @@ class CatalogPanel(Vertical):
     def on_search_line_left(self, event: SearchLine.Left) -> None:
         event.stop()
         self.listing.wanted = self.search.value.strip()  # Enter may overtake the message about the last characters
+        if event.load and not self.listing.found:
+            return  # the text stays, to be corrected
         self.listing.focus()
         if event.load and (asked := self.listing.asked):
             self.search.value = ""

@@ -78,11 +78,12 @@ def entries(catalog: Catalog | None) -> list[Line]:
 
 
 def arranged(lines: list[Line], wanted: str, folded: Collection[str]) -> Iterator[Line]:
-    """The lines that match the search, each category before its entries; a search expands collapsed categories."""
+    """The lines that match the search, each category before its entries, the best match and its category first.
+
+    A search expands collapsed categories.
+    """
     category = None
-    for line in lines:
-        if not _matches(line, wanted):
-            continue
+    for line in _best_first([line for line in lines if _matches(line, wanted)], wanted):
         if line.category != category:
             category = line.category
             yield Line(category)
@@ -90,11 +91,26 @@ def arranged(lines: list[Line], wanted: str, folded: Collection[str]) -> Iterato
             yield line
 
 
-def first(lines: list[Line], wanted: str) -> int:
-    """Where the cursor starts: at the first entry; in a search, at the first probe."""
-    found = [at for at, line in enumerate(lines) if line.entry]
-    probes = [at for at in found if isinstance(lines[at].entry, ProbeInfo)]
-    return next(iter((probes if wanted else found) or found), 0)
+def first(lines: list[Line]) -> int:
+    """Where the cursor starts: at the first entry; in a search, this is the best match."""
+    return next((at for at, line in enumerate(lines) if line.entry), 0)
+
+
+def _best_first(found: list[Line], wanted: str) -> list[Line]:
+    """Ordered by how well the name matches, but categories stay together; probes go before what matches as well."""
+    if not wanted:
+        return found
+    ranks = {id(line): _rank(line, wanted) for line in found}
+    best: dict[str, tuple[int, bool]] = {}
+    for line in found:
+        best[line.category] = min(best.get(line.category, ranks[id(line)]), ranks[id(line)])
+    return sorted(found, key=lambda line: (best[line.category], line.category, ranks[id(line)]))
+
+
+def _rank(line: Line, wanted: str) -> tuple[int, bool]:
+    name, query = line.name.casefold(), wanted.casefold().strip()
+    ways = (name == query, name.startswith(query), holds(name, words_of(query)), True)
+    return ways.index(True), not isinstance(line.entry, ProbeInfo)
 
 
 def _matches(line: Line, query: str) -> bool:

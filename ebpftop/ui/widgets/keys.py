@@ -48,11 +48,14 @@ class KeyLine(Widget):
             first.pop()
 
     def _shown(self) -> list[Binding]:
-        """Bindings of the focused widget first, then the screen's, then the app's; one for each action."""
+        """Bindings of the focused widget first, then the screen's, then the app's; one for each action, with its
+        shortest key that works now: `q`, but `Ctrl-Q` while typing."""
         by_action: dict[str, Binding] = {}
         for active in self.screen.active_bindings.values():
             if active.enabled and active.binding.show:
-                by_action.setdefault(active.binding.action, active.binding)
+                other = by_action.setdefault(active.binding.action, active.binding)
+                if len(self.app.get_key_display(active.binding)) < len(self.app.get_key_display(other)):
+                    by_action[active.binding.action] = active.binding
         return list(by_action.values())
 
     def on_click(self, event: events.Click) -> None:

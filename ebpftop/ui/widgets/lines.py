@@ -226,6 +226,9 @@ class LogLines(Lines):
         return [Segment(head, self.look()), Segment(tail, self.look("lines--gutter"))]
 
 
+NO_REGISTERS = "The log shows no registers here: the verifier rejected the program without a look at its instructions."
+
+
 class KnownLines(Lines):
     """What led to an instruction, step by step, and below that registers and stack slots with what they hold."""
 
@@ -235,6 +238,7 @@ class KnownLines(Lines):
         self._insn: int | None = None
         self._known: Mapping[str, str] = {}
         self._used: Collection[str] = ()
+        self._ready = False  # whether there was anything to show, or the certainty that there is nothing
         self._rows: list[tuple[str, str, bool]] = []  # a name or number, a part of its text, whether it stands out
 
     @property
@@ -243,6 +247,7 @@ class KnownLines(Lines):
 
     def show(self, chain: Sequence[Step], insn: int | None, known: Mapping[str, str], used: Collection[str]) -> None:
         """The step of `insn` and the registers in `used` are bright, the others quiet."""
+        self._ready = True
         self._chain, self._insn, self._known, self._used = chain, insn, known, used
         self._lay_out()
 
@@ -260,6 +265,8 @@ class KnownLines(Lines):
             self._rows.append(("", "", False))
         for name, value in self._known.items():
             self._add(name, re.sub(r",(?! )", ", ", value), name in self._used)
+        if self._ready and not self._rows:
+            self._add("", NO_REGISTERS, False)
         self.changed()
 
     def _add(self, name: str, text: str, bright: bool) -> None:
