@@ -8,6 +8,7 @@ from textual.widgets import Static
 from ebpftop.frames.messages import ColumnInfo, Detach, Detached, Detaching, Events, Interval, Loading, ViewInfo
 from ebpftop.ui.app.options import Options
 from ebpftop.ui.screens.row import RowScreen
+from ebpftop.ui.widgets.about import About
 from ebpftop.ui.widgets.catalog import CatalogPanel
 from ebpftop.ui.widgets.events import EventList
 from ebpftop.ui.widgets.grid import Grid
@@ -510,3 +511,12 @@ async def test_the_order_survives_the_change_of_window_and_its_sign_stands_where
         assert names(table) == ["postgres", "node"]
         await on.press("t")
         assert "count▼" in table.render_line(0).text
+
+
+async def test_the_entry_of_a_probe_takes_the_focus_from_the_table_that_it_hides(stage: Open) -> None:
+    async with stage(options=Options(auto_load=[("cpu/syscount", {})])) as on:
+        await on.play(calls(0, {1: 5}))
+        await on.press("tab", "i")
+        assert isinstance(on.app.focused, About)
+        await on.press("q")
+        assert on.app.return_code == 0

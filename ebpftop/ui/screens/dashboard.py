@@ -178,8 +178,11 @@ class Dashboard(Screen[None]):
         self.tabs.current = self.current
         pane, run = self.pane, self.run
         front = self.about if pane is None or self.informing or self._searching else pane
+        inside = any(each.has_focus_within for each in self.panes.children if each is not front)
         for each in self.panes.children:
             each.display = each is front
+        if inside and front is self.about:  # else Textual gives the focus to what comes next, as the search
+            self._focus(self.about)
         if pane is not None and run is not None:
             await pane.show(run, self.probe(run.probe), self.feed.session.processes)
         self._draw_about()
