@@ -56,9 +56,8 @@ def test_an_object_file(tmp_path: Path) -> None:
     program = write(tmp_path / "part.o", whole[:54] + bytes(4) + whole[58:])
     done = ebpftop("run", "funccount", "-p", f"binary={program}", "-p", "symbol=f")
     why = "an object file, which can't be run before it is linked"
-    assert (
-        complaint(done, 2) == f"application/funccount: {program} isn't a program or library that can be traced: {why}"
-    )
+    what = f"{program} isn't a program or library that can be traced"
+    assert complaint(done, 2) == f"application/funccount: {what}: {why}"
 
 
 def test_a_function_the_kernel_does_not_have() -> None:
