@@ -92,7 +92,7 @@ def test_a_flame_graph_shows_where_a_busy_loop_spends_its_time(term: Terminal, b
     term.type(busy)
     term.keys("Enter")
     term.wait_for(f"matching “{busy}”", "do_syscall_64")  # the cells of what it calls may be too narrow for their names
-    term.keys("/")
+    term.keys("F")
     term.type("ksys_read")
     term.keys("Enter")
     assert re.search(r"[0-9.]+% through “ksys_read”", term.wait_for("through “ksys_read”"))
