@@ -152,11 +152,17 @@ def test_a_root_that_can_not_become_the_invoker(capability: str, command: str) -
 # ---------------------------------------------------------------- where it is
 
 
+# What lies there stays visible: this very checkout may.
+UNWRITABLE = " && ".join(
+    f"mount --bind {folder} {folder} && mount -o remount,bind,ro {folder}" for folder in ("/tmp", "/var/tmp")
+)
+
+
 @as_root
 @pytest.mark.parametrize("command", COMMANDS)
 def test_folders_that_can_not_be_written(command: str) -> None:
     done = sh(
-        f"unshare -m sh -c 'mount -t tmpfs -o ro none /tmp && mount -t tmpfs -o ro none /var/tmp && exec $E {command}'",
+        f"unshare -m sh -c '{UNWRITABLE} && exec $E {command}'",
         HOME="/nonexistent",
         TMPDIR="/nonexistent",
     )
@@ -169,9 +175,7 @@ def test_a_fault_of_ours_is_one_line_where_no_report_can_be_written(tmp_path: Pa
     script.write_text(
         "from ebpftop import cli\ndef fault(*_): raise ZeroDivisionError('x')\ncli._run = fault\ncli.main(['list'])\n"
     )
-    full = (
-        "mount -t tmpfs -o ro none /tmp && mount -t tmpfs -o ro none /var/tmp && cd / && mount -t tmpfs -o ro none /mnt"
-    )
+    full = f"{UNWRITABLE} && cd / && mount -t tmpfs -o ro none /mnt"
     python = COMMAND[0]
     done = sh(
         f"cp {script} /dev/shm/faulty.py; "
