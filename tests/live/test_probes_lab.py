@@ -102,7 +102,7 @@ LESSONS = {
     "too-complex": Lesson(
         "        if (bpf_get_prandom_u32() & 1)",
         "The sequence of 8193 jumps is too complex",
-        "Make fewer branches",
+        "Use fewer branches",
         "    for (int toss = 0; toss < 10000; toss++)\n",
         "    for (int toss = 0; toss < 100; toss++)\n",
     ),
