@@ -2,11 +2,11 @@
 #include "ebpftop_folio.h"
 
 struct use {
+    u64 accessed;
     u64 added; // pages
     u64 dirtied;
 };
 BPF_HASH(cache, u32, struct use); // by process
-BPF_HASH(looked_up, u32, u64);    // times a page was looked up, by process; empty where that can't be seen
 
 // Adds to one of the process's counters, by its offset.
 static int count(u64 offset, u64 pages)
@@ -24,32 +24,17 @@ static int count(u64 offset, u64 pages)
     return 0;
 }
 
-static int count_access(void)
-{
-    if (!wanted_current())
-        return 0;
-    u32 tgid = bpf_get_current_pid_tgid() >> 32;
-    u64 zero = 0;
-    u64 *times = looked_up.lookup_or_try_init(&tgid, &zero);
-    if (!times) {
-        map_full();
-        return 0;
-    }
-    __sync_fetch_and_add(times, 1);
-    return 0;
-}
-
 #ifdef VARIANT_fentry
 KFUNC_PROBE(folio_mark_accessed)
 {
-    return count_access();
+    return count(offsetof(struct use, accessed), 1);
 }
 #endif
 
 #ifdef VARIANT_kprobe
 int on_access(struct pt_regs *ctx)
 {
-    return count_access();
+    return count(offsetof(struct use, accessed), 1);
 }
 #endif
 
