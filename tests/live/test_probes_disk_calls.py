@@ -173,7 +173,9 @@ def test_each_step_of_a_mount_that_fails_has_a_row_with_the_reason(tmp_path: Pat
     with Worker(STEPS, target) as worker, trace("disk/mountsnoop", pid=worker.pid) as traced:
         worker.work()
     names = ("call", "source", "target", "type", "option", "result", "message")
-    assert [tuple(row[name] for name in names) for row in traced.events()] == [
+    rows = [tuple(row[name] for name in names) for row in traced.events()]
+    older = "Can't open blockdev"  # as 6.1 words it
+    assert [(*row[:-1], row[-1].replace(older, "Can't lookup blockdev")) for row in rows] == [
         *[
             ("move_mount", "new source", target, "tmpfs", "", "", ""),
             ("fsconfig", "", "", "tmpfs", "", "", ""),
