@@ -186,7 +186,16 @@ def test_hostile_text_is_shown_inert_everywhere(term: Terminal, tmp_path: Path) 
     replay(term, written(tmp_path / "a.tape", frames))
     screen = term.wait_for(SHOWN)
     assert screen.count(SHOWN) >= 2
-    term.keys("Tab", "Enter", "i", "question_mark", "Escape")
+    term.keys("Tab", "Enter")
+    term.wait_for("Esc closes")
+    term.keys("Escape")
+    eventually(lambda: "Esc closes" not in term.text(), "the row's details are closed")
+    term.keys("i")
+    term.wait_for("question  Is it")
+    term.keys("?")
+    term.wait_for("Keys")
+    term.keys("Escape")
+    eventually(lambda: "question  Is it" in term.text(), "the help is closed")
     leave(term)
 
 
