@@ -14,6 +14,7 @@ import pytest
 from tests.support.command import Done, complaint, ebpftop
 from tests.support.dashboard import load
 from tests.support.probes import HEAD, SOURCE, VARIANT, VIEW, write_probe
+from tests.support.processes import eventually
 from tests.support.shell import PROGRAM, framed, line, shell
 
 pytestmark = [pytest.mark.bpf, pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which needs root")]
@@ -170,6 +171,43 @@ def test_a_save_while_the_dashboard_runs_shows_no_file_of_roots(public: Path, se
         assert SECRET not in term.wait_for("cpu/calls · did not compile", "file not found")
         term.keys("q")
         term.wait_for("ended: 0")
+
+
+EDITOR = """#!/bin/sh
+grep -E '^(Uid|CapPrm|CapEff|CapInh|CapAmb|NoNewPrivs):' /proc/self/status > {folder}/status.part
+mv {folder}/status.part {folder}/status
+"""
+
+
+def test_an_editor_has_given_up_what_the_dashboard_has(public: Path) -> None:
+    public.chmod(0o777)
+    (public / "vi").write_text(EDITOR.format(folder=public))
+    (public / "vi").chmod(0o755)
+    write_probe(public, source=SOURCE.replace("return 0;", "return zero", 1))
+    with shell(120, 40) as term:
+        line(term, framed(f"env SUDO_UID=65534 SUDO_GID=65534 EDITOR={public}/vi {PROGRAM} --probes {public}"))
+        term.wait_for("Catalog", "─ ○ ")
+        load(term, "cpu/calls")
+        term.wait_for("did not compile", "e edit")
+        term.keys("e")
+        eventually((public / "status").exists, "the editor runs")
+        term.wait_for("e edit")
+        term.keys("q")
+    status = dict(row.split(":\t", 1) for row in (public / "status").read_text().splitlines())
+    assert set(status.pop("Uid").split()) == {"65534"}
+    assert {name: value.strip("0") for name, value in status.items()} == {
+        **dict.fromkeys(("CapInh", "CapPrm", "CapEff", "CapAmb"), ""),
+        "NoNewPrivs": "1",
+    }
+
+
+def test_a_folders_own_header_is_compiled_with_it_and_shown(public: Path) -> None:
+    folder = write_probe(public, source=f'#include "mine.h"\n{SOURCE.replace("count, 1", "count, STEP")}')
+    assert run(public).returncode == 1
+    (folder / "mine.h").write_text("#define STEP 1\n")
+    assert run(public).returncode == 0
+    shown = ebpftop("show", "cpu/calls", "--probes", public, environment=NOBODY)
+    assert f"{folder}/mine.h\n\n#define STEP 1\n" in shown.stdout
 
 
 def test_root_itself_reads_its_own_folder(tmp_path: Path) -> None:
