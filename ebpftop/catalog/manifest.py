@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast, get_args
 
+from ebpftop.base.inert import inert
 from ebpftop.base.nearest import nearest
 from ebpftop.catalog.document import BadManifest, Document, TomlTable
 from ebpftop.catalog.files import Unreadable, read_text
@@ -16,6 +18,8 @@ from ebpftop.catalog.params import FREQUENCY_MAX, INT_MAX, STRING_MAX, check, ch
 MANIFEST = "probe.toml"
 SOURCE = "probe.bpf.c"
 README = "README.md"
+HEADER = ".h"
+MOST_HEADERS = 16
 
 _TOP = ("title", "summary", "question", "overhead", "params", "variants", "views")
 _PARAM = ("type", "help", "default", "choices", "min", "max")
@@ -45,7 +49,8 @@ def read_probe(folder: Path, probe_id: str) -> Probe:
     try:
         manifest = read_text(folder / MANIFEST)
         source = read_text(folder / SOURCE)
-        readme = read_text(folder / README) if (folder / README).exists() else ""
+        readme = read_text(folder / README) if os.path.lexists(folder / README) else ""
+        headers = {path.name: read_text(path) for path in _headers(folder)}
     except Unreadable as error:
         raise BadManifest([str(error)]) from None
     document = Document(str(folder / MANIFEST), manifest)
@@ -63,11 +68,23 @@ def read_probe(folder: Path, probe_id: str) -> Probe:
         variants=_variants(top, params),
         views=read_views(top, title),
         source=source,
+        headers=headers,
         manifest=manifest,
         readme=readme,
     )
     document.finish()
     return probe
+
+
+def _headers(folder: Path) -> list[Path]:
+    """The folder's own headers. Raises `Unreadable`."""
+    try:
+        found = sorted(path for path in folder.iterdir() if path.suffix == HEADER and not path.name.startswith("."))
+    except OSError as error:
+        raise Unreadable(f"{inert(str(folder))}: {error.strerror}") from None
+    if len(found) > MOST_HEADERS:
+        raise Unreadable(f"{inert(str(folder))}: more than {MOST_HEADERS} headers")
+    return found
 
 
 def _variants(top: TomlTable, params: tuple[Param, ...]) -> tuple[Variant, ...]:

@@ -107,9 +107,15 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     variants: tuple[Variant, ...]
     views: tuple[ViewInfo, ...]
     source: str
+    headers: dict[str, str] = {}  # its own, by name
     manifest: str = ""  # probe.toml as it was read
     readme: str = ""
     reloads: bool = False
+
+    @property
+    def written(self) -> str:
+        """All of its C."""
+        return "\n".join((*self.headers.values(), self.source))
 
     @property
     def asks(self) -> bool:

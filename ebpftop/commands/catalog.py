@@ -13,13 +13,14 @@ from ebpftop.catalog import folders, info, scaffold
 from ebpftop.catalog.manifest import SOURCE
 from ebpftop.commands import named
 from ebpftop.frames.messages import PlaybookInfo, ProbeInfo
+from ebpftop.supervisor import privilege
 
 
 def list_probes(arguments: argparse.Namespace) -> int:
     """List the catalog; as root, with trials on this kernel."""
     from ebpftop.loader import survey
 
-    catalog = folders.read_catalog(arguments.probes)
+    catalog = folders.read_catalog(arguments.probes, rights=privilege.invokers_rights)
     found = {one.probe: one for one in survey.survey(catalog.probes.values())}
     entries = [
         info.info(
@@ -78,7 +79,9 @@ def show(arguments: argparse.Namespace) -> int:
     if probe.readme:
         print("\n" + "\n".join(inert(line) for line in probe.readme.splitlines()))
     _print_c(probe.folder / SOURCE, probe.source)
-    for header, text in compose.used_headers(folders.includes(), probe.source).items():
+    for header, text in probe.headers.items():
+        _print_c(probe.folder / header, text)
+    for header, text in compose.used_headers(folders.includes(), probe.written).items():
         _print_c(folders.bundled() / "include" / header, text)
     return 0
 
@@ -89,7 +92,9 @@ def _print_c(path: Path, text: str) -> None:
 
 
 def new(arguments: argparse.Namespace) -> int:
-    """Create a new probe folder."""
+    """Create a new probe folder, which belongs to the invoker."""
+    if who := privilege.invoker():
+        privilege.drop(who)
     try:
         written = scaffold.new(arguments.folder, named.probe(arguments.origin, []) if arguments.origin else None)
     except (scaffold.FolderInUse, OSError) as error:

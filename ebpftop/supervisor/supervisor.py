@@ -268,6 +268,7 @@ class Supervisor:
             includes=self.plan.includes,
             bcc=self.plan.bcc,
             rights=partial(privilege.rights_of, self.plan.invoker),
+            confine=partial(privilege.confine, self.plan.invoker),
         )
 
     def _give_up_root(self) -> None:
