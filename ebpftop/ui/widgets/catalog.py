@@ -26,6 +26,7 @@ from ebpftop.ui.widgets.keyboard import MOVES
 from ebpftop.ui.widgets.painter import Painter
 
 WAIT = "the catalog is being read…"
+FAILED = "failed"  # where there is no room to say how
 _ROOMY = 50  # columns from which a question fits beside each name
 
 
@@ -178,6 +179,8 @@ class CatalogTree(Painter, can_focus=True):
         name = inert(line.name)
         head = f"  {mark} {name}"
         room = width - Content(head).cell_length - 3
+        if state and Content(note).cell_length > room:
+            note = FAILED if state.state == "rejected" else ""
         tail = Content(inert(note)).truncate(max(room, 0), ellipsis=True).plain if room > 3 else ""
         gap = max(1, width - Content(head).cell_length - Content(tail).cell_length - 1) if style == "running" else 2
         dim = quiet if style == "quiet" else self.look()
