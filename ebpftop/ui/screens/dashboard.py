@@ -137,7 +137,7 @@ class Dashboard(Screen[None]):
         session = self.feed.session
         self.draw_header()
         self.catalog.show(session.catalog, run_states(session, self.feed.over))
-        self.start.show(session.catalog and session.catalog.playbooks)
+        self.start.show(session.catalog.playbooks if session.catalog else None)
         shown = tabs(session, self._put_away, self.feed.over)
         if self.asking and (shown or not self._has_start):
             self.asking = False

@@ -15,6 +15,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
+from ebpftop.base.look import PIPED, Look
 from ebpftop.catalog.numbering import AUTHORS_FILE
 from ebpftop.frames.messages import Loaded
 from ebpftop.model import failure_text
@@ -306,5 +307,5 @@ class VerifierScreen(Screen[None]):
 
 
 def _as_text(failure: Failure) -> str:
-    look = failure_text.Look(failure_text.PIPED, colour=False)
+    look = Look(PIPED, colour=False)
     return failure_text.as_text(failure, look, title=f"ebpftop: {failure.headline}", log=True) + "\n"
