@@ -344,7 +344,7 @@ class Cost(Frame, frozen=True, kw_only=True):
 
 
 class Process(msgspec.Struct, frozen=True, kw_only=True):
-    """One identity (tgid, start). Text is hostile. `ended_ns` is boottime; None while it lives. own: one of ebpftop's."""
+    """One identity (tgid, start). Text is hostile. `ended_ns` is boottime; None while it lives. own: it is ours."""
 
     id: Whole
     tgid: Whole
