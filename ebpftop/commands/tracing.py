@@ -64,7 +64,7 @@ def _on_screen(playbook: str = "", loads: Sequence[Load] = ()) -> Consumer:
 def run(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Run one probe without the dashboard."""
     probe = named.probe(arguments.probe, arguments.probes)
-    named.check_format(probe, arguments.format)
+    named.check_format(probe, arguments.format, arguments.raw)
     loads = _loads([probe], arguments)
     root.become(arguments, argv)
 

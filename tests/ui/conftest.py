@@ -11,7 +11,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widget import Widget
 
-from ebpftop.frames.messages import AnyFrame, AnyRequest, Load
+from ebpftop.frames.messages import AnyFrame, AnyRequest, Catalog, Load
 from ebpftop.ui.app.app import PACE, EbpftopApp
 from ebpftop.ui.app.options import Options
 from tests.support.frames import catalog, hello, loaded
@@ -73,10 +73,14 @@ def stage() -> Open:
 
     @asynccontextmanager
     async def opened(
-        *frames: AnyFrame, size: tuple[int, int] = (120, 36), options: Options | None = None, **script: object
+        *frames: AnyFrame,
+        first: Catalog | None = None,
+        size: tuple[int, int] = (120, 36),
+        options: Options | None = None,
+        **script: object,
     ) -> AsyncIterator[Stage]:
         script.setdefault("answer", answers)
-        source = Script([hello(), catalog(*PROBES), *frames], **script)  # type: ignore[arg-type]
+        source = Script([hello(), first or catalog(*PROBES), *frames], **script)  # type: ignore[arg-type]
         app = EbpftopApp(source, options=options)
         async with app.run_test(size=size) as pilot:
             on = Stage(app, pilot, source)

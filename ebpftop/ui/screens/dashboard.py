@@ -26,6 +26,7 @@ from ebpftop.ui.widgets.header import HeaderLine
 from ebpftop.ui.widgets.keys import KeyLine
 from ebpftop.ui.widgets.panel import ViewPanel
 from ebpftop.ui.widgets.runs import RunPane, RunTabs
+from ebpftop.ui.widgets.start import Start
 
 DESCRIBE = 5.0  # seconds between requests to describe the processes on the screen
 NARROW = 100  # cells; below this width only the catalog or the probe is shown
@@ -82,9 +83,11 @@ class Dashboard(Screen[None]):
         self.catalog = CatalogPanel()
         self.tabs = RunTabs()
         self.about = About()
+        self.start = Start()
         self.panes = Container(id="panes")  # only one of them is shown
         self.current: int | None = None  # the run in front
         self.informing = False  # whether the catalog entry is shown instead
+        self.asking = feed.source.live  # whether the first screen is shown while there is no run
         self.settled = True  # false until a new stream has sent its state
         self.zoomed = False  # whether the run in front was opened from a tile, to which Esc goes back
         self.follows = False  # whether the focus goes to the run that was requested last
@@ -101,6 +104,7 @@ class Dashboard(Screen[None]):
             with Vertical(id="right"):
                 yield self.tabs
                 with self.panes:
+                    yield self.start
                     yield self.about
         yield KeyLine()
 
@@ -108,7 +112,10 @@ class Dashboard(Screen[None]):
         self.about.show([])
         self.catalog.listing.loads = self.feed.source.live
         self.catalog.listing.folds = self.feed.playback is None
-        self.catalog.listing.focus()
+        self.about.display = not self.asking
+        self.start.display = self.asking
+        self.set_class(self.asking, "-probe")
+        self.set_focus(self.start if self.asking else self.catalog.listing)
         self.set_interval(DESCRIBE, self._describe)
 
     # ------------------------------------------------------------ drawing the session
@@ -130,7 +137,12 @@ class Dashboard(Screen[None]):
         session = self.feed.session
         self.draw_header()
         self.catalog.show(session.catalog, run_states(session, self.feed.over))
+        self.start.show(session.catalog.playbooks if session.catalog else None)
         shown = tabs(session, self._put_away, self.feed.over)
+        if self.asking and (shown or not self._has_start):
+            self.asking = False
+            self.remove_class("-probe")
+            self._focus(self.catalog.listing)
         if self.settled or shown:
             self.tabs.tabs = shown
             self._choose([tab.run for tab in shown])
@@ -177,7 +189,9 @@ class Dashboard(Screen[None]):
         """Bring the current run, or the catalog entry, to the front and draw it."""
         self.tabs.current = self.current
         pane, run = self.pane, self.run
-        front = self.about if pane is None or self.informing or self._searching else pane
+        front: Widget = pane if pane is not None and not (self.informing or self._searching) else self.about
+        if pane is None and self.asking and self._has_start and not self.informing:
+            front = self.start
         inside = any(each.has_focus_within for each in self.panes.children if each is not front)
         for each in self.panes.children:
             each.display = each is front
@@ -243,6 +257,11 @@ class Dashboard(Screen[None]):
     # ------------------------------------------------------------ messages from the widgets
 
     @property
+    def _has_start(self) -> bool:
+        """Whether the first screen has anything to ask, or will have once the catalog is there."""
+        return self.feed.source.live and self.start.answers != []
+
+    @property
     def _searching(self) -> bool:
         """Whether the entry of the search's candidate is shown instead of a run."""
         return self.catalog.search.has_focus and bool(self.catalog.search.value)
@@ -255,6 +274,12 @@ class Dashboard(Screen[None]):
 
     async def on_descendant_blur(self) -> None:
         if self.about.display and self.pane is not None and not self.informing:
+            await self.draw_front()
+
+    async def on_descendant_focus(self) -> None:
+        if self.asking and self.catalog.has_focus_within:
+            self.asking = False
+            self.remove_class("-probe")
             await self.draw_front()
 
     async def on_run_tabs_chosen(self, event: RunTabs.Chosen) -> None:
@@ -298,11 +323,14 @@ class Dashboard(Screen[None]):
         self.catalog.search.value = ""
         self._focus(self.catalog.search)
 
-    def action_other(self, step: int) -> None:
+    async def action_other(self, step: int) -> None:
         stops = self._stops()
         at = stops.index(self.focused) if self.focused in stops else -1 if step > 0 else 0
         stop = stops[(at + step) % len(stops)]
         self.set_class(stop is not self.catalog.listing, "-probe")
+        if self.asking != (stop is self.start):
+            self.asking = stop is self.start
+            await self.draw_front()
         self._focus(stop)
 
     def _keep_focus_in_sight(self) -> None:
@@ -321,7 +349,8 @@ class Dashboard(Screen[None]):
     def _stops(self) -> list[Widget]:
         """The widgets that Tab visits, in order."""
         if self.pane is None or self.informing:
-            return [self.catalog.listing, self.about]
+            first = [self.start] if self.pane is None and self._has_start and not self.informing else []
+            return [*first, self.catalog.listing, self.about]
         return [self.catalog.listing, *self.pane.stops]
 
     def action_filter(self) -> None:
@@ -370,7 +399,13 @@ class Dashboard(Screen[None]):
             self.zoomed = False
             await self.app.run_action("app.tiles")
             return
-        else:
+        elif self.pane is None and self._has_start and not self.asking:
+            self.asking = True
+            self.add_class("-probe")
+            await self.draw_front()
+            self._focus(self.start)
+            return
+        elif not self.asking:
             self.remove_class("-probe")
             self.catalog.listing.focus()
         await self.draw_front()

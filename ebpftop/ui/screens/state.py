@@ -74,7 +74,7 @@ def run_states(session: Session, over: bool) -> dict[str, RunState]:
         elif state == "loading":
             states[run.probe] = RunState("loading", run.loading.stage if run.loading else "")
         elif state == "rejected":
-            states[run.probe] = RunState("rejected", f"{SHORT[run.rejected.stage] if run.rejected else 'rejected'}: v")
+            states[run.probe] = RunState("rejected", SHORT[run.rejected.stage] if run.rejected else "rejected")
         else:
             states.pop(run.probe, None)
     return states

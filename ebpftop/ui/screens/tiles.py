@@ -61,6 +61,8 @@ class Tiles(Screen[None]):
         Binding("down,j", "across(1)", "tile below", show=False),
         Binding("t", "window", "interval/total", tooltip="Last interval, or total since attaching"),
         Binding("d", "detach", "detach", tooltip="Detach the probe; Enter reloads it"),
+        Binding("slash", "search", "search", key_display="/", priority=True, tooltip="Search the catalog"),
+        Binding("f,F", "inside", show=False),
         Binding("escape", "app.tiles", "close", key_display="Esc", tooltip="Go to the dashboard; z comes back"),
     ]
 
@@ -260,6 +262,14 @@ class Tiles(Screen[None]):
 
     async def action_across(self, direction: int) -> None:
         await self.go(self.current + direction * self._shape[0])
+
+    async def action_search(self) -> None:
+        await self.app.run_action("app.tiles")
+        await self.app.run_action("screen.search")  # the dashboard's, in front now
+
+    def action_inside(self) -> None:
+        """A key that works in the probe itself."""
+        self.notify("Enter opens the probe; there f filters its rows, and F searches a flame graph", markup=False)
 
     async def action_zoom(self) -> None:
         tile = self.tiles[self.current]

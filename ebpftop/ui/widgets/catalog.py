@@ -26,6 +26,7 @@ from ebpftop.ui.widgets.keyboard import MOVES
 from ebpftop.ui.widgets.painter import Painter
 
 WAIT = "the catalog is being read…"
+FAILED = "failed"  # where there is no room to say how
 _ROOMY = 50  # columns from which a question fits beside each name
 
 
@@ -178,8 +179,18 @@ class CatalogTree(Painter, can_focus=True):
         name = inert(line.name)
         head = f"  {mark} {name}"
         room = width - Content(head).cell_length - 3
+        close = style == "rejected" and state is not None and Content(note).cell_length > room
+        if close:  # a cut word says less than a short one
+            room += 2
+            note = note if Content(note).cell_length <= room else FAILED
         tail = Content(inert(note)).truncate(max(room, 0), ellipsis=True).plain if room > 3 else ""
-        gap = max(1, width - Content(head).cell_length - Content(tail).cell_length - 1) if style == "running" else 2
+        gap = (
+            max(1, width - Content(head).cell_length - Content(tail).cell_length - 1)
+            if style == "running"
+            else 1
+            if close
+            else 2
+        )
         dim = quiet if style == "quiet" else self.look()
         return [
             Segment(f"  {mark} ", look),
@@ -339,7 +350,8 @@ class CatalogPanel(Vertical):
         event.stop()
         self.listing.wanted = self.search.value.strip()  # Enter may overtake the message about the last characters
         if event.load and not self.listing.found:
-            return  # the text stays, to be corrected
+            self.listing.action_load()  # the text stays, to be corrected
+            return
         self.listing.focus()
         if event.load and (asked := self.listing.asked):
             self.search.value = ""

@@ -41,11 +41,15 @@ _EDGES = {"user": ("│", "─"), "kernel": ("┃", "━"), "missing": ("┆", "
 
 @dataclass(frozen=True, slots=True)
 class FlameState:
-    """What is drawn: paths of frames, one a row of `profile`, whose first is no function where they are `headed`."""
+    """What is drawn: paths of frames, one a row of `profile`, whose first is no function where they are `headed`.
+
+    owners: whose each row is, with its number: `yes 4711`.
+    """
 
     paths: Paths = field(default_factory=lambda: Paths.of([], np.zeros(0, np.int64)))
     frames: Sequence[StackFrame] = ()
     profile: Profile = field(default_factory=Profile)
+    owners: Sequence[str] = ()
     headed: bool = False
     unit: str = ""
 
@@ -182,6 +186,13 @@ class Flame(Painter, can_focus=True):
             return f"{frame.origin}, {formatting.count(len(places))} addresses".lstrip(", ")
         return f"{frame.origin}+{profile.functions[places.pop()].offset:#x}"
 
+    def _whose(self, cell: Cell) -> str:
+        """The process of a frame: `yes 4711`, or how many there are."""
+        state = self.state
+        rows = state.paths.rows(cell.path).tolist()
+        owners = sorted({state.owners[row] for row in rows if state.profile.counts[row]}) if state.headed else []
+        return f"in {owners[0]}" if len(owners) == 1 else f"in {len(owners)} processes" if owners else ""
+
     @property
     def about(self) -> list[Piece]:
         """Details of the frame under the cursor, the most important first."""
@@ -198,6 +209,8 @@ class Flame(Painter, can_focus=True):
             piece(formatting.value(cell.value, state.unit), rank=1),
             piece(f"{_percent(cell.value, whole)} of total", rank=2),
         ]
+        if cell.path and (whose := self._whose(cell)):
+            pieces.insert(1, piece(inert(whose), "$quiet", rank=2))
         if state.paths.before is not None:
             pieces.append(piece(f"{_percent(cell.node.before, state.paths.total_before)} before", rank=2))
         above = self._cell(cell.path[:-1]) if cell.path else None

@@ -194,8 +194,13 @@ class Grid(Painter, can_focus=True):
         return ""
 
     def whole(self, row: int) -> list[tuple[str, str]]:
-        """Titles and texts of all fields of a row, uncut."""
-        return [(column.title, self.cell(row, column)) for column in self.columns if column.name != BAR]
+        """Titles and texts of all fields of a row, uncut; of titles that occur twice, the names of the fields."""
+        columns = [column for column in self.columns if column.name != BAR]
+        titles = [column.title for column in columns]
+        return [
+            (each.title if titles.count(each.title) == 1 else each.name.replace("_", " "), self.cell(row, each))
+            for each in columns
+        ]
 
     def title_clicked(self, column: GridColumn) -> None:
         """A column's title was clicked."""
