@@ -22,8 +22,7 @@ from ebpftop.kernel.support import Check
 
 AS_ROOT = "run as root: sudo ebpftop doctor"
 
-# fixed inode numbers of the initial namespaces: linux/proc_ns.h
-_INITIAL_PID, _INITIAL_USER = 0xEFFFFFFC, 0xEFFFFFFD
+_INITIAL_USER = 0xEFFFFFFD  # the initial user namespace's inode: linux/proc_ns.h
 _CAPABILITIES = {"CAP_SYS_ADMIN": 21, "CAP_PERFMON": 38, "CAP_BPF": 39}
 _CHILD_SECONDS = 30
 
@@ -34,7 +33,7 @@ def checks() -> list[Check]:
         support.kernel(),
         support.architecture(),
         _privilege(),
-        _pid_namespace(),
+        support.pid_namespace(),
         _lockdown(),
         _libbpf(),
         _btf(),
@@ -57,7 +56,7 @@ def _btf() -> Check:
 def _privilege() -> Check:
     if os.geteuid() != 0:
         return Check("privilege", False, f"uid {os.geteuid()}", AS_ROOT)
-    if _namespace("user") != _INITIAL_USER:
+    if os.stat("/proc/self/ns/user").st_ino != _INITIAL_USER:
         return Check("privilege", False, "root in a user namespace only", "run as root on the host")
     status = Path("/proc/self/status").read_text()
     match = re.search(r"^CapEff:\s*(\w+)", status, re.MULTILINE)
@@ -67,17 +66,6 @@ def _privilege() -> Check:
     lacking = [name for name, bit in _CAPABILITIES.items() if not held >> bit & 1]
     remedy = f"give the container {' '.join(lacking)}, or run on the host"
     return Check("privilege", False, f"root without {', '.join(lacking)}", remedy)
-
-
-def _pid_namespace() -> Check:
-    if _namespace("pid") == _INITIAL_PID:
-        return Check("pid namespace", True, "the initial one", "")
-    detail = "not the initial one: the kernel's process ids differ from those seen here"
-    return Check("pid namespace", False, detail, "run on the host, or start the container with --pid=host")
-
-
-def _namespace(kind: str) -> int:
-    return os.stat(f"/proc/self/ns/{kind}").st_ino
 
 
 def _lockdown() -> Check:
