@@ -101,7 +101,8 @@ def merged(parts: Sequence[Part]) -> CatalogRead:
                 problems.append(_taken(playbook.file, name, other.file))
     for playbook in playbooks.values():
         problems += faults(playbook, probes)
-    return CatalogRead(dict(sorted(probes.items())), problems, dict(sorted(playbooks.items())))
+    order = sorted(playbooks, key=lambda name: (-playbooks[name].priority, name))
+    return CatalogRead(dict(sorted(probes.items())), problems, {name: playbooks[name] for name in order})
 
 
 def _taken(path: Path, name: str, first: Path) -> str:

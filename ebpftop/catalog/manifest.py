@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from ebpftop.base.inert import inert
+from ebpftop.base.inert import inert, quoted
 from ebpftop.base.nearest import nearest
 from ebpftop.catalog.document import BadManifest, Document, TomlTable
 from ebpftop.catalog.files import Unreadable, read_text
 from ebpftop.catalog.manifest_views import IDENTIFIER, read_views
 from ebpftop.catalog.model import Attach, Mechanism, Param, ParamType, Probe, Variant
 from ebpftop.catalog.params import FREQUENCY_MAX, INT_MAX, STRING_MAX, check, choice_macro, duration_ns
+from ebpftop.frames.messages import ViewInfo
 
 MANIFEST = "probe.toml"
 SOURCE = "probe.bpf.c"
@@ -23,7 +24,7 @@ MOST_HEADERS = 16
 
 _TOP = ("title", "summary", "question", "overhead", "params", "variants", "views")
 _PARAM = ("type", "help", "default", "choices", "min", "max")
-_VARIANT = ("name", "meaning", "attach")
+_VARIANT = ("name", "meaning", "attach", "lacks")
 _MECHANISMS: tuple[str, ...] = get_args(Mechanism)
 _ATTACH = (*_MECHANISMS, "run", "args", "frequency")
 
@@ -57,6 +58,7 @@ def read_probe(folder: Path, probe_id: str) -> Probe:
     top = TomlTable(document, (), document.values, _TOP)
     title = top.text("title")
     params = tuple(_param(name, table) for name, table in top.named_tables("params", _PARAM))
+    views = read_views(top, title)
     probe = Probe(
         id=probe_id,
         folder=folder,
@@ -65,8 +67,8 @@ def read_probe(folder: Path, probe_id: str) -> Probe:
         question=top.text("question"),
         overhead=top.text("overhead"),
         params=params,
-        variants=_variants(top, params),
-        views=read_views(top, title),
+        variants=_variants(top, params, views),
+        views=views,
         source=source,
         headers=headers,
         manifest=manifest,
@@ -87,15 +89,19 @@ def _headers(folder: Path) -> list[Path]:
     return found
 
 
-def _variants(top: TomlTable, params: tuple[Param, ...]) -> tuple[Variant, ...]:
+def _variants(top: TomlTable, params: tuple[Param, ...], views: tuple[ViewInfo, ...]) -> tuple[Variant, ...]:
     types = {param.name: param.type for param in params}
+    measured = {c.field for view in views for c in view.columns if c.role != "key"} - {view.sort for view in views}
     variants: dict[str, Variant] = {}
     for table in top.tables("variants", _VARIANT, required=True):
         name = table.text("name", pattern=IDENTIFIER, what="an identifier")
         if name in variants:
             table.problem("name", "used twice")
         attach = tuple(_attach(point, types) for point in table.tables("attach", _ATTACH, required=True))
-        variants[name] = Variant(name=name, meaning=table.text("meaning", "exact"), attach=attach)
+        lacks = tuple(table.texts("lacks"))
+        for field in (field for field in lacks if field not in measured):
+            table.problem("lacks", f"no counter or gauge {quoted(field)} to leave out{nearest(field, measured)}")
+        variants[name] = Variant(name=name, meaning=table.text("meaning", "exact"), attach=attach, lacks=lacks)
     return tuple(variants.values())
 
 

@@ -21,16 +21,20 @@ FOLDER = "playbooks"
 SUFFIX = ".toml"
 MOST = 16  # probes in one playbook
 
-_TOP = ("title", "summary", "probes")
+_TOP = ("title", "summary", "priority", "probes")
 _STEP = ("id", "question", "view", "params")
 
 
 class Playbook(msgspec.Struct, frozen=True, kw_only=True):
-    """A playbook's file, checked by itself: probes that it names may be missing (`faults`)."""
+    """A playbook's file, checked by itself: probes that it names may be missing (`faults`).
+
+    priority: -9 to 9; the highest is listed first, and is chosen when the dashboard starts.
+    """
 
     file: Path
     text: str
     info: PlaybookInfo
+    priority: int = 0
 
 
 def read_playbook(file: Path) -> Playbook:
@@ -42,6 +46,7 @@ def read_playbook(file: Path) -> Playbook:
     document = Document(str(file), text)
     top = TomlTable(document, (), document.values, _TOP)
     title, summary = top.text("title"), top.text("summary")
+    priority = top.integer("priority", -9, 9) or 0
     steps = [_step(table) for table in top.tables("probes", _STEP, required=True)]
     if len(steps) > MOST:
         top.problem("probes", f"expected at most {MOST}, not {len(steps)}")
@@ -49,7 +54,8 @@ def read_playbook(file: Path) -> Playbook:
         if any((step.probe, step.params) == (other.probe, other.params) for other in steps[:at]):
             document.problem(("probes", at, "id"), "the same probe with the same parameters is used twice")
     document.finish()
-    return Playbook(file=file, text=text, info=PlaybookInfo(name=file.stem, title=title, summary=summary, steps=steps))
+    info = PlaybookInfo(name=file.stem, title=title, summary=summary, steps=steps)
+    return Playbook(file=file, text=text, info=info, priority=priority)
 
 
 def _step(table: TomlTable) -> StepInfo:

@@ -55,10 +55,11 @@ class Identity:
 
 
 class Census:
-    """Identities by number and by tgid."""
+    """Identities by number and by tgid. supervisor: the process whose children are ebpftop's own; 0 for none."""
 
-    def __init__(self, cgroup_path: Callable[[int], str]) -> None:
+    def __init__(self, cgroup_path: Callable[[int], str], supervisor: int = 0) -> None:
         self._cgroup_path = cgroup_path
+        self._supervisor = supervisor
         self._numbers = itertools.count(FOLDED + 1)
         self._identities: dict[int, Identity] = {}
         self._latest: dict[int, Identity] = {}
@@ -204,7 +205,10 @@ class Census:
     def changes(self) -> list[Process]:
         """Identities shown and new or changed since the last call."""
         changed, self._changed = self._changed, {}
-        return [_process(identity) for identity in changed.values()]
+        return [_process(identity, self._is_own(identity)) for identity in changed.values()]
+
+    def _is_own(self, identity: Identity) -> bool:
+        return self._supervisor > 0 and self._supervisor in (identity.tgid, identity.ppid)
 
     def folded(self) -> None:
         """Rows are shown under the identity `FOLDED` from now on."""
@@ -228,7 +232,7 @@ class Census:
         self._dead.extendleft(reversed(kept))
 
 
-def _process(identity: Identity) -> Process:
+def _process(identity: Identity, own: bool) -> Process:
     return Process(
         id=identity.id,
         tgid=identity.tgid,
@@ -240,6 +244,7 @@ def _process(identity: Identity) -> Process:
         user=identity.user,
         cgroup=identity.cgroup,
         ended_ns=identity.ended,
+        own=own,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import selectors
 import socket
 import time
@@ -69,7 +70,7 @@ class Server:
         self._requests = request_decoder()
         self._catalog, self._probes = catalog, {probe.id: probe for probe in catalog.probes}
         self._context = Context()
-        self._census = Census(self._context.cgroup_path)
+        self._census = Census(self._context.cgroup_path, os.getppid())
         self._functions = Functions(self._census)
         self._naming = naming.Naming(self._functions, self._request, self._put, hold=not idle)
         self._census_probe = CensusProbe(self._census, self._context, self._request, self._warn)

@@ -17,6 +17,7 @@ import msgspec
 
 from ebpftop.base.errors import UserError
 from ebpftop.base.inert import inert
+from ebpftop.base.look import look_of
 from ebpftop.base.nearest import nearest
 from ebpftop.catalog import folders, lint, params
 from ebpftop.catalog.document import BadManifest, Document
@@ -121,7 +122,7 @@ def _print_outcome(probe: str, variant: str, outcome: Attached | Failed, unknown
     source = failure.source
     where = f"{source.file}:{source.line}: " if source and source.line is not None else ""
     title = f"{variant}: {failure.result}: {where}{failure.message}"
-    print(failure_text.as_text(failure, failure_text.look(sys.stdout), title=title))
+    print(failure_text.as_text(failure, look_of(sys.stdout), title=title))
     print(failure.log, file=sys.stderr)
     return 1
 

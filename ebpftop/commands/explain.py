@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from ebpftop.base.errors import UsageError
 from ebpftop.base.inert import inert
+from ebpftop.base.look import look_of
 from ebpftop.export.failure_json import fields
 from ebpftop.model import failure_text
 from ebpftop.model.failure import of_log
@@ -52,7 +53,7 @@ def _give_up_root() -> None:
 
 def _explain(stream: BinaryIO, name: str, source: Source | None, *, as_json: bool) -> int:
     known = False
-    look = failure_text.look(sys.stdout)
+    look = look_of(sys.stdout)
     for number, diagnosis in enumerate(_failures(stream, name, source)):
         if as_json:
             print(json.dumps(fields(of_log(diagnosis))), flush=True)

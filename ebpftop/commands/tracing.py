@@ -23,6 +23,7 @@ from ebpftop.commands import named, root
 from ebpftop.commands.screen import require as require_screen
 from ebpftop.frames.messages import Catalog, Load
 from ebpftop.handover import protocol, transport
+from ebpftop.kernel import support
 from ebpftop.supervisor import privilege
 from ebpftop.supervisor.supervisor import Consumer, Plan, Supervisor
 
@@ -37,7 +38,7 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 def dashboard(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Run the dashboard on the running kernel."""
     require_screen()
-    root.become(arguments, argv)
+    _become_root(arguments, argv)
     return supervise(arguments.probes, _on_screen(), screen=True, survey=True)
 
 
@@ -45,7 +46,7 @@ def play(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Run the dashboard on a playbook; its probes start loading while the dashboard is starting."""
     playbook = named.playbook(arguments.playbook, arguments.probes).info
     require_screen()
-    root.become(arguments, argv)
+    _become_root(arguments, argv)
     loads = [
         Load(request=number, probe=step.probe, params=step.params) for number, step in enumerate(playbook.steps, 1)
     ]
@@ -64,9 +65,9 @@ def _on_screen(playbook: str = "", loads: Sequence[Load] = ()) -> Consumer:
 def run(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Run one probe without the dashboard."""
     probe = named.probe(arguments.probe, arguments.probes)
-    named.check_format(probe, arguments.format)
+    named.check_format(probe, arguments.format, arguments.raw)
     loads = _loads([probe], arguments)
-    root.become(arguments, argv)
+    _become_root(arguments, argv)
 
     def consumer(control: socket.socket, stream: socket.socket) -> int:
         from ebpftop.export import headless
@@ -91,7 +92,7 @@ def record(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Record probes to a tape, which belongs to the invoker."""
     probes = [named.probe(name, arguments.probes) for name in arguments.names]
     loads = _loads(probes, arguments)
-    root.become(arguments, argv)
+    _become_root(arguments, argv)
 
     def consumer(control: socket.socket, stream: socket.socket) -> int:
         from ebpftop.export import recorder
@@ -119,6 +120,14 @@ def record(arguments: argparse.Namespace, argv: list[str]) -> int:
 
 
 # ---------------------------------------------------------------- shared by all of them
+
+
+def _become_root(arguments: argparse.Namespace, argv: list[str]) -> None:
+    """Return only as root where the kernel's process ids mean something. Raises `Cannot`."""
+    space = support.pid_namespace()
+    if not space.ok:
+        raise Cannot(f"tracing would be wrong in {space.detail}: {space.remedy}")
+    root.become(arguments, argv)
 
 
 def _loads(probes: list[Probe], arguments: argparse.Namespace) -> list[Load]:

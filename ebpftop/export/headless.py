@@ -15,7 +15,18 @@ from ebpftop.export.report import Report, report
 from ebpftop.export.speedscope import Speedscope
 from ebpftop.export.text_report import TextReport
 from ebpftop.frames.codec import BadFrame
-from ebpftop.frames.messages import AnyFrame, Cost, Detached, Detaching, Load, Notice, Refused, Rejected, Snapshot
+from ebpftop.frames.messages import (
+    AnyFrame,
+    Cost,
+    Detached,
+    Detaching,
+    Load,
+    Loaded,
+    Notice,
+    Refused,
+    Rejected,
+    Snapshot,
+)
 from ebpftop.frames.source import Source, SourceEnded
 from ebpftop.model.failure import Failure, explain
 from ebpftop.model.run import Run
@@ -107,6 +118,9 @@ class Reporter:
                 self._due = self._run is not None and self._run.last is not before
             case Cost():
                 self._write_report()
+            case Loaded():
+                for note in frame.notes:
+                    print(f"ebpftop: {inert(note)}", file=self._err)
             case Notice():
                 print(f"ebpftop: {inert(frame.text)}", file=self._err)
             case Refused():

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from ebpftop.base.inert import inert
+from ebpftop.base.look import look_of
 from ebpftop.export.headless import DONE, FAILED, USAGE
 from ebpftop.export.loads import attached
 from ebpftop.frames.codec import BadFrame
@@ -75,7 +76,7 @@ class Progress:
             case Rejected():
                 failure = explain(frame.probe, frame)
                 title = f"ebpftop: {failure.headline}"
-                look = failure_text.look(self._err)
+                look = look_of(self._err)
                 self._print(failure_text.as_text(failure, look, title=title, log=True) + "\n")
                 self.code = self.code or FAILED
             case Refused():

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, TextIO
 
 from ebpftop.base.inert import inert
+from ebpftop.base.look import look_of
 from ebpftop.export import layout
 from ebpftop.export.folded import folded
 from ebpftop.export.report import HistogramPart, Part, Report, RowsPart
@@ -55,7 +56,7 @@ class TextReport:
 
     def failed(self, failure: Failure) -> None:
         """The whole of it, with the log, on `err`."""
-        look = failure_text.look(self._err)
+        look = look_of(self._err)
         title = f"ebpftop: {failure.headline}"
         self._err.write(failure_text.as_text(failure, look, title=title, log=True) + "\n")
 

@@ -344,7 +344,7 @@ class Cost(Frame, frozen=True, kw_only=True):
 
 
 class Process(msgspec.Struct, frozen=True, kw_only=True):
-    """One identity (tgid, start). Text is hostile. `ended_ns` is boottime; None while it lives."""
+    """One identity (tgid, start). Text is hostile. `ended_ns` is boottime; None while it lives. own: it is ours."""
 
     id: Whole
     tgid: Whole
@@ -356,6 +356,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
     user: Text = ""
     cgroup: Text = ""
     ended_ns: Whole | None = None
+    own: bool = False
 
 
 class Processes(Frame, frozen=True, kw_only=True):

@@ -22,8 +22,7 @@ from ebpftop.kernel.support import Check
 
 AS_ROOT = "run as root: sudo ebpftop doctor"
 
-# fixed inode numbers of the initial namespaces: linux/proc_ns.h
-_INITIAL_PID, _INITIAL_USER = 0xEFFFFFFC, 0xEFFFFFFD
+_INITIAL_USER = 0xEFFFFFFD  # the initial user namespace's inode: linux/proc_ns.h
 _CHILD_SECONDS = 30
 
 
@@ -33,7 +32,7 @@ def checks() -> list[Check]:
         support.kernel(),
         support.architecture(),
         _privilege(),
-        _pid_namespace(),
+        support.pid_namespace(),
         _lockdown(),
         _libbpf(),
         _btf(),
@@ -56,7 +55,7 @@ def _btf() -> Check:
 def _privilege() -> Check:
     if os.geteuid() != 0:
         return _capabilities()
-    if _namespace("user") != _INITIAL_USER:
+    if os.stat("/proc/self/ns/user").st_ino != _INITIAL_USER:
         return Check("privilege", False, "root in a user namespace only", "run as root on the host")
     held = capabilities.held()
     if "CAP_SYS_ADMIN" in held:
@@ -76,17 +75,6 @@ def _capabilities() -> Check:
         return Check("privilege", True, f"{user} with all capabilities that matter", "")
     costs = "; ".join(f"{cost} ({name})" for name, cost in lacking.items())
     return Check("privilege", False, f"{user} with capabilities, but {costs}", f"give it {' '.join(lacking)}")
-
-
-def _pid_namespace() -> Check:
-    if _namespace("pid") == _INITIAL_PID:
-        return Check("pid namespace", True, "the initial one", "")
-    detail = "not the initial one: the kernel's process ids differ from those seen here"
-    return Check("pid namespace", False, detail, "run on the host, or start the container with --pid=host")
-
-
-def _namespace(kind: str) -> int:
-    return os.stat(f"/proc/self/ns/{kind}").st_ino
 
 
 def _lockdown() -> Check:

@@ -222,7 +222,7 @@ class Load:
         outcome = Attached(
             variant=variant.name,
             meaning=variant.meaning,
-            views=list(self.probe.views),
+            views=list(self.probe.views_of(variant)),
             attached=[str(place) for place in places],
             points=list(cookies),
             tried=self.tried,

@@ -2,44 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TextIO
 
 from ebpftop.base.inert import inert
+from ebpftop.base.look import Look
 from ebpftop.model.failure import Failure
 from ebpftop.verifier.source import Place
 
-NARROWEST, WIDEST = 40, 120  # columns of text
-PIPED = 100
 _AROUND = 2  # lines of C shown before and after the one that is marked
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """width: columns. colour: whether escape sequences are allowed."""
-
-    width: int
-    colour: bool
-
-    def styled(self, text: str, code: str) -> str:
-        return f"\x1b[{code}m{text}\x1b[0m" if self.colour and text else text
-
-    def wrapped(self, text: str, indent: str = "") -> str:
-        """The text, inert, wrapped to the width."""
-        lines = textwrap.wrap(inert(text), max(NARROWEST, self.width - len(indent)), break_on_hyphens=False) or [""]
-        return "\n".join(indent + line for line in lines)
-
-
-def look(stream: TextIO) -> Look:
-    """Colour on a terminal unless NO_COLOR (no-color.org) or TERM forbid it; plain text elsewhere."""
-    if not stream.isatty():
-        return Look(PIPED, colour=False)
-    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb"
-    return Look(min(WIDEST, shutil.get_terminal_size().columns), colour=not plain)
 
 
 def as_text(failure: Failure, look: Look, *, title: str = "", log: bool = False) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from ebpftop.frames.columns import Array, Values, take
 from ebpftop.frames.messages import Function, ViewInfo
 from ebpftop.frames.stacks import STACK
 from ebpftop.model.ledger import Ledger, Window
+from ebpftop.model.readings import elapsed, interval
 from ebpftop.model.run import Run
 from ebpftop.stats.flame import Paths
 from ebpftop.stats.matching import align
@@ -120,6 +122,48 @@ def profile(run: Run, view: ViewInfo, window: Window, mark: Mark | None = None) 
         functions=run.stacks.functions,
         before=None if before is None else before[rows],
     )
+
+
+RECENT = 10.0  # seconds
+
+
+class Recent:
+    """The last seconds of a stacks view: one interval holds too few samples, and all since attaching says too little
+    about now.
+    """
+
+    def __init__(self) -> None:
+        self._marks: deque[Mark] = deque()  # a base, and what comes after it
+
+    def profile(self, run: Run, view: ViewInfo) -> tuple[Profile, float]:
+        """What the rows gained in the last `RECENT` seconds, and the seconds that this covers: fewer after a time in
+        which nobody looked, 0 for all since attaching.
+        """
+        if view.gauge or run.last is None or elapsed(run) <= RECENT:
+            self._note(run, view)
+            return profile(run, view, "start"), 0.0
+        now = run.last.monotonic_ns
+        if self._marks and (self._marks[-1].monotonic_ns > now or self._age(self._marks[0], now) > 2 * RECENT):
+            self._marks.clear()  # a tape went back, or nobody looked
+        self._note(run, view)
+        base = self._marks[0] if self._marks and self._marks[0].monotonic_ns < now else None
+        if base is None:
+            return profile(run, view, "interval"), interval(run)
+        found = profile(run, view, "start", base)
+        return replace(found.take(np.flatnonzero(found.counts)), before=None), self._age(base, now)
+
+    def _note(self, run: Run, view: ViewInfo) -> None:
+        """Keep the moment of the last sample, and one that is `RECENT` seconds older."""
+        mark = Mark.now(run, view)
+        if mark is None or (self._marks and self._marks[-1].monotonic_ns >= mark.monotonic_ns):
+            return
+        self._marks.append(mark)
+        while len(self._marks) > 1 and self._age(self._marks[1], mark.monotonic_ns) >= RECENT:
+            self._marks.popleft()
+
+    @staticmethod
+    def _age(mark: Mark, now: int) -> float:
+        return (now - mark.monotonic_ns) / 1e9
 
 
 def _keys(ledger: Ledger, view: ViewInfo) -> list[Array]:

@@ -58,8 +58,8 @@ def test_a_playbook_needs_a_terminal() -> None:
 
 def test_the_catalog_lists_playbooks_and_json_holds_probes_alone(mine: Path) -> None:
     done = ebpftop("list", "--probes", mine)
-    assert "\n  mine             Mine — All there is to see.\n" in done.stdout
-    assert "\n  disk-slow        The disk is slow — " in done.stdout
+    assert "\nmine\tplaybook\tMine\tAll there is to see.\t\n" in done.stdout
+    assert "\ndisk-slow\tplaybook\tThe disk is slow\t" in done.stdout
     assert complaint(done, 1).startswith(missing(mine))
     listed = json.loads(ebpftop("list", "--json").stdout)
     assert {"id", "views"} <= set(listed[0])

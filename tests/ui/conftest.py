@@ -11,8 +11,8 @@ import pytest
 from textual.pilot import Pilot
 from textual.widget import Widget
 
-from ebpftop.frames.messages import AnyFrame, AnyRequest, Load
-from ebpftop.ui.app.app import PACE, EbpftopApp
+from ebpftop.frames.messages import AnyFrame, AnyRequest, Catalog, Load
+from ebpftop.ui.app.app import EbpftopApp
 from ebpftop.ui.app.options import Options
 from tests.support.frames import catalog, hello, loaded
 from tests.support.script import Script
@@ -40,7 +40,7 @@ class Stage:
 
     async def settle(self) -> None:
         await self.pilot.pause()
-        await self.pilot.pause(2 * PACE)
+        await self.app.pace.catch_up()
         await self.pilot.pause()
 
     def see(self, kind: type[Widget]) -> str:
@@ -73,10 +73,14 @@ def stage() -> Open:
 
     @asynccontextmanager
     async def opened(
-        *frames: AnyFrame, size: tuple[int, int] = (120, 36), options: Options | None = None, **script: object
+        *frames: AnyFrame,
+        first: Catalog | None = None,
+        size: tuple[int, int] = (120, 36),
+        options: Options | None = None,
+        **script: object,
     ) -> AsyncIterator[Stage]:
         script.setdefault("answer", answers)
-        source = Script([hello(), catalog(*PROBES), *frames], **script)  # type: ignore[arg-type]
+        source = Script([hello(), first or catalog(*PROBES), *frames], **script)  # type: ignore[arg-type]
         app = EbpftopApp(source, options=options)
         async with app.run_test(size=size) as pilot:
             on = Stage(app, pilot, source)

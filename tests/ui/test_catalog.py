@@ -7,7 +7,7 @@ from ebpftop.ui.screens.parameters import ParameterForm
 from ebpftop.ui.widgets.about import About
 from ebpftop.ui.widgets.catalog import CatalogPanel, CatalogTree
 from ebpftop.ui.widgets.runs import RunTabs
-from tests.support.frames import catalog, probe
+from tests.support.frames import catalog, probe, rejected
 from tests.ui.conftest import Open, seen
 from tests.ui.probes import PROBES
 
@@ -211,3 +211,25 @@ async def test_enter_before_the_catalog_is_there_says_so(stage: Open) -> None:
         await on.settle()
         assert "the catalog is being read" in tree.render_line(0).text
         assert [each.message for each in on.app._notifications] == ["the catalog is being read…"]
+
+
+async def test_enter_in_the_search_before_the_catalog_is_there_says_so_and_keeps_the_text(stage: Open) -> None:
+    panel = CatalogPanel()
+    async with stage() as on:
+        await on.app.screen.mount(panel)
+        panel.search.focus()
+        await on.press(*"runq", "enter")
+        assert [each.message for each in on.app._notifications] == ["the catalog is being read…"]
+        assert panel.search.value == "runq"
+        assert panel.search.has_focus
+
+
+async def test_a_failure_that_has_no_room_in_its_line_is_not_cut(stage: Open) -> None:
+    failed = [rejected(9, "cpu/syscount", stage="compile"), rejected(8, "lab/null-deref", stage="compile")]
+    failed.append(rejected(7, "lab/stack-too-big", stage="compile"))
+    more = Catalog(probes=[*PROBES, probe("lab/stack-too-big")])
+    async with stage(*failed, first=more) as on:
+        lines = on.see(CatalogTree).split("\n")
+    assert "  ✗ syscount  did not compile" in lines
+    assert "  ✗ null-deref did not compile" in lines
+    assert "  ✗ stack-too-big failed" in lines

@@ -65,26 +65,67 @@ async def test_frames_stand_below_their_callers_the_greatest_left(stage: Open) -
         assert title(on) == "CPU samples · since start · 99"
 
 
-async def test_the_window_is_all_the_time_or_the_last_interval(stage: Open) -> None:
+async def test_the_window_is_the_last_seconds_or_all_the_time(stage: Open) -> None:
+    later = {**THEN, (1, 1): 44, (2, 3): 47}
     async with profiling(stage) as on:
+        await on.play(samples(9, 31, later))
+        assert title(on) == "CPU samples · last 29 s · 15"  # nobody looked in between
+        assert graph(on) == [["all"], ["node", "python3"], ["main", "main"], ["hash", "parse"], ["read"], ["vfs_read"]]
+        await on.play(samples(9, 34, {**later, (2, 3): 52}), samples(9, 38, {**later, (2, 3): 54}))
+        assert title(on) == "CPU samples · last 7 s · 7"
+        await on.play(samples(9, 42, {**later, (2, 3): 54, (1, 2): 12}))
+        assert title(on) == "CPU samples · last 11 s · 8"
+        await on.play(samples(9, 49, {**later, (2, 3): 54, (1, 2): 13}))
+        assert title(on) == "CPU samples · last 11 s · 2"
         await on.press("t")
-        assert graph(on) == [["all"], ["python3", "node"], ["main", "main"], ["parse", "hash"], ["read"], ["vfs_read"]]
-        assert title(on) == "CPU samples · last 1 s · 26"
+        assert title(on) == "CPU samples · since start · 123"
+        await on.press("t")
+        assert title(on) == "CPU samples · last 11 s · 2"
+
+
+async def test_a_process_that_just_began_to_burn_cpu_fills_the_graph(stage: Open) -> None:
+    long = {(1, 1): 90_000}
+    async with profiling(stage, frames=(samples(9, 1, {(1, 1): 3}), samples(9, 900, long))) as on:
+        for second in range(901, 913):
+            await on.play(samples(9, second, {**long, (2, 3): 49 * (second - 900)}))
+        assert graph(on) == [["all"], ["node"], ["main"], ["hash"]]
+        await on.press("down", "down")
+        assert on.see(Details).startswith("node   in node 1002   490   100% of total")
 
 
 async def test_the_line_below_tells_of_the_frame_under_the_cursor(stage: Open) -> None:
     async with profiling(stage) as on:
         assert on.see(Details).startswith("↓ enters the graph")
-        await on.press("down", "down", "down", "down")
-        assert on.see(Details) == "parse   53   53.5% of total   91.4% of main   11.1% own   /bin/app+0x5"
+        await on.press("down", "down")
+        assert on.see(Details).startswith("python3   in 2 processes   58   58.6% of total")
+        await on.press("down", "down")
+        assert on.see(Details) == "parse   in python3 1001   53   53.5% of total   91.4% of main   11.1% own"
         await on.press("end")
-        assert on.see(Details) == "vfs_read   42   42.4% of total   100% of read   42.4% own   kernel+0x70"
+        assert on.see(Details).startswith("vfs_read   in python3 1001   42   42.4% of total   100% of read   42.4% own")
         await on.press("up", "up", "right")
-        assert on.see(Details).startswith("[unknown] libc.so.6   5   5.05% of total")
+        assert on.see(Details).startswith("[unknown] libc.so.6   in python3 1003   5   5.05% of total")
         await on.press("right", "right")
-        assert on.see(Details).startswith("kthread   7")
+        assert on.see(Details).startswith("kthread   in node 1002   7")
         await on.press("up")
-        assert on.see(Details).startswith("[no user stack]   7   7.07% of total   17.1% of node   0% own")
+        assert on.see(Details).startswith(
+            "[no user stack]   in node 1002   7   7.07% of total   17.1% of node   0% own"
+        )
+
+
+async def test_the_place_of_a_function_is_told_where_there_is_room(stage: Open) -> None:
+    async with profiling(stage, size=(160, 36)) as on:
+        await on.press("down", "down", "down", "down")
+        assert on.see(Details).endswith("   11.1% own   /bin/app+0x5")
+
+
+async def test_ebpftops_own_processes_are_left_out_and_the_title_says_so(stage: Open) -> None:
+    async with profiling(stage) as on:
+        await on.play(processes(process(2, "ebpftop:collect", own=True)), samples(9, 3, THEN))
+        assert graph(on)[1] == ["python3"]
+        assert title(on) == "CPU samples · since start · 58 · without ebpftop's own 41 (m)"
+        await on.press("m")
+        assert graph(on)[1] == ["python3", "ebpftop:collect"]
+        assert title(on) == "CPU samples · since start · 99"
 
 
 async def test_enter_zooms_and_backspace_and_escape_zoom_out(stage: Open) -> None:
@@ -117,15 +158,15 @@ async def test_a_click_zooms_in_and_on_a_caller_out(stage: Open) -> None:
 async def test_zoom_and_cursor_stay_when_samples_come_and_when_none_do(stage: Open) -> None:
     async with profiling(stage) as on:
         await on.press("down", "down", "right", "enter", "down", "down")
-        assert on.see(Details).startswith("hash   34")
+        assert on.see(Details).startswith("hash   in node 1002   34")
         await on.play(samples(9, 3, {**THEN, (2, 3): 47}))
-        assert on.see(Details).startswith("hash   47")
-        await on.press("t")
-        assert on.see(Details).startswith("hash   13")
-        await on.play(samples(9, 4, {**THEN, (2, 3): 47, (1, 2): 13}))
+        assert on.see(Details).startswith("hash   in node 1002   47")
+        await on.play(samples(9, 60, {**THEN, (2, 3): 60}))
+        assert on.see(Details).startswith("hash   in node 1002   13")
+        await on.play(samples(9, 90, {**THEN, (2, 3): 60, (1, 2): 13}))
         assert "no events in this interval" in on.see(Flame)
         await on.press("t")
-        assert on.see(Details).startswith("hash   47")
+        assert on.see(Details).startswith("hash   in node 1002   60")
 
 
 async def test_what_is_around_a_zoom_keeps_its_names_when_nothing_of_it_is_left(stage: Open) -> None:
@@ -191,7 +232,7 @@ async def test_what_grew_and_what_shrank_since_a_moment(stage: Open) -> None:
         assert title(on) == "CPU samples · last 3 s, ▲ more and ▼ less than before · 110"
         assert graph(on)[:4] == [["all"], ["▲node", "▼pytho…"], ["▲main", "▼main"], ["▲hash", "▼parse"]]
         await on.press("down", "down", "end")
-        assert on.see(Details).startswith("hash   100   90.9% of total   34.3% before")
+        assert on.see(Details).startswith("hash   in node 1002   100   90.9% of total   34.3% before")
         await on.press("b")
         assert title(on) == "CPU samples · since start · 209"
         assert graph(on)[1] == ["node", "python3"]
@@ -212,7 +253,7 @@ async def test_at_80_columns_the_graph_has_the_screen(stage: Open) -> None:
         assert graph(on)[1] == ["python3", "node"]
         assert on.one(Flame).size.width >= 76
         await on.press("down", "down")
-        assert on.see(Details).startswith("python3   58   58.6% of total")
+        assert on.see(Details).startswith("python3   in 2 processes   58   58.6% of total")
 
 
 async def test_a_deep_stack_scrolls_with_the_cursor(stage: Open) -> None:
@@ -221,7 +262,7 @@ async def test_a_deep_stack_scrolls_with_the_cursor(stage: Open) -> None:
         assert graph(on)[2] == ["f00"]
         await on.press("end")
         assert graph(on)[-1] == ["f63"]
-        assert on.see(Details).startswith("f63   3   100% of total")
+        assert on.see(Details).startswith("f63   in python3 1001   3   100% of total")
         await on.press("home")
         assert graph(on)[0] == ["all"]
 

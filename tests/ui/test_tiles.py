@@ -26,7 +26,7 @@ from ebpftop.ui.screens.dashboard import Dashboard
 from ebpftop.ui.screens.tiles import Tiles
 from ebpftop.ui.screens.verifier import VerifierScreen
 from ebpftop.ui.widgets.about import About
-from ebpftop.ui.widgets.catalog import CatalogTree
+from ebpftop.ui.widgets.catalog import CatalogPanel, CatalogTree
 from ebpftop.ui.widgets.header import HeaderLine
 from ebpftop.ui.widgets.histogram import HistogramBars
 from ebpftop.ui.widgets.keys import KeyLine
@@ -92,6 +92,7 @@ def loads(on: Stage) -> list[str]:
 
 async def test_playbooks_and_what_is_not_usable_stand_in_the_catalog(stage: Open) -> None:
     async with stage(CATALOG) as on:
+        await on.press("tab")
         lines = on.see(CatalogTree).split("\n")
         assert lines[:4] == ["▾ playbooks", "  ≡ slow  It is slow", "  ≡ tiny  Tiny", "▾ cpu"]
         at = lines.index("▾ unusable")
@@ -174,6 +175,23 @@ async def test_arrows_and_tab_move_enter_zooms_and_z_comes_back(stage: Open) -> 
         await on.press("escape")
         assert isinstance(on.app.screen, Dashboard)
         assert loads(on) == ["cpu/runqlat", "cpu/syscount", "lab/null-deref"]
+
+
+async def test_keys_of_the_probe_itself_say_where_they_work(stage: Open) -> None:
+    async with stage(CATALOG, options=OPEN) as on:
+        before = len(on.app._notifications)
+        await on.press("F")
+        told = [str(each.message) for each in on.app._notifications][before:]
+        assert told == ["Enter opens the probe; there f filters its rows, and F searches a flame graph"]
+
+
+async def test_the_search_of_the_catalog_is_reached_from_the_tiles(stage: Open) -> None:
+    async with stage(CATALOG, options=OPEN) as on:
+        await on.press("slash", *"sysc")
+        assert on.app.screen is on.app.dashboard
+        assert on.one(CatalogPanel).search.value == "sysc"
+        await on.press("enter")
+        assert on.app.dashboard.current == RUN["cpu/syscount"]
 
 
 async def test_escape_goes_from_an_enlarged_tile_back_to_the_tiles(stage: Open) -> None:

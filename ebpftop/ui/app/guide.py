@@ -20,6 +20,7 @@ from ebpftop.ui.widgets.grid import Grid
 from ebpftop.ui.widgets.keyboard import MOVES
 from ebpftop.ui.widgets.lines import Lines
 from ebpftop.ui.widgets.stacks_panel import StacksPanel
+from ebpftop.ui.widgets.start import Start
 from ebpftop.ui.widgets.table_grid import TableGrid
 
 EVERYWHERE = "Everywhere"
@@ -32,6 +33,7 @@ def groups(everywhere: Sequence[BindingType]) -> list[Group]:
     return [
         (EVERYWHERE, everywhere),
         ("Dashboard", Dashboard.BINDINGS),
+        ("What is wrong?", _own(Start)),
         ("Catalog", _own(CatalogTree)),
         ("Parameters", ParameterForm.BINDINGS),
         ("Any list", MOVES),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ from functools import partial
 from ebpftop.frames.messages import Load
 from ebpftop.frames.source import Source
 
+SETTLED = 2.0  # seconds after which the first screen has been painted
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -48,6 +50,7 @@ def run_dashboard(
 
         for number in SIGNALS:
             signal.signal(number, leave)
+        loop.call_later(SETTLED, gc.freeze)  # what is there by then stays: collections need not visit it
         await app.run_async()
 
     with _settings_kept():

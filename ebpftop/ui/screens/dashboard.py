@@ -12,10 +12,11 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from ebpftop.frames.messages import Describe, Detach, ProbeInfo
+from ebpftop.model.readings import moment
 from ebpftop.model.run import Run
 from ebpftop.ui.feed.feed import Feed
 from ebpftop.ui.feed.hold import Hold
-from ebpftop.ui.messages import Chosen
+from ebpftop.ui.messages import Changed, Chosen
 from ebpftop.ui.screens.row import RowScreen
 from ebpftop.ui.screens.state import header_state, run_states, tabs
 from ebpftop.ui.widgets.about import About
@@ -26,6 +27,7 @@ from ebpftop.ui.widgets.header import HeaderLine
 from ebpftop.ui.widgets.keys import KeyLine
 from ebpftop.ui.widgets.panel import ViewPanel
 from ebpftop.ui.widgets.runs import RunPane, RunTabs
+from ebpftop.ui.widgets.start import Start
 
 DESCRIBE = 5.0  # seconds between requests to describe the processes on the screen
 NARROW = 100  # cells; below this width only the catalog or the probe is shown
@@ -82,9 +84,11 @@ class Dashboard(Screen[None]):
         self.catalog = CatalogPanel()
         self.tabs = RunTabs()
         self.about = About()
+        self.start = Start()
         self.panes = Container(id="panes")  # only one of them is shown
         self.current: int | None = None  # the run in front
         self.informing = False  # whether the catalog entry is shown instead
+        self.asking = feed.source.live  # whether the first screen is shown while there is no run
         self.settled = True  # false until a new stream has sent its state
         self.zoomed = False  # whether the run in front was opened from a tile, to which Esc goes back
         self.follows = False  # whether the focus goes to the run that was requested last
@@ -92,6 +96,7 @@ class Dashboard(Screen[None]):
         self._put_away: set[int] = set()  # runs whose tabs were closed
         self._seen: set[int] = set()  # runs that had a tab
         self._panes: dict[int, RunPane] = {}  # by run
+        self._drawn_keys: list[bool | None] = []  # those that had something to do at the last drawing
 
     def compose(self) -> Iterable[Widget]:
         yield self.header
@@ -101,6 +106,7 @@ class Dashboard(Screen[None]):
             with Vertical(id="right"):
                 yield self.tabs
                 with self.panes:
+                    yield self.start
                     yield self.about
         yield KeyLine()
 
@@ -108,7 +114,10 @@ class Dashboard(Screen[None]):
         self.about.show([])
         self.catalog.listing.loads = self.feed.source.live
         self.catalog.listing.folds = self.feed.playback is None
-        self.catalog.listing.focus()
+        self.about.display = not self.asking
+        self.start.display = self.asking
+        self.set_class(self.asking, "-probe")
+        self.set_focus(self.start if self.asking else self.catalog.listing)
         self.set_interval(DESCRIBE, self._describe)
 
     # ------------------------------------------------------------ drawing the session
@@ -130,12 +139,24 @@ class Dashboard(Screen[None]):
         session = self.feed.session
         self.draw_header()
         self.catalog.show(session.catalog, run_states(session, self.feed.over))
+        self.start.show(session.catalog.playbooks if session.catalog else None)
         shown = tabs(session, self._put_away, self.feed.over)
+        if self.asking and (shown or not self._has_start):
+            self.asking = False
+            self.remove_class("-probe")
+            self._focus(self.catalog.listing)
         if self.settled or shown:
             self.tabs.tabs = shown
             self._choose([tab.run for tab in shown])
         await self._mount_panes({tab.run for tab in shown})
-        await self.draw_front()
+        await self.draw_front(anew=False)
+
+    def sees(self, run: Run) -> bool:
+        """Whether the values of this run are in sight."""
+        return run.id == self.current and self.pane is not None and self.pane.display
+
+    def on_screen_resume(self) -> None:
+        self.post_message(Changed())  # not drawn while another screen was above
 
     def _choose(self, runs: list[int]) -> None:
         """Bring a run this user requested to the front when it starts; otherwise keep the current one."""
@@ -173,24 +194,36 @@ class Dashboard(Screen[None]):
             pane.display = False
             await self.panes.mount(pane)
 
-    async def draw_front(self) -> None:
-        """Bring the current run, or the catalog entry, to the front and draw it."""
+    async def draw_front(self, *, anew: bool = True) -> None:
+        """Bring the current run, or the catalog entry, to the front and draw it; unless anew, only what is new."""
         self.tabs.current = self.current
         pane, run = self.pane, self.run
-        front = self.about if pane is None or self.informing or self._searching else pane
+        front: Widget = pane if pane is not None and not (self.informing or self._searching) else self.about
+        if pane is None and self.asking and self._has_start and not self.informing:
+            front = self.start
         inside = any(each.has_focus_within for each in self.panes.children if each is not front)
         for each in self.panes.children:
             each.display = each is front
         if inside and front is self.about:  # else Textual gives the focus to what comes next, as the search
             self._focus(self.about)
-        if pane is not None and run is not None:
-            await pane.show(run, self.probe(run.probe), self.feed.session.processes)
-        self._draw_about()
+        if front is pane and pane is not None and run is not None:
+            new = None if anew else (moment(run), self.feed.described)
+            await pane.show(run, self.probe(run.probe), self.feed.session.processes, unless=new)
+        elif front is self.about:
+            self._draw_about()
         self._keep_focus_in_sight()
         if pane is not None and pane.stops and self._focusing == self.current and not self.informing:
             self._focusing = None
             self._focus(pane.stops[0])
-        self.refresh_bindings()
+        keys = self._keys()
+        if anew or keys != self._drawn_keys:
+            self._drawn_keys = keys
+            self.refresh_bindings()
+
+    def _keys(self) -> list[bool | None]:
+        """Which of the keys have something to do now that don't depend on the focus."""
+        names = ("window", "past", "view", "detach", "restart", "verifier", "tiles")
+        return [each.check_action(name, ()) for name in names for each in (self, self.app)]
 
     def _draw_about(self) -> None:
         listing = self.catalog.listing
@@ -243,6 +276,11 @@ class Dashboard(Screen[None]):
     # ------------------------------------------------------------ messages from the widgets
 
     @property
+    def _has_start(self) -> bool:
+        """Whether the first screen has anything to ask, or will have once the catalog is there."""
+        return self.feed.source.live and self.start.answers != []
+
+    @property
     def _searching(self) -> bool:
         """Whether the entry of the search's candidate is shown instead of a run."""
         return self.catalog.search.has_focus and bool(self.catalog.search.value)
@@ -250,11 +288,15 @@ class Dashboard(Screen[None]):
     async def on_chosen(self, event: Chosen) -> None:
         if self._searching or self.about.display:
             await self.draw_front()
-        else:
-            self._draw_about()
 
     async def on_descendant_blur(self) -> None:
         if self.about.display and self.pane is not None and not self.informing:
+            await self.draw_front()
+
+    async def on_descendant_focus(self) -> None:
+        if self.asking and self.catalog.has_focus_within:
+            self.asking = False
+            self.remove_class("-probe")
             await self.draw_front()
 
     async def on_run_tabs_chosen(self, event: RunTabs.Chosen) -> None:
@@ -298,11 +340,14 @@ class Dashboard(Screen[None]):
         self.catalog.search.value = ""
         self._focus(self.catalog.search)
 
-    def action_other(self, step: int) -> None:
+    async def action_other(self, step: int) -> None:
         stops = self._stops()
         at = stops.index(self.focused) if self.focused in stops else -1 if step > 0 else 0
         stop = stops[(at + step) % len(stops)]
         self.set_class(stop is not self.catalog.listing, "-probe")
+        if self.asking != (stop is self.start):
+            self.asking = stop is self.start
+            await self.draw_front()
         self._focus(stop)
 
     def _keep_focus_in_sight(self) -> None:
@@ -321,7 +366,8 @@ class Dashboard(Screen[None]):
     def _stops(self) -> list[Widget]:
         """The widgets that Tab visits, in order."""
         if self.pane is None or self.informing:
-            return [self.catalog.listing, self.about]
+            first = [self.start] if self.pane is None and self._has_start and not self.informing else []
+            return [*first, self.catalog.listing, self.about]
         return [self.catalog.listing, *self.pane.stops]
 
     def action_filter(self) -> None:
@@ -370,7 +416,13 @@ class Dashboard(Screen[None]):
             self.zoomed = False
             await self.app.run_action("app.tiles")
             return
-        else:
+        elif self.pane is None and self._has_start and not self.asking:
+            self.asking = True
+            self.add_class("-probe")
+            await self.draw_front()
+            self._focus(self.start)
+            return
+        elif not self.asking:
             self.remove_class("-probe")
             self.catalog.listing.focus()
         await self.draw_front()

@@ -21,6 +21,7 @@ from ebpftop.ui.drawing.theme import NOT_HERE
 from ebpftop.ui.drawing.tiling import arrangement, page
 from ebpftop.ui.feed.feed import Feed
 from ebpftop.ui.feed.hold import Hold
+from ebpftop.ui.messages import Changed
 from ebpftop.ui.screens.state import header_state, names, state_of, tab_of
 from ebpftop.ui.widgets.banner import Banner
 from ebpftop.ui.widgets.header import HeaderLine
@@ -61,6 +62,8 @@ class Tiles(Screen[None]):
         Binding("down,j", "across(1)", "tile below", show=False),
         Binding("t", "window", "interval/total", tooltip="Last interval, or total since attaching"),
         Binding("d", "detach", "detach", tooltip="Detach the probe; Enter reloads it"),
+        Binding("slash", "search", "search", key_display="/", priority=True, tooltip="Search the catalog"),
+        Binding("f,F", "inside", show=False),
         Binding("escape", "app.tiles", "close", key_display="Esc", tooltip="Go to the dashboard; z comes back"),
     ]
 
@@ -134,6 +137,13 @@ class Tiles(Screen[None]):
     def shows(self, run: Run) -> bool:
         """Whether a tile is about this run."""
         return any((mine := self._run(tile)) is not None and mine.id == run.id for tile in self.tiles)
+
+    def sees(self, run: Run) -> bool:
+        """Whether the values of this run are in sight."""
+        return any(tile.display and (mine := self._run(tile)) is not None and mine.id == run.id for tile in self.tiles)
+
+    def on_screen_resume(self) -> None:
+        self.post_message(Changed())  # not drawn while another screen was above
 
     def _run(self, tile: Tile) -> Run | None:
         """The run of what a tile requested; else the last of its probe that is there, else the last there was. A
@@ -260,6 +270,14 @@ class Tiles(Screen[None]):
 
     async def action_across(self, direction: int) -> None:
         await self.go(self.current + direction * self._shape[0])
+
+    async def action_search(self) -> None:
+        await self.app.run_action("app.tiles")
+        await self.app.run_action("screen.search")  # the dashboard's, in front now
+
+    def action_inside(self) -> None:
+        """A key that works in the probe itself."""
+        self.notify("Enter opens the probe; there f filters its rows, and F searches a flame graph", markup=False)
 
     async def action_zoom(self) -> None:
         tile = self.tiles[self.current]

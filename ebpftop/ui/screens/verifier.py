@@ -15,6 +15,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
+from ebpftop.base.look import PIPED, Look
 from ebpftop.catalog.numbering import AUTHORS_FILE
 from ebpftop.frames.messages import Loaded
 from ebpftop.model import failure_text
@@ -93,6 +94,7 @@ class VerifierScreen(Screen[None]):
         Binding("g", "failure", "failure", tooltip="Back to the instruction that failed"),
         Binding("w", "written", "written", tooltip="Back along what led to it, to where a register was written"),
         Binding("b", "branch", "branch", tooltip="The last branch on the way here"),
+        Binding("w,b", "no_log", show=False),  # where those are disabled
         Binding("escape,v", "app.pop_screen", "back", key_display="Esc", tooltip="Back to the dashboard"),
         Binding("tab", "part(1)", "next part", key_display="Tab", tooltip="The C, the log, what led to it"),
         Binding("shift+tab", "part(-1)", "part before", show=False),
@@ -168,7 +170,7 @@ class VerifierScreen(Screen[None]):
         self._bring(((self.tabs.current or 0) + step) % len(self.parts))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if (action == "edit" and not self.live) or (action in JUMPS and self.failure.stage != "verify"):
+        if (action == "edit" and not self.live) or (action in JUMPS and not self._has_log):
             return False
         return not self.has_class("-runs") or action not in OF_A_LOG
 
@@ -248,6 +250,14 @@ class VerifierScreen(Screen[None]):
         else:
             self.notify(f"nothing above writes {register}" if register else "no register to follow here", markup=False)
 
+    @property
+    def _has_log(self) -> bool:
+        return self.failure.stage == "verify" and bool(self.failure.log.strip())
+
+    def action_no_log(self) -> None:
+        """A key that steps through the log, where there is none."""
+        self.notify("there is no verifier log to go back in", markup=False)
+
     def action_branch(self) -> None:
         if self.parsed is None or self._at is None:
             return
@@ -306,5 +316,5 @@ class VerifierScreen(Screen[None]):
 
 
 def _as_text(failure: Failure) -> str:
-    look = failure_text.Look(failure_text.PIPED, colour=False)
+    look = Look(PIPED, colour=False)
     return failure_text.as_text(failure, look, title=f"ebpftop: {failure.headline}", log=True) + "\n"

@@ -14,7 +14,6 @@ from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.color import Color
-from textual.geometry import Size
 from textual.message import Message
 from textual.strip import Strip
 
@@ -41,11 +40,15 @@ _EDGES = {"user": ("│", "─"), "kernel": ("┃", "━"), "missing": ("┆", "
 
 @dataclass(frozen=True, slots=True)
 class FlameState:
-    """What is drawn: paths of frames, one a row of `profile`, whose first is no function where they are `headed`."""
+    """What is drawn: paths of frames, one a row of `profile`, whose first is no function where they are `headed`.
+
+    owners: whose each row is, with its number: `yes 4711`.
+    """
 
     paths: Paths = field(default_factory=lambda: Paths.of([], np.zeros(0, np.int64)))
     frames: Sequence[StackFrame] = ()
     profile: Profile = field(default_factory=Profile)
+    owners: Sequence[str] = ()
     headed: bool = False
     unit: str = ""
 
@@ -137,7 +140,7 @@ class Flame(Painter, can_focus=True):
             node = Node(path[-1] if path else -1, around.total, before=around.total_before)
             self._lines.append([Cell(0, width, node.value, node, path)])
         self._lines += drawn
-        self.virtual_size = Size(self.size.width, len(self._lines))
+        self.reach(self.size.width, len(self._lines))
         self._locate()
         self.post_message(self.Arranged())
 
@@ -161,7 +164,7 @@ class Flame(Painter, can_focus=True):
                 if self._here is not None:
                     break
         self._place = self._where() if self._here else ""
-        self.refresh()
+        self.update_lines()
 
     def _cell(self, path: tuple[int, ...]) -> Cell | None:
         line = self._lines[len(path)] if len(path) < len(self._lines) else []
@@ -182,6 +185,13 @@ class Flame(Painter, can_focus=True):
             return f"{frame.origin}, {formatting.count(len(places))} addresses".lstrip(", ")
         return f"{frame.origin}+{profile.functions[places.pop()].offset:#x}"
 
+    def _whose(self, cell: Cell) -> str:
+        """The process of a frame: `yes 4711`, or how many there are."""
+        state = self.state
+        rows = state.paths.rows(cell.path).tolist()
+        owners = sorted({state.owners[row] for row in rows if state.profile.counts[row]}) if state.headed else []
+        return f"in {owners[0]}" if len(owners) == 1 else f"in {len(owners)} processes" if owners else ""
+
     @property
     def about(self) -> list[Piece]:
         """Details of the frame under the cursor, the most important first."""
@@ -198,6 +208,8 @@ class Flame(Painter, can_focus=True):
             piece(formatting.value(cell.value, state.unit), rank=1),
             piece(f"{_percent(cell.value, whole)} of total", rank=2),
         ]
+        if cell.path and (whose := self._whose(cell)):
+            pieces.insert(1, piece(inert(whose), "$quiet", rank=2))
         if state.paths.before is not None:
             pieces.append(piece(f"{_percent(cell.node.before, state.paths.total_before)} before", rank=2))
         above = self._cell(cell.path[:-1]) if cell.path else None
@@ -214,7 +226,7 @@ class Flame(Painter, can_focus=True):
     def on_resize(self, _event: events.Resize) -> None:
         self._arrange()
 
-    def render_line(self, y: int) -> Strip:
+    def line(self, y: int) -> Strip:
         width = self.size.width
         at = y + self.scroll_offset.y
         if at < len(self._lines):

@@ -14,7 +14,7 @@ from textual.widget import Widget
 from ebpftop.frames.columns import Labels, Values
 from ebpftop.frames.messages import ViewInfo
 from ebpftop.model.run import Run
-from ebpftop.model.stacks import Mark, Profile, StackFrame, profile
+from ebpftop.model.stacks import Mark, Profile, Recent, StackFrame, profile
 from ebpftop.stats import formatting
 from ebpftop.stats.flame import Paths
 from ebpftop.ui.drawing.inert import inert
@@ -23,6 +23,7 @@ from ebpftop.ui.drawing.names import Processes
 from ebpftop.ui.drawing.query import holds, words_of
 from ebpftop.ui.widgets.flame import LESS, MORE, Flame, FlameState
 from ebpftop.ui.widgets.grid import BAR, GridColumn
+from ebpftop.ui.widgets.kept import Words
 from ebpftop.ui.widgets.panel import GridFrame, ViewPanel, words
 from ebpftop.ui.widgets.rows import Rows, TableColumn
 from ebpftop.ui.widgets.table_frame import TableFrame
@@ -31,15 +32,18 @@ from ebpftop.ui.widgets.table_grid import TableGrid
 WIDE = 140  # cells from which graph and functions are shown side by side
 
 
-class Details(Widget):
+class Details(Words):
     """One line about the frame under the cursor."""
 
     DEFAULT_CSS = """
     Details { height: 1; }
     """
-    pieces: reactive[list[Piece]] = reactive(list)
+    pieces: reactive[list[Piece]] = reactive(list, repaint=False)
 
-    def render(self) -> Content:
+    def watch_pieces(self) -> None:
+        self.update_lines()
+
+    def words(self) -> Content:
         return fit(self.pieces, [], self.size.width) if self.pieces else Content("")
 
 
@@ -53,6 +57,7 @@ class FlameFrame(GridFrame):
         self.title = title
         self.window_words = ""
         self.wanted = ""  # the filter
+        self.left_out = ""  # the value of ebpftop's own stacks, where they aren't shown
         self.details = Details()
         self._searching = False
 
@@ -102,11 +107,13 @@ class FlameFrame(GridFrame):
         parts = [self.title, self.window_words, formatting.value(graph.state.paths.total, graph.state.unit)]
         if self.wanted:
             parts.append(f"matching “{self.wanted}”")
+        if self.left_out:
+            parts.append(f"without ebpftop's own {self.left_out} (m)")
         if graph.zoom:
             parts.append(f"zoomed into {graph.zoom[-1].label}")
         if graph.searched:
             parts.append(f"{formatting.percent(graph.share)} through “{graph.searched}”")
-        self.border_title = words(*parts)
+        self.entitle(words(*parts))
         self.details.pieces = graph.about
 
 
@@ -126,6 +133,7 @@ class StacksPanel(ViewPanel):
         Binding("F", "search", "search", tooltip="Search functions and show their share"),
         Binding("x", "look('functions')", "functions", tooltip="List functions; show growth from now on"),
         Binding("b", "look('growth')", "growth"),
+        Binding("m", "own", "ebpftop's own", show=False, tooltip="Show or leave out ebpftop's own processes"),
     ]
 
     def __init__(self, view: ViewInfo) -> None:
@@ -133,7 +141,9 @@ class StacksPanel(ViewPanel):
         self.mark: Mark | None = None  # the moment from which growth is shown
         self._run: Run | None = None
         self._drawn: object = None  # what the last drawing was made from
-        self.window = "start"  # one interval holds too few samples for a profile
+        self._recent = Recent()
+        self._seconds = 0.0  # covered by what is drawn, 0 for all since attaching
+        self._with_own = False
         self.graph = FlameFrame(view.title)
         self.functions = TableFrame("functions", TableGrid("own", picks=True))
 
@@ -162,24 +172,40 @@ class StacksPanel(ViewPanel):
             self.mark = None
         lists = self.has_class("-wide") or self.has_class("-functions")  # whether the functions are seen
         moment = run.last.realtime_ns if run.last else 0
-        made_of = (id(run.stacks), run.stacks.revision, moment, self.window, self.graph.wanted, self.mark, lists)
+        shown = (self.window, self.graph.wanted, self.mark, lists, self._with_own)
+        made_of = (id(run.stacks), run.stacks.revision, moment, *shown)
         if made_of == self._drawn:
             return
         self._drawn = made_of
-        found = profile(run, self.view, self.window, self.mark)
+        found = self._profile(run)
+        own = _own(self.view, found, processes)
+        left_out = 0
+        if not self._with_own and "pid" not in run.params:
+            left_out = int(found.counts[own].sum())
+            found = found.take(np.flatnonzero(~own))
         heads, searched = _whose(self.view, found, processes)
         if self.graph.wanted:
             words = words_of(self.graph.wanted)
             rows = [row for row, each in enumerate(searched) if holds(each, words)]
             found, heads = found.take(np.array(rows, np.intp)), [heads[row] for row in rows]
+            searched = [searched[row] for row in rows]
         paths, frames = found.paths(heads)
         self.graph.window_words = self.functions.window_words = self.window_words(run)
         if self.mark is not None:
             self.graph.window_words += f", {MORE} more and {LESS} less than before"
-        self.graph.grid.show(FlameState(paths, frames, found, bool(self.view.by), self.view.unit))
+        self.graph.left_out = formatting.value(left_out, self.view.unit) if left_out else ""
+        self.graph.grid.show(FlameState(paths, frames, found, searched, bool(self.view.by), self.view.unit))
         self.graph.retitle()
         if lists:
             self.functions.grid.show(function_rows(paths, frames, self.view.unit))
+
+    def _profile(self, run: Run) -> Profile:
+        """What the window holds, or what was gained since the mark."""
+        self._seconds = 0.0
+        if self.mark is not None or self.window == "start":
+            return profile(run, self.view, "start", self.mark)
+        found, self._seconds = self._recent.profile(run, self.view)
+        return found
 
     def let_go(self) -> bool:
         return self.functions.let_go() if self.grid_frame is self.functions else self.graph.let_go()
@@ -199,10 +225,15 @@ class StacksPanel(ViewPanel):
             self.post_message(self.Stale())
             self.call_after_refresh(self.grid_frame.grid.focus)
 
+    def action_own(self) -> None:
+        self._with_own = not self._with_own
+        self.post_message(self.Stale())
+
     def window_words(self, run: Run) -> str:
-        if self.mark is None or self.window == "interval" or run.last is None:
-            return super().window_words(run)
-        return f"last {formatting.duration(run.last.monotonic_ns - self.mark.monotonic_ns)}"
+        seconds = self._seconds
+        if self.mark is not None and run.last is not None:
+            seconds = (run.last.monotonic_ns - self.mark.monotonic_ns) / 1e9
+        return f"last {formatting.duration(round(seconds, 1) * 1e9)}" if seconds or self.mark else "since start"
 
     def on_table_grid_picked(self, event: TableGrid.Picked) -> None:
         event.stop()
@@ -211,6 +242,17 @@ class StacksPanel(ViewPanel):
         graph.pin(None if frame == graph.pinned else frame)
         if not self.has_class("-wide"):
             self.action_look("functions")
+
+
+def _own(view: ViewInfo, found: Profile, processes: Processes) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """A mask of the rows that are about ebpftop's own processes."""
+    own = np.zeros(len(found), bool)
+    for info in view.by_columns:
+        values = found.keys[info.field]
+        if info.is_process and not isinstance(values, Labels):
+            ours = [number for number in np.unique(values).tolist() if (one := processes.get(number)) and one.own]
+            own |= np.isin(values, ours)
+    return own
 
 
 def _whose(view: ViewInfo, found: Profile, processes: Processes) -> tuple[list[str], list[str]]:

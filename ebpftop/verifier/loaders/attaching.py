@@ -12,7 +12,10 @@ _FORM = r"""(?ix).*?(?:
     | \bbpf_link_create\b | \bbpf_raw_tracepoint_open\b | \bperf_event_open\b
     )"""
 _ABSENT = r"(?i)\b(?:may|does|do) not exist\b|\bdoesn't exist\b|\bnot found\b"
-_OF_BPF = r"(?i)bpf|[ku]probe|[ku]retprobe|tracepoint|fentry|fexit"
+# Debuggers, containers and disks are attached too: a line is about BPF only if it names something of it.
+_OF_BPF = r"""(?ix)bpf | [ku](?:ret)?probe | tracepoint | \b(?:fentry|fexit|fmod_ret|kfunc|usdt|lsm|iter|struct_ops)\b
+    | \b(?:xdp|tcx?|clsact|qdisc|netkit|sockops|sock_?map|sk_\w+|flow_dissector)\b | \bcgroup[/_](?:skb|sock\w*|dev)
+    | perf[ _]event | trace[ _]?(?:event|fs) | \bprog(?:ram)?s?\b | \blink\ create\b | \bcreate\ link\b"""
 _FIRST = "The verifier accepted the program; attaching it failed. "
 
 _BY_ERRNO: dict[str, tuple[Kind, str, Fault]] = {
@@ -87,7 +90,9 @@ def recognise(line: str, errno: str) -> Meaning | None:
     if not errno and compiled(_ABSENT).search(line):
         errno = "ENOENT"
     found = _BY_ERRNO.get(_SAME.get(errno, errno))
+    if errno != "ENOTSUPP" and not compiled(_OF_BPF).search(line):  # an error that nearly only BPF returns
+        return None
     if found is None:
-        return _OTHER if errno or compiled(_OF_BPF).search(line) else None
+        return _OTHER
     kind, words, fault = found
     return Meaning(kind, _FIRST + words, fault=fault)

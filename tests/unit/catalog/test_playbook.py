@@ -49,6 +49,7 @@ def test_a_playbook_is_read_in_its_order_with_everything_it_says(tmp_path: Path)
             HEAD + STEP + "params = {pid = [1]}\n",
             ["6: probes[0].params.pid: expected a string, an integer, true or"],
         ),
+        ("priority = 10\n" + HEAD + STEP, ["1: priority: expected -9 to 9, not 10"]),
         (HEAD + STEP + "params = 3\n", ["6: probes[0].params: expected a table"]),
         (HEAD + STEP + STEP, ["7: probes[1].id: the same probe with the same parameters is used twice"]),
         (HEAD + STEP * (MOST + 1), [f"3: probes: expected at most {MOST}, not {MOST + 1}"]),
@@ -113,9 +114,9 @@ def test_the_systems_playbooks_are_used_only_where_root_alone_can_write_them(tmp
 
 def test_the_bundled_playbooks_name_probes_parameters_and_views_that_there_are() -> None:
     assert list(CATALOG.playbooks) == [
+        "first-minute",
         "cpu-saturated",
         "disk-slow",
-        "first-minute",
         "memory-pressure",
         "network-flaky",
         "who-did-that",

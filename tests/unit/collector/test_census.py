@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 
 from ebpftop.collector.census import Census
@@ -27,3 +29,12 @@ def test_a_process_that_was_gone_before_anyone_looked_says_so() -> None:
     numbers = known.numbers(np.array([NOBODY], "<u4"))
     assert [(process.tgid, process.comm) for process in known.changes()] == [(NOBODY, "(ended unseen)")]
     assert known.ended(numbers).tolist() == [True]
+
+
+def test_the_supervisor_and_its_children_are_ebpftops_own() -> None:
+    census = Census(lambda number: "", os.getppid())
+    census.numbers(np.array([os.getppid(), os.getpid(), 1]))
+    assert {each.tgid: each.own for each in census.changes()} == {os.getppid(): True, os.getpid(): True, 1: False}
+    nobody = Census(lambda number: "")
+    nobody.numbers(np.array([0, os.getpid()]))
+    assert not any(each.own for each in nobody.changes())

@@ -232,6 +232,13 @@ async def test_notices_go_to_stderr() -> None:
     assert (result.code, result.err) == (0, "ebpftop: half\\x1b[2J\n")
 
 
+async def test_notes_about_the_attachment_go_to_stderr_one_a_line() -> None:
+    notes = ["libc: /usr/lib/libc.so.6, inode 7, build ID 1a2b", "a\x1b[31m\nb"]
+    result = await ran([loaded(1, "cpu/some", LATENCY, notes=notes), latency(0, [(1, 3, 10)])])
+    assert result.err == f"ebpftop: {notes[0]}\nebpftop: a\\x1b[31m\\nb\n"
+    assert (result.code, len(result.objects)) == (0, 1)
+
+
 async def test_it_ends_after_its_duration() -> None:
     source = Scripted([hello(), *HISTOGRAM], [*LAST, detached(1)])
     out = io.StringIO()

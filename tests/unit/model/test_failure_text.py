@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from ebpftop.base.look import PIPED, Look, look_of
 from ebpftop.export.failure_json import fields
 from ebpftop.model import failure_text
 from ebpftop.model.failure import of_log
-from ebpftop.model.failure_text import Look
 from ebpftop.verifier.diagnosis import Diagnosis
 from ebpftop.verifier.report import Event, Report
 from ebpftop.verifier.source import Place
@@ -132,8 +132,8 @@ def test_who_wants_colour(environment: dict[str, str], colour: bool, monkeypatch
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert failure_text.look(Screen()).colour is colour
-    assert failure_text.look(io.StringIO()) == Look(failure_text.PIPED, colour=False)
+    assert look_of(Screen()).colour is colour
+    assert look_of(io.StringIO()) == Look(PIPED, colour=False)
 
 
 def test_json_is_one_line_of_these_keys() -> None:
