@@ -23,7 +23,7 @@ NUMBERS = {
 COSTS = {
     "CAP_DAC_READ_SEARCH": "no classic tracepoints, no patterns of kernel functions",
     "CAP_SYS_ADMIN": "no run times of programs, no private mounts",
-    "CAP_SYS_CHROOT": "the compiler is kept from other files by this user's rights alone",
+    "CAP_SYS_CHROOT": "the compiler is kept from other files by Landlock, or else by this user's rights alone",
     "CAP_SYSLOG": "no names of kernel functions in call stacks",
     "CAP_SYS_PTRACE": "no names of functions in other users' processes",
 }

@@ -37,11 +37,11 @@ def formats(names: Iterable[tuple[str, str]]) -> dict[str, str]:
     read.
     """
     found: dict[str, str] = {}
-    if (place := find()) is None:
-        return found
-    for category, event in names:
-        with contextlib.suppress(OSError):
-            found[f"{category}/{event}"] = (place / "events" / category / event / "format").read_text()
+    with contextlib.suppress(OSError):
+        events = (find() or PLACES[0]) / "events"
+        for category, event in names:
+            with contextlib.suppress(OSError):
+                found[f"{category}/{event}"] = (events / category / event / "format").read_text()
     return found
 
 

@@ -96,6 +96,7 @@ class Load:
         with sandbox(self.order.rights) as (scratch, notes):
             self.notes += notes
             self._view = View(scratch, self.order.confine)
+            self.notes += filter(None, [self._view.lack])
             failed: Failed | None = None
             wrong: BadTarget | None = None
             bcc = None
@@ -141,9 +142,9 @@ class Load:
         """In the compiler's view: write what it may read, and what BCC looks up."""
         compose.write(root / _INCLUDE, self._numbered)
         compose.write(root / _OWN, self.probe.headers)
-        readable = formats if self._view.only else tracefs.formats(mentions.tracepoints(self._text))
+        readable = formats if self._view.is_root else tracefs.formats(mentions.tracepoints(self._text))
         self._records = "".join(records.definition(name, formats[name]) for name in formats.keys() - readable.keys())
-        if self._view.only:
+        if self._view.is_root:
             compose.write(root / "proc", {"kallsyms": _SYMBOLS})
             for place in tracefs.PLACES:  # BCC takes the last where it exists, else the first
                 compose.write(

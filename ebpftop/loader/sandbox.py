@@ -18,9 +18,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeVar
 
-from ebpftop.kernel import capabilities, tracefs
+from ebpftop.kernel import capabilities, landlock, tracefs
 
 _SCRATCH = Path("/run")
+_CPUS, _KALLSYMS = Path("/sys/devices/system/cpu"), Path("/proc/kallsyms")  # BCC looks there
 _CLONE_FS = 0x200  # root and working directory
 _STACK = 16 << 20  # bytes; clang descends into nested expressions
 
@@ -29,12 +30,15 @@ _T = TypeVar("_T")
 
 
 class View:
-    """The compiler's view of the file system: `folder` and nothing else, if this process may arrange that (`only`);
-    otherwise what the user may read.
+    """The compiler's view of the file system: `folder` and nothing else. It is the root directory (`is_root`) where
+    this process may arrange that; otherwise Landlock refuses the rest. `lack` is a line for people where the kernel
+    hasn't that either, else "".
     """
 
     def __init__(self, folder: Path, give_up: Callable[[], None]) -> None:
-        self.only = "CAP_SYS_CHROOT" in capabilities.held()
+        self.is_root = "CAP_SYS_CHROOT" in capabilities.held()
+        self._landlock = not self.is_root and landlock.available()
+        self.lack = "" if self.is_root or self._landlock else "the compiler can open what its user may read"
         self._folder, self._give_up = folder, give_up
         threading.stack_size(_STACK)
 
@@ -58,13 +62,15 @@ class View:
 
     def _enter(self) -> Path:
         """Root, working directory, user and capabilities are a thread's own."""
-        if self.only:
+        if self.is_root:
             if _libc.unshare(_CLONE_FS):
                 raise OSError(ctypes.get_errno(), "separating the root directory")
             os.chroot(self._folder)
             os.chdir("/")
         self._give_up()
-        return Path("/") if self.only else self._folder
+        if self._landlock:
+            landlock.only([self._folder, _CPUS], [_KALLSYMS])
+        return Path("/") if self.is_root else self._folder
 
 
 @contextlib.contextmanager

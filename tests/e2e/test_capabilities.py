@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from ebpftop.kernel import landlock
 from ebpftop.kernel.capabilities import NUMBERS
 from tests.support.command import CHECKOUT, COMMAND, Done, ebpftop
 from tests.support.probes import SOURCE, write_probe
@@ -91,7 +92,7 @@ def test_what_is_missing_is_named_with_what_it_costs() -> None:
     first = done.stderr.splitlines()[0]
     for name, cost in {
         "CAP_SYS_ADMIN": "no run times of programs",
-        "CAP_SYS_CHROOT": "the compiler is kept from other files by this user's rights alone",
+        "CAP_SYS_CHROOT": "the compiler is kept from other files by Landlock",
         "CAP_SYSLOG": "no names of kernel functions in call stacks",
         "CAP_SYS_PTRACE": "no names of functions in other users' processes",
     }.items():
@@ -143,6 +144,20 @@ def test_a_probe_can_not_name_what_the_capabilities_alone_can_read(public: Path,
         done = run(name, "--probes", public)
         assert done.returncode in (1, 2)
         assert SECRET not in done.stdout + done.stderr
+
+
+@pytest.mark.skipif(not landlock.available(), reason="this kernel has no Landlock, or it is switched off")
+@pytest.mark.parametrize(
+    "file", ["/etc/passwd", "/proc/self/environ", "/dev/zero", "{public}/x.h", "../../../etc/passwd"]
+)
+def test_landlock_keeps_the_compiler_from_what_the_user_may_read(public: Path, file: str) -> None:
+    (public / "x.h").write_text("#define X 1\n")
+    path = file.format(public=public)
+    write_probe(public, source=f'#include "{path}"\n{SOURCE}')
+    done = run("cpu/calls", "--probes", public)
+    assert done.returncode == 1
+    assert re.search("file not found|Permission denied", done.stderr), done.stderr
+    assert "nologin" not in done.stderr
 
 
 @pytest.mark.parametrize("who", ["capabilities", "root", "sudo"])
