@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from datetime import datetime
+from functools import lru_cache
 
 Number = int | float
 _Scale = tuple[tuple[str, float], ...]
@@ -23,16 +24,22 @@ _PLAIN: _Scale = (("", 1), ("k", 1e3), ("M", 1e6), ("G", 1e9), ("T", 1e12), ("P"
 _WHOLE_BELOW = 1_000_000  # a count is exact up to here
 
 
+KEPT = 4096  # texts of the numbers written last: most are written again a second later
+
+
+@lru_cache(KEPT)
 def duration(ns: Number | None) -> str:
     """`51 µs`, `1.13 ms`, `2.5 h`."""
     return _scaled(ns, _TIME)
 
 
+@lru_cache(KEPT)
 def bytes_(n: Number | None) -> str:
     """`512 B`, `3.6 MiB`."""
     return _scaled(n, _BYTES)
 
 
+@lru_cache(KEPT)
 def count(n: Number | None) -> str:
     """`23`, `1 904`, `1.23 M`; fractions as `3.6`."""
     if n is None or not math.isfinite(n):
@@ -47,6 +54,7 @@ def percent(n: Number | None) -> str:
     return _UNKNOWN if n is None or not math.isfinite(n) else _digits(n, 3) + "%"
 
 
+@lru_cache(KEPT)
 def rate(n: Number | None, unit: str = "") -> str:
     """Per second: `830/s`, `3.6 k/s`, `51 µs/s`, `3.6 MiB/s`."""
     if n is None or not math.isfinite(n):
@@ -54,6 +62,7 @@ def rate(n: Number | None, unit: str = "") -> str:
     return _scaled(n, _SCALES.get(unit, _PLAIN)) + "/s"
 
 
+@lru_cache(KEPT)
 def value(n: Number | None, unit: str = "") -> str:
     """A number in a manifest's unit; an unknown unit is written behind it."""
     if n is None or not math.isfinite(n):
@@ -75,6 +84,7 @@ def clock(realtime_ns: Number) -> str:
     return f"{datetime.fromtimestamp(seconds):%H:%M:%S}.{int(rest) // 1_000_000:03}"
 
 
+@lru_cache(KEPT)
 def bounds(lo: Number, hi: Number, unit: str = "") -> str:
     """A bucket lo <= v < hi: `51–57 µs`, `983 µs–1 ms`, and `3 ns` where it holds a single whole number.
 

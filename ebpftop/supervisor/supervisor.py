@@ -63,8 +63,8 @@ class Plan(msgspec.Struct, kw_only=True):
 
     internal: probes that aren't part of the catalog, by id. expected: the requests that the consumer will send at once,
     by their numbers, and the collector's own, whose number is 0; they load while both still start.
-    screen: it draws on the whole terminal. keep: descriptors that the consumer needs. tied_to: terminals and pipes; when
-    one of them has no other side any more, the command ends.
+    screen: it draws on the whole terminal. keep: descriptors that the consumer needs. tied_to: terminals and pipes;
+    when one of them has no other side any more, the command ends.
     """
 
     current: CurrentCatalog

@@ -37,6 +37,7 @@ from ebpftop.ui.screens.dashboard import Dashboard
 from ebpftop.ui.screens.help import HelpScreen
 from ebpftop.ui.screens.parameters import ParameterForm
 from ebpftop.ui.screens.small import TooSmall, is_too_small
+from ebpftop.ui.screens.state import LATE
 from ebpftop.ui.screens.tiles import Tiles
 from ebpftop.ui.widgets.keyboard import NAMES
 
@@ -99,6 +100,7 @@ class EbpftopApp(App[None]):
         self.dashboard = Dashboard(self.feed, self.hold)
         self.workbench = Workbench(self, self.feed, self.dashboard)
         self.playbook: PlaybookInfo | None = None  # the one that was opened last
+        self._late = False  # whether the header said so
         self.pace = Pace(self, self._draw)
         if chosen.title:
             self.title = chosen.title
@@ -128,8 +130,10 @@ class EbpftopApp(App[None]):
 
     def _look_at_time(self) -> None:
         """The header shows how far a tape is, or how far the screen is behind."""
-        if self.screen is self.front and not (self.hold.still and self.feed.source.live):
+        late = self.feed.behind >= LATE
+        if self.screen is self.front and (self.feed.playback is not None or late or self._late):
             self.front.draw_header()
+        self._late = late
 
     def _read(self) -> None:
         self.run_worker(self.feed.read(), group="feed", exclusive=True)
@@ -171,7 +175,8 @@ class EbpftopApp(App[None]):
 
     async def _draw(self) -> None:
         if self.front.is_mounted and self.screen is self.front:
-            await self.front.redraw()
+            with self.batch_update():  # one painting
+                await self.front.redraw()
 
     def on_was_accepted(self, event: WasAccepted) -> None:
         form = self._form()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rich.segment import Segment
@@ -37,6 +37,26 @@ def fit(left: Sequence[Piece], right: Sequence[Piece], width: int, gap: int = GA
     return Content.assemble(head, " " * max(0, width - head.cell_length - tail.cell_length), tail).truncate(
         width, ellipsis=True
     )
+
+
+def merged(pieces: Iterable[tuple[str, Style]], length: int, width: int, blank: Style) -> Strip:
+    """A line of pieces with `length` cells in all, cut or filled up with `blank` to `width`: one segment a style, as
+    the terminal is sent one sequence for each.
+    """
+    segments: list[Segment] = []
+    texts: list[str] = []
+    last: Style | None = None
+    for text, style in (*pieces, (" " * (width - length), blank)):
+        if style != last and texts:
+            segments.append(Segment("".join(texts), last))
+            texts = []
+        if text:
+            texts.append(text)
+            last = style
+    if texts:
+        segments.append(Segment("".join(texts), last))
+    strip = Strip(segments, max(length, width))
+    return strip if length <= width else strip.crop(0, width)
 
 
 def painted(strip: Strip, style: Style) -> Strip:

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.containers import Container, Horizontal, Vertical
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
@@ -21,6 +20,7 @@ from ebpftop.ui.screens.row import RowScreen
 from ebpftop.ui.screens.state import header_state, run_states, tabs
 from ebpftop.ui.widgets.about import About
 from ebpftop.ui.widgets.banner import Banner
+from ebpftop.ui.widgets.cached import Box, Column, Row
 from ebpftop.ui.widgets.catalog import CatalogPanel
 from ebpftop.ui.widgets.grid import Grid
 from ebpftop.ui.widgets.header import HeaderLine
@@ -85,7 +85,7 @@ class Dashboard(Screen[None]):
         self.tabs = RunTabs()
         self.about = About()
         self.start = Start()
-        self.panes = Container(id="panes")  # only one of them is shown
+        self.panes = Box(id="panes")  # only one of them is shown
         self.current: int | None = None  # the run in front
         self.informing = False  # whether the catalog entry is shown instead
         self.asking = feed.source.live  # whether the first screen is shown while there is no run
@@ -101,9 +101,9 @@ class Dashboard(Screen[None]):
     def compose(self) -> Iterable[Widget]:
         yield self.header
         yield self.banner
-        with Horizontal(id="body"):
+        with Row(id="body"):
             yield self.catalog
-            with Vertical(id="right"):
+            with Column(id="right"):
                 yield self.tabs
                 with self.panes:
                     yield self.start

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.containers import Container
 from textual.content import Content
 from textual.message import Message
 from textual.screen import Screen
@@ -24,6 +23,7 @@ from ebpftop.ui.feed.hold import Hold
 from ebpftop.ui.messages import Changed
 from ebpftop.ui.screens.state import header_state, names, state_of, tab_of
 from ebpftop.ui.widgets.banner import Banner
+from ebpftop.ui.widgets.cached import Box
 from ebpftop.ui.widgets.header import HeaderLine
 from ebpftop.ui.widgets.keys import KeyLine
 from ebpftop.ui.widgets.runs import RunTabs, Tab
@@ -95,7 +95,7 @@ class Tiles(Screen[None]):
         title = (inert(self.playbook.title), "bold"), f"   {inert(self.playbook.summary)}"
         yield Static(Content.assemble(*title), markup=False, id="title")
         yield self.strip
-        with Container(id="tiles"):
+        with Box(id="tiles"):
             yield from self.tiles
         yield KeyLine()
 

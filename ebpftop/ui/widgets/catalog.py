@@ -78,16 +78,17 @@ class CatalogTree(Painter, can_focus=True):
         self._states: Mapping[str, RunState] = {}
         self._folded: set[str] = set()
         self._lines: list[Line] = []
+        self._drawn: dict[int, tuple[object, Strip]] = {}  # each line, and what it was drawn from
 
     # ------------------------------------------------------------ what it shows
 
     def show(self, catalog: Catalog | None, states: Mapping[str, RunState]) -> None:
         lines = entries(catalog)
-        changed = lines != self._entries
+        arranged, said = lines == self._entries, states == self._states
         self._entries, self._states = lines, states
-        if changed:
+        if not arranged:
             self._arrange()
-        else:
+        elif not said:
             self.update_lines()
 
     @property
@@ -110,6 +111,7 @@ class CatalogTree(Painter, can_focus=True):
         """Rebuild the lines and keep the cursor on the same entry."""
         was = self._lines[self.cursor] if self.cursor < len(self._lines) else None
         self._lines = list(arranged(self._entries, self.wanted, self._folded))
+        self._drawn.clear()
         self.reach(self.size.width, len(self._lines))
         self.set_reactive(CatalogTree.cursor, self._same(was))
         self.post_message(Chosen())
@@ -135,6 +137,10 @@ class CatalogTree(Painter, can_focus=True):
 
     # ------------------------------------------------------------ drawing
 
+    def notify_style_update(self) -> None:
+        self._drawn.clear()
+        super().notify_style_update()
+
     def on_resize(self, _event: events.Resize) -> None:
         self.reach(self.size.width, len(self._lines))
 
@@ -146,8 +152,12 @@ class CatalogTree(Painter, can_focus=True):
         if at >= len(self._lines):
             return Strip.blank(width, self.look())
         line = self._lines[at]
-        strip = Strip(self._entry(line, line.entry, width) if line.entry else self._category(line))
-        strip = strip.adjust_cell_length(width, self.look()).simplify()
+        state = self._states.get(line.entry.id) if isinstance(line.entry, ProbeInfo) else None
+        drawn_from, strip = self._drawn.get(at, (None, Strip([])))
+        if drawn_from != (state, width):
+            strip = Strip(self._entry(line, line.entry, width) if line.entry else self._category(line))
+            strip = strip.adjust_cell_length(width, self.look()).simplify()
+            self._drawn[at] = (state, width), strip
         if at == self.cursor:
             name = "catalog--cursor" if self.has_focus else "catalog--cursor-quiet"
             strip = painted(strip, self.mark(name))
@@ -308,7 +318,7 @@ class SearchLine(Input):
         self.post_message(self.Left(False))
 
 
-class CatalogPanel(Rim, Vertical):
+class CatalogPanel(Vertical, Rim):
     """The tree with the search line above it and the counts below."""
 
     DEFAULT_CSS = """

@@ -17,7 +17,7 @@ from textual.reactive import reactive
 from textual.strip import Strip
 
 from ebpftop.ui.drawing.inert import inert
-from ebpftop.ui.drawing.line import painted
+from ebpftop.ui.drawing.line import merged, painted
 from ebpftop.ui.widgets.keyboard import MOVES
 from ebpftop.ui.widgets.painter import Painter
 
@@ -278,32 +278,35 @@ class Grid(Painter, can_focus=True):
     def line(self, y: int) -> Strip:
         width = self.size.width
         if y == 0:
-            strip = Strip(self._header()).simplify()
-            if mark := self._hidden:
-                strip = strip.adjust_cell_length(width - len(mark) - 1, self.look())
-                strip = Strip([*strip, Segment(f"{mark} ", self.look("grid--sorted"))])
-            return strip.adjust_cell_length(width, self.look())
+            mark = self._hidden
+            strip = merged(self._header(), self._length, width - len(mark) - 1 if mark else width, self.look())
+            return Strip([*strip, Segment(f"{mark} ", self.look("grid--sorted"))], width) if mark else strip
         row = y - 1 + self.scroll_offset.y
         if y == 1 and not self.count:
-            return Strip([Segment(self.empty, self.look("grid--quiet"))]).adjust_cell_length(width)
+            return merged([(self.empty, self.look("grid--quiet"))], len(self.empty), width, self.look())
         if row >= self.count:
             return Strip.blank(width, self.look())
-        strip = Strip(self._line(row)).adjust_cell_length(width, self.look()).simplify()
+        strip = merged(self._line(row), self._length, width, self.look())
         if row == self.cursor:
             name = "grid--cursor" if self.has_focus else "grid--cursor-quiet"
             strip = painted(strip, self.mark(name))
         return strip
 
-    def _header(self) -> list[Segment]:
+    @property
+    def _length(self) -> int:
+        """Cells of all columns and the gaps behind them."""
+        return sum(width + GAP for _, width in self._shown)
+
+    def _header(self) -> list[tuple[str, Style]]:
         plain, chosen = self.look("grid--header"), self.look("grid--sorted")
         segments = []
         for column, width in self._shown:
             sign = self.sorted_by(column)
             title = inert(column.title) + sign
-            segments.append(Segment(_fitted(title, width, column.numeric) + " " * GAP, chosen if sign else plain))
+            segments.append((_fitted(title, width, column.numeric) + " " * GAP, chosen if sign else plain))
         return segments
 
-    def _line(self, row: int) -> list[Segment]:
+    def _line(self, row: int) -> list[tuple[str, Style]]:
         mark = self.row_look(row)
         normal = self.look(mark) if mark else self.look()
         quiet = self.look("grid--quiet")
@@ -313,9 +316,9 @@ class Grid(Painter, can_focus=True):
             style: Style = quiet if column.quiet and not mark else normal
             if column.name == BAR:
                 drawn = bar(self.share(row), width).ljust(width + GAP)
-                segments.append(Segment(drawn, self.look("grid--bar")))
+                segments.append((drawn, self.look("grid--bar")))
             else:
-                segments.append(Segment(_fitted(cells[column.name], width, column.numeric) + " " * GAP, style))
+                segments.append((_fitted(cells[column.name], width, column.numeric) + " " * GAP, style))
         return segments
 
     # ------------------------------------------------------------ keys and mouse

@@ -1,10 +1,9 @@
-"""A scrolling widget that draws its own lines, with styles cached per theme."""
+"""A scrolling widget that draws its own lines."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 
-from rich.style import Style
 from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.scrollbar import ScrollBar
@@ -13,12 +12,8 @@ from textual.strip import Strip
 from ebpftop.ui.widgets.kept import Kept
 
 
-class Painter(Kept, ScrollView):
-    """`look` is a component class's full style; `mark` is only what the class adds, to lay over a line."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._looks: dict[tuple[str, bool], Style] = {}
+class Painter(ScrollView, Kept):
+    """Draws line by line what is in sight."""
 
     @abstractmethod
     def line(self, y: int) -> Strip:
@@ -60,25 +55,8 @@ class Painter(Kept, ScrollView):
         self.forget()
         super().watch_scroll_y(old_value, new_value)
 
-    def look(self, name: str = "") -> Style:
-        return self._style(name, False)
-
-    def mark(self, name: str) -> Style:
-        return self._style(name, True)
-
-    def _style(self, name: str, partial: bool) -> Style:
-        style = self._looks.get((name, partial))
-        if style is None:
-            style = self.get_component_rich_style(name, partial=partial) if name else self.rich_style
-            self._looks[name, partial] = style
-        return style
-
     def on_focus(self) -> None:
         self.update_lines()  # the cursor looks different
 
     def on_blur(self) -> None:
         self.update_lines()
-
-    def notify_style_update(self) -> None:
-        self._looks.clear()
-        super().notify_style_update()

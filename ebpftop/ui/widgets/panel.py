@@ -19,10 +19,11 @@ from ebpftop.model.run import Run
 from ebpftop.stats import formatting
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.names import Processes
+from ebpftop.ui.widgets.cached import Column
 from ebpftop.ui.widgets.rim import Rim
 
 
-class Framed(Rim, Vertical):
+class Framed(Vertical, Rim):
     """A border with a title, highlighted while the focus is inside."""
 
     DEFAULT_CSS = """
@@ -109,7 +110,7 @@ class GridFrame(Framed):
             self.grid.focus()
 
 
-class ViewPanel(Vertical):
+class ViewPanel(Column):
     """One view of a run. `show` draws it from the run's current state."""
 
     DEFAULT_CSS = """

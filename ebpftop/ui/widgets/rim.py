@@ -6,12 +6,13 @@ from typing import Self
 
 from textual.content import Content
 from textual.geometry import Region
-from textual.widget import Widget
+
+from ebpftop.ui.widgets.cached import Cached
 
 NOTHING = Content("")
 
 
-class Rim(Widget):
+class Rim(Cached):
     """`entitle` sets both titles. Textual paints a widget and all inside it anew whenever a title is set."""
 
     _titles = (NOTHING, NOTHING)

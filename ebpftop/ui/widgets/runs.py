@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from textual import events
-from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.reactive import reactive
@@ -17,6 +16,7 @@ from ebpftop.frames.messages import Loaded, ProbeInfo
 from ebpftop.model.run import Run
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.names import Processes
+from ebpftop.ui.widgets.cached import Box, Column
 from ebpftop.ui.widgets.kept import Words
 from ebpftop.ui.widgets.panel import ViewPanel
 from ebpftop.ui.widgets.status import StatusLine
@@ -109,7 +109,7 @@ def in_sight(widths: Sequence[int], current: int, room: int) -> range:
     return range(first, last)
 
 
-class RunPane(Vertical):
+class RunPane(Column):
     """One run: its status and its views, one at a time or as many as fit."""
 
     DEFAULT_CSS = """
@@ -123,7 +123,7 @@ class RunPane(Vertical):
     def __init__(self) -> None:
         super().__init__()
         self.status = StatusLine()
-        self.body = Container(id="views")
+        self.body = Box(id="views")
         self.panels: list[ViewPanel] = []
         self.front = 0  # the view that keys act on
         self._loaded: Loaded | None = None

@@ -26,7 +26,7 @@ from ebpftop.ui.widgets.view_panels import HistogramPanel, panel_for
 LOW = 16  # lines below which a histogram has no room for its table
 
 
-class Tile(Rim, Vertical, can_focus=True):
+class Tile(Vertical, Rim, can_focus=True):
     """`show` draws it; widgets inside take no focus, as arrow keys move between tiles."""
 
     DEFAULT_CSS = """

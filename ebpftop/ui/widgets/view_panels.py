@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-from textual.containers import Horizontal
 from textual.widget import Widget
 
 from ebpftop.frames.messages import ViewInfo
@@ -17,6 +16,7 @@ from ebpftop.stats.histogram import Histogram
 from ebpftop.ui.drawing import names
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.names import Processes
+from ebpftop.ui.widgets.cached import Row
 from ebpftop.ui.widgets.events import EventList
 from ebpftop.ui.widgets.histogram import HistogramBars, HistogramState
 from ebpftop.ui.widgets.panel import Framed, GridFrame, ViewPanel, words
@@ -104,7 +104,7 @@ class HistogramPanel(ViewPanel):
         self.frame = TableFrame(f"by {by}", TableGrid(picks=True)) if view.by else None
 
     def compose(self) -> Iterable[Widget]:
-        yield Horizontal(self.now, self.past, classes="top")
+        yield Row(self.now, self.past, classes="top")
         if self.frame:
             yield self.frame
 
