@@ -46,7 +46,7 @@ class EventList(Grid):
         self.wanted = ""
         self.processes: Processes = {}
         self._events: list[Event] = []
-        self._found: range | list[int] = range(0)  # of those, the ones the filter lets through
+        self._found: range | list[int] = range(0)  # those the filter lets through, by number since the first one
         self._taken = 0
 
     def take(self, log: EventLog, processes: Processes) -> None:
@@ -54,24 +54,29 @@ class EventList(Grid):
         self.processes = processes
         if log.total < self._taken:
             self._events.clear()
-            self._taken = 0
-        for chunk in log.since(self._taken):
+            self._found, self._taken = range(0), 0
+        before = self._taken
+        for chunk in log.since(max(before, log.total - KEPT)):
             self._events += _events(chunk, self.infos)
         self._taken = log.total
         surplus = len(self._events) - KEPT
         if surplus > 0:
             del self._events[:surplus]
-        self._search()
+        self._search(before)
 
     def search(self, query: str) -> None:
         self.wanted = query
-        self._search()
+        self._search(0)
 
-    def _search(self) -> None:
-        words = words_of(self.wanted)
-        self._found = range(len(self._events))
+    def _search(self, since: int) -> None:
+        """Filter the events from number `since` on; what was found before stays."""
+        words, first = words_of(self.wanted), self._first
         if words:
-            self._found = [at for at, event in enumerate(self._events) if self._has(event, words)]
+            before = [number for number in self._found if first <= number < since]
+            new = range(max(since, first), self._taken)
+            self._found = before + [number for number in new if self._has(self._events[number - first], words)]
+        else:
+            self._found = range(first, self._taken)
         self._follow_cursor()
         self.changed()
         if self.following:
@@ -85,14 +90,14 @@ class EventList(Grid):
 
     def _follow_cursor(self) -> None:
         """Keep the cursor on its event; clear it if that is filtered out or no longer kept."""
-        at = -1 if self._kept is None else self._kept - self._first
-        self.set_reactive(Grid.cursor, self._found.index(at) if at in self._found else None)
+        found = self._kept is not None and self._kept in self._found
+        self.set_reactive(Grid.cursor, self._found.index(self._kept) if found and self._kept is not None else None)
         if self.cursor is None:
             self._kept = None
 
     def watch_cursor(self) -> None:
         super().watch_cursor()
-        self._kept = None if self.cursor is None else self._first + self._found[self.cursor]
+        self._kept = None if self.cursor is None else self._found[self.cursor]
         self._look_whether_following()
 
     def _look_whether_following(self) -> None:
@@ -128,7 +133,7 @@ class EventList(Grid):
         return self.visible_rows[-1]
 
     def _text(self, row: int, shown: ShownColumn) -> str:
-        value = self._events[self._found[row]][self.infos.index(shown.info)]
+        value = self._events[self._found[row] - self._first][self.infos.index(shown.info)]
         if shown.part:
             return names.OF_PART[shown.part](int(value), self.processes)
         return self._write(value, shown.info)

@@ -5,23 +5,28 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
+from typing import ClassVar
 
 import numpy as np
 from rich.cells import cell_len
-from textual.content import Content
 from textual.reactive import reactive
+from textual.strip import Strip
 
 from ebpftop.model.run import Interval
 from ebpftop.stats import formatting
 from ebpftop.stats.histogram import PERCENTILES, Bounds, Histogram
 from ebpftop.stats.slots import lower
+from ebpftop.ui.drawing.line import merged
 from ebpftop.ui.widgets.grid import bar
-from ebpftop.ui.widgets.kept import Words
+from ebpftop.ui.widgets.kept import Kept
 from ebpftop.ui.widgets.sparkline import sparkline
 
 WIDE = 80  # cells from which there is room for the percentiles beside the bars
 MARK = 9  # cells of `◂ p50 p90` or `◂ p50…p99` behind a bar
 READING = 22  # cells of a percentile's name and bounds; a sparkline follows
+QUIET, BAR, STRONG = "quiet", "bar", "strong"  # looks
+Line = list[tuple[str, str]]  # texts and their looks
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +40,15 @@ class HistogramState:
     rate: float = math.nan
 
 
-class HistogramBars(Words):
+class HistogramBars(Kept):
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"histogram--quiet", "histogram--bar", "histogram--strong"}
     DEFAULT_CSS = """
     HistogramBars {
         height: 1fr;
         padding: 0 1 0 0;
+        & > .histogram--quiet { color: $quiet; }
+        & > .histogram--bar { color: $primary; }
+        & > .histogram--strong { text-style: bold; }
     }
     """
 
@@ -48,54 +57,57 @@ class HistogramBars(Words):
     def watch_state(self) -> None:
         self.update_lines()
 
-    def words(self) -> Content:
+    def draw(self) -> list[Strip]:
+        width, height = self.size
+        return [
+            merged(
+                [(text, self.look(f"histogram--{look}" if look else "")) for text, look in line],
+                _length(line),
+                width,
+                self.look(),
+            )
+            for line in (self._lines(width, height) if height > 0 else [])
+        ]
+
+    def _lines(self, width: int, height: int) -> list[Line]:
         state = self.state
-        width, height = self.content_size
-        if state is None or height < 1:
-            return Content("")
+        if state is None:
+            return []
         if not len(state.extent.slots):
-            return Content.styled("no data yet: waiting for the first event", "$quiet")
+            return [[("no data yet: waiting for the first event", QUIET)]]
         if width >= WIDE:
             past = 8 if width < 100 else 16
             left = self._rows(state, width - READING - past, height)
             return _beside(left, self._side(state, past), width - READING - past)
         rows = self._rows(state, width, max(1, height - 1))
-        return Content("\n").join([*rows, *self._below(state, width, height - len(rows))])
+        return [*rows, *self._below(state, width, height - len(rows))]
 
-    def _rows(self, state: HistogramState, width: int, height: int) -> list[Content]:
+    def _rows(self, state: HistogramState, width: int, height: int) -> list[Line]:
         rows = state.extent.rows(height)
         counts = _fill([lo for lo, _, _ in rows], state.shown)
         labels = [formatting.bounds(lo, hi, state.unit) for lo, hi, _ in rows]
-        label_width = max(12, *(cell_len(label) for label in labels))
+        label_width = max(12, *(len(label) for label in labels))
         count_width = max(7, *(len(formatting.count(count)) for count in counts))
         room = max(4, width - label_width - count_width - 4 - MARK)
         most = max(counts)
         marks = _marks(state.shown, [lo for lo, _, _ in rows])
-        lines = []
+        lines: list[Line] = []
         for at, (label, count) in enumerate(zip(labels, counts, strict=True)):
+            number = formatting.count(count) if count else "·"
+            head = f"{label.rjust(label_width)}{number.rjust(count_width + 1)}  "
+            mark = f" {marks[at]}" if at in marks else ""
             drawn = bar(count / most if most else 0.0, room)
-            lines.append(
-                Content.assemble(
-                    (label.rjust(label_width), "" if count else "$quiet"),
-                    (
-                        formatting.count(count).rjust(count_width + 1) if count else "·".rjust(count_width + 1),
-                        "" if count else "$quiet",
-                    ),
-                    "  ",
-                    (drawn, "$primary"),
-                    (f" {marks[at]}" if at in marks else "", "$quiet"),
-                )
-            )
+            lines.append([(head, "" if count else QUIET), (drawn, BAR), (mark, QUIET)])
         return lines
 
-    def _side(self, state: HistogramState, past: int) -> list[Content]:
+    def _side(self, state: HistogramState, past: int) -> list[Line]:
         lines = self._readings(state, past)
-        return [*lines[: len(PERCENTILES) + 1], Content(""), *lines[len(PERCENTILES) + 1 :]]
+        return [*lines[: len(PERCENTILES) + 1], [], *lines[len(PERCENTILES) + 1 :]]
 
-    def _below(self, state: HistogramState, width: int, height: int) -> list[Content]:
+    def _below(self, state: HistogramState, width: int, height: int) -> list[Line]:
         """All readings if there are enough lines, else the most important ones in one line."""
         if height > 7:
-            return [Content(""), *self._side(state, min(60, width - READING - 2))]
+            return [[], *self._side(state, min(60, width - READING - 2))]
         columns = 2 if height >= 3 else 3
         if height < 2 or width < columns * (READING + 2):
             return self._under(state, width, height)
@@ -103,24 +115,25 @@ class HistogramBars(Words):
         readings = self._readings(state, cells - READING - 2)
         down = len(readings) // columns
         lines = [_across([readings[at] for at in range(row, len(readings), down)], cells) for row in range(down)]
-        return [Content("")] * min(1, height - down) + lines
+        return [[] for _ in range(min(1, height - down))] + lines
 
-    def _readings(self, state: HistogramState, past: int) -> list[Content]:
+    def _readings(self, state: HistogramState, past: int) -> list[Line]:
         """Percentiles, maximum, rate and count, each with a sparkline of `past` cells."""
         lines = []
+        recent = list(state.past)[-past:] if past > 0 else []
         for name, q in PERCENTILES.items():
-            middles = [_middle(each.histogram, q) for each in state.past if each.histogram is not None]
-            lines.append(_reading(name, _written(state.shown.quantile(q), state.unit), middles, past, "bold"))
+            middles = [_middle(each.histogram, q) for each in recent if each.histogram is not None]
+            lines.append(_reading(name, _written(state.shown.quantile(q), state.unit), middles, past, STRONG))
         lines.append(_reading("max", _written(state.shown.maximum(), state.unit), [], 0))
-        rates = [each.histogram.count / each.seconds for each in state.past if each.histogram and each.seconds]
+        rates = [each.histogram.count / each.seconds for each in recent if each.histogram and each.seconds]
         lines.append(_reading("rate", formatting.rate(state.rate), rates, past))
         lines.append(_reading("count", formatting.count(state.shown.count), [], 0))
         return lines
 
-    def _under(self, state: HistogramState, width: int, height: int) -> list[Content]:
+    def _under(self, state: HistogramState, width: int, height: int) -> list[Line]:
         """One line, or two: what doesn't fit is left out."""
         percentiles = [
-            _named(name, _written(state.shown.quantile(q), state.unit), "bold") for name, q in PERCENTILES.items()
+            _named(name, _written(state.shown.quantile(q), state.unit), STRONG) for name, q in PERCENTILES.items()
         ]
         rate = _named("rate", formatting.rate(state.rate))
         if height < 2:
@@ -132,36 +145,40 @@ class HistogramBars(Words):
         ]
 
 
-def _named(name: str, value: str, style: str = "") -> Content:
-    return Content.assemble((f"{name} ", "$quiet"), (value, style))
+def _length(line: Line) -> int:
+    """In cells."""
+    return sum(cell_len(text) for text, _ in line)
 
 
-def _fitting(pieces: list[Content], width: int) -> Content:
+def _named(name: str, value: str, look: str = "") -> Line:
+    return [(f"{name} ", QUIET), (value, look)]
+
+
+def _fitting(pieces: list[Line], width: int) -> Line:
     """As many pieces, from the first on, as fit the width."""
-    gap = Content("   ")
-    while len(pieces) > 1 and gap.join(pieces).cell_length > width:
+    gap = 3
+    while len(pieces) > 1 and sum(_length(each) + gap for each in pieces) - gap > width:
         pieces = pieces[:-1]
-    return gap.join(pieces)
+    first, *others = pieces
+    return [*first, *(part for each in others for part in ((" " * gap, ""), *each))]
 
 
-def _reading(name: str, value: str, past: Sequence[float], cells: int, style: str = "") -> Content:
+def _reading(name: str, value: str, past: Sequence[float], cells: int, look: str = "") -> Line:
     drawn = sparkline(past, min(cells, len(past)))
-    return Content.assemble((f"{name:<6}", "$quiet"), (f"{value:>14}", style), "  ", (drawn, "$primary"))
+    return [(f"{name:<6}", QUIET), (f"{value:>14}", look), ("  ", look), (drawn, BAR)]
 
 
-def _across(pieces: Sequence[Content], cells: int) -> Content:
+def _across(pieces: Sequence[Line], cells: int) -> Line:
     """The pieces on one line, each in `cells` cells."""
-    return Content("").join(Content.assemble(piece, " " * max(0, cells - piece.cell_length)) for piece in pieces)
+    return [part for each in pieces for part in (*each, (" " * max(0, cells - _length(each)), ""))]
 
 
-def _beside(left: list[Content], right: list[Content], column: int) -> Content:
-    blank = Content("")
-    lines = []
-    for at in range(max(len(left), len(right))):
-        head = left[at] if at < len(left) else blank
-        tail = right[at] if at < len(right) else blank
-        lines.append(Content.assemble(head, " " * max(0, column - head.cell_length), tail))
-    return Content("\n").join(lines)
+def _beside(left: list[Line], right: list[Line], column: int) -> list[Line]:
+    none: Line = []
+    return [
+        [*head, (" " * max(0, column - _length(head)), ""), *tail]
+        for head, tail in zip_longest(left, right, fillvalue=none)
+    ]
 
 
 def _fill(edges: Sequence[int], shown: Histogram) -> list[int]:

@@ -1,0 +1,186 @@
+"""What a drawing costs, counted: lines painted, drawings, cells written as text, events scanned."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+from textual._compositor import ChopsUpdate, LayoutUpdate
+from textual.app import App
+
+from ebpftop.frames.messages import Host
+from ebpftop.model import readings
+from ebpftop.ui.app.options import Options
+from ebpftop.ui.widgets.events import EventList
+from ebpftop.ui.widgets.header import HeaderLine
+from ebpftop.ui.widgets.table_grid import TableGrid
+from tests.support.frames import EPOCH, SECOND, process, processes
+from tests.ui.conftest import Open, Stage
+from tests.ui.probes import calls, execs, latencies
+
+CALLS = Options(auto_load=[("cpu/syscount", {})])
+EXECS = Options(auto_load=[("cpu/execsnoop", {})])
+BOTH = Options(auto_load=[("cpu/syscount", {}), ("cpu/runqlat", {})])
+PEOPLE = processes(*(process(number, f"p{number}") for number in range(1, 9)))
+
+
+@pytest.fixture
+def painted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Numbers of the lines written to the terminal, in order."""
+    lines: list[int] = []
+    display = App._display
+
+    def noted(self: App[None], screen: object, update: object) -> None:
+        if isinstance(update, ChopsUpdate):
+            lines.extend(y for y, _, _ in update.spans)
+        elif isinstance(update, LayoutUpdate):
+            lines.extend(update.region.line_range)
+        display(self, screen, update)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(App, "_display", noted)
+    return lines
+
+
+@pytest.fixture
+def drawings(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each kind of view was computed."""
+    counted: Counter[str] = Counter()
+    for name in ("table", "histogram"):
+        monkeypatch.setattr(readings, name, _counting(counted, name, getattr(readings, name)))
+    return counted
+
+
+def _counting(counted: Counter[str], name: str, compute: Callable[..., object]) -> Callable[..., object]:
+    def noted(*args: object) -> object:
+        counted[name] += 1
+        return compute(*args)
+
+    return noted
+
+
+def host(second: int) -> Host:
+    return Host(realtime_ns=EPOCH + second * SECOND, cpu_percent=5.0, memory_percent=20.0, load=0.1)
+
+
+def rows(seq: int, **changed: int) -> object:
+    """Eight processes that make ten calls a second each, but for those changed."""
+    return calls(seq, {n: 1000 * n + 10 * seq + changed.get(f"p{n}", 0) for n in range(1, 9)}, {"read": 100 * seq})
+
+
+async def test_nothing_is_written_for_a_frame_in_which_nothing_changed(stage: Open, painted: list[int]) -> None:
+    async with stage(PEOPLE, options=CALLS) as on:
+        await on.press("t")  # totals since the start
+        same = {number: 1000 * number for number in range(1, 9)}
+        await on.play(calls(1, same), calls(2, same))
+        await on.play(calls(3, same))
+        painted.clear()
+        await on.play(calls(4, same))
+        assert painted == []
+
+
+async def test_one_line_is_written_for_a_row_that_changed(stage: Open, painted: list[int]) -> None:
+    async with stage(PEOPLE, options=CALLS) as on:
+        await on.press("t")
+        counts = {number: 1000 * number for number in range(1, 9)}
+        await on.play(calls(1, counts), calls(2, counts))
+        await on.play(calls(3, counts | {3: 3001}))
+        await on.play(calls(4, counts | {3: 3002}))
+        painted.clear()
+        await on.play(calls(5, counts | {3: 3003}))
+        table = on.one(TableGrid)
+        (line,) = {y - table.region.y for y in painted}
+        assert table.cell(line - 1, table.columns[1]) == "p3"
+
+
+async def test_ten_event_frames_within_a_moment_are_drawn_once(stage: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[int] = []
+    take = EventList.take
+    monkeypatch.setattr(EventList, "take", lambda self, log, who: (taken.append(log.total), take(self, log, who)))
+    async with stage(PEOPLE, options=EXECS) as on:
+        await on.play(execs([(1, "/bin/first")]))
+        taken.clear()
+        await on.play(*(execs([(1, f"/bin/{number}")]) for number in range(10)))
+        assert taken == [11]
+
+
+async def test_what_is_hidden_computes_nothing(stage: Open, drawings: Counter[str]) -> None:
+    async with stage(PEOPLE, options=BOTH) as on:
+        await on.play(rows(1), latencies(1, {1: {5_000: 100}}))
+        assert on.app.dashboard.current == 2  # runqlat, the last one that was requested
+        drawings.clear()
+        await on.play(rows(2))
+        assert drawings == {}
+        await on.play(latencies(2, {1: {5_000: 130}}))
+        assert drawings == {"histogram": 1}
+
+
+@pytest.mark.parametrize("key", ["question_mark", "i", "space"])
+async def test_nothing_is_computed_behind_a_dialog_an_entry_or_while_paused(
+    stage: Open, drawings: Counter[str], painted: list[int], key: str
+) -> None:
+    async with stage(PEOPLE, options=CALLS) as on:
+        await on.play(rows(1), rows(2))
+        await on.press(key)
+        drawings.clear()
+        painted.clear()
+        await on.play(rows(3, p1=5))
+        assert drawings == {}
+        assert painted == []
+        await on.press("escape" if key == "question_mark" else key)
+        assert drawings["table"] > 0
+        assert on.app.dashboard.panel is not None
+        assert readings.table(on.app.feed.session.runs[on.app.dashboard.current or 0], on.app.dashboard.panel.view)
+
+
+async def test_only_cells_on_the_screen_are_written_and_each_once(stage: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: Counter[tuple[int, str]] = Counter()
+    cell = TableGrid.cell
+
+    def noted(self: TableGrid, row: int, column: object) -> str:
+        written[row, column.name] += 1  # type: ignore[attr-defined]
+        return cell(self, row, column)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(TableGrid, "cell", noted)
+    many = processes(*(process(number, f"p{number}") for number in range(1, 501)))
+    async with stage(many, options=CALLS, size=(120, 36)) as on:
+        await on.play(calls(1, {number: number for number in range(1, 501)}))
+        written.clear()
+        await on.play(calls(2, {number: 2 * number for number in range(1, 501)}))
+        table = on.one(TableGrid)
+        assert {row for row, _ in written} == set(table.visible_rows)
+        assert set(written.values()) == {1}
+
+
+async def test_a_filter_scans_only_new_events(stage: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    scanned: list[object] = []
+    has = EventList._has
+    monkeypatch.setattr(EventList, "_has", lambda self, event, words: scanned.append(event) or has(self, event, words))
+    async with stage(PEOPLE, options=EXECS) as on:
+        await on.play(execs([(1, f"/bin/{number}") for number in range(50)]))
+        await on.press("f", *"bin", "enter")
+        scanned.clear()
+        await on.play(execs([(1, "/bin/new"), (2, "/sbin/other")]))
+        assert len(scanned) == 2
+        assert on.one(EventList).count == 52
+
+
+async def test_the_machines_load_alone_is_one_line(stage: Open, painted: list[int]) -> None:
+    async with stage(host(1)) as on:
+        painted.clear()
+        await on.play(Host(realtime_ns=EPOCH + 2 * SECOND, cpu_percent=80.0, memory_percent=20.0, load=0.1))
+        assert painted == [0]
+
+
+async def test_a_screen_whose_data_are_late_says_so(stage: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with stage(host(1)) as on:
+        assert "live 1 s" in on.see(HeaderLine)
+        later = _clock(on)
+        monkeypatch.setattr("ebpftop.ui.feed.feed.time", lambda: later + 6.0)
+        on.app.front.draw_header()
+        assert "5 s behind" in on.see(HeaderLine)
+
+
+def _clock(on: Stage) -> float:
+    """The moment at which the last load of the machine came."""
+    return on.app.feed.session.hosts[-1].realtime_ns / SECOND + on.app.feed._lag
