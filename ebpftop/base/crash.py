@@ -10,6 +10,7 @@ import errno
 import os
 import platform
 import resource
+import select
 import sys
 import tempfile
 import traceback
@@ -23,18 +24,25 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 def tell(process: str, error: BaseException) -> None:
     """Report on stderr what ended the process: one line for a full disk or a lack of memory or files, `report` for a
-    bug. A closed pipe (EPIPE) is normal, so nothing is printed.
+    bug. A closed pipe or terminal is normal, so nothing is printed.
     """
     if (lack := _lack(error)) is not None:
         print(f"ebpftop: {lack}", file=sys.stderr)
         return
-    if isinstance(error, OSError) and error.errno in (errno.EPIPE, *_FULL):
+    if isinstance(error, OSError) and (error.errno in (errno.EPIPE, *_FULL) or _is_hangup(error)):
         with contextlib.suppress(OSError):  # otherwise the interpreter tries to flush once more at exit
             os.dup2(streams.null(), 1)
         if error.errno in _FULL:
             print(f"ebpftop: the output can't be written: {error.strerror}", file=sys.stderr)
     else:
         report(process, error)
+
+
+def _is_hangup(error: OSError) -> bool:
+    """Whether the terminal is gone that standard output was."""
+    poll = select.poll()
+    poll.register(1, 0)
+    return error.errno == errno.EIO and bool(poll.poll(0))
 
 
 def _lack(error: BaseException) -> str | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from ebpftop.catalog.folders import SYSTEM, Part, bundled, merged, read_folder, read_system
-from ebpftop.catalog.manifest import MANIFEST, README, SOURCE
+from ebpftop.catalog.manifest import HEADER, MANIFEST, README, SOURCE
 from ebpftop.catalog.playbook import FOLDER as PLAYBOOKS
 from ebpftop.catalog.playbook import SUFFIX
 
@@ -25,8 +25,8 @@ Stamp = tuple[int, int, int]  # modified (ns), size, inode
 class CurrentCatalog:
     """`catalog` is the last state read from the bundled folder, the extra ones and the system's.
 
-    Only the extra folders are read again, with these rights, and only if `again`. Changes are detected by the files'
-    timestamps, which works on every file system and for every way to save.
+    The extra folders are read with these rights; they alone are read again, and only if `again`. Changes are detected
+    by the files' timestamps, which works on every file system and for every way to save.
     """
 
     def __init__(
@@ -43,7 +43,8 @@ class CurrentCatalog:
         self._stamps = self._look()  # before reading, so that a save meanwhile is noticed
         self._saved = False
         self._at = time.monotonic() + INTERVAL
-        read = [read_folder(folder) for folder in folders]
+        with rights():
+            read = [read_folder(folder) for folder in folders]
         self._parts = [
             read_folder(bundled()),
             *(map(_marked, read) if again else read),
@@ -77,7 +78,10 @@ class CurrentCatalog:
         return saved
 
     def _look(self) -> dict[str, Stamp | None]:
-        return {path: _stamp(path) for folder in self._again for path in _files(str(folder))}
+        if not self._again:
+            return {}
+        with self._rights():
+            return {path: _stamp(path) for folder in self._again for path in _files(str(folder))}
 
 
 def _files(root: str) -> Iterator[str]:
@@ -88,6 +92,7 @@ def _files(root: str) -> Iterator[str]:
             continue
         for folder in _entries(category):
             yield from (f"{folder}/{name}" for name in (MANIFEST, SOURCE, README))
+            yield from (file for file in _entries(folder) if file.endswith(HEADER))
 
 
 def _entries(folder: str) -> list[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import msgspec
@@ -53,13 +54,20 @@ class Part(msgspec.Struct, frozen=True):
     playbooks: dict[str, Playbook] = {}
 
 
-def read_catalog(extra: Sequence[Path] = (), system: Path = SYSTEM) -> CatalogRead:
-    """All probes and playbooks from the bundled folder, the extra ones and the system's, read into memory.
+def read_catalog(
+    extra: Sequence[Path] = (),
+    system: Path = SYSTEM,
+    rights: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> CatalogRead:
+    """All probes and playbooks from the bundled folder, the extra ones (with these rights) and the system's, in memory.
 
     If two folders have the same id, the earlier one is used, and that is a problem. In the system's folder, only what
     is writable by root alone is used. Raises nothing: what can't be read is a problem.
     """
-    return merged([read_folder(bundled()), *map(read_folder, extra), read_system(system)])
+    own = read_folder(bundled())
+    with rights():
+        given = [read_folder(folder) for folder in extra]
+    return merged([own, *given, read_system(system)])
 
 
 def read_folder(root: Path) -> Part:

@@ -47,7 +47,7 @@ def info(
 
 def _revision(probe: Probe) -> str:
     """A checksum of what a load depends on: the manifest and the C."""
-    text = f"{probe.manifest}\0{probe.source}".encode()
+    text = "\0".join((probe.manifest, probe.source, *probe.headers, *probe.headers.values())).encode()
     # hashlib would load OpenSSL into root's process
     return f"{zlib.crc32(text):08x}-{len(text)}"
 

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast, get_args
 
+from ebpftop.base.inert import inert, quoted
 from ebpftop.base.nearest import nearest
 from ebpftop.catalog.document import BadManifest, Document, TomlTable
 from ebpftop.catalog.files import Unreadable, read_text
 from ebpftop.catalog.manifest_views import IDENTIFIER, read_views
 from ebpftop.catalog.model import Attach, Mechanism, Param, ParamType, Probe, Variant
 from ebpftop.catalog.params import FREQUENCY_MAX, INT_MAX, STRING_MAX, check, choice_macro, duration_ns
+from ebpftop.frames.messages import ViewInfo
 
 MANIFEST = "probe.toml"
 SOURCE = "probe.bpf.c"
 README = "README.md"
+HEADER = ".h"
+MOST_HEADERS = 16
 
 _TOP = ("title", "summary", "question", "overhead", "params", "variants", "views")
 _PARAM = ("type", "help", "default", "choices", "min", "max")
-_VARIANT = ("name", "meaning", "attach")
+_VARIANT = ("name", "meaning", "attach", "lacks")
 _MECHANISMS: tuple[str, ...] = get_args(Mechanism)
 _ATTACH = (*_MECHANISMS, "run", "args", "frequency")
 
@@ -45,13 +50,15 @@ def read_probe(folder: Path, probe_id: str) -> Probe:
     try:
         manifest = read_text(folder / MANIFEST)
         source = read_text(folder / SOURCE)
-        readme = read_text(folder / README) if (folder / README).exists() else ""
+        readme = read_text(folder / README) if os.path.lexists(folder / README) else ""
+        headers = {path.name: read_text(path) for path in _headers(folder)}
     except Unreadable as error:
         raise BadManifest([str(error)]) from None
     document = Document(str(folder / MANIFEST), manifest)
     top = TomlTable(document, (), document.values, _TOP)
     title = top.text("title")
     params = tuple(_param(name, table) for name, table in top.named_tables("params", _PARAM))
+    views = read_views(top, title)
     probe = Probe(
         id=probe_id,
         folder=folder,
@@ -60,9 +67,10 @@ def read_probe(folder: Path, probe_id: str) -> Probe:
         question=top.text("question"),
         overhead=top.text("overhead"),
         params=params,
-        variants=_variants(top, params),
-        views=read_views(top, title),
+        variants=_variants(top, params, views),
+        views=views,
         source=source,
+        headers=headers,
         manifest=manifest,
         readme=readme,
     )
@@ -70,15 +78,30 @@ def read_probe(folder: Path, probe_id: str) -> Probe:
     return probe
 
 
-def _variants(top: TomlTable, params: tuple[Param, ...]) -> tuple[Variant, ...]:
+def _headers(folder: Path) -> list[Path]:
+    """The folder's own headers. Raises `Unreadable`."""
+    try:
+        found = sorted(path for path in folder.iterdir() if path.suffix == HEADER and not path.name.startswith("."))
+    except OSError as error:
+        raise Unreadable(f"{inert(str(folder))}: {error.strerror}") from None
+    if len(found) > MOST_HEADERS:
+        raise Unreadable(f"{inert(str(folder))}: more than {MOST_HEADERS} headers")
+    return found
+
+
+def _variants(top: TomlTable, params: tuple[Param, ...], views: tuple[ViewInfo, ...]) -> tuple[Variant, ...]:
     types = {param.name: param.type for param in params}
+    measured = {c.field for view in views for c in view.columns if c.role != "key"} - {view.sort for view in views}
     variants: dict[str, Variant] = {}
     for table in top.tables("variants", _VARIANT, required=True):
         name = table.text("name", pattern=IDENTIFIER, what="an identifier")
         if name in variants:
             table.problem("name", "used twice")
         attach = tuple(_attach(point, types) for point in table.tables("attach", _ATTACH, required=True))
-        variants[name] = Variant(name=name, meaning=table.text("meaning", "exact"), attach=attach)
+        lacks = tuple(table.texts("lacks"))
+        for field in (field for field in lacks if field not in measured):
+            table.problem("lacks", f"no counter or gauge {quoted(field)} to leave out{nearest(field, measured)}")
+        variants[name] = Variant(name=name, meaning=table.text("meaning", "exact"), attach=attach, lacks=lacks)
     return tuple(variants.values())
 
 

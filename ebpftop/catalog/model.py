@@ -70,11 +70,15 @@ class Attach(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Variant(msgspec.Struct, frozen=True, kw_only=True):
-    """One way to get the numbers; its code is compiled with -DVARIANT_<name>."""
+    """One way to get the numbers; its code is compiled with -DVARIANT_<name>.
+
+    lacks: fields that it doesn't measure; views leave them out, as 0 would be a value.
+    """
 
     name: str
     meaning: str
     attach: tuple[Attach, ...]
+    lacks: tuple[str, ...] = ()
 
     @property
     def params(self) -> frozenset[str]:
@@ -107,9 +111,22 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     variants: tuple[Variant, ...]
     views: tuple[ViewInfo, ...]
     source: str
+    headers: dict[str, str] = {}  # its own, by name
     manifest: str = ""  # probe.toml as it was read
     readme: str = ""
     reloads: bool = False
+
+    def views_of(self, variant: Variant) -> tuple[ViewInfo, ...]:
+        """The views, with those columns that this variant measures."""
+        return tuple(
+            msgspec.structs.replace(view, columns=[c for c in view.columns if c.field not in variant.lacks])
+            for view in self.views
+        )
+
+    @property
+    def written(self) -> str:
+        """All of its C."""
+        return "\n".join((*self.headers.values(), self.source))
 
     @property
     def asks(self) -> bool:

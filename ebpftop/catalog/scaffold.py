@@ -22,7 +22,7 @@ def new(folder: Path, probe: Probe | None = None) -> list[Path]:
     if probe is None:
         texts = {name: (TEMPLATE / name).read_text() for name in (MANIFEST, SOURCE, README)}
     else:
-        texts = {MANIFEST: probe.manifest, SOURCE: probe.source, README: probe.readme}
+        texts = {MANIFEST: probe.manifest, SOURCE: probe.source, README: probe.readme, **probe.headers}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):

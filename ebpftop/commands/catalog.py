@@ -10,13 +10,14 @@ from ebpftop.base.errors import UserError
 from ebpftop.base.look import look_of
 from ebpftop.catalog import folders, info, scaffold
 from ebpftop.commands import catalog_text, named
+from ebpftop.supervisor import privilege
 
 
 def list_probes(arguments: argparse.Namespace) -> int:
     """List the catalog; as root, with trials on this kernel."""
     from ebpftop.loader import survey
 
-    catalog = folders.read_catalog(arguments.probes)
+    catalog = folders.read_catalog(arguments.probes, rights=privilege.invokers_rights)
     found = {one.probe: one for one in survey.survey(catalog.probes.values())}
     entries = [
         info.info(
@@ -43,14 +44,17 @@ def show(arguments: argparse.Namespace) -> int:
     from ebpftop.loader import compose
 
     probe = named.probe(arguments.probe, arguments.probes)
-    used = compose.used_headers(folders.includes(), probe.source)
-    headers = {folders.bundled() / "include" / name: text for name, text in used.items()}
+    used = compose.used_headers(folders.includes(), probe.written)
+    headers = {probe.folder / name: text for name, text in probe.headers.items()}
+    headers |= {folders.bundled() / "include" / name: text for name, text in used.items()}
     print("\n".join(catalog_text.shown(probe, headers, look_of(sys.stdout))))
     return 0
 
 
 def new(arguments: argparse.Namespace) -> int:
-    """Create a new probe folder."""
+    """Create a new probe folder, which belongs to the invoker."""
+    if who := privilege.invoker():
+        privilege.drop(who)
     try:
         written = scaffold.new(arguments.folder, named.probe(arguments.origin, []) if arguments.origin else None)
     except (scaffold.FolderInUse, OSError) as error:

@@ -10,6 +10,7 @@ import os
 import select
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -35,9 +36,11 @@ from ebpftop.supervisor.tasks import Tasks
 
 def check(arguments: argparse.Namespace, argv: list[str]) -> int:
     """A probe folder, without attaching it, or playbooks. Errors in the text are found without root."""
-    if files := playbook_files(arguments.folder):
+    with privilege.invokers_rights():
+        files = playbook_files(arguments.folder)
+        probe = None if files else read(arguments.folder)
+    if probe is None:
         return playbooks(files)
-    probe = read(arguments.folder)
     root.become(arguments, argv)
     return variants(probe, folders.includes(), root.bcc())
 
@@ -58,7 +61,7 @@ def playbook_files(path: Path) -> list[Path]:
     """The playbooks that a path refers to: one, a folder of some, or a folder of probes that has such a folder."""
     if path.suffix == SUFFIX and path.name != MANIFEST:
         return [path]
-    if (path / MANIFEST).exists():
+    if os.path.lexists(path / MANIFEST):
         return []
     return folders.playbook_files(path / PLAYBOOKS) or folders.playbook_files(path)
 
@@ -66,11 +69,12 @@ def playbook_files(path: Path) -> list[Path]:
 def playbooks(files: list[Path]) -> int:
     """Check playbooks against the catalog and the probes beside them; 0 if nothing is wrong. Raises `UserError`."""
     beside = {file.resolve().parent.parent for file in files} - {folders.bundled()}
-    probes = folders.read_catalog(sorted(beside)).probes
+    probes = folders.read_catalog(sorted(beside), rights=privilege.invokers_rights).probes
     problems: list[str] = []
     for file in files:
         try:
-            playbook = read_playbook(file)
+            with privilege.invokers_rights():
+                playbook = read_playbook(file)
         except BadManifest as error:
             problems += error.problems
             continue
@@ -142,12 +146,15 @@ def _points_of_no_kernel(probe: Probe) -> dict[str, str]:
 
 def _try(probe: Probe, includes: dict[str, str], bcc: Path) -> Attached | Failed:
     definitions = params.definitions(probe, {}, dict.fromkeys(params.OF_MACHINE, lambda _: 1))
+    who = privilege.invoker()
     order = load.Order(
         probe=probe,
         params=params.canonical(probe, {}),
         definitions=definitions,
         includes=includes,
         bcc=bcc,
+        rights=partial(privilege.rights_of, who),
+        confine=partial(privilege.confine, who),
         attach=False,
     )
     tasks = Tasks()

@@ -25,8 +25,10 @@ LARGEST_SOURCE = 16 << 20  # bytes
 def explain(log: str, source: Path | None, *, as_json: bool) -> int:
     """Explain each failure in a file, or for "-" on stdin; returns 0 if one was found and is known, else 1.
 
-    Raises `UsageError` for a file that can't be read.
+    Under sudo, logs are opened and parsed as the user who typed it: anybody may have written them. Raises `UsageError`
+    for a file that can't be read.
     """
+    _give_up_root()
     quoted = _source(source) if source else None
     if log == "-":
         if sys.stdin.isatty():
@@ -42,7 +44,6 @@ def explain(log: str, source: Path | None, *, as_json: bool) -> int:
 
 
 def _give_up_root() -> None:
-    """Under sudo, logs are parsed as the user who typed it, as anybody may have written them. They are open by then."""
     if os.geteuid() == 0 and "SUDO_UID" in os.environ:
         from ebpftop.supervisor import privilege
 
@@ -51,7 +52,6 @@ def _give_up_root() -> None:
 
 
 def _explain(stream: BinaryIO, name: str, source: Source | None, *, as_json: bool) -> int:
-    _give_up_root()
     known = False
     look = look_of(sys.stdout)
     for number, diagnosis in enumerate(_failures(stream, name, source)):

@@ -10,6 +10,7 @@ from ebpftop.base.nearest import closest
 from ebpftop.catalog import find, folders
 from ebpftop.catalog.model import Probe
 from ebpftop.catalog.playbook import Playbook
+from ebpftop.supervisor import privilege
 
 STACKS_ONLY = ("folded", "speedscope")  # formats
 
@@ -18,7 +19,7 @@ def probe(name: str, extra: list[Path]) -> Probe:
     """The probe with this id or bare name. Raises `UsageError`, with a line for each folder that could not be read, as
     the probe may be in one of those.
     """
-    catalog = folders.read_catalog(extra)
+    catalog = folders.read_catalog(extra, rights=privilege.invokers_rights)
     try:
         return find.find(catalog.probes, name)
     except find.UnknownProbe as error:
@@ -27,7 +28,7 @@ def probe(name: str, extra: list[Path]) -> Probe:
 
 def playbook(name: str, extra: list[Path]) -> Playbook:
     """The playbook with this name. Raises `UsageError`, as `probe` does."""
-    catalog = folders.read_catalog(extra)
+    catalog = folders.read_catalog(extra, rights=privilege.invokers_rights)
     if found := catalog.playbooks.get(name):
         return found
     near = closest(name, catalog.playbooks)

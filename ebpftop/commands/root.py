@@ -1,14 +1,15 @@
-"""What a command needs before it can trace: a supported machine, root and BCC."""
+"""What a command needs before it can trace: a supported machine, root or capabilities, and BCC."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import resource
+import sys
 from pathlib import Path
 
 from ebpftop.base.errors import Cannot
-from ebpftop.kernel import bcc_home, support, trial
+from ebpftop.kernel import bcc_home, capabilities, support, trial
 from ebpftop.kernel.libbpf import KernelLacks
 from ebpftop.supervisor import elevate
 
@@ -16,20 +17,29 @@ _FILES = 64  # descriptors: a probe may have that many maps, programs and attach
 
 
 def become(arguments: argparse.Namespace, argv: list[str]) -> None:
-    """Return only as root on a supported machine: otherwise restart under sudo, or raise `Cannot`."""
+    """Return only where this process may trace: otherwise restart under sudo, or raise `Cannot`.
+
+    Without root, two capabilities suffice; what others would add is named on stderr.
+    """
     for check in support.essentials():
         if not check.ok:
             raise Cannot(f"{check.detail} is not supported: {check.remedy}")
     _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files < _FILES:
         raise Cannot(f"{files} files may be open at once, and tracing needs {_FILES}: raise the limit with 'ulimit -n'")
-    if os.geteuid() == 0:
+    if os.geteuid() == 0 or capabilities.may_trace():
         attached = trial.trial("raw_tracepoint")  # the one mechanism that every supported kernel has
         if not attached.ok:
             raise Cannot(f"nothing can be traced here: {attached.detail}; {attached.remedy}")
+        if os.geteuid() != 0 and (lacking := capabilities.lacking()):
+            costs = "; ".join(f"{cost} ({name})" for name, cost in lacking.items())
+            print(f"ebpftop: what it takes more capabilities for: {costs}", file=sys.stderr)
         return
     if arguments.no_sudo:
-        raise Cannot("tracing needs root: run it with sudo ('list', 'show', 'replay' and 'demo' work without it)")
+        raise Cannot(
+            "tracing needs root, or CAP_BPF and CAP_PERFMON: run it with sudo "
+            "('list', 'show', 'replay' and 'demo' work without)"
+        )
     elevate.through_sudo(argv)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from ebpftop.base.errors import Cannot, UserError
@@ -19,8 +18,7 @@ DEMO = Path(__file__).resolve().parents[1] / "demo.tape"
 def replay(tape: Path) -> int:
     """Run the dashboard on a tape, with the invoker's rights."""
     screen.require()
-    who = privilege.invoker()
-    if os.geteuid() == 0 and who is not None:
+    if who := privilege.invoker():
         privilege.drop(who)
     try:
         source = TapeSource(tape)

@@ -6,14 +6,14 @@ Modules that only a child needs (asyncio, Textual, NumPy) are imported in that c
 from __future__ import annotations
 
 import argparse
-import signal
 import socket
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ebpftop.base import hangup
 from ebpftop.base.errors import Cannot, UsageError
 from ebpftop.catalog import folders, params
 from ebpftop.catalog.current import CurrentCatalog
@@ -23,7 +23,8 @@ from ebpftop.commands import named, root
 from ebpftop.commands.screen import require as require_screen
 from ebpftop.frames.messages import Catalog, Load
 from ebpftop.handover import protocol, transport
-from ebpftop.supervisor import privilege
+from ebpftop.kernel import support
+from ebpftop.supervisor import privilege, terminal
 from ebpftop.supervisor.supervisor import Consumer, Plan, Supervisor
 
 if TYPE_CHECKING:
@@ -37,28 +38,30 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 def dashboard(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Run the dashboard on the running kernel."""
     require_screen()
-    root.become(arguments, argv)
-    return supervise(arguments.probes, _on_screen(), screen=True, survey=True)
+    _become_root(arguments, argv)
+    return _on_screen(arguments.probes)
 
 
 def play(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Run the dashboard on a playbook; its probes start loading while the dashboard is starting."""
     playbook = named.playbook(arguments.playbook, arguments.probes).info
     require_screen()
-    root.become(arguments, argv)
+    _become_root(arguments, argv)
     loads = [
         Load(request=number, probe=step.probe, params=step.params) for number, step in enumerate(playbook.steps, 1)
     ]
-    return supervise(arguments.probes, _on_screen(playbook.name, loads), screen=True, survey=True, expected=loads)
+    return _on_screen(arguments.probes, playbook.name, loads)
 
 
-def _on_screen(playbook: str = "", loads: Sequence[Load] = ()) -> Consumer:
+def _on_screen(extra: list[Path], playbook: str = "", loads: Sequence[Load] = ()) -> int:
+    outer = terminal.outer()
+
     def consumer(control: socket.socket, stream: socket.socket) -> int:
         from ebpftop.ui.app.run import run_dashboard
 
-        return run_dashboard(_source(control, stream), playbook=playbook, loads=loads)
+        return run_dashboard(_source(control, stream), playbook=playbook, loads=loads, outer=outer)
 
-    return consumer
+    return supervise(extra, consumer, screen=True, survey=True, expected=loads, keep=outer, tied_to=hangup.terminals())
 
 
 def run(arguments: argparse.Namespace, argv: list[str]) -> int:
@@ -66,7 +69,7 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
     probe = named.probe(arguments.probe, arguments.probes)
     named.check_format(probe, arguments.format, arguments.raw)
     loads = _loads([probe], arguments)
-    root.become(arguments, argv)
+    _become_root(arguments, argv)
 
     def consumer(control: socket.socket, stream: socket.socket) -> int:
         from ebpftop.export import headless
@@ -84,14 +87,15 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
             )
         )
 
-    return supervise(arguments.probes, consumer, screen=False, expected=_expected([probe], loads))
+    tied_to = {*_terminals(), *hangup.output()}
+    return supervise(arguments.probes, consumer, screen=False, expected=_expected([probe], loads), tied_to=tied_to)
 
 
 def record(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Record probes to a tape, which belongs to the invoker."""
     probes = [named.probe(name, arguments.probes) for name in arguments.names]
     loads = _loads(probes, arguments)
-    root.become(arguments, argv)
+    _become_root(arguments, argv)
 
     def consumer(control: socket.socket, stream: socket.socket) -> int:
         from ebpftop.export import recorder
@@ -115,10 +119,19 @@ def record(arguments: argparse.Namespace, argv: list[str]) -> int:
         screen=False,
         survey=True,
         expected=_expected(probes, loads),
+        tied_to=_terminals(),
     )
 
 
 # ---------------------------------------------------------------- shared by all of them
+
+
+def _become_root(arguments: argparse.Namespace, argv: list[str]) -> None:
+    """Return only as root where the kernel's process ids mean something. Raises `Cannot`."""
+    space = support.pid_namespace()
+    if not space.ok:
+        raise Cannot(f"tracing would be wrong in {space.detail}: {space.remedy}")
+    root.become(arguments, argv)
 
 
 def _loads(probes: list[Probe], arguments: argparse.Namespace) -> list[Load]:
@@ -144,6 +157,11 @@ def _expected(probes: list[Probe], loads: list[Load]) -> list[Load]:
     return [Load(request=0, probe=protocol.CENSUS), *loads] if named else loads
 
 
+def _terminals() -> list[int]:
+    """The terminals whose end is the command's: none if it shall outlive them."""
+    return [] if hangup.is_ignored() else hangup.terminals()
+
+
 def supervise(
     extra: list[Path],
     consumer: Consumer,
@@ -151,8 +169,12 @@ def supervise(
     screen: bool,
     survey: bool = False,
     expected: Sequence[Load] = (),
+    keep: Collection[int] = (),
+    tied_to: Collection[int] = (),
 ) -> int:
-    """Run a command's consumer. With `screen`, the extra folders are watched and read again when they change."""
+    """Run a command's consumer. With `screen`, the extra folders are watched and read again when they change. See
+    `Plan`.
+    """
     who = privilege.invoker()
     census = read_probe(_PACKAGE / "collector" / "census", protocol.CENSUS)
 
@@ -171,6 +193,8 @@ def supervise(
         expected=list(expected),
         survey=survey,
         screen=screen,
+        keep=keep,
+        tied_to=tied_to,
         invoker=who,
     )
     if who is not None and not privilege.can_read(who, _PACKAGE):
@@ -197,12 +221,12 @@ def _source(control: socket.socket, stream: socket.socket) -> LocalSource:
 
 
 def _asynchronously(work: Callable[[asyncio.Event], Coroutine[Any, Any, int]]) -> int:
-    """Run with an event that SIGINT, SIGTERM and SIGHUP set."""
+    """Run with an event that the signals set which end a command."""
     import asyncio
 
     async def go() -> int:
         stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in hangup.ending_signals():
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         return await work(stop)
 

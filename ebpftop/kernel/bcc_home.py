@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+from ebpftop.kernel import capabilities
 from ebpftop.kernel.libbpf import KernelLacks
 from ebpftop.kernel.ownership import only_root_writes
 
@@ -35,13 +36,13 @@ _PATTERNS = (
 def find() -> Path:
     """The package's directory: the distribution's directories first, then `sys.path`. Raises `KernelLacks`.
 
-    For root it must be writable by root only.
+    For root, and for who may trace without, it must be writable by root only.
     """
     real = [package for package in _candidates() if is_real(package)]
     if not real:
         raise KernelLacks("BCC's Python module is not installed", remedy())
     safe = next((package for package in real if only_root_writes(package)), None)
-    if safe is None and os.geteuid() == 0:
+    if safe is None and (os.geteuid() == 0 or capabilities.may_trace()):
         raise KernelLacks(f"users other than root can write to {real[0]}, so root won't import it", remedy())
     return safe or real[0]
 

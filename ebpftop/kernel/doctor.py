@@ -15,16 +15,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ebpftop.base import streams
-from ebpftop.kernel import bcc_home, btf, headers, libbpf, support, tracefs, trial
+from ebpftop.kernel import bcc_home, btf, capabilities, headers, libbpf, support, tracefs, trial
 from ebpftop.kernel.libbpf import KernelLacks
 from ebpftop.kernel.ownership import only_root_writes
 from ebpftop.kernel.support import Check
 
 AS_ROOT = "run as root: sudo ebpftop doctor"
 
-# fixed inode numbers of the initial namespaces: linux/proc_ns.h
-_INITIAL_PID, _INITIAL_USER = 0xEFFFFFFC, 0xEFFFFFFD
-_CAPABILITIES = {"CAP_SYS_ADMIN": 21, "CAP_PERFMON": 38, "CAP_BPF": 39}
+_INITIAL_USER = 0xEFFFFFFD  # the initial user namespace's inode: linux/proc_ns.h
 _CHILD_SECONDS = 30
 
 
@@ -34,7 +32,7 @@ def checks() -> list[Check]:
         support.kernel(),
         support.architecture(),
         _privilege(),
-        _pid_namespace(),
+        support.pid_namespace(),
         _lockdown(),
         _libbpf(),
         _btf(),
@@ -56,28 +54,27 @@ def _btf() -> Check:
 
 def _privilege() -> Check:
     if os.geteuid() != 0:
-        return Check("privilege", False, f"uid {os.geteuid()}", AS_ROOT)
-    if _namespace("user") != _INITIAL_USER:
+        return _capabilities()
+    if os.stat("/proc/self/ns/user").st_ino != _INITIAL_USER:
         return Check("privilege", False, "root in a user namespace only", "run as root on the host")
-    status = Path("/proc/self/status").read_text()
-    match = re.search(r"^CapEff:\s*(\w+)", status, re.MULTILINE)
-    held = int(match[1], 16) if match else 0
-    if held >> _CAPABILITIES["CAP_SYS_ADMIN"] & 1:
+    held = capabilities.held()
+    if "CAP_SYS_ADMIN" in held:
         return Check("privilege", True, "root", "")
-    lacking = [name for name, bit in _CAPABILITIES.items() if not held >> bit & 1]
+    lacking = [name for name in ("CAP_SYS_ADMIN", "CAP_PERFMON", "CAP_BPF") if name not in held]
     remedy = f"give the container {' '.join(lacking)}, or run on the host"
     return Check("privilege", False, f"root without {', '.join(lacking)}", remedy)
 
 
-def _pid_namespace() -> Check:
-    if _namespace("pid") == _INITIAL_PID:
-        return Check("pid namespace", True, "the initial one", "")
-    detail = "not the initial one: the kernel's process ids differ from those seen here"
-    return Check("pid namespace", False, detail, "run on the host, or start the container with --pid=host")
-
-
-def _namespace(kind: str) -> int:
-    return os.stat(f"/proc/self/ns/{kind}").st_ino
+def _capabilities() -> Check:
+    """Another user than root."""
+    user = f"uid {os.geteuid()}"
+    if not capabilities.may_trace():
+        return Check("privilege", False, user, AS_ROOT)
+    lacking = capabilities.lacking()
+    if not lacking:
+        return Check("privilege", True, f"{user} with all capabilities that matter", "")
+    costs = "; ".join(f"{cost} ({name})" for name, cost in lacking.items())
+    return Check("privilege", False, f"{user} with capabilities, but {costs}", f"give it {' '.join(lacking)}")
 
 
 def _lockdown() -> Check:
@@ -133,13 +130,16 @@ def _tracefs_and_trials() -> list[Check]:
 
 def _tracefs() -> Check:
     try:
-        if os.geteuid() == 0:
+        if "CAP_SYS_ADMIN" in capabilities.held():
             tracefs.private_mounts()
             place = tracefs.mount_private()
             return Check("tracefs", (place / "events").is_dir(), f"at {place}", "")
     except OSError as error:
         return Check("tracefs", False, str(error.strerror), "run on the host, or mount tracefs into the container")
-    detail = "readable by root only" if tracefs.find() else "not mounted; as root, ebpftop mounts it"
+    there = tracefs.find()
+    if there and os.access(there / "events", os.R_OK, effective_ids=True):
+        return Check("tracefs", True, f"at {there}", "")
+    detail = "readable by root only" if there else "not mounted; as root, ebpftop mounts it"
     return Check("tracefs", False, detail, AS_ROOT)
 
 

@@ -73,7 +73,7 @@ class Tree(NamedTuple):
 def write_tree(root: Path, text: str, extra: Iterable[str] = (), types: Btf | None = None) -> Tree:
     """Write the tree for one source. `extra` are additional types, as returned by `incomplete_types`.
 
-    Raises `KernelLacks` if the kernel has no BTF (only installed headers can help then), OSError.
+    Raises `KernelLacks` if the kernel has no BTF, OSError.
     """
     types = btf.running() if types is None else types
     used = "".join(f"{DEFINITIONS[name]}\n" for name in sorted(mentions.names(text).tokens & DEFINITIONS.keys()))

@@ -70,12 +70,8 @@ class Mappings:
             f"/proc/{self.pid}/map_files/{mapping.start:x}-{mapping.end:x}".encode(),
             f"/proc/{self.pid}/root".encode() + mapping.path,  # reading map_files takes more capabilities
         ):
-            try:
-                status = os.stat(path)
-                if stat.S_ISREG(status.st_mode) and status.st_ino == mapping.inode:
-                    return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-            except (OSError, ValueError):
-                continue
+            with contextlib.suppress(OSError, ValueError):
+                return _open_inode(path, mapping.inode)
         raise FileNotFoundError(mapping.path)
 
     def perf_map(self) -> int | None:
@@ -94,6 +90,21 @@ class Mappings:
                 return fd
         os.close(fd)
         return None
+
+
+def _open_inode(path: bytes, inode: int) -> int:
+    """Open a regular file that is this one; whoever owns the path may change what it leads to at any time.
+
+    Raises `OSError`, also `FileNotFoundError` where it is another file, which is not opened.
+    """
+    place = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        status = os.fstat(place)
+        if not stat.S_ISREG(status.st_mode) or status.st_ino != inode:
+            raise FileNotFoundError(path)
+        return os.open(f"/proc/self/fd/{place}", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    finally:
+        os.close(place)
 
 
 def _mapping(line: bytes) -> Mapping | None:

@@ -6,6 +6,7 @@ An extra name costs a lookup in BTF; a missing type is found when the compiler r
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 BASE_TYPES = frozenset(
@@ -35,6 +36,8 @@ _TYPE_ARGUMENT = re.compile(r"(?<=[(,])\s*(?:const\s+)?([A-Za-z_]\w*)[\s*]*(?=[)
 _VALUE = re.compile(r"(?:\*|\.|->|&)\s*([A-Za-z_]\w*)|\b([A-Za-z_]\w*)\s*(?:\.|->|\[|=)")
 _CONSTANT = re.compile(r"(?<![\w.>])([A-Z][A-Z0-9_]\w+)\b(?!\s*\()")
 _HAS = re.compile(r"\bHAS_\w+__\w+\b")
+_RECORD = re.compile(r"\btracepoint__(\w{1,256})")
+_RECORD_MACRO = re.compile(r"\bTRACEPOINT_PROBE\s*\(\s*(\w{1,128})\s*,\s*(\w{1,128})\s*\)")
 _OURS_OR_BCCS = re.compile(r"(?:BPF|PARAM|HAS|VARIANT|LL|PT_REGS|LINUX)_|NULL$|KERNEL_VERSION$")
 _INCLUDE = re.compile(r"^\s*\#\s*include\s*<((?:\w[\w.-]*/)+\w[\w.-]*)>", re.MULTILINE)
 
@@ -85,3 +88,14 @@ def _typedefs(code: str) -> dict[str, None]:
     no_types = declared | _KEYWORDS | {tag for _, tag in _TAG.findall(code)} | set(_HAS.findall(code))
     words = [first for first, _ in pairs] + _TYPE_ARGUMENT.findall(code)
     return dict.fromkeys(word for word in words if word not in no_types and not word.isupper())
+
+
+def tracepoints(text: str) -> Iterator[tuple[str, str]]:
+    """(category, event) of the classic tracepoints whose records a text uses: `struct tracepoint__CATEGORY__EVENT`, or
+    BCC's TRACEPOINT_PROBE(CATEGORY, EVENT). As both may contain underscores, every split is a candidate.
+    """
+    for match in _RECORD.finditer(text):
+        name = match[1]
+        yield from ((name[:at], name[at + 2 :]) for at in range(1, len(name) - 2) if name.startswith("__", at))
+    for match in _RECORD_MACRO.finditer(text):
+        yield match[1], match[2]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from functools import cache
 
-from ebpftop.kernel import btf, perf, tracefs
+from ebpftop.kernel import btf, capabilities, perf, tracefs
 from ebpftop.kernel.libbpf import KernelLacks
 
 
@@ -76,7 +75,7 @@ def _words(c_type: str) -> list[str]:
 def _tracepoint(target: str) -> str | None:
     place = tracefs.find()
     if place is None:  # root mounts it privately
-        return "tracefs is not mounted" if os.geteuid() == 0 else None
+        return "tracefs is not mounted" if capabilities.may_trace() else None
     category, _, event = target.partition(":")
     try:
         there = (place / "events" / category / event / "id").exists()

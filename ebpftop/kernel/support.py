@@ -7,6 +7,8 @@ import re
 from typing import NamedTuple
 
 OLDEST_KERNEL = (5, 15)
+_INITIAL_PID = 0xEFFFFFFC  # the initial pid namespace's inode: linux/proc_ns.h
+_OUTSIDE = "run it on the host, or start the container with --pid=host (Kubernetes: hostPID)"
 
 
 class Check(NamedTuple):
@@ -45,3 +47,16 @@ def btf() -> Check:
     ok = os.path.exists("/sys/kernel/btf/vmlinux")
     detail = "/sys/kernel/btf/vmlinux" if ok else "a kernel without BTF"
     return Check("BTF", ok, detail, "" if ok else "use a distribution's own kernel of 5.15 or newer")
+
+
+def pid_namespace() -> Check:
+    """Check that process ids here are the kernel's own, for this process and for its children. Tracing needs that."""
+    try:
+        spaces = {os.stat(f"/proc/self/ns/{name}").st_ino for name in ("pid", "pid_for_children")}
+    except OSError as error:  # after unshare(CLONE_NEWPID), the first child's doesn't exist yet
+        why = "no /proc" if not os.path.exists("/proc/self") else error.strerror
+        return Check("pid namespace", False, f"a pid namespace that is unknown ({why})", _OUTSIDE)
+    if spaces == {_INITIAL_PID}:
+        return Check("pid namespace", True, "the initial one", "")
+    detail = "a nested pid namespace (process ids here differ from the kernel's)"
+    return Check("pid namespace", False, detail, _OUTSIDE)

@@ -1,10 +1,12 @@
-"""tracefs, which lists classic tracepoints, and private mounts. All functions raise OSError."""
+"""tracefs, which lists classic tracepoints, and private mounts. Most functions raise OSError."""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from ebpftop.kernel import mounts
@@ -12,7 +14,7 @@ from ebpftop.kernel import mounts
 PLACES = (Path("/sys/kernel/tracing"), Path("/sys/kernel/debug/tracing"))
 
 _CLONE_NEWNS = 0x20000
-_MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000
+_MS_REC, _MS_PRIVATE = 0x4000, 0x40000
 
 
 def find() -> Path | None:
@@ -28,6 +30,19 @@ def _is_tracefs(place: Path) -> bool:
     except PermissionError:
         pass
     return place in mounts.of_kind("tracefs")
+
+
+def formats(names: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The texts that describe tracepoints' records, by "CATEGORY/EVENT"; without those that don't exist or can't be
+    read.
+    """
+    found: dict[str, str] = {}
+    with contextlib.suppress(OSError):
+        events = (find() or PLACES[0]) / "events"
+        for category, event in names:
+            with contextlib.suppress(OSError):
+                found[f"{category}/{event}"] = (events / category / event / "format").read_text()
+    return found
 
 
 def private_mounts() -> None:
@@ -51,11 +66,6 @@ def mount_private() -> Path:
 def mount(source: str, target: Path, kind: str) -> None:
     """Mount a file system of the given kind."""
     _mount(source, target, kind, 0)
-
-
-def bind(source: Path, target: Path) -> None:
-    """Bind-mount `source` (a file or a directory) at `target`."""
-    _mount(str(source), target, None, _MS_BIND)
 
 
 def _mount(source: str | None, target: Path, kind: str | None, flags: int) -> None:

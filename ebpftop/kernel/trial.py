@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ebpftop.base.map_types import RINGBUF
-from ebpftop.kernel import btf, libbpf, perf, tracefs
+from ebpftop.kernel import btf, capabilities, libbpf, perf, tracefs
 from ebpftop.kernel.libbpf import KernelLacks, checked, library
 
 _KPROBE, _TRACEPOINT, _PERF_EVENT, _RAW_TRACEPOINT, _TRACING = 2, 5, 7, 17, 26
@@ -26,6 +26,7 @@ _EVENTS = ("sched/sched_process_exit", "sched/sched_switch", "raw_syscalls/sys_e
 _FUNCTIONS = ("vfs_read", "do_nanosleep", "do_sys_openat2", "vfs_write")
 
 _AS_ROOT = "run as root: sudo ebpftop doctor"
+_READING = f"{_AS_ROOT}, or with CAP_DAC_READ_SEARCH"
 _MOUNT = "run as root, so that ebpftop mounts it, or mount it: mount -t tracefs tracefs /sys/kernel/tracing"
 _REFUSED = (
     "allow bpf and perf_event_open here (CAP_BPF, CAP_PERFMON, no seccomp filter, no lockdown), or run on the host"
@@ -70,7 +71,7 @@ def trial(mechanism: str) -> Outcome:
 
 
 def _remedy(mechanism: str, number: int) -> str:
-    if os.geteuid() != 0:
+    if os.geteuid() != 0 and not capabilities.may_trace():
         return _AS_ROOT
     if mechanism == "fentry":  # EPERM may also mean that the kernel doesn't support it
         return "use a distribution's own kernel with CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS, and leave ftrace enabled"
@@ -108,7 +109,7 @@ def _tracepoint(held: ExitStack) -> str:
     try:
         event = next((name for name in _EVENTS if (place / "events" / name / "id").exists()), None)
     except PermissionError:
-        raise KernelLacks(f"this user can't read {place}", _AS_ROOT) from None
+        raise KernelLacks(f"this user can't read {place}", _READING) from None
     if event is None:
         raise KernelLacks("tracefs has none of the usual tracepoints", "use a kernel with CONFIG_FTRACE")
     number = int((place / "events" / event / "id").read_text())
@@ -156,14 +157,17 @@ def _uprobe(held: ExitStack) -> str:
 def place_of_getpid() -> tuple[bytes, int, str]:
     """File, offset and file name of libc's getpid, from its address in this process's memory.
 
-    The file is given by its /proc link, as its name may be from another mount namespace.
+    The file is given by its /proc link, as its name may be from another mount namespace; by its name for who may not
+    follow that.
     """
     address = ctypes.cast(ctypes.CDLL(None).getpid, ctypes.c_void_p).value or 0
     for line in Path("/proc/self/maps").read_text().splitlines():
         span, _, offset, _, _, *name = line.split(None, 5)
         start, end = (int(part, 16) for part in span.split("-"))
         if start <= address < end and name:
-            return f"/proc/self/map_files/{start:x}-{end:x}".encode(), address - start + int(offset, 16), name[0]
+            link = f"/proc/self/map_files/{start:x}-{end:x}"
+            file = link if os.path.exists(link) else name[0]
+            return file.encode(), address - start + int(offset, 16), name[0]
     raise KernelLacks("libc is not mapped from a file", "use a dynamically linked Python")
 
 

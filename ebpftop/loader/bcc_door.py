@@ -82,7 +82,7 @@ class Module:
         except Exception as error:
             raise CompileError(str(error)) from None
         self._lib = bcc.lib
-        self._handle = self._bpf.module
+        self._handle = ctypes.c_void_p(self._bpf.module)  # bcc declares no types for some functions
         self._names_modules = bool(self._lib.bpf_function_start(self._handle, NAMES_MODULES.encode()))
 
     def _named(self, name: str) -> bytes:

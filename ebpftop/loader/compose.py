@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from ebpftop.catalog.numbering import ROOM, SPLICED, mark
 
@@ -58,15 +59,23 @@ def main_text(prologue: str, headers: Mapping[str, str], source: str, *, listed:
     return text + "\n" * (SPLICED + ROOM * len(headers)) if listed else text
 
 
-def flags(variant: str, definitions: Sequence[str], tree: Sequence[str], include: str) -> list[str]:
+def flags(variant: str, definitions: Sequence[str], tree: Sequence[str], include: Sequence[Path]) -> list[str]:
     """Compiler arguments for one variant of a probe. An undeclared function is an error: it would fail obscurely
     later.
     """
     return [
-        f"-I{include}",
+        *(f"-I{folder}" for folder in include),
         "-Werror=implicit-function-declaration",
         "-Wno-unused-function",
         f"-DVARIANT_{variant}",
         *tree,
         *definitions,
     ]
+
+
+def write(folder: Path, files: Mapping[str, str]) -> None:
+    """Write files, by their names below a folder, which is made if necessary."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)

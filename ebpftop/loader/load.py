@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -17,15 +17,19 @@ from ebpftop.catalog.numbering import numbered
 from ebpftop.frames.layout import FAILURES, MapLayout, again
 from ebpftop.frames.messages import Attached, Failed, Stage, Tried
 from ebpftop.handover import protocol, transport
-from ebpftop.kernel import bcc_home, headers, points
+from ebpftop.kernel import bcc_home, btf, headers, mentions, points, records, tracefs
 from ebpftop.kernel.calibrate import attachment_ns
 from ebpftop.kernel.libbpf import KernelLacks
 from ebpftop.loader import bcc_door, compose, fit, outcomes
 from ebpftop.loader.listing import lines_of
-from ebpftop.loader.sandbox import sandbox
+from ebpftop.loader.sandbox import View, sandbox
 from ebpftop.loader.targets import BadTarget, Place, Targets
 
 MAP_LIMIT = 256 << 20  # bytes all maps of a probe may take; stated in the README
+_INCLUDE, _OWN = "ebpftop", "probe"  # the folders of the shared headers and of its own, in the compiler's view
+# BCC looks for these two in all of /proc/kallsyms, which took more than half of a compilation. They exist since Linux
+# 5.5, at whatever address.
+_SYMBOLS = "ffffffff81000000 T bpf_probe_read_kernel\nffffffff81000000 T bpf_probe_read_user\n"
 _RETRIES = 4  # for types that clang finds incomplete, one layer at a time
 
 
@@ -33,7 +37,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What to load: a probe with the variants that the parameters allow.
 
     includes: the shared headers by name, read when the program started. bcc: its package folder. rights: those to open
-    a program or library with.
+    a program or library with. confine: has a thread give up what only root may; the compiler's calls it.
     """
 
     probe: Probe
@@ -41,7 +45,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     definitions: list[str]
     includes: dict[str, str]
     bcc: Path
-    rights: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
+    rights: Callable[[], AbstractContextManager[None]]
+    confine: Callable[[], None]
     attach: bool = True
 
 
@@ -81,16 +86,17 @@ class Load:
         self.notes: list[str] = []
         self._since = time.monotonic()
         self._extra: set[str] = set()
-        self._headers = compose.used_headers(order.includes, order.probe.source)
+        self._headers = compose.used_headers(order.includes, order.probe.written)
+        self._text = "\n".join((*self._headers.values(), order.probe.written))
         self._numbered = numbered(self._headers)
 
     def run(self) -> None:
         """Try the variants in order; hand over the first that attaches, else report the most informative failure."""
         self._targets = Targets(self.probe, self.order.params, self.order.rights, resolve=self.order.attach)
-        with sandbox() as (scratch, notes):
+        with sandbox(self.order.rights) as (scratch, notes):
             self.notes += notes
-            self._scratch = scratch
-            self._write_includes()
+            self._view = View(scratch, self.order.confine)
+            self.notes += filter(None, [self._view.lack])
             failed: Failed | None = None
             wrong: BadTarget | None = None
             bcc = None
@@ -100,7 +106,10 @@ class Load:
                     places = self._targets.places(variant)
                     self._begin("types")
                     if bcc is None:
-                        self._tree = self._make_tree()
+                        btf.running()  # read while it can be
+                        formats = tracefs.formats(mentions.tracepoints(self._text))
+                        self._view.run(partial(self._furnish, formats=formats))
+                        self._done("types")
                         bcc = bcc_home.load(self.order.bcc)
                     self._try(bcc, variant, places)
                     return
@@ -129,11 +138,19 @@ class Load:
     def _done(self, stage: Stage) -> None:
         self.stages = [*(s for s in self.stages if s[0] != stage), (stage, (time.monotonic() - self._since) * 1000)]
 
-    def _write_includes(self) -> None:
-        self._include = self._scratch / "ebpftop"
-        self._include.mkdir(exist_ok=True)
-        for name, text in self._numbered.items():
-            (self._include / name).write_text(text)
+    def _furnish(self, root: Path, formats: dict[str, str]) -> None:
+        """In the compiler's view: write what it may read, and what BCC looks up."""
+        compose.write(root / _INCLUDE, self._numbered)
+        compose.write(root / _OWN, self.probe.headers)
+        readable = formats if self._view.is_root else tracefs.formats(mentions.tracepoints(self._text))
+        self._records = "".join(records.definition(name, formats[name]) for name in formats.keys() - readable.keys())
+        if self._view.is_root:
+            compose.write(root / "proc", {"kallsyms": _SYMBOLS})
+            for place in tracefs.PLACES:  # BCC takes the last where it exists, else the first
+                compose.write(
+                    root / place.relative_to("/"), {f"events/{name}/format": text for name, text in formats.items()}
+                )
+        self._make_tree(root)
 
     def _check_points(self, variant: Variant) -> None:
         for point in variant.attach:
@@ -145,32 +162,32 @@ class Load:
             if reason:
                 raise _PassedOver(reason)
 
-    def _make_tree(self) -> headers.Tree | None:
-        text = "\n".join((*self._headers.values(), self.probe.source))
-        try:
-            tree = headers.write_tree(self._scratch / "kernel", text, self._extra)
-        except KernelLacks as lack:
-            self.notes.append(f"{lack}: installed kernel headers are used")
-            return None
-        os.environ["BCC_KERNEL_SOURCE"] = str(tree.root)
-        self._done("types")
-        return tree
+    def _make_tree(self, root: Path) -> None:
+        self._tree = headers.write_tree(root / "kernel", self._text, self._extra)
+        os.environ["BCC_KERNEL_SOURCE"] = str(self._tree.root)
 
     def _compile(self, bcc: object, variant: Variant, *, debug_source: bool = False) -> bcc_door.Module:
+        return self._view.run(partial(self._compile_in, bcc, variant, debug_source))
+
+    def _compile_in(self, bcc: object, variant: Variant, debug_source: bool, root: Path) -> bcc_door.Module:
+        """In the compiler's view."""
         for _ in range(_RETRIES):
-            prologue = self._tree.prologue if self._tree else ""
-            text = compose.main_text(prologue, self._numbered, self.probe.source, listed=debug_source)
-            flags = compose.flags(variant.name, self.order.definitions, _tree_flags(self._tree), str(self._include))
+            tree = self._tree
+            text = compose.main_text(
+                self._records + tree.prologue, self._numbered, self.probe.source, listed=debug_source
+            )
+            given = [*tree.flags, *(f"-D{token}" for token in tree.defines)]
+            flags = compose.flags(variant.name, self.order.definitions, given, [root / _INCLUDE, root / _OWN])
             self.output.clear()
             try:
                 return bcc_door.Module(bcc, text, flags, debug_source=debug_source)
             except bcc_door.CompileError:
                 output = self.output.text()
                 missing = set(headers.incomplete_types(output)) - self._extra
-                if not missing or not self._tree:
+                if not missing:
                     break
                 self._extra |= missing
-                self._tree = self._make_tree()
+                self._make_tree(root)
         raise _Failure(outcomes.not_compiled(self.probe, variant.name, self.output.text()))
 
     def _try(self, bcc: object, variant: Variant, places: list[Place]) -> None:
@@ -206,7 +223,7 @@ class Load:
         outcome = Attached(
             variant=variant.name,
             meaning=variant.meaning,
-            views=list(self.probe.views),
+            views=list(self.probe.views_of(variant)),
             attached=[str(place) for place in places],
             points=list(cookies),
             tried=self.tried,
@@ -263,7 +280,3 @@ class Load:
         message = protocol.Handover(outcome=outcome, maps=maps, programs=list(programs), attachment_ns=costs)
         fds = [*(module.map_fd(layout.name) for layout in maps), *programs.values(), *attachments]
         transport.send(self.channel, message, fds)
-
-
-def _tree_flags(tree: headers.Tree | None) -> list[str]:
-    return [*tree.flags, *(f"-D{token}" for token in tree.defines)] if tree else []

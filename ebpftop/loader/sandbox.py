@@ -1,46 +1,99 @@
-"""The loader's own view of the file system: a private mount namespace, where header trees are written and tracefs is
-there.
+"""Where the compiler works: a root directory of its own, without root's rights, in a mount namespace of the loader's.
 
-Nothing of it is visible outside, and all of it goes with the process. Without a mount namespace (in a container
-without CAP_SYS_ADMIN) a temporary directory takes its place.
+A probe's text can name files (`#include`, `.incbin`, line markers), and the compiler quotes what it reads. So it runs
+in a thread for which only the files written for it exist, and which has given up root for good. Nothing of it is
+visible outside, and all of it goes with the process. What a container or a user without root lacks for that is a note.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TypeVar
 
-from ebpftop.kernel import tracefs
+from ebpftop.kernel import capabilities, landlock, tracefs
 
-# BCC checks whether these two exist by reading all of /proc/kallsyms, which took more than half of a compilation. They
-# do since Linux 5.5, at whatever address.
-_SYMBOLS = "ffffffff81000000 T bpf_probe_read_kernel\nffffffff81000000 T bpf_probe_read_user\n"
 _SCRATCH = Path("/run")
+_CPUS, _KALLSYMS = Path("/sys/devices/system/cpu"), Path("/proc/kallsyms")  # BCC looks there
+_CLONE_FS = 0x200  # root and working directory
+_STACK = 16 << 20  # bytes; clang descends into nested expressions
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_T = TypeVar("_T")
+
+
+class View:
+    """The compiler's view of the file system: `folder` and nothing else. It is the root directory (`is_root`) where
+    this process may arrange that; otherwise Landlock refuses the rest. `lack` is a line for people where the kernel
+    hasn't that either, else "".
+    """
+
+    def __init__(self, folder: Path, give_up: Callable[[], None]) -> None:
+        self.is_root = "CAP_SYS_CHROOT" in capabilities.held()
+        self._landlock = not self.is_root and landlock.available()
+        self.lack = "" if self.is_root or self._landlock else "the compiler can open what its user may read"
+        self._folder, self._give_up = folder, give_up
+        threading.stack_size(_STACK)
+
+    def run(self, work: Callable[[Path], _T]) -> _T:
+        """The result of `work`, which gets the folder's path as it sees it. Raises what it raises."""
+        found: list[_T] = []
+        failed: list[BaseException] = []
+
+        def inside() -> None:
+            try:
+                found.append(work(self._enter()))
+            except BaseException as error:
+                failed.append(error)
+
+        thread = threading.Thread(target=inside)
+        thread.start()
+        thread.join()
+        if failed:
+            raise failed[0]
+        return found[0]
+
+    def _enter(self) -> Path:
+        """Root, working directory, user and capabilities are a thread's own."""
+        if self.is_root:
+            if _libc.unshare(_CLONE_FS):
+                raise OSError(ctypes.get_errno(), "separating the root directory")
+            os.chroot(self._folder)
+            os.chdir("/")
+        self._give_up()
+        if self._landlock:
+            landlock.only([self._folder, _CPUS], [_KALLSYMS])
+        return Path("/") if self.is_root else self._folder
 
 
 @contextlib.contextmanager
-def sandbox() -> Iterator[tuple[Path, list[str]]]:
-    """A directory to write in, with a note for each thing that is unavailable."""
+def sandbox(rights: Callable[[], AbstractContextManager[None]]) -> Iterator[tuple[Path, list[str]]]:
+    """An empty directory, made with these rights, and a note for each thing that is unavailable. tracefs is mounted."""
     try:
         tracefs.private_mounts()
         tracefs.mount("tmpfs", _SCRATCH, "tmpfs")
     except OSError as error:
-        scratch = Path(tempfile.mkdtemp(prefix="ebpftop-"))
+        with rights():
+            scratch = Path(tempfile.mkdtemp(prefix="ebpftop-"))
         try:
             yield scratch, [f"no private mount namespace ({error.strerror}): a temporary directory is used"]
         finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+            with rights():
+                shutil.rmtree(scratch, ignore_errors=True)
         return
     notes = []
     try:
         tracefs.mount_private()
     except OSError as error:
         notes.append(f"tracefs could not be mounted: {error.strerror}")
-    symbols = _SCRATCH / "kallsyms"
-    symbols.write_text(_SYMBOLS)
-    with contextlib.suppress(OSError):  # only slower without
-        tracefs.bind(symbols, Path("/proc/kallsyms"))
-    yield _SCRATCH, notes
+    scratch = _SCRATCH / "compiler"
+    with rights():
+        scratch.mkdir(0o700)
+    yield scratch, notes

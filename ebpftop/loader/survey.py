@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 from collections.abc import Iterable
 
 from ebpftop.catalog.model import Attach, Probe
 from ebpftop.handover import protocol, transport
-from ebpftop.kernel import points, trial
+from ebpftop.kernel import capabilities, points, trial
 from ebpftop.loader.sandbox import sandbox
 from ebpftop.loader.targets import absent_file
 
@@ -21,8 +20,8 @@ def run(channel: socket.socket, probes: Iterable[Probe]) -> None:
 def survey(probes: Iterable[Probe]) -> list[protocol.Availability]:
     """One per probe. Without root, only what is certainly missing is False; the rest stays unknown."""
     outcomes: dict[str, str | None] = {}
-    root = os.geteuid() == 0
-    with sandbox() if root else contextlib.nullcontext():
+    root = capabilities.may_trace()
+    with sandbox(contextlib.nullcontext) if root else contextlib.nullcontext():
         return [_availability(probe, outcomes, root) for probe in probes]
 
 

@@ -72,6 +72,11 @@ class CostNow:
     attachment_ns: int
 
 
+def moment(run: Run) -> object:
+    """Changes with every frame that brings the views of a run something new."""
+    return run.id, run.last and run.last.seq, tuple(log.total for log in run.events.values())
+
+
 def interval(run: Run) -> float:
     """Seconds between the last two samples; 0 where only one is known."""
     return run.last.seconds_since(run.previous) if run.last else 0.0
@@ -140,12 +145,18 @@ def series(run: Run, view: ViewInfo, key: Key | None = None) -> list[Interval]:
     """What was gained in each of the last intervals, oldest first: by all keys, or by one key of a histogram view."""
     if not key:
         return list(run.intervals.get(view.name, ()))
-    cumulative = [(sample, _of_key(sample, view, key)) for sample in run.samples if view.map in sample.maps]
-    result = []
-    for (before, earlier), (sample, now) in pairwise(cumulative):
-        gained, _ = now.subtract(earlier)
-        result.append(Interval(sample.realtime_ns, sample.seconds_since(before), gained, {view.count: gained.count}))
-    return result
+    samples = [sample for sample in run.samples if view.map in sample.maps]
+    return [_gain(before, sample, view, key) for before, sample in pairwise(samples)]
+
+
+def _gain(before: Sample, sample: Sample, view: ViewInfo, key: Key) -> Interval:
+    """Computed once: samples don't change, and follow each other in one order."""
+    name = (view.name, *key.items())
+    if name not in sample.gains:
+        gained, _ = _of_key(sample, view, key).subtract(_of_key(before, view, key))
+        seconds = sample.seconds_since(before)
+        sample.gains[name] = Interval(sample.realtime_ns, seconds, gained, {view.count: gained.count})
+    return sample.gains[name]
 
 
 def _of_key(sample: Sample, view: ViewInfo, key: Key) -> Histogram:

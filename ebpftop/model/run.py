@@ -50,6 +50,7 @@ class Sample:
     maps: dict[str, dict[str, Values]]
     losses: Losses
     size: int  # bytes of its columns
+    gains: dict[object, Interval] = field(default_factory=dict)  # by one key each, those asked for
 
     def seconds_since(self, earlier: Sample | None) -> float:
         """0 where there is no earlier one."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -23,12 +24,21 @@ class Histogram:
 
     slots: npt.NDArray[np.intp]
     counts: U64
+    _quantiles: dict[float, Bounds | None] = field(default_factory=dict, repr=False)  # those asked for
 
     @classmethod
     def of(cls, slots: npt.ArrayLike, counts: npt.ArrayLike) -> Histogram:
         """From rows (slot, count) in any order; equal slots are summed. Raises ValueError for a slot there can't be."""
         dense = np.zeros(SLOTS, np.uint64)
         np.add.at(dense, checked(slots), np.asarray(counts, np.uint64))
+        return cls._sparse(dense)
+
+    @classmethod
+    def sum(cls, histograms: Iterable[Histogram]) -> Histogram:
+        """All of them together."""
+        dense = np.zeros(SLOTS, np.uint64)
+        for each in histograms:
+            dense[each.slots] += each.counts
         return cls._sparse(dense)
 
     @classmethod
@@ -57,6 +67,11 @@ class Histogram:
 
     def quantile(self, q: float) -> Bounds | None:
         """Bounds of the ⌈q × count⌉-th smallest value (nearest rank), 0 <= q <= 1. None without values."""
+        if q not in self._quantiles:
+            self._quantiles[q] = self._quantile(q)
+        return self._quantiles[q]
+
+    def _quantile(self, q: float) -> Bounds | None:
         total = self.count
         if not total:
             return None

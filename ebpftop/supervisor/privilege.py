@@ -1,7 +1,8 @@
-"""Who invoked sudo, and dropping root for good.
+"""Who invoked sudo, and giving up root, for good or for a while.
 
-Under sudo the invoker is `SUDO_UID`/`SUDO_GID`. Without one (root's own shell, a container) a process stays uid 0 with
-every capability dropped and no way to regain one, see capabilities(7); it can still access root's own files.
+Under sudo the invoker is `SUDO_UID`/`SUDO_GID`. Without one (root's own shell, a container, a user with capabilities) a
+process keeps its user and gives up every capability with no way to regain one, see capabilities(7); as uid 0 it can
+still access root's own files.
 """
 
 from __future__ import annotations
@@ -12,17 +13,20 @@ import os
 import pwd
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import msgspec
 
 from ebpftop.base.errors import Cannot
+from ebpftop.base.syscalls import NUMBERS
+from ebpftop.kernel import capabilities
 
-_PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_SECUREBITS, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 4, 24, 28, 38, 47
+_PR_SET_PDEATHSIG, _PR_GET_PDEATHSIG = 1, 2
+_PR_SET_DUMPABLE, _PR_SET_KEEPCAPS, _PR_CAPBSET_DROP, _PR_SET_SECUREBITS = 4, 8, 24, 28
+_PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 38, 47
 _PR_CAP_AMBIENT_CLEAR_ALL = 4
 _SECBITS_ROOT_IS_NOBODY_SPECIAL = 0x2F  # NOROOT, NO_SETUID_FIXUP, KEEP_CAPS_LOCKED, each locked
-_CAPABILITY_VERSION_3 = 0x20080522
-
 _NO_ID = (1 << 32) - 1  # to chown(2) and its like this means "leave it"
 _NOBODY = "{} is no user: run it through sudo, or unset SUDO_UID and SUDO_GID"
 
@@ -39,12 +43,12 @@ class Invoker(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def invoker(environment: Mapping[str, str] = os.environ) -> Invoker | None:
-    """The user who ran sudo, with the home directory from passwd; None if root runs us directly.
+    """The user who ran sudo, with the home directory from passwd; None if root runs us directly, or no root at all.
 
     Raises `Cannot` if sudo's variables name nobody: going on as root is not what was meant.
     """
     given = {name: environment[name] for name in ("SUDO_UID", "SUDO_GID") if name in environment}
-    if not given:
+    if not given or os.geteuid() != 0:
         return None
     if len(given) < 2 or not all(re.fullmatch(r"[0-9]{1,10}", value, re.ASCII) for value in given.values()):
         raise Cannot(_NOBODY.format(" ".join(f"{name}={value!a:.40}" for name, value in given.items())))
@@ -91,22 +95,35 @@ def _changing_to(who: Invoker) -> Iterator[None]:
 def _drop_capabilities() -> None:
     _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
     last = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
-    held = _effective()
-    if held >> 8 & 1:  # CAP_SETPCAP; without it the bounding set and securebits can't be changed
+    if "CAP_SETPCAP" in capabilities.held():  # without it the bounding set and securebits can't be changed
         for capability in range(last + 1):
             _prctl(_PR_CAPBSET_DROP, capability)
         _prctl(_PR_SET_SECUREBITS, _SECBITS_ROOT_IS_NOBODY_SPECIAL)
-    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
-    if _libc.capset(header, (ctypes.c_uint32 * 6)()):
-        raise OSError(ctypes.get_errno(), "capset")
+    capabilities.keep(())
 
 
-def _effective() -> int:
-    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
-    data = (ctypes.c_uint32 * 6)()
-    if _libc.capget(header, data):
-        raise OSError(ctypes.get_errno(), "capget")
-    return int(data[0]) | int(data[3]) << 32
+def confine(who: Invoker | None) -> None:
+    """Have this thread alone become the invoker, with no capability but those that loading programs takes,
+    irrevocably: for the compiler, whose input names files. Raises `OSError`, `Cannot`.
+    """
+    loading = ("CAP_BPF", "CAP_PERFMON")
+    keep = loading if capabilities.held().issuperset(loading) else ("CAP_SYS_ADMIN",)  # which includes them
+    if who is not None:
+        _prctl(_PR_SET_KEEPCAPS, 1)
+        groups = _groups(who)
+        with _changing_to(who):  # libc's functions would change all threads
+            _call("setgroups", len(groups), (ctypes.c_uint32 * len(groups))(*groups))
+            _call("setresgid", who.gid, who.gid, who.gid)
+            _call("setresuid", who.uid, who.uid, who.uid)
+    capabilities.keep(keep)
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+
+
+def _call(name: str, *arguments: object) -> None:
+    """A system call without libc's own part of it."""
+    if _libc.syscall(NUMBERS[name], *arguments):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 def _prctl(option: int, argument: int) -> None:
@@ -121,15 +138,24 @@ def can_read(who: Invoker, folder: Path) -> bool:
         return os.access(folder / "__init__.py", os.R_OK, effective_ids=True)
 
 
+def invokers_rights() -> AbstractContextManager[None]:
+    """`rights_of` the invoker, for what the command line names. Raises `Cannot`."""
+    return rights_of(invoker())
+
+
 @contextlib.contextmanager
 def rights_of(who: Invoker | None) -> Iterator[None]:
-    """Open paths with the invoker's rights; root's are restored afterwards. The process must have one thread. Raises
-    `Cannot` if root can't become the invoker.
+    """Open paths with the invoker's rights; root's are restored afterwards. The process must have one thread.
+
+    Without an invoker, root's own count, and for another user those without capabilities. Raises `Cannot` if root can't
+    become the invoker.
     """
     if who is None:
-        yield
+        with contextlib.nullcontext() if os.geteuid() == 0 else capabilities.without(capabilities.FILE_RIGHTS):
+            yield
         return
-    groups = os.getgroups()
+    groups, signal = os.getgroups(), ctypes.c_int()
+    _libc.prctl(_PR_GET_PDEATHSIG, ctypes.byref(signal), 0, 0, 0)
     with _changing_to(who):
         os.setgroups(_groups(who))
         os.setegid(who.gid)
@@ -140,3 +166,4 @@ def rights_of(who: Invoker | None) -> Iterator[None]:
         os.seteuid(0)
         os.setegid(0)
         os.setgroups(groups)
+        _prctl(_PR_SET_PDEATHSIG, signal.value)  # changing uids clears it

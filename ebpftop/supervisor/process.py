@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection
 from typing import NoReturn
 
 from ebpftop.base import crash, streams
+from ebpftop.base.hangup import ending_signals
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -57,7 +58,7 @@ def _exit(status: int) -> NoReturn:
 
 def _become_child(name: str, keep: Collection[int], session: bool, stderr: int | None) -> None:
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGCONT, signal.SIGTSTP):
+    for number in (*ending_signals(), signal.SIGALRM, signal.SIGCHLD, signal.SIGCONT, signal.SIGTSTP):
         signal.signal(number, signal.SIG_DFL)
     if session:
         os.setsid()

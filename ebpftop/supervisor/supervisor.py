@@ -18,12 +18,13 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 
 import msgspec
 
+from ebpftop.base import hangup
 from ebpftop.catalog import info, params
 from ebpftop.catalog.current import CurrentCatalog
 from ebpftop.catalog.model import Probe
@@ -41,6 +42,7 @@ Collector = Callable[[Catalog, socket.socket, socket.socket], int]
 Consumer = Callable[[socket.socket, socket.socket], int]
 """Runs in the consumer's process, as the invoker: (control, stream) → exit status of the command."""
 
+_JOB_CONTROL = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 _PATIENCE = 3.0  # seconds a child gets to end by itself
 _OUTPUT = 1 << 16  # bytes of collectors' output that are passed on
 SURVEY_RUN = 0  # the run number under which the collector knows the survey
@@ -61,7 +63,8 @@ class Plan(msgspec.Struct, kw_only=True):
 
     internal: probes that aren't part of the catalog, by id. expected: the requests that the consumer will send at once,
     by their numbers, and the collector's own, whose number is 0; they load while both still start.
-    screen: it draws on the whole terminal.
+    screen: it draws on the whole terminal. keep: descriptors that the consumer needs. tied_to: terminals and pipes; when
+    one of them has no other side any more, the command ends.
     """
 
     current: CurrentCatalog
@@ -73,6 +76,8 @@ class Plan(msgspec.Struct, kw_only=True):
     expected: list[Load]
     survey: bool
     screen: bool
+    keep: Collection[int] = ()
+    tied_to: Collection[int] = ()
     invoker: privilege.Invoker | None
 
 
@@ -104,6 +109,7 @@ class Supervisor:
         stream = self._start_collector()
         self._start_consumer(stream)
         self._selector.register(wakeup, selectors.EVENT_READ, lambda: self._on_signals(wakeup))
+        self._watch_terminal()
         try:
             while self._status is None:
                 for key, _ in self._selector.select(self._timeout()):
@@ -115,7 +121,7 @@ class Supervisor:
                     os.kill(self._consumer, signal.SIGKILL)
         except BaseException:
             self._end_others()
-            self._terminal.restore(screen=self.plan.screen)
+            self._terminal.restore(screen_too=self.plan.screen)
             raise
         self._end_others()
         return self._finish()
@@ -156,15 +162,25 @@ class Supervisor:
 
     def _start_consumer(self, stream: socket.socket) -> None:
         name = "dashboard" if self.plan.screen else "run"
-        self._consumer, receiver = self._spawn(name, self.plan.consumer, stream, orphaned=signal.SIGHUP)
+        self._consumer, receiver = self._spawn(
+            name, self.plan.consumer, stream, orphaned=signal.SIGTERM, keep=self.plan.keep
+        )
         self._selector.register(receiver.socket, selectors.EVENT_READ, lambda: self._on_consumer(receiver))
 
     def _spawn(
-        self, name: str, work: Consumer, stream: socket.socket, *, orphaned: int, output: int | None = None
+        self,
+        name: str,
+        work: Consumer,
+        stream: socket.socket,
+        *,
+        orphaned: int,
+        output: int | None = None,
+        keep: Collection[int] = (),
     ) -> tuple[int, transport.Receiver]:
         """Fork a child without root; it gets the stream. Returns its pid and our end of its control.
 
-        orphaned: the signal it gets when we end. output: a descriptor for its output, without a terminal.
+        orphaned: the signal it gets when we end. output: a descriptor for its output, without a terminal. keep: more
+        descriptors that it gets.
         """
         control, theirs = transport.pair()
         parent = os.getpid()
@@ -175,8 +191,8 @@ class Supervisor:
             sys.path[:] = self._path
             return work(theirs, stream)
 
-        keep = [theirs.fileno(), stream.fileno()]
-        pid = process.spawn(name, child, keep=keep, session=output is not None, stderr=output)
+        kept = [theirs.fileno(), stream.fileno(), *keep]
+        pid = process.spawn(name, child, keep=kept, session=output is not None, stderr=output)
         theirs.close()
         stream.close()
         return pid, transport.Receiver(control)
@@ -268,6 +284,7 @@ class Supervisor:
             includes=self.plan.includes,
             bcc=self.plan.bcc,
             rights=partial(privilege.rights_of, self.plan.invoker),
+            confine=partial(privilege.confine, self.plan.invoker),
         )
 
     def _give_up_root(self) -> None:
@@ -293,7 +310,17 @@ class Supervisor:
                 transport.send(receiver.socket, protocol.Stream(), [stream.fileno()])
             stream.close()
 
-    # ---------------------------------------------------------------- signals
+    # ---------------------------------------------------------------- signals and the terminal
+
+    def _watch_terminal(self) -> None:
+        """A terminal can end without SIGHUP: for whoever is not in its session."""
+        gone = hangup.Hangup(self.plan.tied_to)
+
+        def end() -> None:
+            self._selector.unregister(gone)
+            self._forward(signal.SIGTERM)
+
+        self._selector.register(gone, selectors.EVENT_READ, end)
 
     def _catch_signals(self) -> socket.socket:
         ours, theirs = socket.socketpair()
@@ -301,7 +328,7 @@ class Supervisor:
         theirs.setblocking(False)
         self._wakeup = theirs
         signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
-        for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        for number in (signal.SIGCHLD, *hangup.ending_signals()):
             signal.signal(number, lambda *_: None)
         return ours
 
@@ -328,7 +355,7 @@ class Supervisor:
             if pid == 0:
                 return
             if os.WIFSTOPPED(status):
-                if pid == self._consumer:
+                if pid == self._consumer and os.WSTOPSIG(status) in _JOB_CONTROL:
                     self._suspend()
             elif pid == self._consumer:
                 self._status = status
@@ -342,7 +369,9 @@ class Supervisor:
                     self._send(ended)
 
     def _suspend(self) -> None:
-        """The consumer was stopped (Ctrl-Z): stop as well, so that the shell gets its turn; go on together."""
+        """The consumer was stopped by job control (Ctrl-Z): stop as well, so that the shell gets its turn, and go on
+        together. A SIGSTOP is someone else's doing, who will continue the consumer alone.
+        """
         os.kill(os.getpid(), signal.SIGSTOP)
         os.kill(self._consumer, signal.SIGCONT)
 
@@ -371,7 +400,7 @@ class Supervisor:
 
     def _finish(self) -> int:
         code = os.waitstatus_to_exitcode(self._status) if self._status is not None else 1
-        self._terminal.restore(screen=self.plan.screen and code < 0)
+        self._terminal.restore(screen_too=self.plan.screen and code < 0)
         with contextlib.suppress(OSError):  # there may be no terminal any more
             sys.stderr.write(os.pread(self._output, _OUTPUT, 0).decode("utf-8", "replace"))
         if code >= 0:

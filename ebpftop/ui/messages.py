@@ -1,7 +1,4 @@
-"""Messages from the source's reader and from the widgets to the screens.
-
-A new state replaces an old one in the queue, so a slow screen skips states instead of queueing them.
-"""
+"""Messages from the source's reader and from the widgets to the screens."""
 
 from __future__ import annotations
 
@@ -15,10 +12,15 @@ from ebpftop.model.run import Run
 
 
 class Changed(Message):
-    """The session changed: what the screen shows of it is out of date."""
+    """The session changed: what the screen shows of it is out of date.
 
-    def can_replace(self, message: Message) -> bool:
-        return isinstance(message, Changed)
+    run: the only thing new are values of this run. rest: nothing new that people wait for, as the machine's load.
+    """
+
+    def __init__(self, run: Run | None = None, *, rest: bool = False) -> None:
+        super().__init__()
+        self.run = run
+        self.rest = rest
 
 
 class Began(Message):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
 import signal
@@ -25,6 +24,7 @@ TOO_LARGE = """    char big[600];
     bpf_probe_read_kernel(big, sizeof(big), ctx);
     u64 zero = big[tgid % 600] & 0;
 """
+ENDLESS = "#if __INCLUDE_LEVEL__ < 100\n" + '#include "twice.h"\n' * 2 + "#endif\n"
 
 
 def changed(folder: Path, name: str, old: str, new: str) -> Path:
@@ -45,9 +45,10 @@ def stack(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def endless(tmp_path: Path) -> Path:
-    """A probe whose compilation never ends: it includes a pipe that nobody writes to."""
-    os.mkfifo(tmp_path / "pipe")
-    return changed(tmp_path, "endless", "#include", f'#include "{tmp_path}/pipe"\n#include')
+    """A probe whose compilation never ends: a header of its own includes itself twice."""
+    folder = changed(tmp_path, "endless", "#include", '#include "twice.h"\n#include')
+    (folder / "mine" / "endless" / "twice.h").write_text(ENDLESS)
+    return folder
 
 
 def test_too_much_stack_is_told_as_the_compiler_says_it(stack: Path) -> None:

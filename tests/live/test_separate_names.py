@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -56,7 +57,7 @@ def test_a_stripped_librarys_functions_are_named_from_the_file_that_belongs_to_i
         if by == "another build":
             data = debug.read_bytes()
             debug.write_bytes(data.replace(bytes.fromhex(name), bytes(20)))
-        debug.rename(place)
+        shutil.move(debug, place)
     else:
         place = debug
         subprocess.run(["objcopy", f"--add-gnu-debuglink={debug}", library], check=True)

@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from textual.widget import Widget
 
 from ebpftop.frames.messages import AnyFrame, AnyRequest, Catalog, Load
-from ebpftop.ui.app.app import PACE, EbpftopApp
+from ebpftop.ui.app.app import EbpftopApp
 from ebpftop.ui.app.options import Options
 from tests.support.frames import catalog, hello, loaded
 from tests.support.script import Script
@@ -40,7 +40,7 @@ class Stage:
 
     async def settle(self) -> None:
         await self.pilot.pause()
-        await self.pilot.pause(2 * PACE)
+        await self.app.pace.catch_up()
         await self.pilot.pause()
 
     def see(self, kind: type[Widget]) -> str:

@@ -57,7 +57,7 @@ class Context:
             "compact_result": KernelEnum("compact_result", "COMPACT_").name,
             "device": self._devices.name,
             "dns_code": dns.code,
-            "drop_reason": KernelEnum("skb_drop_reason", "SKB_DROP_REASON_").name,
+            "drop_reason": KernelEnum("skb_drop_reason", "SKB_DROP_REASON_", {0xFFFFFFFF: "TCP_LISTEN_OVERFLOW"}).name,
             "errno": errno.name,
             "file_operation": file_operation.name,
             "hex": hex,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 
 from ebpftop.kernel.btf import Btf
@@ -9,17 +10,20 @@ from ebpftop.kernel.libbpf import KernelLacks
 
 
 class KernelEnum:
-    """`enum tag`, whose enumerators begin with `prefix`. BTF is read at the first name, and released."""
+    """`enum tag`, whose enumerators begin with `prefix`. BTF is read at the first name, and released.
 
-    def __init__(self, tag: str, prefix: str) -> None:
-        self._tag, self._prefix = tag, prefix
+    more: names of numbers that our probes use where the kernel's enum has none.
+    """
+
+    def __init__(self, tag: str, prefix: str, more: Mapping[int, str] | None = None) -> None:
+        self._tag, self._prefix, self._more = tag, prefix, more or {}
 
     @cached_property
     def _names(self) -> dict[int, str]:
         try:
-            return Btf().enumerators(self._tag)
+            return {**self._more, **Btf().enumerators(self._tag)}
         except KernelLacks:
-            return {}
+            return {**self._more}
 
     def name(self, number: int) -> str:
         """`NO_SOCKET`, "" for a negative number, which stands for none, else the number."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from time import monotonic
 from typing import Any, ClassVar
 
 from textual import events
@@ -14,6 +13,7 @@ from ebpftop.frames.messages import AccountRunTimes, Interval, PlaybookInfo
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
 from ebpftop.ui.app.guide import groups_for
 from ebpftop.ui.app.options import Options
+from ebpftop.ui.app.pace import Pace
 from ebpftop.ui.app.palette import Commands
 from ebpftop.ui.app.workbench import Workbench, notice
 from ebpftop.ui.drawing.theme import DARK, LIGHT, colourless
@@ -42,7 +42,6 @@ from ebpftop.ui.widgets.keyboard import NAMES
 
 INTERVALS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 SPEEDS = (0.125, 64.0)  # a tape's slowest and fastest
-PACE = 0.05  # seconds between redraws
 SKIP = 5.0  # seconds of tape that an arrow key skips
 
 
@@ -100,8 +99,7 @@ class EbpftopApp(App[None]):
         self.dashboard = Dashboard(self.feed, self.hold)
         self.workbench = Workbench(self, self.feed, self.dashboard)
         self.playbook: PlaybookInfo | None = None  # the one that was opened last
-        self._drawn = 0.0  # when the session was drawn last
-        self._due = False  # whether a drawing is waiting for its moment
+        self.pace = Pace(self, self._draw)
         if chosen.title:
             self.title = chosen.title
         for name in list(self.available_themes):
@@ -126,8 +124,12 @@ class EbpftopApp(App[None]):
     def on_mount(self) -> None:
         self.push_screen(self.dashboard)
         self._read()
-        if self.feed.playback is not None:
-            self.set_interval(0.5, lambda: self.front.draw_header())
+        self.set_interval(1.0 if self.feed.playback is None else 0.5, self._look_at_time)
+
+    def _look_at_time(self) -> None:
+        """The header shows how far a tape is, or how far the screen is behind."""
+        if self.screen is self.front and not (self.hold.still and self.feed.source.live):
+            self.front.draw_header()
 
     def _read(self) -> None:
         self.run_worker(self.feed.read(), group="feed", exclusive=True)
@@ -154,20 +156,22 @@ class EbpftopApp(App[None]):
         self.dashboard.began()
         self.front.banner.close()
 
-    async def on_changed(self, _event: Changed) -> None:
-        """Draw at once, or a moment later where the last drawing was just now: a burst of frames is drawn once."""
-        wait = self._drawn + PACE - monotonic()
-        if wait <= 0:
-            await self._draw()
-        elif not self._due:
-            self._due = True
-            self.set_timer(wait, self._draw)
+    def on_changed(self, event: Changed) -> None:
+        """Draw in a moment. A screen that is held still or covered only notes what people wait for, and nothing goes
+        on behind a dialog: the screen is drawn when it comes back.
+        """
+        if event.run is None and not event.rest:
+            self.pace.soon()
+        elif self.hold.still and self.feed.playback is None:  # of a tape that stands still, only what was sought comes
+            return
+        elif event.run is not None and self.front.sees(event.run):
+            self.pace.values()
+        else:
+            self.pace.rest()
 
     async def _draw(self) -> None:
-        self._due = False
-        if self.front.is_mounted:
+        if self.front.is_mounted and self.screen is self.front:
             await self.front.redraw()
-        self._drawn = monotonic()
 
     def on_was_accepted(self, event: WasAccepted) -> None:
         form = self._form()
@@ -254,7 +258,6 @@ class EbpftopApp(App[None]):
     def _close_tiles(self) -> None:
         if self._tiled:
             self.pop_screen()
-            self.post_message(Changed())  # the dashboard wasn't drawn meanwhile
 
     async def on_tiles_zoomed(self, event: Tiles.Zoomed) -> None:
         self._close_tiles()

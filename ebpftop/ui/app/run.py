@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sys
 import termios
+import threading
 from collections.abc import Iterator, Sequence
 from functools import partial
 
+from ebpftop.base import screen
+from ebpftop.base.hangup import Hangup, ending_signals, terminals
 from ebpftop.frames.messages import Load
 from ebpftop.frames.source import Source
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SETTLED = 2.0  # seconds after which the first screen has been painted
 
 
 def run_dashboard(
@@ -24,45 +28,58 @@ def run_dashboard(
     auto_load: Sequence[tuple[str, dict[str, str]]] = (),
     playbook: str = "",
     loads: Sequence[Load] = (),
+    outer: Sequence[int] = (),
 ) -> int:
     """Run the dashboard on a source until the user quits, then close the source. Returns the exit code.
 
     auto_load: probes with their parameters, loaded once the source has sent its catalog. playbook: the name of a
-    playbook to open then. The terminal is restored afterwards, even after a signal (the exit code is 128 + its number)
-    or an unexpected exception, which is raised.
+    playbook to open then. outer: terminals that show this one, to be restored if this one is gone before it could be.
+    The terminal is restored afterwards, even after a signal (the exit code is 128 + its number) or an unexpected
+    exception, which is raised. The end of the terminal ends the process.
     """
     for name in ("COLUMNS", "LINES"):
         os.environ.pop(name, None)  # Textual would take these for the terminal's size
     from ebpftop.ui.app.app import EbpftopApp  # Textual takes a while to import
+    from ebpftop.ui.app.driver import TerminalDriver
     from ebpftop.ui.app.options import Options
 
     app = EbpftopApp(source, options=Options(title=title, auto_load=auto_load, playbook=playbook, loads=loads))
+    app.driver_class = TerminalDriver
 
     async def run() -> None:
         loop = asyncio.get_running_loop()
 
         def leave(number: int, _frame: object) -> None:
-            if number == signal.SIGHUP and not _terminal_answers():
-                os._exit(128 + number)  # with the terminal gone, Textual would block forever on its last write
             loop.call_soon_threadsafe(partial(app.exit, return_code=128 + number))
 
-        for number in SIGNALS:
+        for number in ending_signals():
             signal.signal(number, leave)
+        loop.call_later(SETTLED, gc.freeze)  # what is there by then stays: collections need not visit it
         await app.run_async()
 
-    with _settings_kept():
-        asyncio.run(run())
+    parent = os.getppid()
+    threading.Thread(target=_end_with_terminal, args=(outer,), daemon=True).start()
+    try:
+        with _settings_kept():
+            asyncio.run(run())
+    finally:
+        if os.getppid() != parent:  # sudo may have ended as well, before it passed on the last of our output
+            _reset(outer)
     if app.failure is not None:
         raise app.failure
     return app.return_code or 0
 
 
-def _terminal_answers() -> bool:
-    try:
-        termios.tcgetattr(sys.__stdin__.fileno() if sys.__stdin__ else 0)
-    except (termios.error, ValueError, OSError):
-        return False
-    return True
+def _end_with_terminal(outer: Sequence[int]) -> None:
+    """A thread: with the terminal gone, the event loop may wait forever for a write, and nothing is left to restore."""
+    Hangup(terminals()).wait()
+    _reset(outer)
+    os._exit(128 + signal.SIGHUP)
+
+
+def _reset(terminals: Sequence[int]) -> None:
+    for terminal in terminals:
+        screen.reset(terminal)
 
 
 @contextlib.contextmanager

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from math import inf
+from time import time
 from typing import Protocol, runtime_checkable
 
 from textual.message import Message
@@ -14,14 +16,20 @@ from ebpftop.frames.messages import (
     AnyFrame,
     AnyRequest,
     Catalog,
+    Cost,
     Detach,
+    Events,
     Hello,
+    Host,
     Load,
     Loaded,
     Loading,
     Notice,
+    Processes,
     Refused,
     Rejected,
+    Snapshot,
+    Stacks,
 )
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
 from ebpftop.model.requests import Cause, Requested, Requests, saved
@@ -40,6 +48,7 @@ from ebpftop.ui.messages import (
     WasReplaced,
 )
 
+NS = 1e9
 _SHOWN_PROBLEMS = 3  # problems of a catalog, beside how many more there are
 
 
@@ -86,10 +95,12 @@ class Feed:
         self.interval = interval
         self.statistics = True
         self.ended: str | None = None
+        self.described = 0  # frames about processes
         self._wanted: list[Wanted] = list(first)
         self._playbook, self._loads = playbook, loads
         self._problems: list[str] = []  # of the catalog, as shown
         self._answered: set[int] = set()  # requests that were granted
+        self._lag = inf  # seconds from a frame's time to its arrival, at best: clocks may differ
         self._post = post
 
     async def read(self) -> None:
@@ -112,6 +123,7 @@ class Feed:
         match frame:
             case Hello():
                 self.requests.clear()
+                self._lag = inf
                 self._post(Began())
             case Catalog():
                 self._show_problems(frame.problems)
@@ -130,7 +142,20 @@ class Feed:
                 self._post(WasRefused(frame.error, self.requests.get(frame.request)))
             case Notice():
                 self._post(Noticed(frame))
-        self._post(Changed())
+        match frame:
+            case Snapshot() | Events():
+                if run is not None:
+                    self._post(Changed(run))
+            case Host():
+                self._lag = min(self._lag, time() - frame.realtime_ns / NS)
+                self._post(Changed(rest=True))
+            case Processes():
+                self.described += 1
+                self._post(Changed(rest=True))
+            case Cost() | Stacks():
+                self._post(Changed(rest=True))
+            case _:
+                self._post(Changed())
 
     def _show_problems(self, problems: list[str]) -> None:
         """Probe folders that could not be read, once; a catalog comes again when more is known of its probes."""
@@ -194,6 +219,14 @@ class Feed:
     def playback(self) -> Playback | None:
         """The tape under the stream, if it is one."""
         return self.source if isinstance(self.source, Playback) else None
+
+    @property
+    def behind(self) -> float:
+        """Seconds by which the session is late: the machine's load should have come since."""
+        hosts = self.session.hosts
+        if not self.source.live or self.ended is not None or not hosts:
+            return 0.0
+        return max(0.0, time() - hosts[-1].realtime_ns / NS - self._lag - 1.0)
 
     async def load(self, probe: str, params: dict[str, str], by: Cause = "user", *, number: int = 0) -> int:
         """Request a load; the number of the request, which is the lineage of all its versions."""

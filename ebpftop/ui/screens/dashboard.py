@@ -12,10 +12,11 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from ebpftop.frames.messages import Describe, Detach, ProbeInfo
+from ebpftop.model.readings import moment
 from ebpftop.model.run import Run
 from ebpftop.ui.feed.feed import Feed
 from ebpftop.ui.feed.hold import Hold
-from ebpftop.ui.messages import Chosen
+from ebpftop.ui.messages import Changed, Chosen
 from ebpftop.ui.screens.row import RowScreen
 from ebpftop.ui.screens.state import header_state, run_states, tabs
 from ebpftop.ui.widgets.about import About
@@ -95,6 +96,7 @@ class Dashboard(Screen[None]):
         self._put_away: set[int] = set()  # runs whose tabs were closed
         self._seen: set[int] = set()  # runs that had a tab
         self._panes: dict[int, RunPane] = {}  # by run
+        self._drawn_keys: list[bool | None] = []  # those that had something to do at the last drawing
 
     def compose(self) -> Iterable[Widget]:
         yield self.header
@@ -147,7 +149,14 @@ class Dashboard(Screen[None]):
             self.tabs.tabs = shown
             self._choose([tab.run for tab in shown])
         await self._mount_panes({tab.run for tab in shown})
-        await self.draw_front()
+        await self.draw_front(anew=False)
+
+    def sees(self, run: Run) -> bool:
+        """Whether the values of this run are in sight."""
+        return run.id == self.current and self.pane is not None and self.pane.display
+
+    def on_screen_resume(self) -> None:
+        self.post_message(Changed())  # not drawn while another screen was above
 
     def _choose(self, runs: list[int]) -> None:
         """Bring a run this user requested to the front when it starts; otherwise keep the current one."""
@@ -185,8 +194,8 @@ class Dashboard(Screen[None]):
             pane.display = False
             await self.panes.mount(pane)
 
-    async def draw_front(self) -> None:
-        """Bring the current run, or the catalog entry, to the front and draw it."""
+    async def draw_front(self, *, anew: bool = True) -> None:
+        """Bring the current run, or the catalog entry, to the front and draw it; unless anew, only what is new."""
         self.tabs.current = self.current
         pane, run = self.pane, self.run
         front: Widget = pane if pane is not None and not (self.informing or self._searching) else self.about
@@ -197,14 +206,24 @@ class Dashboard(Screen[None]):
             each.display = each is front
         if inside and front is self.about:  # else Textual gives the focus to what comes next, as the search
             self._focus(self.about)
-        if pane is not None and run is not None:
-            await pane.show(run, self.probe(run.probe), self.feed.session.processes)
-        self._draw_about()
+        if front is pane and pane is not None and run is not None:
+            new = None if anew else (moment(run), self.feed.described)
+            await pane.show(run, self.probe(run.probe), self.feed.session.processes, unless=new)
+        elif front is self.about:
+            self._draw_about()
         self._keep_focus_in_sight()
         if pane is not None and pane.stops and self._focusing == self.current and not self.informing:
             self._focusing = None
             self._focus(pane.stops[0])
-        self.refresh_bindings()
+        keys = self._keys()
+        if anew or keys != self._drawn_keys:
+            self._drawn_keys = keys
+            self.refresh_bindings()
+
+    def _keys(self) -> list[bool | None]:
+        """Which of the keys have something to do now that don't depend on the focus."""
+        names = ("window", "past", "view", "detach", "restart", "verifier", "tiles")
+        return [each.check_action(name, ()) for name in names for each in (self, self.app)]
 
     def _draw_about(self) -> None:
         listing = self.catalog.listing
@@ -269,8 +288,6 @@ class Dashboard(Screen[None]):
     async def on_chosen(self, event: Chosen) -> None:
         if self._searching or self.about.display:
             await self.draw_front()
-        else:
-            self._draw_about()
 
     async def on_descendant_blur(self) -> None:
         if self.about.display and self.pane is not None and not self.informing:

@@ -17,6 +17,7 @@ from ebpftop.ui.widgets.header import HeaderState
 from ebpftop.ui.widgets.runs import Tab
 
 ATTACHED = ("running", "detaching")
+LATE = 2.0  # seconds behind from which a screen isn't live
 
 
 def percent_of(run: Run) -> float | None:
@@ -39,6 +40,7 @@ def header_state(feed: Feed, *, paused: bool) -> HeaderState:
         live=feed.source.live,
         paused=paused,
         over=over,
+        late=feed.behind >= LATE,
     )
 
 
@@ -49,6 +51,8 @@ def _mode(feed: Feed, paused: bool) -> str:
         speed = f" ×{playback.speed:g}" if playback.speed != 1 else ""
         end = " · ended" if feed.ended is not None else ""
         return f"tape {_clock(playback.position)} / {_clock(playback.duration)}{speed}{end}"
+    if feed.behind >= LATE and not paused:
+        return f"{feed.behind:.0f} s behind"
     word = "ended" if feed.ended is not None else "paused" if paused else "live" if feed.source.live else "tape"
     return f"{word} {interval_words(feed.interval)}"
 

@@ -21,6 +21,7 @@ from ebpftop.ui.drawing.theme import NOT_HERE
 from ebpftop.ui.drawing.tiling import arrangement, page
 from ebpftop.ui.feed.feed import Feed
 from ebpftop.ui.feed.hold import Hold
+from ebpftop.ui.messages import Changed
 from ebpftop.ui.screens.state import header_state, names, state_of, tab_of
 from ebpftop.ui.widgets.banner import Banner
 from ebpftop.ui.widgets.header import HeaderLine
@@ -136,6 +137,13 @@ class Tiles(Screen[None]):
     def shows(self, run: Run) -> bool:
         """Whether a tile is about this run."""
         return any((mine := self._run(tile)) is not None and mine.id == run.id for tile in self.tiles)
+
+    def sees(self, run: Run) -> bool:
+        """Whether the values of this run are in sight."""
+        return any(tile.display and (mine := self._run(tile)) is not None and mine.id == run.id for tile in self.tiles)
+
+    def on_screen_resume(self) -> None:
+        self.post_message(Changed())  # not drawn while another screen was above
 
     def _run(self, tile: Tile) -> Run | None:
         """The run of what a tile requested; else the last of its probe that is there, else the last there was. A

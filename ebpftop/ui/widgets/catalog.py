@@ -10,7 +10,7 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.geometry import Region, Size
+from textual.geometry import Region
 from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
@@ -24,6 +24,7 @@ from ebpftop.ui.messages import Chosen, EditAsked, LoadAsked, PlayAsked
 from ebpftop.ui.widgets.entries import Entry, Line, RunState, arranged, entries, first, sign
 from ebpftop.ui.widgets.keyboard import MOVES
 from ebpftop.ui.widgets.painter import Painter
+from ebpftop.ui.widgets.rim import Rim
 
 WAIT = "the catalog is being read…"
 FAILED = "failed"  # where there is no room to say how
@@ -66,8 +67,8 @@ class CatalogTree(Painter, can_focus=True):
         *MOVES,
     ]
 
-    cursor: reactive[int] = reactive(0)
-    wanted: reactive[str] = reactive("")
+    cursor: reactive[int] = reactive(0, repaint=False)
+    wanted: reactive[str] = reactive("", repaint=False)
 
     def __init__(self) -> None:
         super().__init__()
@@ -82,9 +83,12 @@ class CatalogTree(Painter, can_focus=True):
 
     def show(self, catalog: Catalog | None, states: Mapping[str, RunState]) -> None:
         lines = entries(catalog)
-        if (lines, states) != (self._entries, self._states):
-            self._entries, self._states = lines, states
+        changed = lines != self._entries
+        self._entries, self._states = lines, states
+        if changed:
             self._arrange()
+        else:
+            self.update_lines()
 
     @property
     def category(self) -> list[Entry]:
@@ -106,10 +110,10 @@ class CatalogTree(Painter, can_focus=True):
         """Rebuild the lines and keep the cursor on the same entry."""
         was = self._lines[self.cursor] if self.cursor < len(self._lines) else None
         self._lines = list(arranged(self._entries, self.wanted, self._folded))
-        self.virtual_size = Size(self.size.width, len(self._lines))
+        self.reach(self.size.width, len(self._lines))
         self.set_reactive(CatalogTree.cursor, self._same(was))
         self.post_message(Chosen())
-        self.refresh()
+        self.update_lines()
 
     def _same(self, was: Line | None) -> int:
         same = (at for at, line in enumerate(self._lines) if was and line.is_same(was))
@@ -122,7 +126,7 @@ class CatalogTree(Painter, can_focus=True):
         self.scroll_to(y=0, animate=False)
 
     def watch_cursor(self) -> None:
-        self.refresh()
+        self.update_lines()
         self.scroll_to_region(Region(0, self.cursor, 1, 1), animate=False)
         self.post_message(Chosen())
 
@@ -132,9 +136,9 @@ class CatalogTree(Painter, can_focus=True):
     # ------------------------------------------------------------ drawing
 
     def on_resize(self, _event: events.Resize) -> None:
-        self.virtual_size = Size(self.size.width, len(self._lines))
+        self.reach(self.size.width, len(self._lines))
 
-    def render_line(self, y: int) -> Strip:
+    def line(self, y: int) -> Strip:
         at = y + self.scroll_offset.y
         width = self.size.width
         if not self._lines and y < 3:
@@ -304,7 +308,7 @@ class SearchLine(Input):
         self.post_message(self.Left(False))
 
 
-class CatalogPanel(Vertical):
+class CatalogPanel(Rim, Vertical):
     """The tree with the search line above it and the counts below."""
 
     DEFAULT_CSS = """
@@ -321,7 +325,7 @@ class CatalogPanel(Vertical):
 
     def __init__(self) -> None:
         super().__init__(id="catalog")
-        self.border_title = "Catalog"
+        self.entitle(Content("Catalog"))
         self.listing = CatalogTree()
         self.search = SearchLine(placeholder="/ search", select_on_focus=False)
 
@@ -340,7 +344,7 @@ class CatalogPanel(Vertical):
         words = [f"{sign} {number} {word}" if roomy else f"{sign} {number}" for sign, number, word in sums if number]
         if catalog and catalog.problems:
             words.append(f"{len(catalog.problems)} unusable")
-        self.border_subtitle = Content("  ".join(words))
+        self.entitle(Content("Catalog"), Content("  ".join(words)))
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()

@@ -14,7 +14,6 @@ from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.color import Color
-from textual.geometry import Size
 from textual.message import Message
 from textual.strip import Strip
 
@@ -141,7 +140,7 @@ class Flame(Painter, can_focus=True):
             node = Node(path[-1] if path else -1, around.total, before=around.total_before)
             self._lines.append([Cell(0, width, node.value, node, path)])
         self._lines += drawn
-        self.virtual_size = Size(self.size.width, len(self._lines))
+        self.reach(self.size.width, len(self._lines))
         self._locate()
         self.post_message(self.Arranged())
 
@@ -165,7 +164,7 @@ class Flame(Painter, can_focus=True):
                 if self._here is not None:
                     break
         self._place = self._where() if self._here else ""
-        self.refresh()
+        self.update_lines()
 
     def _cell(self, path: tuple[int, ...]) -> Cell | None:
         line = self._lines[len(path)] if len(path) < len(self._lines) else []
@@ -227,7 +226,7 @@ class Flame(Painter, can_focus=True):
     def on_resize(self, _event: events.Resize) -> None:
         self._arrange()
 
-    def render_line(self, y: int) -> Strip:
+    def line(self, y: int) -> Strip:
         width = self.size.width
         at = y + self.scroll_offset.y
         if at < len(self._lines):

@@ -12,7 +12,6 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
@@ -155,7 +154,7 @@ class Grid(Painter, can_focus=True):
             super().__init__()
             self.fields = fields
 
-    cursor: reactive[int | None] = reactive(None)
+    cursor: reactive[int | None] = reactive(None, repaint=False)
 
     def __init__(self) -> None:
         super().__init__()
@@ -213,9 +212,9 @@ class Grid(Painter, can_focus=True):
     def changed(self) -> None:
         """Redraw after rows or columns changed."""
         self._cells.clear()
-        self.virtual_size = Size(self.size.width, self.count + 1)
+        self.reach(self.size.width, self.count + 1)
         self._measure()
-        self.refresh()
+        self.update_lines()
 
     @property
     def page(self) -> int:
@@ -269,18 +268,17 @@ class Grid(Painter, can_focus=True):
         self.changed()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        super().watch_scroll_y(old_value, new_value)
         if round(old_value) != round(new_value):
             self._cells.clear()
             self._measure()
-            self.refresh()
+        super().watch_scroll_y(old_value, new_value)
 
     # ------------------------------------------------------------ drawing
 
-    def render_line(self, y: int) -> Strip:
+    def line(self, y: int) -> Strip:
         width = self.size.width
         if y == 0:
-            strip = Strip(self._header())
+            strip = Strip(self._header()).simplify()
             if mark := self._hidden:
                 strip = strip.adjust_cell_length(width - len(mark) - 1, self.look())
                 strip = Strip([*strip, Segment(f"{mark} ", self.look("grid--sorted"))])
@@ -290,7 +288,7 @@ class Grid(Painter, can_focus=True):
             return Strip([Segment(self.empty, self.look("grid--quiet"))]).adjust_cell_length(width)
         if row >= self.count:
             return Strip.blank(width, self.look())
-        strip = Strip(self._line(row)).adjust_cell_length(width, self.look())
+        strip = Strip(self._line(row)).adjust_cell_length(width, self.look()).simplify()
         if row == self.cursor:
             name = "grid--cursor" if self.has_focus else "grid--cursor-quiet"
             strip = painted(strip, self.mark(name))
@@ -314,9 +312,8 @@ class Grid(Painter, can_focus=True):
         for column, width in self._shown:
             style: Style = quiet if column.quiet and not mark else normal
             if column.name == BAR:
-                drawn = bar(self.share(row), width)
+                drawn = bar(self.share(row), width).ljust(width + GAP)
                 segments.append(Segment(drawn, self.look("grid--bar")))
-                segments.append(Segment(" " * (width - len(drawn) + GAP), style))
             else:
                 segments.append(Segment(_fitted(cells[column.name], width, column.numeric) + " " * GAP, style))
         return segments
@@ -327,7 +324,7 @@ class Grid(Painter, can_focus=True):
         return None if cursor is None or not self.count else max(0, min(cursor, self.count - 1))
 
     def watch_cursor(self) -> None:
-        self.refresh()
+        self.update_lines()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         with_shift = action != "aside" or parameters[1]
@@ -338,7 +335,7 @@ class Grid(Painter, can_focus=True):
         if step < 0 or len(self._shown) + self._skipped < len(self.columns):
             self._skipped = max(0, self._skipped + step)
             self._measure()
-            self.refresh()
+            self.update_lines()
 
     def action_whole(self, _by_enter: bool) -> None:
         if self.cursor is None and self.count:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from textual.content import Content
 from textual.reactive import reactive
-from textual.widget import Widget
 
 from ebpftop.frames.messages import Hello, Host
 from ebpftop.stats import formatting
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.line import Piece, fit, piece
 from ebpftop.ui.drawing.theme import HERE, NOT_HERE, RUNNING, WARNING
+from ebpftop.ui.widgets.kept import Words
 from ebpftop.ui.widgets.sparkline import sparkline
 
 SPARK = 10
@@ -31,9 +31,10 @@ class HeaderState:
     live: bool = True
     paused: bool = False
     over: bool = False
+    late: bool = False
 
 
-class HeaderLine(Widget):
+class HeaderLine(Words):
     DEFAULT_CSS = """
     HeaderLine {
         dock: top;
@@ -44,9 +45,12 @@ class HeaderLine(Widget):
     }
     """
 
-    state: reactive[HeaderState] = reactive(HeaderState())
+    state: reactive[HeaderState] = reactive(HeaderState(), repaint=False)
 
-    def render(self) -> Content:
+    def watch_state(self) -> None:
+        self.update_lines()
+
+    def words(self) -> Content:
         state = self.state
         return fit([_name(), *_machine(state)], [*_ours(state), _mode(state)], self.content_size.width)
 
@@ -94,6 +98,8 @@ def _ours(state: HeaderState) -> list[Piece]:
 def _mode(state: HeaderState) -> Piece:
     if state.over:
         return piece(f"{NOT_HERE} {state.mode}", "bold $error", 0)
+    if state.late:
+        return piece(f"{WARNING} {state.mode}", "bold $warning", 0)
     if state.paused:
         return piece(f"‖ {state.mode}", "bold $warning", 0)
     sign = RUNNING if state.live else HERE

@@ -10,13 +10,13 @@ import numpy as np
 from rich.cells import cell_len
 from textual.content import Content
 from textual.reactive import reactive
-from textual.widget import Widget
 
 from ebpftop.model.run import Interval
 from ebpftop.stats import formatting
 from ebpftop.stats.histogram import PERCENTILES, Bounds, Histogram
 from ebpftop.stats.slots import lower
 from ebpftop.ui.widgets.grid import bar
+from ebpftop.ui.widgets.kept import Words
 from ebpftop.ui.widgets.sparkline import sparkline
 
 WIDE = 80  # cells from which there is room for the percentiles beside the bars
@@ -35,7 +35,7 @@ class HistogramState:
     rate: float = math.nan
 
 
-class HistogramBars(Widget):
+class HistogramBars(Words):
     DEFAULT_CSS = """
     HistogramBars {
         height: 1fr;
@@ -43,9 +43,12 @@ class HistogramBars(Widget):
     }
     """
 
-    state: reactive[HistogramState | None] = reactive(None)
+    state: reactive[HistogramState | None] = reactive(None, repaint=False)
 
-    def render(self) -> Content:
+    def watch_state(self) -> None:
+        self.update_lines()
+
+    def words(self) -> Content:
         state = self.state
         width, height = self.content_size
         if state is None or height < 1:

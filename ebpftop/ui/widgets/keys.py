@@ -7,13 +7,14 @@ from textual.binding import Binding
 from textual.content import Content
 from textual.screen import Screen
 from textual.style import Style
-from textual.widget import Widget
+
+from ebpftop.ui.widgets.kept import Words
 
 AT_80 = 5  # keys shown below 100 columns
 LAST = ("tiles", "help", "quit")  # actions always shown, at the end
 
 
-class KeyLine(Widget):
+class KeyLine(Words):
     DEFAULT_CSS = """
     KeyLine {
         dock: bottom;
@@ -28,12 +29,9 @@ class KeyLine(Widget):
         self.screen.bindings_updated_signal.subscribe(self, self._bindings_changed)
 
     def _bindings_changed(self, _screen: Screen[object]) -> None:
-        self.refresh()
+        self.update_lines()
 
-    def on_resize(self, _event: events.Resize) -> None:
-        self.refresh()
-
-    def render(self) -> Content:
+    def words(self) -> Content:
         width = self.content_size.width
         shown = self._shown()
         last = [binding for binding in shown if binding.action in LAST]

@@ -12,7 +12,6 @@ from rich.segment import Segment
 from rich.style import Style as RichStyle
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.geometry import Size
 from textual.markup import parse_style
 from textual.reactive import reactive
 from textual.strip import Strip
@@ -61,8 +60,8 @@ class Lines(Painter, can_focus=True):
         Binding("right", "sideways(1)", "scroll right", show=False),
     ]
 
-    current: reactive[int | None] = reactive(None)
-    failed: reactive[int | None] = reactive(None)
+    current: reactive[int | None] = reactive(None, repaint=False)
+    failed: reactive[int | None] = reactive(None, repaint=False)
 
     @property
     @abstractmethod
@@ -88,8 +87,8 @@ class Lines(Painter, can_focus=True):
         return 2 + (len(self.number(self.count)) + 2 if self.number(0) else 0)
 
     def changed(self) -> None:
-        self.virtual_size = Size(min(WIDEST, self.margin_width + self.widest + 1), self.count)
-        self.refresh()
+        self.reach(min(WIDEST, self.margin_width + self.widest + 1), self.count)
+        self.update_lines()
 
     def show_line(self, line: int | None) -> None:
         """Make a line current, and show some lines around it."""
@@ -101,12 +100,12 @@ class Lines(Painter, can_focus=True):
             self.scroll_to(y=max(0, line - height // 2), animate=False)
 
     def watch_current(self) -> None:
-        self.refresh()
+        self.update_lines()
 
     def watch_failed(self) -> None:
-        self.refresh()
+        self.update_lines()
 
-    def render_line(self, y: int) -> Strip:
+    def line(self, y: int) -> Strip:
         width = self.scrollable_content_region.width
         line = y + self.scroll_offset.y
         if line >= self.count:

@@ -19,9 +19,10 @@ from ebpftop.model.run import Run
 from ebpftop.stats import formatting
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.names import Processes
+from ebpftop.ui.widgets.rim import Rim
 
 
-class Framed(Vertical):
+class Framed(Rim, Vertical):
     """A border with a title, highlighted while the focus is inside."""
 
     DEFAULT_CSS = """
@@ -126,6 +127,7 @@ class ViewPanel(Vertical):
         super().__init__()
         self.view = view
         self.window: Window = "interval"
+        self.drawn: object = None  # stands for what was drawn last
 
     def show(self, run: Run, processes: Processes) -> None:
         raise NotImplementedError

@@ -17,6 +17,7 @@ from ebpftop.frames.messages import Loaded, ProbeInfo
 from ebpftop.model.run import Run
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.names import Processes
+from ebpftop.ui.widgets.kept import Words
 from ebpftop.ui.widgets.panel import ViewPanel
 from ebpftop.ui.widgets.status import StatusLine
 from ebpftop.ui.widgets.view_panels import panel_for
@@ -34,7 +35,7 @@ class Tab:
     note: str = ""
 
 
-class RunTabs(Widget):
+class RunTabs(Words):
     """One tab per run; clicking a tab selects it."""
 
     DEFAULT_CSS = """
@@ -45,15 +46,21 @@ class RunTabs(Widget):
     }
     """
 
-    tabs: reactive[tuple[Tab, ...]] = reactive(())
-    current: reactive[int | None] = reactive(None)
+    tabs: reactive[tuple[Tab, ...]] = reactive((), repaint=False)
+    current: reactive[int | None] = reactive(None, repaint=False)
 
     class Chosen(Message):
         def __init__(self, run: int) -> None:
             super().__init__()
             self.run = run
 
-    def render(self) -> Content:
+    def watch_tabs(self) -> None:
+        self.update_lines()
+
+    def watch_current(self) -> None:
+        self.update_lines()
+
+    def words(self) -> Content:
         if not self.tabs:
             return Content.styled("no probe is running", "$quiet")
         width = self.content_size.width
@@ -129,8 +136,11 @@ class RunPane(Vertical):
         """Whether the pane was built for another load."""
         return self._loaded is not None and run.loaded != self._loaded
 
-    async def show(self, run: Run, probe: ProbeInfo | None, processes: Processes) -> None:
-        """Draw the run's current state; its panels are created on `Loaded`. Panels still mounting are drawn later."""
+    async def show(self, run: Run, probe: ProbeInfo | None, processes: Processes, *, unless: object = None) -> None:
+        """Draw the run's current state; its panels are created on `Loaded`. Panels still mounting are drawn later.
+
+        unless: panels last drawn with this one stay as they are.
+        """
         self.status.show(run, probe)
         if run.loaded and not self.panels and self.body.is_mounted:
             self._loaded = run.loaded
@@ -138,7 +148,8 @@ class RunPane(Vertical):
             self._place()
             await self.body.mount(*self.panels)
         for panel in self.panels:
-            if panel.is_mounted and not panel.has_class("-away"):
+            if panel.is_mounted and not panel.has_class("-away") and (unless is None or panel.drawn != unless):
+                panel.drawn = unless
                 panel.show(run, processes)
 
     @property

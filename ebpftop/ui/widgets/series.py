@@ -10,18 +10,20 @@ from itertools import zip_longest
 from rich.text import Text
 from textual.color import Color
 from textual.reactive import reactive
-from textual.widget import Widget
 
 from ebpftop.model.run import Interval
 from ebpftop.stats import formatting
 from ebpftop.stats.histogram import PERCENTILES
 from ebpftop.ui.drawing.plot import Colour, Curve, time_series
+from ebpftop.ui.widgets.kept import Words
 
 NS = 1e9
+EVERY = 4  # seconds between two drawings
+FEW = 10  # intervals up to which each is drawn at once
 STACKED = 14  # lines from which one plot is shown above the other
 
 
-class SeriesPlot(Widget):
+class SeriesPlot(Words):
     """Percentiles on top (upper bounds of their buckets, logarithmic), events per second below."""
 
     DEFAULT_CSS = """
@@ -31,13 +33,23 @@ class SeriesPlot(Widget):
     }
     """
 
-    intervals: reactive[Sequence[Interval]] = reactive((), always_update=True)
+    intervals: reactive[Sequence[Interval]] = reactive((), always_update=True, repaint=False)
 
     def __init__(self, unit: str) -> None:
         super().__init__()
         self.unit = unit
+        self._newest: Interval | None = None  # the last one drawn
 
-    def render(self) -> Text:
+    def watch_intervals(self) -> None:
+        """plotext takes 30 ms for a plot, and one second is a dot of two minutes: draw a few at once."""
+        newest = self._newest
+        known = newest is not None and any(each is newest for each in self.intervals)  # else they are of another key
+        passed = (self.intervals[-1].realtime_ns - newest.realtime_ns) / NS if newest and self.intervals else 0.0
+        if not known or len(self.intervals) <= FEW or passed >= EVERY:
+            self.update_lines()
+
+    def words(self) -> Text:
+        self._newest = self.intervals[-1] if self.intervals else None
         shown = [each for each in self.intervals if each.seconds > 0 and each.histogram is not None]
         width, height = self.content_size
         if len(shown) < 2:

@@ -23,6 +23,7 @@ from ebpftop.ui.drawing.names import Processes
 from ebpftop.ui.drawing.query import holds, words_of
 from ebpftop.ui.widgets.flame import LESS, MORE, Flame, FlameState
 from ebpftop.ui.widgets.grid import BAR, GridColumn
+from ebpftop.ui.widgets.kept import Words
 from ebpftop.ui.widgets.panel import GridFrame, ViewPanel, words
 from ebpftop.ui.widgets.rows import Rows, TableColumn
 from ebpftop.ui.widgets.table_frame import TableFrame
@@ -31,15 +32,18 @@ from ebpftop.ui.widgets.table_grid import TableGrid
 WIDE = 140  # cells from which graph and functions are shown side by side
 
 
-class Details(Widget):
+class Details(Words):
     """One line about the frame under the cursor."""
 
     DEFAULT_CSS = """
     Details { height: 1; }
     """
-    pieces: reactive[list[Piece]] = reactive(list)
+    pieces: reactive[list[Piece]] = reactive(list, repaint=False)
 
-    def render(self) -> Content:
+    def watch_pieces(self) -> None:
+        self.update_lines()
+
+    def words(self) -> Content:
         return fit(self.pieces, [], self.size.width) if self.pieces else Content("")
 
 
@@ -109,7 +113,7 @@ class FlameFrame(GridFrame):
             parts.append(f"zoomed into {graph.zoom[-1].label}")
         if graph.searched:
             parts.append(f"{formatting.percent(graph.share)} through “{graph.searched}”")
-        self.border_title = words(*parts)
+        self.entitle(words(*parts))
         self.details.pieces = graph.about
 
 

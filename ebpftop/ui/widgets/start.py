@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Region, Size
+from textual.geometry import Region
 from textual.reactive import reactive
 from textual.strip import Strip
 
@@ -54,7 +54,7 @@ class Start(Painter, can_focus=True):
         *MOVES,
     ]
 
-    cursor: reactive[int] = reactive(0)
+    cursor: reactive[int] = reactive(0, repaint=False)
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,8 +74,8 @@ class Start(Painter, can_focus=True):
         return self.answers[self.cursor] if self.answers else None
 
     def _arrange(self) -> None:
-        self.virtual_size = Size(self.size.width, len(self._lines()))
-        self.refresh()
+        self.reach(self.size.width, len(self._lines()))
+        self.update_lines()
 
     def watch_cursor(self) -> None:
         self._arrange()
@@ -108,7 +108,7 @@ class Start(Painter, can_focus=True):
     def on_resize(self, _event: events.Resize) -> None:
         self._arrange()
 
-    def render_line(self, y: int) -> Strip:
+    def line(self, y: int) -> Strip:
         at, width = y + self.scroll_offset.y, self.size.width
         lines = self._lines()
         if at >= len(lines):

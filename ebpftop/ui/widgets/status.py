@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from textual.content import Content
-from textual.widget import Widget
 
 from ebpftop.frames.messages import Losses, ProbeInfo, Tried
 from ebpftop.model.readings import cost
@@ -12,6 +11,7 @@ from ebpftop.stats import formatting
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.line import Piece, fit, piece
 from ebpftop.ui.drawing.theme import NOT_HERE, WARNING
+from ebpftop.ui.widgets.kept import Words
 
 MISSING = (
     ("lost", "events lost", "the ring buffer was full, or ebpftop was too slow"),
@@ -21,9 +21,7 @@ MISSING = (
 )
 
 
-class StatusLine(Widget):
-    """`run` is read at every drawing; after changing it, refresh the line."""
-
+class StatusLine(Words):
     DEFAULT_CSS = """
     StatusLine {
         height: auto;
@@ -40,10 +38,13 @@ class StatusLine(Widget):
     def show(self, run: Run, probe: ProbeInfo | None) -> None:
         self.run, self.probe = run, probe
         height = 2 if run.losses == Losses() else 3
-        self.refresh(layout=height != self._height)  # lay out again only if the height changed
-        self._height = height
+        if height != self._height:
+            self._height = height
+            self.refresh(layout=True)
+        else:
+            self.update_lines()
 
-    def render(self) -> Content:
+    def words(self) -> Content:
         if self.run is None:
             return Content("")
         width = max(1, self.content_size.width)

@@ -29,8 +29,7 @@ class TableFrame(GridFrame):
         rows = f"{formatting.count(table.rows.count)} rows"
         if table.wanted:
             rows = f"{formatting.count(table.count)} of {rows} match “{table.wanted}”"
-        self.border_title = words(self.title, self.window_words, rows)
-        self.border_subtitle = words(table.about)
+        self.entitle(words(self.title, self.window_words, rows), words(table.about))
 
     def let_go(self) -> bool:
         """Clear the filter, else the cursor; False if there was nothing to clear."""

@@ -12,19 +12,21 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from ebpftop.frames.messages import Loaded, ProbeInfo, StepInfo
+from ebpftop.model.readings import moment
 from ebpftop.model.run import Run
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.names import Processes
 from ebpftop.ui.drawing.theme import NOT_HERE
 from ebpftop.ui.widgets.panel import ViewPanel, words
+from ebpftop.ui.widgets.rim import Rim
 from ebpftop.ui.widgets.runs import Tab
 from ebpftop.ui.widgets.status import loading_line, missing
-from ebpftop.ui.widgets.view_panels import panel_for
+from ebpftop.ui.widgets.view_panels import HistogramPanel, panel_for
 
 LOW = 16  # lines below which a histogram has no room for its table
 
 
-class Tile(Vertical, can_focus=True):
+class Tile(Rim, Vertical, can_focus=True):
     """`show` draws it; widgets inside take no focus, as arrow keys move between tiles."""
 
     DEFAULT_CSS = """
@@ -54,6 +56,7 @@ class Tile(Vertical, can_focus=True):
         self.step = step
         self.why = Static(markup=False, classes="why")
         self.panel: ViewPanel | None = None
+        self._why: Content | None = None  # as it stands in `why`
         self._loaded: Loaded | None = None
         self._framed: object = None  # what the frame was drawn from
         self._drawn: object = None  # and the view
@@ -69,7 +72,7 @@ class Tile(Vertical, can_focus=True):
             self._draw_frame(tab, run, why)
         if why is None and run and run.loaded:
             await self._panel(run.loaded)
-            drawn = _state(run)
+            drawn = moment(run)
             if self.panel and self.panel.is_mounted and drawn != self._drawn:
                 self._drawn = drawn
                 self.panel.show(run, processes)
@@ -79,10 +82,12 @@ class Tile(Vertical, can_focus=True):
         self._drawn = None
 
     def _draw_frame(self, tab: Tab, run: Run | None, why: Content | None) -> None:
-        self.border_title = Content.assemble((tab.sign, tab.style), f" {inert(tab.name)} · {inert(self.step.question)}")
-        self.border_subtitle = _below(run, tab, self.size.width - 4)
+        title = Content.assemble((tab.sign, tab.style), f" {inert(tab.name)} · {inert(self.step.question)}")
+        self.entitle(title, _below(run, tab, self.size.width - 4))
         self.set_class(why is not None, "-nothing")
-        self.why.update(why or "")
+        if why != self._why:
+            self._why = why
+            self.why.update(why or "")
 
     async def _panel(self, loaded: Loaded) -> None:
         """Create the view, or a new one if the probe was reloaded."""
@@ -94,6 +99,7 @@ class Tile(Vertical, can_focus=True):
             await self.panel.remove()
         view = next((view for view in loaded.views if view.name == self.step.view), loaded.views[0])
         self.panel = panel_for(view)
+        self._make_room()
         await self.mount(self.panel)
         for widget in self.panel.query("*"):
             widget.can_focus = False
@@ -101,6 +107,11 @@ class Tile(Vertical, can_focus=True):
     def on_resize(self) -> None:
         self._drawn = None
         self.set_class(self.size.height < LOW, "-low")
+        self._make_room()
+
+    def _make_room(self) -> None:
+        if isinstance(self.panel, HistogramPanel):
+            self.panel.lists = not self.has_class("-low")
 
     def on_click(self, event: events.Click) -> None:
         self.focus()
@@ -113,11 +124,6 @@ def _below(run: Run | None, tab: Tab, width: int) -> Content:
     if run is None or run.loaded is None:
         return Content("")
     return missing(run.losses, width) or words(run.loaded.meaning, tab.note)
-
-
-def _state(run: Run) -> object:
-    """Changes with every frame that has something new to draw."""
-    return run.id, run.last and run.last.seq, {name: log.total for name, log in run.events.items()}
 
 
 def why_not(probe: ProbeInfo | None, run: Run | None, error: str, live: bool) -> Content | None:

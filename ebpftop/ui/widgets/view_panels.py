@@ -95,6 +95,7 @@ class HistogramPanel(ViewPanel):
         super().__init__(view)
         self.key: RowKey | None = None
         self._rows = 0  # the most there ever were
+        self.lists = True  # whether there is room for the table
         self.bars = HistogramBars()
         self.plot = SeriesPlot(inert(view.unit))
         self.now = Framed(self.bars, id="now")
@@ -112,7 +113,9 @@ class HistogramPanel(ViewPanel):
 
     def _widen(self) -> None:
         """Show both parts of the upper half if there is room."""
-        self.set_class(self.size.width >= WIDE, "-wide")
+        if self.has_class("-wide") is not (self.size.width >= WIDE):
+            self.toggle_class("-wide")
+            self.post_message(self.Stale())
 
     @property
     def grid_frame(self) -> GridFrame | None:
@@ -124,16 +127,17 @@ class HistogramPanel(ViewPanel):
         past = readings.series(run, self.view, wanted)
         shown = readings.histogram(run, self.view, wanted, self.window)
         recent = [each.histogram for each in past[-RECENT:] if each.histogram is not None]
-        extent = shown if self.window == "start" else Histogram.of([], [])
-        for each in recent:
-            extent = extent.merge(each)
+        extent = Histogram.sum([*recent, shown])
         rate = past[-1].histogram.count / past[-1].seconds if past and past[-1].histogram and past[-1].seconds else 0.0
-        self.bars.state = HistogramState(shown, extent.merge(shown), inert(self.view.unit), past, rate)
-        self.plot.intervals = past
+        both = self.has_class("-wide")
+        if both or not self.has_class("-past"):
+            self.bars.state = HistogramState(shown, extent, inert(self.view.unit), past, rate)
+        if both or self.has_class("-past"):
+            self.plot.intervals = past
         who = self._who(processes)
-        self.now.border_title = words(self.view.title, who, self.window_words(run))
-        self.past.border_title = words("over time", who)
-        if self.frame:
+        self.now.entitle(words(self.view.title, who, self.window_words(run)))
+        self.past.entitle(words("over time", who))
+        if self.frame and self.lists:
             rows = histogram_rows(
                 self.view, readings.histograms_by_key(run, self.view, self.window), processes, self.window
             )
@@ -143,6 +147,7 @@ class HistogramPanel(ViewPanel):
 
     def _leave_room(self, rows: int) -> None:
         """The table takes no more lines than its maximum number of rows; the histogram gets the rest."""
+        rows = min(rows, self.size.height or rows)  # more than fit make no difference, and a new height is a new layout
         if self.frame and rows > self._rows:
             self._rows = rows
             self.frame.styles.max_height = rows + AROUND
@@ -169,6 +174,7 @@ class HistogramPanel(ViewPanel):
 
     def toggle_past(self) -> None:
         self.toggle_class("-past")
+        self.post_message(self.Stale())
 
     def let_go(self) -> bool:
         if self.key is not None:
@@ -196,8 +202,9 @@ class EventsFrame(GridFrame):
         rows = f"{formatting.count(events.total)} events"
         if events.wanted:
             rows = f"{formatting.count(events.count)} of {formatting.count(events.total)} match “{events.wanted}”"
-        self.border_title = words(self.title, rows)
-        self.border_subtitle = words("following the newest" if events.following else "End follows the newest")
+        self.entitle(
+            words(self.title, rows), words("following the newest" if events.following else "End follows the newest")
+        )
 
 
 class EventsPanel(GridPanel):

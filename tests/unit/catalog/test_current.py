@@ -125,22 +125,31 @@ def test_playbooks_are_read_again(tmp_path: Path) -> None:
     assert "mine" not in current.catalog.playbooks
 
 
-def test_files_are_read_again_with_the_rights_given(tmp_path: Path) -> None:
-    """So that a link that was put there meanwhile leads to nothing its maker couldn't read."""
-    folder = write_probe(tmp_path, "my/one")
-    held: list[bool] = []
+def test_files_are_only_read_with_the_rights_given(tmp_path: Path) -> None:
+    """So that a link in the folder leads to nothing its maker couldn't read. Here, the rights make the folder exist."""
+    folder = write_probe(tmp_path / "real", "my/one")
 
     @contextmanager
     def rights() -> Iterator[None]:
-        (folder / "probe.bpf.c").chmod(0o600)
-        held.append(True)
+        (tmp_path / "probes").symlink_to(tmp_path / "real")
         yield
+        (tmp_path / "probes").unlink()
 
-    current = CurrentCatalog([tmp_path], again=True, rights=rights, system=NOWHERE)
-    assert held == []
+    current = CurrentCatalog([tmp_path / "probes"], again=True, rights=rights, system=NOWHERE)
+    assert "my/one" in current.catalog.probes
     (folder / "probe.bpf.c").write_text(NEW)
     assert settled(current)
-    assert held == [True]
+    assert current.catalog.probes["my/one"].source == NEW
+
+
+def test_a_saved_header_is_read_again(tmp_path: Path) -> None:
+    folder = write_probe(tmp_path, "my/one")
+    current = CurrentCatalog([tmp_path], again=True, system=NOWHERE)
+    before = info(current.catalog.probes["my/one"]).revision
+    (folder / "mine.h").write_text("#define MINE 1\n")
+    assert settled(current)
+    assert current.catalog.probes["my/one"].headers == {"mine.h": "#define MINE 1\n"}
+    assert info(current.catalog.probes["my/one"]).revision != before
 
 
 def test_what_is_not_watched_has_no_file_and_costs_no_look(tmp_path: Path) -> None:

@@ -166,6 +166,19 @@ def test_everything_a_manifest_can_say_is_read(tmp_path: Path) -> None:
     assert (table.sort, table.columns) == ("value", [])
 
 
+def test_a_view_leaves_out_what_a_variant_does_not_measure(tmp_path: Path) -> None:
+    hits = '[[views.columns]]\nfield = "hits"\nrole = "counter"\n'
+    read = make_probe(
+        tmp_path, variant=VARIANT + 'lacks = ["hits"]\n' + VARIANT.replace('"raw"', '"all"'), view=VIEW + hits
+    )
+    raw, everything = read.variants
+    assert read.views_of(everything) == read.views
+    (view,), (whole,) = read.views_of(raw), read.views
+    assert [column.field for column in whole.columns] == ["key", "value", "hits"]
+    assert [column.field for column in view.columns] == ["key", "value"]
+    assert view.map == whole.map
+
+
 PID = '[params.pid]\ntype = "pid"\nhelp = "h"\n'
 
 
@@ -283,6 +296,13 @@ PID = '[params.pid]\ntype = "pid"\nhelp = "h"\n'
             ["probe.toml:8: variants[0].attach[0].args: only for raw_tracepoint, not for kprobe"],
         ),
         ({"variant": VARIANT + VARIANT}, ["probe.toml:11: variants[1].name: used twice"]),
+        (
+            {"variant": VARIANT + 'lacks = ["valu", "key"]\n'},
+            [
+                "probe.toml:9: variants[0].lacks: no counter or gauge 'valu' to leave out; did you mean value?",
+                "probe.toml:9: variants[0].lacks: no counter or gauge 'key' to leave out",
+            ],
+        ),
         (
             {"variant": VARIANT.replace('"raw"', '"raw tp"')},
             ["probe.toml:7: variants[0].name: expected an identifier, not 'raw tp'"],

@@ -57,3 +57,10 @@ def test_members_asked_after() -> None:
 
 def test_only_harmless_headers_are_named() -> None:
     assert mentions.names(TEXT).includes == ["linux/sched.h", "uapi/linux/ptrace.h"]
+
+
+def test_the_records_of_tracepoints() -> None:
+    text = "int f(struct tracepoint__sched__sched_switch *a) {}\nTRACEPOINT_PROBE(irq, softirq_entry) {}\ntracepoint__a"
+    assert list(mentions.tracepoints(text)) == [("sched", "sched_switch"), ("irq", "softirq_entry")]
+    assert set(mentions.tracepoints("tracepoint__a__b__c")) == {("a", "b__c"), ("a__b", "c")}
+    assert list(mentions.tracepoints("struct tracepoint__../../x__y")) == []

@@ -13,6 +13,7 @@ import pytest
 from ebpftop.handover import protocol, transport
 from ebpftop.handover.protocol import Addresses, RequestSymbols, SymbolRange
 from ebpftop.kernel.elf import Elf
+from ebpftop.kernel.kallsyms import Symbol
 from ebpftop.kernel.mappings import Mappings
 from ebpftop.loader import symbolize
 from tests.support.elf_file import FUNCTION, elf
@@ -208,3 +209,32 @@ def test_the_kernels_memory_in_a_process_is_no_compilers(monkeypatch: pytest.Mon
 def test_of_many_mappings_only_those_asked_for_are_kept() -> None:
     (kept,) = Mappings(os.getpid(), START_NS, [8, GETPID, GETPID + 1]).mappings
     assert kept.start <= GETPID < kept.end
+
+
+def test_nothing_is_parsed_before_root_is_given_up(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    order: list[str] = []
+    elf_of, read_perf_map, resolve = Elf.of, symbolize._Process.read_perf_map, symbolize.kallsyms.resolve
+
+    def elf_after(descriptor: int) -> Elf:
+        order.append("a file")
+        return elf_of(descriptor)
+
+    def perf_map_after(process: symbolize._Process) -> None:
+        order.append("a perf map")
+        read_perf_map(process)
+
+    def kernel_after(fd: int, addresses: list[int]) -> list[Symbol]:
+        order.append("the kernel's symbols")
+        return resolve(fd, addresses)
+
+    monkeypatch.setattr(Elf, "of", elf_after)
+    monkeypatch.setattr(symbolize._Process, "read_perf_map", perf_map_after)
+    monkeypatch.setattr(symbolize.kallsyms, "resolve", kernel_after)
+    ours, theirs = transport.pair()
+    mine = Addresses(id=7, tgid=os.getpid(), start_ns=START_NS, addresses=[GETPID, code])
+    request = RequestSymbols(run=-3, kernel=[1 << 63], processes=[mine])
+    symbolize.run(theirs, request, lambda: order.append("root is given up"))
+    theirs.close()
+    ours.close()
+    assert order[0] == "root is given up"
+    assert set(order[1:]) == {"a file", "a perf map", "the kernel's symbols"}

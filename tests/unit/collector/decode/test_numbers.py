@@ -65,6 +65,8 @@ ICMP = {
         (icmp.name, ICMP),
         (KernelEnum("no_such_enum", "").name, {3: "3", -1: ""}),
         (KernelEnum("tcp_ca_state", "TCP_CA_").name, {0: "Open", 4: "Loss", 99: "99"}),
+        (KernelEnum("tcp_ca_state", "TCP_CA_", {99: "Ours"}).name, {0: "Open", 99: "Ours"}),
+        (KernelEnum("no_such_enum", "", {3: "Ours"}).name, {3: "Ours", 4: "4"}),
         (user.name, {0: "root", 4294967294: "4294967294"}),
     ],
 )

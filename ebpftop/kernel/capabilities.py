@@ -1,0 +1,100 @@
+"""Capabilities of this thread, see capabilities(7). Numbers: linux/capability.h. All functions raise `OSError`."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+from collections.abc import Collection, Iterator
+
+NUMBERS = {
+    "CAP_DAC_OVERRIDE": 1,
+    "CAP_DAC_READ_SEARCH": 2,
+    "CAP_SETPCAP": 8,
+    "CAP_SYS_CHROOT": 18,
+    "CAP_SYS_PTRACE": 19,
+    "CAP_SYS_ADMIN": 21,
+    "CAP_SYSLOG": 34,
+    "CAP_PERFMON": 38,
+    "CAP_BPF": 39,
+    "CAP_CHECKPOINT_RESTORE": 40,
+}
+"""Those that matter here."""
+COSTS = {
+    "CAP_DAC_READ_SEARCH": "no classic tracepoints, no patterns of kernel functions",
+    "CAP_SYS_ADMIN": "no run times of programs, no private mounts",
+    "CAP_SYS_CHROOT": "the compiler is kept from other files by Landlock, or else by this user's rights alone",
+    "CAP_SYSLOG": "no names of kernel functions in call stacks",
+    "CAP_SYS_PTRACE": "no names of functions in other users' processes",
+}
+"""What lacking each costs, for who may trace at all."""
+FILE_RIGHTS = ("CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH")  # to open what the user may not
+
+_VERSION_3 = 0x20080522
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def held() -> frozenset[str]:
+    """The effective ones."""
+    effective, _, _ = _get()
+    return frozenset(name for name, number in NUMBERS.items() if effective >> number & 1)
+
+
+def may_trace() -> bool:
+    """Whether programs may be loaded and attached: CAP_SYS_ADMIN includes the two that this takes. Where they don't
+    suffice, a trial tells.
+    """
+    own = held()
+    return "CAP_SYS_ADMIN" in own or {"CAP_BPF", "CAP_PERFMON"} <= own
+
+
+def lacking() -> dict[str, str]:
+    """Those of `COSTS` that aren't effective, with what that costs."""
+    own = held()
+    return {name: cost for name, cost in COSTS.items() if name not in own}
+
+
+def keep(names: Collection[str]) -> None:
+    """Give up all others for good. `names`: those to keep as far as they are permitted."""
+    _, permitted, _ = _get()
+    kept = permitted & _mask(names)
+    _set(kept, kept, 0)
+
+
+@contextlib.contextmanager
+def without(names: Collection[str]) -> Iterator[None]:
+    """Do without these for a while."""
+    effective, permitted, inheritable = _get()
+    _set(effective & ~_mask(names), permitted, inheritable)
+    try:
+        yield
+    finally:
+        _set(effective, permitted, inheritable)
+
+
+def _mask(names: Collection[str]) -> int:
+    return sum(1 << NUMBERS[name] for name in names)
+
+
+def _get() -> tuple[int, int, int]:
+    """Effective, permitted, inheritable."""
+    data = (ctypes.c_uint32 * 6)()
+    if _libc.capget(_header(), data):
+        raise _error("capget")
+    return data[0] | data[3] << 32, data[1] | data[4] << 32, data[2] | data[5] << 32
+
+
+def _set(effective: int, permitted: int, inheritable: int) -> None:
+    sets = (effective, permitted, inheritable)
+    low, high = (each & 0xFFFFFFFF for each in sets), (each >> 32 for each in sets)
+    if _libc.capset(_header(), (ctypes.c_uint32 * 6)(*low, *high)):
+        raise _error("capset")
+
+
+def _header() -> object:
+    return (ctypes.c_uint32 * 2)(_VERSION_3, 0)
+
+
+def _error(what: str) -> OSError:
+    number = ctypes.get_errno()
+    return OSError(number, f"{what}: {os.strerror(number)}")

@@ -1,0 +1,57 @@
+"""When the session is drawn: once for all that arrives together, and no more often than people read."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from time import monotonic
+
+from textual.app import App
+from textual.timer import Timer
+
+TOGETHER = 0.05  # seconds within which the frames of one tick arrive
+VALUES = 0.25  # least seconds from one drawing to the next with new values of what is in front
+REST = 1.25  # the same for all else: longer than an interval, so that it usually goes along with what is in front
+
+
+class Pace:
+    """Draws in time, with `draw`. A drawing that is due sooner takes the place of one that is due later."""
+
+    def __init__(self, app: App[None], draw: Callable[[], Awaitable[None]]) -> None:
+        self._app = app
+        self._draw = draw
+        self._drawn = 0.0  # when the last drawing ended
+        self._due: float | None = None
+        self._timer: Timer | None = None
+
+    def soon(self) -> None:
+        """Something changed that people wait for."""
+        self._at(self._drawn + TOGETHER)
+
+    def values(self) -> None:
+        """What is in front has new values."""
+        self._at(max(monotonic() + TOGETHER, self._drawn + VALUES))
+
+    def rest(self) -> None:
+        """Something else has."""
+        self._at(max(monotonic() + TOGETHER, self._drawn + REST))
+
+    def _at(self, due: float) -> None:
+        if self._due is not None and self._due <= due:
+            return
+        if self._timer is not None:
+            self._timer.stop()
+        self._due = due
+        self._timer = self._app.set_timer(max(0.001, due - monotonic()), self.now)
+
+    async def now(self) -> None:
+        """Draw, whether it is due or not."""
+        if self._timer is not None:
+            self._timer.stop()
+        self._timer = self._due = None
+        await self._draw()
+        self._drawn = monotonic()
+
+    async def catch_up(self) -> None:
+        """Draw if anything is due, now or later."""
+        if self._due is not None:
+            await self.now()

@@ -1,0 +1,71 @@
+"""Where the compiler works: what it can open, by root directory, by Landlock, or not at all confined."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from ebpftop.kernel import capabilities, landlock
+from ebpftop.loader.sandbox import View
+
+
+def keep_privileges() -> None:
+    """Nothing to give up, but what Landlock takes."""
+    import ctypes
+
+    assert ctypes.CDLL(None).prctl(38, 1, 0, 0, 0) == 0  # PR_SET_NO_NEW_PRIVS, of this thread
+
+
+def reads(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError as error:
+        return type(error).__name__
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="changes the root directory, which needs root")
+def test_the_folder_is_the_root_directory(tmp_path: Path) -> None:
+    (tmp_path / "inside").write_text("in")
+    view = View(tmp_path, keep_privileges)
+    assert view.run(lambda root: (root, reads(root / "inside"), os.listdir("/"))) == (Path("/"), "in", ["inside"])
+    assert view.run(lambda root: reads(root / ".." / "etc" / "passwd")) == "FileNotFoundError"
+    assert (view.is_root, view.lack) == (True, "")
+    assert Path("/etc/passwd").exists()  # this thread's root directory is still the same
+
+
+@pytest.mark.skipif(not landlock.available(), reason="this kernel has no Landlock, or it is switched off")
+def test_landlock_takes_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capabilities, "held", frozenset)
+    (tmp_path / "view").mkdir()
+    (tmp_path / "beside").write_text("out")
+    (tmp_path / "view" / "link").symlink_to(tmp_path / "beside")
+    view = View(tmp_path / "view", keep_privileges)
+
+    def looked(root: Path) -> list[str]:
+        (root / "inside").write_text("in")
+        return [reads(root / "inside"), reads(root / "link"), reads(tmp_path / "beside"), reads(Path("/etc/passwd"))]
+
+    assert view.run(looked) == ["in", *["PermissionError"] * 3]
+    assert view.run(lambda _: bool(reads(Path("/proc/kallsyms"))))
+    assert (view.is_root, view.lack) == (False, "")
+    assert reads(tmp_path / "beside") == "out"  # in this thread
+
+
+def test_without_either_what_the_compiler_can_open_is_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capabilities, "held", frozenset)
+    monkeypatch.setattr(landlock, "available", lambda: False)
+    view = View(tmp_path, lambda: None)
+    assert view.lack == "the compiler can open what its user may read"
+    assert view.run(lambda root: root) == tmp_path
+
+
+def test_what_is_raised_inside_is_raised_outside(tmp_path: Path) -> None:
+    def fail(_: Path) -> None:
+        raise SystemExit(threading.current_thread() is threading.main_thread())
+
+    with pytest.raises(SystemExit) as leaving:
+        View(tmp_path, lambda: None).run(fail)
+    assert leaving.value.code is False

@@ -1,0 +1,53 @@
+"""Requests that a collector passes on, as the root side takes them: nobody there believes that they were checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ebpftop.catalog.current import CurrentCatalog
+from ebpftop.catalog.params import BadParam
+from ebpftop.supervisor.supervisor import Plan, Supervisor
+from tests.support.probes import write_probe
+
+PARAMS = '[params.only]\ntype = "comm"\nhelp = "x"\n[params.pid]\ntype = "pid"\nhelp = "x"\n'
+
+
+@pytest.fixture
+def supervisor(tmp_path: Path) -> Supervisor:
+    write_probe(tmp_path, params=PARAMS)
+    current = CurrentCatalog([tmp_path], again=False, system=tmp_path / "nowhere")
+    plan = Plan(
+        current=current,
+        internal={},
+        includes={},
+        bcc=tmp_path,
+        collector=lambda *_: 0,
+        consumer=lambda *_: 0,
+        expected=[],
+        survey=False,
+        screen=False,
+        invoker=None,
+    )
+    return Supervisor(plan)
+
+
+@pytest.mark.parametrize("probe", ["no/such", "../../etc", "cpu/calls/../calls", "/etc/passwd", "CPU/CALLS", ""])
+def test_a_request_is_checked_on_roots_side(supervisor: Supervisor, probe: str) -> None:
+    with pytest.raises(LookupError):
+        supervisor._order(probe, {})
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{"other": "1"}, {"pid": "0"}, {"pid": "1; rm"}, {"pid": "4194304"}, {"only": "a" * 17}, {"only\n-I/": "x"}],
+)
+def test_so_are_its_parameters(supervisor: Supervisor, params: dict[str, str]) -> None:
+    with pytest.raises(BadParam):
+        supervisor._order("cpu/calls", params)
+
+
+def test_what_reaches_the_compiler_is_made_on_roots_side(supervisor: Supervisor) -> None:
+    order = supervisor._order("cpu/calls", {"only": "-I /"})
+    assert order.definitions == ["-DPARAM_only={45,73,32,47,0,0,0,0,0,0,0,0,0,0,0,0}"]

@@ -1,0 +1,56 @@
+"""SECURITY.md: each claim names its tests, and these exist; and claims that the code itself shows."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import get_args, get_type_hints
+
+import pytest
+
+from ebpftop.frames import messages
+from ebpftop.handover import protocol
+
+ROOT = Path(__file__).parents[2]
+HELD, _, _ = (ROOT / "SECURITY.md").read_text().partition("## What is no boundary")
+CLAIMS = [" ".join(claim.split()) for claim in re.findall(r"^- (.*?)(?=^- |^#|^$|\Z)", HELD, re.MULTILINE | re.DOTALL)]
+TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
+NAMED = sorted({match for claim in CLAIMS for match in TEST.findall(claim)})
+ROOTS = ("supervisor", "loader", "collector", "kernel", "catalog", "handover", "base")
+
+
+def test_there_are_claims() -> None:
+    assert len(CLAIMS) > 25
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=[claim[:40] for claim in CLAIMS])
+def test_a_claim_has_a_test(claim: str) -> None:
+    assert TEST.search(claim)
+
+
+@pytest.mark.parametrize(("file", "name"), NAMED)
+def test_a_named_test_exists(file: str, name: str) -> None:
+    tree = ast.parse((ROOT / file).read_text())
+    assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+def test_requests_are_plain_data() -> None:
+    """Numbers, yes or no, and text that names something; by them no C and no command can be passed on."""
+    requests = {*get_args(messages.AnyRequest), protocol.RequestLoad, protocol.RequestRunTimes}
+    requests |= {protocol.RequestSymbols, protocol.Addresses}
+    plain = {int, float, bool, str, dict[str, str], list[int], list[protocol.Addresses]}
+    for request in requests:
+        for name, kind in get_type_hints(request).items():
+            assert kind in plain, f"{request.__name__}.{name} is {kind}"
+    texts = {name for request in requests for name, kind in get_type_hints(request).items() if kind is str}
+    assert texts <= {"probe"}
+
+
+def test_root_imports_no_parser_of_logs() -> None:
+    for room in ROOTS:
+        for file in (ROOT / "ebpftop" / room).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text())):
+                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+                names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+                assert not [name for name in names if name.startswith("ebpftop.verifier")], file
