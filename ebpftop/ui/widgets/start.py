@@ -50,7 +50,6 @@ class Start(Painter, can_focus=True):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "open", key_display="Enter", tooltip="Load the playbook's probes, side by side"),
-        Binding("down", "move(1)", "choose", key_display="↑↓"),
         *MOVES,
     ]
 
