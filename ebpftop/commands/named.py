@@ -36,9 +36,9 @@ def playbook(name: str, extra: list[Path]) -> Playbook:
     raise UsageError("\n".join((f"unknown playbook {quoted(name)}; {hint}", *catalog.problems)))
 
 
-def check_format(probe: Probe, format: str, raw: bool) -> None:  # noqa: A002
+def check_format(probe: Probe, format: str, raw: bool = False) -> None:  # noqa: A002
     """Raises `UsageError` for a format that can't represent what the probe shows, or that has no raw form."""
     if raw and format != "csv":
-        raise UsageError(f"--raw is for --format csv; {format} holds texts as they are")
+        raise UsageError(f"--raw is for --format csv, not {format}")
     if format in STACKS_ONLY and not any(view.show == "stacks" for view in probe.views):
         raise UsageError(f"--format {format} is for call stacks, and {probe.id} shows none: use text, json or csv")

@@ -95,7 +95,7 @@ def test_a_playbook_opens_as_tiles_that_are_zoomed_and_the_rest_is_explained(min
 @pytest.mark.bpf
 def test_a_playbook_opens_from_the_catalog_and_shows_one_tile_at_a_time_where_there_is_no_room() -> None:
     with terminal(COMMAND, 80, 24) as term:
-        term.wait_for("≡ who-did-that")
+        term.wait_for("What is wrong?", "who-did-that")
         term.keys("/")
         term.type("who-did")
         term.wait_for("▾ playbooks", "≡ who-did-that")

@@ -33,8 +33,7 @@ def groups(everywhere: Sequence[BindingType]) -> list[Group]:
     return [
         (EVERYWHERE, everywhere),
         ("Dashboard", Dashboard.BINDINGS),
-        ("What is wrong?", _own(Start)),
-        ("Catalog", _own(CatalogTree)),
+        ("Catalog", [*_own(CatalogTree), *_own(Start)]),
         ("Parameters", ParameterForm.BINDINGS),
         ("Any list", MOVES),
         ("Search", SearchLine.BINDINGS),

@@ -198,7 +198,7 @@ class Flame(Painter, can_focus=True):
         cell, state = self._here, self.state
         if cell is None or cell.node is None:
             return (
-                [piece("↓ enters the graph   Enter zooms   / searches", "$quiet")]
+                [piece("↓ enters the graph   Enter zooms   F searches", "$quiet")]
                 if self._lines and self.can_focus
                 else []
             )

@@ -131,9 +131,9 @@ class StacksPanel(ViewPanel):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("F", "search", "search", tooltip="Search functions and show their share"),
-        Binding("x", "look('functions')", "functions", tooltip="List functions; show growth from now on"),
+        Binding("x", "look('functions')", "functions", tooltip="Functions; growth; ebpftop's own"),
         Binding("b", "look('growth')", "growth"),
-        Binding("m", "own", "ebpftop's own", show=False, tooltip="Show or leave out ebpftop's own processes"),
+        Binding("m", "look('own')", "ebpftop's own", show=False),
     ]
 
     def __init__(self, view: ViewInfo) -> None:
@@ -214,8 +214,11 @@ class StacksPanel(ViewPanel):
         self.remove_class("-functions")
         self.graph.ask_search()
 
-    def action_look(self, what: Literal["functions", "growth"]) -> None:
-        if what == "growth":
+    def action_look(self, what: Literal["functions", "growth", "own"]) -> None:
+        if what == "own":
+            self._with_own = not self._with_own
+            self.post_message(self.Stale())
+        elif what == "growth":
             self.mark = Mark.now(self._run, self.view) if self._run and self.mark is None else None
             self.post_message(self.Stale())
         elif self.has_class("-wide"):
@@ -224,10 +227,6 @@ class StacksPanel(ViewPanel):
             self.toggle_class("-functions")
             self.post_message(self.Stale())
             self.call_after_refresh(self.grid_frame.grid.focus)
-
-    def action_own(self) -> None:
-        self._with_own = not self._with_own
-        self.post_message(self.Stale())
 
     def window_words(self, run: Run) -> str:
         seconds = self._seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -49,7 +50,6 @@ class Start(Painter, can_focus=True):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "open", key_display="Enter", tooltip="Load the playbook's probes, side by side"),
-        Binding("down", "move(1)", "choose", key_display="↑↓"),
         *MOVES,
     ]
 
@@ -96,7 +96,8 @@ class Start(Painter, can_focus=True):
         ]
         steps = self._chosen.steps
         wide = max((cell_len(inert(step.question)) for step in steps), default=0)
-        lines += [[], [(f" {inert(self._chosen.summary)}", "start--bold")]]
+        summary = textwrap.wrap(inert(self._chosen.summary), max(20, self.size.width - 2))
+        lines += [[], *([(f" {line}", "start--bold")] for line in summary)]
         lines += [
             [(f" {_padded(step.question, wide)}", ""), (f"   {inert(step.probe.partition('/')[2])}", "start--quiet")]
             for step in steps

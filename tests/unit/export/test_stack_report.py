@@ -155,3 +155,11 @@ def test_a_probe_without_stacks_has_no_speedscope() -> None:
     named.check_format(probe, "json")
     with pytest.raises(UsageError, match="--format speedscope is for call stacks, and cpu/runqlat shows none"):
         named.check_format(probe, "speedscope")
+
+
+@pytest.mark.parametrize("format", ["text", "json", "folded"])
+def test_only_csv_has_a_raw_form(format: str) -> None:  # noqa: A002
+    probe = read_catalog([]).probes["cpu/profile"]
+    named.check_format(probe, "csv", raw=True)
+    with pytest.raises(UsageError, match=f"^--raw is for --format csv, not {format}$"):
+        named.check_format(probe, format, raw=True)
