@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import selectors
 import socket
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy.typing as npt
@@ -19,7 +21,7 @@ from ebpftop.collector.census_probe import CENSUS_RUN, CensusProbe
 from ebpftop.collector.channels import Channels
 from ebpftop.collector.closing import Detaching
 from ebpftop.collector.decode import Context
-from ebpftop.collector.functions import Functions
+from ebpftop.collector.functions import Change, Functions
 from ebpftop.collector.machine import hello, host, reread, surveyed
 from ebpftop.collector.outbox import Outbox
 from ebpftop.collector.ring import RingBroken
@@ -71,12 +73,13 @@ class Server:
         self._context = Context()
         self._census = Census(self._context.cgroup_path)
         self._functions = Functions(self._census)
-        self._naming = naming.Naming(self._functions, self._request, self._put, hold=not idle)
+        self._naming = naming.Naming(self._functions, self._request, self._put, self, hold=not idle)
         self._census_probe = CensusProbe(self._census, self._context, self._request, self._warn)
         self._idle = idle
         self._pending: dict[int, _Pending] = {}
         self._channels = Channels(self._selector, self._on_report, self._broken)
         self._runs: dict[int, AttachedProbe] = {}
+        self._over: dict[int, AttachedProbe] = {}  # runs that are detached, and wait for names
         self._numbers = iter(range(1, 1 << 30))
         self._run_times = RunTimes(lambda: self._request(protocol.RequestRunTimes(run=ACCOUNTING_RUN)))
         self._want_statistics = True
@@ -305,9 +308,32 @@ class Server:
                 continue
             self._report(run)
             if self._runs.pop(number, None):
-                run.close()
-                self._naming.detached(number, run.has_stacks)
+                self._over[number] = run
+                self._naming.detached(number, run.has_stacks, partial(self._close, run))
         self._switch_statistics()
+
+    def _close(self, run: AttachedProbe) -> None:
+        if self._over.pop(run.number, None):
+            run.close()
+
+    # ---------------------------------------------------------------- names of functions
+
+    def look(self) -> None:
+        """Read what counts call stacks."""
+        for run in list(self._runs.values()):
+            if run.has_stacks:
+                self._look(run)
+
+    def asked(self) -> None:
+        """The functions in what was read last are being looked up."""
+        for run in (*self._runs.values(), *self._over.values()):
+            run.asked()
+
+    def learned(self, change: Change, sure: bool) -> None:
+        """See `naming.Counts`."""
+        for run in (*self._runs.values(), *self._over.values()):
+            with contextlib.suppress(OSError):  # it stays as it was
+                run.learned(change, sure)
 
     # ---------------------------------------------------------------- time
 
@@ -354,7 +380,9 @@ class Server:
 
     def _give_up(self, run: AttachedProbe, why: str) -> None:
         """A probe whose records can't be read is detached; the others go on."""
-        del self._runs[run.number]
+        self._naming.drop(run.number)
+        if self._runs.pop(run.number, None) is None:
+            return
         self._detaching.begin(run.number, run.attachments)
         run.close()
         self._put(messages.Detached(run=run.number, reason=why))
@@ -364,18 +392,31 @@ class Server:
         self._drain()
         if run.number not in self._runs:
             return
+        if not self._look(run):
+            return
+        if run.has_stacks:
+            self._naming.put(run.number, partial(self._publish, run))
+        else:
+            self._publish(run)
+
+    def _look(self, run: AttachedProbe) -> bool:
+        try:
+            run.look()
+        except (OSError, ValueError) as error:
+            self._give_up(run, str(error))
+            return False
+        return True
+
+    def _publish(self, run: AttachedProbe) -> None:
+        """Put what was read last."""
         try:
             snapshot = run.snapshot()
         except (OSError, ValueError) as error:
             self._give_up(run, str(error))
             return
         self._put_processes()
-        frames = [snapshot, run.cost(self._run_times.on)]
-        if run.has_stacks:
-            self._naming.put(run.number, frames)
-            return
-        for frame in frames:
-            self._put(frame)
+        self._put(snapshot)
+        self._put(run.cost(self._run_times.on))
 
     def _put_processes(self) -> None:
         if changed := self._census.changes():
@@ -383,5 +424,6 @@ class Server:
 
     def _host(self) -> None:
         self._functions.forget()
-        self._census.forget(set[int]().union(*(run.held() for run in self._runs.values())))
+        runs = (*self._runs.values(), *self._over.values())
+        self._census.forget(set[int]().union(*(run.held() for run in runs)))
         self._put(host())
