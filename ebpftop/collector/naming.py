@@ -13,7 +13,7 @@ from ebpftop.handover import protocol
 RUN = -3  # the number of the task that answers
 SECONDS, LEAST = 0.5, 0.2  # between two requests: usually, and if frames wait
 PATIENCE, SOON = 10.0, 0.3  # seconds that frames wait, at most: for names, and for whether names still hold
-SHARE, SHARE_OF_CHECKS = 5, 20  # and so many times as long as the last answer took, with and without new names
+SHARE, SHARE_OF_CHECKS = 5, 20  # and so many times the CPU time of the last answer, with and without new names
 MOST_PROBLEMS = 32  # files without names that are shown
 
 
@@ -87,7 +87,8 @@ class Naming:
         """Names have come; None: they won't."""
         self._answers += 1
         share = SHARE if self._of_names else SHARE_OF_CHECKS
-        self._soonest = self._requested_at + max(LEAST, share * (time.monotonic() - self._requested_at))
+        took = time.monotonic() - self._requested_at if answer is None else answer.cpu_seconds
+        self._soonest = self._requested_at + max(LEAST, share * took)
         self._next = max(self._next, self._soonest)
         change = self._functions.learn(answer)
         sure = answer is not None and self._of_all and not self._functions.doubtful
@@ -97,6 +98,8 @@ class Naming:
                 self._problems.add(problem)
                 self._put(Notice(level="warning", text=problem))
         self._settle()
+        if change:
+            self._counts.look()  # what is counted from now on is of the new code alone
 
     def detached(self, run: int, has_stacks: bool, close: Callable[[], None] = lambda: None) -> None:
         """Report that a run is over, after what it has to show; then close it."""

@@ -92,11 +92,12 @@ class ProcessSymbols(msgspec.Struct, frozen=True, kw_only=True, array_like=True)
 class Symbols(Message, frozen=True, kw_only=True):
     """The answer to `RequestSymbols`; processes that are gone are left out.
 
-    problems: which file's names are missing and why, a line each.
+    problems: which file's names are missing and why, a line each. cpu_seconds: what it took.
     """
 
     kernel: list[SymbolRange]
     processes: list[ProcessSymbols]
+    cpu_seconds: float = 0.0
     problems: list[str] = []
 
 

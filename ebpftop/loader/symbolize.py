@@ -63,6 +63,7 @@ def run(channel: socket.socket, request: RequestSymbols, give_up_root: Callable[
             kernel=functions,
             processes=[each.symbols(plain) for each in processes],
             problems=shares.problems,
+            cpu_seconds=time.process_time(),
         ),
     )
 

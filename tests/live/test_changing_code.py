@@ -20,7 +20,6 @@ pytestmark = pytest.mark.bpf
 compiled = pytest.mark.skipif(platform.machine() != "x86_64", reason="the compiled code is for x86-64")
 
 SECONDS = 2.5  # of CPU time, of each function
-EITHER = 0.8  # of the samples of half a run, this is the part that may be of an interval in which the code changed
 
 
 @pytest.fixture
@@ -75,4 +74,5 @@ def test_code_that_is_compiled_anew_has_its_own_samples(how: str) -> None:
 @pytest.mark.parametrize("how", ["appears", "deleted"])
 def test_a_perf_map_names_all_code_that_was_there_whenever_it_is_there(how: str) -> None:
     stacks = sampled(COMPILER, 1.5, how)
-    assert only(stacks, "first_function") >= 0.9 * counted(stacks) > 0
+    assert only(stacks, "first_function") > 0.35 * counted(stacks) > 0  # lines that were written before lack the name
+    assert not [each for each in stacks if any(" or " in frame["name"] for frame in each["frames"])]
