@@ -26,6 +26,10 @@ Change = dict[int, dict[int, int | None]]
 stands for either; None where there is no code now, so that all that was counted belongs to the former."""
 
 
+NEVER = SymbolRange(start=0, end=0, base=0, name="", module="")  # what an address is that was never looked up
+Difference = tuple[int, SymbolRange | None, SymbolRange | None]  # address, before, now
+
+
 class Space:
     """The functions of one address space. `programs`: how often its process had executed another program."""
 
@@ -61,17 +65,25 @@ class Space:
     def forget(self, address: int) -> None:
         self._known.pop(address, None)
 
-    def known(self) -> dict[str, list[int]]:
-        """Addresses that have been looked up, by what is mapped there."""
+    def known(self, less: set[int]) -> dict[str, list[int]]:
+        """Addresses that have been looked up, by what is mapped there; some left out."""
         by: dict[str, list[int]] = {}
         for address, what in self._known.items():
-            by.setdefault(what.mapped if what else NOWHERE, []).append(address)
+            if address not in less:
+                by.setdefault(what.mapped if what else NOWHERE, []).append(address)
         return by
 
-    def renew(self, answer: ProcessSymbols) -> list[tuple[int, SymbolRange | None, SymbolRange | None]]:
-        """Forget what may not hold any longer, and add what does: (address, before, now) for each that differs."""
+    def unseen(self) -> list[int]:
+        """Addresses of which nothing has been looked up."""
+        return [address for address in self.unrequested if address not in self._known]
+
+    def renew(self, answer: ProcessSymbols, named: Iterable[int]) -> list[Difference]:
+        """Forget what may not hold any longer, and add what does. named: addresses that were looked up for names."""
+        for mapped, addresses in answer.mapped.items():
+            self._known |= {address: _place(address, mapped) for address in addresses}
         before = {address: self._known.get(address) for address in answer.again}
         stale = {what.mapped for what in before.values() if what is not None}
+        before |= {address: self._known.get(address, NEVER) for address in named}
         self._ranges = {start: each for start, each in self._ranges.items() if each.mapped not in stale}
         self.add(answer.ranges)
         self.perf_map = answer.perf_map
@@ -89,6 +101,11 @@ class Space:
             if was != now:
                 differing.append((address, was, now))
         return differing
+
+
+def _place(address: int, mapped: str) -> SymbolRange:
+    """A place of which nothing but that is known."""
+    return SymbolRange(start=address, end=address + 1, base=address, name="", module="", mapped=mapped)
 
 
 def _either(number: int, was: SymbolRange | None, now: SymbolRange) -> Function:
@@ -125,6 +142,7 @@ class Functions:
         self._machinery: set[int] = set()
         self._uncut: dict[int, list[int]] = {}  # stacks that may end in machinery
         self._requested: dict[int, tuple[Space, list[int]]] = {}  # what no answer has come to yet
+        self._names = True  # whether that is of names
 
     def number(self, space: int, address: int) -> int:
         """The number of the function at an address: one number an address."""
@@ -196,17 +214,18 @@ class Functions:
         """Whether names vanished, and only the next answer shows whether other code took their place."""
         return any(space.doubtful for space in self._spaces.values())
 
-    def request(self, run: int) -> RequestSymbols | None:
+    def request(self, run: int, *, names: bool = True) -> RequestSymbols | None:
         """The next request; None while an answer is due, or nothing is missing. Dead processes have no symbols.
 
-        Each address has its turn, those without a name first.
+        Each process has its turn, those with new addresses first. Without `names`, these are asked for what is mapped
+        there, so that a name that comes later is known to be of the same.
         """
         if self._requested:
             return None
         kernel: list[int] = []
         processes: list[Addresses] = []
         room = MOST_ADDRESSES
-        waiting = [item for item in self._spaces.items() if item[1].unrequested or item[1].ran]
+        waiting = [item for item in self._spaces.items() if (names and item[1].unrequested) or item[1].ran]
         for number, space in sorted(waiting, key=lambda item: not item[1].unrequested):
             if room <= 0 or len(processes) >= MOST_PROCESSES:
                 break
@@ -215,14 +234,17 @@ class Functions:
                 space.unrequested.clear()
                 space.ran = False
                 continue
-            addresses, space.unrequested = space.unrequested[:room], space.unrequested[room:]
+            if names:
+                addresses, space.unrequested = space.unrequested[:room], space.unrequested[room:]
+            else:
+                addresses = space.unseen()[:room]
             room -= len(addresses)
             self._requested[number] = space, addresses
             if identity is None:
                 kernel = addresses
                 continue
             self._spaces[number] = self._spaces.pop(number)  # it comes last the next time
-            known = space.known() if space.ran else {}
+            known = space.known(set(addresses)) if space.ran else {}
             space.ran = False
             room -= sum(map(len, known.values()))
             processes.append(
@@ -235,7 +257,8 @@ class Functions:
                     perf_map=space.perf_map,
                 )
             )
-        return RequestSymbols(run=run, kernel=kernel, processes=processes) if self._requested else None
+        self._names = names
+        return RequestSymbols(run=run, kernel=kernel, processes=processes, names=names) if self._requested else None
 
     def learn(self, answer: Symbols | None) -> Change:
         """Apply an answer; None: there will be none. Returns where there is other code."""
@@ -246,30 +269,32 @@ class Functions:
         change: Change = {}
         for number, (space, addresses) in requested.items():
             if number in answered:
-                differing = space.renew(answered[number])
-                if self._spaces.get(number) is space:
-                    change[number] = dict(self._replace(number, space, differing))
-            for address in addresses:
-                known = space.find(address)
-                if number in answered:
-                    space.know(address, known)
-                self._unnamed.discard(space.functions[address])
-                if known is not None:
-                    self._report(space.functions[address], number, address, known)
-                elif number == KERNEL:
-                    self._nameless.add(space.functions[address])
+                differing = space.renew(answered[number], addresses if self._names else ())
+                change[number] = dict(self._replace(number, space, differing))
+            for address in addresses if self._names else ():
+                if number == KERNEL:
+                    self._name_kernel(space, address)
+        current = {number for number, (space, _) in requested.items() if self._spaces.get(number) is space}
         for number, functions in list(self._uncut.items()):
             if functions[-1] not in self._unnamed:
                 self._report_stack(number, functions)
-        return {number: addresses for number, addresses in change.items() if addresses}
+        return {number: addresses for number, addresses in change.items() if addresses and number in current}
 
-    def _replace(
-        self, number: int, space: Space, differing: list[tuple[int, SymbolRange | None, SymbolRange | None]]
-    ) -> Iterator[tuple[int, int | None]]:
+    def _name_kernel(self, space: Space, address: int) -> None:
+        function, known = space.functions[address], space.find(address)
+        self._unnamed.discard(function)
+        if known is None:
+            self._nameless.add(function)
+
+    def _replace(self, number: int, space: Space, differing: list[Difference]) -> Iterator[tuple[int, int | None]]:
         """Report what is known better now; give what is other code a new number."""
         for address, was, now in differing:
             function = space.functions[address]
-            if (_same_memory(was, now) and not _names(was)) or (was and now and _label(was) == _label(now)):
+            if (
+                was is NEVER
+                or (_same_memory(was, now) and not _names(was))
+                or (was and now and _label(was) == _label(now))
+            ):
                 self._report(function, number, address, now)
                 continue
             del space.functions[address]

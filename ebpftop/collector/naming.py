@@ -12,8 +12,9 @@ from ebpftop.handover import protocol
 
 RUN = -3  # the number of the task that answers
 SECONDS, LEAST = 0.5, 0.2  # between two requests: usually, and if frames wait
+SECONDS_OF_NAMES = 1.0  # between two that are of new names too, which costs more
+SHARE, SHARE_OF_NAMES = 20, 5  # and so many times the CPU time of the last answer
 PATIENCE, SOON = 10.0, 0.3  # seconds that frames wait, at most: for names, and for whether names still hold
-SHARE, SHARE_OF_CHECKS = 5, 20  # and so many times the CPU time of the last answer, with and without new names
 MOST_PROBLEMS = 32  # files without names that are shown
 
 
@@ -31,10 +32,10 @@ class Counts(Protocol):
 
 
 class _Held:
-    """What a run has to show, until so many answers have come or it is late (monotonic seconds)."""
+    """What a run has to show, until so many answers came, so many with names, or it is late (monotonic seconds)."""
 
-    def __init__(self, answers: int, late: float, publish: Callable[[], None]) -> None:
-        self.answers, self.late, self.publish = answers, late, publish
+    def __init__(self, answers: int, named: int, late: float, publish: Callable[[], None]) -> None:
+        self.answers, self.named, self.late, self.publish = answers, named, late, publish
 
 
 class Naming:
@@ -55,10 +56,11 @@ class Naming:
     ) -> None:
         self._functions, self._send, self._put, self._counts = functions, request, put, counts
         self._hold = hold
-        self._next = self._soonest = 0.0
+        self._next = self._soonest = self._next_names = 0.0
         self._requested_at = 0.0
         self._of_names = self._of_all = True  # what the last request was of
         self._requests = self._answers = 0
+        self._named = 0  # answers to requests for names
         self._held: dict[int, _Held] = {}  # by run
         self._problems: set[str] = set()  # those that were shown
         self._ended: dict[int, Callable[[], None]] = {}  # runs that are over, once nothing of theirs is held
@@ -67,29 +69,33 @@ class Naming:
         """Send a request if it is time to (monotonic seconds), and release what is late."""
         if now >= self._next and self._answers >= self._requests:
             self._counts.look()
-            self._request()
+            self._request(now)
         for held in self._held.values():
             if now >= held.late:
-                held.answers = 0
+                held.answers = held.named = 0
         self._settle()
 
     def put(self, run: int, publish: Callable[[], None]) -> None:
         """A run was read: call this when it can be shown. What still waits is stale then."""
         before, now = self._held.get(run), time.monotonic()
-        wait = self._hold or self._functions.unchecked
+        unchecked = self._functions.unchecked
         if now >= self._soonest:
-            self._request()
+            self._request(now)
         late = before.late if before else now + (PATIENCE if self._hold else SOON)
-        self._held[run] = _Held(self._needed() if wait else 0, late, publish)
+        answers, named = self._needed()
+        self._held[run] = _Held(answers if unchecked else 0, named if self._hold else 0, late, publish)
         self._settle()
 
     def answered(self, answer: protocol.Symbols | None) -> None:
         """Names have come; None: they won't."""
         self._answers += 1
-        share = SHARE if self._of_names else SHARE_OF_CHECKS
+        self._named += self._of_names
         took = time.monotonic() - self._requested_at if answer is None else answer.cpu_seconds
-        self._soonest = self._requested_at + max(LEAST, share * took)
-        self._next = max(self._next, self._soonest)
+        if self._of_names:
+            self._next_names = self._requested_at + max(SECONDS_OF_NAMES, SHARE_OF_NAMES * took)
+        else:
+            self._soonest = self._requested_at + max(LEAST, SHARE * took)
+            self._next = max(self._next, self._soonest)
         change = self._functions.learn(answer)
         sure = answer is not None and self._of_all and not self._functions.doubtful
         self._counts.learned(change, sure)
@@ -104,8 +110,9 @@ class Naming:
     def detached(self, run: int, has_stacks: bool, close: Callable[[], None] = lambda: None) -> None:
         """Report that a run is over, after what it has to show; then close it."""
         if has_stacks:
-            held = self._held.setdefault(run, _Held(0, 0.0, lambda: None))
-            held.answers, held.late = self._needed(), time.monotonic() + PATIENCE
+            held = self._held.setdefault(run, _Held(0, 0, 0.0, lambda: None))
+            held.answers, held.named = self._needed()
+            held.late = time.monotonic() + PATIENCE
         self._ended[run] = close
         self._settle()
 
@@ -113,18 +120,20 @@ class Naming:
         """What a run has to show will not be shown."""
         self._held.pop(run, None)
 
-    def _needed(self) -> int:
-        """How many answers there will be once all that is known of now is named, and sure to hold."""
-        return self._requests + (self._functions.unchecked or self._functions.unrequested)
+    def _needed(self) -> tuple[int, int]:
+        """How many answers there will be once all that is known of now is sure to hold, and how many with names."""
+        due = self._answers < self._requests
+        named = self._named + (due and self._of_names) + self._functions.unrequested
+        return self._requests + self._functions.unchecked, named
 
     def _settle(self) -> None:
         """Show what has waited long enough."""
         if any(run in self._held for run in self._ended):
-            self._request()
+            self._request(time.monotonic(), names=True)
         if (changes := self._functions.changes()) is not None:
             self._put(changes)
         for run, held in list(self._held.items()):
-            if self._answers >= held.answers:
+            if self._answers >= held.answers and self._named >= held.named:
                 self._held.pop(run, None)
                 held.publish()
         for run in [run for run in self._ended if run not in self._held]:
@@ -132,18 +141,18 @@ class Naming:
             self._put(Detached(run=run))
             close()
 
-    def _request(self) -> None:
+    def _request(self, now: float, *, names: bool = False) -> None:
         if self._answers < self._requests:
             return  # one at a time
-        now = time.monotonic()
         self._next, self._soonest = now + SECONDS, now + LEAST
         self._requests += 1
-        self._of_names = self._functions.unrequested
-        request = self._functions.request(RUN)
+        self._of_names = names or now >= self._next_names
+        request = self._functions.request(RUN, names=self._of_names)
         if request is None:  # nothing to request, or nobody left who could answer
             self._answers += 1
+            self._named += self._of_names
         else:
-            self._requested_at = now
+            self._requested_at = time.monotonic()
             self._of_all = not self._functions.unchecked
             self._counts.asked()
             self._send(request)

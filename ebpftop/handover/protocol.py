@@ -79,12 +79,13 @@ class SymbolRange(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 class ProcessSymbols(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """The functions of one process, by the `id` of its `Addresses`. An address outside all ranges has no known one.
 
-    again: the known addresses that were looked up again, as what they lie in may have changed. perf_map: the version of
-    its perf map, for the next request.
+    again: the known addresses that were looked up again, as what they lie in may have changed. mapped: addresses of
+    which only that was requested, by what is mapped there. perf_map: the version of its perf map, for the next request.
     """
 
     id: int
     ranges: list[SymbolRange]
+    mapped: dict[str, list[int]] = {}
     again: list[int] = []
     perf_map: str = ""
 
@@ -143,11 +144,15 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RequestSymbols(Message, frozen=True, kw_only=True):
-    """Collector to supervisor: find the functions that contain these addresses."""
+    """Collector to supervisor: find the functions that contain these addresses.
+
+    names: if false, only what is mapped there, which costs little; names only of what is there no longer.
+    """
 
     run: int
     kernel: list[int]
     processes: list[Addresses]
+    names: bool = True
 
 
 class Channel(Message, frozen=True, kw_only=True):

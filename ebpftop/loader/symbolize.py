@@ -49,7 +49,7 @@ def run(channel: socket.socket, request: RequestSymbols, give_up_root: Callable[
     processes: list[_Process] = []
     for each in request.processes:
         with contextlib.suppress(OSError, ValueError, IndexError):  # it has ended
-            processes.append(_Process(each, files))
+            processes.append(_Process(each, files, names=request.names))
     give_up_root()
     shares = _Shares()
     functions: list[SymbolRange] = []
@@ -192,7 +192,7 @@ class _Process:
     Raises `OSError`, `ValueError`, `IndexError` where it has ended.
     """
 
-    def __init__(self, asked: Addresses, files: _Files) -> None:
+    def __init__(self, asked: Addresses, files: _Files, *, names: bool) -> None:
         self.asked = asked
         self.answers: dict[int, SymbolRange] = {}  # by address
         known = [address for addresses in asked.known.values() for address in addresses]
@@ -210,7 +210,11 @@ class _Process:
             for address in addresses
             if self._may_differ(mapped, address)
         ]
-        for address in (*asked.addresses, *self.again):
+        self.mapped: dict[str, list[int]] = defaultdict(list)
+        for address in () if names else asked.addresses:
+            if (found := self._mappings.at(address)) is not None:
+                self.mapped[self._identities[found]].append(address)
+        for address in (*(asked.addresses if names else ()), *self.again):
             if (found := self._mappings.at(address)) is not None:
                 self.answers[address] = _place(address, found, self._identities[found])
         for mapping in {found for address in self.answers if (found := self._mappings.at(address)) is not None}:
@@ -255,7 +259,9 @@ class _Process:
             msgspec.structs.replace(each, name=plain[each.name][:_LONGEST])
             for each in {each.start: each for each in self.answers.values()}.values()
         ]
-        return ProcessSymbols(id=self.asked.id, ranges=ranges, again=self.again, perf_map=self.version)
+        return ProcessSymbols(
+            id=self.asked.id, ranges=ranges, mapped=self.mapped, again=self.again, perf_map=self.version
+        )
 
 
 def _place(address: int, mapping: Mapping, mapped: str) -> SymbolRange:
