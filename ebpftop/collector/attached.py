@@ -85,7 +85,8 @@ class AttachedProbe:
     ) -> DisplayedMap:
         views = self.message.outcome.views
         process = process_field(views, layout.name)
-        if stacks is None or functions is None or not process or not stack_fields(views, layout.name)[0]:
+        of_moment = any(view.gauge for view in views if view.map == layout.name)  # nothing in it belongs to the past
+        if stacks is None or functions is None or not process or of_moment or not stack_fields(views, layout.name)[0]:
             return DisplayedMap(fd, layout, views, self._census, context, stacks)
         return CodeRows(fd, layout, views, self._census, context, stacks, functions, process)
 
