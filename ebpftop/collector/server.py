@@ -169,13 +169,13 @@ class Server:
         if request.probe not in self._probes:
             self._refuse(request, f"no probe {request.probe!a} in the catalog")
             return
+        if any(c.decode == "process" for view in self._probes[request.probe].views for c in view.columns):
+            self._census_probe.wanted()
         self._pending[number] = _Pending(request, self._probes[request.probe].source)
         self._request(
             protocol.RequestLoad(run=number, request=request.request, probe=request.probe, params=request.params)
         )
         self._switch_statistics()
-        if any(c.decode == "process" for view in self._probes[request.probe].views for c in view.columns):
-            self._census_probe.wanted()
 
     def _refuse(self, request: messages.Load, error: str) -> None:
         self._put(messages.Refused(request=request.request, error=error))
@@ -339,7 +339,7 @@ class Server:
 
     def _timeout(self) -> float | None:
         ends = [run.next_at for run in self._runs.values()]
-        if self._census_probe.on or any(run.rings for run in self._runs.values()):
+        if self._census_probe.busy or any(run.rings for run in self._runs.values()):
             ends.append(self._drain_at)
         ends.append(self._host_at)
         return max(0.0, min(ends) - time.monotonic())
