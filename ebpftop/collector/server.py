@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import selectors
 import socket
 import time
@@ -20,8 +19,9 @@ from ebpftop.collector.census import Census
 from ebpftop.collector.census_probe import CENSUS_RUN, CensusProbe
 from ebpftop.collector.channels import Channels
 from ebpftop.collector.closing import Detaching
+from ebpftop.collector.counting import CountingRuns
 from ebpftop.collector.decode import Context
-from ebpftop.collector.functions import Change, Functions
+from ebpftop.collector.functions import Functions
 from ebpftop.collector.machine import hello, host, reread, surveyed
 from ebpftop.collector.outbox import Outbox
 from ebpftop.collector.ring import RingBroken
@@ -73,13 +73,14 @@ class Server:
         self._context = Context()
         self._census = Census(self._context.cgroup_path)
         self._functions = Functions(self._census)
-        self._naming = naming.Naming(self._functions, self._request, self._put, self, hold=not idle)
         self._census_probe = CensusProbe(self._census, self._context, self._request, self._warn)
         self._idle = idle
         self._pending: dict[int, _Pending] = {}
         self._channels = Channels(self._selector, self._on_report, self._broken)
         self._runs: dict[int, AttachedProbe] = {}
         self._over: dict[int, AttachedProbe] = {}  # runs that are detached, and wait for names
+        counts = CountingRuns(self._runs, self._over, self._look)
+        self._naming = naming.Naming(self._functions, self._request, self._put, counts, hold=not idle)
         self._numbers = iter(range(1, 1 << 30))
         self._run_times = RunTimes(lambda: self._request(protocol.RequestRunTimes(run=ACCOUNTING_RUN)))
         self._want_statistics = True
@@ -315,25 +316,6 @@ class Server:
     def _close(self, run: AttachedProbe) -> None:
         if self._over.pop(run.number, None):
             run.close()
-
-    # ---------------------------------------------------------------- names of functions
-
-    def look(self) -> None:
-        """Read what counts call stacks."""
-        for run in list(self._runs.values()):
-            if run.has_stacks:
-                self._look(run)
-
-    def asked(self) -> None:
-        """The functions in what was read last are being looked up."""
-        for run in (*self._runs.values(), *self._over.values()):
-            run.asked()
-
-    def learned(self, change: Change, sure: bool) -> None:
-        """See `naming.Counts`."""
-        for run in (*self._runs.values(), *self._over.values()):
-            with contextlib.suppress(OSError):  # it stays as it was
-                run.learned(change, sure)
 
     # ---------------------------------------------------------------- time
 
