@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy.typing as npt
@@ -12,9 +13,10 @@ from ebpftop.base.map_types import RINGBUF, STACK_TRACE
 from ebpftop.collector.accounting import accounts
 from ebpftop.collector.callstacks import StackMap, StackNumbering
 from ebpftop.collector.census import Census
+from ebpftop.collector.code_rows import CodeRows
 from ebpftop.collector.decode import Context
-from ebpftop.collector.displayed import DisplayedMap, decoders, process_field
-from ebpftop.collector.functions import Functions
+from ebpftop.collector.displayed import DisplayedMap, decoders, process_field, stack_fields
+from ebpftop.collector.functions import Change, Functions
 from ebpftop.collector.layout import dtype
 from ebpftop.collector.maps import MapReader
 from ebpftop.collector.ring import Ring
@@ -45,6 +47,7 @@ class AttachedProbe:
         self._programs = dict(zip(message.programs, fds[len(message.maps) :], strict=False))
         self.attachments = fds[len(message.maps) + len(message.programs) :]
         self._census, self._seq, self._skipped = census, 0, 0
+        self._looked = (0, 0, 0)  # realtime, monotonic, boottime
         self._failures: MapReader | None = None
         self.maps: list[DisplayedMap] = []
         self.rings: list[EventRing] = []
@@ -70,23 +73,63 @@ class AttachedProbe:
             elif layout.kind == RINGBUF:
                 self.rings.append(EventRing(fd, layout, views, census, context))
             else:
-                self.maps.append(DisplayedMap(fd, layout, views, census, context, of_map.get(layout.name)))
+                self.maps.append(self._displayed(fd, layout, context, of_map.get(layout.name), functions))
+
+    def _displayed(
+        self,
+        fd: int,
+        layout: MapLayout,
+        context: Context,
+        stacks: StackNumbering | None,
+        functions: Functions | None,
+    ) -> DisplayedMap:
+        views = self.message.outcome.views
+        process = process_field(views, layout.name)
+        of_moment = any(view.gauge for view in views if view.map == layout.name)  # nothing in it belongs to the past
+        if stacks is None or functions is None or not process or of_moment or not stack_fields(views, layout.name)[0]:
+            return DisplayedMap(fd, layout, views, self._census, context, stacks)
+        return CodeRows(fd, layout, views, self._census, context, stacks, functions, process)
+
+    def look(self) -> None:
+        """Read all maps. Raises `OSError`, `ValueError`."""
+        self._looked = time.time_ns(), time.monotonic_ns(), time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        for each in self.maps:
+            each.look()
 
     def snapshot(self) -> Snapshot:
-        """All maps as they are now."""
+        """All maps as they were read last."""
         self._seq += 1
-        realtime, monotonic = time.time_ns(), time.monotonic_ns()
-        boottime = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        maps = {each.name: each.read() for each in self.maps}
+        realtime, monotonic, boottime = self._looked
         return Snapshot(
             run=self.number,
             seq=self._seq,
             realtime_ns=realtime,
             monotonic_ns=monotonic,
             boottime_ns=boottime,
-            maps=maps,
+            maps={each.name: each.columns() for each in self.maps},
             losses=self.losses(),
         )
+
+    # ---------------------------------------------------------------- names of functions
+
+    def asked(self) -> None:
+        """The code that was counted until the last look is being looked up."""
+        for each in self._of_code():
+            each.asked()
+
+    def learned(self, change: Change, sure: bool) -> None:
+        """Where other code has taken the place of what was counted; whether all else is as it was. Raises `OSError`."""
+        renewed = {each.stacks: each.stacks.renew(change) for each in self._of_code()} if change else {}
+        for each in self._of_code():
+            if change:
+                each.divide(renewed[each.stacks])
+            if sure:
+                each.sure()
+
+    def _of_code(self) -> Iterator[CodeRows]:
+        return (each for each in self.maps if isinstance(each, CodeRows))
+
+    # ---------------------------------------------------------------- events, losses, cost
 
     def take(self) -> list[npt.NDArray[Any]]:
         """The records the rings hold, one array per ring."""

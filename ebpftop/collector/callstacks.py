@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import ctypes
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
 
-from ebpftop.collector.functions import KERNEL, Functions
+from ebpftop.collector.functions import KERNEL, Change, Functions
 from ebpftop.frames.columns import Array
 from ebpftop.frames.layout import MapLayout
 from ebpftop.kernel import libbpf
@@ -26,6 +26,9 @@ _REASONS = {
 }
 _AGAIN = 1 << 30  # in the number of a stack in the second map
 _NO_USER_STACK, _NO_STACK = "no user stack", "no stack"
+
+Codes = Mapping[int, int | None]
+_NO_CODES: Codes = {}
 
 
 class StackMap:
@@ -80,11 +83,37 @@ class StackNumbering:
             numbers[at] = number
         return numbers[inverse.reshape(-1)]
 
-    def _path(self, key: tuple[int, int, int], has_user: bool) -> Iterator[int]:
-        """Outermost first: the user's, then the kernel's."""
+    def renew(self, change: Change) -> dict[int, int | None]:
+        """Give stacks with other code than before new numbers from now on.
+
+        Returns, by the number that each had, that of the stack in which either code may have run; None where there is
+        no code now. Raises `OSError`.
+        """
+        renewed: dict[int, int | None] = {}
+        for key, number in list(self._known.items()):
+            identity, user, _ = key
+            codes = change.get(identity)
+            if not codes or user < 0:
+                continue
+            replaced = [codes[address] for address in self._places(user) if address in codes]
+            if replaced:
+                del self._known[key]
+                renewed[number] = self._functions.stack([*self._path(key, True, codes)]) if all(replaced) else None
+        return renewed
+
+    def of(self, identities: set[int]) -> set[int]:
+        """The numbers of these processes' stacks."""
+        return {number for key, number in self._known.items() if key[0] in identities}
+
+    def drop(self, numbers: set[int]) -> None:
+        """Give these stacks new numbers from now on."""
+        self._known = {key: number for key, number in self._known.items() if number not in numbers}
+
+    def _path(self, key: tuple[int, int, int], has_user: bool, codes: Codes = _NO_CODES) -> Iterator[int]:
+        """Outermost first: the user's, then the kernel's. `codes`: what stands for the code at some addresses."""
         identity, user, kernel = key
         if user != NONE:
-            yield from self._side(identity, user)
+            yield from self._side(identity, user, codes)
         elif has_user:
             yield self._functions.missing(_NO_USER_STACK)
         if kernel != NONE:
@@ -92,16 +121,19 @@ class StackNumbering:
         elif not has_user:
             yield self._functions.missing(_NO_STACK)
 
-    def _side(self, space: int, number: int) -> Iterator[int]:
+    def _side(self, space: int, number: int, codes: Codes = _NO_CODES) -> Iterator[int]:
         if number < 0:
             yield self._functions.missing(_REASONS.get(number, f"no stack: error {-number}"))
             return
-        addresses = self._stacks.addresses(number)
-        if not addresses:
+        places = self._places(number)
+        if not places:
             yield self._functions.missing("stack not in the map")
-        if len(addresses) == self._stacks.depth:
+        if len(places) == self._stacks.depth:
             yield self._functions.missing(f"deeper than {self._stacks.depth} calls")
-        for address in addresses[:0:-1]:
-            yield self._functions.number(space, address - 1)  # where it returns to; the call is before
-        for address in addresses[:1]:
-            yield self._functions.number(space, address)
+        for address in places:
+            yield codes.get(address) or self._functions.number(space, address)
+
+    def _places(self, number: int) -> list[int]:
+        """Addresses of the code that runs, outermost first: the call is before where it returns to."""
+        addresses = self._stacks.addresses(number)
+        return [*(address - 1 for address in addresses[:0:-1]), *addresses[:1]]

@@ -2,8 +2,9 @@
 names.
 
 Births and deaths come from two ring buffers that a program of ours fills (`census/probe.bpf.c`). Processes that are
-older are read from /proc, once, through psutil. Identities are forgotten a minute after their death, unless rows still
-show them.
+older are read from /proc, once, through psutil: again and again until that program is attached. The dead are kept, as
+what they began may end long after them (a connection, for one); beyond `MOST_DEAD`, those that died more than a minute
+ago are forgotten, unless rows still show them.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ _EXIT = 2  # `type` of a record of the `lives` ring; others are a birth or a new
 _SLACK_NS = 20_000_000  # /proc counts starts in ticks of 10 ms
 _FORGET_NS = 60_000_000_000
 _COMMAND = 4096  # bytes of a command line
+MOST_DEAD = 8192
 
 
 class Identity:
@@ -94,7 +96,7 @@ class Census:
         """The identity of a record, made if it is new, with the facts of the record."""
         tgid, start = int(row["tgid"]), int(row["start"])
         identity = self._latest.get(tgid)
-        if identity is None or (identity.start and abs(identity.start - start) > _SLACK_NS):
+        if identity is None or _is_another(identity, start):
             identity = self._begin(tgid, start)
         identity.start, identity.ppid, identity.user = start, int(row["ppid"]), self._user(int(row["uid"]))
         identity.comm, identity.parent = c_text(row["comm"]), c_text(row["parent_comm"])
@@ -115,9 +117,26 @@ class Census:
 
     def seed(self) -> None:
         """Look up every living process in /proc, so that it has a name when it dies unseen."""
-        for tgid in psutil.pids():
+        living = psutil.pids()
+        for tgid in living:
             if tgid not in self._latest:
                 self._look_up(tgid)
+        for tgid in self._latest.keys() - set(living):
+            self._end(self._latest[tgid])
+
+    def verify(self) -> None:
+        """Find out who has ended in /proc, of those whose end nobody reported."""
+        for tgid, identity in list(self._latest.items()):
+            if identity.start and _start(tgid) not in (None, _ticks(identity.start)):
+                self._end(identity)
+                self._look_up(tgid)
+        self.seed()
+
+    def _end(self, identity: Identity) -> None:
+        if identity.ended is None and identity.tgid:
+            identity.ended = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+            self._dead.append(identity)
+            self._touch(identity)
 
     def refresh(self, numbers: Iterable[int]) -> None:
         """Look at these identities in /proc again."""
@@ -132,7 +151,7 @@ class Census:
         if start is None:
             identity = self._begin(tgid, 0)
             identity.comm = "[idle]" if tgid == 0 else "(ended unseen)"
-            identity.ended = None if tgid == 0 else time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+            self._end(identity)
             return identity
         identity = self._begin(tgid, start)
         self._read_proc(identity)
@@ -197,9 +216,7 @@ class Census:
 
     def _is_dead(self, identity: Identity) -> bool:
         if identity.ended is None and not self.attached and identity.tgid and _start(identity.tgid) != identity.start:
-            identity.ended = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-            self._dead.append(identity)
-            self._touch(identity)
+            self._end(identity)
         return identity.ended is not None
 
     def changes(self) -> list[Process]:
@@ -218,10 +235,12 @@ class Census:
             self._changed[FOLDED] = identity
 
     def forget(self, keep: set[int]) -> None:
-        """Drop identities that died a while ago, but those in `keep`."""
+        """Drop identities that died a while ago, if there are many, but those in `keep`."""
         limit = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - _FORGET_NS
         kept: list[Identity] = []
-        while self._dead and (self._dead[0].ended or 0) < limit:
+        excess = len(self._dead) - MOST_DEAD
+        while excess > 0 and (self._dead[0].ended or 0) < limit:
+            excess -= 1
             identity = self._dead.popleft()
             if identity.id in keep:
                 kept.append(identity)
@@ -230,6 +249,13 @@ class Census:
             if self._latest.get(identity.tgid) is identity:
                 del self._latest[identity.tgid]
         self._dead.extendleft(reversed(kept))
+
+
+def _is_another(identity: Identity, start: int) -> bool:
+    """Whether a process that began then is another one; of one that was gone when it was met, only its end is known."""
+    if not identity.start:
+        return identity.ended is not None and start > identity.ended
+    return abs(identity.start - start) > _SLACK_NS
 
 
 def _process(identity: Identity, own: bool) -> Process:
@@ -269,6 +295,11 @@ def _start(tgid: int) -> int | None:
 
 
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+
+
+def _ticks(start: int) -> int:
+    """A start as /proc has it."""
+    return start // _TICK_NS * _TICK_NS
 
 
 def _read(tgid: int, name: str) -> bytes:

@@ -19,29 +19,36 @@ class CensusProbe:
         self, census: Census, context: Context, request: Callable[[protocol.Message], None], warn: Callable[[str], None]
     ) -> None:
         self._census, self._context, self._request, self._warn = census, context, request, warn
-        self._requested = False
+        self._requested = self._pending = False
         self._run: AttachedProbe | None = None
 
     @property
-    def on(self) -> bool:
-        return self._run is not None
+    def busy(self) -> bool:
+        """Whether `take` has something to do, now and again."""
+        return self._pending or self._run is not None
 
     def wanted(self) -> None:
+        """Have it attached; until then, processes are looked up in /proc, so that few can end unseen."""
         if not self._requested:
-            self._requested = True
+            self._requested = self._pending = True
+            self._census.seed()
             self._request(protocol.RequestLoad(run=CENSUS_RUN, request=0, probe=protocol.CENSUS, params={}))
 
     def attached(self, message: protocol.Handover, descriptors: list[int]) -> None:
+        self._pending = False
         self._run = AttachedProbe(CENSUS_RUN, protocol.CENSUS, message, descriptors, self._census, self._context)
         self._census.attached, self._census.catch_up = True, self.take
-        self._census.seed()
+        self._census.verify()
 
     def failed(self, error: str) -> None:
+        self._pending = False
         if self._run is None:
             self._warn(f"processes that end quickly may go unnamed: the census could not be attached ({error})")
 
     def take(self) -> None:
         """Take births and deaths since the last time."""
+        if self._pending:
+            self._census.seed()
         if self._run is not None:
             rings = dict(zip((ring.name for ring in self._run.rings), self._run.take(), strict=True))
             self._census.take(rings["lives"], rings["execs"])

@@ -79,10 +79,31 @@ class DisplayedMap:
         self._kept: Rows = {}
         self._dying: npt.NDArray[np.uint32] = np.empty(0, "<u4")
         self._seen: Array | None = None
+        self._keys: Array = np.empty(0)
+        self._read: Rows = {}
 
     def read(self) -> Columns:
         """The map's rows as columns, the dead among them."""
+        self.look()
+        return self.columns()
+
+    def columns(self) -> Columns:
+        """The rows that were looked at last as columns, the dead among them."""
+        if self._process:
+            self._set_dead_aside(self._process)
+        return self._packed(self._with_kept(self._read))
+
+    def _packed(self, rows: Rows) -> Columns:
+        return {
+            **pack({name: array for name, array in rows.items() if name not in self._decoders and array.ndim == 1}),
+            **{name: decode(rows[name]) for name, decode in self._decoders.items() if name in rows},
+        }
+
+    def look(self) -> None:
+        """Read the map."""
         keys, values = self.reader.read()
+        if self._stacks:
+            keys, values = keys.copy(), values.copy()  # looked at until the next time
         if self._is_lru:
             self._count_evictions(keys)
         rows = self._rows(keys, values)
@@ -93,13 +114,8 @@ class DisplayedMap:
             self._census.catch_up()  # whoever is in the map was born before it was read
             rows[self._process] = self._census.numbers(rows[self._process])
         if self._stacks:
-            self._merge_stacks(self._stacks, rows)
-        if self._process:
-            rows = self._without_dead(keys, rows)
-        return {
-            **pack({name: array for name, array in rows.items() if name not in self._decoders and array.ndim == 1}),
-            **{name: decode(rows[name]) for name, decode in self._decoders.items() if name in rows},
-        }
+            self._merge_stacks(self._stacks, keys, rows)
+        self._keys, self._read = keys, rows
 
     def held(self) -> set[int]:
         """Identities in the kept rows."""
@@ -117,28 +133,30 @@ class DisplayedMap:
                 self._key_fields = list(rows)
         return rows
 
-    def _merge_stacks(self, stacks: StackNumbering, rows: Rows) -> None:
+    def _merge_stacks(self, stacks: StackNumbering, keys: Array, rows: Rows) -> None:
         """One number takes the place of the kernel's own."""
         user, kernel = (rows.pop(field, None) for field in self._stack_fields)
         rows[STACK] = stacks.merge(rows[self._process] if self._process else None, user, kernel)
         self._key_fields = [*(name for name in self._key_fields if name not in self._stack_fields), STACK]
 
-    def _without_dead(self, keys: Array, rows: Rows) -> Rows:
-        """Move the rows of those dead since the last reading to the kept ones; delete their keys from the kernel's
-        map.
-        """
-        assert self._process is not None
-        numbers = rows[self._process]
+    def _set_dead_aside(self, process: str) -> None:
+        """Move the rows of those dead since the last time to the kept ones; delete their keys from the kernel's map."""
+        keys, rows = self._keys, self._read
+        numbers = rows[process]
         dead = self._census.ended(numbers)
         final = dead & np.isin(numbers, self._dying)
         self._dying = np.unique(numbers[dead & ~final])
         if final.any():
             self._keep({name: array[final] for name, array in rows.items()})
-            gone = keys[final].copy()
-            self.reader.delete(gone)
-            if self._seen is not None:
-                self._seen = np.setdiff1d(self._seen, opaque(gone))
-            rows = {name: array[~final] for name, array in rows.items()}
+            self._delete(keys[final].copy())
+            self._keys, self._read = keys[~final], {name: array[~final] for name, array in rows.items()}
+
+    def _delete(self, keys: Array) -> None:
+        self.reader.delete(keys)
+        if self._seen is not None:
+            self._seen = np.setdiff1d(self._seen, opaque(keys))
+
+    def _with_kept(self, rows: Rows) -> Rows:
         if not self._kept:
             return rows
         return {name: np.concatenate((array, self._kept[name])) for name, array in rows.items()}

@@ -6,18 +6,28 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import count
 
 from ebpftop.collector.census import Census
 from ebpftop.frames.messages import FOLDED, Function, Stack, Stacks
-from ebpftop.handover.protocol import Addresses, RequestSymbols, SymbolRange, Symbols
+from ebpftop.handover.protocol import Addresses, ProcessSymbols, RequestSymbols, SymbolRange, Symbols
 
 # Innermost in a stack that a program on a tracepoint takes: the program, and what called it. How many there are depends
 # on the kernel, and on who else listens to that tracepoint.
 _MACHINERY = re.compile(r"bpf_prog_|bpf_trace_run|bpf_trampoline_|__traceiter_|__bpf_trace_|perf_trace_|trace_call_bpf")
 KERNEL = FOLDED  # the space of the kernel's addresses; those of processes have their identity's number
 MOST_ADDRESSES, MOST_PROCESSES = 1 << 16, 256  # of one request
+NOWHERE = "nowhere"  # stands for what is mapped at an address where nothing is
+
+
+Change = dict[int, dict[int, int | None]]
+"""By space, the addresses at which there is other code since a moment between the last two looks, and the number that
+stands for either; None where there is no code now, so that all that was counted belongs to the former."""
+
+
+NEVER = SymbolRange(start=0, end=0, base=0, name="", module="")  # what an address is that was never looked up
+Difference = tuple[int, SymbolRange | None, SymbolRange | None]  # address, before, now
 
 
 class Space:
@@ -27,6 +37,10 @@ class Space:
         self.programs = programs
         self.functions: dict[int, int] = {}  # address → number
         self.unrequested: list[int] = []
+        self.ran = False  # whether its code was counted since the last request
+        self.perf_map = ""  # its version
+        self._known: dict[int, SymbolRange | None] = {}  # by address
+        self._vanished: set[int] = set()  # those whose name was missing the last time
         self._ranges: dict[int, SymbolRange] = {}
         self._starts: list[int] = []
 
@@ -40,6 +54,77 @@ class Space:
             return None
         found = self._ranges[self._starts[after - 1]]
         return found if address < found.end else None
+
+    @property
+    def doubtful(self) -> bool:
+        return bool(self._vanished)
+
+    def know(self, address: int, what: SymbolRange | None) -> None:
+        self._known[address] = what
+
+    def forget(self, address: int) -> None:
+        self._known.pop(address, None)
+
+    def known(self, less: set[int]) -> dict[str, list[int]]:
+        """Addresses that have been looked up, by what is mapped there; some left out."""
+        by: dict[str, list[int]] = {}
+        for address, what in self._known.items():
+            if address not in less:
+                by.setdefault(what.mapped if what else NOWHERE, []).append(address)
+        return by
+
+    def unseen(self) -> list[int]:
+        """Addresses of which nothing has been looked up."""
+        return [address for address in self.unrequested if address not in self._known]
+
+    def renew(self, answer: ProcessSymbols, named: Iterable[int]) -> list[Difference]:
+        """Forget what may not hold any longer, and add what does. named: addresses that were looked up for names."""
+        for mapped, addresses in answer.mapped.items():
+            self._known |= {address: _place(address, mapped) for address in addresses}
+        before = {address: self._known.get(address) for address in answer.again}
+        stale = {what.mapped for what in before.values() if what is not None}
+        before |= {address: self._known.get(address, NEVER) for address in named}
+        self._ranges = {start: each for start, each in self._ranges.items() if each.mapped not in stale}
+        self.add(answer.ranges)
+        self.perf_map = answer.perf_map
+        if any(what and what.mapped in stale and at not in before for at, what in self._known.items()):
+            self.perf_map = ""  # met since the request, and named by what may not hold: look once more
+        differing = []
+        for address, was in before.items():
+            now = self.find(address)
+            if _same_memory(was, now) and _names(was) and not _names(now) and address not in self._vanished:
+                self._vanished.add(address)  # a map that is being rewritten lacks names for a moment: look once more
+                self.perf_map = ""
+                continue
+            self._vanished.discard(address)
+            self._known[address] = now
+            if was != now:
+                differing.append((address, was, now))
+        return differing
+
+
+def _place(address: int, mapped: str) -> SymbolRange:
+    """A place of which nothing but that is known."""
+    return SymbolRange(start=address, end=address + 1, base=address, name="", module="", mapped=mapped)
+
+
+def _either(number: int, was: SymbolRange | None, now: SymbolRange) -> Function:
+    """Stands for two functions that had the same place in the same interval: which one ran isn't known."""
+    before, after = _label(was), _label(now)
+    names, modules = (dict.fromkeys(pair) for pair in zip(before, after, strict=True))
+    return Function(id=number, side="user", name=" or ".join(names), module=" or ".join(filter(None, modules)))
+
+
+def _label(what: SymbolRange | None) -> tuple[str, str]:
+    return (what.name or "[unknown]", what.module) if what else ("[unknown]", "")
+
+
+def _names(what: SymbolRange | None) -> bool:
+    return what is not None and what.name != ""
+
+
+def _same_memory(was: SymbolRange | None, now: SymbolRange | None) -> bool:
+    return was is not None and now is not None and was.mapped == now.mapped
 
 
 class Functions:
@@ -57,6 +142,7 @@ class Functions:
         self._machinery: set[int] = set()
         self._uncut: dict[int, list[int]] = {}  # stacks that may end in machinery
         self._requested: dict[int, tuple[Space, list[int]]] = {}  # what no answer has come to yet
+        self._names = True  # whether that is of names
 
     def number(self, space: int, address: int) -> int:
         """The number of the function at an address: one number an address."""
@@ -68,7 +154,15 @@ class Functions:
             self._report(number, space, address, known)
             if known is None:
                 found.unrequested.append(address)
+            else:
+                found.know(address, known)
         return number
+
+    def ran(self, space: int) -> int:
+        """Code of a process was counted, which may be other code by now; how often it had executed a program."""
+        found = self._space(space)
+        found.ran = True
+        return found.programs
 
     def missing(self, why: str) -> int:
         """The number of a place for addresses that were not kept."""
@@ -110,45 +204,109 @@ class Functions:
         """Whether there may be something to request."""
         return any(space.unrequested for space in self._spaces.values())
 
-    def request(self, run: int) -> RequestSymbols | None:
-        """The next request; None while an answer is due, or nothing is missing. Dead processes have no symbols."""
+    @property
+    def unchecked(self) -> bool:
+        """Whether code was counted that may be other code by now."""
+        return any(space.ran for space in self._spaces.values())
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether names vanished, and only the next answer shows whether other code took their place."""
+        return any(space.doubtful for space in self._spaces.values())
+
+    def request(self, run: int, *, names: bool = True) -> RequestSymbols | None:
+        """The next request; None while an answer is due, or nothing is missing. Dead processes have no symbols.
+
+        Each process has its turn, those with new addresses first. Without `names`, these are asked for what is mapped
+        there, so that a name that comes later is known to be of the same.
+        """
         if self._requested:
             return None
         kernel: list[int] = []
         processes: list[Addresses] = []
         room = MOST_ADDRESSES
-        for number, space in list(self._spaces.items()):
-            if not space.unrequested or room <= 0 or len(processes) >= MOST_PROCESSES:
-                continue
+        waiting = [item for item in self._spaces.items() if (names and item[1].unrequested) or item[1].ran]
+        for number, space in sorted(waiting, key=lambda item: not item[1].unrequested):
+            if room <= 0 or len(processes) >= MOST_PROCESSES:
+                break
             identity = None if number == KERNEL else self._census.alive(number)
             if number != KERNEL and (identity is None or identity.programs != space.programs):
                 space.unrequested.clear()
+                space.ran = False
                 continue
-            addresses, space.unrequested = space.unrequested[:room], space.unrequested[room:]
+            if names:
+                addresses, space.unrequested = space.unrequested[:room], space.unrequested[room:]
+            else:
+                addresses = space.unseen()[:room]
             room -= len(addresses)
             self._requested[number] = space, addresses
             if identity is None:
                 kernel = addresses
-            else:
-                processes.append(Addresses(id=number, tgid=identity.tgid, start_ns=identity.start, addresses=addresses))
-        return RequestSymbols(run=run, kernel=kernel, processes=processes) if self._requested else None
+                continue
+            self._spaces[number] = self._spaces.pop(number)  # it comes last the next time
+            known = space.known(set(addresses)) if space.ran else {}
+            space.ran = False
+            room -= sum(map(len, known.values()))
+            processes.append(
+                Addresses(
+                    id=number,
+                    tgid=identity.tgid,
+                    start_ns=identity.start,
+                    addresses=addresses,
+                    known=known,
+                    perf_map=space.perf_map,
+                )
+            )
+        self._names = names
+        return RequestSymbols(run=run, kernel=kernel, processes=processes, names=names) if self._requested else None
 
-    def learn(self, answer: Symbols | None) -> None:
-        """Apply an answer; None: there will be none."""
+    def learn(self, answer: Symbols | None) -> Change:
+        """Apply an answer; None: there will be none. Returns where there is other code."""
         requested, self._requested = self._requested, {}
-        answered = {KERNEL: answer.kernel, **dict(answer.processes)} if answer is not None else {}
+        answered = {each.id: each for each in answer.processes} if answer is not None else {}
+        if answer is not None:
+            answered[KERNEL] = ProcessSymbols(id=KERNEL, ranges=answer.kernel)
+        change: Change = {}
         for number, (space, addresses) in requested.items():
-            space.add(answered.get(number, ()))
-            for address in addresses:
-                known = space.find(address)
-                self._unnamed.discard(space.functions[address])
-                if known is not None:
-                    self._report(space.functions[address], number, address, known)
-                elif number == KERNEL:
-                    self._nameless.add(space.functions[address])
+            if number in answered:
+                differing = space.renew(answered[number], addresses if self._names else ())
+                change[number] = dict(self._replace(number, space, differing))
+            for address in addresses if self._names else ():
+                if number == KERNEL:
+                    self._name_kernel(space, address)
+        current = {number for number, (space, _) in requested.items() if self._spaces.get(number) is space}
         for number, functions in list(self._uncut.items()):
             if functions[-1] not in self._unnamed:
                 self._report_stack(number, functions)
+        return {number: addresses for number, addresses in change.items() if addresses and number in current}
+
+    def _name_kernel(self, space: Space, address: int) -> None:
+        function, known = space.functions[address], space.find(address)
+        self._unnamed.discard(function)
+        if known is None:
+            self._nameless.add(function)
+
+    def _replace(self, number: int, space: Space, differing: list[Difference]) -> Iterator[tuple[int, int | None]]:
+        """Report what is known better now; give what is other code a new number."""
+        for address, was, now in differing:
+            function = space.functions[address]
+            if (
+                was is NEVER
+                or (_same_memory(was, now) and not _names(was))
+                or (was and now and _label(was) == _label(now))
+            ):
+                self._report(function, number, address, now)
+                continue
+            del space.functions[address]
+            if now is None:
+                space.forget(address)
+                yield address, None
+                continue
+            space.functions[address] = next(self._numbers)
+            self._report(space.functions[address], number, address, now)
+            either = next(self._numbers)
+            self._changed[either] = _either(either, was, now)
+            yield address, either
 
     def forget(self) -> None:
         """Drop the addresses of dead processes: no symbols and no new addresses will come."""

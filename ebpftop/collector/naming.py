@@ -1,33 +1,48 @@
-"""When the symbols of functions are requested, and which frames wait for them."""
+"""When symbols of functions are requested, those that may not hold any longer too, and which frames wait for them."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Protocol
 
-from ebpftop.collector.functions import Functions
+from ebpftop.collector.functions import Change, Functions
 from ebpftop.frames.messages import Detached, Frame, Notice
 from ebpftop.handover import protocol
 
 RUN = -3  # the number of the task that answers
-SECONDS = 1.0  # between two requests, at least
-PATIENCE = 10.0  # seconds that anything waits for names, at most
-SHARE = 5  # and so many times as long as the last answer took: looking up names is to cost little beside what is traced
+SECONDS, LEAST = 0.5, 0.2  # between two requests: usually, and if frames wait
+SECONDS_OF_NAMES = 1.0  # between two that are of new names too, which costs more
+SHARE, SHARE_OF_NAMES = 20, 5  # and so many times the CPU time of the last answer
+PATIENCE, SOON = 10.0, 0.3  # seconds that frames wait, at most: for names, and for whether names still hold
 MOST_PROBLEMS = 32  # files without names that are shown
 
 
-class _Held:
-    """Frames of a run, until so many answers have come or it is late (monotonic seconds)."""
+class Counts(Protocol):
+    """What counts code by its addresses."""
 
-    def __init__(self, answers: int, late: float, frames: list[Frame]) -> None:
-        self.answers, self.late, self.frames = answers, late, frames
+    def look(self) -> None:
+        """Read all."""
+
+    def asked(self) -> None:
+        """The code in what was read last is being looked up."""
+
+    def learned(self, change: Change, sure: bool) -> None:
+        """Other code has taken the place of some; whether all else is known to be as it was."""
+
+
+class _Held:
+    """What a run has to show, until so many answers came, so many with names, or it is late (monotonic seconds)."""
+
+    def __init__(self, answers: int, named: int, late: float, publish: Callable[[], None]) -> None:
+        self.answers, self.named, self.late, self.publish = answers, named, late, publish
 
 
 class Naming:
-    """Requests the symbols that `functions` lacks.
+    """Requests the symbols that `functions` lacks, and those of code that ran, as it may be other code by now.
 
-    With `hold`, frames with stacks wait for symbols, up to `PATIENCE`: a consumer that draws again and again can take
-    symbols later, one that writes each line once can't. The end of a run waits in any case.
+    With `hold`, what a run has to show waits for symbols, up to `PATIENCE`: a consumer that draws again and again can
+    take symbols later, one that writes each line once can't. The end of a run waits in any case.
     """
 
     def __init__(
@@ -35,79 +50,109 @@ class Naming:
         functions: Functions,
         request: Callable[[protocol.RequestSymbols], None],
         put: Callable[[Frame], None],
+        counts: Counts,
         *,
         hold: bool,
     ) -> None:
-        self._functions, self._send, self._put, self._hold = functions, request, put, hold
-        self._next = 0.0
+        self._functions, self._send, self._put, self._counts = functions, request, put, counts
+        self._hold = hold
+        self._next = self._soonest = self._next_names = 0.0
         self._requested_at = 0.0
+        self._of_names = self._of_all = True  # what the last request was of
         self._requests = self._answers = 0
+        self._named = 0  # answers to requests for names
         self._held: dict[int, _Held] = {}  # by run
         self._problems: set[str] = set()  # those that were shown
-        self._ended: list[int] = []  # runs that are over, once nothing of theirs is held
+        self._ended: dict[int, Callable[[], None]] = {}  # runs that are over, once nothing of theirs is held
 
     def tick(self, now: float) -> None:
         """Send a request if it is time to (monotonic seconds), and release what is late."""
-        if now >= self._next:
-            self._request()
+        if now >= self._next and self._answers >= self._requests:
+            self._counts.look()
+            self._request(now)
         for held in self._held.values():
             if now >= held.late:
-                held.answers = 0
+                held.answers = held.named = 0
         self._settle()
 
-    def put(self, run: int, frames: list[Frame]) -> None:
-        """Put these frames of a run with stacks; those that still wait are stale then."""
-        before = self._held.get(run)
-        late = before.late if before else time.monotonic() + PATIENCE
-        self._held[run] = _Held(self._needed() if self._hold else 0, late, frames)
+    def put(self, run: int, publish: Callable[[], None]) -> None:
+        """A run was read: call this when it can be shown. What still waits is stale then."""
+        before, now = self._held.get(run), time.monotonic()
+        unchecked = self._functions.unchecked
+        if now >= self._soonest:
+            self._request(now)
+        late = before.late if before else now + (PATIENCE if self._hold else SOON)
+        answers, named = self._needed()
+        self._held[run] = _Held(answers if unchecked else 0, named if self._hold else 0, late, publish)
         self._settle()
 
     def answered(self, answer: protocol.Symbols | None) -> None:
         """Names have come; None: they won't."""
         self._answers += 1
-        self._next = max(self._next, self._requested_at + SHARE * (time.monotonic() - self._requested_at))
-        self._functions.learn(answer)
+        self._named += self._of_names
+        took = time.monotonic() - self._requested_at if answer is None else answer.cpu_seconds
+        if self._of_names:
+            self._next_names = self._requested_at + max(SECONDS_OF_NAMES, SHARE_OF_NAMES * took)
+        else:
+            self._soonest = self._requested_at + max(LEAST, SHARE * took)
+            self._next = max(self._next, self._soonest)
+        change = self._functions.learn(answer)
+        sure = answer is not None and self._of_all and not self._functions.doubtful
+        self._counts.learned(change, sure)
         for problem in answer.problems if answer is not None else ():
             if problem not in self._problems and len(self._problems) < MOST_PROBLEMS:
                 self._problems.add(problem)
                 self._put(Notice(level="warning", text=problem))
         self._settle()
+        if change:
+            self._counts.look()  # what is counted from now on is of the new code alone
 
-    def detached(self, run: int, has_stacks: bool) -> None:
-        """Report that a run is over, after its last frames."""
+    def detached(self, run: int, has_stacks: bool, close: Callable[[], None] = lambda: None) -> None:
+        """Report that a run is over, after what it has to show; then close it."""
         if has_stacks:
-            held = self._held.setdefault(run, _Held(0, time.monotonic() + PATIENCE, []))
-            held.answers = self._needed()
-        self._ended.append(run)
+            held = self._held.setdefault(run, _Held(0, 0, 0.0, lambda: None))
+            held.answers, held.named = self._needed()
+            held.late = time.monotonic() + PATIENCE
+        self._ended[run] = close
         self._settle()
 
-    def _needed(self) -> int:
-        """How many answers there will be once all is named that is known of now."""
-        return self._requests + self._functions.unrequested
+    def drop(self, run: int) -> None:
+        """What a run has to show will not be shown."""
+        self._held.pop(run, None)
+
+    def _needed(self) -> tuple[int, int]:
+        """How many answers there will be once all that is known of now is sure to hold, and how many with names."""
+        due = self._answers < self._requests
+        named = self._named + (due and self._of_names) + self._functions.unrequested
+        return self._requests + self._functions.unchecked, named
 
     def _settle(self) -> None:
-        """Put what has waited long enough."""
+        """Show what has waited long enough."""
         if any(run in self._held for run in self._ended):
-            self._request()
+            self._request(time.monotonic(), names=True)
         if (changes := self._functions.changes()) is not None:
             self._put(changes)
         for run, held in list(self._held.items()):
-            if self._answers >= held.answers:
-                del self._held[run]
-                for frame in held.frames:
-                    self._put(frame)
+            if self._answers >= held.answers and self._named >= held.named:
+                self._held.pop(run, None)
+                held.publish()
         for run in [run for run in self._ended if run not in self._held]:
-            self._ended.remove(run)
+            close = self._ended.pop(run)
             self._put(Detached(run=run))
+            close()
 
-    def _request(self) -> None:
+    def _request(self, now: float, *, names: bool = False) -> None:
         if self._answers < self._requests:
             return  # one at a time
+        self._next, self._soonest = now + SECONDS, now + LEAST
         self._requests += 1
-        request = self._functions.request(RUN)
+        self._of_names = names or now >= self._next_names
+        request = self._functions.request(RUN, names=self._of_names)
         if request is None:  # nothing to request, or nobody left who could answer
             self._answers += 1
+            self._named += self._of_names
         else:
             self._requested_at = time.monotonic()
-            self._next = self._requested_at + SECONDS
+            self._of_all = not self._functions.unchecked
+            self._counts.asked()
             self._send(request)

@@ -7,6 +7,7 @@ import selectors
 import socket
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from ebpftop.collector.census import Census
 from ebpftop.collector.census_probe import CENSUS_RUN, CensusProbe
 from ebpftop.collector.channels import Channels
 from ebpftop.collector.closing import Detaching
+from ebpftop.collector.counting import CountingRuns
 from ebpftop.collector.decode import Context
 from ebpftop.collector.functions import Functions
 from ebpftop.collector.machine import hello, host, reread, surveyed
@@ -72,12 +74,14 @@ class Server:
         self._context = Context()
         self._census = Census(self._context.cgroup_path, os.getppid())
         self._functions = Functions(self._census)
-        self._naming = naming.Naming(self._functions, self._request, self._put, hold=not idle)
         self._census_probe = CensusProbe(self._census, self._context, self._request, self._warn)
         self._idle = idle
         self._pending: dict[int, _Pending] = {}
         self._channels = Channels(self._selector, self._on_report, self._broken)
         self._runs: dict[int, AttachedProbe] = {}
+        self._over: dict[int, AttachedProbe] = {}  # runs that are detached, and wait for names
+        counts = CountingRuns(self._runs, self._over, self._look)
+        self._naming = naming.Naming(self._functions, self._request, self._put, counts, hold=not idle)
         self._numbers = iter(range(1, 1 << 30))
         self._run_times = RunTimes(lambda: self._request(protocol.RequestRunTimes(run=ACCOUNTING_RUN)))
         self._want_statistics = True
@@ -167,13 +171,13 @@ class Server:
         if request.probe not in self._probes:
             self._refuse(request, f"no probe {request.probe!a} in the catalog")
             return
+        if any(c.decode == "process" for view in self._probes[request.probe].views for c in view.columns):
+            self._census_probe.wanted()
         self._pending[number] = _Pending(request, self._probes[request.probe].source)
         self._request(
             protocol.RequestLoad(run=number, request=request.request, probe=request.probe, params=request.params)
         )
         self._switch_statistics()
-        if any(c.decode == "process" for view in self._probes[request.probe].views for c in view.columns):
-            self._census_probe.wanted()
 
     def _refuse(self, request: messages.Load, error: str) -> None:
         self._put(messages.Refused(request=request.request, error=error))
@@ -306,15 +310,19 @@ class Server:
                 continue
             self._report(run)
             if self._runs.pop(number, None):
-                run.close()
-                self._naming.detached(number, run.has_stacks)
+                self._over[number] = run
+                self._naming.detached(number, run.has_stacks, partial(self._close, run))
         self._switch_statistics()
+
+    def _close(self, run: AttachedProbe) -> None:
+        if self._over.pop(run.number, None):
+            run.close()
 
     # ---------------------------------------------------------------- time
 
     def _timeout(self) -> float | None:
         ends = [run.next_at for run in self._runs.values()]
-        if self._census_probe.on or any(run.rings for run in self._runs.values()):
+        if self._census_probe.busy or any(run.rings for run in self._runs.values()):
             ends.append(self._drain_at)
         ends.append(self._host_at)
         return max(0.0, min(ends) - time.monotonic())
@@ -355,7 +363,9 @@ class Server:
 
     def _give_up(self, run: AttachedProbe, why: str) -> None:
         """A probe whose records can't be read is detached; the others go on."""
-        del self._runs[run.number]
+        self._naming.drop(run.number)
+        if self._runs.pop(run.number, None) is None:
+            return
         self._detaching.begin(run.number, run.attachments)
         run.close()
         self._put(messages.Detached(run=run.number, reason=why))
@@ -365,18 +375,31 @@ class Server:
         self._drain()
         if run.number not in self._runs:
             return
+        if not self._look(run):
+            return
+        if run.has_stacks:
+            self._naming.put(run.number, partial(self._publish, run))
+        else:
+            self._publish(run)
+
+    def _look(self, run: AttachedProbe) -> bool:
+        try:
+            run.look()
+        except (OSError, ValueError) as error:
+            self._give_up(run, str(error))
+            return False
+        return True
+
+    def _publish(self, run: AttachedProbe) -> None:
+        """Put what was read last."""
         try:
             snapshot = run.snapshot()
         except (OSError, ValueError) as error:
             self._give_up(run, str(error))
             return
         self._put_processes()
-        frames = [snapshot, run.cost(self._run_times.on)]
-        if run.has_stacks:
-            self._naming.put(run.number, frames)
-            return
-        for frame in frames:
-            self._put(frame)
+        self._put(snapshot)
+        self._put(run.cost(self._run_times.on))
 
     def _put_processes(self) -> None:
         if changed := self._census.changes():
@@ -384,5 +407,6 @@ class Server:
 
     def _host(self) -> None:
         self._functions.forget()
-        self._census.forget(set[int]().union(*(run.held() for run in self._runs.values())))
+        runs = (*self._runs.values(), *self._over.values())
+        self._census.forget(set[int]().union(*(run.held() for run in runs)))
         self._put(host())

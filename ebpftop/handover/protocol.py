@@ -65,7 +65,7 @@ class RunTimesOn(Message, frozen=True, kw_only=True):
 
 class SymbolRange(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """`start` <= address < `end` is this function, or, without a name, this place in the module; offsets count from
-    `base`.
+    `base`. mapped: what is mapped there, see `kernel.mappings.Mappings.identity`.
     """
 
     start: int
@@ -73,16 +73,32 @@ class SymbolRange(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     base: int
     name: str
     module: str
+    mapped: str = ""
+
+
+class ProcessSymbols(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """The functions of one process, by the `id` of its `Addresses`. An address outside all ranges has no known one.
+
+    again: the known addresses that were looked up again, as what they lie in may have changed. mapped: addresses of
+    which only that was requested, by what is mapped there. perf_map: the version of its perf map, for the next request.
+    """
+
+    id: int
+    ranges: list[SymbolRange]
+    mapped: dict[str, list[int]] = {}
+    again: list[int] = []
+    perf_map: str = ""
 
 
 class Symbols(Message, frozen=True, kw_only=True):
-    """The answer to `RequestSymbols`, processes by their `id`. An address outside all ranges has no known function.
+    """The answer to `RequestSymbols`; processes that are gone are left out.
 
-    problems: which file's names are missing and why, a line each.
+    problems: which file's names are missing and why, a line each. cpu_seconds: what it took.
     """
 
     kernel: list[SymbolRange]
-    processes: list[tuple[int, list[SymbolRange]]]
+    processes: list[ProcessSymbols]
+    cpu_seconds: float = 0.0
     problems: list[str] = []
 
 
@@ -113,20 +129,30 @@ class RequestRunTimes(Message, frozen=True, kw_only=True):
 
 
 class Addresses(msgspec.Struct, frozen=True, kw_only=True):
-    """Addresses in one process. `id` is the requester's name for it; `start_ns` its start, in ns since boot."""
+    """Addresses in one process. `id` is the requester's name for it; `start_ns` its start, in ns since boot.
+
+    known: addresses that have been looked up before, by what was mapped there (`SymbolRange.mapped`). perf_map: the
+    version of the perf map then. They are looked up again if that has changed.
+    """
 
     id: int
     tgid: int
     start_ns: int
     addresses: list[int]
+    known: dict[str, list[int]] = {}
+    perf_map: str = ""
 
 
 class RequestSymbols(Message, frozen=True, kw_only=True):
-    """Collector to supervisor: find the functions that contain these addresses."""
+    """Collector to supervisor: find the functions that contain these addresses.
+
+    names: if false, only what is mapped there, which costs little; names only of what is there no longer.
+    """
 
     run: int
     kernel: list[int]
     processes: list[Addresses]
+    names: bool = True
 
 
 class Channel(Message, frozen=True, kw_only=True):

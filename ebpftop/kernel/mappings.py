@@ -13,6 +13,7 @@ from typing import NamedTuple
 _LINE = re.compile(rb"([0-9a-f]+)-([0-9a-f]+) (\S{4}) ([0-9a-f]+) (\S+) (\d+)(?: +(.*))?")
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 _SLACK_NS = 2 * _TICK_NS  # start times are in ticks
+_MEMORY = (b"/memfd:", b"/dev/zero", b"/SYSV")  # files in name only: compilers map their memory twice this way
 
 
 class Mapping(NamedTuple):
@@ -64,12 +65,33 @@ class Mappings:
         found = self.mappings[after - 1] if after else None
         return found if found and address < found.end else None
 
-    def open(self, mapping: Mapping) -> int:
-        """A descriptor of the mapped file itself, even if its path was changed or deleted. Raises `OSError`."""
-        for path in (
+    def identity(self, mapping: Mapping) -> str:
+        """What is mapped: the file, its version, and where its beginning lies. It is the same as long as the code is.
+
+        Empty for anonymous memory, in which a compiler may write anything.
+        """
+        if mapping.path.startswith(b"[v"):
+            return f"{mapping.module}:{mapping.start:x}"
+        if not mapping.inode or mapping.path.startswith(_MEMORY):
+            return ""
+        version = ""
+        for path in self._paths(mapping):
+            with contextlib.suppress(OSError, ValueError):
+                status = os.stat(path)
+                version = f"{status.st_ctime_ns:x}:{status.st_size:x}"  # an inode's number is used again
+                break
+        device = mapping.device.decode("ascii", "replace")
+        return f"{device}:{mapping.inode}:{mapping.start - mapping.offset:x}:{version}"
+
+    def _paths(self, mapping: Mapping) -> tuple[bytes, bytes]:
+        return (
             f"/proc/{self.pid}/map_files/{mapping.start:x}-{mapping.end:x}".encode(),
             f"/proc/{self.pid}/root".encode() + mapping.path,  # reading map_files takes more capabilities
-        ):
+        )
+
+    def open(self, mapping: Mapping) -> int:
+        """A descriptor of the mapped file itself, even if its path was changed or deleted. Raises `OSError`."""
+        for path in self._paths(mapping):
             with contextlib.suppress(OSError, ValueError):
                 return _open_inode(path, mapping.inode)
         raise FileNotFoundError(mapping.path)

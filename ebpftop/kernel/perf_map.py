@@ -7,6 +7,7 @@ tools/perf/Documentation/jit-interface.txt.
 from __future__ import annotations
 
 import contextlib
+import os
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from typing import BinaryIO, NamedTuple
@@ -22,6 +23,12 @@ class Compiled(NamedTuple):
     start: int
     end: int
     name: bytes
+
+
+def version(fd: int) -> str:
+    """It is another one after each change of the file."""
+    status = os.fstat(fd)
+    return f"{status.st_dev:x}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}"
 
 
 def compiled(file: BinaryIO, addresses: Iterable[int]) -> dict[int, Compiled]:

@@ -20,7 +20,7 @@ import msgspec
 
 from ebpftop.base.inert import inert
 from ebpftop.handover import protocol, transport
-from ebpftop.handover.protocol import Addresses, RequestSymbols, SymbolRange
+from ebpftop.handover.protocol import Addresses, ProcessSymbols, RequestSymbols, SymbolRange
 from ebpftop.kernel import kallsyms, perf_map
 from ebpftop.kernel.demangle import demangle
 from ebpftop.kernel.elf import BadElf, Elf
@@ -46,7 +46,10 @@ def run(channel: socket.socket, request: RequestSymbols, give_up_root: Callable[
     if request.kernel:
         with contextlib.suppress(OSError):
             kernel = os.open(kallsyms.PATH, os.O_RDONLY | os.O_CLOEXEC)
-    processes = [_Process(each, files) for each in request.processes]
+    processes: list[_Process] = []
+    for each in request.processes:
+        with contextlib.suppress(OSError, ValueError, IndexError):  # it has ended
+            processes.append(_Process(each, files, names=request.names))
     give_up_root()
     shares = _Shares()
     functions: list[SymbolRange] = []
@@ -58,8 +61,9 @@ def run(channel: socket.socket, request: RequestSymbols, give_up_root: Callable[
         channel,
         protocol.Symbols(
             kernel=functions,
-            processes=[(each.asked.id, each.ranges(plain)) for each in processes],
+            processes=[each.symbols(plain) for each in processes],
             problems=shares.problems,
+            cpu_seconds=time.process_time(),
         ),
     )
 
@@ -87,7 +91,8 @@ def _resolve(processes: list[_Process], files: _Files, shares: _Shares) -> None:
             if elf is not None:
                 debug = debug_file(elf, os.fsdecode(first.path)) if elf.stripped and first.inode else None
                 for process, mapping, address in asked[key]:
-                    process.answers[address] = _range(address, mapping, elf, debug)
+                    mapped = process.answers[address].mapped
+                    process.answers[address] = _range(address, mapping, mapped, elf, debug)
 
 
 class _Shares:
@@ -182,33 +187,63 @@ def _own_vdso() -> bytes:
 
 
 class _Process:
-    """One process's addresses. Making it takes root and opens what is needed; nothing of it is read then."""
+    """One process's addresses. Making it takes root and opens what is needed; nothing of it is read then.
 
-    def __init__(self, asked: Addresses, files: _Files) -> None:
+    Raises `OSError`, `ValueError`, `IndexError` where it has ended.
+    """
+
+    def __init__(self, asked: Addresses, files: _Files, *, names: bool) -> None:
         self.asked = asked
         self.answers: dict[int, SymbolRange] = {}  # by address
+        known = [address for addresses in asked.known.values() for address in addresses]
+        self._mappings = Mappings(asked.tgid, asked.start_ns, [*asked.addresses, *known])
+        self._identities = {each: self._mappings.identity(each) for each in self._mappings.mappings}
         self.perf_map: int | None = None
-        try:
-            self._mappings = Mappings(asked.tgid, asked.start_ns, asked.addresses)
-        except (OSError, ValueError, IndexError):
-            return  # it has ended
-        for mapping in self._mappings.mappings:
-            files.open(self._mappings, mapping)
+        self.version = asked.perf_map  # one that was deleted has named what there is
         if any(mapping.nameless for mapping in self._mappings.mappings):
             self.perf_map = self._mappings.perf_map()
-        for address in asked.addresses:
+            if self.perf_map is not None:
+                self.version = perf_map.version(self.perf_map)
+        self.again = [
+            address
+            for mapped, addresses in asked.known.items()
+            for address in addresses
+            if self._may_differ(mapped, address)
+        ]
+        self.mapped: dict[str, list[int]] = defaultdict(list)
+        for address in () if names else asked.addresses:
             if (found := self._mappings.at(address)) is not None:
-                self.answers[address] = _place(address, found)
+                self.mapped[self._identities[found]].append(address)
+        for address in (*(asked.addresses if names else ()), *self.again):
+            if (found := self._mappings.at(address)) is not None:
+                self.answers[address] = _place(address, found, self._identities[found])
+        for mapping in {found for address in self.answers if (found := self._mappings.at(address)) is not None}:
+            files.open(self._mappings, mapping)
+
+    def _may_differ(self, mapped: str, address: int) -> bool:
+        found = self._mappings.at(address)
+        if found is None or self._identities[found] != mapped:
+            return True
+        return found.nameless and self.version != self.asked.perf_map
+
+    def _nameless(self, address: int) -> bool:
+        found = self._mappings.at(address)
+        return found is not None and found.nameless
 
     def read_perf_map(self) -> None:
         """Raises `OSError`."""
-        if self.perf_map is None:
+        wanted = [address for address in self.answers if self._nameless(address)]
+        if self.perf_map is None or not wanted:
             return
         with os.fdopen(self.perf_map, "rb") as file:
-            for address, each in perf_map.compiled(file, self.answers).items():
-                name = each.name.decode("utf-8", "backslashreplace")
+            for address, each in perf_map.compiled(file, wanted).items():
                 self.answers[address] = SymbolRange(
-                    start=each.start, end=each.end, base=each.start, name=name, module="[jit]"
+                    start=each.start,
+                    end=each.end,
+                    base=each.start,
+                    name=each.name.decode("utf-8", "backslashreplace"),
+                    module="[jit]",
+                    mapped=self.answers[address].mapped,
                 )
 
     def unresolved(self) -> Iterator[tuple[Mapping, int]]:
@@ -218,29 +253,34 @@ class _Process:
             if mapping is not None:
                 yield mapping, address
 
-    def ranges(self, plain: dict[str, str]) -> list[SymbolRange]:
+    def symbols(self, plain: dict[str, str]) -> ProcessSymbols:
         """All that is known, with these names for theirs."""
-        return [
+        ranges = [
             msgspec.structs.replace(each, name=plain[each.name][:_LONGEST])
             for each in {each.start: each for each in self.answers.values()}.values()
         ]
+        return ProcessSymbols(
+            id=self.asked.id, ranges=ranges, mapped=self.mapped, again=self.again, perf_map=self.version
+        )
 
 
-def _place(address: int, mapping: Mapping) -> SymbolRange:
+def _place(address: int, mapping: Mapping, mapped: str) -> SymbolRange:
     """That single address, of which its place in the file is known."""
     offset = address - mapping.start + mapping.offset
-    return SymbolRange(start=address, end=address + 1, base=address - offset, name="", module=mapping.module)
+    return SymbolRange(
+        start=address, end=address + 1, base=address - offset, name="", module=mapping.module, mapped=mapped
+    )
 
 
-def _range(address: int, mapping: Mapping, elf: Elf, debug: Elf | None) -> SymbolRange:
+def _range(address: int, mapping: Mapping, mapped: str, elf: Elf, debug: Elf | None) -> SymbolRange:
     """The function, or that single address with what is known of it."""
     place = elf.address(address - mapping.start + mapping.offset)
     if place is None:
-        return _place(address, mapping)
+        return _place(address, mapping, mapped)
     function = (debug.function(place) if debug is not None else None) or elf.function(place)
     base = address - place  # where the file's address 0 is in the process
     if function is None:
-        return SymbolRange(start=address, end=address + 1, base=base, name="", module=mapping.module)
+        return SymbolRange(start=address, end=address + 1, base=base, name="", module=mapping.module, mapped=mapped)
     start, end = base + function.start, base + function.end
     name = function.name.decode("utf-8", "backslashreplace")
-    return SymbolRange(start=start, end=end, base=start, name=name, module=mapping.module)
+    return SymbolRange(start=start, end=end, base=start, name=name, module=mapping.module, mapped=mapped)

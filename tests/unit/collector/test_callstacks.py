@@ -8,7 +8,7 @@ from ebpftop.collector.callstacks import NONE, StackNumbering
 from ebpftop.collector.census import Census, Identity
 from ebpftop.collector.functions import Functions
 from ebpftop.frames.messages import Function
-from ebpftop.handover.protocol import SymbolRange, Symbols
+from ebpftop.handover.protocol import ProcessSymbols, SymbolRange, Symbols
 
 DEPTH = 127
 TEXT = 0xFFFFFFFF81000000
@@ -67,7 +67,8 @@ def ranges(*named: tuple[int, int, str]) -> list[SymbolRange]:
 
 def answer(consumer: Consumer, kernel: list[SymbolRange], *processes: tuple[int, list[SymbolRange]]) -> None:
     assert consumer.functions.request(-3) is not None
-    consumer.functions.learn(Symbols(kernel=kernel, processes=list(processes)))
+    found = [ProcessSymbols(id=number, ranges=ranges) for number, ranges in processes]
+    consumer.functions.learn(Symbols(kernel=kernel, processes=found))
 
 
 def test_the_users_functions_come_before_the_kernels_outermost_first() -> None:

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import pytest
 
+from ebpftop.collector import census as module
 from ebpftop.collector.census import Census
+from ebpftop.collector.census_probe import CensusProbe
+from ebpftop.collector.decode import Context
 from ebpftop.frames.messages import UNKNOWN
 
 NOBODY = 1 << 22  # above the highest pid there can be
@@ -38,3 +45,79 @@ def test_the_supervisor_and_its_children_are_ebpftops_own() -> None:
     nobody = Census(lambda number: "")
     nobody.numbers(np.array([0, os.getpid()]))
     assert not any(each.own for each in nobody.changes())
+
+
+BORN, ENDED = 1, 2
+NOTHING = np.zeros(0, [("time", "<u8")])
+
+
+def record(kind: int, tgid: int, start: int, time: int, comm: bytes = b"worker") -> npt.NDArray[Any]:
+    fields = ["time", "start", "tgid", "ppid", "uid", "type", "cgroup"]
+    dtype = np.dtype([*((name, "<u8") for name in fields), ("comm", "S16"), ("parent_comm", "S16")])
+    return np.array([(time, start, tgid, 1, 0, kind, 0, comm, b"parent")], dtype)
+
+
+def first_name(known: Census, tgid: int) -> str:
+    """The name of a process when it is first shown."""
+    known.numbers(np.array([tgid], "<u4"))
+    return next(process.comm for process in known.changes() if process.tgid == tgid)
+
+
+def test_who_lived_when_the_census_was_requested_has_a_name_though_it_ends_before_it_is_attached() -> None:
+    known = census()
+    sleeper = subprocess.Popen(["sleep", "60"])
+    probe = CensusProbe(known, Context(), lambda _: None, lambda _: None)
+    probe.wanted()
+    later = subprocess.Popen(["sleep", "60"])
+    probe.take()
+    for process in (sleeper, later):
+        process.kill()
+        process.wait()
+    probe.take()
+    for process in (sleeper, later):
+        assert first_name(known, process.pid) == "sleep"
+        assert known.ended(known.numbers(np.array([process.pid], "<u4"))).tolist() == [True]
+
+
+def test_after_it_failed_nobody_is_looked_up_in_advance() -> None:
+    known = census()
+    probe = CensusProbe(known, Context(), lambda _: None, lambda _: None)
+    probe.wanted()
+    probe.failed("no BTF")
+    late = subprocess.Popen(["sleep", "60"])
+    probe.take()
+    late.kill()
+    late.wait()
+    assert first_name(known, late.pid) == "(ended unseen)"
+
+
+def test_who_has_the_number_of_one_that_ended_unseen_is_another() -> None:
+    known = census()
+    (unseen,) = known.numbers(np.array([NOBODY], "<u4"))
+    known.attached = True
+    late = 1 << 62
+    known.take(record(BORN, NOBODY, late, late), NOTHING)
+    (number,) = known.numbers(np.array([NOBODY], "<u4"))
+    assert number != unseen
+    assert known.ended(np.array([unseen, number], "<u4")).tolist() == [True, False]
+
+
+def test_a_record_that_comes_late_names_the_one_that_ended_unseen() -> None:
+    known = census()
+    (unseen,) = known.numbers(np.array([NOBODY], "<u4"))
+    known.attached = True
+    known.take(record(BORN, NOBODY, 5, 5), NOTHING)
+    assert known.numbers(np.array([NOBODY], "<u4")).tolist() == [unseen]
+    assert [process.comm for process in known.changes()] == ["worker"]
+
+
+def test_the_dead_keep_their_names_until_there_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_DEAD", 3)
+    known = census()
+    known.attached = True
+    for tgid in range(NOBODY, NOBODY + 5):
+        known.take(record(BORN, tgid, 5, 5, b"%d" % tgid), NOTHING)
+        known.take(record(ENDED, tgid, 5, 6, b"%d" % tgid), NOTHING)
+    known.forget(set())
+    names = [first_name(known, tgid) for tgid in range(NOBODY, NOBODY + 5)]
+    assert names == ["(ended unseen)"] * 2 + [str(tgid) for tgid in range(NOBODY + 2, NOBODY + 5)]

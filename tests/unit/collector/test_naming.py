@@ -1,13 +1,26 @@
 import time
 
 from ebpftop.collector.census import Census
-from ebpftop.collector.functions import Functions
+from ebpftop.collector.functions import Change, Functions
 from ebpftop.collector.naming import Naming
 from ebpftop.frames.messages import Detached, Frame, Notice, Snapshot, Stacks
 from ebpftop.handover.protocol import RequestSymbols, SymbolRange, Symbols
 
 TEXT = 0xFFFFFFFF81000000
 RANGE = SymbolRange(start=TEXT, end=TEXT + 16, base=TEXT, name="ksys_read", module="vmlinux")
+
+
+class Counts:
+    """Counts nothing by call stack of its own."""
+
+    def look(self) -> None:
+        pass
+
+    def asked(self) -> None:
+        pass
+
+    def learned(self, change: Change, sure: bool) -> None:
+        assert change == {}
 
 
 class Stream:
@@ -17,14 +30,14 @@ class Stream:
         self.functions = Functions(Census(lambda _: ""))
         self.asked: list[RequestSymbols] = []
         self.got: list[Frame] = []
-        self.naming = Naming(self.functions, self.asked.append, self.got.append, hold=hold)
+        self.naming = Naming(self.functions, self.asked.append, self.got.append, Counts(), hold=hold)
         self._now = time.monotonic()
 
     def sample(self, seq: int, *addresses: int) -> Snapshot:
         for address in addresses:
             self.functions.stack([self.functions.number(0, address)])
         snapshot = Snapshot(run=1, seq=seq, realtime_ns=0, monotonic_ns=0, boottime_ns=0, maps={})
-        self.naming.put(1, [snapshot])
+        self.naming.put(1, lambda: self.got.append(snapshot))
         return snapshot
 
     def tick(self) -> None:
@@ -127,7 +140,7 @@ def test_a_second_question_comes_some_time_after_the_answer_to_the_first() -> No
     stream.tick()
     stream.naming.answered(None)
     stream.sample(2, TEXT + 64)
-    stream.naming.tick(time.monotonic() + 0.5)
+    stream.naming.tick(time.monotonic() + 0.1)
     assert len(stream.asked) == 1
     stream.tick()
     assert len(stream.asked) == 2

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ebpftop.handover import protocol, transport
-from ebpftop.handover.protocol import Addresses, RequestSymbols, SymbolRange
+from ebpftop.handover.protocol import Addresses, ProcessSymbols, RequestSymbols, SymbolRange
 from ebpftop.kernel.elf import Elf
 from ebpftop.kernel.kallsyms import Symbol
 from ebpftop.kernel.mappings import Mappings
@@ -21,6 +21,12 @@ from tests.support.elf_file import FUNCTION, elf
 TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 START_NS = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]) * TICK_NS
 GETPID = ctypes.cast(ctypes.CDLL(None).getpid, ctypes.c_void_p).value or 0
+LIBC = ctypes.CDLL(None, use_errno=True)
+LIBC.mmap.restype = LIBC.mremap.restype = ctypes.c_void_p
+LIBC.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+LIBC.mremap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_int, ctypes.c_void_p]
+MAP_FIXED, MREMAP_MAYMOVE, MREMAP_FIXED = 16, 1, 2
+IN_FILE = 0x1000  # where the function is in the files that are made here
 
 
 @pytest.fixture
@@ -30,6 +36,28 @@ def code() -> Iterator[int]:
         view = ctypes.c_char.from_buffer(page)
         yield ctypes.addressof(view)
         del view
+
+
+def looked_up(
+    *addresses: int, known: dict[str, list[int]] | None = None, version: str = "", names: bool = True
+) -> ProcessSymbols:
+    """The whole answer for this process."""
+    ours, theirs = transport.pair()
+    mine = Addresses(
+        id=7, tgid=os.getpid(), start_ns=START_NS, addresses=list(addresses), known=known or {}, perf_map=version
+    )
+    symbolize.run(theirs, RequestSymbols(run=-3, kernel=[], processes=[mine], names=names), lambda: None)
+    theirs.close()
+    received = transport.Receiver(ours).receive()
+    ours.close()
+    assert received is not None
+    assert isinstance(received[0], protocol.Symbols)
+    (process,) = received[0].processes
+    return process
+
+
+def named(process: ProcessSymbols) -> list[str]:
+    return [each.name for each in process.ranges]
 
 
 def asked(monkeypatch: pytest.MonkeyPatch, *addresses: int, start_ns: int = START_NS) -> list[SymbolRange]:
@@ -51,23 +79,31 @@ def answered(
     assert gave_up == [True]
     assert received is not None
     assert isinstance(received[0], protocol.Symbols)
-    assert [number for number, _ in received[0].processes] == [7]
-    return received[0].processes[0][1], received[0].problems
+    if not received[0].processes:
+        return [], received[0].problems
+    (process,) = received[0].processes
+    assert process.id == 7
+    return process.ranges, received[0].problems
 
 
 @contextlib.contextmanager
 def running(path: Path, data: bytes) -> Iterator[int]:
     """The address at which this process could execute what this file holds."""
     path.write_bytes(data)
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.mmap.restype = ctypes.c_void_p
-    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
-    with path.open("rb") as file:
-        address = libc.mmap(None, len(data), mmap.PROT_READ | mmap.PROT_EXEC, mmap.MAP_PRIVATE, file.fileno(), 0)
+    address = map_code(path)
     try:
         yield address
     finally:
-        libc.munmap(ctypes.c_void_p(address), ctypes.c_size_t(len(data)))
+        LIBC.munmap(ctypes.c_void_p(address), ctypes.c_size_t(len(data)))
+
+
+def map_code(path: Path, at: int | None = None) -> int:
+    """Map this file for execution, in place of what is at an address."""
+    flags = mmap.MAP_PRIVATE | (MAP_FIXED if at else 0)
+    with path.open("rb") as file:
+        size = path.stat().st_size
+        address: int = LIBC.mmap(at, size, mmap.PROT_READ | mmap.PROT_EXEC, flags, file.fileno(), 0)
+    return address
 
 
 def test_an_address_in_a_library_is_named_with_all_of_its_function(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,3 +274,89 @@ def test_nothing_is_parsed_before_root_is_given_up(monkeypatch: pytest.MonkeyPat
     ours.close()
     assert order[0] == "root is given up"
     assert set(order[1:]) == {"a file", "a perf map", "the kernel's symbols"}
+
+
+# ---------------------------------------------------------------- what may have changed
+
+
+def test_what_is_mapped_as_before_is_not_looked_up_again() -> None:
+    first = looked_up(GETPID)
+    (mapped,) = {each.mapped for each in first.ranges}
+    again = looked_up(known={mapped: [GETPID], "another": [GETPID + 1]})
+    assert again.again == [GETPID + 1]
+    assert named(again) == named(first)
+
+
+def test_what_is_mapped_can_be_looked_up_without_names() -> None:
+    first = looked_up(GETPID, GETPID + 1, 8, names=False)
+    ((mapped, addresses),) = first.mapped.items()
+    assert (addresses, first.ranges) == ([GETPID, GETPID + 1], [])
+    assert {each.mapped for each in looked_up(GETPID).ranges} == {mapped}
+
+
+def test_another_file_under_the_same_path_is_another(tmp_path: Path) -> None:
+    path = tmp_path / "upgraded.so"
+    with running(path, elf({b"before": (FUNCTION, 0)})) as address:
+        first = looked_up(address + IN_FILE)
+        known = {first.ranges[0].mapped: [address + IN_FILE]}
+        path.rename(tmp_path / "kept")  # as a package manager leaves it to those who run it
+        path.write_bytes(elf({b"after": (FUNCTION, 0)}))
+        kept = looked_up(known=known)
+        assert set(named(kept)) <= {"before"}
+        map_code(path, address)
+        replaced = looked_up(known=known)
+    assert named(first) == ["before"]
+    assert (replaced.again, named(replaced)) == ([address + IN_FILE], ["after"])
+
+
+def test_a_deleted_file_keeps_its_names_until_another_is_mapped(tmp_path: Path) -> None:
+    path = tmp_path / "deleted.so"
+    with running(path, elf({b"deleted": (FUNCTION, 0)})) as address:
+        known = {looked_up(address + IN_FILE).ranges[0].mapped: [address + IN_FILE]}
+        path.unlink()
+        if os.geteuid() == 0:  # the file behind a mapping is shown to root
+            assert named(looked_up(known=known)) == ["deleted"]
+        other = tmp_path / "other.so"
+        other.write_bytes(elf({b"other": (FUNCTION, 0)}))
+        map_code(other, address)
+        assert named(looked_up(known=known)) == ["other"]
+
+
+def test_code_that_was_moved_is_no_longer_where_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "moved.so"
+    with running(path, elf({b"moved": (FUNCTION, 0)})) as address:
+        size = path.stat().st_size
+        known = {looked_up(address + IN_FILE).ranges[0].mapped: [address + IN_FILE]}
+        target = map_code(path)  # a place to move it to
+        assert LIBC.mremap(address, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, target) == target
+        moved = looked_up(target + IN_FILE, known=known)
+    LIBC.munmap(ctypes.c_void_p(target), ctypes.c_size_t(size))
+    assert moved.again == [address + IN_FILE]
+    assert [(each.start, each.name) for each in moved.ranges] == [(target + IN_FILE, "moved")]
+
+
+def test_each_change_of_a_perf_map_has_its_names_looked_up_again(code: int) -> None:
+    listing = Path(f"/tmp/perf-{os.getpid()}.map")
+    before = looked_up(code, GETPID)
+    known = {each.mapped: [each.start] for each in before.ranges}
+    assert before.perf_map == ""
+    try:
+        seen = []
+        version = before.perf_map
+        for text, mode in (
+            (f"{code:x} 10 first\n", "w"),
+            (f"{code:x} 10 second\n", "a"),
+            (f"{code:x} 10 third\n", "w"),
+            ("", "w"),
+        ):
+            with listing.open(mode) as file:
+                file.write(text)
+            changed = looked_up(known=known, version=version)
+            assert changed.again == [code]
+            seen += named(changed)
+            version = changed.perf_map
+            assert looked_up(known=known, version=version).again == []
+    finally:
+        listing.unlink()
+    assert seen == ["first", "second", "third", ""]
+    assert looked_up(known=known, version=version).again == []  # deleted: it has named what there is

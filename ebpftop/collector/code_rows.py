@@ -1,0 +1,164 @@
+"""A displayed map whose keys are call stacks of processes, in which other code may take the place of what was there.
+
+A key's values go on growing then. What it had counted when the former code was last known to be there keeps its row.
+What came until the next look may belong to either, and has a row that says so. The rest is the new code's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ebpftop.collector.callstacks import StackNumbering
+from ebpftop.collector.census import Census
+from ebpftop.collector.decode import Context
+from ebpftop.collector.displayed import DisplayedMap, Rows
+from ebpftop.collector.functions import Functions
+from ebpftop.collector.layout import opaque
+from ebpftop.collector.portions import Portions, Reading, some, values_at
+from ebpftop.frames.columns import Array
+from ebpftop.frames.layout import MapLayout
+from ebpftop.frames.messages import Columns, ViewInfo
+from ebpftop.frames.stacks import STACK
+
+
+class CodeRows(DisplayedMap):
+    """Reads and publishes; in between, `divide` divides what was read."""
+
+    def __init__(
+        self,
+        fd: int,
+        layout: MapLayout,
+        views: list[ViewInfo],
+        census: Census,
+        context: Context,
+        stacks: StackNumbering,
+        functions: Functions,
+        process: str,
+    ) -> None:
+        super().__init__(fd, layout, views, census, context, stacks)
+        self.stacks, self._functions, self._by = stacks, functions, process
+        self._portions = Portions(self._gauges)
+        self._reading: Reading = (np.empty(0), {})  # as it is in the map
+        self._sure: Reading | None = None  # one of which it is known what ran
+        self._asked: Reading | None = None
+        self._either: tuple[Array, Rows] | None = None  # keys, and their rows until the next look
+        self._ran: dict[int, tuple[float, int]] = {}  # what each process had counted, and how many programs it had run
+        self._former: set[int] = set()  # stacks of programs that are no more
+
+    def look(self) -> None:
+        super().look()
+        self.divide(dict.fromkeys(self._former))
+
+    def columns(self) -> Columns:
+        self._set_dead_aside(self._by)
+        self._sure, self._asked = self._reading, None  # what was shown is not taken back
+        rows = self._with_kept(self._read)
+        return self._packed(_take(rows, some(self._values(rows))))
+
+    def asked(self) -> None:
+        """What was looked at is being looked up."""
+        self._asked = self._reading
+
+    def sure(self) -> None:
+        """It has been looked up."""
+        if self._asked is not None:
+            self._sure, self._asked = self._asked, None
+
+    def divide(self, renewed: Mapping[int, int | None]) -> None:
+        """There may be other code in these stacks since the last sure reading: see `StackNumbering.renew`."""
+        at = np.flatnonzero(np.isin(self._read[STACK], list(renewed)))
+        if not len(at):
+            return
+        keys, rows = self._keys[at], _take(self._read, at)
+        read = values_at(keys, self._reading)
+        sure = values_at(keys, self._sure) if self._sure else {}
+        either = np.array([renewed[number] or 0 for number in rows[STACK].tolist()], "<u4")
+        former: Rows = {}
+        for name, array in read.items():
+            taken = array - rows[name]
+            known = np.clip(sure[name], taken, array) if name in sure else taken
+            former[name] = np.where(either > 0, known, array)
+            rows[name] = former[name] - taken
+        self._keep(rows)
+        self._portions.take(keys, former)
+        rows = {**rows, **self._portions.remaining(keys, read), STACK: either}
+        for name, array in rows.items():
+            self._read[name] = self._read[name].copy()
+            self._read[name][at] = array
+        self._either = keys[either > 0], _take(rows, either > 0)
+
+    # ---------------------------------------------------------------- a look
+
+    def _merge_stacks(self, stacks: StackNumbering, keys: Array, rows: Rows) -> None:
+        user, kernel = (rows.pop(field, None) for field in self._stack_fields)
+        self._key_fields = [*(name for name in self._key_fields if name not in self._stack_fields), STACK]
+        read = self._values(rows)
+        self._settle((keys, read))
+        self._set_former_processes_aside(keys, rows[self._by])
+        self._reading = keys, read
+        rows |= self._portions.remaining(keys, read)
+        counted = some(self._values(rows))
+        self._former = stacks.of(self._other_programs(rows[self._by], read))
+        rows[STACK] = np.zeros(len(keys), "<u4")
+        if counted.any():
+            columns = (None if column is None else column[counted] for column in (rows[self._by], user, kernel))
+            rows[STACK][counted] = stacks.merge(*columns)
+        stacks.drop(self._former)
+
+    def _settle(self, reading: Reading) -> None:
+        """What was counted until this look may be of either code; what comes after is of the new."""
+        if self._either is None:
+            return
+        keys, rows = self._either
+        self._either = None
+        read = values_at(keys, reading)
+        there = some(read)
+        keys, rows, read = keys[there], _take(rows, there), _take(read, there)
+        self._keep({**rows, **self._portions.remaining(keys, read)})
+        self._portions.take(keys, read)
+
+    def _set_former_processes_aside(self, keys: Array, identities: Array) -> None:
+        """A process may have the number of one that ended since the last look, and the keys of it."""
+        before = self._read.get(self._by)
+        if before is None or not set(np.unique(identities).tolist()) - set(np.unique(before).tolist()):
+            return
+        _, now, then = np.intersect1d(opaque(keys), opaque(self._keys), return_indices=True)
+        then = then[identities[now] != before[then]]
+        self._keep(_take(self._read, then))
+        self._portions.take(self._keys[then], values_at(self._keys[then], self._reading))
+
+    def _other_programs(self, identities: Array, read: Rows) -> set[int]:
+        """Processes that have executed another program since the last look. Reports those whose code ran."""
+        numbers, at = np.unique(identities, return_inverse=True)
+        counts = np.zeros(len(numbers))
+        for array in read.values():
+            counts += np.bincount(at, array.sum(axis=tuple(range(1, array.ndim))), len(numbers))
+        before, self._ran = self._ran, {}
+        others = set()
+        for number, count in zip(numbers.tolist(), counts.tolist(), strict=True):
+            last, programs = before.get(number, (0.0, None))
+            if count != last or programs is None:
+                now = self._functions.ran(number)
+                if programs not in (None, now):
+                    others.add(number)
+                programs = now
+            self._ran[number] = count, programs
+        return others
+
+    def _values(self, rows: Rows) -> Rows:
+        return {name: array for name, array in rows.items() if name not in self._key_fields}
+
+    def _keep(self, rows: Rows) -> None:
+        counted = some(self._values(rows))
+        if counted.any():
+            super()._keep(_take(rows, counted))
+
+    def _delete(self, keys: Array) -> None:
+        super()._delete(keys)
+        self._portions.drop(keys)
+
+
+def _take(rows: Rows, at: Array) -> Rows:
+    return {name: array[at] for name, array in rows.items()}

@@ -1,0 +1,76 @@
+"""What keys of a map have counted, divided among the stacks that each key stood for, one after another.
+
+The kernel counts by addresses and never starts anew. When other code takes the place of what was there, what a key has
+counted so far is taken from it; what remains is the new code's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+
+from ebpftop.collector.layout import opaque
+from ebpftop.frames.columns import Array
+
+Values = dict[str, Array]
+Reading = tuple[Array, Values]  # keys, and their values
+
+
+class Portions:
+    """How much of each key's values was taken. `gauges`: fields that don't add up, of which nothing can be taken."""
+
+    def __init__(self, gauges: Collection[str] = ()) -> None:
+        self._gauges = gauges
+        self._keys: Array | None = None
+        self._taken: Values = {}
+
+    def __bool__(self) -> bool:
+        return self._keys is not None and bool(len(self._keys))
+
+    def remaining(self, keys: Array, values: Values) -> Values:
+        """Values of these keys, less what was taken of them; never below 0."""
+        if self._keys is None or not len(keys):
+            return values
+        _, at, of = np.intersect1d(opaque(keys), self._keys, return_indices=True)
+        if not len(at):
+            return values
+        remaining = dict(values)
+        for name, array in values.items():
+            if name not in self._gauges:
+                taken = self._taken[name][of]
+                remaining[name] = array.copy()
+                remaining[name][at] = np.where(array[at] > taken, array[at] - taken, 0)
+        return remaining
+
+    def take(self, keys: Array, values: Values) -> None:
+        """These keys' values so far are taken, in place of less that was before."""
+        self.drop(keys)
+        new = opaque(keys)
+        if self._keys is None:
+            self._keys, self._taken = new, {name: array.copy() for name, array in values.items()}
+        else:
+            self._keys = np.concatenate((self._keys, new))
+            self._taken = {name: np.concatenate((array, values[name])) for name, array in self._taken.items()}
+
+    def drop(self, keys: Array) -> None:
+        """Forget keys, which are gone from the map."""
+        if self._keys is not None:
+            kept = ~np.isin(self._keys, opaque(keys))
+            self._keys, self._taken = self._keys[kept], {name: array[kept] for name, array in self._taken.items()}
+
+
+def values_at(keys: Array, reading: Reading) -> Values:
+    """The values of these keys in a reading, 0 where it has none."""
+    found = {name: np.zeros((len(keys), *array.shape[1:]), array.dtype) for name, array in reading[1].items()}
+    if len(keys) and len(reading[0]):
+        _, at, of = np.intersect1d(opaque(keys), opaque(reading[0]), return_indices=True)
+        for name, array in found.items():
+            array[at] = reading[1][name][of]
+    return found
+
+
+def some(values: Values) -> Array:
+    """A mask of the rows with a value that isn't 0."""
+    counted: Array = np.any([(array != 0).any(axis=tuple(range(1, array.ndim))) for array in values.values()], axis=0)
+    return counted
