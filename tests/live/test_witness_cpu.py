@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.quota import cpu_cgroup
+from tests.support.quota import cpu_group
 from tests.support.tracing import trace
 from tests.support.workloads import Worker
 
@@ -48,7 +48,7 @@ def most(buckets: Counter[tuple[int, int]]) -> int:
 def test_time_held_back_by_a_quota_is_no_wait_for_a_cpu() -> None:
     """The scheduler's account of a thread's waits holds both; the group's own has the time it was held back."""
     with (
-        cpu_cgroup(quota_us=5_000, period_us=50_000) as group,
+        cpu_group(quota_us=5_000, period_us=50_000) as group,
         Worker(SPIN, 1, 0.067, cpu=0) as worker,
         trace("cpu/runqlat", pid=worker.pid) as traced,
         trace("cpu/runqslower", pid=worker.pid, slower="20ms") as slow,
@@ -70,7 +70,7 @@ def test_time_held_back_by_a_quota_is_no_wait_for_a_cpu() -> None:
 
 def test_threads_that_wait_for_each_other_are_held_back_together() -> None:
     with (
-        cpu_cgroup(quota_us=5_000, period_us=50_000) as group,
+        cpu_group(quota_us=5_000, period_us=50_000) as group,
         Worker(SPIN, 3, 0.067, cpu=0) as worker,
         trace("cpu/runqlat", pid=worker.pid) as traced,
     ):
