@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
-from tests.support.network import BULK, DATAGRAMS, DRAIN, SLOW_LOOPBACK, Wire
+from tests.support.network import BULK, DATAGRAMS, DRAIN, SLOW_LOOPBACK, Wire, device_counts
 from tests.support.tracing import trace
 from tests.support.workloads import Worker
 
@@ -27,13 +26,6 @@ def work():
 
 def namespace_of(pid: int) -> int:
     return os.stat(f"/proc/{pid}/ns/net").st_ino
-
-
-def device_counts(pid: int, device: str) -> dict[str, int]:
-    """What the kernel has counted for a device in the network namespace of a process."""
-    lines = Path(f"/proc/{pid}/net/dev").read_text().splitlines()
-    values = next(line.split()[1:] for line in lines if line.strip().startswith(f"{device}:"))
-    return {"received_bytes": int(values[0]), "received": int(values[1]), "sent": int(values[9])}
 
 
 def test_netdevtop_counts_what_a_device_carries() -> None:

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from tests.support.network import CONNECT, FAR, NEAR, SERVE, Wire, free_port
-from tests.support.tracing import Row, trace
+from ebpftop.kernel.headers import version_code
+from tests.support.network import (
+    BULK,
+    CONNECT,
+    DATAGRAMS,
+    DRAIN,
+    FAR,
+    NEAR,
+    SERVE,
+    SLOW_LOOPBACK,
+    Wire,
+    device_counts,
+    free_port,
+)
+from tests.support.tracing import Row, any_kernel, trace
 from tests.support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
@@ -23,6 +37,63 @@ def counted_by_kernel(worker: Worker, name: str, file: str = "netstat") -> int:
         if value := dict(found).get(name):
             return int(value)
     raise AssertionError(f"{name} isn't in /proc/net/{file}")
+
+
+# ---------------------------------------------------------------- a queue that drops
+
+SHAPE = (
+    SLOW_LOOPBACK
+    + """
+slow_down(250_000, limit=12_000)
+def work():
+    with open(sys.argv[1], "w") as file: print(*queue_counts(), file=file)
+"""
+)
+SEND = BULK + "    connection.close()\n"
+
+
+@any_kernel
+def test_what_a_full_queue_drops_and_lets_through_is_counted(tmp_path: Path) -> None:
+    """A sender of 53,000 bytes overruns a queue on its own machine, which takes 12,000 and cuts them into segments."""
+    counts = tmp_path / "counts"
+    with (
+        Wire() as wire,
+        Worker(SHAPE, counts, prepare=wire.enter) as queue,
+        Worker(DRAIN, "127.0.0.1", 81, 53_000, prepare=wire.enter) as server,
+        Worker(SEND, "127.0.0.1", 81, "127.0.0.1", 53_000, prepare=wire.enter) as client,
+        trace("network/tcpdrop", port=81) as drops,
+        trace("network/tcpretrans", port=81) as again,
+        trace("network/tcptop", port=81) as traffic,
+        trace("network/tcplife", port=81) as lives,
+        trace("network/qdisclat") as queues,
+        trace("network/netdevtop") as devices,
+    ):
+        server.start()
+        client.work()
+        server.finish()
+        lives.until(lambda: bool(lives.events(pid=client.pid)), "the connection is closed")
+        queue.work()
+        left, dropped = map(int, counts.read_text().split())
+        sent_again = counted_by_kernel(client, "TcpRetransSegs", "snmp")
+        sent_again -= counted_by_kernel(client, "TcpExtTCPRetransFail")  # dropped once more, by the queue
+        carried = device_counts(client.pid, "lo")
+        namespace = os.stat(f"/proc/{client.pid}/ns/net").st_ino
+    assert dropped > 0
+    assert drops.totals("by reason", "reason") == {"QDISC_DROP": {"packets": dropped}}
+    assert sum(row["segments"] for row in again.events()) == sent_again > 0
+    assert traffic.totals("traffic", "pid") == {
+        client.pid: {"sent": 53_000, "received": 1},
+        server.pid: {"sent": 1, "received": 53_000},
+    }
+    ends = [(row["sent"], row["received"]) for row in lives.events() if row["local_port"] != "81"]
+    assert ends == [(53_000, 1)]  # each byte once, however often it was sent
+    assert queues.totals("packets", "name")["lo"]["left"] >= left
+    found: Counter[str] = Counter()
+    for row in devices.events("traffic", namespace=namespace, device="lo"):
+        found.update({name: row[name] for name in carried})
+    assert found == carried
+    for each in (drops, again, traffic, lives, devices):
+        assert each.losses() == {}
 
 
 # ---------------------------------------------------------------- tcpdrop
@@ -50,6 +121,7 @@ def work():
 """
 
 
+@pytest.mark.skipif(version_code(os.uname().release) < 6 << 16 | 12 << 8, reason="older kernels hide some")
 def test_a_full_accept_queue_is_why_packets_are_dropped() -> None:
     """The kernel counts each packet that finds an accept queue full.
 
@@ -65,6 +137,8 @@ def test_a_full_accept_queue_is_why_packets_are_dropped() -> None:
         Worker(LISTEN, *(word for each in listeners for word in each), prepare=wire.enter) as server,
         Worker(KNOCK, *(word for each in asked for word in each), prepare=wire.enter) as client,
         trace("network/tcpdrop") as traced,
+        trace("network/tcpconnect", pid=client.pid) as connects,
+        trace("network/tcpsynbl") as queues,
     ):
 
         def dropped() -> list[Row]:
@@ -79,11 +153,15 @@ def test_a_full_accept_queue_is_why_packets_are_dropped() -> None:
             ),
             "each packet that the kernel counts is seen",
         )
+        active = counted_by_kernel(client, "TcpActiveOpens", "snmp")
+        passive = counted_by_kernel(client, "TcpPassiveOpens", "snmp")
     counts = Counter((row["destination_port"], row["flags"]) for row in dropped())
     assert {(port, flags[port]) for port in refused} == set(counts)
     assert all(counts[port, flags[port]] >= count for port, count in refused.items())  # more where they are sent again
     assert traced.totals("by reason", "reason")["TCP_LISTEN_OVERFLOW"]["packets"] >= len(dropped())
-    assert traced.losses() == {}
+    assert len(connects.events()) == active == 4 * 16 + 5 + 7
+    assert sum(queues.count("queue", port=port) for port in refused) == passive == 4 * 3 + 8
+    assert traced.losses() == connects.losses() == queues.losses() == {}
 
 
 def test_closing_a_socket_drops_only_what_was_not_read() -> None:
@@ -106,3 +184,25 @@ def test_closing_a_socket_drops_only_what_was_not_read() -> None:
     normal = Counter(row["reason"] for row in everything.events())
     assert {reason: counts["packets"] for reason, counts in everything.totals("normal", "reason").items()} == normal
     assert set(normal) <= {"NOT_SPECIFIED", "QUEUE_PURGE"}
+
+
+# ---------------------------------------------------------------- icmpsnoop
+
+
+@any_kernel
+def test_messages_below_the_kernels_own_limit_are_those_it_counts() -> None:
+    """The kernel answers datagrams to a closed port by a few ICMP messages a second, not each."""
+    with (
+        Wire() as wire,
+        Worker(DATAGRAMS.replace("127.0.0.1", FAR), 9, 31, 100, prepare=wire.enter) as sender,
+        trace("network/icmpsnoop", address=FAR) as traced,
+    ):
+        sender.work()
+        traced.until(
+            lambda: len(traced.events(what="sent")) == counted_by_kernel(sender, "IcmpOutMsgs", "snmp") > 0,
+            "as many messages as the kernel counts",
+        )
+        limited = counted_by_kernel(sender, "IcmpOutRateLimitHost", "snmp")
+    assert {row["message"] for row in traced.events(what="sent")} == {"destination unreachable: port"}
+    assert len(traced.events(what="sent")) + limited == 31
+    assert traced.losses() == {}

@@ -13,6 +13,7 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from types import TracebackType
 
 NEAR, FAR = "10.9.0.1", "10.9.0.2"
@@ -87,13 +88,14 @@ sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 def work():
     for _ in range(int(sys.argv[2])): sender.sendto(bytes(int(sys.argv[3])), ("127.0.0.1", int(sys.argv[1])))
 """
-# Limits the bytes per second that leave the network's lo, with a tbf queue. See rtnetlink(7), tc-tbf(8).
+# Limits the bytes per second that leave the network's lo, with a tbf queue that drops what exceeds a number of bytes;
+# reads what it has counted. See rtnetlink(7), tc-tbf(8), the kernel's include/uapi/linux/gen_stats.h.
 SLOW_LOOPBACK = """
 import socket, struct
 def attribute(kind, data): return struct.pack("HH", 4 + len(data), kind) + data + bytes(-len(data) % 4)
-def slow_down(rate):
+def slow_down(rate, limit=1_000_000):
     ratespec = struct.pack("BBHhHI", 0, 1, 0, 0, 0, rate)  # of Ethernet: no table of times needed
-    parameters = ratespec + bytes(12) + struct.pack("III", 1_000_000, 0, 0)  # the limit in bytes
+    parameters = ratespec + bytes(12) + struct.pack("III", limit, 0, 0)
     options = attribute(1, parameters) + attribute(6, struct.pack("I", 1500))
     body = struct.pack("BxxxiIII", socket.AF_UNSPEC, socket.if_nametoindex("lo"), 0, 0xFFFFFFFF, 0)
     body += attribute(1, b"tbf\\0") + attribute(2, options)
@@ -101,6 +103,25 @@ def slow_down(rate):
         link.send(struct.pack("IHHII", 16 + len(body), 36, 0x505, 1, 0) + body)  # NEWQDISC; REQUEST, ACK, CREATE
         error = struct.unpack_from("i", link.recv(4096), 16)[0]
         if error: raise OSError(-error, os.strerror(-error))
+def attributes(data):
+    found = {}
+    while data:
+        size, kind = struct.unpack_from("HH", data)
+        found[kind] = data[4:size]
+        data = data[size + 3 & ~3:]
+    return found
+def queue_counts():  # (packets that left, packets dropped)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as link:
+        body = struct.pack("BxxxiIII", socket.AF_UNSPEC, socket.if_nametoindex("lo"), 0, 0, 0)
+        link.send(struct.pack("IHHII", 16 + len(body), 38, 0x301, 1, 0) + body)  # GETQDISC; REQUEST, DUMP
+        answers = link.recv(65536)
+    while answers:
+        size, = struct.unpack_from("I", answers)
+        found = attributes(answers[36:size])
+        if found.get(1) == b"tbf\\0":
+            counts = attributes(found[7])  # TCA_STATS2: TCA_STATS_BASIC, TCA_STATS_QUEUE
+            return struct.unpack_from("QI", counts[1])[1], struct.unpack_from("III", counts[3])[2]
+        answers = answers[size:]
 """
 # Attempts a number of connections to a port where nobody listens.
 REFUSED = """
@@ -116,6 +137,13 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         return port
+
+
+def device_counts(pid: int, device: str) -> dict[str, int]:
+    """What the kernel has counted for a device in the network namespace of a process, see proc_net(5)."""
+    lines = Path(f"/proc/{pid}/net/dev").read_text().splitlines()
+    values = next(line.split()[1:] for line in lines if line.strip().startswith(f"{device}:"))
+    return {"received_bytes": int(values[0]), "received": int(values[1]), "sent": int(values[9])}
 
 
 _WIRE = """

@@ -1,16 +1,19 @@
 #include "ebpftop.h"
+#include "ebpftop_quota_maps.h"
 
 struct key {
     u32 tgid;
     u32 slot;
 };
 BPF_HASH(latency, struct key, u64, 131072); // waits of that length, by process
+BPF_HASH(held, struct key, u64, 131072);    // those in which a CPU quota held the thread back
 
 // When each waiting thread was queued. An array is far cheaper here than a hash: no inserts or deletes, and the verifier
 // inlines its lookup. A thread id has at most 22 bits (the kernel's PID_MAX_LIMIT): the low 16 are the index; the others
-// are stored above a time of 58 bits (nine years), so that one store writes both.
+// are stored above a time of 57 bits (four years) and the mark of a thread held back, so that one store writes all.
 #define QUEUE_BITS 16
-#define TIME_BITS 58
+#define TIME_BITS 57
+#define HELD (1ULL << TIME_BITS)
 BPF_ARRAY(queued, u64, 1 << QUEUE_BITS);
 
 static u64 *place(u32 pid)
@@ -21,24 +24,24 @@ static u64 *place(u32 pid)
 
 static u64 stamp(u32 pid, u64 time)
 {
-    return (u64)(pid >> QUEUE_BITS) << TIME_BITS | time;
+    return (u64)(pid >> QUEUE_BITS) << (TIME_BITS + 1) | time;
 }
 
-static void enqueue(u32 pid, u64 now)
+static void enqueue(u32 pid, u64 now, int is_held)
 {
     u64 *entry = place(pid);
     if (entry)
-        *entry = stamp(pid, now);
+        *entry = stamp(pid, is_held ? now | HELD : now);
 }
 
-// When the thread, which now runs, was queued; 0 if that was not seen.
+// When the thread, which now runs, was queued, with HELD if it was held back then; 0 if that was not seen.
 static u64 dequeue(u32 pid)
 {
     u64 *entry = place(pid);
     if (!entry || !*entry)
         return 0;
     u64 since = *entry - stamp(pid, 0);
-    if (since >> TIME_BITS) { // another waiting thread with the same low bits
+    if (since >> (TIME_BITS + 1)) { // another waiting thread with the same low bits
         map_full();
         return 0;
     }
@@ -59,10 +62,22 @@ static void count(u32 tgid, u64 waited)
 }
 
 #ifdef VARIANT_raw
+static void count_held(u32 tgid, u64 time)
+{
+    struct key key = {.tgid = tgid, .slot = ll_slot(time)};
+    u64 zero = 0;
+    u64 *times = held.lookup_or_try_init(&key, &zero);
+    if (!times) {
+        map_full();
+        return;
+    }
+    __sync_fetch_and_add(times, 1);
+}
+
 int on_wakeup(struct bpf_raw_tracepoint_args *ctx)
 {
     struct task_struct *task = (struct task_struct *)ctx->args[0];
-    enqueue(READ(task, pid), bpf_ktime_get_ns());
+    enqueue(READ(task, pid), bpf_ktime_get_ns(), held_waking(task));
     return 0;
 }
 
@@ -75,13 +90,17 @@ int on_switch(struct bpf_raw_tracepoint_args *ctx)
 
     u32 leaving = bpf_get_current_pid_tgid();
     if (leaving && (preempted || READ(prev, __state) == TASK_RUNNING))
-        enqueue(leaving, now);
+        enqueue(leaving, now, held_leaving(prev, now));
 
     u32 pid = READ(next, pid);
     if (!pid) // the idle thread never waits
         return 0;
-    u64 since = dequeue(pid);
-    if (since && wanted_task(next))
+    u64 entry = dequeue(pid), since = entry & (HELD - 1);
+    if (!entry || !wanted_task(next))
+        return 0;
+    if (entry & HELD || held_waiting(next, since))
+        count_held(READ(next, tgid), now - since);
+    else
         count(READ(next, tgid), now - since);
     return 0;
 }
@@ -95,7 +114,7 @@ int on_switch(struct bpf_raw_tracepoint_args *ctx)
 
 int on_wakeup(struct tracepoint__sched__sched_wakeup *args)
 {
-    enqueue(args->pid, bpf_ktime_get_ns());
+    enqueue(args->pid, bpf_ktime_get_ns(), 0);
     return 0;
 }
 
@@ -103,7 +122,7 @@ int on_switch(struct tracepoint__sched__sched_switch *args)
 {
     u64 now = bpf_ktime_get_ns();
     if (args->prev_pid && !(args->prev_state & 0xff)) // the bits above mean "preempted", which is runnable too
-        enqueue(args->prev_pid, now);
+        enqueue(args->prev_pid, now, 0);
 
     u32 pid = args->next_pid;
     u64 since = pid ? dequeue(pid) : 0;

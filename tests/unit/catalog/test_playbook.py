@@ -75,7 +75,7 @@ def test_what_it_names_and_the_catalog_lacks_is_a_line_each_and_no_more(tmp_path
     first, *others = faults(read_playbook(file), CATALOG.probes)
     assert first.startswith(f"{file}:4: probes[0].id: unknown probe 'cpu/runqlta'; did you mean cpu/runqlat")
     assert others == [
-        f"{file}:9: probes[1].view: cpu/runqlat has no view 'latncy', only latency; did you mean latency?",
+        f"{file}:9: probes[1].view: cpu/runqlat has no view 'latncy', only latency, held; did you mean latency?",
         f"{file}:13: probes[2].params: cpu/syscount: pid: expected a process id from 1 to 4194304, not 'x'",
     ]
 

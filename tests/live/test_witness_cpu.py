@@ -1,0 +1,150 @@
+"""Probes of CPUs and processes beside the kernel's own accounts: under a CPU quota, and a limit of processes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.support.quota import cpu_group, pids_group
+from tests.support.tracing import any_kernel, trace
+from tests.support.workloads import Worker
+
+pytestmark = pytest.mark.bpf
+
+# Threads that compute until the process has used so many seconds of CPU time.
+SPIN = """
+import hashlib, threading, time
+def spin(end):
+    while time.process_time() < end: hashlib.sha256(bytes(1 << 14)).digest()
+def work():
+    end = time.process_time() + float(sys.argv[2])
+    threads = [threading.Thread(target=spin, args=(end,)) for _ in range(int(sys.argv[1]) - 1)]
+    for each in threads: each.start()
+    spin(end)
+    for each in threads: each.join()
+"""
+
+NEAR = 0.1  # the clock is read a little later than the scheduler does, which misses a few switches in a thousand
+
+
+def waited(worker: Worker) -> int:
+    """ns its first thread was runnable and not running, throttled or not, as the scheduler counts."""
+    return int(Path(f"/proc/{worker.pid}/schedstat").read_text().split()[1])
+
+
+def ran(worker: Worker) -> int:
+    """ns its first thread was on a CPU, as the scheduler counts."""
+    return int(Path(f"/proc/{worker.pid}/schedstat").read_text().split()[0])
+
+
+def least(buckets: Counter[tuple[int, int]]) -> int:
+    return sum(low * count for (low, _), count in buckets.items())
+
+
+def most(buckets: Counter[tuple[int, int]]) -> int:
+    return sum(high * count for (_, high), count in buckets.items())
+
+
+# ---------------------------------------------------------------- runqlat, runqslower
+
+
+def test_time_held_back_by_a_quota_is_no_wait_for_a_cpu() -> None:
+    """The scheduler's account of a thread's waits holds both; the group's own has the time it was held back."""
+    with (
+        cpu_group(quota_us=5_000, period_us=50_000) as group,
+        Worker(SPIN, 1, 0.067, cpu=0) as worker,
+        trace("cpu/runqlat", pid=worker.pid) as traced,
+        trace("cpu/runqslower", pid=worker.pid, slower="20ms") as slow,
+    ):
+        group.take(worker.pid)
+        before = waited(worker)
+        worker.work()
+        both, times, ns = waited(worker) - before, *group.throttled()
+    held, waits = traced.buckets("held"), traced.buckets("latency")
+    assert times >= 5
+    assert abs(held.total() - times) <= 1
+    assert most(held) >= ns
+    assert least(waits) <= both - ns + both * NEAR
+    assert least(held) + least(waits) <= both * (1 + NEAR)
+    assert most(held) + most(waits) >= both * (1 - NEAR)
+    assert abs(len(slow.events(before_comm="(CPU quota)", before=0)) - times) <= 1
+    assert traced.losses() == slow.losses() == {}
+
+
+def test_threads_that_wait_for_each_other_are_held_back_together() -> None:
+    with (
+        cpu_group(quota_us=5_000, period_us=50_000) as group,
+        Worker(SPIN, 3, 0.067, cpu=0) as worker,
+        trace("cpu/runqlat", pid=worker.pid) as traced,
+    ):
+        group.take(worker.pid)
+        worker.work()
+        times, ns = group.throttled()
+    assert times >= 5
+    assert times < traced.count("held") <= 3 * (times + 1)  # some may be asleep, waiting for the interpreter
+    assert most(traced.buckets("held")) >= ns
+    assert traced.losses() == {}
+
+
+# ---------------------------------------------------------------- cputop, cpudist
+
+
+@any_kernel
+def test_cpu_time_under_a_quota_is_what_the_scheduler_accounts() -> None:
+    with (
+        cpu_group(quota_us=5_000, period_us=50_000) as group,
+        Worker(SPIN, 1, 0.043) as worker,
+        trace("cpu/cputop", pid=worker.pid) as used,
+        trace("cpu/cpudist", pid=worker.pid) as stretches,
+    ):
+        group.take(worker.pid)
+        before, switches = ran(worker), worker.switches()
+        worker.work()
+        time, switches = ran(worker) - before, worker.switches() - switches
+        times, _ = group.throttled()
+    assert times >= 3
+    total = used.totals("by_process", "pid")[worker.pid]
+    assert time <= total["time"] <= time * (1 + NEAR)  # the scheduler leaves out what interrupts took
+    assert abs(total["switches"] - switches) <= 1
+    buckets = stretches.buckets("time", pid=worker.pid)
+    assert abs(buckets.total() - switches) <= 1
+    assert least(buckets) <= time * (1 + NEAR)
+    assert most(buckets) >= time
+    assert used.losses() == stretches.losses() == {}
+
+
+# ---------------------------------------------------------------- pidpersec
+
+FORK = """
+def work():
+    children = []
+    for _ in range(17):
+        try: child = os.fork()
+        except BlockingIOError: continue
+        if not child:
+            os.close(held)
+            os.read(waited, 1)
+            os._exit(5)
+        children.append(child)
+    os.close(held)
+    for child in children: os.waitpid(child, 0)
+waited, held = os.pipe()
+"""
+
+
+@any_kernel
+def test_processes_below_a_limit_are_those_that_were_created() -> None:
+    """The group may hold 8: the worker and 7 children; the kernel counts each fork in vain."""
+    with (
+        pids_group(8) as group,
+        Worker(FORK) as worker,
+        trace("cpu/pidpersec") as created,
+    ):
+        group.take(worker.pid)
+        worker.work()
+        refused = group.counts("pids.events")["max"]
+    assert refused == 17 - 7
+    assert created.totals("created", "pid")[worker.pid] == {"processes": 7, "threads": 0}
+    assert created.losses() == {}
