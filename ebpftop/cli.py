@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ebpftop import __version__
-from ebpftop.base import crash, streams
+from ebpftop.base import streams
 from ebpftop.base.errors import UserError
 
 _EPILOG = """\
@@ -41,6 +41,8 @@ def run(argv: list[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:
+        from ebpftop.base import crash
+
         crash.tell("command", error)
         return 1
 
@@ -50,6 +52,8 @@ def _obey(argv: list[str]) -> int:
         arguments = parser().parse_args(argv)
     except SystemExit as leaving:  # after --help, --version, or a usage error
         return int(leaving.code or 0)
+    import ebpftop.base.crash  # noqa: F401 - while memory and files last, but not for --help
+
     arguments.probes = [*arguments.probes_before, *getattr(arguments, "probes", [])]
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # otherwise NumPy starts a thread per CPU that we don't need
     if arguments.user_env:

@@ -58,32 +58,34 @@ def read_catalog(
     extra: Sequence[Path] = (),
     system: Path = SYSTEM,
     rights: Callable[[], AbstractContextManager[None]] = nullcontext,
+    only: str = "",
 ) -> CatalogRead:
     """All probes and playbooks from the bundled folder, the extra ones (with these rights) and the system's, in memory.
 
     If two folders have the same id, the earlier one is used, and that is a problem. In the system's folder, only what
-    is writable by root alone is used. Raises nothing: what can't be read is a problem.
+    is writable by root alone is used. Raises nothing: what can't be read is a problem. only: read nothing but probes
+    with this id or bare name.
     """
-    own = read_folder(bundled())
+    own = read_folder(bundled(), only)
     with rights():
-        given = [read_folder(folder) for folder in extra]
-    return merged([own, *given, read_system(system)])
+        given = [read_folder(folder, only) for folder in extra]
+    return merged([own, *given, read_system(system, only)])
 
 
-def read_folder(root: Path) -> Part:
-    """Read a folder of probes and playbooks; a missing folder is a problem."""
+def read_folder(root: Path, only: str = "") -> Part:
+    """Read a folder of probes and playbooks, or its probes with one name; a missing folder is a problem."""
     if os.path.isdir(root):  # also False without permission
-        return _read(root, system=False)
+        return _read(root, only, system=False)
     return Part({}, [f"{inert(str(root))}: no such folder of probes"])
 
 
-def read_system(root: Path = SYSTEM) -> Part:
+def read_system(root: Path = SYSTEM, only: str = "") -> Part:
     """The parts of the system's folder that only root can write to; empty if the folder doesn't exist."""
     if not os.path.isdir(root):
         return Part({}, [])
     if why := _distrust(root):
         return Part({}, [f"{why}; its probes are not used"])
-    return _read(root, system=True)
+    return _read(root, only, system=True)
 
 
 def merged(parts: Sequence[Part]) -> CatalogRead:
@@ -109,15 +111,17 @@ def _taken(path: Path, name: str, first: Path) -> str:
     return f"{inert(str(path))}: {name} is already in {inert(str(first))}; this one is not used"
 
 
-def _read(root: Path, *, system: bool) -> Part:
+def _read(root: Path, only: str, *, system: bool) -> Part:
     part = Part({}, [], {})
     for category in _folders(root, part.problems):
-        if category.name == PLAYBOOKS:
+        if category.name == PLAYBOOKS and not only:
             _read_playbooks(root, category, part, system=system)
         if category.name in (_SHARED, PLAYBOOKS):
             continue
         for folder in _folders(category, part.problems):
             probe_id = f"{category.name}/{folder.name}"
+            if only and only not in (probe_id, folder.name):
+                continue
             if system and (why := _distrust_all(root, folder.parent, folder, inside=folder)):
                 part.problems.append(f"{why}; {probe_id} is not used")
             else:

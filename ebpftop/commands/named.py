@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from ebpftop.base.errors import UsageError
@@ -19,7 +20,9 @@ def probe(name: str, extra: list[Path]) -> Probe:
     """The probe with this id or bare name. Raises `UsageError`, with a line for each folder that could not be read, as
     the probe may be in one of those.
     """
-    catalog = folders.read_catalog(extra, rights=privilege.invokers_rights)
+    with contextlib.suppress(find.UnknownProbe):
+        return find.find(folders.read_catalog(extra, rights=privilege.invokers_rights, only=name).probes, name)
+    catalog = folders.read_catalog(extra, rights=privilege.invokers_rights)  # to say what there is
     try:
         return find.find(catalog.probes, name)
     except find.UnknownProbe as error:

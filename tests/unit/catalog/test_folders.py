@@ -44,6 +44,18 @@ def test_what_is_no_probe_is_passed_over(tmp_path: Path) -> None:
     assert list(read(tmp_path).probes) == ["my/one"]
 
 
+def test_one_probe_is_read_without_the_others(tmp_path: Path) -> None:
+    for probe_id in ("my/one", "zoo/one", "my/two"):
+        write_probe(tmp_path, probe_id)
+    write_probe(tmp_path, "my/bad", head=HEAD + "titel = 1\n")
+    assert len(read_catalog([tmp_path], NOWHERE).problems) == 1
+    by_name = read_catalog([tmp_path], NOWHERE, only="one")
+    assert (list(by_name.probes), by_name.problems, by_name.playbooks) == (["my/one", "zoo/one"], [], {})
+    assert list(read_catalog([tmp_path], NOWHERE, only="my/one").probes) == ["my/one"]
+    assert list(read_catalog([tmp_path], NOWHERE, only="cpu/runqlat").probes) == ["cpu/runqlat"]
+    assert read_catalog([tmp_path], NOWHERE, only="my").probes == {}
+
+
 def test_a_broken_folder_is_a_problem_and_the_rest_works(tmp_path: Path) -> None:
     write_probe(tmp_path, "my/good")
     write_probe(tmp_path, "my/bad", head=HEAD + "titel = 1\n")
