@@ -6,6 +6,8 @@ import os
 import selectors
 import socket
 import time
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -67,7 +69,7 @@ class Server:
         idle: bool,
     ) -> None:
         self._selector = selectors.DefaultSelector()
-        self._control = transport.Receiver(control)
+        self._control, self._to_supervisor = transport.Receiver(control), transport.Sender(control)
         self._outbox = Outbox(stream, self._skipped)
         self._requests = request_decoder()
         self._catalog, self._probes = catalog, {probe.id: probe for probe in catalog.probes}
@@ -76,6 +78,7 @@ class Server:
         self._functions = Functions(self._census)
         self._census_probe = CensusProbe(self._census, self._context, self._request, self._warn)
         self._idle = idle
+        self._granting: deque[messages.AnyRequest] = deque()
         self._pending: dict[int, _Pending] = {}
         self._channels = Channels(self._selector, self._on_report, self._broken)
         self._runs: dict[int, AttachedProbe] = {}
@@ -92,7 +95,6 @@ class Server:
     def run(self) -> int:
         """Serve; returns the exit status."""
         control, stream = self._control.socket, self._outbox.socket
-        control.setblocking(False)
         self._selector.register(control, selectors.EVENT_READ, self._on_control)
         self._selector.register(stream, selectors.EVENT_READ, self._on_requests)
         self._selector.register(self._detaching.woken, selectors.EVENT_READ, self._on_detaching)
@@ -105,6 +107,7 @@ class Server:
             for key, events in self._selector.select(self._timeout()):
                 if events & selectors.EVENT_READ:
                     key.data()
+            self._grant_more()
             self._tick(time.monotonic())
         return 0
 
@@ -122,9 +125,18 @@ class Server:
         except OSError:
             self._running = False
             return
-        events = selectors.EVENT_READ if written else selectors.EVENT_READ | selectors.EVENT_WRITE
-        if self._selector.get_key(self._outbox.socket).events != events:
-            self._selector.modify(self._outbox.socket, events, self._on_requests)
+        self._await(self._outbox.socket, self._on_requests, writing=not written, reading=not self._granting)
+        self._await(self._control.socket, self._on_control, writing=bool(len(self._to_supervisor)))
+
+    def _await(self, sock: socket.socket, read: Callable[[], None], *, writing: bool, reading: bool = True) -> None:
+        """Wake up when the socket can be read or written, as far as that is wanted now."""
+        events = selectors.EVENT_READ * reading | selectors.EVENT_WRITE * writing
+        key = self._selector.get_map().get(sock)
+        if key is not None and (not events or key.events != events):
+            self._selector.unregister(sock)
+            key = None
+        if key is None and events:
+            self._selector.register(sock, events, read)
 
     def _skipped(self, run: int, events: int) -> None:
         if run in self._runs:
@@ -147,8 +159,16 @@ class Server:
         if not data:
             self._running = False
             return
-        for request in requests:
-            self._grant(request)
+        self._granting.extend(requests)
+
+    def _grant_more(self) -> None:
+        """Requests wait while the supervisor has not taken what it was sent, and then so does the consumer."""
+        try:
+            self._to_supervisor.flush()
+        except OSError:
+            self._running = False
+        while self._granting and not len(self._to_supervisor):
+            self._grant(self._granting.popleft())
 
     def _grant(self, request: messages.AnyRequest) -> None:
         match request:
@@ -184,7 +204,7 @@ class Server:
 
     def _request(self, message: protocol.Message) -> None:
         try:
-            transport.send(self._control.socket, message)
+            self._to_supervisor.send(message)
         except OSError:
             self._running = False
 

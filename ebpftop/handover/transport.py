@@ -2,14 +2,18 @@
 
 One message is one datagram on a `SOCK_SEQPACKET` pair: the message itself, or, when it is large, a memfd that holds it.
 Its descriptors follow in datagrams of at most 250, since the kernel takes 253 a message. A receiver that is cut short
-(`MSG_CTRUNC`, a vanished sender) raises `TransportError` and closes what had come.
+(`MSG_CTRUNC`, a vanished sender) raises `TransportError` and closes what had come. A receiver states how much it takes;
+reading a memfd never blocks, and nothing else is read: it must be sealed, which no other file can be.
 """
 
 from __future__ import annotations
 
 import array
+import errno
+import fcntl
 import os
 import socket
+from collections import deque
 from collections.abc import Sequence
 
 import msgspec
@@ -19,6 +23,8 @@ from ebpftop.handover.protocol import AnyMessage, Message
 _CHUNK = 250
 _INLINE = 32 << 10
 _LARGEST = 256 << 20
+_MOST = 1 << 16  # descriptors of one message
+_SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_WRITE
 _FD_SIZE = array.array("i").itemsize
 
 
@@ -43,29 +49,91 @@ def pair() -> tuple[socket.socket, socket.socket]:
 
 def send(to: socket.socket, message: Message, descriptors: Sequence[int] = ()) -> None:
     """Send a message and duplicates of the descriptors. Raises `OSError` when the other side is gone."""
-    body: bytes | None = _encode(message)
-    outgoing = list(descriptors)
-    memfd = -1
+    memfd, packets = _packets(message, descriptors)
     try:
-        if body is not None and len(body) > _INLINE:
-            memfd = os.memfd_create("ebpftop-message", os.MFD_CLOEXEC)
-            with open(memfd, "wb", closefd=False) as file:
-                file.write(body)
-            outgoing.insert(0, memfd)
-            body = None
-        to.sendall(_encode(_Header(len(outgoing), body)))
-        for start in range(0, len(outgoing), _CHUNK):
-            socket.send_fds(to, [b"."], outgoing[start : start + _CHUNK])
+        for data, fds in packets:
+            socket.send_fds(to, [data], fds)
     finally:
         if memfd >= 0:
             os.close(memfd)
 
 
-class Receiver:
-    """The receiving end of one socket; works on blocking and on non-blocking sockets."""
+def _packets(message: Message, descriptors: Sequence[int]) -> tuple[int, list[tuple[bytes, list[int]]]]:
+    """A memfd, the caller's to close, or -1; and the datagrams."""
+    body: bytes | None = _encode(message)
+    outgoing = list(descriptors)
+    memfd = -1
+    if body is not None and len(body) > _INLINE:
+        memfd = _sealed(body)
+        outgoing.insert(0, memfd)
+        body = None
+    chunks = [outgoing[start : start + _CHUNK] for start in range(0, len(outgoing), _CHUNK)]
+    return memfd, [(_encode(_Header(len(outgoing), body)), []), *((b".", chunk) for chunk in chunks)]
+
+
+def _sealed(body: bytes) -> int:
+    memfd = os.memfd_create("ebpftop-message", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    with open(memfd, "wb", closefd=False) as file:
+        file.write(body)
+    fcntl.fcntl(memfd, fcntl.F_ADD_SEALS, _SEALS)
+    return memfd
+
+
+class Sender:
+    """The sending end of a non-blocking socket. What the socket doesn't take yet waits here, in order."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.socket = sock
+        sock.setblocking(False)
+        self._waiting: deque[tuple[bytes, list[int]]] = deque()
+
+    def __len__(self) -> int:
+        """Datagrams that wait; there are at most a few for each message."""
+        return len(self._waiting)
+
+    def send(self, message: Message, descriptors: Sequence[int] = ()) -> None:
+        """Send a message and duplicates of the descriptors, now or in `flush`. Raises `OSError` as `flush` does."""
+        memfd, packets = _packets(message, descriptors)
+        self._waiting.extend((data, [_duplicate(fd) for fd in fds]) for data, fds in packets)
+        if memfd >= 0:
+            os.close(memfd)
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what the socket takes. Raises `OSError` when the other side is gone."""
+        while self._waiting:
+            data, fds = self._waiting[0]
+            try:
+                socket.send_fds(self.socket, [data], fds)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno == errno.ETOOMANYREFS:  # as many descriptors as may be open are on their way
+                    return
+                raise
+            self._waiting.popleft()
+            close_all(fds)
+
+    def close(self) -> None:
+        """Give up what waits. The socket stays open."""
+        for _, fds in self._waiting:
+            close_all(fds)
+        self._waiting.clear()
+
+
+def _duplicate(descriptor: int) -> int:
+    return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 0)
+
+
+class Receiver:
+    """The receiving end of one socket; works on blocking and on non-blocking sockets.
+
+    most, largest: how many descriptors and how many bytes a message may have.
+    """
+
+    def __init__(self, sock: socket.socket, *, most: int = _MOST, largest: int = _LARGEST) -> None:
+        self.socket = sock
+        self._most, self._largest = most, largest
         self._header: _Header | None = None
         self._descriptors: list[int] = []
 
@@ -84,6 +152,8 @@ class Receiver:
                     self._header = _decode_header(data)
                 except msgspec.DecodeError as error:
                     raise TransportError(f"a message's header does not decode: {error}") from None
+                if not 0 <= self._header.descriptors <= self._most:
+                    raise TransportError(f"a message claims {self._header.descriptors} descriptors of {self._most}")
             else:
                 self._receive_descriptors()
         header, descriptors = self._header, self._descriptors
@@ -93,13 +163,22 @@ class Receiver:
             if body is None:
                 memfd = descriptors.pop(0)
                 try:
-                    body = os.pread(memfd, min(os.fstat(memfd).st_size, _LARGEST), 0)
+                    body = self._read(memfd)
                 finally:
                     os.close(memfd)
             return _decode_message(body), descriptors
-        except (msgspec.DecodeError, IndexError) as error:
+        except (msgspec.DecodeError, IndexError, OSError) as error:
             close_all(descriptors)
             raise TransportError(f"a message does not decode: {error}") from None
+
+    def _read(self, memfd: int) -> bytes:
+        """The contents of a memfd that can't change any more. Raises `OSError`."""
+        if fcntl.fcntl(memfd, fcntl.F_GET_SEALS) & _SEALS != _SEALS:
+            raise OSError(errno.EPERM, "the message's file is not sealed")
+        size = os.fstat(memfd).st_size
+        if size > self._largest:
+            raise OSError(errno.EMSGSIZE, f"the message has {size:,} bytes")
+        return os.pread(memfd, size, 0)
 
     def _receive_descriptors(self) -> None:
         try:
@@ -111,6 +190,7 @@ class Receiver:
         except OSError as error:
             self.close()
             raise TransportError(f"descriptors did not arrive: {error.strerror}") from None
+        before = len(self._descriptors)
         for level, kind, raw in ancillary:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
                 received = array.array("i")
@@ -122,6 +202,9 @@ class Receiver:
         if flags & socket.MSG_CTRUNC:
             self.close()
             raise TransportError("descriptors were cut off: the limit of open files is too low")
+        if len(self._descriptors) == before:
+            self.close()
+            raise TransportError("a datagram that should bring descriptors brought none")
 
     def close(self) -> None:
         """Close the descriptors of a message that never became whole, and the socket."""

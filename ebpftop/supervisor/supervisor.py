@@ -43,7 +43,11 @@ Consumer = Callable[[socket.socket, socket.socket], int]
 """Runs in the consumer's process, as the invoker: (control, stream) → exit status of the command."""
 
 _JOB_CONTROL = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
-_PATIENCE = 3.0  # seconds a child gets to end by itself
+_PATIENCE = 2.0  # seconds that the consumer gets to end by itself
+_COLLECTORS_PATIENCE = 0.4  # and the collector
+_AT_LATEST = 2.8  # seconds after a signal, by which everything has ended, whatever this process is doing
+_MOST_UNSENT = 4096  # datagrams that may wait for the collector
+_LARGEST = 16 << 20  # bytes of a child's message
 _OUTPUT = 1 << 16  # bytes of collectors' output that are passed on
 SURVEY_RUN = 0  # the run number under which the collector knows the survey
 EARLY_RUN = 1 << 30  # and from here on, the numbers of loads it has not requested yet
@@ -95,6 +99,7 @@ class Supervisor:
         self._collector = 0
         self._output = -1  # a memfd with what collectors wrote to stderr: a dashboard has the terminal to itself
         self._from_collector: transport.Receiver | None = None
+        self._to_collector: transport.Sender | None = None
         self._consumer = 0
         self._status: int | None = None
         self._ending_since = 0.0
@@ -140,8 +145,7 @@ class Supervisor:
             orphaned=signal.SIGKILL,
             output=self._output,
         )
-        receiver.socket.settimeout(_PATIENCE)
-        self._from_collector = receiver
+        self._from_collector, self._to_collector = receiver, transport.Sender(receiver.socket)
         self._selector.register(receiver.socket, selectors.EVENT_READ, lambda: self._on_collector(receiver))
         self._survey()
         return stream
@@ -195,7 +199,8 @@ class Supervisor:
         pid = process.spawn(name, child, keep=kept, session=output is not None, stderr=output)
         theirs.close()
         stream.close()
-        return pid, transport.Receiver(control)
+        control.setblocking(False)
+        return pid, transport.Receiver(control, most=1, largest=_LARGEST)
 
     def _start_task(self, name: str, run: int, work: Work, *, first: bool = True) -> None:
         """Loads wait for their turn; what serves all of them goes first. The collector gets the channel."""
@@ -208,22 +213,40 @@ class Supervisor:
         channel.close()
 
     def _send(self, message: protocol.Message, descriptors: list[int] | None = None) -> None:
-        if self._from_collector is not None:
-            with contextlib.suppress(OSError):  # it is gone; its end is on its way to us
-                transport.send(self._from_collector.socket, message, descriptors or [])
+        """Never blocks: what the collector doesn't take now waits. One that takes nothing any more is ended."""
+        if self._to_collector is None:
+            return
+        with contextlib.suppress(OSError):  # it is gone; its end is on its way to us
+            self._to_collector.send(message, descriptors or [])
+        if len(self._to_collector) > _MOST_UNSENT and self._collector:
+            os.kill(self._collector, signal.SIGKILL)
+        self._await_collector()
+
+    def _await_collector(self) -> None:
+        if self._from_collector is not None and self._to_collector is not None:
+            key = self._selector.get_key(self._from_collector.socket)
+            events = selectors.EVENT_READ | selectors.EVENT_WRITE * bool(len(self._to_collector))
+            if key.events != events:
+                self._selector.modify(key.fileobj, events, key.data)
 
     # ---------------------------------------------------------------- requests from children
 
     def _on_collector(self, receiver: transport.Receiver) -> None:
+        if receiver is self._from_collector and self._to_collector is not None:
+            with contextlib.suppress(OSError):
+                self._to_collector.flush()
+            self._await_collector()
         try:
             received = receiver.receive()
+        except BlockingIOError:
+            return  # not a whole message yet
         except (transport.TransportError, OSError):
             received = None
         if received is None:
             self._selector.unregister(receiver.socket)
-            receiver.close()
+            receiver.close()  # a collector that sends what is no message ends by that
             if self._from_collector is receiver:
-                self._from_collector = None
+                self._close_collector()
             return
         message, descriptors = received
         transport.close_all(descriptors)
@@ -236,6 +259,11 @@ class Supervisor:
                 self._start_task(
                     "symbols", run, partial(symbolize.run, request=message, give_up_root=self._give_up_root)
                 )
+
+    def _close_collector(self) -> None:
+        if self._to_collector is not None:
+            self._to_collector.close()
+        self._from_collector = self._to_collector = None
 
     def _load_early(self) -> None:
         """Fork loaders for what is expected; each reports to a channel that waits for the request."""
@@ -296,6 +324,8 @@ class Supervisor:
     def _on_consumer(self, receiver: transport.Receiver) -> None:
         try:
             received = receiver.receive()
+        except BlockingIOError:
+            return  # not a whole message yet
         except (transport.TransportError, OSError):
             received = None
         if received is None:
@@ -328,8 +358,10 @@ class Supervisor:
         theirs.setblocking(False)
         self._wakeup = theirs
         signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
-        for number in (signal.SIGCHLD, *hangup.ending_signals()):
-            signal.signal(number, lambda *_: None)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGALRM, lambda *_: self._end_at_once())
+        for number in hangup.ending_signals():
+            signal.signal(number, _begin_to_end if number != signal.SIGINT else lambda *_: None)
         return ours
 
     def _on_signals(self, wakeup: socket.socket) -> None:
@@ -338,6 +370,15 @@ class Supervisor:
                 self._reap()
             else:
                 self._forward(number)
+
+    def _end_at_once(self) -> None:
+        """The loop didn't end in time: it hangs, or a child does. What is left ends by its parent-death signal."""
+        self.tasks.end_all()
+        for child in (self._collector, self._consumer if self._status is None else 0):
+            if child:
+                os.kill(child, signal.SIGKILL)
+        self._terminal.restore(screen_too=self.plan.screen)
+        os._exit(128 + signal.SIGTERM)
 
     def _forward(self, number: int) -> None:
         """A signal meant for the command: the consumer ends in its own way, and is ended if it does not."""
@@ -388,7 +429,8 @@ class Supervisor:
         self.tasks.end_all()
         if self._from_collector is not None:
             self._from_collector.close()
-        deadline = time.monotonic() + _PATIENCE
+            self._close_collector()
+        deadline = time.monotonic() + _COLLECTORS_PATIENCE
         while self._collector and time.monotonic() < deadline:
             self._reap()
             time.sleep(0.005)
@@ -410,6 +452,12 @@ class Supervisor:
             with contextlib.suppress(OSError):  # there may be no terminal any more
                 print(f"ebpftop: the {'dashboard' if self.plan.screen else 'run'} was ended by {name}", file=sys.stderr)
         return 128 - code
+
+
+def _begin_to_end(*_: object) -> None:
+    """A signal handler, which runs also while the loop is busy: from now on there is a limit."""
+    if not signal.getitimer(signal.ITIMER_REAL)[0]:
+        signal.setitimer(signal.ITIMER_REAL, _AT_LATEST)
 
 
 def _run_loader(order: load.Order, channel: socket.socket) -> None:

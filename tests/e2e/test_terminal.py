@@ -101,17 +101,43 @@ def test_a_signal_ends_the_dashboard_in_order(term: Terminal, number: signal.Sig
     eventually(traces.gone, "nothing of ours is left")
 
 
-@pytest.mark.parametrize("who", ["dashboa", "supervisor"])
-def test_kill_of_the_dashboard_or_the_supervisor_leaves_the_terminal_usable(term: Terminal, who: str) -> None:
+def test_kill_of_the_dashboard_leaves_the_terminal_as_it_was(term: Terminal) -> None:
     dashboard(term)
     traces = Traces(term.pid())
-    (traces.processes | {"supervisor": traces.supervisor})[who].kill()
-    screen = term.wait_for("ended: 137, terminal: ")
+    traces.processes["dashboa"].kill()
+    term.wait_for("ended: 137, terminal: same", "ebpftop: the dashboard was ended by SIGKILL")
     eventually(traces.gone, "nothing of ours is left")
-    if who == "dashboa":
-        assert "terminal: same" in screen
-        assert "ebpftop: the dashboard was ended by SIGKILL" in screen
+    assert term.untouched()
+
+
+def test_kill_of_the_supervisor_leaves_the_terminal_usable(term: Terminal) -> None:
+    """The shell goes on at once, while the dashboard still shows its screen: what the shell writes until that is left
+    vanishes with it. So this looks at what the shell does afterwards.
+    """
+    line(term, "before=$(stty -a)")
+    dashboard(term)
+    traces = Traces(term.pid())
+    traces.supervisor.kill()
+    eventually(traces.gone, "nothing of ours is left")
     eventually(term.untouched, "the main screen is back")
+    line(term, 'clear; [ "$before" = "$(stty -a)" ] && echo settings: "same"')
+    term.wait_for("settings: same")
+    assert term.untouched()
+
+
+@pytest.mark.parametrize("who", ["dashboa", "supervisor", "sudo"])
+def test_kill_under_sudos_own_terminal_leaves_the_terminal_usable(term: Terminal, who: str) -> None:
+    """With `use_pty`, sudo ends when the supervisor does, and may not pass on what the dashboard still writes."""
+    line(term, "before=$(stty -a)")
+    dashboard(term, f"sudo {PROGRAM}")
+    traces = Traces(term.pid())
+    sudo = next(child for child in psutil.Process(term.pid()).children() if child.name() == "sudo")
+    (traces.processes | {"supervisor": traces.supervisor, "sudo": sudo})[who].kill()
+    eventually(traces.gone, "nothing of ours is left")
+    eventually(term.untouched, "the main screen is back")
+    line(term, 'clear; [ "$before" = "$(stty -a)" ] && echo settings: "same"')
+    term.wait_for("settings: same")
+    assert term.untouched()
 
 
 def test_control_z_stops_the_dashboard_and_fg_draws_it_again(term: Terminal) -> None:

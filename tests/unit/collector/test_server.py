@@ -146,3 +146,14 @@ def test_a_catalog_read_again_is_told_with_what_was_found_of_it_before(served: S
     ]
     served.request(Load(request=1, probe="my/new"))
     assert served.ask().probe == "my/new"
+
+
+def test_a_burst_of_requests_is_answered_one_by_one(served: Served) -> None:
+    """More than the supervisor's socket takes at once."""
+    burst = threading.Thread(target=lambda: [served.request(Load(request=n, probe="cpu/some")) for n in range(3000)])
+    burst.start()
+    answers = served.answers()
+    for number in range(3000):
+        transport.send(served.control, protocol.Refusal(run=served.ask().run, error="full"))
+        assert next(answers) == Refused(request=number, error="full")
+    burst.join()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import resource
+import socket
 import threading
 
 import pytest
@@ -92,3 +93,45 @@ def test_nothing_whole_yet_on_a_non_blocking_socket() -> None:
     with pytest.raises(BlockingIOError):
         transport.Receiver(ours).receive()
     theirs.close()
+
+
+def test_more_descriptors_than_a_receiver_takes_are_an_error_at_once() -> None:
+    ours, theirs = transport.pair()
+    theirs.sendall(transport._encode(transport._Header(1_000_000, None)))
+    with pytest.raises(transport.TransportError, match="claims 1000000 descriptors of 1"):
+        transport.Receiver(ours, most=1).receive()
+
+
+def test_a_datagram_without_its_descriptors_is_an_error() -> None:
+    ours, theirs = transport.pair()
+    theirs.sendall(transport._encode(transport._Header(1, None)))
+    theirs.sendall(b".")
+    with pytest.raises(transport.TransportError, match="brought none"):
+        transport.Receiver(ours).receive()
+
+
+def test_a_message_in_a_file_that_may_block_is_not_read() -> None:
+    ours, theirs = transport.pair()
+    reading, writing = os.pipe()
+    theirs.sendall(transport._encode(transport._Header(1, None)))
+    socket.send_fds(theirs, [b"."], [reading])
+    with pytest.raises(transport.TransportError, match="does not decode"):
+        transport.Receiver(ours).receive()
+    transport.close_all([reading, writing])
+
+
+def test_what_a_reader_does_not_take_waits_and_arrives_in_order() -> None:
+    ours, theirs = transport.pair()
+    sender, receiver = transport.Sender(theirs), transport.Receiver(ours)
+    one = os.open(os.devnull, os.O_RDONLY)
+    for number in range(3000):
+        sender.send(protocol.Channel(run=number), [one])
+    assert len(sender) > 0
+    for number in range(3000):
+        sender.flush()
+        message, descriptors = receiver.receive()
+        assert message == protocol.Channel(run=number)
+        assert len(descriptors) == 1
+        transport.close_all(descriptors)
+    assert len(sender) == 0
+    os.close(one)
