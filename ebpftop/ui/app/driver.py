@@ -14,15 +14,23 @@ class TerminalDriver(LinuxDriver):
     """
 
     _suspended = False
+    _closed = True  # the terminal is someone else's, an editor's for instance
 
     def start_application_mode(self) -> None:
+        self._closed = False
         if _in_background(self.fileno):
             _stop(signal.SIGTTOU)
         super().start_application_mode()  # type: ignore[no-untyped-call]
 
+    def close(self) -> None:
+        self._closed = True
+        super().close()
+
     def write(self, data: str) -> None:
         if self._writer_thread is not None and not self._writer_thread.is_alive():
-            os._exit(128 + signal.SIGHUP)  # the terminal takes no more output; Textual would wait for it forever
+            if not self._closed:
+                os._exit(128 + signal.SIGHUP)  # the terminal takes no more output; Textual would wait for it forever
+            return
         super().write(data)
 
     def _run_input_thread(self) -> None:
