@@ -230,7 +230,7 @@ def test_a_terminal_that_is_too_small_is_told_until_it_grows(term: Terminal) -> 
     term.resize(50, 30)
     term.wait_for("too small")
     term.resize(80, 24)
-    term.wait_for("Catalog", "funccount", "─ ○ ")
+    term.wait_for("What is wrong?", "cpu-saturated")
     term.keys("q")
     eventually(term.untouched, "the main screen is back")
 
