@@ -96,13 +96,15 @@ class Start(Painter, can_focus=True):
         ]
         steps = self._chosen.steps
         wide = max((cell_len(inert(step.question)) for step in steps), default=0)
-        summary = textwrap.wrap(inert(self._chosen.summary), max(20, self.size.width - 2))
-        lines += [[], *([(f" {line}", "start--bold")] for line in summary)]
+        lines += [[], *([(f" {line}", "start--bold")] for line in self._wrapped(inert(self._chosen.summary)))]
         lines += [
             [(f" {_padded(step.question, wide)}", ""), (f"   {inert(step.probe.partition('/')[2])}", "start--quiet")]
             for step in steps
         ]
-        return [*lines, [], [(f" {HINT}", "start--quiet")]]
+        return [*lines, [], *([(f" {line}", "start--quiet")] for line in self._wrapped(HINT))]
+
+    def _wrapped(self, text: str) -> list[str]:
+        return textwrap.wrap(text, max(20, self.size.width - 2))
 
     def on_resize(self, _event: events.Resize) -> None:
         self._arrange()
