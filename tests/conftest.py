@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Generator
 from pathlib import Path
@@ -19,6 +20,8 @@ from ebpftop.kernel.libbpf import KernelLacks
 from tests.support import held, tracing
 
 _TRACEFS = "/sys/kernel/tracing"
+
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # what the tests start must not inherit that nohup has it ignored
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

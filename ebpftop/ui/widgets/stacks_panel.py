@@ -107,12 +107,12 @@ class FlameFrame(GridFrame):
         parts = [self.title, self.window_words, formatting.value(graph.state.paths.total, graph.state.unit)]
         if self.wanted:
             parts.append(f"matching “{self.wanted}”")
-        if self.left_out:
-            parts.append(f"without ebpftop's own {self.left_out} (m)")
         if graph.zoom:
             parts.append(f"zoomed into {graph.zoom[-1].label}")
         if graph.searched:
             parts.append(f"{formatting.percent(graph.share)} through “{graph.searched}”")
+        if self.left_out:
+            parts.append(f"without ebpftop's own {self.left_out} (m)")
         self.entitle(words(*parts))
         self.details.pieces = graph.about
 
