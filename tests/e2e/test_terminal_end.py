@@ -97,6 +97,7 @@ def test_a_run_ends_with_its_terminal() -> None:
 def test_a_recording_ends_with_its_terminal_and_its_tape_is_whole(tmp_path: Path) -> None:
     tape = tmp_path / "incident.tape"
     with bare_pty([*COMMAND, "record", "-o", str(tape), "syscount", "--interval", "0.1"]) as term:
+        term.wait_for("1 probe")  # it is attached
         family = Family(term)
         term.hang_up()
         assert term.process.wait(20) == 0
