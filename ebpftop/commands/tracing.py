@@ -127,7 +127,7 @@ def record(arguments: argparse.Namespace, argv: list[str]) -> int:
 
 
 def _become_root(arguments: argparse.Namespace, argv: list[str]) -> None:
-    """Return only as root where the kernel's process ids mean something. Raises `Cannot`."""
+    """Return only where it may trace, and the kernel's process ids are those seen here. Raises `Cannot`."""
     space = support.pid_namespace()
     if not space.ok:
         raise Cannot(f"tracing would be wrong in {space.detail}: {space.remedy}")
