@@ -60,7 +60,12 @@ class Terminal:
         return self._tmux("display-message", "-p", "#{pane_dead}").strip() == "1"
 
     def status(self) -> int:
-        return int(self._tmux("display-message", "-p", "#{pane_dead_status}").strip() or -1)
+        """Of the command that ended; -1 if a signal ended it. tmux may see the end of the output first."""
+        ended = ""
+        while not ended:
+            time.sleep(0.01)
+            ended = self._tmux("display-message", "-p", "#{?pane_dead_signal,-1,#{pane_dead_status}}").strip()
+        return int(ended)
 
     def wait_for(self, *wanted: str, patience: float = PATIENCE) -> str:
         """The screen, once it contains all of these; fails with the actual screen."""

@@ -29,7 +29,8 @@ class TerminalDriver(LinuxDriver):
     def write(self, data: str) -> None:
         if self._writer_thread is not None and not self._writer_thread.is_alive():
             if not self._closed:
-                os._exit(128 + signal.SIGHUP)  # the terminal takes no more output; Textual would wait for it forever
+                self._closed = True
+                self._end()  # the terminal takes no more output; Textual would wait for it forever
             return
         super().write(data)
 
@@ -38,7 +39,10 @@ class TerminalDriver(LinuxDriver):
         try:
             self.run_input_thread()
         except OSError:
-            self._app.call_later(self._app.exit, return_code=128 + signal.SIGHUP)
+            self._end()
+
+    def _end(self) -> None:
+        self._app.call_later(self._app.exit, return_code=128 + signal.SIGHUP)
 
     def _sigtstp_application(self, *_: object) -> None:
         if self._auto_restart:

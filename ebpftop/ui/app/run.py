@@ -58,21 +58,22 @@ def run_dashboard(
         await app.run_async()
 
     parent = os.getppid()
-    threading.Thread(target=_end_with_terminal, args=(outer,), daemon=True).start()
+    hangup = Hangup(terminals())
+    threading.Thread(target=_end_with_terminal, args=(hangup, outer), daemon=True).start()
     try:
         with _settings_kept():
             asyncio.run(run())
     finally:
-        if os.getppid() != parent:  # sudo may have ended as well, before it passed on the last of our output
+        if os.getppid() != parent or hangup.wait(0):  # sudo may have ended before it passed on the last of our output
             _reset(outer)
     if app.failure is not None:
         raise app.failure
     return app.return_code or 0
 
 
-def _end_with_terminal(outer: Sequence[int]) -> None:
+def _end_with_terminal(hangup: Hangup, outer: Sequence[int]) -> None:
     """A thread: with the terminal gone, the event loop may wait forever for a write, and nothing is left to restore."""
-    Hangup(terminals()).wait()
+    hangup.wait()
     _reset(outer)
     os._exit(128 + signal.SIGHUP)
 
