@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 
 from ebpftop.frames.messages import AccountRunTimes, Interval, PlaybookInfo
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
+from ebpftop.model.run import Run
 from ebpftop.ui.app.guide import groups_for
 from ebpftop.ui.app.options import Options
 from ebpftop.ui.app.pace import Pace
@@ -91,6 +92,7 @@ class EbpftopApp(App[None]):
         self.feed = Feed(
             source,
             self.post_message,
+            self._session_changed,
             interval=chosen.interval,
             first=chosen.auto_load,
             playbook=chosen.playbook,
@@ -160,15 +162,18 @@ class EbpftopApp(App[None]):
         self.dashboard.began()
         self.front.banner.close()
 
-    def on_changed(self, event: Changed) -> None:
+    def on_changed(self, _event: Changed) -> None:
+        self.pace.soon()
+
+    def _session_changed(self, run: Run | None, awaited: bool) -> None:
         """Draw in a moment. A screen that is held still or covered only notes what people wait for, and nothing goes
         on behind a dialog: the screen is drawn when it comes back.
         """
-        if event.run is None and not event.rest:
+        if awaited:
             self.pace.soon()
         elif self.hold.still and self.feed.playback is None:  # of a tape that stands still, only what was sought comes
             return
-        elif event.run is not None and self.front.sees(event.run):
+        elif run is not None and self.front.sees(run):
             self.pace.values()
         else:
             self.pace.rest()
