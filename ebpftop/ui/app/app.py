@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 
 from ebpftop.frames.messages import AccountRunTimes, Interval, PlaybookInfo
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
-from ebpftop.ui.app.guide import groups_for
+from ebpftop.ui.app.ahead import import_ahead
 from ebpftop.ui.app.options import Options
 from ebpftop.ui.app.pace import Pace
 from ebpftop.ui.app.palette import Commands
@@ -34,7 +34,6 @@ from ebpftop.ui.messages import (
     WasReplaced,
 )
 from ebpftop.ui.screens.dashboard import Dashboard
-from ebpftop.ui.screens.help import HelpScreen
 from ebpftop.ui.screens.parameters import ParameterForm
 from ebpftop.ui.screens.small import TooSmall, is_too_small
 from ebpftop.ui.screens.state import LATE
@@ -101,6 +100,7 @@ class EbpftopApp(App[None]):
         self.workbench = Workbench(self, self.feed, self.dashboard)
         self.playbook: PlaybookInfo | None = None  # the one that was opened last
         self._late = False  # whether the header said so
+        self._ahead = False  # whether what the first probe needs is being imported
         self.pace = Pace(self, self._draw)
         if chosen.title:
             self.title = chosen.title
@@ -177,6 +177,9 @@ class EbpftopApp(App[None]):
         if self.front.is_mounted and self.screen is self.front:
             with self.batch_update():  # one painting
                 await self.front.redraw()
+            if not self._ahead and self.feed.session.catalog is not None:
+                self._ahead = True
+                self.call_after_refresh(self.run_worker, import_ahead(), group="ahead")
 
     def on_was_accepted(self, event: WasAccepted) -> None:
         form = self._form()
@@ -370,4 +373,7 @@ class EbpftopApp(App[None]):
         self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
 
     def action_help(self) -> None:
+        from ebpftop.ui.app.guide import groups_for
+        from ebpftop.ui.screens.help import HelpScreen
+
         self.push_screen(HelpScreen(groups_for(type(self.screen), self.BINDINGS)))
