@@ -15,15 +15,7 @@ if TYPE_CHECKING:
 
 
 class Changed(Message):
-    """The session changed: what the screen shows of it is out of date.
-
-    run: the only thing new are values of this run. rest: nothing new that people wait for, as the machine's load.
-    """
-
-    def __init__(self, run: Run | None = None, *, rest: bool = False) -> None:
-        super().__init__()
-        self.run = run
-        self.rest = rest
+    """What the screen shows is out of date."""
 
 
 class Began(Message):

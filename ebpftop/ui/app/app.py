@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
 from textual.app import App
@@ -39,6 +39,9 @@ from ebpftop.ui.screens.small import TooSmall, is_too_small
 from ebpftop.ui.screens.state import LATE
 from ebpftop.ui.screens.tiles import Tiles
 from ebpftop.ui.widgets.keyboard import NAMES
+
+if TYPE_CHECKING:
+    from ebpftop.model.run import Run
 
 INTERVALS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 SPEEDS = (0.125, 64.0)  # a tape's slowest and fastest
@@ -90,6 +93,7 @@ class EbpftopApp(App[None]):
         self.feed = Feed(
             source,
             self.post_message,
+            self._session_changed,
             interval=chosen.interval,
             first=chosen.auto_load,
             playbook=chosen.playbook,
@@ -160,15 +164,18 @@ class EbpftopApp(App[None]):
         self.dashboard.began()
         self.front.banner.close()
 
-    def on_changed(self, event: Changed) -> None:
+    def on_changed(self, _event: Changed) -> None:
+        self.pace.soon()
+
+    def _session_changed(self, run: Run | None, awaited: bool) -> None:
         """Draw in a moment. A screen that is held still or covered only notes what people wait for, and nothing goes
         on behind a dialog: the screen is drawn when it comes back.
         """
-        if event.run is None and not event.rest:
+        if awaited:
             self.pace.soon()
         elif self.hold.still and self.feed.playback is None:  # of a tape that stands still, only what was sought comes
             return
-        elif event.run is not None and self.front.sees(event.run):
+        elif run is not None and self.front.sees(run):
             self.pace.values()
         else:
             self.pace.rest()
