@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from ebpftop.catalog.folders import SYSTEM, Part, bundled, merged, read_folder, read_system
+from ebpftop.catalog.folders import SYSTEM, Part, merged, read_bundled, read_folder, read_system
 from ebpftop.catalog.manifest import HEADER, MANIFEST, README, SOURCE
 from ebpftop.catalog.playbook import FOLDER as PLAYBOOKS
 from ebpftop.catalog.playbook import SUFFIX
@@ -26,7 +26,7 @@ class CurrentCatalog:
     """`catalog` is the last state read from the bundled folder, the extra ones and the system's.
 
     The extra folders are read with these rights; they alone are read again, and only if `again`. Changes are detected
-    by the files' timestamps, which works on every file system and for every way to save.
+    by the files' timestamps, which works on every file system and for every way to save. cache: see `cache.kept`.
     """
 
     def __init__(
@@ -36,6 +36,7 @@ class CurrentCatalog:
         again: bool,
         rights: Callable[[], AbstractContextManager[None]] = nullcontext,
         system: Path = SYSTEM,
+        cache: Path | None = None,
     ) -> None:
         folders = [Path(os.path.abspath(folder)) for folder in extra]
         self._again = folders if again else []
@@ -46,7 +47,7 @@ class CurrentCatalog:
         with rights():
             read = [read_folder(folder) for folder in folders]
         self._parts = [
-            read_folder(bundled()),
+            read_bundled(cache),
             *(map(_marked, read) if again else read),
             read_system(system),
         ]

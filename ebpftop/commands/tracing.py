@@ -24,7 +24,7 @@ from ebpftop.commands.screen import require as require_screen
 from ebpftop.frames.messages import Catalog, Load
 from ebpftop.handover import protocol, transport
 from ebpftop.kernel import support
-from ebpftop.supervisor import privilege, terminal
+from ebpftop.supervisor import caches, privilege, terminal
 from ebpftop.supervisor.supervisor import Consumer, Plan, Supervisor
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def supervise(
         return Server(control, stream, catalog, idle=screen).run()
 
     plan = Plan(
-        current=CurrentCatalog(extra, again=screen, rights=partial(privilege.rights_of, who)),
+        current=CurrentCatalog(extra, again=screen, rights=partial(privilege.rights_of, who), cache=caches.folder()),
         internal={protocol.CENSUS: census},
         includes=folders.includes(),
         bcc=root.bcc(),

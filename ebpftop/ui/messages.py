@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 
 from ebpftop.frames.messages import Load, Notice
 from ebpftop.model.requests import Requested
-from ebpftop.model.run import Run
+
+if TYPE_CHECKING:
+    from ebpftop.model.run import Run
 
 
 class Changed(Message):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
 from textual.app import App
@@ -11,8 +11,7 @@ from textual.binding import Binding, BindingType
 
 from ebpftop.frames.messages import AccountRunTimes, Interval, PlaybookInfo
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
-from ebpftop.model.run import Run
-from ebpftop.ui.app.guide import groups_for
+from ebpftop.ui.app.ahead import import_ahead
 from ebpftop.ui.app.options import Options
 from ebpftop.ui.app.pace import Pace
 from ebpftop.ui.app.palette import Commands
@@ -35,12 +34,14 @@ from ebpftop.ui.messages import (
     WasReplaced,
 )
 from ebpftop.ui.screens.dashboard import Dashboard
-from ebpftop.ui.screens.help import HelpScreen
 from ebpftop.ui.screens.parameters import ParameterForm
 from ebpftop.ui.screens.small import TooSmall, is_too_small
 from ebpftop.ui.screens.state import LATE
 from ebpftop.ui.screens.tiles import Tiles
 from ebpftop.ui.widgets.keyboard import NAMES
+
+if TYPE_CHECKING:
+    from ebpftop.model.run import Run
 
 INTERVALS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 SPEEDS = (0.125, 64.0)  # a tape's slowest and fastest
@@ -103,6 +104,7 @@ class EbpftopApp(App[None]):
         self.workbench = Workbench(self, self.feed, self.dashboard)
         self.playbook: PlaybookInfo | None = None  # the one that was opened last
         self._late = False  # whether the header said so
+        self._ahead = False  # whether what the first probe needs is being imported
         self.pace = Pace(self, self._draw)
         if chosen.title:
             self.title = chosen.title
@@ -182,6 +184,9 @@ class EbpftopApp(App[None]):
         if self.front.is_mounted and self.screen is self.front:
             with self.batch_update():  # one painting
                 await self.front.redraw()
+            if not self._ahead and self.feed.session.catalog is not None:
+                self._ahead = True
+                self.call_after_refresh(self.run_worker, import_ahead(), group="ahead")
 
     def on_was_accepted(self, event: WasAccepted) -> None:
         form = self._form()
@@ -375,4 +380,7 @@ class EbpftopApp(App[None]):
         self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
 
     def action_help(self) -> None:
+        from ebpftop.ui.app.guide import groups_for
+        from ebpftop.ui.screens.help import HelpScreen
+
         self.push_screen(HelpScreen(groups_for(type(self.screen), self.BINDINGS)))

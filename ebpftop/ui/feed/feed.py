@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from math import inf
 from time import time
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from textual.message import Message
 
@@ -33,7 +33,6 @@ from ebpftop.frames.messages import (
 )
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
 from ebpftop.model.requests import Cause, Requested, Requests, saved
-from ebpftop.model.run import Run
 from ebpftop.model.session import Session
 from ebpftop.ui.messages import (
     Began,
@@ -46,6 +45,9 @@ from ebpftop.ui.messages import (
     WasRejected,
     WasReplaced,
 )
+
+if TYPE_CHECKING:
+    from ebpftop.model.run import Run
 
 NS = 1e9
 _SHOWN_PROBLEMS = 3  # problems of a catalog, beside how many more there are
