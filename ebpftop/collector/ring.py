@@ -57,8 +57,18 @@ class Ring:
         self._least = start if kind.kind == "S" else record.itemsize
         self._stride = -(-(_HEADER + record.itemsize) // 8) * 8
         self._slot = np.dtype(
-            {"names": ["header", "record"], "formats": ["<u4", record], "offsets": [0, _HEADER], "itemsize": self._stride}
+            {
+                "names": ["header", "record"],
+                "formats": ["<u4", record],
+                "offsets": [0, _HEADER],
+                "itemsize": self._stride,
+            }
         )
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait, headers and discarded records included."""
+        return int(self._producer[0]) - int(self._consumer[0])
 
     def drain(self, limit: int | None = None) -> Array:
         """A copy of the finished records, oldest first, which makes room for new ones.

@@ -10,7 +10,9 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 _WORD = np.dtype("<u8")
-_FACTORS = np.random.default_rng().integers(1, 1 << 63, 1024, _WORD) | np.uint64(1)  # whoever chooses the texts doesn't know them
+_FACTORS = np.random.default_rng().integers(1, 1 << 63, 1024, _WORD) | np.uint64(
+    1
+)  # whoever chooses the texts doesn't know them
 
 
 def distinct(values: Array) -> tuple[Array, Array]:
