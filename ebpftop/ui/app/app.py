@@ -39,6 +39,7 @@ from ebpftop.ui.screens.parameters import ParameterForm
 from ebpftop.ui.screens.small import TooSmall, is_too_small
 from ebpftop.ui.screens.state import LATE
 from ebpftop.ui.screens.tiles import Tiles
+from ebpftop.ui.screens.verifier import VerifierScreen
 from ebpftop.ui.widgets.keyboard import NAMES
 
 INTERVALS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
@@ -276,7 +277,7 @@ class EbpftopApp(App[None]):
             case "restart":
                 return bool(self.feed.ended) and self.feed.source.can_restart
             case "verifier":
-                return self.front.chosen_rejected() is not None
+                return isinstance(self.screen, VerifierScreen) or self.front.chosen_rejected() is not None
             case "tiles":
                 return self.playbook is not None and isinstance(self.screen, Dashboard | Tiles)
             case "interval":
@@ -338,7 +339,11 @@ class EbpftopApp(App[None]):
             self._read()
 
     def action_verifier(self) -> None:
-        if run := self.front.chosen_rejected():
+        """Why the last one was rejected; back, if the panel says that already."""
+        run = self.front.chosen_rejected()
+        if isinstance(self.screen, VerifierScreen) and (run is None or self.screen.failure is run.failure):
+            self.pop_screen()
+        elif run:
             self.workbench.show_failure(run)
 
     def action_tiles(self) -> None:
