@@ -9,14 +9,14 @@ import argparse
 import socket
 import sys
 from collections.abc import Callable, Collection, Coroutine, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ebpftop.base import hangup
 from ebpftop.base.errors import Cannot, UsageError
-from ebpftop.catalog import folders, params
+from ebpftop.catalog import params
 from ebpftop.catalog.current import CurrentCatalog
+from ebpftop.catalog.folders import includes
 from ebpftop.catalog.manifest import read_probe
 from ebpftop.catalog.model import Probe
 from ebpftop.commands import named, root
@@ -25,6 +25,7 @@ from ebpftop.frames.messages import Catalog, Load
 from ebpftop.handover import protocol, transport
 from ebpftop.kernel import support
 from ebpftop.supervisor import caches, privilege, terminal
+from ebpftop.supervisor.folders import Folders
 from ebpftop.supervisor.supervisor import Consumer, Plan, Supervisor
 
 if TYPE_CHECKING:
@@ -184,9 +185,9 @@ def supervise(
         return Server(control, stream, catalog, idle=screen).run()
 
     plan = Plan(
-        current=CurrentCatalog(extra, again=screen, rights=partial(privilege.rights_of, who), cache=caches.folder()),
+        folders=Folders(CurrentCatalog(extra, again=screen, cache=caches.folder()), who),
         internal={protocol.CENSUS: census},
-        includes=folders.includes(),
+        includes=includes(),
         bcc=root.bcc(),
         collector=collector,
         consumer=consumer,

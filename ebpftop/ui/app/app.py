@@ -38,6 +38,7 @@ from ebpftop.ui.screens.parameters import ParameterForm
 from ebpftop.ui.screens.small import TooSmall, is_too_small
 from ebpftop.ui.screens.state import LATE
 from ebpftop.ui.screens.tiles import Tiles
+from ebpftop.ui.screens.verifier import VerifierScreen
 from ebpftop.ui.widgets.keyboard import NAMES
 
 if TYPE_CHECKING:
@@ -286,7 +287,7 @@ class EbpftopApp(App[None]):
             case "restart":
                 return bool(self.feed.ended) and self.feed.source.can_restart
             case "verifier":
-                return self.front.chosen_rejected() is not None
+                return isinstance(self.screen, VerifierScreen) or self.front.chosen_rejected() is not None
             case "tiles":
                 return self.playbook is not None and isinstance(self.screen, Dashboard | Tiles)
             case "interval":
@@ -348,7 +349,11 @@ class EbpftopApp(App[None]):
             self._read()
 
     def action_verifier(self) -> None:
-        if run := self.front.chosen_rejected():
+        """Why the last one was rejected; back, if the panel says that already."""
+        run = self.front.chosen_rejected()
+        if isinstance(self.screen, VerifierScreen) and (run is None or self.screen.failure is run.failure):
+            self.pop_screen()
+        elif run:
             self.workbench.show_failure(run)
 
     def action_tiles(self) -> None:

@@ -37,12 +37,12 @@ class Workbench:
         return panel if isinstance(panel, VerifierScreen) and panel.lineage == lineage else None
 
     def show_failure(self, run: Run) -> None:
-        """Open the panel, in place of the form or the panel that led to it."""
+        """Open the panel, in place of the form or the panel that led to it and of what covers that."""
         from ebpftop.ui.screens.verifier import VerifierScreen
 
         if run.failure is None:
             return
-        if isinstance(self._app.screen, ParameterForm | VerifierScreen):
+        while any(isinstance(screen, ParameterForm | VerifierScreen) for screen in self._app.screen_stack):
             self._app.pop_screen()
         requests = self._feed.requests
         before = requests.before(run, self._feed.session.runs)
