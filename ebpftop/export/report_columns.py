@@ -24,7 +24,9 @@ def report_columns(
     columns: Sequence[ColumnInfo], values: Mapping[str, Values], processes: Mapping[int, Process]
 ) -> list[ReportColumn]:
     """The columns in order. `values` holds those of each field."""
-    return [ReportColumn(shown, _column(shown, values[shown.info.field], processes)) for shown in shown_columns(columns)]
+    return [
+        ReportColumn(shown, _column(shown, values[shown.info.field], processes)) for shown in shown_columns(columns)
+    ]
 
 
 def key_columns(
