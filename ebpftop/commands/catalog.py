@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import ExitStack
 
 from ebpftop.base.errors import UserError
 from ebpftop.base.look import look_of
@@ -18,7 +19,8 @@ def list_probes(arguments: argparse.Namespace) -> int:
     from ebpftop.loader import survey
 
     catalog = folders.read_catalog(arguments.probes, rights=privilege.invokers_rights, cache=caches.folder())
-    found = {one.probe: one for one in survey.survey(catalog.probes.values())}
+    with ExitStack() as held:
+        found = {one.probe: one for one in survey.survey(catalog.probes.values(), held)}
     entries = [
         info.info(
             probe,
