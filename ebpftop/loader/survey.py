@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from ebpftop.catalog.model import Attach, Probe
 from ebpftop.handover import protocol, transport
-from ebpftop.kernel import capabilities, points, trial
+from ebpftop.kernel import capabilities, points, support, trial
 from ebpftop.loader.sandbox import sandbox
 from ebpftop.loader.targets import absent_file
 
@@ -19,6 +19,10 @@ def run(channel: socket.socket, probes: Iterable[Probe]) -> None:
 
 def survey(probes: Iterable[Probe]) -> list[protocol.Availability]:
     """One per probe. Without root, only what is certainly missing is False; the rest stays unknown."""
+    space = support.pid_namespace()
+    if not space.ok:
+        why = f"tracing would be wrong in {space.detail}"
+        return [protocol.Availability(probe=probe.id, available=False, reason=why) for probe in probes]
     outcomes: dict[str, str | None] = {}
     root = capabilities.may_trace()
     with sandbox(contextlib.nullcontext) if root else contextlib.nullcontext():
