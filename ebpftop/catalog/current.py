@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from ebpftop.catalog.files import Unreadable, entries
-from ebpftop.catalog.folders import SYSTEM, Part, bundled, merged, read_folder, read_system
+from ebpftop.catalog.folders import SYSTEM, Part, merged, read_bundled, read_folder, read_system
 from ebpftop.catalog.manifest import HEADER, MANIFEST, README, SOURCE
 from ebpftop.catalog.playbook import FOLDER as PLAYBOOKS
 from ebpftop.catalog.playbook import SUFFIX
@@ -27,13 +27,15 @@ class CurrentCatalog:
     first `look`.
 
     The extra folders alone are read again, and only if `again`. Changes are detected by the files' timestamps, which
-    works on every file system and for every way to save.
+    works on every file system and for every way to save. cache: see `cache.kept`.
     """
 
-    def __init__(self, extra: Sequence[Path] = (), *, again: bool, system: Path = SYSTEM) -> None:
+    def __init__(
+        self, extra: Sequence[Path] = (), *, again: bool, system: Path = SYSTEM, cache: Path | None = None
+    ) -> None:
         self.extra = [Path(os.path.abspath(folder)) for folder in extra]
         self.again = again
-        self._ends = read_folder(bundled()), read_system(system)
+        self._ends = read_bundled(cache), read_system(system)
         self._parts: list[Part] = []  # of the extra folders
         self._stamps: dict[str, Stamp | None] | None = None
         self._saved = False

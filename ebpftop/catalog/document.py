@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -49,6 +49,12 @@ class Document:
         key = _shown(path)
         self._problems.append((line, f"{self.file}:{line}: {key}: {what}" if key else f"{self.file}:{line}: {what}"))
 
+    def lines_of(self, problems: Iterable[tuple[KeyPath, str]]) -> list[str]:
+        """Problems found later, with their lines, in line order."""
+        for path, what in problems:
+            self.problem(path, what)
+        return [text for _, text in sorted(self._problems, key=lambda problem: problem[0])]
+
     def line(self, path: KeyPath) -> int:
         """The line of a key, or of the nearest enclosing table that appears in the text."""
         while path and path not in self._lines:
@@ -58,7 +64,7 @@ class Document:
     def finish(self) -> None:
         """Raises BadManifest with all problems in line order, if there are any."""
         if self._problems:
-            raise BadManifest([text for _, text in sorted(self._problems, key=lambda problem: problem[0])])
+            raise BadManifest(self.lines_of(()))
 
     @cached_property
     def _lines(self) -> dict[KeyPath, int]:

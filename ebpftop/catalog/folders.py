@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from ebpftop.base.inert import inert
+from ebpftop.catalog.cache import kept
 from ebpftop.catalog.document import BadManifest
 from ebpftop.catalog.files import Unreadable, entries
 from ebpftop.catalog.manifest import read_probe
@@ -62,17 +63,24 @@ def read_catalog(
     system: Path = SYSTEM,
     rights: Callable[[], AbstractContextManager[None]] = nullcontext,
     only: str = "",
+    cache: Path | None = None,
 ) -> CatalogRead:
     """All probes and playbooks from the bundled folder, the extra ones (with these rights) and the system's, in memory.
 
     If two folders have the same id, the earlier one is used, and that is a problem. In the system's folder, only what
     is writable by root alone is used. Raises nothing: what can't be read is a problem. only: read nothing but probes
-    with this id or bare name.
+    with this id or bare name. cache: see `kept`.
     """
-    own = read_folder(bundled(), only)
+    own = read_folder(bundled(), only) if only else read_bundled(cache)
     with rights():
         given = [read_folder(folder, only) for folder in extra]
     return merged([own, *given, read_system(system, only)])
+
+
+def read_bundled(cache: Path | None = None) -> Part:
+    """Read the probes that ship with the package, or what they were read as last."""
+    root = bundled()
+    return kept(cache, root, Part, lambda: read_folder(root))
 
 
 def read_folder(root: Path, only: str = "") -> Part:

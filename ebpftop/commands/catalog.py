@@ -10,14 +10,14 @@ from ebpftop.base.errors import UserError
 from ebpftop.base.look import look_of
 from ebpftop.catalog import folders, info, scaffold
 from ebpftop.commands import catalog_text, named
-from ebpftop.supervisor import privilege
+from ebpftop.supervisor import caches, privilege
 
 
 def list_probes(arguments: argparse.Namespace) -> int:
     """List the catalog; as root, with trials on this kernel."""
     from ebpftop.loader import survey
 
-    catalog = folders.read_catalog(arguments.probes, rights=privilege.invokers_rights)
+    catalog = folders.read_catalog(arguments.probes, rights=privilege.invokers_rights, cache=caches.folder())
     found = {one.probe: one for one in survey.survey(catalog.probes.values())}
     entries = [
         info.info(

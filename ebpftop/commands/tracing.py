@@ -25,7 +25,7 @@ from ebpftop.commands.screen import require as require_screen
 from ebpftop.frames.messages import Catalog, Load
 from ebpftop.handover import protocol, transport
 from ebpftop.kernel import support
-from ebpftop.supervisor import privilege, terminal
+from ebpftop.supervisor import caches, privilege, terminal
 from ebpftop.supervisor.folders import Folders
 from ebpftop.supervisor.supervisor import Consumer, Plan, Supervisor
 
@@ -186,7 +186,7 @@ def supervise(
         return Server(control, stream, catalog, idle=screen).run()
 
     plan = Plan(
-        folders=Folders(CurrentCatalog(extra, again=screen), who),
+        folders=Folders(CurrentCatalog(extra, again=screen, cache=caches.folder()), who),
         internal={protocol.CENSUS: census},
         includes=includes(),
         bcc=root.bcc(),

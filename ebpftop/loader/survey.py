@@ -7,13 +7,15 @@ import socket
 from collections.abc import Iterable
 
 from ebpftop.catalog.model import Attach, Probe
-from ebpftop.handover import protocol, transport
+from ebpftop.handover import protocol
 from ebpftop.kernel import capabilities, points, support, trial
 from ebpftop.loader.sandbox import sandbox
 from ebpftop.loader.targets import absent_file
 
 
 def run(channel: socket.socket, probes: Iterable[Probe]) -> None:
+    from ebpftop.handover import transport  # `list` surveys without one
+
     transport.send(channel, protocol.Surveyed(found=survey(probes)))
 
 

@@ -265,6 +265,7 @@ async def test_detach_is_requested_for_then_shown_then_closes_the_tab(stage: Ope
         await on.play(Detached(run=number))
         assert on.one(RunTabs).tabs[0].note == "detached"
         await on.press("d")
+        await on.settle()
         assert on.one(RunTabs).tabs == ()
 
 

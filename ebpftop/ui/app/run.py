@@ -41,6 +41,7 @@ def run_dashboard(
     """
     for name in ("COLUMNS", "LINES"):
         os.environ.pop(name, None)  # Textual would take these for the terminal's size
+    gc.disable()  # all that is imported and mounted now stays
     from ebpftop.ui.app.app import EbpftopApp  # Textual takes a while to import
     from ebpftop.ui.app.driver import TerminalDriver
     from ebpftop.ui.app.options import Options
@@ -66,7 +67,7 @@ def run_dashboard(
 
         for number in ending_signals():
             signal.signal(number, leave)
-        loop.call_later(SETTLED, gc.freeze)  # what is there by then stays: collections need not visit it
+        loop.call_later(SETTLED, _collect_from_now_on)
         await app.run_async()
 
     parent, settings = os.getppid(), _settings()
@@ -81,6 +82,11 @@ def run_dashboard(
     if app.failure is not None:
         raise app.failure
     return app.return_code or 0
+
+
+def _collect_from_now_on() -> None:
+    gc.freeze()  # what is there stays: collections need not visit it
+    gc.enable()
 
 
 def _end_with_terminal(hangup: Hangup, outer: Sequence[int]) -> None:

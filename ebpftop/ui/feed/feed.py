@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from math import inf
 from time import time
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from textual.message import Message
 
@@ -33,11 +33,9 @@ from ebpftop.frames.messages import (
 )
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
 from ebpftop.model.requests import Cause, Requested, Requests, saved
-from ebpftop.model.run import Run
 from ebpftop.model.session import Session
 from ebpftop.ui.messages import (
     Began,
-    Changed,
     Ended,
     LoadsAgain,
     Noticed,
@@ -47,6 +45,9 @@ from ebpftop.ui.messages import (
     WasRejected,
     WasReplaced,
 )
+
+if TYPE_CHECKING:
+    from ebpftop.model.run import Run
 
 NS = 1e9
 _SHOWN_PROBLEMS = 3  # problems of a catalog, beside how many more there are
@@ -74,6 +75,8 @@ Wanted = tuple[str, dict[str, str]]  # a probe and its parameters
 class Feed:
     """`post` takes messages for the screens; `first` is loaded, and `playbook` opened, as soon as there is a catalog.
 
+    changed: called after each frame with the run that has new values, or with None and whether people wait for what is
+    new; the machine's load, for instance, can wait. A message for each frame would cost more than the frame itself.
     loads: requests for the steps of that playbook, begun before the screens, so their numbers are fixed.
     ended: why the stream is over, empty at the quiet end of a tape; None while it runs. interval: seconds between
     snapshots of whatever is loaded next. statistics: whether the kernel should count what programs cost.
@@ -83,6 +86,7 @@ class Feed:
         self,
         source: Source,
         post: Callable[[Message], object],
+        changed: Callable[[Run | None, bool], None],
         *,
         interval: float,
         first: Iterable[Wanted],
@@ -102,6 +106,8 @@ class Feed:
         self._answered: set[int] = set()  # requests that were granted
         self._lag = inf  # seconds from a frame's time to its arrival, at best: clocks may differ
         self._post = post
+        self._changed = changed
+        self.playback = source if isinstance(source, Playback) else None  # the tape under the stream, if it is one
 
     async def read(self) -> None:
         """Feed every frame to the session until the stream ends."""
@@ -145,17 +151,17 @@ class Feed:
         match frame:
             case Snapshot() | Events():
                 if run is not None:
-                    self._post(Changed(run))
+                    self._changed(run, False)
             case Host():
                 self._lag = min(self._lag, time() - frame.realtime_ns / NS)
-                self._post(Changed(rest=True))
+                self._changed(None, False)
             case Processes():
                 self.described += 1
-                self._post(Changed(rest=True))
+                self._changed(None, False)
             case Cost() | Stacks():
-                self._post(Changed(rest=True))
+                self._changed(None, False)
             case _:
-                self._post(Changed())
+                self._changed(None, True)
 
     def _show_problems(self, problems: list[str]) -> None:
         """Probe folders that could not be read, once; a catalog comes again when more is known of its probes."""
@@ -214,11 +220,6 @@ class Feed:
     def over(self) -> bool:
         """Whether the collector is gone; what was attached is not any more. A tape's end leaves all as it was."""
         return bool(self.ended) and self.source.live
-
-    @property
-    def playback(self) -> Playback | None:
-        """The tape under the stream, if it is one."""
-        return self.source if isinstance(self.source, Playback) else None
 
     @property
     def behind(self) -> float:
