@@ -7,13 +7,14 @@ Those that only the root side needs are imported once the consumer has been fork
 from __future__ import annotations
 
 import argparse
+import signal
 import socket
 import sys
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ebpftop.base import hangup
+from ebpftop.base import hangup, jobs
 from ebpftop.base.errors import Cannot, UsageError
 from ebpftop.commands import root
 from ebpftop.commands.screen import require as require_screen
@@ -213,9 +214,15 @@ def _asynchronously(work: Callable[[asyncio.Event], Coroutine[Any, Any, int]]) -
     import asyncio
 
     async def go() -> int:
-        stop = asyncio.Event()
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def continued() -> None:
+            jobs.continue_parent()
+            loop.call_later(jobs.NOTICED, jobs.continue_parent)
+
         for number in hangup.ending_signals():
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(signal.SIGCONT, continued)
         return await work(stop)
 
     return asyncio.run(go())

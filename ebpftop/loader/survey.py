@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ebpftop.catalog.model import Attach, Probe
 from ebpftop.handover import protocol
-from ebpftop.kernel import capabilities, points, trial
+from ebpftop.kernel import capabilities, points, support, trial
 from ebpftop.loader.sandbox import sandbox
 from ebpftop.loader.targets import absent_file
 
@@ -45,6 +45,10 @@ def survey(probes: Iterable[Probe], held: ExitStack) -> list[protocol.Availabili
 
     What was attached to try it is detached with `held`, which takes a fifth of a second.
     """
+    space = support.pid_namespace()
+    if not space.ok:
+        why = f"tracing would be wrong in {space.detail}"
+        return [protocol.Availability(probe=probe.id, available=False, reason=why) for probe in probes]
     outcomes = Outcomes(held)
     root = capabilities.may_trace()
     with sandbox(contextlib.nullcontext) if root else contextlib.nullcontext():
