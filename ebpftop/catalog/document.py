@@ -12,6 +12,8 @@ from ebpftop.base.inert import inert, quoted
 from ebpftop.base.nearest import closest, nearest
 from ebpftop.catalog.positions import KeyPath, key_lines
 
+LONGEST = 4096  # characters of a line: tomllib takes time that grows with the square of a dotted key's parts
+
 
 class BadManifest(Exception):
     """An invalid probe folder. `problems` are lines `FILE:LINE: KEY: what is wrong`; the text is the first of them."""
@@ -22,12 +24,17 @@ class BadManifest(Exception):
 
 
 class Document:
-    """The text of one manifest and its problems. Raises BadManifest immediately if it isn't TOML."""
+    """The text of one manifest and its problems. Raises BadManifest immediately if it isn't TOML, or has a
+    line of more than LONGEST characters.
+    """
 
     def __init__(self, file: str, text: str) -> None:
         self.file = inert(file)
         self.text = text
         self._problems: list[tuple[int, str]] = []
+        for at_line, content in enumerate(text.split("\n"), 1):
+            if len(content) > LONGEST:
+                raise BadManifest([f"{self.file}:{at_line}: a line of more than {LONGEST:,} characters"])
         try:
             self.values = tomllib.loads(text)
         except (ValueError, RecursionError) as error:

@@ -191,14 +191,14 @@ class EventRing:
     """A displayed ring buffer."""
 
     def __init__(self, fd: int, layout: MapLayout, views: list[ViewInfo], census: Census, context: Context) -> None:
-        self.name = layout.name
-        self._ring = Ring(fd, layout.max_entries, dtype(layout.value))
+        self.name, self.fd = layout.name, fd
+        self.ring = Ring(fd, layout.max_entries, dtype(layout.value))
         self._decoders = decoders(views, layout.name, context)
         self._process = process_field(views, layout.name)
         self._census = census
 
     def drain(self) -> npt.NDArray[Any]:
-        return self._ring.drain()
+        return self.ring.drain()
 
     def columns(self, records: npt.NDArray[Any]) -> dict[str, Any]:
         """Columns of the records, decoded as their view declares."""
@@ -209,4 +209,4 @@ class EventRing:
         return {**pack(plain), **{name: decode(rows[name]) for name, decode in self._decoders.items()}}
 
     def close(self) -> None:
-        self._ring.close()
+        self.ring.close()

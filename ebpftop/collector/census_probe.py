@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ebpftop.collector.attached import AttachedProbe
+from ebpftop.collector.attached import AttachedProbe, EventRing
 from ebpftop.collector.census import Census
 from ebpftop.collector.decode import Context
 from ebpftop.handover import protocol
@@ -26,6 +26,10 @@ class CensusProbe:
     def busy(self) -> bool:
         """Whether `take` has something to do, now and again."""
         return self._pending or self._run is not None
+
+    @property
+    def rings(self) -> list[EventRing]:
+        return self._run.rings if self._run is not None else []
 
     def wanted(self) -> None:
         """Have it attached; until then, processes are looked up in /proc, so that few can end unseen."""

@@ -10,9 +10,10 @@ from collections.abc import Callable
 
 from ebpftop.frames.codec import encode
 from ebpftop.frames.messages import Cost, Events, Frame, Host, Snapshot
+from ebpftop.frames.size import size
 
-EVENT_BACKLOG = 100_000
-"""Rows of events that may wait for a consumer."""
+EVENT_BACKLOG = 64 << 20
+"""Bytes of events that may wait for a consumer: more than a second of 200,000 opens."""
 
 
 class Outbox:
@@ -23,7 +24,7 @@ class Outbox:
         sock.setblocking(False)
         self._skip_events = skip_events  # (run, rows)
         self._waiting: deque[Frame] = deque()
-        self._events = 0
+        self._events = 0  # bytes
         self._partial = memoryview(b"")
 
     def put(self, frame: Frame) -> None:
@@ -32,7 +33,7 @@ class Outbox:
             self._replace(frame)
         self._waiting.append(frame)
         if isinstance(frame, Events):
-            self._events += frame.count
+            self._events += size(frame.columns)
             while self._events > EVENT_BACKLOG:
                 self._drop_oldest_events()
 
@@ -46,7 +47,7 @@ class Outbox:
     def _drop_oldest_events(self) -> None:
         oldest = next(frame for frame in self._waiting if isinstance(frame, Events))
         self._waiting.remove(oldest)
-        self._events -= oldest.count
+        self._events -= size(oldest.columns)
         self._skip_events(oldest.run, oldest.count)
 
     def flush(self) -> bool:
@@ -55,7 +56,7 @@ class Outbox:
             if not self._partial:
                 frame = self._waiting.popleft()
                 if isinstance(frame, Events):
-                    self._events -= frame.count
+                    self._events -= size(frame.columns)
                 self._partial = memoryview(encode(frame))
             try:
                 written = self.socket.send(self._partial)

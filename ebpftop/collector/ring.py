@@ -1,8 +1,11 @@
-"""A ring buffer of fixed-size records, decoded by the thousand with NumPy.
+"""A ring buffer of records of one struct, read by the thousand with NumPy.
 
 The kernel's layout (kernel/bpf/ringbuf.c): one page that holds the consumer's position, one with the producer's, then
 the data, mapped twice in a row so that no record is torn at the end. Before each record stand 8 bytes: its length with
 a busy bit (still being written) and a discard bit, and a page offset. Records start at multiples of 8.
+
+Where the struct's last field is a text, a record may end early, anywhere within it. Then records lie at no constant
+stride, and their headers are followed one by one.
 
 Positions and headers are read before what they guard, which x86-64 keeps in that order; on arm64 this is untested.
 """
@@ -20,6 +23,7 @@ Array = npt.NDArray[Any]
 _HEADER = 8
 _BUSY, _DISCARDED = 1 << 31, 1 << 30
 _LENGTH = _DISCARDED - 1
+_FIRST = np.array([(1 << 8 * count) - 1 for count in range(8)], "<u8")  # masks of a word's first bytes
 
 
 class RingBroken(Exception):
@@ -29,7 +33,8 @@ class RingBroken(Exception):
 class Ring:
     """Reads the ring buffer of `size` bytes behind a descriptor, whose records are all of one dtype.
 
-    Keeps a mapping, and with it the map, until `close`. Raises OSError.
+    most: the most bytes that were ever found waiting. Keeps a mapping, and with it the map, until `close`. Raises
+    OSError.
     """
 
     def __init__(self, fd: int, size: int, record: np.dtype[Any]) -> None:
@@ -42,41 +47,118 @@ class Ring:
             raise
         self._consumer = np.frombuffer(self._own, "<u8", 1)
         self._producer = np.frombuffer(self._kernels, "<u8", 1)
-        self._data_at = page
-        self._size, self._record = size, record
-        stride = -(-(_HEADER + record.itemsize) // 8) * 8
+        self._data = memoryview(self._kernels)[page:]
+        self._headers = self._data.cast("I")
+        self._words = np.frombuffer(self._data, "<u8")
+        self.size, self.most = size, 0
+        self._record = record
+        self._fields = {name: (record[name], record.fields[name][1]) for name in record.names or () if record.fields}
+        kind, start = list(self._fields.values())[-1]
+        self._least = start if kind.kind == "S" else record.itemsize
+        self._stride = -(-(_HEADER + record.itemsize) // 8) * 8
         self._slot = np.dtype(
-            {"names": ["header", "record"], "formats": ["<u4", record], "offsets": [0, _HEADER], "itemsize": stride}
+            {
+                "names": ["header", "record"],
+                "formats": ["<u4", record],
+                "offsets": [0, _HEADER],
+                "itemsize": self._stride,
+            }
         )
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait, headers and discarded records included."""
+        return int(self._producer[0]) - int(self._consumer[0])
 
     def drain(self, limit: int | None = None) -> Array:
         """A copy of the finished records, oldest first, which makes room for new ones.
 
-        `limit` bounds how many are taken, discarded ones included. Raises RingBroken.
+        The last field is as long as the batch needs, if it is a text, and zero behind its end. `limit` bounds how many
+        are taken, discarded ones included. Raises RingBroken.
         """
         at = int(self._consumer[0])
         waiting = int(self._producer[0]) - at
-        if not 0 <= waiting <= self._size:
-            raise RingBroken(f"a ring buffer of {self._size:,} bytes claims to hold {waiting:,}")
-        stride = self._slot.itemsize
-        count = waiting // stride if limit is None else min(waiting // stride, limit)
-        offset = self._data_at + (at & (self._size - 1))
-        slots = np.frombuffer(self._kernels, self._slot, count, offset)
+        if not 0 <= waiting <= self.size:
+            raise RingBroken(f"a ring buffer of {self.size:,} bytes claims to hold {waiting:,}")
+        self.most = max(self.most, waiting)
+        offset = at & (self.size - 1)
+        records, read = self._equal(offset, waiting, limit) or self._unequal(offset, waiting, limit)
+        self._consumer[0] = at + read  # last: from here on the kernel may write over them
+        return records
+
+    def _equal(self, offset: int, waiting: int, limit: int | None) -> tuple[Array, int] | None:
+        """Records of full length, and how many bytes they took; None if one is shorter."""
+        count, rest = divmod(waiting, self._stride)
+        if rest:
+            return None
+        if limit is not None:
+            count = min(count, limit)
+        slots = np.frombuffer(self._data, self._slot, count, offset)
         headers = slots["header"].copy()
         busy = headers & _BUSY != 0
         if busy.any():
             count = int(busy.argmax())
             headers = headers[:count]
-        lengths = headers & _LENGTH
-        if (lengths != self._record.itemsize).any():
-            wrong = int(lengths[(lengths != self._record.itemsize).argmax()])
-            raise RingBroken(f"a record of {wrong:,} bytes in a ring buffer of records of {self._record.itemsize:,}")
+        if (headers & _LENGTH != self._record.itemsize).any():
+            return None
         records: Array = slots["record"][:count][headers & _DISCARDED == 0]
-        self._consumer[0] = at + count * stride  # last: from here on the kernel may write over them
-        return records
+        return records, count * self._stride
+
+    def _unequal(self, offset: int, waiting: int, limit: int | None) -> tuple[Array, int]:
+        """Records that may end within their last field, and how many bytes they took."""
+        places, lengths, read = self._places(offset, offset + waiting, limit)
+        self._check(lengths)
+        count = -(-max(int(lengths.max(initial=0)), self._least + 1) // 8)
+        words = self._words[places[:, None] + np.arange(1, count + 1)]  # copies
+        full, rest = lengths // 8, lengths % 8
+        words[np.arange(count) > full[:, None]] = 0
+        partly = np.flatnonzero(full < count)
+        words[partly, full[partly]] &= _FIRST[rest[partly]]
+        return words.view(self._cut(count * 8)).reshape(len(words)), read
+
+    def _cut(self, size: int) -> np.dtype[Any]:
+        """The record in `size` bytes: its last field is as long as that leaves."""
+        fields = dict(self._fields)
+        last, (_, start) = fields.popitem()
+        return np.dtype(
+            {
+                "names": [*fields, last],
+                "formats": [*(kind for kind, _ in fields.values()), f"S{size - start}"],
+                "offsets": [*(at for _, at in fields.values()), start],
+                "itemsize": size,
+            }
+        )
+
+    def _places(self, offset: int, end: int, limit: int | None) -> tuple[Array, Array, int]:
+        """Where finished records begin, in words, their lengths, and how many bytes were passed over."""
+        headers, at, last = self._headers, offset // 4, end // 4
+        places: list[int] = []
+        found: list[int] = []
+        while at < last and (limit is None or len(places) < limit):
+            header = headers[at]
+            if header & _BUSY:
+                break
+            places.append(at)
+            found.append(header)
+            at += ((header & _LENGTH) + 15 >> 3) * 2
+        if at > last:
+            raise RingBroken(f"a record ends {4 * (at - last):,} bytes beyond what the ring buffer holds")
+        taken = np.array(found, "<u4")
+        kept = taken & _DISCARDED == 0
+        return np.array(places, np.intp)[kept] // 2, (taken[kept] & _LENGTH).astype(np.intp), 4 * at - offset
+
+    def _check(self, lengths: Array) -> None:
+        wrong = (lengths < self._least) | (lengths > self._record.itemsize)
+        if wrong.any():
+            raise RingBroken(
+                f"a record of {int(lengths[wrong.argmax()]):,} bytes in a ring buffer of records of "
+                f"{self._record.itemsize:,}"
+            )
 
     def close(self) -> None:
         """Drop the mapping; the ring can't be drained afterwards."""
-        del self._consumer, self._producer
+        del self._consumer, self._producer, self._words
+        self._headers.release()
+        self._data.release()
         self._own.close()
         self._kernels.close()

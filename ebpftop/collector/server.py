@@ -17,13 +17,14 @@ from msgspec.structs import asdict as facts
 from msgspec.structs import replace
 
 from ebpftop.collector import naming
-from ebpftop.collector.attached import AttachedProbe
+from ebpftop.collector.attached import AttachedProbe, EventRing
 from ebpftop.collector.census import Census
 from ebpftop.collector.census_probe import CENSUS_RUN, CensusProbe
 from ebpftop.collector.channels import Channels
 from ebpftop.collector.closing import Detaching
 from ebpftop.collector.counting import CountingRuns
 from ebpftop.collector.decode import Context
+from ebpftop.collector.filling import Filling
 from ebpftop.collector.functions import Functions
 from ebpftop.collector.machine import host, reread, surveyed
 from ebpftop.collector.outbox import Outbox
@@ -35,7 +36,7 @@ from ebpftop.frames.messages import Frame
 from ebpftop.handover import protocol, transport
 
 ACCOUNTING_RUN = -2  # the number of a task that isn't a consumer's run
-DRAIN_SECONDS = 0.1
+DRAIN_SECONDS = 0.25  # from one look at the ring buffers to the next, while none fills
 SHORTEST, LONGEST = 0.05, 3600.0  # seconds between snapshots
 
 
@@ -91,6 +92,7 @@ class Server:
         self._run_times = RunTimes(lambda: self._request(protocol.RequestRunTimes(run=ACCOUNTING_RUN)))
         self._want_statistics = True
         self._drain_at = self._host_at = 0.0
+        self._filling = Filling()
         self._detaching = Detaching()
         self._running = True
 
@@ -100,6 +102,7 @@ class Server:
         self._selector.register(control, selectors.EVENT_READ, self._on_control)
         self._selector.register(stream, selectors.EVENT_READ, self._on_requests)
         self._selector.register(self._detaching.woken, selectors.EVENT_READ, self._on_detaching)
+        self._selector.register(self._filling, selectors.EVENT_READ, self._on_filling)
         if self._idle:
             self._census_probe.wanted()
         while self._running:
@@ -286,12 +289,14 @@ class Server:
     def _attached(self, number: int, message: protocol.Handover, descriptors: list[int]) -> None:
         if number == CENSUS_RUN:
             self._census_probe.attached(message, descriptors)
+            self._watch(self._census_probe.rings)
             return
         pending = self._pending.pop(number)
         probe = pending.request.probe
         run = AttachedProbe(number, probe, message, descriptors, self._census, self._context, self._functions)
         run.interval = min(max(pending.request.interval, SHORTEST), LONGEST)
         self._runs[number] = run
+        self._watch(run.rings)
         self._put(messages.Loaded(**pending.identity(number), **facts(message.outcome)))
         self._report(run)
         run.next_at = time.monotonic() + run.interval
@@ -359,6 +364,15 @@ class Server:
         if now >= self._host_at:
             self._host_at = now + 1.0
             self._host()
+
+    def _watch(self, rings: list[EventRing]) -> None:
+        for ring in rings:
+            self._filling.watch(ring.fd)
+
+    def _on_filling(self) -> None:
+        rings = [*self._census_probe.rings, *(ring for run in self._runs.values() for ring in run.rings)]
+        if self._filling.fills(each.ring for each in rings):
+            self._drain_at = 0.0
 
     def _drain(self) -> None:
         """Drain events, then births: so the processes in an event are known when it is decoded."""

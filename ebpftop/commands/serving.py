@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Collection, Sequence
-from functools import partial
 from pathlib import Path
 
-from ebpftop.catalog import folders
 from ebpftop.catalog.current import CurrentCatalog
+from ebpftop.catalog.folders import includes
 from ebpftop.catalog.manifest import read_probe
 from ebpftop.frames.messages import Catalog, Load
 from ebpftop.handover import protocol
-from ebpftop.supervisor import caches, privilege
+from ebpftop.supervisor import caches
 from ebpftop.supervisor.children import Started
+from ebpftop.supervisor.folders import Folders
 from ebpftop.supervisor.supervisor import Plan, Supervisor
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -41,11 +41,10 @@ def serve(
         greeting.join()
         return Server(control, stream, catalog, idle=started.screen).run()
 
-    rights = partial(privilege.rights_of, started.invoker)
     plan = Plan(
-        current=CurrentCatalog(extra, again=started.screen, rights=rights, cache=caches.folder()),
+        folders=Folders(CurrentCatalog(extra, again=started.screen, cache=caches.folder()), started.invoker),
         internal={protocol.CENSUS: read_probe(PACKAGE / "collector" / "census", protocol.CENSUS)},
-        includes=folders.includes(),
+        includes=includes(),
         bcc=bcc,
         collector=collector,
         expected=list(expected),

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ebpftop.frames.codec import BadFrame
+from ebpftop.frames.distinct import distinct
 from ebpftop.frames.messages import Column, Columns
 
 Array = npt.NDArray[Any]
@@ -81,10 +82,13 @@ def intern(texts: Array) -> Column:
 
 
 def labelled(values: Array, label: Callable[[Any], str]) -> Column:
-    """A dictionary column: each distinct value, a number or a text, is labelled once."""
-    distinct, codes = np.unique(values, return_inverse=True)
-    labels = [label(value) for value in distinct.tolist()]
-    return Column(dtype=_CODES.str, data=codes.astype(_CODES).tobytes(), labels=labels)
+    """A dictionary column: each distinct value, a number or a text, is labelled once; equal labels become one."""
+    examples, codes = distinct(values)
+    numbers: dict[str, int] = {}
+    merged = [numbers.setdefault(label(value), len(numbers)) for value in values[examples].tolist()]
+    if len(numbers) < len(merged):
+        codes = np.array(merged, _CODES)[codes]
+    return Column(dtype=_CODES.str, data=codes.astype(_CODES, copy=False).tobytes(), labels=[*numbers])
 
 
 def _text(value: str | bytes) -> str:

@@ -15,16 +15,15 @@ from ebpftop.handover import transport
 from ebpftop.supervisor import privilege, process
 from ebpftop.supervisor.terminal import Terminal
 
-LARGEST = 16 << 20  # bytes of a child's message
 Consumer = Callable[[socket.socket, socket.socket], int]
 """Runs in the consumer's process, as the invoker: (control, stream) → exit status of the command."""
 
 
 class Child(NamedTuple):
-    """control: our end, from which its messages are read."""
+    """control: our end of what its messages come through."""
 
     pid: int
-    control: transport.Receiver
+    control: socket.socket
 
 
 class Started(NamedTuple):
@@ -91,5 +90,4 @@ def spawn(
     pid = process.spawn(name, child, keep=kept, session=output is not None, stderr=output)
     theirs.close()
     stream.close()
-    control.setblocking(False)
-    return Child(pid, transport.Receiver(control, most=1, largest=LARGEST))
+    return Child(pid, control)

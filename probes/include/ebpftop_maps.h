@@ -20,3 +20,27 @@ static void ring_full(void)
 {
     count_failure(1);
 }
+
+BPF_PERCPU_ARRAY(_unread, u32, 1);
+
+#define WAKE_UP_BYTES (128 << 10) // of one CPU
+
+// The size of a record that ends with its last field's text: where that begins, and what the helper that read it returned.
+static u64 up_to(u64 start, long length)
+{
+    return length < 0 ? start : start + length;
+}
+
+// The flags to submit a record of `size` bytes with. The reader comes by now and then; who writes much wakes it up, so that
+// it can look whether a ring fills.
+static u64 wake_up(u64 size)
+{
+    u32 only = 0, *unread = _unread.lookup(&only);
+    if (!unread)
+        return BPF_RB_NO_WAKEUP;
+    *unread += size;
+    if (*unread < WAKE_UP_BYTES)
+        return BPF_RB_NO_WAKEUP;
+    *unread = 0;
+    return BPF_RB_FORCE_WAKEUP;
+}

@@ -286,7 +286,7 @@ class EbpftopApp(App[None]):
             case "restart":
                 return bool(self.feed.ended) and self.feed.source.can_restart
             case "verifier":
-                return self.front.chosen_rejected() is not None
+                return self.screen is self.workbench.panel or self.front.chosen_rejected() is not None
             case "tiles":
                 return self.playbook is not None and isinstance(self.screen, Dashboard | Tiles)
             case "interval":
@@ -348,7 +348,12 @@ class EbpftopApp(App[None]):
             self._read()
 
     def action_verifier(self) -> None:
-        if run := self.front.chosen_rejected():
+        """Why the last one was rejected; back, if the panel says that already."""
+        run = self.front.chosen_rejected()
+        panel = self.workbench.panel
+        if panel is not None and self.screen is panel and (run is None or panel.failure is run.failure):
+            self.pop_screen()
+        elif run:
             self.workbench.show_failure(run)
 
     def action_tiles(self) -> None:

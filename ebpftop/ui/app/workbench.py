@@ -28,6 +28,7 @@ class Workbench:
 
     def __init__(self, app: App[None], feed: Feed, dashboard: Dashboard) -> None:
         self._app, self._feed, self._dashboard = app, feed, dashboard
+        self.panel: VerifierScreen | None = None  # the one that was opened last
 
     def _panel_of(self, lineage: int) -> VerifierScreen | None:
         """The verifier panel, if it is in front and shows a version of this load."""
@@ -37,18 +38,19 @@ class Workbench:
         return panel if isinstance(panel, VerifierScreen) and panel.lineage == lineage else None
 
     def show_failure(self, run: Run) -> None:
-        """Open the panel, in place of the form or the panel that led to it."""
+        """Open the panel, in place of the form or the panel that led to it and of what covers that."""
         from ebpftop.ui.screens.verifier import VerifierScreen
 
         if run.failure is None:
             return
-        if isinstance(self._app.screen, ParameterForm | VerifierScreen):
+        while any(isinstance(screen, ParameterForm | VerifierScreen) for screen in self._app.screen_stack):
             self._app.pop_screen()
         requests = self._feed.requests
         before = requests.before(run, self._feed.session.runs)
         requested = requests.get(run.request)
         lineage = requested.lineage if requested else 0
-        self._app.push_screen(VerifierScreen(run.failure, before, lineage=lineage, live=self._feed.source.live))
+        self.panel = VerifierScreen(run.failure, before, lineage=lineage, live=self._feed.source.live)
+        self._app.push_screen(self.panel)
 
     def rejected_again(self, run: Run, lineage: int) -> None:
         """A saved version failed to load."""

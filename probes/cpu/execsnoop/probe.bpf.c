@@ -14,7 +14,7 @@ struct event {
     char path[PATH_SIZE];
     char args[ARGS_SIZE]; // separated by spaces; empty if the start failed
 };
-BPF_RINGBUF_OUTPUT(events, 256);
+BPF_RINGBUF_OUTPUT(events, 1024);
 
 // The requested path, read only if the call fails: by then its page is surely mapped.
 BPF_HASH(asked, u32, u64); // bounded: by the threads inside execve
@@ -88,7 +88,7 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
     event->result = 0;
     bpf_probe_read_kernel_str(event->path, sizeof(event->path), READ(program, filename));
     copy_args(event);
-    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    events.ringbuf_submit(event, wake_up(sizeof(*event)));
 #endif
     return 0;
 }
@@ -126,7 +126,7 @@ static void report_failure(u64 filename, s32 result)
     event->args[0] = 0;
     if (bpf_probe_read_user_str(event->path, sizeof(event->path), (void *)filename) < 0)
         event->path[0] = 0;
-    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    events.ringbuf_submit(event, wake_up(sizeof(*event)));
 }
 
 int on_return(struct tracepoint__syscalls__sys_exit_execve *args)

@@ -11,7 +11,7 @@ struct event {
     u32 core;   // 1 if the kernel wrote a core dump
     char comm[COMM_SIZE];
 };
-BPF_RINGBUF_OUTPUT(events, 256);
+BPF_RINGBUF_OUTPUT(events, 1024);
 
 #define GROUP_EXIT 4 // SIGNAL_GROUP_EXIT: exit_group() or a signal ends all threads
 
@@ -75,6 +75,6 @@ int on_exit(struct bpf_raw_tracepoint_args *ctx)
     event->signal = code & 0x7f;
     event->core = code >> 7 & 1;
     bpf_probe_read_kernel(event->comm, sizeof(event->comm), &leader->comm);
-    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    events.ringbuf_submit(event, wake_up(sizeof(*event)));
     return 0;
 }

@@ -8,7 +8,7 @@ struct event {
     s32 result; // 0, or a negative errno
     char comm[COMM_SIZE];
 };
-BPF_RINGBUF_OUTPUT(events, 256);
+BPF_RINGBUF_OUTPUT(events, 1024);
 
 struct sleep {
     u64 since;
@@ -77,6 +77,6 @@ int on_return(struct tracepoint__syscalls__sys_exit_nanosleep *args)
     event->tgid = bpf_get_current_pid_tgid() >> 32;
     event->result = args->ret;
     bpf_get_current_comm(event->comm, sizeof(event->comm));
-    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    events.ringbuf_submit(event, wake_up(sizeof(*event)));
     return 0;
 }

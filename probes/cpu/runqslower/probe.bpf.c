@@ -11,7 +11,7 @@ struct event {
     char comm[COMM_SIZE];
     char before_comm[COMM_SIZE];
 };
-BPF_RINGBUF_OUTPUT(events, 256);
+BPF_RINGBUF_OUTPUT(events, 1024);
 
 BPF_HASH(queued, u32, u64, 65536); // thread → start of its wait; bounded: by the threads that wait for a CPU
 
@@ -52,7 +52,7 @@ static void report(struct task_struct *prev, struct task_struct *next, u64 now, 
         bpf_probe_read_kernel(event->before_comm, sizeof(event->before_comm), &prev->comm);
     else // the idle thread held up nobody: the CPU took its time to wake up
         __builtin_memcpy(event->before_comm, "(idle)\0\0\0\0\0\0\0\0\0", COMM_SIZE);
-    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    events.ringbuf_submit(event, wake_up(sizeof(*event)));
 }
 
 int on_switch(struct bpf_raw_tracepoint_args *ctx)

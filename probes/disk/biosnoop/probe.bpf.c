@@ -13,7 +13,7 @@ struct event {
     u32 status; // blk_status_t: 0, or an error
     char comm[COMM_SIZE];
 };
-BPF_RINGBUF_OUTPUT(events, 256);
+BPF_RINGBUF_OUTPUT(events, 1024);
 
 #if defined(VARIANT_io_start) || defined(VARIANT_getrq)
 int on_start(struct bpf_raw_tracepoint_args *ctx)
@@ -58,6 +58,6 @@ int on_complete(struct bpf_raw_tracepoint_args *ctx)
     event->bytes = READ(request, __data_len);
     event->status = status;
     __builtin_memcpy(event->comm, who.comm, sizeof(event->comm));
-    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    events.ringbuf_submit(event, wake_up(sizeof(*event)));
     return 0;
 }

@@ -18,7 +18,7 @@ struct event {
     char folder[NAME_SIZE];
     char comm[COMM_SIZE];
 };
-BPF_RINGBUF_OUTPUT(events, 512);
+BPF_RINGBUF_OUTPUT(events, 4096);
 
 // Of one path component.
 struct lookup {
@@ -43,7 +43,7 @@ static void report(struct lookup *lookup, const char *outcome)
     bpf_probe_read_kernel(event->name, length & (NAME_SIZE - 1), READ(lookup->name, name));
     bpf_probe_read_kernel_str(event->folder, sizeof(event->folder), READ(lookup->folder, d_name.name));
     bpf_get_current_comm(event->comm, sizeof(event->comm));
-    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    events.ringbuf_submit(event, wake_up(sizeof(*event)));
 }
 
 // `found`: the dentry, 0, or a negative errno.

@@ -20,7 +20,7 @@ struct event {
     char name[FILE_NAME_SIZE];
     char folder[FOLDER_SIZE];
 };
-BPF_RINGBUF_OUTPUT(events, 256);
+BPF_RINGBUF_OUTPUT(events, 1024);
 
 // Inodes and their numbers are reused: the generation tells a file from its predecessor.
 struct identity {
@@ -110,7 +110,7 @@ static void report(struct dentry *dentry, struct inode *inode, struct birth *bir
     __builtin_memcpy(event->maker_comm, birth->comm, sizeof(event->maker_comm));
     bpf_probe_read_kernel_str(event->name, sizeof(event->name), READ(dentry, d_name.name));
     copy_folder(event->folder, READ(dentry, d_parent));
-    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    events.ringbuf_submit(event, wake_up(sizeof(*event)));
 }
 
 // A dentry's name was deleted or now belongs to another file: it may have been the file's last.

@@ -11,7 +11,7 @@ struct event {
     char name[NAME_SIZE];
     char comm[COMM_SIZE];
 };
-BPF_RINGBUF_OUTPUT(events, 256);
+BPF_RINGBUF_OUTPUT(events, 1024);
 
 int on_read(struct tracepoint__syscalls__sys_enter_read *args) // also pread64 and readv
 {
@@ -54,6 +54,6 @@ int on_return(struct tracepoint__syscalls__sys_exit_read *args)
     __builtin_memcpy(event->fs, fs, sizeof(event->fs));
     copy_name(event->name, done.file);
     bpf_get_current_comm(event->comm, sizeof(event->comm));
-    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    events.ringbuf_submit(event, wake_up(sizeof(*event)));
     return 0;
 }

@@ -149,7 +149,7 @@ static void report(struct call *call, u32 number, s32 result)
     copy(event->source, sizeof(event->source), call->args[FIRST]);
     copy(event->target, sizeof(event->target), call->args[SECOND]);
     copy(event->type, sizeof(event->type), call->args[THIRD]);
-    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    events.ringbuf_submit(event, wake_up(sizeof(*event)));
 }
 
 // mount, umount2, mount_setattr
@@ -211,7 +211,7 @@ static void report_context(struct call *call, u32 number, s32 result, int has_op
             copy(event->option + end + 1, WORD_SIZE, call->args[SECOND]);
         }
     }
-    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    events.ringbuf_submit(event, wake_up(sizeof(*event)));
 }
 
 int on_fsconfig_return(struct tracepoint__syscalls__sys_exit_fsconfig *args)
@@ -248,6 +248,6 @@ int on_moved(struct tracepoint__syscalls__sys_exit_move_mount *args)
         copy_from_kernel(event->source, sizeof(event->source), READ(mount, mnt_devname));
         copy_from_kernel(event->type, sizeof(event->type), READ(READ(READ(moved, mnt_sb), s_type), name));
     }
-    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    events.ringbuf_submit(event, wake_up(sizeof(*event)));
     return 0;
 }

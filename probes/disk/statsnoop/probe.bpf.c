@@ -13,7 +13,8 @@ struct event {
     char comm[COMM_SIZE];
     char path[PATH_SIZE];
 };
-BPF_RINGBUF_OUTPUT(events, 512);
+BPF_RINGBUF_OUTPUT(events, 4096);
+BPF_PERCPU_ARRAY(scratch, struct event, 1); // an event in the making: its path ends where the record does
 
 // The path is read when the call returns: by then its page is surely mapped.
 enum { PATH };
@@ -66,20 +67,20 @@ static void report(u32 number, s32 result)
     bpf_probe_read_user(&first, sizeof(first), (void *)call.args[PATH]);
     if (!first && !result) // an empty path: the status of an open file
         return;
-    struct event *event = events.ringbuf_reserve(sizeof(struct event));
-    if (!event) {
-        ring_full();
-        return;
-    }
+    u32 only = 0;
+    struct event *event = scratch.lookup(&only);
+    if (!event)
+        return; // never
     event->time = now;
     event->took = now - call.since;
     event->tgid = bpf_get_current_pid_tgid() >> 32;
     event->call = number;
     event->result = result;
     bpf_get_current_comm(event->comm, sizeof(event->comm));
-    if (bpf_probe_read_user_str(event->path, sizeof(event->path), (void *)call.args[PATH]) < 0)
-        event->path[0] = 0;
-    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    long length = bpf_probe_read_user_str(event->path, sizeof(event->path), (void *)call.args[PATH]);
+    u64 size = up_to(offsetof(struct event, path), length);
+    if (events.ringbuf_output(event, size, wake_up(size)))
+        ring_full();
 }
 
 // All these calls return through here.

@@ -63,6 +63,6 @@ int on_written(struct bpf_raw_tracepoint_args *ctx)
     event->device = device_behind(wb, event->filesystem);
     event->reason = READ(work, reason);
     event->waits = READ(work, sync_mode);
-    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    events.ringbuf_submit(event, wake_up(sizeof(*event)));
     return 0;
 }

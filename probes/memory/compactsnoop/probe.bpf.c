@@ -57,6 +57,6 @@ int on_end(struct bpf_raw_tracepoint_args *ctx)
     if (bpf_probe_read_kernel_str(event->zone, sizeof(event->zone), READ(zone, name)) < 0)
         event->zone[0] = 0;
     bpf_get_current_comm(event->comm, sizeof(event->comm));
-    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    events.ringbuf_submit(event, wake_up(sizeof(*event)));
     return 0;
 }

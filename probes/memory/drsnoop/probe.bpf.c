@@ -11,7 +11,7 @@ struct event {
     char scope[SCOPE_SIZE];
     char comm[COMM_SIZE];
 };
-BPF_RINGBUF_OUTPUT(events, 256);
+BPF_RINGBUF_OUTPUT(events, 1024);
 
 struct reclaim {
     u64 since;
@@ -73,6 +73,6 @@ int on_end(struct bpf_raw_tracepoint_args *ctx)
     else
         __builtin_memcpy(event->scope, machine, SCOPE_SIZE);
     bpf_get_current_comm(event->comm, sizeof(event->comm));
-    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    events.ringbuf_submit(event, wake_up(sizeof(*event)));
     return 0;
 }

@@ -42,7 +42,7 @@ static int report(struct task_struct *victim)
     event->adjusted = READ(READ(victim, signal), oom_score_adj);
     bpf_probe_read_kernel(event->comm, sizeof(event->comm), &victim->comm);
     bpf_get_current_comm(event->trigger_comm, sizeof(event->trigger_comm));
-    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    events.ringbuf_submit(event, wake_up(sizeof(*event)));
     return 0;
 }
 

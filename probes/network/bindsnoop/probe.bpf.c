@@ -13,7 +13,7 @@ struct event {
     u8 local[ADDRESS_SIZE];
     char comm[COMM_SIZE];
 };
-BPF_RINGBUF_OUTPUT(events, 256);
+BPF_RINGBUF_OUTPUT(events, 1024);
 
 enum { ADDRESS, DESCRIPTOR };
 
@@ -81,7 +81,7 @@ static void report(const u8 *from, u32 descriptor, s32 result)
     event->local_port = port;
     __builtin_memcpy(event->local, address, ADDRESS_SIZE);
     bpf_get_current_comm(event->comm, sizeof(event->comm));
-    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    events.ringbuf_submit(event, wake_up(sizeof(*event)));
 }
 
 int on_exit(struct tracepoint__syscalls__sys_exit_bind *args)

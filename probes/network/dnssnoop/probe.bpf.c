@@ -31,7 +31,7 @@ struct event {
     char what[9];
     char question[QUESTION_SIZE];
 };
-BPF_RINGBUF_OUTPUT(events, 256);
+BPF_RINGBUF_OUTPUT(events, 1024);
 
 static void report(struct question *question, u64 took, s32 error, u32 answers, const char *what)
 {
@@ -49,7 +49,7 @@ static void report(struct question *question, u64 took, s32 error, u32 answers, 
     __builtin_memcpy(event->comm, question->comm, sizeof(event->comm));
     __builtin_memcpy(event->what, what, sizeof(event->what));
     __builtin_memcpy(event->question, question->text, sizeof(event->question));
-    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    events.ringbuf_submit(event, wake_up(sizeof(*event)));
 }
 
 int on_send(struct bpf_raw_tracepoint_args *ctx)

@@ -10,7 +10,7 @@ struct event {
     u32 failed;
     char host[HOST_SIZE];
 };
-BPF_RINGBUF_OUTPUT(events, 256);
+BPF_RINGBUF_OUTPUT(events, 1024);
 
 struct bucket {
     u32 tgid;
@@ -65,7 +65,7 @@ static void report(bool failed)
     event->failed = failed;
     if (bpf_probe_read_user_str(event->host, sizeof(event->host), (void *)call.args[HOST]) < 0)
         event->host[0] = 0;
-    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    events.ringbuf_submit(event, wake_up(sizeof(*event)));
 }
 
 int on_result(struct pt_regs *ctx)

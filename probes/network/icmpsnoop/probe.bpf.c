@@ -9,7 +9,7 @@ struct event {
     char device[16];
     char what[9];
 };
-BPF_RINGBUF_OUTPUT(events, 256);
+BPF_RINGBUF_OUTPUT(events, 1024);
 
 static void look(struct sk_buff *skb, const u8 *header, u32 bytes, const char *what)
 {
@@ -34,7 +34,7 @@ static void look(struct sk_buff *skb, const u8 *header, u32 bytes, const char *w
     __builtin_memcpy(event->destination, packet.destination, sizeof(event->destination));
     bpf_probe_read_kernel_str(event->device, sizeof(event->device), &device->name);
     __builtin_memcpy(event->what, what, sizeof(event->what));
-    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    events.ringbuf_submit(event, wake_up(sizeof(*event)));
 }
 
 int on_send(struct bpf_raw_tracepoint_args *ctx)

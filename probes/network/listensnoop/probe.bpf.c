@@ -14,7 +14,7 @@ struct event {
     u8 local[ADDRESS_SIZE];
     char comm[COMM_SIZE];
 };
-BPF_RINGBUF_OUTPUT(events, 256);
+BPF_RINGBUF_OUTPUT(events, 1024);
 
 enum { DESCRIPTOR, BACKLOG };
 
@@ -50,7 +50,7 @@ static void report(u32 descriptor, u32 backlog, s32 result)
     event->local_port = port;
     local_address(sk, event->local);
     bpf_get_current_comm(event->comm, sizeof(event->comm));
-    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    events.ringbuf_submit(event, wake_up(sizeof(*event)));
 }
 
 int on_exit(struct tracepoint__syscalls__sys_exit_listen *args)

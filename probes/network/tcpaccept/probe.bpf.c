@@ -10,7 +10,7 @@ struct event {
     u8 remote[ADDRESS_SIZE];
     char comm[COMM_SIZE];
 };
-BPF_RINGBUF_OUTPUT(events, 256);
+BPF_RINGBUF_OUTPUT(events, 1024);
 
 static void report(struct sock *sk)
 {
@@ -28,7 +28,7 @@ static void report(struct sock *sk)
     local_address(sk, event->local);
     remote_address(sk, event->remote);
     bpf_get_current_comm(event->comm, sizeof(event->comm));
-    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    events.ringbuf_submit(event, wake_up(sizeof(*event)));
 }
 
 #ifdef VARIANT_kprobe

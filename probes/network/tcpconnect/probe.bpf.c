@@ -9,7 +9,7 @@ struct event {
     u16 remote_port;
     char comm[COMM_SIZE];
 };
-BPF_RINGBUF_OUTPUT(events, 256);
+BPF_RINGBUF_OUTPUT(events, 1024);
 
 int on_state(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -31,6 +31,6 @@ int on_state(struct bpf_raw_tracepoint_args *ctx)
     remote_address(sk, event->remote);
     event->remote_port = remote_port(sk);
     bpf_get_current_comm(event->comm, sizeof(event->comm));
-    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    events.ringbuf_submit(event, wake_up(sizeof(*event)));
     return 0;
 }

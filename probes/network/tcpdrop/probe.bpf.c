@@ -11,7 +11,7 @@ struct event {
     u8 destination[ADDRESS_SIZE];
     u8 flags;
 };
-BPF_RINGBUF_OUTPUT(events, 256);
+BPF_RINGBUF_OUTPUT(events, 1024);
 
 #define TCP_FLAGS 13 // where they are in a TCP header
 #define SYN 0x02
@@ -83,7 +83,7 @@ static int report(struct sk_buff *skb, const struct packet *packet, u8 flags, u3
     __builtin_memcpy(event->source, packet->source, sizeof(event->source));
     __builtin_memcpy(event->destination, packet->destination, sizeof(event->destination));
     event->flags = flags;
-    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    events.ringbuf_submit(event, wake_up(sizeof(*event)));
     return 0;
 }
 

@@ -14,7 +14,7 @@ struct event {
     u8 remote[ADDRESS_SIZE];
     char comm[COMM_SIZE];
 };
-BPF_RINGBUF_OUTPUT(events, 256);
+BPF_RINGBUF_OUTPUT(events, 1024);
 
 struct life {
     u64 born;
@@ -69,7 +69,7 @@ static void report(struct sock *sk, struct life *life, int state)
     local_address(sk, event->local);
     remote_address(sk, event->remote);
     __builtin_memcpy(event->comm, life->comm, sizeof(event->comm));
-    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    events.ringbuf_submit(event, wake_up(sizeof(*event)));
 }
 
 int on_state(struct bpf_raw_tracepoint_args *ctx)

@@ -12,7 +12,7 @@ struct event {
     u8 local[ADDRESS_SIZE];
     u8 remote[ADDRESS_SIZE];
 };
-BPF_RINGBUF_OUTPUT(events, 256);
+BPF_RINGBUF_OUTPUT(events, 1024);
 
 struct address {
     u8 remote[ADDRESS_SIZE];
@@ -58,7 +58,7 @@ static void report(struct sock *sk, struct sock *end, u32 segments, u32 bytes)
     event->remote_port = remote_port(end);
     local_address(end, event->local);
     remote_address(end, event->remote);
-    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    events.ringbuf_submit(event, wake_up(sizeof(*event)));
 }
 
 #if defined(VARIANT_sent) || defined(VARIANT_raw)

@@ -10,7 +10,7 @@ struct event {
     u8 remote[ADDRESS_SIZE];
     char what[9];
 };
-BPF_RINGBUF_OUTPUT(events, 256);
+BPF_RINGBUF_OUTPUT(events, 1024);
 
 // Both ends are those of the packet that caused the reset, seen from here, or else of the socket.
 static void report(struct sock *sk, struct packet *cause, s32 reason, const char *what)
@@ -37,7 +37,7 @@ static void report(struct sock *sk, struct packet *cause, s32 reason, const char
         remote_address(sk, event->remote);
     }
     __builtin_memcpy(event->what, what, sizeof(event->what));
-    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    events.ringbuf_submit(event, wake_up(sizeof(*event)));
 }
 
 #ifdef VARIANT_reason

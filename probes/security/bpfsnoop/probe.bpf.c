@@ -15,7 +15,7 @@ struct event {
     char comm[COMM_SIZE];
     char name[NAME_SIZE]; // of the program, map or tracepoint, or the path it is pinned to
 };
-BPF_RINGBUF_OUTPUT(events, 256);
+BPF_RINGBUF_OUTPUT(events, 1024);
 
 enum { ATTRIBUTES, COMMAND };
 
@@ -84,7 +84,7 @@ static void report(u64 attributes, u32 command, s32 result)
     event->unused = 0;
     describe(event, attributes, command);
     bpf_get_current_comm(event->comm, sizeof(event->comm));
-    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    events.ringbuf_submit(event, wake_up(sizeof(*event)));
 }
 
 int on_return(struct tracepoint__syscalls__sys_exit_bpf *args)

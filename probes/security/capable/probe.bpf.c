@@ -8,7 +8,7 @@ struct event {
     s32 result; // 0, or -EPERM
     char comm[COMM_SIZE];
 };
-BPF_RINGBUF_OUTPUT(events, 256);
+BPF_RINGBUF_OUTPUT(events, 1024);
 
 static void report(u32 capability, s32 result)
 {
@@ -29,7 +29,7 @@ static void report(u32 capability, s32 result)
     event->capability = capability;
     event->result = result;
     bpf_get_current_comm(event->comm, sizeof(event->comm));
-    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    events.ringbuf_submit(event, wake_up(sizeof(*event)));
 }
 
 #ifdef VARIANT_raw

@@ -11,7 +11,7 @@ struct event {
     char comm[COMM_SIZE];
     char target_comm[COMM_SIZE];
 };
-BPF_RINGBUF_OUTPUT(events, 256);
+BPF_RINGBUF_OUTPUT(events, 1024);
 
 #define BY_KERNEL 0x80 // SI_KERNEL
 
@@ -57,6 +57,6 @@ int on_signal(struct bpf_raw_tracepoint_args *ctx)
     event->unused = 0;
     bpf_get_current_comm(event->comm, sizeof(event->comm));
     bpf_probe_read_kernel(event->target_comm, sizeof(event->target_comm), &target->comm);
-    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    events.ringbuf_submit(event, wake_up(sizeof(*event)));
     return 0;
 }

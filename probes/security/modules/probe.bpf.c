@@ -29,7 +29,7 @@ static void report(u64 action, const char *name, u64 taints)
     __builtin_memcpy(event->action, &action, sizeof(event->action));
     bpf_get_current_comm(event->comm, sizeof(event->comm));
     bpf_probe_read_kernel_str(event->module, sizeof(event->module), name);
-    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    events.ringbuf_submit(event, wake_up(sizeof(*event)));
 }
 
 int on_load(struct bpf_raw_tracepoint_args *ctx)

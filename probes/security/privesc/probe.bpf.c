@@ -15,7 +15,7 @@ struct event {
     u32 unused;
     char path[PATH_SIZE];
 };
-BPF_RINGBUF_OUTPUT(events, 256);
+BPF_RINGBUF_OUTPUT(events, 1024);
 
 int on_exec(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -47,6 +47,6 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
     event->mode = mode & 07777;
     event->unused = 0;
     bpf_probe_read_kernel_str(event->path, sizeof(event->path), READ(program, filename));
-    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    events.ringbuf_submit(event, wake_up(sizeof(*event)));
     return 0;
 }

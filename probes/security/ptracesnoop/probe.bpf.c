@@ -12,7 +12,7 @@ struct event {
     u32 unused;
     char comm[COMM_SIZE];
 };
-BPF_RINGBUF_OUTPUT(events, 256);
+BPF_RINGBUF_OUTPUT(events, 1024);
 
 enum { REQUEST, TARGET };
 
@@ -77,7 +77,7 @@ static void report(u64 request, u32 target, s32 result)
     event->result = result < 0 ? result : 0;
     event->unused = 0;
     bpf_get_current_comm(event->comm, sizeof(event->comm));
-    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    events.ringbuf_submit(event, wake_up(sizeof(*event)));
 }
 
 // All these calls return through here.

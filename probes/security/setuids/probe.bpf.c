@@ -14,7 +14,7 @@ struct event {
     s32 result; // 0, or a negative errno
     char comm[COMM_SIZE];
 };
-BPF_RINGBUF_OUTPUT(events, 256);
+BPF_RINGBUF_OUTPUT(events, 1024);
 
 enum { REAL, EFFECTIVE, SAVED, BEFORE };
 
@@ -70,7 +70,7 @@ static void report(u32 number, s32 result)
     event->after = effective_user();
     event->result = result < 0 ? result : 0; // setfsuid and setfsgid return the old one
     bpf_get_current_comm(event->comm, sizeof(event->comm));
-    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    events.ringbuf_submit(event, wake_up(sizeof(*event)));
 }
 
 int on_return(struct tracepoint__syscalls__sys_exit_setuid *args)

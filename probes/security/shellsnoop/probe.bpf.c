@@ -8,7 +8,7 @@ struct event {
     u32 user;
     char line[LINE_SIZE];
 };
-BPF_RINGBUF_OUTPUT(events, 256);
+BPF_RINGBUF_OUTPUT(events, 1024);
 
 int on_line(struct pt_regs *ctx)
 {
@@ -25,6 +25,6 @@ int on_line(struct pt_regs *ctx)
     event->user = bpf_get_current_uid_gid();
     if (bpf_probe_read_user_str(event->line, sizeof(event->line), line) < 0)
         event->line[0] = 0;
-    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    events.ringbuf_submit(event, wake_up(sizeof(*event)));
     return 0;
 }

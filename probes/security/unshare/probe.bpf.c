@@ -13,7 +13,7 @@ struct event {
     s32 result;     // 0, or a negative errno
     char comm[COMM_SIZE];
 };
-BPF_RINGBUF_OUTPUT(events, 256);
+BPF_RINGBUF_OUTPUT(events, 1024);
 
 enum { NAMESPACES };
 
@@ -39,7 +39,7 @@ static void report(u32 call, u32 namespaces, u32 child, s32 result)
     event->child = child;
     event->result = result;
     bpf_get_current_comm(event->comm, sizeof(event->comm));
-    events.ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    events.ringbuf_submit(event, wake_up(sizeof(*event)));
 }
 
 static int entered(u64 namespaces)

@@ -34,7 +34,10 @@ class File:
 
     def put(self, position: int, header: int, number: int) -> None:
         """A record of 16 bytes in all, at a position, in both copies."""
-        for byte, value in enumerate(struct.pack("<IIII", header, 0, number, 0)):
+        self.write(position, struct.pack("<IIII", header, 0, number, 0))
+
+    def write(self, position: int, content: bytes) -> None:
+        for byte, value in enumerate(content):
             at = (position + byte) % SIZE
             for copy in (0, SIZE):
                 os.pwrite(self.fd, bytes([value]), 2 * PAGE + copy + at)
@@ -101,6 +104,80 @@ def test_what_was_drained_does_not_change(file: File, ring: Ring) -> None:
     records = ring.drain()
     file.put(0, 4, 99)
     assert records["number"].tolist() == [17]
+
+
+NAMED = np.dtype([("number", "<u4"), ("name", "S20")])
+
+
+@pytest.fixture
+def named(file: File) -> Iterator[Ring]:
+    made = Ring(file.fd, SIZE, NAMED)
+    yield made
+    made.close()
+
+
+def fill(file: File, start: int, names: list[bytes], flags: dict[int, int] | None = None) -> int:
+    """Records numbered from 0 that end with their names, as `bpf_ringbuf_output` writes them; rubbish between them.
+
+    Returns where they end.
+    """
+    at = start
+    for number, name in enumerate(names):
+        record = struct.pack("<I", number) + name
+        header = struct.pack("<II", len(record) | (flags or {}).get(number, 0), 0)
+        file.write(at, (header + record).ljust(-(-(8 + len(record)) // 8) * 8, b"?"))
+        at += -(-(8 + len(record)) // 8) * 8
+    file.positions(start, at)
+    return at
+
+
+def test_records_that_end_within_their_last_field(file: File, named: Ring) -> None:
+    names = [b"/etc/passwd\0", b"\0", b"", b"as long as can be...", b"abc\0"]
+    start = 3 * SIZE - 40
+    end = fill(file, start, names)
+    records = named.drain()
+    assert records["number"].tolist() == [0, 1, 2, 3, 4]
+    assert records["name"].tolist() == [name.rstrip(b"\0") for name in names]
+    assert file.consumer() == end
+    assert named.most == end - start
+
+
+def test_the_last_field_is_as_long_as_the_batch_needs(file: File, named: Ring) -> None:
+    fill(file, 0, [b"x\0", b"abcdefg\0"])
+    assert named.drain()["name"].dtype.itemsize == 12
+
+
+def test_a_short_record_behind_full_ones(file: File, named: Ring) -> None:
+    fill(file, 0, [b"a" * 20, b"b" * 20, b"c\0"])
+    assert named.drain()["number"].tolist() == [0, 1, 2]
+
+
+def test_short_records_that_are_busy_or_discarded(file: File, named: Ring) -> None:
+    fill(file, 0, [b"a\0", b"bb\0", b"c" * 12 + b"\0", b"d\0", b"e\0"], {1: DISCARDED, 3: BUSY})
+    assert named.drain()["name"].tolist() == [b"a", b"c" * 12]
+    assert named.drain()["name"].tolist() == []
+
+
+def test_short_records_up_to_a_limit(file: File, named: Ring) -> None:
+    fill(file, 0, [b"a\0", b"bb\0", b"ccc\0"], {0: DISCARDED})
+    assert named.drain(2)["name"].tolist() == [b"bb"]
+    assert named.drain()["name"].tolist() == [b"ccc"]
+
+
+@pytest.mark.parametrize("length", [3, 25])
+def test_a_length_that_no_record_can_have(file: File, named: Ring, length: int) -> None:
+    file.write(0, struct.pack("<II", length, 0))
+    file.positions(0, 40)
+    with pytest.raises(RingBroken, match=f"a record of {length} bytes in a ring buffer of records of 24"):
+        named.drain()
+    assert file.consumer() == 0
+
+
+def test_a_record_beyond_the_producers_position(file: File, named: Ring) -> None:
+    file.write(0, struct.pack("<II", 24, 0))
+    file.positions(0, 16)
+    with pytest.raises(RingBroken, match="16 bytes beyond"):
+        named.drain()
 
 
 def test_a_descriptor_that_can_not_be_mapped() -> None:

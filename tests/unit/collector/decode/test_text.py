@@ -18,7 +18,7 @@ def test_text_ends_at_its_nul() -> None:
 
 def test_what_lies_behind_the_nul_makes_no_difference() -> None:
     column = decode(np.array([b"ls\0old", b"ls\0rubbish", b"cat"], "S16"))
-    assert column.labels == ["cat", "ls"]
+    assert sorted(column.labels or ()) == ["cat", "ls"]
     assert texts(np.array([b"ls\0old", b"ls\0rubbish", b"cat"], "S16")) == ["ls", "ls", "cat"]
 
 
