@@ -19,6 +19,7 @@ from ebpftop.catalog.current import CurrentCatalog
 from ebpftop.catalog.folders import includes
 from ebpftop.catalog.manifest import read_probe
 from ebpftop.catalog.model import Probe
+from ebpftop.collector.budget import PERCENT
 from ebpftop.commands import named, root
 from ebpftop.commands.screen import require as require_screen
 from ebpftop.frames.messages import Catalog, Load
@@ -40,7 +41,7 @@ def dashboard(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Run the dashboard on the running kernel."""
     require_screen()
     _become_root(arguments, argv)
-    return _on_screen(arguments.probes)
+    return _on_screen(arguments.probes, arguments.budget)
 
 
 def play(arguments: argparse.Namespace, argv: list[str]) -> int:
@@ -51,10 +52,10 @@ def play(arguments: argparse.Namespace, argv: list[str]) -> int:
     loads = [
         Load(request=number, probe=step.probe, params=step.params) for number, step in enumerate(playbook.steps, 1)
     ]
-    return _on_screen(arguments.probes, playbook.name, loads)
+    return _on_screen(arguments.probes, arguments.budget, playbook.name, loads)
 
 
-def _on_screen(extra: list[Path], playbook: str = "", loads: Sequence[Load] = ()) -> int:
+def _on_screen(extra: list[Path], budget: float, playbook: str = "", loads: Sequence[Load] = ()) -> int:
     outer = terminal.outer()
 
     def consumer(control: socket.socket, stream: socket.socket) -> int:
@@ -62,7 +63,16 @@ def _on_screen(extra: list[Path], playbook: str = "", loads: Sequence[Load] = ()
 
         return run_dashboard(_source(control, stream), playbook=playbook, loads=loads, outer=outer)
 
-    return supervise(extra, consumer, screen=True, survey=True, expected=loads, keep=outer, tied_to=hangup.terminals())
+    return supervise(
+        extra,
+        consumer,
+        screen=True,
+        survey=True,
+        budget=budget,
+        expected=loads,
+        keep=outer,
+        tied_to=hangup.terminals(),
+    )
 
 
 def run(arguments: argparse.Namespace, argv: list[str]) -> int:
@@ -89,7 +99,14 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
         )
 
     tied_to = {*_terminals(), *hangup.output()}
-    return supervise(arguments.probes, consumer, screen=False, expected=_expected([probe], loads), tied_to=tied_to)
+    return supervise(
+        arguments.probes,
+        consumer,
+        screen=False,
+        budget=arguments.budget,
+        expected=_expected([probe], loads),
+        tied_to=tied_to,
+    )
 
 
 def record(arguments: argparse.Namespace, argv: list[str]) -> int:
@@ -119,6 +136,7 @@ def record(arguments: argparse.Namespace, argv: list[str]) -> int:
         consumer,
         screen=False,
         survey=True,
+        budget=arguments.budget,
         expected=_expected(probes, loads),
         tied_to=_terminals(),
     )
@@ -169,12 +187,13 @@ def supervise(
     *,
     screen: bool,
     survey: bool = False,
+    budget: float = PERCENT,
     expected: Sequence[Load] = (),
     keep: Collection[int] = (),
     tied_to: Collection[int] = (),
 ) -> int:
-    """Run a command's consumer. With `screen`, the extra folders are watched and read again when they change. See
-    `Plan`.
+    """Run a command's consumer. With `screen`, the extra folders are watched and read again when they change. budget:
+    percent of a CPU for the programs. See `Plan`.
     """
     who = privilege.invoker()
     census = read_probe(_PACKAGE / "collector" / "census", protocol.CENSUS)
@@ -182,7 +201,7 @@ def supervise(
     def collector(catalog: Catalog, control: socket.socket, stream: socket.socket) -> int:
         from ebpftop.collector.server import Server
 
-        return Server(control, stream, catalog, idle=screen).run()
+        return Server(control, stream, catalog, idle=screen, budget=budget).run()
 
     plan = Plan(
         folders=Folders(CurrentCatalog(extra, again=screen, cache=caches.folder()), who),
