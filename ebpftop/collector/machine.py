@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import platform
 import pwd
 import time
 
 import msgspec
-import psutil
 
 from ebpftop import __version__
 from ebpftop.frames.messages import Catalog, Hello, Host, ProbeInfo
@@ -17,10 +15,10 @@ from ebpftop.handover.protocol import Availability
 
 def hello() -> Hello:
     """Of this machine and the user this process runs as."""
-    name = platform.uname()
+    name = os.uname()
     return Hello(
         version=__version__,
-        host=name.node,
+        host=name.nodename,
         kernel=name.release,
         machine=name.machine,
         cpus=os.cpu_count() or 1,
@@ -31,6 +29,8 @@ def hello() -> Hello:
 
 def host() -> Host:
     """The machine's load now; of the processor, since the last call."""
+    import psutil  # not for `hello`, which somebody waits for
+
     return Host(
         realtime_ns=time.time_ns(),
         cpu_percent=psutil.cpu_percent(),

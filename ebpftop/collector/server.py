@@ -27,7 +27,7 @@ from ebpftop.collector.counting import CountingRuns
 from ebpftop.collector.decode import Context
 from ebpftop.collector.filling import Filling
 from ebpftop.collector.functions import Functions
-from ebpftop.collector.machine import hello, host, reread, surveyed
+from ebpftop.collector.machine import host, reread, surveyed
 from ebpftop.collector.outbox import Outbox
 from ebpftop.collector.ring import RingBroken
 from ebpftop.collector.run_times import RunTimes
@@ -60,7 +60,9 @@ class _Pending:
 
 
 class Server:
-    """Serves one consumer until it or the supervisor is gone. `idle`: the user is still choosing what to request."""
+    """Serves one consumer, which has got the catalog, until it or the supervisor is gone. `idle`: the user is still
+    choosing what to request.
+    """
 
     def __init__(
         self,
@@ -105,8 +107,6 @@ class Server:
         self._selector.register(stream, selectors.EVENT_READ, self._on_requests)
         self._selector.register(self._detaching.woken, selectors.EVENT_READ, self._on_detaching)
         self._selector.register(self._filling, selectors.EVENT_READ, self._on_filling)
-        self._put(hello())
-        self._put(self._catalog)
         if self._idle:
             self._census_probe.wanted()
         while self._running:

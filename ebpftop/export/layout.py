@@ -62,7 +62,7 @@ def right(text: str, width: int) -> str:
 
 def widths(columns: Sequence[Column], known: Sequence[int] | None = None) -> list[int]:
     """The width each column needs, at least the `known` one."""
-    needed = [min(_LONGEST, max(map(cells, (column.title, *column.texts)))) for column in columns]
+    needed = [min(_LONGEST, max(map(cells, {column.title, *column.texts}))) for column in columns]
     return [max(pair) for pair in zip(needed, known, strict=True)] if known else needed
 
 
@@ -89,14 +89,16 @@ def grid(columns: Sequence[Column], width: int | None, sizes: Sequence[int] | No
 
 
 def _lines(columns: Sequence[Column], sizes: Sequence[int], write: Callable[[str, int], str]) -> list[str]:
-    rows = zip(*((column.title, *column.texts) for column in columns), strict=True)
-    return [
-        _GAP.join(
-            (right if column.right else left)(write(text, size), size)
-            for text, column, size in zip(row, columns, sizes, strict=False)
-        )
-        for row in rows
-    ]
+    fitted = [_fitted(column, size, write) for column, size in zip(columns, sizes, strict=False)]
+    return [_GAP.join(row) for row in zip(*fitted, strict=True)]
+
+
+def _fitted(column: Column, size: int, write: Callable[[str, int], str]) -> list[str]:
+    """The title and the texts in `size` cells; each different one is fitted once, as a million events have few."""
+    pad = right if column.right else left
+    texts = (column.title, *column.texts)
+    fitted = {text: pad(write(text, size), size) for text in {*texts}}
+    return [fitted[text] for text in texts]
 
 
 def bars_for(out: TextIO) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, TextIO
 
+import msgspec
+
 from ebpftop.base.inert import inert
 from ebpftop.export.failure_json import fields
 from ebpftop.export.report import HistogramPart, Part, Report, Series
@@ -34,7 +36,10 @@ class Ndjson:
         """Writes nothing."""
 
     def _line(self, value: dict[str, Any]) -> None:
-        self._out.write(json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":")) + "\n")
+        line = msgspec.json.encode(value)
+        if not line.isascii():
+            line = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode()
+        self._out.write(line.decode() + "\n")
         self._out.flush()
 
 

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ebpftop.frames.columns import Labels, Values
 from ebpftop.frames.messages import ColumnInfo, Process
 from ebpftop.model.shown import ShownColumn, shown_columns
@@ -22,8 +24,9 @@ def report_columns(
     columns: Sequence[ColumnInfo], values: Mapping[str, Values], processes: Mapping[int, Process]
 ) -> list[ReportColumn]:
     """The columns in order. `values` holds those of each field."""
-    plain = {column.field: _plain(values[column.field]) for column in columns}
-    return [ReportColumn(shown, _column(shown, plain[shown.info.field], processes)) for shown in shown_columns(columns)]
+    return [
+        ReportColumn(shown, _column(shown, values[shown.info.field], processes)) for shown in shown_columns(columns)
+    ]
 
 
 def key_columns(
@@ -33,14 +36,15 @@ def key_columns(
     return [column for column in report_columns(columns, values, processes) if not column.shown.is_detail]
 
 
-def _column(shown: ShownColumn, plain: list[Any], processes: Mapping[int, Process]) -> list[Any]:
-    if shown.part is None:
-        return [_finite(value) for value in plain]
-    return [shown.of_process(int(number), processes) for number in plain]
-
-
-def _plain(values: Values) -> list[Any]:
-    return values.texts() if isinstance(values, Labels) else values.tolist()
+def _column(shown: ShownColumn, values: Values, processes: Mapping[int, Process]) -> list[Any]:
+    if isinstance(values, Labels):
+        return values.texts()
+    if shown.part is not None:
+        identities, codes = np.unique(values, return_inverse=True)
+        parts = [shown.of_process(int(number), processes) for number in identities.tolist()]
+        return [parts[code] for code in codes.tolist()]
+    plain: list[Any] = values.tolist()
+    return plain if values.dtype.kind in "iub" else [_finite(value) for value in plain]
 
 
 def _finite(value: Any) -> Any:

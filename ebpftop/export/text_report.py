@@ -186,10 +186,10 @@ def _gained(part: Part) -> int:
 def _column(column: ReportColumn, rows: int | None) -> layout.Column:
     shown, values = column.shown, column.values[:rows]
     if shown.is_time:
-        return layout.Column(inert(shown.title), [formatting.clock(value) for value in values], False)
-    texts = [_cell(value, shown.unit) for value in values]
-    numbers = all(value is None or isinstance(value, int | float) for value in values)
-    return layout.Column(inert(shown.title), texts, numbers)
+        return layout.Column(inert(shown.title), formatting.clocks(values), False)
+    written = {value: _cell(value, shown.unit) for value in {*values}}
+    numbers = all(value is None or isinstance(value, int | float) for value in written)
+    return layout.Column(inert(shown.title), [written[value] for value in values], numbers)
 
 
 def _cell(value: Any, unit: str) -> str:

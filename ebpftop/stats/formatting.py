@@ -7,6 +7,7 @@ NaN, infinity) is "–".
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 
@@ -82,6 +83,19 @@ def clock(realtime_ns: Number) -> str:
         return str(realtime_ns)
     seconds, rest = divmod(realtime_ns, NS)
     return f"{datetime.fromtimestamp(seconds):%H:%M:%S}.{int(rest) // 1_000_000:03}"
+
+
+def clocks(realtimes_ns: Sequence[Number]) -> list[str]:
+    """`clock` of many moments, most of them in the same few seconds."""
+    seconds: dict[int, str] = {}
+    texts = []
+    for moment in realtimes_ns:
+        second, rest = divmod(int(moment), NS)
+        text = seconds.get(second)
+        if text is None:
+            text = seconds[second] = clock(second * NS).removesuffix("000")
+        texts.append(f"{text}{rest // 1_000_000:03}" if text.endswith(".") else clock(moment))
+    return texts
 
 
 @lru_cache(KEPT)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import selectors
 import signal
 import socket
@@ -30,21 +29,19 @@ from ebpftop.base.inert import quoted
 from ebpftop.catalog import info, params
 from ebpftop.catalog.model import Probe
 from ebpftop.frames.messages import Catalog, Load
-from ebpftop.handover import protocol, transport
+from ebpftop.handover import protocol
 from ebpftop.kernel.ownership import only_root_writes
 from ebpftop.loader import load, run_times, survey, symbolize
 from ebpftop.supervisor import privilege, process
+from ebpftop.supervisor.children import Started, spawn
 from ebpftop.supervisor.early import EarlyLoads
 from ebpftop.supervisor.folders import Folders
 from ebpftop.supervisor.link import Link
 from ebpftop.supervisor.lookups import lookups
 from ebpftop.supervisor.tasks import Tasks, TooMany, Work
-from ebpftop.supervisor.terminal import Terminal
 
 Collector = Callable[[Catalog, socket.socket, socket.socket], int]
 """Runs in the collector's process: (catalog, control, stream) → exit status. Whatever it imports, it imports there."""
-Consumer = Callable[[socket.socket, socket.socket], int]
-"""Runs in the consumer's process, as the invoker: (control, stream) → exit status of the command."""
 
 _JOB_CONTROL = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 _PATIENCE = 2.0  # seconds that the consumer gets to end by itself
@@ -60,8 +57,7 @@ class Plan(msgspec.Struct, kw_only=True):
 
     internal: probes that aren't part of the catalog, by id. expected: the requests that the consumer will send at once,
     by their numbers, and the collector's own, whose number is 0; they load while both still start.
-    screen: it draws on the whole terminal. keep: descriptors that the consumer needs. tied_to: terminals and pipes;
-    when one of them has no other side any more, the command ends.
+    tied_to: terminals and pipes; when one of them has no other side any more, the command ends.
     """
 
     folders: Folders
@@ -69,42 +65,41 @@ class Plan(msgspec.Struct, kw_only=True):
     includes: dict[str, str]
     bcc: Path
     collector: Collector
-    consumer: Consumer
     expected: list[Load]
     survey: bool
-    screen: bool
-    keep: Collection[int] = ()
     tied_to: Collection[int] = ()
-    invoker: privilege.Invoker | None
 
 
 class Supervisor:
     """One run of a command; `run` returns its exit status."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, started: Started) -> None:
         self.plan = plan
         self.tasks = Tasks()
-        self._lookups = lookups(plan.invoker)
+        self._started = started
+        self._lookups = lookups(started.invoker)
         self._early = EarlyLoads(self.tasks)
-        self._terminal = Terminal()
         self._selector = selectors.DefaultSelector()
-        self._path = list(sys.path)
         self._collector = 0
         self._output = -1  # a memfd with what collectors wrote to stderr: a dashboard has the terminal to itself
         self._link: Link | None = None  # to the collector
-        self._consumer = 0
+        self._consumer = started.consumer.pid
         self._status: int | None = None
         self._ending_since = 0.0
 
     def run(self) -> int:
         """Start the others and stay until the consumer has ended."""
-        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         wakeup = self._catch_signals()
         only_roots_modules()
         self._early.start(self.plan.expected, self._ordered, _loader)
-        stream = self._start_collector()
-        self._start_consumer(stream)
+        self._start_collector(self._started.stream)
+        link = Link(
+            self._selector,
+            self._started.consumer.control,
+            lambda message: self._on_consumer(link, message),
+            lambda: None,
+        )
+        self._reap()  # what ended before signals were caught
         self._selector.register(wakeup, selectors.EVENT_READ, lambda: self._on_signals(wakeup))
         self._watch_terminal()
         self._watch_folders()
@@ -120,28 +115,28 @@ class Supervisor:
                     os.kill(self._consumer, signal.SIGKILL)
         except BaseException:
             self._end_others()
-            self._terminal.restore(screen_too=self.plan.screen)
+            self._started.terminal.restore(screen_too=self._started.screen)
             raise
         self._end_others()
         return self._finish()
 
     # ---------------------------------------------------------------- children
 
-    def _start_collector(self) -> socket.socket:
-        """Fork a collector; returns the consumer's end of its stream."""
-        stream, stream_theirs = socket.socketpair()
+    def _start_collector(self, stream: socket.socket) -> None:
+        """Fork a collector; `stream` connects it with the consumer."""
         if self._output < 0:
             self._output = os.memfd_create("collector-output", os.MFD_CLOEXEC)
-        self._collector, control = self._spawn(
+        self._collector, control = spawn(
             "collector",
             partial(self.plan.collector, info.catalog(self.plan.folders.catalog)),
-            stream_theirs,
+            stream,
+            self._started.invoker,
+            self._started.path,
             orphaned=signal.SIGKILL,
             output=self._output,
         )
         self._link = Link(self._selector, control, self._on_collector, self._forget_link)
         self._survey()
-        return stream
 
     def _survey(self) -> None:
         """Try the whole catalog; the result replaces that of the previous survey."""
@@ -164,43 +159,6 @@ class Supervisor:
         self._early.forget_changed(self._ordered)
         self._send(protocol.Reread(catalog=info.catalog(self.plan.folders.catalog)))
         self._survey()
-
-    def _start_consumer(self, stream: socket.socket) -> None:
-        name = "dashboard" if self.plan.screen else "run"
-        self._consumer, control = self._spawn(
-            name, self.plan.consumer, stream, orphaned=signal.SIGTERM, keep=self.plan.keep
-        )
-        link = Link(self._selector, control, lambda message: self._on_consumer(link, message), lambda: None)
-
-    def _spawn(
-        self,
-        name: str,
-        work: Consumer,
-        stream: socket.socket,
-        *,
-        orphaned: int,
-        output: int | None = None,
-        keep: Collection[int] = (),
-    ) -> tuple[int, socket.socket]:
-        """Fork a child without root; it gets the stream. Returns its pid and our end of its control.
-
-        orphaned: the signal it gets when we end. output: a descriptor for its output, without a terminal. keep: more
-        descriptors that it gets.
-        """
-        control, theirs = transport.pair()
-        parent = os.getpid()
-
-        def child() -> int:
-            privilege.drop(self.plan.invoker)
-            process.die_with(parent, orphaned)
-            sys.path[:] = self._path
-            return work(theirs, stream)
-
-        kept = [theirs.fileno(), stream.fileno(), *keep]
-        pid = process.spawn(name, child, keep=kept, session=output is not None, stderr=output)
-        theirs.close()
-        stream.close()
-        return pid, control
 
     def _start_task(self, name: str, run: int, work: Work, *, first: bool = True, probe: str = "") -> None:
         """Loads wait for their turn; what serves all of them goes first. The collector gets the channel.
@@ -269,19 +227,20 @@ class Supervisor:
             definitions=partial(params.definitions, probe, chosen, self._lookups),
             includes=self.plan.includes,
             bcc=self.plan.bcc,
-            rights=partial(privilege.rights_of, self.plan.invoker),
-            confine=partial(privilege.confine, self.plan.invoker),
+            rights=partial(privilege.rights_of, self._started.invoker),
+            confine=partial(privilege.confine, self._started.invoker),
         )
 
     def _give_up_root(self) -> None:
         """In a task: what follows is done as the invoker."""
         parent = os.getppid()
-        privilege.drop(self.plan.invoker)
+        privilege.drop(self._started.invoker)
         process.die_with(parent, signal.SIGKILL)
 
     def _on_consumer(self, link: Link, message: protocol.AnyMessage) -> None:
         if isinstance(message, protocol.Restart) and not self._collector:
-            stream = self._start_collector()
+            stream, theirs = socket.socketpair()
+            self._start_collector(theirs)
             link.send(protocol.Stream(), [stream.fileno()])
             stream.close()
 
@@ -324,7 +283,7 @@ class Supervisor:
         for child in (self._collector, self._consumer if self._status is None else 0):
             if child:
                 os.kill(child, signal.SIGKILL)
-        self._terminal.restore(screen_too=self.plan.screen)
+        self._started.terminal.restore(screen_too=self._started.screen)
         os._exit(128 + signal.SIGTERM)
 
     def _forward(self, number: int) -> None:
@@ -388,7 +347,7 @@ class Supervisor:
 
     def _finish(self) -> int:
         code = os.waitstatus_to_exitcode(self._status) if self._status is not None else 1
-        self._terminal.restore(screen_too=self.plan.screen and code < 0)
+        self._started.terminal.restore(screen_too=self._started.screen and code < 0)
         with contextlib.suppress(OSError):  # there may be no terminal any more
             sys.stderr.write(os.pread(self._output, _OUTPUT, 0).decode("utf-8", "replace"))
         if code >= 0:
@@ -396,7 +355,10 @@ class Supervisor:
         name = signal.Signals(-code).name
         if -code not in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             with contextlib.suppress(OSError):  # there may be no terminal any more
-                print(f"ebpftop: the {'dashboard' if self.plan.screen else 'run'} was ended by {name}", file=sys.stderr)
+                print(
+                    f"ebpftop: the {'dashboard' if self._started.screen else 'run'} was ended by {name}",
+                    file=sys.stderr,
+                )
         return 128 - code
 
 

@@ -152,17 +152,37 @@ async def test_only_cells_on_the_screen_are_written_and_each_once(stage: Open, m
         assert set(written.values()) == {1}
 
 
-async def test_a_filter_scans_only_new_events(stage: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    scanned: list[object] = []
+async def test_a_filter_scans_each_event_once(stage: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    scanned: list[int] = []
     has = EventList._has
-    monkeypatch.setattr(EventList, "_has", lambda self, event, words: scanned.append(event) or has(self, event, words))
+    monkeypatch.setattr(
+        EventList,
+        "_has",
+        lambda self, columns, rows, words: (scanned.append(len(rows)), has(self, columns, rows, words))[1],
+    )
     async with stage(PEOPLE, options=EXECS) as on:
         await on.play(execs([(1, f"/bin/{number}") for number in range(50)]))
         await on.press("f", *"bin", "enter")
         scanned.clear()
         await on.play(execs([(1, "/bin/new"), (2, "/sbin/other")]))
-        assert len(scanned) == 2
+        assert scanned == [2]
         assert on.one(EventList).count == 52
+
+
+async def test_a_filter_writes_each_text_of_a_batch_once(stage: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: Counter[object] = Counter()
+    write = EventList._write
+    async with stage(PEOPLE, options=EXECS) as on:
+        await on.press("f", *"sbin", "enter")
+        monkeypatch.setattr(
+            EventList, "_write", lambda self, value, info: (written.update([value]), write(self, value, info))[1]
+        )
+        await on.play(execs([(1, f"/bin/{number % 3}") for number in range(1000)]))
+        assert on.one(EventList).count == 0
+        assert {value: count for value, count in written.items() if isinstance(value, str)} == {
+            f"/bin/{number}": 1 for number in range(3)
+        }
+        assert written.total() < 10
 
 
 async def test_the_machines_load_alone_is_one_line(stage: Open, painted: list[int]) -> None:

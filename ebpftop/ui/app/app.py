@@ -38,7 +38,6 @@ from ebpftop.ui.screens.parameters import ParameterForm
 from ebpftop.ui.screens.small import TooSmall, is_too_small
 from ebpftop.ui.screens.state import LATE
 from ebpftop.ui.screens.tiles import Tiles
-from ebpftop.ui.screens.verifier import VerifierScreen
 from ebpftop.ui.widgets.keyboard import NAMES
 
 if TYPE_CHECKING:
@@ -182,7 +181,7 @@ class EbpftopApp(App[None]):
             self.pace.rest()
 
     async def _draw(self) -> None:
-        if self.front.is_mounted and self.screen is self.front:
+        if self.front.is_mounted and self.screen_stack[-1:] == [self.front]:  # none is left while it ends
             with self.batch_update():  # one painting
                 await self.front.redraw()
             if not self._ahead and self.feed.session.catalog is not None:
@@ -287,7 +286,7 @@ class EbpftopApp(App[None]):
             case "restart":
                 return bool(self.feed.ended) and self.feed.source.can_restart
             case "verifier":
-                return isinstance(self.screen, VerifierScreen) or self.front.chosen_rejected() is not None
+                return self.workbench.panel is not None or self.front.chosen_rejected() is not None
             case "tiles":
                 return self.playbook is not None and isinstance(self.screen, Dashboard | Tiles)
             case "interval":
@@ -350,8 +349,8 @@ class EbpftopApp(App[None]):
 
     def action_verifier(self) -> None:
         """Why the last one was rejected; back, if the panel says that already."""
-        run = self.front.chosen_rejected()
-        if isinstance(self.screen, VerifierScreen) and (run is None or self.screen.failure is run.failure):
+        run, panel = self.front.chosen_rejected(), self.workbench.panel
+        if panel and (run is None or panel.failure is run.failure):
             self.pop_screen()
         elif run:
             self.workbench.show_failure(run)

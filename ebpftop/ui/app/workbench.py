@@ -28,13 +28,16 @@ class Workbench:
 
     def __init__(self, app: App[None], feed: Feed, dashboard: Dashboard) -> None:
         self._app, self._feed, self._dashboard = app, feed, dashboard
+        self._panel: VerifierScreen | None = None  # the one that was opened last
+
+    @property
+    def panel(self) -> VerifierScreen | None:
+        """The verifier panel, if it is in front."""
+        return self._panel if self._panel is self._app.screen else None
 
     def _panel_of(self, lineage: int) -> VerifierScreen | None:
         """The verifier panel, if it is in front and shows a version of this load."""
-        from ebpftop.ui.screens.verifier import VerifierScreen
-
-        panel = self._app.screen
-        return panel if isinstance(panel, VerifierScreen) and panel.lineage == lineage else None
+        return self.panel if self.panel and self.panel.lineage == lineage else None
 
     def show_failure(self, run: Run) -> None:
         """Open the panel, in place of the form or the panel that led to it and of what covers that."""
@@ -48,7 +51,8 @@ class Workbench:
         before = requests.before(run, self._feed.session.runs)
         requested = requests.get(run.request)
         lineage = requested.lineage if requested else 0
-        self._app.push_screen(VerifierScreen(run.failure, before, lineage=lineage, live=self._feed.source.live))
+        self._panel = VerifierScreen(run.failure, before, lineage=lineage, live=self._feed.source.live)
+        self._app.push_screen(self._panel)
 
     def rejected_again(self, run: Run, lineage: int) -> None:
         """A saved version failed to load."""

@@ -110,7 +110,7 @@ class Dashboard(Screen[None]):
                     yield self.about
         yield KeyLine()
 
-    def on_mount(self) -> None:
+    async def on_mount(self) -> None:
         self.about.show([])
         self.catalog.listing.loads = self.feed.source.live
         self.catalog.listing.folds = self.feed.playback is None
@@ -119,6 +119,8 @@ class Dashboard(Screen[None]):
         self.set_class(self.asking, "-probe")
         self.set_focus(self.start if self.asking else self.catalog.listing)
         self.set_interval(DESCRIBE, self._describe)
+        if self.feed.session.catalog is not None:  # it came first: one painting less
+            await self.redraw()
 
     # ------------------------------------------------------------ drawing the session
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from bisect import bisect_right
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from ebpftop.frames.columns import Labels
+from ebpftop.frames.columns import Array, Labels, Values, take
 from ebpftop.frames.messages import ColumnInfo, ViewInfo
 from ebpftop.model.events import Chunk, EventLog
 from ebpftop.model.shown import ShownColumn, shown_columns
@@ -17,15 +17,27 @@ from ebpftop.stats import formatting
 from ebpftop.ui.drawing import names
 from ebpftop.ui.drawing.inert import cell
 from ebpftop.ui.drawing.names import Processes
-from ebpftop.ui.drawing.query import holds, words_of
+from ebpftop.ui.drawing.query import words_of
 from ebpftop.ui.widgets.grid import Grid, GridColumn
 
 KEPT = 10_000
-Event = tuple[int | float | str, ...]  # one value per column of the view
+Value = int | float | str
+_CLOCK = frozenset("0123456789:.")  # what a time is written with
+
+
+class _Batch(NamedTuple):
+    """Events that arrived together, from number `first` on."""
+
+    first: int
+    columns: Chunk
 
 
 class EventList(Grid):
-    """The last events of one ring buffer. `take` appends the new ones."""
+    """The last events of one ring buffer. `take` appends the new ones.
+
+    They stay columns: only what is in sight becomes text. A filter looks at each event once, and at each text of a
+    batch once.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("end,G", "follow", "follow the newest", key_display="End", show=False),
@@ -45,23 +57,24 @@ class EventList(Grid):
         self.following = True
         self.wanted = ""
         self.processes: Processes = {}
-        self._events: list[Event] = []
-        self._found: range | list[int] = range(0)  # those the filter lets through, by number since the first one
+        self._batches: list[_Batch] = []
+        self._found: range | Array = range(0)  # those the filter lets through, by number since the first one
         self._taken = 0
 
     def take(self, log: EventLog, processes: Processes) -> None:
         """Append the log's new events."""
         self.processes = processes
         if log.total < self._taken:
-            self._events.clear()
+            self._batches.clear()
             self._found, self._taken = range(0), 0
         before = self._taken
-        for chunk in log.since(max(before, log.total - KEPT)):
-            self._events += _events(chunk, self.infos)
+        number = max(before, log.total - log.kept, log.total - KEPT)
+        for chunk in log.since(number):
+            self._batches.append(_Batch(number, {info.field: chunk[info.field] for info in self.infos}))
+            number += len(next(iter(chunk.values())))
         self._taken = log.total
-        surplus = len(self._events) - KEPT
-        if surplus > 0:
-            del self._events[:surplus]
+        while len(self._batches) > 1 and self._batches[1].first <= self._first:
+            del self._batches[0]
         self._search(before)
 
     def search(self, query: str) -> None:
@@ -72,9 +85,14 @@ class EventList(Grid):
         """Filter the events from number `since` on; what was found before stays."""
         words, first = words_of(self.wanted), self._first
         if words:
-            before = [number for number in self._found if first <= number < since]
-            new = range(max(since, first), self._taken)
-            self._found = before + [number for number in new if self._has(self._events[number - first], words)]
+            before = np.asarray(self._found, np.int64)
+            found = [before[(before >= first) & (before < since)]]
+            for batch in self._batches:
+                start = max(since, first) - batch.first
+                rows = np.arange(max(0, start), len(next(iter(batch.columns.values()))))
+                if len(rows):
+                    found.append(batch.first + rows[self._has(batch.columns, rows, words)])
+            self._found = np.concatenate(found)
         else:
             self._found = range(first, self._taken)
         self._follow_cursor()
@@ -86,18 +104,21 @@ class EventList(Grid):
     @property
     def _first(self) -> int:
         """The number of the oldest event kept, since the first one."""
-        return self._taken - len(self._events)
+        if not self._batches:
+            return self._taken
+        return max(self._taken - KEPT, self._batches[0].first)
 
     def _follow_cursor(self) -> None:
         """Keep the cursor on its event; clear it if that is filtered out or no longer kept."""
-        found = self._kept is not None and self._kept in self._found
-        self.set_reactive(Grid.cursor, self._found.index(self._kept) if found and self._kept is not None else None)
+        row = None if self._kept is None else int(np.searchsorted(np.asarray(self._found), self._kept))
+        found = row is not None and row < len(self._found) and self._found[row] == self._kept
+        self.set_reactive(Grid.cursor, row if found else None)
         if self.cursor is None:
             self._kept = None
 
     def watch_cursor(self) -> None:
         super().watch_cursor()
-        self._kept = None if self.cursor is None else self._found[self.cursor]
+        self._kept = None if self.cursor is None else int(self._found[self.cursor])
         self._look_whether_following()
 
     def _look_whether_following(self) -> None:
@@ -105,8 +126,26 @@ class EventList(Grid):
         self.following = self.cursor is None and self.scroll_y >= self.max_scroll_y
         self.post_message(self.Arranged())
 
-    def _has(self, event: Event, words: list[str]) -> bool:
-        return holds(" ".join(map(self._write, event, self.infos)), words)
+    def _has(self, columns: Chunk, rows: Array, words: list[str]) -> Array:
+        """A mask of the rows that hold every word, each of them in any column."""
+        left = np.arange(len(rows))
+        for word in words:
+            found = np.zeros(len(left), bool)
+            for info in sorted(self.infos, key=lambda info: isinstance(columns[info.field], Labels), reverse=True):
+                if info.decode == "time" and not _CLOCK.issuperset(word):
+                    continue
+                unknown = np.flatnonzero(~found)
+                found[unknown] = self._holds(take(columns[info.field], rows[left[unknown]]), info, word)
+            left = left[found]
+        mask = np.zeros(len(rows), bool)
+        mask[left] = True
+        return mask
+
+    def _holds(self, values: Values, info: ColumnInfo, word: str) -> Array:
+        """A mask of the values whose text holds the word; each distinct value is written once."""
+        distinct, codes = np.unique(values.codes if isinstance(values, Labels) else values, return_inverse=True)
+        of = [values.labels[code] for code in distinct] if isinstance(values, Labels) else distinct.tolist()
+        return np.array([word in self._write(value, info).casefold() for value in of], bool)[codes]
 
     @property
     def total(self) -> int:
@@ -133,12 +172,16 @@ class EventList(Grid):
         return self.visible_rows[-1]
 
     def _text(self, row: int, shown: ShownColumn) -> str:
-        value = self._events[self._found[row] - self._first][self.infos.index(shown.info)]
+        number = int(self._found[row])
+        batch = self._batches[bisect_right(self._batches, number, key=lambda batch: batch.first) - 1]
+        values = batch.columns[shown.info.field]
+        at = number - batch.first
+        value: Value = values.at(at) if isinstance(values, Labels) else values[at].item()
         if shown.part:
             return names.OF_PART[shown.part](int(value), self.processes)
         return self._write(value, shown.info)
 
-    def _write(self, value: int | float | str, info: ColumnInfo) -> str:
+    def _write(self, value: Value, info: ColumnInfo) -> str:
         if isinstance(value, str):
             return cell(value)
         if info.is_process:
@@ -184,13 +227,3 @@ def _column(shown: ShownColumn, *, last: bool) -> GridColumn:
     if info.decode:
         return GridColumn(shown.id, info.title, least=8, most=24, priority=info.priority)
     return GridColumn(shown.id, info.title, numeric=True, least=9, priority=info.priority)
-
-
-def _events(chunk: Chunk, infos: list[ColumnInfo]) -> list[Event]:
-    reads: list[Callable[[], list[Any]]] = []
-    for info in infos:
-        values = chunk[info.field]
-        if info.is_process and isinstance(values, np.ndarray):
-            values = np.nan_to_num(values).astype(np.int64)
-        reads.append(values.texts if isinstance(values, Labels) else values.tolist)
-    return list(zip(*(read() for read in reads), strict=True))

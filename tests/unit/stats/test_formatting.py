@@ -79,5 +79,10 @@ def test_a_moment_that_is_none_stays_a_number() -> None:
     assert formatting.clock(math.nan) == "nan"
 
 
+def test_many_moments_are_written_as_each_alone() -> None:
+    moments = [1_700_000_000_123_000_000, 1_700_000_000_999_999_999, 1_700_000_001_000_000_000, 7, 2_000_000_000_000]
+    assert formatting.clocks(moments) == [formatting.clock(moment) for moment in moments]
+
+
 def test_a_noun_for_one_and_for_several() -> None:
     assert [formatting.plural(n, "row") for n in (0, 1, 1904)] == ["0 rows", "1 row", "1 904 rows"]

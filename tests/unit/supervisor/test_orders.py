@@ -8,8 +8,11 @@ import pytest
 
 from ebpftop.catalog.current import CurrentCatalog
 from ebpftop.catalog.params import BadParam
+from ebpftop.handover import transport
+from ebpftop.supervisor.children import Child, Started
 from ebpftop.supervisor.folders import Folders
 from ebpftop.supervisor.supervisor import Plan, Supervisor
+from ebpftop.supervisor.terminal import Terminal
 from tests.support.probes import write_probe
 
 PARAMS = '[params.only]\ntype = "comm"\nhelp = "x"\n[params.pid]\ntype = "pid"\nhelp = "x"\n'
@@ -25,13 +28,19 @@ def supervisor(tmp_path: Path) -> Supervisor:
         includes={},
         bcc=tmp_path,
         collector=lambda *_: 0,
-        consumer=lambda *_: 0,
         expected=[],
         survey=False,
-        screen=False,
-        invoker=None,
     )
-    return Supervisor(plan)
+    control, stream = transport.pair()
+    started = Started(
+        consumer=Child(0, control),
+        stream=stream,
+        terminal=Terminal(),
+        path=[],
+        invoker=None,
+        screen=False,
+    )
+    return Supervisor(plan, started)
 
 
 @pytest.mark.parametrize("probe", ["no/such", "../../etc", "cpu/calls/../calls", "/etc/passwd", "CPU/CALLS", ""])
