@@ -137,10 +137,12 @@ def parser() -> argparse.ArgumentParser:
     # Both are accepted before and after the command.
     _sudo_option(top, default=False)
     _folder_option(top, dest="probes_before")
+    _budget_option(top, default=25.0)
     commands = top.add_subparsers(title="commands", metavar="COMMAND", dest="command")
 
     one = commands.add_parser("play", help="run a playbook: several probes side by side")
     one.add_argument("playbook", metavar="NAME", help="a playbook that 'ebpftop list' shows")
+    _budget_option(one)
     _sudo_option(one)
     _folder_option(one)
 
@@ -173,6 +175,7 @@ def parser() -> argparse.ArgumentParser:
         "folded (for flamegraph.pl) and speedscope: call stacks, written at the end",
     )
     one.add_argument("--raw", action="store_true", help="csv for programs: texts as they are, without that '")
+    _budget_option(one)
     _sudo_option(one)
     _folder_option(one)
 
@@ -194,6 +197,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--duration", type=_seconds, metavar="S", help="stop after S seconds (default: at Ctrl-C)")
     one.add_argument("--args", action="store_true", help="record process command lines, which may contain secrets")
     one.add_argument("--force", action="store_true", help="overwrite an existing tape")
+    _budget_option(one)
     _sudo_option(one)
     _folder_option(one)
 
@@ -229,6 +233,16 @@ def _sudo_option(command: argparse.ArgumentParser, default: object = argparse.SU
     command.add_argument("--no-sudo", action="store_true", default=default, help=help_text)
 
 
+def _budget_option(command: argparse.ArgumentParser, default: object = argparse.SUPPRESS) -> None:
+    command.add_argument(
+        "--budget",
+        type=_percent,
+        default=default,
+        metavar="PERCENT",
+        help="detach the costliest probe when all take more of one CPU over 5 s (default: 25; 0: no limit)",
+    )
+
+
 def _folder_option(command: argparse.ArgumentParser, dest: str = "probes") -> None:
     command.add_argument(
         "--probes",
@@ -246,6 +260,16 @@ def _assignment(text: str) -> tuple[str, str]:
     if not equals or not name:
         raise argparse.ArgumentTypeError(f"{text!a} is not NAME=VALUE")
     return name, value
+
+
+def _percent(text: str) -> float:
+    try:
+        percent = float(text)
+    except ValueError:
+        percent = -1.0
+    if not 0 <= percent <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"{text!a} is not a percentage of one CPU")
+    return percent
 
 
 def _seconds(text: str) -> float:

@@ -25,6 +25,7 @@ def serve(
     bcc: Path,
     *,
     survey: bool,
+    budget: float,
     expected: Sequence[Load],
     tied_to: Collection[int],
 ) -> int:
@@ -39,7 +40,7 @@ def serve(
         from ebpftop.collector.server import Server
 
         greeting.join()
-        return Server(control, stream, catalog, idle=started.screen).run()
+        return Server(control, stream, catalog, idle=started.screen, budget=budget).run()
 
     current = CurrentCatalog(extra, again=started.screen, cache=caches.folder())
     plan = Plan(

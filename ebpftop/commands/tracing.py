@@ -36,7 +36,7 @@ def dashboard(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Run the dashboard on the running kernel."""
     require_screen()
     _become_root(arguments, argv)
-    return _on_screen(arguments.probes)
+    return _on_screen(arguments.probes, arguments.budget)
 
 
 def play(arguments: argparse.Namespace, argv: list[str]) -> int:
@@ -49,10 +49,10 @@ def play(arguments: argparse.Namespace, argv: list[str]) -> int:
     loads = [
         Load(request=number, probe=step.probe, params=step.params) for number, step in enumerate(playbook.steps, 1)
     ]
-    return _on_screen(arguments.probes, playbook.name, loads)
+    return _on_screen(arguments.probes, arguments.budget, playbook.name, loads)
 
 
-def _on_screen(extra: list[Path], playbook: str = "", loads: Sequence[Load] = ()) -> int:
+def _on_screen(extra: list[Path], budget: float, playbook: str = "", loads: Sequence[Load] = ()) -> int:
     outer = terminal.outer()
 
     def consumer(control: socket.socket, stream: socket.socket) -> int:
@@ -60,7 +60,16 @@ def _on_screen(extra: list[Path], playbook: str = "", loads: Sequence[Load] = ()
 
         return run_dashboard(_source(control, stream), playbook=playbook, loads=loads, outer=outer)
 
-    return supervise(extra, consumer, screen=True, survey=True, expected=loads, keep=outer, tied_to=hangup.terminals())
+    return supervise(
+        extra,
+        consumer,
+        screen=True,
+        survey=True,
+        budget=budget,
+        expected=loads,
+        keep=outer,
+        tied_to=hangup.terminals(),
+    )
 
 
 def run(arguments: argparse.Namespace, argv: list[str]) -> int:
@@ -89,7 +98,14 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
         )
 
     tied_to = {*_terminals(), *hangup.output()}
-    return supervise(arguments.probes, consumer, screen=False, expected=_expected([probe], loads), tied_to=tied_to)
+    return supervise(
+        arguments.probes,
+        consumer,
+        screen=False,
+        budget=arguments.budget,
+        expected=_expected([probe], loads),
+        tied_to=tied_to,
+    )
 
 
 def record(arguments: argparse.Namespace, argv: list[str]) -> int:
@@ -121,6 +137,7 @@ def record(arguments: argparse.Namespace, argv: list[str]) -> int:
         consumer,
         screen=False,
         survey=True,
+        budget=arguments.budget,
         expected=_expected(probes, loads),
         tied_to=_terminals(),
     )
@@ -173,11 +190,12 @@ def supervise(
     *,
     screen: bool,
     survey: bool = False,
+    budget: float,
     expected: Sequence[Load] = (),
     keep: Collection[int] = (),
     tied_to: Collection[int] = (),
 ) -> int:
-    """Run a command's consumer, and what serves it. See `serving.serve`."""
+    """Run a command's consumer, and what serves it. budget: percent of a CPU for the programs. See `serving.serve`."""
     who, bcc = privilege.invoker(), root.bcc()
     if who is not None and not privilege.can_read(who, _PACKAGE):
         raise Cannot(
@@ -188,7 +206,7 @@ def supervise(
     try:
         from ebpftop.commands.serving import serve  # while the consumer imports what it needs
 
-        return serve(extra, started, bcc, survey=survey, expected=expected, tied_to=tied_to)
+        return serve(extra, started, bcc, survey=survey, budget=budget, expected=expected, tied_to=tied_to)
     except BaseException:
         children.end(started)
         raise

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from math import inf
-from time import time
+from time import monotonic, process_time, time
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from textual.message import Message
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from ebpftop.model.run import Run
 
 NS = 1e9
+COST_SECONDS = 10  # over which our own cost is taken
 _SHOWN_PROBLEMS = 3  # problems of a catalog, beside how many more there are
 
 
@@ -105,6 +107,7 @@ class Feed:
         self._problems: list[str] = []  # of the catalog, as shown
         self._answered: set[int] = set()  # requests that were granted
         self._lag = inf  # seconds from a frame's time to its arrival, at best: clocks may differ
+        self._spent: deque[tuple[float, float]] = deque(maxlen=COST_SECONDS + 1)  # by this process: when, CPU seconds
         self._post = post
         self._changed = changed
         self.playback = source if isinstance(source, Playback) else None  # the tape under the stream, if it is one
@@ -130,6 +133,7 @@ class Feed:
             case Hello():
                 self.requests.clear()
                 self._lag = inf
+                self._spent.clear()
                 self._post(Began())
             case Catalog():
                 self._show_problems(frame.problems)
@@ -154,6 +158,7 @@ class Feed:
                     self._changed(run, False)
             case Host():
                 self._lag = min(self._lag, time() - frame.realtime_ns / NS)
+                self._spent.append((monotonic(), process_time()))
                 self._changed(None, False)
             case Processes():
                 self.described += 1
@@ -228,6 +233,21 @@ class Feed:
         if not self.source.live or self.ended is not None or not hosts:
             return 0.0
         return max(0.0, time() - hosts[-1].realtime_ns / NS - self._lag - 1.0)
+
+    @property
+    def own_percent(self) -> float | None:
+        """Percent of one CPU that ebpftop itself takes: collector and root side, and live this process as well. None
+        while that isn't known. A tape holds what was recorded.
+        """
+        hosts = list(self.session.hosts)[-COST_SECONDS - 1 :]
+        if len(hosts) < 2 or hosts[0].own_ns is None or hosts[-1].own_ns is None:
+            return None
+        passed = hosts[-1].realtime_ns - hosts[0].realtime_ns
+        used = 100 * max(0, hosts[-1].own_ns - hosts[0].own_ns) / passed
+        if self.source.live:
+            (began, before), (now, after) = self._spent[0], self._spent[-1]
+            used += 100 * (after - before) / max(now - began, 1e-3)
+        return used
 
     async def load(self, probe: str, params: dict[str, str], by: Cause = "user", *, number: int = 0) -> int:
         """Request a load; the number of the request, which is the lineage of all its versions."""

@@ -38,6 +38,7 @@ def header_state(feed: Feed, *, paused: bool) -> HeaderState:
         hosts=tuple(session.hosts)[-10:],
         running=len(attached),
         cost=sum(costs) if costs else None,
+        own=feed.own_percent,
         lost=sum(run.losses.lost for run in session.runs.values()),
         mode=_mode(feed, paused),
         live=feed.source.live,
