@@ -329,8 +329,8 @@ PID = '[params.pid]\ntype = "pid"\nhelp = "h"\n'
         (
             {"view": VIEW + 'unit = "nss"\n'},
             [
-                'probe.toml:19: views[0].columns[1].unit: expected one of "", count, ns, bytes, pages, percent, not '
-                "'nss'; did you mean ns?"
+                'probe.toml:19: views[0].columns[1].unit: expected one of "", count, ns, cpu_ns, bytes, pages, '
+                "percent, not 'nss'; did you mean ns?"
             ],
         ),
         (
