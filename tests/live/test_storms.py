@@ -6,9 +6,10 @@ import contextlib
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -27,8 +28,8 @@ class Storm(NamedTuple):
     probe: str
     set_up: str
     event: str
-    count: int = 2000
-    params: dict[str, str] = {}
+    each: int = 2000
+    params: Mapping[str, Any] = MappingProxyType({})
 
 
 _LIBC = "import ctypes\nlibc = ctypes.CDLL(None)"
@@ -50,7 +51,8 @@ STORMS = [
     ),
     Storm(
         "network/dnssnoop",
-        f"{_SOCKET}\none = socket.socket(AF_INET, SOCK_DGRAM)\nquery = bytes.fromhex('00010100000100000000000001610000010001')",
+        f"{_SOCKET}\none = socket.socket(AF_INET, SOCK_DGRAM)\n"
+        "query = bytes.fromhex('00010100000100000000000001610000010001')",
         "one.sendto(query, ('127.0.0.2', 53))",
     ),
     Storm(
@@ -113,12 +115,12 @@ def until_accounted(traced: Tracing, made: int) -> None:
 def test_made_is_seen_and_lost_at_every_rate(storm: Storm) -> None:
     made = 0
     with (
-        storming(storm, [(pause, storm.count) for pause in PAUSES]) as workers,
+        storming(storm, [(pause, storm.each) for pause in PAUSES]) as workers,
         trace(storm.probe, comm=NAME, **storm.params) as traced,
     ):
-        for pause in PAUSES:
+        for _ in PAUSES:
             together(workers)
-            made += 2 * storm.count
+            made += 2 * storm.each
             until_accounted(traced, made)
             assert seen(traced) + lost(traced) == made
     assert seen(traced) + lost(traced) == made
@@ -131,7 +133,7 @@ def test_made_is_seen_and_lost_of_programs(probe: str, tmp_path: Path) -> None:
     made = 0
     rounds = [(pause, 300) for pause in PAUSES]
     with storming(storm, rounds, "other") as workers, trace(probe, comm=NAME) as traced:
-        for pause in PAUSES:
+        for _ in PAUSES:
             together(workers)
             made += 600
             until_accounted(traced, made)
