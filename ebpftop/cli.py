@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
-from pathlib import Path
-from typing import NoReturn
 
 from ebpftop import __version__
 from ebpftop.base import streams
 from ebpftop.base.errors import UserError
+
+TYPE_CHECKING = False  # `typing` would take a tenth of the time of --help
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+    from typing import Any, NoReturn
 
 _EPILOG = """\
 exit codes: 0 success; 1 failure; 2 usage error; 3 impossible on this machine or for this user (the error says why)
@@ -93,23 +96,53 @@ def _run(arguments: argparse.Namespace, argv: list[str]) -> int:
             return traced.get(command, tracing.dashboard)(arguments, argv)
 
 
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """As wide as argparse makes it, which would import what packs archives to learn that."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
+
+class _Parser(argparse.ArgumentParser):
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given, formatter_class=_Help)
+
+
+def _columns() -> int:
+    try:
+        return int(os.environ["COLUMNS"]) or 80
+    except (KeyError, ValueError):
+        pass
+    try:
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns or 80 if sys.__stdout__ else 80
+    except (OSError, ValueError):
+        return 80
+
+
+def _path(text: str) -> Path:
+    from pathlib import Path
+
+    return Path(text)
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog="ebpftop",
         description="An interactive terminal dashboard for live kernel tracing with eBPF.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action="version", version=f"ebpftop {__version__}")
     top.add_argument("--user-env", type=_assignment, action="append", help=argparse.SUPPRESS)
     # Both are accepted before and after the command.
     _sudo_option(top, default=False)
     _folder_option(top, dest="probes_before")
+    _budget_option(top, default=25.0)
     commands = top.add_subparsers(title="commands", metavar="COMMAND", dest="command")
 
     one = commands.add_parser("play", help="run a playbook: several probes side by side")
     one.add_argument("playbook", metavar="NAME", help="a playbook that 'ebpftop list' shows")
+    _budget_option(one)
     _sudo_option(one)
     _folder_option(one)
 
@@ -142,12 +175,13 @@ def parser() -> argparse.ArgumentParser:
         "folded (for flamegraph.pl) and speedscope: call stacks, written at the end",
     )
     one.add_argument("--raw", action="store_true", help="csv for programs: texts as they are, without that '")
+    _budget_option(one)
     _sudo_option(one)
     _folder_option(one)
 
     one = commands.add_parser("record", help="record probes to a tape, to replay later or elsewhere")
     one.add_argument("names", metavar="PROBE", nargs="+")
-    one.add_argument("-o", "--output", type=Path, required=True, metavar="TAPE")
+    one.add_argument("-o", "--output", type=_path, required=True, metavar="TAPE")
     one.add_argument(
         "-p",
         "--param",
@@ -163,30 +197,31 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--duration", type=_seconds, metavar="S", help="stop after S seconds (default: at Ctrl-C)")
     one.add_argument("--args", action="store_true", help="record process command lines, which may contain secrets")
     one.add_argument("--force", action="store_true", help="overwrite an existing tape")
+    _budget_option(one)
     _sudo_option(one)
     _folder_option(one)
 
     one = commands.add_parser("replay", help="open a tape in the dashboard; no root, no BPF")
-    one.add_argument("tape", type=Path, metavar="TAPE")
+    one.add_argument("tape", type=_path, metavar="TAPE")
 
     one = commands.add_parser("demo", help="open the bundled tape in the dashboard; no root, no BPF")
 
     one = commands.add_parser("explain", help="explain a verifier log, from any loader; no root")
     one.add_argument("log", nargs="?", default="-", metavar="LOG", help="a file, or - for standard input (default: -)")
-    one.add_argument("--source", type=Path, metavar="FILE", help="the program's C source, to quote lines from")
+    one.add_argument("--source", type=_path, metavar="FILE", help="the program's C source, to quote lines from")
     one.add_argument("--json", action="store_true", help="print one JSON object per failure, one per line")
 
     one = commands.add_parser(
         "check", help="check a probe folder (manifest, lint, compile, verify; nothing is attached) or playbooks"
     )
-    one.add_argument("folder", type=Path, metavar="DIR")
+    one.add_argument("folder", type=_path, metavar="DIR")
     _sudo_option(one)
 
     one = commands.add_parser("new", help="create a new probe folder")
     one.add_argument(
         "--from", dest="origin", metavar="PROBE", help="start from a copy of this probe (default: a small template)"
     )
-    one.add_argument("folder", type=Path, metavar="DIR")
+    one.add_argument("folder", type=_path, metavar="DIR")
 
     one = commands.add_parser("doctor", help="test what this machine can trace, and suggest fixes")
     one.add_argument("--json", action="store_true", help="print a JSON array of objects")
@@ -198,10 +233,20 @@ def _sudo_option(command: argparse.ArgumentParser, default: object = argparse.SU
     command.add_argument("--no-sudo", action="store_true", default=default, help=help_text)
 
 
+def _budget_option(command: argparse.ArgumentParser, default: object = argparse.SUPPRESS) -> None:
+    command.add_argument(
+        "--budget",
+        type=_percent,
+        default=default,
+        metavar="PERCENT",
+        help="detach the costliest probe when all take more of one CPU over 5 s (default: 25; 0: no limit)",
+    )
+
+
 def _folder_option(command: argparse.ArgumentParser, dest: str = "probes") -> None:
     command.add_argument(
         "--probes",
-        type=Path,
+        type=_path,
         action="append",
         dest=dest,
         default=[],
@@ -215,6 +260,16 @@ def _assignment(text: str) -> tuple[str, str]:
     if not equals or not name:
         raise argparse.ArgumentTypeError(f"{text!a} is not NAME=VALUE")
     return name, value
+
+
+def _percent(text: str) -> float:
+    try:
+        percent = float(text)
+    except ValueError:
+        percent = -1.0
+    if not 0 <= percent <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"{text!a} is not a percentage of one CPU")
+    return percent
 
 
 def _seconds(text: str) -> float:

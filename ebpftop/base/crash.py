@@ -8,17 +8,17 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import platform
 import resource
 import select
 import sys
-import tempfile
+import time
 import traceback
 
 from ebpftop import __version__
 from ebpftop.base import streams
 from ebpftop.base.inert import inert
 
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -57,15 +57,16 @@ def _lack(error: BaseException) -> str | None:
 
 def report(process: str, error: BaseException) -> None:
     """Write the report to a file and print its path in one line on stderr."""
+    machine = os.uname()
     text = (
         f"ebpftop {__version__}, process {process}\n"
-        f"Python {platform.python_version()}, Linux {platform.release()} {platform.machine()}\n\n"
+        f"Python {sys.version.split()[0]}, Linux {machine.release} {machine.machine}\n\n"
         + "".join(traceback.format_exception(error))
     )
     summary = inert(f"{type(error).__name__}: {error}")
     try:
-        fd, path = tempfile.mkstemp(prefix="ebpftop-crash-", suffix=".txt")
-        with os.fdopen(fd, "w") as file:
+        path = f"{os.environ.get('TMPDIR') or '/tmp'}/ebpftop-crash-{os.getpid()}-{time.time_ns():x}.txt"
+        with os.fdopen(os.open(path, _NEW, 0o600), "w") as file:
             file.write(text)
     except OSError as lack:
         *_, last = traceback.extract_tb(error.__traceback__) or [None]

@@ -6,8 +6,7 @@ import os
 import shutil
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from ebpftop.base.inert import inert
 
@@ -16,8 +15,7 @@ PIPED = 100
 BOLD, DIM, RED, GREEN, YELLOW = "1", "2", "31", "32", "33"
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """width: columns. colour: whether escape sequences are allowed. terminal: whether a person reads it there."""
 
     width: int

@@ -6,7 +6,7 @@ Source: the kernel's uapi headers asm/unistd_64.h and asm-generic/unistd.h, up t
 
 from __future__ import annotations
 
-import platform
+import os
 
 # "N:" gives the number of the name that follows; every other name has the next one.
 _COMMON = """
@@ -92,5 +92,5 @@ def table(machine: str) -> dict[int, str]:
     return names
 
 
-NAMES = table(platform.machine())
+NAMES = table(os.uname().machine)
 NUMBERS = {name: number for number, name in NAMES.items()}

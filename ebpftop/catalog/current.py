@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
-from ebpftop.catalog.folders import SYSTEM, Part, bundled, merged, read_folder, read_system
+from ebpftop.catalog.files import Unreadable, entries
+from ebpftop.catalog.folders import SYSTEM, Part, merged, read_bundled, read_folder, read_system
 from ebpftop.catalog.manifest import HEADER, MANIFEST, README, SOURCE
 from ebpftop.catalog.playbook import FOLDER as PLAYBOOKS
 from ebpftop.catalog.playbook import SUFFIX
@@ -23,65 +23,58 @@ Stamp = tuple[int, int, int]  # modified (ns), size, inode
 
 
 class CurrentCatalog:
-    """`catalog` is the last state read from the bundled folder, the extra ones and the system's.
+    """`catalog` is the last state read: the bundled folder and the system's from the start, the extra ones from the
+    first `look`.
 
-    The extra folders are read with these rights; they alone are read again, and only if `again`. Changes are detected
-    by the files' timestamps, which works on every file system and for every way to save.
+    The extra folders alone are read again, and only if `again`. Changes are detected by the files' timestamps, which
+    works on every file system and for every way to save. cache: see `cache.kept`.
     """
 
     def __init__(
-        self,
-        extra: Sequence[Path] = (),
-        *,
-        again: bool,
-        rights: Callable[[], AbstractContextManager[None]] = nullcontext,
-        system: Path = SYSTEM,
+        self, extra: Sequence[Path] = (), *, again: bool, system: Path = SYSTEM, cache: Path | None = None
     ) -> None:
-        folders = [Path(os.path.abspath(folder)) for folder in extra]
-        self._again = folders if again else []
-        self._rights = rights
-        self._stamps = self._look()  # before reading, so that a save meanwhile is noticed
+        self.extra = [Path(os.path.abspath(folder)) for folder in extra]
+        self.again = again
+        self._ends = read_bundled(cache), read_system(system)
+        self._parts: list[Part] = []  # of the extra folders
+        self._stamps: dict[str, Stamp | None] | None = None
         self._saved = False
-        self._at = time.monotonic() + INTERVAL
-        with rights():
-            read = [read_folder(folder) for folder in folders]
-        self._parts = [
-            read_folder(bundled()),
-            *(map(_marked, read) if again else read),
-            read_system(system),
-        ]
-        self.catalog = merged(self._parts)
+        self._at = 0.0
+        self.catalog = merged(self._ends)
 
     @property
     def next_look(self) -> float | None:
-        """Time of the next scan in monotonic seconds; None if nothing is watched."""
-        return self._at if self._again else None
+        """Time of the next scan in monotonic seconds; None if there is none."""
+        return self._at if self.extra and (self.again or self._stamps is None) else None
 
     def look(self) -> bool:
         """Scan the folders if it is time to; returns whether `catalog` changed. Raises nothing."""
         began = time.monotonic()
-        if not self._again or began < self._at:
+        if self.next_look is None or began < self._at:
             return False
-        stamps = self._look()
+        stamps = {path: _stamp(path) for folder in self.extra for path in _files(str(folder))}
         looking = (time.monotonic() - began) / SHARE
-        if stamps != self._stamps:
+        if self._stamps is None:
+            saved = True
+        elif stamps != self._stamps:
             self._stamps, self._saved = stamps, True
             self._at = began + max(SETTLE, looking)
             return False
+        else:
+            saved, self._saved = self._saved, False
+        self._stamps = stamps  # from before reading, so that a save meanwhile is noticed
         self._at = began + max(INTERVAL, looking)
-        saved, self._saved = self._saved, False
         if saved:
-            with self._rights():
-                for at, folder in enumerate(self._again, 1):
-                    self._parts[at] = _again(folder, self._parts[at], read_folder(folder))
-            self.catalog = merged(self._parts)
+            self._read()
         return saved
 
-    def _look(self) -> dict[str, Stamp | None]:
-        if not self._again:
-            return {}
-        with self._rights():
-            return {path: _stamp(path) for folder in self._again for path in _files(str(folder))}
+    def _read(self) -> None:
+        read = [read_folder(folder) for folder in self.extra]
+        if self.again:
+            before = self._parts or [Part({}, [])] * len(read)
+            read = [_again(*each) for each in zip(self.extra, before, read, strict=True)]
+        self._parts = read
+        self.catalog = merged([self._ends[0], *read, self._ends[1]])
 
 
 def _files(root: str) -> Iterator[str]:
@@ -98,9 +91,8 @@ def _files(root: str) -> Iterator[str]:
 def _entries(folder: str) -> list[str]:
     """A folder's entries except hidden ones; empty if it can't be read."""
     try:
-        with os.scandir(folder) as entries:
-            return [entry.path for entry in entries if not entry.name.startswith(".")]
-    except OSError:
+        return [str(path) for path in entries(Path(folder)) if not path.name.startswith(".")]
+    except Unreadable:
         return []
 
 

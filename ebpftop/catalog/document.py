@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
 from ebpftop.base.inert import inert, quoted
 from ebpftop.base.nearest import closest, nearest
 from ebpftop.catalog.positions import KeyPath, key_lines
+
+LONGEST = 4096  # characters of a line: tomllib takes time that grows with the square of a dotted key's parts
 
 
 class BadManifest(Exception):
@@ -22,12 +24,17 @@ class BadManifest(Exception):
 
 
 class Document:
-    """The text of one manifest and its problems. Raises BadManifest immediately if it isn't TOML."""
+    """The text of one manifest and its problems. Raises BadManifest immediately if it isn't TOML, or has a
+    line of more than LONGEST characters.
+    """
 
     def __init__(self, file: str, text: str) -> None:
         self.file = inert(file)
         self.text = text
         self._problems: list[tuple[int, str]] = []
+        for at_line, content in enumerate(text.split("\n"), 1):
+            if len(content) > LONGEST:
+                raise BadManifest([f"{self.file}:{at_line}: a line of more than {LONGEST:,} characters"])
         try:
             self.values = tomllib.loads(text)
         except (ValueError, RecursionError) as error:
@@ -42,6 +49,12 @@ class Document:
         key = _shown(path)
         self._problems.append((line, f"{self.file}:{line}: {key}: {what}" if key else f"{self.file}:{line}: {what}"))
 
+    def lines_of(self, problems: Iterable[tuple[KeyPath, str]]) -> list[str]:
+        """Problems found later, with their lines, in line order."""
+        for path, what in problems:
+            self.problem(path, what)
+        return [text for _, text in sorted(self._problems, key=lambda problem: problem[0])]
+
     def line(self, path: KeyPath) -> int:
         """The line of a key, or of the nearest enclosing table that appears in the text."""
         while path and path not in self._lines:
@@ -51,7 +64,7 @@ class Document:
     def finish(self) -> None:
         """Raises BadManifest with all problems in line order, if there are any."""
         if self._problems:
-            raise BadManifest([text for _, text in sorted(self._problems, key=lambda problem: problem[0])])
+            raise BadManifest(self.lines_of(()))
 
     @cached_property
     def _lines(self) -> dict[KeyPath, int]:

@@ -1,14 +1,16 @@
-"""Reading a probe's files: regular files of UTF-8 text of limited size."""
+"""Reading a probe's files: regular files of UTF-8 text of limited size, in folders of limited length."""
 
 from __future__ import annotations
 
 import os
 import stat
+from itertools import islice
 from pathlib import Path
 
 from ebpftop.base.inert import inert
 
 LIMIT = 256 * 1024  # bytes per file
+MOST_ENTRIES = 1000  # of a folder
 
 
 class Unreadable(Exception):
@@ -34,3 +36,15 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise Unreadable(f"{name}:{line}: not UTF-8 text") from None
+
+
+def entries(folder: Path) -> list[Path]:
+    """What a folder of at most MOST_ENTRIES contains, in order. Raises Unreadable."""
+    try:
+        with os.scandir(folder) as listing:
+            found = [folder / entry.name for entry in islice(listing, MOST_ENTRIES + 1)]
+    except OSError as error:
+        raise Unreadable(f"{inert(str(folder))}: {error.strerror}") from None
+    if len(found) > MOST_ENTRIES:
+        raise Unreadable(f"{inert(str(folder))}: more than {MOST_ENTRIES:,} entries")
+    return sorted(found)

@@ -12,7 +12,9 @@ from pathlib import Path
 import msgspec
 
 from ebpftop.base.inert import inert
+from ebpftop.catalog.cache import kept
 from ebpftop.catalog.document import BadManifest
+from ebpftop.catalog.files import Unreadable, entries
 from ebpftop.catalog.manifest import read_probe
 from ebpftop.catalog.model import Probe
 from ebpftop.catalog.playbook import FOLDER as PLAYBOOKS
@@ -20,6 +22,8 @@ from ebpftop.catalog.playbook import SUFFIX, Playbook, faults, read_playbook
 
 SYSTEM = Path("/etc/ebpftop/probes")
 
+MOST_PROBES = 1000  # in one folder of probes
+MOST_TEXT = 4 << 20  # characters of all their files, and of all playbooks
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _SHARED = "include"  # headers shared by all probes, beside the categories
 
@@ -59,17 +63,24 @@ def read_catalog(
     system: Path = SYSTEM,
     rights: Callable[[], AbstractContextManager[None]] = nullcontext,
     only: str = "",
+    cache: Path | None = None,
 ) -> CatalogRead:
     """All probes and playbooks from the bundled folder, the extra ones (with these rights) and the system's, in memory.
 
     If two folders have the same id, the earlier one is used, and that is a problem. In the system's folder, only what
     is writable by root alone is used. Raises nothing: what can't be read is a problem. only: read nothing but probes
-    with this id or bare name.
+    with this id or bare name. cache: see `kept`.
     """
-    own = read_folder(bundled(), only)
+    own = read_folder(bundled(), only) if only else read_bundled(cache)
     with rights():
         given = [read_folder(folder, only) for folder in extra]
     return merged([own, *given, read_system(system, only)])
+
+
+def read_bundled(cache: Path | None = None) -> Part:
+    """Read the probes that ship with the package, or what they were read as last."""
+    root = bundled()
+    return kept(cache, root, Part, lambda: read_folder(root))
 
 
 def read_folder(root: Path, only: str = "") -> Part:
@@ -113,6 +124,7 @@ def _taken(path: Path, name: str, first: Path) -> str:
 
 def _read(root: Path, only: str, *, system: bool) -> Part:
     part = Part({}, [], {})
+    seen = size = 0
     for category in _folders(root, part.problems):
         if category.name == PLAYBOOKS and not only:
             _read_playbooks(root, category, part, system=system)
@@ -122,25 +134,37 @@ def _read(root: Path, only: str, *, system: bool) -> Part:
             probe_id = f"{category.name}/{folder.name}"
             if only and only not in (probe_id, folder.name):
                 continue
+            seen += 1
+            if seen > MOST_PROBES or size > MOST_TEXT:
+                bound = f"{MOST_PROBES:,} probes" if seen > MOST_PROBES else f"{MOST_TEXT >> 20} MiB of text"
+                part.problems.append(f"{inert(str(root))}: more than {bound}; {probe_id} and what follows is not read")
+                return part
             if system and (why := _distrust_all(root, folder.parent, folder, inside=folder)):
                 part.problems.append(f"{why}; {probe_id} is not used")
             else:
                 try:
-                    part.probes[probe_id] = read_probe(folder, probe_id)
+                    probe = part.probes[probe_id] = read_probe(folder, probe_id)
+                    size += len(probe.written) + len(probe.manifest) + len(probe.readme)
                 except BadManifest as error:
                     part.problems.append(str(error))
     return part
 
 
 def _read_playbooks(root: Path, folder: Path, part: Part, *, system: bool) -> None:
+    size = 0
     for file in playbook_files(folder):
+        if size > MOST_TEXT:
+            what = f"more than {MOST_TEXT >> 20} MiB of playbooks; {inert(file.stem)} and what follows is not read"
+            part.problems.append(f"{inert(str(folder))}: {what}")
+            return
         if not _NAME.fullmatch(file.stem):
             part.problems.append(f"{inert(str(file))}: the name may contain only lower-case letters, digits, - and _")
         elif system and (why := _distrust_all(root, folder, file)):
             part.problems.append(f"{why}; playbook {file.stem} is not used")
         else:
             try:
-                part.playbooks[file.stem] = read_playbook(file)
+                playbook = part.playbooks[file.stem] = read_playbook(file)
+                size += len(playbook.text)
             except BadManifest as error:
                 part.problems.append(str(error))
 
@@ -148,17 +172,17 @@ def _read_playbooks(root: Path, folder: Path, part: Part, *, system: bool) -> No
 def playbook_files(folder: Path) -> list[Path]:
     """The playbooks' files in a folder, in order; empty if it can't be read."""
     try:
-        return sorted(file for file in folder.iterdir() if file.suffix == SUFFIX and not file.name.startswith("."))
-    except OSError:
+        return [file for file in entries(folder) if file.suffix == SUFFIX and not file.name.startswith(".")]
+    except Unreadable:
         return []
 
 
 def _folders(parent: Path, problems: list[str]) -> Iterator[Path]:
     """The subfolders of a folder, in order, except hidden ones."""
     try:
-        children = sorted(child for child in parent.iterdir() if child.is_dir())
-    except OSError as error:
-        problems.append(f"{inert(str(parent))}: {error.strerror}")
+        children = [child for child in entries(parent) if child.is_dir()]
+    except Unreadable as error:
+        problems.append(str(error))
         return
     for child in children:
         if child.name.startswith((".", "_")):

@@ -10,7 +10,7 @@ from typing import Any, cast, get_args
 from ebpftop.base.inert import inert, quoted
 from ebpftop.base.nearest import nearest
 from ebpftop.catalog.document import BadManifest, Document, TomlTable
-from ebpftop.catalog.files import Unreadable, read_text
+from ebpftop.catalog.files import Unreadable, entries, read_text
 from ebpftop.catalog.manifest_views import IDENTIFIER, read_views
 from ebpftop.catalog.model import Attach, Mechanism, Param, ParamType, Probe, Variant
 from ebpftop.catalog.params import FREQUENCY_MAX, INT_MAX, STRING_MAX, check, choice_macro, duration_ns
@@ -80,10 +80,7 @@ def read_probe(folder: Path, probe_id: str) -> Probe:
 
 def _headers(folder: Path) -> list[Path]:
     """The folder's own headers. Raises `Unreadable`."""
-    try:
-        found = sorted(path for path in folder.iterdir() if path.suffix == HEADER and not path.name.startswith("."))
-    except OSError as error:
-        raise Unreadable(f"{inert(str(folder))}: {error.strerror}") from None
+    found = [path for path in entries(folder) if path.suffix == HEADER and not path.name.startswith(".")]
     if len(found) > MOST_HEADERS:
         raise Unreadable(f"{inert(str(folder))}: more than {MOST_HEADERS} headers")
     return found

@@ -8,7 +8,7 @@ from ebpftop.base.nearest import nearest
 from ebpftop.catalog.document import TomlTable
 from ebpftop.frames.messages import ColumnInfo, Show, ViewInfo
 
-UNITS = ("", "count", "ns", "bytes", "pages", "percent")
+UNITS = ("", "count", "ns", "cpu_ns", "bytes", "pages", "percent")
 ROLES = ("key", "counter", "gauge")
 DECODES = (
     "process",

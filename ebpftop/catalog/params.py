@@ -21,6 +21,7 @@ PATH_MAX = 4095
 STRING_MAX = 255  # bytes, unless the parameter sets its own limit
 INT_MAX = (1 << 63) - 1
 SYMBOL_MAX = 1024
+_LONGEST = 2 * PATH_MAX  # characters of a name and its value: what follows takes time for each
 PORT_MAX = 65535
 _LAST_SYSCALL = 4095
 FREQUENCY_MAX = 10_000  # Hz
@@ -65,7 +66,9 @@ def canonical(probe: Probe, given: Mapping[str, str]) -> dict[str, str]:
     Checks only what the text itself shows. Raises BadParam.
     """
     known = [param.name for param in probe.params]
-    for name in given:
+    for name, value in given.items():
+        if len(name) + len(value) > _LONGEST:
+            raise BadParam(f"{probe.id}: {quoted(name)}: longer than any value")
         if name not in known:
             has = f"it has {', '.join(known)}" if known else "it has none"
             raise BadParam(f"{probe.id}: {inert(name)}: no such parameter ({has}){nearest(name, known)}")

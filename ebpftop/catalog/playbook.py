@@ -15,6 +15,7 @@ from ebpftop.catalog import find, params
 from ebpftop.catalog.document import BadManifest, Document, TomlTable
 from ebpftop.catalog.files import Unreadable, read_text
 from ebpftop.catalog.model import Probe
+from ebpftop.catalog.positions import KeyPath
 from ebpftop.frames.messages import PlaybookInfo, StepInfo
 
 FOLDER = "playbooks"
@@ -69,23 +70,19 @@ def _step(table: TomlTable) -> StepInfo:
 
 def faults(playbook: Playbook, probes: Mapping[str, Probe]) -> list[str]:
     """Lines `FILE:LINE: KEY: what is wrong` for everything the playbook names that the catalog lacks, in order."""
-    document = Document(str(playbook.file), playbook.text)
+    found: list[tuple[KeyPath, str]] = []
     for at, step in enumerate(playbook.info.steps):
         try:
             probe = find.find(probes, step.probe)
         except find.UnknownProbe as error:
-            document.problem(("probes", at, "id"), str(error))
+            found.append((("probes", at, "id"), str(error)))
             continue
         views = [view.name for view in probe.views]
         if step.view and step.view not in views:
             what = f"{probe.id} has no view {quoted(step.view)}, only {', '.join(views)}{nearest(step.view, views)}"
-            document.problem(("probes", at, "view"), what)
+            found.append((("probes", at, "view"), what))
         try:
             params.canonical(probe, step.params)
         except params.BadParam as error:
-            document.problem(("probes", at, "params"), str(error))
-    try:
-        document.finish()
-    except BadManifest as found:
-        return found.problems
-    return []
+            found.append((("probes", at, "params"), str(error)))
+    return Document(str(playbook.file), playbook.text).lines_of(found) if found else []

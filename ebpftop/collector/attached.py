@@ -161,6 +161,11 @@ class AttachedProbe:
             missed=missed,
         )
 
+    def spent_ns(self) -> int:
+        """What its programs have cost since attaching, their attachments included as far as they are calibrated."""
+        programs = self.cost(True).programs
+        return sum(each.run_time_ns + each.run_count * each.attachment_ns for each in programs)
+
     def cost(self, accounted: bool) -> Cost:
         programs = []
         for name, fd in self._programs.items():

@@ -63,7 +63,9 @@ class Naming:
         self._named = 0  # answers to requests for names
         self._held: dict[int, _Held] = {}  # by run
         self._problems: set[str] = set()  # those that were shown
-        self._ended: dict[int, Callable[[], None]] = {}  # runs that are over, once nothing of theirs is held
+        self._ended: dict[
+            int, tuple[Callable[[], None], str]
+        ] = {}  # runs that are over, once nothing of theirs is held
 
     def tick(self, now: float) -> None:
         """Send a request if it is time to (monotonic seconds), and release what is late."""
@@ -107,13 +109,15 @@ class Naming:
         if change:
             self._counts.look()  # what is counted from now on is of the new code alone
 
-    def detached(self, run: int, has_stacks: bool, close: Callable[[], None] = lambda: None) -> None:
-        """Report that a run is over, after what it has to show; then close it."""
+    def detached(
+        self, run: int, has_stacks: bool, close: Callable[[], None] = lambda: None, *, reason: str = ""
+    ) -> None:
+        """Report that a run is over, after what it has to show; then close it. reason: if nobody requested it."""
         if has_stacks:
             held = self._held.setdefault(run, _Held(0, 0, 0.0, lambda: None))
             held.answers, held.named = self._needed()
             held.late = time.monotonic() + PATIENCE
-        self._ended[run] = close
+        self._ended[run] = close, reason
         self._settle()
 
     def drop(self, run: int) -> None:
@@ -137,8 +141,8 @@ class Naming:
                 self._held.pop(run, None)
                 held.publish()
         for run in [run for run in self._ended if run not in self._held]:
-            close = self._ended.pop(run)
-            self._put(Detached(run=run))
+            close, reason = self._ended.pop(run)
+            self._put(Detached(run=run, reason=reason))
             close()
 
     def _request(self, now: float, *, names: bool = False) -> None:

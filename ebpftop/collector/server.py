@@ -16,6 +16,7 @@ import numpy.typing as npt
 from msgspec.structs import asdict as facts
 from msgspec.structs import replace
 
+from ebpftop.collector import budget as budgets
 from ebpftop.collector import naming
 from ebpftop.collector.attached import AttachedProbe, EventRing
 from ebpftop.collector.census import Census
@@ -26,7 +27,7 @@ from ebpftop.collector.counting import CountingRuns
 from ebpftop.collector.decode import Context
 from ebpftop.collector.filling import Filling
 from ebpftop.collector.functions import Functions
-from ebpftop.collector.machine import hello, host, reread, surveyed
+from ebpftop.collector.machine import host, reread, surveyed
 from ebpftop.collector.outbox import Outbox
 from ebpftop.collector.ring import RingBroken
 from ebpftop.collector.run_times import RunTimes
@@ -59,7 +60,9 @@ class _Pending:
 
 
 class Server:
-    """Serves one consumer until it or the supervisor is gone. `idle`: the user is still choosing what to request."""
+    """Serves one consumer, which has got the catalog, until it or the supervisor is gone. `idle`: the user is still
+    choosing what to request.
+    """
 
     def __init__(
         self,
@@ -68,6 +71,7 @@ class Server:
         catalog: messages.Catalog,
         *,
         idle: bool,
+        budget: float = budgets.PERCENT,
     ) -> None:
         self._selector = selectors.DefaultSelector()
         self._control, self._to_supervisor = transport.Receiver(control), transport.Sender(control)
@@ -92,6 +96,8 @@ class Server:
         self._drain_at = self._host_at = 0.0
         self._filling = Filling()
         self._detaching = Detaching()
+        self._budget = budgets.Budget(budget)
+        self._reasons: dict[int, str] = {}  # why runs are being detached, if nobody requested it
         self._running = True
 
     def run(self) -> int:
@@ -101,8 +107,6 @@ class Server:
         self._selector.register(stream, selectors.EVENT_READ, self._on_requests)
         self._selector.register(self._detaching.woken, selectors.EVENT_READ, self._on_detaching)
         self._selector.register(self._filling, selectors.EVENT_READ, self._on_filling)
-        self._put(hello())
-        self._put(self._catalog)
         if self._idle:
             self._census_probe.wanted()
         while self._running:
@@ -336,7 +340,8 @@ class Server:
             self._report(run)
             if self._runs.pop(number, None):
                 self._over[number] = run
-                self._naming.detached(number, run.has_stacks, partial(self._close, run))
+                reason = self._reasons.pop(number, "")
+                self._naming.detached(number, run.has_stacks, partial(self._close, run), reason=reason)
         self._switch_statistics()
 
     def _close(self, run: AttachedProbe) -> None:
@@ -364,6 +369,22 @@ class Server:
         if now >= self._host_at:
             self._host_at = now + 1.0
             self._host()
+            self._hold_budget(now)
+
+    def _hold_budget(self, now: float) -> None:
+        """Here, not where costs are shown: it holds while the consumer is stopped, too."""
+        attached = {run.number: run for run in self._runs.values() if run.number not in self._reasons}
+        spent = self._budget.look(now, {number: run.spent_ns() for number, run in attached.items()})
+        if spent is None:
+            return
+        if self._budget.is_over(spent):
+            run = attached[spent.run]
+            reason = self._budget.reason(spent, self._probes.get(run.probe))
+            self._reasons[run.number] = reason
+            self._put(messages.Notice(level="error", text=f"{run.probe}: detached, {reason}"))
+            self._detach(run.number)
+        elif self._budget.warns(spent):
+            self._warn(f"probes take {spent.together:.0f}% of a CPU, most of it {attached[spent.run].probe}")
 
     def _watch(self, rings: list[EventRing]) -> None:
         for ring in rings:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
+from contextlib import ExitStack
 
-from ebpftop.base.errors import UserError
+import msgspec
+
+from ebpftop.base import streams
+from ebpftop.base.errors import Cannot, UserError
 from ebpftop.base.look import look_of
 from ebpftop.catalog import folders, info, scaffold
+from ebpftop.catalog.model import Probe
 from ebpftop.commands import catalog_text, named
-from ebpftop.supervisor import privilege
+from ebpftop.handover import protocol
+from ebpftop.supervisor import caches, privilege, process
 
 
 def list_probes(arguments: argparse.Namespace) -> int:
     """List the catalog; as root, with trials on this kernel."""
-    from ebpftop.loader import survey
-
-    catalog = folders.read_catalog(arguments.probes, rights=privilege.invokers_rights)
-    found = {one.probe: one for one in survey.survey(catalog.probes.values())}
+    catalog = folders.read_catalog(arguments.probes, rights=privilege.invokers_rights, cache=caches.folder())
+    found = {one.probe: one for one in _surveyed(list(catalog.probes.values()))}
     entries = [
         info.info(
             probe,
@@ -37,6 +42,30 @@ def list_probes(arguments: argparse.Namespace) -> int:
         playbooks = [playbook.info for playbook in catalog.playbooks.values()]
         print("\n".join(catalog_text.listed(entries, playbooks, look_of(sys.stdout))))
     return 1 if catalog.problems else 0
+
+
+def _surveyed(probes: list[Probe]) -> list[protocol.Availability]:
+    """Which of them can run here, found by a child: it detaches what it tried while the list is printed."""
+    from ebpftop.loader import survey
+
+    ours, theirs = os.pipe()
+
+    def child() -> int:
+        with ExitStack() as held:
+            data = msgspec.msgpack.encode(survey.survey(probes, held))
+            with open(theirs, "wb") as file:
+                file.write(data)
+        return 0
+
+    null = streams.null()
+    process.spawn("survey", child, keep=[theirs], session=True, stderr=null)
+    os.close(theirs)
+    os.close(null)
+    with open(ours, "rb") as file:
+        data = file.read()
+    if not data:
+        raise Cannot("it could not be found out what runs here: the survey ended early")
+    return msgspec.msgpack.decode(data, type=list[protocol.Availability])
 
 
 def show(arguments: argparse.Namespace) -> int:

@@ -150,7 +150,7 @@ def _try(probe: Probe, includes: dict[str, str], bcc: Path) -> Attached | Failed
     order = load.Order(
         probe=probe,
         params=params.canonical(probe, {}),
-        definitions=definitions,
+        definitions=lambda: definitions,
         includes=includes,
         bcc=bcc,
         rights=partial(privilege.rights_of, who),

@@ -11,7 +11,7 @@ from ebpftop.base.nearest import closest
 from ebpftop.catalog import find, folders
 from ebpftop.catalog.model import Probe
 from ebpftop.catalog.playbook import Playbook
-from ebpftop.supervisor import privilege
+from ebpftop.supervisor import caches, privilege
 
 STACKS_ONLY = ("folded", "speedscope")  # formats
 
@@ -31,7 +31,7 @@ def probe(name: str, extra: list[Path]) -> Probe:
 
 def playbook(name: str, extra: list[Path]) -> Playbook:
     """The playbook with this name. Raises `UsageError`, as `probe` does."""
-    catalog = folders.read_catalog(extra, rights=privilege.invokers_rights)
+    catalog = folders.read_catalog(extra, rights=privilege.invokers_rights, cache=caches.folder())
     if found := catalog.playbooks.get(name):
         return found
     near = closest(name, catalog.playbooks)

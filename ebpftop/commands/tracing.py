@@ -1,35 +1,32 @@
 """Commands that trace: they need root, and run under the supervisor.
 
 Modules that only a child needs (asyncio, Textual, NumPy) are imported in that child, so the supervisor stays small.
+Those that only the root side needs are imported once the consumer has been forked.
 """
 
 from __future__ import annotations
 
 import argparse
+import signal
 import socket
 import sys
 from collections.abc import Callable, Collection, Coroutine, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ebpftop.base import hangup
+from ebpftop.base import hangup, jobs
 from ebpftop.base.errors import Cannot, UsageError
-from ebpftop.catalog import folders, params
-from ebpftop.catalog.current import CurrentCatalog
-from ebpftop.catalog.manifest import read_probe
-from ebpftop.catalog.model import Probe
-from ebpftop.commands import named, root
+from ebpftop.commands import root
 from ebpftop.commands.screen import require as require_screen
-from ebpftop.frames.messages import Catalog, Load
+from ebpftop.frames.messages import Load
 from ebpftop.handover import protocol, transport
 from ebpftop.kernel import support
-from ebpftop.supervisor import privilege, terminal
-from ebpftop.supervisor.supervisor import Consumer, Plan, Supervisor
+from ebpftop.supervisor import children, privilege, terminal
 
 if TYPE_CHECKING:
     import asyncio
 
+    from ebpftop.catalog.model import Probe
     from ebpftop.frames.local import LocalSource
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -39,21 +36,23 @@ def dashboard(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Run the dashboard on the running kernel."""
     require_screen()
     _become_root(arguments, argv)
-    return _on_screen(arguments.probes)
+    return _on_screen(arguments.probes, arguments.budget)
 
 
 def play(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Run the dashboard on a playbook; its probes start loading while the dashboard is starting."""
+    from ebpftop.commands import named
+
     playbook = named.playbook(arguments.playbook, arguments.probes).info
     require_screen()
     _become_root(arguments, argv)
     loads = [
         Load(request=number, probe=step.probe, params=step.params) for number, step in enumerate(playbook.steps, 1)
     ]
-    return _on_screen(arguments.probes, playbook.name, loads)
+    return _on_screen(arguments.probes, arguments.budget, playbook.name, loads)
 
 
-def _on_screen(extra: list[Path], playbook: str = "", loads: Sequence[Load] = ()) -> int:
+def _on_screen(extra: list[Path], budget: float, playbook: str = "", loads: Sequence[Load] = ()) -> int:
     outer = terminal.outer()
 
     def consumer(control: socket.socket, stream: socket.socket) -> int:
@@ -61,11 +60,22 @@ def _on_screen(extra: list[Path], playbook: str = "", loads: Sequence[Load] = ()
 
         return run_dashboard(_source(control, stream), playbook=playbook, loads=loads, outer=outer)
 
-    return supervise(extra, consumer, screen=True, survey=True, expected=loads, keep=outer, tied_to=hangup.terminals())
+    return supervise(
+        extra,
+        consumer,
+        screen=True,
+        survey=True,
+        budget=budget,
+        expected=loads,
+        keep=outer,
+        tied_to=hangup.terminals(),
+    )
 
 
 def run(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Run one probe without the dashboard."""
+    from ebpftop.commands import named
+
     probe = named.probe(arguments.probe, arguments.probes)
     named.check_format(probe, arguments.format, arguments.raw)
     loads = _loads([probe], arguments)
@@ -88,11 +98,20 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
         )
 
     tied_to = {*_terminals(), *hangup.output()}
-    return supervise(arguments.probes, consumer, screen=False, expected=_expected([probe], loads), tied_to=tied_to)
+    return supervise(
+        arguments.probes,
+        consumer,
+        screen=False,
+        budget=arguments.budget,
+        expected=_expected([probe], loads),
+        tied_to=tied_to,
+    )
 
 
 def record(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Record probes to a tape, which belongs to the invoker."""
+    from ebpftop.commands import named
+
     probes = [named.probe(name, arguments.probes) for name in arguments.names]
     loads = _loads(probes, arguments)
     _become_root(arguments, argv)
@@ -118,6 +137,7 @@ def record(arguments: argparse.Namespace, argv: list[str]) -> int:
         consumer,
         screen=False,
         survey=True,
+        budget=arguments.budget,
         expected=_expected(probes, loads),
         tied_to=_terminals(),
     )
@@ -136,6 +156,8 @@ def _become_root(arguments: argparse.Namespace, argv: list[str]) -> None:
 
 def _loads(probes: list[Probe], arguments: argparse.Namespace) -> list[Load]:
     """The requests, one a probe; early, so that a mistake costs no password. Raises `UsageError`."""
+    from ebpftop.catalog import params
+
     loads = []
     for number, probe in enumerate(probes, 1):
         known = {param.name for param in probe.params}
@@ -164,45 +186,30 @@ def _terminals() -> list[int]:
 
 def supervise(
     extra: list[Path],
-    consumer: Consumer,
+    consumer: children.Consumer,
     *,
     screen: bool,
     survey: bool = False,
+    budget: float,
     expected: Sequence[Load] = (),
     keep: Collection[int] = (),
     tied_to: Collection[int] = (),
 ) -> int:
-    """Run a command's consumer. With `screen`, the extra folders are watched and read again when they change. See
-    `Plan`.
-    """
-    who = privilege.invoker()
-    census = read_probe(_PACKAGE / "collector" / "census", protocol.CENSUS)
-
-    def collector(catalog: Catalog, control: socket.socket, stream: socket.socket) -> int:
-        from ebpftop.collector.server import Server
-
-        return Server(control, stream, catalog, idle=screen).run()
-
-    plan = Plan(
-        current=CurrentCatalog(extra, again=screen, rights=partial(privilege.rights_of, who)),
-        internal={protocol.CENSUS: census},
-        includes=folders.includes(),
-        bcc=root.bcc(),
-        collector=collector,
-        consumer=consumer,
-        expected=list(expected),
-        survey=survey,
-        screen=screen,
-        keep=keep,
-        tied_to=tied_to,
-        invoker=who,
-    )
+    """Run a command's consumer, and what serves it. budget: percent of a CPU for the programs. See `serving.serve`."""
+    who, bcc = privilege.invoker(), root.bcc()
     if who is not None and not privilege.can_read(who, _PACKAGE):
         raise Cannot(
             f"{who.name} can't read {_PACKAGE}, and the dashboard runs as {who.name}: "
             "install ebpftop where every user can read it"
         )
-    return Supervisor(plan).run()
+    started = children.start(consumer, screen=screen, keep=keep)
+    try:
+        from ebpftop.commands.serving import serve  # while the consumer imports what it needs
+
+        return serve(extra, started, bcc, survey=survey, budget=budget, expected=expected, tied_to=tied_to)
+    except BaseException:
+        children.end(started)
+        raise
 
 
 def _source(control: socket.socket, stream: socket.socket) -> LocalSource:
@@ -225,9 +232,15 @@ def _asynchronously(work: Callable[[asyncio.Event], Coroutine[Any, Any, int]]) -
     import asyncio
 
     async def go() -> int:
-        stop = asyncio.Event()
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def continued() -> None:
+            jobs.continue_parent()
+            loop.call_later(jobs.NOTICED, jobs.continue_parent)
+
         for number in hangup.ending_signals():
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(signal.SIGCONT, continued)
         return await work(stop)
 
     return asyncio.run(go())

@@ -123,6 +123,8 @@ class Reporter:
                     print(f"ebpftop: {inert(note)}", file=self._err)
             case Notice():
                 print(f"ebpftop: {inert(frame.text)}", file=self._err)
+            case Detached() if frame.reason:
+                self.code = FAILED
             case Refused():
                 print(f"ebpftop: {inert(frame.error)}", file=self._err)
                 self.code = USAGE

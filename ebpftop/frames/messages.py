@@ -401,12 +401,16 @@ class Stacks(Frame, frozen=True, kw_only=True):
 
 
 class Host(Frame, frozen=True, kw_only=True):
-    """The machine itself, in percent and as the load average of one minute; once a second."""
+    """The machine itself, in percent and as the load average of one minute; once a second.
+
+    own_ns: CPU time that the collector and the root side have used so far; None on a tape that doesn't hold it.
+    """
 
     realtime_ns: Whole
     cpu_percent: Measure
     memory_percent: Measure
     load: Measure
+    own_ns: Whole | None = None
 
 
 class Detaching(Frame, frozen=True, kw_only=True):

@@ -190,6 +190,12 @@ class TaskEnded(Message, frozen=True, kw_only=True):
         return Failed(stage=failed, error=self.error, text=text, log=self.output)
 
 
+class CatalogRead(Message, frozen=True, kw_only=True):
+    """The process that reads the folders to the supervisor: the catalog from now on, see `supervisor.folders`."""
+
+    catalog: bytes
+
+
 class Stream(Message, frozen=True, kw_only=True):
     """Supervisor to dashboard: the one descriptor is a fresh stream of frames."""
 
@@ -213,6 +219,7 @@ AnyMessage = (
     | Refusal
     | Reread
     | TaskEnded
+    | CatalogRead
     | Stream
     | Restart
 )

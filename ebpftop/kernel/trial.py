@@ -57,12 +57,19 @@ class _LoadOptions(ctypes.Structure):
     )
 
 
-def trial(mechanism: str) -> Outcome:
-    """Try a mechanism, by its name in manifests (return probes like entry probes), "ring_buffer" or "statistics"."""
+def trial(mechanism: str, held: ExitStack | None = None) -> Outcome:
+    """Try a mechanism, by its name in manifests (return probes like entry probes), "ring_buffer" or "statistics".
+
+    held: what was attached stays until this is closed. Detaching a tracepoint or a uprobe waits for a grace period of
+    the kernel, a tenth of a second.
+    """
     mechanism = SAME_AS.get(mechanism, mechanism)
     try:
-        with ExitStack() as held:
-            return Outcome(True, _TRIALS[mechanism](held))
+        with ExitStack() as own:
+            outcome = Outcome(True, _TRIALS[mechanism](own))
+            if held is not None:
+                held.push(own.pop_all())
+            return outcome
     except KernelLacks as lack:
         return Outcome(False, str(lack), lack.remedy)
     except OSError as error:

@@ -14,6 +14,7 @@ import msgspec
 
 from ebpftop.catalog.model import Probe, Variant
 from ebpftop.catalog.numbering import numbered
+from ebpftop.catalog.params import BadParam
 from ebpftop.frames.layout import FAILURES, MapLayout, again
 from ebpftop.frames.messages import Attached, Failed, Stage, Tried
 from ebpftop.handover import protocol, transport
@@ -36,13 +37,14 @@ _RETRIES = 4  # for types that clang finds incomplete, one layer at a time
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What to load: a probe with the variants that the parameters allow.
 
+    definitions: makes the compiler's arguments, which takes looking up what parameters name; raises `BadParam`.
     includes: the shared headers by name, read when the program started. bcc: its package folder. rights: those to open
     a program or library with. confine: has a thread give up what only root may; the compiler's calls it.
     """
 
     probe: Probe
     params: dict[str, str]
-    definitions: list[str]
+    definitions: Callable[[], list[str]]
     includes: dict[str, str]
     bcc: Path
     rights: Callable[[], AbstractContextManager[None]]
@@ -92,6 +94,11 @@ class Load:
 
     def run(self) -> None:
         """Try the variants in order; hand over the first that attaches, else report the most informative failure."""
+        try:
+            self._definitions = self.order.definitions()
+        except BadParam as bad:
+            transport.send(self.channel, protocol.Refusal(run=0, error=str(bad)))
+            return
         self._targets = Targets(self.probe, self.order.params, self.order.rights, resolve=self.order.attach)
         with sandbox(self.order.rights) as (scratch, notes):
             self.notes += notes
@@ -177,7 +184,7 @@ class Load:
                 self._records + tree.prologue, self._numbered, self.probe.source, listed=debug_source
             )
             given = [*tree.flags, *(f"-D{token}" for token in tree.defines)]
-            flags = compose.flags(variant.name, self.order.definitions, given, [root / _INCLUDE, root / _OWN])
+            flags = compose.flags(variant.name, self._definitions, given, [root / _INCLUDE, root / _OWN])
             self.output.clear()
             try:
                 return bcc_door.Module(bcc, text, flags, debug_source=debug_source)

@@ -22,7 +22,11 @@ def run(channel: socket.socket) -> None:
 
 
 def _accounting() -> int:
-    """A descriptor while which is open run times are accounted. Raises `OSError`."""
+    """A descriptor while which is open run times are accounted. Raises `OSError`.
+
+    Without CAP_SYS_ADMIN the administrator's setting counts: one of root's could be inherited, but what starts services
+    opens only files for them.
+    """
     try:
         return libbpf.enable_stats()
     except PermissionError:

@@ -3,29 +3,59 @@
 from __future__ import annotations
 
 import contextlib
-import socket
+import os
 from collections.abc import Iterable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from ebpftop.catalog.model import Attach, Probe
-from ebpftop.handover import protocol, transport
-from ebpftop.kernel import capabilities, points, trial
+from ebpftop.handover import protocol
+from ebpftop.kernel import capabilities, points, support, trial
 from ebpftop.loader.sandbox import sandbox
 from ebpftop.loader.targets import absent_file
 
+if TYPE_CHECKING:
+    import socket
+
+
+_NICE = 10  # nobody waits for it, and a screen is being started
+
 
 def run(channel: socket.socket, probes: Iterable[Probe]) -> None:
-    transport.send(channel, protocol.Surveyed(found=survey(probes)))
+    from ebpftop.handover import transport  # `list` surveys without one
+
+    os.nice(_NICE)
+    with ExitStack() as held:
+        transport.send(channel, protocol.Surveyed(found=survey(probes, held)))
 
 
-def survey(probes: Iterable[Probe]) -> list[protocol.Availability]:
-    """One per probe. Without root, only what is certainly missing is False; the rest stays unknown."""
-    outcomes: dict[str, str | None] = {}
+class Outcomes(dict[str, trial.Outcome]):
+    """Of trials, by mechanism; each is made when it is first asked for."""
+
+    def __init__(self, held: ExitStack) -> None:
+        super().__init__()
+        self._held = held
+
+    def __missing__(self, mechanism: str) -> trial.Outcome:
+        return self.setdefault(mechanism, trial.trial(mechanism, self._held))
+
+
+def survey(probes: Iterable[Probe], held: ExitStack) -> list[protocol.Availability]:
+    """One per probe. Without root, only what is certainly missing is False; the rest stays unknown.
+
+    What was attached to try it is detached with `held`, which takes a fifth of a second.
+    """
+    space = support.pid_namespace()
+    if not space.ok:
+        why = f"tracing would be wrong in {space.detail}"
+        return [protocol.Availability(probe=probe.id, available=False, reason=why) for probe in probes]
+    outcomes = Outcomes(held)
     root = capabilities.may_trace()
     with sandbox(contextlib.nullcontext) if root else contextlib.nullcontext():
         return [_availability(probe, outcomes, root) for probe in probes]
 
 
-def _availability(probe: Probe, outcomes: dict[str, str | None], root: bool) -> protocol.Availability:
+def _availability(probe: Probe, outcomes: Outcomes, root: bool) -> protocol.Availability:
     reasons: dict[str, None] = {}
     for variant in probe.variants:
         reason = next((r for point in variant.attach if (r := _obstacle(point, outcomes, root))), None)
@@ -39,15 +69,13 @@ def _availability(probe: Probe, outcomes: dict[str, str | None], root: bool) -> 
     return protocol.Availability(probe=probe.id, available=False, reason="; ".join(reasons))
 
 
-def _obstacle(point: Attach, outcomes: dict[str, str | None], root: bool) -> str | None:
+def _obstacle(point: Attach, outcomes: Outcomes, root: bool) -> str | None:
     """Why this attachment isn't available here, or None."""
     mechanism = trial.SAME_AS.get(point.mechanism, point.mechanism)
     if root:
-        if mechanism not in outcomes:
-            outcome = trial.trial(mechanism)
-            outcomes[mechanism] = None if outcome.ok else outcome.detail
-        if outcomes[mechanism] is not None:
-            return outcomes[mechanism]
+        outcome = outcomes[mechanism]
+        if not outcome.ok:
+            return outcome.detail
     if point.params:  # the user names the target later
         return points.unsupported(point.mechanism)
     return points.missing(point.mechanism, point.target, point.args)

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ebpftop.frames.messages import Catalog
-from ebpftop.model.run import Run
+
+if TYPE_CHECKING:
+    from ebpftop.model.run import Run
 
 Cause = Literal["user", "playbook", "save"]
 

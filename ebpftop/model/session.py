@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import TYPE_CHECKING
 
 from ebpftop.frames.codec import BadFrame
 from ebpftop.frames.identities import remember
@@ -25,8 +26,10 @@ from ebpftop.frames.messages import (
     Snapshot,
     Stacks,
 )
-from ebpftop.frames.stacks import KnownStacks
-from ebpftop.model.run import Run
+
+if TYPE_CHECKING:
+    from ebpftop.frames.stacks import KnownStacks
+    from ebpftop.model.run import Run
 
 RUNS = 256  # at once; beyond, the oldest finished one is dropped
 
@@ -47,11 +50,20 @@ class Session:
         self.hello = hello
         self.catalog: Catalog | None = None
         self.processes: dict[int, Process] = {}
-        self.stacks = KnownStacks()
+        self._stacks: KnownStacks | None = None
         self.runs: dict[int, Run] = {}
         self.hosts: deque[Host] = deque(maxlen=self.history)
         self.notices: deque[Notice] = deque(maxlen=self.history)
         self.refused: Refused | None = None  # the last request that was refused
+
+    @property
+    def stacks(self) -> KnownStacks:
+        """The call stacks behind the numbers in the runs' columns."""
+        if self._stacks is None:
+            from ebpftop.frames.stacks import KnownStacks  # NumPy, which the first screen can do without
+
+            self._stacks = KnownStacks()
+        return self._stacks
 
     def feed(self, frame: AnyFrame) -> Run | None:
         """Take one frame in; return the run it belongs to, if any. Raises `BadFrame`."""
@@ -83,6 +95,8 @@ class Session:
     def _load(self, frame: Loading | Loaded | Rejected) -> Run:
         run = self.runs.get(frame.run)
         if run is None:
+            from ebpftop.model.run import Run  # NumPy as well
+
             self._make_room()
             run = self.runs[frame.run] = Run(frame.run, frame.probe, frame.params, self.stacks, request=frame.request)
         match frame:

@@ -1,7 +1,7 @@
 """Numbers for people: at most three significant digits, whole counts with grouped digits, a unit.
 
-Units are those of a manifest: "" and "count" (plain numbers), "ns", "bytes", "pages", "percent". What is unknown (None,
-NaN, infinity) is "–".
+Units are those of a manifest: "" and "count" (plain numbers), "ns", "cpu_ns" (ns spent on a CPU), "bytes", "pages",
+"percent". What is unknown (None, NaN, infinity) is "–".
 """
 
 from __future__ import annotations
@@ -57,9 +57,11 @@ def percent(n: Number | None) -> str:
 
 @lru_cache(KEPT)
 def rate(n: Number | None, unit: str = "") -> str:
-    """Per second: `830/s`, `3.6 k/s`, `51 µs/s`, `3.6 MiB/s`."""
+    """Per second: `830/s`, `3.6 k/s`, `51 µs/s`, `3.6 MiB/s`; time on a CPU is a share of one CPU, `48.7%`."""
     if n is None or not math.isfinite(n):
         return _UNKNOWN
+    if unit == "cpu_ns":
+        return percent(100 * n / NS)
     return _scaled(n, _SCALES.get(unit, _PLAIN)) + "/s"
 
 
@@ -156,4 +158,4 @@ def _digits(n: Number, digits: int) -> str:
     return text.rstrip("0").rstrip(".") if decimals else text
 
 
-_SCALES: dict[str, _Scale] = {"ns": _TIME, "bytes": _BYTES}
+_SCALES: dict[str, _Scale] = {"ns": _TIME, "cpu_ns": _TIME, "bytes": _BYTES}

@@ -102,6 +102,16 @@ def _drop_capabilities() -> None:
     capabilities.keep(())
 
 
+def become_reader(who: Invoker | None) -> None:
+    """Become the invoker, irrevocably, or keep of root's capabilities those to open files. Raises as `drop`."""
+    if who is not None or os.geteuid() != 0:
+        drop(who)
+        return
+    capabilities.keep(capabilities.FILE_RIGHTS)
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    _prctl(_PR_SET_DUMPABLE, 0)
+
+
 def confine(who: Invoker | None) -> None:
     """Have this thread alone become the invoker, with no capability but those that loading programs takes,
     irrevocably: for the compiler, whose input names files. Raises `OSError`, `Cannot`.

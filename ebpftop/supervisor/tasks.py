@@ -22,7 +22,7 @@ MEMORY = 1536 << 20  # bytes of address space; with BCC and LLVM, the largest lo
 FILE_SIZE = 256 << 20  # bytes; a verifier's log takes 64 MiB
 MOST_AT_ONCE = 8
 MOST_WAITING = 128
-_NO_MEMORY = 112  # exit status
+NO_MEMORY = 112  # exit status
 _SAID_OF_MEMORY = re.compile(r"std::bad_alloc|LLVM ERROR: out of memory|MemoryError")  # by C++, LLVM, Python
 _RESERVED = 8  # places in the queue that loads never take: the census and the statistics serve all of them
 
@@ -45,6 +45,13 @@ class Task(msgspec.Struct, kw_only=True):
     overdue: bool = False
 
 
+def limit() -> None:
+    """Bound what this process may take up, before it reads anything."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_SIZE, FILE_SIZE))
+
+
 class Tasks:
     """Starts tasks, a few at a time, ends those that hang, and reports those that failed."""
 
@@ -58,7 +65,7 @@ class Tasks:
         Returns the collector's end of its channel. Raises `TooMany`, `OSError`.
         """
         if len(self._waiting) >= MOST_WAITING + _RESERVED * first:
-            raise TooMany(f"{len(self._waiting)} probes are waiting to be loaded already: try again in a moment")
+            raise TooMany(f"not loaded, as {MOST_WAITING} probes are waiting already: try again in a moment")
         ours, theirs = transport.pair()
         task = Task(name=name, run=run, work=work, channel=theirs)
         if first:
@@ -78,16 +85,14 @@ class Tasks:
 
         def child() -> int:
             process.die_with(parent, signal.SIGKILL)
-            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            limit()
             resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 10))
-            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-            resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_SIZE, FILE_SIZE))
             try:
                 task.work(task.channel)
             except BrokenPipeError:
                 pass  # the collector is gone, and with it whom to report to
             except MemoryError:
-                return _NO_MEMORY
+                return NO_MEMORY
             return 0
 
         try:
@@ -125,7 +130,7 @@ class Tasks:
         os.close(task.output)
         if status == 0:
             return None
-        error = f"the {task.name} {_how(status, task.overdue, output)}"
+        error = f"the {task.name} {how(status, task.overdue, output)}"
         return protocol.TaskEnded(run=task.run, error=error, output=output)
 
     def end_all(self) -> None:
@@ -136,13 +141,13 @@ class Tasks:
             os.kill(pid, signal.SIGKILL)
 
 
-def _how(status: int, overdue: bool, output: str = "") -> str:
+def how(status: int, overdue: bool = False, output: str = "") -> str:
     """A wait status in words; C++ and LLVM abort where there is no memory, and say so in the output."""
     if overdue:
         return f"took longer than {WALL_SECONDS:.0f} s and was ended"
     code = os.waitstatus_to_exitcode(status)
     if -code == signal.SIGXCPU:
         return f"computed for more than {CPU_SECONDS} s and was ended"
-    if code == _NO_MEMORY or (-code == signal.SIGABRT and _SAID_OF_MEMORY.search(output)):
+    if code == NO_MEMORY or (-code == signal.SIGABRT and _SAID_OF_MEMORY.search(output)):
         return f"ran out of memory: limit {MEMORY >> 20:,} MiB"
     return f"ended with status {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 
 from ebpftop.frames.messages import Load, Notice
 from ebpftop.model.requests import Requested
-from ebpftop.model.run import Run
+
+if TYPE_CHECKING:
+    from ebpftop.model.run import Run
 
 
 class Changed(Message):
-    """The session changed: what the screen shows of it is out of date.
-
-    run: the only thing new are values of this run. rest: nothing new that people wait for, as the machine's load.
-    """
-
-    def __init__(self, run: Run | None = None, *, rest: bool = False) -> None:
-        super().__init__()
-        self.run = run
-        self.rest = rest
+    """What the screen shows is out of date."""
 
 
 class Began(Message):

@@ -2,14 +2,20 @@
 // task_struct, which takes the compiler a while.
 #pragma once
 
-// Whether the current thread is in a 32-bit system call: of an i386 program on x86-64, or by `int $0x80`.
-static inline __attribute__((always_inline)) int in_compat_call(void)
+// Whether a thread is in a 32-bit system call: of an i386 program on x86-64, or by `int $0x80`. `task` is typed, as
+// bpf_get_current_task_btf() returns it.
+static inline __attribute__((always_inline)) int is_compat_call(struct task_struct *task)
 {
 #ifdef HAS_thread_info__status
-    return bpf_get_current_task_btf()->thread_info.status & 2; // TS_COMPAT, asm/thread_info.h
+    return task->thread_info.status & 2; // TS_COMPAT, asm/thread_info.h
 #else
     return 0;
 #endif
+}
+
+static inline __attribute__((always_inline)) int in_compat_call(void)
+{
+    return is_compat_call(bpf_get_current_task_btf());
 }
 
 #define COMPAT_NUMBERS 512 // is added to the number of a 32-bit call, which is another call on a 64-bit kernel
@@ -18,10 +24,11 @@ static inline __attribute__((always_inline)) int in_compat_call(void)
 // plain loads are allowed, which cost a fraction of READ().
 static inline __attribute__((always_inline)) u32 current_syscall(void)
 {
-    struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+    struct task_struct *task = bpf_get_current_task_btf();
+    struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 #ifdef HAS_pt_regs__orig_ax
     u32 number = regs->orig_ax;
-    if (in_compat_call())
+    if (is_compat_call(task))
         return COMPAT_NUMBERS + (number == -1U ? 173 : number);
     return number == -1U ? 15 : number; // rt_sigreturn restores the registers of the interrupted code
 #else

@@ -112,7 +112,7 @@ def _less(cost: Cost, base: Cost) -> Cost:
 
 def _ours(probe: list[str], work: Callable[[], float]) -> Cost:
     """As it tells itself: what the kernel accounts to this probe's programs and not to the census's."""
-    command = [sys.executable, "-m", "ebpftop", "run", *probe, "--format", "json", "--interval", "0.2"]
+    command = [sys.executable, "-m", "ebpftop", "run", *probe, "--budget", "0", "--format", "json", "--interval", "0.2"]
 
     def spent(tool: Tool) -> Spent:
         tool.next_line()

@@ -36,6 +36,13 @@ def test_what_needs_no_process_ids_works_there(command: str, status: int) -> Non
     assert ebpftop(*command.split(), before=NESTED).returncode == status
 
 
+def test_the_list_calls_nothing_runnable_there() -> None:
+    entries = json.loads(ebpftop("list", "--json", before=NESTED).stdout)
+    assert {(entry["available"], entry["reason"]) for entry in entries} == {
+        (False, f"tracing would be wrong in {WHERE}")
+    }
+
+
 def test_the_doctor_says_so() -> None:
     done = ebpftop("doctor", "--json", before=NESTED)
     assert done.returncode == 0

@@ -162,6 +162,32 @@ def test_control_z_stops_the_dashboard_and_fg_draws_it_again(term: Terminal) -> 
     assert term.untouched()
 
 
+@pytest.mark.parametrize("command", ["", "run syscount"])
+def test_who_continues_the_consumer_alone_continues_the_supervisor(term: Terminal, command: str) -> None:
+    """Nobody else would, where the shell that started both has no job control."""
+    line(term, f"bash -c '{PROGRAM} {command}; true'")
+    term.wait_for("System calls by name" if command else "Catalog")
+    traces = Traces(term.pid())
+    consumer = traces.processes["run" if command else "dashboa"]
+    consumer.send_signal(signal.SIGTSTP)
+    eventually(lambda: is_stopped(consumer) and is_stopped(traces.supervisor), "both have stopped")
+    consumer.send_signal(signal.SIGCONT)
+    eventually(lambda: not is_stopped(consumer) and not is_stopped(traces.supervisor), "both run")
+    for _ in range(20):  # the supervisor notices before the next signal, or after it
+        consumer.send_signal(signal.SIGTSTP)
+        consumer.send_signal(signal.SIGCONT)
+    eventually(lambda: not is_stopped(consumer) and not is_stopped(traces.supervisor), "both run still")
+    if not command:
+        load(term, "syscount")
+        term.wait_for(TABLE)
+    term.keys("q" if not command else "C-c")
+    eventually(lambda: not alive(traces.supervisor), "it has ended")
+
+
+def is_stopped(process: psutil.Process) -> bool:
+    return process.status() == psutil.STATUS_STOPPED
+
+
 def test_control_z_stops_a_run_and_fg_goes_on(term: Terminal) -> None:
     line(term, f"{PROGRAM} run syscount")
     term.wait_for("System calls by name")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import termios
 from pathlib import Path
@@ -15,6 +16,7 @@ from ebpftop.frames.tape import TapeReader
 from tests.support.bare_pty import BarePty, bare_pty
 from tests.support.command import COMMAND
 from tests.support.processes import alive, children, eventually, held_by, in_kernel
+from tests.support.shell import patched
 
 pytestmark = pytest.mark.bpf
 
@@ -159,6 +161,17 @@ def test_a_killed_dashboard_leaves_the_terminal_as_it_was_though_it_is_not_the_c
 
 def test_a_dashboard_without_its_supervisor_leaves_the_terminal_as_it_was() -> None:
     with bare_pty(COMMAND) as term:
+        family = dashboard(term)
+        term.process.kill()
+        term.wait_until(family.gone, "nothing of ours is left")
+        term.read()
+        assert term.shown.rindex(b"\x1b[?1049l") > term.shown.rindex(b"\x1b[?1049h")
+        assert termios.tcgetattr(term.terminal) == term.settings
+
+
+def test_a_dashboard_without_its_supervisor_ends_though_it_hangs(tmp_path: Path) -> None:
+    patch = "from ebpftop.ui.app.app import EbpftopApp; EbpftopApp.exit = lambda *_, **__: None"
+    with bare_pty(["env", *shlex.split(patched(tmp_path, patch))]) as term:
         family = dashboard(term)
         term.process.kill()
         term.wait_until(family.gone, "nothing of ours is left")

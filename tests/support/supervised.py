@@ -22,4 +22,4 @@ def give_away(_: socket.socket, stream: socket.socket) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(tracing.supervise([Path(folder) for folder in sys.argv[1:]], give_away, screen=False))
+    sys.exit(tracing.supervise([Path(folder) for folder in sys.argv[1:]], give_away, screen=False, budget=0.0))

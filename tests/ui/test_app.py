@@ -18,7 +18,7 @@ from ebpftop.ui.screens.row import RowScreen
 from ebpftop.ui.screens.small import TooSmall
 from ebpftop.ui.widgets.banner import Banner
 from ebpftop.ui.widgets.catalog import CatalogPanel
-from ebpftop.ui.widgets.header import HeaderLine
+from ebpftop.ui.widgets.header import HeaderLine, HeaderState, _ours
 from ebpftop.ui.widgets.keys import KeyLine
 from ebpftop.ui.widgets.runs import RunTabs
 from ebpftop.ui.widgets.table_grid import TableGrid
@@ -36,6 +36,44 @@ async def test_the_header_tells_of_the_machine(stage: Open) -> None:
         shown = on.see(HeaderLine)
     for words in ("ebpftop", "web-03", "Linux 6.12.0", "8 cpus", "43%", "mem 61%", "load 3.1", "● live 1 s"):
         assert words in shown
+
+
+async def test_the_header_sums_what_probes_and_ebpftop_cost(stage: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    spent = iter((1.0, 1.02, 1.3))
+    clock = iter((10.0, 11.0, 12.0))
+    monkeypatch.setattr("ebpftop.ui.feed.feed.process_time", lambda: next(spent))
+    monkeypatch.setattr("ebpftop.ui.feed.feed.monotonic", lambda: next(clock))
+    async with stage(size=(160, 40)) as on:
+        await on.play(_host(0, 0))
+        assert "ebpftop" not in on.see(HeaderLine).split("web-03")[1]
+        await on.play(_host(1, 10_000_000))
+        assert "3% ebpftop" in on.see(HeaderLine)
+        await on.play(_host(2, 40_000_000))  # 0.04 s of the collector and 0.3 s of this process, in 2 s
+        assert "17% ebpftop" in on.see(HeaderLine)
+        assert "17% ebpftop" in {span for span in _coloured(on.one(HeaderLine), "$warning")}
+
+
+async def test_a_recorded_load_without_our_cost_shows_none(stage: Open) -> None:
+    async with stage(size=(160, 40)) as on:
+        for second in range(2):
+            await on.play(Host(realtime_ns=EPOCH + second * 10**9, cpu_percent=1, memory_percent=1, load=1))
+        assert "ebpftop" not in on.see(HeaderLine).split("web-03")[1]
+
+
+@pytest.mark.parametrize(("probes", "own", "style"), [(3.0, 1.9, ""), (3.0, 2.0, "warning"), (23.0, 2.0, "error")])
+def test_what_the_header_colours(probes: float, own: float, style: str) -> None:
+    (shown,) = (each for each in _ours(HeaderState(cost=probes, own=own)) if "probes" in each.content.plain)
+    assert shown.content.plain == f"{probes:.0f}% probes · {own:.1f}% ebpftop".replace(".0%", "%")
+    assert [style] == [str(span.style).removeprefix("bold $") for span in shown.content.spans] or not style
+
+
+def _host(second: int, own_ns: int) -> Host:
+    return Host(realtime_ns=EPOCH + second * 10**9, cpu_percent=1, memory_percent=1, load=1, own_ns=own_ns)
+
+
+def _coloured(header: HeaderLine, style: str) -> list[str]:
+    content = header.words()
+    return [content.plain[span.start : span.end] for span in content.spans if style in str(span.style)]
 
 
 async def test_statistics_are_requested_for_and_switched_by_c(stage: Open) -> None:

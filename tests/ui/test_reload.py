@@ -235,3 +235,35 @@ def test_the_editor_is_the_first_that_is_there(tmp_path: Path) -> None:
     assert chosen(EDITOR="vi 'open") == ["vi", "+9", "/p.c"]
     (tmp_path / "vi").unlink()
     assert chosen() is None
+
+
+def panels(on: Stage) -> list[VerifierScreen]:
+    return [screen for screen in on.app.screen_stack if isinstance(screen, VerifierScreen)]
+
+
+async def test_v_shows_the_last_failure_though_the_panel_was_covered_when_it_came(stage: Open) -> None:
+    def later(run: int, request: Load) -> AnyFrame:
+        return refuses(run, request, complaint="math between map_value pointer and register", line=9)
+
+    async with stage(saved("1"), answer=kernel(refuses, later)) as on:
+        await load_mine(on)
+        await on.press("question_mark")
+        await on.play(saved("2"))
+        await on.press("escape")
+        assert "✗ R0 invalid mem access 'map_value_or_null'" in said(on)
+        await on.press("v")
+        assert len(panels(on)) == 1
+        assert "✗ math between map_value pointer and register" in said(on)
+        await on.press("v")
+        assert isinstance(on.app.screen, Dashboard)
+
+
+async def test_there_is_one_panel_at_most_whatever_covers_it(stage: Open) -> None:
+    async with stage(saved("1"), answer=kernel(refuses)) as on:
+        await load_mine(on)
+        await on.press("question_mark")
+        on.app.workbench.show_failure(on.app.feed.session.runs[1])
+        await on.settle()
+        assert panels(on) == [on.app.screen]
+        await on.press("escape")
+        assert isinstance(on.app.screen, Dashboard)

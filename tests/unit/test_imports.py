@@ -38,10 +38,83 @@ def test_help_imports_only_what_it_prints_with() -> None:
     modules = set(done.stderr.split())
     assert "usage: ebpftop" in done.stdout
     assert "argparse" in modules  # the list is one
-    assert modules & {"msgspec", "numpy", "platform", "tempfile", "traceback"} == set()
+    assert modules & {"msgspec", "numpy", "pathlib", "shutil", "traceback"} == set()
     assert {name for name in modules if name.startswith("ebpftop.")} == {
         "ebpftop.base",
         "ebpftop.base.errors",
         "ebpftop.base.streams",
         "ebpftop.cli",
     }
+
+
+# What a printing command can do without: it starts a hundred milliseconds sooner.
+SCREENS = {"textual", "rich", "asyncio", "numpy", "plotext", "pygments"}
+TRACING = {
+    "ebpftop.supervisor.supervisor",
+    "ebpftop.loader.load",
+    "ebpftop.handover.transport",
+    "ebpftop.kernel.headers",
+}
+
+
+@pytest.mark.parametrize(
+    ("command", "without", "with_"),
+    [
+        ("list", SCREENS | TRACING | {"ebpftop.loader.compose"}, {"ebpftop.loader.survey", "msgspec"}),
+        ("show runqlat", SCREENS | TRACING | {"ebpftop.loader.survey"}, {"ebpftop.loader.compose", "msgspec"}),
+    ],
+)
+def test_a_command_that_prints_imports_nothing_for_other_commands(
+    command: str, without: set[str], with_: set[str]
+) -> None:
+    code = f"import sys; from ebpftop.cli import run; run({command.split()}); print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    modules = set(done.stderr.split())
+    assert "cpu/runqlat" in done.stdout
+    assert with_ <= modules
+    assert modules & without == set()
+
+
+# The first screen is painted, with the catalog in it, and then `ahead` is called.
+FIRST_SCREEN = """
+import asyncio, sys
+from ebpftop.catalog import folders, info
+from ebpftop.frames.source import Source
+from ebpftop.ui.app import app
+
+painted = set()
+
+class Live(Source):
+    live = True
+
+    async def frames(self):
+        yield info.catalog(folders.read_catalog())
+        await asyncio.Event().wait()
+
+    async def request(self, request): ...
+
+    async def close(self): ...
+
+async def ahead():
+    painted.update(sys.modules)
+
+async def main():
+    app.import_ahead = ahead
+    running = app.EbpftopApp(Live())
+    async with running.run_test(size=(120, 36)) as pilot:
+        while not painted:
+            await pilot.pause()
+        print(running.dashboard.start.line(0).text)
+
+asyncio.run(main())
+print(*painted, file=sys.stderr)
+"""
+
+
+def test_the_first_screen_is_painted_before_anything_is_imported_that_it_does_not_show() -> None:
+    done = subprocess.run([sys.executable, "-c", FIRST_SCREEN], capture_output=True, text=True, check=True)
+    modules = set(done.stderr.split())
+    assert "first-minute" in done.stdout
+    assert {"textual", "ebpftop.ui.screens.dashboard"} <= modules
+    assert modules & {"numpy", "plotext", "pygments", "psutil", "bcc", "rich.markdown"} == set()
+    assert {name for name in modules if name.startswith("ebpftop.verifier")} == set()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
 from textual.app import App
@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 
 from ebpftop.frames.messages import AccountRunTimes, Interval, PlaybookInfo
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
-from ebpftop.ui.app.guide import groups_for
+from ebpftop.ui.app.ahead import import_ahead
 from ebpftop.ui.app.options import Options
 from ebpftop.ui.app.pace import Pace
 from ebpftop.ui.app.palette import Commands
@@ -34,12 +34,14 @@ from ebpftop.ui.messages import (
     WasReplaced,
 )
 from ebpftop.ui.screens.dashboard import Dashboard
-from ebpftop.ui.screens.help import HelpScreen
 from ebpftop.ui.screens.parameters import ParameterForm
 from ebpftop.ui.screens.small import TooSmall, is_too_small
 from ebpftop.ui.screens.state import LATE
 from ebpftop.ui.screens.tiles import Tiles
 from ebpftop.ui.widgets.keyboard import NAMES
+
+if TYPE_CHECKING:
+    from ebpftop.model.run import Run
 
 INTERVALS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 SPEEDS = (0.125, 64.0)  # a tape's slowest and fastest
@@ -91,6 +93,7 @@ class EbpftopApp(App[None]):
         self.feed = Feed(
             source,
             self.post_message,
+            self._session_changed,
             interval=chosen.interval,
             first=chosen.auto_load,
             playbook=chosen.playbook,
@@ -101,6 +104,7 @@ class EbpftopApp(App[None]):
         self.workbench = Workbench(self, self.feed, self.dashboard)
         self.playbook: PlaybookInfo | None = None  # the one that was opened last
         self._late = False  # whether the header said so
+        self._ahead = False  # whether what the first probe needs is being imported
         self.pace = Pace(self, self._draw)
         if chosen.title:
             self.title = chosen.title
@@ -160,23 +164,29 @@ class EbpftopApp(App[None]):
         self.dashboard.began()
         self.front.banner.close()
 
-    def on_changed(self, event: Changed) -> None:
+    def on_changed(self, _event: Changed) -> None:
+        self.pace.soon()
+
+    def _session_changed(self, run: Run | None, awaited: bool) -> None:
         """Draw in a moment. A screen that is held still or covered only notes what people wait for, and nothing goes
         on behind a dialog: the screen is drawn when it comes back.
         """
-        if event.run is None and not event.rest:
+        if awaited:
             self.pace.soon()
         elif self.hold.still and self.feed.playback is None:  # of a tape that stands still, only what was sought comes
             return
-        elif event.run is not None and self.front.sees(event.run):
+        elif run is not None and self.front.sees(run):
             self.pace.values()
         else:
             self.pace.rest()
 
     async def _draw(self) -> None:
-        if self.front.is_mounted and self.screen is self.front:
+        if self.front.is_mounted and self.screen_stack[-1:] == [self.front]:  # none is left while it ends
             with self.batch_update():  # one painting
                 await self.front.redraw()
+            if not self._ahead and self.feed.session.catalog is not None:
+                self._ahead = True
+                self.call_after_refresh(self.run_worker, import_ahead(), group="ahead")
 
     def on_was_accepted(self, event: WasAccepted) -> None:
         form = self._form()
@@ -276,7 +286,7 @@ class EbpftopApp(App[None]):
             case "restart":
                 return bool(self.feed.ended) and self.feed.source.can_restart
             case "verifier":
-                return self.front.chosen_rejected() is not None
+                return self.workbench.panel is not None or self.front.chosen_rejected() is not None
             case "tiles":
                 return self.playbook is not None and isinstance(self.screen, Dashboard | Tiles)
             case "interval":
@@ -338,7 +348,11 @@ class EbpftopApp(App[None]):
             self._read()
 
     def action_verifier(self) -> None:
-        if run := self.front.chosen_rejected():
+        """Why the last one was rejected; back, if the panel says that already."""
+        run, panel = self.front.chosen_rejected(), self.workbench.panel
+        if panel and (run is None or panel.failure is run.failure):
+            self.pop_screen()
+        elif run:
             self.workbench.show_failure(run)
 
     def action_tiles(self) -> None:
@@ -370,4 +384,7 @@ class EbpftopApp(App[None]):
         self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
 
     def action_help(self) -> None:
+        from ebpftop.ui.app.guide import groups_for
+        from ebpftop.ui.screens.help import HelpScreen
+
         self.push_screen(HelpScreen(groups_for(type(self.screen), self.BINDINGS)))

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import signal
+import time
+from collections.abc import Iterator
 
 from textual.drivers.linux_driver import LinuxDriver
+
+from ebpftop.base import jobs
+
+_TOGETHER = 0.05  # seconds within which signals came together
 
 
 class TerminalDriver(LinuxDriver):
@@ -13,13 +21,15 @@ class TerminalDriver(LinuxDriver):
     business, and starts again only if it had stopped.
     """
 
-    _suspended = False
+    _suspended = _changing = False
+    _continued = 0.0  # monotonic seconds
     _closed = True  # the terminal is someone else's, an editor's for instance
 
     def start_application_mode(self) -> None:
         self._closed = False
         if _in_background(self.fileno):
-            _stop(signal.SIGTTOU)
+            with _stopping(signal.SIGTTOU):
+                pass
         super().start_application_mode()  # type: ignore[no-untyped-call]
 
     def close(self) -> None:
@@ -45,19 +55,36 @@ class TerminalDriver(LinuxDriver):
         self._app.call_later(self._app.exit, return_code=128 + signal.SIGHUP)
 
     def _sigtstp_application(self, *_: object) -> None:
-        if self._auto_restart:
-            self.suspend_application_mode()
-            self._must_signal_resume = self._suspended = True
-        _stop(signal.SIGTSTP)
+        if self._changing or time.monotonic() < self._continued + _TOGETHER:
+            return  # it came with a SIGCONT, whose handler Python runs first: nobody would continue us
+        with self._change(), _stopping(signal.SIGTSTP):
+            if self._auto_restart:
+                self.suspend_application_mode()
+                self._must_signal_resume = self._suspended = True
         self._resume()  # where nothing could continue us, the kernel doesn't stop us
 
     def _sigcont_application(self, *_: object) -> None:
-        self._resume()
+        jobs.continue_parent()
+        asyncio.get_running_loop().call_later(jobs.NOTICED, jobs.continue_parent)
+        self._continued = time.monotonic()
+        if not self._changing:
+            self._resume()
+
+    @contextlib.contextmanager
+    def _change(self) -> Iterator[None]:
+        """One handler of a signal can interrupt another one."""
+        self._changing = True
+        try:
+            yield
+        finally:
+            self._changing = False
 
     def _resume(self) -> None:
         if self._suspended:
             self._suspended = False
-            self.resume_application_mode()
+            with self._change():
+                self.resume_application_mode()
+            self._continued = time.monotonic()
 
 
 def _in_background(terminal: int) -> bool:
@@ -67,8 +94,14 @@ def _in_background(terminal: int) -> bool:
         return False
 
 
-def _stop(number: signal.Signals) -> None:
-    """Do what the signal does by default; return when continued."""
+@contextlib.contextmanager
+def _stopping(number: signal.Signals) -> Iterator[None]:
+    """Do what the signal does by default, after what is done in here; a SIGCONT from now on takes it back."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [number])
     before = signal.signal(number, signal.SIG_DFL)
     signal.raise_signal(number)
-    signal.signal(number, before)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])  # returns when continued
+        signal.signal(number, before)

@@ -10,14 +10,16 @@ import signal
 import sys
 import termios
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 from ebpftop.base import screen
 from ebpftop.base.hangup import Hangup, ending_signals, terminals
 from ebpftop.frames.messages import Load
 from ebpftop.frames.source import Source
 
+PATIENCE = 2.0  # seconds in which it should have ended
 SETTLED = 2.0  # seconds after which the first screen has been painted
 
 
@@ -39,6 +41,7 @@ def run_dashboard(
     """
     for name in ("COLUMNS", "LINES"):
         os.environ.pop(name, None)  # Textual would take these for the terminal's size
+    gc.disable()  # all that is imported and mounted now stays
     from ebpftop.ui.app.app import EbpftopApp  # Textual takes a while to import
     from ebpftop.ui.app.driver import TerminalDriver
     from ebpftop.ui.app.options import Options
@@ -46,29 +49,44 @@ def run_dashboard(
     app = EbpftopApp(source, options=Options(title=title, auto_load=auto_load, playbook=playbook, loads=loads))
     app.driver_class = TerminalDriver
 
+    def end_orphan(number: int) -> None:
+        """A thread: the supervisor would end a dashboard that hangs, but it may be gone."""
+        if os.getppid() != parent:
+            _reset((*terminals(), *outer))
+            _restore(settings)
+            os._exit(128 + number)
+
     async def run() -> None:
         loop = asyncio.get_running_loop()
 
         def leave(number: int, _frame: object) -> None:
             loop.call_soon_threadsafe(partial(app.exit, return_code=128 + number))
+            watchdog = threading.Timer(PATIENCE, end_orphan, [number])
+            watchdog.daemon = True
+            watchdog.start()
 
         for number in ending_signals():
             signal.signal(number, leave)
-        loop.call_later(SETTLED, gc.freeze)  # what is there by then stays: collections need not visit it
+        loop.call_later(SETTLED, _collect_from_now_on)
         await app.run_async()
 
-    parent = os.getppid()
+    parent, settings = os.getppid(), _settings()
     hangup = Hangup(terminals())
     threading.Thread(target=_end_with_terminal, args=(hangup, outer), daemon=True).start()
     try:
-        with _settings_kept():
-            asyncio.run(run())
+        asyncio.run(run())
     finally:
+        _restore(settings)  # if Textual could not
         if os.getppid() != parent or hangup.wait(0):  # sudo may have ended before it passed on the last of our output
             _reset(outer)
     if app.failure is not None:
         raise app.failure
     return app.return_code or 0
+
+
+def _collect_from_now_on() -> None:
+    gc.freeze()  # what is there stays: collections need not visit it
+    gc.enable()
 
 
 def _end_with_terminal(hangup: Hangup, outer: Sequence[int]) -> None:
@@ -83,16 +101,14 @@ def _reset(terminals: Sequence[int]) -> None:
         screen.reset(terminal)
 
 
-@contextlib.contextmanager
-def _settings_kept() -> Iterator[None]:
-    """Restore the terminal's settings if Textual could not."""
-    try:
-        settings = termios.tcgetattr(sys.__stdin__.fileno()) if sys.__stdin__ else None
-    except (termios.error, ValueError, OSError):
-        settings = None
-    try:
-        yield
-    finally:
-        if settings is not None and sys.__stdin__:
-            with contextlib.suppress(termios.error, ValueError, OSError):
-                termios.tcsetattr(sys.__stdin__.fileno(), termios.TCSADRAIN, settings)
+def _settings() -> list[Any]:
+    """The terminal's; empty without one."""
+    with contextlib.suppress(termios.error, ValueError, OSError):
+        return termios.tcgetattr(sys.__stdin__.fileno()) if sys.__stdin__ else []
+    return []
+
+
+def _restore(settings: list[Any]) -> None:
+    if settings and sys.__stdin__:
+        with contextlib.suppress(termios.error, ValueError, OSError):
+            termios.tcsetattr(sys.__stdin__.fileno(), termios.TCSADRAIN, settings)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual.app import App
 
-from ebpftop.model.run import Run
-from ebpftop.ui.actions import editor
-from ebpftop.ui.actions.copying import advice
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.feed.feed import Feed
-from ebpftop.ui.screens.copying import CopyScreen
 from ebpftop.ui.screens.dashboard import Dashboard
 from ebpftop.ui.screens.parameters import ParameterForm
-from ebpftop.ui.screens.verifier import VerifierScreen
+
+if TYPE_CHECKING:
+    from ebpftop.model.run import Run
+    from ebpftop.ui.screens.verifier import VerifierScreen
 
 
 def notice(app: App[None], text: str, level: str) -> None:
@@ -27,23 +28,31 @@ class Workbench:
 
     def __init__(self, app: App[None], feed: Feed, dashboard: Dashboard) -> None:
         self._app, self._feed, self._dashboard = app, feed, dashboard
+        self._panel: VerifierScreen | None = None  # the one that was opened last
+
+    @property
+    def panel(self) -> VerifierScreen | None:
+        """The verifier panel, if it is in front."""
+        return self._panel if self._panel is self._app.screen else None
 
     def _panel_of(self, lineage: int) -> VerifierScreen | None:
         """The verifier panel, if it is in front and shows a version of this load."""
-        panel = self._app.screen
-        return panel if isinstance(panel, VerifierScreen) and panel.lineage == lineage else None
+        return self.panel if self.panel and self.panel.lineage == lineage else None
 
     def show_failure(self, run: Run) -> None:
-        """Open the panel, in place of the form or the panel that led to it."""
+        """Open the panel, in place of the form or the panel that led to it and of what covers that."""
+        from ebpftop.ui.screens.verifier import VerifierScreen
+
         if run.failure is None:
             return
-        if isinstance(self._app.screen, ParameterForm | VerifierScreen):
+        while any(isinstance(screen, ParameterForm | VerifierScreen) for screen in self._app.screen_stack):
             self._app.pop_screen()
         requests = self._feed.requests
         before = requests.before(run, self._feed.session.runs)
         requested = requests.get(run.request)
         lineage = requested.lineage if requested else 0
-        self._app.push_screen(VerifierScreen(run.failure, before, lineage=lineage, live=self._feed.source.live))
+        self._panel = VerifierScreen(run.failure, before, lineage=lineage, live=self._feed.source.live)
+        self._app.push_screen(self._panel)
 
     def rejected_again(self, run: Run, lineage: int) -> None:
         """A saved version failed to load."""
@@ -77,11 +86,16 @@ class Workbench:
         if probe is None:
             notice(self._app, f"{name} is no longer in the catalog", "warning")
         elif not probe.file:
+            from ebpftop.ui.actions.copying import advice
+            from ebpftop.ui.screens.copying import CopyScreen
+
             catalog = self._feed.session.catalog
             self._app.push_screen(CopyScreen(probe, *advice(probe, catalog.probes if catalog else [])))
         else:
             self._app.run_worker(self._edit(probe.file, line), group="editor")
 
     async def _edit(self, file: str, line: int | None) -> None:
+        from ebpftop.ui.actions import editor
+
         if trouble := await editor.edit(self._app, file, line):
             notice(self._app, trouble, "error")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from math import inf
-from time import time
-from typing import Protocol, runtime_checkable
+from time import monotonic, process_time, time
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from textual.message import Message
 
@@ -33,11 +34,9 @@ from ebpftop.frames.messages import (
 )
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
 from ebpftop.model.requests import Cause, Requested, Requests, saved
-from ebpftop.model.run import Run
 from ebpftop.model.session import Session
 from ebpftop.ui.messages import (
     Began,
-    Changed,
     Ended,
     LoadsAgain,
     Noticed,
@@ -48,7 +47,11 @@ from ebpftop.ui.messages import (
     WasReplaced,
 )
 
+if TYPE_CHECKING:
+    from ebpftop.model.run import Run
+
 NS = 1e9
+COST_SECONDS = 10  # over which our own cost is taken
 _SHOWN_PROBLEMS = 3  # problems of a catalog, beside how many more there are
 
 
@@ -74,6 +77,8 @@ Wanted = tuple[str, dict[str, str]]  # a probe and its parameters
 class Feed:
     """`post` takes messages for the screens; `first` is loaded, and `playbook` opened, as soon as there is a catalog.
 
+    changed: called after each frame with the run that has new values, or with None and whether people wait for what is
+    new; the machine's load, for instance, can wait. A message for each frame would cost more than the frame itself.
     loads: requests for the steps of that playbook, begun before the screens, so their numbers are fixed.
     ended: why the stream is over, empty at the quiet end of a tape; None while it runs. interval: seconds between
     snapshots of whatever is loaded next. statistics: whether the kernel should count what programs cost.
@@ -83,6 +88,7 @@ class Feed:
         self,
         source: Source,
         post: Callable[[Message], object],
+        changed: Callable[[Run | None, bool], None],
         *,
         interval: float,
         first: Iterable[Wanted],
@@ -101,7 +107,10 @@ class Feed:
         self._problems: list[str] = []  # of the catalog, as shown
         self._answered: set[int] = set()  # requests that were granted
         self._lag = inf  # seconds from a frame's time to its arrival, at best: clocks may differ
+        self._spent: deque[tuple[float, float]] = deque(maxlen=COST_SECONDS + 1)  # by this process: when, CPU seconds
         self._post = post
+        self._changed = changed
+        self.playback = source if isinstance(source, Playback) else None  # the tape under the stream, if it is one
 
     async def read(self) -> None:
         """Feed every frame to the session until the stream ends."""
@@ -124,6 +133,7 @@ class Feed:
             case Hello():
                 self.requests.clear()
                 self._lag = inf
+                self._spent.clear()
                 self._post(Began())
             case Catalog():
                 self._show_problems(frame.problems)
@@ -145,17 +155,18 @@ class Feed:
         match frame:
             case Snapshot() | Events():
                 if run is not None:
-                    self._post(Changed(run))
+                    self._changed(run, False)
             case Host():
                 self._lag = min(self._lag, time() - frame.realtime_ns / NS)
-                self._post(Changed(rest=True))
+                self._spent.append((monotonic(), process_time()))
+                self._changed(None, False)
             case Processes():
                 self.described += 1
-                self._post(Changed(rest=True))
+                self._changed(None, False)
             case Cost() | Stacks():
-                self._post(Changed(rest=True))
+                self._changed(None, False)
             case _:
-                self._post(Changed())
+                self._changed(None, True)
 
     def _show_problems(self, problems: list[str]) -> None:
         """Probe folders that could not be read, once; a catalog comes again when more is known of its probes."""
@@ -216,17 +227,27 @@ class Feed:
         return bool(self.ended) and self.source.live
 
     @property
-    def playback(self) -> Playback | None:
-        """The tape under the stream, if it is one."""
-        return self.source if isinstance(self.source, Playback) else None
-
-    @property
     def behind(self) -> float:
         """Seconds by which the session is late: the machine's load should have come since."""
         hosts = self.session.hosts
         if not self.source.live or self.ended is not None or not hosts:
             return 0.0
         return max(0.0, time() - hosts[-1].realtime_ns / NS - self._lag - 1.0)
+
+    @property
+    def own_percent(self) -> float | None:
+        """Percent of one CPU that ebpftop itself takes: collector and root side, and live this process as well. None
+        while that isn't known. A tape holds what was recorded.
+        """
+        hosts = list(self.session.hosts)[-COST_SECONDS - 1 :]
+        if len(hosts) < 2 or hosts[0].own_ns is None or hosts[-1].own_ns is None:
+            return None
+        passed = hosts[-1].realtime_ns - hosts[0].realtime_ns
+        used = 100 * max(0, hosts[-1].own_ns - hosts[0].own_ns) / passed
+        if self.source.live:
+            (began, before), (now, after) = self._spent[0], self._spent[-1]
+            used += 100 * (after - before) / max(now - began, 1e-3)
+        return used
 
     async def load(self, probe: str, params: dict[str, str], by: Cause = "user", *, number: int = 0) -> int:
         """Request a load; the number of the request, which is the lineage of all its versions."""

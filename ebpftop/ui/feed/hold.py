@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import deque
 from copy import deepcopy
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from ebpftop.model.run import Run
 from ebpftop.ui.feed.feed import Feed
+
+if TYPE_CHECKING:
+    from ebpftop.model.run import Run
 
 
 class Hold:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -11,23 +11,23 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from ebpftop.frames.messages import Describe, Detach, ProbeInfo
-from ebpftop.model.readings import moment
-from ebpftop.model.run import Run
 from ebpftop.ui.feed.feed import Feed
 from ebpftop.ui.feed.hold import Hold
 from ebpftop.ui.messages import Changed, Chosen
-from ebpftop.ui.screens.row import RowScreen
 from ebpftop.ui.screens.state import header_state, run_states, tabs
 from ebpftop.ui.widgets.about import About
 from ebpftop.ui.widgets.banner import Banner
 from ebpftop.ui.widgets.cached import Box, Column, Row
 from ebpftop.ui.widgets.catalog import CatalogPanel
-from ebpftop.ui.widgets.grid import Grid
 from ebpftop.ui.widgets.header import HeaderLine
 from ebpftop.ui.widgets.keys import KeyLine
-from ebpftop.ui.widgets.panel import ViewPanel
 from ebpftop.ui.widgets.runs import RunPane, RunTabs
 from ebpftop.ui.widgets.start import Start
+
+if TYPE_CHECKING:
+    from ebpftop.model.run import Run
+    from ebpftop.ui.widgets.grid import Grid
+    from ebpftop.ui.widgets.panel import ViewPanel
 
 DESCRIBE = 5.0  # seconds between requests to describe the processes on the screen
 NARROW = 100  # cells; below this width only the catalog or the probe is shown
@@ -110,7 +110,7 @@ class Dashboard(Screen[None]):
                     yield self.about
         yield KeyLine()
 
-    def on_mount(self) -> None:
+    async def on_mount(self) -> None:
         self.about.show([])
         self.catalog.listing.loads = self.feed.source.live
         self.catalog.listing.folds = self.feed.playback is None
@@ -119,6 +119,8 @@ class Dashboard(Screen[None]):
         self.set_class(self.asking, "-probe")
         self.set_focus(self.start if self.asking else self.catalog.listing)
         self.set_interval(DESCRIBE, self._describe)
+        if self.feed.session.catalog is not None:  # it came first: one painting less
+            await self.redraw()
 
     # ------------------------------------------------------------ drawing the session
 
@@ -207,6 +209,8 @@ class Dashboard(Screen[None]):
         if inside and front is self.about:  # else Textual gives the focus to what comes next, as the search
             self._focus(self.about)
         if front is pane and pane is not None and run is not None:
+            from ebpftop.model.readings import moment
+
             new = None if anew else (moment(run), self.feed.described)
             await pane.show(run, self.probe(run.probe), self.feed.session.processes, unless=new)
         elif front is self.about:
@@ -306,6 +310,8 @@ class Dashboard(Screen[None]):
         await self.draw_front()
 
     def on_grid_whole(self, event: Grid.Whole) -> None:
+        from ebpftop.ui.screens.row import RowScreen
+
         self.app.push_screen(RowScreen(self.panel.view.title if self.panel else "", event.fields))
 
     async def bring(self, run: int, *, focus: bool = False, zoomed: bool = False) -> None:

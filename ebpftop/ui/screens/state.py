@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from ebpftop.model.readings import cost
 from ebpftop.model.results import SHORT
-from ebpftop.model.run import Run
 from ebpftop.model.session import Session
 from ebpftop.stats import formatting
 from ebpftop.ui.drawing.theme import NOT_HERE, RUNNING, WARNING
@@ -16,12 +14,17 @@ from ebpftop.ui.widgets.entries import RunState
 from ebpftop.ui.widgets.header import HeaderState
 from ebpftop.ui.widgets.runs import Tab
 
+if TYPE_CHECKING:
+    from ebpftop.model.run import Run
+
 ATTACHED = ("running", "detaching")
 LATE = 2.0  # seconds behind from which a screen isn't live
 
 
 def percent_of(run: Run) -> float | None:
     """Percent of one CPU that the run's programs use now; None while the kernel doesn't measure it."""
+    from ebpftop.model.readings import cost
+
     now = cost(run)
     return now.cpu_percent if now and run.state in ATTACHED else None
 
@@ -35,6 +38,7 @@ def header_state(feed: Feed, *, paused: bool) -> HeaderState:
         hosts=tuple(session.hosts)[-10:],
         running=len(attached),
         cost=sum(costs) if costs else None,
+        own=feed.own_percent,
         lost=sum(run.losses.lost for run in session.runs.values()),
         mode=_mode(feed, paused),
         live=feed.source.live,

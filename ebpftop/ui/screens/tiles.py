@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.content import Content
@@ -14,7 +14,6 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from ebpftop.frames.messages import Detach, Load, PlaybookInfo, ProbeInfo, StepInfo
-from ebpftop.model.run import Run
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.theme import NOT_HERE
 from ebpftop.ui.drawing.tiling import arrangement, page
@@ -28,6 +27,9 @@ from ebpftop.ui.widgets.header import HeaderLine
 from ebpftop.ui.widgets.keys import KeyLine
 from ebpftop.ui.widgets.runs import RunTabs, Tab
 from ebpftop.ui.widgets.tile import Tile, why_not
+
+if TYPE_CHECKING:
+    from ebpftop.model.run import Run
 
 
 class Tiles(Screen[None]):

@@ -95,7 +95,8 @@ class VerifierScreen(Screen[None]):
         Binding("w", "written", "written", tooltip="Back along what led to it, to where a register was written"),
         Binding("b", "branch", "branch", tooltip="The last branch on the way here"),
         Binding("w,b", "no_log", show=False),  # where those are disabled
-        Binding("escape,v", "app.pop_screen", "back", key_display="Esc", tooltip="Back to the dashboard"),
+        Binding("escape", "app.pop_screen", "back", key_display="Esc", tooltip="Back to the dashboard"),
+        Binding("v", "app.verifier", show=False),
         Binding("tab", "part(1)", "next part", key_display="Tab", tooltip="The C, the log, what led to it"),
         Binding("shift+tab", "part(-1)", "part before", show=False),
         Binding("y", "copy", "copy", tooltip="Copy all this as text"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from textual.containers import VerticalScroll
 from textual.content import Content
@@ -10,13 +11,13 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from ebpftop.frames.messages import PlaybookInfo, ProbeInfo
-from ebpftop.model.failure import Failure
-from ebpftop.ui.drawing.code import highlighted
 from ebpftop.ui.drawing.inert import inert
-from ebpftop.ui.drawing.markdown import rendered
 from ebpftop.ui.drawing.theme import NOT_HERE, RUNNABLE, UNKNOWN
 from ebpftop.ui.widgets.entries import Entry, Problem
 from ebpftop.ui.widgets.panel import words
+
+if TYPE_CHECKING:
+    from ebpftop.model.failure import Failure
 
 WELCOME = (
     "Choose a probe on the left and press Enter: it is compiled, checked by the kernel's verifier and attached in a "
@@ -55,6 +56,8 @@ class About(VerticalScroll, can_focus=True):
         self._shown = (entry, failure)
         match entry:
             case ProbeInfo():
+                from ebpftop.ui.drawing.code import highlighted
+
                 self._draw(entry.id, _words(entry, failure), highlighted(entry.source))
             case PlaybookInfo():
                 self._draw(f"playbook {entry.name}", _playbook(entry), Content(""))
@@ -107,6 +110,8 @@ def _problem(problem: Problem) -> Content:
 
 
 def _words(probe: ProbeInfo, failure: Failure | None) -> Content:
+    from ebpftop.ui.drawing.markdown import rendered
+
     lines = [
         Content(""),
         Content.styled(inert(probe.title), "bold"),

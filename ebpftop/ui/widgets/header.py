@@ -16,16 +16,20 @@ from ebpftop.ui.widgets.kept import Words
 from ebpftop.ui.widgets.sparkline import sparkline
 
 SPARK = 10
+AMBER, RED = 5.0, 25.0  # percent of a CPU that probes and ebpftop take together
 
 
 @dataclass(frozen=True)
 class HeaderState:
-    """What the line shows. `cost` is percent of one CPU, None if it isn't measured; `mode` is the right end."""
+    """What the line shows. `cost` of the probes' programs and `own`, of ebpftop's processes, are percent of one CPU,
+    None if not measured; `mode` is the right end.
+    """
 
     hello: Hello | None = None
     hosts: tuple[Host, ...] = ()
     running: int = 0
     cost: float | None = None
+    own: float | None = None
     lost: int = 0
     mode: str = ""
     live: bool = True
@@ -84,15 +88,21 @@ def _machine(state: HeaderState) -> list[Piece]:
 def _ours(state: HeaderState) -> list[Piece]:
     pieces = []
     if state.running:
-        probes = formatting.plural(state.running, "probe")
-        if state.cost is not None:
-            probes += f" · {formatting.percent(round(state.cost, 2 if state.cost < 1 else 1))} of a cpu"
-        pieces.append(piece(probes, rank=3))
+        pieces.append(piece(formatting.plural(state.running, "probe"), rank=5))
+    if costs := _costs(state):
+        total = (state.cost or 0.0) + (state.own or 0.0)
+        style = "bold $error" if total >= RED else "bold $warning" if total >= AMBER else ""
+        pieces.append(piece(costs, style, 3))
     if state.lost:
         pieces.append(piece(f"{WARNING} lost {formatting.count(state.lost)}", "bold $warning", 0))
     elif state.running:
         pieces.append(piece("lost 0", "$quiet", 4))
     return pieces
+
+
+def _costs(state: HeaderState) -> str:
+    parts = [(state.cost, "probes"), (state.own, "ebpftop")]
+    return " · ".join(f"{formatting.percent(round(used, 1))} {whose}" for used, whose in parts if used is not None)
 
 
 def _mode(state: HeaderState) -> Piece:

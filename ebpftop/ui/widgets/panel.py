@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.containers import Vertical
@@ -13,14 +13,15 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from ebpftop.frames.messages import ViewInfo
-from ebpftop.model.ledger import Window
-from ebpftop.model.readings import interval
-from ebpftop.model.run import Run
 from ebpftop.stats import formatting
 from ebpftop.ui.drawing.inert import inert
-from ebpftop.ui.drawing.names import Processes
 from ebpftop.ui.widgets.cached import Column
 from ebpftop.ui.widgets.rim import Rim
+
+if TYPE_CHECKING:
+    from ebpftop.model.ledger import Window
+    from ebpftop.model.run import Run
+    from ebpftop.ui.drawing.names import Processes
 
 
 class Framed(Vertical, Rim):
@@ -166,6 +167,8 @@ class ViewPanel(Column):
         """The time that the numbers cover."""
         if self.window == "start":
             return "since start"
+        from ebpftop.model.readings import interval
+
         seconds = interval(run)
         return f"last {formatting.duration(round(seconds, 1) * 1e9)}" if seconds else "first snapshot"
 

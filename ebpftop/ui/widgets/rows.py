@@ -25,7 +25,7 @@ from ebpftop.ui.widgets.grid import BAR, GridColumn
 RowKey = tuple[int | str, ...]
 QUANTILES = {**PERCENTILES, "max": 1.0}
 SOME = 200  # rows that decide whether a column is shown
-LEAST = {"ns": 8, "bytes": 9, "percent": 6}
+LEAST = {"ns": 8, "cpu_ns": 8, "bytes": 9, "percent": 6}
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,8 @@ def _key(info: ColumnInfo, values: Values) -> TableColumn:
 
 
 def _rate(info: ColumnInfo, values: Array) -> TableColumn:
-    column = _number(f"{info.field}/s", f"{info.title}/s", 9, info.priority)
+    title = info.title if info.unit == "cpu_ns" else f"{info.title}/s"  # a share of a CPU is already per second
+    column = _number(f"{info.field}/s", title, 9, info.priority)
     return TableColumn(column, lambda row: formatting.rate(values[row], info.unit), lambda: values)
 
 

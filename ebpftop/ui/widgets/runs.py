@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from textual import events
 from textual.content import Content
@@ -13,14 +14,14 @@ from textual.style import Style
 from textual.widget import Widget
 
 from ebpftop.frames.messages import Loaded, ProbeInfo
-from ebpftop.model.run import Run
 from ebpftop.ui.drawing.inert import inert
-from ebpftop.ui.drawing.names import Processes
 from ebpftop.ui.widgets.cached import Box, Column
 from ebpftop.ui.widgets.kept import Words
-from ebpftop.ui.widgets.panel import ViewPanel
-from ebpftop.ui.widgets.status import StatusLine
-from ebpftop.ui.widgets.view_panels import panel_for
+
+if TYPE_CHECKING:
+    from ebpftop.model.run import Run
+    from ebpftop.ui.drawing.names import Processes
+    from ebpftop.ui.widgets.panel import ViewPanel
 
 MORE = 3  # cells of the sign and number for hidden tabs
 SIDE_BY_SIDE = 130  # cells from which two views are shown side by side
@@ -121,6 +122,8 @@ class RunPane(Column):
     """
 
     def __init__(self) -> None:
+        from ebpftop.ui.widgets.status import StatusLine
+
         super().__init__()
         self.status = StatusLine()
         self.body = Box(id="views")
@@ -143,6 +146,8 @@ class RunPane(Column):
         """
         self.status.show(run, probe)
         if run.loaded and not self.panels and self.body.is_mounted:
+            from ebpftop.ui.widgets.view_panels import panel_for
+
             self._loaded = run.loaded
             self.panels = [panel_for(view) for view in run.views]
             self._place()

@@ -58,6 +58,7 @@ class Start(Painter, can_focus=True):
     def __init__(self) -> None:
         super().__init__()
         self.answers: Sequence[PlaybookInfo] | None = None  # None: not known yet
+        self._drawn = self._lines()
         self.border_title = "What is wrong?"
 
     def show(self, answers: Sequence[PlaybookInfo] | None) -> None:
@@ -73,7 +74,8 @@ class Start(Painter, can_focus=True):
         return self.answers[self.cursor] if self.answers else None
 
     def _arrange(self) -> None:
-        self.reach(self.size.width, len(self._lines()))
+        self._drawn = self._lines()
+        self.reach(self.size.width, len(self._drawn))
         self.update_lines()
 
     def watch_cursor(self) -> None:
@@ -111,7 +113,7 @@ class Start(Painter, can_focus=True):
 
     def line(self, y: int) -> Strip:
         at, width = y + self.scroll_offset.y, self.size.width
-        lines = self._lines()
+        lines = self._drawn
         if at >= len(lines):
             return Strip.blank(width, self.look())
         strip = Strip([Segment(text, self.look(name)) for text, name in lines[at]])

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual.content import Content
 
 from ebpftop.frames.messages import Losses, ProbeInfo, Tried
-from ebpftop.model.readings import cost
-from ebpftop.model.run import Run
 from ebpftop.stats import formatting
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.line import Piece, fit, piece
 from ebpftop.ui.drawing.theme import NOT_HERE, WARNING
 from ebpftop.ui.widgets.kept import Words
+
+if TYPE_CHECKING:
+    from ebpftop.model.run import Run
 
 MISSING = (
     ("lost", "events lost", "the ring buffer was full, or ebpftop was too slow"),
@@ -67,6 +70,8 @@ class StatusLine(Words):
         if self.run.state == "detached":
             reason = self.run.detached.reason if self.run.detached else ""
             return [piece(" · ".join(part for part in ("detached", inert(reason)) if part), "bold $warning")]
+        from ebpftop.model.readings import cost
+
         now = cost(self.run)
         if now is None or now.ns_per_event is None:
             return _rings(self.run)

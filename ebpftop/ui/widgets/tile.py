@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from textual import events
 from textual.containers import Vertical
@@ -12,16 +13,17 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from ebpftop.frames.messages import Loaded, ProbeInfo, StepInfo
-from ebpftop.model.readings import moment
-from ebpftop.model.run import Run
 from ebpftop.ui.drawing.inert import inert
-from ebpftop.ui.drawing.names import Processes
 from ebpftop.ui.drawing.theme import NOT_HERE
-from ebpftop.ui.widgets.panel import ViewPanel, words
+from ebpftop.ui.widgets.panel import words
 from ebpftop.ui.widgets.rim import Rim
 from ebpftop.ui.widgets.runs import Tab
 from ebpftop.ui.widgets.status import loading_line, missing
-from ebpftop.ui.widgets.view_panels import HistogramPanel, panel_for
+
+if TYPE_CHECKING:
+    from ebpftop.model.run import Run
+    from ebpftop.ui.drawing.names import Processes
+    from ebpftop.ui.widgets.panel import ViewPanel
 
 LOW = 16  # lines below which a histogram has no room for its table
 
@@ -71,6 +73,8 @@ class Tile(Vertical, Rim, can_focus=True):
             self._framed = framed
             self._draw_frame(tab, run, why)
         if why is None and run and run.loaded:
+            from ebpftop.model.readings import moment
+
             await self._panel(run.loaded)
             drawn = moment(run)
             if self.panel and self.panel.is_mounted and drawn != self._drawn:
@@ -93,6 +97,8 @@ class Tile(Vertical, Rim, can_focus=True):
         """Create the view, or a new one if the probe was reloaded."""
         if self._loaded == loaded or not loaded.views:
             return
+        from ebpftop.ui.widgets.view_panels import panel_for
+
         self._loaded = loaded
         self._drawn = None
         if self.panel:
@@ -110,6 +116,10 @@ class Tile(Vertical, Rim, can_focus=True):
         self._make_room()
 
     def _make_room(self) -> None:
+        if self.panel is None:
+            return
+        from ebpftop.ui.widgets.view_panels import HistogramPanel
+
         if isinstance(self.panel, HistogramPanel):
             self.panel.lists = not self.has_class("-low")
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -49,6 +48,13 @@ def with_its_folder(file: Path, text: str) -> None:
     file.write_text(text)
 
 
+def opened(folder: Path, *, again: bool = True) -> CurrentCatalog:
+    """The folder's catalog, read for the first time."""
+    current = CurrentCatalog([folder], again=again, system=NOWHERE)
+    assert current.look()
+    return current
+
+
 def settled(current: CurrentCatalog) -> bool:
     """Whether something was read again, once nothing changes any more."""
     return any([current.look() for _ in range(3)])
@@ -57,7 +63,7 @@ def settled(current: CurrentCatalog) -> bool:
 @pytest.mark.parametrize("save", [in_place, renamed, with_its_folder])
 def test_a_saved_file_is_read_again_once(tmp_path: Path, save: Callable[[Path, str], None]) -> None:
     folder = write_probe(tmp_path, "my/one")
-    current = CurrentCatalog([tmp_path], again=True, system=NOWHERE)
+    current = opened(tmp_path)
     before = info(current.catalog.probes["my/one"])
     assert before.file == str(folder / "probe.bpf.c")
     assert not settled(current)
@@ -70,7 +76,7 @@ def test_a_saved_file_is_read_again_once(tmp_path: Path, save: Callable[[Path, s
 
 def test_nothing_is_read_while_it_is_still_being_written(tmp_path: Path) -> None:
     file = write_probe(tmp_path, "my/one") / "probe.bpf.c"
-    current = CurrentCatalog([tmp_path], again=True, system=NOWHERE)
+    current = opened(tmp_path)
     for length in range(1, 6):
         file.write_text(NEW[:length])
         assert not current.look()
@@ -81,7 +87,7 @@ def test_nothing_is_read_while_it_is_still_being_written(tmp_path: Path) -> None
 
 def test_a_folder_that_no_longer_parses_keeps_its_last_good_version(tmp_path: Path) -> None:
     folder = write_probe(tmp_path, "my/one")
-    current = CurrentCatalog([tmp_path], again=True, system=NOWHERE)
+    current = opened(tmp_path)
     good = current.catalog.probes["my/one"]
     manifest = (folder / "probe.toml").read_text()
     (folder / "probe.toml").write_text(manifest.replace("title", "titel", 1))
@@ -96,7 +102,7 @@ def test_a_folder_that_no_longer_parses_keeps_its_last_good_version(tmp_path: Pa
 
 def test_folders_come_and_go(tmp_path: Path) -> None:
     write_probe(tmp_path, "my/one")
-    current = CurrentCatalog([tmp_path], again=True, system=NOWHERE)
+    current = opened(tmp_path)
     write_probe(tmp_path, "other/two")
     shutil.rmtree(tmp_path / "my")
     assert settled(current)
@@ -105,7 +111,7 @@ def test_folders_come_and_go(tmp_path: Path) -> None:
 
 def test_what_only_tells_of_a_probe_is_no_other_revision(tmp_path: Path) -> None:
     folder = write_probe(tmp_path, "my/one")
-    current = CurrentCatalog([tmp_path], again=True, system=NOWHERE)
+    current = opened(tmp_path)
     before = info(current.catalog.probes["my/one"])
     (folder / "README.md").write_text("# Calls\n")
     assert settled(current)
@@ -114,7 +120,7 @@ def test_what_only_tells_of_a_probe_is_no_other_revision(tmp_path: Path) -> None
 
 
 def test_playbooks_are_read_again(tmp_path: Path) -> None:
-    current = CurrentCatalog([tmp_path], again=True, system=NOWHERE)
+    current = opened(tmp_path)
     (tmp_path / "playbooks").mkdir()
     file = tmp_path / "playbooks/mine.toml"
     file.write_text('title = "Mine"\nsummary = "One."\n[[probes]]\nid = "cpu/runqlat"\nquestion = "Busy?"\n')
@@ -125,26 +131,9 @@ def test_playbooks_are_read_again(tmp_path: Path) -> None:
     assert "mine" not in current.catalog.playbooks
 
 
-def test_files_are_only_read_with_the_rights_given(tmp_path: Path) -> None:
-    """So that a link in the folder leads to nothing its maker couldn't read. Here, the rights make the folder exist."""
-    folder = write_probe(tmp_path / "real", "my/one")
-
-    @contextmanager
-    def rights() -> Iterator[None]:
-        (tmp_path / "probes").symlink_to(tmp_path / "real")
-        yield
-        (tmp_path / "probes").unlink()
-
-    current = CurrentCatalog([tmp_path / "probes"], again=True, rights=rights, system=NOWHERE)
-    assert "my/one" in current.catalog.probes
-    (folder / "probe.bpf.c").write_text(NEW)
-    assert settled(current)
-    assert current.catalog.probes["my/one"].source == NEW
-
-
 def test_a_saved_header_is_read_again(tmp_path: Path) -> None:
     folder = write_probe(tmp_path, "my/one")
-    current = CurrentCatalog([tmp_path], again=True, system=NOWHERE)
+    current = opened(tmp_path)
     before = info(current.catalog.probes["my/one"]).revision
     (folder / "mine.h").write_text("#define MINE 1\n")
     assert settled(current)
@@ -154,7 +143,7 @@ def test_a_saved_header_is_read_again(tmp_path: Path) -> None:
 
 def test_what_is_not_watched_has_no_file_and_costs_no_look(tmp_path: Path) -> None:
     folder = write_probe(tmp_path, "my/one")
-    current = CurrentCatalog([tmp_path], again=False, system=NOWHERE)
+    current = opened(tmp_path, again=False)
     assert current.next_look is None
     (folder / "probe.toml").write_text(HEAD)
     assert not settled(current)
@@ -167,7 +156,7 @@ def test_what_is_not_watched_has_no_file_and_costs_no_look(tmp_path: Path) -> No
 def test_a_relative_folder_is_the_one_it_was_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write_probe(tmp_path, "my/one")
     monkeypatch.chdir(tmp_path)
-    current = CurrentCatalog([Path(".")], again=True, system=NOWHERE)
+    current = opened(Path("."))
     os.chdir("/")
     (folder / "probe.bpf.c").write_text(NEW)
     assert settled(current)

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from ebpftop.catalog import files, folders
 from ebpftop.catalog.folders import CatalogRead, bundled, read_catalog
 from tests.support.probes import HEAD, write_probe
 
@@ -142,3 +143,36 @@ def test_a_symbolic_link_out_of_the_systems_folder_is_refused(tmp_path: Path) ->
     found = read(system=system)
     assert found.probes == {}
     assert found.problems == [f"{inside}/README.md: leads out of {system}; my/one is not used"]
+
+
+def test_what_is_too_much_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too many entries of a folder, too many probes, too much text in them."""
+    for number in range(4):
+        write_probe(tmp_path / "few", f"my/p{number}")
+    few = tmp_path / "few"
+    monkeypatch.setattr(folders, "MOST_PROBES", 3)
+    part = folders.read_folder(few)
+    assert list(part.probes) == ["my/p0", "my/p1", "my/p2"]
+    assert part.problems == [f"{few}: more than 3 probes; my/p3 and what follows is not read"]
+    monkeypatch.setattr(folders, "MOST_PROBES", 4)
+    monkeypatch.setattr(folders, "MOST_TEXT", 500)
+    part = folders.read_folder(few)
+    assert list(part.probes) == ["my/p0"]
+    assert part.problems == [f"{few}: more than 0 MiB of text; my/p1 and what follows is not read"]
+    monkeypatch.setattr(files, "MOST_ENTRIES", 3)
+    assert folders.read_folder(few).problems == [f"{few}/my: more than 3 entries"]
+    write_probe(tmp_path / "headers")
+    for number in range(4):
+        (tmp_path / "headers/cpu/calls" / f"{number}.txt").touch()
+    assert folders.read_folder(tmp_path / "headers").problems == [f"{tmp_path}/headers/cpu/calls: more than 3 entries"]
+
+
+def test_too_many_playbooks_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "playbooks").mkdir()
+    text = 'title = "Mine"\nsummary = "One."\n[[probes]]\nid = "cpu/runqlat"\nquestion = "Busy?"\n'
+    for name in ("one", "two"):
+        (tmp_path / f"playbooks/{name}.toml").write_text(text)
+    monkeypatch.setattr(folders, "MOST_TEXT", len(text) - 1)
+    part = folders.read_folder(tmp_path)
+    assert list(part.playbooks) == ["one"]
+    assert part.problems == [f"{tmp_path}/playbooks: more than 0 MiB of playbooks; two and what follows is not read"]

@@ -329,8 +329,8 @@ PID = '[params.pid]\ntype = "pid"\nhelp = "h"\n'
         (
             {"view": VIEW + 'unit = "nss"\n'},
             [
-                'probe.toml:19: views[0].columns[1].unit: expected one of "", count, ns, bytes, pages, percent, not '
-                "'nss'; did you mean ns?"
+                'probe.toml:19: views[0].columns[1].unit: expected one of "", count, ns, cpu_ns, bytes, pages, '
+                "percent, not 'nss'; did you mean ns?"
             ],
         ),
         (
@@ -427,7 +427,8 @@ def test_all_mistakes_are_found_in_the_order_of_their_lines(tmp_path: Path) -> N
         ("a = 1\nb =\n", "probe.toml:2: Invalid value"),
         ("a = 1\nb = [", "probe.toml:2: "),
         ("a = 1\na = 2\n", "probe.toml:2: Cannot overwrite a value"),
-        ("a = " + "[" * 100_000, "probe.toml:1: nested too deeply"),
+        ("a = " + "[" * 4000, "probe.toml:1: nested too deeply"),
+        ("a = 1\n" + "b." * 60_000 + "c = 1\n", "probe.toml:2: a line of more than 4,096 characters"),
         ('a = "\x1b[31m"\n', "probe.toml:1: Illegal character '\\x1b'"),
     ],
 )

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
+from ebpftop.collector.greeting import greet
 from ebpftop.collector.server import Server
 from ebpftop.frames.codec import encode, frame_decoder
 from ebpftop.frames.messages import AnyFrame, AnyRequest, Catalog, Failed, Load, Loading, ProbeInfo, Refused, Rejected
@@ -27,7 +28,9 @@ class Served:
         self.stream, stream = socket.socketpair()
         self.asked = transport.Receiver(self.control)
         self._decoder = frame_decoder()
-        self._server = Server(theirs, stream, Catalog(probes=[PROBE]), idle=False)
+        catalog = Catalog(probes=[PROBE])
+        greet(stream, catalog).join()
+        self._server = Server(theirs, stream, catalog, idle=False)
         self._thread = threading.Thread(target=self._server.run)
         self._thread.start()
 

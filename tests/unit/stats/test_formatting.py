@@ -46,6 +46,12 @@ def test_percent_and_rates() -> None:
     assert formatting.rate(2**20, "bytes") == "1 MiB/s"
 
 
+def test_cpu_time_is_a_time_in_total_and_a_share_of_one_cpu_by_the_second() -> None:
+    used = [0, 487_000_000, 1_000_000_000, 1_920_000_000, None, math.nan]
+    assert [formatting.rate(n, "cpu_ns") for n in used] == ["0%", "48.7%", "100%", "192%", "–", "–"]
+    assert [formatting.value(n, "cpu_ns") for n in used[1:4]] == ["487 ms", "1 s", "1.92 s"]
+
+
 def test_a_value_in_the_manifests_unit() -> None:
     said = [formatting.value(1904, unit) for unit in ("", "count", "ns", "bytes", "pages", "percent", "furlongs")]
     assert said == ["1 904", "1 904", "1.9 µs", "1.86 KiB", "1 904 pages", "1 904%", "1 904 furlongs"]

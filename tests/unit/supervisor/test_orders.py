@@ -8,7 +8,11 @@ import pytest
 
 from ebpftop.catalog.current import CurrentCatalog
 from ebpftop.catalog.params import BadParam
+from ebpftop.handover import transport
+from ebpftop.supervisor.children import Child, Started
+from ebpftop.supervisor.folders import Folders
 from ebpftop.supervisor.supervisor import Plan, Supervisor
+from ebpftop.supervisor.terminal import Terminal
 from tests.support.probes import write_probe
 
 PARAMS = '[params.only]\ntype = "comm"\nhelp = "x"\n[params.pid]\ntype = "pid"\nhelp = "x"\n'
@@ -19,18 +23,24 @@ def supervisor(tmp_path: Path) -> Supervisor:
     write_probe(tmp_path, params=PARAMS)
     current = CurrentCatalog([tmp_path], again=False, system=tmp_path / "nowhere")
     plan = Plan(
-        current=current,
+        folders=Folders(current, None),
         internal={},
         includes={},
         bcc=tmp_path,
         collector=lambda *_: 0,
-        consumer=lambda *_: 0,
         expected=[],
         survey=False,
-        screen=False,
-        invoker=None,
     )
-    return Supervisor(plan)
+    control, stream = transport.pair()
+    started = Started(
+        consumer=Child(0, control),
+        stream=stream,
+        terminal=Terminal(),
+        path=[],
+        invoker=None,
+        screen=False,
+    )
+    return Supervisor(plan, started)
 
 
 @pytest.mark.parametrize("probe", ["no/such", "../../etc", "cpu/calls/../calls", "/etc/passwd", "CPU/CALLS", ""])
@@ -41,7 +51,14 @@ def test_a_request_is_checked_on_roots_side(supervisor: Supervisor, probe: str) 
 
 @pytest.mark.parametrize(
     "params",
-    [{"other": "1"}, {"pid": "0"}, {"pid": "1; rm"}, {"pid": "4194304"}, {"only": "a" * 17}, {"only\n-I/": "x"}],
+    [
+        {"other": "1"},
+        {"pid": "0"},
+        {"pid": "1; rm"},
+        {"only": "a" * 17},
+        {"only\n-I/": "x"},
+        {"x" * 9000: ""},
+    ],
 )
 def test_so_are_its_parameters(supervisor: Supervisor, params: dict[str, str]) -> None:
     with pytest.raises(BadParam):
@@ -50,4 +67,10 @@ def test_so_are_its_parameters(supervisor: Supervisor, params: dict[str, str]) -
 
 def test_what_reaches_the_compiler_is_made_on_roots_side(supervisor: Supervisor) -> None:
     order = supervisor._order("cpu/calls", {"only": "-I /"})
-    assert order.definitions == ["-DPARAM_only={45,73,32,47,0,0,0,0,0,0,0,0,0,0,0,0}"]
+    assert order.definitions() == ["-DPARAM_only={45,73,32,47,0,0,0,0,0,0,0,0,0,0,0,0}"]
+
+
+def test_what_a_parameter_names_is_looked_up_by_the_loader(supervisor: Supervisor) -> None:
+    order = supervisor._order("cpu/calls", {"pid": "4194303"})
+    with pytest.raises(BadParam, match="pid: '4194303': no such process"):
+        order.definitions()

@@ -84,7 +84,7 @@ def test_a_waiting_task_runs_when_one_ends_and_the_first_before_all_others(runni
 def test_the_queue_has_an_end_beyond_which_there_is_room_for_what_serves_all(running: Tasks) -> None:
     for number in range(MOST_WAITING):
         running.start("waits", number, block).close()
-    with pytest.raises(TooMany, match="128 probes are waiting to be loaded already"):
+    with pytest.raises(TooMany, match="not loaded, as 128 probes are waiting already"):
         running.start("refused", 0, block)
     running.start("census", -1, block, first=True).close()
 

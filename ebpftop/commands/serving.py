@@ -1,0 +1,56 @@
+"""The root side of a command that traces: what it reads and imports while the command's consumer starts."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from ebpftop.catalog.current import CurrentCatalog
+from ebpftop.catalog.folders import includes
+from ebpftop.catalog.manifest import read_probe
+from ebpftop.frames.messages import Catalog, Load
+from ebpftop.handover import protocol
+from ebpftop.supervisor import caches
+from ebpftop.supervisor.children import Started
+from ebpftop.supervisor.folders import Folders
+from ebpftop.supervisor.supervisor import Plan, Supervisor
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def serve(
+    extra: list[Path],
+    started: Started,
+    bcc: Path,
+    *,
+    survey: bool,
+    budget: float,
+    expected: Sequence[Load],
+    tied_to: Collection[int],
+) -> int:
+    """Serve a consumer until it ends; its exit status. With a screen, the extra folders are watched and read again when
+    they change. See `Plan`.
+    """
+
+    def collector(catalog: Catalog, control: socket.socket, stream: socket.socket) -> int:
+        from ebpftop.collector.greeting import greet
+
+        greeting = greet(stream, catalog)
+        from ebpftop.collector.server import Server
+
+        greeting.join()
+        return Server(control, stream, catalog, idle=started.screen, budget=budget).run()
+
+    current = CurrentCatalog(extra, again=started.screen, cache=caches.folder())
+    plan = Plan(
+        folders=Folders(current, started.invoker),
+        internal={protocol.CENSUS: read_probe(PACKAGE / "collector" / "census", protocol.CENSUS)},
+        includes=includes(),
+        bcc=bcc,
+        collector=collector,
+        expected=list(expected),
+        survey=survey,
+        tied_to=tied_to,
+    )
+    return Supervisor(plan, started).run()

@@ -1,0 +1,94 @@
+"""Starting the two long-lived children, which give up root: the collector and the consumer."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import signal
+import socket
+import sys
+from collections.abc import Callable, Collection
+from typing import NamedTuple
+
+from ebpftop.handover import transport
+from ebpftop.supervisor import privilege, process
+from ebpftop.supervisor.terminal import Terminal
+
+Consumer = Callable[[socket.socket, socket.socket], int]
+"""Runs in the consumer's process, as the invoker: (control, stream) → exit status of the command."""
+
+
+class Child(NamedTuple):
+    """control: our end, for a `Link`."""
+
+    pid: int
+    control: socket.socket
+
+
+class Started(NamedTuple):
+    """A command whose consumer is running. stream: the collector's end of what connects it with the consumer.
+    terminal: as it was before. path: the consumer's `sys.path`.
+    """
+
+    consumer: Child
+    stream: socket.socket
+    terminal: Terminal
+    path: list[str]
+    invoker: privilege.Invoker | None
+    screen: bool
+
+
+def start(consumer: Consumer, *, screen: bool, keep: Collection[int] = ()) -> Started:
+    """Start a command's consumer: what it imports takes longer than all that the root side does before it is needed.
+
+    screen: it draws on the whole terminal. keep: descriptors that it needs. Raises `Cannot`.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    who, terminal, path = privilege.invoker(), Terminal(), list(sys.path)
+    stream, theirs = socket.socketpair()
+    name = "dashboard" if screen else "run"
+    child = spawn(name, consumer, theirs, who, path, orphaned=signal.SIGTERM, keep=keep)
+    return Started(consumer=child, stream=stream, terminal=terminal, path=path, invoker=who, screen=screen)
+
+
+def end(started: Started) -> None:
+    """Make sure that the consumer has ended, after something went wrong on the root side."""
+    with contextlib.suppress(ProcessLookupError, ChildProcessError):  # it has
+        os.kill(started.consumer.pid, signal.SIGKILL)
+        os.waitpid(started.consumer.pid, 0)
+    started.terminal.restore(screen_too=started.screen)
+
+
+def spawn(
+    name: str,
+    work: Consumer,
+    stream: socket.socket,
+    who: privilege.Invoker | None,
+    path: list[str],
+    *,
+    orphaned: int,
+    output: int | None = None,
+    keep: Collection[int] = (),
+) -> Child:
+    """Fork a child that becomes the invoker; it gets the stream, which is closed here, and `sys.path`.
+
+    orphaned: the signal it gets when we end. output: a descriptor for its output, without a terminal. keep: more
+    descriptors that it gets.
+    """
+    control, theirs = transport.pair()
+    parent = os.getpid()
+
+    def child() -> int:
+        privilege.drop(who)
+        process.die_with(parent, orphaned)
+        sys.path[:] = path
+        return work(theirs, stream)
+
+    kept = [theirs.fileno(), stream.fileno(), *keep]
+    pid = process.spawn(name, child, keep=kept, session=output is not None, stderr=output)
+    theirs.close()
+    stream.close()
+    control.setblocking(False)
+    return Child(pid, control)

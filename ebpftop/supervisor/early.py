@@ -1,0 +1,75 @@
+"""Loads that begin before their requests arrive, while collector and consumer still start."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+import msgspec
+
+from ebpftop.catalog import params
+from ebpftop.catalog.model import Probe
+from ebpftop.frames.messages import Load
+from ebpftop.handover import protocol
+from ebpftop.loader.load import Order
+from ebpftop.supervisor.tasks import Tasks, TooMany, Work
+
+_FIRST_RUN = 1 << 30  # of the numbers they count as until the collector gives them one
+
+
+class EarlyLoad(msgspec.Struct, kw_only=True):
+    """number: the run it counts as until its request arrives. channel: where its loader reports."""
+
+    number: int
+    load: Load
+    probe: Probe
+    channel: socket.socket
+    ended: protocol.TaskEnded | None = None
+
+
+class EarlyLoads:
+    """Those whose requests haven't arrived yet."""
+
+    def __init__(self, tasks: Tasks) -> None:
+        self._tasks = tasks
+        self._waiting: list[EarlyLoad] = []
+
+    def start(self, expected: list[Load], order: Callable[[Load], Order], work: Callable[[Order], Work]) -> None:
+        """Fork loaders for what is expected, as far as that is possible now."""
+        for number, load in enumerate(expected, _FIRST_RUN):
+            try:
+                ordered = order(load)
+                channel = self._tasks.start("loader", number, work(ordered))
+            except (LookupError, params.BadParam, TooMany):
+                continue  # reported when the request arrives
+            self._waiting.append(EarlyLoad(number=number, load=load, probe=ordered.probe, channel=channel))
+
+    def take(self, request: protocol.RequestLoad) -> EarlyLoad | None:
+        """The load that this request is for, now of the requested run; None if there is none, or it is another one."""
+        early = next((early for early in self._waiting if early.load.request == request.request), None)
+        if early is None:
+            return None
+        self._waiting.remove(early)
+        if (early.load.probe, early.load.params) != (request.probe, request.params):
+            early.channel.close()  # the consumer wants something else after all
+            return None
+        self._tasks.renumber(early.number, request.run)
+        return early
+
+    def ended(self, report: protocol.TaskEnded) -> bool:
+        """Whether it is of one of these; it is kept for the request then."""
+        early = next((early for early in self._waiting if early.number == report.run), None)
+        if early is not None:
+            early.ended = report
+        return early is not None
+
+    def forget_changed(self, order: Callable[[Load], Order]) -> None:
+        """Give up loads of a probe whose files were saved meanwhile."""
+        for early in list(self._waiting):
+            try:
+                changed = order(early.load).probe != early.probe
+            except (LookupError, params.BadParam):
+                changed = True
+            if changed:
+                self._waiting.remove(early)
+                early.channel.close()

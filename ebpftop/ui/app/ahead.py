@@ -1,0 +1,14 @@
+"""Importing what the first probe is shown with: not before the first screen is painted, but before anybody waits."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+
+MODULES = ("ebpftop.model.run", "ebpftop.ui.widgets.view_panels")
+
+
+async def import_ahead() -> None:
+    """In a thread, so that keys are answered meanwhile; whoever needs one of them before waits for the rest of it."""
+    for name in MODULES:
+        await asyncio.to_thread(importlib.import_module, name)

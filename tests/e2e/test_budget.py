@@ -1,0 +1,76 @@
+"""A probe that costs more than the budget is detached; the others go on."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ebpftop.frames.columns import unpack
+from ebpftop.frames.messages import AnyFrame, Detached, Events, Loaded, Processes
+from ebpftop.frames.tape import BadTape, TapeReader
+from tests.support.command import CHECKOUT, COMMAND
+from tests.support.processes import SLOWER, eventually
+from tests.support.workloads import run_programs
+
+pytestmark = pytest.mark.bpf
+
+
+@contextlib.contextmanager
+def storm() -> Iterator[None]:
+    """System calls without end."""
+    with subprocess.Popen([sys.executable, "-c", "import os\nwhile True: os.getppid()"]) as process:
+        try:
+            yield
+        finally:
+            process.kill()
+
+
+def frames_of(tape: Path) -> list[AnyFrame]:
+    """As far as they are written."""
+    found: list[AnyFrame] = []
+    with contextlib.suppress(BadTape, OSError):
+        for _, frame in TapeReader(tape):
+            found.append(frame)
+    return found
+
+
+def test_a_storm_detaches_the_expensive_probe_and_no_other(tmp_path: Path) -> None:
+    tape, said = tmp_path / "storm.tape", tmp_path / "said"
+    command = [*COMMAND, "record", "-o", str(tape), "--budget", "4", "cpu/syscount", "cpu/execsnoop"]
+    with said.open("w") as err, subprocess.Popen(command, cwd=CHECKOUT, stderr=err) as recording:
+        try:
+            loaded = lambda: sum(isinstance(frame, Loaded) for frame in frames_of(tape)) == 2  # noqa: E731
+            eventually(loaded, "both are attached", 60 * SLOWER)
+            pids = run_programs(5)
+            with storm(), storm():
+                eventually(lambda: "detached" in said.read_text(), "one is detached", 120 * SLOWER)
+            over = lambda: any(isinstance(frame, Detached) for frame in frames_of(tape))  # noqa: E731
+            eventually(over, "the tape holds that", 60 * SLOWER)
+            pids += run_programs(5)
+        finally:
+            recording.send_signal(signal.SIGINT)
+    assert recording.returncode == 1  # not all that was requested
+    line = next(line for line in said.read_text().splitlines() if "detached" in line)
+    assert line.startswith("ebpftop: cpu/syscount: detached, it took ")
+    assert line.endswith("where --budget allows 4%: narrow it with pid, comm or cgroup, or raise --budget")
+    frames = frames_of(tape)
+    run_of = {frame.probe: frame.run for frame in frames if isinstance(frame, Loaded)}
+    reasons = {frame.run: frame.reason for frame in frames if isinstance(frame, Detached)}
+    assert reasons[run_of["cpu/syscount"]] in line
+    assert reasons[run_of["cpu/execsnoop"]] == ""
+    seen = [
+        pid
+        for frame in frames
+        if isinstance(frame, Events) and frame.run == run_of["cpu/execsnoop"]
+        for pid in unpack(frame.columns)["tgid"]
+    ]
+    tgids = {
+        process.id: process.tgid for frame in frames if isinstance(frame, Processes) for process in frame.processes
+    }
+    assert set(pids) <= {tgids.get(int(pid)) for pid in seen}

@@ -1,0 +1,48 @@
+"""When the programs are over their budget, and who pays."""
+
+from __future__ import annotations
+
+from ebpftop.collector.budget import Budget, Spent
+
+MS = 1_000_000
+
+
+def test_the_costliest_run_is_named_once_all_take_too_much_of_five_seconds() -> None:
+    budget = Budget(25.0)
+    assert budget.look(100.0, {1: 0, 2: 7_000 * MS}) is None
+    spent = budget.look(101.0, {1: 400 * MS, 2: 7_800 * MS})
+    assert spent == Spent(24.0, 2, 16.0)
+    assert not budget.is_over(spent)
+    spent = budget.look(102.0, {1: 500 * MS, 2: 7_800 * MS})
+    assert spent == Spent(26.0, 2, 16.0)
+    assert budget.is_over(spent)
+    spent = budget.look(103.0, {1: 500 * MS})  # 2 was detached: what it took counts no more
+    assert spent == Spent(10.0, 1, 10.0)
+
+
+def test_what_is_older_than_five_seconds_is_forgotten() -> None:
+    budget = Budget(25.0)
+    budget.look(0.0, {1: 0})
+    assert budget.look(1.0, {1: 1_000 * MS}) == Spent(20.0, 1, 20.0)
+    for second in range(2, 6):
+        assert budget.look(second, {1: 1_000 * MS}) == Spent(20.0, 1, 20.0)
+    assert budget.look(6.0, {1: 1_000 * MS}) == Spent(0.0, 1, 0.0)
+
+
+def test_a_late_look_is_spread_over_the_time_it_covers() -> None:
+    budget = Budget(25.0)
+    budget.look(0.0, {1: 0})
+    assert budget.look(10.0, {1: 2_000 * MS}) == Spent(20.0, 1, 20.0)
+
+
+def test_a_run_counts_from_its_first_look() -> None:
+    budget = Budget(25.0)
+    budget.look(0.0, {})
+    assert budget.look(1.0, {1: 9_000 * MS}) == Spent(0.0, 1, 0.0)
+
+
+def test_zero_is_no_limit_and_the_warning_comes_once() -> None:
+    budget = Budget(0.0)
+    assert not budget.is_over(Spent(90.0, 1, 90.0))
+    said = [budget.warns(Spent(percent, 1, percent)) for percent in (4.9, 5.0, 90.0, 4.0, 6.0)]
+    assert said == [False, True, False, False, True]
