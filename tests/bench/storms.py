@@ -80,7 +80,7 @@ def rows() -> list[Row]:
 
 
 def _compared(storm: Storm, path: str) -> list[Row]:
-    ours = [sys.executable, "-m", "ebpftop", "run", storm.probe]
+    ours = [sys.executable, "-m", "ebpftop", "run", storm.probe, "--budget", "0"]
     them = peers(storm.tool)
     notes = {peer.name: peer.missing for peer in them}
     measured: list[float] = []
