@@ -334,6 +334,14 @@ class ProgramCost(msgspec.Struct, frozen=True, kw_only=True):
     attachment_ns: Whole = 0
 
 
+class RingUse(msgspec.Struct, frozen=True, kw_only=True):
+    """A ring buffer: bytes it has, and the most that ever waited in it. What doesn't fit is counted as lost."""
+
+    map: str
+    size: Whole
+    most: Whole
+
+
 class Cost(Frame, frozen=True, kw_only=True):
     """What a run's programs cost the machine: the programs' own time, without the cost of the attachment itself."""
 
@@ -341,6 +349,7 @@ class Cost(Frame, frozen=True, kw_only=True):
     monotonic_ns: Whole
     accounted: bool = msgspec.field(name="statistics")  # whether the kernel accounts run times
     programs: Annotated[list[ProgramCost], FEW]
+    rings: Annotated[list[RingUse], SOME] = []
 
 
 class Process(msgspec.Struct, frozen=True, kw_only=True):
