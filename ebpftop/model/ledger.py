@@ -16,8 +16,8 @@ import numpy as np
 from ebpftop.frames.codec import BadFrame
 from ebpftop.frames.columns import Array, Labels, Values
 from ebpftop.frames.messages import FOLDED
-from ebpftop.stats.keys import Vocabulary, encode
-from ebpftop.stats.matching import align
+from ebpftop.rows.keys import Vocabulary, encode
+from ebpftop.rows.matching import align
 
 Window = Literal["interval", "start"]  # the last interval, or all since attaching
 

@@ -10,8 +10,9 @@ import msgspec
 import pytest
 
 from ebpftop.collector.server import Server
-from ebpftop.frames.codec import encode, frame_decoder
+from ebpftop.frames.codec import encode
 from ebpftop.frames.messages import AnyFrame, AnyRequest, Catalog, Failed, Load, Loading, ProbeInfo, Refused, Rejected
+from ebpftop.frames.reading import FrameDecoder
 from ebpftop.handover import protocol, transport
 
 PROBE = ProbeInfo(
@@ -26,7 +27,7 @@ class Served:
         self.control, theirs = transport.pair()
         self.stream, stream = socket.socketpair()
         self.asked = transport.Receiver(self.control)
-        self._decoder = frame_decoder()
+        self._decoder = FrameDecoder()
         self._server = Server(theirs, stream, Catalog(probes=[PROBE]), idle=False)
         self._thread = threading.Thread(target=self._server.run)
         self._thread.start()
