@@ -1,8 +1,9 @@
-"""The first frames of a stream: all that the first screen shows, sent before NumPy is imported."""
+"""The first frames of a stream: all that the first screen shows, sent while NumPy is being imported."""
 
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import threading
 
@@ -10,16 +11,27 @@ from ebpftop.collector.machine import hello
 from ebpftop.frames.codec import encode
 from ebpftop.frames.messages import Catalog
 
+_PAUSE = 0.02  # seconds until `finish` is noticed while the consumer reads nothing
 
-def greet(stream: socket.socket, catalog: Catalog) -> threading.Thread:
-    """Send who writes the stream, and the catalog; both have been sent when the thread has ended. A consumer that is
-    only starting reads slowly, and one that is gone is noticed later.
-    """
 
-    def send() -> None:
-        with contextlib.suppress(OSError):
-            stream.sendall(encode(hello()) + encode(catalog))
+class Greeting:
+    """Sends, in a thread, who writes the stream, and the catalog."""
 
-    thread = threading.Thread(target=send, daemon=True)
-    thread.start()
-    return thread
+    def __init__(self, stream: socket.socket, catalog: Catalog) -> None:
+        self._stream = stream
+        self._unsent = memoryview(encode(hello()) + encode(catalog))
+        self._finished = False
+        self._thread = threading.Thread(target=self._send, daemon=True)
+        self._thread.start()
+
+    def _send(self) -> None:
+        with contextlib.suppress(OSError):  # a consumer that is gone is noticed later
+            while self._unsent and not self._finished:
+                if select.select([], [self._stream], [], _PAUSE)[1]:
+                    self._unsent = self._unsent[self._stream.send(self._unsent, socket.MSG_DONTWAIT) :]
+
+    def finish(self) -> memoryview:
+        """Stop; what the consumer hasn't taken. It may itself be waiting until its requests are read."""
+        self._finished = True
+        self._thread.join()
+        return self._unsent

@@ -18,15 +18,20 @@ EVENT_BACKLOG = 64 << 20
 
 
 class Outbox:
-    """Encodes a frame when the socket takes it, not before, so that a skipped one costs nothing."""
+    """Encodes a frame when the socket takes it, not before, so that a skipped one costs nothing.
 
-    def __init__(self, sock: socket.socket, skip_events: Callable[[int, int], None]) -> None:
+    skip_events: called with the run and the number of events that are left out. unsent: bytes that go before any frame.
+    """
+
+    def __init__(
+        self, sock: socket.socket, skip_events: Callable[[int, int], None], unsent: memoryview | None = None
+    ) -> None:
         self.socket = sock
         sock.setblocking(False)
-        self._skip_events = skip_events  # (run, rows)
+        self._skip_events = skip_events
         self._waiting: deque[AnyFrame] = deque()
         self._events = 0  # bytes
-        self._partial = memoryview(b"")
+        self._partial = unsent or memoryview(b"")
         self._changes = ChangeWriter()
 
     def put(self, frame: AnyFrame) -> None:

@@ -59,8 +59,8 @@ class _Pending:
 
 
 class Server:
-    """Serves one consumer, which has got the catalog, until it or the supervisor is gone. `idle`: the user is still
-    choosing what to request.
+    """Serves one consumer until it or the supervisor is gone. `unsent`: what it gets first, the rest of a greeting with
+    the catalog. `idle`: the user is still choosing what to request.
     """
 
     def __init__(
@@ -68,13 +68,14 @@ class Server:
         control: socket.socket,
         stream: socket.socket,
         catalog: messages.Catalog,
+        unsent: memoryview,
         *,
         idle: bool,
         budget: float = budgets.PERCENT,
     ) -> None:
         self._selector = selectors.DefaultSelector()
         self._control, self._to_supervisor = transport.Receiver(control), transport.Sender(control)
-        self._outbox = Outbox(stream, self._skipped)
+        self._outbox = Outbox(stream, self._skipped, unsent)
         self._requests = request_decoder()
         self._catalog, self._probes = catalog, {probe.id: probe for probe in catalog.probes}
         self._context = Context()

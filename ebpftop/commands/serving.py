@@ -34,13 +34,13 @@ def serve(
     """
 
     def collector(catalog: Catalog, control: socket.socket, stream: socket.socket) -> int:
-        from ebpftop.collector.greeting import greet
+        from ebpftop.collector.greeting import Greeting
 
-        greeting = greet(stream, catalog)
+        greeting = Greeting(stream, catalog)
         from ebpftop.collector.server import Server
 
-        greeting.join()
-        return Server(control, stream, catalog, idle=started.screen, budget=budget).run()
+        unsent = greeting.finish()
+        return Server(control, stream, catalog, unsent, idle=started.screen, budget=budget).run()
 
     current = CurrentCatalog(extra, again=started.screen, cache=caches.folder())
     plan = Plan(

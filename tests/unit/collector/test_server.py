@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from ebpftop.collector.greeting import greet
+from ebpftop.collector.greeting import Greeting
 from ebpftop.collector.server import Server
 from ebpftop.frames.codec import encode
 from ebpftop.frames.messages import AnyFrame, AnyRequest, Catalog, Failed, Load, Loading, ProbeInfo, Refused, Rejected
@@ -30,8 +30,8 @@ class Served:
         self.asked = transport.Receiver(self.control)
         self._decoder = FrameDecoder()
         catalog = Catalog(probes=[PROBE])
-        greet(stream, catalog).join()
-        self._server = Server(theirs, stream, catalog, idle=False)
+        greeting = Greeting(stream, catalog)
+        self._server = Server(theirs, stream, catalog, greeting.finish(), idle=False)
         self._thread = threading.Thread(target=self._server.run)
         self._thread.start()
 
