@@ -67,6 +67,15 @@ RULES = (
     ),
     rule(
         "unbounded_access",
+        r"variable stack (?:read|access) ",
+        "This kernel (before Linux 5.12) reads and writes the stack only at constant offsets, so a bound on the index "
+        "doesn't help. Keep the array in a per-CPU array map, or unroll the loop so that every index is a constant.",
+        "u32 zero = 0;\nstruct scratch *scratch = bpf_map_lookup_elem(&scratches, &zero);\nif (!scratch)\n    return "
+        "0;",
+        fault="kernel",
+    ),
+    rule(
+        "unbounded_access",
         (
             r"invalid unbounded variable-offset",
             r"variable offset stack pointer cannot be passed into helper",

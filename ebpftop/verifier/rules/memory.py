@@ -128,6 +128,7 @@ RULES = (
         (
             r"Writes through BTF pointers are not allowed",
             r"only read (?:is|from (?P<what>\S+) is) supported",
+            r"cannot write into socket",
         ),
         "The program writes to a kernel object, which programs of this type may only read. Keep what you want to "
         "remember in a map.",
@@ -146,13 +147,13 @@ RULES = (
     ),
     rule(
         "ctx_access",
-        r"BPF_(?:ATOMIC|ST) (?:stores into|loads from) (?P<reg>R\d+) ctx is not allowed",
+        r"BPF_(?:ATOMIC|XADD|ST) (?:stores into|loads from) (?P<reg>R\d+) ctx is not allowed",
         "The context can't be changed by this kind of instruction: no atomic operation, no store of a constant. "
         "Assign a variable to `ctx->field` with a plain `=`.",
     ),
     rule(
         "invalid_mem_access",
-        r"BPF_(?:ATOMIC|ST) (?:stores into|loads from) (?P<reg>R\d+) @type is not allowed",
+        r"BPF_(?:ATOMIC|XADD|ST) (?:stores into|loads from) (?P<reg>R\d+) @type is not allowed",
         "This operation works on the stack and on map values, but not on $type. Keep the counter in a map.",
         "__sync_fetch_and_add(&value->count, 1);",
     ),
@@ -165,7 +166,7 @@ RULES = (
     ),
     rule(
         "invalid_mem_access",
-        (r"invalid size of register (?:spill|fill)",),
+        (r"invalid size of register (?:spill|fill)", r"corrupted spill memory"),
         "A pointer on the stack was stored or read in pieces: only all 8 bytes, aligned to 8, keep it a pointer. "
         "Don't copy pointers byte by byte, and don't overlay them with other data in a union.",
     ),
@@ -330,6 +331,13 @@ RULES = (
         r"misaligned stack access off .+ size (?P<width>\d+)",
         "The access of $width bytes on the stack doesn't begin at a multiple of $width. Don't pack the struct, don't "
         "cast to a wider type, and let an `__u64` begin at a multiple of 8.",
+    ),
+    rule(  # before 4.12
+        "misaligned",
+        r"Unknown alignment\. Only byte-sized access allowed in packet access",
+        "This machine needs aligned accesses, and the old kernel doesn't know where in the packet the access lies. "
+        "Read the field byte by byte.",
+        "value = $name[0] << 8 | $name[1];    // u8 *$name",
     ),
     rule(
         "misaligned",
