@@ -12,6 +12,7 @@ from ebpftop.verifier.chain import trace
 from ebpftop.verifier.instruction import SHOWN, Instruction, decode
 from ebpftop.verifier.loaders import notes, relocations
 from ebpftop.verifier.loop import turn
+from ebpftop.verifier.path import in_called
 from ebpftop.verifier.program import named, named_in
 from ebpftop.verifier.registers import is_state, known_before, read, tracks
 from ebpftop.verifier.report import Event, Report
@@ -33,6 +34,7 @@ _ABOUT_BOUNDS = re.compile(
     r"value_size|mem_size|outside of|math between|unbounded|variable|min value|max value"
     r"|invalid access to (?:packet|map|mem)"
 )
+_TYPE = re.compile(r"\[\d+\] ")  # in the program's type information
 _LOOPS = ("unbounded_loop", "insn_limit")
 # Kinds of failures that don't depend on what a register holds.
 _WITHOUT_REGISTER = ("unknown_func", "privilege", "stack_too_large", "btf", "sleepable", "lock", "irq", "unsupported")
@@ -142,10 +144,11 @@ def _recognise(
     of_call = next((remark for remark in parsed.remarks if remark.startswith(log.OF_GLOBAL_CALL)), "")
     shown = SHOWN.match(parsed.insn_text)
     base = decode(shown[2]).base if shown else ""
+    called = parsed.log_line is not None and in_called(parsed.lines, parsed.log_line)
     named = next((match[0] for remark in parsed.remarks if (match := _REGISTER.search(remark))), base)
     for remark in _readings(parsed.remarks):
         register = _REGISTER.search(remark)
-        held = replace(was, now=known.get(register[0] if register else named, ""))
+        held = replace(was, now=known.get(register[0] if register else named, ""), called=called)
         if found := rules.recognise(remark, parsed.insn_text, quoted, held):
             return remark, (rules.recognise(of_call) if of_call else None) or found
     return parsed.error, None
@@ -174,6 +177,8 @@ def _without_log(lines: Sequence[str], program: str) -> Diagnosis | None:
     for number, line in enumerate(rows):
         for text in _candidates(line, "".join(rows[number + 1 : number + 2])):
             if found := rules.recognise(text, source_text=_quoted_above(rows, number)):
+                if _TYPE.match(text) and (failure := loaders.refused(rows[number + 1 :])):  # the loader did without
+                    return _of_loader(failure, program)
                 return Diagnosis(
                     kind=found.kind,
                     message=text,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ebpftop.verifier.loaders.meaning import Meaning
 from ebpftop.verifier.rules.model import compiled
 
@@ -19,6 +21,7 @@ _BUFFER = (
 )
 _BYTES = r"(\d{4,12}) bytes"
 _LARGEST_BUFFER = 16_000_000  # bytes: 2²⁴ - 1 is the most that kernels before 5.2 take
+_COUNTED = r"(?i).*?\bprogram +too large \((?P<have>\d{1,9}) insns\), at most (?P<most>\d{1,9}) insns"
 _NEEDS = r".*?\b(?P<what>[^:;]{3,80}?) ?(?:: )?not supported \(requires >= v?(?P<version>\d+\.\d+)\)"
 
 MISSING_LOG = (
@@ -115,6 +118,27 @@ def recognise(line: str, errno: str) -> Meaning | None:
     if not compiled(_FORM).match(line):
         return None
     return _BY_ERRNO.get(errno, SILENT) if errno else None
+
+
+def counted(line: str, _errno: str) -> Meaning | None:
+    """What libbpf and BCC say of E2BIG, which they take for too many instructions also if there are few."""
+    match = compiled(_COUNTED).match(line)
+    if not match:
+        return None
+    have, most = int(match["have"]), int(match["most"])
+    if have > most:
+        return replace(
+            _TOO_LARGE,
+            explanation=f"The program has {have:,} instructions. Before Linux 5.2, and without CAP_BPF, a program may "
+            f"have {most:,}; else the verifier gave up after a million steps. Make the program smaller: lower loop "
+            "bounds, inline less, split it by tail calls.",
+        )
+    return replace(
+        _TOO_LARGE,
+        explanation=f"The program isn't too long ({have:,} instructions, and at least {most:,} are allowed), but the "
+        "verifier gave up: after a million steps, before Linux 5.2 after 131,072 at most. It follows every path and "
+        "every turn of every loop. Lower the bounds of loops, merge branches that do the same, split it by tail calls.",
+    )
 
 
 _TOO_COMPLEX = Meaning(

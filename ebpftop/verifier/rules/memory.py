@@ -5,6 +5,7 @@ import re
 from ebpftop.verifier.rules.model import Held, rule
 from ebpftop.verifier.values import value
 
+_STORES = r"\([0-9a-f]{2}\) (?:lock )?\*\("
 _BOUND = "if ($index >= N)    // $index unsigned; N elements\n    return 0;"
 
 # Structs of the kernel that a pointer to a map points at (map_btf_name in kernel/bpf/).
@@ -50,6 +51,16 @@ RULES = (
     ),
     rule("oob_mem", rf"@reg is (?:ptr_)?{_MAPS} invalid negative access", _MAP_ITSELF, _LOOK_UP),
     # what isn't memory for the program, or is read-only
+    rule(
+        "invalid_mem_access",
+        r"@reg invalid mem access '(?:scalar|inv)'",
+        "The program writes here, and the verifier knows the address only as a number: it is one of kernel or user "
+        "memory, which a plain store can't reach, or the pointer was lost by a cast, by arithmetic or by storing it "
+        "in memory. Write through the pointer that the lookup or the reservation returned, and keep the offset as a "
+        "bounded number of its own; kernels before 5.11 also forget ring buffer pointers that are stored on the stack.",
+        "data[$index] = value;    // data: as it was returned",
+        at=_STORES,
+    ),
     rule(
         "invalid_mem_access",
         r"@reg invalid mem access '(?:scalar|inv)'",
