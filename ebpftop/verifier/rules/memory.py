@@ -57,7 +57,7 @@ RULES = (
         "The program writes here, and the verifier knows the address only as a number: it is one of kernel or user "
         "memory, which a plain store can't reach, or the pointer was lost by a cast, by arithmetic or by storing it "
         "in memory. Write through the pointer that the lookup or the reservation returned, and keep the offset as a "
-        "bounded number of its own; kernels before 5.11 also forget ring buffer pointers that are stored on the stack.",
+        "bounded number of its own; kernels before 5.10.10 also forget ring buffer pointers that are stored on the stack.",
         "data[$index] = value;    // data: as it was returned",
         at=_STORES,
     ),

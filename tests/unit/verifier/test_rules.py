@@ -125,6 +125,8 @@ HELD = {
     (_UNBOUNDED, Held(now="map_value(ks=4,vs=8,smin=-7,smax=0)")): "unbounded_access",
     (_UNBOUNDED, Held(now="map_value(ks=4,vs=8,smax=umax=0x7fffffff)")): "unbounded_access",
     (_UNBOUNDED, Held(now="map_value(ks=4,vs=8,smin=-9,smax=-1)")): "unbounded_access",
+    (_UNBOUNDED, Held(now="map_value(ks=4,vs=8,smax=umax=0xffffffff)")): "unbounded_access",
+    ("bpf_rcu_read_unlock is missing", Held(called=True)): "lock",
 }
 
 
