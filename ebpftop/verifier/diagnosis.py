@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ebpftop.verifier import age, loaders, log, rules
-from ebpftop.verifier.chain import trace
+from ebpftop.verifier.chain import IS_CONTEXT, trace
 from ebpftop.verifier.instruction import SHOWN, Instruction, decode
 from ebpftop.verifier.loaders import notes, relocations
 from ebpftop.verifier.loop import turn
@@ -103,7 +103,7 @@ def diagnose(
     involved = _involved((message, *parsed.remarks), does)
     held = _as_complained(known, message)
     chain = _chain(parsed, recognised.kind if recognised else "", message, involved, does, held, quotes, cut)
-    if was := _taken(chain, known, held) or _checked(chain):
+    if was := _taken(chain, known, held) or _checked(chain) or _moved(chain):
         message, recognised = _recognise(parsed, place, known, was)
     if recognised is None and (failure := loaders.failed(lines)) and failure.meaning.decides:
         return _of_loader(failure, program, parsed)
@@ -287,6 +287,14 @@ def _taken(chain: list[Step], known: dict[str, str], held: dict[str, str]) -> He
             return Held(was=step.took, taker=decode(step.text).callee.partition("#")[0])
     stale = (known[name] for name in known if known[name] != held[name])
     return next((Held(was=was) for was in stale if can_be_taken(was)), None)
+
+
+def _moved(chain: Sequence[Step]) -> Held | None:
+    """The context, if all that happened to it are copies and additions."""
+    if not chain or chain[0].why != IS_CONTEXT:
+        return None
+    does = {decode(step.text).op for step in chain[1:-1]}
+    return Held(moved=True) if "arithmetic" in does and does <= {"move", "arithmetic"} else None
 
 
 def _checked(chain: Sequence[Step]) -> Held | None:

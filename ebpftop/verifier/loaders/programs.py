@@ -9,7 +9,8 @@ from ebpftop.verifier.rules.model import compiled
 
 _FORM = r"""(?ix).*?(?:
       \bload(?:ing)?\ failed | \b(?:to\ )?load(?:ing)?\ (?:the\ |e?bpf\ )*prog(?:ram)? | _probe_loading\(\)
-    | \bBPF_PROG_LOAD\b | \bbpf_prog_load\w*\b | \bfailed\ to\ load:\ | \bProg\ section\ '.*'\ rejected
+    | \bBPF_PROG_LOAD\b | \bbpf_load_program\(\) | \bbpf_prog_load\w*\b
+    | \bfailed\ to\ load:\ | \bProg\ section\ '.*'\ rejected
     | \bload\ bpf\ program\ failed | \bprogram\ failed\ to\ load
     | \bverif(?:y|ier|ication)\b.{0,20}\b(?:failed|rejected)\b
     | \bfailed\ to\ (?:load|verify)\ (?:and\ \w+\ )?['"`]?\w+['"`]?:

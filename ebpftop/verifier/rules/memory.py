@@ -25,6 +25,12 @@ def _too_wide(match: re.Match[str], held: Held) -> bool:
     return off >= 0 and (now.low == now.high if now.kind not in ("", "scalar") else off == 0)
 
 
+def _at_an_index(match: re.Match[str], held: Held) -> bool:
+    """Whether the place in memory varies."""
+    now = value(held.now)
+    return int(match["off"]) >= 0 and now.kind not in ("", "scalar") and now.low < now.high
+
+
 def _not_before(match: re.Match[str], _held: Held) -> bool:
     return int(match["off"]) >= 0
 
@@ -56,8 +62,8 @@ RULES = (
         r"@reg invalid mem access '(?:scalar|inv)'",
         "The program writes here, and the verifier knows the address only as a number: it is one of kernel or user "
         "memory, which a plain store can't reach, or the pointer was lost by a cast, by arithmetic or by storing it "
-        "in memory. Write through the pointer that the lookup or the reservation returned, and keep the offset as a "
-        "bounded number of its own; kernels before 5.10.10 also forget ring buffer pointers that are stored on the stack.",
+        "in memory (kernels before 5.10.10 forget ring buffer pointers that are stored on the stack). Write through "
+        "the pointer that the lookup or the reservation returned, and keep the offset as a bounded number of its own.",
         "data[$index] = value;    // data: as it was returned",
         at=_STORES,
     ),
@@ -206,6 +212,24 @@ RULES = (
         "An instruction array holds addresses of 8 bytes, and the program reads $width bytes. Read a `u64`.",
     ),
     # outside what it points at
+    rule(
+        "oob_map_value",
+        r"invalid access to map value, value_size=(?P<have>\d+) off=(?P<off>-?\d+) size=0\b",
+        "The size passed is 0, and $call doesn't accept an empty buffer. Pass the size of what the pointer points at "
+        "(for `bpf_trace_printk` that of the format string, which the macro `bpf_printk` adds), or skip the call.",
+        "if (!size)\n    return 0;",
+    ),
+    rule(
+        "oob_map_value",
+        r"invalid access to map value, value_size=(?P<have>\d+) off=(?P<off>-?\d+) size=(?P<width>\d+)",
+        "The call needs $need bytes ($width at offset $off, the furthest that the pointer may lie), and a value of "
+        "this map has only $have. Bound the index that was added to the pointer, so that all $width bytes lie within. "
+        "If the program means less than $width bytes there, the value is of a smaller struct than the one that the "
+        "call takes, or the size passed is too large.",
+        "if ($index >= N)    // $index unsigned; N elements\n    return 0;",
+        at=r"\) call ",
+        when=_at_an_index,
+    ),
     rule(
         "oob_map_value",
         r"invalid access to map value, value_size=(?P<have>\d+) off=(?P<off>-?\d+) size=(?P<width>\d+)",

@@ -79,7 +79,7 @@ class Held:
 
     now: what it holds. was: what it held until a call invalidated that. taker: the function called. checked: another
     register with the same pointer, which a branch compared with NULL. Each is "" if not known. called: whether the
-    instruction belongs to a function that the program calls.
+    instruction belongs to a function that the program calls. moved: whether it is the program's context and an offset.
     """
 
     now: str = ""
@@ -87,6 +87,7 @@ class Held:
     taker: str = ""
     checked: str = ""
     called: bool = False
+    moved: bool = False
 
 
 NOTHING = Held()

@@ -97,6 +97,9 @@ OTHERS = {
     "BPF_XADD stores into R1 ctx is not allowed": "ctx_access",
     "BPF_XADD stores into R2 packet is not allowed": "invalid_mem_access",
     "cannot write into socket": "invalid_mem_access",
+    "invalid access to map value, value_size=16 off=0 size=0": "oob_map_value",
+    "R1 type=ctx expected=map_ptr": "helper_arg_type",
+    "R1 type=imm expected=map_ptr": "helper_arg_type",
     "corrupted spill memory": "invalid_mem_access",
     "invalid stack type R3 off=-24 access_size=32": "oob_stack",
     "variable stack read R2 var_off=(0xffffffffffffffe0; 0x1c)": "unbounded_access",
@@ -127,6 +130,7 @@ HELD = {
     (_UNBOUNDED, Held(now="map_value(ks=4,vs=8,smin=-9,smax=-1)")): "unbounded_access",
     (_UNBOUNDED, Held(now="map_value(ks=4,vs=8,smax=umax=0xffffffff)")): "unbounded_access",
     ("bpf_rcu_read_unlock is missing", Held(called=True)): "lock",
+    ("R2 invalid mem access 'inv'", Held(moved=True)): "ctx_access",
 }
 
 
