@@ -94,6 +94,11 @@ _BY_ERRNO = {
         "maps first and keep them open until the program is loaded.",
         fault="loader",
     ),
+    "EFAULT": Meaning(
+        "unknown",
+        MISSING_LOG + " EFAULT means that the verifier hit a bug of its own, or, before Linux 6.4, that the log "
+                      "didn't fit into the buffer: begin with one of 16 MB, and look into `dmesg`.",
+    ),
     "EAGAIN": Meaning(
         "other",
         "A signal interrupted the verifier each time it looked at the program. Load again; a profiler or timer that "
