@@ -19,6 +19,7 @@ from ebpftop.verifier.values import Value, describe, value
 
 _WITH_NULL = re.compile(r"if r\d+ [!=]= (?:0x)?0 ")
 _MISC = re.compile(r"[m0?]*m[m0?]*$")  # a slot with bytes of unknown value
+IS_CONTEXT = "R1 is the program's context when it starts"
 MOST = 12  # steps: a reader rarely needs earlier ones
 
 _NAMED = {
@@ -295,7 +296,7 @@ class _Trace:
         if self._cut or not whole:
             why = f"{name} got its value before the beginning of this log"
         elif name == "R1":
-            why = "R1 is the program's context when it starts"
+            why = IS_CONTEXT
         else:
             why = f"nothing on this path gives {name} a value"
         self._steps.append(Step(None, "", why))

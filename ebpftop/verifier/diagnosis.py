@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ebpftop.verifier import age, loaders, log, rules
-from ebpftop.verifier.chain import trace
+from ebpftop.verifier.chain import IS_CONTEXT, trace
 from ebpftop.verifier.instruction import SHOWN, Instruction, decode
 from ebpftop.verifier.loaders import notes, relocations
 from ebpftop.verifier.loop import turn
+from ebpftop.verifier.path import in_called
 from ebpftop.verifier.program import named, named_in
 from ebpftop.verifier.registers import is_state, known_before, read, tracks
 from ebpftop.verifier.report import Event, Report
@@ -33,6 +34,7 @@ _ABOUT_BOUNDS = re.compile(
     r"value_size|mem_size|outside of|math between|unbounded|variable|min value|max value"
     r"|invalid access to (?:packet|map|mem)"
 )
+_TYPE = re.compile(r"\[\d+\] ")  # in the program's type information
 _LOOPS = ("unbounded_loop", "insn_limit")
 # Kinds of failures that don't depend on what a register holds.
 _WITHOUT_REGISTER = ("unknown_func", "privilege", "stack_too_large", "btf", "sleepable", "lock", "irq", "unsupported")
@@ -101,7 +103,7 @@ def diagnose(
     involved = _involved((message, *parsed.remarks), does)
     held = _as_complained(known, message)
     chain = _chain(parsed, recognised.kind if recognised else "", message, involved, does, held, quotes, cut)
-    if was := _taken(chain, known, held) or _checked(chain):
+    if was := _taken(chain, known, held) or _checked(chain) or _moved(chain):
         message, recognised = _recognise(parsed, place, known, was)
     if recognised is None and (failure := loaders.failed(lines)) and failure.meaning.decides:
         return _of_loader(failure, program, parsed)
@@ -142,10 +144,11 @@ def _recognise(
     of_call = next((remark for remark in parsed.remarks if remark.startswith(log.OF_GLOBAL_CALL)), "")
     shown = SHOWN.match(parsed.insn_text)
     base = decode(shown[2]).base if shown else ""
+    called = parsed.log_line is not None and in_called(parsed.lines, parsed.log_line)
     named = next((match[0] for remark in parsed.remarks if (match := _REGISTER.search(remark))), base)
     for remark in _readings(parsed.remarks):
         register = _REGISTER.search(remark)
-        held = replace(was, now=known.get(register[0] if register else named, ""))
+        held = replace(was, now=known.get(register[0] if register else named, ""), called=called)
         if found := rules.recognise(remark, parsed.insn_text, quoted, held):
             return remark, (rules.recognise(of_call) if of_call else None) or found
     return parsed.error, None
@@ -174,6 +177,8 @@ def _without_log(lines: Sequence[str], program: str) -> Diagnosis | None:
     for number, line in enumerate(rows):
         for text in _candidates(line, "".join(rows[number + 1 : number + 2])):
             if found := rules.recognise(text, source_text=_quoted_above(rows, number)):
+                if _TYPE.match(text) and (failure := loaders.refused(rows[number + 1 :])):  # the loader did without
+                    return _of_loader(failure, program)
                 return Diagnosis(
                     kind=found.kind,
                     message=text,
@@ -282,6 +287,14 @@ def _taken(chain: list[Step], known: dict[str, str], held: dict[str, str]) -> He
             return Held(was=step.took, taker=decode(step.text).callee.partition("#")[0])
     stale = (known[name] for name in known if known[name] != held[name])
     return next((Held(was=was) for was in stale if can_be_taken(was)), None)
+
+
+def _moved(chain: Sequence[Step]) -> Held | None:
+    """The context, if all that happened to it are copies and additions."""
+    if not chain or chain[0].why != IS_CONTEXT:
+        return None
+    does = {decode(step.text).op for step in chain[1:-1]}
+    return Held(moved=True) if "arithmetic" in does and does <= {"move", "arithmetic"} else None
 
 
 def _checked(chain: Sequence[Step]) -> Held | None:

@@ -34,6 +34,9 @@ _HEADING = re.compile(r".*\b(?:verifier (?:log|output|analysis)|kernel error log
 _PREAMBLE = re.compile(
     r"\s*(?:R\d type=ctx expected=fp$|reg type unsupported for arg#\d|arg#\d+ type\b.* not supported)"
 )
+_TRACEBACK = "Traceback (most recent call last)"
+_CALL = re.compile(r"\s*\d+: \(85\) call pc[+-]")
+_ARGUMENT = re.compile(rf"{_PREAMBLE.pattern}|\s*R\d type=\w+ expected=fp$")
 
 # The verifier's other lines: states, backtracking, type information, other functions, accounting.
 _NOT_AN_ERROR = re.compile(
@@ -97,6 +100,8 @@ def read(lines: list[str]) -> Parsed:
     end = counted + 1 if count and count["before"] else counted
     shown = _before(lines, first, end, _INSTRUCTION)
     begin = first if shown is None else shown + 1
+    if shown is not None:  # what follows a traceback is Python's
+        end = next((n for n in range(begin, end) if lines[n].lstrip().startswith(_TRACEBACK)), end)
     titled = next((n for n in range(begin, end) if lines[n].lstrip().startswith(report.BEGINS)), end)
     if shown is None:  # a loader's lines above look like the message, which comes last
         headed = next((n for n in range(end - 1, first - 1, -1) if _HEADING.match(lines[n])), -1)
@@ -107,7 +112,8 @@ def read(lines: list[str]) -> Parsed:
     if behind and not _NOT_AN_ERROR.match(behind[1]):
         complaint, error = shown, behind[1].strip()
     else:
-        complaint = _complaint(lines, begin, titled)
+        called = shown is not None and _CALL.match(lines[shown]) is not None
+        complaint = _complaint(lines, begin, titled, called=called)
         error = _message(lines[complaint]) if complaint is not None else found.title if found else ""
     if not error and shown is not None and (replaced := _REPLACED.match(lines[shown])):
         complaint, error = shown, replaced[1]
@@ -136,12 +142,15 @@ def _extent(lines: list[str]) -> tuple[int, int]:
     )
 
 
-def _complaint(lines: list[str], begin: int, end: int) -> int | None:
-    """The first possible error message; one from before the first instruction counts only if there is no other."""
+def _complaint(lines: list[str], begin: int, end: int, *, called: bool) -> int | None:
+    """The first possible error message. Those about the types of arguments, before the first instruction and at calls
+    of the program's own functions, count only if there is no other.
+    """
     rows = [n for n in range(begin, end) if not _NOT_AN_ERROR.match(lines[n])]
     if any(OF_GLOBAL_CALL in lines[n] for n in rows):
         return rows[0]
-    return next((n for n in rows if not _PREAMBLE.match(lines[n])), rows[0] if rows else None)
+    preamble = _ARGUMENT if called else _PREAMBLE
+    return next((n for n in rows if not preamble.match(lines[n])), rows[0] if rows else None)
 
 
 def _before(lines: list[str], first: int, end: int, pattern: re.Pattern[str]) -> int | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from ebpftop.verifier.instruction import SHOWN, Instruction, decode
 
+_FRAME = re.compile(r"(?:^|[:;]) *frame ?(\d+): |(?:^|\) .*; | )R\d+(?:_\w+)?=")
 LOOK_BACK = 10_000  # lines: more would only make a reader wait, as chains are short
 _FROM = re.compile(r"\s*from (\d+) to (\d+)")
 
@@ -57,6 +58,21 @@ def back(lines: Sequence[str], at: int) -> Iterator[Visit]:
         elif line.lstrip().startswith("callee:"):
             depth, after = depth - 1, None
         number -= 1
+
+
+def in_called(lines: Sequence[str], at: int) -> bool:
+    """Whether the instruction in line `at` belongs to a function that the program calls: the nearest state above says
+    so by `frame1:`.
+    """
+    for number in range(at, max(-1, at - LOOK_BACK), -1):
+        line = lines[number].lstrip()
+        if line.startswith(("returning from callee", "to caller")):
+            return False
+        if line.startswith("callee:"):
+            return True
+        if not line.startswith(";") and (state := _FRAME.search(line)):
+            return bool(state[1])
+    return False
 
 
 def _branch(lines: Sequence[str], at: int, first: int, insn: str) -> int | None:

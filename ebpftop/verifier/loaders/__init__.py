@@ -40,12 +40,25 @@ class Failure:
 
 def lacks(lines: Sequence[str]) -> Failure | None:
     """The first message about something that this kernel or the loader lacks; None if there is none."""
-    return _first(lines, symbols.recognise)
+    return _first(lines, symbols.recognise) or _first(lines, symbols.configuration)
+
+
+def refused(lines: Sequence[str]) -> Failure | None:
+    """The first message about a program that couldn't be loaded; None if there is none."""
+    return _first(lines, programs.recognise)
 
 
 def failed(lines: Sequence[str]) -> Failure | None:
     """The most informative message about a call that failed; None if there is none."""
-    for of_stage in (symbols.recognise, maps.recognise, programs.recognise, attaching.recognise, _consequence):
+    for of_stage in (
+        symbols.recognise,
+        symbols.configuration,
+        maps.recognise,
+        programs.counted,
+        programs.recognise,
+        attaching.recognise,
+        _consequence,
+    ):
         if failure := _first(lines, of_stage):
             return failure
     return None

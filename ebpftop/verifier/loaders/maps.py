@@ -28,6 +28,13 @@ _BY_ERRNO = {
         fault="environment",
         of_map=True,
     ),
+    "EACCES": Meaning(
+        "privilege",
+        "A security module refused to create the map: SELinux and others have permissions of their own for BPF, beside "
+        "capabilities. Look for the denial (`ausearch -m avc -ts recent`), allow the loader's domain `map_create`, "
+        "`map_read`, `map_write`, `prog_load` and `prog_run` of class `bpf`, or run it in a privileged container.",
+        fault="environment",
+    ),
     "EINVAL": Meaning(
         "unsupported",
         "The map can't be created like this: this kernel doesn't know its type or flags, or the key size, value size "

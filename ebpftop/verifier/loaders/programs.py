@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ebpftop.verifier.loaders.meaning import Meaning
 from ebpftop.verifier.rules.model import compiled
 
 _FORM = r"""(?ix).*?(?:
       \bload(?:ing)?\ failed | \b(?:to\ )?load(?:ing)?\ (?:the\ |e?bpf\ )*prog(?:ram)? | _probe_loading\(\)
-    | \bBPF_PROG_LOAD\b | \bbpf_prog_load\w*\b | \bfailed\ to\ load:\ | \bProg\ section\ '.*'\ rejected
+    | \bBPF_PROG_LOAD\b | \bbpf_load_program\(\) | \bbpf_prog_load\w*\b
+    | \bfailed\ to\ load:\ | \bProg\ section\ '.*'\ rejected
     | \bload\ bpf\ program\ failed | \bprogram\ failed\ to\ load
     | \bverif(?:y|ier|ication)\b.{0,20}\b(?:failed|rejected)\b
     | \bfailed\ to\ (?:load|verify)\ (?:and\ \w+\ )?['"`]?\w+['"`]?:
@@ -19,6 +22,7 @@ _BUFFER = (
 )
 _BYTES = r"(\d{4,12}) bytes"
 _LARGEST_BUFFER = 16_000_000  # bytes: 2²⁴ - 1 is the most that kernels before 5.2 take
+_COUNTED = r"(?i).*?\bprogram +too large \((?P<have>\d{1,9}) insns\), at most (?P<most>\d{1,9}) insns"
 _NEEDS = r".*?\b(?P<what>[^:;]{3,80}?) ?(?:: )?not supported \(requires >= v?(?P<version>\d+\.\d+)\)"
 
 MISSING_LOG = (
@@ -90,6 +94,11 @@ _BY_ERRNO = {
         "maps first and keep them open until the program is loaded.",
         fault="loader",
     ),
+    "EFAULT": Meaning(
+        "unknown",
+        MISSING_LOG + " EFAULT means that the verifier hit a bug of its own, or, before Linux 6.4, that the log "
+                      "didn't fit into the buffer: begin with one of 16 MB, and look into `dmesg`.",
+    ),
     "EAGAIN": Meaning(
         "other",
         "A signal interrupted the verifier each time it looked at the program. Load again; a profiler or timer that "
@@ -115,6 +124,27 @@ def recognise(line: str, errno: str) -> Meaning | None:
     if not compiled(_FORM).match(line):
         return None
     return _BY_ERRNO.get(errno, SILENT) if errno else None
+
+
+def counted(line: str, _errno: str) -> Meaning | None:
+    """What libbpf and BCC say of E2BIG, which they take for too many instructions also if there are few."""
+    match = compiled(_COUNTED).match(line)
+    if not match:
+        return None
+    have, most = int(match["have"]), int(match["most"])
+    if have > most:
+        return replace(
+            _TOO_LARGE,
+            explanation=f"The program has {have:,} instructions. Before Linux 5.2, and without CAP_BPF, a program may "
+            f"have {most:,}; else the verifier gave up after a million steps. Make the program smaller: lower loop "
+            "bounds, inline less, split it by tail calls.",
+        )
+    return replace(
+        _TOO_LARGE,
+        explanation=f"The program isn't too long ({have:,} instructions, and at least {most:,} are allowed), but the "
+        "verifier gave up: after a million steps, before Linux 5.2 after 131,072 at most. It follows every path and "
+        "every turn of every loop. Lower the bounds of loops, merge branches that do the same, split it by tail calls.",
+    )
 
 
 _TOO_COMPLEX = Meaning(

@@ -48,6 +48,22 @@ def _setting(name: str) -> Meaning:
     )
 
 
+def configuration(line: str, _errno: str) -> Meaning | None:
+    """What a line about the kernel's configuration, which the loader can't read, means; None if it isn't one."""
+    if not compiled(r".*\bfailed to (?:open|get|read|parse) (?:the )?(?:system|kernel) ?(?:Kconfig|config)\b").match(
+        line
+    ):
+        return None
+    return Meaning(
+        "btf",
+        "The program uses settings of this kernel (`extern … __kconfig`), and the loader can't read them: neither "
+        "/proc/config.gz nor /boot/config-$(uname -r) is there. Use a kernel built with CONFIG_IKCONFIG_PROC=y, load "
+        "its module (`modprobe configs`), or make the file visible: mount /boot into a container, or link it there "
+        "from `/lib/modules/$(uname -r)`.",
+        fault="environment",
+    )
+
+
 def _relocation(name: str) -> Meaning:
     first = (
         f"No type of this kernel could be matched with `{name}`"

@@ -1,10 +1,10 @@
 """The verifier's error messages, and what each of them means.
 
-Messages come from kernel/bpf/verifier.c, btf.c and their neighbours, Linux 5.15 to 7.2. Where kernels word the same
-error differently, one rule takes all wordings. The first rule that matches is used: modules in the order of RULES,
-rules in the order of their module. What a loader put in place of an instruction comes first; then pointers that may be
-NULL or that a call invalidated, before all other rules about pointers; special rules come before general ones; and the
-verifier's internal errors, whose patterns are loose, come last.
+Messages come from kernel/bpf/verifier.c, btf.c and their neighbours, Linux 5.15 to 7.2, some from 4.9 on. Where
+kernels word the same error differently, one rule takes all wordings. The first rule that matches is used: modules in
+the order of RULES, rules in the order of their module. What a loader put in place of an instruction comes first; then
+pointers that may be NULL or that a call invalidated, before all other rules about pointers; special rules come before
+general ones; and the verifier's internal errors, whose patterns are loose, come last.
 """
 
 from __future__ import annotations

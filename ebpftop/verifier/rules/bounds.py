@@ -5,6 +5,7 @@ import re
 from ebpftop.verifier.rules.model import Held, rule
 from ebpftop.verifier.values import value
 
+_WIDEST = 2**32 - 1
 _INDEX = "if ($index >= N)    // $index unsigned; N elements\n    return 0;"
 _SIZE = "if ($size > sizeof(buffer))    // $size unsigned\n    return 0;"
 
@@ -13,6 +14,11 @@ def _maybe_negative(_match: re.Match[str], held: Held) -> bool:
     """Whether both ends of the offset are known, and it may lie before the beginning."""
     now = value(held.now)
     return now.bounded and now.low < 0 <= now.high
+
+
+def _only_by_width(match: re.Match[str], held: Held) -> bool:
+    """Whether the offset has no other bound than the 32 bits of a variable."""
+    return _bounded(match, held) and value(held.now).high >= _WIDEST
 
 
 def _bounded(_match: re.Match[str], held: Held) -> bool:
@@ -34,6 +40,16 @@ RULES = (
         "or add the constant first.",
         "p += $index & (N - 1);    // $index unsigned; N elements, a power of two",
         when=_maybe_negative,
+    ),
+    rule(
+        "unbounded_access",
+        r"@reg unbounded memory access, make sure to bounds check",
+        "Nothing bounds the offset but the 32 bits of its variable: $reg is $now. If the source checks or masks it, "
+        "the compiler tested another register than the one it adds, or the value was read again from memory. Keep it "
+        "in one local variable, stop the compiler from copying it, and check it right before the access.",
+        'asm volatile("" : "+r"($index));    // the check below is then of this very register\n'
+        "if ($index >= N)    // $index unsigned; N elements\n    return 0;",
+        when=_only_by_width,
     ),
     rule(
         "unbounded_access",
@@ -64,6 +80,15 @@ RULES = (
         "The index may be negative as far as the verifier can tell. Make it unsigned, or test `>= 0` as well as the "
         "upper bound.",
         "if ($index < 0 || $index >= N)\n    return 0;",
+    ),
+    rule(
+        "unbounded_access",
+        r"variable stack (?:read|access) ",
+        "This kernel (before Linux 5.12) reads and writes the stack only at constant offsets, so a bound on the index "
+        "doesn't help. Keep the array in a per-CPU array map, or unroll the loop so that every index is a constant.",
+        "u32 zero = 0;\nstruct scratch *scratch = bpf_map_lookup_elem(&scratches, &zero);\nif (!scratch)\n    return "
+        "0;",
+        fault="kernel",
     ),
     rule(
         "unbounded_access",

@@ -10,7 +10,27 @@ def _straddles(match: re.Match[str], _held: Held) -> bool:
     return match["width"] == "8" and int(match["off"]) % 8 == 4
 
 
+def _moved(_match: re.Match[str], held: Held) -> bool:
+    return held.moved
+
+
+def _narrow(match: re.Match[str], _held: Held) -> bool:
+    """Whether the access is of a part of a field: fields have 4 or 8 bytes."""
+    return match["width"] in ("1", "2")
+
+
 RULES = (
+    rule(
+        "ctx_access",
+        r"@reg invalid mem access 'inv'",
+        "This is the context after an offset was added to it. Old kernels then no longer know it as the context: it "
+        "may be read only at constant offsets in the instruction itself. The compiler moved the pointer, often because "
+        "several branches read different fields. Read each field into a variable of its own before the branches, "
+        "through `volatile`.",
+        "u64 value = *(volatile u64 *)&ctx->field;",
+        when=_moved,
+        fault="compiler",
+    ),
     rule(
         "ctx_access",
         (
@@ -46,6 +66,17 @@ RULES = (
         "may not write with this width. Write a writable field with its own size (the compiler may join two adjacent "
         "ones: use `volatile`), or copy what you want to change into a variable of your own.",
         at=r"\([0-9a-f]{2}\) (?:lock )?\*\(",
+    ),
+    rule(
+        "ctx_access",
+        r"invalid bpf_context access off=(?P<off>-?\d+) size=(?P<width>\d+)",
+        "The program reads $width bytes at offset $off of the context: only a part of a field, which has 4 or 8. "
+        "Compilers do that when only those bits are used; kernels before 4.13 never allow it, later ones not for every "
+        "field. "
+        "Read the whole field with its own size, through `volatile`, and take the part from the copy. Check also that "
+        "programs of this type have a field there.",
+        "u32 whole = *(volatile u32 *)&ctx->field;",
+        when=_narrow,
     ),
     rule(
         "ctx_access",

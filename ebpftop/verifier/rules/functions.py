@@ -146,7 +146,7 @@ RULES = (
         "unsupported",
         (
             r"JIT doesn't support bpf-to-bpf calls",
-            r"tail_calls are not allowed in (?:non-JITed|programs with stack)",
+            r"tail_calls are not allowed in (?:non-JITed|programs with (?:stack|bpf-to-bpf))",
             r"callbacks are not allowed in non-JITed",
             r"stack args are not supported in non-JITed",
             r"JIT does not support function",

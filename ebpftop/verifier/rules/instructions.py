@@ -115,7 +115,7 @@ RULES = (
     rule(
         "unsupported",
         (
-            r"BPF_LD_\[ABS\|IND\] instructions not allowed",
+            r"BPF_LD_\[?ABS\|IND\]? instructions (?:not allowed|cannot be mixed)",
             r"at the time of BPF_LD_ABS",
             r"LD_ABS is",
             r"cannot use BPF_LD_\[ABS\|IND\] within",

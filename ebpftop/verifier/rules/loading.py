@@ -12,6 +12,7 @@ RULES = (
         "privilege",
         (
             r"cannot call (?:GPL-restricted|kernel) function from non-GPL",
+            r"cannot call GPL only function from proprietary",
             r"(?P<what>LSM|struct ops) programs must have a GPL",
             r"Cannot access kernel 'struct (?P<struct>\S+)' from non-GPL",
         ),
@@ -24,6 +25,7 @@ RULES = (
         (
             r"(?:'struct )?(?P<what>[\w ']+) access is allowed only to CAP_PERFMON",
             r"loading/calling other bpf or kernel functions",
+            r"function calls to other bpf functions are allowed for",
             r"CAP_BPF and CAP_PERFMON are required",
         ),
         "This needs privileges the loader does not have. Load as root, or with CAP_BPF and CAP_PERFMON.",

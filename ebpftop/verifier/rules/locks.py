@@ -1,8 +1,15 @@
 """Sections that allow little: spin locks, RCU, preemption off, interrupts off; and programs that may sleep."""
 
-from ebpftop.verifier.rules.model import rule
+import re
+
+from ebpftop.verifier.rules.model import Held, rule
 
 _LOCKED = "bpf_spin_lock(&value->lock);\nvalue->count++;\nbpf_spin_unlock(&value->lock);"
+
+
+def _in_called(_match: re.Match[str], held: Held) -> bool:
+    return held.called
+
 
 RULES = (
     rule(
@@ -36,6 +43,15 @@ RULES = (
         r"bpf_spin_unlock is missing",
         "A path ends while the lock is still held. Release it on every path, also before each early `return`.",
         _LOCKED,
+    ),
+    rule(
+        "lock",
+        r"bpf_rcu_read_unlock is missing",
+        "A function called inside an RCU section returns here, and kernels before Linux 6.9 allow that only after the "
+        "section's end. Make the function inline, or call it before or after the section.",
+        "static __always_inline int step(struct state *state)",
+        when=_in_called,
+        fault="kernel",
     ),
     rule(
         "lock",

@@ -5,6 +5,7 @@ import re
 from ebpftop.verifier.rules.model import Held, rule
 from ebpftop.verifier.values import value
 
+_STORES = r"\([0-9a-f]{2}\) (?:lock )?\*\("
 _BOUND = "if ($index >= N)    // $index unsigned; N elements\n    return 0;"
 
 # Structs of the kernel that a pointer to a map points at (map_btf_name in kernel/bpf/).
@@ -22,6 +23,12 @@ def _too_wide(match: re.Match[str], held: Held) -> bool:
     now = value(held.now)
     off = int(match["off"])
     return off >= 0 and (now.low == now.high if now.kind not in ("", "scalar") else off == 0)
+
+
+def _at_an_index(match: re.Match[str], held: Held) -> bool:
+    """Whether the place in memory varies."""
+    now = value(held.now)
+    return int(match["off"]) >= 0 and now.kind not in ("", "scalar") and now.low < now.high
 
 
 def _not_before(match: re.Match[str], _held: Held) -> bool:
@@ -50,6 +57,16 @@ RULES = (
     ),
     rule("oob_mem", rf"@reg is (?:ptr_)?{_MAPS} invalid negative access", _MAP_ITSELF, _LOOK_UP),
     # what isn't memory for the program, or is read-only
+    rule(
+        "invalid_mem_access",
+        r"@reg invalid mem access '(?:scalar|inv)'",
+        "The program writes here, and the verifier knows the address only as a number: it is one of kernel or user "
+        "memory, which a plain store can't reach, or the pointer was lost by a cast, by arithmetic or by storing it "
+        "in memory (kernels before 5.10.10 forget ring buffer pointers that are stored on the stack). Write through "
+        "the pointer that the lookup or the reservation returned, and keep the offset as a bounded number of its own.",
+        "data[$index] = value;    // data: as it was returned",
+        at=_STORES,
+    ),
     rule(
         "invalid_mem_access",
         r"@reg invalid mem access '(?:scalar|inv)'",
@@ -128,6 +145,7 @@ RULES = (
         (
             r"Writes through BTF pointers are not allowed",
             r"only read (?:is|from (?P<what>\S+) is) supported",
+            r"cannot write into socket",
         ),
         "The program writes to a kernel object, which programs of this type may only read. Keep what you want to "
         "remember in a map.",
@@ -146,13 +164,13 @@ RULES = (
     ),
     rule(
         "ctx_access",
-        r"BPF_(?:ATOMIC|ST) (?:stores into|loads from) (?P<reg>R\d+) ctx is not allowed",
+        r"BPF_(?:ATOMIC|XADD|ST) (?:stores into|loads from) (?P<reg>R\d+) ctx is not allowed",
         "The context can't be changed by this kind of instruction: no atomic operation, no store of a constant. "
         "Assign a variable to `ctx->field` with a plain `=`.",
     ),
     rule(
         "invalid_mem_access",
-        r"BPF_(?:ATOMIC|ST) (?:stores into|loads from) (?P<reg>R\d+) @type is not allowed",
+        r"BPF_(?:ATOMIC|XADD|ST) (?:stores into|loads from) (?P<reg>R\d+) @type is not allowed",
         "This operation works on the stack and on map values, but not on $type. Keep the counter in a map.",
         "__sync_fetch_and_add(&value->count, 1);",
     ),
@@ -165,7 +183,7 @@ RULES = (
     ),
     rule(
         "invalid_mem_access",
-        (r"invalid size of register (?:spill|fill)",),
+        (r"invalid size of register (?:spill|fill)", r"corrupted spill memory"),
         "A pointer on the stack was stored or read in pieces: only all 8 bytes, aligned to 8, keep it a pointer. "
         "Don't copy pointers byte by byte, and don't overlay them with other data in a union.",
     ),
@@ -194,6 +212,24 @@ RULES = (
         "An instruction array holds addresses of 8 bytes, and the program reads $width bytes. Read a `u64`.",
     ),
     # outside what it points at
+    rule(
+        "oob_map_value",
+        r"invalid access to map value, value_size=(?P<have>\d+) off=(?P<off>-?\d+) size=0\b",
+        "The size passed is 0, and $call doesn't accept an empty buffer. Pass the size of what the pointer points at "
+        "(for `bpf_trace_printk` that of the format string, which the macro `bpf_printk` adds), or skip the call.",
+        "if (!size)\n    return 0;",
+    ),
+    rule(
+        "oob_map_value",
+        r"invalid access to map value, value_size=(?P<have>\d+) off=(?P<off>-?\d+) size=(?P<width>\d+)",
+        "The call needs $need bytes ($width at offset $off, the furthest that the pointer may lie), and a value of "
+        "this map has only $have. Bound the index that was added to the pointer, so that all $width bytes lie within. "
+        "If the program means less than $width bytes there, the value is of a smaller struct than the one that the "
+        "call takes, or the size passed is too large.",
+        "if ($index >= N)    // $index unsigned; N elements\n    return 0;",
+        at=r"\) call ",
+        when=_at_an_index,
+    ),
     rule(
         "oob_map_value",
         r"invalid access to map value, value_size=(?P<have>\d+) off=(?P<off>-?\d+) size=(?P<width>\d+)",
@@ -330,6 +366,13 @@ RULES = (
         r"misaligned stack access off .+ size (?P<width>\d+)",
         "The access of $width bytes on the stack doesn't begin at a multiple of $width. Don't pack the struct, don't "
         "cast to a wider type, and let an `__u64` begin at a multiple of 8.",
+    ),
+    rule(  # before 4.12
+        "misaligned",
+        r"Unknown alignment\. Only byte-sized access allowed in packet access",
+        "This machine needs aligned accesses, and the old kernel doesn't know where in the packet the access lies. "
+        "Read the field byte by byte.",
+        "value = $name[0] << 8 | $name[1];    // u8 *$name",
     ),
     rule(
         "misaligned",

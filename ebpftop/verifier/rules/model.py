@@ -78,13 +78,16 @@ class Held:
     """What else the log shows about the register in a message, in the verifier's words ("scalar()", "pkt(r=0)").
 
     now: what it holds. was: what it held until a call invalidated that. taker: the function called. checked: another
-    register with the same pointer, which a branch compared with NULL. Each is "" if not known.
+    register with the same pointer, which a branch compared with NULL. Each is "" if not known. called: whether the
+    instruction belongs to a function that the program calls. moved: whether it is the program's context and an offset.
     """
 
     now: str = ""
     was: str = ""
     taker: str = ""
     checked: str = ""
+    called: bool = False
+    moved: bool = False
 
 
 NOTHING = Held()

@@ -40,6 +40,13 @@ RULES = (
         "constant from that range, or test the value first.",
         "return $low;",
     ),
+    rule(  # before 5.3
+        "bad_return",
+        r"At [\w ]{1,40} register R\d+ .*should have been (?P<want>0(?: or 1)?)$",
+        "The value returned here must be $want, but as far as the verifier can tell it may be another. Return such a "
+        "constant, or test the value first.",
+        "return 0;",
+    ),
     rule(
         "bad_return",
         (
@@ -111,6 +118,17 @@ RULES = (
         ),
         "The sum lies so far outside the object that the verifier gives up on the pointer. Keep offsets within the "
         "object; check index and size before adding.",
+    ),
+    rule(  # before 4.14
+        "pointer_arith",
+        (
+            r"addition of negative constant to packet pointer is not allowed",
+            r"cannot add integer value with \d+ upper zero bits to ptr_to_packet",
+        ),
+        "This old kernel allows only small unsigned numbers to be added to a packet pointer. Read the length into an "
+        "unsigned variable of 8 or 16 bits, mask it, add it once, and compare with the packet's end afterwards.",
+        "u16 length = header->length;\nvoid *next = start + (length & 0x7fff);\nif (next + sizeof(*next_header) > "
+        "data_end)\n    return XDP_PASS;    // or TC_ACT_OK",
     ),
     rule(
         "pointer_arith",

@@ -59,6 +59,14 @@ RULES = (
         "map.",
         "if ($index >= N)    // $index unsigned; N elements\n    return 0;",
     ),
+    rule(  # before 5.12, also for a size of 0
+        "oob_stack",
+        r"invalid stack type @reg off=(?P<off>-?\d+) access_size=(?P<width>-?\d+)",
+        "The call may access $width bytes at offset $off of the stack, and that isn't within the 512 bytes below the "
+        "frame pointer, or the size isn't positive. Pass the size of the variable itself, and bound a size that isn't "
+        "constant.",
+        "if (size > sizeof(buffer))    // size unsigned\n    return 0;",
+    ),
     rule(
         "oob_stack",
         r"invalid(?: indirect| write to| read from| access to)* stack(?: @reg)? off=(?P<off>-?\d+) size=(?P<width>\d+)",

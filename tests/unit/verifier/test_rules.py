@@ -89,6 +89,25 @@ OTHERS = {
     "invalid access to packet, off=0 size=1, R4(id=0,off=0,r=0)": "oob_packet",
     "invalid write to stack R10 off=-520 size=8": "oob_stack",
     "BPF program is too large. Processed 1000001 insn": "insn_limit",
+    "At program exit the register R0 has value (0x5; 0x0) should have been 0 or 1": "bad_return",
+    "At program exit the register R0 has value (0x1; 0x0) should have been 0": "bad_return",
+    "addition of negative constant to packet pointer is not allowed": "pointer_arith",
+    "cannot add integer value with 16 upper zero bits to ptr_to_packet": "pointer_arith",
+    "Unknown alignment. Only byte-sized access allowed in packet access.": "misaligned",
+    "BPF_XADD stores into R1 ctx is not allowed": "ctx_access",
+    "BPF_XADD stores into R2 packet is not allowed": "invalid_mem_access",
+    "cannot write into socket": "invalid_mem_access",
+    "invalid access to map value, value_size=16 off=0 size=0": "oob_map_value",
+    "R1 type=ctx expected=map_ptr": "helper_arg_type",
+    "R1 type=imm expected=map_ptr": "helper_arg_type",
+    "corrupted spill memory": "invalid_mem_access",
+    "invalid stack type R3 off=-24 access_size=32": "oob_stack",
+    "variable stack read R2 var_off=(0xffffffffffffffe0; 0x1c)": "unbounded_access",
+    "variable stack access var_off=(0xffffffffffffffe0; 0x1c) off=-32 size=4": "unbounded_access",
+    "cannot call GPL only function from proprietary program": "privilege",
+    "function calls to other bpf functions are allowed for root only": "privilege",
+    "tail_calls are not allowed in programs with bpf-to-bpf calls": "unsupported",
+    "BPF_LD_[ABS|IND] instructions cannot be mixed with bpf-to-bpf calls": "unsupported",
     "cannot pass in iter at an offset=-32; expected uninitialized iter_num as arg #1": "iterator",
 }
 
@@ -109,6 +128,9 @@ HELD = {
     (_UNBOUNDED, Held(now="map_value(ks=4,vs=8,smin=-7,smax=0)")): "unbounded_access",
     (_UNBOUNDED, Held(now="map_value(ks=4,vs=8,smax=umax=0x7fffffff)")): "unbounded_access",
     (_UNBOUNDED, Held(now="map_value(ks=4,vs=8,smin=-9,smax=-1)")): "unbounded_access",
+    (_UNBOUNDED, Held(now="map_value(ks=4,vs=8,smax=umax=0xffffffff)")): "unbounded_access",
+    ("bpf_rcu_read_unlock is missing", Held(called=True)): "lock",
+    ("R2 invalid mem access 'inv'", Held(moved=True)): "ctx_access",
 }
 
 
@@ -166,6 +188,13 @@ def test_a_call_without_a_name_took_it_all_the_same() -> None:
     assert said
     assert said.explanation.startswith("A call took what this points at, a socket: ")
     assert said.fix is None
+
+
+def test_an_old_kernel_without_variable_offsets_gets_no_advice_to_bound_them() -> None:
+    said = recognise("variable stack access var_off=(0xffffffffffffffe0; 0x1c) off=-32 size=4")
+    assert said
+    assert "a bound on the index doesn't help" in said.explanation
+    assert said.fault == "kernel"
 
 
 def test_a_write_to_the_context_is_told_from_a_read() -> None:
