@@ -1,4 +1,4 @@
-"""Probes of disks, files and memory beside the kernel's own counters: under limits, and on a full disk."""
+"""Probes of disks, files and memory beside the kernel's counters and their caller's clock: below limits, disk full."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from tests.support.disks import accounted, file_system, flushes, loop_device
 from tests.support.memory import memory_cgroup
 from tests.support.quota import disk_group
-from tests.support.tracing import trace
+from tests.support.tracing import any_kernel, trace
 from tests.support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
@@ -126,6 +126,7 @@ def work(): time_calls(lambda _: os.fsync(file), int(sys.argv[2]), sys.argv[3])
 )
 
 
+@any_kernel
 def test_waits_for_a_disk_below_a_limit_are_the_flushes_of_diskstats(tmp_path: Path) -> None:
     """A flush is a write to the limit."""
     report = tmp_path / "report"
@@ -162,6 +163,7 @@ def work(): time_calls(lambda number: os.readv(file, [memory[:512 * (number + 1)
 )
 
 
+@any_kernel
 def test_slow_reads_below_a_limit_are_those_by_the_readers_clock(tmp_path: Path) -> None:
     report = tmp_path / "report"
     with file_system(tmp_path) as (device, place):
@@ -214,6 +216,7 @@ def pages_written() -> int:
     return next(int(value) for name, value in lines if name == "nr_written")
 
 
+@any_kernel
 def test_pages_written_back_are_those_their_process_changed(tmp_path: Path) -> None:
     """The kernel's count of pages written has those of all disks, and those of fsync, which are no writeback."""
     with (

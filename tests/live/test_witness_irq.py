@@ -7,8 +7,8 @@ import os
 
 import pytest
 
-from tests.support.interrupts import softirqs
-from tests.support.tracing import trace
+from tests.support.interrupts import hardirqs, softirqs
+from tests.support.tracing import any_kernel, trace
 from tests.support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
@@ -32,6 +32,7 @@ def work():
 """
 
 
+@any_kernel
 def test_a_flood_of_soft_interrupts_is_that_of_proc() -> None:
     cpus = sorted(os.sched_getaffinity(0))
     with contextlib.ExitStack() as stack:
@@ -52,4 +53,46 @@ def test_a_flood_of_soft_interrupts_is_that_of_proc() -> None:
         assert last[kind] - first[kind] - edges <= ran <= after[kind] - before[kind] + edges, kind
         assert delayed <= ran + edges, kind
     assert traced.count("delay", vector="NET_RX") >= last["NET_RX"] - first["NET_RX"] - edges
+    assert traced.losses() == {}
+
+
+# ---------------------------------------------------------------- hardirqs
+
+INTERRUPTS = 4_001
+
+# Reads the first page of so many programs, one after another, from whatever this machine has them on.
+READ = """
+names = [entry.path for entry in sorted(os.scandir("/usr/bin"), key=lambda entry: entry.name) if entry.is_file()]
+files = [os.open(name, os.O_RDONLY) for name in names[:int(sys.argv[1])]]
+for file in files: os.posix_fadvise(file, 0, 0, os.POSIX_FADV_RANDOM)
+def work():
+    for file in files:
+        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.pread(file, 1, 0)
+"""
+
+
+@any_kernel
+def test_a_flood_of_interrupts_is_that_of_proc() -> None:
+    with contextlib.ExitStack() as stack:
+        workers = [stack.enter_context(Worker(READ, 211)) for _ in range(4)]
+        before = hardirqs()
+        with trace("irq/hardirqs") as traced:
+            first = last = hardirqs()
+            for _ in range(1_000):  # more than enough
+                for worker in workers:
+                    worker.start()
+                for worker in workers:
+                    worker.finish()
+                last = hardirqs()
+                if sum(last.values()) - sum(first.values()) >= INTERRUPTS:
+                    break
+        after = hardirqs()
+    assert sum(last.values()) - sum(first.values()) >= INTERRUPTS
+    table = traced.totals("interrupts", "irq")
+    for number, name in before:
+        counted = table.get(int(number), {"interrupts": 0})["interrupts"]
+        # one may be running, counted but not ended, at either end
+        assert last[number, name] - first[number, name] - 1 <= counted <= after[number, name] - before[number, name] + 1
+        assert traced.count("run time", irq=int(number), name=name) == counted
     assert traced.losses() == {}
