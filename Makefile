@@ -7,7 +7,7 @@ PYTEST := $(AS_ROOT) $(PYTHON) -m pytest -p no:cacheprovider
 # What takes too long for CI; each is a target, and one that fails doesn't keep the others from running.
 NIGHTLY := test-bcc compare bench screenshots-check
 
-.PHONY: help run test bench screenshots screenshots-check test-kernels test-bcc compare catalog nightly lock sbom
+.PHONY: help run test bench screenshots screenshots-check test-kernels test-bcc compare catalog churn nightly lock sbom
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,10 @@ test: ## format, lint, types, import contracts, and every test on the running ke
 bench: ## benchmarks against bcc's tools and bpftrace
 	@.ci/setup bench
 	$(AS_ROOT) $(PYTHON) -m tests.bench
+
+churn: ## an hour of processes that come and go: memory stays flat, counts stay exact
+	@.ci/setup test
+	$(AS_ROOT) $(PYTHON) -m tests.churn
 
 compare: ## check that our probes and bcc's tools count the same on the same workload
 	@.ci/setup bench

@@ -22,7 +22,7 @@ from ebpftop.collector.maps import MapReader
 from ebpftop.collector.ring import Ring
 from ebpftop.frames.columns import pack
 from ebpftop.frames.layout import FAILURES, MapLayout, again
-from ebpftop.frames.messages import Cost, Events, Losses, ProgramCost, Snapshot, ViewInfo
+from ebpftop.frames.messages import Cost, Events, Losses, ProgramCost, RingUse, Snapshot, ViewInfo
 from ebpftop.handover.protocol import Handover
 
 _MAP_FULL, _RING_FULL = 0, 1  # slots of that map
@@ -178,7 +178,13 @@ class AttachedProbe:
                     attachment_ns=self.message.attachment_ns.get(name, 0),
                 )
             )
-        return Cost(run=self.number, monotonic_ns=time.monotonic_ns(), accounted=accounted, programs=programs)
+        return Cost(
+            run=self.number,
+            monotonic_ns=time.monotonic_ns(),
+            accounted=accounted,
+            programs=programs,
+            rings=[RingUse(map=each.name, size=each.ring.size, most=each.ring.most) for each in self.rings],
+        )
 
     def held(self) -> set[int]:
         """Identities in the rows of dead processes."""

@@ -22,7 +22,7 @@ from ebpftop.frames.layout import MapLayout
 from ebpftop.frames.messages import FOLDED, Column, Columns, ViewInfo
 from ebpftop.frames.stacks import STACK
 
-KEPT = 16_384
+KEPT = 4_096
 """Rows of dead processes a map keeps."""
 _LRU_KINDS = {9, 10}  # LRU_HASH, LRU_PERCPU_HASH
 _ARRAY_KINDS = {2, 6}  # ARRAY, PERCPU_ARRAY

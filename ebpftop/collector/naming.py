@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ebpftop.collector.functions import Change, Functions
-from ebpftop.frames.messages import Detached, Frame, Notice
+from ebpftop.frames.messages import AnyFrame, Detached, Notice
 from ebpftop.handover import protocol
 
 RUN = -3  # the number of the task that answers
@@ -49,7 +49,7 @@ class Naming:
         self,
         functions: Functions,
         request: Callable[[protocol.RequestSymbols], None],
-        put: Callable[[Frame], None],
+        put: Callable[[AnyFrame], None],
         counts: Counts,
         *,
         hold: bool,

@@ -8,8 +8,9 @@ import socket
 from collections import deque
 from collections.abc import Callable
 
+from ebpftop.frames.changes import ChangeWriter
 from ebpftop.frames.codec import encode
-from ebpftop.frames.messages import Cost, Events, Frame, Host, Snapshot
+from ebpftop.frames.messages import AnyFrame, Cost, Events, Host, Snapshot
 from ebpftop.frames.size import size
 
 EVENT_BACKLOG = 64 << 20
@@ -23,11 +24,12 @@ class Outbox:
         self.socket = sock
         sock.setblocking(False)
         self._skip_events = skip_events  # (run, rows)
-        self._waiting: deque[Frame] = deque()
+        self._waiting: deque[AnyFrame] = deque()
         self._events = 0  # bytes
         self._partial = memoryview(b"")
+        self._changes = ChangeWriter()
 
-    def put(self, frame: Frame) -> None:
+    def put(self, frame: AnyFrame) -> None:
         """Queue a frame; one that only shows the current state replaces the one before."""
         if isinstance(frame, Snapshot | Cost | Host):
             self._replace(frame)
@@ -57,7 +59,7 @@ class Outbox:
                 frame = self._waiting.popleft()
                 if isinstance(frame, Events):
                     self._events -= size(frame.columns)
-                self._partial = memoryview(encode(frame))
+                self._partial = memoryview(encode(self._changes.written(frame)))
             try:
                 written = self.socket.send(self._partial)
             except BlockingIOError:

@@ -33,7 +33,6 @@ from ebpftop.collector.ring import RingBroken
 from ebpftop.collector.run_times import RunTimes
 from ebpftop.frames import messages
 from ebpftop.frames.codec import BadFrame, request_decoder
-from ebpftop.frames.messages import Frame
 from ebpftop.handover import protocol, transport
 
 ACCOUNTING_RUN = -2  # the number of a task that isn't a consumer's run
@@ -120,7 +119,7 @@ class Server:
 
     # ---------------------------------------------------------------- frames out
 
-    def _put(self, frame: Frame) -> None:
+    def _put(self, frame: messages.AnyFrame) -> None:
         self._outbox.put(frame)
 
     def _warn(self, text: str) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from ebpftop.export.report_columns import ReportColumn, key_columns, report_columns
 from ebpftop.export.stack_report import StacksPart, stacks_part
 from ebpftop.frames.columns import Array, Labels, Values, take
-from ebpftop.frames.messages import Losses, Process, ViewInfo
+from ebpftop.frames.messages import Losses, Process, RingUse, ViewInfo
 from ebpftop.model import readings
 from ebpftop.model.events import Chunk
 from ebpftop.model.ledger import Window
@@ -73,6 +73,7 @@ class Report:
     cost: CostNow | None
     final: bool
     parts: list[Part]
+    rings: list[RingUse]
 
 
 def report(
@@ -91,6 +92,7 @@ def report(
         cost=readings.cost(run),
         final=run.state in ("detaching", "detached"),
         parts=[_part(run, view, processes, chunks, window) for view in run.views],
+        rings=[ring for ring in run.costs[-1].rings if ring.size] if run.costs else [],
     )
 
 

@@ -77,6 +77,8 @@ class TextReport:
                 self._write(
                     f"attachment time {formatting.duration(total)}, {formatting.duration(one)} per run (estimated)"
                 )
+        for ring in report.rings:
+            self._write(f"ring buffer {formatting.ring(ring.size, ring.most)}")
         self._out.flush()
 
     def _write(self, line: str = "") -> None:

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from ebpftop.frames.messages import AnyFrame, AnyRequest, Frame, Request
+from ebpftop.frames.messages import AnyRequest, Frame, Request
 
 LIMIT = 256 << 20
 _LENGTH = struct.Struct("<I")
@@ -65,10 +65,6 @@ class Decoder(Generic[T]):
     def pending(self) -> int:
         """Number of bytes of an incomplete message."""
         return len(self._buffer)
-
-
-def frame_decoder() -> Decoder[AnyFrame]:
-    return Decoder(AnyFrame)
 
 
 def request_decoder() -> Decoder[AnyRequest]:

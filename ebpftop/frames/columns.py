@@ -16,8 +16,8 @@ from ebpftop.frames.messages import Column, Columns
 
 Array = npt.NDArray[Any]
 
-_ALLOWED = re.compile(r"[<|]?(?:[ui][1248]|f[48]|b1|S[1-9][0-9]{0,3})")
-_CODES = np.dtype("<u4")
+ALLOWED = re.compile(r"[<|]?(?:[ui][1248]|f[48]|b1|S[1-9][0-9]{0,3})")
+CODES = np.dtype("<u4")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +66,9 @@ def pack(columns: Mapping[str, Values | Column]) -> Columns:
 
 def _pack_one(values: Values) -> Column:
     if isinstance(values, Labels):
-        return Column(dtype=_CODES.str, data=values.codes.astype(_CODES, copy=False).tobytes(), labels=values.labels)
+        return Column(dtype=CODES.str, data=values.codes.astype(CODES, copy=False).tobytes(), labels=values.labels)
     little = values.dtype.newbyteorder("<")
-    if not _ALLOWED.fullmatch(little.str) or values.ndim != 1:
+    if not ALLOWED.fullmatch(little.str) or values.ndim != 1:
         raise ValueError(f"a column can't be {values.ndim}-dimensional {values.dtype}")
     return Column(dtype=little.str, data=values.astype(little, copy=False).tobytes())
 
@@ -87,8 +87,8 @@ def labelled(values: Array, label: Callable[[Any], str]) -> Column:
     numbers: dict[str, int] = {}
     merged = [numbers.setdefault(label(value), len(numbers)) for value in values[examples].tolist()]
     if len(numbers) < len(merged):
-        codes = np.array(merged, _CODES)[codes]
-    return Column(dtype=_CODES.str, data=codes.astype(_CODES, copy=False).tobytes(), labels=[*numbers])
+        codes = np.array(merged, CODES)[codes]
+    return Column(dtype=CODES.str, data=codes.astype(CODES, copy=False).tobytes(), labels=[*numbers])
 
 
 def _text(value: str | bytes) -> str:
@@ -106,7 +106,7 @@ def unpack(columns: Columns) -> dict[str, Values]:
     result: dict[str, Values] = {}
     rows: int | None = None
     for name, column in columns.items():
-        if not _ALLOWED.fullmatch(column.dtype):
+        if not ALLOWED.fullmatch(column.dtype):
             raise BadFrame(f"column {name!r} has the type {column.dtype[:20]!r}")
         dtype = np.dtype(column.dtype)
         if len(column.data) % dtype.itemsize:
@@ -120,7 +120,7 @@ def unpack(columns: Columns) -> dict[str, Values]:
 
 
 def _labels(name: str, codes: Array, labels: list[str]) -> Labels:
-    if codes.dtype != _CODES:
+    if codes.dtype != CODES:
         raise BadFrame(f"column {name!r} has labels but the type {codes.dtype}")
     if len(codes) and int(codes.max()) >= len(labels):
         raise BadFrame(f"column {name!r} names label {int(codes.max()):,} of {len(labels):,}")

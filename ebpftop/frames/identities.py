@@ -7,7 +7,7 @@ from itertools import islice
 
 from ebpftop.frames.messages import FOLDED, Process
 
-LIMIT = 200_000  # some 100 MB; beyond, the oldest of those that ended are forgotten, and then others
+LIMIT = 65_536  # some 32 MB; beyond, the oldest of those that ended are forgotten, and then others
 
 
 def remember(known: dict[int, Process], processes: Iterable[Process]) -> None:

@@ -7,8 +7,9 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable
 
-from ebpftop.frames.codec import encode, frame_decoder
+from ebpftop.frames.codec import encode
 from ebpftop.frames.messages import AnyFrame, AnyRequest
+from ebpftop.frames.reading import FrameDecoder
 from ebpftop.frames.source import Source, SourceEnded
 
 _ENDED = "the collector has ended; its probes are detached"
@@ -29,7 +30,7 @@ class LocalSource(Source):
 
     async def frames(self) -> AsyncIterator[AnyFrame]:
         loop = asyncio.get_running_loop()
-        decoder = frame_decoder()
+        decoder = FrameDecoder()
         while not self._closed:
             try:
                 data = await loop.sock_recv(self._socket, 1 << 20)

@@ -311,6 +311,38 @@ class Snapshot(Frame, frozen=True, kw_only=True):
     losses: Losses = Losses()
 
 
+class RowChanges(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How the rows of one map changed, in this order: `labels` become known, the rows `gone` are removed, `gains`
+    change values of the rows `at`, and the rows `born` follow at the end.
+
+    types: of all columns, in a key change. gone, at: ascending row numbers, each as the distance from the one before
+    (from -1). gains: of a column of integers what is added, else the new values; `at` names a row for each. Columns of
+    texts hold numbers of their labels, which are counted from the last key change on.
+    """
+
+    types: Annotated[dict[str, str], SOME] = {}
+    labels: Annotated[dict[str, Annotated[list[Text], MANY]], SOME] = {}
+    gone: Column | None = None
+    at: Column | None = None
+    gains: Columns = {}
+    born: Columns = {}
+
+
+class Changes(Frame, frozen=True, kw_only=True):
+    """A snapshot as sockets and tapes hold it (`frames.changes`): its difference from the one written before, or all of
+    it, if it is a `key` change. Maps that did not change are left out.
+    """
+
+    run: int
+    seq: Whole
+    realtime_ns: Whole
+    monotonic_ns: Whole
+    boottime_ns: Whole
+    key: bool
+    rows: Annotated[dict[str, RowChanges], SOME]
+    losses: Losses = Losses()
+
+
 class Events(Frame, frozen=True, kw_only=True):
     """Records drained from one ring buffer since the last such frame, oldest first. Never skipped silently."""
 
@@ -334,6 +366,14 @@ class ProgramCost(msgspec.Struct, frozen=True, kw_only=True):
     attachment_ns: Whole = 0
 
 
+class RingUse(msgspec.Struct, frozen=True, kw_only=True):
+    """A ring buffer: bytes it has, and the most that ever waited in it. What doesn't fit is counted as lost."""
+
+    map: str
+    size: Whole
+    most: Whole
+
+
 class Cost(Frame, frozen=True, kw_only=True):
     """What a run's programs cost the machine: the programs' own time, without the cost of the attachment itself."""
 
@@ -341,6 +381,7 @@ class Cost(Frame, frozen=True, kw_only=True):
     monotonic_ns: Whole
     accounted: bool = msgspec.field(name="statistics")  # whether the kernel accounts run times
     programs: Annotated[list[ProgramCost], FEW]
+    rings: Annotated[list[RingUse], SOME] = []
 
 
 class Process(msgspec.Struct, frozen=True, kw_only=True):
@@ -439,6 +480,8 @@ AnyFrame = (
     | Detached
     | Notice
 )
+
+Written = AnyFrame | Changes  # what a socket or a tape holds
 
 
 # ---------------------------------------------------------------- requests

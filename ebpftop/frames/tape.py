@@ -5,6 +5,8 @@ first and of the last record), then a zlib stream of records: `_RECORD` (time, l
 are little endian, times are monotonic nanoseconds since the first frame. A block is written at least every second, so
 that a killed writer leaves a readable tape; a header of zeros marks a complete tape.
 
+Of snapshots it holds the changes (`frames.changes`), and all rows at least once a minute. Format 1 held them whole.
+
 A tape may come from anybody. What it unpacks to is bounded by its own size (`RATIO`), and what a frame decodes to by
 the bytes that become objects (`PLAIN_LIMIT`); a writer keeps both.
 """
@@ -19,16 +21,21 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Self
 
 import msgspec
 
 from ebpftop.frames.codec import BadFrame
-from ebpftop.frames.messages import PROTOCOL, SOME, AnyFrame, Hello, Notice
+from ebpftop.frames.messages import PROTOCOL, SOME, AnyFrame, Hello, Loaded, Notice, Snapshot, Written
 from ebpftop.frames.privacy import without_arguments, without_paths
+from ebpftop.frames.reading import Reading
+
+if TYPE_CHECKING:
+    from ebpftop.frames.changes import ChangeWriter
 
 MAGIC = b"ebpftop tape"
-VERSION = 1
+VERSION = 2
+KEY_SECONDS = 60.0
 FRAME_LIMIT = 64 << 20  # bytes of one frame; a bound on what a hostile tape makes us unpack at once
 PLAIN_LIMIT = 8 << 20  # bytes of a frame beside its columns' numbers: each may become some 30 bytes of objects
 RATIO = 16  # bytes that each byte of the file unpacks to, on average; real tapes stay below 5
@@ -39,14 +46,19 @@ _RECORD = struct.Struct("<QI")
 _BLOCK_SIZE = 256 << 10  # unpacked bytes after which a block is written early
 _BLOCK_LIMIT = _BLOCK_SIZE + _RECORD.size + FRAME_LIMIT
 _SECOND = 1_000_000_000
-_LEVEL = 1
+_LEVEL = 6
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode: Callable[[Any], AnyFrame] = msgspec.msgpack.Decoder(AnyFrame).decode
+_decode: Callable[[Any], Written] = msgspec.msgpack.Decoder(Written).decode
 
 
 class _Numbers(msgspec.Struct):
     data: memoryview = memoryview(b"")
+
+
+class _RowSizes(msgspec.Struct):
+    gains: Annotated[dict[str, _Numbers], SOME] = {}
+    born: Annotated[dict[str, _Numbers], SOME] = {}
 
 
 class _Sizes(msgspec.Struct):
@@ -54,6 +66,7 @@ class _Sizes(msgspec.Struct):
 
     columns: Annotated[dict[str, _Numbers], SOME] = {}
     maps: Annotated[dict[str, Annotated[dict[str, _Numbers], SOME]], SOME] = {}
+    rows: Annotated[dict[str, _RowSizes], SOME] = {}
 
 
 _sizes: Callable[[Any], _Sizes] = msgspec.msgpack.Decoder(_Sizes).decode
@@ -66,7 +79,9 @@ def _fits(body: bytes | memoryview) -> bool:
     if len(body) <= PLAIN_LIMIT:
         return True
     sizes = _sizes(body)
-    numbers = sum(len(each.data) for columns in (sizes.columns, *sizes.maps.values()) for each in columns.values())
+    changes = (columns for each in sizes.rows.values() for columns in (each.gains, each.born))
+    everything = (sizes.columns, *sizes.maps.values(), *changes)
+    numbers = sum(len(each.data) for columns in everything for each in columns.values())
     return len(body) - numbers <= PLAIN_LIMIT
 
 
@@ -96,6 +111,7 @@ class TapeWriter:
         self.path, self.args = path, args
         self.size = 0  # bytes written
         self._clock = clock
+        self._changes: ChangeWriter | None = None  # with the first load, as it takes NumPy
         self._start: int | None = None
         self._records: list[bytes] = []
         self._unpacked = self._unpacked_before = 0
@@ -111,8 +127,10 @@ class TapeWriter:
         if self._records and passed - self._first >= _SECOND:
             self.flush()
         kept = without_paths(frame)
-        body = _encode(kept if self.args else without_arguments(kept))
+        body = _encode(self._written(kept if self.args else without_arguments(kept)))
         if not _fits(body):
+            if self._changes is not None and isinstance(frame, Snapshot):
+                self._changes.forget(frame.run)
             kind = type(frame).__name__.lower()
             body = _encode(Notice(level="warning", text=f"this tape omits a {kind} frame of {len(body):,} bytes"))
         if not self._records:
@@ -123,6 +141,13 @@ class TapeWriter:
         self._unpacked += len(record)
         if self._unpacked >= _BLOCK_SIZE:
             self.flush()
+
+    def _written(self, frame: AnyFrame) -> Written:
+        if self._changes is None and isinstance(frame, Loaded | Snapshot):
+            from ebpftop.frames.changes import ChangeWriter
+
+            self._changes = ChangeWriter(KEY_SECONDS)
+        return frame if self._changes is None else self._changes.written(frame)
 
     def flush(self) -> None:
         """Write the pending frames; call it every second if frames are rare."""
@@ -237,11 +262,16 @@ class TapeReader:
 
     def __iter__(self) -> Iterator[tuple[int, AnyFrame]]:
         """Yield (nanoseconds since the first frame, frame). Raises `BadTape` after the last readable frame."""
+        reading = Reading()
         for at, body in self._bodies():
             try:
                 if not _fits(body):
                     raise self._bad(f"holds too large a frame after {at / 1e9:.1f} s")
-                frame = _decode(body)
+                frame = reading.read(_decode(body))
+            except BadTape:
+                raise
+            except BadFrame as error:
+                raise self._bad(f"is damaged after {at / 1e9:.1f} s: {error}") from None
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise self._bad(f"is damaged after {at / 1e9:.1f} s: {error}") from None
             except MemoryError:

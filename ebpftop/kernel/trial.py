@@ -60,8 +60,8 @@ class _LoadOptions(ctypes.Structure):
 def trial(mechanism: str, held: ExitStack | None = None) -> Outcome:
     """Try a mechanism, by its name in manifests (return probes like entry probes), "ring_buffer" or "statistics".
 
-    held: what was attached stays until this is closed. Detaching a tracepoint or a uprobe waits for a grace period of
-    the kernel, a tenth of a second.
+    held: what was attached stays until this is closed, or until no more files may be open. Detaching a tracepoint or a
+    uprobe waits for a grace period of the kernel, a tenth of a second.
     """
     mechanism = SAME_AS.get(mechanism, mechanism)
     try:
@@ -73,6 +73,9 @@ def trial(mechanism: str, held: ExitStack | None = None) -> Outcome:
     except KernelLacks as lack:
         return Outcome(False, str(lack), lack.remedy)
     except OSError as error:
+        if held is not None and error.errno == errno.EMFILE:
+            held.close()
+            return trial(mechanism)
         name = mechanism.replace("_", " ")
         return Outcome(False, f"{name} does not work here: {error.strerror}", _remedy(mechanism, error.errno or 0))
 

@@ -16,12 +16,12 @@ import numpy as np
 from ebpftop.frames.codec import BadFrame
 from ebpftop.frames.columns import Array, Labels, Values
 from ebpftop.frames.messages import FOLDED
-from ebpftop.stats.keys import Vocabulary, encode
-from ebpftop.stats.matching import align
+from ebpftop.rows.keys import Vocabulary, encode
+from ebpftop.rows.matching import align
 
 Window = Literal["interval", "start"]  # the last interval, or all since attaching
 
-LIMIT = 200_000  # rows; beyond, the oldest half of those that left their map are dropped
+LIMIT = 16_384  # rows that left their map; beyond, the oldest half of them are dropped, and their sums kept
 MOST = 1 << 62  # the greatest sum of a counter over all rows
 
 
@@ -30,8 +30,9 @@ class Ledger:
     A view without key fields has one row.
 
     totals, deltas: counter → int64 a row, since attaching and in the last interval. present: rows the last sample held.
-    process: the key field that holds identities. With `fold`, a key field of small numbers, `folded` holds at each of
-    its values the total of `counters[0]` in dropped rows. `update` raises `BadFrame`.
+    process: the key field that holds identities; what is dropped is added to the row of `FOLDED` that has the other key
+    fields. Without it the sums of dropped rows are in `rest`, and with `fold`, a key field of small numbers, `folded`
+    holds at each of its values those of `counters[0]`. `update` raises `BadFrame`.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Ledger:
         self.totals: dict[str, Array] = {name: np.zeros(0, np.int64) for name in self.counters}
         self.deltas: dict[str, Array] = {name: np.zeros(0, np.int64) for name in self.counters}
         self.folded = np.zeros(0, np.int64)
+        self.rest = dict.fromkeys(self.counters, 0)
         self._seen: dict[str, Array] = {name: np.zeros(0, np.int64) for name in self.counters}  # in the last sample
         self._columns: dict[str, Array] = {name: np.zeros(0, np.int64) for name in (*self.keys, *self.gauges)}
         self._words: dict[str, Vocabulary] = {}  # of key fields and gauges that are texts
@@ -82,8 +84,7 @@ class Ledger:
 
     def update(self, columns: Mapping[str, Values]) -> None:
         """Add a sample: one row a key, or several, which are summed, where the view leaves key fields out."""
-        if self.rows > self.limit:
-            self._drop()
+        self._drop()
         fields = {name: self._numbers(name, columns[name]) for name in (*self.keys, *self.gauges)}
         counts = {name: _counts(name, columns[name]) for name in self.counters}
         if self.keys:
@@ -174,18 +175,20 @@ class Ledger:
         _within(name, self.totals[name])
 
     def _drop(self) -> None:
-        """Drop the oldest half of the rows that left their map."""
+        """If more than `limit` rows left their map, drop the oldest half of them or more, and keep their sums."""
         gone = np.flatnonzero(~self.present)
-        gone = gone[: (len(gone) + 1) // 2]
-        if self.fold is not None and len(gone):
-            slots = self._columns[self.fold][gone]
-            folded = np.zeros(max(len(self.folded), int(slots.max()) + 1), np.int64)
-            folded[: len(self.folded)] = self.folded
-            np.add.at(folded, slots, self.totals[self.counters[0]][gone])
-            self.folded = folded
+        if self.process is not None:
+            gone = gone[self._columns[self.process][gone] != FOLDED]
+        if len(gone) <= self.limit:
+            return
+        gone = gone[: max((len(gone) + 1) // 2, len(gone) - self.limit)]
+        if self.process is not None:
+            self._fold(gone)
+        else:
+            self._set_aside(gone)
         keep = np.ones(self.rows, bool)
         keep[gone] = False
-        self.rows -= len(gone)
+        self.rows = int(np.count_nonzero(keep))
         self.dropped += len(gone)
         self.present = self.present[keep]
         for table in (self.totals, self.deltas, self._seen, self._columns):
@@ -194,6 +197,34 @@ class Ledger:
         for name, words in self._words.items():
             self._words[name] = Vocabulary()
             self._columns[name] = self._words[name].translate(*_used(self._columns[name], words.labels))
+
+    def _fold(self, gone: Array) -> None:
+        """Add the rows' totals to those of `FOLDED`, which are born where there are none."""
+        assert self.process is not None
+        key = {name: self._columns[name][gone] for name in self.keys}
+        key[self.process] = np.full(len(gone), FOLDED, self._columns[self.process].dtype)
+        distinct, totals = self._distinct(key, {name: self.totals[name][gone] for name in self.counters})
+        at = self._places(distinct, len(distinct[self.process]))
+        born = at < 0
+        at[born] = np.arange(self.rows, self.rows + np.count_nonzero(born))
+        self._grow(int(np.count_nonzero(born)))
+        absent = np.zeros(self.rows - len(self.present), bool)
+        self.present = np.concatenate((self.present, absent))
+        for name, column in distinct.items():
+            self._columns[name][at] = column
+        for name, column in totals.items():
+            self.deltas[name] = np.concatenate((self.deltas[name], absent.astype(np.int64)))
+            self.totals[name][at] += column
+
+    def _set_aside(self, gone: Array) -> None:
+        for name in self.counters:
+            self.rest[name] += int(self.totals[name][gone].sum())
+        if self.fold is not None and len(gone):
+            slots = self._columns[self.fold][gone]
+            folded = np.zeros(max(len(self.folded), int(slots.max()) + 1), np.int64)
+            folded[: len(self.folded)] = self.folded
+            np.add.at(folded, slots, self.totals[self.counters[0]][gone])
+            self.folded = folded
 
 
 def _used(codes: Array, labels: list[str]) -> tuple[Array, list[str]]:

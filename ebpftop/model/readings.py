@@ -12,9 +12,9 @@ from ebpftop.frames.columns import Array, Labels, Values, equal
 from ebpftop.frames.messages import Cost, ViewInfo
 from ebpftop.model.ledger import Window
 from ebpftop.model.run import Interval, Run, Sample
+from ebpftop.rows.matching import rates
 from ebpftop.stats.groups import Groups, group
 from ebpftop.stats.histogram import Histogram
-from ebpftop.stats.matching import rates
 
 Key = Mapping[str, int | str]  # by-field → identity number, plain number or label
 

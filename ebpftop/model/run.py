@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 State = Literal["loading", "running", "detaching", "detached", "rejected"]
 
-SAMPLE_BYTES = 64 << 20  # of columns kept in one run's ring; the last two samples are kept whatever they hold
+SAMPLE_BYTES = 32 << 20  # of columns kept in one run's ring; the last two samples are kept whatever they hold
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ebpftop.frames.codec import BadFrame
 from ebpftop.frames.identities import remember
 from ebpftop.frames.messages import (
+    FOLDED,
     AnyFrame,
     Catalog,
     Cost,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from ebpftop.frames.stacks import KnownStacks
     from ebpftop.model.run import Run
 
+_ENDED_EARLIER = Process(id=FOLDED, tgid=0, start_ns=0, comm="(ended earlier)", ended_ns=0)
 RUNS = 256  # at once; beyond, the oldest finished one is dropped
 
 
@@ -122,6 +124,8 @@ class Session:
         match frame:
             case Snapshot():
                 run.add_sample(frame, self.history)
+                if any(ledger.dropped for ledger in run.ledgers.values()):
+                    self.processes.setdefault(FOLDED, _ENDED_EARLIER)
             case Events():
                 run.add_events(frame, self.event_rows)
             case Cost():

@@ -15,8 +15,8 @@ from ebpftop.frames.stacks import STACK
 from ebpftop.model.ledger import Ledger, Window
 from ebpftop.model.readings import elapsed, interval
 from ebpftop.model.run import Run
+from ebpftop.rows.matching import align
 from ebpftop.stats.flame import Paths
-from ebpftop.stats.matching import align
 
 Side = Literal["kernel", "user", "missing", "head"]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from ebpftop.stats.keys import Array
+from ebpftop.rows.keys import Array
 
 I64 = npt.NDArray[np.int64]
 

@@ -79,6 +79,11 @@ def plural(n: int, noun: str) -> str:
     return f"{count(n)} {noun}{'' if n == 1 else 's'}"
 
 
+def ring(size: int, most: int) -> str:
+    """`16 MiB, 0.796% used at most`: a ring buffer's bytes, and the most that ever waited in it."""
+    return f"{value(size, 'bytes')}, {percent(100 * most / size)} used at most"
+
+
 def clock(realtime_ns: Number) -> str:
     """`08:33:46.180` in local time, from ns since 1970; a number that is no plausible time stays a number."""
     if not NS <= realtime_ns < NS << 35:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ebpftop.rows.keys import Array, Keys, columns_of, encode, rows_of
 from ebpftop.stats.histogram import Histogram, ranks
-from ebpftop.stats.keys import Array, Keys, columns_of, encode, rows_of
 from ebpftop.stats.slots import U64, bounds_of, checked
 
 

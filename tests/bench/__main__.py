@@ -8,7 +8,7 @@ import signal
 import sys
 
 from ebpftop.kernel import tracefs
-from tests.bench import events, explaining, memory, painting, reading, starting
+from tests.bench import events, explaining, memory, painting, reading, starting, startup, storms
 from tests.bench.table import render
 
 
@@ -21,7 +21,16 @@ def main() -> int:
     tracefs.private_mounts()
     tracefs.mount_private()  # BCC's and bpftrace's tools don't mount it themselves
     rows = []
-    for part in (explaining, reading, starting, memory, events, painting):  # as long as this process is small
+    for part in (
+        explaining,
+        reading,
+        starting,
+        startup,
+        memory,
+        events,
+        painting,
+        storms,
+    ):  # as long as this process is small
         print(f"{part.__name__.rpartition('.')[2]} …", file=sys.stderr, flush=True)
         rows += part.rows()
     print(f"Linux {platform.release()}, {os.cpu_count()} CPUs. Medians; ratios are medians of paired ratios.\n")

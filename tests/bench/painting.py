@@ -8,23 +8,16 @@ and its peers are measured in turn, each running only while it is measured.
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-import select
 import shutil
-import struct
 import subprocess
 import sys
-import termios
 import time
-from collections.abc import Callable, Iterator, Sequence
-from fcntl import ioctl
-from pty import fork
+from collections.abc import Iterator
 from statistics import quantiles
 from typing import NamedTuple
 
-import psutil
-
+from tests.bench.screen import Screen, running_on
 from tests.bench.table import Row, ms
 
 _ROUNDS = 2
@@ -33,54 +26,6 @@ _SETTLED = 4.0  # seconds after which a screen's start is over
 _FIVE = ["runqlat", "syscount", "execsnoop", "opensnoop", "softirqs"]  # the last is in front
 _KEYS = 60
 _CONTROL = re.compile(rb"\x1b\[[0-9;?]*[a-zA-Z]")
-
-
-class Screen:
-    """A program on a pty of its own."""
-
-    def __init__(self, command: Sequence[str], columns: int, rows: int) -> None:
-        self.pid, self._terminal = fork()
-        if self.pid == 0:
-            for name in ("COLUMNS", "LINES"):
-                os.environ.pop(name, None)
-            os.environ["TERM"] = "xterm-256color"
-            os.execvp(command[0], list(command))
-        ioctl(self._terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        self.written = 0
-
-    def keys(self, text: str, wait: float = 0.6) -> None:
-        os.write(self._terminal, text.encode())
-        self.read(wait)
-
-    def read(self, seconds: float, until: Callable[[bytes], bool] = lambda _: False) -> bool:
-        """Read what it writes for that long, or until a part of it is what is wanted."""
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            if select.select([self._terminal], [], [], left)[0]:
-                with contextlib.suppress(OSError):
-                    part = os.read(self._terminal, 1 << 16)
-                    self.written += len(part)
-                    if until(part):
-                        return True
-        return False
-
-    def seconds(self) -> float:
-        """CPU time so far of the program and all below it."""
-        total = 0.0
-        root = psutil.Process(self.pid)
-        for process in (root, *root.children(recursive=True)):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                total += sum(process.cpu_times()[:2])
-        return total
-
-    def end(self) -> None:
-        self.keys("\x1b", 0.3)
-        self.keys("q", 1.0)
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process = psutil.Process(self.pid)
-            process.terminate()
-        os.close(self._terminal)
-        os.waitpid(self.pid, 0)
 
 
 class Spent(NamedTuple):
@@ -114,7 +59,7 @@ def _beside(what: str, size: tuple[int, int], probes: list[str], states: dict[st
                 ours[state].append(_spent(screen))
         for name, command in _PEERS.items():
             if shutil.which(name):
-                with _running(command, size) as screen:
+                with running_on(command, size) as screen:
                     screen.read(2.0)
                     theirs[name].append(_spent(screen))
     return [
@@ -140,17 +85,8 @@ def _spent(screen: Screen) -> Spent:
 
 
 @contextlib.contextmanager
-def _running(command: Sequence[str], size: tuple[int, int]) -> Iterator[Screen]:
-    screen = Screen(command, *size)
-    try:
-        yield screen
-    finally:
-        screen.end()
-
-
-@contextlib.contextmanager
 def _dashboard(size: tuple[int, int], probes: list[str]) -> Iterator[Screen]:
-    with _running([sys.executable, "-m", "ebpftop"], size) as screen:
+    with running_on([sys.executable, "-m", "ebpftop"], size) as screen:
         screen.read(_SETTLED)
         for probe in probes:
             screen.keys("/")

@@ -57,6 +57,7 @@ class Answers(Tracer):
 def test_each_of_three_hundred_requests_is_answered(folder: Path) -> None:
     tracer = Answers(folder)
     try:
+        eventually(lambda: "collect" in children(tracer.pid), "the collector has started", 60)
         collector = children(tracer.pid)["collect"].pid
         tracer.send("mine/endless", range(1, SLOTS + 1))
         compiling = Counter({"compile": SLOTS})

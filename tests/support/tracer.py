@@ -10,8 +10,9 @@ import sys
 import threading
 from pathlib import Path
 
-from ebpftop.frames.codec import encode, frame_decoder
+from ebpftop.frames.codec import encode
 from ebpftop.frames.messages import AnyFrame, Detach, Load, Loading, Notice, Refused
+from ebpftop.frames.reading import FrameDecoder
 from ebpftop.frames.recall import Recall
 from tests.support.processes import SLOWER
 
@@ -89,7 +90,7 @@ class Tracer:
         self._stream.close()
 
     def _read(self) -> None:
-        decoder = frame_decoder()
+        decoder = FrameDecoder()
         try:
             while data := self._stream.recv(1 << 20):
                 for frame in decoder.feed(data):

@@ -74,11 +74,11 @@ class StatusLine(Words):
 
         now = cost(self.run)
         if now is None or now.ns_per_event is None:
-            return []
+            return _rings(self.run)
         each = f"{formatting.duration(now.ns_per_event)}/event"
         if now.attachment_ns:
             each += f" + about {formatting.duration(now.attachment_ns / now.run_count)} attach overhead"
-        return [piece(each, rank=1)]
+        return [*_rings(self.run), piece(each, rank=1)]
 
     def _provenance(self, width: int) -> Content:
         """The stages while loading, then variant, meaning and attach points."""
@@ -99,6 +99,12 @@ class StatusLine(Words):
             pieces.append(piece(_tried(loaded.tried), "$quiet", 6))
         pieces += [piece(inert(note), "$quiet", 7) for note in loaded.notes]
         return fit(pieces, [], width, 2) if len(pieces) > 1 else pieces[0].content
+
+
+def _rings(run: Run) -> list[Piece]:
+    """What the ring buffers hold, and how near they came to losing events."""
+    rings = run.costs[-1].rings if run.costs else []
+    return [piece(f"ring {formatting.ring(each.size, each.most)}", "$quiet", 3) for each in rings if each.size]
 
 
 def attach_words(points: list[str]) -> str:

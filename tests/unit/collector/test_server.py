@@ -11,8 +11,9 @@ import pytest
 
 from ebpftop.collector.greeting import greet
 from ebpftop.collector.server import Server
-from ebpftop.frames.codec import encode, frame_decoder
+from ebpftop.frames.codec import encode
 from ebpftop.frames.messages import AnyFrame, AnyRequest, Catalog, Failed, Load, Loading, ProbeInfo, Refused, Rejected
+from ebpftop.frames.reading import FrameDecoder
 from ebpftop.handover import protocol, transport
 
 PROBE = ProbeInfo(
@@ -27,7 +28,7 @@ class Served:
         self.control, theirs = transport.pair()
         self.stream, stream = socket.socketpair()
         self.asked = transport.Receiver(self.control)
-        self._decoder = frame_decoder()
+        self._decoder = FrameDecoder()
         catalog = Catalog(probes=[PROBE])
         greet(stream, catalog).join()
         self._server = Server(theirs, stream, catalog, idle=False)

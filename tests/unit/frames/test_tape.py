@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from ebpftop.frames import tape
-from ebpftop.frames.messages import AnyFrame, Catalog, Events, Hello, Notice, Processes
+from ebpftop.frames.messages import AnyFrame, Catalog, Column, Events, Hello, Notice, Processes, Snapshot
 from ebpftop.frames.tape import BadTape, TapeExists, TapeReader, TapeWriter
 from tests.support.frames import (
     CALLS,
@@ -183,7 +184,7 @@ def test_a_tape_with_any_byte_changed_yields_only_true_frames_or_one_line(tmp_pa
         (b"", "is empty"),
         (b"PK\x03\x04 something else", "is not an ebpftop tape"),
         (b"ebpftop", "is truncated in its header"),
-        (tape.MAGIC + struct.pack("<I", 2) + b"whatever", r"by a newer ebpftop \(tape format 2; this one reads 1\)"),
+        (tape.MAGIC + struct.pack("<I", 3) + b"whatever", r"by a newer ebpftop \(tape format 3; this one reads 2\)"),
         (tape.MAGIC + struct.pack("<I", 0), "has the invalid tape format 0"),
         (tape.MAGIC + struct.pack("<I", 1), "is truncated after 0.0 s"),
         (tape.MAGIC + struct.pack("<I", 1) + bytes(24), "contains no frames"),
@@ -351,3 +352,39 @@ def test_a_tape_does_not_hold_where_files_lay(tmp_path: Path, args: bool) -> Non
     path = written(tmp_path / "tape", [hello(), told], args=args)
     _, kept = [frame for _, frame in TapeReader(path)]
     assert kept == Catalog(probes=[msgspec.structs.replace(mine, file="")])
+
+
+def test_a_tape_of_format_1_which_holds_whole_snapshots_reads_like_one_of_today(tmp_path: Path) -> None:
+    column = Column(dtype="<u8", data=struct.pack("<3Q", 1, 2, 3))
+    frames: list[AnyFrame] = [
+        Hello(version="0", host="h", kernel="6", machine="x", cpus=2, boot_realtime_ns=0),
+        *(
+            Snapshot(run=1, seq=seq, realtime_ns=0, monotonic_ns=seq, boottime_ns=0, maps={"calls": {"value": column}})
+            for seq in (1, 2)
+        ),
+    ]
+    old, new = tmp_path / "old", tmp_path / "new"
+    bodies = [msgspec.msgpack.encode(frame) for frame in frames]
+    records = b"".join(struct.pack("<QI", at, len(body)) + body for at, body in enumerate(bodies))
+    packed = zlib.compress(records)
+    header = struct.pack("<IIQQ", len(packed), len(records), 0, 2)
+    old.write_bytes(b"ebpftop tape" + struct.pack("<I", 1) + header + packed + bytes(24))
+    with tape.TapeWriter(new) as writer:
+        for frame in frames:
+            writer.write(frame)
+    assert new.read_bytes()[12:16] == struct.pack("<I", 2)
+    assert [frame for _, frame in tape.TapeReader(old)] == frames
+    assert [frame for _, frame in tape.TapeReader(new)] == frames
+
+
+def test_what_did_not_change_takes_no_room_on_a_tape(tmp_path: Path) -> None:
+    rows = np.random.default_rng(1).integers(0, 1 << 63, 10_000, np.uint64)
+    maps = {"calls": {"value": Column(dtype="<u8", data=rows.tobytes())}}
+    sizes = []
+    with tape.TapeWriter(tmp_path / "tape") as writer:
+        for seq in range(1, 51):
+            writer.write(Snapshot(run=1, seq=seq, realtime_ns=0, monotonic_ns=seq, boottime_ns=0, maps=maps))
+            writer.flush()
+            sizes.append(writer.size)
+    assert sizes[0] > 80_000
+    assert sizes[-1] - sizes[0] < 49 * 250

@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ebpftop.frames.codec import BadFrame
 from ebpftop.frames.columns import Labels, Values, unpack
@@ -97,13 +99,14 @@ def test_numbers_beyond_a_signed_integer_stay_what_they_are() -> None:
 
 
 def test_dropped_rows_are_folded_into_their_slots() -> None:
-    ledger = Ledger(["comm", "slot"], ["count"], fold="slot", limit=3)
+    ledger = Ledger(["comm", "slot"], ["count"], fold="slot", limit=2)
     ledger.update(sample(comm=["a", "b", "c", "d"], slot=[1, 2, 2, 5], count=[10, 20, 30, 40]))
     ledger.update(sample(comm=["d"], slot=[5], count=[41]))
     ledger.update(sample(comm=["d", "e"], slot=[5, 1], count=[42, 7]))
     assert rows(ledger, "comm", "slot") == [("c", 2, 30, 0), ("d", 5, 42, 1), ("e", 1, 7, 7)]
     assert ledger.folded.tolist() == [0, 10, 20]
     assert ledger.dropped == 2
+    assert ledger.rest == {"count": 30}
     assert sum(ledger.totals["count"]) + sum(ledger.folded) == 10 + 20 + 30 + 42 + 7
 
 
@@ -156,3 +159,39 @@ def test_rows_folded_into_one_identity_gained_nothing_by_it() -> None:
     ]
     ledger.update(sample(tgid=[0, 0], slot=[1, 2], count=[87, 20]))  # and now 9, after 1 more
     assert sum(ledger.totals["count"]) == 87 + 20
+
+
+@given(
+    st.lists(st.lists(st.tuples(st.integers(1, 9), st.integers(0, 2), st.integers(1, 50))), max_size=12),
+    st.integers(0, 5),
+    st.booleans(),
+)
+def test_sums_are_exact_and_rows_bounded_whatever_ends(
+    births: list[list[tuple[int, int, int]]], limit: int, by_process: bool
+) -> None:
+    """In each sample other processes than in the one before: each lives for one interval."""
+    ledger = Ledger(["tgid", "slot"], ["count"], process="tgid" if by_process else None, limit=limit)
+    made = 0
+    for number, born in enumerate(births, 1):
+        made += sum(count for *_, count in born)
+        ledger.update(
+            sample(
+                tgid=[10 * number + tgid for tgid, *_ in born],
+                slot=[slot for _, slot, _ in born],
+                count=[count for *_, count in born],
+            )
+        )
+        assert int(ledger.totals["count"].sum()) + ledger.rest["count"] == made
+        left = ~ledger.present & (ledger.numbers("tgid") != 0)
+        assert np.count_nonzero(left) <= limit + len(births[number - 2] if number > 1 else [])
+    assert by_process is False or ledger.rest == {"count": 0}
+
+
+def test_an_identity_into_which_rows_were_dropped_gains_what_the_collector_folds_later() -> None:
+    ledger = Ledger(["tgid"], ["count"], process="tgid", limit=0)
+    ledger.update(sample(tgid=[7, 8], count=[3, 4]))
+    ledger.update(sample(tgid=[8], count=[5]))
+    ledger.update(sample(tgid=[8], count=[5]))
+    assert rows(ledger, "tgid") == [(0, 3, 0), (8, 5, 0)]
+    ledger.update(sample(tgid=[0], count=[6]))  # 8 folded, after 1 more
+    assert sum(ledger.totals["count"]) == 3 + 6

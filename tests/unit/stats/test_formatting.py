@@ -85,6 +85,11 @@ def test_a_moment_that_is_none_stays_a_number() -> None:
     assert formatting.clock(math.nan) == "nan"
 
 
+def test_a_ring_buffers_use() -> None:
+    assert formatting.ring(16 << 20, 133_120) == "16 MiB, 0.793% used at most"
+    assert formatting.ring(4 << 20, 4 << 20) == "4 MiB, 100% used at most"
+
+
 def test_many_moments_are_written_as_each_alone() -> None:
     moments = [1_700_000_000_123_000_000, 1_700_000_000_999_999_999, 1_700_000_001_000_000_000, 7, 2_000_000_000_000]
     assert formatting.clocks(moments) == [formatting.clock(moment) for moment in moments]

@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from ebpftop.stats.keys import Vocabulary, encode
-from ebpftop.stats.matching import align, rates
+from ebpftop.rows.keys import Vocabulary, encode
+from ebpftop.rows.matching import align, rates
 
 
 def test_align_agrees_with_a_dictionary() -> None:

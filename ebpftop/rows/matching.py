@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ebpftop.stats.keys import Keys, columns_of, encode, rows_of
+from ebpftop.rows.keys import Keys, columns_of, encode, rows_of
 
 
 def align(old_keys: Keys, new_keys: Keys) -> npt.NDArray[np.intp]:

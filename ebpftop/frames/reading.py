@@ -1,0 +1,41 @@
+"""Frames from what a socket or a tape holds of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ebpftop.frames.codec import Decoder
+from ebpftop.frames.messages import AnyFrame, Changes, Written
+
+if TYPE_CHECKING:
+    from ebpftop.frames.changes import ChangeReader
+
+
+class Reading:
+    """Makes snapshots of changes again. NumPy is imported with the first one."""
+
+    def __init__(self) -> None:
+        self._changes: ChangeReader | None = None
+
+    def read(self, frame: Written) -> AnyFrame:
+        """The frame that was written. Raises `BadFrame`."""
+        if self._changes is None:
+            if not isinstance(frame, Changes):
+                return frame
+            from ebpftop.frames.changes import ChangeReader
+
+            self._changes = ChangeReader()
+        return self._changes.read(frame)
+
+
+class FrameDecoder:
+    """Decodes the stream of a collector, in pieces of any size."""
+
+    def __init__(self) -> None:
+        self._decoder: Decoder[Written] = Decoder(Written)
+        self._read = Reading().read
+
+    def feed(self, data: bytes) -> Iterator[AnyFrame]:
+        """Yield each frame that `data` completes. Raises `BadFrame`."""
+        return map(self._read, self._decoder.feed(data))

@@ -1,0 +1,1 @@
+"""Rows of columns, found again by their keys."""

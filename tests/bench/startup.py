@@ -1,0 +1,76 @@
+"""From the command to what it is for: the first screen, the demo, a playbook's numbers, and the commands that print.
+
+A screen is timed to the part of the output after which a terminal shows what is wanted. Output is only gathered while
+the program starts and interpreted afterwards, so that this takes no CPU from what is measured.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+import pyte
+
+from tests.bench.screen import running_on
+from tests.bench.table import Row, interleaved, s
+
+_ROUNDS = 5
+_SIZE = (200, 60)  # columns and rows
+_OURS = [sys.executable, "-m", "ebpftop"]
+_TILES = 8  # of the playbook below
+_SCREENS: dict[str, tuple[list[str], Callable[[str], bool]]] = {
+    "first screen": ([], lambda shown: "What is wrong?" in shown and "first-minute" in shown),
+    "first screen of the demo": (["demo"], lambda shown: "Catalog" in shown and "tape 0:0" in shown),
+    f"a playbook of {_TILES}, data in all tiles": (
+        ["play", "first-minute"],
+        lambda shown: shown.count("╭─ ●") == _TILES and "first snapshot" not in shown,
+    ),
+}
+_PRINTED = {"list": ["list"], "show": ["show", "cpu/runqlat"], "--help": ["--help"]}
+_PATIENCE = 4.0  # seconds of output that are looked at
+
+
+def rows() -> list[Row]:
+    """Screens beside htop's, printing commands beside an interpreter that does nothing."""
+    found = []
+    for what, (arguments, is_there) in _SCREENS.items():
+        ours, theirs = [], []
+        for _ in range(_ROUNDS):
+            ours.append(_shown_after([*_OURS, *arguments], is_there))
+            if shutil.which("htop"):
+                theirs.append(_shown_after(["htop"], lambda shown: "PID" in shown))
+        note = "" if theirs else "not installed"
+        found.append(Row(f"from the command to: {what}", ours, "htop", theirs, s, note=note))
+    for what, arguments in _PRINTED.items():
+        ours, theirs = interleaved(
+            _ROUNDS, lambda a=arguments: _run([*_OURS, *a]), lambda: _run([sys.executable, "-c", ""])
+        )
+        found.append(Row(f"the whole of: {what}", ours, "python", theirs, s))
+    return found
+
+
+def _run(command: Sequence[str]) -> None:
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+
+
+def _shown_after(command: Sequence[str], is_there: Callable[[str], bool]) -> float:
+    """Seconds until it is on the screen; all that is looked at if it isn't by then."""
+    since = time.perf_counter()
+    parts: list[tuple[float, bytes]] = []
+
+    def taken(part: bytes) -> bool:
+        parts.append((time.perf_counter(), part))
+        return False
+
+    with running_on(command, _SIZE) as screen:
+        screen.read(_PATIENCE, taken)
+    terminal = pyte.Screen(*_SIZE)
+    stream = pyte.ByteStream(terminal)
+    for at, part in parts:
+        stream.feed(part)
+        if is_there("\n".join(terminal.display)):
+            return at - since
+    return _PATIENCE
