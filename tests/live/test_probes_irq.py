@@ -7,18 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.interrupts import hardirqs, softirqs
 from tests.support.tracing import trace
 from tests.support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
 
 SLEEP = "import time\ndef work():\n    for _ in range(211): time.sleep(0.001)"
-
-
-def softirqs() -> dict[str, int]:
-    """Soft interrupts of each kind since boot, over all CPUs, see proc(5)."""
-    lines = Path("/proc/softirqs").read_text().splitlines()[1:]
-    return {kind.strip(): sum(map(int, counts.split())) for kind, _, counts in (line.partition(":") for line in lines)}
 
 
 def test_soft_interrupts_are_those_of_proc() -> None:
@@ -40,19 +35,6 @@ def test_soft_interrupts_are_those_of_proc() -> None:
 
 
 # ---------------------------------------------------------------- hardirqs
-
-
-def hardirqs() -> dict[tuple[str, str], int]:
-    """Interrupts by number and device since boot, over all CPUs, see proc(5). Those that devices share are left out."""
-    header, *lines = Path("/proc/interrupts").read_text().splitlines()
-    found = {}
-    for line in lines:
-        number, _, rest = line.partition(":")
-        fields = rest.split()
-        cpus = len(header.split())
-        if number.strip().isdigit() and len(fields) > cpus and not fields[-2].endswith(","):
-            found[number.strip(), fields[-1]] = sum(map(int, fields[:cpus]))
-    return found
 
 
 def make_interrupts() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
+from signal import Signals
 
 import pytest
 
@@ -148,3 +150,78 @@ def test_processes_below_a_limit_are_those_that_were_created() -> None:
     assert refused == 17 - 7
     assert created.totals("created", "pid")[worker.pid] == {"processes": 7, "threads": 0}
     assert created.losses() == {}
+
+
+# ---------------------------------------------------------------- execsnoop, exitsnoop
+
+# Creates so many processes, as many at once as it may. By turns they start a program that succeeds, one that fails and
+# none, kill themselves, or exit; what wait(2) returned and how often fork failed is written down.
+START = """
+import collections, json
+ends = [
+    lambda: os.execv("/bin/true", ["true"]),
+    lambda: os.execv("/bin/false", ["false"]),
+    lambda: os.execv("/none", ["none"]),
+    lambda: os.kill(os.getpid(), 9),
+    lambda: os._exit(5),
+]
+def start(number):
+    os.close(held)
+    os.read(waited, 1)
+    try: ends[number % len(ends)]()
+    finally: os._exit(127)
+def work():
+    global waited, held
+    statuses, number, refused = collections.Counter(), 0, 0
+    while number < int(sys.argv[1]):
+        waited, held = os.pipe()
+        children = []
+        while number < int(sys.argv[1]):
+            try: child = os.fork()
+            except BlockingIOError:
+                refused += 1
+                break
+            if not child: start(number)
+            children.append(child)
+            number += 1
+        os.close(waited)
+        os.close(held)
+        for child in children: statuses[os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])] += 1
+    with open(sys.argv[2], "w") as file: json.dump({"refused": refused, "statuses": statuses}, file)
+"""
+
+
+def forks() -> int:
+    """Processes and threads that were created since boot, see proc(5)."""
+    (line,) = (line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("processes "))
+    return int(line.split()[1])
+
+
+@any_kernel
+def test_programs_and_exits_below_a_limit_are_those_that_wait_returned(tmp_path: Path) -> None:
+    """The group may hold 8: the worker and 7 children, which start and end all at once."""
+    report = tmp_path / "report"
+    with (
+        pids_group(8) as group,
+        Worker(START, 211, report) as worker,
+        trace("cpu/execsnoop", parent=worker.pid) as programs,
+        trace("cpu/exitsnoop", parent=worker.pid) as exits,
+    ):
+        group.take(worker.pid)
+        before = forks()
+        worker.work()
+        created = forks() - before
+        refused = group.counts("pids.events")["max"]
+    found = json.loads(report.read_text())
+    statuses = {int(status): count for status, count in found["statuses"].items()}
+    assert statuses == {0: 43, 1: 42, 127: 42, -9: 42, 5: 42}
+    assert refused == found["refused"] == 211 // 7
+    rows = exits.events()
+    assert Counter(-int(Signals[row["signal"]]) if row["signal"] else row["status"] for row in rows) == statuses
+    assert len({row["pid"] for row in rows}) == len(rows) == 211 <= created  # those of the whole machine
+    assert Counter((row["path"], row["result"]) for row in programs.events()) == {
+        ("/bin/true", ""): statuses[0],
+        ("/bin/false", ""): statuses[1],
+        ("/none", "ENOENT"): statuses[127],
+    }
+    assert programs.losses() == exits.losses() == {}

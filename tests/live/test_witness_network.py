@@ -22,6 +22,8 @@ from tests.support.network import (
     device_counts,
     free_port,
 )
+from tests.support.processes import eventually
+from tests.support.tracer import PATIENCE
 from tests.support.tracing import Row, any_kernel, trace
 from tests.support.workloads import Worker
 
@@ -184,6 +186,65 @@ def test_closing_a_socket_drops_only_what_was_not_read() -> None:
     normal = Counter(row["reason"] for row in everything.events())
     assert {reason: counts["packets"] for reason, counts in everything.totals("normal", "reason").items()} == normal
     assert set(normal) <= {"NOT_SPECIFIED", "QUEUE_PURGE"}
+
+
+# ---------------------------------------------------------------- tcpaccept
+
+# Each time: accepts what is in its queue, and notes where it came from.
+ACCEPT = """
+import socket
+server = socket.create_server(("127.0.0.1", 81), backlog=int(sys.argv[1]))
+server.setblocking(False)
+def work():
+    with open(sys.argv[2], "a") as file:
+        while True:
+            try: _, (_, port) = server.accept()
+            except BlockingIOError: break
+            print(port, file=file)
+"""
+# By turns: asks for so many connections at once, and gives up on all of them.
+GIVE_UP = """
+import socket, struct
+connections = []
+def work():
+    if connections:
+        while connections: connections.pop().close()
+        return
+    for _ in range(int(sys.argv[1])):
+        one = socket.socket()
+        one.setblocking(False)
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closing it resets it
+        one.connect_ex(("127.0.0.1", 81))
+        connections.append(one)
+"""
+
+
+@any_kernel
+def test_connections_are_accepted_from_a_full_queue_even_if_their_clients_gave_up(tmp_path: Path) -> None:
+    """Of 41 connections at once 23 fit into the queue: the backlog's 22 and one more."""
+    ports = tmp_path / "ports"
+    with (
+        Wire() as wire,
+        Worker(ACCEPT, 22, ports, prepare=wire.enter) as server,
+        Worker(GIVE_UP, 41, prepare=wire.enter) as client,
+        trace("network/tcpaccept", pid=server.pid) as traced,
+    ):
+        client.work()
+        eventually(lambda: counted_by_kernel(server, "TcpPassiveOpens", "snmp") == 23, "the queue is full", PATIENCE)
+        assert traced.events() == []
+        client.work()
+        eventually(lambda: counted_by_kernel(server, "TcpEstabResets", "snmp") == 2 * 23, "both ends reset", PATIENCE)
+        server.work()
+        client.work()
+        eventually(lambda: counted_by_kernel(server, "TcpPassiveOpens", "snmp") == 2 * 23, "it is again", PATIENCE)
+        overflows = counted_by_kernel(server, "TcpExtListenOverflows")
+        server.work()
+    assert overflows >= 2 * (41 - 23)  # more where a SYN is sent again
+    accepted = ports.read_text().split()
+    assert len(accepted) == 2 * 23
+    rows = [(row["local"], row["local_port"], row["remote"], row["remote_port"]) for row in traced.events()]
+    assert rows == [("127.0.0.1", "81", "127.0.0.1", port) for port in accepted]
+    assert traced.losses() == {}
 
 
 # ---------------------------------------------------------------- icmpsnoop

@@ -32,6 +32,15 @@ def accounted(device: Path) -> tuple[int, int]:
     raise AssertionError(f"{device} is not in /proc/diskstats")
 
 
+def flushes(device: Path) -> int:
+    """Flushes of its cache that were done, from the same file."""
+    for line in Path("/proc/diskstats").read_text().splitlines():
+        fields = line.split()
+        if fields[2] == device.name:
+            return int(fields[18])
+    raise AssertionError(f"{device} is not in /proc/diskstats")
+
+
 @contextlib.contextmanager
 def file_system(folder: Path, size: int = 16 << 20) -> Iterator[tuple[Path, Path]]:
     """(device, place): an ext4 file system mounted at `place` that only the test uses."""

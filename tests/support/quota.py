@@ -55,16 +55,16 @@ def cpu_group(quota_us: int, period_us: int) -> Iterator[Group]:
 
 
 @contextlib.contextmanager
-def disk_group(device: Path, reads_per_second: int) -> Iterator[Group]:
-    """A new group that may make so many read requests to a block device."""
+def disk_group(device: Path, per_second: int, kind: str = "read") -> Iterator[Group]:
+    """A new group that may make so many requests of this kind, "read" or "write", to a block device."""
     number = device.stat().st_rdev
     limited = f"{os.major(number)}:{os.minor(number)}"
     with _group("io", "blkio") as group:
         try:
             if group.v2:
-                group.write("io.max", f"{limited} riops={reads_per_second}")
+                group.write("io.max", f"{limited} {kind[0]}iops={per_second}")
             else:
-                group.write("blkio.throttle.read_iops_device", f"{limited} {reads_per_second}")
+                group.write(f"blkio.throttle.{kind}_iops_device", f"{limited} {per_second}")
         except FileNotFoundError:
             pytest.skip("this kernel can't limit disk requests")
         yield group
