@@ -10,7 +10,7 @@ from ebpftop.frames.messages import Catalog, Hello
 from ebpftop.frames.reading import FrameDecoder
 from tests.unit.collector.test_server import PROBE
 
-CATALOG = Catalog(probes=[PROBE] * 10_000)  # more than a socket takes
+CATALOG = Catalog(probes=[PROBE] * 3_000)  # more than a socket takes
 
 
 def test_a_consumer_that_reads_nothing_yet_does_not_hold_it_up() -> None:
