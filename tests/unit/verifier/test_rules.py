@@ -54,6 +54,7 @@ AT = {
     ("kernel subsystem misconfigured verifier", "3: (85) call bpf_map_lookup_elem#1"): "other",
     ("R1 is not a scalar", "5: (85) call bpf_set_retval#187"): "helper_arg_type",
     ("R1 is not a scalar", "5: (85) call pc+7"): "global_func",
+    ("invalid read from stack R6 off=8 size=4", "9: (61) r1 = *(u32 *)(r6 +40)"): "oob_stack",
     ("R1 is not a scalar", "5: (85) call bpf_iter_num_new#71321"): "kfunc_arg",
     (
         "arg#1 reference type('STRUCT s') size cannot be determined: -22",
