@@ -81,6 +81,9 @@ async def test_statistics_are_requested_for_and_switched_by_c(stage: Open) -> No
         assert on.source.requests == [AccountRunTimes(on=True)]
         await on.press("c")
         assert on.source.requests[-1] == AccountRunTimes(on=False)
+        assert [each.message for each in on.app._notifications] == [
+            "no longer measuring what the programs cost; no budget holds without it"
+        ]
 
 
 async def test_help_lists_every_binding_and_needs_no_scrolling_at_120_columns(stage: Open) -> None:
@@ -96,6 +99,7 @@ async def test_help_lists_every_binding_and_needs_no_scrolling_at_120_columns(st
                 assert set(keys_of([binding], on.app).split()) <= set(told.split())
                 alike = [each for each in bindings if each.action.split("(")[0] == binding.action.split("(")[0]]
                 assert any((each.tooltip or each.description)[1:] in told for each in alike)
+        assert "Both: amber from 5%, red from 25%" in told
         await on.press("escape")
         assert isinstance(on.app.screen, Dashboard)
         await on.press("f1")

@@ -71,7 +71,7 @@ class EbpftopApp(App[None]):
         Binding(
             "minus", "interval(-1)", "shorter interval", show=False, tooltip="Change the interval or the tape's speed"
         ),
-        Binding("c", "statistics", "cost on/off", show=False, tooltip="Measure what the programs cost"),
+        Binding("c", "statistics", "cost on/off", show=False, tooltip="Count what programs cost (off: no budget)"),
         Binding(
             "left", "seek(-1)", "seek", key_display="← →", tooltip=f"Seek {SKIP:g} seconds back or forward on a tape"
         ),
@@ -327,7 +327,10 @@ class EbpftopApp(App[None]):
     async def action_statistics(self) -> None:
         self.feed.statistics = not self.feed.statistics
         await self.feed.request(AccountRunTimes(on=self.feed.statistics))
-        self.notice(f"{'measuring' if self.feed.statistics else 'no longer measuring'} what the programs cost", "info")
+        if self.feed.statistics:
+            self.notice("measuring what the programs cost; the budget holds", "info")
+        else:
+            self.notice("no longer measuring what the programs cost; no budget holds without it", "warning")
 
     async def action_restart(self) -> None:
         try:

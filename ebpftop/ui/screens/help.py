@@ -15,15 +15,19 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from ebpftop.ui.drawing.theme import HERE, NOT_HERE, PLAYBOOK, RUNNABLE, RUNNING, UNKNOWN, WARNING
+from ebpftop.ui.widgets.header import AMBER, RED
 
 COLUMN = 57  # cells
 Group = tuple[str, Sequence[BindingType]]
 KEYS = 13  # of those, for the keys
 SIGNS = (
-    ((RUNNING, "$success", "running"), (RUNNABLE, "", "runnable here")),
+    ((RUNNING, "$success", "running"), (RUNNABLE, "", "runnable here"), (PLAYBOOK, "", "playbook")),
     ((NOT_HERE, "$error", "unavailable, rejected"), (UNKNOWN, "$quiet", "only root can tell")),
-    ((WARNING, "$warning", "a number is incomplete"), (PLAYBOOK, "", "playbook")),
-    ((HERE, "$error", "the failing line or instruction"),),
+    ((WARNING, "$warning", "a number is incomplete"), (HERE, "$error", "the failing line")),
+)
+PERCENTAGES = (
+    ("% probes", "The probes' programs"),
+    ("% ebpftop", f"Itself. Both: amber from {AMBER:g}%, red from {RED:g}%"),
 )
 
 
@@ -87,10 +91,11 @@ def _groups(groups: Sequence[Group], app: App[object]) -> Iterator[Content]:
 
 
 def _signs() -> Content:
-    lines = [Content.styled("Signs", "bold $primary")]
+    lines = [Content.styled("Signs, and the header's percentages of one CPU", "bold $primary")]
     for signs in SIGNS:
         parts = [Content.assemble((sign, style), f"  {meaning}") for sign, style, meaning in signs]
-        lines.append(Content.assemble(" " * (KEYS - 1), Content("   ").join(parts)))
+        lines.append(Content.assemble(" " * (KEYS - 5), Content("   ").join(parts)))
+    lines += [Content.assemble((f"{number:>{KEYS}}", "bold"), f"  {meaning}") for number, meaning in PERCENTAGES]
     return Content("\n").join(lines)
 
 

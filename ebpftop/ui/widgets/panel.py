@@ -170,7 +170,7 @@ class ViewPanel(Column):
         from ebpftop.model.readings import interval
 
         seconds = interval(run)
-        return f"last {formatting.duration(round(seconds, 1) * 1e9)}" if seconds else "first snapshot"
+        return f"last {formatting.duration((round(seconds, 1) or seconds) * 1e9)}" if seconds else "first snapshot"
 
 
 def words(*parts: str) -> Content:

@@ -232,7 +232,11 @@ class StacksPanel(ViewPanel):
         seconds = self._seconds
         if self.mark is not None and run.last is not None:
             seconds = (run.last.monotonic_ns - self.mark.monotonic_ns) / 1e9
-        return f"last {formatting.duration(round(seconds, 1) * 1e9)}" if seconds or self.mark else "since start"
+        return (
+            f"last {formatting.duration((round(seconds, 1) or seconds) * 1e9)}"
+            if seconds or self.mark
+            else "since start"
+        )
 
     def on_table_grid_picked(self, event: TableGrid.Picked) -> None:
         event.stop()
