@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ebpftop.frames.messages import AnyFrame, Column, Columns, Notice, Rejected
+from ebpftop.frames.messages import AnyFrame, Column, Columns, Notice, Rejected, Written
 from ebpftop.frames.tape import MAGIC, TapeWriter
 from tests.support.command import AS_NOBODY
 from tests.support.frames import (
@@ -58,12 +58,19 @@ STORY: list[AnyFrame] = [
 ]
 
 
-def written(path: Path, frames: Iterable[AnyFrame]) -> Path:
+class WholeSnapshots(TapeWriter):
+    """Writes snapshots as they are, like format 1, also those that lie."""
+
+    def _written(self, frame: AnyFrame) -> Written:
+        return frame
+
+
+def written(path: Path, frames: Iterable[AnyFrame], writer: type[TapeWriter] = TapeWriter) -> Path:
     """A tape of these frames, all in its first second."""
     ticks = count(0, 1000)
-    with TapeWriter(path, clock=lambda: next(ticks)) as writer:
+    with writer(path, clock=lambda: next(ticks)) as tape:
         for frame in frames:
-            writer.write(frame)
+            tape.write(frame)
     return path
 
 
@@ -88,7 +95,7 @@ def leave(term: Terminal) -> str:
         (b"", "is empty"),
         (b"root:x:0:0:", "is not an ebpftop tape"),
         (MAGIC[:5], "is truncated in its header"),
-        (MAGIC + struct.pack("<I", 2), "was written by a newer ebpftop (tape format 2; this one reads 1)"),
+        (MAGIC + struct.pack("<I", 3), "was written by a newer ebpftop (tape format 3; this one reads 2)"),
         (MAGIC + struct.pack("<I", 1), "is truncated after 0.0 s"),
         (MAGIC + struct.pack("<IIIQQ", 1, 1 << 31, 1 << 31, 0, 0), "is damaged after 0.0 s"),
     ],
@@ -163,7 +170,8 @@ def test_damage_in_the_middle_shows_what_came_before(term: Terminal, tmp_path: P
     ],
 )
 def test_columns_that_lie_end_the_tape_with_a_line(term: Terminal, tmp_path: Path, bad: Columns) -> None:
-    replay(term, written(tmp_path / "a.tape", [*STORY, snapshot(1, 2, {"calls": bad})]))
+    frames = [*STORY, snapshot(1, 2, {"calls": bad})]
+    replay(term, written(tmp_path / "a.tape", frames, WholeSnapshots))
     term.wait_for("postgres", "✗", "q quits")
     leave(term)
 
