@@ -52,7 +52,7 @@ def test_a_parameter_that_can_not_be_looked_up_does_not_hold_up_the_end(hung: Pa
 def test_a_folder_that_hangs_costs_its_own_probes(hung: Path, tmp_path: Path) -> None:
     patch = "from ebpftop.supervisor import folders; folders.LONGEST = 1"
     with bare_pty(with_patch(tmp_path, patch, "--probes", str(hung))) as term:
-        term.wait_for("Catalog")
+        term.wait_for("first-minute")
         assert not is_reading(term)
         term.type("/syscount\r")
         term.wait_for("System calls by")
@@ -64,7 +64,8 @@ def test_a_folder_that_hangs_costs_its_own_probes(hung: Path, tmp_path: Path) ->
 def test_a_folder_that_hangs_later_does_not_hold_up_the_end(tmp_path: Path) -> None:
     (tmp_path / "probes").mkdir()
     with bare_pty([*COMMAND, "--probes", str(tmp_path / "probes")]) as term:
-        term.wait_for("Catalog")
+        term.wait_for("first-minute")
+        eventually(lambda: is_reading(term), "the folders are watched")
         reader = children(term.process.pid)["folders"]
         with hanging(tmp_path / "probes" / "hung"):
             eventually(lambda: reader.status() in ("disk-sleep", "sleeping") and waits(reader.pid), "the reader hangs")
@@ -88,7 +89,7 @@ def test_sigterm_ends_everything_while_the_supervisor_hangs(tmp_path: Path) -> N
         f"Supervisor._load = lambda *_: (Path({str(mark)!r}).touch(), time.sleep(1e6))"
     )
     with bare_pty(with_patch(tmp_path, patch)) as term:
-        term.wait_for("Catalog")
+        term.wait_for("first-minute")
         term.type("/syscount\r")
         term.wait_until(mark.exists, "the supervisor hangs")
         processes = children(term.process.pid)
