@@ -48,7 +48,7 @@ def kinds(tape: Path) -> set[type]:
 
 
 def dashboard(term: BarePty) -> Family:
-    term.wait_for("Catalog")
+    term.wait_for("first-minute")
     term.type("/syscount\r")
     term.wait_for("System calls by")
     return Family(term)
