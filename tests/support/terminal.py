@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import signal
 import subprocess
 import tempfile
 import time
@@ -60,11 +61,20 @@ class Terminal:
         return self._tmux("display-message", "-p", "#{pane_dead}").strip() == "1"
 
     def status(self) -> int:
-        """Of the command that ended; -1 if a signal ended it. tmux may see the end of the output first."""
+        """Of the command that ended; -1 if a signal ended it.
+
+        tmux may see the end of the output first, and may then miss the child's own end until it gets another SIGCHLD.
+        """
         ended = ""
         while not ended:
-            time.sleep(0.01)
-            ended = self._tmux("display-message", "-p", "#{?pane_dead_signal,-1,#{pane_dead_status}}").strip()
+            server, ended = (
+                self._tmux("display-message", "-p", "#{pid} #{?pane_dead_signal,-1,#{pane_dead_status}}")
+                .rstrip("\n")
+                .split(" ")
+            )
+            if not ended:
+                os.kill(int(server), signal.SIGCHLD)
+                time.sleep(0.05)
         return int(ended)
 
     def wait_for(self, *wanted: str, patience: float = PATIENCE) -> str:
