@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,8 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 _WORD = np.dtype("<u8")
-_FACTORS = np.random.default_rng().integers(1, 1 << 63, 1024, _WORD) | np.uint64(
-    1
-)  # whoever chooses the texts doesn't know them
+# Odd, and unknown to whoever chooses the texts. numpy.random would take 5 MiB for them.
+_FACTORS = np.frombuffer(os.urandom(1024 * _WORD.itemsize), _WORD) | np.uint64(1)
 
 
 def distinct(values: Array) -> tuple[Array, Array]:

@@ -18,7 +18,7 @@ struct life {
     char parent_comm[COMM_SIZE];
 };
 // The collector drains both rings four times a second, and once they fill. 80 bytes with its header: 13,000 a MiB.
-BPF_RINGBUF_OUTPUT(lives, 512);
+BPF_RINGBUF_OUTPUT(lives, 256);
 
 struct exec {
     u64 time;
