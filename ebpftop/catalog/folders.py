@@ -84,10 +84,16 @@ def read_bundled(cache: Path | None = None) -> Part:
 
 
 def read_folder(root: Path, only: str = "") -> Part:
-    """Read a folder of probes and playbooks, or its probes with one name; a missing folder is a problem."""
-    if os.path.isdir(root):  # also False without permission
-        return _read(root, only, system=False)
-    return Part({}, [f"{inert(str(root))}: no such folder of probes"])
+    """Read a folder of probes and playbooks, or its probes with one name; a folder that isn't there is a problem."""
+    try:
+        if stat.S_ISDIR(os.stat(root).st_mode):
+            return _read(root, only, system=False)
+        why = "not a folder"
+    except (FileNotFoundError, NotADirectoryError):
+        why = "no such folder of probes"
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        why = getattr(error, "strerror", None) or "not a name that a folder can have"
+    return Part({}, [f"{inert(str(root))}: {why}"])
 
 
 def read_system(root: Path = SYSTEM, only: str = "") -> Part:

@@ -25,6 +25,7 @@ from ebpftop.frames.messages import FOLDED, UNKNOWN, Process
 
 _EXIT = 2  # `type` of a record of the `lives` ring; others are a birth or a new name
 _SLACK_NS = 20_000_000  # /proc counts starts in ticks of 10 ms
+_YOUNG_NS = 10_000_000_000  # a program is mostly executed soon after the fork
 _FORGET_NS = 60_000_000_000
 _COMMAND = 4096  # bytes of a command line
 MOST_DEAD = 8192
@@ -125,11 +126,18 @@ class Census:
             self._end(self._latest[tgid])
 
     def verify(self) -> None:
-        """Find out who has ended in /proc, of those whose end nobody reported."""
+        """Find out in /proc what nobody reported: who has ended, and who has another name or program by now."""
+        young = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - _YOUNG_NS
         for tgid, identity in list(self._latest.items()):
-            if identity.start and _start(tgid) not in (None, _ticks(identity.start)):
+            found = _stat(tgid) if identity.start else None
+            if found is None:
+                continue
+            comm, start = found
+            if start != _ticks(identity.start):
                 self._end(identity)
                 self._look_up(tgid)
+            elif comm != identity.comm or start > young:
+                self.refresh([identity.id])
         self.seed()
 
     def _end(self, identity: Identity) -> None:
@@ -285,13 +293,19 @@ def arguments(raw: bytes) -> str:
 
 
 def _start(tgid: int) -> int | None:
-    """Start of a process in ns since boot, from field 22 of /proc/PID/stat, see proc(5); None where it is gone."""
+    """Start of a process in ns since boot; None where it is gone."""
+    found = _stat(tgid)
+    return None if found is None else found[1]
+
+
+def _stat(tgid: int) -> tuple[str, int] | None:
+    """Name of a process and its start in ns since boot, fields 2 and 22 of /proc/PID/stat, see proc(5)."""
     try:
         with open(f"/proc/{tgid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
+            head, _, rest = file.read().rpartition(b")")
     except OSError:
         return None
-    return int(fields[19]) * _TICK_NS
+    return arguments(head.partition(b"(")[2]), int(rest.split()[19]) * _TICK_NS
 
 
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")

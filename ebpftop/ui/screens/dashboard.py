@@ -147,7 +147,7 @@ class Dashboard(Screen[None]):
             self.asking = False
             self.remove_class("-probe")
             self._focus(self.catalog.listing)
-        if self.settled or shown:
+        if self.settled or shown or self._put_away:
             self.tabs.tabs = shown
             self._choose([tab.run for tab in shown])
         await self._mount_panes({tab.run for tab in shown})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from ebpftop.collector.census import Census
 from ebpftop.collector.census_probe import CensusProbe
 from ebpftop.collector.decode import Context
 from ebpftop.frames.messages import UNKNOWN
+from tests.support.processes import eventually
 
 NOBODY = 1 << 22  # above the highest pid there can be
 
@@ -89,6 +91,32 @@ def test_after_it_failed_nobody_is_looked_up_in_advance() -> None:
     late.kill()
     late.wait()
     assert first_name(known, late.pid) == "(ended unseen)"
+
+
+@pytest.mark.parametrize(
+    "then", ["exec -a other sleep 60", "exec sh -c 'echo; read last'", "echo first > /proc/$$/comm"]
+)
+def test_what_changed_before_the_kernel_was_asked_is_found(then: str) -> None:
+    known = census()
+    with subprocess.Popen(
+        ["bash", "-c", f"read go; {then}; echo; read end"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        (number,) = known.numbers(np.array([process.pid], "<u4"))
+        assert known.changes()[0].comm == "bash"
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        if "sleep" in then:
+            eventually(lambda: Path(f"/proc/{process.pid}/comm").read_text() == "sleep\n", "it executes")
+        else:
+            process.stdout.readline()
+        known.verify()
+        found = {each.id: each for each in known.changes()}[number]
+        assert found.comm == Path(f"/proc/{process.pid}/comm").read_text().removesuffix("\n") != "bash"
+        command = Path(f"/proc/{process.pid}/cmdline").read_bytes()
+        assert found.command == command.removesuffix(b"\0").replace(b"\0", b" ").decode()
+        process.kill()
 
 
 def test_who_has_the_number_of_one_that_ended_unseen_is_another() -> None:

@@ -61,12 +61,13 @@ def test_without_a_watch_no_process_stays(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which needs root")
 def test_the_reader_has_given_up_root(tmp_path: Path) -> None:
-    write_probe(tmp_path)  # in a folder of pytest's that is root's alone
+    write_probe(tmp_path)
+    tmp_path.chmod(0o700)
     made = Folders(watched(tmp_path), NOBODY)
     status = Path(f"/proc/{made.pid}/status").read_text()
     assert "Uid:\t65534\t65534\t65534\t65534\n" in status
     assert "CapPrm:\t0000000000000000\n" in status
-    assert made.catalog.problems == [f"{tmp_path}: no such folder of probes"]
+    assert made.catalog.problems == [f"{tmp_path}: Permission denied"]
     end(made)
 
 
