@@ -12,7 +12,7 @@ from ebpftop.catalog.model import Probe
 from ebpftop.frames.messages import Load
 from ebpftop.handover import protocol
 from ebpftop.loader.load import Order
-from ebpftop.supervisor.tasks import Tasks, TooMany, Work
+from ebpftop.supervisor.tasks import NotStarted, Tasks, Work
 
 _FIRST_RUN = 1 << 30  # of the numbers they count as until the collector gives them one
 
@@ -40,7 +40,7 @@ class EarlyLoads:
             try:
                 ordered = order(load)
                 channel = self._tasks.start("loader", number, work(ordered))
-            except (LookupError, params.BadParam, TooMany):
+            except (LookupError, params.BadParam, NotStarted):
                 continue  # reported when the request arrives
             self._waiting.append(EarlyLoad(number=number, load=load, probe=ordered.probe, channel=channel))
 

@@ -49,8 +49,15 @@ class Folders:
         else:
             reports.setblocking(False)
 
+    def restart(self) -> None:
+        """Start a reader where there is none, after another pause if that isn't possible now."""
+        try:
+            self.start()
+        except OSError:
+            self.next_start = time.monotonic() + PAUSE
+
     def start(self) -> transport.Receiver:
-        """Fork a reader. What it reports can be received from `reports`, which is returned."""
+        """Fork a reader. What it reports can be received from `reports`, which is returned. Raises `OSError`."""
         ours, theirs = transport.pair()
         parent = os.getpid()
 
@@ -61,7 +68,11 @@ class Folders:
             return _report(self._current, theirs)
 
         self._output = os.memfd_create("folders-output", os.MFD_CLOEXEC)
-        self.pid = process.spawn("folders", child, keep=[theirs.fileno()], session=True, stderr=self._output)
+        try:
+            self.pid = process.spawn("folders", child, keep=[theirs.fileno()], session=True, stderr=self._output)
+        except OSError:
+            os.close(self._output)
+            raise
         theirs.close()
         ours.setblocking(False)
         self.next_start = None

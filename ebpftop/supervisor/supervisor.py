@@ -38,7 +38,7 @@ from ebpftop.supervisor.early import EarlyLoads
 from ebpftop.supervisor.folders import Folders
 from ebpftop.supervisor.link import Link
 from ebpftop.supervisor.lookups import lookups
-from ebpftop.supervisor.tasks import Tasks, TooMany, Work
+from ebpftop.supervisor.tasks import NotStarted, Tasks, Work
 
 Collector = Callable[[Catalog, socket.socket, socket.socket], int]
 """Runs in the collector's process: (catalog, control, stream) → exit status. Whatever it imports, it imports there."""
@@ -109,7 +109,7 @@ class Supervisor:
                     key.data()
                 self.tasks.end_overdue()
                 if self.plan.folders.is_due():
-                    self.plan.folders.start()
+                    self.plan.folders.restart()
                     self._watch_folders()
                 if self._status is None and self._ending_since and time.monotonic() > self._ending_since + _PATIENCE:
                     os.kill(self._consumer, signal.SIGKILL)
@@ -167,8 +167,8 @@ class Supervisor:
         """
         try:
             channel = self.tasks.start(name, run, work, first=first)
-        except TooMany as full:
-            self._send(protocol.Refusal(run=run, error=f"{probe}: {full}" if probe else str(full)))
+        except NotStarted as why:
+            self._send(protocol.Refusal(run=run, error=f"{probe}: {why}" if probe else str(why)))
             return
         self._send(protocol.Channel(run=run), [channel.fileno()])
         channel.close()

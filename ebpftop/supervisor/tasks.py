@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import resource
@@ -29,8 +30,8 @@ _RESERVED = 8  # places in the queue that loads never take: the census and the s
 Work = Callable[[socket.socket], None]
 
 
-class TooMany(Exception):
-    """The queue is full; its text is one line."""
+class NotStarted(Exception):
+    """A task can't be started; its text is one line."""
 
 
 class Task(msgspec.Struct, kw_only=True):
@@ -62,11 +63,14 @@ class Tasks:
     def start(self, name: str, run: int, work: Work, *, first: bool = False) -> socket.socket:
         """Fork a task, or let it wait until another one ends, `first` before all others.
 
-        Returns the collector's end of its channel. Raises `TooMany`, `OSError`.
+        Returns the collector's end of its channel, which reports a fork that fails. Raises `NotStarted`.
         """
         if len(self._waiting) >= MOST_WAITING + _RESERVED * first:
-            raise TooMany(f"not loaded, as {MOST_WAITING} probes are waiting already: try again in a moment")
-        ours, theirs = transport.pair()
+            raise NotStarted(f"not loaded, as {MOST_WAITING} probes are waiting already: try again in a moment")
+        try:
+            ours, theirs = transport.pair()
+        except OSError as error:
+            raise NotStarted(f"the {name} could not be started: {error.strerror}") from error
         task = Task(name=name, run=run, work=work, channel=theirs)
         if first:
             self._waiting.appendleft(task)
@@ -77,9 +81,18 @@ class Tasks:
 
     def _start_waiting(self) -> None:
         while self._waiting and len(self._running) < MOST_AT_ONCE:
-            self._fork(self._waiting.popleft())
+            task = self._waiting.popleft()
+            try:
+                self._fork(task)
+            except OSError as error:  # no process or no descriptor to be had: the others go on
+                failed = protocol.TaskFailed(error=f"the {task.name} could not be started: {error.strerror}")
+                with contextlib.suppress(OSError):
+                    transport.send(task.channel, failed)
+            finally:
+                task.channel.close()
 
     def _fork(self, task: Task) -> None:
+        """Raises `OSError`."""
         task.output = os.memfd_create(f"ebpftop-{task.name}", os.MFD_CLOEXEC)
         parent = os.getpid()
 
@@ -97,8 +110,9 @@ class Tasks:
 
         try:
             pid = process.spawn(task.name, child, keep=[task.channel.fileno()], session=True, stderr=task.output)
-        finally:
-            task.channel.close()
+        except OSError:
+            os.close(task.output)
+            raise
         task.deadline = time.monotonic() + WALL_SECONDS
         self._running[pid] = task
 

@@ -6,14 +6,15 @@ import os
 import resource
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from ebpftop.handover import protocol, transport
 from ebpftop.supervisor import tasks
-from ebpftop.supervisor.tasks import MOST_AT_ONCE, MOST_WAITING, Tasks, TooMany
+from ebpftop.supervisor.tasks import MOST_AT_ONCE, MOST_WAITING, NotStarted, Tasks
 
 
 def say(text: str, channel: socket.socket) -> None:
@@ -84,9 +85,40 @@ def test_a_waiting_task_runs_when_one_ends_and_the_first_before_all_others(runni
 def test_the_queue_has_an_end_beyond_which_there_is_room_for_what_serves_all(running: Tasks) -> None:
     for number in range(MOST_WAITING):
         running.start("waits", number, block).close()
-    with pytest.raises(TooMany, match="not loaded, as 128 probes are waiting already"):
+    with pytest.raises(NotStarted, match="not loaded, as 128 probes are waiting already"):
         running.start("refused", 0, block)
     running.start("census", -1, block, first=True).close()
+
+
+@pytest.fixture
+def descriptors() -> Iterator[Callable[[int], None]]:
+    """Lets this process open so many descriptors more."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def leave(few: int) -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        lowest = os.dup(0)
+        os.close(lowest)
+        free = [each for each in range(lowest, lowest + 99) if not Path(f"/proc/self/fd/{each}").exists()]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free[few], before[1]))
+
+    yield leave
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_a_task_that_cannot_be_started_says_so_and_the_others_go_on(descriptors: Callable[[int], None]) -> None:
+    made = Tasks()
+    descriptors(2)
+    channel = made.start("loader", 3, partial(say, "never"))
+    assert said(channel) == "the loader could not be started: Too many open files"
+    assert made.next_deadline() is None
+    descriptors(0)
+    with pytest.raises(NotStarted, match="the loader could not be started: Too many open files"):
+        made.start("loader", 4, partial(say, "never"))
+    descriptors(30)
+    channel = made.start("loader", 5, partial(say, "again"))
+    assert reap_one(made) is None
+    assert said(channel) == "again"
 
 
 def test_a_task_that_only_computes_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
