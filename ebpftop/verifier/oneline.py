@@ -27,6 +27,9 @@ _STARTS = re.compile(
 )
 
 
+_ENDS = ")?_"  # of a line of the kernel's own
+
+
 def is_joined(line: str) -> bool:
     """Whether this line holds more than one line of a log."""
     if line.lstrip()[:1] == ";":
@@ -39,8 +42,18 @@ def is_joined(line: str) -> bool:
 
 def split(line: str) -> Iterator[str]:
     """The lines that were joined into one, as far as they can be separated."""
-    for part in _STARTS.split(line):
-        yield from _behind(part.strip())
+    parts = [part.strip() for part in _STARTS.split(line)]
+    mark = _mark(parts)
+    for part in parts:
+        for piece in part.split(mark) if mark else [part]:
+            yield from _behind(piece.strip())
+
+
+def _mark(parts: list[str]) -> str:
+    """What whoever joined the lines put between them, such as `|`; "" for nothing but blanks."""
+    found = {part[-1:] for part in parts[:-1]}
+    mark = found.pop() if len(found) == 1 else ""
+    return "" if mark.isalnum() or mark in _ENDS else mark
 
 
 def _behind(part: str) -> Iterator[str]:

@@ -36,7 +36,7 @@ _FIELD = re.compile(
     r'"((?:[^"\\]|\\.)*)"'
 )
 _MOST_FIELDS = 8
-_LOGFMT = re.compile(r"[a-zA-Z_.]{1,40}=")
+_LOGFMT = re.compile(r'(?:^|(?<=" ))[a-zA-Z_.]{1,40}=')  # at the start, or behind klog's message
 _OPEN = re.compile(r"\bload program: [^:]{1,60}: \S")
 _OMITTED = re.compile(r"\((?:truncated, )?\d+ line(?:s|\(s\))? omitted\)\s*$")
 _MOST_WRAPPED = 8  # lines of one summary
@@ -49,7 +49,7 @@ _SUMMARY = re.compile(
     r"(?P<head>.*\bload program: [^:]{1,60}): (?P<body>.*?)"
     r"(?: \((?:truncated|(?:truncated, )?\d+ line(?:s|\(s\))? omitted)\))?\s*$"
 )
-_JOINED = re.compile(r": (?=R\d+ |[a-z]+ )")
+_JOINED = re.compile(r"[:;|] (?=R\d+ |[a-z]+ )")
 _RUST = re.compile(r"(?P<head>.*\bVerifier output: )(?P<body>.*)")
 
 
@@ -70,7 +70,7 @@ def _is_plain(lines: list[str]) -> bool:
 
 
 def _unwrapped(lines: list[str]) -> Iterator[str]:
-    bare = [_bare(line) for line in lines]
+    bare = _untabled([_bare(line) for line in lines])
     learned = prefix.learn(bare)
     parts = [part for line in bare for part in _parts(line, learned)]
     at = 0
@@ -79,6 +79,12 @@ def _unwrapped(lines: list[str]) -> Iterator[str]:
         for line in _apart(_joined(parts[at : ends + 1])):
             yield from oneline.split(line) if oneline.is_joined(line) else (line,)
         at = ends + 1
+
+
+def _untabled(lines: list[str]) -> list[str]:
+    """Without the bar that ends each row of a table."""
+    rows = [line.rstrip() for line in lines if line.strip()]
+    return [line.rstrip().removesuffix(" |") for line in lines] if all(row.endswith("|") for row in rows) else lines
 
 
 def _summary_ends(parts: list[str], at: int) -> int:
@@ -123,7 +129,7 @@ def _parts(line: str, learned: prefix.Prefix | None) -> Iterator[str]:
     elif "\\n" in text and (begins := _ESCAPED.search(text)):
         ends = _QUOTE.search(text, begins.end())
         yield from _plain(text[: ends.start()] if ends else text).split("\n")
-    elif text[:1] == "{" or ('="' in text and _LOGFMT.match(text)):
+    elif text[:1] == "{" or ('="' in text and _LOGFMT.search(text)):
         yield from _fields(text)
     else:
         yield text

@@ -7,6 +7,7 @@ from ebpftop.verifier.rules.model import compiled
 
 _FORM = r"""(?ix).*?(?:
       \bmaps?\b.{0,80}?\bfailed\ to\ create | \bmap\ create\b | \bbpf_(?:map_create|create_map)\w*\b
+    | \bMapError\b.{0,20}\bCreate
     | \b(?:fail\w*|error|couldn't|could\ not|cannot|unable)\b.{0,20}\bcreat\w+\ (?:the\ |e?bpf\ )*map
     | \bcreat\w+\ (?:the\ |e?bpf\ )*map\b.{0,60}?:
     )"""

@@ -26,6 +26,13 @@ def _bounded(_match: re.Match[str], held: Held) -> bool:
     return now.kind not in ("", "scalar") and now.bounded and now.low < now.high
 
 
+def _bounded_as_signed(_match: re.Match[str], held: Held) -> bool:
+    """Whether the number has an upper bound if taken for a signed one, and may be negative then."""
+    now = value(held.now)
+    bound = now.fields.get("smax32", "")
+    return now.kind == "scalar" and now.high >= _WIDEST and bound.isdigit() and int(bound) < _WIDEST // 2
+
+
 def _may_be_zero(_match: re.Match[str], held: Held) -> bool:
     return value(held.now).low == 0
 
@@ -120,6 +127,14 @@ RULES = (
         "Argument $nth of $call is a size, and may be negative here as far as the verifier can tell. Make it unsigned "
         "and bound it just before the call; if SIZE is a power of two, `n &= SIZE - 1` works too.",
         _SIZE,
+    ),
+    rule(
+        "unbounded_access",
+        r"@reg unbounded memory access, use",
+        "Argument $nth of $call is a size, and it is checked as a signed number only: it may be negative, which as a "
+        "size is huge. $reg is $now. Make the variable unsigned, or test that it isn't negative as well.",
+        _SIZE,
+        when=_bounded_as_signed,
     ),
     rule(
         "unbounded_access",
