@@ -24,7 +24,7 @@ from ebpftop.loader.compose import NAMES_MODULES
 from ebpftop.loader.targets import Place
 
 _LOG_START, _LOG_LIMIT = 1 << 20, 1 << 26
-_LOG_LEVEL_STEPS, _LOG_LEVEL_STATISTICS = 1, 4  # BPF_LOG_LEVEL1: every step; BPF_LOG_STATS: the verdict alone
+_LOG_LEVEL_STEPS, _LOG_LEVEL_STATISTICS = 1, 4  # BPF_LOG_LEVEL1: every step; BPF_LOG_STATS: the result alone
 _DEBUG_SOURCE = 0x8
 _PROGRAM_TYPE = {
     "kprobe": 2,

@@ -26,7 +26,7 @@ class TableFrame(GridFrame):
 
     def retitle(self) -> None:
         table = self.grid
-        rows = f"{formatting.count(table.rows.count)} rows"
+        rows = formatting.plural(table.rows.count, "row")
         if table.wanted:
             rows = f"{formatting.count(table.count)} of {rows} match “{table.wanted}”"
         self.entitle(words(self.title, self.window_words, rows), words(table.about))

@@ -199,7 +199,7 @@ class EventsFrame(GridFrame):
     def on_event_list_arranged(self, event: EventList.Arranged) -> None:
         event.stop()
         events = self.grid
-        rows = f"{formatting.count(events.total)} events"
+        rows = formatting.plural(events.total, "event")
         if events.wanted:
             rows = f"{formatting.count(events.count)} of {formatting.count(events.total)} match “{events.wanted}”"
         self.entitle(
