@@ -91,8 +91,10 @@ def read_folder(root: Path, only: str = "") -> Part:
         why = "not a folder"
     except (FileNotFoundError, NotADirectoryError):
         why = "no such folder of probes"
-    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
-        why = getattr(error, "strerror", None) or "not a name that a folder can have"
+    except OSError as error:
+        why = error.strerror or str(error)
+    except ValueError:  # a zero byte
+        why = "not a name that a folder can have"
     return Part({}, [f"{inert(str(root))}: {why}"])
 
 

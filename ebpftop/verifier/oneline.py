@@ -25,9 +25,7 @@ _STATE = re.compile(rf"\s*;?\s*(?:(?:R\d{{1,2}}|fp-\d+)(?:_\w+)?={_VALUE}(?:\s+|
 _STARTS = re.compile(
     r"(?<!^)(?=(?<!\w)(?:\d{1,9}: \([0-9a-f]{2}\) |from \d+ to \d+(?: \([\w ]+\))?: |processed \d+ insns \(limit ))"
 )
-
-
-_ENDS = ")?_"  # of a line of the kernel's own
+_MARKS = ";|¶⏎↵"  # what people and programs put between lines that they join
 
 
 def is_joined(line: str) -> bool:
@@ -50,10 +48,10 @@ def split(line: str) -> Iterator[str]:
 
 
 def _mark(parts: list[str]) -> str:
-    """What whoever joined the lines put between them, such as `|`; "" for nothing but blanks."""
+    """What stands between the lines, `|`; "" for nothing but blanks."""
     found = {part[-1:] for part in parts[:-1]}
     mark = found.pop() if len(found) == 1 else ""
-    return "" if mark.isalnum() or mark in _ENDS else mark
+    return mark if mark in _MARKS else ""
 
 
 def _behind(part: str) -> Iterator[str]:

@@ -60,17 +60,29 @@ async def shoot(tape: Path, scene: Scene) -> str:
     app = EbpftopApp(source)
     async with app.run_test(size=scene.size) as pilot:
         source.seek(scene.at)
-        await asyncio.sleep(1)  # the tape is read up to there, and the dashboard has settled
-        await _settle(pilot)
+        await _arrive(app)
+        await _settle(app, pilot)
         for key in scene.keys:
             await pilot.press(key)
-            await _settle(pilot)
+            await _settle(app, pilot)
         source.paused = False
         app.dashboard.draw_header()  # which tells that the tape plays
         await pilot.pause()
         return picture(app)
 
 
-async def _settle(pilot: Pilot[None]) -> None:
+async def _arrive(app: EbpftopApp) -> None:
+    """Wait until the tape was read up to where it stands, however long that takes."""
+    before: list[int] = []
+    while True:
+        await asyncio.sleep(1)
+        now = [run.last.monotonic_ns for run in app.feed.session.runs.values() if run.last]
+        if now and now == before:
+            return
+        before = now
+
+
+async def _settle(app: EbpftopApp, pilot: Pilot[None]) -> None:
     for _ in range(4):
         await pilot.pause()
+        await app.pace.catch_up()
