@@ -2,12 +2,13 @@
 
 PYTHON := .venv/bin/python -B
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --)
-PYTEST := $(AS_ROOT) $(PYTHON) -m pytest -p no:cacheprovider
 
 # What takes too long for CI; each is a target, and one that fails doesn't keep the others from running.
-NIGHTLY := test-bcc compare bench screenshots-check
+NIGHTLY := test-bcc compare bench screenshots-check report-check churn
+# seconds, and processes a second
+CHURN ?= 3600 150
 
-.PHONY: help run test bench screenshots screenshots-check test-kernels test-bcc compare catalog churn nightly lock sbom
+.PHONY: help run test bench screenshots screenshots-check report-check test-kernels test-bcc compare catalog churn nightly lock sbom
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,7 +24,8 @@ test: ## format, lint, types, import contracts, and every test on the running ke
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-logo
 	find probes ebpftop -name '*.[ch]' -exec .venv/bin/clang-format --dry-run --Werror {} +
-	$(PYTEST)
+	$(PYTHON) -m compileall -q ebpftop # the program is started a thousand times
+	$(AS_ROOT) $(PYTHON) -m tests
 
 bench: ## benchmarks against bcc's tools and bpftrace
 	@.ci/setup bench
@@ -31,7 +33,7 @@ bench: ## benchmarks against bcc's tools and bpftrace
 
 churn: ## an hour of processes that come and go: memory stays flat, counts stay exact
 	@.ci/setup test
-	$(AS_ROOT) $(PYTHON) -m tests.churn
+	$(AS_ROOT) $(PYTHON) -m tests.churn $(CHURN)
 
 compare: ## check that our probes and bcc's tools count the same on the same workload
 	@.ci/setup bench
@@ -44,6 +46,10 @@ screenshots: ## regenerate screenshots/ from the bundled tape
 screenshots-check: screenshots ## draw screenshots/ again, and fail if any picture is no longer what is committed
 	git diff --stat --exit-code -- 'screenshots/*.svg'
 
+report-check: ## the HTML report in a real Chromium, and screenshots/report*.png
+	@.ci/setup browser
+	$(PYTHON) -m tests.report_check --pictures
+
 test-kernels: ## the live tests on Debian's 6.1 and 6.12 kernels, emulated, and a table of all probes
 	@.ci/setup kernels
 	$(PYTHON) -m tests.kernels
@@ -52,6 +58,7 @@ test-bcc: ## the live tests with Debian 13's newer BCC and LLVM
 	@.ci/setup bcc
 	$(AS_ROOT) tests/kernels/newer-bcc
 
+nightly: export CHURN = 900 600
 nightly: ## all that takes too long for CI, one after the other, and at the end what passed and what failed
 	@failed= report=; \
 	for each in $(NIGHTLY); do \

@@ -13,6 +13,7 @@ from ebpftop.base.errors import UserError
 TYPE_CHECKING = False  # `typing` would take a tenth of the time of --help
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import time
     from pathlib import Path
     from typing import Any, NoReturn
 
@@ -77,6 +78,18 @@ def _run(arguments: argparse.Namespace, argv: list[str]) -> int:
             from ebpftop.commands import tape
 
             return tape.replay(arguments.tape) if arguments.command == "replay" else tape.demo()
+        case "tape":
+            from ebpftop.commands import tapes
+
+            return tapes.tape(arguments)
+        case "report":
+            from ebpftop.commands import report
+
+            return report.report(arguments)
+        case "compare":
+            from ebpftop.commands import compare
+
+            return compare.compare(arguments)
         case "explain":
             from ebpftop.commands import explain
 
@@ -85,6 +98,18 @@ def _run(arguments: argparse.Namespace, argv: list[str]) -> int:
             from ebpftop.commands import doctor
 
             return doctor.doctor(as_json=arguments.json)
+        case "mark":
+            from ebpftop.commands import mark
+
+            return mark.mark(arguments.text)
+        case "others":
+            from ebpftop.commands import others
+
+            return others.others(arguments, argv)
+        case "threads":
+            from ebpftop.commands import threads
+
+            return threads.threads(arguments, argv)
         case "check":
             from ebpftop.commands import check
 
@@ -128,6 +153,7 @@ def _path(text: str) -> Path:
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = _Parser(
+        allow_abbrev=False,  # or `compare --b` would be one of --budget and --before
         prog="ebpftop",
         description="An interactive terminal dashboard for live kernel tracing with eBPF.",
         epilog=_EPILOG,
@@ -138,10 +164,12 @@ def parser() -> argparse.ArgumentParser:
     _sudo_option(top, default=False)
     _folder_option(top, dest="probes_before")
     _budget_option(top, default=25.0)
+    _when_options(top, top=True)
     commands = top.add_subparsers(title="commands", metavar="COMMAND", dest="command")
 
     one = commands.add_parser("play", help="run a playbook: several probes side by side")
     one.add_argument("playbook", metavar="NAME", help="a playbook that 'ebpftop list' shows")
+    _when_options(one)
     _budget_option(one)
     _sudo_option(one)
     _folder_option(one)
@@ -175,13 +203,14 @@ def parser() -> argparse.ArgumentParser:
         "folded (for flamegraph.pl) and speedscope: call stacks, written at the end",
     )
     one.add_argument("--raw", action="store_true", help="csv for programs: texts as they are, without that '")
+    _when_options(one)
     _budget_option(one)
     _sudo_option(one)
     _folder_option(one)
 
     one = commands.add_parser("record", help="record probes to a tape, to replay later or elsewhere")
-    one.add_argument("names", metavar="PROBE", nargs="+")
-    one.add_argument("-o", "--output", type=_path, required=True, metavar="TAPE")
+    one.add_argument("names", metavar="PROBE", nargs="*", help="besides those that --when names")
+    one.add_argument("-o", "--output", type=_path, metavar="TAPE", help="required, unless --save is given")
     one.add_argument(
         "-p",
         "--param",
@@ -197,6 +226,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--duration", type=_seconds, metavar="S", help="stop after S seconds (default: at Ctrl-C)")
     one.add_argument("--args", action="store_true", help="record process command lines, which may contain secrets")
     one.add_argument("--force", action="store_true", help="overwrite an existing tape")
+    _when_options(one)
     _budget_option(one)
     _sudo_option(one)
     _folder_option(one)
@@ -204,7 +234,40 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser("replay", help="open a tape in the dashboard; no root, no BPF")
     one.add_argument("tape", type=_path, metavar="TAPE")
 
+    _tape_commands(commands.add_parser("tape", help="what is on tapes; cut, merge and scrub them; no root"))
+    one = commands.add_parser("report", help="write what a tape holds as one HTML page, or as data; no root, no BPF")
+    one.add_argument("tape", type=_path, metavar="TAPE")
+    one.add_argument("-o", "--output", type=_path, required=True, metavar="FILE", help="- for standard output")
+    one.add_argument(
+        "--format",
+        choices=("html", "csv", "json", "folded", "speedscope"),
+        default="html",
+        help="html: one page that needs no network (default); json: one object a line for each probe",
+    )
+    one.add_argument(
+        "--from", dest="begin", type=_moment, metavar="TIME", help="seconds from the tape's beginning, or HH:MM[:SS]"
+    )
+    one.add_argument("--to", dest="end", type=_moment, metavar="TIME", help="the same (default: the tape's end)")
+    one.add_argument("--title", help="the page's title")
+    one.add_argument("--force", action="store_true", help="overwrite an existing file")
+
     one = commands.add_parser("demo", help="open the bundled tape in the dashboard; no root, no BPF")
+
+    one = commands.add_parser("mark", help="mark this moment in your running dashboards and recordings; no root")
+    one.add_argument("text", metavar="TEXT", help="what happens now, in at most 4 KiB")
+    one = commands.add_parser("compare", help="compare two tapes, or two spans of one; no root, no BPF")
+    one.add_argument("tape", type=_path, metavar="TAPE")
+    one.add_argument("other", type=_path, nargs="?", metavar="TAPE", help="the tape after (default: the same one)")
+    for name, what in (("a", "before"), ("b", "after")):
+        one.add_argument(
+            f"--{name}",
+            type=_span,
+            default=(None, None),
+            metavar="FROM..TO",
+            help=f"the span {what}, as 10:00:00..10:00:30 or in seconds of the tape (default: the whole tape)",
+        )
+    one.add_argument("--by", default="", metavar="DIMENSION", help="sum the rows by it: name, user, cgroup, …")
+    one.add_argument("--json", action="store_true", help="print one JSON object")
 
     one = commands.add_parser("explain", help="explain a verifier log, from any loader; no root")
     one.add_argument("log", nargs="?", default="-", metavar="LOG", help="a file, or - for standard input (default: -)")
@@ -223,9 +286,48 @@ def parser() -> argparse.ArgumentParser:
     )
     one.add_argument("folder", type=_path, metavar="DIR")
 
+    one = commands.add_parser("others", help="list every BPF program on the machine with its cost and owner")
+    one.add_argument(
+        "--interval", type=_seconds, default=1.0, metavar="S", help="seconds over which costs are taken (default: 1)"
+    )
+    one.add_argument("--json", action="store_true", help="print a JSON array of objects")
+    _sudo_option(one)
+
+    one = commands.add_parser("threads", help="list where every thread is, and what those that wait are waiting for")
+    one.add_argument("--pid", type=_pid, metavar="PID", help="only the threads of this process")
+    one.add_argument(
+        "--interval", type=_seconds, default=1.0, metavar="S", help="seconds between the two looks (default: 1)"
+    )
+    one.add_argument("--json", action="store_true", help="print a JSON array of objects")
+    _sudo_option(one)
+
     one = commands.add_parser("doctor", help="test what this machine can trace, and suggest fixes")
     one.add_argument("--json", action="store_true", help="print a JSON array of objects")
     return top
+
+
+def _tape_commands(command: argparse.ArgumentParser) -> None:
+    actions = command.add_subparsers(title="commands", metavar="COMMAND", dest="action", required=True)
+    one = actions.add_parser("info", help="host, kernel, time, probes, marks, losses and sizes")
+    one.add_argument("tapes", type=_path, nargs="+", metavar="TAPE")
+    one.add_argument("--json", action="store_true", help="print one JSON object per tape, one per line")
+
+    cut = actions.add_parser("cut", help="write a part of a tape")
+    cut.add_argument("tape", type=_path, metavar="TAPE")
+    at = "seconds, M:SS or H:MM:SS since the tape's start, or the text of a mark"
+    cut.add_argument("--from", dest="begin", metavar="TIME", help=f"{at} (default: its start)")
+    cut.add_argument("--to", dest="end", metavar="TIME", help="likewise (default: its end)")
+
+    merge = actions.add_parser("merge", help="write several tapes of one host as one, in the order of time")
+    merge.add_argument("tapes", type=_path, nargs="+", metavar="TAPE")
+
+    scrub = actions.add_parser(
+        "scrub", help="write a tape with pseudonyms in place of names, paths, addresses and arguments, to share it"
+    )
+    scrub.add_argument("tape", type=_path, metavar="TAPE")
+    for one in (cut, merge, scrub):
+        one.add_argument("-o", "--output", type=_path, required=True, metavar="TAPE")
+        one.add_argument("--force", action="store_true", help="overwrite an existing tape")
 
 
 def _sudo_option(command: argparse.ArgumentParser, default: object = argparse.SUPPRESS) -> None:
@@ -255,6 +357,62 @@ def _folder_option(command: argparse.ArgumentParser, dest: str = "probes") -> No
     )
 
 
+def _when_options(command: argparse.ArgumentParser, *, top: bool = False) -> None:
+    """Accepted before and after the command: only those before it have defaults."""
+
+    def default(value: object) -> object:
+        return value if top else argparse.SUPPRESS
+
+    group = command.add_argument_group("triggers")
+    group.add_argument(
+        "--when",
+        action="append",
+        default=default([]),
+        metavar="TRIGGER",
+        help="mark when this holds, once an episode: 'runqlat p99 > 20ms for 3s', 'syscount rate > 100k/s', "
+        "'execsnoop count(\"curl\") > 5 for 10s'",
+    )
+    group.add_argument(
+        "--save", type=_path, default=default(None), metavar="DIR", help="write a tape of each episode to this folder"
+    )
+    group.add_argument(
+        "--before", type=_seconds, default=default(60.0), metavar="S", help="seconds before it (default: 60)"
+    )
+    group.add_argument(
+        "--after", type=_seconds, default=default(10.0), metavar="S", help="seconds after it (default: 10)"
+    )
+    group.add_argument(
+        "--keep-tapes", type=_whole, default=default(50), metavar="N", help="tapes that stay, the newest (default: 50)"
+    )
+    group.add_argument(
+        "--keep-bytes",
+        type=_size,
+        default=default(1 << 30),
+        metavar="SIZE",
+        help="bytes that they take at most (default: 1GiB)",
+    )
+
+
+def _whole(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:9]) <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"{text!a} is not a number from 1 to 1000000")
+    return int(text)
+
+
+def _pid(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:9]) <= 1 << 22:
+        raise argparse.ArgumentTypeError(f"{text!a} is not the number of a process")
+    return int(text)
+
+
+def _size(text: str) -> int:
+    number = text.rstrip("KMGiB")
+    power = {"": 0, "K": 1, "M": 2, "G": 3}.get(text[len(number) :].removesuffix("iB").removesuffix("B"))
+    if not (number.isascii() and number.isdecimal()) or power is None or len(number) > 12 or not int(number):
+        raise argparse.ArgumentTypeError(f"{text!a} is not a size, as 500MiB or 2GiB")
+    return int(number) << 10 * power
+
+
 def _assignment(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name:
@@ -270,6 +428,32 @@ def _percent(text: str) -> float:
     if not 0 <= percent <= 1_000_000:
         raise argparse.ArgumentTypeError(f"{text!a} is not a percentage of one CPU")
     return percent
+
+
+def _moment(text: str) -> float | time:
+    """Seconds, or a time of day."""
+    if ":" in text:
+        from datetime import time
+
+        try:
+            return time.fromisoformat(text).replace(tzinfo=None)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!a} is not a time of day such as 14:05 or 14:05:30") from None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= 1e9:
+        raise argparse.ArgumentTypeError(f"{text!a} is neither seconds nor a time of day such as 14:05:30")
+    return seconds
+
+
+def _span(text: str) -> tuple[float | time | None, float | time | None]:
+    """Either end may be missing."""
+    first, dots, last = text.partition("..")
+    if not dots:
+        raise argparse.ArgumentTypeError(f"{text!a} is not FROM..TO, as in 10:00:00..10:00:30 or 30..90")
+    return _moment(first) if first else None, _moment(last) if last else None
 
 
 def _seconds(text: str) -> float:

@@ -175,3 +175,5 @@ def _consistency(probe: Probe, source: CSource) -> Iterator[tuple[KeyPath, str]]
     for index, view in enumerate(probe.views):
         if view.map not in maps:
             yield ("views", index, "map"), f"no map {view.map} in {SOURCE}{nearest(view.map, maps)}"
+        if view.moments and view.moments not in maps:
+            yield ("views", index, "moments"), f"no map {view.moments} in {SOURCE}{nearest(view.moments, maps)}"

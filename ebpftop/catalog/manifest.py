@@ -28,6 +28,8 @@ _VARIANT = ("name", "meaning", "attach", "lacks")
 _MECHANISMS: tuple[str, ...] = get_args(Mechanism)
 _ATTACH = (*_MECHANISMS, "run", "args", "frequency")
 
+_CLOCKS = ("cpu-clock", "task-clock")  # perf events that a program samples; of others it sees every one
+
 _PARAMETER = rf"\${IDENTIFIER}"
 _FUNCTION = rf"[A-Za-z_][A-Za-z0-9_.]*|{_PARAMETER}"
 _BINARY = rf"[^\s:$]+|{_PARAMETER}"
@@ -115,7 +117,7 @@ def _attach(table: TomlTable, types: Mapping[str, str]) -> Attach:
     for key, only in (("args", "raw_tracepoint"), ("frequency", "perf_event")):
         if key in table and mechanism != only:
             table.problem(key, f"only for {only}, not for {mechanism}")
-    if mechanism == "perf_event" and "frequency" not in table:
+    if target in _CLOCKS and "frequency" not in table:
         table.problem("frequency", "missing, expected an integer (Hz)")
     return Attach(
         mechanism=cast(Mechanism, mechanism),

@@ -24,6 +24,7 @@ DECODES = (
     "port",
     "tcp_state",
     "tcp_flags",
+    "io_uring_op",
     "ip_protocol",
     "icmp",
     "dns_question",
@@ -64,6 +65,7 @@ _VIEW = (
     "kernel",
     "user",
     "gauge",
+    "moments",
     "sort",
     "columns",
 )
@@ -76,6 +78,7 @@ _ONLY = {
     "kernel": ("stacks",),
     "user": ("stacks",),
     "gauge": ("stacks",),
+    "moments": ("stacks",),
     "sort": ("table",),
 }
 _COLUMN = ("field", "title", "unit", "role", "decode", "hidden", "priority")
@@ -119,6 +122,7 @@ def _view(table: TomlTable, title: str) -> ViewInfo:
         kernel=table.text("kernel", "", IDENTIFIER, "a field"),
         user=table.text("user", "", IDENTIFIER, "a field"),
         gauge=table.boolean("gauge"),
+        moments=table.text("moments", "", IDENTIFIER, "the name of a ring buffer"),
     )
     for key, shows in _ONLY.items():
         if show and key in table and show not in shows:
@@ -184,6 +188,8 @@ def _check_stacks(table: TomlTable, view: ViewInfo) -> None:
     if view.user and not processes:
         what = 'user stacks need a `by` field with decode = "process", as their addresses belong to that process'
         table.problem("user", what)
+    if view.moments and view.by != processes:
+        table.problem("moments", 'needs a process as the only `by` field, with decode = "process"')
     _check_columns_of_by(table, view)
 
 

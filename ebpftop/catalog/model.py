@@ -48,10 +48,10 @@ class Attach(msgspec.Struct, frozen=True, kw_only=True):
 
     target: `sched_switch` (raw_tracepoint), `syscalls:sys_enter_openat` (tracepoint), a kernel function (kprobe, fentry
     and their return forms), `BINARY:SYMBOL` (uprobe), `BINARY:PROVIDER:NAME` (usdt), a software event such as
-    `cpu-clock` (perf_event, with `frequency` in Hz). `$name` in place of a function, binary, symbol or frequency is
-    replaced by that parameter; if it is a pattern, all matching functions are attached to. run: the C function; for
-    fentry and fexit with a fixed target, BCC's name generated from the target. args: the C types that a raw
-    tracepoint's prototype must begin with, because the code relies on them.
+    `cpu-clock` (perf_event; at `frequency` in Hz, or each one if that is 0). `$name` in place of a function,
+    binary, symbol or frequency is replaced by that parameter; if it is a pattern, all matching functions are attached
+    to. run: the C function; for fentry and fexit with a fixed target, BCC's name generated from the target. args: the C
+    types that a raw tracepoint's prototype must begin with, because the code relies on them.
     """
 
     mechanism: Mechanism

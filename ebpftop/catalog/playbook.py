@@ -22,7 +22,8 @@ FOLDER = "playbooks"
 SUFFIX = ".toml"
 MOST = 16  # probes in one playbook
 
-_TOP = ("title", "summary", "priority", "probes")
+_TOP = ("title", "summary", "priority", "about", "probes")
+_ABOUT = ("machine", "process")
 _STEP = ("id", "question", "view", "params")
 
 
@@ -48,6 +49,7 @@ def read_playbook(file: Path) -> Playbook:
     top = TomlTable(document, (), document.values, _TOP)
     title, summary = top.text("title"), top.text("summary")
     priority = top.integer("priority", -9, 9) or 0
+    of_process = top.choice("about", _ABOUT, "machine") == "process"
     steps = [_step(table) for table in top.tables("probes", _STEP, required=True)]
     if len(steps) > MOST:
         top.problem("probes", f"expected at most {MOST}, not {len(steps)}")
@@ -55,7 +57,7 @@ def read_playbook(file: Path) -> Playbook:
         if any((step.probe, step.params) == (other.probe, other.params) for other in steps[:at]):
             document.problem(("probes", at, "id"), "the same probe with the same parameters is used twice")
     document.finish()
-    info = PlaybookInfo(name=file.stem, title=title, summary=summary, steps=steps)
+    info = PlaybookInfo(name=file.stem, title=title, summary=summary, steps=steps, of_process=of_process)
     return Playbook(file=file, text=text, info=info, priority=priority)
 
 
@@ -77,6 +79,9 @@ def faults(playbook: Playbook, probes: Mapping[str, Probe]) -> list[str]:
         except find.UnknownProbe as error:
             found.append((("probes", at, "id"), str(error)))
             continue
+        if playbook.info.of_process and not any(param.type == "pid" for param in probe.params):
+            what = f"{probe.id} has no parameter of type pid, so it can't be about one process"
+            found.append((("probes", at, "id"), what))
         views = [view.name for view in probe.views]
         if step.view and step.view not in views:
             what = f"{probe.id} has no view {quoted(step.view)}, only {', '.join(views)}{nearest(step.view, views)}"

@@ -10,7 +10,6 @@ from typing import Any
 import numpy.typing as npt
 
 from ebpftop.base.map_types import RINGBUF, STACK_TRACE
-from ebpftop.collector.accounting import accounts
 from ebpftop.collector.callstacks import StackMap, StackNumbering
 from ebpftop.collector.census import Census
 from ebpftop.collector.code_rows import CodeRows
@@ -23,7 +22,9 @@ from ebpftop.collector.ring import Ring
 from ebpftop.frames.columns import pack
 from ebpftop.frames.layout import FAILURES, MapLayout, again
 from ebpftop.frames.messages import Cost, Events, Losses, ProgramCost, RingUse, Snapshot, ViewInfo
+from ebpftop.frames.stacks import STACK
 from ebpftop.handover.protocol import Handover
+from ebpftop.kernel.program_info import info
 
 _MAP_FULL, _RING_FULL = 0, 1  # slots of that map
 
@@ -63,13 +64,17 @@ class AttachedProbe:
             for name, (fd, layout) in of_stacks.items()
             if functions is not None
         }
-        self.has_stacks = bool(stacks)
+        self._stacks = list(stacks.values())
+        moments = {view.moments: view for view in views if view.moments}
         of_map = {view.map: stacks[view.stacks] for view in views if view.show == "stacks"}
         for fd, layout in zip(self._map_fds, message.maps, strict=True):
             if layout.kind == STACK_TRACE:
                 continue  # shown by the maps that hold its numbers
             if layout.name == FAILURES:
                 self._failures = MapReader(fd, layout)
+            elif layout.name in moments:
+                view = moments[layout.name]
+                self.rings.append(MomentRing(fd, layout, views, census, context, view, stacks[view.stacks]))
             elif layout.kind == RINGBUF:
                 self.rings.append(EventRing(fd, layout, views, census, context))
             else:
@@ -136,7 +141,7 @@ class AttachedProbe:
         return [ring.drain() for ring in self.rings]
 
     def events(self, taken: list[npt.NDArray[Any]]) -> list[Events]:
-        """Frames of the records taken, one per ring that held any."""
+        """Frames of the records taken, one per ring that held any. Raises `OSError`, `ValueError`."""
         filled = [(ring, records) for ring, records in zip(self.rings, taken, strict=False) if len(records)]
         losses = self.losses() if filled else Losses()
         return [
@@ -153,7 +158,7 @@ class AttachedProbe:
         if self._failures is not None:
             counts = self._failures.read()[1]["value"]
             map_full, lost = int(counts[_MAP_FULL]), int(counts[_RING_FULL])
-        missed = sum(accounts(fd).recursion_misses for fd in self._programs.values())
+        missed = sum(info(fd).recursion_misses for fd in self._programs.values())
         return Losses(
             lost=lost + self._skipped,
             map_full=map_full,
@@ -169,7 +174,7 @@ class AttachedProbe:
     def cost(self, accounted: bool) -> Cost:
         programs = []
         for name, fd in self._programs.items():
-            spent = accounts(fd)
+            spent = info(fd)
             programs.append(
                 ProgramCost(
                     name=name,
@@ -186,9 +191,23 @@ class AttachedProbe:
             rings=[RingUse(map=each.name, size=each.ring.size, most=each.ring.most) for each in self.rings],
         )
 
+    @property
+    def has_events(self) -> bool:
+        """Whether somebody may wait for what its rings hold."""
+        return any(not isinstance(ring, MomentRing) for ring in self.rings)
+
+    @property
+    def has_stacks(self) -> bool:
+        return bool(self._stacks)
+
     def held(self) -> set[int]:
         """Identities in the rows of dead processes."""
         return set[int]().union(*(each.held() for each in self.maps))
+
+    def forget(self, census: Census) -> None:
+        """Drop what is only known of processes that the census has forgotten."""
+        for stacks in self._stacks:
+            stacks.forget(census)
 
     def close(self) -> None:
         """Close maps and programs. Attachments are closed earlier, elsewhere, as that takes long."""
@@ -213,11 +232,39 @@ class EventRing:
 
     def columns(self, records: npt.NDArray[Any]) -> dict[str, Any]:
         """Columns of the records, decoded as their view declares."""
-        rows = {name: records[name] for name in records.dtype.names or ()}
-        if self._process:
-            rows[self._process] = self._census.numbers(rows[self._process])
+        rows = self._rows(records)
         plain = {name: array for name, array in rows.items() if name not in self._decoders and array.ndim == 1}
         return {**pack(plain), **{name: decode(rows[name]) for name, decode in self._decoders.items()}}
 
+    def _rows(self, records: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
+        rows = {name: records[name] for name in records.dtype.names or ()}
+        if self._process:
+            rows[self._process] = self._census.numbers(rows[self._process])
+        return rows
+
     def close(self) -> None:
         self.ring.close()
+
+
+class MomentRing(EventRing):
+    """The single samples of a view of stacks: each has the number of its stack, as the counted ones have."""
+
+    def __init__(
+        self,
+        fd: int,
+        layout: MapLayout,
+        views: list[ViewInfo],
+        census: Census,
+        context: Context,
+        view: ViewInfo,
+        stacks: StackNumbering,
+    ) -> None:
+        super().__init__(fd, layout, views, census, context)
+        self._process, self._view, self._stacks = view.process_field, view, stacks
+
+    def _rows(self, records: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
+        """Raises `OSError`."""
+        rows = super()._rows(records)
+        user, kernel = (rows.pop(field, None) for field in (self._view.user, self._view.kernel))
+        rows[STACK] = self._stacks.merge(rows.get(self._process or ""), user, kernel)
+        return rows

@@ -66,7 +66,7 @@ class Budget:
         listed = " or ".join(part for part in (several, *names[-1:]) if part)
         narrow = f"narrow it with {listed}, or raise --budget" if names else "--budget can be raised"
         return (
-            f"it took {spent.percent:.0f}% of a CPU, all probes {spent.together:.0f}%, "
+            f"it took {_percent(spent.percent)} of a CPU, all probes {_percent(spent.together)}, "
             f"where --budget allows {self.percent:g}%: {narrow}"
         )
 
@@ -74,3 +74,8 @@ class Budget:
         """True once, until it falls below the warning again."""
         warned, self._warned = self._warned, spent.together >= WARNING
         return self._warned and not warned
+
+
+def _percent(percent: float) -> str:
+    """Rounded, but never to 0: a budget may be small."""
+    return f"{percent:.0f}%" if percent >= 10 else f"{percent:.2g}%"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -104,6 +104,10 @@ class StackNumbering:
     def of(self, identities: set[int]) -> set[int]:
         """The numbers of these processes' stacks."""
         return {number for key, number in self._known.items() if key[0] in identities}
+
+    def forget(self, known: Container[int]) -> None:
+        """Drop the stacks of processes that are not known any longer: no row will name them again."""
+        self._known = {key: number for key, number in self._known.items() if not key[0] or key[0] in known}
 
     def drop(self, numbers: set[int]) -> None:
         """Give these stacks new numbers from now on."""

@@ -21,7 +21,10 @@ import numpy as np
 import numpy.typing as npt
 import psutil
 
+from ebpftop.base.cgroup_path import home
+from ebpftop.collector.containers import NOBODYS, Named
 from ebpftop.frames.messages import FOLDED, UNKNOWN, Process
+from ebpftop.kernel import proc
 
 _EXIT = 2  # `type` of a record of the `lives` ring; others are a birth or a new name
 _SLACK_NS = 20_000_000  # /proc counts starts in ticks of 10 ms
@@ -58,10 +61,18 @@ class Identity:
 
 
 class Census:
-    """Identities by number and by tgid. supervisor: the process whose children are ebpftop's own; 0 for none."""
+    """Identities by number and by tgid. cgroup_path: by a group's id and its hierarchy. named: the names of what a
+    cgroup's path leads to, as far as they are known. supervisor: the process whose children are ebpftop's own; 0 for
+    none.
+    """
 
-    def __init__(self, cgroup_path: Callable[[int], str], supervisor: int = 0) -> None:
-        self._cgroup_path = cgroup_path
+    def __init__(
+        self,
+        cgroup_path: Callable[[int, int], str],
+        supervisor: int = 0,
+        named: Callable[[str], Named] = lambda cgroup: NOBODYS,
+    ) -> None:
+        self._cgroup_path, self._named = cgroup_path, named
         self._supervisor = supervisor
         self._numbers = itertools.count(FOLDED + 1)
         self._identities: dict[int, Identity] = {}
@@ -99,9 +110,12 @@ class Census:
         identity = self._latest.get(tgid)
         if identity is None or _is_another(identity, start):
             identity = self._begin(tgid, start)
-        identity.start, identity.ppid, identity.user = start, int(row["ppid"]), self._user(int(row["uid"]))
+        identity.start, identity.ppid, identity.user = start, int(row["ppid"]), self.user(int(row["uid"]))
         identity.comm, identity.parent = c_text(row["comm"]), c_text(row["parent_comm"])
-        identity.cgroup = self._cgroup_path(int(row["cgroup"])) or identity.cgroup
+        cgroup = self._cgroup_path(int(row["cgroup"]), int(row["hierarchy"]))
+        if cgroup and cgroup != identity.cgroup:
+            identity.cgroup = cgroup
+            self._named(cgroup)  # who is new there may end soon, and with it what knows its name
         self._touch(identity)
         return identity
 
@@ -170,10 +184,11 @@ class Census:
             process = psutil.Process(identity.tgid)
             with process.oneshot():
                 identity.ppid = process.ppid()
-                identity.user = self._user(process.uids().effective)
+                identity.user = self.user(process.uids().effective)
             identity.comm = arguments(_read(identity.tgid, "comm").removesuffix(b"\n"))
             identity.command = arguments(_read(identity.tgid, "cmdline"))
-            identity.cgroup = _own_cgroup(identity.tgid)
+            identity.cgroup = proc.cgroup(_read(identity.tgid, "cgroup"))
+            self._named(identity.cgroup)
         except (psutil.Error, OSError):
             return
         parent = self._latest.get(identity.ppid)
@@ -181,7 +196,8 @@ class Census:
             parent = self._look_up(identity.ppid)
         identity.parent = parent.comm if parent else ""
 
-    def _user(self, uid: int) -> str:
+    def user(self, uid: int) -> str:
+        """The name of a user, or the number where there is none."""
         if uid not in self._users:
             try:
                 self._users[uid] = pwd.getpwuid(uid).pw_name
@@ -230,7 +246,15 @@ class Census:
     def changes(self) -> list[Process]:
         """Identities shown and new or changed since the last call."""
         changed, self._changed = self._changed, {}
-        return [_process(identity, self._is_own(identity)) for identity in changed.values()]
+        return [
+            _process(identity, self._is_own(identity), self._named(identity.cgroup)) for identity in changed.values()
+        ]
+
+    def renamed(self, containers: set[str]) -> None:
+        """Containers with these ids have other names by now."""
+        for identity in self._identities.values() if containers else ():
+            if home(identity.cgroup).container in containers:
+                self._touch(identity)
 
     def _is_own(self, identity: Identity) -> bool:
         return self._supervisor > 0 and self._supervisor in (identity.tgid, identity.ppid)
@@ -241,6 +265,10 @@ class Census:
         if not identity.shown:
             identity.shown = True
             self._changed[FOLDED] = identity
+
+    def __contains__(self, number: object) -> bool:
+        """Whether an identity is known, and not yet forgotten."""
+        return number in self._identities
 
     def forget(self, keep: set[int]) -> None:
         """Drop identities that died a while ago, if there are many, but those in `keep`."""
@@ -266,7 +294,7 @@ def _is_another(identity: Identity, start: int) -> bool:
     return abs(identity.start - start) > _SLACK_NS
 
 
-def _process(identity: Identity, own: bool) -> Process:
+def _process(identity: Identity, own: bool, named: Named) -> Process:
     return Process(
         id=identity.id,
         tgid=identity.tgid,
@@ -277,6 +305,9 @@ def _process(identity: Identity, own: bool) -> Process:
         command=identity.command,
         user=identity.user,
         cgroup=identity.cgroup,
+        container=named.container,
+        pod=named.pod,
+        image=named.image,
         ended_ns=identity.ended,
         own=own,
     )
@@ -320,11 +351,3 @@ def _read(tgid: int, name: str) -> bytes:
     """The beginning of a file of a process. Raises `OSError`."""
     with open(f"/proc/{tgid}/{name}", "rb") as file:
         return file.read(_COMMAND)
-
-
-def _own_cgroup(tgid: int) -> str:
-    """Path in the cgroup2 hierarchy, from the line `0::PATH`."""
-    for line in _read(tgid, "cgroup").split(b"\n"):
-        if line.startswith(b"0::"):
-            return line[3:].decode("utf-8", "backslashreplace")
-    return ""

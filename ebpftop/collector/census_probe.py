@@ -5,27 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ebpftop.collector.attached import AttachedProbe, EventRing
-from ebpftop.collector.census import Census
+from ebpftop.collector.census import Census, c_text
 from ebpftop.collector.decode import Context
 from ebpftop.handover import protocol
 
+CUT = 1023  # bytes of a path, as the kernel reports it, that is longer
 CENSUS_RUN = -1  # its number, which no run of a consumer's has
 
 
 class CensusProbe:
-    """Brings births and deaths to the census. `warn` is called with one line if that isn't possible."""
+    """Brings births and deaths to the census, and paths of cgroups to the context. `warn` is called with one line if
+    that isn't possible.
+
+    pending: whether it was requested and is not attached yet, so that `take` should be called often.
+    """
 
     def __init__(
         self, census: Census, context: Context, request: Callable[[protocol.Message], None], warn: Callable[[str], None]
     ) -> None:
         self._census, self._context, self._request, self._warn = census, context, request, warn
-        self._requested = self._pending = False
+        self._requested = self.pending = False
         self._run: AttachedProbe | None = None
-
-    @property
-    def busy(self) -> bool:
-        """Whether `take` has something to do, now and again."""
-        return self._pending or self._run is not None
 
     @property
     def rings(self) -> list[EventRing]:
@@ -34,25 +34,29 @@ class CensusProbe:
     def wanted(self) -> None:
         """Have it attached; until then, processes are looked up in /proc, so that few can end unseen."""
         if not self._requested:
-            self._requested = self._pending = True
+            self._requested = self.pending = True
             self._census.seed()
             self._request(protocol.RequestLoad(run=CENSUS_RUN, request=0, probe=protocol.CENSUS, params={}))
 
     def attached(self, message: protocol.Handover, descriptors: list[int]) -> None:
-        self._pending = False
+        self.pending = False
         self._run = AttachedProbe(CENSUS_RUN, protocol.CENSUS, message, descriptors, self._census, self._context)
         self._census.attached, self._census.catch_up = True, self.take
         self._census.verify()
 
     def failed(self, error: str) -> None:
-        self._pending = False
+        self.pending = False
         if self._run is None:
             self._warn(f"processes that end quickly may go unnamed: the census could not be attached ({error})")
 
     def take(self) -> None:
         """Take births and deaths since the last time."""
-        if self._pending:
+        if self.pending:
             self._census.seed()
         if self._run is not None:
             rings = dict(zip((ring.name for ring in self._run.rings), self._run.take(), strict=True))
+            for row in rings["groups"]:
+                path = c_text(row["path"])
+                if len(path) < CUT:
+                    self._context.cgroups.learn(int(row["id"]), int(row["hierarchy"]), path)
             self._census.take(rings["lives"], rings["execs"])

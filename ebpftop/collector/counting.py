@@ -17,6 +17,10 @@ class CountingRuns:
     def __init__(self, runs: Runs, over: Runs, look: Callable[[AttachedProbe], object]) -> None:
         self._runs, self._over, self._look = runs, over, look
 
+    @property
+    def any(self) -> bool:
+        return any(run.has_stacks for run in self._runs.values())
+
     def look(self) -> None:
         for run in list(self._runs.values()):
             if run.has_stacks:

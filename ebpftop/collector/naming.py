@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from math import inf
 from typing import Protocol
 
 from ebpftop.collector.functions import Change, Functions
@@ -13,13 +14,18 @@ from ebpftop.handover import protocol
 RUN = -3  # the number of the task that answers
 SECONDS, LEAST = 0.5, 0.2  # between two requests: usually, and if frames wait
 SECONDS_OF_NAMES = 1.0  # between two that are of new names too, which costs more
-SHARE, SHARE_OF_NAMES = 20, 5  # and so many times the CPU time of the last answer
+SHARE = 20  # and so many times the CPU time of the last answer
+NAMES_AT_ONCE, SHARE_OF_NAMES = 2.0, 0.03  # CPU seconds for names while they are new, and of each second from then on
 PATIENCE, SOON = 10.0, 0.3  # seconds that frames wait, at most: for names, and for whether names still hold
 MOST_PROBLEMS = 32  # files without names that are shown
 
 
 class Counts(Protocol):
     """What counts code by its addresses."""
+
+    @property
+    def any(self) -> bool:
+        """Whether anything does."""
 
     def look(self) -> None:
         """Read all."""
@@ -58,6 +64,8 @@ class Naming:
         self._hold = hold
         self._next = self._soonest = self._next_names = 0.0
         self._requested_at = 0.0
+        self._may_spend = NAMES_AT_ONCE  # CPU seconds, at the time of the next line
+        self._may_since = time.monotonic()
         self._of_names = self._of_all = True  # what the last request was of
         self._requests = self._answers = 0
         self._named = 0  # answers to requests for names
@@ -66,6 +74,12 @@ class Naming:
         self._ended: dict[
             int, tuple[Callable[[], None], str]
         ] = {}  # runs that are over, once nothing of theirs is held
+
+    @property
+    def due(self) -> float:
+        """When `tick` has something to do again (monotonic seconds)."""
+        late = [held.late for held in self._held.values()]
+        return min([self._next, *late] if self._counts.any and self._answers >= self._requests else late, default=inf)
 
     def tick(self, now: float) -> None:
         """Send a request if it is time to (monotonic seconds), and release what is late."""
@@ -94,7 +108,7 @@ class Naming:
         self._named += self._of_names
         took = time.monotonic() - self._requested_at if answer is None else answer.cpu_seconds
         if self._of_names:
-            self._next_names = self._requested_at + max(SECONDS_OF_NAMES, SHARE_OF_NAMES * took)
+            self._next_names = self._requested_at + max(SECONDS_OF_NAMES, self._spend(took))
         else:
             self._soonest = self._requested_at + max(LEAST, SHARE * took)
             self._next = max(self._next, self._soonest)
@@ -108,6 +122,16 @@ class Naming:
         self._settle()
         if change:
             self._counts.look()  # what is counted from now on is of the new code alone
+
+    def _spend(self, seconds: float) -> float:
+        """Seconds until more may be spent on names. New code goes on coming where many programs run, and its names
+        are worth less and less. Frames that are held don't wait in vain.
+        """
+        now = time.monotonic()
+        earned = (now - self._may_since) * SHARE_OF_NAMES
+        self._may_spend, self._may_since = min(NAMES_AT_ONCE, self._may_spend + earned) - seconds, now
+        wait = max(0.0, -self._may_spend) / SHARE_OF_NAMES
+        return min(wait, PATIENCE / 2) if self._hold else wait
 
     def detached(
         self, run: int, has_stacks: bool, close: Callable[[], None] = lambda: None, *, reason: str = ""

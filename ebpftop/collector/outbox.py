@@ -6,15 +6,19 @@ from __future__ import annotations
 
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+
+from msgspec import structs
 
 from ebpftop.frames.changes import ChangeWriter
 from ebpftop.frames.codec import encode
-from ebpftop.frames.messages import AnyFrame, Cost, Events, Host, Snapshot
+from ebpftop.frames.messages import FIRST, AnyFrame, Cost, Events, Host, Snapshot
 from ebpftop.frames.size import size
 
 EVENT_BACKLOG = 64 << 20
 """Bytes of events that may wait for a consumer: more than a second of 200,000 opens."""
+
+TOGETHER = 32 << 10  # bytes
 
 
 class Outbox:
@@ -35,21 +39,27 @@ class Outbox:
         self._changes = ChangeWriter()
 
     def put(self, frame: AnyFrame) -> None:
-        """Queue a frame; one that only shows the current state replaces the one before."""
+        """Queue a frame; one that only shows the current state replaces the one before. In place of a run's first
+        snapshot a later one is the first: what it holds was counted since attaching.
+        """
         if isinstance(frame, Snapshot | Cost | Host):
-            self._replace(frame)
+            replaced = self._replace(frame)
+            if isinstance(frame, Snapshot) and isinstance(replaced, Snapshot) and replaced.seq <= FIRST:
+                frame = structs.replace(frame, seq=replaced.seq)
         self._waiting.append(frame)
         if isinstance(frame, Events):
             self._events += size(frame.columns)
             while self._events > EVENT_BACKLOG:
                 self._drop_oldest_events()
 
-    def _replace(self, frame: Snapshot | Cost | Host) -> None:
+    def _replace(self, frame: Snapshot | Cost | Host) -> AnyFrame | None:
+        """Take out the one before."""
         run = getattr(frame, "run", None)
         for waiting in self._waiting:
             if type(waiting) is type(frame) and getattr(waiting, "run", None) == run:
                 self._waiting.remove(waiting)
-                return
+                return waiting
+        return None
 
     def _drop_oldest_events(self) -> None:
         oldest = next(frame for frame in self._waiting if isinstance(frame, Events))
@@ -61,13 +71,21 @@ class Outbox:
         """Write what the socket takes; True when all is written. Raises `OSError` when the consumer is gone."""
         while self._partial or self._waiting:
             if not self._partial:
-                frame = self._waiting.popleft()
-                if isinstance(frame, Events):
-                    self._events -= size(frame.columns)
-                self._partial = memoryview(encode(self._changes.written(frame)))
+                self._partial = memoryview(b"".join(self._encoded()))
             try:
                 written = self.socket.send(self._partial)
             except BlockingIOError:
                 return False
             self._partial = self._partial[written:]
         return True
+
+    def _encoded(self) -> Iterator[bytes]:
+        """What waits, up to some `TOGETHER` bytes: each write wakes the consumer up."""
+        length = 0
+        while self._waiting and length < TOGETHER:
+            frame = self._waiting.popleft()
+            if isinstance(frame, Events):
+                self._events -= size(frame.columns)
+            encoded = encode(self._changes.written(frame))
+            length += len(encoded)
+            yield encoded

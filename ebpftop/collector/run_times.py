@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 
 
@@ -12,10 +13,16 @@ class RunTimes:
     def __init__(self, request: Callable[[], None]) -> None:
         self._request = request
         self._requested, self._descriptor = False, -1
+        self._since = 0
 
     @property
     def on(self) -> bool:
         return self._descriptor >= 0
+
+    @property
+    def since(self) -> int | None:
+        """Monotonic ns since when it has been on; None if it is off."""
+        return self._since if self.on else None
 
     def switch(self, wanted: bool) -> None:
         if wanted and not self.on and not self._requested:
@@ -26,4 +33,4 @@ class RunTimes:
             self._descriptor = -1
 
     def opened(self, descriptor: int) -> None:
-        self._requested, self._descriptor = False, descriptor
+        self._requested, self._descriptor, self._since = False, descriptor, time.monotonic_ns()

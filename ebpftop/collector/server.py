@@ -17,7 +17,8 @@ from msgspec.structs import asdict as facts
 from msgspec.structs import replace
 
 from ebpftop.collector import budget as budgets
-from ebpftop.collector import naming
+from ebpftop.collector import containers, naming, programs, threads
+from ebpftop.collector import facts as processes
 from ebpftop.collector.attached import AttachedProbe, EventRing
 from ebpftop.collector.census import Census
 from ebpftop.collector.census_probe import CENSUS_RUN, CensusProbe
@@ -31,12 +32,14 @@ from ebpftop.collector.machine import host, reread, surveyed
 from ebpftop.collector.outbox import Outbox
 from ebpftop.collector.ring import RingBroken
 from ebpftop.collector.run_times import RunTimes
+from ebpftop.collector.together import first, following
 from ebpftop.frames import messages
 from ebpftop.frames.codec import BadFrame, request_decoder
 from ebpftop.handover import protocol, transport
 
 ACCOUNTING_RUN = -2  # the number of a task that isn't a consumer's run
-DRAIN_SECONDS = 0.25  # from one look at the ring buffers to the next, while none fills
+DRAIN_SECONDS = 0.25  # from one look at watched ring buffers to the next, while none fills
+HOST_SECONDS = 1.0  # the same for the machine's load, and for all ring buffers
 SHORTEST, LONGEST = 0.05, 3600.0  # seconds between snapshots
 
 
@@ -79,7 +82,8 @@ class Server:
         self._requests = request_decoder()
         self._catalog, self._probes = catalog, {probe.id: probe for probe in catalog.probes}
         self._context = Context()
-        self._census = Census(self._context.cgroup_path, os.getppid())
+        self._containers = containers.Containers(self._request)
+        self._census = Census(self._context.cgroups.path, os.getppid(), self._containers.named)
         self._functions = Functions(self._census)
         self._census_probe = CensusProbe(self._census, self._context, self._request, self._warn)
         self._idle = idle
@@ -93,7 +97,12 @@ class Server:
         self._numbers = iter(range(1, 1 << 30))
         self._run_times = RunTimes(lambda: self._request(protocol.RequestRunTimes(run=ACCOUNTING_RUN)))
         self._want_statistics = True
+        self._programs = programs.Readings(self._request, self._put, lambda: self._run_times.since)
+        self._facts = processes.Facts(self._request, self._put, self._census.user)
+        self._threads = threads.Readings(self._request, self._put)
         self._drain_at = self._host_at = 0.0
+        self._fills = False  # whether a ring buffer does
+        self._watched: frozenset[int] | None = None  # the runs whose events are looked at; None: all
         self._filling = Filling()
         self._detaching = Detaching()
         self._budget = budgets.Budget(budget)
@@ -185,13 +194,22 @@ class Server:
                 self._detach(number)
             case messages.Interval(run=number, seconds=seconds):
                 if number in self._runs:
-                    self._runs[number].interval = min(max(seconds, SHORTEST), LONGEST)
-                    self._runs[number].next_at = min(self._runs[number].next_at, time.monotonic() + seconds)
+                    self._begin_interval(self._runs.pop(number), seconds)
             case messages.AccountRunTimes(on=on):
                 self._want_statistics = on
                 self._switch_statistics()
+            case messages.Watch(runs=numbers):
+                self._watched = frozenset(numbers)
+                self._drain_at = 0.0
             case messages.Describe(processes=numbers):
                 self._census.refresh(numbers)
+            case messages.ReadPrograms():
+                self._programs.wanted(time.monotonic())
+                self._switch_statistics()
+            case messages.ReadProcess():
+                self._facts.wanted(request)
+            case messages.ReadThreads():
+                self._threads.wanted()
 
     def _load(self, request: messages.Load) -> None:
         number = next(self._numbers)
@@ -216,7 +234,8 @@ class Server:
             self._running = False
 
     def _switch_statistics(self) -> None:
-        self._run_times.switch(self._want_statistics and bool(self._runs or self._pending))
+        used = self._runs or self._pending or self._programs.watched(time.monotonic())
+        self._run_times.switch(self._want_statistics and bool(used))
 
     # ---------------------------------------------------------------- reports of root tasks and the supervisor
 
@@ -264,6 +283,14 @@ class Server:
             self._census_probe.failed(error)
         elif number == naming.RUN:
             self._naming.answered(None)
+        elif number == programs.RUN:
+            self._programs.failed(error)
+        elif number == processes.RUN:
+            self._facts.failed(error)
+        elif number == threads.RUN:
+            self._threads.failed(error)
+        elif number == containers.RUN:
+            self._containers.answered([])
 
     def _broken(self, number: int, error: str) -> None:
         self._failed(number, messages.Failed(stage="load", error=error))
@@ -283,6 +310,14 @@ class Server:
             case protocol.RunTimesOn():
                 self._run_times.opened(descriptors[0])
                 self._switch_statistics()
+            case protocol.ProgramsRead(programs=read):
+                self._programs.answered(read)
+            case protocol.ProcessRead():
+                self._facts.answered(message)
+            case protocol.ThreadsRead(threads=read_threads):
+                self._threads.answered(read_threads)
+            case protocol.ContainersRead(containers=found):
+                self._census.renamed(self._containers.answered(found))
             case protocol.Symbols():
                 self._naming.answered(message)
             case protocol.TaskFailed(error=error):
@@ -298,12 +333,20 @@ class Server:
         pending = self._pending.pop(number)
         probe = pending.request.probe
         run = AttachedProbe(number, probe, message, descriptors, self._census, self._context, self._functions)
-        run.interval = min(max(pending.request.interval, SHORTEST), LONGEST)
-        self._runs[number] = run
+        self._begin_interval(run, pending.request.interval)
         self._watch(run.rings)
         self._put(messages.Loaded(**pending.identity(number), **facts(message.outcome)))
+        self._drain([run])
         self._report(run)
-        run.next_at = time.monotonic() + run.interval
+
+    def _begin_interval(self, run: AttachedProbe, seconds: float) -> None:
+        run.interval = min(max(seconds, SHORTEST), LONGEST)
+        run.next_at = first(time.monotonic(), run.interval, self._due())
+        self._runs[run.number] = run
+
+    def _due(self) -> list[tuple[float, float]]:
+        """Interval and next time of each run."""
+        return [(run.interval, run.next_at) for run in self._runs.values()]
 
     def _ended(self, ended: protocol.TaskEnded) -> None:
         """A task's process ended without doing its work."""
@@ -316,6 +359,14 @@ class Server:
             self._census_probe.failed(outcome.error)
         elif number == naming.RUN:
             self._naming.answered(None)
+        elif number == programs.RUN:
+            self._programs.failed(outcome.error)
+        elif number == processes.RUN:
+            self._facts.failed(outcome.error)
+        elif number == threads.RUN:
+            self._threads.failed(outcome.error)
+        elif number == containers.RUN:
+            self._containers.answered([])
         if pending is None:
             return
         self._put(messages.Rejected(**pending.identity(number), **facts(outcome)))
@@ -337,6 +388,7 @@ class Server:
             if not closing.finished:
                 self._put(messages.Detaching(run=number, done=closing.done, total=closing.total))
                 continue
+            self._drain([run])
             self._report(run)
             if self._runs.pop(number, None):
                 self._over[number] = run
@@ -351,25 +403,31 @@ class Server:
     # ---------------------------------------------------------------- time
 
     def _timeout(self) -> float | None:
-        ends = [run.next_at for run in self._runs.values()]
-        if self._census_probe.busy or any(run.rings for run in self._runs.values()):
+        ends = [self._host_at, self._naming.due, *(run.next_at for run in self._runs.values())]
+        if self._census_probe.pending or any(map(self._is_watched, self._runs.values())):
             ends.append(self._drain_at)
-        ends.append(self._host_at)
         return max(0.0, min(ends) - time.monotonic())
 
+    def _is_watched(self, run: AttachedProbe) -> bool:
+        return run.has_events and (self._watched is None or run.number in self._watched)
+
     def _tick(self, now: float) -> None:
-        if now >= self._drain_at:
-            self._drain_at = now + DRAIN_SECONDS
-            self._drain()
-        for run in list(self._runs.values()):
-            if now >= run.next_at:
-                run.next_at = max(run.next_at + run.interval, now + run.interval / 2)
-                self._report(run)
+        due = [run for run in self._runs.values() if now >= run.next_at]
+        with_host = now >= self._host_at
+        if due or with_host or self._fills:
+            self._drain(list(self._runs.values()))
+        elif now >= self._drain_at:
+            self._drain([run for run in self._runs.values() if self._is_watched(run)])
+        for run in due:
+            run.next_at = following(run.next_at, run.interval, now)
+            self._report(run)
         self._naming.tick(now)
-        if now >= self._host_at:
-            self._host_at = now + 1.0
+        self._containers.tick(now)
+        if with_host:
+            self._host_at = first(now, HOST_SECONDS, self._due())
             self._host()
             self._hold_budget(now)
+            self._switch_statistics()
 
     def _hold_budget(self, now: float) -> None:
         """Here, not where costs are shown: it holds while the consumer is stopped, too."""
@@ -379,9 +437,7 @@ class Server:
             return
         if self._budget.is_over(spent):
             run = attached[spent.run]
-            reason = self._budget.reason(spent, self._probes.get(run.probe))
-            self._reasons[run.number] = reason
-            self._put(messages.Notice(level="error", text=f"{run.probe}: detached, {reason}"))
+            self._reasons[run.number] = self._budget.reason(spent, self._probes.get(run.probe))
             self._detach(run.number)
         elif self._budget.warns(spent):
             self._warn(f"probes take {spent.together:.0f}% of a CPU, most of it {attached[spent.run].probe}")
@@ -393,16 +449,17 @@ class Server:
     def _on_filling(self) -> None:
         rings = [*self._census_probe.rings, *(ring for run in self._runs.values() for ring in run.rings)]
         if self._filling.fills(each.ring for each in rings):
-            self._drain_at = 0.0
+            self._fills = True
 
-    def _drain(self) -> None:
+    def _drain(self, runs: list[AttachedProbe]) -> None:
         """Drain events, then births: so the processes in an event are known when it is decoded."""
-        records = [(run, self._take(run)) for run in list(self._runs.values()) if run.rings]
+        self._drain_at, self._fills = time.monotonic() + DRAIN_SECONDS, False
+        records = [(run, self._take(run)) for run in runs if run.rings]
         self._census_probe.take()
         for run, taken in records:
             try:
                 frames = run.events(taken)
-            except ValueError as error:
+            except (OSError, ValueError) as error:
                 self._give_up(run, str(error))
                 continue
             self._put_processes()
@@ -426,11 +483,8 @@ class Server:
         self._put(messages.Detached(run=run.number, reason=why))
 
     def _report(self, run: AttachedProbe) -> None:
-        """Put a run's state now: its events, maps and cost, and the processes in its rows."""
-        self._drain()
-        if run.number not in self._runs:
-            return
-        if not self._look(run):
+        """Put a run's state now: its maps and cost, and the processes in its rows. Its events were drained."""
+        if run.number not in self._runs or not self._look(run):
             return
         if run.has_stacks:
             self._naming.put(run.number, partial(self._publish, run))
@@ -464,4 +518,6 @@ class Server:
         self._functions.forget()
         runs = (*self._runs.values(), *self._over.values())
         self._census.forget(set[int]().union(*(run.held() for run in runs)))
+        for run in runs:
+            run.forget(self._census)
         self._put(host())

@@ -39,7 +39,7 @@ def playbook(name: str, extra: list[Path]) -> Playbook:
     raise UsageError("\n".join((f"unknown playbook {quoted(name)}; {hint}", *catalog.problems)))
 
 
-def check_format(probe: Probe, format: str, raw: bool = False) -> None:  # noqa: A002
+def check_format(probe: Probe, format: str, raw: bool = False) -> None:
     """Raises `UsageError` for a format that can't represent what the probe shows, or that has no raw form."""
     if raw and format != "csv":
         raise UsageError(f"--raw is for --format csv, not {format}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from ebpftop.base.errors import Cannot, UserError
 from ebpftop.base.inert import inert
 from ebpftop.commands import screen
-from ebpftop.frames.tape import BadTape
+from ebpftop.frames.tape_format import BadTape
 from ebpftop.frames.tape_source import TapeSource
 from ebpftop.supervisor import privilege
 from ebpftop.ui.app.run import run_dashboard

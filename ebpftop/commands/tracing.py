@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ebpftop.base import hangup, jobs
 from ebpftop.base.errors import Cannot, UsageError
+from ebpftop.base.inert import inert
 from ebpftop.commands import root
 from ebpftop.commands.screen import require as require_screen
 from ebpftop.frames.messages import Load
@@ -28,44 +29,63 @@ if TYPE_CHECKING:
 
     from ebpftop.catalog.model import Probe
     from ebpftop.frames.local import LocalSource
+    from ebpftop.model.trigger import Trigger
+    from ebpftop.model.watching import Watching
+
+    Found = Sequence[tuple[Trigger, Probe]]  # the triggers of a command, with their probes
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def dashboard(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Run the dashboard on the running kernel."""
+    from ebpftop.commands import triggers
+
+    found = triggers.read(arguments)
     require_screen()
     _become_root(arguments, argv)
-    return _on_screen(arguments.probes, arguments.budget)
+    return _on_screen(arguments, found)
 
 
 def play(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Run the dashboard on a playbook; its probes start loading while the dashboard is starting."""
-    from ebpftop.commands import named
+    from ebpftop.commands import named, triggers
 
     playbook = named.playbook(arguments.playbook, arguments.probes).info
+    found = triggers.read(arguments)
     require_screen()
     _become_root(arguments, argv)
     loads = [
         Load(request=number, probe=step.probe, params=step.params) for number, step in enumerate(playbook.steps, 1)
     ]
-    return _on_screen(arguments.probes, arguments.budget, playbook.name, loads)
+    return _on_screen(arguments, found, playbook.name, loads)
 
 
-def _on_screen(extra: list[Path], budget: float, playbook: str = "", loads: Sequence[Load] = ()) -> int:
+def _on_screen(arguments: argparse.Namespace, found: Found, playbook: str = "", loads: Sequence[Load] = ()) -> int:
+    """Probes that triggers name are loaded too, unless they have to be told what to trace."""
+    from ebpftop.commands import triggers
+
     outer = terminal.outer()
+    more = [probe.id for probe in triggers.others(found, [load.probe for load in loads]) if not probe.asks]
 
     def consumer(control: socket.socket, stream: socket.socket) -> int:
         from ebpftop.ui.app.run import run_dashboard
 
-        return run_dashboard(_source(control, stream), playbook=playbook, loads=loads, outer=outer)
+        return run_dashboard(
+            _source(control, stream),
+            auto_load=[(name, {}) for name in more],
+            playbook=playbook,
+            loads=loads,
+            watching=_watching(arguments, found, screen=True),
+            outer=outer,
+        )
 
     return supervise(
-        extra,
+        arguments.probes,
         consumer,
         screen=True,
         survey=True,
-        budget=budget,
+        budget=arguments.budget,
         expected=loads,
         keep=outer,
         tied_to=hangup.terminals(),
@@ -74,10 +94,13 @@ def _on_screen(extra: list[Path], budget: float, playbook: str = "", loads: Sequ
 
 def run(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Run one probe without the dashboard."""
-    from ebpftop.commands import named
+    from ebpftop.commands import named, triggers
 
     probe = named.probe(arguments.probe, arguments.probes)
     named.check_format(probe, arguments.format, arguments.raw)
+    found = triggers.read(arguments)
+    for other in triggers.others(found, [probe.id]):
+        raise UsageError(f"--when names {other.id}, and only {probe.id} runs: 'ebpftop record' runs several")
     loads = _loads([probe], arguments)
     _become_root(arguments, argv)
 
@@ -91,6 +114,7 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
                 duration=arguments.duration,
                 format=arguments.format,
                 raw=arguments.raw,
+                watching=_watching(arguments, found),
                 out=sys.stdout,
                 err=sys.stderr,
                 stop=stop,
@@ -109,10 +133,16 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
 
 
 def record(arguments: argparse.Namespace, argv: list[str]) -> int:
-    """Record probes to a tape, which belongs to the invoker."""
-    from ebpftop.commands import named
+    """Record probes to a tape, which belongs to the invoker, or only what triggers find."""
+    from ebpftop.commands import named, triggers
 
+    found = triggers.read(arguments)
+    if arguments.output is None and arguments.save is None:
+        raise UsageError("record needs -o TAPE, or --when TRIGGER and --save DIR")
     probes = [named.probe(name, arguments.probes) for name in arguments.names]
+    probes += triggers.others(found, [probe.id for probe in probes])
+    if not probes:
+        raise UsageError("record needs the name of a probe, or a trigger that has one")
     loads = _loads(probes, arguments)
     _become_root(arguments, argv)
 
@@ -127,6 +157,7 @@ def record(arguments: argparse.Namespace, argv: list[str]) -> int:
                 duration=arguments.duration,
                 args=arguments.args,
                 force=arguments.force,
+                watching=_watching(arguments, found),
                 err=sys.stderr,
                 stop=stop,
             )
@@ -152,6 +183,33 @@ def _become_root(arguments: argparse.Namespace, argv: list[str]) -> None:
     if not space.ok:
         raise Cannot(f"tracing would be wrong in {space.detail}: {space.remedy}")
     root.become(arguments, argv)
+
+
+def _watching(arguments: argparse.Namespace, found: Found, *, screen: bool = False) -> Watching | None:
+    """What watches for triggers, in the consumer; None without any. A dashboard keeps what is recent anyway."""
+    if not found:
+        return None
+    from ebpftop.frames.recent import DASHBOARD, Recent
+    from ebpftop.model.tape_folder import TapeFolder
+    from ebpftop.model.watching import Watching
+
+    recent = folder = None
+    if arguments.save is not None:
+        recent = Recent(max(arguments.before, DASHBOARD if screen else 0.0))
+        try:
+            folder = TapeFolder(
+                arguments.save,
+                recent,
+                before=arguments.before,
+                after=arguments.after,
+                tapes=arguments.keep_tapes,
+                most=arguments.keep_bytes,
+                args=getattr(arguments, "args", False),
+            )
+        except OSError as error:
+            print(f"ebpftop: {inert(str(arguments.save))}: {error.strerror}", file=sys.stderr)
+            raise SystemExit(1) from None
+    return Watching([trigger for trigger, _ in found], recent, folder)
 
 
 def _loads(probes: list[Probe], arguments: argparse.Namespace) -> list[Load]:

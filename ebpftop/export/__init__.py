@@ -1,1 +1,1 @@
-"""Consumers without a screen: one probe as text, JSON or CSV, and several probes recorded to a tape."""
+"""Consumers without a screen: one probe as text, JSON or CSV, several recorded to a tape, and reports of a tape."""

@@ -14,8 +14,10 @@ from typing import Any, TextIO
 
 from ebpftop.base.inert import inert
 from ebpftop.export.folded import folded
+from ebpftop.export.mark_line import mark_line
 from ebpftop.export.report import HistogramPart, Part, Report, Series
 from ebpftop.export.stack_report import StacksPart
+from ebpftop.frames.messages import Mark
 from ebpftop.model.failure import Failure
 from ebpftop.stats.slots import bounds
 
@@ -55,6 +57,10 @@ class Csv:
             for row in rows:
                 self._writer.writerow([time, *map(self._cell, (report.probe, part.view.name, *row))])
         self._out.flush()
+
+    def marked(self, mark: Mark) -> None:
+        """A line on `err`."""
+        print(f"ebpftop: {mark_line(mark)}", file=self._err)
 
     def failed(self, failure: Failure) -> None:
         """A line on `err`: a failure is no row."""

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from typing import TextIO
 
 from ebpftop.base.inert import inert
+from ebpftop.export.mark_line import mark_line
 from ebpftop.export.report import Report, stacks_of
+from ebpftop.frames.messages import Mark
 from ebpftop.model.failure import Failure
 from ebpftop.model.stacks import StackFrame
 
@@ -22,6 +24,10 @@ class Folded:
 
     def report(self, report: Report) -> None:
         """Writes nothing: the sum includes every interval."""
+
+    def marked(self, mark: Mark) -> None:
+        """A line on `err`."""
+        print(f"ebpftop: {mark_line(mark)}", file=self._err)
 
     def failed(self, failure: Failure) -> None:
         print(f"ebpftop: {inert(failure.headline)}", file=self._err)

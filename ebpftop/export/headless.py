@@ -15,6 +15,7 @@ from ebpftop.export.report import Report, report
 from ebpftop.export.speedscope import Speedscope
 from ebpftop.export.text_report import TextReport
 from ebpftop.frames.codec import BadFrame
+from ebpftop.frames.marks import marked
 from ebpftop.frames.messages import (
     AnyFrame,
     Cost,
@@ -22,15 +23,19 @@ from ebpftop.frames.messages import (
     Detaching,
     Load,
     Loaded,
+    Mark,
     Notice,
     Refused,
     Rejected,
     Snapshot,
 )
+from ebpftop.frames.outside import Mailbox
 from ebpftop.frames.source import Source, SourceEnded
 from ebpftop.model.failure import Failure, explain
+from ebpftop.model.past.span import START
 from ebpftop.model.run import Run
 from ebpftop.model.session import Session
+from ebpftop.model.watching import Watching
 
 Format = Literal["text", "json", "csv", "folded", "speedscope"]
 DONE, FAILED, USAGE = 0, 1, 2  # exit codes
@@ -42,6 +47,9 @@ class Writer(Protocol):
     def report(self, report: Report) -> None:
         """Write the report of an interval."""
 
+    def marked(self, mark: Mark) -> None:
+        """Write a mark."""
+
     def failed(self, failure: Failure) -> None:
         """Write why the probe could not be loaded."""
 
@@ -49,7 +57,7 @@ class Writer(Protocol):
         """Write the report of the whole run; `events` counts them by view."""
 
 
-def writer(format: Format, out: TextIO, err: TextIO, *, raw: bool = False) -> Writer:  # noqa: A002
+def writer(format: Format, out: TextIO, err: TextIO, *, raw: bool = False) -> Writer:
     """The writer of a format, with `err` for messages about a failed load; `raw` is `Csv`'s."""
     match format:
         case "json":
@@ -69,8 +77,9 @@ async def run(
     load: Load,
     *,
     duration: float | None,
-    format: Format,  # noqa: A002
+    format: Format,
     raw: bool = False,
+    watching: Watching | None = None,
     out: TextIO,
     err: TextIO,
     stop: asyncio.Event,
@@ -82,10 +91,11 @@ async def run(
     for stream in (out, err):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a stream may know fewer characters than a process name
-    reporter = Reporter(writer(format, out, err, raw=raw), err)
+    reporter = Reporter(writer(format, out, err, raw=raw), err, watching)
     try:
-        async for frame in attached(source, [load], duration=duration, stop=stop):
-            reporter.take(frame)
+        with Mailbox(lambda text: reporter.take(marked(text, "outside"))):
+            async for frame in attached(source, [load], duration=duration, stop=stop):
+                reporter.take(frame)
     except (SourceEnded, BadFrame) as error:
         reporter.finish()
         print(f"ebpftop: {inert(str(error))}", file=err)
@@ -99,10 +109,11 @@ async def run(
 class Reporter:
     """Writes one report a snapshot, as soon as the cost that follows it is known, so that none is written twice."""
 
-    def __init__(self, writer: Writer, err: TextIO) -> None:
+    def __init__(self, writer: Writer, err: TextIO, watching: Watching | None = None) -> None:
         self.code = DONE
+        self._watching = watching
         self._writer, self._err = writer, err
-        self._session = Session(history=2, event_rows=None)
+        self._session = Session(history=2, event_rows=None, past_bytes=0)
         self._run: Run | None = None
         self._seq = 0
         self._due = False
@@ -112,7 +123,11 @@ class Reporter:
         if isinstance(frame, Snapshot | Detaching | Detached):
             self._write_report()
         before = self._run.last if self._run else None
-        self._run = self._session.feed(frame) or self._run
+        run = self._session.feed(frame)
+        self._run = run or self._run
+        if self._watching is not None:
+            for more in self._watching.take(frame, run, self._session.processes):
+                self._tell(more)
         match frame:
             case Snapshot():
                 self._due = self._run is not None and self._run.last is not before
@@ -121,9 +136,10 @@ class Reporter:
             case Loaded():
                 for note in frame.notes:
                     print(f"ebpftop: {inert(note)}", file=self._err)
-            case Notice():
-                print(f"ebpftop: {inert(frame.text)}", file=self._err)
-            case Detached() if frame.reason:
+            case Notice() | Mark():
+                self._tell(frame)
+            case Detached() if frame.reason and self._run:
+                print(f"ebpftop: {inert(self._run.probe)}: detached, {inert(frame.reason)}", file=self._err)
                 self.code = FAILED
             case Refused():
                 print(f"ebpftop: {inert(frame.error)}", file=self._err)
@@ -131,6 +147,12 @@ class Reporter:
             case Rejected():
                 self._writer.failed(explain(frame.probe, frame))
                 self.code = FAILED
+
+    def _tell(self, frame: Notice | Mark) -> None:
+        if isinstance(frame, Mark):
+            self._writer.marked(frame)
+        else:
+            print(f"ebpftop: {inert(frame.text)}", file=self._err)
 
     def _write_report(self) -> None:
         run = self._run
@@ -142,6 +164,8 @@ class Reporter:
 
     def finish(self) -> None:
         """Write the remaining data, and the summary if the probe ran."""
+        for notice in self._watching.close() if self._watching else ():
+            self._tell(notice)
         run = self._run
         if run is None or run.loaded is None:
             if self.code == DONE:
@@ -154,4 +178,4 @@ class Reporter:
             self._due = True
             self._write_report()
         events = {view.name: run.events[view.map].total for view in run.views if view.map in run.events}
-        self._writer.summary(report(run, self._session.processes, self._seq, {}, "start"), events=events)
+        self._writer.summary(report(run, self._session.processes, self._seq, {}, START), events=events)

@@ -11,7 +11,7 @@ from ebpftop.base.inert import inert
 from ebpftop.export.failure_json import fields
 from ebpftop.export.report import HistogramPart, Part, Report, Series
 from ebpftop.export.stack_report import StacksPart
-from ebpftop.frames.messages import Function
+from ebpftop.frames.messages import Function, Mark
 from ebpftop.model.failure import Failure
 from ebpftop.stats.slots import SLOTS, bounds
 
@@ -26,6 +26,9 @@ class Ndjson:
 
     def report(self, report: Report) -> None:
         self._line(as_json(report))
+
+    def marked(self, mark: Mark) -> None:
+        self._line({"mark": {"time_ns": mark.realtime_ns, "text": mark.text, "from": mark.origin}})
 
     def failed(self, failure: Failure) -> None:
         """The failure as the stream's only object, and a line on `err`."""

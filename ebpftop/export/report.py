@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 
@@ -15,9 +15,11 @@ from ebpftop.frames.columns import Array, Labels, Values, take
 from ebpftop.frames.messages import Losses, Process, RingUse, ViewInfo
 from ebpftop.model import readings
 from ebpftop.model.events import Chunk
-from ebpftop.model.ledger import Window
-from ebpftop.model.readings import CostNow
+from ebpftop.model.own import leaves_out, own_rows
+from ebpftop.model.past.span import INTERVAL, Wanted
+from ebpftop.model.readings import CostNow, HistogramsByKey
 from ebpftop.model.run import Run
+from ebpftop.model.selection import EVERYTHING, Selection
 from ebpftop.stats.groups import Groups
 from ebpftop.stats.histogram import PERCENTILES, Bounds, Histogram
 from ebpftop.stats.slots import LIMIT
@@ -31,6 +33,7 @@ class Series:
     count: int
     quantiles: dict[str, Bounds]
     histogram: Callable[[], Histogram]
+    own: bool = False  # whether it is about an ebpftop process, and a ranking leaves it out
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class RowsPart:
     kind: Literal["table", "events"]
     columns: list[ReportColumn]
     count: int
+    own: Array = field(default_factory=lambda: np.zeros(0, bool))  # of a table: rows about ebpftop's own processes
 
 
 Part = HistogramPart | RowsPart | StacksPart
@@ -58,7 +62,7 @@ Part = HistogramPart | RowsPart | StacksPart
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Values of views are those gained in the window; losses and the cost's counts are cumulative since attaching.
+    """Values of views are those gained in the span; losses and the cost's counts are cumulative since attaching.
 
     final: whether the run is being detached.
     """
@@ -77,7 +81,7 @@ class Report:
 
 
 def report(
-    run: Run, processes: Mapping[int, Process], seq: int, chunks: Mapping[str, list[Chunk]], window: Window = "interval"
+    run: Run, processes: Mapping[int, Process], seq: int, chunks: Mapping[str, list[Chunk]], wanted: Wanted = INTERVAL
 ) -> Report:
     """The state of a loaded run. `chunks` are the events to report, by their map."""
     assert run.loaded is not None
@@ -87,11 +91,11 @@ def report(
         meaning=run.loaded.meaning,
         seq=seq,
         time_ns=run.last.realtime_ns if run.last else 0,
-        seconds=readings.interval(run) if window == "interval" else readings.elapsed(run),
+        seconds=readings.interval(run) if wanted == INTERVAL else readings.elapsed(run),
         losses=run.losses,
         cost=readings.cost(run),
         final=run.state in ("detaching", "detached"),
-        parts=[_part(run, view, processes, chunks, window) for view in run.views],
+        parts=[view_part(run, view, processes, chunks, wanted) for view in run.views],
         rings=[ring for ring in run.costs[-1].rings if ring.size] if run.costs else [],
     )
 
@@ -101,25 +105,41 @@ def stacks_of(report: Report) -> list[StacksPart]:
     return [part for part in report.parts if isinstance(part, StacksPart)]
 
 
-def _part(
-    run: Run, view: ViewInfo, processes: Mapping[int, Process], chunks: Mapping[str, list[Chunk]], window: Window
+def view_part(
+    run: Run,
+    view: ViewInfo,
+    processes: Mapping[int, Process],
+    chunks: Mapping[str, list[Chunk]],
+    wanted: Wanted,
+    selection: Selection = EVERYTHING,
 ) -> Part:
+    """What one view gained in a span. chunks: the events, by the name of their map."""
     if view.show == "histogram":
-        return _histogram(run, view, processes, window)
+        return _histogram(run, view, processes, wanted, selection)
     if view.show == "table":
-        return _table(run, view, processes, window)
+        return _table(run, view, processes, wanted, selection)
     if view.show == "stacks":
-        return stacks_part(run, view, processes, window)
-    return _events(view, processes, chunks.get(view.map, []))
+        return stacks_part(run, view, processes, wanted, selection)
+    return events_part(view, processes, chunks.get(view.map, []))
 
 
-def _histogram(run: Run, view: ViewInfo, processes: Mapping[int, Process], window: Window) -> HistogramPart:
-    whole = readings.histogram(run, view, window=window)
-    if not view.by:
+def _histogram(
+    run: Run, view: ViewInfo, processes: Mapping[int, Process], wanted: Wanted, selection: Selection
+) -> HistogramPart:
+    whole = readings.histogram(run, view, wanted=wanted, selection=selection)
+    keyed = readings.histograms_by_key(run, view, wanted, selection) if view.by else None
+    return histogram_part(run, view, processes, whole, keyed)
+
+
+def histogram_part(
+    run: Run, view: ViewInfo, processes: Mapping[int, Process], whole: Histogram, keyed: HistogramsByKey | None
+) -> HistogramPart:
+    """A histogram view's part from its numbers; `keyed` is None where it isn't kept by keys."""
+    if keyed is None:
         found = {name: bounds for name, q in PERCENTILES.items() if (bounds := whole.quantile(q))}
         return HistogramPart(view, [], [Series({}, whole.count, found, lambda: whole)] if found else [], whole)
-    keyed = readings.histograms_by_key(run, view, window)
     labels = key_columns(view.by_columns, keyed.keys, processes)
+    own = (own_rows(view.by_columns, keyed.keys, len(keyed), processes) & leaves_out(run.params)).tolist()
     counts = keyed.counts.tolist()
     quantiles = {name: _bounds(keyed.groups, q) for name, q in PERCENTILES.items()}
     series = [
@@ -128,6 +148,7 @@ def _histogram(run: Run, view: ViewInfo, processes: Mapping[int, Process], windo
             counts[n],
             {name: found[n] for name, found in quantiles.items()},
             partial(keyed.groups.histogram, n),
+            own[n],
         )
         for n in sorted(range(len(keyed)), key=counts.__getitem__, reverse=True)
     ]
@@ -139,18 +160,34 @@ def _bounds(groups: Groups, q: float) -> list[Bounds]:
     return [(low, LIMIT if high == LIMIT - 1 else high) for low, high in zip(lo.tolist(), hi.tolist(), strict=True)]
 
 
-def _table(run: Run, view: ViewInfo, processes: Mapping[int, Process], window: Window) -> RowsPart:
-    table = readings.table(run, view)
-    counters = table.deltas if window == "interval" else table.totals
-    values: dict[str, Values] = {**table.keys, **table.gauges, **counters}
-    rows = np.flatnonzero(np.any(list(counters.values()), axis=0)) if counters else np.flatnonzero(table.present)
+def _table(
+    run: Run, view: ViewInfo, processes: Mapping[int, Process], wanted: Wanted, selection: Selection
+) -> RowsPart:
+    table = readings.table(run, view, wanted, selection)
+    return table_part(run, view, processes, {**table.keys, **table.gauges}, table.gains, table.present)
+
+
+def table_part(
+    run: Run,
+    view: ViewInfo,
+    processes: Mapping[int, Process],
+    fields: Mapping[str, Values],
+    counters: Mapping[str, Array],
+    present: Array,
+) -> RowsPart:
+    """A table's part: of the rows those whose counters gained anything; in one without counters, those present."""
+    values: dict[str, Values] = {**fields, **counters}
+    rows = np.flatnonzero(np.any(list(counters.values()), axis=0)) if counters else np.flatnonzero(present)
     rows = rows[_order(view, values, rows)]
     nothing: Values = np.zeros(0, np.int64)
     picked = {column.field: take(values.get(column.field, nothing), rows) for column in view.columns}
-    return RowsPart(view, "table", report_columns(view.columns, picked, processes), len(rows))
+    keys = [column for column in view.columns if column.role == "key"]
+    own = own_rows(keys, picked, len(rows), processes) & leaves_out(run.params)
+    return RowsPart(view, "table", report_columns(view.columns, picked, processes), len(rows), own)
 
 
-def _events(view: ViewInfo, processes: Mapping[int, Process], chunks: list[Chunk]) -> RowsPart:
+def events_part(view: ViewInfo, processes: Mapping[int, Process], chunks: list[Chunk]) -> RowsPart:
+    """Events in order; `chunks` holds their columns."""
     nothing = {column.field: np.zeros(0, np.int64) for column in view.columns}
     columns = report_columns(view.columns, nothing, processes)
     for chunk in chunks:

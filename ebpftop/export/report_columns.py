@@ -19,6 +19,11 @@ class ReportColumn(NamedTuple):
     shown: ShownColumn
     values: list[Any]
 
+    @property
+    def is_empty_place(self) -> bool:
+        """Whether it would say where processes run, and none is in such a place."""
+        return self.shown.is_place and not any(self.values)
+
 
 def report_columns(
     columns: Sequence[ColumnInfo], values: Mapping[str, Values], processes: Mapping[int, Process]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, TextIO
 
 from ebpftop import __version__
 from ebpftop.base.inert import inert
+from ebpftop.export.mark_line import mark_line
 from ebpftop.export.report import Report, stacks_of
 from ebpftop.export.stack_report import StacksPart
+from ebpftop.frames.messages import Mark
 from ebpftop.model.failure import Failure
 from ebpftop.model.stacks import StackFrame
 
@@ -25,22 +28,31 @@ class Speedscope:
     def report(self, report: Report) -> None:
         """Writes nothing: the sum includes every interval."""
 
+    def marked(self, mark: Mark) -> None:
+        """A line on `err`."""
+        print(f"ebpftop: {mark_line(mark)}", file=self._err)
+
     def failed(self, failure: Failure) -> None:
         print(f"ebpftop: {inert(failure.headline)}", file=self._err)
 
     def summary(self, report: Report, *, events: dict[str, int]) -> None:
-        self._out.write(json.dumps(as_file(report), ensure_ascii=True, allow_nan=False, separators=(",", ":")) + "\n")
+        write_file(self._out, [report])
         self._out.flush()
 
 
-def as_file(report: Report) -> dict[str, Any]:
+def write_file(out: TextIO, reports: Sequence[Report]) -> None:
+    """One file with the stacks of all."""
+    out.write(json.dumps(as_file(reports), ensure_ascii=True, allow_nan=False, separators=(",", ":")) + "\n")
+
+
+def as_file(reports: Sequence[Report]) -> dict[str, Any]:
     """The file's one object. Each path begins with whose stack it is; a frame's `file` is its module."""
     numbers: dict[StackFrame, int] = {}
-    profiles = [_profile(part, numbers) for part in stacks_of(report)]
+    profiles = [_profile(part, numbers) for report in reports for part in stacks_of(report)]
     return {
         "$schema": SCHEMA,
         "exporter": f"ebpftop@{__version__}",
-        "name": inert(report.probe),
+        "name": inert(", ".join(report.probe for report in reports)),
         "activeProfileIndex": 0,
         "shared": {"frames": [_frame(frame) for frame in numbers]},
         "profiles": profiles,

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from ebpftop.export.report_columns import ReportColumn, key_columns
+from ebpftop.frames.columns import Array
 from ebpftop.frames.messages import Function, Process, ViewInfo
-from ebpftop.model.ledger import Window
+from ebpftop.model.own import leaves_out, own_rows
+from ebpftop.model.past.span import Wanted
 from ebpftop.model.run import Run
+from ebpftop.model.selection import EVERYTHING, Selection
 from ebpftop.model.stacks import Profile, StackFrame, profile
 
 T = TypeVar("T", bound=Hashable)
@@ -35,10 +38,19 @@ class StacksPart:
     view: ViewInfo
     columns: list[ReportColumn]
     profile: Profile
+    own: Array = field(default_factory=lambda: np.zeros(0, bool))  # rows about ebpftop's own processes
 
     @property
     def count(self) -> int:
         return int(self.profile.counts.sum())
+
+    def others(self) -> StacksPart:
+        """Without the rows about ebpftop's own processes."""
+        if not self.own.any():
+            return self
+        rows = np.flatnonzero(~self.own)
+        columns = [each._replace(values=[each.values[row] for row in rows.tolist()]) for each in self.columns]
+        return StacksPart(self.view, columns, self.profile.take(rows))
 
     def rows(self) -> Iterator[Row]:
         functions, names = self.profile.functions, [column.shown.name for column in self.columns]
@@ -71,8 +83,19 @@ class StacksPart:
         return [Top(frames[at], int(own[at]), int(total[at])) for at in np.lexsort((-total, -own)) if total[at]]
 
 
-def stacks_part(run: Run, view: ViewInfo, processes: Mapping[int, Process], window: Window) -> StacksPart:
-    """What a stacks view gained in the window."""
-    found = profile(run, view, window)
+def stacks_part(
+    run: Run,
+    view: ViewInfo,
+    processes: Mapping[int, Process],
+    wanted: Wanted,
+    selection: Selection = EVERYTHING,
+) -> StacksPart:
+    """What a stacks view gained in the span."""
+    return part_of(run, view, processes, profile(run, view, wanted, selection))
+
+
+def part_of(run: Run, view: ViewInfo, processes: Mapping[int, Process], found: Profile) -> StacksPart:
+    """A stacks view's part from its rows."""
     found = found.take(np.argsort(-found.counts, kind="stable"))
-    return StacksPart(view, key_columns(view.by_columns, found.keys, processes), found)
+    own = own_rows(view.by_columns, found.keys, len(found), processes) & leaves_out(run.params)
+    return StacksPart(view, key_columns(view.by_columns, found.keys, processes), found, own)

@@ -5,14 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, TextIO
 
+import numpy as np
+
 from ebpftop.base.inert import inert
 from ebpftop.base.look import look_of
 from ebpftop.export import layout
 from ebpftop.export.folded import folded
+from ebpftop.export.mark_line import mark_line
 from ebpftop.export.report import HistogramPart, Part, Report, RowsPart
 from ebpftop.export.report_columns import ReportColumn
 from ebpftop.export.stack_report import StacksPart
-from ebpftop.frames.messages import Losses
+from ebpftop.frames.messages import Losses, Mark
 from ebpftop.model import failure_text
 from ebpftop.model.failure import Failure
 from ebpftop.stats import formatting
@@ -52,6 +55,10 @@ class TextReport:
             self._part(part)
         for stream in streams:
             self._stream(stream)
+        self._out.flush()
+
+    def marked(self, mark: Mark) -> None:
+        self._write(mark_line(mark))
         self._out.flush()
 
     def failed(self, failure: Failure) -> None:
@@ -117,7 +124,8 @@ class TextReport:
             self._keys(part)
 
     def _keys(self, part: HistogramPart) -> None:
-        shown = part.series[:_ROWS]
+        listed = [each for each in part.series if not each.own]
+        shown = listed[:_ROWS]
         columns = [
             layout.Column(name, [_cell(each.labels[name], "") for each in shown], name == "pid") for name in part.labels
         ]
@@ -125,21 +133,31 @@ class TextReport:
         for name in PERCENTILES:
             found = [formatting.bounds(*each.quantiles[name], part.view.unit) for each in shown]
             columns.append(layout.Column(name, found, True))
-        self._grid(columns, len(part.series))
+        self._grid(columns, len(listed))
+        own = sum(each.count for each in part.series if each.own)
+        if own:
+            self._write(f"without ebpftop's own {formatting.count(own)}")
 
     def _table(self, part: RowsPart) -> None:
-        self._write(f"{inert(part.view.title)}: {formatting.plural(part.count, 'row')}")
-        if part.count:
-            columns = [column for column in part.columns if not column.shown.info.hidden]
+        rows = np.flatnonzero(~part.own).tolist() if part.own.any() else range(part.count)
+        self._write(f"{inert(part.view.title)}: {formatting.plural(len(rows), 'row')}")
+        if rows:
+            columns = [column for column in part.columns if not (column.shown.info.hidden or column.is_empty_place)]
             columns.sort(key=lambda column: column.shown.is_detail)
-            self._grid([_column(column, _ROWS) for column in columns], part.count)
+            picked = [column._replace(values=[column.values[row] for row in rows[:_ROWS]]) for column in columns]
+            self._grid([_column(column, None) for column in picked], len(rows))
+        if len(rows) < part.count:
+            self._write(f"without ebpftop's own {_own(part)}")
 
     def _stacks(self, part: StacksPart) -> None:
         """The functions with the largest values, and the largest stacks, cut at the outer end."""
+        everybody, part = part.count, part.others()
         whole, unit = part.count, part.view.unit
         merged = part.merged(part.labels())
         held = formatting.plural(len(merged), "stack")
         self._write(f"{inert(part.view.title)}: {formatting.value(whole, unit)} in {held}")
+        if whole < everybody:
+            self._write(f"without ebpftop's own {formatting.value(everybody - whole, unit)}")
         if not whole:
             return
         top = part.top()
@@ -179,6 +197,16 @@ class TextReport:
         grid = layout.grid(columns, self._width, widths)
         for line in grid if known is None else grid[1:]:
             self._write(line)
+
+
+def _own(part: RowsPart) -> str:
+    """What ebpftop's own rows add up to in the counter that orders the rows, else how many they are."""
+    rows = np.flatnonzero(part.own).tolist()
+    by = part.view.sort or next(iter(part.view.counters), None)
+    found = next((each for each in part.columns if each.shown.id == by and by in part.view.counters), None)
+    if found is None:
+        return formatting.plural(len(rows), "row")
+    return formatting.value(sum(found.values[row] for row in rows), found.shown.unit)
 
 
 def _gained(part: Part) -> int:

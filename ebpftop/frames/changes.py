@@ -9,10 +9,11 @@ Numbers are packed into the smallest type that holds them. Integers change by th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from msgspec import structs
 
 from ebpftop.frames.codec import BadFrame
 from ebpftop.frames.columns import ALLOWED, CODES, Array
@@ -131,32 +132,56 @@ def _places(gaps: Column | None, rows: int) -> Array:
 
 
 class ChangeWriter:
-    """Makes what is written of a stream of frames. key_seconds: how often a run's rows are written whole."""
+    """Makes what is written of a stream of frames. keeps: whether `last_two` is wanted.
 
-    def __init__(self, key_seconds: float = float("inf")) -> None:
-        self._every = key_seconds * 1e9
+    changed: called with a run, a map and how its rows changed, for each map that did, if given.
+    """
+
+    def __init__(self, *, keeps: bool = False, changed: Callable[[int, str, Moved], None] | None = None) -> None:
+        self._keeps, self._changed = keeps, changed
         self._values: dict[int, dict[str, set[str]]] = {}  # run → map → the columns that aren't keys
         self._runs: dict[int, dict[str, _Written]] = {}
-        self._keyed: dict[int, int] = {}  # run → the time of the last key change
+        self._last: dict[int, Changes] = {}  # what was made last, and what there was before it
+        self._before: dict[int, tuple[Changes, dict[str, _Rows]] | None] = {}
 
     def written(self, frame: AnyFrame) -> Written:
         """A frame as it is written next."""
         match frame:
             case Hello():
                 self._values, self._runs = {}, {}
+                self._last, self._before = {}, {}
             case Loaded():
                 self._values[frame.run] = _value_columns(frame.views)
             case Snapshot():
                 return self._changes(frame)
             case Detached():
                 self._values.pop(frame.run, None)
-                self.forget(frame.run)
+                self._runs.pop(frame.run, None)
         return frame
 
     def forget(self, run: int) -> None:
         """What was made last was not written: the next change is a key change."""
-        self._runs.pop(run, None)
-        self._keyed.pop(run, None)
+        for each in (self._runs, self._last, self._before):
+            each.pop(run, None)
+
+    def last_two(self, run: int) -> list[Changes]:
+        """The last two snapshots of a run, for a reader that knows nothing of it: the first one is a key change."""
+        last = self._last.get(run)
+        if last is None:
+            return []
+        before = self._before[run]
+        if before is None:
+            return [last]
+        rows = {name: _whole(each) for name, each in before[1].items()}
+        if not last.key:
+            known = {name: structs.replace(change, labels={}) for name, change in last.rows.items()}
+            last = structs.replace(last, rows=known)
+        return [structs.replace(before[0], key=True, rows=rows), last]
+
+    def keep_only(self, runs: Container[int]) -> None:
+        """`last_two` isn't wanted of other runs any more, unless they go on."""
+        for run in [run for run in self._last if run not in runs and run not in self._runs]:
+            del self._last[run], self._before[run]
 
     def _changes(self, snapshot: Snapshot) -> Changes:
         run = snapshot.run
@@ -164,16 +189,47 @@ class ChangeWriter:
         key = (
             maps is None
             or list(maps) != list(snapshot.maps)
-            or snapshot.monotonic_ns - self._keyed[run] >= self._every
             or not all(maps[name].fits(columns) for name, columns in snapshot.maps.items())
         )
+        if self._keeps:
+            last = self._last.get(run)
+            still = {name: each.still() for name, each in (maps or {}).items()}
+            self._before[run] = None if last is None else (last, still)
         if key or maps is None:
             values = self._values.get(run, {})
             maps = {name: _Written(columns, values.get(name, set())) for name, columns in snapshot.maps.items()}
-            self._runs[run], self._keyed[run] = maps, snapshot.monotonic_ns
+            self._runs[run] = maps
         made = {name: maps[name].change(columns, key) for name, columns in snapshot.maps.items()}
         rows = {name: change for name, change in made.items() if change is not None}
-        return Changes(key=key, rows=rows, **{name: getattr(snapshot, name) for name in _SHARED})
+        changes = Changes(key=key, rows=rows, **{name: getattr(snapshot, name) for name in _SHARED})
+        if self._keeps:
+            self._last[run] = changes
+        if self._changed is not None:
+            for name in rows:
+                self._changed(run, name, maps[name].moved)
+        return changes
+
+
+def _whole(rows: _Rows) -> RowChanges:
+    """All rows, as a key change has them."""
+    return RowChanges(
+        types=dict(rows.dtypes),
+        labels={name: list(words) for name, words in rows.labels.items()},
+        born={name: _packed(array) for name, array in rows.arrays.items()},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """How the rows of a map changed, as columns of numbers: the rows that are gone, those that stayed and changed, as
+    they are now, what their integers gained (signed), and the born ones. anew: the born ones are all that there are.
+    """
+
+    gone: Mapping[str, Array]
+    stayed: Mapping[str, Array]
+    gains: Mapping[str, Array]
+    born: Mapping[str, Array]
+    anew: bool
 
 
 def _value_columns(views: Iterable[ViewInfo]) -> dict[str, set[str]]:
@@ -195,8 +251,10 @@ class _Written:
         self._rows = _Rows(dtypes, arrays, {})
         self._keys = [name for name in columns if name not in values] or list(columns)
         self._values = [name for name in columns if name not in self._keys]
+        self.moved = Moved({}, {}, {}, {}, True)  # by the last change
         self._before: list[Array] = []  # the keys, in the order in which they came
         self._at = np.empty(0, np.intp)  # the rows they have
+        self._in_order = True  # whether those are 0, 1, 2, …
 
     def fits(self, columns: Columns) -> bool:
         """Whether these columns can be written as a change, without too many labels that no row has."""
@@ -207,20 +265,29 @@ class _Written:
             return False
         return all(len(words.labels) <= 2 * self._rows.count + _SPARE for words in self._words.values())
 
+    def still(self) -> _Rows:
+        """The rows as they are now, whatever comes; labels that come are added."""
+        labels = {name: words.labels for name, words in self._words.items()}
+        return _Rows(self._rows.dtypes, dict(self._rows.arrays), labels)
+
     def change(self, columns: Columns, key: bool) -> RowChanges | None:
         """From what was written last to these; None where that is nothing."""
         known = {name: len(words.labels) for name, words in self._words.items()}
         arrays = {name: self._numbers(name, column) for name, column in columns.items()}
         gone, at, added = self._place([arrays[name] for name in self._keys])
-        stay = np.flatnonzero(at >= 0)
+        same = self._in_order and not len(gone) and not len(added)
+        stay = at[:0] if same else np.flatnonzero(at >= 0)
         born = {name: array[added] for name, array in arrays.items()} if len(added) or key else {}
         gains: dict[str, Array] = {}
         changed = np.zeros(self._rows.count - len(gone), bool)
         now: dict[str, Array] = {}
         for name in self._values:
             before = np.delete(self._rows.arrays[name], gone) if len(gone) else self._rows.arrays[name]
-            now[name] = before.copy()
-            now[name][at[stay]] = arrays[name][stay]
+            if same:  # a map whose keys stay is read in the same order
+                now[name] = arrays[name]
+            else:
+                now[name] = before.copy()
+                now[name][at[stay]] = arrays[name][stay]
             differs = now[name] != before
             if differs.any():
                 changed |= differs
@@ -229,10 +296,15 @@ class _Written:
         for name, before in gains.items():
             old, new = before[rows], now[name][rows]
             gains[name] = new - old if _adds(self._rows.dtypes[name]) else new
+        left = {name: array[gone] for name, array in self._rows.arrays.items()}
         self._rows.change(gone, {}, rows, gains)
+        stayed = {name: array[rows] for name, array in self._rows.arrays.items()}
+        signed = {name: self._signed(name, gain) for name, gain in gains.items()}
+        self.moved = Moved(left, stayed, signed, born, key)
         self._rows.change(gone[:0], born, rows, {})
         at[added] = np.arange(self._rows.count - len(added), self._rows.count)
         self._at = at
+        self._in_order = same or np.array_equal(at, np.arange(self._rows.count))
         if not (key or born or gains or len(gone)):
             return None
         fresh = {name: words.labels[known[name] :] for name, words in self._words.items()}
@@ -241,7 +313,7 @@ class _Written:
             labels={name: labels for name, labels in fresh.items() if labels or key},
             gone=_gaps(gone),
             at=_gaps(rows),
-            gains={name: _packed(self._signed(name, gain)) for name, gain in gains.items()},
+            gains={name: _packed(gain) for name, gain in signed.items()},
             born={name: _packed(array) for name, array in born.items()},
         )
 

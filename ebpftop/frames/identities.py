@@ -1,23 +1,52 @@
-"""The identities of a stream, a bounded number of them."""
+"""The identities of a stream, as many as fit into a number of bytes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import islice
+from sys import getsizeof
 
+from ebpftop.base import bounds
 from ebpftop.frames.messages import FOLDED, Process
 
-LIMIT = 65_536  # some 32 MB; beyond, the oldest of those that ended are forgotten, and then others
+_STRUCT = 380  # bytes of a Process and its place in the dict, without its texts
 
 
-def remember(known: dict[int, Process], processes: Iterable[Process]) -> None:
-    """Add processes to `known`, by id, the newest last."""
-    for process in processes:
-        known.pop(process.id, None)
-        known[process.id] = process
-    if len(known) > LIMIT:
-        ended = (number for number, each in known.items() if each.ended_ns is not None and number != FOLDED)
-        for number in [*islice(ended, LIMIT // 2)]:
-            del known[number]
-        for number in [*islice((number for number in known if number != FOLDED), max(0, len(known) - LIMIT))]:
-            del known[number]
+class Identities(dict[int, Process]):
+    """By id, the newest last.
+
+    bytes: what they take. Beyond `limit`, half of it is made free: the oldest of those that ended are forgotten, and
+    then others.
+    """
+
+    def __init__(self, limit: int = bounds.PROCESSES) -> None:
+        super().__init__()
+        self.limit = limit
+        self.bytes = 0
+
+    def remember(self, processes: Iterable[Process]) -> None:
+        for process in processes:
+            self._forget(process.id)
+            self[process.id] = process
+            self.bytes += _size(process)
+        if self.bytes > self.limit:
+            self._make_room([number for number, each in self.items() if each.ended_ns is not None])
+        if self.bytes > self.limit:
+            self._make_room([*self])
+
+    def _make_room(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            if self.bytes <= self.limit // 2:
+                return
+            if number != FOLDED:
+                self._forget(number)
+
+    def _forget(self, number: int) -> None:
+        process = self.pop(number, None)
+        if process is not None:
+            self.bytes -= _size(process)
+
+
+def _size(process: Process) -> int:
+    who = (process.parent, process.comm, process.command, process.user)
+    where = (process.cgroup, process.container, process.pod, process.image)
+    return _STRUCT + sum(getsizeof(text) for text in who + where if text)  # there is one empty text for all

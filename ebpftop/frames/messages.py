@@ -14,6 +14,7 @@ from msgspec import Meta
 
 PROTOCOL = 1  # raised when an older reader could misread a newer writer
 FOLDED = 0  # the identity into which rows of processes that ended long ago are added up, while their own rows leave
+FIRST = 1  # the number of a run's first snapshot: all it holds was counted since attaching
 UNKNOWN = (1 << 32) - 1  # the identity of a process that the kernel did not report; never described by a `Process`
 
 Show = Literal["histogram", "table", "events", "stacks"]
@@ -80,8 +81,9 @@ class ViewInfo(msgspec.Struct, frozen=True, kw_only=True):
     describe the `by` fields. table: one row a key, `columns` in display order. events: one row an event, oldest first.
     stacks: the map's rows are (`by` fields…, `stack`, count), `stack` holds numbers that `Stacks` frames explain and
     `unit` is the unit of the count; in the kernel the fields `kernel` and `user` of the key (either may be missing, "")
-    are numbers in the map `stacks`; with `gauge` the count is a value of the moment, else it only grows. `sort` names
-    the column a table starts sorted by.
+    are numbers in the map `stacks`; with `gauge` the count is a value of the moment, else it only grows; where the
+    view names a ring buffer `moments`, `Events` of it say of each sample its `time` (monotonic ns), `cpu`, process and
+    `stack`. `sort` names the column a table starts sorted by.
     """
 
     name: str
@@ -98,6 +100,7 @@ class ViewInfo(msgspec.Struct, frozen=True, kw_only=True):
     kernel: str = ""
     user: str = ""
     gauge: bool = False
+    moments: str = ""
 
     @property
     def process_field(self) -> str | None:
@@ -152,12 +155,13 @@ class StepInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlaybookInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A named set of probes. A step may name a probe that the catalog hasn't."""
+    """A named set of probes. A step may name a probe that the catalog hasn't. of_process: it is about one process."""
 
     name: str
     title: str
     summary: str
     steps: Annotated[list[StepInfo], FEW]
+    of_process: bool = False
 
 
 # ---------------------------------------------------------------- columns
@@ -300,7 +304,11 @@ class Refused(Frame, frozen=True, kw_only=True):
 
 
 class Snapshot(Frame, frozen=True, kw_only=True):
-    """All displayed maps of one run at one moment. A consumer may skip any but the last."""
+    """All displayed maps of one run at one moment. A consumer may skip any but the first and the last.
+
+    seq: ascends from `FIRST` on. Who sees another one first, as on a part of a tape, takes it for a base: what it holds
+    was counted before.
+    """
 
     run: int
     seq: Whole
@@ -385,7 +393,11 @@ class Cost(Frame, frozen=True, kw_only=True):
 
 
 class Process(msgspec.Struct, frozen=True, kw_only=True):
-    """One identity (tgid, start). Text is hostile. `ended_ns` is boottime; None while it lives. own: it is ours."""
+    """One identity (tgid, start). Text is hostile. `ended_ns` is boottime; None while it lives. own: it is ours.
+
+    cgroup: the path that says most of it. container, pod, image: how the container's runtime calls what that path leads
+    to, "" where it doesn't or nobody knows (any more); a pod with its namespace, `shop/cart-0`.
+    """
 
     id: Whole
     tgid: Whole
@@ -396,6 +408,9 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
     command: Text = ""
     user: Text = ""
     cgroup: Text = ""
+    container: Text = ""
+    pod: Text = ""
+    image: Text = ""
     ended_ns: Whole | None = None
     own: bool = False
 
@@ -445,6 +460,174 @@ class Host(Frame, frozen=True, kw_only=True):
     own_ns: Whole | None = None
 
 
+class Holder(msgspec.Struct, frozen=True, kw_only=True):
+    """A process with a descriptor of a program, or of a link to it. Text is hostile."""
+
+    pid: Whole
+    comm: Text
+
+
+class Program(msgspec.Struct, frozen=True, kw_only=True):
+    """A BPF program in the kernel, whoever loaded it. Text is hostile.
+
+    loaded_ns: boottime. run_time_ns, run_count: since loading, while the kernel accounts run times. jited, translated:
+    bytes of machine code and of BPF. holders: none if it is pinned, or attached to something that keeps it. own:
+    whether ebpftop holds it.
+    """
+
+    id: Whole
+    name: Text
+    type: Text
+    tag: Text
+    loaded_ns: Whole
+    run_time_ns: Whole
+    run_count: Whole
+    jited: Whole
+    translated: Whole
+    holders: Annotated[list[Holder], FEW] = []
+    own: bool = False
+
+
+class Programs(Frame, frozen=True, kw_only=True):
+    """All BPF programs of the machine at one moment, as `ReadPrograms` requested it.
+
+    accounted_since_ns: monotonic, since when the kernel has accounted run times without a break; None if it doesn't.
+    whole: whether all descriptors of all processes were looked at. error: why there are none, else "".
+    """
+
+    monotonic_ns: Whole
+    boottime_ns: Whole
+    accounted_since_ns: Whole | None = None
+    programs: Annotated[list[Program], MANY] = []
+    whole: bool = True
+    error: Text = ""
+
+    @property
+    def accounted(self) -> bool:
+        return self.accounted_since_ns is not None
+
+
+class Ancestor(msgspec.Struct, frozen=True, kw_only=True):
+    """A process's parent, its parent's parent, … Text is hostile."""
+
+    tgid: Whole
+    start_ns: Whole
+    comm: Text
+
+
+class ThreadFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """A thread. Text is hostile. state: the kernel's letter. waits: the kernel's function in which it waits, or ""."""
+
+    tid: Whole
+    comm: Text
+    state: Text
+    cpu_ns: Whole
+    waits: Text = ""
+
+
+class FileFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """An open file that is no socket. Text is hostile."""
+
+    fd: Whole
+    target: Text
+
+
+class SocketFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """An open socket. Text is hostile. protocol: "" where it is in no table of the process's network namespace."""
+
+    fd: Whole
+    protocol: Text = ""
+    local: Text = ""
+    remote: Text = ""
+    state: Text = ""
+
+
+class LimitFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """A resource limit, by the kernel's name; None is none."""
+
+    name: Text
+    soft: Whole | None
+    hard: Whole | None
+
+
+class ProcessFacts(Frame, frozen=True, kw_only=True):
+    """What /proc says of a process, as `ReadProcess` requested it. No part of a recording. Text is hostile.
+
+    tgid, start_ns: the request's. gone: it has ended, and nothing else is known. unread: a line for each part that
+    could not be read. Lists are cut after a number of entries; `thread_count` and so on are how many there were, as
+    counted up to a limit. command: None where it could not be read. state: the kernel's letter. ancestors: its parent
+    first. cpu_ns: of all its threads. Memory in bytes: None where it is unknown; `pss` only of processes that are
+    small, as the kernel counts each page for it.
+    """
+
+    tgid: Whole
+    start_ns: Whole
+    boottime_ns: Whole
+    gone: bool = False
+    unread: Annotated[list[Text], SOME] = []
+    comm: Text = ""
+    command: Text | None = None
+    state: Text = ""
+    ancestors: Annotated[list[Ancestor], SOME] = []
+    uid: Whole = 0
+    euid: Whole = 0
+    user: Text = ""
+    cgroup: Text = ""
+    cpu_ns: Whole = 0
+    rss: Whole | None = None
+    swap: Whole | None = None
+    pss: Whole | None = None
+    limits: Annotated[list[LimitFacts], SOME] = []
+    threads: Annotated[list[ThreadFacts], SOME] = []
+    thread_count: Whole = 0
+    files: Annotated[list[FileFacts], FEW] = []
+    file_count: Whole = 0
+    sockets: Annotated[list[SocketFacts], FEW] = []
+    socket_count: Whole = 0
+
+
+class ThreadPlace(msgspec.Struct, frozen=True, kw_only=True):
+    """A thread, and where it is. Text is hostile.
+
+    start_ns: boottime, of the thread. state: the kernel's letter. process: the name of its process. switches: how often
+    it has left a CPU; None where that wasn't read. waits: the kernel's function in which it waits, or "". stack: a
+    number in `Threads.stacks`, None where there is none. call, arguments: the system call that has not returned, None
+    outside of any; numbers from 512 on are 512 above those of 32-bit programs. target: what is behind the call's
+    descriptor. kernel: it is the kernel's own.
+    """
+
+    tid: Whole
+    tgid: Whole
+    start_ns: Whole
+    comm: Text
+    process: Text
+    state: Text
+    cpu_ns: Whole
+    switches: Whole | None = None
+    waits: Text = ""
+    stack: Whole | None = None
+    call: Whole | None = None
+    arguments: Annotated[list[Annotated[int, Meta(ge=0)]], SOME] = []
+    target: Text = ""
+    kernel: bool = False
+
+
+class Threads(Frame, frozen=True, kw_only=True):
+    """All threads of the machine at one moment, as `ReadThreads` requested it. No part of a recording.
+
+    stacks: the kernel's functions, innermost first. count: threads that there were; the list is cut after a number of
+    them. unread: what could not be read, a line each. error: why there are none, else "".
+    """
+
+    monotonic_ns: Whole
+    boottime_ns: Whole
+    threads: Annotated[list[ThreadPlace], MANY] = []
+    stacks: Annotated[list[Annotated[list[Text], SOME]], MANY] = []
+    count: Whole = 0
+    unread: Annotated[list[Text], SOME] = []
+    error: Text = ""
+
+
 class Detaching(Frame, frozen=True, kw_only=True):
     run: int
     done: Whole
@@ -452,6 +635,8 @@ class Detaching(Frame, frozen=True, kw_only=True):
 
 
 class Detached(Frame, frozen=True, kw_only=True):
+    """reason: why, in one line for a person, if nobody requested it."""
+
     run: int
     reason: str = ""
 
@@ -461,6 +646,19 @@ class Notice(Frame, frozen=True, kw_only=True):
 
     level: Literal["info", "warning", "error"]
     text: str
+
+
+class Mark(Frame, frozen=True, kw_only=True):
+    """A moment with a name, on the stream's clocks. Text is hostile.
+
+    origin: a person at the dashboard, a command from outside (`ebpftop mark`), or a trigger.
+    """
+
+    realtime_ns: Whole
+    monotonic_ns: Whole
+    boottime_ns: Whole
+    text: Annotated[str, Meta(max_length=1 << 12)]
+    origin: Literal["person", "outside", "trigger"] = "person"
 
 
 AnyFrame = (
@@ -476,9 +674,13 @@ AnyFrame = (
     | Processes
     | Stacks
     | Host
+    | Programs
+    | ProcessFacts
+    | Threads
     | Detaching
     | Detached
     | Notice
+    | Mark
 )
 
 Written = AnyFrame | Changes  # what a socket or a tape holds
@@ -522,4 +724,25 @@ class Describe(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
     processes: Annotated[list[int], MANY]
 
 
-AnyRequest = Load | Detach | Interval | AccountRunTimes | Describe
+class Watch(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The runs whose events are looked at: those of others may come as seldom as their snapshots."""
+
+    runs: Annotated[list[int], MANY]
+
+
+class ReadPrograms(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Read all BPF programs of the machine once. Run times are accounted meanwhile, if they may be at all."""
+
+
+class ReadProcess(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Read what /proc says of a process now, which is known by its number and its start (ns since boot)."""
+
+    tgid: Whole
+    start_ns: Whole
+
+
+class ReadThreads(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Read where every thread of the machine is, once."""
+
+
+AnyRequest = Load | Detach | Interval | AccountRunTimes | Describe | Watch | ReadPrograms | ReadProcess | ReadThreads

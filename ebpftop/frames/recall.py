@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ebpftop.frames.identities import remember
+from ebpftop.frames.identities import Identities
+from ebpftop.frames.marks import MARKS
 from ebpftop.frames.messages import (
     AnyFrame,
     Catalog,
@@ -20,7 +21,7 @@ from ebpftop.frames.messages import (
     Host,
     Loaded,
     Loading,
-    Process,
+    Mark,
     Processes,
     Rejected,
     Snapshot,
@@ -31,6 +32,7 @@ from ebpftop.frames.size import size
 if TYPE_CHECKING:
     from ebpftop.frames.stacks import KnownStacks
 
+RUNS = 256  # finished ones
 _BYTES = 64 << 20  # of frames of one kind and run; the last two are kept whatever they hold
 
 
@@ -55,22 +57,25 @@ class _Last:
 class Recall:
     """Takes every frame; `frames` returns the state, beginning with the `Hello`.
 
-    history: how many snapshots, costs and event frames of each run, and how many host frames, are kept. Of everything
-    else only the latest is kept. Notices and refusals are momentary and not kept.
+    history: how many snapshots, costs and event frames of each run are kept, and hosts: how many host frames. Of marks
+    and finished runs the newest are kept, and of everything else only the latest. Notices and refusals are momentary,
+    and not kept.
     """
 
-    def __init__(self, history: int = 2) -> None:
-        self._history = history
+    def __init__(self, history: int = 2, hosts: int = 2) -> None:
+        self._history, self._hosts = history, hosts
         self._begin(None)
 
     def _begin(self, hello: Hello | None) -> None:
         self._hello = hello
         self._catalog: Catalog | None = None
-        self._processes: dict[int, Process] = {}
+        self._processes = Identities()
         self._stacks: KnownStacks | None = None  # with the first stack, as it takes NumPy
         self._order = 0
         self._states: dict[tuple[str, int], tuple[int, AnyFrame]] = {}  # one per kind and run
         self._recent: dict[tuple[str, int], _Last] = {}
+        self._finished: dict[int, None] = {}  # runs, the first one first
+        self._marks: deque[tuple[int, AnyFrame]] = deque(maxlen=MARKS)
 
     def add(self, frame: AnyFrame) -> None:
         """Keep a frame, and drop those that it makes obsolete."""
@@ -81,11 +86,12 @@ class Recall:
             case Catalog():
                 self._catalog = frame
             case Processes():
-                remember(self._processes, frame.processes)
+                self._processes.remember(frame.processes)
             case Stacks():
                 self._learn(frame)
             case Loading() | Loaded() | Rejected() | Detaching() | Detached():
                 self._states[type(frame).__name__, frame.run] = (self._order, frame)
+                self._make_room(frame)
             case Snapshot():
                 self._keep(frame, frame.run, sum(map(size, frame.maps.values())))
             case Events():
@@ -94,6 +100,19 @@ class Recall:
                 self._keep(frame, frame.run, 0)
             case Host():
                 self._keep(frame, 0, 0)
+            case Mark():
+                self._marks.append((self._order, frame))
+
+    def _make_room(self, frame: Loading | Loaded | Rejected | Detaching | Detached) -> None:
+        """Forget the run that finished first, if there are too many."""
+        if isinstance(frame, Rejected | Detached):
+            self._finished[frame.run] = None
+        if len(self._finished) > RUNS:
+            run = next(iter(self._finished))
+            del self._finished[run]
+            for known in (self._states, self._recent):
+                for key in [key for key in known if key[1] == run and key[0] != Host.__name__]:
+                    del known[key]
 
     def _learn(self, frame: Stacks) -> None:
         if self._stacks is None:
@@ -103,7 +122,8 @@ class Recall:
         self._stacks.take(frame)
 
     def _keep(self, frame: AnyFrame, run: int, size: int) -> None:
-        self._recent.setdefault((type(frame).__name__, run), _Last(self._history)).add(self._order, frame, size)
+        count = self._hosts if isinstance(frame, Host) else self._history
+        self._recent.setdefault((type(frame).__name__, run), _Last(count)).add(self._order, frame, size)
 
     def frames(self, *, live: bool | None = None) -> list[AnyFrame]:
         """The frames in their original order; empty before a `Hello`. `live` replaces the hello's."""
@@ -116,5 +136,5 @@ class Recall:
             first.append(Processes(processes=list(self._processes.values())))
         if self._stacks is not None:
             first.append(self._stacks.as_frame())
-        rest = [*self._states.values(), *(pair for last in self._recent.values() for pair in last)]
+        rest = [*self._states.values(), *self._marks, *(pair for last in self._recent.values() for pair in last)]
         return first + [frame for _, frame in sorted(rest, key=lambda pair: pair[0])]

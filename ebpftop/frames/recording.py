@@ -13,13 +13,20 @@ from ebpftop.frames.tape import TapeWriter
 
 
 class Recording(Source):
-    """Passes on everything `source` does. `writer` is the tape that is being written; None once it has ended."""
+    """Passes on everything `source` does. `writer` is the tape that is being written; None without one, and once it has
+    ended.
+    """
 
-    def __init__(self, source: Source, writer: TapeWriter) -> None:
+    def __init__(self, source: Source, writer: TapeWriter | None) -> None:
         self.live = source.live
-        self.writer: TapeWriter | None = writer
+        self.writer = writer
         self._source = source
         self._error: OSError | None = None  # not yet reported
+
+    def add(self, frame: AnyFrame) -> None:
+        """Write a frame that doesn't come from the source."""
+        if self.writer is not None:
+            self._try(functools.partial(self.writer.write, frame))
 
     def stop(self) -> None:
         """End the tape, if it hasn't ended. Raises `OSError`."""
@@ -31,8 +38,7 @@ class Recording(Source):
         flushing = asyncio.create_task(self._flush())
         try:
             async for frame in self._source.frames():
-                if self.writer is not None:
-                    self._try(functools.partial(self.writer.write, frame))
+                self.add(frame)
                 if self._error is not None:
                     yield Notice(level="error", text=f"recording stopped: {self._error.strerror}")
                     self._error = None

@@ -1,29 +1,33 @@
-"""The call stacks of a stream, and the functions in them, a bounded number of both."""
+"""The call stacks of a stream, and the functions in them, as many as fit into a number of bytes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from sys import getsizeof
 
 import numpy as np
 
+from ebpftop.base import bounds
 from ebpftop.frames.columns import Array
 from ebpftop.frames.messages import Function, Stack, Stacks
 
 STACK = "stack"  # the column of a stacks view that holds numbers of stacks
-LIMIT = 1 << 22  # functions in all stacks together, some 32 MB; beyond, the oldest stacks are forgotten
-FUNCTIONS = 1 << 19  # different ones, some 100 MB; likewise
+_STACK, _PLACE, _FUNCTION = 250, 4, 290  # bytes of a stack, of a place in it, and of a function without its texts
 
 _MISSING_FUNCTION = Function(id=-1, side="missing", name="function not known")
 _MISSING_STACK = Function(id=-2, side="missing", name="stack not known")
 
 
 class KnownStacks:
-    """The accumulated `Stacks` frames. A stack is an array of indices into `functions`, outermost first."""
+    """The accumulated `Stacks` frames. A stack is an array of indices into `functions`, outermost first.
 
-    def __init__(self, limit: int = LIMIT) -> None:
+    bytes: what they take. Beyond `limit`, the newest stacks that fit into half of it stay, with their functions.
+    """
+
+    def __init__(self, limit: int = bounds.STACKS) -> None:
         self.limit = limit
         self.revision = 0  # grows with every frame
-        self._held = 0  # functions in all stacks together
+        self.bytes = 0
         self._stacks: dict[int, Array] = {}
         self._begin()
 
@@ -35,19 +39,23 @@ class KnownStacks:
         """Add new stacks, and functions that are new or known better now."""
         self.revision += 1
         for function in frame.functions:
-            self.functions[self._place(function.id)] = function
+            place = self._place(function.id)
+            self.bytes += _texts(function) - _texts(self.functions[place])
+            self.functions[place] = function
         for stack in frame.stacks:
-            places = np.fromiter(map(self._place, stack.functions), np.int64, len(stack.functions))
-            self._held += len(places) - len(self._stacks.pop(stack.id, ()))
-            self._stacks[stack.id] = places
-        if self._held > self.limit:
+            places = np.fromiter(map(self._place, stack.functions), np.int32, len(stack.functions))
+            self._put(stack.id, places)
+        if self.bytes > self.limit:
             self._forget(self.limit // 2)
-        if len(self.functions) > FUNCTIONS:
-            self._forget(FUNCTIONS // 2)
+
+    def _put(self, number: int, places: Array) -> None:
+        before = self._stacks.pop(number, None)
+        self.bytes += _size(places) - (0 if before is None else _size(before))
+        self._stacks[number] = places
 
     def lookup(self, numbers: Iterable[int]) -> list[Array]:
         """The stack of each number; one that was never sent, or is forgotten, is one missing frame that says so."""
-        unknown = np.zeros(1, np.int64)
+        unknown = np.zeros(1, np.int32)
         return [self._stacks.get(number, unknown) for number in numbers]
 
     def as_frame(self) -> Stacks:
@@ -63,23 +71,35 @@ class KnownStacks:
         if place is None:
             place = self._places[number] = len(self.functions)
             self.functions.append(_MISSING_FUNCTION)
+            self.bytes += _FUNCTION + _texts(_MISSING_FUNCTION)
         return place
 
     def _forget(self, most: int) -> None:
-        """Keep the newest stacks, so many functions in all, and these functions."""
-        kept: dict[int, Array] = {}
+        """Keep the newest stacks that take so many bytes with their functions, and these functions."""
+        kept: list[tuple[int, Array]] = []
+        needed: set[int] = set()
         held = 0
         for number, places in reversed(self._stacks.items()):
-            held += len(places)
+            new = {*places.tolist()} - needed
+            held += _size(places) + sum(_FUNCTION + _texts(self.functions[place]) for place in new)
             if held > most:
                 break
-            kept[number] = places
+            needed |= new
+            kept.append((number, places))
         functions, numbers = self.functions, {place: number for number, place in self._places.items()}
+        self.bytes, self._stacks = 0, {}
         self._begin()
-        self._held, self._stacks = 0, {}
-        for number, places in reversed(kept.items()):
+        for number, places in reversed(kept):
             again = [self._place(numbers[place]) for place in places.tolist()]
             for place, old in zip(again, places.tolist(), strict=True):
+                self.bytes += _texts(functions[old]) - _texts(self.functions[place])
                 self.functions[place] = functions[old]
-            self._stacks[number] = np.array(again, np.int64)
-            self._held += len(again)
+            self._put(number, np.array(again, np.int32))
+
+
+def _size(places: Array) -> int:
+    return _STACK + _PLACE * len(places)
+
+
+def _texts(function: Function) -> int:
+    return getsizeof(function.name) + getsizeof(function.module)

@@ -7,27 +7,34 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from ebpftop.frames.messages import AnyFrame, AnyRequest, Hello, Snapshot
+from ebpftop.frames.messages import AnyFrame, AnyRequest, Hello, Mark, Snapshot
 from ebpftop.frames.recall import Recall
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
-from ebpftop.frames.tape import BadTape, TapeReader
+from ebpftop.frames.tape import TapeReader
+from ebpftop.frames.tape_format import BadTape
 
-HISTORY = 60  # snapshots of each run that are sent again after a seek
+if TYPE_CHECKING:
+    from ebpftop.frames.overview import Outline
+
+HOSTS = 12  # the machine's last loads that are sent again after a seek
 
 
 class TapeSource(Source):
     """`frames` ends at the tape's end, with `SourceEnded` if it is damaged; after a `seek` it can be called again.
 
-    After a seek the stream restarts with a `Hello`, followed by the state at that time. Opening raises `BadTape` if
+    After a seek the stream restarts with a `Hello`, followed by the state at that time: it takes as long as reading one
+    key and what comes between it and that time. What was before isn't sent: `whole` has it. Opening raises `BadTape` if
     nothing can be read, and `OSError`.
     """
 
     live = False
 
     def __init__(self, path: Path, *, speed: float = 1.0, paused: bool = False) -> None:
+        self.path = path
         self._reader = TapeReader(path)
         self._records: Iterator[tuple[int, AnyFrame]] = iter(self._reader)
         self._next: tuple[int, AnyFrame] | None = None
@@ -36,11 +43,23 @@ class TapeSource(Source):
         self._base = 0.0  # position when `_since` was read
         self._since: float | None = None  # when playing started; None while paused
         self._jump: float | None = None
+        self.jumping = False  # from a seek until all frames of the state there were sent
         self._steps = 0
         self._poke = asyncio.Event()
         self._reading = asyncio.Lock()
         self._closed = False
         self._damage = ""  # why the records end early
+
+    @property
+    def marks(self) -> list[Mark]:
+        """All marks of the tape, as far as it has an index."""
+        index = self._reader.blocks.index
+        return list(index.marks) if index else []
+
+    @property
+    def outline(self) -> Outline | None:
+        """What each view gained on the whole tape, coarsely, as far as it has an index."""
+        return self._reader.outline
 
     @property
     def duration(self) -> float:
@@ -79,6 +98,7 @@ class TapeSource(Source):
     def seek(self, seconds: float) -> None:
         """Go to a position; one outside the tape means its start or end."""
         self._jump = min(max(0.0, seconds), self.duration)
+        self.jumping = True
         self._base, self._since = self._jump, None
         self._poke.set()
 
@@ -87,13 +107,25 @@ class TapeSource(Source):
         self._steps += 1
         self._poke.set()
 
+    def whole(self) -> Iterator[AnyFrame]:
+        """All frames from the start, as far as they can be read, whatever is played meanwhile."""
+        with contextlib.suppress(BadTape):
+            for _, frame in self._reader:
+                if self._closed:
+                    return
+                yield frame
+                if self._closed:
+                    return
+
     async def frames(self) -> AsyncIterator[AnyFrame]:
+        self.jumping = self._jump is not None
         while not self._closed:
             if self._jump is not None:
                 target, self._jump = self._jump, None
                 async with self._reading:
                     state = await asyncio.to_thread(self._state_at, target)
-                for frame in state:
+                for left, frame in zip(range(len(state) - 1, -1, -1), state, strict=True):
+                    self.jumping = left > 0 or self._jump is not None
                     yield frame
                 continue
             if self._next is None:
@@ -138,9 +170,9 @@ class TapeSource(Source):
 
     def _state_at(self, seconds: float) -> list[AnyFrame]:
         """The state at a position; reading continues after it."""
-        recall = Recall(HISTORY)
-        self._records, self._next = iter(self._reader), None
+        recall = Recall(hosts=HOSTS)
         end = round(seconds * 1e9)
+        self._records, self._next = self._reader.since(end), None
         self._damage = ""
         try:
             for at, frame in self._records:

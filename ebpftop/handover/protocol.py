@@ -5,10 +5,11 @@ from __future__ import annotations
 import msgspec
 
 from ebpftop.frames.layout import MapLayout
-from ebpftop.frames.messages import Attached, Catalog, Failed, FailedStage, Stage
+from ebpftop.frames.messages import Attached, Catalog, Failed, FailedStage, ProcessFacts, Programs, Stage, Threads
 
 INTERNAL = "internal"  # the category of probes that aren't part of the catalog
 CENSUS = f"{INTERNAL}/census"
+UNREADABLE = "?"
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=str.lower):
@@ -63,6 +64,42 @@ class RunTimesOn(Message, frozen=True, kw_only=True):
     """The kernel counts program run times until the one descriptor that comes along is closed."""
 
 
+class ProgramsRead(Message, frozen=True, kw_only=True):
+    """The answer to `RequestPrograms`."""
+
+    programs: Programs
+
+
+class ProcessRead(Message, frozen=True, kw_only=True):
+    """An answer to `RequestProcess`. whole: no other one follows; what an earlier one lacks could hold up a reader."""
+
+    facts: ProcessFacts
+    whole: bool
+
+
+class ThreadsRead(Message, frozen=True, kw_only=True):
+    """The answer to `RequestThreads`."""
+
+    threads: Threads
+
+
+class ContainerFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """How its runtime calls a container, "" where that isn't known. Text is hostile, and short. pod: with namespace, as
+    `shop/cart-0`.
+    """
+
+    id: str
+    name: str = ""
+    pod: str = ""
+    image: str = ""
+
+
+class ContainersRead(Message, frozen=True, kw_only=True):
+    """The answer to `RequestContainers`: those of which something is known."""
+
+    containers: list[ContainerFacts]
+
+
 class SymbolRange(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """`start` <= address < `end` is this function, or, without a name, this place in the module; offsets count from
     `base`. mapped: what is mapped there, see `kernel.mappings.Mappings.identity`.
@@ -102,6 +139,46 @@ class Symbols(Message, frozen=True, kw_only=True):
     problems: list[str] = []
 
 
+class CodeRange(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """Executable memory, `start` <= address < `end`. file: what is mapped there, whose address 0 would be at `base`;
+    empty for memory of no file, `UNREADABLE` for a file that can't be read.
+    """
+
+    start: int
+    end: int
+    base: int = 0
+    file: str = ""
+
+
+class ProgramCode(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """All code of one process, by the `id` of its `Program`."""
+
+    id: int
+    ranges: list[CodeRange]
+
+
+class UnwindTables(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """Of one file, `.eh_frame_hdr` and `.eh_frame`, in this order in a sealed memfd: addresses and sizes in bytes.
+
+    A file without has sizes of 0 and no descriptor.
+    """
+
+    file: str
+    header: int = 0
+    header_size: int = 0
+    frames: int = 0
+    frames_size: int = 0
+
+
+class CodeRead(Message, frozen=True, kw_only=True):
+    """The answer to `RequestCode`. Programs that are no more are left out, and files that are known. Descriptors: one
+    per file with tables, in this order.
+    """
+
+    programs: list[ProgramCode]
+    files: list[UnwindTables]
+
+
 class TaskFailed(Message, frozen=True, kw_only=True):
     """A root task could not do its work; one line."""
 
@@ -126,6 +203,35 @@ class RequestRunTimes(Message, frozen=True, kw_only=True):
     """Collector to supervisor: have the kernel count program run times."""
 
     run: int
+
+
+class RequestPrograms(Message, frozen=True, kw_only=True):
+    """Collector to supervisor: read all BPF programs of the machine."""
+
+    run: int
+
+
+class RequestProcess(Message, frozen=True, kw_only=True):
+    """Collector to supervisor: read what /proc says of the process that began then, in ns since boot."""
+
+    run: int
+    tgid: int
+    start_ns: int
+
+
+class RequestThreads(Message, frozen=True, kw_only=True):
+    """Collector to supervisor: read where every thread of the machine is."""
+
+    run: int
+
+
+class RequestContainers(Message, frozen=True, kw_only=True):
+    """Collector to supervisor: read how containers are called. ids: of 64 hexadecimal digits each, with the number of
+    the user who runs it, "" for the machine's own.
+    """
+
+    run: int
+    ids: dict[str, str]
 
 
 class Addresses(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,6 +259,28 @@ class RequestSymbols(Message, frozen=True, kw_only=True):
     kernel: list[int]
     processes: list[Addresses]
     names: bool = True
+
+
+class Program(msgspec.Struct, frozen=True, kw_only=True):
+    """What a process executes: its start in ns since boot, and where its code and its stack begin, which tells one
+    program from the next in the same process. `id` is the requester's name for it.
+    """
+
+    id: int
+    tgid: int
+    start_ns: int
+    code: int
+    stack: int
+
+
+class RequestCode(Message, frozen=True, kw_only=True):
+    """Collector to supervisor: read where the code of these programs lies, and its files' unwind tables. known: files
+    whose tables aren't needed.
+    """
+
+    run: int
+    programs: list[Program]
+    known: list[str]
 
 
 class Channel(Message, frozen=True, kw_only=True):
@@ -210,11 +338,21 @@ AnyMessage = (
     | LoadFailed
     | Surveyed
     | RunTimesOn
+    | ProgramsRead
+    | ProcessRead
+    | ThreadsRead
+    | ContainersRead
     | Symbols
+    | CodeRead
     | TaskFailed
     | RequestLoad
     | RequestRunTimes
+    | RequestPrograms
+    | RequestProcess
+    | RequestThreads
+    | RequestContainers
     | RequestSymbols
+    | RequestCode
     | Channel
     | Refusal
     | Reread

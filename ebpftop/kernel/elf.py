@@ -104,6 +104,15 @@ class Elf:
                 return address + offset - at
         return None
 
+    def mapped(self, offset: int, length: int) -> int | None:
+        """The link-time address of the first byte of a mapping, which begins and ends with whole pages: those of the
+        segment that fills most of it.
+        """
+        end = offset + length
+        common = [(min(at + size, end) - max(at, offset), address - at) for at, address, size in self._segments]
+        most, distance = max(common, default=(0, 0))
+        return offset + distance if most > 0 else None
+
     def offset(self, address: int) -> int | None:
         """The file offset of the byte at this link-time address."""
         for at, start, size in self._segments:

@@ -33,6 +33,7 @@ _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "bpf_obj_get_info_by_fd": (c_int, [c_int, c_void_p, POINTER(c_uint32)]),
     "bpf_enable_stats": (c_int, [c_int]),
     "libbpf_num_possible_cpus": (c_int, []),
+    "libbpf_bpf_prog_type_str": (c_char_p, [c_int]),
     "libbpf_set_print": (c_void_p, [c_void_p]),
     "btf__parse_split": (c_void_p, [c_char_p, c_void_p]),
     "btf__free": (None, [c_void_p]),

@@ -7,11 +7,13 @@ import os
 import re
 import stat
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 _LINE = re.compile(rb"([0-9a-f]+)-([0-9a-f]+) (\S{4}) ([0-9a-f]+) (\S+) (\d+)(?: +(.*))?")
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+MOST = 8192  # mappings of one process
 _SLACK_NS = 2 * _TICK_NS  # start times are in ticks
 _MEMORY = (b"/memfd:", b"/dev/zero", b"/SYSV")  # files in name only: compilers map their memory twice this way
 
@@ -39,18 +41,18 @@ class Mapping(NamedTuple):
 
 
 class Mappings:
-    """A process's executable mappings that hold these addresses; only they are kept, however many it has.
+    """A process's executable mappings that hold these addresses; only they are kept, however many it has. Without
+    addresses all are, up to `MOST`.
 
     Raises `OSError`, also `ProcessLookupError` where it is another process.
     """
 
-    def __init__(self, pid: int, start_ns: int, addresses: Iterable[int]) -> None:
+    def __init__(self, pid: int, start_ns: int, addresses: Iterable[int] | None) -> None:
         self.pid = pid
-        wanted = sorted(addresses)
         self._check(start_ns)
         with open(f"/proc/{pid}/maps", "rb") as file:
             found = (each for line in file if (each := _mapping(line.removesuffix(b"\n"))) is not None)
-            self.mappings = [each for each in found if bisect_left(wanted, each.start) < bisect_left(wanted, each.end)]
+            self.mappings = list(islice(found, MOST) if addresses is None else _with(sorted(addresses), found))
         self._check(start_ns)
         self._starts = [each.start for each in self.mappings]
 
@@ -66,12 +68,16 @@ class Mappings:
         return found if found and address < found.end else None
 
     def identity(self, mapping: Mapping) -> str:
-        """What is mapped: the file, its version, and where its beginning lies. It is the same as long as the code is.
-
-        Empty for anonymous memory, in which a compiler may write anything.
+        """What is mapped, and where its beginning lies. It is the same as long as the code is; empty for memory of no
+        file.
         """
+        file = self.file(mapping)
+        return f"{file}:{mapping.start - mapping.offset:x}" if file else ""
+
+    def file(self, mapping: Mapping) -> str:
+        """The mapped file and its version. Empty for anonymous memory, in which a compiler may write anything."""
         if mapping.path.startswith(b"[v"):
-            return f"{mapping.module}:{mapping.start:x}"
+            return mapping.module
         if not mapping.inode or mapping.path.startswith(_MEMORY):
             return ""
         version = ""
@@ -81,7 +87,7 @@ class Mappings:
                 version = f"{status.st_ctime_ns:x}:{status.st_size:x}"  # an inode's number is used again
                 break
         device = mapping.device.decode("ascii", "replace")
-        return f"{device}:{mapping.inode}:{mapping.start - mapping.offset:x}:{version}"
+        return f"{device}:{mapping.inode}:{version}"
 
     def _paths(self, mapping: Mapping) -> tuple[bytes, bytes]:
         return (
@@ -127,6 +133,11 @@ def _open_inode(path: bytes, inode: int) -> int:
         return os.open(f"/proc/self/fd/{place}", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     finally:
         os.close(place)
+
+
+def _with(wanted: list[int], found: Iterable[Mapping]) -> Iterator[Mapping]:
+    """Those that hold one of these addresses, which are in order."""
+    return (each for each in found if bisect_left(wanted, each.start) < bisect_left(wanted, each.end))
 
 
 def _mapping(line: bytes) -> Mapping | None:

@@ -4,18 +4,39 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 _ESCAPE = re.compile(rb"\\([0-7]{3})")  # blanks, tabs, newlines and backslashes
+MOUNTS, CONTROLLERS = Path("/proc/self/mounts"), Path("/proc/cgroups")
 
 
-def of_kind(kind: str, table: Path = Path("/proc/self/mounts")) -> list[Path]:
+def of_kind(kind: str, table: Path = MOUNTS) -> list[Path]:
     """Mount points of file systems of this type, in the table's order. Raises `OSError`."""
-    lines = (line.split(b" ") for line in table.read_bytes().split(b"\n"))
-    places = (fields[1] for fields in lines if len(fields) > 2 and fields[2] == kind.encode())
-    return [Path(os.fsdecode(_ESCAPE.sub(lambda match: bytes([int(match[1], 8)]), place))) for place in places]
+    return [place for place, _ in _mounted(kind, table)]
+
+
+def _mounted(kind: str, table: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Mount points and options."""
+    for line in table.read_bytes().split(b"\n"):
+        fields = line.split(b" ")
+        if len(fields) > 3 and fields[2] == kind.encode():
+            place = _ESCAPE.sub(lambda match: bytes([int(match[1], 8)]), fields[1])
+            yield Path(os.fsdecode(place)), os.fsdecode(fields[3]).split(",")
 
 
 def cgroups() -> Path | None:
     """Where the cgroup2 hierarchy is mounted."""
     return next(iter(of_kind("cgroup2")), None)
+
+
+def hierarchies(table: Path = MOUNTS, controllers: Path = CONTROLLERS) -> dict[int, Path]:
+    """Where each hierarchy of control groups is mounted that has controllers, by the kernel's number for it: 0 is
+    version 2. See cgroups(7). Raises `OSError`.
+    """
+    found = dict(enumerate(of_kind("cgroup2", table)[:1]))
+    numbers = {name: int(fields[0]) for name, *fields in map(str.split, controllers.read_text().splitlines()[1:])}
+    for place, options in _mounted("cgroup", table):
+        for number in {numbers[name] for name in options if numbers.get(name)}:
+            found.setdefault(number, place)
+    return found

@@ -18,7 +18,7 @@ from typing import Any
 
 from ebpftop.base.map_types import PER_CPU, RINGBUF
 from ebpftop.frames.layout import Field, MapLayout, Record
-from ebpftop.kernel import libbpf, link
+from ebpftop.kernel import libbpf, link, perf
 from ebpftop.kernel.libbpf import KernelLacks
 from ebpftop.loader.compose import NAMES_MODULES
 from ebpftop.loader.targets import Place
@@ -38,8 +38,6 @@ _PROGRAM_TYPE = {
     "fentry": 26,
     "fexit": 26,
 }
-_SOFTWARE_EVENTS = {"cpu-clock": 0, "task-clock": 1, "page-faults": 2, "context-switches": 3, "cpu-migrations": 4}
-_PERF_TYPE_SOFTWARE = 1
 
 
 class CompileError(Exception):
@@ -211,9 +209,9 @@ class Module:
                 category, _, event = target.partition(b":")
                 fds = [lib.bpf_attach_tracepoint(program, category, event)]
             case "perf_event":
-                config = _SOFTWARE_EVENTS[place.target]
+                config, period = perf.SOFTWARE_EVENTS[place.target], 0 if place.frequency else 1
                 fds = [
-                    lib.bpf_attach_perf_event(program, _PERF_TYPE_SOFTWARE, config, 0, place.frequency, -1, cpu, -1)
+                    lib.bpf_attach_perf_event(program, perf.TYPE_SOFTWARE, config, period, place.frequency, -1, cpu, -1)
                     for cpu in sorted(os.sched_getaffinity(0))
                 ]
         number = ctypes.get_errno()

@@ -46,6 +46,8 @@ def _problems(view: ViewInfo, maps: dict[str, MapLayout]) -> Iterator[tuple[KeyP
         key = {field.name: field for field in layout.key.fields}
         for misplaced in _misplaced(view, maps.get(view.stacks), key):
             yield ("stacks",), misplaced
+        if view.moments and (problem := _unfit(view, maps.get(view.moments))):
+            yield ("moments",), problem
     for number, column in enumerate(view.columns):
         if column.decode and (problem := _undecodable(column.decode, fields[column.field])):
             yield ("columns", number, "decode"), f"field {column.field!r}: {problem}"
@@ -72,6 +74,22 @@ def _misplaced(view: ViewInfo, stacks: MapLayout | None, key: dict[str, Field]) 
             yield f"{name!r} isn't a field of the key of {view.map!r}"
         elif key[name].dtype not in ("<i4", "<u4") or key[name].count > 1:
             yield f"{name!r} must be a 32-bit number, as bpf_get_stackid() returns it"
+
+
+def _unfit(view: ViewInfo, ring: MapLayout | None) -> str | None:
+    """What is wrong with the records of single samples."""
+    if ring is None or ring.kind != RINGBUF:
+        return f"the C declares no ring buffer {view.moments!r}"
+    fields = {field.name: field for field in ring.value.fields}
+    for name, dtypes in {
+        "time": ("<u8",),
+        "cpu": ("<u4",),
+        **dict.fromkeys(view.by, ("<u4",)),
+        **dict.fromkeys(filter(None, (view.kernel, view.user)), ("<i4", "<u4")),
+    }.items():
+        if name not in fields or fields[name].dtype not in dtypes or fields[name].count > 1:
+            return f"{view.moments!r} needs a field {name!r} of {8 * int(dtypes[0][-1])} bits"
+    return None
 
 
 def _fields(view: ViewInfo, layout: MapLayout) -> dict[str, Field]:

@@ -282,7 +282,7 @@ class Load:
     ) -> None:
         shown = {FAILURES}
         for view in self.probe.views:
-            shown |= {view.map, view.stacks, again(view.stacks)}
+            shown |= {view.map, view.stacks, again(view.stacks), view.moments}
         maps = [layout for layout in layouts if layout.name in shown]
         message = protocol.Handover(outcome=outcome, maps=maps, programs=list(programs), attachment_ns=costs)
         fds = [*(module.map_fd(layout.name) for layout in maps), *programs.values(), *attachments]

@@ -13,7 +13,7 @@ _SETTING = "/proc/sys/kernel/bpf_stats_enabled"
 
 def run(channel: socket.socket) -> None:
     try:
-        descriptor = _accounting()
+        descriptor = accounting()
     except OSError as error:
         transport.send(channel, protocol.TaskFailed(error=f"program statistics are unavailable: {error.strerror}"))
         return
@@ -21,7 +21,7 @@ def run(channel: socket.socket) -> None:
     os.close(descriptor)
 
 
-def _accounting() -> int:
+def accounting() -> int:
     """A descriptor while which is open run times are accounted. Raises `OSError`.
 
     Without CAP_SYS_ADMIN the administrator's setting counts: one of root's could be inherited, but what starts services

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import socket
 import time
 from collections import defaultdict
@@ -23,25 +22,18 @@ from ebpftop.handover import protocol, transport
 from ebpftop.handover.protocol import Addresses, ProcessSymbols, RequestSymbols, SymbolRange
 from ebpftop.kernel import kallsyms, perf_map
 from ebpftop.kernel.demangle import demangle
-from ebpftop.kernel.elf import BadElf, Elf
+from ebpftop.kernel.elf import Elf
 from ebpftop.kernel.mappings import Mapping, Mappings
 from ebpftop.loader.debug_files import debug_file
+from ebpftop.loader.mapped_files import FileKey, MappedFiles, file_of, size_of
+from ebpftop.loader.shares import Shares
 
 _LONGEST = 400  # characters of a name
-_EACH_SECONDS, _ALL_SECONDS = 5.0, 30.0  # of processor time, for one file and for all
-_MOST_PROBLEMS = 16  # lines of one answer
-_VDSO = "[vdso]"
-
-_Key = tuple[bytes, int, bytes]  # a file: device, inode, and what the kernel calls memory that is of no file
-
-
-class _TooLong(Exception):
-    """A file's share of time is over."""
 
 
 def run(channel: socket.socket, request: RequestSymbols, give_up_root: Callable[[], None]) -> None:
     """Answer with `Symbols`. What can't be told is left out."""
-    files = _Files()
+    files = MappedFiles()
     kernel = -1
     if request.kernel:
         with contextlib.suppress(OSError):
@@ -51,7 +43,7 @@ def run(channel: socket.socket, request: RequestSymbols, give_up_root: Callable[
         with contextlib.suppress(OSError, ValueError, IndexError):  # it has ended
             processes.append(_Process(each, files, names=request.names))
     give_up_root()
-    shares = _Shares()
+    shares = Shares("functions without a name")
     functions: list[SymbolRange] = []
     with shares.share("the kernel"):
         functions = _kernel(kernel, request.kernel) if kernel >= 0 else []
@@ -75,15 +67,15 @@ def _kernel(fd: int, addresses: list[int]) -> list[SymbolRange]:
     ]
 
 
-def _resolve(processes: list[_Process], files: _Files, shares: _Shares) -> None:
+def _resolve(processes: list[_Process], files: MappedFiles, shares: Shares) -> None:
     """Have the processes know what can be known of their addresses."""
-    for process in sorted(processes, key=lambda each: _size(each.perf_map)):
+    for process in sorted(processes, key=lambda each: size_of(each.perf_map)):
         with shares.share(f"the perf map of process {process.asked.tgid}"):
             process.read_perf_map()
-    asked: dict[_Key, list[tuple[_Process, Mapping, int]]] = defaultdict(list)
+    asked: dict[FileKey, list[tuple[_Process, Mapping, int]]] = defaultdict(list)
     for process in processes:
         for mapping, address in process.unresolved():
-            asked[_key(mapping)].append((process, mapping, address))
+            asked[file_of(mapping)].append((process, mapping, address))
     for key in sorted(asked, key=files.size):
         (_, first, _), *_ = asked[key]
         with shares.share(inert(first.module), silent=first.nameless):
@@ -95,104 +87,13 @@ def _resolve(processes: list[_Process], files: _Files, shares: _Shares) -> None:
                     process.answers[address] = _range(address, mapping, mapped, elf, debug)
 
 
-class _Shares:
-    """Gives each file its share of time, and collects what went wrong with them."""
-
-    def __init__(self) -> None:
-        self.problems: list[str] = []
-        self._end = time.process_time() + _ALL_SECONDS
-
-    @contextlib.contextmanager
-    def share(self, what: str, *, silent: bool = False) -> Iterator[None]:
-        """Whatever happens inside costs this one file. silent: it need not be a file with names at all."""
-        try:
-            with _at_most(min(_EACH_SECONDS, self._end - time.process_time())):
-                yield
-        except BadElf as error:
-            if not silent:
-                self._add(what, str(error))
-        except _TooLong:
-            self._add(what, "it takes too long to read")
-        except MemoryError:
-            self._add(what, "it takes too much memory to read")
-        except OSError as error:
-            self._add(what, error.strerror or str(error))
-        except Exception as error:  # a fault of the reader; what is read elsewhere is no worse for it
-            self._add(what, f"internal error: {error!r:.200}")
-
-    def _add(self, what: str, why: str) -> None:
-        if len(self.problems) < _MOST_PROBLEMS:
-            self.problems.append(f"functions without a name in {what}: {inert(why)}")
-
-
-@contextlib.contextmanager
-def _at_most(seconds: float) -> Iterator[None]:
-    """Raises `_TooLong` after so much processor time."""
-
-    def late(*_: object) -> None:
-        raise _TooLong
-
-    if seconds <= 0:
-        raise _TooLong
-    before = signal.signal(signal.SIGPROF, late)
-    try:
-        signal.setitimer(signal.ITIMER_PROF, seconds)
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, before)
-
-
-class _Files:
-    """The mapped files, each opened once however many processes map it."""
-
-    def __init__(self) -> None:
-        self._descriptors: dict[_Key, int] = {}
-        self._vdso = _own_vdso()
-
-    def open(self, mappings: Mappings, mapping: Mapping) -> None:
-        key = _key(mapping)
-        if mapping.inode and key not in self._descriptors:
-            with contextlib.suppress(OSError):
-                self._descriptors[key] = mappings.open(mapping)
-
-    def size(self, key: _Key) -> int:
-        return _size(self._descriptors.get(key))
-
-    def elf(self, mapping: Mapping) -> Elf | None:
-        """None where there is no file. Raises `BadElf`, `OSError`."""
-        if mapping.module == _VDSO:
-            return Elf(lambda length, offset: self._vdso[offset : offset + length], len(self._vdso))
-        descriptor = self._descriptors.get(_key(mapping))
-        return None if descriptor is None else Elf.of(descriptor)
-
-
-def _key(mapping: Mapping) -> _Key:
-    return mapping.device, mapping.inode, b"" if mapping.inode else mapping.path
-
-
-def _size(descriptor: int | None) -> int:
-    return 0 if descriptor is None else os.fstat(descriptor).st_size
-
-
-def _own_vdso() -> bytes:
-    """The kernel's own code in a process, the same in all that are 64-bit."""
-    with contextlib.suppress(OSError, ValueError), open("/proc/self/maps", "rb") as maps:
-        for line in maps:
-            if line.rstrip().endswith(_VDSO.encode()):
-                start, end = (int(part, 16) for part in line.split()[0].split(b"-"))
-                with open("/proc/self/mem", "rb", buffering=0) as memory:
-                    return os.pread(memory.fileno(), end - start, start)
-    return b""
-
-
 class _Process:
     """One process's addresses. Making it takes root and opens what is needed; nothing of it is read then.
 
     Raises `OSError`, `ValueError`, `IndexError` where it has ended.
     """
 
-    def __init__(self, asked: Addresses, files: _Files, *, names: bool) -> None:
+    def __init__(self, asked: Addresses, files: MappedFiles, *, names: bool) -> None:
         self.asked = asked
         self.answers: dict[int, SymbolRange] = {}  # by address
         known = [address for addresses in asked.known.values() for address in addresses]

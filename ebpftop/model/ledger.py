@@ -3,23 +3,23 @@
 Values in samples are cumulative, but a key may leave the map (its process ended, an LRU map evicted it) and come back
 from zero. The totals survive both: the whole value of a key that returns counts as new. So does a value that shrank
 while its key was present, which also counts as skew. Rows that were folded into `FOLDED` gain nothing by that: they
-keep their totals here. The sum of all differences always equals the totals.
+keep their totals here. The sum of all differences always equals the totals. What was counted before the first sample
+that is known is in neither.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import numpy as np
 
 from ebpftop.frames.codec import BadFrame
 from ebpftop.frames.columns import Array, Labels, Values
+from ebpftop.frames.columns import take as taken
 from ebpftop.frames.messages import FOLDED
+from ebpftop.model.sample import Sample, are_new
 from ebpftop.rows.keys import Vocabulary, encode
 from ebpftop.rows.matching import align
-
-Window = Literal["interval", "start"]  # the last interval, or all since attaching
 
 LIMIT = 16_384  # rows that left their map; beyond, the oldest half of them are dropped, and their sums kept
 MOST = 1 << 62  # the greatest sum of a counter over all rows
@@ -27,9 +27,11 @@ MOST = 1 << 62  # the greatest sum of a counter over all rows
 
 class Ledger:
     """Rows in order of birth. `keys` names the key fields, `counters` what only grows, `gauges` values of the moment.
-    A view without key fields has one row.
+    A view without key fields has one row. moment: the counters are values of the moment too; rows that left have 0.
 
-    totals, deltas: counter → int64 a row, since attaching and in the last interval. present: rows the last sample held.
+    totals, deltas: counter → int64 a row, since attaching (or the base) and in the last interval. present: rows the
+    last sample held. changed: rows whose gauges differ from those in the sample before. tags: int64 a row, for whoever
+    keeps an account of rows by numbers of its own; -1 in new ones.
     process: the key field that holds identities; what is dropped is added to the row of `FOLDED` that has the other key
     fields. Without it the sums of dropped rows are in `rest`, and with `fold`, a key field of small numbers, `folded`
     holds at each of its values those of `counters[0]`. `update` raises `BadFrame`.
@@ -43,14 +45,17 @@ class Ledger:
         *,
         process: str | None = None,
         fold: str | None = None,
+        moment: bool = False,
         limit: int = LIMIT,
     ) -> None:
         self.keys, self.counters, self.gauges = tuple(keys), tuple(counters), tuple(gauges)
-        self.process, self.fold, self.limit = process, fold, limit
+        self.process, self.fold, self.moment, self.limit = process, fold, moment, limit
         self.rows = 0
         self.dropped = 0  # rows
         self.skew = 0  # values that shrank
         self.present = np.zeros(0, bool)
+        self.changed = np.zeros(0, bool)
+        self.tags = np.zeros(0, np.int64)
         self.totals: dict[str, Array] = {name: np.zeros(0, np.int64) for name in self.counters}
         self.deltas: dict[str, Array] = {name: np.zeros(0, np.int64) for name in self.counters}
         self.folded = np.zeros(0, np.int64)
@@ -58,6 +63,7 @@ class Ledger:
         self._seen: dict[str, Array] = {name: np.zeros(0, np.int64) for name in self.counters}  # in the last sample
         self._columns: dict[str, Array] = {name: np.zeros(0, np.int64) for name in (*self.keys, *self.gauges)}
         self._words: dict[str, Vocabulary] = {}  # of key fields and gauges that are texts
+        self._last: Sample | None = None  # if it had one row a key
 
     def values(self, name: str) -> Values:
         """A key field or gauge (as last seen) of every row: numbers, or `Labels` where samples hold texts."""
@@ -67,10 +73,6 @@ class Ledger:
     def numbers(self, name: str) -> Array:
         """A key field as numbers, equal where the keys are."""
         return self._columns[name]
-
-    def counts(self, counter: str, window: Window) -> Array:
-        """What each row gained in the window."""
-        return (self.deltas if window == "interval" else self.totals)[counter]
 
     def rows_of(self, key: Mapping[str, int | str]) -> Array:
         """A mask of the rows whose key fields have these values."""
@@ -82,11 +84,21 @@ class Ledger:
             mask &= self._columns[name] == value
         return mask
 
+    def begin(self, columns: Mapping[str, Values]) -> None:
+        """The first sample, as a base: what it holds was counted before. Raises `BadFrame`."""
+        self.update(columns)
+        if not self.moment:
+            self.totals = {name: np.zeros(self.rows, np.int64) for name in self.counters}
+            self.deltas = dict(self.totals)
+
     def update(self, columns: Mapping[str, Values]) -> None:
         """Add a sample: one row a key, or several, which are summed, where the view leaves key fields out."""
         self._drop()
+        if self._go_on(columns):
+            return
         fields = {name: self._numbers(name, columns[name]) for name in (*self.keys, *self.gauges)}
         counts = {name: _counts(name, columns[name]) for name in self.counters}
+        rows = len(next(iter((fields | counts).values())))
         if self.keys:
             fields, counts = self._distinct(fields, counts)
         for name, column in fields.items():
@@ -96,7 +108,12 @@ class Ledger:
         births = int(np.count_nonzero(born))
         at[born] = np.arange(self.rows, self.rows + births)
         self._grow(births)
+        self._last = Sample(columns, at) if len(at) == rows and not self.moment else None
+        self.changed = np.zeros(self.rows, bool)
+        self.changed[at[born]] = bool(self.gauges)
         for name, column in fields.items():
+            if name in self.gauges:
+                self.changed[at] |= self._columns[name][at] != column
             self._columns[name][at] = column
         present = np.zeros(self.rows, bool)
         present[at] = True
@@ -107,9 +124,55 @@ class Ledger:
             self._account(name, at, column, moved[at])
         self.present = present
 
+    def _go_on(self, columns: Mapping[str, Values]) -> bool:
+        """Add a sample of the rows of the last one, with a few born behind them. False where it isn't one.
+
+        Comparing and copying apart, this takes as long as there are rows that changed.
+        """
+        last = self._last
+        if last is None or not last.goes_on(columns, self.keys, (*self.counters, *self.gauges)):
+            return False
+        old = len(last.places)
+        births = len(next(iter(columns.values()))) - old
+        if births:
+            born = {name: self._numbers(name, taken(columns[name], np.arange(old, old + births))) for name in self.keys}
+            if not are_new(list(born.values()), [self._columns[name] for name in self.keys]):
+                return False
+            last.places = np.concatenate((last.places, np.arange(self.rows, self.rows + births)))
+            self._grow(births)
+            for name, column in born.items():
+                self._columns[name][-births:] = column
+            self.present = np.concatenate((self.present, np.ones(births, bool)))
+        for name in self.counters:
+            changed = last.changed(name, columns[name])
+            self._add(name, last.places[changed], _counts(name, taken(columns[name], changed)))
+        self.changed = np.zeros(self.rows, bool)
+        for name in self.gauges:
+            changed = last.changed(name, columns[name])
+            values = self._numbers(name, taken(columns[name], changed))
+            column = self._columns[name].astype(values.dtype)  # a copy
+            column[last.places[changed]] = values
+            self._columns[name] = column
+            self.changed[last.places[changed]] = True
+        last.columns = columns
+        return True
+
+    def _add(self, name: str, at: Array, column: Array) -> None:
+        """What a counter gained in the rows whose value changed."""
+        before = self._seen[name][at]
+        shrank = column < before
+        self.skew += int(np.count_nonzero(shrank))
+        self.deltas[name] = np.zeros(self.rows, np.int64)
+        self.deltas[name][at] = np.where(shrank, column, column - before)
+        self._seen[name] = self._seen[name].copy()
+        self._seen[name][at] = column
+        self.totals[name] = self.totals[name] + self.deltas[name]
+        _within(name, self.totals[name])
+
     def settle(self) -> None:
         """Begin an interval in which nothing is gained."""
         self.deltas = {name: np.zeros(self.rows, np.int64) for name in self.counters}
+        self.changed = np.zeros(self.rows, bool)
 
     def _places(self, fields: dict[str, Array], rows: int) -> Array:
         """The row of each key, or -1; without key fields there is only one."""
@@ -160,9 +223,16 @@ class Ledger:
         for table in (self.totals, self._seen, self._columns):
             for name, column in table.items():
                 table[name] = np.concatenate((column, np.zeros(births, column.dtype)))
+        self.tags = np.concatenate((self.tags, np.full(births, -1)))
         self.rows += births
 
     def _account(self, name: str, at: Array, column: Array, moved: Array) -> None:
+        if self.moment:
+            now = np.zeros(self.rows, np.int64)
+            now[at] = column
+            self.changed |= now != self.totals[name]
+            self.totals[name] = self.deltas[name] = now
+            return
         before = self._seen[name][at]
         shrank = column < before
         self.skew += int(np.count_nonzero(shrank))
@@ -176,6 +246,8 @@ class Ledger:
 
     def _drop(self) -> None:
         """If more than `limit` rows left their map, drop the oldest half of them or more, and keep their sums."""
+        if self._last is not None and self.rows - len(self._last.places) <= self.limit:
+            return
         gone = np.flatnonzero(~self.present)
         if self.process is not None:
             gone = gone[self._columns[self.process][gone] != FOLDED]
@@ -186,11 +258,12 @@ class Ledger:
             self._fold(gone)
         else:
             self._set_aside(gone)
+        self._last = None
         keep = np.ones(self.rows, bool)
         keep[gone] = False
         self.rows = int(np.count_nonzero(keep))
         self.dropped += len(gone)
-        self.present = self.present[keep]
+        self.present, self.tags = self.present[keep], self.tags[keep]
         for table in (self.totals, self.deltas, self._seen, self._columns):
             for name, column in table.items():
                 table[name] = column[keep]

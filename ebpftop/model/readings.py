@@ -1,37 +1,56 @@
-"""The numbers in a view of a run. Pure functions: nothing here changes a run."""
+"""The numbers in a view of a run, for any span. Nothing here changes what a run knows.
+
+The last interval and all since the start are the ledger's last differences and totals; other spans are read from the
+past. A selection leaves the rows that it holds of, where the view has its dimensions.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
-from ebpftop.frames.columns import Array, Labels, Values, equal
+from ebpftop.frames.columns import Array, Labels, Values, take
 from ebpftop.frames.messages import Cost, ViewInfo
-from ebpftop.model.ledger import Window
-from ebpftop.model.run import Interval, Run, Sample
+from ebpftop.frames.stacks import STACK
+from ebpftop.model.ledger import Ledger
+from ebpftop.model.narrowing import selected_rows
+from ebpftop.model.past.past import Across
+from ebpftop.model.past.span import INTERVAL, START, Recent, Span, Wanted
+from ebpftop.model.run import Run
+from ebpftop.model.selection import EVERYTHING, Selection
 from ebpftop.rows.matching import rates
 from ebpftop.stats.groups import Groups, group
 from ebpftop.stats.histogram import Histogram
 
 Key = Mapping[str, int | str]  # by-field → identity number, plain number or label
 
+STEPS = 60  # that show how a histogram moved
 _EMPTY = Histogram.of([], [])
 
 
 @dataclass(frozen=True, slots=True)
-class TableReading:
-    """A table view: one row a key, in order of birth, also those that left their map (`present` is False).
+class Extent:
+    """What a view has of a span. span: whole steps, None where there are none. seconds: how long they were observed."""
 
-    keys and gauges: field → values. totals: counters since attaching; deltas: in the last interval; rates: deltas a
-    second, NaN where no interval is known. Gauges of rows that left are as last seen.
+    span: Span | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TableReading:
+    """A table view: one row a key; of the last interval also those that were idle or left their map (`present` is
+    False).
+
+    keys and gauges: field → values. gains: counters in the span; rates: gains a second, NaN where no time is known;
+    totals: since attaching (or the run's base) until the end of the last interval, of other spans their gains. Gauges
+    of rows that left are as last seen.
     """
 
     keys: dict[str, Values]
+    gains: dict[str, Array]
     totals: dict[str, Array]
-    deltas: dict[str, Array]
     rates: dict[str, Array]
     gauges: dict[str, Values]
     present: Array
@@ -39,12 +58,23 @@ class TableReading:
     def __len__(self) -> int:
         return len(self.present)
 
+    def take(self, rows: Array) -> TableReading:
+        """Some of the rows, by their indices."""
+        return TableReading(
+            keys={name: take(values, rows) for name, values in self.keys.items()},
+            gains={name: values[rows] for name, values in self.gains.items()},
+            totals={name: values[rows] for name, values in self.totals.items()},
+            rates={name: values[rows] for name, values in self.rates.items()},
+            gauges={name: take(values, rows) for name, values in self.gauges.items()},
+            present=self.present[rows],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class HistogramsByKey:
     """A histogram for each key: row n is about `keys[field][n]` and is `groups.histogram(n)`; only keys with values.
 
-    counts: values of each key in the window. rates: of the last interval, a second, NaN where none is known.
+    counts: values of each key in the span. rates: those a second, NaN where no time is known.
     `groups.quantiles(q)` gives the bounds of all rows at once (q = 1 is the greatest).
     """
 
@@ -55,6 +85,14 @@ class HistogramsByKey:
 
     def __len__(self) -> int:
         return len(self.groups)
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """One step of a histogram view. seconds: 0 for the first, which counts from attaching or is a base."""
+
+    seconds: float
+    histogram: Histogram
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +110,11 @@ class CostNow:
     attachment_ns: int
 
 
-def moment(run: Run) -> object:
-    """Changes with every frame that brings the views of a run something new."""
-    return run.id, run.last and run.last.seq, tuple(log.total for log in run.events.values())
+def moment(run: Run, wanted: Wanted = INTERVAL) -> object:
+    """Changes with every frame that brings the views of a run something new in a span."""
+    if run.last is None or wanted.end > run.last.monotonic_ns:
+        return run.id, wanted, run.last and run.last.seq, tuple(log.total for log in run.events.values())
+    return run.id, wanted
 
 
 def interval(run: Run) -> float:
@@ -87,87 +127,233 @@ def elapsed(run: Run) -> float:
     return max(0.0, (run.last.monotonic_ns - run.began_ns) / 1e9) if run.last else 0.0
 
 
-def table(run: Run, view: ViewInfo) -> TableReading:
-    """The rows of a table view."""
-    ledger = run.ledgers.get(view.name)
-    if ledger is None:
-        return TableReading({}, {}, {}, {}, {}, np.zeros(0, bool))
-    seconds = interval(run)
-    return TableReading(
-        keys={name: ledger.values(name) for name in ledger.keys},
-        totals=dict(ledger.totals),
-        deltas=dict(ledger.deltas),
-        rates={name: rates(delta, seconds) for name, delta in ledger.deltas.items()},
-        gauges={name: ledger.values(name) for name in ledger.gauges},
-        present=ledger.present,
+def extent(run: Run, view: ViewInfo, wanted: Wanted = INTERVAL) -> Extent:
+    """The steps of a view that a span covers, none before it was attached and after its last sample."""
+    last = run.last
+    if last is None:
+        return Extent(None, 0.0)
+    if (now := _now(run, view, wanted)) is not None:
+        start = run.previous.monotonic_ns if now is INTERVAL and run.previous else run.began_ns
+        seconds = interval(run) if now is INTERVAL else elapsed(run)
+        return Extent(Span(min(start, last.monotonic_ns - 1), last.monotonic_ns), seconds)
+    if isinstance(wanted, Recent):  # a past may go on after what is played of a tape
+        wanted = Recent(wanted.seconds, min(wanted.end, last.monotonic_ns))
+    past = run.pasts.get(view.name)
+    span = past.covered(wanted) if past is not None else None
+    if past is None or span is None:
+        return Extent(None, 0.0)
+    return Extent(span, int(past.times(span)["lasted"].sum()) / 1e9)
+
+
+def _now(run: Run, view: ViewInfo, wanted: Wanted) -> Recent | None:
+    """`INTERVAL` or `START` where the ledger's last differences, or its totals, are wanted; a table shows both."""
+    if isinstance(wanted, Span) or run.last is None or wanted.end < run.last.monotonic_ns:
+        return None
+    if wanted.seconds <= 0:
+        return INTERVAL if view.show != "table" or _is_whole(run, view) else None
+    return START if wanted.seconds >= max(elapsed(run), 1e-9) and _is_whole(run, view) else None
+
+
+def _is_whole(run: Run, view: ViewInfo) -> bool:
+    """Whether the ledger has all since the start: after a jump on a tape it lacks what left the map before that."""
+    kept, past = run.kept.get(view.name), run.pasts.get(view.name)
+    return kept is past or kept is None or past is None or kept.begin == past.begin
+
+
+def _of_ledger(run: Run, view: ViewInfo, key: Key | None, selection: Selection) -> Array | None:
+    """A mask of the ledger's rows that have the key and are selected; None where all are."""
+    ledger = run.ledgers[view.name]
+    mask = selected_rows(selection, view, ledger.values, ledger.rows, stacks=run.stacks)
+    return mask if not key else ledger.rows_of(key) if mask is None else ledger.rows_of(key) & mask
+
+
+def of_past(run: Run, view: ViewInfo, key: Key | None = None, selection: Selection = EVERYTHING) -> Array | None:
+    """A mask of the rows of a view's past that have the key and are selected; None where all are."""
+    roster = run.pasts[view.name].roster
+    rows = np.arange(len(roster))
+    mask = selected_rows(
+        selection, view, lambda name: roster.values(name, rows), len(roster), stacks=run.stacks, others=roster.others
     )
+    return mask if not key else roster.where(key) if mask is None else roster.where(key) & mask
 
 
-def histogram(run: Run, view: ViewInfo, key: Key | None = None, window: Window = "interval") -> Histogram:
+def table(run: Run, view: ViewInfo, wanted: Wanted = INTERVAL, selection: Selection = EVERYTHING) -> TableReading:
+    """The rows of a table view."""
+    found, others = _table(run, view, wanted)
+    mask = selected_rows(selection, view, found.keys.__getitem__, len(found), others=others) if len(found) else None
+    return found if mask is None else found.take(np.flatnonzero(mask))
+
+
+def _table(run: Run, view: ViewInfo, wanted: Wanted) -> tuple[TableReading, Array | None]:
+    """All rows, and which of them stand for several."""
+    ledger, covered, now = run.ledgers.get(view.name), extent(run, view, wanted), _now(run, view, wanted)
+    if ledger is None or covered.span is None:
+        return TableReading({}, {}, {}, {}, {}, np.zeros(0, bool)), None
+    if now is not None:
+        gains = dict(ledger.deltas if now is INTERVAL else ledger.totals)
+        reading = TableReading(
+            keys={name: ledger.values(name) for name in ledger.keys},
+            gains=gains,
+            totals=dict(ledger.totals),
+            rates={name: rates(gain, covered.seconds) for name, gain in gains.items()},
+            gauges={name: ledger.values(name) for name in ledger.gauges},
+            present=ledger.present,
+        )
+        return reading, None
+    found = run.pasts[view.name].gained(covered.span, idle=isinstance(wanted, Recent) and wanted.seconds <= 0)
+    reading = TableReading(
+        keys=found.keys,
+        gains=found.gains,
+        totals=found.totals,
+        rates={name: rates(gain, covered.seconds) for name, gain in found.gains.items()},
+        gauges=found.last,
+        present=np.ones(len(found), bool),
+    )
+    return reading, found.others
+
+
+def histogram(
+    run: Run,
+    view: ViewInfo,
+    key: Key | None = None,
+    wanted: Wanted = INTERVAL,
+    selection: Selection = EVERYTHING,
+) -> Histogram:
     """All keys of a histogram view together, or those whose `by` fields have the values in `key`."""
-    ledger = run.ledgers.get(view.name)
+    ledger, past, now = run.ledgers.get(view.name), run.pasts.get(view.name), _now(run, view, wanted)
     if ledger is None:
         return _EMPTY
-    counts = ledger.counts(view.count, window)
-    slots = ledger.numbers(view.slot)
-    if key:
-        rows = ledger.rows_of(key)
-        return Histogram.of(slots[rows], counts[rows])
-    whole = Histogram.of(slots, counts)
-    return whole.merge(Histogram.of(np.arange(len(ledger.folded)), ledger.folded)) if window == "start" else whole
+    if now is not None:
+        counts, slots = _counts(ledger, view, now), ledger.numbers(view.slot)
+        mask = _of_ledger(run, view, key, selection)
+        whole = Histogram.of(slots, counts) if mask is None else Histogram.of(slots[mask], counts[mask])
+        if key or now is INTERVAL or not selection.holds_of_others(view):
+            return whole
+        return whole.merge(Histogram.of(np.arange(len(ledger.folded)), ledger.folded))
+    span = extent(run, view, wanted).span
+    if past is None or span is None:
+        return _EMPTY
+    counts, slots = past.gains(view.count, span), past.roster.column(view.slot)
+    mask = of_past(run, view, key, selection)
+    return Histogram.of(slots, counts) if mask is None else Histogram.of(slots[mask], counts[mask])
 
 
-def histograms_by_key(run: Run, view: ViewInfo, window: Window = "interval") -> HistogramsByKey:
+def histograms_by_key(
+    run: Run, view: ViewInfo, wanted: Wanted = INTERVAL, selection: Selection = EVERYTHING
+) -> HistogramsByKey:
     """A histogram for each key of the view's `by` fields (at least one)."""
-    ledger = run.ledgers.get(view.name)
-    if ledger is None:
+    ledger, past, now = run.ledgers.get(view.name), run.pasts.get(view.name), _now(run, view, wanted)
+    covered = extent(run, view, wanted)
+    if ledger is None or covered.span is None or (now is None and past is None):
         none = np.zeros(0, np.int64)
         return HistogramsByKey({name: none for name in view.by}, group(none, none, none), none, none)
-    counts = ledger.counts(view.count, window)
-    rows = np.flatnonzero(counts)
-    keys = [ledger.numbers(name)[rows] for name in view.by]
-    slots = ledger.numbers(view.slot)[rows]
-    groups = group(keys, slots, counts[rows])
-    gained = groups.totals if window == "interval" else group(keys, slots, ledger.deltas[view.count][rows]).totals
+    if now is not None:
+        counts = _selected(_counts(ledger, view, now), _of_ledger(run, view, None, selection))
+        rows = np.flatnonzero(counts)
+        keys: dict[str, Values] = {name: take(ledger.values(name), rows) for name in view.by}
+        slots = ledger.numbers(view.slot)[rows]
+    else:
+        assert past is not None
+        counts = _selected(past.gains(view.count, covered.span), of_past(run, view, None, selection))
+        rows = np.flatnonzero(counts)
+        keys = {name: past.roster.values(name, rows) for name in view.by}
+        slots = past.roster.column(view.slot)[rows]
+    groups = group([_numbers(values) for values in keys.values()], slots, counts[rows])
     return HistogramsByKey(
-        keys={name: _like(ledger.values(name), column) for name, column in zip(view.by, groups.keys, strict=True)},
+        keys={name: _like(values, column) for (name, values), column in zip(keys.items(), groups.keys, strict=True)},
         groups=groups,
         counts=groups.totals,
-        rates=rates(gained, interval(run)),
+        rates=rates(groups.totals, covered.seconds),
     )
+
+
+def stacks(
+    run: Run, view: ViewInfo, wanted: Wanted = INTERVAL, selection: Selection = EVERYTHING
+) -> tuple[dict[str, Values], Array, Array]:
+    """The rows of a stacks view that gained something, or where it shows values of the moment, that had one at the end:
+    keys of the `by` fields, number of the stack, count.
+    """
+    ledger, past, now = run.ledgers.get(view.name), run.pasts.get(view.name), _now(run, view, wanted)
+    span = extent(run, view, wanted).span
+    if ledger is None or span is None or (now is None and past is None):
+        none = np.zeros(0, np.int64)
+        return {name: none for name in view.by}, none, none
+    if now is not None:
+        counts = _selected(_counts(ledger, view, now), _of_ledger(run, view, None, selection))
+        rows = np.flatnonzero(counts)
+        return {name: take(ledger.values(name), rows) for name in view.by}, ledger.numbers(STACK)[rows], counts[rows]
+    assert past is not None
+    found = across(run, view, selection, Span(end=span.end) if view.gauge else span)
+    return {name: found.keys[name] for name in view.by}, _numbers(found.keys[STACK]), found.gains[0]
+
+
+def across(run: Run, view: ViewInfo, selection: Selection, *spans: Span) -> Across:
+    """What the selected rows of a stacks view gained in each of several spans."""
+    found = run.pasts[view.name].across(view.count, *spans)
+    mask = selected_rows(
+        selection, view, found.keys.__getitem__, len(found.others), stacks=run.stacks, others=found.others
+    )
+    return found if mask is None else found.take(np.flatnonzero(mask))
+
+
+def events(run: Run, view: ViewInfo, wanted: Wanted = INTERVAL) -> range:
+    """The numbers of a ring buffer's events in a span, selected or not; one interval and all since the start are all
+    that there were until its end.
+    """
+    log = run.events.get(view.map)
+    if log is None:
+        return range(0)
+    if isinstance(wanted, Span):
+        return log.within(wanted)
+    now = run.last.monotonic_ns if run.last else 0
+    end = log.total if wanted.moves else log.within(Span(end=wanted.end)).stop
+    if wanted.seconds <= 0 or wanted.seconds >= elapsed(run):
+        return range(end)
+    return range(min(end, log.within(Span.last(wanted.seconds, min(now, wanted.end))).start), end)
+
+
+def _selected(counts: Array, mask: Array | None) -> Array:
+    return counts if mask is None else np.where(mask, counts, 0)
+
+
+def _counts(ledger: Ledger, view: ViewInfo, now: Recent) -> Array:
+    return (ledger.deltas if now is INTERVAL else ledger.totals)[view.count]
+
+
+def _numbers(values: Values) -> Array:
+    return values.codes if isinstance(values, Labels) else values
 
 
 def _like(values: Values, numbers: Array) -> Values:
     return Labels(numbers, values.labels) if isinstance(values, Labels) else numbers
 
 
-def series(run: Run, view: ViewInfo, key: Key | None = None) -> list[Interval]:
-    """What was gained in each of the last intervals, oldest first: by all keys, or by one key of a histogram view."""
-    if not key:
-        return list(run.intervals.get(view.name, ()))
-    samples = [sample for sample in run.samples if view.map in sample.maps]
-    return [_gain(before, sample, view, key) for before, sample in pairwise(samples)]
-
-
-def _gain(before: Sample, sample: Sample, view: ViewInfo, key: Key) -> Interval:
-    """Computed once: samples don't change, and follow each other in one order."""
-    name = (view.name, *key.items())
-    if name not in sample.gains:
-        gained, _ = _of_key(sample, view, key).subtract(_of_key(before, view, key))
-        seconds = sample.seconds_since(before)
-        sample.gains[name] = Interval(sample.realtime_ns, seconds, gained, {view.count: gained.count})
-    return sample.gains[name]
-
-
-def _of_key(sample: Sample, view: ViewInfo, key: Key) -> Histogram:
-    columns = sample.maps[view.map]
-    slots, counts = columns[view.slot], columns[view.count]
-    assert isinstance(slots, np.ndarray)
-    assert isinstance(counts, np.ndarray)
-    rows = np.ones(len(slots), bool)
-    for name, wanted in key.items():
-        rows &= equal(columns[name], wanted)
-    return Histogram.of(slots[rows], counts[rows])
+def series(
+    run: Run,
+    view: ViewInfo,
+    key: Key | None = None,
+    wanted: Wanted = INTERVAL,
+    selection: Selection = EVERYTHING,
+    steps: int = STEPS,
+) -> list[Interval]:
+    """What was gained in each of the last steps of a histogram view until the end of a span, oldest first: by all keys,
+    or by one.
+    """
+    past = run.pasts.get(view.name)
+    if past is None or run.last is None:
+        return []
+    span = past.latest(steps, min(run.last.monotonic_ns, wanted.end))
+    times = past.times(span)
+    step, place, gain = past.cells(view.count, span)
+    if (mine := of_past(run, view, key, selection)) is not None:
+        kept = mine[place]
+        step, place, gain = step[kept], place[kept], gain[kept]
+    slots = past.roster.column(view.slot)[place]
+    edges = np.searchsorted(step, np.arange(len(times) + 1)).tolist()
+    return [
+        Interval(lasted / 1e9, Histogram.of(slots[first:stop], gain[first:stop]))
+        for lasted, first, stop in zip(times["lasted"].tolist(), edges[:-1], edges[1:], strict=True)
+    ]
 
 
 def cost(run: Run) -> CostNow | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -12,6 +12,7 @@ import numpy as np
 from ebpftop.frames.codec import BadFrame
 from ebpftop.frames.columns import Values, unpack
 from ebpftop.frames.messages import (
+    FIRST,
     Columns,
     Cost,
     Detached,
@@ -28,54 +29,43 @@ from ebpftop.frames.size import size
 from ebpftop.frames.stacks import STACK, KnownStacks
 from ebpftop.model.events import EventLog
 from ebpftop.model.ledger import Ledger
-from ebpftop.stats.histogram import Histogram
+from ebpftop.model.moments import Moments
+from ebpftop.model.past.past import Past
+from ebpftop.model.past.span import Span
+from ebpftop.model.past.views import past_of, record
 from ebpftop.stats.slots import SLOTS
 
 if TYPE_CHECKING:
     from ebpftop.model.failure import Failure
 
-State = Literal["loading", "running", "detaching", "detached", "rejected"]
+_LOST = 256  # times of losses; what comes beyond makes the last one longer
+_TOGETHER = 5_000_000_000  # ns between losses that count as one time
 
-SAMPLE_BYTES = 32 << 20  # of columns kept in one run's ring; the last two samples are kept whatever they hold
+State = Literal["loading", "running", "detaching", "detached", "rejected"]
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A snapshot with its columns unpacked: map → field → array or `Labels`, one row a key."""
+    """When a snapshot was taken, on three clocks."""
 
     seq: int
     realtime_ns: int
     monotonic_ns: int
     boottime_ns: int
-    maps: dict[str, dict[str, Values]]
-    losses: Losses
-    size: int  # bytes of its columns
-    gains: dict[object, Interval] = field(default_factory=dict)  # by one key each, those asked for
 
     def seconds_since(self, earlier: Sample | None) -> float:
         """0 where there is no earlier one."""
         return max(0.0, (self.monotonic_ns - earlier.monotonic_ns) / 1e9) if earlier else 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """What one view gained from one sample to the next, over all keys.
-
-    seconds: 0 for the first sample, which counts from attaching. histogram: of a histogram view, else None. sums: of
-    the counters of a table or of stacks.
-    """
-
-    realtime_ns: int
-    seconds: float
-    histogram: Histogram | None
-    sums: dict[str, int]
-
-
 @dataclass
 class Run:
-    """The state of one run. Sequences are oldest first; values in samples and costs count since attaching.
+    """The state of one run. Costs are oldest first, and count since attaching.
 
-    ledgers and intervals: by the name of the view, none for views of events. events: by the name of the ring buffer.
+    losses: since attaching. lost: when they grew, oldest first. last, previous: the last two samples; `previous` is
+    None when the last one is the first. based: whether that one is a base, as the probe was attached before. ledgers
+    and pasts: by the name of the view, none for views of events. events: by the name of the ring buffer. samples: by
+    the name of the view. remembers: whether it has a past. ahead: the run on the whole tape, as far as that was read.
     stacks: the call stacks behind the numbers in its columns, shared by all runs of a stream.
     """
 
@@ -90,19 +80,52 @@ class Run:
     request: int = 0  # the number of the request that this answers
     detaching: Detaching | None = None
     detached: Detached | None = None
+    failed: int = 0  # which failure of the stream this is, counted from 1: rejected, or detached though nobody asked
     losses: Losses = field(default_factory=Losses)
-    began_ns: int = 0  # monotonic time of the first sample
-    samples: deque[Sample] = field(default_factory=deque)
+    lost: list[Span] = field(default_factory=list)
+    last: Sample | None = None
+    based: bool = False
+    previous: Sample | None = None
     costs: deque[Cost] = field(default_factory=deque)
     events: dict[str, EventLog] = field(default_factory=dict)
     ledgers: dict[str, Ledger] = field(default_factory=dict)
-    intervals: dict[str, deque[Interval]] = field(default_factory=dict)
+    kept: dict[str, Past] = field(default_factory=dict)
+    samples: dict[str, Moments] = field(default_factory=dict)
+    remembers: bool = True
+    ahead: Callable[[], Run | None] = lambda: None
+    _began: int = 0  # when the first sample came
     _failure: Failure | None = None
 
     @property
     def views(self) -> list[ViewInfo]:
         """The views of the variant that was loaded; none before."""
         return self.loaded.views if self.loaded else []
+
+    @property
+    def pasts(self) -> Mapping[str, Past]:
+        """On a tape they may go on after the last sample. What came before a jump is in them once that was read ahead;
+        until then they begin where the jump did.
+        """
+        return self._longest.kept
+
+    @property
+    def moments(self) -> Mapping[str, Moments]:
+        """The single samples of views that have them, by the name of the view; on a tape as `pasts`."""
+        return self._longest.samples
+
+    @property
+    def _longest(self) -> Run:
+        """This run, or the one that was read ahead, if that has got so far."""
+        ahead, last = self.ahead(), self.last
+        ends = [past.end for past in ahead.kept.values()] if ahead else []
+        return ahead if ahead and last and ends and all(end and end >= last.monotonic_ns for end in ends) else self
+
+    @property
+    def began_ns(self) -> int:
+        """Monotonic time of the first sample, also of one that only its past knows; 0 before it."""
+        return min(
+            [self._began, *(int(past.blocks[0].times["start"][0]) for past in self.pasts.values() if past.blocks)]
+        )
 
     @property
     def failure(self) -> Failure | None:
@@ -114,13 +137,9 @@ class Run:
         return self._failure
 
     @property
-    def last(self) -> Sample | None:
-        return self.samples[-1] if self.samples else None
-
-    @property
-    def previous(self) -> Sample | None:
-        """The sample before the last; None when the last one counts from attaching."""
-        return self.samples[-2] if len(self.samples) > 1 else None
+    def stopped(self) -> str:
+        """Why it was detached, if nobody requested that."""
+        return self.detached.reason if self.detached else ""
 
     def load(self, loaded: Loaded) -> None:
         """The probe is attached. Raises `BadFrame` for two views of one name."""
@@ -130,28 +149,24 @@ class Run:
         if self.state == "loading":
             self.state = "running"
 
-    def add_sample(self, snapshot: Snapshot, limit: int) -> None:
-        """Keep a snapshot; one already seen is ignored. Raises `BadFrame`."""
-        if self.samples and snapshot.seq <= self.samples[-1].seq:
+    def add_sample(self, snapshot: Snapshot) -> None:
+        """Account a snapshot; one already seen is ignored. Raises `BadFrame`."""
+        if self.last is not None and snapshot.seq <= self.last.seq:
             return
-        sample = Sample(
-            seq=snapshot.seq,
-            realtime_ns=snapshot.realtime_ns,
-            monotonic_ns=snapshot.monotonic_ns,
-            boottime_ns=snapshot.boottime_ns,
-            maps={name: self._open(name, columns) for name, columns in snapshot.maps.items()},
-            losses=snapshot.losses,
-            size=sum(size(columns) for columns in snapshot.maps.values()),
-        )
-        self.began_ns = self.began_ns or sample.monotonic_ns
+        sample = Sample(snapshot.seq, snapshot.realtime_ns, snapshot.monotonic_ns, snapshot.boottime_ns)
+        base = self.last is None and snapshot.seq > FIRST
+        self.based |= base
+        maps = {name: self._open(name, columns) for name, columns in snapshot.maps.items()}
+        self._began = self._began or sample.monotonic_ns
         for view in self.views:
-            if view.show != "events" and view.map in sample.maps:
-                self._account(view, sample, limit)
-        self.samples.append(sample)
-        self.losses = _worse(self.losses, snapshot.losses)
-        total = sum(each.size for each in self.samples)
-        while len(self.samples) > limit or (len(self.samples) > 2 and total > SAMPLE_BYTES):
-            total -= self.samples.popleft().size
+            if view.show != "events" and view.map in maps:
+                self._account(view, maps[view.map], sample, base=base)
+        for log in self.events.values():
+            log.sampled(sample.monotonic_ns)
+        self.previous, self.last = self.last, sample
+        if base:
+            self.losses = _worse(self.losses, snapshot.losses)
+        self._lose(snapshot.losses)
 
     def settle(self) -> None:
         """Begin an interval in which nothing is gained: the last one has been reported."""
@@ -161,8 +176,33 @@ class Run:
     def add_events(self, events: Events, limit: int | None) -> None:
         """Keep drained events. Raises `BadFrame`."""
         columns = self._open(events.map, events.columns)
-        self.events.setdefault(events.map, EventLog(limit)).add(columns)
-        self.losses = _worse(self.losses, events.losses)
+        view = next((view for view in self.views if view.moments == events.map), None)
+        if view is not None:
+            if self.remembers:
+                self.samples.setdefault(view.name, Moments(view)).add(columns)
+            self._lose(events.losses)
+            return
+        self.events.setdefault(events.map, EventLog(limit)).add(columns, size(events.columns))
+        self._lose(events.losses)
+
+    def _lose(self, losses: Losses) -> None:
+        """Note what was lost, and when."""
+        worse = _worse(self.losses, losses)
+        if worse != self.losses and self.last is not None:
+            end = self.last.monotonic_ns
+            start = self.previous.monotonic_ns if self.previous else end - 1
+            if self.lost and (len(self.lost) >= _LOST or start - self.lost[-1].end <= _TOGETHER):
+                start = self.lost.pop().start
+            self.lost.append(Span(start, end))
+        self.losses = worse
+
+    def end(self, detached: Detached) -> None:
+        """The probe is detached; events that came after the last sample belong to it."""
+        self.detached = detached
+        self.state = "detached"
+        if self.last is not None:
+            for log in self.events.values():
+                log.sampled(self.last.monotonic_ns)
 
     def add_cost(self, cost: Cost, limit: int) -> None:
         if not self.costs or cost.monotonic_ns > self.costs[-1].monotonic_ns:
@@ -170,17 +210,16 @@ class Run:
             while len(self.costs) > limit:
                 self.costs.popleft()
 
-    def _account(self, view: ViewInfo, sample: Sample, limit: int) -> None:
+    def _account(self, view: ViewInfo, columns: Mapping[str, Values], sample: Sample, *, base: bool) -> None:
         ledger = self.ledgers.get(view.name)
-        if ledger is None or view.gauge:  # earlier values of a gauge don't count
+        if ledger is None:
             ledger = self.ledgers[view.name] = _ledger(view)
-        ledger.update(sample.maps[view.map])
-        histogram = None
-        if view.show == "histogram":
-            histogram = Histogram.of(ledger.numbers(view.slot), ledger.deltas[view.count])
-        sums = {name: int(ledger.deltas[name].sum()) for name in ledger.counters}
-        recent = self.intervals.setdefault(view.name, deque(maxlen=limit))
-        recent.append(Interval(sample.realtime_ns, sample.seconds_since(self.last), histogram, sums))
+        (ledger.begin if base else ledger.update)(columns)
+        if self.remembers:
+            past = self.kept.get(view.name)
+            if past is None:
+                past = self.kept[view.name] = past_of(view, ledger)
+            record(past, ledger, sample.monotonic_ns, sample.realtime_ns)
 
     def _open(self, name: str, columns: Columns) -> dict[str, Values]:
         opened = unpack(columns)
@@ -195,7 +234,7 @@ def _ledger(view: ViewInfo) -> Ledger:
     if view.show == "histogram":
         return Ledger((*view.by, view.slot), (view.count,), process=process, fold=view.slot)
     if view.show == "stacks":
-        return Ledger((*view.by, STACK), (view.count,), process=process)
+        return Ledger((*view.by, STACK), (view.count,), process=None if view.gauge else process, moment=view.gauge)
     keys, counters, gauges = (
         [column.field for column in view.columns if column.role == role] for role in ("key", "counter", "gauge")
     )

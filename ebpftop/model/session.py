@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ebpftop.frames.codec import BadFrame
-from ebpftop.frames.identities import remember
+from ebpftop.frames.identities import Identities
+from ebpftop.frames.marks import MARKS
 from ebpftop.frames.messages import (
     FOLDED,
     AnyFrame,
@@ -19,6 +23,7 @@ from ebpftop.frames.messages import (
     Host,
     Loaded,
     Loading,
+    Mark,
     Notice,
     Process,
     Processes,
@@ -27,10 +32,12 @@ from ebpftop.frames.messages import (
     Snapshot,
     Stacks,
 )
+from ebpftop.model.past.memory import LIMIT, hold
+from ebpftop.model.past.span import Span
 
 if TYPE_CHECKING:
     from ebpftop.frames.stacks import KnownStacks
-    from ebpftop.model.run import Run
+    from ebpftop.model.run import Run, Sample
 
 _ENDED_EARLIER = Process(id=FOLDED, tgid=0, start_ns=0, comm="(ended earlier)", ended_ns=0)
 RUNS = 256  # at once; beyond, the oldest finished one is dropped
@@ -39,24 +46,37 @@ RUNS = 256  # at once; beyond, the oldest finished one is dropped
 class Session:
     """What a consumer knows about its source.
 
-    history: samples, costs and host values kept (samples also by bytes, `run.SAMPLE_BYTES`). event_rows: events kept of
-    each ring buffer; None keeps all until they are taken.
+    history: costs and host values kept. event_rows: events kept of each ring buffer; None keeps all until they are
+    taken. past_bytes: of the pasts of all runs, with their events and samples; 0 keeps no past. ahead: a run on the
+    whole tape, as far as that was read, by the tape's hello and the run's number.
     """
 
-    def __init__(self, *, history: int = 120, event_rows: int | None = 10_000) -> None:
+    def __init__(
+        self,
+        *,
+        history: int = 120,
+        event_rows: int | None = 10_000,
+        past_bytes: int = LIMIT,
+        ahead: Callable[[Hello | None, int], Run | None] | None = None,
+    ) -> None:
         self.history = history
         self.event_rows = event_rows
+        self.past_bytes = past_bytes
+        self._ahead = ahead
         self._begin(None)
 
     def _begin(self, hello: Hello | None) -> None:
         self.hello = hello
         self.catalog: Catalog | None = None
-        self.processes: dict[int, Process] = {}
+        self.processes = Identities()
         self._stacks: KnownStacks | None = None
         self.runs: dict[int, Run] = {}
         self.hosts: deque[Host] = deque(maxlen=self.history)
         self.notices: deque[Notice] = deque(maxlen=self.history)
+        self.marks: list[Mark] = []  # in the order of time; beyond `MARKS`, the oldest are forgotten
         self.refused: Refused | None = None  # the last request that was refused
+        self._failures = 0
+        self.failures: deque[tuple[int, str]] = deque(maxlen=self.history)  # when (0: before any sample), and probe
 
     @property
     def stacks(self) -> KnownStacks:
@@ -67,6 +87,38 @@ class Session:
             self._stacks = KnownStacks()
         return self._stacks
 
+    @property
+    def reach(self) -> Span | None:
+        """From the first sample of all that runs or ran to the last one, of a tape also what isn't played; None before
+        it.
+        """
+        newest = self.newest
+        if newest is None:
+            return None
+        pasts = [past for run in self.runs.values() for past in run.pasts.values()]
+        begins = [run.began_ns for run in self.runs.values() if run.began_ns]
+        return Span(
+            min([*begins, *(past.begin + 1 for past in pasts if past.begin is not None)]),
+            max([newest.monotonic_ns, *(past.end for past in pasts if past.end is not None)]),
+        )
+
+    @property
+    def newest(self) -> Sample | None:
+        """The last sample of all."""
+        samples = (run.last for run in self.runs.values() if run.last)
+        return max(samples, key=lambda sample: sample.monotonic_ns, default=None)
+
+    def stand(self) -> int:
+        """A moment at which screens can stand (monotonic ns): all that came is before it, also events that came since
+        the last sample.
+        """
+        newest = self.newest
+        now = newest.monotonic_ns if newest else 0
+        for run in self.runs.values():
+            for log in run.events.values():
+                log.sampled(now)
+        return now
+
     def feed(self, frame: AnyFrame) -> Run | None:
         """Take one frame in; return the run it belongs to, if any. Raises `BadFrame`."""
         match frame:
@@ -75,7 +127,7 @@ class Session:
             case Catalog():
                 self.catalog = frame
             case Processes():
-                remember(self.processes, frame.processes)
+                self.processes.remember(frame.processes)
             case Stacks():
                 self.stacks.take(frame)
             case Host():
@@ -83,6 +135,9 @@ class Session:
                     self.hosts.append(frame)
             case Notice():
                 self.notices.append(frame)
+            case Mark() if frame not in self.marks:  # a tape says early which it has
+                insort(self.marks, frame, key=lambda mark: mark.monotonic_ns)
+                del self.marks[:-MARKS]
             case Refused():
                 self.refused = frame
             case Loading() | Loaded() | Rejected():
@@ -100,7 +155,16 @@ class Session:
             from ebpftop.model.run import Run  # NumPy as well
 
             self._make_room()
-            run = self.runs[frame.run] = Run(frame.run, frame.probe, frame.params, self.stacks, request=frame.request)
+            run = self.runs[frame.run] = Run(
+                frame.run,
+                frame.probe,
+                frame.params,
+                self.stacks,
+                request=frame.request,
+                remembers=self.past_bytes > 0,
+            )
+            if self._ahead is not None:
+                run.ahead = partial(self._ahead, self.hello, frame.run)
         match frame:
             case Loading():
                 run.loading = frame
@@ -110,7 +174,14 @@ class Session:
             case Rejected():
                 run.rejected = frame
                 run.state = "rejected"
+                self._fail(run)
         return run
+
+    def _fail(self, run: Run) -> None:
+        self._failures += 1
+        run.failed = self._failures
+        newest = self.newest
+        self.failures.append((newest.monotonic_ns if newest else 0, run.probe))
 
     def _make_room(self) -> None:
         if len(self.runs) >= RUNS:
@@ -120,12 +191,22 @@ class Session:
                 raise BadFrame(f"more than {RUNS} probes run at once")
             del self.runs[first]
 
+    def _hold(self) -> None:
+        """Keep the past within its bound. Events that wait to be taken don't go."""
+        if self.past_bytes:
+            runs = self.runs.values()
+            logs = [log for run in runs for log in run.events.values() if log.limit is not None]
+            pasts = [past for run in runs for past in run.kept.values()]
+            samples = [moments for run in runs for moments in run.samples.values()]
+            hold([*pasts, *samples, *logs], self.past_bytes)
+
     def _advance(self, run: Run, frame: Snapshot | Events | Cost | Detaching | Detached) -> None:
         match frame:
             case Snapshot():
-                run.add_sample(frame, self.history)
-                if any(ledger.dropped for ledger in run.ledgers.values()):
-                    self.processes.setdefault(FOLDED, _ENDED_EARLIER)
+                run.add_sample(frame)
+                self._hold()
+                if FOLDED not in self.processes and any(ledger.dropped for ledger in run.ledgers.values()):
+                    self.processes.remember([_ENDED_EARLIER])
             case Events():
                 run.add_events(frame, self.event_rows)
             case Cost():
@@ -135,5 +216,6 @@ class Session:
                 if run.state == "running":
                     run.state = "detaching"
             case Detached():
-                run.detached = frame
-                run.state = "detached"
+                run.end(frame)
+                if frame.reason:
+                    self._fail(run)

@@ -1,15 +1,25 @@
-"""The displayed columns of a view: as declared, and for a process its PID, name, parent and command line."""
+"""The displayed columns of a view: as declared, and for a process its PID, name, parent, command line and place."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from ebpftop.frames.messages import ColumnInfo, Process
+from ebpftop.model.dimensions import container, pod, unit
 
-Part = Literal["pid", "comm", "parent", "command"]
-_ATTRIBUTES: dict[Part, str] = {"pid": "tgid", "comm": "comm", "parent": "parent", "command": "command"}
+PLACES = ("container", "pod", "unit")
+Part = Literal["pid", "comm", "parent", "command", "container", "pod", "unit"]
+_PARTS: dict[Part, Callable[[Process], int | str]] = {
+    "pid": lambda process: process.tgid,
+    "comm": lambda process: process.comm,
+    "parent": lambda process: process.parent,
+    "command": lambda process: process.command,
+    "container": container,
+    "pod": pod,
+    "unit": unit,
+}
 _SCALARS = ("key", "value")  # what a scalar is called in a map: its title says more
 
 
@@ -36,7 +46,12 @@ class ShownColumn:
     @property
     def is_detail(self) -> bool:
         """Whether it only explains another column, and may go where room is short."""
-        return self.part in ("parent", "command")
+        return self.part not in (None, "pid", "comm")
+
+    @property
+    def is_place(self) -> bool:
+        """Whether it says where a process runs: people needn't see it where no process has such a place."""
+        return self.part in PLACES
 
     @property
     def is_time(self) -> bool:
@@ -47,7 +62,7 @@ class ShownColumn:
         """The part's value, None for an identity that nobody has named."""
         assert self.part
         process = processes.get(identity)
-        return None if process is None else getattr(process, _ATTRIBUTES[self.part])
+        return None if process is None else _PARTS[self.part](process)
 
 
 def shown_columns(columns: Sequence[ColumnInfo]) -> list[ShownColumn]:
@@ -59,7 +74,7 @@ def shown_columns(columns: Sequence[ColumnInfo]) -> list[ShownColumn]:
     shown: list[ShownColumn] = []
     for column in columns:
         if column.is_process:
-            parts = [_part(column, part, part in taken) for part in _ATTRIBUTES]
+            parts = [_part(column, part, part in taken) for part in _PARTS]
             taken.update(each.name for each in parts)
             shown += parts
         else:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -12,10 +11,13 @@ import numpy as np
 from ebpftop.frames.columns import Array, Values, take
 from ebpftop.frames.messages import Function, ViewInfo
 from ebpftop.frames.stacks import STACK
-from ebpftop.model.ledger import Ledger, Window
-from ebpftop.model.readings import elapsed, interval
+from ebpftop.model.moments import Moments, counted
+from ebpftop.model.narrowing import selected_rows
+from ebpftop.model.past.past import Across
+from ebpftop.model.past.span import INTERVAL, START, Recent, Span, Wanted
+from ebpftop.model.readings import across, extent, stacks
 from ebpftop.model.run import Run
-from ebpftop.rows.matching import align
+from ebpftop.model.selection import EVERYTHING, Selection
 from ebpftop.stats.flame import Paths
 
 Side = Literal["kernel", "user", "missing", "head"]
@@ -50,7 +52,8 @@ class StackFrame(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Profile:
     """Rows of a stacks view that gained something in the window. keys: the view's `by` fields. stacks: one a row,
-    indices of `functions`, outermost first. counts: in the window. before: until a mark, if there is one.
+    indices of `functions`, outermost first. counts: in the window. before: until the moment since which it is, if that
+    is asked.
     """
 
     keys: dict[str, Values] = field(default_factory=dict)
@@ -79,92 +82,60 @@ class Profile:
         return paths, list(numbers)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Mark:
-    """A moment to compare with: what each row of a stacks view had gained until then."""
-
-    keys: list[Array]
-    counts: Array
-    monotonic_ns: int
-
-    @classmethod
-    def now(cls, run: Run, view: ViewInfo) -> Mark | None:
-        """The moment of the last sample; None while there are no rows."""
-        ledger = run.ledgers.get(view.name)
-        if ledger is None or run.last is None or not ledger.rows:
-            return None
-        return cls([each.copy() for each in _keys(ledger, view)], ledger.totals[view.count], run.last.monotonic_ns)
-
-    def fits(self, run: Run) -> bool:
-        """Whether the run is past it: a tape can go back."""
-        return run.last is not None and run.last.monotonic_ns >= self.monotonic_ns
-
-    def of(self, ledger: Ledger, view: ViewInfo) -> Array:
-        """For each row of the ledger, what it had gained."""
-        at = align(self.keys, _keys(ledger, view))
-        return np.where(at >= 0, self.counts[at], 0)
+def profile(run: Run, view: ViewInfo, wanted: Wanted = INTERVAL, selection: Selection = EVERYTHING) -> Profile:
+    """The rows of a stacks view that gained something in a span."""
+    keys, numbers, counts = stacks(run, view, wanted, selection)
+    return Profile(keys, run.stacks.lookup(numbers.tolist()), counts, run.stacks.functions)
 
 
-def profile(run: Run, view: ViewInfo, window: Window, mark: Mark | None = None) -> Profile:
-    """The rows of a stacks view; with a mark, what they gained since it (or in the interval), and until it."""
-    ledger = run.ledgers.get(view.name)
-    if ledger is None:
-        return Profile(keys={name: np.zeros(0, np.int64) for name in view.by})
-    counts = ledger.counts(view.count, window)
-    before = None if mark is None else mark.of(ledger, view)
-    if before is not None and window == "start":
-        counts = np.maximum(counts - before, 0)
-    rows = np.flatnonzero(counts if before is None else counts + before)
-    return Profile(
-        keys={name: take(ledger.values(name), rows) for name in view.by},
-        stacks=run.stacks.lookup(ledger.numbers(STACK)[rows].tolist()),
-        counts=counts[rows],
-        functions=run.stacks.functions,
-        before=None if before is None else before[rows],
-    )
+def samples(run: Run, view: ViewInfo, span: Span, cpu: int | None = None, selection: Selection = EVERYTHING) -> Array:
+    """The single samples of a span, from its start on, before its end, as in `Moments`; of one CPU or of all."""
+    moments = run.moments.get(view.name)
+    found = moments.within(span, cpu) if moments is not None else Moments(view).all
+    fields = {STACK: found["stack"], **{name: found["process"] for name in view.by}}
+    rows = selected_rows(selection, view, fields.__getitem__, len(found), stacks=run.stacks)
+    return found if rows is None else found[rows]
+
+
+def sampled(run: Run, view: ViewInfo, span: Span, cpu: int | None = None, selection: Selection = EVERYTHING) -> Profile:
+    """The stacks of `samples`, and how many there are of each."""
+    processes, stacks, counts = counted(samples(run, view, span, cpu, selection))
+    keys: dict[str, Values] = {name: processes for name in view.by}
+    return Profile(keys, run.stacks.lookup(stacks.tolist()), counts, run.stacks.functions)
+
+
+def grown(run: Run, view: ViewInfo, span: Span, selection: Selection = EVERYTHING) -> Profile:
+    """What the rows of a stacks view gained in a span, and until its start."""
+    past = run.pasts.get(view.name)
+    if past is None:
+        return profile(run, view, START, selection)
+    found = across(run, view, selection, Span(end=span.end) if view.gauge else span, Span(end=span.start))
+    counts, before = found.gains
+    return _of_past(run, view, found, np.maximum(counts - before, 0) if view.gauge else counts, before)
+
+
+def compared(run: Run, view: ViewInfo, a: Wanted, b: Wanted, selection: Selection = EVERYTHING) -> Profile:
+    """The rows of a stacks view that gained something in one of two spans: in B, and before that, in A; where it shows
+    values of the moment, what they were at the end of each.
+    """
+    spans = [extent(run, view, each).span for each in (b, a)]
+    if view.name not in run.pasts or None in spans:
+        return profile(run, view, b, selection)
+    found = across(run, view, selection, *(Span(end=each.end) if view.gauge else each for each in spans if each))
+    counts, before = found.gains
+    return _of_past(run, view, found, counts, before)
+
+
+def _of_past(run: Run, view: ViewInfo, found: Across, counts: Array, before: Array | None = None) -> Profile:
+    stacks = found.keys[STACK]
+    assert isinstance(stacks, np.ndarray)
+    keys = {name: found.keys[name] for name in view.by}
+    return Profile(keys, run.stacks.lookup(stacks.tolist()), counts, run.stacks.functions, before)
 
 
 RECENT = 10.0  # seconds
 
 
-class Recent:
-    """The last seconds of a stacks view: one interval holds too few samples, and all since attaching says too little
-    about now.
-    """
-
-    def __init__(self) -> None:
-        self._marks: deque[Mark] = deque()  # a base, and what comes after it
-
-    def profile(self, run: Run, view: ViewInfo) -> tuple[Profile, float]:
-        """What the rows gained in the last `RECENT` seconds, and the seconds that this covers: fewer after a time in
-        which nobody looked, 0 for all since attaching.
-        """
-        if view.gauge or run.last is None or elapsed(run) <= RECENT:
-            self._note(run, view)
-            return profile(run, view, "start"), 0.0
-        now = run.last.monotonic_ns
-        if self._marks and (self._marks[-1].monotonic_ns > now or self._age(self._marks[0], now) > 2 * RECENT):
-            self._marks.clear()  # a tape went back, or nobody looked
-        self._note(run, view)
-        base = self._marks[0] if self._marks and self._marks[0].monotonic_ns < now else None
-        if base is None:
-            return profile(run, view, "interval"), interval(run)
-        found = profile(run, view, "start", base)
-        return replace(found.take(np.flatnonzero(found.counts)), before=None), self._age(base, now)
-
-    def _note(self, run: Run, view: ViewInfo) -> None:
-        """Keep the moment of the last sample, and one that is `RECENT` seconds older."""
-        mark = Mark.now(run, view)
-        if mark is None or (self._marks and self._marks[-1].monotonic_ns >= mark.monotonic_ns):
-            return
-        self._marks.append(mark)
-        while len(self._marks) > 1 and self._age(self._marks[1], mark.monotonic_ns) >= RECENT:
-            self._marks.popleft()
-
-    @staticmethod
-    def _age(mark: Mark, now: int) -> float:
-        return (now - mark.monotonic_ns) / 1e9
-
-
-def _keys(ledger: Ledger, view: ViewInfo) -> list[Array]:
-    return [ledger.numbers(name) for name in (*view.by, STACK)]
+def recent(wanted: Wanted) -> Wanted:
+    """The last ten seconds instead of the last interval, which holds too few samples."""
+    return Recent(RECENT, wanted.end) if isinstance(wanted, Recent) and wanted.seconds <= 0 else wanted

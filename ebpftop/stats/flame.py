@@ -15,6 +15,25 @@ I64 = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
+class Shares:
+    """Percent of the whole of each period, one a frame. own: of paths that end in it. total: that hold it anywhere."""
+
+    own_before: Array
+    own: Array
+    total_before: Array
+    total: Array
+
+    @property
+    def own_change(self) -> Array:
+        """In percentage points."""
+        return np.asarray(self.own - self.own_before)
+
+    @property
+    def total_change(self) -> Array:
+        return np.asarray(self.total - self.total_before)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class Paths:
     """Paths and their values. Path n is `flat[starts[n] : starts[n] + lengths[n]]`: numbers of frames from 0 on,
     outermost first. Paths may repeat. before: their values in an earlier period, if there is one to compare with.
@@ -94,6 +113,16 @@ class Paths:
         rows, held = np.divmod(codes[_first_of_each(codes)], max(1, frames))
         np.add.at(total, held, self.values[rows])
         return own, total
+
+    def shares(self, frames: int) -> Shares:
+        """Of each frame, in both periods."""
+        before = self.before if self.before is not None else np.zeros_like(self.values)
+        sides = []
+        for values in (before, self.values):
+            whole = int(values.sum())
+            sides.append([100 * each / max(1, whole) for each in replace(self, values=values).totals(frames)])
+        (own_before, total_before), (own, total) = sides
+        return Shares(own_before, own, total_before, total)
 
     def _frames(self) -> tuple[I64, I64]:
         """(row, frame) of every frame of every path."""

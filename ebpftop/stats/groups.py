@@ -49,6 +49,18 @@ class Groups:
         sums: npt.NDArray[np.float64] = np.add.reduceat(middles * counts, self._starts[:-1])
         return sums
 
+    def merged(self, into: npt.NDArray[np.intp], of: npt.NDArray[np.intp] | None = None) -> Groups:
+        """Groups put together: each into the one with this number, of which there are none without any. of: which
+        groups those are, where not each of them once.
+        """
+        counts = np.diff(self._running, prepend=np.uint64(0))
+        if of is None:
+            return group(np.repeat(into, np.diff(self._starts)), self._slots, counts)
+        lengths = np.diff(self._starts)[of]
+        within = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        rows = np.repeat(self._starts[:-1][of], lengths) + within
+        return group(np.repeat(into, lengths), self._slots[rows], counts[rows])
+
     def histogram(self, group: int) -> Histogram:
         """The histogram of one group, by its index."""
         rows = slice(self._starts[group], self._starts[group + 1])

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
+from ebpftop.base import priority
 from ebpftop.handover import transport
 from ebpftop.supervisor import privilege, process
 from ebpftop.supervisor.terminal import Terminal
@@ -49,7 +50,7 @@ def start(consumer: Consumer, *, screen: bool, keep: Collection[int] = ()) -> St
     who, terminal, path = privilege.invoker(), Terminal(), list(sys.path)
     stream, theirs = socket.socketpair()
     name = "dashboard" if screen else "run"
-    child = spawn(name, consumer, theirs, who, path, orphaned=signal.SIGTERM, keep=keep)
+    child = spawn(name, consumer, theirs, who, path, orphaned=signal.SIGTERM, keep=keep, ahead=screen)
     return Started(consumer=child, stream=stream, terminal=terminal, path=path, invoker=who, screen=screen)
 
 
@@ -71,16 +72,19 @@ def spawn(
     orphaned: int,
     output: int | None = None,
     keep: Collection[int] = (),
+    ahead: bool = False,
 ) -> Child:
     """Fork a child that becomes the invoker; it gets the stream, which is closed here, and `sys.path`.
 
     orphaned: the signal it gets when we end. output: a descriptor for its output, without a terminal. keep: more
-    descriptors that it gets.
+    descriptors that it gets. ahead: whether it goes before others where CPUs are busy.
     """
     control, theirs = transport.pair()
     parent = os.getpid()
 
     def child() -> int:
+        if ahead:
+            priority.answer_ahead()
         privilege.drop(who)
         process.die_with(parent, orphaned)
         sys.path[:] = path

@@ -12,7 +12,16 @@ from typing import NoReturn
 from ebpftop.base.errors import Cannot
 
 # Variables that sudo strips and the dashboard needs.
-CARRIED = ("NO_COLOR", "COLORTERM", "EDITOR", "VISUAL", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME")
+CARRIED = (
+    "NO_COLOR",
+    "COLORTERM",
+    "EDITOR",
+    "VISUAL",
+    "XDG_CONFIG_HOME",
+    "XDG_STATE_HOME",
+    "XDG_CACHE_HOME",
+    "XDG_RUNTIME_DIR",
+)
 
 
 def through_sudo(argv: Sequence[str]) -> NoReturn:

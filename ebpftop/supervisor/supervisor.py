@@ -31,7 +31,7 @@ from ebpftop.catalog.model import Probe
 from ebpftop.frames.messages import Catalog, Load
 from ebpftop.handover import protocol
 from ebpftop.kernel.ownership import only_root_writes
-from ebpftop.loader import load, run_times, survey, symbolize
+from ebpftop.loader import containers, load, processes, programs, run_times, survey, symbolize, threads
 from ebpftop.supervisor import privilege, process
 from ebpftop.supervisor.children import Started, spawn
 from ebpftop.supervisor.early import EarlyLoads
@@ -160,13 +160,22 @@ class Supervisor:
         self._send(protocol.Reread(catalog=info.catalog(self.plan.folders.catalog)))
         self._survey()
 
-    def _start_task(self, name: str, run: int, work: Work, *, first: bool = True, probe: str = "") -> None:
+    def _start_task(
+        self,
+        name: str,
+        run: int,
+        work: Work,
+        *,
+        first: bool = True,
+        probe: str = "",
+        seconds: float | None = None,
+    ) -> None:
         """Loads wait for their turn; what serves all of them goes first. The collector gets the channel.
 
-        probe: what is loaded, to be named if it can't be.
+        probe: what is loaded, to be named if it can't be. seconds: how long it may take, if not as long as a load.
         """
         try:
-            channel = self.tasks.start(name, run, work, first=first)
+            channel = self.tasks.start(name, run, work, first=first, seconds=seconds)
         except NotStarted as why:
             self._send(protocol.Refusal(run=run, error=f"{probe}: {why}" if probe else str(why)))
             return
@@ -188,6 +197,15 @@ class Supervisor:
                 self._load(message)
             case protocol.RequestRunTimes(run=run):
                 self._start_task("accounting", run, run_times.run)
+            case protocol.RequestPrograms(run=run):
+                self._start_task("programs", run, programs.run)
+            case protocol.RequestProcess(run=run):
+                self._start_task("process", run, partial(processes.run, request=message), seconds=processes.SECONDS)
+            case protocol.RequestThreads(run=run):
+                self._start_task("threads", run, threads.run, seconds=threads.SECONDS)
+            case protocol.RequestContainers(run=run):
+                work = partial(containers.run, request=message, give_up_root=self._give_up_root)
+                self._start_task("containers", run, work, seconds=containers.SECONDS)
             case protocol.RequestSymbols(run=run):
                 self._start_task(
                     "symbols", run, partial(symbolize.run, request=message, give_up_root=self._give_up_root)

@@ -35,12 +35,13 @@ class NotStarted(Exception):
 
 
 class Task(msgspec.Struct, kw_only=True):
-    """One task. `output` is a memfd with what it wrote to stderr."""
+    """One task. `seconds` is how long it may take; `output` is a memfd with what it wrote to stderr."""
 
     name: str
     run: int
     work: Work
     channel: socket.socket  # the task's end, closed here once it runs
+    seconds: float
     deadline: float = 0.0
     output: int = -1
     overdue: bool = False
@@ -60,8 +61,11 @@ class Tasks:
         self._running: dict[int, Task] = {}
         self._waiting: deque[Task] = deque()
 
-    def start(self, name: str, run: int, work: Work, *, first: bool = False) -> socket.socket:
-        """Fork a task, or let it wait until another one ends, `first` before all others.
+    def start(
+        self, name: str, run: int, work: Work, *, first: bool = False, seconds: float | None = None
+    ) -> socket.socket:
+        """Fork a task, or let it wait until another one ends, `first` before all others. It may take so many seconds,
+        else `WALL_SECONDS`.
 
         Returns the collector's end of its channel, which reports a fork that fails. Raises `NotStarted`.
         """
@@ -71,7 +75,8 @@ class Tasks:
             ours, theirs = transport.pair()
         except OSError as error:
             raise NotStarted(f"the {name} could not be started: {error.strerror}") from error
-        task = Task(name=name, run=run, work=work, channel=theirs)
+        limit = WALL_SECONDS if seconds is None else seconds
+        task = Task(name=name, run=run, work=work, channel=theirs, seconds=limit)
         if first:
             self._waiting.appendleft(task)
         else:
@@ -113,7 +118,7 @@ class Tasks:
         except OSError:
             os.close(task.output)
             raise
-        task.deadline = time.monotonic() + WALL_SECONDS
+        task.deadline = time.monotonic() + task.seconds
         self._running[pid] = task
 
     def renumber(self, old: int, new: int) -> None:
@@ -144,7 +149,7 @@ class Tasks:
         os.close(task.output)
         if status == 0:
             return None
-        error = f"the {task.name} {how(status, task.overdue, output)}"
+        error = f"the {task.name} {how(status, task.seconds if task.overdue else None, output)}"
         return protocol.TaskEnded(run=task.run, error=error, output=output)
 
     def end_all(self) -> None:
@@ -155,10 +160,13 @@ class Tasks:
             os.kill(pid, signal.SIGKILL)
 
 
-def how(status: int, overdue: bool = False, output: str = "") -> str:
-    """A wait status in words; C++ and LLVM abort where there is no memory, and say so in the output."""
-    if overdue:
-        return f"took longer than {WALL_SECONDS:.0f} s and was ended"
+def how(status: int, overdue: float | None = None, output: str = "") -> str:
+    """A wait status in words; C++ and LLVM abort where there is no memory, and say so in the output.
+
+    overdue: the seconds that it could take, if it took longer.
+    """
+    if overdue is not None:
+        return f"took longer than {overdue:.0f} s and was ended"
     code = os.waitstatus_to_exitcode(status)
     if -code == signal.SIGXCPU:
         return f"computed for more than {CPU_SECONDS} s and was ended"

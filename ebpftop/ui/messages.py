@@ -11,7 +11,9 @@ from ebpftop.frames.messages import Load, Notice
 from ebpftop.model.requests import Requested
 
 if TYPE_CHECKING:
+    from ebpftop.model.past.span import Span
     from ebpftop.model.run import Run
+    from ebpftop.model.trigger import Trigger
 
 
 class Changed(Message):
@@ -29,6 +31,14 @@ class WasRejected(Message):
         super().__init__()
         self.run = run
         self.request = request
+
+
+class WasStopped(Message):
+    """A probe was detached, for a reason, though nobody requested it."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        self.run = run
 
 
 class LoadsAgain(Message):
@@ -84,6 +94,14 @@ class Chosen(Message):
     """The catalog's cursor moved to another entry."""
 
 
+class SpanAsked(Message):
+    """A span that was pointed at; a moment, where it is empty."""
+
+    def __init__(self, span: Span) -> None:
+        super().__init__()
+        self.span = span
+
+
 class EditAsked(Message):
     """Open a probe's C in the user's editor, at a line counted from 1."""
 
@@ -91,6 +109,14 @@ class EditAsked(Message):
         super().__init__()
         self.probe = probe
         self.line = line
+
+
+class ProcessAsked(Message):
+    """Open the page of a process, by its identity."""
+
+    def __init__(self, identity: int) -> None:
+        super().__init__()
+        self.identity = identity
 
 
 class PlayAsked(Message):
@@ -103,13 +129,22 @@ class PlayAsked(Message):
 
 
 class LoadAsked(Message):
-    """Load a probe. `form`: show the parameter form first. `typed`: the parameters come from that form."""
+    """Load a probe. `form`: show the parameter form first. `typed`: the parameters come from that form, as does
+    `when`, for which to watch then.
+    """
 
     def __init__(
-        self, probe: str, params: dict[str, str] | None = None, *, form: bool = False, typed: bool = False
+        self,
+        probe: str,
+        params: dict[str, str] | None = None,
+        *,
+        form: bool = False,
+        typed: bool = False,
+        when: Trigger | None = None,
     ) -> None:
         super().__init__()
         self.probe = probe
         self.params = params or {}
         self.form = form
         self.typed = typed
+        self.when = when

@@ -34,13 +34,16 @@ static int request_created(struct bpf_raw_tracepoint_args *ctx)
     return 0;
 }
 
+// Returns 1 if the request's creation was seen, here and below.
 static int request_issued(struct bpf_raw_tracepoint_args *ctx)
 {
     u64 address = ctx->args[0];
     struct origin *request = asked.lookup(&address);
-    if (request && !request->issued)
+    if (!request)
+        return 0;
+    if (!request->issued)
         request->issued = bpf_ktime_get_ns();
-    return 0;
+    return 1;
 }
 #else
 // There is no request yet, only its first bio. A bio that is merged into another request leaves its entry behind.
@@ -70,7 +73,7 @@ static int request_issued(struct bpf_raw_tracepoint_args *ctx)
     request.issued = bpf_ktime_get_ns();
     if (asked.update(&address, &request))
         map_full();
-    return 0;
+    return 1;
 }
 #endif
 

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import platform
 import signal
 import sys
+import sysconfig
+from pathlib import Path
 
+import ebpftop
 from ebpftop.kernel import tracefs
-from tests.bench import events, explaining, memory, painting, reading, starting, startup, storms
+from tests.bench import (
+    changes,
+    crowds,
+    events,
+    explaining,
+    memory,
+    painting,
+    reading,
+    starting,
+    startup,
+    storms,
+    tapes,
+)
 from tests.bench.table import render
 
 
@@ -18,22 +34,30 @@ def main() -> int:
         print("measuring needs root: run it with sudo", file=sys.stderr)
         return 3
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what was started is ended
+    for folder in (Path(ebpftop.__file__).parent, sysconfig.get_path("purelib")):
+        compileall.compile_dir(folder, quiet=2)  # as where it is installed
     tracefs.private_mounts()
     tracefs.mount_private()  # BCC's and bpftrace's tools don't mount it themselves
     rows = []
     for part in (
         explaining,
         reading,
+        changes,
         starting,
         startup,
         memory,
         events,
         painting,
         storms,
+        tapes,
+        crowds,
     ):  # as long as this process is small
         print(f"{part.__name__.rpartition('.')[2]} …", file=sys.stderr, flush=True)
         rows += part.rows()
-    print(f"Linux {platform.release()}, {os.cpu_count()} CPUs. Medians; ratios are medians of paired ratios.\n")
+    print(
+        f"Linux {platform.release()}, {os.cpu_count()} CPUs. Bytecode is compiled, as where ebpftop is installed.\n"
+        "Medians; ratios are medians of paired ratios.\n"
+    )
     print(render(rows))
     return 0
 

@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from ebpftop.collector.accounting import accounts
 from ebpftop.kernel import libbpf
+from ebpftop.kernel.program_info import info
 from tests.bench import workload
 from tests.bench.peers import Peer, environment, peers
 from tests.bench.table import Row, ns
@@ -171,5 +171,5 @@ def _programs(ids: set[int]) -> Iterator[list[int]]:
 
 
 def _sum(programs: list[int]) -> Spent:
-    each = [accounts(program) for program in programs]
+    each = [info(program) for program in programs]
     return Spent(sum(one.run_time_ns for one in each), sum(one.run_count for one in each))

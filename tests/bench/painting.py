@@ -35,33 +35,35 @@ class Spent(NamedTuple):
     written: float
 
 
+_State = tuple[str, float, float | None]
 _PEERS = {"htop": ["htop", "-d", "10"], "top": ["top", "-d", "1"]}
 
 
 def rows() -> list[Row]:
     """Of each state of the screen, CPU and bytes beside htop and top; then keys."""
-    states = {"": "", ", paused": " ", ", help in front": " ?"}  # keys that lead there from the state before
+    # The keys that lead to each state from the one before, and at most how much CPU and how many bytes a second.
+    states = {"": ("", 5.0, 20e3), ", paused": (" ", 0.5, 0.0), ", help in front": (" ?", 1.0, None)}
     return [
         *_beside("5 probes, 200x60", (200, 60), _FIVE, states),
-        *_beside("1 probe, 120x36", (120, 36), _FIVE[:1], {"": ""}),
+        *_beside("1 probe, 120x36", (120, 36), _FIVE[:1], {"": ("", 2.0, None)}),
         _key_row("key to paint, 5 probes, 200x60", contextlib.nullcontext()),
-        _key_row("key to paint, beside 2 busy loops", _busy(2)),
+        _key_row("key to paint, beside 2 busy loops", _busy(2), most=None),
     ]
 
 
-def _beside(what: str, size: tuple[int, int], probes: list[str], states: dict[str, str]) -> list[Row]:
+def _beside(what: str, size: tuple[int, int], probes: list[str], states: dict[str, _State]) -> list[Row]:
     ours: dict[str, list[Spent]] = {state: [] for state in states}
     theirs: dict[str, list[Spent]] = {name: [] for name in _PEERS}
     for _ in range(_ROUNDS):
-        with _dashboard(size, probes) as screen:
-            for state, keys in states.items():
+        with dashboard(size, probes) as screen:
+            for state, (keys, *_) in states.items():
                 screen.keys(keys, 2.0)
-                ours[state].append(_spent(screen))
+                ours[state].append(spent(screen))
         for name, command in _PEERS.items():
             if shutil.which(name):
                 with running_on(command, size) as screen:
                     screen.read(2.0)
-                    theirs[name].append(_spent(screen))
+                    theirs[name].append(spent(screen))
     return [
         Row(
             f"{unit_name}, {what}{state}",
@@ -70,14 +72,15 @@ def _beside(what: str, size: tuple[int, int], probes: list[str], states: dict[st
             [spent[at] for spent in theirs[name]],
             unit,
             note="" if theirs[name] else "not installed",
+            most=states[state][1 + at],
         )
         for state in states
-        for at, (unit_name, unit) in enumerate((("CPU", _percent), ("written", _rate)))
+        for at, (unit_name, unit) in enumerate((("CPU", percent), ("written", _rate)))
         for name in _PEERS
     ]
 
 
-def _spent(screen: Screen) -> Spent:
+def spent(screen: Screen) -> Spent:
     before, written, since = screen.seconds(), screen.written, time.monotonic()
     screen.read(_SPAN)
     passed = time.monotonic() - since
@@ -85,7 +88,7 @@ def _spent(screen: Screen) -> Spent:
 
 
 @contextlib.contextmanager
-def _dashboard(size: tuple[int, int], probes: list[str]) -> Iterator[Screen]:
+def dashboard(size: tuple[int, int], probes: list[str]) -> Iterator[Screen]:
     with running_on([sys.executable, "-m", "ebpftop"], size) as screen:
         screen.read(_SETTLED)
         for probe in probes:
@@ -96,13 +99,13 @@ def _dashboard(size: tuple[int, int], probes: list[str]) -> Iterator[Screen]:
         yield screen
 
 
-def _key_row(what: str, load: contextlib.AbstractContextManager[object]) -> Row:
+def _key_row(what: str, load: contextlib.AbstractContextManager[object], most: float | None = 0.02) -> Row:
     """Of letters typed into the search line: the time until each is on the screen."""
-    with _dashboard((200, 60), _FIVE) as screen, load:
+    with dashboard((200, 60), _FIVE) as screen, load:
         screen.keys("\x1b", 0.5)
         screen.keys("/s", 1.0)  # with a search begun, nothing else on the screen changes by itself
         times = [_shown_after(screen, "abcdefghij"[number % 10], number) for number in range(_KEYS)]
-    return Row(what, times, unit=ms, note=f"p99 {ms(quantiles(times, n=100)[98])}")
+    return Row(what, times, unit=ms, most=most, note=f"p99 {ms(quantiles(times, n=100)[98])}")
 
 
 @contextlib.contextmanager
@@ -131,7 +134,7 @@ def _shown_after(screen: Screen, letter: str, number: int) -> float:
     return taken
 
 
-def _percent(value: float) -> str:
+def percent(value: float) -> str:
     return f"{value:.1f} %"
 
 

@@ -1,5 +1,5 @@
-"""How many events a second each tool shows without losing one: two processes make them at growing rates, and the lines
-that tell of them are counted.
+"""How many events a second each tool shows without losing one: two processes make them at ever lower rates, and the
+lines that tell of them are counted.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.bench.peers import environment, peers
 from tests.bench.table import Row
 from tests.bench.tool import ToolFailed
 
-ROUNDS = 3
+ROUNDS = 2
 SECONDS = 3.0  # of a storm
 _PATIENCE = 60.0
 _MARK = "made-by-a-storm"
@@ -52,6 +52,7 @@ class Storm(NamedTuple):
     rates: tuple[int, ...]
     probe: str
     tool: str
+    least: float | None = None  # that is wanted
 
 
 _OPENS = Storm(
@@ -61,6 +62,7 @@ _OPENS = Storm(
     (25_000, 50_000, 100_000, 150_000, 200_000, _UNBOUNDED),
     "disk/opensnoop",
     "opensnoop",
+    200_000,
 )
 _EXECS = Storm(
     "execs",
@@ -94,22 +96,28 @@ def _compared(storm: Storm, path: str) -> list[Row]:
                 except ToolFailed as failure:
                     notes[peer.name] = str(failure)
     return [
-        Row(f"{storm.what} a second without a loss", measured, name, [] if note else theirs[name], _rate, note=note)
+        Row(
+            f"{storm.what} a second without a loss",
+            measured,
+            name,
+            [] if note else theirs[name],
+            _rate,
+            note=note,
+            least=storm.least,
+        )
         for name, note in notes.items()
     ]
 
 
 def _lossless(storm: Storm, path: str, command: list[str], surroundings: dict[str, str]) -> float:
     """The highest rate at which all events were shown; 0 if there is none. Raises ToolFailed."""
-    best = 0.0
-    for rate in storm.rates:
+    for rate in reversed(storm.rates):
         with _running(command, surroundings) as shown:
             made = _made(storm, rate, path)
             seen = _seen(shown, made)
-        if seen < made:
-            break
-        best = max(best, made / SECONDS)
-    return best
+        if seen >= made:
+            return made / SECONDS
+    return 0.0
 
 
 def _made(storm: Storm, rate: int, path: str) -> int:

@@ -16,7 +16,8 @@ HEADINGS = ("measured", "ebpftop", "peer", "peer's", "ratio", "target", "")
 class Row:
     """Paired measurements in seconds, bytes or nanoseconds, as `unit` writes them.
 
-    `target` is the ratio of ours to the peer's that is wanted at most. Without a peer's measurements `note` says why.
+    `target` is the ratio of ours to the peer's that is wanted at most; `most` and `least` are bounds of ours alone.
+    Without a peer's measurements `note` says why.
     """
 
     what: str
@@ -26,16 +27,36 @@ class Row:
     unit: Unit = str
     target: float | None = None
     note: str = ""
+    most: float | None = None
+    least: float | None = None
 
     def cells(self) -> tuple[str, ...]:
         """Texts under `HEADINGS`."""
         ours = self.unit(median(self.ours)) if self.ours else "–"
-        if not self.ours or not self.theirs:
-            return (self.what, ours, self.peer, "", "", "", self.note)
-        ratio = median(mine / other for mine, other in zip(self.ours, self.theirs, strict=True))
-        target = f"≤ {self.target:.2f}" if self.target else ""
-        met = "" if self.target is None else "met" if ratio <= self.target else "MISSED"
-        return (self.what, ours, self.peer, self.unit(median(self.theirs)), f"{ratio:.3g}", target, self.note or met)
+        theirs = ratio = ""
+        if self.ours and self.theirs:
+            theirs, ratio = self.unit(median(self.theirs)), f"{self._ratio():.3g}"
+        target, verdict = self._verdict()
+        return (self.what, ours, self.peer, theirs, ratio, target, "; ".join(filter(None, (verdict, self.note))))
+
+    def _ratio(self) -> float:
+        return median(mine / other for mine, other in zip(self.ours, self.theirs, strict=True))
+
+    def _verdict(self) -> tuple[str, str]:
+        """The target, and whether it was met or by how much it was missed."""
+        if not self.ours:
+            return "", ""
+        if self.most is not None:
+            return f"≤ {self.unit(self.most)}", _met(median(self.ours), self.most)
+        if self.least is not None:
+            return f"≥ {self.unit(self.least)}", _met(self.least, median(self.ours))
+        if self.target is not None and self.theirs:
+            return f"≤ {self.target:.2f}", _met(self._ratio(), self.target)
+        return "", ""
+
+
+def _met(value: float, most: float) -> str:
+    return "met" if value <= most else f"MISSED by {value / most - 1:.0%}" if most else "MISSED"
 
 
 def render(rows: Sequence[Row]) -> str:

@@ -246,11 +246,11 @@ def test_a_folder_of_probes_that_may_not_be_read_is_told(tmp_path: Path) -> None
 
 @pytest.mark.bpf
 def test_a_disk_that_is_full_ends_the_tape_where_it_can_still_be_read(tmp_path: Path) -> None:
-    """On a file system of 192 KiB in a mount namespace of its own."""
+    """On a file system of 288 KiB in a mount namespace of its own."""
     disk, tape = tmp_path / "disk", tmp_path / "copy.tape"
     disk.mkdir()
     record = f"{' '.join(COMMAND)} record -o {disk}/tape syscount runqlat --interval 0.05 --duration 60"
-    script = f"mount -t tmpfs -o size=192k none {disk} && {record}; status=$?; cp {disk}/tape {tape}; exit $status"
+    script = f"mount -t tmpfs -o size=288k none {disk} && {record}; status=$?; cp {disk}/tape {tape}; exit $status"
     done = subprocess.run(
         ["unshare", "-m", "sh", "-c", script],
         capture_output=True,

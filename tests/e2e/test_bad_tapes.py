@@ -14,7 +14,8 @@ import msgspec
 import pytest
 
 from ebpftop.frames.messages import AnyFrame, Column, Columns, Notice, Rejected, Written
-from ebpftop.frames.tape import MAGIC, TapeWriter
+from ebpftop.frames.tape import TapeWriter
+from ebpftop.frames.tape_format import MAGIC
 from tests.support.command import AS_NOBODY
 from tests.support.frames import (
     CALLS,
@@ -46,7 +47,7 @@ def term() -> Iterator[Terminal]:
 def calls(**changes: object) -> Columns:
     """Rows of `CALLS`, some columns replaced."""
     rows = columns(tgid=[1, 2], nr=["read", "write"], count=[40, 2], last_ns=[5, 6])
-    return {**rows, **changes}  # type: ignore[dict-item]
+    return {**rows, **changes}
 
 
 STORY: list[AnyFrame] = [
@@ -61,7 +62,7 @@ STORY: list[AnyFrame] = [
 class WholeSnapshots(TapeWriter):
     """Writes snapshots as they are, like format 1, also those that lie."""
 
-    def _written(self, frame: AnyFrame) -> Written:
+    def _written(self, frame: AnyFrame, passed: int) -> Written:
         return frame
 
 
@@ -211,8 +212,10 @@ def append(tape: Path, *bodies: bytes, at: int = 4000) -> None:
     """One more block of frames as msgpack, packed as far as it goes."""
     records = b"".join(struct.pack("<QI", at, len(body)) + body for body in bodies)
     packed = zlib.compress(records, 9)
-    whole = tape.read_bytes()[:-24]
-    tape.write_bytes(whole + struct.pack("<IIQQ", len(packed), len(records), at, at) + packed + bytes(24))
+    whole = tape.read_bytes()
+    (index,) = struct.unpack_from("<Q", whole, len(whole) - 20)  # none of what is appended is in it
+    header = struct.pack("<IIQQI", len(packed), len(records), at, at, 0)
+    tape.write_bytes(whole[: index or -28] + header + packed + struct.pack("<IIQQI", 0, 0, 0, 0, 8))
 
 
 def noise(size: int) -> bytes:

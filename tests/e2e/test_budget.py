@@ -13,7 +13,8 @@ import pytest
 
 from ebpftop.frames.columns import unpack
 from ebpftop.frames.messages import AnyFrame, Detached, Events, Loaded, Processes
-from ebpftop.frames.tape import BadTape, TapeReader
+from ebpftop.frames.tape import TapeReader
+from ebpftop.frames.tape_format import BadTape
 from tests.support.command import CHECKOUT, COMMAND
 from tests.support.processes import SLOWER, eventually
 from tests.support.workloads import run_programs
@@ -40,18 +41,20 @@ def frames_of(tape: Path) -> list[AnyFrame]:
     return found
 
 
+def count(tape: Path, kind: type[AnyFrame]) -> int:
+    return sum(isinstance(frame, kind) for frame in frames_of(tape))
+
+
 def test_a_storm_detaches_the_expensive_probe_and_no_other(tmp_path: Path) -> None:
     tape, said = tmp_path / "storm.tape", tmp_path / "said"
     command = [*COMMAND, "record", "-o", str(tape), "--budget", "4", "cpu/syscount", "cpu/execsnoop"]
     with said.open("w") as err, subprocess.Popen(command, cwd=CHECKOUT, stderr=err) as recording:
         try:
-            loaded = lambda: sum(isinstance(frame, Loaded) for frame in frames_of(tape)) == 2  # noqa: E731
-            eventually(loaded, "both are attached", 60 * SLOWER)
+            eventually(lambda: count(tape, Loaded) == 2, "both are attached", 60 * SLOWER)
             pids = run_programs(5)
             with storm(), storm():
                 eventually(lambda: "detached" in said.read_text(), "one is detached", 120 * SLOWER)
-            over = lambda: any(isinstance(frame, Detached) for frame in frames_of(tape))  # noqa: E731
-            eventually(over, "the tape holds that", 60 * SLOWER)
+            eventually(lambda: count(tape, Detached) > 0, "the tape holds that", 60 * SLOWER)
             pids += run_programs(5)
         finally:
             recording.send_signal(signal.SIGINT)

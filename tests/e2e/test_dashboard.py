@@ -98,7 +98,7 @@ def test_a_flame_graph_shows_where_a_busy_loop_spends_its_time(term: Terminal, b
     assert re.search(r"[0-9.]+% through “ksys_read”", term.wait_for("through “ksys_read”"))
     term.keys("Down", "Down", "Enter")
     term.wait_for(f"zoomed into {busy}", "100% of total")
-    term.keys("x")
+    term.keys("u")
     assert re.search(r"kernel|vmlinux", term.wait_for("functions ·", "ksys_read"))
 
 

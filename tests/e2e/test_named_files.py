@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import ebpftop as package
 from tests.support.command import Done, complaint, ebpftop
 from tests.support.dashboard import load
 from tests.support.probes import HEAD, SOURCE, VARIANT, VIEW, write_probe
@@ -20,6 +21,7 @@ from tests.support.shell import PROGRAM, framed, line, shell
 pytestmark = [pytest.mark.bpf, pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which needs root")]
 
 NOBODY = {"SUDO_UID": "65534", "SUDO_GID": "65534"}
+DEMO = Path(package.__file__).parent / "demo.tape"
 SECRET = "kept_from_everybody"  # also an identifier, so that a compiler quotes it
 
 
@@ -174,6 +176,7 @@ def test_a_save_while_the_dashboard_runs_shows_no_file_of_roots(public: Path, se
 
 
 EDITOR = """#!/bin/sh
+until [ "$(nice)" -eq {niceness} ]; do sleep 0.1; done
 grep -E '^(Uid|CapPrm|CapEff|CapInh|CapAmb|NoNewPrivs):' /proc/self/status > {folder}/status.part
 mv {folder}/status.part {folder}/status
 """
@@ -181,7 +184,7 @@ mv {folder}/status.part {folder}/status
 
 def test_an_editor_has_given_up_what_the_dashboard_has(public: Path) -> None:
     public.chmod(0o777)
-    (public / "vi").write_text(EDITOR.format(folder=public))
+    (public / "vi").write_text(EDITOR.format(folder=public, niceness=os.nice(0)))
     (public / "vi").chmod(0o755)
     write_probe(public, source=SOURCE.replace("return 0;", "return zero", 1))
     with shell(120, 40) as term:
@@ -229,3 +232,12 @@ def test_a_new_probe_is_written_by_who_asked(public: Path, secret: Path) -> None
     assert ebpftop("new", public / "mine", environment=NOBODY).returncode == 0
     assert {path.stat().st_uid for path in (public / "mine").rglob("*")} == {65534}
     assert not re.search("Traceback", done.stderr)
+
+
+def test_a_report_is_written_by_who_asked(public: Path, secret: Path) -> None:
+    assert "Permission denied" in complaint(ebpftop("report", secret, "-o", "-", environment=NOBODY), 1)
+    done = ebpftop("report", DEMO, "-o", secret.parent / "mine.html", environment=NOBODY)
+    assert "Permission denied" in complaint(done, 1)
+    public.chmod(0o777)
+    assert ebpftop("report", DEMO, "-o", public / "mine.html", environment=NOBODY).returncode == 0
+    assert (public / "mine.html").stat().st_uid == 65534

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -137,8 +138,8 @@ def test_a_name_that_looks_like_c_is_a_name(name: str) -> None:
     assert {row["comm"] for each in told.lines for row in rows(each)} == {name}
 
 
-def rows(line: dict[str, object]) -> list[dict[str, object]]:
-    part = line["views"]["by process"]  # type: ignore[index]
+def rows(line: dict[str, Any]) -> list[dict[str, object]]:
+    part = line["views"]["by process"]
     names = [column["name"] for column in part["columns"]]
     return [dict(zip(names, row, strict=True)) for row in part["rows"]]
 

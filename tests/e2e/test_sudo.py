@@ -174,7 +174,7 @@ def test_a_collector_that_was_killed_starts_again_without_a_password(session: Te
     children(top)["collect"].kill()
     session.wait_for("collector has ended")
     eventually(lambda: not in_kernel(held), "nothing of the old collector is left in the kernel")
-    session.keys("r")
+    session.keys("R")
     eventually(lambda: holds_probes(top), "a new collector holds the probes again", 60)
     eventually(lambda: "collector has ended" not in session.text(), "the dashboard works again")
 

@@ -14,7 +14,8 @@ import psutil
 import pytest
 
 from ebpftop.frames.messages import Loaded, Snapshot
-from ebpftop.frames.tape import BadTape, TapeReader
+from ebpftop.frames.tape import TapeReader
+from ebpftop.frames.tape_format import BadTape
 from tests.support.command import CHECKOUT
 from tests.support.dashboard import load
 from tests.support.processes import children, eventually, held_by, in_kernel
@@ -147,6 +148,13 @@ def test_kill_of_sudo_itself_leaves_nothing_of_ours(term: Terminal) -> None:
     eventually(traces.gone, "nothing of ours is left")
 
 
+def test_the_dashboard_alone_goes_before_others(term: Terminal) -> None:
+    dashboard(term)
+    niceness = {name: process.nice() for name, process in Traces(term.pid()).processes.items()}
+    assert niceness["dashboa"] == max(-20, os.nice(0) - 10)
+    assert niceness["collect"] == os.nice(0)
+
+
 def test_control_z_stops_the_dashboard_and_fg_draws_it_again(term: Terminal) -> None:
     dashboard(term)
     for _ in range(2):
@@ -156,7 +164,7 @@ def test_control_z_stops_the_dashboard_and_fg_draws_it_again(term: Terminal) -> 
         assert TABLE not in term.text()
         line(term, "clear; fg")
         shown = term.wait_for(TABLE, "Catalog")
-        eventually(lambda before=shown: term.text() != before, "the numbers move")  # type: ignore[misc]
+        eventually(lambda before=shown: term.text() != before, "the numbers move")
     term.keys("q")
     eventually(lambda: TABLE not in term.text(), "the dashboard has ended")
     assert term.untouched()
@@ -329,11 +337,11 @@ def test_a_hostile_process_name_is_shown_inert(term: Terminal) -> None:
         term.wait_for("Catalog", "─ ○ ")
         load(term, "syscount")
         term.wait_for(TABLE)
-        term.keys("t")
+        term.keys("t", "t", "t")
         term.type("f")
         term.type("bold")
         worker.work()
-        term.wait_for(r"\x1b[31m[bold]\x07x")
+        term.wait_for(r"\x1b[31m[bold]\x0…")  # the column is narrower
         term.keys("Escape", "q")
 
 

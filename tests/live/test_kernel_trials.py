@@ -7,7 +7,7 @@ import os
 import re
 import struct
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -58,10 +58,10 @@ def test_fentry_works_where_functions_can_be_traced(verdicts: dict[str, doctor.C
     assert verdicts["fentry"].ok == function_tracer(), verdicts["fentry"].detail
 
 
-def names(following: list[int], open_id: object, offset: int) -> Iterator[bytes]:
+def names(following: list[int], open_id: Callable[[int], int], offset: int) -> Iterator[bytes]:
     """Names of programs or maps by ids, from struct bpf_prog_info or bpf_map_info."""
     for number in following:
-        fd = open_id(number)  # type: ignore[operator]
+        fd = open_id(number)
         if fd < 0:
             continue  # gone since
         info, size = ctypes.create_string_buffer(256), ctypes.c_uint32(256)

@@ -78,6 +78,33 @@ def test_operations_are_counted_by_file_system(place: Path) -> None:
     assert traced.losses() == {}
 
 
+def test_operations_are_counted_by_process(place: Path) -> None:
+    """Two at once, on one file system."""
+    other = """
+file = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT, 0o600)
+def work():
+    for _ in range(43): os.pwrite(file, b"x", 0)
+    for _ in range(47): os.pread(file, 1, 0)
+"""
+    with (
+        Worker(USE, place / "x") as one,
+        Worker(other, place / "y") as two,
+        trace("disk/fsdist", fs="ext4") as traced,
+    ):
+        one.start()
+        two.start()
+        one.finish()
+        two.finish()
+    counts = {
+        worker: {
+            name: count for name in OPERATIONS if (count := traced.count("latency", pid=worker.pid, operation=name))
+        }
+        for worker in (one, two)
+    }
+    assert counts == {one: OPERATIONS, two: {"read": 47, "write": 43}}
+    assert traced.losses() == {}
+
+
 @any_kernel
 def test_only_one_type_of_file_system(place: Path) -> None:
     with Worker(USE, place / "x") as worker, trace("disk/fsdist", pid=worker.pid, fs="tmpfs") as traced:

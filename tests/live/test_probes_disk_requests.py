@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.disks import SECTOR, accounted, file_system, frozen, loop_device
+from tests.support.disks import SECTOR, accounted, file_system, flushes, frozen, loop_device
 from tests.support.processes import eventually
 from tests.support.tracing import any_kernel, trace, variant_of
 from tests.support.workloads import Worker
@@ -52,6 +53,67 @@ def test_each_request_is_told_with_its_place_and_its_maker(device: Path, variant
     assert min(row["took"] for row in rows) > 0
     assert sum(row["queued"] + row["took"] for row in rows) < elapsed  # one after another
     assert traced.losses() == {}
+
+
+OVERWRITE = """
+import mmap
+file, page = os.open(sys.argv[1], os.O_RDWR | os.O_DIRECT), mmap.mmap(-1, 4096)
+def work():
+    for number in range(41): os.pwrite(file, page, number * 65536)
+    os.fsync(file)
+"""
+
+
+@pytest.mark.parametrize("queued", ["false", "true"])
+@pytest.mark.parametrize("variant", ["", pytest.param("getrq", marks=any_kernel)])
+def test_latencies_are_counted_by_who_submitted_the_request(device: Path, variant: str, queued: str) -> None:
+    """Two at once; a flush is nobody's."""
+    probe = variant_of("disk/biolatency", variant) if variant else "disk/biolatency"
+    with (
+        Worker(READ, device, "37x4096@65536") as reader,
+        Worker(OVERWRITE, device) as writer,
+        trace(probe, device=device, queued=queued) as traced,
+    ):
+        before = flushes(device)
+        reader.start()
+        writer.start()
+        reader.finish()
+        writer.finish()
+        flushed = flushes(device) - before
+    assert flushed == 1
+    by_operation = {name: traced.count("latency", operation=name) for name in ("read", "write", "flush")}
+    assert by_operation == {"read": 37, "write": 41, "flush": flushed}
+    assert traced.count("latency", pid=reader.pid, device=device.name, operation="read") == 37
+    assert traced.count("latency", pid=writer.pid, device=device.name, operation="write") == 41
+    assert traced.count("latency") == 37 + 41 + flushed
+    assert traced.losses() == {}
+
+
+WRITE_BACK = """
+file, page = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT), bytes(4096)
+os.pwrite(file, bytes(37 * 4096), 0)
+os.fsync(file)
+def work():
+    for number in range(37): os.pwrite(file, page, number * 4096)
+"""
+
+
+def test_what_is_written_back_later_is_a_kworkers(tmp_path: Path) -> None:
+    with (
+        file_system(tmp_path) as (device, place),
+        Worker(WRITE_BACK, place / "file") as worker,
+        trace("disk/biolatency", device=device) as latency,
+        trace("disk/biotop", device=device) as totals,
+    ):
+        worker.work()
+        subprocess.run(["sync", "--file-system", str(place)], check=True)
+    assert latency.count("latency", pid=worker.pid) == 0
+    total = totals.totals("requests", "comm")
+    names = [name for name in total if name.startswith("kworker")]
+    assert sum(total[name]["bytes"] for name in names) >= 37 * 4096
+    written = sum(total[name]["requests"] for name in names)  # biolatency looked longer
+    assert sum(latency.count("latency", comm=name) for name in names) >= written >= 1
+    assert latency.losses() == {}
 
 
 WRITE = """

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from tests.support.disks import file_system
 from tests.support.tracing import any_kernel, trace
 from tests.support.workloads import Worker
 
@@ -28,6 +31,40 @@ def test_each_new_page_is_a_fault() -> None:
     counted = traced.totals("faults", "pid")[worker.pid]
     assert counted["user"] + counted["kernel"] == faults
     assert 499 <= counted["writes"] <= counted["user"]
+    assert traced.losses() == {}
+
+
+# Pages of a file that were dropped from memory, each read from the disk by its own fault.
+READ_MAPPED = """
+import mmap
+with open(sys.argv[1], "wb") as file:
+    file.write(bytes(101 * mmap.PAGESIZE))
+    os.fsync(file.fileno())
+file = os.open(sys.argv[1], os.O_RDONLY)
+os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+memory = mmap.mmap(file, 0, prot=mmap.PROT_READ)
+memory.madvise(mmap.MADV_RANDOM)
+def work():
+    for _ in range(2):
+        for page in range(101): memory[page * mmap.PAGESIZE]
+"""
+
+
+def test_faults_that_wait_for_a_disk_are_told_apart(tmp_path: Path) -> None:
+    with (
+        file_system(tmp_path) as (_, place),
+        Worker(READ_MAPPED, place / "x") as worker,
+        Worker(TOUCH, 101) as other,
+        trace("memory/pagefaults") as traced,
+    ):
+        before = worker.major_faults()
+        worker.work()
+        major = worker.major_faults() - before
+        other.work()
+    counted = traced.totals("faults", "pid")
+    assert counted[worker.pid]["major"] == major == 101
+    assert counted[worker.pid]["user"] >= 101
+    assert (counted[other.pid]["major"], counted[other.pid]["user"] >= 101) == (0, True)
     assert traced.losses() == {}
 
 

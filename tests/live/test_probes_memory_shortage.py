@@ -105,7 +105,7 @@ def test_each_zone_is_compacted_when_asked() -> None:
         worker.work()
     rows = traced.events(pid=worker.pid)
     assert [(row["zone"], row["order"], row["waits"]) for row in rows] == [(name, -1, 1) for name in populated] * 3
-    assert {row["result"] for row in rows} <= {"COMPLETE", "PARTIAL_SKIPPED"}
+    assert {row["result"] for row in rows} <= {"COMPLETE", "PARTIAL_SKIPPED", "CONTENDED"}
     assert min(row["took"] for row in rows) > 0
     assert traced.losses() == {}
 

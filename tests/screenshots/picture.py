@@ -49,7 +49,7 @@ def _strips(app: App[Any]) -> list[Strip]:
     """As `App.export_screenshot` gets them."""
     screen = app.screen._compositor
     update = screen.render_update(full=True, screen_stack=app._background_screens, simplify=True)
-    return [strip for line in update.strips for strip in line]  # type: ignore[union-attr]
+    return [strip for line in update.strips for strip in line]
 
 
 def _document(strips: Iterable[Strip], width: float, height: float, front: str, back: str) -> Iterator[str]:
@@ -71,8 +71,8 @@ def _document(strips: Iterable[Strip], width: float, height: float, front: str, 
 
 def _segment(segment: Segment, x: float, y: float, usual_front: str, usual_back: str) -> Iterator[str]:
     style = segment.style or Style()
-    front = style.color.get_truecolor().hex if style.color else usual_front
-    back = style.bgcolor.get_truecolor().hex if style.bgcolor else usual_back
+    front = style.color.get_truecolor().hex if style.color and not style.color.is_default else usual_front
+    back = style.bgcolor.get_truecolor().hex if style.bgcolor and not style.bgcolor.is_default else usual_back
     if style.reverse:
         front, back = back, front
     if back != usual_back:

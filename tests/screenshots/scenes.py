@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,21 +11,25 @@ from textual.pilot import Pilot
 
 from ebpftop.frames.tape_source import TapeSource
 from ebpftop.ui.app.app import EbpftopApp
+from ebpftop.ui.feed.comparing import NOT_YET
+from ebpftop.ui.widgets.compared_panels import ComparedGrid
 from tests.screenshots.picture import picture
 
 SMALL, MEDIUM, LARGE = (80, 24), (120, 36), (200, 60)
-QUIET, STORM, PROGRAMS, DISK = 11.0, 22.0, 32.0, 43.0  # moments of the incident, see incident.py
+LATE_STORM = 43.0
+QUIET, STORM, PROGRAMS, DISK = 14.0, 45.0, 75.0, 112.0  # moments of the incident, see incident.py
 
 
 @dataclass(frozen=True)
 class Scene:
-    """`at`: seconds from the tape's start; `keys`: by Textual's names."""
+    """`at`: seconds from the tape's start; `keys`: by Textual's names; `colour`: without, as with NO_COLOR."""
 
     name: str
     size: tuple[int, int]
     at: float
     keys: tuple[str, ...]
     png: bool = False
+    colour: bool = True
 
 
 def show(probe: str, *keys: str) -> tuple[str, ...]:
@@ -32,11 +37,39 @@ def show(probe: str, *keys: str) -> tuple[str, ...]:
     return ("slash", *probe, "enter", *keys)
 
 
+# The tail of what waits for a CPU while thumbnails are made: the three greatest rows of ten seconds.
+TAIL = ("end", *["up"] * 40, "V", *["left"] * 9, *["down"] * 2, "V")
+
+# Twenty quiet seconds are A, the last twenty B.
+COMPARE = ("t", "right_curly_bracket", "at", "minus", *"33s", "enter", "a", "0", "b")
+# Part of a second.
+RANGE = (*["left"] * 16, "V", *["up"] * 6, "V")
+# Ten seconds beside the ten before.
+TWO = ("left_parenthesis", "a", "right_parenthesis", "b")
+
 SCENES = (
     Scene("runqlat-120x36", MEDIUM, STORM, show("runqlat", "tab"), png=True),
     Scene("runqlat-light-120x36", MEDIUM, STORM, show("runqlat", "tab", "T")),
     Scene("runqlat-80x24", SMALL, STORM, show("runqlat")),
     Scene("runqlat-200x60", LARGE, STORM, show("runqlat", "tab")),
+    Scene("heatmap-120x36", MEDIUM, STORM, show("runqlat", "o", "tab", *TAIL), png=True),
+    Scene("heatmap-light-120x36", MEDIUM, STORM, show("runqlat", "T", "o", "tab", *TAIL)),
+    Scene("heatmap-no-colour-120x36", MEDIUM, STORM, show("runqlat", "o", "tab", *TAIL), colour=False),
+    Scene("heatmap-80x24", SMALL, STORM, show("runqlat", "o", "tab", "left", "up")),
+    Scene("heatmap-200x60", LARGE, DISK, show("runqlat", "tab", "end", "up", "up")),
+    Scene("standout-120x36", MEDIUM, STORM, show("runqlat", "o", "tab", *TAIL, "x", "down"), png=True),
+    Scene("paused-120x36", MEDIUM, STORM, show("runqlat", "tab", "space", *["left_parenthesis"] * 3)),
+    Scene("compare-120x36", MEDIUM, LATE_STORM, show("runqlat", *COMPARE), png=True),
+    Scene("compare-80x24", SMALL, LATE_STORM, show("runqlat", *COMPARE)),
+    Scene("compare-no-colour-80x24", SMALL, LATE_STORM, show("runqlat", *COMPARE), colour=False),
+    Scene("compare-200x60", LARGE, LATE_STORM, show("runqlat", *COMPARE)),
+    Scene("compare-light-120x36", MEDIUM, LATE_STORM, show("syscount", *COMPARE, "T")),
+    Scene("selection-120x36", MEDIUM, STORM, show("syscount", "down", "full_stop", *show("runqlat"))),
+    Scene("selection-80x24", SMALL, STORM, show("syscount", "down", "full_stop", *show("runqlat"))),
+    Scene("groups-120x36", MEDIUM, STORM, show("runqlat", "B", "down", "enter", "down")),
+    Scene("process-80x24", SMALL, STORM, show("runqlat", "tab", "down", "P")),
+    Scene("process-120x36", MEDIUM, STORM, show("runqlat", "tab", "down", "P")),
+    Scene("process-200x60", LARGE, STORM, show("runqlat", "tab", "down", "P")),
     Scene("syscount-120x36", MEDIUM, PROGRAMS, show("syscount", "tab")),
     Scene("syscount-200x60", LARGE, PROGRAMS, show("syscount", "tab")),
     Scene("execsnoop-120x36", MEDIUM, PROGRAMS, show("execsnoop", "tab")),
@@ -45,6 +78,14 @@ SCENES = (
     Scene("biolatency-200x60", LARGE, DISK, show("biolatency", "tab")),
     Scene("profile-120x36", MEDIUM, STORM, show("profile", "tab", "down", "down"), png=True),
     Scene("profile-200x60", LARGE, STORM, show("profile", "tab", "down", "down")),
+    Scene("strip-120x36", MEDIUM, STORM, show("profile", "o", *RANGE)),
+    Scene("strip-light-120x36", MEDIUM, STORM, show("profile", "T", "o", *RANGE)),
+    Scene("strip-no-colour-120x36", MEDIUM, STORM, show("profile", "o", *RANGE), colour=False),
+    Scene("strip-80x24", SMALL, STORM, show("profile", "o", *RANGE)),
+    Scene("strip-200x60", LARGE, STORM, show("profile", "tab", "o", *RANGE, "enter")),
+    Scene("differential-120x36", MEDIUM, STORM, show("profile", *TWO)),
+    Scene("differential-no-colour-120x36", MEDIUM, STORM, show("profile", *TWO), colour=False),
+    Scene("differential-200x60", LARGE, STORM, show("profile", "tab", *TWO)),
     Scene("verifier-120x36", MEDIUM, QUIET, ("v",), png=True),
     Scene("verifier-80x24", SMALL, QUIET, ("v",)),
     Scene("verifier-200x60", LARGE, QUIET, ("v",)),
@@ -56,11 +97,15 @@ SCENES = (
 
 async def shoot(tape: Path, scene: Scene) -> str:
     """The scene as SVG."""
+    os.environ.pop("NO_COLOR", None)
+    if not scene.colour:
+        os.environ["NO_COLOR"] = "1"
     source = TapeSource(tape, paused=True)
     app = EbpftopApp(source)
     async with app.run_test(size=scene.size) as pilot:
         source.seek(scene.at)
         await _arrive(app)
+        app.feed.session.marks.clear()  # the captions belong to the demo
         await _settle(app, pilot)
         for key in scene.keys:
             await pilot.press(key)
@@ -72,12 +117,13 @@ async def shoot(tape: Path, scene: Scene) -> str:
 
 
 async def _arrive(app: EbpftopApp) -> None:
-    """Wait until the tape was read up to where it stands, however long that takes."""
+    """Wait until the tape was read up to where it stands, and its past as a whole, however long that takes."""
     before: list[int] = []
     while True:
         await asyncio.sleep(1)
         now = [run.last.monotonic_ns for run in app.feed.session.runs.values() if run.last]
-        if now and now == before:
+        ahead = any(worker.group == "past" and not worker.is_finished for worker in app.workers)
+        if now and now == before and not ahead:
             return
         before = now
 
@@ -86,3 +132,6 @@ async def _settle(app: EbpftopApp, pilot: Pilot[None]) -> None:
     for _ in range(4):
         await pilot.pause()
         await app.pace.catch_up()
+    if any(grid.note == NOT_YET for grid in app.screen.query(ComparedGrid)):
+        await asyncio.sleep(0.1)
+        await _settle(app, pilot)

@@ -81,7 +81,7 @@ def _main() -> None:
     sys.path.append(BCC)
     import bcc
 
-    class Quiet(bcc.BPF):  # type: ignore[misc]
+    class Quiet(bcc.BPF):
         def _trace_autoload(self) -> None: ...
 
     order = json.load(sys.stdin)

@@ -15,6 +15,13 @@ def loop_device(file: Path, size: int) -> Iterator[Path]:
     """A block device of `size` bytes, backed by a new file, that only the test uses."""
     with file.open("wb") as new:
         new.truncate(size)
+    with attached(file) as device:
+        yield device
+
+
+@contextlib.contextmanager
+def attached(file: Path) -> Iterator[Path]:
+    """A block device of this file."""
     done = subprocess.run(["losetup", "--find", "--show", str(file)], capture_output=True, text=True, check=True)
     device = Path(done.stdout.strip())
     try:

@@ -23,6 +23,7 @@ from ebpftop.frames.messages import (
     Hello,
     Loaded,
     Losses,
+    Mark,
     ProbeInfo,
     Process,
     Processes,
@@ -82,6 +83,15 @@ SAMPLES = ViewInfo(
     columns=[ColumnInfo(field="tgid", title="Process", decode="process")],
 )
 
+TIMED = msgspec.structs.replace(SAMPLES, moments="moments")
+
+
+def moments(run: int, *samples: tuple[int, int, int, int], losses: Losses | None = None) -> Events:
+    """Samples of `TIMED`: (monotonic ns, CPU, identity of the process, number of the stack)."""
+    time, cpu, process, stack = zip(*samples, strict=True)
+    fields = columns(time=time, cpu=np.array(cpu, "<u4"), tgid=np.array(process, "<u4"), stack=np.array(stack, "<u4"))
+    return Events(run=run, map="moments", columns=fields, count=len(samples), losses=losses or Losses())
+
 
 def columns(**fields: Sequence[Any] | Array) -> Columns:
     """Lists of texts become dictionary columns, lists of numbers `<u8`, arrays stay what they are."""
@@ -108,7 +118,7 @@ def hello(**changes: Any) -> Hello:
     return Hello(**(fields | changes))
 
 
-def probe(id: str, views: Sequence[ViewInfo] = (), **changes: Any) -> ProbeInfo:  # noqa: A002
+def probe(id: str, views: Sequence[ViewInfo] = (), **changes: Any) -> ProbeInfo:
     category, _, name = id.partition("/")
     fields = {
         "title": name.capitalize(),
@@ -134,9 +144,20 @@ def answering(frame: AnyFrame, request: int) -> AnyFrame:
     return msgspec.structs.replace(frame, request=request) if unset else frame
 
 
-def loaded(run: int, id: str, *views: ViewInfo, **changes: Any) -> Loaded:  # noqa: A002
+def loaded(run: int, id: str, *views: ViewInfo, **changes: Any) -> Loaded:
     fields = {"params": {}, "variant": "raw", "meaning": "exact", "attached": ["raw_tracepoint:sched_switch"]}
     return Loaded(run=run, probe=id, views=list(views), **(fields | changes))
+
+
+def mark(text: str, at: float, **changes: Any) -> Mark:
+    """A mark `at` seconds after the first snapshot."""
+    passed = round(at * SECOND)
+    clocks = {
+        "realtime_ns": EPOCH + passed,
+        "monotonic_ns": 1000 * SECOND + passed,
+        "boottime_ns": 3600 * SECOND + passed,
+    }
+    return Mark(text=text, **(clocks | changes))
 
 
 def snapshot(run: int, seq: int, maps: Mapping[str, Columns], *, at: float | None = None, **losses: int) -> Snapshot:
@@ -192,7 +213,7 @@ def cost(run: int, at: float, run_count: int, run_time_ns: int, *, accounted: bo
     return Cost(run=run, monotonic_ns=1000 * SECOND + round(at * SECOND), accounted=accounted, programs=[program])
 
 
-def process(id: int, comm: str, **changes: Any) -> Process:  # noqa: A002
+def process(id: int, comm: str, **changes: Any) -> Process:
     """An identity whose tgid is 1000 more than its number."""
     fields = {"tgid": 1000 + id, "start_ns": id, "ppid": 1, "parent": "init", "command": f"/bin/{comm} --x"}
     return Process(id=id, comm=comm, **(fields | changes))
@@ -202,7 +223,7 @@ def processes(*each: Process) -> Processes:
     return Processes(processes=list(each))
 
 
-def rejected(run: int, id: str, **changes: Any) -> Rejected:  # noqa: A002
+def rejected(run: int, id: str, **changes: Any) -> Rejected:
     fields: dict[str, Any] = {
         "params": {},
         "stage": "verify",

@@ -45,7 +45,7 @@ async def ran(
     on_load: Sequence[AnyFrame],
     on_detach: Sequence[AnyFrame] = (),
     *,
-    format: headless.Format = "json",  # noqa: A002
+    format: headless.Format = "json",
     raw: bool = False,
     ends: bool = False,
 ) -> Ran:

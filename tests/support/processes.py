@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -20,14 +20,21 @@ SLOWER = 6.0 if os.environ.get("EBPFTOP_EMULATED") else 1.0  # patience factor f
 def children(pid: int) -> dict[str, psutil.Process]:
     """Descendants of ours by the name each gives itself, of which the kernel keeps 15 characters: ebpftop:collect, …"""
     found = {}
-    for process in psutil.Process(pid).children(recursive=True):
-        try:
-            name = Path(f"/proc/{process.pid}/comm").read_text().strip()
-        except OSError:  # it ended meanwhile
-            continue
-        if name.startswith("ebpftop:"):
-            found[name.removeprefix("ebpftop:")] = process
+    for child in _descendants(pid):
+        with contextlib.suppress(OSError, psutil.NoSuchProcess):  # it ended meanwhile
+            name = Path(f"/proc/{child}/comm").read_text().strip()
+            if name.startswith("ebpftop:"):
+                found[name.removeprefix("ebpftop:")] = psutil.Process(child)
     return found
+
+
+def _descendants(pid: int) -> Iterator[int]:
+    """By the kernel's lists: psutil reads of every process who its parent is, which an emulated machine feels."""
+    with contextlib.suppress(OSError):  # it ended meanwhile
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in map(int, (task / "children").read_text().split()):
+                yield child
+                yield from _descendants(child)
 
 
 def held_by(pid: int) -> tuple[set[int], set[int]]:
@@ -76,4 +83,4 @@ def eventually(condition: Callable[[], bool], what: str, patience: float = 20.0)
     deadline = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < deadline, f"not so after {patience:.0f} s: {what}"
-        time.sleep(0.05)
+        time.sleep(0.05 * SLOWER)  # looking costs more there as well, and what is waited for shares the processor

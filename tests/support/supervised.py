@@ -1,15 +1,19 @@
 """`python -m tests.support.supervised FOLDER`: the program's own supervisor and collector.
 
 The process at the other end of its standard input gets their stream of frames, and ends them by closing it.
+`RUNTIMES_ROOT` in its environment names a folder that holds what container runtimes keep on disk, in place of "/".
 """
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
+from functools import partial
 from pathlib import Path
 
 from ebpftop.commands import tracing
+from ebpftop.loader import containers
 
 
 def give_away(_: socket.socket, stream: socket.socket) -> int:
@@ -22,4 +26,6 @@ def give_away(_: socket.socket, stream: socket.socket) -> int:
 
 
 if __name__ == "__main__":
+    if root := os.environ.get("RUNTIMES_ROOT"):
+        containers.run = partial(containers.run, root=Path(root))  # type: ignore[assignment]
     sys.exit(tracing.supervise([Path(folder) for folder in sys.argv[1:]], give_away, screen=False, budget=0.0))

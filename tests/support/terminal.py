@@ -52,6 +52,10 @@ class Terminal:
         """Of the command that was started."""
         return int(self._tmux("display-message", "-p", "#{pane_pid}").strip())
 
+    def cursor(self) -> int:
+        """The line that it is on, from 0; in a form that of the field with the focus."""
+        return int(self._tmux("display-message", "-p", "#{cursor_y}").strip())
+
     def untouched(self) -> bool:
         """Whether the main screen is shown with its cursor, long lines wrap, and mouse reports are off."""
         flags = "#{alternate_on} #{cursor_flag} #{wrap_flag} #{mouse_any_flag}"

@@ -20,7 +20,7 @@ import pytest
 
 from ebpftop.export.headless import Reporter
 from ebpftop.export.ndjson import Ndjson
-from ebpftop.frames.messages import AnyFrame, Detach, Detached, Loaded, Refused, Rejected
+from ebpftop.frames.messages import AnyFrame, Detach, Detached, Loaded, Process, Processes, Refused, Rejected
 from tests.support import held
 from tests.support.processes import SLOWER, children, eventually, has_census
 from tests.support.tracer import CHECKOUT, PATIENCE, Asked, Tracer
@@ -113,12 +113,15 @@ class Tracing(Traced, Asked):
         Traced.__init__(self)
         Asked.__init__(self, probe, {name: str(value) for name, value in params.items()})
         self.notes: list[str] = []
+        self.processes: dict[int, Process] = {}
         self._tracer, self._heard = tracer, io.StringIO()
         self._teller = Reporter(Ndjson(_Lines(self.lines), self._heard), self._heard)
 
     def take(self, frame: AnyFrame) -> None:
         if isinstance(frame, Loaded):
             self.notes = frame.notes
+        if isinstance(frame, Processes):
+            self.processes |= {each.id: each for each in frame.processes}
         self._teller.take(frame)
         if isinstance(frame, Detached | Rejected | Refused):
             self._teller.finish()

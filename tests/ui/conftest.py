@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from textual.pilot import Pilot
@@ -27,7 +27,7 @@ class Stage:
 
     app: EbpftopApp
     pilot: Pilot[None]
-    source: Script
+    source: Any  # a Script, or the tape that is played
 
     async def play(self, *frames: AnyFrame) -> None:
         """Let the application take frames in, and draw them."""
@@ -77,10 +77,10 @@ def stage() -> Open:
         first: Catalog | None = None,
         size: tuple[int, int] = (120, 36),
         options: Options | None = None,
-        **script: object,
+        **script: Any,
     ) -> AsyncIterator[Stage]:
         script.setdefault("answer", answers)
-        source = Script([hello(), first or catalog(*PROBES), *frames], **script)  # type: ignore[arg-type]
+        source = Script([hello(), first or catalog(*PROBES), *frames], **script)
         app = EbpftopApp(source, options=options)
         async with app.run_test(size=size) as pilot:
             on = Stage(app, pilot, source)

@@ -86,8 +86,8 @@ async def test_statistics_are_requested_for_and_switched_by_c(stage: Open) -> No
         ]
 
 
-async def test_help_lists_every_binding_and_needs_no_scrolling_at_120_columns(stage: Open) -> None:
-    async with stage(size=(120, 36)) as on:
+async def test_help_lists_every_binding_and_needs_no_scrolling_on_a_large_terminal(stage: Open) -> None:
+    async with stage(size=(120, 60)) as on:
         await on.press("question_mark")
         screen = on.app.screen
         assert isinstance(screen, HelpScreen)
@@ -222,10 +222,10 @@ async def test_an_ended_collector_is_told_and_started_again(stage: Open) -> None
         await on.play(calls(1, {1: 5}))
         on.source.end("the collector has ended")
         await on.settle()
-        assert "✗ the collector has ended   r restarts   q quits" in on.see(Banner)
+        assert "✗ the collector has ended   R restarts   q quits" in on.see(Banner)
         assert on.one(RunTabs).tabs[0].note == "detached"
         assert "✗ ended" in on.see(HeaderLine)
-        await on.press("r")
+        await on.press("R")
         assert on.source.restarts == 1
         requests = len(on.source.requests)
         await on.play(hello(), catalog(*PROBES))
@@ -241,7 +241,7 @@ async def test_what_was_detached_is_not_loaded_again(stage: Open) -> None:
         await on.play(Detached(run=RUN["cpu/syscount"]))
         on.source.end("gone")
         await on.settle()
-        await on.press("r")
+        await on.press("R")
         requests = len(on.source.requests)
         await on.play(hello(), catalog(*PROBES))
         assert on.source.requests[requests:] == [AccountRunTimes(on=True)]
@@ -252,7 +252,7 @@ async def test_a_source_that_cannot_start_again_offers_nothing(stage: Open) -> N
         on.source.end("the tape is torn")
         await on.settle()
         assert "✗ the tape is torn   q quits" in on.see(Banner)
-        await on.press("r")
+        await on.press("R")
         assert on.source.restarts == 0
 
 
@@ -289,9 +289,9 @@ async def test_a_key_after_q_is_ignored(stage: Open) -> None:
 
 async def test_keys_with_nothing_to_do_say_so(stage: Open) -> None:
     async with stage() as on:
-        await on.press("v", "r", "ctrl+c")
+        await on.press("v", "R", "ctrl+c")
         assert [each.message for each in on.app._notifications] == [
-            "no probe was rejected: v shows why one was",
+            "no probe was rejected or detached: v shows why one was",
             "nothing to restart: the collector is running",
             "q detaches everything and quits; while typing, Ctrl-Q does",
         ]

@@ -7,7 +7,7 @@ from ebpftop.ui.screens.parameters import ParameterForm
 from ebpftop.ui.widgets.about import About
 from ebpftop.ui.widgets.catalog import CatalogPanel, CatalogTree
 from ebpftop.ui.widgets.runs import RunTabs
-from tests.support.frames import catalog, probe, rejected
+from tests.support.frames import catalog, loaded, probe, rejected
 from tests.ui.conftest import Open, seen
 from tests.ui.probes import PROBES
 
@@ -59,7 +59,7 @@ async def test_enter_on_a_running_probe_shows_it_and_loads_nothing(stage: Open) 
 async def test_the_entry_of_a_probe_is_shown_while_nothing_runs(stage: Open) -> None:
     async with stage() as on:
         await on.press("slash", *"runqlat")
-        told = str(on.one(About).description.render())
+        told = on.one(About).description.plain
     assert "Is the CPU saturated?" in told
     assert "only this process" in told
 
@@ -152,7 +152,7 @@ async def test_hostile_catalog_text_is_inert(stage: Open) -> None:
     async with stage() as on:
         await on.play(catalog(evil))
         assert "? \\x1b[2Jevil" in on.see(CatalogTree)
-        told = str(on.one(About).description.render())
+        told = on.one(About).description.plain
     assert "[bold red]x[/]" in told
     assert "a\\x07b" in told
     assert "\x1b" not in told
@@ -172,6 +172,12 @@ async def test_a_click_on_a_tab_brings_its_probe(stage: Open) -> None:
         await on.pilot.click(RunTabs, offset=(5, 0))
         await on.settle()
         assert on.one(RunTabs).current == 2
+
+
+async def test_tabs_stand_in_the_order_of_the_requests_whichever_load_ends_first(stage: Open) -> None:
+    async with stage() as on:
+        await on.play(loaded(3, "cpu/syscount"), loaded(2, "cpu/runqlat"))
+        assert [tab.name for tab in on.one(RunTabs).tabs] == ["runqlat", "syscount"]
 
 
 PLAYBOOK = PlaybookInfo(name="cpu-saturated", title="CPU", summary="", steps=[])

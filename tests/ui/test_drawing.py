@@ -6,10 +6,12 @@ import math
 
 import pytest
 
+from ebpftop.ui.drawing.code import Code
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.line import fit, piece
 from ebpftop.ui.drawing.plot import Curve, time_series
-from ebpftop.ui.widgets.grid import GridColumn, bar, lay_out
+from ebpftop.ui.widgets.columns import GridColumn, lay_out
+from ebpftop.ui.widgets.grid import bar
 from ebpftop.ui.widgets.runs import in_sight
 from ebpftop.ui.widgets.sparkline import sparkline
 
@@ -70,10 +72,26 @@ def test_what_is_left_goes_to_the_columns_that_stretch_the_first_one_first() -> 
 
 
 def test_texts_are_cut_before_a_column_goes_and_numbers_never() -> None:
-    assert widths(32, a=12, b=4) == {"a": 4, "b": 4, "bar": 10, "c": 8}
-    assert widths(31, a=12, b=4) == {"a": 12, "b": 4, "bar": 11}
+    assert widths(20, a=12, b=4) == {"a": 4, "b": 4, "c": 8}
+    assert widths(19, a=12, b=4) == {"a": 12, "b": 4}
     assert widths(14, a=12, b=7) == {"a": 5, "b": 7}
     assert widths(3, a=12, b=7) == {"a": 3}
+
+
+def test_a_bar_takes_only_room_that_no_column_needs() -> None:
+    assert widths(40, a=12, b=4) == {"a": 12, "b": 4, "bar": 10, "c": 8}
+    assert widths(39, a=12, b=4) == {"a": 12, "b": 4, "c": 19}
+    assert widths(60, a=12, b=4, c=90) == {"a": 12, "b": 4, "bar": 10, "c": 28}
+    assert widths(59, a=12, b=4, c=90) == {"a": 12, "b": 4, "c": 39}
+    assert widths(28, b=4) == {"a": 4, "b": 4, "c": 16}
+
+
+def test_an_empty_column_yields_first_unless_its_priority_is_above_0() -> None:
+    plain, kept = GridColumn("r", "r", least=8), GridColumn("r", "r", least=8, priority=1)
+    low = GridColumn("low", "low", least=8, priority=-1)
+    seen = {"a": 4, "low": 8}
+    assert [column.name for column, _ in lay_out([A, plain, low], seen, 14)] == ["a", "low"]
+    assert [column.name for column, _ in lay_out([A, kept, low], seen, 14)] == ["a", "r"]
 
 
 def test_a_plot_fills_its_cells_and_writes_its_ticks() -> None:
@@ -105,3 +123,23 @@ def test_nothing_known_draws_nothing() -> None:
 def test_control_and_format_characters_become_escapes() -> None:
     assert inert("plain é 漢") == "plain é 漢"
     assert inert("\x1b[31m\tx\x00\u202e\x9b\n") == "\\x1b[31m x\\x00\\u202e\\x9b\\n"
+
+
+def test_a_line_of_c_is_highlighted_when_it_is_asked_for() -> None:
+    code = Code("int a; // one\n/* two\nthree */\n\tu64 b = 7;\n\n")
+    assert len(code) == 5
+    assert code.highlighted == 0
+    assert code.line(2).plain == "three */"
+    assert code.highlighted == 3
+    looks = [
+        [(line.plain[span.start : span.end], span.style) for span in line.spans] for line in map(code.line, range(5))
+    ]
+    assert looks == [
+        [("int a; // one", "$text"), ("int", "$primary"), ("// one", "$quiet italic")],
+        [("/* two", "$text"), ("/* two", "$quiet italic")],
+        [("three */", "$text"), ("three */", "$quiet italic")],
+        [("    u64 b = 7;", "$text"), ("7", "$secondary")],
+        [],
+    ]
+    assert Code("").line(0).plain == ""
+    assert Code("a\x1b[31m").line(0).plain == "a\\x1b[31m"

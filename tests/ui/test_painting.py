@@ -4,20 +4,30 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from time import localtime, strftime
+from typing import Any
 
 import pytest
+from rich.segment import Segment
 from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.app import App
+from textual.content import Content
 
-from ebpftop.frames.messages import Host
+from ebpftop.frames.messages import Host, Watch
 from ebpftop.model import readings
+from ebpftop.stats import formatting
+from ebpftop.ui.app.flow import AHEAD
 from ebpftop.ui.app.options import Options
+from ebpftop.ui.screens.help import HelpScreen
+from ebpftop.ui.screens.state import LATE
+from ebpftop.ui.widgets.about import About
 from ebpftop.ui.widgets.events import EventList
 from ebpftop.ui.widgets.header import HeaderLine
 from ebpftop.ui.widgets.table_grid import TableGrid
-from tests.support.frames import EPOCH, SECOND, process, processes
+from ebpftop.ui.widgets.timeline import Timeline
+from tests.support.frames import EPOCH, SECOND, catalog, probe, process, processes
 from tests.ui.conftest import Open, Stage
-from tests.ui.probes import calls, execs, latencies
+from tests.ui.probes import RUN, calls, execs, latencies
 
 CALLS = Options(auto_load=[("cpu/syscount", {})])
 EXECS = Options(auto_load=[("cpu/execsnoop", {})])
@@ -31,12 +41,12 @@ def painted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     lines: list[int] = []
     display = App._display
 
-    def noted(self: App[None], screen: object, update: object) -> None:
+    def noted(self: App[None], screen: Any, update: Any) -> None:
         if isinstance(update, ChopsUpdate):
             lines.extend(y for y, _, _ in update.spans)
         elif isinstance(update, LayoutUpdate):
             lines.extend(update.region.line_range)
-        display(self, screen, update)  # type: ignore[arg-type]
+        display(self, screen, update)
 
     monkeypatch.setattr(App, "_display", noted)
     return lines
@@ -70,7 +80,7 @@ def rows(seq: int, **changed: int) -> object:
 
 async def test_nothing_is_written_for_a_frame_in_which_nothing_changed(stage: Open, painted: list[int]) -> None:
     async with stage(PEOPLE, options=CALLS) as on:
-        await on.press("t")  # totals since the start
+        await on.press("t", "t", "t")  # totals since the start
         same = {number: 1000 * number for number in range(1, 9)}
         await on.play(calls(1, same), calls(2, same))
         await on.play(calls(3, same))
@@ -81,7 +91,7 @@ async def test_nothing_is_written_for_a_frame_in_which_nothing_changed(stage: Op
 
 async def test_one_line_is_written_for_a_row_that_changed(stage: Open, painted: list[int]) -> None:
     async with stage(PEOPLE, options=CALLS) as on:
-        await on.press("t")
+        await on.press("t", "t", "t")
         counts = {number: 1000 * number for number in range(1, 9)}
         await on.play(calls(1, counts), calls(2, counts))
         await on.play(calls(3, counts | {3: 3001}))
@@ -89,19 +99,40 @@ async def test_one_line_is_written_for_a_row_that_changed(stage: Open, painted: 
         painted.clear()
         await on.play(calls(5, counts | {3: 3003}))
         table = on.one(TableGrid)
-        (line,) = {y - table.region.y for y in painted}
+        (line,) = {y - table.region.y for y in painted if y != on.one(Timeline).region.y}
         assert table.cell(line - 1, table.columns[1]) == "p3"
 
 
 async def test_ten_event_frames_within_a_moment_are_drawn_once(stage: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[int] = []
     take = EventList.take
-    monkeypatch.setattr(EventList, "take", lambda self, log, who: (taken.append(log.total), take(self, log, who)))
+    monkeypatch.setattr(EventList, "take", lambda self, log, *who: (taken.append(log.total), take(self, log, *who)))
     async with stage(PEOPLE, options=EXECS) as on:
         await on.play(execs([(1, "/bin/first")]))
         taken.clear()
         await on.play(*(execs([(1, f"/bin/{number}")]) for number in range(10)))
         assert taken == [11]
+
+
+def _watched(on: Stage) -> list[list[int]]:
+    """What the source was told of the runs whose events are in sight."""
+    return [request.runs for request in on.source.requests if isinstance(request, Watch)]
+
+
+async def test_only_events_in_sight_are_requested_at_once(stage: Open) -> None:
+    async with stage(options=Options(auto_load=[("cpu/execsnoop", {}), ("cpu/syscount", {})])) as on:
+        await on.play(calls(1, {1: 5}))
+        assert _watched(on) == []  # there are none
+        await on.play(execs([(1, "/bin/sh")]))
+        assert _watched(on) == [[]]  # it isn't in front
+        await on.press("left_square_bracket")
+        assert _watched(on) == [[], [RUN["cpu/execsnoop"]]]
+        await on.play(execs([(2, "/bin/sh")]))
+        assert _watched(on) == [[], [RUN["cpu/execsnoop"]]]
+        await on.press("space")
+        assert _watched(on)[2:] == [[]]
+        await on.press("space")
+        assert _watched(on)[3:] == [[RUN["cpu/execsnoop"]]]
 
 
 async def test_what_is_hidden_computes_nothing(stage: Open, drawings: Counter[str]) -> None:
@@ -115,6 +146,15 @@ async def test_what_is_hidden_computes_nothing(stage: Open, drawings: Counter[st
         assert drawings == {"histogram": 1}
 
 
+async def _still(on: Stage, painted: list[int]) -> None:
+    """Until a dialog has painted all that it has."""
+    before = -1
+    while len(painted) != before:
+        before = len(painted)
+        await on.pilot.pause(0.1)
+        await on.settle()
+
+
 @pytest.mark.parametrize("key", ["question_mark", "i", "space"])
 async def test_nothing_is_computed_behind_a_dialog_an_entry_or_while_paused(
     stage: Open, drawings: Counter[str], painted: list[int], key: str
@@ -122,24 +162,47 @@ async def test_nothing_is_computed_behind_a_dialog_an_entry_or_while_paused(
     async with stage(PEOPLE, options=CALLS) as on:
         await on.play(rows(1), rows(2))
         await on.press(key)
+        await _still(on, painted)
         drawings.clear()
         painted.clear()
         await on.play(rows(3, p1=5))
         assert drawings == {}
-        assert painted == []
+        assert not set(painted) - (set() if key == "question_mark" else {0, 1})  # header and timeline go on
         await on.press("escape" if key == "question_mark" else key)
         assert drawings["table"] > 0
         assert on.app.dashboard.panel is not None
         assert readings.table(on.app.feed.session.runs[on.app.dashboard.current or 0], on.app.dashboard.panel.view)
 
 
+async def test_nothing_is_written_while_paused_but_now_and_then_how_long_ago(
+    stage: Open, painted: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ebpftop.ui.app.pace.STILL", 3600.0)
+    async with stage(PEOPLE, options=CALLS) as on:
+        await on.play(host(1), rows(1), rows(2))
+        await on.press("space")
+        while not on.app.dashboard.settled:
+            await on.pilot.pause(0.1)
+        await on.settle()
+        painted.clear()
+        for seq in range(3, 15):
+            on.source.play(host(seq), rows(seq))
+            await on.pilot.pause(0.1)
+        assert on.app.feed.session.newest is not None
+        assert on.app.feed.session.newest.seq == 14
+        assert painted == []
+        await on.settle()  # what is due later is drawn now
+        assert set(painted) == {0, 1}
+        assert "paused 10 s ago" in on.see(HeaderLine)
+
+
 async def test_only_cells_on_the_screen_are_written_and_each_once(stage: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     written: Counter[tuple[int, str]] = Counter()
     cell = TableGrid.cell
 
-    def noted(self: TableGrid, row: int, column: object) -> str:
-        written[row, column.name] += 1  # type: ignore[attr-defined]
-        return cell(self, row, column)  # type: ignore[arg-type]
+    def noted(self: TableGrid, row: int, column: Any) -> str:
+        written[row, column.name] += 1
+        return cell(self, row, column)
 
     monkeypatch.setattr(TableGrid, "cell", noted)
     many = processes(*(process(number, f"p{number}") for number in range(1, 501)))
@@ -185,6 +248,33 @@ async def test_a_filter_writes_each_text_of_a_batch_once(stage: Open, monkeypatc
         assert written.total() < 10
 
 
+async def test_only_the_lines_of_an_entry_in_sight_are_highlighted_and_each_once(
+    stage: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key that comes next waits for nothing else."""
+    rendered: list[str] = []
+    segments_of = About.segments_of
+
+    def noted(self: About, content: Content) -> list[Segment]:
+        rendered.append(content.plain)
+        return segments_of(self, content)
+
+    monkeypatch.setattr(About, "segments_of", noted)
+    long = probe("cpu/long", source="".join(f"int line_{number};\n" for number in range(2000)))
+    async with stage(first=catalog(long)) as on:
+        await on.press("slash", *"lon")
+        rendered.clear()
+        await on.press("g")
+        about = on.one(About)
+        assert about.code is not None
+        assert "int line_3;" in on.see(About)
+        assert about.code.highlighted < about.size.height
+        assert len(rendered) <= about.size.height
+        await on.press("escape", "tab", "end")
+        assert "int line_1999;" in on.see(About)
+        assert about.code.highlighted == 2000
+
+
 async def test_the_machines_load_alone_is_one_line(stage: Open, painted: list[int]) -> None:
     async with stage(host(1)) as on:
         painted.clear()
@@ -204,3 +294,93 @@ async def test_a_screen_whose_data_are_late_says_so(stage: Open, monkeypatch: py
 def _clock(on: Stage) -> float:
     """The moment at which the last load of the machine came."""
     return on.app.feed.session.hosts[-1].realtime_ns / SECOND + on.app.feed._lag
+
+
+# ---------------------------------------------------------------- a terminal that hasn't taken the last painting
+
+
+async def test_nothing_is_painted_while_the_terminal_is_busy(stage: Open, painted: list[int]) -> None:
+    async with stage(PEOPLE, options=CALLS) as on:
+        await on.play(rows(1), rows(2))
+        on.app.flow.painted(2 * AHEAD)
+        painted.clear()
+        for seq in (3, 4, 5):
+            on.source.play(rows(seq, p1=seq))
+            await on.pilot.pause(0.3)
+        await on.pilot.press("question_mark", "escape", "down")
+        await on.pilot.pause()
+        assert painted == []
+        assert on.app.flow.written()
+        await on.app.go_on()
+        await on.settle()
+        assert painted
+
+
+async def test_keys_work_while_the_terminal_is_busy_and_the_next_painting_shows_what_they_did(
+    stage: Open, painted: list[int]
+) -> None:
+    async with stage(PEOPLE, options=CALLS) as on:
+        await on.play(rows(1), rows(2))
+        on.app.flow.painted(2 * AHEAD)
+        painted.clear()
+        await on.pilot.press("question_mark")
+        assert isinstance(on.app.screen, HelpScreen)
+        assert painted == []
+        assert on.app.flow.written()
+        await on.app.go_on()
+        await on.pilot.pause()
+        assert set(painted) == set(range(on.app.size.height))
+
+
+async def test_only_the_present_is_drawn_when_the_terminal_is_ready(stage: Open, drawings: Counter[str]) -> None:
+    async with stage(PEOPLE, options=CALLS) as on:
+        await on.press("t", "t", "t")
+        await on.play(rows(1), rows(2))
+        while not on.app.dashboard.settled:
+            await on.pilot.pause(0.1)
+        on.app.flow.painted(2 * AHEAD)
+        drawings.clear()
+        for seq in range(3, 9):
+            on.source.play(rows(seq))
+            await on.pilot.pause(0.3)
+        assert drawings == {}
+        assert on.app.flow.written()
+        await on.app.go_on()
+        await on.pilot.pause()
+        assert drawings == {"table": 1}
+        assert formatting.count(1080) in on.see(TableGrid)  # p1 after eight seconds
+
+
+async def test_what_is_not_due_yet_is_not_drawn_when_the_terminal_is_ready(stage: Open, drawings: Counter[str]) -> None:
+    async with stage(PEOPLE, options=CALLS) as on:
+        await on.play(rows(1), rows(2))
+        while not on.app.dashboard.settled:
+            await on.pilot.pause(0.1)
+        await on.app.pace.now()
+        on.app.pace.rest()
+        drawings.clear()
+        await on.app.go_on()
+        assert drawings == {}
+
+
+async def test_the_header_says_as_of_when_a_slow_terminal_shows_it(
+    stage: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stage(PEOPLE, options=CALLS) as on:
+        await on.play(host(1), rows(1), rows(2))
+        now = 0.0
+        monkeypatch.setattr(on.app.flow, "_clock", lambda: now)
+        on.app.flow.painted(2 * AHEAD)
+        on.app._painted = 1_800_000_000.0
+        now = LATE
+        assert on.app.flow.written()
+        await on.app.go_on()
+        on.app.front.draw_header()
+        shown = strftime("as of %H:%M:%S", localtime(1_800_000_000))
+        assert shown in on.see(HeaderLine)
+        assert "live" not in on.see(HeaderLine)
+        on.app.flow.painted(2 * AHEAD)
+        assert on.app.flow.written()
+        await on.app.go_on()
+        on.app.front.draw_header()
+        assert "live" in on.see(HeaderLine)

@@ -12,6 +12,7 @@ from ebpftop.frames.messages import AnyFrame, AnyRequest, Catalog, Detach, Load,
 from ebpftop.ui.actions import editor
 from ebpftop.ui.screens.copying import CopyScreen
 from ebpftop.ui.screens.dashboard import Dashboard
+from ebpftop.ui.screens.failures import last_rejected
 from ebpftop.ui.screens.verifier import VerifierScreen
 from ebpftop.ui.widgets.keys import KeyLine
 from ebpftop.ui.widgets.lines import CodeLines
@@ -100,7 +101,7 @@ async def test_a_rejected_version_leaves_the_old_one_running(stage: Open) -> Non
         assert requests(on)[1:] == [load_of(2), load_of(3), Detach(run=1)]
         await on.press("escape")
         assert [tab.run for tab in on.one(RunTabs).tabs] == [3]
-        assert on.app.dashboard.rejected() is None
+        assert last_rejected(on.app.feed.session) is None
 
 
 async def test_the_panel_shows_what_a_save_changed(stage: Open) -> None:

@@ -77,7 +77,7 @@ async def test_the_window_is_the_last_seconds_or_all_the_time(stage: Open) -> No
         assert title(on) == "CPU samples · last 11 s · 8"
         await on.play(samples(9, 49, {**later, (2, 3): 54, (1, 2): 13}))
         assert title(on) == "CPU samples · last 11 s · 2"
-        await on.press("t")
+        await on.press("t", "t", "t")
         assert title(on) == "CPU samples · since start · 123"
         await on.press("t")
         assert title(on) == "CPU samples · last 11 s · 2"
@@ -122,9 +122,9 @@ async def test_ebpftops_own_processes_are_left_out_and_the_title_says_so(stage: 
     async with profiling(stage) as on:
         await on.play(processes(process(2, "ebpftop:collect", own=True)), samples(9, 3, THEN))
         assert graph(on)[1] == ["python3"]
-        assert title(on) == "CPU samples · since start · 58 · without ebpftop's own 41 (m)"
-        await on.press("m")
-        assert graph(on)[1] == ["python3", "ebpftop:collect"]
+        assert title(on) == "CPU samples · since start · 58 · without ebpftop's own 41 (M)"
+        await on.press("M")
+        assert graph(on)[1] == ["python3", "ebpftop:collect", "(own)"]
         assert title(on) == "CPU samples · since start · 99"
 
 
@@ -165,7 +165,7 @@ async def test_zoom_and_cursor_stay_when_samples_come_and_when_none_do(stage: Op
         assert on.see(Details).startswith("hash   in node 1002   13")
         await on.play(samples(9, 90, {**THEN, (2, 3): 60, (1, 2): 13}))
         assert "no events in this interval" in on.see(Flame)
-        await on.press("t")
+        await on.press("t", "t", "t")
         assert on.see(Details).startswith("hash   in node 1002   60")
 
 
@@ -193,7 +193,7 @@ async def test_a_search_marks_functions_and_tells_the_share_that_passes_them(sta
 
 async def test_a_search_that_begins_at_the_functions_goes_to_the_graph(stage: Open) -> None:
     async with profiling(stage) as on:
-        await on.press("x", "F", *"hash", "enter")
+        await on.press("u", "F", *"hash", "enter")
         assert title(on).endswith("34.3% through “hash”")
         assert on.one(Flame).has_focus
 
@@ -209,7 +209,7 @@ async def test_the_filter_leaves_the_stacks_of_some_processes(stage: Open) -> No
 
 async def test_functions_with_their_own_and_total_values(stage: Open) -> None:
     async with profiling(stage) as on:
-        await on.press("x")
+        await on.press("u")
         table = on.one(TableGrid)
         rows = [[table.cell(row, column) for column in table.columns] for row in range(table.count)]
         assert [row[:5] for row in rows[:4]] == [
@@ -226,14 +226,14 @@ async def test_functions_with_their_own_and_total_values(stage: Open) -> None:
 
 async def test_what_grew_and_what_shrank_since_a_moment(stage: Open) -> None:
     async with profiling(stage) as on:
-        await on.press("b")
+        await on.press("U")
         assert "no events in this interval" in on.see(Flame)
         await on.play(samples(9, 5, {**THEN, (2, 3): 134, (1, 2): 21}))
-        assert title(on) == "CPU samples · last 3 s, ▲ more and ▼ less than before · 110"
-        assert graph(on)[:4] == [["all"], ["▲node", "▼pytho…"], ["▲main", "▼main"], ["▲hash", "▼parse"]]
+        assert title(on) == "CPU samples · last 3 s, + more and − less than before · 110"
+        assert graph(on)[:4] == [["all"], ["+node", "−pytho…"], ["+main", "−main"], ["+hash", "−parse"]]
         await on.press("down", "down", "end")
         assert on.see(Details).startswith("hash   in node 1002   100   90.9% of total   34.3% before")
-        await on.press("b")
+        await on.press("U")
         assert title(on) == "CPU samples · since start · 209"
         assert graph(on)[1] == ["node", "python3"]
 
@@ -242,9 +242,9 @@ async def test_graph_and_functions_stand_beside_each_other_where_there_is_room(s
     async with profiling(stage, size=(200, 60)) as on:
         flame, table = on.one(Flame), on.one(TableGrid)
         assert flame.region.right < table.region.x
-        await on.press("x")
+        await on.press("u")
         assert table.has_focus
-        await on.press("x")
+        await on.press("u")
         assert flame.has_focus
 
 
@@ -287,7 +287,7 @@ async def test_colours_are_the_name_s_own(stage: Open) -> None:
     async with profiling(stage) as on:
         dark = background(on, 2, "main")
         assert {background(on, line, name) == dark for line, name in ((3, "parse"), (5, "vfs_read"))} == {False}
-        await on.press("t")
+        await on.press("t", "t", "t")
         assert background(on, 2, "main") == dark
         await on.press("T")
         assert background(on, 2, "main") != dark
@@ -315,7 +315,7 @@ async def test_stacks_that_are_nobody_s(stage: Open) -> None:
 async def test_before_the_first_stack(stage: Open) -> None:
     async with profiling(stage, frames=(samples(9, 1, {}),)) as on:
         assert "no stacks yet" in on.see(Flame)
-        await on.press("down", "enter", "end", "left", "F", *"x", "enter", "escape", "x")
+        await on.press("down", "enter", "end", "left", "F", *"x", "enter", "escape", "u")
         assert on.one(TableGrid).count == 0
 
 

@@ -28,7 +28,8 @@ UNKNOWN = PlaybookInfo(
 SLOW = PlaybookInfo(
     name="slow", title="It is slow", summary="Why.", steps=[StepInfo(probe="cpu/runqlat", question="Is it the CPU?")]
 )
-CATALOG = Catalog(probes=list(PROBES), playbooks=[UNKNOWN, SLOW])
+ONE = PlaybookInfo(name="one", title="One process", summary="Its page has it.", steps=SLOW.steps, of_process=True)
+CATALOG = Catalog(probes=list(PROBES), playbooks=[UNKNOWN, ONE, SLOW])
 
 
 def loads(on: Stage) -> list[str]:

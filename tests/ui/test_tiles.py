@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 from textual.content import Content
@@ -38,8 +39,8 @@ from tests.ui.conftest import Open, Stage, answers
 from tests.ui.probes import BY_CALL, BY_PROCESS, PROBES, RUN, calls, latencies
 
 
-def step(probe: str, question: str = "Why?", **more: object) -> StepInfo:
-    return StepInfo(probe=probe, question=question, **more)  # type: ignore[arg-type]
+def step(probe: str, question: str = "Why?", **more: Any) -> StepInfo:
+    return StepInfo(probe=probe, question=question, **more)
 
 
 SLOW = PlaybookInfo(
@@ -97,11 +98,11 @@ async def test_playbooks_and_what_is_not_usable_stand_in_the_catalog(stage: Open
         assert lines[:4] == ["▾ playbooks", "  ≡ slow  It is slow", "  ≡ tiny  Tiny", "▾ cpu"]
         at = lines.index("▾ unusable")
         assert lines[at + 1] == "  ✗ mine/broken  odd: what?"
-        told = str(on.one(About).description.render())
+        told = on.one(About).description.plain
         assert "It is slow" in told
         assert "Which calls?" in told
         await on.press("end")
-        told = str(on.one(About).description.render())
+        told = on.one(About).description.plain
         assert "✗ odd: what?" in told
         assert "/etc/x/mine/broken/probe.toml:2" in told
         await on.press("enter")
@@ -147,6 +148,30 @@ async def test_a_wrong_parameter_in_a_playbook_is_told_in_its_tile(stage: Open) 
         assert len(on.app._notifications) == 0
         await on.press("enter")
         assert loads(on) == ["cpu/runqlat", "cpu/runqlat"]
+
+
+async def test_the_stages_of_a_load_move_nothing_on_the_screen(stage: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where several probes load at once, a new layout for each stage would hold up all of them."""
+
+    def answered(request: AnyRequest) -> Iterable[AnyFrame]:
+        if isinstance(request, Load):
+            yield Loading(run=RUN[request.probe], probe=request.probe, params={}, stage="types")
+
+    layouts: list[Tiles] = []
+    lay_out = Tiles._refresh_layout
+
+    def noted(self: Tiles, *args: Any, **given: Any) -> None:
+        layouts.append(self)
+        lay_out(self, *args, **given)
+
+    monkeypatch.setattr(Tiles, "_refresh_layout", noted)
+    async with stage(CATALOG, options=OPEN, answer=answered) as on:
+        assert "types …" in why(on, 0)
+        layouts.clear()
+        for at in ("compile", "verify", "attach"):
+            await on.play(Loading(run=RUN["cpu/runqlat"], probe="cpu/runqlat", params={}, stage=at))
+            assert f"{at} …" in why(on, 0)
+        assert layouts == []
 
 
 async def test_what_runs_already_is_not_loaded_twice(stage: Open) -> None:
@@ -238,6 +263,18 @@ async def test_space_holds_the_tiles_still(stage: Open) -> None:
         assert table(on).rows.count == 2
 
 
+async def test_a_playbook_that_is_opened_while_the_screen_is_paused_says_how_to_see_it(stage: Open) -> None:
+    async with stage(CATALOG, PEOPLE, options=Options(auto_load=[("cpu/syscount", {})])) as on:
+        await on.play(calls(1, {1: 5}), calls(2, {1: 9}))
+        told = "the screen is paused, so a new probe shows nothing until 0 goes live"
+        assert told not in [each.message for each in on.app._notifications]
+        await on.press("space", "slash", *"tiny", "enter")
+        assert told in [each.message for each in on.app._notifications]
+        await on.press("0")
+        await on.play(latencies(1, {1: {5_000: 100}}), latencies(2, {1: {5_000: 300}}))
+        assert "no data yet" not in on.see(HistogramBars)
+
+
 async def test_at_80_columns_one_tile_is_shown_and_the_others_are_tabs(stage: Open) -> None:
     async with stage(CATALOG, options=OPEN, size=(80, 24)) as on:
         shown = [each.at for each in on.app.screen.query(Tile) if each.display]
@@ -264,8 +301,8 @@ async def test_an_ended_collector_is_told_over_the_tiles(stage: Open) -> None:
     async with stage(CATALOG, options=OPEN, can_restart=True) as on:
         on.source.end("the collector has ended")
         await on.settle()
-        assert "r restarts" in str(on.app.screen.banner.render())
-        await on.press("r")
+        assert "R restarts" in str(on.app.screen.banner.render())
+        await on.press("R")
         assert on.source.restarts == 1
 
 
@@ -303,3 +340,19 @@ def test_tiles_are_wide_where_there_is_height() -> None:
     assert arrangement(6, 120, 33) == (2, 3)
     assert arrangement(8, 200, 57) == (2, 4)
     assert arrangement(12, 200, 57) == (3, 4)
+
+
+async def test_a_tile_leaves_ebpftop_out_and_says_so(stage: Open) -> None:
+    playbook = PlaybookInfo(
+        name="calls", title="Calls", summary="Who.", steps=[step("cpu/syscount", "Who?", view="by process")]
+    )
+    own = processes(process(1, "postgres"), process(7, "collect", own=True))
+    first = Catalog(probes=list(PROBES), playbooks=[playbook])
+    async with stage(first=first, options=Options(playbook="calls")) as on:
+        await on.play(own, calls(1, {1: 10, 7: 500}), calls(2, {1: 15, 7: 569}))
+        table, tile = on.one(TableGrid), on.one(Tile)
+        assert table.count == 1
+        assert "without ebpftop's own 69/s (M)" in str(tile.border_subtitle)
+        await on.press("M")
+        assert table.count == 2
+        assert "own" not in str(tile.border_subtitle)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from textual.widgets import Static
 
+from ebpftop.catalog import folders
 from ebpftop.frames.messages import ColumnInfo, Detach, Detached, Detaching, Events, Interval, Loading, ViewInfo
 from ebpftop.ui.app.options import Options
 from ebpftop.ui.screens.row import RowScreen
@@ -39,7 +41,7 @@ async def test_a_histogram_shows_counts_of_the_last_interval(stage: Open) -> Non
         lines = on.see(HistogramBars).split("\n")
         assert sum(" 30  █" in line for line in lines) == 1
         assert sum(" 3  █" in line for line in lines) == 1
-        await on.press("t")
+        await on.press("t", "t", "t")
         assert sum(" 130  █" in line for line in on.see(HistogramBars).split("\n")) == 1
 
 
@@ -166,9 +168,13 @@ async def test_hostile_names_are_inert(stage: Open) -> None:
 
 
 async def test_columns_drop_from_the_right_when_it_is_narrow(stage: Open) -> None:
-    async with stage(options=CALLS, size=(200, 40)) as on:
+    async with stage(options=CALLS, size=(300, 40)) as on:
         await on.play(PEOPLE, calls(1, {1: 30}))
-        assert "bar" in [column.name for column in on.one(TableGrid).shown_columns]
+        assert "bar" in names_of_columns(on.one(TableGrid))
+        await on.pilot.resize_terminal(260, 40)
+        await on.settle()
+        assert "bar" not in names_of_columns(on.one(TableGrid))
+        assert header(on.one(TableGrid))[-2:] == ["parent", "command"]  # and no mark: a bar isn't missed
         await on.pilot.resize_terminal(64, 20)
         await on.press("tab")
         shown = [column.name for column in on.one(TableGrid).shown_columns]
@@ -240,7 +246,7 @@ async def test_pause_holds_the_screen_while_data_keep_coming(stage: Open) -> Non
         table = on.one(TableGrid)
         assert names(table) == ["postgres", "node"]
         assert "‖ paused" in on.see(HeaderLine)
-        await on.press("t")
+        await on.press("t", "t", "t")
         assert table.cell(0, table.columns[2]) == "60"
         await on.press("t", "space")
         assert names(table) == ["node", "postgres"]
@@ -419,11 +425,11 @@ async def test_columns_that_are_empty_yield_first_then_the_lowest_priorities_and
         assert header(grid) == ["pid", "process", "local", "error", "remote", "sent", "state", "lived"]
         await on.pilot.resize_terminal(115, 30)
         await on.settle()
-        assert header(grid) == ["pid", "process", "remote", "sent", "state", "lived", "+2", "›"]
+        assert header(grid) == ["pid", "process", "remote", "sent", "state", "lived", "+2›"]
         await on.play(connections("10.0.0.2", error="ECONNRESET"))
         await on.pilot.resize_terminal(102, 30)
         await on.settle()
-        assert header(grid) == ["pid", "process", "error", "remote", "lived", "+3", "›"]
+        assert header(grid) == ["pid", "process", "error", "remote", "lived", "+3›"]
 
 
 async def test_arrows_scroll_a_table_sideways(stage: Open) -> None:
@@ -431,13 +437,58 @@ async def test_arrows_scroll_a_table_sideways(stage: Open) -> None:
         await on.play(PEOPLE, connections("10.0.0.1", error="ECONNRESET"))
         grid = on.one(EventList)
         await on.press("tab", "right", "right", "right")
-        assert header(grid) == ["error", "remote", "sent", "state", "lived", "‹", "+3"]
+        assert header(grid) == ["local", "error", "remote", "sent", "state", "lived", "‹+2"]
         await on.press("right")
-        assert header(grid)[0] == "error"
-        await on.press("left", "left")
+        assert header(grid)[0] == "local"
+        await on.press("left")
         assert header(grid)[0] == "process"
         await on.press("shift+left")
-        assert header(grid) == ["pid", "process", "error", "remote", "lived", "+3", "›"]
+        assert header(grid) == ["pid", "process", "error", "remote", "lived", "+3›"]
+
+
+def bundled(probe: str) -> tuple[ViewInfo, ...]:
+    """The views of a bundled probe."""
+    return tuple(folders.read_bundled().probes[probe].views)
+
+
+def names_of_columns(grid: Grid) -> list[str]:
+    return [column.name for column in grid.shown_columns]
+
+
+@pytest.mark.parametrize("result", ["", "ENOENT"])
+async def test_execsnoop_shows_result_and_arguments_on_a_small_screen(stage: Open, result: str) -> None:
+    started = columns(
+        time=[1_700_000_000 * 10**9],
+        tgid=[1],
+        path=["/usr/bin/grep"],
+        result=[result],
+        ppid=[1_000],
+        user=["root"],
+        args=["grep -c processor /proc/cpuinfo"],
+        comm=["grep"],
+    )
+    async with stage(loaded(9, "cpu/execsnoop", *bundled("cpu/execsnoop"))) as on:
+        await on.play(processes(process(1, "grep")), events(9, "events", started))
+        await on.press("tab")
+        await on.pilot.resize_terminal(80, 24)
+        await on.settle()
+        assert names_of_columns(on.one(EventList)) == ["time", "tgid.pid", "tgid.comm", "path", "result", "args"]
+        assert header(on.one(EventList))[-2:] == ["arguments", "+3›"]
+
+
+async def test_a_table_of_percentiles_shows_p90_beside_the_mark(stage: Open) -> None:
+    async with stage(options=LATENCY, size=(120, 36)) as on:
+        await on.play(PEOPLE, latencies(1, {1: {5_000: 5}}), latencies(2, {1: {5_000: 9}}))
+        assert header(on.one(TableGrid))[-3:] == ["p50", "p90", "+4›"]
+
+
+async def test_a_bar_leaves_its_room_to_the_totals(stage: Open) -> None:
+    async with stage(loaded(9, "cpu/syscount", *bundled("cpu/syscount")), size=(120, 36)) as on:
+        for seq, calls_made in enumerate((100, 907), 1):
+            numbers = columns(key=[1], calls=[calls_made], errors=[seq])
+            await on.play(PEOPLE, snapshot(9, seq, {"by_process": numbers}))
+        shown = names_of_columns(on.one(TableGrid))
+    assert shown == ["key.pid", "key.comm", "calls/s", "errors/s", "bar", "calls"]
 
 
 async def test_enter_shows_an_event_whole_with_the_process_that_is_gone(stage: Open) -> None:
@@ -492,25 +543,25 @@ async def test_the_order_survives_the_change_of_window_and_its_sign_stands_where
         table = on.one(TableGrid)
         table.sort_by("count")
         table.sort_by("count")
-        await on.press("t", "t")
+        await on.press("t", "t", "t", "t")
         assert "calls total▲" in table.render_line(0).text
         assert names(table) == ["node", "postgres"]
         table.sort_by("count/s")
-        await on.press("t")
+        await on.press("t", "t", "t")
         assert "calls total▼" in table.render_line(0).text
         await on.press("t")
         assert "calls/s▼" in table.render_line(0).text
     async with stage(options=LATENCY) as on:
         await on.play(PEOPLE, latencies(1, {1: {5_000: 9}, 2: {900_000: 1}}))
         await on.play(latencies(2, {1: {5_000: 19}, 2: {900_000: 2}}))
-        await on.press("t")
+        await on.press("t", "t", "t")
         table = on.one(TableGrid)
         table.sort_by("count")
         assert names(table) == ["postgres", "node"]
         await on.press("t")
         assert "count/s▼" in table.render_line(0).text
         assert names(table) == ["postgres", "node"]
-        await on.press("t")
+        await on.press("t", "t", "t")
         assert "count▼" in table.render_line(0).text
 
 

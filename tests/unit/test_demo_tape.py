@@ -2,14 +2,17 @@
 
 from collections import Counter
 from pathlib import Path
+from textwrap import wrap
 
 import pytest
 
 import ebpftop
-from ebpftop.frames.messages import Catalog, Events, Hello, Host, Loaded, Processes, Rejected, Snapshot
+from ebpftop.frames.messages import Catalog, Events, Hello, Host, Loaded, Mark, Processes, Rejected, Snapshot
 from ebpftop.frames.privacy import ARGUMENTS
 from ebpftop.frames.tape import TapeReader
+from ebpftop.model.caption import LASTS
 from ebpftop.model.failure import explain
+from tests.screenshots.story import CAPTIONS
 
 TAPE = Path(ebpftop.__file__).parent / "demo.tape"
 FRAMES = [frame for _, frame in TapeReader(TAPE)]
@@ -19,7 +22,7 @@ def of(kind: type) -> list:
     return [frame for frame in FRAMES if isinstance(frame, kind)]
 
 
-def test_it_shows_an_incident_of_about_a_minute_with_every_kind_of_view() -> None:
+def test_it_shows_an_incident_of_some_minutes_with_every_kind_of_view() -> None:
     loaded = {frame.probe: frame for frame in of(Loaded)}
     shown = ("cpu/runqlat", "cpu/syscount", "cpu/execsnoop", "cpu/profile", "disk/biolatency", "network/tcplife")
     assert set(loaded) == set(shown)
@@ -29,8 +32,20 @@ def test_it_shows_an_incident_of_about_a_minute_with_every_kind_of_view() -> Non
         "events",
         "stacks",
     }
-    assert 40 < TapeReader(TAPE).duration < 60
+    assert 120 < TapeReader(TAPE).duration < 180
     assert TAPE.stat().st_size < 800_000
+
+
+def test_captions_tell_its_story_nearly_without_a_gap() -> None:
+    marks = of(Mark)
+    assert [mark.text for mark in marks] == [text for _, text in CAPTIONS]
+    moments = [at for at, frame in TapeReader(TAPE) if isinstance(frame, Mark)]
+    assert moments[0] < 2e9
+    end = TapeReader(TAPE).duration * 1e9
+    shown = [min(LASTS, after - at) for at, after in zip(moments, [*moments[1:], end], strict=True)]
+    assert min(shown) >= 7.5e9  # time to read it
+    assert sum(shown) > 0.9 * end
+    assert [text for _, text in CAPTIONS if len(wrap(f"▼ {text}", 78)) > 2] == []
 
 
 def test_a_probe_is_refused_at_the_line_that_dereferences() -> None:
@@ -46,7 +61,7 @@ def test_nothing_is_missing_in_it() -> None:
     told = [*of(Snapshot), *of(Events)]
     assert Counter(frame.losses.lost + frame.losses.map_full + frame.losses.evicted for frame in told) == {0: len(told)}
     assert of(Catalog)[-1].problems == []
-    assert len(of(Host)) > 40
+    assert len(of(Host)) > 120
 
 
 def test_it_tells_nothing_of_the_machine_it_was_recorded_on() -> None:

@@ -38,7 +38,7 @@ def test_a_named_test_exists(file: str, name: str) -> None:
 def test_requests_are_plain_data() -> None:
     """Numbers, yes or no, and text that names something; by them no C and no command can be passed on."""
     requests = {*get_args(messages.AnyRequest), protocol.RequestLoad, protocol.RequestRunTimes}
-    requests |= {protocol.RequestSymbols, protocol.Addresses}
+    requests |= {protocol.RequestSymbols, protocol.Addresses, protocol.RequestProcess, protocol.RequestThreads}
     plain = {int, float, bool, str, dict[str, str], dict[str, list[int]], list[int], list[protocol.Addresses]}
     for request in requests:
         for name, kind in get_type_hints(request).items():

@@ -45,7 +45,7 @@ class Context:
     """What decoders remember of this machine."""
 
     def __init__(self) -> None:
-        self._cgroups = Cgroups()
+        self.cgroups = Cgroups()
         self._devices = Devices()
         self._names: dict[str, Callable[[int], str]] = {
             "block_op": block_op.name,
@@ -62,6 +62,7 @@ class Context:
             "file_operation": file_operation.name,
             "hex": hex,
             "icmp": icmp.name,
+            "io_uring_op": KernelEnum("io_uring_op", "IORING_OP_").name,
             "ip_protocol": ip_protocol.name,
             "kernel_lock": kernel_lock.name,
             "namespaces": namespaces.names,
@@ -89,7 +90,7 @@ class Context:
 
     def cgroup_path(self, number: int) -> str:
         """Path below the cgroup2 hierarchy, "/" for its root, "" where it is unknown."""
-        return self._cgroups.path(number)
+        return self.cgroups.path(number)
 
     def namer(self, decode: str) -> Callable[[int], str]:
         """The label of one number. Raises KeyError."""

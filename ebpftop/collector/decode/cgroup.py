@@ -1,43 +1,54 @@
-"""Control groups by id: the id of a group is the inode of its directory in the cgroup2 file system."""
+"""Control groups by id: the id of a group is the inode of its directory, in the file system of its hierarchy."""
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from ebpftop.kernel import mounts
 
 _PATIENCE = 1.0  # seconds between two walks
 _KEPT = 16_384  # paths remembered, those of groups long gone among them
+V2 = 0  # the number of the hierarchy of version 2
 
 
 class Cgroups:
-    """Paths by id. A group that is gone keeps the path it had, if it was seen."""
+    """Paths by id. A group that is gone keeps the path it had, if it was seen.
 
-    def __init__(self, root: Path | None = None) -> None:
-        self._root = root or mounts.cgroups()
-        self._paths: dict[int, str] = {}
-        self._walked = -_PATIENCE
+    roots: where hierarchies are mounted, by the kernel's numbers.
+    """
 
-    def path(self, number: int) -> str:
+    def __init__(self, roots: Mapping[int, Path] | None = None) -> None:
+        self._roots = mounts.hierarchies() if roots is None else roots
+        self._paths: dict[tuple[int, int], str] = {}
+        self._walked = dict.fromkeys(self._roots, -_PATIENCE)
+
+    def path(self, number: int, hierarchy: int = V2) -> str:
         """Path below the hierarchy's root, which is "/" itself; "" where it is unknown.
 
         An unknown id makes it walk the hierarchy again, at most once a second.
         """
-        if number not in self._paths and self._root and time.monotonic() - self._walked >= _PATIENCE:
-            self._walk(self._root)
-        return self._paths.get(number, "")
+        root, known = self._roots.get(hierarchy), (hierarchy, number) in self._paths
+        if root is not None and not known and time.monotonic() - self._walked[hierarchy] >= _PATIENCE:
+            self._walk(hierarchy, root)
+        return self._paths.get((hierarchy, number), "")
 
-    def _walk(self, root: Path) -> None:
+    def learn(self, number: int, hierarchy: int, path: str) -> None:
+        """A group has this path from now on."""
+        if hierarchy in self._roots and path.startswith("/"):
+            self._paths.pop((hierarchy, number), None)  # the newest last
+            self._paths[hierarchy, number] = path
+            if len(self._paths) > _KEPT:
+                del self._paths[next(iter(self._paths))]
+
+    def _walk(self, hierarchy: int, root: Path) -> None:
         for folder, _, _ in os.walk(root):
             try:
                 number = os.stat(folder).st_ino
             except OSError:  # gone, or not accessible
                 continue
-            self._paths.pop(number, None)  # the newest last
             name = os.fsencode(folder.removeprefix(str(root))).decode("utf-8", "backslashreplace")
-            self._paths[number] = name or "/"
-        for number in list(self._paths)[:-_KEPT]:
-            del self._paths[number]
-        self._walked = time.monotonic()
+            self.learn(number, hierarchy, name or "/")
+        self._walked[hierarchy] = time.monotonic()

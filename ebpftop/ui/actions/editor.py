@@ -12,6 +12,8 @@ from collections.abc import Mapping
 
 from textual.app import App, SuspendNotSupported
 
+from ebpftop.base import priority
+
 VI = ("vi", "vim", "vim.basic", "vim.tiny", "nvim", "view")
 PLUS = frozenset((*VI, "nano", "pico", "emacs", "emacsclient", "mg", "micro", "joe", "jed", "kak", "ne"))  # +LINE FILE
 COLON = frozenset({"hx", "helix"})  # FILE:LINE
@@ -75,6 +77,7 @@ async def run(argv: list[str], terminal: int = 0) -> int:
     pid, status = 0, None
     try:
         pid = os.posix_spawnp(argv[0], argv, os.environ, setpgroup=0, setsigdef=ANSWERED)
+        priority.as_parent(pid)
         while status is None or os.WIFSTOPPED(status):  # no shell here could resume a stopped program
             _give(terminal, pid)
             os.killpg(pid, signal.SIGCONT)

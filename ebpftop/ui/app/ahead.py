@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import importlib
 
-MODULES = ("ebpftop.model.run", "ebpftop.ui.widgets.view_panels")
+from ebpftop.ui.drawing.code import Code
+
+MODULES = ("ebpftop.model.run", "ebpftop.ui.widgets.view_panels", "ebpftop.ui.drawing.markdown")
 
 
 async def import_ahead() -> None:
     """In a thread, so that keys are answered meanwhile; whoever needs one of them before waits for the rest of it."""
     for name in MODULES:
         await asyncio.to_thread(importlib.import_module, name)
+    await asyncio.to_thread(Code("").line, 0)  # makes the lexer

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
+from time import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
-from textual.app import App
 from textual.binding import Binding, BindingType
 
-from ebpftop.frames.messages import AccountRunTimes, Interval, PlaybookInfo
+from ebpftop.frames.messages import AccountRunTimes, PlaybookInfo
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
 from ebpftop.ui.app.ahead import import_ahead
+from ebpftop.ui.app.marking import Marking
 from ebpftop.ui.app.options import Options
 from ebpftop.ui.app.pace import Pace
 from ebpftop.ui.app.palette import Commands
+from ebpftop.ui.app.time_keys import TimeKeys
 from ebpftop.ui.app.workbench import Workbench, notice
 from ebpftop.ui.drawing.theme import DARK, LIGHT, colourless
 from ebpftop.ui.feed.feed import Feed
-from ebpftop.ui.feed.hold import Hold
 from ebpftop.ui.messages import (
     Began,
     Changed,
@@ -28,10 +30,12 @@ from ebpftop.ui.messages import (
     LoadsAgain,
     Noticed,
     PlayAsked,
+    ProcessAsked,
     WasAccepted,
     WasRefused,
     WasRejected,
     WasReplaced,
+    WasStopped,
 )
 from ebpftop.ui.screens.dashboard import Dashboard
 from ebpftop.ui.screens.parameters import ParameterForm
@@ -43,40 +47,22 @@ from ebpftop.ui.widgets.keyboard import NAMES
 if TYPE_CHECKING:
     from ebpftop.model.run import Run
 
-INTERVALS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
-SPEEDS = (0.125, 64.0)  # a tape's slowest and fastest
-SKIP = 5.0  # seconds of tape that an arrow key skips
 
-
-class EbpftopApp(App[None]):
+class EbpftopApp(TimeKeys):
     TITLE = "ebpftop"
     COMMANDS: ClassVar = {Commands}
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "space",
-            "pause",
-            "pause",
-            key_display="Space",
-            tooltip="Pause the screen or the tape",
-        ),
-        Binding("v", "verifier", "verifier", tooltip="Why a probe was rejected"),
-        Binding("r", "restart", "restart", tooltip="Restart the collector and its probes"),
-        Binding(
-            "plus,equals_sign",
-            "interval(1)",
-            "longer interval",
-            show=False,
-            tooltip="Change the interval or the tape's speed",
-        ),
-        Binding(
-            "minus", "interval(-1)", "shorter interval", show=False, tooltip="Change the interval or the tape's speed"
-        ),
+        *TimeKeys.KEYS[:3],
+        Binding("v", "verifier", "verifier", tooltip="Why a probe was rejected or detached"),
+        Binding("R", "restart", "restart", tooltip="Restart the collector and its probes"),
         Binding("c", "statistics", "cost on/off", show=False, tooltip="Count what programs cost (off: no budget)"),
-        Binding(
-            "left", "seek(-1)", "seek", key_display="← →", tooltip=f"Seek {SKIP:g} seconds back or forward on a tape"
-        ),
-        Binding("right", "seek(1)", "seek forward", show=False),
+        *TimeKeys.KEYS[3:],
+        Binding("A", "others", "all programs", show=False, tooltip="All BPF programs here, and what they cost"),
+        Binding("W", "threads", "threads", show=False, tooltip="All threads here, and what they wait for"),
         Binding("z", "tiles", "tiles", tooltip="Back to the playbook's tiles"),
+        Binding("m", "marks(1)", "mark", show=False, tooltip="Mark this moment; go to a mark"),
+        Binding("apostrophe", "marks(0)", "marks", show=False, key_display="'"),
+        Binding("r", "record", "record", show=False, tooltip="Record to a tape, or stop that"),
         Binding("T", "turn_theme", "light/dark", show=False, tooltip="Switch between the light and dark themes"),
         Binding("ctrl+z", "suspend_process", "suspend", show=False, system=True),
         Binding("ctrl+p", "command_palette", "palette", show=False, tooltip="Find any action or probe by name"),
@@ -98,14 +84,16 @@ class EbpftopApp(App[None]):
             first=chosen.auto_load,
             playbook=chosen.playbook,
             loads=chosen.loads,
+            watching=chosen.watching,
         )
-        self.hold = Hold(self.feed)
-        self.dashboard = Dashboard(self.feed, self.hold)
+        self.dashboard = Dashboard(self.feed)
         self.workbench = Workbench(self, self.feed, self.dashboard)
+        self.marking = Marking(self, self.feed, partial(self.call_next, self.go_to_moment), self.notice)
         self.playbook: PlaybookInfo | None = None  # the one that was opened last
         self._late = False  # whether the header said so
         self._ahead = False  # whether what the first probe needs is being imported
-        self.pace = Pace(self, self._draw)
+        self.pace = Pace(self, self.draw, lambda: self.flow.full)
+        self._painted = 0.0  # seconds since 1970: the last painting shows all that there was then
         if chosen.title:
             self.title = chosen.title
         for name in list(self.available_themes):
@@ -114,7 +102,7 @@ class EbpftopApp(App[None]):
         self.register_theme(LIGHT)
         self.theme = DARK.name
         self.bind("v", "nothing('rejected')", show=False)  # after those in BINDINGS, where they are disabled
-        self.bind("r", "nothing('restart')", show=False)
+        self.bind("R", "nothing('restart')", show=False)
 
     def _fatal_error(self) -> None:
         """Exit after an exception as Textual does, but without printing the traceback on the terminal."""
@@ -129,17 +117,21 @@ class EbpftopApp(App[None]):
 
     def on_mount(self) -> None:
         self.push_screen(self.dashboard)
-        self._read()
+        self.read_on()
         self.set_interval(1.0 if self.feed.playback is None else 0.5, self._look_at_time)
 
     def _look_at_time(self) -> None:
         """The header shows how far a tape is, or how far the screen is behind."""
-        late = self.feed.behind >= LATE
-        if self.screen is self.front and (self.feed.playback is not None or late or self._late):
+        self.look_at_terminal()
+        if self.flow.full:
+            return
+        late = self.feed.behind >= LATE or self.feed.as_of is not None
+        passes = self.feed.playback is not None or late or self._late
+        if passes and self.screen_stack[-1:] == [self.front]:
             self.front.draw_header()
         self._late = late
 
-    def _read(self) -> None:
+    def read_on(self) -> None:
         self.run_worker(self.feed.read(), group="feed", exclusive=True)
 
     @property
@@ -148,6 +140,7 @@ class EbpftopApp(App[None]):
         return next((screen for screen in self.screen_stack if isinstance(screen, Tiles)), self.dashboard)
 
     async def on_unmount(self) -> None:
+        self.feed.close()
         await self.feed.source.close()
 
     def on_resize(self, event: events.Resize) -> None:
@@ -160,7 +153,7 @@ class EbpftopApp(App[None]):
     # ------------------------------------------------------------ messages from the feed
 
     def on_began(self, _event: Began) -> None:
-        self.hold.hold(False)
+        self.feed.when.live()
         self.dashboard.began()
         self.front.banner.close()
 
@@ -168,25 +161,35 @@ class EbpftopApp(App[None]):
         self.pace.soon()
 
     def _session_changed(self, run: Run | None, awaited: bool) -> None:
-        """Draw in a moment. A screen that is held still or covered only notes what people wait for, and nothing goes
-        on behind a dialog: the screen is drawn when it comes back.
-        """
+        """Draw in a moment. Nothing goes on behind a dialog: the screen is drawn when it comes back."""
         if awaited:
             self.pace.soon()
-        elif self.hold.still and self.feed.playback is None:  # of a tape that stands still, only what was sought comes
-            return
+        elif self.feed.when.still:
+            self.pace.still()
         elif run is not None and self.front.sees(run):
             self.pace.values()
         else:
             self.pace.rest()
 
-    async def _draw(self) -> None:
+    def _in_sight(self, run: Run) -> bool:
+        return not self.feed.when.still and self.screen_stack[-1:] == [self.front] and self.front.sees(run)
+
+    async def draw(self) -> None:
         if self.front.is_mounted and self.screen_stack[-1:] == [self.front]:  # none is left while it ends
             with self.batch_update():  # one painting
                 await self.front.redraw()
             if not self._ahead and self.feed.session.catalog is not None:
                 self._ahead = True
                 self.call_after_refresh(self.run_worker, import_ahead(), group="ahead")
+                self.call_after_refresh(self.run_worker, self.feed.read_ahead(), group="past")
+        await self.feed.watch(self._in_sight)
+
+    def begins_painting(self) -> None:
+        self._painted = time() - max(self.pace.behind, self.feed.behind)
+
+    async def draw_present(self) -> None:
+        self.feed.as_of = self._painted if self.flow.slow else None
+        await self.pace.go_on()
 
     def on_was_accepted(self, event: WasAccepted) -> None:
         form = self._form()
@@ -202,6 +205,9 @@ class EbpftopApp(App[None]):
             self.workbench.show_failure(event.run)
         elif event.run.failure and not (isinstance(self.front, Tiles) and self.front.shows(event.run)):
             self.notice(f"{event.run.failure.headline}   v shows why", "error")
+
+    def on_was_stopped(self, event: WasStopped) -> None:
+        self.notice(f"{event.run.probe}: detached   v shows why", "error")
 
     def on_was_refused(self, event: WasRefused) -> None:
         form, request = self._form(), event.request
@@ -247,14 +253,22 @@ class EbpftopApp(App[None]):
         running = [run for run in self.feed.session.runs.values() if run.probe == probe.id and run.state == "running"]
         asking = event.form or (probe.asks and not event.params and not event.typed)
         if asking and probe.params and self.feed.source.live:
-            self.push_screen(ParameterForm(probe))
+            self.push_screen(ParameterForm(probe, event.params))
         elif running and not event.form and not event.typed:
             await self.dashboard.bring(running[-1].id, focus=True)
         else:
             self.dashboard.follows = True
+            if event.when is not None:
+                self.feed.watch_for(event.when)
             request = await self.feed.load(probe.id, event.params)
+            self._tell_paused()
             if event.typed and (form := self._form()):
                 form.request = request
+
+    def on_process_asked(self, event: ProcessAsked) -> None:
+        from ebpftop.ui.app.process_page import open_page
+
+        open_page(self, self.feed, self.dashboard, event.identity)
 
     async def on_play_asked(self, event: PlayAsked) -> None:
         catalog = self.feed.session.catalog
@@ -262,9 +276,15 @@ class EbpftopApp(App[None]):
         if found:
             self.playbook = found[0]
             self._close_tiles()
-            tiles = Tiles(self.feed, self.hold, self.playbook)
+            tiles = Tiles(self.feed, self.playbook)
             self.push_screen(tiles)
             await tiles.load(event.loads)
+            self._tell_paused()
+
+    def _tell_paused(self) -> None:
+        """What is loaded now has nothing to show of the moment at which the screen stands."""
+        if self.feed.source.live and self.feed.when.still:
+            self.notice("the screen is paused, so a new probe shows nothing until 0 goes live", "info")
 
     @property
     def _tiled(self) -> bool:
@@ -286,7 +306,7 @@ class EbpftopApp(App[None]):
             case "restart":
                 return bool(self.feed.ended) and self.feed.source.can_restart
             case "verifier":
-                return self.workbench.panel is not None or self.front.chosen_rejected() is not None
+                return self.workbench.panel is not None or self.front.chosen_failed() is not None
             case "tiles":
                 return self.playbook is not None and isinstance(self.screen, Dashboard | Tiles)
             case "interval":
@@ -296,33 +316,6 @@ class EbpftopApp(App[None]):
             case "seek":
                 return self.feed.playback is not None
         return True
-
-    async def action_pause(self) -> None:
-        playback = self.feed.playback
-        if playback is None:
-            self.hold.hold(not self.hold.still)
-            await self.front.redraw()
-        elif self.feed.ended is not None:
-            playback.paused = False
-            self._seek(0.0)
-        else:
-            playback.paused = not playback.paused
-        self.front.draw_header()
-
-    async def action_interval(self, step: int) -> None:
-        if (playback := self.feed.playback) is not None:
-            playback.speed = min(SPEEDS[-1], max(SPEEDS[0], playback.speed * 2.0**step))
-            self.front.draw_header()
-            return
-        longer = [seconds for seconds in INTERVALS if seconds > self.feed.interval]
-        shorter = [seconds for seconds in INTERVALS if seconds < self.feed.interval]
-        self.feed.interval = (
-            longer[0] if step > 0 and longer else shorter[-1] if step < 0 and shorter else self.feed.interval
-        )
-        for run in self.feed.session.runs.values():
-            if run.state == "running":
-                await self.feed.request(Interval(run=run.id, seconds=self.feed.interval))
-        self.front.draw_header()
 
     async def action_statistics(self) -> None:
         self.feed.statistics = not self.feed.statistics
@@ -338,36 +331,42 @@ class EbpftopApp(App[None]):
         except (ReadOnly, SourceEnded) as error:
             self.notice(str(error), "error")
         else:
-            self._read()
-
-    def action_seek(self, direction: int) -> None:
-        if self.feed.playback is not None:
-            self._seek(self.feed.playback.position + direction * SKIP)
-
-    def _seek(self, seconds: float) -> None:
-        assert self.feed.playback is not None
-        self.feed.playback.seek(seconds)
-        if self.feed.ended is not None:
-            self._read()
+            self.read_on()
 
     def action_verifier(self) -> None:
         """Why the last one was rejected; back, if the panel says that already."""
-        run, panel = self.front.chosen_rejected(), self.workbench.panel
+        run, panel = self.front.chosen_failed(), self.workbench.panel
         if panel and (run is None or panel.failure is run.failure):
             self.pop_screen()
         elif run:
             self.workbench.show_failure(run)
 
+    def action_others(self) -> None:
+        from ebpftop.ui.screens.others import OthersScreen
+
+        if not self.feed.source.live:
+            self.notice("a tape holds no other programs than its probes'", "info")
+        elif not isinstance(self.screen, TooSmall):
+            self.push_screen(OthersScreen(self.feed))
+
+    def action_threads(self) -> None:
+        from ebpftop.ui.screens.threads import ThreadsScreen
+
+        if not self.feed.source.live:
+            self.notice("a tape doesn't hold where threads are", "info")
+        elif not isinstance(self.screen, TooSmall):
+            self.push_screen(ThreadsScreen(self.feed))
+
     def action_tiles(self) -> None:
         if self._tiled:
             self._close_tiles()
         elif self.playbook:
-            self.push_screen(Tiles(self.feed, self.hold, self.playbook))
+            self.push_screen(Tiles(self.feed, self.playbook))
 
     def action_nothing(self, what: str) -> None:
         """A key that has nothing to do now."""
         if what == "rejected":
-            self.notice("no probe was rejected: v shows why one was", "info")
+            self.notice("no probe was rejected or detached: v shows why one was", "info")
         elif not self.feed.source.live:
             self.notice("a tape has no collector to restart", "info")
         else:
@@ -382,6 +381,16 @@ class EbpftopApp(App[None]):
     async def run_action(self, *args: Any, **named: Any) -> bool:
         """Keys that arrive after the end has begun do nothing: the screens are being taken down."""
         return False if self._exit else await super().run_action(*args, **named)
+
+    def action_marks(self, sets: int) -> None:
+        if sets:
+            self.marking.mark()
+        else:
+            self.marking.go()
+
+    def action_record(self) -> None:
+        self.marking.record()
+        self.front.draw_header()
 
     def action_turn_theme(self) -> None:
         self.theme = LIGHT.name if self.theme == DARK.name else DARK.name

@@ -5,32 +5,105 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import signal
+import threading
 import time
-from collections.abc import Iterator
+from codecs import getincrementaldecoder
+from collections.abc import Callable, Iterator
+from typing import Any, TextIO, cast
 
+from textual import events
+from textual._xterm_parser import XTermParser
+from textual.constants import ESCAPE_DELAY
 from textual.drivers.linux_driver import LinuxDriver
+from textual.message import Message
 
 from ebpftop.base import jobs
+from ebpftop.ui.app.flow import Paints
 
 _TOGETHER = 0.05  # seconds within which signals came together
+_ANSWERED = 0.5  # seconds in which a terminal answers; what comes later is typed into the shell
+_AT_ONCE = 4096  # bytes of input
+_ROW = 2  # of the cursor's position by which a question is recognized; row 1 is the answer to Shift-F3
 
 
 class TerminalDriver(LinuxDriver):
     """Stops by the signals of job control, so that the supervisor can tell Ctrl-Z from a SIGSTOP that is not its own
     business, and starts again only if it had stopped.
+
+    A painting ends with a question to the terminal: where is the cursor? The cursor is put where the answer is the
+    painting's number. Terminals have answered this since the VT100 (DSR 6 and CPR, ECMA-48 8.3.35 and 8.3.14).
     """
 
     _suspended = _changing = False
     _continued = 0.0  # monotonic seconds
     _closed = True  # the terminal is someone else's, an editor's for instance
 
+    def __init__(self, app: Any, **given: Any) -> None:
+        super().__init__(app, **given)
+        painter: Paints = app
+        self._flow, self._go_on = painter.flow, painter.go_on
+        self._queued = self._before = 0  # characters given to the writer; those before the last painting
+        self._output = _Counted(cast("TextIO", self._file), lambda: self._app.call_later(self._written))
+        self._file = cast("Any", self._output)
+        self._answered = threading.Event()  # the last question was
+        self._asks = False
+        self._no_more_input = _Flag()
+
     def start_application_mode(self) -> None:
         self._closed = False
+        self._asks = self.input_tty
+        self._answered.set()
         if _in_background(self.fileno):
             with _stopping(signal.SIGTTOU):
                 pass
         super().start_application_mode()  # type: ignore[no-untyped-call]
+        self.painted()  # asks as early as possible whether it answers
+
+    def painted(self) -> None:
+        """What was written since the last call is a painting."""
+        self._flow.painted(self._queued - self._before)
+        self._before = self._queued
+        self._ask()
+
+    def look(self) -> None:
+        """Ask again where an answer may be lost."""
+        if self._output.count == self._queued and self._flow.asks_again():
+            self._ask()
+
+    def _ask(self) -> None:
+        if self._asks:
+            self._answered.clear()
+            self.write(f"\x1b7\x1b[{_ROW};{self._flow.number + 1}H\x1b[6n\x1b8")
+        else:
+            self.write("")  # the writer says when it is through
+
+    def process_message(self, message: Message) -> None:
+        """Runs in the thread that reads the terminal."""
+        if isinstance(message, events.CursorPosition) and message.y == _ROW - 1:
+            if message.x == self._flow.number:
+                self._answered.set()
+            self._app.call_later(self._heard, message.x)
+        else:
+            super().process_message(message)
+
+    async def _heard(self, number: int) -> None:
+        if self._flow.answered(number):
+            await self._go_on()
+
+    async def _written(self) -> None:
+        if self._output.count == self._queued and self._flow.written():
+            await self._go_on()
+
+    def disable_input(self) -> None:
+        """Let the terminal answer first."""
+        if self._asks and self._flow.answers and self._key_thread is not None and self._key_thread.is_alive():
+            self._answered.wait(_ANSWERED)
+        self._asks = False
+        self._no_more_input.set()
+        super().disable_input()
+        self._no_more_input.clear()
 
     def close(self) -> None:
         self._closed = True
@@ -42,7 +115,22 @@ class TerminalDriver(LinuxDriver):
                 self._closed = True
                 self._end()  # the terminal takes no more output; Textual would wait for it forever
             return
+        self._queued += len(data)
         super().write(data)
+
+    def run_input_thread(self) -> None:
+        """As Textual does, but without a look at the clock ten times a second while no key is pressed."""
+        parser = XTermParser(self._debug)
+        decode = getincrementaldecoder("utf-8")().decode
+        patience: float | None = None  # seconds until it is clear what the beginning of a sequence means
+        while not self.exit_event.is_set():
+            ready, _, _ = select.select([self.fileno, self._no_more_input], [], [], patience)
+            if self.fileno in ready and (text := decode(os.read(self.fileno, _AT_ONCE))):
+                for event in parser.feed(text):
+                    self.process_message(event)
+            for event in parser.tick():
+                self.process_message(event)
+            patience = ESCAPE_DELAY if parser._timeout_time is not None else None
 
     def _run_input_thread(self) -> None:
         """A terminal that can't be read any more is the end."""
@@ -85,6 +173,43 @@ class TerminalDriver(LinuxDriver):
             with self._change():
                 self.resume_application_mode()
             self._continued = time.monotonic()
+
+
+class _Flag:
+    """A selector can wait until it is set."""
+
+    def __init__(self) -> None:
+        self._descriptor = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def set(self) -> None:
+        os.eventfd_write(self._descriptor, 1)
+
+    def clear(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self._descriptor)
+
+
+class _Counted:
+    """The terminal as a file that counts the characters it has taken. flushed: called after it took all there were."""
+
+    def __init__(self, file: TextIO, flushed: Callable[[], object]) -> None:
+        self.count = 0
+        self._file = file
+        self._flushed = flushed
+
+    def write(self, text: str) -> None:
+        self._file.write(text)
+        self.count += len(text)
+
+    def flush(self) -> None:
+        self._file.flush()
+        self._flushed()
+
+    def fileno(self) -> int:
+        return self._file.fileno()
 
 
 def _in_background(terminal: int) -> bool:

@@ -1,18 +1,31 @@
-"""The dashboard's options from the command line."""
+"""The dashboard's options from the command line, and those that keys change."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ebpftop.frames.messages import Load
 from ebpftop.ui.feed.feed import Wanted
+
+if TYPE_CHECKING:
+    from ebpftop.model.watching import Watching
+
+INTERVALS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)  # seconds, that keys choose
+
+
+def stepped(interval: float, step: int) -> float:
+    """The next longer interval, or with a negative step the next shorter one; the same if there is none."""
+    longer = [seconds for seconds in INTERVALS if seconds > interval]
+    shorter = [seconds for seconds in INTERVALS if seconds < interval]
+    return longer[0] if step > 0 and longer else shorter[-1] if step < 0 and shorter else interval
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """`auto_load` holds probes with their parameters; `playbook` is the name of one, `loads` the requests for its
-    steps that are on their way already; `interval` is in seconds.
+    steps that are on their way already; `interval` is in seconds; `watching` is for triggers.
     """
 
     title: str = ""
@@ -20,3 +33,4 @@ class Options:
     playbook: str = ""
     loads: Sequence[Load] = ()
     interval: float = 1.0
+    watching: Watching | None = None

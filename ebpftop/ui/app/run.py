@@ -12,12 +12,16 @@ import termios
 import threading
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ebpftop.base import screen
 from ebpftop.base.hangup import Hangup, ending_signals, terminals
 from ebpftop.frames.messages import Load
+from ebpftop.frames.outside import Mailbox
 from ebpftop.frames.source import Source
+
+if TYPE_CHECKING:
+    from ebpftop.model.watching import Watching
 
 PATIENCE = 2.0  # seconds in which it should have ended
 SETTLED = 2.0  # seconds after which the first screen has been painted
@@ -30,12 +34,14 @@ def run_dashboard(
     auto_load: Sequence[tuple[str, dict[str, str]]] = (),
     playbook: str = "",
     loads: Sequence[Load] = (),
+    watching: Watching | None = None,
     outer: Sequence[int] = (),
 ) -> int:
     """Run the dashboard on a source until the user quits, then close the source. Returns the exit code.
 
     auto_load: probes with their parameters, loaded once the source has sent its catalog. playbook: the name of a
-    playbook to open then. outer: terminals that show this one, to be restored if this one is gone before it could be.
+    playbook to open then. watching: for triggers. outer: terminals that show this one, to be restored if this one is
+    gone before it could be.
     The terminal is restored afterwards, even after a signal (the exit code is 128 + its number) or an unexpected
     exception, which is raised. The end of the terminal ends the process.
     """
@@ -46,7 +52,8 @@ def run_dashboard(
     from ebpftop.ui.app.driver import TerminalDriver
     from ebpftop.ui.app.options import Options
 
-    app = EbpftopApp(source, options=Options(title=title, auto_load=auto_load, playbook=playbook, loads=loads))
+    options = Options(title=title, auto_load=auto_load, playbook=playbook, loads=loads, watching=watching)
+    app = EbpftopApp(source, options=options)
     app.driver_class = TerminalDriver
 
     def end_orphan(number: int) -> None:
@@ -68,7 +75,13 @@ def run_dashboard(
         for number in ending_signals():
             signal.signal(number, leave)
         loop.call_later(SETTLED, _collect_from_now_on)
-        await app.run_async()
+        mailbox = Mailbox(app.marking.from_outside)
+        if source.live:
+            loop.call_soon(mailbox.open)
+        try:
+            await app.run_async()
+        finally:
+            mailbox.close()
 
     parent, settings = os.getppid(), _settings()
     hangup = Hangup(terminals())

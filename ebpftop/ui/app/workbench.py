@@ -23,6 +23,13 @@ def notice(app: App[None], text: str, level: str) -> None:
     app.notify(inert(text), severity=severity, timeout=timeout, markup=False)  # type: ignore[arg-type]
 
 
+def _of_stopped(run: Run) -> list[tuple[str, str]]:
+    """Why a run was detached: titles and texts."""
+    params = " ".join(f"{name}={value}" for name, value in run.params.items())
+    fields = [("why", run.stopped), ("parameters", params), ("the other probes", "run on")]
+    return [*fields, ("to load it again", "choose it in the catalog: Enter loads it, p sets its parameters first")]
+
+
 class Workbench:
     """Shows failures of loads, and what became of them, over an application's screens."""
 
@@ -40,10 +47,16 @@ class Workbench:
         return self.panel if self.panel and self.panel.lineage == lineage else None
 
     def show_failure(self, run: Run) -> None:
-        """Open the panel, in place of the form or the panel that led to it and of what covers that."""
+        """Open the panel, in place of the form or the panel that led to it and of what covers that.
+
+        Of a run that was detached it is a dialog: there is no log.
+        """
         from ebpftop.ui.screens.verifier import VerifierScreen
 
         if run.failure is None:
+            from ebpftop.ui.screens.row import RowScreen
+
+            self._app.push_screen(RowScreen(f"{run.probe} was detached", _of_stopped(run)))
             return
         while any(isinstance(screen, ParameterForm | VerifierScreen) for screen in self._app.screen_stack):
             self._app.pop_screen()

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ebpftop.frames.messages import UNKNOWN, Process
+from ebpftop.model import dimensions
 from ebpftop.model.shown import Part
 from ebpftop.ui.drawing.inert import cell
 
 Processes = Mapping[int, Process]
+OWN = "(own)"  # the sign beside the name of one of ebpftop's own processes
 
 
 def pid(identity: int, processes: Processes) -> str:
@@ -17,11 +19,12 @@ def pid(identity: int, processes: Processes) -> str:
 
 
 def name(identity: int, processes: Processes) -> str:
-    """The command name, marked if the process has ended."""
+    """The command name, marked if the process is ebpftop's own or has ended."""
     known = processes.get(identity)
     if known is None:
         return "(unknown)" if identity == UNKNOWN else f"(unknown {identity})"
-    return f"{cell(known.comm)} (ended)" if known.ended_ns is not None else cell(known.comm)
+    signs = [cell(known.comm), *([OWN] if known.own else []), *(["(ended)"] if known.ended_ns is not None else [])]
+    return " ".join(signs)
 
 
 def parent(identity: int, processes: Processes) -> str:
@@ -34,11 +37,29 @@ def command(identity: int, processes: Processes) -> str:
     return cell(known.command) if known else ""
 
 
+def container(identity: int, processes: Processes) -> str:
+    known = processes.get(identity)
+    return cell(dimensions.container(known)) if known else ""
+
+
+def pod(identity: int, processes: Processes) -> str:
+    known = processes.get(identity)
+    return cell(dimensions.pod(known)) if known else ""
+
+
+def unit(identity: int, processes: Processes) -> str:
+    known = processes.get(identity)
+    return cell(dimensions.unit(known)) if known else ""
+
+
 OF_PART: dict[Part, Callable[[int, Processes], str]] = {
     "pid": pid,
     "comm": name,
     "parent": parent,
     "command": command,
+    "container": container,
+    "pod": pod,
+    "unit": unit,
 }
 
 
@@ -55,9 +76,12 @@ def described(identity: int, processes: Processes) -> str:
     if known is None:
         return "unknown process: it ended before it could be identified"
     words = [f"{cell(known.comm)} {known.tgid}"]
+    if known.own:
+        words.append("ebpftop's own")
     if known.ended_ns is not None:
         words.append("ended")
     if known.ppid:
         words.append(f"child of {cell(known.parent)} {known.ppid}".replace("  ", " "))
-    words += [cell(text) for text in (known.user, known.cgroup, known.command) if text]
+    places = (dimensions.container(known), dimensions.pod(known), known.cgroup)
+    words += [cell(text) for text in (known.user, *places, known.command) if text]
     return " · ".join(words)

@@ -5,6 +5,9 @@
     warning   ▲ an incomplete number, or one that needs care
     error     ✗ rejected, lost, unavailable
 
+    heat-1…7  how often, from seldom to often: lightness rises evenly, so that it reads in grey; the hues are those of
+              viridis (van der Walt and Smith 2015), told apart whatever colours an eye misses
+
 With NO_COLOR, colours are removed as the last step; the signs, bold, dim and reverse remain.
 """
 
@@ -42,6 +45,13 @@ DARK = Theme(
         "scrollbar-background-hover": "#131922",
         "scrollbar-background-active": "#131922",
         "input-selection-background": "#62a8ea 35%",
+        "heat-1": "#472d7b",
+        "heat-2": "#3b528b",
+        "heat-3": "#2a788e",
+        "heat-4": "#1f9e89",
+        "heat-5": "#42be71",
+        "heat-6": "#95d840",
+        "heat-7": "#fde725",
     },
 )
 
@@ -70,6 +80,13 @@ LIGHT = Theme(
         "scrollbar-background-hover": "#f1f1ec",
         "scrollbar-background-active": "#f1f1ec",
         "input-selection-background": "#0b62b8 25%",
+        "heat-1": "#d2e21b",
+        "heat-2": "#77d153",
+        "heat-3": "#27ad81",
+        "heat-4": "#238a8d",
+        "heat-5": "#306a8e",
+        "heat-6": "#404588",
+        "heat-7": "#440f5c",
     },
 )
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import inf
-from time import monotonic, process_time, time
+from time import monotonic, perf_counter, process_time, time
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from textual.message import Message
 
 from ebpftop.frames.codec import BadFrame
+from ebpftop.frames.marks import MARKS
 from ebpftop.frames.messages import (
     AccountRunTimes,
     AnyFrame,
@@ -19,24 +21,37 @@ from ebpftop.frames.messages import (
     Catalog,
     Cost,
     Detach,
+    Detached,
     Events,
     Hello,
     Host,
     Load,
     Loaded,
     Loading,
+    Mark,
     Notice,
     Processes,
+    ProcessFacts,
+    Programs,
     Refused,
     Rejected,
     Snapshot,
     Stacks,
+    Threads,
+    Watch,
 )
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
+from ebpftop.model.ahead import Ahead
+from ebpftop.model.past.memory import LIMIT
 from ebpftop.model.requests import Cause, Requested, Requests, saved
+from ebpftop.model.selection import Selection
 from ebpftop.model.session import Session
+from ebpftop.model.when import When
+from ebpftop.ui.feed.comparing import Comparing
+from ebpftop.ui.feed.keeping import Keeping
 from ebpftop.ui.messages import (
     Began,
+    Changed,
     Ended,
     LoadsAgain,
     Noticed,
@@ -45,19 +60,28 @@ from ebpftop.ui.messages import (
     WasRefused,
     WasRejected,
     WasReplaced,
+    WasStopped,
 )
 
 if TYPE_CHECKING:
+    from ebpftop.frames.overview import Outline
     from ebpftop.model.run import Run
+    from ebpftop.model.trigger import Trigger
+    from ebpftop.model.watching import Watching
 
 NS = 1e9
 COST_SECONDS = 10  # over which our own cost is taken
+_AHEAD = LIMIT * 7 // 8  # bytes of the past of a whole tape
+_AHEAD_SLICE = 0.01  # seconds that reading it takes at once, and as long it rests
+_SLICE = 0.005  # seconds of frames, after which the screen and keys have a turn
 _SHOWN_PROBLEMS = 3  # problems of a catalog, beside how many more there are
 
 
 @runtime_checkable
 class Playback(Protocol):
-    """A source that can stand still and go elsewhere: a tape. Positions are seconds from its first frame."""
+    """A source that can stand still and go elsewhere: a tape. Positions are seconds from its first frame. jumping: from
+    a seek until the last frame of the state there.
+    """
 
     paused: bool
     speed: float
@@ -68,7 +92,18 @@ class Playback(Protocol):
     @property
     def duration(self) -> float: ...
 
+    @property
+    def jumping(self) -> bool: ...
+
+    @property
+    def marks(self) -> list[Mark]: ...
+
+    @property
+    def outline(self) -> Outline | None: ...
+
     def seek(self, seconds: float) -> None: ...
+
+    def whole(self) -> Iterator[AnyFrame]: ...
 
 
 Wanted = tuple[str, dict[str, str]]  # a probe and its parameters
@@ -79,7 +114,8 @@ class Feed:
 
     changed: called after each frame with the run that has new values, or with None and whether people wait for what is
     new; the machine's load, for instance, can wait. A message for each frame would cost more than the frame itself.
-    loads: requests for the steps of that playbook, begun before the screens, so their numbers are fixed.
+    loads: requests for the steps of that playbook, begun before the screens, so their numbers are fixed. watching: for
+    triggers.
     ended: why the stream is over, empty at the quiet end of a tape; None while it runs. interval: seconds between
     snapshots of whatever is loaded next. statistics: whether the kernel should count what programs cost.
     """
@@ -94,31 +130,62 @@ class Feed:
         first: Iterable[Wanted],
         playbook: str = "",
         loads: Sequence[Load] = (),
+        watching: Watching | None = None,
     ) -> None:
         self.source = source
-        self.session = Session()
+        self.playback = source if isinstance(source, Playback) else None  # the tape under the stream, if it is one
+        self.ahead = Ahead(_AHEAD) if self.playback else None  # the past of all of it
+        self.session = Session(past_bytes=LIMIT - _AHEAD, ahead=self.ahead.run) if self.ahead else Session()
+        self.when = When()
+        self.selection = Selection(processes=self.session.processes)
+        self.comparing = Comparing(self.session, self.when, lambda: post(Changed()))
         self.requests = Requests(len(loads) + 1)
         self.interval = interval
         self.statistics = True
         self.ended: str | None = None
         self.described = 0  # frames about processes
+        self.programs_read: Callable[[Programs], None] = lambda programs: None  # whoever looks at them sets it
+        self.process_read: Callable[[ProcessFacts], None] = lambda facts: None  # the same
+        self.threads_read: Callable[[Threads], None] = lambda threads: None  # the same
+        self.as_of: float | None = None  # seconds since 1970: all until then is on the screen of a slow terminal
         self._wanted: list[Wanted] = list(first)
         self._playbook, self._loads = playbook, loads
         self._problems: list[str] = []  # of the catalog, as shown
         self._answered: set[int] = set()  # requests that were granted
+        self._watched: set[int] | None = None  # as the source knows it
         self._lag = inf  # seconds from a frame's time to its arrival, at best: clocks may differ
         self._spent: deque[tuple[float, float]] = deque(maxlen=COST_SECONDS + 1)  # by this process: when, CPU seconds
+        self.keeping = Keeping(watching) if source.live else None
+        self._set: deque[Mark] = deque(maxlen=MARKS)  # marks that didn't come from the source
         self._post = post
         self._changed = changed
-        self.playback = source if isinstance(source, Playback) else None  # the tape under the stream, if it is one
+
+    async def read_ahead(self) -> None:
+        """Read the past of a whole tape, in slices, so that keys and the moment shown don't wait for it."""
+        if self.playback is None or self.ahead is None:
+            return
+        since = monotonic()
+        with contextlib.suppress(BadFrame, MemoryError):  # whoever reads the tape from its start says so
+            for frame in self.playback.whole():
+                self.ahead.feed(frame)
+                if (spent := monotonic() - since) > _AHEAD_SLICE:
+                    await asyncio.sleep(spent)
+                    while self.playback.jumping:
+                        await asyncio.sleep(_AHEAD_SLICE)
+                    since = monotonic()
 
     async def read(self) -> None:
         """Feed every frame to the session until the stream ends."""
         self.ended = None
         try:
+            rested = perf_counter()
             async for frame in self.source.frames():
                 await self._take(frame)
-                await asyncio.sleep(0)  # a source that always has a frame ready must not starve the screen
+                if self.playback is not None and self.playback.jumping:
+                    continue  # half of a state is nothing to draw
+                if perf_counter() - rested > _SLICE:  # a source that always has a frame must not starve the screen
+                    await asyncio.sleep(0)
+                    rested = perf_counter()
             self.ended = ""
         except (SourceEnded, BadFrame) as error:
             self.ended = str(error)
@@ -127,12 +194,24 @@ class Feed:
         self._post(Ended(self.ended))
 
     async def _take(self, frame: AnyFrame) -> None:
+        if isinstance(frame, ProcessFacts):  # for whoever looks at that process; no part of any recording
+            self.process_read(frame)
+            return
+        if isinstance(frame, Threads):  # neither
+            self.threads_read(frame)
+            return
         known = self.session.catalog
         run = self.session.feed(frame)
+        if self.keeping is not None:
+            for more in self.keeping.take(frame, run, self.session.processes):
+                self._tell(more)
         match frame:
             case Hello():
+                for mark in (*(self.playback.marks if self.playback else ()), *self._set):
+                    self.session.feed(mark)
+                self.selection = self.selection.within(self.session.processes, same=self.playback is not None)
                 self.requests.clear()
-                self._lag = inf
+                self._lag, self._watched = inf, None
                 self._spent.clear()
                 self._post(Began())
             case Catalog():
@@ -147,9 +226,12 @@ class Feed:
             case Rejected() if run is not None:
                 self._answer(frame.request)
                 await asyncio.to_thread(lambda: run.failure)  # a log may be long
-                self._post(WasRejected(run, self.requests.get(frame.request)))
+                if self.playback is None or not self.playback.jumping:  # else it was shown when it happened
+                    self._post(WasRejected(run, self.requests.get(frame.request)))
             case Refused():
                 self._post(WasRefused(frame.error, self.requests.get(frame.request)))
+            case Detached() if run is not None and frame.reason:
+                self._post(WasStopped(run))
             case Notice():
                 self._post(Noticed(frame))
         match frame:
@@ -165,6 +247,8 @@ class Feed:
                 self._changed(None, False)
             case Cost() | Stacks():
                 self._changed(None, False)
+            case Programs():
+                self.programs_read(frame)
             case _:
                 self._changed(None, True)
 
@@ -222,6 +306,11 @@ class Feed:
         return self.requests.runs(lineage, self.session.runs.values())
 
     @property
+    def still(self) -> bool:
+        """Whether nothing new is shown: the span stands, or the tape does."""
+        return self.when.still or (self.playback is not None and self.playback.paused)
+
+    @property
     def over(self) -> bool:
         """Whether the collector is gone; what was attached is not any more. A tape's end leaves all as it was."""
         return bool(self.ended) and self.source.live
@@ -260,12 +349,50 @@ class Feed:
             Load(request=requested.number, probe=requested.probe, params=requested.params, interval=self.interval)
         )
 
+    def close(self) -> None:
+        """End the tapes that are being written."""
+        if self.keeping is not None:
+            self.keeping.close()
+
     async def request(self, request: AnyRequest) -> None:
         """Send a request; one that can't be granted is shown as a notice."""
         try:
             await self.source.request(request)
         except (ReadOnly, SourceEnded) as error:
             self._post(Noticed(Notice(level="warning", text=str(error))))
+
+    def mark(self, mark: Mark) -> None:
+        """A mark that doesn't come from the source."""
+        self._show_mark(mark)
+        if self.keeping is not None:
+            for more in self.keeping.take(mark, None, self.session.processes):
+                self._tell(more)
+
+    def watch_for(self, trigger: Trigger) -> None:
+        """Watch for a trigger, on what is loaded from now on too."""
+        if self.keeping is not None:
+            for more in self.keeping.watch(trigger, self.session.runs.values()):
+                self._tell(more)
+
+    def _tell(self, found: Mark | Notice) -> None:
+        """What watching found."""
+        if isinstance(found, Mark):
+            self._show_mark(found)
+            found = Notice(level="warning", text=found.text)
+        self._post(Noticed(found))
+
+    def _show_mark(self, mark: Mark) -> None:
+        self._set.append(mark)
+        self.session.feed(mark)
+        self._changed(None, True)
+
+    async def watch(self, in_sight: Callable[[Run], bool]) -> None:
+        """The source may be late with events of runs that aren't in sight."""
+        with_events = [run for run in self.session.runs.values() if run.events]
+        runs = {run.id for run in with_events if in_sight(run)}
+        if with_events and self.source.live and self.ended is None and runs != self._watched:
+            self._watched = runs
+            await self.request(Watch(runs=sorted(runs)))
 
     async def restart(self) -> None:
         """Bring the source back; the probes that ran are loaded again. Raises `ReadOnly`, `SourceEnded`."""

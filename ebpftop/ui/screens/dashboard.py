@@ -6,34 +6,41 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
+from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input
 
 from ebpftop.frames.messages import Describe, Detach, ProbeInfo
 from ebpftop.ui.feed.feed import Feed
-from ebpftop.ui.feed.hold import Hold
 from ebpftop.ui.messages import Changed, Chosen
+from ebpftop.ui.screens.failures import last_failed, last_rejected
+from ebpftop.ui.screens.selecting import Selecting
 from ebpftop.ui.screens.state import header_state, run_states, tabs
+from ebpftop.ui.screens.time import draw_timeline
 from ebpftop.ui.widgets.about import About
 from ebpftop.ui.widgets.banner import Banner
-from ebpftop.ui.widgets.cached import Box, Column, Row
+from ebpftop.ui.widgets.cached import Column, Row
 from ebpftop.ui.widgets.catalog import CatalogPanel
 from ebpftop.ui.widgets.header import HeaderLine
 from ebpftop.ui.widgets.keys import KeyLine
+from ebpftop.ui.widgets.panes import Panes
 from ebpftop.ui.widgets.runs import RunPane, RunTabs
 from ebpftop.ui.widgets.start import Start
+from ebpftop.ui.widgets.timeline import Timeline
 
 if TYPE_CHECKING:
     from ebpftop.model.run import Run
+    from ebpftop.model.standouts import Finding
     from ebpftop.ui.widgets.grid import Grid
+    from ebpftop.ui.widgets.heatmap import HeatmapPlot
     from ebpftop.ui.widgets.panel import ViewPanel
 
+CHOSEN = 0.1  # seconds from a key in the catalog to its entry: the next key may come before
 DESCRIBE = 5.0  # seconds between requests to describe the processes on the screen
 NARROW = 100  # cells; below this width only the catalog or the probe is shown
 
 
-class Dashboard(Screen[None]):
+class Dashboard(Selecting):
     DEFAULT_CSS = """
     Dashboard {
         layout: vertical;
@@ -41,7 +48,6 @@ class Dashboard(Screen[None]):
         & #body { height: 1fr; }
         & CatalogPanel { width: 34; }
         & #right { width: 1fr; }
-        & #panes { height: 1fr; }
         &.-roomy CatalogPanel { width: 40; }
         &.-narrow CatalogPanel { width: 1fr; }
         &.-narrow #right { display: none; }
@@ -56,10 +62,14 @@ class Dashboard(Screen[None]):
         Binding("tab", "other(1)", "next", key_display="Tab", tooltip="Go to the next part of the screen"),
         Binding("shift+tab", "other(-1)", "previous part", show=False),
         Binding("f", "filter", "filter", priority=True, tooltip="Filter rows or events as you type"),
-        Binding("t", "window", "interval/total", tooltip="Last interval, or total since attaching"),
-        Binding("o", "past", "over time", tooltip="Plot rate and percentiles over time"),
+        Binding("M", "own", "ebpftop's own", show=False, tooltip="Show or leave out ebpftop's own processes"),
+        *Selecting.SELECTING,
+        *Selecting.WIDENING,
+        Binding("o", "past", "over time", tooltip="Show a histogram, or samples, over time"),
         Binding("n", "view(1)", "next view", tooltip="Show the probe's next view"),
         Binding("N", "view(-1)", "previous view", show=False),
+        Binding("E", "export", "export", show=False, tooltip="Export the view, all probes or a report to a file"),
+        Binding("y", "copy", "copy", show=False, tooltip="Copy the row under the cursor, else the view, as text"),
         Binding("d", "detach", "detach", tooltip="Detach the probe; again: close its tab"),
         Binding(
             "left_square_bracket", "tab(-1)", "previous probe", show=False, tooltip="Go to the previous or next probe"
@@ -75,17 +85,16 @@ class Dashboard(Screen[None]):
         ),
     ]
 
-    def __init__(self, feed: Feed, hold: Hold) -> None:
-        super().__init__()
-        self.feed = feed
-        self.hold = hold
+    def __init__(self, feed: Feed) -> None:
+        super().__init__(feed)
         self.header = HeaderLine()
+        self.timeline = Timeline()
         self.banner = Banner()
         self.catalog = CatalogPanel()
         self.tabs = RunTabs()
         self.about = About()
         self.start = Start()
-        self.panes = Box(id="panes")  # only one of them is shown
+        self.panes = Panes()
         self.current: int | None = None  # the run in front
         self.informing = False  # whether the catalog entry is shown instead
         self.asking = feed.source.live  # whether the first screen is shown while there is no run
@@ -95,12 +104,15 @@ class Dashboard(Screen[None]):
         self._focusing: int | None = None  # the run that gets the focus when it has something to focus
         self._put_away: set[int] = set()  # runs whose tabs were closed
         self._seen: set[int] = set()  # runs that had a tab
-        self._panes: dict[int, RunPane] = {}  # by run
+        self._choosing: Timer | None = None  # until the entry that was come to last is shown
         self._drawn_keys: list[bool | None] = []  # those that had something to do at the last drawing
 
     def compose(self) -> Iterable[Widget]:
         yield self.header
+        yield self.timeline
         yield self.banner
+        yield self.caption
+        yield self.trail
         with Row(id="body"):
             yield self.catalog
             with Column(id="right"):
@@ -137,9 +149,8 @@ class Dashboard(Screen[None]):
         await self.redraw()
 
     async def redraw(self) -> None:
-        """Draw the session's current state; a paused screen draws only runs that it hasn't drawn yet."""
+        """Draw the session's current state: of what stands still, only what wasn't drawn yet."""
         session = self.feed.session
-        self.draw_header()
         self.catalog.show(session.catalog, run_states(session, self.feed.over))
         self.start.show(session.catalog.playbooks if session.catalog else None)
         shown = tabs(session, self._put_away, self.feed.over)
@@ -150,8 +161,9 @@ class Dashboard(Screen[None]):
         if self.settled or shown or self._put_away:
             self.tabs.tabs = shown
             self._choose([tab.run for tab in shown])
-        await self._mount_panes({tab.run for tab in shown})
+        await self.panes.keep({tab.run for tab in shown}, session, settled=self.settled)
         await self.draw_front(anew=False)
+        self.draw_header()
 
     def sees(self, run: Run) -> bool:
         """Whether the values of this run are in sight."""
@@ -183,18 +195,10 @@ class Dashboard(Screen[None]):
         await self.redraw()
 
     def draw_header(self) -> None:
-        self.header.state = header_state(self.feed, paused=self.hold.still)
-
-    async def _mount_panes(self, wanted: set[int]) -> None:
-        for number, pane in list(self._panes.items()):
-            run = self.feed.session.runs.get(number)
-            if (number not in wanted and self.settled) or (run is not None and pane.is_stale(run)):
-                self._panes.pop(number, None)  # before the await, during which a key may redraw this screen
-                await pane.remove()
-        for number in sorted(wanted - set(self._panes)):
-            pane = self._panes[number] = RunPane()
-            pane.display = False
-            await self.panes.mount(pane)
+        self.header.state = header_state(self.feed)
+        self.draw_above()
+        if self.feed.session.newest is not None:
+            draw_timeline(self.timeline, self.feed, self.run, self.pane.panel if self.pane else None)
 
     async def draw_front(self, *, anew: bool = True) -> None:
         """Bring the current run, or the catalog entry, to the front and draw it; unless anew, only what is new."""
@@ -203,18 +207,21 @@ class Dashboard(Screen[None]):
         front: Widget = pane if pane is not None and not (self.informing or self._searching) else self.about
         if pane is None and self.asking and self._has_start and not self.informing:
             front = self.start
-        inside = any(each.has_focus_within for each in self.panes.children if each is not front)
-        for each in self.panes.children:
-            each.display = each is front
-        if inside and front is self.about:  # else Textual gives the focus to what comes next, as the search
+        if self.panes.bring(front) and front is self.about:  # else Textual gives it to what comes next
             self._focus(self.about)
         if front is pane and pane is not None and run is not None:
             from ebpftop.model.readings import moment
 
-            new = None if anew else (moment(run), self.feed.described)
-            await pane.show(run, self.probe(run.probe), self.feed.session.processes, unless=new)
+            wanted = self.feed.when.wanted
+            described = self.feed.described if wanted.moves else 0
+            pane.selection = self.feed.selection
+            comparing = self.feed.comparing
+            new = None if anew else (moment(run, wanted), described, comparing.state)
+            processes = self.feed.session.processes
+            await pane.show(run, self.probe(run.probe), processes, wanted, comparing, unless=new)
         elif front is self.about:
             self._draw_about()
+        await self.feed.watch(lambda run: self.sees(run) and not self.feed.when.still)
         self._keep_focus_in_sight()
         if pane is not None and pane.stops and self._focusing == self.current and not self.informing:
             self._focusing = None
@@ -226,36 +233,36 @@ class Dashboard(Screen[None]):
 
     def _keys(self) -> list[bool | None]:
         """Which of the keys have something to do now that don't depend on the focus."""
-        names = ("window", "past", "view", "detach", "restart", "verifier", "tiles")
+        names = ("past", "view", "detach", "restart", "verifier", "tiles")
         return [each.check_action(name, ()) for name in names for each in (self, self.app)]
 
     def _draw_about(self) -> None:
         listing = self.catalog.listing
-        failed = self.rejected(listing.chosen.id) if listing.chosen else None
+        failed = last_rejected(self.feed.session, listing.chosen.id) if listing.chosen else None
         self.about.show(listing.entry or listing.category, failed.failure if failed else None)
 
     async def ended(self, reason: str) -> None:
         """The stream ended; a reason means that it failed."""
         if reason:
-            self.banner.tell(reason, "r restarts   q quits" if self.feed.source.can_restart else "q quits")
+            self.banner.tell(reason, "R restarts   q quits" if self.feed.source.can_restart else "q quits")
         await self.redraw()
 
     async def _describe(self) -> None:
         """Refresh the processes on the screen: they may have executed another program."""
         ids = self.panel.identities_on_screen() if self.panel else []
-        if ids and self.feed.source.live and self.feed.ended is None and not self.hold.still:
+        if ids and self.feed.source.live and self.feed.ended is None and not self.feed.still:
             await self.feed.request(Describe(processes=ids))
 
     # ------------------------------------------------------------ what the screen holds
 
     @property
     def run(self) -> Run | None:
-        """The run in front; on a paused screen, as it was when it was paused."""
-        return self.hold.run(self.current) if self.current is not None else None
+        """The run in front."""
+        return self.feed.session.runs.get(self.current) if self.current is not None else None
 
     @property
     def pane(self) -> RunPane | None:
-        return self._panes.get(self.current) if self.current is not None else None
+        return self.panes.of(self.current)
 
     @property
     def panel(self) -> ViewPanel | None:
@@ -266,16 +273,14 @@ class Dashboard(Screen[None]):
         catalog = self.feed.session.catalog
         return next((probe for probe in catalog.probes if probe.id == name), None) if catalog else None
 
-    def rejected(self, probe: str | None = None) -> Run | None:
-        """The last load that failed, of one probe or of any, of what has not been loaded since."""
-        last = {(run.probe, *sorted(run.params.items())): run for run in self.feed.session.runs.values()}
-        found = [run for run in last.values() if run.rejected and probe in (None, run.probe)]
-        return max(found, key=lambda run: run.id, default=None)
-
-    def chosen_rejected(self) -> Run | None:
-        """That of the probe under the catalog's cursor, else the last one."""
-        chosen = self.catalog.listing.chosen
-        return (self.rejected(chosen.id) if chosen else None) or self.rejected()
+    def chosen_failed(self) -> Run | None:
+        """The last failure of all, or of the probe under the catalog's cursor if the focus is there."""
+        session, chosen = self.feed.session, self.catalog.listing.chosen
+        rejected = last_rejected(session, chosen.id) if chosen else None
+        if rejected is not None and self.catalog.has_focus_within:
+            return rejected
+        stopped = (run for run in self.feed.session.runs.values() if run.stopped)
+        return last_failed(rejected or last_rejected(session), *stopped)
 
     # ------------------------------------------------------------ messages from the widgets
 
@@ -289,9 +294,12 @@ class Dashboard(Screen[None]):
         """Whether the entry of the search's candidate is shown instead of a run."""
         return self.catalog.search.has_focus and bool(self.catalog.search.value)
 
-    async def on_chosen(self, event: Chosen) -> None:
+    def on_chosen(self, event: Chosen) -> None:
+        """A long entry takes a while to paint: the keys that lead to it are painted before."""
+        if self._choosing is not None:
+            self._choosing.stop()
         if self._searching or self.about.display:
-            await self.draw_front()
+            self._choosing = self.set_timer(CHOSEN, self.draw_front)
 
     async def on_descendant_blur(self) -> None:
         if self.about.display and self.pane is not None and not self.informing:
@@ -314,6 +322,25 @@ class Dashboard(Screen[None]):
 
         self.app.push_screen(RowScreen(self.panel.view.title if self.panel else "", event.fields))
 
+    def on_heatmap_plot_asked(self, event: HeatmapPlot.Asked) -> None:
+        from ebpftop.ui.screens.standout import StandoutScreen
+
+        if self.run is not None and self.panel is not None:
+            screen = StandoutScreen.of(self.feed.session, self.run, self.panel, event)
+            self.app.push_screen(screen, self._select)
+
+    async def _select(self, found: Finding | None) -> None:
+        """Select what was found everywhere, and show it in its own view."""
+        from ebpftop.ui.widgets.findings import text_of
+
+        if found is not None and self.panes.of(found.run) is not None:
+            selects = self.select_found(found)
+            await self.bring(found.run, focus=True)
+            if self.pane is not None and (panel := self.pane.turn_to(found.view.name)) is not None:
+                if not selects and panel.grid_frame is not None:
+                    panel.grid_frame.fill_filter(text_of(found, self.feed.session.processes))
+                await self.draw_front()
+
     async def bring(self, run: int, *, focus: bool = False, zoomed: bool = False) -> None:
         """Bring a run to the front; with `focus` the focus too. zoomed: Esc goes back to the tiles."""
         self.current, self.informing, self.zoomed = run, False, zoomed
@@ -330,15 +357,17 @@ class Dashboard(Screen[None]):
                 return not isinstance(self.focused, Input)
             case "filter":
                 return panel is not None and panel.grid_frame is not None and not isinstance(self.focused, Input)
-            case "window":
-                return panel is not None and panel.TOGGLES_WINDOW
+            case "own":
+                return panel is not None and panel.ranks
             case "past":
                 return panel is not None and panel.has_past
             case "view":
                 return self.pane is not None and self.pane.hides_views
+            case "copy":
+                return panel is not None
             case "detach":
                 return self.current is not None and self.feed.source.live
-        return True
+        return super().check_action(action, parameters)
 
     def action_search(self) -> None:
         self.remove_class("-probe")
@@ -380,10 +409,17 @@ class Dashboard(Screen[None]):
         if self.panel and self.panel.grid_frame:
             self.panel.grid_frame.ask_filter()
 
-    async def action_window(self) -> None:
+    async def action_own(self) -> None:
         if self.panel:
-            self.panel.toggle_window()
+            self.panel.toggle_own()
             await self.draw_front()
+
+    async def turn_to(self, run: int, view: str) -> ViewPanel | None:
+        """Bring a run's view to the front; None where it has no panel any more."""
+        if self.panes.of(run) is None:
+            return None
+        await self.bring(run, focus=True)
+        return self.pane.turn_to(view) if self.pane is not None else None
 
     def action_past(self) -> None:
         if self.panel:
@@ -393,6 +429,18 @@ class Dashboard(Screen[None]):
         if self.pane:
             self.pane.turn(step)
             await self.draw_front()
+
+    def action_export(self) -> None:
+        from ebpftop.ui.screens.export import ExportScreen
+
+        self.app.push_screen(ExportScreen(self.feed, self.run, self.panel))
+
+    def action_copy(self) -> None:
+        from ebpftop.ui.screens.export import copied
+
+        if self.panel is not None and self.run is not None:
+            self.app.copy_to_clipboard(copied(self.feed, self.run, self.panel))
+            self.notify("copied, if the terminal allows it", markup=False)
 
     async def action_tab(self, step: int) -> None:
         runs = [tab.run for tab in self.tabs.tabs]
@@ -418,6 +466,9 @@ class Dashboard(Screen[None]):
             self.informing = False
         elif self.panel is not None and self.panel.let_go():
             pass
+        elif self.feed.when.compares:
+            self.feed.when.compares = False
+            self.draw_header()
         elif self.zoomed:
             self.zoomed = False
             await self.app.run_action("app.tiles")

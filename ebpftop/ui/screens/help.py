@@ -14,17 +14,20 @@ from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Static
 
+from ebpftop.base import bounds
 from ebpftop.ui.drawing.theme import HERE, NOT_HERE, PLAYBOOK, RUNNABLE, RUNNING, UNKNOWN, WARNING
 from ebpftop.ui.widgets.header import AMBER, RED
 
 COLUMN = 57  # cells
 Group = tuple[str, Sequence[BindingType]]
+RIM = 2  # lines
 KEYS = 13  # of those, for the keys
 SIGNS = (
     ((RUNNING, "$success", "running"), (RUNNABLE, "", "runnable here"), (PLAYBOOK, "", "playbook")),
     ((NOT_HERE, "$error", "unavailable, rejected"), (UNKNOWN, "$quiet", "only root can tell")),
     ((WARNING, "$warning", "a number is incomplete"), (HERE, "$error", "the failing line")),
 )
+MEMORY = f"At most {bounds.KEPT >> 20} MiB of what was; see README"
 PERCENTAGES = (
     ("% probes", "The probes' programs"),
     ("% ebpftop", f"Itself. Both: amber from {AMBER:g}%, red from {RED:g}%"),
@@ -65,17 +68,23 @@ class HelpScreen(ModalScreen[None]):
             box.border_title = "Keys"
             box.border_subtitle = "Esc closes"
             with Horizontal():
-                for column in _columns([*_groups(self.groups, self.app), _signs()], self.app.size.width):
-                    yield Static(Content("\n\n").join(column), markup=False)
+                columns = _columns([*_groups(self.groups, self.app), _signs()], self.app.size.width)
+                roomy = max(map(_height, columns)) <= self.app.size.height - RIM
+                for column in columns:
+                    yield Static(Content("\n\n" if roomy else "\n").join(column), markup=False)
 
 
 def _columns(blocks: list[Content], width: int) -> list[list[Content]]:
     """The blocks in one column, or in two of about the same height if there is room."""
     if width < 2 * COLUMN + 5:
         return [blocks]
-    heights = [block.plain.count("\n") + 2 for block in blocks]
-    at = min(range(1, len(blocks)), key=lambda at: abs(sum(heights[:at]) - sum(heights[at:])))
+    at = min(range(1, len(blocks)), key=lambda at: abs(_height(blocks[:at]) - _height(blocks[at:])))
     return [blocks[:at], blocks[at:]]
+
+
+def _height(blocks: list[Content]) -> int:
+    """Lines of blocks on top of each other, with a blank one between them."""
+    return sum(block.plain.count("\n") + 2 for block in blocks) - 1
 
 
 def _groups(groups: Sequence[Group], app: App[object]) -> Iterator[Content]:
@@ -96,6 +105,7 @@ def _signs() -> Content:
         parts = [Content.assemble((sign, style), f"  {meaning}") for sign, style, meaning in signs]
         lines.append(Content.assemble(" " * (KEYS - 5), Content("   ").join(parts)))
     lines += [Content.assemble((f"{number:>{KEYS}}", "bold"), f"  {meaning}") for number, meaning in PERCENTAGES]
+    lines.append(Content.assemble((f"{'Memory':>{KEYS}}", "bold"), f"  {MEMORY}"))
     return Content("\n").join(lines)
 
 

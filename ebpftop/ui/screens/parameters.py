@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -14,14 +15,19 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from ebpftop.frames.messages import ParamInfo, ProbeInfo
+from ebpftop.model.trigger import BadTrigger, Trigger, bind, parse
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.theme import NOT_HERE
 from ebpftop.ui.messages import LoadAsked
 from ebpftop.ui.widgets.panel import words
 
+WHEN = "mark when"  # no parameter's name
+
 
 class ParameterForm(ModalScreen[None]):
-    """Stays open until the load begins: `show_error` shows why it didn't. request: the number of the last one sent."""
+    """Stays open until the load begins: `show_error` shows why it didn't. given: values that stand there at first.
+    request: the number of the last one sent.
+    """
 
     DEFAULT_CSS = """
     ParameterForm {
@@ -52,12 +58,13 @@ class ParameterForm(ModalScreen[None]):
         Binding("escape", "dismiss", "close", tooltip="Close the form"),
     ]
 
-    def __init__(self, probe: ProbeInfo) -> None:
+    def __init__(self, probe: ProbeInfo, given: Mapping[str, str] = MappingProxyType({})) -> None:
         super().__init__()
         self.probe = probe
         self.request = 0
-        self.inputs = {param.name: _input(param) for param in probe.params}
-        self.errors = {name: _error() for name in (*self.inputs, "")}  # below each field, and below all of them
+        self.inputs = {param.name: _input(param, given.get(param.name, "")) for param in probe.params}
+        self.when = Input(placeholder=_example(probe), select_on_focus=False)
+        self.errors = {name: _error() for name in (*self.inputs, WHEN, "")}  # below each field, and below all of them
 
     def compose(self) -> Iterable[Widget]:
         with VerticalScroll(can_focus=False) as box:
@@ -67,6 +74,9 @@ class ParameterForm(ModalScreen[None]):
                 yield Static(_label(param), markup=False)
                 yield self.inputs[param.name]
                 yield self.errors[param.name]
+            yield Static(Content.assemble(("mark when", "bold"), "  a trigger, without the probe's name"), markup=False)
+            yield self.when
+            yield self.errors[WHEN]
             yield self.errors[""]
 
     def on_mount(self) -> None:
@@ -81,7 +91,22 @@ class ParameterForm(ModalScreen[None]):
         params = {name: field.value.strip() for name, field in self.inputs.items() if field.value.strip()}
         for error in self.errors.values():
             error.update("")
-        self.app.post_message(LoadAsked(self.probe.id, params, typed=True))
+        try:
+            when = self._trigger()
+        except BadTrigger as error:
+            self.errors[WHEN].update(Content(f"{NOT_HERE} {inert(str(error))}"))
+            self.when.focus()
+        else:
+            self.app.post_message(LoadAsked(self.probe.id, params, typed=True, when=when))
+
+    def _trigger(self) -> Trigger | None:
+        """What is typed, as far as it fits the probe. Raises `BadTrigger`."""
+        text = self.when.value.strip()
+        if not text:
+            return None
+        trigger = parse(f"{self.probe.id} {text}")
+        bind(trigger, self.probe.views)
+        return trigger
 
     def show_error(self, error: str) -> None:
         """Show what is wrong, `PROBE: PARAMETER: …`, at its field, which gets the focus."""
@@ -92,11 +117,16 @@ class ParameterForm(ModalScreen[None]):
             self.inputs[at].focus()
 
 
-def _input(param: ParamInfo) -> Input:
+def _example(probe: ProbeInfo) -> str:
+    shown = {view.show for view in probe.views}
+    return "p99 > 20ms for 3s" if "histogram" in shown else 'count("words") > 5 for 10s'
+
+
+def _input(param: ParamInfo, value: str) -> Input:
     choices = ["true", "false"] if param.type == "bool" else param.choices
     unset = inert(param.default) if param.default is not None else "not set: no filter"
     suggester = SuggestFromList([inert(choice) for choice in choices]) if choices else None
-    return Input(placeholder=unset, suggester=suggester, select_on_focus=False)
+    return Input(value, placeholder=unset, suggester=suggester, select_on_focus=False)
 
 
 def _error() -> Static:

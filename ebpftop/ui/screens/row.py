@@ -37,7 +37,7 @@ class RowScreen(ModalScreen[None]):
         & Static { width: 100%; height: auto; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q,w", "dismiss", "close", key_display="Esc")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q,w,v", "dismiss", "close", key_display="Esc")]
 
     def __init__(self, title: str, fields: Sequence[tuple[str, str]]) -> None:
         super().__init__()

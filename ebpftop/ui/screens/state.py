@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from time import localtime, strftime
 from typing import TYPE_CHECKING, Protocol
 
+from ebpftop.model.past.span import INTERVAL, START, Recent, Span, Wanted
 from ebpftop.model.results import SHORT
 from ebpftop.model.session import Session
 from ebpftop.stats import formatting
+from ebpftop.ui.drawing.spans import clock
 from ebpftop.ui.drawing.theme import NOT_HERE, RUNNING, WARNING
 from ebpftop.ui.feed.feed import Feed
 from ebpftop.ui.widgets.entries import RunState
@@ -15,7 +18,7 @@ from ebpftop.ui.widgets.header import HeaderState
 from ebpftop.ui.widgets.runs import Tab
 
 if TYPE_CHECKING:
-    from ebpftop.model.run import Run
+    from ebpftop.model.run import Run, Sample
 
 ATTACHED = ("running", "detaching")
 LATE = 2.0  # seconds behind from which a screen isn't live
@@ -29,8 +32,8 @@ def percent_of(run: Run) -> float | None:
     return now.cpu_percent if now and run.state in ATTACHED else None
 
 
-def header_state(feed: Feed, *, paused: bool) -> HeaderState:
-    session, over = feed.session, feed.over
+def header_state(feed: Feed) -> HeaderState:
+    session, over, paused = feed.session, feed.over, feed.still
     attached = [run for run in session.runs.values() if state_of(run, over) in ATTACHED]
     costs = [percent for run in attached if (percent := percent_of(run)) is not None]
     return HeaderState(
@@ -44,21 +47,57 @@ def header_state(feed: Feed, *, paused: bool) -> HeaderState:
         live=feed.source.live,
         paused=paused,
         over=over,
-        late=feed.behind >= LATE,
+        recorded=feed.keeping.tape.size if feed.keeping and feed.keeping.tape else None,
+        late=feed.behind >= LATE or _as_of(feed, paused) is not None,
     )
 
 
 def _mode(feed: Feed, paused: bool) -> str:
     """Live, or a tape and its position."""
-    playback = feed.playback
+    playback, stands = feed.playback, standing(feed)
     if playback is not None:
+        stands = f"{stands} · " if stands else ""
         speed = f" ×{playback.speed:g}" if playback.speed != 1 else ""
         end = " · ended" if feed.ended is not None else ""
-        return f"tape {_clock(playback.position)} / {_clock(playback.duration)}{speed}{end}"
-    if feed.behind >= LATE and not paused:
+        return f"{stands}tape {_clock(playback.position)} / {_clock(playback.duration)}{speed}{end}"
+    if feed.when.compares:
+        return stands
+    if (as_of := _as_of(feed, paused)) is not None:
+        return strftime("as of %H:%M:%S", localtime(as_of))  # unlike an age, it stays true on the way to the screen
+    if stands and feed.ended is None:
+        return f"{stands} · live goes on"
+    if feed.behind >= LATE:
         return f"{feed.behind:.0f} s behind"
-    word = "ended" if feed.ended is not None else "paused" if paused else "live" if feed.source.live else "tape"
+    word = "ended" if feed.ended is not None else "live" if feed.source.live else "tape"
     return f"{word} {interval_words(feed.interval)}"
+
+
+def standing(feed: Feed) -> str:
+    """Where the span stands; empty while it moves with time. An age is in tens of seconds, as it is drawn so often."""
+    wanted, newest, a = feed.when.wanted, feed.session.newest, feed.when.a
+    if newest is not None and a is not None and feed.when.compares:
+        return f"comparing A {_ends(a, newest)} with B {_ends(wanted, newest)}"
+    if not feed.when.still or newest is None:
+        return "paused" if feed.when.still else ""
+    if isinstance(wanted, Span):
+        return _ends(wanted, newest)
+    seconds = (newest.monotonic_ns - wanted.end) // 10**10 * 10
+    return f"paused {formatting.duration(seconds * 1e9)} ago" if seconds else "paused"
+
+
+def _ends(wanted: Wanted, newest: Sample) -> str:
+    """Of a span that stands still."""
+    offset = newest.realtime_ns - newest.monotonic_ns
+    until = clock(wanted.end, offset)
+    if isinstance(wanted, Recent):
+        if wanted.seconds in (INTERVAL.seconds, START.seconds):
+            return f"until {until}"
+        wanted = Span.last(wanted.seconds, wanted.end)
+    return f"{clock(wanted.start, offset)}–{until}"
+
+
+def _as_of(feed: Feed, paused: bool) -> float | None:
+    return feed.as_of if feed.source.live and feed.ended is None and not paused else None
 
 
 def _clock(seconds: float) -> str:
@@ -89,8 +128,9 @@ def run_states(session: Session, over: bool) -> dict[str, RunState]:
 
 
 def tabs(session: Session, closed: Collection[int], over: bool) -> tuple[Tab, ...]:
-    """A tab for every run except rejected ones and those the user closed."""
+    """A tab for every run except rejected ones and those the user closed, in the order in which they were requested."""
     runs = [run for run in session.runs.values() if run.state != "rejected" and run.id not in closed]
+    runs.sort(key=lambda run: (run.request, run.id))
     return tuple(tab_of(run, name, state_of(run, over)) for run, name in zip(runs, names(runs), strict=True))
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
-from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -18,21 +17,25 @@ from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.theme import NOT_HERE
 from ebpftop.ui.drawing.tiling import arrangement, page
 from ebpftop.ui.feed.feed import Feed
-from ebpftop.ui.feed.hold import Hold
 from ebpftop.ui.messages import Changed
+from ebpftop.ui.screens.failures import last_failed
+from ebpftop.ui.screens.selecting import Selecting
 from ebpftop.ui.screens.state import header_state, names, state_of, tab_of
+from ebpftop.ui.screens.time import draw_timeline
 from ebpftop.ui.widgets.banner import Banner
 from ebpftop.ui.widgets.cached import Box
 from ebpftop.ui.widgets.header import HeaderLine
 from ebpftop.ui.widgets.keys import KeyLine
 from ebpftop.ui.widgets.runs import RunTabs, Tab
 from ebpftop.ui.widgets.tile import Tile, why_not
+from ebpftop.ui.widgets.timeline import TWO, Timeline
 
 if TYPE_CHECKING:
     from ebpftop.model.run import Run
+    from ebpftop.ui.widgets.panel import ViewPanel
 
 
-class Tiles(Screen[None]):
+class Tiles(Selecting):
     """Made from a playbook whenever it is looked at; the runs are the session's.
 
     errors: why requests were refused, by lineage.
@@ -62,8 +65,9 @@ class Tiles(Screen[None]):
         Binding("right", "beside(1)", "tile on the right", show=False),
         Binding("up,k", "across(-1)", "tile above", show=False, tooltip="Go to the tile above or below"),
         Binding("down,j", "across(1)", "tile below", show=False),
-        Binding("t", "window", "interval/total", tooltip="Last interval, or total since attaching"),
+        Binding("M", "own", "ebpftop's own", show=False, tooltip="Show or leave out ebpftop's own processes"),
         Binding("d", "detach", "detach", tooltip="Detach the probe; Enter reloads it"),
+        *Selecting.WIDENING,
         Binding("slash", "search", "search", key_display="/", priority=True, tooltip="Search the catalog"),
         Binding("f,F", "inside", show=False),
         Binding("escape", "app.tiles", "close", key_display="Esc", tooltip="Go to the dashboard; z comes back"),
@@ -76,13 +80,12 @@ class Tiles(Screen[None]):
             super().__init__()
             self.run = run
 
-    def __init__(self, feed: Feed, hold: Hold, playbook: PlaybookInfo) -> None:
-        super().__init__()
-        self.feed = feed
-        self.hold = hold
+    def __init__(self, feed: Feed, playbook: PlaybookInfo) -> None:
+        super().__init__(feed)
         self.playbook = playbook
         self.current = 0
         self.header = HeaderLine()
+        self.timeline = Timeline()
         self.banner = Banner()
         self.strip = RunTabs()
         self.tiles = [Tile(at, step) for at, step in enumerate(playbook.steps)]
@@ -93,7 +96,10 @@ class Tiles(Screen[None]):
 
     def compose(self) -> Iterable[Widget]:
         yield self.header
+        yield self.timeline
         yield self.banner
+        yield self.caption
+        yield self.trail
         title = (inert(self.playbook.title), "bold"), f"   {inert(self.playbook.summary)}"
         yield Static(Content.assemble(*title), markup=False, id="title")
         yield self.strip
@@ -147,6 +153,15 @@ class Tiles(Screen[None]):
     def on_screen_resume(self) -> None:
         self.post_message(Changed())  # not drawn while another screen was above
 
+    @property
+    def run(self) -> Run | None:
+        """That of the current tile."""
+        return self._run(self.tiles[self.current])
+
+    @property
+    def panel(self) -> ViewPanel | None:
+        return self.tiles[self.current].panel
+
     def _run(self, tile: Tile) -> Run | None:
         """The run of what a tile requested; else the last of its probe that is there, else the last there was. A
         tape's have the parameters they have.
@@ -159,8 +174,7 @@ class Tiles(Screen[None]):
             runs = self.feed.session.runs.values()
             found = [run for run in runs if run.probe == step.probe and (run.params == step.params or not live)]
         there = [run for run in found if run.state not in ("rejected", "detached")]
-        last = next(reversed(there or found), None)
-        return self.hold.run(last.id) if last else None
+        return next(reversed(there or found), None)
 
     def _error(self, tile: Tile) -> str:
         """Why a tile's request was refused."""
@@ -179,11 +193,16 @@ class Tiles(Screen[None]):
         for tile in self.tiles:
             if tile.display:
                 run, probe = self._run(tile), self._probe(tile.step)
+                tile.selection = self.feed.selection
                 why = why_not(probe, run, self._error(tile), self.feed.source.live)
-                await tile.show(self._tab(tile.at), run, why, self.feed.session.processes)
+                processes, wanted = self.feed.session.processes, self.feed.when.wanted
+                await tile.show(self._tab(tile.at), run, why, processes, wanted, self.feed.comparing)
 
     def draw_header(self) -> None:
-        self.header.state = header_state(self.feed, paused=self.hold.still)
+        self.header.state = header_state(self.feed)
+        self.draw_above()
+        if self.feed.session.newest is not None:
+            draw_timeline(self.timeline, self.feed, self.run, self.panel)
 
     def _tab(self, at: int) -> Tab:
         """The sign and the name of a tile, numbered as the tile."""
@@ -199,7 +218,7 @@ class Tiles(Screen[None]):
     async def ended(self, reason: str) -> None:
         """The stream ended; a reason means that it failed."""
         if reason:
-            self.banner.tell(reason, "r restarts   q quits" if self.feed.source.can_restart else "q quits")
+            self.banner.tell(reason, "R restarts   q quits" if self.feed.source.can_restart else "q quits")
         await self.redraw()
 
     # ------------------------------------------------------------ layout
@@ -211,9 +230,10 @@ class Tiles(Screen[None]):
     def _place(self) -> None:
         """Show as many tiles as fit, including the current one; the last one takes the remaining width."""
         width, height = self.app.size
-        columns, rows = self._shape = arrangement(len(self.tiles), width, height - 3)  # header, title, keys
+        above = 3 + (2 if height >= TWO else 1)  # header, title, keys, and the timeline
+        columns, rows = self._shape = arrangement(len(self.tiles), width, height - above)
         if columns * rows < len(self.tiles):
-            columns, rows = self._shape = arrangement(len(self.tiles), width, height - 4)  # and the tabs
+            columns, rows = self._shape = arrangement(len(self.tiles), width, height - above - 1)  # and the tabs
         shown = page(len(self.tiles), self.current, columns * rows)
         self.set_class(len(shown) < len(self.tiles), "-paged")
         box = self.query_one("#tiles")
@@ -247,22 +267,20 @@ class Tiles(Screen[None]):
 
     # ------------------------------------------------------------ keys
 
-    def chosen_rejected(self) -> Run | None:
-        """The failed load of the current tile, else of any."""
-        runs = [self._run(self.tiles[self.current]), *map(self._run, self.tiles)]
-        return next((run for run in runs if run and run.rejected), None)
+    def chosen_failed(self) -> Run | None:
+        """The failure of the current tile, else the last of any."""
+        return last_failed(self._run(self.tiles[self.current])) or last_failed(*map(self._run, self.tiles))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         run = self._run(self.tiles[self.current])
         match action:
             case "beside":
                 return self.feed.playback is None  # on a tape, the arrow keys seek
-            case "window":
-                panel = self.tiles[self.current].panel
-                return panel is not None and panel.TOGGLES_WINDOW
+            case "own":
+                return self.panel is not None and self.panel.ranks
             case "detach":
                 return self.feed.source.live and run is not None and run.state == "running"
-        return True
+        return super().check_action(action, parameters)
 
     async def action_move(self, step: int) -> None:
         await self.go(self.current + step)
@@ -289,9 +307,9 @@ class Tiles(Screen[None]):
         elif (probe := self._probe(tile.step)) and probe.available is not False:
             await self._load(tile)
 
-    async def action_window(self) -> None:
-        if panel := self.tiles[self.current].panel:
-            panel.toggle_window()
+    async def action_own(self) -> None:
+        if panel := self.panel:
+            panel.toggle_own()
             self.tiles[self.current].forget()
             await self.redraw()
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.widget import Widget
-from textual.widgets import Static
+from textual.strip import Strip
 
 from ebpftop.frames.messages import PlaybookInfo, ProbeInfo
+from ebpftop.ui.drawing.code import Code
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.theme import NOT_HERE, RUNNABLE, UNKNOWN
 from ebpftop.ui.widgets.entries import Entry, Problem
+from ebpftop.ui.widgets.painter import Painter
 from ebpftop.ui.widgets.panel import words
 
 if TYPE_CHECKING:
@@ -25,29 +24,29 @@ WELCOME = (
 )
 
 
-class About(VerticalScroll, can_focus=True):
+class About(Painter, can_focus=True):
+    """`description` is wrapped to the width, and below it stands the C, if the entry has any."""
+
     DEFAULT_CSS = """
     About {
         height: 1fr;
         border: round $rim;
         border-title-color: $quiet;
         padding: 0 2;
+        overflow-x: hidden;
         scrollbar-size: 1 1;
+        scrollbar-gutter: stable;
         &:focus { border: round $primary; border-title-color: $foreground; }
-        & > Static { width: auto; margin: 0 0 1 0; }
-        & > #about-words { width: 100%; }
     }
     """
 
     def __init__(self) -> None:
         super().__init__(id="about")
-        self.description = Static(markup=False, id="about-words")
-        self.code = Static(markup=False, id="about-code")
+        self.description = Content("")
+        self.code: Code | None = None
         self._shown: tuple[Entry | list[Entry], Failure | None] | None = None
-
-    def compose(self) -> Iterable[Widget]:
-        yield self.description
-        yield self.code
+        self._above: list[Content] = []  # the lines of the description
+        self._wrapped = 0  # to so many cells
 
     def show(self, entry: Entry | list[Entry], failure: Failure | None = None) -> None:
         """Show one entry, and why its probe last failed to load; of several, a few words each."""
@@ -56,22 +55,43 @@ class About(VerticalScroll, can_focus=True):
         self._shown = (entry, failure)
         match entry:
             case ProbeInfo():
-                from ebpftop.ui.drawing.code import highlighted
-
-                self._draw(entry.id, _words(entry, failure), highlighted(entry.source))
+                self._draw(entry.id, _words(entry, failure), Code(entry.source))
             case PlaybookInfo():
-                self._draw(f"playbook {entry.name}", _playbook(entry), Content(""))
+                self._draw(f"playbook {entry.name}", _playbook(entry))
             case Problem():
-                self._draw(f"unusable: {entry.name}", _problem(entry), Content(""))
+                self._draw(f"unusable: {entry.name}", _problem(entry))
             case list():
                 title = entry[0].category if entry and isinstance(entry[0], ProbeInfo) else ""
-                self._draw(title, _summaries(entry), Content(""))
+                self._draw(title, _summaries(entry))
 
-    def _draw(self, title: str, description: Content, code: Content) -> None:
-        self.scroll_home(animate=False)
+    def _draw(self, title: str, description: Content, code: Code | None = None) -> None:
         self.border_title = words(title)
-        self.description.update(description)
-        self.code.update(code)
+        self.description, self.code, self._wrapped = description, code, 0
+        self._lay_out()
+        self.scroll_home(animate=False)
+
+    def on_resize(self) -> None:
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        width = self.scrollable_content_region.width
+        if width <= 0 or width == self._wrapped:
+            return
+        self._wrapped = width
+        self._above = self.description.wrap(width)
+        self.reach(width, len(self._above) + (len(self.code) + 2 if self.code else 0))
+        self.update_lines()
+
+    def line(self, y: int) -> Strip:
+        at, width = y + self.scroll_offset.y, self.size.width
+        below = at - len(self._above) - 1  # the C's line
+        if at < len(self._above):
+            content = self._above[at]
+        elif self.code is not None and 0 <= below < len(self.code):
+            content = self.code.line(below)
+        else:
+            return Strip.blank(width, self.look())
+        return Strip(self.segments_of(content)).simplify().adjust_cell_length(width, self.look())
 
 
 def _summaries(entries: list[Entry]) -> Content:

@@ -74,6 +74,7 @@ class CatalogTree(Painter, can_focus=True):
         super().__init__()
         self.loads = True  # whether probes can be loaded
         self.folds = True  # whether arrow keys fold categories; on a tape they seek
+        self._catalog: Catalog | None = None
         self._entries: list[Line] = []
         self._states: Mapping[str, RunState] = {}
         self._folded: set[str] = set()
@@ -83,9 +84,9 @@ class CatalogTree(Painter, can_focus=True):
     # ------------------------------------------------------------ what it shows
 
     def show(self, catalog: Catalog | None, states: Mapping[str, RunState]) -> None:
-        lines = entries(catalog)
+        lines = self._entries if catalog is self._catalog else entries(catalog)
         arranged, said = lines == self._entries, states == self._states
-        self._entries, self._states = lines, states
+        self._catalog, self._entries, self._states = catalog, lines, states
         if not arranged:
             self._arrange()
         elif not said:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from ebpftop.base.query import holds, words_of
 from ebpftop.frames.messages import Catalog, PlaybookInfo, ProbeInfo
-from ebpftop.ui.drawing.query import holds, words_of
 from ebpftop.ui.drawing.theme import NOT_HERE, PLAYBOOK, RUNNABLE, RUNNING, UNKNOWN
 
 PLAYBOOKS, BROKEN = "playbooks", "unusable"  # categories besides those of the probes

@@ -9,16 +9,19 @@ import numpy as np
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
+from ebpftop.base.query import words_of
 from ebpftop.frames.columns import Array, Labels, Values, take
 from ebpftop.frames.messages import ColumnInfo, ViewInfo
-from ebpftop.model.events import Chunk, EventLog
+from ebpftop.model.events import Chunk, EventLog, part
+from ebpftop.model.narrowing import row_of, selected_rows
+from ebpftop.model.selection import EVERYTHING, Selection
 from ebpftop.model.shown import ShownColumn, shown_columns
 from ebpftop.stats import formatting
 from ebpftop.ui.drawing import names
 from ebpftop.ui.drawing.inert import cell
 from ebpftop.ui.drawing.names import Processes
-from ebpftop.ui.drawing.query import words_of
-from ebpftop.ui.widgets.grid import Grid, GridColumn
+from ebpftop.ui.widgets.columns import GridColumn
+from ebpftop.ui.widgets.grid import Grid
 
 KEPT = 10_000
 Value = int | float | str
@@ -48,6 +51,8 @@ class EventList(Grid):
 
     def __init__(self, view: ViewInfo) -> None:
         super().__init__()
+        self.view = view
+        self.selection: Selection = EVERYTHING
         self.infos = [info for info in view.columns if not info.hidden]
         shown = [each for each in shown_columns(self.infos) if not each.is_detail]
         self.columns = [_column(each, last=each is shown[-1]) for each in shown]
@@ -60,22 +65,41 @@ class EventList(Grid):
         self._batches: list[_Batch] = []
         self._found: range | Array = range(0)  # those the filter lets through, by number since the first one
         self._taken = 0
+        self._from = 0  # the number of the first one to show
+        self._ever = 0  # of all there had been
 
-    def take(self, log: EventLog, processes: Processes) -> None:
-        """Append the log's new events."""
+    def take(
+        self,
+        log: EventLog,
+        processes: Processes,
+        shown: range | None = None,
+        selection: Selection = EVERYTHING,
+    ) -> None:
+        """Append the log's new events. shown: the numbers of those to show, instead of all; of these the selected."""
         self.processes = processes
-        if log.total < self._taken:
+        anew = selection != self.selection
+        self.selection = selection
+        self.narrowed = len(selection.missing(self.view)) < len(selection.choices)
+        shown = range(log.total) if shown is None else shown
+        if shown.stop < self._taken or shown.start < self._from or log.total < self._ever:
             self._batches.clear()
             self._found, self._taken = range(0), 0
+        self._from, self._ever = shown.start, log.total
         before = self._taken
-        number = max(before, log.total - log.kept, log.total - KEPT)
+        number = max(before, shown.start, log.total - log.kept, shown.stop - KEPT)
         for chunk in log.since(number):
-            self._batches.append(_Batch(number, {info.field: chunk[info.field] for info in self.infos}))
-            number += len(next(iter(chunk.values())))
-        self._taken = log.total
+            rows = min(len(next(iter(chunk.values()))), shown.stop - number)
+            if rows <= 0:
+                break
+            kept = {info.field: chunk[info.field] for info in self.infos}
+            self._batches.append(
+                _Batch(number, kept if rows == len(next(iter(chunk.values()))) else part(kept, 0, rows))
+            )
+            number += rows
+        self._taken = shown.stop
         while len(self._batches) > 1 and self._batches[1].first <= self._first:
             del self._batches[0]
-        self._search(before)
+        self._search(0 if anew else before)
 
     def search(self, query: str) -> None:
         self.wanted = query
@@ -84,12 +108,13 @@ class EventList(Grid):
     def _search(self, since: int) -> None:
         """Filter the events from number `since` on; what was found before stays."""
         words, first = words_of(self.wanted), self._first
-        if words:
+        if words or self.narrowed:
             before = np.asarray(self._found, np.int64)
             found = [before[(before >= first) & (before < since)]]
             for batch in self._batches:
                 start = max(since, first) - batch.first
                 rows = np.arange(max(0, start), len(next(iter(batch.columns.values()))))
+                rows = self._selected(batch.columns, rows)
                 if len(rows):
                     found.append(batch.first + rows[self._has(batch.columns, rows, words)])
             self._found = np.concatenate(found)
@@ -106,7 +131,7 @@ class EventList(Grid):
         """The number of the oldest event kept, since the first one."""
         if not self._batches:
             return self._taken
-        return max(self._taken - KEPT, self._batches[0].first)
+        return max(self._taken - KEPT, self._batches[0].first, self._from)
 
     def _follow_cursor(self) -> None:
         """Keep the cursor on its event; clear it if that is filtered out or no longer kept."""
@@ -141,6 +166,13 @@ class EventList(Grid):
         mask[left] = True
         return mask
 
+    def _selected(self, columns: Chunk, rows: Array) -> Array:
+        """Those of the rows that are selected."""
+        if not self.narrowed or not len(rows):
+            return rows
+        mask = selected_rows(self.selection, self.view, lambda name: take(columns[name], rows), len(rows))
+        return rows if mask is None else rows[mask]
+
     def _holds(self, values: Values, info: ColumnInfo, word: str) -> Array:
         """A mask of the values whose text holds the word; each distinct value is written once."""
         distinct, codes = np.unique(values.codes if isinstance(values, Labels) else values, return_inverse=True)
@@ -150,7 +182,12 @@ class EventList(Grid):
     @property
     def total(self) -> int:
         """Number of events taken, including those no longer kept."""
-        return self._taken
+        return self._taken - self._from
+
+    @property
+    def dropped(self) -> int:
+        """How many of them are no longer kept."""
+        return max(0, self._first - self._from)
 
     @property
     def count(self) -> int:
@@ -158,25 +195,39 @@ class EventList(Grid):
 
     @property
     def empty(self) -> str:
-        return "no matches" if self.wanted else "no events yet"
+        return "no matches" if self.wanted else super().empty if self.narrowed else "no events yet"
 
     def cell(self, row: int, column: GridColumn) -> str:
         return self._text(row, self._by_id[column.name])
 
     def whole(self, row: int) -> list[tuple[str, str]]:
-        """With the parents and command lines of its processes."""
-        return super().whole(row) + [(each.title, self._text(row, each)) for each in self._details]
+        """With the parents and command lines of its processes, and where those run."""
+        details = [(each, self._text(row, each)) for each in self._details]
+        return super().whole(row) + [(each.title, text) for each, text in details if text or not each.is_place]
 
     @property
     def default_row(self) -> int:
         return self.visible_rows[-1]
 
-    def _text(self, row: int, shown: ShownColumn) -> str:
+    def fields(self, row: int) -> dict[str, int | str]:
+        """The key fields of an event."""
+        columns, at = self._place(row)
+        return row_of(self.view, columns, at)
+
+    def value(self, row: int, field: str) -> Value:
+        """A field of the event in a row."""
+        columns, at = self._place(row)
+        values = columns[field]
+        return values.at(at) if isinstance(values, Labels) else values[at].item()
+
+    def _place(self, row: int) -> tuple[Chunk, int]:
+        """The batch that holds a row, and the row there."""
         number = int(self._found[row])
         batch = self._batches[bisect_right(self._batches, number, key=lambda batch: batch.first) - 1]
-        values = batch.columns[shown.info.field]
-        at = number - batch.first
-        value: Value = values.at(at) if isinstance(values, Labels) else values[at].item()
+        return batch.columns, number - batch.first
+
+    def _text(self, row: int, shown: ShownColumn) -> str:
+        value = self.value(row, shown.info.field)
         if shown.part:
             return names.OF_PART[shown.part](int(value), self.processes)
         return self._write(value, shown.info)

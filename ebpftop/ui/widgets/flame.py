@@ -17,6 +17,7 @@ from textual.color import Color
 from textual.message import Message
 from textual.strip import Strip
 
+from ebpftop.base.query import holds, words_of
 from ebpftop.frames.columns import Array
 from ebpftop.model.stacks import Profile, StackFrame
 from ebpftop.stats import formatting
@@ -24,14 +25,13 @@ from ebpftop.stats.flame import Cell, Node, Paths, grow, growth, lay_out
 from ebpftop.ui.drawing.flame_colours import Palette
 from ebpftop.ui.drawing.inert import cell as inert
 from ebpftop.ui.drawing.line import Piece, painted, piece
-from ebpftop.ui.drawing.query import holds, words_of
 from ebpftop.ui.widgets.keyboard import MOVES
 from ebpftop.ui.widgets.painter import Painter
 
 Path = tuple[StackFrame, ...]
 
 ALL = StackFrame("all", "", "head")
-MORE, LESS = "▲", "▼"
+MORE, LESS = "+", "−"
 SEEN = 0.25  # growth that is marked with a sign: by two fifths
 _LEFT = "▏"
 # Without colour: a frame's left edge, and its fill.
@@ -280,6 +280,16 @@ class Flame(Painter, can_focus=True):
         return palette(self.app.current_theme.dark, variables["background"], variables["foreground"])
 
     # ------------------------------------------------------------ keys and mouse
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return bool(self.zoom) if (action, parameters) == ("zoom", (-1,)) else True
+
+    def pointed(self) -> tuple[StackFrame, Array] | None:
+        """The frame that a key acts on, and the rows of the profile in it."""
+        if self._here is None:
+            self.go(self._start())
+        here = self._here
+        return None if here is None or not here.path else (self._frame(here), self.state.paths.rows(here.path))
 
     def go(self, cell: Cell | None) -> None:
         """Put the cursor on a frame and bring it into sight."""

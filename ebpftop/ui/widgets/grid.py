@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar
 
 from rich.cells import cell_len, set_cell_size
@@ -18,37 +17,19 @@ from textual.strip import Strip
 
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.line import merged, painted
+from ebpftop.ui.widgets.columns import BAR, GAP, GridColumn, lay_out
 from ebpftop.ui.widgets.keyboard import MOVES
 from ebpftop.ui.widgets.painter import Painter
 
-GAP = 2
-READABLE = 28  # cells
-MARK = 7  # of those, for the number of hidden columns: `‹ +12 ›`
 ORDERS = 10  # priority of the column that orders the rows: above any in a manifest
-BAR = "bar"  # name of the column of bars
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
-
-
-@dataclass(frozen=True, slots=True)
-class GridColumn:
-    """How a column looks. `least` and `most` bound its width in cells; the column that stretches takes what is left.
-
-    priority: where columns don't fit, the lowest yield first.
-    """
-
-    name: str
-    title: str
-    numeric: bool = False
-    quiet: bool = False
-    least: int = 6
-    most: int = 40
-    stretch: bool = False
-    priority: int = 0
-
-
 WHOLE = [
     Binding("enter", "whole(True)", "whole row", key_display="Enter", tooltip="Show the row whole"),
     Binding("w", "whole(False)", "whole row", show=False),
+]
+ASIDE = [
+    Binding("left", "aside(-1, False)", "columns on the left", show=False, tooltip="Show the columns that don't fit"),
+    Binding("right", "aside(1, False)", "columns on the right", show=False),
 ]
 
 
@@ -58,51 +39,6 @@ def bar(share: float, width: int) -> str:
     if share > 0:
         eighths = max(1, eighths)
     return "█" * (eighths // 8) + (_EIGHTHS[eighths % 8] if eighths % 8 else "")
-
-
-def lay_out(columns: Sequence[GridColumn], seen: dict[str, int], width: int) -> list[tuple[GridColumn, int]]:
-    """The columns that fit and their widths; `seen` is the widest text of each.
-
-    Where they don't fit, texts are cut (numbers never), then columns go: first those without any text so far, then
-    those with the lowest priority, of these the last one. They also go before a text that stretches (a path) is cut
-    below `READABLE`. What is left over goes to the columns that stretch, by priority, the first one
-    first.
-    """
-    least = {column.name: _least(column, seen.get(column.name, 0)) for column in columns}
-    good = {c.name: max(least[c.name], min(seen.get(c.name, 0), READABLE) if c.stretch else 0) for c in columns}
-    shown = list(columns)
-    empty = {column.name for column in columns if column.name != BAR and not seen.get(column.name)} if seen else set()
-    order = {column.name: (column.name not in empty, column.priority, -at) for at, column in enumerate(columns)}
-
-    def last() -> GridColumn:
-        return min(shown, key=lambda column: order[column.name])
-
-    def fit(widths: dict[str, int]) -> bool:
-        return sum(widths[column.name] + GAP for column in shown) - GAP <= width
-
-    while len(shown) > 1 and not fit(least):
-        shown.remove(last())
-    while (
-        not fit(good)
-        and good[last().name] == least[last().name]
-        and any(good[column.name] > least[column.name] for column in shown)
-    ):
-        shown.remove(last())
-    widths = good if fit(good) else least
-    left = width - sum(widths[column.name] + GAP for column in shown) + GAP
-    stretched = sorted((column for column in shown if column.stretch), key=lambda column: -column.priority)
-    requests = [(column, good[column.name]) for column in stretched]
-    requests += [(column, seen.get(column.name, 0)) for column in shown]
-    for column, wanted in [*requests, *((column, column.most) for column in stretched)]:
-        more = max(0, min(left, min(column.most, wanted) - widths[column.name]))
-        widths[column.name] += more
-        left -= more
-    return [(column, min(width, widths[column.name])) for column in shown]
-
-
-def _least(column: GridColumn, seen: int) -> int:
-    title = cell_len(column.title) + 2 if column.title else 0
-    return max(column.least, title, min(seen, column.most) if column.numeric else 0)
 
 
 class Grid(Painter, can_focus=True):
@@ -138,10 +74,7 @@ class Grid(Painter, can_focus=True):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         *MOVES,
-        Binding(
-            "left", "aside(-1, False)", "columns on the left", show=False, tooltip="Show the columns that don't fit"
-        ),
-        Binding("right", "aside(1, False)", "columns on the right", show=False),
+        *ASIDE,
         Binding("shift+left", "aside(-1, True)", "columns on the left", show=False),
         Binding("shift+right", "aside(1, True)", "columns on the right", show=False),
         *WHOLE,
@@ -163,6 +96,7 @@ class Grid(Painter, can_focus=True):
         self._seen: dict[str, int] = {}
         self._cells: dict[int, list[str]] = {}
         self._skipped = 0  # columns scrolled out of view on the left
+        self.narrowed = False  # whether the rows are only those that are selected
 
     # ------------------------------------------------------------ what a kind of grid knows
 
@@ -178,7 +112,7 @@ class Grid(Painter, can_focus=True):
     @property
     def empty(self) -> str:
         """The text where there are no rows."""
-        return "no data yet"
+        return "nothing of what is selected" if self.narrowed else "no data yet"
 
     def row_look(self, row: int) -> str:
         """Component class of a marked row, or ""."""
@@ -237,32 +171,43 @@ class Grid(Painter, can_focus=True):
                     self._seen[column.name] = cell_len(text)
         columns = [replace(c, priority=ORDERS) if self.sorted_by(c) else c for c in self.columns]
         width = max(1, self.size.width - 2)
-        self._shown = lay_out(columns, self._seen, width)
-        if len(self._shown) == len(columns):
+        seen = self._seen
+        self._shown = lay_out(columns, seen, width)
+        if not self._hidden:
             self._skipped = 0
         elif self._skipped:
-            columns = [replace(column, priority=0) for column in columns[self._skipped :]]
-            seen = {column.name: max(1, self._seen.get(column.name, 0)) for column in columns}
-            self._shown = lay_out(columns, seen, width - MARK)
-        else:
-            self._shown = lay_out(columns, self._seen, width - MARK)
+            columns = [replace(c, priority=0) for c in columns if c.name != BAR][self._skipped :]
+            seen = {column.name: max(1, seen.get(column.name, 0)) for column in columns}
+            self._shown = lay_out(columns, seen, width)
+        room = max(1, width - len(self._mark))
+        if self._titles_end > room:
+            self._shown = lay_out(columns, seen, room)
 
     @property
-    def _hidden(self) -> str:
-        """How many columns are hidden, and where more are: `+3 ›`; "" if none."""
-        hidden = len(self.columns) - len(self._shown)
-        if not hidden:
+    def _hidden(self) -> int:
+        """How many columns are hidden; a bar that has no room is not one of them."""
+        return sum(c.name != BAR for c in self.columns) - sum(c.name != BAR for c in self.shown_columns)
+
+    @property
+    def _mark(self) -> str:
+        """How many columns are hidden, and where more are: `+3›`; "" if none. It needs room in the header only."""
+        if not self._hidden:
             return ""
-        right = hidden > self._skipped
-        return f"{'‹ ' if self._skipped else ''}+{hidden}{' ›' if right else ''}"
+        return f"{'‹' if self._skipped else ''}+{self._hidden}{'›' if self._hidden > self._skipped else ''}"
+
+    @property
+    def _titles_end(self) -> int:
+        """Where the last title ends, in cells."""
+        if not self._shown:
+            return 0
+        column, width = self._shown[-1]
+        title = cell_len(column.title + self.sorted_by(column))
+        return self._length - GAP - (0 if column.numeric else max(0, width - title))
 
     def _row(self, row: int) -> list[str]:
         if row not in self._cells:
             self._cells[row] = ["" if c.name == BAR else inert(self.cell(row, c)) for c in self.columns]
         return self._cells[row]
-
-    def forget_widths(self) -> None:
-        self._seen.clear()
 
     def on_resize(self, _event: events.Resize) -> None:
         self.changed()
@@ -278,7 +223,7 @@ class Grid(Painter, can_focus=True):
     def line(self, y: int) -> Strip:
         width = self.size.width
         if y == 0:
-            mark = self._hidden
+            mark = self._mark
             strip = merged(self._header(), self._length, width - len(mark) - 1 if mark else width, self.look())
             return Strip([*strip, Segment(f"{mark} ", self.look("grid--sorted"))], width) if mark else strip
         row = y - 1 + self.scroll_offset.y
@@ -335,16 +280,20 @@ class Grid(Painter, can_focus=True):
 
     def action_aside(self, step: int, _with_shift: bool) -> None:
         """Scroll sideways by a column, until the last one is shown."""
-        if step < 0 or len(self._shown) + self._skipped < len(self.columns):
+        if step < 0 or self._hidden > self._skipped:
             self._skipped = max(0, self._skipped + step)
             self._measure()
             self.update_lines()
 
     def action_whole(self, _by_enter: bool) -> None:
-        if self.cursor is None and self.count:
-            self.go(self.default_row)
+        self.point()
         if self.cursor is not None:
             self.post_message(self.Whole(self.whole(self.cursor)))
+
+    def point(self) -> None:
+        """Put the cursor on the row that a key acts on while there is none."""
+        if self.cursor is None and self.count:
+            self.go(self.default_row)
 
     @property
     def default_row(self) -> int:

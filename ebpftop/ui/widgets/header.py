@@ -36,6 +36,7 @@ class HeaderState:
     paused: bool = False
     over: bool = False
     late: bool = False
+    recorded: int | None = None  # bytes of the tape that is being written
 
 
 class HeaderLine(Words):
@@ -97,6 +98,8 @@ def _ours(state: HeaderState) -> list[Piece]:
         pieces.append(piece(f"{WARNING} lost {formatting.count(state.lost)}", "bold $warning", 0))
     elif state.running:
         pieces.append(piece("lost 0", "$quiet", 4))
+    if state.recorded is not None:
+        pieces.append(piece(f"{RUNNING} rec {formatting.bytes_(state.recorded)}", "bold $error", 1))
     return pieces
 
 

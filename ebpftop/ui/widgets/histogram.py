@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import ClassVar
 
-import numpy as np
 from rich.cells import cell_len
 from textual.reactive import reactive
 from textual.strip import Strip
 
-from ebpftop.model.run import Interval
+from ebpftop.model.readings import Interval
 from ebpftop.stats import formatting
 from ebpftop.stats.histogram import PERCENTILES, Bounds, Histogram
 from ebpftop.stats.slots import lower
@@ -122,10 +122,10 @@ class HistogramBars(Kept):
         lines = []
         recent = list(state.past)[-past:] if past > 0 else []
         for name, q in PERCENTILES.items():
-            middles = [_middle(each.histogram, q) for each in recent if each.histogram is not None]
+            middles = [_middle(each.histogram, q) for each in recent]
             lines.append(_reading(name, _written(state.shown.quantile(q), state.unit), middles, past, STRONG))
         lines.append(_reading("max", _written(state.shown.maximum(), state.unit), [], 0))
-        rates = [each.histogram.count / each.seconds for each in recent if each.histogram and each.seconds]
+        rates = [each.histogram.count / each.seconds for each in recent if each.seconds]
         lines.append(_reading("rate", formatting.rate(state.rate), rates, past))
         lines.append(_reading("count", formatting.count(state.shown.count), [], 0))
         return lines
@@ -201,7 +201,7 @@ def _marks(shown: Histogram, edges: Sequence[int]) -> dict[int, str]:
 
 
 def _row_of(edges: Sequence[int], value: int) -> int:
-    return int(np.searchsorted(np.array(edges, np.float64), float(value), side="right")) - 1
+    return bisect_right(edges, value) - 1
 
 
 def _written(bounds: Bounds | None, unit: str) -> str:

@@ -6,11 +6,14 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, Self
 
+from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 from textual.content import Content
 from textual.geometry import Region, Size
+from textual.markup import parse_style
 from textual.strip import Strip
+from textual.style import Style as VisualStyle
 from textual.visual import Visual, visualize
 
 from ebpftop.ui.widgets.cached import Cached
@@ -20,7 +23,8 @@ class Kept(Cached):
     """`update_lines` after new values: it compares. `refresh` without regions, which Textual calls for a new style or
     focus, forgets all lines.
 
-    `look` is a component class's full style; `mark` is only what the class adds, to lay over a line.
+    `look` is a component class's full style; `mark` is only what the class adds, to lay over a line; `segments_of` are
+    those of a line of `Content`.
     """
 
     _strips: list[Strip] | None = None  # as painted, or as they will be
@@ -29,6 +33,7 @@ class Kept(Cached):
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         self._looks: dict[tuple[str, bool], Style] = {}
+        self._parsed: dict[str, VisualStyle] = {}  # of the theme, kept because reading them is slow
 
     @abstractmethod
     def draw(self) -> Sequence[Strip]:
@@ -36,16 +41,16 @@ class Kept(Cached):
 
     def update_lines(self) -> None:
         """Draw anew; have those lines painted that differ from the painted ones."""
-        if self._strips is None or self._strips_size != self.size:
+        size = self.size  # Textual looks for it on the screen each time
+        if self._strips is None or self._strips_size != size:
             self.refresh()
             return
-        drawn = self._fill(self.draw())
+        drawn = self._fill(self.draw(), size)
         changed = [y for y, (old, new) in enumerate(zip(self._strips, drawn, strict=True)) if old != new]
         for y in changed:
             self._strips[y] = drawn[y]
         if changed:
-            width = self.size.width
-            self.refresh(*(Region(0, y, width, 1) for y in changed))
+            self.refresh(*(Region(0, y, size.width, 1) for y in changed))
 
     def forget(self) -> None:
         """All lines look different: a refresh follows."""
@@ -69,22 +74,39 @@ class Kept(Cached):
             self._looks[name, partial] = style
         return style
 
+    def segments_of(self, content: Content) -> list[Segment]:
+        pieces = content.render(self.visual_style, "", self._parse)
+        return [Segment(text, style.rich_style) for text, style in pieces if text]
+
+    def _parse(self, style: str | VisualStyle) -> VisualStyle:
+        if isinstance(style, VisualStyle):
+            return style
+        if style not in self._parsed:
+            self._parsed[style] = parse_style(style, self.app.theme_variables)
+        return self._parsed[style]
+
     def notify_style_update(self) -> None:
         self._strips = None
         self._looks.clear()
+        self._parsed.clear()
         super().notify_style_update()
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        if self._strips_size != self.size:
+            self._strips = None
+        return super().render_lines(crop)
+
     def render_line(self, y: int) -> Strip:
-        if self._strips is None or self._strips_size != self.size:
-            self._strips, self._strips_size = self._fill(self.draw()), self.size
-        return self._strips[y] if 0 <= y < len(self._strips) else self._blank()
+        if self._strips is None:
+            self._strips_size = self.size
+            self._strips = self._fill(self.draw(), self._strips_size)
+        return self._strips[y] if 0 <= y < len(self._strips) else Strip.blank(self._strips_size.width, self.look())
 
-    def _fill(self, drawn: Sequence[Strip]) -> list[Strip]:
-        missing = self.size.height - len(drawn)
-        return [*drawn, *[self._blank()] * missing] if missing > 0 else [*drawn[: self.size.height]]
-
-    def _blank(self) -> Strip:
-        return Strip.blank(self.size.width, self.look())
+    def _fill(self, drawn: Sequence[Strip], size: Size) -> list[Strip]:
+        missing = size.height - len(drawn)
+        if missing <= 0:
+            return [*drawn[: size.height]]
+        return [*drawn, *[Strip.blank(size.width, self.look())] * missing]
 
 
 class Words(Kept):

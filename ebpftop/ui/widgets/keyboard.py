@@ -20,6 +20,8 @@ NAMES = {
     "shift+tab": "Shift-Tab",
     "shift+left": "Shift-←",
     "shift+right": "Shift-→",
+    "shift+up": "Shift-↑",
+    "shift+down": "Shift-↓",
     "ctrl+z": "Ctrl-Z",
     "ctrl+p": "Ctrl-P",
     "ctrl+q": "Ctrl-Q",

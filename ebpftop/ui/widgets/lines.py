@@ -11,13 +11,10 @@ from typing import ClassVar
 from rich.segment import Segment
 from rich.style import Style as RichStyle
 from textual.binding import Binding, BindingType
-from textual.content import Content
-from textual.markup import parse_style
 from textual.reactive import reactive
 from textual.strip import Strip
-from textual.style import Style
 
-from ebpftop.ui.drawing.code import highlighted
+from ebpftop.ui.drawing.code import Code
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.line import painted
 from ebpftop.ui.drawing.theme import HERE, NOT_HERE
@@ -128,20 +125,6 @@ class Lines(Painter, can_focus=True):
         sign = self.look("lines--more")
         return Strip([*([Segment("‹", sign)] if before else []), *part, *([Segment("›", sign)] if after else [])])
 
-    # Jump without animation: moving text can't be read.
-
-    def action_page_up(self) -> None:
-        self.scroll_page_up(animate=False)
-
-    def action_page_down(self) -> None:
-        self.scroll_page_down(animate=False)
-
-    def action_scroll_home(self) -> None:
-        self.scroll_home(animate=False)
-
-    def action_scroll_end(self) -> None:
-        self.scroll_end(animate=False)
-
     def action_sideways(self, direction: int) -> None:
         self.scroll_relative(x=direction * STEP, animate=False)
 
@@ -151,26 +134,21 @@ class CodeLines(Lines):
 
     def __init__(self, source: str) -> None:
         super().__init__()
-        self._styles: dict[str, Style] = {}  # of the theme, cached because reading them is slow
-        self._read(source)
-
-    def _read(self, source: str) -> None:
-        self._lines: list[Content] = highlighted(source).split("\n", allow_blank=True)
-        self._widest = max((line.cell_length for line in self._lines), default=0)
+        self._code = Code(source)
 
     def show_source(self, source: str) -> None:
         """Show another version of the source, with no line marked."""
-        self._read(source)
+        self._code = Code(source)
         self.failed = self.current = None
         self.changed()
 
     @property
     def count(self) -> int:
-        return len(self._lines)
+        return len(self._code)
 
     @property
     def widest(self) -> int:
-        return self._widest
+        return self._code.widest
 
     def number(self, line: int) -> str:
         return str(line + 1)
@@ -179,19 +157,7 @@ class CodeLines(Lines):
         self.changed()
 
     def segments(self, line: int) -> list[Segment]:
-        pieces = self._lines[line].render(self.visual_style, "", self._parsed)
-        return [Segment(text, style.rich_style) for text, style in pieces if text]
-
-    def _parsed(self, style: str | Style) -> Style:
-        if isinstance(style, Style):
-            return style
-        if style not in self._styles:
-            self._styles[style] = parse_style(style, self.app.theme_variables)
-        return self._styles[style]
-
-    def notify_style_update(self) -> None:
-        self._styles.clear()
-        super().notify_style_update()
+        return self.segments_of(self._code.line(line))
 
 
 class LogLines(Lines):

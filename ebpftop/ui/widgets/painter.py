@@ -60,3 +60,17 @@ class Painter(ScrollView, Kept):
 
     def on_blur(self) -> None:
         self.update_lines()
+
+    # Jump without animation: moving text can't be read.
+
+    def action_page_up(self) -> None:
+        self.scroll_page_up(animate=False)
+
+    def action_page_down(self) -> None:
+        self.scroll_page_down(animate=False)
+
+    def action_scroll_home(self) -> None:
+        self.scroll_home(animate=False)
+
+    def action_scroll_end(self) -> None:
+        self.scroll_end(animate=False)

@@ -1,9 +1,9 @@
-"""A view of a run in its frame: a title, what is selected (window, filter, key), and its widgets."""
+"""A view of a run in its frame: a title, what is selected (span, filter, key), and its widgets."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from textual import events
 from textual.containers import Vertical
@@ -13,15 +13,19 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from ebpftop.frames.messages import ViewInfo
-from ebpftop.stats import formatting
+from ebpftop.model.chosen import lacking
+from ebpftop.model.dimensions import Source
+from ebpftop.model.selection import EVERYTHING, Choice, Selection
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.widgets.cached import Column
 from ebpftop.ui.widgets.rim import Rim
 
 if TYPE_CHECKING:
-    from ebpftop.model.ledger import Window
+    from ebpftop.frames.columns import Array, Values
+    from ebpftop.model.past.span import Span, Wanted
     from ebpftop.model.run import Run
     from ebpftop.ui.drawing.names import Processes
+    from ebpftop.ui.widgets.table_grid import TableGrid
 
 
 class Framed(Vertical, Rim):
@@ -88,6 +92,12 @@ class GridFrame(Framed):
         self.filter.add_class("-open")
         self.screen.set_focus(self.filter)  # now, so that it gets the keys typed next
 
+    def fill_filter(self, text: str) -> None:
+        """Filter by a text."""
+        self.filter.value = text
+        self.filter.add_class("-open")
+        self.search(text)
+
     def drop_filter(self) -> None:
         self.filter.value = ""
         self.filter.remove_class("-open")
@@ -112,7 +122,7 @@ class GridFrame(Framed):
 
 
 class ViewPanel(Column):
-    """One view of a run. `show` draws it from the run's current state."""
+    """One view of a run. `show` draws its numbers in a span."""
 
     DEFAULT_CSS = """
     ViewPanel {
@@ -120,7 +130,6 @@ class ViewPanel(Column):
         width: 1fr;
     }
     """
-    TOGGLES_WINDOW: ClassVar[bool] = True
 
     class Stale(Message):
         """The panel's settings changed: draw the run again."""
@@ -128,11 +137,67 @@ class ViewPanel(Column):
     def __init__(self, view: ViewInfo) -> None:
         super().__init__()
         self.view = view
-        self.window: Window = "interval"
         self.drawn: object = None  # stands for what was drawn last
+        self.with_own = False  # whether a ranking shows ebpftop's own processes
+        self.selection: Selection = EVERYTHING  # of its rows
+        self.group: Source | None = None  # by which rows are summed
+        self.against: Span | None = None  # A, where spans are compared
 
-    def show(self, run: Run, processes: Processes) -> None:
+    def show(self, run: Run, processes: Processes, wanted: Wanted) -> None:
         raise NotImplementedError
+
+    def reads(self, wanted: Wanted) -> Wanted:
+        """The span whose numbers it shows where this one is wanted."""
+        return wanted
+
+    @property
+    def title(self) -> str:
+        """The view's, with what of the selection doesn't narrow it."""
+        return " · ".join(part for part in (self.view.title, lacking(self.selection, self.view)) if part)
+
+    @property
+    def rows_view(self) -> ViewInfo:
+        """What its rows are about: the view, or groups of it."""
+        from ebpftop.model.grouping import grouped_view
+
+        return grouped_view(self.view, self.summed) if self.summed else self.view
+
+    @property
+    def summed(self) -> Source | None:
+        """By which dimension its rows are summed."""
+        return self.group
+
+    def apart(self, run: Run, keys: Mapping[str, Values], count: int, processes: Processes) -> Array:
+        """A mask of rows that aren't summed with others: ebpftop's own, where a ranking leaves them out."""
+        import numpy as np
+
+        from ebpftop.model.dimensions import keys_of
+        from ebpftop.model.own import own_rows
+
+        return own_rows(keys_of(self.view), keys, count, processes) if self.leaves_out(run) else np.zeros(count, bool)
+
+    @property
+    def groupings(self) -> list[Source]:
+        """By what rows can be summed."""
+        return []
+
+    @property
+    def always_groups(self) -> bool:
+        """Whether rows by themselves aren't shown."""
+        return False
+
+    def chosen(self, processes: Processes) -> tuple[list[Choice], list[Choice]]:
+        """What the row under the cursor can be selected by, and what its process shares with others."""
+        return [], []
+
+    def chosen_row(self, grid: TableGrid, processes: Processes) -> tuple[list[Choice], list[Choice]]:
+        """The same of a table of its rows or groups."""
+        from ebpftop.model.selection import choices_of
+
+        pointed = grid.pointed()
+        if grid.rows.tree is not None and self.group is not None:
+            return grid.rows.tree.choices("".join(map(str, pointed.values())), processes, self.group), []
+        return choices_of(self.rows_view, pointed, processes)
 
     @property
     def grid_frame(self) -> GridFrame | None:
@@ -148,8 +213,23 @@ class ViewPanel(Column):
         """Esc: clear the filter, else the selected key, else the cursor; False if there was nothing to clear."""
         return False
 
-    def toggle_window(self) -> None:
-        self.window = "start" if self.window == "interval" else "interval"
+    @property
+    def ranks(self) -> bool:
+        """Whether it ranks processes, and so may leave out ebpftop's own."""
+        return self.view.show != "events" and self.view.process_field is not None
+
+    def toggle_own(self) -> None:
+        self.with_own = not self.with_own
+
+    def leaves_out(self, run: Run) -> bool:
+        from ebpftop.model.own import leaves_out
+
+        return not self.with_own and leaves_out(run.params)
+
+    @property
+    def left_out(self) -> str:
+        """What the title says of rows left out; empty if there are none."""
+        return ""
 
     @property
     def has_past(self) -> bool:
@@ -163,16 +243,17 @@ class ViewPanel(Column):
         """Identities of the processes in the rows on the screen."""
         return []
 
-    def window_words(self, run: Run) -> str:
-        """The time that the numbers cover."""
-        if self.window == "start":
-            return "since start"
-        from ebpftop.model.readings import interval
 
-        seconds = interval(run)
-        return f"last {formatting.duration((round(seconds, 1) or seconds) * 1e9)}" if seconds else "first snapshot"
+def without(value: str) -> str:
+    """How a title says what a ranking leaves out. value: as written, with its unit."""
+    return f"without ebpftop's own {value} (M)"
 
 
 def words(*parts: str) -> Content:
     """A title: the parts, made inert, with dots between them."""
     return Content(" · ".join(inert(part) for part in parts if part))
+
+
+def by(title: str, group: Source | None) -> str:
+    """A title with what rows are summed by."""
+    return " · ".join(part for part in (title, f"by {group.title}" if group else "") if part)

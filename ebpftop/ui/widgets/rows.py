@@ -12,30 +12,36 @@ import numpy as np
 
 from ebpftop.frames.columns import Array, Labels, Values, equal
 from ebpftop.frames.messages import ColumnInfo, ViewInfo
-from ebpftop.model.ledger import Window
+from ebpftop.model.own import own_rows
+from ebpftop.model.past.span import INTERVAL, START, Recent, Wanted
 from ebpftop.model.readings import HistogramsByKey, TableReading
-from ebpftop.model.shown import ShownColumn, shown_columns
+from ebpftop.model.shown import PLACES, ShownColumn, shown_columns
+from ebpftop.model.trees import Tree
 from ebpftop.stats import formatting
 from ebpftop.stats.histogram import PERCENTILES
 from ebpftop.ui.drawing import names
 from ebpftop.ui.drawing.inert import cell
 from ebpftop.ui.drawing.names import Processes
-from ebpftop.ui.widgets.grid import BAR, GridColumn
+from ebpftop.ui.widgets.columns import BAR, GridColumn
 
 RowKey = tuple[int | str, ...]
 QUANTILES = {**PERCENTILES, "max": 1.0}
 SOME = 200  # rows that decide whether a column is shown
+ENDS = (INTERVAL.seconds, START.seconds)  # spans whose totals are those since attaching
 LEAST = {"ns": 8, "cpu_ns": 8, "bytes": 9, "percent": 6}
 
 
 @dataclass(frozen=True, slots=True)
 class TableColumn:
-    """One column over all rows. `order` gives numbers to sort by, `texts` what a filter searches (None: nothing)."""
+    """One column over all rows. `order` gives numbers to sort by, `texts` what a filter searches (None: nothing),
+    `added` what some rows add up to, as written (None: sums mean nothing here; empty: nothing, or unknown).
+    """
 
     look: GridColumn
     cell: Callable[[int], str]
     order: Callable[[], Array]
     texts: Callable[[], Sequence[str]] | None = None
+    added: Callable[[Array], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,12 @@ class Rows:
     columns: list[TableColumn] = field(default_factory=list)
     gone: Callable[[int], bool] = lambda row: False  # whether what the row is about has ended
     about: Callable[[int], str] = lambda row: ""  # a line for the row under the cursor
+    ours: Array | None = None  # a mask of rows about ebpftop's own processes; None: there are none
+    tree: Tree | None = None  # whose nodes the rows are; None: of no tree
+
+    @property
+    def own(self) -> Array:
+        return np.zeros(self.count, bool) if self.ours is None else self.ours
 
     def key(self, row: int) -> RowKey:
         return tuple(_at(values, row) for values in self.keys.values())
@@ -62,66 +74,90 @@ class Rows:
         return int(found[0]) if len(found) else None
 
 
-def table_rows(view: ViewInfo, numbers: TableReading, processes: Processes, window: Window) -> Rows:
-    """Keys, gauges, then what the window shows (rates, or totals since attaching), then the other."""
+def is_whole(wanted: Wanted) -> bool:
+    """Whether all since attaching is wanted."""
+    return isinstance(wanted, Recent) and wanted.seconds >= START.seconds
+
+
+def table_rows(view: ViewInfo, numbers: TableReading, processes: Processes, wanted: Wanted = INTERVAL) -> Rows:
+    """Keys, rates and gauges, then totals; of all since attaching totals only."""
     if not len(numbers):
         return Rows()
     infos = [info for info in view.columns if not info.hidden]
     counters = [info for info in infos if info.role == "counter"]
     rates = [_rate(info, numbers.rates[info.field]) for info in counters]
-    totals = [_total(info, numbers.totals[info.field], quiet=window == "interval") for info in counters]
+    whole, word = is_whole(wanted), " total" if isinstance(wanted, Recent) and wanted.seconds in ENDS else ""
+    totals = [_total(info, numbers.totals[info.field], word, quiet=not whole) for info in counters]
     gauges = [_gauge(info, numbers.gauges[info.field]) for info in infos if info.role == "gauge"]
     keys = [info for info in infos if info.role == "key"]
-    first, then = (rates, totals) if window == "interval" else (totals, rates)
+    first, then = (totals, []) if whole else (rates, totals)
     identities = _identities(view, numbers.keys)
     return Rows(
         count=len(numbers),
         keys=numbers.keys,
-        columns=_arranged(keys, numbers.keys, [*first, *gauges], then, processes),
+        columns=arranged(keys, numbers.keys, [*first, *gauges], then, processes),
         gone=lambda row: not numbers.present[row] or _ended(identities, row, processes),
         about=lambda row: _about(identities, row, processes),
+        ours=own_rows(keys, numbers.keys, len(numbers), processes),
     )
 
 
-def histogram_rows(view: ViewInfo, numbers: HistogramsByKey, processes: Processes, window: Window) -> Rows:
+def histogram_rows(view: ViewInfo, numbers: HistogramsByKey, processes: Processes, wanted: Wanted = INTERVAL) -> Rows:
     """The keys of a histogram: what the values add up to, how many, p50, p90, p99 and the greatest (bounds of buckets).
 
     The greatest sum comes first: who waits most in all need be neither the most frequent nor the slowest.
     """
     rate = TableColumn(
-        _number("rate", "count/s", 9), lambda row: formatting.rate(numbers.rates[row]), lambda: numbers.rates
+        _number("rate", "count/s", 9),
+        lambda row: formatting.rate(numbers.rates[row]),
+        lambda: numbers.rates,
+        added=_adding(numbers.rates, formatting.rate),
     )
     count = TableColumn(
-        _number("count", "count", 8), lambda row: formatting.count(numbers.counts[row]), lambda: numbers.counts
+        _number("count", "count", 8),
+        lambda row: formatting.count(numbers.counts[row]),
+        lambda: numbers.counts,
+        added=_adding(numbers.counts, formatting.count),
     )
     quantiles = [_quantile(numbers, title, q, view.unit) for title, q in QUANTILES.items()]
-    first, then = ([rate, *quantiles], []) if window == "interval" else ([count, *quantiles], [rate])
+    interval = isinstance(wanted, Recent) and wanted.seconds <= 0
+    whole = is_whole(wanted)
+    first, then = ([count, *quantiles], []) if whole else ([rate, *quantiles], [] if interval else [count])
     identities = _identities(view, numbers.keys)
     return Rows(
         count=len(numbers),
         keys=numbers.keys,
-        columns=_arranged(view.by_columns, numbers.keys, [*_sums(numbers, view.unit, window), *first], then, processes),
+        columns=arranged(
+            view.by_columns, numbers.keys, [*_sums(numbers, view.unit, whole=whole), *first], then, processes
+        ),
         gone=lambda row: _ended(identities, row, processes),
         about=lambda row: _about(identities, row, processes),
+        ours=own_rows(view.by_columns, numbers.keys, len(numbers), processes),
     )
 
 
-def _sums(numbers: HistogramsByKey, unit: str, window: Window) -> list[TableColumn]:
+def _sums(numbers: HistogramsByKey, unit: str, *, whole: bool) -> list[TableColumn]:
     """What the values of each key add up to, where that says something: time and bytes do."""
     title = {"ns": "≈ time", "bytes": "≈ bytes"}.get(unit)
     if title is None:
         return []
-    with np.errstate(divide="ignore", invalid="ignore"):  # the interval's length, where there is one yet
-        seconds = numbers.counts / numbers.rates if window == "interval" else np.ones(len(numbers))
+    with np.errstate(divide="ignore", invalid="ignore"):  # the span's length, where there is one yet
+        seconds = np.ones(len(numbers)) if whole else numbers.counts / numbers.rates
         sums = numbers.groups.sums() / seconds
-    if window == "interval":
-        return [
-            TableColumn(_number("sum/s", f"{title}/s", 10), lambda row: formatting.rate(sums[row], unit), lambda: sums)
-        ]
-    return [TableColumn(_number("sum", title, 10), lambda row: formatting.value(sums[row], unit), lambda: sums)]
+    name, title, write = ("sum", title, formatting.value) if whole else ("sum/s", f"{title}/s", formatting.rate)
+    added = _adding(sums, lambda total: write(total, unit))
+    return [TableColumn(_number(name, title, 10), lambda row: write(sums[row], unit), lambda: sums, added=added)]
 
 
-def _arranged(
+def _adding(values: Array, write: Callable[[float], str]) -> Callable[[Array], str]:
+    def added(rows: Array) -> str:
+        total = np.nansum(values[rows]).item()
+        return write(total) if total else ""
+
+    return added
+
+
+def arranged(
     infos: list[ColumnInfo],
     keys: dict[str, Values],
     first: list[TableColumn],
@@ -130,6 +166,7 @@ def _arranged(
 ) -> list[TableColumn]:
     """Keys, the numbers it is about with a bar of the one it is sorted by, other numbers, more about the keys."""
     front: list[TableColumn] = []
+    places: list[TableColumn] = []
     back: list[TableColumn] = []
     for shown in shown_columns(infos):
         values = keys[shown.info.field]
@@ -138,11 +175,13 @@ def _arranged(
         elif not shown.is_detail:
             front.append(_process_part(shown, _numbers(values), processes))
         elif any(names.OF_PART[shown.part](identity, processes) for identity in _numbers(values)[:SOME].tolist()):
-            back.append(_process_part(shown, _numbers(values), processes))
+            (places if shown.is_place else back).append(_process_part(shown, _numbers(values), processes))
     share = TableColumn(
-        GridColumn(BAR, "", least=10, most=24 if back else 60, stretch=True), lambda row: "", lambda: np.zeros(0)
+        GridColumn(BAR, "", least=10, most=24 if back or places else 60, stretch=True),
+        lambda row: "",
+        lambda: np.zeros(0),
     )
-    return [*front, *first, share, *then, *back]
+    return [*front, *first, share, *then, *places, *back]
 
 
 def _process_part(shown: ShownColumn, identities: Array, processes: Processes) -> TableColumn:
@@ -153,6 +192,7 @@ def _process_part(shown: ShownColumn, identities: Array, processes: Processes) -
         "pid": _number(shown.id, "pid", 7, low),
         "comm": GridColumn(shown.id, shown.info.title, least=16, most=28, priority=low),
         "parent": GridColumn(shown.id, "parent", quiet=True, least=12, most=18, priority=low),
+        **{place: GridColumn(shown.id, place, least=12, most=32, priority=low) for place in PLACES},
         "command": GridColumn(shown.id, "command", quiet=True, least=12, most=200, stretch=True, priority=low),
     }
 
@@ -162,7 +202,7 @@ def _process_part(shown: ShownColumn, identities: Array, processes: Processes) -
     def pids() -> Array:
         return np.array([processes[i].tgid if i in processes else -1 for i in identities.tolist()])
 
-    order = pids if shown.part == "pid" else lambda: _ranks(texts())
+    order = pids if shown.part == "pid" else lambda: ranks(texts())
     return TableColumn(columns[shown.part], lambda row: text(int(identities[row]), processes), order, texts)
 
 
@@ -185,12 +225,14 @@ def _key(info: ColumnInfo, values: Values) -> TableColumn:
 def _rate(info: ColumnInfo, values: Array) -> TableColumn:
     title = info.title if info.unit == "cpu_ns" else f"{info.title}/s"  # a share of a CPU is already per second
     column = _number(f"{info.field}/s", title, 9, info.priority)
-    return TableColumn(column, lambda row: formatting.rate(values[row], info.unit), lambda: values)
+    added = _adding(values, lambda total: formatting.rate(total, info.unit))
+    return TableColumn(column, lambda row: formatting.rate(values[row], info.unit), lambda: values, added=added)
 
 
-def _total(info: ColumnInfo, values: Array, *, quiet: bool) -> TableColumn:
-    column = _number(info.field, f"{info.title} total", 9, info.priority, quiet=quiet)
-    return TableColumn(column, lambda row: formatting.value(int(values[row]), info.unit), lambda: values)
+def _total(info: ColumnInfo, values: Array, word: str, *, quiet: bool) -> TableColumn:
+    column = _number(info.field, f"{info.title}{word}", 9, info.priority, quiet=quiet)
+    added = _adding(values, lambda total: formatting.value(total, info.unit))
+    return TableColumn(column, lambda row: formatting.value(int(values[row]), info.unit), lambda: values, added=added)
 
 
 def _gauge(info: ColumnInfo, values: Values) -> TableColumn:
@@ -239,7 +281,7 @@ def _at(values: Values, row: int) -> int | str:
     return value if isinstance(value, int) else str(value)
 
 
-def _ranks(texts: Sequence[str]) -> Array:
+def ranks(texts: Sequence[str]) -> Array:
     """Numbers that sort like the texts, ignoring case."""
     if not texts:
         return np.zeros(0, np.intp)
@@ -247,4 +289,4 @@ def _ranks(texts: Sequence[str]) -> Array:
 
 
 def _label_ranks(values: Labels) -> Array:
-    return _ranks(values.labels)[values.codes] if len(values) else np.zeros(0, np.intp)
+    return ranks(values.labels)[values.codes] if len(values) else np.zeros(0, np.intp)

@@ -14,13 +14,16 @@ from textual.style import Style
 from textual.widget import Widget
 
 from ebpftop.frames.messages import Loaded, ProbeInfo
+from ebpftop.model.selection import EVERYTHING, Selection
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.widgets.cached import Box, Column
 from ebpftop.ui.widgets.kept import Words
 
 if TYPE_CHECKING:
+    from ebpftop.model.past.span import Wanted
     from ebpftop.model.run import Run
     from ebpftop.ui.drawing.names import Processes
+    from ebpftop.ui.widgets.compared_panels import Comparing
     from ebpftop.ui.widgets.panel import ViewPanel
 
 MORE = 3  # cells of the sign and number for hidden tabs
@@ -129,7 +132,9 @@ class RunPane(Column):
         self.body = Box(id="views")
         self.panels: list[ViewPanel] = []
         self.front = 0  # the view that keys act on
+        self.selection: Selection = EVERYTHING  # of the rows of its views
         self._loaded: Loaded | None = None
+        self._usual: list[ViewPanel] = []  # while spans are compared: the panels to which it goes back
 
     def compose(self) -> Iterable[Widget]:
         yield self.status
@@ -139,7 +144,16 @@ class RunPane(Column):
         """Whether the pane was built for another load."""
         return self._loaded is not None and run.loaded != self._loaded
 
-    async def show(self, run: Run, probe: ProbeInfo | None, processes: Processes, *, unless: object = None) -> None:
+    async def show(
+        self,
+        run: Run,
+        probe: ProbeInfo | None,
+        processes: Processes,
+        wanted: Wanted,
+        comparing: Comparing,
+        *,
+        unless: object = None,
+    ) -> None:
         """Draw the run's current state; its panels are created on `Loaded`. Panels still mounting are drawn later.
 
         unless: panels last drawn with this one stay as they are.
@@ -152,10 +166,40 @@ class RunPane(Column):
             self.panels = [panel_for(view) for view in run.views]
             self._place()
             await self.body.mount(*self.panels)
+        if comparing.on is not bool(self._usual) and all(panel.is_mounted for panel in self.panels):
+            await self._turn_comparing(comparing)
+        if unless is not None:
+            unless = unless, self.selection
         for panel in self.panels:
+            panel.selection, panel.against = self.selection, comparing.a
             if panel.is_mounted and not panel.has_class("-away") and (unless is None or panel.drawn != unless):
                 panel.drawn = unless
-                panel.show(run, processes)
+                panel.show(run, processes, wanted)
+
+    async def _turn_comparing(self, comparing: Comparing) -> None:
+        """Panels that show both spans while they are compared, else the usual ones; call stacks keep theirs."""
+        from ebpftop.ui.widgets.compared_panels import compared_panel
+
+        had_focus, before = any(panel.has_focus_within for panel in self.panels), self.panels
+        if comparing.on:
+            self._usual = before
+            self.panels = [
+                each if each.view.show == "stacks" else compared_panel(each.view, comparing) for each in before
+            ]
+        else:
+            self.panels, self._usual = self._usual, []
+        for panel, other in zip(self.panels, before, strict=True):
+            panel.drawn = None
+            panel.group = other.group
+        if new := [panel for panel in self.panels if not panel.is_mounted]:
+            await self.body.mount(*new)
+        self._place()
+        if had_focus and self.panel is not None and self.panel.stops:
+            self.app.stylesheet.update(self.body)  # or what is shown from now on can't take the focus yet
+            self.screen.set_focus(self.panel.stops[0])  # before Textual gives it to another part of the screen
+        for panel in before:
+            if panel not in self.panels and panel not in self._usual:
+                await panel.remove()
 
     @property
     def panel(self) -> ViewPanel | None:
@@ -167,6 +211,15 @@ class RunPane(Column):
         if self.panels:
             self.front = (self.front + step) % len(self.panels)
             self._place()
+
+    def turn_to(self, view: str) -> ViewPanel | None:
+        """Bring a view to the front, by its name."""
+        at = next((at for at, panel in enumerate(self.panels) if panel.view.name == view), None)
+        if at is None:
+            return None
+        self.front = at
+        self._place()
+        return self.panels[at]
 
     @property
     def hides_views(self) -> bool:
@@ -191,6 +244,9 @@ class RunPane(Column):
         shown = visible(len(self.panels), self.front, together)
         for at, panel in enumerate(self.panels):
             panel.set_class(at not in shown, "-away")
+        for panel in self._usual:
+            if panel not in self.panels:
+                panel.add_class("-away")
 
 
 def visible(panels: int, front: int, together: int) -> Sequence[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import inf
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -11,25 +12,35 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from ebpftop.frames.columns import Labels, Values
+from ebpftop.base.query import holds, words_of
+from ebpftop.frames.columns import Array, Labels, Values, take
 from ebpftop.frames.messages import ViewInfo
+from ebpftop.model.dimensions import function_key
+from ebpftop.model.moments import Slice
+from ebpftop.model.narrowing import row_of
+from ebpftop.model.own import own_rows
+from ebpftop.model.past.span import Recent, Span, Wanted
+from ebpftop.model.readings import moment
 from ebpftop.model.run import Run
-from ebpftop.model.stacks import Mark, Profile, Recent, StackFrame, profile
+from ebpftop.model.selection import Choice, choice_of, choices_of, function_choice
+from ebpftop.model.stacks import Profile, StackFrame, compared, grown, profile, recent, sampled
 from ebpftop.stats import formatting
 from ebpftop.stats.flame import Paths
-from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.line import Piece, fit
-from ebpftop.ui.drawing.names import Processes
-from ebpftop.ui.drawing.query import holds, words_of
+from ebpftop.ui.drawing.names import OWN, Processes
+from ebpftop.ui.drawing.spans import length, span_words
+from ebpftop.ui.widgets.cached import Row
 from ebpftop.ui.widgets.flame import LESS, MORE, Flame, FlameState
-from ebpftop.ui.widgets.grid import BAR, GridColumn
+from ebpftop.ui.widgets.function_rows import GREW, compared_rows, function_rows
 from ebpftop.ui.widgets.kept import Words
-from ebpftop.ui.widgets.panel import GridFrame, ViewPanel, words
-from ebpftop.ui.widgets.rows import Rows, TableColumn
+from ebpftop.ui.widgets.panel import GridFrame, ViewPanel, without, words
+from ebpftop.ui.widgets.strip import StripPlot, when
+from ebpftop.ui.widgets.strip_frame import StripFrame
 from ebpftop.ui.widgets.table_frame import TableFrame
 from ebpftop.ui.widgets.table_grid import TableGrid
 
 WIDE = 140  # cells from which graph and functions are shown side by side
+TALL = 30  # lines from which the strip leaves room for the graph
 
 
 class Details(Words):
@@ -55,9 +66,9 @@ class FlameFrame(GridFrame):
     def __init__(self, title: str) -> None:
         super().__init__(Flame())
         self.title = title
-        self.window_words = ""
+        self.span_words = ""
         self.wanted = ""  # the filter
-        self.left_out = ""  # the value of ebpftop's own stacks, where they aren't shown
+        self.left_out = ""  # what the title says of ebpftop's own stacks, where they aren't shown
         self.details = Details()
         self._searching = False
 
@@ -104,15 +115,14 @@ class FlameFrame(GridFrame):
 
     def retitle(self) -> None:
         graph = self.grid
-        parts = [self.title, self.window_words, formatting.value(graph.state.paths.total, graph.state.unit)]
+        parts = [self.title, self.span_words, formatting.value(graph.state.paths.total, graph.state.unit)]
         if self.wanted:
             parts.append(f"matching “{self.wanted}”")
         if graph.zoom:
             parts.append(f"zoomed into {graph.zoom[-1].label}")
         if graph.searched:
             parts.append(f"{formatting.percent(graph.share)} through “{graph.searched}”")
-        if self.left_out:
-            parts.append(f"without ebpftop's own {self.left_out} (m)")
+        parts.append(self.left_out)
         self.entitle(words(*parts))
         self.details.pieces = graph.about
 
@@ -120,43 +130,65 @@ class FlameFrame(GridFrame):
 class StacksPanel(ViewPanel):
     DEFAULT_CSS = """
     StacksPanel {
-        layout: horizontal;
-        & > FlameFrame { width: 2fr; }
-        & > TableFrame { width: 1fr; display: none; }
-        &.-functions > TableFrame { display: block; }
-        &.-functions > FlameFrame { display: none; }
-        &.-wide > TableFrame { display: block; }
-        &.-wide > FlameFrame { display: block; }
+        & FlameFrame { width: 2fr; }
+        & TableFrame { width: 1fr; display: none; }
+        &.-functions TableFrame { display: block; }
+        &.-functions FlameFrame { display: none; }
+        &.-wide TableFrame { display: block; }
+        &.-wide FlameFrame { display: block; }
+        & > StripFrame { display: none; }
+        &.-past > StripFrame { display: block; }
+        &.-past > Row { display: none; }
+        &.-past.-sliced > StripFrame { display: none; }
+        &.-past.-sliced > Row { display: block; }
+        &.-past.-tall > StripFrame { display: block; }
+        &.-past.-tall > Row { display: block; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("F", "search", "search", tooltip="Search functions and show their share"),
-        Binding("x", "look('functions')", "functions", tooltip="Functions; growth; ebpftop's own"),
-        Binding("b", "look('growth')", "growth"),
-        Binding("m", "look('own')", "ebpftop's own", show=False),
+        Binding("u", "look('functions')", "functions", tooltip="Functions; growth since now"),
+        Binding("U", "look('growth')", "growth"),
+        Binding("backspace", "whole", "whole span", tooltip="From a slice of the strip back to the whole span"),
     ]
 
     def __init__(self, view: ViewInfo) -> None:
         super().__init__(view)
-        self.mark: Mark | None = None  # the moment from which growth is shown
+        self.mark: int | None = None  # the moment from which growth is shown, monotonic ns
         self._run: Run | None = None
         self._drawn: object = None  # what the last drawing was made from
-        self._recent = Recent()
-        self._seconds = 0.0  # covered by what is drawn, 0 for all since attaching
-        self._with_own = False
         self.graph = FlameFrame(view.title)
         self.functions = TableFrame("functions", TableGrid("own", picks=True))
+        self.strip = StripFrame(view) if view.moments else None
+        self.slice: Slice | None = None  # the single samples that the graph shows
+        self._compares = False  # whether the functions are those of A and B
 
     def compose(self) -> Iterable[Widget]:
-        yield self.graph
-        yield self.functions
+        if self.strip is not None:
+            yield self.strip
+        yield Row(self.graph, self.functions)
 
     def on_resize(self) -> None:
         self.set_class(self.size.width >= WIDE, "-wide")
+        self.set_class(self.size.height >= TALL, "-tall")
+        if self.strip is not None:
+            self.strip.take(self.size.height // 2 if self.has_class("-tall") else None)
         self.post_message(self.Stale())
 
     @property
-    def grid_frame(self) -> GridFrame:
+    def grid_frame(self) -> GridFrame | None:
+        return self._grid_frame if self._has_graph else None
+
+    @property
+    def _has_strip(self) -> bool:
+        return self.has_class("-past") and (self.has_class("-tall") or self.slice is None)
+
+    @property
+    def _has_graph(self) -> bool:
+        return not self.has_class("-past") or self.has_class("-tall") or self.slice is not None
+
+    @property
+    def _grid_frame(self) -> GridFrame:
         wide = self.has_class("-wide")
         functions = self.functions.has_focus_within if wide else self.has_class("-functions")
         return self.functions if functions else self.graph
@@ -164,23 +196,36 @@ class StacksPanel(ViewPanel):
     @property
     def stops(self) -> list[Widget]:
         both = self.has_class("-wide")
-        return [self.graph.grid, self.functions.grid] if both else [self.grid_frame.grid]
+        grids = [self.graph.grid, self.functions.grid] if both else [self._grid_frame.grid]
+        plots: list[Widget] = [self.strip.plot] if self.strip is not None and self._has_strip else []
+        return [*plots, *(grids if self._has_graph else [])]
 
-    def show(self, run: Run, processes: Processes) -> None:
+    def reads(self, wanted: Wanted) -> Wanted:
+        return Recent(inf, wanted.end) if self.view.gauge else recent(wanted)
+
+    def show(self, run: Run, processes: Processes, wanted: Wanted) -> None:
         self._run = run
-        if self.mark is not None and not self.mark.fits(run):
-            self.mark = None
+        if self.mark is not None and (run.last is None or run.last.monotonic_ns < self.mark):
+            self.mark = None  # a tape went back
+        if self.strip is not None and self._has_strip:
+            self.strip.show(run, wanted, self.selection)
+        if not self._has_graph:
+            return
         lists = self.has_class("-wide") or self.has_class("-functions")  # whether the functions are seen
-        moment = run.last.realtime_ns if run.last else 0
-        shown = (self.window, self.graph.wanted, self.mark, lists, self._with_own)
-        made_of = (id(run.stacks), run.stacks.revision, moment, *shown)
+        wanted = self.reads(wanted)
+        now = moment(run, wanted)
+        moments = run.moments.get(self.view.name) if self.slice is not None else None
+        known = moments.total if moments is not None else 0
+        shown = (self.graph.wanted, self.mark, lists, self.with_own, self.selection, self.slice, known, self.against)
+        made_of = (id(run.stacks), run.stacks.revision, now, *shown)
         if made_of == self._drawn:
             return
         self._drawn = made_of
-        found = self._profile(run)
-        own = _own(self.view, found, processes)
+        found, covered, than = self._found(run, wanted)
+        self.graph.title = self.title
         left_out = 0
-        if not self._with_own and "pid" not in run.params:
+        if self.leaves_out(run):
+            own = own_rows(self.view.by_columns, found.keys, len(found), processes)
             left_out = int(found.counts[own].sum())
             found = found.take(np.flatnonzero(~own))
         heads, searched = _whose(self.view, found, processes)
@@ -190,72 +235,157 @@ class StacksPanel(ViewPanel):
             found, heads = found.take(np.array(rows, np.intp)), [heads[row] for row in rows]
             searched = [searched[row] for row in rows]
         paths, frames = found.paths(heads)
-        self.graph.window_words = self.functions.window_words = self.window_words(run)
-        if self.mark is not None:
-            self.graph.window_words += f", {MORE} more and {LESS} less than before"
-        self.graph.left_out = formatting.value(left_out, self.view.unit) if left_out else ""
+        self.functions.span_words = covered
+        self.graph.span_words = covered + (f", {MORE} more and {LESS} less than {than}" if than else "")
+        self.graph.left_out = without(formatting.value(left_out, self.view.unit)) if left_out else ""
         self.graph.grid.show(FlameState(paths, frames, found, searched, bool(self.view.by), self.view.unit))
         self.graph.retitle()
         if lists:
-            self.functions.grid.show(function_rows(paths, frames, self.view.unit))
+            self._list(paths, frames, compares=bool(than) and self.against is not None)
 
-    def _profile(self, run: Run) -> Profile:
-        """What the window holds, or what was gained since the mark."""
-        self._seconds = 0.0
-        if self.mark is not None or self.window == "start":
-            return profile(run, self.view, "start", self.mark)
-        found, self._seconds = self._recent.profile(run, self.view)
-        return found
+    def _found(self, run: Run, wanted: Wanted) -> tuple[Profile, str, str]:
+        """What is drawn, what time that covers, and with which it is compared, if with any."""
+        view, selection = self.view, self.selection
+        if self.slice is not None:
+            return (
+                sampled(run, view, self.slice.span, self.slice.cpu, selection),
+                _slice_words(run, view, self.slice),
+                "",
+            )
+        covered = span_words(run, view, wanted)
+        if self.against is not None:
+            found = compared(run, view, self.against, wanted, selection)
+            before = f"A {span_words(run, view, self.against)}"
+            return (
+                (found, f"B {covered}", before) if found.before is not None else (found, f"B {covered} · {before}", "")
+            )
+        end = min(run.last.monotonic_ns, wanted.end) if run.last else 0
+        if self.mark is not None and self.mark <= end:
+            found = grown(run, view, Span(self.mark, end), selection)
+            return found, f"last {length((end - self.mark) / 1e9)}", "before"
+        return profile(run, view, wanted, selection), covered, ""
+
+    def _list(self, paths: Paths, frames: list[StackFrame], *, compares: bool) -> None:
+        """Show the functions; those that grew most come first where spans are compared."""
+        grid = self.functions.grid
+        if compares is not self._compares:
+            self._compares, grid.sort, grid.descending = compares, GREW if compares else "own", True
+        grid.show(compared_rows(paths, frames) if compares else function_rows(paths, frames, self.view.unit))
+
+    def chosen(self, processes: Processes) -> tuple[list[Choice], list[Choice]]:
+        """The function under the cursor, else whose stacks these are."""
+        graph, shown = self.graph.grid, self.grid_frame
+        if shown is None:
+            return [], []
+        if shown is self.functions:
+            key = self.functions.grid.pointed().get("function")
+            frame = next((each for each in graph.state.frames if key == function_key(*each)), None)
+            return ([] if frame is None else [function_choice(*frame, frame.label)]), []
+        pointed = graph.pointed()
+        if pointed is None:
+            return [], []
+        frame, rows = pointed
+        if frame.side != "head":
+            return [function_choice(*frame, frame.label)], []
+        return _owner(self.view, graph.state.profile, rows, processes)
 
     def let_go(self) -> bool:
-        return self.functions.let_go() if self.grid_frame is self.functions else self.graph.let_go()
+        plot = self.strip.plot if self.strip is not None and self._has_strip else None
+        if plot is not None and plot.has_focus and plot.let_go():
+            return True
+        if self._has_graph:
+            frame = self.functions if self._grid_frame is self.functions else self.graph
+            if frame.let_go():
+                return True
+        if self.slice is not None:
+            self.action_whole()
+            return True
+        return plot is not None and plot.let_go()
+
+    # ------------------------------------------------------------ the strip
+
+    @property
+    def has_past(self) -> bool:
+        return self.strip is not None
+
+    def toggle_past(self) -> None:
+        if self.strip is not None:
+            inside = self.has_focus_within
+            self.toggle_class("-past")
+            self._show_slice(None)
+            if inside:
+                self.call_after_refresh(self.stops[0].focus)
+
+    def on_strip_plot_zoomed(self, event: StripPlot.Zoomed) -> None:
+        event.stop()
+        self._show_slice(Slice(event.span, self.strip.cpu if self.strip else None))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return action != "whole" or self.slice is not None
+
+    def action_whole(self) -> None:
+        self._show_slice(None)
+
+    def _show_slice(self, part: Slice | None) -> None:
+        self.slice = part
+        self.set_class(part is not None, "-sliced")
+        self.post_message(self.Stale())
+        self.refresh_bindings()
+        if self.has_focus_within and self.screen.focused not in self.stops:
+            self.call_after_refresh(self.stops[0].focus)
 
     def action_search(self) -> None:
         self.remove_class("-functions")
         self.graph.ask_search()
 
-    def action_look(self, what: Literal["functions", "growth", "own"]) -> None:
-        if what == "own":
-            self._with_own = not self._with_own
-            self.post_message(self.Stale())
-        elif what == "growth":
-            self.mark = Mark.now(self._run, self.view) if self._run and self.mark is None else None
+    def action_look(self, what: Literal["functions", "growth"]) -> None:
+        if what == "growth":
+            last = self._run.last if self._run else None
+            self.mark = last.monotonic_ns if last and self.mark is None else None
             self.post_message(self.Stale())
         elif self.has_class("-wide"):
             (self.graph if self.functions.has_focus_within else self.functions).grid.focus()
         else:
             self.toggle_class("-functions")
             self.post_message(self.Stale())
-            self.call_after_refresh(self.grid_frame.grid.focus)
+            self.call_after_refresh(self._grid_frame.grid.focus)
 
-    def window_words(self, run: Run) -> str:
-        seconds = self._seconds
-        if self.mark is not None and run.last is not None:
-            seconds = (run.last.monotonic_ns - self.mark.monotonic_ns) / 1e9
-        return (
-            f"last {formatting.duration((round(seconds, 1) or seconds) * 1e9)}"
-            if seconds or self.mark
-            else "since start"
-        )
+    @property
+    def left_out(self) -> str:
+        return self.graph.left_out
 
     def on_table_grid_picked(self, event: TableGrid.Picked) -> None:
         event.stop()
         graph = self.graph.grid
-        frame = next((each for each in graph.state.frames if event.key == (_key(each),)), None)
+        frame = next((each for each in graph.state.frames if event.key == (function_key(*each),)), None)
         graph.pin(None if frame == graph.pinned else frame)
         if not self.has_class("-wide"):
             self.action_look("functions")
 
 
-def _own(view: ViewInfo, found: Profile, processes: Processes) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """A mask of the rows that are about ebpftop's own processes."""
-    own = np.zeros(len(found), bool)
-    for info in view.by_columns:
-        values = found.keys[info.field]
-        if info.is_process and not isinstance(values, Labels):
-            ours = [number for number in np.unique(values).tolist() if (one := processes.get(number)) and one.own]
-            own |= np.isin(values, ours)
-    return own
+def _slice_words(run: Run, view: ViewInfo, part: Slice) -> str:
+    """`08:33:46.250 for 300 ms · CPU 1 · one sample each 20 ms`."""
+    offset = run.last.realtime_ns - run.last.monotonic_ns if run.last else 0
+    moments = run.moments.get(view.name)
+    period = float(f"{moments.period:.2g}") if moments is not None else 0.0
+    each = f" · one sample each {formatting.value(period, 'ns')}" if period else ""
+    return f"{when(part.span, offset)} · {'all CPUs' if part.cpu is None else f'CPU {part.cpu}'}{each}"
+
+
+def _owner(view: ViewInfo, found: Profile, rows: Array, processes: Processes) -> tuple[list[Choice], list[Choice]]:
+    """What stacks of one owner can be selected by: several processes by their name."""
+    keys = {name: take(values, rows) for name, values in found.keys.items()}
+    one = {name: values for name, values in keys.items() if len(set(texts(values))) == 1}
+    alone, shared = choices_of(view, row_of(view, one, 0), processes)
+    process = view.process_field
+    if process in keys and process not in one and (known := processes.get(int(texts(keys[process])[0]))):
+        by_name = choice_of(view, process, "name", known.comm, processes)
+        alone = [by_name, *alone] if by_name else alone
+    return alone, shared
+
+
+def texts(values: Values) -> list[int | str]:
+    return [*values.texts()] if isinstance(values, Labels) else values.tolist()
 
 
 def _whose(view: ViewInfo, found: Profile, processes: Processes) -> tuple[list[str], list[str]]:
@@ -275,60 +405,9 @@ def _owners(values: Values, is_process: bool, processes: Processes) -> list[tupl
     for number in np.unique(values).tolist():
         process = processes.get(number) if is_process else None
         if process is not None:
-            owners[number] = (process.comm, f"{process.comm} {process.tgid}")
+            name = f"{process.comm} {OWN}" if process.own else process.comm
+            owners[number] = (name, f"{name} {process.tgid}")
         else:
             name = "(unknown process)" if is_process else str(number)
             owners[number] = (name, name)
     return [owners[number] for number in values.tolist()]
-
-
-def _key(frame: StackFrame) -> str:
-    return "\0".join(frame)
-
-
-def function_rows(paths: Paths, frames: list[StackFrame], unit: str) -> Rows:
-    """Functions with their own value, that of stacks which end in them, and the total of stacks that hold them."""
-    own, total = paths.totals(len(frames))
-    shown = np.array([at for at, frame in enumerate(frames) if frame.side != "head" and total[at]], np.intp)
-    own, total, whole = own[shown], total[shown], max(1, paths.total)
-    listed = [frames[at] for at in shown.tolist()]
-    texts = [frame.label for frame in listed]
-    modules = [frame.origin for frame in listed]
-    codes = np.arange(len(listed))
-    keys: dict[str, Values] = {"function": Labels(codes, [_key(frame) for frame in listed])}
-
-    def number(name: str, title: str, values: np.ndarray[tuple[int], np.dtype[np.int64]]) -> list[TableColumn]:
-        share = TableColumn(
-            GridColumn(f"{name}%", "%", numeric=True, quiet=True, least=5),
-            lambda row: formatting.percent(round(100 * values[row] / whole, 1)),
-            lambda: values,
-        )
-        value = TableColumn(
-            GridColumn(name, title, numeric=True, least=7),
-            lambda row: formatting.value(int(values[row]), unit),
-            lambda: values,
-        )
-        return [value, share]
-
-    def named(name: str, title: str, values: list[str], column: GridColumn) -> TableColumn:
-        return TableColumn(
-            column, lambda row: inert(values[row]), lambda: np.argsort(np.argsort(values)), lambda: values
-        )
-
-    return Rows(
-        count=len(listed),
-        keys=keys,
-        columns=[
-            *number("own", "own", own),
-            *number("total", "total", total),
-            named(
-                "function",
-                "function",
-                texts,
-                GridColumn("function", "function", least=16, most=60, stretch=True, priority=1),
-            ),
-            TableColumn(GridColumn(BAR, "", least=6, most=16), lambda row: "", lambda: np.zeros(0)),
-            named("module", "module", modules, GridColumn("module", "module", quiet=True, least=8, most=40)),
-        ],
-        about=lambda row: f"{texts[row]} {modules[row]}".rstrip(),
-    )

@@ -62,9 +62,11 @@ class Start(Painter, can_focus=True):
         self.border_title = "What is wrong?"
 
     def show(self, answers: Sequence[PlaybookInfo] | None) -> None:
-        if answers != self.answers:
+        """Those about one process are offered on its page."""
+        asked = None if answers is None else [each for each in answers if not each.of_process]
+        if asked != self.answers:
             was = self._chosen
-            self.answers = answers
+            self.answers = answers = asked
             same = (at for at, each in enumerate(answers or ()) if was and each.name == was.name)
             self.set_reactive(Start.cursor, next(same, 0))
             self._arrange()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ebpftop.stats import formatting
-from ebpftop.ui.widgets.panel import GridFrame, words
+from ebpftop.ui.widgets.panel import GridFrame, without, words
 from ebpftop.ui.widgets.table_grid import TableGrid
 
 
@@ -15,7 +15,7 @@ class TableFrame(GridFrame):
     def __init__(self, title: str, table: TableGrid) -> None:
         super().__init__(table)
         self.title = title
-        self.window_words = ""
+        self.span_words = ""
 
     def search(self, query: str) -> None:
         self.grid.search(query)
@@ -26,10 +26,15 @@ class TableFrame(GridFrame):
 
     def retitle(self) -> None:
         table = self.grid
-        rows = formatting.plural(table.rows.count, "row")
+        rows = formatting.plural(len(table.listed), "row")
         if table.wanted:
             rows = f"{formatting.count(table.count)} of {rows} match “{table.wanted}”"
-        self.entitle(words(self.title, self.window_words, rows), words(table.about))
+        facts = (rows, self.left_out) if table.wanted else (self.left_out, rows)  # the last is cut where room is short
+        self.entitle(words(self.title, self.span_words, *facts), words(table.about))
+
+    @property
+    def left_out(self) -> str:
+        return without(self.grid.left_out) if self.grid.left_out else ""
 
     def let_go(self) -> bool:
         """Clear the filter, else the cursor; False if there was nothing to clear."""

@@ -8,9 +8,11 @@ import numpy as np
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
+from ebpftop.base.query import holds, words_of
 from ebpftop.frames.columns import Array
-from ebpftop.ui.drawing.query import holds, words_of
-from ebpftop.ui.widgets.grid import BAR, WHOLE, Grid, GridColumn
+from ebpftop.stats import formatting
+from ebpftop.ui.widgets.columns import BAR, GridColumn
+from ebpftop.ui.widgets.grid import WHOLE, Grid
 from ebpftop.ui.widgets.rows import RowKey, Rows, TableColumn
 
 DOWN, UP = "▼", "▲"
@@ -61,6 +63,8 @@ class TableGrid(Grid):
         self.sort = sort
         self.descending = True
         self.wanted = ""
+        self.leaves_out = False  # whether ebpftop's own rows aren't listed
+        self.listed: Array = np.zeros(0, np.intp)  # the rows that the filter chooses from
         self.kept: RowKey | None = None  # the key under the cursor
         self._ordering: str | None = None  # the column that ordered them
         self._order: Array = np.zeros(0, np.intp)
@@ -109,19 +113,22 @@ class TableGrid(Grid):
         return next((column for column in self.rows.columns if column.look.name == name), None)
 
     def _arrange(self) -> None:
-        rows = np.arange(self.rows.count) if not self.wanted else np.flatnonzero(self._matching())
+        self.listed = rows = np.flatnonzero(~self.rows.own) if self.leaves_out else np.arange(self.rows.count)
+        if self.wanted:
+            rows = rows[self._matching()[rows]]
         column = self._column(self.ordering)
         self._shares = None
-        if column is not None and len(rows):
-            values = column.order()
-            rows = rows[_sorted(values[rows], self.descending)]
-            if column.look.numeric:
-                self._shares = _shares(values)
-        self._order = rows
+        if column is not None and len(rows) and column.look.numeric:
+            self._shares = _shares(column.order(), self.listed)
+        self._order = self._ordered(rows, column) if len(rows) else rows
         self._ordering = self.ordering
         self._follow()
         self.changed()
         self.post_message(self.Arranged())
+
+    def _ordered(self, rows: Array, column: TableColumn | None) -> Array:
+        """These rows by a column."""
+        return rows if column is None else rows[sorted_rows(column.order()[rows], self.descending)]
 
     def _matching(self) -> Array:
         words = words_of(self.wanted)
@@ -147,6 +154,19 @@ class TableGrid(Grid):
         self.kept = None if self.cursor is None else self.rows.key(int(self._order[self.cursor]))
         self.post_message(self.Arranged())
 
+    def pointed(self) -> dict[str, int | str]:
+        """The key fields of the row that a key acts on; none without rows."""
+        self.point()
+        return {} if self.kept is None else dict(zip(self.rows.keys, self.kept, strict=True))
+
+    @property
+    def left_out(self) -> str:
+        """What ebpftop's own rows add up to in the column that orders the rows, else how many they are."""
+        rows = np.flatnonzero(self.rows.own) if self.leaves_out else self.listed[:0]
+        column = self._column(self._ordering)
+        added = column.added(rows) if column and column.added and len(rows) else ""
+        return added or (formatting.plural(len(rows), "row") if len(rows) else "")
+
     @property
     def about(self) -> str:
         """Details of the row under the cursor."""
@@ -165,7 +185,7 @@ class TableGrid(Grid):
 
     @property
     def empty(self) -> str:
-        return "no matches" if self.wanted else "no data yet"
+        return "no matches" if self.wanted else super().empty
 
     def cell(self, row: int, column: GridColumn) -> str:
         found = self._column(column.name)
@@ -201,8 +221,7 @@ class TableGrid(Grid):
         return self.picks if action == "pick" else super().check_action(action, parameters)
 
     def action_pick(self) -> None:
-        if self.cursor is None and self.count:
-            self.go(self.visible_rows.start)
+        self.point()
         self.post_message(self.Picked(self, self.kept))
 
     def action_sort_next(self, step: int) -> None:
@@ -220,7 +239,7 @@ class TableGrid(Grid):
         self.cursor = None
 
 
-def _sorted(values: Array, descending: bool) -> Array:
+def sorted_rows(values: Array, descending: bool) -> Array:
     """Sorted indices, stable; unknown values (NaN) last."""
     if not descending:
         return np.argsort(values, kind="stable")
@@ -229,8 +248,8 @@ def _sorted(values: Array, descending: bool) -> Array:
     return np.argsort(np.iinfo(values.dtype).max - values if values.dtype.kind == "u" else -values, kind="stable")
 
 
-def _shares(values: Array) -> Array:
-    """Each value as a fraction of the largest; 0 for unknown ones."""
+def _shares(values: Array, listed: Array) -> Array:
+    """Each value as a fraction of the largest that is listed; 0 for unknown ones."""
     numbers = np.nan_to_num(values.astype(np.float64))
-    top = float(numbers.max(initial=0.0))
+    top = float(numbers[listed].max(initial=0.0))
     return numbers / top if top > 0 else np.zeros(len(numbers))

@@ -13,6 +13,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from ebpftop.frames.messages import Loaded, ProbeInfo, StepInfo
+from ebpftop.model.selection import EVERYTHING, Selection
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.theme import NOT_HERE
 from ebpftop.ui.widgets.panel import words
@@ -21,8 +22,10 @@ from ebpftop.ui.widgets.runs import Tab
 from ebpftop.ui.widgets.status import loading_line, missing
 
 if TYPE_CHECKING:
+    from ebpftop.model.past.span import Wanted
     from ebpftop.model.run import Run
     from ebpftop.ui.drawing.names import Processes
+    from ebpftop.ui.widgets.compared_panels import Comparing
     from ebpftop.ui.widgets.panel import ViewPanel
 
 LOW = 16  # lines below which a histogram has no room for its table
@@ -41,10 +44,11 @@ class Tile(Vertical, Rim, can_focus=True):
         &:nocolor:focus { border: heavy $primary; }
         & Framed { border: none; padding: 0; }
         & Framed.-short { border: none; }
-        & > .why { height: auto; padding: 0 1 0 0; display: none; }
+        & > .why { height: 1fr; padding: 0 1 0 0; display: none; }
         &.-nothing > .why { display: block; }
         &.-nothing > ViewPanel { display: none; }
         &.-low HistogramPanel > GridFrame { display: none; }
+        &.-low ComparedHistogramPanel > GridFrame { display: none; }
         & Details { display: none; }
     }
     """
@@ -58,53 +62,67 @@ class Tile(Vertical, Rim, can_focus=True):
         self.step = step
         self.why = Static(markup=False, classes="why")
         self.panel: ViewPanel | None = None
+        self.selection: Selection = EVERYTHING  # of the view's rows
         self._why: Content | None = None  # as it stands in `why`
         self._loaded: Loaded | None = None
+        self._compares = False  # whether the view shows two spans
         self._framed: object = None  # what the frame was drawn from
         self._drawn: object = None  # and the view
 
     def compose(self) -> Iterable[Widget]:
         yield self.why
 
-    async def show(self, tab: Tab, run: Run | None, why: Content | None, processes: Processes) -> None:
+    async def show(
+        self,
+        tab: Tab,
+        run: Run | None,
+        why: Content | None,
+        processes: Processes,
+        wanted: Wanted,
+        comparing: Comparing,
+    ) -> None:
         """Draw what there is to see of the run, or why there is nothing; what was drawn already stays as it is."""
-        framed = (tab, why, run and run.losses, self.size)
-        if framed != self._framed:
-            self._framed = framed
-            self._draw_frame(tab, run, why)
         if why is None and run and run.loaded:
             from ebpftop.model.readings import moment
 
-            await self._panel(run.loaded)
-            drawn = moment(run)
+            await self._panel(run.loaded, comparing)
+            drawn = moment(run, wanted), comparing.state, self.selection
             if self.panel and self.panel.is_mounted and drawn != self._drawn:
                 self._drawn = drawn
-                self.panel.show(run, processes)
+                self.panel.selection, self.panel.against = self.selection, comparing.a
+                self.panel.show(run, processes, wanted)
+        left_out = self.panel.left_out if self.panel and self.panel.is_mounted else ""
+        framed = (tab, why, run and run.losses, self.size, left_out)
+        if framed != self._framed:
+            self._framed = framed
+            self._draw_frame(tab, run, why, left_out)
 
     def forget(self) -> None:
         """Draw the view again: it shows something else now."""
         self._drawn = None
 
-    def _draw_frame(self, tab: Tab, run: Run | None, why: Content | None) -> None:
+    def _draw_frame(self, tab: Tab, run: Run | None, why: Content | None, left_out: str) -> None:
         title = Content.assemble((tab.sign, tab.style), f" {inert(tab.name)} · {inert(self.step.question)}")
-        self.entitle(title, _below(run, tab, self.size.width - 4))
+        self.entitle(title, _below(run, tab, left_out, self.size.width - 4))
         self.set_class(why is not None, "-nothing")
         if why != self._why:
             self._why = why
-            self.why.update(why or "")
+            self.why.update(why or "", layout=False)  # it has all the room there is
 
-    async def _panel(self, loaded: Loaded) -> None:
-        """Create the view, or a new one if the probe was reloaded."""
-        if self._loaded == loaded or not loaded.views:
+    async def _panel(self, loaded: Loaded, comparing: Comparing) -> None:
+        """Create the view, or a new one if the probe was reloaded, and where spans are compared or no more."""
+        if (self._loaded == loaded and self._compares is comparing.on) or not loaded.views:
             return
+        from ebpftop.ui.widgets.compared_panels import compared_panel
         from ebpftop.ui.widgets.view_panels import panel_for
 
-        self._loaded = loaded
+        self._loaded, self._compares = loaded, comparing.on
         self._drawn = None
         if self.panel:
             await self.panel.remove()
         view = next((view for view in loaded.views if view.name == self.step.view), loaded.views[0])
-        self.panel = panel_for(view)
+        stacks = view.show == "stacks"
+        self.panel = compared_panel(view, comparing) if comparing.on and not stacks else panel_for(view)
         self._make_room()
         await self.mount(self.panel)
         for widget in self.panel.query("*"):
@@ -129,11 +147,11 @@ class Tile(Vertical, Rim, can_focus=True):
             self.post_message(self.Opened())
 
 
-def _below(run: Run | None, tab: Tab, width: int) -> Content:
-    """The numbers' meaning and cost, or what they miss."""
+def _below(run: Run | None, tab: Tab, left_out: str, width: int) -> Content:
+    """The numbers' meaning and cost, and what a ranking leaves out; or what they miss."""
     if run is None or run.loaded is None:
         return Content("")
-    return missing(run.losses, width) or words(run.loaded.meaning, tab.note)
+    return missing(run.losses, width) or words(run.loaded.meaning, tab.note, left_out)
 
 
 def why_not(probe: ProbeInfo | None, run: Run | None, error: str, live: bool) -> Content | None:

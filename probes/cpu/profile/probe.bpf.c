@@ -8,6 +8,15 @@ struct key {
 };
 BPF_HASH(samples, struct key, u64, 40960); // samples of a process with these call stacks
 
+struct moment {
+    u64 time;
+    u32 cpu;
+    u32 tgid;
+    int user;
+    int kernel;
+};
+BPF_RINGBUF_OUTPUT(moments, 1024); // one a sample; the counts in `samples` hold also those that are lost here
+
 int on_sample(struct bpf_perf_event_data *ctx)
 {
     u64 id = bpf_get_current_pid_tgid();
@@ -20,6 +29,17 @@ int on_sample(struct bpf_perf_event_data *ctx)
 #ifndef PARAM_stacks_user
     key.kernel = stack_number(&ctx->regs, 0);
 #endif
+    struct moment *moment = moments.ringbuf_reserve(sizeof(struct moment));
+    if (moment) {
+        moment->time = bpf_ktime_get_ns();
+        moment->cpu = bpf_get_smp_processor_id();
+        moment->tgid = key.tgid;
+        moment->user = key.user;
+        moment->kernel = key.kernel;
+        moments.ringbuf_submit(moment, wake_up(sizeof(*moment)));
+    } else {
+        ring_full();
+    }
     u64 zero = 0;
     u64 *count = samples.lookup_or_try_init(&key, &zero);
     if (!count) {

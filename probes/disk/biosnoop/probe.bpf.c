@@ -23,7 +23,8 @@ int on_start(struct bpf_raw_tracepoint_args *ctx)
 
 int on_issue(struct bpf_raw_tracepoint_args *ctx)
 {
-    return request_issued(ctx);
+    request_issued(ctx);
+    return 0;
 }
 #endif
 

@@ -3,10 +3,11 @@
 
 struct key {
     char fs[FS_SIZE];
+    u32 tgid;
     u32 operation;
     u32 slot;
 };
-BPF_HASH(latency, struct key, u64); // bounded: by file system types × operations × slots
+BPF_HASH(latency, struct key, u64, 131072); // calls that took that long, by process, file system type and operation
 
 int on_read(struct tracepoint__syscalls__sys_enter_read *args) // also pread64 and readv
 {
@@ -33,7 +34,11 @@ int on_return(struct tracepoint__syscalls__sys_exit_read *args)
     struct file_call done = {};
     if (!file_call_returned(args->ret, &done))
         return 0;
-    struct key key = {.operation = done.operation, .slot = ll_slot(done.took)};
+    struct key key = {
+        .tgid = bpf_get_current_pid_tgid() >> 32,
+        .operation = done.operation,
+        .slot = ll_slot(done.took),
+    };
     if (!wanted_fs(key.fs, READ(done.file, f_inode)))
         return 0;
     u64 zero = 0;

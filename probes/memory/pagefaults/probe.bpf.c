@@ -4,6 +4,7 @@ struct faults {
     u64 user;   // from the process's own code
     u64 writes; // those of them that were writes
     u64 kernel; // from the kernel, mostly while it copies to or from the process
+    u64 major;  // those of all that had to wait for a disk
 };
 BPF_HASH(faults, u32, struct faults); // by process
 
@@ -38,5 +39,13 @@ int on_kernel(struct bpf_raw_tracepoint_args *ctx)
     struct faults *process = counters();
     if (process)
         __sync_fetch_and_add(&process->kernel, 1);
+    return 0;
+}
+
+int on_major(struct bpf_perf_event_data *ctx)
+{
+    struct faults *process = counters();
+    if (process)
+        __sync_fetch_and_add(&process->major, 1);
     return 0;
 }

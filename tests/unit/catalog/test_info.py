@@ -75,6 +75,7 @@ def test_json_has_the_documented_shape(tmp_path: Path) -> None:
                 "stacks": "",
                 "kernel": "",
                 "gauge": False,
+                "moments": "",
                 "user": "",
             }
         ],

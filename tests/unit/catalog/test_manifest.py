@@ -95,6 +95,7 @@ def test_everything_a_manifest_can_say_is_read(tmp_path: Path) -> None:
           { uprobe = "/bin/bash:readline", run = "e" },
           { uretprobe = "c:malloc", run = "f" },
           { perf_event = "cpu-clock", frequency = 99, run = "g" },
+          { perf_event = "major-faults", run = "g" },
         ]
         """,
         view="""
@@ -149,9 +150,10 @@ def test_everything_a_manifest_can_say_is_read(tmp_path: Path) -> None:
         ("uprobe", "/bin/bash:readline", "e"),
         ("uretprobe", "c:malloc", "f"),
         ("perf_event", "cpu-clock", "g"),
+        ("perf_event", "major-faults", "g"),
     ]
     assert read.variants[0].attach[0].args == ("bool", "struct task_struct *")
-    assert read.variants[0].attach[8].frequency == 99
+    assert [point.frequency for point in read.variants[0].attach[8:]] == [99, 0]
     histogram, total, events, table = read.views
     assert (histogram.name, histogram.map, histogram.unit, histogram.by) == ("by process", "latency", "ns", ["tgid"])
     assert (histogram.slot, histogram.count, histogram.columns[0].title) == ("bucket", "n", "process")

@@ -1,6 +1,7 @@
 import errno
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,8 +24,8 @@ def probe(*params: Param) -> Probe:
     )
 
 
-def param(kind: ParamType, default: str | None = None, **limits: object) -> Param:
-    return Param(name="x", type=kind, help="h", default=default, **limits)  # type: ignore[arg-type]
+def param(kind: ParamType, default: str | None = None, **limits: Any) -> Param:
+    return Param(name="x", type=kind, help="h", default=default, **limits)
 
 
 def open_cgroup(path: str) -> int:

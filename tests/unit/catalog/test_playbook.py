@@ -53,6 +53,10 @@ def test_a_playbook_is_read_in_its_order_with_everything_it_says(tmp_path: Path)
         (HEAD + STEP + "params = 3\n", ["6: probes[0].params: expected a table"]),
         (HEAD + STEP + STEP, ["7: probes[1].id: the same probe with the same parameters is used twice"]),
         (HEAD + STEP * (MOST + 1), [f"3: probes: expected at most {MOST}, not {MOST + 1}"]),
+        (
+            'about = "proces"\n' + HEAD + STEP,
+            ["1: about: expected one of machine, process, not 'proces'; did you mean"],
+        ),
         ("title = [", ["1: "]),
     ],
 )
@@ -117,12 +121,23 @@ def test_the_bundled_playbooks_name_probes_parameters_and_views_that_there_are()
         "first-minute",
         "cpu-saturated",
         "disk-slow",
+        "it-hangs",
         "memory-pressure",
         "network-flaky",
         "who-did-that",
+        "one-process",
     ]
-    assert [faults(playbook, CATALOG.probes) for playbook in CATALOG.playbooks.values()] == [[]] * 6
+    assert [faults(playbook, CATALOG.probes) for playbook in CATALOG.playbooks.values()] == [[]] * 8
 
 
 def test_a_catalog_without_playbooks_is_one() -> None:
     assert CatalogRead({}, []).playbooks == {}
+
+
+def test_a_playbook_about_one_process_names_probes_that_take_a_pid(tmp_path: Path) -> None:
+    text = 'about = "process"\n' + HEAD + STEP + STEP.replace("cpu/runqlat", "irq/softirqs")
+    playbook = read_playbook(write(tmp_path, text))
+    assert playbook.info.of_process
+    assert not read_playbook(write(tmp_path, HEAD + STEP)).info.of_process
+    (line,) = faults(playbook, CATALOG.probes)
+    assert line.endswith("8: probes[1].id: irq/softirqs has no parameter of type pid, so it can't be about one process")

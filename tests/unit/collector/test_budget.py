@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from ebpftop.collector.budget import Budget, Spent
+from ebpftop.frames.messages import ParamInfo
+from tests.support.frames import probe
 
 MS = 1_000_000
 
@@ -46,3 +48,13 @@ def test_zero_is_no_limit_and_the_warning_comes_once() -> None:
     assert not budget.is_over(Spent(90.0, 1, 90.0))
     said = [budget.warns(Spent(percent, 1, percent)) for percent in (4.9, 5.0, 90.0, 4.0, 6.0)]
     assert said == [False, True, False, False, True]
+
+
+def test_the_reason_has_numbers_that_say_something_and_the_parameters_that_narrow() -> None:
+    pid, kind = (ParamInfo(name=name, type=type_, help="") for name, type_ in (("pid", "pid"), ("kind", "enum")))
+    reason = Budget(25.0).reason(Spent(40.4, 1, 31.2), probe("cpu/some", params=[pid, kind]))
+    assert reason == (
+        "it took 31% of a CPU, all probes 40%, where --budget allows 25%: narrow it with pid, or raise --budget"
+    )
+    small = Budget(0.01).reason(Spent(0.234, 1, 0.02), probe("cpu/some"))
+    assert small == "it took 0.02% of a CPU, all probes 0.23%, where --budget allows 0.01%: --budget can be raised"

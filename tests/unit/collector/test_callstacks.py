@@ -183,3 +183,12 @@ def test_without_an_answer_functions_stay_unnamed_and_are_not_asked_again() -> N
     assert not consumer.functions.unrequested
     assert consumer.functions.request(-3) is None
     assert consumer.names(number) == [""] * 5
+
+
+def test_stacks_of_processes_that_are_forgotten_are_forgotten() -> None:
+    consumer = Consumer(8, 9)
+    kept, gone, kernels = consumer.merge(8, 2, 1), consumer.merge(9, 2, 1), consumer.merge(0, None, 1)
+    consumer.stacks.forget({8})
+    assert consumer.stacks.of({8, 9}) == {kept}
+    assert (consumer.merge(8, 2, 1), consumer.merge(0, None, 1)) == (kept, kernels)
+    assert consumer.merge(9, 2, 1) not in (gone, kept, kernels)

@@ -22,7 +22,7 @@ NOBODY = 1 << 22  # above the highest pid there can be
 
 
 def census() -> Census:
-    return Census(lambda number: "")
+    return Census(lambda number, hierarchy: "")
 
 
 def test_a_process_the_kernel_did_not_tell_has_no_name() -> None:
@@ -41,10 +41,10 @@ def test_a_process_that_was_gone_before_anyone_looked_says_so() -> None:
 
 
 def test_the_supervisor_and_its_children_are_ebpftops_own() -> None:
-    census = Census(lambda number: "", os.getppid())
+    census = Census(lambda number, hierarchy: "", os.getppid())
     census.numbers(np.array([os.getppid(), os.getpid(), 1]))
     assert {each.tgid: each.own for each in census.changes()} == {os.getppid(): True, os.getpid(): True, 1: False}
-    nobody = Census(lambda number: "")
+    nobody = Census(lambda number, hierarchy: "")
     nobody.numbers(np.array([0, os.getpid()]))
     assert not any(each.own for each in nobody.changes())
 
@@ -54,9 +54,9 @@ NOTHING = np.zeros(0, [("time", "<u8")])
 
 
 def record(kind: int, tgid: int, start: int, time: int, comm: bytes = b"worker") -> npt.NDArray[Any]:
-    fields = ["time", "start", "tgid", "ppid", "uid", "type", "cgroup"]
+    fields = ["time", "start", "tgid", "ppid", "uid", "type", "cgroup", "hierarchy"]
     dtype = np.dtype([*((name, "<u8") for name in fields), ("comm", "S16"), ("parent_comm", "S16")])
-    return np.array([(time, start, tgid, 1, 0, kind, 0, comm, b"parent")], dtype)
+    return np.array([(time, start, tgid, 1, 0, kind, 0, 0, comm, b"parent")], dtype)
 
 
 def first_name(known: Census, tgid: int) -> str:

@@ -1,8 +1,11 @@
 import time
+from math import inf
+
+import pytest
 
 from ebpftop.collector.census import Census
 from ebpftop.collector.functions import Change, Functions
-from ebpftop.collector.naming import Naming
+from ebpftop.collector.naming import NAMES_AT_ONCE, PATIENCE, SECONDS_OF_NAMES, SHARE_OF_NAMES, Naming
 from ebpftop.frames.messages import Detached, Frame, Notice, Snapshot, Stacks
 from ebpftop.handover.protocol import RequestSymbols, SymbolRange, Symbols
 
@@ -12,6 +15,8 @@ RANGE = SymbolRange(start=TEXT, end=TEXT + 16, base=TEXT, name="ksys_read", modu
 
 class Counts:
     """Counts nothing by call stack of its own."""
+
+    any = False
 
     def look(self) -> None:
         pass
@@ -27,7 +32,7 @@ class Stream:
     """What a consumer gets and root is asked, with functions that lie 16 bytes apart."""
 
     def __init__(self, *, hold: bool = True) -> None:
-        self.functions = Functions(Census(lambda _: ""))
+        self.functions = Functions(Census(lambda number, hierarchy: ""))
         self.asked: list[RequestSymbols] = []
         self.got: list[Frame] = []
         self.naming = Naming(self.functions, self.asked.append, self.got.append, Counts(), hold=hold)
@@ -68,6 +73,17 @@ def test_a_sample_waits_for_the_names_of_its_functions() -> None:
     stream.naming.answered(Symbols(kernel=[RANGE], processes=[]))
     assert stream.samples() == [first]
     assert stream.names() == ["ksys_read"]
+
+
+def test_it_is_due_when_a_sample_has_waited_long_enough_and_not_before() -> None:
+    stream = Stream()
+    assert stream.naming.due == inf
+    before = time.monotonic()
+    stream.sample(1, TEXT)
+    assert before + PATIENCE <= stream.naming.due <= time.monotonic() + PATIENCE
+    stream.naming.tick(stream.naming.due)
+    assert len(stream.samples()) == 1
+    assert stream.naming.due == inf
 
 
 def test_a_file_whose_names_are_missing_is_told_once() -> None:
@@ -144,3 +160,25 @@ def test_a_second_question_comes_some_time_after_the_answer_to_the_first() -> No
     assert len(stream.asked) == 1
     stream.tick()
     assert len(stream.asked) == 2
+
+
+def spent(stream: Stream, *, cpu_seconds: float) -> float:
+    """Seconds from an answer to when new names are requested again."""
+    stream.functions.number(0, TEXT + 16 * len(stream.asked))
+    stream.naming._next_names = 0.0
+    stream.tick()
+    before = stream.naming._requested_at
+    stream.naming.answered(Symbols(kernel=[], processes=[], cpu_seconds=cpu_seconds))
+    return stream.naming._next_names - before
+
+
+def test_names_are_requested_often_at_first_and_then_take_a_small_part_of_a_cpu() -> None:
+    stream = Stream(hold=False)
+    assert spent(stream, cpu_seconds=NAMES_AT_ONCE / 2) == SECONDS_OF_NAMES
+    assert spent(stream, cpu_seconds=NAMES_AT_ONCE / 4) == SECONDS_OF_NAMES
+    wait = spent(stream, cpu_seconds=NAMES_AT_ONCE)
+    assert wait == pytest.approx(0.75 * NAMES_AT_ONCE / SHARE_OF_NAMES, rel=0.1)
+
+
+def test_frames_that_are_held_do_not_wait_for_names_in_vain() -> None:
+    assert spent(Stream(hold=True), cpu_seconds=100.0) < PATIENCE

@@ -75,6 +75,18 @@ def test_events_beyond_the_bytes_that_may_wait_are_counted(slow: Slow, monkeypat
     assert len(slow.read()) == 1
 
 
+def test_what_waits_goes_in_few_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "TOGETHER", 1000)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)  # each write is a message
+    with ours, theirs:
+        waiting, decoder = Outbox(ours, lambda run, rows: None), FrameDecoder()
+        for number in range(4):
+            waiting.put(events(number, 50))  # 400 bytes of rows
+        assert waiting.flush()
+        writes = [[type(frame) for frame in decoder.feed(theirs.recv(1 << 20))] for _ in range(2)]
+    assert writes == [[Events] * 2, [Events] * 2]
+
+
 def snapshot(seq: int, keys: list[int], count: int) -> Snapshot:
     columns = pack({"key": np.array(keys, "<u4"), "count": np.full(len(keys), count, "<u8")})
     return Snapshot(run=1, seq=seq, realtime_ns=0, monotonic_ns=seq, boottime_ns=0, maps={"calls": columns})

@@ -10,6 +10,7 @@ from ebpftop.frames.messages import (
     AnyFrame,
     ColumnInfo,
     Detach,
+    Detached,
     Load,
     Notice,
     Refused,
@@ -27,6 +28,7 @@ from tests.support.frames import (
     events,
     hello,
     loaded,
+    mark,
     rejected,
     snapshot,
 )
@@ -114,17 +116,20 @@ async def test_what_a_table_gained() -> None:
             {"name": "comm", "unit": ""},
             {"name": "parent", "unit": ""},
             {"name": "command", "unit": ""},
+            {"name": "container", "unit": ""},
+            {"name": "pod", "unit": ""},
+            {"name": "unit", "unit": ""},
             {"name": "nr", "unit": ""},
             {"name": "count", "unit": "count"},
             {"name": "last_ns", "unit": "ns"},
         ],
         "rows": [
-            [1002, "make", "init", "/bin/make --x", "write", 40, 4],
-            [1001, "sh", "init", "/bin/sh --x", "read", 3, 9],
-            [None, None, None, None, "read", 1, 1],
+            [1002, "make", "init", "/bin/make --x", "", "", "", "write", 40, 4],
+            [1001, "sh", "init", "/bin/sh --x", "", "", "", "read", 3, 9],
+            [None, None, None, None, None, None, None, "read", 1, 1],
         ],
     }
-    assert [row[5] for view in views for row in view["rows"]] == [5, 40, 3, 1, 1]
+    assert [row[8] for view in views for row in view["rows"]] == [5, 40, 3, 1, 1]
     assert [each["cost"] for each in result.objects][-1] == {
         "run_count": 0,
         "run_time_ns": 0,
@@ -142,9 +147,9 @@ async def test_events_come_in_order_and_once_also_those_after_the_last_snapshot(
         [snapshot(1, 1, {}), cost(1, 1, 4, 4), execs("e")],
     )
     rows = [each["views"]["execs"]["rows"] for each in result.objects]
-    assert [[row[4] for row in part] for part in rows] == [["a", "b", "c", "d"], [], ["e"]]
-    assert rows[2] == [[1001, "sh", "init", "/bin/sh --x", "e", ""]]
-    assert [each["name"] for each in result.objects[1]["views"]["execs"]["columns"]][4:] == ["args", "errno"]
+    assert [[row[7] for row in part] for part in rows] == [["a", "b", "c", "d"], [], ["e"]]
+    assert rows[2] == [[1001, "sh", "init", "/bin/sh --x", "", "", "", "e", ""]]
+    assert [each["name"] for each in result.objects[1]["views"]["execs"]["columns"]][7:] == ["args", "errno"]
 
 
 async def test_a_table_beside_events_that_come_late_is_not_told_twice() -> None:
@@ -165,7 +170,7 @@ TRIED = [Tried(variant="fentry", reason="no BTF"), Tried(variant="raw", reason="
 
 
 @pytest.mark.parametrize("format", ["text", "json", "csv"])
-async def test_a_rejected_probe(format: headless.Format) -> None:  # noqa: A002
+async def test_a_rejected_probe(format: headless.Format) -> None:
     result = await ran([rejected(1, "cpu/some", tried=TRIED)], format=format)
     assert result.code == 1
     assert result.err.splitlines()[0] == (
@@ -345,3 +350,29 @@ async def test_a_stream_that_knows_only_ascii_gets_escapes() -> None:
     )
     assert code == 0
     assert b"cpu/some \\xb7 raw" in data.getvalue()
+
+
+async def test_a_probe_that_was_detached_unasked_is_a_failure_with_its_reason() -> None:
+    result = await ran(HISTOGRAM, [*LAST, Detached(run=1, reason="it took\n31%")])
+    assert (result.code, result.err) == (1, "ebpftop: cpu/some: detached, it took\\n31%\n")
+
+
+async def test_marks_are_lines_among_the_intervals() -> None:
+    frames = [*HISTOGRAM, mark("deploy \x1b[31m42", 1.5, origin="outside"), mark("p99", 1.6, origin="trigger")]
+    lines = (await ran(frames, LAST)).objects
+    assert [line["mark"] for line in lines if "mark" in line] == [
+        {"time_ns": 1_700_000_001_500_000_000, "text": "deploy \x1b[31m42", "from": "outside"},
+        {"time_ns": 1_700_000_001_600_000_000, "text": "p99", "from": "trigger"},
+    ]
+    assert [next(iter(line)) for line in lines] == ["probe", "probe", "mark", "mark", "probe"]
+
+
+async def test_marks_are_told_in_every_format() -> None:
+    frames = [*HISTOGRAM, mark("deploy \x1b[31m42", 1.5, origin="outside")]
+    told = "  mark: deploy \\x1b[31m42 (from outside)\n"
+    assert told in (await ran(frames, LAST, format="text")).out
+    for each in ("csv", "folded", "speedscope"):
+        result = await ran(frames, LAST, format=each)
+        assert result.err.startswith("ebpftop: ")
+        assert result.err.endswith(told)
+        assert "deploy" not in result.out

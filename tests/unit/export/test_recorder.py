@@ -6,8 +6,14 @@ from pathlib import Path
 import pytest
 
 from ebpftop.export.recorder import record
-from ebpftop.frames.messages import AnyFrame, Detach, Load, Refused
+from ebpftop.frames import outside
+from ebpftop.frames.messages import AnyFrame, Detach, Detached, Load, Mark, Refused
+from ebpftop.frames.recent import Recent
 from ebpftop.frames.tape import TapeReader, TapeWriter
+from ebpftop.model.tape_folder import TapeFolder
+from ebpftop.model.trigger import parse
+from ebpftop.model.watching import Watching
+from ebpftop.stats import formatting
 from tests.support.collector import Scripted
 from tests.support.frames import (
     CALLS,
@@ -39,7 +45,9 @@ def on_load(request: Load) -> Sequence[AnyFrame]:
     ]
 
 
-async def recorded(path: Path, *probes: str, force: bool = False, args: bool = False) -> tuple[int, str, Scripted]:
+async def recorded(
+    path: Path, *probes: str, force: bool = False, args: bool = False, reason: str = ""
+) -> tuple[int, str, Scripted]:
     stop = asyncio.Event()
     waiting = iter(probes[1:])
 
@@ -48,7 +56,7 @@ async def recorded(path: Path, *probes: str, force: bool = False, args: bool = F
             stop.set()
 
     last = snapshot(1, 1, {"calls": columns(tgid=[1], nr=["read"], count=[5], last_ns=[0])})
-    source = Scripted(on_load, [last, detached(1), detached(2)], after_load=answered)
+    source = Scripted(on_load, [last, Detached(run=1, reason=reason), detached(2)], after_load=answered)
     err = io.StringIO()
     async with asyncio.timeout(10):
         code = await record(
@@ -125,6 +133,13 @@ async def test_a_rejected_probe_is_on_the_tape_and_the_others_run_on(tmp_path: P
     assert on_tape(path)[-1] == detached(1)
 
 
+async def test_a_probe_that_was_detached_unasked_is_a_failure_with_its_reason(tmp_path: Path) -> None:
+    code, err, _ = await recorded(tmp_path / "a.tape", "cpu/syscount", "cpu/runqlat", reason="it took 31%")
+    assert code == 1
+    assert "ebpftop: cpu/syscount: detached, it took 31%\n" in err
+    assert err.count(": detached") == 1
+
+
 async def test_a_refused_request(tmp_path: Path) -> None:
     code, err, _ = await recorded(tmp_path / "a.tape", "cpu/syscount", "no/such")
     assert code == 2
@@ -145,3 +160,65 @@ async def test_a_disk_that_fills_up_ends_the_recording(tmp_path: Path, monkeypat
     assert err.startswith("ebpftop: recording stopped: No space left on device\n")
     assert source.closed
     assert [type(frame).__name__ for frame in on_tape(tmp_path / "a.tape")] == ["Hello", "Processes", "Loaded"]
+
+
+async def test_marks_from_outside_go_onto_the_tape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "run"
+    place.mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(place))
+    path, stop, err = tmp_path / "a.tape", asyncio.Event(), io.StringIO()
+    source = Scripted(on_load, [detached(1)])
+    async with asyncio.timeout(60):
+        recording = asyncio.create_task(
+            record(
+                source,
+                [Load(request=1, probe="cpu/syscount")],
+                path,
+                duration=None,
+                args=False,
+                force=False,
+                err=err,
+                stop=stop,
+            )
+        )
+        while not list(place.iterdir()):
+            await asyncio.sleep(0.01)
+        assert await asyncio.to_thread(outside.send, "deploy\n42") == 1
+        stop.set()
+        assert await recording == 0
+    (mark,) = [frame for frame in on_tape(path) if isinstance(frame, Mark)]
+    assert (mark.text, mark.origin) == ("deploy 42", "outside")
+    assert err.getvalue().startswith(f"ebpftop: {formatting.clock(mark.realtime_ns)}  mark: deploy 42 (from outside)\n")
+    assert list(place.iterdir()) == []
+
+
+async def test_what_triggers_find_is_on_the_tape_and_in_the_folder_though_the_source_ends(tmp_path: Path) -> None:
+    path, stop, err = tmp_path / "a.tape", asyncio.Event(), io.StringIO()
+    first = snapshot(1, 1, {"calls": columns(tgid=[1], nr=["read"], count=[5], last_ns=[0])})
+    frames = [
+        *(hello(), SECRET, loaded(1, "cpu/syscount", CALLS), first),
+        snapshot(1, 2, {"calls": columns(tgid=[1], nr=["read"], count=[500], last_ns=[0])}),
+    ]
+    recent = Recent(60)
+    folder = TapeFolder(tmp_path / "tapes", recent)
+    async with asyncio.timeout(60):
+        code = await record(
+            Scripted(frames, ends=True),
+            [Load(request=1, probe="cpu/syscount")],
+            path,
+            duration=None,
+            args=False,
+            force=False,
+            watching=Watching([parse("syscount rate > 100/s")], recent, folder),
+            err=err,
+            stop=stop,
+        )
+    assert code == 1
+    (saved,) = (tmp_path / "tapes").iterdir()
+    lines = err.getvalue().splitlines()
+    assert lines[0].endswith("  mark: syscount rate > 100/s: 495/s (trigger)")
+    assert lines[1].startswith(f"ebpftop: saved {saved}: ")
+    for tape in (path, saved):
+        (mark,) = [frame for frame in on_tape(tape) if isinstance(frame, Mark)]
+        assert mark.text == "syscount rate > 100/s: 495/s"
+        assert "hunter2" not in repr(on_tape(tape))

@@ -69,8 +69,8 @@ async def test_speedscope_has_units_of_its_own(unit: str, theirs: str) -> None:
 
 
 @pytest.mark.parametrize("format", ["folded", "speedscope"])
-async def test_a_rejected_probe_leaves_no_file(format: str) -> None:  # noqa: A002
-    result = await ran([rejected(1, "cpu/profile")], format=format)  # type: ignore[arg-type]
+async def test_a_rejected_probe_leaves_no_file(format: str) -> None:
+    result = await ran([rejected(1, "cpu/profile")], format=format)
     assert (result.code, result.out) == (1, "")
     assert result.err.startswith("ebpftop: cpu/profile: rejected by the verifier")
 
@@ -158,7 +158,7 @@ def test_a_probe_without_stacks_has_no_speedscope() -> None:
 
 
 @pytest.mark.parametrize("format", ["text", "json", "folded"])
-def test_only_csv_has_a_raw_form(format: str) -> None:  # noqa: A002
+def test_only_csv_has_a_raw_form(format: str) -> None:
     probe = read_catalog([]).probes["cpu/profile"]
     named.check_format(probe, "csv", raw=True)
     with pytest.raises(UsageError, match=f"^--raw is for --format csv, not {format}$"):

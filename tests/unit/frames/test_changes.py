@@ -84,15 +84,11 @@ def travelled(frame: Written) -> Written:
 
 
 @settings(deadline=None)
-@given(
-    st.lists(st.tuples(maps, st.booleans()), min_size=1, max_size=8),
-    st.sampled_from([float("inf"), 2.0]),
-    st.booleans(),
-)
+@given(st.lists(st.tuples(maps, st.booleans()), min_size=1, max_size=8), st.booleans())
 def test_the_state_is_that_of_the_writer_whatever_is_skipped(
-    steps: list[tuple[list[Row], bool]], key_seconds: float, views_known: bool
+    steps: list[tuple[list[Row], bool]], views_known: bool
 ) -> None:
-    writer, reader = ChangeWriter(key_seconds), ChangeReader()
+    writer, reader = ChangeWriter(), ChangeReader()
     if views_known:
         writer.written(LOADED)
     for seq, (rows, skipped) in enumerate(steps):
@@ -135,12 +131,33 @@ def test_only_what_changed_is_written() -> None:
     assert (change.gone, change.at, change.born["process"].data) == (None, None, bytes([200]))
 
 
-def test_rows_are_written_whole_at_first_after_a_gap_and_every_so_often() -> None:
-    writer = ChangeWriter(key_seconds=10)
+def test_rows_are_written_whole_at_first_and_after_a_gap() -> None:
+    writer = ChangeWriter(keeps=True)
     writer.written(LOADED)
-    assert [seq for seq in range(1, 25) if changes(writer, seq, [(1, "sh", seq, 0.0, "R")]).key] == [1, 11, 21]
+    assert [seq for seq in range(1, 25) if changes(writer, seq, [(1, "sh", seq, 0.0, "R")]).key] == [1]
     writer.forget(1)
+    assert writer.last_two(1) == []
     assert changes(writer, 25, []).key
+
+
+@settings(deadline=None)
+@given(st.lists(maps, min_size=1, max_size=8), st.integers(0, 7), st.booleans())
+def test_a_reader_can_begin_with_the_last_two_snapshots(steps: list[list[Row]], begins: int, forgets: bool) -> None:
+    """And then knows the same rows, in the same order, as one that has read all."""
+    writer, first, late = ChangeWriter(keeps=True), ChangeReader(), ChangeReader()
+    writer.written(LOADED)
+    begins = min(begins, len(steps) - 1)
+    read = []
+    for seq, rows in enumerate(steps):
+        if forgets and seq == begins:
+            writer.forget(1)
+        written = travelled(changes(writer, seq, rows))
+        read.append(first.read(written))
+        if seq == begins:
+            last = [late.read(travelled(change)) for change in writer.last_two(1)]
+            assert last == (read[-1:] if forgets else read[-2:])
+        elif seq > begins:
+            assert late.read(written) == read[-1]
 
 
 def test_labels_that_no_row_has_any_more_are_forgotten() -> None:

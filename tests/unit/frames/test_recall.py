@@ -1,6 +1,6 @@
 from ebpftop.frames.messages import Function, Stack, Stacks
 from ebpftop.frames.recall import Recall
-from tests.support.frames import columns, hello, snapshot
+from tests.support.frames import columns, hello, mark, snapshot
 
 MAIN = Function(id=7, side="user", name="main", module="app")
 
@@ -23,3 +23,11 @@ def test_a_stream_that_begins_anew_forgets_its_stacks() -> None:
     for frame in (hello(), Stacks(functions=[MAIN], stacks=[Stack(id=5, functions=[7])]), hello()):
         recall.add(frame)
     assert recall.frames() == [hello()]
+
+
+def test_marks_are_kept_in_their_order() -> None:
+    recall = Recall()
+    sample = snapshot(1, 1, {})
+    for frame in (hello(), mark("deploy", 0), sample, mark("rollback", 2)):
+        recall.add(frame)
+    assert recall.frames() == [hello(), mark("deploy", 0), sample, mark("rollback", 2)]

@@ -1,6 +1,10 @@
+import gc
+import tracemalloc
+
+import msgspec
 import pytest
 
-from ebpftop.frames import stacks
+from ebpftop.base import bounds
 from ebpftop.frames.messages import Function, Stack, Stacks
 from ebpftop.frames.stacks import KnownStacks
 
@@ -33,12 +37,15 @@ def test_what_was_not_told_says_so() -> None:
 
 
 def test_beyond_the_limit_the_stacks_told_last_stay() -> None:
-    known = KnownStacks(limit=8)
     functions = [Function(id=number, side="user", name=f"f{number}") for number in range(12)]
-    for number in range(5):
-        known.take(Stacks(functions=functions, stacks=[Stack(id=number, functions=[number, number + 7])]))
+    frames = [Stacks(functions=functions, stacks=[Stack(id=n, functions=[n, n + 7])]) for n in range(5)]
+    whole = KnownStacks()
+    whole.take(frames[0])
+    known = KnownStacks(limit=whole.bytes)
+    for frame in frames:
+        known.take(frame)
     assert names(known, 4, 3, 0) == [["f4", "f11"], ["f3", "f10"], ["stack not known"]]
-    assert {each.name for each in known.functions} == {"stack not known", "f4", "f11", "f3", "f10"}
+    assert known.bytes < known.limit
 
 
 def test_all_that_is_known_can_be_told_again() -> None:
@@ -49,11 +56,30 @@ def test_all_that_is_known_can_be_told_again() -> None:
     assert again.as_frame() == known.as_frame()
 
 
-def test_functions_that_no_stack_names_are_forgotten_beyond_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stacks, "FUNCTIONS", 10)
-    known = KnownStacks()
+def test_functions_that_no_stack_names_are_forgotten_beyond_the_limit() -> None:
+    known = KnownStacks(limit=5000)
     for number in range(0, 100, 5):
         new = [Function(id=number + n, side="user", name=f"f{number + n}") for n in range(5)]
         known.take(Stacks(functions=new, stacks=[Stack(id=number, functions=[number])]))
-        assert len(known.functions) <= 11
+        assert known.bytes <= known.limit
+        assert len(known.functions) < 15
     assert names(known, 95, 0) == [["f95"], ["stack not known"]]
+
+
+@pytest.mark.parametrize(("depth", "length"), [(30, 10), (10, 1000)])
+def test_sixteen_thousand_stacks_take_what_is_stated(depth: int, length: int) -> None:
+    known = KnownStacks()
+    gc.collect()
+    tracemalloc.start()
+    for number in range(16_384):
+        new = [Function(id=2 * number + n, side="user", name=f"{number}{'x' * length}", offset=1000) for n in range(2)]
+        used = [(7 * number + n) % (2 * number + 2) for n in range(depth)]
+        frame = msgspec.msgpack.encode(Stacks(functions=new, stacks=[Stack(id=number, functions=used)]))
+        del new, used
+        known.take(msgspec.msgpack.decode(frame, type=Stacks))
+        assert known.bytes <= bounds.STACKS
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert names(known, 16_383)[0][0] != "stack not known"
+    assert taken <= 1.05 * bounds.STACKS
+    assert taken <= 1.25 * known.bytes

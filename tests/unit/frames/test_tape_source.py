@@ -6,7 +6,8 @@ import pytest
 from ebpftop.frames.messages import AnyFrame, Host, Load, Notice, Processes, Snapshot
 from ebpftop.frames.recording import Recording
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
-from ebpftop.frames.tape import BadTape, TapeReader, TapeWriter
+from ebpftop.frames.tape import TapeReader, TapeWriter
+from ebpftop.frames.tape_format import BadTape
 from ebpftop.frames.tape_source import TapeSource
 from tests.support.frames import (
     CALLS,
@@ -111,6 +112,17 @@ async def test_seeking_tells_the_state_of_that_moment_and_goes_on(tape: Path) ->
     ]
 
 
+async def test_while_the_state_comes_it_is_said_that_there_is_more(tape: Path) -> None:
+    source = TapeSource(tape, paused=True)
+    source.seek(8.5)
+    stream = source.frames()
+    more = []
+    for _ in range(8):
+        await anext(stream)
+        more.append(source.jumping)
+    assert more == [True] * 7 + [False]
+
+
 async def test_seeking_back_after_the_end(tape: Path) -> None:
     source = TapeSource(tape, speed=1e6)
     await rest(source)
@@ -201,15 +213,15 @@ async def test_what_is_no_tape_is_refused_at_once(tmp_path: Path) -> None:
         TapeSource(tmp_path / "x")
 
 
-async def test_a_long_history_is_thinned_but_keeps_the_last(tmp_path: Path) -> None:
+async def test_after_a_seek_only_the_last_two_snapshots_come_again(tmp_path: Path) -> None:
+    """The last two make an interval; what was before is in the past of the whole tape."""
     frames = [hello(), loaded(1, "cpu/syscount", CALLS), *(shot(1, seq) for seq in range(100)), detached(1)]
     source = TapeSource(taped(tmp_path / "a.tape", frames), speed=1e6)
+    assert [*source.whole()] == frames
     source.seek(200)
     told = await rest(source)
-    seqs = [frame.seq for frame in told if isinstance(frame, Snapshot)]
-    assert seqs == list(range(40, 100))
-    assert told[1] == frames[1]
-    assert told[-1] == frames[-1]
+    assert told == [hello(live=False), frames[1], shot(1, 98), shot(1, 99), detached(1)]
+    assert [*source.whole()] == frames
 
 
 # ---------------------------------------------------------------- recording

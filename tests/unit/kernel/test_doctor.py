@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Callable
 
 import pytest
 
@@ -69,8 +70,8 @@ def test_without_root_the_remedy_is_root() -> None:
         (lambda: os._exit(3), "the test exited with status 3"),
     ],
 )
-def test_a_library_that_ends_the_process_is_a_finding(end: object, detail: str) -> None:
-    (found,) = doctor._in_child("BCC", end)  # type: ignore[arg-type]
+def test_a_library_that_ends_the_process_is_a_finding(end: Callable[[], None], detail: str) -> None:
+    (found,) = doctor._in_child("BCC", end)
     assert (found.check, found.ok, found.detail) == ("BCC", False, detail)
     assert found.remedy.startswith("install ")
 

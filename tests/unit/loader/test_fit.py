@@ -51,3 +51,22 @@ def test_the_kernels_numbers_of_stacks_have_32_bits() -> None:
     path, problem = misfit((view(kernel=""),), [samples, STACKS])
     assert path == ("views", 0, "stacks")
     assert problem == "view 'v': 'user' must be a 32-bit number, as bpf_get_stackid() returns it"
+
+
+MOMENT = [Field("time", "<u8", 0), Field("cpu", "<u4", 8), Field("tgid", "<u4", 12), *KEY.fields[1:]]
+
+
+def ring(*fields: Field) -> MapLayout:
+    return MapLayout(name="moments", kind=27, max_entries=4096, key=Record(0, []), value=Record(24, [*fields]))
+
+
+def test_single_samples_come_from_a_ring_buffer_with_time_and_cpu() -> None:
+    timed = view(moments="moments")
+    assert misfit((timed,), [SAMPLES, STACKS, ring(*MOMENT)]) is None
+    for layouts, problem in (
+        ([], "the C declares no ring buffer 'moments'"),
+        ([ring(*MOMENT[1:])], "'moments' needs a field 'time' of 64 bits"),
+        ([ring(MOMENT[0], *MOMENT[2:])], "'moments' needs a field 'cpu' of 32 bits"),
+        ([ring(*MOMENT[:-1])], "'moments' needs a field 'kernel' of 32 bits"),
+    ):
+        assert misfit((timed,), [SAMPLES, STACKS, *layouts]) == (("views", 0, "moments"), f"view 'v': {problem}")

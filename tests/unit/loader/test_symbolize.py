@@ -15,7 +15,7 @@ from ebpftop.handover.protocol import Addresses, ProcessSymbols, RequestSymbols,
 from ebpftop.kernel.elf import Elf
 from ebpftop.kernel.kallsyms import Symbol
 from ebpftop.kernel.mappings import Mappings
-from ebpftop.loader import symbolize
+from ebpftop.loader import shares, symbolize
 from tests.support.elf_file import FUNCTION, elf
 
 TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
@@ -208,7 +208,7 @@ def test_a_file_that_takes_too_long_costs_its_own_names_and_no_others(
         return before(self, address)
 
     monkeypatch.setattr(Elf, "function", slow)
-    monkeypatch.setattr(symbolize, "_EACH_SECONDS", 0.5)
+    monkeypatch.setattr(shares, "_EACH_SECONDS", 0.5)
     with running(tmp_path / "slow.so", elf({b"main": (FUNCTION, 0)}, machine=40)) as address:
         found, problems = answered(monkeypatch, address + 0x1000, GETPID)
     assert {each.name for each in found} & {"getpid", "__getpid"}

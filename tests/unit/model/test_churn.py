@@ -6,8 +6,8 @@ from collections import deque
 import msgspec
 import numpy as np
 
+from ebpftop.base import bounds
 from ebpftop.collector.displayed import KEPT
-from ebpftop.frames import identities
 from ebpftop.frames.changes import ChangeReader, ChangeWriter
 from ebpftop.frames.columns import pack
 from ebpftop.frames.messages import (
@@ -25,7 +25,7 @@ from ebpftop.model import ledger
 from ebpftop.model.session import Session
 from tests.support.frames import hello
 
-BORN, SECONDS = 4_000, 36  # as many as in 16 minutes at 150 a second
+BORN, SECONDS = 4_000, 48  # as many as in 21 minutes at 150 a second
 VIEW = ViewInfo(
     name="calls",
     map="calls",
@@ -39,7 +39,7 @@ VIEW = ViewInfo(
 
 
 def test_memory_is_flat_after_the_bound_and_counts_are_exact() -> None:
-    writer, reader, session = ChangeWriter(), ChangeReader(), Session()
+    writer, reader, session = ChangeWriter(), ChangeReader(), Session(past_bytes=1 << 20)  # soon full
 
     def send(frame: Written) -> None:
         session.feed(reader.read(msgspec.msgpack.decode(msgspec.msgpack.encode(frame), type=Written)))
@@ -67,7 +67,7 @@ def test_memory_is_flat_after_the_bound_and_counts_are_exact() -> None:
         totals = session.runs[1].ledgers["calls"]
         assert int(totals.totals["count"].sum()) == made
         assert totals.rows <= BORN + KEPT + ledger.LIMIT + BORN + 1
-        assert len(session.processes) <= identities.LIMIT + 1
+        assert session.processes.bytes <= bounds.PROCESSES
         sizes.append(tracemalloc.get_traced_memory()[0])
     tracemalloc.stop()
     assert session.processes[FOLDED].comm == "(ended earlier)"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 import pytest
 
 from ebpftop.frames.messages import Failed, Tried
@@ -52,23 +55,23 @@ R0 invalid mem access 'map_value_or_null'
 COMPLAINT = "R0 invalid mem access 'map_value_or_null'"
 
 
-def compiled(log: str, **changes: object) -> Failure:
-    fields = {"stage": "compile", "error": "the C does not compile", "variant": "raw", "text": C, "log": log}
-    return explain(ID, Failed(**(fields | changes)))  # type: ignore[arg-type]
+def compiled(log: str, **changes: Any) -> Failure:
+    failed = Failed(stage="compile", error="the C does not compile", variant="raw", text=C, log=log)
+    return explain(ID, msgspec.structs.replace(failed, **changes))
 
 
-def rejected(log: str, places: list[tuple[int, int, int]], **changes: object) -> Failure:
-    fields = {
-        "stage": "verify",
-        "error": "the kernel rejected the program: Permission denied",
-        "variant": "raw",
-        "function": "on_enter",
-        "text": C,
-        "log": log,
-        "places": places,
-        "headers": {"ebpftop.h": HEADER},
-    }
-    return explain(ID, Failed(**(fields | changes)))  # type: ignore[arg-type]
+def rejected(log: str, places: list[tuple[int, int, int]], **changes: Any) -> Failure:
+    failed = Failed(
+        stage="verify",
+        error="the kernel rejected the program: Permission denied",
+        variant="raw",
+        function="on_enter",
+        text=C,
+        log=log,
+        places=places,
+        headers={"ebpftop.h": HEADER},
+    )
+    return explain(ID, msgspec.structs.replace(failed, **changes))
 
 
 # ---------------------------------------------------------------- the compiler
@@ -130,7 +133,7 @@ def test_output_without_an_error_says_what_the_loader_reported() -> None:
 @pytest.mark.parametrize("stage", ["types", "compile"])
 def test_llvm_ended_the_loader_as_it_compiled(stage: str) -> None:
     said = f"error: <unknown>:0:0: in function on_enter i32 (ptr): {STACK}\n"
-    outcome = TaskEnded(run=1, error=LLVM_ENDED, output=said).outcome(stage, C)  # type: ignore[arg-type]
+    outcome = TaskEnded(run=1, error=LLVM_ENDED, output=said).outcome(stage, C)
     failure = explain(ID, outcome)
     assert (failure.stage, failure.message, failure.variant) == ("compile", STACK, None)
     assert failure.source == Place(FILE, 4, "int on_enter(struct bpf_raw_tracepoint_args *ctx)")

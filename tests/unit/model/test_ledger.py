@@ -195,3 +195,62 @@ def test_an_identity_into_which_rows_were_dropped_gains_what_the_collector_folds
     assert rows(ledger, "tgid") == [(0, 3, 0), (8, 5, 0)]
     ledger.update(sample(tgid=[0], count=[6]))  # 8 folded, after 1 more
     assert sum(ledger.totals["count"]) == 3 + 6
+
+
+KEYED = st.dictionaries(st.tuples(st.integers(0, 5), st.sampled_from("abc")), st.integers(0, 9), max_size=6)
+CHANGING = st.tuples(
+    st.lists(st.tuples(st.integers(0, 3), st.sampled_from("abc")), max_size=3),  # born, or back
+    st.sets(st.integers(0, 5), max_size=2),  # places of those that leave
+    st.lists(st.integers(0, 9), min_size=12, max_size=12),  # counts, of which many repeat
+)
+
+
+@given(st.lists(CHANGING, max_size=12), st.booleans())
+def test_samples_that_repeat_most_rows_add_up_like_any_others(
+    steps: list[tuple[list[tuple[int, str]], set[int], list[int]]], by_process: bool
+) -> None:
+    quick, slow = (
+        Ledger(["tgid", "comm"], ["count"], ["depth", "state"], process="tgid" if by_process else None, limit=3)
+        for _ in range(2)
+    )
+    present: list[tuple[int, str]] = []
+    for born, leave, counts in steps:
+        present = [key for at, key in enumerate(present) if at not in leave]
+        present = list(dict.fromkeys([*present, *born]))
+        fields = sample(
+            tgid=[tgid for tgid, _ in present],
+            count=counts[: len(present)],
+            depth=counts[::-1][: len(present)],
+        )
+        rows = np.arange(len(present), dtype="<u4")
+        fields["comm"] = Labels(rows, [comm for _, comm in present])
+        fields["state"] = Labels(rows, ["xyz"[count % 3] for count in counts[: len(present)]])
+        slow._last = None
+        for each in (quick, slow):
+            each.update(fields)
+        assert _account(quick) == _account(slow)
+
+
+def _account(ledger: Ledger) -> list[object]:
+    texts = [values.texts() for name in ("comm", "state") if isinstance(values := ledger.values(name), Labels)]
+    arrays = [ledger.present, ledger.changed, ledger.tags, ledger.totals["count"], ledger.deltas["count"]]
+    numbers = [ledger.numbers(name) for name in ("tgid", "depth")]
+    return [*texts, *(array.tolist() for array in (*arrays, *numbers)), ledger.rest, ledger.skew, ledger.dropped]
+
+
+def test_only_rows_that_changed_or_were_born_are_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = Ledger(["tgid"], ["count"], ["depth"])
+    many = list(range(10, 1010))
+    ledger.update(sample(tgid=many, count=[5] * 1000, depth=[1] * 1000))
+    looked_up: list[int] = []
+    numbers = ledger._numbers
+
+    def counted(name: str, values: Values) -> object:
+        looked_up.append(len(values))
+        return numbers(name, values)
+
+    monkeypatch.setattr(ledger, "_numbers", counted)
+    ledger.update(sample(tgid=[*many, 7], count=[6, 5, 9] + [5] * 997 + [2], depth=[1] * 999 + [8, 3]))
+    assert looked_up == [1, 2]  # the key of the one that was born, and two depths
+    assert ledger.deltas["count"].tolist() == [1, 0, 4] + [0] * 997 + [2]
+    assert np.flatnonzero(ledger.changed).tolist() == [999, 1000]

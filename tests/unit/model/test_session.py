@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from ebpftop.frames.codec import BadFrame
-from ebpftop.frames.columns import Labels
+from ebpftop.frames.marks import MARKS
 from ebpftop.frames.messages import (
     Column,
     Function,
@@ -29,6 +29,7 @@ from tests.support.frames import (
     events,
     hello,
     loaded,
+    mark,
     probe,
     process,
     processes,
@@ -87,12 +88,12 @@ def test_a_hello_begins_anew() -> None:
     assert (session.hello.host, session.runs, session.processes) == ("other", {}, {})
 
 
-def test_snapshots_are_kept_in_order_and_once() -> None:
-    session, run = started(CALLS, history=3)
+def test_snapshots_count_in_order_and_once() -> None:
+    session, run = started(CALLS)
     maps = {"calls": columns(tgid=[1], nr=["read"], count=[1], last_ns=[0])}
     for seq in (0, 1, 1, 0, 2, 3):
         session.feed(snapshot(1, seq, maps))
-    assert [sample.seq for sample in run.samples] == [1, 2, 3]
+    assert len(run.pasts["calls"].times()) == 4
     assert (run.last.seq, run.previous.seq) == (3, 2)
 
 
@@ -138,14 +139,6 @@ def test_frames_of_an_unknown_run_are_passed_over() -> None:
     assert session.runs == {}
 
 
-def test_old_samples_make_room_by_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ebpftop.model.run.SAMPLE_BYTES", 1000)
-    session, run = started(LATENCY)
-    for seq in range(5):
-        session.feed(snapshot(1, seq, {"latency": columns(tgid=[1] * 20, slot=list(range(20)), count=[seq] * 20)}))
-    assert [sample.seq for sample in run.samples] == [3, 4]  # 480 bytes each
-
-
 BAD = [
     ({"tgid": [1], "slot": [3]}, "shows 'count', which map 'latency' doesn't hold"),
     ({"tgid": [1], "slot": [496], "count": [1]}, "slots from 496 to 496"),
@@ -181,12 +174,6 @@ def test_two_views_of_one_name_are_refused() -> None:
         started(LATENCY, LATENCY)
 
 
-def test_key_columns_keep_their_labels() -> None:
-    session, run = started(CALLS)
-    session.feed(snapshot(1, 0, {"calls": columns(tgid=[1], nr=["read"], count=[1], last_ns=[0])}))
-    assert isinstance(run.last.maps["calls"]["nr"], Labels)
-
-
 def test_runs_that_are_over_are_forgotten_before_there_are_too_many() -> None:
     session = Session()
     for number in range(RUNS):
@@ -214,7 +201,8 @@ def test_of_values_of_the_moment_only_the_last_count() -> None:
     session.feed(snapshot(1, 0, {"counts": columns(tgid=[1, 2], stack=[9, 9], count=[30, 5])}))
     session.feed(snapshot(1, 1, {"counts": columns(tgid=[1, 3], stack=[9, 9], count=[10, 4])}))
     ledger = run.ledgers["samples"]
-    assert ledger.totals["count"].tolist() == ledger.deltas["count"].tolist() == [10, 4]
+    assert ledger.numbers("tgid").tolist() == [1, 2, 3]
+    assert ledger.totals["count"].tolist() == ledger.deltas["count"].tolist() == [10, 0, 4]
 
 
 def test_stacks_without_numbers_of_stacks_are_no_stacks() -> None:
@@ -223,3 +211,17 @@ def test_stacks_without_numbers_of_stacks_are_no_stacks() -> None:
         session.feed(snapshot(1, 0, {"counts": columns(tgid=[1], count=[3])}))
     with pytest.raises(BadFrame, match="'stack', which isn't a number"):
         session.feed(snapshot(1, 0, {"counts": columns(tgid=[1], stack=["x"], count=[3])}))
+
+
+def test_marks_are_in_the_order_of_time_and_bounded() -> None:
+    session = Session()
+    session.feed(hello())
+    for at in (3, 1, 2):
+        session.feed(mark(f"m{at}", at))
+    assert [one.text for one in session.marks] == ["m1", "m2", "m3"]
+    for at in range(10, 10 + MARKS):
+        session.feed(mark(f"m{at}", at))
+    assert [one.text for one in (session.marks[0], session.marks[-1])] == ["m10", f"m{9 + MARKS}"]
+    assert len(session.marks) == MARKS
+    session.feed(hello())
+    assert session.marks == []

@@ -115,3 +115,21 @@ def test_a_frame_of_a_cell_or_more_always_has_one() -> None:
 
 def test_own_value_leaves_its_cells_free_below() -> None:
     assert cells(grow(paths(([A], 10), ([A, B], 10))), 8) == [[(0, 8, -1)], [(0, 8, A)], [(0, 4, B)]]
+
+
+def test_shares_of_two_periods_and_their_change() -> None:
+    """[A, B] goes from three quarters to a quarter, [A, C] the other way; D is there in the first period alone."""
+    before, after = np.array([60, 20, 20]), np.array([50, 150, 0])
+    rows = Paths.of([np.array(path) for path in ([A, B], [A, C], [D])], after, before)
+    shares = rows.shares(4)
+    assert shares.own_before.tolist() == [0, 60, 20, 20]
+    assert shares.own.tolist() == [0, 25, 75, 0]
+    assert shares.own_change.tolist() == [0, -35, 55, -20]
+    assert shares.total_before.tolist() == [80, 60, 20, 20]
+    assert shares.total_change.tolist() == [20, -35, 55, -20]
+
+
+def test_shares_without_an_earlier_period_have_grown_from_nothing() -> None:
+    shares = paths(([A, B], 3), ([A], 1)).shares(2)
+    assert (shares.own_before.tolist(), shares.own.tolist()) == ([0, 0], [25, 75])
+    assert paths().shares(2).own.tolist() == [0, 0]

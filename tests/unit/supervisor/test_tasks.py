@@ -134,6 +134,16 @@ def test_a_task_that_only_computes_is_ended(monkeypatch: pytest.MonkeyPatch) -> 
     assert (ended.run, ended.error) == (3, "the computes computed for more than 1 s and was ended")
 
 
+def test_a_task_that_takes_longer_than_it_may_is_ended() -> None:
+    made = Tasks()
+    channel = made.start("waits", 3, block, seconds=0.0)
+    assert said(channel) == "here"
+    made.end_overdue()
+    ended = reap_one(made)
+    assert ended is not None
+    assert (ended.run, ended.error) == (3, "the waits took longer than 0 s and was ended")
+
+
 def test_a_task_has_its_limits_before_it_works() -> None:
     def limits(channel: socket.socket) -> None:
         kinds = (resource.RLIMIT_AS, resource.RLIMIT_FSIZE, resource.RLIMIT_CPU, resource.RLIMIT_CORE)

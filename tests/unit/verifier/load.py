@@ -117,7 +117,7 @@ def _headers(folder: Path) -> None:
 def _load(bcc: Any, text: str, kind: int, kfuncs: list[int], how: How) -> tuple[int | None, str]:
     """(errno, log); errno None if it did not compile."""
 
-    class Quiet(bcc.BPF):  # type: ignore[misc]
+    class Quiet(bcc.BPF):
         def _trace_autoload(self) -> None: ...
 
     try:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import random
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -122,14 +124,14 @@ def test_work_grows_with_the_log_and_not_faster(monkeypatch: pytest.MonkeyPatch)
 
     counts: dict[str, int] = {}
 
-    def counting(name: str, function):  # type: ignore[no-untyped-def]
-        def count(*arguments, **named):  # type: ignore[no-untyped-def]
+    def counting(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def count(*arguments: Any, **named: Any) -> Any:
             counts[name] = counts.get(name, 0) + 1
             return function(*arguments, **named)
 
         return count
 
-    def lines(given):  # type: ignore[no-untyped-def]
+    def lines(given: list[str]) -> Any:
         counts["lines"] = counts.get("lines", 0) + len(given)
         return unwrap(given)
 

@@ -91,19 +91,19 @@ def test_of_a_long_log_the_beginning_and_the_end_are_kept() -> None:
 def test_a_pipe_is_read_once_and_as_it_comes() -> None:
     text = ((FIRST + COUNTED) * 2_000).encode()
     stream = Counting([text[at : at + 997] for at in range(0, len(text), 997)])
-    assert len(list(excerpts(stream))) == 2_000  # type: ignore[arg-type]
+    assert len(list(excerpts(stream))) == 2_000
     assert stream.given == len(text)
 
 
 def test_memory_is_bounded_however_long_the_log() -> None:
     """256 MiB are offered, never more than the limit kept."""
     piece = b"".join(b"%d: (0f) r1 += r2\n" % number for number in range(50_000))[:CHUNK]
-    (only,) = excerpts(Counting([piece] * 256))  # type: ignore[arg-type]
+    (only,) = excerpts(Counting([piece] * 256))
     assert sum(map(len, only.lines)) < HEAD + TAIL + 2 * CHUNK
 
 
 def test_a_line_without_end_is_cut() -> None:
-    (only,) = excerpts(Counting([b"x" * CHUNK] * 64))  # type: ignore[arg-type]
+    (only,) = excerpts(Counting([b"x" * CHUNK] * 64))
     assert sum(map(len, only.lines)) <= HEAD + TAIL + 4 * CHUNK
 
 

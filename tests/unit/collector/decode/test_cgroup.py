@@ -30,13 +30,13 @@ def make(root: Path, name: str) -> int:
 
 def test_a_path_is_below_the_root(tmp_path: Path) -> None:
     number = make(tmp_path, "system.slice/nginx.service")
-    cgroups = Cgroups(tmp_path)
+    cgroups = Cgroups({0: tmp_path})
     assert cgroups.path(number) == "/system.slice/nginx.service"
     assert cgroups.path(tmp_path.stat().st_ino) == "/"
 
 
 def test_a_new_one_is_found_a_second_after_the_last_look(tmp_path: Path, clock: Clock) -> None:
-    cgroups = Cgroups(tmp_path)
+    cgroups = Cgroups({0: tmp_path})
     assert cgroups.path(1) == ""
     number = make(tmp_path, "late")
     clock.now += 0.9
@@ -47,7 +47,7 @@ def test_a_new_one_is_found_a_second_after_the_last_look(tmp_path: Path, clock: 
 
 def test_one_that_is_gone_keeps_its_path(tmp_path: Path, clock: Clock) -> None:
     number = make(tmp_path, "short")
-    cgroups = Cgroups(tmp_path)
+    cgroups = Cgroups({0: tmp_path})
     assert cgroups.path(number) == "/short"
     (tmp_path / "short").rmdir()
     clock.now += 5
@@ -57,7 +57,7 @@ def test_one_that_is_gone_keeps_its_path(tmp_path: Path, clock: Clock) -> None:
 
 def test_those_long_gone_make_room(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cgroup, "_KEPT", 3)
-    cgroups = Cgroups(tmp_path)
+    cgroups = Cgroups({0: tmp_path})
     first = make(tmp_path, "first")
     assert cgroups.path(first) == "/first"
     (tmp_path / "first").rename(tmp_path.parent / "elsewhere")  # keeps its inode from being used again
@@ -69,4 +69,22 @@ def test_those_long_gone_make_room(tmp_path: Path, clock: Clock, monkeypatch: py
 
 def test_a_name_that_is_no_text_is_shown_as_escapes(tmp_path: Path) -> None:
     number = make(tmp_path, os.fsdecode(b"a\xff\nb"))
-    assert Cgroups(tmp_path).path(number) == "/a\\xff\nb"
+    assert Cgroups({0: tmp_path}).path(number) == "/a\\xff\nb"
+
+
+def test_each_hierarchy_has_its_own_numbers(tmp_path: Path) -> None:
+    first, second = make(tmp_path, "v2/docker/one"), make(tmp_path, "memory/docker/two")
+    cgroups = Cgroups({0: tmp_path / "v2", 4: tmp_path / "memory"})
+    assert cgroups.path(first) == "/docker/one"
+    assert cgroups.path(second, 4) == "/docker/two"
+    assert cgroups.path(second) == cgroups.path(first, 4) == cgroups.path(first, 5) == ""
+
+
+def test_what_the_kernel_reports_of_a_group_needs_no_look(tmp_path: Path) -> None:
+    cgroups = Cgroups({0: tmp_path})
+    cgroups.learn(77, 0, "/docker/gone")
+    cgroups.learn(77, 3, "/of/a/hierarchy/that/is/not/mounted")
+    cgroups.learn(78, 0, "cut")
+    assert [cgroups.path(77), cgroups.path(77, 3), cgroups.path(78)] == ["/docker/gone", "", ""]
+    cgroups.learn(77, 0, "/docker/renamed")
+    assert cgroups.path(77) == "/docker/renamed"

@@ -1,0 +1,60 @@
+"""Writing a file whole or not at all, for its owner only."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from ebpftop.base.inert import inert
+
+
+class FileRefused(Exception):
+    """The file exists, or is none that may be replaced; the text is one line."""
+
+
+def write(path: Path, content: bytes, *, force: bool = False) -> None:
+    """Create a file of mode 0600 under its name only once it is complete. With `force` it takes the place of a regular
+    file; a symbolic link is never followed. Raises `FileRefused`, `OSError`.
+    """
+    check(path, force=force)
+    draft = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(content)
+        if force:
+            os.replace(draft, path)
+        else:
+            _place(draft, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(draft)
+
+
+def check(path: Path, *, force: bool = False) -> None:
+    """Refuse a name that can't be written, before the work is done. Raises `FileRefused`, `OSError`."""
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return
+    name = inert(str(path))
+    if stat.S_ISLNK(found.st_mode):
+        raise FileRefused(f"{name} is a symbolic link, which is not followed")
+    if not stat.S_ISREG(found.st_mode):
+        raise FileRefused(f"{name} is not a regular file")
+    if not force:
+        raise FileRefused(f"{name} exists; --force overwrites it")
+
+
+def _place(draft: Path, path: Path) -> None:
+    """Give the draft its name, unless something has it by now; a file system without links can't rule that out."""
+    try:
+        os.link(draft, path, follow_symlinks=False)
+    except FileExistsError:
+        raise FileRefused(f"{inert(str(path))} exists; --force overwrites it") from None
+    except OSError:
+        check(path)
+        os.rename(draft, path)

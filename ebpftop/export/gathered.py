@@ -1,0 +1,94 @@
+"""What a page says of a stream, gathered: later frames don't change it, so that it can be written down elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ebpftop.export.overview import Overview, overview
+from ebpftop.export.spans import SpanPart, span_parts, whole
+from ebpftop.export.taped import Chapter, Moment
+from ebpftop.frames.messages import Hello, Host, Losses, ProbeInfo, RingUse, ViewInfo
+from ebpftop.model.past.span import ALL, Span, Wanted
+from ebpftop.model.readings import CostNow, cost
+from ebpftop.model.run import Run
+from ebpftop.model.selection import EVERYTHING, Selection
+
+
+@dataclass(frozen=True, slots=True)
+class RunNumbers:
+    """A run in a span. info: its catalog entry. overviews: one a part. traced: whether losses and cost are those of the
+    span, not all since attaching. skew: values that shrank, by view.
+    """
+
+    run: Run
+    info: ProbeInfo | None
+    parts: list[SpanPart]
+    overviews: list[Overview | None]
+    losses: Losses
+    cost: CostNow | None
+    traced: bool
+    rings: list[RingUse]
+    skew: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """A stream in a span. sampled: from its first sample to the last, monotonic. ahead: realtime minus monotonic ns.
+    unnoticed: moments beyond those kept.
+    """
+
+    hello: Hello | None
+    sampled: Span | None
+    ahead: int
+    moments: list[Moment]
+    unnoticed: int
+    hosts: list[Host]
+    runs: list[RunNumbers]
+
+
+def begun(chapter: Chapter, span: Span = ALL) -> Gathered:
+    """Without any run."""
+    sampled = chapter.sampled
+    if sampled is not None:
+        start = max(span.start, sampled.start)
+        sampled = Span(start, max(start, min(span.end, sampled.end)))
+    session, ahead = chapter.session, chapter.ahead
+    moments = [
+        each
+        for each in chapter.moments()
+        if each.realtime_ns is None or span.start <= each.realtime_ns - ahead <= span.end
+    ]
+    return Gathered(session.hello, sampled, ahead, moments, chapter.unnoticed, [*session.hosts], [])
+
+
+def gather(chapter: Chapter, span: Span = ALL) -> Gathered:
+    """All of it."""
+    found = begun(chapter, span)
+    found.runs.extend(of_run(chapter, run, span) for run in chapter.runs())
+    return found
+
+
+def of_run(
+    chapter: Chapter,
+    run: Run,
+    wanted: Wanted = ALL,
+    only: ViewInfo | None = None,
+    selection: Selection = EVERYTHING,
+) -> RunNumbers:
+    """What a run gained, lost and cost in a span. only: one of its views, instead of all."""
+    catalog = chapter.session.catalog
+    info = next((each for each in catalog.probes if each.id == run.probe), None) if catalog else None
+    span = whole(run, wanted)
+    trace = chapter.traces.get(run.id)
+    parts = span_parts(run, chapter.session.processes, wanted, only, selection)
+    return RunNumbers(
+        run=run,
+        info=info,
+        parts=parts,
+        overviews=[overview(run, each.part.view, span) for each in parts],
+        losses=trace.losses(span) if trace else run.losses,
+        cost=trace.cost(span) if trace else cost(run),
+        traced=trace is not None,
+        rings=[ring for ring in run.costs[-1].rings if ring.size] if run.costs else [],
+        skew={name: ledger.skew for name, ledger in run.ledgers.items() if ledger.skew},
+    )

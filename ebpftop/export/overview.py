@@ -1,0 +1,113 @@
+"""A view over time in a bounded number of columns, each of one or more whole steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from ebpftop.frames.columns import Array
+from ebpftop.frames.messages import ViewInfo
+from ebpftop.model.past.past import Past
+from ebpftop.model.past.span import ALL, Span
+from ebpftop.model.run import Run
+from ebpftop.stats.histogram import Histogram
+
+COLUMNS = 120
+SECOND = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Overview:
+    """starts, ends: monotonic ns of each column. seconds: observed; less than between them where there is a gap.
+    counts: gained in it, int64. histograms: of a histogram view, one a column, else none. steps: of how many steps all
+    columns together are.
+    """
+
+    starts: Array
+    ends: Array
+    seconds: Array
+    counts: Array
+    histograms: list[Histogram]
+    steps: int
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def rates(self) -> Array:
+        """A second; NaN where no time was observed."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(self.seconds > 0, self.counts / self.seconds, np.nan)
+
+
+def overview(run: Run, view: ViewInfo, span: Span = ALL, columns: int = COLUMNS) -> Overview | None:
+    """What the counter of a view gained: a histogram's and a stack's count, the column that a table is sorted by or its
+    first counter. None for what has no counter, and where there is no past.
+    """
+    if view.show == "events":
+        return _events(run, view, span, columns)
+    past = run.pasts.get(view.name)
+    counter = counted(view)
+    if past is None or counter not in past.counters:
+        return None
+    times = past.times(span)
+    if not len(times):
+        return None
+    first, last = _grouped(times["start"], times["end"], columns)
+    column = np.repeat(np.arange(len(first)), last - first + 1)
+    histograms = _histograms(past, view, span, column) if view.show == "histogram" else []
+    return Overview(
+        starts=times["start"][first],
+        ends=times["end"][last],
+        seconds=np.add.reduceat(times["lasted"], first) / 1e9,
+        counts=np.add.reduceat(past.sums(counter, span), first),
+        histograms=histograms,
+        steps=len(times),
+    )
+
+
+def counted(view: ViewInfo) -> str:
+    """The counter that stands for a view over time; "" where it has none."""
+    if view.show in ("histogram", "stacks"):
+        return view.count
+    return view.sort if view.sort in view.counters else next(iter(view.counters), "")
+
+
+def _events(run: Run, view: ViewInfo, span: Span, columns: int) -> Overview | None:
+    """By the events' own times; None where they have none."""
+    log = run.events.get(view.map)
+    clock = next((column.field for column in view.columns if column.decode == "time"), None)
+    if log is None or clock is None or run.last is None:
+        return None
+    ahead = run.last.realtime_ns - run.last.monotonic_ns
+    begin, end = max(span.start, run.began_ns), min(span.end, run.last.monotonic_ns)
+    chunks = [chunk[clock] for chunk in log.since(0)]
+    times = [values.astype(np.int64) - ahead for values in chunks if isinstance(values, np.ndarray)]
+    if end - begin < SECOND or not times:
+        return None
+    columns = int(min(columns, (end - begin) // SECOND))
+    edges = np.linspace(begin, end, columns + 1).astype(np.int64)
+    place = np.searchsorted(edges, np.concatenate(times), "left") - 1
+    counts = np.bincount(place[(place >= 0) & (place < columns)], minlength=columns)
+    return Overview(edges[:-1], edges[1:], np.diff(edges) / 1e9, counts, [], columns)
+
+
+def _grouped(starts: Array, ends: Array, columns: int) -> tuple[Array, Array]:
+    """(first, last) step of each column: those that end in the same part of the time; a first one without length, which
+    holds what was gained while attaching, belongs to the next.
+    """
+    begin, end = int(starts[0]), int(ends[-1])
+    width = max(1, -(-(end - begin) // columns))
+    place = np.minimum((ends - begin - 1) // width, columns - 1)
+    if len(place) > 1 and starts[0] == ends[0]:
+        place[0] = place[1]
+    first = np.flatnonzero(np.concatenate(([True], place[1:] != place[:-1])))
+    return first, np.append(first[1:], len(place)) - 1
+
+
+def _histograms(past: Past, view: ViewInfo, span: Span, column: Array) -> list[Histogram]:
+    step, place, gain = past.cells(view.count, span)
+    slots = past.roster.column(view.slot)[place]
+    edges = np.searchsorted(column[step], np.arange(int(column[-1]) + 2)).tolist()
+    return [Histogram.of(slots[first:stop], gain[first:stop]) for first, stop in pairwise(edges)]

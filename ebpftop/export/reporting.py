@@ -1,0 +1,75 @@
+"""A span of a tape, or of what a session remembers, in each format there is."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal, get_args
+
+from ebpftop.export.csv_writer import Csv
+from ebpftop.export.folded import Folded
+from ebpftop.export.gathered import Gathered, RunNumbers, gather
+from ebpftop.export.ndjson import Ndjson
+from ebpftop.export.page.flame import flame
+from ebpftop.export.page.page import Page, html
+from ebpftop.export.report import Part, RowsPart
+from ebpftop.export.spans import span_report
+from ebpftop.export.speedscope import write_file
+from ebpftop.export.stack_report import StacksPart
+from ebpftop.export.taped import Taped
+from ebpftop.export.text_report import TextReport
+from ebpftop.model.past.span import ALL, Span
+
+Format = Literal["html", "csv", "json", "folded", "speedscope", "svg", "text"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+WIDTH, EVENTS = 100, 50  # of a text: cells, and events at its end
+
+
+def content(format: Format, taped: Taped, span: Span = ALL, *, title: str = "") -> bytes:
+    """A tape as a whole file, UTF-8."""
+    return written(format, [gather(each, span) for each in taped.chapters], title, taped.name, taped.problem)
+
+
+def written(format: Format, streams: Sequence[Gathered], title: str, source: str, problem: str = "") -> bytes:
+    """The same of what was gathered. source: where it is from. problem: why it isn't whole."""
+    if format == "html":
+        return html(Page(title, source, list(streams), problem)).encode("utf-8", "backslashreplace")
+    return data(format, [each for stream in streams for each in stream.runs])
+
+
+def data(format: Format, runs: Sequence[RunNumbers]) -> bytes:
+    """Runs that were attached, one after the other; in speedscope's format together. svg: the first flame graph."""
+    attached = [each for each in runs if each.run.loaded is not None]
+    found = [span_report(each.run, each.parts, each.losses, each.cost) for each in attached]
+    out, err = io.StringIO(), io.StringIO()
+    match format:
+        case "csv":
+            table = Csv(out, err)
+            for each in found:
+                table.report(each)
+        case "json":
+            for each in found:
+                Ndjson(out, err).report(each)
+        case "folded":
+            for each in found:
+                Folded(out, err).summary(each, events={})
+        case "text":
+            for each, numbers in zip(found, attached, strict=True):
+                text = TextReport(out, err, WIDTH)
+                text.summary(each, events={one.part.view.name: one.events for one in numbers.parts})
+                text.report(replace(each, parts=[_latest(part) for part in each.parts]))
+        case "svg":
+            parts = [part for each in found for part in each.parts if isinstance(part, StacksPart)]
+            out.writelines(str(flame(part.others(), standalone=True).svg) for part in parts[:1])
+        case _:
+            write_file(out, found)
+    return out.getvalue().encode("utf-8", "backslashreplace")
+
+
+def _latest(part: Part) -> Part:
+    """The last events."""
+    if not isinstance(part, RowsPart) or part.count <= EVENTS:
+        return part
+    columns = [column._replace(values=column.values[-EVENTS:]) for column in part.columns]
+    return replace(part, columns=columns, count=EVENTS)

@@ -1,0 +1,126 @@
+"""The report of a span of a run's past. `report.report` is that of its last interval, or of all since attaching."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ebpftop.export.report import Part, Report, view_part
+from ebpftop.frames.columns import take
+from ebpftop.frames.messages import FOLDED, Losses, Process, ViewInfo
+from ebpftop.model import readings
+from ebpftop.model.events import Chunk, part
+from ebpftop.model.narrowing import selected_rows
+from ebpftop.model.past.span import ALL, LAST, Recent, Span, Wanted
+from ebpftop.model.readings import CostNow
+from ebpftop.model.run import Run
+from ebpftop.model.selection import EVERYTHING, Selection
+
+_OTHERS = Process(id=FOLDED, tgid=0, start_ns=0, comm="(others)")
+
+
+@dataclass(frozen=True, slots=True)
+class SpanPart:
+    """The part of one view, and the time that it covers. seconds: observed; 0 where only one sample is known.
+
+    events: how many there were, those included that were dropped. folded: rows that stand for several keys.
+    """
+
+    part: Part
+    span: Span | None
+    seconds: float
+    events: int = 0
+    folded: int = 0
+
+
+def span_parts(
+    run: Run,
+    processes: Mapping[int, Process],
+    wanted: Wanted = ALL,
+    only: ViewInfo | None = None,
+    selection: Selection = EVERYTHING,
+) -> list[SpanPart]:
+    """What each view of a loaded run gained in a span, or only one of them."""
+    if FOLDED not in processes:
+        processes = {**processes, FOLDED: _OTHERS}
+    return [_part(run, view, processes, wanted, selection) for view in run.views if only in (None, view)]
+
+
+def whole(run: Run, wanted: Wanted) -> Span:
+    """A span in which steps of a run end; where none ends in it, the step that it lies in, or if there is none, it."""
+    past = next(iter(run.pasts.values()), None)
+    if isinstance(wanted, Span) and (past is None or len(past.times(wanted))):
+        return wanted
+    covered = past.covered(wanted) if past is not None else None
+    if covered is not None:
+        return covered
+    if isinstance(wanted, Recent):
+        end = min(wanted.end, run.last.monotonic_ns) if run.last else LAST
+        return Span.last(wanted.seconds, end) if 0 < wanted.seconds <= readings.elapsed(run) else Span(end=end)
+    return wanted
+
+
+def span_report(run: Run, parts: list[SpanPart], losses: Losses, cost: CostNow | None) -> Report:
+    """The same as a report, for the formats that write one."""
+    assert run.loaded is not None
+    ends = [each.span.end for each in parts if each.span]
+    return Report(
+        probe=run.probe,
+        variant=run.loaded.variant,
+        meaning=run.loaded.meaning,
+        seq=0,
+        time_ns=realtime(run, max(ends)) if ends else run.last.realtime_ns if run.last else 0,
+        seconds=max((each.seconds for each in parts), default=0.0),
+        losses=losses,
+        cost=cost,
+        final=True,
+        parts=[each.part for each in parts],
+        rings=[ring for ring in run.costs[-1].rings if ring.size] if run.costs else [],
+    )
+
+
+def realtime(run: Run, monotonic_ns: int) -> int:
+    """A moment on the other clock, by the run's last sample."""
+    return monotonic_ns + (run.last.realtime_ns - run.last.monotonic_ns if run.last else 0)
+
+
+def _part(run: Run, view: ViewInfo, processes: Mapping[int, Process], wanted: Wanted, selection: Selection) -> SpanPart:
+    if view.show == "events":
+        return _events(run, view, processes, wanted, selection)
+    covered = readings.extent(run, view, wanted)
+    past = run.pasts.get(view.name)
+    folded = int(np.count_nonzero(past.roster.others)) if past is not None else 0
+    found = view_part(run, view, processes, {}, wanted, selection)
+    return SpanPart(found, covered.span, covered.seconds, folded=folded)
+
+
+def _events(
+    run: Run, view: ViewInfo, processes: Mapping[int, Process], wanted: Wanted, selection: Selection
+) -> SpanPart:
+    numbers = range(0)
+    chunks: list[Chunk] = []
+    log = run.events.get(view.map)
+    if log is not None:
+        numbers = range(log.total) if wanted == ALL else readings.events(run, view, wanted)
+        first = max(numbers.start, log.total - log.kept)
+        for chunk in log.since(first):
+            rows = len(next(iter(chunk.values())))
+            if first >= numbers.stop:
+                break
+            within = part(chunk, 0, min(rows, numbers.stop - first))
+            mask = selected_rows(selection, view, within.__getitem__, min(rows, numbers.stop - first))
+            chunks.append(within if mask is None else {name: take(each, mask) for name, each in within.items()})
+            first += rows
+    covered = _sampled(run, whole(run, wanted))
+    found = view_part(run, view, processes, {view.map: chunks}, wanted)
+    return SpanPart(found, covered, covered.seconds if covered else 0.0, len(numbers))
+
+
+def _sampled(run: Run, span: Span) -> Span | None:
+    """What the run's samples cover of a span."""
+    if run.last is None:
+        return None
+    start, end = max(span.start, run.began_ns), min(span.end, run.last.monotonic_ns)
+    return Span(start, end) if start <= end else None

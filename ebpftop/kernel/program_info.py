@@ -1,0 +1,52 @@
+"""What the kernel tells of a program: struct bpf_prog_info of linux/bpf.h, as far as it is needed."""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from typing import NamedTuple
+
+from ebpftop.kernel import libbpf
+
+_SIZE = 256
+_INFO = struct.Struct("=II8sII16xQ16x16s")  # type, id, tag, jited and translated size, load time, name
+_RUN_TIME = struct.Struct("=QQQ")
+_RUN_TIME_AT = 192  # run_time_ns, run_cnt, recursion_misses
+
+
+class ProgramInfo(NamedTuple):
+    """loaded_ns: boottime. tag: of its instructions, 16 hexadecimal digits. name: hostile text, "" if it has none.
+    jited, translated: bytes of machine code (0 where it is interpreted) and of BPF. The others count since loading; run
+    time and count stand still while the kernel's statistics are off.
+    """
+
+    id: int
+    name: str
+    type: str
+    tag: str
+    loaded_ns: int
+    jited: int
+    translated: int
+    run_time_ns: int
+    run_count: int
+    recursion_misses: int
+
+
+def info(program: int) -> ProgramInfo:
+    """Of the program behind this descriptor. Raises `OSError`."""
+    buffer = ctypes.create_string_buffer(_SIZE)
+    size = ctypes.c_uint32(_SIZE)
+    library = libbpf.library()
+    libbpf.checked(library.bpf_obj_get_info_by_fd(program, buffer, ctypes.byref(size)), "asking what a program costs")
+    kind, number, tag, jited, translated, loaded, name = _INFO.unpack_from(buffer)
+    known = library.libbpf_bpf_prog_type_str(kind)
+    return ProgramInfo(
+        number,
+        name.split(b"\0")[0].decode("utf-8", "backslashreplace"),
+        known.decode() if known else str(kind),
+        tag.hex(),
+        loaded,
+        jited,
+        translated,
+        *_RUN_TIME.unpack_from(buffer, _RUN_TIME_AT),
+    )

@@ -1,0 +1,67 @@
+"""Reading files that may hold anything: each has its share of time, and what goes wrong with one costs that one."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from collections.abc import Iterator
+
+from ebpftop.base.inert import inert
+from ebpftop.kernel.elf import BadElf
+
+_EACH_SECONDS, _ALL_SECONDS = 5.0, 30.0  # of processor time, for one file and for all
+_MOST_PROBLEMS = 16  # lines of one answer
+
+
+class _TooLong(Exception):
+    """A file's share of time is over."""
+
+
+class Shares:
+    """Gives each file its share of time, and collects what went wrong with them. lacking: what is missing then."""
+
+    def __init__(self, lacking: str) -> None:
+        self.problems: list[str] = []
+        self._lacking = lacking
+        self._end = time.process_time() + _ALL_SECONDS
+
+    @contextlib.contextmanager
+    def share(self, what: str, *, silent: bool = False) -> Iterator[None]:
+        """Whatever happens inside costs this one file. silent: it need not be a file with names at all."""
+        try:
+            with _at_most(min(_EACH_SECONDS, self._end - time.process_time())):
+                yield
+        except BadElf as error:
+            if not silent:
+                self._add(what, str(error))
+        except _TooLong:
+            self._add(what, "it takes too long to read")
+        except MemoryError:
+            self._add(what, "it takes too much memory to read")
+        except OSError as error:
+            self._add(what, error.strerror or str(error))
+        except Exception as error:  # a fault of the reader; what is read elsewhere is no worse for it
+            self._add(what, f"internal error: {error!r:.200}")
+
+    def _add(self, what: str, why: str) -> None:
+        if len(self.problems) < _MOST_PROBLEMS:
+            self.problems.append(f"{self._lacking} in {what}: {inert(why)}")
+
+
+@contextlib.contextmanager
+def _at_most(seconds: float) -> Iterator[None]:
+    """Raises `_TooLong` after so much processor time."""
+
+    def late(*_: object) -> None:
+        raise _TooLong
+
+    if seconds <= 0:
+        raise _TooLong
+    before = signal.signal(signal.SIGPROF, late)
+    try:
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)

@@ -1,0 +1,248 @@
+"""Root task: where every thread of the machine is, and what those that wait are waiting for.
+
+Of a thread it reads stat, status, wchan, stack, syscall and one link of its open files, and of its network namespace
+the tables of sockets; never cmdline, maps, exe or mem, which hang where a process holds the lock of its memory.
+stat, wchan, stack and syscall hang, too, where a process hangs in the middle of execve(2): that is left behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import groupby
+from typing import Any
+
+from msgspec.structs import replace
+
+from ebpftop.base import syscall_arguments, syscalls
+from ebpftop.frames.messages import ThreadPlace, Threads
+from ebpftop.handover import protocol, transport
+from ebpftop.kernel import proc, waiting
+from ebpftop.kernel.proc import ProcessFolder
+from ebpftop.loader.apart import Apart
+
+SECONDS = 10.0  # that the task may take
+MOST_THREADS = 1 << 14
+_READING = 3.0  # seconds after which no more threads are looked at closely
+_PATIENCE = 1.0  # seconds for one of them
+_MOST_LEFT = 4  # threads whose reading hangs
+_MOST_SOCKETS, _MOST_NAMESPACES = 1024, 8
+_TABLE = 16 << 20  # bytes of a table of sockets: some 100,000
+_LONGEST = 1024  # characters of a target
+_MOST_UNREAD = 32
+HELD = "unknown: reading it hangs"  # the target of a process in the middle of execve(2)
+_SOCKET = "socket:["  # how links to sockets begin
+_STUCK = "DTt"  # states that are looked at first
+_NOWHERE = "RZX"  # states without a place
+_OWN_AFFAIRS = "SI"  # states in which the kernel's own threads spend their lives
+
+
+def run(channel: socket.socket) -> None:
+    try:
+        read = reading()
+    except OSError as error:
+        read = Threads(monotonic_ns=0, boottime_ns=0, error=f"threads can't be listed: {error.strerror}")
+    transport.send(channel, protocol.ThreadsRead(threads=read))
+
+
+def reading(pid: int | None = None) -> Threads:
+    """All threads now, or those of one process. Raises `OSError`, `ProcessLookupError` where it has ended."""
+    monotonic, boottime = time.monotonic_ns(), time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    reader = _Reader()
+    places = reader.read(*reader.listed(pid))
+    return Threads(
+        monotonic_ns=monotonic,
+        boottime_ns=boottime,
+        threads=places,
+        stacks=[list(functions) for functions in reader.stacks],
+        count=max(reader.count, len(places)),
+        unread=reader.unread[:_MOST_UNREAD],
+    )
+
+
+def _threads(tgid: int, folder: ProcessFolder, most: int) -> Iterator[ThreadPlace]:
+    for tid in folder.numbers("task", most):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ended
+            stat = proc.stat(folder.read(f"task/{tid}/stat"))
+            yield ThreadPlace(
+                tid=tid,
+                tgid=tgid,
+                start_ns=stat.start_ns,
+                comm=stat.comm,
+                process=folder.stat.comm,
+                state=stat.state,
+                cpu_ns=stat.cpu_ns,
+                kernel=stat.kernel,
+            )
+
+
+class _Reader:
+    """What threads wait for. stacks: by number. unread: lines for what could not be read."""
+
+    def __init__(self) -> None:
+        self.stacks: dict[tuple[str, ...], int] = {}
+        self.unread: list[str] = []
+        self.count = 0  # threads that there are
+        self._until = time.monotonic() + _READING
+        self._apart = Apart(_PATIENCE)
+        self._sockets: dict[int, set[int]] = {}  # inodes by process
+        self._late = 0  # threads that weren't looked at
+
+    def listed(self, pid: int | None) -> tuple[list[ThreadPlace], list[ThreadPlace]]:
+        """Threads with names and states; apart from them, processes of which more can't be read."""
+        found: list[ThreadPlace] = []
+        held: list[ThreadPlace] = []
+        pids = [pid] if pid is not None else sorted(int(entry) for entry in os.listdir("/proc") if entry.isdigit())
+        for each in pids:
+            known: dict[str, Any] = {"threads": []}
+            if self._apart.left == _MOST_LEFT:
+                self.unread.append(f"processes from {each} on: reading too many others hangs")
+                break
+            if not self._apart.done(partial(_list, each, MOST_THREADS - len(found), known)):
+                self.unread.append(f"what {known.get('comm', '')} ({each}) waits for: reading it hangs")
+                if "comm" in known:
+                    held.append(_held(each, known))
+                continue
+            if pid is not None and "error" in known:
+                raise known["error"]
+            self.count += known.get("count", 0)
+            found += known["threads"]
+        return found, held
+
+    def read(self, places: list[ThreadPlace], held: list[ThreadPlace]) -> list[ThreadPlace]:
+        """The same with what they wait for, those first that may be stuck."""
+        ordered = sorted(places, key=lambda each: (each.state not in _STUCK, each.tgid, each.tid))
+        read = [place for tgid, some in groupby(ordered, lambda each: each.tgid) for place in self._of(tgid, some)]
+        self._apart.close()
+        if self._late:
+            self.unread.append(f"what {self._late:,} threads wait for: it took longer than {_READING:.0f} s")
+        return [*held, *self._with_sockets(read)]
+
+    def _of(self, tgid: int, places: Iterable[ThreadPlace]) -> Iterator[ThreadPlace]:
+        """Of some threads of one process."""
+        try:
+            folder = ProcessFolder(tgid, None)
+        except OSError:
+            return  # it has ended
+        with folder:
+            hangs = False
+            for place in places:
+                if place.state in _NOWHERE or hangs or (place.kernel and place.state in _OWN_AFFAIRS):
+                    yield place
+                elif time.monotonic() > self._until or self._apart.left == _MOST_LEFT:
+                    self._late += 1
+                    yield place
+                else:
+                    known: dict[str, Any] = {}
+                    hangs = not self._apart.done(partial(_look, folder, place, known))
+                    if hangs:
+                        known = dict(known)
+                        self.unread.append(f"system call and stack of {place.process} ({tgid}): reading them hangs")
+                    yield self._with(place, known)
+
+    def _with(self, place: ThreadPlace, known: dict[str, Any]) -> ThreadPlace:
+        functions = tuple(known.pop("functions", ()))
+        if functions:
+            known["stack"] = self.stacks.setdefault(functions, len(self.stacks))
+        target = known.get("target", "")
+        if target.startswith(_SOCKET) and len(self._sockets.setdefault(place.tgid, set())) < _MOST_SOCKETS:
+            self._sockets[place.tgid].add(_inode(target))
+        return replace(place, **known)
+
+    def _with_sockets(self, places: list[ThreadPlace]) -> Iterator[ThreadPlace]:
+        """Sockets by their addresses, as far as a table has them."""
+        found = self._connections()
+        for place in places:
+            known = found.get((place.tgid, place.target))
+            yield place if known is None else replace(place, target=known)
+
+    def _connections(self) -> dict[tuple[int, str], str]:
+        """(process, link) → addresses. A table is that of a network namespace, and read once for all its processes."""
+        spaces: dict[str, list[int]] = {}
+        for tgid in self._sockets:
+            with contextlib.suppress(OSError), ProcessFolder(tgid, None) as folder:
+                spaces.setdefault(folder.link("ns/net"), []).append(tgid)
+        found: dict[tuple[int, str], str] = {}
+        for tgids in list(spaces.values())[:_MOST_NAMESPACES]:
+            inodes = set[int]().union(*(self._sockets[tgid] for tgid in tgids))
+            with contextlib.suppress(OSError), ProcessFolder(tgids[0], None) as folder:
+                known = _tables(folder, inodes)
+                found |= {
+                    (tgid, f"{_SOCKET}{inode}]"): _address(known[inode])
+                    for tgid in tgids
+                    for inode in self._sockets[tgid] & known.keys()
+                }
+        return found
+
+
+def _list(pid: int, most: int, known: dict[str, Any]) -> None:
+    """Fill `known`; status is read first, as it does not hang there."""
+    try:
+        with open(f"/proc/{pid}/status", "rb") as file:
+            status = proc.status(file.read(1 << 14))
+        known["comm"], known["state"] = status.get("Name", ""), status.get("State", "?")[:1]
+        known["switches"] = waiting.switches(status)
+        with ProcessFolder(pid, None) as folder:
+            known["threads"] = list(_threads(pid, folder, most))
+            known["count"] = folder.stat.threads
+    except OSError as error:
+        known["error"] = error
+
+
+def _held(pid: int, known: dict[str, Any]) -> ThreadPlace:
+    """A process of which only its status can be read."""
+    comm = known["comm"]
+    return ThreadPlace(
+        tid=pid,
+        tgid=pid,
+        start_ns=0,
+        comm=comm,
+        process=comm,
+        state=known.get("state", "?"),
+        cpu_ns=0,
+        switches=known.get("switches"),
+        target=HELD,
+    )
+
+
+def _look(folder: ProcessFolder, place: ThreadPlace, known: dict[str, Any]) -> None:
+    """Fill `known`, what could hang last. A thread that ends meanwhile, or what takes more rights, is left out."""
+    task = f"task/{place.tid}"
+    with contextlib.suppress(OSError):
+        known["switches"] = waiting.switches(proc.status(folder.read(f"{task}/status")))
+    with contextlib.suppress(OSError):
+        waits = proc.text(folder.read(f"{task}/wchan", 128))
+        known["waits"] = "" if waits == "0" else waits
+    with contextlib.suppress(OSError):
+        call = None if place.kernel else waiting.call(folder.read(f"{task}/syscall", 256))
+        if call is not None:
+            known["call"], known["arguments"] = call.number, list(call.arguments)
+            name = syscalls.NAMES.get(call.number, "")
+            if (descriptor := syscall_arguments.descriptor(name, call.arguments)) is not None:
+                known["target"] = folder.link(f"{task}/fd/{descriptor}")[:_LONGEST]
+    with contextlib.suppress(OSError):
+        known["functions"] = waiting.stack(folder.read(f"{task}/stack", 1 << 14))
+
+
+def _inode(target: str) -> int:
+    number = target.removeprefix(_SOCKET).rstrip("]")
+    return int(number) if number.isdecimal() else 0
+
+
+def _tables(folder: ProcessFolder, inodes: set[int]) -> dict[int, proc.Connection]:
+    found: dict[int, proc.Connection] = {}
+    for table in (*proc.INTERNET, "unix"):
+        if inodes - found.keys():
+            with contextlib.suppress(FileNotFoundError):  # a kernel without IPv6
+                found |= proc.connections(table, folder.lines(f"net/{table}", _TABLE), inodes)
+    return found
+
+
+def _address(known: proc.Connection) -> str:
+    """`tcp 127.0.0.1:5432 → 127.0.0.1:40312`, `tcp 0.0.0.0:80 listening`."""
+    words = [known.protocol, known.local, f"→ {known.remote}" if known.remote else known.state]
+    return " ".join(word for word in words if word)[:_LONGEST]

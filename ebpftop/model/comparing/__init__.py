@@ -1,0 +1,1 @@
+"""Two spans of runs beside each other: their rows matched, their numbers, and which of them changed."""

@@ -1,0 +1,54 @@
+"""Spans of time on the monotonic clock of one stream: some stand still, others move with time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+
+FIRST, LAST = -(1 << 62), 1 << 62  # ns; no sample is before or after
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From `start` to `end`, monotonic ns. It holds the steps that end in it, at `end` but not at `start`: so spans
+    that adjoin share no step, wherever they meet.
+    """
+
+    start: int = FIRST
+    end: int = LAST
+
+    @classmethod
+    def last(cls, seconds: float, end: int) -> Span:
+        """The seconds before `end`."""
+        return cls(end - round(seconds * 1e9), end)
+
+    @property
+    def moves(self) -> bool:
+        """Never with time."""
+        return False
+
+    @property
+    def seconds(self) -> float:
+        return max(0, self.end - self.start) / 1e9
+
+
+ALL = Span()
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """The last seconds of each view: 0 is its last step, infinite all since the start. It moves with time, unless it
+    has an end (monotonic ns): then it is what was recent at that moment.
+    """
+
+    seconds: float
+    end: int = LAST
+
+    @property
+    def moves(self) -> bool:
+        return self.end == LAST
+
+
+INTERVAL, START = Recent(0.0), Recent(inf)
+PRESETS = (INTERVAL, Recent(10.0), Recent(60.0), START)
+Wanted = Recent | Span

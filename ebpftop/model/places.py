@@ -1,0 +1,175 @@
+"""Where threads are, as groups: those that wait for the same thing in the same way are one place."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ebpftop.base import syscall_arguments, syscalls
+from ebpftop.frames.messages import ThreadPlace, Threads
+
+COMPAT = 512  # see `ThreadPlace`
+_ANONYMOUS = "anon_inode:"  # such names are those of kinds of files: they don't tell one from another
+_FUTEX = ("futex", "futex_wait", "futex_waitv")
+_IDLE_CALLS = (
+    *("epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "ppoll", "select", "pselect6", "nanosleep"),
+    *("clock_nanosleep", "wait4", "waitid", "pause", "rt_sigsuspend", "rt_sigtimedwait", "accept", "accept4"),
+    *("restart_syscall", "io_uring_enter"),
+)
+
+STUCK, STOPPED, TRACED, RUNNING, RUNNABLE = "uninterruptible", "stopped", "traced", "on CPU", "runnable"
+SLEEPING, IDLE, ENDED = "sleeping", "idle", "ended"
+RANKS = {STUCK: 7, STOPPED: 6, TRACED: 5, RUNNABLE: 4, RUNNING: 3, SLEEPING: 2, ENDED: 1, IDLE: 0}
+_STATES = {"D": STUCK, "T": STOPPED, "t": TRACED, "R": RUNNABLE, "S": SLEEPING, "I": IDLE, "Z": ENDED, "X": ENDED}
+
+
+class Seen(NamedTuple):
+    """A thread at its place. age_ns: it has not run for at least so long; None where that isn't known."""
+
+    thread: ThreadPlace
+    age_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Threads that wait for the same thing, or whose state says all. Text is hostile.
+
+    number: the same from one reading to the next. call: the name of the system call. target: what it waits for. stacks:
+    the kernel's functions, innermost first, the most frequent stack first, each with how many threads have it.
+    """
+
+    number: int
+    state: str
+    call: str
+    target: str
+    seen: Sequence[Seen]
+    stacks: Sequence[tuple[Sequence[str], int]]
+
+    @property
+    def waits(self) -> str:
+        """The kernel's function in which most of them wait."""
+        functions = Counter(each.thread.waits for each in self.seen if each.thread.waits)
+        return functions.most_common(1)[0][0] if functions else ""
+
+    @property
+    def age_ns(self) -> int | None:
+        """Of the thread that has not run for the longest time."""
+        return max((each.age_ns for each in self.seen if each.age_ns is not None), default=None)
+
+    @property
+    def owners(self) -> list[tuple[int, str, int]]:
+        """(tgid, name, threads) of the processes, those with the most threads first."""
+        counts = Counter((each.thread.tgid, each.thread.process) for each in self.seen)
+        return [(tgid, name, count) for (tgid, name), count in counts.most_common()]
+
+    @property
+    def whose(self) -> str:
+        """`postgres (4121)`, `postgres (4121) and 11 more`."""
+        (tgid, name, _), *others = self.owners
+        return f"{name} ({tgid})" + (f" and {len(others)} more" if others else "")
+
+    @property
+    def rank(self) -> int:
+        """What is stuck comes first, then what waits for something of its own, last what is idle; then by threads."""
+        idle = self.state == SLEEPING and (self.call in _IDLE_CALLS or not (self.call or self.target))
+        return (RANKS[self.state] * 2 - idle) * (1 << 22) + len(self.seen)
+
+
+class Places:
+    """Makes places of readings, and remembers since when each thread has not run."""
+
+    def __init__(self) -> None:
+        self._since: dict[
+            tuple[int, int], tuple[int, int]
+        ] = {}  # thread → its switches, and when these were seen first
+        self._cpu: dict[tuple[int, int], int] = {}
+        self._numbers: dict[Hashable, int] = {}
+
+    def take(self, read: Threads) -> list[Place]:
+        """The places, what may be stuck first."""
+        groups: dict[Hashable, list[Seen]] = {}
+        for thread in read.threads:
+            state = self._state(thread)
+            groups.setdefault(_key(thread, state), []).append(Seen(thread, self._age(thread, read.boottime_ns)))
+        known = {(each.tid, each.start_ns) for each in read.threads}
+        self._since = {name: since for name, since in self._since.items() if name in known}
+        self._cpu = {(each.tid, each.start_ns): each.cpu_ns for each in read.threads}
+        following = max(self._numbers.values(), default=0) + 1
+        new = (key for key in groups if key not in self._numbers)
+        self._numbers |= {key: number for number, key in enumerate(new, following)}
+        self._numbers = {key: self._numbers[key] for key in groups}
+        places = [self._place(key, seen, read) for key, seen in groups.items()]
+        return sorted(places, key=lambda each: (-each.rank, each.number))
+
+    def _state(self, thread: ThreadPlace) -> str:
+        """Whether a thread that may run does is known from the CPU time that it has used since the last reading."""
+        state = _STATES.get(thread.state, thread.state)
+        if state == RUNNABLE:
+            before = self._cpu.get((thread.tid, thread.start_ns))
+            return RUNNING if before is not None and thread.cpu_ns > before else RUNNABLE
+        return IDLE if thread.kernel and state == SLEEPING else state if state in RANKS else SLEEPING
+
+    def _age(self, thread: ThreadPlace, now: int) -> int | None:
+        name = (thread.tid, thread.start_ns)
+        if thread.switches is None:
+            self._since.pop(name, None)
+            return None
+        switches, since = self._since.get(name, (None, now))
+        if switches != thread.switches:
+            since = now
+        self._since[name] = thread.switches, since
+        return now - since if now > since else None
+
+    def _place(self, key: Hashable, seen: list[Seen], read: Threads) -> Place:
+        counts = Counter(each.thread.stack for each in seen if each.thread.stack is not None)
+        first = seen[0].thread
+        state = key[0] if isinstance(key, tuple) else SLEEPING
+        return Place(
+            number=self._numbers[key],
+            state=str(state),
+            call=call_of(first) if state in (STUCK, SLEEPING) else "",
+            target=_target(first) if state in (STUCK, SLEEPING) else "",
+            seen=sorted(seen, key=lambda each: -(each.age_ns or 0)),
+            stacks=[
+                (read.stacks[number], count) for number, count in counts.most_common() if number < len(read.stacks)
+            ],
+        )
+
+
+def call_of(thread: ThreadPlace) -> str:
+    """The name of its system call; empty outside of any."""
+    if thread.call is None:
+        return ""
+    if thread.call >= COMPAT:
+        return f"{thread.call - COMPAT} (32-bit)"
+    return syscalls.NAMES.get(thread.call, str(thread.call))
+
+
+def written(thread: ThreadPlace) -> str:
+    """Its system call with the arguments; empty outside of any."""
+    return syscall_arguments.written(call_of(thread), thread.arguments) if thread.call is not None else ""
+
+
+def _target(thread: ThreadPlace) -> str:
+    if thread.target:
+        return thread.target
+    if call_of(thread) in _FUTEX and thread.arguments:
+        return f"futex {thread.arguments[0]:#x}"
+    return ""
+
+
+def _key(thread: ThreadPlace, state: str) -> tuple[Hashable, ...]:
+    """What makes threads wait for the same: the file, else the lock of that process, else the kernel's function."""
+    call = call_of(thread)
+    if state in (IDLE, ENDED):
+        return (state,)
+    if state not in (STUCK, SLEEPING):
+        return state, thread.tgid
+    if thread.target and not thread.target.startswith(_ANONYMOUS):
+        return state, call, thread.target
+    if call in _FUTEX and thread.arguments:
+        return state, call, thread.tgid, thread.arguments[0]
+    known = call or thread.waits
+    return (state, call, thread.target, thread.waits) if known else (state, thread.tgid)

@@ -1,0 +1,127 @@
+"""Values of dimensions that a person chose, one after the other: each narrows every view that has its dimension."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from ebpftop.frames.messages import Process, ViewInfo
+from ebpftop.model.dimensions import FUNCTION, PROCESS, Source, function_key, is_somebody, sources, trait
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A value of a dimension: a number (of a process its identity) or a text. excluded: all but it are chosen.
+
+    title, text: how the dimension and the value read. Text is hostile.
+    """
+
+    dimension: str
+    value: int | str
+    title: str = field(compare=False)
+    text: str = field(compare=False)
+    excluded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Choices in the order they were made. A row is selected if all choices that its view has a dimension for hold; one
+    holds where any of the row's fields of that dimension has the value.
+
+    processes: those of the session, which know what several have in common.
+    """
+
+    choices: tuple[Choice, ...] = ()
+    processes: Mapping[int, Process] = field(default_factory=dict, compare=False, repr=False)
+
+    def __bool__(self) -> bool:
+        return bool(self.choices)
+
+    @property
+    def values(self) -> set[tuple[str, int | str]]:
+        """Dimensions and values that were chosen."""
+        return {(choice.dimension, choice.value) for choice in self.choices}
+
+    def turned(self, choice: Choice) -> Selection:
+        """With a choice, or without it where it was made already."""
+        same = [each for each in self.choices if (each.dimension, each.value) == (choice.dimension, choice.value)]
+        kept = tuple(each for each in self.choices if each not in same)
+        return replace(self, choices=kept if choice in same else (*kept, choice))
+
+    def inverted(self) -> Selection:
+        """With the last choice turned: all but its value, or again only that."""
+        *before, last = self.choices
+        return replace(self, choices=(*before, replace(last, excluded=not last.excluded)))
+
+    def widened(self) -> Selection:
+        """Without the last choice."""
+        return replace(self, choices=self.choices[:-1])
+
+    def within(self, processes: Mapping[int, Process], *, same: bool) -> Selection:
+        """For a stream that begins. same: whether identities mean what they meant; else processes aren't chosen any
+        more.
+        """
+        kept = (each for each in self.choices if same or each.dimension != PROCESS)
+        return Selection(tuple(kept), processes)
+
+    def missing(self, view: ViewInfo) -> list[Choice]:
+        """The choices that don't narrow a view, which hasn't their dimension."""
+        known = {source.dimension for source in sources(view)}
+        return [choice for choice in self.choices if choice.dimension not in known]
+
+    def holds_of_others(self, view: ViewInfo) -> bool:
+        """Whether sums over values that nobody kept are selected."""
+        missing = self.missing(view)
+        return all(choice.excluded for choice in self.choices if choice not in missing)
+
+
+EVERYTHING = Selection()
+
+
+def choices_of(
+    view: ViewInfo, row: Mapping[str, int | str], processes: Mapping[int, Process]
+) -> tuple[list[Choice], list[Choice]]:
+    """What a row with these key fields can be selected by, its process first; and what that process has in common with
+    others.
+    """
+    by_itself: list[Choice] = []
+    shared: list[Choice] = []
+    for source in sources(view):
+        value = row.get(source.field, "")
+        if value == "":
+            continue
+        process = source.dimension == PROCESS or bool(source.trait)
+        if process and not (isinstance(value, int) and is_somebody(value)):
+            continue
+        if source.trait:
+            text = trait(source.trait, int(value), processes)
+            shared += [Choice(source.dimension, text, source.title, text)] if text else []
+        else:
+            by_itself.append(Choice(source.dimension, value, source.title, text_of(source, value, processes)))
+    by_itself.sort(key=lambda choice: choice.dimension != PROCESS)
+    return [*dict.fromkeys(by_itself)], [each for each in dict.fromkeys(shared) if each not in by_itself]
+
+
+def text_of(source: Source, value: int | str, processes: Mapping[int, Process]) -> str:
+    """How a value of a dimension reads: a process as `backup 4711`."""
+    process = processes.get(value) if source.dimension == PROCESS and isinstance(value, int) else None
+    return choice_of_process(process).text if process is not None else str(value)
+
+
+def choice_of_process(process: Process) -> Choice:
+    return Choice(PROCESS, process.id, PROCESS, f"{process.comm} {process.tgid}")
+
+
+def choice_of(
+    view: ViewInfo, column: str, shared: str, value: int | str, processes: Mapping[int, Process]
+) -> Choice | None:
+    """A value of a key field, or of a trait that its processes share ("": none); None where it has no dimension."""
+    for source in sources(view):
+        if (source.field, source.trait) == (column, shared):
+            return Choice(source.dimension, value, source.title, text_of(source, value, processes))
+    return None
+
+
+def function_choice(name: str, module: str, side: str, label: str) -> Choice:
+    """All stacks that hold a function."""
+    return Choice(FUNCTION, function_key(name, module, side), FUNCTION, label)

@@ -1,0 +1,227 @@
+"""A view over the whole past in a few columns: the rate of what it counts, of a histogram its 99th percentile.
+
+Reading on takes as long as what is new, however long the past is. When the columns are full, each two become one. Of a
+tape with an index the columns reach over all of it from the start; what isn't read yet is drawn from its outline.
+"""
+
+from __future__ import annotations
+
+from math import nan
+
+import numpy as np
+
+from ebpftop.frames.columns import Array
+from ebpftop.frames.messages import ViewInfo
+from ebpftop.frames.overview import Gains, Outline
+from ebpftop.model.events import EventLog
+from ebpftop.model.narrowing import selected_events
+from ebpftop.model.past.span import FIRST, Span
+from ebpftop.model.readings import of_past
+from ebpftop.model.run import Run
+from ebpftop.model.selection import EVERYTHING, Selection
+from ebpftop.stats.histogram import PERCENTILES, ranks
+from ebpftop.stats.slots import SLOTS, bounds_of
+
+SECOND = 1_000_000_000
+AT_FIRST = 300 * SECOND  # what the columns reach over until that has passed
+_TRACKS = 8  # views whose columns are kept
+
+
+class Track:
+    """values: a column each, NaN where nothing is known; of a histogram upper bounds in its unit, else a rate a second.
+
+    begin: of the first column, width: of each, in ns. end: until which the past was read, monotonic ns. outline: of the
+    tape, with the line of this view.
+    """
+
+    def __init__(
+        self,
+        view: ViewInfo,
+        begin: int,
+        columns: int,
+        selection: Selection = EVERYTHING,
+        outline: tuple[Outline, Gains | None] | None = None,
+    ) -> None:
+        self.view, self.begin, self.selection = view, begin, selection
+        self._coarse = np.full(columns, nan)
+        self._slack = 0  # ns that the last sample may lie beyond the last column: a tape's clocks differ a little
+        if outline is None:
+            self.width = max(SECOND, -(-AT_FIRST // max(1, columns) // SECOND) * SECOND)
+        else:
+            whole, line = outline
+            self.width = max(1, -(-(whole.end - begin) // max(1, columns)))
+            self._slack = self.width
+            if line is not None and not selection:  # an index knows only the whole
+                self._coarse = _coarse(whole, line, self.width, columns)
+        self.end = FIRST
+        self.values = np.full(columns, nan)
+        self._gains = np.zeros(columns, np.int64)
+        self._lasted = np.zeros(columns, np.int64)
+        self._slots = np.zeros((columns, SLOTS), np.int64) if view.show == "histogram" else None
+
+    def column(self, moment: int) -> int:
+        """The column that a moment lies in, at its end but not at its start."""
+        return min(len(self.values) - 1, max(0, (moment - 1 - self.begin) // self.width))
+
+    def read(self, run: Run, now: int) -> None:
+        """Add the steps until `now`, the last sample of all views."""
+        while len(self.values) > 1 and now > self.begin + self.width * len(self.values) + self._slack:
+            self._double()
+        span = Span(self.end, now)
+        rows = self._rows(run)
+        ends, lasted, gains = self._steps(run, span, rows)
+        if not len(ends):
+            return
+        at = np.clip((ends - 1 - self.begin) // self.width, 0, len(self.values) - 1)
+        known = lasted > 0  # the first step counts from attaching
+        np.add.at(self._gains, at[known], gains[known])
+        np.add.at(self._lasted, at, lasted)
+        if self._slots is not None:
+            past = run.pasts[self.view.name]
+            step, place, gain = _of(rows, *past.cells(self.view.count, span))
+            np.add.at(self._slots, (at[step], past.roster.column(self.view.slot)[place]), gain)
+        self.end = int(ends[-1])
+        self._value(int(at[0]))
+
+    def _rows(self, run: Run) -> Array | None:
+        """A mask of the past's rows that are selected; None where all are, and of events."""
+        return of_past(run, self.view, None, self.selection) if self.view.name in run.pasts else None
+
+    def _steps(self, run: Run, span: Span, rows: Array | None) -> tuple[Array, Array, Array]:
+        """(end, length in ns, gain) of each."""
+        if self.view.show == "events":
+            log = run.events.get(self.view.map)
+            return self._event_steps(log, span) if log is not None else _NOTHING
+        past = run.pasts.get(self.view.name)
+        counter = counter_of(self.view)
+        if past is None or counter not in past.counters:
+            return _NOTHING
+        times = past.times(span)
+        if rows is None:
+            return times["end"], times["lasted"], past.sums(counter, span)
+        step, _, gain = _of(rows, *past.cells(counter, span))
+        gains = np.zeros(len(times), np.int64)
+        np.add.at(gains, step, gain)
+        return times["end"], times["lasted"], gains
+
+    def _event_steps(self, log: EventLog, span: Span) -> tuple[Array, Array, Array]:
+        """As `_steps`; of events that are dropped nobody knows which were selected."""
+        ends, lasted, came = log.steps(span)
+        if len(self.selection.missing(self.view)) == len(self.selection.choices):
+            return ends, lasted, came
+        shown = log.within(span)
+        edges = shown.stop - came[::-1].cumsum()[::-1]
+        numbers = selected_events(self.selection, self.view, log, shown)
+        gains = np.diff(np.searchsorted(numbers, np.append(edges, shown.stop)))
+        return ends, np.where(edges < log.total - log.kept, 0, lasted), gains
+
+    def _value(self, first: int) -> None:
+        """Compute the values of the columns from `first` on."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            self.values[first:] = self._gains[first:] * SECOND / self._lasted[first:]
+        if self._slots is not None:
+            self.values[first:] = nan
+            counts = self._slots[first:]
+            totals = counts.sum(axis=1)
+            some = np.flatnonzero(totals)
+            rank = ranks(totals[some], PERCENTILES["p99"]).astype(np.int64)
+            slots = (np.cumsum(counts[some], axis=1) < rank[:, None]).sum(axis=1)
+            self.values[first + some] = bounds_of(slots)[1].astype(np.float64)
+
+    def _double(self) -> None:
+        self._gains, self._lasted = _paired(self._gains), _paired(self._lasted)
+        if self._slots is not None:
+            self._slots = _paired(self._slots)
+        self._coarse[:] = nan  # a tape that reaches beyond its index
+        self.width *= 2
+        self._value(0)
+
+    def shown(self) -> list[float]:
+        """The values; a step that reaches over several columns has one in each of them. Where no step was read, those
+        of the outline.
+        """
+        covered = np.flatnonzero(self._lasted)
+        if not len(covered):
+            return list(self._coarse.tolist())
+        first, last = int(covered[0]), int(covered[-1])
+        read = self.values[first : last + 1].tolist()
+        for at in range(last - first - 1, 0, -1):
+            if not self._lasted[first + at]:
+                read[at] = read[at + 1]
+        return [*self._coarse[:first].tolist(), *read, *self._coarse[last + 1 :].tolist()]
+
+
+def _of(rows: Array | None, step: Array, place: Array, gain: Array) -> tuple[Array, Array, Array]:
+    """The cells of these rows."""
+    if rows is None:
+        return step, place, gain
+    mine = rows[place]
+    return step[mine], place[mine], gain[mine]
+
+
+_NONE = np.zeros(0, np.int64)
+_NOTHING = _NONE, _NONE, _NONE
+
+
+def _paired(columns: Array) -> Array:
+    """Two become one; as many as before, the rest zero."""
+    halves = np.zeros_like(columns)
+    even, odd = columns[::2], columns[1::2]
+    halves[: len(even)] = even
+    halves[: len(odd)] += odd
+    return halves
+
+
+def _coarse(outline: Outline, line: Gains, width: int, columns: int) -> Array:
+    """The values of columns `width` ns long as an index knows them: each step's gains spread evenly over it."""
+    whole = outline.end - outline.begin
+    steps = np.minimum((line.first + np.arange(len(line.gains) + 1)) * outline.step_ns, whole)
+    edges = np.clip(np.arange(columns + 1) * width, steps[0], steps[-1])
+    lasted = np.diff(edges)
+
+    def spread(gains: Array) -> Array:
+        return np.diff(np.interp(edges, steps, np.concatenate(([0], np.cumsum(gains)))))
+
+    values = np.full(columns, nan)
+    known = lasted > 0
+    if not len(line.powers):
+        values[known] = spread(line.gains)[known] * SECOND / lasted[known]
+        return values
+    counts = np.cumsum([spread(cells) for cells in line.cells], axis=0)
+    some = np.flatnonzero(known & (counts[-1] > 0))
+    at = (counts[:, some] < counts[-1, some] * PERCENTILES["p99"]).sum(axis=0)
+    values[some] = bounds_of(line.powers[at].astype(np.int64) * 8 + 7)[1].astype(np.float64)
+    return values
+
+
+def counter_of(view: ViewInfo) -> str:
+    """What a view counts in the first place."""
+    if view.show != "table":
+        return view.count
+    return view.sort if view.sort in view.counters else next(iter(view.counters), "")
+
+
+class Tracks:
+    """Those of the views that were looked at last. outline: of the tape that is played."""
+
+    def __init__(self, outline: Outline | None = None) -> None:
+        self.outline = outline
+        self._kept: dict[tuple[int, str], Track] = {}
+
+    def read(
+        self, run: Run, view: ViewInfo, columns: int, begin: int, now: int, selection: Selection = EVERYTHING
+    ) -> Track:
+        """The view's columns until `now`."""
+        key = (run.id, view.name)
+        track = self._kept.pop(key, None)
+        made = (columns, begin, selection)
+        if track is None or (len(track.values), track.begin, track.selection) != made or track.end > now:
+            counter = "" if view.show == "events" else counter_of(view)
+            whole = self.outline
+            outline = (whole, whole.of(run.id, view.name, counter)) if whole else None
+            track = Track(view, begin, columns, selection, outline)
+        self._kept[key] = track
+        if len(self._kept) > _TRACKS:
+            del self._kept[next(iter(self._kept))]
+        track.read(run, now)
+        return track

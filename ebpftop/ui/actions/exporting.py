@@ -1,0 +1,114 @@
+"""What can be exported: the view in front, and all probes, from memory or of a tape; and how."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ebpftop.base.inert import inert
+from ebpftop.export.comparison_json import view_as_json
+from ebpftop.export.gathered import Gathered, begun, of_run
+from ebpftop.export.reporting import Format, content, data, written
+from ebpftop.export.taped import Chapter, read
+from ebpftop.frames.messages import ViewInfo
+from ebpftop.frames.tape import TapeReader
+from ebpftop.model.comparing.view import ViewComparison
+from ebpftop.model.past.span import Wanted
+from ebpftop.model.run import Run
+from ebpftop.model.selection import Selection
+from ebpftop.model.session import Session
+
+FORMATS: tuple[tuple[Format, str, str], ...] = (
+    ("csv", "csv", "CSV"),
+    ("json", "ndjson", "NDJSON"),
+    ("folded", "folded", "folded stacks, for flamegraph.pl"),
+    ("speedscope", "speedscope.json", "speedscope, for speedscope.app"),
+    ("svg", "svg", "flame graph as SVG"),
+    ("html", "html", "report, one HTML page"),
+)
+_OF_STACKS = ("folded", "speedscope", "svg")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A format, and of what. view: None for all probes. name: of the file, without its ending. compared: A and B of the
+    view.
+    """
+
+    format: Format
+    ending: str
+    title: str
+    name: str
+    view: ViewInfo | None = None
+    compared: ViewComparison | None = None
+
+
+def choices(
+    session: Session, run: Run | None, view: ViewInfo | None, compared: ViewComparison | None = None
+) -> list[Choice]:
+    """First those of the view in front."""
+    found: list[Choice] = []
+    if run is not None and view is not None:
+        stacks = view.show == "stacks"
+        name = f"{run.probe}-{view.name}"
+        found = [
+            Choice(kind, ending, title, name, view)
+            for kind, ending, title in FORMATS
+            if kind != "html" and (stacks or kind not in _OF_STACKS)
+        ]
+        if compared is not None:
+            found.insert(0, Choice("json", "json", "JSON, A and B compared", f"{name}-compared", view, compared))
+    if any(each.loaded or each.rejected for each in session.runs.values()):
+        stacks = any(each.show == "stacks" for one in session.runs.values() for each in one.views)
+        found += [
+            Choice(kind, ending, title, "ebpftop-report" if kind == "html" else "ebpftop")
+            for kind, ending, title in reversed(FORMATS)
+            if kind != "svg" and (stacks or kind not in _OF_STACKS)
+        ]
+    return found
+
+
+async def exported(
+    choice: Choice, session: Session, run: Run | None, wanted: Wanted, selection: Selection, tape: Path | None
+) -> bytes:
+    """The file: what is selected of a view, else all. Memory is read between frames, a probe at a time, so that keys
+    are answered; the rest is done in a thread. tape: read whole, from its beginning, where all probes are wanted.
+    Raises `OSError`, `BadTape`.
+    """
+    if choice.compared is not None:
+        return json.dumps(view_as_json(choice.compared), allow_nan=False).encode() + b"\n"
+    if choice.view is not None and run is not None:
+        found = of_run(Chapter(session), run, wanted, choice.view, selection)
+        return await asyncio.to_thread(data, choice.format, [found])
+    if tape is not None:
+        return await asyncio.to_thread(_of_tape, choice.format, tape)
+    stream = await _gathered(session)
+    hello = session.hello
+    source = f"the memory of a dashboard on {hello.host}" if hello else "the memory of a dashboard"
+    return await asyncio.to_thread(written, choice.format, [stream], "What ebpftop recorded", source)
+
+
+def _of_tape(format: Format, tape: Path) -> bytes:
+    return content(format, read(TapeReader(tape)), title=f"What ebpftop recorded: {tape.stem}")
+
+
+async def _gathered(session: Session) -> Gathered:
+    chapter = Chapter.of(session)
+    found = begun(chapter)
+    for run in chapter.runs():
+        found.runs.append(of_run(chapter, run))
+        await asyncio.sleep(0)
+    return found
+
+
+def as_text(session: Session, run: Run, view: ViewInfo, wanted: Wanted, selection: Selection) -> str:
+    """What is selected of a view as text for a person; of events the last ones."""
+    return data("text", [of_run(Chapter(session), run, wanted, view, selection)]).decode()
+
+
+def row_as_text(fields: Sequence[tuple[str, str]]) -> str:
+    """A row with a line for each of its fields."""
+    return "".join(f"{inert(title)}: {inert(text)}\n" for title, text in fields)

@@ -1,0 +1,33 @@
+"""Opening a process's page, and where one goes on from there."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from textual.app import App
+
+from ebpftop.ui.feed.feed import Feed
+from ebpftop.ui.messages import LoadAsked
+from ebpftop.ui.screens.dashboard import Dashboard
+from ebpftop.ui.screens.process import ProcessScreen, Turn
+
+
+def open_page(app: App[None], feed: Feed, dashboard: Dashboard, identity: int) -> None:
+    """The page of a process, by its identity; a notice where nothing is known of it."""
+    process = feed.session.processes.get(identity)
+    if process is None:
+        app.notify("it ended before it could be identified", markup=False)
+    else:
+        app.push_screen(ProcessScreen(feed, process), partial(_go_on, app, dashboard))
+
+
+async def _go_on(app: App[None], dashboard: Dashboard, to: LoadAsked | Turn | None) -> None:
+    """Load a probe for the process, or show it in a view: in the dashboard, whatever was above it."""
+    if to is None:
+        return
+    while app.screen is not dashboard and dashboard in app.screen_stack:
+        app.pop_screen()
+    if isinstance(to, LoadAsked):
+        app.post_message(to)
+    elif await dashboard.turn_to(to.run, to.view) is not None:
+        await dashboard.narrow_to(to.process)

@@ -1,0 +1,221 @@
+"""The keys of time: they move the span that all screens show, and a tape."""
+
+from __future__ import annotations
+
+from time import time
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding, BindingType
+
+from ebpftop.frames.messages import Interval
+from ebpftop.model.past.span import Span
+from ebpftop.ui.app.options import stepped
+from ebpftop.ui.app.paced import PacedApp
+from ebpftop.ui.drawing.spans import clock
+from ebpftop.ui.messages import SpanAsked
+
+if TYPE_CHECKING:
+    from ebpftop.model.past.steps import Steps
+    from ebpftop.ui.feed.feed import Feed
+    from ebpftop.ui.screens.dashboard import Dashboard
+    from ebpftop.ui.screens.tiles import Tiles
+
+SPEEDS = (0.125, 64.0)  # a tape's slowest and fastest
+SKIP = 5.0  # seconds of tape that an arrow key skips
+
+
+class TimeKeys(PacedApp):
+    """An application whose screens show one span of its feed's session."""
+
+    KEYS: ClassVar[list[BindingType]] = [
+        Binding("space", "pause", "pause", key_display="Space", tooltip="Stand still, or go on; also a tape"),
+        Binding("0", "live", "live", show=False, tooltip="Live again"),
+        Binding("t", "turn_span", "span", tooltip="Last interval, 10 s, minute, all since attaching"),
+        Binding("left_parenthesis", "move_span(-1)", "earlier", show=False, tooltip="Move the span by its length"),
+        Binding("right_parenthesis", "move_span(1)", "later", show=False),
+        Binding("left_curly_bracket", "size_span(-1)", "shorter", show=False, tooltip="Halve or double the span"),
+        Binding("right_curly_bracket", "size_span(1)", "longer", show=False),
+        Binding("at", "go_to", "go to", show=False, tooltip="Go to a time"),
+        Binding("a", "span_a", "this is A", show=False, tooltip="Make this span A; go to another, and b compares"),
+        Binding(
+            "b",
+            "compare",
+            "compare",
+            show=False,
+            tooltip="Compare A with this span, B, which stands still and moves by the same keys; b, 0 or Esc ends that",
+        ),
+        Binding("plus,equals_sign", "interval(1)", "longer interval", show=False, tooltip="Change interval or speed"),
+        Binding("minus", "interval(-1)", "shorter interval", show=False),
+        Binding(
+            "left", "seek(-1)", "seek", key_display="← →", tooltip=f"Seek {SKIP:g} seconds back or forward on a tape"
+        ),
+        Binding("right", "seek(1)", "seek forward", show=False),
+    ]
+
+    feed: Feed
+
+    @property
+    def front(self) -> Dashboard | Tiles:
+        raise NotImplementedError
+
+    def notice(self, text: str, level: str) -> None:
+        raise NotImplementedError
+
+    def read_on(self) -> None:
+        """Read from the source again after its end."""
+        raise NotImplementedError
+
+    async def draw(self) -> None:
+        """Draw the screen in front."""
+        raise NotImplementedError
+
+    def _shown(self) -> tuple[Span, Steps | None, Span] | None:
+        """The whole steps that the view in front shows, all that it has, and the session's reach; None before it."""
+        from ebpftop.model.readings import extent
+
+        newest, reach = self.feed.session.newest, self.feed.session.reach
+        if newest is None or reach is None:
+            return None
+        wanted, run, panel = self.feed.when.wanted, self.front.run, self.front.panel
+        if run is not None and panel is not None and (steps := run.pasts.get(panel.view.name)) is not None:
+            covered = extent(run, panel.view, panel.reads(wanted)).span
+            if covered is not None:
+                return covered, steps, reach
+        if isinstance(wanted, Span):
+            return wanted, None, reach
+        end = min(wanted.end, newest.monotonic_ns)
+        start = end - (wanted.seconds or 1.0) * 1e9
+        return Span(round(max(reach.start, start)), end), None, reach
+
+    # ------------------------------------------------------------ the span
+
+    async def action_live(self) -> None:
+        if self.feed.when.still:
+            self.feed.when.live()
+            await self.draw()
+        elif self.feed.playback is not None and self.feed.playback.paused:
+            await self.action_pause()
+
+    async def action_pause(self) -> None:
+        playback, when = self.feed.playback, self.feed.when
+        if when.still:
+            when.live()
+            if playback is not None:
+                playback.paused = False
+        elif playback is None:
+            when.stand(self.feed.session.stand())
+        elif self.feed.ended is not None:
+            playback.paused = False
+            self._seek(0.0)
+        else:
+            playback.paused = not playback.paused
+        await self.draw()
+
+    async def action_turn_span(self) -> None:
+        self.feed.when.turn()
+        await self.draw()
+
+    async def action_move_span(self, direction: int) -> None:
+        if (shown := self._shown()) is not None:
+            self.feed.session.stand()
+            self.feed.when.move(*shown, direction)
+            await self.draw()
+
+    async def action_size_span(self, direction: int) -> None:
+        if (shown := self._shown()) is not None:
+            self.feed.when.resize(*shown, 2.0**direction)
+            await self.draw()
+
+    async def action_span_a(self) -> None:
+        if (shown := self._shown()) is None:
+            self.notice("there is no past yet", "info")
+            return
+        self.feed.when.a = self._standing(shown[0])
+        await self.draw()
+
+    def _standing(self, shown: Span) -> Span:
+        """The span that was chosen, else what is shown now of one that moves with time."""
+        wanted = self.feed.when.wanted
+        return wanted if isinstance(wanted, Span) else shown
+
+    async def action_compare(self) -> None:
+        when, shown = self.feed.when, self._shown()
+        if when.compares:
+            when.compares = False
+        elif when.a is None:
+            self.notice("a makes a span A; then b compares another one with it", "info")
+        elif shown is not None:
+            self.feed.session.stand()
+            when.compare(self._standing(shown[0]))
+        await self.draw()
+
+    def action_go_to(self) -> None:
+        from ebpftop.ui.screens.go_to import GoTo
+
+        if self.feed.session.newest is None:
+            self.notice("there is no past yet", "info")
+        else:
+            self.push_screen(GoTo(self._now()), self._go)
+
+    def _now(self) -> float:
+        """Seconds since 1970, on the clock of the machine that is traced."""
+        newest = self.feed.session.newest
+        return newest.realtime_ns / 1e9 if newest else time()
+
+    async def _go(self, realtime: float | None) -> None:
+        """To a moment, in seconds since 1970."""
+        if realtime is not None and (newest := self.feed.session.newest) is not None:
+            await self.go_to_moment(round(realtime * 1e9) - newest.realtime_ns + newest.monotonic_ns)
+
+    async def go_to_moment(self, moment: int) -> None:
+        """Show the span around a moment (monotonic ns), as long as the one that is shown. What isn't read of a tape's
+        past is played.
+        """
+        newest = self.feed.session.newest
+        if newest is None or (shown := self._shown()) is None:
+            return
+        span, steps, reach = shown
+        offset = newest.realtime_ns - newest.monotonic_ns
+        if self.feed.playback is not None and not reach.start <= moment <= reach.end:
+            self.feed.when.live()
+            self._seek(self.feed.playback.position + (moment - newest.monotonic_ns) / 1e9)
+        elif moment < reach.start:
+            self.notice(f"the past begins at {clock(reach.start, offset)}", "warning")
+        elif moment > reach.end:
+            self.notice(f"that is yet to come: the last sample is of {clock(reach.end, offset)}", "warning")
+        else:
+            self.feed.session.stand()
+            self.feed.when.go(moment, span, steps)
+            await self.draw()
+
+    async def on_span_asked(self, event: SpanAsked) -> None:
+        """A span that was pointed at."""
+        if event.span.start + 1 >= event.span.end:
+            await self.go_to_moment(event.span.end)
+        else:
+            self.feed.session.stand()
+            self.feed.when.choose(event.span)
+            await self.draw()
+
+    # ------------------------------------------------------------ the source
+
+    async def action_interval(self, step: int) -> None:
+        if (playback := self.feed.playback) is not None:
+            playback.speed = min(SPEEDS[-1], max(SPEEDS[0], playback.speed * 2.0**step))
+            self.front.draw_header()
+            return
+        self.feed.interval = stepped(self.feed.interval, step)
+        for run in self.feed.session.runs.values():
+            if run.state == "running":
+                await self.feed.request(Interval(run=run.id, seconds=self.feed.interval))
+        self.front.draw_header()
+
+    def action_seek(self, direction: int) -> None:
+        if self.feed.playback is not None:
+            self._seek(self.feed.playback.position + direction * SKIP)
+
+    def _seek(self, seconds: float) -> None:
+        assert self.feed.playback is not None
+        self.feed.playback.seek(seconds)
+        if self.feed.ended is not None:
+            self.read_on()

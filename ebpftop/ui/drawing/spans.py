@@ -1,0 +1,70 @@
+"""Spans in words, and moments read from them."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from time import localtime, strftime
+from typing import TYPE_CHECKING
+
+from ebpftop.model.past.span import Recent, Wanted
+from ebpftop.stats import formatting
+
+if TYPE_CHECKING:
+    from ebpftop.frames.messages import ViewInfo
+    from ebpftop.model.run import Run
+
+_AGO = re.compile(r"-((?P<h>\d+(\.\d+)?)h)?((?P<m>\d+(\.\d+)?)m)?((?P<s>\d+(\.\d+)?)s?)?")
+_CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?")
+_LONGER = 1.5  # times the span: what is shown is a step that is longer than it
+
+
+def length(seconds: float) -> str:
+    return formatting.duration((round(seconds, 1) or seconds) * 1e9)
+
+
+def clock(monotonic_ns: int, offset_ns: int) -> str:
+    """Local time. offset_ns: of the realtime clock from the monotonic one."""
+    return strftime("%H:%M:%S", localtime((monotonic_ns + offset_ns) / 1e9))
+
+
+def span_words(run: Run, view: ViewInfo, wanted: Wanted) -> str:
+    """The time that the numbers of a view cover, or why they cover none."""
+    from ebpftop.model.readings import elapsed, extent
+
+    if run.last is None:
+        return "first snapshot"
+    covered = extent(run, view, wanted)
+    offset = run.last.realtime_ns - run.last.monotonic_ns
+    if covered.span is None:
+        if wanted.end > run.last.monotonic_ns:
+            return f"nothing yet after {clock(run.last.monotonic_ns, offset)}"
+        return f"nothing before {clock(run.began_ns, offset)}, where its past begins"
+    if isinstance(wanted, Recent):
+        until = "" if wanted.moves else f" until {clock(covered.span.end, offset)}"
+        if wanted.seconds > 0 and wanted.seconds >= (elapsed(run) if wanted.moves else covered.seconds * _LONGER):
+            return f"since start{until}"
+        if not covered.seconds:
+            return f"first snapshot{until}"
+        return f"{length(covered.seconds)}{until}" if until else f"last {length(covered.seconds)}"
+    step = "one step of " if covered.seconds > _LONGER * wanted.seconds else ""
+    ends = f"{clock(covered.span.start, offset)}–{clock(covered.span.end, offset)}"
+    return f"{ends} ({step}{length(covered.seconds)})"
+
+
+def moment(text: str, now: float) -> float | None:
+    """A time of day (`12:03`, `12:03:20.5`), the last such before `now`, or how long ago (`-90s`, `-1h30m`), in seconds
+    since 1970. None for anything else.
+    """
+    text = "".join(text.split()).lower()
+    if (found := _AGO.fullmatch(text)) and len(text) > 1:
+        hours, minutes, seconds = (float(found[name] or 0) for name in "hms")
+        return now - 3600 * hours - 60 * minutes - seconds
+    if found := _CLOCK.fullmatch(text):
+        hour, minute, second = int(found[1]), int(found[2]), float(found[3] or 0)
+        if hour > 23 or minute > 59 or second >= 60:
+            return None
+        today = datetime.fromtimestamp(now).replace(hour=hour, minute=minute, second=0, microsecond=0)
+        time = today + timedelta(seconds=second)
+        return (time if time.timestamp() <= now else time - timedelta(days=1)).timestamp()
+    return now if text == "now" else None

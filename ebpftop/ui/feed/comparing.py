@@ -1,0 +1,147 @@
+"""Comparisons of the views in sight: A with the span that is shown, B. Each is made once, beside the screen's work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ebpftop.model.past.span import Span
+from ebpftop.ui.drawing.spans import clock, length, span_words
+
+if TYPE_CHECKING:
+    from ebpftop.frames.messages import ViewInfo
+    from ebpftop.model.comparing.view import Question, ViewComparison
+    from ebpftop.model.dimensions import Source
+    from ebpftop.model.past.span import Wanted
+    from ebpftop.model.run import Run
+    from ebpftop.model.selection import Selection
+    from ebpftop.model.session import Session
+    from ebpftop.model.when import When
+
+_KEPT = 8  # comparisons
+_PARTLY = 0.9  # of a span: a view that knows less of it says so
+WHY_NOT = "nothing in it can be compared: ( ) { } show other spans"
+
+NOT_YET = "comparing…"
+
+_Place = tuple[int, str]  # run and view
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    run: Run
+    view: ViewInfo
+    spans: tuple[Span, Span]
+    selection: Selection
+    group: Source | None
+
+    def same(self, other: _Asked) -> bool:
+        """Whether the answer is the same, of one run."""
+        return (self.spans, self.selection, self.group) == (other.spans, other.selection, other.group)
+
+
+class Comparing:
+    """ready: called when a comparison that was asked for is there. One is made at a time; those that nobody looks at
+    any more are left out.
+    """
+
+    def __init__(self, session: Session, when: When, ready: Callable[[], object]) -> None:
+        self._session, self._when, self._ready = session, when, ready
+        self._asked: dict[_Place, _Asked] = {}
+        self._found: dict[_Place, tuple[_Asked, tuple[ViewComparison | None, str]]] = {}
+        self._made = 0
+        self._maker: asyncio.Task[None] | None = None
+
+    @property
+    def on(self) -> bool:
+        return self._when.compares and self._when.a is not None
+
+    @property
+    def a(self) -> Span | None:
+        return self._when.a if self.on else None
+
+    @property
+    def state(self) -> object:
+        """Changes with what there is to draw, besides the span."""
+        return (self._when.a, self._made) if self.on else None
+
+    def of(
+        self, run: Run, view: ViewInfo, wanted: Wanted, selection: Selection, group: Source | None = None
+    ) -> tuple[ViewComparison | None, str]:
+        """A view in A and in a span, and what it lacks; None where there is no comparison, or none yet, and why. group:
+        a dimension by which rows are summed.
+        """
+        from ebpftop.model.comparing.view import comparable
+
+        assert self._when.a is not None
+        if not comparable(view):
+            return (None, WHY_NOT)
+        covered: list[Span] = []
+        for name, each in (("A", self._when.a), ("B", wanted)):
+            span = _covered(run, view, each)
+            if span is None:
+                return (None, f"{name}: {span_words(run, view, each)}")
+            covered.append(span)
+        if covered[0] == covered[1]:
+            return (None, "A and B are the same span: ( ) move B")
+        spans = covered[0], covered[1]
+        place = run.id, view.name
+        known = self._found.get(place)
+        self._asked.pop(place, None)
+        asked = _Asked(run, view, spans, selection, group)
+        if known is not None and known[0].run is run and known[0].same(asked):
+            return known[1]
+        self._asked[place] = asked
+        if self._maker is None or self._maker.done():
+            self._maker = asyncio.get_running_loop().create_task(self._make())
+        return None, NOT_YET
+
+    async def _make(self) -> None:
+        await asyncio.sleep(0)  # the screen first says that it compares
+        while self._asked and self.on:
+            place, asked = self._asked.popitem()
+            question, note = self._question(asked), self._note(asked)
+            found = await asyncio.to_thread(question.answer) if question else None
+            self._found.pop(place, None)
+            self._found[place] = asked, (found, note)
+            if len(self._found) > _KEPT:
+                del self._found[next(iter(self._found))]
+            self._made += 1
+            self._ready()
+        self._asked.clear()
+
+    def _question(self, asked: _Asked) -> Question | None:
+        from ebpftop.model.comparing.half import Half
+        from ebpftop.model.comparing.view import ask
+
+        session = self._session
+        a, b = (Half(asked.run, span, session.processes, session.hello) for span in asked.spans)
+        return ask(a, b, asked.view, asked.selection, asked.group)
+
+    def _note(self, asked: _Asked) -> str:
+        """What makes the spans not quite what was chosen."""
+        (a, b), run = asked.spans, asked.run
+        notes = []
+        if a.start < b.end and b.start < a.end:
+            notes.append(f"A and B overlap by {length((min(a.end, b.end) - max(a.start, b.start)) / 1e9)}")
+        wanted = self._when.a, self._when.wanted
+        for name, whole, span in zip("AB", wanted, asked.spans, strict=True):
+            if isinstance(whole, Span) and span.seconds < _PARTLY * whole.seconds:
+                offset = run.last.realtime_ns - run.last.monotonic_ns if run.last else 0
+                notes.append(f"{name}: only {clock(span.start, offset)}–{clock(span.end, offset)} is known")
+        return " · ".join(notes)
+
+
+def _covered(run: Run, view: ViewInfo, wanted: Wanted) -> Span | None:
+    """What a view has of a span: of events from when on all are kept."""
+    from ebpftop.model.comparing.half import Half
+    from ebpftop.model.comparing.sides import observed
+    from ebpftop.model.readings import extent
+
+    found = extent(run, view, wanted)
+    if view.show != "events":
+        return found.span if found.seconds else None
+    span = wanted if isinstance(wanted, Span) else found.span
+    return observed(Half(run, span, {}), view) if span is not None else None

@@ -1,0 +1,113 @@
+"""What to export, and as what; the file is written while the dashboard goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from ebpftop.export.comparison_text import view_as_text
+from ebpftop.frames.codec import BadFrame
+from ebpftop.frames.tape_source import TapeSource
+from ebpftop.model.chosen import narrowing
+from ebpftop.model.comparing.view import ViewComparison
+from ebpftop.model.past.span import START
+from ebpftop.model.run import Run
+from ebpftop.stats import formatting
+from ebpftop.ui.actions.exporting import Choice, as_text, choices, exported, row_as_text
+from ebpftop.ui.actions.saving import save
+from ebpftop.ui.drawing.inert import inert
+from ebpftop.ui.feed.feed import Feed
+from ebpftop.ui.widgets.grid import Grid
+from ebpftop.ui.widgets.panel import ViewPanel
+
+
+class ExportScreen(ModalScreen[None]):
+    DEFAULT_CSS = """
+    ExportScreen {
+        align: center middle;
+        background: $background 70%;
+        & > Vertical {
+            width: 72;
+            max-width: 100%;
+            height: auto;
+            max-height: 100%;
+            border: round $primary;
+            border-title-color: $primary;
+            border-subtitle-color: $quiet;
+            background: $surface;
+            padding: 0 1;
+        }
+        & OptionList { height: auto; border: none; background: $surface; padding: 0; }
+        & OptionList:focus { border: none; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,E", "dismiss", "close", key_display="Esc"),
+        Binding("j", "move(1)", "line down", show=False),
+        Binding("k", "move(-1)", "line up", show=False),
+    ]
+
+    def __init__(self, feed: Feed, run: Run | None, panel: ViewPanel | None) -> None:
+        super().__init__()
+        self._session, self._run, self._selection = feed.session, run, feed.selection
+        self._tape = feed.playback.path if isinstance(feed.playback, TapeSource) else None
+        self._wanted = panel.reads(feed.when.wanted) if panel else START
+        compared = _compared(feed, run, panel) if run and panel else None
+        self.choices = choices(feed.session, run, panel.view if panel else None, compared)
+
+    def compose(self) -> ComposeResult:
+        with Vertical() as box:
+            box.border_title = "Export"
+            box.border_subtitle = (
+                "Enter writes a file   Esc closes" if self.choices else "nothing to export   Esc closes"
+            )
+            yield OptionList(*(Option(self._words(each)) for each in self.choices), markup=False)
+
+    def _words(self, choice: Choice) -> Content:
+        whole = "the whole tape" if self._tape else "all probes, as remembered"
+        selected = narrowing(self._selection, choice.view) if choice.view else ""
+        what = f"{choice.view.title} {selected}".rstrip() if choice.view else whole
+        return Content.assemble(inert(what), ("  as  ", "$quiet"), choice.title)
+
+    def action_move(self, step: int) -> None:
+        listed = self.query_one(OptionList)
+        (listed.action_cursor_down if step > 0 else listed.action_cursor_up)()
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        choice = self.choices[event.option_index]
+        self.app.run_worker(self._write(choice), group="export")
+        self.dismiss()
+
+    async def _write(self, choice: Choice) -> None:
+        try:
+            content = await exported(choice, self._session, self._run, self._wanted, self._selection, self._tape)
+            path = await asyncio.to_thread(save, choice.name, content, choice.ending)
+        except (OSError, BadFrame) as error:
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            self.app.notify(inert(f"not exported: {why}"), severity="error", markup=False)
+        else:
+            self.app.notify(inert(f"{formatting.bytes_(len(content))} saved as {path}"), markup=False)
+
+
+def copied(feed: Feed, run: Run, panel: ViewPanel) -> str:
+    """The row under the cursor of the list that has the focus, else the view."""
+    grid = panel.screen.focused
+    if isinstance(grid, Grid) and grid.cursor is not None:
+        return row_as_text(grid.whole(grid.cursor))
+    if (compared := _compared(feed, run, panel)) is not None:
+        return view_as_text(compared)
+    return as_text(feed.session, run, panel.view, panel.reads(feed.when.wanted), feed.selection)
+
+
+def _compared(feed: Feed, run: Run, panel: ViewPanel) -> ViewComparison | None:
+    """What is shown of A and B."""
+    on = feed.comparing.on
+    return feed.comparing.of(run, panel.view, feed.when.wanted, panel.selection)[0] if on else None

@@ -1,0 +1,60 @@
+"""Asking for a time to go to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+from ebpftop.ui.drawing.spans import moment
+
+FORMS = "12:03   12:03:20   -90s   -5m   -1h"
+
+
+class GoTo(ModalScreen[float | None]):
+    """Dismissed with the time in seconds since 1970, or None. now: what relative times are counted from."""
+
+    DEFAULT_CSS = """
+    GoTo {
+        align: center middle;
+        background: $background 70%;
+        & > Vertical {
+            width: 50;
+            max-width: 100%;
+            height: auto;
+            border: round $primary;
+            border-title-color: $primary;
+            border-subtitle-color: $quiet;
+            background: $surface;
+            padding: 0 1;
+        }
+        & Input { height: 1; border: none; padding: 0; background: $bar-back; &:focus { border: none; } }
+        & Static { color: $quiet; }
+    }
+    """
+
+    def __init__(self, now: float) -> None:
+        super().__init__()
+        self._now = now
+        self.input = Input(placeholder="a time of day, or how long ago")
+        self.note = Static(FORMS, markup=False)
+
+    def compose(self) -> Iterable[Widget]:
+        with Vertical() as box:
+            box.border_title = "Go to"
+            box.border_subtitle = "Esc closes"
+            yield self.input
+            yield self.note
+
+    def key_escape(self) -> None:
+        self.dismiss(None)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        found = moment(event.value, self._now)
+        if found is None:
+            self.note.update(f"no time: {FORMS}")
+        else:
+            self.dismiss(found)

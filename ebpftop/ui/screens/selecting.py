@@ -1,0 +1,150 @@
+"""The selection that all views of a session share: its keys, and the lines above the views."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from ebpftop.model.caption import caption
+from ebpftop.model.dimensions import PROCESS
+from ebpftop.model.selection import Choice, Selection, choice_of, choice_of_process
+from ebpftop.ui.feed.feed import Feed
+from ebpftop.ui.messages import ProcessAsked
+from ebpftop.ui.widgets.caption import Caption
+from ebpftop.ui.widgets.trail import Trail
+
+if TYPE_CHECKING:
+    from ebpftop.frames.messages import Process
+    from ebpftop.model.standouts import Finding
+    from ebpftop.ui.widgets.panel import ViewPanel
+
+
+class Selecting(Screen[None]):
+    """A screen whose views show the selected rows. `trail` says which those are, `caption` what a tape says at the
+    moment that is played.
+    """
+
+    SELECTING: ClassVar[list[BindingType]] = [
+        Binding("full_stop", "select", "select", tooltip="Select this row in all views, or no longer"),
+        Binding("B", "group", "group", show=False, tooltip="Sum rows by name, user, unit, path, …"),
+        Binding("colon", "select_by", "select by", show=False, tooltip="Select by user, unit, name, … of this row"),
+        Binding("P", "process", "process", show=False, tooltip="Open the page of the row's process"),
+    ]
+    WIDENING: ClassVar[list[BindingType]] = [
+        Binding("exclamation_mark", "invert", "all but", show=False, tooltip="Select all but what was chosen last"),
+        Binding("backspace", "widen", "widen", show=False, tooltip="Widen the selection by one step"),
+    ]
+
+    def __init__(self, feed: Feed) -> None:
+        super().__init__()
+        self.feed = feed
+        self.trail = Trail()
+        self.caption = Caption()
+
+    @property
+    def panel(self) -> ViewPanel | None:
+        """The view that keys act on."""
+        raise NotImplementedError
+
+    async def redraw(self) -> None:
+        raise NotImplementedError
+
+    async def draw_front(self) -> None:
+        """Draw the view in front anew."""
+        raise NotImplementedError
+
+    def draw_above(self) -> None:
+        """The lines above the views. Live, whoever sets a mark knows what it says, and a notice shows the others."""
+        self.trail.choices = self.feed.selection.choices
+        session = self.feed.session
+        if self.feed.playback is not None:
+            self.caption.text = caption(session.marks, session.newest.monotonic_ns) if session.newest else ""
+
+    async def narrow(self, selection: Selection) -> None:
+        self.feed.selection = selection
+        await self.redraw()
+        self.refresh_bindings()
+
+    async def narrow_to(self, process: Process) -> None:
+        """Select a process, if it isn't."""
+        selection, choice = self.feed.selection, choice_of_process(process)
+        await self.narrow(selection if choice in selection.choices else selection.turned(choice))
+
+    def select_found(self, found: Finding) -> bool:
+        """Select what stands out; False where its column has no dimension."""
+        people, selection = self.feed.session.processes, self.feed.selection
+        choice = choice_of(found.view, found.column.field, found.trait, found.value, people)
+        if choice is not None and choice not in selection.choices:
+            self.feed.selection = selection.turned(choice)
+        return choice is not None
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        match action:
+            case "select" | "select_by":
+                return self.panel is not None and self.panel.has_focus_within
+            case "group":
+                return self.panel is not None
+            case "invert" | "widen":
+                return bool(self.feed.selection)
+        return super().check_action(action, parameters)
+
+    async def action_select(self) -> None:
+        alone, shared = self._choices()
+        if len(alone) == 1:
+            await self.narrow(self.feed.selection.turned(alone[0]))
+        else:
+            self._ask(alone, shared)
+
+    def action_select_by(self) -> None:
+        self._ask(*self._choices())
+
+    def _choices(self) -> tuple[list[Choice], list[Choice]]:
+        return self.panel.chosen(self.feed.session.processes) if self.panel is not None else ([], [])
+
+    def action_process(self) -> None:
+        alone, _ = self._choices()
+        process = next((each.value for each in alone if each.dimension == PROCESS), None)
+        if isinstance(process, int):
+            self.post_message(ProcessAsked(process))
+        else:
+            self.notify("P opens the page of a row's process: choose one with ↑ ↓", markup=False)
+
+    def _ask(self, alone: list[Choice], shared: list[Choice]) -> None:
+        from ebpftop.ui.screens.choosing import Choosing, Line
+
+        choices, made = [*alone, *shared], self.feed.selection.values
+        if not choices:
+            self.notify("nothing here to select", markup=False)
+            return
+        lines = [Line(each.title, each.text, (each.dimension, each.value) in made) for each in choices]
+
+        async def chosen(at: int | None) -> None:
+            if at is not None:
+                await self.narrow(self.feed.selection.turned(choices[at]))
+
+        self.app.push_screen(Choosing("Select in all views", lines, "full_stop"), chosen)
+
+    def action_group(self) -> None:
+        from ebpftop.ui.screens.choosing import Choosing, Line
+
+        panel = self.panel
+        if panel is None or not panel.groupings:
+            self.notify("nothing here to group by", markup=False)
+            return
+        kinds = [*([] if panel.always_groups else [None]), *panel.groupings]
+        lines = [Line("by " + each.title if each else "each row by itself", "", each == panel.summed) for each in kinds]
+
+        async def chosen(at: int | None) -> None:
+            if at is not None:
+                panel.group = kinds[at]
+                await self.draw_front()
+
+        self.app.push_screen(Choosing("Sum the rows", lines, "B"), chosen)
+
+    async def action_invert(self) -> None:
+        await self.narrow(self.feed.selection.inverted())
+
+    async def action_widen(self) -> None:
+        await self.narrow(self.feed.selection.widened())

@@ -1,0 +1,55 @@
+"""Where every thread of the machine is: what waits for the same is one line, what may be stuck is on top."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+
+from ebpftop.frames.messages import ReadThreads, Threads
+from ebpftop.model.places import Place, Places
+from ebpftop.stats import formatting
+from ebpftop.ui.feed.feed import Feed
+from ebpftop.ui.screens.reading import ReadingScreen
+from ebpftop.ui.screens.row import RowScreen
+from ebpftop.ui.widgets.grid import Grid
+from ebpftop.ui.widgets.table_grid import TableGrid
+from ebpftop.ui.widgets.thread_rows import STATE, place_rows, whole
+
+TITLE = "Threads: what they wait for"
+
+
+class ThreadsScreen(ReadingScreen):
+    TAKES = "threads_read"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f", "filter", "filter", priority=True, tooltip="Filter threads as you type"),
+        Binding("W", "let_go", "back", show=False),
+    ]
+
+    def __init__(self, feed: Feed) -> None:
+        super().__init__(feed, ReadThreads(), TITLE, TableGrid(STATE))
+        self._places = Places()
+        self._shown: dict[int, Place] = {}
+
+    def take(self, read: object) -> None:
+        if not self.answered() or not isinstance(read, Threads):
+            return
+        if read.error:
+            self.say(read.error)
+            return
+        places = self._places.take(read)
+        self._shown = {each.number: each for each in places}
+        self.frame.span_words = ", ".join(_about(read))
+        self.frame.grid.show(place_rows(places))
+
+    def on_grid_whole(self, event: Grid.Whole) -> None:
+        chosen = self._shown.get(int(self.frame.grid.pointed().get("number", 0)))
+        if chosen is not None:
+            self.app.push_screen(RowScreen(TITLE, whole(chosen)))
+
+
+def _about(read: Threads) -> list[str]:
+    count = formatting.plural(read.count, "thread")
+    if len(read.threads) < read.count:
+        count = f"{len(read.threads)} of {count}"
+    return [count, *(f"not read: {each}" for each in read.unread[:1])]

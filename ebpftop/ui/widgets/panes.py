@@ -1,0 +1,47 @@
+"""Where the runs are shown, one at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.widget import Widget
+
+from ebpftop.ui.widgets.cached import Box
+from ebpftop.ui.widgets.runs import RunPane
+
+if TYPE_CHECKING:
+    from ebpftop.model.session import Session
+
+
+class Panes(Box):
+    """A pane for each run, and what is shown instead of them."""
+
+    DEFAULT_CSS = """
+    Panes { height: 1fr; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._of: dict[int, RunPane] = {}
+
+    def of(self, run: int | None) -> RunPane | None:
+        return None if run is None else self._of.get(run)
+
+    async def keep(self, wanted: set[int], session: Session, *, settled: bool) -> None:
+        """Have the panes of these runs, and new ones for those that were loaded again. settled: whether others go."""
+        for number, pane in list(self._of.items()):
+            run = session.runs.get(number)
+            if (number not in wanted and settled) or (run is not None and pane.is_stale(run)):
+                self._of.pop(number, None)  # before the await, during which a key may redraw this screen
+                await pane.remove()
+        for number in sorted(wanted - set(self._of)):
+            pane = self._of[number] = RunPane()
+            pane.display = False
+            await self.mount(pane)
+
+    def bring(self, front: Widget) -> bool:
+        """Show one only; whether another one had the focus."""
+        focused = any(each.has_focus_within for each in self.children if each is not front)
+        for each in self.children:
+            each.display = each is front
+        return focused

@@ -1,0 +1,71 @@
+"""The rows of the table of where threads are, and one of them whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ebpftop.model.places import Place, Seen, written
+from ebpftop.stats import formatting
+from ebpftop.ui.drawing.inert import cell
+from ebpftop.ui.widgets.plain_columns import number, text
+from ebpftop.ui.widgets.rows import Rows
+
+STATE = "state"  # the column that orders them at first: what may be stuck is on top
+_MOST_STACKS, _MOST_THREADS = 8, 200  # in a place shown whole
+
+
+def place_rows(places: Sequence[Place]) -> Rows:
+    ranks = np.array([each.rank for each in places], np.int64)
+    state = text(STATE, "state", 15, [each.state for each in places], priority=5)
+    ages: list[float | None] = [each.age_ns for each in places]
+    return Rows(
+        count=len(places),
+        keys={"number": np.array([each.number for each in places], np.int64)},
+        columns=[
+            number("threads", "threads", formatting.count, [len(each.seen) for each in places], 7, 6),
+            replace(state, order=lambda: ranks),
+            text("call", "call", 10, [cell(each.call) for each in places], most=18, priority=4),
+            text("target", "waits for", 16, [cell(each.target) for each in places], most=200, stretch=True, priority=3),
+            text("waits", "in the kernel", 13, [cell(each.waits) for each in places], most=30, priority=1),
+            number("age", "for at least", at_least, ages, 12, 2),
+            text("whose", "whose", 18, [cell(each.whose) for each in places], most=44, priority=4),
+        ],
+    )
+
+
+def at_least(age_ns: float | None) -> str:
+    return formatting.duration(age_ns) if age_ns is not None else "–"
+
+
+def whole(place: Place) -> list[tuple[str, str]]:
+    """All that is known of a place: titles and texts, a line each. Hostile."""
+    return list(_whole(place))
+
+
+def _whole(place: Place) -> Iterator[tuple[str, str]]:
+    first = place.seen[0].thread
+    yield "threads", f"{len(place.seen)} of {place.whose}"
+    yield "state", place.state
+    if place.target:
+        yield "waits for", place.target
+    if call := written(first):
+        yield "system call", call
+    for at, (functions, count) in enumerate(place.stacks[:_MOST_STACKS]):
+        title = "kernel stack" if len(place.stacks) == 1 else f"stack {at + 1}, {formatting.plural(count, 'thread')}"
+        for line, function in enumerate(functions):
+            yield "" if line else title, function
+    if len(place.stacks) > _MOST_STACKS:
+        yield "", f"and {len(place.stacks) - _MOST_STACKS} more stacks"
+    for line, each in enumerate(place.seen[:_MOST_THREADS]):
+        yield "" if line else "thread", _thread(each)
+    if len(place.seen) > _MOST_THREADS:
+        yield "", f"and {len(place.seen) - _MOST_THREADS} more"
+
+
+def _thread(each: Seen) -> str:
+    thread = each.thread
+    age = f"  for at least {formatting.duration(each.age_ns)}" if each.age_ns is not None else ""
+    return f"{thread.tid} {thread.comm}  of {thread.process} ({thread.tgid}){age}"

@@ -1,0 +1,127 @@
+"""From the registers in one function to those in its caller, by what a step says and what the stack holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ebpftop.unwind.cursor import WORD, BadTables
+from ebpftop.unwind.expressions import evaluate
+from ebpftop.unwind.rows import KEPT, RBP, REGISTERS, RIP, RSP, Row, Rule
+from ebpftop.unwind.tables import Step
+
+BROKEN = "unwind tables that make no sense"
+NO_TABLES = "code without unwind tables and frame pointers"
+ELSEWHERE = "the rest is on another stack"
+NOT_IN_MEMORY = "the rest of the stack is not in memory"
+
+BY_FRAME_POINTER = Step(RBP, 16, ((RBP, -16),))  # that of code without tables
+_NEAR = 64 << 20  # bytes; an address further up is of another stack
+
+
+class Ended(Exception):
+    """The caller can't be found; the text says why."""
+
+
+def cut(whole: int) -> str:
+    """Why there are no more callers, where so many bytes of the stack are copied."""
+    return f"stack cut at {whole >> 10} KiB"
+
+
+class Walk:
+    """The registers of one frame after the other. See `Space.unwind` for what it begins with."""
+
+    def __init__(self, registers: Sequence[int], stack: memoryview, whole: int) -> None:
+        self._low, self._stack, self._whole = registers[RSP], stack, whole
+        self._registers: list[int | None] = list(registers)  # None: its value is lost
+        self._all = True  # whether there may be others than those that calls leave as they were
+        self._guessed = False  # whether the last step took a frame pointer for one
+
+    def step(self, step: Step) -> int:
+        """Go to the caller; returns the address where that goes on, 0 where there is none. Raises `Ended`."""
+        if step.last:
+            return 0
+        if step is BY_FRAME_POINTER:
+            return self._by_frame_pointer()
+        self._guessed = False
+        if step.row is not None:
+            return self._by_row(step.row, step.signal)
+        cfa, sp = self._known(step.register) + step.offset, self._known(RSP)
+        caller = self._word(cfa - 8)
+        for register, offset in step.saved:
+            if cfa + offset >= sp:  # else the end of the function has taken it back already
+                self._registers[register] = self._word(cfa + offset)
+        return self._called(cfa, caller)
+
+    def _by_frame_pointer(self) -> int:
+        """Nothing says that rbp is one, so it has to look like one."""
+        frame, sp = self._registers[RBP], self._known(RSP)
+        if frame == 0 and self._guessed:
+            return 0
+        self._guessed = True
+        if frame is None or not sp <= frame < self._low + _NEAR or frame & 7:
+            raise Ended(NO_TABLES)
+        caller = self._word(frame + 8)
+        self._registers[RBP] = self._word(frame)
+        return self._called(frame + 16, caller)
+
+    def _by_row(self, row: Row, signal: bool) -> int:
+        """Signal frames, what linkers make, stacks that were aligned anew, vfork."""
+        try:
+            if isinstance(row.cfa, tuple):
+                cfa = self._known(row.cfa[0]) + row.cfa[1]
+            else:
+                cfa = evaluate(row.cfa, self._known, self._word)
+            found = {register: self._restored(rule, cfa) for register, rule in row.rules.items()}
+        except BadTables:
+            raise Ended(BROKEN) from None
+        caller, sp = found[RIP], found.get(RSP, cfa)
+        if caller is None or sp is None:
+            raise Ended(BROKEN)
+        if signal:
+            self._registers = [found.get(each, value) for each, value in enumerate(self._registers)]
+            self._registers[RSP] = sp
+            self._all = True
+            return caller
+        for register in KEPT:
+            if register in found:
+                self._registers[register] = found[register]
+        return self._called(sp, caller)
+
+    def _called(self, sp: int, caller: int) -> int:
+        """The caller's stack begins at `sp`; a call kept only some registers for it."""
+        if sp < self._known(RSP):
+            raise Ended(BROKEN)
+        self._registers[RSP], self._registers[RIP] = sp, caller
+        if self._all:
+            self._registers = [value if n in (*KEPT, RSP, RIP) else None for n, value in enumerate(self._registers)]
+            self._all = False
+        return caller
+
+    def _restored(self, rule: Rule, cfa: int) -> int | None:
+        match rule.kind:
+            case "at":
+                return self._word(cfa + rule.offset)
+            case "is":
+                return cfa + rule.offset & WORD
+            case "register":
+                return self._known(rule.offset)
+            case "at expression":
+                return self._word(evaluate(rule.expression, self._known, self._word, (cfa,)))
+            case "is expression":
+                return evaluate(rule.expression, self._known, self._word, (cfa,))
+            case _:
+                return None
+
+    def _known(self, register: int) -> int:
+        value = self._registers[register] if register < REGISTERS else None
+        if value is None:
+            raise Ended(BROKEN)
+        return value
+
+    def _word(self, address: int) -> int:
+        place, odd = divmod(address - self._low, 8)
+        if 0 <= place < len(self._stack) and not odd:
+            return int(self._stack[place])
+        if odd or not 0 <= place < _NEAR // 8:
+            raise Ended(ELSEWHERE)
+        raise Ended(cut(self._whole) if 8 * len(self._stack) + 8 > self._whole else NOT_IN_MEMORY)

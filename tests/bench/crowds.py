@@ -1,0 +1,80 @@
+"""Many processes: what the dashboard costs beside htop when 10,000 are awake once a second, and what memory it takes
+when they come and go.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+
+from tests.bench import painting
+from tests.bench.screen import running_on
+from tests.bench.table import Row, mib
+from tests.churn import MOST
+
+AWAKE = 10_000
+_SIZE = (200, 60)
+_SECONDS, _RATE = 40, 1000  # of processes that come and go
+_ROUNDS = 2
+
+# Children that do nothing but wake up, each at its own moment; "r" when all are there.
+_CROWD = """
+import gc, os, sys, time
+gc.freeze()
+count = int(sys.argv[1])
+for number in range(count):
+    if not os.fork():
+        parent = os.getppid()
+        time.sleep(number / count)
+        while os.getppid() == parent: time.sleep(1)
+        os._exit(0)
+os.write(1, b"r")
+sys.stdin.read()
+"""
+
+
+def rows() -> list[Row]:
+    ours, theirs = [], []
+    with _crowd(AWAKE):
+        for _ in range(_ROUNDS):
+            with painting.dashboard(_SIZE, ["cputop"]) as screen:
+                ours.append(painting.spent(screen).cpu)
+            if shutil.which("htop"):
+                with running_on(["htop", "-d", "10"], _SIZE) as screen:
+                    screen.read(5.0)
+                    theirs.append(painting.spent(screen).cpu)
+    note = "" if theirs else "not installed"
+    awake = Row(f"CPU, {AWAKE:,} processes awake once a second", ours, "htop", theirs, painting.percent, 1.0, note)
+    collector, consumer = ([size] for size in _sizes())
+    what = f"private memory after {_SECONDS * _RATE:,} processes came and went"
+    return [
+        awake,
+        Row(f"{what}, collector", collector, unit=mib, most=MOST),
+        Row(f"{what}, consumer", consumer, unit=mib, most=MOST),
+    ]
+
+
+def _sizes() -> Iterator[float]:
+    """Most bytes of the collector and of the consumer, each a process of its own."""
+    command = [sys.executable, "-m", "tests.churn", str(_SECONDS), str(_RATE)]
+    written = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    samples = re.findall(r"^([\d,]+) KiB +([\d,]+) KiB$", written, re.MULTILINE)
+    for column in zip(*samples, strict=True):
+        yield max(int(kib.replace(",", "")) << 10 for kib in column)
+
+
+@contextlib.contextmanager
+def _crowd(count: int) -> Iterator[None]:
+    command = [sys.executable, "-c", _CROWD, str(count)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as crowd:
+        assert crowd.stdin is not None
+        assert crowd.stdout is not None
+        crowd.stdout.read(1)
+        try:
+            yield
+        finally:
+            crowd.stdin.close()  # the children see that it is gone, and end

@@ -1,0 +1,112 @@
+"""What the demo tape says while it plays: marks with the words a newcomer needs at that moment.
+
+    python -m tests.screenshots.story TAPE
+
+writes the captions of a tape anew, as they stand here.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import msgspec
+
+from ebpftop.frames.messages import AnyFrame, Mark, Processes, Snapshot
+from ebpftop.frames.tape import TapeReader, TapeWriter
+
+GROUP = "shop.slice"
+# Seconds since the tape's beginning, see `incident.TROUBLE`, and a text that fits in two lines of 80 cells.
+CAPTIONS = (
+    (
+        0,
+        "A small web shop, as it was recorded. This line says where to look and which keys to press. Space "
+        "stops the tape and lets it go on.",
+    ),
+    (
+        8,
+        "/ runqlat Enter shows how long threads wait for a CPU. Tab goes to its table: which process waits, "
+        "how often, for how long.",
+    ),
+    (
+        21,
+        "It has got slower: something waits far longer than before. o shows the histogram over time: time to "
+        "the right, longer waits higher.",
+    ),
+    (
+        32,
+        "Tab goes to the heatmap; its p99 line has climbed. Shift+← ten times and Shift+↑ box the long waits."
+        " Space stops the tape meanwhile.",
+    ),
+    (
+        41,
+        "x tells what stands out in the box: processes named thumbnails. Enter selects the name in all "
+        "probes, as . does on any row.",
+    ),
+    (
+        49,
+        "/ profile Enter shows what thumbnails did on the CPU: it compressed, in libz. Backspace ends the selection.",
+    ),
+    (
+        64,
+        "/ execsnoop Enter lists new programs: a health check starts one after the other. [ and ] go from "
+        "probe to probe.",
+    ),
+    (78, "Now the disk. / biolatency Enter: how long its requests take, by process, device and operation."),
+    (
+        88,
+        "They take far longer now; o shows since when. In the table backup takes nearly all of the disk, and "
+        "orders waits for a few reads.",
+    ),
+    (
+        99,
+        "↓ to a row of backup: Enter shows it alone, . selects it in all probes, P opens the page of its "
+        "process. Esc and Backspace go back.",
+    ),
+    (
+        112,
+        "t shows ten seconds, and a calls them A. ' lists these captions: choose an early one, and b compares"
+        " both times. 0 ends that.",
+    ),
+    (
+        126,
+        "The backup has ended, all is fast again. Over time, box, x, select, compare: ? lists all keys, E "
+        "writes a report, q quits.",
+    ),
+)
+
+
+def tell(tape: Path, out: Path) -> None:
+    """Write a tape with these captions instead of the marks it has."""
+    reader = TapeReader(tape)
+    frames = [(at, _of_shop(frame)) for at, frame in reader if not isinstance(frame, Mark)]
+    reader.close()
+    began, sample = next((at, frame) for at, frame in frames if at and isinstance(frame, Snapshot))
+    rest = [(round(second * 1e9), text) for second, text in CAPTIONS]
+    with TapeWriter(out, force=True) as writer:
+        for at, frame in frames:
+            while rest and at > rest[0][0]:
+                due, text = rest.pop(0)
+                passed = due - began
+                mark = Mark(
+                    realtime_ns=sample.realtime_ns + passed,
+                    monotonic_ns=sample.monotonic_ns + passed,
+                    boottime_ns=sample.boottime_ns + passed,
+                    text=text,
+                    origin="outside",
+                )
+                writer.write(mark, at)
+            writer.write(frame, at)
+    out.chmod(0o644)
+
+
+def _of_shop(frame: AnyFrame) -> AnyFrame:
+    """Without what a process was before it came to the shop's control group."""
+    if not isinstance(frame, Processes):
+        return frame
+    kept = [each for each in frame.processes if not each.tgid or each.cgroup.startswith(f"/{GROUP}/")]
+    return msgspec.structs.replace(frame, processes=kept)
+
+
+if __name__ == "__main__":
+    tell(Path(sys.argv[1]), Path(sys.argv[1]))

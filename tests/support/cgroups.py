@@ -1,0 +1,37 @@
+"""Control groups at paths as container runtimes lay them out, in a hierarchy that this machine has."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from ebpftop.kernel import mounts
+from tests.support.processes import eventually
+
+
+def v1() -> Path | None:
+    """Where a hierarchy of version 1 with controllers is mounted, if there is one."""
+    return next((place for number, place in sorted(mounts.hierarchies().items()) if number), None)
+
+
+@contextlib.contextmanager
+def group(root: Path, path: str) -> Iterator[Path]:
+    """A new group; those above it that are new are removed with it, once their processes have ended."""
+    folder = root / path.lstrip("/")
+    made = [each for each in (folder, *folder.parents) if each != root and root in each.parents and not each.exists()]
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        for each in made:
+            eventually(lambda each=each: _removed(each), f"{each} is empty")
+
+
+def _removed(folder: Path) -> bool:
+    try:
+        os.rmdir(folder)
+    except OSError:
+        return not folder.exists()
+    return True

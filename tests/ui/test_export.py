@@ -1,0 +1,212 @@
+"""`E` writes what is in front, or all probes, to a file; `y` copies a row or a view."""
+
+from __future__ import annotations
+
+import csv
+import json
+import stat
+from pathlib import Path
+
+import pytest
+from textual.widgets import OptionList
+
+from ebpftop.frames.messages import AnyFrame, AnyRequest, Load
+from ebpftop.ui.app.options import Options
+from ebpftop.ui.screens.dashboard import Dashboard
+from ebpftop.ui.screens.export import ExportScreen
+from tests.support.frames import (
+    EPOCH,
+    SAMPLES,
+    SECOND,
+    columns,
+    events,
+    loaded,
+    mark,
+    process,
+    processes,
+    rejected,
+    samples,
+    snapshot,
+    stacks,
+)
+from tests.support.page_reader import Report
+from tests.ui.conftest import Open, Stage
+from tests.ui.probes import calls, latencies
+
+LATENCY = Options(auto_load=[("cpu/runqlat", {})])
+CALLS = Options(auto_load=[("cpu/syscount", {})])
+EXECS = Options(auto_load=[("cpu/execsnoop", {})])
+PEOPLE = processes(process(1, "postgres"), process(2, "\x1b[31mnode"), process(3, "make"))
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where files are written: the current folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def read(table: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(table.decode().splitlines()))
+
+
+def offered(on: Stage) -> list[str]:
+    listed = on.app.screen.query_one(OptionList)
+    return [str(listed.get_option_at_index(at).prompt) for at in range(listed.option_count)]
+
+
+async def exporting(on: Stage) -> None:
+    """Wait until nothing is being exported."""
+    while any(each.group == "export" and not each.is_finished for each in on.app.workers):
+        await on.pilot.pause(0.01)
+    await on.settle()
+
+
+async def chosen(on: Stage, what: str, folder: Path) -> bytes:
+    """Export by keys; what the new file holds."""
+    before = {*folder.iterdir()}
+    await on.press("E")
+    at = offered(on).index(what)
+    await on.press(*["down"] * at, "enter")
+    await exporting(on)
+    assert isinstance(on.app.screen, Dashboard)
+    (path,) = {*folder.iterdir()} - before
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    return path.read_bytes()
+
+
+async def test_the_view_in_front_as_csv_and_ndjson_is_what_it_shows(stage: Open, folder: Path) -> None:
+    async with stage(options=CALLS) as on:
+        await on.play(PEOPLE, calls(1, {1: 500, 2: 10}), calls(2, {1: 505, 2: 60}))
+        rows = list(
+            csv.DictReader((await chosen(on, "System calls by process  as  CSV", folder)).decode().splitlines())
+        )
+        assert [(row["comm"], row["count"]) for row in rows] == [("\\x1b[31mnode", "50"), ("postgres", "5")]
+        await on.press("t")
+        rows = list(
+            csv.DictReader((await chosen(on, "System calls by process  as  CSV", folder)).decode().splitlines())
+        )
+        assert [(row["comm"], row["count"]) for row in rows] == [("postgres", "505"), ("\\x1b[31mnode", "60")]
+        (view,) = json.loads(await chosen(on, "System calls by process  as  NDJSON", folder))["views"].values()
+        assert [row[-2] for row in view["rows"]] == [505, 60]
+
+
+async def test_what_is_offered_depends_on_the_view(stage: Open) -> None:
+    async with stage(options=CALLS) as on:
+        await on.play(PEOPLE, calls(1, {1: 500}))
+        await on.press("E")
+        assert offered(on) == [
+            "System calls by process  as  CSV",
+            "System calls by process  as  NDJSON",
+            "all probes, as remembered  as  report, one HTML page",
+            "all probes, as remembered  as  NDJSON",
+            "all probes, as remembered  as  CSV",
+        ]
+        await on.press("escape")
+        assert isinstance(on.app.screen, Dashboard)
+
+
+async def test_without_a_probe_there_is_nothing_to_export(stage: Open, folder: Path) -> None:
+    async with stage() as on:
+        await on.press("E")
+        assert isinstance(on.app.screen, ExportScreen)
+        assert offered(on) == []
+        await on.press("enter", "q")
+        assert not [*folder.iterdir()]
+
+
+async def test_the_report_of_what_is_remembered(stage: Open, folder: Path) -> None:
+    async with stage(options=LATENCY) as on:
+        await on.play(PEOPLE, latencies(1, {1: {5_000: 100}}), latencies(2, {1: {5_000: 130, 900_000: 3}}))
+        await on.play(rejected(9, "lab/null-deref"), mark("deploy", at=5))
+        await on.press("escape")
+        page = Report((await chosen(on, "all probes, as remembered  as  report, one HTML page", folder)).decode())
+    run = next(iter(page.runs.values()))
+    assert run.probe == "cpu/runqlat"
+    assert next(iter(run.views.values())).tables["keys"].rows[0][2].value == 133
+    assert "the memory of a dashboard on web-03" in page.text
+    assert "Nothing was lost since it was attached." in page.text
+    assert [(row[1].value, row[2].text, row[3].text[:8]) for row in page.tables["moments"].rows] == [
+        (EPOCH + 2 * SECOND, "load failed", "lab/null"),
+        (EPOCH + 5 * SECOND, "mark", "deploy"),
+    ]
+
+
+async def test_stacks_in_every_format(stage: Open, folder: Path) -> None:
+    def answer(request: AnyRequest) -> list[AnyFrame]:
+        return [loaded(9, "cpu/runqlat", SAMPLES)] if isinstance(request, Load) else []
+
+    async with stage(options=LATENCY, answer=answer) as on:
+        named = stacks({0: ["main", "work"], 1: ["main", "<b>"]})
+        await on.play(PEOPLE, named, samples(9, 1, {(1, 0): 3, (2, 1): 4}))
+        folded = await chosen(on, "CPU samples  as  folded stacks, for flamegraph.pl", folder)
+        assert folded.decode().splitlines() == ["\\x1b[31mnode;main;<b> 4", "postgres;main;work 3"]
+        speedscope = json.loads(await chosen(on, "CPU samples  as  speedscope, for speedscope.app", folder))
+        assert speedscope["profiles"][0]["weights"] == [4, 3]
+        svg = (await chosen(on, "CPU samples  as  flame graph as SVG", folder)).decode()
+        assert svg.startswith("<svg ")
+        assert 'xmlns="http://www.w3.org/2000/svg"' in svg
+        assert "&lt;b&gt; · /bin/app · 4 (57.1%)" in svg
+        assert "all probes, as remembered  as  folded stacks, for flamegraph.pl" in await offers(on)
+
+
+async def offers(on: Stage) -> list[str]:
+    await on.press("E")
+    found = offered(on)
+    await on.press("escape")
+    return found
+
+
+async def test_a_folder_that_can_not_be_written_is_told(
+    stage: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "nowhere"))
+    async with stage(options=CALLS) as on:
+        await on.play(PEOPLE, calls(1, {1: 500}))
+        await on.press("E", "enter")
+        await exporting(on)
+        assert [each.message for each in on.app._notifications] == ["not exported: No such file or directory"]
+
+
+async def test_y_copies_the_row_under_the_cursor_else_the_view(stage: Open) -> None:
+    async with stage(options=CALLS) as on:
+        await on.play(PEOPLE, calls(1, {1: 500, 2: 10}), calls(2, {1: 505, 2: 60}))
+        await on.press("y")
+        lines = on.app.clipboard.splitlines()
+        assert lines[0].startswith("cpu/syscount in 1 s · raw · exact")
+        assert any("\\x1b[31mnode" in line and " 50 " in line for line in lines)
+        await on.press("tab", "down", "y")
+        assert "pid: 1002\nprocess: \\x1b[31mnode\ncalls/s: 50/s\n" in on.app.clipboard
+        assert "\x1b" not in on.app.clipboard
+
+
+async def test_y_copies_the_last_events(stage: Open) -> None:
+    async with stage(options=EXECS) as on:
+        number = next(each.id for each in on.app.feed.session.runs.values())
+        many = [f"prog{n}" for n in range(60)]
+        rows = columns(tgid=[1] * 60, path=many)
+        await on.play(PEOPLE, snapshot(number, 1, {}), events(number, "events", rows), snapshot(number, 2, {}))
+        await on.press("y")
+        assert "60 events" in on.app.clipboard
+        assert "prog59" in on.app.clipboard
+        assert "prog10" in on.app.clipboard
+        assert "prog9 " not in on.app.clipboard
+
+
+async def test_what_is_selected_of_a_view_is_exported_and_copied(stage: Open, folder: Path) -> None:
+    async with stage(PEOPLE, options=CALLS) as on:
+        await on.play(calls(1, {1: 5, 3: 70}), calls(2, {1: 10, 3: 100}))
+        await on.press("tab", "end", "full_stop", "escape", "y")
+        copied = on.app.clipboard
+        assert "postgres" in copied
+        assert "make" not in copied
+        await on.press("E")
+        assert offered(on)[0] == "System calls by process only postgres 1001  as  CSV"
+        await on.press("enter")
+        await exporting(on)
+    (file,) = folder.iterdir()
+    assert [row["comm"] for row in read(file.read_bytes())] == ["postgres"]

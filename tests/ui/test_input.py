@@ -1,0 +1,74 @@
+"""How the terminal's input is read."""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+import tty
+from collections.abc import Iterator
+from pty import openpty
+from queue import SimpleQueue
+from typing import Any
+
+import pytest
+from textual import events
+from textual.constants import ESCAPE_DELAY
+from textual.message import Message
+
+from ebpftop.ui.app.driver import TerminalDriver, _Flag
+
+
+class Reading:
+    """A driver that reads a pseudo-terminal in its thread. waits: for how many seconds, at most, it slept each time."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.keyboard, self._terminal = openpty()
+        tty.setraw(self._terminal)
+        self.waits: list[float | None] = []
+        self._got: SimpleQueue[Message] = SimpleQueue()
+        self._select = select.select
+        driver = self._driver = TerminalDriver.__new__(TerminalDriver)
+        driver.fileno, driver._debug = self._terminal, False
+        driver.exit_event, driver._no_more_input = threading.Event(), _Flag()
+        monkeypatch.setattr(driver, "process_message", self._got.put)
+        monkeypatch.setattr(select, "select", self._waited)
+        self._thread = threading.Thread(target=driver.run_input_thread)
+        self._thread.start()
+
+    def _waited(self, *given: Any) -> Any:
+        self.waits.append(given[3])
+        return self._select(*given)
+
+    def key(self, text: str) -> str:
+        """Type this; the name of the key it is."""
+        os.write(self.keyboard, text.encode())
+        message = self._got.get(timeout=60)
+        assert isinstance(message, events.Key)
+        return message.key
+
+    def end(self) -> None:
+        self._driver.exit_event.set()
+        self._driver._no_more_input.set()
+        self._thread.join(60)
+        assert not self._thread.is_alive()
+        os.close(self.keyboard)
+        os.close(self._terminal)
+
+
+@pytest.fixture
+def reading(monkeypatch: pytest.MonkeyPatch) -> Iterator[Reading]:
+    one = Reading(monkeypatch)
+    yield one
+    one.end()
+
+
+def test_it_sleeps_until_a_key_comes(reading: Reading) -> None:
+    assert [reading.key(text) for text in ("a", "\x1b[A", "é")] == ["a", "up", "é"]
+    assert set(reading.waits) == {None}
+
+
+def test_it_wakes_up_once_to_tell_escape_from_the_beginning_of_a_sequence(reading: Reading) -> None:
+    assert reading.key("\x1b") == "escape"
+    assert reading.key("b") == "b"
+    assert set(reading.waits) == {None, ESCAPE_DELAY}

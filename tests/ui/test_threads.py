@@ -1,0 +1,149 @@
+"""Where all threads are: what waits for one thing is one line, what may be stuck is on top, Enter shows it whole."""
+
+from __future__ import annotations
+
+from ebpftop.base.syscalls import NUMBERS
+from ebpftop.frames.messages import ReadThreads, ThreadPlace, Threads
+from ebpftop.ui.screens.row import RowScreen
+from ebpftop.ui.screens.threads import ThreadsScreen
+from ebpftop.ui.widgets.table_frame import TableFrame
+from ebpftop.ui.widgets.table_grid import TableGrid
+from tests.ui.conftest import Open, Stage
+from tests.ui.test_tape import until
+
+S = 1_000_000_000
+EVIL = "x\x1b[2J[b]y"
+STACKS = [["pipe_read", "vfs_read"], ["request_wait_answer", "fuse_file_read_iter [fuse]"]]
+
+
+def read(second: int, count: int = 50) -> Threads:
+    """So many threads read one pipe, one waits for a file system, one sleeps."""
+
+    def thread(tid: int, state: str, call: str, target: str, stack: int | None = None) -> ThreadPlace:
+        return ThreadPlace(
+            tid=tid,
+            tgid=7,
+            start_ns=tid,
+            comm=EVIL,
+            process=EVIL,
+            state=state,
+            cpu_ns=0,
+            switches=3,
+            stack=stack,
+            call=NUMBERS[call],
+            arguments=[3, 1 << 40, 4096, 0, 0, 0],
+            target=target,
+            waits=STACKS[stack][0] if stack is not None else "",
+        )
+
+    threads = [thread(tid, "S", "read", "pipe:[42]", 0) for tid in range(1, count + 1)]
+    threads += [thread(900, "D", "pread64", f"/mnt/{EVIL}", 1), thread(901, "S", "ppoll", "")]
+    return Threads(
+        monotonic_ns=second * S, boottime_ns=second * S, threads=threads, stacks=STACKS, count=len(threads) + 5
+    )
+
+
+def requests(on: Stage) -> int:
+    return sum(isinstance(each, ReadThreads) for each in on.source.requests)
+
+
+def title(on: Stage) -> str:
+    return str(on.one(TableFrame).border_title)
+
+
+def cells(on: Stage) -> list[list[str]]:
+    lines = [line.split("  ") for line in on.see(TableGrid).splitlines() if line.strip()]
+    return [[cell.strip() for cell in row if cell.strip()] for row in lines]
+
+
+async def test_fifty_threads_that_wait_for_one_pipe_are_one_line(stage: Open) -> None:
+    async with stage(size=(200, 40)) as on:
+        assert requests(on) == 0
+        await on.press("W")
+        assert requests(on) == 1
+        await on.play(read(10), read(12))
+        assert "52 of 57 threads" in title(on)
+        head, stuck, pipe, idle = cells(on)
+        assert head == ["threads", "state▼", "call", "waits for", "in the kernel", "for at least", "whose"]
+        whose = "x\\x1b[2J[b]y (7)"
+        assert stuck == ["1", "uninterruptible", "pread64", "/mnt/x\\x1b[2J[b]y", "request_wait_answer", "2 s", whose]
+        assert pipe == ["50", "sleeping", "read", "pipe:[42]", "pipe_read", "2 s", whose]
+        assert idle == ["1", "sleeping", "ppoll", "2 s", whose]
+
+
+async def test_on_a_small_screen_what_it_is_about_stays(stage: Open) -> None:
+    async with stage(size=(80, 24)) as on:
+        await on.press("W")
+        await on.play(read(10), read(12))
+        head, stuck, pipe, _ = cells(on)
+        assert head[:4] == ["threads", "state▼", "call", "waits for"]
+        assert pipe[:4] == ["50", "sleeping", "read", "pipe:[42]"]
+        assert stuck[1] == "uninterruptible"
+
+
+async def test_enter_shows_system_call_stack_and_threads(stage: Open) -> None:
+    async with stage(size=(200, 40)) as on:
+        await on.press("W")
+        await on.play(read(10), read(12))
+        await on.press("down", "down", "enter")
+        await until(on, lambda: isinstance(on.app.screen, RowScreen))
+        assert isinstance(on.app.screen, RowScreen)
+        fields = on.app.screen.fields
+        assert fields[:7] == [
+            ("threads", f"50 of {EVIL} (7)"),
+            ("state", "sleeping"),
+            ("waits for", "pipe:[42]"),
+            ("system call", "read(fd=3, buf=0x10000000000, count=4096)"),
+            ("kernel stack", "pipe_read"),
+            ("", "vfs_read"),
+            ("thread", f"1 {EVIL}  of {EVIL} (7)  for at least 2 s"),
+        ]
+        assert len(fields) == 6 + 50
+
+
+async def test_the_cursor_stays_on_its_place_while_others_come_and_go(stage: Open) -> None:
+    async with stage(size=(200, 40)) as on:
+        await on.press("W")
+        await on.play(read(10))
+        await on.press("down", "down")
+        grid = on.one(TableGrid)
+        before = grid.pointed()
+        await on.play(read(11, count=60))
+        assert grid.pointed() == before
+        assert cells(on)[2][:1] == ["60"]
+
+
+async def test_nothing_is_read_while_it_is_out_of_sight_or_paused(stage: Open) -> None:
+    async with stage() as on:
+        await on.press("W")
+        screen = on.app.screen
+        assert isinstance(screen, ThreadsScreen)
+        await on.press("question_mark")
+        before = requests(on)
+        screen._next = 0.0
+        await screen.look()
+        assert requests(on) == before
+        await on.press("escape", "space")
+        before = requests(on)
+        screen._next = 0.0
+        await screen.look()
+        assert requests(on) == before
+        assert "paused" in title(on)
+        await on.press("space")
+        await on.press("W")
+        await until(on, lambda: not screen.is_running)
+        await on.play(read(10))  # an answer that comes too late
+
+
+async def test_an_error_takes_the_place_of_the_count(stage: Open) -> None:
+    async with stage() as on:
+        await on.press("W")
+        await on.play(Threads(monotonic_ns=0, boottime_ns=0, error="threads can't be listed: EPERM"))
+        assert "can't be listed: EPERM" in title(on)
+
+
+async def test_a_tape_says_that_it_holds_none(stage: Open) -> None:
+    async with stage(live=False) as on:
+        await on.press("W")
+        assert not isinstance(on.app.screen, ThreadsScreen)
+        assert requests(on) == 0

@@ -1,0 +1,321 @@
+"""The span that all screens show: its keys, what it says, and the timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from ebpftop.frames.messages import AnyFrame
+from ebpftop.frames.tape import TapeWriter
+from ebpftop.frames.tape_source import TapeSource
+from ebpftop.model.past.span import Span
+from ebpftop.ui.app.app import EbpftopApp
+from ebpftop.ui.app.options import Options
+from ebpftop.ui.drawing.spans import moment
+from ebpftop.ui.screens.go_to import GoTo
+from ebpftop.ui.widgets.events import EventList
+from ebpftop.ui.widgets.header import HeaderLine
+from ebpftop.ui.widgets.histogram import HistogramBars
+from ebpftop.ui.widgets.table_frame import TableFrame
+from ebpftop.ui.widgets.table_grid import TableGrid
+from ebpftop.ui.widgets.timeline import LEFT, Timeline, TimelineState, heights
+from tests.support.frames import EPOCH, SECOND, catalog, detached, hello, loaded, process, processes, rejected
+from tests.ui.conftest import Open, Stage
+from tests.ui.probes import BY_CALL, BY_PROCESS, PROBES, RUN, calls, execs, latencies
+from tests.ui.test_views import names
+
+CALLS = Options(auto_load=[("cpu/syscount", {})])
+LATENCY = Options(auto_load=[("cpu/runqlat", {})])
+EXECS = Options(auto_load=[("cpu/execsnoop", {})])
+PEOPLE = processes(process(1, "postgres"), process(2, "node"))
+
+
+def at(second: int) -> str:
+    """The local time of a sample."""
+    return f"{datetime.fromtimestamp(EPOCH / SECOND + second):%H:%M:%S}"
+
+
+def second(number: int) -> AnyFrame:
+    """Process 1 makes ten calls a second, process 2 a thousand in the 5th."""
+    return calls(number, {1: 10 * number, 2: 1000 if number >= 5 else 1})
+
+
+def title(on: Stage) -> str:
+    return str(on.one(TableFrame).border_title)
+
+
+def rate(on: Stage, name: str) -> str:
+    table = on.one(TableGrid)
+    return table.cell(names(table).index(name), table.columns[2])
+
+
+async def test_the_span_moves_and_changes_its_length(stage: Open) -> None:
+    async with stage(options=CALLS) as on:
+        await on.play(PEOPLE, *map(second, range(1, 11)))
+        assert "· last 1 s ·" in title(on)
+        await on.press("left_parenthesis")
+        assert f"· {at(8)}–{at(9)} (1 s) ·" in title(on)
+        await on.press(*["left_parenthesis"] * 4)
+        assert f"· {at(4)}–{at(5)} (1 s) ·" in title(on)
+        assert (rate(on, "node"), rate(on, "postgres")) == ("999/s", "10/s")
+        await on.press("right_curly_bracket", "right_curly_bracket")
+        assert f"· {at(1)}–{at(5)} (4 s) ·" in title(on)
+        assert rate(on, "node") == "250/s"
+        await on.press("right_parenthesis")
+        assert f"· {at(5)}–{at(9)} (4 s) ·" in title(on)
+        assert names(on.one(TableGrid)) == ["postgres"]
+        await on.press("left_curly_bracket")
+        assert f"· {at(7)}–{at(9)} (2 s) ·" in title(on)
+        assert f"‖ {at(7)}–{at(9)} · live goes on" in on.see(HeaderLine)
+        await on.press("0")
+        assert "· last 1 s ·" in title(on)
+        assert "live 1 s" in on.see(HeaderLine)
+
+
+async def test_presets_take_turns_in_all_panels(stage: Open) -> None:
+    async with stage(options=CALLS) as on:
+        await on.play(PEOPLE, *map(second, range(1, 31)))
+        found = []
+        for _ in range(4):
+            await on.press("t")
+            found.append(title(on).split(" · ")[1])
+        assert found == ["last 10 s", "since start", "since start", "last 1 s"]
+        await on.press("t")
+        await on.press("n")
+        assert "System calls by name · last 10 s" in [
+            str(each.border_title).rpartition(" · ")[0] for each in on.app.screen.query(TableFrame)
+        ]
+        await on.press("right_curly_bracket", "N")
+        assert "· last 20 s ·" in title(on)
+
+
+async def test_what_is_paused_stays_while_data_come_and_says_how_long_ago_it_was(stage: Open) -> None:
+    async with stage(options=CALLS) as on:
+        await on.play(PEOPLE, *map(second, range(1, 6)))
+        before = on.see(TableGrid)
+        await on.press("space")
+        assert "‖ paused · live goes on" in on.see(HeaderLine)
+        await on.play(*map(second, range(6, 20)))
+        await on.play(detached(RUN["cpu/syscount"]))
+        assert on.see(TableGrid) == before
+        assert f"· 1 s until {at(5)} ·" in title(on)
+        assert "‖ paused 10 s ago · live goes on" in on.see(HeaderLine)
+        on.one(TableGrid).sort_by("tgid.comm")
+        await on.settle()
+        assert names(on.one(TableGrid)) == ["node", "postgres"]
+        assert rate(on, "node") == "999/s"
+        await on.press("space")
+        assert "live 1 s" in on.see(HeaderLine)
+        assert rate(on, "node") == "0/s"
+
+
+async def test_a_histogram_and_its_keys_stand_together(stage: Open) -> None:
+    async with stage(options=LATENCY) as on:
+        rows = [{1: {5_000: 10 * n}, 2: {900_000: 1 if n < 5 else 8}} for n in range(1, 11)]
+        await on.play(PEOPLE, *(latencies(n, row) for n, row in enumerate(rows, 1)))
+        await on.press(*["left_parenthesis"] * 5)
+        assert "count             17" in on.see(HistogramBars)
+        table = on.one(TableGrid)
+        assert [table.cell(row, table.columns[3]) for row in range(2)] == ["7/s", "10/s"]
+
+
+async def test_events_of_a_span(stage: Open) -> None:
+    async with stage(options=Options(auto_load=[("cpu/execsnoop", {}), ("cpu/syscount", {})])) as on:
+        for n in range(1, 9):
+            await on.play(execs([(1, f"/bin/{n}")]), snapshot_of_execs(n), second(n))
+        await on.press("left_square_bracket")
+        events = on.one(EventList)
+        assert events.count == 8
+        await on.press("space")
+        await on.play(execs([(1, "/bin/late")]), snapshot_of_execs(9))
+        assert events.count == 8
+        await on.press("at", *at(4), "enter")
+        assert [events.cell(row, events.columns[-1]) for row in range(events.count)] == ["/bin/4"]
+        await on.press("0")
+        assert events.count == 9
+
+
+def snapshot_of_execs(number: int) -> AnyFrame:
+    from tests.support.frames import snapshot
+
+    return snapshot(RUN["cpu/execsnoop"], number, {})
+
+
+async def test_at_goes_to_a_time_of_day_or_so_long_ago(stage: Open) -> None:
+    async with stage(options=CALLS) as on:
+        await on.press("at")
+        assert not isinstance(on.app.screen, GoTo)  # there is no past yet
+        await on.play(PEOPLE, *map(second, range(1, 31)))
+        await on.press("at", *at(5), "enter")
+        assert f"· {at(4)}–{at(5)} (1 s) ·" in title(on)
+        await on.press("at", *"-10s", "enter")
+        assert f"· {at(19)}–{at(20)} (1 s) ·" in title(on)
+        await on.press("at", *"soon", "enter")
+        assert isinstance(on.app.screen, GoTo)
+        await on.press("escape")
+        await on.press("at", *"-2h", "enter")
+        assert f"· {at(19)}–{at(20)} (1 s) ·" in title(on)
+        assert [each.message for each in on.app._notifications][-1] == f"the past begins at {at(1)}"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("12:03", "2026-05-04 12:03:00"),
+        ("12:03:20.5", "2026-05-04 12:03:20.5"),
+        ("23:59:59", "2026-05-03 23:59:59"),
+        ("-90s", "2026-05-04 12:28:30"),
+        ("-90", "2026-05-04 12:28:30"),
+        ("- 1h 30m", "2026-05-04 11:00:00"),
+        ("now", "2026-05-04 12:30:00"),
+        ("25:00", None),
+        ("12:61", None),
+        ("-", None),
+        ("", None),
+        ("yesterday", None),
+    ],
+)
+def test_moments_as_people_write_them(text: str, found: str | None) -> None:
+    now = datetime.fromisoformat("2026-05-04 12:30:00").timestamp()
+    assert moment(text, now) == (datetime.fromisoformat(found).timestamp() if found else None)
+
+
+async def test_a_span_before_a_probe_was_attached_says_so(stage: Open) -> None:
+    both = Options(auto_load=[("cpu/runqlat", {}), ("cpu/syscount", {})])
+    async with stage(options=both) as on:
+        await on.play(PEOPLE, *(latencies(n, {1: {5_000: n}}) for n in range(1, 10)))
+        await on.play(*map(second, range(8, 10)))
+        await on.press("at", *at(4), "enter")
+        assert f"· nothing before {at(8)}, where its past begins" in title(on)
+        assert on.one(TableGrid).count == 0
+
+
+# ---------------------------------------------------------------- the timeline
+
+
+async def test_the_timeline_shows_the_past_losses_failures_and_the_span(stage: Open) -> None:
+    async with stage(options=CALLS) as on:
+        await on.play(PEOPLE, *map(second, range(1, 5)), calls(5, {1: 50, 2: 1000}, lost=7))
+        await on.play(*map(second, range(6, 41)), rejected(9, "lab/null-deref"))
+        timeline = on.one(Timeline)
+        assert timeline.size.height == 2
+        above, below = on.see(Timeline).split("\n")
+        assert above.startswith(f" {at(1)} ")
+        assert above.rstrip().endswith("≤ 260/s")
+
+        def column(sample: int) -> int:
+            return LEFT + 1 + ((sample - 1) * SECOND - 1) // timeline.state.width
+
+        assert above[column(5)] == "█"
+        assert above[column(40) + 1] == "▏"
+        assert below[column(5)] == "▲"
+        assert below[column(40)] == "✗"
+        await on.press(*["left_parenthesis"] * 20)
+        assert on.see(Timeline).split("\n")[1][column(20)] == "┴"
+
+
+async def test_the_timeline_has_one_line_on_a_small_screen_with_the_signs_in_it(stage: Open) -> None:
+    async with stage(options=CALLS, size=(80, 24)) as on:
+        await on.play(PEOPLE, *map(second, range(1, 41)), rejected(9, "lab/null-deref"))
+        timeline = on.one(Timeline)
+        assert timeline.size.height == 1
+        assert on.see(Timeline)[LEFT + 1 + 39 * SECOND // timeline.state.width] == "✗"
+
+
+async def test_a_click_and_a_drag_on_the_timeline_choose_a_span(stage: Open) -> None:
+    async with stage(options=CALLS) as on:
+        await on.play(PEOPLE, *map(second, range(1, 61)))
+        timeline = on.one(Timeline)
+        width = timeline.state.width // SECOND
+        await on.pilot.click(Timeline, offset=(LEFT + 1 + 3, 0))
+        await on.settle()
+        middle = 1 + 3 * width + width // 2
+        assert f"· {at(middle - 1)}–{at(middle)} (1 s) ·" in title(on)
+        await on.pilot.mouse_down(Timeline, offset=(LEFT + 1 + 6, 0))
+        await on.pilot.hover(Timeline, offset=(LEFT + 1 + 4, 0))
+        await on.pilot.mouse_up(Timeline, offset=(LEFT + 1 + 4, 0))
+        await on.settle()
+        assert f"· {at(1 + 4 * width)}–{at(1 + 7 * width)} ({3 * width} s) ·" in title(on)
+
+
+def test_heights_of_rates_are_linear_and_of_percentiles_logarithmic() -> None:
+    assert heights([1.0, 4.0, 0.0], logarithmic=False) == (0.25, 1.0, 0.0)
+    low, middle, high = heights([10.0, 100.0, 1000.0], logarithmic=True)
+    assert (low, high) == (pytest.approx(1 / 9), 1.0)
+    assert middle - low == pytest.approx(high - middle)
+    assert heights([5.0], logarithmic=True) == (pytest.approx(1 / 9),)
+
+
+def test_marks_stand_in_their_columns_and_losses_before_them() -> None:
+    state = TimelineState(
+        values=(0.0,) * 10, begin=0, width=10, now=100, marks=((5, "a"), (95, "b")), lost=(Span(0, 9),)
+    )
+    signs = Timeline()._signs(state)
+    assert {at: sign for at, (sign, _) in signs.items()} == {0: "▲", 9: "▼"}
+
+
+# ---------------------------------------------------------------- a tape
+
+
+@pytest.fixture
+def tape(tmp_path: Path) -> Path:
+    path = tmp_path / "a.tape"
+    ticks = count(0, SECOND)
+    story = [
+        hello(),
+        catalog(*PROBES),
+        PEOPLE,
+        loaded(RUN["cpu/syscount"], "cpu/syscount", BY_PROCESS, BY_CALL),
+        *map(second, range(4, 21)),
+    ]
+    with TapeWriter(path, clock=lambda: next(ticks)) as writer:
+        for frame in story:
+            writer.write(frame)
+    return path
+
+
+async def until(on: Stage, done: Callable[[], bool]) -> None:
+    while not done():
+        await on.pilot.pause(0.02)
+    await on.settle()
+
+
+async def test_the_same_keys_move_the_span_on_a_tape(tape: Path) -> None:
+    app = EbpftopApp(TapeSource(tape, paused=True))
+    async with app.run_test(size=(120, 36)) as pilot:
+        on = Stage(app, pilot, app.feed.source)
+        await on.press("right", "right", "right")
+        await until(on, lambda: bool(app.screen.query(TableGrid)) and on.one(TableGrid).count == 2)
+        await until(on, lambda: "0:15" in on.see(HeaderLine) and app.feed.session.newest is not None)
+        await until(on, lambda: app.feed.session.newest.realtime_ns >= EPOCH + 15 * SECOND)
+        await on.press("at", *at(5), "enter")
+        assert f"· {at(4)}–{at(5)} (1 s) ·" in title(on)
+        assert f"‖ {at(4)}–{at(5)} · tape 0:15 / 0:20" in on.see(HeaderLine)
+        assert rate(on, "node") == "999/s"
+        await on.press("0")
+        assert "· last 1 s ·" in title(on)
+        assert "‖ tape 0:15" in on.see(HeaderLine)
+
+
+async def test_the_timeline_of_a_tape_is_as_long_as_the_tape_before_it_was_read(tape: Path) -> None:
+    app = EbpftopApp(source := TapeSource(tape, paused=True))
+    app.feed.ahead = None  # what a slow machine hasn't done yet
+    async with app.run_test(size=(120, 36)) as pilot:
+        on = Stage(app, pilot, source)
+        source.seek(8.0)
+        await until(on, lambda: bool(on.one(Timeline).state.values))
+        state, outline, played = on.one(Timeline).state, source.outline, app.feed.session.newest
+        assert outline is not None
+        assert played is not None
+        assert (state.begin, state.end) == (outline.begin, outline.end)
+        assert (outline.end - outline.begin) / SECOND == source.duration
+        assert state.columns(Span(outline.begin, outline.end)) == range(len(state.values))
+        drawn = [at for at, value in enumerate(state.values) if value > 0]
+        assert state.begin + drawn[-1] * state.width > played.monotonic_ns + 10 * SECOND
+        await pilot.click(Timeline, offset=(LEFT + 1 + drawn[-1], 0))
+        await until(on, lambda: source.position > 15 and app.feed.session.newest is not None)
+        await until(on, lambda: app.feed.session.newest.monotonic_ns > played.monotonic_ns + 5 * SECOND)

@@ -1,0 +1,151 @@
+"""On a tape, what came before a jump stays known: the whole tape is read ahead into one past."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ebpftop.frames import tape_format
+from ebpftop.frames.messages import AnyFrame
+from ebpftop.frames.recall import Recall
+from ebpftop.frames.tape import TapeReader, TapeWriter
+from ebpftop.model import readings
+from ebpftop.model.ahead import Ahead
+from ebpftop.model.past.past import Past
+from ebpftop.model.past.span import FIRST, START, Span
+from ebpftop.model.session import Session
+from tests.support.frames import CALLS, LATENCY, SECOND, columns, hello, loaded, mark, snapshot
+
+SECONDS = 40
+BEGIN = 1000 * SECOND
+Counts = dict[tuple[int, int], int]
+
+
+def story(seed: int) -> list[AnyFrame]:
+    """A frame every second of a probe that counts by process, in slots; rows are born, grow, end and come back."""
+    choose = random.Random(seed)
+    told: list[AnyFrame] = [hello(), loaded(1, "cpu/runqlat", LATENCY)]
+    rows: Counts = {}
+    for second in range(SECONDS):
+        for _ in range(4):
+            key = choose.randrange(5), choose.randrange(3)
+            rows[key] = rows.get(key, 0) + choose.randrange(1, 9)
+        for key in [key for key in rows if choose.random() < 0.1]:
+            del rows[key]
+        fields = {"tgid": [key[0] for key in rows], "slot": [key[1] for key in rows], "count": [*rows.values()]}
+        told.append(snapshot(1, second, {"latency": columns(**fields)}))
+    return told
+
+
+def taped(path: Path, told: list[AnyFrame]) -> TapeReader:
+    path.unlink(missing_ok=True)
+    seconds = itertools.chain([0, 0], range(SECONDS))
+    with TapeWriter(path, clock=lambda: next(seconds) * SECOND) as writer:
+        for frame in told:
+            writer.write(frame)
+    return TapeReader(path)
+
+
+def jumped(reader: TapeReader, second: int, ahead: Ahead | None = None) -> Session:
+    """The session that a source makes after a jump."""
+    recall = Recall()
+    for at, frame in reader.since(second * SECOND):
+        if at > second * SECOND:
+            break
+        recall.add(frame)
+    session = Session(ahead=ahead.run if ahead else None)
+    for frame in recall.frames(live=False):
+        session.feed(frame)
+    return session
+
+
+def gained(past: Past, span: Span) -> Counter[tuple[int, int]]:
+    found = past.gained(span)
+    keys = zip(found.keys["tgid"].tolist(), found.keys["slot"].tolist(), strict=True)
+    return Counter({key: count for key, count in zip(keys, found.gains["count"].tolist(), strict=True) if count})
+
+
+@pytest.fixture(autouse=True)
+def keys_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tape_format, "KEY_SECONDS", 5.0)
+
+
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 1 << 30), st.integers(1, SECONDS - 1), st.integers(0, SECONDS))
+def test_a_jump_has_the_numbers_that_were_live(tmp_path: Path, seed: int, second: int, length: int) -> None:
+    """The last interval from the key alone; every span before the moment, once that was read ahead."""
+    told = story(seed)
+    live = Session()
+    for frame in told[: second + 3]:
+        live.feed(frame)
+    reader = taped(tmp_path / "a.tape", told)
+    ahead = Ahead(1 << 24)
+    run, other = live.runs[1], jumped(reader, second, ahead).runs[1]
+    assert (other.last, other.previous) == (run.last, run.previous)
+    moment = BEGIN + second * SECOND
+    interval = Span(moment - SECOND, moment)
+    assert gained(other.pasts["latency"], interval) == gained(run.pasts["latency"], interval)
+    assert other.pasts is other.kept
+    for _, frame in reader:
+        ahead.feed(frame)
+    assert other.pasts is not other.kept
+    for span in (Span(moment - length * SECOND, moment), Span(FIRST, moment), interval):
+        assert gained(other.pasts["latency"], span) == gained(run.pasts["latency"], span)
+    (view,) = run.views
+    assert readings.extent(other, view, START).seconds == readings.extent(run, view, START).seconds
+    since_start = [readings.histogram(each, view, None, START) for each in (run, other)]
+    assert since_start[0].slots.tolist() == since_start[1].slots.tolist()
+    assert since_start[0].counts.tolist() == since_start[1].counts.tolist()
+    reader.close()
+
+
+def test_a_span_since_the_start_is_as_long_as_it_was(tmp_path: Path) -> None:
+    reader = taped(tmp_path / "a.tape", story(1))
+    ahead = Ahead(1 << 24)
+    for _, frame in reader:
+        ahead.feed(frame)
+    assert jumped(reader, 30, ahead).runs[1].began_ns == BEGIN
+    assert jumped(reader, 30).runs[1].began_ns > BEGIN
+
+
+def test_what_was_read_of_another_stream_is_not_taken() -> None:
+    ahead = Ahead(1 << 24)
+    for frame in story(1):
+        ahead.feed(frame)
+    assert ahead.run(hello(live=False), 1).kept.keys() == {"latency"}
+    assert ahead.run(hello(live=False, host="other"), 1) is None
+    assert ahead.run(hello(live=False), 2) is None
+
+
+def test_marks_are_known_from_the_whole_tape_and_memory_is_bounded() -> None:
+    ahead = Ahead(60_000)
+    for second, frame in enumerate([*story(1), mark("deploy", 50)]):
+        ahead.feed(frame)
+        known = ahead.run(hello(live=False), 1)
+        past = known.kept.get("latency") if known else None
+        assert past is None or past.bytes <= 60_000, second
+    assert [each.text for each in ahead.marks] == ["deploy"]
+
+
+def test_views_of_one_run_are_taken_together(tmp_path: Path) -> None:
+    """One that isn't read as far as the moment shown is no reason to show two pasts at once."""
+    ahead = Ahead(1 << 24)
+    session = Session(ahead=ahead.run)
+    frames = [hello(live=False), loaded(1, "a/b", CALLS), *(calls(second) for second in range(4))]
+    for frame in frames:
+        session.feed(frame)
+    for frame in frames[:5]:
+        ahead.feed(frame)
+    assert session.runs[1].pasts is session.runs[1].kept
+    ahead.feed(frames[5])
+    assert session.runs[1].pasts is ahead.run(hello(live=False), 1).kept
+
+
+def calls(second: int) -> AnyFrame:
+    return snapshot(1, second, {"calls": columns(tgid=[1], nr=["read"], count=[second], last_ns=[0])})

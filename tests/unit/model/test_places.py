@@ -1,0 +1,140 @@
+"""Threads as places: what makes them wait for the same, what comes first, and since when they have not run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ebpftop.base.syscalls import NUMBERS
+from ebpftop.frames.messages import ThreadPlace, Threads
+from ebpftop.model.places import COMPAT, Place, Places, call_of, written
+
+S = 1_000_000_000
+READ, FUTEX, POLL, SLEEP = (NUMBERS[name] for name in ("read", "futex", "ppoll", "clock_nanosleep"))
+
+
+def thread(tid: int, state: str = "S", tgid: int = 100, **known: Any) -> ThreadPlace:
+    facts = {"start_ns": tid, "comm": f"t{tid}", "process": f"p{tgid}", "cpu_ns": 0, "switches": 5} | known
+    return ThreadPlace(tid=tid, tgid=tgid, state=state, **facts)
+
+
+def read(*threads: ThreadPlace, second: int = 10, stacks: list[list[str]] | None = None) -> Threads:
+    return Threads(
+        monotonic_ns=second * S, boottime_ns=second * S, threads=list(threads), stacks=stacks or [], count=len(threads)
+    )
+
+
+def sizes(places: list[Place]) -> list[tuple[str, str, str, int]]:
+    return [(each.state, each.call, each.target, len(each.seen)) for each in places]
+
+
+def test_threads_of_all_processes_that_read_one_file_are_one_place() -> None:
+    threads = [thread(tid, tgid=tid % 3, call=READ, arguments=[tid], target="/x") for tid in range(1, 51)]
+    assert sizes(Places().take(read(*threads, thread(51, call=READ, target="/y")))) == [
+        ("sleeping", "read", "/x", 50),
+        ("sleeping", "read", "/y", 1),
+    ]
+
+
+def test_a_futex_is_one_of_its_process() -> None:
+    threads = [thread(tid, tgid=tid % 2, call=FUTEX, arguments=[0xF0, 128]) for tid in range(1, 7)]
+    assert sizes(Places().take(read(*threads))) == [("sleeping", "futex", "futex 0xf0", 3)] * 2
+
+
+def test_files_of_a_kind_that_has_no_names_are_not_told_apart() -> None:
+    threads = [thread(tid, tgid=tid, call=READ, target="anon_inode:[eventfd]", waits="eventfd_read") for tid in (1, 2)]
+    assert sizes(Places().take(read(*threads))) == [("sleeping", "read", "anon_inode:[eventfd]", 2)]
+
+
+def test_of_what_nothing_is_known_every_process_is_a_place() -> None:
+    assert len(Places().take(read(thread(1, tgid=1), thread(2, tgid=2), thread(3, tgid=2)))) == 2
+
+
+def test_what_may_be_stuck_comes_first_and_what_is_idle_last() -> None:
+    threads = [
+        thread(1, call=POLL),
+        thread(2, call=SLEEP),
+        thread(3, call=SLEEP),
+        thread(4, kernel=True),
+        thread(5, "I", kernel=True),
+        thread(6, "R"),
+        thread(7, "D", call=READ, target="/x"),
+        thread(8, "T"),
+        thread(9, "t", tgid=7),
+        thread(10, call=READ, target="/x"),
+        thread(11, "Z"),
+    ]
+    assert sizes(Places().take(read(*threads))) == [
+        ("uninterruptible", "read", "/x", 1),
+        ("stopped", "", "", 1),
+        ("traced", "", "", 1),
+        ("runnable", "", "", 1),
+        ("sleeping", "read", "/x", 1),
+        ("sleeping", "clock_nanosleep", "", 2),
+        ("sleeping", "ppoll", "", 1),
+        ("ended", "", "", 1),
+        ("idle", "", "", 2),
+    ]
+
+
+def test_a_runnable_thread_is_on_a_cpu_if_it_has_used_cpu_time_since() -> None:
+    places = Places()
+    assert sizes(places.take(read(thread(1, "R"), thread(2, "R", tgid=2)))) == [("runnable", "", "", 1)] * 2
+    now = places.take(read(thread(1, "R", cpu_ns=10), thread(2, "R", tgid=2), second=11))
+    assert sizes(now) == [("runnable", "", "", 1), ("on CPU", "", "", 1)]
+    assert now[1].whose == "p100 (100)"
+
+
+def ages(places: Places, second: int, switches: int | None, start: int = 1) -> list[int | None]:
+    (place,) = places.take(read(thread(1, call=READ, target="/x", switches=switches, start_ns=start), second=second))
+    return [each.age_ns for each in place.seen]
+
+
+def test_a_thread_has_not_run_for_as_long_as_its_switches_stay_the_same() -> None:
+    places = Places()
+    assert ages(places, 10, 5) == [None]
+    assert ages(places, 11, 5) == [S]
+    assert ages(places, 14, 5) == [4 * S]
+    assert ages(places, 15, 7) == [None]
+    assert ages(places, 16, 7) == [S]
+    assert ages(places, 17, None) == [None]
+    assert ages(places, 18, 7) == [None]
+    assert ages(places, 19, 7, start=2) == [None]  # another thread of that number
+
+
+def test_a_place_keeps_its_number_while_it_is_there() -> None:
+    places = Places()
+    (x,) = places.take(read(thread(1, call=READ, target="/x")))
+    y, still = places.take(read(thread(1, call=READ, target="/x"), thread(2, "D", call=READ, target="/y")))
+    assert (x.number, y.target) == (still.number, "/y")
+    assert y.number != x.number
+    (z,) = places.take(read(thread(3, call=READ, target="/z")))
+    assert z.number not in (x.number, y.number)
+
+
+def test_a_place_has_its_stacks_the_most_frequent_first() -> None:
+    threads = [thread(tid, call=READ, target="/x", stack=tid % 3 > 0, waits="g") for tid in range(1, 6)]
+    (place,) = Places().take(read(*threads, thread(9, call=READ, target="/x", stack=7), stacks=[["f"], ["g", "h"]]))
+    assert list(place.stacks) == [(["g", "h"], 4), (["f"], 1)]
+    assert (place.waits, place.whose, place.age_ns) == ("g", "p100 (100)", None)
+
+
+def test_whose_names_the_process_with_the_most_threads_and_counts_the_others() -> None:
+    threads = [thread(tid, tgid=tid // 4, call=READ, target="/x") for tid in range(1, 10)]
+    (place,) = Places().take(read(*threads))
+    assert place.whose == "p1 (1) and 2 more"
+
+
+@pytest.mark.parametrize(
+    ("call", "name", "text"),
+    [
+        (None, "", ""),
+        (READ, "read", "read(fd=3)"),
+        (COMPAT + 3, "3 (32-bit)", "3 (32-bit)(0x3)"),
+        (511, "511", "511(0x3)"),
+    ],
+)
+def test_a_call_has_a_name_or_its_number(call: int | None, name: str, text: str) -> None:
+    known = thread(1, call=call, arguments=[3])
+    assert (call_of(known), written(known)) == (name, text)
