@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any, NoReturn
 
+_FORMATS = ("json", "csv", "perfetto", "folded", "speedscope", "pprof")
 _EPILOG = """\
 exit codes: 0 success; 1 failure; 2 usage error; 3 impossible on this machine or for this user (the error says why)
 
@@ -197,10 +198,11 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--duration", type=_seconds, metavar="S", help="stop after S seconds")
     one.add_argument(
         "--format",
-        choices=("text", "json", "csv", "folded", "speedscope"),
+        choices=("text", *_FORMATS),
         default="text",
         help="json: one object per line; csv: texts that a spreadsheet would take for formulas begin with '; "
-        "folded (for flamegraph.pl) and speedscope: call stacks, written at the end",
+        "perfetto: a trace for ui.perfetto.dev; folded (for flamegraph.pl), speedscope and pprof: call stacks, written "
+        "at the end",
     )
     one.add_argument("--raw", action="store_true", help="csv for programs: texts as they are, without that '")
     _when_options(one)
@@ -240,7 +242,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("-o", "--output", type=_path, required=True, metavar="FILE", help="- for standard output")
     one.add_argument(
         "--format",
-        choices=("html", "csv", "json", "folded", "speedscope"),
+        choices=("html", "csv", "json", "folded", "speedscope", "pprof"),
         default="html",
         help="html: one page that needs no network (default); json: one object a line for each probe",
     )
@@ -328,6 +330,15 @@ def _tape_commands(command: argparse.ArgumentParser) -> None:
     for one in (cut, merge, scrub):
         one.add_argument("-o", "--output", type=_path, required=True, metavar="TAPE")
         one.add_argument("--force", action="store_true", help="overwrite an existing tape")
+
+    one = actions.add_parser(
+        "export", help="write a tape for other tools: every interval, or for call stacks their sums"
+    )
+    one.add_argument("tape", type=_path, metavar="TAPE")
+    one.add_argument("--format", choices=_FORMATS, required=True, help="as for 'ebpftop run'")
+    one.add_argument("-o", "--output", type=_path, metavar="FILE", help="default: standard output")
+    one.add_argument("--raw", action="store_true", help="csv for programs: texts as they are")
+    one.add_argument("--force", action="store_true", help="overwrite an existing file")
 
 
 def _sudo_option(command: argparse.ArgumentParser, default: object = argparse.SUPPRESS) -> None:

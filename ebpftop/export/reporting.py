@@ -13,6 +13,7 @@ from ebpftop.export.gathered import Gathered, RunNumbers, gather
 from ebpftop.export.ndjson import Ndjson
 from ebpftop.export.page.flame import flame
 from ebpftop.export.page.page import Page, html
+from ebpftop.export.pprof import as_file as as_pprof
 from ebpftop.export.report import Part, RowsPart
 from ebpftop.export.spans import span_report
 from ebpftop.export.speedscope import write_file
@@ -21,7 +22,7 @@ from ebpftop.export.taped import Taped
 from ebpftop.export.text_report import TextReport
 from ebpftop.model.past.span import ALL, Span
 
-Format = Literal["html", "csv", "json", "folded", "speedscope", "svg", "text"]
+Format = Literal["html", "csv", "json", "folded", "speedscope", "pprof", "svg", "text"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 WIDTH, EVENTS = 100, 50  # of a text: cells, and events at its end
 
@@ -39,9 +40,13 @@ def written(format: Format, streams: Sequence[Gathered], title: str, source: str
 
 
 def data(format: Format, runs: Sequence[RunNumbers]) -> bytes:
-    """Runs that were attached, one after the other; in speedscope's format together. svg: the first flame graph."""
+    """Runs that were attached, one after the other; in speedscope's and pprof's formats together. svg: the first flame
+    graph.
+    """
     attached = [each for each in runs if each.run.loaded is not None]
     found = [span_report(each.run, each.parts, each.losses, each.cost) for each in attached]
+    if format == "pprof":
+        return as_pprof(found)
     out, err = io.StringIO(), io.StringIO()
     match format:
         case "csv":
