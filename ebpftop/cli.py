@@ -99,6 +99,14 @@ def _run(arguments: argparse.Namespace, argv: list[str]) -> int:
             from ebpftop.commands import doctor
 
             return doctor.doctor(as_json=arguments.json)
+        case "completion":
+            from ebpftop.commands import completing
+
+            return completing.script(arguments)
+        case "complete":
+            from ebpftop.commands import completing
+
+            return completing.complete(parser(), arguments.words)
         case "mark":
             from ebpftop.commands import mark
 
@@ -169,7 +177,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(title="commands", metavar="COMMAND", dest="command")
 
     one = commands.add_parser("play", help="run a playbook: several probes side by side")
-    one.add_argument("playbook", metavar="NAME", help="a playbook that 'ebpftop list' shows")
+    one.add_argument("playbook", metavar="PLAYBOOK", help="a playbook that 'ebpftop list' shows")
     _when_options(one)
     _budget_option(one)
     _sudo_option(one)
@@ -305,6 +313,12 @@ def parser() -> argparse.ArgumentParser:
 
     one = commands.add_parser("doctor", help="test what this machine can trace, and suggest fixes")
     one.add_argument("--json", action="store_true", help="print a JSON array of objects")
+
+    one = commands.add_parser(
+        "completion", help="print the script that lets a shell complete commands, probes, parameters"
+    )
+    one.add_argument("shell", metavar="SHELL", choices=("bash", "zsh", "fish"), help="bash, zsh or fish")
+    commands.add_parser("complete").add_argument("words", nargs="*")  # what the scripts call
     return top
 
 
