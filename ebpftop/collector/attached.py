@@ -24,7 +24,7 @@ from ebpftop.frames.layout import FAILURES, MapLayout, again
 from ebpftop.frames.messages import Cost, Events, Losses, ProgramCost, RingUse, Snapshot, ViewInfo
 from ebpftop.frames.stacks import STACK
 from ebpftop.handover.protocol import Handover
-from ebpftop.kernel.program_info import info
+from ebpftop.kernel.program_info import Spent, spent
 
 _MAP_FULL, _RING_FULL = 0, 1  # slots of that map
 
@@ -49,6 +49,7 @@ class AttachedProbe:
         self.attachments = fds[len(message.maps) + len(message.programs) :]
         self._census, self._seq, self._skipped = census, 0, 0
         self._looked = (0, 0, 0)  # realtime, monotonic, boottime
+        self._spent = dict.fromkeys(self._programs, Spent())  # by the programs until then
         self._failures: MapReader | None = None
         self.maps: list[DisplayedMap] = []
         self.rings: list[EventRing] = []
@@ -96,10 +97,11 @@ class AttachedProbe:
         return CodeRows(fd, layout, views, self._census, context, stacks, functions, process)
 
     def look(self) -> None:
-        """Read all maps. Raises `OSError`, `ValueError`."""
+        """Read all maps, and what the programs have cost. Raises `OSError`, `ValueError`."""
         self._looked = time.time_ns(), time.monotonic_ns(), time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         for each in self.maps:
             each.look()
+        self._spent = {name: spent(fd) for name, fd in self._programs.items()}
 
     def snapshot(self) -> Snapshot:
         """All maps as they were read last."""
@@ -158,36 +160,37 @@ class AttachedProbe:
         if self._failures is not None:
             counts = self._failures.read()[1]["value"]
             map_full, lost = int(counts[_MAP_FULL]), int(counts[_RING_FULL])
-        missed = sum(info(fd).recursion_misses for fd in self._programs.values())
         return Losses(
             lost=lost + self._skipped,
             map_full=map_full,
             evicted=sum(each.evicted for each in self.maps),
-            missed=missed,
+            missed=sum(each.recursion_misses for each in self._spent.values()),
         )
 
-    def spent_ns(self) -> int:
-        """What its programs have cost since attaching, their attachments included as far as they are calibrated."""
-        programs = self.cost(True).programs
-        return sum(each.run_time_ns + each.run_count * each.attachment_ns for each in programs)
+    def spent_ns(self, within: float) -> int:
+        """What its programs have cost since attaching, their attachments included as far as they are calibrated: at the
+        last look, or now if that was longer ago than so many seconds. Raises `OSError`.
+        """
+        if time.monotonic_ns() - self._looked[1] > within * 1e9:
+            self._spent = {name: spent(fd) for name, fd in self._programs.items()}
+        extra = self.message.attachment_ns
+        return sum(each.run_time_ns + each.run_count * extra.get(name, 0) for name, each in self._spent.items())
 
     def cost(self, accounted: bool) -> Cost:
-        programs = []
-        for name, fd in self._programs.items():
-            spent = info(fd)
-            programs.append(
-                ProgramCost(
-                    name=name,
-                    run_count=spent.run_count,
-                    run_time_ns=spent.run_time_ns,
-                    attachment_ns=self.message.attachment_ns.get(name, 0),
-                )
-            )
+        """At the last look."""
         return Cost(
             run=self.number,
-            monotonic_ns=time.monotonic_ns(),
+            monotonic_ns=self._looked[1],
             accounted=accounted,
-            programs=programs,
+            programs=[
+                ProgramCost(
+                    name=name,
+                    run_count=each.run_count,
+                    run_time_ns=each.run_time_ns,
+                    attachment_ns=self.message.attachment_ns.get(name, 0),
+                )
+                for name, each in self._spent.items()
+            ],
             rings=[RingUse(map=each.name, size=each.ring.size, most=each.ring.most) for each in self.rings],
         )
 

@@ -39,6 +39,7 @@ from ebpftop.handover import protocol, transport
 
 ACCOUNTING_RUN = -2  # the number of a task that isn't a consumer's run
 DRAIN_SECONDS = 0.25  # from one look at watched ring buffers to the next, while none fills
+_ONE_TICK = 0.1  # seconds: what was looked at that recently is recent enough for the budget
 HOST_SECONDS = 1.0  # the same for the machine's load, and for all ring buffers
 SHORTEST, LONGEST = 0.05, 3600.0  # seconds between snapshots
 
@@ -432,7 +433,7 @@ class Server:
     def _hold_budget(self, now: float) -> None:
         """Here, not where costs are shown: it holds while the consumer is stopped, too."""
         attached = {run.number: run for run in self._runs.values() if run.number not in self._reasons}
-        spent = self._budget.look(now, {number: run.spent_ns() for number, run in attached.items()})
+        spent = self._budget.look(now, {number: run.spent_ns(_ONE_TICK) for number, run in attached.items()})
         if spent is None:
             return
         if self._budget.is_over(spent):

@@ -1,8 +1,9 @@
 """The last minutes of a stream, in memory, encoded and compressed as on a tape; and copying them to one.
 
 The frames lie in segments. A segment begins with what a reader must know before its frames: its runs, and each run's
-first snapshot whole. So the oldest segments can go at any time. A copy reads the frames back and gives them to an
-ordinary `TapeWriter`, a few with every frame that comes, until it has caught up: no frame waits long for it.
+first snapshot whole. So the oldest segments can go at any time. All other changes are kept as they came. A copy reads
+the frames back and gives them to an ordinary `TapeWriter`, a few with every frame that comes, until it has caught up:
+no frame waits long for it.
 """
 
 from __future__ import annotations
@@ -34,7 +35,6 @@ from ebpftop.frames.reading import Reading
 from ebpftop.frames.tape import TapeWriter
 
 if TYPE_CHECKING:
-    from ebpftop.frames.changes import ChangeWriter
     from ebpftop.frames.stacks import KnownStacks
 
 LIMIT = 32 << 20  # bytes of what is kept
@@ -120,7 +120,6 @@ class Recent:
         self._processes = Identities()
         self._stacks: KnownStacks | None = None
         self._runs: dict[int, AnyFrame] = {}  # `Loading` or `Loaded` of those that haven't ended
-        self._changes: ChangeWriter | None = None  # with the first load, as it takes NumPy
         self._shown: set[int] = set()  # runs with a snapshot in the last segment
 
     @property
@@ -159,9 +158,6 @@ class Recent:
             self.bytes += last.bytes - before
             last.after = segment
         self._segments.append(segment)
-        if self._changes is not None:
-            for run in self._shown:
-                self._changes.forget(run)
         self._shown = set()
         oldest = now - round(self.seconds * 1e9)
         while len(self._segments) > 1 and (
@@ -170,13 +166,15 @@ class Recent:
             self.bytes -= self._segments.popleft().bytes
 
     def _written(self, frame: AnyFrame) -> Written:
-        if self._changes is None and isinstance(frame, Loaded | Snapshot):
-            from ebpftop.frames.changes import ChangeWriter
+        if not isinstance(frame, Snapshot):
+            return frame
+        from ebpftop.frames.received import Received  # NumPy, which is there with the first snapshot
 
-            self._changes = ChangeWriter()
-        if isinstance(frame, Snapshot):
-            self._shown.add(frame.run)
-        return frame if self._changes is None else self._changes.written(frame)
+        if not isinstance(frame, Received):
+            return frame
+        known = frame.run in self._shown
+        self._shown.add(frame.run)
+        return frame.came if known else frame.key()
 
     def _learn(self, frame: AnyFrame) -> None:
         match frame:

@@ -104,7 +104,7 @@ class TapeWriter:
         if not form.fits(body):
             if self._changes is not None and isinstance(kept, Snapshot):
                 self._changes.forget(kept.run)
-            kind = type(frame).__name__.lower()
+            kind = frame.__struct_config__.tag
             kept = Notice(level="warning", text=f"this tape omits a {kind} frame of {len(body):,} bytes")
             body = _encode(kept)
         self._state.add(kept)
