@@ -19,6 +19,7 @@ from ebpftop.export.taped import Taped, read
 from ebpftop.frames.messages import AnyFrame
 from ebpftop.frames.tape import TapeReader, TapeWriter
 from ebpftop.model.past.span import ALL, Span
+from ebpftop.model.scope import Scope
 from tests.support import frames, tape_sums
 from tests.support.frames import CALLS, EXECS, LATENCY, SAMPLES, SECOND
 from tests.support.page_reader import Cell, Report, Table
@@ -40,8 +41,8 @@ class Case:
         self.start, self.end = (-1, 1 << 62) if span == ALL else (span.start, span.end)
         self.sums: Sums = tape_sums.read(path)
         self.taped: Taped = read(TapeReader(path))
-        self.page = Report(content("html", self.taped, span, title="T").decode())
-        self.csv = content("csv", self.taped, span).decode()
+        self.page = Report(content("html", self.taped, Scope(span), title="T").decode())
+        self.csv = content("csv", self.taped, Scope(span)).decode()
 
     def views(self, show: str) -> Iterator[tuple[int, View, dict[str, Table]]]:
         found = 0
@@ -438,7 +439,9 @@ def _last(case: Case) -> int:
 def blocks(text: str) -> Iterator[list[dict[str, str]]]:
     """The tables of a CSV file."""
     for block in text.split("\n\n"):
-        yield list(csv.DictReader(io.StringIO(block)))
+        said, _, table = block.partition("\n")
+        assert said.startswith("# ")
+        yield list(csv.DictReader(io.StringIO(table)))
 
 
 def of_csv(case: Case, number: int, view: View) -> list[dict[str, str]]:
