@@ -15,6 +15,7 @@ from ebpftop.export.taped import Taped, read
 from ebpftop.frames.tape import TapeReader
 from ebpftop.frames.tape_format import BadTape
 from ebpftop.model.past.span import FIRST, LAST, Span
+from ebpftop.model.scope import Scope
 from ebpftop.stats import formatting
 from ebpftop.supervisor import privilege
 
@@ -39,7 +40,7 @@ def report(arguments: argparse.Namespace) -> int:
         raise UserError(_why(tape, error)) from None
     span = _span(taped, arguments.begin, arguments.end)
     title = arguments.title or f"What ebpftop recorded: {tape.stem}"
-    written = content(arguments.format, taped, span, title=title)
+    written = content(arguments.format, taped, Scope(span), title=title)
     if taped.problem:
         print(f"ebpftop: {inert(taped.problem)}; the report is about what comes before", file=sys.stderr)
     if to_stdout:

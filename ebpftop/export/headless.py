@@ -36,6 +36,7 @@ from ebpftop.frames.source import Source, SourceEnded
 from ebpftop.model.failure import Failure, explain
 from ebpftop.model.past.span import START
 from ebpftop.model.run import Run
+from ebpftop.model.scope import Scope
 from ebpftop.model.session import Session
 from ebpftop.model.watching import Watching
 
@@ -195,4 +196,4 @@ class Reporter:
                 self._write_report(number)
             events = {view.name: run.events[view.map].total for view in run.views if view.map in run.events}
             seq = self._reports.get(number, 0)
-            self._writer.summary(report(run, self._session.processes, seq, {}, START), events=events)
+            self._writer.summary(report(run, self._session.processes, seq, {}, Scope(START)), events=events)

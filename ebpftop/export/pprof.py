@@ -112,4 +112,5 @@ def _notes(report: Report) -> list[str]:
     losses = report.losses
     lost = {"lost": losses.lost, "map_full": losses.map_full, "evicted": losses.evicted}
     missing = ", ".join(f"{name} {count}" for name, count in lost.items() if count) or "none"
-    return [inert(f"{report.probe} ({report.variant}), ebpftop {__version__}; losses: {missing}")]
+    about = [f"{part.view.title}: {part.shown.line}" for part in stacks_of(report) if part.shown]
+    return [inert(f"{report.probe} ({report.variant}), ebpftop {__version__}; losses: {missing}"), *map(inert, about)]

@@ -48,11 +48,13 @@ def flame(part: StacksPart, *, standalone: bool = False) -> Drawn:
     boxes = list(_boxes(root, frames, part.view.unit))
     height = _ROW * (1 + max((depth for depth, _ in boxes), default=-1))
     extra = {"xmlns": "http://www.w3.org/2000/svg", "font_family": "sans-serif"} if standalone else {}
-    style = tag("style", Markup(_style())) if standalone else None
+    head = [tag("style", Markup(_style()))] if standalone else []
+    if part.shown is not None:
+        head.insert(0, tag("desc", f"{part.view.title} · {part.shown.line}"))
     what = f"Flame graph of {formatting.value(paths.total, part.view.unit)} in {formatting.plural(len(boxes), 'frame')}"
     width = _FILE_WIDTH if standalone else "100%"
     svg = tag(
-        "svg", style, (box for _, box in boxes), width=width, height=max(_ROW, height), role="img",
+        "svg", head, (box for _, box in boxes), width=width, height=max(_ROW, height), role="img",
         aria_label=what, class_="flame", **extra,
     )  # fmt: skip
     return Drawn(svg, len(boxes), least)
