@@ -15,6 +15,7 @@ from ebpftop.export.compared import WHOLE, compare_tapes
 from ebpftop.export.reporting import compared_page, content
 from ebpftop.export.taped import Taped
 from ebpftop.model.past.span import FIRST, LAST, Span
+from ebpftop.model.scope import Scope
 from ebpftop.stats import formatting
 from ebpftop.supervisor import privilege
 
@@ -35,13 +36,13 @@ def report(arguments: argparse.Namespace) -> int:
     given: list[Path] = [tape] if arguments.other is None else [tape, arguments.other]
     tapes = [read_tape(each, "; the report is about what comes before") for each in given]
     title = arguments.title or f"What ebpftop recorded: {' and '.join(each.stem for each in given)}"
+    scope = Scope(_span(tapes[0], arguments.begin, arguments.end))
     if compares:
         found = compare_tapes(tapes, (arguments.a, arguments.b), arguments.by)
         check_dimension(found.comparison, arguments.by)
-        written = compared_page(tapes, found, _span(tapes[0], arguments.begin, arguments.end), title=title)
+        written = compared_page(tapes, found, scope, title=title)
     else:
-        span = _span(tapes[0], arguments.begin, arguments.end)
-        written = content(arguments.format, tapes[0], span, title=title)
+        written = content(arguments.format, tapes[0], scope, title=title)
     if to_stdout:
         sys.stdout.flush()
         sys.stdout.buffer.write(written)

@@ -9,6 +9,7 @@ alone, for programs.
 from __future__ import annotations
 
 import csv
+import re
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -35,10 +36,13 @@ _FORMULA = (
     "\uff20",
 )  # the last four are full width
 
+_ENDS = re.compile('[,;"]')  # of a cell, in one country or another
+
 
 class Csv:
     """Writes reports. If a probe has several views, each interval repeats their headers, each after an empty line.
 
+    What is more than an interval has a line before its header that begins with `#` and says what the rows are.
     Every row begins with time (UTC), probe and view. Histograms have one row per bucket: labels, lo, hi, count;
     stacks have one row per stack: labels, the folded stack, count.
     """
@@ -53,7 +57,7 @@ class Csv:
         time = datetime.fromtimestamp(report.time_ns / 1e9, UTC).isoformat(timespec="milliseconds")
         for part in report.parts:
             header, rows = _rows(part)
-            self._begin(["time", "probe", "view", *header])
+            self._begin(["time", "probe", "view", *header], _said(report.probe, part) if part.shown else "")
             for row in rows:
                 self._writer.writerow([time, *map(self._cell, (report.probe, part.view.name, *row))])
         self._out.flush()
@@ -69,13 +73,21 @@ class Csv:
     def summary(self, report: Report, *, events: dict[str, int]) -> None:
         """Writes nothing: the rows add up to the summary."""
 
-    def _begin(self, header: list[str]) -> None:
-        if header == self._header:
+    def _begin(self, header: list[str], said: str) -> None:
+        if header == self._header and not said:
             return
         if self._header is not None:
             self._out.write("\n")
         self._header = header
+        if said:
+            self._out.write(f"# {said}\n")
         self._writer.writerow(map(self._cell, header))
+
+
+def _said(probe: str, part: Part) -> str:
+    """What a part is about as one cell, whatever a spreadsheet takes for the end of one."""
+    line = f"{inert(probe)} {inert(part.view.name)} · {part.shown.line if part.shown else ''}"
+    return _ENDS.sub(lambda found: f"\\x{ord(found[0]):02x}", line)
 
 
 def _rows(part: Part) -> tuple[list[str], list[tuple[Any, ...]]]:

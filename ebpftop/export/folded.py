@@ -17,7 +17,9 @@ _COUNT = re.compile(r"\s+(?=[0-9.]+$)")  # could be read as the count at the end
 
 
 class Folded:
-    """Writes the sum of the whole run at its end: the stacks of each view, largest count first."""
+    """Writes the sum of the whole run at its end: the stacks of each view, largest count first. A line that begins with
+    `#` says what they are, where that isn't the whole run.
+    """
 
     def __init__(self, out: TextIO, err: TextIO) -> None:
         self._out, self._err = out, err
@@ -34,6 +36,8 @@ class Folded:
 
     def summary(self, report: Report, *, events: dict[str, int]) -> None:
         for part in stacks_of(report):
+            if part.shown:
+                self._out.write(f"# {word(report.probe)} {word(part.view.name)} · {part.shown.line}\n")
             for head, frames, count in part.merged(part.heads()):
                 self._out.write(f"{folded(frames, head)} {count}\n")
         self._out.flush()

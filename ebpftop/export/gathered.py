@@ -8,10 +8,10 @@ from ebpftop.export.overview import Overview, overview
 from ebpftop.export.spans import SpanPart, span_parts, whole
 from ebpftop.export.taped import Chapter, Moment
 from ebpftop.frames.messages import Hello, Host, Losses, ProbeInfo, RingUse, ViewInfo
-from ebpftop.model.past.span import ALL, Span, Wanted
+from ebpftop.model.past.span import ALL, Span
 from ebpftop.model.readings import CostNow, cost
 from ebpftop.model.run import Run
-from ebpftop.model.selection import EVERYTHING, Selection
+from ebpftop.model.scope import WHOLE, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,31 +64,26 @@ def begun(chapter: Chapter, span: Span = ALL) -> Gathered:
     return Gathered(session.hello, sampled, ahead, moments, chapter.unnoticed, [*session.hosts], [])
 
 
-def gather(chapter: Chapter, span: Span = ALL) -> Gathered:
+def gather(chapter: Chapter, scope: Scope = WHOLE) -> Gathered:
     """All of it."""
-    found = begun(chapter, span)
-    found.runs.extend(of_run(chapter, run, span) for run in chapter.runs())
+    found = begun(chapter, scope.wanted if isinstance(scope.wanted, Span) else ALL)
+    found.runs.extend(of_run(chapter, run, scope) for run in chapter.runs())
     return found
 
 
-def of_run(
-    chapter: Chapter,
-    run: Run,
-    wanted: Wanted = ALL,
-    only: ViewInfo | None = None,
-    selection: Selection = EVERYTHING,
-) -> RunNumbers:
+def of_run(chapter: Chapter, run: Run, scope: Scope = WHOLE, only: ViewInfo | None = None) -> RunNumbers:
     """What a run gained, lost and cost in a span. only: one of its views, instead of all."""
-    catalog = chapter.session.catalog
+    session = chapter.session
+    catalog, scope = session.catalog, scope.among(session.processes)
     info = next((each for each in catalog.probes if each.id == run.probe), None) if catalog else None
-    span = whole(run, wanted)
+    span = whole(run, scope.wanted)
     trace = chapter.traces.get(run.id)
-    parts = span_parts(run, chapter.session.processes, wanted, only, selection)
+    parts = span_parts(run, session.processes, scope, only)
     return RunNumbers(
         run=run,
         info=info,
         parts=parts,
-        overviews=[overview(run, each.part.view, span) for each in parts],
+        overviews=[overview(run, each.view, scope, span) for each in parts],
         losses=trace.losses(span) if trace else run.losses,
         cost=trace.cost(span) if trace else cost(run),
         traced=trace is not None,

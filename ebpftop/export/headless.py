@@ -34,6 +34,7 @@ from ebpftop.frames.source import Source, SourceEnded
 from ebpftop.model.failure import Failure, explain
 from ebpftop.model.past.span import START
 from ebpftop.model.run import Run
+from ebpftop.model.scope import Scope
 from ebpftop.model.session import Session
 from ebpftop.model.watching import Watching
 
@@ -178,4 +179,4 @@ class Reporter:
             self._due = True
             self._write_report()
         events = {view.name: run.events[view.map].total for view in run.views if view.map in run.events}
-        self._writer.summary(report(run, self._session.processes, self._seq, {}, START), events=events)
+        self._writer.summary(report(run, self._session.processes, self._seq, {}, Scope(START)), events=events)

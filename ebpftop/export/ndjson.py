@@ -67,8 +67,13 @@ def as_json(report: Report) -> dict[str, Any]:
             "attachment_ns": cost.attachment_ns if cost else 0,
             "cpu_percent": cost.cpu_percent if cost else None,
         },
-        "views": {part.view.name: _part(part) for part in report.parts},
+        "views": {part.view.name: _scoped(part) for part in report.parts},
     }
+
+
+def _scoped(part: Part) -> dict[str, Any]:
+    """With what it is about, where that isn't an interval."""
+    return _part(part) if part.shown is None else {**_part(part), "scope": part.shown.as_json()}
 
 
 def _part(part: Part) -> dict[str, Any]:

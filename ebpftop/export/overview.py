@@ -9,9 +9,13 @@ import numpy as np
 
 from ebpftop.frames.columns import Array
 from ebpftop.frames.messages import ViewInfo
+from ebpftop.model import readings
+from ebpftop.model.narrowing import selected_rows
 from ebpftop.model.past.past import Past
 from ebpftop.model.past.span import ALL, Span
 from ebpftop.model.run import Run
+from ebpftop.model.scope import WHOLE, Scope
+from ebpftop.model.selection import Selection
 from ebpftop.stats.histogram import Histogram
 
 COLUMNS = 120
@@ -41,12 +45,18 @@ class Overview:
             return np.where(self.seconds > 0, self.counts / self.seconds, np.nan)
 
 
-def overview(run: Run, view: ViewInfo, span: Span = ALL, columns: int = COLUMNS) -> Overview | None:
-    """What the counter of a view gained: a histogram's and a stack's count, the column that a table is sorted by or its
-    first counter. None for what has no counter, and where there is no past.
+def overview(
+    run: Run, view: ViewInfo, scope: Scope = WHOLE, span: Span = ALL, columns: int = COLUMNS
+) -> Overview | None:
+    """What the counter of a view's selected rows gained in a span: a histogram's and a stack's count, the column that a
+    table is sorted by or its first counter. None for what has no counter, where there is no past, and where the rows
+    were chosen by what isn't known step by step: by a filter, or as single samples.
     """
+    aspect = scope.of(run, view)
+    if aspect.slice is not None or (aspect.query and view.show != "histogram"):
+        return None
     if view.show == "events":
-        return _events(run, view, span, columns)
+        return _events(run, view, scope.selection, span, columns)
     past = run.pasts.get(view.name)
     counter = counted(view)
     if past is None or counter not in past.counters:
@@ -56,15 +66,26 @@ def overview(run: Run, view: ViewInfo, span: Span = ALL, columns: int = COLUMNS)
         return None
     first, last = _grouped(times["start"], times["end"], columns)
     column = np.repeat(np.arange(len(first)), last - first + 1)
-    histograms = _histograms(past, view, span, column) if view.show == "histogram" else []
+    mask = readings.of_past(run, view, aspect.key, scope.selection)
+    histograms = _histograms(past, view, span, column, mask) if view.show == "histogram" else []
     return Overview(
         starts=times["start"][first],
         ends=times["end"][last],
         seconds=np.add.reduceat(times["lasted"], first) / 1e9,
-        counts=np.add.reduceat(past.sums(counter, span), first),
+        counts=np.add.reduceat(_sums(past, counter, span, len(times), mask), first),
         histograms=histograms,
         steps=len(times),
     )
+
+
+def _sums(past: Past, counter: str, span: Span, steps: int, mask: Array | None) -> Array:
+    """What the rows of a mask gained, int64 a step."""
+    if mask is None:
+        return past.sums(counter, span)
+    step, place, gain = past.cells(counter, span)
+    found = np.zeros(steps, np.int64)
+    np.add.at(found, step, np.where(mask[place], gain, 0))
+    return found
 
 
 def counted(view: ViewInfo) -> str:
@@ -74,7 +95,7 @@ def counted(view: ViewInfo) -> str:
     return view.sort if view.sort in view.counters else next(iter(view.counters), "")
 
 
-def _events(run: Run, view: ViewInfo, span: Span, columns: int) -> Overview | None:
+def _events(run: Run, view: ViewInfo, selection: Selection, span: Span, columns: int) -> Overview | None:
     """By the events' own times; None where they have none."""
     log = run.events.get(view.map)
     clock = next((column.field for column in view.columns if column.decode == "time"), None)
@@ -82,8 +103,11 @@ def _events(run: Run, view: ViewInfo, span: Span, columns: int) -> Overview | No
         return None
     ahead = run.last.realtime_ns - run.last.monotonic_ns
     begin, end = max(span.start, run.began_ns), min(span.end, run.last.monotonic_ns)
-    chunks = [chunk[clock] for chunk in log.since(0)]
-    times = [values.astype(np.int64) - ahead for values in chunks if isinstance(values, np.ndarray)]
+    times = []
+    for chunk in log.since(0):
+        if isinstance(values := chunk[clock], np.ndarray):
+            mask = selected_rows(selection, view, chunk.__getitem__, len(values))
+            times.append((values if mask is None else values[mask]).astype(np.int64) - ahead)
     if end - begin < SECOND or not times:
         return None
     columns = int(min(columns, (end - begin) // SECOND))
@@ -106,8 +130,10 @@ def _grouped(starts: Array, ends: Array, columns: int) -> tuple[Array, Array]:
     return first, np.append(first[1:], len(place)) - 1
 
 
-def _histograms(past: Past, view: ViewInfo, span: Span, column: Array) -> list[Histogram]:
+def _histograms(past: Past, view: ViewInfo, span: Span, column: Array, mask: Array | None) -> list[Histogram]:
     step, place, gain = past.cells(view.count, span)
+    if mask is not None:
+        step, place, gain = (each[mask[place]] for each in (step, place, gain))
     slots = past.roster.column(view.slot)[place]
     edges = np.searchsorted(column[step], np.arange(int(column[-1]) + 2)).tolist()
     return [Histogram.of(slots[first:stop], gain[first:stop]) for first, stop in pairwise(edges)]

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 
-from ebpftop.export.report_columns import ReportColumn, key_columns, report_columns
+from ebpftop.base.query import words_of
+from ebpftop.export.report_columns import ReportColumn, key_columns, matching, report_columns
+from ebpftop.export.shown import Shown
 from ebpftop.export.stack_report import StacksPart, stacks_part
-from ebpftop.frames.columns import Array, Labels, Values, take
-from ebpftop.frames.messages import Losses, Process, RingUse, ViewInfo
+from ebpftop.frames.columns import Array, Labels, Values, equal, take
+from ebpftop.frames.messages import ColumnInfo, Losses, Process, RingUse, ViewInfo
 from ebpftop.model import readings
+from ebpftop.model.dimensions import keys_of
 from ebpftop.model.events import Chunk
 from ebpftop.model.own import leaves_out, own_rows
-from ebpftop.model.past.span import INTERVAL, Wanted
+from ebpftop.model.past.span import INTERVAL
 from ebpftop.model.readings import CostNow, HistogramsByKey
 from ebpftop.model.run import Run
-from ebpftop.model.selection import EVERYTHING, Selection
+from ebpftop.model.scope import PLAIN, Aspect, Scope
 from ebpftop.stats.groups import Groups
 from ebpftop.stats.histogram import PERCENTILES, Bounds, Histogram
 from ebpftop.stats.slots import LIMIT
@@ -38,12 +41,25 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class HistogramPart:
-    """Series by descending count; those without new values are omitted. `labels` names the key's fields."""
+    """Series by descending count; those without new values are omitted. `labels` names the key's fields.
+
+    shown: what it is about, where that isn't simply an interval; as of other parts.
+    """
 
     view: ViewInfo
     labels: list[str]
     series: list[Series]
     whole: Histogram
+    shown: Shown | None = None
+
+    @property
+    def holds_own(self) -> bool:
+        """Whether any row is about ebpftop's own processes, and rankings leave it out."""
+        return any(each.own for each in self.series)
+
+    def others(self) -> HistogramPart:
+        """Without the series about ebpftop's own processes."""
+        return replace(self, series=[each for each in self.series if not each.own])
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +71,21 @@ class RowsPart:
     columns: list[ReportColumn]
     count: int
     own: Array = field(default_factory=lambda: np.zeros(0, bool))  # of a table: rows about ebpftop's own processes
+    shown: Shown | None = None
+
+    @property
+    def holds_own(self) -> bool:
+        """Whether any row is about ebpftop's own processes, and rankings leave it out."""
+        return bool(self.own.any())
+
+    def others(self) -> RowsPart:
+        """Without the rows about ebpftop's own processes."""
+        return self.take(np.flatnonzero(~self.own)) if self.holds_own else self
+
+    def take(self, rows: Array) -> RowsPart:
+        """Some of the rows, by their indices."""
+        columns = [each._replace(values=[each.values[row] for row in rows.tolist()]) for each in self.columns]
+        return replace(self, columns=columns, count=len(rows), own=self.own[rows] if len(self.own) else self.own)
 
 
 Part = HistogramPart | RowsPart | StacksPart
@@ -81,7 +112,11 @@ class Report:
 
 
 def report(
-    run: Run, processes: Mapping[int, Process], seq: int, chunks: Mapping[str, list[Chunk]], wanted: Wanted = INTERVAL
+    run: Run,
+    processes: Mapping[int, Process],
+    seq: int,
+    chunks: Mapping[str, list[Chunk]],
+    scope: Scope = Scope(INTERVAL),  # noqa: B008 (frozen)
 ) -> Report:
     """The state of a loaded run. `chunks` are the events to report, by their map."""
     assert run.loaded is not None
@@ -91,11 +126,11 @@ def report(
         meaning=run.loaded.meaning,
         seq=seq,
         time_ns=run.last.realtime_ns if run.last else 0,
-        seconds=readings.interval(run) if wanted == INTERVAL else readings.elapsed(run),
+        seconds=readings.interval(run) if scope.wanted == INTERVAL else readings.elapsed(run),
         losses=run.losses,
         cost=readings.cost(run),
         final=run.state in ("detaching", "detached"),
-        parts=[view_part(run, view, processes, chunks, wanted) for view in run.views],
+        parts=[view_part(run, view, processes, chunks, scope) for view in run.views],
         rings=[ring for ring in run.costs[-1].rings if ring.size] if run.costs else [],
     )
 
@@ -106,53 +141,83 @@ def stacks_of(report: Report) -> list[StacksPart]:
 
 
 def view_part(
-    run: Run,
-    view: ViewInfo,
-    processes: Mapping[int, Process],
-    chunks: Mapping[str, list[Chunk]],
-    wanted: Wanted,
-    selection: Selection = EVERYTHING,
+    run: Run, view: ViewInfo, processes: Mapping[int, Process], chunks: Mapping[str, list[Chunk]], scope: Scope
 ) -> Part:
-    """What one view gained in a span. chunks: the events, by the name of their map."""
+    """What one view gained in a span, a row for each of its own. chunks: the events, by the name of their map."""
     if view.show == "histogram":
-        return _histogram(run, view, processes, wanted, selection)
+        return _histogram(run, view, processes, scope)
     if view.show == "table":
-        return _table(run, view, processes, wanted, selection)
+        return _table(run, view, processes, scope)
     if view.show == "stacks":
-        return stacks_part(run, view, processes, wanted, selection)
-    return events_part(view, processes, chunks.get(view.map, []))
+        return stacks_part(run, view, processes, scope)
+    return events_part(view, processes, chunks.get(view.map, []), scope.of(run, view).query)
 
 
-def _histogram(
-    run: Run, view: ViewInfo, processes: Mapping[int, Process], wanted: Wanted, selection: Selection
-) -> HistogramPart:
-    whole = readings.histogram(run, view, wanted=wanted, selection=selection)
-    keyed = readings.histograms_by_key(run, view, wanted, selection) if view.by else None
-    return histogram_part(run, view, processes, whole, keyed)
+def _histogram(run: Run, view: ViewInfo, processes: Mapping[int, Process], scope: Scope) -> HistogramPart:
+    whole, keyed = histograms(run, view, scope)
+    return histogram_part(run, view, processes, whole, keyed, scope.of(run, view))
+
+
+def histograms(run: Run, view: ViewInfo, scope: Scope) -> tuple[Histogram, HistogramsByKey | None]:
+    """All that a histogram view shows, and the same by key; None where it isn't kept by keys."""
+    key = scope.of(run, view).key
+    whole = readings.histogram(run, view, key, scope.wanted, scope.selection)
+    keyed = readings.histograms_by_key(run, view, scope.wanted, scope.selection) if view.by else None
+    if keyed is not None and key and len(keyed):
+        held = np.all([equal(keyed.keys[name], value) for name, value in key.items()], axis=0)
+        keyed = keyed.take(np.flatnonzero(held))
+    return whole, keyed
 
 
 def histogram_part(
-    run: Run, view: ViewInfo, processes: Mapping[int, Process], whole: Histogram, keyed: HistogramsByKey | None
+    run: Run,
+    view: ViewInfo,
+    processes: Mapping[int, Process],
+    whole: Histogram,
+    keyed: HistogramsByKey | None,
+    aspect: Aspect = PLAIN,
 ) -> HistogramPart:
     """A histogram view's part from its numbers; `keyed` is None where it isn't kept by keys."""
     if keyed is None:
         found = {name: bounds for name, q in PERCENTILES.items() if (bounds := whole.quantile(q))}
         return HistogramPart(view, [], [Series({}, whole.count, found, lambda: whole)] if found else [], whole)
+    rows = np.arange(len(keyed))
+    if aspect.query:
+        known = report_columns(view.by_columns, keyed.keys, processes)
+        rows = np.flatnonzero(matching(known, len(keyed), words_of(aspect.query)))
+    rows = rows[np.argsort(-keyed.counts[rows].astype(np.int64), kind="stable")]
+    own = left_out(run, view.by_columns, keyed.keys, len(keyed), processes, aspect)
     labels = key_columns(view.by_columns, keyed.keys, processes)
-    own = (own_rows(view.by_columns, keyed.keys, len(keyed), processes) & leaves_out(run.params)).tolist()
-    counts = keyed.counts.tolist()
+    return HistogramPart(view, [label.shown.name for label in labels], series_of(labels, keyed, rows, own), whole)
+
+
+def series_of(labels: list[ReportColumn], keyed: HistogramsByKey, rows: Array, own: Array) -> list[Series]:
+    """The histograms of some keys, in this order. own: a mask of those about ebpftop's own processes."""
+    counts, ours = keyed.counts.tolist(), own.tolist()
     quantiles = {name: _bounds(keyed.groups, q) for name, q in PERCENTILES.items()}
-    series = [
+    return [
         Series(
             {label.shown.name: label.values[n] for label in labels},
             counts[n],
             {name: found[n] for name, found in quantiles.items()},
             partial(keyed.groups.histogram, n),
-            own[n],
+            ours[n],
         )
-        for n in sorted(range(len(keyed)), key=counts.__getitem__, reverse=True)
+        for n in rows.tolist()
     ]
-    return HistogramPart(view, [label.shown.name for label in labels], series, whole)
+
+
+def left_out(
+    run: Run,
+    keys: Sequence[ColumnInfo],
+    values: Mapping[str, Values],
+    count: int,
+    processes: Mapping[int, Process],
+    aspect: Aspect,
+) -> Array:
+    """A mask of the rows that rankings leave out."""
+    leaves = leaves_out(run.params) and not aspect.own
+    return own_rows(keys, values, count, processes) if leaves else np.zeros(count, bool)
 
 
 def _bounds(groups: Groups, q: float) -> list[Bounds]:
@@ -160,43 +225,53 @@ def _bounds(groups: Groups, q: float) -> list[Bounds]:
     return [(low, LIMIT if high == LIMIT - 1 else high) for low, high in zip(lo.tolist(), hi.tolist(), strict=True)]
 
 
-def _table(
-    run: Run, view: ViewInfo, processes: Mapping[int, Process], wanted: Wanted, selection: Selection
-) -> RowsPart:
-    table = readings.table(run, view, wanted, selection)
-    return table_part(run, view, processes, {**table.keys, **table.gauges}, table.gains, table.present)
+def _table(run: Run, view: ViewInfo, processes: Mapping[int, Process], scope: Scope) -> RowsPart:
+    table = readings.table(run, view, scope.wanted, scope.selection)
+    fields, aspect = {**table.keys, **table.gauges}, scope.of(run, view)
+    own = left_out(run, keys_of(view), table.keys, len(table), processes, aspect)
+    return filtered(table_part(view, processes, fields, table.gains, table.present, own), aspect)
 
 
 def table_part(
-    run: Run,
     view: ViewInfo,
     processes: Mapping[int, Process],
     fields: Mapping[str, Values],
     counters: Mapping[str, Array],
     present: Array,
+    own: Array,
 ) -> RowsPart:
-    """A table's part: of the rows those whose counters gained anything; in one without counters, those present."""
+    """A table's part: of the rows those whose counters gained anything; in one without counters, those present. own: a
+    mask of those that rankings leave out.
+    """
     values: dict[str, Values] = {**fields, **counters}
     rows = np.flatnonzero(np.any(list(counters.values()), axis=0)) if counters else np.flatnonzero(present)
-    rows = rows[_order(view, values, rows)]
+    rows = rows[order(view, values, rows)]
     nothing: Values = np.zeros(0, np.int64)
     picked = {column.field: take(values.get(column.field, nothing), rows) for column in view.columns}
-    keys = [column for column in view.columns if column.role == "key"]
-    own = own_rows(keys, picked, len(rows), processes) & leaves_out(run.params)
-    return RowsPart(view, "table", report_columns(view.columns, picked, processes), len(rows), own)
+    return RowsPart(view, "table", report_columns(view.columns, picked, processes), len(rows), own[rows])
 
 
-def events_part(view: ViewInfo, processes: Mapping[int, Process], chunks: list[Chunk]) -> RowsPart:
+def events_part(view: ViewInfo, processes: Mapping[int, Process], chunks: list[Chunk], query: str = "") -> RowsPart:
     """Events in order; `chunks` holds their columns."""
     nothing = {column.field: np.zeros(0, np.int64) for column in view.columns}
     columns = report_columns(view.columns, nothing, processes)
     for chunk in chunks:
         for column, more in zip(columns, report_columns(view.columns, chunk, processes), strict=True):
             column.values.extend(more.values)
-    return RowsPart(view, "events", columns, len(columns[0].values) if columns else 0)
+    found = RowsPart(view, "events", columns, len(columns[0].values) if columns else 0)
+    return filtered(found, Aspect(query=query))
 
 
-def _order(view: ViewInfo, values: Mapping[str, Values], rows: Array) -> Array:
+def filtered(part: RowsPart, aspect: Aspect) -> RowsPart:
+    """The rows that hold what a filter looks for."""
+    if not aspect.query:
+        return part
+    events = part.kind == "events"
+    searched = [each for each in part.columns if not (each.shown.info.hidden or (events and each.shown.is_detail))]
+    return part.take(np.flatnonzero(matching(searched, part.count, words_of(aspect.query), numbers=events)))
+
+
+def order(view: ViewInfo, values: Mapping[str, Values], rows: Array) -> Array:
     """The rows by the view's sort column, or its first counter, greatest first; texts from A to Z."""
     by = view.sort or next(iter(view.counters), None)
     column = values.get(by) if by else None

@@ -8,9 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ebpftop.frames.columns import Labels, Values
+from ebpftop.base.inert import inert
+from ebpftop.base.query import holds
+from ebpftop.frames.columns import Array, Labels, Values
 from ebpftop.frames.messages import ColumnInfo, Process
 from ebpftop.model.shown import ShownColumn, shown_columns
+from ebpftop.stats import formatting
 
 
 class ReportColumn(NamedTuple):
@@ -39,6 +42,41 @@ def key_columns(
 ) -> list[ReportColumn]:
     """The same, without what only explains another column."""
     return [column for column in report_columns(columns, values, processes) if not column.shown.is_detail]
+
+
+def matching(columns: Sequence[ReportColumn], count: int, words: Sequence[str], *, numbers: bool = False) -> Array:
+    """A mask of `count` rows that hold all words, each of them in any column. numbers: whether they are searched too,
+    as they are written, not only texts and what is known of processes.
+    """
+    found = np.ones(count, bool)
+    texts = [_searched(column) for column in columns if numbers or _is_text(column)] if words else []
+    for word in words:
+        held = np.zeros(count, bool)
+        for each in texts:
+            held |= np.fromiter((holds(text, [word]) for text in each), bool, count)
+        found &= held
+    return found
+
+
+def _is_text(column: ReportColumn) -> bool:
+    return column.shown.part is not None or any(isinstance(value, str) for value in column.values)
+
+
+def _searched(column: ReportColumn) -> list[str]:
+    """How its values read."""
+    if column.shown.is_time:
+        return formatting.clocks(column.values)
+    unit = column.shown.unit
+    return [
+        ""
+        if value is None
+        else inert(value)
+        if isinstance(value, str)
+        else formatting.value(value, unit)
+        if unit
+        else str(value)
+        for value in column.values
+    ]
 
 
 def _column(shown: ShownColumn, values: Values, processes: Mapping[int, Process]) -> list[Any]:

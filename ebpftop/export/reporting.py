@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal, get_args
 
+import numpy as np
+
 from ebpftop.export.compared import Compared
 from ebpftop.export.csv_writer import Csv
 from ebpftop.export.folded import Folded
@@ -20,16 +22,16 @@ from ebpftop.export.speedscope import write_file
 from ebpftop.export.stack_report import StacksPart
 from ebpftop.export.taped import Taped
 from ebpftop.export.text_report import TextReport
-from ebpftop.model.past.span import ALL, Span
+from ebpftop.model.scope import WHOLE, Scope
 
 Format = Literal["html", "csv", "json", "folded", "speedscope", "svg", "text"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 WIDTH, EVENTS = 100, 50  # of a text: cells, and events at its end
 
 
-def content(format: Format, taped: Taped, span: Span = ALL, *, title: str = "") -> bytes:
+def content(format: Format, taped: Taped, scope: Scope = WHOLE, *, title: str = "") -> bytes:
     """A tape as a whole file, UTF-8."""
-    return written(format, [gather(each, span) for each in taped.chapters], title, taped.name, taped.problem)
+    return written(format, [gather(each, scope) for each in taped.chapters], title, taped.name, taped.problem)
 
 
 def written(
@@ -46,12 +48,12 @@ def written(
     return data(format, [each for stream in streams for each in stream.runs])
 
 
-def compared_page(tapes: Sequence[Taped], compared: Compared, span: Span = ALL, *, title: str) -> bytes:
+def compared_page(tapes: Sequence[Taped], compared: Compared, scope: Scope = WHOLE, *, title: str) -> bytes:
     """A page about one tape or two, and the spans of them that are compared."""
     streams = []
     for name, taped in zip(("Before: ", "After: "), tapes, strict=False):
         for at, chapter in enumerate(taped.chapters):
-            found = gather(chapter, span)
+            found = gather(chapter, scope)
             spans = {
                 letter: part.span for letter, part in zip("AB", compared.parts, strict=True) if part.chapter is chapter
             }
@@ -67,6 +69,8 @@ def data(format: Format, runs: Sequence[RunNumbers]) -> bytes:
     """Runs that were attached, one after the other; in speedscope's format together. svg: the first flame graph."""
     attached = [each for each in runs if each.run.loaded is not None]
     found = [span_report(each.run, each.parts, each.losses, each.cost) for each in attached]
+    if format in ("csv", "json", "folded", "speedscope"):  # the others say how much they leave out
+        found = [replace(each, parts=list(map(_asked_for, each.parts))) for each in found]
     out, err = io.StringIO(), io.StringIO()
     match format:
         case "csv":
@@ -92,9 +96,13 @@ def data(format: Format, runs: Sequence[RunNumbers]) -> bytes:
     return out.getvalue().encode("utf-8", "backslashreplace")
 
 
+def _asked_for(part: Part) -> Part:
+    """Without ebpftop's own rows, where those aren't shown either."""
+    return part.others() if part.shown is not None and part.shown.leaves_out else part
+
+
 def _latest(part: Part) -> Part:
     """The last events."""
     if not isinstance(part, RowsPart) or part.count <= EVENTS:
         return part
-    columns = [column._replace(values=column.values[-EVENTS:]) for column in part.columns]
-    return replace(part, columns=columns, count=EVENTS)
+    return part.take(np.arange(part.count - EVENTS, part.count))

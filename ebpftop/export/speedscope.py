@@ -64,7 +64,7 @@ def _profile(part: StacksPart, numbers: dict[StackFrame, int]) -> dict[str, Any]
     paths = [[StackFrame(head, "", "head"), *frames] if head else frames for head, frames, _ in merged]
     return {
         "type": "sampled",
-        "name": inert(part.view.title),
+        "name": inert(part.view.title) + (f" · {part.shown.line}" if part.shown else ""),
         "unit": _UNITS.get(part.view.unit, "none"),
         "startValue": 0,
         "endValue": part.count,

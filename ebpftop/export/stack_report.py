@@ -9,14 +9,15 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from ebpftop.export.report_columns import ReportColumn, key_columns
+from ebpftop.base.query import words_of
+from ebpftop.export.report_columns import ReportColumn, key_columns, matching
+from ebpftop.export.shown import Shown
 from ebpftop.frames.columns import Array
 from ebpftop.frames.messages import Function, Process, ViewInfo
 from ebpftop.model.own import leaves_out, own_rows
-from ebpftop.model.past.span import Wanted
 from ebpftop.model.run import Run
-from ebpftop.model.selection import EVERYTHING, Selection
-from ebpftop.model.stacks import Profile, StackFrame, profile
+from ebpftop.model.scope import PLAIN, Aspect, Scope
+from ebpftop.model.stacks import Profile, StackFrame, shown
 
 T = TypeVar("T", bound=Hashable)
 Labels = dict[str, Any]
@@ -39,18 +40,25 @@ class StacksPart:
     columns: list[ReportColumn]
     profile: Profile
     own: Array = field(default_factory=lambda: np.zeros(0, bool))  # rows about ebpftop's own processes
+    shown: Shown | None = None
 
     @property
     def count(self) -> int:
         return int(self.profile.counts.sum())
 
+    @property
+    def holds_own(self) -> bool:
+        """Whether any row is about ebpftop's own processes, and rankings leave it out."""
+        return bool(self.own.any())
+
     def others(self) -> StacksPart:
         """Without the rows about ebpftop's own processes."""
-        if not self.own.any():
-            return self
-        rows = np.flatnonzero(~self.own)
+        return self.take(np.flatnonzero(~self.own)) if self.holds_own else self
+
+    def take(self, rows: Array) -> StacksPart:
+        """Some of the rows, by their indices."""
         columns = [each._replace(values=[each.values[row] for row in rows.tolist()]) for each in self.columns]
-        return StacksPart(self.view, columns, self.profile.take(rows))
+        return StacksPart(self.view, columns, self.profile.take(rows), self.own[rows], self.shown)
 
     def rows(self) -> Iterator[Row]:
         functions, names = self.profile.functions, [column.shown.name for column in self.columns]
@@ -83,19 +91,19 @@ class StacksPart:
         return [Top(frames[at], int(own[at]), int(total[at])) for at in np.lexsort((-total, -own)) if total[at]]
 
 
-def stacks_part(
-    run: Run,
-    view: ViewInfo,
-    processes: Mapping[int, Process],
-    wanted: Wanted,
-    selection: Selection = EVERYTHING,
+def stacks_part(run: Run, view: ViewInfo, processes: Mapping[int, Process], scope: Scope) -> StacksPart:
+    """What a stacks view gained, as it is looked at."""
+    return part_of(run, view, processes, shown(run, view, scope), scope.of(run, view))
+
+
+def part_of(
+    run: Run, view: ViewInfo, processes: Mapping[int, Process], found: Profile, aspect: Aspect = PLAIN
 ) -> StacksPart:
-    """What a stacks view gained in the span."""
-    return part_of(run, view, processes, profile(run, view, wanted, selection))
-
-
-def part_of(run: Run, view: ViewInfo, processes: Mapping[int, Process], found: Profile) -> StacksPart:
     """A stacks view's part from its rows."""
     found = found.take(np.argsort(-found.counts, kind="stable"))
-    own = own_rows(view.by_columns, found.keys, len(found), processes) & leaves_out(run.params)
-    return StacksPart(view, key_columns(view.by_columns, found.keys, processes), found, own)
+    leaves = leaves_out(run.params) and not aspect.own
+    own = own_rows(view.by_columns, found.keys, len(found), processes) & leaves
+    part = StacksPart(view, key_columns(view.by_columns, found.keys, processes), found, own)
+    if not aspect.query:
+        return part
+    return part.take(np.flatnonzero(matching(part.columns, len(found), words_of(aspect.query))))

@@ -73,7 +73,7 @@ class TextReport:
         self._heading(f"{report.probe} in {formatting.duration(report.seconds * 1e9)}", report)
         for part in report.parts:
             if isinstance(part, RowsPart) and part.kind == "events":
-                self._write(f"{inert(part.view.title)}: {formatting.plural(events.get(part.view.name, 0), 'event')}")
+                self._title(part, formatting.plural(events.get(part.view.name, 0), "event"))
             else:
                 self._part(part)
         if report.cost and report.cost.ns_per_event is not None:
@@ -99,6 +99,11 @@ class TextReport:
             facts.append(f"cost {formatting.percent(report.cost.cpu_percent)} of a cpu")
         self._write(" · ".join(inert(fact) for fact in facts if fact))
 
+    def _title(self, part: Part, what: str) -> None:
+        self._write(f"{inert(part.view.title)}: {what}")
+        if part.shown is not None:
+            self._write(part.shown.line)
+
     def _part(self, part: Part) -> None:
         if isinstance(part, HistogramPart):
             self._histogram(part)
@@ -110,7 +115,7 @@ class TextReport:
 
     def _histogram(self, part: HistogramPart) -> None:
         unit, whole = part.view.unit, part.whole
-        self._write(f"{inert(part.view.title)}: {formatting.plural(whole.count, 'value')}{_quantiles(whole, unit)}")
+        self._title(part, f"{formatting.plural(whole.count, 'value')}{_quantiles(whole, unit)}")
         rows = whole.rows(_BUCKETS)
         labels = [formatting.bounds(lo, hi, unit) for lo, hi, _ in rows]
         counts = [formatting.count(count) for _, _, count in rows]
@@ -140,7 +145,7 @@ class TextReport:
 
     def _table(self, part: RowsPart) -> None:
         rows = np.flatnonzero(~part.own).tolist() if part.own.any() else range(part.count)
-        self._write(f"{inert(part.view.title)}: {formatting.plural(len(rows), 'row')}")
+        self._title(part, formatting.plural(len(rows), "row"))
         if rows:
             columns = [column for column in part.columns if not (column.shown.info.hidden or column.is_empty_place)]
             columns.sort(key=lambda column: column.shown.is_detail)
@@ -155,7 +160,7 @@ class TextReport:
         whole, unit = part.count, part.view.unit
         merged = part.merged(part.labels())
         held = formatting.plural(len(merged), "stack")
-        self._write(f"{inert(part.view.title)}: {formatting.value(whole, unit)} in {held}")
+        self._title(part, f"{formatting.value(whole, unit)} in {held}")
         if whole < everybody:
             self._write(f"without ebpftop's own {formatting.value(everybody - whole, unit)}")
         if not whole:

@@ -86,6 +86,12 @@ class HistogramsByKey:
     def __len__(self) -> int:
         return len(self.groups)
 
+    def take(self, rows: Array) -> HistogramsByKey:
+        """Some of the keys, by their indices."""
+        keys = {name: take(values, rows) for name, values in self.keys.items()}
+        groups = self.groups.merged(np.arange(len(rows)), rows)
+        return HistogramsByKey(keys, groups, groups.totals, self.rates[rows])
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:

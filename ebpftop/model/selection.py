@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from ebpftop.frames.messages import Process, ViewInfo
 from ebpftop.model.dimensions import FUNCTION, PROCESS, Source, function_key, is_somebody, sources, trait
 
+NOBODY = -1  # no process's identity
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -63,6 +65,20 @@ class Selection:
         """
         kept = (each for each in self.choices if same or each.dimension != PROCESS)
         return Selection(tuple(kept), processes)
+
+    def among(self, processes: Mapping[int, Process]) -> Selection:
+        """The same in another stream of the same machine: its numbers for the processes, which it may not know."""
+        if processes is self.processes or not self.choices:
+            return replace(self, processes=processes)
+        numbers = {(each.tgid, each.start_ns): number for number, each in processes.items()}
+
+        def found(choice: Choice) -> Choice:
+            process = self.processes.get(choice.value) if isinstance(choice.value, int) else None
+            if choice.dimension != PROCESS or process is None:
+                return choice
+            return replace(choice, value=numbers.get((process.tgid, process.start_ns), NOBODY))
+
+        return Selection(tuple(map(found, self.choices)), processes)
 
     def missing(self, view: ViewInfo) -> list[Choice]:
         """The choices that don't narrow a view, which hasn't their dimension."""

@@ -17,6 +17,7 @@ from ebpftop.model.past.past import Across
 from ebpftop.model.past.span import INTERVAL, START, Recent, Span, Wanted
 from ebpftop.model.readings import across, extent, stacks
 from ebpftop.model.run import Run
+from ebpftop.model.scope import Scope
 from ebpftop.model.selection import EVERYTHING, Selection
 from ebpftop.stats.flame import Paths
 
@@ -102,6 +103,18 @@ def sampled(run: Run, view: ViewInfo, span: Span, cpu: int | None = None, select
     processes, stacks, counts = counted(samples(run, view, span, cpu, selection))
     keys: dict[str, Values] = {name: processes for name in view.by}
     return Profile(keys, run.stacks.lookup(stacks.tolist()), counts, run.stacks.functions)
+
+
+def shown(run: Run, view: ViewInfo, scope: Scope) -> Profile:
+    """The rows of a stacks view as it is looked at: of a slice, what grew, or of the span."""
+    aspect, selection = scope.of(run, view), scope.selection
+    if aspect.slice is not None:
+        return sampled(run, view, aspect.slice.span, aspect.slice.cpu, selection)
+    if aspect.since is not None and run.last is not None:
+        end = min(run.last.monotonic_ns, scope.wanted.end)
+        found = grown(run, view, Span(min(aspect.since, end), end), selection)
+        return found.take(np.flatnonzero(found.counts))
+    return profile(run, view, scope.wanted, selection)
 
 
 def grown(run: Run, view: ViewInfo, span: Span, selection: Selection = EVERYTHING) -> Profile:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import stat
 from pathlib import Path
 
@@ -46,8 +47,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def read(table: bytes) -> list[dict[str, str]]:
-    return list(csv.DictReader(table.decode().splitlines()))
+def read(table: bytes, said: str = "") -> list[dict[str, str]]:
+    """The rows of a table whose first line says what they are."""
+    first, *rest = table.decode().splitlines()
+    assert first.startswith("# ")
+    assert said in first
+    return list(csv.DictReader(rest))
 
 
 def offered(on: Stage) -> list[str]:
@@ -78,14 +83,10 @@ async def chosen(on: Stage, what: str, folder: Path) -> bytes:
 async def test_the_view_in_front_as_csv_and_ndjson_is_what_it_shows(stage: Open, folder: Path) -> None:
     async with stage(options=CALLS) as on:
         await on.play(PEOPLE, calls(1, {1: 500, 2: 10}), calls(2, {1: 505, 2: 60}))
-        rows = list(
-            csv.DictReader((await chosen(on, "System calls by process  as  CSV", folder)).decode().splitlines())
-        )
+        rows = read(await chosen(on, "System calls by process  as  CSV", folder), "cpu/syscount by process · all · 20")
         assert [(row["comm"], row["count"]) for row in rows] == [("\\x1b[31mnode", "50"), ("postgres", "5")]
         await on.press("t")
-        rows = list(
-            csv.DictReader((await chosen(on, "System calls by process  as  CSV", folder)).decode().splitlines())
-        )
+        rows = read(await chosen(on, "System calls by process  as  CSV", folder))
         assert [(row["comm"], row["count"]) for row in rows] == [("postgres", "505"), ("\\x1b[31mnode", "60")]
         (view,) = json.loads(await chosen(on, "System calls by process  as  NDJSON", folder))["views"].values()
         assert [row[-2] for row in view["rows"]] == [505, 60]
@@ -140,12 +141,16 @@ async def test_stacks_in_every_format(stage: Open, folder: Path) -> None:
         named = stacks({0: ["main", "work"], 1: ["main", "<b>"]})
         await on.play(PEOPLE, named, samples(9, 1, {(1, 0): 3, (2, 1): 4}))
         folded = await chosen(on, "CPU samples  as  folded stacks, for flamegraph.pl", folder)
-        assert folded.decode().splitlines() == ["\\x1b[31mnode;main;<b> 4", "postgres;main;work 3"]
+        said, *lines = folded.decode().splitlines()
+        assert lines == ["\\x1b[31mnode;main;<b> 4", "postgres;main;work 3"]
+        assert re.fullmatch(r"# cpu/runqlat samples · all · \S+Z to \S+Z · 0 ns observed", said)
         speedscope = json.loads(await chosen(on, "CPU samples  as  speedscope, for speedscope.app", folder))
+        assert speedscope["profiles"][0]["name"] == f"CPU samples · {said.partition(' · ')[2]}"
         assert speedscope["profiles"][0]["weights"] == [4, 3]
         svg = (await chosen(on, "CPU samples  as  flame graph as SVG", folder)).decode()
         assert svg.startswith("<svg ")
         assert 'xmlns="http://www.w3.org/2000/svg"' in svg
+        assert f"<desc>CPU samples · {said.partition(' · ')[2]}</desc>" in svg
         assert "&lt;b&gt; · /bin/app · 4 (57.1%)" in svg
         assert "all probes, as remembered  as  folded stacks, for flamegraph.pl" in await offers(on)
 
@@ -205,8 +210,8 @@ async def test_what_is_selected_of_a_view_is_exported_and_copied(stage: Open, fo
         assert "postgres" in copied
         assert "make" not in copied
         await on.press("E")
-        assert offered(on)[0] == "System calls by process only postgres 1001  as  CSV"
+        assert offered(on)[0] == "System calls by process · only postgres 1001  as  CSV"
         await on.press("enter")
         await exporting(on)
     (file,) = folder.iterdir()
-    assert [row["comm"] for row in read(file.read_bytes())] == ["postgres"]
+    assert [row["comm"] for row in read(file.read_bytes(), " · only postgres 1001 · ")] == ["postgres"]

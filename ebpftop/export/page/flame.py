@@ -47,7 +47,8 @@ def flame(part: StacksPart, *, standalone: bool = False) -> Drawn:
     """The frames of all rows of a part, outermost first, each as wide as its share."""
     heads = part.heads()
     paths, frames = part.profile.paths(heads if any(heads) else ())
-    return _drawn(paths, frames, part.view.unit, standalone=standalone)
+    about = f"{part.view.title} · {part.shown.line}" if part.shown is not None else ""
+    return _drawn(paths, frames, part.view.unit, about, standalone=standalone)
 
 
 def flame_compared(found: StacksComparison, *, standalone: bool = False) -> Drawn:
@@ -55,7 +56,7 @@ def flame_compared(found: StacksComparison, *, standalone: bool = False) -> Draw
     return _drawn(found.paths, found.frames, found.view.unit, standalone=standalone)
 
 
-def _drawn(paths: Paths, frames: Sequence[StackFrame], unit: str, *, standalone: bool) -> Drawn:
+def _drawn(paths: Paths, frames: Sequence[StackFrame], unit: str, about: str = "", *, standalone: bool) -> Drawn:
     least = max(1, paths.total // _LEAST)
     root = grow(paths, least)
     while _count(root) > _FRAMES:
@@ -64,11 +65,13 @@ def _drawn(paths: Paths, frames: Sequence[StackFrame], unit: str, *, standalone:
     boxes = list(_boxes(root, frames, unit, compares=paths.before is not None))
     height = _ROW * (1 + max((depth for depth, _ in boxes), default=-1))
     extra = {"xmlns": "http://www.w3.org/2000/svg", "font_family": "sans-serif"} if standalone else {}
-    style = tag("style", Markup(_style())) if standalone else None
+    head = [tag("style", Markup(_style()))] if standalone else []
+    if about:
+        head.insert(0, tag("desc", about))
     what = f"Flame graph of {formatting.value(paths.total, unit)} in {formatting.plural(len(boxes), 'frame')}"
     width = _FILE_WIDTH if standalone else "100%"
     svg = tag(
-        "svg", style, (box for _, box in boxes), width=width, height=max(_ROW, height), role="img",
+        "svg", head, (box for _, box in boxes), width=width, height=max(_ROW, height), role="img",
         aria_label=what, class_="flame", **extra,
     )  # fmt: skip
     return Drawn(svg, len(boxes), least)

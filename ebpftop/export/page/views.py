@@ -42,8 +42,9 @@ def _covered(part: SpanPart, axis: Axis) -> Markup:
     if part.span is None:
         return tag("p", "No sample.", class_="span")
     begin, end = axis.clock(part.span.start), axis.clock(part.span.end)
-    text = f"{begin} – {end}, {formatting.duration(part.seconds * 1e9)} observed"
-    return tag("p", text, class_="span", data_seconds=repr(part.seconds))
+    rows = part.part.shown.rows if part.part.shown else ()
+    said = [*rows, f"{begin} – {end}", f"{formatting.duration(part.seconds * 1e9)} observed"]
+    return tag("p", " · ".join(said), class_="span", data_seconds=repr(part.seconds), data_rows=" · ".join(rows))
 
 
 # ---------------------------------------------------------------- over time
@@ -114,7 +115,7 @@ def _body(part: SpanPart) -> list[Markup]:
         case StacksPart():
             return _stacks(part.part)
         case RowsPart(kind="events"):
-            return [_events(part.part, part.events)]
+            return [_events(part.part, part)]
         case RowsPart():
             return [_rows(part.part, part.seconds)]
 
@@ -178,7 +179,8 @@ def _rows(part: RowsPart, seconds: float) -> Markup:
     return table(part.view.title, "rows", titles, list(zip(*cells, strict=True)), left_out.strip())
 
 
-def _events(part: RowsPart, total: int) -> Markup:
+def _events(part: RowsPart, of: SpanPart) -> Markup:
+    total = of.events
     rows = list(range(max(0, part.count - EVENTS), part.count))
     columns = [column for column in part.columns if not (column.shown.info.hidden or column.is_empty_place)]
     columns.sort(key=lambda column: column.shown.is_detail)

@@ -5,20 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ebpftop.base.inert import inert
 from ebpftop.export.comparison_json import view_as_json
-from ebpftop.export.gathered import Gathered, begun, of_run
-from ebpftop.export.reporting import Format, content, data, written
+from ebpftop.export.gathered import Gathered, begun, gather, of_run
+from ebpftop.export.reporting import Format, data, written
 from ebpftop.export.taped import Chapter, read
 from ebpftop.frames.messages import ViewInfo
 from ebpftop.frames.tape import TapeReader
 from ebpftop.model.comparing.view import ViewComparison
-from ebpftop.model.past.span import Wanted
+from ebpftop.model.past.span import ALL, Span
 from ebpftop.model.run import Run
-from ebpftop.model.selection import Selection
+from ebpftop.model.scope import Scope
 from ebpftop.model.session import Session
 
 FORMATS: tuple[tuple[Format, str, str], ...] = (
@@ -71,42 +71,54 @@ def choices(
     return found
 
 
-async def exported(
-    choice: Choice, session: Session, run: Run | None, wanted: Wanted, selection: Selection, tape: Path | None
-) -> bytes:
-    """The file: what is selected of a view, else all. Memory is read between frames, a probe at a time, so that keys
-    are answered; the rest is done in a thread. tape: read whole, from its beginning, where all probes are wanted.
+async def exported(choice: Choice, session: Session, run: Run | None, scope: Scope, tape: Path | None) -> bytes:
+    """The file: what is shown of a view, or of all probes. Memory is read between frames, a probe at a time, so that
+    keys are answered; the rest is done in a thread. tape: read whole, from its beginning, where all probes are wanted.
     Raises `OSError`, `BadTape`.
     """
     if choice.compared is not None:
         return json.dumps(view_as_json(choice.compared), allow_nan=False).encode() + b"\n"
     if choice.view is not None and run is not None:
-        found = of_run(Chapter(session), run, wanted, choice.view, selection)
+        found = of_run(Chapter(session), run, scope, choice.view)
         return await asyncio.to_thread(data, choice.format, [found])
     if tape is not None:
-        return await asyncio.to_thread(_of_tape, choice.format, tape)
-    stream = await _gathered(session)
+        now = session.newest.monotonic_ns if session.newest else 0
+        return await asyncio.to_thread(_of_tape, choice.format, tape, scope, now)
+    stream = await _gathered(session, scope)
     hello = session.hello
     source = f"the memory of a dashboard on {hello.host}" if hello else "the memory of a dashboard"
     return await asyncio.to_thread(written, choice.format, [stream], "What ebpftop recorded", source)
 
 
-def _of_tape(format: Format, tape: Path) -> bytes:
-    return content(format, read(TapeReader(tape)), title=f"What ebpftop recorded: {tape.stem}")
+def of_all(scope: Scope) -> Scope:
+    """The scope of an export of all probes: the span that was chosen; of one that moves with time, all there is."""
+    return scope if isinstance(scope.wanted, Span) else replace(scope, wanted=ALL)
 
 
-async def _gathered(session: Session) -> Gathered:
+def _of_tape(format: Format, path: Path, scope: Scope, now: int) -> bytes:
+    """now: a moment (monotonic ns) of the stream whose views are looked at."""
+    tape = read(TapeReader(path))
+    streams = [gather(each, scope if _holds(each, now) else replace(scope, aspects={})) for each in tape.chapters]
+    return written(format, streams, f"What ebpftop recorded: {path.stem}", tape.name, tape.problem)
+
+
+def _holds(chapter: Chapter, moment: int) -> bool:
+    sampled = chapter.sampled
+    return sampled is not None and sampled.start <= moment <= sampled.end
+
+
+async def _gathered(session: Session, scope: Scope) -> Gathered:
     chapter = Chapter.of(session)
-    found = begun(chapter)
+    found = begun(chapter, scope.wanted if isinstance(scope.wanted, Span) else ALL)
     for run in chapter.runs():
-        found.runs.append(of_run(chapter, run))
+        found.runs.append(of_run(chapter, run, scope))
         await asyncio.sleep(0)
     return found
 
 
-def as_text(session: Session, run: Run, view: ViewInfo, wanted: Wanted, selection: Selection) -> str:
-    """What is selected of a view as text for a person; of events the last ones."""
-    return data("text", [of_run(Chapter(session), run, wanted, view, selection)]).decode()
+def as_text(session: Session, run: Run, view: ViewInfo, scope: Scope) -> str:
+    """What is shown of a view as text for a person; of events the last ones."""
+    return data("text", [of_run(Chapter(session), run, scope, view)]).decode()
 
 
 def row_as_text(fields: Sequence[tuple[str, str]]) -> str:

@@ -433,7 +433,8 @@ class Dashboard(Selecting):
     def action_export(self) -> None:
         from ebpftop.ui.screens.export import ExportScreen
 
-        self.app.push_screen(ExportScreen(self.feed, self.run, self.panel))
+        aspects = self.panes.aspects(self.feed.session)
+        self.app.push_screen(ExportScreen(self.feed, self.run, self.panel, aspects))
 
     def action_copy(self) -> None:
         from ebpftop.ui.screens.export import copied

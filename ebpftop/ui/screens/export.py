@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -14,16 +16,20 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from ebpftop.export.comparison_text import view_as_text
+from ebpftop.export.shown import rows_of
 from ebpftop.frames.codec import BadFrame
+from ebpftop.frames.messages import ViewInfo
 from ebpftop.frames.tape_source import TapeSource
-from ebpftop.model.chosen import narrowing
+from ebpftop.model.chosen import choice_words
 from ebpftop.model.comparing.view import ViewComparison
-from ebpftop.model.past.span import START
+from ebpftop.model.past.span import ALL, Span
 from ebpftop.model.run import Run
+from ebpftop.model.scope import Aspect, Place, Scope, place
 from ebpftop.stats import formatting
-from ebpftop.ui.actions.exporting import Choice, as_text, choices, exported, row_as_text
+from ebpftop.ui.actions.exporting import Choice, as_text, choices, exported, of_all, row_as_text
 from ebpftop.ui.actions.saving import save
 from ebpftop.ui.drawing.inert import inert
+from ebpftop.ui.drawing.spans import clock
 from ebpftop.ui.feed.feed import Feed
 from ebpftop.ui.widgets.grid import Grid
 from ebpftop.ui.widgets.panel import ViewPanel
@@ -55,11 +61,14 @@ class ExportScreen(ModalScreen[None]):
         Binding("k", "move(-1)", "line up", show=False),
     ]
 
-    def __init__(self, feed: Feed, run: Run | None, panel: ViewPanel | None) -> None:
+    def __init__(self, feed: Feed, run: Run | None, panel: ViewPanel | None, aspects: Mapping[Place, Aspect]) -> None:
+        """aspects: how the views of all probes are looked at."""
         super().__init__()
-        self._session, self._run, self._selection = feed.session, run, feed.selection
+        self._session, self._run = feed.session, run
         self._tape = feed.playback.path if isinstance(feed.playback, TapeSource) else None
-        self._wanted = panel.reads(feed.when.wanted) if panel else START
+        wanted = panel.reads(feed.when.wanted) if panel else feed.when.wanted
+        self._front = Scope(wanted, feed.selection.among(feed.session.processes), aspects)
+        self._all = of_all(replace(self._front, wanted=feed.when.wanted))
         compared = _compared(feed, run, panel) if run and panel else None
         self.choices = choices(feed.session, run, panel.view if panel else None, compared)
 
@@ -72,10 +81,23 @@ class ExportScreen(ModalScreen[None]):
             yield OptionList(*(Option(self._words(each)) for each in self.choices), markup=False)
 
     def _words(self, choice: Choice) -> Content:
-        whole = "the whole tape" if self._tape else "all probes, as remembered"
-        selected = narrowing(self._selection, choice.view) if choice.view else ""
-        what = f"{choice.view.title} {selected}".rstrip() if choice.view else whole
+        what = self._of_view(choice.view) if choice.view else self._of_all()
         return Content.assemble(inert(what), ("  as  ", "$quiet"), choice.title)
+
+    def _of_view(self, view: ViewInfo) -> str:
+        rows = rows_of(self._run, view, self._front) if self._run is not None else ()
+        return " · ".join((view.title, *rows))
+
+    def _of_all(self) -> str:
+        span = self._all.wanted
+        if not isinstance(span, Span) or span == ALL:
+            what = "the whole tape" if self._tape else "all probes, as remembered"
+        else:
+            newest = self._session.newest
+            ahead = newest.realtime_ns - newest.monotonic_ns if newest else 0
+            what = f"all probes, {clock(span.start, ahead)}–{clock(span.end, ahead)}"
+        chosen = [choice_words(each) for each in self._all.selection.choices]
+        return f"{what}, only {', '.join(chosen)}" if chosen else what
 
     def action_move(self, step: int) -> None:
         listed = self.query_one(OptionList)
@@ -88,7 +110,8 @@ class ExportScreen(ModalScreen[None]):
 
     async def _write(self, choice: Choice) -> None:
         try:
-            content = await exported(choice, self._session, self._run, self._wanted, self._selection, self._tape)
+            scope = self._front if choice.view is not None else self._all
+            content = await exported(choice, self._session, self._run, scope, self._tape)
             path = await asyncio.to_thread(save, choice.name, content, choice.ending)
         except (OSError, BadFrame) as error:
             why = error.strerror if isinstance(error, OSError) else str(error)
@@ -104,10 +127,12 @@ def copied(feed: Feed, run: Run, panel: ViewPanel) -> str:
         return row_as_text(grid.whole(grid.cursor))
     if (compared := _compared(feed, run, panel)) is not None:
         return view_as_text(compared)
-    return as_text(feed.session, run, panel.view, panel.reads(feed.when.wanted), feed.selection)
+    selection = feed.selection.among(feed.session.processes)
+    scope = Scope(panel.reads(feed.when.wanted), selection, {place(run, panel.view): panel.aspect(run)})
+    return as_text(feed.session, run, panel.view, scope)
 
 
 def _compared(feed: Feed, run: Run, panel: ViewPanel) -> ViewComparison | None:
     """What is shown of A and B."""
     on = feed.comparing.on
-    return feed.comparing.of(run, panel.view, feed.when.wanted, panel.selection)[0] if on else None
+    return feed.comparing.of(run, panel.view, feed.when.wanted, panel.selection, panel.group)[0] if on else None

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ebpftop.frames.columns import Array, Values
     from ebpftop.model.past.span import Span, Wanted
     from ebpftop.model.run import Run
+    from ebpftop.model.scope import Aspect
     from ebpftop.ui.drawing.names import Processes
     from ebpftop.ui.widgets.table_grid import TableGrid
 
@@ -88,6 +89,11 @@ class GridFrame(Framed):
         """Pass the filter's text to the grid."""
         raise NotImplementedError
 
+    @property
+    def wanted_text(self) -> str:
+        """What its rows are filtered by."""
+        return self.filter.value.strip()
+
     def ask_filter(self) -> None:
         self.filter.add_class("-open")
         self.screen.set_focus(self.filter)  # now, so that it gets the keys typed next
@@ -149,6 +155,14 @@ class ViewPanel(Column):
     def reads(self, wanted: Wanted) -> Wanted:
         """The span whose numbers it shows where this one is wanted."""
         return wanted
+
+    def aspect(self, run: Run) -> Aspect:
+        """How it is looked at."""
+        from ebpftop.model.scope import Aspect
+
+        query = self.grid_frame.wanted_text if self.grid_frame is not None else ""
+        own = None if not self.ranks else not self.leaves_out(run)
+        return Aspect(by=self.summed, query=query, own=own)
 
     @property
     def title(self) -> str:

@@ -10,6 +10,7 @@ from ebpftop.ui.widgets.cached import Box
 from ebpftop.ui.widgets.runs import RunPane
 
 if TYPE_CHECKING:
+    from ebpftop.model.scope import Aspect, Place
     from ebpftop.model.session import Session
 
 
@@ -26,6 +27,17 @@ class Panes(Box):
 
     def of(self, run: int | None) -> RunPane | None:
         return None if run is None else self._of.get(run)
+
+    def aspects(self, session: Session) -> dict[Place, Aspect]:
+        """How the views of all runs are looked at."""
+        from ebpftop.model.scope import place
+
+        return {
+            place(run, panel.view): panel.aspect(run)
+            for number, pane in self._of.items()
+            for panel in pane.panels
+            if (run := session.runs.get(number)) is not None
+        }
 
     async def keep(self, wanted: set[int], session: Session, *, settled: bool) -> None:
         """Have the panes of these runs, and new ones for those that were loaded again. settled: whether others go."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from math import inf
 from typing import ClassVar, Literal
 
@@ -22,6 +23,7 @@ from ebpftop.model.own import own_rows
 from ebpftop.model.past.span import Recent, Span, Wanted
 from ebpftop.model.readings import moment
 from ebpftop.model.run import Run
+from ebpftop.model.scope import Aspect
 from ebpftop.model.selection import Choice, choice_of, choices_of, function_choice
 from ebpftop.model.stacks import Profile, StackFrame, compared, grown, profile, recent, sampled
 from ebpftop.stats import formatting
@@ -202,6 +204,11 @@ class StacksPanel(ViewPanel):
 
     def reads(self, wanted: Wanted) -> Wanted:
         return Recent(inf, wanted.end) if self.view.gauge else recent(wanted)
+
+    def aspect(self, run: Run) -> Aspect:
+        end = run.last.monotonic_ns if run.last else 0
+        since = self.mark if self.mark is not None and self.mark <= end and self.against is None else None
+        return replace(super().aspect(run), slice=self.slice, since=since, query=self.graph.wanted)
 
     def show(self, run: Run, processes: Processes, wanted: Wanted) -> None:
         self._run = run

@@ -17,6 +17,7 @@ from ebpftop.model.events import EventLog
 from ebpftop.model.grouping import EVENTS, grouped_events, grouped_histograms, grouped_table, groupings
 from ebpftop.model.past.span import START, Recent, Wanted
 from ebpftop.model.run import Run
+from ebpftop.model.scope import Aspect
 from ebpftop.model.selection import Choice, choices_of
 from ebpftop.model.trees import events_of, is_tree
 from ebpftop.stats import formatting
@@ -141,9 +142,17 @@ class HistogramPanel(ViewPanel):
     def grid_frame(self) -> GridFrame | None:
         return self.frame
 
+    @property
+    def _key(self) -> dict[str, int | str]:
+        """Of the row that was picked, the fields."""
+        return dict(zip(self.view.by, self.key, strict=True)) if self.key else {}
+
+    def aspect(self, run: Run) -> Aspect:
+        return replace(super().aspect(run), key=self._key)
+
     def show(self, run: Run, processes: Processes, wanted: Wanted) -> None:
         self._widen()
-        key = dict(zip(self.view.by, self.key, strict=True)) if self.key else None
+        key = self._key or None
         past = readings.series(run, self.view, key, wanted, self.selection)
         shown = readings.histogram(run, self.view, key, wanted, self.selection)
         seconds = readings.extent(run, self.view, wanted).seconds
@@ -211,7 +220,7 @@ class HistogramPanel(ViewPanel):
         if self.frame is None:
             return [], []
         if not self.frame.has_focus_within and self.key is not None:
-            return choices_of(self.view, dict(zip(self.view.by, self.key, strict=True)), processes)
+            return choices_of(self.view, self._key, processes)
         return self.chosen_row(self.frame.grid, processes)
 
     def on_table_grid_picked(self, event: TableGrid.Picked) -> None:

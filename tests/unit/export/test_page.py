@@ -15,6 +15,7 @@ from ebpftop.export.taped import Chapter, Taped, read
 from ebpftop.frames.messages import AnyFrame, Notice
 from ebpftop.frames.tape import TapeReader, TapeWriter
 from ebpftop.model.past.span import Span
+from ebpftop.model.scope import Scope
 from tests.support import frames
 from tests.support.frames import CALLS, EXECS, LATENCY, SAMPLES, SECOND
 from tests.support.hostile import EVIL, hostile
@@ -32,7 +33,7 @@ def chapter(*sent: AnyFrame) -> Chapter:
 
 def page(*sent: AnyFrame, span: Span | None = None, **more: str) -> str:
     given = {"title": "T", "source": "x.tape", **more}
-    return html(Page(streams=[gather(chapter(*sent), span or Span())], **given))
+    return html(Page(streams=[gather(chapter(*sent), Scope(span or Span()))], **given))
 
 
 def latency(seq: int, counts: dict[tuple[int, int], int], **losses: int) -> AnyFrame:

@@ -7,21 +7,24 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import ebpftop
 from ebpftop.export.reporting import content
 from ebpftop.export.taped import Taped, read
-from ebpftop.frames.messages import AnyFrame
-from ebpftop.frames.tape import TapeReader, TapeWriter
+from ebpftop.frames.tape import TapeReader
+from ebpftop.model.dimensions import function_key
 from ebpftop.model.past.span import ALL, Span
-from tests.support import frames, tape_sums
-from tests.support.frames import CALLS, EXECS, LATENCY, SAMPLES, SECOND
+from ebpftop.model.scope import Scope
+from ebpftop.model.selection import Choice, Selection
+from tests.support import hand_tape, tape_sums
+from tests.support.frames import SECOND
 from tests.support.page_reader import Cell, Report, Table
+from tests.support.tape_scopes import Chosen, narrowed
 from tests.support.tape_sums import Sums, View, lower, percentile
 
 DEMO = Path(ebpftop.__file__).parent / "demo.tape"
@@ -36,12 +39,13 @@ _UNITS = {
 class Case:
     """A tape, a span of it, and what both readers make of it. start, end: of the steps that count, monotonic."""
 
-    def __init__(self, path: Path, span: Span = ALL) -> None:
+    def __init__(self, path: Path, span: Span = ALL, chosen: tuple[Chosen, ...] = ()) -> None:
         self.start, self.end = (-1, 1 << 62) if span == ALL else (span.start, span.end)
-        self.sums: Sums = tape_sums.read(path)
-        self.taped: Taped = read(TapeReader(path))
-        self.page = Report(content("html", self.taped, span, title="T").decode())
-        self.csv = content("csv", self.taped, span).decode()
+        self.sums: Sums = narrowed(summed(path), [*chosen])
+        self.taped: Taped = taped(path)
+        self.scope = Scope(span, selected(chosen))
+        self.page = Report(content("html", self.taped, self.scope, title="T").decode())
+        self.csv = content("csv", self.taped, self.scope).decode()
 
     def views(self, show: str) -> Iterator[tuple[int, View, dict[str, Table]]]:
         found = 0
@@ -56,77 +60,59 @@ class Case:
         return view.seconds(self.start, self.end)
 
 
-def hand_written() -> list[AnyFrame]:
-    """Births, an end, a key that comes back, a process folded into those that ended, losses, two stacks of one name."""
-    names = [
-        frames.process(1, "sh"),
-        frames.process(2, "make"),
-        frames.process(3, "<b>cc"),
-        frames.process(0, "(ended)"),
-    ]
-
-    def sample(
-        seq: int, latency: dict[tuple[int, int], int], calls: dict[tuple[int, str], tuple[int, int]]
-    ) -> AnyFrame:
-        keys, counts = zip(*latency.items(), strict=True)
-        tgids, slots = zip(*keys, strict=True)
-        rows = frames.columns(tgid=np.array(tgids, "<u4"), slot=np.array(slots, "<u4"), count=list(counts))
-        (whose, nr), values = (zip(*calls, strict=True)), list(calls.values())
-        table = frames.columns(
-            tgid=np.array(whose, "<u4"), nr=list(nr), count=[n for n, _ in values], last_ns=[ns for _, ns in values]
-        )
-        lost = {"lost": 2 + seq * 5, "evicted": seq // 4}
-        return frames.snapshot(1, seq, {"latency": rows, "calls": table}, **lost)
-
-    return [
-        frames.hello(),
-        frames.catalog(frames.probe("cpu/mixed", [LATENCY, CALLS])),
-        frames.processes(*names),
-        frames.loaded(1, "cpu/mixed", LATENCY, CALLS),
-        frames.loaded(2, "cpu/execs", EXECS),
-        frames.loaded(3, "cpu/samples", SAMPLES),
-        frames.stacks({0: ["main", "work"], 1: ["main", "work", "read_[k]"], 2: ["main"]}),
-        sample(0, {(1, 20): 1}, {(1, "read"): (1, 100)}),
-        frames.samples(3, 0, {(1, 0): 3}),
-        frames.cost(1, 0.5, 100, 50_000),
-        sample(1, {(1, 20): 7, (1, 40): 2}, {(1, "read"): (9, 200)}),
-        frames.snapshot(2, 1, {}),
-        frames.events(2, "events", frames.columns(tgid=[1, 2], args=["ls -l", "=1+1"], errno=["", "ENOENT"])),
-        sample(2, {(1, 20): 7, (1, 40): 12, (2, 33): 1000}, {(1, "read"): (9, 210), (2, "write"): (70_000, 5)}),
-        frames.samples(3, 2, {(1, 0): 13, (2, 1): 40}),
-        frames.snapshot(2, 3, {}, lost=3),
-        frames.events(2, "events", frames.columns(tgid=[3], args=["cc \u202ex"], errno=[""]), lost=4),
-        sample(3, {(0, 20): 7, (0, 40): 13, (2, 33): 1234}, {(2, "write"): (80_000, 6), (3, "read"): (1, 1)}),
-        frames.cost(1, 3.5, 900, 4_050_000),
-        sample(4, {(0, 20): 7, (0, 40): 13, (1, 20): 2, (2, 33): 1234}, {(2, "write"): (80_001, 6)}),
-        frames.snapshot(2, 5, {}, lost=6),
-        frames.samples(3, 5, {(1, 0): 13, (2, 1): 44, (2, 2): 5}),
-    ]
+@cache
+def summed(path: Path) -> Sums:
+    return tape_sums.read(path)
 
 
-def written(path: Path) -> Path:
-    now = 0
-
-    def clock() -> int:
-        return now
-
-    with TapeWriter(path, clock=clock) as tape:
-        for frame in hand_written():
-            now = max(now, getattr(frame, "monotonic_ns", 0) - 1000 * SECOND)
-            tape.write(frame)
-    return path
+@cache
+def taped(path: Path) -> Taped:
+    return read(TapeReader(path))
 
 
-@pytest.fixture(scope="module", params=["demo", "demo-span", "hand", "hand-span"])
+def selected(chosen: tuple[Chosen, ...]) -> Selection:
+    """The same choices, as the program has them."""
+
+    def value(choice: Chosen) -> int | str:
+        return function_key(choice.value, "/bin/app", "user") if choice.dimension == "function" else choice.value
+
+    return Selection(
+        tuple(Choice(each.dimension, value(each), each.dimension, str(each.value), each.excluded) for each in chosen)
+    )
+
+
+# What is selected, by tape. In each some views have the dimension, and others haven't.
+CHOSEN = {
+    "demo": {
+        "name": (Chosen("name", "backup"),),
+        "others": (Chosen("name", "thumbnails", excluded=True), Chosen("call", "read", excluded=True)),
+    },
+    "hand": {
+        "process": (Chosen("process", 1),),
+        "others": (Chosen("process", 1, excluded=True),),
+        "both": (Chosen("name", "make"), Chosen("call", "write")),
+        "function": (Chosen("function", "work"),),
+        "error": (Chosen("error", "ENOENT", excluded=True),),
+        "nobody": (Chosen("name", "no such"),),
+    },
+}
+CASES = [
+    *(f"{tape}{span}" for tape in CHOSEN for span in ("", "-span")),
+    *(f"{tape}-span-{what}" for tape, every in CHOSEN.items() for what in every),
+]
+
+
+@pytest.fixture(scope="module", params=CASES)
 def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
     if request.param.startswith("hand"):
-        path = written(tmp_path_factory.mktemp("tape") / "hand.tape")
+        path = hand_tape.written(tmp_path_factory.mktemp("tape") / "hand.tape")
         span = Span(1001 * SECOND, 1003 * SECOND)
     else:
         path = DEMO
-        steps = tape_sums.read(DEMO).runs[1].views["latency"].steps
+        steps = summed(DEMO).runs[1].views["latency"].steps
         span = Span(steps[9].end + 7, steps[31].end + 7)
-    return Case(path, span if request.param.endswith("span") else ALL)
+    tape, *more = request.param.split("-")
+    return Case(path, span if "span" in more else ALL, CHOSEN[tape][more[-1]] if more[1:] else ())
 
 
 def read_back(text: str) -> float:
@@ -213,7 +199,7 @@ def test_histograms(case: Case) -> None:
         rows = tables["histogram"].rows
         edges = [(row[0].low, row[0].value) for row in rows]
         assert all(high == low for (_, high), (low, _) in pairwise(edges)), "rows adjoin"
-        assert 1 < len(rows) <= 32
+        assert min(2, len(whole)) <= len(rows) <= 32
         for (low, high), row in zip(edges, rows, strict=True):
             count = sum(count for slot, count in whole.items() if low <= lower(slot) < high)
             shown(row[1], count)
@@ -306,7 +292,7 @@ def test_events(case: Case) -> None:
                 (at for at in range(len(everything) + 1) if _matches(everything[at : at + len(rows)], rows, view)), None
             )
             assert at is not None, "the events of the span are part of those of the tape, in order"
-            assert 0 < total < len(everything)
+            assert case.scope.selection or 0 < total < len(everything)
             wanted = everything[at : at + len(rows)]
         assert _matches(wanted, rows, view)
 
@@ -341,6 +327,9 @@ def test_stacks(case: Case) -> None:
             head = label(case.sums, view, key[:-1])[1]
             merged[head, tuple(functions)] += count
         everything = sum(merged.values())
+        if not everything:
+            assert "functions" not in tables
+            continue
         assert int(case.page.runs[number].views[view.info["name"]].attributes["data-total"]) == everything
         rows = tables["functions"].rows
         assert len(rows) == min(100, len(total))
@@ -438,7 +427,9 @@ def _last(case: Case) -> int:
 def blocks(text: str) -> Iterator[list[dict[str, str]]]:
     """The tables of a CSV file."""
     for block in text.split("\n\n"):
-        yield list(csv.DictReader(io.StringIO(block)))
+        said, _, table = block.partition("\n")
+        assert said.startswith("# ")
+        yield list(csv.DictReader(io.StringIO(table)))
 
 
 def of_csv(case: Case, number: int, view: View) -> list[dict[str, str]]:
