@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -28,6 +28,12 @@ _VARIANT = ("name", "meaning", "attach", "lacks")
 _MECHANISMS: tuple[str, ...] = get_args(Mechanism)
 _ATTACH = (*_MECHANISMS, "run", "args", "frequency")
 
+_CGROUP = "this cgroup (v2) or below it"  # in a parameter's help
+_PLACES: dict[ParamType, str] = {
+    "container": "this container: its name, or the beginning of its id",
+    "pod": "this pod: its name, with its namespace if need be, or its uid",
+    "unit": "this systemd unit, or below it",
+}
 _CLOCKS = ("cpu-clock", "task-clock")  # perf events that a program samples; of others it sees every one
 
 _PARAMETER = rf"\${IDENTIFIER}"
@@ -59,7 +65,7 @@ def read_probe(folder: Path, probe_id: str) -> Probe:
     document = Document(str(folder / MANIFEST), manifest)
     top = TomlTable(document, (), document.values, _TOP)
     title = top.text("title")
-    params = tuple(_param(name, table) for name, table in top.named_tables("params", _PARAM))
+    params = tuple(with_places(_param(name, table) for name, table in top.named_tables("params", _PARAM)))
     views = read_views(top, title)
     probe = Probe(
         id=probe_id,
@@ -182,6 +188,20 @@ def _param(name: str, table: TomlTable) -> Param:
         except ValueError as error:
             table.problem("default", str(error))
     return param
+
+
+def with_places(params: Iterable[Param]) -> Iterator[Param]:
+    """These parameters; after one that names a cgroup come those that name a container, a pod and a unit, unless the
+    probe has others of that name.
+    """
+    given = list(params)
+    taken = {param.name for param in given}
+    for param in given:
+        yield param
+        for kind, what in _PLACES.items() if param.type == "cgroup" else ():
+            if kind not in taken:
+                taken.add(kind)
+                yield Param(name=kind, type=kind, help=param.help.replace(_CGROUP, what))
 
 
 def _choices(table: TomlTable, kind: str) -> tuple[str, ...]:

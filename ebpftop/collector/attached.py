@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
@@ -20,11 +20,14 @@ from ebpftop.collector.layout import dtype
 from ebpftop.collector.maps import MapReader
 from ebpftop.collector.ring import Ring
 from ebpftop.frames.columns import pack
-from ebpftop.frames.layout import FAILURES, MapLayout, again
+from ebpftop.frames.layout import FAILURES, GROUPS, MapLayout, again
 from ebpftop.frames.messages import Cost, Events, Losses, ProgramCost, RingUse, Snapshot, ViewInfo
 from ebpftop.frames.stacks import STACK
 from ebpftop.handover.protocol import Handover
 from ebpftop.kernel.program_info import Spent, spent
+
+if TYPE_CHECKING:
+    from ebpftop.collector.limit import GroupFilter
 
 _MAP_FULL, _RING_FULL = 0, 1  # slots of that map
 
@@ -51,6 +54,8 @@ class AttachedProbe:
         self._looked = (0, 0, 0)  # realtime, monotonic, boottime
         self._spent = dict.fromkeys(self._programs, Spent())  # by the programs until then
         self._failures: MapReader | None = None
+        self.groups: int | None = None  # the map of the cgroups that it is limited to,
+        self.limit: GroupFilter | None = None  # and what keeps that up to date
         self.maps: list[DisplayedMap] = []
         self.rings: list[EventRing] = []
         views = message.outcome.views
@@ -73,6 +78,8 @@ class AttachedProbe:
                 continue  # shown by the maps that hold its numbers
             if layout.name == FAILURES:
                 self._failures = MapReader(fd, layout)
+            elif layout.name == GROUPS:
+                self.groups = fd
             elif layout.name in moments:
                 view = moments[layout.name]
                 self.rings.append(MomentRing(fd, layout, views, census, context, view, stacks[view.stacks]))

@@ -8,7 +8,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -16,8 +16,9 @@ import numpy.typing as npt
 from msgspec.structs import asdict as facts
 from msgspec.structs import replace
 
+from ebpftop.catalog import params
 from ebpftop.collector import budget as budgets
-from ebpftop.collector import containers, naming, programs, threads
+from ebpftop.collector import containers, groups, naming, programs, threads
 from ebpftop.collector import facts as processes
 from ebpftop.collector.attached import AttachedProbe, EventRing
 from ebpftop.collector.census import Census
@@ -28,10 +29,12 @@ from ebpftop.collector.counting import CountingRuns
 from ebpftop.collector.decode import Context
 from ebpftop.collector.filling import Filling
 from ebpftop.collector.functions import Functions
+from ebpftop.collector.limit import Found
 from ebpftop.collector.machine import host, reread, surveyed
 from ebpftop.collector.outbox import Outbox
 from ebpftop.collector.ring import RingBroken
 from ebpftop.collector.run_times import RunTimes
+from ebpftop.collector.selector import UnknownPlace
 from ebpftop.collector.together import first, following
 from ebpftop.frames import messages
 from ebpftop.frames.codec import BadFrame, request_decoder
@@ -51,6 +54,8 @@ class _Pending:
     request: messages.Load
     text: str
     stage: messages.Stage = "queued"
+    found: Found | None = None  # what it is limited to
+    notes: list[str] = field(default_factory=list)
 
     def identity(self, run: int) -> dict[str, Any]:
         """The fields that every answer begins with."""
@@ -92,6 +97,8 @@ class Server:
         self._pending: dict[int, _Pending] = {}
         self._channels = Channels(self._selector, self._on_report, self._broken)
         self._runs: dict[int, AttachedProbe] = {}
+        self._groups = groups.Groups(self._context.cgroups, self._containers, self._runs)
+        self._unfound: deque[int] = deque()  # pending loads that name what is still looked for
         self._over: dict[int, AttachedProbe] = {}  # runs that are detached, and wait for names
         counts = CountingRuns(self._runs, self._over, self._look)
         self._naming = naming.Naming(self._functions, self._request, self._put, counts, hold=not idle)
@@ -217,13 +224,33 @@ class Server:
         if request.probe not in self._probes:
             self._refuse(request, f"no probe {request.probe!a} in the catalog")
             return
-        if any(c.decode == "process" for view in self._probes[request.probe].views for c in view.columns):
+        probe = self._probes[request.probe]
+        named = params.by_name(probe, request.params)
+        if named or any(c.decode == "process" for view in probe.views for c in view.columns):
             self._census_probe.wanted()
-        self._pending[number] = _Pending(request, self._probes[request.probe].source)
-        self._request(
-            protocol.RequestLoad(run=number, request=request.request, probe=request.probe, params=request.params)
-        )
+        self._pending[number] = _Pending(request, probe.source)
+        if named:
+            self._groups.ask()
+            self._unfound.append(number)
+        else:
+            self._request_load(number, request.params)
+
+    def _request_load(self, number: int, given: dict[str, str]) -> None:
+        request = self._pending[number].request
+        self._request(protocol.RequestLoad(run=number, request=request.request, probe=request.probe, params=given))
         self._switch_statistics()
+
+    def _find(self, number: int) -> None:
+        """Find what a load names, and request it, or refuse it."""
+        pending = self._pending[number]
+        request = pending.request
+        try:
+            pending.found, given, pending.notes = self._groups.found(self._probes[request.probe], request.params)
+        except (UnknownPlace, params.BadParam) as why:
+            del self._pending[number]
+            self._refuse(request, str(why))
+        else:
+            self._request_load(number, given)
 
     def _refuse(self, request: messages.Load, error: str) -> None:
         self._put(messages.Refused(request=request.request, error=error))
@@ -319,6 +346,7 @@ class Server:
                 self._threads.answered(read_threads)
             case protocol.ContainersRead(containers=found):
                 self._census.renamed(self._containers.answered(found))
+                self._groups.renamed()
             case protocol.Symbols():
                 self._naming.answered(message)
             case protocol.TaskFailed(error=error):
@@ -334,9 +362,17 @@ class Server:
         pending = self._pending.pop(number)
         probe = pending.request.probe
         run = AttachedProbe(number, probe, message, descriptors, self._census, self._context, self._functions)
+        try:
+            self._groups.limit(run, pending.found, lambda line: self._warn(f"{probe}: {line}"))
+        except OSError as error:
+            self._detaching.begin(number, run.attachments)
+            run.close()
+            self._refuse(pending.request, f"{probe}: {error.strerror}")
+            return
         self._begin_interval(run, pending.request.interval)
         self._watch(run.rings)
-        self._put(messages.Loaded(**pending.identity(number), **facts(message.outcome)))
+        outcome = replace(message.outcome, notes=[*pending.notes, *message.outcome.notes])
+        self._put(messages.Loaded(**pending.identity(number), **facts(outcome)))
         self._drain([run])
         self._report(run)
 
@@ -424,7 +460,10 @@ class Server:
             self._report(run)
         self._naming.tick(now)
         self._containers.tick(now)
+        while self._unfound and self._groups.ready:
+            self._find(self._unfound.popleft())
         if with_host:
+            self._groups.look()
             self._host_at = first(now, HOST_SECONDS, self._due())
             self._host()
             self._hold_budget(now)
@@ -449,7 +488,7 @@ class Server:
 
     def _on_filling(self) -> None:
         rings = [*self._census_probe.rings, *(ring for run in self._runs.values() for ring in run.rings)]
-        if self._filling.fills(each.ring for each in rings):
+        if self._filling.fills(each.ring for each in rings) or self._census_probe.has_groups:
             self._fills = True
 
     def _drain(self, runs: list[AttachedProbe]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 FAILURES = "_failures"  # the map in which every probe counts what it could not record
+GROUPS = "_groups"  # the map with the cgroups whose threads a probe counts; see ebpftop_maps.h
 
 
 class Field(msgspec.Struct, frozen=True):

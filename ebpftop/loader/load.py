@@ -15,7 +15,7 @@ import msgspec
 from ebpftop.catalog.model import Probe, Variant
 from ebpftop.catalog.numbering import numbered
 from ebpftop.catalog.params import BadParam
-from ebpftop.frames.layout import FAILURES, MapLayout, again
+from ebpftop.frames.layout import FAILURES, GROUPS, MapLayout, again
 from ebpftop.frames.messages import Attached, Failed, Stage, Tried
 from ebpftop.handover import protocol, transport
 from ebpftop.kernel import bcc_home, btf, headers, mentions, points, records, tracefs
@@ -280,7 +280,7 @@ class Load:
         attachments: list[int],
         costs: dict[str, int],
     ) -> None:
-        shown = {FAILURES}
+        shown = {FAILURES, GROUPS}
         for view in self.probe.views:
             shown |= {view.map, view.stacks, again(view.stacks), view.moments}
         maps = [layout for layout in layouts if layout.name in shown]

@@ -19,6 +19,7 @@ import msgspec
 from ebpftop.base.inert import inert, quoted
 from ebpftop.base.nearest import nearest
 from ebpftop.catalog.model import Attach, Probe, Variant
+from ebpftop.catalog.params import number
 from ebpftop.kernel import points, usdt
 from ebpftop.kernel.elf import BadElf, Elf
 from ebpftop.kernel.libbpf import KernelLacks
@@ -97,7 +98,8 @@ class Targets:
         resolve: bool = True,
     ) -> None:
         self._chosen, self._resolve = chosen, resolve
-        self._process = next((int(chosen[p.name]) for p in probe.params if p.type == "pid" and p.name in chosen), None)
+        pid = next((chosen[p.name] for p in probe.params if p.type == "pid" and p.name in chosen), None)
+        self._process = None if pid is None else number(pid)
         self._files: dict[str, File | BadTarget] = {}
         for point in (point for variant in probe.variants for point in variant.attach):
             if resolve and point.mechanism in _IN_FILES:

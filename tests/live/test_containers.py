@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from ebpftop.kernel import mounts
 from tests.support import cgroups, runtimes
 from tests.support.runtimes import CONTAINERD, CRIO, DOCKER, PATHS, PODMAN
 from tests.support.tracing import Tracing, any_kernel, trace
@@ -37,18 +35,6 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "probes"
 
 
-def v2() -> Path:
-    place = mounts.cgroups()
-    assert place is not None
-    return place
-
-
-def run_in(folder: Path, command: str, times: int = RUN) -> None:
-    """Run a command so often; each time a shell moves itself there and executes it, as a runtime does."""
-    for _ in range(times):
-        subprocess.run(["sh", "-c", f"echo $$ > {shlex.quote(str(folder))}/cgroup.procs; exec {command}"], check=True)
-
-
 def places(rows: list[dict[str, Any]], comm: str) -> list[dict[str, Any]]:
     return [{name: row[name] for name in ("container", "pod", "unit")} for row in rows if row["comm"] == comm]
 
@@ -65,12 +51,12 @@ def known(tracing: Tracing, rows: Callable[[], list[dict[str, Any]]], comm: str,
     ids=["docker", "containerd", "cri-o", "podman"],
 )
 def test_a_program_of_some_milliseconds_has_its_containers_name(root: Path, container: str) -> None:
-    with trace("cpu/execsnoop", probes=root) as traced, cgroups.group(v2(), PATHS[container]) as folder:
+    with trace("cpu/execsnoop", probes=root) as traced, cgroups.group(cgroups.v2(), PATHS[container]) as folder:
         traced.until_named()
-        run_in(folder, "true", 1)  # with this one the container becomes known
+        cgroups.run_in(folder, "true", 1)  # with this one the container becomes known
         traced.until(lambda: len(places(traced.events(), "true")) >= 1, "true has run")
         before = len(places(traced.events(), "true"))
-        run_in(folder, "true")
+        cgroups.run_in(folder, "true", RUN)
         traced.until(lambda: len(places(traced.events(), "true")) >= before + RUN, "true has run")
     assert places(traced.events(), "true")[before:] == [NAMES[container]] * RUN
 
@@ -78,8 +64,8 @@ def test_a_program_of_some_milliseconds_has_its_containers_name(root: Path, cont
 def test_a_group_that_is_gone_again_and_a_unit_have_their_names(root: Path) -> None:
     with trace("cpu/execsnoop", probes=root) as traced:
         traced.until_named()
-        with cgroups.group(v2(), UNIT) as folder:
-            run_in(folder, "true")
+        with cgroups.group(cgroups.v2(), UNIT) as folder:
+            cgroups.run_in(folder, "true", RUN)
         assert not folder.exists()
         known(traced, traced.events, "true", {"container": "", "pod": "", "unit": "ebpftop-test-backup.service"})
 
@@ -91,10 +77,10 @@ def test_on_version_1_the_deepest_hierarchy_counts(root: Path) -> None:
         pytest.skip("this machine has no cgroup hierarchy of version 1")
     with trace("cpu/execsnoop", probes=root) as traced, cgroups.group(place, PATHS[DOCKER] + "/a/b/c/d") as folder:
         traced.until_named()
-        run_in(folder, "true", 1)
+        cgroups.run_in(folder, "true", 1)
         traced.until(lambda: len(places(traced.events(), "true")) >= 1, "true has run")
         before = len(places(traced.events(), "true"))
-        run_in(folder, "true")
+        cgroups.run_in(folder, "true", RUN)
         traced.until(lambda: len(places(traced.events(), "true")) >= before + RUN, "true has run")
     assert places(traced.events(), "true")[before:] == [NAMES[DOCKER]] * RUN
 
@@ -114,12 +100,12 @@ accepted.close()
 def test_connections_have_their_containers_name_too(root: Path) -> None:
     talk = f"{sys.executable} -c {shlex.quote(TALK)}"
     with (
-        cgroups.group(v2(), PATHS[CONTAINERD]) as folder,
+        cgroups.group(cgroups.v2(), PATHS[CONTAINERD]) as folder,
         trace("network/tcplife", probes=root, port=PORT) as traced,
     ):
         traced.until_named()
         for ended in (2, 4):  # with the first connection the container becomes known
-            run_in(folder, talk, 1)
+            cgroups.run_in(folder, talk, 1)
             traced.until(lambda ended=ended: len(traced.events()) >= ended, "both ends are closed")
     assert [(row["container"], row["pod"]) for row in traced.events()[2:]] == [("api", "shop/cart-0")] * 2
 
@@ -127,9 +113,9 @@ def test_connections_have_their_containers_name_too(root: Path) -> None:
 @any_kernel
 @pytest.mark.parametrize("probe", ["cpu/syscount", "cpu/runqlat"])
 def test_who_has_ended_keeps_its_containers_name(root: Path, probe: str) -> None:
-    with trace(probe, probes=root) as traced, cgroups.group(v2(), PATHS[DOCKER]) as folder:
+    with trace(probe, probes=root) as traced, cgroups.group(cgroups.v2(), PATHS[DOCKER]) as folder:
         traced.until_named()
-        run_in(folder, "true")
+        cgroups.run_in(folder, "true", RUN)
         traced.until(lambda: _containers(traced, "true") == ["web"] * RUN, "all are known")
 
 

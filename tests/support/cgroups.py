@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 from ebpftop.kernel import mounts
 from tests.support.processes import eventually
+
+
+def v2() -> Path:
+    """Where the hierarchy of version 2 is mounted."""
+    place = mounts.cgroups()
+    assert place is not None
+    return place
 
 
 def v1() -> Path | None:
@@ -35,3 +44,9 @@ def _removed(folder: Path) -> bool:
     except OSError:
         return not folder.exists()
     return True
+
+
+def run_in(folder: Path, command: str, times: int = 1) -> None:
+    """Run a command so often; each time a shell moves itself there and executes it, as a runtime does."""
+    for _ in range(times):
+        subprocess.run(["sh", "-c", f"echo $$ > {shlex.quote(str(folder))}/cgroup.procs; exec {command}"], check=True)

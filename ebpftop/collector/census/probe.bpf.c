@@ -175,6 +175,6 @@ int on_group(struct bpf_raw_tracepoint_args *ctx)
     group->hierarchy = READ(READ(cgroup, root), hierarchy_id);
     group->unused = 0;
     bpf_probe_read_kernel_str(group->path, sizeof(group->path), (void *)ctx->args[1]);
-    groups.ringbuf_submit(group, wake_up(sizeof(*group)));
+    groups.ringbuf_submit(group, BPF_RB_FORCE_WAKEUP); // a run may be limited to it, and waits
     return 0;
 }

@@ -68,8 +68,8 @@ int on_switch(struct bpf_raw_tracepoint_args *ctx)
 
 #ifdef VARIANT_classic
 // These have only thread ids and names: the next thread's process and cgroup aren't known.
-#ifdef PARAM_cgroup
-#error "the filter cgroup needs the raw tracepoints of the scheduler, which differ in this kernel"
+#if defined(PARAM_cgroup) || defined(BY_GROUP)
+#error "filters by cgroup or container need the raw tracepoints of the scheduler, which differ in this kernel"
 #endif
 
 int on_wakeup(struct tracepoint__sched__sched_wakeup *args)
