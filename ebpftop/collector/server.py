@@ -7,7 +7,7 @@ import selectors
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,13 +17,14 @@ from msgspec.structs import asdict as facts
 from msgspec.structs import replace
 
 from ebpftop.collector import budget as budgets
-from ebpftop.collector import containers, naming, programs, threads
+from ebpftop.collector import codes, containers, naming, programs, threads
 from ebpftop.collector import facts as processes
 from ebpftop.collector.attached import AttachedProbe, EventRing
 from ebpftop.collector.census import Census
 from ebpftop.collector.census_probe import CENSUS_RUN, CensusProbe
 from ebpftop.collector.channels import Channels
 from ebpftop.collector.closing import Detaching
+from ebpftop.collector.copies import Copies
 from ebpftop.collector.counting import CountingRuns
 from ebpftop.collector.decode import Context
 from ebpftop.collector.filling import Filling
@@ -93,6 +94,7 @@ class Server:
         self._runs: dict[int, AttachedProbe] = {}
         self._over: dict[int, AttachedProbe] = {}  # runs that are detached, and wait for names
         counts = CountingRuns(self._runs, self._over, self._look)
+        self._codes = codes.Codes(self._request, self._read_copies)
         self._naming = naming.Naming(self._functions, self._request, self._put, counts, hold=not idle)
         self._numbers = iter(range(1, 1 << 30))
         self._run_times = RunTimes(lambda: self._request(protocol.RequestRunTimes(run=ACCOUNTING_RUN)))
@@ -291,6 +293,8 @@ class Server:
             self._threads.failed(error)
         elif number == containers.RUN:
             self._containers.answered([])
+        elif number == codes.RUN:
+            self._codes.answered(None, [])
 
     def _broken(self, number: int, error: str) -> None:
         self._failed(number, messages.Failed(stage="load", error=error))
@@ -318,6 +322,8 @@ class Server:
                 self._threads.answered(read_threads)
             case protocol.ContainersRead(containers=found):
                 self._census.renamed(self._containers.answered(found))
+            case protocol.CodeRead():
+                self._codes.answered(message, descriptors)
             case protocol.Symbols():
                 self._naming.answered(message)
             case protocol.TaskFailed(error=error):
@@ -332,9 +338,11 @@ class Server:
             return
         pending = self._pending.pop(number)
         probe = pending.request.probe
-        run = AttachedProbe(number, probe, message, descriptors, self._census, self._context, self._functions)
+        run = AttachedProbe(
+            number, probe, message, descriptors, self._census, self._context, self._functions, self._codes
+        )
         self._begin_interval(run, pending.request.interval)
-        self._watch(run.rings)
+        self._watch(run.buffers)
         self._put(messages.Loaded(**pending.identity(number), **facts(message.outcome)))
         self._drain([run])
         self._report(run)
@@ -367,6 +375,8 @@ class Server:
             self._threads.failed(outcome.error)
         elif number == containers.RUN:
             self._containers.answered([])
+        elif number == codes.RUN:
+            self._codes.answered(None, [])
         if pending is None:
             return
         self._put(messages.Rejected(**pending.identity(number), **facts(outcome)))
@@ -388,7 +398,7 @@ class Server:
             if not closing.finished:
                 self._put(messages.Detaching(run=number, done=closing.done, total=closing.total))
                 continue
-            self._drain([run])
+            self._drain([run], last=True)
             self._report(run)
             if self._runs.pop(number, None):
                 self._over[number] = run
@@ -409,7 +419,7 @@ class Server:
         return max(0.0, min(ends) - time.monotonic())
 
     def _is_watched(self, run: AttachedProbe) -> bool:
-        return run.has_events and (self._watched is None or run.number in self._watched)
+        return run.copies is not None or (run.has_events and (self._watched is None or run.number in self._watched))
 
     def _tick(self, now: float) -> None:
         due = [run for run in self._runs.values() if now >= run.next_at]
@@ -423,6 +433,7 @@ class Server:
             self._report(run)
         self._naming.tick(now)
         self._containers.tick(now)
+        self._codes.tick(now)
         if with_host:
             self._host_at = first(now, HOST_SECONDS, self._due())
             self._host()
@@ -442,19 +453,25 @@ class Server:
         elif self._budget.warns(spent):
             self._warn(f"probes take {spent.together:.0f}% of a CPU, most of it {attached[spent.run].probe}")
 
-    def _watch(self, rings: list[EventRing]) -> None:
+    def _read_copies(self) -> None:
+        """The code is known that some have waited for."""
+        self._drain_at = 0.0
+
+    def _watch(self, rings: Iterable[EventRing | Copies]) -> None:
         for ring in rings:
             self._filling.watch(ring.fd)
 
     def _on_filling(self) -> None:
-        rings = [*self._census_probe.rings, *(ring for run in self._runs.values() for ring in run.rings)]
+        rings = [*self._census_probe.rings, *(ring for run in self._runs.values() for ring in run.buffers)]
         if self._filling.fills(each.ring for each in rings):
             self._fills = True
 
-    def _drain(self, runs: list[AttachedProbe]) -> None:
-        """Drain events, then births: so the processes in an event are known when it is decoded."""
+    def _drain(self, runs: list[AttachedProbe], *, last: bool = False) -> None:
+        """Drain events, then births: so the processes in an event are known when it is decoded. last: see
+        `AttachedProbe.take`.
+        """
         self._drain_at, self._fills = time.monotonic() + DRAIN_SECONDS, False
-        records = [(run, self._take(run)) for run in runs if run.rings]
+        records = [(run, self._take(run, last=last)) for run in runs if run.buffers]
         self._census_probe.take()
         for run, taken in records:
             try:
@@ -466,9 +483,9 @@ class Server:
             for frame in frames:
                 self._put(frame)
 
-    def _take(self, run: AttachedProbe) -> list[npt.NDArray[Any]]:
+    def _take(self, run: AttachedProbe, *, last: bool) -> list[npt.NDArray[Any]]:
         try:
-            return run.take()
+            return run.take(last=last)
         except RingBroken as broken:
             self._give_up(run, str(broken))
             return []
