@@ -183,6 +183,11 @@ class AttachedProbe:
             self.copies.take(last=last)
         return [ring.drain() for ring in self.rings]
 
+    @property
+    def waits(self) -> bool:
+        """Whether copied stacks wait to be unwound."""
+        return self.copies is not None and self.copies.waiting
+
     def events(self, taken: list[npt.NDArray[Any]]) -> list[Events]:
         """Frames of the records taken, one per ring that held any. Raises `OSError`, `ValueError`."""
         filled = [(ring, records) for ring, records in zip(self.rings, taken, strict=False) if len(records)]

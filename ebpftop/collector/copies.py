@@ -20,7 +20,7 @@ from ebpftop.unwind.rows import RIP, RSP
 from ebpftop.unwind.stack import NOWHERE, Unwound
 
 SECONDS = 0.1  # that one look may take
-PATIENCE = 1.0  # seconds that a sample waits for its program's code
+PATIENCE = 5.0  # seconds that a sample waits for its program's code
 PAGE = 4096
 
 _HEAD = struct.Struct("<6Q17QIIiI")
@@ -59,6 +59,7 @@ class Copies:
         self.name, self.fd, self.ring = layout.name, fd, Ring(fd, layout.max_entries, dtype(layout.value))
         self._start, self._room = stack.offset, stack.count
         self._by_pointers, self._codes, self._stacks, self._count = by_pointers, codes, stacks, count
+        self.waiting = False  # whether a sample waits for code
         self._done: set[int] = set()  # positions of those that came after one that waits
 
     def take(self, *, last: bool = False) -> None:
@@ -79,6 +80,7 @@ class Copies:
                 self._done.discard(position)
             if time.monotonic() > end and not last:
                 break
+        self.waiting = waiting
 
     def _unwind(self, record: memoryview, now: float, *, patient: bool) -> bool:
         """Count one; False: it waits."""
@@ -96,7 +98,8 @@ class Copies:
         else:
             sp = registers[RSP] & PAGE - 1
             words = record[self._start + sp : self._start + sp + min(size, self._room - sp) // 8 * 8].cast("Q")
-            stack = found.unwind(registers, words, self._codes.effort(program, now), whole=self._room - PAGE)
+            effort = self._codes.effort(program, now)
+            stack = found.unwind(registers, words, effort, whole=self._room - PAGE, top=top)
             words.release()
             if stack.ended == NOWHERE and patient and self._codes.again(program, taken / 1e9, now):
                 return False

@@ -41,6 +41,7 @@ from ebpftop.handover import protocol, transport
 ACCOUNTING_RUN = -2  # the number of a task that isn't a consumer's run
 DRAIN_SECONDS = 0.25  # from one look at watched ring buffers to the next, while none fills
 HOST_SECONDS = 1.0  # the same for the machine's load, and for all ring buffers
+FINISHING = 3.0  # seconds that samples may wait for code when their run is detached
 SHORTEST, LONGEST = 0.05, 3600.0  # seconds between snapshots
 
 
@@ -108,6 +109,7 @@ class Server:
         self._filling = Filling()
         self._detaching = Detaching()
         self._budget = budgets.Budget(budget)
+        self._finishing: dict[int, float] = {}  # runs whose attachments are closed: until when they wait
         self._reasons: dict[int, str] = {}  # why runs are being detached, if nobody requested it
         self._running = True
 
@@ -398,9 +400,21 @@ class Server:
             if not closing.finished:
                 self._put(messages.Detaching(run=number, done=closing.done, total=closing.total))
                 continue
-            self._drain([run], last=True)
-            self._report(run)
-            if self._runs.pop(number, None):
+            self._finishing[number] = time.monotonic() + FINISHING
+        self._finish()
+
+    def _finish(self) -> None:
+        """Report for the last time what is detached, once no sample waits for its program's code."""
+        for number, late in list(self._finishing.items()):
+            run = self._runs.get(number)
+            if run is not None:
+                self._drain([run])
+                if run.waits and time.monotonic() < late:
+                    continue
+                self._drain([run], last=True)
+                self._report(run)
+            del self._finishing[number]
+            if self._runs.pop(number, None) and run is not None:
                 self._over[number] = run
                 reason = self._reasons.pop(number, "")
                 self._naming.detached(number, run.has_stacks, partial(self._close, run), reason=reason)
@@ -431,6 +445,8 @@ class Server:
         for run in due:
             run.next_at = following(run.next_at, run.interval, now)
             self._report(run)
+        if self._finishing:
+            self._finish()
         self._naming.tick(now)
         self._containers.tick(now)
         self._codes.tick(now)

@@ -54,12 +54,15 @@ class Space:
     def forget(self) -> None:
         self._steps.clear()
 
-    def unwind(self, registers: Sequence[int], stack: memoryview, effort: Effort, *, whole: int) -> Unwound:
+    def unwind(
+        self, registers: Sequence[int], stack: memoryview, effort: Effort, *, whole: int, top: int = 0
+    ) -> Unwound:
         """The callers of code that runs with these registers, by DWARF's numbers.
 
-        stack: 8-byte words from rsp up. whole: bytes that are copied of a stack at most.
+        stack: 8-byte words from rsp up. whole: bytes that are copied of a stack at most. top: where the stack of the
+        first thread began; 0 where that isn't known.
         """
-        walk = Walk(registers, stack, whole)
+        walk = Walk(registers, stack, whole, top)
         called = registers[RCX] == registers[RIP]  # a system call leaves there where it returns to
         places = [registers[RIP] - called]
         try:
