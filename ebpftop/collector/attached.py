@@ -7,20 +7,24 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import numpy.typing as npt
 
 from ebpftop.base.map_types import RINGBUF, STACK_TRACE
 from ebpftop.collector.callstacks import StackMap, StackNumbering
 from ebpftop.collector.census import Census
 from ebpftop.collector.code_rows import CodeRows
+from ebpftop.collector.codes import Codes
+from ebpftop.collector.copies import Copies, Sample
 from ebpftop.collector.decode import Context
 from ebpftop.collector.displayed import DisplayedMap, decoders, process_field, stack_fields
 from ebpftop.collector.functions import Change, Functions
 from ebpftop.collector.layout import dtype
 from ebpftop.collector.maps import MapReader
 from ebpftop.collector.ring import Ring
+from ebpftop.collector.unwound import UnwoundRows, UnwoundStacks
 from ebpftop.frames.columns import pack
-from ebpftop.frames.layout import FAILURES, GROUPS, MapLayout, again
+from ebpftop.frames.layout import FAILURES, GROUPS, MapLayout, again, by_pointers, copied
 from ebpftop.frames.messages import Cost, Events, Losses, ProgramCost, RingUse, Snapshot, ViewInfo
 from ebpftop.frames.stacks import STACK
 from ebpftop.handover.protocol import Handover
@@ -44,6 +48,7 @@ class AttachedProbe:
         census: Census,
         context: Context,
         functions: Functions | None = None,
+        codes: Codes | None = None,
     ):
         self.number, self.probe, self.message = number, probe, message
         self.interval, self.next_at = 1.0, 0.0
@@ -71,10 +76,14 @@ class AttachedProbe:
             if functions is not None
         }
         self._stacks = list(stacks.values())
+        self.copies: Copies | None = None
+        self._rows: UnwoundRows | None = None
         moments = {view.moments: view for view in views if view.moments}
+        by_name = {each.name: (fd, each) for fd, each in zip(self._map_fds, message.maps, strict=True)}
         of_map = {view.map: stacks[view.stacks] for view in views if view.show == "stacks"}
+        beside = {name for each in of_stacks for name in (copied(each), by_pointers(each))}
         for fd, layout in zip(self._map_fds, message.maps, strict=True):
-            if layout.kind == STACK_TRACE:
+            if layout.kind == STACK_TRACE or layout.name in beside:
                 continue  # shown by the maps that hold its numbers
             if layout.name == FAILURES:
                 self._failures = MapReader(fd, layout)
@@ -87,6 +96,33 @@ class AttachedProbe:
                 self.rings.append(EventRing(fd, layout, views, census, context))
             else:
                 self.maps.append(self._displayed(fd, layout, context, of_map.get(layout.name), functions))
+        for view in views:
+            if codes is None:
+                break
+            if view.show == "stacks" and copied(view.stacks) in by_name and self.copies is None:
+                self._unwind(view, by_name, stacks[view.stacks].unwound, codes)
+
+    def _unwind(
+        self, view: ViewInfo, maps: dict[str, tuple[int, MapLayout]], stacks: UnwoundStacks, codes: Codes
+    ) -> None:
+        """Have user stacks that are copied counted among those of a view's map. Raises `ValueError`, `OSError`."""
+        shown = next(each for each in self.maps if each.name == view.map)
+        fields = {view.user: "user", view.kernel: "kernel", view.process_field: "tgid"}
+        key = tuple(fields[field.name] for field in maps[view.map][1].key.fields)
+        moments = next(
+            (ring for ring in self.rings if isinstance(ring, MomentRing) and ring.name == view.moments), None
+        )
+        assert isinstance(shown.reader, MapReader)
+        rows = self._rows = shown.reader = UnwoundRows(shown.reader, stacks, view.user)
+
+        def count(sample: Sample, value: int) -> None:
+            rows.add(tuple(getattr(sample, name) for name in key), value)
+            if moments is not None:
+                moments.unwound.append(sample)
+
+        fd, layout = maps[copied(view.stacks)]
+        spared, _ = maps.get(by_pointers(view.stacks), (None, None))
+        self.copies = Copies(fd, layout, spared, codes, stacks, count)
 
     def _displayed(
         self,
@@ -133,6 +169,9 @@ class AttachedProbe:
 
     def learned(self, change: Change, sure: bool) -> None:
         """Where other code has taken the place of what was counted; whether all else is as it was. Raises `OSError`."""
+        if change and self.copies is not None:
+            alive = filter(None, map(self._census.alive, change))
+            self.copies.changed(identity.tgid for identity in alive)
         renewed = {each.stacks: each.stacks.renew(change) for each in self._of_code()} if change else {}
         for each in self._of_code():
             if change:
@@ -145,9 +184,18 @@ class AttachedProbe:
 
     # ---------------------------------------------------------------- events, losses, cost
 
-    def take(self) -> list[npt.NDArray[Any]]:
-        """The records the rings hold, one array per ring."""
+    def take(self, *, last: bool = False) -> list[npt.NDArray[Any]]:
+        """The records the rings hold, one array per ring; copied stacks are unwound and counted. last: there will be no
+        other time. Raises `RingBroken`.
+        """
+        if self.copies is not None:
+            self.copies.take(last=last)
         return [ring.drain() for ring in self.rings]
+
+    @property
+    def waits(self) -> bool:
+        """Whether copied stacks wait to be unwound."""
+        return self.copies is not None and self.copies.waiting
 
     def events(self, taken: list[npt.NDArray[Any]]) -> list[Events]:
         """Frames of the records taken, one per ring that held any. Raises `OSError`, `ValueError`."""
@@ -169,7 +217,7 @@ class AttachedProbe:
             map_full, lost = int(counts[_MAP_FULL]), int(counts[_RING_FULL])
         return Losses(
             lost=lost + self._skipped,
-            map_full=map_full,
+            map_full=map_full + (self._rows.lost if self._rows else 0),
             evicted=sum(each.evicted for each in self.maps),
             missed=sum(each.recursion_misses for each in self._spent.values()),
         )
@@ -198,8 +246,13 @@ class AttachedProbe:
                 )
                 for name, each in self._spent.items()
             ],
-            rings=[RingUse(map=each.name, size=each.ring.size, most=each.ring.most) for each in self.rings],
+            rings=[RingUse(map=each.name, size=each.ring.size, most=each.ring.most) for each in self.buffers],
         )
+
+    @property
+    def buffers(self) -> list[EventRing | Copies]:
+        """All that is read of ring buffers."""
+        return [*self.rings, *filter(None, [self.copies])]
 
     @property
     def has_events(self) -> bool:
@@ -221,7 +274,7 @@ class AttachedProbe:
 
     def close(self) -> None:
         """Close maps and programs. Attachments are closed earlier, elsewhere, as that takes long."""
-        for ring in self.rings:
+        for ring in self.buffers:
             ring.close()
         for fd in (*self._map_fds, *self._programs.values()):
             os.close(fd)
@@ -271,6 +324,18 @@ class MomentRing(EventRing):
     ) -> None:
         super().__init__(fd, layout, views, census, context)
         self._process, self._view, self._stacks = view.process_field, view, stacks
+        self._kind = dtype(layout.value)
+        self.unwound: list[Sample] = []  # whose stacks were not in the kernel's map
+
+    def drain(self) -> npt.NDArray[Any]:
+        records = super().drain()
+        if not self.unwound:
+            return records
+        taken, self.unwound = self.unwound, []
+        fields = {self._view.user: "user", self._view.kernel: "kernel", self._process: "tgid"}
+        names = [fields.get(name, name) for name in self._kind.names or ()]
+        rows = [tuple(getattr(sample, name) for name in names) for sample in taken]
+        return np.append(records, np.array(rows, self._kind))
 
     def _rows(self, records: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
         """Raises `OSError`."""

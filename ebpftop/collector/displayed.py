@@ -17,6 +17,7 @@ from ebpftop.collector.census import Census
 from ebpftop.collector.decode import Context, decoder
 from ebpftop.collector.layout import opaque
 from ebpftop.collector.maps import MapReader
+from ebpftop.collector.unwound import UnwoundRows
 from ebpftop.frames.columns import Array, pack
 from ebpftop.frames.layout import MapLayout
 from ebpftop.frames.messages import FOLDED, Column, Columns, ViewInfo
@@ -64,7 +65,7 @@ class DisplayedMap:
         stacks: StackNumbering | None = None,
     ) -> None:
         self.name = layout.name
-        self.reader = MapReader(fd, layout)
+        self.reader: MapReader | UnwoundRows = MapReader(fd, layout)
         self.evicted = 0
         self._census = census
         self._decoders = decoders(views, layout.name, context)

@@ -7,7 +7,7 @@ import selectors
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -18,13 +18,14 @@ from msgspec.structs import replace
 
 from ebpftop.catalog import params
 from ebpftop.collector import budget as budgets
-from ebpftop.collector import containers, groups, naming, programs, threads
+from ebpftop.collector import codes, containers, groups, naming, programs, threads
 from ebpftop.collector import facts as processes
 from ebpftop.collector.attached import AttachedProbe, EventRing
 from ebpftop.collector.census import Census
 from ebpftop.collector.census_probe import CENSUS_RUN, CensusProbe
 from ebpftop.collector.channels import Channels
 from ebpftop.collector.closing import Detaching
+from ebpftop.collector.copies import Copies
 from ebpftop.collector.counting import CountingRuns
 from ebpftop.collector.decode import Context
 from ebpftop.collector.filling import Filling
@@ -44,6 +45,7 @@ ACCOUNTING_RUN = -2  # the number of a task that isn't a consumer's run
 DRAIN_SECONDS = 0.25  # from one look at watched ring buffers to the next, while none fills
 _ONE_TICK = 0.1  # seconds: what was looked at that recently is recent enough for the budget
 HOST_SECONDS = 1.0  # the same for the machine's load, and for all ring buffers
+FINISHING = 3.0  # seconds that samples may wait for code when their run is detached
 SHORTEST, LONGEST = 0.05, 3600.0  # seconds between snapshots
 
 
@@ -101,6 +103,7 @@ class Server:
         self._unfound: deque[int] = deque()  # pending loads that name what is still looked for
         self._over: dict[int, AttachedProbe] = {}  # runs that are detached, and wait for names
         counts = CountingRuns(self._runs, self._over, self._look)
+        self._codes = codes.Codes(self._request, self._read_copies)
         self._naming = naming.Naming(self._functions, self._request, self._put, counts, hold=not idle)
         self._numbers = iter(range(1, 1 << 30))
         self._run_times = RunTimes(lambda: self._request(protocol.RequestRunTimes(run=ACCOUNTING_RUN)))
@@ -114,6 +117,7 @@ class Server:
         self._filling = Filling()
         self._detaching = Detaching()
         self._budget = budgets.Budget(budget)
+        self._finishing: dict[int, float] = {}  # runs whose attachments are closed: until when they wait
         self._reasons: dict[int, str] = {}  # why runs are being detached, if nobody requested it
         self._running = True
 
@@ -319,6 +323,8 @@ class Server:
             self._threads.failed(error)
         elif number == containers.RUN:
             self._containers.answered([])
+        elif number == codes.RUN:
+            self._codes.answered(None, [])
 
     def _broken(self, number: int, error: str) -> None:
         self._failed(number, messages.Failed(stage="load", error=error))
@@ -347,6 +353,8 @@ class Server:
             case protocol.ContainersRead(containers=found):
                 self._census.renamed(self._containers.answered(found))
                 self._groups.renamed()
+            case protocol.CodeRead():
+                self._codes.answered(message, descriptors)
             case protocol.Symbols():
                 self._naming.answered(message)
             case protocol.TaskFailed(error=error):
@@ -361,7 +369,9 @@ class Server:
             return
         pending = self._pending.pop(number)
         probe = pending.request.probe
-        run = AttachedProbe(number, probe, message, descriptors, self._census, self._context, self._functions)
+        run = AttachedProbe(
+            number, probe, message, descriptors, self._census, self._context, self._functions, self._codes
+        )
         try:
             self._groups.limit(run, pending.found, lambda line: self._warn(f"{probe}: {line}"))
         except OSError as error:
@@ -370,7 +380,7 @@ class Server:
             self._refuse(pending.request, f"{probe}: {error.strerror}")
             return
         self._begin_interval(run, pending.request.interval)
-        self._watch(run.rings)
+        self._watch(run.buffers)
         outcome = replace(message.outcome, notes=[*pending.notes, *message.outcome.notes])
         self._put(messages.Loaded(**pending.identity(number), **facts(outcome)))
         self._drain([run])
@@ -404,6 +414,8 @@ class Server:
             self._threads.failed(outcome.error)
         elif number == containers.RUN:
             self._containers.answered([])
+        elif number == codes.RUN:
+            self._codes.answered(None, [])
         if pending is None:
             return
         self._put(messages.Rejected(**pending.identity(number), **facts(outcome)))
@@ -425,9 +437,21 @@ class Server:
             if not closing.finished:
                 self._put(messages.Detaching(run=number, done=closing.done, total=closing.total))
                 continue
-            self._drain([run])
-            self._report(run)
-            if self._runs.pop(number, None):
+            self._finishing[number] = time.monotonic() + FINISHING
+        self._finish()
+
+    def _finish(self) -> None:
+        """Report for the last time what is detached, once no sample waits for its program's code."""
+        for number, late in list(self._finishing.items()):
+            run = self._runs.get(number)
+            if run is not None:
+                self._drain([run])
+                if run.waits and time.monotonic() < late:
+                    continue
+                self._drain([run], last=True)
+                self._report(run)
+            del self._finishing[number]
+            if self._runs.pop(number, None) and run is not None:
                 self._over[number] = run
                 reason = self._reasons.pop(number, "")
                 self._naming.detached(number, run.has_stacks, partial(self._close, run), reason=reason)
@@ -446,7 +470,7 @@ class Server:
         return max(0.0, min(ends) - time.monotonic())
 
     def _is_watched(self, run: AttachedProbe) -> bool:
-        return run.has_events and (self._watched is None or run.number in self._watched)
+        return run.copies is not None or (run.has_events and (self._watched is None or run.number in self._watched))
 
     def _tick(self, now: float) -> None:
         due = [run for run in self._runs.values() if now >= run.next_at]
@@ -458,10 +482,13 @@ class Server:
         for run in due:
             run.next_at = following(run.next_at, run.interval, now)
             self._report(run)
+        if self._finishing:
+            self._finish()
         self._naming.tick(now)
         self._containers.tick(now)
         while self._unfound and self._groups.ready:
             self._find(self._unfound.popleft())
+        self._codes.tick(now)
         if with_host:
             self._groups.look()
             self._host_at = first(now, HOST_SECONDS, self._due())
@@ -482,19 +509,25 @@ class Server:
         elif self._budget.warns(spent):
             self._warn(f"probes take {spent.together:.0f}% of a CPU, most of it {attached[spent.run].probe}")
 
-    def _watch(self, rings: list[EventRing]) -> None:
+    def _read_copies(self) -> None:
+        """The code is known that some have waited for."""
+        self._drain_at = 0.0
+
+    def _watch(self, rings: Iterable[EventRing | Copies]) -> None:
         for ring in rings:
             self._filling.watch(ring.fd)
 
     def _on_filling(self) -> None:
-        rings = [*self._census_probe.rings, *(ring for run in self._runs.values() for ring in run.rings)]
+        rings = [*self._census_probe.rings, *(ring for run in self._runs.values() for ring in run.buffers)]
         if self._filling.fills(each.ring for each in rings) or self._census_probe.has_groups:
             self._fills = True
 
-    def _drain(self, runs: list[AttachedProbe]) -> None:
-        """Drain events, then births: so the processes in an event are known when it is decoded."""
+    def _drain(self, runs: list[AttachedProbe], *, last: bool = False) -> None:
+        """Drain events, then births: so the processes in an event are known when it is decoded. last: see
+        `AttachedProbe.take`.
+        """
         self._drain_at, self._fills = time.monotonic() + DRAIN_SECONDS, False
-        records = [(run, self._take(run)) for run in runs if run.rings]
+        records = [(run, self._take(run, last=last)) for run in runs if run.buffers]
         self._census_probe.take()
         for run, taken in records:
             try:
@@ -506,9 +539,9 @@ class Server:
             for frame in frames:
                 self._put(frame)
 
-    def _take(self, run: AttachedProbe) -> list[npt.NDArray[Any]]:
+    def _take(self, run: AttachedProbe, *, last: bool) -> list[npt.NDArray[Any]]:
         try:
-            return run.take()
+            return run.take(last=last)
         except RingBroken as broken:
             self._give_up(run, str(broken))
             return []

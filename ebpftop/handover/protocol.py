@@ -172,11 +172,12 @@ class UnwindTables(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
 class CodeRead(Message, frozen=True, kw_only=True):
     """The answer to `RequestCode`. Programs that are no more are left out, and files that are known. Descriptors: one
-    per file with tables, in this order.
+    per file with tables, in this order. cpu_seconds: what it took.
     """
 
     programs: list[ProgramCode]
     files: list[UnwindTables]
+    cpu_seconds: float = 0.0
 
 
 class TaskFailed(Message, frozen=True, kw_only=True):

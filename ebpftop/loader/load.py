@@ -15,7 +15,7 @@ import msgspec
 from ebpftop.catalog.model import Probe, Variant
 from ebpftop.catalog.numbering import numbered
 from ebpftop.catalog.params import BadParam
-from ebpftop.frames.layout import FAILURES, GROUPS, MapLayout, again
+from ebpftop.frames.layout import FAILURES, GROUPS, MapLayout, again, by_pointers, copied
 from ebpftop.frames.messages import Attached, Failed, Stage, Tried
 from ebpftop.handover import protocol, transport
 from ebpftop.kernel import bcc_home, btf, headers, mentions, points, records, tracefs
@@ -282,7 +282,8 @@ class Load:
     ) -> None:
         shown = {FAILURES, GROUPS}
         for view in self.probe.views:
-            shown |= {view.map, view.stacks, again(view.stacks), view.moments}
+            shown |= {view.map, view.moments}
+            shown |= {view.stacks, again(view.stacks), copied(view.stacks), by_pointers(view.stacks)}
         maps = [layout for layout in layouts if layout.name in shown]
         message = protocol.Handover(outcome=outcome, maps=maps, programs=list(programs), attachment_ns=costs)
         fds = [*(module.map_fd(layout.name) for layout in maps), *programs.values(), *attachments]

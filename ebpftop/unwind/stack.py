@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ebpftop.unwind.cursor import BadTables
-from ebpftop.unwind.rows import RIP
+from ebpftop.unwind.rows import RCX, RIP
 from ebpftop.unwind.tables import Effort, Step, Tables, TooMuch
 from ebpftop.unwind.walk import BROKEN, BY_FRAME_POINTER, Ended, Walk
 
@@ -47,13 +47,24 @@ class Space:
         self._starts = [each.start for each in self._code]
         self._steps: dict[int, Step | str] = {}
 
-    def unwind(self, registers: Sequence[int], stack: memoryview, effort: Effort, *, whole: int) -> Unwound:
+    def __len__(self) -> int:
+        """Steps that are kept."""
+        return len(self._steps)
+
+    def forget(self) -> None:
+        self._steps.clear()
+
+    def unwind(
+        self, registers: Sequence[int], stack: memoryview, effort: Effort, *, whole: int, top: int = 0
+    ) -> Unwound:
         """The callers of code that runs with these registers, by DWARF's numbers.
 
-        stack: 8-byte words from rsp up. whole: bytes that are copied of a stack at most.
+        stack: 8-byte words from rsp up. whole: bytes that are copied of a stack at most. top: where the stack of the
+        first thread began; 0 where that isn't known.
         """
-        walk = Walk(registers, stack, whole)
-        places = [registers[RIP]]
+        walk = Walk(registers, stack, whole, top)
+        called = registers[RCX] == registers[RIP]  # a system call leaves there where it returns to
+        places = [registers[RIP] - called]
         try:
             step = self._step(places[0], effort)
             while not isinstance(step, str):
@@ -87,7 +98,7 @@ class Space:
         if isinstance(code.tables, str):
             return code.tables
         try:
-            found = code.tables.step(place - code.base, effort) if code.tables else None
+            found = code.tables.step(place - code.base, effort) if code.tables is not None else None
         except BadTables:
             return BROKEN
         except TooMuch:

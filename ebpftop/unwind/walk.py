@@ -15,6 +15,7 @@ ELSEWHERE = "the rest is on another stack"
 NOT_IN_MEMORY = "the rest of the stack is not in memory"
 
 BY_FRAME_POINTER = Step(RBP, 16, ((RBP, -16),))  # that of code without tables
+_BEGINNING = 256  # bytes at most of the first function's own frame
 _NEAR = 64 << 20  # bytes; an address further up is of another stack
 
 
@@ -30,8 +31,8 @@ def cut(whole: int) -> str:
 class Walk:
     """The registers of one frame after the other. See `Space.unwind` for what it begins with."""
 
-    def __init__(self, registers: Sequence[int], stack: memoryview, whole: int) -> None:
-        self._low, self._stack, self._whole = registers[RSP], stack, whole
+    def __init__(self, registers: Sequence[int], stack: memoryview, whole: int, top: int = 0) -> None:
+        self._low, self._stack, self._whole, self._top = registers[RSP], stack, whole, top
         self._registers: list[int | None] = list(registers)  # None: its value is lost
         self._all = True  # whether there may be others than those that calls leave as they were
         self._guessed = False  # whether the last step took a frame pointer for one
@@ -46,6 +47,8 @@ class Walk:
         if step.row is not None:
             return self._by_row(step.row, step.signal)
         cfa, sp = self._known(step.register) + step.offset, self._known(RSP)
+        if cfa - 8 == self._top:
+            return 0  # nobody called it, though its tables don't say so
         caller = self._word(cfa - 8)
         for register, offset in step.saved:
             if cfa + offset >= sp:  # else the end of the function has taken it back already
@@ -55,7 +58,7 @@ class Walk:
     def _by_frame_pointer(self) -> int:
         """Nothing says that rbp is one, so it has to look like one."""
         frame, sp = self._registers[RBP], self._known(RSP)
-        if frame == 0 and self._guessed:
+        if frame == 0 and (self._guessed or 0 <= self._top - sp <= _BEGINNING):
             return 0
         self._guessed = True
         if frame is None or not sp <= frame < self._low + _NEAR or frame & 7:

@@ -1,0 +1,123 @@
+"""Copied user stacks, unwound where they lie in their ring buffer. They may hold secrets: nothing of them is kept but
+addresses of code.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+import time
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from ebpftop.collector.codes import Codes, Program
+from ebpftop.collector.layout import dtype
+from ebpftop.collector.ring import Ring, RingBroken
+from ebpftop.collector.unwound import UnwoundStacks
+from ebpftop.frames.layout import COPY, MapLayout
+from ebpftop.kernel import libbpf
+from ebpftop.unwind.rows import RIP, RSP
+from ebpftop.unwind.stack import NOWHERE, Unwound
+
+SECONDS = 0.1  # that one look may take
+PATIENCE = 5.0  # seconds that a sample waits for its program's code
+PAGE = 4096
+
+_HEAD = struct.Struct("<6Q17QIIiI")
+_CUT = f"not unwound in {PATIENCE:.0f} s"
+
+
+class Sample(NamedTuple):
+    """One that was unwound: its time in monotonic ns, its CPU and process, and the numbers of its stacks."""
+
+    time: int
+    cpu: int
+    tgid: int
+    user: int
+    kernel: int
+
+
+class Copies:
+    """Reads the ring buffer of copies behind a descriptor. Descriptors stay the caller's.
+
+    by_pointers: the map of programs that need no copies. count: called with each sample, and what it adds to its row.
+    Raises `ValueError` for records that are no copies, `OSError`.
+    """
+
+    def __init__(
+        self,
+        fd: int,
+        layout: MapLayout,
+        by_pointers: int | None,
+        codes: Codes,
+        stacks: UnwoundStacks,
+        count: Callable[[Sample, int], None],
+    ) -> None:
+        *fields, stack = layout.value.fields
+        if tuple((each.name, each.dtype, each.count) for each in fields) != COPY or stack.name != "stack":
+            raise ValueError(f"{layout.name!r} holds something else than what ebpftop_copies_maps.h puts there")
+        self.name, self.fd, self.ring = layout.name, fd, Ring(fd, layout.max_entries, dtype(layout.value))
+        self._start, self._room = stack.offset, stack.count
+        self._by_pointers, self._codes, self._stacks, self._count = by_pointers, codes, stacks, count
+        self.waiting = False  # whether a sample waits for code
+        self._done: set[int] = set()  # positions of those that came after one that waits
+
+    def take(self, *, last: bool = False) -> None:
+        """Unwind what has come, and what waited. last: nothing waits any longer. Raises `RingBroken`."""
+        now = time.monotonic()
+        end, waiting = now + SECONDS, False
+        full = self.ring.waiting > self.ring.size // 2
+        for position, record in self.ring.in_place():
+            if position not in self._done and len(record):
+                patient = not (last or full)
+                if not self._unwind(record, now, patient=patient):
+                    waiting = True
+                    continue
+            if waiting:
+                self._done.add(position)
+            else:
+                self.ring.release(position)
+                self._done.discard(position)
+            if time.monotonic() > end and not last:
+                break
+        self.waiting = waiting
+
+    def _unwind(self, record: memoryview, now: float, *, patient: bool) -> bool:
+        """Count one; False: it waits."""
+        if len(record) < self._start + self._room:
+            raise RingBroken(f"a copy of {len(record):,} bytes")
+        taken, value, start, code, top, mapped, *rest = _HEAD.unpack_from(record)
+        registers, (cpu, tgid, kernel, size) = rest[:17], rest[17:]
+        program = Program(tgid, start, code, top)
+        patient = patient and now - taken / 1e9 < PATIENCE
+        found = self._codes.space(program, mapped, now)
+        if found is None and patient:
+            return False
+        if found is None or isinstance(found, str):
+            stack = Unwound((registers[RIP],), found or _CUT)
+        else:
+            sp = registers[RSP] & PAGE - 1
+            words = record[self._start + sp : self._start + sp + min(size, self._room - sp) // 8 * 8].cast("Q")
+            effort = self._codes.effort(program, now)
+            stack = found.unwind(registers, words, effort, whole=self._room - PAGE, top=top)
+            words.release()
+            if stack.ended == NOWHERE and patient and self._codes.again(program, taken / 1e9, now):
+                return False
+            if self._codes.by_pointers(program):
+                self._spare(tgid, top, mapped)
+        self._count(Sample(taken, cpu, tgid, self._stacks.number(stack), kernel), value)
+        return True
+
+    def _spare(self, tgid: int, top: int, mapped: int) -> None:
+        """Have a program's stacks walked by frame pointers."""
+        if self._by_pointers is None:
+            return
+        key, value = ctypes.c_uint32(tgid), (ctypes.c_uint64 * 2)(top, mapped)
+        libbpf.library().bpf_map_update_elem(self._by_pointers, ctypes.byref(key), ctypes.byref(value), 0)
+
+    def changed(self, tgids: Iterable[int]) -> None:
+        """See `Codes.changed`."""
+        self._codes.changed(tgids)
+
+    def close(self) -> None:
+        self.ring.close()
