@@ -23,6 +23,7 @@ from ebpftop.model.stacks import Profile, StackFrame
 from ebpftop.stats import formatting
 from ebpftop.stats.flame import Cell, Node, Paths, grow, growth, lay_out, sign
 from ebpftop.ui.drawing.flame_colours import Palette
+from ebpftop.ui.drawing.function_names import shortened
 from ebpftop.ui.drawing.inert import cell as inert
 from ebpftop.ui.drawing.line import Piece, painted, piece
 from ebpftop.ui.widgets.keyboard import MOVES
@@ -250,7 +251,8 @@ class Flame(Painter, can_focus=True):
             return [Segment(_fitted("…", width, "…" if width < 3 else " "), self.look("flame--quiet"))]
         frame = self._frame(cell)
         grown = self._grown(cell.node)
-        label = sign(grown) + inert(frame.label)
+        mark = sign(grown)
+        label = mark + shortened(inert(frame.label), max(1, width - 1 - len(mark)))
         found = bool(cell.path) and bool(self._found[cell.path[-1]])
         faded = not found and (bool(self.searched) or len(cell.path) < len(self.zoom))
         if self.app.no_color:

@@ -12,10 +12,12 @@ from ebpftop.model.dimensions import function_key
 from ebpftop.model.stacks import StackFrame
 from ebpftop.stats import formatting
 from ebpftop.stats.flame import Paths
+from ebpftop.ui.drawing.function_names import shortened
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.widgets.columns import BAR, GridColumn
 from ebpftop.ui.widgets.rows import Rows, TableColumn
 
+_NAME = GridColumn("function", "function", least=16, most=60, stretch=True, priority=1, shorten=shortened)
 GREW = "own±"  # the column by which compared functions are sorted
 
 
@@ -87,7 +89,7 @@ def _rows(listed: Sequence[StackFrame], numbers: list[TableColumn], bar: list[Ta
         keys=keys,
         columns=[
             *numbers,
-            named(texts, GridColumn("function", "function", least=16, most=60, stretch=True, priority=1)),
+            named(texts, _NAME),
             *bar,
             named(modules, GridColumn("module", "module", quiet=True, least=8, most=40)),
         ],

@@ -263,7 +263,10 @@ class Grid(Painter, can_focus=True):
                 drawn = bar(self.share(row), width).ljust(width + GAP)
                 segments.append((drawn, self.look("grid--bar")))
             else:
-                segments.append((_fitted(cells[column.name], width, column.numeric) + " " * GAP, style))
+                text = cells[column.name]
+                if column.shorten is not None:
+                    text = column.shorten(text, width)
+                segments.append((_fitted(text, width, column.numeric) + " " * GAP, style))
         return segments
 
     # ------------------------------------------------------------ keys and mouse
