@@ -58,7 +58,9 @@ class ColumnInfo(msgspec.Struct, frozen=True, kw_only=True):
     `role`: `key` names what a row is about, `counter` only grows (a consumer shows its rate and its total), `gauge` is
     a value of the moment. `decode` says what the column holds already decoded: `process` columns hold identity numbers
     that `Processes` frames explain, every other decoded column is a dictionary column of labels. Where columns don't
-    fit the screen, those with the lowest `priority` yield first, and of those the last one.
+    fit the screen, those with the lowest `priority` yield first, and of those the last one. given: the parameter and
+    value, `by=thread`, with which alone the column exists; "" if it always does. A `thread` column holds numbers of
+    threads of the row's process, 0 for those that have ended.
     """
 
     field: str
@@ -68,6 +70,7 @@ class ColumnInfo(msgspec.Struct, frozen=True, kw_only=True):
     decode: str | None = None
     hidden: bool = False
     priority: int = 0
+    given: str = ""
 
     @property
     def is_process(self) -> bool:
@@ -106,6 +109,11 @@ class ViewInfo(msgspec.Struct, frozen=True, kw_only=True):
     def process_field(self) -> str | None:
         """The field of the first process column."""
         return next((column.field for column in self.columns if column.is_process), None)
+
+    @property
+    def thread_field(self) -> str | None:
+        """The field of numbers of threads."""
+        return next((column.field for column in self.columns if column.decode == "thread"), None)
 
     @property
     def counters(self) -> list[str]:
