@@ -455,10 +455,21 @@ class Stacks(Frame, frozen=True, kw_only=True):
     stacks: Annotated[list[Stack], MANY] = []
 
 
+class Pressure(msgspec.Struct, frozen=True, kw_only=True):
+    """For how long some tasks have waited for a resource, and for how long all of them at once; since boot, or since
+    the cgroup was made.
+    """
+
+    some_ns: Whole
+    full_ns: Whole
+
+
 class Host(Frame, frozen=True, kw_only=True):
     """The machine itself, in percent and as the load average of one minute; once a second.
 
     own_ns: CPU time that the collector and the root side have used so far; None on a tape that doesn't hold it.
+    pressure: by resource (cpu, memory, io), none where the kernel doesn't account it. cgroup_pressure: that of
+    `cgroup`, which `Watch` named; "" if none. Text is hostile.
     """
 
     realtime_ns: Whole
@@ -466,6 +477,9 @@ class Host(Frame, frozen=True, kw_only=True):
     memory_percent: Measure
     load: Measure
     own_ns: Whole | None = None
+    pressure: Annotated[dict[str, Pressure], SOME] = {}
+    cgroup: Text = ""
+    cgroup_pressure: Annotated[dict[str, Pressure], SOME] = {}
 
 
 class Holder(msgspec.Struct, frozen=True, kw_only=True):
@@ -733,9 +747,12 @@ class Describe(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Watch(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The runs whose events are looked at: those of others may come as seldom as their snapshots."""
+    """The runs whose events are looked at: those of others may come as seldom as their snapshots. cgroup: the path of
+    the one whose pressure is looked at, as processes have it; "" is none.
+    """
 
     runs: Annotated[list[int], MANY]
+    cgroup: Text = ""
 
 
 class ReadPrograms(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
