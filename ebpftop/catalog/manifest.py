@@ -66,7 +66,7 @@ def read_probe(folder: Path, probe_id: str) -> Probe:
     top = TomlTable(document, (), document.values, _TOP)
     title = top.text("title")
     params = tuple(with_places(_param(name, table) for name, table in top.named_tables("params", _PARAM)))
-    views = read_views(top, title)
+    views = read_views(top, title, params)
     probe = Probe(
         id=probe_id,
         folder=folder,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -119,12 +120,16 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     readme: str = ""
     reloads: bool = False
 
-    def views_of(self, variant: Variant) -> tuple[ViewInfo, ...]:
-        """The views, with those columns that this variant measures."""
-        return tuple(
-            msgspec.structs.replace(view, columns=[c for c in view.columns if c.field not in variant.lacks])
-            for view in self.views
-        )
+    def views_of(self, params: Mapping[str, str], variant: Variant | None = None) -> tuple[ViewInfo, ...]:
+        """The views with those columns that exist with these parameters, and that this variant measures."""
+        chosen = {f"{name}={value}" for name, value in params.items()}
+        lacks = variant.lacks if variant is not None else ()
+        return tuple(_with_columns(view, chosen, lacks) for view in self.views)
+
+    @property
+    def default_views(self) -> tuple[ViewInfo, ...]:
+        """The views as they are without any parameter."""
+        return self.views_of({param.name: param.default for param in self.params if param.default is not None})
 
     @property
     def written(self) -> str:
@@ -144,3 +149,12 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         return self.id.partition("/")[2]
+
+
+def _with_columns(view: ViewInfo, chosen: set[str], lacks: tuple[str, ...]) -> ViewInfo:
+    absent = {column.field for column in view.columns if column.given and column.given not in chosen}
+    return msgspec.structs.replace(
+        view,
+        columns=[column for column in view.columns if column.field not in absent.union(lacks)],
+        by=[field for field in view.by if field not in absent],
+    )

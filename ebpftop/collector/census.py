@@ -250,6 +250,11 @@ class Census:
             _process(identity, self._is_own(identity), self._named(identity.cgroup)) for identity in changed.values()
         ]
 
+    def knows_cgroup(self, path: str) -> bool:
+        """Whether a process is in this cgroup, or below it."""
+        below = f"{path.rstrip('/')}/"
+        return any(f"{identity.cgroup}/".startswith(below) for identity in self._identities.values())
+
     def renamed(self, containers: set[str]) -> None:
         """Containers with these ids have other names by now."""
         for identity in self._identities.values() if containers else ():

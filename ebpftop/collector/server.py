@@ -33,6 +33,7 @@ from ebpftop.collector.functions import Functions
 from ebpftop.collector.limit import Found
 from ebpftop.collector.machine import host, reread, surveyed
 from ebpftop.collector.outbox import Outbox
+from ebpftop.collector.pressure import Pressures
 from ebpftop.collector.ring import RingBroken
 from ebpftop.collector.run_times import RunTimes
 from ebpftop.collector.selector import UnknownPlace
@@ -40,6 +41,7 @@ from ebpftop.collector.together import first, following
 from ebpftop.frames import messages
 from ebpftop.frames.codec import BadFrame, request_decoder
 from ebpftop.handover import protocol, transport
+from ebpftop.kernel import mounts
 
 ACCOUNTING_RUN = -2  # the number of a task that isn't a consumer's run
 DRAIN_SECONDS = 0.25  # from one look at watched ring buffers to the next, while none fills
@@ -111,6 +113,7 @@ class Server:
         self._programs = programs.Readings(self._request, self._put, lambda: self._run_times.since)
         self._facts = processes.Facts(self._request, self._put, self._census.user)
         self._threads = threads.Readings(self._request, self._put)
+        self._pressures = Pressures(self._census.knows_cgroup, mounts.cgroups())
         self._drain_at = self._host_at = 0.0
         self._fills = False  # whether a ring buffer does
         self._watched: frozenset[int] | None = None  # the runs whose events are looked at; None: all
@@ -210,8 +213,9 @@ class Server:
             case messages.AccountRunTimes(on=on):
                 self._want_statistics = on
                 self._switch_statistics()
-            case messages.Watch(runs=numbers):
+            case messages.Watch(runs=numbers, cgroup=cgroup):
                 self._watched = frozenset(numbers)
+                self._pressures.watch(cgroup)
                 self._drain_at = 0.0
             case messages.Describe(processes=numbers):
                 self._census.refresh(numbers)
@@ -593,4 +597,4 @@ class Server:
         self._census.forget(set[int]().union(*(run.held() for run in runs)))
         for run in runs:
             run.forget(self._census)
-        self._put(host())
+        self._put(host(self._pressures))

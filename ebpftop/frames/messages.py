@@ -58,7 +58,9 @@ class ColumnInfo(msgspec.Struct, frozen=True, kw_only=True):
     `role`: `key` names what a row is about, `counter` only grows (a consumer shows its rate and its total), `gauge` is
     a value of the moment. `decode` says what the column holds already decoded: `process` columns hold identity numbers
     that `Processes` frames explain, every other decoded column is a dictionary column of labels. Where columns don't
-    fit the screen, those with the lowest `priority` yield first, and of those the last one.
+    fit the screen, those with the lowest `priority` yield first, and of those the last one. given: the parameter and
+    value, `by=thread`, with which alone the column exists; "" if it always does. A `thread` column holds numbers of
+    threads of the row's process, 0 for those that have ended.
     """
 
     field: str
@@ -68,6 +70,7 @@ class ColumnInfo(msgspec.Struct, frozen=True, kw_only=True):
     decode: str | None = None
     hidden: bool = False
     priority: int = 0
+    given: str = ""
 
     @property
     def is_process(self) -> bool:
@@ -106,6 +109,11 @@ class ViewInfo(msgspec.Struct, frozen=True, kw_only=True):
     def process_field(self) -> str | None:
         """The field of the first process column."""
         return next((column.field for column in self.columns if column.is_process), None)
+
+    @property
+    def thread_field(self) -> str | None:
+        """The field of numbers of threads."""
+        return next((column.field for column in self.columns if column.decode == "thread"), None)
 
     @property
     def counters(self) -> list[str]:
@@ -447,10 +455,21 @@ class Stacks(Frame, frozen=True, kw_only=True):
     stacks: Annotated[list[Stack], MANY] = []
 
 
+class Pressure(msgspec.Struct, frozen=True, kw_only=True):
+    """For how long some tasks have waited for a resource, and for how long all of them at once; since boot, or since
+    the cgroup was made.
+    """
+
+    some_ns: Whole
+    full_ns: Whole
+
+
 class Host(Frame, frozen=True, kw_only=True):
     """The machine itself, in percent and as the load average of one minute; once a second.
 
     own_ns: CPU time that the collector and the root side have used so far; None on a tape that doesn't hold it.
+    pressure: by resource (cpu, memory, io), none where the kernel doesn't account it. cgroup_pressure: that of
+    `cgroup`, which `Watch` named; "" if none. Text is hostile.
     """
 
     realtime_ns: Whole
@@ -458,6 +477,9 @@ class Host(Frame, frozen=True, kw_only=True):
     memory_percent: Measure
     load: Measure
     own_ns: Whole | None = None
+    pressure: Annotated[dict[str, Pressure], SOME] = {}
+    cgroup: Text = ""
+    cgroup_pressure: Annotated[dict[str, Pressure], SOME] = {}
 
 
 class Holder(msgspec.Struct, frozen=True, kw_only=True):
@@ -725,9 +747,12 @@ class Describe(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Watch(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The runs whose events are looked at: those of others may come as seldom as their snapshots."""
+    """The runs whose events are looked at: those of others may come as seldom as their snapshots. cgroup: the path of
+    the one whose pressure is looked at, as processes have it; "" is none.
+    """
 
     runs: Annotated[list[int], MANY]
+    cgroup: Text = ""
 
 
 class ReadPrograms(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):

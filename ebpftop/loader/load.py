@@ -206,7 +206,7 @@ class Load:
         if map_bytes > MAP_LIMIT:
             limit = f"its maps may take {map_bytes >> 20:,} MiB; the limit is {MAP_LIMIT >> 20} MiB"
             raise _Failure(outcomes.over_limit(self.probe, variant.name, limit))
-        if found := fit.misfit(self.probe.views, layouts):
+        if found := fit.misfit(self.probe.views_of(self.order.params), layouts):
             path, problem = found
             raise _Failure(outcomes.misfit(self.probe, variant.name, problem, path))
         self._done("compile")
@@ -230,7 +230,7 @@ class Load:
         outcome = Attached(
             variant=variant.name,
             meaning=variant.meaning,
-            views=list(self.probe.views_of(variant)),
+            views=list(self.probe.views_of(self.order.params, variant)),
             attached=[str(place) for place in places],
             points=list(cookies),
             tried=self.tried,

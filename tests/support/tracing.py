@@ -20,7 +20,18 @@ import pytest
 
 from ebpftop.export.headless import Reporter
 from ebpftop.export.ndjson import Ndjson
-from ebpftop.frames.messages import AnyFrame, Detach, Detached, Loaded, Process, Processes, Refused, Rejected
+from ebpftop.frames.messages import (
+    AnyFrame,
+    Columns,
+    Detach,
+    Detached,
+    Loaded,
+    Process,
+    Processes,
+    Refused,
+    Rejected,
+    Snapshot,
+)
 from tests.support import held
 from tests.support.processes import SLOWER, children, eventually, has_census
 from tests.support.tracer import CHECKOUT, PATIENCE, Asked, Tracer
@@ -114,6 +125,7 @@ class Tracing(Traced, Asked):
         Asked.__init__(self, probe, {name: str(value) for name, value in params.items()})
         self.notes: list[str] = []
         self.processes: dict[int, Process] = {}
+        self.maps: dict[str, Columns] = {}  # in the last sample
         self._tracer, self._heard = tracer, io.StringIO()
         self._teller = Reporter(Ndjson(_Lines(self.lines), self._heard), self._heard)
 
@@ -122,6 +134,8 @@ class Tracing(Traced, Asked):
             self.notes = frame.notes
         if isinstance(frame, Processes):
             self.processes |= {each.id: each for each in frame.processes}
+        if isinstance(frame, Snapshot):
+            self.maps = frame.maps
         self._teller.take(frame)
         if isinstance(frame, Detached | Rejected | Refused):
             self._teller.finish()

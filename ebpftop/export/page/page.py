@@ -6,6 +6,7 @@ import hashlib
 import re
 from base64 import b64encode
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from ebpftop import __version__
@@ -21,6 +22,7 @@ from ebpftop.export.page.tables import Cell, table
 from ebpftop.export.taped import Moment
 from ebpftop.frames.messages import Hello, Host, Losses
 from ebpftop.model import failure_text
+from ebpftop.model.pressure import RESOURCES, stalled
 from ebpftop.model.run import Run
 from ebpftop.stats import formatting
 
@@ -200,6 +202,12 @@ def _machine(hosts: list[Host], axis: Axis) -> Markup | None:
         _summary("CPU", [host.cpu_percent for host in hosts]),
         _summary("memory", [h.memory_percent for h in hosts]),
     ]
+    shares = [
+        stalled(one.pressure, other.pressure, other.realtime_ns - one.realtime_ns) for one, other in pairwise(hosts)
+    ]
+    for name in RESOURCES:
+        if values := [share[name] for share in shares if name in share]:
+            rows.append(_summary(f"some tasks stalled, {name}", values))
     return tag(
         "section",
         tag("h2", "The machine"),

@@ -152,7 +152,9 @@ class Scrub:
                 return structs.replace(frame, programs=[self._program(each) for each in frame.programs], error="")
             case Detached():
                 return structs.replace(frame, reason=LEFT_OUT if frame.reason else "")
-            case Host() | Detaching():
+            case Host():
+                return structs.replace(frame, cgroup=hide(frame.cgroup, "group"))
+            case Detaching():
                 return frame
         return None
 

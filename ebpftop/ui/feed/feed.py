@@ -44,7 +44,7 @@ from ebpftop.frames.source import ReadOnly, Source, SourceEnded
 from ebpftop.model.ahead import Ahead
 from ebpftop.model.past.memory import LIMIT
 from ebpftop.model.requests import Cause, Requested, Requests, saved
-from ebpftop.model.selection import Selection
+from ebpftop.model.selection import Selection, chosen_cgroup
 from ebpftop.model.session import Session
 from ebpftop.model.when import When
 from ebpftop.ui.feed.comparing import Comparing
@@ -152,7 +152,7 @@ class Feed:
         self._playbook, self._loads = playbook, loads
         self._problems: list[str] = []  # of the catalog, as shown
         self._answered: set[int] = set()  # requests that were granted
-        self._watched: set[int] | None = None  # as the source knows it
+        self._watched: Watch | None = None  # as the source knows it
         self._lag = inf  # seconds from a frame's time to its arrival, at best: clocks may differ
         self._spent: deque[tuple[float, float]] = deque(maxlen=COST_SECONDS + 1)  # by this process: when, CPU seconds
         self.keeping = Keeping(watching) if source.live else None
@@ -387,12 +387,16 @@ class Feed:
         self._changed(None, True)
 
     async def watch(self, in_sight: Callable[[Run], bool]) -> None:
-        """The source may be late with events of runs that aren't in sight."""
+        """The source may be late with events of runs that aren't in sight, and tells the selected cgroup's pressure."""
         with_events = [run for run in self.session.runs.values() if run.events]
-        runs = {run.id for run in with_events if in_sight(run)}
-        if with_events and self.source.live and self.ended is None and runs != self._watched:
-            self._watched = runs
-            await self.request(Watch(runs=sorted(runs)))
+        wanted = Watch(
+            runs=sorted(run.id for run in with_events if in_sight(run)), cgroup=chosen_cgroup(self.selection)
+        )
+        if wanted == self._watched or not (with_events or wanted.cgroup or self._watched):
+            return
+        if self.source.live and self.ended is None:
+            self._watched = wanted
+            await self.request(wanted)
 
     async def restart(self) -> None:
         """Bring the source back; the probes that ran are loaded again. Raises `ReadOnly`, `SourceEnded`."""

@@ -1,18 +1,24 @@
 #include "ebpftop.h"
+#include "ebpftop_thread.h"
 
 struct key {
     u32 tgid;
+    THREAD_FIELDS
     u32 slot;
 };
-BPF_HASH(latency, struct key, u64, 65536); // waits of that length, by process
+BPF_HASH(latency, struct key, u64, 65536); // waits of that length, by process or thread
 
+struct whose {
+    u32 tgid;
+    THREAD_FIELDS
+};
 struct sum {
     u64 waits;
     u64 waited;   // ns
     u64 changed;  // returned at once: the futex had changed
     u64 timeouts; // timed out
 };
-BPF_HASH(waits, u32, struct sum, 32768); // by process
+BPF_HASH(waits, struct whose, struct sum, 32768); // by process or thread
 
 BPF_HASH(waiting, u32, u64, 65536); // thread → start of its wait; bounded: by the threads inside futex
 
@@ -63,8 +69,10 @@ int on_futex_wait(struct tracepoint__syscalls__sys_enter_futex_wait *args)
 
 static void add(u32 tgid, u64 waited, long result)
 {
+    struct whose whose = {.tgid = tgid};
+    name_thread(&whose, current_thread());
     struct sum zero = {};
-    struct sum *sum = waits.lookup_or_try_init(&tgid, &zero);
+    struct sum *sum = waits.lookup_or_try_init(&whose, &zero);
     if (!sum) {
         map_full();
         return;
@@ -87,6 +95,7 @@ int on_return(struct tracepoint__syscalls__sys_exit_futex *args)
     u64 waited = bpf_ktime_get_ns() - *since;
     waiting.delete(&thread);
     struct key key = {.tgid = bpf_get_current_pid_tgid() >> 32, .slot = ll_slot(waited)};
+    name_thread(&key, current_thread());
     u64 zero = 0;
     u64 *times = latency.lookup_or_try_init(&key, &zero);
     if (times)

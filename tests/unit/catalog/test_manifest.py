@@ -168,14 +168,27 @@ def test_everything_a_manifest_can_say_is_read(tmp_path: Path) -> None:
     assert (table.sort, table.columns) == ("value", [])
 
 
+def test_a_column_may_exist_with_one_value_of_a_parameter_only(tmp_path: Path) -> None:
+    by = '[params.by]\ntype = "enum"\nhelp = "whose"\nchoices = ["process", "thread"]\ndefault = "process"\n'
+    thread = '[[views.columns]]\nfield = "thread"\ngiven = "by=thread"\n'
+    read = make_probe(tmp_path, params=by, view=VIEW + thread)
+    assert read.views_of({"by": "thread"}) == read.views
+    for without in (read.default_views, read.views_of({"by": "process"}), read.views_of({})):
+        assert [column.field for view in without for column in view.columns] == [
+            column.field for view in read.views for column in view.columns if not column.given
+        ]
+    with pytest.raises(BadManifest, match="by=thread"):
+        make_probe(tmp_path / "other", params=by, view=VIEW + thread.replace('thread"\n', 'threads"\n'))
+
+
 def test_a_view_leaves_out_what_a_variant_does_not_measure(tmp_path: Path) -> None:
     hits = '[[views.columns]]\nfield = "hits"\nrole = "counter"\n'
     read = make_probe(
         tmp_path, variant=VARIANT + 'lacks = ["hits"]\n' + VARIANT.replace('"raw"', '"all"'), view=VIEW + hits
     )
     raw, everything = read.variants
-    assert read.views_of(everything) == read.views
-    (view,), (whole,) = read.views_of(raw), read.views
+    assert read.views_of({}, everything) == read.views
+    (view,), (whole,) = read.views_of({}, raw), read.views
     assert [column.field for column in whole.columns] == ["key", "value", "hits"]
     assert [column.field for column in view.columns] == ["key", "value"]
     assert view.map == whole.map
