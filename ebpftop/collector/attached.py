@@ -10,6 +10,7 @@ from typing import Any
 import numpy.typing as npt
 
 from ebpftop.base.map_types import RINGBUF, STACK_TRACE
+from ebpftop.collector.budget import Limit
 from ebpftop.collector.callstacks import StackMap, StackNumbering
 from ebpftop.collector.census import Census
 from ebpftop.collector.code_rows import CodeRows
@@ -44,6 +45,8 @@ class AttachedProbe:
     ):
         self.number, self.probe, self.message = number, probe, message
         self.interval, self.next_at = 1.0, 0.0
+        self.given: dict[str, str] = {}  # its parameters
+        self.limit: Limit | None = None  # of how often its programs may run
         self._map_fds = fds[: len(message.maps)]
         self._programs = dict(zip(message.programs, fds[len(message.maps) :], strict=False))
         self.attachments = fds[len(message.maps) + len(message.programs) :]
@@ -166,10 +169,13 @@ class AttachedProbe:
             missed=missed,
         )
 
-    def spent_ns(self) -> int:
-        """What its programs have cost since attaching, their attachments included as far as they are calibrated."""
+    def spent(self) -> tuple[int, int]:
+        """(ns, times): what its programs have cost since attaching, their attachments included as far as they are
+        calibrated, and how often they ran.
+        """
         programs = self.cost(True).programs
-        return sum(each.run_time_ns + each.run_count * each.attachment_ns for each in programs)
+        ns = sum(each.run_time_ns + each.run_count * each.attachment_ns for each in programs)
+        return ns, sum(each.run_count for each in programs)
 
     def cost(self, accounted: bool) -> Cost:
         programs = []

@@ -333,6 +333,8 @@ class Server:
         pending = self._pending.pop(number)
         probe = pending.request.probe
         run = AttachedProbe(number, probe, message, descriptors, self._census, self._context, self._functions)
+        run.given = pending.request.params
+        run.limit = budgets.Limit.of(self._probes[probe].params, run.given)
         self._begin_interval(run, pending.request.interval)
         self._watch(run.rings)
         self._put(messages.Loaded(**pending.identity(number), **facts(message.outcome)))
@@ -432,12 +434,19 @@ class Server:
     def _hold_budget(self, now: float) -> None:
         """Here, not where costs are shown: it holds while the consumer is stopped, too."""
         attached = {run.number: run for run in self._runs.values() if run.number not in self._reasons}
-        spent = self._budget.look(now, {number: run.spent_ns() for number, run in attached.items()})
+        spendings = {number: run.spent() for number, run in attached.items()}
+        limits = {number: run.limit for number, run in attached.items() if run.limit}
+        ran = {number: times for number, (_, times) in spendings.items()}
+        for number, reason in self._budget.beyond(now, ran, limits).items():
+            self._reasons[number] = reason
+            self._detach(number)
+            del spendings[number]
+        spent = self._budget.look(now, {number: ns for number, (ns, _) in spendings.items()})
         if spent is None:
             return
         if self._budget.is_over(spent):
             run = attached[spent.run]
-            self._reasons[run.number] = self._budget.reason(spent, self._probes.get(run.probe))
+            self._reasons[run.number] = self._budget.reason(spent, self._probes.get(run.probe), run.given)
             self._detach(run.number)
         elif self._budget.warns(spent):
             self._warn(f"probes take {spent.together:.0f}% of a CPU, most of it {attached[spent.run].probe}")
