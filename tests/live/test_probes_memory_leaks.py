@@ -73,6 +73,24 @@ def work():
         kept.extend(call("by_malloc", 1009) for _ in range(13))
 """
 )
+# A mebibyte, as it leaks in a second, of one function among many that free what they allocate.
+AMONG_MANY = (
+    LOAD
+    + """
+def work():
+    for step in range(64):
+        for number in range(20): call(f"tidy_{number}", 64 + 100 * number, 3)
+        call("leaking_one", 16384)
+"""
+)
+MANY = "void touch(volatile char *at, long bytes) { while (bytes--) at[bytes] = 1; }" + "".join(
+    f"void tidy_{number}(long bytes, long times) {{ while (times--)"
+    "{ char *at = malloc(bytes); touch(at, bytes); free(at); } }"
+    for number in range(20)
+)
+LEAKING = """
+void leaking_one(long bytes) { volatile char *at = malloc(bytes); for (long n = 0; n < bytes; n++) at[n] = 1; }
+"""
 STORM = LOAD + "\ndef work():\n    while True: call('kept_short', 7, 1000)"
 # Without any library, so that the allocator is its own.
 STATIC = """
@@ -174,6 +192,25 @@ def test_only_what_is_old_counts_until_it_is_freed(library: Path) -> None:
         traced.until(lambda: held(traced, "by_malloc") == 7 * 1009, "six are freed")
     assert held(traced, "by_malloc") == 7 * 1009  # what it held when it ended
     assert traced.losses() == {}
+
+
+@any_kernel
+def test_a_leak_of_one_function_among_many_stands_on_top_in_both_probes(tmp_path: Path) -> None:
+    text = f"#include <stdlib.h>\n{MANY}{LEAKING}"
+    library = compiled(tmp_path / "many.so", text, "-shared", "-fPIC")
+    with (
+        Worker(AMONG_MANY, library) as worker,
+        trace("memory/usermemleak", pid=worker.pid, age="50ms") as leaks,
+        trace("memory/heapgrowth", pid=worker.pid) as growth,
+    ):
+        worker.work()
+        leaks.until(lambda: held(leaks, "leaking_one") == MIB, "it is told")
+    assert held(leaks, "tidy_") == 0
+    grown = growth.stacks("touched")
+    assert MIB / 2 < counted(grown, "leaking_one") <= MIB  # malloc itself touches the first page of each piece
+    assert max(grown, key=lambda each: each["count"])["frames"][-1]["name"] == "leaking_one"
+    assert counted(grown, "tidy_") < MIB / 16
+    assert leaks.losses() == growth.losses() == {}
 
 
 @any_kernel
