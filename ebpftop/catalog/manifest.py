@@ -23,7 +23,7 @@ HEADER = ".h"
 MOST_HEADERS = 16
 
 _TOP = ("title", "summary", "question", "overhead", "params", "variants", "views")
-_PARAM = ("type", "help", "default", "choices", "min", "max")
+_PARAM = ("type", "help", "default", "choices", "min", "max", "required")
 _VARIANT = ("name", "meaning", "attach", "lacks")
 _MECHANISMS: tuple[str, ...] = get_args(Mechanism)
 _ATTACH = (*_MECHANISMS, "run", "args", "frequency")
@@ -179,7 +179,10 @@ def _param(name: str, table: TomlTable) -> Param:
         choices=_choices(table, kind),
         minimum=minimum,
         maximum=maximum,
+        required=table.boolean("required"),
     )
+    if param.required and param.default is not None:
+        table.problem("required", "it has a default")
     if not name.isascii() or not name.isidentifier():
         table.document.problem(table.path, "a parameter's name must be an identifier")
     if param.default is not None and kind and (kind != "enum" or param.choices):

@@ -41,6 +41,7 @@ ParamType = Literal[
     "errno",
     "syscall",
     "frequency",
+    "rate",
     "function",
     "binary",
     "symbol",
@@ -91,7 +92,10 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Param(msgspec.Struct, frozen=True, kw_only=True):
-    """A typed parameter. minimum and maximum bound an int (or a duration, in ns); default is text as typed."""
+    """A typed parameter. minimum and maximum bound an int (or a duration, in ns); default is text as typed.
+
+    required: the probe can't be loaded without it.
+    """
 
     name: str
     type: ParamType
@@ -100,6 +104,7 @@ class Param(msgspec.Struct, frozen=True, kw_only=True):
     choices: tuple[str, ...] = ()
     minimum: int | None = None
     maximum: int | None = None
+    required: bool = False
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,9 +143,10 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def asks(self) -> bool:
-        """Whether every variant requires a parameter that has no default."""
+        """Whether it requires a parameter, or each of its variants one that has no default."""
         given = {param.name for param in self.params if param.default is not None}
-        return bool(self.variants) and all(variant.params - given for variant in self.variants)
+        required = any(param.required for param in self.params)
+        return required or (bool(self.variants) and all(variant.params - given for variant in self.variants))
 
     @property
     def category(self) -> str:

@@ -27,6 +27,7 @@ _LONGEST = 2 * PATH_MAX  # characters of a name and its value: what follows take
 PORT_MAX = 65535
 _LAST_SYSCALL = 4095
 FREQUENCY_MAX = 10_000  # Hz
+RATE_MAX = 10**9  # a second
 PLACES = ("container", "pod", "unit")  # types whose text names cgroups, which the collector knows
 OF_MACHINE = ("pid", "cgroup", "device")  # types whose text names something that must exist on this machine
 
@@ -105,10 +106,12 @@ def canonical(probe: Probe, given: Mapping[str, str]) -> dict[str, str]:
 
 
 def usable(probe: Probe, chosen: Mapping[str, str]) -> list[Variant]:
-    """The variants whose required parameters are given. Raises BadParam if there is none.
+    """The variants whose parameters are given. Raises BadParam if there is none, or the probe requires another one.
 
     With a process given, its binary is implied.
     """
+    if missing := [param.name for param in probe.params if param.required and param.name not in chosen]:
+        raise BadParam(f"{probe.id}: give {' and '.join(missing)}")
     types = {param.name: param.type for param in probe.params}
     implied = {"binary"} if any(types[name] == "pid" for name in chosen) else set[str]()
     lacks = [
@@ -168,6 +171,9 @@ def _definition(param: Param, text: str) -> list[str]:
             return [f"{name}={_integer(text, 1, PORT_MAX, 'a port')}"]
         case "frequency":
             return [f"{name}={_integer(text, 1, FREQUENCY_MAX, 'a frequency in Hz')}"]
+        case "rate":
+            _integer(text, 0, RATE_MAX, "a number a second")
+            return []
         case "syscall":
             return [f"{name}={_syscall(text)}"]
         case "errno":

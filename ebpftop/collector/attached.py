@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ebpftop.base.map_types import RINGBUF, STACK_TRACE
+from ebpftop.collector.budget import Limit
 from ebpftop.collector.callstacks import StackMap, StackNumbering
 from ebpftop.collector.census import Census
 from ebpftop.collector.code_rows import CodeRows
@@ -52,6 +53,8 @@ class AttachedProbe:
     ):
         self.number, self.probe, self.message = number, probe, message
         self.interval, self.next_at = 1.0, 0.0
+        self.given: dict[str, str] = {}  # its parameters
+        self.rate_limit: Limit | None = None  # of how often its programs may run
         self._map_fds = fds[: len(message.maps)]
         self._programs = dict(zip(message.programs, fds[len(message.maps) :], strict=False))
         self.attachments = fds[len(message.maps) + len(message.programs) :]
@@ -222,14 +225,16 @@ class AttachedProbe:
             missed=sum(each.recursion_misses for each in self._spent.values()),
         )
 
-    def spent_ns(self, within: float) -> int:
-        """What its programs have cost since attaching, their attachments included as far as they are calibrated: at the
-        last look, or now if that was longer ago than so many seconds. Raises `OSError`.
+    def spending(self, within: float) -> tuple[int, int]:
+        """(ns, times): what its programs have cost since attaching, their attachments included as far as they are
+        calibrated, and how often they ran; at the last look, or now if that was longer ago than so many seconds. Raises
+        `OSError`.
         """
         if time.monotonic_ns() - self._looked[1] > within * 1e9:
             self._spent = {name: spent(fd) for name, fd in self._programs.items()}
         extra = self.message.attachment_ns
-        return sum(each.run_time_ns + each.run_count * extra.get(name, 0) for name, each in self._spent.items())
+        ns = sum(each.run_time_ns + each.run_count * extra.get(name, 0) for name, each in self._spent.items())
+        return ns, sum(each.run_count for each in self._spent.values())
 
     def cost(self, accounted: bool) -> Cost:
         """At the last look."""

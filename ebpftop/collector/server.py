@@ -376,6 +376,8 @@ class Server:
         run = AttachedProbe(
             number, probe, message, descriptors, self._census, self._context, self._functions, self._codes
         )
+        run.given = pending.request.params
+        run.rate_limit = budgets.Limit.of(self._probes[probe].params, run.given)
         try:
             self._groups.limit(run, pending.found, lambda line: self._warn(f"{probe}: {line}"))
         except OSError as error:
@@ -503,12 +505,19 @@ class Server:
     def _hold_budget(self, now: float) -> None:
         """Here, not where costs are shown: it holds while the consumer is stopped, too."""
         attached = {run.number: run for run in self._runs.values() if run.number not in self._reasons}
-        spent = self._budget.look(now, {number: run.spent_ns(_ONE_TICK) for number, run in attached.items()})
+        spendings = {number: run.spending(_ONE_TICK) for number, run in attached.items()}
+        limits = {number: run.rate_limit for number, run in attached.items() if run.rate_limit}
+        ran = {number: times for number, (_, times) in spendings.items()}
+        for number, reason in self._budget.beyond(now, ran, limits).items():
+            self._reasons[number] = reason
+            self._detach(number)
+            del spendings[number]
+        spent = self._budget.look(now, {number: ns for number, (ns, _) in spendings.items()})
         if spent is None:
             return
         if self._budget.is_over(spent):
             run = attached[spent.run]
-            self._reasons[run.number] = self._budget.reason(spent, self._probes.get(run.probe))
+            self._reasons[run.number] = self._budget.reason(spent, self._probes.get(run.probe), run.given)
             self._detach(run.number)
         elif self._budget.warns(spent):
             self._warn(f"probes take {spent.together:.0f}% of a CPU, most of it {attached[spent.run].probe}")

@@ -142,7 +142,6 @@ def _samples(run: Run, view: ViewInfo, processes: Mapping[int, Process]) -> Samp
 def part_of(
     run: Run, view: ViewInfo, processes: Mapping[int, Process], found: Profile, aspect: Aspect = PLAIN
 ) -> StacksPart:
-
     """A stacks view's part from its rows."""
     found = found.take(np.argsort(-found.counts, kind="stable"))
     leaves = leaves_out(run.params) and not aspect.own

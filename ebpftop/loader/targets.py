@@ -40,7 +40,8 @@ class BadTarget(Exception):
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
     """One attachment to make. `program` is the name `run` is loaded as; `name` distinguishes the attachment
-    from others of the program. In a file (`path`): `descriptor`, `offset` and `semaphore`.
+    from others of the program. In a file (`path`): `descriptor`, `offset` and `semaphore`; and the only process whose
+    calls count, if there is one: to others the attachment costs nothing.
     """
 
     mechanism: str
@@ -53,6 +54,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     descriptor: int = -1
     offset: int = 0
     semaphore: int = 0
+    process: int = -1
 
     def __str__(self) -> str:
         return f"{self.mechanism}:{self.target}"
@@ -180,6 +182,7 @@ class Targets:
                 descriptor=file.descriptor,
                 offset=offset,
                 semaphore=semaphore,
+                process=-1 if self._process is None else self._process,
             )
             for name, offset, semaphore in found
         ]

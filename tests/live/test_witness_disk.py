@@ -11,7 +11,7 @@ import pytest
 from tests.support.disks import accounted, file_system, flushes, loop_device
 from tests.support.memory import memory_cgroup
 from tests.support.quota import disk_group
-from tests.support.tracing import any_kernel, trace
+from tests.support.tracing import any_kernel, trace, variant_of
 from tests.support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
@@ -150,6 +150,44 @@ def test_waits_for_a_disk_below_a_limit_are_the_flushes_of_diskstats(tmp_path: P
     assert sum(low * count for (low, _), count in buckets.items()) <= total["time"]
     assert sum(high * count for (_, high), count in buckets.items()) >= total["time"]
     assert traced.losses() == {}
+
+
+HOLDING = [*(pytest.param(kind, marks=pytest.mark.needs(kind)) for kind in ("fentry", "kprobe")), "raw"]
+
+
+@pytest.mark.parametrize("variant", HOLDING)
+def test_requests_that_a_limit_holds_back_are_told_with_their_wait(variant: str, tmp_path: Path) -> None:
+    with (
+        loop_device(tmp_path / "disk", 8 << 20) as device,
+        disk_group(device, per_second=20) as group,
+        Worker(READ, device, 43) as worker,
+        Worker(READ, device, 17) as free,
+        trace(variant_of("disk/iothrottled", variant), device=device) as traced,
+        trace("disk/biosnoop", device=device) as requests,
+    ):
+        group.take(worker.pid)
+        began = time.monotonic_ns()
+        worker.work()
+        took = time.monotonic_ns() - began
+        free.work()
+        served = group.reads(device)
+    assert served == (43, 43 * 8192)
+    # who really makes the requests that were held back
+    late = sum(row["comm"].startswith("kworker") for row in requests.events(operation="read"))
+    by_group = traced.totals("processes", "group")
+    ours = by_group[f"/{group.folder.name}"]
+    assert (ours["requests"], ours["bytes"], ours["throttled"]) == (*served, late)
+    assert sum(each["throttled"] for each in by_group.values()) == late > 20
+    by_process = traced.totals("processes", "pid")
+    assert (by_process[free.pid]["requests"], by_process[free.pid]["throttled"]) == (17, 0)
+    assert traced.losses() == {}
+    if variant == "raw":
+        assert by_process[None]["throttled"] == late
+        return
+    assert (by_process[worker.pid]["requests"], by_process[worker.pid]["throttled"]) == (43, late)
+    assert 1_000_000_000 <= by_process[worker.pid]["waited"] <= took  # 43 at 20 a second, less what is saved up
+    rows = [row for row in traced.rows("processes") if row["pid"] == worker.pid]
+    assert 1_000_000_000 / 43 < max(row["longest"] for row in rows) <= by_process[worker.pid]["waited"]
 
 
 # Reads past the page cache, each one sector larger than the one before: so the result says which it was.

@@ -36,6 +36,21 @@ class Group:
         lines = (line.split() for line in (self.folder / name).read_text().splitlines())
         return {key: int(value) for key, value in lines}
 
+    def reads(self, device: Path) -> tuple[int, int]:
+        """(requests, bytes) that its processes have read from a block device, limited or not."""
+        number = device.stat().st_rdev
+        name = f"{os.major(number)}:{os.minor(number)}"
+        if self.v2:
+            lines = (line.split() for line in (self.folder / "io.stat").read_text().splitlines())
+            (found,) = (dict(field.split("=") for field in fields) for first, *fields in lines if first == name)
+            return int(found["rios"]), int(found["rbytes"])
+        counts = []
+        for file in ("io_serviced", "io_service_bytes"):
+            lines = (line.split() for line in (self.folder / f"blkio.throttle.{file}").read_text().splitlines())
+            counts += [int(fields[2]) for fields in lines if fields[:2] == [name, "Read"]]
+        requests, size = counts
+        return requests, size
+
     def throttled(self) -> Throttled:
         stat = self.counts("cpu.stat")
         ns = stat["throttled_time"] if "throttled_time" in stat else stat["throttled_usec"] * 1000

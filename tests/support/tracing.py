@@ -98,8 +98,11 @@ class Traced:
 
     def events(self, view: str = "events", **values: Any) -> list[Row]:
         """Events whose columns have these values."""
-        rows = (row for part in self._views(view) for row in _rows(part))
-        return [row for row in rows if values.items() <= row.items()]
+        return [row for row in self.rows(view) if values.items() <= row.items()]
+
+    def rows(self, view: str) -> Iterator[Row]:
+        """The rows of a table or of events, from each line."""
+        return (row for part in self._views(view) for row in _rows(part))
 
 
 def counted(stacks: list[dict[str, Any]], *functions: str) -> int:

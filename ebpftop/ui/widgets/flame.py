@@ -251,8 +251,8 @@ class Flame(Painter, can_focus=True):
             return [Segment(_fitted("…", width, "…" if width < 3 else " "), self.look("flame--quiet"))]
         frame = self._frame(cell)
         grown = self._grown(cell.node)
-        mark = sign(grown)
-        label = mark + shortened(inert(frame.label), max(1, width - 1 - len(mark)))
+        change = sign(grown)
+        label = change + shortened(inert(frame.label), max(1, width - 1 - len(change)))
         found = bool(cell.path) and bool(self._found[cell.path[-1]])
         faded = not found and (bool(self.searched) or len(cell.path) < len(self.zoom))
         if self.app.no_color:
