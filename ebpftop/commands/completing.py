@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
+from importlib import resources
 from pathlib import Path
 
 from ebpftop.base.errors import UserError
@@ -15,67 +16,12 @@ FILES, FOLDERS = ":files", ":folders"  # lines that ask the shell for its own
 _PATHS = {"TAPE": FILES, "FILE": FILES, "LOG": FILES, "DIR": FOLDERS}  # by metavar
 _BOOL = ("true", "false")
 
-_BASH = """\
-_ebpftop() {
-    local typed=${COMP_LINE:0:COMP_POINT} words current cut line
-    read -ra words <<<"$typed"
-    [[ $typed == *[[:space:]] ]] && words+=("")
-    current=${words[-1]}
-    cut=${current%"${current##*[=:]}"}
-    COMPREPLY=()
-    while IFS= read -r line; do
-        case $line in
-        :files) compopt -o filenames; mapfile -O ${#COMPREPLY[@]} -t COMPREPLY < <(compgen -f -- "$current") ;;
-        :folders) compopt -o filenames; mapfile -O ${#COMPREPLY[@]} -t COMPREPLY < <(compgen -d -- "$current") ;;
-        *=*$'\\t'*) compopt -o nospace; COMPREPLY+=("${line%%$'\\t'*}") ;;
-        *) COMPREPLY+=("${line%%$'\\t'*}") ;;
-        esac
-    done < <("${words[0]}" complete -- "${words[@]:1}" 2>/dev/null)
-    [[ -z $cut ]] || COMPREPLY=("${COMPREPLY[@]#"$cut"}")
-}
-complete -F _ebpftop ebpftop
-"""
-_ZSH = """\
-#compdef ebpftop
-_ebpftop() {
-    local -a found joined
-    local line
-    for line in "${(@f)$(${words[1]} complete -- "${(@)words[2,CURRENT]}" 2>/dev/null)}"; do
-        case $line in
-        "") ;;
-        :files) _files ;;
-        :folders) _files -/ ;;
-        *=$'\\t'*) joined+=("${${line//:/\\\\:}/$'\\t'/:}") ;;
-        *) found+=("${${line//:/\\\\:}/$'\\t'/:}") ;;
-        esac
-    done
-    (( $#found )) && _describe ebpftop found
-    (( $#joined )) && _describe ebpftop joined -S ''
-}
-if [ "$funcstack[1]" = _ebpftop ]; then _ebpftop "$@"; else compdef _ebpftop ebpftop; fi
-"""
-_FISH = """\
-function __ebpftop
-    set -l words (commandline -opc)
-    for line in ($words[1] complete -- $words[2..] (commandline -ct) 2>/dev/null)
-        switch $line
-            case :files
-                __fish_complete_path (commandline -ct)
-            case :folders
-                __fish_complete_directories (commandline -ct)
-            case '*'
-                echo -- $line
-        end
-    end
-end
-complete -c ebpftop -f -a '(__ebpftop)'
-"""
-SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
+_SCRIPTS = {"bash": "ebpftop.bash", "zsh": "_ebpftop", "fish": "ebpftop.fish"}  # named as the shells look for them
 
 
 def script(arguments: argparse.Namespace) -> int:
     """Print the script that a shell reads."""
-    print(SCRIPTS[arguments.shell], end="")
+    print((resources.files("ebpftop") / "completion" / _SCRIPTS[arguments.shell]).read_text(), end="")
     return 0
 
 
