@@ -126,7 +126,12 @@ def _run(arguments: argparse.Namespace, argv: list[str]) -> int:
         case command:
             from ebpftop.commands import tracing
 
-            traced = {"play": tracing.play, "run": tracing.run, "record": tracing.record}
+            traced = {
+                "play": tracing.play,
+                "run": tracing.run,
+                "record": tracing.record,
+                "exporter": tracing.exporter,
+            }
             return traced.get(command, tracing.dashboard)(arguments, argv)
 
 
@@ -237,6 +242,32 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--args", action="store_true", help="record process command lines, which may contain secrets")
     one.add_argument("--force", action="store_true", help="overwrite an existing tape")
     _when_options(one)
+    _budget_option(one)
+    _sudo_option(one)
+    _folder_option(one)
+
+    one = commands.add_parser("exporter", help="serve what probes count as metrics for Prometheus, until Ctrl-C")
+    one.add_argument("names", metavar="PROBE", nargs="+")
+    one.add_argument(
+        "--listen",
+        type=_address,
+        default=("127.0.0.1", 9435),
+        metavar="ADDRESS:PORT",
+        help="default: 127.0.0.1:9435; anybody who reaches it can read it",
+    )
+    one.add_argument(
+        "-p",
+        "--param",
+        type=_assignment,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="applies to every probe that has this parameter",
+    )
+    one.add_argument("--interval", type=_seconds, default=5.0, metavar="S", help="seconds between looks (default: 5)")
+    one.add_argument(
+        "--top", type=_whole, default=20, metavar="N", help="series of a metric, besides 'other' (default: 20)"
+    )
     _budget_option(one)
     _sudo_option(one)
     _folder_option(one)
@@ -435,6 +466,14 @@ def _pid(text: str) -> int:
     if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:9]) <= 1 << 22:
         raise argparse.ArgumentTypeError(f"{text!a} is not the number of a process")
     return int(text)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not port.isascii() or not port.isdecimal() or int(port[:6]) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!a} is not ADDRESS:PORT, as in 127.0.0.1:9435 or [::1]:9435")
+    return host, int(port)
 
 
 def _size(text: str) -> int:

@@ -7,6 +7,7 @@ Those that only the root side needs are imported once the consumer has been fork
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import signal
 import socket
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ebpftop.base import hangup, jobs
-from ebpftop.base.errors import Cannot, UsageError
+from ebpftop.base.errors import Cannot, UsageError, UserError
 from ebpftop.base.inert import inert
 from ebpftop.commands import root
 from ebpftop.commands.screen import require as require_screen
@@ -168,6 +169,35 @@ def record(arguments: argparse.Namespace, argv: list[str]) -> int:
         consumer,
         screen=False,
         survey=True,
+        budget=arguments.budget,
+        expected=_expected(probes, loads),
+        tied_to=_terminals(),
+    )
+
+
+def exporter(arguments: argparse.Namespace, argv: list[str]) -> int:
+    """Serve what probes count to Prometheus; who listens has the invoker's rights."""
+    from ebpftop.commands import named
+
+    if importlib.util.find_spec("prometheus_client") is None:
+        raise UserError("the exporter needs prometheus-client: pip install 'ebpftop[exporter]'")
+    probes = [named.probe(name, arguments.probes) for name in dict.fromkeys(arguments.names)]
+    loads = _loads(probes, arguments)
+    _become_root(arguments, argv)
+
+    def consumer(control: socket.socket, stream: socket.socket) -> int:
+        from ebpftop.export.exporter import run
+
+        return _asynchronously(
+            lambda stop: run.run(
+                _source(control, stream), loads, arguments.listen, arguments.top, err=sys.stderr, stop=stop
+            )
+        )
+
+    return supervise(
+        arguments.probes,
+        consumer,
+        screen=False,
         budget=arguments.budget,
         expected=_expected(probes, loads),
         tied_to=_terminals(),
