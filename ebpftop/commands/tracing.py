@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ebpftop.base import hangup, jobs
 from ebpftop.base.errors import Cannot, UsageError
 from ebpftop.base.inert import inert
+from ebpftop.base.lean import lean
 from ebpftop.commands import root
 from ebpftop.commands.screen import require as require_screen
 from ebpftop.frames.messages import Load
@@ -69,6 +70,7 @@ def _on_screen(arguments: argparse.Namespace, found: Found, playbook: str = "", 
     more = [probe.id for probe in triggers.others(found, [load.probe for load in loads]) if not probe.asks]
 
     def consumer(control: socket.socket, stream: socket.socket) -> int:
+        lean("asyncio", "ssl")
         from ebpftop.ui.app.run import run_dashboard
 
         return run_dashboard(
@@ -105,6 +107,7 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
     _become_root(arguments, argv)
 
     def consumer(control: socket.socket, stream: socket.socket) -> int:
+        lean("asyncio", "ssl")
         from ebpftop.export import headless
 
         return _asynchronously(
@@ -147,6 +150,7 @@ def record(arguments: argparse.Namespace, argv: list[str]) -> int:
     _become_root(arguments, argv)
 
     def consumer(control: socket.socket, stream: socket.socket) -> int:
+        lean("asyncio", "ssl")
         from ebpftop.export import recorder
 
         return _asynchronously(

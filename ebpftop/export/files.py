@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import stat
 from pathlib import Path
 
@@ -20,7 +19,7 @@ def write(path: Path, content: bytes, *, force: bool = False) -> None:
     file; a symbolic link is never followed. Raises `FileRefused`, `OSError`.
     """
     check(path, force=force)
-    draft = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}")
+    draft = path.with_name(f".{path.name[:100]}.{os.urandom(4).hex()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         with open(descriptor, "wb") as file:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from textual.content import Content
 from textual.reactive import reactive
 
@@ -19,8 +18,7 @@ SPARK = 10
 AMBER, RED = 5.0, 25.0  # percent of a CPU that probes and ebpftop take together
 
 
-@dataclass(frozen=True)
-class HeaderState:
+class HeaderState(Struct, frozen=True):
     """What the line shows. `cost` of the probes' programs and `own`, of ebpftop's processes, are percent of one CPU,
     None if not measured; `mode` is the right end.
     """
