@@ -94,6 +94,7 @@ class Live(Source):
     live = True
 
     async def frames(self):
+        await asyncio.sleep(0.2)
         yield info.catalog(folders.read_catalog())
         await asyncio.Event().wait()
 
@@ -108,7 +109,7 @@ def painting(self):
     paintings.append(len(self.dashboard.start.answers or []))
 
 async def main():
-    app.import_ahead = ahead
+    app.import_ahead, app.CATALOG_FIRST = ahead, 60.0
     app.EbpftopApp.begins_painting = painting
     running = app.EbpftopApp(Live())
     async with running.run_test(size=(120, 36)) as pilot:
