@@ -22,7 +22,7 @@ class ManualPages(BuildHookInterface):
         from manpages import pages
 
         from ebpftop import __version__
-        from ebpftop.cli import parser
+        from ebpftop.arguments import parser
 
         self._folder = tempfile.TemporaryDirectory()
         folder = Path(self._folder.name)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ebpftop.base import hangup, jobs
 from ebpftop.base.errors import Cannot, UsageError, UserError
 from ebpftop.base.inert import inert
+from ebpftop.base.lean import lean
 from ebpftop.commands import root
 from ebpftop.commands.screen import require as require_screen
 from ebpftop.frames.messages import Load
@@ -70,6 +71,7 @@ def _on_screen(arguments: argparse.Namespace, found: Found, playbook: str = "", 
     more = [probe.id for probe in triggers.others(found, [load.probe for load in loads]) if not probe.asks]
 
     def consumer(control: socket.socket, stream: socket.socket) -> int:
+        lean("asyncio", "ssl")
         from ebpftop.ui.app.run import run_dashboard
 
         return run_dashboard(
@@ -106,6 +108,7 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
     _become_root(arguments, argv)
 
     def consumer(control: socket.socket, stream: socket.socket) -> int:
+        lean("asyncio", "ssl")
         from ebpftop.export import headless
 
         return _asynchronously(
@@ -148,6 +151,7 @@ def record(arguments: argparse.Namespace, argv: list[str]) -> int:
     _become_root(arguments, argv)
 
     def consumer(control: socket.socket, stream: socket.socket) -> int:
+        lean("asyncio", "ssl")
         from ebpftop.export import recorder
 
         return _asynchronously(

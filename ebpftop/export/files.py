@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +28,7 @@ def create(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
     file; a symbolic link is never followed. Raises `FileRefused`, `OSError`.
     """
     check(path, force=force)
-    draft = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}")
+    draft = path.with_name(f".{path.name[:100]}.{os.urandom(4).hex()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         with open(descriptor, "wb") as file:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from ebpftop.frames.codec import written
 from ebpftop.frames.identities import Identities
 from ebpftop.frames.messages import (
     AnyFrame,
@@ -49,7 +50,6 @@ _STEP = 0.01  # seconds that a copy works with every frame that comes
 _LEAST = 2  # frames that it copies then at least
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode: Callable[[bytes], Written] = msgspec.msgpack.Decoder(Written).decode
 T = TypeVar("T")
 Timed = tuple[int, bytes]  # when a frame came, and the frame
 
@@ -210,9 +210,9 @@ class Recent:
         yield from ((first.start, frame) for frame in (*first.head, *names))
         segment: _Segment | None = first
         while segment is not None:
-            reading = Reading()
+            reading, decode = Reading(), written()
             for at, body in segment.frames():
-                yield at, reading.read(_decode(body))
+                yield at, reading.read(decode(body))
             segment = segment.after
             if segment is not None and segment.anew:
                 yield from ((segment.start, frame) for frame in segment.head)

@@ -38,7 +38,6 @@ from ebpftop.ui.messages import (
     WasStopped,
 )
 from ebpftop.ui.screens.dashboard import Dashboard
-from ebpftop.ui.screens.parameters import ParameterForm
 from ebpftop.ui.screens.small import TooSmall, is_too_small
 from ebpftop.ui.screens.state import LATE
 from ebpftop.ui.screens.tiles import Tiles
@@ -46,6 +45,10 @@ from ebpftop.ui.widgets.keyboard import NAMES
 
 if TYPE_CHECKING:
     from ebpftop.model.run import Run
+    from ebpftop.ui.screens.parameters import ParameterForm
+
+
+CATALOG_FIRST = 0.1  # seconds that the first painting waits for the catalog: another one takes as long
 
 
 class EbpftopApp(TimeKeys):
@@ -90,6 +93,7 @@ class EbpftopApp(TimeKeys):
         self.workbench = Workbench(self, self.feed, self.dashboard)
         self.marking = Marking(self, self.feed, partial(self.call_next, self.go_to_moment), self.notice)
         self.playbook: PlaybookInfo | None = None  # the one that was opened last
+        self._asking: ParameterForm | None = None  # the last one that was opened
         self._late = False  # whether the header said so
         self._ahead = False  # whether what the first probe needs is being imported
         self.pace = Pace(self, self.draw, lambda: self.flow.full)
@@ -115,9 +119,11 @@ class EbpftopApp(TimeKeys):
     def get_key_display(self, binding: Binding) -> str:
         return binding.key_display or NAMES.get(binding.key) or super().get_key_display(binding)
 
-    def on_mount(self) -> None:
-        self.push_screen(self.dashboard)
+    async def on_mount(self) -> None:
         self.read_on()
+        await self.feed.catalog_comes(CATALOG_FIRST)
+        self.dashboard.fit(self.size.width)
+        self.push_screen(self.dashboard)
         self.set_interval(1.0 if self.feed.playback is None else 0.5, self._look_at_time)
 
     def _look_at_time(self) -> None:
@@ -240,8 +246,8 @@ class EbpftopApp(TimeKeys):
             await screen.ended(event.reason)
 
     def _form(self) -> ParameterForm | None:
-        top = self.screen_stack[-1] if self.screen_stack else None
-        return top if isinstance(top, ParameterForm) else None
+        """The one that is in front."""
+        return self._asking if self._asking is not None and self.screen_stack[-1:] == [self._asking] else None
 
     # ------------------------------------------------------------ messages from the widgets
 
@@ -253,7 +259,10 @@ class EbpftopApp(TimeKeys):
         running = [run for run in self.feed.session.runs.values() if run.probe == probe.id and run.state == "running"]
         asking = event.form or (probe.asks and not event.params and not event.typed)
         if asking and probe.params and self.feed.source.live:
-            self.push_screen(ParameterForm(probe, event.params))
+            from ebpftop.ui.screens.parameters import ParameterForm
+
+            self._asking = ParameterForm(probe, event.params)
+            self.push_screen(self._asking)
         elif running and not event.form and not event.typed:
             await self.dashboard.bring(running[-1].id, focus=True)
         else:

@@ -143,6 +143,7 @@ class Feed:
         self.interval = interval
         self.statistics = True
         self.ended: str | None = None
+        self._has_catalog = asyncio.Event()
         self.described = 0  # frames about processes
         self.programs_read: Callable[[Programs], None] = lambda programs: None  # whoever looks at them sets it
         self.process_read: Callable[[ProcessFacts], None] = lambda facts: None  # the same
@@ -193,6 +194,11 @@ class Feed:
             self.ended = "what came takes more memory than there is"
         self._post(Ended(self.ended))
 
+    async def catalog_comes(self, seconds: float) -> None:
+        """Return once there is a catalog, or so many seconds have passed."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._has_catalog.wait(), seconds)
+
     async def _take(self, frame: AnyFrame) -> None:
         if isinstance(frame, ProcessFacts):  # for whoever looks at that process; no part of any recording
             self.process_read(frame)
@@ -215,6 +221,7 @@ class Feed:
                 self._spent.clear()
                 self._post(Began())
             case Catalog():
+                self._has_catalog.set()
                 self._show_problems(frame.problems)
                 await self._begin()
                 await self._reload(saved(known, frame))

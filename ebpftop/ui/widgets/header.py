@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from textual.content import Content
 from textual.reactive import reactive
 
@@ -22,8 +21,7 @@ STALLS = {"cpu": (25.0, 75.0), "memory": (1.0, 10.0), "io": (10.0, 50.0)}  # per
 SHORT = {"memory": "mem"}
 
 
-@dataclass(frozen=True)
-class HeaderState:
+class HeaderState(Struct, frozen=True):
     """What the line shows. `cost` of the probes' programs and `own`, of ebpftop's processes, are percent of one CPU,
     None if not measured; `mode` is the right end.
     """
