@@ -237,6 +237,7 @@ def parser() -> argparse.ArgumentParser:
     _tape_commands(commands.add_parser("tape", help="what is on tapes; cut, merge and scrub them; no root"))
     one = commands.add_parser("report", help="write what a tape holds as one HTML page, or as data; no root, no BPF")
     one.add_argument("tape", type=_path, metavar="TAPE")
+    one.add_argument("other", type=_path, nargs="?", metavar="TAPE", help="a tape after that, to compare with it")
     one.add_argument("-o", "--output", type=_path, required=True, metavar="FILE", help="- for standard output")
     one.add_argument(
         "--format",
@@ -248,6 +249,7 @@ def parser() -> argparse.ArgumentParser:
         "--from", dest="begin", type=_moment, metavar="TIME", help="seconds from the tape's beginning, or HH:MM[:SS]"
     )
     one.add_argument("--to", dest="end", type=_moment, metavar="TIME", help="the same (default: the tape's end)")
+    _span_options(one)
     one.add_argument("--title", help="the page's title")
     one.add_argument("--force", action="store_true", help="overwrite an existing file")
 
@@ -258,15 +260,7 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser("compare", help="compare two tapes, or two spans of one; no root, no BPF")
     one.add_argument("tape", type=_path, metavar="TAPE")
     one.add_argument("other", type=_path, nargs="?", metavar="TAPE", help="the tape after (default: the same one)")
-    for name, what in (("a", "before"), ("b", "after")):
-        one.add_argument(
-            f"--{name}",
-            type=_span,
-            default=(None, None),
-            metavar="FROM..TO",
-            help=f"the span {what}, as 10:00:00..10:00:30 or in seconds of the tape (default: the whole tape)",
-        )
-    one.add_argument("--by", default="", metavar="DIMENSION", help="sum the rows by it: name, user, cgroup, …")
+    _span_options(one)
     one.add_argument("--json", action="store_true", help="print one JSON object")
 
     one = commands.add_parser("explain", help="explain a verifier log, from any loader; no root")
@@ -304,6 +298,19 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser("doctor", help="test what this machine can trace, and suggest fixes")
     one.add_argument("--json", action="store_true", help="print a JSON array of objects")
     return top
+
+
+def _span_options(command: argparse.ArgumentParser) -> None:
+    """Two spans that are compared."""
+    for name, what in (("a", "before"), ("b", "after")):
+        command.add_argument(
+            f"--{name}",
+            type=_span,
+            default=(None, None),
+            metavar="FROM..TO",
+            help=f"the span {what}, as 10:00:00..10:00:30 or in seconds of the tape (default: the whole tape)",
+        )
+    command.add_argument("--by", default="", metavar="DIMENSION", help="sum the rows by it: name, user, cgroup, …")
 
 
 def _tape_commands(command: argparse.ArgumentParser) -> None:

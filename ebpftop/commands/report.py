@@ -1,4 +1,4 @@
-"""What a tape holds as one page for a postmortem, or as data. No root, no BPF."""
+"""What a tape holds as one page for a postmortem, with two spans compared, or as data. No root, no BPF."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import sys
 from datetime import time
 from pathlib import Path
 
-from ebpftop.base.errors import UserError
+from ebpftop.base.errors import UsageError, UserError
 from ebpftop.base.inert import inert
+from ebpftop.commands.compare import check_dimension, check_spans, read_tape
 from ebpftop.export import files
-from ebpftop.export.reporting import content
-from ebpftop.export.taped import Taped, read
-from ebpftop.frames.tape import TapeReader
-from ebpftop.frames.tape_format import BadTape
+from ebpftop.export.compared import WHOLE, compare_tapes
+from ebpftop.export.reporting import compared_page, content
+from ebpftop.export.taped import Taped
 from ebpftop.model.past.span import FIRST, LAST, Span
 from ebpftop.model.scope import Scope
 from ebpftop.stats import formatting
@@ -24,6 +24,7 @@ def report(arguments: argparse.Namespace) -> int:
     """Write the report; 0. What is wrong with the tape's end is a warning: the rest is reported."""
     if who := privilege.invoker():
         privilege.drop(who)
+    compares = _compares(arguments)
     tape: Path = arguments.tape
     out: Path = arguments.output
     to_stdout = str(out) == "-"
@@ -32,17 +33,16 @@ def report(arguments: argparse.Namespace) -> int:
             files.check(out, force=arguments.force)
     except (files.FileRefused, OSError) as error:
         raise UserError(_why(out, error)) from None
-    try:
-        taped = read(TapeReader(tape))
-    except BadTape as error:
-        raise UserError(str(error)) from None
-    except OSError as error:
-        raise UserError(_why(tape, error)) from None
-    span = _span(taped, arguments.begin, arguments.end)
-    title = arguments.title or f"What ebpftop recorded: {tape.stem}"
-    written = content(arguments.format, taped, Scope(span), title=title)
-    if taped.problem:
-        print(f"ebpftop: {inert(taped.problem)}; the report is about what comes before", file=sys.stderr)
+    given: list[Path] = [tape] if arguments.other is None else [tape, arguments.other]
+    tapes = [read_tape(each, "; the report is about what comes before") for each in given]
+    title = arguments.title or f"What ebpftop recorded: {' and '.join(each.stem for each in given)}"
+    scope = Scope(_span(tapes[0], arguments.begin, arguments.end))
+    if compares:
+        found = compare_tapes(tapes, (arguments.a, arguments.b), arguments.by)
+        check_dimension(found.comparison, arguments.by)
+        written = compared_page(tapes, found, scope, title=title)
+    else:
+        written = content(arguments.format, tapes[0], scope, title=title)
     if to_stdout:
         sys.stdout.flush()
         sys.stdout.buffer.write(written)
@@ -53,6 +53,20 @@ def report(arguments: argparse.Namespace) -> int:
         raise UserError(_why(out, error)) from None
     print(f"{inert(str(out))}: {formatting.bytes_(len(written))}", file=sys.stderr)
     return 0
+
+
+def _compares(arguments: argparse.Namespace) -> bool:
+    """Whether the page compares spans. Raises `UsageError` for options that don't go together."""
+    if arguments.other is None and arguments.a == arguments.b == WHOLE:
+        if arguments.by:
+            raise UsageError("--by sums the rows that are compared: it goes with --a and --b")
+        return False
+    check_spans(arguments)
+    if arguments.format != "html":
+        raise UsageError("--a and --b are for the page; `ebpftop compare --json` prints the comparison as data")
+    if arguments.other is not None and (arguments.begin, arguments.end) != WHOLE:
+        raise UsageError("--from and --to are of one tape; --a and --b choose spans of two")
+    return True
 
 
 def _why(path: Path, error: Exception) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from ebpftop.export.report_columns import key_columns
 from ebpftop.model.comparing.number import Number, Pair
 from ebpftop.model.comparing.sessions import Comparison, RunComparison
+from ebpftop.model.comparing.stacks import StacksComparison
 from ebpftop.model.comparing.view import ViewComparison
 from ebpftop.stats.slots import bounds
 
@@ -17,6 +18,7 @@ def as_json(comparison: Comparison, sides: tuple[dict[str, Any], dict[str, Any]]
     count; `changed` is null where the spans are too short to tell, and for a percentile of no values. Rows come as what
     changed most, without those in `others`, which gained nothing or less. `by`: the dimension by which rows are summed,
     and events counted. Values of the moment are the last of a span, and as `NAME.max` the greatest; they aren't judged.
+    Nor are functions of call stacks, with percent of each span's stacks that end in them (`own`) or hold them.
     """
     return {
         "before": sides[0],
@@ -32,7 +34,29 @@ def _run(run: RunComparison) -> dict[str, Any]:
     return {
         "probe": run.probe,
         "differences": run.differences,
-        "views": {view.view.name: view_as_json(view) for view in run.views},
+        "views": {
+            **{view.view.name: view_as_json(view) for view in run.views},
+            **{stacks.view.name: _stacks(stacks) for stacks in run.stacks},
+        },
+    }
+
+
+def _stacks(found: StacksComparison) -> dict[str, Any]:
+    return {
+        "kind": "stacks",
+        "unit": found.view.unit,
+        "seconds": found.seconds,
+        "values": (found.paths.total_before, found.paths.total),
+        "functions": [
+            {
+                "function": each.frame.label,
+                "module": each.frame.origin,
+                "side": each.frame.side,
+                "own": {"before": each.own[0], "after": each.own[1]},
+                "total": {"before": each.total[0], "after": each.total[1]},
+            }
+            for each in found.functions()
+        ],
     }
 
 

@@ -12,6 +12,7 @@ from ebpftop.export.report_columns import key_columns
 from ebpftop.model.comparing import words
 from ebpftop.model.comparing.number import Number
 from ebpftop.model.comparing.sessions import Comparison, RunComparison
+from ebpftop.model.comparing.stacks import StacksComparison
 from ebpftop.model.comparing.view import ViewComparison
 from ebpftop.stats import formatting
 from ebpftop.stats.histogram import Histogram
@@ -62,6 +63,9 @@ class _Writer:
         for view in run.views:
             self._line()
             self.view(view)
+        for stacks in run.stacks:
+            self._line()
+            self._functions(stacks)
 
     def view(self, view: ViewComparison) -> None:
         shown = view.order()
@@ -74,6 +78,22 @@ class _Writer:
             self._histograms(view.view.unit, *view.histograms)
         if len(shown):
             self._rows(view, shown)
+
+    def _functions(self, found: StacksComparison) -> None:
+        """Those whose share grew most, and those whose share shrank most."""
+        listed = found.functions()
+        rows = listed if len(listed) <= _ROWS else [*listed[: _ROWS // 2], *listed[-_ROWS // 2 :]]
+        self._line(f"{inert(found.view.title)}: shares of functions, those that grew most first")
+        columns = [layout.Column("function", [inert(each.frame.label) for each in rows], False)]
+        for name, pairs in (("own", [each.own for each in rows]), ("total", [each.total for each in rows])):
+            columns += [
+                layout.Column(f"{name} before", [formatting.percent(before) for before, _ in pairs], True),
+                layout.Column("after", [formatting.percent(after) for _, after in pairs], True),
+                layout.Column("change", [words.points(after - before) for before, after in pairs], True),
+            ]
+        self._grid([*columns, layout.Column("module", [inert(each.frame.origin) for each in rows], False)])
+        if len(listed) > len(rows):
+            self._line(f"… and {formatting.count(len(listed) - len(rows))} in between")
 
     def _whole(self, numbers: list[Number]) -> None:
         columns = [

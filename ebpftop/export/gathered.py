@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ebpftop.export.overview import Overview, overview
 from ebpftop.export.spans import SpanPart, span_parts, whole
@@ -34,7 +34,8 @@ class RunNumbers:
 @dataclass(frozen=True, slots=True)
 class Gathered:
     """A stream in a span. sampled: from its first sample to the last, monotonic. ahead: realtime minus monotonic ns.
-    unnoticed: moments beyond those kept.
+    unnoticed: moments beyond those kept. title: above it, where there are several. spans: those of it that are
+    compared, by name.
     """
 
     hello: Hello | None
@@ -44,6 +45,8 @@ class Gathered:
     unnoticed: int
     hosts: list[Host]
     runs: list[RunNumbers]
+    title: str = ""
+    spans: dict[str, Span] = field(default_factory=dict)
 
 
 def begun(chapter: Chapter, span: Span = ALL) -> Gathered:

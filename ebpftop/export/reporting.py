@@ -9,6 +9,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from ebpftop.export.compared import Compared
 from ebpftop.export.csv_writer import Csv
 from ebpftop.export.folded import Folded
 from ebpftop.export.gathered import Gathered, RunNumbers, gather
@@ -33,11 +34,37 @@ def content(format: Format, taped: Taped, scope: Scope = WHOLE, *, title: str = 
     return written(format, [gather(each, scope) for each in taped.chapters], title, taped.name, taped.problem)
 
 
-def written(format: Format, streams: Sequence[Gathered], title: str, source: str, problem: str = "") -> bytes:
-    """The same of what was gathered. source: where it is from. problem: why it isn't whole."""
+def written(
+    format: Format,
+    streams: Sequence[Gathered],
+    title: str,
+    source: str,
+    problem: str = "",
+    compared: Compared | None = None,
+) -> bytes:
+    """The same of what was gathered. source: where it is from. problem: why it isn't whole. compared: on a page."""
     if format == "html":
-        return html(Page(title, source, list(streams), problem)).encode("utf-8", "backslashreplace")
+        return html(Page(title, source, list(streams), problem, compared)).encode("utf-8", "backslashreplace")
     return data(format, [each for stream in streams for each in stream.runs])
+
+
+def compared_page(tapes: Sequence[Taped], compared: Compared, scope: Scope = WHOLE, *, title: str) -> bytes:
+    """A page about one tape or two, and the spans of them that are compared."""
+    streams = []
+    for name, taped in zip(("Before: ", "After: "), tapes, strict=False):
+        for at, chapter in enumerate(taped.chapters):
+            found = gather(chapter, scope)
+            found.spans.update(
+                (letter, part.span)
+                for letter, part in zip("AB", compared.parts, strict=True)
+                if part.chapter is chapter
+            )
+            heading = f"{name}{taped.name}" if len(tapes) > 1 and not at else ""
+            streams.append(replace(found, title=heading))
+    source, problem = (
+        " and ".join(filter(None, (getattr(taped, field) for taped in tapes))) for field in ("name", "problem")
+    )
+    return written("html", streams, title, source, problem, compared)
 
 
 def data(format: Format, runs: Sequence[RunNumbers]) -> bytes:

@@ -13,6 +13,9 @@ from ebpftop.rows.keys import Array
 
 I64 = npt.NDArray[np.int64]
 
+MORE, LESS = "+", "−"
+_SEEN = 0.25  # growth that has a sign: by two fifths
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Shares:
@@ -206,6 +209,11 @@ def growth(value: int, total: int, before: int, total_before: int) -> float:
         return 0.0
     expected = before * total / total_before
     return max(-1.0, min(1.0, math.log2((value + 1) / (expected + 1)) / 2))
+
+
+def sign(grown: float) -> str:
+    """`+` or `−` before the name of what grew or shrank by much."""
+    return MORE if grown > _SEEN else LESS if grown < -_SEEN else ""
 
 
 # ---------------------------------------------------------------- layout

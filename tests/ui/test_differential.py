@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 import pytest
 
 from ebpftop.frames.messages import AnyFrame, AnyRequest, Load
+from ebpftop.model.comparing.words import points
 from ebpftop.model.past.span import Span
 from ebpftop.ui.app.options import Options
 from ebpftop.ui.widgets.flame import Flame
-from ebpftop.ui.widgets.function_rows import points
 from ebpftop.ui.widgets.stacks_panel import Details, FlameFrame
 from ebpftop.ui.widgets.table_grid import TableGrid
 from tests.support.frames import SAMPLES, SECOND, loaded, process, processes, samples, stacks

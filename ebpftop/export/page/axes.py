@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from ebpftop.export.page.markup import Markup, tag
+from ebpftop.model.past.span import Span
 from ebpftop.stats import formatting
 
 _SHORT = 120 * formatting.NS  # below, times are written with milliseconds
@@ -16,13 +18,15 @@ _SHORT = 120 * formatting.NS  # below, times are written with milliseconds
 class Axis:
     """The time that all pictures of a page share. start, end: monotonic ns. ahead: realtime minus monotonic.
 
-    marks: moments (monotonic ns) with the numbers under which the page lists them.
+    marks: moments (monotonic ns) with the numbers under which the page lists them. spans: those that are compared, with
+    their names.
     """
 
     start: int
     end: int
     ahead: int
     marks: tuple[tuple[int, int], ...] = ()
+    spans: tuple[tuple[str, Span], ...] = ()
 
     def x(self, monotonic_ns: int) -> float:
         """Percent of the width, 0 … 100."""
@@ -40,8 +44,8 @@ class Axis:
         ]
 
     def marked(self, height: float) -> list[Markup]:
-        """A line for each mark, with its number."""
-        found = []
+        """A line for each mark, with its number, and above the picture one for each span."""
+        found = [drawn for name, span in self.spans for drawn in self._spanned(name, span)]
         for moment, number in self.marks:
             if self.start <= moment <= self.end:
                 x = f"{self.x(moment):.3g}%"
@@ -59,6 +63,13 @@ class Axis:
                     )
                 )
         return found
+
+    def _spanned(self, name: str, span: Span) -> Iterator[Markup]:
+        """A span as a line above the picture, with its name."""
+        left, right = self.x(span.start), self.x(span.end)
+        look = f"span-{name.lower()}"
+        yield tag("rect", x=f"{left:.4g}%", width=f"{max(0.2, right - left):.4g}%", y=-5, height=4, class_=look)
+        yield tag("text", name, x=f"{(left + right) / 2:.4g}%", y=-7, text_anchor="middle", class_=look)
 
     def clock(self, monotonic_ns: int) -> str:
         """The time of day, as exact as the axis needs."""

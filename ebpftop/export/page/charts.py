@@ -125,6 +125,28 @@ def _quantile(
     return tag("path", d="".join(parts), class_=f"line {look}")
 
 
+def overlaid(before: Sequence[float], after: Sequence[float], edges: Sequence[str], what: str) -> Markup:
+    """Two histograms over each other: the share of each column, A as a dashed line, B as an area. edges: the values at
+    both sides of all columns.
+    """
+    top = max([*before, *after], default=0.0) or 1.0
+    width = _WIDE / max(1, len(before))
+    points = [[_number(_LINE - (_LINE - 2) * share / top) for share in each] for each in (before, after)]
+    a, b = ("".join(f"V{y}H{_number((at + 1) * width)}" for at, y in enumerate(each)) for each in points)
+    paths = [
+        tag("path", d=f"M0 {_LINE}{b}V{_LINE}z", class_="area"),
+        tag("path", d=f"M0 {_LINE}{a}V{_LINE}", class_="line before"),
+    ]
+    scale = [tag("line", x1="0%", x2="100%", y1=y, y2=y, class_="grid") for y in (0.5, _LINE / 2, _LINE - 0.5)]
+    scale += [_scale(formatting.percent(100 * top), 8), _scale("0", _LINE)]
+    last = len(edges) - 1
+    for at in sorted({last * part // 4 for part in range(5)}):
+        anchor = "start" if not at else "end" if at == last else "middle"
+        x = f"{100 * at / max(1, last):.4g}%"
+        scale.append(tag("text", edges[at], x=x, y=_LINE + _FOOT - 4, text_anchor=anchor, class_="axis"))
+    return _chart(_LINE, [*scale, _stretched(_LINE, paths)], what)
+
+
 def bar(share: float) -> Markup:
     """A bar of a part of the width of its cell, 0 … 1."""
     box = tag("rect", width=f"{100 * share:.4g}%", height=10, class_="bar")
@@ -132,15 +154,19 @@ def bar(share: float) -> Markup:
 
 
 def _figure(height: float, body: Iterable[Markup], axis: Axis, what: str) -> Markup:
+    drawn = [*body, *axis.labels(height + _FOOT - 4)]
+    return _chart(height, drawn, what, "chart spanned" if axis.spans else "chart")
+
+
+def _chart(height: float, body: Iterable[Markup], what: str, look: str = "chart") -> Markup:
     return tag(
         "svg",
         body,
-        axis.labels(height + _FOOT - 4),
         width="100%",
         height=height + _FOOT,
         role="img",
         aria_label=what,
-        class_="chart",
+        class_=look,
     )
 
 

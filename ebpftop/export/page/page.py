@@ -10,8 +10,9 @@ from pathlib import Path
 
 from ebpftop import __version__
 from ebpftop.base.look import Look
+from ebpftop.export.compared import Compared
 from ebpftop.export.gathered import Gathered, RunNumbers
-from ebpftop.export.page import tables, views
+from ebpftop.export.page import compared, tables, views
 from ebpftop.export.page.axes import Axis, clock
 from ebpftop.export.page.charts import Line, lines
 from ebpftop.export.page.flame import rules
@@ -41,12 +42,16 @@ _LOSSES = {
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What a page is about. source: a tape's name, or what else the numbers are from. problem: why it isn't whole."""
+    """What a page is about. source: a tape's name, or what else the numbers are from. problem: why it isn't whole.
+
+    compared: two spans that are compared, if any.
+    """
 
     title: str
     source: str
     streams: list[Gathered]
     problem: str = ""
+    compared: Compared | None = None
 
 
 def html(page: Page) -> str:
@@ -55,6 +60,8 @@ def html(page: Page) -> str:
     script = (_FOLDER / "sort.js").read_text()
     policy = f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; {_NOTHING_ELSE}"
     sections = [_stream(stream, number) for number, stream in enumerate(page.streams)]
+    if page.compared is not None:
+        sections.insert(0, compared.section(page.compared))
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
@@ -88,6 +95,8 @@ def _contents(page: Page) -> Markup:
         for number, stream in enumerate(page.streams)
         for each in stream.runs
     ]
+    if page.compared is not None:
+        links.insert(0, compared.contents(page.compared))
     return tag("nav", tag("h2", "Probes"), tag("ul", links), aria_label="Probes")
 
 
@@ -118,7 +127,8 @@ def _footer() -> list[Markup]:
 def _stream(stream: Gathered, number: int) -> Markup:
     axis = _axis(stream)
     runs = [_run(each, axis, _anchor(number, each.run)) for each in stream.runs]
-    heading = tag("h2", f"Part {number + 1}: the collector was started again") if number else None
+    named = stream.title or (f"Part {number + 1}: the collector was started again" if number else "")
+    heading = tag("h2", bare(named)) if named else None
     return tag(
         "section",
         heading,
@@ -136,7 +146,9 @@ def _axis(stream: Gathered) -> Axis:
     ahead = stream.ahead
     moments = enumerate(stream.moments[:_MOMENTS], 1)
     marks = [(each.realtime_ns - ahead, at) for at, each in moments if each.realtime_ns is not None]
-    return Axis(stream.sampled.start, stream.sampled.end, ahead, tuple(marks))
+    whole = stream.sampled
+    spans = [(name, span) for name, span in stream.spans.items() if span.start < whole.end and span.end > whole.start]
+    return Axis(whole.start, whole.end, ahead, tuple(marks), tuple(spans))
 
 
 def _where(hello: Hello | None, axis: Axis) -> Markup:

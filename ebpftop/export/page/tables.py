@@ -11,6 +11,8 @@ from ebpftop.export.report_columns import ReportColumn
 from ebpftop.stats import formatting
 from ebpftop.stats.histogram import Bounds
 
+_MISSING = "–"  # in the place of a number
+
 
 class Cell(NamedTuple):
     """shown: what stands there. value: exact, None for a text. low: of bounds, whose `value` is the upper one."""
@@ -31,7 +33,8 @@ def table(what: str, name: str, titles: Sequence[str], rows: Iterable[Sequence[C
 
 def _cell(cell: Cell) -> Markup:
     if cell.value is None:
-        return tag("td", bare(cell.shown) if type(cell.shown) is str else cell.shown)
+        missing = "n" if cell.shown == _MISSING else None
+        return tag("td", bare(cell.shown) if type(cell.shown) is str else cell.shown, class_=missing)
     return tag("td", cell.shown, class_="n", data_v=_exact(cell.value), data_lo=cell.low)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -127,7 +127,7 @@ class _People:
         if self.a.same_stream(self.b):
             return identities
         if self.by_name:
-            return [_name(half, identity) for identity in values.tolist()]
+            return [name_of(identity, half.processes) for identity in values.tolist()]
         return [self._number(half, identity) for identity in values.tolist()]
 
     def _number(self, half: Half, identity: int) -> int:
@@ -140,6 +140,7 @@ class _People:
         return number
 
 
-def _name(half: Half, identity: int) -> str:
-    process = half.processes.get(identity)
+def name_of(identity: int, processes: Mapping[int, Process]) -> str:
+    """A process's name; what stands for several, or for one that nothing describes, in brackets."""
+    process = processes.get(identity)
     return _NOBODY.get(identity) or (process.comm if process else _NOBODY[UNKNOWN])

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from ebpftop.base.inert import inert
 from ebpftop.frames.messages import Losses, ViewInfo
 from ebpftop.model.comparing.half import Half
-from ebpftop.model.comparing.sides import observed
-from ebpftop.model.comparing.view import ViewComparison, comparable, compare
+from ebpftop.model.comparing.sides import covered, observed
+from ebpftop.model.comparing.stacks import StacksComparison, compare_stacks
+from ebpftop.model.comparing.view import Question, ViewComparison, ask, comparable
 from ebpftop.model.grouping import groupings
 from ebpftop.model.past.span import Span
 from ebpftop.model.run import Run
+from ebpftop.model.scope import WHOLE, Scope
 from ebpftop.model.session import Session
+
+SAME = "both spans are the same"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class RunComparison:
-    """A probe in both spans. differences: what isn't the same, and what isn't compared, a line each."""
+    """A probe in both spans. differences: what isn't the same, and what isn't compared, a line each. stacks: its views
+    of call stacks; views: all others.
+    """
 
     probe: str
     before: Run
     after: Run
     differences: list[str]
     views: list[ViewComparison]
+    stacks: list[StacksComparison]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -40,19 +47,66 @@ def compare_sessions(sessions: tuple[Session, Session], spans: tuple[Span, Span]
     """A span of each; both sessions may be the same one. by: the dimension by which rows are summed in views that have
     it.
     """
-    pairs, only = _pairs(*sessions)
-    runs = []
-    for before, after in pairs:
-        halves = [
-            Half(run, span, session.processes, session.hello)
-            for run, span, session in zip((before, after), spans, sessions, strict=True)
-        ]
-        attached = [_attached(half) for half in halves]
-        if before is after and not all(attached):
-            only += [(before.probe, side) for side in (0, 1) if attached[side]]
-            continue
-        runs.append(_runs((halves[0], halves[1]), by))
-    return Comparison(_machines(*sessions), runs, only)
+    pairs = pairs_of(*sessions)
+    return answered(pairs, [ask_run(pair, sessions, spans, by) for pair in pairs.runs])
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Pairs:
+    """Runs of two sessions that can be compared. differences, only: as those of a comparison."""
+
+    differences: list[str]
+    runs: list[tuple[Run, Run]]
+    only: list[tuple[str, int]]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class RunQuestion:
+    """What the comparison of a run takes from two pasts; to `answer` it, neither is read. found: without its views,
+    which answer `questions`. None where the run has samples in only one of the spans, or in none: `only`, of 0 and 1.
+    """
+
+    found: RunComparison | None
+    questions: list[Question]
+    only: list[tuple[str, int]]
+
+    def answer(self) -> RunComparison | None:
+        return self.found and replace(self.found, views=[each.answer() for each in self.questions])
+
+
+def pairs_of(a: Session, b: Session) -> Pairs:
+    """Runs of the same probe, with the same parameters if there are such."""
+    runs, only = _pairs(a, b)
+    return Pairs(_machines(a, b), runs, only)
+
+
+def ask_run(
+    pair: tuple[Run, Run],
+    sessions: tuple[Session, Session],
+    spans: tuple[Span, Span],
+    by: str = "",
+    scope: Scope = WHOLE,
+) -> RunQuestion:
+    """One of `pairs_of` these sessions, in a span of each: what is selected, summed as its views are looked at."""
+    before, after = pair
+    a, b = (
+        Half(run, span, session.processes, session.hello)
+        for run, span, session in zip(pair, spans, sessions, strict=True)
+    )
+    attached = _attached(a), _attached(b)
+    if before is after and not all(attached):
+        return RunQuestion(None, [], [(before.probe, side) for side in (0, 1) if attached[side]])
+    return _ask(a, b, by, scope)
+
+
+def answered(pairs: Pairs, questions: Iterable[RunQuestion]) -> Comparison:
+    """The comparison, of the questions about all pairs."""
+    runs, only = [], [*pairs.only]
+    for each in questions:
+        only += each.only
+        if (found := each.answer()) is not None:
+            runs.append(found)
+    return Comparison(pairs.differences, runs, only)
 
 
 def _attached(half: Half) -> bool:
@@ -63,7 +117,7 @@ def _attached(half: Half) -> bool:
 
 
 def _pairs(a: Session, b: Session) -> tuple[list[tuple[Run, Run]], list[tuple[str, int]]]:
-    """Runs of the same probe, with the same parameters if there are such; and those left over."""
+    """And the runs left over."""
     mine = [run for run in a.runs.values() if run.loaded]
     if a is b:
         return [(run, run) for run in mine], []
@@ -92,8 +146,7 @@ def _differing(facts: dict[str, tuple[object, object]]) -> Iterator[str]:
             yield f"{name}: {inert(str(before))} → {inert(str(after))}"
 
 
-def _runs(halves: tuple[Half, Half], by: str) -> RunComparison:
-    a, b = halves
+def _ask(a: Half, b: Half, by: str, scope: Scope) -> RunQuestion:
     differences: list[str] = []
     if a.run is not b.run:
         assert a.run.loaded
@@ -111,27 +164,38 @@ def _runs(halves: tuple[Half, Half], by: str) -> RunComparison:
         ]
     elif lost := _losses(a.run.losses):
         differences.append(f"since attaching: {lost}")
-    views = []
+    views: list[Question] = []
+    stacks: list[StacksComparison] = []
     others = {view.name: view for view in b.run.views}
     for view in a.run.views:
-        other = others.pop(view.name, None)
-        reason = _reason(view, other)
-        group = next((each for each in groupings(view) if each.dimension == by or each.title == by), None)
-        found = None if reason else compare(a, b, view, group)
-        if found is not None:
-            views.append(found)
+        reason, halves = _reason(view, others.pop(view.name, None)), _halves(a, b, view)
+        if not reason and halves is None:
+            reason = "nothing was read in one of the spans"
+        if not reason and halves and a.run is b.run and halves[0].span == halves[1].span:
+            reason = SAME
+        if reason or halves is None:
+            differences.append(f"{inert(view.title)}: not compared, {reason}")
+        elif view.show == "stacks":
+            stacks += filter(None, [compare_stacks(*halves, view, scope.selection)])
         else:
-            differences.append(f"{inert(view.title)}: not compared, {reason or 'nothing was read in one of the spans'}")
+            group = next((each for each in groupings(view) if each.dimension == by or each.title == by), None)
+            views += filter(None, [ask(*halves, view, scope.selection, scope.of(b.run, view).by or group)])
     differences += [f"{inert(view.title)}: not compared, only after" for view in others.values()]
-    return RunComparison(a.run.probe, a.run, b.run, differences, views)
+    return RunQuestion(RunComparison(a.run.probe, a.run, b.run, differences, [], stacks), views, [])
+
+
+def _halves(a: Half, b: Half, view: ViewInfo) -> tuple[Half, Half] | None:
+    """With what a view has of each span; None where it has nothing of one."""
+    before, after = covered(a.run, view, a.span), covered(b.run, view, b.span)
+    return (replace(a, span=before), replace(b, span=after)) if before and after else None
 
 
 def _reason(view: ViewInfo, other: ViewInfo | None) -> str:
     """Why a view can't be compared."""
     if other is None:
         return "only before"
-    if not comparable(view) or not comparable(other):
-        return "it holds call stacks" if view.show == "stacks" else "it counts nothing"
+    if view.show != "stacks" and not (comparable(view) and comparable(other)):
+        return "it counts nothing"
     same = [(each.show, each.unit, each.by, each.slot, each.count, _fields(each)) for each in (view, other)]
     return "" if same[0] == same[1] else "its columns differ"
 

@@ -14,8 +14,9 @@ from ebpftop.model.dimensions import Source
 from ebpftop.model.events import EventLog
 from ebpftop.model.grouping import event_values
 from ebpftop.model.past.past import Past
-from ebpftop.model.past.span import Span
-from ebpftop.model.readings import of_past
+from ebpftop.model.past.span import Span, Wanted
+from ebpftop.model.readings import extent, of_past
+from ebpftop.model.run import Run
 from ebpftop.model.selection import Selection
 from ebpftop.stats.change import UNITS
 
@@ -144,6 +145,15 @@ def observed(half: Half, view: ViewInfo) -> Span | None:
     start = max(half.span.start, run.began_ns, log.whole_since if log is not None else run.began_ns)
     end = min(half.span.end, run.last.monotonic_ns)
     return Span(start, end) if start < end else None
+
+
+def covered(run: Run, view: ViewInfo, wanted: Wanted) -> Span | None:
+    """What a view has of a span: whole steps, and of events from when on all are kept. None where it has nothing."""
+    found = extent(run, view, wanted)
+    if view.show != "events":
+        return found.span if found.seconds else None
+    span = wanted if isinstance(wanted, Span) else found.span
+    return observed(Half(run, span, {}), view) if span is not None else None
 
 
 def event_sides(a: Half, b: Half, view: ViewInfo, by: Source, selection: Selection) -> tuple[OfEvents, OfEvents] | None:

@@ -86,6 +86,12 @@ def _difference(number: Number, before: float, after: float) -> str:
     return f"{'+' if after > before else '−'}{formatting.value(abs(after - before), number.unit)}"
 
 
+def points(change: float) -> str:
+    """A change of a share in percentage points: `+3.1`, `−0.4`, `=`."""
+    rounded = round(change, 1)
+    return f"{'+' if rounded > 0 else '−'}{abs(rounded):.1f}" if rounded else "="
+
+
 def shares(histogram: Histogram, edges: Sequence[int]) -> list[float]:
     """Of all values, how many lie from each edge on to the next."""
     lows = np.array([bounds(slot)[0] for slot in histogram.slots.tolist()], np.float64)

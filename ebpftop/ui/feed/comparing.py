@@ -73,20 +73,21 @@ class Comparing:
         """A view in A and in a span, and what it lacks; None where there is no comparison, or none yet, and why. group:
         a dimension by which rows are summed.
         """
+        from ebpftop.model.comparing.sides import covered
         from ebpftop.model.comparing.view import comparable
 
         assert self._when.a is not None
         if not comparable(view):
             return (None, WHY_NOT)
-        covered: list[Span] = []
+        known_of: list[Span] = []
         for name, each in (("A", self._when.a), ("B", wanted)):
-            span = _covered(run, view, each)
+            span = covered(run, view, each)
             if span is None:
                 return (None, f"{name}: {span_words(run, view, each)}")
-            covered.append(span)
-        if covered[0] == covered[1]:
+            known_of.append(span)
+        if known_of[0] == known_of[1]:
             return (None, "A and B are the same span: ( ) move B")
-        spans = covered[0], covered[1]
+        spans = known_of[0], known_of[1]
         place = run.id, view.name
         known = self._found.get(place)
         self._asked.pop(place, None)
@@ -132,16 +133,3 @@ class Comparing:
                 offset = run.last.realtime_ns - run.last.monotonic_ns if run.last else 0
                 notes.append(f"{name}: only {clock(span.start, offset)}–{clock(span.end, offset)} is known")
         return " · ".join(notes)
-
-
-def _covered(run: Run, view: ViewInfo, wanted: Wanted) -> Span | None:
-    """What a view has of a span: of events from when on all are kept."""
-    from ebpftop.model.comparing.half import Half
-    from ebpftop.model.comparing.sides import observed
-    from ebpftop.model.readings import extent
-
-    found = extent(run, view, wanted)
-    if view.show != "events":
-        return found.span if found.seconds else None
-    span = wanted if isinstance(wanted, Span) else found.span
-    return observed(Half(run, span, {}), view) if span is not None else None

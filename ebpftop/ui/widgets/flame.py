@@ -21,7 +21,7 @@ from ebpftop.base.query import holds, words_of
 from ebpftop.frames.columns import Array
 from ebpftop.model.stacks import Profile, StackFrame
 from ebpftop.stats import formatting
-from ebpftop.stats.flame import Cell, Node, Paths, grow, growth, lay_out
+from ebpftop.stats.flame import Cell, Node, Paths, grow, growth, lay_out, sign
 from ebpftop.ui.drawing.flame_colours import Palette
 from ebpftop.ui.drawing.inert import cell as inert
 from ebpftop.ui.drawing.line import Piece, painted, piece
@@ -31,8 +31,6 @@ from ebpftop.ui.widgets.painter import Painter
 Path = tuple[StackFrame, ...]
 
 ALL = StackFrame("all", "", "head")
-MORE, LESS = "+", "−"
-SEEN = 0.25  # growth that is marked with a sign: by two fifths
 _LEFT = "▏"
 # Without colour: a frame's left edge, and its fill.
 _EDGES = {"user": ("│", "─"), "kernel": ("┃", "━"), "missing": ("┆", "┄"), "head": ("║", "═")}
@@ -252,7 +250,7 @@ class Flame(Painter, can_focus=True):
             return [Segment(_fitted("…", width, "…" if width < 3 else " "), self.look("flame--quiet"))]
         frame = self._frame(cell)
         grown = self._grown(cell.node)
-        label = _sign(grown) + inert(frame.label)
+        label = sign(grown) + inert(frame.label)
         found = bool(cell.path) and bool(self._found[cell.path[-1]])
         faded = not found and (bool(self.searched) or len(cell.path) < len(self.zoom))
         if self.app.no_color:
@@ -384,10 +382,6 @@ def palette(dark: bool, background: str, foreground: str) -> Palette:
 
 
 _style = lru_cache(maxsize=4096)(Palette.style)
-
-
-def _sign(grown: float) -> str:
-    return MORE if grown > SEEN else LESS if grown < -SEEN else ""
 
 
 def _percent(part: int, whole: int) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ebpftop.frames.columns import Array, Labels, Values
+from ebpftop.model.comparing.words import points
 from ebpftop.model.dimensions import function_key
 from ebpftop.model.stacks import StackFrame
 from ebpftop.stats import formatting
@@ -64,12 +65,6 @@ def compared_rows(paths: Paths, frames: Sequence[StackFrame]) -> Rows:
         change("total±", shares.total_change[shown], -1),
     ]
     return _rows([frames[at] for at in shown.tolist()], numbers, [])
-
-
-def points(change: float) -> str:
-    """A change in percentage points: `+3.1`, `−0.4`, `=`."""
-    rounded = round(change, 1)
-    return f"{'+' if rounded > 0 else '−'}{abs(rounded):.1f}" if rounded else "="
 
 
 def _functions(frames: Sequence[StackFrame], there: Array) -> Array:

@@ -27,12 +27,12 @@ from ebpftop.model.scope import Aspect
 from ebpftop.model.selection import Choice, choice_of, choices_of, function_choice
 from ebpftop.model.stacks import Profile, StackFrame, compared, grown, profile, recent, sampled
 from ebpftop.stats import formatting
-from ebpftop.stats.flame import Paths
+from ebpftop.stats.flame import LESS, MORE, Paths
 from ebpftop.ui.drawing.line import Piece, fit
 from ebpftop.ui.drawing.names import OWN, Processes
 from ebpftop.ui.drawing.spans import length, span_words
 from ebpftop.ui.widgets.cached import Row
-from ebpftop.ui.widgets.flame import LESS, MORE, Flame, FlameState
+from ebpftop.ui.widgets.flame import Flame, FlameState
 from ebpftop.ui.widgets.function_rows import GREW, compared_rows, function_rows
 from ebpftop.ui.widgets.kept import Words
 from ebpftop.ui.widgets.panel import GridFrame, ViewPanel, without, words
