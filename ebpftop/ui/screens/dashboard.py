@@ -125,7 +125,6 @@ class Dashboard(Selecting):
     async def on_mount(self) -> None:
         self.about.show([])
         self.catalog.listing.loads = self.feed.source.live
-        self.catalog.listing.folds = self.feed.playback is None
         self.about.display = not self.asking
         self.start.display = self.asking
         self.set_class(self.asking, "-probe")
