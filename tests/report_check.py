@@ -13,11 +13,13 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+from ebpftop.export.compared import Part, compare_parts, compare_tapes
 from ebpftop.export.gathered import gather
 from ebpftop.export.page.page import Page, html
-from ebpftop.export.reporting import content
+from ebpftop.export.reporting import compared_page
 from ebpftop.export.taped import Chapter, read
 from ebpftop.frames.tape import TapeReader
+from ebpftop.model.past.span import Span
 from tests.support.chromium import Chromium
 from tests.support.hostile import hostile
 
@@ -26,6 +28,7 @@ DEMO = ROOT / "ebpftop" / "demo.tape"
 FOLDER = ROOT / "screenshots"
 TAB, ENTER = ("Tab", 9), ("Enter", 13)
 PHONES = (320, 390)
+SPANS = ((4.0, 26.0), (33.0, 110.0))  # of the bundled tape, compared
 
 # The page's own colour behind an element, and how far two colours are apart (WCAG 2.1, contrast ratio).
 _CONTRAST = """
@@ -150,6 +153,29 @@ class Check:
             assert max(bars) > 100
             assert len({*bars}) > 5
 
+    def check_two_spans_stand_over_each_other(self) -> None:
+        with self.opened() as browser:
+            over = browser.js("""
+                [...document.querySelectorAll("#compared figure.over svg.chart")].map((svg) => {
+                  const of = (look) => svg.querySelector(look), box = (e) => e.getBoundingClientRect();
+                  const a = of("path.before"), b = of("path.area"), style = (e) => getComputedStyle(e);
+                  return [box(a).width > 600 && box(b).width > 600, style(a).stroke !== style(b).stroke,
+                    style(a).strokeDasharray !== "none" && style(a).fill === "none", style(b).fill !== "none"];
+                })""")
+            assert len(over) >= 2
+            assert all(each == [True] * 4 for each in over), over
+            flames = browser.js("""
+                [...document.querySelectorAll("#compared svg.flame > svg")].map((frame) => {
+                  const fill = getComputedStyle(frame.querySelector("rect")).fill.match(/\\d+/g).map(Number);
+                  return [fill[0] - fill[2], frame.querySelector("text")?.textContent ?? ""];
+                })""")
+            named = [(warmth, name) for warmth, name in flames if name]
+            assert any(name.startswith("+ ") for _, name in named)
+            assert any(name.startswith("− ") for _, name in named)
+            for warmth, name in named:
+                assert not name.startswith("+") or warmth > 20, (warmth, name)
+                assert not name.startswith("−") or warmth < -20, (warmth, name)
+
     def check_sorting_by_every_column(self) -> None:
         with self.opened() as browser:
             found = browser.js("""
@@ -258,6 +284,8 @@ def pictures(page: Path) -> None:
         browser.size(1200, 1500)
         browser.js("document.getElementById('run-0-1').scrollIntoView()")
         (FOLDER / "report.png").write_bytes(browser.picture())
+        browser.js("document.querySelector('#compared [data-view=latency]').scrollIntoView()")
+        (FOLDER / "report-compared.png").write_bytes(browser.picture())
         browser.media(prefers_color_scheme="dark")
         browser.js("document.getElementById('run-0-6').scrollIntoView()")
         (FOLDER / "report-dark.png").write_bytes(browser.picture())
@@ -267,6 +295,13 @@ def pictures(page: Path) -> None:
         (FOLDER / "report-phone.png").write_bytes(browser.picture())
 
 
+def _halves(chapter: Chapter) -> tuple[Span, Span]:
+    sampled = chapter.sampled
+    assert sampled is not None
+    middle = (sampled.start + sampled.end) // 2
+    return Span(0, middle), Span(middle, sampled.end)
+
+
 def main() -> int:
     """0 if all is well."""
     parser = argparse.ArgumentParser(prog="python -m tests.report_check")
@@ -274,11 +309,14 @@ def main() -> int:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         page, trap = Path(folder, "report.html"), Path(folder, "trap.html")
-        page.write_bytes(content("html", read(TapeReader(DEMO)), title="What ebpftop recorded: demo"))
+        tape = read(TapeReader(DEMO))
+        compared = compare_tapes([tape], SPANS)
+        page.write_bytes(compared_page([tape], compared, title="What ebpftop recorded: demo"))
         chapter = Chapter()
         for at, frame in enumerate(hostile()):
             chapter.take(at * 1_000_000_000, frame)
-        trap.write_text(html(Page("trap", "trap", [gather(chapter)])), "utf-8")
+        halves = (Part("trap", chapter, span) for span in _halves(chapter))
+        trap.write_text(html(Page("trap", "trap", [gather(chapter)], compared=compare_parts(*halves))), "utf-8")
         failed = Check(page, trap).run()
         if arguments.pictures:
             pictures(page)

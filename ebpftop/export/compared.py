@@ -12,9 +12,12 @@ import numpy as np
 
 from ebpftop.base.errors import UsageError, UserError
 from ebpftop.export.taped import Chapter, Taped
-from ebpftop.model.comparing.sessions import Comparison, compare_sessions
+from ebpftop.model.comparing.sessions import Comparison, RunQuestion, answered, ask_run, pairs_of
 from ebpftop.model.past.block import TIMES
 from ebpftop.model.past.span import FIRST, LAST, Span
+from ebpftop.model.run import Run
+from ebpftop.model.scope import WHOLE as WHOLE_SCOPE
+from ebpftop.model.scope import Scope
 from ebpftop.rows.keys import Array
 from ebpftop.stats import formatting
 
@@ -50,15 +53,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """The comparison of two parts, before and after."""
+    """The comparison of two parts, before and after; what is known of them. scope: what is selected."""
 
     parts: tuple[Part, Part]
+    sides: tuple[Side, Side]
     comparison: Comparison
-    narrowed: str = ""  # what is selected, in words
-
-    @property
-    def sides(self) -> tuple[Side, Side]:
-        return self.parts[0].side(), self.parts[1].side()
+    scope: Scope = WHOLE_SCOPE
 
 
 def compare_tapes(tapes: Sequence[Taped], ends: Sequence[Ends], by: str = "") -> Compared:
@@ -67,9 +67,30 @@ def compare_tapes(tapes: Sequence[Taped], ends: Sequence[Ends], by: str = "") ->
     return compare_parts(before, after, by)
 
 
-def compare_parts(before: Part, after: Part, by: str = "") -> Compared:
-    sessions = before.chapter.session, after.chapter.session
-    return Compared((before, after), compare_sessions(sessions, (before.span, after.span), by))
+def compare_parts(before: Part, after: Part, by: str = "", scope: Scope = WHOLE_SCOPE) -> Compared:
+    """Of the two streams. by: a dimension by which rows are summed."""
+    asking = Asking(before, after, by, scope)
+    for pair in asking.pairs.runs:
+        asking.ask(pair)
+    return asking.answer()
+
+
+class Asking:
+    """A comparison in steps. Each pair of runs is asked, which reads them; `answer` takes longer, and reads nothing."""
+
+    def __init__(self, before: Part, after: Part, by: str = "", scope: Scope = WHOLE_SCOPE) -> None:
+        self._parts, self._by, self._scope = (before, after), by, scope
+        self._sides = before.side(), after.side()
+        self._sessions = before.chapter.session, after.chapter.session
+        self.pairs = pairs_of(*self._sessions)
+        self._questions: list[RunQuestion] = []
+
+    def ask(self, pair: tuple[Run, Run]) -> None:
+        spans = self._parts[0].span, self._parts[1].span
+        self._questions.append(ask_run(pair, self._sessions, spans, self._by, self._scope))
+
+    def answer(self) -> Compared:
+        return Compared(self._parts, self._sides, answered(self.pairs, self._questions), self._scope)
 
 
 def part_of(taped: Taped, ends: Ends) -> Part:
@@ -82,15 +103,7 @@ def part_of(taped: Taped, ends: Ends) -> Part:
     span = Span(start, LAST if last is None else timed[0].moment(last))
     if span.end <= span.start:
         raise UsageError(f"a span of {taped.name} ends before it begins")
-    return part_within(taped, span)
-
-
-def part_within(taped: Taped, span: Span) -> Part:
-    """The same of a span on the clock of its streams. Raises `UserError` where it holds no sample."""
-    timed = [chapter for chapter in taped.chapters if chapter.origin_ns is not None]
-    chapter = max(timed, key=lambda each: (len(_times(each, span)), _shared(each, span)), default=None)
-    if chapter is None:
-        raise UserError(f"{taped.name} holds no sample")
+    chapter = max(timed, key=lambda each: (len(_times(each, span)), _shared(each, span)))
     if not len(_times(chapter, span)) and not _shared(chapter, span):
         low, high = timed[0].sampled or span, timed[-1].sampled or span
         reach = f"{formatting.clock(low.start + timed[0].ahead)} to {formatting.clock(high.end + timed[-1].ahead)}"

@@ -55,11 +55,13 @@ def compared_page(tapes: Sequence[Taped], compared: Compared, scope: Scope = WHO
     for name, taped in zip(("Before: ", "After: "), tapes, strict=False):
         for at, chapter in enumerate(taped.chapters):
             found = gather(chapter, scope)
-            spans = {
-                letter: part.span for letter, part in zip("AB", compared.parts, strict=True) if part.chapter is chapter
-            }
+            found.spans.update(
+                (letter, part.span)
+                for letter, part in zip("AB", compared.parts, strict=True)
+                if part.chapter is chapter
+            )
             heading = f"{name}{taped.name}" if len(tapes) > 1 and not at else ""
-            streams.append(replace(found, spans=spans, title=heading))
+            streams.append(replace(found, title=heading))
     source, problem = (
         " and ".join(filter(None, (getattr(taped, field) for taped in tapes))) for field in ("name", "problem")
     )

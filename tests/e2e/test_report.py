@@ -94,12 +94,16 @@ def test_a_cut_tape_gives_a_report_and_a_warning(tmp_path: Path) -> None:
     tape = tmp_path / "cut"
     tape.write_bytes(DEMO.read_bytes()[:400_000])
     done = ebpftop("report", tape, "-o", tmp_path / "x.html")
-    assert done.returncode == 0
+    assert done.returncode == 1
     first, second = done.stderr.splitlines()
     assert first.startswith(f"ebpftop: {tape} is truncated after ")
     assert first.endswith("; the report is about what comes before")
     assert second.startswith(f"{tmp_path}/x.html: ")
     assert "The tape is incomplete" in (tmp_path / "x.html").read_text()
+    again = ebpftop("report", tape, "-o", "-", "--format", "json")
+    assert again.returncode == 1
+    assert again.stderr == f"{first}\n"
+    assert all(json.loads(line)["views"] for line in again.stdout.splitlines())
 
 
 def of(lines: str, probe: str) -> dict[str, Any]:
@@ -152,11 +156,14 @@ def test_every_format_goes_to_standard_output() -> None:
         return done.stdout
 
     assert out("html").startswith("<!DOCTYPE html>")
-    blocks = [list(csv.DictReader(io.StringIO(block))) for block in out("csv").split("\n\n")]
+    tables = [block.partition("\n") for block in out("csv").split("\n\n")]
+    assert all(re.fullmatch(r"# \S+ .+ · all · \S+Z to \S+Z · .+ observed", said) for said, _, _ in tables)
+    blocks = [list(csv.DictReader(io.StringIO(table))) for _, _, table in tables]
     assert {row["probe"] for block in blocks for row in block} == set(RUNS)
     lines = [json.loads(line) for line in out("json").splitlines()]
     assert {line["probe"] for line in lines} >= set(RUNS)
-    folded = out("folded").splitlines()
+    said, *folded = out("folded").splitlines()
+    assert said.startswith("# cpu/profile samples · all · ")
     assert sum(int(line.rpartition(" ")[2]) for line in folded) == total("cpu/profile", "samples")
     speedscope = json.loads(out("speedscope"))
     assert sum(speedscope["profiles"][0]["weights"]) == total("cpu/profile", "samples")
@@ -166,3 +173,40 @@ def test_the_title() -> None:
     page = ebpftop("report", DEMO, "-o", "-", "--title", "Slow <checkout>").stdout
     assert "<title>Slow &lt;checkout&gt;</title>" in page
     assert "<h1>Slow &lt;checkout&gt;</h1>" in page
+
+
+def test_two_spans_are_compared_on_the_page(tmp_path: Path) -> None:
+    done = ebpftop("report", DEMO, "-o", "-", "--a", "4..26", "--b", "33..110")
+    assert (done.returncode, done.stderr) == (0, "")
+    page = Report(done.stdout)
+    told = json.loads(ebpftop("compare", DEMO, "--a", "4..26", "--b", "33..110", "--json").stdout)
+    assert [*page.compared] == [each["probe"] for each in told["probes"]]
+    whole = told["probes"][[*page.compared].index("cpu/runqlat")]["views"]["latency"]["whole"]
+    shown = {row[0].text: row[1:] for row in page.compared["cpu/runqlat"].views["latency"].tables["whole"].rows}
+    assert [shown["values/s"][at].value for at in (0, 1)] == [whole["values"][side] for side in ("before", "after")]
+    for name in ("p50", "p90", "p99"):
+        assert [[cell.low, cell.value] for cell in shown[name][:2]] == [
+            whole[name][side] for side in ("before", "after")
+        ]
+    functions = told["probes"][[*page.compared].index("cpu/profile")]["views"]["samples"]["functions"]
+    first = page.compared["cpu/profile"].views["samples"].tables["functions"].rows[0]
+    assert [cell.value for cell in first[2:4]] == [functions[0]["own"][side] for side in ("before", "after")]
+    assert {run.probe for run in page.runs.values()} == {*RUNS, "lab/null-deref"}, "and the whole tape below"
+    out = tmp_path / "two.html"
+    assert ebpftop("report", DEMO, DEMO, "--a", "4..26", "-o", out).returncode == 0
+    assert "What ebpftop recorded: demo and demo" in out.read_text()
+
+
+def test_what_does_not_go_together_is_a_usage_error() -> None:
+    def said(*arguments: str) -> str:
+        done = ebpftop("report", DEMO, *arguments, "-o", "-")
+        assert (done.returncode, done.stdout) == (2, "")
+        return done.stderr.splitlines()[-1]
+
+    assert said("--a", "4..26").endswith("two spans of one tape are compared with --a FROM..TO --b FROM..TO")
+    assert "`ebpftop compare --json` prints the comparison" in said("--a", "4..9", "--b", "9..14", "--format", "csv")
+    assert "--from and --to are of one tape" in said(str(DEMO), "--from", "3")
+    assert "it goes with --a and --b" in said("--by", "name")
+    assert "by 'colour': only by " in said("--a", "4..9", "--b", "9..14", "--by", "colour")
+    outside = ebpftop("report", DEMO, "--a", "4..9", "--b", "900..950", "-o", "-")
+    assert complaint(outside, 1).startswith(f"{DEMO} holds no sample in that span: it has some from ")

@@ -48,6 +48,7 @@ class Report(HTMLParser):
     def __init__(self, page: str) -> None:
         super().__init__(convert_charrefs=True)
         self.runs: dict[int, Run] = {}
+        self.compared: dict[str, Run] = {}  # by probe
         self.tables: dict[str, Table] = {}
         self.elements: list[tuple[str, dict[str, str]]] = []
         self.text = ""
@@ -72,6 +73,9 @@ class Report(HTMLParser):
         scope = next((each for each in reversed(self._scopes) if each is not None), None)
         if "data-run" in given:
             self._scopes[-1] = self.runs[int(given["data-run"])] = Run(int(given["data-run"]), given["data-probe"])
+        elif "data-compared" in given:
+            probe = given["data-compared"]
+            self._scopes[-1] = self.compared[probe] = Run(0, probe)
         elif "data-view" in given:
             assert isinstance(scope, Run)
             self._scopes[-1] = scope.views[given["data-view"]] = View(given["data-view"], given["data-show"])

@@ -33,9 +33,10 @@ from ebpftop.ui.widgets.table_grid import TableGrid
 from ebpftop.ui.widgets.timeline import Timeline
 from tests.support.command import ebpftop
 from tests.support.frames import EPOCH, SECOND, detached, process, processes, snapshot
+from tests.support.page_reader import Report
 from tests.ui.conftest import Open, Stage, seen
 from tests.ui.probes import PROBES, RUN, calls, execs, latencies
-from tests.ui.test_export import exporting
+from tests.ui.test_export import chosen, exporting, offered
 
 DEMO = Path(program.__file__).parent / "demo.tape"
 CALLS = Options(auto_load=[("cpu/syscount", {})])
@@ -443,6 +444,39 @@ async def test_the_comparison_is_exported_and_copied(
         rows = {row["labels"]["comm"]: row["numbers"]["count"] for row in json.loads(path.read_text())["rows"]}
         assert (rows["node"]["changed"], rows["web"]["changed"]) == (True, False)
         assert round(rows["node"]["after"]) == 200
+
+
+async def test_the_report_compares_what_is_compared(
+    stage: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with stage(options=CALLS) as on:
+        await on.press("E")
+        assert not any("compared" in each for each in offered(on))
+        await on.press("escape")
+        await halves(on, second)
+        page = Report((await chosen(on, REPORT, tmp_path)).decode())
+        assert "the memory of a dashboard on web-03" in page.text
+        assert [(row[0].text, row[1].value, row[2].value) for row in page.tables["sides"].rows] == [
+            ("A, before", EPOCH, EPOCH + 30 * SECOND),
+            ("B, after", EPOCH + 30 * SECOND, EPOCH + 60 * SECOND),
+        ]
+        rows = page.compared["cpu/syscount"].views["by process"].tables["rows"].rows
+        assert [cell.text for cell in rows[0][1:5]] == ["node", "20/s", "200/s", "×10"]
+        assert {row[1].text: row[4].text for row in rows[1:]} == {"web": "=", "postgres": "="}
+        run = next(iter(page.runs.values()))
+        assert run.views["by process"].attributes["data-seconds"] == "60.0", "the rest is about all there is"
+        on.one(ComparedGrid).focus()
+        await press(on, "home", "full_stop")
+        page = Report((await chosen(on, f"{REPORT_OF}, only node 1002  as  {PAGE}", tmp_path)).decode())
+        rows = page.compared["cpu/syscount"].views["by process"].tables["rows"].rows
+        assert [row[1].text for row in rows] == ["node"]
+        assert "only node 1002. 1 row changed" in page.text
+
+
+REPORT_OF = "all probes, as remembered"
+PAGE = "report, one HTML page, A and B compared"
+REPORT = f"{REPORT_OF}  as  {PAGE}"
 
 
 PLAYBOOK = PlaybookInfo(

@@ -14,11 +14,14 @@ from ebpftop.export.page.flame import flame_compared
 from ebpftop.export.page.markup import Markup, bare, tag
 from ebpftop.export.page.tables import Cell, table
 from ebpftop.export.report_columns import key_columns
+from ebpftop.frames.messages import ViewInfo
+from ebpftop.model.chosen import lacking, narrowing
 from ebpftop.model.comparing import words
 from ebpftop.model.comparing.number import Number, Pair
 from ebpftop.model.comparing.sessions import RunComparison
 from ebpftop.model.comparing.stacks import FunctionChange, StacksComparison
 from ebpftop.model.comparing.view import ViewComparison
+from ebpftop.model.selection import Selection
 from ebpftop.stats import formatting
 from ebpftop.stats.flame import LESS, MORE
 from ebpftop.stats.histogram import Histogram
@@ -50,10 +53,9 @@ def section(compared: Compared) -> Markup:
         "section",
         tag("h2", TITLE),
         _sides(compared.sides),
-        tag("p", bare(compared.narrowed)) if compared.narrowed else None,
         _listed(said),
         tag("p", _LEGEND, class_="quiet"),
-        (_run(run, at) for at, run in enumerate(found.runs)),
+        (_run(run, at, compared.scope.selection) for at, run in enumerate(found.runs)),
         id="compared",
     )
 
@@ -81,13 +83,13 @@ def _listed(lines: Iterable[str]) -> Markup | None:
     return tag("ul", items) if items else None
 
 
-def _run(run: RunComparison, at: int) -> Markup:
+def _run(run: RunComparison, at: int, selection: Selection) -> Markup:
     return tag(
         "section",
         tag("h3", bare(run.probe)),
         _listed(run.differences),
-        (_view(view) for view in run.views),
-        (_stacks(stacks) for stacks in run.stacks),
+        (_view(view, selection) for view in run.views),
+        (_stacks(stacks, selection) for stacks in run.stacks),
         id=_anchor(at),
         class_="run",
         data_compared=run.probe,
@@ -97,7 +99,7 @@ def _run(run: RunComparison, at: int) -> Markup:
 # ---------------------------------------------------------------- a view
 
 
-def _view(view: ViewComparison) -> Markup:
+def _view(view: ViewComparison, selection: Selection) -> Markup:
     by = f" by {view.by.title}" if view.by else ""
     body = []
     if view.histograms is not None:
@@ -114,11 +116,17 @@ def _view(view: ViewComparison) -> Markup:
     return tag(
         "section",
         tag("h4", view.view.title, bare(by)),
-        tag("p", words.verdict(view), class_="span"),
+        tag("p", _narrowed(view.view, selection), words.verdict(view), class_="span"),
         body,
         data_view=view.view.name,
         data_show=view.view.show,
     )
+
+
+def _narrowed(view: ViewInfo, selection: Selection) -> Markup | None:
+    """What is selected of a view, before what is said of it."""
+    said = [each for each in (narrowing(selection, view), lacking(selection, view)) if each]
+    return tag("strong", bare(" · ".join(said)), ". ") if said else None
 
 
 def _overlaid(view: ViewComparison, before: Histogram, after: Histogram) -> list[Markup]:
@@ -183,7 +191,7 @@ def _side(number: Number, pair: Pair, row: int) -> Cell:
 # ---------------------------------------------------------------- call stacks
 
 
-def _stacks(found: StacksComparison) -> Markup:
+def _stacks(found: StacksComparison, selection: Selection) -> Markup:
     view, paths = found.view, found.paths
     unit = view.unit
     said = [f"A {formatting.value(paths.total_before, unit)}, B {formatting.value(paths.total, unit)}."]
@@ -206,7 +214,7 @@ def _stacks(found: StacksComparison) -> Markup:
     return tag(
         "section",
         tag("h4", view.title),
-        tag("p", " ".join(said), class_="span"),
+        tag("p", _narrowed(view, selection), " ".join(said), class_="span"),
         tag("div", body, data_before=paths.total_before, data_after=paths.total),
         data_view=view.name,
         data_show=view.show,

@@ -148,7 +148,9 @@ def _axis(stream: Gathered) -> Axis:
     ahead = stream.ahead
     moments = enumerate(stream.moments[:_MOMENTS], 1)
     marks = [(each.realtime_ns - ahead, at) for at, each in moments if each.realtime_ns is not None]
-    return Axis(stream.sampled.start, stream.sampled.end, ahead, tuple(marks), tuple(stream.spans.items()))
+    whole = stream.sampled
+    spans = [(name, span) for name, span in stream.spans.items() if span.start < whole.end and span.end > whole.start]
+    return Axis(whole.start, whole.end, ahead, tuple(marks), tuple(spans))
 
 
 def _where(hello: Hello | None, axis: Axis) -> Markup:

@@ -14,7 +14,7 @@ from ebpftop.model.comparing.view import Question, ViewComparison, ask, comparab
 from ebpftop.model.grouping import groupings
 from ebpftop.model.past.span import Span
 from ebpftop.model.run import Run
-from ebpftop.model.selection import EVERYTHING, Selection
+from ebpftop.model.scope import WHOLE, Scope
 from ebpftop.model.session import Session
 
 SAME = "both spans are the same"
@@ -85,9 +85,9 @@ def ask_run(
     sessions: tuple[Session, Session],
     spans: tuple[Span, Span],
     by: str = "",
-    selection: Selection = EVERYTHING,
+    scope: Scope = WHOLE,
 ) -> RunQuestion:
-    """One of `pairs_of` these sessions, in a span of each."""
+    """One of `pairs_of` these sessions, in a span of each: what is selected, summed as its views are looked at."""
     before, after = pair
     a, b = (
         Half(run, span, session.processes, session.hello)
@@ -96,7 +96,7 @@ def ask_run(
     attached = _attached(a), _attached(b)
     if before is after and not all(attached):
         return RunQuestion(None, [], [(before.probe, side) for side in (0, 1) if attached[side]])
-    return _ask(a, b, by, selection)
+    return _ask(a, b, by, scope)
 
 
 def answered(pairs: Pairs, questions: Iterable[RunQuestion]) -> Comparison:
@@ -146,7 +146,7 @@ def _differing(facts: dict[str, tuple[object, object]]) -> Iterator[str]:
             yield f"{name}: {inert(str(before))} → {inert(str(after))}"
 
 
-def _ask(a: Half, b: Half, by: str, selection: Selection) -> RunQuestion:
+def _ask(a: Half, b: Half, by: str, scope: Scope) -> RunQuestion:
     differences: list[str] = []
     if a.run is not b.run:
         assert a.run.loaded
@@ -176,10 +176,10 @@ def _ask(a: Half, b: Half, by: str, selection: Selection) -> RunQuestion:
         if reason or halves is None:
             differences.append(f"{inert(view.title)}: not compared, {reason}")
         elif view.show == "stacks":
-            stacks += filter(None, [compare_stacks(*halves, view, selection)])
+            stacks += filter(None, [compare_stacks(*halves, view, scope.selection)])
         else:
             group = next((each for each in groupings(view) if each.dimension == by or each.title == by), None)
-            views += filter(None, [ask(*halves, view, selection, group)])
+            views += filter(None, [ask(*halves, view, scope.selection, scope.of(b.run, view).by or group)])
     differences += [f"{inert(view.title)}: not compared, only after" for view in others.values()]
     return RunQuestion(RunComparison(a.run.probe, a.run, b.run, differences, [], stacks), views, [])
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ebpftop.base.inert import inert
+from ebpftop.export.compared import Asking, Part, compare_parts
 from ebpftop.export.comparison_json import view_as_json
 from ebpftop.export.gathered import Gathered, begun, gather, of_run
 from ebpftop.export.reporting import Format, data, written
@@ -30,12 +31,13 @@ FORMATS: tuple[tuple[Format, str, str], ...] = (
     ("html", "html", "report, one HTML page"),
 )
 _OF_STACKS = ("folded", "speedscope", "svg")
+Spans = tuple[Span, Span]
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
     """A format, and of what. view: None for all probes. name: of the file, without its ending. compared: A and B of the
-    view.
+    view. spans: A and B, which a report compares.
     """
 
     format: Format
@@ -44,12 +46,17 @@ class Choice:
     name: str
     view: ViewInfo | None = None
     compared: ViewComparison | None = None
+    spans: Spans | None = None
 
 
 def choices(
-    session: Session, run: Run | None, view: ViewInfo | None, compared: ViewComparison | None = None
+    session: Session,
+    run: Run | None,
+    view: ViewInfo | None,
+    compared: ViewComparison | None = None,
+    spans: Spans | None = None,
 ) -> list[Choice]:
-    """First those of the view in front."""
+    """First those of the view in front. compared, spans: while A and B are."""
     found: list[Choice] = []
     if run is not None and view is not None:
         stacks = view.show == "stacks"
@@ -68,6 +75,11 @@ def choices(
             for kind, ending, title in reversed(FORMATS)
             if kind != "svg" and (stacks or kind not in _OF_STACKS)
         ]
+        if spans is not None:
+            found = [
+                replace(each, title=f"{each.title}, A and B compared", spans=spans) if each.format == "html" else each
+                for each in found
+            ]
     return found
 
 
@@ -81,13 +93,25 @@ async def exported(choice: Choice, session: Session, run: Run | None, scope: Sco
     if choice.view is not None and run is not None:
         found = of_run(Chapter(session), run, scope, choice.view)
         return await asyncio.to_thread(data, choice.format, [found])
+    if choice.spans is not None:
+        scope = replace(scope, wanted=ALL)  # both are parts of it
     if tape is not None:
         now = session.newest.monotonic_ns if session.newest else 0
-        return await asyncio.to_thread(_of_tape, choice.format, tape, scope, now)
-    stream = await _gathered(session, scope)
+        return await asyncio.to_thread(_of_tape, choice, tape, scope, now)
     hello = session.hello
     source = f"the memory of a dashboard on {hello.host}" if hello else "the memory of a dashboard"
-    return await asyncio.to_thread(written, choice.format, [stream], "What ebpftop recorded", source)
+    chapter = Chapter.of(session)
+    stream = await _gathered(chapter, scope)
+    asking = None
+    if choice.spans is not None:
+        stream.spans.update(zip("AB", choice.spans, strict=True))
+        asking = await _asked(source, chapter, choice.spans, scope)
+
+    def write() -> bytes:
+        compared = asking.answer() if asking else None
+        return written(choice.format, [stream], "What ebpftop recorded", source, compared=compared)
+
+    return await asyncio.to_thread(write)
 
 
 def of_all(scope: Scope) -> Scope:
@@ -95,11 +119,18 @@ def of_all(scope: Scope) -> Scope:
     return scope if isinstance(scope.wanted, Span) else replace(scope, wanted=ALL)
 
 
-def _of_tape(format: Format, path: Path, scope: Scope, now: int) -> bytes:
-    """now: a moment (monotonic ns) of the stream whose views are looked at."""
+def _of_tape(choice: Choice, path: Path, scope: Scope, now: int) -> bytes:
+    """now: a moment (monotonic ns) of the stream whose views are looked at, and whose spans are compared."""
     tape = read(TapeReader(path))
-    streams = [gather(each, scope if _holds(each, now) else replace(scope, aspects={})) for each in tape.chapters]
-    return written(format, streams, f"What ebpftop recorded: {path.stem}", tape.name, tape.problem)
+    mine = next((each for each in tape.chapters if _holds(each, now)), tape.chapters[-1])
+    streams = [gather(each, scope if each is mine else replace(scope, aspects={})) for each in tape.chapters]
+    compared = None
+    if choice.spans is not None:
+        streams[tape.chapters.index(mine)].spans.update(zip("AB", choice.spans, strict=True))
+        before, after = (Part(path.name, mine, span) for span in choice.spans)
+        compared = compare_parts(before, after, scope=scope.among(mine.session.processes))
+    title = f"What ebpftop recorded: {path.stem}"
+    return written(choice.format, streams, title, tape.name, tape.problem, compared)
 
 
 def _holds(chapter: Chapter, moment: int) -> bool:
@@ -107,13 +138,21 @@ def _holds(chapter: Chapter, moment: int) -> bool:
     return sampled is not None and sampled.start <= moment <= sampled.end
 
 
-async def _gathered(session: Session, scope: Scope) -> Gathered:
-    chapter = Chapter.of(session)
+async def _gathered(chapter: Chapter, scope: Scope) -> Gathered:
     found = begun(chapter, scope.wanted if isinstance(scope.wanted, Span) else ALL)
     for run in chapter.runs():
         found.runs.append(of_run(chapter, run, scope))
         await asyncio.sleep(0)
     return found
+
+
+async def _asked(source: str, chapter: Chapter, spans: Spans, scope: Scope) -> Asking:
+    before, after = (Part(source, chapter, span) for span in spans)
+    asking = Asking(before, after, scope=scope)
+    for pair in asking.pairs.runs:
+        asking.ask(pair)
+        await asyncio.sleep(0)
+    return asking
 
 
 def as_text(session: Session, run: Run, view: ViewInfo, scope: Scope) -> str:

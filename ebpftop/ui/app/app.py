@@ -322,8 +322,6 @@ class EbpftopApp(TimeKeys):
                 return self.feed.source.live or self.feed.playback is not None
             case "statistics":
                 return self.feed.source.live
-            case "seek":
-                return self.feed.playback is not None
         return True
 
     async def action_statistics(self) -> None:

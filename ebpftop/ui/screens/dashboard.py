@@ -132,7 +132,6 @@ class Dashboard(Selecting):
     async def on_mount(self) -> None:
         self.about.show([])
         self.catalog.listing.loads = self.feed.source.live
-        self.catalog.listing.folds = self.feed.playback is None
         self.set_focus(self.start if self.asking else self.catalog.listing)
         self.set_interval(DESCRIBE, self._describe)
         if self.feed.session.catalog is not None:  # it came first: one painting less

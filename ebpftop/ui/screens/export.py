@@ -23,6 +23,7 @@ from ebpftop.frames.tape_source import TapeSource
 from ebpftop.model.chosen import choice_words
 from ebpftop.model.comparing.view import ViewComparison
 from ebpftop.model.past.span import ALL, Span
+from ebpftop.model.readings import extent
 from ebpftop.model.run import Run
 from ebpftop.model.scope import Aspect, Place, Scope, place
 from ebpftop.stats import formatting
@@ -64,13 +65,20 @@ class ExportScreen(ModalScreen[None]):
     def __init__(self, feed: Feed, run: Run | None, panel: ViewPanel | None, aspects: Mapping[Place, Aspect]) -> None:
         """aspects: how the views of all probes are looked at."""
         super().__init__()
-        self._session, self._run = feed.session, run
+        self._session, self._run, self._view = feed.session, run, panel.view if panel else None
         self._tape = feed.playback.path if isinstance(feed.playback, TapeSource) else None
         wanted = panel.reads(feed.when.wanted) if panel else feed.when.wanted
         self._front = Scope(wanted, feed.selection.among(feed.session.processes), aspects)
         self._all = of_all(replace(self._front, wanted=feed.when.wanted))
         compared = _compared(feed, run, panel) if run and panel else None
-        self.choices = choices(feed.session, run, panel.view if panel else None, compared)
+        self.choices = choices(feed.session, run, panel.view if panel else None, compared, self._spans(feed))
+
+    def _spans(self, feed: Feed) -> tuple[Span, Span] | None:
+        """A and B, where they are compared."""
+        a, b = feed.comparing.a, self._front.wanted
+        if a is not None and not isinstance(b, Span) and self._run is not None and self._view is not None:
+            b = extent(self._run, self._view, b).span or b
+        return (a, b) if a is not None and isinstance(b, Span) else None
 
     def compose(self) -> ComposeResult:
         with Vertical() as box:
@@ -81,22 +89,23 @@ class ExportScreen(ModalScreen[None]):
             yield OptionList(*(Option(self._words(each)) for each in self.choices), markup=False)
 
     def _words(self, choice: Choice) -> Content:
-        what = self._of_view(choice.view) if choice.view else self._of_all()
+        scope = replace(self._all, wanted=ALL) if choice.spans else self._all
+        what = self._of_view(choice.view) if choice.view else self._of_all(scope)
         return Content.assemble(inert(what), ("  as  ", "$quiet"), choice.title)
 
     def _of_view(self, view: ViewInfo) -> str:
         rows = rows_of(self._run, view, self._front) if self._run is not None else ()
         return " · ".join((view.title, *rows))
 
-    def _of_all(self) -> str:
-        span = self._all.wanted
+    def _of_all(self, scope: Scope) -> str:
+        span = scope.wanted
         if not isinstance(span, Span) or span == ALL:
             what = "the whole tape" if self._tape else "all probes, as remembered"
         else:
             newest = self._session.newest
             ahead = newest.realtime_ns - newest.monotonic_ns if newest else 0
             what = f"all probes, {clock(span.start, ahead)}–{clock(span.end, ahead)}"
-        chosen = [choice_words(each) for each in self._all.selection.choices]
+        chosen = [choice_words(each) for each in scope.selection.choices]
         return f"{what}, only {', '.join(chosen)}" if chosen else what
 
     def action_move(self, step: int) -> None:

@@ -274,8 +274,6 @@ class Tiles(Selecting):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         run = self._run(self.tiles[self.current])
         match action:
-            case "beside":
-                return self.feed.playback is None  # on a tape, the arrow keys seek
             case "own":
                 return self.panel is not None and self.panel.ranks
             case "detach":
