@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ebpftop.export.report_columns import ReportColumn, key_columns, report_columns
+from ebpftop.export.report_columns import ReportColumn, label_columns, report_columns
 from ebpftop.export.stack_report import StacksPart, stacks_part
 from ebpftop.frames.columns import Array, Labels, Values, take
 from ebpftop.frames.messages import Losses, Process, RingUse, ViewInfo
@@ -38,12 +38,15 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class HistogramPart:
-    """Series by descending count; those without new values are omitted. `labels` names the key's fields."""
+    """Series by descending count; those without new values are omitted. `labels` names the key's fields, and where its
+    processes run; `told` those that say something.
+    """
 
     view: ViewInfo
     labels: list[str]
     series: list[Series]
     whole: Histogram
+    told: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +141,7 @@ def histogram_part(
     if keyed is None:
         found = {name: bounds for name, q in PERCENTILES.items() if (bounds := whole.quantile(q))}
         return HistogramPart(view, [], [Series({}, whole.count, found, lambda: whole)] if found else [], whole)
-    labels = key_columns(view.by_columns, keyed.keys, processes)
+    labels = label_columns(view.by_columns, keyed.keys, processes)
     own = (own_rows(view.by_columns, keyed.keys, len(keyed), processes) & leaves_out(run.params)).tolist()
     counts = keyed.counts.tolist()
     quantiles = {name: _bounds(keyed.groups, q) for name, q in PERCENTILES.items()}
@@ -152,7 +155,8 @@ def histogram_part(
         )
         for n in sorted(range(len(keyed)), key=counts.__getitem__, reverse=True)
     ]
-    return HistogramPart(view, [label.shown.name for label in labels], series, whole)
+    told = [label.shown.name for label in labels if not label.is_empty_place]
+    return HistogramPart(view, [label.shown.name for label in labels], series, whole, told)
 
 
 def _bounds(groups: Groups, q: float) -> list[Bounds]:

@@ -41,6 +41,14 @@ def key_columns(
     return [column for column in report_columns(columns, values, processes) if not column.shown.is_detail]
 
 
+def label_columns(
+    columns: Sequence[ColumnInfo], values: Mapping[str, Values], processes: Mapping[int, Process]
+) -> list[ReportColumn]:
+    """Those of `key_columns`, then where processes run."""
+    found = report_columns(columns, values, processes)
+    return [each for each in found if not each.shown.is_detail] + [each for each in found if each.shown.is_place]
+
+
 def _column(shown: ShownColumn, values: Values, processes: Mapping[int, Process]) -> list[Any]:
     if isinstance(values, Labels):
         return values.texts()
