@@ -219,6 +219,19 @@ def test_a_process_as_its_container_counts(root: Path, place: str) -> None:
         with trace("cpu/syscount", probes=root, pid=f"{place}:{inner[1]}") as traced:
             traced.until(lambda: bool(traced.totals("by process", "pid")), "it calls")
         assert {*traced.totals("by process", "pid")} == {process.pid}
+        assert {each.nspid for each in traced.processes.values() if each.tgid == process.pid} == {int(inner[1])}
         with pytest.raises(AssertionError) as failed, trace("cpu/syscount", probes=root, pid=f"{place}:4194000"):
             pass
         assert f"pid: '{place}' has no process 4194000; it has 1 (" in str(failed.value)
+
+
+def test_pids_inside_are_known_also_of_those_that_live_some_milliseconds(root: Path) -> None:
+    with groups(PATHS[DOCKER]) as (it,), trace("cpu/execsnoop", probes=root) as traced:
+        traced.until_named()
+        cgroups.run_in(it, f"unshare --pid --fork sh -c 'for i in $(seq {INSIDE}); do cat /dev/null; done'")
+        cgroups.run_in(it, "true", 1)
+        traced.until(lambda: bool(traced.events(comm="true")), "all have run")
+    first, *others = [row["nspid"] for row in traced.events(comm="cat")]
+    assert [first, *others] == [*range(first, first + INSIDE)]
+    assert first in (2, 3)  # seq(1) comes first
+    assert {row["nspid"] for row in traced.events(comm="true")} == {None}
