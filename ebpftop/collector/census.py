@@ -43,6 +43,7 @@ class Identity:
         "command",
         "ended",
         "id",
+        "nspid",
         "parent",
         "ppid",
         "programs",
@@ -53,7 +54,7 @@ class Identity:
     )
 
     def __init__(self, number: int, tgid: int, start: int) -> None:
-        self.id, self.tgid, self.start, self.ppid = number, tgid, start, 0
+        self.id, self.tgid, self.start, self.ppid, self.nspid = number, tgid, start, 0, 0
         self.comm = self.command = self.parent = self.user = self.cgroup = ""
         self.ended: int | None = None
         self.programs = 0  # it was seen to execute: each has another memory
@@ -112,6 +113,7 @@ class Census:
             identity = self._begin(tgid, start)
         identity.start, identity.ppid, identity.user = start, int(row["ppid"]), self.user(int(row["uid"]))
         identity.comm, identity.parent = c_text(row["comm"]), c_text(row["parent_comm"])
+        identity.nspid = int(row["nspid"]) or identity.nspid
         cgroup = self._cgroup_path(int(row["cgroup"]), int(row["hierarchy"]))
         if cgroup and cgroup != identity.cgroup:
             identity.cgroup = cgroup
@@ -187,6 +189,7 @@ class Census:
                 identity.user = self.user(process.uids().effective)
             identity.comm = arguments(_read(identity.tgid, "comm").removesuffix(b"\n"))
             identity.command = arguments(_read(identity.tgid, "cmdline"))
+            identity.nspid = next(reversed(proc.inner_pids(proc.status(_read(identity.tgid, "status")))), 0)
             identity.cgroup = proc.cgroup(_read(identity.tgid, "cgroup"))
             self._named(identity.cgroup)
         except (psutil.Error, OSError):
@@ -309,6 +312,7 @@ def _process(identity: Identity, own: bool, named: Named) -> Process:
         comm=identity.comm,
         command=identity.command,
         user=identity.user,
+        nspid=identity.nspid if identity.nspid != identity.tgid else 0,
         cgroup=identity.cgroup,
         container=named.container,
         pod=named.pod,

@@ -404,7 +404,8 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
     """One identity (tgid, start). Text is hostile. `ended_ns` is boottime; None while it lives. own: it is ours.
 
     cgroup: the path that says most of it. container, pod, image: how the container's runtime calls what that path leads
-    to, "" where it doesn't or nobody knows (any more); a pod with its namespace, `shop/cart-0`.
+    to, "" where it doesn't or nobody knows (any more); a pod with its namespace, `shop/cart-0`. nspid: its pid in
+    its own pid namespace, 0 where that is no other one.
     """
 
     id: Whole
@@ -421,6 +422,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
     image: Text = ""
     ended_ns: Whole | None = None
     own: bool = False
+    nspid: Whole = 0
 
 
 class Processes(Frame, frozen=True, kw_only=True):

@@ -13,8 +13,10 @@ import pytest
 
 from tests.support import cgroups, runtimes
 from tests.support.processes import eventually
+from tests.support.quota import cpu_group
 from tests.support.runtimes import CONTAINERD, CRIO, DOCKER, PATHS, PODMAN, UID, number
 from tests.support.tracing import Tracing, any_kernel, trace
+from tests.support.workloads import SPIN, Worker
 
 pytestmark = pytest.mark.bpf
 
@@ -219,6 +221,51 @@ def test_a_process_as_its_container_counts(root: Path, place: str) -> None:
         with trace("cpu/syscount", probes=root, pid=f"{place}:{inner[1]}") as traced:
             traced.until(lambda: bool(traced.totals("by process", "pid")), "it calls")
         assert {*traced.totals("by process", "pid")} == {process.pid}
+        assert {each.nspid for each in traced.processes.values() if each.tgid == process.pid} == {int(inner[1])}
         with pytest.raises(AssertionError) as failed, trace("cpu/syscount", probes=root, pid=f"{place}:4194000"):
             pass
         assert f"pid: '{place}' has no process 4194000; it has 1 (" in str(failed.value)
+
+
+def test_pids_inside_are_known_also_of_those_that_live_some_milliseconds(root: Path) -> None:
+    with groups(PATHS[DOCKER]) as (it,), trace("cpu/execsnoop", probes=root) as traced:
+        traced.until_named()
+        cgroups.run_in(it, f"unshare --pid --fork sh -c 'for i in $(seq {INSIDE}); do cat /dev/null; done'")
+        cgroups.run_in(it, "true", 1)
+        traced.until(lambda: bool(traced.events(comm="true")), "all have run")
+    first, *others = [row["nspid"] for row in traced.events(comm="cat")]
+    assert [first, *others] == [*range(first, first + INSIDE)]
+    assert first in (2, 3)  # seq(1) comes first
+    assert {row["nspid"] for row in traced.events(comm="true")} == {None}
+
+
+def test_who_is_throttled_and_who_waits_is_told_by_container_and_unit(root: Path) -> None:
+    """The one for its quota, the other behind it on the same CPU."""
+    with (
+        cpu_group(quota_us=5_000, period_us=50_000, name=f"docker-{DOCKER}.scope") as limited,
+        cpu_group(quota_us=-1, period_us=50_000, name="ebpftop-test-batch.service") as unlimited,
+        Worker(SPIN, 1, 0.067, cpu=0) as held,
+        Worker(SPIN, 1, 0.307, cpu=0) as free,
+        trace("cpu/throttled", probes=root) as traced,
+    ):
+        traced.until_named()
+        for worker in (held, free):
+            cgroups.leave_all(worker.pid)
+        limited.take(held.pid)
+        unlimited.take(free.pid)
+        held.start()
+        free.start()
+        held.finish()
+        free.finish()
+        assert limited.throttled().times >= 5
+        pids = {
+            held.pid: {"container": "web", "unit": ""},
+            free.pid: {"container": "", "unit": "ebpftop-test-batch.service"},
+        }
+    told = traced.totals("processes", "pid")
+    assert told[held.pid]["held"] > 0
+    assert told[free.pid]["held"] == 0
+    assert told[free.pid]["waited"] > 0
+    for pid, place in pids.items():
+        row = traced.events("processes", pid=pid)[-1]
+        assert {name: row[name] for name in place} == place

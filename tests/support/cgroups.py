@@ -25,6 +25,12 @@ def v1() -> Path | None:
     return next((place for number, place in sorted(mounts.hierarchies().items()) if number), None)
 
 
+def leave_all(pid: int) -> None:
+    """Move a process to the roots of all hierarchies."""
+    for place in mounts.hierarchies().values():
+        (place / "cgroup.procs").write_text(str(pid))
+
+
 @contextlib.contextmanager
 def group(root: Path, path: str) -> Iterator[Path]:
     """A new group; those above it that are new are removed with it, once their processes have ended."""

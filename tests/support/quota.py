@@ -58,11 +58,13 @@ class Group:
 
 
 @contextlib.contextmanager
-def cpu_group(quota_us: int, period_us: int) -> Iterator[Group]:
-    """A new group that may use so much CPU time in each period. Its processes must have ended when the `with` ends."""
-    with _group("cpu") as group:
+def cpu_group(quota_us: int, period_us: int, name: str = "") -> Iterator[Group]:
+    """A new group that may use so much CPU time in each period, with a quota below 0 any. Its processes must have ended
+    when the `with` ends.
+    """
+    with _group("cpu", name=name) as group:
         if group.v2:
-            group.write("cpu.max", f"{quota_us} {period_us}")
+            group.write("cpu.max", f"{quota_us if quota_us >= 0 else 'max'} {period_us}")
         else:
             group.write("cpu.cfs_period_us", str(period_us))
             group.write("cpu.cfs_quota_us", str(quota_us))
@@ -94,11 +96,11 @@ def pids_group(limit: int) -> Iterator[Group]:
 
 
 @contextlib.contextmanager
-def _group(controller: str, name_in_v1: str = "") -> Iterator[Group]:
+def _group(controller: str, name_in_v1: str = "", name: str = "") -> Iterator[Group]:
     parent, v2 = _hierarchy(controller, name_in_v1 or controller)
     if v2:
         (parent / "cgroup.subtree_control").write_text(f"+{controller}")
-    folder = parent / f"ebpftop-test-{uuid.uuid4().hex[:8]}"
+    folder = parent / (name or f"ebpftop-test-{uuid.uuid4().hex[:8]}")
     folder.mkdir()
     try:
         yield Group(folder, v2=v2)
