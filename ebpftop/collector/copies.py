@@ -8,6 +8,7 @@ import ctypes
 import struct
 import time
 from collections.abc import Callable, Iterable
+from math import inf
 from typing import NamedTuple
 
 from ebpftop.collector.codes import Codes, Program
@@ -20,11 +21,9 @@ from ebpftop.unwind.rows import RIP, RSP
 from ebpftop.unwind.stack import NOWHERE, Unwound
 
 SECONDS = 0.1  # that one look may take
-PATIENCE = 5.0  # seconds that a sample waits for its program's code
 PAGE = 4096
 
 _HEAD = struct.Struct("<6Q17QIIiI")
-_CUT = f"not unwound in {PATIENCE:.0f} s"
 
 
 class Sample(NamedTuple):
@@ -89,19 +88,19 @@ class Copies:
         taken, value, start, code, top, mapped, *rest = _HEAD.unpack_from(record)
         registers, (cpu, tgid, kernel, size) = rest[:17], rest[17:]
         program = Program(tgid, start, code, top)
-        patient = patient and now - taken / 1e9 < PATIENCE
-        found = self._codes.space(program, mapped, now)
-        if found is None and patient:
+        age = now - taken / 1e9 if patient else inf
+        found = self._codes.space(program, mapped, age, now)
+        if found is None:
             return False
-        if found is None or isinstance(found, str):
-            stack = Unwound((registers[RIP],), found or _CUT)
+        if isinstance(found, str):
+            stack = Unwound((registers[RIP],), found)
         else:
             sp = registers[RSP] & PAGE - 1
             words = record[self._start + sp : self._start + sp + min(size, self._room - sp) // 8 * 8].cast("Q")
             effort = self._codes.effort(program, now)
             stack = found.unwind(registers, words, effort, whole=self._room - PAGE, top=top)
             words.release()
-            if stack.ended == NOWHERE and patient and self._codes.again(program, taken / 1e9, now):
+            if stack.ended == NOWHERE and self._codes.again(program, age, now):
                 return False
             if self._codes.by_pointers(program):
                 self._spare(tgid, top, mapped)

@@ -47,8 +47,9 @@ class Space:
         self._starts = [each.start for each in self._code]
         self._steps: dict[int, Step | str] = {}
 
-    def __len__(self) -> int:
-        """Steps that are kept."""
+    @property
+    def kept(self) -> int:
+        """How many steps are remembered."""
         return len(self._steps)
 
     def forget(self) -> None:
@@ -98,7 +99,7 @@ class Space:
         if isinstance(code.tables, str):
             return code.tables
         try:
-            found = code.tables.step(place - code.base, effort) if code.tables is not None else None
+            found = code.tables.step(place - code.base, effort) if code.tables else None
         except BadTables:
             return BROKEN
         except TooMuch:
