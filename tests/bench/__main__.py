@@ -24,6 +24,7 @@ from tests.bench import (
     startup,
     storms,
     tapes,
+    unwinding,
 )
 from tests.bench.table import render
 
@@ -51,6 +52,7 @@ def main() -> int:
         storms,
         tapes,
         crowds,
+        unwinding,
     ):  # as long as this process is small
         print(f"{part.__name__.rpartition('.')[2]} …", file=sys.stderr, flush=True)
         rows += part.rows()
