@@ -20,7 +20,7 @@ from ebpftop.kernel import libbpf
 from ebpftop.unwind.rows import RIP, RSP
 from ebpftop.unwind.stack import NOWHERE, Unwound
 
-SECONDS = 0.1  # that one look may take
+SHARE, AT_ONCE = 0.25, 0.1  # of a CPU, and seconds of it, that unwinding may take; what is more waits, and is lost
 PAGE = 4096
 
 _HEAD = struct.Struct("<6Q17QIIiI")
@@ -58,13 +58,16 @@ class Copies:
         self.name, self.fd, self.ring = layout.name, fd, Ring(fd, layout.max_entries, dtype(layout.value))
         self._start, self._room = stack.offset, stack.count
         self._by_pointers, self._codes, self._stacks, self._count = by_pointers, codes, stacks, count
+        self._may_spend, self._may_since = AT_ONCE, time.monotonic()
         self.waiting = False  # whether a sample waits for code
         self._done: set[int] = set()  # positions of those that came after one that waits
 
     def take(self, *, last: bool = False) -> None:
         """Unwind what has come, and what waited. last: nothing waits any longer. Raises `RingBroken`."""
         now = time.monotonic()
-        end, waiting = now + SECONDS, False
+        began, waiting = time.thread_time(), False
+        self._may_spend = min(AT_ONCE, self._may_spend + (now - self._may_since) * SHARE)
+        self._may_since = now
         full = self.ring.waiting > self.ring.size // 2
         for position, record in self.ring.in_place():
             if position not in self._done and len(record):
@@ -77,8 +80,9 @@ class Copies:
             else:
                 self.ring.release(position)
                 self._done.discard(position)
-            if time.monotonic() > end and not last:
+            if time.thread_time() > began + self._may_spend and not last:
                 break
+        self._may_spend -= time.thread_time() - began
         self.waiting = waiting
 
     def _unwind(self, record: memoryview, now: float, *, patient: bool) -> bool:

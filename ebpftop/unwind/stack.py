@@ -66,6 +66,7 @@ class Space:
         walk = Walk(registers, stack, whole, top)
         called = registers[RCX] == registers[RIP]  # a system call leaves there where it returns to
         places = [registers[RIP] - called]
+        steps = self._steps
         try:
             step = self._step(places[0], effort)
             while not isinstance(step, str):
@@ -75,7 +76,8 @@ class Space:
                 if len(places) >= DEEPEST:
                     return Unwound(tuple(places), TOO_DEEP)
                 place = caller if step.signal else caller - 1  # a call may be the last thing in a function
-                step = self._step(place, effort)
+                known = steps.get(place)
+                step = self._step(place, effort) if known is None else known
                 places.append(place)
         except Ended as ended:
             return Unwound(tuple(places), str(ended))

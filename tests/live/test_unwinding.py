@@ -251,6 +251,8 @@ int main(void) { for (;;) sum += deeper(90); }
     cut = [each for each in found if user(each)[0] == "[stack cut at 16 KiB]"]
     assert counted(cut) >= 0.9 * counted(found)
     assert "_start" not in {name for each in cut for name in user(each)}
+    with running(tmp_path / "program") as pid:
+        assert whole(profiled(pid, copy=64)) >= 0.98  # 37 KiB
     deep = [each for each in cut if "main" not in user(each)]  # the others were taken on the way there
     assert {name for each in deep for name in user(each)[1:]} <= {"deeper", "leaf", "memset"}
 

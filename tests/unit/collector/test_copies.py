@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import struct
 import time
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ebpftop.collector.codes import Codes, Program
-from ebpftop.collector.copies import PAGE, Copies, Sample
+from ebpftop.collector.copies import AT_ONCE, PAGE, Copies, Sample
 from ebpftop.collector.unwound import UnwoundStacks
 from ebpftop.frames.layout import COPY, Field, MapLayout, Record
 from ebpftop.unwind.rows import RIP, RSP
@@ -142,6 +143,18 @@ def test_nothing_waits_for_ever(ring: Ring, last: bool) -> None:
     ring.copies.take(last=last)
     assert set(ring.counted) == {(8, (PLACE,), "late")}
     assert ring.consumer() == ring.at
+
+
+def test_unwinding_takes_a_share_of_a_cpu(ring: Ring, monkeypatch: pytest.MonkeyPatch) -> None:
+    ring.codes.of[7] = ring.codes.there
+    for _ in range(4):
+        ring.put(7, [CALLER, 0])
+    spent = itertools.count(0, 0.6 * AT_ONCE)
+    monkeypatch.setattr(time, "thread_time", lambda: next(spent))
+    ring.copies.take()
+    assert len(ring.counted) == 2
+    ring.copies.take(last=True)
+    assert len(ring.counted) == 4
 
 
 def test_a_place_without_known_code_is_waited_for_once(ring: Ring) -> None:
