@@ -183,9 +183,9 @@ def test_records_that_are_no_copies_are_refused(ring: Ring) -> None:
 
 @given(
     st.lists(st.sampled_from([0, 1, CALLER, SP, SP + 8, (1 << 64) - 1]), max_size=20),
-    st.integers(0, (1 << 32) - 1),
-    st.integers(0, (1 << 64) - 1) | st.just(SP),
-    st.integers(0, (1 << 64) - 1) | st.just(PLACE),
+    st.sampled_from([0, 7, 8, 160, 4096, ROOM, (1 << 32) - 1]),
+    st.sampled_from([SP, SP + 4, 0, 7, 0x7FFF_0000_0FFF, (1 << 63) - 1, (1 << 64) - 1]),
+    st.sampled_from([PLACE, BASE, BASE + END, 0, 1, (1 << 64) - 1]),
 )
 def test_whatever_a_stack_holds_only_places_in_code_come_of_it(words: list[int], size: int, sp: int, ip: int) -> None:
     ring = Ring()
