@@ -10,19 +10,22 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from ebpftop.handover import protocol
-from ebpftop.handover.protocol import UNREADABLE, CodeRange, CodeRead, UnwindTables
+from ebpftop.handover.protocol import CodeRange, CodeRead, UnwindTables
 from ebpftop.unwind.cursor import BadTables
 from ebpftop.unwind.stack import Code, Space
 from ebpftop.unwind.tables import Effort, Tables, TooMuch
 
+VDSO = "[vdso]"
 RUN = -13  # the number of the task that answers
 AT_ONCE = 16  # programs of one request
 AGAIN = 0.5  # seconds from one look at a program to the next
-MOST_PROGRAMS = 256
+MOST_PROGRAMS = 1024
 MOST_STEPS = 1 << 17  # that are kept of all programs, and of all files
 SPENT_AT_ONCE, SHARE = 2.0, 0.03  # CPU seconds of root tasks: at first, and of each second from then on
 EFFORT, EFFORT_A_SECOND = 1 << 20, 1 << 17  # bytes of tables that are read for a program: at first, and from then on
 
+PATIENCE, LESS = 5.0, 1.0  # seconds that a sample waits for its program's code, and for what is new in it
+LATE = f"its code could not be read within {PATIENCE:.0f} s"
 ENDED = "its code is not known, as the process has ended"
 UNREAD = "its code could not be read"
 TOO_LARGE = "its files' unwind tables can't be read"
@@ -63,21 +66,28 @@ class Codes:
         self._asked: dict[Program, int] = {}
         self._may_spend, self._may_since = SPENT_AT_ONCE, 0.0
 
-    def space(self, program: Program, mapped: int, now: float) -> Space | str | None:
-        """Its code; a text says why there is none. None: it is being read. mapped: see `_Known`."""
-        known = self._programs.get(program)
+    def space(self, program: Program, mapped: int, age: float, now: float) -> Space | str | None:
+        """Its code; a text says why there is none. None: it is being read, and a sample of this age in seconds may wait
+        for it. mapped: see `_Known`.
+        """
+        known = self._programs.pop(program, None)
         if known is None:
             if len(self._programs) >= MOST_PROGRAMS:
-                self._programs.pop(next(iter(self._programs)))
-            known = self._programs[program] = _Known(now)
-        if mapped != known.mapped and not known.why and self._want(program, known, mapped, now):
+                oldest = next(iter(self._programs))
+                del self._programs[oldest]
+                self._wanted.pop(oldest, None)
+            known = _Known(now)
+        self._programs[program] = known  # the last one, as it was used last
+        if known.why:
+            return known.why
+        if mapped != known.mapped and self._want(program, known, mapped, now) and age < _patience(known):
             return None
-        return known.why or known.space
+        return known.space or LATE
 
-    def again(self, program: Program, taken: float, now: float) -> bool:
-        """A sample went where no code is known; whether it was mapped since, maybe, and is looked for."""
-        known = self._programs.get(program)
-        return known is not None and known.read_at < taken and self._want(program, known, known.mapped, now)
+    def again(self, program: Program, age: float, now: float) -> bool:
+        """A sample went where no code is known: whether it waits, as that may have been mapped since."""
+        known = self._programs[program]
+        return known.read_at < now - age and age < _patience(known) and self._want(program, known, known.mapped, now)
 
     def _want(self, program: Program, known: _Known, mapped: int, now: float) -> bool:
         """Whether it is being read, or will be."""
@@ -106,6 +116,8 @@ class Codes:
         for program, known in self._programs.items() if gone else ():
             if program.tgid in gone:
                 known.mapped, known.read_at = -1, -AGAIN
+                if program in self._asked:
+                    self._asked[program] = -1
 
     # ---------------------------------------------------------------- requests
 
@@ -120,16 +132,13 @@ class Codes:
         if not self.due or self._may_spend < 0:
             return
         for program in list(self._wanted)[:AT_ONCE]:
-            mapped = self._wanted.pop(program)
-            if (known := self._programs.get(program)) is not None:
-                self._asked[program] = mapped
-                known.read_at = now
+            self._asked[program] = self._wanted.pop(program)
+            self._programs[program].read_at = now
         programs = [
             protocol.Program(id=number, tgid=each.tgid, start_ns=each.start_ns, code=each.code, stack=each.stack)
             for number, each in enumerate(self._asked)
         ]
-        if programs:
-            self._request(protocol.RequestCode(run=RUN, programs=programs, known=list(self._tables)))
+        self._request(protocol.RequestCode(run=RUN, programs=programs, known=list(self._tables)))
 
     def answered(self, answer: CodeRead | None, descriptors: list[int]) -> None:
         """Take an answer and its descriptors; None: there will be none."""
@@ -159,19 +168,18 @@ class Codes:
     def _learn(self, known: _Known, ranges: list[CodeRange]) -> None:
         known.files = {each.file for each in ranges if each.file in self._tables}
         known.space = Space([Code(each.start, each.end, each.base, self._of(each.file)) for each in ranges])
-        tables = [self._tables[each] for each in known.files]
+        files = {each.file for each in ranges if each.file} - {VDSO}  # that one calls nothing
+        tables = [self._tables.get(each, TOO_LARGE) for each in files]
         try:
-            known.by_pointers = UNREADABLE not in {each.file for each in ranges} and all(
-                each is None or (isinstance(each, Tables) and self._keeps(each)) for each in tables
+            known.by_pointers = all(
+                each is None or (isinstance(each, Tables) and each.keep_frame_pointers(Effort(EFFORT)))
+                for each in tables
             )
         except TooMuch:
             known.by_pointers = False
 
     def _of(self, file: str) -> Tables | str | None:
         return self._tables.get(file, TOO_LARGE) if file else None
-
-    def _keeps(self, tables: Tables) -> bool:
-        return tables.keep_frame_pointers(Effort(EFFORT))
 
     def _add(self, files: list[UnwindTables], descriptors: list[int]) -> None:
         rest = iter(descriptors)
@@ -192,10 +200,14 @@ class Codes:
         self._tables = {file: tables for file, tables in self._tables.items() if file in used}
         spaces = [known.space for known in self._programs.values() if known.space is not None]
         tables = [each for each in self._tables.values() if isinstance(each, Tables)]
-        for kept in (spaces, tables):
-            if sum(map(len, kept)) > MOST_STEPS:
-                for each in kept:
+        for remembering in (spaces, tables):
+            if sum(each.kept for each in remembering) > MOST_STEPS:
+                for each in remembering:
                     each.forget()
+
+
+def _patience(known: _Known) -> float:
+    return PATIENCE if known.space is None else LESS
 
 
 def _tables(what: UnwindTables, descriptor: int) -> Tables:

@@ -8,6 +8,7 @@ import ctypes
 import struct
 import time
 from collections.abc import Callable, Iterable
+from math import inf
 from typing import NamedTuple
 
 from ebpftop.collector.codes import Codes, Program
@@ -19,12 +20,10 @@ from ebpftop.kernel import libbpf
 from ebpftop.unwind.rows import RIP, RSP
 from ebpftop.unwind.stack import NOWHERE, Unwound
 
-SECONDS = 0.1  # that one look may take
-PATIENCE = 5.0  # seconds that a sample waits for its program's code
+SHARE, AT_ONCE = 0.25, 0.1  # of a CPU, and seconds of it, that unwinding may take; what is more waits, and is lost
 PAGE = 4096
 
 _HEAD = struct.Struct("<6Q17QIIiI")
-_CUT = f"not unwound in {PATIENCE:.0f} s"
 
 
 class Sample(NamedTuple):
@@ -59,13 +58,16 @@ class Copies:
         self.name, self.fd, self.ring = layout.name, fd, Ring(fd, layout.max_entries, dtype(layout.value))
         self._start, self._room = stack.offset, stack.count
         self._by_pointers, self._codes, self._stacks, self._count = by_pointers, codes, stacks, count
+        self._may_spend, self._may_since = AT_ONCE, time.monotonic()
         self.waiting = False  # whether a sample waits for code
         self._done: set[int] = set()  # positions of those that came after one that waits
 
     def take(self, *, last: bool = False) -> None:
         """Unwind what has come, and what waited. last: nothing waits any longer. Raises `RingBroken`."""
         now = time.monotonic()
-        end, waiting = now + SECONDS, False
+        began, waiting = time.thread_time(), False
+        self._may_spend = min(AT_ONCE, self._may_spend + (now - self._may_since) * SHARE)
+        self._may_since = now
         full = self.ring.waiting > self.ring.size // 2
         for position, record in self.ring.in_place():
             if position not in self._done and len(record):
@@ -78,8 +80,9 @@ class Copies:
             else:
                 self.ring.release(position)
                 self._done.discard(position)
-            if time.monotonic() > end and not last:
+            if time.thread_time() > began + self._may_spend and not last:
                 break
+        self._may_spend -= time.thread_time() - began
         self.waiting = waiting
 
     def _unwind(self, record: memoryview, now: float, *, patient: bool) -> bool:
@@ -89,19 +92,19 @@ class Copies:
         taken, value, start, code, top, mapped, *rest = _HEAD.unpack_from(record)
         registers, (cpu, tgid, kernel, size) = rest[:17], rest[17:]
         program = Program(tgid, start, code, top)
-        patient = patient and now - taken / 1e9 < PATIENCE
-        found = self._codes.space(program, mapped, now)
-        if found is None and patient:
+        age = now - taken / 1e9 if patient else inf
+        found = self._codes.space(program, mapped, age, now)
+        if found is None:
             return False
-        if found is None or isinstance(found, str):
-            stack = Unwound((registers[RIP],), found or _CUT)
+        if isinstance(found, str):
+            stack = Unwound((registers[RIP],), found)
         else:
             sp = registers[RSP] & PAGE - 1
             words = record[self._start + sp : self._start + sp + min(size, self._room - sp) // 8 * 8].cast("Q")
             effort = self._codes.effort(program, now)
             stack = found.unwind(registers, words, effort, whole=self._room - PAGE, top=top)
             words.release()
-            if stack.ended == NOWHERE and patient and self._codes.again(program, taken / 1e9, now):
+            if stack.ended == NOWHERE and self._codes.again(program, age, now):
                 return False
             if self._codes.by_pointers(program):
                 self._spare(tgid, top, mapped)

@@ -47,8 +47,9 @@ class Space:
         self._starts = [each.start for each in self._code]
         self._steps: dict[int, Step | str] = {}
 
-    def __len__(self) -> int:
-        """Steps that are kept."""
+    @property
+    def kept(self) -> int:
+        """How many steps are remembered."""
         return len(self._steps)
 
     def forget(self) -> None:
@@ -65,6 +66,7 @@ class Space:
         walk = Walk(registers, stack, whole, top)
         called = registers[RCX] == registers[RIP]  # a system call leaves there where it returns to
         places = [registers[RIP] - called]
+        steps = self._steps
         try:
             step = self._step(places[0], effort)
             while not isinstance(step, str):
@@ -74,7 +76,8 @@ class Space:
                 if len(places) >= DEEPEST:
                     return Unwound(tuple(places), TOO_DEEP)
                 place = caller if step.signal else caller - 1  # a call may be the last thing in a function
-                step = self._step(place, effort)
+                known = steps.get(place)
+                step = self._step(place, effort) if known is None else known
                 places.append(place)
         except Ended as ended:
             return Unwound(tuple(places), str(ended))
@@ -98,7 +101,7 @@ class Space:
         if isinstance(code.tables, str):
             return code.tables
         try:
-            found = code.tables.step(place - code.base, effort) if code.tables is not None else None
+            found = code.tables.step(place - code.base, effort) if code.tables else None
         except BadTables:
             return BROKEN
         except TooMuch:

@@ -92,8 +92,9 @@ class Tables:
             found = sorted(self._scan())
             self._starts, self._places = [each[0] for each in found], [each[1] for each in found]
 
-    def __len__(self) -> int:
-        """Steps that are kept."""
+    @property
+    def kept(self) -> int:
+        """How many steps are remembered."""
         return len(self._steps)
 
     def forget(self) -> None:
@@ -117,7 +118,7 @@ class Tables:
             if step is not None and not step.last:
                 asked += 1
                 kept += step.register == RBP and step.row is None
-        return kept >= asked - asked // _EXCEPTIONS
+        return 0 < asked <= kept + asked // _EXCEPTIONS
 
     def step(self, pc: int, effort: Effort) -> Step | None:
         """From the function at an address of the file to its caller; None where none is described.

@@ -33,6 +33,7 @@ class Walk:
 
     def __init__(self, registers: Sequence[int], stack: memoryview, whole: int, top: int = 0) -> None:
         self._low, self._stack, self._whole, self._top = registers[RSP], stack, whole, top
+        self._bytes = 8 * len(stack)
         self._registers: list[int | None] = list(registers)  # None: its value is lost
         self._all = True  # whether there may be others than those that calls leave as they were
         self._guessed = False  # whether the last step took a frame pointer for one
@@ -46,13 +47,19 @@ class Walk:
         self._guessed = False
         if step.row is not None:
             return self._by_row(step.row, step.signal)
-        cfa, sp = self._known(step.register) + step.offset, self._known(RSP)
-        if cfa - 8 == self._top:
+        registers, stack, low = self._registers, self._stack, self._low  # what follows is most of all unwinding
+        base, sp = registers[step.register] if step.register < REGISTERS else None, registers[RSP]
+        if base is None or sp is None:
+            raise Ended(BROKEN)
+        cfa = base + step.offset
+        at = cfa - 8 - low
+        if at + low == self._top:
             return 0  # nobody called it, though its tables don't say so
-        caller = self._word(cfa - 8)
+        caller: int = stack[at >> 3] if 0 <= at < self._bytes and not at & 7 else self._word(cfa - 8)
         for register, offset in step.saved:
             if cfa + offset >= sp:  # else the end of the function has taken it back already
-                self._registers[register] = self._word(cfa + offset)
+                at = cfa + offset - low
+                registers[register] = stack[at >> 3] if 0 <= at < self._bytes and not at & 7 else self._word(at + low)
         return self._called(cfa, caller)
 
     def _by_frame_pointer(self) -> int:
@@ -92,9 +99,11 @@ class Walk:
 
     def _called(self, sp: int, caller: int) -> int:
         """The caller's stack begins at `sp`; a call kept only some registers for it."""
-        if sp < self._known(RSP):
+        registers = self._registers
+        before = registers[RSP]
+        if before is None or sp < before:
             raise Ended(BROKEN)
-        self._registers[RSP], self._registers[RIP] = sp, caller
+        registers[RSP], registers[RIP] = sp, caller
         if self._all:
             self._registers = [value if n in (*KEPT, RSP, RIP) else None for n, value in enumerate(self._registers)]
             self._all = False

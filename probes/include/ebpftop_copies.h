@@ -3,7 +3,10 @@
 #pragma once
 
 #define COPIED_PAGE 4096
-#define COPIED_PAGES 4 // of a stack, at most: 16 KiB
+#ifndef PARAM_copy
+#define PARAM_copy 16
+#endif
+#define COPIED_PAGES (PARAM_copy * 1024 / COPIED_PAGE) // of a stack, at most
 
 struct copy {
     u64 time;     // monotonic ns

@@ -25,6 +25,7 @@ from tests.bench import (
     startup,
     storms,
     tapes,
+    unwinding,
 )
 from tests.bench.table import render
 
@@ -53,6 +54,7 @@ def main() -> int:
         storms,
         tapes,
         crowds,
+        unwinding,
     ):  # as long as this process is small
         print(f"{part.__name__.rpartition('.')[2]} …", file=sys.stderr, flush=True)
         rows += part.rows()

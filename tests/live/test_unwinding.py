@@ -10,8 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from ebpftop.frames.tape import TapeReader
+from tests.support.command import complaint, ebpftop
 from tests.support.tracing import counted, trace
 
 pytestmark = pytest.mark.bpf
@@ -248,8 +251,30 @@ int main(void) { for (;;) sum += deeper(90); }
     cut = [each for each in found if user(each)[0] == "[stack cut at 16 KiB]"]
     assert counted(cut) >= 0.9 * counted(found)
     assert "_start" not in {name for each in cut for name in user(each)}
+    with running(tmp_path / "program") as pid:
+        assert whole(profiled(pid, copy=64)) >= 0.98  # 37 KiB
     deep = [each for each in cut if "main" not in user(each)]  # the others were taken on the way there
     assert {name for each in deep for name in user(each)[1:]} <= {"deeper", "leaf", "memset"}
+
+
+def test_what_lies_on_a_stack_is_in_no_output(tmp_path: Path) -> None:
+    body = r"""
+APART static int keeps(int n) { char secret[64]; memset(secret, 'S', 63); secret[63] = 0; leaf(20000);
+    return secret[n & 63]; }
+int main(void) { for (;;) sum += keeps(3); }
+"""
+    tape = tmp_path / "profile.tape"
+    with running(build(tmp_path, body)) as pid:
+        params = ["-p", f"pid={pid}", "-p", f"frequency={FREQUENCY}"]
+        done = ebpftop("record", "-o", tape, "cpu/profile", *params, "--duration", 3)
+    assert done.returncode == 0, complaint(done, 0)
+    reader = TapeReader(tape)
+    frames = [msgspec.msgpack.encode(frame) for _, frame in reader]
+    reader.close()
+    assert any(b"keeps" in frame for frame in frames)
+    for secret in (b"SSSS", str(int.from_bytes(b"S" * 8, "little")).encode()):
+        assert not any(secret in frame for frame in frames)
+        assert secret not in done.stdout.encode() + done.stderr.encode()
 
 
 PYTHON = """

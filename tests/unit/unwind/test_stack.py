@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from ebpftop.unwind.rows import RCX, RIP
 from ebpftop.unwind.stack import DEEPEST, NOWHERE, TOO_DEEP, TOO_MUCH
 from ebpftop.unwind.tables import Effort
 from ebpftop.unwind.walk import ELSEWHERE, NO_TABLES, NOT_IN_MEMORY
-from tests.support.unwinding import Picture, build, names, space, taken, unwound
+from tests.support.unwinding import MUCH, Picture, build, names, space, taken, unwound
 
 CHAIN = r"""
 APART static int inner(int n) { picture(); return n + sum; }
@@ -151,3 +152,15 @@ def test_a_place_that_is_no_code_is_no_frame(tmp_path: Path) -> None:
     found = unwound(broken)
     assert found.ended == NOWHERE
     assert names(picture, found.places) == ["picture", "inner"]
+
+
+def test_a_system_call_that_ends_its_function_belongs_to_it(tmp_path: Path) -> None:
+    """As glibc's `__restore_rt` does. The kernel returns behind it, where maybe nothing is described."""
+    picture = taken(build(tmp_path, CHAIN))
+    at = unwound(picture).places[2] + 1  # where `inner` returns to
+    registers = [*picture.registers]
+    registers[RIP], registers[RCX] = at, at
+    called = space(picture).unwind(registers, picture.stack, Effort(MUCH), whole=16384)
+    registers[RCX] = 0
+    interrupted = space(picture).unwind(registers, picture.stack, Effort(MUCH), whole=16384)
+    assert (called.places[0], interrupted.places[0]) == (at - 1, at)
