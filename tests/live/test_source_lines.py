@@ -17,9 +17,10 @@ pytestmark = pytest.mark.bpf
 
 SOURCE = """
 static volatile long sum;
+__attribute__((noinline)) void leaf(int n) { for (int i = 0; i < n; i++) sum += i; }
 __attribute__((noinline)) void burn(int n) {
-    for (int i = 0; i < n; i++)
-        sum += i;
+    leaf(n);
+    sum++;
 }
 void work(int n) {
     burn(n);
@@ -47,7 +48,7 @@ def open_folder() -> Iterator[Path]:
 def test_a_frame_has_its_line_and_its_caller_that_of_the_call(dwarf: str, open_folder: Path) -> None:
     library = open_folder / "mine.so"
     (open_folder / "burn.c").write_text(SOURCE)
-    options = ["-O1", f"-gdwarf-{dwarf}", "-fno-omit-frame-pointer", "-mno-omit-leaf-frame-pointer", "-shared", "-fPIC"]
+    options = ["-O1", f"-gdwarf-{dwarf}", "-fno-omit-frame-pointer", "-shared", "-fPIC"]
     subprocess.run(["cc", *options, "-o", library, "burn.c"], cwd=open_folder, check=True)
     with Worker(SPIN, library) as worker, trace("cpu/profile", frequency=199, pid=worker.pid) as traced:
         worker.work()
@@ -56,8 +57,8 @@ def test_a_frame_has_its_line_and_its_caller_that_of_the_call(dwarf: str, open_f
     for stack in traced.stacks("samples", pid=worker.pid):
         for frame in stack["frames"]:
             lines[frame["name"], frame.get("file", ""), frame.get("line", 0)] += stack["count"]
-    burned = {line: count for (name, file, line), count in lines.items() if (name, file) == ("burn", "burn.c")}
-    assert set(burned) <= {3, 4, 5, 6}
-    assert burned[4] + burned[5] > 0.9 * sum(burned.values()) > 0
-    calls = {line for name, file, line in lines if (name, file) == ("work", "burn.c")}
-    assert 8 in calls
+    burned = {line: count for (name, file, line), count in lines.items() if (name, file) == ("leaf", "burn.c")}
+    assert set(burned) == {3}
+    called = {line: count for (name, file, line), count in lines.items() if (name, file) == ("work", "burn.c")}
+    assert set(called) <= {9, 10}
+    assert called[9] > 0.9 * burned[3] > 0
