@@ -9,6 +9,8 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from itertools import count
 
+import numpy as np
+
 from ebpftop.collector.census import Census
 from ebpftop.frames.messages import FOLDED, Function, Stack, Stacks
 from ebpftop.handover.protocol import Addresses, ProcessSymbols, RequestSymbols, SymbolRange, Symbols
@@ -327,10 +329,24 @@ class Functions:
             self._unnamed.add(number)
         elif space == KERNEL and known is not None and _MACHINERY.match(known.name):
             self._machinery.add(number)
+        file, line = _source(known, address) if known else ("", 0)
         self._changed[number] = Function(
             id=number,
             side="kernel" if space == KERNEL else "user",
             name=known.name if known else "",
             module=known.module if known else "",
             offset=max(0, address - known.base) if known else 0,
+            symbol=known.symbol if known else "",
+            file=file,
+            line=line,
         )
+
+
+def _source(known: SymbolRange, address: int) -> tuple[str, int]:
+    """File and line of the code at an address; "" and 0 where they aren't known."""
+    rows = np.frombuffer(known.lines, "<u4", len(known.lines) // 12 * 3).reshape(-1, 3)
+    at = int(np.searchsorted(rows[:, 0], address - known.start, "right")) - 1
+    if at < 0:
+        return "", 0
+    _, file, line = rows[at].tolist()
+    return (known.files[file], line) if line and file < len(known.files) and known.files[file] else ("", 0)

@@ -102,7 +102,9 @@ class ContainersRead(Message, frozen=True, kw_only=True):
 
 class SymbolRange(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """`start` <= address < `end` is this function, or, without a name, this place in the module; offsets count from
-    `base`. mapped: what is mapped there, see `kernel.mappings.Mappings.identity`.
+    `base`. mapped: what is mapped there, see `kernel.mappings.Mappings.identity`. symbol: the name as the file has it,
+    where that is another. lines: triples of u32, little endian, by address: distance from `start`, index of `files`,
+    line of the code from there on.
     """
 
     start: int
@@ -111,6 +113,9 @@ class SymbolRange(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     name: str
     module: str
     mapped: str = ""
+    symbol: str = ""
+    files: list[str] = []
+    lines: bytes = b""
 
 
 class ProcessSymbols(msgspec.Struct, frozen=True, kw_only=True, array_like=True):

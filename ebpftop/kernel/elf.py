@@ -9,6 +9,7 @@ from __future__ import annotations
 import lzma
 import os
 import struct
+import zlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -33,6 +34,9 @@ _BUILD_ID = b".note.gnu.build-id"  # a note of owner GNU and kind NT_GNU_BUILD_I
 _NOTE = struct.Struct("<III")
 _CRC = struct.Struct("<I")
 _LONGEST_BUILD_ID = 20  # bytes
+_COMPRESSED, _ZLIB = 0x800, 1  # SHF_COMPRESSED, ELFCOMPRESS_ZLIB
+_COMPRESSION = struct.Struct("<IIQQ")
+_LARGEST_UNPACKED = 64 << 20  # bytes
 _MINIATURE = b".gnu_debugdata"  # an xz-packed ELF file with the functions a stripped one lacks
 
 Read = Callable[[int, int], bytes]  # (length, offset); may return less
@@ -53,6 +57,7 @@ class Function(NamedTuple):
 class _Section(NamedTuple):
     name: int
     kind: int
+    flags: int
     address: int
     offset: int
     size: int
@@ -70,6 +75,7 @@ class Elf:
             raise BadElf("not a 64-bit little-endian ELF file")
         fields = _HEADER.unpack(header)
         self.machine: int = fields[2]  # EM_X86_64 is 62, EM_AARCH64 183
+        self.entry: int = fields[4]  # where a program begins
         segments_at, sections_at = fields[5], fields[6]
         segment_size, segments, section_size, sections, names_at = fields[9:14]
         if (segments and segment_size != _SEGMENT.size) or (sections and section_size != _SECTION.size):
@@ -83,8 +89,8 @@ class Elf:
             if kind == _LOAD and address + size <= _HIGHEST and offset + size <= _END
         ]
         self._sections = [
-            _Section(name, kind, address, offset, size, link)
-            for name, kind, _, address, offset, size, link, _, _, _ in _SECTION.iter_unpack(
+            _Section(name, kind, flags, address, offset, size, link)
+            for name, kind, flags, address, offset, size, link, _, _, _ in _SECTION.iter_unpack(
                 self._table(sections_at, sections * _SECTION.size, _SECTION.size)
             )
         ]
@@ -159,13 +165,14 @@ class Elf:
         return None if not name or "/" in name else (name, _CRC.unpack(link[1][-_CRC.size :])[0])
 
     def section(self, name: bytes) -> tuple[int, bytes] | None:
-        """Address and content of the first section with this name."""
+        """Address and content of the first section with this name, unpacked."""
         if not self._names_at < len(self._sections):
             return None
         names = self._table(self._sections[self._names_at].offset, self._sections[self._names_at].size, 1)
         for each in self._sections:
             if names[each.name : each.name + len(name) + 1] == name + b"\0":
-                return each.address, b"" if each.kind == _NOBITS else self._table(each.offset, each.size, 1)
+                content = b"" if each.kind == _NOBITS else self._table(each.offset, each.size, 1)
+                return each.address, _unpacked(content) if each.flags & _COMPRESSED else content
         return None
 
     def function(self, address: int) -> Function | None:
@@ -233,6 +240,19 @@ class Elf:
         if self._room < 0:
             raise BadElf("its tables overlap")
         return data[: len(data) - len(data) % each]
+
+
+def _unpacked(content: bytes) -> bytes:
+    """Of a compressed section. Raises `BadElf`, also where that is done in a way unknown here."""
+    if len(content) < _COMPRESSION.size:
+        raise BadElf("a compressed section is cut")
+    kind, _, size, _ = _COMPRESSION.unpack_from(content)
+    if kind != _ZLIB or size > _LARGEST_UNPACKED:
+        raise BadElf("a section is compressed in an unknown way" if kind != _ZLIB else "a section is too large")
+    try:
+        return zlib.decompressobj().decompress(content[_COMPRESSION.size :], max(1, size))
+    except zlib.error:
+        raise BadElf("a compressed section is damaged") from None
 
 
 def _slice(data: bytes, length: int, offset: int) -> bytes:

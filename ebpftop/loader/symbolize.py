@@ -11,9 +11,11 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import struct
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import msgspec
 
@@ -22,13 +24,17 @@ from ebpftop.handover import protocol, transport
 from ebpftop.handover.protocol import Addresses, ProcessSymbols, RequestSymbols, SymbolRange
 from ebpftop.kernel import kallsyms, perf_map
 from ebpftop.kernel.demangle import demangle
-from ebpftop.kernel.elf import Elf
+from ebpftop.kernel.elf import Function
 from ebpftop.kernel.mappings import Mapping, Mappings
 from ebpftop.loader.debug_files import debug_file
+from ebpftop.loader.file_names import FileNames
 from ebpftop.loader.mapped_files import FileKey, MappedFiles, file_of, size_of
 from ebpftop.loader.shares import Shares
 
-_LONGEST = 400  # characters of a name
+_LONGEST = 1024  # characters of a name
+_LINE = struct.Struct("<III")
+_LINE_SECONDS, _ALL_LINES_SECONDS = 1.0, 3.0  # of processor time for lines, of one file and of all
+_FARTHEST, _LAST_LINE = 1 << 32, 1 << 31
 
 
 def run(channel: socket.socket, request: RequestSymbols, give_up_root: Callable[[], None]) -> None:
@@ -47,7 +53,7 @@ def run(channel: socket.socket, request: RequestSymbols, give_up_root: Callable[
     functions: list[SymbolRange] = []
     with shares.share("the kernel"):
         functions = _kernel(kernel, request.kernel) if kernel >= 0 else []
-    _resolve(processes, files, shares)
+    _add_lines(_resolve(processes, files, shares))
     plain = demangle({each.name for process in processes for each in process.answers.values()})
     transport.send(
         channel,
@@ -67,8 +73,16 @@ def _kernel(fd: int, addresses: list[int]) -> list[SymbolRange]:
     ]
 
 
-def _resolve(processes: list[_Process], files: MappedFiles, shares: Shares) -> None:
-    """Have the processes know what can be known of their addresses."""
+class _Found(NamedTuple):
+    """A function that an address in a process lies in."""
+
+    process: _Process
+    address: int
+    function: Function
+
+
+def _resolve(processes: list[_Process], files: MappedFiles, shares: Shares) -> list[tuple[FileNames, list[_Found]]]:
+    """Have the processes know what can be known of their addresses. Returns the functions by their files."""
     for process in sorted(processes, key=lambda each: size_of(each.perf_map)):
         with shares.share(f"the perf map of process {process.asked.tgid}"):
             process.read_perf_map()
@@ -76,15 +90,38 @@ def _resolve(processes: list[_Process], files: MappedFiles, shares: Shares) -> N
     for process in processes:
         for mapping, address in process.unresolved():
             asked[file_of(mapping)].append((process, mapping, address))
+    resolved: list[tuple[FileNames, list[_Found]]] = []
     for key in sorted(asked, key=files.size):
         (_, first, _), *_ = asked[key]
         with shares.share(inert(first.module), silent=first.nameless):
             elf = files.elf(first)
             if elf is not None:
                 debug = debug_file(elf, os.fsdecode(first.path)) if elf.stripped and first.inode else None
+                names = FileNames(elf, debug)
+                found: list[_Found] = []
+                resolved.append((names, found))
                 for process, mapping, address in asked[key]:
                     mapped = process.answers[address].mapped
-                    process.answers[address] = _range(address, mapping, mapped, elf, debug)
+                    process.answers[address], function = _range(address, mapping, mapped, names)
+                    if function is not None:
+                        found.append(_Found(process, address, function))
+    return resolved
+
+
+def _add_lines(resolved: list[tuple[FileNames, list[_Found]]]) -> None:
+    """Add the lines of functions, as far as the time for them goes: they are worth less than names."""
+    shares = Shares("functions without lines", _LINE_SECONDS, _ALL_LINES_SECONDS)
+    for names, found in resolved:
+        with shares.share("a file"):
+            for process, address, function in found:
+                files, rows = names.lines(function)
+                packed = b"".join(
+                    _LINE.pack(at - function.start, file, line)
+                    for at, file, line in rows
+                    if at - function.start < _FARTHEST and 0 <= line < _LAST_LINE
+                )
+                known = process.answers[address]
+                process.answers[address] = msgspec.structs.replace(known, files=files, lines=packed)
 
 
 class _Process:
@@ -157,8 +194,7 @@ class _Process:
     def symbols(self, plain: dict[str, str]) -> ProcessSymbols:
         """All that is known, with these names for theirs."""
         ranges = [
-            msgspec.structs.replace(each, name=plain[each.name][:_LONGEST])
-            for each in {each.start: each for each in self.answers.values()}.values()
+            _named(each, plain[each.name]) for each in {each.start: each for each in self.answers.values()}.values()
         ]
         return ProcessSymbols(
             id=self.asked.id, ranges=ranges, mapped=self.mapped, again=self.again, perf_map=self.version
@@ -173,15 +209,22 @@ def _place(address: int, mapping: Mapping, mapped: str) -> SymbolRange:
     )
 
 
-def _range(address: int, mapping: Mapping, mapped: str, elf: Elf, debug: Elf | None) -> SymbolRange:
+def _named(known: SymbolRange, plain: str) -> SymbolRange:
+    symbol = known.name[:_LONGEST] if plain != known.name else ""
+    return msgspec.structs.replace(known, name=plain[:_LONGEST], symbol=symbol)
+
+
+def _range(address: int, mapping: Mapping, mapped: str, names: FileNames) -> tuple[SymbolRange, Function | None]:
     """The function, or that single address with what is known of it."""
-    place = elf.address(address - mapping.start + mapping.offset)
+    place = names.elf.address(address - mapping.start + mapping.offset)
     if place is None:
-        return _place(address, mapping, mapped)
-    function = (debug.function(place) if debug is not None else None) or elf.function(place)
+        return _place(address, mapping, mapped), None
+    function = names.function(place)
     base = address - place  # where the file's address 0 is in the process
     if function is None:
-        return SymbolRange(start=address, end=address + 1, base=base, name="", module=mapping.module, mapped=mapped)
+        at, end, module = address, address + 1, mapping.module
+        return SymbolRange(start=at, end=end, base=base, name="", module=module, mapped=mapped), None
     start, end = base + function.start, base + function.end
-    name = function.name.decode("utf-8", "backslashreplace")
-    return SymbolRange(start=start, end=end, base=start, name=name, module=mapping.module, mapped=mapped)
+    name = function.name.partition(b"@")[0].decode("utf-8", "backslashreplace")  # without its version
+    found = SymbolRange(start=start, end=end, base=start, name=name, module=mapping.module, mapped=mapped)
+    return found, function

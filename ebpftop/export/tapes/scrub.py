@@ -178,8 +178,14 @@ class Scrub:
         own = function.module not in ("", "vmlinux") or function.name.startswith("bpf_")
         if function.side == "kernel" and not own and _SYMBOL.fullmatch(function.name):
             return function
-        name, module = self._names.hide(function.name, "function"), self._names.hide(function.module, "module")
-        return structs.replace(function, name=name, module=module)
+        hide = self._names.hide
+        return structs.replace(
+            function,
+            name=hide(function.name, "function"),
+            module=hide(function.module, "module"),
+            symbol=hide(function.symbol, "function"),
+            file=hide(function.file, "file"),
+        )
 
     def _program(self, program: Program) -> Program:
         hide = self._names.hide

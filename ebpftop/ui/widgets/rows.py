@@ -53,6 +53,7 @@ class Rows:
     columns: list[TableColumn] = field(default_factory=list)
     gone: Callable[[int], bool] = lambda row: False  # whether what the row is about has ended
     about: Callable[[int], str] = lambda row: ""  # a line for the row under the cursor
+    facts: Callable[[int], list[tuple[str, str]]] = lambda row: []  # titles and texts of what no column has room for
     ours: Array | None = None  # a mask of rows about ebpftop's own processes; None: there are none
     tree: Tree | None = None  # whose nodes the rows are; None: of no tree
 
