@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from ebpftop.base.map_types import RINGBUF, STACK_TRACE
@@ -21,7 +22,7 @@ from ebpftop.collector.maps import MapReader
 from ebpftop.collector.ring import Ring
 from ebpftop.frames.columns import pack
 from ebpftop.frames.layout import FAILURES, MapLayout, again
-from ebpftop.frames.messages import Cost, Events, Losses, ProgramCost, RingUse, Snapshot, ViewInfo
+from ebpftop.frames.messages import Cost, Events, Losses, OpenWait, ProgramCost, RingUse, Snapshot, ViewInfo
 from ebpftop.frames.stacks import STACK
 from ebpftop.handover.protocol import Handover
 from ebpftop.kernel.program_info import info
@@ -50,6 +51,7 @@ class AttachedProbe:
         self._census, self._seq, self._skipped = census, 0, 0
         self._looked = (0, 0, 0)  # realtime, monotonic, boottime
         self._failures: MapReader | None = None
+        self._open: tuple[int, MapLayout] | None = None  # the map of waits that have begun
         self.maps: list[DisplayedMap] = []
         self.rings: list[EventRing] = []
         views = message.outcome.views
@@ -72,6 +74,8 @@ class AttachedProbe:
                 continue  # shown by the maps that hold its numbers
             if layout.name == FAILURES:
                 self._failures = MapReader(fd, layout)
+            elif message.open is not None and layout.name == message.open.map:
+                self._open = fd, layout
             elif layout.name in moments:
                 view = moments[layout.name]
                 self.rings.append(MomentRing(fd, layout, views, census, context, view, stacks[view.stacks]))
@@ -114,6 +118,21 @@ class AttachedProbe:
             maps={each.name: each.columns() for each in self.maps},
             losses=self.losses(),
         )
+
+    def open_waits(self, threads: list[int]) -> list[OpenWait]:
+        """Those of these threads that have begun and not ended. Nothing is kept for it: few look at them."""
+        names = self.message.open
+        if self._open is None or names is None:
+            return []
+        try:
+            keys, values = MapReader(*self._open).read()
+        except OSError:
+            return []
+        tids, since = keys["key"], values[names.since]
+        holders = values[names.holder] if names.holder else np.zeros(len(tids), "<u4")
+        wanted = np.isin(tids, threads)
+        found = zip(tids[wanted].tolist(), since[wanted].tolist(), holders[wanted].tolist(), strict=True)
+        return [OpenWait(run=self.number, tid=tid, since_ns=at, holder=holder) for tid, at, holder in found]
 
     # ---------------------------------------------------------------- names of functions
 
