@@ -163,13 +163,16 @@ class StepInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlaybookInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A named set of probes. A step may name a probe that the catalog hasn't. of_process: it is about one process."""
+    """A named set of probes. A step may name a probe that the catalog hasn't. of_process: it is about one process.
+    opens: the view of the machine that it begins with, before its probes: "threads", or "".
+    """
 
     name: str
     title: str
     summary: str
     steps: Annotated[list[StepInfo], FEW]
     of_process: bool = False
+    opens: str = ""
 
 
 # ---------------------------------------------------------------- columns
