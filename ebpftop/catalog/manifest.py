@@ -14,6 +14,7 @@ from ebpftop.catalog.files import Unreadable, entries, read_text
 from ebpftop.catalog.manifest_views import IDENTIFIER, read_views
 from ebpftop.catalog.model import Attach, Mechanism, Param, ParamType, Probe, Variant
 from ebpftop.catalog.params import FREQUENCY_MAX, INT_MAX, STRING_MAX, check, choice_macro, duration_ns
+from ebpftop.frames.layout import OpenWaits
 from ebpftop.frames.messages import ViewInfo
 
 MANIFEST = "probe.toml"
@@ -22,7 +23,7 @@ README = "README.md"
 HEADER = ".h"
 MOST_HEADERS = 16
 
-_TOP = ("title", "summary", "question", "overhead", "params", "variants", "views")
+_TOP = ("title", "summary", "question", "overhead", "params", "variants", "views", "open")
 _PARAM = ("type", "help", "default", "choices", "min", "max", "required")
 _VARIANT = ("name", "meaning", "attach", "lacks")
 _MECHANISMS: tuple[str, ...] = get_args(Mechanism)
@@ -78,12 +79,24 @@ def read_probe(folder: Path, probe_id: str) -> Probe:
         variants=_variants(top, params, views),
         views=views,
         source=source,
+        open=_open(top),
         headers=headers,
         manifest=manifest,
         readme=readme,
     )
     document.finish()
     return probe
+
+
+def _open(top: TomlTable) -> OpenWaits | None:
+    table = top.table("open", ("map", "since", "holder"))
+    if table is None:
+        return None
+    return OpenWaits(
+        map=table.text("map", pattern=IDENTIFIER, what="the name of a map"),
+        since=table.text("since", "since", IDENTIFIER, "a field"),
+        holder=table.text("holder", "", IDENTIFIER, "a field"),
+    )
 
 
 def _headers(folder: Path) -> list[Path]:

@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from ebpftop.frames.layout import OpenWaits
 from ebpftop.frames.messages import ViewInfo
 
 Mechanism = Literal[
@@ -120,6 +121,7 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     variants: tuple[Variant, ...]
     views: tuple[ViewInfo, ...]
     source: str
+    open: OpenWaits | None = None
     headers: dict[str, str] = {}  # its own, by name
     manifest: str = ""  # probe.toml as it was read
     readme: str = ""

@@ -22,8 +22,9 @@ FOLDER = "playbooks"
 SUFFIX = ".toml"
 MOST = 16  # probes in one playbook
 
-_TOP = ("title", "summary", "priority", "about", "probes")
+_TOP = ("title", "summary", "priority", "about", "opens", "probes")
 _ABOUT = ("machine", "process")
+_OPENS = ("threads",)
 _STEP = ("id", "question", "view", "params")
 
 
@@ -50,6 +51,7 @@ def read_playbook(file: Path) -> Playbook:
     title, summary = top.text("title"), top.text("summary")
     priority = top.integer("priority", -9, 9) or 0
     of_process = top.choice("about", _ABOUT, "machine") == "process"
+    opens = top.choice("opens", _OPENS, "") if "opens" in top else ""
     steps = [_step(table) for table in top.tables("probes", _STEP, required=True)]
     if len(steps) > MOST:
         top.problem("probes", f"expected at most {MOST}, not {len(steps)}")
@@ -57,7 +59,7 @@ def read_playbook(file: Path) -> Playbook:
         if any((step.probe, step.params) == (other.probe, other.params) for other in steps[:at]):
             document.problem(("probes", at, "id"), "the same probe with the same parameters is used twice")
     document.finish()
-    info = PlaybookInfo(name=file.stem, title=title, summary=summary, steps=steps, of_process=of_process)
+    info = PlaybookInfo(name=file.stem, title=title, summary=summary, steps=steps, of_process=of_process, opens=opens)
     return Playbook(file=file, text=text, info=info, priority=priority)
 
 

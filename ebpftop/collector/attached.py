@@ -26,7 +26,7 @@ from ebpftop.collector.ring import Ring
 from ebpftop.collector.unwound import UnwoundRows, UnwoundStacks
 from ebpftop.frames.columns import pack
 from ebpftop.frames.layout import FAILURES, GROUPS, MapLayout, again, by_pointers, copied
-from ebpftop.frames.messages import Cost, Events, Losses, ProgramCost, RingUse, Snapshot, ViewInfo
+from ebpftop.frames.messages import Cost, Events, Losses, OpenWait, ProgramCost, RingUse, Snapshot, ViewInfo
 from ebpftop.frames.stacks import STACK
 from ebpftop.handover.protocol import Handover
 from ebpftop.kernel.program_info import Spent, spent
@@ -64,6 +64,7 @@ class AttachedProbe:
         self._failures: MapReader | None = None
         self.groups: int | None = None  # the map of the cgroups that it is limited to,
         self.limit: GroupFilter | None = None  # and what keeps that up to date
+        self._open: tuple[int, MapLayout] | None = None  # the map of waits that have begun
         self.maps: list[DisplayedMap] = []
         self.rings: list[EventRing] = []
         views = message.outcome.views
@@ -92,6 +93,8 @@ class AttachedProbe:
                 self._failures = MapReader(fd, layout)
             elif layout.name == GROUPS:
                 self.groups = fd
+            elif message.open is not None and layout.name == message.open.map:
+                self._open = fd, layout
             elif layout.name in moments:
                 view = moments[layout.name]
                 self.rings.append(MomentRing(fd, layout, views, census, context, view, stacks[view.stacks]))
@@ -162,6 +165,21 @@ class AttachedProbe:
             maps={each.name: each.columns() for each in self.maps},
             losses=self.losses(),
         )
+
+    def open_waits(self, threads: list[int]) -> list[OpenWait]:
+        """Those of these threads that have begun and not ended. Nothing is kept for it: few look at them."""
+        names = self.message.open
+        if self._open is None or names is None:
+            return []
+        try:
+            keys, values = MapReader(*self._open).read()
+        except OSError:
+            return []
+        tids, since = keys["key"], values[names.since]
+        holders = values[names.holder] if names.holder else np.zeros(len(tids), "<u4")
+        wanted = np.isin(tids, threads)
+        found = zip(tids[wanted].tolist(), since[wanted].tolist(), holders[wanted].tolist(), strict=True)
+        return [OpenWait(run=self.number, tid=tid, since_ns=at, holder=holder) for tid, at, holder in found]
 
     # ---------------------------------------------------------------- names of functions
 

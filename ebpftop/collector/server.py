@@ -112,7 +112,7 @@ class Server:
         self._want_statistics = True
         self._programs = programs.Readings(self._request, self._put, lambda: self._run_times.since)
         self._facts = processes.Facts(self._request, self._put, self._census.user)
-        self._threads = threads.Readings(self._request, self._put)
+        self._threads = threads.Readings(self._request, self._put, self._open_waits)
         self._pressures = Pressures(self._census.knows_cgroup, mounts.cgroups())
         self._drain_at = self._host_at = 0.0
         self._fills = False  # whether a ring buffer does
@@ -426,6 +426,9 @@ class Server:
             return
         self._put(messages.Rejected(**pending.identity(number), **facts(outcome)))
         self._switch_statistics()
+
+    def _open_waits(self, threads: list[int]) -> list[messages.OpenWait]:
+        return [wait for run in self._runs.values() for wait in run.open_waits(threads)]
 
     # ---------------------------------------------------------------- detaching
 

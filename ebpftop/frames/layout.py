@@ -34,6 +34,16 @@ class MapLayout(msgspec.Struct, frozen=True, kw_only=True):
     value: Record
 
 
+class OpenWaits(msgspec.Struct, frozen=True, kw_only=True):
+    """The map that holds waits which have begun and not ended, by thread. since: the field of their start (monotonic
+    ns). holder: that of the thread that holds what is waited for, 0 where that isn't known; "" for no such field.
+    """
+
+    map: str
+    since: str
+    holder: str = ""
+
+
 def again(stacks: str) -> str:
     """The overflow map of a stack map, for stacks whose bucket is taken; `ebpftop_stacks_maps.h` fills both."""
     return f"{stacks}_again"

@@ -163,13 +163,16 @@ class StepInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlaybookInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A named set of probes. A step may name a probe that the catalog hasn't. of_process: it is about one process."""
+    """A named set of probes. A step may name a probe that the catalog hasn't. of_process: it is about one process.
+    opens: the view of the machine that it begins with, before its probes: "threads", or "".
+    """
 
     name: str
     title: str
     summary: str
     steps: Annotated[list[StepInfo], FEW]
     of_process: bool = False
+    opens: str = ""
 
 
 # ---------------------------------------------------------------- columns
@@ -641,11 +644,25 @@ class ThreadPlace(msgspec.Struct, frozen=True, kw_only=True):
     kernel: bool = False
 
 
+class OpenWait(msgspec.Struct, frozen=True, kw_only=True):
+    """A wait that has begun and not ended, as an attached probe knows it.
+
+    since_ns: monotonic. holder: the thread that held what is waited for when the wait began, 0 where that isn't known;
+    read from memory of the program, so it may be wrong.
+    """
+
+    run: int
+    tid: Whole
+    since_ns: Whole
+    holder: Whole = 0
+
+
 class Threads(Frame, frozen=True, kw_only=True):
-    """All threads of the machine at one moment, as `ReadThreads` requested it. No part of a recording.
+    """All threads of the machine at one moment, as `ReadThreads` requested it.
 
     stacks: the kernel's functions, innermost first. count: threads that there were; the list is cut after a number of
-    them. unread: what could not be read, a line each. error: why there are none, else "".
+    them. unread: what could not be read, a line each. error: why there are none, else "". waits: those of these threads
+    that attached probes know, read a little later: some may have begun since.
     """
 
     monotonic_ns: Whole
@@ -655,6 +672,7 @@ class Threads(Frame, frozen=True, kw_only=True):
     count: Whole = 0
     unread: Annotated[list[Text], SOME] = []
     error: Text = ""
+    waits: Annotated[list[OpenWait], MANY] = []
 
 
 class Detaching(Frame, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ebpftop.frames.layout import MapLayout
+from ebpftop.frames.layout import MapLayout, OpenWaits
 from ebpftop.frames.messages import Attached, Catalog, Failed, FailedStage, ProcessFacts, Programs, Stage, Threads
 
 INTERNAL = "internal"  # the category of probes that aren't part of the catalog
@@ -29,13 +29,14 @@ class Progress(Message, frozen=True, kw_only=True):
 class Handover(Message, frozen=True, kw_only=True):
     """A probe is attached. Descriptors, in this order: one per map, one per program, one per attachment.
 
-    attachment_ns: by program, see `ProgramCost`.
+    attachment_ns: by program, see `ProgramCost`. open: of one of the maps, which isn't displayed.
     """
 
     outcome: Attached
     maps: list[MapLayout]
     programs: list[str]
     attachment_ns: dict[str, int] = {}
+    open: OpenWaits | None = None
 
 
 class LoadFailed(Message, frozen=True, kw_only=True):

@@ -206,7 +206,10 @@ class Load:
         if map_bytes > MAP_LIMIT:
             limit = f"its maps may take {map_bytes >> 20:,} MiB; the limit is {MAP_LIMIT >> 20} MiB"
             raise _Failure(outcomes.over_limit(self.probe, variant.name, limit))
-        if found := fit.misfit(self.probe.views_of(self.order.params), layouts):
+        found = fit.misfit(self.probe.views_of(self.order.params), layouts)
+        if self.probe.open is not None and not found:
+            found = fit.misfit_open(self.probe.open, layouts)
+        if found:
             path, problem = found
             raise _Failure(outcomes.misfit(self.probe, variant.name, problem, path))
         self._done("compile")
@@ -284,7 +287,10 @@ class Load:
         for view in self.probe.views:
             shown |= {view.map, view.moments}
             shown |= {view.stacks, again(view.stacks), copied(view.stacks), by_pointers(view.stacks)}
-        maps = [layout for layout in layouts if layout.name in shown]
-        message = protocol.Handover(outcome=outcome, maps=maps, programs=list(programs), attachment_ns=costs)
+        waits = self.probe.open
+        maps = [layout for layout in layouts if layout.name in shown or (waits and layout.name == waits.map)]
+        message = protocol.Handover(
+            outcome=outcome, maps=maps, programs=list(programs), attachment_ns=costs, open=waits
+        )
         fds = [*(module.map_fd(layout.name) for layout in maps), *programs.values(), *attachments]
         transport.send(self.channel, message, fds)

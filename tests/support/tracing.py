@@ -22,6 +22,7 @@ from ebpftop.export.headless import Reporter
 from ebpftop.export.ndjson import Ndjson
 from ebpftop.frames.messages import (
     AnyFrame,
+    AnyRequest,
     Columns,
     Detach,
     Detached,
@@ -31,6 +32,7 @@ from ebpftop.frames.messages import (
     Refused,
     Rejected,
     Snapshot,
+    Threads,
 )
 from tests.support import held
 from tests.support.processes import SLOWER, children, eventually, has_census
@@ -129,6 +131,7 @@ class Tracing(Traced, Asked):
         self.notes: list[str] = []
         self.processes: dict[int, Process] = {}
         self.maps: dict[str, Columns] = {}  # in the last sample
+        self.threads: Threads | None = None  # the last reading of them
         self._tracer, self._heard = tracer, io.StringIO()
         self._teller = Reporter(Ndjson(_Lines(self.lines), self._heard), self._heard)
 
@@ -139,6 +142,8 @@ class Tracing(Traced, Asked):
             self.processes |= {each.id: each for each in frame.processes}
         if isinstance(frame, Snapshot):
             self.maps = frame.maps
+        if isinstance(frame, Threads):
+            self.threads = frame
         self._teller.take(frame)
         if isinstance(frame, Detached | Rejected | Refused):
             self._teller.finish()
@@ -157,6 +162,10 @@ class Tracing(Traced, Asked):
         self._tracer.check()
         assert self.lines or not self.ended.is_set(), f"it ended before it said anything: {self._heard.getvalue()}"
         return bool(self.lines)
+
+    def ask(self, request: AnyRequest) -> None:
+        """Send another request."""
+        self._tracer.request(request)
 
     def until_named(self) -> None:
         """Wait for the census, requested with the probe: from then on even short-lived processes are named."""

@@ -318,7 +318,7 @@ def _playbook(playbook: PlaybookInfo, public: Callable[[str], str]) -> PlaybookI
         for step in playbook.steps
     ]
     name, title, summary = public(playbook.name), public(playbook.title), public(playbook.summary)
-    return PlaybookInfo(name=name, title=title, summary=summary, steps=steps, of_process=playbook.of_process)
+    return structs.replace(playbook, name=name, title=title, summary=summary, steps=steps, opens=public(playbook.opens))
 
 
 def scrub(reader: TapeReader, output: Output, names: Names, bundled: Mapping[str, ProbeInfo]) -> list[str]:

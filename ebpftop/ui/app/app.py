@@ -277,7 +277,7 @@ class EbpftopApp(TimeKeys):
     def on_process_asked(self, event: ProcessAsked) -> None:
         from ebpftop.ui.app.process_page import open_page
 
-        open_page(self, self.feed, self.dashboard, event.identity)
+        open_page(self, self.feed, self.dashboard, event.process)
 
     async def on_play_asked(self, event: PlayAsked) -> None:
         catalog = self.feed.session.catalog
@@ -288,6 +288,8 @@ class EbpftopApp(TimeKeys):
             tiles = Tiles(self.feed, self.playbook)
             self.push_screen(tiles)
             await tiles.load(event.loads)
+            if self.playbook.opens and self.feed.source.live:
+                self.action_threads()
             self._tell_paused()
 
     def _tell_paused(self) -> None:

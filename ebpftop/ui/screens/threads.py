@@ -6,10 +6,12 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from ebpftop.frames.messages import ReadThreads, Threads
+from ebpftop.frames.messages import UNKNOWN, Process, ReadThreads, Threads
 from ebpftop.model.places import Place, Places
 from ebpftop.stats import formatting
+from ebpftop.ui.drawing.inert import cell
 from ebpftop.ui.feed.feed import Feed
+from ebpftop.ui.messages import ProcessAsked
 from ebpftop.ui.screens.reading import ReadingScreen
 from ebpftop.ui.screens.row import RowScreen
 from ebpftop.ui.widgets.grid import Grid
@@ -23,6 +25,7 @@ class ThreadsScreen(ReadingScreen):
     TAKES = "threads_read"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f", "filter", "filter", priority=True, tooltip="Filter threads as you type"),
+        Binding("P", "process", "process", tooltip="Open the page of the process with the most threads in the row"),
         Binding("W", "let_go", "back", show=False),
     ]
 
@@ -30,6 +33,7 @@ class ThreadsScreen(ReadingScreen):
         super().__init__(feed, ReadThreads(), TITLE, TableGrid(STATE))
         self._places = Places()
         self._shown: dict[int, Place] = {}
+        self._starts: dict[int, int] = {}  # of processes, ns since boot
 
     def take(self, read: object) -> None:
         if not self.answered() or not isinstance(read, Threads):
@@ -39,13 +43,27 @@ class ThreadsScreen(ReadingScreen):
             return
         places = self._places.take(read)
         self._shown = {each.number: each for each in places}
+        self._starts = {each.tgid: each.start_ns for each in read.threads if each.tid == each.tgid}
         self.frame.span_words = ", ".join(_about(read))
         self.frame.grid.show(place_rows(places))
 
+    @property
+    def _chosen(self) -> Place | None:
+        return self._shown.get(int(self.frame.grid.pointed().get("number", 0)))
+
     def on_grid_whole(self, event: Grid.Whole) -> None:
-        chosen = self._shown.get(int(self.frame.grid.pointed().get("number", 0)))
-        if chosen is not None:
-            self.app.push_screen(RowScreen(TITLE, whole(chosen)))
+        if self._chosen is not None:
+            self.app.push_screen(RowScreen(TITLE, whole(self._chosen)))
+
+    def action_process(self) -> None:
+        """By its start, too: without it, the page could become that of another process with its number."""
+        if self._chosen is None:
+            return
+        tgid, name, _ = self._chosen.owners[0]
+        if start := self._starts.get(tgid, 0):
+            self.post_message(ProcessAsked(Process(id=UNKNOWN, tgid=tgid, start_ns=start, comm=name)))
+        else:
+            self.notify(f"{cell(name)} {tgid} can't be looked at: reading of it hangs, or it has ended", markup=False)
 
 
 def _about(read: Threads) -> list[str]:
