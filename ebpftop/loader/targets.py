@@ -39,8 +39,8 @@ class BadTarget(Exception):
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
     """One attachment to make. `program` is the name `run` is loaded as; `name` distinguishes the attachment
-    from others of the program. In a file (`path`): `descriptor`, `offset` and `semaphore`; and the only process whose
-    calls count, if there is one: to others the attachment costs nothing.
+    from others of the program. In a file (`path`): `descriptor`, `offset`, `semaphore`, where the `arguments` of
+    a static probe are; and the only process whose calls count, if there is one: to others the attachment costs nothing.
     """
 
     mechanism: str
@@ -53,6 +53,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     descriptor: int = -1
     offset: int = 0
     semaphore: int = 0
+    arguments: str = ""
     process: int = -1
 
     def __str__(self) -> str:
@@ -180,9 +181,10 @@ class Targets:
                 descriptor=file.descriptor,
                 offset=offset,
                 semaphore=semaphore,
+                arguments=arguments,
                 process=-1 if self._process is None else self._process,
             )
-            for name, offset, semaphore in found
+            for name, offset, semaphore, arguments in found
         ]
 
 
@@ -219,12 +221,12 @@ def kernel_functions(pattern: str, mechanism: str) -> list[str]:
     return found
 
 
-def _functions(file: File, wanted: str) -> list[tuple[str, int, int]]:
-    """(name, offset, 0), each place under one name only. Raises `BadTarget`."""
+def _functions(file: File, wanted: str) -> list[tuple[str, int, int, str]]:
+    """(name, offset, 0, ""), each place under one name only. Raises `BadTarget`."""
     what = inert(file.path)
     if not _GLOB.search(wanted):
         if wanted in file.functions:
-            return [(wanted, file.functions[wanted], 0)]
+            return [(wanted, file.functions[wanted], 0, "")]
         if wanted in file.chosen:
             raise BadTarget(f"{what}: the loader chooses an implementation of {inert(wanted)}; trace that by its name")
         if not file.functions:
@@ -237,17 +239,20 @@ def _functions(file: File, wanted: str) -> list[tuple[str, int, int]]:
         if pattern.match(name) and (place not in names or _plainness(name) < _plainness(names[place])):
             names[place] = name
     _limit(wanted, len(names), what)
-    return [(name, place, 0) for place, name in sorted(names.items())]
+    return [(name, place, 0, "") for place, name in sorted(names.items())]
 
 
-def _static_probes(file: File, wanted: str) -> list[tuple[str, int, int]]:
-    """Each site of a probe PROVIDER:NAME. Raises `BadTarget`."""
-    sites = [(f"{_shown(one.provider)}:{_shown(one.name)}", one.offset, one.semaphore) for one in file.static_probes]
+def _static_probes(file: File, wanted: str) -> list[tuple[str, int, int, str]]:
+    """(name, offset, semaphore, arguments) of each site of a probe PROVIDER:NAME. Raises `BadTarget`."""
+    sites = [
+        (f"{_shown(one.provider)}:{_shown(one.name)}", one.offset, one.semaphore, one.arguments)
+        for one in file.static_probes
+    ]
     found = [site for site in sites if site[0] == wanted]
     if not sites:
         raise BadTarget(f"{inert(file.path)} has no static probes (USDT)")
     if not found:
-        near = nearest(wanted, {name for name, _, _ in sites})
+        near = nearest(wanted, {name for name, *_ in sites})
         raise BadTarget(f"{inert(file.path)} has no static probe {inert(wanted)}{inert(near)}")
     return found
 
