@@ -37,6 +37,10 @@ class BadTarget(Exception):
     """What a parameter names can't be attached to; its text is one line."""
 
 
+class NotHere(BadTarget):
+    """There is no such program or library here; a process may have one of its own."""
+
+
 class Place(msgspec.Struct, frozen=True, kw_only=True):
     """One attachment to make. `program` is the name `run` is loaded as; `name` distinguishes the attachment
     from others of the program. In a file (`path`): `descriptor`, `offset`, `semaphore`, where the `arguments` of
@@ -127,7 +131,7 @@ class Targets:
             path, descriptor = open_binary(name, self._process, rights)
             return File(path, descriptor)
         except NoBinary as error:
-            return BadTarget(inert(str(error)))
+            return NotHere(inert(str(error)))
         except BadTarget as error:
             return error
 
@@ -189,7 +193,10 @@ class Targets:
 
 
 def absent_file(probe: Probe, variant: Variant) -> str | None:
-    """Why a fixed place in a file isn't available here; parameters have their defaults."""
+    """Why a fixed place in a file isn't available here; parameters have their defaults.
+
+    A probe that can be given a process finds what that has mapped, wherever it is.
+    """
     fixed = tuple(point for point in variant.attach if point.mechanism in _IN_FILES)
     defaults = {param.name: param.default for param in probe.params if param.default is not None}
     if not fixed or variant.params - defaults.keys():
@@ -200,6 +207,8 @@ def absent_file(probe: Probe, variant: Variant) -> str | None:
             Targets(msgspec.structs.replace(probe, variants=(kept,)), defaults, contextlib.nullcontext)
         ) as targets:
             targets.places(kept)
+    except NotHere as error:
+        return None if any(param.type == "pid" for param in probe.params) else str(error)
     except BadTarget as error:
         return str(error)
     return None
