@@ -21,7 +21,7 @@ from ebpftop.handover import protocol, transport
 from ebpftop.kernel import bcc_home, btf, headers, mentions, points, records, tracefs
 from ebpftop.kernel.calibrate import attachment_ns
 from ebpftop.kernel.libbpf import KernelLacks
-from ebpftop.loader import bcc_door, compose, fit, outcomes
+from ebpftop.loader import bcc_door, compose, fit, outcomes, usdt_arguments
 from ebpftop.loader.listing import lines_of
 from ebpftop.loader.sandbox import View, sandbox
 from ebpftop.loader.targets import BadTarget, Place, Targets
@@ -88,6 +88,7 @@ class Load:
         self.notes: list[str] = []
         self._since = time.monotonic()
         self._extra: set[str] = set()
+        self._arguments: list[str] = []  # of static probes, as macros
         self._headers = compose.used_headers(order.includes, order.probe.written)
         self._text = "\n".join((*self._headers.values(), order.probe.written))
         self._numbered = numbered(self._headers)
@@ -184,7 +185,9 @@ class Load:
                 self._records + tree.prologue, self._numbered, self.probe.source, listed=debug_source
             )
             given = [*tree.flags, *(f"-D{token}" for token in tree.defines)]
-            flags = compose.flags(variant.name, self._definitions, given, [root / _INCLUDE, root / _OWN])
+            flags = compose.flags(
+                variant.name, [*self._definitions, *self._arguments], given, [root / _INCLUDE, root / _OWN]
+            )
             self.output.clear()
             try:
                 return bcc_door.Module(bcc, text, flags, debug_source=debug_source)
@@ -199,6 +202,7 @@ class Load:
 
     def _try(self, bcc: object, variant: Variant, places: list[Place]) -> None:
         self._begin("compile")
+        self._arguments = usdt_arguments.definitions(places)
         module = self._compile(bcc, variant)
         layouts = module.maps()
         cpus = os.sysconf("SC_NPROCESSORS_CONF")

@@ -38,10 +38,14 @@ class BadTarget(Exception):
     """What a parameter names can't be attached to; its text is one line."""
 
 
+class NotHere(BadTarget):
+    """There is no such program or library here; a process may have one of its own."""
+
+
 class Place(msgspec.Struct, frozen=True, kw_only=True):
     """One attachment to make. `program` is the name `run` is loaded as; `name` distinguishes the attachment
-    from others of the program. In a file (`path`): `descriptor`, `offset` and `semaphore`; and the only process whose
-    calls count, if there is one: to others the attachment costs nothing.
+    from others of the program. In a file (`path`): `descriptor`, `offset`, `semaphore`, where the `arguments` of
+    a static probe are; and the only process whose calls count, if there is one: to others the attachment costs nothing.
     """
 
     mechanism: str
@@ -54,6 +58,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     descriptor: int = -1
     offset: int = 0
     semaphore: int = 0
+    arguments: str = ""
     process: int = -1
 
     def __str__(self) -> str:
@@ -128,7 +133,7 @@ class Targets:
             path, descriptor = open_binary(name, self._process, rights)
             return File(path, descriptor)
         except NoBinary as error:
-            return BadTarget(inert(str(error)))
+            return NotHere(inert(str(error)))
         except BadTarget as error:
             return error
 
@@ -182,14 +187,18 @@ class Targets:
                 descriptor=file.descriptor,
                 offset=offset,
                 semaphore=semaphore,
+                arguments=arguments,
                 process=-1 if self._process is None else self._process,
             )
-            for name, offset, semaphore in found
+            for name, offset, semaphore, arguments in found
         ]
 
 
 def absent_file(probe: Probe, variant: Variant) -> str | None:
-    """Why a fixed place in a file isn't available here; parameters have their defaults."""
+    """Why a fixed place in a file isn't available here; parameters have their defaults.
+
+    A probe that can be given a process finds what that has mapped, wherever it is.
+    """
     fixed = tuple(point for point in variant.attach if point.mechanism in _IN_FILES)
     defaults = {param.name: param.default for param in probe.params if param.default is not None}
     if not fixed or variant.params - defaults.keys():
@@ -200,6 +209,8 @@ def absent_file(probe: Probe, variant: Variant) -> str | None:
             Targets(msgspec.structs.replace(probe, variants=(kept,)), defaults, contextlib.nullcontext)
         ) as targets:
             targets.places(kept)
+    except NotHere as error:
+        return None if any(param.type == "pid" for param in probe.params) else str(error)
     except BadTarget as error:
         return str(error)
     return None
@@ -221,12 +232,12 @@ def kernel_functions(pattern: str, mechanism: str) -> list[str]:
     return found
 
 
-def _functions(file: File, wanted: str) -> list[tuple[str, int, int]]:
-    """(name, offset, 0), each place under one name only. Raises `BadTarget`."""
+def _functions(file: File, wanted: str) -> list[tuple[str, int, int, str]]:
+    """(name, offset, 0, ""), each place under one name only. Raises `BadTarget`."""
     what = inert(file.path)
     if not _GLOB.search(wanted):
         if wanted in file.functions:
-            return [(wanted, file.functions[wanted], 0)]
+            return [(wanted, file.functions[wanted], 0, "")]
         if wanted in file.chosen:
             raise BadTarget(f"{what}: the loader chooses an implementation of {inert(wanted)}; trace that by its name")
         if not file.functions:
@@ -239,17 +250,20 @@ def _functions(file: File, wanted: str) -> list[tuple[str, int, int]]:
         if pattern.match(name) and (place not in names or _plainness(name) < _plainness(names[place])):
             names[place] = name
     _limit(wanted, len(names), what)
-    return [(name, place, 0) for place, name in sorted(names.items())]
+    return [(name, place, 0, "") for place, name in sorted(names.items())]
 
 
-def _static_probes(file: File, wanted: str) -> list[tuple[str, int, int]]:
-    """Each site of a probe PROVIDER:NAME. Raises `BadTarget`."""
-    sites = [(f"{_shown(one.provider)}:{_shown(one.name)}", one.offset, one.semaphore) for one in file.static_probes]
+def _static_probes(file: File, wanted: str) -> list[tuple[str, int, int, str]]:
+    """(name, offset, semaphore, arguments) of each site of a probe PROVIDER:NAME. Raises `BadTarget`."""
+    sites = [
+        (f"{_shown(one.provider)}:{_shown(one.name)}", one.offset, one.semaphore, one.arguments)
+        for one in file.static_probes
+    ]
     found = [site for site in sites if site[0] == wanted]
     if not sites:
         raise BadTarget(f"{inert(file.path)} has no static probes (USDT)")
     if not found:
-        near = nearest(wanted, {name for name, _, _ in sites})
+        near = nearest(wanted, {name for name, *_ in sites})
         raise BadTarget(f"{inert(file.path)} has no static probe {inert(wanted)}{inert(near)}")
     return found
 

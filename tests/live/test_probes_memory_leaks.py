@@ -222,6 +222,19 @@ def test_what_is_young_does_not_count(library: Path) -> None:
 
 
 @any_kernel
+def test_what_a_process_held_when_it_ended_stays(library: Path) -> None:
+    worker = Worker(SOME, library)
+    with trace("memory/usermemleak", pid=worker.pid, age="0s") as traced:
+        with worker:
+            worker.work()
+            traced.until(lambda: held(traced, "by_malloc") == 13 * 1009, "it is told")
+        told = len(traced.lines)
+        traced.until(lambda: len(traced.lines) > told + 3, "its rows are those of a dead process")
+        assert held(traced, "by_malloc") == 13 * 1009
+    assert held(traced, "by_malloc") == 13 * 1009
+
+
+@any_kernel
 def test_it_detaches_itself_above_a_rate_of_calls(library: Path) -> None:
     with Worker(STORM, library) as worker:
         worker.start()

@@ -190,6 +190,39 @@ def test_requests_that_a_limit_holds_back_are_told_with_their_wait(variant: str,
     assert 1_000_000_000 / 43 < max(row["longest"] for row in rows) <= by_process[worker.pid]["waited"]
 
 
+# A read past the page cache by each of so many threads at once.
+READ_TOGETHER = """
+import mmap, threading
+file = os.open(sys.argv[1], os.O_RDONLY | os.O_DIRECT)
+def read(number): os.preadv(file, [mmap.mmap(-1, 8192)], number * 65536)
+def work():
+    threads = [threading.Thread(target=read, args=(number,)) for number in range(int(sys.argv[2]))]
+    for each in threads: each.start()
+    for each in threads: each.join()
+"""
+
+
+@pytest.mark.parametrize("variant", HOLDING[:-1])
+def test_fifty_threads_behind_a_limit_are_one_row_that_says_so(variant: str, tmp_path: Path) -> None:
+    with (
+        loop_device(tmp_path / "disk", 8 << 20) as device,
+        disk_group(device, per_second=1) as group,
+        Worker(READ_TOGETHER, device, 53) as worker,
+        trace(variant_of("disk/iothrottled", variant), device=device) as traced,
+    ):
+        group.take(worker.pid)
+        worker.start()
+        traced.until(lambda: max([row["waiting"] for row in traced.rows("processes")], default=0) >= 50, "50 wait")
+        group.unlimit(device)
+        worker.finish()
+        traced.until(lambda: [row["waiting"] for row in traced.rows("processes")][-1] == 0, "none waits")
+        served = group.reads(device)
+    total = traced.totals("processes", "pid")[worker.pid]
+    assert (total["requests"], total["bytes"]) == served == (53, 53 * 8192)
+    assert 50 <= total["throttled"] <= 53
+    assert traced.losses() == {}
+
+
 # Reads past the page cache, each one sector larger than the one before: so the result says which it was.
 READ_MORE = (
     CLOCK

@@ -36,6 +36,15 @@ class Group:
         lines = (line.split() for line in (self.folder / name).read_text().splitlines())
         return {key: int(value) for key, value in lines}
 
+    def unlimit(self, device: Path) -> None:
+        """Let what was held back of reads from a block device through."""
+        number = device.stat().st_rdev
+        name = f"{os.major(number)}:{os.minor(number)}"
+        if self.v2:
+            self.write("io.max", f"{name} riops=max")
+        else:
+            self.write("blkio.throttle.read_iops_device", f"{name} 0")
+
     def reads(self, device: Path) -> tuple[int, int]:
         """(requests, bytes) that its processes have read from a block device, limited or not."""
         number = device.stat().st_rdev

@@ -12,6 +12,7 @@ struct use {
     u64 throttled; // of the requests
     u64 waited;    // ns
     u64 longest;
+    u64 waiting; // requests that are held back now
 };
 BPF_HASH(processes, struct key, struct use, 32768);
 
@@ -71,8 +72,14 @@ static int held_back(struct bio *bio)
 {
     u64 address = (u64)bio;
     struct wait wait = {.since = bpf_ktime_get_ns(), .tgid = bpf_get_current_pid_tgid() >> 32};
-    if (wanted_bio(bio) && waits.update(&address, &wait))
+    struct use *use = wanted_bio(bio) ? use_of(bio, wait.tgid) : 0;
+    if (!use)
+        return 0;
+    if (waits.update(&address, &wait)) {
         map_full();
+        return 0;
+    }
+    __sync_fetch_and_add(&use->waiting, 1);
     return 0;
 }
 
@@ -88,6 +95,7 @@ static int let_through(struct bio *bio)
     struct use *use = use_of(bio, wait.tgid);
     if (!use)
         return 0;
+    __sync_fetch_and_add(&use->waiting, -1ULL);
     u64 waited = bpf_ktime_get_ns() - wait.since;
     if (!(READ(bio, bi_flags) & 1 << BIO_TRACE_COMPLETION)) // else the rest of one that was divided
         count(use, bio);
