@@ -5,13 +5,23 @@ from __future__ import annotations
 import argparse
 
 from ebpftop import __version__
+from ebpftop.base.argument_types import (
+    address,
+    assignment,
+    moment,
+    path,
+    percent,
+    pid,
+    seconds,
+    size,
+    span,
+    whole,
+)
 from ebpftop.base.parser import Later, Parser
 
 TYPE_CHECKING = False  # `typing` would take a tenth of the time of --help
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import time
-    from pathlib import Path
     from typing import Any
 
 _FORMATS = ("json", "csv", "perfetto", "folded", "speedscope", "pprof")
@@ -25,12 +35,6 @@ exit codes: 0 success; 1 failure; 2 usage error; 3 impossible on this machine or
 """
 
 
-def _path(text: str) -> Path:
-    from pathlib import Path
-
-    return Path(text)
-
-
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = Parser(
@@ -40,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
     )
     top.add_argument("--version", action="version", version=f"ebpftop {__version__}")
-    top.add_argument("--user-env", type=_assignment, action="append", help=argparse.SUPPRESS)
+    top.add_argument("--user-env", type=assignment, action="append", help=argparse.SUPPRESS)
     # Both are accepted before and after the command.
     _sudo_option(top, default=False)
     _folder_option(top, dest="probes_before")
@@ -77,14 +81,14 @@ def _run(one: argparse.ArgumentParser) -> None:
     one.add_argument(
         "-p",
         "--param",
-        type=_assignment,
+        type=assignment,
         action="append",
         default=[],
         metavar="NAME=VALUE",
         help="see 'ebpftop show PROBE'",
     )
-    one.add_argument("--interval", type=_seconds, default=1.0, metavar="S", help="seconds between reports (default: 1)")
-    one.add_argument("--duration", type=_seconds, metavar="S", help="stop after S seconds")
+    one.add_argument("--interval", type=seconds, default=1.0, metavar="S", help="seconds between reports (default: 1)")
+    one.add_argument("--duration", type=seconds, metavar="S", help="stop after S seconds")
     one.add_argument(
         "--format",
         choices=("text", *_FORMATS),
@@ -102,20 +106,24 @@ def _run(one: argparse.ArgumentParser) -> None:
 
 def _record(one: argparse.ArgumentParser) -> None:
     one.add_argument("names", metavar="PROBE", nargs="*", help="besides those that --when names")
-    one.add_argument("-o", "--output", type=_path, metavar="TAPE", help="required, unless --save is given")
+    one.add_argument("-o", "--output", type=path, metavar="TAPE", help="required, unless --save is given")
     one.add_argument(
         "-p",
         "--param",
-        type=_assignment,
+        type=assignment,
         action="append",
         default=[],
         metavar="NAME=VALUE",
         help="applies to every probe that has this parameter",
     )
     one.add_argument(
-        "--interval", type=_seconds, default=1.0, metavar="S", help="seconds between snapshots (default: 1)"
+        "--interval",
+        type=seconds,
+        default=1.0,
+        metavar="S",
+        help="seconds between snapshots (default: 1)",
     )
-    one.add_argument("--duration", type=_seconds, metavar="S", help="stop after S seconds (default: at Ctrl-C)")
+    one.add_argument("--duration", type=seconds, metavar="S", help="stop after S seconds (default: at Ctrl-C)")
     one.add_argument("--args", action="store_true", help="record process command lines, which may contain secrets")
     one.add_argument("--force", action="store_true", help="overwrite an existing tape")
     _when_options(one)
@@ -128,7 +136,7 @@ def _exporter(one: argparse.ArgumentParser) -> None:
     one.add_argument("names", metavar="PROBE", nargs="+")
     one.add_argument(
         "--listen",
-        type=_address,
+        type=address,
         default=("127.0.0.1", 9435),
         metavar="ADDRESS:PORT",
         help="default: 127.0.0.1:9435; anybody who reaches it can read it",
@@ -136,15 +144,19 @@ def _exporter(one: argparse.ArgumentParser) -> None:
     one.add_argument(
         "-p",
         "--param",
-        type=_assignment,
+        type=assignment,
         action="append",
         default=[],
         metavar="NAME=VALUE",
         help="applies to every probe that has this parameter",
     )
-    one.add_argument("--interval", type=_seconds, default=5.0, metavar="S", help="seconds between looks (default: 5)")
+    one.add_argument("--interval", type=seconds, default=5.0, metavar="S", help="seconds between looks (default: 5)")
     one.add_argument(
-        "--top", type=_whole, default=20, metavar="N", help="series of a metric, besides 'other' (default: 20)"
+        "--top",
+        type=whole,
+        default=20,
+        metavar="N",
+        help="series of a metric, besides 'other' (default: 20)",
     )
     _budget_option(one)
     _sudo_option(one)
@@ -152,13 +164,13 @@ def _exporter(one: argparse.ArgumentParser) -> None:
 
 
 def _replay(one: argparse.ArgumentParser) -> None:
-    one.add_argument("tape", type=_path, metavar="TAPE")
+    one.add_argument("tape", type=path, metavar="TAPE")
 
 
 def _report(one: argparse.ArgumentParser) -> None:
-    one.add_argument("tape", type=_path, metavar="TAPE")
-    one.add_argument("other", type=_path, nargs="?", metavar="TAPE", help="a tape after that, to compare with it")
-    one.add_argument("-o", "--output", type=_path, required=True, metavar="FILE", help="- for standard output")
+    one.add_argument("tape", type=path, metavar="TAPE")
+    one.add_argument("other", type=path, nargs="?", metavar="TAPE", help="a tape after that, to compare with it")
+    one.add_argument("-o", "--output", type=path, required=True, metavar="FILE", help="- for standard output")
     one.add_argument(
         "--format",
         choices=("html", "csv", "json", "folded", "speedscope", "pprof"),
@@ -166,9 +178,13 @@ def _report(one: argparse.ArgumentParser) -> None:
         help="html: one page that needs no network (default); json: one object a line for each probe",
     )
     one.add_argument(
-        "--from", dest="begin", type=_moment, metavar="TIME", help="seconds from the tape's beginning, or HH:MM[:SS]"
+        "--from",
+        dest="begin",
+        type=moment,
+        metavar="TIME",
+        help="seconds from the tape's beginning, or HH:MM[:SS]",
     )
-    one.add_argument("--to", dest="end", type=_moment, metavar="TIME", help="the same (default: the tape's end)")
+    one.add_argument("--to", dest="end", type=moment, metavar="TIME", help="the same (default: the tape's end)")
     _span_options(one)
     one.add_argument("--title", help="the page's title")
     one.add_argument("--force", action="store_true", help="overwrite an existing file")
@@ -179,20 +195,20 @@ def _mark(one: argparse.ArgumentParser) -> None:
 
 
 def _compare(one: argparse.ArgumentParser) -> None:
-    one.add_argument("tape", type=_path, metavar="TAPE")
-    one.add_argument("other", type=_path, nargs="?", metavar="TAPE", help="the tape after (default: the same one)")
+    one.add_argument("tape", type=path, metavar="TAPE")
+    one.add_argument("other", type=path, nargs="?", metavar="TAPE", help="the tape after (default: the same one)")
     _span_options(one)
     one.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def _explain(one: argparse.ArgumentParser) -> None:
     one.add_argument("log", nargs="?", default="-", metavar="LOG", help="a file, or - for standard input (default: -)")
-    one.add_argument("--source", type=_path, metavar="FILE", help="the program's C source, to quote lines from")
+    one.add_argument("--source", type=path, metavar="FILE", help="the program's C source, to quote lines from")
     one.add_argument("--json", action="store_true", help="print one JSON object per failure, one per line")
 
 
 def _check(one: argparse.ArgumentParser) -> None:
-    one.add_argument("folder", type=_path, metavar="DIR")
+    one.add_argument("folder", type=path, metavar="DIR")
     _sudo_option(one)
 
 
@@ -200,21 +216,29 @@ def _new(one: argparse.ArgumentParser) -> None:
     one.add_argument(
         "--from", dest="origin", metavar="PROBE", help="start from a copy of this probe (default: a small template)"
     )
-    one.add_argument("folder", type=_path, metavar="DIR")
+    one.add_argument("folder", type=path, metavar="DIR")
 
 
 def _others(one: argparse.ArgumentParser) -> None:
     one.add_argument(
-        "--interval", type=_seconds, default=1.0, metavar="S", help="seconds over which costs are taken (default: 1)"
+        "--interval",
+        type=seconds,
+        default=1.0,
+        metavar="S",
+        help="seconds over which costs are taken (default: 1)",
     )
     one.add_argument("--json", action="store_true", help="print a JSON array of objects")
     _sudo_option(one)
 
 
 def _threads(one: argparse.ArgumentParser) -> None:
-    one.add_argument("--pid", type=_pid, metavar="PID", help="only the threads of this process")
+    one.add_argument("--pid", type=pid, metavar="PID", help="only the threads of this process")
     one.add_argument(
-        "--interval", type=_seconds, default=1.0, metavar="S", help="seconds between the two looks (default: 1)"
+        "--interval",
+        type=seconds,
+        default=1.0,
+        metavar="S",
+        help="seconds between the two looks (default: 1)",
     )
     one.add_argument("--json", action="store_true", help="print a JSON array of objects")
     _sudo_option(one)
@@ -227,32 +251,32 @@ def _doctor(one: argparse.ArgumentParser) -> None:
 def _tape(one: argparse.ArgumentParser) -> None:
     actions = one.add_subparsers(title="commands", metavar="COMMAND", dest="action", required=True)
     info = actions.add_parser("info", help="host, kernel, time, probes, marks, losses and sizes")
-    info.add_argument("tapes", type=_path, nargs="+", metavar="TAPE")
+    info.add_argument("tapes", type=path, nargs="+", metavar="TAPE")
     info.add_argument("--json", action="store_true", help="print one JSON object per tape, one per line")
 
     cut = actions.add_parser("cut", help="write a part of a tape")
-    cut.add_argument("tape", type=_path, metavar="TAPE")
+    cut.add_argument("tape", type=path, metavar="TAPE")
     at = "seconds, M:SS or H:MM:SS since the tape's start, or the text of a mark"
     cut.add_argument("--from", dest="begin", metavar="TIME", help=f"{at} (default: its start)")
     cut.add_argument("--to", dest="end", metavar="TIME", help="likewise (default: its end)")
 
     merge = actions.add_parser("merge", help="write several tapes of one host as one, in the order of time")
-    merge.add_argument("tapes", type=_path, nargs="+", metavar="TAPE")
+    merge.add_argument("tapes", type=path, nargs="+", metavar="TAPE")
 
     scrub = actions.add_parser(
         "scrub", help="write a tape with pseudonyms in place of names, paths, addresses and arguments, to share it"
     )
-    scrub.add_argument("tape", type=_path, metavar="TAPE")
+    scrub.add_argument("tape", type=path, metavar="TAPE")
     for each in (cut, merge, scrub):
-        each.add_argument("-o", "--output", type=_path, required=True, metavar="TAPE")
+        each.add_argument("-o", "--output", type=path, required=True, metavar="TAPE")
         each.add_argument("--force", action="store_true", help="overwrite an existing tape")
 
     export = actions.add_parser(
         "export", help="write a tape for other tools: every interval, or for call stacks their sums"
     )
-    export.add_argument("tape", type=_path, metavar="TAPE")
+    export.add_argument("tape", type=path, metavar="TAPE")
     export.add_argument("--format", choices=_FORMATS, required=True, help="as for 'ebpftop run'")
-    export.add_argument("-o", "--output", type=_path, metavar="FILE", help="default: standard output")
+    export.add_argument("-o", "--output", type=path, metavar="FILE", help="default: standard output")
     export.add_argument("--raw", action="store_true", help="csv for programs: texts as they are")
     export.add_argument("--force", action="store_true", help="overwrite an existing file")
 
@@ -270,7 +294,7 @@ def _span_options(command: argparse.ArgumentParser) -> None:
     for name, what in (("a", "before"), ("b", "after")):
         command.add_argument(
             f"--{name}",
-            type=_span,
+            type=span,
             default=(None, None),
             metavar="FROM..TO",
             help=f"the span {what}, as 10:00:00..10:00:30 or in seconds of the tape (default: the whole tape)",
@@ -286,7 +310,7 @@ def _sudo_option(command: argparse.ArgumentParser, default: object = argparse.SU
 def _budget_option(command: argparse.ArgumentParser, default: object = argparse.SUPPRESS) -> None:
     command.add_argument(
         "--budget",
-        type=_percent,
+        type=percent,
         default=default,
         metavar="PERCENT",
         help="detach the costliest probe when all take more of one CPU over 5 s (default: 25; 0: no limit)",
@@ -296,7 +320,7 @@ def _budget_option(command: argparse.ArgumentParser, default: object = argparse.
 def _folder_option(command: argparse.ArgumentParser, dest: str = "probes") -> None:
     command.add_argument(
         "--probes",
-        type=_path,
+        type=path,
         action="append",
         dest=dest,
         default=[],
@@ -321,105 +345,40 @@ def _when_options(command: argparse.ArgumentParser, *, top: bool = False) -> Non
         "'execsnoop count(\"curl\") > 5 for 10s'",
     )
     group.add_argument(
-        "--save", type=_path, default=default(None), metavar="DIR", help="write a tape of each episode to this folder"
+        "--save",
+        type=path,
+        default=default(None),
+        metavar="DIR",
+        help="write a tape of each episode to this folder",
     )
     group.add_argument(
-        "--before", type=_seconds, default=default(60.0), metavar="S", help="seconds before it (default: 60)"
+        "--before",
+        type=seconds,
+        default=default(60.0),
+        metavar="S",
+        help="seconds before it (default: 60)",
     )
     group.add_argument(
-        "--after", type=_seconds, default=default(10.0), metavar="S", help="seconds after it (default: 10)"
+        "--after",
+        type=seconds,
+        default=default(10.0),
+        metavar="S",
+        help="seconds after it (default: 10)",
     )
     group.add_argument(
-        "--keep-tapes", type=_whole, default=default(50), metavar="N", help="tapes that stay, the newest (default: 50)"
+        "--keep-tapes",
+        type=whole,
+        default=default(50),
+        metavar="N",
+        help="tapes that stay, the newest (default: 50)",
     )
     group.add_argument(
         "--keep-bytes",
-        type=_size,
+        type=size,
         default=default(1 << 30),
         metavar="SIZE",
         help="bytes that they take at most (default: 1GiB)",
     )
-
-
-def _whole(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:9]) <= 1_000_000:
-        raise argparse.ArgumentTypeError(f"{text!a} is not a number from 1 to 1000000")
-    return int(text)
-
-
-def _pid(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:9]) <= 1 << 22:
-        raise argparse.ArgumentTypeError(f"{text!a} is not the number of a process")
-    return int(text)
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not host or not port.isascii() or not port.isdecimal() or int(port[:6]) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!a} is not ADDRESS:PORT, as in 127.0.0.1:9435 or [::1]:9435")
-    return host, int(port)
-
-
-def _size(text: str) -> int:
-    number = text.rstrip("KMGiB")
-    power = {"": 0, "K": 1, "M": 2, "G": 3}.get(text[len(number) :].removesuffix("iB").removesuffix("B"))
-    if not (number.isascii() and number.isdecimal()) or power is None or len(number) > 12 or not int(number):
-        raise argparse.ArgumentTypeError(f"{text!a} is not a size, as 500MiB or 2GiB")
-    return int(number) << 10 * power
-
-
-def _assignment(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise argparse.ArgumentTypeError(f"{text!a} is not NAME=VALUE")
-    return name, value
-
-
-def _percent(text: str) -> float:
-    try:
-        percent = float(text)
-    except ValueError:
-        percent = -1.0
-    if not 0 <= percent <= 1_000_000:
-        raise argparse.ArgumentTypeError(f"{text!a} is not a percentage of one CPU")
-    return percent
-
-
-def _moment(text: str) -> float | time:
-    """Seconds, or a time of day."""
-    if ":" in text:
-        from datetime import time
-
-        try:
-            return time.fromisoformat(text).replace(tzinfo=None)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"{text!a} is not a time of day such as 14:05 or 14:05:30") from None
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds <= 1e9:
-        raise argparse.ArgumentTypeError(f"{text!a} is neither seconds nor a time of day such as 14:05:30")
-    return seconds
-
-
-def _span(text: str) -> tuple[float | time | None, float | time | None]:
-    """Either end may be missing."""
-    first, dots, last = text.partition("..")
-    if not dots:
-        raise argparse.ArgumentTypeError(f"{text!a} is not FROM..TO, as in 10:00:00..10:00:30 or 30..90")
-    return _moment(first) if first else None, _moment(last) if last else None
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0.05 <= seconds <= 86_400 * 7:
-        raise argparse.ArgumentTypeError(f"{text!a} is not a number of seconds from 0.05 to 604800")
-    return seconds
 
 
 _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None] | None]] = {
