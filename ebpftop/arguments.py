@@ -133,7 +133,7 @@ def _record(one: argparse.ArgumentParser) -> None:
 
 
 def _exporter(one: argparse.ArgumentParser) -> None:
-    one.add_argument("names", metavar="PROBE", nargs="+")
+    one.add_argument("names", metavar="PROBE", nargs="*", help="one at least, except for --rules and --dashboard")
     one.add_argument(
         "--listen",
         type=address,
@@ -158,6 +158,9 @@ def _exporter(one: argparse.ArgumentParser) -> None:
         metavar="N",
         help="series of a metric, besides 'other' (default: 20)",
     )
+    printed = one.add_mutually_exclusive_group()
+    printed.add_argument("--rules", action="store_true", help="print rules for Prometheus, and end")
+    printed.add_argument("--dashboard", action="store_true", help="print a dashboard for Grafana, and end")
     _budget_option(one)
     _sudo_option(one)
     _folder_option(one)

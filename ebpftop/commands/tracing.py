@@ -183,9 +183,11 @@ def exporter(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Serve what probes count to Prometheus; who listens has the invoker's rights."""
     from ebpftop.commands import named
 
+    probes = [named.probe(name, arguments.probes) for name in dict.fromkeys(arguments.names)]
+    if not probes:
+        raise UsageError("the exporter needs the name of a probe, such as runqlat")
     if importlib.util.find_spec("prometheus_client") is None:
         raise UserError("the exporter needs prometheus-client: pip install 'ebpftop[exporter]'")
-    probes = [named.probe(name, arguments.probes) for name in dict.fromkeys(arguments.names)]
     loads = _loads(probes, arguments)
     _become_root(arguments, argv)
 

@@ -7,14 +7,14 @@ series ever shrinks, so that rates are right and add up to the view's. What goes
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TextIO
+from typing import Any, TextIO
 
 import numpy as np
 
 from ebpftop.base.inert import inert
+from ebpftop.export.exporter.naming import Metric, metric, word
 from ebpftop.export.report import HistogramPart, Part, Report, RowsPart
 from ebpftop.export.report_columns import ReportColumn
 from ebpftop.export.stack_report import StacksPart
@@ -27,8 +27,6 @@ LATELY = 60.0  # seconds until a gain counts half
 LABEL = 200  # characters of a label's value
 
 Key = tuple[str, ...]  # values of the labels
-_SCALES = {"ns": ("seconds", 1e-9), "bytes": ("bytes", 1.0)}
-_ODD = re.compile(r"[^a-zA-Z0-9_]+")
 # Upper bounds of buckets, by unit: powers of two, whose counts are exact, as slots never straddle one.
 _EDGES = {"ns": [1 << power for power in range(10, 37)], "": [1 << power for power in range(0, 41, 2)]}
 
@@ -43,15 +41,11 @@ class Series:
 
 @dataclass(slots=True)
 class Family:
-    """name: without a unit's suffix. scale: what an amount is multiplied by to be in `unit`."""
+    """The series of a metric. edges: of a histogram's buckets, in the view's unit."""
 
-    kind: Literal["counter", "gauge", "histogram"]
-    name: str
-    help: str
-    unit: str
-    scale: float
+    metric: Metric
     labels: Key
-    edges: list[int] = field(default_factory=list)
+    edges: Sequence[int] = ()
     series: dict[Key, Series] = field(default_factory=dict)
     last: float = 0.0  # seconds, of the last interval
 
@@ -123,17 +117,16 @@ class Accounts:
     def _part(self, probe: str, part: Part) -> None:
         if isinstance(part, HistogramPart):
             gains = _summed((_key(each.labels), _slots(each.histogram())) for each in part.series)
-            self._gain("histogram", probe, part, "", part.view.title, part.view.unit, _names(part.labels), gains)
+            self._gain(metric(probe, part.view), _names(part.labels), gains, _EDGES.get(part.view.unit, _EDGES[""]))
         elif isinstance(part, StacksPart):
             columns = [each for each in part.columns if each.shown.part != "pid"]
             rows = zip(_rows(columns, len(part.profile)), part.profile.counts.tolist(), strict=True)
             if not part.view.gauge:
-                title = f"{part.view.title}, whatever the stack"
-                self._gain("counter", probe, part, "", title, part.view.unit, _columns(columns), _summed(rows))
+                self._gain(metric(probe, part.view), _columns(columns), _summed(rows))
         elif part.kind == "events":
             columns = [each for each in part.columns if each.shown.part in ("comm", "container", "unit")]
             gains = _summed((key, 1) for key in _rows(columns, part.count))
-            self._gain("counter", probe, part, "", part.view.title, "", _columns(columns), gains)
+            self._gain(metric(probe, part.view), _columns(columns), gains)
         else:
             self._table(probe, part)
 
@@ -141,29 +134,14 @@ class Accounts:
         keys = [each for each in part.columns if each.shown.info.role == "key" and _is_label(each)]
         rows = list(_rows(keys, part.count))
         for column in part.columns:
-            info = column.shown.info
-            if info.role == "counter":
+            if column.shown.info.role == "counter":
                 gains = _summed(zip(rows, column.values, strict=True))
-                title = f"{part.view.title}: {info.title}"
-                self._gain("counter", probe, part, info.field, title, info.unit, _columns(keys), gains)
+                self._gain(metric(probe, part.view, column.shown.info.field), _columns(keys), gains)
 
-    def _gain(
-        self,
-        kind: Literal["counter", "histogram"],
-        probe: str,
-        part: Part,
-        field: str,
-        title: str,
-        unit: str,
-        labels: Key,
-        gains: Mapping[Key, Any],
-    ) -> None:
-        name = _ODD.sub("_", "_".join(filter(None, ["ebpftop", probe.partition("/")[2], part.view.name, field])))
-        family = self.families.get(name)
+    def _gain(self, of: Metric, labels: Key, gains: Mapping[Key, Any], edges: Sequence[int] = ()) -> None:
+        family = self.families.get(of.name)
         if family is None:
-            word, scale = _SCALES.get(unit, ("", 1.0))
-            edges = _EDGES.get(unit, _EDGES[""]) if kind == "histogram" else []
-            family = self.families[name] = Family(kind, name, inert(title), word, scale, labels, edges)
+            family = self.families[of.name] = Family(of, labels, edges)
         family.gain(gains, self._now, self._most)
 
 
@@ -200,7 +178,7 @@ def _columns(columns: list[ReportColumn]) -> Key:
 
 
 def _names(labels: Iterable[str]) -> Key:
-    return tuple(_ODD.sub("_", each) for each in labels if each != "pid")
+    return tuple(word(each) for each in labels if each != "pid")
 
 
 def _key(labels: Mapping[str, Any]) -> Key:
@@ -214,11 +192,11 @@ def _value(value: Any) -> str:
 def buckets(family: Family, counts: Any) -> list[tuple[float, int]]:
     """(upper bound in the family's unit, how many values lie below it), the last bound infinite."""
     uppers = np.array([bounds(slot)[1] for slot in range(SLOTS)], np.float64)
-    found = [(edge * family.scale, int(counts[uppers <= edge].sum())) for edge in family.edges]
+    found = [(edge * family.metric.scale, int(counts[uppers <= edge].sum())) for edge in family.edges]
     return [*found, (float("inf"), int(counts.sum()))]
 
 
 def estimated_sum(family: Family, counts: Any) -> float:
     """The values' sum, each taken for the middle of its slot."""
     used = np.flatnonzero(counts)
-    return float(sum(sum(bounds(int(slot))) / 2 * int(counts[slot]) for slot in used)) * family.scale
+    return float(sum(sum(bounds(int(slot))) / 2 * int(counts[slot]) for slot in used)) * family.metric.scale

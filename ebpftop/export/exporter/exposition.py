@@ -38,7 +38,7 @@ class Exposition(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield from self._about()
-        for family in sorted(self._accounts.families.values(), key=lambda each: each.name):
+        for family in sorted(self._accounts.families.values(), key=lambda each: each.metric.name):
             yield _family(family)
 
     def _about(self) -> Iterator[Metric]:
@@ -57,14 +57,14 @@ class Exposition(Collector):
 
 
 def _family(family: Family) -> Metric:
-    name = f"{family.name}_{family.unit}" if family.unit else family.name
-    if family.kind == "counter":
-        counter = CounterMetricFamily(name, family.help, labels=family.labels)
+    of = family.metric
+    if of.kind == "counter":
+        counter = CounterMetricFamily(of.family, of.help, labels=family.labels)
         for key, series in family.series.items():
-            counter.add_metric(key, series.amount * family.scale)
+            counter.add_metric(key, series.amount * of.scale)
         return counter
-    about = f"{family.help}. The sum takes each value for the middle of its slot, at most 6.25 % off."
-    histogram = HistogramMetricFamily(name, about, labels=family.labels)
+    about = f"{of.help}. The sum takes each value for the middle of its slot, at most 6.25 % off."
+    histogram = HistogramMetricFamily(of.family, about, labels=family.labels)
     for key, series in family.series.items():
         cells = [(_edge(edge), count) for edge, count in buckets(family, series.amount)]
         histogram.add_metric(key, cells, estimated_sum(family, series.amount))

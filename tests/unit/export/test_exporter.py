@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
+import re
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -17,9 +19,11 @@ from ebpftop.catalog import folders
 from ebpftop.export.exporter import serving
 from ebpftop.export.exporter.accounts import LATELY, OTHER, Accounts, Family, Key
 from ebpftop.export.exporter.exposition import Exposition
+from ebpftop.export.exporter.naming import Metric
 from ebpftop.export.exporter.serving import Server
 from ebpftop.export.headless import Reporter
 from tests.support import frames, tape_sums
+from tests.support.command import complaint, ebpftop
 from tests.support.frames import CALLS, LATENCY, loaded
 from tests.support.headless import HISTOGRAM, LAST, PEOPLE, SAMPLED, calls
 
@@ -37,11 +41,11 @@ def accounts(given: Sequence[Any], most: int = 20) -> Accounts:
 
 
 def read(of: Accounts) -> Samples:
-    """As Prometheus' own parser reads it."""
+    """As Prometheus' own parser reads it; an empty label is none."""
     text, _ = Exposition(of).text(OPEN)
     families = list(text_string_to_metric_families(text.decode()))  # type: ignore[no-untyped-call]
     return {
-        (sample.name, frozenset(sample.labels.items())): sample.value
+        (sample.name, frozenset((name, value) for name, value in sample.labels.items() if value)): sample.value
         for family in families
         for sample in family.samples
     }
@@ -98,7 +102,7 @@ intervals = st.lists(st.dictionaries(keys, st.integers(1, 1000), max_size=12), m
 @given(intervals=intervals, most=st.integers(1, 8))
 def test_series_never_shrink_and_add_up(intervals: list[dict[int, int]], most: int) -> None:
     """No more series than asked for. Each only grows or goes, one an interval, and all grow by what was counted."""
-    family = Family("counter", "x", "X", "", 1.0, ("key",))
+    family = Family(Metric("counter", "x", "X", "", 1.0), ("key",))
     before: dict[Key, int] = {}
     for number, gains in enumerate(intervals):
         family.gain({(str(key),): amount for key, amount in gains.items()}, float(number), most)
@@ -111,7 +115,7 @@ def test_series_never_shrink_and_add_up(intervals: list[dict[int, int]], most: i
 
 
 def test_a_key_that_gains_more_at_once_than_another_did_lately_takes_its_series() -> None:
-    family = Family("counter", "x", "X", "", 1.0, ("key",))
+    family = Family(Metric("counter", "x", "X", "", 1.0), ("key",))
 
     def now() -> dict[Key, int]:
         return {key: series.amount for key, series in family.series.items()}
@@ -215,3 +219,40 @@ def test_every_name_is_one_that_prometheus_takes() -> None:
                 assert name not in taken
                 taken.add(name)
     assert len(taken) > 100
+
+
+# ---------------------------------------------------------------- what is generated
+
+
+def test_rules_name_metrics_that_there_are() -> None:
+    done = ebpftop("exporter", "--rules", "runqlat", "biolatency")
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert lines[0] == "groups:"
+    assert '    - record: "instance:ebpftop_runqlat_latency_seconds:p99_5m"' in lines
+    assert (
+        '      expr: "histogram_quantile(0.99, sum by (instance, le) '
+        '(rate(ebpftop_runqlat_latency_seconds_bucket[5m])))"' in lines
+    )
+    assert {"EbpftopProbeDown", "EbpftopLoses"} == set(re.findall(r'alert: "(\w+)"', done.stdout))
+
+
+def test_a_dashboard_has_panels_beside_each_other_for_each_metric() -> None:
+    done = ebpftop("exporter", "--dashboard")
+    found = json.loads(done.stdout)
+    panels = found["panels"]
+    assert len(panels) > 150
+    assert [panel["id"] for panel in panels] == list(range(1, len(panels) + 1))
+    taken: set[tuple[int, int]] = set()
+    for panel in panels:
+        at = panel["gridPos"]
+        cells = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+        assert not cells & taken
+        assert max(x for x, _ in cells) < 24
+        taken |= cells
+    expressions = [target["expr"] for panel in panels for target in panel.get("targets", [])]
+    assert any("ebpftop_execsnoop_events_total" in each for each in expressions)
+
+
+def test_the_exporter_needs_a_probe() -> None:
+    assert "needs the name of a probe" in complaint(ebpftop("exporter"), 2)
