@@ -119,7 +119,7 @@ class Accounts:
             gains = _summed((_key(each.labels), _slots(each.histogram())) for each in part.series)
             self._gain(metric(probe, part.view), _names(part.labels), gains, _EDGES.get(part.view.unit, _EDGES[""]))
         elif isinstance(part, StacksPart):
-            columns = [each for each in part.columns if each.shown.part != "pid"]
+            columns = [each for each in part.columns if _is_label(each)]
             rows = zip(_rows(columns, len(part.profile)), part.profile.counts.tolist(), strict=True)
             if not part.view.gauge:
                 self._gain(metric(probe, part.view), _columns(columns), _summed(rows))
@@ -178,11 +178,16 @@ def _columns(columns: list[ReportColumn]) -> Key:
 
 
 def _names(labels: Iterable[str]) -> Key:
-    return tuple(word(each) for each in labels if each != "pid")
+    return tuple(word(each) for each in labels if not _is_number(each))
 
 
 def _key(labels: Mapping[str, Any]) -> Key:
-    return tuple(_value(value) for name, value in labels.items() if name != "pid")
+    return tuple(_value(value) for name, value in labels.items() if not _is_number(name))
+
+
+def _is_number(label: str) -> bool:
+    """Whether it tells processes of one name apart: a series for each would soon be many."""
+    return label.rpartition("_")[2] in ("pid", "nspid")
 
 
 def _value(value: Any) -> str:
