@@ -16,9 +16,9 @@ from ebpftop.stats.slots import bounds
 def as_json(comparison: Comparison, sides: tuple[dict[str, Any], dict[str, Any]]) -> dict[str, Any]:
     """sides: what is known of the spans. Rates are a second. Numbers are null where there was nobody or nothing to
     count; `changed` is null where the spans are too short to tell, and for a percentile of no values. Rows come as what
-    changed most, without those in `others`, which gained nothing or less. `by`: the dimension by which rows are summed,
-    and events counted. Values of the moment are the last of a span, and as `NAME.max` the greatest; they aren't judged.
-    Nor are functions of call stacks, with percent of each span's stacks that end in them (`own`) or hold them.
+    changed most, without those in `others`, which gained less than all of them. `by`: the dimension by which rows are
+    summed, and events counted. Values of the moment are the last of a span, and as `NAME.max` the greatest; they aren't
+    judged. Nor are functions of call stacks, with percent of each span's stacks that end in them (`own`) or hold them.
     """
     return {
         "before": sides[0],

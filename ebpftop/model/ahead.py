@@ -1,4 +1,4 @@
-"""The past of a whole tape: it is read once, from its start, whatever moment is shown meanwhile."""
+"""The past of a whole tape and its events: it is read once, from its start, whatever moment is shown meanwhile."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from ebpftop.model.session import Session
 if TYPE_CHECKING:
     from ebpftop.model.run import Run
 
+_EVENTS = 100_000  # of each ring buffer, within the memory of all
+
 
 class Ahead:
     """marks: all that were read. past_bytes: as in `Session`."""
 
     def __init__(self, past_bytes: int) -> None:
-        self._session = Session(history=1, event_rows=0, past_bytes=past_bytes)
+        self._session = Session(history=1, event_rows=_EVENTS, past_bytes=past_bytes)
 
     @property
     def marks(self) -> list[Mark]:
@@ -27,13 +29,8 @@ class Ahead:
         """Take the next frame of the tape. Raises `BadFrame`."""
         if isinstance(frame, Hello):
             frame = structs.replace(frame, live=False)
-        if isinstance(frame, Hello | Loading | Loaded | Snapshot | Detached | Mark) or self._has_samples(frame):
+        if isinstance(frame, Hello | Loading | Loaded | Snapshot | Events | Detached | Mark):
             self._session.feed(frame)
-
-    def _has_samples(self, frame: AnyFrame) -> bool:
-        if not isinstance(frame, Events) or (run := self._session.runs.get(frame.run)) is None:
-            return False
-        return any(view.moments == frame.map for view in run.views)
 
     def run(self, hello: Hello | None, number: int) -> Run | None:
         """A run with its pasts and samples, as far as they were read; of the stream that was read last."""

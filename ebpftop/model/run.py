@@ -117,15 +117,25 @@ class Run:
     def _longest(self) -> Run:
         """This run, or the one that was read ahead, if that has got so far."""
         ahead, last = self.ahead(), self.last
-        ends = [past.end for past in ahead.kept.values()] if ahead else []
-        return ahead if ahead and last and ends and all(end and end >= last.monotonic_ns for end in ends) else self
+        if ahead is None or last is None or ahead.last is None:
+            return self
+        ends = [ahead.last.monotonic_ns, *(past.end for past in ahead.kept.values())]
+        return ahead if all(end and end >= last.monotonic_ns for end in ends) else self
+
+    def logged(self, name: str) -> tuple[EventLog, int] | None:
+        """The events of a ring buffer, and since when all of them are there; on a tape those that were read ahead, if
+        they go back further.
+        """
+        logs = [(run.events[name], run._began) for run in (self, self._longest) if name in run.events]
+        since = [(log, max(began, log.whole_since)) for log, began in logs]
+        return min(since, key=lambda each: each[1], default=None)
 
     @property
     def began_ns(self) -> int:
         """Monotonic time of the first sample, also of one that only its past knows; 0 before it."""
-        return min(
-            [self._began, *(int(past.blocks[0].times["start"][0]) for past in self.pasts.values() if past.blocks)]
-        )
+        longest = self._longest
+        starts = (int(past.blocks[0].times["start"][0]) for past in longest.kept.values() if past.blocks)
+        return min(self._began, longest._began, *starts)
 
     @property
     def failure(self) -> Failure | None:

@@ -167,7 +167,7 @@ def _rows(view: ViewComparison, shown: list[int], own: int) -> Markup:
     if own:
         left_out.append(f"Without {formatting.plural(own, 'row')} of ebpftop's own processes.")
     if view.others > 0:
-        left_out.append(f"{formatting.plural(view.others, 'row')} more gained nothing, or less than all of these.")
+        left_out.append(f"{formatting.plural(view.others, 'row')} more gained less than all of these.")
     return table(f"{view.view.title}: what changed most first", "rows", titles, rows, " ".join(left_out))
 
 

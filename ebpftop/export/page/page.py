@@ -29,7 +29,8 @@ from ebpftop.stats import formatting
 _FOLDER = Path(__file__).parent
 _PLAIN = Look(100, colour=False)
 _LOG_LINES = 400  # of a verifier log
-_NOTHING_ELSE = "base-uri 'none'; form-action 'none'"
+_SCRIPTS = ("sort.js", "save.js")
+_NOTHING_ELSE = "img-src blob:; base-uri 'none'; form-action 'none'"  # a blob is what the page's own script made
 _MOMENTS = 200
 _MACHINE = 240  # columns
 _CAVEATS = re.compile(r"^\*\*Caveats\.\*\*\s+(.+?)(?:\n\s*\n|\Z)", re.MULTILINE | re.DOTALL)
@@ -59,7 +60,7 @@ class Page:
 def html(page: Page) -> str:
     """The page, complete in itself."""
     style = (_FOLDER / "page.css").read_text() + rules()
-    script = (_FOLDER / "sort.js").read_text()
+    script = "".join((_FOLDER / name).read_text() for name in _SCRIPTS)
     policy = f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; {_NOTHING_ELSE}"
     sections = [_stream(stream, number) for number, stream in enumerate(page.streams)]
     if page.compared is not None:

@@ -11,6 +11,7 @@ from ebpftop.export.report_columns import ReportColumn
 from ebpftop.stats import formatting
 from ebpftop.stats.histogram import Bounds
 
+_WIDE = 10  # columns; tables with more have smaller text
 _MISSING = "–"  # in the place of a number
 
 
@@ -26,7 +27,8 @@ def table(what: str, name: str, titles: Sequence[str], rows: Iterable[Sequence[C
     """what: its caption. name: for programs, as `data-table`. left_out: a sentence about rows that aren't there."""
     head = tag("tr", (tag("th", bare(title), scope="col") for title in titles))
     body = [tag("tr", map(_cell, row)) for row in rows]
-    whole = tag("table", tag("caption", what), tag("thead", head), tag("tbody", body), data_table=name)
+    look = "wide" if len(titles) > _WIDE else None
+    whole = tag("table", tag("caption", what), tag("thead", head), tag("tbody", body), class_=look, data_table=name)
     scroll = tag("div", whole, class_="scroll", tabindex=0, role="region", aria_label=what)
     return tag("div", scroll, tag("p", left_out, class_="quiet") if left_out else None, class_="table")
 

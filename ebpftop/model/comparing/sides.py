@@ -112,7 +112,7 @@ class OfEvents:
     @classmethod
     def of(cls, half: Half, span: Span, view: ViewInfo, by: Source, selection: Selection, length: int) -> OfEvents:
         """length: of a step, ns; an event came within that before the sample that brought it."""
-        log = half.run.events.get(view.map) or EventLog()
+        log = _log(half.run, view)
         key, row, number = event_values(view, log, log.within(span), by, half.processes, selection)
         steps = max(1, round((span.end - span.start) / length))
         each = (span.end - span.start) / steps
@@ -139,10 +139,11 @@ class OfEvents:
 
 def observed(half: Half, view: ViewInfo) -> Span | None:
     """What of a span the samples of a run cover, and events of a view are all kept of."""
-    run, log = half.run, half.run.events.get(view.map)
+    run = half.run
     if run.last is None:
         return None
-    start = max(half.span.start, run.began_ns, log.whole_since if log is not None else run.began_ns)
+    _, since = run.logged(view.map) or (None, run.began_ns)
+    start = max(half.span.start, since)
     end = min(half.span.end, run.last.monotonic_ns)
     return Span(start, end) if start < end else None
 
@@ -161,7 +162,7 @@ def event_sides(a: Half, b: Half, view: ViewInfo, by: Source, selection: Selecti
     spans = observed(a, view), observed(b, view)
     if spans[0] is None or spans[1] is None:
         return None
-    lasted = np.concatenate([each.run.events.get(view.map, EventLog()).steps(each.span)[1] for each in (a, b)])
+    lasted = np.concatenate([_log(each.run, view).steps(each.span)[1] for each in (a, b)])
     usual = int(np.median(lasted[lasted > 0])) if np.any(lasted > 0) else _STEP
     longest = max(spans[0].end - spans[0].start, spans[1].end - spans[1].start)
     length = max(_SHORTEST, min(usual, _STEP), longest // UNITS)
@@ -169,6 +170,11 @@ def event_sides(a: Half, b: Half, view: ViewInfo, by: Source, selection: Selecti
         OfEvents.of(half, span, view, by, selection, length) for half, span in zip((a, b), spans, strict=True) if span
     )
     return before, after
+
+
+def _log(run: Run, view: ViewInfo) -> EventLog:
+    found = run.logged(view.map)
+    return found[0] if found else EventLog()
 
 
 def texts_of(values: Values) -> list[int | str]:

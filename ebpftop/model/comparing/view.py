@@ -35,7 +35,7 @@ _Asked = tuple[Number, tuple[Parts, Parts]]  # a number whose chance isn't known
 @dataclass(frozen=True, eq=False, slots=True)
 class ViewComparison:
     """keys: of each row by field, as `columns` describe them; whom identities mean is in `processes`. own: rows about
-    ebpftop's own processes, which rankings leave out. others: how many rows gained nothing, or less than all of these.
+    ebpftop's own processes, which rankings leave out. others: how many rows gained less than all of these.
     numbers: of each row. whole: of all rows together, for a histogram. seconds, steps: of each span. by: the dimension
     by which rows are summed, and events counted.
     """
@@ -149,10 +149,8 @@ def ask(
     values = []
     if by is None and isinstance(sides[0], OfPast) and isinstance(sides[1], OfPast):
         values = [without(number, missing) for number in gauges(view, rows, (sides[0], sides[1]))]
-    kept = _most(rows, sides, fields, values)
-    listed = np.zeros(rows.rows, bool)
-    for side, place in zip(sides, (rows.before, rows.after), strict=True):
-        listed[place if side.only is None else place[side.only]] = True
+    most = _most(rows, sides, fields, values)
+    kept = np.sort(most[:ROWS])
     at = np.full(rows.rows, -1)
     at[kept] = np.arange(len(kept))
     units = _units(sides[0].lasted, sides[1].lasted)
@@ -169,7 +167,7 @@ def ask(
             keys={name: take(each, kept[mine]) for name, each in rows.keys.items()},
             processes=rows.processes,
             own=(rows.own & leaves_out(b.run.params))[kept][mine],
-            others=int(listed.sum()) - len(kept),
+            others=len(most) - len(kept),
             seconds=(one.seconds, other.seconds),
             steps=(int((sides[0].lasted > 0).sum()), int((sides[1].lasted > 0).sum())),
             numbers=[number.take(kept) for number in values],
@@ -200,7 +198,7 @@ def _units(a: Array, b: Array) -> Pair:
 
 
 def _most(rows: Joined, sides: tuple[Side, Side], fields: Sequence[str], values: Sequence[Number]) -> Array:
-    """The rows that gained most, or where nothing is gained, those with the greatest values; in the order of rows."""
+    """The rows that gained anything, most first; where nothing is gained, those with values, greatest first."""
     total = np.zeros(rows.rows)
     for side, place in zip(sides, (rows.before, rows.after), strict=True):
         for field in fields:
@@ -209,8 +207,8 @@ def _most(rows: Joined, sides: tuple[Side, Side], fields: Sequence[str], values:
     if not fields:
         for number in values:
             total = np.fmax(total, np.fmax(number.before[1], number.after[1]))
-    most = np.argsort(-total, kind="stable")[:ROWS]
-    return np.sort(most[total[most] > 0])
+    most = np.argsort(-total, kind="stable")
+    return np.asarray(most[total[most] > 0])
 
 
 def _missing(half: Half, rows: Joined, side: int, span: Span) -> Array:
