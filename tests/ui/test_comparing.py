@@ -359,9 +359,7 @@ async def test_the_numbers_are_those_of_the_command() -> None:
         app.feed.when.choose(Span(origin + b[0] * SECOND, origin + b[1] * SECOND))
         seen_views = []
         await on.press("b")
-        for probe in [
-            run for run in told["probes"] if any(v["kind"] != "stacks" for v in run["views"].values())
-        ]:
+        for probe in [run for run in told["probes"] if any(v["kind"] != "stacks" for v in run["views"].values())]:
             run = next(run for run in app.feed.session.runs.values() if run.probe == probe["probe"])
             await app.dashboard.bring(run.id)
             for name, view in probe["views"].items():
