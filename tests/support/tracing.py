@@ -114,10 +114,13 @@ class Tracing(Traced, Asked):
         Asked.__init__(self, probe, {name: str(value) for name, value in params.items()})
         self.notes: list[str] = []
         self.processes: dict[int, Process] = {}
+        self.frames: list[AnyFrame] | None = None  # all of them, if they are kept
         self._tracer, self._heard = tracer, io.StringIO()
         self._teller = Reporter(Ndjson(_Lines(self.lines), self._heard), self._heard)
 
     def take(self, frame: AnyFrame) -> None:
+        if self.frames is not None:
+            self.frames.append(frame)
         if isinstance(frame, Loaded):
             self.notes = frame.notes
         if isinstance(frame, Processes):
@@ -199,14 +202,19 @@ shared = _Shared()
 
 
 @contextlib.contextmanager
-def trace(probe: str, interval: float = 0.5, probes: Path | None = None, **params: Any) -> Iterator[Tracing]:
-    """The probe is attached inside of the `with`; after it, all its lines were read. `probes`: one more folder."""
+def trace(
+    probe: str, interval: float = 0.5, probes: Path | None = None, keep: bool = False, **params: Any
+) -> Iterator[Tracing]:
+    """The probe is attached inside of the `with`; after it, all its lines were read. `probes`: one more folder. keep:
+    its frames.
+    """
     with contextlib.ExitStack() as stack:
         tracer = shared.tracer()
         if probes is not None:
             tracer = Tracer(probes)
             stack.callback(tracer.end)
         tracing = Tracing(probe, params, tracer)
+        tracing.frames = [] if keep else None
         tracer.load(tracing, interval)
         try:
             eventually(tracing.attached, f"{probe} is attached", PATIENCE)
