@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import shlex
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ebpftop.frames.messages import Process
+from ebpftop.frames.tape import TapeWriter
 from tests.support import cgroups, runtimes
 from tests.support.runtimes import CONTAINERD, CRIO, DOCKER, PATHS, PODMAN
+from tests.support.tracer import CHECKOUT
 from tests.support.tracing import Tracing, any_kernel, trace
 
 pytestmark = pytest.mark.bpf
@@ -121,3 +126,48 @@ def test_who_has_ended_keeps_its_containers_name(root: Path, probe: str) -> None
 
 def _containers(traced: Tracing, comm: str) -> list[str]:
     return [each.container for each in traced.processes.values() if each.comm == comm and each.container]
+
+
+REPLAYED = {
+    "cpu/execsnoop": "sleep 0.005",
+    "cpu/syscount": "sleep 0.005",
+    "cpu/runqlat": "sleep 0.005",
+    "network/tcplife": f"{sys.executable} -c {shlex.quote(TALK)}",
+}
+
+
+@any_kernel
+@pytest.mark.parametrize("probe", [*REPLAYED])
+def test_a_tape_tells_the_same_elsewhere_without_root(root: Path, tmp_path: Path, probe: str) -> None:
+    """Processes of some milliseconds; it is read in namespaces in which none of them, and no cgroup, was ever seen."""
+    port = {"port": PORT} if probe == "network/tcplife" else {}
+    with (
+        cgroups.group(cgroups.v2(), PATHS[CONTAINERD]) as folder,
+        trace(probe, probes=root, keep=True, **port) as traced,
+    ):
+        traced.until_named()
+        cgroups.run_in(folder, REPLAYED[probe], RUN)
+        traced.until(lambda: len(_inside([*traced.processes.values()])) == RUN, "all are known")
+    tape = tmp_path / "incident.tape"
+    with TapeWriter(tape) as writer:
+        for frame in traced.frames or ():
+            writer.write(frame)
+    apart = ["unshare", "--user", "--pid", "--cgroup", "--fork", "--mount-proc"]
+    report = [sys.executable, "-m", "ebpftop", "report", str(tape), "--format", "json", "-o", "-"]
+    done = subprocess.run([*apart, *report], capture_output=True, text=True, cwd=CHECKOUT)
+    assert done.returncode == 0, done.stderr
+    rows = [row for line in done.stdout.splitlines() for row in _people(json.loads(line))]
+    assert {row["pid"] for row in rows if row["container"] == "api"} == _inside([*traced.processes.values()])
+    assert {row["pod"] for row in rows if row["container"] == "api"} == {"shop/cart-0"}
+
+
+def _inside(processes: list[Process]) -> set[int]:
+    return {each.tgid for each in processes if (each.container, each.pod) == ("api", "shop/cart-0")}
+
+
+def _people(line: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What rows, events and series say of processes."""
+    for view in line["views"].values():
+        yield from (series["labels"] for series in view.get("series", ()) if "container" in series["labels"])
+        names = [column["name"] for column in view.get("columns", ())]
+        yield from (dict(zip(names, row, strict=True)) for row in view.get("rows", ()) if "container" in names)

@@ -132,10 +132,13 @@ class Tracing(Traced, Asked):
         self.processes: dict[int, Process] = {}
         self.maps: dict[str, Columns] = {}  # in the last sample
         self.threads: Threads | None = None  # the last reading of them
+        self.frames: list[AnyFrame] | None = None  # all of them, if they are kept
         self._tracer, self._heard = tracer, io.StringIO()
         self._teller = Reporter(Ndjson(_Lines(self.lines), self._heard), self._heard)
 
     def take(self, frame: AnyFrame) -> None:
+        if self.frames is not None:
+            self.frames.append(frame)
         if isinstance(frame, Loaded):
             self.notes = frame.notes
         if isinstance(frame, Processes):
@@ -225,14 +228,19 @@ shared = _Shared()
 
 
 @contextlib.contextmanager
-def trace(probe: str, interval: float = 0.5, probes: Path | None = None, **params: Any) -> Iterator[Tracing]:
-    """The probe is attached inside of the `with`; after it, all its lines were read. `probes`: one more folder."""
+def trace(
+    probe: str, interval: float = 0.5, probes: Path | None = None, keep: bool = False, **params: Any
+) -> Iterator[Tracing]:
+    """The probe is attached inside of the `with`; after it, all its lines were read. `probes`: one more folder. keep:
+    its frames.
+    """
     with contextlib.ExitStack() as stack:
         tracer = shared.tracer()
         if probes is not None:
             tracer = Tracer(probes)
             stack.callback(tracer.end)
         tracing = Tracing(probe, params, tracer)
+        tracing.frames = [] if keep else None
         tracer.load(tracing, interval)
         try:
             eventually(tracing.attached, f"{probe} is attached", PATIENCE)

@@ -486,3 +486,23 @@ def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
     folder = write_probe(tmp_path)
     (folder / name).unlink()
     assert problems(folder) == [f"{name}: No such file or directory"]
+
+
+CGROUP = '[params.cgroup]\ntype = "cgroup"\nhelp = "only calls by threads in this cgroup (v2) or below it"\n'
+
+
+def test_what_can_be_limited_to_a_cgroup_can_be_to_a_container_a_pod_and_a_unit(tmp_path: Path) -> None:
+    probe = read_probe(write_probe(tmp_path, params=CGROUP), "cpu/calls")
+    assert [(param.name, param.type) for param in probe.params] == [
+        ("cgroup", "cgroup"),
+        ("container", "container"),
+        ("pod", "pod"),
+        ("unit", "unit"),
+    ]
+    assert probe.params[3].help == "only calls by threads in this systemd unit, or below it"
+
+
+def test_a_parameter_of_the_probes_own_keeps_its_name(tmp_path: Path) -> None:
+    own = '[params.unit]\ntype = "int"\nhelp = "in which it counts"\n'
+    probe = read_probe(write_probe(tmp_path, params=CGROUP + own), "cpu/calls")
+    assert [(p.name, p.type) for p in probe.params if p.name == "unit"] == [("unit", "int")]

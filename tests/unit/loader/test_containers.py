@@ -203,3 +203,18 @@ def test_whatever_the_json_names_are_texts(value: Any, kind: str) -> None:
     for each in facts({DOCKER: [(kind, raw)]}):
         assert each.id == DOCKER
         assert all(isinstance(text, str) and len(text) <= 513 for text in (each.name, each.pod, each.image))
+
+
+def test_in_a_container_the_files_of_the_machine_are_read(tmp_path: Path) -> None:
+    for process in ("1", "self"):
+        (tmp_path / process / "ns").mkdir(parents=True)
+    init, own = tmp_path / "1/ns/mnt", tmp_path / "self/ns/mnt"
+    assert containers.machine(tmp_path) == Path("/")  # nothing is known
+    init.touch()
+    own.hardlink_to(init)
+    assert containers.machine(tmp_path) == Path("/")
+    own.unlink()
+    own.touch()
+    assert containers.machine(tmp_path) == Path("/")  # which may not be looked into
+    (tmp_path / "1/root/etc").mkdir(parents=True)
+    assert containers.machine(tmp_path) == tmp_path / "1/root"
