@@ -167,7 +167,9 @@ class Codes:
 
     def _learn(self, known: _Known, ranges: list[CodeRange]) -> None:
         known.files = {each.file for each in ranges if each.file in self._tables}
-        known.space = Space([Code(each.start, each.end, each.base, self._of(each.file)) for each in ranges])
+        known.space = Space(
+            [Code(each.start, each.end, each.base, self._of(each.file), not each.file) for each in ranges]
+        )
         files = {each.file for each in ranges if each.file} - {VDSO}  # that one calls nothing
         tables = [self._tables.get(each, TOO_LARGE) for each in files]
         try:

@@ -248,7 +248,7 @@ int main(void) { for (;;) sum += deeper(90); }
 """
     with running(build(tmp_path, body)) as pid:
         found = profiled(pid)
-    cut = [each for each in found if user(each)[0] == "[stack cut at 16 KiB]"]
+    cut = [each for each in found if user(each)[0] == "[stack too deep: more than 16 KiB]"]
     assert counted(cut) >= 0.9 * counted(found)
     assert "_start" not in {name for each in cut for name in user(each)}
     with running(tmp_path / "program") as pid:
