@@ -25,7 +25,7 @@ SPENT_AT_ONCE, SHARE = 2.0, 0.03  # CPU seconds of root tasks: at first, and of 
 EFFORT, EFFORT_A_SECOND = 1 << 20, 1 << 17  # bytes of tables that are read for a program: at first, and from then on
 
 PATIENCE, LESS = 5.0, 1.0  # seconds that a sample waits for its program's code, and for what is new in it
-LATE = f"its code could not be read within {PATIENCE:.0f} s"
+LATE = "its code could not be read in time"
 ENDED = "its code is not known, as the process has ended"
 UNREAD = "its code could not be read"
 TOO_LARGE = "its files' unwind tables can't be read"
@@ -167,7 +167,9 @@ class Codes:
 
     def _learn(self, known: _Known, ranges: list[CodeRange]) -> None:
         known.files = {each.file for each in ranges if each.file in self._tables}
-        known.space = Space([Code(each.start, each.end, each.base, self._of(each.file)) for each in ranges])
+        known.space = Space(
+            [Code(each.start, each.end, each.base, self._of(each.file), not each.file) for each in ranges]
+        )
         files = {each.file for each in ranges if each.file} - {VDSO}  # that one calls nothing
         tables = [self._tables.get(each, TOO_LARGE) for each in files]
         try:

@@ -25,7 +25,7 @@ class Ended(Exception):
 
 def cut(whole: int) -> str:
     """Why there are no more callers, where so many bytes of the stack are copied."""
-    return f"stack cut at {whole >> 10} KiB"
+    return f"stack too deep: more than {whole >> 10} KiB"
 
 
 class Walk:

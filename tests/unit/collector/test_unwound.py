@@ -12,7 +12,7 @@ from ebpftop.unwind.stack import Unwound
 
 KEY = np.dtype([("tgid", "<u4"), ("user", "<i4"), ("kernel", "<i4")])
 VALUE = np.dtype([("value", "<u8")])
-ONE, TWO = Unwound((1, 2), ""), Unwound((1, 2), "stack cut at 16 KiB")
+ONE, TWO = Unwound((1, 2), ""), Unwound((1, 2), "stack too deep: more than 16 KiB")
 
 
 class Kernels(MapReader):

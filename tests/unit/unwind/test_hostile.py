@@ -16,7 +16,7 @@ from ebpftop.loader.code import Sections, sections
 from ebpftop.unwind.cursor import WORD, BadTables, Cursor
 from ebpftop.unwind.expressions import evaluate
 from ebpftop.unwind.rows import RBP, RIP, RSP, Interpreter
-from ebpftop.unwind.stack import DEEPEST, NOWHERE, Code, Space, Unwound
+from ebpftop.unwind.stack import COMPILED, DEEPEST, NOWHERE, Code, Space, Unwound
 from ebpftop.unwind.tables import Effort, Tables, TooMuch
 from ebpftop.unwind.walk import NO_TABLES
 
@@ -144,6 +144,14 @@ def test_the_first_function_of_all_need_not_say_so() -> None:
     assert found(ORDINARY, b"", 0, 1, at=nowhere, rbp=0, top=0x7FFF0010) == ((nowhere,), "")  # without tables
     for top in (0, 0x7FFEFFF8, 0x7FFF1000):
         assert found(ORDINARY, b"", 0, 1, at=nowhere, rbp=0, top=top).ended == NO_TABLES
+
+
+def test_what_a_compiler_wrote_into_memory_is_called_so() -> None:
+    registers = [*range(RBP), 0x7FFF0004, 0x7FFF0000, *range(RSP + 1, RIP), BASE + 5]
+    for compiled, why in ((True, COMPILED), (False, NO_TABLES)):
+        space = Space([Code(BASE, BASE + END, BASE, None, compiled)])
+        stack = memoryview(bytes(64)).cast("Q")
+        assert space.unwind(registers, stack, Effort(MUCH), whole=4096) == ((BASE + 5,), why)
 
 
 def test_a_frame_that_is_its_own_caller_ends() -> None:

@@ -110,6 +110,20 @@ def test_code_without_tables_goes_by_its_frame_pointers(tmp_path: Path) -> None:
     assert names(neither, found.places) == ["picture"]
 
 
+def test_a_frame_pointer_that_belongs_to_another_function_is_none(tmp_path: Path) -> None:
+    """Assembler without tables, which leaves rbp as it was, called by a function that keeps other things there."""
+    body = r"""
+APART void inner(void) { picture(); sum++; }
+extern void bare(void *looks_like_a_frame);
+asm(".globl bare\n.type bare,@function\nbare: push %rbp\nmov %rdi, %rbp\ncall inner\npop %rbp\nret\n.size bare,.-bare");
+APART static int outer(int n) { void *fake[2] = {0, (char *)outer + 8}; bare(fake); return n + sum; }
+int main(int count, char **arguments) { return outer(count) + sum; }
+"""
+    found = unwound(picture := taken(build(tmp_path, body)))
+    assert names(picture, found.places) == ["picture", "inner", "bare"]
+    assert found.ended == NO_TABLES
+
+
 RECURSION = r"""
 APART static int deeper(int n) { char room[400]; memset(room, n, 400);
     if (n) deeper(n - 1); else picture(); return room[n & 255]; }
@@ -121,7 +135,7 @@ def test_a_stack_that_is_cut_says_at_what_size(tmp_path: Path) -> None:
     program = build(tmp_path, RECURSION)
     picture = taken(program, "90", "16384")
     found = unwound(picture)
-    assert found.ended == "stack cut at 16 KiB"
+    assert found.ended == "stack too deep: more than 16 KiB"
     assert set(names(picture, found.places)[1:]) == {"deeper"}
     assert [place + 1 for place in found.places[1:]] == picture.callers[1 : len(found.places)]
     whole = taken(program, "90", "65536")
