@@ -7,7 +7,7 @@ import selectors
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,7 +17,7 @@ from msgspec.structs import asdict as facts
 from msgspec.structs import replace
 
 from ebpftop.collector import budget as budgets
-from ebpftop.collector import containers, naming, programs, threads
+from ebpftop.collector import containers, naming, noting, programs, threads
 from ebpftop.collector import facts as processes
 from ebpftop.collector.attached import AttachedProbe, EventRing
 from ebpftop.collector.census import Census
@@ -26,9 +26,11 @@ from ebpftop.collector.channels import Channels
 from ebpftop.collector.closing import Detaching
 from ebpftop.collector.counting import CountingRuns
 from ebpftop.collector.decode import Context
+from ebpftop.collector.departed import Departed
 from ebpftop.collector.filling import Filling
 from ebpftop.collector.functions import Functions
 from ebpftop.collector.machine import host, reread, surveyed
+from ebpftop.collector.noting import Noting
 from ebpftop.collector.outbox import Outbox
 from ebpftop.collector.ring import RingBroken
 from ebpftop.collector.run_times import RunTimes
@@ -36,6 +38,7 @@ from ebpftop.collector.together import first, following
 from ebpftop.frames import messages
 from ebpftop.frames.codec import BadFrame, request_decoder
 from ebpftop.handover import protocol, transport
+from ebpftop.kernel.memory_events import MemoryEvents
 
 ACCOUNTING_RUN = -2  # the number of a task that isn't a consumer's run
 DRAIN_SECONDS = 0.25  # from one look at watched ring buffers to the next, while none fills
@@ -84,7 +87,9 @@ class Server:
         self._context = Context()
         self._containers = containers.Containers(self._request)
         self._census = Census(self._context.cgroups.path, os.getppid(), self._containers.named)
-        self._functions = Functions(self._census)
+        departed = Departed(self._census)
+        self._functions = Functions(self._census, departed)
+        self._noting = Noting(departed, self._request, self._warn)
         self._census_probe = CensusProbe(self._census, self._context, self._request, self._warn)
         self._idle = idle
         self._granting: deque[messages.AnyRequest] = deque()
@@ -218,6 +223,8 @@ class Server:
             return
         if any(c.decode == "process" for view in self._probes[request.probe].views for c in view.columns):
             self._census_probe.wanted()
+        if any(view.show == "stacks" for view in self._probes[request.probe].views):
+            self._noting.switch(True)
         self._pending[number] = _Pending(request, self._probes[request.probe].source)
         self._request(
             protocol.RequestLoad(run=number, request=request.request, probe=request.probe, params=request.params)
@@ -283,6 +290,8 @@ class Server:
             self._census_probe.failed(error)
         elif number == naming.RUN:
             self._naming.answered(None)
+        elif number == noting.RUN:
+            self._noting.failed(error)
         elif number == programs.RUN:
             self._programs.failed(error)
         elif number == processes.RUN:
@@ -320,6 +329,9 @@ class Server:
                 self._census.renamed(self._containers.answered(found))
             case protocol.Symbols():
                 self._naming.answered(message)
+            case protocol.MemoryEventsOpened():
+                self._noting.opened(descriptors)
+                self._watch(self._noting.rings)
             case protocol.TaskFailed(error=error):
                 self._warn(error)
             case _:
@@ -359,6 +371,8 @@ class Server:
             self._census_probe.failed(outcome.error)
         elif number == naming.RUN:
             self._naming.answered(None)
+        elif number == noting.RUN:
+            self._noting.failed(outcome.error)
         elif number == programs.RUN:
             self._programs.failed(outcome.error)
         elif number == processes.RUN:
@@ -442,13 +456,13 @@ class Server:
         elif self._budget.warns(spent):
             self._warn(f"probes take {spent.together:.0f}% of a CPU, most of it {attached[spent.run].probe}")
 
-    def _watch(self, rings: list[EventRing]) -> None:
+    def _watch(self, rings: Sequence[EventRing | MemoryEvents]) -> None:
         for ring in rings:
             self._filling.watch(ring.fd)
 
     def _on_filling(self) -> None:
         rings = [*self._census_probe.rings, *(ring for run in self._runs.values() for ring in run.rings)]
-        if self._filling.fills(each.ring for each in rings):
+        if self._filling.fills([*(each.ring for each in rings), *self._noting.rings]):
             self._fills = True
 
     def _drain(self, runs: list[AttachedProbe]) -> None:
@@ -456,6 +470,7 @@ class Server:
         self._drain_at, self._fills = time.monotonic() + DRAIN_SECONDS, False
         records = [(run, self._take(run)) for run in runs if run.rings]
         self._census_probe.take()
+        self._noting.take()
         for run, taken in records:
             try:
                 frames = run.events(taken)
@@ -515,6 +530,8 @@ class Server:
             self._put(messages.Processes(processes=changed))
 
     def _host(self) -> None:
+        if not (self._pending or self._over or any(run.has_stacks for run in self._runs.values())):
+            self._noting.switch(False)
         self._functions.forget()
         runs = (*self._runs.values(), *self._over.values())
         self._census.forget(set[int]().union(*(run.held() for run in runs)))
