@@ -147,6 +147,10 @@ class Naming:
         self._ended[run] = close, reason
         self._settle()
 
+    def holds(self, run: int) -> bool:
+        """Whether what a run has to show waits for names."""
+        return self._hold and run in self._held
+
     def drop(self, run: int) -> None:
         """What a run has to show will not be shown."""
         self._held.pop(run, None)

@@ -403,7 +403,7 @@ class Server:
                 self._put(messages.Detaching(run=number, done=closing.done, total=closing.total))
                 continue
             self._drain([run])
-            self._report(run)
+            self._report(run, last=True)
             if self._runs.pop(number, None):
                 self._over[number] = run
                 reason = self._reasons.pop(number, "")
@@ -497,9 +497,12 @@ class Server:
         run.close()
         self._put(messages.Detached(run=run.number, reason=why))
 
-    def _report(self, run: AttachedProbe) -> None:
-        """Put a run's state now: its maps and cost, and the processes in its rows. Its events were drained."""
-        if run.number not in self._runs or not self._look(run):
+    def _report(self, run: AttachedProbe, *, last: bool = False) -> None:
+        """Put a run's state now: its maps and cost, and the processes in its rows. Its events were drained.
+
+        What waits for names goes first, unless this is the last: with new code in each, none would ever be named.
+        """
+        if run.number not in self._runs or (self._naming.holds(run.number) and not last) or not self._look(run):
             return
         if run.has_stacks:
             self._naming.put(run.number, partial(self._publish, run))

@@ -39,7 +39,9 @@ def test_requests_are_plain_data() -> None:
     """Numbers, yes or no, and text that names something; by them no C and no command can be passed on."""
     requests = {*get_args(messages.AnyRequest), protocol.RequestLoad, protocol.RequestRunTimes}
     requests |= {protocol.RequestSymbols, protocol.Addresses, protocol.RequestProcess, protocol.RequestThreads}
+    requests |= {protocol.RequestMemoryEvents}  # of `Offsets` see test_what_the_dead_had_mapped_is_opened_without_root
     plain = {int, float, bool, str, dict[str, str], dict[str, list[int]], list[int], list[protocol.Addresses]}
+    plain |= {list[protocol.Offsets]}
     for request in requests:
         for name, kind in get_type_hints(request).items():
             assert kind in plain, f"{request.__name__}.{name} is {kind}"
