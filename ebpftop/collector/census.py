@@ -233,6 +233,16 @@ class Census:
         identity = self._identities.get(number)
         return None if identity is None or not identity.tgid or self._is_dead(identity) else identity
 
+    def known(self, number: int) -> Identity | None:
+        """The identity of this number, also of a process that has ended."""
+        found = self._identities.get(number)
+        return found if found is not None and found.tgid else None
+
+    def living(self, tgid: int) -> Identity | None:
+        """The identity of the process that has this number now."""
+        identity = self._latest.get(tgid)
+        return None if identity is None or self._is_dead(identity) else identity
+
     def ended(self, numbers: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
         """Which of these identities are dead."""
         unique, inverse = np.unique(numbers, return_inverse=True)

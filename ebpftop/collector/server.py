@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from ebpftop.catalog import params
 from ebpftop.collector import budget as budgets
-from ebpftop.collector import codes, containers, groups, naming, programs, threads
+from ebpftop.collector import codes, containers, groups, naming, noting, programs, threads
 from ebpftop.collector import facts as processes
 from ebpftop.collector.attached import AttachedProbe, EventRing
 from ebpftop.collector.census import Census
@@ -28,10 +28,12 @@ from ebpftop.collector.closing import Detaching
 from ebpftop.collector.copies import Copies
 from ebpftop.collector.counting import CountingRuns
 from ebpftop.collector.decode import Context
+from ebpftop.collector.departed import Departed
 from ebpftop.collector.filling import Filling
 from ebpftop.collector.functions import Functions
 from ebpftop.collector.limit import Found
 from ebpftop.collector.machine import host, reread, surveyed
+from ebpftop.collector.noting import Noting
 from ebpftop.collector.outbox import Outbox
 from ebpftop.collector.pressure import Pressures
 from ebpftop.collector.ring import RingBroken
@@ -42,6 +44,7 @@ from ebpftop.frames import messages
 from ebpftop.frames.codec import BadFrame, request_decoder
 from ebpftop.handover import protocol, transport
 from ebpftop.kernel import mounts
+from ebpftop.kernel.memory_events import MemoryEvents
 
 ACCOUNTING_RUN = -2  # the number of a task that isn't a consumer's run
 DRAIN_SECONDS = 0.25  # from one look at watched ring buffers to the next, while none fills
@@ -94,7 +97,9 @@ class Server:
         self._context = Context()
         self._containers = containers.Containers(self._request)
         self._census = Census(self._context.cgroups.path, os.getppid(), self._containers.named)
-        self._functions = Functions(self._census)
+        departed = Departed(self._census)
+        self._functions = Functions(self._census, departed)
+        self._noting = Noting(departed, self._request, self._warn)
         self._census_probe = CensusProbe(self._census, self._context, self._request, self._warn)
         self._idle = idle
         self._granting: deque[messages.AnyRequest] = deque()
@@ -236,6 +241,8 @@ class Server:
         named = params.by_name(probe, request.params)
         if named or any(c.decode == "process" for view in probe.views for c in view.columns):
             self._census_probe.wanted()
+        if any(view.show == "stacks" for view in probe.views):
+            self._noting.switch(True)
         self._pending[number] = _Pending(request, probe.source)
         if named:
             self._groups.ask()
@@ -319,6 +326,8 @@ class Server:
             self._census_probe.failed(error)
         elif number == naming.RUN:
             self._naming.answered(None)
+        elif number == noting.RUN:
+            self._noting.failed(error)
         elif number == programs.RUN:
             self._programs.failed(error)
         elif number == processes.RUN:
@@ -361,6 +370,9 @@ class Server:
                 self._codes.answered(message, descriptors)
             case protocol.Symbols():
                 self._naming.answered(message)
+            case protocol.MemoryEventsOpened():
+                self._noting.opened(descriptors)
+                self._watch(self._noting.rings)
             case protocol.TaskFailed(error=error):
                 self._warn(error)
             case _:
@@ -412,6 +424,8 @@ class Server:
             self._census_probe.failed(outcome.error)
         elif number == naming.RUN:
             self._naming.answered(None)
+        elif number == noting.RUN:
+            self._noting.failed(outcome.error)
         elif number == programs.RUN:
             self._programs.failed(outcome.error)
         elif number == processes.RUN:
@@ -458,7 +472,7 @@ class Server:
                 if run.waits and time.monotonic() < late:
                     continue
                 self._drain([run], last=True)
-                self._report(run)
+                self._report(run, last=True)
             del self._finishing[number]
             if self._runs.pop(number, None) and run is not None:
                 self._over[number] = run
@@ -529,13 +543,13 @@ class Server:
         """The code is known that some have waited for."""
         self._drain_at = 0.0
 
-    def _watch(self, rings: Iterable[EventRing | Copies]) -> None:
+    def _watch(self, rings: Iterable[EventRing | Copies | MemoryEvents]) -> None:
         for ring in rings:
             self._filling.watch(ring.fd)
 
     def _on_filling(self) -> None:
         rings = [*self._census_probe.rings, *(ring for run in self._runs.values() for ring in run.buffers)]
-        if self._filling.fills(each.ring for each in rings) or self._census_probe.has_groups:
+        if self._filling.fills([*(each.ring for each in rings), *self._noting.rings]) or self._census_probe.has_groups:
             self._fills = True
 
     def _drain(self, runs: list[AttachedProbe], *, last: bool = False) -> None:
@@ -545,6 +559,7 @@ class Server:
         self._drain_at, self._fills = time.monotonic() + DRAIN_SECONDS, False
         records = [(run, self._take(run, last=last)) for run in runs if run.buffers]
         self._census_probe.take()
+        self._noting.take()
         for run, taken in records:
             try:
                 frames = run.events(taken)
@@ -571,9 +586,12 @@ class Server:
         run.close()
         self._put(messages.Detached(run=run.number, reason=why))
 
-    def _report(self, run: AttachedProbe) -> None:
-        """Put a run's state now: its maps and cost, and the processes in its rows. Its events were drained."""
-        if run.number not in self._runs or not self._look(run):
+    def _report(self, run: AttachedProbe, *, last: bool = False) -> None:
+        """Put a run's state now: its maps and cost, and the processes in its rows. Its events were drained.
+
+        What waits for names goes first, unless this is the last: with new code in each, none would ever be named.
+        """
+        if run.number not in self._runs or (self._naming.holds(run.number) and not last) or not self._look(run):
             return
         if run.has_stacks:
             self._naming.put(run.number, partial(self._publish, run))
@@ -604,6 +622,8 @@ class Server:
             self._put(messages.Processes(processes=changed))
 
     def _host(self) -> None:
+        if not (self._pending or self._over or any(run.has_stacks for run in self._runs.values())):
+            self._noting.switch(False)
         self._functions.forget()
         runs = (*self._runs.values(), *self._over.values())
         self._census.forget(set[int]().union(*(run.held() for run in runs)))

@@ -145,6 +145,10 @@ class Symbols(Message, frozen=True, kw_only=True):
     problems: list[str] = []
 
 
+class MemoryEventsOpened(Message, frozen=True, kw_only=True):
+    """The answer to `RequestMemoryEvents`. Descriptors: one a CPU, turned off (`kernel.memory_events`)."""
+
+
 class CodeRange(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """Executable memory, `start` <= address < `end`. file: what is mapped there, whose address 0 would be at `base`;
     empty for memory of no file, `UNREADABLE` for a file that can't be read.
@@ -256,8 +260,21 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True):
     perf_map: str = ""
 
 
+class Offsets(msgspec.Struct, frozen=True, kw_only=True):
+    """Places in a file that processes which have ended had mapped at `path`. `id` is the requester's name for it.
+    device, inode: as in /proc/PID/maps. The answer's `perf_map` is when it was changed last, in ns of the wall clock.
+    """
+
+    id: int
+    path: bytes
+    device: bytes
+    inode: int
+    offsets: list[int]
+
+
 class RequestSymbols(Message, frozen=True, kw_only=True):
-    """Collector to supervisor: find the functions that contain these addresses.
+    """Collector to supervisor: find the functions that contain these addresses, and these places in files, which are
+    answered as processes whose addresses are the places.
 
     names: if false, only what is mapped there, which costs little; names only of what is there no longer.
     """
@@ -266,6 +283,13 @@ class RequestSymbols(Message, frozen=True, kw_only=True):
     kernel: list[int]
     processes: list[Addresses]
     names: bool = True
+    files: list[Offsets] = []
+
+
+class RequestMemoryEvents(Message, frozen=True, kw_only=True):
+    """Collector to supervisor: have the kernel report what processes map."""
+
+    run: int
 
 
 class Program(msgspec.Struct, frozen=True, kw_only=True):
@@ -350,6 +374,7 @@ AnyMessage = (
     | ThreadsRead
     | ContainersRead
     | Symbols
+    | MemoryEventsOpened
     | CodeRead
     | TaskFailed
     | RequestLoad
@@ -359,6 +384,7 @@ AnyMessage = (
     | RequestThreads
     | RequestContainers
     | RequestSymbols
+    | RequestMemoryEvents
     | RequestCode
     | Channel
     | Refusal

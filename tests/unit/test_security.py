@@ -40,8 +40,9 @@ def test_requests_are_plain_data() -> None:
     requests = {*get_args(messages.AnyRequest), protocol.RequestLoad, protocol.RequestRunTimes}
     requests |= {protocol.RequestSymbols, protocol.Addresses, protocol.RequestProcess, protocol.RequestThreads}
     requests |= {protocol.RequestPrograms, protocol.RequestContainers, protocol.RequestCode, protocol.Program}
+    requests |= {protocol.RequestMemoryEvents}  # of `Offsets` see test_what_the_dead_had_mapped_is_opened_without_root
     plain = {int, float, bool, str, dict[str, str], dict[str, list[int]], list[int], list[protocol.Addresses]}
-    plain |= {list[protocol.Program], list[str]}
+    plain |= {list[protocol.Program], list[protocol.Offsets], list[str]}
     for request in requests:
         for name, kind in get_type_hints(request).items():
             assert kind in plain, f"{request.__name__}.{name} is {kind}"
