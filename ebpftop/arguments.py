@@ -61,9 +61,7 @@ def parser() -> argparse.ArgumentParser:
 def _play(one: argparse.ArgumentParser) -> None:
     one.add_argument("playbook", metavar="PLAYBOOK", help="a playbook that 'ebpftop list' shows")
     _when_options(one)
-    _budget_option(one)
-    _sudo_option(one)
-    _folder_option(one)
+    _tracing_options(one)
 
 
 def _list(one: argparse.ArgumentParser) -> None:
@@ -78,15 +76,7 @@ def _show(one: argparse.ArgumentParser) -> None:
 
 def _run(one: argparse.ArgumentParser) -> None:
     one.add_argument("probe", metavar="PROBE")
-    one.add_argument(
-        "-p",
-        "--param",
-        type=assignment,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="see 'ebpftop show PROBE'",
-    )
+    _param_option(one, "see 'ebpftop show PROBE'")
     one.add_argument("--interval", type=seconds, default=1.0, metavar="S", help="seconds between reports (default: 1)")
     one.add_argument("--duration", type=seconds, metavar="S", help="stop after S seconds")
     one.add_argument(
@@ -99,23 +89,13 @@ def _run(one: argparse.ArgumentParser) -> None:
     )
     one.add_argument("--raw", action="store_true", help="csv for programs: texts as they are, without that '")
     _when_options(one)
-    _budget_option(one)
-    _sudo_option(one)
-    _folder_option(one)
+    _tracing_options(one)
 
 
 def _record(one: argparse.ArgumentParser) -> None:
     one.add_argument("names", metavar="PROBE", nargs="*", help="besides those that --when names")
     one.add_argument("-o", "--output", type=path, metavar="TAPE", help="required, unless --save is given")
-    one.add_argument(
-        "-p",
-        "--param",
-        type=assignment,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="applies to every probe that has this parameter",
-    )
+    _param_option(one)
     one.add_argument(
         "--interval",
         type=seconds,
@@ -127,9 +107,7 @@ def _record(one: argparse.ArgumentParser) -> None:
     one.add_argument("--args", action="store_true", help="record process command lines, which may contain secrets")
     one.add_argument("--force", action="store_true", help="overwrite an existing tape")
     _when_options(one)
-    _budget_option(one)
-    _sudo_option(one)
-    _folder_option(one)
+    _tracing_options(one)
 
 
 def _exporter(one: argparse.ArgumentParser) -> None:
@@ -141,15 +119,7 @@ def _exporter(one: argparse.ArgumentParser) -> None:
         metavar="ADDRESS:PORT",
         help="default: 127.0.0.1:9435; anybody who reaches it can read it",
     )
-    one.add_argument(
-        "-p",
-        "--param",
-        type=assignment,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="applies to every probe that has this parameter",
-    )
+    _param_option(one)
     one.add_argument("--interval", type=seconds, default=5.0, metavar="S", help="seconds between looks (default: 5)")
     one.add_argument(
         "--top",
@@ -161,9 +131,7 @@ def _exporter(one: argparse.ArgumentParser) -> None:
     printed = one.add_mutually_exclusive_group()
     printed.add_argument("--rules", action="store_true", help="print rules for Prometheus, and end")
     printed.add_argument("--dashboard", action="store_true", help="print a dashboard for Grafana, and end")
-    _budget_option(one)
-    _sudo_option(one)
-    _folder_option(one)
+    _tracing_options(one)
 
 
 def _replay(one: argparse.ArgumentParser) -> None:
@@ -303,6 +271,20 @@ def _span_options(command: argparse.ArgumentParser) -> None:
             help=f"the span {what}, as 10:00:00..10:00:30 or in seconds of the tape (default: the whole tape)",
         )
     command.add_argument("--by", default="", metavar="DIMENSION", help="sum the rows by it: name, user, cgroup, …")
+
+
+def _param_option(
+    command: argparse.ArgumentParser, help_text: str = "applies to every probe that has this parameter"
+) -> None:
+    command.add_argument(
+        "-p", "--param", type=assignment, action="append", default=[], metavar="NAME=VALUE", help=help_text
+    )
+
+
+def _tracing_options(command: argparse.ArgumentParser) -> None:
+    _budget_option(command)
+    _sudo_option(command)
+    _folder_option(command)
 
 
 def _sudo_option(command: argparse.ArgumentParser, default: object = argparse.SUPPRESS) -> None:

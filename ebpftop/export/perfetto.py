@@ -13,13 +13,12 @@ from collections.abc import Iterable
 from typing import Any, BinaryIO, TextIO
 
 from ebpftop.base.inert import inert
-from ebpftop.export.mark_line import mark_line
 from ebpftop.export.perfetto_packets import Packets, Place
 from ebpftop.export.report import HistogramPart, Part, Report, RowsPart
 from ebpftop.export.report_columns import ReportColumn
 from ebpftop.export.stack_report import StacksPart
+from ebpftop.export.telling import Telling
 from ebpftop.frames.messages import Mark
-from ebpftop.model.failure import Failure
 from ebpftop.stats.histogram import PERCENTILES
 
 KEYS, LANES = 40, 16  # tracks of a counting column's keys; of a view's slices that overlap: beyond, they are instants
@@ -27,11 +26,12 @@ OTHERS = "(others)"
 _TOOK = ("took", "waited", "gap")  # fields that say how many ns before an event that began which it tells
 
 
-class Perfetto:
+class Perfetto(Telling):
     """Writes counters and events as intervals pass, and samples at the end."""
 
     def __init__(self, out: BinaryIO, err: TextIO) -> None:
-        self._packets, self._err = Packets(out), err
+        super().__init__(err)
+        self._packets = Packets(out)
         self._sums: dict[Place, dict[str, int]] = {}  # what the keys of a column gained, those with a track
         self._lanes: dict[Place, list[int]] = {}  # until when a view's tracks of slices are taken
 
@@ -44,10 +44,7 @@ class Perfetto:
 
     def marked(self, mark: Mark) -> None:
         self._packets.instant(("marks",), mark.realtime_ns, inert(mark.text))
-        print(f"ebpftop: {mark_line(mark)}", file=self._err)
-
-    def failed(self, failure: Failure) -> None:
-        print(f"ebpftop: {inert(failure.headline)}", file=self._err)
+        super().marked(mark)
 
     def summary(self, report: Report, *, events: dict[str, int]) -> None:
         for part in report.parts:

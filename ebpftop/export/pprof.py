@@ -12,31 +12,20 @@ from typing import BinaryIO, TextIO
 from ebpftop import __version__
 from ebpftop.base.inert import inert
 from ebpftop.base.protobuf import Message
-from ebpftop.export.mark_line import mark_line
 from ebpftop.export.report import Report, stacks_of
 from ebpftop.export.stack_report import StacksPart
-from ebpftop.frames.messages import Mark
-from ebpftop.model.failure import Failure
+from ebpftop.export.telling import AtEnd
 from ebpftop.model.stacks import StackFrame
 
 _UNITS = {"ns": "nanoseconds", "bytes": "bytes"}  # of a view; other counts are of what it samples
 
 
-class Pprof:
+class Pprof(AtEnd):
     """Writes one compressed file with the sum of the whole run at its end."""
 
     def __init__(self, out: BinaryIO, err: TextIO) -> None:
-        self._out, self._err = out, err
-
-    def report(self, report: Report) -> None:
-        """Writes nothing: the sum includes every interval."""
-
-    def marked(self, mark: Mark) -> None:
-        """A line on `err`."""
-        print(f"ebpftop: {mark_line(mark)}", file=self._err)
-
-    def failed(self, failure: Failure) -> None:
-        print(f"ebpftop: {inert(failure.headline)}", file=self._err)
+        super().__init__(err)
+        self._out = out
 
     def summary(self, report: Report, *, events: dict[str, int]) -> None:
         self._out.write(as_file([report]))

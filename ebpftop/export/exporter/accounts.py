@@ -18,8 +18,8 @@ from ebpftop.export.exporter.naming import Metric, metric, word
 from ebpftop.export.report import HistogramPart, Part, Report, RowsPart
 from ebpftop.export.report_columns import ReportColumn
 from ebpftop.export.stack_report import StacksPart
+from ebpftop.export.telling import Telling
 from ebpftop.frames.messages import Losses, Mark
-from ebpftop.model.failure import Failure
 from ebpftop.stats.slots import SLOTS, bounds
 
 OTHER = "other"
@@ -85,13 +85,14 @@ class Standing:
     run_ns: int = 0
 
 
-class Accounts:
+class Accounts(Telling):
     """A format like the others: it takes reports, and keeps their sums. most: series of a family, besides `OTHER`."""
 
     def __init__(self, most: int, err: TextIO) -> None:
         self.families: dict[str, Family] = {}
         self.probes: dict[str, Standing] = {}
-        self._most, self._err = most, err
+        super().__init__(err)
+        self._most = most
         self._now = 0.0
 
     def report(self, report: Report) -> None:
@@ -106,9 +107,6 @@ class Accounts:
 
     def marked(self, mark: Mark) -> None:
         """Nothing: marks are no metrics."""
-
-    def failed(self, failure: Failure) -> None:
-        print(f"ebpftop: {inert(failure.headline)}", file=self._err)
 
     def summary(self, report: Report, *, events: dict[str, int]) -> None:
         """The probe is detached."""
