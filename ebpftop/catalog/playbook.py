@@ -6,17 +6,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from ebpftop.base.inert import quoted
 from ebpftop.base.nearest import nearest
 from ebpftop.catalog import find, params
-from ebpftop.catalog.document import BadManifest, Document, TomlTable
 from ebpftop.catalog.files import Unreadable, read_text
 from ebpftop.catalog.model import Probe
-from ebpftop.catalog.positions import KeyPath
 from ebpftop.frames.messages import PlaybookInfo, StepInfo
+
+if TYPE_CHECKING:
+    from ebpftop.catalog.document import TomlTable
+    from ebpftop.catalog.positions import KeyPath
 
 FOLDER = "playbooks"
 SUFFIX = ".toml"
@@ -42,6 +45,8 @@ class Playbook(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_playbook(file: Path) -> Playbook:
     """The playbook in this file. Raises BadManifest; its text is the first problem, `problems` has all."""
+    from ebpftop.catalog.document import BadManifest, Document, TomlTable  # what was read before does without
+
     try:
         text = read_text(file)
     except Unreadable as error:
@@ -92,4 +97,8 @@ def faults(playbook: Playbook, probes: Mapping[str, Probe]) -> list[str]:
             params.canonical(probe, step.params)
         except params.BadParam as error:
             found.append((("probes", at, "params"), str(error)))
-    return Document(str(playbook.file), playbook.text).lines_of(found) if found else []
+    if not found:
+        return []
+    from ebpftop.catalog.document import Document
+
+    return Document(str(playbook.file), playbook.text).lines_of(found)

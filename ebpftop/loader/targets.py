@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from fnmatch import translate
+from functools import cached_property
 
 import msgspec
 
@@ -76,14 +77,39 @@ class File:
                 raise BadTarget(f"{inert(path)} is made for another architecture")
             if not elf.linked:
                 raise BadElf("an object file, which can't be run before it is linked")
-            functions, chosen = elf.places()
-            self.functions = {_shown(name): place for name, place in functions.items()}
-            self.chosen = {_shown(name) for name in chosen}
-            self.static_probes = usdt.static_probes(elf)
             self.build_id = elf.build_id()
+            self._elf = elf
         except (BadElf, OSError, MemoryError) as error:
-            why = error.strerror if isinstance(error, OSError) else str(error) or "it takes too much memory to read"
-            raise BadTarget(f"{inert(path)} isn't a program or library that can be traced: {why}") from None
+            raise self._unreadable(error) from None
+
+    def _unreadable(self, error: Exception) -> BadTarget:
+        why = error.strerror if isinstance(error, OSError) else str(error) or "it takes too much memory to read"
+        return BadTarget(f"{inert(self.path)} isn't a program or library that can be traced: {why}")
+
+    def function(self, name: str) -> tuple[int | None, bool]:
+        """Where a function begins, None without one of this name; whether the loader chooses its implementation. All
+        the others needn't be looked at. Raises `BadTarget`.
+        """
+        try:
+            return self._elf.place(os.fsencode(name))
+        except (BadElf, OSError, MemoryError) as error:
+            raise self._unreadable(error) from None
+
+    @cached_property
+    def functions(self) -> dict[str, int]:
+        """Where each begins. Raises `BadTarget`."""
+        try:
+            return {_shown(name): place for name, place in self._elf.places()[0].items()}
+        except (BadElf, OSError, MemoryError) as error:
+            raise self._unreadable(error) from None
+
+    @cached_property
+    def static_probes(self) -> list[usdt.StaticProbe]:
+        """Raises `BadTarget`."""
+        try:
+            return usdt.static_probes(self._elf)
+        except (BadElf, OSError, MemoryError) as error:
+            raise self._unreadable(error) from None
 
     def __str__(self) -> str:
         build = f", build ID {self.build_id.hex()}" if self.build_id else ""
@@ -236,10 +262,13 @@ def _functions(file: File, wanted: str) -> list[tuple[str, int, int, str]]:
     """(name, offset, 0, ""), each place under one name only. Raises `BadTarget`."""
     what = inert(file.path)
     if not _GLOB.search(wanted):
-        if wanted in file.functions:
-            return [(wanted, file.functions[wanted], 0, "")]
-        if wanted in file.chosen:
+        place, chosen = file.function(wanted)
+        if place is not None:
+            return [(wanted, place, 0, "")]
+        if chosen:
             raise BadTarget(f"{what}: the loader chooses an implementation of {inert(wanted)}; trace that by its name")
+        if wanted in file.functions:  # as it is shown: not all names are UTF-8
+            return [(wanted, file.functions[wanted], 0, "")]
         if not file.functions:
             raise BadTarget(f"{what} has no symbols")
         near = nearest(wanted, _alike(wanted, file.functions))

@@ -93,7 +93,6 @@ class EbpftopApp(TimeKeys):
         self.workbench = Workbench(self, self.feed, self.dashboard)
         self.marking = Marking(self, self.feed, partial(self.call_next, self.go_to_moment), self.notice)
         self.playbook: PlaybookInfo | None = None  # the one that was opened last
-        self._asking: ParameterForm | None = None  # the last one that was opened
         self._late = False  # whether the header said so
         self._ahead = False  # whether what the first probe needs is being imported
         self.pace = Pace(self, self.draw, lambda: self.flow.full)
@@ -124,6 +123,7 @@ class EbpftopApp(TimeKeys):
         await self.feed.catalog_comes(CATALOG_FIRST)
         self.dashboard.fit(self.size.width)
         self.push_screen(self.dashboard)
+        self.dashboard.call_after_refresh(self.feed.is_painted.set)
         self.set_interval(1.0 if self.feed.playback is None else 0.5, self._look_at_time)
 
     def _look_at_time(self) -> None:
@@ -247,7 +247,12 @@ class EbpftopApp(TimeKeys):
 
     def _form(self) -> ParameterForm | None:
         """The one that is in front."""
-        return self._asking if self._asking is not None and self.screen_stack[-1:] == [self._asking] else None
+        top = self.screen_stack[-1] if self.screen_stack else None
+        if top is None or top is self.front:
+            return None
+        from ebpftop.ui.screens.parameters import ParameterForm  # the first screen does without
+
+        return top if isinstance(top, ParameterForm) else None
 
     # ------------------------------------------------------------ messages from the widgets
 
@@ -261,8 +266,7 @@ class EbpftopApp(TimeKeys):
         if asking and probe.params and self.feed.source.live:
             from ebpftop.ui.screens.parameters import ParameterForm
 
-            self._asking = ParameterForm(probe, event.params)
-            self.push_screen(self._asking)
+            self.push_screen(ParameterForm(probe, event.params))
         elif running and not event.form and not event.typed:
             await self.dashboard.bring(running[-1].id, focus=True)
         else:

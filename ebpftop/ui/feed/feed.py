@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import inf
 from time import monotonic, perf_counter, process_time, time
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, cast
 
 from textual.message import Message
 
@@ -77,7 +77,6 @@ _SLICE = 0.005  # seconds of frames, after which the screen and keys have a turn
 _SHOWN_PROBLEMS = 3  # problems of a catalog, beside how many more there are
 
 
-@runtime_checkable
 class Playback(Protocol):
     """A source that can stand still and go elsewhere: a tape. Positions are seconds from its first frame. jumping: from
     a seek until the last frame of the state there.
@@ -104,6 +103,11 @@ class Playback(Protocol):
     def seek(self, seconds: float) -> None: ...
 
     def whole(self) -> Iterator[AnyFrame]: ...
+
+
+def _playback(source: Source) -> Playback | None:
+    """The source, if it is one. Asking it for all that one has, as `isinstance` does, would read the tape's outline."""
+    return cast("Playback", source) if hasattr(source, "seek") else None
 
 
 Wanted = tuple[str, dict[str, str]]  # a probe and its parameters
@@ -133,7 +137,7 @@ class Feed:
         watching: Watching | None = None,
     ) -> None:
         self.source = source
-        self.playback = source if isinstance(source, Playback) else None  # the tape under the stream, if it is one
+        self.playback = _playback(source)  # the tape under the stream, if it is one
         self.ahead = Ahead(_AHEAD) if self.playback else None  # the past of all of it
         self.session = Session(past_bytes=LIMIT - _AHEAD, ahead=self.ahead.run) if self.ahead else Session()
         self.when = When()
@@ -144,6 +148,7 @@ class Feed:
         self.statistics = True
         self.ended: str | None = None
         self._has_catalog = asyncio.Event()
+        self.is_painted = asyncio.Event()  # the first screen; until then a tape isn't read any further than its catalog
         self.described = 0  # frames about processes
         self.programs_read: Callable[[Programs], None] = lambda programs: None  # whoever looks at them sets it
         self.process_read: Callable[[ProcessFacts], None] = lambda facts: None  # the same
@@ -222,6 +227,8 @@ class Feed:
                 self._post(Began())
             case Catalog():
                 self._has_catalog.set()
+                if self.playback is not None:
+                    await self.is_painted.wait()
                 self._show_problems(frame.problems)
                 await self._begin()
                 await self._reload(saved(known, frame))
