@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from rich.cells import cell_len
 from textual.command import CommandPalette
 from textual.containers import VerticalScroll
 
@@ -13,7 +14,7 @@ from ebpftop.ui.app.options import Options
 from ebpftop.ui.app.palette import Commands
 from ebpftop.ui.drawing.theme import DARK, LIGHT
 from ebpftop.ui.screens.dashboard import Dashboard
-from ebpftop.ui.screens.help import HelpScreen, keys_of
+from ebpftop.ui.screens.help import COLUMN, HelpScreen, keys_of
 from ebpftop.ui.screens.row import RowScreen
 from ebpftop.ui.screens.small import TooSmall
 from ebpftop.ui.widgets.banner import Banner
@@ -92,13 +93,16 @@ async def test_help_lists_every_binding_and_needs_no_scrolling_on_a_large_termin
         screen = on.app.screen
         assert isinstance(screen, HelpScreen)
         assert screen.query_one(VerticalScroll).max_scroll_y == 0
-        told = "\n".join(str(each.render()) for each in screen.query("Static"))
+        lines = [line for each in screen.query("Static") for line in str(each.render()).splitlines()]
+        assert all(cell_len(line) <= COLUMN for line in lines), "none is wrapped once more"
+        told = " ".join(" ".join(lines).split())
         for group, bindings in screen.groups:
             assert group in told
             for binding in bindings:
                 assert set(keys_of([binding], on.app).split()) <= set(told.split())
                 alike = [each for each in bindings if each.action.split("(")[0] == binding.action.split("(")[0]]
-                assert any((each.tooltip or each.description)[1:] in told for each in alike)
+                words = [each.tooltip or each.description for each in alike]
+                assert any(each and each[1:] in told for each in words)
         assert "Both: amber from 5%, red from 25%" in told
         await on.press("escape")
         assert isinstance(on.app.screen, Dashboard)

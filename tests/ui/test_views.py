@@ -476,10 +476,38 @@ async def test_execsnoop_shows_result_and_arguments_on_a_small_screen(stage: Ope
         assert header(on.one(EventList))[-2:] == ["arguments", "+3›"]
 
 
-async def test_a_table_of_percentiles_shows_p90_beside_the_mark(stage: Open) -> None:
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+async def test_the_last_percentile_stays_where_there_is_little_room(stage: Open, size: tuple[int, int]) -> None:
+    async with stage(loaded(9, "disk/biolatency", *bundled("disk/biolatency")), size=size) as on:
+        for seq in (1, 2):
+            rows = columns(tgid=[1], device=["nvme0n1"], operation=["write"], slot=[230], count=[seq * 500])
+            await on.play(PEOPLE, snapshot(9, seq, {"latency": rows}))
+        await on.press("tab")
+        grid = on.one(TableGrid)
+        titles = [each.rstrip("▼") for each in header(grid)]
+        assert titles[:4] == ["pid", "process", "device", "operation"]
+        assert "p99" in titles
+        assert "+" in header(grid)[-1]
+        bounds = grid.cell(0, next(each for each in grid.columns if each.name == "p99"))
+        assert bounds in grid.render_line(1).text, "whole"
+
+
+@pytest.mark.parametrize("width", [*range(80, 130, 7)])
+async def test_the_mark_of_all_percentiles_stands_apart_from_the_readings(stage: Open, width: int) -> None:
+    async with stage(options=LATENCY, size=(width + 34, 36)) as on:
+        await on.play(PEOPLE, latencies(1, {1: {5_000: 1}}), latencies(2, {1: {5_000: 100_000_000}}))
+        for line in on.see(HistogramBars).splitlines():
+            if "◂ p50…p99" in line:
+                assert line.partition("◂ p50…p99")[2][:1] in ("", " ")
+                break
+        else:
+            raise AssertionError("no mark")
+
+
+async def test_a_table_of_percentiles_shows_p99_beside_the_mark(stage: Open) -> None:
     async with stage(options=LATENCY, size=(120, 36)) as on:
         await on.play(PEOPLE, latencies(1, {1: {5_000: 5}}), latencies(2, {1: {5_000: 9}}))
-        assert header(on.one(TableGrid))[-3:] == ["p50", "p90", "+4›"]
+        assert header(on.one(TableGrid))[-3:] == ["p50", "p99", "+4›"]
 
 
 async def test_a_bar_leaves_its_room_to_the_totals(stage: Open) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, zip_longest
+from textwrap import wrap
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
@@ -95,8 +97,18 @@ def _groups(groups: Sequence[Group], app: App[object]) -> Iterator[Content]:
         for _, alike in groupby(known, lambda binding: binding.action.partition("(")[0]):
             same = list(alike)
             tip = next((binding.tooltip for binding in same if binding.tooltip), same[0].description)
-            lines.append(Content.assemble((f"{keys_of(same, app):>{KEYS}}", "bold"), f"  {tip[:1].upper()}{tip[1:]}"))
+            if tip:  # else the same keys stand elsewhere, with what they do
+                lines += _line(keys_of(same, app), f"{tip[:1].upper()}{tip[1:]}")
         yield Content("\n").join(lines)
+
+
+def _line(keys: str, words: str) -> Iterator[Content]:
+    """Keys and what they do; what goes on in further lines begins under its first words."""
+    beside = " " * (max(KEYS, cell_len(keys)) - KEYS)
+    first, *others = wrap(words, COLUMN - KEYS - 2, initial_indent=beside)
+    yield Content.assemble((f"{keys:>{KEYS}}", "bold"), f"  {first.strip()}")
+    for line in others:
+        yield Content(f"{'':{KEYS}}  {line}")
 
 
 def _signs() -> Content:

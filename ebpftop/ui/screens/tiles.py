@@ -69,7 +69,7 @@ class Tiles(Selecting):
         Binding("d", "detach", "detach", tooltip="Detach the probe; Enter reloads it"),
         *Selecting.WIDENING,
         Binding("slash", "search", "search", key_display="/", priority=True, tooltip="Search the catalog"),
-        Binding("f,F", "inside", show=False),
+        Binding("f,F", "inside", show=False, tooltip="Filter or search, in an enlarged tile"),
         Binding("escape", "app.tiles", "close", key_display="Esc", tooltip="Go to the dashboard; z comes back"),
     ]
 

@@ -89,7 +89,7 @@ class HeatmapPlot(Kept, can_focus=True):
         Binding("V", "choose(0, 0)", "region", tooltip="Choose a region, also by dragging"),
         Binding("enter", "zoom", "this time", key_display="Enter", tooltip="Show the region's time everywhere"),
         Binding("x", "ask", "what stands out", tooltip="What stands out in the region"),
-        Binding("shift+left", "choose(-1, 0)", show=False),
+        Binding("shift+left", "choose(-1, 0)", show=False, tooltip="Choose a region"),
         Binding("shift+right", "choose(1, 0)", show=False),
         Binding("shift+up", "choose(0, 1)", show=False),
         Binding("shift+down", "choose(0, -1)", show=False),

@@ -24,6 +24,7 @@ from ebpftop.ui.widgets.sparkline import sparkline
 
 WIDE = 80  # cells from which there is room for the percentiles beside the bars
 MARK = 9  # cells of `◂ p50 p90` or `◂ p50…p99` behind a bar
+GAPS = 5  # cells between label, count, bar, mark and what stands beside
 READING = 22  # cells of a percentile's name and bounds; a sparkline follows
 QUIET, BAR, STRONG = "quiet", "bar", "strong"  # looks
 Line = list[tuple[str, str]]  # texts and their looks
@@ -88,7 +89,7 @@ class HistogramBars(Kept):
         labels = [formatting.bounds(lo, hi, state.unit) for lo, hi, _ in rows]
         label_width = max(12, *(len(label) for label in labels))
         count_width = max(7, *(len(formatting.count(count)) for count in counts))
-        room = max(4, width - label_width - count_width - 4 - MARK)
+        room = max(4, width - label_width - count_width - GAPS - MARK)
         most = max(counts)
         marks = _marks(state.shown, [lo for lo, _, _ in rows])
         lines: list[Line] = []

@@ -26,6 +26,7 @@ from ebpftop.ui.widgets.columns import BAR, GridColumn
 
 RowKey = tuple[int | str, ...]
 QUANTILES = {**PERCENTILES, "max": 1.0}
+STAYS = {"p99": 1, "p50": 0}  # longer than the other quantiles, on a narrow screen
 SOME = 200  # rows that decide whether a column is shown
 ENDS = (INTERVAL.seconds, START.seconds)  # spans whose totals are those since attaching
 LEAST = {"ns": 8, "cpu_ns": 8, "bytes": 9, "percent": 6}
@@ -244,7 +245,7 @@ def _gauge(info: ColumnInfo, values: Values) -> TableColumn:
 
 def _quantile(numbers: HistogramsByKey, title: str, q: float, unit: str) -> TableColumn:
     lows, highs = numbers.groups.quantiles(q)
-    column = _number(title, title, 13)
+    column = _number(title, title, 11, STAYS.get(title, -1))
     return TableColumn(column, lambda row: formatting.bounds(int(lows[row]), int(highs[row]), unit), lambda: highs)
 
 
