@@ -28,7 +28,7 @@ DEMO = ROOT / "ebpftop" / "demo.tape"
 FOLDER = ROOT / "screenshots"
 TAB, ENTER = ("Tab", 9), ("Enter", 13)
 PHONES = (320, 390)
-SPANS = ((4.0, 26.0), (33.0, 110.0))  # of the bundled tape, compared
+SPANS = ((1.0, 17.0), (24.0, 54.0))  # of the bundled tape, compared
 
 # The page's own colour behind an element, and how far two colours are apart (WCAG 2.1, contrast ratio).
 _CONTRAST = """

@@ -27,6 +27,8 @@ from ebpftop.stats.groups import Groups
 from ebpftop.stats.histogram import PERCENTILES, Bounds, Histogram
 from ebpftop.stats.slots import LIMIT
 
+_LATEST = Scope(INTERVAL)
+
 
 @dataclass(frozen=True, slots=True)
 class Series:
@@ -117,7 +119,7 @@ def report(
     processes: Mapping[int, Process],
     seq: int,
     chunks: Mapping[str, list[Chunk]],
-    scope: Scope = Scope(INTERVAL),  # noqa: B008 (frozen)
+    scope: Scope = _LATEST,
 ) -> Report:
     """The state of a loaded run. `chunks` are the events to report, by their map."""
     assert run.loaded is not None

@@ -47,6 +47,10 @@ RANGE = (*["left"] * 16, "V", *["up"] * 6, "V")
 # Ten seconds beside the ten before.
 TWO = ("left_parenthesis", "a", "right_parenthesis", "b")
 
+# Twenty seconds beside the twenty before.
+FORTY = ("t", "right_curly_bracket", "left_parenthesis", "a", "right_parenthesis", "b")
+BY_PARENT = ("B", "down", "down", "enter")
+
 SCENES = (
     Scene("runqlat-120x36", MEDIUM, STORM, show("runqlat", "tab"), png=True),
     Scene("runqlat-light-120x36", MEDIUM, STORM, show("runqlat", "tab", "T")),
@@ -58,23 +62,39 @@ SCENES = (
     Scene("heatmap-80x24", SMALL, STORM, show("runqlat", "o", "tab", "left", "up")),
     Scene("heatmap-200x60", LARGE, DISK, show("runqlat", "tab", "end", "up", "up")),
     Scene("standout-120x36", MEDIUM, STORM, show("runqlat", "o", "tab", *TAIL, "x", "down"), png=True),
+    Scene("standout-light-120x36", MEDIUM, STORM, show("runqlat", "T", "o", "tab", *TAIL, "x", "down")),
+    Scene("standout-no-colour-120x36", MEDIUM, STORM, show("runqlat", "o", "tab", *TAIL, "x", "down"), colour=False),
+    Scene("paused-light-120x36", MEDIUM, STORM, show("runqlat", "tab", "T", "space", *["left_parenthesis"] * 3)),
+    Scene(
+        "paused-no-colour-120x36",
+        MEDIUM,
+        STORM,
+        show("runqlat", "tab", "space", *["left_parenthesis"] * 3),
+        colour=False,
+    ),
     Scene("paused-120x36", MEDIUM, STORM, show("runqlat", "tab", "space", *["left_parenthesis"] * 3)),
     Scene("compare-120x36", MEDIUM, LATE_STORM, show("runqlat", *COMPARE), png=True),
     Scene("compare-80x24", SMALL, LATE_STORM, show("runqlat", *COMPARE)),
     Scene("compare-no-colour-80x24", SMALL, LATE_STORM, show("runqlat", *COMPARE), colour=False),
     Scene("compare-200x60", LARGE, LATE_STORM, show("runqlat", *COMPARE)),
     Scene("compare-light-120x36", MEDIUM, LATE_STORM, show("syscount", *COMPARE, "T")),
+    Scene("compare-events-120x36", MEDIUM, PROGRAMS, show("execsnoop", *FORTY)),
+    Scene("tree-120x36", MEDIUM, PROGRAMS, show("syscount", "tab", *BY_PARENT)),
+    Scene("tree-80x24", SMALL, PROGRAMS, show("syscount", *BY_PARENT)),
     Scene("selection-120x36", MEDIUM, STORM, show("syscount", "down", "full_stop", *show("runqlat"))),
     Scene("selection-80x24", SMALL, STORM, show("syscount", "down", "full_stop", *show("runqlat"))),
     Scene("groups-120x36", MEDIUM, STORM, show("runqlat", "B", "down", "enter", "down")),
     Scene("process-80x24", SMALL, STORM, show("runqlat", "tab", "down", "P")),
     Scene("process-120x36", MEDIUM, STORM, show("runqlat", "tab", "down", "P")),
+    Scene("process-light-120x36", MEDIUM, STORM, show("runqlat", "T", "tab", "down", "P")),
+    Scene("process-no-colour-120x36", MEDIUM, STORM, show("runqlat", "tab", "down", "P"), colour=False),
     Scene("process-200x60", LARGE, STORM, show("runqlat", "tab", "down", "P")),
     Scene("syscount-120x36", MEDIUM, PROGRAMS, show("syscount", "tab")),
     Scene("syscount-200x60", LARGE, PROGRAMS, show("syscount", "tab")),
     Scene("execsnoop-120x36", MEDIUM, PROGRAMS, show("execsnoop", "tab")),
     Scene("execsnoop-80x24", SMALL, PROGRAMS, show("execsnoop")),
     Scene("biolatency-120x36", MEDIUM, DISK, show("biolatency", "tab")),
+    Scene("biolatency-80x24", SMALL, DISK, show("biolatency")),
     Scene("biolatency-200x60", LARGE, DISK, show("biolatency", "tab")),
     Scene("profile-120x36", MEDIUM, STORM, show("profile", "tab", "down", "down"), png=True),
     Scene("profile-200x60", LARGE, STORM, show("profile", "tab", "down", "down")),
@@ -84,6 +104,7 @@ SCENES = (
     Scene("strip-80x24", SMALL, STORM, show("profile", "o", *RANGE)),
     Scene("strip-200x60", LARGE, STORM, show("profile", "tab", "o", *RANGE, "enter")),
     Scene("differential-120x36", MEDIUM, STORM, show("profile", *TWO)),
+    Scene("differential-light-120x36", MEDIUM, STORM, show("profile", "T", *TWO)),
     Scene("differential-no-colour-120x36", MEDIUM, STORM, show("profile", *TWO), colour=False),
     Scene("differential-200x60", LARGE, STORM, show("profile", "tab", *TWO)),
     Scene("verifier-120x36", MEDIUM, QUIET, ("v",), png=True),
