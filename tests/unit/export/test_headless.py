@@ -152,7 +152,7 @@ async def test_events_come_in_order_and_once_also_those_after_the_last_snapshot(
     rows = [each["views"]["execs"]["rows"] for each in result.objects]
     assert [[row[8] for row in part] for part in rows] == [["a", "b", "c", "d"], [], ["e"]]
     assert rows[2] == [[1001, "sh", "init", "/bin/sh --x", *NOWHERE.values(), "e", ""]]
-    assert [each["name"] for each in result.objects[1]["views"]["execs"]["columns"]][7:] == ["args", "errno"]
+    assert [each["name"] for each in result.objects[1]["views"]["execs"]["columns"]][8:] == ["args", "errno"]
 
 
 async def test_a_table_beside_events_that_come_late_is_not_told_twice() -> None:
