@@ -231,7 +231,7 @@ def _column(column: ReportColumn, rows: int | None) -> layout.Column:
     shown, values = column.shown, column.values[:rows]
     if shown.is_time:
         return layout.Column(inert(shown.title), formatting.clocks(values), False)
-    written = {value: _cell(value, shown.unit) for value in {*values}}
+    written = {value: "" if value is None and shown.is_place else _cell(value, shown.unit) for value in {*values}}
     numbers = all(value is None or isinstance(value, int | float) for value in written)
     return layout.Column(inert(shown.title), [written[value] for value in values], numbers)
 

@@ -32,9 +32,9 @@ BUNDLES = tuple(
     f"{state}/io.containerd.runtime.v2.task"
     for state in ("run/containerd", "run/k3s/containerd", "var/snap/microk8s/common/run/containerd")
 )
-STORAGE = "var/lib/containers/storage/overlay-containers"
-RUN_STORAGE = "run/containers/storage/overlay-containers"
-OF_USER = (".local", "share", "containers", "storage", "overlay-containers")
+STORAGE, RUN_STORAGE = "var/lib/containers/storage", "run/containers/storage"
+OF_USER = (".local", "share", "containers", "storage")
+STORES = tuple(f"{driver}-containers" for driver in ("overlay", "vfs", "btrfs", "zfs"))  # below those three
 LISTS = ("containers.json", "volatile-containers.json")
 _HOME = re.compile(rb"(?m)^[^:\n]*:[^:\n]*:(\d+):[^:\n]*:[^:\n]*:(/[^:\n]*):")  # passwd(5)
 _NAME = ("io.kubernetes.container.name", "io.kubernetes.cri.container-name", "nerdctl/name")
@@ -84,10 +84,12 @@ def gathered(ids: Mapping[str, str], root: Path = Path("/")) -> dict[str, list[F
         else:
             owner, below, places, files = 0, list[str](), [STORAGE, RUN_STORAGE], list(_of_system(root, number))
         for place in places:
-            bundle = _read(root / place, [*below, number, "userdata", "config.json"], LARGEST, owner)
-            files += [("bundle", bundle)] if bundle else []
+            for store in STORES:
+                bundle = _read(root / place, [*below, store, number, "userdata", "config.json"], LARGEST, owner)
+                files += [("bundle", bundle)] if bundle else []
             if (place, owner) not in lists:
-                read = (_read(root / place, [*below, name], LARGEST_LIST, owner) for name in LISTS)
+                paths = ([*below, store, name] for store in STORES for name in LISTS)
+                read = (_read(root / place, path, LARGEST_LIST, owner) for path in paths)
                 lists[place, owner] = [("list", each) for each in read if each]
             files += lists[place, owner]
         found[number] = files

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from ebpftop.frames.messages import Notice
 from tests.support import cgroups, runtimes
 from tests.support.processes import eventually
 from tests.support.quota import cpu_group
@@ -124,15 +125,22 @@ def test_a_unit_that_is_started_again_is_counted_again(root: Path) -> None:
     with contextlib.ExitStack() as stack:
         first = stack.enter_context(contextlib.ExitStack())
         (it,) = first.enter_context(groups(UNIT))
-        traced = stack.enter_context(trace("cpu/execsnoop", probes=root, unit="ebpftop-test-backup"))
+        traced = stack.enter_context(trace("cpu/execsnoop", probes=root, keep=True, unit="ebpftop-test-backup"))
         traced.until_named()
         counted(traced, [it], [])
         old = it.stat().st_ino
         first.close()
         assert not it.exists()
+        said = "cpu/execsnoop: unit=ebpftop-test-backup.service is "
+        traced.until(lambda: _warnings(traced) == [f"{said}gone: it counts again once it is back"], "that is told")
         with groups(UNIT) as (it,):
             assert it.stat().st_ino != old
             counted(traced, [it], [cgroups.v2()])
+            traced.until(lambda: _warnings(traced)[1:] == [f"{said}back"], "that is told")
+
+
+def _warnings(traced: Tracing) -> list[str]:
+    return [frame.text for frame in traced.frames or () if isinstance(frame, Notice)]
 
 
 @any_kernel
