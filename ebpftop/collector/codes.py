@@ -22,12 +22,12 @@ AGAIN = 0.5  # seconds from one look at a program to the next
 MOST_PROGRAMS = 1024
 MOST_STEPS = 1 << 17  # that are kept of all programs, and of all files
 SPENT_AT_ONCE, SHARE = 2.0, 0.03  # CPU seconds of root tasks: at first, and of each second from then on
+FAILED = 0.1  # CPU seconds that a task which failed counts for
 EFFORT, EFFORT_A_SECOND = 1 << 20, 1 << 17  # bytes of tables that are read for a program: at first, and from then on
 
 PATIENCE, LESS = 5.0, 1.0  # seconds that a sample waits for its program's code, and for what is new in it
 LATE = "its code could not be read in time"
 ENDED = "its code is not known, as the process has ended"
-UNREAD = "its code could not be read"
 TOO_LARGE = "its files' unwind tables can't be read"
 
 
@@ -80,14 +80,15 @@ class Codes:
         self._programs[program] = known  # the last one, as it was used last
         if known.why:
             return known.why
-        if mapped != known.mapped and self._want(program, known, mapped, now) and age < _patience(known):
-            return None
-        return known.space or LATE
+        wanted = mapped != known.mapped and self._want(program, known, mapped, now)
+        if known.space is None:
+            return None if age < PATIENCE else LATE
+        return None if wanted and age < LESS else known.space
 
     def again(self, program: Program, age: float, now: float) -> bool:
         """A sample went where no code is known: whether it waits, as that may have been mapped since."""
         known = self._programs[program]
-        return known.read_at < now - age and age < _patience(known) and self._want(program, known, known.mapped, now)
+        return known.read_at < now - age and age < LESS and self._want(program, known, known.mapped, now)
 
     def _want(self, program: Program, known: _Known, mapped: int, now: float) -> bool:
         """Whether it is being read, or will be."""
@@ -156,12 +157,13 @@ class Codes:
             if number in found:
                 self._learn(known, found[number])
                 known.mapped = mapped
+            elif answer is None:
+                pass  # another time
             elif known.space is None:
-                known.why = UNREAD if answer is None else ENDED
+                known.why = ENDED
             else:
                 known.mapped = mapped  # it has ended; what is known of it holds for what was sampled before
-        if answer is not None:
-            self._may_spend -= answer.cpu_seconds
+        self._may_spend -= FAILED if answer is None else answer.cpu_seconds
         self._forget()
         self._read()
 
@@ -206,10 +208,6 @@ class Codes:
             if sum(each.kept for each in remembering) > MOST_STEPS:
                 for each in remembering:
                     each.forget()
-
-
-def _patience(known: _Known) -> float:
-    return PATIENCE if known.space is None else LESS
 
 
 def _tables(what: UnwindTables, descriptor: int) -> Tables:

@@ -72,6 +72,8 @@ class Space:
         steps, alone = self._steps, True
         try:
             step = self._step(places[0], effort)
+            if step is BY_FRAME_POINTER and (before := self._trampoline(places[0] - 1, effort)):
+                places, step = [places[0] - 1], before
             while not isinstance(step, str):
                 caller = walk.step(step)
                 if not caller:
@@ -102,6 +104,11 @@ class Space:
                 self._steps.clear()
             self._steps[place] = step
         return step
+
+    def _trampoline(self, place: int, effort: Effort) -> Step | None:
+        """The way out of a signal's frame, whose system call ends it: the kernel may be changing the registers."""
+        step = self._step(place, effort) if self._at(place) else None
+        return step if isinstance(step, Step) and step.signal else None
 
     def _at(self, place: int) -> Code | None:
         after = bisect_right(self._starts, place)

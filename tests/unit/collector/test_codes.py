@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from ebpftop.collector import codes
-from ebpftop.collector.codes import AGAIN, AT_ONCE, ENDED, LATE, LESS, PATIENCE, UNREAD, Codes, Program
+from ebpftop.collector.codes import AGAIN, AT_ONCE, ENDED, LATE, LESS, PATIENCE, Codes, Program
 from ebpftop.handover.protocol import CodeRange, CodeRead, Message, ProgramCode, RequestCode, UnwindTables
 from ebpftop.unwind.stack import Space
 from ebpftop.unwind.tables import Effort
@@ -85,12 +85,25 @@ def test_patience_ends(asked: Asked) -> None:
     assert asked.codes.space(ONE, 1, PATIENCE + 0.1, 105.1) == LATE
 
 
-def test_one_that_has_ended_or_can_not_be_read_says_so(asked: Asked) -> None:
-    for program, answer, why in ((ONE, CodeRead(programs=[], files=[]), ENDED), (TWO, None, UNREAD)):
-        assert asked.codes.space(program, 1, 0.0, 100.0) is None
-        asked.codes.tick(100.0)
-        asked.codes.answered(answer, [])
-        assert asked.codes.space(program, 1, 0.0, 100.1) == why
+def test_one_that_has_ended_says_so(asked: Asked) -> None:
+    assert asked.codes.space(ONE, 1, 0.0, 100.0) is None
+    asked.codes.tick(100.0)
+    asked.codes.answered(CodeRead(programs=[], files=[]), [])
+    assert asked.codes.space(ONE, 1, 0.0, 100.1) == ENDED
+
+
+def test_a_task_that_failed_is_tried_again_later(asked: Asked) -> None:
+    assert asked.codes.space(ONE, 1, 0.0, 100.0) is None
+    asked.codes.tick(100.0)
+    asked.codes.answered(None, [])
+    assert asked.codes.space(ONE, 1, 0.1, 100.1) is None  # it waits
+    asked.codes.tick(100.1)
+    assert len(asked.requests) == 1
+    assert asked.codes.space(ONE, 1, AGAIN, 100.0 + AGAIN) is None
+    asked.codes.tick(100.0 + AGAIN)
+    assert len(asked.requests) == 2
+    asked.answer()
+    assert isinstance(asked.codes.space(ONE, 1, 1.0, 101.0), Space)
 
 
 def test_new_mappings_are_looked_at_again_but_not_all_the_time(asked: Asked) -> None:

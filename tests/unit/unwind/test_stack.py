@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ebpftop.unwind.rows import RCX, RIP
+from ebpftop.unwind.rows import RCX, RIP, RSP
 from ebpftop.unwind.stack import DEEPEST, NOWHERE, TOO_DEEP, TOO_MUCH
 from ebpftop.unwind.tables import Effort
 from ebpftop.unwind.walk import ELSEWHERE, NO_TABLES, NOT_IN_MEMORY
@@ -82,6 +82,13 @@ def checked_signal(picture: Picture) -> None:
     assert found.ended == ""
     known = names(picture, found.places)
     assert (known[:2], known[3:6]) == (["picture", "handler"], ["faults", "middle", "main"])
+    begins = found.places[2] + 1  # of `__restore_rt`: a move of 7 bytes, and a system call of 2
+    above = max(at for at, word in enumerate(picture.stack) if word == begins) + 1  # others are in `callers`
+    registers = [*picture.registers]
+    registers[RSP], registers[RIP] = registers[RSP] + 8 * above, begins + 9
+    returning = space(picture).unwind(registers, picture.stack[above:], Effort(MUCH), whole=16384)
+    assert returning.places[1:] == found.places[3:]
+    assert returning.ended == ""
     signal = found.places[3]
     assert [place + (place != signal) for place in found.places[1:]] == picture.callers[1:]
 
