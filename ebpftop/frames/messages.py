@@ -36,7 +36,9 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=str
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=str.lower, forbid_unknown_fields=True):
-    """Base of what a consumer requests. Never C, never a command, never a path to read."""
+    """Base of what a consumer requests. Never C, never a command, never a path to read: the only path, of a cgroup,
+    is looked up among those of processes.
+    """
 
 
 # ---------------------------------------------------------------- probes as the consumer sees them

@@ -44,7 +44,8 @@ def test_requests_are_plain_data() -> None:
         for name, kind in get_type_hints(request).items():
             assert kind in plain, f"{request.__name__}.{name} is {kind}"
     texts = {name for request in requests for name, kind in get_type_hints(request).items() if kind is str}
-    assert texts <= {"probe", "perf_map"}  # a name, and a version that is only compared
+    # a name, a version that is only compared, and a path that is compared with those of processes
+    assert texts <= {"probe", "perf_map", "cgroup"}
 
 
 def test_root_imports_no_parser_of_logs() -> None:
