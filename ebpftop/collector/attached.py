@@ -179,7 +179,7 @@ class AttachedProbe:
         holders = values[names.holder] if names.holder else np.zeros(len(tids), "<u4")
         wanted = np.isin(tids, threads)
         found = zip(tids[wanted].tolist(), since[wanted].tolist(), holders[wanted].tolist(), strict=True)
-        return [OpenWait(run=self.number, tid=tid, since_ns=at, holder=holder) for tid, at, holder in found]
+        return [OpenWait(tid=tid, since_ns=at, holder=holder) for tid, at, holder in found]
 
     # ---------------------------------------------------------------- names of functions
 

@@ -40,7 +40,7 @@ def decoders(views: list[ViewInfo], name: str, context: Context) -> dict[str, Ca
         for view in views
         if view.map == name
         for column in view.columns
-        if column.decode and column.decode != "thread" and not column.is_process
+        if column.decode and not column.is_process
     }
 
 

@@ -36,7 +36,9 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=str
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=str.lower, forbid_unknown_fields=True):
-    """Base of what a consumer requests. Never C, never a command, never a path to read."""
+    """Base of what a consumer requests. Never C, never a command, never a path to read: the only path, of a cgroup,
+    is looked up among those of processes.
+    """
 
 
 # ---------------------------------------------------------------- probes as the consumer sees them
@@ -651,14 +653,13 @@ class OpenWait(msgspec.Struct, frozen=True, kw_only=True):
     read from memory of the program, so it may be wrong.
     """
 
-    run: int
     tid: Whole
     since_ns: Whole
     holder: Whole = 0
 
 
 class Threads(Frame, frozen=True, kw_only=True):
-    """All threads of the machine at one moment, as `ReadThreads` requested it.
+    """All threads of the machine at one moment, as `ReadThreads` requested it; recorded while somebody looks.
 
     stacks: the kernel's functions, innermost first. count: threads that there were; the list is cut after a number of
     them. unread: what could not be read, a line each. error: why there are none, else "". waits: those of these threads

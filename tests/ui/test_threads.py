@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from itertools import count
+from pathlib import Path
+
 from msgspec import structs
 
 from ebpftop.base.syscalls import NUMBERS
 from ebpftop.frames.messages import ReadProcess, ReadThreads, ThreadPlace, Threads
+from ebpftop.frames.tape import TapeWriter
+from ebpftop.frames.tape_source import TapeSource
+from ebpftop.ui.app.app import EbpftopApp
 from ebpftop.ui.screens.process import ProcessScreen
 from ebpftop.ui.screens.row import RowScreen
 from ebpftop.ui.screens.threads import ThreadsScreen
 from ebpftop.ui.widgets.table_frame import TableFrame
 from ebpftop.ui.widgets.table_grid import TableGrid
+from tests.support.frames import SECOND
 from tests.ui.conftest import Open, Stage
-from tests.ui.test_tape import until
+from tests.ui.test_tape import STORY, until
 
 S = 1_000_000_000
 EVIL = "x\x1b[2J[b]y"
@@ -170,3 +177,29 @@ async def test_a_row_opens_the_page_of_its_process(stage: Open) -> None:
         assert ReadProcess(tgid=7, start_ns=70 * S) in on.source.requests
         await on.press("P")
         assert isinstance(on.app.screen, ThreadsScreen)
+
+
+async def test_a_tape_tells_where_threads_were_when_somebody_looked(tmp_path: Path) -> None:
+    """At a moment the last reading before it, with the time at which it was made."""
+    path = tmp_path / "looked.tape"
+    ticks = count(0, SECOND)
+    with TapeWriter(path, clock=lambda: next(ticks)) as writer:
+        for at, frame in enumerate(STORY):
+            if at == 10:
+                writer.write(read(10, 13))
+            writer.write(frame)
+    app = EbpftopApp(TapeSource(path, paused=True))
+    async with app.run_test(size=(120, 36)) as pilot:
+        on = Stage(app, pilot, app.feed.source)
+        await on.press("W")
+        assert not isinstance(app.screen, ThreadsScreen)
+        await on.press("right", "right", "right")
+        await until(on, lambda: app.feed.session.threads is not None)
+        await on.press("W")
+        await until(on, lambda: "as read at" in title(on))
+        _, stuck, pipe, *_ = cells(on)
+        assert (stuck[0], pipe[:3]) == ("1", ["13", "sleeping", "read"])
+        assert "15 of 20 threads" in title(on)
+        assert app.feed.source.live is False
+        await on.press("escape", "left", "left")
+        await until(on, lambda: app.feed.session.threads is None)

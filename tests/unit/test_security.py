@@ -47,7 +47,7 @@ def test_requests_are_plain_data() -> None:
         for name, kind in get_type_hints(request).items():
             assert kind in plain, f"{request.__name__}.{name} is {kind}"
     texts = {name for request in requests for name, kind in get_type_hints(request).items() if kind is str}
-    # a name, a version that is only compared, and a cgroup, which must be one that is known
+    # a name, a version that is only compared, and a path that is compared with those of processes
     assert texts <= {"probe", "perf_map", "cgroup"}
 
 

@@ -35,7 +35,7 @@ from ebpftop.collector.decode import (
 from ebpftop.collector.decode.cgroup import Cgroups
 from ebpftop.collector.decode.device import Devices
 from ebpftop.collector.decode.kernel_enum import KernelEnum
-from ebpftop.frames.columns import Array, labelled
+from ebpftop.frames.columns import Array, labelled, pack
 from ebpftop.frames.messages import Column
 
 _HIERARCHY = 56  # where its number begins in the id of a control group
@@ -105,6 +105,7 @@ _OF_ARRAYS: dict[str, Decoder] = {
     "comm": text.decode,
     "dns_question": dns.decode,
     "string": text.decode,
+    "thread": lambda values: pack({"": values})[""],
     "time": time.decode,
 }
 

@@ -365,8 +365,8 @@ class EbpftopApp(TimeKeys):
     def action_threads(self) -> None:
         from ebpftop.ui.screens.threads import ThreadsScreen
 
-        if not self.feed.source.live:
-            self.notice("a tape doesn't hold where threads are", "info")
+        if not self.feed.source.live and self.feed.session.threads is None:
+            self.notice("up to here, the tape doesn't tell where threads are: it does where W was looked at", "info")
         elif not isinstance(self.screen, TooSmall):
             self.push_screen(ThreadsScreen(self.feed))
 

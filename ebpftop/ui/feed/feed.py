@@ -208,9 +208,6 @@ class Feed:
         if isinstance(frame, ProcessFacts):  # for whoever looks at that process; no part of any recording
             self.process_read(frame)
             return
-        if isinstance(frame, Threads):  # neither
-            self.threads_read(frame)
-            return
         known = self.session.catalog
         run = self.session.feed(frame)
         if self.keeping is not None:
@@ -248,6 +245,8 @@ class Feed:
                 self._post(WasStopped(run))
             case Notice():
                 self._post(Noticed(frame))
+            case Threads():
+                self.threads_read(frame)
         match frame:
             case Snapshot() | Events():
                 if run is not None:

@@ -28,10 +28,10 @@ def test_one_task_answers_requests_that_come_while_it_reads() -> None:
 def test_what_probes_know_of_these_threads_comes_with_them() -> None:
     put: list[Threads] = []
     readings = Readings(
-        lambda message: None, put.append, lambda threads: [OpenWait(run=3, tid=tid, since_ns=1) for tid in threads]
+        lambda message: None, put.append, lambda threads: [OpenWait(tid=tid, since_ns=1) for tid in threads]
     )
     readings.wanted()
     place = ThreadPlace(tid=9, tgid=9, start_ns=0, comm="t", process="t", state="S", cpu_ns=0)
     readings.answered(Threads(monotonic_ns=5, boottime_ns=6, threads=[place]))
-    assert put[0].waits == [OpenWait(run=3, tid=9, since_ns=1)]
+    assert put[0].waits == [OpenWait(tid=9, since_ns=1)]
     assert put[0].threads == [place]

@@ -145,7 +145,7 @@ def test_a_call_has_a_name_or_its_number(call: int | None, name: str, text: str)
 
 def known(second: int, *threads: ThreadPlace, asleep: int = 0, **waits: Any) -> Threads:
     """A reading; the machine was asleep for some seconds before."""
-    found = [OpenWait(run=1, tid=int(name[1:]), **facts) for name, facts in waits.items()]
+    found = [OpenWait(tid=int(name[1:]), **facts) for name, facts in waits.items()]
     return Threads(monotonic_ns=second * S, boottime_ns=(second + asleep) * S, threads=list(threads), waits=found)
 
 
@@ -157,7 +157,7 @@ def test_a_wait_that_a_probe_saw_begin_has_its_age_at_once() -> None:
 
 
 def test_of_several_probes_the_longest_wait_counts() -> None:
-    waits = [OpenWait(run=run, tid=1, since_ns=since * S) for run, since in ((1, 25), (2, 20), (3, 28))]
+    waits = [OpenWait(tid=1, since_ns=since * S) for since in (25, 20, 28)]
     read_ = Threads(monotonic_ns=30 * S, boottime_ns=30 * S, threads=[thread(1, call=FUTEX)], waits=waits)
     assert [each.age_ns for each in Places().take(read_)] == [10 * S]
 

@@ -44,6 +44,12 @@ def test_a_field_of_a_record_which_is_not_contiguous() -> None:
     assert texts("comm", records["comm"]) == ["a", "b"]
 
 
+def test_threads_stay_numbers() -> None:
+    column = unpack({"x": decoder("thread", Context())(np.array([7, 0], "<u4"))})["x"]
+    assert isinstance(column, np.ndarray)
+    assert column.tolist() == [7, 0]
+
+
 def test_plain_numbers() -> None:
     assert texts("port", np.array([0, 65535], "<u2")) == ["0", "65535"]
     assert texts("hex", np.array([0, 255, 1 << 63], "<u8")) == ["0x0", "0xff", "0x8000000000000000"]
