@@ -119,6 +119,16 @@ class Server:
         self._facts = processes.Facts(self._request, self._put, self._census.user)
         self._threads = threads.Readings(self._request, self._put, self._open_waits)
         self._pressures = Pressures(self._census.knows_cgroup, mounts.cgroups())
+        self._tasks: dict[int, Callable[[str], object]] = {  # what a task that failed is told to, by its number
+            CENSUS_RUN: self._census_probe.failed,
+            naming.RUN: lambda _: self._naming.answered(None),
+            noting.RUN: self._noting.failed,
+            programs.RUN: self._programs.failed,
+            processes.RUN: self._facts.failed,
+            threads.RUN: self._threads.failed,
+            containers.RUN: lambda _: self._containers.answered([]),
+            codes.RUN: lambda _: self._codes.answered(None, []),
+        }
         self._drain_at = self._host_at = 0.0
         self._fills = False  # whether a ring buffer does
         self._watched: frozenset[int] | None = None  # the runs whose events are looked at; None: all
@@ -322,22 +332,8 @@ class Server:
         if pending := self._pending.pop(number, None):
             self._refuse(pending.request, error)
             self._switch_statistics()
-        elif number == CENSUS_RUN:
-            self._census_probe.failed(error)
-        elif number == naming.RUN:
-            self._naming.answered(None)
-        elif number == noting.RUN:
-            self._noting.failed(error)
-        elif number == programs.RUN:
-            self._programs.failed(error)
-        elif number == processes.RUN:
-            self._facts.failed(error)
-        elif number == threads.RUN:
-            self._threads.failed(error)
-        elif number == containers.RUN:
-            self._containers.answered([])
-        elif number == codes.RUN:
-            self._codes.answered(None, [])
+        elif number in self._tasks:
+            self._tasks[number](error)
 
     def _broken(self, number: int, error: str) -> None:
         self._failed(number, messages.Failed(stage="load", error=error))
@@ -420,22 +416,8 @@ class Server:
 
     def _failed(self, number: int, outcome: messages.Failed) -> None:
         pending = self._pending.pop(number, None)
-        if number == CENSUS_RUN:
-            self._census_probe.failed(outcome.error)
-        elif number == naming.RUN:
-            self._naming.answered(None)
-        elif number == noting.RUN:
-            self._noting.failed(outcome.error)
-        elif number == programs.RUN:
-            self._programs.failed(outcome.error)
-        elif number == processes.RUN:
-            self._facts.failed(outcome.error)
-        elif number == threads.RUN:
-            self._threads.failed(outcome.error)
-        elif number == containers.RUN:
-            self._containers.answered([])
-        elif number == codes.RUN:
-            self._codes.answered(None, [])
+        if number in self._tasks:
+            self._tasks[number](outcome.error)
         if pending is None:
             return
         self._put(messages.Rejected(**pending.identity(number), **facts(outcome)))
