@@ -7,12 +7,10 @@ import selectors
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
-import numpy.typing as npt
 from msgspec.structs import asdict as facts
 from msgspec.structs import replace
 
@@ -20,38 +18,29 @@ from ebpftop.catalog import params
 from ebpftop.collector import budget as budgets
 from ebpftop.collector import codes, containers, groups, naming, noting, programs, threads
 from ebpftop.collector import facts as processes
-from ebpftop.collector.attached import AttachedProbe, EventRing
+from ebpftop.collector.attached import AttachedProbe
 from ebpftop.collector.census import Census
 from ebpftop.collector.census_probe import CENSUS_RUN, CensusProbe
 from ebpftop.collector.channels import Channels
-from ebpftop.collector.closing import Detaching
-from ebpftop.collector.copies import Copies
-from ebpftop.collector.counting import CountingRuns
 from ebpftop.collector.decode import Context
 from ebpftop.collector.departed import Departed
-from ebpftop.collector.filling import Filling
 from ebpftop.collector.functions import Functions
 from ebpftop.collector.limit import Found
 from ebpftop.collector.machine import host, reread, surveyed
 from ebpftop.collector.noting import Noting
 from ebpftop.collector.outbox import Outbox
 from ebpftop.collector.pressure import Pressures
-from ebpftop.collector.ring import RingBroken
 from ebpftop.collector.run_times import RunTimes
+from ebpftop.collector.runs import Runs
 from ebpftop.collector.selector import UnknownPlace
-from ebpftop.collector.together import first, following
+from ebpftop.collector.together import first
 from ebpftop.frames import messages
 from ebpftop.frames.codec import BadFrame, request_decoder
 from ebpftop.handover import protocol, transport
 from ebpftop.kernel import mounts
-from ebpftop.kernel.memory_events import MemoryEvents
 
 ACCOUNTING_RUN = -2  # the number of a task that isn't a consumer's run
-DRAIN_SECONDS = 0.25  # from one look at watched ring buffers to the next, while none fills
-_ONE_TICK = 0.1  # seconds: what was looked at that recently is recent enough for the budget
 HOST_SECONDS = 1.0  # the same for the machine's load, and for all ring buffers
-FINISHING = 3.0  # seconds that samples may wait for code when their run is detached
-SHORTEST, LONGEST = 0.05, 3600.0  # seconds between snapshots
 
 
 @dataclass(slots=True)
@@ -105,23 +94,30 @@ class Server:
         self._granting: deque[messages.AnyRequest] = deque()
         self._pending: dict[int, _Pending] = {}
         self._channels = Channels(self._selector, self._on_report, self._broken)
-        self._runs: dict[int, AttachedProbe] = {}
-        self._groups = groups.Groups(self._context.cgroups, self._containers, self._runs)
-        self._unfound: deque[int] = deque()  # pending loads that name what is still looked for
-        self._over: dict[int, AttachedProbe] = {}  # runs that are detached, and wait for names
-        counts = CountingRuns(self._runs, self._over, self._look)
-        self._codes = codes.Codes(self._request, self._read_copies)
-        self._naming = naming.Naming(self._functions, self._request, self._put, counts, hold=not idle)
-        self._numbers = iter(range(1, 1 << 30))
         self._run_times = RunTimes(lambda: self._request(protocol.RequestRunTimes(run=ACCOUNTING_RUN)))
+        self._runs = Runs(
+            self._put,
+            self._request,
+            self._census,
+            self._census_probe,
+            self._functions,
+            self._noting,
+            self._run_times,
+            budgets.Budget(budget),
+            hold=not idle,
+        )
+        self._groups = groups.Groups(self._context.cgroups, self._containers, self._runs.attached)
+        self._unfound: deque[int] = deque()  # pending loads that name what is still looked for
+        self._codes = codes.Codes(self._request, self._runs.drain_soon)
+        self._numbers = iter(range(1, 1 << 30))
         self._want_statistics = True
         self._programs = programs.Readings(self._request, self._put, lambda: self._run_times.since)
         self._facts = processes.Facts(self._request, self._put, self._census.user)
-        self._threads = threads.Readings(self._request, self._put, self._open_waits)
+        self._threads = threads.Readings(self._request, self._put, self._runs.open_waits)
         self._pressures = Pressures(self._census.knows_cgroup, mounts.cgroups())
         self._tasks: dict[int, Callable[[str], object]] = {  # what a task that failed is told to, by its number
             CENSUS_RUN: self._census_probe.failed,
-            naming.RUN: lambda _: self._naming.answered(None),
+            naming.RUN: lambda _: self._runs.naming.answered(None),
             noting.RUN: self._noting.failed,
             programs.RUN: self._programs.failed,
             processes.RUN: self._facts.failed,
@@ -129,14 +125,7 @@ class Server:
             containers.RUN: lambda _: self._containers.answered([]),
             codes.RUN: lambda _: self._codes.answered(None, []),
         }
-        self._drain_at = self._host_at = 0.0
-        self._fills = False  # whether a ring buffer does
-        self._watched: frozenset[int] | None = None  # the runs whose events are looked at; None: all
-        self._filling = Filling()
-        self._detaching = Detaching()
-        self._budget = budgets.Budget(budget)
-        self._finishing: dict[int, float] = {}  # runs whose attachments are closed: until when they wait
-        self._reasons: dict[int, str] = {}  # why runs are being detached, if nobody requested it
+        self._host_at = 0.0
         self._running = True
 
     def run(self) -> int:
@@ -144,8 +133,8 @@ class Server:
         control, stream = self._control.socket, self._outbox.socket
         self._selector.register(control, selectors.EVENT_READ, self._on_control)
         self._selector.register(stream, selectors.EVENT_READ, self._on_requests)
-        self._selector.register(self._detaching.woken, selectors.EVENT_READ, self._on_detaching)
-        self._selector.register(self._filling, selectors.EVENT_READ, self._on_filling)
+        self._selector.register(self._runs.detaching.woken, selectors.EVENT_READ, self._on_detaching)
+        self._selector.register(self._runs.filling, selectors.EVENT_READ, self._runs.on_filling)
         if self._idle:
             self._census_probe.wanted()
         while self._running:
@@ -185,8 +174,7 @@ class Server:
             self._selector.register(sock, events, read)
 
     def _skipped(self, run: int, events: int) -> None:
-        if run in self._runs:
-            self._runs[run].skip(events)
+        self._runs.skipped(run, events)
 
     def _put_catalog(self, probes: dict[str, messages.ProbeInfo]) -> None:
         self._probes = probes
@@ -221,17 +209,15 @@ class Server:
             case messages.Load():
                 self._load(request)
             case messages.Detach(run=number):
-                self._detach(number)
+                self._runs.detach(number)
             case messages.Interval(run=number, seconds=seconds):
-                if number in self._runs:
-                    self._begin_interval(self._runs.pop(number), seconds)
+                self._runs.set_interval(number, seconds)
             case messages.AccountRunTimes(on=on):
                 self._want_statistics = on
                 self._switch_statistics()
             case messages.Watch(runs=numbers, cgroup=cgroup):
-                self._watched = frozenset(numbers)
+                self._runs.look_at(numbers)
                 self._pressures.watch(cgroup)
-                self._drain_at = 0.0
             case messages.Describe(processes=numbers):
                 self._census.refresh(numbers)
             case messages.ReadPrograms():
@@ -287,7 +273,7 @@ class Server:
             self._running = False
 
     def _switch_statistics(self) -> None:
-        used = self._runs or self._pending or self._programs.watched(time.monotonic())
+        used = self._runs.attached or self._pending or self._programs.watched(time.monotonic())
         self._run_times.switch(self._want_statistics and bool(used))
 
     # ---------------------------------------------------------------- reports of root tasks and the supervisor
@@ -365,10 +351,10 @@ class Server:
             case protocol.CodeRead():
                 self._codes.answered(message, descriptors)
             case protocol.Symbols():
-                self._naming.answered(message)
+                self._runs.naming.answered(message)
             case protocol.MemoryEventsOpened():
                 self._noting.opened(descriptors)
-                self._watch(self._noting.rings)
+                self._runs.watch(self._noting.rings)
             case protocol.TaskFailed(error=error):
                 self._warn(error)
             case _:
@@ -377,7 +363,7 @@ class Server:
     def _attached(self, number: int, message: protocol.Handover, descriptors: list[int]) -> None:
         if number == CENSUS_RUN:
             self._census_probe.attached(message, descriptors)
-            self._watch(self._census_probe.rings)
+            self._runs.watch(self._census_probe.rings)
             return
         pending = self._pending.pop(number)
         probe = pending.request.probe
@@ -389,25 +375,15 @@ class Server:
         try:
             self._groups.limit(run, pending.found, lambda line: self._warn(f"{probe}: {line}"))
         except OSError as error:
-            self._detaching.begin(number, run.attachments)
+            self._runs.detaching.begin(number, run.attachments)
             run.close()
             self._refuse(pending.request, f"{probe}: {error.strerror}")
             return
-        self._begin_interval(run, pending.request.interval)
-        self._watch(run.buffers)
+        self._runs.begin(run, pending.request.interval)
+        self._runs.watch(run.buffers)
         outcome = replace(message.outcome, notes=[*pending.notes, *message.outcome.notes])
         self._put(messages.Loaded(**pending.identity(number), **facts(outcome)))
-        self._drain([run])
-        self._report(run)
-
-    def _begin_interval(self, run: AttachedProbe, seconds: float) -> None:
-        run.interval = min(max(seconds, SHORTEST), LONGEST)
-        run.next_at = first(time.monotonic(), run.interval, self._due())
-        self._runs[run.number] = run
-
-    def _due(self) -> list[tuple[float, float]]:
-        """Interval and next time of each run."""
-        return [(run.interval, run.next_at) for run in self._runs.values()]
+        self._runs.show(run)
 
     def _ended(self, ended: protocol.TaskEnded) -> None:
         """A task's process ended without doing its work."""
@@ -423,192 +399,33 @@ class Server:
         self._put(messages.Rejected(**pending.identity(number), **facts(outcome)))
         self._switch_statistics()
 
-    def _open_waits(self, threads: list[int]) -> list[messages.OpenWait]:
-        return [wait for run in self._runs.values() for wait in run.open_waits(threads)]
-
-    # ---------------------------------------------------------------- detaching
-
-    def _detach(self, number: int) -> None:
-        """Attachments first, so that the last snapshot is the final word."""
-        run = self._runs.get(number)
-        if run is not None and self._detaching.begin(number, run.attachments):
-            self._put(messages.Detaching(run=number, done=0, total=len(run.attachments)))
-
-    def _on_detaching(self) -> None:
-        for number, closing in self._detaching.progress():
-            run = self._runs.get(number)
-            if run is None:  # given up
-                continue
-            if not closing.finished:
-                self._put(messages.Detaching(run=number, done=closing.done, total=closing.total))
-                continue
-            self._finishing[number] = time.monotonic() + FINISHING
-        self._finish()
-
-    def _finish(self) -> None:
-        """Report for the last time what is detached, once no sample waits for its program's code."""
-        for number, late in list(self._finishing.items()):
-            run = self._runs.get(number)
-            if run is not None:
-                self._drain([run])
-                if run.waits and time.monotonic() < late:
-                    continue
-                self._drain([run], last=True)
-                self._report(run, last=True)
-            del self._finishing[number]
-            if self._runs.pop(number, None) and run is not None:
-                self._over[number] = run
-                reason = self._reasons.pop(number, "")
-                self._naming.detached(number, run.has_stacks, partial(self._close, run), reason=reason)
-        self._switch_statistics()
-
-    def _close(self, run: AttachedProbe) -> None:
-        if self._over.pop(run.number, None):
-            run.close()
-
     # ---------------------------------------------------------------- time
 
-    def _timeout(self) -> float | None:
-        ends = [self._host_at, self._naming.due, *(run.next_at for run in self._runs.values())]
-        if self._census_probe.pending or any(map(self._is_watched, self._runs.values())):
-            ends.append(self._drain_at)
-        return max(0.0, min(ends) - time.monotonic())
+    def _on_detaching(self) -> None:
+        self._runs.on_detaching()
+        self._switch_statistics()
 
-    def _is_watched(self, run: AttachedProbe) -> bool:
-        return run.copies is not None or (run.has_events and (self._watched is None or run.number in self._watched))
+    def _timeout(self) -> float | None:
+        return max(0.0, min([self._host_at, *self._runs.ends()]) - time.monotonic())
 
     def _tick(self, now: float) -> None:
-        due = [run for run in self._runs.values() if now >= run.next_at]
         with_host = now >= self._host_at
-        if due or with_host or self._fills:
-            self._drain(list(self._runs.values()))
-        elif now >= self._drain_at:
-            self._drain([run for run in self._runs.values() if self._is_watched(run)])
-        for run in due:
-            run.next_at = following(run.next_at, run.interval, now)
-            self._report(run)
-        if self._finishing:
-            self._finish()
-        self._naming.tick(now)
+        self._runs.tick(now, whole=with_host)
         self._containers.tick(now)
         while self._unfound and self._groups.ready:
             self._find(self._unfound.popleft())
         self._codes.tick(now)
         if with_host:
             self._groups.look()
-            self._host_at = first(now, HOST_SECONDS, self._due())
+            self._host_at = first(now, HOST_SECONDS, self._runs.due())
             self._host()
-            self._hold_budget(now)
+            self._runs.hold_budget(now, self._probes)
             self._switch_statistics()
 
-    def _hold_budget(self, now: float) -> None:
-        """Here, not where costs are shown: it holds while the consumer is stopped, too."""
-        attached = {run.number: run for run in self._runs.values() if run.number not in self._reasons}
-        spendings = {number: run.spending(_ONE_TICK) for number, run in attached.items()}
-        limits = {number: run.rate_limit for number, run in attached.items() if run.rate_limit}
-        ran = {number: times for number, (_, times) in spendings.items()}
-        for number, reason in self._budget.beyond(now, ran, limits).items():
-            self._reasons[number] = reason
-            self._detach(number)
-            del spendings[number]
-        spent = self._budget.look(now, {number: ns for number, (ns, _) in spendings.items()})
-        if spent is None:
-            return
-        if self._budget.is_over(spent):
-            run = attached[spent.run]
-            self._reasons[run.number] = self._budget.reason(spent, self._probes.get(run.probe), run.given)
-            self._detach(run.number)
-        elif self._budget.warns(spent):
-            self._warn(f"probes take {spent.together:.0f}% of a CPU, most of it {attached[spent.run].probe}")
-
-    def _read_copies(self) -> None:
-        """The code is known that some have waited for."""
-        self._drain_at = 0.0
-
-    def _watch(self, rings: Iterable[EventRing | Copies | MemoryEvents]) -> None:
-        for ring in rings:
-            self._filling.watch(ring.fd)
-
-    def _on_filling(self) -> None:
-        rings = [*self._census_probe.rings, *(ring for run in self._runs.values() for ring in run.buffers)]
-        if self._filling.fills([*(each.ring for each in rings), *self._noting.rings]) or self._census_probe.has_groups:
-            self._fills = True
-
-    def _drain(self, runs: list[AttachedProbe], *, last: bool = False) -> None:
-        """Drain events, then births: so the processes in an event are known when it is decoded. last: see
-        `AttachedProbe.take`.
-        """
-        self._drain_at, self._fills = time.monotonic() + DRAIN_SECONDS, False
-        records = [(run, self._take(run, last=last)) for run in runs if run.buffers]
-        self._census_probe.take()
-        self._noting.take()
-        for run, taken in records:
-            try:
-                frames = run.events(taken)
-            except (OSError, ValueError) as error:
-                self._give_up(run, str(error))
-                continue
-            self._put_processes()
-            for frame in frames:
-                self._put(frame)
-
-    def _take(self, run: AttachedProbe, *, last: bool) -> list[npt.NDArray[Any]]:
-        try:
-            return run.take(last=last)
-        except RingBroken as broken:
-            self._give_up(run, str(broken))
-            return []
-
-    def _give_up(self, run: AttachedProbe, why: str) -> None:
-        """A probe whose records can't be read is detached; the others go on."""
-        self._naming.drop(run.number)
-        if self._runs.pop(run.number, None) is None:
-            return
-        self._detaching.begin(run.number, run.attachments)
-        run.close()
-        self._put(messages.Detached(run=run.number, reason=why))
-
-    def _report(self, run: AttachedProbe, *, last: bool = False) -> None:
-        """Put a run's state now: its maps and cost, and the processes in its rows. Its events were drained.
-
-        What waits for names goes first, unless this is the last: with new code in each, none would ever be named.
-        """
-        if run.number not in self._runs or (self._naming.holds(run.number) and not last) or not self._look(run):
-            return
-        if run.has_stacks:
-            self._naming.put(run.number, partial(self._publish, run))
-        else:
-            self._publish(run)
-
-    def _look(self, run: AttachedProbe) -> bool:
-        try:
-            run.look()
-        except (OSError, ValueError) as error:
-            self._give_up(run, str(error))
-            return False
-        return True
-
-    def _publish(self, run: AttachedProbe) -> None:
-        """Put what was read last."""
-        try:
-            snapshot = run.snapshot()
-        except (OSError, ValueError) as error:
-            self._give_up(run, str(error))
-            return
-        self._put_processes()
-        self._put(snapshot)
-        self._put(run.cost(self._run_times.on))
-
-    def _put_processes(self) -> None:
-        if changed := self._census.changes():
-            self._put(messages.Processes(processes=changed))
-
     def _host(self) -> None:
-        if not (self._pending or self._over or any(run.has_stacks for run in self._runs.values())):
+        runs = (*self._runs.attached.values(), *self._runs.over.values())
+        if not (self._pending or any(run.has_stacks for run in runs)):
             self._noting.switch(False)
         self._functions.forget()
-        runs = (*self._runs.values(), *self._over.values())
-        self._census.forget(set[int]().union(*(run.held() for run in runs)))
-        for run in runs:
-            run.forget(self._census)
+        self._runs.forget()
         self._put(host(self._pressures))
