@@ -50,10 +50,11 @@ def overview(
 ) -> Overview | None:
     """What the counter of a view's selected rows gained in a span: a histogram's and a stack's count, the column that a
     table is sorted by or its first counter. None for what has no counter, where there is no past, and where the rows
-    were chosen by what isn't known step by step: by a filter, or as single samples.
+    aren't those of the span's steps: where a filter chose them, or they are single samples or growth since a moment.
     """
     aspect = scope.of(run, view)
-    if aspect.slice is not None or (aspect.query and view.show != "histogram"):
+    apart = aspect.slice is not None or aspect.since is not None
+    if apart or (aspect.query and view.show != "histogram"):
         return None
     if view.show == "events":
         return _events(run, view, scope.selection, span, columns)

@@ -411,6 +411,7 @@ def test_the_key_of_a_histogram_that_was_picked_is_all_there_is() -> None:
 def test_growth_is_what_was_gained_since_then() -> None:
     text = exported("folded", {"samples": Aspect(since=BEGIN + SECOND)})
     assert text.splitlines()[1:] == ["cc, =x;main 1100", "sh;main;f 500"]
+    assert "time" not in Report(data_page({"samples": Aspect(since=BEGIN + SECOND)})).runs[1].views["samples"].tables
     assert " · growth · 2023-11-14T22:13:21.000Z to 2023-11-14T22:13:22.000Z · 1 s observed" in text
 
 
