@@ -18,7 +18,7 @@ from tests.screenshots.picture import picture
 
 SMALL, MEDIUM, LARGE = (80, 24), (120, 36), (200, 60)
 LATE_STORM = 43.0
-QUIET, STORM, PROGRAMS, DISK = 14.0, 45.0, 75.0, 112.0  # moments of the incident, see incident.py
+QUIET, STORM, PROGRAMS, DISK = 14.0, 45.0, 75.0, 112.5  # moments of the incident, see incident.py; none is a mark's
 
 
 @dataclass(frozen=True)

@@ -247,7 +247,7 @@ def _gauge(info: ColumnInfo, values: Values) -> TableColumn:
 
 def _quantile(numbers: HistogramsByKey, title: str, q: float, unit: str) -> TableColumn:
     lows, highs = numbers.groups.quantiles(q)
-    column = _number(title, title, 11, STAYS.get(title, -1))
+    column = _number(title, title, 10, STAYS.get(title, -1))
     return TableColumn(column, lambda row: formatting.bounds(int(lows[row]), int(highs[row]), unit), lambda: highs)
 
 
