@@ -128,6 +128,17 @@ async def open_page(on: Stage) -> None:
     await on.press("down", "P")
 
 
+@pytest.mark.parametrize(("nspid", "said"), [(17, "1004   17 in its pid namespace"), (0, "1004   root")])
+async def test_the_pid_in_its_own_namespace_stands_beside_the_hosts(stage: Open, nspid: int, said: str) -> None:
+    async with stage(options=BOTH, size=(120, 36)) as on:
+        await begin(on)
+        await on.play(processes(process(BACKUP, EVIL, user="root", nspid=nspid)))
+        await on.app.dashboard.bring(RUN["cpu/syscount"], focus=True)
+        await on.settle()
+        await on.press("down", "P")
+        assert said in head(on)[0]
+
+
 async def test_a_row_opens_the_page_of_its_process(stage: Open) -> None:
     async with stage(options=BOTH, size=(120, 36)) as on:
         await open_page(on)
