@@ -368,7 +368,9 @@ class Flame(Painter, can_focus=True):
             return
         frame = self._frame(self._here)
         known = facts(self.state.profile, self._places(), self.state.unit)
-        self.post_message(Grid.Whole([("function", frame.label), ("module", frame.origin), *known]))
+        what = "function" if frame.side in ("user", "kernel") else "frame"
+        module = [("module", frame.origin)] if frame.origin else []
+        self.post_message(Grid.Whole([(what, frame.label), *module, *known]))
 
     def zoom_out(self) -> bool:
         """Go back to the previous zoom; False if nothing is zoomed."""
