@@ -4,11 +4,11 @@ PYTHON := .venv/bin/python -B
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --)
 
 # What takes too long for CI; each is a target, and one that fails doesn't keep the others from running.
-NIGHTLY := test-bcc compare bench screenshots-check report-check churn
+NIGHTLY := test-bcc compare bench screenshots-check report-check scrape-check churn
 # seconds, and processes a second
 CHURN ?= 3600 150
 
-.PHONY: help run test bench screenshots screenshots-check report-check test-kernels test-bcc compare catalog churn nightly lock sbom
+.PHONY: help run test bench screenshots screenshots-check report-check scrape-check test-kernels test-bcc compare catalog churn nightly lock sbom
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,10 @@ screenshots-check: screenshots ## draw screenshots/ again, and fail if any pictu
 report-check: ## the HTML report in a real Chromium, and screenshots/report*.png
 	@.ci/setup browser
 	$(PYTHON) -m tests.report_check --pictures
+
+scrape-check: ## a real Prometheus scrapes the exporter for ten minutes, and has its numbers
+	@.ci/setup scraping
+	$(AS_ROOT) $(PYTHON) -m tests.scrape_check
 
 test-kernels: ## the live tests on Debian's 6.1 and 6.12 kernels, emulated, and a table of all probes
 	@.ci/setup kernels

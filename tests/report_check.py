@@ -58,6 +58,35 @@ _CONTRAST = """
 })()
 """
 
+# Remembers what the page makes; `saved` presses the button of a picture and looks at the PNG: its size, its background,
+# the picture's colours that it lacks, and how many pixels above the picture aren't background.
+_WATCHED = """
+window.blobs = [];
+const make = URL.createObjectURL;
+URL.createObjectURL = (blob) => { blobs.push(blob); return make.call(URL, blob); };
+window.saved = async (kind) => {
+  const svg = document.querySelector(kind);
+  blobs.length = 0;
+  svg.parentElement.querySelector("button.save").click();
+  while (!blobs.some((each) => each.type === "image/png")) await new Promise((done) => setTimeout(done, 20));
+  const image = await createImageBitmap(blobs.find((each) => each.type === "image/png"));
+  const canvas = new OffscreenCanvas(image.width, image.height), on = canvas.getContext("2d");
+  on.drawImage(image, 0, 0);
+  const pixels = on.getImageData(0, 0, image.width, image.height).data;
+  const colours = new Set(), back = [...pixels.slice(0, 3)];
+  let words = 0;
+  for (let at = 0; at < pixels.length; at += 4) {
+    const here = pixels[at] + "," + pixels[at + 1] + "," + pixels[at + 2];
+    colours.add(here);
+    if (at < pixels.length / image.height * 70 && here !== back.join()) words++;
+  }
+  const wanted = [...svg.querySelectorAll("path:not(.line), rect")].filter((e) => e.getBoundingClientRect().width > 4)
+    .map((e) => getComputedStyle(e)).filter((s) => s.fillOpacity === "1").map((s) => s.fill.match(/\\d+/g)?.join());
+  const missing = [...new Set(wanted)].filter((each) => each && !colours.has(each));
+  return { back, words, missing, width: image.width, height: image.height };
+};
+"""
+
 
 class Check:
     """One page in one browser; each method that begins with `check_` is one check."""
@@ -258,8 +287,36 @@ class Check:
             assert browser.js("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
             assert browser.js("getComputedStyle(document.querySelector('nav')).display") == "none"
 
+    def check_every_picture_is_saved_as_a_png(self) -> None:
+        """By keys, with its title and its own colours, in light and in dark; nothing is loaded from elsewhere."""
+        with self.opened() as browser, tempfile.TemporaryDirectory() as folder:
+            browser.js(_WATCHED)
+            browser.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=folder)
+            pictures = browser.js("document.querySelectorAll('figure > svg').length")
+            buttons = browser.js("document.querySelectorAll('figure > button.save').length")
+            assert buttons == pictures >= 8
+            browser.js("document.querySelector('button.save').focus()")
+            browser.key(*ENTER, text="\r")
+            for _ in range(100):
+                if [*Path(folder).glob("*.png")]:
+                    break
+                browser.js("new Promise((done) => setTimeout(done, 100))")
+            (saved,) = Path(folder).glob("*.png")
+            assert saved.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+            for scheme, back in (("light", [255, 255, 255]), ("dark", [15, 20, 27])):
+                browser.media(prefers_color_scheme=scheme)
+                for kind in ("figure.heat svg.chart", "svg.flame", "svg.chart"):
+                    found = browser.js(f"saved({kind!r})")
+                    assert found["back"] == back, (scheme, kind)
+                    assert found["missing"] == [], (scheme, kind, found["missing"])
+                    assert found["width"] > 1000
+                    assert found["words"] > 200, "its title is above it"
+            assert browser.problems == [], browser.problems
+            assert all(each.startswith("blob:") for each in browser.requests[1:]), browser.requests
+
     def check_without_scripts_all_but_sorting_is_there(self) -> None:
         with self.opened() as browser:
+            browser.js("document.querySelectorAll('button.save').forEach((each) => each.remove())")
             whole = browser.js("document.body.innerText.replace(/\\s+/g, ' ')")
         with self.opened(scripts=False) as browser:
             bare = browser.js("document.body.innerText.replace(/\\s+/g, ' ')")

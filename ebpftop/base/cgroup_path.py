@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 LONGEST = 4096  # characters that are looked at: PATH_MAX
 _SHORT = 12  # digits of an id, as the runtimes' own lists show it
-_UNIT = (".service", ".scope", ".socket", ".mount", ".swap")
+UNITS = (".service", ".scope", ".socket", ".mount", ".swap")  # the suffixes of those with processes, slices apart
 _HEX = "[0-9a-f]{64}"
 _UID = "[0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}|[0-9a-f]{32}"  # those of static pods are a hash
 _POD = re.compile(rf"(?:[a-z0-9-]*kubepods(?:-burstable|-besteffort)?-)?pod({_UID})(?:\.slice)?")
@@ -65,7 +65,7 @@ def home(path: str) -> Home:
         if inside is not None and not _NSPAWN.fullmatch(part):
             if not part.startswith("libpod-payload-"):  # which is in its unit, others only below one
                 unit = ""
-        elif part.endswith(_UNIT):
+        elif part.endswith(UNITS):
             unit = unit if part == "init.scope" and unit.startswith("user@") else part
         elif part.endswith(".slice"):
             around = part
@@ -77,7 +77,7 @@ def _parts(path: str) -> list[str]:
     for part in path[:LONGEST].split("/"):
         if split := _WITHOUT_SYSTEMD.fullmatch(part):
             found += [split[1], f"{split[2]}-{split[3]}"]
-        elif part.endswith((*_UNIT, ".slice")):
+        elif part.endswith((*UNITS, ".slice")):
             found.append(part.removeprefix("_"))  # in front of units that could be taken for a file of the kernel's
         elif part:
             found.append(part)

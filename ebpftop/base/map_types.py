@@ -41,6 +41,7 @@ NAMES = [
 ]
 
 STACK_TRACE, RINGBUF = NAMES.index("stack_trace"), NAMES.index("ringbuf")
+KEYLESS = {NAMES.index(name) for name in ("queue", "stack")}
 PER_CPU = {NAMES.index(name) for name in ("percpu_hash", "percpu_array", "lru_percpu_hash")}
 
 

@@ -27,6 +27,7 @@ _SHAPES: dict[str, tuple[str, int, int | None, int | None]] = {
     "BPF_HISTOGRAM": ("histogram", 0, 1, 2),
     "BPF_TABLE": ("", 3, 1, 4),
     "BPF_F_TABLE": ("", 3, 1, 4),
+    "BPF_QUEUE": ("queue", 0, None, 2),
     "BPF_RINGBUF_OUTPUT": ("ringbuf", 0, None, 1),
     "BPF_STACK_TRACE": ("stacktrace", 0, None, 1),
     "BPF_PERF_OUTPUT": ("perf_output", 0, None, None),

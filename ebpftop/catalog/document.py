@@ -146,6 +146,11 @@ class TomlTable:
                 self.document.problem((*self.path, key, name), what)
         return given
 
+    def table(self, key: str, known: Sequence[str]) -> TomlTable | None:
+        """A table; None where there is none."""
+        values = self._get(key, dict, "a table")
+        return None if values is None else TomlTable(self.document, (*self.path, key), values, known)
+
     def tables(self, key: str, known: Sequence[str], required: bool = False) -> Iterator[TomlTable]:
         """The elements of an array of tables."""
         values = self._get(key, list, "an array of tables", required) or []

@@ -13,9 +13,7 @@ import msgspec
 
 from ebpftop.base.inert import inert
 from ebpftop.catalog.cache import kept
-from ebpftop.catalog.document import BadManifest
 from ebpftop.catalog.files import Unreadable, entries
-from ebpftop.catalog.manifest import read_probe
 from ebpftop.catalog.model import Probe
 from ebpftop.catalog.playbook import FOLDER as PLAYBOOKS
 from ebpftop.catalog.playbook import SUFFIX, Playbook, faults, read_playbook
@@ -131,6 +129,9 @@ def _taken(path: Path, name: str, first: Path) -> str:
 
 
 def _read(root: Path, only: str, *, system: bool) -> Part:
+    from ebpftop.catalog.document import BadManifest
+    from ebpftop.catalog.manifest import read_probe  # what was read before does without
+
     part = Part({}, [], {})
     seen = size = 0
     for category in _folders(root, part.problems):
@@ -159,6 +160,8 @@ def _read(root: Path, only: str, *, system: bool) -> Part:
 
 
 def _read_playbooks(root: Path, folder: Path, part: Part, *, system: bool) -> None:
+    from ebpftop.catalog.document import BadManifest
+
     size = 0
     for file in playbook_files(folder):
         if size > MOST_TEXT:

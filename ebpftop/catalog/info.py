@@ -32,7 +32,7 @@ def info(
             ParamInfo(name=p.name, type=p.type, default=p.default, help=p.help, choices=list(p.choices))
             for p in probe.params
         ],
-        views=list(probe.views),
+        views=list(probe.default_views),
         source=probe.source,
         asks=probe.asks,
         readme=probe.readme,

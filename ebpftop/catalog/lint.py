@@ -161,8 +161,10 @@ def _consistency(probe: Probe, source: CSource) -> Iterator[tuple[KeyPath, str]]
     conditions = " ".join(match[0] for match in _VARIANT.finditer(source.code))
     maps = {bpf_map.name for bpf_map in source.maps}
     functions = {function.name for function in source.functions}
+    programs = [{(point.mechanism, point.run) for point in variant.attach} for variant in probe.variants]
     for index, variant in enumerate(probe.variants):
-        alone = len(probe.variants) == 1 or variant.params  # user-chosen targets: one program serves all
+        # user-chosen targets, or the same calls in other files: one program serves all
+        alone = len(probe.variants) == 1 or variant.params or programs.count(programs[index]) > 1
         if not alone and not re.search(rf"\bVARIANT_{variant.name}\b", conditions):
             yield ("variants", index, "name"), f"no #ifdef VARIANT_{variant.name} in {SOURCE}"
         for at, point in enumerate(variant.attach):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -14,6 +14,7 @@ from ebpftop.catalog.files import Unreadable, entries, read_text
 from ebpftop.catalog.manifest_views import IDENTIFIER, read_views
 from ebpftop.catalog.model import Attach, Mechanism, Param, ParamType, Probe, Variant
 from ebpftop.catalog.params import FREQUENCY_MAX, INT_MAX, STRING_MAX, check, choice_macro, duration_ns
+from ebpftop.frames.layout import OpenWaits
 from ebpftop.frames.messages import ViewInfo
 
 MANIFEST = "probe.toml"
@@ -22,12 +23,18 @@ README = "README.md"
 HEADER = ".h"
 MOST_HEADERS = 16
 
-_TOP = ("title", "summary", "question", "overhead", "params", "variants", "views")
-_PARAM = ("type", "help", "default", "choices", "min", "max")
+_TOP = ("title", "summary", "question", "overhead", "params", "variants", "views", "open")
+_PARAM = ("type", "help", "default", "choices", "min", "max", "required")
 _VARIANT = ("name", "meaning", "attach", "lacks")
 _MECHANISMS: tuple[str, ...] = get_args(Mechanism)
 _ATTACH = (*_MECHANISMS, "run", "args", "frequency")
 
+_CGROUP = "this cgroup (v2) or below it"  # in a parameter's help
+_PLACES: dict[ParamType, str] = {
+    "container": "this container: its name, or the beginning of its id",
+    "pod": "this pod: its name, with its namespace if need be, or its uid",
+    "unit": "this systemd unit, or below it",
+}
 _CLOCKS = ("cpu-clock", "task-clock")  # perf events that a program samples; of others it sees every one
 
 _PARAMETER = rf"\${IDENTIFIER}"
@@ -59,8 +66,8 @@ def read_probe(folder: Path, probe_id: str) -> Probe:
     document = Document(str(folder / MANIFEST), manifest)
     top = TomlTable(document, (), document.values, _TOP)
     title = top.text("title")
-    params = tuple(_param(name, table) for name, table in top.named_tables("params", _PARAM))
-    views = read_views(top, title)
+    params = tuple(with_places(_param(name, table) for name, table in top.named_tables("params", _PARAM)))
+    views = read_views(top, title, params)
     probe = Probe(
         id=probe_id,
         folder=folder,
@@ -72,12 +79,24 @@ def read_probe(folder: Path, probe_id: str) -> Probe:
         variants=_variants(top, params, views),
         views=views,
         source=source,
+        open=_open(top),
         headers=headers,
         manifest=manifest,
         readme=readme,
     )
     document.finish()
     return probe
+
+
+def _open(top: TomlTable) -> OpenWaits | None:
+    table = top.table("open", ("map", "since", "holder"))
+    if table is None:
+        return None
+    return OpenWaits(
+        map=table.text("map", pattern=IDENTIFIER, what="the name of a map"),
+        since=table.text("since", "since", IDENTIFIER, "a field"),
+        holder=table.text("holder", "", IDENTIFIER, "a field"),
+    )
 
 
 def _headers(folder: Path) -> list[Path]:
@@ -173,7 +192,10 @@ def _param(name: str, table: TomlTable) -> Param:
         choices=_choices(table, kind),
         minimum=minimum,
         maximum=maximum,
+        required=table.boolean("required"),
     )
+    if param.required and param.default is not None:
+        table.problem("required", "it has a default")
     if not name.isascii() or not name.isidentifier():
         table.document.problem(table.path, "a parameter's name must be an identifier")
     if param.default is not None and kind and (kind != "enum" or param.choices):
@@ -182,6 +204,20 @@ def _param(name: str, table: TomlTable) -> Param:
         except ValueError as error:
             table.problem("default", str(error))
     return param
+
+
+def with_places(params: Iterable[Param]) -> Iterator[Param]:
+    """These parameters; after one that names a cgroup come those that name a container, a pod and a unit, unless the
+    probe has others of that name.
+    """
+    given = list(params)
+    taken = {param.name for param in given}
+    for param in given:
+        yield param
+        for kind, what in _PLACES.items() if param.type == "cgroup" else ():
+            if kind not in taken:
+                taken.add(kind)
+                yield Param(name=kind, type=kind, help=param.help.replace(_CGROUP, what))
 
 
 def _choices(table: TomlTable, kind: str) -> tuple[str, ...]:

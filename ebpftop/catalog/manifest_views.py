@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, cast, get_args
 
 from ebpftop.base.nearest import nearest
 from ebpftop.catalog.document import TomlTable
+from ebpftop.catalog.model import Param
 from ebpftop.frames.messages import ColumnInfo, Show, ViewInfo
 
 UNITS = ("", "count", "ns", "cpu_ns", "bytes", "pages", "percent")
 ROLES = ("key", "counter", "gauge")
 DECODES = (
     "process",
+    "thread",
     "comm",
     "string",
     "syscall",
@@ -81,15 +84,16 @@ _ONLY = {
     "moments": ("stacks",),
     "sort": ("table",),
 }
-_COLUMN = ("field", "title", "unit", "role", "decode", "hidden", "priority")
+_COLUMN = ("field", "title", "unit", "role", "decode", "hidden", "priority", "given")
 _PRIORITY = 9  # the highest; the lowest is its negative
 
 
-def read_views(top: TomlTable, title: str) -> tuple[ViewInfo, ...]:
+def read_views(top: TomlTable, title: str, params: Sequence[Param] = ()) -> tuple[ViewInfo, ...]:
     """The views; their title defaults to the probe's. Undeclared columns are left to the map's layout."""
+    given = [f"{param.name}={choice}" for param in params for choice in param.choices]
     views: dict[str, ViewInfo] = {}
     for table in top.tables("views", _VIEW, required=True):
-        view = _view(table, title)
+        view = _view(table, title, given)
         if view.name in views:
             table.problem("name" if "name" in table else "map", f"a second view named {view.name}")
         other = next((each for each in views.values() if each.map == view.map and each.show == "stacks"), view)
@@ -104,7 +108,7 @@ def _place(view: ViewInfo) -> tuple[str, str, str]:
     return view.stacks, view.kernel, view.user
 
 
-def _view(table: TomlTable, title: str) -> ViewInfo:
+def _view(table: TomlTable, title: str, given: Sequence[str]) -> ViewInfo:
     bpf_map = table.text("map", pattern=IDENTIFIER, what="the name of a map")
     show = table.choice("show", get_args(Show))
     view = ViewInfo(
@@ -116,7 +120,7 @@ def _view(table: TomlTable, title: str) -> ViewInfo:
         by=table.texts("by"),
         slot=table.text("slot", "slot", IDENTIFIER, "a field"),
         count=table.text("count", "count", IDENTIFIER, "a field"),
-        columns=_columns(table),
+        columns=_columns(table, given),
         sort=table.text("sort", pattern=IDENTIFIER, what="a field") if "sort" in table else None,
         stacks=table.text("stacks", "", IDENTIFIER, "the name of a map"),
         kernel=table.text("kernel", "", IDENTIFIER, "a field"),
@@ -137,7 +141,7 @@ def _view(table: TomlTable, title: str) -> ViewInfo:
     return view
 
 
-def _columns(table: TomlTable) -> list[ColumnInfo]:
+def _columns(table: TomlTable, given: Sequence[str]) -> list[ColumnInfo]:
     columns: dict[str, ColumnInfo] = {}
     for row in table.tables("columns", _COLUMN):
         field = row.text("field", pattern=IDENTIFIER, what="a field")
@@ -151,6 +155,7 @@ def _columns(table: TomlTable) -> list[ColumnInfo]:
             decode=row.choice("decode", DECODES) if "decode" in row else None,
             hidden=row.boolean("hidden"),
             priority=row.integer("priority", -_PRIORITY, _PRIORITY) or 0,
+            given=row.choice("given", given) if "given" in row else "",
         )
     return list(columns.values())
 

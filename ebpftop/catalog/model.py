@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
+from ebpftop.frames.layout import OpenWaits
 from ebpftop.frames.messages import ViewInfo
 
 Mechanism = Literal[
@@ -26,6 +28,9 @@ ParamType = Literal[
     "pid",
     "comm",
     "cgroup",
+    "container",
+    "pod",
+    "unit",
     "duration",
     "int",
     "enum",
@@ -37,6 +42,7 @@ ParamType = Literal[
     "errno",
     "syscall",
     "frequency",
+    "rate",
     "function",
     "binary",
     "symbol",
@@ -87,7 +93,10 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Param(msgspec.Struct, frozen=True, kw_only=True):
-    """A typed parameter. minimum and maximum bound an int (or a duration, in ns); default is text as typed."""
+    """A typed parameter. minimum and maximum bound an int (or a duration, in ns); default is text as typed.
+
+    required: the probe can't be loaded without it.
+    """
 
     name: str
     type: ParamType
@@ -96,6 +105,7 @@ class Param(msgspec.Struct, frozen=True, kw_only=True):
     choices: tuple[str, ...] = ()
     minimum: int | None = None
     maximum: int | None = None
+    required: bool = False
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,17 +121,22 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     variants: tuple[Variant, ...]
     views: tuple[ViewInfo, ...]
     source: str
+    open: OpenWaits | None = None
     headers: dict[str, str] = {}  # its own, by name
     manifest: str = ""  # probe.toml as it was read
     readme: str = ""
     reloads: bool = False
 
-    def views_of(self, variant: Variant) -> tuple[ViewInfo, ...]:
-        """The views, with those columns that this variant measures."""
-        return tuple(
-            msgspec.structs.replace(view, columns=[c for c in view.columns if c.field not in variant.lacks])
-            for view in self.views
-        )
+    def views_of(self, params: Mapping[str, str], variant: Variant | None = None) -> tuple[ViewInfo, ...]:
+        """The views with those columns that exist with these parameters, and that this variant measures."""
+        chosen = {f"{name}={value}" for name, value in params.items()}
+        lacks = variant.lacks if variant is not None else ()
+        return tuple(_with_columns(view, chosen, lacks) for view in self.views)
+
+    @property
+    def default_views(self) -> tuple[ViewInfo, ...]:
+        """The views as they are without any parameter."""
+        return self.views_of({param.name: param.default for param in self.params if param.default is not None})
 
     @property
     def written(self) -> str:
@@ -130,9 +145,10 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def asks(self) -> bool:
-        """Whether every variant requires a parameter that has no default."""
+        """Whether it requires a parameter, or each of its variants one that has no default."""
         given = {param.name for param in self.params if param.default is not None}
-        return bool(self.variants) and all(variant.params - given for variant in self.variants)
+        required = any(param.required for param in self.params)
+        return required or (bool(self.variants) and all(variant.params - given for variant in self.variants))
 
     @property
     def category(self) -> str:
@@ -141,3 +157,12 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         return self.id.partition("/")[2]
+
+
+def _with_columns(view: ViewInfo, chosen: set[str], lacks: tuple[str, ...]) -> ViewInfo:
+    absent = {column.field for column in view.columns if column.given and column.given not in chosen}
+    return msgspec.structs.replace(
+        view,
+        columns=[column for column in view.columns if column.field not in absent.union(lacks)],
+        by=[field for field in view.by if field not in absent],
+    )

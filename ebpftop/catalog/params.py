@@ -14,10 +14,12 @@ from ebpftop.base import errnos, syscalls
 from ebpftop.base.inert import inert, quoted
 from ebpftop.base.nearest import nearest
 from ebpftop.catalog.model import Param, Probe, Variant
+from ebpftop.frames.messages import ProbeInfo
 
 PID_MAX = 1 << 22  # PID_MAX_LIMIT of a 64-bit kernel
 COMM_SIZE = 16  # TASK_COMM_LEN, including the terminating NUL
 PATH_MAX = 4095
+PLACE_MAX = 512  # bytes: a pod's name and its namespace have up to 317
 STRING_MAX = 255  # bytes, unless the parameter sets its own limit
 INT_MAX = (1 << 63) - 1
 SYMBOL_MAX = 1024
@@ -25,7 +27,11 @@ _LONGEST = 2 * PATH_MAX  # characters of a name and its value: what follows take
 PORT_MAX = 65535
 _LAST_SYSCALL = 4095
 FREQUENCY_MAX = 10_000  # Hz
+RATE_MAX = 10**9  # a second
+PLACES = ("container", "pod", "unit")  # types whose text names cgroups, which the collector knows
 OF_MACHINE = ("pid", "cgroup", "device")  # types whose text names something that must exist on this machine
+
+BY_GROUP = "-DBY_GROUP"  # has the filters of ebpftop.h look at a map of cgroups, which the collector fills
 
 _NS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 _DURATION = re.compile(r"([0-9]{1,19})(?:\.([0-9]{1,19}))?(ns|us|µs|ms|s|m|h)")
@@ -39,6 +45,18 @@ class BadParam(ValueError):
     """An unknown parameter, or one whose value doesn't parse; the text is one line."""
 
 
+def by_name(probe: Probe | ProbeInfo, given: Mapping[str, str]) -> dict[str, str]:
+    """Those of the parameters that name what the collector has to find before this can be loaded: a container, a pod, a
+    unit, or a process as its container counts.
+    """
+    types = {param.name: param.type for param in probe.params}
+    return {
+        name: text
+        for name, text in given.items()
+        if types.get(name) in PLACES or (types.get(name) == "pid" and ":" in text)
+    }
+
+
 def definitions(probe: Probe, given: Mapping[str, str], lookups: Mapping[str, Callable[[str], int]]) -> list[str]:
     """The compiler arguments ("-DPARAM_pid=1234") for the given parameters and the defaults of the others.
 
@@ -47,7 +65,7 @@ def definitions(probe: Probe, given: Mapping[str, str], lookups: Mapping[str, Ca
     arguments: list[str] = []
     chosen = canonical(probe, given)
     for param in probe.params:
-        if (text := chosen.get(param.name)) is None:
+        if (text := chosen.get(param.name)) is None or param.type in PLACES:
             continue
         try:
             if param.type in OF_MACHINE:
@@ -57,6 +75,8 @@ def definitions(probe: Probe, given: Mapping[str, str], lookups: Mapping[str, Ca
                 arguments.extend(_definition(param, text))
         except OSError as error:
             raise BadParam(f"{probe.id}: {param.name}: {quoted(text)}: {error.strerror}") from None
+    if any(param.type in PLACES and param.name in chosen for param in probe.params):
+        arguments.append(BY_GROUP)
     return arguments
 
 
@@ -86,10 +106,12 @@ def canonical(probe: Probe, given: Mapping[str, str]) -> dict[str, str]:
 
 
 def usable(probe: Probe, chosen: Mapping[str, str]) -> list[Variant]:
-    """The variants whose required parameters are given. Raises BadParam if there is none.
+    """The variants whose parameters are given. Raises BadParam if there is none, or the probe requires another one.
 
     With a process given, its binary is implied.
     """
+    if missing := [param.name for param in probe.params if param.required and param.name not in chosen]:
+        raise BadParam(f"{probe.id}: give {' and '.join(missing)}")
     types = {param.name: param.type for param in probe.params}
     implied = {"binary"} if any(types[name] == "pid" for name in chosen) else set[str]()
     lacks = [
@@ -106,15 +128,22 @@ def check(param: Param, text: str) -> None:
     """Raises ValueError with what was expected and what was given, if the text is not a value of this parameter."""
     match param.type:
         case "pid":
-            _integer(text, 1, PID_MAX, "a process id")
+            _pid(text)
         case "cgroup":
             _bytes(text, PATH_MAX, "a cgroup path")
+        case "container" | "pod" | "unit":
+            _bytes(text, PLACE_MAX, f"the name of a {param.type}")
         case "binary":
             _bytes(text, PATH_MAX, "the path or name of a program or library")
         case "device":
             _bytes(text, PATH_MAX, "a block device")
         case _:
             _definition(param, text)
+
+
+def number(text: str) -> int:
+    """An integer as parameters may be written: decimal, or hexadecimal after 0x."""
+    return int(text, 16 if "x" in text else 10)
 
 
 def duration_ns(text: str) -> int:
@@ -142,6 +171,9 @@ def _definition(param: Param, text: str) -> list[str]:
             return [f"{name}={_integer(text, 1, PORT_MAX, 'a port')}"]
         case "frequency":
             return [f"{name}={_integer(text, 1, FREQUENCY_MAX, 'a frequency in Hz')}"]
+        case "rate":
+            _integer(text, 0, RATE_MAX, "a number a second")
+            return []
         case "syscall":
             return [f"{name}={_syscall(text)}"]
         case "errno":
@@ -181,10 +213,23 @@ def choice_macro(choice: str) -> str:
 
 def _integer(text: str, low: int, high: int, what: str) -> int:
     if _INT.fullmatch(text):
-        value = int(text, 16 if "x" in text else 10)
+        value = number(text)
         if low <= value <= high:
             return value
     raise ValueError(f"expected {what} from {low} to {high}, not {quoted(text)}")
+
+
+def inner_pid(text: str) -> tuple[str, int] | None:
+    """The container (or pod) and the pid in it of `web-1:17`; None for a pid of the host. Raises ValueError."""
+    place, colon, number = text.rpartition(":")
+    if not colon:
+        return None
+    return _bytes(place, PLACE_MAX, "the name of a container").decode(), _integer(number, 1, PID_MAX, "a process id")
+
+
+def _pid(text: str) -> None:
+    if inner_pid(text) is None:
+        _integer(text, 1, PID_MAX, "a process id")
 
 
 def _named(kind: str, text: str) -> None:

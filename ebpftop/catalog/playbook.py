@@ -6,24 +6,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from ebpftop.base.inert import quoted
 from ebpftop.base.nearest import nearest
 from ebpftop.catalog import find, params
-from ebpftop.catalog.document import BadManifest, Document, TomlTable
 from ebpftop.catalog.files import Unreadable, read_text
 from ebpftop.catalog.model import Probe
-from ebpftop.catalog.positions import KeyPath
 from ebpftop.frames.messages import PlaybookInfo, StepInfo
+
+if TYPE_CHECKING:
+    from ebpftop.catalog.document import TomlTable
+    from ebpftop.catalog.positions import KeyPath
 
 FOLDER = "playbooks"
 SUFFIX = ".toml"
 MOST = 16  # probes in one playbook
 
-_TOP = ("title", "summary", "priority", "about", "probes")
+_TOP = ("title", "summary", "priority", "about", "opens", "probes")
 _ABOUT = ("machine", "process")
+_OPENS = ("threads",)
 _STEP = ("id", "question", "view", "params")
 
 
@@ -41,6 +45,8 @@ class Playbook(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_playbook(file: Path) -> Playbook:
     """The playbook in this file. Raises BadManifest; its text is the first problem, `problems` has all."""
+    from ebpftop.catalog.document import BadManifest, Document, TomlTable  # what was read before does without
+
     try:
         text = read_text(file)
     except Unreadable as error:
@@ -50,6 +56,7 @@ def read_playbook(file: Path) -> Playbook:
     title, summary = top.text("title"), top.text("summary")
     priority = top.integer("priority", -9, 9) or 0
     of_process = top.choice("about", _ABOUT, "machine") == "process"
+    opens = top.choice("opens", _OPENS, "") if "opens" in top else ""
     steps = [_step(table) for table in top.tables("probes", _STEP, required=True)]
     if len(steps) > MOST:
         top.problem("probes", f"expected at most {MOST}, not {len(steps)}")
@@ -57,7 +64,7 @@ def read_playbook(file: Path) -> Playbook:
         if any((step.probe, step.params) == (other.probe, other.params) for other in steps[:at]):
             document.problem(("probes", at, "id"), "the same probe with the same parameters is used twice")
     document.finish()
-    info = PlaybookInfo(name=file.stem, title=title, summary=summary, steps=steps, of_process=of_process)
+    info = PlaybookInfo(name=file.stem, title=title, summary=summary, steps=steps, of_process=of_process, opens=opens)
     return Playbook(file=file, text=text, info=info, priority=priority)
 
 
@@ -90,4 +97,8 @@ def faults(playbook: Playbook, probes: Mapping[str, Probe]) -> list[str]:
             params.canonical(probe, step.params)
         except params.BadParam as error:
             found.append((("probes", at, "params"), str(error)))
-    return Document(str(playbook.file), playbook.text).lines_of(found) if found else []
+    if not found:
+        return []
+    from ebpftop.catalog.document import Document
+
+    return Document(str(playbook.file), playbook.text).lines_of(found)

@@ -5,26 +5,34 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import numpy.typing as npt
 
 from ebpftop.base.map_types import RINGBUF, STACK_TRACE
+from ebpftop.collector.budget import Limit
 from ebpftop.collector.callstacks import StackMap, StackNumbering
 from ebpftop.collector.census import Census
 from ebpftop.collector.code_rows import CodeRows
+from ebpftop.collector.codes import Codes
+from ebpftop.collector.copies import Copies, Sample
 from ebpftop.collector.decode import Context
 from ebpftop.collector.displayed import DisplayedMap, decoders, process_field, stack_fields
 from ebpftop.collector.functions import Change, Functions
 from ebpftop.collector.layout import dtype
 from ebpftop.collector.maps import MapReader
 from ebpftop.collector.ring import Ring
+from ebpftop.collector.unwound import UnwoundRows, UnwoundStacks
 from ebpftop.frames.columns import pack
-from ebpftop.frames.layout import FAILURES, MapLayout, again
-from ebpftop.frames.messages import Cost, Events, Losses, ProgramCost, RingUse, Snapshot, ViewInfo
+from ebpftop.frames.layout import FAILURES, GROUPS, MapLayout, again, by_pointers, copied
+from ebpftop.frames.messages import Cost, Events, Losses, OpenWait, ProgramCost, RingUse, Snapshot, ViewInfo
 from ebpftop.frames.stacks import STACK
 from ebpftop.handover.protocol import Handover
-from ebpftop.kernel.program_info import info
+from ebpftop.kernel.program_info import Spent, spent
+
+if TYPE_CHECKING:
+    from ebpftop.collector.limit import GroupFilter
 
 _MAP_FULL, _RING_FULL = 0, 1  # slots of that map
 
@@ -41,15 +49,22 @@ class AttachedProbe:
         census: Census,
         context: Context,
         functions: Functions | None = None,
+        codes: Codes | None = None,
     ):
         self.number, self.probe, self.message = number, probe, message
         self.interval, self.next_at = 1.0, 0.0
+        self.given: dict[str, str] = {}  # its parameters
+        self.rate_limit: Limit | None = None  # of how often its programs may run
         self._map_fds = fds[: len(message.maps)]
         self._programs = dict(zip(message.programs, fds[len(message.maps) :], strict=False))
         self.attachments = fds[len(message.maps) + len(message.programs) :]
         self._census, self._seq, self._skipped = census, 0, 0
         self._looked = (0, 0, 0)  # realtime, monotonic, boottime
+        self._spent = dict.fromkeys(self._programs, Spent())  # by the programs until then
         self._failures: MapReader | None = None
+        self.groups: int | None = None  # the map of the cgroups that it is limited to,
+        self.limit: GroupFilter | None = None  # and what keeps that up to date
+        self._open: tuple[int, MapLayout] | None = None  # the map of waits that have begun
         self.maps: list[DisplayedMap] = []
         self.rings: list[EventRing] = []
         views = message.outcome.views
@@ -65,13 +80,21 @@ class AttachedProbe:
             if functions is not None
         }
         self._stacks = list(stacks.values())
+        self.copies: Copies | None = None
+        self._rows: UnwoundRows | None = None
         moments = {view.moments: view for view in views if view.moments}
+        by_name = {each.name: (fd, each) for fd, each in zip(self._map_fds, message.maps, strict=True)}
         of_map = {view.map: stacks[view.stacks] for view in views if view.show == "stacks"}
+        beside = {name for each in of_stacks for name in (copied(each), by_pointers(each))}
         for fd, layout in zip(self._map_fds, message.maps, strict=True):
-            if layout.kind == STACK_TRACE:
+            if layout.kind == STACK_TRACE or layout.name in beside:
                 continue  # shown by the maps that hold its numbers
             if layout.name == FAILURES:
                 self._failures = MapReader(fd, layout)
+            elif layout.name == GROUPS:
+                self.groups = fd
+            elif message.open is not None and layout.name == message.open.map:
+                self._open = fd, layout
             elif layout.name in moments:
                 view = moments[layout.name]
                 self.rings.append(MomentRing(fd, layout, views, census, context, view, stacks[view.stacks]))
@@ -79,6 +102,33 @@ class AttachedProbe:
                 self.rings.append(EventRing(fd, layout, views, census, context))
             else:
                 self.maps.append(self._displayed(fd, layout, context, of_map.get(layout.name), functions))
+        for view in views:
+            if codes is None:
+                break
+            if view.show == "stacks" and copied(view.stacks) in by_name and self.copies is None:
+                self._unwind(view, by_name, stacks[view.stacks].unwound, codes)
+
+    def _unwind(
+        self, view: ViewInfo, maps: dict[str, tuple[int, MapLayout]], stacks: UnwoundStacks, codes: Codes
+    ) -> None:
+        """Have user stacks that are copied counted among those of a view's map. Raises `ValueError`, `OSError`."""
+        shown = next(each for each in self.maps if each.name == view.map)
+        fields = {view.user: "user", view.kernel: "kernel", view.process_field: "tgid"}
+        key = tuple(fields[field.name] for field in maps[view.map][1].key.fields)
+        moments = next(
+            (ring for ring in self.rings if isinstance(ring, MomentRing) and ring.name == view.moments), None
+        )
+        assert isinstance(shown.reader, MapReader)
+        rows = self._rows = shown.reader = UnwoundRows(shown.reader, stacks, view.user)
+
+        def count(sample: Sample, value: int) -> None:
+            rows.add(tuple(getattr(sample, name) for name in key), value)
+            if moments is not None:
+                moments.unwound.append(sample)
+
+        fd, layout = maps[copied(view.stacks)]
+        spared, _ = maps.get(by_pointers(view.stacks), (None, None))
+        self.copies = Copies(fd, layout, spared, codes, stacks, count)
 
     def _displayed(
         self,
@@ -96,10 +146,11 @@ class AttachedProbe:
         return CodeRows(fd, layout, views, self._census, context, stacks, functions, process)
 
     def look(self) -> None:
-        """Read all maps. Raises `OSError`, `ValueError`."""
+        """Read all maps, and what the programs have cost. Raises `OSError`, `ValueError`."""
         self._looked = time.time_ns(), time.monotonic_ns(), time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         for each in self.maps:
             each.look()
+        self._spent = {name: spent(fd) for name, fd in self._programs.items()}
 
     def snapshot(self) -> Snapshot:
         """All maps as they were read last."""
@@ -115,6 +166,21 @@ class AttachedProbe:
             losses=self.losses(),
         )
 
+    def open_waits(self, threads: list[int]) -> list[OpenWait]:
+        """Those of these threads that have begun and not ended. Nothing is kept for it: few look at them."""
+        names = self.message.open
+        if self._open is None or names is None:
+            return []
+        try:
+            keys, values = MapReader(*self._open).read()
+        except OSError:
+            return []
+        tids, since = keys["key"], values[names.since]
+        holders = values[names.holder] if names.holder else np.zeros(len(tids), "<u4")
+        wanted = np.isin(tids, threads)
+        found = zip(tids[wanted].tolist(), since[wanted].tolist(), holders[wanted].tolist(), strict=True)
+        return [OpenWait(tid=tid, since_ns=at, holder=holder) for tid, at, holder in found]
+
     # ---------------------------------------------------------------- names of functions
 
     def asked(self) -> None:
@@ -124,6 +190,9 @@ class AttachedProbe:
 
     def learned(self, change: Change, sure: bool) -> None:
         """Where other code has taken the place of what was counted; whether all else is as it was. Raises `OSError`."""
+        if change and self.copies is not None:
+            alive = filter(None, map(self._census.alive, change))
+            self.copies.changed(identity.tgid for identity in alive)
         renewed = {each.stacks: each.stacks.renew(change) for each in self._of_code()} if change else {}
         for each in self._of_code():
             if change:
@@ -136,9 +205,18 @@ class AttachedProbe:
 
     # ---------------------------------------------------------------- events, losses, cost
 
-    def take(self) -> list[npt.NDArray[Any]]:
-        """The records the rings hold, one array per ring."""
+    def take(self, *, last: bool = False) -> list[npt.NDArray[Any]]:
+        """The records the rings hold, one array per ring; copied stacks are unwound and counted. last: there will be no
+        other time. Raises `RingBroken`.
+        """
+        if self.copies is not None:
+            self.copies.take(last=last)
         return [ring.drain() for ring in self.rings]
+
+    @property
+    def waits(self) -> bool:
+        """Whether copied stacks wait to be unwound."""
+        return self.copies is not None and self.copies.waiting
 
     def events(self, taken: list[npt.NDArray[Any]]) -> list[Events]:
         """Frames of the records taken, one per ring that held any. Raises `OSError`, `ValueError`."""
@@ -158,38 +236,46 @@ class AttachedProbe:
         if self._failures is not None:
             counts = self._failures.read()[1]["value"]
             map_full, lost = int(counts[_MAP_FULL]), int(counts[_RING_FULL])
-        missed = sum(info(fd).recursion_misses for fd in self._programs.values())
         return Losses(
             lost=lost + self._skipped,
-            map_full=map_full,
+            map_full=map_full + (self._rows.lost if self._rows else 0),
             evicted=sum(each.evicted for each in self.maps),
-            missed=missed,
+            missed=sum(each.recursion_misses for each in self._spent.values()),
         )
 
-    def spent_ns(self) -> int:
-        """What its programs have cost since attaching, their attachments included as far as they are calibrated."""
-        programs = self.cost(True).programs
-        return sum(each.run_time_ns + each.run_count * each.attachment_ns for each in programs)
+    def spending(self, within: float) -> tuple[int, int]:
+        """(ns, times): what its programs have cost since attaching, their attachments included as far as they are
+        calibrated, and how often they ran; at the last look, or now if that was longer ago than so many seconds. Raises
+        `OSError`.
+        """
+        if time.monotonic_ns() - self._looked[1] > within * 1e9:
+            self._spent = {name: spent(fd) for name, fd in self._programs.items()}
+        extra = self.message.attachment_ns
+        ns = sum(each.run_time_ns + each.run_count * extra.get(name, 0) for name, each in self._spent.items())
+        return ns, sum(each.run_count for each in self._spent.values())
 
     def cost(self, accounted: bool) -> Cost:
-        programs = []
-        for name, fd in self._programs.items():
-            spent = info(fd)
-            programs.append(
-                ProgramCost(
-                    name=name,
-                    run_count=spent.run_count,
-                    run_time_ns=spent.run_time_ns,
-                    attachment_ns=self.message.attachment_ns.get(name, 0),
-                )
-            )
+        """At the last look."""
         return Cost(
             run=self.number,
-            monotonic_ns=time.monotonic_ns(),
+            monotonic_ns=self._looked[1],
             accounted=accounted,
-            programs=programs,
-            rings=[RingUse(map=each.name, size=each.ring.size, most=each.ring.most) for each in self.rings],
+            programs=[
+                ProgramCost(
+                    name=name,
+                    run_count=each.run_count,
+                    run_time_ns=each.run_time_ns,
+                    attachment_ns=self.message.attachment_ns.get(name, 0),
+                )
+                for name, each in self._spent.items()
+            ],
+            rings=[RingUse(map=each.name, size=each.ring.size, most=each.ring.most) for each in self.buffers],
         )
+
+    @property
+    def buffers(self) -> list[EventRing | Copies]:
+        """All that is read of ring buffers."""
+        return [*self.rings, *filter(None, [self.copies])]
 
     @property
     def has_events(self) -> bool:
@@ -211,7 +297,7 @@ class AttachedProbe:
 
     def close(self) -> None:
         """Close maps and programs. Attachments are closed earlier, elsewhere, as that takes long."""
-        for ring in self.rings:
+        for ring in self.buffers:
             ring.close()
         for fd in (*self._map_fds, *self._programs.values()):
             os.close(fd)
@@ -261,6 +347,18 @@ class MomentRing(EventRing):
     ) -> None:
         super().__init__(fd, layout, views, census, context)
         self._process, self._view, self._stacks = view.process_field, view, stacks
+        self._kind = dtype(layout.value)
+        self.unwound: list[Sample] = []  # whose stacks were not in the kernel's map
+
+    def drain(self) -> npt.NDArray[Any]:
+        records = super().drain()
+        if not self.unwound:
+            return records
+        taken, self.unwound = self.unwound, []
+        fields = {self._view.user: "user", self._view.kernel: "kernel", self._process: "tgid"}
+        names = [fields.get(name, name) for name in self._kind.names or ()]
+        rows = [tuple(getattr(sample, name) for name in names) for sample in taken]
+        return np.append(records, np.array(rows, self._kind))
 
     def _rows(self, records: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
         """Raises `OSError`."""

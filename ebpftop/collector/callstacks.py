@@ -15,14 +15,18 @@ import numpy as np
 import numpy.typing as npt
 
 from ebpftop.collector.functions import KERNEL, Change, Functions
+from ebpftop.collector.unwound import FULL, UnwoundStacks
 from ebpftop.frames.columns import Array
 from ebpftop.frames.layout import MapLayout
 from ebpftop.kernel import libbpf
 
 NONE = -errno.EFAULT  # there is no such stack: a kernel thread has no user's, user code no kernel's
+NO_ROOM = "stack lost: no room for its copy"
 _REASONS = {
     -errno.EEXIST: "stack lost: its place in the map is taken",
     -errno.ENOMEM: "stack lost: the map is full",
+    -errno.ENOSPC: NO_ROOM,
+    FULL: "stack lost: too many are kept",
 }
 _AGAIN = 1 << 30  # in the number of a stack in the second map
 _NO_USER_STACK, _NO_STACK = "no user stack", "no stack"
@@ -59,10 +63,13 @@ class StackMap:
 
 
 class StackNumbering:
-    """Gives each pair of a user's and a kernel's stack its number in the stream."""
+    """Gives each pair of a user's and a kernel's stack its number in the stream. unwound: user stacks whose numbers
+    aren't the kernel's.
+    """
 
-    def __init__(self, stacks: StackMap, functions: Functions) -> None:
+    def __init__(self, stacks: StackMap, functions: Functions, unwound: UnwoundStacks | None = None) -> None:
         self._stacks, self._functions = stacks, functions
+        self.unwound = unwound or UnwoundStacks()
         self._known: dict[tuple[int, int, int], int] = {}  # (identity, user's, kernel's) → the stream's
 
     def merge(self, identities: Array | None, user: Array | None, kernel: Array | None) -> npt.NDArray[np.uint32]:
@@ -132,12 +139,20 @@ class StackNumbering:
         places = self._places(number)
         if not places:
             yield self._functions.missing("stack not in the map")
-        if len(places) == self._stacks.depth:
-            yield self._functions.missing(f"deeper than {self._stacks.depth} calls")
+        if why := self._ended(number, len(places)):
+            yield self._functions.missing(why)
         for address in places:
             yield codes.get(address) or self._functions.number(space, address)
 
     def _places(self, number: int) -> list[int]:
         """Addresses of the code that runs, outermost first: the call is before where it returns to."""
+        if (stack := self.unwound.get(number)) is not None:
+            return [*stack.places[::-1]]
         addresses = self._stacks.addresses(number)
         return [*(address - 1 for address in addresses[:0:-1]), *addresses[:1]]
+
+    def _ended(self, number: int, count: int) -> str:
+        """Why a stack's outermost functions are missing; empty where none are."""
+        if (stack := self.unwound.get(number)) is not None:
+            return stack.ended
+        return f"deeper than {count} calls" if count == self._stacks.depth else ""

@@ -43,6 +43,7 @@ class Identity:
         "command",
         "ended",
         "id",
+        "nspid",
         "parent",
         "ppid",
         "programs",
@@ -53,7 +54,7 @@ class Identity:
     )
 
     def __init__(self, number: int, tgid: int, start: int) -> None:
-        self.id, self.tgid, self.start, self.ppid = number, tgid, start, 0
+        self.id, self.tgid, self.start, self.ppid, self.nspid = number, tgid, start, 0, 0
         self.comm = self.command = self.parent = self.user = self.cgroup = ""
         self.ended: int | None = None
         self.programs = 0  # it was seen to execute: each has another memory
@@ -112,6 +113,7 @@ class Census:
             identity = self._begin(tgid, start)
         identity.start, identity.ppid, identity.user = start, int(row["ppid"]), self.user(int(row["uid"]))
         identity.comm, identity.parent = c_text(row["comm"]), c_text(row["parent_comm"])
+        identity.nspid = int(row["nspid"]) or identity.nspid
         cgroup = self._cgroup_path(int(row["cgroup"]), int(row["hierarchy"]))
         if cgroup and cgroup != identity.cgroup:
             identity.cgroup = cgroup
@@ -187,6 +189,7 @@ class Census:
                 identity.user = self.user(process.uids().effective)
             identity.comm = arguments(_read(identity.tgid, "comm").removesuffix(b"\n"))
             identity.command = arguments(_read(identity.tgid, "cmdline"))
+            identity.nspid = next(reversed(proc.inner_pids(proc.status(_read(identity.tgid, "status")))), 0)
             identity.cgroup = proc.cgroup(_read(identity.tgid, "cgroup"))
             self._named(identity.cgroup)
         except (psutil.Error, OSError):
@@ -230,6 +233,16 @@ class Census:
         identity = self._identities.get(number)
         return None if identity is None or not identity.tgid or self._is_dead(identity) else identity
 
+    def known(self, number: int) -> Identity | None:
+        """The identity of this number, also of a process that has ended."""
+        found = self._identities.get(number)
+        return found if found is not None and found.tgid else None
+
+    def living(self, tgid: int) -> Identity | None:
+        """The identity of the process that has this number now."""
+        identity = self._latest.get(tgid)
+        return None if identity is None or self._is_dead(identity) else identity
+
     def ended(self, numbers: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
         """Which of these identities are dead."""
         unique, inverse = np.unique(numbers, return_inverse=True)
@@ -249,6 +262,11 @@ class Census:
         return [
             _process(identity, self._is_own(identity), self._named(identity.cgroup)) for identity in changed.values()
         ]
+
+    def knows_cgroup(self, path: str) -> bool:
+        """Whether a process is in this cgroup, or below it."""
+        below = f"{path.rstrip('/')}/"
+        return any(f"{identity.cgroup}/".startswith(below) for identity in self._identities.values())
 
     def renamed(self, containers: set[str]) -> None:
         """Containers with these ids have other names by now."""
@@ -304,6 +322,7 @@ def _process(identity: Identity, own: bool, named: Named) -> Process:
         comm=identity.comm,
         command=identity.command,
         user=identity.user,
+        nspid=identity.nspid if identity.nspid != identity.tgid else 0,
         cgroup=identity.cgroup,
         container=named.container,
         pod=named.pod,

@@ -31,6 +31,11 @@ class CensusProbe:
     def rings(self) -> list[EventRing]:
         return self._run.rings if self._run is not None else []
 
+    @property
+    def has_groups(self) -> bool:
+        """Whether cgroups have begun that were not taken yet."""
+        return any(ring.name == "groups" and ring.ring.waiting for ring in self.rings)
+
     def wanted(self) -> None:
         """Have it attached; until then, processes are looked up in /proc, so that few can end unseen."""
         if not self._requested:

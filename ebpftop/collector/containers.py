@@ -58,6 +58,11 @@ class Containers:
                 self._wanted.pop(oldest, None)
         return found
 
+    @property
+    def settled(self) -> bool:
+        """Whether each container that was asked for has been looked for."""
+        return not self._reading and all(each.tried for each in self._wanted.values())
+
     def tick(self, now: float) -> None:
         """Request what is due, unless an answer is awaited."""
         if self._reading or not self._wanted:

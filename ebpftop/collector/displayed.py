@@ -2,7 +2,8 @@
 
 Values are cumulative. A process's keys are deleted from the kernel's map a reading after its death, so that the map
 doesn't fill up; their last values are kept here. Past `KEPT` rows the oldest are folded into one
-identity, which keeps every sum exact.
+identity, which keeps every sum exact. Rows of threads that have ended while their process lives are folded into one
+with the number 0 and their name.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from ebpftop.collector.census import Census
 from ebpftop.collector.decode import Context, decoder
 from ebpftop.collector.layout import opaque
 from ebpftop.collector.maps import MapReader
+from ebpftop.collector.thread_ends import ThreadEnds
+from ebpftop.collector.unwound import UnwoundRows
 from ebpftop.frames.columns import Array, pack
 from ebpftop.frames.layout import MapLayout
 from ebpftop.frames.messages import FOLDED, Column, Columns, ViewInfo
@@ -46,6 +49,11 @@ def process_field(views: list[ViewInfo], name: str) -> str | None:
     return next(filter(None, (view.process_field for view in views if view.map == name)), None)
 
 
+def thread_field(views: list[ViewInfo], name: str) -> str | None:
+    """The field that holds the number of a thread, if any."""
+    return next(filter(None, (view.thread_field for view in views if view.map == name)), None)
+
+
 def stack_fields(views: list[ViewInfo], name: str) -> tuple[str, str]:
     """The fields that hold the kernel's numbers of user and of kernel stacks; "" for none."""
     return next(((view.user, view.kernel) for view in views if view.map == name and view.show == "stacks"), ("", ""))
@@ -64,11 +72,13 @@ class DisplayedMap:
         stacks: StackNumbering | None = None,
     ) -> None:
         self.name = layout.name
-        self.reader = MapReader(fd, layout)
+        self.reader: MapReader | UnwoundRows = MapReader(fd, layout)
         self.evicted = 0
         self._census = census
         self._decoders = decoders(views, layout.name, context)
         self._process = process_field(views, layout.name)
+        self._thread = thread_field(views, layout.name)
+        self._ends = ThreadEnds(census)
         self._is_lru, self._is_array = layout.kind in _LRU_KINDS, layout.kind in _ARRAY_KINDS
         self._rename = _renames(layout, views)
         self._gauges = {c.field for view in views if view.map == layout.name for c in view.columns if c.role == "gauge"}
@@ -150,6 +160,23 @@ class DisplayedMap:
             self._keep({name: array[final] for name, array in rows.items()})
             self._delete(keys[final].copy())
             self._keys, self._read = keys[~final], {name: array[~final] for name, array in rows.items()}
+        if self._thread:
+            self._set_threads_aside(process, self._thread)
+
+    def _set_threads_aside(self, process: str, thread: str) -> None:
+        """The same for threads that have ended; their rows become one for each name."""
+        keys, rows = self._keys, self._read
+        ended = self._ends.among(rows[process], rows[thread])
+        if not ended.any():
+            return
+        aside = {name: array[ended] for name, array in rows.items()}
+        aside[thread] = np.zeros_like(aside[thread])
+        kept, self._kept = self._kept or {name: array[:0] for name, array in aside.items()}, {}
+        unnamed = kept[thread] == 0
+        aside = self._summed({name: np.concatenate((kept[name][unnamed], aside[name])) for name in aside})
+        self._keep({name: np.concatenate((aside[name], kept[name][~unnamed])) for name in aside})
+        self._delete(keys[ended].copy())
+        self._keys, self._read = keys[~ended], {name: array[~ended] for name, array in rows.items()}
 
     def _delete(self, keys: Array) -> None:
         self.reader.delete(keys)
@@ -176,13 +203,20 @@ class DisplayedMap:
         count = min(excess + KEPT // 2, len(rows[self._process]))
         old = {name: array[:count].copy() for name, array in rows.items()}
         old[self._process][:] = FOLDED
-        order, starts = _groups([old[name] for name in self._key_fields])
-        folded = {name: old[name][order][starts] for name in self._key_fields}
-        for name in rows:
-            if name not in folded:
-                reduce = np.maximum if name in self._gauges else np.add
-                folded[name] = reduce.reduceat(old[name][order], starts, axis=0)
+        if self._thread:
+            old[self._thread][:] = 0
+        folded = self._summed(old)
         return {name: np.concatenate((folded[name], array[count:])) for name, array in rows.items()}
+
+    def _summed(self, rows: Rows) -> Rows:
+        """One row for each key."""
+        order, starts = _groups([rows[name] for name in self._key_fields])
+        summed = {name: rows[name][order][starts] for name in self._key_fields}
+        for name in rows:
+            if name not in summed:
+                reduce = np.maximum if name in self._gauges else np.add
+                summed[name] = reduce.reduceat(rows[name][order], starts, axis=0)
+        return summed
 
     def _count_evictions(self, keys: Array) -> None:
         """A key of an LRU map that vanished without our doing was evicted, and its numbers with it."""

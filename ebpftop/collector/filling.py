@@ -11,6 +11,7 @@ import select
 from collections.abc import Iterable
 
 from ebpftop.collector.ring import Ring
+from ebpftop.kernel.memory_events import MemoryEvents
 
 FULL = 4  # the part of a ring (a quarter) from which on it is drained at once
 
@@ -28,7 +29,7 @@ class Filling:
         """Until the ring and all its descriptors are closed."""
         self._epoll.register(fd, select.EPOLLIN | select.EPOLLET)
 
-    def fills(self, rings: Iterable[Ring]) -> bool:
+    def fills(self, rings: Iterable[Ring | MemoryEvents]) -> bool:
         """Take the wake-ups; whether one of the rings is so full that it shouldn't wait."""
         self._epoll.poll(0)
         return any(ring.waiting > ring.size // FULL for ring in rings)

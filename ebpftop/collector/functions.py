@@ -5,11 +5,15 @@ addresses in the same function, so that requests become rare.
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import count
 
+import numpy as np
+
 from ebpftop.collector.census import Census
+from ebpftop.collector.departed import Departed
+from ebpftop.collector.ranges import Ranges
 from ebpftop.frames.messages import FOLDED, Function, Stack, Stacks
 from ebpftop.handover.protocol import Addresses, ProcessSymbols, RequestSymbols, SymbolRange, Symbols
 
@@ -30,10 +34,11 @@ NEVER = SymbolRange(start=0, end=0, base=0, name="", module="")  # what an addre
 Difference = tuple[int, SymbolRange | None, SymbolRange | None]  # address, before, now
 
 
-class Space:
+class Space(Ranges):
     """The functions of one address space. `programs`: how often its process had executed another program."""
 
     def __init__(self, programs: int) -> None:
+        super().__init__()
         self.programs = programs
         self.functions: dict[int, int] = {}  # address → number
         self.unrequested: list[int] = []
@@ -41,19 +46,6 @@ class Space:
         self.perf_map = ""  # its version
         self._known: dict[int, SymbolRange | None] = {}  # by address
         self._vanished: set[int] = set()  # those whose name was missing the last time
-        self._ranges: dict[int, SymbolRange] = {}
-        self._starts: list[int] = []
-
-    def add(self, ranges: Iterable[SymbolRange]) -> None:
-        self._ranges |= {each.start: each for each in ranges}
-        self._starts = sorted(self._ranges)
-
-    def find(self, address: int) -> SymbolRange | None:
-        after = bisect_right(self._starts, address)
-        if not after:
-            return None
-        found = self._ranges[self._starts[after - 1]]
-        return found if address < found.end else None
 
     @property
     def doubtful(self) -> bool:
@@ -84,7 +76,7 @@ class Space:
         before = {address: self._known.get(address) for address in answer.again}
         stale = {what.mapped for what in before.values() if what is not None}
         before |= {address: self._known.get(address, NEVER) for address in named}
-        self._ranges = {start: each for start, each in self._ranges.items() if each.mapped not in stale}
+        self.drop(stale)
         self.add(answer.ranges)
         self.perf_map = answer.perf_map
         if any(what and what.mapped in stale and at not in before for at, what in self._known.items()):
@@ -130,8 +122,8 @@ def _same_memory(was: SymbolRange | None, now: SymbolRange | None) -> bool:
 class Functions:
     """Numbers for functions, what is known of them, and which addresses have no symbol yet."""
 
-    def __init__(self, census: Census) -> None:
-        self._census = census
+    def __init__(self, census: Census, departed: Departed | None = None) -> None:
+        self._census, self._departed = census, departed
         self._numbers, self._stack_numbers = count(), count()
         self._spaces: dict[int, Space] = {KERNEL: Space(0)}
         self._missing: dict[str, int] = {}
@@ -143,6 +135,7 @@ class Functions:
         self._uncut: dict[int, list[int]] = {}  # stacks that may end in machinery
         self._requested: dict[int, tuple[Space, list[int]]] = {}  # what no answer has come to yet
         self._names = True  # whether that is of names
+        self.retries = False  # whether the last answer came too late for some, which the next one may name
 
     def number(self, space: int, address: int) -> int:
         """The number of the function at an address: one number an address."""
@@ -202,7 +195,8 @@ class Functions:
     @property
     def unrequested(self) -> bool:
         """Whether there may be something to request."""
-        return any(space.unrequested for space in self._spaces.values())
+        of_ended = self._departed is not None and self._departed.waiting > 0
+        return of_ended or any(space.unrequested for space in self._spaces.values())
 
     @property
     def unchecked(self) -> bool:
@@ -215,13 +209,15 @@ class Functions:
         return any(space.doubtful for space in self._spaces.values())
 
     def request(self, run: int, *, names: bool = True) -> RequestSymbols | None:
-        """The next request; None while an answer is due, or nothing is missing. Dead processes have no symbols.
+        """The next request; None while an answer is due, or nothing is missing. What is known of the dead was noted.
 
         Each process has its turn, those with new addresses first. Without `names`, these are asked for what is mapped
         there, so that a name that comes later is known to be of the same.
         """
         if self._requested:
             return None
+        if names and self._departed is not None:
+            self._departed.catch_up()
         kernel: list[int] = []
         processes: list[Addresses] = []
         room = MOST_ADDRESSES
@@ -231,6 +227,11 @@ class Functions:
                 break
             identity = None if number == KERNEL else self._census.alive(number)
             if number != KERNEL and (identity is None or identity.programs != space.programs):
+                if identity is None and not names:
+                    space.ran = False
+                    continue
+                if identity is None and self._departed is not None:
+                    self._want(number, space, self._departed)
                 space.unrequested.clear()
                 space.ran = False
                 continue
@@ -258,11 +259,27 @@ class Functions:
                 )
             )
         self._names = names
-        return RequestSymbols(run=run, kernel=kernel, processes=processes, names=names) if self._requested else None
+        of_ended, files = self._departed.request() if names and self._departed is not None else ([], [])
+        processes += of_ended
+        if not (self._requested or processes or files):
+            return None
+        return RequestSymbols(run=run, kernel=kernel, processes=processes, names=names, files=files)
+
+    def _want(self, number: int, space: Space, departed: Departed) -> None:
+        """Names of an ended process's functions."""
+        for address in space.unrequested:
+            departed.want(number, address, partial(self._learned, number, space, address))
+
+    def _learned(self, number: int, space: Space, address: int, known: SymbolRange) -> None:
+        if known.name:
+            space.add([known])
+        self._report(space.functions[address], number, address, known)
 
     def learn(self, answer: Symbols | None) -> Change:
         """Apply an answer; None: there will be none. Returns where there is other code."""
         requested, self._requested = self._requested, {}
+        if self._departed is not None:
+            self._departed.answered(answer.processes if answer is not None else [])
         answered = {each.id: each for each in answer.processes} if answer is not None else {}
         if answer is not None:
             answered[KERNEL] = ProcessSymbols(id=KERNEL, ranges=answer.kernel)
@@ -271,14 +288,23 @@ class Functions:
             if number in answered:
                 differing = space.renew(answered[number], addresses if self._names else ())
                 change[number] = dict(self._replace(number, space, differing))
-            for address in addresses if self._names else ():
-                if number == KERNEL:
-                    self._name_kernel(space, address)
+            for address in addresses if self._names and number == KERNEL else ():
+                self._name_kernel(space, address)
+        self.retries = self._names and self._again(requested)
         current = {number for number, (space, _) in requested.items() if self._spaces.get(number) is space}
         for number, functions in list(self._uncut.items()):
             if functions[-1] not in self._unnamed:
                 self._report_stack(number, functions)
         return {number: addresses for number, addresses in change.items() if addresses and number in current}
+
+    def _again(self, requested: dict[int, tuple[Space, list[int]]]) -> bool:
+        """What has no name as its process ended meanwhile may have one by what was noted. Whether there is any."""
+        self._census.catch_up()
+        before = sum(len(space.unrequested) for space, _ in requested.values())
+        for number, (space, addresses) in requested.items():
+            if number != KERNEL and self._census.alive(number) is None:
+                space.unrequested += [address for address in addresses if space.find(address) is None]
+        return sum(len(space.unrequested) for space, _ in requested.values()) > before
 
     def _name_kernel(self, space: Space, address: int) -> None:
         function, known = space.functions[address], space.find(address)
@@ -327,10 +353,24 @@ class Functions:
             self._unnamed.add(number)
         elif space == KERNEL and known is not None and _MACHINERY.match(known.name):
             self._machinery.add(number)
+        file, line = _source(known, address) if known else ("", 0)
         self._changed[number] = Function(
             id=number,
             side="kernel" if space == KERNEL else "user",
             name=known.name if known else "",
             module=known.module if known else "",
             offset=max(0, address - known.base) if known else 0,
+            symbol=known.symbol if known else "",
+            file=file,
+            line=line,
         )
+
+
+def _source(known: SymbolRange, address: int) -> tuple[str, int]:
+    """File and line of the code at an address; "" and 0 where they aren't known."""
+    rows = np.frombuffer(known.lines, "<u4", len(known.lines) // 12 * 3).reshape(-1, 3)
+    at = int(np.searchsorted(rows[:, 0], address - known.start, "right")) - 1
+    if at < 0:
+        return "", 0
+    _, file, line = rows[at].tolist()
+    return (known.files[file], line) if line and file < len(known.files) and known.files[file] else ("", 0)

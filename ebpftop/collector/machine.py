@@ -9,6 +9,7 @@ import time
 import msgspec
 
 from ebpftop import __version__
+from ebpftop.collector.pressure import Pressures
 from ebpftop.frames.messages import Catalog, Hello, Host, ProbeInfo
 from ebpftop.handover.protocol import Availability
 
@@ -27,7 +28,7 @@ def hello() -> Hello:
     )
 
 
-def host() -> Host:
+def host(pressures: Pressures) -> Host:
     """The machine's load now; of the processor, since the last call."""
     import psutil  # not for `hello`, which somebody waits for
 
@@ -37,6 +38,9 @@ def host() -> Host:
         memory_percent=psutil.virtual_memory().percent,
         load=os.getloadavg()[0],
         own_ns=time.process_time_ns() + root_ns(os.getppid()),
+        pressure=pressures.read(),
+        cgroup=pressures.cgroup,
+        cgroup_pressure=pressures.read_cgroup(),
     )
 
 

@@ -113,6 +113,9 @@ class Naming:
             self._soonest = self._requested_at + max(LEAST, SHARE * took)
             self._next = max(self._next, self._soonest)
         change = self._functions.learn(answer)
+        if self._functions.retries:
+            for held in self._held.values():
+                held.named = max(held.named, self._named + 1)
         sure = answer is not None and self._of_all and not self._functions.doubtful
         self._counts.learned(change, sure)
         for problem in answer.problems if answer is not None else ():
@@ -143,6 +146,10 @@ class Naming:
             held.late = time.monotonic() + PATIENCE
         self._ended[run] = close, reason
         self._settle()
+
+    def holds(self, run: int) -> bool:
+        """Whether what a run has to show waits for names."""
+        return self._hold and run in self._held
 
     def drop(self, run: int) -> None:
         """What a run has to show will not be shown."""

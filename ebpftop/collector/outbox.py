@@ -34,7 +34,8 @@ class Outbox:
         sock.setblocking(False)
         self._skip_events = skip_events
         self._waiting: deque[AnyFrame] = deque()
-        self._events = 0  # bytes
+        self._events: deque[int] = deque()  # bytes of the event frames among them
+        self._bytes = 0  # of all those
         self._partial = unsent or memoryview(b"")
         self._changes = ChangeWriter()
 
@@ -48,8 +49,9 @@ class Outbox:
                 frame = structs.replace(frame, seq=replaced.seq)
         self._waiting.append(frame)
         if isinstance(frame, Events):
-            self._events += size(frame.columns)
-            while self._events > EVENT_BACKLOG:
+            self._events.append(size(frame.columns))
+            self._bytes += self._events[-1]
+            while self._bytes > EVENT_BACKLOG:
                 self._drop_oldest_events()
 
     def _replace(self, frame: Snapshot | Cost | Host) -> AnyFrame | None:
@@ -64,7 +66,7 @@ class Outbox:
     def _drop_oldest_events(self) -> None:
         oldest = next(frame for frame in self._waiting if isinstance(frame, Events))
         self._waiting.remove(oldest)
-        self._events -= size(oldest.columns)
+        self._bytes -= self._events.popleft()
         self._skip_events(oldest.run, oldest.count)
 
     def flush(self) -> bool:
@@ -85,7 +87,7 @@ class Outbox:
         while self._waiting and length < TOGETHER:
             frame = self._waiting.popleft()
             if isinstance(frame, Events):
-                self._events -= size(frame.columns)
+                self._bytes -= self._events.popleft()
             encoded = encode(self._changes.written(frame))
             length += len(encoded)
             yield encoded

@@ -13,6 +13,7 @@ Positions and headers are read before what they guard, which x86-64 keeps in tha
 from __future__ import annotations
 
 import mmap
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -85,6 +86,32 @@ class Ring:
         records, read = self._equal(offset, waiting, limit) or self._unequal(offset, waiting, limit)
         self._consumer[0] = at + read  # last: from here on the kernel may write over them
         return records
+
+    def in_place(self) -> Iterator[tuple[int, memoryview]]:
+        """The finished records as they lie in the ring, oldest first, each with the position of its end; empty where
+        it was discarded. They are good until `release`; nothing of them is copied. Raises RingBroken.
+        """
+        start = int(self._consumer[0])
+        waiting = int(self._producer[0]) - start
+        if not 0 <= waiting <= self.size:
+            raise RingBroken(f"a ring buffer of {self.size:,} bytes claims to hold {waiting:,}")
+        self.most = max(self.most, waiting)
+        offset = at = start & (self.size - 1)
+        while at < offset + waiting:
+            header = self._headers[at // 4]
+            if header & _BUSY:
+                return
+            length = header & _LENGTH
+            following = at + (length + _HEADER + 7 & ~7)
+            if following > offset + waiting:
+                raise RingBroken(f"a record of {length:,} bytes in a ring buffer that holds {waiting:,}")
+            end = at + _HEADER + (0 if header & _DISCARDED else length)
+            yield start + following - offset, self._data[at + _HEADER : end]
+            at = following
+
+    def release(self, end: int) -> None:
+        """Let the kernel write over all up to a position that `in_place` gave."""
+        self._consumer[0] = end
 
     def _equal(self, offset: int, waiting: int, limit: int | None) -> tuple[Array, int] | None:
         """Records of full length, and how many bytes they took; None if one is shorter."""

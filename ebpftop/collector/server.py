@@ -7,8 +7,8 @@ import selectors
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -16,30 +16,41 @@ import numpy.typing as npt
 from msgspec.structs import asdict as facts
 from msgspec.structs import replace
 
+from ebpftop.catalog import params
 from ebpftop.collector import budget as budgets
-from ebpftop.collector import containers, naming, programs, threads
+from ebpftop.collector import codes, containers, groups, naming, noting, programs, threads
 from ebpftop.collector import facts as processes
 from ebpftop.collector.attached import AttachedProbe, EventRing
 from ebpftop.collector.census import Census
 from ebpftop.collector.census_probe import CENSUS_RUN, CensusProbe
 from ebpftop.collector.channels import Channels
 from ebpftop.collector.closing import Detaching
+from ebpftop.collector.copies import Copies
 from ebpftop.collector.counting import CountingRuns
 from ebpftop.collector.decode import Context
+from ebpftop.collector.departed import Departed
 from ebpftop.collector.filling import Filling
 from ebpftop.collector.functions import Functions
+from ebpftop.collector.limit import Found
 from ebpftop.collector.machine import host, reread, surveyed
+from ebpftop.collector.noting import Noting
 from ebpftop.collector.outbox import Outbox
+from ebpftop.collector.pressure import Pressures
 from ebpftop.collector.ring import RingBroken
 from ebpftop.collector.run_times import RunTimes
+from ebpftop.collector.selector import UnknownPlace
 from ebpftop.collector.together import first, following
 from ebpftop.frames import messages
 from ebpftop.frames.codec import BadFrame, request_decoder
 from ebpftop.handover import protocol, transport
+from ebpftop.kernel import mounts
+from ebpftop.kernel.memory_events import MemoryEvents
 
 ACCOUNTING_RUN = -2  # the number of a task that isn't a consumer's run
 DRAIN_SECONDS = 0.25  # from one look at watched ring buffers to the next, while none fills
+_ONE_TICK = 0.1  # seconds: what was looked at that recently is recent enough for the budget
 HOST_SECONDS = 1.0  # the same for the machine's load, and for all ring buffers
+FINISHING = 3.0  # seconds that samples may wait for code when their run is detached
 SHORTEST, LONGEST = 0.05, 3600.0  # seconds between snapshots
 
 
@@ -50,6 +61,8 @@ class _Pending:
     request: messages.Load
     text: str
     stage: messages.Stage = "queued"
+    found: Found | None = None  # what it is limited to
+    notes: list[str] = field(default_factory=list)
 
     def identity(self, run: int) -> dict[str, Any]:
         """The fields that every answer begins with."""
@@ -84,28 +97,35 @@ class Server:
         self._context = Context()
         self._containers = containers.Containers(self._request)
         self._census = Census(self._context.cgroups.path, os.getppid(), self._containers.named)
-        self._functions = Functions(self._census)
+        departed = Departed(self._census)
+        self._functions = Functions(self._census, departed)
+        self._noting = Noting(departed, self._request, self._warn)
         self._census_probe = CensusProbe(self._census, self._context, self._request, self._warn)
         self._idle = idle
         self._granting: deque[messages.AnyRequest] = deque()
         self._pending: dict[int, _Pending] = {}
         self._channels = Channels(self._selector, self._on_report, self._broken)
         self._runs: dict[int, AttachedProbe] = {}
+        self._groups = groups.Groups(self._context.cgroups, self._containers, self._runs)
+        self._unfound: deque[int] = deque()  # pending loads that name what is still looked for
         self._over: dict[int, AttachedProbe] = {}  # runs that are detached, and wait for names
         counts = CountingRuns(self._runs, self._over, self._look)
+        self._codes = codes.Codes(self._request, self._read_copies)
         self._naming = naming.Naming(self._functions, self._request, self._put, counts, hold=not idle)
         self._numbers = iter(range(1, 1 << 30))
         self._run_times = RunTimes(lambda: self._request(protocol.RequestRunTimes(run=ACCOUNTING_RUN)))
         self._want_statistics = True
         self._programs = programs.Readings(self._request, self._put, lambda: self._run_times.since)
         self._facts = processes.Facts(self._request, self._put, self._census.user)
-        self._threads = threads.Readings(self._request, self._put)
+        self._threads = threads.Readings(self._request, self._put, self._open_waits)
+        self._pressures = Pressures(self._census.knows_cgroup, mounts.cgroups())
         self._drain_at = self._host_at = 0.0
         self._fills = False  # whether a ring buffer does
         self._watched: frozenset[int] | None = None  # the runs whose events are looked at; None: all
         self._filling = Filling()
         self._detaching = Detaching()
         self._budget = budgets.Budget(budget)
+        self._finishing: dict[int, float] = {}  # runs whose attachments are closed: until when they wait
         self._reasons: dict[int, str] = {}  # why runs are being detached, if nobody requested it
         self._running = True
 
@@ -198,8 +218,9 @@ class Server:
             case messages.AccountRunTimes(on=on):
                 self._want_statistics = on
                 self._switch_statistics()
-            case messages.Watch(runs=numbers):
+            case messages.Watch(runs=numbers, cgroup=cgroup):
                 self._watched = frozenset(numbers)
+                self._pressures.watch(cgroup)
                 self._drain_at = 0.0
             case messages.Describe(processes=numbers):
                 self._census.refresh(numbers)
@@ -216,13 +237,35 @@ class Server:
         if request.probe not in self._probes:
             self._refuse(request, f"no probe {request.probe!a} in the catalog")
             return
-        if any(c.decode == "process" for view in self._probes[request.probe].views for c in view.columns):
+        probe = self._probes[request.probe]
+        named = params.by_name(probe, request.params)
+        if named or any(c.decode == "process" for view in probe.views for c in view.columns):
             self._census_probe.wanted()
-        self._pending[number] = _Pending(request, self._probes[request.probe].source)
-        self._request(
-            protocol.RequestLoad(run=number, request=request.request, probe=request.probe, params=request.params)
-        )
+        if any(view.show == "stacks" for view in probe.views):
+            self._noting.switch(True)
+        self._pending[number] = _Pending(request, probe.source)
+        if named:
+            self._groups.ask()
+            self._unfound.append(number)
+        else:
+            self._request_load(number, request.params)
+
+    def _request_load(self, number: int, given: dict[str, str]) -> None:
+        request = self._pending[number].request
+        self._request(protocol.RequestLoad(run=number, request=request.request, probe=request.probe, params=given))
         self._switch_statistics()
+
+    def _find(self, number: int) -> None:
+        """Find what a load names, and request it, or refuse it."""
+        pending = self._pending[number]
+        request = pending.request
+        try:
+            pending.found, given, pending.notes = self._groups.found(self._probes[request.probe], request.params)
+        except (UnknownPlace, params.BadParam) as why:
+            del self._pending[number]
+            self._refuse(request, str(why))
+        else:
+            self._request_load(number, given)
 
     def _refuse(self, request: messages.Load, error: str) -> None:
         self._put(messages.Refused(request=request.request, error=error))
@@ -283,6 +326,8 @@ class Server:
             self._census_probe.failed(error)
         elif number == naming.RUN:
             self._naming.answered(None)
+        elif number == noting.RUN:
+            self._noting.failed(error)
         elif number == programs.RUN:
             self._programs.failed(error)
         elif number == processes.RUN:
@@ -291,6 +336,8 @@ class Server:
             self._threads.failed(error)
         elif number == containers.RUN:
             self._containers.answered([])
+        elif number == codes.RUN:
+            self._codes.answered(None, [])
 
     def _broken(self, number: int, error: str) -> None:
         self._failed(number, messages.Failed(stage="load", error=error))
@@ -318,8 +365,14 @@ class Server:
                 self._threads.answered(read_threads)
             case protocol.ContainersRead(containers=found):
                 self._census.renamed(self._containers.answered(found))
+                self._groups.renamed()
+            case protocol.CodeRead():
+                self._codes.answered(message, descriptors)
             case protocol.Symbols():
                 self._naming.answered(message)
+            case protocol.MemoryEventsOpened():
+                self._noting.opened(descriptors)
+                self._watch(self._noting.rings)
             case protocol.TaskFailed(error=error):
                 self._warn(error)
             case _:
@@ -332,10 +385,22 @@ class Server:
             return
         pending = self._pending.pop(number)
         probe = pending.request.probe
-        run = AttachedProbe(number, probe, message, descriptors, self._census, self._context, self._functions)
+        run = AttachedProbe(
+            number, probe, message, descriptors, self._census, self._context, self._functions, self._codes
+        )
+        run.given = pending.request.params
+        run.rate_limit = budgets.Limit.of(self._probes[probe].params, run.given)
+        try:
+            self._groups.limit(run, pending.found, lambda line: self._warn(f"{probe}: {line}"))
+        except OSError as error:
+            self._detaching.begin(number, run.attachments)
+            run.close()
+            self._refuse(pending.request, f"{probe}: {error.strerror}")
+            return
         self._begin_interval(run, pending.request.interval)
-        self._watch(run.rings)
-        self._put(messages.Loaded(**pending.identity(number), **facts(message.outcome)))
+        self._watch(run.buffers)
+        outcome = replace(message.outcome, notes=[*pending.notes, *message.outcome.notes])
+        self._put(messages.Loaded(**pending.identity(number), **facts(outcome)))
         self._drain([run])
         self._report(run)
 
@@ -359,6 +424,8 @@ class Server:
             self._census_probe.failed(outcome.error)
         elif number == naming.RUN:
             self._naming.answered(None)
+        elif number == noting.RUN:
+            self._noting.failed(outcome.error)
         elif number == programs.RUN:
             self._programs.failed(outcome.error)
         elif number == processes.RUN:
@@ -367,10 +434,15 @@ class Server:
             self._threads.failed(outcome.error)
         elif number == containers.RUN:
             self._containers.answered([])
+        elif number == codes.RUN:
+            self._codes.answered(None, [])
         if pending is None:
             return
         self._put(messages.Rejected(**pending.identity(number), **facts(outcome)))
         self._switch_statistics()
+
+    def _open_waits(self, threads: list[int]) -> list[messages.OpenWait]:
+        return [wait for run in self._runs.values() for wait in run.open_waits(threads)]
 
     # ---------------------------------------------------------------- detaching
 
@@ -388,9 +460,21 @@ class Server:
             if not closing.finished:
                 self._put(messages.Detaching(run=number, done=closing.done, total=closing.total))
                 continue
-            self._drain([run])
-            self._report(run)
-            if self._runs.pop(number, None):
+            self._finishing[number] = time.monotonic() + FINISHING
+        self._finish()
+
+    def _finish(self) -> None:
+        """Report for the last time what is detached, once no sample waits for its program's code."""
+        for number, late in list(self._finishing.items()):
+            run = self._runs.get(number)
+            if run is not None:
+                self._drain([run])
+                if run.waits and time.monotonic() < late:
+                    continue
+                self._drain([run], last=True)
+                self._report(run, last=True)
+            del self._finishing[number]
+            if self._runs.pop(number, None) and run is not None:
                 self._over[number] = run
                 reason = self._reasons.pop(number, "")
                 self._naming.detached(number, run.has_stacks, partial(self._close, run), reason=reason)
@@ -409,7 +493,7 @@ class Server:
         return max(0.0, min(ends) - time.monotonic())
 
     def _is_watched(self, run: AttachedProbe) -> bool:
-        return run.has_events and (self._watched is None or run.number in self._watched)
+        return run.copies is not None or (run.has_events and (self._watched is None or run.number in self._watched))
 
     def _tick(self, now: float) -> None:
         due = [run for run in self._runs.values() if now >= run.next_at]
@@ -421,9 +505,15 @@ class Server:
         for run in due:
             run.next_at = following(run.next_at, run.interval, now)
             self._report(run)
+        if self._finishing:
+            self._finish()
         self._naming.tick(now)
         self._containers.tick(now)
+        while self._unfound and self._groups.ready:
+            self._find(self._unfound.popleft())
+        self._codes.tick(now)
         if with_host:
+            self._groups.look()
             self._host_at = first(now, HOST_SECONDS, self._due())
             self._host()
             self._hold_budget(now)
@@ -432,30 +522,44 @@ class Server:
     def _hold_budget(self, now: float) -> None:
         """Here, not where costs are shown: it holds while the consumer is stopped, too."""
         attached = {run.number: run for run in self._runs.values() if run.number not in self._reasons}
-        spent = self._budget.look(now, {number: run.spent_ns() for number, run in attached.items()})
+        spendings = {number: run.spending(_ONE_TICK) for number, run in attached.items()}
+        limits = {number: run.rate_limit for number, run in attached.items() if run.rate_limit}
+        ran = {number: times for number, (_, times) in spendings.items()}
+        for number, reason in self._budget.beyond(now, ran, limits).items():
+            self._reasons[number] = reason
+            self._detach(number)
+            del spendings[number]
+        spent = self._budget.look(now, {number: ns for number, (ns, _) in spendings.items()})
         if spent is None:
             return
         if self._budget.is_over(spent):
             run = attached[spent.run]
-            self._reasons[run.number] = self._budget.reason(spent, self._probes.get(run.probe))
+            self._reasons[run.number] = self._budget.reason(spent, self._probes.get(run.probe), run.given)
             self._detach(run.number)
         elif self._budget.warns(spent):
             self._warn(f"probes take {spent.together:.0f}% of a CPU, most of it {attached[spent.run].probe}")
 
-    def _watch(self, rings: list[EventRing]) -> None:
+    def _read_copies(self) -> None:
+        """The code is known that some have waited for."""
+        self._drain_at = 0.0
+
+    def _watch(self, rings: Iterable[EventRing | Copies | MemoryEvents]) -> None:
         for ring in rings:
             self._filling.watch(ring.fd)
 
     def _on_filling(self) -> None:
-        rings = [*self._census_probe.rings, *(ring for run in self._runs.values() for ring in run.rings)]
-        if self._filling.fills(each.ring for each in rings):
+        rings = [*self._census_probe.rings, *(ring for run in self._runs.values() for ring in run.buffers)]
+        if self._filling.fills([*(each.ring for each in rings), *self._noting.rings]) or self._census_probe.has_groups:
             self._fills = True
 
-    def _drain(self, runs: list[AttachedProbe]) -> None:
-        """Drain events, then births: so the processes in an event are known when it is decoded."""
+    def _drain(self, runs: list[AttachedProbe], *, last: bool = False) -> None:
+        """Drain events, then births: so the processes in an event are known when it is decoded. last: see
+        `AttachedProbe.take`.
+        """
         self._drain_at, self._fills = time.monotonic() + DRAIN_SECONDS, False
-        records = [(run, self._take(run)) for run in runs if run.rings]
+        records = [(run, self._take(run, last=last)) for run in runs if run.buffers]
         self._census_probe.take()
+        self._noting.take()
         for run, taken in records:
             try:
                 frames = run.events(taken)
@@ -466,9 +570,9 @@ class Server:
             for frame in frames:
                 self._put(frame)
 
-    def _take(self, run: AttachedProbe) -> list[npt.NDArray[Any]]:
+    def _take(self, run: AttachedProbe, *, last: bool) -> list[npt.NDArray[Any]]:
         try:
-            return run.take()
+            return run.take(last=last)
         except RingBroken as broken:
             self._give_up(run, str(broken))
             return []
@@ -482,9 +586,12 @@ class Server:
         run.close()
         self._put(messages.Detached(run=run.number, reason=why))
 
-    def _report(self, run: AttachedProbe) -> None:
-        """Put a run's state now: its maps and cost, and the processes in its rows. Its events were drained."""
-        if run.number not in self._runs or not self._look(run):
+    def _report(self, run: AttachedProbe, *, last: bool = False) -> None:
+        """Put a run's state now: its maps and cost, and the processes in its rows. Its events were drained.
+
+        What waits for names goes first, unless this is the last: with new code in each, none would ever be named.
+        """
+        if run.number not in self._runs or (self._naming.holds(run.number) and not last) or not self._look(run):
             return
         if run.has_stacks:
             self._naming.put(run.number, partial(self._publish, run))
@@ -515,9 +622,11 @@ class Server:
             self._put(messages.Processes(processes=changed))
 
     def _host(self) -> None:
+        if not (self._pending or self._over or any(run.has_stacks for run in self._runs.values())):
+            self._noting.switch(False)
         self._functions.forget()
         runs = (*self._runs.values(), *self._over.values())
         self._census.forget(set[int]().union(*(run.held() for run in runs)))
         for run in runs:
             run.forget(self._census)
-        self._put(host())
+        self._put(host(self._pressures))

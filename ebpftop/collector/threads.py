@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ebpftop.frames.messages import Threads
+from msgspec.structs import replace
+
+from ebpftop.frames.messages import OpenWait, Threads
 from ebpftop.handover import protocol
 
 RUN = -7  # the number of the task that answers
 
 
 class Readings:
-    """Passes requests on and answers with `put`."""
+    """Passes requests on and answers with `put`. waits: those of some threads that attached probes know."""
 
-    def __init__(self, request: Callable[[protocol.Message], None], put: Callable[[Threads], None]) -> None:
-        self._request, self._put = request, put
+    def __init__(
+        self,
+        request: Callable[[protocol.Message], None],
+        put: Callable[[Threads], None],
+        waits: Callable[[list[int]], list[OpenWait]],
+    ) -> None:
+        self._request, self._put, self._waits = request, put, waits
         self._reading = False
 
     def wanted(self) -> None:
@@ -25,7 +32,7 @@ class Readings:
 
     def answered(self, threads: Threads) -> None:
         self._reading = False
-        self._put(threads)
+        self._put(replace(threads, waits=self._waits([each.tid for each in threads.threads])))
 
     def failed(self, error: str) -> None:
         self._reading = False

@@ -87,6 +87,9 @@ def shown(probe: Probe, headers: Mapping[Path, str], look: Look) -> Iterator[str
         text = f"{param.type}{choices}{default}: {param.help}"
         head = f"  {look.styled(param.name, BOLD)}{' ' * (width - 2 - len(param.name))}"
         yield look.beside(head, width, text) if look.terminal else f"{head}{inert(text)}"
+    if any(param.type == "pid" for param in probe.params):
+        text = "A pid may be one that a container counts: pid=CONTAINER:PID."
+        yield look.beside("  ", 2, text) if look.terminal else f"  {text}"
     if probe.readme:
         yield ""
         yield from _markdown(probe.readme, look)

@@ -20,7 +20,7 @@ from ebpftop.supervisor import privilege
 
 
 def compare(arguments: argparse.Namespace) -> int:
-    """Print what differs; 0. Of a damaged tape, what comes before the damage is compared."""
+    """Print what differs. Of a damaged tape, what comes before the damage is compared; 1 then, else 0."""
     if who := privilege.invoker():
         privilege.drop(who)
     check_spans(arguments)
@@ -32,7 +32,7 @@ def compare(arguments: argparse.Namespace) -> int:
         print(json.dumps(comparison_json.as_json(comparison, found.sides), allow_nan=False))
     else:
         comparison_text.write(comparison, found.sides, sys.stdout)
-    return 0
+    return int(any(each.problem for each in tapes))
 
 
 def check_spans(arguments: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from pathlib import Path
 
 from ebpftop.base.errors import UsageError
@@ -13,7 +14,8 @@ from ebpftop.catalog.model import Probe
 from ebpftop.catalog.playbook import Playbook
 from ebpftop.supervisor import caches, privilege
 
-STACKS_ONLY = ("folded", "speedscope")  # formats
+STACKS_ONLY = ("folded", "speedscope", "pprof")  # formats
+BINARY = ("pprof", "perfetto")
 
 
 def probe(name: str, extra: list[Path]) -> Probe:
@@ -45,3 +47,10 @@ def check_format(probe: Probe, format: str, raw: bool = False) -> None:
         raise UsageError(f"--raw is for --format csv, not {format}")
     if format in STACKS_ONLY and not any(view.show == "stacks" for view in probe.views):
         raise UsageError(f"--format {format} is for call stacks, and {probe.id} shows none: use text, json or csv")
+    refuse_on_terminal(format)
+
+
+def refuse_on_terminal(format: str) -> None:
+    """Raises `UsageError` where a file that isn't text would be written to a terminal."""
+    if format in BINARY and sys.stdout.isatty():
+        raise UsageError(f"{format} is no text: write it to a file, with > FILE")

@@ -21,7 +21,7 @@ from ebpftop.supervisor import privilege
 
 
 def report(arguments: argparse.Namespace) -> int:
-    """Write the report; 0. What is wrong with the tape's end is a warning: the rest is reported."""
+    """Write the report. Of a damaged tape, what comes before the damage is reported; 1 then, else 0."""
     if who := privilege.invoker():
         privilege.drop(who)
     compares = _compares(arguments)
@@ -43,16 +43,17 @@ def report(arguments: argparse.Namespace) -> int:
         written = compared_page(tapes, found, scope, title=title)
     else:
         written = content(arguments.format, tapes[0], scope, title=title)
+    status = int(any(each.problem for each in tapes))
     if to_stdout:
         sys.stdout.flush()
         sys.stdout.buffer.write(written)
-        return 0
+        return status
     try:
         files.write(out, written, force=arguments.force)
     except (files.FileRefused, OSError) as error:
         raise UserError(_why(out, error)) from None
     print(f"{inert(str(out))}: {formatting.bytes_(len(written))}", file=sys.stderr)
-    return 0
+    return status
 
 
 def _compares(arguments: argparse.Namespace) -> bool:

@@ -6,11 +6,10 @@ from pathlib import Path
 
 from ebpftop.base.errors import Cannot, UserError
 from ebpftop.base.inert import inert
+from ebpftop.base.lean import lean
 from ebpftop.commands import screen
 from ebpftop.frames.tape_format import BadTape
-from ebpftop.frames.tape_source import TapeSource
 from ebpftop.supervisor import privilege
-from ebpftop.ui.app.run import run_dashboard
 
 DEMO = Path(__file__).resolve().parents[1] / "demo.tape"
 
@@ -20,6 +19,10 @@ def replay(tape: Path) -> int:
     screen.require()
     if who := privilege.invoker():
         privilege.drop(who)
+    lean("asyncio", "ssl")
+    from ebpftop.frames.tape_source import TapeSource
+    from ebpftop.ui.app.run import run_dashboard
+
     try:
         source = TapeSource(tape)
     except BadTape as error:

@@ -1,4 +1,4 @@
-"""`ebpftop tape`: what is on tapes; parts of them, several as one, and one without names. No root."""
+"""`ebpftop tape`: what is on tapes; parts of them, several as one, one without names, and for other tools. No root."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from typing import Any
 import msgspec
 
 from ebpftop.base.errors import UsageError, UserError
+from ebpftop.base.inert import inert
 from ebpftop.catalog import folders
 from ebpftop.catalog.info import info as probe_info
 from ebpftop.collector import decode
+from ebpftop.commands.named import refuse_on_terminal
+from ebpftop.export import files
 from ebpftop.export.tapes import merging, parts
 from ebpftop.export.tapes.info import as_json, as_text, info
 from ebpftop.export.tapes.output import opened, output
@@ -58,7 +61,8 @@ def tape(arguments: argparse.Namespace) -> int:
     """Run one of the commands with the invoker's rights. Returns 1 for a tape that isn't whole."""
     if who := privilege.invoker():
         privilege.drop(who)
-    return {"info": _info, "cut": _cut, "merge": _merge, "scrub": _scrub}[arguments.action](arguments)
+    actions = {"info": _info, "cut": _cut, "merge": _merge, "scrub": _scrub, "export": _export}
+    return actions[arguments.action](arguments)
 
 
 def _info(arguments: argparse.Namespace) -> int:
@@ -114,6 +118,27 @@ def _scrub(arguments: argparse.Namespace) -> int:
     ):
         problems = scrub(reader, written, names, bundled)
     return _told([f"{len(names):,} texts became pseudonyms"], problems)
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from ebpftop.export.tapes.exporting import export
+
+    if arguments.raw and arguments.format != "csv":
+        raise UsageError(f"--raw is for --format csv, not {arguments.format}")
+    with closing(opened(arguments.tape)) as reader:
+        if arguments.output is None:
+            refuse_on_terminal(arguments.format)
+            sys.stdout.flush()
+            problems = export(reader, arguments.format, sys.stdout.buffer, raw=arguments.raw)
+        else:
+            try:
+                with files.create(arguments.output, force=arguments.force) as file:
+                    problems = export(reader, arguments.format, file, raw=arguments.raw)
+            except files.FileRefused as error:
+                raise UserError(str(error)) from None
+            except OSError as error:
+                raise UserError(f"{inert(str(arguments.output))}: {error.strerror}") from None
+    return _told([], problems)
 
 
 def _told(lines: Iterable[str], problems: Iterable[str]) -> int:

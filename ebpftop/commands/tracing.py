@@ -7,6 +7,7 @@ Those that only the root side needs are imported once the consumer has been fork
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import signal
 import socket
 import sys
@@ -15,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ebpftop.base import hangup, jobs
-from ebpftop.base.errors import Cannot, UsageError
+from ebpftop.base.errors import Cannot, UsageError, UserError
 from ebpftop.base.inert import inert
+from ebpftop.base.lean import lean
 from ebpftop.commands import root
 from ebpftop.commands.screen import require as require_screen
 from ebpftop.frames.messages import Load
@@ -69,6 +71,7 @@ def _on_screen(arguments: argparse.Namespace, found: Found, playbook: str = "", 
     more = [probe.id for probe in triggers.others(found, [load.probe for load in loads]) if not probe.asks]
 
     def consumer(control: socket.socket, stream: socket.socket) -> int:
+        lean("asyncio", "ssl")
         from ebpftop.ui.app.run import run_dashboard
 
         return run_dashboard(
@@ -105,6 +108,7 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
     _become_root(arguments, argv)
 
     def consumer(control: socket.socket, stream: socket.socket) -> int:
+        lean("asyncio", "ssl")
         from ebpftop.export import headless
 
         return _asynchronously(
@@ -147,6 +151,7 @@ def record(arguments: argparse.Namespace, argv: list[str]) -> int:
     _become_root(arguments, argv)
 
     def consumer(control: socket.socket, stream: socket.socket) -> int:
+        lean("asyncio", "ssl")
         from ebpftop.export import recorder
 
         return _asynchronously(
@@ -168,6 +173,37 @@ def record(arguments: argparse.Namespace, argv: list[str]) -> int:
         consumer,
         screen=False,
         survey=True,
+        budget=arguments.budget,
+        expected=_expected(probes, loads),
+        tied_to=_terminals(),
+    )
+
+
+def exporter(arguments: argparse.Namespace, argv: list[str]) -> int:
+    """Serve what probes count to Prometheus; who listens has the invoker's rights."""
+    from ebpftop.commands import named
+
+    probes = [named.probe(name, arguments.probes) for name in dict.fromkeys(arguments.names)]
+    if not probes:
+        raise UsageError("the exporter needs the name of a probe, such as runqlat")
+    if importlib.util.find_spec("prometheus_client") is None:
+        raise UserError("the exporter needs prometheus-client: pip install 'ebpftop[exporter]'")
+    loads = _loads(probes, arguments)
+    _become_root(arguments, argv)
+
+    def consumer(control: socket.socket, stream: socket.socket) -> int:
+        from ebpftop.export.exporter import run
+
+        return _asynchronously(
+            lambda stop: run.run(
+                _source(control, stream), loads, arguments.listen, arguments.top, err=sys.stderr, stop=stop
+            )
+        )
+
+    return supervise(
+        arguments.probes,
+        consumer,
+        screen=False,
         budget=arguments.budget,
         expected=_expected(probes, loads),
         tied_to=_terminals(),

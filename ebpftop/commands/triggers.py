@@ -30,7 +30,7 @@ def _read(text: str, extra: list[Path]) -> tuple[Trigger, Probe]:
     try:
         trigger = parse(text)
         probe = named.probe(trigger.probe, extra)
-        bind(trigger, probe.views)
+        bind(trigger, probe.default_views)
     except BadTrigger as error:
         raise UsageError(f"--when {quoted(text)}: {error}") from None
     return replace(trigger, probe=probe.id), probe

@@ -15,11 +15,9 @@ from typing import Any, TextIO
 
 from ebpftop.base.inert import inert
 from ebpftop.export.folded import folded
-from ebpftop.export.mark_line import mark_line
 from ebpftop.export.report import HistogramPart, Part, Report, Series
 from ebpftop.export.stack_report import StacksPart
-from ebpftop.frames.messages import Mark
-from ebpftop.model.failure import Failure
+from ebpftop.export.telling import Telling
 from ebpftop.stats.slots import bounds
 
 _FORMULA = (
@@ -39,7 +37,7 @@ _FORMULA = (
 _ENDS = re.compile('[,;"]')  # of a cell, in one country or another
 
 
-class Csv:
+class Csv(Telling):
     """Writes reports. If a probe has several views, each interval repeats their headers, each after an empty line.
 
     What is more than an interval has a line before its header that begins with `#` and says what the rows are.
@@ -48,7 +46,8 @@ class Csv:
     """
 
     def __init__(self, out: TextIO, err: TextIO, *, raw: bool = False) -> None:
-        self._out, self._err = out, err
+        super().__init__(err)
+        self._out = out
         self._cell = _plain if raw else _cell
         self._writer = csv.writer(out, lineterminator="\n")
         self._header: list[str] | None = None
@@ -61,14 +60,6 @@ class Csv:
             for row in rows:
                 self._writer.writerow([time, *map(self._cell, (report.probe, part.view.name, *row))])
         self._out.flush()
-
-    def marked(self, mark: Mark) -> None:
-        """A line on `err`."""
-        print(f"ebpftop: {mark_line(mark)}", file=self._err)
-
-    def failed(self, failure: Failure) -> None:
-        """A line on `err`: a failure is no row."""
-        print(f"ebpftop: {inert(failure.headline)}", file=self._err)
 
     def summary(self, report: Report, *, events: dict[str, int]) -> None:
         """Writes nothing: the rows add up to the summary."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import stat
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from ebpftop.base.inert import inert
 
@@ -16,15 +17,22 @@ class FileRefused(Exception):
 
 
 def write(path: Path, content: bytes, *, force: bool = False) -> None:
+    """Create a file with this content. Raises as `create` does."""
+    with create(path, force=force) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def create(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
     """Create a file of mode 0600 under its name only once it is complete. With `force` it takes the place of a regular
     file; a symbolic link is never followed. Raises `FileRefused`, `OSError`.
     """
     check(path, force=force)
-    draft = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}")
+    draft = path.with_name(f".{path.name[:100]}.{os.urandom(4).hex()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         with open(descriptor, "wb") as file:
-            file.write(content)
+            yield file
         if force:
             os.replace(draft, path)
         else:

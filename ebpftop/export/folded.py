@@ -7,32 +7,21 @@ from collections.abc import Iterable
 from typing import TextIO
 
 from ebpftop.base.inert import inert
-from ebpftop.export.mark_line import mark_line
 from ebpftop.export.report import Report, stacks_of
-from ebpftop.frames.messages import Mark
-from ebpftop.model.failure import Failure
+from ebpftop.export.telling import AtEnd
 from ebpftop.model.stacks import StackFrame
 
 _COUNT = re.compile(r"\s+(?=[0-9.]+$)")  # could be read as the count at the end of a line
 
 
-class Folded:
+class Folded(AtEnd):
     """Writes the sum of the whole run at its end: the stacks of each view, largest count first. A line that begins with
     `#` says what they are, where that isn't the whole run.
     """
 
     def __init__(self, out: TextIO, err: TextIO) -> None:
-        self._out, self._err = out, err
-
-    def report(self, report: Report) -> None:
-        """Writes nothing: the sum includes every interval."""
-
-    def marked(self, mark: Mark) -> None:
-        """A line on `err`."""
-        print(f"ebpftop: {mark_line(mark)}", file=self._err)
-
-    def failed(self, failure: Failure) -> None:
-        print(f"ebpftop: {inert(failure.headline)}", file=self._err)
+        super().__init__(err)
+        self._out = out
 
     def summary(self, report: Report, *, events: dict[str, int]) -> None:
         for part in stacks_of(report):

@@ -14,9 +14,9 @@ from ebpftop.export.report import (
     RowsPart,
     filtered,
     histograms,
+    labelled,
     left_out,
     order,
-    series_of,
     table_part,
 )
 from ebpftop.export.report_columns import ReportColumn, key_columns, matching, report_columns
@@ -113,7 +113,7 @@ def _histograms(
         rows = rows[np.argsort(-merged.counts[rows].astype(np.int64), kind="stable")]
         (key,) = about.by_columns
         labels = [_named(each, key, source) for each in key_columns(about.by_columns, merged.keys, processes)]
-    return HistogramPart(about, [each.shown.name for each in labels], series_of(labels, merged, rows, own), whole)
+    return labelled(about, labels, merged, rows, own, whole)
 
 
 def _named(column: ReportColumn, key: ColumnInfo, source: Source) -> ReportColumn:

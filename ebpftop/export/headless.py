@@ -1,16 +1,18 @@
-"""One probe without a screen: a report every interval, and a summary when it is stopped."""
+"""Probes without a screen: a report every interval, and a summary when they are stopped or the tape ends."""
 
 from __future__ import annotations
 
 import asyncio
 import io
-from typing import Literal, Protocol, TextIO
+from typing import BinaryIO, Literal, Protocol, TextIO, cast
 
 from ebpftop.base.inert import inert
 from ebpftop.export.csv_writer import Csv
 from ebpftop.export.folded import Folded
 from ebpftop.export.loads import attached
 from ebpftop.export.ndjson import Ndjson
+from ebpftop.export.perfetto import Perfetto
+from ebpftop.export.pprof import Pprof
 from ebpftop.export.report import Report, report
 from ebpftop.export.speedscope import Speedscope
 from ebpftop.export.text_report import TextReport
@@ -38,8 +40,9 @@ from ebpftop.model.scope import Scope
 from ebpftop.model.session import Session
 from ebpftop.model.watching import Watching
 
-Format = Literal["text", "json", "csv", "folded", "speedscope"]
+Format = Literal["text", "json", "csv", "folded", "speedscope", "pprof", "perfetto"]
 DONE, FAILED, USAGE = 0, 1, 2  # exit codes
+_SAMPLES = 64 << 20  # bytes of single samples that a trace holds; beyond, the oldest go
 
 
 class Writer(Protocol):
@@ -59,8 +62,14 @@ class Writer(Protocol):
 
 
 def writer(format: Format, out: TextIO, err: TextIO, *, raw: bool = False) -> Writer:
-    """The writer of a format, with `err` for messages about a failed load; `raw` is `Csv`'s."""
+    """The writer of a format, with `err` for messages about a failed load; `raw` is `Csv`'s. What isn't text goes to
+    the binary stream under `out`.
+    """
     match format:
+        case "pprof" | "perfetto":
+            assert isinstance(out, io.TextIOWrapper)
+            binary = cast(BinaryIO, out.buffer)
+            return Pprof(binary, err) if format == "pprof" else Perfetto(binary, err)
         case "json":
             return Ndjson(out, err)
         case "csv":
@@ -114,33 +123,41 @@ class Reporter:
         self.code = DONE
         self._watching = watching
         self._writer, self._err = writer, err
-        self._session = Session(history=2, event_rows=None, past_bytes=0)
-        self._run: Run | None = None
-        self._seq = 0
-        self._due = False
+        samples = _SAMPLES if isinstance(writer, Perfetto) else 0
+        self._session = Session(history=2, event_rows=None, past_bytes=samples)
+        self._runs: dict[int, Run] = {}  # those that were loaded
+        self._reports: dict[int, int] = {}  # how many were written
+        self._due: set[int] = set()
+
+    @property
+    def ran(self) -> bool:
+        """Whether any probe was loaded."""
+        return bool(self._runs)
 
     def take(self, frame: AnyFrame) -> None:
         """Process a frame and write the report that it completes. Raises `BadFrame`."""
         if isinstance(frame, Snapshot | Detaching | Detached):
-            self._write_report()
-        before = self._run.last if self._run else None
+            self._write_report(frame.run)
+        known = self._runs.get(frame.run) if isinstance(frame, Snapshot) else None
+        before = known.last if known else None
         run = self._session.feed(frame)
-        self._run = run or self._run
         if self._watching is not None:
             for more in self._watching.take(frame, run, self._session.processes):
                 self._tell(more)
         match frame:
-            case Snapshot():
-                self._due = self._run is not None and self._run.last is not before
+            case Snapshot() if run is not None and run.last is not before:
+                self._due.add(frame.run)
             case Cost():
-                self._write_report()
+                self._write_report(frame.run)
             case Loaded():
+                if run is not None:
+                    self._runs[frame.run] = run
                 for note in frame.notes:
                     print(f"ebpftop: {inert(note)}", file=self._err)
             case Notice() | Mark():
                 self._tell(frame)
-            case Detached() if frame.reason and self._run:
-                print(f"ebpftop: {inert(self._run.probe)}: detached, {inert(frame.reason)}", file=self._err)
+            case Detached() if frame.reason and run:
+                print(f"ebpftop: {inert(run.probe)}: detached, {inert(frame.reason)}", file=self._err)
                 self.code = FAILED
             case Refused():
                 print(f"ebpftop: {inert(frame.error)}", file=self._err)
@@ -155,28 +172,28 @@ class Reporter:
         else:
             print(f"ebpftop: {inert(frame.text)}", file=self._err)
 
-    def _write_report(self) -> None:
-        run = self._run
-        if run is not None and self._due:
-            self._due = False
+    def _write_report(self, number: int) -> None:
+        run = self._runs.get(number)
+        if run is not None and number in self._due:
+            self._due.discard(number)
             chunks = {name: log.take() for name, log in run.events.items()}
-            self._writer.report(report(run, self._session.processes, self._seq, chunks))
-            self._seq += 1
+            seq = self._reports.get(number, 0)
+            self._writer.report(report(run, self._session.processes, seq, chunks))
+            self._reports[number] = seq + 1
 
     def finish(self) -> None:
-        """Write the remaining data, and the summary if the probe ran."""
+        """Write the remaining data, and a summary of each probe that ran."""
         for notice in self._watching.close() if self._watching else ():
             self._tell(notice)
-        run = self._run
-        if run is None or run.loaded is None:
-            if self.code == DONE:
-                self.code = FAILED
-                print("ebpftop: stopped before the probe was attached", file=self._err)
-            return
-        self._write_report()
-        if any(log.kept for log in run.events.values()):
-            run.settle()
-            self._due = True
-            self._write_report()
-        events = {view.name: run.events[view.map].total for view in run.views if view.map in run.events}
-        self._writer.summary(report(run, self._session.processes, self._seq, {}, Scope(START)), events=events)
+        if not self._runs and self.code == DONE:
+            self.code = FAILED
+            print("ebpftop: stopped before the probe was attached", file=self._err)
+        for number, run in self._runs.items():
+            self._write_report(number)
+            if any(log.kept for log in run.events.values()):
+                run.settle()
+                self._due.add(number)
+                self._write_report(number)
+            events = {view.name: run.events[view.map].total for view in run.views if view.map in run.events}
+            seq = self._reports.get(number, 0)
+            self._writer.summary(report(run, self._session.processes, seq, {}, Scope(START)), events=events)

@@ -92,8 +92,13 @@ def _part(part: Part) -> dict[str, Any]:
 
 
 def _frame(function: Function) -> dict[str, Any]:
-    """`name` is empty where no symbol is known; for a missing frame it says why."""
-    return {"name": function.name, "module": function.module, "offset": function.offset, "side": function.side}
+    """`name` is empty where no symbol is known; for a missing frame it says why. `symbol`, `file` and `line` are there
+    where they are known.
+    """
+    known = {"symbol": function.symbol} if function.symbol else {}
+    place = {"file": function.file, "line": function.line} if function.line else {}
+    frame = {"name": function.name, "module": function.module, "offset": function.offset, "side": function.side}
+    return {**frame, **known, **place}
 
 
 def _series(series: Series) -> dict[str, Any]:

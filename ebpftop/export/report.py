@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ebpftop.base.query import words_of
-from ebpftop.export.report_columns import ReportColumn, key_columns, matching, report_columns
+from ebpftop.export.report_columns import ReportColumn, label_columns, matching, report_columns
 from ebpftop.export.shown import Shown
 from ebpftop.export.stack_report import StacksPart, stacks_part
 from ebpftop.frames.columns import Array, Labels, Values, equal, take
@@ -27,6 +27,8 @@ from ebpftop.stats.groups import Groups
 from ebpftop.stats.histogram import PERCENTILES, Bounds, Histogram
 from ebpftop.stats.slots import LIMIT
 
+_LATEST = Scope(INTERVAL)
+
 
 @dataclass(frozen=True, slots=True)
 class Series:
@@ -41,15 +43,16 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class HistogramPart:
-    """Series by descending count; those without new values are omitted. `labels` names the key's fields.
-
-    shown: what it is about, where that isn't simply an interval; as of other parts.
+    """Series by descending count; those without new values are omitted. `labels` names the key's fields, and where its
+    processes run; `told` those that say something. shown: what it is about, where that isn't simply an interval; as of
+    other parts.
     """
 
     view: ViewInfo
     labels: list[str]
     series: list[Series]
     whole: Histogram
+    told: list[str] = field(default_factory=list)
     shown: Shown | None = None
 
     @property
@@ -116,7 +119,7 @@ def report(
     processes: Mapping[int, Process],
     seq: int,
     chunks: Mapping[str, list[Chunk]],
-    scope: Scope = Scope(INTERVAL),  # noqa: B008 (frozen)
+    scope: Scope = _LATEST,
 ) -> Report:
     """The state of a loaded run. `chunks` are the events to report, by their map."""
     assert run.loaded is not None
@@ -187,8 +190,20 @@ def histogram_part(
         rows = np.flatnonzero(matching(known, len(keyed), words_of(aspect.query)))
     rows = rows[np.argsort(-keyed.counts[rows].astype(np.int64), kind="stable")]
     own = left_out(run, view.by_columns, keyed.keys, len(keyed), processes, aspect)
-    labels = key_columns(view.by_columns, keyed.keys, processes)
-    return HistogramPart(view, [label.shown.name for label in labels], series_of(labels, keyed, rows, own), whole)
+    return labelled(view, label_columns(view.by_columns, keyed.keys, processes), keyed, rows, own, whole)
+
+
+def labelled(
+    view: ViewInfo,
+    labels: list[ReportColumn],
+    keyed: HistogramsByKey,
+    rows: Array,
+    own: Array,
+    whole: Histogram,
+) -> HistogramPart:
+    """A histogram view's part with some of its keys, in this order. own: see `series_of`."""
+    told = [label.shown.name for label in labels if not label.is_empty_place]
+    return HistogramPart(view, [label.shown.name for label in labels], series_of(labels, keyed, rows, own), whole, told)
 
 
 def series_of(labels: list[ReportColumn], keyed: HistogramsByKey, rows: Array, own: Array) -> list[Series]:

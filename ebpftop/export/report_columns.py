@@ -44,6 +44,14 @@ def key_columns(
     return [column for column in report_columns(columns, values, processes) if not column.shown.is_detail]
 
 
+def label_columns(
+    columns: Sequence[ColumnInfo], values: Mapping[str, Values], processes: Mapping[int, Process]
+) -> list[ReportColumn]:
+    """Those of `key_columns`, then where processes run."""
+    found = report_columns(columns, values, processes)
+    return [each for each in found if not each.shown.is_detail] + [each for each in found if each.shown.is_place]
+
+
 def matching(columns: Sequence[ReportColumn], count: int, words: Sequence[str], *, numbers: bool = False) -> Array:
     """A mask of `count` rows that hold all words, each of them in any column. numbers: whether they are searched too,
     as they are written, not only texts and what is known of processes.

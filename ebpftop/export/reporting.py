@@ -16,6 +16,7 @@ from ebpftop.export.gathered import Gathered, RunNumbers, gather
 from ebpftop.export.ndjson import Ndjson
 from ebpftop.export.page.flame import flame
 from ebpftop.export.page.page import Page, html
+from ebpftop.export.pprof import as_file as as_pprof
 from ebpftop.export.report import Part, RowsPart
 from ebpftop.export.spans import span_report
 from ebpftop.export.speedscope import write_file
@@ -24,7 +25,7 @@ from ebpftop.export.taped import Taped
 from ebpftop.export.text_report import TextReport
 from ebpftop.model.scope import WHOLE, Scope
 
-Format = Literal["html", "csv", "json", "folded", "speedscope", "svg", "text"]
+Format = Literal["html", "csv", "json", "folded", "speedscope", "pprof", "svg", "text"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 WIDTH, EVENTS = 100, 50  # of a text: cells, and events at its end
 
@@ -68,11 +69,15 @@ def compared_page(tapes: Sequence[Taped], compared: Compared, scope: Scope = WHO
 
 
 def data(format: Format, runs: Sequence[RunNumbers]) -> bytes:
-    """Runs that were attached, one after the other; in speedscope's format together. svg: the first flame graph."""
+    """Runs that were attached, one after the other; in speedscope's and pprof's formats together. svg: the first flame
+    graph.
+    """
     attached = [each for each in runs if each.run.loaded is not None]
     found = [span_report(each.run, each.parts, each.losses, each.cost) for each in attached]
-    if format in ("csv", "json", "folded", "speedscope"):  # the others say how much they leave out
+    if format in ("csv", "json", "folded", "speedscope", "pprof"):  # the others say how much they leave out
         found = [replace(each, parts=list(map(_asked_for, each.parts))) for each in found]
+    if format == "pprof":
+        return as_pprof(found)
     out, err = io.StringIO(), io.StringIO()
     match format:
         case "csv":

@@ -8,32 +8,21 @@ from typing import Any, TextIO
 
 from ebpftop import __version__
 from ebpftop.base.inert import inert
-from ebpftop.export.mark_line import mark_line
 from ebpftop.export.report import Report, stacks_of
 from ebpftop.export.stack_report import StacksPart
-from ebpftop.frames.messages import Mark
-from ebpftop.model.failure import Failure
+from ebpftop.export.telling import AtEnd
 from ebpftop.model.stacks import StackFrame
 
 SCHEMA = "https://www.speedscope.app/file-format-schema.json"
 _UNITS = {"ns": "nanoseconds", "bytes": "bytes"}  # of a view; speedscope shows any other unit as plain numbers
 
 
-class Speedscope:
+class Speedscope(AtEnd):
     """Writes one file with the sum of the whole run at its end; nothing for a rejected probe."""
 
     def __init__(self, out: TextIO, err: TextIO) -> None:
-        self._out, self._err = out, err
-
-    def report(self, report: Report) -> None:
-        """Writes nothing: the sum includes every interval."""
-
-    def marked(self, mark: Mark) -> None:
-        """A line on `err`."""
-        print(f"ebpftop: {mark_line(mark)}", file=self._err)
-
-    def failed(self, failure: Failure) -> None:
-        print(f"ebpftop: {inert(failure.headline)}", file=self._err)
+        super().__init__(err)
+        self._out = out
 
     def summary(self, report: Report, *, events: dict[str, int]) -> None:
         write_file(self._out, [report])

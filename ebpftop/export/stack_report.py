@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -15,9 +16,10 @@ from ebpftop.export.shown import Shown
 from ebpftop.frames.columns import Array
 from ebpftop.frames.messages import Function, Process, ViewInfo
 from ebpftop.model.own import leaves_out, own_rows
+from ebpftop.model.past.span import ALL
 from ebpftop.model.run import Run
 from ebpftop.model.scope import PLAIN, Aspect, Scope
-from ebpftop.model.stacks import Profile, StackFrame, shown
+from ebpftop.model.stacks import Profile, StackFrame, samples, shown
 
 T = TypeVar("T", bound=Hashable)
 Labels = dict[str, Any]
@@ -33,14 +35,37 @@ class Top(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Samples:
+    """The single samples of a stacks view in the order of time. stacks: indices of `functions`, outermost first."""
+
+    times: Array  # realtime ns
+    cpus: Array
+    owners: list[tuple[int, str]]  # pid and name
+    numbers: list[int]  # of its stack, one a sample
+    stacks: list[Array]
+    functions: Sequence[Function]
+
+    def each(self) -> Iterator[tuple[int, int, int, str, int]]:
+        """(time, CPU, pid, name, number of the stack)"""
+        for time, cpu, owner, number in zip(
+            self.times.tolist(), self.cpus.tolist(), self.owners, self.numbers, strict=True
+        ):
+            yield time, cpu, *owner, number
+
+
+@dataclass(frozen=True, slots=True)
 class StacksPart:
-    """Rows of a stacks view by falling count, without those that gained nothing. columns: whose stacks they are."""
+    """Rows of a stacks view by falling count, without those that gained nothing. columns: whose stacks they are.
+
+    samples: the single ones there are; None where the view has none.
+    """
 
     view: ViewInfo
     columns: list[ReportColumn]
     profile: Profile
     own: Array = field(default_factory=lambda: np.zeros(0, bool))  # rows about ebpftop's own processes
     shown: Shown | None = None
+    samples: Callable[[], Samples] | None = None
 
     @property
     def count(self) -> int:
@@ -93,7 +118,25 @@ class StacksPart:
 
 def stacks_part(run: Run, view: ViewInfo, processes: Mapping[int, Process], scope: Scope) -> StacksPart:
     """What a stacks view gained, as it is looked at."""
-    return part_of(run, view, processes, shown(run, view, scope), scope.of(run, view))
+    found = part_of(run, view, processes, shown(run, view, scope), scope.of(run, view))
+    return replace(found, samples=partial(_samples, run, view, processes)) if view.moments else found
+
+
+def _samples(run: Run, view: ViewInfo, processes: Mapping[int, Process]) -> Samples:
+    """All that are kept."""
+    found = samples(run, view, ALL)
+    ahead = run.last.realtime_ns - run.last.monotonic_ns if run.last else 0
+    unknown = Process(id=0, tgid=0, start_ns=0)
+    owners = [processes.get(identity, unknown) for identity in found["process"].tolist()]
+    numbers, codes = np.unique(found["stack"], return_inverse=True)
+    return Samples(
+        times=found["time"] + ahead,
+        cpus=found["cpu"],
+        owners=[(each.tgid, each.comm) for each in owners],
+        numbers=codes.tolist(),
+        stacks=run.stacks.lookup(numbers.tolist()),
+        functions=run.stacks.functions,
+    )
 
 
 def part_of(

@@ -36,6 +36,7 @@ class TextReport:
         self._bars = layout.bars_for(out)
         self._blank = True  # whether the line before is empty, or there is none
         self._losses = Losses()  # as last written
+        self._places: dict[str, set[str]] = {}  # by event view, columns of places in which a process has run
         self._events: dict[str, list[int]] = {}  # widths of the columns of event views, once their header is written
 
     def report(self, report: Report) -> None:
@@ -125,14 +126,15 @@ class TextReport:
         for (_, _, number), label, count in zip(rows, labels, counts, strict=True):
             bar = layout.bar(number / most * room, self._bars)
             self._write(f"{layout.right(label, left)}  {layout.right(count, middle)}  {bar}")
-        if part.labels and part.series:
+        if part.told and part.series:
             self._keys(part)
 
     def _keys(self, part: HistogramPart) -> None:
         listed = [each for each in part.series if not each.own]
         shown = listed[:_ROWS]
         columns = [
-            layout.Column(name, [_cell(each.labels[name], "") for each in shown], name == "pid") for name in part.labels
+            layout.Column(name, [_cell(each.labels[name], "") for each in shown], name in ("pid", "nspid"))
+            for name in part.told
         ]
         columns.append(layout.Column("count", [formatting.count(each.count) for each in shown], True))
         for name in PERCENTILES:
@@ -195,8 +197,15 @@ class TextReport:
         """Events in columns that never get narrower."""
         if not part.count:
             return
-        columns = [_column(each, None) for each in part.columns if not (each.shown.info.hidden or each.shown.is_detail)]
-        known = self._events.get(part.view.name)
+        told = self._places.setdefault(part.view.name, set())
+        new = {each.shown.id for each in part.columns if each.shown.is_place and any(each.values)} - told
+        told |= new
+        picked = [each for each in part.columns if not each.shown.info.hidden]
+        picked = [each for each in picked if not each.shown.is_detail] + [
+            each for each in picked if each.shown.id in told
+        ]
+        columns = [_column(each, None) for each in picked]
+        known = None if new else self._events.get(part.view.name)  # a new column comes with another header
         widths = layout.widths(columns, known)
         self._events[part.view.name] = widths
         grid = layout.grid(columns, self._width, widths)
@@ -222,7 +231,7 @@ def _column(column: ReportColumn, rows: int | None) -> layout.Column:
     shown, values = column.shown, column.values[:rows]
     if shown.is_time:
         return layout.Column(inert(shown.title), formatting.clocks(values), False)
-    written = {value: _cell(value, shown.unit) for value in {*values}}
+    written = {value: "" if value is None and shown.is_place else _cell(value, shown.unit) for value in {*values}}
     numbers = all(value is None or isinstance(value, int | float) for value in written)
     return layout.Column(inert(shown.title), [written[value] for value in values], numbers)
 

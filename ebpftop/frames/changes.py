@@ -5,18 +5,19 @@ the born ones. The writer compares with what it wrote last, not with what it was
 is in the next change, with its last values. A key change holds all rows; the stream of a run begins with one.
 
 Numbers are packed into the smallest type that holds them. Integers change by their differences, modulo their size.
+Whoever reads it: `frames.received`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from msgspec import structs
 
-from ebpftop.frames.codec import BadFrame
-from ebpftop.frames.columns import ALLOWED, CODES, Array
+from ebpftop.frames.change_rows import Rows, adds, as_gaps, packed, raw
+from ebpftop.frames.columns import CODES, Array
 from ebpftop.frames.messages import (
     AnyFrame,
     Changes,
@@ -33,102 +34,8 @@ from ebpftop.frames.messages import (
 from ebpftop.rows.keys import Vocabulary, encode
 from ebpftop.rows.matching import align
 
-BYTES = 64 << 20  # of the columns of one run; no snapshot may be larger
 _SPARE = 1024  # labels that may stay though no row has them
 _SHARED = ("run", "seq", "realtime_ns", "monotonic_ns", "boottime_ns", "losses")
-
-
-# ---------------------------------------------------------------- both ends
-
-
-@dataclass(slots=True)
-class _Rows:
-    """One map as both ends know it: integers and floats as unsigned numbers of their size."""
-
-    dtypes: dict[str, str]
-    arrays: dict[str, Array]
-    labels: dict[str, list[str]]  # of the columns of texts, all that ever came
-    shown: dict[str, Column] = field(default_factory=dict)  # as they were last put together
-
-    @property
-    def count(self) -> int:
-        return len(next(iter(self.arrays.values()), ()))
-
-    def change(self, gone: Array, born: Mapping[str, Array], at: Array, gains: Mapping[str, Array]) -> None:
-        if len(gone) or len(born):
-            for name, array in self.arrays.items():
-                kept = np.delete(array, gone) if len(gone) else array
-                self.arrays[name] = np.concatenate((kept, born[name])) if name in born else kept
-            self.shown.clear()
-        for name, gain in gains.items():
-            array = self.arrays[name] = self.arrays[name].copy()
-            array[at] = array[at] + gain if _adds(self.dtypes[name]) else gain
-            self.shown.pop(name, None)
-
-    def columns(self) -> Columns:
-        for name, array in self.arrays.items():
-            if name not in self.shown:
-                self.shown[name] = self._column(name, array)
-        return {name: self.shown[name] for name in self.arrays}
-
-    def _column(self, name: str, array: Array) -> Column:
-        if name not in self.labels:
-            return Column(dtype=self.dtypes[name], data=array.tobytes())
-        words = self.labels[name]
-        used = np.bincount(array, minlength=len(words)) > 0
-        codes = (np.cumsum(used) - 1).astype(CODES)[array]
-        return Column(dtype=CODES.str, data=codes.tobytes(), labels=[words[at] for at in np.flatnonzero(used).tolist()])
-
-
-def _adds(dtype: str) -> bool:
-    return np.dtype(dtype).kind in "iu"
-
-
-def _raw(dtype: np.dtype[np.generic]) -> np.dtype[np.generic]:
-    """What values are compared as: equal exactly where their bytes are."""
-    return np.dtype(f"<u{dtype.itemsize}") if dtype.kind in "iufb" else dtype
-
-
-def _packed(numbers: Array) -> Column:
-    """Numbers in the smallest type that holds them; texts as they are."""
-    if numbers.dtype.kind in "iu" and len(numbers):
-        low, high = int(numbers.min()), int(numbers.max())
-        for size in (1, 2, 4):
-            small = np.dtype(f"<{numbers.dtype.kind}{size}")
-            if size < numbers.dtype.itemsize and np.iinfo(small).min <= low and high <= np.iinfo(small).max:
-                return Column(dtype=small.str, data=numbers.astype(small).tobytes())
-    return Column(dtype=numbers.dtype.str, data=numbers.tobytes())
-
-
-def _unpacked(column: Column, wanted: np.dtype[np.generic]) -> Array:
-    if not ALLOWED.fullmatch(column.dtype):
-        raise BadFrame(f"a change has the type {column.dtype[:20]!r}")
-    dtype = np.dtype(column.dtype)
-    fits = dtype == wanted or (dtype.kind in "iu" and wanted.kind == "u" and dtype.itemsize <= wanted.itemsize)
-    if not fits or len(column.data) % dtype.itemsize:
-        raise BadFrame(f"a change has {len(column.data):,} bytes of {dtype} for {wanted}")
-    return np.frombuffer(column.data, dtype).astype(wanted, copy=False)
-
-
-_PLACES = np.dtype("<u4")
-
-
-def _gaps(places: Array) -> Column | None:
-    """Ascending row numbers, each as the distance from the one before."""
-    return _packed(np.diff(places, prepend=-1).astype(_PLACES)) if len(places) else None
-
-
-def _places(gaps: Column | None, rows: int) -> Array:
-    if gaps is None:
-        return np.empty(0, np.int64)
-    distances = _unpacked(gaps, _PLACES).astype(np.int64)
-    places = np.cumsum(distances) - 1
-    if len(places) and (distances.min() < 1 or places[-1] >= rows):
-        raise BadFrame(f"a change names rows beyond {rows:,}")
-    return places
-
-
-# ---------------------------------------------------------------- writing
 
 
 class ChangeWriter:
@@ -142,7 +49,7 @@ class ChangeWriter:
         self._values: dict[int, dict[str, set[str]]] = {}  # run → map → the columns that aren't keys
         self._runs: dict[int, dict[str, _Written]] = {}
         self._last: dict[int, Changes] = {}  # what was made last, and what there was before it
-        self._before: dict[int, tuple[Changes, dict[str, _Rows]] | None] = {}
+        self._before: dict[int, tuple[Changes, dict[str, Rows]] | None] = {}
 
     def written(self, frame: AnyFrame) -> Written:
         """A frame as it is written next."""
@@ -172,7 +79,7 @@ class ChangeWriter:
         before = self._before[run]
         if before is None:
             return [last]
-        rows = {name: _whole(each) for name, each in before[1].items()}
+        rows = {name: each.whole() for name, each in before[1].items()}
         if not last.key:
             known = {name: structs.replace(change, labels={}) for name, change in last.rows.items()}
             last = structs.replace(last, rows=known)
@@ -210,15 +117,6 @@ class ChangeWriter:
         return changes
 
 
-def _whole(rows: _Rows) -> RowChanges:
-    """All rows, as a key change has them."""
-    return RowChanges(
-        types=dict(rows.dtypes),
-        labels={name: list(words) for name, words in rows.labels.items()},
-        born={name: _packed(array) for name, array in rows.arrays.items()},
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Moved:
     """How the rows of a map changed, as columns of numbers: the rows that are gone, those that stayed and changed, as
@@ -247,8 +145,8 @@ class _Written:
     def __init__(self, columns: Columns, values: set[str]) -> None:
         dtypes = {name: column.dtype for name, column in columns.items()}
         self._words = {name: Vocabulary() for name, column in columns.items() if column.labels is not None}
-        arrays = {name: np.empty(0, _raw(np.dtype(dtype))) for name, dtype in dtypes.items()}
-        self._rows = _Rows(dtypes, arrays, {})
+        arrays = {name: np.empty(0, raw(np.dtype(dtype))) for name, dtype in dtypes.items()}
+        self._rows = Rows(dtypes, arrays, {})
         self._keys = [name for name in columns if name not in values] or list(columns)
         self._values = [name for name in columns if name not in self._keys]
         self.moved = Moved({}, {}, {}, {}, True)  # by the last change
@@ -265,10 +163,10 @@ class _Written:
             return False
         return all(len(words.labels) <= 2 * self._rows.count + _SPARE for words in self._words.values())
 
-    def still(self) -> _Rows:
+    def still(self) -> Rows:
         """The rows as they are now, whatever comes; labels that come are added."""
         labels = {name: words.labels for name, words in self._words.items()}
-        return _Rows(self._rows.dtypes, dict(self._rows.arrays), labels)
+        return Rows(self._rows.dtypes, dict(self._rows.arrays), labels)
 
     def change(self, columns: Columns, key: bool) -> RowChanges | None:
         """From what was written last to these; None where that is nothing."""
@@ -295,7 +193,7 @@ class _Written:
         rows = np.flatnonzero(changed)
         for name, before in gains.items():
             old, new = before[rows], now[name][rows]
-            gains[name] = new - old if _adds(self._rows.dtypes[name]) else new
+            gains[name] = new - old if adds(self._rows.dtypes[name]) else new
         left = {name: array[gone] for name, array in self._rows.arrays.items()}
         self._rows.change(gone, {}, rows, gains)
         stayed = {name: array[rows] for name, array in self._rows.arrays.items()}
@@ -311,17 +209,17 @@ class _Written:
         return RowChanges(
             types=dict(self._rows.dtypes) if key else {},
             labels={name: labels for name, labels in fresh.items() if labels or key},
-            gone=_gaps(gone),
-            at=_gaps(rows),
-            gains={name: _packed(gain) for name, gain in signed.items()},
-            born={name: _packed(array) for name, array in born.items()},
+            gone=as_gaps(gone),
+            at=as_gaps(rows),
+            gains={name: packed(gain) for name, gain in signed.items()},
+            born={name: packed(array) for name, array in born.items()},
         )
 
     def _signed(self, name: str, gain: Array) -> Array:
-        return gain.view(f"<i{gain.itemsize}") if _adds(self._rows.dtypes[name]) else gain
+        return gain.view(f"<i{gain.itemsize}") if adds(self._rows.dtypes[name]) else gain
 
     def _numbers(self, name: str, column: Column) -> Array:
-        array = np.frombuffer(column.data, _raw(np.dtype(column.dtype)))
+        array = np.frombuffer(column.data, raw(np.dtype(column.dtype)))
         if column.labels is None:
             return array
         return self._words[name].translate(array, column.labels).astype(CODES)
@@ -349,82 +247,3 @@ def _repeats(keys: list[Array]) -> Array:
     repeats = np.empty(len(codes), np.uint32)
     repeats[order] = np.arange(len(codes)) - np.repeat(first, np.diff(np.append(first, len(codes))))
     return repeats
-
-
-# ---------------------------------------------------------------- reading
-
-
-class ChangeReader:
-    """Makes frames of what was written, in its order."""
-
-    def __init__(self) -> None:
-        self._runs: dict[int, dict[str, _Rows]] = {}
-
-    def read(self, frame: Written) -> AnyFrame:
-        """The frame that was written. Raises `BadFrame` where a change doesn't fit what was before."""
-        match frame:
-            case Hello():
-                self._runs = {}
-            case Detached():
-                self._runs.pop(frame.run, None)
-            case Changes():
-                return self._snapshot(frame)
-        return frame
-
-    def _snapshot(self, frame: Changes) -> Snapshot:
-        maps = self._runs.setdefault(frame.run, {})
-        if frame.key:
-            maps.clear()
-        for name, change in frame.rows.items():
-            if frame.key:
-                maps[name] = _begun(change)
-            elif name not in maps:
-                raise BadFrame("a change of a map that is not known")
-            _apply(maps[name], change)
-        size = sum(array.nbytes for rows in maps.values() for array in rows.arrays.values())
-        size += sum(57 + len(text) for rows in maps.values() for words in rows.labels.values() for text in words)
-        if size > 2 * BYTES:
-            raise BadFrame(f"the rows of a run take {size:,} bytes")
-        columns = {name: rows.columns() for name, rows in maps.items()}
-        return Snapshot(maps=columns, **{name: getattr(frame, name) for name in _SHARED})
-
-
-def _begun(change: RowChanges) -> _Rows:
-    for dtype in change.types.values():
-        if not ALLOWED.fullmatch(dtype):
-            raise BadFrame(f"a column has the type {dtype[:20]!r}")
-    if any(change.types.get(name) != CODES.str for name in change.labels):
-        raise BadFrame("a column of texts has another type than its codes")
-    arrays = {name: np.empty(0, _raw(np.dtype(dtype))) for name, dtype in change.types.items()}
-    return _Rows(dict(change.types), arrays, {name: [] for name in change.labels})
-
-
-def _apply(rows: _Rows, change: RowChanges) -> None:
-    gone = _places(change.gone, rows.count)
-    at = _places(change.at, rows.count - len(gone))
-    for name, words in change.labels.items():
-        if name not in rows.labels:
-            raise BadFrame(f"labels of the column {name[:20]!r}, which has none")
-        rows.labels[name] += words
-    born = _of_all(rows, change.born, None)
-    gains = _of_all(rows, change.gains, len(at))
-    if born and len(born) != len(rows.arrays):
-        raise BadFrame("a born row lacks a column")
-    rows.change(gone, {}, at, gains)
-    rows.change(gone[:0], born, at, {})
-    for name, words in rows.labels.items():
-        if len(rows.arrays[name]) and int(rows.arrays[name].max()) >= len(words):
-            raise BadFrame(f"column {name[:20]!r} names a label beyond {len(words):,}")
-
-
-def _of_all(rows: _Rows, columns: Columns, count: int | None) -> dict[str, Array]:
-    """Arrays of one length, of columns that are known."""
-    arrays: dict[str, Array] = {}
-    for name, column in columns.items():
-        if name not in rows.arrays:
-            raise BadFrame(f"a change of the column {name[:20]!r}, which is not known")
-        arrays[name] = _unpacked(column, rows.arrays[name].dtype)
-        count = len(arrays[name]) if count is None else count
-        if len(arrays[name]) != count:
-            raise BadFrame(f"column {name[:20]!r} of a change has {len(arrays[name]):,} rows, not {count:,}")
-    return arrays

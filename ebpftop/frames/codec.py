@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from ebpftop.frames.messages import AnyRequest, Frame, Request
+from ebpftop.frames.messages import AnyRequest, Frame, Request, Written
 
 LIMIT = 256 << 20
 _LENGTH = struct.Struct("<I")
@@ -65,6 +66,12 @@ class Decoder(Generic[T]):
     def pending(self) -> int:
         """Number of bytes of an incomplete message."""
         return len(self._buffer)
+
+
+@cache
+def written() -> Callable[[bytes | memoryview], Written]:
+    """Decodes one frame. Made when it is first needed: that takes milliseconds."""
+    return msgspec.msgpack.Decoder(Written).decode
 
 
 def request_decoder() -> Decoder[AnyRequest]:

@@ -78,7 +78,7 @@ def intern(texts: Array) -> Column:
 
     Bytes that aren't UTF-8 become escapes (`\\xff`).
     """
-    return labelled(texts, _text)
+    return labelled(texts, _c_text if texts.dtype.kind == "S" else _text)
 
 
 def labelled(values: Array, label: Callable[[Any], str]) -> Column:
@@ -91,9 +91,11 @@ def labelled(values: Array, label: Callable[[Any], str]) -> Column:
     return Column(dtype=CODES.str, data=codes.astype(CODES, copy=False).tobytes(), labels=[*numbers])
 
 
-def _text(value: str | bytes) -> str:
-    if isinstance(value, bytes):
-        return value.partition(b"\0")[0].decode("utf-8", "backslashreplace")
+def _c_text(value: bytes) -> str:
+    return (value if b"\0" not in value else value.partition(b"\0")[0]).decode("utf-8", "backslashreplace")
+
+
+def _text(value: str) -> str:
     return value.encode("utf-8", "backslashreplace").decode()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 FAILURES = "_failures"  # the map in which every probe counts what it could not record
+GROUPS = "_groups"  # the map with the cgroups whose threads a probe counts; see ebpftop_maps.h
 
 
 class Field(msgspec.Struct, frozen=True):
@@ -33,6 +34,42 @@ class MapLayout(msgspec.Struct, frozen=True, kw_only=True):
     value: Record
 
 
+class OpenWaits(msgspec.Struct, frozen=True, kw_only=True):
+    """The map that holds waits which have begun and not ended, by thread. since: the field of their start (monotonic
+    ns). holder: that of the thread that holds what is waited for, 0 where that isn't known; "" for no such field.
+    """
+
+    map: str
+    since: str
+    holder: str = ""
+
+
 def again(stacks: str) -> str:
     """The overflow map of a stack map, for stacks whose bucket is taken; `ebpftop_stacks_maps.h` fills both."""
     return f"{stacks}_again"
+
+
+COPY = (
+    ("time", "<u8", 1),
+    ("value", "<u8", 1),
+    ("start", "<u8", 1),
+    ("code", "<u8", 1),
+    ("top", "<u8", 1),
+    ("mapped", "<u8", 1),
+    ("regs", "<u8", 17),
+    ("cpu", "<u4", 1),
+    ("tgid", "<u4", 1),
+    ("kernel", "<i4", 1),
+    ("bytes", "<u4", 1),
+)
+"""Fields of a copied stack, which is its last field: name, dtype and count; see `probes/include/ebpftop_copies.h`."""
+
+
+def copied(stacks: str) -> str:
+    """The ring buffer of user stacks that are copied, as they can't be kept as addresses in a stack map."""
+    return f"{stacks}_copied"
+
+
+def by_pointers(stacks: str) -> str:
+    """The map of programs whose stacks need not be copied."""
+    return f"{stacks}_by_pointers"

@@ -36,7 +36,9 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=str
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=str.lower, forbid_unknown_fields=True):
-    """Base of what a consumer requests. Never C, never a command, never a path to read."""
+    """Base of what a consumer requests. Never C, never a command, never a path to read: the only path, of a cgroup,
+    is looked up among those of processes.
+    """
 
 
 # ---------------------------------------------------------------- probes as the consumer sees them
@@ -58,7 +60,9 @@ class ColumnInfo(msgspec.Struct, frozen=True, kw_only=True):
     `role`: `key` names what a row is about, `counter` only grows (a consumer shows its rate and its total), `gauge` is
     a value of the moment. `decode` says what the column holds already decoded: `process` columns hold identity numbers
     that `Processes` frames explain, every other decoded column is a dictionary column of labels. Where columns don't
-    fit the screen, those with the lowest `priority` yield first, and of those the last one.
+    fit the screen, those with the lowest `priority` yield first, and of those the last one. given: the parameter and
+    value, `by=thread`, with which alone the column exists; "" if it always does. A `thread` column holds numbers of
+    threads of the row's process, 0 for those that have ended.
     """
 
     field: str
@@ -68,6 +72,7 @@ class ColumnInfo(msgspec.Struct, frozen=True, kw_only=True):
     decode: str | None = None
     hidden: bool = False
     priority: int = 0
+    given: str = ""
 
     @property
     def is_process(self) -> bool:
@@ -106,6 +111,11 @@ class ViewInfo(msgspec.Struct, frozen=True, kw_only=True):
     def process_field(self) -> str | None:
         """The field of the first process column."""
         return next((column.field for column in self.columns if column.is_process), None)
+
+    @property
+    def thread_field(self) -> str | None:
+        """The field of numbers of threads."""
+        return next((column.field for column in self.columns if column.decode == "thread"), None)
 
     @property
     def counters(self) -> list[str]:
@@ -155,13 +165,16 @@ class StepInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlaybookInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A named set of probes. A step may name a probe that the catalog hasn't. of_process: it is about one process."""
+    """A named set of probes. A step may name a probe that the catalog hasn't. of_process: it is about one process.
+    opens: the view of the machine that it begins with, before its probes: "threads", or "".
+    """
 
     name: str
     title: str
     summary: str
     steps: Annotated[list[StepInfo], FEW]
     of_process: bool = False
+    opens: str = ""
 
 
 # ---------------------------------------------------------------- columns
@@ -396,7 +409,8 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
     """One identity (tgid, start). Text is hostile. `ended_ns` is boottime; None while it lives. own: it is ours.
 
     cgroup: the path that says most of it. container, pod, image: how the container's runtime calls what that path leads
-    to, "" where it doesn't or nobody knows (any more); a pod with its namespace, `shop/cart-0`.
+    to, "" where it doesn't or nobody knows (any more); a pod with its namespace, `shop/cart-0`. nspid: its pid in
+    its own pid namespace, 0 where that is no other one.
     """
 
     id: Whole
@@ -413,6 +427,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
     image: Text = ""
     ended_ns: Whole | None = None
     own: bool = False
+    nspid: Whole = 0
 
 
 class Processes(Frame, frozen=True, kw_only=True):
@@ -424,6 +439,8 @@ class Processes(Frame, frozen=True, kw_only=True):
 class Function(msgspec.Struct, frozen=True, kw_only=True):
     """Where a return address lies. Text is hostile. `name` is "" while no symbol is known; `offset` is that of the
     address in the symbol, else in the module. missing: a place for addresses that were not kept, and `name` says why.
+    symbol: the name as compilers write it, where that is another. file, line: where the address is in the source, as
+    debugging information has it; "" and 0 where that isn't known. Code that was inlined has its own.
     """
 
     id: Whole
@@ -431,6 +448,9 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     name: Text = ""
     module: Text = ""
     offset: Whole = 0
+    symbol: Text = ""
+    file: Text = ""
+    line: Whole = 0
 
 
 class Stack(msgspec.Struct, frozen=True, kw_only=True):
@@ -447,10 +467,21 @@ class Stacks(Frame, frozen=True, kw_only=True):
     stacks: Annotated[list[Stack], MANY] = []
 
 
+class Pressure(msgspec.Struct, frozen=True, kw_only=True):
+    """For how long some tasks have waited for a resource, and for how long all of them at once; since boot, or since
+    the cgroup was made.
+    """
+
+    some_ns: Whole
+    full_ns: Whole
+
+
 class Host(Frame, frozen=True, kw_only=True):
     """The machine itself, in percent and as the load average of one minute; once a second.
 
     own_ns: CPU time that the collector and the root side have used so far; None on a tape that doesn't hold it.
+    pressure: by resource (cpu, memory, io), none where the kernel doesn't account it. cgroup_pressure: that of
+    `cgroup`, which `Watch` named; "" if none. Text is hostile.
     """
 
     realtime_ns: Whole
@@ -458,6 +489,9 @@ class Host(Frame, frozen=True, kw_only=True):
     memory_percent: Measure
     load: Measure
     own_ns: Whole | None = None
+    pressure: Annotated[dict[str, Pressure], SOME] = {}
+    cgroup: Text = ""
+    cgroup_pressure: Annotated[dict[str, Pressure], SOME] = {}
 
 
 class Holder(msgspec.Struct, frozen=True, kw_only=True):
@@ -612,11 +646,24 @@ class ThreadPlace(msgspec.Struct, frozen=True, kw_only=True):
     kernel: bool = False
 
 
+class OpenWait(msgspec.Struct, frozen=True, kw_only=True):
+    """A wait that has begun and not ended, as an attached probe knows it.
+
+    since_ns: monotonic. holder: the thread that held what is waited for when the wait began, 0 where that isn't known;
+    read from memory of the program, so it may be wrong.
+    """
+
+    tid: Whole
+    since_ns: Whole
+    holder: Whole = 0
+
+
 class Threads(Frame, frozen=True, kw_only=True):
-    """All threads of the machine at one moment, as `ReadThreads` requested it. No part of a recording.
+    """All threads of the machine at one moment, as `ReadThreads` requested it; recorded while somebody looks.
 
     stacks: the kernel's functions, innermost first. count: threads that there were; the list is cut after a number of
-    them. unread: what could not be read, a line each. error: why there are none, else "".
+    them. unread: what could not be read, a line each. error: why there are none, else "". waits: those of these threads
+    that attached probes know, read a little later: some may have begun since.
     """
 
     monotonic_ns: Whole
@@ -626,6 +673,7 @@ class Threads(Frame, frozen=True, kw_only=True):
     count: Whole = 0
     unread: Annotated[list[Text], SOME] = []
     error: Text = ""
+    waits: Annotated[list[OpenWait], MANY] = []
 
 
 class Detaching(Frame, frozen=True, kw_only=True):
@@ -725,9 +773,12 @@ class Describe(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Watch(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The runs whose events are looked at: those of others may come as seldom as their snapshots."""
+    """The runs whose events are looked at: those of others may come as seldom as their snapshots. cgroup: the path of
+    the one whose pressure is looked at, as processes have it; "" is none.
+    """
 
     runs: Annotated[list[int], MANY]
+    cgroup: Text = ""
 
 
 class ReadPrograms(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import secrets
 import socket
 import stat
 import struct
@@ -93,7 +92,7 @@ class Mailbox:
                 return
 
     def _bind(self, place: Path, folder: int) -> None:
-        name = f"{PREFIX}{os.getpid()}.{secrets.token_hex(4)}"
+        name = f"{PREFIX}{os.getpid()}.{os.urandom(4).hex()}"
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
         try:
             os.fchmod(listening.fileno(), 0o600)  # what the file in the folder will have

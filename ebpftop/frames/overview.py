@@ -167,7 +167,8 @@ class Overview:
 
         def folded(columns: Mapping[str, Array]) -> Array:
             process = columns.get(view.process_field or "")
-            return np.zeros(len(columns[counter]), bool) if process is None else np.asarray(process == FOLDED)
+            found = np.zeros(len(columns[counter]), bool) if process is None else np.asarray(process == FOLDED)
+            return found | (columns[view.thread_field] == 0) if view.thread_field else found
 
         one, more = np.zeros(rows, np.int64), np.zeros(rows, np.int64)  # of rows, and of those that others went into
         if counter in moved.gains:

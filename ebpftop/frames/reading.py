@@ -9,7 +9,7 @@ from ebpftop.frames.codec import Decoder
 from ebpftop.frames.messages import AnyFrame, Changes, Written
 
 if TYPE_CHECKING:
-    from ebpftop.frames.changes import ChangeReader
+    from ebpftop.frames.received import ChangeReader
 
 
 class Reading:
@@ -23,7 +23,7 @@ class Reading:
         if self._changes is None:
             if not isinstance(frame, Changes):
                 return frame
-            from ebpftop.frames.changes import ChangeReader
+            from ebpftop.frames.received import ChangeReader
 
             self._changes = ChangeReader()
         return self._changes.read(frame)

@@ -26,6 +26,7 @@ from ebpftop.frames.messages import (
     Rejected,
     Snapshot,
     Stacks,
+    Threads,
 )
 from ebpftop.frames.size import size
 
@@ -100,6 +101,8 @@ class Recall:
                 self._keep(frame, frame.run, 0)
             case Host():
                 self._keep(frame, 0, 0)
+            case Threads():
+                self._states[Threads.__name__, 0] = (self._order, frame)
             case Mark():
                 self._marks.append((self._order, frame))
 

@@ -1,8 +1,9 @@
 """The last minutes of a stream, in memory, encoded and compressed as on a tape; and copying them to one.
 
 The frames lie in segments. A segment begins with what a reader must know before its frames: its runs, and each run's
-first snapshot whole. So the oldest segments can go at any time. A copy reads the frames back and gives them to an
-ordinary `TapeWriter`, a few with every frame that comes, until it has caught up: no frame waits long for it.
+first snapshot whole. So the oldest segments can go at any time. All other changes are kept as they came. A copy reads
+the frames back and gives them to an ordinary `TapeWriter`, a few with every frame that comes, until it has caught up:
+no frame waits long for it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from ebpftop.frames.codec import written
 from ebpftop.frames.identities import Identities
 from ebpftop.frames.messages import (
     AnyFrame,
@@ -34,7 +36,6 @@ from ebpftop.frames.reading import Reading
 from ebpftop.frames.tape import TapeWriter
 
 if TYPE_CHECKING:
-    from ebpftop.frames.changes import ChangeWriter
     from ebpftop.frames.stacks import KnownStacks
 
 LIMIT = 32 << 20  # bytes of what is kept
@@ -49,7 +50,6 @@ _STEP = 0.01  # seconds that a copy works with every frame that comes
 _LEAST = 2  # frames that it copies then at least
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode: Callable[[bytes], Written] = msgspec.msgpack.Decoder(Written).decode
 T = TypeVar("T")
 Timed = tuple[int, bytes]  # when a frame came, and the frame
 
@@ -120,7 +120,6 @@ class Recent:
         self._processes = Identities()
         self._stacks: KnownStacks | None = None
         self._runs: dict[int, AnyFrame] = {}  # `Loading` or `Loaded` of those that haven't ended
-        self._changes: ChangeWriter | None = None  # with the first load, as it takes NumPy
         self._shown: set[int] = set()  # runs with a snapshot in the last segment
 
     @property
@@ -159,9 +158,6 @@ class Recent:
             self.bytes += last.bytes - before
             last.after = segment
         self._segments.append(segment)
-        if self._changes is not None:
-            for run in self._shown:
-                self._changes.forget(run)
         self._shown = set()
         oldest = now - round(self.seconds * 1e9)
         while len(self._segments) > 1 and (
@@ -170,13 +166,15 @@ class Recent:
             self.bytes -= self._segments.popleft().bytes
 
     def _written(self, frame: AnyFrame) -> Written:
-        if self._changes is None and isinstance(frame, Loaded | Snapshot):
-            from ebpftop.frames.changes import ChangeWriter
+        if not isinstance(frame, Snapshot):
+            return frame
+        from ebpftop.frames.received import Received  # NumPy, which is there with the first snapshot
 
-            self._changes = ChangeWriter()
-        if isinstance(frame, Snapshot):
-            self._shown.add(frame.run)
-        return frame if self._changes is None else self._changes.written(frame)
+        if not isinstance(frame, Received):
+            return frame
+        known = frame.run in self._shown
+        self._shown.add(frame.run)
+        return frame.came if known else frame.key()
 
     def _learn(self, frame: AnyFrame) -> None:
         match frame:
@@ -212,9 +210,9 @@ class Recent:
         yield from ((first.start, frame) for frame in (*first.head, *names))
         segment: _Segment | None = first
         while segment is not None:
-            reading = Reading()
+            reading, decode = Reading(), written()
             for at, body in segment.frames():
-                yield at, reading.read(_decode(body))
+                yield at, reading.read(decode(body))
             segment = segment.after
             if segment is not None and segment.anew:
                 yield from ((segment.start, frame) for frame in segment.head)

@@ -9,4 +9,8 @@ _LABEL = 57  # bytes of a str object without its characters, plus the reference 
 
 def size(columns: Columns) -> int:
     """Approximate size in bytes."""
-    return sum(len(each.data) + sum(_LABEL + len(label) for label in each.labels or ()) for each in columns.values())
+    return sum(len(each.data) + _of(each.labels or []) for each in columns.values())
+
+
+def _of(labels: list[str]) -> int:
+    return _LABEL * len(labels) + sum(map(len, labels))

@@ -12,7 +12,7 @@ from ebpftop.frames.columns import Array
 from ebpftop.frames.messages import Function, Stack, Stacks
 
 STACK = "stack"  # the column of a stacks view that holds numbers of stacks
-_STACK, _PLACE, _FUNCTION = 250, 4, 290  # bytes of a stack, of a place in it, and of a function without its texts
+_STACK, _PLACE, _FUNCTION = 250, 4, 330  # bytes of a stack, of a place in it, and of a function without its texts
 
 _MISSING_FUNCTION = Function(id=-1, side="missing", name="function not known")
 _MISSING_STACK = Function(id=-2, side="missing", name="stack not known")
@@ -102,4 +102,4 @@ def _size(places: Array) -> int:
 
 
 def _texts(function: Function) -> int:
-    return getsizeof(function.name) + getsizeof(function.module)
+    return sum(map(getsizeof, (function.name, function.module, function.symbol, function.file)))

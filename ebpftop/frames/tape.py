@@ -11,12 +11,12 @@ import zlib
 from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
 from ebpftop.frames import tape_format as form
-from ebpftop.frames.codec import BadFrame
+from ebpftop.frames.codec import BadFrame, written
 from ebpftop.frames.messages import (
     PROTOCOL,
     AnyFrame,
@@ -44,7 +44,6 @@ _SECOND = 1_000_000_000
 _LEVEL = 6
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode: Callable[[Any], Written] = msgspec.msgpack.Decoder(Written).decode
 
 
 class TapeExists(Exception):
@@ -104,7 +103,7 @@ class TapeWriter:
         if not form.fits(body):
             if self._changes is not None and isinstance(kept, Snapshot):
                 self._changes.forget(kept.run)
-            kind = type(frame).__name__.lower()
+            kind = frame.__struct_config__.tag
             kept = Notice(level="warning", text=f"this tape omits a {kind} frame of {len(body):,} bytes")
             body = _encode(kept)
         self._state.add(kept)
@@ -318,12 +317,12 @@ class TapeReader:
         return self._frames(chain(state, behind))
 
     def _frames(self, records: Iterator[tuple[int, memoryview]]) -> Iterator[tuple[int, AnyFrame]]:
-        reading = Reading()
+        reading, decode = Reading(), written()
         for at, body in records:
             try:
                 if not form.fits(body):
                     raise self._bad(f"holds too large a frame after {at / 1e9:.1f} s")
-                frame = reading.read(_decode(body))
+                frame = reading.read(decode(body))
             except BadTape:
                 raise
             except (BadFrame, msgspec.DecodeError, UnicodeDecodeError) as error:

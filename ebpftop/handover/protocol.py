@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ebpftop.frames.layout import MapLayout
+from ebpftop.frames.layout import MapLayout, OpenWaits
 from ebpftop.frames.messages import Attached, Catalog, Failed, FailedStage, ProcessFacts, Programs, Stage, Threads
 
 INTERNAL = "internal"  # the category of probes that aren't part of the catalog
@@ -29,13 +29,14 @@ class Progress(Message, frozen=True, kw_only=True):
 class Handover(Message, frozen=True, kw_only=True):
     """A probe is attached. Descriptors, in this order: one per map, one per program, one per attachment.
 
-    attachment_ns: by program, see `ProgramCost`.
+    attachment_ns: by program, see `ProgramCost`. open: of one of the maps, which isn't displayed.
     """
 
     outcome: Attached
     maps: list[MapLayout]
     programs: list[str]
     attachment_ns: dict[str, int] = {}
+    open: OpenWaits | None = None
 
 
 class LoadFailed(Message, frozen=True, kw_only=True):
@@ -102,7 +103,9 @@ class ContainersRead(Message, frozen=True, kw_only=True):
 
 class SymbolRange(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """`start` <= address < `end` is this function, or, without a name, this place in the module; offsets count from
-    `base`. mapped: what is mapped there, see `kernel.mappings.Mappings.identity`.
+    `base`. mapped: what is mapped there, see `kernel.mappings.Mappings.identity`. symbol: the name as the file has it,
+    where that is another. lines: triples of u32, little endian, by address: distance from `start`, index of `files`,
+    line of the code from there on.
     """
 
     start: int
@@ -111,6 +114,9 @@ class SymbolRange(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     name: str
     module: str
     mapped: str = ""
+    symbol: str = ""
+    files: list[str] = []
+    lines: bytes = b""
 
 
 class ProcessSymbols(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -137,6 +143,10 @@ class Symbols(Message, frozen=True, kw_only=True):
     processes: list[ProcessSymbols]
     cpu_seconds: float = 0.0
     problems: list[str] = []
+
+
+class MemoryEventsOpened(Message, frozen=True, kw_only=True):
+    """The answer to `RequestMemoryEvents`. Descriptors: one a CPU, turned off (`kernel.memory_events`)."""
 
 
 class CodeRange(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -172,11 +182,12 @@ class UnwindTables(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
 class CodeRead(Message, frozen=True, kw_only=True):
     """The answer to `RequestCode`. Programs that are no more are left out, and files that are known. Descriptors: one
-    per file with tables, in this order.
+    per file with tables, in this order. cpu_seconds: what it took.
     """
 
     programs: list[ProgramCode]
     files: list[UnwindTables]
+    cpu_seconds: float = 0.0
 
 
 class TaskFailed(Message, frozen=True, kw_only=True):
@@ -249,8 +260,21 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True):
     perf_map: str = ""
 
 
+class Offsets(msgspec.Struct, frozen=True, kw_only=True):
+    """Places in a file that processes which have ended had mapped at `path`. `id` is the requester's name for it.
+    device, inode: as in /proc/PID/maps. The answer's `perf_map` is when it was changed last, in ns of the wall clock.
+    """
+
+    id: int
+    path: bytes
+    device: bytes
+    inode: int
+    offsets: list[int]
+
+
 class RequestSymbols(Message, frozen=True, kw_only=True):
-    """Collector to supervisor: find the functions that contain these addresses.
+    """Collector to supervisor: find the functions that contain these addresses, and these places in files, which are
+    answered as processes whose addresses are the places.
 
     names: if false, only what is mapped there, which costs little; names only of what is there no longer.
     """
@@ -259,6 +283,13 @@ class RequestSymbols(Message, frozen=True, kw_only=True):
     kernel: list[int]
     processes: list[Addresses]
     names: bool = True
+    files: list[Offsets] = []
+
+
+class RequestMemoryEvents(Message, frozen=True, kw_only=True):
+    """Collector to supervisor: have the kernel report what processes map."""
+
+    run: int
 
 
 class Program(msgspec.Struct, frozen=True, kw_only=True):
@@ -343,6 +374,7 @@ AnyMessage = (
     | ThreadsRead
     | ContainersRead
     | Symbols
+    | MemoryEventsOpened
     | CodeRead
     | TaskFailed
     | RequestLoad
@@ -352,6 +384,7 @@ AnyMessage = (
     | RequestThreads
     | RequestContainers
     | RequestSymbols
+    | RequestMemoryEvents
     | RequestCode
     | Channel
     | Refusal

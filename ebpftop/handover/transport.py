@@ -14,7 +14,9 @@ import fcntl
 import os
 import socket
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
 
 import msgspec
 
@@ -38,8 +40,12 @@ class _Header(msgspec.Struct, array_like=True):
 
 
 _encode = msgspec.msgpack.encode
-_decode_header = msgspec.msgpack.Decoder(_Header).decode
-_decode_message = msgspec.msgpack.Decoder(AnyMessage).decode
+
+
+@cache
+def _decoder(kind: Any) -> Callable[[bytes], Any]:
+    """Made when it is first needed: that of messages takes milliseconds."""
+    return msgspec.msgpack.Decoder(kind).decode
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
@@ -149,7 +155,7 @@ class Receiver:
                 if not data:
                     return None
                 try:
-                    self._header = _decode_header(data)
+                    self._header = _decoder(_Header)(data)
                 except msgspec.DecodeError as error:
                     raise TransportError(f"a message's header does not decode: {error}") from None
                 if not 0 <= self._header.descriptors <= self._most:
@@ -166,7 +172,7 @@ class Receiver:
                     body = self._read(memfd)
                 finally:
                     os.close(memfd)
-            return _decode_message(body), descriptors
+            return _decoder(AnyMessage)(body), descriptors
         except (msgspec.DecodeError, IndexError, OSError) as error:
             close_all(descriptors)
             raise TransportError(f"a message does not decode: {error}") from None

@@ -36,6 +36,7 @@ _VALUES = {
     "TASK_UNINTERRUPTIBLE": "2",
     "PF_EXITING": "0x00000004",
     "PF_KTHREAD": "0x00200000",
+    "PF_WQ_WORKER": "0x00000020",
     "CLONE_THREAD": "0x00010000",
     "REQ_OP_BITS": "8",
     "REQ_OP_MASK": "((1 << 8) - 1)",

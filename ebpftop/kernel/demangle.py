@@ -1,6 +1,6 @@
-"""Demangling C++ and Rust function names. Format: the Itanium C++ ABI.
+"""Names of C++, Rust and Go functions as their authors wrote them. C++'s format: the Itanium C++ ABI.
 
-A mangled name refers to its own parts, and parts hold references: 300 bytes can unfold to more than any memory holds,
+A name of C++ refers to its own parts, and parts hold references: 300 bytes can unfold to more than any memory holds,
 in C that no exception interrupts. Names with more than a few references are unfolded in a child process, which the
 kernel ends when a name takes too long.
 """
@@ -15,6 +15,8 @@ import struct
 from collections.abc import Collection
 from functools import cache
 from typing import Any
+
+from ebpftop.kernel import go_names, rust_names
 
 _LONGEST = 2048  # characters of a mangled name
 _REFERENCE = re.compile(r"S[0-9A-Z]*_|T[0-9]*_|D[pv]")  # each doubles the text at most, or repeats it
@@ -32,7 +34,7 @@ def demangle(names: Collection[str]) -> dict[str, str]:
     """Plain names by mangled ones, cut after 4,096 characters; a name stays itself where it is not mangled, in a way
     unknown here, or so that it takes too long.
     """
-    references = {name: len(_REFERENCE.findall(name)) for name in names}
+    references = {name: len(_REFERENCE.findall(name)) if name.startswith("_Z") else 0 for name in names}
     plain = {name: _demangled(name) for name, count in references.items() if count <= _FEW}
     rest = sorted(references.keys() - plain.keys(), key=lambda name: (references[name], name))
     for _ in range(_CHILDREN):
@@ -74,15 +76,24 @@ def _in_child(names: list[str]) -> list[str]:
 
 
 def _demangled(name: str) -> str:
-    if not name.startswith("_Z") or len(name) > _LONGEST:
+    if len(name) > _LONGEST:
         return name
+    if name.startswith("_R"):
+        return (rust_names.plain(name) or name)[:_LONGEST_PLAIN]
+    if not name.startswith("_Z"):
+        return go_names.plain(name) if go_names.is_one(name) else name
+    return _cxx(name.partition(".llvm.")[0]) or name
+
+
+def _cxx(name: str) -> str:
+    """C++, and Rust as it was before; empty where it is neither."""
     library = _library()
     if library is None:
-        return name
+        return ""
     status = ctypes.c_int()
     text = library.__cxa_demangle(name.encode("utf-8", "replace"), None, None, ctypes.byref(status))
     if not text:
-        return name
+        return ""
     plain = ctypes.string_at(text, library.strnlen(text, _LONGEST_PLAIN)).decode("utf-8", "backslashreplace")
     library.free(text)
     return _rust(plain) if _HASH.search(plain) else plain

@@ -33,6 +33,7 @@ def checks() -> list[Check]:
         support.architecture(),
         _privilege(),
         support.pid_namespace(),
+        support.cgroup_namespace(),
         _lockdown(),
         _libbpf(),
         _btf(),

@@ -9,8 +9,9 @@ from __future__ import annotations
 import lzma
 import os
 import struct
+import zlib
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -27,12 +28,17 @@ _HIGHEST = 1 << 48  # no address in a file is beyond
 _END = 1 << 62  # nor any place in it
 _LARGEST = 256 << 20  # bytes of one table, and of all names together
 _TIMES = 8  # how often what a file holds is read; tables that overlap would be read without end
+_KEPT = 64 << 20  # bytes of tables that are kept
+_OFTEN = 1 << 16  # places at which one name is looked for
 _ALIKE = 64  # functions that begin at one place
 _DICTIONARY = 128 << 20  # bytes that unpacking takes; xz's largest preset takes 65 MiB
 _BUILD_ID = b".note.gnu.build-id"  # a note of owner GNU and kind NT_GNU_BUILD_ID
 _NOTE = struct.Struct("<III")
 _CRC = struct.Struct("<I")
 _LONGEST_BUILD_ID = 20  # bytes
+_COMPRESSED, _ZLIB = 0x800, 1  # SHF_COMPRESSED, ELFCOMPRESS_ZLIB
+_COMPRESSION = struct.Struct("<IIQQ")
+_LARGEST_UNPACKED = 64 << 20  # bytes
 _MINIATURE = b".gnu_debugdata"  # an xz-packed ELF file with the functions a stripped one lacks
 
 Read = Callable[[int, int], bytes]  # (length, offset); may return less
@@ -53,6 +59,7 @@ class Function(NamedTuple):
 class _Section(NamedTuple):
     name: int
     kind: int
+    flags: int
     address: int
     offset: int
     size: int
@@ -70,6 +77,7 @@ class Elf:
             raise BadElf("not a 64-bit little-endian ELF file")
         fields = _HEADER.unpack(header)
         self.machine: int = fields[2]  # EM_X86_64 is 62, EM_AARCH64 183
+        self.entry: int = fields[4]  # where a program begins
         segments_at, sections_at = fields[5], fields[6]
         segment_size, segments, section_size, sections, names_at = fields[9:14]
         if (segments and segment_size != _SEGMENT.size) or (sections and section_size != _SECTION.size):
@@ -83,13 +91,14 @@ class Elf:
             if kind == _LOAD and address + size <= _HIGHEST and offset + size <= _END
         ]
         self._sections = [
-            _Section(name, kind, address, offset, size, link)
-            for name, kind, _, address, offset, size, link, _, _, _ in _SECTION.iter_unpack(
+            _Section(name, kind, flags, address, offset, size, link)
+            for name, kind, flags, address, offset, size, link, _, _, _ in _SECTION.iter_unpack(
                 self._table(sections_at, sections * _SECTION.size, _SECTION.size)
             )
         ]
         self._names_at = names_at
         self._functions: list[Function] | None = None
+        self._tables: dict[tuple[int, ...], list[tuple[bytes, bytes]]] = {}  # of symbols, by kinds
 
     @classmethod
     def of(cls, fd: int) -> Elf:
@@ -125,6 +134,18 @@ class Elf:
         """Whether it lacks the names of its own functions."""
         return not any(section.kind == _SYMTAB for section in self._sections)
 
+    def place(self, name: bytes) -> tuple[int | None, bool]:
+        """The same of one function: where it begins, if it is there, and whether the linker chooses."""
+        found: int | None = None
+        chosen = False
+        for kind, address, _, versioned in self._symbols(_SYMTAB, _DYNSYM, only=name):
+            if versioned.partition(b"@")[0] == name:
+                if kind == _INDIRECT:
+                    chosen = True
+                elif found is None:
+                    found = self.offset(address)
+        return found, chosen
+
     def places(self) -> tuple[dict[bytes, int], set[bytes]]:
         """Where in the file each function begins, by name without its version; and the names of those that the dynamic
         linker chooses an implementation for, whose symbols are the choosing.
@@ -159,13 +180,14 @@ class Elf:
         return None if not name or "/" in name else (name, _CRC.unpack(link[1][-_CRC.size :])[0])
 
     def section(self, name: bytes) -> tuple[int, bytes] | None:
-        """Address and content of the first section with this name."""
+        """Address and content of the first section with this name, unpacked."""
         if not self._names_at < len(self._sections):
             return None
         names = self._table(self._sections[self._names_at].offset, self._sections[self._names_at].size, 1)
         for each in self._sections:
             if names[each.name : each.name + len(name) + 1] == name + b"\0":
-                return each.address, b"" if each.kind == _NOBITS else self._table(each.offset, each.size, 1)
+                content = b"" if each.kind == _NOBITS else self._table(each.offset, each.size, 1)
+                return each.address, _unpacked(content) if each.flags & _COMPRESSED else content
         return None
 
     def function(self, address: int) -> Function | None:
@@ -194,18 +216,17 @@ class Elf:
     def _functions_of(self, *kinds: int) -> set[Function]:
         return {Function(start, start + size, name) for _, start, size, name in self._symbols(*kinds)}
 
-    def _symbols(self, *kinds: int) -> Iterator[tuple[int, int, int, bytes]]:
-        """(kind, address, size, name) of the functions that tables of these kinds define. Raises `BadElf` where names
+    def _symbols(self, *kinds: int, only: bytes = b"") -> Iterator[tuple[int, int, int, bytes]]:
+        """(kind, address, size, name) of the functions that tables of these kinds define. only: those of this name,
+        with or without a version; all others may be left out, which is quicker. Raises `BadElf` where names
         overlap each other so that all of them together would fill the memory.
         """
         room = _LARGEST
-        for section in self._sections:
-            if section.kind not in kinds or section.link >= len(self._sections):
-                continue
-            strings = self._sections[section.link]
-            names = self._table(strings.offset, strings.size, 1)
-            symbols = self._table(section.offset, section.size, _SYMBOL.size)
+        for names, symbols in self._symbol_tables(kinds):
+            wanted = _occurrences(only, names) if only else None
             for name, info, _, index, value, size in _SYMBOL.iter_unpack(symbols):
+                if wanted is not None and name not in wanted:
+                    continue
                 if info & 15 in _FUNCTIONS and index and value and value + size <= _HIGHEST:
                     end = names.find(b"\0", name, name + _LONGEST)
                     if end >= 0:
@@ -213,6 +234,17 @@ class Elf:
                         if room < 0:
                             raise BadElf("its functions' names are too many")
                         yield info & 15, value, size, names[name:end]
+
+    def _symbol_tables(self, kinds: tuple[int, ...]) -> Iterable[tuple[bytes, bytes]]:
+        """Names and symbols of the tables of these kinds. Small ones are kept: functions are looked up one by one."""
+        if kinds in self._tables:
+            return self._tables[kinds]
+        found = [each for each in self._sections if each.kind in kinds and each.link < len(self._sections)]
+        pairs = [(self._sections[each.link], each) for each in found]
+        read = ((self._table(n.offset, n.size, 1), self._table(s.offset, s.size, _SYMBOL.size)) for n, s in pairs)
+        if sum(n.size + s.size for n, s in pairs) > _KEPT:
+            return read
+        return self._tables.setdefault(kinds, list(read))
 
     def _miniature(self) -> set[Function]:
         found = self.section(_MINIATURE)
@@ -233,6 +265,34 @@ class Elf:
         if self._room < 0:
             raise BadElf("its tables overlap")
         return data[: len(data) - len(data) % each]
+
+
+def _unpacked(content: bytes) -> bytes:
+    """Of a compressed section. Raises `BadElf`, also where that is done in a way unknown here."""
+    if len(content) < _COMPRESSION.size:
+        raise BadElf("a compressed section is cut")
+    kind, _, size, _ = _COMPRESSION.unpack_from(content)
+    if kind != _ZLIB or size > _LARGEST_UNPACKED:
+        raise BadElf("a section is compressed in an unknown way" if kind != _ZLIB else "a section is too large")
+    try:
+        return zlib.decompressobj().decompress(content[_COMPRESSION.size :], max(1, size))
+    except zlib.error:
+        raise BadElf("a compressed section is damaged") from None
+
+
+def _occurrences(name: bytes, names: bytes) -> set[int] | None:
+    """Where a name stands in a table, also as the end of another: they share their ends. None where that is nearly
+    everywhere.
+    """
+    found: set[int] = set()
+    for end in (b"\0", b"@"):
+        at = names.find(name + end)
+        while at >= 0:
+            found.add(at)
+            if len(found) > _OFTEN:
+                return None
+            at = names.find(name + end, at + 1)
+    return found
 
 
 def _slice(data: bytes, length: int, offset: int) -> bytes:

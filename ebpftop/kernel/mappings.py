@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 import re
 import stat
@@ -133,6 +134,23 @@ def _open_inode(path: bytes, inode: int) -> int:
         return os.open(f"/proc/self/fd/{place}", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     finally:
         os.close(place)
+
+
+def open_again(path: bytes, device: bytes, inode: int) -> int:
+    """A descriptor of the regular file that was mapped from this path, if it is there. Raises `OSError`, `ValueError`,
+    also `FileNotFoundError` where it is another file.
+    """
+    descriptor = _open_inode(path, inode)
+    try:
+        # A file system may tell programs another device than it tells of what they mapped: map it, too.
+        with mmap.mmap(descriptor, 1, prot=mmap.PROT_READ), open("/proc/self/maps", "rb") as maps:
+            known = any(line.split()[1:5:2] == [b"r--s", device] and line.split()[4] == b"%d" % inode for line in maps)
+        if not known:
+            raise FileNotFoundError(path)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _with(wanted: list[int], found: Iterable[Mapping]) -> Iterator[Mapping]:

@@ -30,6 +30,13 @@ def cgroups() -> Path | None:
     return next(iter(of_kind("cgroup2")), None)
 
 
+def controllers(hierarchy: int, table: Path = CONTROLLERS) -> set[str]:
+    """The enumerators of `enum cgroup_subsys_id` that are in a hierarchy of version 1. Raises `OSError`."""
+    rows = [line.split() for line in table.read_text().splitlines()[1:]]
+    names = {name for name, number, *_ in rows if int(number) == hierarchy}
+    return {f"{'io' if name == 'blkio' else name}_cgrp_id" for name in names}
+
+
 def hierarchies(table: Path = MOUNTS, controllers: Path = CONTROLLERS) -> dict[int, Path]:
     """Where each hierarchy of control groups is mounted that has controllers, by the kernel's number for it: 0 is
     version 2. See cgroups(7). Raises `OSError`.

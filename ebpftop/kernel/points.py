@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import cache
 
@@ -55,6 +56,7 @@ def _raw_tracepoint(name: str, args: Sequence[str]) -> str | None:
     return None
 
 
+@cache  # many probes attach to the same few
 def _prototype(name: str) -> list[str] | None:
     found = btf.running().tracepoint_args(name)
     if found is None:
@@ -78,10 +80,12 @@ def _tracepoint(target: str) -> str | None:
         return "tracefs is not mounted" if capabilities.may_trace() else None
     category, _, event = target.partition(":")
     try:
-        there = (place / "events" / category / event / "id").exists()
+        os.stat(f"{place}/events/{category}/{event}/id")
+    except (FileNotFoundError, NotADirectoryError):
+        return f"this kernel has no tracepoint {target}"
     except PermissionError:
-        return None
-    return None if there else f"this kernel has no tracepoint {target}"
+        pass
+    return None
 
 
 def _kprobe(function: str) -> str | None:

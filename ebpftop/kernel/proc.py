@@ -10,7 +10,7 @@ import os
 import re
 import socket
 import struct
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from itertools import islice
 from typing import NamedTuple
 
@@ -158,6 +158,11 @@ def status(raw: bytes) -> dict[str, str]:
         if colon:
             found.setdefault(text(name), text(value.strip()))
     return found
+
+
+def inner_pids(status: Mapping[str, str]) -> list[int]:
+    """The pids of a process, from that in our own pid namespace to that in its own; none where the kernel says none."""
+    return [int(number) for number in status.get("NSpid", "").split() if number.isdecimal()]
 
 
 def kilobytes(value: str | None) -> int | None:

@@ -32,14 +32,32 @@ class ProgramInfo(NamedTuple):
     recursion_misses: int
 
 
-def info(program: int) -> ProgramInfo:
-    """Of the program behind this descriptor. Raises `OSError`."""
+class Spent(NamedTuple):
+    """What a program has cost since loading, as in `ProgramInfo`."""
+
+    run_time_ns: int = 0
+    run_count: int = 0
+    recursion_misses: int = 0
+
+
+def spent(program: int) -> Spent:
+    """Of the program behind this descriptor: the part that is asked for each second. Raises `OSError`."""
+    return Spent(*_RUN_TIME.unpack_from(_read(program), _RUN_TIME_AT))
+
+
+def _read(program: int) -> ctypes.Array[ctypes.c_char]:
     buffer = ctypes.create_string_buffer(_SIZE)
     size = ctypes.c_uint32(_SIZE)
-    library = libbpf.library()
-    libbpf.checked(library.bpf_obj_get_info_by_fd(program, buffer, ctypes.byref(size)), "asking what a program costs")
+    asked = libbpf.library().bpf_obj_get_info_by_fd(program, buffer, ctypes.byref(size))
+    libbpf.checked(asked, "asking what a program costs")
+    return buffer
+
+
+def info(program: int) -> ProgramInfo:
+    """Of the program behind this descriptor. Raises `OSError`."""
+    buffer = _read(program)
     kind, number, tag, jited, translated, loaded, name = _INFO.unpack_from(buffer)
-    known = library.libbpf_bpf_prog_type_str(kind)
+    known = libbpf.library().libbpf_bpf_prog_type_str(kind)
     return ProgramInfo(
         number,
         name.split(b"\0")[0].decode("utf-8", "backslashreplace"),

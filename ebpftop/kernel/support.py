@@ -7,7 +7,7 @@ import re
 from typing import NamedTuple
 
 OLDEST_KERNEL = (5, 15)
-_INITIAL_PID = 0xEFFFFFFC  # the initial pid namespace's inode: linux/proc_ns.h
+_INITIAL_PID, _INITIAL_CGROUP = 0xEFFFFFFC, 0xEFFFFFFB  # the inodes of the initial namespaces: linux/proc_ns.h
 _OUTSIDE = "run it on the host, or start the container with --pid=host (Kubernetes: hostPID)"
 
 
@@ -60,3 +60,15 @@ def pid_namespace() -> Check:
         return Check("pid namespace", True, "the initial one", "")
     detail = "a nested pid namespace (process ids here differ from the kernel's)"
     return Check("pid namespace", False, detail, _OUTSIDE)
+
+
+def cgroup_namespace() -> Check:
+    """Check that all cgroups are seen here. Tracing works without; what is outside of a container then has no name."""
+    name, detail = "cgroup namespace", "the initial one"
+    try:
+        if os.stat("/proc/self/ns/cgroup").st_ino == _INITIAL_CGROUP:
+            return Check(name, True, detail, "")
+        detail = "a nested one: all is traced, but containers and units that it doesn't show may have no name"
+    except OSError as error:
+        detail = f"unknown ({error.strerror})"
+    return Check(name, False, detail, "run it on the host, or start the container with --cgroupns=host")

@@ -14,12 +14,16 @@ _FARTHEST = 1 << 32  # where a counter can lie: the kernel takes 32 bits
 
 
 class StaticProbe(NamedTuple):
-    """File offsets of the probe and of its semaphore, a counter to raise while attached (0: none)."""
+    """File offsets of the probe and of its semaphore, a counter to raise while attached (0: none).
+
+    arguments: where they are, as the note writes it; hostile text.
+    """
 
     provider: bytes
     name: bytes
     offset: int
     semaphore: int
+    arguments: str = ""
 
 
 def static_probes(elf: Elf) -> list[StaticProbe]:
@@ -41,11 +45,11 @@ def _probes(elf: Elf, notes: bytes, base: int | None) -> list[StaticProbe]:
             continue
         location, linked_base, semaphore = _PLACES.unpack_from(content)
         moved = base - linked_base if base is not None else 0  # by prelink, after the notes were written
-        provider, name, *_ = (*content[_PLACES.size :].split(b"\0"), b"")
+        provider, name, arguments, *_ = (*content[_PLACES.size :].split(b"\0"), b"", b"")
         place = elf.offset(location + moved)
         counter = elf.offset(semaphore + moved) if semaphore else 0
         if place is not None and counter is not None and counter < _FARTHEST:
-            found.append(StaticProbe(provider, name, place, counter))
+            found.append(StaticProbe(provider, name, place, counter, arguments.decode("latin-1")))
     return found
 
 

@@ -16,7 +16,7 @@ import re
 from functools import cache
 from typing import Any
 
-from ebpftop.base.map_types import PER_CPU, RINGBUF
+from ebpftop.base.map_types import KEYLESS, PER_CPU, RINGBUF
 from ebpftop.frames.layout import Field, MapLayout, Record
 from ebpftop.kernel import libbpf, link, perf
 from ebpftop.kernel.libbpf import KernelLacks
@@ -104,7 +104,10 @@ class Module:
             if kind == RINGBUF:
                 key, value = Record(0, []), self._event(name)
             else:
-                key = _record(self._type(lib.bpf_table_key_desc(self._handle, name)), "key")
+                has_key = kind not in KEYLESS
+                key = (
+                    _record(self._type(lib.bpf_table_key_desc(self._handle, name)), "key") if has_key else Record(0, [])
+                )
                 value = _record(self._type(lib.bpf_table_leaf_desc(self._handle, name)), "value")
             found.append(MapLayout(name=name.decode(), kind=kind, max_entries=entries, key=key, value=value))
         return found
@@ -198,6 +201,7 @@ class Module:
             returns=place.mechanism == "uretprobe",
             semaphore=place.semaphore,
             cookie=cookie,
+            pid=place.process,
         )
 
     def _attach(self, program: int, place: Place) -> list[int]:

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 import socket
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -63,8 +64,9 @@ def run(channel: socket.socket, request: RequestCode, give_up_root: Callable[[],
     reading = _Reading(files, set(request.known))
     answer = [ProgramCode(id=each.id, ranges=[reading.range(*mapped) for mapped in found]) for each, found in named]
     tables = list(reading.tables.values())
+    answered = protocol.CodeRead(programs=answer, files=tables, cpu_seconds=time.process_time())
     try:
-        transport.send(channel, protocol.CodeRead(programs=answer, files=tables), reading.memfds)
+        transport.send(channel, answered, reading.memfds)
     finally:
         transport.close_all(reading.memfds)
 

@@ -32,9 +32,9 @@ BUNDLES = tuple(
     f"{state}/io.containerd.runtime.v2.task"
     for state in ("run/containerd", "run/k3s/containerd", "var/snap/microk8s/common/run/containerd")
 )
-STORAGE = "var/lib/containers/storage/overlay-containers"
-RUN_STORAGE = "run/containers/storage/overlay-containers"
-OF_USER = (".local", "share", "containers", "storage", "overlay-containers")
+STORAGE, RUN_STORAGE = "var/lib/containers/storage", "run/containers/storage"
+OF_USER = (".local", "share", "containers", "storage")
+STORES = tuple(f"{driver}-containers" for driver in ("overlay", "vfs", "btrfs", "zfs"))  # below those three
 LISTS = ("containers.json", "volatile-containers.json")
 _HOME = re.compile(rb"(?m)^[^:\n]*:[^:\n]*:(\d+):[^:\n]*:[^:\n]*:(/[^:\n]*):")  # passwd(5)
 _NAME = ("io.kubernetes.container.name", "io.kubernetes.cri.container-name", "nerdctl/name")
@@ -50,14 +50,24 @@ def run(
     channel: socket.socket,
     request: protocol.RequestContainers,
     give_up_root: Callable[[], None],
-    root: Path = Path("/"),
+    root: Path | None = None,
 ) -> None:
-    files = gathered(request.ids, root)
+    files = gathered(request.ids, root or machine())
     give_up_root()
     transport.send(channel, protocol.ContainersRead(containers=facts(files)))
 
 
 # ---------------------------------------------------------------- as root
+
+
+def machine(proc: Path = Path("/proc")) -> Path:
+    """The root of the machine's own files, also from within a container that has the machine's process ids."""
+    init = proc / "1" / "root"
+    try:
+        elsewhere = os.stat(proc / "1/ns/mnt").st_ino != os.stat(proc / "self/ns/mnt").st_ino
+    except OSError:
+        return Path("/")
+    return init if elsewhere and os.access(init / "etc", os.X_OK) else Path("/")
 
 
 def gathered(ids: Mapping[str, str], root: Path = Path("/")) -> dict[str, list[Found]]:
@@ -74,10 +84,12 @@ def gathered(ids: Mapping[str, str], root: Path = Path("/")) -> dict[str, list[F
         else:
             owner, below, places, files = 0, list[str](), [STORAGE, RUN_STORAGE], list(_of_system(root, number))
         for place in places:
-            bundle = _read(root / place, [*below, number, "userdata", "config.json"], LARGEST, owner)
-            files += [("bundle", bundle)] if bundle else []
+            for store in STORES:
+                bundle = _read(root / place, [*below, store, number, "userdata", "config.json"], LARGEST, owner)
+                files += [("bundle", bundle)] if bundle else []
             if (place, owner) not in lists:
-                read = (_read(root / place, [*below, name], LARGEST_LIST, owner) for name in LISTS)
+                paths = ([*below, store, name] for store in STORES for name in LISTS)
+                read = (_read(root / place, path, LARGEST_LIST, owner) for path in paths)
                 lists[place, owner] = [("list", each) for each in read if each]
             files += lists[place, owner]
         found[number] = files

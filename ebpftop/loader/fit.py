@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ebpftop.base.map_types import RINGBUF, STACK_TRACE
 from ebpftop.catalog.positions import KeyPath
-from ebpftop.frames.layout import Field, MapLayout
+from ebpftop.frames.layout import Field, MapLayout, OpenWaits
 from ebpftop.frames.messages import ViewInfo
 
 _TEXT = {"comm", "string", "dns_question"}
@@ -51,6 +51,21 @@ def _problems(view: ViewInfo, maps: dict[str, MapLayout]) -> Iterator[tuple[KeyP
     for number, column in enumerate(view.columns):
         if column.decode and (problem := _undecodable(column.decode, fields[column.field])):
             yield ("columns", number, "decode"), f"field {column.field!r}: {problem}"
+
+
+def misfit_open(waits: OpenWaits, layouts: list[MapLayout]) -> tuple[KeyPath, str] | None:
+    """The same for the map of waits that have begun."""
+    layout = next((each for each in layouts if each.name == waits.map), None)
+    if layout is None:
+        return ("open", "map"), f"the C declares no map {waits.map!r}"
+    if [(field.dtype, field.count) for field in layout.key.fields] != [("<u4", 1)]:
+        return ("open", "map"), f"the key of {waits.map!r} must be a thread's number of 32 bits"
+    fields = {field.name: field for field in layout.value.fields}
+    for key, name, dtype in (("since", waits.since, "<u8"), ("holder", waits.holder, "<u4")):
+        if name and (name not in fields or (fields[name].dtype, fields[name].count) != (dtype, 1)):
+            bits = 8 * int(dtype[-1])
+            return ("open", key), f"{waits.map!r} has no field {name!r} of {bits} bits (it has {', '.join(fields)})"
+    return None
 
 
 def _wanted(view: ViewInfo) -> list[str]:

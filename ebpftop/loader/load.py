@@ -15,13 +15,13 @@ import msgspec
 from ebpftop.catalog.model import Probe, Variant
 from ebpftop.catalog.numbering import numbered
 from ebpftop.catalog.params import BadParam
-from ebpftop.frames.layout import FAILURES, MapLayout, again
+from ebpftop.frames.layout import FAILURES, GROUPS, MapLayout, again, by_pointers, copied
 from ebpftop.frames.messages import Attached, Failed, Stage, Tried
 from ebpftop.handover import protocol, transport
 from ebpftop.kernel import bcc_home, btf, headers, mentions, points, records, tracefs
 from ebpftop.kernel.calibrate import attachment_ns
 from ebpftop.kernel.libbpf import KernelLacks
-from ebpftop.loader import bcc_door, compose, fit, outcomes
+from ebpftop.loader import bcc_door, compose, fit, outcomes, usdt_arguments
 from ebpftop.loader.listing import lines_of
 from ebpftop.loader.sandbox import View, sandbox
 from ebpftop.loader.targets import BadTarget, Place, Targets
@@ -88,6 +88,7 @@ class Load:
         self.notes: list[str] = []
         self._since = time.monotonic()
         self._extra: set[str] = set()
+        self._arguments: list[str] = []  # of static probes, as macros
         self._headers = compose.used_headers(order.includes, order.probe.written)
         self._text = "\n".join((*self._headers.values(), order.probe.written))
         self._numbered = numbered(self._headers)
@@ -184,7 +185,9 @@ class Load:
                 self._records + tree.prologue, self._numbered, self.probe.source, listed=debug_source
             )
             given = [*tree.flags, *(f"-D{token}" for token in tree.defines)]
-            flags = compose.flags(variant.name, self._definitions, given, [root / _INCLUDE, root / _OWN])
+            flags = compose.flags(
+                variant.name, [*self._definitions, *self._arguments], given, [root / _INCLUDE, root / _OWN]
+            )
             self.output.clear()
             try:
                 return bcc_door.Module(bcc, text, flags, debug_source=debug_source)
@@ -199,6 +202,7 @@ class Load:
 
     def _try(self, bcc: object, variant: Variant, places: list[Place]) -> None:
         self._begin("compile")
+        self._arguments = usdt_arguments.definitions(places)
         module = self._compile(bcc, variant)
         layouts = module.maps()
         cpus = os.sysconf("SC_NPROCESSORS_CONF")
@@ -206,7 +210,10 @@ class Load:
         if map_bytes > MAP_LIMIT:
             limit = f"its maps may take {map_bytes >> 20:,} MiB; the limit is {MAP_LIMIT >> 20} MiB"
             raise _Failure(outcomes.over_limit(self.probe, variant.name, limit))
-        if found := fit.misfit(self.probe.views, layouts):
+        found = fit.misfit(self.probe.views_of(self.order.params), layouts)
+        if self.probe.open is not None and not found:
+            found = fit.misfit_open(self.probe.open, layouts)
+        if found:
             path, problem = found
             raise _Failure(outcomes.misfit(self.probe, variant.name, problem, path))
         self._done("compile")
@@ -230,7 +237,7 @@ class Load:
         outcome = Attached(
             variant=variant.name,
             meaning=variant.meaning,
-            views=list(self.probe.views_of(variant)),
+            views=list(self.probe.views_of(self.order.params, variant)),
             attached=[str(place) for place in places],
             points=list(cookies),
             tried=self.tried,
@@ -280,10 +287,14 @@ class Load:
         attachments: list[int],
         costs: dict[str, int],
     ) -> None:
-        shown = {FAILURES}
+        shown = {FAILURES, GROUPS}
         for view in self.probe.views:
-            shown |= {view.map, view.stacks, again(view.stacks), view.moments}
-        maps = [layout for layout in layouts if layout.name in shown]
-        message = protocol.Handover(outcome=outcome, maps=maps, programs=list(programs), attachment_ns=costs)
+            shown |= {view.map, view.moments}
+            shown |= {view.stacks, again(view.stacks), copied(view.stacks), by_pointers(view.stacks)}
+        waits = self.probe.open
+        maps = [layout for layout in layouts if layout.name in shown or (waits and layout.name == waits.map)]
+        message = protocol.Handover(
+            outcome=outcome, maps=maps, programs=list(programs), attachment_ns=costs, open=waits
+        )
         fds = [*(module.map_fd(layout.name) for layout in maps), *programs.values(), *attachments]
         transport.send(self.channel, message, fds)

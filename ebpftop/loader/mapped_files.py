@@ -26,6 +26,11 @@ class MappedFiles:
             with contextlib.suppress(OSError):
                 self._descriptors[found] = mappings.open(mapping)
 
+    def add(self, mapping: Mapping, descriptor: int) -> None:
+        """One that was opened otherwise, unless the file is known. It owns the descriptor."""
+        if self._descriptors.setdefault(file_of(mapping), descriptor) != descriptor:
+            os.close(descriptor)
+
     def size(self, of: FileKey) -> int:
         return size_of(self._descriptors.get(of))
 

@@ -9,6 +9,8 @@ import contextlib
 import socket
 import time
 from collections.abc import Iterator
+from functools import partial
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -16,8 +18,11 @@ from ebpftop.frames.messages import Ancestor, FileFacts, LimitFacts, ProcessFact
 from ebpftop.handover import protocol, transport
 from ebpftop.kernel import proc
 from ebpftop.kernel.proc import ProcessFolder
+from ebpftop.loader.apart import Apart
 
 SECONDS = 5.0  # that the task may take
+_PATIENCE = 1.5  # seconds for each part of it
+HANGS = "reading it hangs, as the process does"
 MOST_ANCESTORS = 64
 MOST_THREADS, MOST_FILES, MOST_SOCKETS = 64, 256, 128  # of which more than their number is known
 MOST_COUNTED = 1 << 16  # threads, and open files
@@ -25,6 +30,7 @@ MOST_LINKS = 4096  # open files that are looked at
 LONGEST_COMMAND, LONGEST_PATH = 4096, 1024  # bytes, and characters
 LARGEST_PSS = 256 << 20  # bytes that are resident: counting their pages takes some 10 ms, and holds the process up
 _TABLE = 16 << 20  # bytes of a table of sockets: some 100,000
+Part = tuple[ProcessFacts, bool]
 _SOCKET = "socket:["  # how links to sockets begin
 LIMITS = frozenset(
     ("open files", "processes", "locked memory", "address space", "core file size", "stack size", "cpu time")
@@ -32,11 +38,50 @@ LIMITS = frozenset(
 
 
 def run(channel: socket.socket, request: protocol.RequestProcess) -> None:
-    for facts, whole in reading(request.tgid, request.start_ns):
+    for facts, whole in patiently(reading(request.tgid, request.start_ns), request.tgid, request.start_ns):
         transport.send(channel, protocol.ProcessRead(facts=facts, whole=whole))
 
 
-def reading(tgid: int, start_ns: int) -> Iterator[tuple[ProcessFacts, bool]]:
+def patiently(parts: Iterator[Part], tgid: int, start_ns: int) -> Iterator[Part]:
+    """The same parts. Where the next one hangs, the last one says so; of a process in the middle of execve(2) nothing
+    but its status can be read.
+    """
+    apart = Apart(_PATIENCE)
+    facts: ProcessFacts | None = None
+    while True:
+        known: dict[str, Any] = {}
+        if not apart.done(partial(_next, parts, known)):
+            facts = facts if facts is not None else _by_status(tgid, start_ns)
+            yield replace(facts, unread=[*facts.unread, f"the rest: {HANGS}"]), True
+            return
+        if "error" in known:
+            raise known["error"]
+        if "part" not in known:
+            apart.close()
+            return
+        facts, _ = known["part"]
+        yield known["part"]
+
+
+def _next(parts: Iterator[Part], known: dict[str, Any]) -> None:
+    try:
+        known["part"] = next(parts)
+    except StopIteration:
+        pass
+    except Exception as error:
+        known["error"] = error
+
+
+def _by_status(tgid: int, start_ns: int) -> ProcessFacts:
+    """What doesn't hang; that it is still the same process isn't known."""
+    facts = ProcessFacts(tgid=tgid, start_ns=start_ns, boottime_ns=time.clock_gettime_ns(time.CLOCK_BOOTTIME))
+    with contextlib.suppress(OSError), open(f"/proc/{tgid}/status", "rb") as file:
+        status = proc.status(file.read(1 << 14))
+        facts = replace(facts, comm=status.get("Name", ""), state=status.get("State", "")[:1])
+    return facts
+
+
+def reading(tgid: int, start_ns: int) -> Iterator[Part]:
     """What is known of a process, and whether that is all: first without what could hold up a reader."""
     began = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     facts = ProcessFacts(tgid=tgid, start_ns=start_ns, boottime_ns=began)

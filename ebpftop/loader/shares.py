@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from ebpftop.base.inert import inert
 from ebpftop.kernel.elf import BadElf
 
-_EACH_SECONDS, _ALL_SECONDS = 5.0, 30.0  # of processor time, for one file and for all
+_EACH_SECONDS, _ALL_SECONDS = 5.0, 30.0
 _MOST_PROBLEMS = 16  # lines of one answer
 
 
@@ -19,18 +19,21 @@ class _TooLong(Exception):
 
 
 class Shares:
-    """Gives each file its share of time, and collects what went wrong with them. lacking: what is missing then."""
+    """Gives each file its share of time, and collects what went wrong with them. lacking: what is missing then.
 
-    def __init__(self, lacking: str) -> None:
+    each, all_: seconds of processor time, for one file and for all.
+    """
+
+    def __init__(self, lacking: str, each: float = _EACH_SECONDS, all_: float = _ALL_SECONDS) -> None:
         self.problems: list[str] = []
-        self._lacking = lacking
-        self._end = time.process_time() + _ALL_SECONDS
+        self._lacking, self._each = lacking, each
+        self._end = time.process_time() + all_
 
     @contextlib.contextmanager
     def share(self, what: str, *, silent: bool = False) -> Iterator[None]:
         """Whatever happens inside costs this one file. silent: it need not be a file with names at all."""
         try:
-            with _at_most(min(_EACH_SECONDS, self._end - time.process_time())):
+            with _at_most(min(self._each, self._end - time.process_time())):
                 yield
         except BadElf as error:
             if not silent:

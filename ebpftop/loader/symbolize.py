@@ -11,24 +11,31 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import struct
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from ebpftop.base.inert import inert
 from ebpftop.handover import protocol, transport
-from ebpftop.handover.protocol import Addresses, ProcessSymbols, RequestSymbols, SymbolRange
+from ebpftop.handover.protocol import Addresses, Offsets, ProcessSymbols, RequestSymbols, SymbolRange
 from ebpftop.kernel import kallsyms, perf_map
 from ebpftop.kernel.demangle import demangle
-from ebpftop.kernel.elf import Elf
-from ebpftop.kernel.mappings import Mapping, Mappings
+from ebpftop.kernel.elf import Function
+from ebpftop.kernel.mappings import Mapping, Mappings, open_again
 from ebpftop.loader.debug_files import debug_file
+from ebpftop.loader.file_names import FileNames
 from ebpftop.loader.mapped_files import FileKey, MappedFiles, file_of, size_of
 from ebpftop.loader.shares import Shares
 
-_LONGEST = 400  # characters of a name
+_LONGEST = 1024  # characters of a name
+_END = 1 << 62  # no place in a file is beyond
+_LINE = struct.Struct("<III")
+_LINE_SECONDS, _ALL_LINES_SECONDS = 0.3, 1.0  # of processor time for lines, of one file and of all
+_FARTHEST, _LAST_LINE = 1 << 32, 1 << 31
 
 
 def run(channel: socket.socket, request: RequestSymbols, give_up_root: Callable[[], None]) -> None:
@@ -43,17 +50,21 @@ def run(channel: socket.socket, request: RequestSymbols, give_up_root: Callable[
         with contextlib.suppress(OSError, ValueError, IndexError):  # it has ended
             processes.append(_Process(each, files, names=request.names))
     give_up_root()
+    ended: list[_Ended] = []
+    for noted in request.files:
+        with contextlib.suppress(OSError, ValueError):  # it is gone, or another one
+            ended.append(_Ended(noted, files))
     shares = Shares("functions without a name")
     functions: list[SymbolRange] = []
     with shares.share("the kernel"):
         functions = _kernel(kernel, request.kernel) if kernel >= 0 else []
-    _resolve(processes, files, shares)
-    plain = demangle({each.name for process in processes for each in process.answers.values()})
+    _add_lines(_resolve([*processes, *ended], files, shares))
+    plain = demangle({known.name for each in (*processes, *ended) for known in each.answers.values()})
     transport.send(
         channel,
         protocol.Symbols(
             kernel=functions,
-            processes=[each.symbols(plain) for each in processes],
+            processes=[each.symbols(plain) for each in (*processes, *ended)],
             problems=shares.problems,
             cpu_seconds=time.process_time(),
         ),
@@ -67,35 +78,118 @@ def _kernel(fd: int, addresses: list[int]) -> list[SymbolRange]:
     ]
 
 
-def _resolve(processes: list[_Process], files: MappedFiles, shares: Shares) -> None:
-    """Have the processes know what can be known of their addresses."""
-    for process in sorted(processes, key=lambda each: size_of(each.perf_map)):
+class _Found(NamedTuple):
+    """A function that an address in a process lies in."""
+
+    process: _Addresses
+    address: int
+    function: Function
+
+
+def _resolve(
+    processes: Sequence[_Addresses], files: MappedFiles, shares: Shares
+) -> list[tuple[FileNames, list[_Found]]]:
+    """Have the processes know what can be known of their addresses. Returns the functions by their files."""
+    living = [each for each in processes if isinstance(each, _Process)]
+    for process in sorted(living, key=lambda each: size_of(each.perf_map)):
         with shares.share(f"the perf map of process {process.asked.tgid}"):
             process.read_perf_map()
-    asked: dict[FileKey, list[tuple[_Process, Mapping, int]]] = defaultdict(list)
-    for process in processes:
-        for mapping, address in process.unresolved():
-            asked[file_of(mapping)].append((process, mapping, address))
+    asked: dict[FileKey, list[tuple[_Addresses, Mapping, int]]] = defaultdict(list)
+    for each in processes:
+        for mapping, address in each.unresolved():
+            asked[file_of(mapping)].append((each, mapping, address))
+    resolved: list[tuple[FileNames, list[_Found]]] = []
     for key in sorted(asked, key=files.size):
         (_, first, _), *_ = asked[key]
         with shares.share(inert(first.module), silent=first.nameless):
             elf = files.elf(first)
             if elf is not None:
                 debug = debug_file(elf, os.fsdecode(first.path)) if elf.stripped and first.inode else None
-                for process, mapping, address in asked[key]:
-                    mapped = process.answers[address].mapped
-                    process.answers[address] = _range(address, mapping, mapped, elf, debug)
+                names = FileNames(elf, debug)
+                found: list[_Found] = []
+                resolved.append((names, found))
+                for each, mapping, address in asked[key]:
+                    mapped = each.answers[address].mapped
+                    each.answers[address], function = _range(address, mapping, mapped, names)
+                    if function is not None:
+                        found.append(_Found(each, address, function))
+    return resolved
 
 
-class _Process:
+def _add_lines(resolved: list[tuple[FileNames, list[_Found]]]) -> None:
+    """Add the lines of functions, as far as the time for them goes: they are worth less than names."""
+    shares = Shares("functions without lines", _LINE_SECONDS, _ALL_LINES_SECONDS)
+    for names, found in resolved:
+        with shares.share("a file"):
+            for process, address, function in found:
+                files, rows = names.lines(function)
+                packed = b"".join(
+                    _LINE.pack(at - function.start, file, line)
+                    for at, file, line in rows
+                    if at - function.start < _FARTHEST and 0 <= line < _LAST_LINE
+                )
+                known = process.answers[address]
+                process.answers[address] = msgspec.structs.replace(known, files=files, lines=packed)
+
+
+class _Addresses:
+    """Addresses whose functions are wanted, and what is known of them. id: the requester's name for them."""
+
+    def __init__(self, number: int) -> None:
+        self.id = number
+        self.answers: dict[int, SymbolRange] = {}  # by address
+
+    def mapping(self, address: int) -> Mapping | None:
+        """What is mapped there."""
+        raise NotImplementedError
+
+    def unresolved(self) -> Iterator[tuple[Mapping, int]]:
+        """Addresses without a name."""
+        for address, known in self.answers.items():
+            mapping = None if known.name else self.mapping(address)
+            if mapping is not None:
+                yield mapping, address
+
+    def ranges(self, plain: dict[str, str]) -> list[SymbolRange]:
+        """What is known, with these names for theirs."""
+        found = {each.start: each for each in self.answers.values()}
+        return [_named(each, plain[each.name]) for each in found.values()]
+
+    def symbols(self, plain: dict[str, str]) -> ProcessSymbols:
+        """All that is known."""
+        raise NotImplementedError
+
+
+class _Ended(_Addresses):
+    """Places in a file that processes had mapped which have ended. It is opened with the rights that are left.
+
+    Raises `OSError`, `ValueError` where it can't be, or is another file now.
+    """
+
+    def __init__(self, asked: Offsets, files: MappedFiles) -> None:
+        super().__init__(asked.id)
+        self._mapping = Mapping(0, _END, 0, asked.device, asked.inode, asked.path)
+        descriptor = open_again(asked.path, asked.device, asked.inode)
+        self._changed = os.fstat(descriptor).st_ctime_ns
+        files.add(self._mapping, descriptor)
+        self.answers = {offset: _place(offset, self._mapping, "") for offset in asked.offsets}
+
+    def mapping(self, address: int) -> Mapping:
+        return self._mapping
+
+    def symbols(self, plain: dict[str, str]) -> ProcessSymbols:
+        return ProcessSymbols(id=self.id, ranges=self.ranges(plain), perf_map=str(self._changed))
+
+
+class _Process(_Addresses):
     """One process's addresses. Making it takes root and opens what is needed; nothing of it is read then.
 
     Raises `OSError`, `ValueError`, `IndexError` where it has ended.
     """
 
     def __init__(self, asked: Addresses, files: MappedFiles, *, names: bool) -> None:
+        super().__init__(asked.id)
         self.asked = asked
-        self.answers: dict[int, SymbolRange] = {}  # by address
         known = [address for addresses in asked.known.values() for address in addresses]
         self._mappings = Mappings(asked.tgid, asked.start_ns, [*asked.addresses, *known])
         self._identities = {each: self._mappings.identity(each) for each in self._mappings.mappings}
@@ -147,21 +241,12 @@ class _Process:
                     mapped=self.answers[address].mapped,
                 )
 
-    def unresolved(self) -> Iterator[tuple[Mapping, int]]:
-        """Addresses without a name."""
-        for address, known in self.answers.items():
-            mapping = None if known.name else self._mappings.at(address)
-            if mapping is not None:
-                yield mapping, address
+    def mapping(self, address: int) -> Mapping | None:
+        return self._mappings.at(address)
 
     def symbols(self, plain: dict[str, str]) -> ProcessSymbols:
-        """All that is known, with these names for theirs."""
-        ranges = [
-            msgspec.structs.replace(each, name=plain[each.name][:_LONGEST])
-            for each in {each.start: each for each in self.answers.values()}.values()
-        ]
         return ProcessSymbols(
-            id=self.asked.id, ranges=ranges, mapped=self.mapped, again=self.again, perf_map=self.version
+            id=self.id, ranges=self.ranges(plain), mapped=self.mapped, again=self.again, perf_map=self.version
         )
 
 
@@ -173,15 +258,22 @@ def _place(address: int, mapping: Mapping, mapped: str) -> SymbolRange:
     )
 
 
-def _range(address: int, mapping: Mapping, mapped: str, elf: Elf, debug: Elf | None) -> SymbolRange:
+def _named(known: SymbolRange, plain: str) -> SymbolRange:
+    symbol = known.name[:_LONGEST] if plain != known.name else ""
+    return msgspec.structs.replace(known, name=plain[:_LONGEST], symbol=symbol)
+
+
+def _range(address: int, mapping: Mapping, mapped: str, names: FileNames) -> tuple[SymbolRange, Function | None]:
     """The function, or that single address with what is known of it."""
-    place = elf.address(address - mapping.start + mapping.offset)
+    place = names.elf.address(address - mapping.start + mapping.offset)
     if place is None:
-        return _place(address, mapping, mapped)
-    function = (debug.function(place) if debug is not None else None) or elf.function(place)
+        return _place(address, mapping, mapped), None
+    function = names.function(place)
     base = address - place  # where the file's address 0 is in the process
     if function is None:
-        return SymbolRange(start=address, end=address + 1, base=base, name="", module=mapping.module, mapped=mapped)
+        at, end, module = address, address + 1, mapping.module
+        return SymbolRange(start=at, end=end, base=base, name="", module=module, mapped=mapped), None
     start, end = base + function.start, base + function.end
-    name = function.name.decode("utf-8", "backslashreplace")
-    return SymbolRange(start=start, end=end, base=start, name=name, module=mapping.module, mapped=mapped)
+    name = function.name.partition(b"@")[0].decode("utf-8", "backslashreplace")  # without its version
+    found = SymbolRange(start=start, end=end, base=start, name=name, module=mapping.module, mapped=mapped)
+    return found, function

@@ -13,12 +13,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from fnmatch import translate
+from functools import cached_property
 
 import msgspec
 
 from ebpftop.base.inert import inert, quoted
 from ebpftop.base.nearest import nearest
 from ebpftop.catalog.model import Attach, Probe, Variant
+from ebpftop.catalog.params import number
 from ebpftop.kernel import points, usdt
 from ebpftop.kernel.elf import BadElf, Elf
 from ebpftop.kernel.libbpf import KernelLacks
@@ -37,9 +39,14 @@ class BadTarget(Exception):
     """What a parameter names can't be attached to; its text is one line."""
 
 
+class NotHere(BadTarget):
+    """There is no such program or library here; a process may have one of its own."""
+
+
 class Place(msgspec.Struct, frozen=True, kw_only=True):
     """One attachment to make. `program` is the name `run` is loaded as; `name` distinguishes the attachment
-    from others of the program. In a file (`path`): `descriptor`, `offset` and `semaphore`.
+    from others of the program. In a file (`path`): `descriptor`, `offset`, `semaphore`, where the `arguments` of
+    a static probe are; and the only process whose calls count, if there is one: to others the attachment costs nothing.
     """
 
     mechanism: str
@@ -52,6 +59,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     descriptor: int = -1
     offset: int = 0
     semaphore: int = 0
+    arguments: str = ""
+    process: int = -1
 
     def __str__(self) -> str:
         return f"{self.mechanism}:{self.target}"
@@ -68,14 +77,39 @@ class File:
                 raise BadTarget(f"{inert(path)} is made for another architecture")
             if not elf.linked:
                 raise BadElf("an object file, which can't be run before it is linked")
-            functions, chosen = elf.places()
-            self.functions = {_shown(name): place for name, place in functions.items()}
-            self.chosen = {_shown(name) for name in chosen}
-            self.static_probes = usdt.static_probes(elf)
             self.build_id = elf.build_id()
+            self._elf = elf
         except (BadElf, OSError, MemoryError) as error:
-            why = error.strerror if isinstance(error, OSError) else str(error) or "it takes too much memory to read"
-            raise BadTarget(f"{inert(path)} isn't a program or library that can be traced: {why}") from None
+            raise self._unreadable(error) from None
+
+    def _unreadable(self, error: Exception) -> BadTarget:
+        why = error.strerror if isinstance(error, OSError) else str(error) or "it takes too much memory to read"
+        return BadTarget(f"{inert(self.path)} isn't a program or library that can be traced: {why}")
+
+    def function(self, name: str) -> tuple[int | None, bool]:
+        """Where a function begins, None without one of this name; whether the loader chooses its implementation. All
+        the others needn't be looked at. Raises `BadTarget`.
+        """
+        try:
+            return self._elf.place(os.fsencode(name))
+        except (BadElf, OSError, MemoryError) as error:
+            raise self._unreadable(error) from None
+
+    @cached_property
+    def functions(self) -> dict[str, int]:
+        """Where each begins. Raises `BadTarget`."""
+        try:
+            return {_shown(name): place for name, place in self._elf.places()[0].items()}
+        except (BadElf, OSError, MemoryError) as error:
+            raise self._unreadable(error) from None
+
+    @cached_property
+    def static_probes(self) -> list[usdt.StaticProbe]:
+        """Raises `BadTarget`."""
+        try:
+            return usdt.static_probes(self._elf)
+        except (BadElf, OSError, MemoryError) as error:
+            raise self._unreadable(error) from None
 
     def __str__(self) -> str:
         build = f", build ID {self.build_id.hex()}" if self.build_id else ""
@@ -97,7 +131,8 @@ class Targets:
         resolve: bool = True,
     ) -> None:
         self._chosen, self._resolve = chosen, resolve
-        self._process = next((int(chosen[p.name]) for p in probe.params if p.type == "pid" and p.name in chosen), None)
+        pid = next((chosen[p.name] for p in probe.params if p.type == "pid" and p.name in chosen), None)
+        self._process = None if pid is None else number(pid)
         self._files: dict[str, File | BadTarget] = {}
         for point in (point for variant in probe.variants for point in variant.attach):
             if resolve and point.mechanism in _IN_FILES:
@@ -124,7 +159,7 @@ class Targets:
             path, descriptor = open_binary(name, self._process, rights)
             return File(path, descriptor)
         except NoBinary as error:
-            return BadTarget(inert(str(error)))
+            return NotHere(inert(str(error)))
         except BadTarget as error:
             return error
 
@@ -178,13 +213,18 @@ class Targets:
                 descriptor=file.descriptor,
                 offset=offset,
                 semaphore=semaphore,
+                arguments=arguments,
+                process=-1 if self._process is None else self._process,
             )
-            for name, offset, semaphore in found
+            for name, offset, semaphore, arguments in found
         ]
 
 
 def absent_file(probe: Probe, variant: Variant) -> str | None:
-    """Why a fixed place in a file isn't available here; parameters have their defaults."""
+    """Why a fixed place in a file isn't available here; parameters have their defaults.
+
+    A probe that can be given a process finds what that has mapped, wherever it is.
+    """
     fixed = tuple(point for point in variant.attach if point.mechanism in _IN_FILES)
     defaults = {param.name: param.default for param in probe.params if param.default is not None}
     if not fixed or variant.params - defaults.keys():
@@ -195,6 +235,8 @@ def absent_file(probe: Probe, variant: Variant) -> str | None:
             Targets(msgspec.structs.replace(probe, variants=(kept,)), defaults, contextlib.nullcontext)
         ) as targets:
             targets.places(kept)
+    except NotHere as error:
+        return None if any(param.type == "pid" for param in probe.params) else str(error)
     except BadTarget as error:
         return str(error)
     return None
@@ -216,14 +258,17 @@ def kernel_functions(pattern: str, mechanism: str) -> list[str]:
     return found
 
 
-def _functions(file: File, wanted: str) -> list[tuple[str, int, int]]:
-    """(name, offset, 0), each place under one name only. Raises `BadTarget`."""
+def _functions(file: File, wanted: str) -> list[tuple[str, int, int, str]]:
+    """(name, offset, 0, ""), each place under one name only. Raises `BadTarget`."""
     what = inert(file.path)
     if not _GLOB.search(wanted):
-        if wanted in file.functions:
-            return [(wanted, file.functions[wanted], 0)]
-        if wanted in file.chosen:
+        place, chosen = file.function(wanted)
+        if place is not None:
+            return [(wanted, place, 0, "")]
+        if chosen:
             raise BadTarget(f"{what}: the loader chooses an implementation of {inert(wanted)}; trace that by its name")
+        if wanted in file.functions:  # as it is shown: not all names are UTF-8
+            return [(wanted, file.functions[wanted], 0, "")]
         if not file.functions:
             raise BadTarget(f"{what} has no symbols")
         near = nearest(wanted, _alike(wanted, file.functions))
@@ -234,17 +279,20 @@ def _functions(file: File, wanted: str) -> list[tuple[str, int, int]]:
         if pattern.match(name) and (place not in names or _plainness(name) < _plainness(names[place])):
             names[place] = name
     _limit(wanted, len(names), what)
-    return [(name, place, 0) for place, name in sorted(names.items())]
+    return [(name, place, 0, "") for place, name in sorted(names.items())]
 
 
-def _static_probes(file: File, wanted: str) -> list[tuple[str, int, int]]:
-    """Each site of a probe PROVIDER:NAME. Raises `BadTarget`."""
-    sites = [(f"{_shown(one.provider)}:{_shown(one.name)}", one.offset, one.semaphore) for one in file.static_probes]
+def _static_probes(file: File, wanted: str) -> list[tuple[str, int, int, str]]:
+    """(name, offset, semaphore, arguments) of each site of a probe PROVIDER:NAME. Raises `BadTarget`."""
+    sites = [
+        (f"{_shown(one.provider)}:{_shown(one.name)}", one.offset, one.semaphore, one.arguments)
+        for one in file.static_probes
+    ]
     found = [site for site in sites if site[0] == wanted]
     if not sites:
         raise BadTarget(f"{inert(file.path)} has no static probes (USDT)")
     if not found:
-        near = nearest(wanted, {name for name, _, _ in sites})
+        near = nearest(wanted, {name for name, *_ in sites})
         raise BadTarget(f"{inert(file.path)} has no static probe {inert(wanted)}{inert(near)}")
     return found
 

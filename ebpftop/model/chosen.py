@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ebpftop.base.inert import inert
 from ebpftop.frames.messages import ViewInfo
 from ebpftop.model.dimensions import PROCESS
@@ -20,10 +22,13 @@ def choice_words(choice: Choice) -> str:
 def narrowing(selection: Selection, view: ViewInfo) -> str:
     """What a view shows only, `only backup 4711, call read`; "" for all."""
     missing = selection.missing(view)
-    words = [choice_words(choice) for choice in selection.choices if choice not in missing]
-    if not words:
-        return ""
-    return ", ".join(words) if words[0].startswith("all but ") else f"only {', '.join(words)}"
+    return chosen_words([choice for choice in selection.choices if choice not in missing])
+
+
+def chosen_words(choices: Sequence[Choice]) -> str:
+    """What choices leave; "" where there are none."""
+    words = ", ".join(map(choice_words, choices))
+    return words if not choices or choices[0].excluded else f"only {words}"
 
 
 def lacking(selection: Selection, view: ViewInfo) -> str:

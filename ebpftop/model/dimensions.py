@@ -11,6 +11,7 @@ from ebpftop.frames.messages import FOLDED, UNKNOWN, ColumnInfo, Process, ViewIn
 PROCESS, FUNCTION = "process", "function"
 NAME = "name"
 PARENT, CGROUP = "parent", "cgroup"  # whose values are nodes of trees
+THREAD = "thread"
 
 
 def unit(process: Process) -> str:
@@ -39,7 +40,14 @@ TRAITS: dict[str, Callable[[Process], str]] = {
     "image": lambda process: process.image,
     "cgroup": lambda process: process.cgroup,
 }
-_BY_DECODER = {PROCESS: PROCESS, "syscall": "call", "errno": "error", "cgroup": "cgroup", "device": "device"}
+_BY_DECODER = {
+    PROCESS: PROCESS,
+    "thread": "tid",
+    "syscall": "call",
+    "errno": "error",
+    "cgroup": "cgroup",
+    "device": "device",
+}
 _BY_TITLE = (None, "string", "comm", "point", "user")  # what these decode means what the column's title says
 
 
@@ -75,6 +83,20 @@ def dimension_of(column: ColumnInfo) -> tuple[str, str] | None:
     elif column.decode not in _BY_TITLE:
         return f"{column.decode} {title}", title
     return title, title
+
+
+class ThreadFields(NamedTuple):
+    """The key fields that name threads: by their numbers, 0 for those that have ended, and by their names."""
+
+    number: str
+    name: str
+
+
+def threads_of(view: ViewInfo) -> ThreadFields | None:
+    """Those of a view whose rows are kept by thread."""
+    names = (column.field for column in keys_of(view) if column.decode == "comm" and column.title == THREAD)
+    name = next(names, None)
+    return ThreadFields(view.thread_field, name) if view.thread_field is not None and name is not None else None
 
 
 def sources(view: ViewInfo) -> list[Source]:

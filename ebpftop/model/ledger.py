@@ -2,9 +2,9 @@
 
 Values in samples are cumulative, but a key may leave the map (its process ended, an LRU map evicted it) and come back
 from zero. The totals survive both: the whole value of a key that returns counts as new. So does a value that shrank
-while its key was present, which also counts as skew. Rows that were folded into `FOLDED` gain nothing by that: they
-keep their totals here. The sum of all differences always equals the totals. What was counted before the first sample
-that is known is in neither.
+while its key was present, which also counts as skew. Rows that were folded into `FOLDED`, or into one of ended threads,
+gain nothing by that: they keep their totals here. The sum of all differences always equals the totals. What was counted
+before the first sample that is known is in neither.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class Ledger:
     keeps an account of rows by numbers of its own; -1 in new ones.
     process: the key field that holds identities; what is dropped is added to the row of `FOLDED` that has the other key
     fields. Without it the sums of dropped rows are in `rest`, and with `fold`, a key field of small numbers, `folded`
-    holds at each of its values those of `counters[0]`. `update` raises `BadFrame`.
+    holds at each of its values those of `counters[0]`. thread: the key field of numbers of threads, 0 for those that
+    have ended. `update` raises `BadFrame`.
     """
 
     def __init__(
@@ -44,12 +45,13 @@ class Ledger:
         gauges: Sequence[str] = (),
         *,
         process: str | None = None,
+        thread: str | None = None,
         fold: str | None = None,
         moment: bool = False,
         limit: int = LIMIT,
     ) -> None:
         self.keys, self.counters, self.gauges = tuple(keys), tuple(counters), tuple(gauges)
-        self.process, self.fold, self.moment, self.limit = process, fold, moment, limit
+        self.process, self.thread, self.fold, self.moment, self.limit = process, thread, fold, moment, limit
         self.rows = 0
         self.dropped = 0  # rows
         self.skew = 0  # values that shrank
@@ -117,7 +119,7 @@ class Ledger:
             self._columns[name][at] = column
         present = np.zeros(self.rows, bool)
         present[at] = True
-        left, into = self._folds(np.flatnonzero(self.present & ~present[: len(self.present)]))
+        left, into = self._folds(np.flatnonzero(self.present & ~present[: len(self.present)]), present)
         for name, column in counts.items():
             moved = np.zeros(self.rows, np.int64)
             np.add.at(moved, into, self._seen[name][left])
@@ -180,19 +182,24 @@ class Ledger:
             return np.full(rows, 0 if self.rows else -1)
         return align([self._columns[name] for name in self.keys], [fields[name] for name in self.keys])
 
-    def _folds(self, left: Array) -> tuple[Array, Array]:
+    def _folds(self, left: Array, present: Array) -> tuple[Array, Array]:
         """(rows that left, the rows they were folded into), only those that have one."""
         if self.process is None or not len(left):
             return left[:0], left[:0]
-        keys = [self._columns[name] for name in self.keys]
-        into = align(
-            keys,
-            [
-                np.full(len(left), FOLDED, column.dtype) if name == self.process else column[left]
-                for name, column in zip(self.keys, keys, strict=True)
-            ],
-        )
+        into = self._into(left, {self.process: FOLDED, **({self.thread: 0} if self.thread else {})})
+        if self.thread:
+            ended = self._into(left, {self.thread: 0})
+            into = np.where((ended >= 0) & present[ended], ended, into)
         return left[into >= 0], into[into >= 0]
+
+    def _into(self, rows: Array, folded: Mapping[str, int]) -> Array:
+        """For each of these rows the one that differs from it in having these keys, or -1."""
+        keys = [self._columns[name] for name in self.keys]
+        wanted = [
+            np.full(len(rows), folded[name], column.dtype) if name in folded else column[rows]
+            for name, column in zip(self.keys, keys, strict=True)
+        ]
+        return align(keys, wanted)
 
     def _numbers(self, name: str, values: Values) -> Array:
         if not isinstance(values, Labels):
@@ -276,6 +283,8 @@ class Ledger:
         assert self.process is not None
         key = {name: self._columns[name][gone] for name in self.keys}
         key[self.process] = np.full(len(gone), FOLDED, self._columns[self.process].dtype)
+        if self.thread:
+            key[self.thread] = np.zeros_like(key[self.thread])
         distinct, totals = self._distinct(key, {name: self.totals[name][gone] for name in self.counters})
         at = self._places(distinct, len(distinct[self.process]))
         born = at < 0

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ebpftop.base import syscall_arguments, syscalls
-from ebpftop.frames.messages import ThreadPlace, Threads
+from ebpftop.frames.messages import OpenWait, ThreadPlace, Threads
+from ebpftop.stats import formatting
 
+_LONG = 1_000_000_000  # ns
 COMPAT = 512  # see `ThreadPlace`
 _ANONYMOUS = "anon_inode:"  # such names are those of kinds of files: they don't tell one from another
 _FUTEX = ("futex", "futex_wait", "futex_waitv")
@@ -26,18 +28,22 @@ _STATES = {"D": STUCK, "T": STOPPED, "t": TRACED, "R": RUNNABLE, "S": SLEEPING, 
 
 
 class Seen(NamedTuple):
-    """A thread at its place. age_ns: it has not run for at least so long; None where that isn't known."""
+    """A thread at its place. age_ns: it has not run for at least so long; None where that isn't known. waits: what
+    attached probes know of its wait; with them, age_ns is that of the wait.
+    """
 
     thread: ThreadPlace
     age_ns: int | None
+    waits: Sequence[OpenWait] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """Threads that wait for the same thing, or whose state says all. Text is hostile.
 
-    number: the same from one reading to the next. call: the name of the system call. target: what it waits for. stacks:
-    the kernel's functions, innermost first, the most frequent stack first, each with how many threads have it.
+    number: the same from one reading to the next. call: the name of the system call. target: what it waits for. holder:
+    the thread that held it when most of them began to wait, as far as a probe knows. stacks: the kernel's functions,
+    innermost first, the most frequent stack first, each with how many threads have it.
     """
 
     number: int
@@ -46,6 +52,7 @@ class Place:
     target: str
     seen: Sequence[Seen]
     stacks: Sequence[tuple[Sequence[str], int]]
+    holder: ThreadPlace | None = None
 
     @property
     def waits(self) -> str:
@@ -56,7 +63,19 @@ class Place:
     @property
     def age_ns(self) -> int | None:
         """Of the thread that has not run for the longest time."""
-        return max((each.age_ns for each in self.seen if each.age_ns is not None), default=None)
+        return self.oldest.age_ns if self.oldest is not None else None
+
+    @property
+    def oldest(self) -> Seen | None:
+        """That thread, where the age of one is known."""
+        return max(
+            (each for each in self.seen if each.age_ns is not None), key=lambda each: each.age_ns or 0, default=None
+        )
+
+    @property
+    def since(self) -> str:
+        """For how long: `≥ 12 s` where only that is known."""
+        return age_of(self.oldest) if self.oldest is not None else ""
 
     @property
     def owners(self) -> list[tuple[int, str, int]]:
@@ -72,9 +91,20 @@ class Place:
 
     @property
     def rank(self) -> int:
-        """What is stuck comes first, then what waits for something of its own, last what is idle; then by threads."""
+        """What is stuck comes first, then what has long waited for another thread, what runs, what waits for something
+        of its own, last what is idle; then by threads.
+        """
+        if self.holder is not None and (self.age_ns or 0) >= _LONG:
+            return (RANKS[RUNNABLE] * 2 + 1) * (1 << 22) + len(self.seen)
         idle = self.state == SLEEPING and (self.call in _IDLE_CALLS or not (self.call or self.target))
         return (RANKS[self.state] * 2 - idle) * (1 << 22) + len(self.seen)
+
+
+def age_of(seen: Seen) -> str:
+    """For how long a thread has waited, or `≥` for how long it has not run at least; empty where that isn't known."""
+    if seen.age_ns is None:
+        return ""
+    return ("" if seen.waits else "≥ ") + formatting.duration(seen.age_ns)
 
 
 class Places:
@@ -85,14 +115,20 @@ class Places:
             tuple[int, int], tuple[int, int]
         ] = {}  # thread → its switches, and when these were seen first
         self._cpu: dict[tuple[int, int], int] = {}
+        self._living: dict[int, ThreadPlace] = {}
         self._numbers: dict[Hashable, int] = {}
 
     def take(self, read: Threads) -> list[Place]:
         """The places, what may be stuck first."""
         groups: dict[Hashable, list[Seen]] = {}
+        waits = _waits(read)
         for thread in read.threads:
             state = self._state(thread)
-            groups.setdefault(_key(thread, state), []).append(Seen(thread, self._age(thread, read.boottime_ns)))
+            seen = Seen(thread, self._age(thread, read.boottime_ns))
+            if (begun := waits.get(thread.tid)) and state in (STUCK, SLEEPING):
+                seen = Seen(thread, read.monotonic_ns - min(each.since_ns for each in begun), begun)
+            groups.setdefault(_key(thread, state), []).append(seen)
+        self._living = {each.tid: each for each in read.threads}
         known = {(each.tid, each.start_ns) for each in read.threads}
         self._since = {name: since for name, since in self._since.items() if name in known}
         self._cpu = {(each.tid, each.start_ns): each.cpu_ns for each in read.threads}
@@ -135,7 +171,34 @@ class Places:
             stacks=[
                 (read.stacks[number], count) for number, count in counts.most_common() if number < len(read.stacks)
             ],
+            holder=self._holder(seen),
         )
+
+    def _holder(self, seen: list[Seen]) -> ThreadPlace | None:
+        """What a program's memory says is believed only of a thread of the same process that isn't one of those."""
+        waiting = {each.thread.tid for each in seen}
+        counts = Counter(
+            wait.holder
+            for each in seen
+            for wait in each.waits
+            if (holder := self._living.get(wait.holder)) is not None
+            and holder.tgid == each.thread.tgid
+            and holder.tid not in waiting
+        )
+        return self._living[counts.most_common(1)[0][0]] if counts else None
+
+
+def _waits(read: Threads) -> dict[int, list[OpenWait]]:
+    """By thread, those that had begun when the thread was looked at, and after its own beginning: a number that is used
+    again may have left one behind.
+    """
+    starts = {each.tid: each.start_ns for each in read.threads}
+    asleep = read.boottime_ns - read.monotonic_ns
+    found: dict[int, list[OpenWait]] = {}
+    for wait in read.waits:
+        if wait.tid in starts and starts[wait.tid] <= wait.since_ns + asleep and wait.since_ns <= read.monotonic_ns:
+            found.setdefault(wait.tid, []).append(wait)
+    return found
 
 
 def call_of(thread: ThreadPlace) -> str:

@@ -5,8 +5,9 @@ the same lineage. The version before runs until the new one is attached.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 from ebpftop.frames.messages import Catalog
 
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
 Cause = Literal["user", "playbook", "save"]
 
 
-@dataclass(frozen=True, slots=True)
-class Requested:
+class Requested(Struct, frozen=True):
     """by: what caused it: the user's choice of a probe, a playbook that was opened, or a save. lineage: the number of
     the first request for it, which differs from this one's if a save caused this one.
     """

@@ -240,20 +240,22 @@ class Run:
 
 
 def _ledger(view: ViewInfo) -> Ledger:
-    process = view.process_field
+    process, thread = view.process_field, view.thread_field
     if view.show == "histogram":
-        return Ledger((*view.by, view.slot), (view.count,), process=process, fold=view.slot)
+        return Ledger((*view.by, view.slot), (view.count,), process=process, thread=thread, fold=view.slot)
     if view.show == "stacks":
-        return Ledger((*view.by, STACK), (view.count,), process=None if view.gauge else process, moment=view.gauge)
+        who = None if view.gauge else process
+        return Ledger((*view.by, STACK), (view.count,), process=who, thread=thread, moment=view.gauge)
     keys, counters, gauges = (
         [column.field for column in view.columns if column.role == role] for role in ("key", "counter", "gauge")
     )
-    return Ledger(keys, counters, gauges, process=process if process in keys else None)
+    return Ledger(keys, counters, gauges, process=process if process in keys else None, thread=thread)
 
 
 def _check(view: ViewInfo, columns: Mapping[str, Values]) -> None:
     """Raise `BadFrame` unless the columns hold what the view shows, in types it can compute with."""
     numbers = {column.field for column in view.columns if column.role == "counter" or column.is_process}
+    numbers |= {view.thread_field} if view.thread_field else set()
     fields = {column.field for column in view.columns} | set(view.by)
     if view.show == "histogram":
         fields |= {view.slot, view.count}

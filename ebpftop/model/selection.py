@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from ebpftop.frames.messages import Process, ViewInfo
-from ebpftop.model.dimensions import FUNCTION, PROCESS, Source, function_key, is_somebody, sources, trait
+from ebpftop.model.dimensions import CGROUP, FUNCTION, PROCESS, Source, function_key, is_somebody, sources, trait
 
 NOBODY = -1  # no process's identity
 
@@ -92,6 +92,19 @@ class Selection:
 
 
 EVERYTHING = Selection()
+
+
+def chosen_cgroup(selection: Selection) -> str:
+    """The path of the cgroup that was chosen last, else that of the process; "" for none."""
+    for choice in reversed(selection.choices):
+        if choice.excluded:
+            continue
+        if choice.dimension == CGROUP:
+            return str(choice.value).rstrip("/")
+        if choice.dimension == PROCESS and isinstance(choice.value, int):
+            process = selection.processes.get(choice.value)
+            return process.cgroup.rstrip("/") if process is not None else ""
+    return ""
 
 
 def choices_of(

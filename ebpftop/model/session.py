@@ -31,6 +31,7 @@ from ebpftop.frames.messages import (
     Rejected,
     Snapshot,
     Stacks,
+    Threads,
 )
 from ebpftop.model.past.memory import LIMIT, hold
 from ebpftop.model.past.span import Span
@@ -72,6 +73,7 @@ class Session:
         self._stacks: KnownStacks | None = None
         self.runs: dict[int, Run] = {}
         self.hosts: deque[Host] = deque(maxlen=self.history)
+        self.threads: Threads | None = None  # the last reading of them, if anybody looked
         self.notices: deque[Notice] = deque(maxlen=self.history)
         self.marks: list[Mark] = []  # in the order of time; beyond `MARKS`, the oldest are forgotten
         self.refused: Refused | None = None  # the last request that was refused
@@ -133,6 +135,8 @@ class Session:
             case Host():
                 if not self.hosts or frame.realtime_ns > self.hosts[-1].realtime_ns:
                     self.hosts.append(frame)
+            case Threads():
+                self.threads = frame
             case Notice():
                 self.notices.append(frame)
             case Mark() if frame not in self.marks:  # a tape says early which it has

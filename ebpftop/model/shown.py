@@ -1,4 +1,6 @@
-"""The displayed columns of a view: as declared, and for a process its PID, name, parent, command line and place."""
+"""The displayed columns of a view: as declared, and for a process its PID, name, parent, command line and place (where
+it runs, and as which PID there).
+"""
 
 from __future__ import annotations
 
@@ -9,9 +11,9 @@ from typing import Literal
 from ebpftop.frames.messages import ColumnInfo, Process
 from ebpftop.model.dimensions import container, pod, unit
 
-PLACES = ("container", "pod", "unit")
-Part = Literal["pid", "comm", "parent", "command", "container", "pod", "unit"]
-_PARTS: dict[Part, Callable[[Process], int | str]] = {
+PLACES = ("container", "pod", "unit", "nspid")
+Part = Literal["pid", "comm", "parent", "command", "container", "pod", "unit", "nspid"]
+_PARTS: dict[Part, Callable[[Process], int | str | None]] = {
     "pid": lambda process: process.tgid,
     "comm": lambda process: process.comm,
     "parent": lambda process: process.parent,
@@ -19,6 +21,7 @@ _PARTS: dict[Part, Callable[[Process], int | str]] = {
     "container": container,
     "pod": pod,
     "unit": unit,
+    "nspid": lambda process: process.nspid or None,
 }
 _SCALARS = ("key", "value")  # what a scalar is called in a map: its title says more
 
@@ -59,7 +62,7 @@ class ShownColumn:
         return self.info.decode == "time"
 
     def of_process(self, identity: int, processes: Mapping[int, Process]) -> int | str | None:
-        """The part's value, None for an identity that nobody has named."""
+        """The part's value, None for an identity that nobody has named, and where there is none."""
         assert self.part
         process = processes.get(identity)
         return None if process is None else _PARTS[self.part](process)

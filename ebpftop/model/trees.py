@@ -1,4 +1,6 @@
-"""Rows summed along a tree: of processes by ancestry, or of cgroups by path. Each node has the sum of all below it."""
+"""Rows summed along a tree: of processes by ancestry, each with its threads where rows are kept by thread, or of
+cgroups by path. Each node has the sum of all below it.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +13,18 @@ import numpy as np
 from ebpftop.frames.columns import Array, Labels, Values, take
 from ebpftop.frames.messages import ColumnInfo, Process, ViewInfo
 from ebpftop.model.ancestry import MOST, Family
-from ebpftop.model.dimensions import CGROUP, PARENT, PROCESS, Source, is_somebody
+from ebpftop.model.dimensions import CGROUP, PARENT, PROCESS, THREAD, Source, ThreadFields, is_somebody
 from ebpftop.model.events import EventLog
 from ebpftop.model.grouping import grouped_events, grouped_view, sums
 from ebpftop.model.narrowing import read
 from ebpftop.model.readings import HistogramsByKey, TableReading
 from ebpftop.model.selection import EVERYTHING, Choice, Selection, choice_of_process
+from ebpftop.rows.keys import encode
 
 ITSELF = "(itself)"  # what a node has besides its children
 UNKNOWN = "(unknown)"
 OWN = "(ebpftop's own)"
+ENDED = "ended threads"
 KEY = "node"  # the key of a tree's rows
 
 
@@ -101,6 +105,8 @@ class Tree:
             path = key.rstrip("\0") if self.leaves[node] or key == "/" else f"{key}/"
             return [Choice(CGROUP, path, source.title, path)] if key not in (UNKNOWN, OWN) else []
         process = processes.get(int(self.people[node]))
+        if process is not None and (thread := _thread_of(key)):
+            return [Choice(THREAD, thread, THREAD, thread), choice_of_process(process)]
         if process is None:
             return [] if self.leaves[node] else [Choice(PARENT, self.names[node], PARENT, self.names[node])]
         name = f"{process.comm} {process.tgid}"
@@ -159,14 +165,24 @@ def is_tree(source: Source | None) -> bool:
     return source is not None and source.dimension in (PARENT, CGROUP)
 
 
-def tree(source: Source, keys: Mapping[str, Values], processes: Mapping[int, Process], apart: Array) -> Tree:
-    """The tree of rows with these keys. apart: a mask of rows that aren't summed with the others."""
+def tree(
+    source: Source,
+    keys: Mapping[str, Values],
+    processes: Mapping[int, Process],
+    apart: Array,
+    threads: ThreadFields | None = None,
+) -> Tree:
+    """The tree of rows with these keys. apart: a mask of rows that aren't summed with the others. threads: the fields
+    that name those of processes, if any.
+    """
     growing = _Growing()
     mine = np.flatnonzero(~apart)
     values = take(keys[source.field], mine) if len(mine) else mine
     if source.dimension == PARENT and isinstance(values, np.ndarray):
         identities, at = np.unique(values, return_inverse=True)
         places = _by_ancestry(growing, identities.tolist(), processes)
+        if threads is not None:
+            places, at = _by_thread(growing, np.array(places, np.int64)[at], *(take(keys[f], mine) for f in threads))
     else:
         texts = read(source, values, processes)
         codes, at = np.unique(texts.codes if isinstance(texts, Labels) else texts, return_inverse=True)
@@ -203,6 +219,27 @@ def _by_ancestry(growing: _Growing, identities: Iterable[int], processes: Mappin
         return places[identity]
 
     return [place(identity) for identity in identities]
+
+
+def _by_thread(growing: _Growing, owners: Array, numbers: Values, names: Values) -> tuple[list[int], Array]:
+    """Nodes of threads, and which each row has. owners: the node of each row's process."""
+    assert isinstance(numbers, np.ndarray)
+    assert isinstance(names, Labels)
+    which = encode([owners, numbers, names.codes])
+    _, first, at = np.unique(which, return_index=True, return_inverse=True)
+    places = []
+    for row in first.tolist():
+        owner, number, name = int(owners[row]), int(numbers[row]), names.at(row)
+        shown = f"{name} {number}" if number else f"{name}, {ENDED}"
+        key = f"{growing.keys[owner]}\0{number}\0{name}"
+        places.append(growing.node(key, shown, owner, growing.people[owner]))
+    return places, at
+
+
+def _thread_of(key: str) -> str:
+    """The name of the thread that is the node with this key, "" for other nodes."""
+    _, _, rest = key.partition("\0")
+    return rest.partition("\0")[2]
 
 
 def _by_path(growing: _Growing, path: str) -> int:

@@ -39,6 +39,8 @@ class EarlyLoads:
         for number, load in enumerate(expected, _FIRST_RUN):
             try:
                 ordered = order(load)
+                if params.by_name(ordered.probe, load.params):
+                    continue  # its request comes once the collector has found what is named
                 channel = self._tasks.start("loader", number, work(ordered))
             except (LookupError, params.BadParam, NotStarted):
                 continue  # reported when the request arrives

@@ -6,6 +6,7 @@ import errno
 import os
 from collections.abc import Callable, Mapping
 
+from ebpftop.catalog import params
 from ebpftop.kernel import devices
 from ebpftop.supervisor import cgroups
 from ebpftop.supervisor.privilege import Invoker, rights_of
@@ -26,6 +27,9 @@ def lookups(who: Invoker | None) -> Mapping[str, Callable[[str], int]]:
 
 
 def _process(text: str) -> int:
-    if not os.path.exists(f"/proc/{int(text)}"):
+    if ":" in text:  # which the collector replaces
+        raise OSError(errno.ESRCH, "no pid of the host")
+    number = params.number(text)
+    if not os.path.exists(f"/proc/{number}"):
         raise OSError(errno.ESRCH, "no such process")
-    return int(text)
+    return number

@@ -31,7 +31,18 @@ from ebpftop.catalog.model import Probe
 from ebpftop.frames.messages import Catalog, Load
 from ebpftop.handover import protocol
 from ebpftop.kernel.ownership import only_root_writes
-from ebpftop.loader import containers, load, processes, programs, run_times, survey, symbolize, threads
+from ebpftop.loader import (
+    code,
+    containers,
+    load,
+    memory_events,
+    processes,
+    programs,
+    run_times,
+    survey,
+    symbolize,
+    threads,
+)
 from ebpftop.supervisor import privilege, process
 from ebpftop.supervisor.children import Started, spawn
 from ebpftop.supervisor.early import EarlyLoads
@@ -206,6 +217,10 @@ class Supervisor:
             case protocol.RequestContainers(run=run):
                 work = partial(containers.run, request=message, give_up_root=self._give_up_root)
                 self._start_task("containers", run, work, seconds=containers.SECONDS)
+            case protocol.RequestCode(run=run):
+                self._start_task("code", run, partial(code.run, request=message, give_up_root=self._give_up_root))
+            case protocol.RequestMemoryEvents(run=run):
+                self._start_task("memory events", run, memory_events.run)
             case protocol.RequestSymbols(run=run):
                 self._start_task(
                     "symbols", run, partial(symbolize.run, request=message, give_up_root=self._give_up_root)

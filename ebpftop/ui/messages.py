@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from ebpftop.frames.messages import Load, Notice
+from ebpftop.frames.messages import Load, Notice, Process
 from ebpftop.model.requests import Requested
 
 if TYPE_CHECKING:
@@ -112,11 +112,11 @@ class EditAsked(Message):
 
 
 class ProcessAsked(Message):
-    """Open the page of a process, by its identity."""
+    """Open the page of a process, by its identity; or of one that only /proc told of."""
 
-    def __init__(self, identity: int) -> None:
+    def __init__(self, process: int | Process) -> None:
         super().__init__()
-        self.identity = identity
+        self.process = process
 
 
 class PlayAsked(Message):

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from ebpftop.unwind.cursor import BadTables, Cursor
 
-RBX, RBP, RSP, RIP = 3, 6, 7, 16  # DWARF's numbers on x86-64
+RCX, RBX, RBP, RSP, RIP = 2, 3, 6, 7, 16  # DWARF's numbers on x86-64
 REGISTERS = 17  # those that matter: the general ones, and the return address
 KEPT = (RBX, RBP, 12, 13, 14, 15)  # a function leaves them as they were
 

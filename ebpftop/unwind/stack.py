@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ebpftop.unwind.cursor import BadTables
-from ebpftop.unwind.rows import RIP
+from ebpftop.unwind.rows import RBP, RCX, RIP
 from ebpftop.unwind.tables import Effort, Step, Tables, TooMuch
-from ebpftop.unwind.walk import BROKEN, BY_FRAME_POINTER, Ended, Walk
+from ebpftop.unwind.walk import BROKEN, BY_FRAME_POINTER, NO_TABLES, Ended, Walk
 
 DEEPEST = 256  # frames
 _MOST_STEPS = 1 << 16  # kept
 
+COMPILED = "JIT without frame pointers"
 NOWHERE = "return address outside of all code"
 TOO_MUCH = "unwinding takes too long"
 TOO_DEEP = f"deeper than {DEEPEST} calls"
@@ -21,13 +22,15 @@ TOO_DEEP = f"deeper than {DEEPEST} calls"
 
 class Code(NamedTuple):
     """Executable memory, `start` <= address < `end`. Its file's address 0 would be at `base`; `tables` are the file's,
-    None where it has none, or a text that says why they can't be used.
+    None where it has none, or a text that says why they can't be used. compiled: it is of no file, but what a
+    just-in-time compiler wrote there.
     """
 
     start: int
     end: int
     base: int
     tables: Tables | str | None
+    compiled: bool = False
 
 
 class Unwound(NamedTuple):
@@ -47,15 +50,30 @@ class Space:
         self._starts = [each.start for each in self._code]
         self._steps: dict[int, Step | str] = {}
 
-    def unwind(self, registers: Sequence[int], stack: memoryview, effort: Effort, *, whole: int) -> Unwound:
+    @property
+    def kept(self) -> int:
+        """How many steps are remembered."""
+        return len(self._steps)
+
+    def forget(self) -> None:
+        self._steps.clear()
+
+    def unwind(
+        self, registers: Sequence[int], stack: memoryview, effort: Effort, *, whole: int, top: int = 0
+    ) -> Unwound:
         """The callers of code that runs with these registers, by DWARF's numbers.
 
-        stack: 8-byte words from rsp up. whole: bytes that are copied of a stack at most.
+        stack: 8-byte words from rsp up. whole: bytes that are copied of a stack at most. top: where the stack of the
+        first thread began; 0 where that isn't known.
         """
-        walk = Walk(registers, stack, whole)
-        places = [registers[RIP]]
+        walk = Walk(registers, stack, whole, top)
+        called = registers[RCX] == registers[RIP]  # a system call leaves there where it returns to
+        places = [registers[RIP] - called]
+        steps, alone = self._steps, True
         try:
             step = self._step(places[0], effort)
+            if step is BY_FRAME_POINTER and (before := self._trampoline(places[0] - 1, effort)):
+                places, step = [places[0] - 1], before
             while not isinstance(step, str):
                 caller = walk.step(step)
                 if not caller:
@@ -63,10 +81,18 @@ class Space:
                 if len(places) >= DEEPEST:
                     return Unwound(tuple(places), TOO_DEEP)
                 place = caller if step.signal else caller - 1  # a call may be the last thing in a function
-                step = self._step(place, effort)
+                known = steps.get(place)
+                before, step = step, self._step(place, effort) if known is None else known
+                if before is BY_FRAME_POINTER:
+                    if alone and _keeps_none(step):
+                        raise Ended(NO_TABLES)  # rbp looked like one, but was most likely none
+                    alone = False
+                else:
+                    alone = True
                 places.append(place)
         except Ended as ended:
-            return Unwound(tuple(places), str(ended))
+            why = str(ended)
+            return Unwound(tuple(places), COMPILED if why == NO_TABLES and self._is_compiled(places[-1]) else why)
         return Unwound(tuple(places), step)
 
     def _step(self, place: int, effort: Effort) -> Step | str:
@@ -79,10 +105,23 @@ class Space:
             self._steps[place] = step
         return step
 
-    def _find(self, place: int, effort: Effort) -> Step | str:
+    def _trampoline(self, place: int, effort: Effort) -> Step | None:
+        """The way out of a signal's frame, whose system call ends it: the kernel may be changing the registers."""
+        step = self._step(place, effort) if self._at(place) else None
+        return step if isinstance(step, Step) and step.signal else None
+
+    def _at(self, place: int) -> Code | None:
         after = bisect_right(self._starts, place)
         code = self._code[after - 1] if after else None
-        if code is None or place >= code.end:
+        return code if code is not None and place < code.end else None
+
+    def _is_compiled(self, place: int) -> bool:
+        code = self._at(place)
+        return code is not None and code.compiled
+
+    def _find(self, place: int, effort: Effort) -> Step | str:
+        code = self._at(place)
+        if code is None:
             raise Ended(NOWHERE)
         if isinstance(code.tables, str):
             return code.tables
@@ -93,3 +132,8 @@ class Space:
         except TooMuch:
             raise Ended(TOO_MUCH) from None
         return found or BY_FRAME_POINTER
+
+
+def _keeps_none(step: Step | str) -> bool:
+    """Whether a function, by its tables, has no frame pointer."""
+    return not isinstance(step, str) and step.row is None and not step.last and step.register != RBP

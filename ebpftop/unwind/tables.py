@@ -10,12 +10,15 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ebpftop.unwind.cursor import BadTables, Bytes, Cursor
-from ebpftop.unwind.rows import KEPT, RIP, Interpreter, Row
+from ebpftop.unwind.rows import KEPT, RBP, RIP, Interpreter, Row
 
 _LONGEST = 32 << 10  # bytes of a function's description
 _LONGEST_AUGMENTATION = 8
 _MOST_SCANNED = 1 << 16  # records of a file without a sorted table
 _MOST_STEPS = 1 << 16  # kept
+_ASKED = 64  # functions, spread over the file, to find out whether it keeps frame pointers
+_SHORT = 64  # bytes of one that may do without
+_EXCEPTIONS = 16  # one in so many may be written in assembler
 _HEADER = b"\x01\x1b\x03\x3b"  # version 1, and how linkers write the numbers that follow
 _AT_CFA = -8  # where a call leaves the return address
 
@@ -88,6 +91,34 @@ class Tables:
             self._base = 0
             found = sorted(self._scan())
             self._starts, self._places = [each[0] for each in found], [each[1] for each in found]
+
+    @property
+    def kept(self) -> int:
+        """How many steps are remembered."""
+        return len(self._steps)
+
+    def forget(self) -> None:
+        self._steps.clear()
+
+    def keep_frame_pointers(self, effort: Effort) -> bool:
+        """Whether the file's functions do: all but a few of some dozens, none of them short, at their middle. Raises
+        `TooMuch`.
+        """
+        count = len(self._starts)
+        asked = kept = 0
+        for at in range(0, count, max(1, count // _ASKED)):
+            start = self._starts[at]
+            length = self._starts[at + 1] - start if at + 1 < count else 0
+            if length < _SHORT:
+                continue
+            try:
+                step = self._find(start + self._base + length // 2, effort)
+            except BadTables:
+                return False
+            if step is not None and not step.last:
+                asked += 1
+                kept += step.register == RBP and step.row is None
+        return 0 < asked <= kept + asked // _EXCEPTIONS
 
     def step(self, pc: int, effort: Effort) -> Step | None:
         """From the function at an address of the file to its caller; None where none is described.

@@ -15,6 +15,7 @@ ELSEWHERE = "the rest is on another stack"
 NOT_IN_MEMORY = "the rest of the stack is not in memory"
 
 BY_FRAME_POINTER = Step(RBP, 16, ((RBP, -16),))  # that of code without tables
+_BEGINNING = 256  # bytes at most of the first function's own frame
 _NEAR = 64 << 20  # bytes; an address further up is of another stack
 
 
@@ -24,14 +25,15 @@ class Ended(Exception):
 
 def cut(whole: int) -> str:
     """Why there are no more callers, where so many bytes of the stack are copied."""
-    return f"stack cut at {whole >> 10} KiB"
+    return f"stack too deep: more than {whole >> 10} KiB"
 
 
 class Walk:
     """The registers of one frame after the other. See `Space.unwind` for what it begins with."""
 
-    def __init__(self, registers: Sequence[int], stack: memoryview, whole: int) -> None:
-        self._low, self._stack, self._whole = registers[RSP], stack, whole
+    def __init__(self, registers: Sequence[int], stack: memoryview, whole: int, top: int = 0) -> None:
+        self._low, self._stack, self._whole, self._top = registers[RSP], stack, whole, top
+        self._bytes = 8 * len(stack)
         self._registers: list[int | None] = list(registers)  # None: its value is lost
         self._all = True  # whether there may be others than those that calls leave as they were
         self._guessed = False  # whether the last step took a frame pointer for one
@@ -45,17 +47,25 @@ class Walk:
         self._guessed = False
         if step.row is not None:
             return self._by_row(step.row, step.signal)
-        cfa, sp = self._known(step.register) + step.offset, self._known(RSP)
-        caller = self._word(cfa - 8)
+        registers, stack, low = self._registers, self._stack, self._low  # what follows is most of all unwinding
+        base, sp = registers[step.register] if step.register < REGISTERS else None, registers[RSP]
+        if base is None or sp is None:
+            raise Ended(BROKEN)
+        cfa = base + step.offset
+        at = cfa - 8 - low
+        if at + low == self._top:
+            return 0  # nobody called it, though its tables don't say so
+        caller: int = stack[at >> 3] if 0 <= at < self._bytes and not at & 7 else self._word(cfa - 8)
         for register, offset in step.saved:
             if cfa + offset >= sp:  # else the end of the function has taken it back already
-                self._registers[register] = self._word(cfa + offset)
+                at = cfa + offset - low
+                registers[register] = stack[at >> 3] if 0 <= at < self._bytes and not at & 7 else self._word(at + low)
         return self._called(cfa, caller)
 
     def _by_frame_pointer(self) -> int:
         """Nothing says that rbp is one, so it has to look like one."""
         frame, sp = self._registers[RBP], self._known(RSP)
-        if frame == 0 and self._guessed:
+        if frame == 0 and (self._guessed or 0 <= self._top - sp <= _BEGINNING):
             return 0
         self._guessed = True
         if frame is None or not sp <= frame < self._low + _NEAR or frame & 7:
@@ -89,9 +99,11 @@ class Walk:
 
     def _called(self, sp: int, caller: int) -> int:
         """The caller's stack begins at `sp`; a call kept only some registers for it."""
-        if sp < self._known(RSP):
+        registers = self._registers
+        before = registers[RSP]
+        if before is None or sp < before:
             raise Ended(BROKEN)
-        self._registers[RSP], self._registers[RIP] = sp, caller
+        registers[RSP], registers[RIP] = sp, caller
         if self._all:
             self._registers = [value if n in (*KEPT, RSP, RIP) else None for n, value in enumerate(self._registers)]
             self._all = False

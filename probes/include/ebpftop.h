@@ -45,9 +45,9 @@ static inline __attribute__((always_inline)) u32 ll_slot(u64 value)
 
 // ---------------------------------------------------------------- filters
 //
-// By a probe's parameters pid, comm and cgroup; nothing is compiled for a parameter that isn't set. pid: the process
-// (tgid). comm: the thread's own name, which may differ from its process's. cgroup: the thread is in this cgroup (version
-// 2) or below it.
+// By a probe's parameters pid, comm, cgroup, container, pod and unit; nothing is compiled for a parameter that isn't set.
+// pid: the process (tgid). comm: the thread's own name, which may differ from its process's. cgroup: the thread is in
+// this cgroup (version 2) or below it. container, pod, unit (BY_GROUP): it is in a cgroup of theirs or below one.
 
 #define COMM_SIZE 16
 #define CGROUP_DEPTH 24 // levels checked, from the thread's own upwards
@@ -67,7 +67,7 @@ static inline __attribute__((always_inline)) int wanted_comm(const char *comm)
 }
 #endif
 
-#ifdef PARAM_cgroup
+#if defined(PARAM_cgroup) || defined(BY_GROUP)
 static inline __attribute__((always_inline)) struct kernfs_node *parent_of(struct kernfs_node *node)
 {
 #ifdef HAS_kernfs_node____parent
@@ -76,7 +76,13 @@ static inline __attribute__((always_inline)) struct kernfs_node *parent_of(struc
     return READ(node, parent);
 #endif
 }
+#endif
 
+#ifdef BY_GROUP
+static int wanted_group(struct task_struct *task); // in ebpftop_maps.h
+#endif
+
+#ifdef PARAM_cgroup
 static inline __attribute__((always_inline)) int wanted_cgroup(struct task_struct *task)
 {
     struct kernfs_node *node = READ(READ(READ(task, cgroups), dfl_cgrp), kn);
@@ -108,6 +114,10 @@ static inline __attribute__((always_inline)) int wanted_task(struct task_struct 
     if (!wanted_cgroup(task))
         return 0;
 #endif
+#ifdef BY_GROUP
+    if (!wanted_group(task))
+        return 0;
+#endif
     return 1;
 }
 
@@ -126,6 +136,10 @@ static inline __attribute__((always_inline)) int wanted_current(void)
 #endif
 #ifdef PARAM_cgroup
     if (!wanted_cgroup((struct task_struct *)bpf_get_current_task()))
+        return 0;
+#endif
+#ifdef BY_GROUP
+    if (!wanted_group((struct task_struct *)bpf_get_current_task()))
         return 0;
 #endif
     return 1;

@@ -44,3 +44,34 @@ static u64 wake_up(u64 size)
     *unread = 0;
     return BPF_RB_FORCE_WAKEUP;
 }
+
+#ifdef BY_GROUP
+// The cgroups of the containers, pods and units that the parameters name, by id; the collector puts in those that there
+// are, and those that begin later. All are of one hierarchy: under the key 0 stands 0 for version 2, else the number of a
+// subsystem of it plus 1.
+BPF_HASH(_groups, u64, u32, 4096);
+
+static inline __attribute__((always_inline)) int wanted_group(struct task_struct *task)
+{
+    u64 id = 0;
+    u32 *subsystem = _groups.lookup(&id);
+    if (!subsystem)
+        return 0;
+    struct css_set *set = READ(task, cgroups);
+    struct cgroup *group;
+    if (!*subsystem)
+        group = READ(set, dfl_cgrp);
+    else if (*subsystem <= CGROUP_SUBSYS_COUNT)
+        group = READ(READ(set, subsys[*subsystem - 1]), cgroup);
+    else
+        return 0;
+    struct kernfs_node *node = READ(group, kn);
+    for (int level = 0; level < CGROUP_DEPTH && node; level++) {
+        id = READ(node, id);
+        if (_groups.lookup(&id))
+            return 1;
+        node = parent_of(node);
+    }
+    return 0;
+}
+#endif

@@ -17,6 +17,7 @@ from tests.bench import (
     crowds,
     events,
     explaining,
+    leaks,
     memory,
     painting,
     reading,
@@ -24,6 +25,7 @@ from tests.bench import (
     startup,
     storms,
     tapes,
+    unwinding,
 )
 from tests.bench.table import render
 
@@ -47,10 +49,12 @@ def main() -> int:
         startup,
         memory,
         events,
+        leaks,
         painting,
         storms,
         tapes,
         crowds,
+        unwinding,
     ):  # as long as this process is small
         print(f"{part.__name__.rpartition('.')[2]} …", file=sys.stderr, flush=True)
         rows += part.rows()

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from ebpftop.frames.changes import ChangeReader, ChangeWriter
+from ebpftop.frames.changes import ChangeWriter
 from ebpftop.frames.codec import Decoder, encode
 from ebpftop.frames.columns import pack
 from ebpftop.frames.messages import ColumnInfo, Snapshot, ViewInfo, Written
+from ebpftop.frames.received import ChangeReader
 from ebpftop.model import readings
 from ebpftop.model.session import Session
 from tests.bench.table import Row, interleaved, ms

@@ -55,7 +55,13 @@ class Screen:
 
     def end(self) -> None:
         self.keys("\x1b", 0.3)
-        self.keys("q", 1.0)
+        self.keys("q", 0.0)
+        end = time.monotonic() + 2.0
+        while time.monotonic() < end:
+            self.read(0.02)
+            if os.waitpid(self.pid, os.WNOHANG)[0]:
+                os.close(self._terminal)
+                return
         with contextlib.suppress(psutil.NoSuchProcess):
             process = psutil.Process(self.pid)
             process.terminate()

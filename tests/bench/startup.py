@@ -21,28 +21,30 @@ _ROUNDS = 5
 _SIZE = (200, 60)  # columns and rows
 _OURS = [sys.executable, "-m", "ebpftop"]
 _TILES = 9  # of the playbook below
-_SCREENS: dict[str, tuple[list[str], Callable[[str], bool], float]] = {  # the last: seconds at most
-    "first screen": ([], lambda shown: "What is wrong?" in shown and "first-minute" in shown, 0.4),
-    "first screen of the demo": (["demo"], lambda shown: "Catalog" in shown and "tape 0:0" in shown, 0.4),
+# The last two: seconds at most, and of output that are looked at.
+_SCREENS: dict[str, tuple[list[str], Callable[[str], bool], float, float]] = {
+    "first screen": ([], lambda shown: "What is wrong?" in shown and "first-minute" in shown, 0.4, 3.0),
+    "first screen of the demo": (["demo"], lambda shown: "Catalog" in shown and "tape 0:0" in shown, 0.4, 3.0),
     f"a playbook of {_TILES}, data in all tiles": (
         ["play", "first-minute"],
         lambda shown: shown.count("╭─ ●") == _TILES and "first snapshot" not in shown,
         1.5,
+        10.0,
     ),
 }
 _PRINTED = {"list": (["list"], 0.15), "show": (["show", "cpu/runqlat"], 0.1), "--help": (["--help"], 0.05)}
-_PATIENCE = 4.0  # seconds of output that are looked at
+_HTOPS = 1.0  # seconds of htop's output that are looked at
 
 
 def rows() -> list[Row]:
     """Screens beside htop's, printing commands beside an interpreter that does nothing."""
     found = []
-    for what, (arguments, is_there, most) in _SCREENS.items():
+    for what, (arguments, is_there, most, patience) in _SCREENS.items():
         ours, theirs = [], []
         for _ in range(_ROUNDS):
-            ours.append(shown_after([*_OURS, *arguments], is_there))
+            ours.append(shown_after([*_OURS, *arguments], is_there, patience))
             if shutil.which("htop"):
-                theirs.append(shown_after(["htop"], lambda shown: "PID" in shown))
+                theirs.append(shown_after(["htop"], lambda shown: "PID" in shown, _HTOPS))
         note = "" if theirs else "not installed"
         found.append(Row(f"from the command to: {what}", ours, "htop", theirs, s, note=note, most=most))
     for what, (arguments, most) in _PRINTED.items():
@@ -57,8 +59,8 @@ def _run(command: Sequence[str]) -> None:
     subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
 
 
-def shown_after(command: Sequence[str], is_there: Callable[[str], bool]) -> float:
-    """Seconds until it is on the screen; all that is looked at if it isn't by then."""
+def shown_after(command: Sequence[str], is_there: Callable[[str], bool], patience: float) -> float:
+    """Seconds until it is on the screen; all that are looked at if it isn't by then."""
     since = time.perf_counter()
     parts: list[tuple[float, bytes]] = []
 
@@ -67,11 +69,11 @@ def shown_after(command: Sequence[str], is_there: Callable[[str], bool]) -> floa
         return False
 
     with running_on(command, _SIZE) as screen:
-        screen.read(_PATIENCE, taken)
+        screen.read(patience, taken)
     terminal = pyte.Screen(*_SIZE)
     stream = pyte.ByteStream(terminal)
     for at, part in parts:
         stream.feed(part)
         if is_there("\n".join(terminal.display)):
             return at - since
-    return _PATIENCE
+    return patience

@@ -110,14 +110,22 @@ def _compared(storm: Storm, path: str) -> list[Row]:
 
 
 def _lossless(storm: Storm, path: str, command: list[str], surroundings: dict[str, str]) -> float:
-    """The highest rate at which all events were shown; 0 if there is none. Raises ToolFailed."""
-    for rate in reversed(storm.rates):
+    """The highest rate at which all events were shown; 0 if there is none. Raises ToolFailed.
+
+    The highest of all is tried first; between the others, those that were shown and those that weren't are halved.
+    """
+    shown_all, low, high = 0.0, 0, len(storm.rates)
+    middle = high - 1
+    while low < high:
         with _running(command, surroundings) as shown:
-            made = _made(storm, rate, path)
+            made = _made(storm, storm.rates[middle], path)
             seen = _seen(shown, made)
         if seen >= made:
-            return made / SECONDS
-    return 0.0
+            shown_all, low = made / SECONDS, middle + 1
+        else:
+            high = middle
+        middle = (low + high) // 2
+    return shown_all
 
 
 def _made(storm: Storm, rate: int, path: str) -> int:

@@ -42,6 +42,7 @@ def rows() -> list[Row]:
             shown_after(
                 [sys.executable, "-m", "ebpftop", "replay", str(tape)],
                 lambda shown: "Catalog" in shown and "tape 0:0" in shown,
+                4.0,
             )
             for _ in range(_ROUNDS)
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -90,3 +91,20 @@ def test_it_carries_what_is_not_python(installed: Path, written: str, carried: s
 def test_it_makes_a_new_probe(installed: Path, tmp_path: Path) -> None:
     ebpftop(installed, "new", "--from", "lab/hello", str(tmp_path / "mine"))
     assert (tmp_path / "mine" / "probe.bpf.c").read_text() == (CHECKOUT / "probes/lab/hello/probe.bpf.c").read_text()
+
+
+def test_it_brings_manual_pages_and_completion(installed: Path) -> None:
+    pages = {each.name: each for each in (installed / "share/man/man1").iterdir()}
+    assert {"ebpftop.1", "ebpftop-run.1", "ebpftop-tape-export.1", "ebpftop-doctor.1"} <= set(pages)
+    assert set(re.findall(r"\.BR (\S+) \(1\)", pages["ebpftop.1"].read_text().replace("\\-", "-"))) == {
+        name.removesuffix(".1") for name in pages if name != "ebpftop.1"
+    }
+    for page in pages.values():
+        done = subprocess.run(["groff", "-man", "-Tutf8", "-ww", page], capture_output=True, text=True, check=True)
+        assert done.stderr == ""
+    run = subprocess.run(["groff", "-man", "-Tutf8", "-P-c", pages["ebpftop-run.1"]], capture_output=True, check=True)
+    text = re.sub(r".\x08", "", run.stdout.decode())
+    assert "ebpftop-run - run one probe without the dashboard" in " ".join(text.split())
+    assert "--duration S" in text
+    for name in ("bash-completion/completions/ebpftop", "zsh/site-functions/_ebpftop", "fish/vendor_completions.d"):
+        assert (installed / "share" / name).exists()

@@ -48,3 +48,14 @@ def test_the_doctor_says_so() -> None:
     assert done.returncode == 0
     found = next(check for check in json.loads(done.stdout) if check["check"] == "pid namespace")
     assert found == {"check": "pid namespace", "ok": False, "detail": WHERE, "remedy": REMEDY}
+
+
+def test_the_doctor_says_what_a_cgroup_namespace_hides() -> None:
+    def found(*before: str) -> dict[str, object]:
+        checks = json.loads(ebpftop("doctor", "--json", before=before).stdout)
+        return next(check for check in checks if check["check"] == "cgroup namespace")
+
+    assert found() == {"check": "cgroup namespace", "ok": True, "detail": "the initial one", "remedy": ""}
+    nested = found("unshare", "--cgroup")
+    assert not nested["ok"]
+    assert str(nested["remedy"]).endswith("--cgroupns=host")

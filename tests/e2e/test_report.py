@@ -94,12 +94,16 @@ def test_a_cut_tape_gives_a_report_and_a_warning(tmp_path: Path) -> None:
     tape = tmp_path / "cut"
     tape.write_bytes(DEMO.read_bytes()[:400_000])
     done = ebpftop("report", tape, "-o", tmp_path / "x.html")
-    assert done.returncode == 0
+    assert done.returncode == 1
     first, second = done.stderr.splitlines()
     assert first.startswith(f"ebpftop: {tape} is truncated after ")
     assert first.endswith("; the report is about what comes before")
     assert second.startswith(f"{tmp_path}/x.html: ")
     assert "The tape is incomplete" in (tmp_path / "x.html").read_text()
+    again = ebpftop("report", tape, "-o", "-", "--format", "json")
+    assert again.returncode == 1
+    assert again.stderr == f"{first}\n"
+    assert all(json.loads(line)["views"] for line in again.stdout.splitlines())
 
 
 def of(lines: str, probe: str) -> dict[str, Any]:
@@ -152,11 +156,14 @@ def test_every_format_goes_to_standard_output() -> None:
         return done.stdout
 
     assert out("html").startswith("<!DOCTYPE html>")
-    blocks = [list(csv.DictReader(io.StringIO(block))) for block in out("csv").split("\n\n")]
+    tables = [block.partition("\n") for block in out("csv").split("\n\n")]
+    assert all(re.fullmatch(r"# \S+ .+ · all · \S+Z to \S+Z · .+ observed", said) for said, _, _ in tables)
+    blocks = [list(csv.DictReader(io.StringIO(table))) for _, _, table in tables]
     assert {row["probe"] for block in blocks for row in block} == set(RUNS)
     lines = [json.loads(line) for line in out("json").splitlines()]
     assert {line["probe"] for line in lines} >= set(RUNS)
-    folded = out("folded").splitlines()
+    said, *folded = out("folded").splitlines()
+    assert said.startswith("# cpu/profile samples · all · ")
     assert sum(int(line.rpartition(" ")[2]) for line in folded) == total("cpu/profile", "samples")
     speedscope = json.loads(out("speedscope"))
     assert sum(speedscope["profiles"][0]["weights"]) == total("cpu/profile", "samples")

@@ -102,6 +102,53 @@ def test_static_probes_with_a_semaphore_in_a_program_of_any_language(tmp_path: P
     assert [traced.count("latency", pid=pid) for pid in pids] == [13, 13, 13]
 
 
+# Machine code with the three static probes of a collection, which it passes 13 times, and the collector's name.
+COLLECTING = (
+    bytes.fromhex(
+        "b90d000000"  # mov ecx, 13
+        "49be 2810400000000000"  # mov r14, 0x401028
+        "90 90 90"  # again: gc__begin, mem__pool__gc__begin, gc__end
+        "ffc9 75f9"  # dec ecx; jnz again
+        "b83c000000 31ff 0f05"  # exit(0)
+    ).ljust(0x28, b"\0")
+    + b"Copy".ljust(16, b"\0")
+    + (0x401028).to_bytes(8, "little")
+)
+
+
+@pytest.mark.needs("uprobe")
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "8@%r14",
+        pytest.param("8@16(%r14)", marks=any_kernel),
+        pytest.param(f"-8@${0x401028}", marks=any_kernel),
+    ],
+)
+def test_collections_of_a_jvm_by_collector(argument: str, tmp_path: Path) -> None:
+    notes = note(b"hotspot", b"gc__begin", 0x40100F, arguments=b"1@%dil")
+    notes += note(b"hotspot", b"mem__pool__gc__begin", 0x401010, arguments=f"{argument} 8@%rbx".encode())
+    notes += note(b"hotspot", b"gc__end", 0x401011)
+    program = write(tmp_path / "program", elf({}, notes, code=COLLECTING))
+    with trace("application/jvmgc", binary=program) as traced:
+        pids = run_programs(3, str(program))
+    assert [traced.count("pauses", pid=pid, collector="Copy") for pid in pids] == [13, 13, 13]
+    assert traced.count("pauses") == 39
+    assert traced.losses() == {}
+
+
+@pytest.mark.needs("uprobe")
+@any_kernel
+def test_a_jvm_whose_arguments_are_not_understood_has_no_names(tmp_path: Path) -> None:
+    notes = note(b"hotspot", b"gc__begin", 0x40100F)
+    notes += note(b"hotspot", b"mem__pool__gc__begin", 0x401010, arguments=b"8@%r14;}")
+    notes += note(b"hotspot", b"gc__end", 0x401011)
+    program = write(tmp_path / "program", elf({}, notes, code=COLLECTING))
+    with trace("application/jvmgc", binary=program) as traced:
+        (pid,) = run_programs(1, str(program))
+    assert traced.count("pauses", pid=pid, collector="") == 13
+
+
 # ---------------------------------------------------------------- of the kernel
 
 

@@ -20,6 +20,7 @@ LOST = "stack lost"  # by chance: where two stacks fall in one place of the kern
 # A sample is taken of whatever runs at a moment, so how many hit a process that had the CPU for n moments in pieces
 # differs by the root of n; four of them are hardly ever seen.
 DEVIATIONS = 4
+KEPT = 0.05 if SLOWER > 1 else 0.5  # of the stacks: an emulated machine hardly unwinds as many as are copied
 GIVEN = 0.5 if SLOWER > 1 else 1  # an emulated machine's timers are late, and leave samples out
 
 # One second of CPU time in zlib, in its user code, and one in the kernel's random numbers.
@@ -49,7 +50,7 @@ def test_samples_are_where_the_cpu_time_goes() -> None:
         assert least <= counted(found) <= expected + DEVIATIONS * math.sqrt(expected)
     assert counted(in_user, "crc32", LOST) >= 0.9 * counted(in_user)
     assert counted(in_kernel, "getrandom", LOST) >= 0.9 * counted(in_kernel)
-    assert counted(in_user, "crc32") > 0.5 * counted(in_user)
+    assert counted(in_user, "crc32") > KEPT * counted(in_user)
     assert {frame["side"] for each in in_kernel for frame in each["frames"] if "chacha" in frame["name"]} == {"kernel"}
     assert traced.losses() == {}
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 
-from tests.support import speedscope
-from tests.support.command import ebpftop
+from tests.support import profiles, speedscope
+from tests.support.command import COMMAND, ebpftop
 from tests.support.processes import SLOWER
 from tests.support.tracing import any_kernel
 from tests.support.workloads import Worker
@@ -72,3 +73,25 @@ def test_folded_stacks_of_the_profile() -> None:
     lines = [line.rpartition(" ") for line in profiled("folded").splitlines()]
     check([(stack.split(";"), int(count)) for stack, _, count in lines])
     assert any("read_zero_[k]" in stack for stack, _, _ in lines)
+
+
+def written(form: str) -> bytes:
+    """The same of a format that is no text."""
+    run = [*COMMAND, "run", "cpu/profile", "--duration", str(4 * SLOWER), "--format", form]
+    done = subprocess.run(run, stdin=subprocess.DEVNULL, capture_output=True, timeout=60 * SLOWER, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    return done.stdout
+
+
+def test_pprof_opens_the_profile() -> None:
+    (sums,) = profiles.stacks(profiles.profile(written("pprof"))).values()
+    check([(list(stack), count) for stack, count in sums.items()])
+
+
+def test_perfetto_opens_the_profile() -> None:
+    trace = profiles.Trace(written("perfetto"))
+    sums = Counter((name, *stack) for _, _, name, stack in trace.samples)
+    check([(list(stack), count) for stack, count in sums.items()])
+    times = [time for time, *_ in trace.samples]
+    assert 3 * 10**9 < times[-1] - times[0] < 60 * SLOWER * 10**9
+    assert {cpu for _, cpu, *_ in trace.samples} <= set(range(64))

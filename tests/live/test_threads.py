@@ -22,7 +22,7 @@ from ebpftop.frames.codec import encode
 from ebpftop.frames.messages import ReadThreads, Threads
 from ebpftop.frames.reading import FrameDecoder
 from ebpftop.kernel import proc
-from ebpftop.loader import threads
+from ebpftop.loader import processes, threads
 from ebpftop.model.places import SLEEPING, STOPPED, STUCK, Place, Places
 from tests.support.command import AS_NOBODY, CHECKOUT, complaint, ebpftop
 from tests.support.processes import eventually
@@ -162,6 +162,10 @@ def test_a_process_that_hangs_inside_execve_costs_nobody_but_itself(tmp_path: Pa
         assert (thread.target, thread.call, thread.stack) == (threads.HELD, None, None)
         found = next(each for each in Places().take(read) if each.target == name)
         assert len(found.seen) == THREADS
+        ((facts, whole),) = processes.patiently(processes.reading(child.pid, 1), child.pid, 1)
+        assert whole
+        assert (facts.tgid, facts.gone, facts.comm) == (child.pid, False, thread.comm)
+        assert facts.unread == [f"the rest: {processes.HANGS}"]
 
 
 @any_kernel

@@ -13,22 +13,9 @@ import pytest
 from tests.support.processes import SLOWER
 from tests.support.quota import cpu_group, pids_group
 from tests.support.tracing import any_kernel, trace
-from tests.support.workloads import Worker
+from tests.support.workloads import SPIN, Worker
 
 pytestmark = pytest.mark.bpf
-
-# Threads that compute until the process has used so many seconds of CPU time.
-SPIN = """
-import hashlib, threading, time
-def spin(end):
-    while time.process_time() < end: hashlib.sha256(bytes(1 << 14)).digest()
-def work():
-    end = time.process_time() + float(sys.argv[2])
-    threads = [threading.Thread(target=spin, args=(end,)) for _ in range(int(sys.argv[1]) - 1)]
-    for each in threads: each.start()
-    spin(end)
-    for each in threads: each.join()
-"""
 
 NEAR = 0.1  # the clock is read a little later than the scheduler does, which misses a few switches in a thousand
 

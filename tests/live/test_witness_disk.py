@@ -11,7 +11,7 @@ import pytest
 from tests.support.disks import accounted, file_system, flushes, loop_device
 from tests.support.memory import memory_cgroup
 from tests.support.quota import disk_group
-from tests.support.tracing import any_kernel, trace
+from tests.support.tracing import any_kernel, trace, variant_of
 from tests.support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
@@ -149,6 +149,77 @@ def test_waits_for_a_disk_below_a_limit_are_the_flushes_of_diskstats(tmp_path: P
     buckets = traced.buckets("latency")
     assert sum(low * count for (low, _), count in buckets.items()) <= total["time"]
     assert sum(high * count for (_, high), count in buckets.items()) >= total["time"]
+    assert traced.losses() == {}
+
+
+HOLDING = [*(pytest.param(kind, marks=pytest.mark.needs(kind)) for kind in ("fentry", "kprobe")), "raw"]
+
+
+@pytest.mark.parametrize("variant", HOLDING)
+def test_requests_that_a_limit_holds_back_are_told_with_their_wait(variant: str, tmp_path: Path) -> None:
+    with (
+        loop_device(tmp_path / "disk", 8 << 20) as device,
+        disk_group(device, per_second=20) as group,
+        Worker(READ, device, 43) as worker,
+        Worker(READ, device, 17) as free,
+        trace(variant_of("disk/iothrottled", variant), device=device) as traced,
+        trace("disk/biosnoop", device=device) as requests,
+    ):
+        group.take(worker.pid)
+        began = time.monotonic_ns()
+        worker.work()
+        took = time.monotonic_ns() - began
+        free.work()
+        served = group.reads(device)
+    assert served == (43, 43 * 8192)
+    # who really makes the requests that were held back
+    late = sum(row["comm"].startswith("kworker") for row in requests.events(operation="read"))
+    by_group = traced.totals("processes", "group")
+    ours = by_group[f"/{group.folder.name}"]
+    assert (ours["requests"], ours["bytes"], ours["throttled"]) == (*served, late)
+    assert sum(each["throttled"] for each in by_group.values()) == late > 20
+    by_process = traced.totals("processes", "pid")
+    assert (by_process[free.pid]["requests"], by_process[free.pid]["throttled"]) == (17, 0)
+    assert traced.losses() == {}
+    if variant == "raw":
+        assert by_process[None]["throttled"] == late
+        return
+    assert (by_process[worker.pid]["requests"], by_process[worker.pid]["throttled"]) == (43, late)
+    assert 1_000_000_000 <= by_process[worker.pid]["waited"] <= took  # 43 at 20 a second, less what is saved up
+    rows = [row for row in traced.rows("processes") if row["pid"] == worker.pid]
+    assert 1_000_000_000 / 43 < max(row["longest"] for row in rows) <= by_process[worker.pid]["waited"]
+
+
+# A read past the page cache by each of so many threads at once.
+READ_TOGETHER = """
+import mmap, threading
+file = os.open(sys.argv[1], os.O_RDONLY | os.O_DIRECT)
+def read(number): os.preadv(file, [mmap.mmap(-1, 8192)], number * 65536)
+def work():
+    threads = [threading.Thread(target=read, args=(number,)) for number in range(int(sys.argv[2]))]
+    for each in threads: each.start()
+    for each in threads: each.join()
+"""
+
+
+@pytest.mark.parametrize("variant", HOLDING[:-1])
+def test_fifty_threads_behind_a_limit_are_one_row_that_says_so(variant: str, tmp_path: Path) -> None:
+    with (
+        loop_device(tmp_path / "disk", 8 << 20) as device,
+        disk_group(device, per_second=1) as group,
+        Worker(READ_TOGETHER, device, 53) as worker,
+        trace(variant_of("disk/iothrottled", variant), device=device) as traced,
+    ):
+        group.take(worker.pid)
+        worker.start()
+        traced.until(lambda: max([row["waiting"] for row in traced.rows("processes")], default=0) >= 50, "50 wait")
+        group.unlimit(device)
+        worker.finish()
+        traced.until(lambda: [row["waiting"] for row in traced.rows("processes")][-1] == 0, "none waits")
+        served = group.reads(device)
+    total = traced.totals("processes", "pid")[worker.pid]
+    assert (total["requests"], total["bytes"]) == served == (53, 53 * 8192)
+    assert 50 <= total["throttled"] <= 53
     assert traced.losses() == {}
 
 

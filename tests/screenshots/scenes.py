@@ -13,6 +13,7 @@ from ebpftop.frames.tape_source import TapeSource
 from ebpftop.ui.app.app import EbpftopApp
 from ebpftop.ui.feed.comparing import NOT_YET
 from ebpftop.ui.widgets.compared_panels import ComparedGrid
+from tests.screenshots import stuck
 from tests.screenshots.picture import picture
 
 SMALL, MEDIUM, LARGE = (80, 24), (120, 36), (200, 60)
@@ -22,7 +23,9 @@ QUIET, STORM, PROGRAMS, DISK = 14.0, 45.0, 75.0, 112.5  # moments of the inciden
 
 @dataclass(frozen=True)
 class Scene:
-    """`at`: seconds from the tape's start; `keys`: by Textual's names; `colour`: without, as with NO_COLOR."""
+    """`at`: seconds from the tape's start; `keys`: by Textual's names; `colour`: without, as with NO_COLOR; `stuck`:
+    with threads that wait.
+    """
 
     name: str
     size: tuple[int, int]
@@ -30,6 +33,7 @@ class Scene:
     keys: tuple[str, ...]
     png: bool = False
     colour: bool = True
+    stuck: bool = False
 
 
 def show(probe: str, *keys: str) -> tuple[str, ...]:
@@ -89,6 +93,11 @@ SCENES = (
     Scene("process-light-120x36", MEDIUM, STORM, show("runqlat", "T", "tab", "down", "P")),
     Scene("process-no-colour-120x36", MEDIUM, STORM, show("runqlat", "tab", "down", "P"), colour=False),
     Scene("process-200x60", LARGE, STORM, show("runqlat", "tab", "down", "P")),
+    Scene("threads-80x24", SMALL, STORM, ("W",), stuck=True),
+    Scene("threads-120x36", MEDIUM, STORM, ("W", "down"), stuck=True),
+    Scene("threads-light-120x36", MEDIUM, STORM, ("T", "W", "down"), stuck=True),
+    Scene("threads-no-colour-120x36", MEDIUM, STORM, ("W", "down"), colour=False, stuck=True),
+    Scene("threads-200x60", LARGE, STORM, ("W", "down", "enter"), stuck=True),
     Scene("syscount-120x36", MEDIUM, PROGRAMS, show("syscount", "tab")),
     Scene("syscount-200x60", LARGE, PROGRAMS, show("syscount", "tab")),
     Scene("execsnoop-120x36", MEDIUM, PROGRAMS, show("execsnoop", "tab")),
@@ -127,6 +136,9 @@ async def shoot(tape: Path, scene: Scene) -> str:
         source.seek(scene.at)
         await _arrive(app)
         app.feed.session.marks.clear()  # the captions belong to the demo
+        newest = app.feed.session.newest
+        if scene.stuck and newest is not None:
+            app.feed.session.feed(stuck.threads(newest.monotonic_ns, newest.boottime_ns))
         await _settle(app, pilot)
         for key in scene.keys:
             await pilot.press(key)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +13,22 @@ from ebpftop.kernel import mounts
 from tests.support.processes import eventually
 
 
+def v2() -> Path:
+    """Where the hierarchy of version 2 is mounted."""
+    place = mounts.cgroups()
+    assert place is not None
+    return place
+
+
 def v1() -> Path | None:
     """Where a hierarchy of version 1 with controllers is mounted, if there is one."""
     return next((place for number, place in sorted(mounts.hierarchies().items()) if number), None)
+
+
+def leave_all(pid: int) -> None:
+    """Move a process to the roots of all hierarchies."""
+    for place in mounts.hierarchies().values():
+        (place / "cgroup.procs").write_text(str(pid))
 
 
 @contextlib.contextmanager
@@ -35,3 +50,9 @@ def _removed(folder: Path) -> bool:
     except OSError:
         return not folder.exists()
     return True
+
+
+def run_in(folder: Path, command: str, times: int = 1) -> None:
+    """Run a command so often; each time a shell moves itself there and executes it, as a runtime does."""
+    for _ in range(times):
+        subprocess.run(["sh", "-c", f"echo $$ > {shlex.quote(str(folder))}/cgroup.procs; exec {command}"], check=True)

@@ -10,9 +10,11 @@ _STATIC_PROBE, _NOTES, _SYMBOLS, _STRINGS, _BITS = 3, 7, 2, 3, 1
 FUNCTION, INDIRECT = 2, 10
 
 
-def note(provider: bytes, name: bytes, location: int, base: int = 0, semaphore: int = 0) -> bytes:
+def note(
+    provider: bytes, name: bytes, location: int, base: int = 0, semaphore: int = 0, arguments: bytes = b""
+) -> bytes:
     """The note of one USDT probe, as sys/sdt.h writes it."""
-    content = struct.pack("<QQQ", location, base, semaphore) + provider + b"\0" + name + b"\0\0"
+    content = struct.pack("<QQQ", location, base, semaphore) + provider + b"\0" + name + b"\0" + arguments + b"\0"
     header = struct.pack("<III", 8, len(content), _STATIC_PROBE) + b"stapsdt\0"
     return header + content + bytes(-len(content) % 4)
 

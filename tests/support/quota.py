@@ -36,6 +36,30 @@ class Group:
         lines = (line.split() for line in (self.folder / name).read_text().splitlines())
         return {key: int(value) for key, value in lines}
 
+    def unlimit(self, device: Path) -> None:
+        """Let what was held back of reads from a block device through."""
+        number = device.stat().st_rdev
+        name = f"{os.major(number)}:{os.minor(number)}"
+        if self.v2:
+            self.write("io.max", f"{name} riops=max")
+        else:
+            self.write("blkio.throttle.read_iops_device", f"{name} 0")
+
+    def reads(self, device: Path) -> tuple[int, int]:
+        """(requests, bytes) that its processes have read from a block device, limited or not."""
+        number = device.stat().st_rdev
+        name = f"{os.major(number)}:{os.minor(number)}"
+        if self.v2:
+            lines = (line.split() for line in (self.folder / "io.stat").read_text().splitlines())
+            (found,) = (dict(field.split("=") for field in fields) for first, *fields in lines if first == name)
+            return int(found["rios"]), int(found["rbytes"])
+        counts = []
+        for file in ("io_serviced", "io_service_bytes"):
+            lines = (line.split() for line in (self.folder / f"blkio.throttle.{file}").read_text().splitlines())
+            counts += [int(fields[2]) for fields in lines if fields[:2] == [name, "Read"]]
+        requests, size = counts
+        return requests, size
+
     def throttled(self) -> Throttled:
         stat = self.counts("cpu.stat")
         ns = stat["throttled_time"] if "throttled_time" in stat else stat["throttled_usec"] * 1000
@@ -43,11 +67,13 @@ class Group:
 
 
 @contextlib.contextmanager
-def cpu_group(quota_us: int, period_us: int) -> Iterator[Group]:
-    """A new group that may use so much CPU time in each period. Its processes must have ended when the `with` ends."""
-    with _group("cpu") as group:
+def cpu_group(quota_us: int, period_us: int, name: str = "") -> Iterator[Group]:
+    """A new group that may use so much CPU time in each period, with a quota below 0 any. Its processes must have ended
+    when the `with` ends.
+    """
+    with _group("cpu", name=name) as group:
         if group.v2:
-            group.write("cpu.max", f"{quota_us} {period_us}")
+            group.write("cpu.max", f"{quota_us if quota_us >= 0 else 'max'} {period_us}")
         else:
             group.write("cpu.cfs_period_us", str(period_us))
             group.write("cpu.cfs_quota_us", str(quota_us))
@@ -79,11 +105,11 @@ def pids_group(limit: int) -> Iterator[Group]:
 
 
 @contextlib.contextmanager
-def _group(controller: str, name_in_v1: str = "") -> Iterator[Group]:
+def _group(controller: str, name_in_v1: str = "", name: str = "") -> Iterator[Group]:
     parent, v2 = _hierarchy(controller, name_in_v1 or controller)
     if v2:
         (parent / "cgroup.subtree_control").write_text(f"+{controller}")
-    folder = parent / f"ebpftop-test-{uuid.uuid4().hex[:8]}"
+    folder = parent / (name or f"ebpftop-test-{uuid.uuid4().hex[:8]}")
     folder.mkdir()
     try:
         yield Group(folder, v2=v2)

@@ -58,7 +58,7 @@ def crio(root: Path, container: str = CRIO) -> Path:
         "io.kubernetes.pod.namespace": "shop",
         "io.kubernetes.cri-o.ImageName": "registry.example/sidecar:2",
     }
-    place = root / containers.STORAGE / container / "userdata" / "config.json"
+    place = root / containers.STORAGE / containers.STORES[0] / container / "userdata" / "config.json"
     return write(place, {"ociVersion": "1.2.0", "annotations": annotations})
 
 
@@ -72,4 +72,4 @@ def all_of_them(root: Path) -> None:
     docker(root)
     containerd(root)
     crio(root)
-    podman(root / containers.STORAGE)
+    podman(root / containers.STORAGE / containers.STORES[0])

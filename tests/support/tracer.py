@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 
 from ebpftop.frames.codec import encode
-from ebpftop.frames.messages import AnyFrame, Detach, Load, Loading, Notice, Refused
+from ebpftop.frames.messages import AnyFrame, AnyRequest, Load, Loading, Notice, Refused
 from ebpftop.frames.reading import FrameDecoder
 from ebpftop.frames.recall import Recall
 from tests.support.processes import SLOWER
@@ -70,7 +70,7 @@ class Tracer:
                 asked.take(frame)
         self.request(Load(request=asked.request, probe=asked.probe, params=asked.params, interval=interval))
 
-    def request(self, request: Load | Detach) -> None:
+    def request(self, request: AnyRequest) -> None:
         """Send a request."""
         self.check()
         self._stream.sendall(encode(request))

@@ -20,7 +20,20 @@ import pytest
 
 from ebpftop.export.headless import Reporter
 from ebpftop.export.ndjson import Ndjson
-from ebpftop.frames.messages import AnyFrame, Detach, Detached, Loaded, Process, Processes, Refused, Rejected
+from ebpftop.frames.messages import (
+    AnyFrame,
+    AnyRequest,
+    Columns,
+    Detach,
+    Detached,
+    Loaded,
+    Process,
+    Processes,
+    Refused,
+    Rejected,
+    Snapshot,
+    Threads,
+)
 from tests.support import held
 from tests.support.processes import SLOWER, children, eventually, has_census
 from tests.support.tracer import CHECKOUT, PATIENCE, Asked, Tracer
@@ -87,8 +100,11 @@ class Traced:
 
     def events(self, view: str = "events", **values: Any) -> list[Row]:
         """Events whose columns have these values."""
-        rows = (row for part in self._views(view) for row in _rows(part))
-        return [row for row in rows if values.items() <= row.items()]
+        return [row for row in self.rows(view) if values.items() <= row.items()]
+
+    def rows(self, view: str) -> Iterator[Row]:
+        """The rows of a table or of events, from each line."""
+        return (row for part in self._views(view) for row in _rows(part))
 
 
 def counted(stacks: list[dict[str, Any]], *functions: str) -> int:
@@ -114,14 +130,23 @@ class Tracing(Traced, Asked):
         Asked.__init__(self, probe, {name: str(value) for name, value in params.items()})
         self.notes: list[str] = []
         self.processes: dict[int, Process] = {}
+        self.maps: dict[str, Columns] = {}  # in the last sample
+        self.threads: Threads | None = None  # the last reading of them
+        self.frames: list[AnyFrame] | None = None  # all of them, if they are kept
         self._tracer, self._heard = tracer, io.StringIO()
         self._teller = Reporter(Ndjson(_Lines(self.lines), self._heard), self._heard)
 
     def take(self, frame: AnyFrame) -> None:
+        if self.frames is not None:
+            self.frames.append(frame)
         if isinstance(frame, Loaded):
             self.notes = frame.notes
         if isinstance(frame, Processes):
             self.processes |= {each.id: each for each in frame.processes}
+        if isinstance(frame, Snapshot):
+            self.maps = frame.maps
+        if isinstance(frame, Threads):
+            self.threads = frame
         self._teller.take(frame)
         if isinstance(frame, Detached | Rejected | Refused):
             self._teller.finish()
@@ -140,6 +165,10 @@ class Tracing(Traced, Asked):
         self._tracer.check()
         assert self.lines or not self.ended.is_set(), f"it ended before it said anything: {self._heard.getvalue()}"
         return bool(self.lines)
+
+    def ask(self, request: AnyRequest) -> None:
+        """Send another request."""
+        self._tracer.request(request)
 
     def until_named(self) -> None:
         """Wait for the census, requested with the probe: from then on even short-lived processes are named."""
@@ -199,14 +228,19 @@ shared = _Shared()
 
 
 @contextlib.contextmanager
-def trace(probe: str, interval: float = 0.5, probes: Path | None = None, **params: Any) -> Iterator[Tracing]:
-    """The probe is attached inside of the `with`; after it, all its lines were read. `probes`: one more folder."""
+def trace(
+    probe: str, interval: float = 0.5, probes: Path | None = None, keep: bool = False, **params: Any
+) -> Iterator[Tracing]:
+    """The probe is attached inside of the `with`; after it, all its lines were read. `probes`: one more folder. keep:
+    its frames.
+    """
     with contextlib.ExitStack() as stack:
         tracer = shared.tracer()
         if probes is not None:
             tracer = Tracer(probes)
             stack.callback(tracer.end)
         tracing = Tracing(probe, params, tracer)
+        tracing.frames = [] if keep else None
         tracer.load(tracing, interval)
         try:
             eventually(tracing.attached, f"{probe} is attached", PATIENCE)

@@ -21,6 +21,19 @@ while os.read(0, 1):
     os.write(1, b"d")
 """
 
+# Threads that compute until the process has used so many seconds of CPU time.
+SPIN = """
+import hashlib, threading, time
+def spin(end):
+    while time.process_time() < end: hashlib.sha256(bytes(1 << 14)).digest()
+def work():
+    end = time.process_time() + float(sys.argv[2])
+    threads = [threading.Thread(target=spin, args=(end,)) for _ in range(int(sys.argv[1]) - 1)]
+    for each in threads: each.start()
+    spin(end)
+    for each in threads: each.join()
+"""
+
 
 class Worker:
     """A Python of its own, blocked until `work()` lets it run its function `work` once.

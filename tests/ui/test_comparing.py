@@ -440,6 +440,16 @@ async def test_the_comparison_is_exported_and_copied(
         rows = {row["labels"]["comm"]: row["numbers"]["count"] for row in json.loads(path.read_text())["rows"]}
         assert (rows["node"]["changed"], rows["web"]["changed"]) == (True, False)
         assert round(rows["node"]["after"]) == 200
+        path.unlink()
+        on.one(ComparedGrid).focus()
+        await press(on, "home", "full_stop", "escape")
+        on.app.screen.set_focus(None)
+        await on.press("y")
+        assert on.app.clipboard.splitlines()[:2] == ["only node 1002", "System calls by process: 1 row changed"]
+        compared = "System calls by process · only node 1002  as  JSON, A and B compared"
+        found = json.loads(await chosen(on, compared, tmp_path))
+        assert found["scope"] == {"rows": ["only node 1002"]}
+        assert [row["labels"]["comm"] for row in found["rows"]] == ["node"]
 
 
 async def test_the_report_compares_what_is_compared(

@@ -12,9 +12,17 @@ import pytest
 from textual.widgets import OptionList
 
 from ebpftop.frames.messages import AnyFrame, AnyRequest, Load
+from ebpftop.frames.tape import TapeReader
+from ebpftop.model.past.span import ALL, Recent
+from ebpftop.model.scope import Scope
+from ebpftop.model.selection import Selection, choice_of_process
+from ebpftop.model.session import Session
+from ebpftop.ui.actions.exporting import choices, exported, of_all
 from ebpftop.ui.app.options import Options
+from ebpftop.ui.screens.choosing import Choosing
 from ebpftop.ui.screens.dashboard import Dashboard
 from ebpftop.ui.screens.export import ExportScreen
+from tests.support import hand_tape
 from tests.support.frames import (
     EPOCH,
     SAMPLES,
@@ -33,6 +41,7 @@ from tests.support.frames import (
 from tests.support.page_reader import Report
 from tests.ui.conftest import Open, Stage
 from tests.ui.probes import calls, latencies
+from tests.ui.test_strip import profiling
 
 LATENCY = Options(auto_load=[("cpu/runqlat", {})])
 CALLS = Options(auto_load=[("cpu/syscount", {})])
@@ -215,3 +224,91 @@ async def test_what_is_selected_of_a_view_is_exported_and_copied(stage: Open, fo
         await exporting(on)
     (file,) = folder.iterdir()
     assert [row["comm"] for row in read(file.read_bytes(), " · only postgres 1001 · ")] == ["postgres"]
+
+
+async def test_what_is_summed_and_filtered_is_exported_as_it_is_shown(stage: Open, folder: Path) -> None:
+    people = processes(
+        process(1, "postgres", user="db"), process(2, "vacuum", user="db"), process(3, "make", user="me")
+    )
+    async with stage(people, options=CALLS) as on:
+        await on.play(calls(1, {1: 500, 2: 10, 3: 1}), calls(2, {1: 505, 2: 60, 3: 2}))
+        await on.press("tab", "B")
+        assert isinstance(on.app.screen, Choosing)
+        await on.press(*["down"] * [each.title for each in on.app.screen.lines].index("by user"), "enter")
+        table = await chosen(on, "System calls by process · by user  as  CSV", folder)
+        assert [(row["user"], row["count"]) for row in read(table, " · by user · ")] == [("db", "55"), ("me", "1")]
+        await on.press("f", *"db", "enter")
+        said = "System calls by process · by user · matching “db”  as  CSV"
+        assert [row["user"] for row in read(await chosen(on, said, folder))] == ["db"]
+        await on.press("y")
+        on.app.screen.set_focus(None)
+        await on.press("y")
+        assert "by user · matching “db” · " in on.app.clipboard
+        assert " me " not in on.app.clipboard
+        await on.press("escape")
+        page = Report((await chosen(on, "all probes, as remembered  as  report, one HTML page", folder)).decode())
+        view = next(iter(page.runs.values())).views["by process"]
+        assert view.attributes["data-rows"].startswith("by user")
+        assert view.tables["rows"].rows[0][0].text == "db"
+
+
+async def test_all_probes_are_exported_as_they_are_selected_and_in_the_span_that_was_chosen(
+    stage: Open, folder: Path
+) -> None:
+    async with stage(PEOPLE, options=CALLS) as on:
+        await on.play(*(calls(n, {1: 500 + n, 2: 10 * n, 3: 1}) for n in range(1, 9)))
+        await on.press("tab", "home", "full_stop", "E")
+        assert offered(on)[2] == "all probes, as remembered, only \\x1b[31mnode 1002  as  report, one HTML page"
+        await on.press("escape")
+        said = "all probes, as remembered, only \\x1b[31mnode 1002  as  CSV"
+        (first, _) = (await chosen(on, said, folder)).decode().split("\n\n")
+        rows = read(first.encode(), " · only \\x1b[31mnode 1002 · ")
+        assert [(row["comm"], row["count"]) for row in rows] == [("\\x1b[31mnode", "80")]
+        await on.press(*["right_curly_bracket"] * 2, *["left_parenthesis"])
+        await on.press("E")
+        (said,) = (each for each in offered(on) if each.startswith("all probes") and each.endswith("NDJSON"))
+        span = said.removeprefix("all probes, ").partition(", only")[0]
+        assert re.fullmatch(r"\d\d:\d\d:\d\d–\d\d:\d\d:\d\d", span)
+        await on.press("escape")
+        (line,) = (await chosen(on, said, folder)).decode().splitlines()
+        view = json.loads(line)["views"]["by process"]
+        assert (view["scope"]["rows"], view["scope"]["seconds"]) == (["only \\x1b[31mnode 1002"], 4.0)
+        assert [row[-2] for row in view["rows"]] == [40]
+
+
+async def test_the_slice_of_the_strip_is_what_is_exported(stage: Open, folder: Path) -> None:
+    async with profiling(stage) as on:
+        await on.press("o", "C", "C", "right", "home", *["right"] * 5, *["up"] * 5, "V", *["up"] * 5, "enter")
+        said = "CPU samples · single samples of CPU 1, one each 20 ms  as  folded stacks, for flamegraph.pl"
+        first, *lines = (await chosen(on, said, folder)).decode().splitlines()
+        assert lines == ["node;main;burst 15"]
+        assert first.endswith("Z · 300 ms observed")
+        await on.press("backspace")
+        whole = (await chosen(on, said.replace(" · single samples of CPU 1, one each 20 ms", ""), folder)).decode()
+        assert whole.splitlines()[1:] == ["python3;main;idle_loop 400", "node;main;burst 15"]
+
+
+async def test_ebpftops_own_rows_are_exported_when_they_are_shown(stage: Open, folder: Path) -> None:
+    people = processes(process(1, "postgres"), process(7, "collect", own=True))
+    async with stage(people, options=CALLS) as on:
+        await on.play(calls(1, {1: 500, 7: 10}), calls(2, {1: 505, 7: 60}))
+        said = "System calls by process  as  CSV"
+        table = await chosen(on, said, folder)
+        assert [row["comm"] for row in read(table, " · without ebpftop's own processes · ")] == ["postgres"]
+        await on.press("M")
+        assert [row["comm"] for row in read(await chosen(on, said, folder))] == ["collect", "postgres"]
+
+
+async def test_of_a_tape_all_is_read_and_the_same_processes_are_selected(tmp_path: Path) -> None:
+    path = hand_tape.written(tmp_path / "hand.tape")
+    session = Session()
+    for _, frame in TapeReader(path):
+        session.feed(frame)
+    make = session.processes[2]
+    scope = Scope(Recent(1.0), Selection((choice_of_process(make),), session.processes))
+    (table,) = (each for each in choices(session, None, None) if each.format == "csv")
+    assert of_all(scope).wanted == ALL
+    written = (await exported(table, session, None, of_all(scope), path)).decode()
+    (calls,) = (each for each in written.split("\n\n") if each.startswith("# cpu/mixed calls · only make 1002 · "))
+    assert [(row["comm"], row["count"]) for row in read(calls.encode())] == [("make", "80001")]
+    assert "sh" not in {row.get("comm") for each in written.split("\n\n") for row in read(each.encode())}

@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from ebpftop.frames.messages import AnyFrame, AnyRequest, Load, ViewInfo
+from ebpftop.frames.messages import AnyFrame, AnyRequest, Function, Load, Stack, Stacks, ViewInfo
 from ebpftop.ui.app.options import Options
+from ebpftop.ui.screens.row import RowScreen
 from ebpftop.ui.widgets.flame import Flame
 from ebpftop.ui.widgets.stacks_panel import Details, FlameFrame
 from ebpftop.ui.widgets.table_grid import TableGrid
@@ -325,3 +326,64 @@ async def test_the_functions_keep_their_names_at_180_columns(stage: Open) -> Non
         assert table.region.width
         assert "function" in table.render_line(0).text
         assert "hash" in seen(table)
+
+
+LONG = (
+    "app::Queue<app::Job<int, std::string>, std::allocator<app::Job<int, std::string> > >::take(app::Job<int> const&)"
+)
+MANGLED = "_ZN3app5QueueINS_3JobIiSsEESaIS2_EE4takeERKNS_3JobIiEE"
+
+
+async def test_a_long_name_is_shortened_and_told_whole_with_its_symbol_and_lines(stage: Open) -> None:
+    def take(number: int, line: int) -> Function:
+        return Function(
+            id=number,
+            side="user",
+            name=LONG,
+            symbol=MANGLED,
+            module="/bin/app",
+            offset=line,
+            file="src/q.cc",
+            line=line,
+        )
+
+    functions = [Function(id=1, side="user", name="main", module="/bin/app"), take(2, 17), take(3, 19)]
+    known = Stacks(functions=functions, stacks=[Stack(id=1, functions=[1, 2]), Stack(id=2, functions=[1, 3])])
+    frames = known, samples(9, 1, {(1, 1): 1}), samples(9, 2, {(1, 1): 31, (1, 2): 11})
+    async with profiling(stage, frames=frames) as on:
+        assert "app::Queue<app::Job<…>, std::allocator<…> >::take(app::Job<…> const&)" in on.see(Flame)
+        await on.press("end")
+        assert on.see(Details).startswith(
+            "app::Queue<…>::take(app::Job<…> const&)   in python3 1001   42   100% of total"
+        )
+        await on.press("w")
+        fields = on.app.screen.fields if isinstance(on.app.screen, RowScreen) else []
+        assert fields == [
+            ("function", LONG),
+            ("module", "/bin/app"),
+            ("symbol", MANGLED),
+            ("source", "src/q.cc:17   31"),
+            ("", "src/q.cc:19   11"),
+            ("address", "+0x11   31"),
+            ("", "+0x13   11"),
+        ]
+        await on.press("escape", "u", "w")
+        fields = on.app.screen.fields if isinstance(on.app.screen, RowScreen) else []
+        assert ("function", LONG) in fields
+        assert ("source", "src/q.cc:17   31") in fields
+
+
+async def test_the_lines_of_a_function_are_told_where_there_is_room(stage: Open) -> None:
+    functions = [
+        Function(id=1, side="user", name="main", module="/bin/app", file="src/main.c", line=70),
+        Function(id=2, side="user", name="work", module="/bin/app", file="src/q.c", line=17),
+        Function(id=3, side="user", name="work", module="/bin/app", file="src/q.c", line=19),
+    ]
+    known = Stacks(functions=functions, stacks=[Stack(id=1, functions=[1, 2]), Stack(id=2, functions=[1, 3])])
+    async with profiling(
+        stage, frames=(known, samples(9, 1, {(1, 1): 1}), samples(9, 2, {(1, 1): 31, (1, 2): 11}))
+    ) as on:
+        await on.press("end")
+        assert "q.c:17 and 1 more line" in on.see(Details)
+        await on.press("up")
+        assert "   main.c:70" in on.see(Details)

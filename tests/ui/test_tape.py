@@ -11,6 +11,7 @@ import pytest
 from ebpftop.frames.messages import AnyFrame
 from ebpftop.frames.tape import TapeWriter
 from ebpftop.frames.tape_source import TapeSource
+from ebpftop.model.past.span import Span
 from ebpftop.ui.app.app import EbpftopApp
 from ebpftop.ui.widgets.header import HeaderLine
 from ebpftop.ui.widgets.runs import RunTabs
@@ -60,11 +61,11 @@ async def test_a_tape_says_so_and_stands_still_on_space(tape: Path) -> None:
         assert "‖ tape 0:0" in on.see(HeaderLine)
 
 
-async def test_arrows_seek_and_the_table_keeps_its_order_and_cursor(tape: Path) -> None:
-    app = EbpftopApp(TapeSource(tape, paused=True))
+async def test_after_a_jump_the_table_keeps_its_order_and_cursor(tape: Path) -> None:
+    app = EbpftopApp(source := TapeSource(tape, paused=True))
     async with app.run_test(size=(120, 36)) as pilot:
         on = Stage(app, pilot, app.feed.source)
-        await on.press("right")
+        source.seek(5.0)
         await until(on, lambda: bool(app.screen.query(TableGrid)) and on.one(TableGrid).count == 2)
         assert "‖ tape 0:05" in on.see(HeaderLine)
         table = on.one(TableGrid)
@@ -72,11 +73,11 @@ async def test_arrows_seek_and_the_table_keeps_its_order_and_cursor(tape: Path) 
         await on.press("tab", "down")
         table.sort_by("tgid.comm")
         assert names(table) == ["node", "postgres"]
-        await on.press("right", "right")
+        source.seek(15.0)
         await until(on, lambda: table.cell(0, table.columns[2]) == "1 k/s")
         assert on.one(TableGrid) is table
         assert (names(table), table.cursor) == (["node", "postgres"], 1)
-        await on.press("left", "left")
+        source.seek(5.0)
         await until(on, lambda: table.cell(0, table.columns[2]) == "0/s")
         assert "‖ tape 0:05" in seen(on.one(HeaderLine))
 
@@ -97,14 +98,49 @@ async def test_a_tape_opens_on_its_first_run(tape: Path) -> None:
 
 
 async def test_at_its_end_a_tape_says_so_and_space_begins_anew(tape: Path) -> None:
-    app = EbpftopApp(TapeSource(tape))
+    app = EbpftopApp(source := TapeSource(tape))
     async with app.run_test(size=(120, 36)) as pilot:
         on = Stage(app, pilot, app.feed.source)
-        await on.press(*["right"] * 4)
+        source.seek(20.0)
         await until(on, lambda: "tape 0:20 / 0:20 · ended" in on.see(HeaderLine))
         await on.press("space")
         await until(on, lambda: "▶ tape 0:0" in on.see(HeaderLine))
         assert app.feed.ended is None
+
+
+async def test_arrows_belong_to_what_has_the_focus(tape: Path) -> None:
+    app = EbpftopApp(source := TapeSource(tape, paused=True))
+    async with app.run_test(size=(60, 20)) as pilot:
+        on = Stage(app, pilot, app.feed.source)
+        source.seek(10.0)
+        await until(on, lambda: bool(app.screen.query(TableGrid)) and on.one(TableGrid).count == 2)
+        await on.press("tab")
+        assert on.one(TableGrid).has_focus
+        before = [each.name for each in on.one(TableGrid).shown_columns]
+        await on.press("right", "right")
+        assert [each.name for each in on.one(TableGrid).shown_columns] != before
+        await on.press("left", "left")
+        assert [each.name for each in on.one(TableGrid).shown_columns] == before
+        assert source.position == 10.0
+
+
+async def test_space_plays_a_tape_from_a_span_that_is_yet_to_come_else_from_where_it_was(tape: Path) -> None:
+    app = EbpftopApp(source := TapeSource(tape, speed=0.001))
+    async with app.run_test(size=(120, 36)) as pilot:
+        on = Stage(app, pilot, app.feed.source)
+        source.seek(8.0)
+        await until(on, lambda: bool(app.screen.query(TableGrid)) and on.one(TableGrid).count == 2)
+        await until(on, lambda: app.feed.session.reach.end > app.feed.session.newest.monotonic_ns + 11 * SECOND)
+        played = app.feed.session.newest.monotonic_ns
+        await on.press(*["right_parenthesis"] * 9)
+        assert app.feed.when.wanted == Span(played + 8 * SECOND, played + 9 * SECOND)
+        assert app.feed.session.newest.monotonic_ns == played
+        await on.press("space")
+        await until(on, lambda: app.feed.session.newest.monotonic_ns == played + 9 * SECOND)
+        assert not app.feed.when.still
+        await on.press("left_parenthesis", "left_parenthesis", "space")
+        assert not app.feed.when.still
+        assert 17.0 <= source.position < 18.0
 
 
 async def test_plus_and_minus_change_the_speed(tape: Path) -> None:

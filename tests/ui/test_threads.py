@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from itertools import count
+from pathlib import Path
+
+from msgspec import structs
+
 from ebpftop.base.syscalls import NUMBERS
-from ebpftop.frames.messages import ReadThreads, ThreadPlace, Threads
+from ebpftop.frames.messages import ReadProcess, ReadThreads, ThreadPlace, Threads
+from ebpftop.frames.tape import TapeWriter
+from ebpftop.frames.tape_source import TapeSource
+from ebpftop.ui.app.app import EbpftopApp
+from ebpftop.ui.screens.process import ProcessScreen
 from ebpftop.ui.screens.row import RowScreen
 from ebpftop.ui.screens.threads import ThreadsScreen
 from ebpftop.ui.widgets.table_frame import TableFrame
 from ebpftop.ui.widgets.table_grid import TableGrid
+from tests.support.frames import SECOND
 from tests.ui.conftest import Open, Stage
-from tests.ui.test_tape import until
+from tests.ui.test_tape import STORY, until
 
 S = 1_000_000_000
 EVIL = "x\x1b[2J[b]y"
@@ -64,11 +74,11 @@ async def test_fifty_threads_that_wait_for_one_pipe_are_one_line(stage: Open) ->
         await on.play(read(10), read(12))
         assert "52 of 57 threads" in title(on)
         head, stuck, pipe, idle = cells(on)
-        assert head == ["threads", "state▼", "call", "waits for", "in the kernel", "for at least", "whose"]
+        assert head == ["threads", "state▼", "call", "waits for", "in the kernel", "for", "whose"]
         whose = "x\\x1b[2J[b]y (7)"
-        assert stuck == ["1", "uninterruptible", "pread64", "/mnt/x\\x1b[2J[b]y", "request_wait_answer", "2 s", whose]
-        assert pipe == ["50", "sleeping", "read", "pipe:[42]", "pipe_read", "2 s", whose]
-        assert idle == ["1", "sleeping", "ppoll", "2 s", whose]
+        assert stuck == ["1", "uninterruptible", "pread64", "/mnt/x\\x1b[2J[b]y", "request_wait_answer", "≥ 2 s", whose]
+        assert pipe == ["50", "sleeping", "read", "pipe:[42]", "pipe_read", "≥ 2 s", whose]
+        assert idle == ["1", "sleeping", "ppoll", "≥ 2 s", whose]
 
 
 async def test_on_a_small_screen_what_it_is_about_stays(stage: Open) -> None:
@@ -96,7 +106,7 @@ async def test_enter_shows_system_call_stack_and_threads(stage: Open) -> None:
             ("system call", "read(fd=3, buf=0x10000000000, count=4096)"),
             ("kernel stack", "pipe_read"),
             ("", "vfs_read"),
-            ("thread", f"1 {EVIL}  of {EVIL} (7)  for at least 2 s"),
+            ("thread", f"1 {EVIL}  of {EVIL} (7)  for ≥ 2 s"),
         ]
         assert len(fields) == 6 + 50
 
@@ -147,3 +157,49 @@ async def test_a_tape_says_that_it_holds_none(stage: Open) -> None:
         await on.press("W")
         assert not isinstance(on.app.screen, ThreadsScreen)
         assert requests(on) == 0
+
+
+async def test_a_row_opens_the_page_of_its_process(stage: Open) -> None:
+    async with stage(size=(120, 40)) as on:
+        await on.press("W")
+        await on.play(read(10, 6), read(12, 6))
+        await on.press("P")
+        assert isinstance(on.app.screen, ThreadsScreen)  # the start of its process isn't known
+        main = ThreadPlace(
+            tid=7, tgid=7, start_ns=70 * S, comm=EVIL, process=EVIL, state="D", cpu_ns=0, target=f"/mnt/{EVIL}"
+        )
+        known = read(13, 6)
+        await on.play(structs.replace(known, threads=[main, *known.threads]))
+        await on.press("home", "P")
+        page = on.app.screen
+        assert isinstance(page, ProcessScreen)
+        assert (page.watched.process.tgid, page.watched.process.start_ns) == (7, 70 * S)
+        assert ReadProcess(tgid=7, start_ns=70 * S) in on.source.requests
+        await on.press("P")
+        assert isinstance(on.app.screen, ThreadsScreen)
+
+
+async def test_a_tape_tells_where_threads_were_when_somebody_looked(tmp_path: Path) -> None:
+    """At a moment the last reading before it, with the time at which it was made."""
+    path = tmp_path / "looked.tape"
+    ticks = count(0, SECOND)
+    with TapeWriter(path, clock=lambda: next(ticks)) as writer:
+        for at, frame in enumerate(STORY):
+            if at == 10:
+                writer.write(read(10, 13))
+            writer.write(frame)
+    app = EbpftopApp(TapeSource(path, paused=True))
+    async with app.run_test(size=(120, 36)) as pilot:
+        on = Stage(app, pilot, app.feed.source)
+        await on.press("W")
+        assert not isinstance(app.screen, ThreadsScreen)
+        await on.press("right", "right", "right")
+        await until(on, lambda: app.feed.session.threads is not None)
+        await on.press("W")
+        await until(on, lambda: "as read at" in title(on))
+        _, stuck, pipe, *_ = cells(on)
+        assert (stuck[0], pipe[:3]) == ("1", ["13", "sleeping", "read"])
+        assert "15 of 20 threads" in title(on)
+        assert app.feed.source.live is False
+        await on.press("escape", "left", "left")
+        await until(on, lambda: app.feed.session.threads is None)

@@ -24,6 +24,7 @@ from ebpftop.frames.messages import (
 from ebpftop.ui.app.options import Options
 from ebpftop.ui.drawing.tiling import LEAST_HEIGHT, LEAST_WIDTH, arrangement, page
 from ebpftop.ui.screens.dashboard import Dashboard
+from ebpftop.ui.screens.threads import ThreadsScreen
 from ebpftop.ui.screens.tiles import Tiles
 from ebpftop.ui.screens.verifier import VerifierScreen
 from ebpftop.ui.widgets.about import About
@@ -107,6 +108,17 @@ async def test_playbooks_and_what_is_not_usable_stand_in_the_catalog(stage: Open
         assert "/etc/x/mine/broken/probe.toml:2" in told
         await on.press("enter")
         assert on.app.screen is on.app.dashboard
+
+
+async def test_a_playbook_may_begin_with_what_threads_wait_for(stage: Open) -> None:
+    hangs = PlaybookInfo(name="hangs", title="It hangs", summary="Why.", steps=TINY.steps, opens="threads")
+    async with stage(Catalog(probes=list(PROBES), playbooks=[hangs]), options=Options(playbook="hangs")) as on:
+        assert isinstance(on.app.screen, ThreadsScreen)
+        assert loads(on) == ["cpu/runqlat"]
+        await on.press("escape")
+        assert isinstance(on.app.screen, Tiles)
+        await on.press("z", "z")  # it is opened again, not begun again
+        assert isinstance(on.app.screen, Tiles)
 
 
 async def test_a_search_finds_probes_before_playbooks(stage: Open) -> None:

@@ -600,3 +600,27 @@ async def test_the_entry_of_a_probe_takes_the_focus_from_the_table_that_it_hides
         assert isinstance(on.app.focused, About)
         await on.press("q")
         assert on.app.return_code == 0
+
+
+async def test_events_have_a_column_for_places_once_somebody_is_there(stage: Open) -> None:
+    """In a list that many are in, only those count that events are about."""
+    people = processes(
+        process(1, "sh"), process(2, "make", container="web", nspid=17), process(3, "x", pod="none/here")
+    )
+    async with stage(people, options=Options(auto_load=[("cpu/execsnoop", {})]), size=(200, 30)) as on:
+        await on.play(execs([(1, "/bin/a")]))
+        events = on.one(EventList)
+        before = [column.title for column in events.columns]
+        assert not {"container", "pod", "unit", "nspid"} & {*before}
+        await on.play(execs([(2, "/bin/b"), (1, "/bin/c")]))
+        added = events.columns[len(before) :]
+        assert [column.title for column in added] == ["container", "nspid"]
+        assert [[events.cell(row, column) for column in added] for row in range(3)] == [
+            ["", ""],
+            ["web", "17"],
+            ["", ""],
+        ]
+        await on.play(execs([(2, "/bin/b")]))
+        assert len(events.columns) == len(before) + 2
+        assert dict(events.whole(1))["container"] == "web"
+        assert [title for title, _ in events.whole(1)].count("container") == 1

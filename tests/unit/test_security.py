@@ -39,12 +39,16 @@ def test_requests_are_plain_data() -> None:
     """Numbers, yes or no, and text that names something; by them no C and no command can be passed on."""
     requests = {*get_args(messages.AnyRequest), protocol.RequestLoad, protocol.RequestRunTimes}
     requests |= {protocol.RequestSymbols, protocol.Addresses, protocol.RequestProcess, protocol.RequestThreads}
+    requests |= {protocol.RequestPrograms, protocol.RequestContainers, protocol.RequestCode, protocol.Program}
+    requests |= {protocol.RequestMemoryEvents}  # of `Offsets` see test_what_the_dead_had_mapped_is_opened_without_root
     plain = {int, float, bool, str, dict[str, str], dict[str, list[int]], list[int], list[protocol.Addresses]}
+    plain |= {list[protocol.Program], list[protocol.Offsets], list[str]}
     for request in requests:
         for name, kind in get_type_hints(request).items():
             assert kind in plain, f"{request.__name__}.{name} is {kind}"
     texts = {name for request in requests for name, kind in get_type_hints(request).items() if kind is str}
-    assert texts <= {"probe", "perf_map"}  # a name, and a version that is only compared
+    # a name, a version that is only compared, and a path that is compared with those of processes
+    assert texts <= {"probe", "perf_map", "cgroup"}
 
 
 def test_root_imports_no_parser_of_logs() -> None:

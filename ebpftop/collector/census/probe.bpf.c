@@ -16,7 +16,7 @@ struct life {
     u32 type;
     u64 cgroup;
     u32 hierarchy; // that of the cgroup, 0 is version 2
-    u32 unused;
+    u32 nspid;
     char comm[COMM_SIZE];
     char parent_comm[COMM_SIZE];
 };
@@ -34,7 +34,7 @@ struct exec {
     char comm[COMM_SIZE];
     char parent_comm[COMM_SIZE];
     u32 args_len;
-    u32 unused;
+    u32 nspid;
     char args[ARGS_SIZE]; // as in the process's memory: each terminated by NUL
 };
 // At most 352 bytes with its header: 3,000 a MiB.
@@ -70,6 +70,14 @@ static struct cgroup *cgroup_of(struct task_struct *task)
     return found;
 }
 
+// The pid of a process in its own pid namespace; its tgid where that is the initial one.
+static u32 nspid_of(struct task_struct *leader)
+{
+    struct pid *pid = READ(leader, thread_pid);
+    u32 level = READ(pid, level);
+    return READ(pid, numbers[level].nr);
+}
+
 static void report_life(struct task_struct *task, u32 type, const char *comm)
 {
     struct task_struct *leader = READ(task, group_leader);
@@ -88,7 +96,7 @@ static void report_life(struct task_struct *task, u32 type, const char *comm)
     struct cgroup *cgroup = cgroup_of(leader);
     life->cgroup = READ(READ(cgroup, kn), id);
     life->hierarchy = READ(READ(cgroup, root), hierarchy_id);
-    life->unused = 0;
+    life->nspid = nspid_of(leader);
     bpf_probe_read_kernel(life->parent_comm, sizeof(life->parent_comm), &parent->comm);
     bpf_probe_read_kernel(life->comm, sizeof(life->comm), &leader->comm);
     if (comm)
@@ -137,7 +145,7 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
     exec->tgid = READ(task, tgid);
     exec->ppid = READ(parent, tgid);
     exec->uid = READ(READ(task, cred), euid.val);
-    exec->unused = 0;
+    exec->nspid = nspid_of(task);
     struct cgroup *cgroup = cgroup_of(task);
     exec->cgroup = READ(READ(cgroup, kn), id);
     exec->hierarchy = READ(READ(cgroup, root), hierarchy_id);
@@ -175,6 +183,6 @@ int on_group(struct bpf_raw_tracepoint_args *ctx)
     group->hierarchy = READ(READ(cgroup, root), hierarchy_id);
     group->unused = 0;
     bpf_probe_read_kernel_str(group->path, sizeof(group->path), (void *)ctx->args[1]);
-    groups.ringbuf_submit(group, wake_up(sizeof(*group)));
+    groups.ringbuf_submit(group, BPF_RB_FORCE_WAKEUP); // a run may be limited to it, and waits
     return 0;
 }

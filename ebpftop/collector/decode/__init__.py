@@ -35,8 +35,11 @@ from ebpftop.collector.decode import (
 from ebpftop.collector.decode.cgroup import Cgroups
 from ebpftop.collector.decode.device import Devices
 from ebpftop.collector.decode.kernel_enum import KernelEnum
-from ebpftop.frames.columns import Array, labelled
+from ebpftop.frames.columns import Array, labelled, pack
 from ebpftop.frames.messages import Column
+
+_HIERARCHY = 56  # where its number begins in the id of a control group
+_GROUP = (1 << _HIERARCHY) - 1
 
 Decoder = Callable[[Array], Column]
 
@@ -53,7 +56,7 @@ class Context:
             "bpf_command": KernelEnum("bpf_cmd", "BPF_").name,
             "bpf_type": bpf.kind,
             "capability": capability.name,
-            "cgroup": lambda number: self.cgroup_path(number) or str(number),
+            "cgroup": lambda number: self.cgroup_path(number) or str(number & _GROUP),
             "compact_result": KernelEnum("compact_result", "COMPACT_").name,
             "device": self._devices.name,
             "dns_code": dns.code,
@@ -89,8 +92,8 @@ class Context:
         return one
 
     def cgroup_path(self, number: int) -> str:
-        """Path below the cgroup2 hierarchy, "/" for its root, "" where it is unknown."""
-        return self.cgroups.path(number)
+        """Path below its hierarchy, "/" for its root, "" where it is unknown. Version 2 has the number 0."""
+        return self.cgroups.path(number & _GROUP, number >> _HIERARCHY)
 
     def namer(self, decode: str) -> Callable[[int], str]:
         """The label of one number. Raises KeyError."""
@@ -102,6 +105,7 @@ _OF_ARRAYS: dict[str, Decoder] = {
     "comm": text.decode,
     "dns_question": dns.decode,
     "string": text.decode,
+    "thread": lambda values: pack({"": values})[""],
     "time": time.decode,
 }
 

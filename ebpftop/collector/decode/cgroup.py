@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from ebpftop.kernel import mounts
@@ -17,38 +17,52 @@ V2 = 0  # the number of the hierarchy of version 2
 class Cgroups:
     """Paths by id. A group that is gone keeps the path it had, if it was seen.
 
-    roots: where hierarchies are mounted, by the kernel's numbers.
+    roots: where hierarchies are mounted, by the kernel's numbers. learned: called with id, hierarchy and path of a
+    group that is new, or has another path now.
     """
 
     def __init__(self, roots: Mapping[int, Path] | None = None) -> None:
-        self._roots = mounts.hierarchies() if roots is None else roots
+        self.roots = mounts.hierarchies() if roots is None else roots
+        self.learned: Callable[[int, int, str], None] = lambda number, hierarchy, path: None
         self._paths: dict[tuple[int, int], str] = {}
-        self._walked = dict.fromkeys(self._roots, -_PATIENCE)
+        self._walked = dict.fromkeys(self.roots, -_PATIENCE)
 
     def path(self, number: int, hierarchy: int = V2) -> str:
         """Path below the hierarchy's root, which is "/" itself; "" where it is unknown.
 
         An unknown id makes it walk the hierarchy again, at most once a second.
         """
-        root, known = self._roots.get(hierarchy), (hierarchy, number) in self._paths
+        root, known = self.roots.get(hierarchy), (hierarchy, number) in self._paths
         if root is not None and not known and time.monotonic() - self._walked[hierarchy] >= _PATIENCE:
             self._walk(hierarchy, root)
         return self._paths.get((hierarchy, number), "")
 
     def learn(self, number: int, hierarchy: int, path: str) -> None:
         """A group has this path from now on."""
-        if hierarchy in self._roots and path.startswith("/"):
-            self._paths.pop((hierarchy, number), None)  # the newest last
+        if hierarchy in self.roots and path.startswith("/"):
+            known = self._paths.pop((hierarchy, number), None)  # the newest last
             self._paths[hierarchy, number] = path
             if len(self._paths) > _KEPT:
                 del self._paths[next(iter(self._paths))]
+            if known != path:
+                self.learned(number, hierarchy, path)
+
+    def existing(self) -> list[tuple[int, dict[str, int]]]:
+        """All groups of each hierarchy, version 2 first: ids by path."""
+        return [(number, dict(_walk(root))) for number, root in sorted(self.roots.items())]
 
     def _walk(self, hierarchy: int, root: Path) -> None:
-        for folder, _, _ in os.walk(root):
-            try:
-                number = os.stat(folder).st_ino
-            except OSError:  # gone, or not accessible
-                continue
-            name = os.fsencode(folder.removeprefix(str(root))).decode("utf-8", "backslashreplace")
-            self.learn(number, hierarchy, name or "/")
+        for path, number in _walk(root):
+            self.learn(number, hierarchy, path)
         self._walked[hierarchy] = time.monotonic()
+
+
+def _walk(root: Path) -> Iterator[tuple[str, int]]:
+    """Paths below the root of a hierarchy, and their ids."""
+    for folder, _, _ in os.walk(root):
+        try:
+            number = os.stat(folder).st_ino
+        except OSError:  # gone, or not accessible
+            continue
+        name = os.fsencode(folder.removeprefix(str(root))).decode("utf-8", "backslashreplace")
+        yield name or "/", number

@@ -19,7 +19,8 @@ class KernelEnum:
         self._tag, self._prefix, self._more = tag, prefix, more or {}
 
     @cached_property
-    def _names(self) -> dict[int, str]:
+    def names(self) -> dict[int, str]:
+        """With the prefix."""
         try:
             return {**self._more, **Btf().enumerators(self._tag)}
         except KernelLacks:
@@ -29,4 +30,4 @@ class KernelEnum:
         """`NO_SOCKET`, "" for a negative number, which stands for none, else the number."""
         if number < 0:
             return ""
-        return self._names.get(number, str(number)).removeprefix(self._prefix)
+        return self.names.get(number, str(number)).removeprefix(self._prefix)

@@ -6,6 +6,7 @@ import hashlib
 import re
 from base64 import b64encode
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from ebpftop import __version__
@@ -21,13 +22,15 @@ from ebpftop.export.page.tables import Cell, table
 from ebpftop.export.taped import Moment
 from ebpftop.frames.messages import Hello, Host, Losses
 from ebpftop.model import failure_text
+from ebpftop.model.pressure import RESOURCES, stalled
 from ebpftop.model.run import Run
 from ebpftop.stats import formatting
 
 _FOLDER = Path(__file__).parent
 _PLAIN = Look(100, colour=False)
 _LOG_LINES = 400  # of a verifier log
-_NOTHING_ELSE = "base-uri 'none'; form-action 'none'"
+_SCRIPTS = ("sort.js", "save.js")
+_NOTHING_ELSE = "img-src blob:; base-uri 'none'; form-action 'none'"  # a blob is what the page's own script made
 _MOMENTS = 200
 _MACHINE = 240  # columns
 _CAVEATS = re.compile(r"^\*\*Caveats\.\*\*\s+(.+?)(?:\n\s*\n|\Z)", re.MULTILINE | re.DOTALL)
@@ -57,7 +60,7 @@ class Page:
 def html(page: Page) -> str:
     """The page, complete in itself."""
     style = (_FOLDER / "page.css").read_text() + rules()
-    script = (_FOLDER / "sort.js").read_text()
+    script = "".join((_FOLDER / name).read_text() for name in _SCRIPTS)
     policy = f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; {_NOTHING_ELSE}"
     sections = [_stream(stream, number) for number, stream in enumerate(page.streams)]
     if page.compared is not None:
@@ -202,6 +205,12 @@ def _machine(hosts: list[Host], axis: Axis) -> Markup | None:
         _summary("CPU", [host.cpu_percent for host in hosts]),
         _summary("memory", [h.memory_percent for h in hosts]),
     ]
+    shares = [
+        stalled(one.pressure, other.pressure, other.realtime_ns - one.realtime_ns) for one, other in pairwise(hosts)
+    ]
+    for name in RESOURCES:
+        if values := [share[name] for share in shares if name in share]:
+            rows.append(_summary(f"some tasks stalled, {name}", values))
     return tag(
         "section",
         tag("h2", "The machine"),

@@ -127,10 +127,10 @@ def _histogram(part: HistogramPart, seconds: float) -> list[Markup]:
     summary = [Cell("all"), *_counts(whole.count, seconds), *_percentiles(whole, unit)]
     listed = [each for each in part.series if not each.own]
     rows = []
-    for each in listed[:ROWS] if part.labels else []:
-        cells = [tables.value_cell(value) for value in each.labels.values()]
+    for each in listed[:ROWS] if part.told else []:
+        cells = [tables.value_cell(each.labels[name]) for name in part.told]
         rows.append([*cells, *_counts(each.count, seconds), *_percentiles(each.histogram(), unit)])
-    named = [*part.labels] or [""]
+    named = part.told or [""]
     first = [Cell("all")] + [Cell("")] * (len(named) - 1)
     titles = [*named, "values", "a second", *_QUANTILES]
     own = sum(each.count for each in part.series if each.own)

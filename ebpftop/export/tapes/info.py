@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from ebpftop.base.inert import inert
+from ebpftop.frames.codec import written
 from ebpftop.frames.messages import (
     AnyFrame,
     Changes,
@@ -30,7 +31,6 @@ from ebpftop.frames.tape import TapeReader
 from ebpftop.frames.tape_format import BadTape
 from ebpftop.stats import formatting
 
-_decode = msgspec.msgpack.Decoder(Written).decode
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -79,7 +79,7 @@ def info(reader: TapeReader) -> Info:
     runs: dict[int, Probe] = {}
     try:
         for at, body in blocks.records():
-            _take(found, runs, at / 1e9, _decode(body), len(body))
+            _take(found, runs, at / 1e9, written()(body), len(body))
     except BadTape as error:
         found.problem = str(error)
     except (msgspec.DecodeError, UnicodeDecodeError, MemoryError) as error:

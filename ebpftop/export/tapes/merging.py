@@ -41,6 +41,7 @@ from ebpftop.frames.messages import (
     Snapshot,
     Stack,
     Stacks,
+    Threads,
     ViewInfo,
 )
 from ebpftop.frames.stacks import STACK
@@ -198,6 +199,11 @@ class _Renumbered:
                 moved = None if since is None else max(0, since + self._monotonic)
                 times = self._times(frame.monotonic_ns, frame.boottime_ns)
                 return structs.replace(frame, accounted_since_ns=moved, **times)
+            case Threads():
+                begun = [
+                    structs.replace(wait, since_ns=max(0, wait.since_ns + self._monotonic)) for wait in frame.waits
+                ]
+                return structs.replace(frame, waits=begun, **self._times(frame.monotonic_ns, frame.boottime_ns))
             case Loading() | Loaded() | Rejected() | Snapshot() | Events() | Cost() | Detaching() | Detached():
                 return self._of_run(frame)
         return frame

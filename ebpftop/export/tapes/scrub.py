@@ -152,7 +152,9 @@ class Scrub:
                 return structs.replace(frame, programs=[self._program(each) for each in frame.programs], error="")
             case Detached():
                 return structs.replace(frame, reason=LEFT_OUT if frame.reason else "")
-            case Host() | Detaching():
+            case Host():
+                return structs.replace(frame, cgroup=hide(frame.cgroup, "group"))
+            case Detaching():
                 return frame
         return None
 
@@ -176,8 +178,14 @@ class Scrub:
         own = function.module not in ("", "vmlinux") or function.name.startswith("bpf_")
         if function.side == "kernel" and not own and _SYMBOL.fullmatch(function.name):
             return function
-        name, module = self._names.hide(function.name, "function"), self._names.hide(function.module, "module")
-        return structs.replace(function, name=name, module=module)
+        hide = self._names.hide
+        return structs.replace(
+            function,
+            name=hide(function.name, "function"),
+            module=hide(function.module, "module"),
+            symbol=hide(function.symbol, "function"),
+            file=hide(function.file, "file"),
+        )
 
     def _program(self, program: Program) -> Program:
         hide = self._names.hide
@@ -310,7 +318,7 @@ def _playbook(playbook: PlaybookInfo, public: Callable[[str], str]) -> PlaybookI
         for step in playbook.steps
     ]
     name, title, summary = public(playbook.name), public(playbook.title), public(playbook.summary)
-    return PlaybookInfo(name=name, title=title, summary=summary, steps=steps, of_process=playbook.of_process)
+    return structs.replace(playbook, name=name, title=title, summary=summary, steps=steps, opens=public(playbook.opens))
 
 
 def scrub(reader: TapeReader, output: Output, names: Names, bundled: Mapping[str, ProbeInfo]) -> list[str]:

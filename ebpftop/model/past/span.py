@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf
+
+from msgspec import Struct
 
 FIRST, LAST = -(1 << 62), 1 << 62  # ns; no sample is before or after
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """From `start` to `end`, monotonic ns. It holds the steps that end in it, at `end` but not at `start`: so spans
     that adjoin share no step, wherever they meet.
     """
@@ -35,8 +35,7 @@ class Span:
 ALL = Span()
 
 
-@dataclass(frozen=True, slots=True)
-class Recent:
+class Recent(Struct, frozen=True):
     """The last seconds of each view: 0 is its last step, infinite all since the start. It moves with time, unless it
     has an end (monotonic ns): then it is what was recent at that moment.
     """

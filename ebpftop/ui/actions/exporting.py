@@ -13,6 +13,7 @@ from ebpftop.export.compared import Asking, Part, compare_parts
 from ebpftop.export.comparison_json import view_as_json
 from ebpftop.export.gathered import Gathered, begun, gather, of_run
 from ebpftop.export.reporting import Format, data, written
+from ebpftop.export.shown import rows_of
 from ebpftop.export.taped import Chapter, read
 from ebpftop.frames.messages import ViewInfo
 from ebpftop.frames.tape import TapeReader
@@ -88,11 +89,13 @@ async def exported(choice: Choice, session: Session, run: Run | None, scope: Sco
     keys are answered; the rest is done in a thread. tape: read whole, from its beginning, where all probes are wanted.
     Raises `OSError`, `BadTape`.
     """
-    if choice.compared is not None:
-        return json.dumps(view_as_json(choice.compared), allow_nan=False).encode() + b"\n"
+    if choice.compared is not None and run is not None:
+        selected = rows_of(run, choice.compared.view, Scope(selection=scope.selection))
+        found = {**view_as_json(choice.compared), "scope": {"rows": selected}}
+        return json.dumps(found, allow_nan=False).encode() + b"\n"
     if choice.view is not None and run is not None:
-        found = of_run(Chapter(session), run, scope, choice.view)
-        return await asyncio.to_thread(data, choice.format, [found])
+        numbers = of_run(Chapter(session), run, scope, choice.view)
+        return await asyncio.to_thread(data, choice.format, [numbers])
     if choice.spans is not None:
         scope = replace(scope, wanted=ALL)  # both are parts of it
     if tape is not None:

@@ -5,13 +5,19 @@ from __future__ import annotations
 import asyncio
 import importlib
 
-from ebpftop.ui.drawing.code import Code
-
-MODULES = ("ebpftop.model.run", "ebpftop.ui.widgets.view_panels", "ebpftop.ui.drawing.markdown")
+MODULES = (
+    "ebpftop.model.run",
+    "ebpftop.ui.widgets.view_panels",
+    "ebpftop.ui.drawing.markdown",
+    "ebpftop.ui.drawing.code",
+    "ebpftop.ui.screens.parameters",
+)
 
 
 async def import_ahead() -> None:
     """In a thread, so that keys are answered meanwhile; whoever needs one of them before waits for the rest of it."""
     for name in MODULES:
         await asyncio.to_thread(importlib.import_module, name)
+    from ebpftop.ui.drawing.code import Code
+
     await asyncio.to_thread(Code("").line, 0)  # makes the lexer

@@ -38,7 +38,6 @@ from ebpftop.ui.messages import (
     WasStopped,
 )
 from ebpftop.ui.screens.dashboard import Dashboard
-from ebpftop.ui.screens.parameters import ParameterForm
 from ebpftop.ui.screens.small import TooSmall, is_too_small
 from ebpftop.ui.screens.state import LATE
 from ebpftop.ui.screens.tiles import Tiles
@@ -46,6 +45,10 @@ from ebpftop.ui.widgets.keyboard import NAMES
 
 if TYPE_CHECKING:
     from ebpftop.model.run import Run
+    from ebpftop.ui.screens.parameters import ParameterForm
+
+
+CATALOG_FIRST = 0.1  # seconds that the first painting waits for the catalog: another one takes as long
 
 
 class EbpftopApp(TimeKeys):
@@ -115,9 +118,12 @@ class EbpftopApp(TimeKeys):
     def get_key_display(self, binding: Binding) -> str:
         return binding.key_display or NAMES.get(binding.key) or super().get_key_display(binding)
 
-    def on_mount(self) -> None:
-        self.push_screen(self.dashboard)
+    async def on_mount(self) -> None:
         self.read_on()
+        await self.feed.catalog_comes(CATALOG_FIRST)
+        self.dashboard.fit(self.size.width)
+        self.push_screen(self.dashboard)
+        self.dashboard.call_after_refresh(self.feed.is_painted.set)
         self.set_interval(1.0 if self.feed.playback is None else 0.5, self._look_at_time)
 
     def _look_at_time(self) -> None:
@@ -240,7 +246,12 @@ class EbpftopApp(TimeKeys):
             await screen.ended(event.reason)
 
     def _form(self) -> ParameterForm | None:
+        """The one that is in front."""
         top = self.screen_stack[-1] if self.screen_stack else None
+        if top is None or top is self.front:
+            return None
+        from ebpftop.ui.screens.parameters import ParameterForm  # the first screen does without
+
         return top if isinstance(top, ParameterForm) else None
 
     # ------------------------------------------------------------ messages from the widgets
@@ -253,6 +264,8 @@ class EbpftopApp(TimeKeys):
         running = [run for run in self.feed.session.runs.values() if run.probe == probe.id and run.state == "running"]
         asking = event.form or (probe.asks and not event.params and not event.typed)
         if asking and probe.params and self.feed.source.live:
+            from ebpftop.ui.screens.parameters import ParameterForm
+
             self.push_screen(ParameterForm(probe, event.params))
         elif running and not event.form and not event.typed:
             await self.dashboard.bring(running[-1].id, focus=True)
@@ -268,7 +281,7 @@ class EbpftopApp(TimeKeys):
     def on_process_asked(self, event: ProcessAsked) -> None:
         from ebpftop.ui.app.process_page import open_page
 
-        open_page(self, self.feed, self.dashboard, event.identity)
+        open_page(self, self.feed, self.dashboard, event.process)
 
     async def on_play_asked(self, event: PlayAsked) -> None:
         catalog = self.feed.session.catalog
@@ -279,6 +292,8 @@ class EbpftopApp(TimeKeys):
             tiles = Tiles(self.feed, self.playbook)
             self.push_screen(tiles)
             await tiles.load(event.loads)
+            if self.playbook.opens and self.feed.source.live:
+                self.action_threads()
             self._tell_paused()
 
     def _tell_paused(self) -> None:
@@ -313,8 +328,6 @@ class EbpftopApp(TimeKeys):
                 return self.feed.source.live or self.feed.playback is not None
             case "statistics":
                 return self.feed.source.live
-            case "seek":
-                return self.feed.playback is not None
         return True
 
     async def action_statistics(self) -> None:
@@ -352,8 +365,8 @@ class EbpftopApp(TimeKeys):
     def action_threads(self) -> None:
         from ebpftop.ui.screens.threads import ThreadsScreen
 
-        if not self.feed.source.live:
-            self.notice("a tape doesn't hold where threads are", "info")
+        if not self.feed.source.live and self.feed.session.threads is None:
+            self.notice("up to here, the tape doesn't tell where threads are: it does where W was looked at", "info")
         elif not isinstance(self.screen, TooSmall):
             self.push_screen(ThreadsScreen(self.feed))
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from ebpftop.frames.messages import Load
 from ebpftop.ui.feed.feed import Wanted
@@ -22,8 +23,7 @@ def stepped(interval: float, step: int) -> float:
     return longer[0] if step > 0 and longer else shorter[-1] if step < 0 and shorter else interval
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Struct, frozen=True):
     """`auto_load` holds probes with their parameters; `playbook` is the name of one, `loads` the requests for its
     steps that are on their way already; `interval` is in seconds; `watching` is for triggers.
     """

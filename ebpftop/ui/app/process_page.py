@@ -6,15 +6,16 @@ from functools import partial
 
 from textual.app import App
 
+from ebpftop.frames.messages import Process
 from ebpftop.ui.feed.feed import Feed
 from ebpftop.ui.messages import LoadAsked
 from ebpftop.ui.screens.dashboard import Dashboard
 from ebpftop.ui.screens.process import ProcessScreen, Turn
 
 
-def open_page(app: App[None], feed: Feed, dashboard: Dashboard, identity: int) -> None:
-    """The page of a process, by its identity; a notice where nothing is known of it."""
-    process = feed.session.processes.get(identity)
+def open_page(app: App[None], feed: Feed, dashboard: Dashboard, wanted: int | Process) -> None:
+    """The page of a process, which may be known by its identity; a notice where nothing is known of it."""
+    process = feed.session.processes.get(wanted) if isinstance(wanted, int) else wanted
     if process is None:
         app.notify("it ended before it could be identified", markup=False)
     else:

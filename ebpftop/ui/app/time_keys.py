@@ -21,14 +21,15 @@ if TYPE_CHECKING:
     from ebpftop.ui.screens.tiles import Tiles
 
 SPEEDS = (0.125, 64.0)  # a tape's slowest and fastest
-SKIP = 5.0  # seconds of tape that an arrow key skips
 
 
 class TimeKeys(PacedApp):
     """An application whose screens show one span of its feed's session."""
 
     KEYS: ClassVar[list[BindingType]] = [
-        Binding("space", "pause", "pause", key_display="Space", tooltip="Stand still, or go on; also a tape"),
+        Binding(
+            "space", "pause", "pause", key_display="Space", tooltip="Stand still or go on, on a tape from a later span"
+        ),
         Binding("0", "live", "live", show=False, tooltip="Live again"),
         Binding("t", "turn_span", "span", tooltip="Last interval, 10 s, minute, all since attaching"),
         Binding("left_parenthesis", "move_span(-1)", "earlier", show=False, tooltip="Move the span by its length"),
@@ -46,10 +47,6 @@ class TimeKeys(PacedApp):
         ),
         Binding("plus,equals_sign", "interval(1)", "longer interval", show=False, tooltip="Change interval or speed"),
         Binding("minus", "interval(-1)", "shorter interval", show=False),
-        Binding(
-            "left", "seek(-1)", "seek", key_display="← →", tooltip=f"Seek {SKIP:g} seconds back or forward on a tape"
-        ),
-        Binding("right", "seek(1)", "seek forward", show=False),
     ]
 
     feed: Feed
@@ -97,11 +94,15 @@ class TimeKeys(PacedApp):
             await self.action_pause()
 
     async def action_pause(self) -> None:
+        """Stand still, or go on: a tape from the span on, if that is yet to be played."""
         playback, when = self.feed.playback, self.feed.when
         if when.still:
+            shown = self._shown()
             when.live()
             if playback is not None:
                 playback.paused = False
+                if shown is not None and shown[0].end > self._played:
+                    self._play_from(shown[0].end)
         elif playback is None:
             when.stand(self.feed.session.stand())
         elif self.feed.ended is not None:
@@ -178,7 +179,7 @@ class TimeKeys(PacedApp):
         offset = newest.realtime_ns - newest.monotonic_ns
         if self.feed.playback is not None and not reach.start <= moment <= reach.end:
             self.feed.when.live()
-            self._seek(self.feed.playback.position + (moment - newest.monotonic_ns) / 1e9)
+            self._play_from(moment)
         elif moment < reach.start:
             self.notice(f"the past begins at {clock(reach.start, offset)}", "warning")
         elif moment > reach.end:
@@ -210,9 +211,16 @@ class TimeKeys(PacedApp):
                 await self.feed.request(Interval(run=run.id, seconds=self.feed.interval))
         self.front.draw_header()
 
-    def action_seek(self, direction: int) -> None:
-        if self.feed.playback is not None:
-            self._seek(self.feed.playback.position + direction * SKIP)
+    @property
+    def _played(self) -> int:
+        """The moment of the last sample that came, monotonic ns."""
+        newest = self.feed.session.newest
+        return newest.monotonic_ns if newest else 0
+
+    def _play_from(self, moment: int) -> None:
+        """On a tape, go to a moment (monotonic ns)."""
+        assert self.feed.playback is not None
+        self._seek(self.feed.playback.position + (moment - self._played) / 1e9)
 
     def _seek(self, seconds: float) -> None:
         assert self.feed.playback is not None

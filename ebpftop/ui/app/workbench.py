@@ -9,7 +9,6 @@ from textual.app import App
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.feed.feed import Feed
 from ebpftop.ui.screens.dashboard import Dashboard
-from ebpftop.ui.screens.parameters import ParameterForm
 
 if TYPE_CHECKING:
     from ebpftop.model.run import Run
@@ -51,6 +50,7 @@ class Workbench:
 
         Of a run that was detached it is a dialog: there is no log.
         """
+        from ebpftop.ui.screens.parameters import ParameterForm
         from ebpftop.ui.screens.verifier import VerifierScreen
 
         if run.failure is None:

@@ -52,6 +52,11 @@ def unit(identity: int, processes: Processes) -> str:
     return cell(dimensions.unit(known)) if known else ""
 
 
+def nspid(identity: int, processes: Processes) -> str:
+    known = processes.get(identity)
+    return str(known.nspid) if known and known.nspid else ""
+
+
 OF_PART: dict[Part, Callable[[int, Processes], str]] = {
     "pid": pid,
     "comm": name,
@@ -60,6 +65,7 @@ OF_PART: dict[Part, Callable[[int, Processes], str]] = {
     "container": container,
     "pod": pod,
     "unit": unit,
+    "nspid": nspid,
 }
 
 
@@ -75,7 +81,7 @@ def described(identity: int, processes: Processes) -> str:
         return "the kernel didn't report which process this is"
     if known is None:
         return "unknown process: it ended before it could be identified"
-    words = [f"{cell(known.comm)} {known.tgid}"]
+    words = [f"{cell(known.comm)} {known.tgid}", *([f"{known.nspid} inside"] if known.nspid else [])]
     if known.own:
         words.append("ebpftop's own")
     if known.ended_ns is not None:

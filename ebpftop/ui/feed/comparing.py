@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from ebpftop.model.past.span import Span
 from ebpftop.ui.drawing.spans import clock, length, span_words
@@ -29,8 +30,7 @@ NOT_YET = "comparing…"
 _Place = tuple[int, str]  # run and view
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
+class _Asked(Struct, frozen=True):
     run: Run
     view: ViewInfo
     spans: tuple[Span, Span]

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import inf
 from time import monotonic, perf_counter, process_time, time
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, cast
 
 from textual.message import Message
 
@@ -44,7 +44,7 @@ from ebpftop.frames.source import ReadOnly, Source, SourceEnded
 from ebpftop.model.ahead import Ahead
 from ebpftop.model.past.memory import LIMIT
 from ebpftop.model.requests import Cause, Requested, Requests, saved
-from ebpftop.model.selection import Selection
+from ebpftop.model.selection import Selection, chosen_cgroup
 from ebpftop.model.session import Session
 from ebpftop.model.when import When
 from ebpftop.ui.feed.comparing import Comparing
@@ -77,7 +77,6 @@ _SLICE = 0.005  # seconds of frames, after which the screen and keys have a turn
 _SHOWN_PROBLEMS = 3  # problems of a catalog, beside how many more there are
 
 
-@runtime_checkable
 class Playback(Protocol):
     """A source that can stand still and go elsewhere: a tape. Positions are seconds from its first frame. jumping: from
     a seek until the last frame of the state there.
@@ -104,6 +103,11 @@ class Playback(Protocol):
     def seek(self, seconds: float) -> None: ...
 
     def whole(self) -> Iterator[AnyFrame]: ...
+
+
+def _playback(source: Source) -> Playback | None:
+    """The source, if it is one. Asking it for all that one has, as `isinstance` does, would read the tape's outline."""
+    return cast("Playback", source) if hasattr(source, "seek") else None
 
 
 Wanted = tuple[str, dict[str, str]]  # a probe and its parameters
@@ -133,7 +137,7 @@ class Feed:
         watching: Watching | None = None,
     ) -> None:
         self.source = source
-        self.playback = source if isinstance(source, Playback) else None  # the tape under the stream, if it is one
+        self.playback = _playback(source)  # the tape under the stream, if it is one
         self.ahead = Ahead(_AHEAD) if self.playback else None  # the past of all of it
         self.session = Session(past_bytes=LIMIT - _AHEAD, ahead=self.ahead.run) if self.ahead else Session()
         self.when = When()
@@ -143,6 +147,8 @@ class Feed:
         self.interval = interval
         self.statistics = True
         self.ended: str | None = None
+        self._has_catalog = asyncio.Event()
+        self.is_painted = asyncio.Event()  # the first screen; until then a tape isn't read any further than its catalog
         self.described = 0  # frames about processes
         self.programs_read: Callable[[Programs], None] = lambda programs: None  # whoever looks at them sets it
         self.process_read: Callable[[ProcessFacts], None] = lambda facts: None  # the same
@@ -152,7 +158,7 @@ class Feed:
         self._playbook, self._loads = playbook, loads
         self._problems: list[str] = []  # of the catalog, as shown
         self._answered: set[int] = set()  # requests that were granted
-        self._watched: set[int] | None = None  # as the source knows it
+        self._watched: Watch | None = None  # as the source knows it
         self._lag = inf  # seconds from a frame's time to its arrival, at best: clocks may differ
         self._spent: deque[tuple[float, float]] = deque(maxlen=COST_SECONDS + 1)  # by this process: when, CPU seconds
         self.keeping = Keeping(watching) if source.live else None
@@ -193,12 +199,14 @@ class Feed:
             self.ended = "what came takes more memory than there is"
         self._post(Ended(self.ended))
 
+    async def catalog_comes(self, seconds: float) -> None:
+        """Return once there is a catalog, or so many seconds have passed."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._has_catalog.wait(), seconds)
+
     async def _take(self, frame: AnyFrame) -> None:
         if isinstance(frame, ProcessFacts):  # for whoever looks at that process; no part of any recording
             self.process_read(frame)
-            return
-        if isinstance(frame, Threads):  # neither
-            self.threads_read(frame)
             return
         known = self.session.catalog
         run = self.session.feed(frame)
@@ -215,6 +223,9 @@ class Feed:
                 self._spent.clear()
                 self._post(Began())
             case Catalog():
+                self._has_catalog.set()
+                if self.playback is not None:
+                    await self.is_painted.wait()
                 self._show_problems(frame.problems)
                 await self._begin()
                 await self._reload(saved(known, frame))
@@ -234,6 +245,8 @@ class Feed:
                 self._post(WasStopped(run))
             case Notice():
                 self._post(Noticed(frame))
+            case Threads():
+                self.threads_read(frame)
         match frame:
             case Snapshot() | Events():
                 if run is not None:
@@ -387,12 +400,16 @@ class Feed:
         self._changed(None, True)
 
     async def watch(self, in_sight: Callable[[Run], bool]) -> None:
-        """The source may be late with events of runs that aren't in sight."""
+        """The source may be late with events of runs that aren't in sight, and tells the selected cgroup's pressure."""
         with_events = [run for run in self.session.runs.values() if run.events]
-        runs = {run.id for run in with_events if in_sight(run)}
-        if with_events and self.source.live and self.ended is None and runs != self._watched:
-            self._watched = runs
-            await self.request(Watch(runs=sorted(runs)))
+        wanted = Watch(
+            runs=sorted(run.id for run in with_events if in_sight(run)), cgroup=chosen_cgroup(self.selection)
+        )
+        if wanted == self._watched or not (with_events or wanted.cgroup or self._watched):
+            return
+        if self.source.live and self.ended is None:
+            self._watched = wanted
+            await self.request(wanted)
 
     async def restart(self) -> None:
         """Bring the source back; the probes that ran are loaded again. Raises `ReadOnly`, `SourceEnded`."""

@@ -106,6 +106,13 @@ class Dashboard(Selecting):
         self._seen: set[int] = set()  # runs that had a tab
         self._choosing: Timer | None = None  # until the entry that was come to last is shown
         self._drawn_keys: list[bool | None] = []  # those that had something to do at the last drawing
+        self.about.display = not self.asking
+        self.start.display = self.asking
+        self.set_class(self.asking, "-probe", update=False)
+
+    def fit(self, width: int) -> None:
+        """Have the classes of this width before it is mounted: each change later looks up all styles again."""
+        self.add_class(max(each for each in self.HORIZONTAL_BREAKPOINTS if each[0] <= width)[1], update=False)
 
     def compose(self) -> Iterable[Widget]:
         yield self.header
@@ -125,10 +132,6 @@ class Dashboard(Selecting):
     async def on_mount(self) -> None:
         self.about.show([])
         self.catalog.listing.loads = self.feed.source.live
-        self.catalog.listing.folds = self.feed.playback is None
-        self.about.display = not self.asking
-        self.start.display = self.asking
-        self.set_class(self.asking, "-probe")
         self.set_focus(self.start if self.asking else self.catalog.listing)
         self.set_interval(DESCRIBE, self._describe)
         if self.feed.session.catalog is not None:  # it came first: one painting less

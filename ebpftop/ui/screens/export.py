@@ -20,7 +20,7 @@ from ebpftop.export.shown import rows_of
 from ebpftop.frames.codec import BadFrame
 from ebpftop.frames.messages import ViewInfo
 from ebpftop.frames.tape_source import TapeSource
-from ebpftop.model.chosen import choice_words
+from ebpftop.model.chosen import chosen_words
 from ebpftop.model.comparing.view import ViewComparison
 from ebpftop.model.past.span import ALL, Span
 from ebpftop.model.readings import extent
@@ -105,8 +105,7 @@ class ExportScreen(ModalScreen[None]):
             newest = self._session.newest
             ahead = newest.realtime_ns - newest.monotonic_ns if newest else 0
             what = f"all probes, {clock(span.start, ahead)}–{clock(span.end, ahead)}"
-        chosen = [choice_words(each) for each in scope.selection.choices]
-        return f"{what}, only {', '.join(chosen)}" if chosen else what
+        return ", ".join(filter(None, (what, chosen_words(scope.selection.choices))))
 
     def action_move(self, step: int) -> None:
         listed = self.query_one(OptionList)
@@ -135,7 +134,8 @@ def copied(feed: Feed, run: Run, panel: ViewPanel) -> str:
     if isinstance(grid, Grid) and grid.cursor is not None:
         return row_as_text(grid.whole(grid.cursor))
     if (compared := _compared(feed, run, panel)) is not None:
-        return view_as_text(compared)
+        said = rows_of(run, panel.view, Scope(selection=feed.selection))
+        return "".join(f"{line}\n" for line in said) + view_as_text(compared)
     selection = feed.selection.among(feed.session.processes)
     scope = Scope(panel.reads(feed.when.wanted), selection, {place(run, panel.view): panel.aspect(run)})
     return as_text(feed.session, run, panel.view, scope)

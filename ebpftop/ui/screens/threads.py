@@ -6,10 +6,13 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from ebpftop.frames.messages import ReadThreads, Threads
+from ebpftop.frames.messages import UNKNOWN, Process, ReadThreads, Threads
 from ebpftop.model.places import Place, Places
 from ebpftop.stats import formatting
+from ebpftop.ui.drawing.inert import cell
+from ebpftop.ui.drawing.spans import clock
 from ebpftop.ui.feed.feed import Feed
+from ebpftop.ui.messages import ProcessAsked
 from ebpftop.ui.screens.reading import ReadingScreen
 from ebpftop.ui.screens.row import RowScreen
 from ebpftop.ui.widgets.grid import Grid
@@ -17,12 +20,14 @@ from ebpftop.ui.widgets.table_grid import TableGrid
 from ebpftop.ui.widgets.thread_rows import STATE, place_rows, whole
 
 TITLE = "Threads: what they wait for"
+NOT_YET = "the tape doesn't tell yet"
 
 
 class ThreadsScreen(ReadingScreen):
     TAKES = "threads_read"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f", "filter", "filter", priority=True, tooltip="Filter threads as you type"),
+        Binding("P", "process", "process", tooltip="Open the page of the process with the most threads in the row"),
         Binding("W", "let_go", "back", show=False),
     ]
 
@@ -30,22 +35,54 @@ class ThreadsScreen(ReadingScreen):
         super().__init__(feed, ReadThreads(), TITLE, TableGrid(STATE))
         self._places = Places()
         self._shown: dict[int, Place] = {}
+        self._starts: dict[int, int] = {}  # of processes, ns since boot
+        self._taped: Threads | None = None  # the reading of a tape that is shown
+
+    async def look(self) -> None:
+        if self.feed.source.live:
+            await super().look()
+        elif (read := self.feed.session.threads) is not self._taped:  # the tape has gone on, or back
+            self._taped = read
+            self._show(read if read is not None else Threads(monotonic_ns=0, boottime_ns=0, error=NOT_YET))
 
     def take(self, read: object) -> None:
-        if not self.answered() or not isinstance(read, Threads):
-            return
+        if self.feed.source.live and self.answered() and isinstance(read, Threads):
+            self._show(read)
+
+    def _show(self, read: Threads) -> None:
         if read.error:
             self.say(read.error)
             return
         places = self._places.take(read)
         self._shown = {each.number: each for each in places}
-        self.frame.span_words = ", ".join(_about(read))
+        self._starts = {each.tgid: each.start_ns for each in read.threads if each.tid == each.tgid}
+        self.frame.span_words = ", ".join([*self._at(read), *_about(read)])
         self.frame.grid.show(place_rows(places))
 
+    def _at(self, read: Threads) -> list[str]:
+        """When a tape's reading was made: only now and then is there one."""
+        newest = self.feed.session.newest
+        if self.feed.source.live or newest is None:
+            return []
+        return [f"as read at {clock(read.monotonic_ns, newest.realtime_ns - newest.monotonic_ns)}"]
+
+    @property
+    def _chosen(self) -> Place | None:
+        return self._shown.get(int(self.frame.grid.pointed().get("number", 0)))
+
     def on_grid_whole(self, event: Grid.Whole) -> None:
-        chosen = self._shown.get(int(self.frame.grid.pointed().get("number", 0)))
-        if chosen is not None:
-            self.app.push_screen(RowScreen(TITLE, whole(chosen)))
+        if self._chosen is not None:
+            self.app.push_screen(RowScreen(TITLE, whole(self._chosen)))
+
+    def action_process(self) -> None:
+        """By its start, too: without it, the page could become that of another process with its number."""
+        if self._chosen is None:
+            return
+        tgid, name, _ = self._chosen.owners[0]
+        if start := self._starts.get(tgid, 0):
+            self.post_message(ProcessAsked(Process(id=UNKNOWN, tgid=tgid, start_ns=start, comm=name)))
+        else:
+            self.notify(f"{cell(name)} {tgid} can't be looked at: reading of it hangs, or it has ended", markup=False)
 
 
 def _about(read: Threads) -> list[str]:

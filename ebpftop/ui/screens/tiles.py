@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
+from msgspec.structs import replace
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
@@ -274,8 +274,6 @@ class Tiles(Selecting):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         run = self._run(self.tiles[self.current])
         match action:
-            case "beside":
-                return self.feed.playback is None  # on a tape, the arrow keys seek
             case "own":
                 return self.panel is not None and self.panel.ranks
             case "detach":

@@ -73,7 +73,6 @@ class CatalogTree(Painter, can_focus=True):
     def __init__(self) -> None:
         super().__init__()
         self.loads = True  # whether probes can be loaded
-        self.folds = True  # whether arrow keys fold categories; on a tape they seek
         self._catalog: Catalog | None = None
         self._entries: list[Line] = []
         self._states: Mapping[str, RunState] = {}
@@ -216,7 +215,7 @@ class CatalogTree(Painter, can_focus=True):
     # ------------------------------------------------------------ keys and mouse
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        known = {"fold": self.folds, "parameters": self.loads, "edit": self.loads, "load": self.loads}
+        known = {"parameters": self.loads, "edit": self.loads, "load": self.loads}
         return not self.loads if action == "show" else known.get(action, True)
 
     def action_move(self, step: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len
@@ -16,7 +16,8 @@ BAR = "bar"  # name of the column of bars
 class GridColumn:
     """How a column looks. `least` and `most` bound its width in cells; the column that stretches takes what is left.
 
-    priority: where columns don't fit, the lowest yield first.
+    priority: where columns don't fit, the lowest yield first. shorten: a text in so many cells, if it can be said so,
+    before it is cut.
     """
 
     name: str
@@ -27,6 +28,7 @@ class GridColumn:
     most: int = 40
     stretch: bool = False
     priority: int = 0
+    shorten: Callable[[str, int], str] | None = None
 
 
 def lay_out(columns: Sequence[GridColumn], seen: dict[str, int], width: int) -> list[tuple[GridColumn, int]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ebpftop.base.query import holds, words_of
 from ebpftop.frames.messages import Catalog, PlaybookInfo, ProbeInfo
@@ -12,16 +13,14 @@ from ebpftop.ui.drawing.theme import NOT_HERE, PLAYBOOK, RUNNABLE, RUNNING, UNKN
 PLAYBOOKS, BROKEN = "playbooks", "unusable"  # categories besides those of the probes
 
 
-@dataclass(frozen=True, slots=True)
-class RunState:
+class RunState(Struct, frozen=True):
     """The state of a loaded probe: `loading`, `running` or `rejected`, and a note for the right end of the line."""
 
     state: str
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """A folder or a file of the catalog that can't be used, as far as the line names it."""
 
     where: str
@@ -44,8 +43,7 @@ class Problem:
 Entry = ProbeInfo | PlaybookInfo | Problem
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """A category (no entry) or an entry in it."""
 
     category: str

@@ -56,7 +56,8 @@ class EventList(Grid):
         self.infos = [info for info in view.columns if not info.hidden]
         shown = [each for each in shown_columns(self.infos) if not each.is_detail]
         self.columns = [_column(each, last=each is shown[-1]) for each in shown]
-        self._by_id = {each.id: each for each in shown}
+        self._by_id = {each.id: each for each in shown_columns(self.infos)}
+        self._unseen = [each for each in shown_columns(self.infos) if each.is_place]  # where no process has run so far
         self._details = [each for each in shown_columns(self.infos) if each.is_detail]
         self._kept: int | None = None  # the event under the cursor, by its number since the first one
         self.following = True
@@ -96,10 +97,21 @@ class EventList(Grid):
                 _Batch(number, kept if rows == len(next(iter(chunk.values()))) else part(kept, 0, rows))
             )
             number += rows
+            self._show_places(self._batches[-1].columns)
         self._taken = shown.stop
         while len(self._batches) > 1 and self._batches[1].first <= self._first:
             del self._batches[0]
         self._search(0 if anew else before)
+
+    def _show_places(self, columns: Chunk) -> None:
+        """A place has a column from the first process on that has run in one."""
+        for field in {each.info.field for each in self._unseen}:
+            values = columns[field]
+            identities = np.unique(values.codes if isinstance(values, Labels) else values).tolist()
+            for each in [each for each in self._unseen if each.info.field == field]:
+                if each.part and any(names.OF_PART[each.part](number, self.processes) for number in identities):
+                    self._unseen.remove(each)
+                    self.columns.append(_column(each, last=False))
 
     def search(self, query: str) -> None:
         self.wanted = query
@@ -202,7 +214,8 @@ class EventList(Grid):
 
     def whole(self, row: int) -> list[tuple[str, str]]:
         """With the parents and command lines of its processes, and where those run."""
-        details = [(each, self._text(row, each)) for each in self._details]
+        there = {column.name for column in self.columns}
+        details = [(each, self._text(row, each)) for each in self._details if each.id not in there]
         return super().whole(row) + [(each.title, text) for each, text in details if text or not each.is_place]
 
     @property
@@ -260,8 +273,10 @@ class EventList(Grid):
 
 def _column(shown: ShownColumn, *, last: bool) -> GridColumn:
     info = shown.info
-    if shown.part == "pid":
-        return GridColumn(shown.id, "pid", numeric=True, least=7, priority=info.priority)
+    if shown.part in ("pid", "nspid"):
+        return GridColumn(shown.id, shown.part, numeric=True, least=7, priority=info.priority)
+    if shown.is_place:
+        return GridColumn(shown.id, shown.title, least=12, most=32, priority=info.priority)
     if shown.part:
         return GridColumn(shown.id, info.title, least=14, most=24, priority=info.priority)
     if shown.is_time:

@@ -23,14 +23,18 @@ from ebpftop.model.stacks import Profile, StackFrame
 from ebpftop.stats import formatting
 from ebpftop.stats.flame import Cell, Node, Paths, grow, growth, lay_out, sign
 from ebpftop.ui.drawing.flame_colours import Palette
+from ebpftop.ui.drawing.function_names import shortened
 from ebpftop.ui.drawing.inert import cell as inert
 from ebpftop.ui.drawing.line import Piece, painted, piece
+from ebpftop.ui.widgets.frame_facts import Places, facts, places_at, short_source
+from ebpftop.ui.widgets.grid import Grid
 from ebpftop.ui.widgets.keyboard import MOVES
 from ebpftop.ui.widgets.painter import Painter
 
 Path = tuple[StackFrame, ...]
 
 ALL = StackFrame("all", "", "head")
+_NAMED = 40  # cells that the details have for a name
 _LEFT = "▏"
 # Without colour: a frame's left edge, and its fill.
 _EDGES = {"user": ("│", "─"), "kernel": ("┃", "━"), "missing": ("┆", "┄"), "head": ("║", "═")}
@@ -72,6 +76,7 @@ class Flame(Painter, can_focus=True):
         Binding("backspace", "zoom(-1)", "zoom out"),
         Binding("left,h", "aside(-1)", "frame to the left", show=False, tooltip="Go to the frame on the left or right"),
         Binding("right,l", "aside(1)", "frame to the right", show=False),
+        Binding("w", "whole", "whole frame", show=False, tooltip="Show all that is known of a frame"),
         *MOVES,
     ]
 
@@ -91,7 +96,7 @@ class Flame(Painter, can_focus=True):
         self._found: Array = np.zeros(0, bool)  # frames that the search is about
         self._lines: list[list[Cell]] = []
         self._here: Cell | None = None  # under the cursor
-        self._place = ""
+        self._place = "", ""  # of the frame under the cursor: in the source, in its module
         self._inside = False  # whether there is anything inside the zoom
 
     # ------------------------------------------------------------ what is shown
@@ -161,7 +166,7 @@ class Flame(Painter, can_focus=True):
                 self._here = self._cell(wanted[:depth])
                 if self._here is not None:
                     break
-        self._place = self._where() if self._here else ""
+        self._place = self._where() if self._here else ("", "")
         self.update_lines()
 
     def _cell(self, path: tuple[int, ...]) -> Cell | None:
@@ -171,17 +176,25 @@ class Flame(Painter, can_focus=True):
     def _frame(self, cell: Cell) -> StackFrame:
         return self._frames[cell.path[-1]] if cell.path else ALL
 
-    def _where(self) -> str:
-        """Module and offset of the frame under the cursor; a function may have several return addresses."""
+    def _places(self) -> Places:
+        """Where the function of the frame under the cursor was; it may have several return addresses."""
         assert self._here is not None
         frame, depth = self._frame(self._here), len(self._here.path) - 1 - self.state.headed
         if frame.side not in ("user", "kernel") or depth < 0:
-            return ""
-        profile = self.state.profile
-        places = {int(profile.stacks[row][depth]) for row in self.state.paths.rows(self._here.path).tolist()}
+            return Places()
+        return places_at(self.state.profile, self.state.paths.rows(self._here.path).tolist(), depth)
+
+    def _where(self) -> tuple[str, str]:
+        """Where in the source that is, and where in the module."""
+        assert self._here is not None
+        places, functions = self._places(), self.state.profile.functions
+        if not places:
+            return "", ""
+        lines = short_source(functions[place] for place, _ in places.most_common())
+        origin = self._frame(self._here).origin
         if len(places) != 1:
-            return f"{frame.origin}, {formatting.count(len(places))} addresses".lstrip(", ")
-        return f"{frame.origin}+{profile.functions[places.pop()].offset:#x}"
+            return lines, f"{origin}, {formatting.count(len(places))} addresses".lstrip(", ")
+        return lines, f"{origin}+{functions[next(iter(places))].offset:#x}"
 
     def _whose(self, cell: Cell) -> str:
         """The process of a frame: `yes 4711`, or how many there are."""
@@ -202,7 +215,7 @@ class Flame(Painter, can_focus=True):
             )
         whole = state.paths.total
         pieces = [
-            piece(inert(self._frame(cell).label), "bold"),
+            piece(shortened(inert(self._frame(cell).label), max(_NAMED, self.size.width // 3)), "bold"),
             piece(formatting.value(cell.value, state.unit), rank=1),
             piece(f"{_percent(cell.value, whole)} of total", rank=2),
         ]
@@ -215,8 +228,11 @@ class Flame(Painter, can_focus=True):
             pieces.append(piece(f"{_percent(cell.value, above.value)} of {inert(self._frame(above).label)}", rank=4))
         if len(cell.path) >= len(self.zoom):
             pieces.append(piece(f"{_percent(cell.node.own, whole)} own", rank=3))
-        if self._place:
-            pieces.append(piece(inert(self._place), "$quiet", rank=5))
+        lines, place = self._place
+        if lines:
+            pieces.append(piece(inert(lines), rank=2))
+        if place:
+            pieces.append(piece(inert(place), "$quiet", rank=5))
         return pieces
 
     # ------------------------------------------------------------ drawing
@@ -250,7 +266,8 @@ class Flame(Painter, can_focus=True):
             return [Segment(_fitted("…", width, "…" if width < 3 else " "), self.look("flame--quiet"))]
         frame = self._frame(cell)
         grown = self._grown(cell.node)
-        label = sign(grown) + inert(frame.label)
+        change = sign(grown)
+        label = change + shortened(inert(frame.label), max(1, width - 1 - len(change)))
         found = bool(cell.path) and bool(self._found[cell.path[-1]])
         faded = not found and (bool(self.searched) or len(cell.path) < len(self.zoom))
         if self.app.no_color:
@@ -343,6 +360,15 @@ class Flame(Painter, can_focus=True):
         self.go(self._here or self._start())
         if self._here is not None:
             self._zoom_to(tuple(self._frames[number] for number in self._here.path))
+
+    def action_whole(self) -> None:
+        if self._here is None:
+            self.go(self._start())
+        if self._here is None or not self._here.path:
+            return
+        frame = self._frame(self._here)
+        known = facts(self.state.profile, self._places(), self.state.unit)
+        self.post_message(Grid.Whole([("function", frame.label), ("module", frame.origin), *known]))
 
     def zoom_out(self) -> bool:
         """Go back to the previous zoom; False if nothing is zoomed."""

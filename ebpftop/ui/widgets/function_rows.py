@@ -9,18 +9,24 @@ import numpy as np
 from ebpftop.frames.columns import Array, Labels, Values
 from ebpftop.model.comparing.words import points
 from ebpftop.model.dimensions import function_key
-from ebpftop.model.stacks import StackFrame
+from ebpftop.model.stacks import Profile, StackFrame
 from ebpftop.stats import formatting
 from ebpftop.stats.flame import Paths
+from ebpftop.ui.drawing.function_names import shortened
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.widgets.columns import BAR, GridColumn
+from ebpftop.ui.widgets.frame_facts import facts, places_of
 from ebpftop.ui.widgets.rows import Rows, TableColumn
 
+_NAME = GridColumn("function", "function", least=16, most=60, stretch=True, priority=1, shorten=shortened)
 GREW = "own±"  # the column by which compared functions are sorted
 
 
-def function_rows(paths: Paths, frames: Sequence[StackFrame], unit: str) -> Rows:
-    """Functions with their own value, that of stacks which end in them, and the total of stacks that hold them."""
+def function_rows(paths: Paths, frames: Sequence[StackFrame], found: Profile, unit: str) -> Rows:
+    """Functions with their own value, that of stacks which end in them, and the total of stacks that hold them.
+
+    found: the stacks of these paths.
+    """
     own, total = paths.totals(len(frames))
     whole = max(1, paths.total)
 
@@ -40,10 +46,10 @@ def function_rows(paths: Paths, frames: Sequence[StackFrame], unit: str) -> Rows
     shown = _functions(frames, total > 0)
     numbers = [*number("own", own[shown]), *number("total", total[shown])]
     bar = TableColumn(GridColumn(BAR, "", least=6, most=16), lambda row: "", lambda: np.zeros(0))
-    return _rows([frames[at] for at in shown.tolist()], numbers, [bar])
+    return _rows([frames[at] for at in shown.tolist()], numbers, [bar], found, unit)
 
 
-def compared_rows(paths: Paths, frames: Sequence[StackFrame]) -> Rows:
+def compared_rows(paths: Paths, frames: Sequence[StackFrame], found: Profile, unit: str) -> Rows:
     """Functions with their shares of A and of B, and the change in percentage points."""
     shares = paths.shares(len(frames))
     shown = _functions(frames, shares.total + shares.total_before > 0)
@@ -64,7 +70,7 @@ def compared_rows(paths: Paths, frames: Sequence[StackFrame]) -> Rows:
         share("total.b", "B", shares.total[shown], -1),
         change("total±", shares.total_change[shown], -1),
     ]
-    return _rows([frames[at] for at in shown.tolist()], numbers, [])
+    return _rows([frames[at] for at in shown.tolist()], numbers, [], found, unit)
 
 
 def _functions(frames: Sequence[StackFrame], there: Array) -> Array:
@@ -72,7 +78,9 @@ def _functions(frames: Sequence[StackFrame], there: Array) -> Array:
     return np.array([at for at, frame in enumerate(frames) if frame.side != "head" and there[at]], np.intp)
 
 
-def _rows(listed: Sequence[StackFrame], numbers: list[TableColumn], bar: list[TableColumn]) -> Rows:
+def _rows(
+    listed: Sequence[StackFrame], numbers: list[TableColumn], bar: list[TableColumn], found: Profile, unit: str
+) -> Rows:
     texts = [frame.label for frame in listed]
     modules = [frame.origin for frame in listed]
     keys: dict[str, Values] = {"function": Labels(np.arange(len(listed)), [function_key(*frame) for frame in listed])}
@@ -87,9 +95,10 @@ def _rows(listed: Sequence[StackFrame], numbers: list[TableColumn], bar: list[Ta
         keys=keys,
         columns=[
             *numbers,
-            named(texts, GridColumn("function", "function", least=16, most=60, stretch=True, priority=1)),
+            named(texts, _NAME),
             *bar,
             named(modules, GridColumn("module", "module", quiet=True, least=8, most=40)),
         ],
         about=lambda row: f"{texts[row]} {modules[row]}".rstrip(),
+        facts=lambda row: facts(found, places_of(found, listed[row]), unit),
     )

@@ -28,8 +28,8 @@ WHOLE = [
     Binding("w", "whole(False)", "whole row", show=False),
 ]
 ASIDE = [
-    Binding("left", "aside(-1, False)", "columns on the left", show=False, tooltip="Show the columns that don't fit"),
-    Binding("right", "aside(1, False)", "columns on the right", show=False),
+    Binding("left", "aside(-1)", "columns on the left", show=False, tooltip="Show the columns that don't fit"),
+    Binding("right", "aside(1)", "columns on the right", show=False),
 ]
 
 
@@ -75,8 +75,8 @@ class Grid(Painter, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = [
         *MOVES,
         *ASIDE,
-        Binding("shift+left", "aside(-1, True)", "columns on the left", show=False),
-        Binding("shift+right", "aside(1, True)", "columns on the right", show=False),
+        Binding("shift+left", "aside(-1)", "columns on the left", show=False),
+        Binding("shift+right", "aside(1)", "columns on the right", show=False),
         *WHOLE,
     ]
 
@@ -263,7 +263,10 @@ class Grid(Painter, can_focus=True):
                 drawn = bar(self.share(row), width).ljust(width + GAP)
                 segments.append((drawn, self.look("grid--bar")))
             else:
-                segments.append((_fitted(cells[column.name], width, column.numeric) + " " * GAP, style))
+                text = cells[column.name]
+                if column.shorten is not None:
+                    text = column.shorten(text, width)
+                segments.append((_fitted(text, width, column.numeric) + " " * GAP, style))
         return segments
 
     # ------------------------------------------------------------ keys and mouse
@@ -274,11 +277,7 @@ class Grid(Painter, can_focus=True):
     def watch_cursor(self) -> None:
         self.update_lines()
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        with_shift = action != "aside" or parameters[1]
-        return bool(with_shift) or not self.app.check_action("seek", (1,))  # on a tape, the arrow keys seek
-
-    def action_aside(self, step: int, _with_shift: bool) -> None:
+    def action_aside(self, step: int) -> None:
         """Scroll sideways by a column, until the last one is shown."""
         if step < 0 or self._hidden > self._skipped:
             self._skipped = max(0, self._skipped + step)

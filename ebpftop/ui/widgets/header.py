@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from textual.content import Content
 from textual.reactive import reactive
 
 from ebpftop.frames.messages import Hello, Host
+from ebpftop.model.pressure import stalled
 from ebpftop.stats import formatting
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.line import Piece, fit, piece
@@ -17,10 +17,11 @@ from ebpftop.ui.widgets.sparkline import sparkline
 
 SPARK = 10
 AMBER, RED = 5.0, 25.0  # percent of a CPU that probes and ebpftop take together
+STALLS = {"cpu": (25.0, 75.0), "memory": (1.0, 10.0), "io": (10.0, 50.0)}  # percent of time: amber and red from there
+SHORT = {"memory": "mem"}
 
 
-@dataclass(frozen=True)
-class HeaderState:
+class HeaderState(Struct, frozen=True):
     """What the line shows. `cost` of the probes' programs and `own`, of ebpftop's processes, are percent of one CPU,
     None if not measured; `mode` is the right end.
     """
@@ -82,8 +83,34 @@ def _machine(state: HeaderState) -> list[Piece]:
             )
         )
         pieces.append(Piece(Content.assemble(("mem ", "$quiet"), formatting.percent(round(host.memory_percent))), 4))
-        pieces.append(Piece(Content.assemble(("load ", "$quiet"), f"{host.load:.1f}"), 5))
+        pieces.append(Piece(Content.assemble(("load ", "$quiet"), f"{host.load:.1f}"), 6))
+        pieces += _stalls(state.hosts)
     return pieces
+
+
+def _stalls(hosts: tuple[Host, ...]) -> list[Piece]:
+    """The share of the last seconds in which some tasks waited for a resource: of the machine, then of the cgroup."""
+    first, last = hosts[0], hosts[-1]
+    pieces = []
+    if shares := stalled(first.pressure, last.pressure, last.realtime_ns - first.realtime_ns):
+        pieces.append(Piece(_written("psi", shares), 5))
+    alike = [host for host in hosts if host.cgroup == last.cgroup]
+    before = alike[0]
+    passed = last.realtime_ns - before.realtime_ns
+    if last.cgroup and (shares := stalled(before.cgroup_pressure, last.cgroup_pressure, passed)):
+        name = inert(last.cgroup.rpartition("/")[2])
+        pieces.append(Piece(_written(f"in {name}", shares), 5))
+    return pieces
+
+
+def _written(title: str, shares: dict[str, float]) -> Content:
+    parts: list[tuple[str, str]] = [(title, "$quiet")]
+    for resource, share in shares.items():
+        amber, red = STALLS[resource]
+        style = "bold $error" if share >= red else "bold $warning" if share >= amber else ""
+        if round(share):
+            parts.append((f" {SHORT.get(resource, resource)} {formatting.percent(round(share))}", style))
+    return Content.assemble(*parts, *([(" 0", "$quiet")] if len(parts) == 1 else []))
 
 
 def _ours(state: HeaderState) -> list[Piece]:

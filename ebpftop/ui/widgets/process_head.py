@@ -141,6 +141,7 @@ def _who(known: Portrait) -> list[Piece]:
     threads = formatting.plural(facts.thread_count, "thread") if facts and facts.thread_count else ""
     age = f"{formatting.duration(known.age_ns)} old" if known.age_ns is not None and not known.ended else ""
     pieces = [piece(f"{known.name} {process.tgid}", "bold")]
+    pieces += [piece(f"{process.nspid} in its pid namespace", "bold", 1)] if process.nspid else []
     pieces += [piece(state, "bold $warning" if known.ended else "$success")] if state else []
     rest = [("ebpftop's own" if process.own else "", 1), (known.user, 2), (threads, 3), (age, 4)]
     rest.append((f"since {known.started}" if known.started else "", 5))
@@ -196,6 +197,7 @@ def fields(known: Portrait) -> list[tuple[str, str]]:
     found = [
         ("name", known.name),
         ("pid", str(known.process.tgid)),
+        *([("pid in its namespace", str(known.process.nspid))] if known.process.nspid else []),
         ("state", known.ended or (STATES.get(facts.state, facts.state) if facts else "")),
         ("command line", known.command),
         ("parents", known.family),

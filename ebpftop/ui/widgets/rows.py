@@ -54,6 +54,7 @@ class Rows:
     columns: list[TableColumn] = field(default_factory=list)
     gone: Callable[[int], bool] = lambda row: False  # whether what the row is about has ended
     about: Callable[[int], str] = lambda row: ""  # a line for the row under the cursor
+    facts: Callable[[int], list[tuple[str, str]]] = lambda row: []  # titles and texts of what no column has room for
     ours: Array | None = None  # a mask of rows about ebpftop's own processes; None: there are none
     tree: Tree | None = None  # whose nodes the rows are; None: of no tree
 
@@ -190,10 +191,11 @@ def _process_part(shown: ShownColumn, identities: Array, processes: Processes) -
     text = names.OF_PART[shown.part]
     low = shown.info.priority
     columns = {
+        **{place: GridColumn(shown.id, place, least=12, most=32, priority=low) for place in PLACES},
+        "nspid": _number(shown.id, "nspid", 7, low),
         "pid": _number(shown.id, "pid", 7, low),
         "comm": GridColumn(shown.id, shown.info.title, least=16, most=28, priority=low),
         "parent": GridColumn(shown.id, "parent", quiet=True, least=12, most=18, priority=low),
-        **{place: GridColumn(shown.id, place, least=12, most=32, priority=low) for place in PLACES},
         "command": GridColumn(shown.id, "command", quiet=True, least=12, most=200, stretch=True, priority=low),
     }
 
@@ -201,9 +203,9 @@ def _process_part(shown: ShownColumn, identities: Array, processes: Processes) -
         return [text(identity, processes) for identity in identities.tolist()]
 
     def pids() -> Array:
-        return np.array([processes[i].tgid if i in processes else -1 for i in identities.tolist()])
+        return np.array([shown.of_process(i, processes) or 0 if i in processes else -1 for i in identities.tolist()])
 
-    order = pids if shown.part == "pid" else lambda: ranks(texts())
+    order = pids if shown.part in ("pid", "nspid") else lambda: ranks(texts())
     return TableColumn(columns[shown.part], lambda row: text(int(identities[row]), processes), order, texts)
 
 

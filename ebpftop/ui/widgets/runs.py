@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from textual import events
 from textual.content import Content
 from textual.message import Message
@@ -30,8 +30,7 @@ MORE = 3  # cells of the sign and number for hidden tabs
 SIDE_BY_SIDE = 130  # cells from which two views are shown side by side
 
 
-@dataclass(frozen=True, slots=True)
-class Tab:
+class Tab(Struct, frozen=True):
     run: int
     sign: str
     style: str  # of the sign

@@ -248,7 +248,7 @@ class StacksPanel(ViewPanel):
         self.graph.grid.show(FlameState(paths, frames, found, searched, bool(self.view.by), self.view.unit))
         self.graph.retitle()
         if lists:
-            self._list(paths, frames, compares=bool(than) and self.against is not None)
+            self._list(paths, frames, found, compares=bool(than) and self.against is not None)
 
     def _found(self, run: Run, wanted: Wanted) -> tuple[Profile, str, str]:
         """What is drawn, what time that covers, and with which it is compared, if with any."""
@@ -272,12 +272,13 @@ class StacksPanel(ViewPanel):
             return found, f"last {length((end - self.mark) / 1e9)}", "before"
         return profile(run, view, wanted, selection), covered, ""
 
-    def _list(self, paths: Paths, frames: list[StackFrame], *, compares: bool) -> None:
+    def _list(self, paths: Paths, frames: list[StackFrame], found: Profile, *, compares: bool) -> None:
         """Show the functions; those that grew most come first where spans are compared."""
         grid = self.functions.grid
         if compares is not self._compares:
             self._compares, grid.sort, grid.descending = compares, GREW if compares else "own", True
-        grid.show(compared_rows(paths, frames) if compares else function_rows(paths, frames, self.view.unit))
+        rows = compared_rows if compares else function_rows
+        grid.show(rows(paths, frames, found, self.view.unit))
 
     def chosen(self, processes: Processes) -> tuple[list[Choice], list[Choice]]:
         """The function under the cursor, else whose stacks these are."""

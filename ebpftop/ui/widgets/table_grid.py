@@ -192,9 +192,10 @@ class TableGrid(Grid):
         return found.cell(int(self._order[row])) if found else ""
 
     def whole(self, row: int) -> list[tuple[str, str]]:
-        """With all that is known about the process of the row."""
-        about = self.rows.about(int(self._order[row]))
-        return [*super().whole(row), *([("about", about)] if about else [])]
+        """With all that is known about what the row is of."""
+        at = int(self._order[row])
+        about, facts = self.rows.about(at), self.rows.facts(at)
+        return [*super().whole(row), *(facts or ([("about", about)] if about else []))]
 
     def row_look(self, row: int) -> str:
         return "grid--quiet" if self.rows.gone(int(self._order[row])) else ""

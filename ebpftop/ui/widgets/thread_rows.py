@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ebpftop.model.places import Place, Seen, written
+from ebpftop.model.places import Place, Seen, age_of, written
 from ebpftop.stats import formatting
 from ebpftop.ui.drawing.inert import cell
 from ebpftop.ui.widgets.plain_columns import number, text
@@ -20,7 +20,8 @@ _MOST_STACKS, _MOST_THREADS = 8, 200  # in a place shown whole
 def place_rows(places: Sequence[Place]) -> Rows:
     ranks = np.array([each.rank for each in places], np.int64)
     state = text(STATE, "state", 15, [each.state for each in places], priority=5)
-    ages: list[float | None] = [each.age_ns for each in places]
+    ages = np.array([-1 if each.age_ns is None else each.age_ns for each in places], np.int64)
+    age = text("age", "for", 9, [each.since or "–" for each in places], most=12, priority=2)
     return Rows(
         count=len(places),
         keys={"number": np.array([each.number for each in places], np.int64)},
@@ -28,16 +29,21 @@ def place_rows(places: Sequence[Place]) -> Rows:
             number("threads", "threads", formatting.count, [len(each.seen) for each in places], 7, 6),
             replace(state, order=lambda: ranks),
             text("call", "call", 10, [cell(each.call) for each in places], most=18, priority=4),
-            text("target", "waits for", 16, [cell(each.target) for each in places], most=200, stretch=True, priority=3),
+            text(
+                "target", "waits for", 16, [cell(target(each)) for each in places], most=200, stretch=True, priority=3
+            ),
             text("waits", "in the kernel", 13, [cell(each.waits) for each in places], most=30, priority=1),
-            number("age", "for at least", at_least, ages, 12, 2),
-            text("whose", "whose", 18, [cell(each.whose) for each in places], most=44, priority=4),
+            replace(age, order=lambda: ages),
+            text("whose", "whose", 18, [cell(each.whose) for each in places], most=44, stretch=True, priority=4),
         ],
     )
 
 
-def at_least(age_ns: float | None) -> str:
-    return formatting.duration(age_ns) if age_ns is not None else "–"
+def target(place: Place) -> str:
+    """What it waits for, and who holds that. Hostile."""
+    if place.holder is None:
+        return place.target
+    return f"held by {place.holder.comm} {place.holder.tid}: {place.target}"
 
 
 def whole(place: Place) -> list[tuple[str, str]]:
@@ -51,6 +57,8 @@ def _whole(place: Place) -> Iterator[tuple[str, str]]:
     yield "state", place.state
     if place.target:
         yield "waits for", place.target
+    if place.holder is not None:
+        yield "held by", f"{place.holder.comm} {place.holder.tid}, when the wait began, as a probe read it from memory"
     if call := written(first):
         yield "system call", call
     for at, (functions, count) in enumerate(place.stacks[:_MOST_STACKS]):
@@ -67,5 +75,5 @@ def _whole(place: Place) -> Iterator[tuple[str, str]]:
 
 def _thread(each: Seen) -> str:
     thread = each.thread
-    age = f"  for at least {formatting.duration(each.age_ns)}" if each.age_ns is not None else ""
+    age = f"  for {age_of(each)}" if each.age_ns is not None else ""
     return f"{thread.tid} {thread.comm}  of {thread.process} ({thread.tgid}){age}"

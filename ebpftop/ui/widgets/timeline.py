@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from msgspec import Struct
 from rich.style import Style
 from textual import events
 from textual.reactive import reactive
@@ -32,8 +32,7 @@ EDGE = "▏"  # where the last sample is
 Mark = tuple[int, str]  # a moment (monotonic ns) and its text
 
 
-@dataclass(frozen=True, slots=True)
-class TimelineState:
+class TimelineState(Struct, frozen=True):
     """values: 0 … 1 a column of `width` ns from `begin` on (monotonic), NaN where nothing is known. now: the last
     sample; end: of what is known, on a tape also beyond that. span: what the screen shows; live: whether it moves with
     time. a: the span it is compared with, or will be; compares: whether it is. offset: of the realtime clock, ns.

@@ -75,8 +75,8 @@ class TreeGrid(TableGrid):
         match action:
             case "whole":
                 return not (tree and parameters[0]) and super().check_action(action, parameters)
-            case "fold":  # on a tape, the arrow keys seek
-                return tree and (parameters[0] is None or not self.app.check_action("seek", (1,)))
+            case "fold":
+                return tree
         return super().check_action(action, parameters)
 
     def action_fold(self, close: bool | None) -> None:

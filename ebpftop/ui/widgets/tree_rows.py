@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ebpftop.frames.columns import Array
 from ebpftop.frames.messages import ViewInfo
-from ebpftop.model.dimensions import Source
+from ebpftop.model.dimensions import Source, threads_of
 from ebpftop.model.past.span import INTERVAL, Wanted
 from ebpftop.model.readings import HistogramsByKey, TableReading
 from ebpftop.model.trees import KEY, Tree, histograms_of, table_of, tree, tree_view
@@ -21,7 +21,7 @@ def tree_of_table(
     view: ViewInfo, found: TableReading, source: Source, processes: Processes, apart: Array, wanted: Wanted = INTERVAL
 ) -> Rows:
     """A table summed along a tree."""
-    nodes = tree(source, found.keys, processes, apart)
+    nodes = tree(source, found.keys, processes, apart, threads_of(view))
     rows = table_rows(tree_view(view, source), table_of(found, nodes), processes, wanted)
     return _of(rows, nodes, source, processes)
 
@@ -30,7 +30,7 @@ def tree_of_histograms(
     view: ViewInfo, found: HistogramsByKey, source: Source, processes: Processes, apart: Array, wanted: Wanted
 ) -> Rows:
     """The keys of a histogram merged along a tree."""
-    nodes = tree(source, found.keys, processes, apart)
+    nodes = tree(source, found.keys, processes, apart, threads_of(view))
     rows = histogram_rows(tree_view(view, source), histograms_of(found, nodes), processes, wanted)
     return _of(rows, nodes, source, processes)
 

@@ -1,14 +1,17 @@
 #include "ebpftop.h"
+#include "ebpftop_thread.h"
 
 struct key {
     u32 tgid;
+    THREAD_FIELDS
     u32 slot;
 };
-BPF_HASH(time, struct key, u64, 131072); // stretches of that length on or off the CPU, by process
+BPF_HASH(time, struct key, u64, 131072); // stretches of that length on or off the CPU, by process or thread
 
-static void count(u32 tgid, u64 took)
+static void count(struct task_struct *thread, u32 tgid, u64 took)
 {
     struct key key = {.tgid = tgid, .slot = ll_slot(took)};
+    name_thread(&key, thread);
     u64 zero = 0;
     u64 *times = time.lookup_or_try_init(&key, &zero);
     if (!times) {
@@ -32,7 +35,7 @@ int on_switch(struct bpf_raw_tracepoint_args *ctx)
     *came = now;
     u64 leaving = bpf_get_current_pid_tgid();
     if (start && leaving && wanted_current()) // the idle thread is 0
-        count(leaving >> 32, now - start);
+        count(current_thread(), leaving >> 32, now - start);
     return 0;
 }
 #else
@@ -53,7 +56,7 @@ int on_switch(struct bpf_raw_tracepoint_args *ctx)
     u64 *start = left.lookup(&coming);
     if (!start)
         return 0;
-    count(READ(next, tgid), now - *start);
+    count(next, READ(next, tgid), now - *start);
     left.delete(&coming);
     return 0;
 }

@@ -1,10 +1,15 @@
 #include "ebpftop.h"
+#include "ebpftop_thread.h"
 
 struct use {
     u64 time; // ns on a CPU
     u64 switches;
 };
-BPF_HASH(by_process, u32, struct use, 32768);
+struct whose {
+    u32 tgid;
+    THREAD_FIELDS
+};
+BPF_HASH(by_process, struct whose, struct use, 32768); // or by thread
 
 BPF_PERCPU_ARRAY(since, u64, 1); // up to when this CPU's time is counted
 
@@ -19,17 +24,18 @@ static int count(u32 switches)
         return 0;
     u64 start = *counted;
     *counted = now;
-    u32 tgid = bpf_get_current_pid_tgid() >> 32;
-    if (!start || !tgid || !wanted_current()) // the idle thread is 0
+    struct whose whose = {.tgid = bpf_get_current_pid_tgid() >> 32};
+    if (!start || !whose.tgid || !wanted_current()) // the idle thread is 0
         return 0;
+    name_thread(&whose, current_thread());
     struct use zero = {};
-    struct use *process = by_process.lookup_or_try_init(&tgid, &zero);
-    if (!process) {
+    struct use *use = by_process.lookup_or_try_init(&whose, &zero);
+    if (!use) {
         map_full();
         return 0;
     }
-    __sync_fetch_and_add(&process->time, now - start);
-    __sync_fetch_and_add(&process->switches, switches);
+    __sync_fetch_and_add(&use->time, now - start);
+    __sync_fetch_and_add(&use->switches, switches);
     return 0;
 }
 

@@ -1,8 +1,10 @@
 #include "ebpftop.h"
 #include "ebpftop_stacks_maps.h"
+#include "ebpftop_thread.h"
 
 struct key {
     u32 tgid;
+    THREAD_FIELDS
     int user;
     int kernel;
 };
@@ -10,7 +12,7 @@ struct off {
     u64 time;  // ns its threads were off-CPU with these call stacks
     u64 times; // how often
 };
-BPF_HASH(off_cpu, struct key, struct off, 40960); // by process
+BPF_HASH(off_cpu, struct key, struct off, 40960); // by process or thread
 
 struct left {
     u64 since;
@@ -30,6 +32,7 @@ static void leave(struct bpf_raw_tracepoint_args *ctx, struct task_struct *threa
 #endif
     struct left left = {};
     left.key.tgid = READ(thread, tgid);
+    name_thread(&left.key, thread);
     left.key.user = left.key.kernel = NO_STACK;
 #ifndef PARAM_stacks_kernel
     left.key.user = stack_number(ctx, BPF_F_USER_STACK);

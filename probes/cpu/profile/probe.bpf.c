@@ -1,5 +1,5 @@
 #include "ebpftop.h"
-#include "ebpftop_stacks_maps.h"
+#include "ebpftop_copies_maps.h"
 
 struct key {
     u32 tgid;
@@ -23,11 +23,15 @@ int on_sample(struct bpf_perf_event_data *ctx)
     if (!id || !wanted_current()) // 0: the CPU is idle
         return 0;
     struct key key = {.tgid = id >> 32, .user = NO_STACK, .kernel = NO_STACK};
-#ifndef PARAM_stacks_kernel
-    key.user = stack_number(&ctx->regs, BPF_F_USER_STACK);
-#endif
 #ifndef PARAM_stacks_user
     key.kernel = stack_number(&ctx->regs, 0);
+#endif
+#ifdef COPIES
+    key.user = copied(ctx, key.kernel, 1);
+    if (key.user == COPIED)
+        return 0; // the collector counts it
+#elif !defined(PARAM_stacks_kernel)
+    key.user = stack_number(&ctx->regs, BPF_F_USER_STACK);
 #endif
     struct moment *moment = moments.ringbuf_reserve(sizeof(struct moment));
     if (moment) {

@@ -1,19 +1,20 @@
 #include "ebpftop.h"
 #include "ebpftop_queued_maps.h"
 #include "ebpftop_quota_maps.h"
+#include "ebpftop_thread.h"
 
 struct key {
     u32 tgid;
+    THREAD_FIELDS
     u32 slot;
 };
-BPF_HASH(latency, struct key, u64, 131072); // waits of that length, by process
+BPF_HASH(latency, struct key, u64, 131072); // waits of that length, by process or thread
 BPF_HASH(held, struct key, u64, 131072);    // those in which a CPU quota held the thread back
 
-static void count(u32 tgid, u64 waited)
+static void count(struct key *key)
 {
-    struct key key = {.tgid = tgid, .slot = ll_slot(waited)};
     u64 zero = 0;
-    u64 *times = latency.lookup_or_try_init(&key, &zero);
+    u64 *times = latency.lookup_or_try_init(key, &zero);
     if (!times) {
         map_full();
         return;
@@ -22,11 +23,10 @@ static void count(u32 tgid, u64 waited)
 }
 
 #ifdef VARIANT_raw
-static void count_held(u32 tgid, u64 time)
+static void count_held(struct key *key)
 {
-    struct key key = {.tgid = tgid, .slot = ll_slot(time)};
     u64 zero = 0;
-    u64 *times = held.lookup_or_try_init(&key, &zero);
+    u64 *times = held.lookup_or_try_init(key, &zero);
     if (!times) {
         map_full();
         return;
@@ -58,18 +58,20 @@ int on_switch(struct bpf_raw_tracepoint_args *ctx)
     u64 entry = dequeue(pid), since = entry & (HELD - 1);
     if (!entry || !wanted_task(next))
         return 0;
+    struct key key = {.tgid = READ(next, tgid), .slot = ll_slot(now - since)};
+    name_thread(&key, next);
     if (entry & HELD || held_waiting(next, since))
-        count_held(READ(next, tgid), now - since);
+        count_held(&key);
     else
-        count(READ(next, tgid), now - since);
+        count(&key);
     return 0;
 }
 #endif
 
 #ifdef VARIANT_classic
 // These have only thread ids and names: the next thread's process and cgroup aren't known.
-#ifdef PARAM_cgroup
-#error "the filter cgroup needs the raw tracepoints of the scheduler, which differ in this kernel"
+#if defined(PARAM_cgroup) || defined(BY_GROUP)
+#error "filters by cgroup or container need the raw tracepoints of the scheduler, which differ in this kernel"
 #endif
 
 int on_wakeup(struct tracepoint__sched__sched_wakeup *args)
@@ -98,7 +100,12 @@ int on_switch(struct tracepoint__sched__sched_switch *args)
     if (!wanted_comm(comm))
         return 0;
 #endif
-    count(pid, now - since);
+    struct key key = {.tgid = pid, .slot = ll_slot(now - since)};
+#ifdef PARAM_by_thread
+    key.tid = pid;
+    __builtin_memcpy(key.thread, args->next_comm, sizeof(key.thread));
+#endif
+    count(&key);
     return 0;
 }
 #endif

@@ -93,6 +93,24 @@ def test_variants_that_have_what_they_need(tmp_path: Path, given: dict[str, str]
     assert names <= {"-DPARAM_pid", "-DPARAM_frequency"}  # what is a text doesn't reach the compiler
 
 
+def test_a_required_parameter_is_asked_for(tmp_path: Path) -> None:
+    params = '[params.pid]\ntype = "pid"\nhelp = "h"\nrequired = true\n[params.limit]\ntype = "rate"\nhelp = "h"\n'
+    probe = make_probe(tmp_path, params=params)
+    assert probe.asks
+    with pytest.raises(BadParam, match=r"^cpu/calls: give pid$"):
+        usable(probe, {})
+    assert len(usable(probe, canonical(probe, {"pid": "7", "limit": "100"}))) == 1
+    assert definitions(probe, {"limit": "100"}, {}) == []  # the collector's, not the compiler's
+    with pytest.raises(BadParam, match="a number a second from 0 to"):
+        canonical(probe, {"limit": "-1"})
+
+
+def test_a_required_parameter_has_no_default(tmp_path: Path) -> None:
+    params = '[params.n]\ntype = "int"\nhelp = "h"\ndefault = 1\nrequired = true\n'
+    with pytest.raises(BadManifest, match="it has a default"):
+        make_probe(tmp_path, params=params)
+
+
 def test_what_is_missing_is_asked_for(tmp_path: Path) -> None:
     probe = make_probe(tmp_path, params=PARAMS, variant=CHOSEN)
     with pytest.raises(BadParam) as caught:

@@ -60,6 +60,7 @@ def test_json_has_the_documented_shape(tmp_path: Path) -> None:
                         "decode": "process",
                         "hidden": False,
                         "priority": 0,
+                        "given": "",
                     },
                     {
                         "field": "value",
@@ -69,6 +70,7 @@ def test_json_has_the_documented_shape(tmp_path: Path) -> None:
                         "decode": None,
                         "hidden": False,
                         "priority": 0,
+                        "given": "",
                     },
                 ],
                 "sort": None,

@@ -198,6 +198,14 @@ def test_each_of_several_variants_has_its_condition(tmp_path: Path) -> None:
     assert findings(tmp_path, "cpu/fixed", variant=TWO, source=source.replace("classc", "classic")) == []
 
 
+def test_variants_that_trace_the_same_calls_in_other_files_share_their_code(tmp_path: Path) -> None:
+    one, other = (
+        f'[[variants]]\nname = "{name}"\nattach = [{{ uprobe = "lib{name}:{call}", run = "on_enter" }}]\n'
+        for name, call in (("c", "malloc"), ("other", "their_malloc"))
+    )
+    assert findings(tmp_path, variant=f"{one}{other}") == []
+
+
 def test_what_the_manifest_names_is_in_the_source(tmp_path: Path) -> None:
     fentry = VARIANT.replace('raw_tracepoint = "sys_enter", run = "on_enter"', 'fentry = "vfs_read"')
     assert findings(tmp_path, "cpu/run", source=SOURCE.replace("int on_enter", "int on_entry")) == [

@@ -168,14 +168,27 @@ def test_everything_a_manifest_can_say_is_read(tmp_path: Path) -> None:
     assert (table.sort, table.columns) == ("value", [])
 
 
+def test_a_column_may_exist_with_one_value_of_a_parameter_only(tmp_path: Path) -> None:
+    by = '[params.by]\ntype = "enum"\nhelp = "whose"\nchoices = ["process", "thread"]\ndefault = "process"\n'
+    thread = '[[views.columns]]\nfield = "thread"\ngiven = "by=thread"\n'
+    read = make_probe(tmp_path, params=by, view=VIEW + thread)
+    assert read.views_of({"by": "thread"}) == read.views
+    for without in (read.default_views, read.views_of({"by": "process"}), read.views_of({})):
+        assert [column.field for view in without for column in view.columns] == [
+            column.field for view in read.views for column in view.columns if not column.given
+        ]
+    with pytest.raises(BadManifest, match="by=thread"):
+        make_probe(tmp_path / "other", params=by, view=VIEW + thread.replace('thread"\n', 'threads"\n'))
+
+
 def test_a_view_leaves_out_what_a_variant_does_not_measure(tmp_path: Path) -> None:
     hits = '[[views.columns]]\nfield = "hits"\nrole = "counter"\n'
     read = make_probe(
         tmp_path, variant=VARIANT + 'lacks = ["hits"]\n' + VARIANT.replace('"raw"', '"all"'), view=VIEW + hits
     )
     raw, everything = read.variants
-    assert read.views_of(everything) == read.views
-    (view,), (whole,) = read.views_of(raw), read.views
+    assert read.views_of({}, everything) == read.views
+    (view,), (whole,) = read.views_of({}, raw), read.views
     assert [column.field for column in whole.columns] == ["key", "value", "hits"]
     assert [column.field for column in view.columns] == ["key", "value"]
     assert view.map == whole.map
@@ -473,3 +486,23 @@ def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
     folder = write_probe(tmp_path)
     (folder / name).unlink()
     assert problems(folder) == [f"{name}: No such file or directory"]
+
+
+CGROUP = '[params.cgroup]\ntype = "cgroup"\nhelp = "only calls by threads in this cgroup (v2) or below it"\n'
+
+
+def test_what_can_be_limited_to_a_cgroup_can_be_to_a_container_a_pod_and_a_unit(tmp_path: Path) -> None:
+    probe = read_probe(write_probe(tmp_path, params=CGROUP), "cpu/calls")
+    assert [(param.name, param.type) for param in probe.params] == [
+        ("cgroup", "cgroup"),
+        ("container", "container"),
+        ("pod", "pod"),
+        ("unit", "unit"),
+    ]
+    assert probe.params[3].help == "only calls by threads in this systemd unit, or below it"
+
+
+def test_a_parameter_of_the_probes_own_keeps_its_name(tmp_path: Path) -> None:
+    own = '[params.unit]\ntype = "int"\nhelp = "in which it counts"\n'
+    probe = read_probe(write_probe(tmp_path, params=CGROUP + own), "cpu/calls")
+    assert [(p.name, p.type) for p in probe.params if p.name == "unit"] == [("unit", "int")]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ebpftop.catalog.model import Param, ParamType, Probe
-from ebpftop.catalog.params import BadParam, canonical, definitions, duration_ns
+from ebpftop.catalog.params import PLACES, BadParam, by_name, canonical, definitions, duration_ns, inner_pid
 
 
 def probe(*params: Param) -> Probe:
@@ -237,3 +237,27 @@ def test_an_unknown_parameter_is_named_with_the_nearest(name: str, complaint: st
 def test_a_probe_without_parameters_says_so() -> None:
     with pytest.raises(BadParam, match=re.escape("cpu/calls: pid: no such parameter (it has none)")):
         definitions(probe(), {"pid": "1"}, LOOKUPS)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("17", None), ("web:17", ("web", 17)), ("shop/cart-0:1", ("shop/cart-0", 1)), ("a:b:0x11", ("a:b", 17))],
+)
+def test_a_pid_may_be_one_that_a_container_counts(text: str, expected: tuple[str, int] | None) -> None:
+    assert inner_pid(text) == expected
+    assert by_name(PROBE, {"pid": text, "min": "1ms"}) == ({} if expected is None else {"pid": text})
+
+
+@pytest.mark.parametrize(
+    "text", [":", ":1", "web:", "web:0", "web:-1", "web:4194305", "web:1x", "w\0b:1", "w" * 513 + ":1"]
+)
+def test_what_is_no_pid_in_a_container_is_refused(text: str) -> None:
+    with pytest.raises(BadParam, match="cpu/calls: pid: expected "):
+        canonical(PROBE, {"pid": text})
+
+
+@pytest.mark.parametrize("kind", PLACES)
+@pytest.mark.parametrize("text", ["", "\0", "x" * 513, "\udcff"])
+def test_what_can_be_no_name_of_a_place_is_refused(kind: Any, text: str) -> None:
+    with pytest.raises(BadParam, match=f"cpu/calls: where: expected the name of a {kind} of 1 to 512 bytes"):
+        canonical(probe(Param(name="where", type=kind, help="h")), {"where": text})

@@ -37,6 +37,13 @@ def test_a_playbook_is_read_in_its_order_with_everything_it_says(tmp_path: Path)
     ]
 
 
+def test_a_playbook_may_begin_with_threads(tmp_path: Path) -> None:
+    assert read_playbook(write(tmp_path, 'opens = "threads"\n' + HEAD + STEP)).info.opens == "threads"
+    assert read_playbook(write(tmp_path, HEAD + STEP)).info.opens == ""
+    (problem,) = problems(write(tmp_path, 'opens = "thread"\n' + HEAD + STEP))
+    assert problem.startswith("1: opens: expected one of threads, not 'thread'")
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ebpftop.collector.budget import Budget, Spent
+from ebpftop.collector.budget import Budget, Limit, Spent
 from ebpftop.frames.messages import ParamInfo
 from tests.support.frames import probe
 
@@ -52,9 +52,34 @@ def test_zero_is_no_limit_and_the_warning_comes_once() -> None:
 
 def test_the_reason_has_numbers_that_say_something_and_the_parameters_that_narrow() -> None:
     pid, kind = (ParamInfo(name=name, type=type_, help="") for name, type_ in (("pid", "pid"), ("kind", "enum")))
-    reason = Budget(25.0).reason(Spent(40.4, 1, 31.2), probe("cpu/some", params=[pid, kind]))
+    reason = Budget(25.0).reason(Spent(40.4, 1, 31.2), probe("cpu/some", params=[pid, kind]), {})
     assert reason == (
         "it took 31% of a CPU, all probes 40%, where --budget allows 25%: narrow it with pid, or raise --budget"
     )
-    small = Budget(0.01).reason(Spent(0.234, 1, 0.02), probe("cpu/some"))
+    small = Budget(0.01).reason(Spent(0.234, 1, 0.02), probe("cpu/some"), {})
     assert small == "it took 0.02% of a CPU, all probes 0.23%, where --budget allows 0.01%: --budget can be raised"
+
+
+def test_a_parameter_that_is_given_already_is_not_recommended() -> None:
+    pid = ParamInfo(name="pid", type="pid", help="")
+    reason = Budget(25.0).reason(Spent(40.0, 1, 31.0), probe("cpu/some", params=[pid]), {"pid": "7"})
+    assert reason.endswith("where --budget allows 25%: --budget can be raised")
+
+
+def test_a_run_is_beyond_its_limit_once_its_programs_ran_more_often_in_five_seconds() -> None:
+    limit = Limit.of([ParamInfo(name="pid", type="pid"), ParamInfo(name="limit", type="rate", default="1000")], {})
+    assert limit == Limit("limit", 1000)
+    budget, limits = Budget(0.0), {2: limit}
+    assert budget.beyond(10.0, {1: 0, 2: 500}, limits) == {}
+    assert budget.beyond(11.0, {1: 90_000, 2: 3_500}, limits) == {}  # 600 a second; 1 has no limit
+    assert budget.beyond(12.0, {1: 180_000, 2: 5_500}, limits) == {}  # exactly 1000
+    assert budget.beyond(13.0, {1: 180_000, 2: 5_505}, limits) == {
+        2: "its programs ran 1,001 times a second, where its limit is 1,000"
+    }
+
+
+def test_the_given_limit_counts_and_none_is_none() -> None:
+    params = [ParamInfo(name="limit", type="rate", default="1000")]
+    assert Limit.of(params, {"limit": "0x10"}) == Limit("limit", 16)
+    assert Limit.of(params, {"limit": "0"}) is None
+    assert Limit.of([ParamInfo(name="room", type="int", default="7")], {}) is None

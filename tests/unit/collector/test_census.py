@@ -53,10 +53,10 @@ BORN, ENDED = 1, 2
 NOTHING = np.zeros(0, [("time", "<u8")])
 
 
-def record(kind: int, tgid: int, start: int, time: int, comm: bytes = b"worker") -> npt.NDArray[Any]:
-    fields = ["time", "start", "tgid", "ppid", "uid", "type", "cgroup", "hierarchy"]
+def record(kind: int, tgid: int, start: int, time: int, comm: bytes = b"worker", nspid: int = 0) -> npt.NDArray[Any]:
+    fields = ["time", "start", "tgid", "ppid", "uid", "type", "cgroup", "hierarchy", "nspid"]
     dtype = np.dtype([*((name, "<u8") for name in fields), ("comm", "S16"), ("parent_comm", "S16")])
-    return np.array([(time, start, tgid, 1, 0, kind, 0, 0, comm, b"parent")], dtype)
+    return np.array([(time, start, tgid, 1, 0, kind, 0, 0, nspid, comm, b"parent")], dtype)
 
 
 def first_name(known: Census, tgid: int) -> str:

@@ -186,3 +186,40 @@ def test_a_descriptor_that_can_not_be_mapped() -> None:
         Ring(end, SIZE, RECORD)
     os.close(end)
     os.close(other)
+
+
+def in_place(ring: Ring) -> list[tuple[int, bytes]]:
+    return [(end, bytes(record)) for end, record in ring.in_place()]
+
+
+def test_records_are_read_where_they_lie_until_they_are_released(file: File, ring: Ring) -> None:
+    file.put(0, 4, 11)
+    file.put(16, 4 | DISCARDED, 12)
+    file.put(32, 4, 13)
+    file.put(48, 4 | BUSY, 14)
+    file.positions(0, 64)
+    first, discarded, third = in_place(ring)
+    assert (first, discarded, third) == ((16, struct.pack("<I", 11)), (32, b""), (48, struct.pack("<I", 13)))
+    assert file.consumer() == 0
+    assert ring.most == 64
+    ring.release(32)
+    assert file.consumer() == 32
+    assert in_place(ring) == [third]
+
+
+def test_a_record_that_goes_beyond_what_is_written_is_not_read_in_place(file: File, ring: Ring) -> None:
+    file.put(0, 4, 11)
+    file.put(16, 400, 12)
+    file.positions(0, 32)
+    with pytest.raises(RingBroken, match="400 bytes"):
+        in_place(ring)
+    file.positions(0, 2 * SIZE)
+    with pytest.raises(RingBroken, match="claims"):
+        in_place(ring)
+
+
+def test_a_record_across_the_end_is_read_in_place(file: File, ring: Ring) -> None:
+    at = 5 * SIZE - 8
+    file.put(at, 4, 15)
+    file.positions(at, at + 16)
+    assert in_place(ring) == [(at + 16, struct.pack("<I", 15))]

@@ -387,7 +387,7 @@ def test_tapes_that_cannot_be_read(tmp_path: Path, written: Callable[..., Path])
     whole = written("c.tape").read_bytes()
     (tmp_path / "cut.tape").write_bytes(whole[: len(whole) // 2])
     cut = ebpftop("compare", written("d.tape"), tmp_path / "cut.tape", "--json")
-    assert cut.returncode == 0
+    assert cut.returncode == 1
     assert "is truncated after" in cut.stderr
     assert json.loads(cut.stdout)["probes"]
     empty = written("e.tape", frames=iter([hello()]))

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from ebpftop import cli
+from ebpftop import arguments as command_line
 from ebpftop.base.errors import UserError
 from ebpftop.commands import tapes
 from ebpftop.frames import tape_format
@@ -120,7 +120,7 @@ def write(path: Path, told: Iterable[tuple[float, AnyFrame]], *, ends: bool = Tr
 def run(*arguments: object) -> int:
     """The command as the command line runs it; its exit code."""
     try:
-        return tapes.tape(cli.parser().parse_args(["tape", *map(str, arguments)]))
+        return tapes.tape(command_line.parser().parse_args(["tape", *map(str, arguments)]))
     except UserError as error:
         print(f"ebpftop: {error}", file=sys.stderr)
         return error.status

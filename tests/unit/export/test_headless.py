@@ -34,6 +34,8 @@ from tests.support.frames import (
 )
 from tests.support.headless import HISTOGRAM, LAST, PEOPLE, calls, latency, ran
 
+NOWHERE = {"container": "", "pod": "", "unit": "", "nspid": None}  # where processes run
+
 
 async def test_the_probe_is_loaded_as_asked_and_detached_at_the_end() -> None:
     result = await ran(HISTOGRAM, LAST)
@@ -64,7 +66,7 @@ async def test_a_line_holds_exactly_what_was_promised() -> None:
                 "unit": "ns",
                 "series": [
                     {
-                        "labels": {"pid": 1002, "comm": "make"},
+                        "labels": {"pid": 1002, "comm": "make", **NOWHERE},
                         "count": 4,
                         "p50": [24, 26],
                         "p90": [24, 26],
@@ -72,7 +74,7 @@ async def test_a_line_holds_exactly_what_was_promised() -> None:
                         "buckets": [[24, 26, 4]],
                     },
                     {
-                        "labels": {"pid": 1001, "comm": "sh"},
+                        "labels": {"pid": 1001, "comm": "sh", **NOWHERE},
                         "count": 2,
                         "p50": [3, 4],
                         "p90": [3, 4],
@@ -119,17 +121,18 @@ async def test_what_a_table_gained() -> None:
             {"name": "container", "unit": ""},
             {"name": "pod", "unit": ""},
             {"name": "unit", "unit": ""},
+            {"name": "nspid", "unit": ""},
             {"name": "nr", "unit": ""},
             {"name": "count", "unit": "count"},
             {"name": "last_ns", "unit": "ns"},
         ],
         "rows": [
-            [1002, "make", "init", "/bin/make --x", "", "", "", "write", 40, 4],
-            [1001, "sh", "init", "/bin/sh --x", "", "", "", "read", 3, 9],
-            [None, None, None, None, None, None, None, "read", 1, 1],
+            [1002, "make", "init", "/bin/make --x", "", "", "", None, "write", 40, 4],
+            [1001, "sh", "init", "/bin/sh --x", "", "", "", None, "read", 3, 9],
+            [None, None, None, None, None, None, None, None, "read", 1, 1],
         ],
     }
-    assert [row[8] for view in views for row in view["rows"]] == [5, 40, 3, 1, 1]
+    assert [row[9] for view in views for row in view["rows"]] == [5, 40, 3, 1, 1]
     assert [each["cost"] for each in result.objects][-1] == {
         "run_count": 0,
         "run_time_ns": 0,
@@ -147,9 +150,9 @@ async def test_events_come_in_order_and_once_also_those_after_the_last_snapshot(
         [snapshot(1, 1, {}), cost(1, 1, 4, 4), execs("e")],
     )
     rows = [each["views"]["execs"]["rows"] for each in result.objects]
-    assert [[row[7] for row in part] for part in rows] == [["a", "b", "c", "d"], [], ["e"]]
-    assert rows[2] == [[1001, "sh", "init", "/bin/sh --x", "", "", "", "e", ""]]
-    assert [each["name"] for each in result.objects[1]["views"]["execs"]["columns"]][7:] == ["args", "errno"]
+    assert [[row[8] for row in part] for part in rows] == [["a", "b", "c", "d"], [], ["e"]]
+    assert rows[2] == [[1001, "sh", "init", "/bin/sh --x", *NOWHERE.values(), "e", ""]]
+    assert [each["name"] for each in result.objects[1]["views"]["execs"]["columns"]][8:] == ["args", "errno"]
 
 
 async def test_a_table_beside_events_that_come_late_is_not_told_twice() -> None:
@@ -267,13 +270,13 @@ async def test_csv_of_one_view_is_one_table() -> None:
     result = await ran(HISTOGRAM, LAST, format="csv")
     rows = list(csv.reader(io.StringIO(result.out)))
     assert rows == [
-        ["time", "probe", "view", "pid", "comm", "lo", "hi", "count"],
-        ["2023-11-14T22:13:20.000+00:00", "cpu/some", "latency", "1001", "sh", "3", "4", "10"],
-        ["2023-11-14T22:13:21.000+00:00", "cpu/some", "latency", "1002", "make", "24", "26", "4"],
-        ["2023-11-14T22:13:21.000+00:00", "cpu/some", "latency", "1001", "sh", "3", "4", "2"],
-        ["2023-11-14T22:13:21.500+00:00", "cpu/some", "latency", "1002", "make", "24", "26", "6"],
-        ["2023-11-14T22:13:21.500+00:00", "cpu/some", "latency", "1002", "make", "26", "28", "1"],
-        ["2023-11-14T22:13:21.500+00:00", "cpu/some", "latency", "1001", "sh", "3", "4", "1"],
+        ["time", "probe", "view", "pid", "comm", *NOWHERE, "lo", "hi", "count"],
+        ["2023-11-14T22:13:20.000+00:00", "cpu/some", "latency", "1001", "sh", *[""] * 4, "3", "4", "10"],
+        ["2023-11-14T22:13:21.000+00:00", "cpu/some", "latency", "1002", "make", *[""] * 4, "24", "26", "4"],
+        ["2023-11-14T22:13:21.000+00:00", "cpu/some", "latency", "1001", "sh", *[""] * 4, "3", "4", "2"],
+        ["2023-11-14T22:13:21.500+00:00", "cpu/some", "latency", "1002", "make", *[""] * 4, "24", "26", "6"],
+        ["2023-11-14T22:13:21.500+00:00", "cpu/some", "latency", "1002", "make", *[""] * 4, "26", "28", "1"],
+        ["2023-11-14T22:13:21.500+00:00", "cpu/some", "latency", "1001", "sh", *[""] * 4, "3", "4", "1"],
     ]
 
 
@@ -295,8 +298,8 @@ async def test_csv_of_several_views_repeats_the_headers() -> None:
         ["time", "probe", "view", "name", "times"],
         [time, "cpu/some", "names", 'a,"b"\\n\\x1b', "2"],
         [],
-        ["time", "probe", "view", "pid", "comm", "lo", "hi", "count"],
-        [time, "cpu/some", "latency", "1001", "sh", "1", "2", "1"],
+        ["time", "probe", "view", "pid", "comm", *NOWHERE, "lo", "hi", "count"],
+        [time, "cpu/some", "latency", "1001", "sh", *[""] * 4, "1", "2", "1"],
     ]
 
 

@@ -91,9 +91,9 @@ async def test_several_probes_go_into_one_tape(tmp_path: Path) -> None:
     ]
     frames = on_tape(path)
     assert frames[0] == hello()
-    assert [type(frame).__name__ for frame in frames[1:]] == [
-        *("Processes", "Loaded", "Snapshot", "Loaded", "Snapshot"),
-        *("Snapshot", "Detached", "Detached"),
+    assert [frame.__struct_config__.tag for frame in frames[1:]] == [
+        *("processes", "loaded", "snapshot", "loaded", "snapshot"),
+        *("snapshot", "detached", "detached"),
     ]
     assert "hunter2" not in repr(frames)
     assert err.startswith(f"{path}: 2 probes · ")

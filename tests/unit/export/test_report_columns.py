@@ -4,7 +4,7 @@ from ebpftop.export.report_columns import report_columns
 from ebpftop.frames.messages import ColumnInfo
 from tests.support.frames import process
 
-KNOWN = {1: process(1, "sh"), 2: process(2, "make", container="web", pod="shop/cart-0")}
+KNOWN = {1: process(1, "sh"), 2: process(2, "make", container="web", pod="shop/cart-0", nspid=17)}
 SENDER = ColumnInfo(field="tgid", title="sender", decode="process")
 TARGET = ColumnInfo(field="target", title="target", decode="process")
 
@@ -19,16 +19,17 @@ def test_an_identity_becomes_its_process() -> None:
         ("container", "container", ["web", None]),
         ("pod", "pod", ["shop/cart-0", None]),
         ("unit", "unit", ["", None]),
+        ("nspid", "nspid", [17, None]),
     ]
-    assert [column.shown.is_detail for column in report] == [False, False, True, True, True, True, True]
-    assert [column.is_empty_place for column in report] == [False] * 6 + [True]
+    assert [column.shown.is_detail for column in report] == [False, False, *[True] * 6]
+    assert [column.is_empty_place for column in report] == [False] * 6 + [True, False]
 
 
 def test_a_second_identity_has_its_own_name() -> None:
     values = {"tgid": np.array([1]), "target": np.array([2])}
     report = report_columns([SENDER, TARGET], values, KNOWN)
     assert [(column.shown.name, column.values[0]) for column in report][:2] == [("pid", 1001), ("comm", "sh")]
-    assert [(column.shown.name, column.shown.title, column.values[0]) for column in report][7:9] == [
+    assert [(column.shown.name, column.shown.title, column.values[0]) for column in report][8:10] == [
         ("target_pid", "target pid", 1002),
         ("target_comm", "target comm", "make"),
     ]
@@ -38,7 +39,7 @@ def test_a_name_that_a_field_has_stays_the_fields() -> None:
     columns = [SENDER, ColumnInfo(field="comm", title="name", decode="comm")]
     report = report_columns(columns, {"tgid": np.array([1]), "comm": np.array([5])}, KNOWN)
     assert [column.shown.name for column in report] == [
-        *("pid", "tgid_comm", "parent", "command", "container", "pod", "unit"),
+        *("pid", "tgid_comm", "parent", "command", "container", "pod", "unit", "nspid"),
         "comm",
     ]
 

@@ -192,3 +192,36 @@ def test_without_a_width_a_grid_has_every_column_and_cuts_nothing() -> None:
     long = "0123456789" * 20
     grid = [layout.Column("a", [long, "x"], False), layout.Column("b", ["y", "z"], False)]
     assert layout.grid(grid, None) == ["a" + " " * 47 + "  b", f"{long}  y", "x" + " " * 47 + "  z"]
+
+
+async def test_a_place_gets_a_column_of_events_once_somebody_is_there() -> None:
+    def execs(*who: int) -> AnyFrame:
+        return events(1, "events", columns(tgid=[*who], args=["x"] * len(who), errno=[""] * len(who)))
+
+    people = processes(process(1, "sh"), process(2, "make", container="web", nspid=17))
+    result = await ran(
+        [loaded(1, "cpu/some", EXECS), people, snapshot(1, 0, {}), execs(1), snapshot(1, 1, {})],
+        [execs(2, 1), snapshot(1, 2, {}), execs(1)],
+        format="text",
+    )
+    lines = [line.split() for line in result.out.splitlines() if {"x", "pid"} & {*line.split()}]
+    titles = ["pid", "comm", "Arguments", "Error"]
+    assert lines == [
+        titles,
+        ["1001", "sh", "x"],
+        [*titles, "container", "nspid"],
+        ["1002", "make", "x", "web", "17"],
+        ["1001", "sh", "x"],
+        ["1001", "sh", "x"],
+    ]
+
+
+async def test_keys_of_a_histogram_tell_where_processes_run_if_one_does() -> None:
+    people = processes(process(1, "sh"), process(2, "make", pod="shop/cart-0"))
+    result = await ran([loaded(1, "cpu/some", LATENCY), people, latency(0, [(1, 3, 2), (2, 24, 4)])], format="text")
+    rows = [line.split() for line in result.out.splitlines() if line.split()[:1] in (["pid"], ["1001"], ["1002"])]
+    assert [row[:3] for row in rows[:3]] == [
+        ["pid", "comm", "pod"],
+        ["1002", "make", "shop/cart-0"],
+        ["1001", "sh", "2"],
+    ]

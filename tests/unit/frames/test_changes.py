@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ebpftop.frames.changes import ChangeReader, ChangeWriter
+from ebpftop.frames.changes import ChangeWriter
 from ebpftop.frames.codec import BadFrame
 from ebpftop.frames.columns import Labels, pack, unpack
 from ebpftop.frames.messages import (
@@ -22,6 +22,7 @@ from ebpftop.frames.messages import (
     ViewInfo,
     Written,
 )
+from ebpftop.frames.received import ChangeReader
 
 VIEW = ViewInfo(
     name="calls",

@@ -1,4 +1,4 @@
-from ebpftop.frames.messages import Function, Stack, Stacks
+from ebpftop.frames.messages import Function, Stack, Stacks, Threads
 from ebpftop.frames.recall import Recall
 from tests.support.frames import columns, hello, mark, snapshot
 
@@ -31,3 +31,13 @@ def test_marks_are_kept_in_their_order() -> None:
     for frame in (hello(), mark("deploy", 0), sample, mark("rollback", 2)):
         recall.add(frame)
     assert recall.frames() == [hello(), mark("deploy", 0), sample, mark("rollback", 2)]
+
+
+def test_the_last_reading_of_threads_is_kept() -> None:
+    recall = Recall()
+    for second in (1, 2, 3):
+        for frame in (hello(), Threads(monotonic_ns=second, boottime_ns=second))[second > 1 :]:
+            recall.add(frame)
+    assert [frame.monotonic_ns for frame in recall.frames() if isinstance(frame, Threads)] == [3]
+    recall.add(hello())
+    assert not any(isinstance(frame, Threads) for frame in recall.frames())

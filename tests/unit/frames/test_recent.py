@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
-from ebpftop.frames.messages import AnyFrame, Catalog, Hello, Loaded, Processes, Snapshot, Stacks
+from ebpftop.frames import recent as recent_frames
+from ebpftop.frames.changes import ChangeWriter
+from ebpftop.frames.codec import encode
+from ebpftop.frames.messages import AnyFrame, Catalog, Changes, Hello, Loaded, Processes, Snapshot, Stacks, Written
+from ebpftop.frames.reading import FrameDecoder
+from ebpftop.frames.received import Received
 from ebpftop.frames.recent import Copy, Recent
 from ebpftop.frames.tape import TapeReader, TapeWriter
 from tests.support.frames import (
@@ -30,6 +35,11 @@ from tests.support.frames import (
 SECOND = 1_000_000_000
 
 
+def over_the_wire(writer: ChangeWriter, reader: FrameDecoder, frames: Iterable[AnyFrame]) -> Iterator[AnyFrame]:
+    for frame in frames:
+        yield from reader.feed(encode(writer.written(frame)))
+
+
 class Stream:
     """Frames at made-up times, and what is recent of them."""
 
@@ -37,9 +47,10 @@ class Stream:
         self.now = 0.0
         self.recent = Recent(seconds, clock=lambda: 5000 * SECOND + round(self.now * SECOND), **options)
         self.copies: list[Copy] = []
+        self._changes, self._wire = ChangeWriter(), FrameDecoder()
 
     def take(self, *frames: AnyFrame) -> None:
-        for frame in frames:
+        for frame in over_the_wire(self._changes, self._wire, frames):
             self.recent.add(frame)
             self.copies = [copy for copy in self.copies if copy.take(frame) or copy.close()]
 
@@ -190,7 +201,8 @@ def test_a_copy_that_began_before_the_stream_has_all_of_it(tmp_path: Path) -> No
     stream.second()
     copy.close()
     frames = [frame for _, frame in on_tape(tmp_path / "a.tape")]
-    assert [type(frame) for frame in frames] == [Hello, Catalog, Processes, Loaded, Snapshot]
+    assert [type(frame) for frame in frames[:-1]] == [Hello, Catalog, Processes, Loaded]
+    assert isinstance(frames[-1], Snapshot)
 
 
 @pytest.mark.parametrize("behind", [True, False])
@@ -209,7 +221,8 @@ def test_a_copy_goes_on_where_a_stream_begins_anew(tmp_path: Path, behind: bool)
     frames = [frame for _, frame in on_tape(tmp_path / "a.tape")]
     assert [type(frame) for frame in frames].count(Hello) == 2
     again = len(frames) - 1 - [type(frame) for frame in reversed(frames)].index(Hello)
-    assert [type(frame) for frame in frames[again:]] == [Hello, Catalog, Processes, Loaded, Snapshot]
+    assert [type(frame) for frame in frames[again:-1]] == [Hello, Catalog, Processes, Loaded]
+    assert isinstance(frames[-1], Snapshot)
     assert [each.seq for each in samples([(0, frame) for frame in frames])] == list(range(1, 27))
 
 
@@ -227,3 +240,26 @@ def test_two_frames_that_were_added_at_once_are_copied_once_each(tmp_path: Path,
         copy.take(frame)
     copy.close()
     assert [frame for _, frame in on_tape(tmp_path / "a.tape")][-2:] == both
+
+
+def test_what_came_as_changes_is_kept_without_comparing_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = [hello(), loaded(1, "cpu/syscount", CALLS)]
+    for seq in range(1, 36):
+        rows = {"tgid": list(range(seq, seq + 9)), "nr": [f"c{seq % 3}"] * 9, "count": [seq] * 9, "last_ns": [0] * 9}
+        sent.append(snapshot(1, seq, {"calls": columns(**rows)}))
+    frames = list(over_the_wire(ChangeWriter(), FrameDecoder(), sent))
+    monkeypatch.setattr(ChangeWriter, "written", lambda *_: pytest.fail("changes were made of what came as changes"))
+    now = iter(range(100))
+    recent = Recent(60, clock=lambda: next(now) * SECOND)
+    monkeypatch.setattr(
+        recent_frames, "_encode", lambda frame, encode=recent_frames._encode: kept.append(frame) or encode(frame)
+    )
+    kept: list[Written] = []
+    for frame in frames:
+        recent.add(frame)
+    changes = [frame for frame in kept if isinstance(frame, Changes)]
+    came = [frame.came for frame in frames if isinstance(frame, Received)]
+    assert [each.seq for each in changes if each.key] == [1, 9, 19, 29]  # one begins a segment
+    assert [each for each in changes if not each.key] == [each for each in came if each.seq not in (1, 9, 19, 29)]
+    copied = [frame for _, frame in recent.frames(60) or () if isinstance(frame, Snapshot)]
+    assert copied == sent[2:]

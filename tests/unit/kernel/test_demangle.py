@@ -16,7 +16,16 @@ from ebpftop.kernel.demangle import demangle
             "_ZN50_$LT$T$u20$as$u20$core..convert..Into$LT$U$GT$$GT$4into17h0123456789abcdefE",
             "<T as core::convert::Into<U>>::into",
         ),
+        ("_ZN4core3fmt5write17h0123456789abcdefE.llvm.123", "core::fmt::write"),
+        ("_ZN3foo3barEi.cold", "foo::bar(int) [clone .cold]"),
         ("_Z" + "x" * 5000, "_Z" + "x" * 5000),
+        ("main.(*T).Burn", "main.(*T).Burn"),
+        ("gopkg.in/yaml%2ev3.(*Node).Decode", "gopkg.in/yaml.v3.(*Node).Decode"),
+        ("example.com/gr%c3%b6%c3%9fe.F", "example.com/größe.F"),
+        ("100%", "100%"),
+        ("main.Map[go.shape.int_0,go.shape.string_1]", "main.Map[int,string]"),
+        ("main.Map[go.shape.int,go.shape.*uint8].func1", "main.Map[int,*].func1"),
+        ("main.F[go.shape.struct { main.a_1 int }_0]", "main.F[struct { main.a_1 int }]"),
     ],
 )
 def test_names_are_told_as_their_authors_wrote_them(mangled: str, plain: str) -> None:

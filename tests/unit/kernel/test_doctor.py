@@ -16,6 +16,7 @@ EXPECTED = [
     "architecture",
     "privilege",
     "pid namespace",
+    "cgroup namespace",
     "lockdown",
     "libbpf",
     "BTF",

@@ -143,3 +143,32 @@ def test_a_real_library_tells_where_its_functions_are() -> None:
             assert found.name in (b"getpid", b"__getpid")
             return
     pytest.skip(f"{sys.executable} does not map its libc from a file")
+
+
+@pytest.mark.parametrize("path", ["libc.so.6", "libssl.so.3", sys.executable])
+def test_each_function_of_a_real_file_is_found_by_its_name_alone(path: str) -> None:
+    if "/" not in path:
+        path = f"/lib/{os.uname().machine}-linux-gnu/{path}"
+    if not os.path.exists(path):
+        pytest.skip(f"{path} is not here")
+    with open(path, "rb") as file:
+        elf = Elf.of(file.fileno())
+        found, chosen = elf.places()
+        assert found or chosen
+        for name, place in found.items():
+            assert elf.place(name)[0] == place
+        assert all(elf.place(name)[1] for name in chosen)
+        assert elf.place(b"no such function") == (None, False)
+
+
+def test_a_name_that_is_only_the_end_or_the_beginning_of_others_is_not_found() -> None:
+    data = elf_file((b"getpid", FUNC, BASE + 16, 8), (b"open@@V1", FUNC, BASE + 32, 8), (b"main", FUNC, BASE + 48, 8))
+    elf = Elf(read_from(data))
+    assert elf.place(b"getpid") == (0x1010, False)
+    assert elf.place(b"open") == (0x1020, False)
+    assert [elf.place(name)[0] for name in (b"pid", b"get", b"ope", b"V1", b"")] == [None] * 5
+
+
+def test_a_table_full_of_one_name_costs_no_more_than_all_its_symbols() -> None:
+    data = elf_file((b"f\0" * 200_000, FUNC, BASE + 16, 8), (b"f", FUNC, BASE + 32, 8))
+    assert Elf(read_from(data)).place(b"f") == (0x1010, False)

@@ -76,6 +76,7 @@ def test_an_elf_file_is_read_or_refused_and_its_places_can_be_attached_to(
             file = counted.elf()
             file.function(0x401008)
             places = [*file.places()[0].values()]
+            assert all(file.place(name)[0] == place for name, place in file.places()[0].items())
             probes = static_probes(file)
             assert all(0 <= place < 1 << 63 for place in [*places, *(probe.offset for probe in probes)])
             assert all(probe.semaphore < 1 << 32 for probe in probes)

@@ -7,8 +7,11 @@ import fcntl
 import os
 from pathlib import Path
 
+import pytest
+
 from ebpftop.handover import protocol, transport
 from ebpftop.handover.protocol import CodeRead, Program, RequestCode
+from ebpftop.kernel.elf import Elf
 from ebpftop.loader import code
 from ebpftop.unwind.tables import Effort, Tables
 
@@ -71,3 +74,19 @@ def test_another_program_in_the_same_process_tells_nothing() -> None:
     ):
         answer, descriptors = read(other)
         assert (answer.programs, answer.files, descriptors) == ([], [], [])
+
+
+def test_nothing_is_parsed_before_root_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    elf_of = Elf.of
+
+    def elf_after(descriptor: int) -> Elf:
+        order.append("a file")
+        return elf_of(descriptor)
+
+    monkeypatch.setattr(Elf, "of", elf_after)
+    ours, theirs = transport.pair()
+    with ours, theirs:
+        code.run(theirs, RequestCode(run=-13, programs=[HERE], known=[]), lambda: order.append("root is given up"))
+    assert order[0] == "root is given up"
+    assert "a file" in order

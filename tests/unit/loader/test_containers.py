@@ -68,7 +68,7 @@ def test_nerdctl_names_containers_by_an_annotation(tmp_path: Path) -> None:
 def home(tmp_path: Path) -> Path:
     """The storage of a user who runs Podman without root."""
     write(tmp_path / "etc/passwd", f"root:x:0:0:root:/root:/bin/sh\nbad line\nme:x:{USER}:{USER}::/home/me:/bin/sh\n")
-    return tmp_path.joinpath("home/me", *containers.OF_USER)
+    return tmp_path.joinpath("home/me", *containers.OF_USER, containers.STORES[0])
 
 
 def test_a_users_own_containers_are_found_in_the_home(tmp_path: Path, home: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_users_file_that_is_not_the_users_is_not_read(tmp_path: Path, home: Pa
     assert read(tmp_path, PODMAN, user=str(USER)) == []
 
 
-@pytest.mark.parametrize("at", range(1, len(containers.OF_USER) + 2))
+@pytest.mark.parametrize("at", range(1, len(containers.OF_USER) + 3))
 def test_links_in_a_home_are_not_followed(tmp_path: Path, home: Path, at: int) -> None:
     os.chown(runtimes.podman(home), USER, USER)
     moved = (home / containers.LISTS[0]).relative_to(tmp_path / "home/me")
@@ -165,7 +165,7 @@ def test_a_file_that_is_not_what_it_should_be_says_nothing(tmp_path: Path, spoil
 
 @pytest.mark.parametrize("spoil", [_link, _fifo, _cut, _foreign, _empty, _deep])
 def test_a_spoiled_list_says_nothing_and_spoils_no_other(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
-    path = runtimes.podman(tmp_path / containers.STORAGE)
+    path = runtimes.podman(tmp_path / containers.STORAGE / containers.STORES[0])
     other = path.with_name(containers.LISTS[1])
     write(other, [{"id": CRIO, "names": ["temporary"]}])
     spoil(path)
@@ -203,3 +203,18 @@ def test_whatever_the_json_names_are_texts(value: Any, kind: str) -> None:
     for each in facts({DOCKER: [(kind, raw)]}):
         assert each.id == DOCKER
         assert all(isinstance(text, str) and len(text) <= 513 for text in (each.name, each.pod, each.image))
+
+
+def test_in_a_container_the_files_of_the_machine_are_read(tmp_path: Path) -> None:
+    for process in ("1", "self"):
+        (tmp_path / process / "ns").mkdir(parents=True)
+    init, own = tmp_path / "1/ns/mnt", tmp_path / "self/ns/mnt"
+    assert containers.machine(tmp_path) == Path("/")  # nothing is known
+    init.touch()
+    own.hardlink_to(init)
+    assert containers.machine(tmp_path) == Path("/")
+    own.unlink()
+    own.touch()
+    assert containers.machine(tmp_path) == Path("/")  # which may not be looked into
+    (tmp_path / "1/root/etc").mkdir(parents=True)
+    assert containers.machine(tmp_path) == tmp_path / "1/root"

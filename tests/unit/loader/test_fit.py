@@ -1,9 +1,10 @@
+import msgspec
 import pytest
 
 from ebpftop.catalog.positions import KeyPath
-from ebpftop.frames.layout import Field, MapLayout, Record
+from ebpftop.frames.layout import Field, MapLayout, OpenWaits, Record
 from ebpftop.frames.messages import ViewInfo
-from ebpftop.loader.fit import misfit
+from ebpftop.loader.fit import misfit, misfit_open
 
 KEY = Record(12, [Field("tgid", "<u4", 0), Field("user", "<i4", 4), Field("kernel", "<i4", 8)])
 COUNT = Record(8, [Field("value", "<u8", 0)])
@@ -70,3 +71,42 @@ def test_single_samples_come_from_a_ring_buffer_with_time_and_cpu() -> None:
         ([ring(*MOMENT[:-1])], "'moments' needs a field 'kernel' of 32 bits"),
     ):
         assert misfit((timed,), [SAMPLES, STACKS, *layouts]) == (("views", 0, "moments"), f"view 'v': {problem}")
+
+
+# ---------------------------------------------------------------- waits that have begun
+
+WAITING = MapLayout(
+    name="waiting",
+    kind=1,
+    max_entries=16,
+    key=Record(4, [Field("key", "<u4", 0)]),
+    value=Record(16, [Field("since", "<u8", 0), Field("holder", "<u4", 8)]),
+)
+
+
+@pytest.mark.parametrize(
+    ("waits", "key", "problem"),
+    [
+        (OpenWaits(map="waiting", since="since", holder="holder"), "", ""),
+        (OpenWaits(map="waiting", since="since"), "", ""),
+        (OpenWaits(map="other", since="since"), "map", "the C declares no map 'other'"),
+        (OpenWaits(map="waiting", since="begin"), "since", "has no field 'begin' of 64 bits (it has since, holder)"),
+        (OpenWaits(map="waiting", since="holder"), "since", "has no field 'holder' of 64 bits"),
+        (OpenWaits(map="waiting", since="since", holder="since"), "holder", "has no field 'since' of 32 bits"),
+    ],
+)
+def test_the_map_of_waits_that_have_begun_must_hold_their_starts(waits: OpenWaits, key: str, problem: str) -> None:
+    found = misfit_open(waits, [WAITING])
+    if not problem:
+        assert found is None
+        return
+    assert found is not None
+    assert found[0] == ("open", key)
+    assert problem in found[1]
+
+
+def test_they_are_kept_by_thread() -> None:
+    by_more = msgspec.structs.replace(WAITING, key=Record(8, [Field("lock", "<u8", 0)]))
+    found = misfit_open(OpenWaits(map="waiting", since="since"), [by_more])
+    assert found is not None
+    assert found[0] == ("open", "map")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ebpftop.handover import protocol, transport
-from ebpftop.handover.protocol import Addresses, ProcessSymbols, RequestSymbols, SymbolRange
+from ebpftop.handover.protocol import Addresses, Offsets, ProcessSymbols, RequestSymbols, SymbolRange
 from ebpftop.kernel.elf import Elf
 from ebpftop.kernel.kallsyms import Symbol
 from ebpftop.kernel.mappings import Mappings
@@ -360,3 +360,47 @@ def test_each_change_of_a_perf_map_has_its_names_looked_up_again(code: int) -> N
         listing.unlink()
     assert seen == ["first", "second", "third", ""]
     assert looked_up(known=known, version=version).again == []  # deleted: it has named what there is
+
+
+def of_file(path: Path, *offsets: int, inode: int = 0, device: bytes = b"", give_up: list[str]) -> list[ProcessSymbols]:
+    """What is told of places in a file that nobody maps any longer. give_up: what happened, in order."""
+    status = path.stat()
+    ours, theirs = transport.pair()
+    asked = Offsets(
+        id=-9,
+        path=bytes(path),
+        device=device or b"%02x:%02x" % (os.major(status.st_dev), os.minor(status.st_dev)),
+        inode=inode or status.st_ino,
+        offsets=list(offsets),
+    )
+    symbolize.run(
+        theirs, RequestSymbols(run=-3, kernel=[], processes=[], files=[asked]), lambda: give_up.append("root")
+    )
+    theirs.close()
+    received = transport.Receiver(ours).receive()
+    ours.close()
+    assert received is not None
+    assert isinstance(received[0], protocol.Symbols)
+    return received[0].processes
+
+
+def test_what_the_dead_had_mapped_is_opened_without_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "app"
+    path.write_bytes(elf({b"_R" + b"NvC1a1f": (FUNCTION, 0)}))
+    happened: list[str] = []
+    opened = symbolize.open_again
+    monkeypatch.setattr(symbolize, "open_again", lambda *given: happened.append("open") or opened(*given))
+    (found,) = of_file(path, IN_FILE + 1, give_up=happened)
+    assert happened == ["root", "open"]
+    ((start, name, symbol),) = ((each.start, each.name, each.symbol) for each in found.ranges)
+    assert (found.id, start, name, symbol) == (-9, IN_FILE, "a::f", "_RNvC1a1f")
+    assert found.perf_map == str(path.stat().st_ctime_ns)
+
+
+def test_another_file_at_the_place_of_a_dead_programs_tells_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "app"
+    path.write_bytes(elf({b"f": (FUNCTION, 0)}))
+    assert of_file(path, IN_FILE, inode=path.stat().st_ino + 1, give_up=[]) == []
+    assert of_file(path, IN_FILE, device=b"ff:ff", give_up=[]) == []
+    os.mkfifo(tmp_path / "pipe")
+    assert of_file(tmp_path / "pipe", IN_FILE, give_up=[]) == []

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from ebpftop.catalog.model import Attach, Mechanism, Param, Probe, Variant
@@ -38,7 +39,9 @@ FUNCTIONS = {
 NOTES = note(b"shop", b"sold", 0x401008, semaphore=0x401020) + note(b"shop", b"sold", 0x401018)
 
 
-def places(mechanism: Mechanism, target: str, rate: int | str = 0, **chosen: str) -> list[Place]:
+def probe_at(
+    mechanism: Mechanism, target: str, rate: int | str = 0, params: tuple[Param, ...] = PARAMS
+) -> tuple[Probe, Variant]:
     variant = Variant(
         name="v",
         meaning="exact",
@@ -51,11 +54,16 @@ def places(mechanism: Mechanism, target: str, rate: int | str = 0, **chosen: str
         summary="",
         question="",
         overhead="",
-        params=PARAMS,
+        params=params,
         variants=(variant,),
         views=(),
         source="",
     )
+    return probe, variant
+
+
+def places(mechanism: Mechanism, target: str, rate: int | str = 0, **chosen: str) -> list[Place]:
+    probe, variant = probe_at(mechanism, target, rate)
     return Targets(probe, chosen, contextlib.nullcontext).places(variant)
 
 
@@ -106,6 +114,26 @@ def test_each_site_of_a_static_probe_is_a_place(program: str) -> None:
     ]
     with pytest.raises(BadTarget, match="has no static probe shop:slod; did you mean shop:sold"):
         places("usdt", "$binary:shop:slod", binary=program)
+
+
+def test_only_the_process_that_is_named_is_attached_to_and_arguments_come_along(program: str) -> None:
+    (place,) = places("uprobe", "$binary:$symbol", binary="libc", symbol="getpid", pid=str(os.getpid()))
+    assert place.process == os.getpid()
+    (place,) = places("uprobe", "$binary:$symbol", binary=program, symbol="read_row")
+    assert place.process == -1
+    Path(program).write_bytes(elf({}, note(b"shop", b"sold", 0x401008, arguments=b"8@%rdi -4@$7")))
+    (place,) = places("usdt", "$binary:shop:sold", binary=program)
+    assert place.arguments == "8@%rdi -4@$7"
+
+
+def test_a_library_that_is_not_here_may_be_a_processs_own(program: str) -> None:
+    binary = Param(name="binary", type="binary", help="h", default="no-such-library")
+    no_symbol = msgspec.structs.replace(binary, default=program)
+    missing = "there is no program or library 'no-such-library' here: give its path"
+    assert targets.absent_file(*probe_at("usdt", "$binary:a:b", params=(binary,))) == missing
+    assert targets.absent_file(*probe_at("usdt", "$binary:a:b", params=(binary, PARAMS[0]))) is None
+    assert targets.absent_file(*probe_at("uprobe", "no-such-library:f", params=PARAMS[:1])) is None
+    assert targets.absent_file(*probe_at("usdt", "$binary:a:b", params=(no_symbol, PARAMS[0]))) is not None
 
 
 def test_what_is_no_program(tmp_path: Path) -> None:

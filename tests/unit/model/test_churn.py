@@ -8,7 +8,7 @@ import numpy as np
 
 from ebpftop.base import bounds
 from ebpftop.collector.displayed import KEPT
-from ebpftop.frames.changes import ChangeReader, ChangeWriter
+from ebpftop.frames.changes import ChangeWriter
 from ebpftop.frames.columns import pack
 from ebpftop.frames.messages import (
     FOLDED,
@@ -21,6 +21,7 @@ from ebpftop.frames.messages import (
     ViewInfo,
     Written,
 )
+from ebpftop.frames.received import ChangeReader
 from ebpftop.model import ledger
 from ebpftop.model.session import Session
 from tests.support.frames import hello

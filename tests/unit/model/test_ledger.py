@@ -161,6 +161,29 @@ def test_rows_folded_into_one_identity_gained_nothing_by_it() -> None:
     assert sum(ledger.totals["count"]) == 87 + 20
 
 
+def test_rows_of_threads_that_ended_add_nothing_to_the_one_they_were_folded_into() -> None:
+    ledger = Ledger(["tgid", "tid", "slot"], ["count"], process="tgid", thread="tid")
+    ledger.update(sample(tgid=[7, 7, 7], tid=[70, 71, 72], slot=[1, 1, 2], count=[10, 20, 30]))
+    ledger.update(sample(tgid=[7, 7], tid=[0, 72], slot=[1, 2], count=[33, 31]))  # 70 and 71 ended, after 3 more
+    assert rows(ledger, "tgid", "tid", "slot") == [
+        (7, 0, 1, 3, 3),
+        (7, 70, 1, 10, 0),
+        (7, 71, 1, 20, 0),
+        (7, 72, 2, 31, 1),
+    ]
+    ledger.update(sample(tgid=[0, 0], tid=[0, 0], slot=[1, 2], count=[33, 36]))  # and then 7, after 5 more
+    assert sum(ledger.totals["count"]) == 33 + 36
+    assert rows(ledger, "tgid", "tid", "slot")[:2] == [(0, 0, 1, 0, 0), (0, 0, 2, 5, 5)]
+
+
+def test_dropped_rows_of_threads_become_one() -> None:
+    ledger = Ledger(["tgid", "tid"], ["count"], process="tgid", thread="tid", limit=0)
+    ledger.update(sample(tgid=[7, 7, 8], tid=[70, 71, 80], count=[1, 2, 4]))
+    for _ in range(2):
+        ledger.update(sample(tgid=[9], tid=[90], count=[8]))
+    assert rows(ledger, "tgid", "tid") == [(0, 0, 7, 0), (9, 90, 8, 0)]
+
+
 @given(
     st.lists(st.lists(st.tuples(st.integers(1, 9), st.integers(0, 2), st.integers(1, 50))), max_size=12),
     st.integers(0, 5),

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from ebpftop.base.syscalls import NUMBERS
-from ebpftop.frames.messages import ThreadPlace, Threads
-from ebpftop.model.places import COMPAT, Place, Places, call_of, written
+from ebpftop.frames.messages import OpenWait, ThreadPlace, Threads
+from ebpftop.model.places import COMPAT, Place, Places, age_of, call_of, written
 
 S = 1_000_000_000
 READ, FUTEX, POLL, SLEEP = (NUMBERS[name] for name in ("read", "futex", "ppoll", "clock_nanosleep"))
@@ -138,3 +138,60 @@ def test_whose_names_the_process_with_the_most_threads_and_counts_the_others() -
 def test_a_call_has_a_name_or_its_number(call: int | None, name: str, text: str) -> None:
     known = thread(1, call=call, arguments=[3])
     assert (call_of(known), written(known)) == (name, text)
+
+
+# ---------------------------------------------------------------- waits that probes know
+
+
+def known(second: int, *threads: ThreadPlace, asleep: int = 0, **waits: Any) -> Threads:
+    """A reading; the machine was asleep for some seconds before."""
+    found = [OpenWait(tid=int(name[1:]), **facts) for name, facts in waits.items()]
+    return Threads(monotonic_ns=second * S, boottime_ns=(second + asleep) * S, threads=list(threads), waits=found)
+
+
+def test_a_wait_that_a_probe_saw_begin_has_its_age_at_once() -> None:
+    waiting = [thread(tid, call=FUTEX, arguments=[0xF0, 0]) for tid in (1, 2)]
+    (place,) = Places().take(known(30, *waiting, t1={"since_ns": 12 * S}))
+    assert (place.age_ns, place.since) == (18 * S, "18 s")
+    assert sorted(map(age_of, place.seen)) == ["", "18 s"]
+
+
+def test_of_several_probes_the_longest_wait_counts() -> None:
+    waits = [OpenWait(tid=1, since_ns=since * S) for since in (25, 20, 28)]
+    read_ = Threads(monotonic_ns=30 * S, boottime_ns=30 * S, threads=[thread(1, call=FUTEX)], waits=waits)
+    assert [each.age_ns for each in Places().take(read_)] == [10 * S]
+
+
+@pytest.mark.parametrize(
+    ("state", "since", "start", "asleep"),
+    [
+        ("R", 12, 1, 0),  # it runs by now
+        ("S", 31, 1, 0),  # it began after the thread was looked at
+        ("S", 12, 13, 0),  # an earlier thread with its number left it behind
+        ("S", 12, 63, 50),
+    ],
+)
+def test_a_wait_that_is_not_this_threads_present_one_is_none(state: str, since: int, start: int, asleep: int) -> None:
+    one = thread(1, state, call=FUTEX, start_ns=start * S)
+    (place,) = Places().take(known(30, one, asleep=asleep, t1={"since_ns": since * S}))
+    assert place.age_ns is None
+    fits = known(30, thread(1, call=FUTEX, start_ns=11 * S), asleep=asleep, t1={"since_ns": 12 * S})
+    assert [each.age_ns for each in Places().take(fits)] == [18 * S]
+
+
+def test_a_holder_is_a_thread_of_the_same_process_that_does_not_wait_there_itself() -> None:
+    waiting = [thread(tid, call=FUTEX, arguments=[0xF0, 0]) for tid in (1, 2, 3)]
+    others = [thread(7, "R", tgid=300), thread(8, call=POLL), thread(9, tgid=200, call=POLL)]
+
+    def holder(*numbers: int) -> int | None:
+        waits = {f"t{at}": {"since_ns": S, "holder": number} for at, number in enumerate(numbers, 1)}
+        places = Places().take(known(30, *waiting, *others, **waits))
+        found = next(each for each in places if each.call == "futex")
+        assert (places[0] is found) == (found.holder is not None)  # who waits for another one comes first
+        return found.holder.tid if found.holder else None
+
+    assert holder(8, 8, 0) == 8
+    assert holder(0, 0, 0) is None
+    assert holder(9, 9, 9) is None
+    assert holder(2, 3, 1) is None
+    assert holder(4711, 8, 4711) == 8

@@ -15,7 +15,7 @@ from ebpftop.frames.columns import Labels
 from ebpftop.frames.messages import AnyFrame, Process, Processes, ViewInfo
 from ebpftop.model import readings
 from ebpftop.model.ancestry import MOST
-from ebpftop.model.dimensions import Source
+from ebpftop.model.dimensions import Source, ThreadFields
 from ebpftop.model.grouping import grouped_events, grouped_table, groupings
 from ebpftop.model.past.span import START, Recent, Wanted
 from ebpftop.model.run import Run
@@ -24,6 +24,7 @@ from ebpftop.model.session import Session
 from ebpftop.model.trees import ITSELF, OWN, UNKNOWN, Tree, events_of, histograms_of, is_tree, table_of, tree, tree_view
 from tests.support.frames import CALLS, EXECS, LATENCY, columns, events, hello, loaded, process, snapshot
 
+SOURCE = Source("parent", "parent", "tgid", "parent")
 SPANS: tuple[Wanted, ...] = (START, Recent(0.0), Recent(2.0))
 
 
@@ -71,6 +72,29 @@ def test_processes_stand_below_their_ancestors_also_those_that_have_no_row() -> 
         ("  p5 1005", 7),
         (UNKNOWN, 1),
     ]
+
+
+def test_threads_stand_below_their_process() -> None:
+    people = {1: person(1, 0), 2: person(2, 1001)}
+    keys = {
+        "tgid": np.array([2, 2, 2, 1]),
+        "tid": np.array([12, 13, 0, 1001]),
+        "thread": Labels(np.array([0, 0, 0, 1]), ["pool", "p1"]),
+    }
+    nodes = tree(SOURCE, keys, people, np.zeros(4, bool), ThreadFields("tid", "thread"))
+    row, node = nodes.above()
+    counts = np.zeros(len(nodes), np.int64)
+    np.add.at(counts, node, np.array([5, 700, 60, 1000])[row])
+    assert shape(nodes, counts.tolist()) == [
+        ("p1 1001", 1765),
+        ("  p1 1001", 1000),
+        ("  p2 1002", 765),
+        ("    pool 13", 700),
+        ("    pool, ended threads", 60),
+        ("    pool 12", 5),
+    ]
+    thread, its_process = nodes.choices(nodes.keys[nodes.names.index("pool 13")], people, SOURCE)
+    assert (thread.dimension, thread.value, its_process.dimension) == ("thread", "pool", "process")
 
 
 def test_cgroups_stand_below_the_parts_of_their_paths() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ebpftop.cli import parser
+from ebpftop.arguments import parser
 from ebpftop.supervisor import elevate
 
 

@@ -15,7 +15,8 @@ from ebpftop.supervisor.supervisor import Plan, Supervisor
 from ebpftop.supervisor.terminal import Terminal
 from tests.support.probes import write_probe
 
-PARAMS = '[params.only]\ntype = "comm"\nhelp = "x"\n[params.pid]\ntype = "pid"\nhelp = "x"\n'
+KINDS = {"only": "comm", "pid": "pid", "cgroup": "cgroup"}
+PARAMS = "".join(f'[params.{name}]\ntype = "{kind}"\nhelp = "x"\n' for name, kind in KINDS.items())
 
 
 @pytest.fixture
@@ -73,4 +74,16 @@ def test_what_reaches_the_compiler_is_made_on_roots_side(supervisor: Supervisor)
 def test_what_a_parameter_names_is_looked_up_by_the_loader(supervisor: Supervisor) -> None:
     order = supervisor._order("cpu/calls", {"pid": "4194303"})
     with pytest.raises(BadParam, match="pid: '4194303': no such process"):
+        order.definitions()
+
+
+@pytest.mark.parametrize("kind", ["container", "pod", "unit"])
+def test_names_that_the_collector_looks_up_leave_no_trace_on_roots_side(supervisor: Supervisor, kind: str) -> None:
+    order = supervisor._order("cpu/calls", {kind: "-I / \n*/"})
+    assert order.definitions() == ["-DBY_GROUP"]
+
+
+def test_a_pid_that_the_collector_did_not_look_up_is_no_pid(supervisor: Supervisor) -> None:
+    order = supervisor._order("cpu/calls", {"pid": "web:1"})
+    with pytest.raises(BadParam, match="pid: 'web:1': no pid of the host"):
         order.definitions()

@@ -15,9 +15,10 @@ from ebpftop.kernel.elf import Elf
 from ebpftop.loader.code import Sections, sections
 from ebpftop.unwind.cursor import WORD, BadTables, Cursor
 from ebpftop.unwind.expressions import evaluate
-from ebpftop.unwind.rows import RIP, RSP, Interpreter
-from ebpftop.unwind.stack import DEEPEST, Code, Space, Unwound
+from ebpftop.unwind.rows import RBP, RIP, RSP, Interpreter
+from ebpftop.unwind.stack import COMPILED, DEEPEST, NOWHERE, Code, Space, Unwound
 from ebpftop.unwind.tables import Effort, Tables, TooMuch
+from ebpftop.unwind.walk import NO_TABLES
 
 START, END = 0x1000, 0x200000
 MUCH = 1 << 20
@@ -106,14 +107,16 @@ def fde(at: int, program: bytes) -> bytes:
     return struct.pack("<I", len(body)) + body
 
 
-def found(initial: bytes, program: bytes, *words: int, at: int = BASE + START + 16) -> Unwound:
+def found(
+    initial: bytes, program: bytes, *words: int, at: int = BASE + START + 16, rbp: int = 6, top: int = 0
+) -> Unwound:
     """The stack of a function that is described so; its registers have their numbers as values, above the stack."""
     first = cie(initial)
     tables = Tables(first + fde(len(first), program) + b"\0\0\0\0", 0)
     space = Space([Code(BASE, BASE + END, BASE, tables)])
-    registers = [*range(RSP), 0x7FFF0000, *range(RSP + 1, RIP), at]
+    registers = [*range(RBP), rbp, 0x7FFF0000, *range(RSP + 1, RIP), at]
     stack = memoryview(struct.pack(f"<{len(words)}Q", *words)).cast("Q")
-    return space.unwind(registers, stack, Effort(MUCH), whole=4096)
+    return space.unwind(registers, stack, Effort(MUCH), whole=4096, top=top)
 
 
 def test_records_without_end_are_no_tables() -> None:
@@ -130,6 +133,25 @@ def test_an_ordinary_function_returns_to_the_word_at_its_stack() -> None:
     assert found(ORDINARY, b"", caller, 0).places == (BASE + START + 16, caller - 1)
     assert found(ORDINARY, b"", caller, 0).ended == ""
     assert found(ORDINARY, b"\x07\x10", caller, 0) == ((BASE + START + 16,), "")  # undefined: it is the first
+
+
+def test_the_first_function_of_all_need_not_say_so() -> None:
+    """Where the stack of the first thread began lies the count of arguments, which is no return address."""
+    here, caller, nowhere = BASE + START + 16, BASE + START + 99, BASE + START - 8
+    assert found(ORDINARY, b"", 1, top=0x7FFF0000) == ((here,), "")
+    assert found(ORDINARY, b"", caller, 1, top=0x7FFF0008) == ((here, caller - 1), "")
+    assert found(ORDINARY, b"", caller, 1).ended == NOWHERE
+    assert found(ORDINARY, b"", 0, 1, at=nowhere, rbp=0, top=0x7FFF0010) == ((nowhere,), "")  # without tables
+    for top in (0, 0x7FFEFFF8, 0x7FFF1000):
+        assert found(ORDINARY, b"", 0, 1, at=nowhere, rbp=0, top=top).ended == NO_TABLES
+
+
+def test_what_a_compiler_wrote_into_memory_is_called_so() -> None:
+    registers = [*range(RBP), 0x7FFF0004, 0x7FFF0000, *range(RSP + 1, RIP), BASE + 5]
+    for compiled, why in ((True, COMPILED), (False, NO_TABLES)):
+        space = Space([Code(BASE, BASE + END, BASE, None, compiled)])
+        stack = memoryview(bytes(64)).cast("Q")
+        assert space.unwind(registers, stack, Effort(MUCH), whole=4096) == ((BASE + 5,), why)
 
 
 def test_a_frame_that_is_its_own_caller_ends() -> None:

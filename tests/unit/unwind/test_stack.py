@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from ebpftop.unwind.rows import RCX, RIP, RSP
 from ebpftop.unwind.stack import DEEPEST, NOWHERE, TOO_DEEP, TOO_MUCH
 from ebpftop.unwind.tables import Effort
 from ebpftop.unwind.walk import ELSEWHERE, NO_TABLES, NOT_IN_MEMORY
-from tests.support.unwinding import Picture, build, names, space, taken, unwound
+from tests.support.unwinding import MUCH, Picture, build, names, space, taken, unwound
 
 CHAIN = r"""
 APART static int inner(int n) { picture(); return n + sum; }
@@ -81,6 +82,13 @@ def checked_signal(picture: Picture) -> None:
     assert found.ended == ""
     known = names(picture, found.places)
     assert (known[:2], known[3:6]) == (["picture", "handler"], ["faults", "middle", "main"])
+    begins = found.places[2] + 1  # of `__restore_rt`: a move of 7 bytes, and a system call of 2
+    above = max(at for at, word in enumerate(picture.stack) if word == begins) + 1  # others are in `callers`
+    registers = [*picture.registers]
+    registers[RSP], registers[RIP] = registers[RSP] + 8 * above, begins + 9
+    returning = space(picture).unwind(registers, picture.stack[above:], Effort(MUCH), whole=16384)
+    assert returning.places[1:] == found.places[3:]
+    assert returning.ended == ""
     signal = found.places[3]
     assert [place + (place != signal) for place in found.places[1:]] == picture.callers[1:]
 
@@ -109,6 +117,20 @@ def test_code_without_tables_goes_by_its_frame_pointers(tmp_path: Path) -> None:
     assert names(neither, found.places) == ["picture"]
 
 
+def test_a_frame_pointer_that_belongs_to_another_function_is_none(tmp_path: Path) -> None:
+    """Assembler without tables, which leaves rbp as it was, called by a function that keeps other things there."""
+    body = r"""
+APART void inner(void) { picture(); sum++; }
+extern void bare(void *looks_like_a_frame);
+asm(".globl bare\n.type bare,@function\nbare: push %rbp\nmov %rdi, %rbp\ncall inner\npop %rbp\nret\n.size bare,.-bare");
+APART static int outer(int n) { void *fake[2] = {0, (char *)outer + 8}; bare(fake); return n + sum; }
+int main(int count, char **arguments) { return outer(count) + sum; }
+"""
+    found = unwound(picture := taken(build(tmp_path, body)))
+    assert names(picture, found.places) == ["picture", "inner", "bare"]
+    assert found.ended == NO_TABLES
+
+
 RECURSION = r"""
 APART static int deeper(int n) { char room[400]; memset(room, n, 400);
     if (n) deeper(n - 1); else picture(); return room[n & 255]; }
@@ -120,7 +142,7 @@ def test_a_stack_that_is_cut_says_at_what_size(tmp_path: Path) -> None:
     program = build(tmp_path, RECURSION)
     picture = taken(program, "90", "16384")
     found = unwound(picture)
-    assert found.ended == "stack cut at 16 KiB"
+    assert found.ended == "stack too deep: more than 16 KiB"
     assert set(names(picture, found.places)[1:]) == {"deeper"}
     assert [place + 1 for place in found.places[1:]] == picture.callers[1 : len(found.places)]
     whole = taken(program, "90", "65536")
@@ -151,3 +173,15 @@ def test_a_place_that_is_no_code_is_no_frame(tmp_path: Path) -> None:
     found = unwound(broken)
     assert found.ended == NOWHERE
     assert names(picture, found.places) == ["picture", "inner"]
+
+
+def test_a_system_call_that_ends_its_function_belongs_to_it(tmp_path: Path) -> None:
+    """As glibc's `__restore_rt` does. The kernel returns behind it, where maybe nothing is described."""
+    picture = taken(build(tmp_path, CHAIN))
+    at = unwound(picture).places[2] + 1  # where `inner` returns to
+    registers = [*picture.registers]
+    registers[RIP], registers[RCX] = at, at
+    called = space(picture).unwind(registers, picture.stack, Effort(MUCH), whole=16384)
+    registers[RCX] = 0
+    interrupted = space(picture).unwind(registers, picture.stack, Effort(MUCH), whole=16384)
+    assert (called.places[0], interrupted.places[0]) == (at - 1, at)

@@ -1,0 +1,389 @@
+"""The command line's arguments."""
+
+from __future__ import annotations
+
+import argparse
+
+from ebpftop import __version__
+from ebpftop.base.argument_types import (
+    address,
+    assignment,
+    moment,
+    path,
+    percent,
+    pid,
+    seconds,
+    size,
+    span,
+    whole,
+)
+from ebpftop.base.parser import Later, Parser
+
+TYPE_CHECKING = False  # `typing` would take a tenth of the time of --help
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+_FORMATS = ("json", "csv", "perfetto", "folded", "speedscope", "pprof")
+_EPILOG = """\
+exit codes: 0 success; 1 failure; 2 usage error; 3 impossible on this machine or for this user (the error says why)
+
+  sudo ebpftop                     the dashboard
+  sudo ebpftop run runqlat         one probe, as text, until Ctrl-C
+  sudo ebpftop play first-minute   several probes side by side
+  ebpftop demo                     the dashboard on a recorded incident; no root, no BPF
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = Parser(
+        allow_abbrev=False,  # or `compare --b` would be one of --budget and --before
+        prog="ebpftop",
+        description="An interactive terminal dashboard for live kernel tracing with eBPF.",
+        epilog=_EPILOG,
+    )
+    top.add_argument("--version", action="version", version=f"ebpftop {__version__}")
+    top.add_argument("--user-env", type=assignment, action="append", help=argparse.SUPPRESS)
+    # Both are accepted before and after the command.
+    _sudo_option(top, default=False)
+    _folder_option(top, dest="probes_before")
+    _budget_option(top, default=25.0)
+    _when_options(top, top=True)
+    given: Any = {"parser_class": Later}  # quacks like one
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", dest="command", **given)
+    for name, (text, fill) in _COMMANDS.items():
+        commands.add_parser(name, help=text, fill=fill)
+    commands.add_parser("complete", fill=_complete)  # what the scripts of completion call, and no help lists
+    return top
+
+
+def _play(one: argparse.ArgumentParser) -> None:
+    one.add_argument("playbook", metavar="PLAYBOOK", help="a playbook that 'ebpftop list' shows")
+    _when_options(one)
+    _tracing_options(one)
+
+
+def _list(one: argparse.ArgumentParser) -> None:
+    one.add_argument("--json", action="store_true", help="print a JSON array of objects")
+    _folder_option(one)
+
+
+def _show(one: argparse.ArgumentParser) -> None:
+    one.add_argument("probe", metavar="PROBE")
+    _folder_option(one)
+
+
+def _run(one: argparse.ArgumentParser) -> None:
+    one.add_argument("probe", metavar="PROBE")
+    _param_option(one, "see 'ebpftop show PROBE'")
+    one.add_argument("--interval", type=seconds, default=1.0, metavar="S", help="seconds between reports (default: 1)")
+    one.add_argument("--duration", type=seconds, metavar="S", help="stop after S seconds")
+    one.add_argument(
+        "--format",
+        choices=("text", *_FORMATS),
+        default="text",
+        help="json: one object per line; csv: texts that a spreadsheet would take for formulas begin with '; "
+        "perfetto: a trace for ui.perfetto.dev; folded (for flamegraph.pl), speedscope and pprof: call stacks, written "
+        "at the end",
+    )
+    one.add_argument("--raw", action="store_true", help="csv for programs: texts as they are, without that '")
+    _when_options(one)
+    _tracing_options(one)
+
+
+def _record(one: argparse.ArgumentParser) -> None:
+    one.add_argument("names", metavar="PROBE", nargs="*", help="besides those that --when names")
+    one.add_argument("-o", "--output", type=path, metavar="TAPE", help="required, unless --save is given")
+    _param_option(one)
+    one.add_argument(
+        "--interval",
+        type=seconds,
+        default=1.0,
+        metavar="S",
+        help="seconds between snapshots (default: 1)",
+    )
+    one.add_argument("--duration", type=seconds, metavar="S", help="stop after S seconds (default: at Ctrl-C)")
+    one.add_argument("--args", action="store_true", help="record process command lines, which may contain secrets")
+    one.add_argument("--force", action="store_true", help="overwrite an existing tape")
+    _when_options(one)
+    _tracing_options(one)
+
+
+def _exporter(one: argparse.ArgumentParser) -> None:
+    one.add_argument("names", metavar="PROBE", nargs="*", help="one at least, except for --rules and --dashboard")
+    one.add_argument(
+        "--listen",
+        type=address,
+        default=("127.0.0.1", 9435),
+        metavar="ADDRESS:PORT",
+        help="default: 127.0.0.1:9435; anybody who reaches it can read it",
+    )
+    _param_option(one)
+    one.add_argument("--interval", type=seconds, default=5.0, metavar="S", help="seconds between looks (default: 5)")
+    one.add_argument(
+        "--top",
+        type=whole,
+        default=20,
+        metavar="N",
+        help="series of a metric, besides 'other' (default: 20)",
+    )
+    printed = one.add_mutually_exclusive_group()
+    printed.add_argument("--rules", action="store_true", help="print rules for Prometheus, and end")
+    printed.add_argument("--dashboard", action="store_true", help="print a dashboard for Grafana, and end")
+    _tracing_options(one)
+
+
+def _replay(one: argparse.ArgumentParser) -> None:
+    one.add_argument("tape", type=path, metavar="TAPE")
+
+
+def _report(one: argparse.ArgumentParser) -> None:
+    one.add_argument("tape", type=path, metavar="TAPE")
+    one.add_argument("other", type=path, nargs="?", metavar="TAPE", help="a tape after that, to compare with it")
+    one.add_argument("-o", "--output", type=path, required=True, metavar="FILE", help="- for standard output")
+    one.add_argument(
+        "--format",
+        choices=("html", "csv", "json", "folded", "speedscope", "pprof"),
+        default="html",
+        help="html: one page that needs no network (default); json: one object a line for each probe",
+    )
+    one.add_argument(
+        "--from",
+        dest="begin",
+        type=moment,
+        metavar="TIME",
+        help="seconds from the tape's beginning, or HH:MM[:SS]",
+    )
+    one.add_argument("--to", dest="end", type=moment, metavar="TIME", help="the same (default: the tape's end)")
+    _span_options(one)
+    one.add_argument("--title", help="the page's title")
+    one.add_argument("--force", action="store_true", help="overwrite an existing file")
+
+
+def _mark(one: argparse.ArgumentParser) -> None:
+    one.add_argument("text", metavar="TEXT", help="what happens now, in at most 4 KiB")
+
+
+def _compare(one: argparse.ArgumentParser) -> None:
+    one.add_argument("tape", type=path, metavar="TAPE")
+    one.add_argument("other", type=path, nargs="?", metavar="TAPE", help="the tape after (default: the same one)")
+    _span_options(one)
+    one.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _explain(one: argparse.ArgumentParser) -> None:
+    one.add_argument("log", nargs="?", default="-", metavar="LOG", help="a file, or - for standard input (default: -)")
+    one.add_argument("--source", type=path, metavar="FILE", help="the program's C source, to quote lines from")
+    one.add_argument("--json", action="store_true", help="print one JSON object per failure, one per line")
+
+
+def _check(one: argparse.ArgumentParser) -> None:
+    one.add_argument("folder", type=path, metavar="DIR")
+    _sudo_option(one)
+
+
+def _new(one: argparse.ArgumentParser) -> None:
+    one.add_argument(
+        "--from", dest="origin", metavar="PROBE", help="start from a copy of this probe (default: a small template)"
+    )
+    one.add_argument("folder", type=path, metavar="DIR")
+
+
+def _others(one: argparse.ArgumentParser) -> None:
+    one.add_argument(
+        "--interval",
+        type=seconds,
+        default=1.0,
+        metavar="S",
+        help="seconds over which costs are taken (default: 1)",
+    )
+    one.add_argument("--json", action="store_true", help="print a JSON array of objects")
+    _sudo_option(one)
+
+
+def _threads(one: argparse.ArgumentParser) -> None:
+    one.add_argument("--pid", type=pid, metavar="PID", help="only the threads of this process")
+    one.add_argument(
+        "--interval",
+        type=seconds,
+        default=1.0,
+        metavar="S",
+        help="seconds between the two looks (default: 1)",
+    )
+    one.add_argument("--json", action="store_true", help="print a JSON array of objects")
+    _sudo_option(one)
+
+
+def _doctor(one: argparse.ArgumentParser) -> None:
+    one.add_argument("--json", action="store_true", help="print a JSON array of objects")
+
+
+def _tape(one: argparse.ArgumentParser) -> None:
+    actions = one.add_subparsers(title="commands", metavar="COMMAND", dest="action", required=True)
+    info = actions.add_parser("info", help="host, kernel, time, probes, marks, losses and sizes")
+    info.add_argument("tapes", type=path, nargs="+", metavar="TAPE")
+    info.add_argument("--json", action="store_true", help="print one JSON object per tape, one per line")
+
+    cut = actions.add_parser("cut", help="write a part of a tape")
+    cut.add_argument("tape", type=path, metavar="TAPE")
+    at = "seconds, M:SS or H:MM:SS since the tape's start, or the text of a mark"
+    cut.add_argument("--from", dest="begin", metavar="TIME", help=f"{at} (default: its start)")
+    cut.add_argument("--to", dest="end", metavar="TIME", help="likewise (default: its end)")
+
+    merge = actions.add_parser("merge", help="write several tapes of one host as one, in the order of time")
+    merge.add_argument("tapes", type=path, nargs="+", metavar="TAPE")
+
+    scrub = actions.add_parser(
+        "scrub", help="write a tape with pseudonyms in place of names, paths, addresses and arguments, to share it"
+    )
+    scrub.add_argument("tape", type=path, metavar="TAPE")
+    for each in (cut, merge, scrub):
+        each.add_argument("-o", "--output", type=path, required=True, metavar="TAPE")
+        each.add_argument("--force", action="store_true", help="overwrite an existing tape")
+
+    export = actions.add_parser(
+        "export", help="write a tape for other tools: every interval, or for call stacks their sums"
+    )
+    export.add_argument("tape", type=path, metavar="TAPE")
+    export.add_argument("--format", choices=_FORMATS, required=True, help="as for 'ebpftop run'")
+    export.add_argument("-o", "--output", type=path, metavar="FILE", help="default: standard output")
+    export.add_argument("--raw", action="store_true", help="csv for programs: texts as they are")
+    export.add_argument("--force", action="store_true", help="overwrite an existing file")
+
+
+def _completion(one: argparse.ArgumentParser) -> None:
+    one.add_argument("shell", metavar="SHELL", choices=("bash", "zsh", "fish"), help="bash, zsh or fish")
+
+
+def _complete(one: argparse.ArgumentParser) -> None:
+    one.add_argument("words", nargs="*")
+
+
+def _span_options(command: argparse.ArgumentParser) -> None:
+    """Two spans that are compared."""
+    for name, what in (("a", "before"), ("b", "after")):
+        command.add_argument(
+            f"--{name}",
+            type=span,
+            default=(None, None),
+            metavar="FROM..TO",
+            help=f"the span {what}, as 10:00:00..10:00:30 or in seconds of the tape (default: the whole tape)",
+        )
+    command.add_argument("--by", default="", metavar="DIMENSION", help="sum the rows by it: name, user, cgroup, …")
+
+
+def _param_option(
+    command: argparse.ArgumentParser, help_text: str = "applies to every probe that has this parameter"
+) -> None:
+    command.add_argument(
+        "-p", "--param", type=assignment, action="append", default=[], metavar="NAME=VALUE", help=help_text
+    )
+
+
+def _tracing_options(command: argparse.ArgumentParser) -> None:
+    _budget_option(command)
+    _sudo_option(command)
+    _folder_option(command)
+
+
+def _sudo_option(command: argparse.ArgumentParser, default: object = argparse.SUPPRESS) -> None:
+    help_text = "do not restart under sudo when root is needed"
+    command.add_argument("--no-sudo", action="store_true", default=default, help=help_text)
+
+
+def _budget_option(command: argparse.ArgumentParser, default: object = argparse.SUPPRESS) -> None:
+    command.add_argument(
+        "--budget",
+        type=percent,
+        default=default,
+        metavar="PERCENT",
+        help="detach the costliest probe when all take more of one CPU over 5 s (default: 25; 0: no limit)",
+    )
+
+
+def _folder_option(command: argparse.ArgumentParser, dest: str = "probes") -> None:
+    command.add_argument(
+        "--probes",
+        type=path,
+        action="append",
+        dest=dest,
+        default=[],
+        metavar="DIR",
+        help="a folder of probes, in addition to the bundled ones",
+    )
+
+
+def _when_options(command: argparse.ArgumentParser, *, top: bool = False) -> None:
+    """Accepted before and after the command: only those before it have defaults."""
+
+    def default(value: object) -> object:
+        return value if top else argparse.SUPPRESS
+
+    group = command.add_argument_group("triggers")
+    group.add_argument(
+        "--when",
+        action="append",
+        default=default([]),
+        metavar="TRIGGER",
+        help="mark when this holds, once an episode: 'runqlat p99 > 20ms for 3s', 'syscount rate > 100k/s', "
+        "'execsnoop count(\"curl\") > 5 for 10s'",
+    )
+    group.add_argument(
+        "--save",
+        type=path,
+        default=default(None),
+        metavar="DIR",
+        help="write a tape of each episode to this folder",
+    )
+    group.add_argument(
+        "--before",
+        type=seconds,
+        default=default(60.0),
+        metavar="S",
+        help="seconds before it (default: 60)",
+    )
+    group.add_argument(
+        "--after",
+        type=seconds,
+        default=default(10.0),
+        metavar="S",
+        help="seconds after it (default: 10)",
+    )
+    group.add_argument(
+        "--keep-tapes",
+        type=whole,
+        default=default(50),
+        metavar="N",
+        help="tapes that stay, the newest (default: 50)",
+    )
+    group.add_argument(
+        "--keep-bytes",
+        type=size,
+        default=default(1 << 30),
+        metavar="SIZE",
+        help="bytes that they take at most (default: 1GiB)",
+    )
+
+
+_COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None] | None]] = {
+    "play": ("run a playbook: several probes side by side", _play),
+    "list": ("list the catalog, and what can run here", _list),
+    "show": ("show a probe's C, attach points and documentation", _show),
+    "run": ("run one probe without the dashboard; Ctrl-C prints a summary", _run),
+    "record": ("record probes to a tape, to replay later or elsewhere", _record),
+    "exporter": ("serve what probes count as metrics for Prometheus, until Ctrl-C", _exporter),
+    "replay": ("open a tape in the dashboard; no root, no BPF", _replay),
+    "tape": ("what is on tapes; cut, merge, scrub and export them; no root", _tape),
+    "report": ("write what a tape holds as one HTML page, or as data; no root, no BPF", _report),
+    "demo": ("open the bundled tape in the dashboard; no root, no BPF", None),
+    "mark": ("mark this moment in your running dashboards and recordings; no root", _mark),
+    "compare": ("compare two tapes, or two spans of one; no root, no BPF", _compare),
+    "explain": ("explain a verifier log, from any loader; no root", _explain),
+    "check": ("check a probe folder (manifest, lint, compile, verify; nothing is attached) or playbooks", _check),
+    "new": ("create a new probe folder", _new),
+    "others": ("list every BPF program on the machine with its cost and owner", _others),
+    "threads": ("list where every thread is, and what those that wait are waiting for", _threads),
+    "doctor": ("test what this machine can trace, and suggest fixes", _doctor),
+    "completion": ("print the script that lets a shell complete commands, probes, parameters", _completion),
+}

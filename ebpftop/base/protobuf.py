@@ -1,0 +1,62 @@
+"""Writing messages in Protocol Buffers' wire format (https://protobuf.dev/programming-guides/encoding).
+
+Two formats for viewers need it, and only to write: some lines instead of a runtime and generated code under root.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+
+_VARINT, _FIXED64, _BYTES = 0, 1, 2
+_WRAP = (1 << 64) - 1
+
+
+class Message:
+    """A message under construction; fields are written in the order of the calls. Numbers are those of the schema."""
+
+    def __init__(self) -> None:
+        self._parts = bytearray()
+
+    def __bytes__(self) -> bytes:
+        return bytes(self._parts)
+
+    def whole(self, number: int, value: int) -> Message:
+        """An int32, int64, uint32, uint64, bool or enum."""
+        _varint(self._parts, number << 3 | _VARINT)
+        _varint(self._parts, value & _WRAP)
+        return self
+
+    def real(self, number: int, value: float) -> Message:
+        """A double."""
+        _varint(self._parts, number << 3 | _FIXED64)
+        self._parts += struct.pack("<d", value)
+        return self
+
+    def text(self, number: int, value: str) -> Message:
+        """A string: what is no character in UTF-8 becomes an escape."""
+        return self._bytes(number, value.encode("utf-8", "backslashreplace"))
+
+    def message(self, number: int, value: Message) -> Message:
+        """A message within."""
+        return self._bytes(number, value._parts)
+
+    def packed(self, number: int, values: Iterable[int]) -> Message:
+        """Repeated whole numbers."""
+        parts = bytearray()
+        for value in values:
+            _varint(parts, value & _WRAP)
+        return self._bytes(number, parts)
+
+    def _bytes(self, number: int, value: bytes | bytearray) -> Message:
+        _varint(self._parts, number << 3 | _BYTES)
+        _varint(self._parts, len(value))
+        self._parts += value
+        return self
+
+
+def _varint(parts: bytearray, value: int) -> None:
+    while value > 0x7F:
+        parts.append(value & 0x7F | 0x80)
+        value >>= 7
+    parts.append(value)

@@ -1,0 +1,220 @@
+"""The code of programs whose stacks are unwound: where it lies, and its files' unwind tables. A root task reads both,
+for programs that a sample was taken of, and again when their mappings change.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from ebpftop.handover import protocol
+from ebpftop.handover.protocol import CodeRange, CodeRead, UnwindTables
+from ebpftop.unwind.cursor import BadTables
+from ebpftop.unwind.stack import Code, Space
+from ebpftop.unwind.tables import Effort, Tables, TooMuch
+
+VDSO = "[vdso]"
+RUN = -13  # the number of the task that answers
+AT_ONCE = 16  # programs of one request
+AGAIN = 0.5  # seconds from one look at a program to the next
+MOST_PROGRAMS = 1024
+MOST_STEPS = 1 << 17  # that are kept of all programs, and of all files
+SPENT_AT_ONCE, SHARE = 2.0, 0.03  # CPU seconds of root tasks: at first, and of each second from then on
+FAILED = 0.1  # CPU seconds that a task which failed counts for
+EFFORT, EFFORT_A_SECOND = 1 << 20, 1 << 17  # bytes of tables that are read for a program: at first, and from then on
+
+PATIENCE, LESS = 5.0, 1.0  # seconds that a sample waits for its program's code, and for what is new in it
+LATE = "its code could not be read in time"
+ENDED = "its code is not known, as the process has ended"
+TOO_LARGE = "its files' unwind tables can't be read"
+
+
+class Program(NamedTuple):
+    """Which one: a process, and where code and stack of what it executes begin."""
+
+    tgid: int
+    start_ns: int
+    code: int
+    stack: int
+
+
+class _Known:
+    """What is known of a program. mapped: its pages of executable memory when it was read; why: it can't be."""
+
+    __slots__ = ("by_pointers", "effort", "files", "mapped", "read_at", "refilled", "space", "why")
+
+    def __init__(self, now: float) -> None:
+        self.space: Space | None = None
+        self.files: set[str] = set()
+        self.by_pointers = False
+        self.mapped = -1
+        self.read_at = -AGAIN  # when the request was sent, monotonic seconds
+        self.why = ""
+        self.effort, self.refilled = Effort(EFFORT), now
+
+
+class Codes:
+    """Programs by what identifies them. `read` is called when more is known."""
+
+    def __init__(self, request: Callable[[protocol.Message], None], read: Callable[[], None]) -> None:
+        self._request, self._read = request, read
+        self._programs: dict[Program, _Known] = {}
+        self._tables: dict[str, Tables | str | None] = {}
+        self._wanted: dict[Program, int] = {}  # with its pages of executable memory
+        self._asked: dict[Program, int] = {}
+        self._may_spend, self._may_since = SPENT_AT_ONCE, 0.0
+
+    def space(self, program: Program, mapped: int, age: float, now: float) -> Space | str | None:
+        """Its code; a text says why there is none. None: it is being read, and a sample of this age in seconds may wait
+        for it. mapped: see `_Known`.
+        """
+        known = self._programs.pop(program, None)
+        if known is None:
+            if len(self._programs) >= MOST_PROGRAMS:
+                oldest = next(iter(self._programs))
+                del self._programs[oldest]
+                self._wanted.pop(oldest, None)
+            known = _Known(now)
+        self._programs[program] = known  # the last one, as it was used last
+        if known.why:
+            return known.why
+        wanted = mapped != known.mapped and self._want(program, known, mapped, now)
+        if known.space is None:
+            return None if age < PATIENCE else LATE
+        return None if wanted and age < LESS else known.space
+
+    def again(self, program: Program, age: float, now: float) -> bool:
+        """A sample went where no code is known: whether it waits, as that may have been mapped since."""
+        known = self._programs[program]
+        return known.read_at < now - age and age < LESS and self._want(program, known, known.mapped, now)
+
+    def _want(self, program: Program, known: _Known, mapped: int, now: float) -> bool:
+        """Whether it is being read, or will be."""
+        if program not in self._wanted and program not in self._asked:
+            if now < known.read_at + AGAIN:
+                return False
+            self._wanted[program] = mapped
+        return True
+
+    def by_pointers(self, program: Program) -> bool:
+        """Whether all of its files keep frame pointers."""
+        known = self._programs.get(program)
+        return known is not None and known.by_pointers
+
+    def effort(self, program: Program, now: float) -> Effort:
+        """How much may be read of a program's tables now."""
+        known = self._programs[program]
+        more = int((now - known.refilled) * EFFORT_A_SECOND)
+        if more > 0:
+            known.effort.left, known.refilled = min(EFFORT, known.effort.left + more), now
+        return known.effort
+
+    def changed(self, tgids: Iterable[int]) -> None:
+        """There is other code in these processes than there was."""
+        gone = set(tgids)
+        for program, known in self._programs.items() if gone else ():
+            if program.tgid in gone:
+                known.mapped, known.read_at = -1, -AGAIN
+                if program in self._asked:
+                    self._asked[program] = -1
+
+    # ---------------------------------------------------------------- requests
+
+    @property
+    def due(self) -> bool:
+        return bool(self._wanted) and not self._asked
+
+    def tick(self, now: float) -> None:
+        """Request what is wanted, unless an answer is awaited or enough was spent (monotonic seconds)."""
+        self._may_spend = min(SPENT_AT_ONCE, self._may_spend + (now - self._may_since) * SHARE)
+        self._may_since = now
+        if not self.due or self._may_spend < 0:
+            return
+        for program in list(self._wanted)[:AT_ONCE]:
+            self._asked[program] = self._wanted.pop(program)
+            self._programs[program].read_at = now
+        programs = [
+            protocol.Program(id=number, tgid=each.tgid, start_ns=each.start_ns, code=each.code, stack=each.stack)
+            for number, each in enumerate(self._asked)
+        ]
+        self._request(protocol.RequestCode(run=RUN, programs=programs, known=list(self._tables)))
+
+    def answered(self, answer: CodeRead | None, descriptors: list[int]) -> None:
+        """Take an answer and its descriptors; None: there will be none."""
+        asked, self._asked = self._asked, {}
+        try:
+            self._add(answer.files if answer else [], descriptors)
+        finally:
+            for each in descriptors:
+                os.close(each)
+        found = {each.id: each.ranges for each in answer.programs} if answer else {}
+        for number, (program, mapped) in enumerate(asked.items()):
+            known = self._programs.get(program)
+            if known is None:
+                continue
+            if number in found:
+                self._learn(known, found[number])
+                known.mapped = mapped
+            elif answer is None:
+                pass  # another time
+            elif known.space is None:
+                known.why = ENDED
+            else:
+                known.mapped = mapped  # it has ended; what is known of it holds for what was sampled before
+        self._may_spend -= FAILED if answer is None else answer.cpu_seconds
+        self._forget()
+        self._read()
+
+    def _learn(self, known: _Known, ranges: list[CodeRange]) -> None:
+        known.files = {each.file for each in ranges if each.file in self._tables}
+        known.space = Space(
+            [Code(each.start, each.end, each.base, self._of(each.file), not each.file) for each in ranges]
+        )
+        files = {each.file for each in ranges if each.file} - {VDSO}  # that one calls nothing
+        tables = [self._tables.get(each, TOO_LARGE) for each in files]
+        try:
+            known.by_pointers = all(
+                each is None or (isinstance(each, Tables) and each.keep_frame_pointers(Effort(EFFORT)))
+                for each in tables
+            )
+        except TooMuch:
+            known.by_pointers = False
+
+    def _of(self, file: str) -> Tables | str | None:
+        return self._tables.get(file, TOO_LARGE) if file else None
+
+    def _add(self, files: list[UnwindTables], descriptors: list[int]) -> None:
+        rest = iter(descriptors)
+        for each in files:
+            if not each.frames_size:
+                self._tables[each.file] = None
+                continue
+            try:
+                self._tables[each.file] = _tables(each, next(rest))
+            except BadTables as bad:
+                self._tables[each.file] = str(bad)
+            except (OSError, ValueError, StopIteration):
+                self._tables[each.file] = TOO_LARGE
+
+    def _forget(self) -> None:
+        """Drop files that no program uses, and steps when there are many."""
+        used = set[str]().union(*(known.files for known in self._programs.values()))
+        self._tables = {file: tables for file, tables in self._tables.items() if file in used}
+        spaces = [known.space for known in self._programs.values() if known.space is not None]
+        tables = [each for each in self._tables.values() if isinstance(each, Tables)]
+        for remembering in (spaces, tables):
+            if sum(each.kept for each in remembering) > MOST_STEPS:
+                for each in remembering:
+                    each.forget()
+
+
+def _tables(what: UnwindTables, descriptor: int) -> Tables:
+    """Raises `BadTables`, `OSError`, `ValueError`."""
+    size = os.fstat(descriptor).st_size
+    if not 0 < what.header_size + what.frames_size <= size or min(what.header_size, what.frames_size) < 0:
+        raise ValueError("not the size that was announced")
+    both = memoryview(mmap.mmap(descriptor, size, prot=mmap.PROT_READ))
+    header, frames = both[: what.header_size], both[what.header_size : what.header_size + what.frames_size]
+    return Tables(frames, what.frames, header, what.header)

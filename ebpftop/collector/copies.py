@@ -1,0 +1,126 @@
+"""Copied user stacks, unwound where they lie in their ring buffer. They may hold secrets: nothing of them is kept but
+addresses of code.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+import time
+from collections.abc import Callable, Iterable
+from math import inf
+from typing import NamedTuple
+
+from ebpftop.collector.codes import Codes, Program
+from ebpftop.collector.layout import dtype
+from ebpftop.collector.ring import Ring, RingBroken
+from ebpftop.collector.unwound import UnwoundStacks
+from ebpftop.frames.layout import COPY, MapLayout
+from ebpftop.kernel import libbpf
+from ebpftop.unwind.rows import RIP, RSP
+from ebpftop.unwind.stack import NOWHERE, Unwound
+
+SHARE, AT_ONCE = 0.25, 0.1  # of a CPU, and seconds of it, that unwinding may take; what is more waits, and is lost
+PAGE = 4096
+
+_HEAD = struct.Struct("<6Q17QIIiI")
+
+
+class Sample(NamedTuple):
+    """One that was unwound: its time in monotonic ns, its CPU and process, and the numbers of its stacks."""
+
+    time: int
+    cpu: int
+    tgid: int
+    user: int
+    kernel: int
+
+
+class Copies:
+    """Reads the ring buffer of copies behind a descriptor. Descriptors stay the caller's.
+
+    by_pointers: the map of programs that need no copies. count: called with each sample, and what it adds to its row.
+    Raises `ValueError` for records that are no copies, `OSError`.
+    """
+
+    def __init__(
+        self,
+        fd: int,
+        layout: MapLayout,
+        by_pointers: int | None,
+        codes: Codes,
+        stacks: UnwoundStacks,
+        count: Callable[[Sample, int], None],
+    ) -> None:
+        *fields, stack = layout.value.fields
+        if tuple((each.name, each.dtype, each.count) for each in fields) != COPY or stack.name != "stack":
+            raise ValueError(f"{layout.name!r} holds something else than what ebpftop_copies_maps.h puts there")
+        self.name, self.fd, self.ring = layout.name, fd, Ring(fd, layout.max_entries, dtype(layout.value))
+        self._start, self._room = stack.offset, stack.count
+        self._by_pointers, self._codes, self._stacks, self._count = by_pointers, codes, stacks, count
+        self._may_spend, self._may_since = AT_ONCE, time.monotonic()
+        self.waiting = False  # whether a sample waits for code
+        self._done: set[int] = set()  # positions of those that came after one that waits
+
+    def take(self, *, last: bool = False) -> None:
+        """Unwind what has come, and what waited. last: nothing waits any longer. Raises `RingBroken`."""
+        now = time.monotonic()
+        began, waiting = time.thread_time(), False
+        self._may_spend = min(AT_ONCE, self._may_spend + (now - self._may_since) * SHARE)
+        self._may_since = now
+        full = self.ring.waiting > self.ring.size // 2
+        for position, record in self.ring.in_place():
+            if position not in self._done and len(record):
+                patient = not (last or full)
+                if not self._unwind(record, now, patient=patient):
+                    waiting = True
+                    continue
+            if waiting:
+                self._done.add(position)
+            else:
+                self.ring.release(position)
+                self._done.discard(position)
+            if time.thread_time() > began + self._may_spend and not last:
+                break
+        self._may_spend -= time.thread_time() - began
+        self.waiting = waiting
+
+    def _unwind(self, record: memoryview, now: float, *, patient: bool) -> bool:
+        """Count one; False: it waits."""
+        if len(record) < self._start + self._room:
+            raise RingBroken(f"a copy of {len(record):,} bytes")
+        taken, value, start, code, top, mapped, *rest = _HEAD.unpack_from(record)
+        registers, (cpu, tgid, kernel, size) = rest[:17], rest[17:]
+        program = Program(tgid, start, code, top)
+        age = now - taken / 1e9 if patient else inf
+        found = self._codes.space(program, mapped, age, now)
+        if found is None:
+            return False
+        if isinstance(found, str):
+            stack = Unwound((registers[RIP],), found)
+        else:
+            sp = registers[RSP] & PAGE - 1
+            words = record[self._start + sp : self._start + sp + min(size, self._room - sp) // 8 * 8].cast("Q")
+            effort = self._codes.effort(program, now)
+            stack = found.unwind(registers, words, effort, whole=self._room - PAGE, top=top)
+            words.release()
+            if stack.ended == NOWHERE and self._codes.again(program, age, now):
+                return False
+            if self._codes.by_pointers(program):
+                self._spare(tgid, top, mapped)
+        self._count(Sample(taken, cpu, tgid, self._stacks.number(stack), kernel), value)
+        return True
+
+    def _spare(self, tgid: int, top: int, mapped: int) -> None:
+        """Have a program's stacks walked by frame pointers."""
+        if self._by_pointers is None:
+            return
+        key, value = ctypes.c_uint32(tgid), (ctypes.c_uint64 * 2)(top, mapped)
+        libbpf.library().bpf_map_update_elem(self._by_pointers, ctypes.byref(key), ctypes.byref(value), 0)
+
+    def changed(self, tgids: Iterable[int]) -> None:
+        """See `Codes.changed`."""
+        self._codes.changed(tgids)
+
+    def close(self) -> None:
+        self.ring.close()

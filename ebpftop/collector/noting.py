@@ -1,0 +1,72 @@
+"""Notes what processes map while call stacks are counted, so that those that end keep the names of their functions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from ebpftop.collector.departed import Departed
+from ebpftop.collector.memories import Memories
+from ebpftop.handover import protocol
+from ebpftop.kernel.memory_events import MemoryEvents
+
+RUN = -8  # the number of the task that answers
+
+
+class Noting:
+    """`warn` is called with one line if that isn't possible, or if some was lost. It costs nothing while it isn't
+    wanted.
+    """
+
+    def __init__(
+        self, departed: Departed, request: Callable[[protocol.Message], None], warn: Callable[[str], None]
+    ) -> None:
+        self._departed, self._request, self._warn = departed, request, warn
+        departed.catch_up = self.take
+        self._requested = self._on = self._warned = False
+        self.rings: list[MemoryEvents] = []
+
+    def switch(self, on: bool) -> None:
+        """Begin, or forget all."""
+        if on and not self._requested:
+            self._requested = True
+            self._request(protocol.RequestMemoryEvents(run=RUN))
+        if on is self._on or not self.rings:
+            return
+        self._on = on
+        memories = Memories()
+        if on:
+            memories.since = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        else:
+            for ring in self.rings:
+                ring.drain()
+        for ring in self.rings:
+            ring.switch(on)
+        self._departed.begin(memories)
+
+    def opened(self, descriptors: Sequence[int]) -> None:
+        """The kernel reports it from now on."""
+        try:
+            for descriptor in descriptors:
+                self.rings.append(MemoryEvents(descriptor))
+        except OSError as error:
+            self.failed(error.strerror or str(error))
+            return
+        self.switch(True)
+
+    def failed(self, error: str) -> None:
+        """It can't be had."""
+        for ring in self.rings:
+            ring.close()
+        self.rings = []
+        self._warn(f"processes that end quickly may lack names of functions: what they map can't be noted ({error})")
+
+    def take(self) -> None:
+        """Note what was reported since the last time."""
+        if not self._on:
+            return
+        now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        self._departed.memories.take([event for ring in self.rings for event in ring.drain()], now)
+        if not self._warned and any(ring.lost for ring in self.rings):
+            self._warned = True
+            self._warn("so many programs are executed that some of what they map was lost: functions may lack names")

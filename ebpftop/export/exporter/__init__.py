@@ -1,0 +1,1 @@
+"""Probes as metrics for Prometheus: accounts that only grow, their text form, and who serves it."""

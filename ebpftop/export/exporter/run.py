@@ -1,0 +1,50 @@
+"""Probes that run until they are stopped, and are told to whoever scrapes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from typing import TextIO
+
+from ebpftop.base.inert import inert
+from ebpftop.export.exporter.accounts import Accounts
+from ebpftop.export.exporter.exposition import Exposition
+from ebpftop.export.exporter.serving import Server
+from ebpftop.export.headless import FAILED, Reporter
+from ebpftop.export.loads import attached
+from ebpftop.frames.codec import BadFrame
+from ebpftop.frames.messages import Load
+from ebpftop.frames.source import Source, SourceEnded
+
+
+async def run(
+    source: Source, loads: Sequence[Load], address: tuple[str, int], most: int, *, err: TextIO, stop: asyncio.Event
+) -> int:
+    """Serve until `stop` is set or no probe is left. address: host and port. most: series of a family.
+
+    Closes the source. Returns the exit code: 0 done, 1 a probe was rejected or detached, the address can't be had or
+    the source ended, 2 a request was refused.
+    """
+    accounts = Accounts(most, err)
+    server, reporter = Server(Exposition(accounts).text), Reporter(accounts, err)
+    host, port = address
+    try:
+        try:
+            port = await server.listen(host, port)
+        except OSError as error:
+            why = os.strerror(error.errno) if error.errno else str(error)
+            print(f"ebpftop: can't listen on {inert(host)} port {port}: {why}", file=err)
+            return FAILED
+        shown = f"[{host}]" if ":" in host else host
+        print(f"ebpftop: metrics are at http://{inert(shown)}:{port}/metrics", file=err, flush=True)
+        async for frame in attached(source, loads, duration=None, stop=stop):
+            reporter.take(frame)
+    except (SourceEnded, BadFrame) as error:
+        print(f"ebpftop: {inert(str(error))}", file=err)
+        return FAILED
+    finally:
+        await server.close()
+        await source.close()
+    reporter.finish()
+    return reporter.code

@@ -1,0 +1,74 @@
+"""An HTTP server for scrapers: GET /metrics and nothing else. Hostile clients cost a connection for some seconds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+CONNECTIONS = 16  # at once
+PATIENCE = 10.0  # seconds for a request to come, and for an answer to be taken
+_HEAD = 8192  # bytes of a request
+_PAGE = b"ebpftop: metrics are at /metrics\n"
+
+
+class Server:
+    """text: makes (content, its type) for what a scraper accepts."""
+
+    def __init__(self, text: Callable[[str], tuple[bytes, str]]) -> None:
+        self._text = text
+        self._open = 0
+        self._server: asyncio.Server | None = None
+
+    async def listen(self, host: str, port: int) -> int:
+        """Begin; returns the port, which the kernel chooses where it is 0. Raises `OSError`."""
+        self._server = await asyncio.start_server(self._serve, host, port, limit=_HEAD)
+        found: int = self._server.sockets[0].getsockname()[1]
+        return found
+
+    async def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            await self._server.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open += 1
+        try:
+            if self._open <= CONNECTIONS:
+                async with asyncio.timeout(PATIENCE):
+                    head = await reader.readuntil(b"\r\n\r\n")
+                async with asyncio.timeout(PATIENCE):
+                    writer.write(self._answer(head.decode("latin-1")))
+                    await writer.drain()
+        except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            pass  # whoever it was has gone, or has had time enough
+        finally:
+            self._open -= 1
+            if writer.transport.get_write_buffer_size():
+                writer.transport.abort()
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+    def _answer(self, head: str) -> bytes:
+        lines = head.split("\r\n")
+        words = lines[0].split(" ")
+        if len(words) != 3 or not words[2].startswith("HTTP/1."):
+            return _response("400 Bad Request", b"", "text/plain", bare=False)
+        method, target, _ = words
+        bare = method == "HEAD"
+        if method not in ("GET", "HEAD"):
+            return _response("405 Method Not Allowed", b"", "text/plain", bare)
+        path = target.partition("?")[0]
+        if path == "/":
+            return _response("200 OK", _PAGE, "text/plain", bare)
+        if path != "/metrics":
+            return _response("404 Not Found", _PAGE, "text/plain", bare)
+        accepted = [line.partition(":")[2].strip() for line in lines[1:] if line.lower().startswith("accept:")]
+        content, kind = self._text(",".join(accepted))
+        return _response("200 OK", content, kind, bare)
+
+
+def _response(status: str, content: bytes, kind: str, bare: bool) -> bytes:
+    head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(content)}\r\nConnection: close\r\n\r\n"
+    return head.encode() + (b"" if bare else content)

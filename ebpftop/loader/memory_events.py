@@ -1,0 +1,21 @@
+"""Root task: have the kernel report what processes map for execution, to whoever holds the descriptors."""
+
+from __future__ import annotations
+
+import socket
+
+from ebpftop.handover import protocol, transport
+from ebpftop.kernel import memory_events
+
+
+def run(channel: socket.socket) -> None:
+    """Answer with `MemoryEventsOpened`, or `TaskFailed`."""
+    try:
+        descriptors = memory_events.open_all()
+    except OSError as error:
+        why = error.strerror or str(error)
+        text = f"processes that end quickly may lack names of functions: what they map can't be noted ({why})"
+        transport.send(channel, protocol.TaskFailed(error=text))
+        return
+    transport.send(channel, protocol.MemoryEventsOpened(), descriptors)
+    transport.close_all(descriptors)

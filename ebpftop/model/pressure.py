@@ -1,0 +1,20 @@
+"""What pressure stall information adds up to in a span."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ebpftop.frames.messages import Pressure
+
+RESOURCES = ("cpu", "memory", "io")
+
+
+def stalled(before: Mapping[str, Pressure], after: Mapping[str, Pressure], passed_ns: int) -> dict[str, float]:
+    """Percent of the time in which some tasks waited, by resource; none where it isn't known or no time has passed."""
+    if passed_ns <= 0:
+        return {}
+    return {
+        name: min(100.0, 100 * max(0, after[name].some_ns - before[name].some_ns) / passed_ns)
+        for name in RESOURCES
+        if name in before and name in after
+    }

@@ -1,0 +1,73 @@
+"""What is known of one frame of call stacks, beyond its name: its symbol, module, and where in the source it was."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from ebpftop.frames.columns import Array
+from ebpftop.frames.messages import Function
+from ebpftop.model.stacks import Profile, StackFrame
+from ebpftop.stats import formatting
+
+MOST = 12  # lines, and addresses, that are listed
+
+Facts = list[tuple[str, str]]
+Places = Counter[int]  # numbers of a profile's functions, each with the value of the stacks through it
+
+
+def places_at(profile: Profile, rows: Iterable[int], depth: int) -> Places:
+    """At one depth of some rows, 0 outermost."""
+    found: Places = Counter()
+    for row in rows:
+        found[int(profile.stacks[row][depth])] += int(profile.counts[row])
+    return found
+
+
+def places_of(profile: Profile, frame: StackFrame) -> Places:
+    """Wherever that function is."""
+    same = {at for at, each in enumerate(profile.functions) if StackFrame.of(each) == frame}
+    found: Places = Counter()
+    for stack, count in zip(profile.stacks, profile.counts.tolist(), strict=True):
+        for place in same.intersection(_numbers(stack)):
+            found[place] += count
+    return found
+
+
+def _numbers(stack: Array) -> list[int]:
+    numbers: list[int] = stack.tolist()
+    return numbers
+
+
+def source(function: Function) -> str:
+    """`main.c:17`, or "" where that isn't known."""
+    return f"{function.file}:{function.line}" if function.line else ""
+
+
+def short_source(functions: Iterable[Function]) -> str:
+    """Where all of them are, in few cells: `main.c:17`, `main.c:17 and 3 more lines`."""
+    found = list(dict.fromkeys(text for each in functions if (text := source(each).rpartition("/")[2])))
+    more = f" and {len(found) - 1} more line{'s' if len(found) > 2 else ''}" if len(found) > 1 else ""
+    return found[0] + more if found else ""
+
+
+def facts(profile: Profile, places: Places, unit: str) -> Facts:
+    """What these have beside name and module. Lines and addresses come with their values, the greatest first."""
+    functions = [(profile.functions[place], value) for place, value in places.most_common()]
+    symbols = dict.fromkeys(each.symbol for each, _ in functions if each.symbol)
+    found: Facts = [("symbol", symbol) for symbol in list(symbols)[:MOST]]
+    found += _listed("source", functions, source, unit)
+    found += _listed("address", functions, lambda each: f"+{each.offset:#x}", unit)
+    return found
+
+
+def _listed(title: str, functions: list[tuple[Function, int]], text: Callable[[Function], str], unit: str) -> Facts:
+    values: Counter[str] = Counter()
+    for function, value in functions:
+        values[text(function)] += value
+    if not any(values):
+        return []
+    lines = [f"{each or 'not known'}   {formatting.value(value, unit)}" for each, value in values.most_common(MOST)]
+    if len(values) > MOST:
+        lines.append(f"and {formatting.count(len(values) - MOST)} more")
+    return [(title if at == 0 else "", line) for at, line in enumerate(lines)]

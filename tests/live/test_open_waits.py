@@ -1,0 +1,94 @@
+"""Waits that have begun and don't end are known with their age while they last, though no probe has counted any."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from ebpftop.base.syscalls import NUMBERS
+from ebpftop.frames.messages import ReadThreads, Threads
+from ebpftop.model.places import Place, Places
+from tests.support.held_lock import WAITING, HeldLock, held_lock
+from tests.support.tracing import Tracing, any_kernel, trace
+
+pytestmark = pytest.mark.bpf
+
+PROBES = [
+    ("cpu/futexlat", {}),
+    ("cpu/offcputime", {}),
+    ("application/syslatency", {"syscall": "futex"}),
+]
+
+
+def reading(traced: Tracing) -> Threads:
+    traced.threads = None
+    traced.ask(ReadThreads())
+    traced.until(lambda: traced.threads is not None, "threads are read")
+    assert traced.threads is not None
+    return traced.threads
+
+
+def waiting(traced: Tracing, lock: HeldLock) -> tuple[Threads, list[int]]:
+    """A reading in which all wait, and since when they do."""
+    found: list[Threads] = []
+
+    def all_wait() -> bool:
+        found[:] = [reading(traced)]
+        return len(since(found[0], lock)) == WAITING
+
+    traced.until(all_wait, f"{WAITING} threads wait")
+    return found[0], since(found[0], lock)
+
+
+def since(read: Threads, lock: HeldLock) -> list[int]:
+    futex = {each.tid for each in read.threads if each.tgid == lock.pid and each.call == NUMBERS["futex"]}
+    return [wait.since_ns for wait in read.waits if wait.tid in futex and wait.since_ns <= read.monotonic_ns]
+
+
+def place(read: Threads, lock: HeldLock) -> Place:
+    found = [each for each in Places().take(read) if each.seen[0].thread.tgid == lock.pid and each.call == "futex"]
+    assert len(found) == 1
+    return found[0]
+
+
+@pytest.mark.parametrize(("probe", "params"), PROBES, ids=[name for name, _ in PROBES])
+def test_threads_that_wait_for_a_lock_that_is_never_given_back(
+    probe: str, params: dict[str, str], tmp_path: Path
+) -> None:
+    with held_lock(tmp_path) as lock, trace(probe, pid=lock.pid, **params) as traced:
+        before = time.monotonic_ns()
+        lock.wait()
+        read, begins = waiting(traced, lock)
+        assert all(before <= begin <= read.monotonic_ns for begin in begins)
+        one = place(read, lock)
+        assert len(one.seen) == WAITING
+        assert sorted(each.age_ns or 0 for each in one.seen) == sorted(read.monotonic_ns - begin for begin in begins)
+        again = place(reading(traced), lock)
+        assert (again.age_ns or 0) > (one.age_ns or 0)
+        assert one.holder is None or probe == "cpu/futexlat"
+        if probe != "cpu/offcputime":
+            assert traced.count("latency", pid=lock.pid) == 0
+    assert traced.losses() == {}
+
+
+@any_kernel
+@pytest.mark.parametrize("inherits", [False, True], ids=["plain", "with priority inheritance"])
+def test_who_holds_the_lock_is_known(inherits: bool, tmp_path: Path) -> None:
+    with held_lock(tmp_path, inherits=inherits) as lock, trace("cpu/futexlat", pid=lock.pid) as traced:
+        lock.wait()
+        read, _ = waiting(traced, lock)
+        assert {wait.holder for wait in read.waits} == {lock.holder}
+        one = place(read, lock)
+        assert one.holder is not None
+        assert one.holder.tid == lock.holder
+
+
+@any_kernel
+def test_waits_that_began_before_the_probe_was_attached_are_not_guessed(tmp_path: Path) -> None:
+    with held_lock(tmp_path) as lock:
+        lock.wait()
+        with trace("cpu/futexlat", pid=lock.pid) as traced:
+            traced.until(lambda: len(place(reading(traced), lock).seen) == WAITING, f"{WAITING} threads wait")
+            assert since(reading(traced), lock) == []
