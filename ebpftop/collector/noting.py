@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from ebpftop.collector.departed import Departed
 from ebpftop.collector.memories import Memories
-from ebpftop.handover import protocol
+from ebpftop.handover import protocol, transport
 from ebpftop.kernel.memory_events import MemoryEvents
 
 RUN = -8  # the number of the task that answers
@@ -50,6 +50,7 @@ class Noting:
             for descriptor in descriptors:
                 self.rings.append(MemoryEvents(descriptor))
         except OSError as error:
+            transport.close_all(descriptors[len(self.rings) :])
             self.failed(error.strerror or str(error))
             return
         self.switch(True)

@@ -26,7 +26,7 @@ from ebpftop.ui.drawing.flame_colours import Palette
 from ebpftop.ui.drawing.function_names import shortened
 from ebpftop.ui.drawing.inert import cell as inert
 from ebpftop.ui.drawing.line import Piece, painted, piece
-from ebpftop.ui.widgets.frame_facts import Places, facts, places_at, short_source
+from ebpftop.ui.widgets.frame_facts import Places, facts, places_at, whereabouts
 from ebpftop.ui.widgets.grid import Grid
 from ebpftop.ui.widgets.keyboard import MOVES
 from ebpftop.ui.widgets.painter import Painter
@@ -166,7 +166,9 @@ class Flame(Painter, can_focus=True):
                 self._here = self._cell(wanted[:depth])
                 if self._here is not None:
                     break
-        self._place = self._where() if self._here else ("", "")
+        self._place = "", ""
+        if self._here is not None:
+            self._place = whereabouts(self._frame(self._here), self.state.profile, self._places())
         self.update_lines()
 
     def _cell(self, path: tuple[int, ...]) -> Cell | None:
@@ -183,18 +185,6 @@ class Flame(Painter, can_focus=True):
         if frame.side not in ("user", "kernel") or depth < 0:
             return Places()
         return places_at(self.state.profile, self.state.paths.rows(self._here.path).tolist(), depth)
-
-    def _where(self) -> tuple[str, str]:
-        """Where in the source that is, and where in the module."""
-        assert self._here is not None
-        places, functions = self._places(), self.state.profile.functions
-        if not places:
-            return "", ""
-        lines = short_source(functions[place] for place, _ in places.most_common())
-        origin = self._frame(self._here).origin
-        if len(places) != 1:
-            return lines, f"{origin}, {formatting.count(len(places))} addresses".lstrip(", ")
-        return lines, f"{origin}+{functions[next(iter(places))].offset:#x}"
 
     def _whose(self, cell: Cell) -> str:
         """The process of a frame: `yes 4711`, or how many there are."""

@@ -44,11 +44,19 @@ def source(function: Function) -> str:
     return f"{function.file}:{function.line}" if function.line else ""
 
 
-def short_source(functions: Iterable[Function]) -> str:
-    """Where all of them are, in few cells: `main.c:17`, `main.c:17 and 3 more lines`."""
+def whereabouts(frame: StackFrame, profile: Profile, places: Places) -> tuple[str, str]:
+    """In few cells: where that is in the source, `main.c:17` or `main.c:17 and 3 more lines`; and where in the module,
+    `app+0x12` or `app, 4 addresses`.
+    """
+    if not places:
+        return "", ""
+    functions = [profile.functions[place] for place, _ in places.most_common()]
     found = list(dict.fromkeys(text for each in functions if (text := source(each).rpartition("/")[2])))
     more = f" and {len(found) - 1} more line{'s' if len(found) > 2 else ''}" if len(found) > 1 else ""
-    return found[0] + more if found else ""
+    lines = found[0] + more if found else ""
+    if len(functions) != 1:
+        return lines, f"{frame.origin}, {formatting.count(len(functions))} addresses".lstrip(", ")
+    return lines, f"{frame.origin}+{functions[0].offset:#x}"
 
 
 def facts(profile: Profile, places: Places, unit: str) -> Facts:

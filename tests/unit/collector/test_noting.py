@@ -1,0 +1,30 @@
+import os
+
+from ebpftop.collector.departed import Departed
+from ebpftop.collector.noting import Noting
+from ebpftop.handover import protocol
+from tests.unit.collector.test_departed import FewProcesses
+
+
+def test_it_is_requested_once_and_what_can_not_be_mapped_is_told_and_closed() -> None:
+    requested: list[protocol.Message] = []
+    told: list[str] = []
+    noting = Noting(Departed(FewProcesses(0)), requested.append, told.append)
+    noting.switch(False)
+    assert requested == []
+    noting.switch(True)
+    noting.switch(True)
+    assert [type(each) for each in requested] == [protocol.RequestMemoryEvents]
+    none = [os.open(os.devnull, os.O_RDONLY) for _ in range(3)]
+    noting.opened(none)
+    assert noting.rings == []
+    (text,) = told
+    assert text.startswith("processes that end quickly may lack names of functions")
+    for descriptor in none:
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            continue
+        raise AssertionError(f"{descriptor} is open")
+    noting.take()
+    noting.switch(False)
