@@ -87,6 +87,18 @@ async def test_statistics_are_requested_for_and_switched_by_c(stage: Open) -> No
         ]
 
 
+async def test_a_dialog_is_left_once_however_often_its_key_came(stage: Open) -> None:
+    async with stage() as on:
+        before = list(on.app.screen_stack)
+        await on.press("question_mark")
+        dialog = on.app.screen
+        assert isinstance(dialog, HelpScreen)
+        dialog.dismiss(None)
+        dialog.dismiss(None)
+        await on.press("left")
+        assert on.app.screen_stack == before
+
+
 async def test_help_lists_every_binding_and_needs_no_scrolling_on_a_large_terminal(stage: Open) -> None:
     async with stage(size=(120, 60)) as on:
         await on.press("question_mark")

@@ -16,11 +16,12 @@ ROWS = re.findall(r"^\| `ebpftop ?([^`]*)` \|", (CHECKOUT / "README.md").read_te
 def commands(
     of: argparse.ArgumentParser, before: tuple[str, ...] = ()
 ) -> dict[tuple[str, ...], argparse.ArgumentParser]:
-    """Those without commands of their own, by their words."""
+    """Those that the help lists and that have no commands of their own, by their words."""
     found = {}
     for action in of._actions:
         if isinstance(action, argparse._SubParsersAction):
-            for name, one in action.choices.items():
+            for name in (each.dest for each in action._choices_actions):
+                one = action.choices[name]
                 found |= commands(one, (*before, name)) or {(*before, name): one}
     return found
 

@@ -8,11 +8,11 @@ from typing import ClassVar, NamedTuple
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import OptionList
 
 from ebpftop.ui.drawing.inert import cell
+from ebpftop.ui.screens.leaving import Dialog
 
 
 class Line(NamedTuple):
@@ -23,7 +23,7 @@ class Line(NamedTuple):
     made: bool
 
 
-class Choosing(ModalScreen[int]):
+class Choosing(Dialog[int]):
     """Its result is the number of the line that was chosen. key: chooses too: the one that opened it."""
 
     DEFAULT_CSS = """

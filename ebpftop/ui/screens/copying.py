@@ -8,15 +8,15 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Static
 
 from ebpftop.frames.messages import ProbeInfo
 from ebpftop.ui.drawing.inert import inert
+from ebpftop.ui.screens.leaving import Dialog
 
 
-class CopyScreen(ModalScreen[None]):
+class CopyScreen(Dialog[None]):
     DEFAULT_CSS = """
     CopyScreen {
         align: center middle;

@@ -11,7 +11,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
@@ -32,11 +31,12 @@ from ebpftop.ui.actions.saving import save
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.spans import clock
 from ebpftop.ui.feed.feed import Feed
+from ebpftop.ui.screens.leaving import Dialog
 from ebpftop.ui.widgets.grid import Grid
 from ebpftop.ui.widgets.panel import ViewPanel
 
 
-class ExportScreen(ModalScreen[None]):
+class ExportScreen(Dialog[None]):
     DEFAULT_CSS = """
     ExportScreen {
         align: center middle;

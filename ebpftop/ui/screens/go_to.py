@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from ebpftop.ui.drawing.spans import moment
+from ebpftop.ui.screens.leaving import Dialog
 
 FORMS = "12:03   12:03:20   -90s   -5m   -1h"
 
 
-class GoTo(ModalScreen[float | None]):
+class GoTo(Dialog[float | None]):
     """Dismissed with the time in seconds since 1970, or None. now: what relative times are counted from."""
 
     DEFAULT_CSS = """

@@ -12,12 +12,12 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Static
 
 from ebpftop.base import bounds
 from ebpftop.ui.drawing.theme import HERE, NOT_HERE, PLAYBOOK, RUNNABLE, RUNNING, UNKNOWN, WARNING
+from ebpftop.ui.screens.leaving import Dialog
 from ebpftop.ui.widgets.header import AMBER, RED
 
 COLUMN = 57  # cells
@@ -36,7 +36,7 @@ PERCENTAGES = (
 )
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Dialog[None]):
     DEFAULT_CSS = """
     HelpScreen {
         align: center middle;

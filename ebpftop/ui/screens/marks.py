@@ -8,18 +8,18 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import OptionList
 
 from ebpftop.frames.messages import Mark
 from ebpftop.stats import formatting
 from ebpftop.ui.drawing.inert import inert
+from ebpftop.ui.screens.leaving import Dialog
 
 _WHENCE = {"person": "", "outside": "  from outside", "trigger": "  trigger"}
 
 
-class MarkList(ModalScreen[Mark]):
+class MarkList(Dialog[Mark]):
     """Its result is the mark that was chosen. The newest is chosen first."""
 
     DEFAULT_CSS = """

@@ -10,7 +10,6 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
@@ -20,6 +19,7 @@ from ebpftop.stats import formatting
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.theme import NOT_HERE
 from ebpftop.ui.feed.keeping import Keeping
+from ebpftop.ui.screens.leaving import Dialog
 
 _CSS = """
     {name} {{
@@ -47,7 +47,7 @@ _CSS = """
 """
 
 
-class MarkForm(ModalScreen[str]):
+class MarkForm(Dialog[str]):
     """Its result is the text of a mark."""
 
     DEFAULT_CSS = _CSS.format(name="MarkForm")
@@ -73,7 +73,7 @@ class MarkForm(ModalScreen[str]):
             self.dismiss(event.value)
 
 
-class RecordForm(ModalScreen[None]):
+class RecordForm(Dialog[None]):
     """Begins a tape, or says why it can't."""
 
     DEFAULT_CSS = _CSS.format(name="RecordForm")

@@ -9,7 +9,6 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.suggester import SuggestFromList
 from textual.widget import Widget
 from textual.widgets import Input, Static
@@ -19,12 +18,13 @@ from ebpftop.model.trigger import BadTrigger, Trigger, bind, parse
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.theme import NOT_HERE
 from ebpftop.ui.messages import LoadAsked
+from ebpftop.ui.screens.leaving import Dialog
 from ebpftop.ui.widgets.panel import words
 
 WHEN = "mark when"  # no parameter's name
 
 
-class ParameterForm(ModalScreen[None]):
+class ParameterForm(Dialog[None]):
     """Stays open until the load begins: `show_error` shows why it didn't. given: values that stand there at first.
     request: the number of the last one sent.
     """

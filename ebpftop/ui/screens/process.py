@@ -11,7 +11,6 @@ from time import monotonic
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
 
@@ -26,6 +25,7 @@ from ebpftop.ui.drawing.spans import span_words
 from ebpftop.ui.drawing.theme import RUNNING
 from ebpftop.ui.feed.feed import Feed
 from ebpftop.ui.messages import LoadAsked
+from ebpftop.ui.screens.leaving import Leaving
 from ebpftop.ui.screens.row import RowScreen
 from ebpftop.ui.screens.state import state_of
 from ebpftop.ui.widgets.grid import Grid
@@ -58,7 +58,7 @@ class Turn:
     process: Process
 
 
-class ProcessScreen(Screen[LoadAsked | Turn | None]):
+class ProcessScreen(Leaving[LoadAsked | Turn | None]):
     """Its result is a probe to load for this process, or a view to go to."""
 
     DEFAULT_CSS = "ProcessScreen { background: $background; }"

@@ -7,12 +7,12 @@ from time import monotonic
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
 
 from ebpftop.frames.messages import AnyRequest
 from ebpftop.ui.feed.feed import Feed
+from ebpftop.ui.screens.leaving import Leaving
 from ebpftop.ui.widgets.keys import KeyLine
 from ebpftop.ui.widgets.table_frame import TableFrame
 from ebpftop.ui.widgets.table_grid import TableGrid
@@ -24,7 +24,7 @@ PAUSED = "paused"
 ENDED = "as it was: the collector has ended"
 
 
-class ReadingScreen(Screen[None]):
+class ReadingScreen(Leaving[None]):
     """`TAKES` names the feed's attribute that takes answers. Answers come to `take`, which calls `answered`."""
 
     TAKES: ClassVar[str]

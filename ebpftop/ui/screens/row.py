@@ -8,16 +8,16 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Static
 
 from ebpftop.ui.drawing.inert import inert
+from ebpftop.ui.screens.leaving import Dialog
 
 TITLES = 24  # cells, at most, of the titles' column
 
 
-class RowScreen(ModalScreen[None]):
+class RowScreen(Dialog[None]):
     DEFAULT_CSS = """
     RowScreen {
         align: center middle;

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar, Self
 
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
@@ -18,6 +17,7 @@ from ebpftop.stats.slots import LIMIT, SLOTS, slot_of
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.names import Processes
 from ebpftop.ui.messages import ProcessAsked
+from ebpftop.ui.screens.leaving import Leaving
 from ebpftop.ui.screens.row import RowScreen
 from ebpftop.ui.widgets.findings import EXPLAINS, finding_rows, sentence
 from ebpftop.ui.widgets.grid import Grid
@@ -46,7 +46,7 @@ class FindingsGrid(TableGrid):
         return super().empty if self.wanted else "nothing stands out" if self.searched else "searching…"
 
 
-class StandoutScreen(Screen[Finding | None]):
+class StandoutScreen(Leaving[Finding | None]):
     """Its result is the row that was chosen.
 
     about: the region in words. search: what is shown; it may take a moment.

@@ -11,7 +11,6 @@ from typing import ClassVar
 from textual import work
 from textual.binding import Binding, BindingType
 from textual.containers import Container
-from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -25,6 +24,7 @@ from ebpftop.stats import formatting
 from ebpftop.ui.actions.saving import save
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.messages import EditAsked
+from ebpftop.ui.screens.leaving import Leaving
 from ebpftop.ui.screens.verifier_head import accepted, head_of
 from ebpftop.ui.widgets.keys import KeyLine
 from ebpftop.ui.widgets.lines import CodeLines, KnownLines, LogLines
@@ -50,7 +50,7 @@ JUMPS = ("written", "branch")  # actions
 OF_A_LOG = (*JUMPS, "step", "failure", "part", "copy", "save")
 
 
-class VerifierScreen(Screen[None]):
+class VerifierScreen(Leaving[None]):
     """Instructions are stepped through in the log's order; the C and what was known follow. Lines are counted from 0
     here. Where the terminal is narrow, one of the three is shown at a time.
     """

@@ -330,14 +330,14 @@ def test_of_a_large_frame_only_numbers_may_be_many(tmp_path: Path, monkeypatch: 
 
 def test_memory_that_is_not_there_is_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written(tmp_path / "a.tape")
-    real = tape._decode
+    real = tape.written()
 
     def decode(body: memoryview) -> AnyFrame:
         if b"detached" in bytes(body):
             raise MemoryError
         return real(body)
 
-    monkeypatch.setattr(tape, "_decode", decode)
+    monkeypatch.setattr(tape, "written", lambda: decode)
     assert read(path) == (FRAMES[:-1], f"{path} takes more memory than there is after 4.0 s")
 
 

@@ -1,0 +1,21 @@
+"""Screens that are left once: a second key that came before the first was done means nothing."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from textual.await_complete import AwaitComplete
+from textual.screen import ModalScreen, Screen
+
+T = TypeVar("T")
+
+
+class Leaving(Screen[T]):
+    """A screen in front of another."""
+
+    def dismiss(self, result: T | None = None) -> AwaitComplete:
+        return super().dismiss(result) if self in self.app.screen_stack else AwaitComplete()
+
+
+class Dialog(Leaving[T], ModalScreen[T]):
+    """The same over what is behind it, which stays visible."""
