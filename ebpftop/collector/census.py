@@ -10,7 +10,6 @@ ago are forgotten, unless rows still show them.
 from __future__ import annotations
 
 import itertools
-import os
 import pwd
 import time
 from collections import deque
@@ -23,14 +22,13 @@ import psutil
 
 from ebpftop.base.cgroup_path import home
 from ebpftop.collector.containers import NOBODYS, Named
+from ebpftop.collector.proc_facts import Facts, Reader, arguments, c_text, has_ended, stat, ticks
 from ebpftop.frames.messages import FOLDED, UNKNOWN, Process
-from ebpftop.kernel import proc
 
 _EXIT = 2  # `type` of a record of the `lives` ring; others are a birth or a new name
 _SLACK_NS = 20_000_000  # /proc counts starts in ticks of 10 ms
 _YOUNG_NS = 10_000_000_000  # a program is mostly executed soon after the fork
 _FORGET_NS = 60_000_000_000
-_COMMAND = 4096  # bytes of a command line
 MOST_DEAD = 8192
 
 
@@ -81,6 +79,7 @@ class Census:
         self._dead: deque[Identity] = deque()
         self._changed: dict[int, Identity] = {}
         self._users: dict[int, str] = {}
+        self._facts = Reader()
         self.attached = False  # whether the census program reports births and deaths
         self.catch_up: Callable[[], None] = lambda: None  # take the records that wait in the ring buffers
         folded = Identity(FOLDED, 0, 0)
@@ -135,9 +134,10 @@ class Census:
     def seed(self) -> None:
         """Look up every living process in /proc, so that it has a name when it dies unseen."""
         living = psutil.pids()
-        for tgid in living:
-            if tgid not in self._latest:
-                self._look_up(tgid)
+        new = [tgid for tgid in living if tgid not in self._latest]
+        for tgid, facts in zip(new, self._facts.of(new), strict=True):
+            if tgid not in self._latest:  # it may be the parent of one before
+                self._met(tgid, facts)
         for tgid in self._latest.keys() - set(living):
             self._end(self._latest[tgid])
 
@@ -145,11 +145,11 @@ class Census:
         """Find out in /proc what nobody reported: who has ended, and who has another name or program by now."""
         young = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - _YOUNG_NS
         for tgid, identity in list(self._latest.items()):
-            found = _stat(tgid) if identity.start else None
+            found = stat(tgid) if identity.start else None
             if found is None:
                 continue
             comm, start = found
-            if start != _ticks(identity.start):
+            if start != ticks(identity.start):
                 self._end(identity)
                 self._look_up(tgid)
             elif comm != identity.comm or start > young:
@@ -167,33 +167,30 @@ class Census:
         for number in numbers:
             identity = self._identities.get(number)
             if identity is not None and identity.ended is None and identity.tgid:
-                self._read_proc(identity)
+                (facts,) = self._facts.of([identity.tgid])
+                self._apply(identity, facts)
                 self._touch(identity)
 
     def _look_up(self, tgid: int) -> Identity:
-        start = _start(tgid)
-        if start is None:
-            identity = self._begin(tgid, 0)
+        (facts,) = self._facts.of([tgid])
+        return self._met(tgid, facts)
+
+    def _met(self, tgid: int, facts: Facts | None) -> Identity:
+        """A process that nobody reported, with what /proc says of it; None where it is gone."""
+        identity = self._begin(tgid, facts.start if facts else 0)
+        if facts is None:
             identity.comm = "[idle]" if tgid == 0 else "(ended unseen)"
             self._end(identity)
-            return identity
-        identity = self._begin(tgid, start)
-        self._read_proc(identity)
+        else:
+            self._apply(identity, facts)
         return identity
 
-    def _read_proc(self, identity: Identity) -> None:
-        try:
-            process = psutil.Process(identity.tgid)
-            with process.oneshot():
-                identity.ppid = process.ppid()
-                identity.user = self.user(process.uids().effective)
-            identity.comm = arguments(_read(identity.tgid, "comm").removesuffix(b"\n"))
-            identity.command = arguments(_read(identity.tgid, "cmdline"))
-            identity.nspid = next(reversed(proc.inner_pids(proc.status(_read(identity.tgid, "status")))), 0)
-            identity.cgroup = proc.cgroup(_read(identity.tgid, "cgroup"))
-            self._named(identity.cgroup)
-        except (psutil.Error, OSError):
+    def _apply(self, identity: Identity, facts: Facts | None) -> None:
+        if facts is None:
             return
+        identity.ppid, identity.user, identity.comm = facts.ppid, self.user(facts.uid), facts.comm
+        identity.command, identity.nspid, identity.cgroup = facts.command, facts.nspid, facts.cgroup
+        self._named(identity.cgroup)
         parent = self._latest.get(identity.ppid)
         if parent is None and identity.ppid:
             parent = self._look_up(identity.ppid)
@@ -252,7 +249,7 @@ class Census:
         return dead[inverse]
 
     def _is_dead(self, identity: Identity) -> bool:
-        if identity.ended is None and not self.attached and identity.tgid and _start(identity.tgid) != identity.start:
+        if identity.ended is None and not self.attached and identity.tgid and has_ended(identity.tgid, identity.start):
             self._end(identity)
         return identity.ended is not None
 
@@ -330,43 +327,3 @@ def _process(identity: Identity, own: bool, named: Named) -> Process:
         ended_ns=identity.ended,
         own=own,
     )
-
-
-def c_text(raw: bytes) -> str:
-    """A kernel's char array up to its NUL; what is not UTF-8 stays visible as escapes."""
-    return bytes(raw).split(b"\0", 1)[0].decode("utf-8", "backslashreplace")
-
-
-def arguments(raw: bytes) -> str:
-    """A command line as the kernel keeps it: arguments that end in NUL."""
-    return raw.rstrip(b"\0").replace(b"\0", b" ").decode("utf-8", "backslashreplace")
-
-
-def _start(tgid: int) -> int | None:
-    """Start of a process in ns since boot; None where it is gone."""
-    found = _stat(tgid)
-    return None if found is None else found[1]
-
-
-def _stat(tgid: int) -> tuple[str, int] | None:
-    """Name of a process and its start in ns since boot, fields 2 and 22 of /proc/PID/stat, see proc(5)."""
-    try:
-        with open(f"/proc/{tgid}/stat", "rb") as file:
-            head, _, rest = file.read().rpartition(b")")
-    except OSError:
-        return None
-    return arguments(head.partition(b"(")[2]), int(rest.split()[19]) * _TICK_NS
-
-
-_TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
-
-
-def _ticks(start: int) -> int:
-    """A start as /proc has it."""
-    return start // _TICK_NS * _TICK_NS
-
-
-def _read(tgid: int, name: str) -> bytes:
-    """The beginning of a file of a process. Raises `OSError`."""
-    with open(f"/proc/{tgid}/{name}", "rb") as file:
-        return file.read(_COMMAND)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ebpftop.collector.attached import AttachedProbe, EventRing
-from ebpftop.collector.census import Census, c_text
+from ebpftop.collector.census import Census
 from ebpftop.collector.decode import Context
+from ebpftop.collector.proc_facts import c_text
 from ebpftop.handover import protocol
 
 CUT = 1023  # bytes of a path, as the kernel reports it, that is longer

@@ -14,11 +14,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from ebpftop.base.apart import Apart
 from ebpftop.frames.messages import Ancestor, FileFacts, LimitFacts, ProcessFacts, SocketFacts, ThreadFacts
 from ebpftop.handover import protocol, transport
 from ebpftop.kernel import proc
 from ebpftop.kernel.proc import ProcessFolder
-from ebpftop.loader.apart import Apart
 
 SECONDS = 5.0  # that the task may take
 _PATIENCE = 1.5  # seconds for each part of it

@@ -19,11 +19,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from ebpftop.base import syscall_arguments, syscalls
+from ebpftop.base.apart import Apart
 from ebpftop.frames.messages import ThreadPlace, Threads
 from ebpftop.handover import protocol, transport
 from ebpftop.kernel import proc, waiting
 from ebpftop.kernel.proc import ProcessFolder
-from ebpftop.loader.apart import Apart
 
 SECONDS = 10.0  # that the task may take
 MOST_THREADS = 1 << 14

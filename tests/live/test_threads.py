@@ -25,7 +25,7 @@ from ebpftop.kernel import proc
 from ebpftop.loader import processes, threads
 from ebpftop.model.places import SLEEPING, STOPPED, STUCK, Place, Places
 from tests.support.command import AS_NOBODY, CHECKOUT, complaint, ebpftop
-from tests.support.processes import eventually
+from tests.support.processes import SLOWER, eventually
 from tests.support.slow_fuse import slow_file
 from tests.support.stuck import THREADS
 from tests.support.tracing import any_kernel
@@ -139,33 +139,46 @@ def test_what_can_not_even_be_killed_holds_nobody_up_and_comes_first(tmp_path: P
         assert places.index(first) < min(at for at, each in enumerate(places) if each.state == SLEEPING)
 
 
-@any_kernel
-def test_a_process_that_hangs_inside_execve_costs_nobody_but_itself(tmp_path: Path) -> None:
-    """Closing the file waits for its file system, and most of /proc about the process waits for the end of execve."""
+@contextlib.contextmanager
+def hung_in_execve(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """Closing a file waits for its file system, and most of /proc about the process waits for the end of execve."""
     wait = "import os, sys\nos.open(sys.argv[1], 0)\nprint(flush=True)\ninput()\nos.execv('/bin/true', ['true'])"
-    command = [sys.executable, "-c", wait]
-    with silent_file(tmp_path) as silent, stuck("pipe") as (other, name):
-        child = silent.users.enter_context(
-            killed(subprocess.Popen([*command, str(silent.file)], stdin=PIPE, stdout=PIPE, text=True))
-        )
+    with silent_file(folder) as silent:
+        command = [sys.executable, "-c", wait, str(silent.file)]
+        child = silent.users.enter_context(killed(subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True)))
         assert child.stdin
         assert child.stdout
         assert child.stdout.readline() == "\n"
-        place_of(other.pid, name)
         silent.server.send_signal(signal.SIGSTOP)
         child.stdin.write("\n")
         child.stdin.flush()
         eventually(lambda: threads.reading(child.pid).unread != [], "it hangs")
-        read = threads.reading()
-        (thread,) = [each for each in read.threads if each.tgid == child.pid]
-        assert f"({child.pid})" in read.unread[0]
-        assert (thread.target, thread.call, thread.stack) == (threads.HELD, None, None)
-        found = next(each for each in Places().take(read) if each.target == name)
-        assert len(found.seen) == THREADS
-        ((facts, whole),) = processes.patiently(processes.reading(child.pid, 1), child.pid, 1)
-        assert whole
-        assert (facts.tgid, facts.gone, facts.comm) == (child.pid, False, thread.comm)
-        assert facts.unread == [f"the rest: {processes.HANGS}"]
+        yield child
+
+
+@any_kernel
+def test_a_process_that_hangs_inside_execve_costs_nobody_but_itself(tmp_path: Path) -> None:
+    with stuck("pipe") as (other, name):
+        place_of(other.pid, name)
+        with hung_in_execve(tmp_path) as child:
+            read = threads.reading()
+            (thread,) = [each for each in read.threads if each.tgid == child.pid]
+            assert f"({child.pid})" in read.unread[0]
+            assert (thread.target, thread.call, thread.stack) == (threads.HELD, None, None)
+            found = next(each for each in Places().take(read) if each.target == name)
+            assert len(found.seen) == THREADS
+            ((facts, whole),) = processes.patiently(processes.reading(child.pid, 1), child.pid, 1)
+            assert whole
+            assert (facts.tgid, facts.gone, facts.comm) == (child.pid, False, thread.comm)
+            assert facts.unread == [f"the rest: {processes.HANGS}"]
+
+
+def test_probes_run_beside_a_process_that_hangs_inside_execve(tmp_path: Path) -> None:
+    with hung_in_execve(tmp_path):
+        done = ebpftop("run", "runqlat", "--duration", 2 * SLOWER, "--format", "json")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert sum(each["count"] for line in lines for each in line["views"]["latency"]["series"]) > 0
 
 
 @any_kernel

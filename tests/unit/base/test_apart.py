@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from ebpftop.loader.apart import Apart
+from ebpftop.base.apart import Apart
 
 
 def test_one_thread_does_job_after_job() -> None:
