@@ -69,6 +69,9 @@ def test_a_folder_that_is_no_probe_is_told_with_all_that_is_wrong(tmp_path: Path
 # ---------------------------------------------------------------- parameters and options
 
 
+KNOWN = "pid, comm, cgroup, container, pod, unit, by"
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
@@ -76,7 +79,7 @@ def test_a_folder_that_is_no_probe_is_told_with_all_that_is_wrong(tmp_path: Path
         ("pid=0", "cpu/syscount: pid: expected a process id from 1 to 4194304, not '0'"),
         ("comm=", "cpu/syscount: comm: expected a process name of 1 to 15 bytes of UTF-8 without NUL, not ''"),
         ("by=usr", "cpu/syscount: by: expected one of both, process, syscall, not 'usr'"),
-        ("pdi=1", "cpu/syscount: pdi: no such parameter (it has pid, comm, cgroup, by); did you mean pid?"),
+        ("pido=1", f"cpu/syscount: pido: no such parameter (it has {KNOWN}); did you mean pid?"),
     ],
 )
 def test_a_wrong_parameter_is_told_with_what_was_expected(given: str, expected: str) -> None:
