@@ -71,7 +71,7 @@ def is_whole(tape: Path) -> bool:
         frames = [frame for _, frame in TapeReader(tape)]
     except BadTape:
         return False
-    return {Loaded, Snapshot} <= set(map(type, frames))
+    return all(any(isinstance(frame, kind) for frame in frames) for kind in (Loaded, Snapshot))
 
 
 def recorded(tape: Path) -> int:

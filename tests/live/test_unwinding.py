@@ -18,7 +18,7 @@ from ebpftop.collector.codes import LATE
 from ebpftop.frames.tape import TapeReader
 from tests.support.command import complaint, ebpftop
 from tests.support.processes import SLOWER
-from tests.support.tracing import counted, trace
+from tests.support.tracing import any_kernel, counted, trace
 
 pytestmark = pytest.mark.bpf
 
@@ -119,7 +119,14 @@ def paths(stacks: Sequence[dict[str, Any]], *names: str) -> Counter[tuple[str, .
     return found
 
 
-@pytest.mark.parametrize("options", [("-fPIE", "-pie"), ("-no-pie",), ("-static",)], ids=["pie", "no-pie", "static"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(("-fPIE", "-pie"), id="pie"),
+        pytest.param(("-no-pie",), id="no-pie", marks=any_kernel),
+        pytest.param(("-static",), id="static", marks=any_kernel),
+    ],
+)
 def test_a_chain_of_calls_is_told_frame_by_frame(tmp_path: Path, options: tuple[str, ...]) -> None:
     with running(build(tmp_path, CHAIN, *options)) as pid:
         found = profiled(pid)
@@ -142,6 +149,7 @@ int main(void) { pthread_t thread; pthread_create(&thread, 0, work, 0); pthread_
     assert paths(found, "main", "work", "leaf")[("work", "leaf")] >= 0.9 * counted(found)
 
 
+@any_kernel
 def test_a_handler_is_seen_in_what_its_signal_interrupted(tmp_path: Path) -> None:
     """At the first instruction of a function: just before it lies another one, which didn't call."""
     body = r"""
@@ -169,6 +177,7 @@ int main(void)
     assert seen[calls] >= 0.5 * counted(found)
 
 
+@any_kernel
 def test_the_linkers_stubs_and_the_kernels_page_are_on_the_way(tmp_path: Path) -> None:
     body = r"""
 APART static void asks(void) { struct timespec now; clock_gettime(CLOCK_MONOTONIC, &now); sum += now.tv_nsec; }
@@ -214,6 +223,7 @@ int main(int count, char **arguments)
     assert paths(found, "main", "caller", "work", "within")[("main", "caller", "work", "within")] > 0.2 * counted(found)
 
 
+@any_kernel
 def test_frame_pointers_tell_the_same_where_they_are_kept(tmp_path: Path) -> None:
     """But for samples at the beginning of a function, where none is set up yet. Compilers leave them out of
     leaves that need no stack."""
@@ -231,6 +241,7 @@ int main(void) { for (;;) sum += middle(1); }
     assert whole(by_tables) >= 0.98
 
 
+@any_kernel
 def test_a_program_of_frame_pointers_alone_is_not_copied(tmp_path: Path) -> None:
     """None of its code is of the C library."""
     body = r"""
@@ -250,6 +261,7 @@ void _start(void) { for (;;) sum += middle(1); }
     assert paths(found, *calls)[calls] >= 0.97 * counted(found)
 
 
+@any_kernel
 def test_a_stack_that_is_too_deep_says_so_and_begins_nowhere_else(tmp_path: Path) -> None:
     body = r"""
 APART static int deeper(int n) { char room[400]; memset(room, n, 400); if (n) deeper(n - 1); else leaf(20000);
@@ -267,6 +279,7 @@ int main(void) { for (;;) sum += deeper(90); }
     assert {name for each in deep for name in user(each)[1:]} <= {"deeper", "leaf", "memset"}
 
 
+@any_kernel
 def test_what_lies_on_a_stack_is_in_no_output(tmp_path: Path) -> None:
     body = r"""
 APART static int keeps(int n) { char secret[64]; memset(secret, 'S', 63); secret[63] = 0; leaf(20000);
@@ -279,7 +292,7 @@ int main(void) { for (;;) sum += keeps(3); }
         done = ebpftop("record", "-o", tape, "cpu/profile", *params, "--duration", 3)
     assert done.returncode == 0, complaint(done, 0)
     reader = TapeReader(tape)
-    frames = [msgspec.msgpack.encode(frame) for _, frame in reader]
+    frames = [msgspec.msgpack.encode(frame, enc_hook=bytes) for _, frame in reader]
     reader.close()
     assert any(b"keeps" in frame for frame in frames)
     for secret in (b"SSSS", str(int.from_bytes(b"S" * 8, "little")).encode()):
@@ -305,6 +318,7 @@ FOREIGN = [
 ]
 
 
+@any_kernel
 @pytest.mark.parametrize(("least", "command"), [(each[0], each[1:]) for each in FOREIGN], ids=[e[1] for e in FOREIGN])
 def test_programs_of_the_distribution_are_whole(least: float, command: tuple[str, ...]) -> None:
     if not shutil.which(command[0]):
