@@ -44,7 +44,8 @@ class Family:
 
 
 def kinds(tape: Path) -> set[type]:
-    return {type(frame) for _, frame in TapeReader(tape)}
+    """Those of all its frames: a received snapshot is one."""
+    return {kind for _, frame in TapeReader(tape) for kind in type(frame).__mro__}
 
 
 def dashboard(term: BarePty) -> Family:
