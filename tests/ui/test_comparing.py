@@ -325,8 +325,9 @@ async def test_both_letters_stand_on_a_narrow_timeline(stage: Open) -> None:
 
 
 async def until(on: Stage, done: Callable[[], bool]) -> None:
-    while not done():
-        await on.pilot.pause(0.02)
+    async with asyncio.timeout(60):
+        while not done():
+            await on.pilot.pause(0.02)
     await on.settle()
 
 

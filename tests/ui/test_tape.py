@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -43,9 +44,10 @@ def tape(tmp_path: Path) -> Path:
 
 
 async def until(on: Stage, done: Callable[[], bool]) -> None:
-    """Wait for what a thread or the clock brings; the test's own time limit ends a wait in vain."""
-    while not done():
-        await on.pilot.pause(0.02)
+    """Wait for what a thread or the clock brings, for a minute."""
+    async with asyncio.timeout(60):
+        while not done():
+            await on.pilot.pause(0.02)
     await on.settle()
 
 

@@ -188,12 +188,12 @@ async def test_a_tape_tells_where_threads_were_when_somebody_looked(tmp_path: Pa
             if at == 10:
                 writer.write(read(10, 13))
             writer.write(frame)
-    app = EbpftopApp(TapeSource(path, paused=True))
+    app = EbpftopApp(source := TapeSource(path, paused=True))
     async with app.run_test(size=(120, 36)) as pilot:
         on = Stage(app, pilot, app.feed.source)
         await on.press("W")
         assert not isinstance(app.screen, ThreadsScreen)
-        await on.press("right", "right", "right")
+        source.seek(15.0)
         await until(on, lambda: app.feed.session.threads is not None)
         await on.press("W")
         await until(on, lambda: "as read at" in title(on))
@@ -201,5 +201,6 @@ async def test_a_tape_tells_where_threads_were_when_somebody_looked(tmp_path: Pa
         assert (stuck[0], pipe[:3]) == ("1", ["13", "sleeping", "read"])
         assert "15 of 20 threads" in title(on)
         assert app.feed.source.live is False
-        await on.press("escape", "left", "left")
+        await on.press("escape")
+        source.seek(5.0)
         await until(on, lambda: app.feed.session.threads is None)
