@@ -207,7 +207,7 @@ def test_a_leak_of_one_function_among_many_stands_on_top_in_both_probes(tmp_path
         leaks.until(lambda: held(leaks, "leaking_one") == MIB, "it is told")
     assert held(leaks, "tidy_") == 0
     grown = growth.stacks("touched")
-    assert MIB / 2 < counted(grown, "leaking_one") <= MIB  # malloc itself touches the first page of each piece
+    assert MIB * 3 / 8 < counted(grown, "leaking_one") <= MIB  # malloc itself touches the first page of each piece
     assert max(grown, key=lambda each: each["count"])["frames"][-1]["name"] == "leaking_one"
     assert counted(grown, "tidy_") < MIB / 16
     assert leaks.losses() == growth.losses() == {}
