@@ -34,7 +34,7 @@ def test_what_a_program_cost_is_asked_once_a_look(monkeypatch: pytest.MonkeyPatc
         assert probe.snapshot().losses.missed == 7 * look
         cost = probe.cost(True).programs[0]
         assert (cost.run_time_ns, cost.run_count, cost.attachment_ns) == (100 * look, look, 5)
-        assert probe.spent_ns(60.0) == 105 * look
+        assert probe.spending(60.0) == (105 * look, look)
         assert asked == [program] * look
-    assert probe.spent_ns(0.0) == 105 * 4  # the budget doesn't wait for a look that is far away
+    assert probe.spending(0.0) == (105 * 4, 4)  # the budget doesn't wait for a look that is far away
     probe.close()
