@@ -83,11 +83,13 @@ def written(form: str) -> bytes:
     return done.stdout
 
 
+@any_kernel
 def test_pprof_opens_the_profile() -> None:
     (sums,) = profiles.stacks(profiles.profile(written("pprof"))).values()
     check([(list(stack), count) for stack, count in sums.items()])
 
 
+@any_kernel
 def test_perfetto_opens_the_profile() -> None:
     trace = profiles.Trace(written("perfetto"))
     sums = Counter((name, *stack) for _, _, name, stack in trace.samples)
