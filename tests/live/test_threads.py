@@ -173,6 +173,7 @@ def test_a_process_that_hangs_inside_execve_costs_nobody_but_itself(tmp_path: Pa
             assert facts.unread == [f"the rest: {processes.HANGS}"]
 
 
+@any_kernel
 def test_probes_run_beside_a_process_that_hangs_inside_execve(tmp_path: Path) -> None:
     with hung_in_execve(tmp_path):
         done = ebpftop("run", "runqlat", "--duration", 2 * SLOWER, "--format", "json")
