@@ -16,7 +16,7 @@ from ebpftop.kernel import proc
 
 _COMMAND = 4096  # bytes of a command line
 _AT_ONCE = 64  # processes
-_PATIENCE, _LITTLE = 2.0, 0.1  # seconds for these; once one was left behind
+_PATIENCE, _LITTLE = 2.0, 0.25  # seconds for these; once one was left behind (not less: a busy machine is slow, too)
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 
