@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ebpftop.collector.codes import Codes, Program
 from ebpftop.collector.layout import dtype
-from ebpftop.collector.pythons import Pythons
+from ebpftop.collector.pythons import DEEPER, Pythons
 from ebpftop.collector.ring import Ring, RingBroken
 from ebpftop.collector.unwound import UnwoundStacks
 from ebpftop.frames.layout import COPY, MapLayout
@@ -118,7 +118,9 @@ class Copies:
             if interpreter is not None and self._pythons is not None:
                 if bounds:
                     entries = record[_HEAD.size : _HEAD.size + 8 * min(frames, _ENTRIES)].cast("Q")
-                    stack = stack._replace(places=self._pythons.woven(stack.places, bounds, entries))
+                    stack = stack._replace(
+                        places=self._pythons.woven(stack.places, bounds, entries, deeper=python == DEEPER)
+                    )
                     entries.release()
                 elif not python:
                     self._pythons.tell(program, interpreter)

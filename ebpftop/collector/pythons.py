@@ -23,6 +23,8 @@ from ebpftop.kernel.python_build import CODE_AT
 from ebpftop.kernel.python_lines import PythonLines
 
 MOST = 1 << 16  # functions, and places in them, that are known at a time
+DEEPER = 3  # in a copy: the last call of the loop runs more than it says
+LEFT_OUT = "Python calls left out: more than 128"
 UNREADABLE = 0xFFFFFFFF
 _LOW = 0xFFFFFFFF
 
@@ -113,20 +115,26 @@ class Pythons:
         line = known.lines.line(distance - known.code)
         return -1 - self._functions.python(known.name, known.module, known.file, line)
 
-    def woven(self, places: Sequence[int], bounds: Sequence[int], entries: Sequence[int]) -> tuple[int, ...]:
+    def woven(
+        self, places: Sequence[int], bounds: Sequence[int], entries: Sequence[int], *, deeper: bool = False
+    ) -> tuple[int, ...]:
         """The places of a stack with the interpreter's frames in those of the calls of its loop.
 
         bounds: where the frame of each place begins. The last frame's end isn't known, so it is taken for no loop's.
+        deeper: the last call runs more than the entries say.
         """
         loops: dict[int, list[int]] = {}
         run: list[int] = []
-        for entry in entries:
+        for index, entry in enumerate(entries):
             if entry >> 32:
                 run.append(entry)
                 continue
             at = bisect_right(bounds, bounds[0] + entry) - 1
             if run and at < len(bounds) - 1:
-                loops.setdefault(at, []).extend(map(self.place, run))
+                found = loops.setdefault(at, [])
+                found += map(self.place, run)
+                if deeper and index == len(entries) - 1:
+                    found.append(-1 - self._functions.missing(LEFT_OUT))
             run = []
         return tuple(each for at, place in enumerate(places) for each in loops.get(at, (place,)))
 

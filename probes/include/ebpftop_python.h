@@ -3,6 +3,8 @@
 #pragma once
 
 #define PYTHON_FRAMES 128             // that are looked at,
+#define PYTHON_SKIPPED 384            // of more, that are passed over to find the call of the loop that runs them
+#define PYTHON_NEW 16                 // functions that one sample tells
 #define PYTHON_ENTRIES 256            // and what a copy has room for: frames, and where loops keep their own variables
 #define PYTHON_THREADS 256            // that are looked at to find the current one
 #define PYTHON_NAME 256               // bytes of a function's name and one more,
@@ -14,7 +16,7 @@
 #define PYTHON_NONE 0   // no Python, or none that is known yet
 #define PYTHON_THREAD 1 // this thread runs no Python
 #define PYTHON_WALKED 2 // these are all
-#define PYTHON_DEEPER 3 // there is no room for more
+#define PYTHON_DEEPER 3 // the last call of the loop runs more than there are
 
 // A program in memory: where its first stack and its code begin. Processes that were forked from one another share it.
 struct python_program {
@@ -44,6 +46,13 @@ struct python_code {
     u64 lines;
     u32 first;
     u32 id;
+};
+
+// Functions that a stack has and that have no number, and which of its entries they are.
+struct python_new {
+    u32 count;
+    u32 entry[PYTHON_NEW];
+    u64 code[PYTHON_NEW];
 };
 
 // A function's code, as it is read once. Texts are as CPython keeps them: `state` says in which form. It ends where

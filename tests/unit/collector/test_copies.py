@@ -86,7 +86,9 @@ class Ring:
         registers = [*range(17)]
         registers[RSP], registers[RIP] = sp, ip
         kept = 8 * len(words) if size is None else size
-        head = HEAD.pack(time.monotonic_ns(), 1, 5, 0x1000, 0x7000, 9, *registers, 1, tgid, -14, kept, 0, 0, *bytes(256))
+        head = HEAD.pack(
+            time.monotonic_ns(), 1, 5, 0x1000, 0x7000, 9, *registers, 1, tgid, -14, kept, 0, 0, *bytes(256)
+        )
         stack = bytearray(SECRET * (ROOM // len(SECRET)))
         start = sp & PAGE - 1
         stack[start : start + 8 * len(words)] = struct.pack(f"<{len(words)}Q", *words)
