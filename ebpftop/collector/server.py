@@ -108,7 +108,7 @@ class Server:
         )
         self._groups = groups.Groups(self._context.cgroups, self._containers, self._runs.attached)
         self._unfound: deque[int] = deque()  # pending loads that name what is still looked for
-        self._codes = codes.Codes(self._request, self._runs.drain_soon)
+        self._codes = codes.Codes(self._request, self._runs.drain_soon, self._warn)
         self._numbers = iter(range(1, 1 << 30))
         self._want_statistics = True
         self._programs = programs.Readings(self._request, self._put, lambda: self._run_times.since)

@@ -22,7 +22,7 @@ from ebpftop.model.scope import PLAIN, Aspect, Scope
 from ebpftop.model.selection import EVERYTHING, Selection
 from ebpftop.stats.flame import Paths
 
-Side = Literal["kernel", "user", "missing", "head"]
+Side = Literal["kernel", "user", "python", "missing", "head"]
 
 UNKNOWN = "[unknown]"
 
@@ -37,6 +37,11 @@ class StackFrame(NamedTuple):
     @classmethod
     def of(cls, function: Function) -> StackFrame:
         return cls(function.name, function.module, function.side)
+
+    @property
+    def is_code(self) -> bool:
+        """Whether it is a function, known or not."""
+        return self.side not in ("missing", "head")
 
     @property
     def origin(self) -> str:
