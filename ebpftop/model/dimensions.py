@@ -47,6 +47,7 @@ _BY_DECODER = {
     "errno": "error",
     "cgroup": "cgroup",
     "device": "device",
+    "host": "host",
 }
 _BY_TITLE = (None, "string", "comm", "point", "user")  # what these decode means what the column's title says
 
