@@ -57,13 +57,14 @@ def _joined(parts: Sequence[Values]) -> Values:
 
 
 def _labels(parts: Sequence[Labels]) -> Labels:
+    parts = [part for part in parts if len(part)] or parts[:1]
     if len(parts) == 1:
         return parts[0]
     numbers: dict[str, int] = {}
     codes = []
     for part in parts:
         table = np.array([numbers.setdefault(text, len(numbers)) for text in part.labels], CODES)
-        codes.append(table[part.codes] if len(part) else part.codes)
+        codes.append(table[part.codes])
     return Labels(np.concatenate(codes), [*numbers])
 
 
