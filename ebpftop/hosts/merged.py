@@ -29,6 +29,7 @@ from ebpftop.frames.messages import (
     Detaching,
     Events,
     Hello,
+    Host,
     Hosts,
     Interval,
     Load,
@@ -190,7 +191,7 @@ class MergedSource(Source):
                 self._of_run(peer, frame.run, frame)
             case ProcessFacts():
                 self._answer_process(peer, frame)
-            case Programs() | Threads() if not self.several:
+            case Programs() | Threads() | Host() if not self.several:
                 self._put([frame])
 
     def _of_run(

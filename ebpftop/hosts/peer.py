@@ -185,6 +185,9 @@ class Peer:
                     self._ready()
             case Host():
                 self.load = frame
+                if self.is_ready:
+                    later = self.clocks.shift.realtime
+                    self._hub.take(self, structs.replace(frame, realtime_ns=max(0, frame.realtime_ns + later)))
             case Catalog():
                 self.catalog = frame
                 if self.is_ready:

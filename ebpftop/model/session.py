@@ -76,6 +76,7 @@ class Session:
         self.runs: dict[int, Run] = {}
         self.hosts: deque[Host] = deque(maxlen=self.history)
         self.machines: list[HostState] = []  # of a stream that comes from several hosts
+        self.machines_at = 0  # realtime ns, when they were so
         self.threads: Threads | None = None  # the last reading of them, if anybody looked
         self.notices: deque[Notice] = deque(maxlen=self.history)
         self.marks: list[Mark] = []  # in the order of time; beyond `MARKS`, the oldest are forgotten
@@ -139,7 +140,7 @@ class Session:
                 if not self.hosts or frame.realtime_ns > self.hosts[-1].realtime_ns:
                     self.hosts.append(frame)
             case Hosts():
-                self.machines = frame.hosts
+                self.machines, self.machines_at = frame.hosts, frame.realtime_ns
             case Threads():
                 self.threads = frame
             case Notice():
