@@ -15,7 +15,7 @@ from ebpftop.commands import tracing
 from ebpftop.kernel import capabilities
 from ebpftop.supervisor import elevate
 
-_ARGUMENTS = ("serve", "--stdio")  # nothing else: a line in sudoers names them
+ARGUMENTS = ("serve", "--stdio")  # nothing else: a line in sudoers names them
 
 
 def serve(arguments: argparse.Namespace, argv: list[str]) -> int:
@@ -41,7 +41,7 @@ def _through_sudo() -> NoReturn:
     """Nobody can type a password here: the other side shows the line that makes it unnecessary."""
     from ebpftop.hosts.ssh import SUDOERS
 
-    command = [*elevate.ourselves(), *_ARGUMENTS]
+    command = [*elevate.ourselves(), *ARGUMENTS]
     print(f"{SUDOERS}{getpass.getuser()} ALL=(root) NOPASSWD: {' '.join(command)}", file=sys.stderr, flush=True)
     sudo = shutil.which("sudo")
     if sudo is None:

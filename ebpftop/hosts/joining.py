@@ -30,7 +30,8 @@ def with_host(view: ViewInfo, field: str) -> ViewInfo:
     column = structs.replace(HOST, field=field)
     if view.show in ("table", "events"):
         return structs.replace(view, columns=[column, *view.columns])
-    return structs.replace(view, columns=[*view.columns, column], by=[*view.by, field])
+    # Samples of one CPU's number come from a CPU of each host.
+    return structs.replace(view, columns=[*view.columns, column], by=[*view.by, field], moments="")
 
 
 def with_column(rows: Rows, field: str, host: str) -> Rows:
@@ -41,6 +42,7 @@ def with_column(rows: Rows, field: str, host: str) -> Rows:
 
 def joined(parts: Sequence[Rows]) -> Columns:
     """All rows, in the order of the parts. Raises `BadFrame` where they have different columns."""
+    parts = [part for part in parts if len(next(iter(part.values()), ()))] or parts[:1]
     if any(part.keys() != parts[0].keys() for part in parts):
         raise BadFrame("hosts have different columns of one map")
     return pack({name: _joined([part[name] for part in parts]) for name in parts[0]})

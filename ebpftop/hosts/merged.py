@@ -205,7 +205,8 @@ class MergedSource(Source):
             return
         self._put(run.take(peer.name, frame))
         part = run.parts.get(peer.name)
-        if isinstance(frame, Loading | Loaded) and part is not None and (run.detaching or part.state == "failed"):
+        unwanted = part is not None and part.state == "failed" and isinstance(frame, Loaded | Snapshot)
+        if unwanted or (run.detaching and isinstance(frame, Loading | Loaded)):
             self._detach(peer, run)
         if isinstance(frame, Snapshot) and not run.over:
             self._make_snapshot(run)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from msgspec import structs
 
-from ebpftop.frames.columns import take, unpack
+from ebpftop.frames.codec import BadFrame
+from ebpftop.frames.columns import Labels, take, unpack
 from ebpftop.frames.messages import (
     FIRST,
     AnyFrame,
@@ -30,10 +31,13 @@ from ebpftop.frames.messages import (
     Snapshot,
 )
 from ebpftop.hosts.joining import Rows, host_field, joined, together, with_column, with_host
+from ebpftop.model.run import check
 
 _NO_ROW = np.zeros(0, np.int64)
 _NO_LOSSES = Losses()
 _NO_TIME = 1_000_000  # ns
+
+_MOST = 1 << 50  # of all counts of a map of one host: sums of many hosts stay numbers that a session computes with
 
 State = Literal["asked", "loading", "running", "failed", "ended"]
 OfRun = Loading | Loaded | Rejected | Refused | Snapshot | Events | Cost | Detaching | Detached
@@ -72,6 +76,7 @@ class Spread:
         self._maps: set[str] = set()  # that views show
         self._seq = 0
         self._at = self._cost_at = 0  # monotonic ns, of the last ones
+        self._shapes: dict[str, dict[str, np.dtype[Any] | None]] = {}  # of each map: the types of its columns
         self._none: dict[str, Rows] = {}  # each map without rows
         self._failed: list[tuple[str, Rejected | Refused]] = []  # before anything was loaded
         self._lost = Losses()  # on connections that are gone
@@ -101,16 +106,26 @@ class Spread:
             case Rejected() | Refused():
                 part.state = "failed"
                 yield from self._fail(host, frame)
-            case Snapshot() if part.state in ("running", "ended"):
-                part.maps = {name: self._rows(host, unpack(columns)) for name, columns in frame.maps.items()}
+            case Snapshot() if part.state in ("running", "ended") and self.loaded is not None:
+                opened = {name: unpack(columns) for name, columns in frame.maps.items()}
+                for name, rows in opened.items():
+                    self._check(name, rows)
+                if any(not self._is_alike(name, rows) for name, rows in opened.items()):
+                    part.state, part.maps = "failed", {}
+                    yield self._notice(host, "its maps have other columns than those of others: left out", "error")
+                    return
+                part.maps = {name: self._rows(host, rows) for name, rows in opened.items()}
                 self._none |= {
                     name: {each: take(rows[each], _NO_ROW) for each in rows} for name, rows in part.maps.items()
                 }
                 part.losses, part.at, part.fresh = frame.losses, frame.monotonic_ns, True
             case Events() if part.state == "running" and frame.map in self._maps:
                 part.losses = frame.losses
-                rows = joined([self._rows(host, unpack(frame.columns))])
-                yield structs.replace(frame, run=self.number, columns=rows, losses=self._losses())
+                rows = unpack(frame.columns)
+                self._check(frame.map, rows)
+                yield structs.replace(
+                    frame, run=self.number, columns=joined([self._rows(host, rows)]), losses=self._losses()
+                )
             case Cost():
                 part.cost = frame
             case Detaching() if self.detaching or not self.several:
@@ -119,10 +134,30 @@ class Spread:
                 part.state = "ended"
                 yield from self._end(host, frame.reason)
 
+    def _check(self, name: str, rows: Rows) -> None:
+        """Raise `BadFrame` unless these are what the views of the map show, in types and sizes that can be added up."""
+        assert self.loaded is not None
+        for view in self.loaded.views:
+            if view.map == name:
+                check(view, rows)
+                for field in {*view.counters, *([view.count] if view.show in ("histogram", "stacks") else [])}:
+                    values = rows[field]
+                    if isinstance(values, np.ndarray) and values.sum(dtype=np.float64) > _MOST:
+                        raise BadFrame(f"{field!r} holds impossible counts")
+
+    def _is_alike(self, name: str, rows: Rows) -> bool:
+        """Whether rows have the columns that those of other hosts had. Where there is none, their types don't count."""
+        shape = {field: None if isinstance(values, Labels) else values.dtype for field, values in rows.items()}
+        if not len(next(iter(rows.values()), ())):
+            return name not in self._shapes or self._shapes[name].keys() == shape.keys()
+        return self._shapes.setdefault(name, shape) == shape
+
     def _rows(self, host: str, rows: Rows) -> Rows:
         return with_column(rows, self._field, host) if self.several else rows
 
     def _load(self, host: str, part: Part, frame: Loaded) -> Iterator[AnyFrame]:
+        if len({view.name for view in frame.views}) < len(frame.views):
+            raise BadFrame(f"{frame.probe!r} has two views of one name")
         part.state = "running"
         if self.loaded is None:
             self.loaded = frame
