@@ -183,8 +183,6 @@ class MergedSource(Source):
                 self._gather()
             case Processes() | Stacks():
                 self._put([frame])
-            case Notice():
-                self.told(peer, frame.text, frame.level)
             case Refused():
                 self._of_run(peer, frame.request, frame)
             case Loading() | Loaded() | Rejected() | Snapshot() | Events() | Cost() | Detaching() | Detached():

@@ -24,6 +24,7 @@ from ebpftop.frames.messages import (
     HostState,
     Loaded,
     Loading,
+    Notice,
     Ping,
     Pong,
     ProcessFacts,
@@ -177,6 +178,8 @@ class Peer:
         match frame:
             case Hello():
                 self._begin(frame)
+            case Notice():
+                self._hub.told(self, frame.text, frame.level)
             case _ if self.hello is None:
                 raise BadFrame("a frame came before the first one")
             case Pong():
