@@ -50,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     _folder_option(top, dest="probes_before")
     _budget_option(top, default=25.0)
     _when_options(top, top=True)
+    _host_options(top, top=True)
     given: Any = {"parser_class": Later}  # quacks like one
     commands = top.add_subparsers(title="commands", metavar="COMMAND", dest="command", **given)
     for name, (text, fill) in _COMMANDS.items():
@@ -61,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
 def _play(one: argparse.ArgumentParser) -> None:
     one.add_argument("playbook", metavar="PLAYBOOK", help="a playbook that 'ebpftop list' shows")
     _when_options(one)
+    _host_options(one)
     _tracing_options(one)
 
 
@@ -89,6 +91,7 @@ def _run(one: argparse.ArgumentParser) -> None:
     )
     one.add_argument("--raw", action="store_true", help="csv for programs: texts as they are, without that '")
     _when_options(one)
+    _host_options(one)
     _tracing_options(one)
 
 
@@ -107,6 +110,7 @@ def _record(one: argparse.ArgumentParser) -> None:
     one.add_argument("--args", action="store_true", help="record process command lines, which may contain secrets")
     one.add_argument("--force", action="store_true", help="overwrite an existing tape")
     _when_options(one)
+    _host_options(one)
     _tracing_options(one)
 
 
@@ -132,6 +136,11 @@ def _exporter(one: argparse.ArgumentParser) -> None:
     printed.add_argument("--rules", action="store_true", help="print rules for Prometheus, and end")
     printed.add_argument("--dashboard", action="store_true", help="print a dashboard for Grafana, and end")
     _tracing_options(one)
+
+
+def _serve(one: argparse.ArgumentParser) -> None:
+    one.add_argument("--stdio", action="store_true", required=True, help="over standard input and output")
+    _sudo_option(one)
 
 
 def _replay(one: argparse.ArgumentParser) -> None:
@@ -366,12 +375,33 @@ def _when_options(command: argparse.ArgumentParser, *, top: bool = False) -> Non
     )
 
 
+def _host_options(command: argparse.ArgumentParser, *, top: bool = False) -> None:
+    """Accepted before and after the command, as those of triggers."""
+    group = command.add_argument_group("hosts")
+    group.add_argument(
+        "--host",
+        action="append",
+        dest="hosts",
+        default=[] if top else argparse.SUPPRESS,
+        metavar="HOST",
+        help="trace on this host over ssh, where ebpftop is installed too, as web-1 or admin@web-2; "
+        "several times: all of them at once; 'local' is this machine",
+    )
+    group.add_argument(
+        "--ssh",
+        default="ssh" if top else argparse.SUPPRESS,
+        metavar="COMMAND",
+        help="the ssh to use, with options (default: ssh)",
+    )
+
+
 _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None] | None]] = {
     "play": ("run a playbook: several probes side by side", _play),
     "list": ("list the catalog, and what can run here", _list),
     "show": ("show a probe's C, attach points and documentation", _show),
     "run": ("run one probe without the dashboard; Ctrl-C prints a summary", _run),
     "record": ("record probes to a tape, to replay later or elsewhere", _record),
+    "serve": ("trace here for an ebpftop elsewhere, which starts this by --host", _serve),
     "exporter": ("serve what probes count as metrics for Prometheus, until Ctrl-C", _exporter),
     "replay": ("open a tape in the dashboard; no root, no BPF", _replay),
     "tape": ("what is on tapes; cut, merge, scrub and export them; no root", _tape),

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from ebpftop.catalog.model import Probe
     from ebpftop.frames.local import LocalSource
+    from ebpftop.frames.source import Source
     from ebpftop.model.trigger import Trigger
     from ebpftop.model.watching import Watching
 
@@ -45,8 +46,7 @@ def dashboard(arguments: argparse.Namespace, argv: list[str]) -> int:
 
     found = triggers.read(arguments)
     require_screen()
-    _become_root(arguments, argv)
-    return _on_screen(arguments, found)
+    return _on_screen(arguments, argv, found)
 
 
 def play(arguments: argparse.Namespace, argv: list[str]) -> int:
@@ -56,26 +56,27 @@ def play(arguments: argparse.Namespace, argv: list[str]) -> int:
     playbook = named.playbook(arguments.playbook, arguments.probes).info
     found = triggers.read(arguments)
     require_screen()
-    _become_root(arguments, argv)
     loads = [
         Load(request=number, probe=step.probe, params=step.params) for number, step in enumerate(playbook.steps, 1)
     ]
-    return _on_screen(arguments, found, playbook.name, loads)
+    return _on_screen(arguments, argv, found, playbook.name, loads)
 
 
-def _on_screen(arguments: argparse.Namespace, found: Found, playbook: str = "", loads: Sequence[Load] = ()) -> int:
+def _on_screen(
+    arguments: argparse.Namespace, argv: list[str], found: Found, playbook: str = "", loads: Sequence[Load] = ()
+) -> int:
     """Probes that triggers name are loaded too, unless they have to be told what to trace."""
     from ebpftop.commands import triggers
 
-    outer = terminal.outer()
     more = [probe.id for probe in triggers.others(found, [load.probe for load in loads]) if not probe.asks]
+    outer: list[int] = []
 
-    def consumer(control: socket.socket, stream: socket.socket) -> int:
+    def consumer(source: Source) -> int:
         lean("asyncio", "ssl")
         from ebpftop.ui.app.run import run_dashboard
 
         return run_dashboard(
-            _source(control, stream),
+            source,
             auto_load=[(name, {}) for name in more],
             playbook=playbook,
             loads=loads,
@@ -83,16 +84,7 @@ def _on_screen(arguments: argparse.Namespace, found: Found, playbook: str = "", 
             outer=outer,
         )
 
-    return supervise(
-        arguments.probes,
-        consumer,
-        screen=True,
-        survey=True,
-        budget=arguments.budget,
-        expected=loads,
-        keep=outer,
-        tied_to=hangup.terminals(),
-    )
+    return _trace(arguments, argv, consumer, screen=True, survey=True, expected=loads, outer=outer)
 
 
 def run(arguments: argparse.Namespace, argv: list[str]) -> int:
@@ -105,15 +97,14 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
     for other in triggers.others(found, [probe.id]):
         raise UsageError(f"--when names {other.id}, and only {probe.id} runs: 'ebpftop record' runs several")
     loads = _loads([probe], arguments)
-    _become_root(arguments, argv)
 
-    def consumer(control: socket.socket, stream: socket.socket) -> int:
+    def consumer(source: Source) -> int:
         lean("asyncio", "ssl")
         from ebpftop.export import headless
 
         return _asynchronously(
             lambda stop: headless.run(
-                _source(control, stream),
+                source,
                 loads[0],
                 duration=arguments.duration,
                 format=arguments.format,
@@ -125,15 +116,7 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
             )
         )
 
-    tied_to = {*_terminals(), *hangup.output()}
-    return supervise(
-        arguments.probes,
-        consumer,
-        screen=False,
-        budget=arguments.budget,
-        expected=_expected([probe], loads),
-        tied_to=tied_to,
-    )
+    return _trace(arguments, argv, consumer, expected=_expected([probe], loads), tied_to=ends_with())
 
 
 def record(arguments: argparse.Namespace, argv: list[str]) -> int:
@@ -148,15 +131,14 @@ def record(arguments: argparse.Namespace, argv: list[str]) -> int:
     if not probes:
         raise UsageError("record needs the name of a probe, or a trigger that has one")
     loads = _loads(probes, arguments)
-    _become_root(arguments, argv)
 
-    def consumer(control: socket.socket, stream: socket.socket) -> int:
+    def consumer(source: Source) -> int:
         lean("asyncio", "ssl")
         from ebpftop.export import recorder
 
         return _asynchronously(
             lambda stop: recorder.record(
-                _source(control, stream),
+                source,
                 loads,
                 arguments.output,
                 duration=arguments.duration,
@@ -168,15 +150,7 @@ def record(arguments: argparse.Namespace, argv: list[str]) -> int:
             )
         )
 
-    return supervise(
-        arguments.probes,
-        consumer,
-        screen=False,
-        survey=True,
-        budget=arguments.budget,
-        expected=_expected(probes, loads),
-        tied_to=_terminals(),
-    )
+    return _trace(arguments, argv, consumer, survey=True, expected=_expected(probes, loads), tied_to=_terminals())
 
 
 def exporter(arguments: argparse.Namespace, argv: list[str]) -> int:
@@ -189,31 +163,64 @@ def exporter(arguments: argparse.Namespace, argv: list[str]) -> int:
     if importlib.util.find_spec("prometheus_client") is None:
         raise UserError("the exporter needs prometheus-client: pip install 'ebpftop[exporter]'")
     loads = _loads(probes, arguments)
-    _become_root(arguments, argv)
+    if arguments.hosts:
+        raise UsageError("the exporter serves this machine alone: run one on each host, and let Prometheus gather them")
 
-    def consumer(control: socket.socket, stream: socket.socket) -> int:
+    def consumer(source: Source) -> int:
         from ebpftop.export.exporter import run
 
         return _asynchronously(
-            lambda stop: run.run(
-                _source(control, stream), loads, arguments.listen, arguments.top, err=sys.stderr, stop=stop
-            )
+            lambda stop: run.run(source, loads, arguments.listen, arguments.top, err=sys.stderr, stop=stop)
         )
 
-    return supervise(
-        arguments.probes,
-        consumer,
-        screen=False,
-        budget=arguments.budget,
-        expected=_expected(probes, loads),
-        tied_to=_terminals(),
-    )
+    return _trace(arguments, argv, consumer, expected=_expected(probes, loads), tied_to=_terminals())
 
 
 # ---------------------------------------------------------------- shared by all of them
 
 
-def _become_root(arguments: argparse.Namespace, argv: list[str]) -> None:
+def _trace(
+    arguments: argparse.Namespace,
+    argv: list[str],
+    consumer: Callable[[Source], int],
+    *,
+    screen: bool = False,
+    survey: bool = False,
+    expected: Sequence[Load],
+    outer: list[int] | None = None,
+    tied_to: Collection[int] = (),
+) -> int:
+    """Run a command's consumer on what it traces: this machine, or the hosts that it names.
+
+    outer: gets the terminals that show a screen's. See `supervise`.
+    """
+    from ebpftop.commands import hosts
+
+    names = hosts.named(arguments)
+    if names and not hosts.has_local(names):
+        return hosts.watch(names, arguments.ssh, consumer)
+    become_root(arguments, argv)
+    if outer is not None:
+        outer += terminal.outer()
+        tied_to = hangup.terminals()
+
+    def child(control: socket.socket, stream: socket.socket) -> int:
+        source = _source(control, stream)
+        return consumer(hosts.connected(names, arguments.ssh, source) if names else source)
+
+    return supervise(
+        arguments.probes,
+        child,
+        screen=screen,
+        survey=survey,
+        budget=arguments.budget,
+        expected=expected,
+        keep=outer or (),
+        tied_to=tied_to,
+    )
+
+
+def become_root(arguments: argparse.Namespace, argv: list[str]) -> None:
     """Return only where it may trace, and the kernel's process ids are those seen here. Raises `Cannot`."""
     space = support.pid_namespace()
     if not space.ok:
@@ -273,6 +280,11 @@ def _expected(probes: list[Probe], loads: list[Load]) -> list[Load]:
     return [Load(request=0, probe=protocol.CENSUS), *loads] if named else loads
 
 
+def ends_with() -> set[int]:
+    """The terminals and the pipe whose end is the end of a command that writes to standard output."""
+    return {*_terminals(), *hangup.output()}
+
+
 def _terminals() -> list[int]:
     """The terminals whose end is the command's: none if it shall outlive them."""
     return [] if hangup.is_ignored() else hangup.terminals()
@@ -284,12 +296,15 @@ def supervise(
     *,
     screen: bool,
     survey: bool = False,
+    idle: bool | None = None,
     budget: float,
     expected: Sequence[Load] = (),
     keep: Collection[int] = (),
     tied_to: Collection[int] = (),
 ) -> int:
-    """Run a command's consumer, and what serves it. budget: percent of a CPU for the programs. See `serving.serve`."""
+    """Run a command's consumer, and what serves it. budget: percent of a CPU for the programs. idle: whether there is
+    somebody who is still choosing (default: with a screen). See `serving.serve`.
+    """
     who, bcc = privilege.invoker(), root.bcc()
     if who is not None and not privilege.can_read(who, _PACKAGE):
         raise Cannot(
@@ -300,7 +315,16 @@ def supervise(
     try:
         from ebpftop.commands.serving import serve  # while the consumer imports what it needs
 
-        return serve(extra, started, bcc, survey=survey, budget=budget, expected=expected, tied_to=tied_to)
+        return serve(
+            extra,
+            started,
+            bcc,
+            survey=survey,
+            idle=screen if idle is None else idle,
+            budget=budget,
+            expected=expected,
+            tied_to=tied_to,
+        )
     except BaseException:
         children.end(started)
         raise

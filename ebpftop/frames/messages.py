@@ -495,6 +495,42 @@ class Host(Frame, frozen=True, kw_only=True):
     cgroup_pressure: Annotated[dict[str, Pressure], SOME] = {}
 
 
+class HostState(msgspec.Struct, frozen=True, kw_only=True):
+    """One of several hosts. Text is hostile.
+
+    name: as it is called in rows. heard_ns: realtime, when the last frame came. problem: why it is lost. host, kernel:
+    as it says itself. ahead_ns: by how much its clock is ahead of the stream's. way_ns: how long an answer takes at
+    best. load: what it said of itself last.
+    """
+
+    name: Text
+    state: Literal["connecting", "live", "late", "lost"]
+    heard_ns: Whole
+    problem: Text = ""
+    host: Text = ""
+    kernel: Text = ""
+    cpus: Whole = 0
+    ahead_ns: Annotated[int, Meta(gt=-1 << 62, lt=1 << 62)] = 0
+    way_ns: Whole = 0
+    load: Host | None = None
+
+
+class Hosts(Frame, frozen=True, kw_only=True):
+    """The hosts of a stream that comes from several, once a second."""
+
+    realtime_ns: Whole
+    hosts: Annotated[list[HostState], SOME]
+
+
+class Pong(Frame, frozen=True, kw_only=True):
+    """The clocks, as `Ping` asked for them. No part of a recording."""
+
+    number: Whole
+    realtime_ns: Whole
+    monotonic_ns: Whole
+    boottime_ns: Whole
+
+
 class Holder(msgspec.Struct, frozen=True, kw_only=True):
     """A process with a descriptor of a program, or of a link to it. Text is hostile."""
 
@@ -723,6 +759,8 @@ AnyFrame = (
     | Processes
     | Stacks
     | Host
+    | Hosts
+    | Pong
     | Programs
     | ProcessFacts
     | Threads
@@ -797,4 +835,12 @@ class ReadThreads(Request, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Read where every thread of the machine is, once."""
 
 
-AnyRequest = Load | Detach | Interval | AccountRunTimes | Describe | Watch | ReadPrograms | ReadProcess | ReadThreads
+class Ping(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Tell the clocks at once: who reads the stream is still there."""
+
+    number: Whole
+
+
+AnyRequest = (
+    Load | Detach | Interval | AccountRunTimes | Describe | Watch | ReadPrograms | ReadProcess | ReadThreads | Ping
+)
