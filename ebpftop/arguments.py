@@ -12,6 +12,7 @@ from ebpftop.base.argument_types import (
     path,
     percent,
     pid,
+    playbook_or_tape,
     seconds,
     size,
     span,
@@ -172,6 +173,30 @@ def _report(one: argparse.ArgumentParser) -> None:
 
 def _mark(one: argparse.ArgumentParser) -> None:
     one.add_argument("text", metavar="TEXT", help="what happens now, in at most 4 KiB")
+
+
+def _triage(one: argparse.ArgumentParser) -> None:
+    one.add_argument(
+        "what",
+        type=playbook_or_tape,
+        nargs="?",
+        default="first-look",
+        metavar="PLAYBOOK|TAPE",
+        help="a playbook to trace with (default: first-look), or a tape: a path with a slash or a dot",
+    )
+    one.add_argument(
+        "--for", dest="duration", type=seconds, default=15.0, metavar="S", help="seconds to trace (default: 15)"
+    )
+    one.add_argument("--json", action="store_true", help="print one JSON object")
+    _tracing_options(one)
+
+
+def _schema(one: argparse.ArgumentParser) -> None:
+    one.add_argument("name", metavar="NAME", nargs="?", help="one of those that are listed without a name")
+
+
+def _mcp(one: argparse.ArgumentParser) -> None:
+    _budget_option(one)
 
 
 def _compare(one: argparse.ArgumentParser) -> None:
@@ -408,6 +433,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None] | None
     "report": ("write what a tape holds as one HTML page, or as data; no root, no BPF", _report),
     "demo": ("open the bundled tape in the dashboard; no root, no BPF", None),
     "mark": ("mark this moment in your running dashboards and recordings; no root", _mark),
+    "triage": ("what stands out now, or on a tape: who, since when, how sure, and what would tell more", _triage),
     "compare": ("compare two tapes, or two spans of one; no root, no BPF", _compare),
     "explain": ("explain a verifier log, from any loader; no root", _explain),
     "check": ("check a probe folder (manifest, lint, compile, verify; nothing is attached) or playbooks", _check),
@@ -415,5 +441,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None] | None
     "others": ("list every BPF program on the machine with its cost and owner", _others),
     "threads": ("list where every thread is, and what those that wait are waiting for", _threads),
     "doctor": ("test what this machine can trace, and suggest fixes", _doctor),
+    "schema": ("print the JSON schema of an output, or list those there are; no root", _schema),
+    "mcp": ("serve agents over standard input and output: list, show, run, triage and explain; read-only", _mcp),
     "completion": ("print the script that lets a shell complete commands, probes, parameters", _completion),
 }

@@ -82,6 +82,18 @@ def _run(arguments: argparse.Namespace, argv: list[str]) -> int:
             from ebpftop.commands import compare
 
             return compare.compare(arguments)
+        case "triage" if not isinstance(arguments.what, str):
+            from ebpftop.commands import triage
+
+            return triage.triage(arguments)
+        case "schema":
+            from ebpftop.commands import schema
+
+            return schema.schema(arguments.name)
+        case "mcp":
+            from ebpftop.commands import mcp
+
+            return mcp.mcp(arguments)
         case "explain":
             from ebpftop.commands import explain
 
@@ -130,5 +142,6 @@ def _run(arguments: argparse.Namespace, argv: list[str]) -> int:
                 "run": tracing.run,
                 "record": tracing.record,
                 "exporter": tracing.exporter,
+                "triage": tracing.triage,
             }
             return traced.get(command, tracing.dashboard)(arguments, argv)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     Found = Sequence[tuple[Trigger, Probe]]  # the triggers of a command, with their probes
 
+_LOOKS = 30  # steps of what is triaged, at least
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -174,6 +175,45 @@ def exporter(arguments: argparse.Namespace, argv: list[str]) -> int:
         )
 
     return _trace(arguments, argv, consumer, expected=_expected(probes, loads), tied_to=_terminals())
+
+
+def triage(arguments: argparse.Namespace, argv: list[str]) -> int:
+    """Run a playbook's probes for a while, and print what stands out."""
+    from ebpftop.commands import named
+
+    playbook = named.playbook(arguments.what, arguments.probes).info
+    _become_root(arguments, argv)
+    interval = min(1.0, arguments.duration / _LOOKS)
+    loads = [
+        Load(request=number, probe=step.probe, params=step.params, interval=interval)
+        for number, step in enumerate(playbook.steps, 1)
+    ]
+
+    def consumer(control: socket.socket, stream: socket.socket) -> int:
+        lean("asyncio", "ssl")
+        from ebpftop.export import triaging
+
+        return _asynchronously(
+            lambda stop: triaging.run(
+                _source(control, stream),
+                loads,
+                seconds=arguments.duration,
+                name=playbook.name,
+                as_json=arguments.json,
+                out=sys.stdout,
+                err=sys.stderr,
+                stop=stop,
+            )
+        )
+
+    return supervise(
+        arguments.probes,
+        consumer,
+        screen=False,
+        budget=arguments.budget,
+        expected=[Load(request=0, probe=protocol.CENSUS), *loads],
+        tied_to=_terminals(),
+    )
 
 
 # ---------------------------------------------------------------- shared by all of them

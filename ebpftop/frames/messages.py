@@ -18,6 +18,7 @@ FIRST = 1  # the number of a run's first snapshot: all it holds was counted sinc
 UNKNOWN = (1 << 32) - 1  # the identity of a process that the kernel did not report; never described by a `Process`
 
 Show = Literal["histogram", "table", "events", "stacks"]
+Tells = Literal["", "wait", "idle", "trouble"]
 Stage = Literal["queued", "types", "compile", "verify", "attach"]
 FailedStage = Literal["compile", "fit", "limit", "verify", "attach", "load"]
 
@@ -88,7 +89,9 @@ class ViewInfo(msgspec.Struct, frozen=True, kw_only=True):
     `unit` is the unit of the count; in the kernel the fields `kernel` and `user` of the key (either may be missing, "")
     are numbers in the map `stacks`; with `gauge` the count is a value of the moment, else it only grows; where the
     view names a ring buffer `moments`, `Events` of it say of each sample its `time` (monotonic ns), `cpu`, process and
-    `stack`. `sort` names the column a table starts sorted by.
+    `stack`. `sort` names the column a table starts sorted by. tells: what it means where there is much of it. wait: the
+    ns are time for which somebody waited in vain; idle: the same, but of threads that may also have had nothing to do;
+    trouble: each one went wrong; "": it may be good or bad.
     """
 
     name: str
@@ -106,6 +109,7 @@ class ViewInfo(msgspec.Struct, frozen=True, kw_only=True):
     user: str = ""
     gauge: bool = False
     moments: str = ""
+    tells: Tells = ""
 
     @property
     def process_field(self) -> str | None:
@@ -133,7 +137,8 @@ class ProbeInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of the catalog. `available` is None if only root could tell; `reason` says why not, or why unknown.
 
     file: the absolute path of the author's C where saving it loads the probe again, "" elsewhere and on a tape.
-    revision: another one there, whenever what is loaded of the probe is another.
+    revision: another one there, whenever what is loaded of the probe is another. next: probes that tell more of what
+    this one finds.
     """
 
     id: str  # category/name
@@ -153,6 +158,7 @@ class ProbeInfo(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     file: Text = ""
     revision: Text = ""
+    next: Annotated[list[Text], SOME] = []
 
 
 class StepInfo(msgspec.Struct, frozen=True, kw_only=True):

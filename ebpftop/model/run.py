@@ -65,7 +65,8 @@ class Run:
     losses: since attaching. lost: when they grew, oldest first. last, previous: the last two samples; `previous` is
     None when the last one is the first. based: whether that one is a base, as the probe was attached before. ledgers
     and pasts: by the name of the view, none for views of events. events: by the name of the ring buffer. samples: by
-    the name of the view. remembers: whether it has a past. ahead: the run on the whole tape, as far as that was read.
+    the name of the view. attached_until: the last sample (monotonic ns) before detaching began, as programs end one by
+    one; None before. remembers: whether it has a past. ahead: the run on the whole tape, as far as that was read.
     stacks: the call stacks behind the numbers in its columns, shared by all runs of a stream.
     """
 
@@ -80,6 +81,7 @@ class Run:
     request: int = 0  # the number of the request that this answers
     detaching: Detaching | None = None
     detached: Detached | None = None
+    attached_until: int | None = None
     failed: int = 0  # which failure of the stream this is, counted from 1: rejected, or detached though nobody asked
     losses: Losses = field(default_factory=Losses)
     lost: list[Span] = field(default_factory=list)

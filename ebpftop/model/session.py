@@ -223,6 +223,8 @@ class Session:
                 run.add_cost(frame, self.history)
             case Detaching():
                 run.detaching = frame
+                if run.attached_until is None and run.last is not None:
+                    run.attached_until = run.last.monotonic_ns
                 if run.state == "running":
                     run.state = "detaching"
             case Detached():

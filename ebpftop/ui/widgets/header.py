@@ -8,7 +8,7 @@ from textual.reactive import reactive
 
 from ebpftop.frames.messages import Hello, Host, HostState
 from ebpftop.model.machines import age
-from ebpftop.model.pressure import stalled
+from ebpftop.model.pressure import STALLS, stalled
 from ebpftop.stats import formatting
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.line import Piece, fit, piece
@@ -18,7 +18,6 @@ from ebpftop.ui.widgets.sparkline import sparkline
 
 SPARK = 10
 AMBER, RED = 5.0, 25.0  # percent of a CPU that probes and ebpftop take together
-STALLS = {"cpu": (25.0, 75.0), "memory": (1.0, 10.0), "io": (10.0, 50.0)}  # percent of time: amber and red from there
 SHORT = {"memory": "mem"}
 
 
