@@ -7,7 +7,6 @@ Those that only the root side needs are imported once the consumer has been fork
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import signal
 import socket
 import sys
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ebpftop.base import hangup, jobs
-from ebpftop.base.errors import Cannot, UsageError, UserError
+from ebpftop.base.errors import Cannot, UsageError
 from ebpftop.base.inert import inert
 from ebpftop.base.lean import lean
 from ebpftop.commands import root
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
 
     Found = Sequence[tuple[Trigger, Probe]]  # the triggers of a command, with their probes
 
+BUDGET = 25.0  # percent of one CPU
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -104,7 +104,7 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
     found = triggers.read(arguments)
     for other in triggers.others(found, [probe.id]):
         raise UsageError(f"--when names {other.id}, and only {probe.id} runs: 'ebpftop record' runs several")
-    loads = _loads([probe], arguments)
+    loads = _loads([(probe, {})], arguments.param, arguments.interval)
     _become_root(arguments, argv)
 
     def consumer(control: socket.socket, stream: socket.socket) -> int:
@@ -147,7 +147,7 @@ def record(arguments: argparse.Namespace, argv: list[str]) -> int:
     probes += triggers.others(found, [probe.id for probe in probes])
     if not probes:
         raise UsageError("record needs the name of a probe, or a trigger that has one")
-    loads = _loads(probes, arguments)
+    loads = _loads([(probe, {}) for probe in probes], arguments.param, arguments.interval)
     _become_root(arguments, argv)
 
     def consumer(control: socket.socket, stream: socket.socket) -> int:
@@ -181,30 +181,25 @@ def record(arguments: argparse.Namespace, argv: list[str]) -> int:
 
 def exporter(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Serve what probes count to Prometheus; who listens has the invoker's rights."""
-    from ebpftop.commands import named
+    from ebpftop.commands.exporting import wanted
 
-    probes = [named.probe(name, arguments.probes) for name in dict.fromkeys(arguments.names)]
-    if not probes:
-        raise UsageError("the exporter needs the name of a probe, such as runqlat")
-    if importlib.util.find_spec("prometheus_client") is None:
-        raise UserError("the exporter needs prometheus-client: pip install 'ebpftop[exporter]'")
-    loads = _loads(probes, arguments)
+    asked = wanted(arguments)
+    probes = [probe for probe, _ in asked.probes]
+    loads = _loads(asked.probes, arguments.param, asked.interval)
     _become_root(arguments, argv)
 
     def consumer(control: socket.socket, stream: socket.socket) -> int:
         from ebpftop.export.exporter import run
 
         return _asynchronously(
-            lambda stop: run.run(
-                _source(control, stream), loads, arguments.listen, arguments.top, err=sys.stderr, stop=stop
-            )
+            lambda stop: run.run(_source(control, stream), loads, asked.listen, asked.top, err=sys.stderr, stop=stop)
         )
 
     return supervise(
-        arguments.probes,
+        asked.folders,
         consumer,
         screen=False,
-        budget=arguments.budget,
+        budget=asked.budget,
         expected=_expected(probes, loads),
         tied_to=_terminals(),
     )
@@ -248,20 +243,24 @@ def _watching(arguments: argparse.Namespace, found: Found, *, screen: bool = Fal
     return Watching([trigger for trigger, _ in found], recent, folder)
 
 
-def _loads(probes: list[Probe], arguments: argparse.Namespace) -> list[Load]:
-    """The requests, one a probe; early, so that a mistake costs no password. Raises `UsageError`."""
+def _loads(
+    probes: Sequence[tuple[Probe, dict[str, str]]], shared: Sequence[tuple[str, str]], interval: float
+) -> list[Load]:
+    """The requests, one a probe, with its own parameters and those of the shared ones that it has; early, so that a
+    mistake costs no password. Raises `UsageError`.
+    """
     from ebpftop.catalog import params
 
     loads = []
-    for number, probe in enumerate(probes, 1):
+    for number, (probe, given) in enumerate(probes, 1):
         known = {param.name for param in probe.params}
-        mine = {name: value for name, value in arguments.param if name in known or len(probes) == 1}
+        mine = given | {name: value for name, value in shared if name in known or len(probes) == 1}
         try:
             params.usable(probe, params.canonical(probe, mine))
         except params.BadParam as error:
             raise UsageError(str(error)) from None
-        loads.append(Load(request=number, probe=probe.id, params=mine, interval=arguments.interval))
-    for name, _ in arguments.param:
+        loads.append(Load(request=number, probe=probe.id, params=mine, interval=interval))
+    for name, _ in shared:
         if not any(name in load.params for load in loads):
             raise UsageError(f"none of these probes has a parameter {name!a}")
     return loads
@@ -284,12 +283,14 @@ def supervise(
     *,
     screen: bool,
     survey: bool = False,
-    budget: float,
+    budget: float | None,
     expected: Sequence[Load] = (),
     keep: Collection[int] = (),
     tied_to: Collection[int] = (),
 ) -> int:
-    """Run a command's consumer, and what serves it. budget: percent of a CPU for the programs. See `serving.serve`."""
+    """Run a command's consumer, and what serves it. budget: percent of a CPU for the programs (None: BUDGET).
+    See `serving.serve`.
+    """
     who, bcc = privilege.invoker(), root.bcc()
     if who is not None and not privilege.can_read(who, _PACKAGE):
         raise Cannot(
@@ -300,6 +301,7 @@ def supervise(
     try:
         from ebpftop.commands.serving import serve  # while the consumer imports what it needs
 
+        budget = BUDGET if budget is None else budget
         return serve(extra, started, bcc, survey=survey, budget=budget, expected=expected, tied_to=tied_to)
     except BaseException:
         children.end(started)
