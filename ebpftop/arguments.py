@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     # Both are accepted before and after the command.
     _sudo_option(top, default=False)
     _folder_option(top, dest="probes_before")
-    _budget_option(top, default=25.0)
+    _budget_option(top, default=None)
     _when_options(top, top=True)
     _host_options(top, top=True)
     given: Any = {"parser_class": Later}  # quacks like one
@@ -116,20 +116,24 @@ def _record(one: argparse.ArgumentParser) -> None:
 
 
 def _exporter(one: argparse.ArgumentParser) -> None:
-    one.add_argument("names", metavar="PROBE", nargs="*", help="one at least, except for --rules and --dashboard")
+    one.add_argument("names", metavar="PROBE", nargs="*", help="one at least, or --config, --rules or --dashboard")
+    one.add_argument(
+        "--config",
+        type=path,
+        metavar="FILE",
+        help="TOML with probes, their parameters and the options below; those of the command line go first",
+    )
     one.add_argument(
         "--listen",
         type=address,
-        default=("127.0.0.1", 9435),
         metavar="ADDRESS:PORT",
         help="default: 127.0.0.1:9435; anybody who reaches it can read it",
     )
     _param_option(one)
-    one.add_argument("--interval", type=seconds, default=5.0, metavar="S", help="seconds between looks (default: 5)")
+    one.add_argument("--interval", type=seconds, metavar="S", help="seconds between looks (default: 5)")
     one.add_argument(
         "--top",
         type=whole,
-        default=20,
         metavar="N",
         help="series of a metric, besides 'other' (default: 20)",
     )
@@ -280,7 +284,13 @@ def _tape(one: argparse.ArgumentParser) -> None:
         "export", help="write a tape for other tools: every interval, or for call stacks their sums"
     )
     export.add_argument("tape", type=path, metavar="TAPE")
-    export.add_argument("--format", choices=_FORMATS, required=True, help="as for 'ebpftop run'")
+    export.add_argument(
+        "--format",
+        choices=(*_FORMATS, "openmetrics"),
+        required=True,
+        help="as for 'ebpftop run'; openmetrics: what an exporter would have served at each time, for "
+        "'promtool tsdb create-blocks-from openmetrics'",
+    )
     export.add_argument("-o", "--output", type=path, metavar="FILE", help="default: standard output")
     export.add_argument("--raw", action="store_true", help="csv for programs: texts as they are")
     export.add_argument("--force", action="store_true", help="overwrite an existing file")

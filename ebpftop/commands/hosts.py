@@ -19,16 +19,14 @@ if TYPE_CHECKING:
 
     Consumer = Callable[[Source], int]
 
-_BUDGET = 25.0  # percent of a CPU, as each host has it
-
 
 def named(arguments: argparse.Namespace) -> list[str]:
     """The hosts of a command; none without `--host`. Raises `UsageError`."""
     names = checked(arguments.hosts)
     if names and arguments.probes:
         raise UsageError("--probes is for this machine alone: with --host, put probes into /etc/ebpftop/probes there")
-    if names and arguments.budget != _BUDGET:
-        raise UsageError(f"--budget is for this machine alone: with --host, each host keeps its own, {_BUDGET:.0f}%")
+    if names and arguments.budget is not None:
+        raise UsageError("--budget is for this machine alone: with --host, each host keeps its own")
     return names
 
 

@@ -7,7 +7,6 @@ Those that only the root side needs are imported once the consumer has been fork
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import signal
 import socket
 import sys
@@ -16,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ebpftop.base import hangup, jobs
-from ebpftop.base.errors import Cannot, UsageError, UserError
+from ebpftop.base.bounds import BUDGET
+from ebpftop.base.errors import Cannot, UsageError
 from ebpftop.base.inert import inert
 from ebpftop.base.lean import lean
 from ebpftop.commands import root
@@ -97,7 +97,7 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
     found = triggers.read(arguments)
     for other in triggers.others(found, [probe.id]):
         raise UsageError(f"--when names {other.id}, and only {probe.id} runs: 'ebpftop record' runs several")
-    loads = _loads([probe], arguments)
+    loads = _loads([(probe, {})], arguments.param, arguments.interval)
 
     def consumer(source: Source) -> int:
         lean("asyncio", "ssl")
@@ -131,7 +131,7 @@ def record(arguments: argparse.Namespace, argv: list[str]) -> int:
     probes += triggers.others(found, [probe.id for probe in probes])
     if not probes:
         raise UsageError("record needs the name of a probe, or a trigger that has one")
-    loads = _loads(probes, arguments)
+    loads = _loads([(probe, {}) for probe in probes], arguments.param, arguments.interval)
 
     def consumer(source: Source) -> int:
         lean("asyncio", "ssl")
@@ -156,46 +156,52 @@ def record(arguments: argparse.Namespace, argv: list[str]) -> int:
 
 def exporter(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Serve what probes count to Prometheus; who listens has the invoker's rights."""
-    from ebpftop.commands import named
+    from ebpftop.commands.exporting import wanted
 
-    probes = [named.probe(name, arguments.probes) for name in dict.fromkeys(arguments.names)]
-    if not probes:
-        raise UsageError("the exporter needs the name of a probe, such as runqlat")
-    if importlib.util.find_spec("prometheus_client") is None:
-        raise UserError("the exporter needs prometheus-client: pip install 'ebpftop[exporter]'")
-    loads = _loads(probes, arguments)
     if arguments.hosts:
         raise UsageError("the exporter serves this machine alone: run one on each host, and let Prometheus gather them")
+    asked = wanted(arguments)
+    probes = [probe for probe, _ in asked.probes]
+    loads = _loads(asked.probes, arguments.param, asked.interval)
+    become_root(arguments, argv)
 
-    def consumer(source: Source) -> int:
+    def consumer(control: socket.socket, stream: socket.socket) -> int:
         from ebpftop.export.exporter import run
 
         return _asynchronously(
-            lambda stop: run.run(source, loads, arguments.listen, arguments.top, err=sys.stderr, stop=stop)
+            lambda stop: run.run(_source(control, stream), loads, asked.listen, asked.top, err=sys.stderr, stop=stop)
         )
 
-    return _trace(arguments, argv, consumer, expected=_expected(probes, loads), tied_to=_terminals())
+    return supervise(
+        asked.folders,
+        consumer,
+        screen=False,
+        budget=asked.budget,
+        expected=_expected(probes, loads),
+        tied_to=_terminals(),
+    )
 
 
 def triage(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Run a playbook's probes for a while, and print what stands out."""
     from ebpftop.commands import named
 
+    if arguments.hosts:
+        raise UsageError("triage looks at one machine: run it there, or on a tape of several hosts")
     playbook = named.playbook(arguments.what, arguments.probes).info
-    _become_root(arguments, argv)
     interval = min(1.0, arguments.duration / _LOOKS)
     loads = [
         Load(request=number, probe=step.probe, params=step.params, interval=interval)
         for number, step in enumerate(playbook.steps, 1)
     ]
 
-    def consumer(control: socket.socket, stream: socket.socket) -> int:
+    def consumer(source: Source) -> int:
         lean("asyncio", "ssl")
         from ebpftop.export import triaging
 
         return _asynchronously(
             lambda stop: triaging.run(
-                _source(control, stream),
+                source,
                 loads,
                 seconds=arguments.duration,
                 name=playbook.name,
@@ -206,14 +212,8 @@ def triage(arguments: argparse.Namespace, argv: list[str]) -> int:
             )
         )
 
-    return supervise(
-        arguments.probes,
-        consumer,
-        screen=False,
-        budget=arguments.budget,
-        expected=[Load(request=0, probe=protocol.CENSUS), *loads],
-        tied_to=_terminals(),
-    )
+    expected = [Load(request=0, probe=protocol.CENSUS), *loads]
+    return _trace(arguments, argv, consumer, expected=expected, tied_to=_terminals())
 
 
 # ---------------------------------------------------------------- shared by all of them
@@ -295,20 +295,24 @@ def _watching(arguments: argparse.Namespace, found: Found, *, screen: bool = Fal
     return Watching([trigger for trigger, _ in found], recent, folder)
 
 
-def _loads(probes: list[Probe], arguments: argparse.Namespace) -> list[Load]:
-    """The requests, one a probe; early, so that a mistake costs no password. Raises `UsageError`."""
+def _loads(
+    probes: Sequence[tuple[Probe, dict[str, str]]], shared: Sequence[tuple[str, str]], interval: float
+) -> list[Load]:
+    """The requests, one a probe, with its own parameters and those of the shared ones that it has; early, so that a
+    mistake costs no password. Raises `UsageError`.
+    """
     from ebpftop.catalog import params
 
     loads = []
-    for number, probe in enumerate(probes, 1):
+    for number, (probe, given) in enumerate(probes, 1):
         known = {param.name for param in probe.params}
-        mine = {name: value for name, value in arguments.param if name in known or len(probes) == 1}
+        mine = given | {name: value for name, value in shared if name in known or len(probes) == 1}
         try:
             params.usable(probe, params.canonical(probe, mine))
         except params.BadParam as error:
             raise UsageError(str(error)) from None
-        loads.append(Load(request=number, probe=probe.id, params=mine, interval=arguments.interval))
-    for name, _ in arguments.param:
+        loads.append(Load(request=number, probe=probe.id, params=mine, interval=interval))
+    for name, _ in shared:
         if not any(name in load.params for load in loads):
             raise UsageError(f"none of these probes has a parameter {name!a}")
     return loads
@@ -337,13 +341,13 @@ def supervise(
     screen: bool,
     survey: bool = False,
     idle: bool | None = None,
-    budget: float,
+    budget: float | None,
     expected: Sequence[Load] = (),
     keep: Collection[int] = (),
     tied_to: Collection[int] = (),
 ) -> int:
-    """Run a command's consumer, and what serves it. budget: percent of a CPU for the programs. idle: whether there is
-    somebody who is still choosing (default: with a screen). See `serving.serve`.
+    """Run a command's consumer, and what serves it. budget: percent of a CPU for the programs (None: BUDGET). idle:
+    whether there is somebody who is still choosing (default: with a screen). See `serving.serve`.
     """
     who, bcc = privilege.invoker(), root.bcc()
     if who is not None and not privilege.can_read(who, _PACKAGE):
@@ -361,7 +365,7 @@ def supervise(
             bcc,
             survey=survey,
             idle=screen if idle is None else idle,
-            budget=budget,
+            budget=BUDGET if budget is None else budget,
             expected=expected,
             tied_to=tied_to,
         )
