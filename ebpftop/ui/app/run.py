@@ -75,7 +75,7 @@ def run_dashboard(
 
         for number in ending_signals():
             signal.signal(number, leave)
-        loop.call_later(SETTLED, _collect_from_now_on)
+        loop.call_later(SETTLED, collect_from_now_on)
         mailbox = Mailbox(app.marking.from_outside)
         if source.live:
             loop.call_soon(mailbox.open)
@@ -98,8 +98,9 @@ def run_dashboard(
     return app.return_code or 0
 
 
-def _collect_from_now_on() -> None:
-    gc.freeze()  # what is there stays: collections need not visit it
+def collect_from_now_on() -> None:
+    """Collect garbage of what comes. What is there stays: a collection that visits it holds up a key."""
+    gc.freeze()
     gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
     gc.enable()
 
