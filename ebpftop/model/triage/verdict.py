@@ -71,8 +71,9 @@ def verdict(session: Session) -> Verdict | None:
     if newest is None or reach is None:
         return None
     ahead = newest.realtime_ns - newest.monotonic_ns
-    until = [run.attached_until or reach.end for run in runs]
-    reach = Span(_loaded(runs, reach), max(until))
+    until = [run.attached_until for run in runs if run.attached_until is not None]
+    running = any(run.state == "running" for run in runs)
+    reach = Span(_loaded(runs, reach), reach.end if running else max(until, default=reach.end))
     found = list(measures(runs, session.hosts, session.processes, ahead, reach))
     machine = Machine(max(1, session.hello.cpus if session.hello else 1), session.processes)
     harms = sum(each.meaning in HARM for each in found)  # work is told only where it explains harm that was found
