@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ebpftop.collector.codes import Codes, Program
+from ebpftop.collector.codes import Codes, Interpreter, Program
 from ebpftop.collector.copies import AT_ONCE, PAGE, Copies, Sample
+from ebpftop.collector.pythons import DEEPER, Pythons
 from ebpftop.collector.unwound import UnwoundStacks
 from ebpftop.frames.layout import COPY, Field, MapLayout, Record
 from ebpftop.unwind.rows import RIP, RSP
@@ -53,6 +54,10 @@ class Known(Codes):
         self.of: dict[int, Space | str] = {}
         self.ages: list[float] = []
         self.looks_again = False
+        self.interpreter: Interpreter | None = None
+
+    def python(self, program: Program) -> Interpreter | None:
+        return self.interpreter
 
     def space(self, program: Program, mapped: int, age: float, now: float) -> Space | str | None:
         self.ages.append(age)
@@ -65,6 +70,26 @@ class Known(Codes):
         return Effort(1 << 20)
 
 
+class Woven(Pythons):
+    """Takes note of what it is given."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Program, Interpreter]] = []
+        self.given: list[tuple[tuple[int, ...], list[int], list[int], bool]] = []
+
+    def take(self) -> None:
+        pass
+
+    def tell(self, program: Program, interpreter: Interpreter) -> None:
+        self.told.append((program, interpreter))
+
+    def woven(
+        self, places: Sequence[int], bounds: Sequence[int], entries: Sequence[int], *, deeper: bool = False
+    ) -> tuple[int, ...]:
+        self.given.append((tuple(places), list(bounds), list(entries), deeper))
+        return (-1, *places)
+
+
 class Ring:
     """Copies in a file like a ring buffer, and what was counted."""
 
@@ -73,7 +98,8 @@ class Ring:
         os.truncate(self.fd, 2 * PAGE + 2 * SIZE)
         self.codes, self.stacks = Known(), UnwoundStacks()
         self.counted: list[tuple[int, tuple[int, ...], str]] = []
-        self.copies = Copies(self.fd, layout(), None, self.codes, self.stacks, self._count)
+        self.pythons = Woven()
+        self.copies = Copies(self.fd, layout(), None, self.codes, self.stacks, self._count, self.pythons)
         self.at = 0
 
     def _count(self, sample: Sample, value: int) -> None:
@@ -82,13 +108,24 @@ class Ring:
         assert value == 1
         self.counted.append((sample.tgid, stack.places, stack.ended))
 
-    def put(self, tgid: int, words: Sequence[int], *, ip: int = PLACE, size: int | None = None, sp: int = SP) -> None:
+    def put(
+        self,
+        tgid: int,
+        words: Sequence[int],
+        *,
+        ip: int = PLACE,
+        size: int | None = None,
+        sp: int = SP,
+        python: int = 0,
+        entries: Sequence[int] = (),
+        frames: int | None = None,
+    ) -> None:
         registers = [*range(17)]
         registers[RSP], registers[RIP] = sp, ip
         kept = 8 * len(words) if size is None else size
-        head = HEAD.pack(
-            time.monotonic_ns(), 1, 5, 0x1000, 0x7000, 9, *registers, 1, tgid, -14, kept, 0, 0, *bytes(256)
-        )
+        count = len(entries) if frames is None else frames
+        interpreted = python, count, *entries, *bytes(256 - len(entries))
+        head = HEAD.pack(time.monotonic_ns(), 1, 5, 0x1000, 0x7000, 9, *registers, 1, tgid, -14, kept, *interpreted)
         stack = bytearray(SECRET * (ROOM // len(SECRET)))
         start = sp & PAGE - 1
         stack[start : start + 8 * len(words)] = struct.pack(f"<{len(words)}Q", *words)
@@ -157,6 +194,38 @@ def test_unwinding_takes_a_share_of_a_cpu(ring: Ring, monkeypatch: pytest.Monkey
     assert len(ring.counted) == 2
     ring.copies.take(last=True)
     assert len(ring.counted) == 4
+
+
+INTERPRETER = Interpreter(0x8000, 12, 40, 0, 72)
+
+
+def test_a_pythons_frames_are_woven_into_where_native_ones_begin(ring: Ring) -> None:
+    ring.codes.of[7], ring.codes.interpreter = ring.codes.there, INTERPRETER
+    ring.put(7, [CALLER, 0], python=2, entries=[1 << 32, 8])
+    ring.put(7, [CALLER, 0], python=DEEPER, entries=[5], frames=1 << 31)  # as many as there can be
+    ring.copies.take()
+    (first, second) = ring.pythons.given
+    assert first == ((PLACE, CALLER - 1), [SP, SP + 8], [1 << 32, 8], False)
+    assert (second[2], second[3]) == ([5, *bytes(255)], True)
+    assert ring.counted[0] == (7, (-1, PLACE, CALLER - 1), "")
+    assert ring.pythons.told == []
+
+
+def test_a_python_that_is_not_copied_yet_is_told(ring: Ring) -> None:
+    ring.codes.of[7], ring.codes.interpreter = ring.codes.there, INTERPRETER
+    ring.put(7, [CALLER, 0])
+    ring.put(7, [CALLER, 0], python=1)  # a thread that runs none
+    ring.copies.take()
+    assert ring.pythons.told == [(Program(7, 5, 0x1000, 0x7000), INTERPRETER)]
+    assert ring.pythons.given == []
+
+
+def test_another_program_is_told_nothing(ring: Ring) -> None:
+    ring.codes.of[7] = ring.codes.there
+    ring.put(7, [CALLER, 0], python=2, entries=[1 << 32, 8])
+    ring.copies.take()
+    assert ring.counted == [(7, (PLACE, CALLER - 1), "")]
+    assert (ring.pythons.told, ring.pythons.given) == ([], [])
 
 
 def test_a_place_without_known_code_is_waited_for_once(ring: Ring) -> None:
