@@ -18,9 +18,9 @@ from ebpftop.base import hangup, jobs
 from ebpftop.base.errors import Cannot, UsageError
 from ebpftop.base.inert import inert
 from ebpftop.base.lean import lean
-from ebpftop.commands import root
+from ebpftop.commands import root, settings
 from ebpftop.commands.screen import require as require_screen
-from ebpftop.frames.messages import Load
+from ebpftop.frames.messages import Load, PlaybookInfo
 from ebpftop.handover import protocol, transport
 from ebpftop.kernel import support
 from ebpftop.supervisor import children, privilege, terminal
@@ -43,10 +43,11 @@ def dashboard(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Run the dashboard on the running kernel."""
     from ebpftop.commands import triggers
 
+    opened = settings.playbook(arguments)
     found = triggers.read(arguments)
     require_screen()
     _become_root(arguments, argv)
-    return _on_screen(arguments, found)
+    return _on_screen(arguments, found, opened.info if opened else None)
 
 
 def play(arguments: argparse.Namespace, argv: list[str]) -> int:
@@ -57,16 +58,17 @@ def play(arguments: argparse.Namespace, argv: list[str]) -> int:
     found = triggers.read(arguments)
     require_screen()
     _become_root(arguments, argv)
-    loads = [
-        Load(request=number, probe=step.probe, params=step.params) for number, step in enumerate(playbook.steps, 1)
-    ]
-    return _on_screen(arguments, found, playbook.name, loads)
+    return _on_screen(arguments, found, playbook)
 
 
-def _on_screen(arguments: argparse.Namespace, found: Found, playbook: str = "", loads: Sequence[Load] = ()) -> int:
+def _on_screen(arguments: argparse.Namespace, found: Found, playbook: PlaybookInfo | None) -> int:
     """Probes that triggers name are loaded too, unless they have to be told what to trace."""
     from ebpftop.commands import triggers
 
+    loads = [
+        Load(request=number, probe=step.probe, params=step.params, interval=arguments.interval)
+        for number, step in enumerate(playbook.steps if playbook else (), 1)
+    ]
     outer = terminal.outer()
     more = [probe.id for probe in triggers.others(found, [load.probe for load in loads]) if not probe.asks]
 
@@ -77,8 +79,10 @@ def _on_screen(arguments: argparse.Namespace, found: Found, playbook: str = "", 
         return run_dashboard(
             _source(control, stream),
             auto_load=[(name, {}) for name in more],
-            playbook=playbook,
+            playbook=playbook.name if playbook else "",
             loads=loads,
+            interval=arguments.interval,
+            chosen=arguments.settings,
             watching=_watching(arguments, found, screen=True),
             outer=outer,
         )
@@ -214,6 +218,7 @@ def _become_root(arguments: argparse.Namespace, argv: list[str]) -> None:
     if not space.ok:
         raise Cannot(f"tracing would be wrong in {space.detail}: {space.remedy}")
     root.become(arguments, argv)
+    settings.tell(getattr(arguments, "settings", settings.NONE))
 
 
 def _watching(arguments: argparse.Namespace, found: Found, *, screen: bool = False) -> Watching | None:
