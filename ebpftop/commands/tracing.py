@@ -19,9 +19,9 @@ from ebpftop.base.bounds import BUDGET
 from ebpftop.base.errors import Cannot, UsageError
 from ebpftop.base.inert import inert
 from ebpftop.base.lean import lean
-from ebpftop.commands import root
+from ebpftop.commands import root, settings
 from ebpftop.commands.screen import require as require_screen
-from ebpftop.frames.messages import Load
+from ebpftop.frames.messages import Load, PlaybookInfo
 from ebpftop.handover import protocol, transport
 from ebpftop.kernel import support
 from ebpftop.supervisor import children, privilege, terminal
@@ -45,9 +45,10 @@ def dashboard(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Run the dashboard on the running kernel."""
     from ebpftop.commands import triggers
 
+    opened = settings.playbook(arguments)
     found = triggers.read(arguments)
     require_screen()
-    return _on_screen(arguments, argv, found)
+    return _on_screen(arguments, argv, found, opened.info if opened else None)
 
 
 def play(arguments: argparse.Namespace, argv: list[str]) -> int:
@@ -57,18 +58,17 @@ def play(arguments: argparse.Namespace, argv: list[str]) -> int:
     playbook = named.playbook(arguments.playbook, arguments.probes).info
     found = triggers.read(arguments)
     require_screen()
-    loads = [
-        Load(request=number, probe=step.probe, params=step.params) for number, step in enumerate(playbook.steps, 1)
-    ]
-    return _on_screen(arguments, argv, found, playbook.name, loads)
+    return _on_screen(arguments, argv, found, playbook)
 
 
-def _on_screen(
-    arguments: argparse.Namespace, argv: list[str], found: Found, playbook: str = "", loads: Sequence[Load] = ()
-) -> int:
+def _on_screen(arguments: argparse.Namespace, argv: list[str], found: Found, playbook: PlaybookInfo | None) -> int:
     """Probes that triggers name are loaded too, unless they have to be told what to trace."""
     from ebpftop.commands import triggers
 
+    loads = [
+        Load(request=number, probe=step.probe, params=step.params, interval=arguments.interval)
+        for number, step in enumerate(playbook.steps if playbook else (), 1)
+    ]
     more = [probe.id for probe in triggers.others(found, [load.probe for load in loads]) if not probe.asks]
     outer: list[int] = []
 
@@ -79,8 +79,10 @@ def _on_screen(
         return run_dashboard(
             source,
             auto_load=[(name, {}) for name in more],
-            playbook=playbook,
+            playbook=playbook.name if playbook else "",
             loads=loads,
+            interval=arguments.interval,
+            chosen=arguments.settings,
             watching=_watching(arguments, found, screen=True),
             outer=outer,
         )
@@ -266,6 +268,7 @@ def become_root(arguments: argparse.Namespace, argv: list[str]) -> None:
     if not space.ok:
         raise Cannot(f"tracing would be wrong in {space.detail}: {space.remedy}")
     root.become(arguments, argv)
+    settings.tell(getattr(arguments, "settings", settings.NONE))
 
 
 def _watching(arguments: argparse.Namespace, found: Found, *, screen: bool = False) -> Watching | None:
