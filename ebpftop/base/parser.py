@@ -6,10 +6,12 @@ import argparse
 import os
 import sys
 
+from ebpftop.base.inert import inert
+
 TYPE_CHECKING = False  # `typing` would take a tenth of the time of --help
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, NoReturn
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
@@ -22,6 +24,10 @@ class _Help(argparse.RawDescriptionHelpFormatter):
 class Parser(argparse.ArgumentParser):
     def __init__(self, **given: Any) -> None:
         super().__init__(**given, formatter_class=_Help)
+
+    def error(self, message: str) -> NoReturn:
+        """The message quotes words of the command line."""
+        super().error(inert(message))
 
 
 class Later:
