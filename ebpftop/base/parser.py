@@ -6,8 +6,6 @@ import argparse
 import os
 import sys
 
-from ebpftop.base.inert import inert
-
 TYPE_CHECKING = False  # `typing` would take a tenth of the time of --help
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +25,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """The message quotes words of the command line."""
+        from ebpftop.base.inert import inert
+
         super().error(inert(message))
 
 
