@@ -127,6 +127,14 @@ def test_under_sudo_they_are_the_invokers_and_nobody_elses(home: Path) -> None:
     assert told(listed(home, *sudo)) == [f"{file}: Permission denied; ignored"]
 
 
+def test_folders_and_a_budget_are_for_this_machine_alone(home: Path) -> None:
+    write_probe(home / "probes", "mine/calls")
+    written(home, f'folders = ["{home}/probes"]\nbudget = 5\n')
+    done = ebpftop("run", "hello", "--host", "web-1", "--ssh", "false", environment={"XDG_CONFIG_HOME": str(home)})
+    assert "web-1: " in done.stderr
+    assert "for this machine alone" not in done.stderr
+
+
 @pytest.mark.bpf
 def test_interval_and_budget_are_defaults_of_options(home: Path) -> None:
     written(home, "interval = 0.3\nbudget = 0\n")
