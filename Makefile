@@ -4,11 +4,12 @@ PYTHON := .venv/bin/python -B
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --)
 
 # What takes too long for CI; each is a target, and one that fails doesn't keep the others from running.
-NIGHTLY := test-bcc compare bench screenshots-check report-check scrape-check churn
+NIGHTLY := test-bcc compare bench screenshots-check report-check scrape-check packages-check churn
 # seconds, and processes a second
 CHURN ?= 3600 150
 
-.PHONY: help run test bench screenshots screenshots-check report-check scrape-check test-kernels test-bcc compare catalog churn nightly lock sbom schemas incidents
+.PHONY: help run test bench screenshots screenshots-check report-check scrape-check test-kernels test-bcc compare catalog churn nightly lock sbom \
+    packages packages-check release schemas incidents
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,7 +68,7 @@ test-kernels: ## the live tests on Debian's 6.1 and 6.12 kernels, emulated, and 
 	$(PYTHON) -m tests.kernels
 
 test-bcc: ## the live tests with Debian 13's newer BCC and LLVM
-	@.ci/setup bcc
+	@.ci/setup debian
 	$(AS_ROOT) tests/kernels/newer-bcc
 
 nightly: export CHURN = 900 600
@@ -87,6 +88,18 @@ lock: ## resolve the development tools again: .ci/locked, with hashes
 sbom: ## what an installed ebpftop consists of, as CycloneDX: dist/ebpftop.cdx.json
 	@mkdir -p dist
 	@python3 -B .ci/sbom >dist/ebpftop.cdx.json && echo dist/ebpftop.cdx.json
+
+packages: ## the wheel, the sdist, and packages for Debian 12 and 13, in dist/
+	@.ci/setup packages
+	@$(PYTHON) .ci/packages
+
+packages-check: packages ## the packages in a clean Debian 12 and 13, the wheel and the sdist by uv and pipx
+	@.ci/setup debian
+	$(AS_ROOT) $(PYTHON) -m tests.packages_check
+
+release: ## check all that a release needs, and make it in dist/; what is left for a person is printed
+	@.ci/setup packages
+	@$(PYTHON) .ci/release
 
 catalog: ## probes/README.md again, from the manifests and the last `make test` and `make test-kernels`
 	@.ci/setup python

@@ -49,8 +49,9 @@ def parser() -> argparse.ArgumentParser:
     # Both are accepted before and after the command.
     _sudo_option(top, default=False)
     _folder_option(top, dest="probes_before")
-    _budget_option(top, default=25.0)
+    _budget_option(top, default=None)
     _when_options(top, top=True)
+    _host_options(top, top=True)
     given: Any = {"parser_class": Later}  # quacks like one
     commands = top.add_subparsers(title="commands", metavar="COMMAND", dest="command", **given)
     for name, (text, fill) in _COMMANDS.items():
@@ -62,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
 def _play(one: argparse.ArgumentParser) -> None:
     one.add_argument("playbook", metavar="PLAYBOOK", help="a playbook that 'ebpftop list' shows")
     _when_options(one)
+    _host_options(one)
     _tracing_options(one)
 
 
@@ -90,6 +92,7 @@ def _run(one: argparse.ArgumentParser) -> None:
     )
     one.add_argument("--raw", action="store_true", help="csv for programs: texts as they are, without that '")
     _when_options(one)
+    _host_options(one)
     _tracing_options(one)
 
 
@@ -108,24 +111,29 @@ def _record(one: argparse.ArgumentParser) -> None:
     one.add_argument("--args", action="store_true", help="record process command lines, which may contain secrets")
     one.add_argument("--force", action="store_true", help="overwrite an existing tape")
     _when_options(one)
+    _host_options(one)
     _tracing_options(one)
 
 
 def _exporter(one: argparse.ArgumentParser) -> None:
-    one.add_argument("names", metavar="PROBE", nargs="*", help="one at least, except for --rules and --dashboard")
+    one.add_argument("names", metavar="PROBE", nargs="*", help="one at least, or --config, --rules or --dashboard")
+    one.add_argument(
+        "--config",
+        type=path,
+        metavar="FILE",
+        help="TOML with probes, their parameters and the options below; those of the command line go first",
+    )
     one.add_argument(
         "--listen",
         type=address,
-        default=("127.0.0.1", 9435),
         metavar="ADDRESS:PORT",
         help="default: 127.0.0.1:9435; anybody who reaches it can read it",
     )
     _param_option(one)
-    one.add_argument("--interval", type=seconds, default=5.0, metavar="S", help="seconds between looks (default: 5)")
+    one.add_argument("--interval", type=seconds, metavar="S", help="seconds between looks (default: 5)")
     one.add_argument(
         "--top",
         type=whole,
-        default=20,
         metavar="N",
         help="series of a metric, besides 'other' (default: 20)",
     )
@@ -133,6 +141,11 @@ def _exporter(one: argparse.ArgumentParser) -> None:
     printed.add_argument("--rules", action="store_true", help="print rules for Prometheus, and end")
     printed.add_argument("--dashboard", action="store_true", help="print a dashboard for Grafana, and end")
     _tracing_options(one)
+
+
+def _serve(one: argparse.ArgumentParser) -> None:
+    one.add_argument("--stdio", action="store_true", required=True, help="over standard input and output")
+    _sudo_option(one)
 
 
 def _replay(one: argparse.ArgumentParser) -> None:
@@ -271,7 +284,13 @@ def _tape(one: argparse.ArgumentParser) -> None:
         "export", help="write a tape for other tools: every interval, or for call stacks their sums"
     )
     export.add_argument("tape", type=path, metavar="TAPE")
-    export.add_argument("--format", choices=_FORMATS, required=True, help="as for 'ebpftop run'")
+    export.add_argument(
+        "--format",
+        choices=(*_FORMATS, "openmetrics"),
+        required=True,
+        help="as for 'ebpftop run'; openmetrics: what an exporter would have served at each time, for "
+        "'promtool tsdb create-blocks-from openmetrics'",
+    )
     export.add_argument("-o", "--output", type=path, metavar="FILE", help="default: standard output")
     export.add_argument("--raw", action="store_true", help="csv for programs: texts as they are")
     export.add_argument("--force", action="store_true", help="overwrite an existing file")
@@ -391,12 +410,33 @@ def _when_options(command: argparse.ArgumentParser, *, top: bool = False) -> Non
     )
 
 
+def _host_options(command: argparse.ArgumentParser, *, top: bool = False) -> None:
+    """Accepted before and after the command, as those of triggers."""
+    group = command.add_argument_group("hosts")
+    group.add_argument(
+        "--host",
+        action="append",
+        dest="hosts",
+        default=[] if top else argparse.SUPPRESS,
+        metavar="HOST",
+        help="trace on this host over ssh, where ebpftop is installed too, as web-1 or admin@web-2; "
+        "several times: all of them at once; 'local' is this machine",
+    )
+    group.add_argument(
+        "--ssh",
+        default="ssh" if top else argparse.SUPPRESS,
+        metavar="COMMAND",
+        help="the ssh to use, with options (default: ssh)",
+    )
+
+
 _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None] | None]] = {
     "play": ("run a playbook: several probes side by side", _play),
     "list": ("list the catalog, and what can run here", _list),
     "show": ("show a probe's C, attach points and documentation", _show),
     "run": ("run one probe without the dashboard; Ctrl-C prints a summary", _run),
     "record": ("record probes to a tape, to replay later or elsewhere", _record),
+    "serve": ("trace here for an ebpftop elsewhere, which starts this by --host", _serve),
     "exporter": ("serve what probes count as metrics for Prometheus, until Ctrl-C", _exporter),
     "replay": ("open a tape in the dashboard; no root, no BPF", _replay),
     "tape": ("what is on tapes; cut, merge, scrub and export them; no root", _tape),

@@ -126,6 +126,10 @@ def _run(arguments: argparse.Namespace, argv: list[str]) -> int:
             from ebpftop.commands import check
 
             return check.check(arguments, argv)
+        case "serve":
+            from ebpftop.commands import stdio
+
+            return stdio.serve(arguments, argv)
         case "exporter" if arguments.rules or arguments.dashboard:
             from ebpftop.commands import scraping
 

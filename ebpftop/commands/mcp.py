@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ebpftop import __version__
+from ebpftop.base.bounds import BUDGET
 from ebpftop.base.errors import UsageError
 from ebpftop.base.inert import quoted
 from ebpftop.base.jsonrpc import METHOD, PARAMS, Wrong, serve
@@ -54,14 +55,15 @@ class Tool:
 
 def mcp(arguments: argparse.Namespace) -> int:
     """Serve until the end of input."""
-    if not arguments.budget:
+    budget = BUDGET if arguments.budget is None else arguments.budget
+    if not budget:
         raise UsageError("an agent is served within a budget only: --budget takes more than 0")
     if sys.stdin.isatty():
         raise UsageError("an agent starts this, and talks to it through pipes: see 'ebpftop mcp --help'")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 
     def answer(method: str, params: dict[str, Any]) -> Any:
-        return _answer(method, params, arguments.budget)
+        return _answer(method, params, budget)
 
     serve(sys.stdin.buffer, sys.stdout.buffer, answer)
     return 0
@@ -129,7 +131,7 @@ def _ran(call: Call) -> dict[str, Any]:
             child.terminate()
             child.communicate()
     told = err.decode("utf-8", "replace").strip()
-    if child.returncode not in call.answers or (child.returncode and not out):
+    if child.returncode not in call.answers or not out:
         return _content(told or f"ebpftop {call.words[0]} ended with {child.returncode}", failed=True)
     return _content(out.decode("utf-8", "replace"), told)
 

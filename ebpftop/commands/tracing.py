@@ -7,7 +7,6 @@ Those that only the root side needs are imported once the consumer has been fork
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import signal
 import socket
 import sys
@@ -16,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ebpftop.base import hangup, jobs
-from ebpftop.base.errors import Cannot, UsageError, UserError
+from ebpftop.base.bounds import BUDGET
+from ebpftop.base.errors import Cannot, UsageError
 from ebpftop.base.inert import inert
 from ebpftop.base.lean import lean
 from ebpftop.commands import root
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from ebpftop.catalog.model import Probe
     from ebpftop.frames.local import LocalSource
+    from ebpftop.frames.source import Source
     from ebpftop.model.trigger import Trigger
     from ebpftop.model.watching import Watching
 
@@ -46,8 +47,7 @@ def dashboard(arguments: argparse.Namespace, argv: list[str]) -> int:
 
     found = triggers.read(arguments)
     require_screen()
-    _become_root(arguments, argv)
-    return _on_screen(arguments, found)
+    return _on_screen(arguments, argv, found)
 
 
 def play(arguments: argparse.Namespace, argv: list[str]) -> int:
@@ -57,26 +57,27 @@ def play(arguments: argparse.Namespace, argv: list[str]) -> int:
     playbook = named.playbook(arguments.playbook, arguments.probes).info
     found = triggers.read(arguments)
     require_screen()
-    _become_root(arguments, argv)
     loads = [
         Load(request=number, probe=step.probe, params=step.params) for number, step in enumerate(playbook.steps, 1)
     ]
-    return _on_screen(arguments, found, playbook.name, loads)
+    return _on_screen(arguments, argv, found, playbook.name, loads)
 
 
-def _on_screen(arguments: argparse.Namespace, found: Found, playbook: str = "", loads: Sequence[Load] = ()) -> int:
+def _on_screen(
+    arguments: argparse.Namespace, argv: list[str], found: Found, playbook: str = "", loads: Sequence[Load] = ()
+) -> int:
     """Probes that triggers name are loaded too, unless they have to be told what to trace."""
     from ebpftop.commands import triggers
 
-    outer = terminal.outer()
     more = [probe.id for probe in triggers.others(found, [load.probe for load in loads]) if not probe.asks]
+    outer: list[int] = []
 
-    def consumer(control: socket.socket, stream: socket.socket) -> int:
+    def consumer(source: Source) -> int:
         lean("asyncio", "ssl")
         from ebpftop.ui.app.run import run_dashboard
 
         return run_dashboard(
-            _source(control, stream),
+            source,
             auto_load=[(name, {}) for name in more],
             playbook=playbook,
             loads=loads,
@@ -84,16 +85,7 @@ def _on_screen(arguments: argparse.Namespace, found: Found, playbook: str = "", 
             outer=outer,
         )
 
-    return supervise(
-        arguments.probes,
-        consumer,
-        screen=True,
-        survey=True,
-        budget=arguments.budget,
-        expected=loads,
-        keep=outer,
-        tied_to=hangup.terminals(),
-    )
+    return _trace(arguments, argv, consumer, screen=True, survey=True, expected=loads, outer=outer)
 
 
 def run(arguments: argparse.Namespace, argv: list[str]) -> int:
@@ -105,16 +97,15 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
     found = triggers.read(arguments)
     for other in triggers.others(found, [probe.id]):
         raise UsageError(f"--when names {other.id}, and only {probe.id} runs: 'ebpftop record' runs several")
-    loads = _loads([probe], arguments)
-    _become_root(arguments, argv)
+    loads = _loads([(probe, {})], arguments.param, arguments.interval)
 
-    def consumer(control: socket.socket, stream: socket.socket) -> int:
+    def consumer(source: Source) -> int:
         lean("asyncio", "ssl")
         from ebpftop.export import headless
 
         return _asynchronously(
             lambda stop: headless.run(
-                _source(control, stream),
+                source,
                 loads[0],
                 duration=arguments.duration,
                 format=arguments.format,
@@ -126,15 +117,7 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
             )
         )
 
-    tied_to = {*_terminals(), *hangup.output()}
-    return supervise(
-        arguments.probes,
-        consumer,
-        screen=False,
-        budget=arguments.budget,
-        expected=_expected([probe], loads),
-        tied_to=tied_to,
-    )
+    return _trace(arguments, argv, consumer, expected=_expected([probe], loads), tied_to=ends_with())
 
 
 def record(arguments: argparse.Namespace, argv: list[str]) -> int:
@@ -148,16 +131,15 @@ def record(arguments: argparse.Namespace, argv: list[str]) -> int:
     probes += triggers.others(found, [probe.id for probe in probes])
     if not probes:
         raise UsageError("record needs the name of a probe, or a trigger that has one")
-    loads = _loads(probes, arguments)
-    _become_root(arguments, argv)
+    loads = _loads([(probe, {}) for probe in probes], arguments.param, arguments.interval)
 
-    def consumer(control: socket.socket, stream: socket.socket) -> int:
+    def consumer(source: Source) -> int:
         lean("asyncio", "ssl")
         from ebpftop.export import recorder
 
         return _asynchronously(
             lambda stop: recorder.record(
-                _source(control, stream),
+                source,
                 loads,
                 arguments.output,
                 duration=arguments.duration,
@@ -169,43 +151,32 @@ def record(arguments: argparse.Namespace, argv: list[str]) -> int:
             )
         )
 
-    return supervise(
-        arguments.probes,
-        consumer,
-        screen=False,
-        survey=True,
-        budget=arguments.budget,
-        expected=_expected(probes, loads),
-        tied_to=_terminals(),
-    )
+    return _trace(arguments, argv, consumer, survey=True, expected=_expected(probes, loads), tied_to=_terminals())
 
 
 def exporter(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Serve what probes count to Prometheus; who listens has the invoker's rights."""
-    from ebpftop.commands import named
+    from ebpftop.commands.exporting import wanted
 
-    probes = [named.probe(name, arguments.probes) for name in dict.fromkeys(arguments.names)]
-    if not probes:
-        raise UsageError("the exporter needs the name of a probe, such as runqlat")
-    if importlib.util.find_spec("prometheus_client") is None:
-        raise UserError("the exporter needs prometheus-client: pip install 'ebpftop[exporter]'")
-    loads = _loads(probes, arguments)
-    _become_root(arguments, argv)
+    if arguments.hosts:
+        raise UsageError("the exporter serves this machine alone: run one on each host, and let Prometheus gather them")
+    asked = wanted(arguments)
+    probes = [probe for probe, _ in asked.probes]
+    loads = _loads(asked.probes, arguments.param, asked.interval)
+    become_root(arguments, argv)
 
     def consumer(control: socket.socket, stream: socket.socket) -> int:
         from ebpftop.export.exporter import run
 
         return _asynchronously(
-            lambda stop: run.run(
-                _source(control, stream), loads, arguments.listen, arguments.top, err=sys.stderr, stop=stop
-            )
+            lambda stop: run.run(_source(control, stream), loads, asked.listen, asked.top, err=sys.stderr, stop=stop)
         )
 
     return supervise(
-        arguments.probes,
+        asked.folders,
         consumer,
         screen=False,
-        budget=arguments.budget,
+        budget=asked.budget,
         expected=_expected(probes, loads),
         tied_to=_terminals(),
     )
@@ -215,21 +186,22 @@ def triage(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Run a playbook's probes for a while, and print what stands out."""
     from ebpftop.commands import named
 
+    if arguments.hosts:
+        raise UsageError("triage looks at one machine: run it there, or on a tape of several hosts")
     playbook = named.playbook(arguments.what, arguments.probes).info
-    _become_root(arguments, argv)
     interval = min(1.0, arguments.duration / _LOOKS)
     loads = [
         Load(request=number, probe=step.probe, params=step.params, interval=interval)
         for number, step in enumerate(playbook.steps, 1)
     ]
 
-    def consumer(control: socket.socket, stream: socket.socket) -> int:
+    def consumer(source: Source) -> int:
         lean("asyncio", "ssl")
         from ebpftop.export import triaging
 
         return _asynchronously(
             lambda stop: triaging.run(
-                _source(control, stream),
+                source,
                 loads,
                 seconds=arguments.duration,
                 name=playbook.name,
@@ -240,20 +212,55 @@ def triage(arguments: argparse.Namespace, argv: list[str]) -> int:
             )
         )
 
-    return supervise(
-        arguments.probes,
-        consumer,
-        screen=False,
-        budget=arguments.budget,
-        expected=[Load(request=0, probe=protocol.CENSUS), *loads],
-        tied_to=_terminals(),
-    )
+    expected = [Load(request=0, probe=protocol.CENSUS), *loads]
+    return _trace(arguments, argv, consumer, expected=expected, tied_to=_terminals())
 
 
 # ---------------------------------------------------------------- shared by all of them
 
 
-def _become_root(arguments: argparse.Namespace, argv: list[str]) -> None:
+def _trace(
+    arguments: argparse.Namespace,
+    argv: list[str],
+    consumer: Callable[[Source], int],
+    *,
+    screen: bool = False,
+    survey: bool = False,
+    expected: Sequence[Load],
+    outer: list[int] | None = None,
+    tied_to: Collection[int] = (),
+) -> int:
+    """Run a command's consumer on what it traces: this machine, or the hosts that it names.
+
+    outer: gets the terminals that show a screen's. See `supervise`.
+    """
+    from ebpftop.commands import hosts
+
+    names = hosts.named(arguments)
+    if names and not hosts.has_local(names):
+        return hosts.watch(names, arguments.ssh, consumer)
+    become_root(arguments, argv)
+    if outer is not None:
+        outer += terminal.outer()
+        tied_to = hangup.terminals()
+
+    def child(control: socket.socket, stream: socket.socket) -> int:
+        source = _source(control, stream)
+        return consumer(hosts.connected(names, arguments.ssh, source) if names else source)
+
+    return supervise(
+        arguments.probes,
+        child,
+        screen=screen,
+        survey=survey,
+        budget=arguments.budget,
+        expected=expected,
+        keep=outer or (),
+        tied_to=tied_to,
+    )
+
+
+def become_root(arguments: argparse.Namespace, argv: list[str]) -> None:
     """Return only where it may trace, and the kernel's process ids are those seen here. Raises `Cannot`."""
     space = support.pid_namespace()
     if not space.ok:
@@ -288,20 +295,24 @@ def _watching(arguments: argparse.Namespace, found: Found, *, screen: bool = Fal
     return Watching([trigger for trigger, _ in found], recent, folder)
 
 
-def _loads(probes: list[Probe], arguments: argparse.Namespace) -> list[Load]:
-    """The requests, one a probe; early, so that a mistake costs no password. Raises `UsageError`."""
+def _loads(
+    probes: Sequence[tuple[Probe, dict[str, str]]], shared: Sequence[tuple[str, str]], interval: float
+) -> list[Load]:
+    """The requests, one a probe, with its own parameters and those of the shared ones that it has; early, so that a
+    mistake costs no password. Raises `UsageError`.
+    """
     from ebpftop.catalog import params
 
     loads = []
-    for number, probe in enumerate(probes, 1):
+    for number, (probe, given) in enumerate(probes, 1):
         known = {param.name for param in probe.params}
-        mine = {name: value for name, value in arguments.param if name in known or len(probes) == 1}
+        mine = given | {name: value for name, value in shared if name in known or len(probes) == 1}
         try:
             params.usable(probe, params.canonical(probe, mine))
         except params.BadParam as error:
             raise UsageError(str(error)) from None
-        loads.append(Load(request=number, probe=probe.id, params=mine, interval=arguments.interval))
-    for name, _ in arguments.param:
+        loads.append(Load(request=number, probe=probe.id, params=mine, interval=interval))
+    for name, _ in shared:
         if not any(name in load.params for load in loads):
             raise UsageError(f"none of these probes has a parameter {name!a}")
     return loads
@@ -311,6 +322,11 @@ def _expected(probes: list[Probe], loads: list[Load]) -> list[Load]:
     """What will be loaded, the census first where processes are shown: they may end before it is requested."""
     named = any(column.decode == "process" for probe in probes for view in probe.views for column in view.columns)
     return [Load(request=0, probe=protocol.CENSUS), *loads] if named else loads
+
+
+def ends_with() -> set[int]:
+    """The terminals and the pipe whose end is the end of a command that writes to standard output."""
+    return {*_terminals(), *hangup.output()}
 
 
 def _terminals() -> list[int]:
@@ -324,12 +340,15 @@ def supervise(
     *,
     screen: bool,
     survey: bool = False,
-    budget: float,
+    idle: bool | None = None,
+    budget: float | None,
     expected: Sequence[Load] = (),
     keep: Collection[int] = (),
     tied_to: Collection[int] = (),
 ) -> int:
-    """Run a command's consumer, and what serves it. budget: percent of a CPU for the programs. See `serving.serve`."""
+    """Run a command's consumer, and what serves it. budget: percent of a CPU for the programs (None: BUDGET). idle:
+    whether there is somebody who is still choosing (default: with a screen). See `serving.serve`.
+    """
     who, bcc = privilege.invoker(), root.bcc()
     if who is not None and not privilege.can_read(who, _PACKAGE):
         raise Cannot(
@@ -340,7 +359,16 @@ def supervise(
     try:
         from ebpftop.commands.serving import serve  # while the consumer imports what it needs
 
-        return serve(extra, started, bcc, survey=survey, budget=budget, expected=expected, tied_to=tied_to)
+        return serve(
+            extra,
+            started,
+            bcc,
+            survey=survey,
+            idle=screen if idle is None else idle,
+            budget=BUDGET if budget is None else budget,
+            expected=expected,
+            tied_to=tied_to,
+        )
     except BaseException:
         children.end(started)
         raise

@@ -445,12 +445,13 @@ class Processes(Frame, frozen=True, kw_only=True):
 class Function(msgspec.Struct, frozen=True, kw_only=True):
     """Where a return address lies. Text is hostile. `name` is "" while no symbol is known; `offset` is that of the
     address in the symbol, else in the module. missing: a place for addresses that were not kept, and `name` says why.
+    python: a function that CPython interprets, `module` the end of its file's path.
     symbol: the name as compilers write it, where that is another. file, line: where the address is in the source, as
     debugging information has it; "" and 0 where that isn't known. Code that was inlined has its own.
     """
 
     id: Whole
-    side: Literal["kernel", "user", "missing"]
+    side: Literal["kernel", "user", "python", "missing"]
     name: Text = ""
     module: Text = ""
     offset: Whole = 0
@@ -498,6 +499,42 @@ class Host(Frame, frozen=True, kw_only=True):
     pressure: Annotated[dict[str, Pressure], SOME] = {}
     cgroup: Text = ""
     cgroup_pressure: Annotated[dict[str, Pressure], SOME] = {}
+
+
+class HostState(msgspec.Struct, frozen=True, kw_only=True):
+    """One of several hosts. Text is hostile.
+
+    name: as it is called in rows. heard_ns: realtime, when the last frame came. problem: why it is lost. host, kernel:
+    as it says itself. ahead_ns: by how much its clock is ahead of the stream's. way_ns: how long an answer takes at
+    best. load: what it said of itself last.
+    """
+
+    name: Text
+    state: Literal["connecting", "live", "late", "lost"]
+    heard_ns: Whole
+    problem: Text = ""
+    host: Text = ""
+    kernel: Text = ""
+    cpus: Whole = 0
+    ahead_ns: Annotated[int, Meta(gt=-1 << 62, lt=1 << 62)] = 0
+    way_ns: Whole = 0
+    load: Host | None = None
+
+
+class Hosts(Frame, frozen=True, kw_only=True):
+    """The hosts of a stream that comes from several, once a second."""
+
+    realtime_ns: Whole
+    hosts: Annotated[list[HostState], SOME]
+
+
+class Pong(Frame, frozen=True, kw_only=True):
+    """The clocks, as `Ping` asked for them. No part of a recording."""
+
+    number: Whole
+    realtime_ns: Whole
+    monotonic_ns: Whole
+    boottime_ns: Whole
 
 
 class Holder(msgspec.Struct, frozen=True, kw_only=True):
@@ -728,6 +765,8 @@ AnyFrame = (
     | Processes
     | Stacks
     | Host
+    | Hosts
+    | Pong
     | Programs
     | ProcessFacts
     | Threads
@@ -802,4 +841,12 @@ class ReadThreads(Request, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Read where every thread of the machine is, once."""
 
 
-AnyRequest = Load | Detach | Interval | AccountRunTimes | Describe | Watch | ReadPrograms | ReadProcess | ReadThreads
+class Ping(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Tell the clocks at once: who reads the stream is still there."""
+
+    number: Whole
+
+
+AnyRequest = (
+    Load | Detach | Interval | AccountRunTimes | Describe | Watch | ReadPrograms | ReadProcess | ReadThreads | Ping
+)

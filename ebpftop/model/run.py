@@ -237,7 +237,7 @@ class Run:
         opened = unpack(columns)
         for view in self.views:
             if view.map == name:
-                _check(view, opened)
+                check(view, opened)
         return opened
 
 
@@ -254,7 +254,7 @@ def _ledger(view: ViewInfo) -> Ledger:
     return Ledger(keys, counters, gauges, process=process if process in keys else None, thread=thread)
 
 
-def _check(view: ViewInfo, columns: Mapping[str, Values]) -> None:
+def check(view: ViewInfo, columns: Mapping[str, Values]) -> None:
     """Raise `BadFrame` unless the columns hold what the view shows, in types it can compute with."""
     numbers = {column.field for column in view.columns if column.role == "counter" or column.is_process}
     numbers |= {view.thread_field} if view.thread_field else set()

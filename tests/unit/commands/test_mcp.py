@@ -84,6 +84,11 @@ def test_triage_of_a_tape() -> None:
     assert said["findings"][0]["evidence"][0]["who"]["name"] == "plugins"
 
 
+def test_a_tape_that_is_missing_is_an_error() -> None:
+    result = called("triage", tape="/nowhere/missing.tape")
+    assert (result["isError"], "No such file" in result["content"][0]["text"]) == (True, True)
+
+
 def test_list_show_and_explain_say_what_the_commands_say() -> None:
     assert "cpu/runqlat\t" in called("list")["content"][0]["text"]
     assert called("show", probe="runqlat")["content"][0]["text"] == ebpftop("show", "runqlat").stdout
