@@ -9,7 +9,7 @@ NIGHTLY := test-bcc compare bench screenshots-check report-check scrape-check pa
 CHURN ?= 3600 150
 
 .PHONY: help run test bench screenshots screenshots-check report-check scrape-check test-kernels test-bcc compare catalog churn nightly lock sbom \
-    packages packages-check release
+    packages packages-check release schemas incidents
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,14 @@ churn: ## an hour of processes that come and go: memory stays flat, counts stay 
 compare: ## check that our probes and bcc's tools count the same on the same workload
 	@.ci/setup bench
 	$(AS_ROOT) $(PYTHON) -m tests.compare
+
+schemas: ## write ebpftop/schemas/ from the types of what programs read
+	@.ci/setup test
+	$(PYTHON) -m tests.schemas
+
+incidents: ## record the incidents anew that triage is tested with
+	@.ci/setup test
+	$(AS_ROOT) $(PYTHON) -m tests.incidents
 
 screenshots: ## regenerate screenshots/ from the bundled tape
 	@.ci/setup screenshots

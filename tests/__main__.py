@@ -26,6 +26,7 @@ class Part:
 
     def __init__(self, name: str, arguments: list[str], niceness: int = 0) -> None:
         self.name, self.summary, self.seconds = name, "", 0.0
+        self.failures: list[str] = []
         self._began = time.monotonic()
         self._process = subprocess.Popen(
             ["nice", "-n", str(niceness), *PYTEST, *arguments],
@@ -44,6 +45,8 @@ class Part:
         for line in self._process.stdout:
             print(f"{self.name:6} | {line.rstrip()}", flush=True)
             self.summary = line.strip("= \n") or self.summary
+            if line.startswith(("FAILED ", "ERROR ")):
+                self.failures.append(line.rstrip())
         self.seconds = time.monotonic() - self._began
 
     def wait(self) -> bool:
@@ -72,6 +75,9 @@ def main(arguments: list[str]) -> int:
     print()
     for part in parts:
         print(f"{part.name:6} | {part.summary}")
+    for part in parts:
+        for failure in part.failures:
+            print(failure)
     found = {name: sum(_counted(part.summary, name) for part in parts) for name in COUNTED}
     print(f"\n{found['passed']} passed, {found['failed'] + found['error']} failed, {found['skipped']} skipped")
     return 0 if all(passed) else 1

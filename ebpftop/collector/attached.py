@@ -22,10 +22,21 @@ from ebpftop.collector.displayed import DisplayedMap, decoders, process_field, s
 from ebpftop.collector.functions import Change, Functions
 from ebpftop.collector.layout import dtype
 from ebpftop.collector.maps import MapReader
+from ebpftop.collector.pythons import Pythons
 from ebpftop.collector.ring import Ring
 from ebpftop.collector.unwound import UnwoundRows, UnwoundStacks
 from ebpftop.frames.columns import pack
-from ebpftop.frames.layout import FAILURES, GROUPS, MapLayout, again, by_pointers, copied
+from ebpftop.frames.layout import (
+    FAILURES,
+    GROUPS,
+    MapLayout,
+    again,
+    beside,
+    by_pointers,
+    copied,
+    python_functions,
+    python_programs,
+)
 from ebpftop.frames.messages import Cost, Events, Losses, OpenWait, ProgramCost, RingUse, Snapshot, ViewInfo
 from ebpftop.frames.stacks import STACK
 from ebpftop.handover.protocol import Handover
@@ -81,13 +92,14 @@ class AttachedProbe:
         }
         self._stacks = list(stacks.values())
         self.copies: Copies | None = None
+        self.pythons: Pythons | None = None
         self._rows: UnwoundRows | None = None
         moments = {view.moments: view for view in views if view.moments}
         by_name = {each.name: (fd, each) for fd, each in zip(self._map_fds, message.maps, strict=True)}
         of_map = {view.map: stacks[view.stacks] for view in views if view.show == "stacks"}
-        beside = {name for each in of_stacks for name in (copied(each), by_pointers(each))}
+        hidden = set[str]().union(*map(beside, of_stacks))
         for fd, layout in zip(self._map_fds, message.maps, strict=True):
-            if layout.kind == STACK_TRACE or layout.name in beside:
+            if layout.kind == STACK_TRACE or layout.name in hidden:
                 continue  # shown by the maps that hold its numbers
             if layout.name == FAILURES:
                 self._failures = MapReader(fd, layout)
@@ -106,10 +118,15 @@ class AttachedProbe:
             if codes is None:
                 break
             if view.show == "stacks" and copied(view.stacks) in by_name and self.copies is None:
-                self._unwind(view, by_name, stacks[view.stacks].unwound, codes)
+                self._unwind(view, by_name, stacks[view.stacks].unwound, codes, functions)
 
     def _unwind(
-        self, view: ViewInfo, maps: dict[str, tuple[int, MapLayout]], stacks: UnwoundStacks, codes: Codes
+        self,
+        view: ViewInfo,
+        maps: dict[str, tuple[int, MapLayout]],
+        stacks: UnwoundStacks,
+        codes: Codes,
+        functions: Functions | None,
     ) -> None:
         """Have user stacks that are copied counted among those of a view's map. Raises `ValueError`, `OSError`."""
         shown = next(each for each in self.maps if each.name == view.map)
@@ -128,7 +145,10 @@ class AttachedProbe:
 
         fd, layout = maps[copied(view.stacks)]
         spared, _ = maps.get(by_pointers(view.stacks), (None, None))
-        self.copies = Copies(fd, layout, spared, codes, stacks, count)
+        told, programs = maps.get(python_functions(view.stacks)), maps.get(python_programs(view.stacks))
+        if told is not None and programs is not None and functions is not None:
+            self.pythons = Pythons(programs[0], *told, functions)
+        self.copies = Copies(fd, layout, spared, codes, stacks, count, self.pythons)
 
     def _displayed(
         self,
@@ -273,9 +293,9 @@ class AttachedProbe:
         )
 
     @property
-    def buffers(self) -> list[EventRing | Copies]:
+    def buffers(self) -> list[EventRing | Copies | Pythons]:
         """All that is read of ring buffers."""
-        return [*self.rings, *filter(None, [self.copies])]
+        return [*self.rings, *filter(None, [self.copies]), *filter(None, [self.pythons])]
 
     @property
     def has_events(self) -> bool:

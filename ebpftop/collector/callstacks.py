@@ -142,7 +142,10 @@ class StackNumbering:
         if why := self._ended(number, len(places)):
             yield self._functions.missing(why)
         for address in places:
-            yield codes.get(address) or self._functions.number(space, address)
+            if address < 0:  # of no code, but of what an interpreter runs: see `Pythons.place`
+                yield -1 - address
+            else:
+                yield codes.get(address) or self._functions.number(space, address)
 
     def _places(self, number: int) -> list[int]:
         """Addresses of the code that runs, outermost first: the call is before where it returns to."""

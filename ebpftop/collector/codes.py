@@ -9,9 +9,11 @@ import os
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from msgspec.structs import astuple
+
 from ebpftop.handover import protocol
-from ebpftop.handover.protocol import CodeRange, CodeRead, UnwindTables
-from ebpftop.unwind.cursor import BadTables
+from ebpftop.handover.protocol import CodeRange, CodeRead, PythonBuild, UnwindTables
+from ebpftop.unwind.cursor import WORD, BadTables
 from ebpftop.unwind.stack import Code, Space
 from ebpftop.unwind.tables import Effort, Tables, TooMuch
 
@@ -28,6 +30,7 @@ EFFORT, EFFORT_A_SECOND = 1 << 20, 1 << 17  # bytes of tables that are read for 
 PATIENCE, LESS = 5.0, 1.0  # seconds that a sample waits for its program's code, and for what is new in it
 LATE = "its code could not be read in time"
 ENDED = "its code is not known, as the process has ended"
+MOST_PROBLEMS = 32  # of Pythons, that are told
 TOO_LARGE = "its files' unwind tables can't be read"
 
 
@@ -40,15 +43,26 @@ class Program(NamedTuple):
     stack: int
 
 
+class Interpreter(NamedTuple):
+    """The CPython of a program: see `PythonBuild`, but that `runtime` is in its memory."""
+
+    runtime: int
+    minor: int
+    interpreters: int
+    next: int
+    threads: int
+
+
 class _Known:
     """What is known of a program. mapped: its pages of executable memory when it was read; why: it can't be."""
 
-    __slots__ = ("by_pointers", "effort", "files", "mapped", "read_at", "refilled", "space", "why")
+    __slots__ = ("by_pointers", "effort", "files", "mapped", "python", "read_at", "refilled", "space", "why")
 
     def __init__(self, now: float) -> None:
         self.space: Space | None = None
         self.files: set[str] = set()
         self.by_pointers = False
+        self.python: Interpreter | None = None
         self.mapped = -1
         self.read_at = -AGAIN  # when the request was sent, monotonic seconds
         self.why = ""
@@ -56,12 +70,19 @@ class _Known:
 
 
 class Codes:
-    """Programs by what identifies them. `read` is called when more is known."""
+    """Programs by what identifies them. `read` is called when more is known, `warn` with what can't be."""
 
-    def __init__(self, request: Callable[[protocol.Message], None], read: Callable[[], None]) -> None:
-        self._request, self._read = request, read
+    def __init__(
+        self,
+        request: Callable[[protocol.Message], None],
+        read: Callable[[], None],
+        warn: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._request, self._read, self._warn = request, read, warn
         self._programs: dict[Program, _Known] = {}
         self._tables: dict[str, Tables | str | None] = {}
+        self._pythons: dict[str, PythonBuild] = {}  # by file
+        self._problems: set[str] = set()  # those that were told
         self._wanted: dict[Program, int] = {}  # with its pages of executable memory
         self._asked: dict[Program, int] = {}
         self._may_spend, self._may_since = SPENT_AT_ONCE, 0.0
@@ -102,6 +123,11 @@ class Codes:
         """Whether all of its files keep frame pointers."""
         known = self._programs.get(program)
         return known is not None and known.by_pointers
+
+    def python(self, program: Program) -> Interpreter | None:
+        """Its interpreter, if it is a Python whose functions can be known."""
+        known = self._programs.get(program)
+        return known.python if known is not None else None
 
     def effort(self, program: Program, now: float) -> Effort:
         """How much may be read of a program's tables now."""
@@ -172,6 +198,7 @@ class Codes:
         known.space = Space(
             [Code(each.start, each.end, each.base, self._of(each.file), not each.file) for each in ranges]
         )
+        known.python = self._python(ranges)
         files = {each.file for each in ranges if each.file} - {VDSO}  # that one calls nothing
         tables = [self._tables.get(each, TOO_LARGE) for each in files]
         try:
@@ -182,12 +209,26 @@ class Codes:
         except TooMuch:
             known.by_pointers = False
 
+    def _python(self, ranges: list[CodeRange]) -> Interpreter | None:
+        """The program itself may have no more of it than the name, where it is in a library."""
+        found = [(each.base, self._pythons[each.file]) for each in ranges if each.file in self._pythons]
+        for base, build in found:
+            if not build.problem:
+                return Interpreter(base + build.runtime & WORD, *astuple(build)[1:-1])
+        for _, build in found[-1:]:
+            if build.problem not in self._problems and len(self._problems) < MOST_PROBLEMS:
+                self._problems.add(build.problem)
+                self._warn(build.problem)
+        return None
+
     def _of(self, file: str) -> Tables | str | None:
         return self._tables.get(file, TOO_LARGE) if file else None
 
     def _add(self, files: list[UnwindTables], descriptors: list[int]) -> None:
         rest = iter(descriptors)
         for each in files:
+            if each.python is not None:
+                self._pythons[each.file] = each.python
             if not each.frames_size:
                 self._tables[each.file] = None
                 continue
@@ -202,6 +243,7 @@ class Codes:
         """Drop files that no program uses, and steps when there are many."""
         used = set[str]().union(*(known.files for known in self._programs.values()))
         self._tables = {file: tables for file, tables in self._tables.items() if file in used}
+        self._pythons = {file: build for file, build in self._pythons.items() if file in used}
         spaces = [known.space for known in self._programs.values() if known.space is not None]
         tables = [each for each in self._tables.values() if isinstance(each, Tables)]
         for remembering in (spaces, tables):

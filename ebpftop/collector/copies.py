@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from ebpftop.collector.codes import Codes, Program
 from ebpftop.collector.layout import dtype
+from ebpftop.collector.pythons import DEEPER, Pythons
 from ebpftop.collector.ring import Ring, RingBroken
 from ebpftop.collector.unwound import UnwoundStacks
 from ebpftop.frames.layout import COPY, MapLayout
@@ -23,7 +24,8 @@ from ebpftop.unwind.stack import NOWHERE, Unwound
 SHARE, AT_ONCE = 0.25, 0.1  # of a CPU, and seconds of it, that unwinding may take; what is more waits, and is lost
 PAGE = 4096
 
-_HEAD = struct.Struct("<6Q17QIIiI")
+_HEAD = struct.Struct("<6Q17QIIiIII")
+_ENTRIES = next(count for name, _, count in COPY if name == "entries")
 
 
 class Sample(NamedTuple):
@@ -39,7 +41,8 @@ class Sample(NamedTuple):
 class Copies:
     """Reads the ring buffer of copies behind a descriptor. Descriptors stay the caller's.
 
-    by_pointers: the map of programs that need no copies. count: called with each sample, and what it adds to its row.
+    by_pointers: the map of programs that need no copies. pythons: what tells Python's functions. count: called with
+    each sample, and what it adds to its row.
     Raises `ValueError` for records that are no copies, `OSError`.
     """
 
@@ -51,6 +54,7 @@ class Copies:
         codes: Codes,
         stacks: UnwoundStacks,
         count: Callable[[Sample, int], None],
+        pythons: Pythons | None = None,
     ) -> None:
         *fields, stack = layout.value.fields
         if tuple((each.name, each.dtype, each.count) for each in fields) != COPY or stack.name != "stack":
@@ -58,6 +62,7 @@ class Copies:
         self.name, self.fd, self.ring = layout.name, fd, Ring(fd, layout.max_entries, dtype(layout.value))
         self._start, self._room = stack.offset, stack.count
         self._by_pointers, self._codes, self._stacks, self._count = by_pointers, codes, stacks, count
+        self._pythons = pythons
         self._may_spend, self._may_since = AT_ONCE, time.monotonic()
         self.waiting = False  # whether a sample waits for code
         self._done: set[int] = set()  # positions of those that came after one that waits
@@ -68,6 +73,8 @@ class Copies:
         began, waiting = time.thread_time(), False
         self._may_spend = min(AT_ONCE, self._may_spend + (now - self._may_since) * SHARE)
         self._may_since = now
+        if self._pythons is not None:
+            self._pythons.take()
         full = self.ring.waiting > self.ring.size // 2
         for position, record in self.ring.in_place():
             if position not in self._done and len(record):
@@ -90,7 +97,7 @@ class Copies:
         if len(record) < self._start + self._room:
             raise RingBroken(f"a copy of {len(record):,} bytes")
         taken, value, start, code, top, mapped, *rest = _HEAD.unpack_from(record)
-        registers, (cpu, tgid, kernel, size) = rest[:17], rest[17:]
+        registers, (cpu, tgid, kernel, size, python, frames) = rest[:17], rest[17:]
         program = Program(tgid, start, code, top)
         age = now - taken / 1e9 if patient else inf
         found = self._codes.space(program, mapped, age, now)
@@ -102,11 +109,22 @@ class Copies:
             sp = registers[RSP] & PAGE - 1
             words = record[self._start + sp : self._start + sp + min(size, self._room - sp) // 8 * 8].cast("Q")
             effort = self._codes.effort(program, now)
-            stack = found.unwind(registers, words, effort, whole=self._room - PAGE, top=top)
+            interpreter = self._codes.python(program) if self._pythons is not None else None
+            bounds: list[int] | None = [] if interpreter is not None and frames else None
+            stack = found.unwind(registers, words, effort, whole=self._room - PAGE, top=top, bounds=bounds)
             words.release()
             if stack.ended == NOWHERE and self._codes.again(program, age, now):
                 return False
-            if self._codes.by_pointers(program):
+            if interpreter is not None and self._pythons is not None:
+                if bounds:
+                    entries = record[_HEAD.size : _HEAD.size + 8 * min(frames, _ENTRIES)].cast("Q")
+                    stack = stack._replace(
+                        places=self._pythons.woven(stack.places, bounds, entries, deeper=python == DEEPER)
+                    )
+                    entries.release()
+                elif not python:
+                    self._pythons.tell(program, interpreter)
+            elif self._codes.by_pointers(program):
                 self._spare(tgid, top, mapped)
         self._count(Sample(taken, cpu, tgid, self._stacks.number(stack), kernel), value)
         return True

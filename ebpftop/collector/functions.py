@@ -127,6 +127,7 @@ class Functions:
         self._numbers, self._stack_numbers = count(), count()
         self._spaces: dict[int, Space] = {KERNEL: Space(0)}
         self._missing: dict[str, int] = {}
+        self._python: dict[tuple[str, str, str, int], int] = {}
         self._changed: dict[int, Function] = {}
         self._stacks: dict[int, Stack] = {}
         self._unnamed: set[int] = set()  # functions of the kernel that have no name yet
@@ -163,6 +164,19 @@ class Functions:
             number = self._missing[why] = next(self._numbers)
             self._changed[number] = Function(id=number, side="missing", name=why)
         return self._missing[why]
+
+    def python(self, name: str, module: str, file: str, line: int) -> int:
+        """The number of a line of a Python function; of an unknown one where too many are known."""
+        place = name, module, file, line
+        number = self._python.get(place)
+        if number is None:
+            if len(self._python) >= MOST_ADDRESSES and name:
+                return self.python("", "Python", "", 0)
+            number = self._python[place] = next(self._numbers)
+            self._changed[number] = Function(
+                id=number, side="python", name=name, module=module, file=file if line else "", line=line
+            )
+        return number
 
     def stack(self, functions: list[int]) -> int:
         """The number of a new stack, outermost function first."""

@@ -20,6 +20,7 @@ from ebpftop.collector.counting import CountingRuns
 from ebpftop.collector.filling import Filling
 from ebpftop.collector.functions import Functions
 from ebpftop.collector.noting import Noting
+from ebpftop.collector.pythons import Pythons
 from ebpftop.collector.ring import RingBroken
 from ebpftop.collector.run_times import RunTimes
 from ebpftop.collector.together import first, following
@@ -101,7 +102,7 @@ class Runs:
         """What some records have waited for is there."""
         self._drain_at = 0.0
 
-    def watch(self, rings: Iterable[EventRing | Copies | MemoryEvents]) -> None:
+    def watch(self, rings: Iterable[EventRing | Copies | Pythons | MemoryEvents]) -> None:
         """Wake up when one of them fills."""
         for ring in rings:
             self.filling.watch(ring.fd)

@@ -26,7 +26,7 @@ from ebpftop.collector.decode import Context
 from ebpftop.collector.departed import Departed
 from ebpftop.collector.functions import Functions
 from ebpftop.collector.limit import Found
-from ebpftop.collector.machine import host, reread, surveyed
+from ebpftop.collector.machine import host, pong, reread, surveyed
 from ebpftop.collector.noting import Noting
 from ebpftop.collector.outbox import Outbox
 from ebpftop.collector.pressure import Pressures
@@ -108,7 +108,7 @@ class Server:
         )
         self._groups = groups.Groups(self._context.cgroups, self._containers, self._runs.attached)
         self._unfound: deque[int] = deque()  # pending loads that name what is still looked for
-        self._codes = codes.Codes(self._request, self._runs.drain_soon)
+        self._codes = codes.Codes(self._request, self._runs.drain_soon, self._warn)
         self._numbers = iter(range(1, 1 << 30))
         self._want_statistics = True
         self._programs = programs.Readings(self._request, self._put, lambda: self._run_times.since)
@@ -227,6 +227,8 @@ class Server:
                 self._facts.wanted(request)
             case messages.ReadThreads():
                 self._threads.wanted()
+            case messages.Ping(number=number):
+                self._put(pong(number))
 
     def _load(self, request: messages.Load) -> None:
         number = next(self._numbers)

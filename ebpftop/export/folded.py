@@ -11,6 +11,7 @@ from ebpftop.export.report import Report, stacks_of
 from ebpftop.export.telling import AtEnd
 from ebpftop.model.stacks import StackFrame
 
+_SIGNS = {"kernel": "_[k]", "python": "_[p]"}
 _COUNT = re.compile(r"\s+(?=[0-9.]+$)")  # could be read as the count at the end of a line
 
 
@@ -33,8 +34,8 @@ class Folded(AtEnd):
 
 
 def folded(frames: Iterable[StackFrame], head: str = "") -> str:
-    """A stack on one line, without its count; frames of the kernel end in `_[k]`."""
-    words = [word(frame.label) + ("_[k]" if frame.side == "kernel" else "") for frame in frames]
+    """A stack on one line, without its count; frames of the kernel end in `_[k]`, of Python in `_[p]`."""
+    words = [word(frame.label) + _SIGNS.get(frame.side, "") for frame in frames]
     return ";".join([word(head), *words] if head else words)
 
 

@@ -84,7 +84,7 @@ class _Profile:
         return Message().whole(1, self._text(name)).whole(2, self._text(unit))
 
     def _location(self, frame: StackFrame, number: int) -> Message:
-        module = inert(frame.origin)
+        module = inert(frame.origin) if frame.side != "python" else ""  # else it is its source
         mapping = self._modules.setdefault(module, len(self._modules) + 1) if module else 0
         return Message().whole(1, number).whole(2, mapping).message(4, Message().whole(1, number))
 

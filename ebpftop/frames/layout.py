@@ -61,6 +61,9 @@ COPY = (
     ("tgid", "<u4", 1),
     ("kernel", "<i4", 1),
     ("bytes", "<u4", 1),
+    ("python", "<u4", 1),
+    ("frames", "<u4", 1),
+    ("entries", "<u8", 256),
 )
 """Fields of a copied stack, which is its last field: name, dtype and count; see `probes/include/ebpftop_copies.h`."""
 
@@ -73,3 +76,33 @@ def copied(stacks: str) -> str:
 def by_pointers(stacks: str) -> str:
     """The map of programs whose stacks need not be copied."""
     return f"{stacks}_by_pointers"
+
+
+def python_programs(stacks: str) -> str:
+    """The map of programs that are a Python; see `probes/include/ebpftop_python.h`, also for what follows."""
+    return f"{stacks}_pythons"
+
+
+def python_functions(stacks: str) -> str:
+    """The ring buffer of Python functions."""
+    return f"{stacks}_python_functions"
+
+
+PYTHON_FUNCTION = (
+    ("id", "<u4", 1),
+    ("minor", "<u4", 1),
+    ("first", "<u4", 1),
+    ("name_state", "<u4", 1),
+    ("name_length", "<u4", 1),
+    ("file_state", "<u4", 1),
+    ("file_length", "<u4", 1),
+    ("lines_length", "<u4", 1),
+    ("name", "u1", 256),
+    ("file", "u1", 512),
+)
+"""Fields of a Python function, whose last one is `lines`."""
+
+
+def beside(stacks: str) -> set[str]:
+    """The maps that are there for user stacks that are copied."""
+    return {copied(stacks), by_pointers(stacks), python_programs(stacks), python_functions(stacks)}

@@ -167,10 +167,23 @@ class ProgramCode(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     ranges: list[CodeRange]
 
 
+class PythonBuild(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """The CPython in a file: the address of its `_PyRuntime`, its version 3.`minor`, and where in that the first of its
+    interpreters is, and in one of these the next one and the first thread. problem: why its functions can't be known.
+    """
+
+    runtime: int = 0
+    minor: int = 0
+    interpreters: int = 0
+    next: int = 0
+    threads: int = 0
+    problem: str = ""
+
+
 class UnwindTables(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """Of one file, `.eh_frame_hdr` and `.eh_frame`, in this order in a sealed memfd: addresses and sizes in bytes.
 
-    A file without has sizes of 0 and no descriptor.
+    A file without has sizes of 0 and no descriptor. python: the interpreter in it, if there is one.
     """
 
     file: str
@@ -178,6 +191,7 @@ class UnwindTables(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     header_size: int = 0
     frames: int = 0
     frames_size: int = 0
+    python: PythonBuild | None = None
 
 
 class CodeRead(Message, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ import os
 import struct
 import zlib
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ _MAGIC = b"\x7fELF\x02\x01"  # 64 bits, little endian
 _LOAD, _SYMTAB, _NOBITS, _DYNSYM = 1, 2, 8, 11
 _INDIRECT = 10  # STT_GNU_IFUNC
 _FUNCTIONS = {2, _INDIRECT}  # and STT_FUNC
+_VARIABLES = {1}  # STT_OBJECT
 _LONGEST = 1 << 16  # bytes of a name; C++ knows no shame
 _HIGHEST = 1 << 48  # no address in a file is beyond
 _END = 1 << 62  # nor any place in it
@@ -146,6 +147,16 @@ class Elf:
                     found = self.offset(address)
         return found, chosen
 
+    def variable(self, name: bytes) -> int | None:
+        """The address of a variable."""
+        found = self._symbols(_SYMTAB, _DYNSYM, only=name, types=_VARIABLES)
+        return next((address for _, address, _, each in found if each.partition(b"@")[0] == name), None)
+
+    def bytes_at(self, address: int, length: int) -> bytes:
+        """What the file has at an address, as far as it goes."""
+        offset = self.offset(address)
+        return b"" if offset is None else self._table(offset, length, 1)
+
     def places(self) -> tuple[dict[bytes, int], set[bytes]]:
         """Where in the file each function begins, by name without its version; and the names of those that the dynamic
         linker chooses an implementation for, whose symbols are the choosing.
@@ -181,14 +192,23 @@ class Elf:
 
     def section(self, name: bytes) -> tuple[int, bytes] | None:
         """Address and content of the first section with this name, unpacked."""
+        found = self._section(name)
+        if found is None:
+            return None
+        content = b"" if found.kind == _NOBITS else self._table(found.offset, found.size, 1)
+        return found.address, _unpacked(content) if found.flags & _COMPRESSED else content
+
+    def begin(self, name: bytes) -> int | None:
+        """The address of the first section with this name."""
+        found = self._section(name)
+        return found.address if found is not None else None
+
+    def _section(self, name: bytes) -> _Section | None:
         if not self._names_at < len(self._sections):
             return None
         names = self._table(self._sections[self._names_at].offset, self._sections[self._names_at].size, 1)
-        for each in self._sections:
-            if names[each.name : each.name + len(name) + 1] == name + b"\0":
-                content = b"" if each.kind == _NOBITS else self._table(each.offset, each.size, 1)
-                return each.address, _unpacked(content) if each.flags & _COMPRESSED else content
-        return None
+        wanted = name + b"\0"
+        return next((each for each in self._sections if names.startswith(wanted, each.name)), None)
 
     def function(self, address: int) -> Function | None:
         """The function at a link-time address. Functions are read lazily here: raises what the class raises."""
@@ -216,8 +236,10 @@ class Elf:
     def _functions_of(self, *kinds: int) -> set[Function]:
         return {Function(start, start + size, name) for _, start, size, name in self._symbols(*kinds)}
 
-    def _symbols(self, *kinds: int, only: bytes = b"") -> Iterator[tuple[int, int, int, bytes]]:
-        """(kind, address, size, name) of the functions that tables of these kinds define. only: those of this name,
+    def _symbols(
+        self, *kinds: int, only: bytes = b"", types: Collection[int] = _FUNCTIONS
+    ) -> Iterator[tuple[int, int, int, bytes]]:
+        """(type, address, size, name) of the symbols that tables of these kinds define. only: those of this name,
         with or without a version; all others may be left out, which is quicker. Raises `BadElf` where names
         overlap each other so that all of them together would fill the memory.
         """
@@ -227,7 +249,7 @@ class Elf:
             for name, info, _, index, value, size in _SYMBOL.iter_unpack(symbols):
                 if wanted is not None and name not in wanted:
                     continue
-                if info & 15 in _FUNCTIONS and index and value and value + size <= _HIGHEST:
+                if info & 15 in types and index and value and value + size <= _HIGHEST:
                     end = names.find(b"\0", name, name + _LONGEST)
                     if end >= 0:
                         room -= end - name + _SYMBOL.size

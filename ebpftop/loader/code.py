@@ -1,7 +1,8 @@
 """Root task: where the code of processes lies, and the unwind tables of its files.
 
 Root opens what only root may; only then, with root's rights given up, are files read that may be anybody's and hold
-anything. Of a file nothing leaves but its tables, in memory that can't change any more.
+anything. Of a file nothing leaves but its tables, in memory that can't change any more, and where
+its Python keeps its state.
 """
 
 from __future__ import annotations
@@ -14,8 +15,18 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+from ebpftop.base.inert import inert
 from ebpftop.handover import protocol, transport
-from ebpftop.handover.protocol import UNREADABLE, CodeRange, Program, ProgramCode, RequestCode, UnwindTables
+from ebpftop.handover.protocol import (
+    UNREADABLE,
+    CodeRange,
+    Program,
+    ProgramCode,
+    PythonBuild,
+    RequestCode,
+    UnwindTables,
+)
+from ebpftop.kernel import python_build
 from ebpftop.kernel.elf import BadElf, Elf
 from ebpftop.kernel.mappings import Mapping, Mappings
 from ebpftop.loader.mapped_files import MappedFiles
@@ -111,7 +122,7 @@ class _Reading:
             self._elfs[file] = None
             elf = self._files.elf(mapping)
             if elf is not None and file not in self._known:
-                self._read(elf, file)
+                self._read(elf, file, mapping.module)
             self._elfs[file] = elf
         elf = self._elfs[file]
         place = elf.mapped(mapping.offset, mapping.end - mapping.start) if elf else None
@@ -119,14 +130,14 @@ class _Reading:
             raise BadElf("mapped where it has no code")
         return mapping.start - place
 
-    def _read(self, elf: Elf, file: str) -> None:
-        found = sections(elf)
+    def _read(self, elf: Elf, file: str, name: str) -> None:
+        found, python = sections(elf), _python(elf, name)
         size = len(found.header) + len(found.frames) if found else 0
         if size > min(_LARGEST, self._room):
             raise BadElf("its tables are too large")
         self._room -= size
         if found is None:
-            self.tables[file] = UnwindTables(file=file)
+            self.tables[file] = UnwindTables(file=file, python=python)
             return
         self.memfds.append(_sealed(found.header + found.frames))
         self.tables[file] = UnwindTables(
@@ -135,7 +146,16 @@ class _Reading:
             header_size=len(found.header),
             frames=found.frames_at,
             frames_size=len(found.frames),
+            python=python,
         )
+
+
+def _python(elf: Elf, name: str) -> PythonBuild | None:
+    found = python_build.build(elf, name)
+    if found is None:
+        return None
+    problem = f"no Python functions in stacks of {inert(name)}: {found.problem}" if found.problem else ""
+    return PythonBuild(**found._replace(problem=problem)._asdict())
 
 
 def _sealed(content: bytes) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ebpftop.unwind.cursor import BadTables
-from ebpftop.unwind.rows import RBP, RCX, RIP
+from ebpftop.unwind.rows import RBP, RCX, RIP, RSP
 from ebpftop.unwind.tables import Effort, Step, Tables, TooMuch
 from ebpftop.unwind.walk import BROKEN, BY_FRAME_POINTER, NO_TABLES, Ended, Walk
 
@@ -59,16 +59,25 @@ class Space:
         self._steps.clear()
 
     def unwind(
-        self, registers: Sequence[int], stack: memoryview, effort: Effort, *, whole: int, top: int = 0
+        self,
+        registers: Sequence[int],
+        stack: memoryview,
+        effort: Effort,
+        *,
+        whole: int,
+        top: int = 0,
+        bounds: list[int] | None = None,
     ) -> Unwound:
         """The callers of code that runs with these registers, by DWARF's numbers.
 
         stack: 8-byte words from rsp up. whole: bytes that are copied of a stack at most. top: where the stack of the
-        first thread began; 0 where that isn't known.
+        first thread began; 0 where that isn't known. bounds: gets where the frame of each place begins.
         """
         walk = Walk(registers, stack, whole, top)
         called = registers[RCX] == registers[RIP]  # a system call leaves there where it returns to
         places = [registers[RIP] - called]
+        if bounds is not None:
+            bounds.append(registers[RSP])
         steps, alone = self._steps, True
         try:
             step = self._step(places[0], effort)
@@ -90,6 +99,8 @@ class Space:
                 else:
                     alone = True
                 places.append(place)
+                if bounds is not None:
+                    bounds.append(walk.sp)
         except Ended as ended:
             why = str(ended)
             return Unwound(tuple(places), COMPILED if why == NO_TABLES and self._is_compiled(places[-1]) else why)

@@ -38,6 +38,11 @@ class Walk:
         self._all = True  # whether there may be others than those that calls leave as they were
         self._guessed = False  # whether the last step took a frame pointer for one
 
+    @property
+    def sp(self) -> int:
+        """Where the present frame begins."""
+        return self._registers[RSP] or 0
+
     def step(self, step: Step) -> int:
         """Go to the caller; returns the address where that goes on, 0 where there is none. Raises `Ended`."""
         if step.last:

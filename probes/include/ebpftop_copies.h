@@ -2,6 +2,10 @@
 // that compilers write for exceptions: most programs keep no frame pointers. x86-64 only. Touches no map.
 #pragma once
 
+#if defined(CONFIG_X86_64) && !defined(PARAM_unwind_fp) && !defined(PARAM_stacks_kernel)
+#define COPIES
+#include "ebpftop_python.h"
+
 #define COPIED_PAGE 4096
 #ifndef PARAM_copy
 #define PARAM_copy 16
@@ -20,6 +24,9 @@ struct copy {
     u32 tgid;
     int kernel;                                 // the number of the kernel's stack
     u32 bytes;                                  // that were copied, from rsp up
+    u32 python;                                 // whether it runs Python
+    u32 frames;                                 // of that, how many entries there are
+    u64 entries[PYTHON_ENTRIES];                // see python_frames()
     u8 stack[(COPIED_PAGES + 1) * COPIED_PAGE]; // from the beginning of rsp's page
 };
 
@@ -75,3 +82,4 @@ static inline __attribute__((always_inline)) u32 copy_stack(u8 *to, u64 sp, u64 
     }
     return at - sp;
 }
+#endif

@@ -3,11 +3,11 @@
 #ifndef EBPFTOP_COPIES_MAPS
 #define EBPFTOP_COPIES_MAPS
 
+#include "ebpftop_copies.h"
+#include "ebpftop_python_maps.h"
 #include "ebpftop_stacks_maps.h"
 
-#if defined(CONFIG_X86_64) && !defined(PARAM_unwind_fp) && !defined(PARAM_stacks_kernel)
-#define COPIES
-#include "ebpftop_copies.h"
+#ifdef COPIES
 
 BPF_RINGBUF_OUTPUT(stacks_copied, 2048);
 
@@ -40,9 +40,9 @@ static int copied(struct bpf_perf_event_data *ctx, int kernel, u64 value)
     if (!copy)
         return NO_COPY;
     if (ctx->regs.ip >> 63) {
-        struct pt_regs entered;
-        bpf_probe_read_kernel(&entered, sizeof(entered), (void *)bpf_task_pt_regs(task));
-        copy_registers(copy->regs, &entered);
+        struct pt_regs *entered = (struct pt_regs *)copy->stack; // there is not enough room elsewhere
+        bpf_probe_read_kernel(entered, sizeof(*entered), (void *)bpf_task_pt_regs(task));
+        copy_registers(copy->regs, entered);
     } else {
         copy_registers(copy->regs, &ctx->regs);
     }
@@ -60,6 +60,7 @@ static int copied(struct bpf_perf_event_data *ctx, int kernel, u64 value)
     copy->cpu = bpf_get_smp_processor_id();
     copy->tgid = tgid;
     copy->kernel = kernel;
+    python_frames(copy, task);
     copy->bytes = copy_stack(copy->stack, sp, stack_end(task, top, sp));
     stacks_copied.ringbuf_submit(copy, wake_up(sizeof(*copy)));
     return COPIED;

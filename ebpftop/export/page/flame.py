@@ -24,6 +24,7 @@ _FILE_WIDTH = 1200
 # Light and dark shades of each side; text on all of them is dark.
 COLOURS = {
     "user": ("#f0a878", "#efb46e", "#eec06a", "#f29a80"),
+    "python": ("#a8d08d", "#9ccb8a", "#b6d79a", "#a3cf9c"),
     "kernel": ("#8fc0e6", "#86b4e2", "#9ccbe6", "#93b8ea"),
     "missing": ("#b9bec6", "#b0b6bf", "#c2c7ce", "#b5bac4"),
     "head": ("#c3b1e0", "#bba9da", "#cab9e4", "#c0aae2"),

@@ -10,7 +10,7 @@ import numpy as np
 
 from ebpftop.frames.columns import Array, Labels, Values, take
 from ebpftop.frames.messages import FOLDED, UNKNOWN, ColumnInfo, Process, ViewInfo
-from ebpftop.model.comparing.half import Half
+from ebpftop.model.comparing.half import Half, hosts_of
 from ebpftop.model.comparing.sides import Side, texts_of
 from ebpftop.model.dimensions import Source, keys_of
 from ebpftop.model.grouping import grouped_view
@@ -45,7 +45,8 @@ def joined(a: Half, b: Half, sides: tuple[Side, Side], view: ViewInfo, by: Sourc
     name. Of groups, ebpftop's own processes make some of their own.
     """
     people = _People(a, b)
-    columns = keys_of(grouped_view(view, by) if by else view)
+    left_out = hosts_of(view) if a.host != b.host else set()
+    columns = [column for column in keys_of(grouped_view(view, by) if by else view) if column.field not in left_out]
     numbers: dict[_Key, int] = {}
     places = []
     for half, side in zip((a, b), sides, strict=True):

@@ -62,6 +62,7 @@ class EbpftopApp(TimeKeys):
         *TimeKeys.KEYS[3:],
         Binding("A", "others", "all programs", show=False, tooltip="All BPF programs here, and what they cost"),
         Binding("W", "threads", "threads", show=False, tooltip="All threads here, and what they wait for"),
+        Binding("H", "hosts", "hosts", show=False, tooltip="All hosts; select one, or compare two"),
         Binding("z", "tiles", "tiles", tooltip="Back to the playbook's tiles"),
         Binding("m", "marks(1)", "mark", show=False, tooltip="Mark this moment; go to a mark"),
         Binding("apostrophe", "marks(0)", "marks", show=False, key_display="'"),
@@ -374,6 +375,14 @@ class EbpftopApp(TimeKeys):
             self.notice("up to here, the tape doesn't tell where threads are: it does where W was looked at", "info")
         elif not isinstance(self.screen, TooSmall):
             self.push_screen(ThreadsScreen(self.feed))
+
+    def action_hosts(self) -> None:
+        from ebpftop.ui.screens.hosts import HostsScreen
+
+        if not self.feed.session.machines:
+            self.notice("this is one machine alone: 'ebpftop --host NAME' watches others", "info")
+        elif not isinstance(self.screen, TooSmall):
+            self.push_screen(HostsScreen(self.feed), self.host_wished)
 
     def action_tiles(self) -> None:
         if self._tiled:

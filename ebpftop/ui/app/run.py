@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 2.0  # seconds in which it should have ended
 SETTLED = 2.0  # seconds after which the first screen has been painted
+_YOUNG = 5000  # new objects after which Python looks for garbage, not 700: a full collection makes a key wait
 
 
 def run_dashboard(
@@ -111,6 +112,7 @@ def run_dashboard(
 
 def _collect_from_now_on() -> None:
     gc.freeze()  # what is there stays: collections need not visit it
+    gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
     gc.enable()
 
 

@@ -1,4 +1,5 @@
-"""The colours of a flame graph: warm for user space, blue for the kernel, grey for missing frames. The shade depends
+"""The colours of a flame graph: warm for user space, green for Python, blue for the kernel, grey for
+missing frames. The shade depends
 only on the name.
 """
 
@@ -15,6 +16,7 @@ from ebpftop.model.stacks import Side, StackFrame
 # Hue (degrees), how far a name shifts it, and saturation.
 _FAMILIES: dict[Side, tuple[float, float, float]] = {
     "user": (22, 24, 0.68),
+    "python": (112, 24, 0.40),
     "kernel": (200, 28, 0.52),
     "missing": (220, 0, 0.06),
     "head": (262, 16, 0.26),
@@ -58,7 +60,7 @@ class Palette:
     def _colour(self, frame: StackFrame, family: tuple[float, float, float]) -> Color:
         number = crc32(frame.label.encode(errors="replace"))
         hue, reach, saturation = family
-        if not frame.name and frame.side in ("user", "kernel"):
+        if not frame.name and frame.is_code:
             saturation *= _NAMELESS
         lightness, more = _LIGHTNESS[self.dark]
         hue += reach * ((number & 0xFF) / 255 - 0.5) * 2

@@ -37,7 +37,13 @@ ALL = StackFrame("all", "", "head")
 _NAMED = 40  # cells that the details have for a name
 _LEFT = "▏"
 # Without colour: a frame's left edge, and its fill.
-_EDGES = {"user": ("│", "─"), "kernel": ("┃", "━"), "missing": ("┆", "┄"), "head": ("║", "═")}
+_EDGES = {
+    "user": ("│", "─"),
+    "python": ("▌", "~"),
+    "kernel": ("┃", "━"),
+    "missing": ("┆", "┄"),
+    "head": ("║", "═"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +188,7 @@ class Flame(Painter, can_focus=True):
         """Where the function of the frame under the cursor was; it may have several return addresses."""
         assert self._here is not None
         frame, depth = self._frame(self._here), len(self._here.path) - 1 - self.state.headed
-        if frame.side not in ("user", "kernel") or depth < 0:
+        if not frame.is_code or depth < 0:
             return Places()
         return places_at(self.state.profile, self.state.paths.rows(self._here.path).tolist(), depth)
 
@@ -358,7 +364,7 @@ class Flame(Painter, can_focus=True):
             return
         frame = self._frame(self._here)
         known = facts(self.state.profile, self._places(), self.state.unit)
-        what = "function" if frame.side in ("user", "kernel") else "frame"
+        what = "function" if frame.is_code else "frame"
         module = [("module", frame.origin)] if frame.origin else []
         self.post_message(Grid.Whole([(what, frame.label), *module, *known]))
 

@@ -54,6 +54,8 @@ def whereabouts(frame: StackFrame, profile: Profile, places: Places) -> tuple[st
     found = list(dict.fromkeys(text for each in functions if (text := source(each).rpartition("/")[2])))
     more = f" and {len(found) - 1} more line{'s' if len(found) > 2 else ''}" if len(found) > 1 else ""
     lines = found[0] + more if found else ""
+    if frame.side == "python":
+        return lines, frame.origin
     if len(functions) != 1:
         return lines, f"{frame.origin}, {formatting.count(len(functions))} addresses".lstrip(", ")
     return lines, f"{frame.origin}+{functions[0].offset:#x}"
@@ -65,6 +67,7 @@ def facts(profile: Profile, places: Places, unit: str) -> Facts:
     symbols = dict.fromkeys(each.symbol for each, _ in functions if each.symbol)
     found: Facts = [("symbol", symbol) for symbol in list(symbols)[:MOST]]
     found += _listed("source", functions, source, unit)
+    functions = [(each, value) for each, value in functions if each.side != "python"]  # whose code has no address
     found += _listed("address", functions, lambda each: f"+{each.offset:#x}", unit)
     return found
 

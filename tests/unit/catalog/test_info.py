@@ -78,12 +78,14 @@ def test_json_has_the_documented_shape(tmp_path: Path) -> None:
                 "kernel": "",
                 "gauge": False,
                 "moments": "",
+                "tells": "",
                 "user": "",
             }
         ],
         "available": True,
         "variant": "raw",
         "reason": None,
+        "next": [],
     }
     no = as_json(info(make_probe(tmp_path, "cpu/other"), False, reason="no kprobes"))
     assert (no["available"], no["variant"], no["reason"]) == (False, None, "no kprobes")

@@ -132,6 +132,7 @@ def test_the_bundled_playbooks_name_probes_parameters_and_views_that_there_are()
         "memory-pressure",
         "network-flaky",
         "who-did-that",
+        "first-look",
         "one-process",
     ]
     assert [faults(playbook, CATALOG.probes) for playbook in CATALOG.playbooks.values()] == [[]] * 8

@@ -22,7 +22,7 @@ from ebpftop.unwind.tables import Effort, Tables
 from tests.unit.unwind.test_hostile import BASE, END, ORDINARY, START, cie, fde
 
 ROOM = 2 * PAGE
-HEAD = struct.Struct("<6Q17QIIiI")
+HEAD = struct.Struct("<6Q17QIIiIII256Q")
 LENGTH = HEAD.size + ROOM
 STRIDE = LENGTH + 8
 SIZE = 1 << 17
@@ -86,7 +86,9 @@ class Ring:
         registers = [*range(17)]
         registers[RSP], registers[RIP] = sp, ip
         kept = 8 * len(words) if size is None else size
-        head = HEAD.pack(time.monotonic_ns(), 1, 5, 0x1000, 0x7000, 9, *registers, 1, tgid, -14, kept)
+        head = HEAD.pack(
+            time.monotonic_ns(), 1, 5, 0x1000, 0x7000, 9, *registers, 1, tgid, -14, kept, 0, 0, *bytes(256)
+        )
         stack = bytearray(SECRET * (ROOM // len(SECRET)))
         start = sp & PAGE - 1
         stack[start : start + 8 * len(words)] = struct.pack(f"<{len(words)}Q", *words)
