@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 
-_WITH_SETTINGS = (None, "play", "run", "record", "list", "show", "replay", "demo")
+_WITH_SETTINGS = (None, "play", "run", "record", "triage", "list", "show", "replay", "demo")
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -76,9 +76,7 @@ def _run(arguments: argparse.Namespace, argv: list[str]) -> int:
         case "replay" | "demo":
             from ebpftop.commands import tape
 
-            if arguments.command == "replay":
-                return tape.replay(arguments.tape, arguments.settings)
-            return tape.demo(arguments.settings)
+            return tape.replay(arguments) if arguments.command == "replay" else tape.demo(arguments)
         case "tape":
             from ebpftop.commands import tapes
 

@@ -22,21 +22,22 @@ NONE = Settings()
 
 
 def apply(arguments: argparse.Namespace) -> None:
-    """Set `arguments.settings`, and what the command line leaves open. Folders and a budget are for this machine alone,
-    so not for `--host`. Raises `Cannot` as `privilege.invoker` does.
+    """Set `arguments.settings`, and what the command line leaves open. Folders and budget are this machine's: with
+    `--host` each host has its own. Raises `Cannot` as `privilege.invoker` does.
     """
     arguments.settings = found = _read()
-    if not arguments.hosts:
-        arguments.probes = [*arguments.probes, *(each for each in found.folders if each not in arguments.probes)]
-        if arguments.budget is None:
-            arguments.budget = found.budget
     if getattr(arguments, "interval", None) is None:
         arguments.interval = found.interval or 1.0
+    if getattr(arguments, "hosts", None):
+        return
+    arguments.probes = [*arguments.probes, *(each for each in found.folders if each not in arguments.probes)]
+    if arguments.budget is None:
+        arguments.budget = found.budget
 
 
-def tell(settings: Settings) -> None:
-    """Mistakes, one a line."""
-    for line in settings.problems:
+def tell(arguments: argparse.Namespace) -> None:
+    """Say what is wrong in them, a line each; nothing of a command that has none."""
+    for line in getattr(arguments, "settings", NONE).problems:
         print(f"ebpftop: {line}", file=sys.stderr)
 
 
