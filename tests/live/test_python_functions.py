@@ -181,6 +181,39 @@ def test_threads_coroutines_and_deep_calls_have_their_own(command: list[str], tm
     assert roots.total() >= 0.8 * counted(stacks)
 
 
+FORKS = """\
+import ctypes, os, time
+
+def work():
+    end = time.process_time() + 0.1
+    while time.process_time() < end:
+        pass
+
+ctypes.CDLL(None).prctl(15, b"forks-python")
+while True:
+    child = os.fork()
+    if not child:
+        work()
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+
+
+@any_kernel
+def test_what_a_python_forks_has_its_functions_from_the_first_sample_on(tmp_path: Path) -> None:
+    (command, *_) = commands("3.11") or pytest.skip("no CPython 3.11 here")
+    with (
+        running(command, write(tmp_path, FORKS)),
+        trace("cpu/profile", comm="forks-python", frequency=199) as traced,
+    ):
+        traced.until(lambda: counted(known(traced.stacks("samples"))) >= SAMPLES, f"{SAMPLES} samples of it")
+        assert traced.end() == 0
+    stacks = known(traced.stacks("samples"))
+    assert len({each["labels"]["pid"] for each in stacks}) > 3
+    working = sum(each["count"] for each in stacks if names(each) == ["<module>", "work"])
+    assert working >= 0.8 * counted(stacks)  # else it forks, and begins and ends a process
+
+
 def test_a_version_that_is_not_known_shows_what_is_native(tmp_path: Path) -> None:
     (command, *_) = commands("3.10") or pytest.skip("no CPython 3.10 here")
     with running(command, write(tmp_path, SERVICE)) as pid, trace("cpu/profile", pid=pid, frequency=199) as traced:
