@@ -9,9 +9,11 @@ NIGHTLY := test-bcc compare bench screenshots-check report-check scrape-check pa
 CHURN ?= 3600 150
 # seconds; then a seed, and the doors that are meant
 FUZZ ?= 3600
+# seconds; then a seed, and the number of the first episode
+SOAK ?= 3600
 
 .PHONY: help run test bench screenshots screenshots-check report-check scrape-check test-kernels test-bcc compare catalog churn nightly lock sbom \
-    packages packages-check release schemas incidents fuzz hostile-text
+    packages packages-check release schemas incidents fuzz soak hostile-text
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +43,10 @@ churn: ## an hour of processes that come and go: memory stays flat, counts stay 
 fuzz: ## an hour of hostile input at every door: FUZZ="SECONDS [SEED [DOOR...]]"
 	@.ci/setup test
 	$(PYTHON) -m tests.fuzz $(FUZZ)
+
+soak: ## an hour of random faults under load: SOAK="SECONDS [SEED [FIRST]]"
+	@.ci/setup test
+	$(AS_ROOT) $(PYTHON) -m tests.soak $(SOAK)
 
 hostile-text: ## hostile text through every door to every output: the table of what comes out
 	@.ci/setup test
