@@ -36,8 +36,8 @@ import time
 def timeslices():
     return int(open("/proc/self/schedstat").read().split()[2])
 open("/proc/self/comm", "w").write("sleeper")
-input()
 before = timeslices()
+input()
 for _ in range({SLEEPS}): time.sleep(0.001)
 print(timeslices() - before, flush=True)
 input()
