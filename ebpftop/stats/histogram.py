@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ebpftop.stats.slots import SLOTS, U64, K, bounds, checked, lower, slot_of
+from ebpftop.stats.slots import SLOTS, U64, K, bounds, bounds_of, checked, lower, slot_of
 
 Bounds = tuple[int, int]  # lo <= v < hi
 Row = tuple[int, int, int]  # lo, hi, how many values with lo <= v < hi
@@ -113,6 +113,21 @@ class Histogram:
         end = slot_of(2**64 - 1, k) + 1
         edges = [lower(min(row * width, end), k) for row in range(first, first + len(sums) + 1)]
         return list(zip(edges[:-1], edges[1:], sums.tolist(), strict=True))
+
+
+def middles(histograms: Sequence[Histogram], q: float) -> list[float]:
+    """The middle of the bucket that holds each one's quantile, for a picture of many; NaN where there are no values."""
+    lengths = np.array([len(each.slots) for each in histograms], np.intp)
+    found = np.full(len(histograms), np.nan)
+    some = lengths > 0
+    if some.any():
+        running = np.cumsum(np.concatenate([each.counts for each in histograms]), dtype=np.uint64)
+        until = running[np.cumsum(lengths)[some] - 1]
+        totals = np.diff(until, prepend=np.uint64(0))
+        rows = np.searchsorted(running, until - totals + ranks(totals, q))
+        low, high = bounds_of(np.concatenate([each.slots for each in histograms])[rows])
+        found[some] = (low.astype(np.float64) + high.astype(np.float64)) / 2
+    return list(found.tolist())
 
 
 @cache

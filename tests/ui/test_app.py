@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from rich.cells import cell_len
+from textual.binding import Binding
 from textual.command import CommandPalette
 from textual.containers import VerticalScroll
 
@@ -133,6 +134,12 @@ def test_help_knows_the_bindings_of_all_that_has_some() -> None:
         if not documented.issuperset(map(id, kind.BINDINGS)) and kind not in (HelpScreen, RowScreen)
     ]
     assert missing == []
+
+
+def test_what_a_key_does_stands_once_in_each_part_of_the_help() -> None:
+    for title, bindings in groups(EbpftopApp.BINDINGS):
+        does = [(key, each.action) for each in bindings if isinstance(each, Binding) for key in each.key.split(",")]
+        assert [each for each in does if does.count(each) > 1] == [], title
 
 
 def _subclasses(kind: type) -> list[type]:

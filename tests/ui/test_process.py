@@ -30,6 +30,7 @@ from ebpftop.ui.screens.parameters import ParameterForm
 from ebpftop.ui.screens.process import ENDED, ON_TAPE, PAUSED, ProcessScreen
 from ebpftop.ui.screens.row import RowScreen
 from ebpftop.ui.screens.standout import StandoutScreen
+from ebpftop.ui.widgets.keys import KeyLine
 from ebpftop.ui.widgets.process_head import CHART, ProcessHead
 from ebpftop.ui.widgets.process_lists import ListFrame, Tabs
 from ebpftop.ui.widgets.table_grid import TableGrid
@@ -192,6 +193,7 @@ async def test_a_list_shows_the_files_and_another_the_sockets(stage: Open) -> No
     async with stage(options=BOTH, size=(80, 24)) as on:
         await open_page(on)
         await on.play(facts(10))
+        assert "Esc back" in on.see(KeyLine), "the way back stays where room is short"
         assert on.one(Tabs).titles == (
             "Running probes",
             "Load for this process",

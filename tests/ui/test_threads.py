@@ -17,6 +17,7 @@ from ebpftop.ui.screens.row import RowScreen
 from ebpftop.ui.screens.threads import ThreadsScreen
 from ebpftop.ui.widgets.table_frame import TableFrame
 from ebpftop.ui.widgets.table_grid import TableGrid
+from ebpftop.ui.widgets.thread_rows import shortened
 from tests.support.frames import SECOND
 from tests.ui.conftest import Open, Stage
 from tests.ui.test_tape import STORY, until
@@ -89,6 +90,12 @@ async def test_on_a_small_screen_what_it_is_about_stays(stage: Open) -> None:
         assert head[:4] == ["threads", "state▼", "call", "waits for"]
         assert pipe[:4] == ["50", "sleeping", "read", "pipe:[42]"]
         assert stuck[1] == "uninterruptible"
+
+
+def test_a_name_that_is_cut_keeps_its_number() -> None:
+    assert shortened("qemu-system-x86 (9720)", 22) == "qemu-system-x86 (9720)"
+    assert shortened("qemu-system-x86 (9720)", 14) == "qemu-s… (9720)"
+    assert shortened("3 processes of worker", 10) == "3 processes of worker"
 
 
 async def test_enter_shows_system_call_stack_and_threads(stage: Open) -> None:

@@ -1,9 +1,14 @@
-"""Importing what the first probe is shown with: not before the first screen is painted, but before anybody waits."""
+"""What is done before anybody waits for it, but not before the first screen is painted: importing what the first probe
+is shown with, and reading the past of a tape.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
+
+from ebpftop.ui.feed.feed import Feed
 
 MODULES = (
     "ebpftop.model.run",
@@ -21,3 +26,8 @@ async def import_ahead() -> None:
     from ebpftop.ui.drawing.code import Code
 
     await asyncio.to_thread(Code("").line, 0)  # makes the lexer
+
+
+async def read_past(feed: Feed) -> None:
+    await feed.read_ahead()
+    gc.freeze()  # it stays: a collection that visits it holds up a key

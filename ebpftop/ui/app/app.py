@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 
 from ebpftop.frames.messages import AccountRunTimes, PlaybookInfo
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
-from ebpftop.ui.app.ahead import import_ahead
+from ebpftop.ui.app.ahead import import_ahead, read_past
 from ebpftop.ui.app.marking import Marking
 from ebpftop.ui.app.options import Options
 from ebpftop.ui.app.pace import Pace
@@ -193,7 +193,7 @@ class EbpftopApp(TimeKeys):
             if not self._ahead and self.feed.session.catalog is not None:
                 self._ahead = True
                 self.call_after_refresh(self.run_worker, import_ahead(), group="ahead")
-                self.call_after_refresh(self.run_worker, self.feed.read_ahead(), group="past")
+                self.call_after_refresh(self.run_worker, read_past(self.feed), group="past")
         await self.feed.watch(self._in_sight)
 
     def begins_painting(self) -> None:

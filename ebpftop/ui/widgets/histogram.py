@@ -15,7 +15,7 @@ from textual.strip import Strip
 
 from ebpftop.model.readings import Interval
 from ebpftop.stats import formatting
-from ebpftop.stats.histogram import PERCENTILES, Bounds, Histogram
+from ebpftop.stats.histogram import PERCENTILES, Bounds, Histogram, middles
 from ebpftop.stats.slots import lower
 from ebpftop.ui.drawing.line import merged
 from ebpftop.ui.widgets.grid import bar
@@ -123,8 +123,8 @@ class HistogramBars(Kept):
         lines = []
         recent = list(state.past)[-past:] if past > 0 else []
         for name, q in PERCENTILES.items():
-            middles = [_middle(each.histogram, q) for each in recent]
-            lines.append(_reading(name, _written(state.shown.quantile(q), state.unit), middles, past, STRONG))
+            moved = middles([each.histogram for each in recent], q)
+            lines.append(_reading(name, _written(state.shown.quantile(q), state.unit), moved, past, STRONG))
         lines.append(_reading("max", _written(state.shown.maximum(), state.unit), [], 0))
         rates = [each.histogram.count / each.seconds for each in recent if each.seconds]
         lines.append(_reading("rate", formatting.rate(state.rate), rates, past))
@@ -207,9 +207,3 @@ def _row_of(edges: Sequence[int], value: int) -> int:
 
 def _written(bounds: Bounds | None, unit: str) -> str:
     return formatting.bounds(*bounds, unit) if bounds else "–"
-
-
-def _middle(histogram: Histogram, q: float) -> float:
-    """The middle of a quantile's bucket, for a sparkline only."""
-    found = histogram.quantile(q)
-    return (found[0] + found[1]) / 2 if found else math.nan

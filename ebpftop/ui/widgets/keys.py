@@ -11,7 +11,7 @@ from textual.style import Style
 from ebpftop.ui.widgets.kept import Words
 
 AT_80 = 5  # keys shown below 100 columns
-LAST = ("tiles", "help", "quit")  # actions always shown, at the end
+LAST = ("tiles", "let_go", "app.pop_screen", "help", "quit")  # actions always shown, at the end
 
 
 class KeyLine(Words):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
+from rich.cells import cell_len, set_cell_size
 
 from ebpftop.model.places import Place, Seen, age_of, written
 from ebpftop.stats import formatting
@@ -22,6 +23,7 @@ def place_rows(places: Sequence[Place]) -> Rows:
     state = text(STATE, "state", 15, [each.state for each in places], priority=5)
     ages = np.array([-1 if each.age_ns is None else each.age_ns for each in places], np.int64)
     age = text("age", "for", 9, [each.since or "–" for each in places], most=12, priority=2)
+    whose = text("whose", "whose", 14, [cell(each.whose) for each in places], most=44, stretch=True, priority=4)
     return Rows(
         count=len(places),
         keys={"number": np.array([each.number for each in places], np.int64)},
@@ -30,13 +32,22 @@ def place_rows(places: Sequence[Place]) -> Rows:
             replace(state, order=lambda: ranks),
             text("call", "call", 10, [cell(each.call) for each in places], most=18, priority=4),
             text(
-                "target", "waits for", 16, [cell(target(each)) for each in places], most=200, stretch=True, priority=3
+                "target", "waits for", 16, [cell(target(each)) for each in places], most=200, stretch=True, priority=5
             ),
             text("waits", "in the kernel", 13, [cell(each.waits) for each in places], most=30, priority=1),
             replace(age, order=lambda: ages),
-            text("whose", "whose", 18, [cell(each.whose) for each in places], most=44, stretch=True, priority=4),
+            replace(whose, look=replace(whose.look, shorten=shortened)),
         ],
     )
+
+
+def shortened(whose: str, width: int) -> str:
+    """With its number whole, which tells processes of one name apart: `qemu-… (9720)`."""
+    name, bracket, number = whose.rpartition(" (")
+    room = width - len(bracket) - len(number) - 1
+    if cell_len(whose) <= width or not bracket or room < 1:
+        return whose
+    return f"{set_cell_size(name, room).rstrip()}…{bracket}{number}"
 
 
 def target(place: Place) -> str:

@@ -4,8 +4,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ebpftop.stats.histogram import Histogram
+from ebpftop.stats.histogram import Histogram, middles
 from ebpftop.stats.slots import LIMIT, SLOTS, bounds, slot_of
 
 
@@ -106,3 +108,13 @@ def test_rows_adjoin_stay_within_their_number_and_lose_nothing(at_most: int) -> 
 def test_no_rows_at_all_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one row"):
         histogram(1).rows(0)
+
+
+@given(
+    st.lists(st.dictionaries(st.integers(0, SLOTS - 2), st.integers(1, 1 << 40), max_size=5), max_size=6),
+    st.floats(0, 1),
+)
+def test_middles_of_many_are_those_of_each(counts: list[dict[int, int]], q: float) -> None:
+    each = [Histogram.of([*held], [*held.values()]) for held in counts]
+    expected = [float("nan") if (found := one.quantile(q)) is None else (found[0] + found[1]) / 2 for one in each]
+    assert np.array_equal(middles(each, q), expected, equal_nan=True)
