@@ -163,8 +163,6 @@ def exporter(arguments: argparse.Namespace, argv: list[str]) -> int:
     if importlib.util.find_spec("prometheus_client") is None:
         raise UserError("the exporter needs prometheus-client: pip install 'ebpftop[exporter]'")
     loads = _loads(probes, arguments)
-    if arguments.hosts:
-        raise UsageError("the exporter serves this machine alone: run one on each host, and let Prometheus gather them")
 
     def consumer(source: Source) -> int:
         from ebpftop.export.exporter import run

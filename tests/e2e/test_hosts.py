@@ -128,6 +128,18 @@ def test_a_host_name_that_is_an_option_starts_nothing(tmp_path: Path) -> None:
     assert not touched.exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "complaint_"),
+    [
+        (["others"], "--host is for the dashboard, play, run and record, not for others"),
+        (["run", "syscount", "--budget", 3], "--budget is for this machine alone"),
+        (["run", "syscount", "--probes", "mine"], "--probes is for this machine alone"),
+    ],
+)
+def test_what_only_concerns_this_machine_is_refused(arguments: list[object], complaint_: str) -> None:
+    assert complaint(ebpftop("--host", "web-1", *arguments), 2).startswith(complaint_)
+
+
 ENDS = {
     "the dashboard is killed": lambda ours, host: ours.send_signal(signal.SIGKILL),
     "the dashboard is stopped by Ctrl-C": lambda ours, host: ours.send_signal(signal.SIGINT),
