@@ -7,7 +7,7 @@ import sys
 
 from ebpftop.arguments import parser
 from ebpftop.base import streams
-from ebpftop.base.errors import UserError
+from ebpftop.base.errors import UsageError, UserError
 
 TYPE_CHECKING = False  # `typing` would take a tenth of the time of --help
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ def _obey(argv: list[str]) -> int:
 
 def _run(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Run a command. Its module is imported only then: `ebpftop --version` is fast, and root imports little."""
+    if arguments.hosts and arguments.command not in (None, "play", "run", "record"):
+        raise UsageError(f"--host is for the dashboard, play, run and record, not for {arguments.command}")
     match arguments.command:
         case "list" | "show" | "new":
             from ebpftop.commands import catalog

@@ -158,8 +158,6 @@ def exporter(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Serve what probes count to Prometheus; who listens has the invoker's rights."""
     from ebpftop.commands.exporting import wanted
 
-    if arguments.hosts:
-        raise UsageError("the exporter serves this machine alone: run one on each host, and let Prometheus gather them")
     asked = wanted(arguments)
     probes = [probe for probe, _ in asked.probes]
     loads = _loads(asked.probes, arguments.param, asked.interval)
@@ -186,8 +184,6 @@ def triage(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Run a playbook's probes for a while, and print what stands out."""
     from ebpftop.commands import named
 
-    if arguments.hosts:
-        raise UsageError("triage looks at one machine: run it there, or on a tape of several hosts")
     playbook = named.playbook(arguments.what, arguments.probes).info
     interval = min(1.0, arguments.duration / _LOOKS)
     loads = [

@@ -261,7 +261,8 @@ class MergedSource(Source):
             case Watch():
                 for peer in self.peers:
                     runs = [there for run in request.runs if (there := peer.there(run)) is not None]
-                    self._send(peer, structs.replace(request, runs=runs))
+                    cgroup = "" if self.several else request.cgroup  # a path on one host says nothing of another
+                    self._send(peer, Watch(runs=runs, cgroup=cgroup))
             case ReadProcess():
                 self._looking = {peer.name for peer in self.peers if peer.is_ready}
                 for peer in self.peers:

@@ -58,7 +58,7 @@ def open_all(names: Sequence[str], command: Sequence[str], err: TextIO) -> dict[
         for name, opened in found.items():
             if opened.problem and opened.ssh.could_ask and (terminal := _terminal()) >= 0:
                 opened.ssh.end()
-                print(f"ebpftop: {name}: {opened.problem}; ssh may ask now", file=err, flush=True)
+                print(f"ebpftop: {name}: {opened.problem.rstrip('.')}; ssh may ask now", file=err, flush=True)
                 found[name] = again = Opened(Ssh(name, command, asks=True))
                 with again.ssh.terminal(terminal):
                     _wait([again], None, err)

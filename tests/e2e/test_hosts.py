@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,25 +32,27 @@ Far = Callable[..., FarSshd]
 
 
 @pytest.fixture
-def far(tmp_path: Path) -> Iterator[Far]:
+def far() -> Iterator[Far]:
     """`far("#!/bin/sh\\n…")` is a host on which that is the program `ebpftop`."""
     hosts: list[FarSshd] = []
-    tmp_path.chmod(0o755)
+    folder = Path(tempfile.mkdtemp(prefix="ebpftop-far-"))
+    folder.chmod(0o755)  # who logs in there reads its program
 
     def made(script: str = "", **environment: str) -> FarSshd:
         number = len(hosts) + 1
-        programs = tmp_path / f"bin{number}"
+        programs = folder / f"bin{number}"
         programs.mkdir()
         if script:
             (programs / "ebpftop").write_text(script)
             (programs / "ebpftop").chmod(0o755)
         path = f"{programs}:{USUAL}"
-        hosts.append(FarSshd(tmp_path / f"far{number}", number, path, environment))
+        hosts.append(FarSshd(folder / f"far{number}", number, path, environment))
         return hosts[-1]
 
     yield made
     for host in hosts:
         host.close()
+    shutil.rmtree(folder)
 
 
 def counting(name: str, count: int) -> str:
@@ -124,6 +128,18 @@ def test_a_host_name_that_is_an_option_starts_nothing(tmp_path: Path) -> None:
     assert not touched.exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "complaint_"),
+    [
+        (["others"], "--host is for the dashboard, play, run and record, not for others"),
+        (["run", "syscount", "--budget", 3], "--budget is for this machine alone"),
+        (["run", "syscount", "--probes", "mine"], "--probes is for this machine alone"),
+    ],
+)
+def test_what_only_concerns_this_machine_is_refused(arguments: list[object], complaint_: str) -> None:
+    assert complaint(ebpftop("--host", "web-1", *arguments), 2).startswith(complaint_)
+
+
 ENDS = {
     "the dashboard is killed": lambda ours, host: ours.send_signal(signal.SIGKILL),
     "the dashboard is stopped by Ctrl-C": lambda ours, host: ours.send_signal(signal.SIGINT),
@@ -195,3 +211,37 @@ def test_real_probes_count_on_both_hosts(far: Far, tmp_path: Path) -> None:
         run.communicate()
     assert run.returncode == 0
     assert [seen[host.name, "counted"] for host in (one, two)] == [23, 23]
+
+
+@pytest.fixture
+def user() -> Iterator[str]:
+    """Somebody who can log in there, and may use sudo for nothing."""
+    name = "ebpftop-far"
+    subprocess.run(["useradd", "--create-home", "--shell", "/bin/sh", "--password", "*", name], check=True)
+    try:
+        yield name
+    finally:
+        Path("/etc/sudoers.d", name).unlink(missing_ok=True)
+        subprocess.run(["pkill", "-KILL", "-u", name], check=False)
+        eventually(lambda: subprocess.run(["pgrep", "-u", name], capture_output=True).returncode != 0, "it has ended")
+        subprocess.run(["userdel", "--remove", "--force", name], check=True, capture_output=True)
+
+
+@pytest.mark.bpf
+def test_who_is_not_root_there_is_told_the_line_that_is_enough(far: Far, tmp_path: Path, user: str) -> None:
+    readable = subprocess.run(["runuser", "-u", user, "--", *COMMAND, "--version"], capture_output=True, cwd=CHECKOUT)
+    if readable.returncode:
+        pytest.skip(f"{user} can't read this checkout, so nothing is installed there for others than root")
+    host = far(REAL)
+    command = ["run", "syscount", "--duration", 1, "--host", host.name, "--ssh", ssh_to(tmp_path, host, user=user)]
+    done = ebpftop(*command)
+    assert done.returncode == 3
+    (line,) = re.findall(r"no root there \(.*\): /etc/sudoers.d/ebpftop there needs the line '(.*)'", done.stderr)
+    assert line.startswith(f"{user} ALL=(root) NOPASSWD: /")
+    assert line.endswith(" serve --stdio")
+    sudoers = Path("/etc/sudoers.d", user)
+    sudoers.write_text(f"{line}\n")
+    sudoers.chmod(0o440)
+    done = ebpftop(*command)
+    assert done.returncode == 0, done.stderr
+    assert "program time" in done.stdout

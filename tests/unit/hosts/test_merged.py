@@ -18,11 +18,14 @@ from ebpftop.frames.messages import (
     Losses,
     Process,
     Processes,
+    ProcessFacts,
     Programs,
+    ReadProcess,
     ReadPrograms,
     Refused,
     Rejected,
     Snapshot,
+    Watch,
 )
 from ebpftop.model.grouping import grouped_table, groupings
 from ebpftop.model.past.span import START
@@ -202,8 +205,10 @@ async def test_a_host_is_asked_by_its_own_numbers(read: Read) -> None:
         await reader.until(lambda: reader.people() == {"nginx", "redis"})
         numbers = {each.comm: number for number, each in reader.session.processes.items()}
         await reader.source.request(Describe(processes=[*numbers.values()]))
+        await reader.source.request(Watch(runs=[run.id], cgroup="/system.slice/secret"))
         await reader.source.request(Detach(run=run.id))
         await reader.until(lambda: Detach(run=41) in one.requests and Detach(run=41) in two.requests)
+        assert Watch(runs=[41]) in one.requests
         assert Describe(processes=[7]) in one.requests
         assert Describe(processes=[9]) in two.requests
 
@@ -317,3 +322,33 @@ async def test_two_names_of_one_machine_are_told(read: Read) -> None:
         await reader.until(lambda: reader.notices)
         (told,) = [text for text in reader.notices if "the same machine" in text]
         assert {"web-1", "web"} == {*told.replace(":", " ").split()} & {"web-1", "web", "db"}
+
+
+async def test_a_process_is_looked_at_on_its_own_host(read: Read) -> None:
+    """Its start says which it is: the other host answers that it has no such process."""
+    one, two = FarHost(CATALOG), FarHost(CATALOG, ahead_ns=100 * SECOND)
+    async with read({"web-1": one, "web-2": two}) as reader:
+        start = 10**9 * SECOND
+        two.play(Processes(processes=[Process(id=1, tgid=17, start_ns=start, comm="redis")]))
+        await reader.until(lambda: reader.session.processes)
+        (process,) = reader.session.processes.values()
+        await reader.source.request(ReadProcess(tgid=17, start_ns=process.start_ns))
+        await reader.until(lambda: any(isinstance(each, ReadProcess) for each in one.requests))
+        await reader.until(lambda: ReadProcess(tgid=17, start_ns=start) in two.requests)
+        (asked,) = [each for each in one.requests if isinstance(each, ReadProcess)]
+        one.play(ProcessFacts(tgid=17, start_ns=asked.start_ns, boottime_ns=1, gone=True))
+        two.play(ProcessFacts(tgid=17, start_ns=start, boottime_ns=1, comm="redis"))
+        await reader.until(lambda: any(isinstance(frame, ProcessFacts) for frame in reader.frames))
+        (found,) = [frame for frame in reader.frames if isinstance(frame, ProcessFacts)]
+        assert (found.comm, found.gone, found.start_ns) == ("redis", False, process.start_ns)
+
+
+async def test_a_process_that_no_host_has_is_gone(read: Read) -> None:
+    one, two = FarHost(CATALOG), FarHost(CATALOG)
+    async with read({"web-1": one, "web-2": two}) as reader:
+        await reader.source.request(ReadProcess(tgid=17, start_ns=SECOND))
+        for host in (one, two):
+            host.play(ProcessFacts(tgid=17, start_ns=SECOND, boottime_ns=1, gone=True))
+        await reader.until(lambda: any(isinstance(frame, ProcessFacts) for frame in reader.frames))
+        (found,) = [frame for frame in reader.frames if isinstance(frame, ProcessFacts)]
+        assert found.gone
