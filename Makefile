@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python -B
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --)
 
 # What takes too long for CI; each is a target, and one that fails doesn't keep the others from running.
-NIGHTLY := test-bcc compare bench screenshots-check report-check scrape-check packages-check churn
+NIGHTLY := test-bcc compare bench screenshots-check report-check scrape-check packages-check churn fuzz soak
 # seconds, and processes a second
 CHURN ?= 3600 150
 # seconds; then a seed, and the doors that are meant
@@ -89,6 +89,8 @@ test-bcc: ## the live tests with Debian 13's newer BCC and LLVM
 	$(AS_ROOT) tests/kernels/newer-bcc
 
 nightly: export CHURN = 900 600
+nightly: export FUZZ = 1800
+nightly: export SOAK = 1800
 nightly: ## all that takes too long for CI, one after the other, and at the end what passed and what failed
 	@failed= report=; \
 	for each in $(NIGHTLY); do \

@@ -48,13 +48,14 @@ def drawn(choice: random.Random) -> Episode:
     """The next episode of a seed."""
     fault = choice.choice(KINDS)
     command = {"hang up": "dashboard", "save": "dashboard", "burst": "dashboard", "disk": "record"}.get(fault)
+    stage = "running" if fault in ("save", "burst") else choice.choice(STAGES)
     return Episode(
         command=command or choice.choice(("record", "record", "dashboard")),
         probes=tuple(choice.sample(PROBES, choice.randint(0, 3))),
         load=choice.choice(list(LOADS)),
         fault=fault,
-        who=choice.choice(WHO),
-        stage="running" if fault in ("save", "burst") else choice.choice(STAGES),
+        who=choice.choice(WHO if stage == "loading" else WHO[:-1]),
+        stage=stage,
         delay=round(choice.random() * 0.5, 3),
     )
 
@@ -185,7 +186,7 @@ class _Course:
         self._episode, self._term, self._folder, self._probes, self._counted = episode, term, folder, probes, counted
         self._watched = Watched(term.process.pid)
         self._made = 0
-        self._faulty = False  # something ended it, or may have
+        self._faulty = episode.fault == "disk"  # something ended it, or may have
         self._what = ""
 
     def follow(self) -> str:
