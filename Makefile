@@ -4,11 +4,16 @@ PYTHON := .venv/bin/python -B
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --)
 
 # What takes too long for CI; each is a target, and one that fails doesn't keep the others from running.
-NIGHTLY := test-bcc compare bench screenshots-check report-check scrape-check churn
+NIGHTLY := test-bcc compare bench screenshots-check report-check scrape-check packages-check churn
 # seconds, and processes a second
 CHURN ?= 3600 150
+# seconds; then a seed, and the doors that are meant
+FUZZ ?= 3600
+# seconds; then a seed, and the number of the first episode
+SOAK ?= 3600
 
-.PHONY: help run test bench screenshots screenshots-check report-check scrape-check test-kernels test-bcc compare catalog churn nightly lock sbom
+.PHONY: help run test bench screenshots screenshots-check report-check scrape-check test-kernels test-bcc compare catalog churn nightly lock sbom \
+    packages packages-check release schemas incidents fuzz soak hostile-text
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,9 +40,30 @@ churn: ## an hour of processes that come and go: memory stays flat, counts stay 
 	@.ci/setup test
 	$(AS_ROOT) $(PYTHON) -m tests.churn $(CHURN)
 
+fuzz: ## an hour of hostile input at every door: FUZZ="SECONDS [SEED [DOOR...]]"
+	@.ci/setup test
+	$(PYTHON) -m tests.fuzz $(FUZZ)
+
+soak: ## an hour of random faults under load: SOAK="SECONDS [SEED [FIRST]]"
+	@.ci/setup test
+	$(AS_ROOT) $(PYTHON) -m tests.soak $(SOAK)
+
+hostile-text: ## hostile text through every door to every output: the table of what comes out
+	@.ci/setup test
+	$(PYTHON) -m pytest -q tests/e2e/test_hostile_text.py
+	@cat build/hostile-text.txt
+
 compare: ## check that our probes and bcc's tools count the same on the same workload
 	@.ci/setup bench
 	$(AS_ROOT) $(PYTHON) -m tests.compare
+
+schemas: ## write ebpftop/schemas/ from the types of what programs read
+	@.ci/setup test
+	$(PYTHON) -m tests.schemas
+
+incidents: ## record the incidents anew that triage is tested with
+	@.ci/setup test
+	$(AS_ROOT) $(PYTHON) -m tests.incidents
 
 screenshots: ## regenerate screenshots/ from the bundled tape
 	@.ci/setup screenshots
@@ -59,7 +85,7 @@ test-kernels: ## the live tests on Debian's 6.1 and 6.12 kernels, emulated, and 
 	$(PYTHON) -m tests.kernels
 
 test-bcc: ## the live tests with Debian 13's newer BCC and LLVM
-	@.ci/setup bcc
+	@.ci/setup debian
 	$(AS_ROOT) tests/kernels/newer-bcc
 
 nightly: export CHURN = 900 600
@@ -79,6 +105,18 @@ lock: ## resolve the development tools again: .ci/locked, with hashes
 sbom: ## what an installed ebpftop consists of, as CycloneDX: dist/ebpftop.cdx.json
 	@mkdir -p dist
 	@python3 -B .ci/sbom >dist/ebpftop.cdx.json && echo dist/ebpftop.cdx.json
+
+packages: ## the wheel, the sdist, and packages for Debian 12 and 13, in dist/
+	@.ci/setup packages
+	@$(PYTHON) .ci/packages
+
+packages-check: packages ## the packages in a clean Debian 12 and 13, the wheel and the sdist by uv and pipx
+	@.ci/setup debian
+	$(AS_ROOT) $(PYTHON) -m tests.packages_check
+
+release: ## check all that a release needs, and make it in dist/; what is left for a person is printed
+	@.ci/setup packages
+	@$(PYTHON) .ci/release
 
 catalog: ## probes/README.md again, from the manifests and the last `make test` and `make test-kernels`
 	@.ci/setup python

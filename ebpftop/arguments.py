@@ -12,6 +12,7 @@ from ebpftop.base.argument_types import (
     path,
     percent,
     pid,
+    playbook_or_tape,
     seconds,
     size,
     span,
@@ -48,8 +49,9 @@ def parser() -> argparse.ArgumentParser:
     # Both are accepted before and after the command.
     _sudo_option(top, default=False)
     _folder_option(top, dest="probes_before")
-    _budget_option(top, default=25.0)
+    _budget_option(top, default=None)
     _when_options(top, top=True)
+    _host_options(top, top=True)
     given: Any = {"parser_class": Later}  # quacks like one
     commands = top.add_subparsers(title="commands", metavar="COMMAND", dest="command", **given)
     for name, (text, fill) in _COMMANDS.items():
@@ -61,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
 def _play(one: argparse.ArgumentParser) -> None:
     one.add_argument("playbook", metavar="PLAYBOOK", help="a playbook that 'ebpftop list' shows")
     _when_options(one)
+    _host_options(one)
     _tracing_options(one)
 
 
@@ -77,7 +80,7 @@ def _show(one: argparse.ArgumentParser) -> None:
 def _run(one: argparse.ArgumentParser) -> None:
     one.add_argument("probe", metavar="PROBE")
     _param_option(one, "see 'ebpftop show PROBE'")
-    one.add_argument("--interval", type=seconds, default=1.0, metavar="S", help="seconds between reports (default: 1)")
+    one.add_argument("--interval", type=seconds, metavar="S", help="seconds between reports (default: 1)")
     one.add_argument("--duration", type=seconds, metavar="S", help="stop after S seconds")
     one.add_argument(
         "--format",
@@ -89,6 +92,7 @@ def _run(one: argparse.ArgumentParser) -> None:
     )
     one.add_argument("--raw", action="store_true", help="csv for programs: texts as they are, without that '")
     _when_options(one)
+    _host_options(one)
     _tracing_options(one)
 
 
@@ -96,35 +100,34 @@ def _record(one: argparse.ArgumentParser) -> None:
     one.add_argument("names", metavar="PROBE", nargs="*", help="besides those that --when names")
     one.add_argument("-o", "--output", type=path, metavar="TAPE", help="required, unless --save is given")
     _param_option(one)
-    one.add_argument(
-        "--interval",
-        type=seconds,
-        default=1.0,
-        metavar="S",
-        help="seconds between snapshots (default: 1)",
-    )
+    one.add_argument("--interval", type=seconds, metavar="S", help="seconds between snapshots (default: 1)")
     one.add_argument("--duration", type=seconds, metavar="S", help="stop after S seconds (default: at Ctrl-C)")
     one.add_argument("--args", action="store_true", help="record process command lines, which may contain secrets")
     one.add_argument("--force", action="store_true", help="overwrite an existing tape")
     _when_options(one)
+    _host_options(one)
     _tracing_options(one)
 
 
 def _exporter(one: argparse.ArgumentParser) -> None:
-    one.add_argument("names", metavar="PROBE", nargs="*", help="one at least, except for --rules and --dashboard")
+    one.add_argument("names", metavar="PROBE", nargs="*", help="one at least, or --config, --rules or --dashboard")
+    one.add_argument(
+        "--config",
+        type=path,
+        metavar="FILE",
+        help="TOML with probes, their parameters and the options below; those of the command line go first",
+    )
     one.add_argument(
         "--listen",
         type=address,
-        default=("127.0.0.1", 9435),
         metavar="ADDRESS:PORT",
         help="default: 127.0.0.1:9435; anybody who reaches it can read it",
     )
     _param_option(one)
-    one.add_argument("--interval", type=seconds, default=5.0, metavar="S", help="seconds between looks (default: 5)")
+    one.add_argument("--interval", type=seconds, metavar="S", help="seconds between looks (default: 5)")
     one.add_argument(
         "--top",
         type=whole,
-        default=20,
         metavar="N",
         help="series of a metric, besides 'other' (default: 20)",
     )
@@ -132,6 +135,11 @@ def _exporter(one: argparse.ArgumentParser) -> None:
     printed.add_argument("--rules", action="store_true", help="print rules for Prometheus, and end")
     printed.add_argument("--dashboard", action="store_true", help="print a dashboard for Grafana, and end")
     _tracing_options(one)
+
+
+def _serve(one: argparse.ArgumentParser) -> None:
+    one.add_argument("--stdio", action="store_true", required=True, help="over standard input and output")
+    _sudo_option(one)
 
 
 def _replay(one: argparse.ArgumentParser) -> None:
@@ -163,6 +171,30 @@ def _report(one: argparse.ArgumentParser) -> None:
 
 def _mark(one: argparse.ArgumentParser) -> None:
     one.add_argument("text", metavar="TEXT", help="what happens now, in at most 4 KiB")
+
+
+def _triage(one: argparse.ArgumentParser) -> None:
+    one.add_argument(
+        "what",
+        type=playbook_or_tape,
+        nargs="?",
+        default="first-look",
+        metavar="PLAYBOOK|TAPE",
+        help="a playbook to trace with (default: first-look), or a tape: a path with a slash or a dot",
+    )
+    one.add_argument(
+        "--for", dest="duration", type=seconds, default=15.0, metavar="S", help="seconds to trace (default: 15)"
+    )
+    one.add_argument("--json", action="store_true", help="print one JSON object")
+    _tracing_options(one)
+
+
+def _schema(one: argparse.ArgumentParser) -> None:
+    one.add_argument("name", metavar="NAME", nargs="?", help="one of those that are listed without a name")
+
+
+def _mcp(one: argparse.ArgumentParser) -> None:
+    _budget_option(one)
 
 
 def _compare(one: argparse.ArgumentParser) -> None:
@@ -246,7 +278,13 @@ def _tape(one: argparse.ArgumentParser) -> None:
         "export", help="write a tape for other tools: every interval, or for call stacks their sums"
     )
     export.add_argument("tape", type=path, metavar="TAPE")
-    export.add_argument("--format", choices=_FORMATS, required=True, help="as for 'ebpftop run'")
+    export.add_argument(
+        "--format",
+        choices=(*_FORMATS, "openmetrics"),
+        required=True,
+        help="as for 'ebpftop run'; openmetrics: what an exporter would have served at each time, for "
+        "'promtool tsdb create-blocks-from openmetrics'",
+    )
     export.add_argument("-o", "--output", type=path, metavar="FILE", help="default: standard output")
     export.add_argument("--raw", action="store_true", help="csv for programs: texts as they are")
     export.add_argument("--force", action="store_true", help="overwrite an existing file")
@@ -366,18 +404,40 @@ def _when_options(command: argparse.ArgumentParser, *, top: bool = False) -> Non
     )
 
 
+def _host_options(command: argparse.ArgumentParser, *, top: bool = False) -> None:
+    """Accepted before and after the command, as those of triggers."""
+    group = command.add_argument_group("hosts")
+    group.add_argument(
+        "--host",
+        action="append",
+        dest="hosts",
+        default=[] if top else argparse.SUPPRESS,
+        metavar="HOST",
+        help="trace on this host over ssh, where ebpftop is installed too, as web-1 or admin@web-2; "
+        "several times: all of them at once; 'local' is this machine",
+    )
+    group.add_argument(
+        "--ssh",
+        default="ssh" if top else argparse.SUPPRESS,
+        metavar="COMMAND",
+        help="the ssh to use, with options (default: ssh)",
+    )
+
+
 _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None] | None]] = {
     "play": ("run a playbook: several probes side by side", _play),
     "list": ("list the catalog, and what can run here", _list),
     "show": ("show a probe's C, attach points and documentation", _show),
     "run": ("run one probe without the dashboard; Ctrl-C prints a summary", _run),
     "record": ("record probes to a tape, to replay later or elsewhere", _record),
+    "serve": ("trace here for an ebpftop elsewhere, which starts this by --host", _serve),
     "exporter": ("serve what probes count as metrics for Prometheus, until Ctrl-C", _exporter),
     "replay": ("open a tape in the dashboard; no root, no BPF", _replay),
     "tape": ("what is on tapes; cut, merge, scrub and export them; no root", _tape),
     "report": ("write what a tape holds as one HTML page, or as data; no root, no BPF", _report),
     "demo": ("open the bundled tape in the dashboard; no root, no BPF", None),
     "mark": ("mark this moment in your running dashboards and recordings; no root", _mark),
+    "triage": ("what stands out now, or on a tape: who, since when, how sure, and what would tell more", _triage),
     "compare": ("compare two tapes, or two spans of one; no root, no BPF", _compare),
     "explain": ("explain a verifier log, from any loader; no root", _explain),
     "check": ("check a probe folder (manifest, lint, compile, verify; nothing is attached) or playbooks", _check),
@@ -385,5 +445,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None] | None
     "others": ("list every BPF program on the machine with its cost and owner", _others),
     "threads": ("list where every thread is, and what those that wait are waiting for", _threads),
     "doctor": ("test what this machine can trace, and suggest fixes", _doctor),
+    "schema": ("print the JSON schema of an output, or list those there are; no root", _schema),
+    "mcp": ("serve agents over standard input and output: list, show, run, triage and explain; read-only", _mcp),
     "completion": ("print the script that lets a shell complete commands, probes, parameters", _completion),
 }

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 
+_WITH_SETTINGS = (None, "play", "run", "record", "triage", "list", "show", "replay", "demo")
+
+
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run one command and exit with its status."""
     sys.exit(run(list(sys.argv[1:] if argv is None else argv)))
@@ -56,6 +59,10 @@ def _obey(argv: list[str]) -> int:
         from ebpftop.supervisor.elevate import CARRIED
 
         os.environ.update(entry for entry in arguments.user_env if entry[0] in CARRIED)
+    if arguments.command in _WITH_SETTINGS:
+        from ebpftop.commands import settings
+
+        settings.apply(arguments)
     return _run(arguments, argv)
 
 
@@ -69,7 +76,7 @@ def _run(arguments: argparse.Namespace, argv: list[str]) -> int:
         case "replay" | "demo":
             from ebpftop.commands import tape
 
-            return tape.replay(arguments.tape) if arguments.command == "replay" else tape.demo()
+            return tape.replay(arguments) if arguments.command == "replay" else tape.demo(arguments)
         case "tape":
             from ebpftop.commands import tapes
 
@@ -82,6 +89,18 @@ def _run(arguments: argparse.Namespace, argv: list[str]) -> int:
             from ebpftop.commands import compare
 
             return compare.compare(arguments)
+        case "triage" if not isinstance(arguments.what, str):
+            from ebpftop.commands import triage
+
+            return triage.triage(arguments)
+        case "schema":
+            from ebpftop.commands import schema
+
+            return schema.schema(arguments.name)
+        case "mcp":
+            from ebpftop.commands import mcp
+
+            return mcp.mcp(arguments)
         case "explain":
             from ebpftop.commands import explain
 
@@ -114,6 +133,10 @@ def _run(arguments: argparse.Namespace, argv: list[str]) -> int:
             from ebpftop.commands import check
 
             return check.check(arguments, argv)
+        case "serve":
+            from ebpftop.commands import stdio
+
+            return stdio.serve(arguments, argv)
         case "exporter" if arguments.rules or arguments.dashboard:
             from ebpftop.commands import scraping
 
@@ -126,5 +149,6 @@ def _run(arguments: argparse.Namespace, argv: list[str]) -> int:
                 "run": tracing.run,
                 "record": tracing.record,
                 "exporter": tracing.exporter,
+                "triage": tracing.triage,
             }
             return traced.get(command, tracing.dashboard)(arguments, argv)

@@ -1,7 +1,7 @@
 """`python -m tests`: all tests, in two processes side by side, as those that trace wait most of the time.
 
-One runs what needs no kernel, and yields to the other where both want a processor; the other runs all the rest in its
-order, so nothing that is traced or counted has another test beside it. Arguments go to both: `python -m tests -k tape`.
+One runs what traces (marker `bpf`), in its order, so nothing that is traced or counted has another such test beside it.
+The other runs the rest, and yields where both want a processor. Arguments go to both: `python -m tests -k tape`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import time
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-APART = ["tests/ui", "tests/unit"]
+KERNEL = ["tests/live", "tests/e2e", "-m", "bpf"]
+APART = ["tests/ui", "tests/unit", "tests/e2e", "-m", "not bpf"]
 PYTEST = [sys.executable, "-B", "-m", "pytest", "-p", "no:cacheprovider"]
 NO_TESTS = 5  # pytest's status where the arguments leave none
 COUNTED = ("passed", "failed", "error", "skipped")
@@ -26,6 +27,7 @@ class Part:
 
     def __init__(self, name: str, arguments: list[str], niceness: int = 0) -> None:
         self.name, self.summary, self.seconds = name, "", 0.0
+        self.failures: list[str] = []
         self._began = time.monotonic()
         self._process = subprocess.Popen(
             ["nice", "-n", str(niceness), *PYTEST, *arguments],
@@ -44,6 +46,8 @@ class Part:
         for line in self._process.stdout:
             print(f"{self.name:6} | {line.rstrip()}", flush=True)
             self.summary = line.strip("= \n") or self.summary
+            if line.startswith(("FAILED ", "ERROR ")):
+                self.failures.append(line.rstrip())
         self.seconds = time.monotonic() - self._began
 
     def wait(self) -> bool:
@@ -58,7 +62,7 @@ class Part:
 def main(arguments: list[str]) -> int:
     """Run both; 0 if all tests passed."""
     parts = [
-        Part("kernel", [*(f"--ignore={folder}" for folder in APART), *arguments]),
+        Part("kernel", [*KERNEL, *arguments]),
         Part("apart", [*APART, *arguments], niceness=10),
     ]
 
@@ -72,6 +76,9 @@ def main(arguments: list[str]) -> int:
     print()
     for part in parts:
         print(f"{part.name:6} | {part.summary}")
+    for part in parts:
+        for failure in part.failures:
+            print(failure)
     found = {name: sum(_counted(part.summary, name) for part in parts) for name in COUNTED}
     print(f"\n{found['passed']} passed, {found['failed'] + found['error']} failed, {found['skipped']} skipped")
     return 0 if all(passed) else 1

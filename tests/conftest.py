@@ -14,12 +14,17 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from ebpftop.kernel import bcc_home
 from ebpftop.kernel.libbpf import KernelLacks
 from tests.support import held, tracing
 
+_SCREENS = Path(__file__).parent / "ui"
 _TRACEFS = "/sys/kernel/tracing"
+
+settings.register_profile("untimed", settings(), deadline=None)
+settings.load_profile("untimed")
 
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # what the tests start must not inherit that nohup has it ignored
 
@@ -29,9 +34,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The kernel and the clock belong to all that runs here: what fails live is tried once more, and both are told."""
+    """The kernel and the clock belong to all that runs here: what fails live, or in an application that draws by the
+    clock, is tried once more, and both are told.
+    """
     for item in items:
-        if item.get_closest_marker("bpf") is not None:
+        if item.get_closest_marker("bpf") is not None or _SCREENS in item.path.parents:
             item.add_marker(pytest.mark.flaky(reruns=1, reruns_delay=1))
 
 

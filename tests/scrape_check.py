@@ -32,6 +32,7 @@ scrape_configs: [{{job_name: ebpftop, static_configs: [{{targets: ["127.0.0.1:{P
 """
 EXPORTER = ("exporter", "syscount", "syslatency", "execsnoop", "-p", "min=5ms", "--listen", f"127.0.0.1:{PORT}")
 COUNTED = "sched_get_priority_max"
+DEMO = Path(__file__).resolve().parents[1] / "ebpftop" / "demo.tape"
 
 
 def check(seconds: int) -> None:
@@ -64,6 +65,23 @@ def check(seconds: int) -> None:
             )
             assert resets == 1, f"{resets} resets"
             print(f"{made:,} calls counted, one reset, a quantile in its bucket: as they should be")
+    _check_tape()
+
+
+def _check_tape() -> None:
+    """Its tool makes blocks of a tape's metrics, with every sample."""
+    with tempfile.TemporaryDirectory() as folder:
+        text = subprocess.run(
+            [*COMMAND, "tape", "export", DEMO, "--format", "openmetrics"], stdout=subprocess.PIPE, check=True
+        ).stdout
+        file = Path(folder, "metrics.txt")
+        file.write_bytes(text)
+        command = ["promtool", "tsdb", "create-blocks-from", "openmetrics", file, f"{folder}/blocks"]
+        told = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+        rows = [line.split() for line in told.splitlines() if not line.startswith("BLOCK")]
+        samples = sum(int(row[4]) for row in rows)
+        assert samples == sum(not line.startswith(b"#") for line in text.splitlines()) > 0, told
+        print(f"{samples:,} samples of a tape in {len(rows)} blocks")
 
 
 def _wait_for(query: str, value: float) -> None:

@@ -16,6 +16,11 @@ def path(text: str) -> Path:
     return Path(text)
 
 
+def playbook_or_tape(text: str) -> str | Path:
+    """The path of a tape has a slash or a dot, the name of a playbook neither."""
+    return path(text) if "/" in text or "." in text else text
+
+
 def whole(text: str) -> int:
     if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:9]) <= 1_000_000:
         raise argparse.ArgumentTypeError(f"{text!a} is not a number from 1 to 1000000")

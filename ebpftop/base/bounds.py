@@ -1,6 +1,15 @@
-"""What the dashboard keeps of what was, in bytes: the README and the list of keys state the sum."""
+"""What ebpftop may take. The README and the list of keys state it."""
 
-PAST = 64 << 20  # steps of all views, with the events of all logs
-PROCESSES = 32 << 20  # identities, those that ended among them
-STACKS = 16 << 20  # call stacks and the functions in them
+BUDGET = 25.0
+"""Percent of one CPU for the programs of all probes, if nothing else is asked for."""
+
+PAST = 64 << 20
+"""Bytes that the dashboard keeps of the steps of all views, with the events of all logs."""
+
+PROCESSES = 32 << 20
+"""Bytes of identities, those of ended processes among them."""
+
+STACKS = 16 << 20
+"""Bytes of call stacks and the functions in them."""
+
 KEPT = PAST + PROCESSES + STACKS

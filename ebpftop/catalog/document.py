@@ -120,6 +120,19 @@ class TomlTable:
             self.problem(key, f"expected {low} to {high}, not {value}")
         return value
 
+    def number(self, key: str, low: float, high: float) -> float | None:
+        """An integer or a fraction."""
+        value = self.values.get(key)
+        if value is None:
+            return None
+        if type(value) not in (int, float):
+            self.problem(key, "expected a number")
+        elif not low <= value <= high:  # nor is it no number
+            self.problem(key, f"expected {low:g} to {high:g}, not {value}")
+        else:
+            return float(value)
+        return None
+
     def boolean(self, key: str) -> bool:
         return bool(self._get(key, bool, "true or false"))
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+from collections.abc import Collection
 from itertools import islice
 from pathlib import Path
 
 from ebpftop.base.inert import inert
+from ebpftop.catalog.trust import changed_by, distrust
 
 LIMIT = 256 * 1024  # bytes per file
 MOST_ENTRIES = 1000  # of a folder
@@ -17,17 +20,28 @@ class Unreadable(Exception):
     """An unusable file; the text is one line, `FILE: why` or `FILE:LINE: why`."""
 
 
-def read_text(path: Path) -> str:
-    """The text of a regular file of at most LIMIT bytes. Raises Unreadable."""
+def read_text(path: Path, owners: Collection[int] | None = None) -> str:
+    """The text of a regular file of at most LIMIT bytes. Raises Unreadable.
+
+    owners: users; the file, and every folder on the way to it, is written to by these alone, and it is no link.
+    """
     name = inert(str(path))
     try:
+        if owners is not None and (why := distrust(path.parent, owners)):
+            raise Unreadable(f"{why}; {path.name} in it is not used")
         # Non-blocking, so that a FIFO in the folder can't hang us.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        follow = 0 if owners is None else os.O_NOFOLLOW
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | follow)
         with open(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
                 raise Unreadable(f"{name}: not a regular file")
+            if owners is not None and (why := changed_by(status, owners)):
+                raise Unreadable(f"{name}: {why}")
             data = file.read(LIMIT + 1)
     except OSError as error:
+        if error.errno == errno.ELOOP and owners is not None:
+            raise Unreadable(f"{name}: a link, where the file itself is expected") from None
         raise Unreadable(f"{name}: {error.strerror}") from None
     if len(data) > LIMIT:
         raise Unreadable(f"{name}: larger than {LIMIT // 1024} KiB")

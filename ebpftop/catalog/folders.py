@@ -17,6 +17,7 @@ from ebpftop.catalog.files import Unreadable, entries
 from ebpftop.catalog.model import Probe
 from ebpftop.catalog.playbook import FOLDER as PLAYBOOKS
 from ebpftop.catalog.playbook import SUFFIX, Playbook, faults, read_playbook
+from ebpftop.catalog.trust import distrust
 
 SYSTEM = Path("/etc/ebpftop/probes")
 
@@ -100,7 +101,7 @@ def read_system(root: Path = SYSTEM, only: str = "") -> Part:
     """The parts of the system's folder that only root can write to; empty if the folder doesn't exist."""
     if not os.path.isdir(root):
         return Part({}, [])
-    if why := _distrust(root):
+    if why := distrust(root):
         return Part({}, [f"{why}; its probes are not used"])
     return _read(root, only, system=True)
 
@@ -213,20 +214,8 @@ def _distrust_all(root: Path, *paths: Path, inside: Path | None = None) -> str:
         for path in (*paths, *(inside.iterdir() if inside else ())):
             if not path.resolve().is_relative_to(top):
                 return f"{inert(str(path))}: leads out of {inert(str(root))}"
-            if why := _distrust(path):
+            if why := distrust(path):
                 return why
     except OSError as error:
         return f"{inert(str(paths[-1]))}: {error.strerror}"
-    return ""
-
-
-def _distrust(path: Path) -> str:
-    """Why others than root can change what this path leads to, else "". A sticky folder protects its entries."""
-    real = path.resolve()
-    for place in (real, *real.parents):
-        status = place.stat()
-        if status.st_uid != 0:
-            return f"{inert(str(place))}: not owned by root"
-        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and (place == real or not status.st_mode & stat.S_ISVTX):
-            return f"{inert(str(place))}: users other than root can write to it"
     return ""

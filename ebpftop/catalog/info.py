@@ -42,6 +42,7 @@ def info(
         reason=reason,
         file=str(probe.folder / SOURCE) if probe.reloads else "",
         revision=_revision(probe) if probe.reloads else "",
+        next=list(probe.next),
     )
 
 
@@ -75,4 +76,5 @@ def as_json(entry: ProbeInfo) -> dict[str, Any]:
         "available": entry.available,
         "variant": entry.variant,
         "reason": entry.reason,
+        "next": entry.next,
     }

@@ -23,7 +23,7 @@ README = "README.md"
 HEADER = ".h"
 MOST_HEADERS = 16
 
-_TOP = ("title", "summary", "question", "overhead", "params", "variants", "views", "open")
+_TOP = ("title", "summary", "question", "overhead", "params", "variants", "views", "open", "next")
 _PARAM = ("type", "help", "default", "choices", "min", "max", "required")
 _VARIANT = ("name", "meaning", "attach", "lacks")
 _MECHANISMS: tuple[str, ...] = get_args(Mechanism)
@@ -80,6 +80,7 @@ def read_probe(folder: Path, probe_id: str) -> Probe:
         views=views,
         source=source,
         open=_open(top),
+        next=tuple(top.texts("next")),
         headers=headers,
         manifest=manifest,
         readme=readme,

@@ -8,7 +8,7 @@ from typing import Literal, cast, get_args
 from ebpftop.base.nearest import nearest
 from ebpftop.catalog.document import TomlTable
 from ebpftop.catalog.model import Param
-from ebpftop.frames.messages import ColumnInfo, Show, ViewInfo
+from ebpftop.frames.messages import ColumnInfo, Show, Tells, ViewInfo
 
 UNITS = ("", "count", "ns", "cpu_ns", "bytes", "pages", "percent")
 ROLES = ("key", "counter", "gauge")
@@ -70,6 +70,7 @@ _VIEW = (
     "gauge",
     "moments",
     "sort",
+    "tells",
     "columns",
 )
 # Keys that only some kinds of views have.
@@ -83,6 +84,7 @@ _ONLY = {
     "gauge": ("stacks",),
     "moments": ("stacks",),
     "sort": ("table",),
+    "tells": ("histogram", "table", "events"),
 }
 _COLUMN = ("field", "title", "unit", "role", "decode", "hidden", "priority", "given")
 _PRIORITY = 9  # the highest; the lowest is its negative
@@ -127,6 +129,7 @@ def _view(table: TomlTable, title: str, given: Sequence[str]) -> ViewInfo:
         user=table.text("user", "", IDENTIFIER, "a field"),
         gauge=table.boolean("gauge"),
         moments=table.text("moments", "", IDENTIFIER, "the name of a ring buffer"),
+        tells=cast(Tells, table.choice("tells", get_args(Tells), "")),
     )
     for key, shows in _ONLY.items():
         if show and key in table and show not in shows:

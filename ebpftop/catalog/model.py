@@ -122,6 +122,7 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     views: tuple[ViewInfo, ...]
     source: str
     open: OpenWaits | None = None
+    next: tuple[str, ...] = ()  # ids of probes that tell more of what this one finds
     headers: dict[str, str] = {}  # its own, by name
     manifest: str = ""  # probe.toml as it was read
     readme: str = ""

@@ -10,7 +10,7 @@ import msgspec
 
 from ebpftop import __version__
 from ebpftop.collector.pressure import Pressures
-from ebpftop.frames.messages import Catalog, Hello, Host, ProbeInfo
+from ebpftop.frames.messages import Catalog, Hello, Host, Pong, ProbeInfo
 from ebpftop.handover.protocol import Availability
 
 
@@ -25,6 +25,16 @@ def hello() -> Hello:
         cpus=os.cpu_count() or 1,
         boot_realtime_ns=time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME),
         user=_user(),
+    )
+
+
+def pong(number: int) -> Pong:
+    """The clocks now."""
+    return Pong(
+        number=number,
+        realtime_ns=time.time_ns(),
+        monotonic_ns=time.monotonic_ns(),
+        boottime_ns=time.clock_gettime_ns(time.CLOCK_BOOTTIME),
     )
 
 

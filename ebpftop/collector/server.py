@@ -26,7 +26,7 @@ from ebpftop.collector.decode import Context
 from ebpftop.collector.departed import Departed
 from ebpftop.collector.functions import Functions
 from ebpftop.collector.limit import Found
-from ebpftop.collector.machine import host, reread, surveyed
+from ebpftop.collector.machine import host, pong, reread, surveyed
 from ebpftop.collector.noting import Noting
 from ebpftop.collector.outbox import Outbox
 from ebpftop.collector.pressure import Pressures
@@ -227,6 +227,8 @@ class Server:
                 self._facts.wanted(request)
             case messages.ReadThreads():
                 self._threads.wanted()
+            case messages.Ping(number=number):
+                self._put(pong(number))
 
     def _load(self, request: messages.Load) -> None:
         number = next(self._numbers)

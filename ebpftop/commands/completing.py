@@ -101,8 +101,10 @@ class _Place:
             yield from ((each.dest, _first(each.help)) for each in action._choices_actions)
         elif action.choices is not None:
             yield from ((str(each), "") for each in action.choices)
-        elif action.metavar in ("PROBE", "PLAYBOOK"):
+        elif action.metavar in ("PROBE", "PLAYBOOK", "PLAYBOOK|TAPE"):
             yield from self._catalog(probes=action.metavar == "PROBE")
+            if action.metavar == "PLAYBOOK|TAPE":
+                yield FILES, ""
         elif action.dest == "param":
             yield from self._parameters(current)
         elif action.metavar in _PATHS:

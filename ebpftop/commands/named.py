@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import sys
 from pathlib import Path
 
-from ebpftop.base.errors import UsageError
+from ebpftop.base.errors import UsageError, UserError
 from ebpftop.base.inert import quoted
 from ebpftop.base.nearest import closest
 from ebpftop.catalog import find, folders
@@ -48,6 +49,12 @@ def check_format(probe: Probe, format: str, raw: bool = False) -> None:
     if format in STACKS_ONLY and not any(view.show == "stacks" for view in probe.views):
         raise UsageError(f"--format {format} is for call stacks, and {probe.id} shows none: use text, json or csv")
     refuse_on_terminal(format)
+
+
+def prometheus_client() -> None:
+    """Raises `UserError` where Prometheus' library is not installed."""
+    if importlib.util.find_spec("prometheus_client") is None:
+        raise UserError("metrics take prometheus-client: pip install 'ebpftop[exporter]'")
 
 
 def refuse_on_terminal(format: str) -> None:

@@ -25,12 +25,13 @@ def serve(
     bcc: Path,
     *,
     survey: bool,
+    idle: bool,
     budget: float,
     expected: Sequence[Load],
     tied_to: Collection[int],
 ) -> int:
     """Serve a consumer until it ends; its exit status. With a screen, the extra folders are watched and read again when
-    they change. See `Plan`.
+    they change. idle: see `collector.server.Server`. For the rest see `Plan`.
     """
 
     def collector(catalog: Catalog, control: socket.socket, stream: socket.socket) -> int:
@@ -40,7 +41,7 @@ def serve(
         from ebpftop.collector.server import Server
 
         unsent = greeting.finish()
-        return Server(control, stream, catalog, unsent, idle=started.screen, budget=budget).run()
+        return Server(control, stream, catalog, unsent, idle=idle, budget=budget).run()
 
     current = CurrentCatalog(extra, again=started.screen, cache=caches.folder())
     plan = Plan(

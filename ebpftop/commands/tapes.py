@@ -16,7 +16,7 @@ from ebpftop.base.inert import inert
 from ebpftop.catalog import folders
 from ebpftop.catalog.info import info as probe_info
 from ebpftop.collector import decode
-from ebpftop.commands.named import refuse_on_terminal
+from ebpftop.commands.named import prometheus_client, refuse_on_terminal
 from ebpftop.export import files
 from ebpftop.export.tapes import merging, parts
 from ebpftop.export.tapes.info import as_json, as_text, info
@@ -125,6 +125,8 @@ def _export(arguments: argparse.Namespace) -> int:
 
     if arguments.raw and arguments.format != "csv":
         raise UsageError(f"--raw is for --format csv, not {arguments.format}")
+    if arguments.format == "openmetrics":
+        prometheus_client()
     with closing(opened(arguments.tape)) as reader:
         if arguments.output is None:
             refuse_on_terminal(arguments.format)

@@ -7,7 +7,6 @@ Those that only the root side needs are imported once the consumer has been fork
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import signal
 import socket
 import sys
@@ -16,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ebpftop.base import hangup, jobs
-from ebpftop.base.errors import Cannot, UsageError, UserError
-from ebpftop.base.inert import inert
+from ebpftop.base.bounds import BUDGET
+from ebpftop.base.errors import Cannot, UsageError
 from ebpftop.base.lean import lean
-from ebpftop.commands import root
+from ebpftop.commands import root, settings
 from ebpftop.commands.screen import require as require_screen
-from ebpftop.frames.messages import Load
+from ebpftop.frames.messages import Load, PlaybookInfo
 from ebpftop.handover import protocol, transport
 from ebpftop.kernel import support
 from ebpftop.supervisor import children, privilege, terminal
@@ -31,11 +30,12 @@ if TYPE_CHECKING:
 
     from ebpftop.catalog.model import Probe
     from ebpftop.frames.local import LocalSource
+    from ebpftop.frames.source import Source
     from ebpftop.model.trigger import Trigger
-    from ebpftop.model.watching import Watching
 
     Found = Sequence[tuple[Trigger, Probe]]  # the triggers of a command, with their probes
 
+_LOOKS = 30  # steps of what is triaged, at least
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -43,10 +43,10 @@ def dashboard(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Run the dashboard on the running kernel."""
     from ebpftop.commands import triggers
 
+    opened = settings.playbook(arguments)
     found = triggers.read(arguments)
     require_screen()
-    _become_root(arguments, argv)
-    return _on_screen(arguments, found)
+    return _on_screen(arguments, argv, found, opened.info if opened else None)
 
 
 def play(arguments: argparse.Namespace, argv: list[str]) -> int:
@@ -56,43 +56,36 @@ def play(arguments: argparse.Namespace, argv: list[str]) -> int:
     playbook = named.playbook(arguments.playbook, arguments.probes).info
     found = triggers.read(arguments)
     require_screen()
-    _become_root(arguments, argv)
-    loads = [
-        Load(request=number, probe=step.probe, params=step.params) for number, step in enumerate(playbook.steps, 1)
-    ]
-    return _on_screen(arguments, found, playbook.name, loads)
+    return _on_screen(arguments, argv, found, playbook)
 
 
-def _on_screen(arguments: argparse.Namespace, found: Found, playbook: str = "", loads: Sequence[Load] = ()) -> int:
+def _on_screen(arguments: argparse.Namespace, argv: list[str], found: Found, playbook: PlaybookInfo | None) -> int:
     """Probes that triggers name are loaded too, unless they have to be told what to trace."""
     from ebpftop.commands import triggers
 
-    outer = terminal.outer()
+    loads = [
+        Load(request=number, probe=step.probe, params=step.params, interval=arguments.interval)
+        for number, step in enumerate(playbook.steps if playbook else (), 1)
+    ]
     more = [probe.id for probe in triggers.others(found, [load.probe for load in loads]) if not probe.asks]
+    outer: list[int] = []
 
-    def consumer(control: socket.socket, stream: socket.socket) -> int:
+    def consumer(source: Source) -> int:
         lean("asyncio", "ssl")
         from ebpftop.ui.app.run import run_dashboard
 
         return run_dashboard(
-            _source(control, stream),
+            source,
             auto_load=[(name, {}) for name in more],
-            playbook=playbook,
+            playbook=playbook.name if playbook else "",
             loads=loads,
-            watching=_watching(arguments, found, screen=True),
+            interval=arguments.interval,
+            chosen=arguments.settings,
+            watching=triggers.watching(arguments, found, screen=True),
             outer=outer,
         )
 
-    return supervise(
-        arguments.probes,
-        consumer,
-        screen=True,
-        survey=True,
-        budget=arguments.budget,
-        expected=loads,
-        keep=outer,
-        tied_to=hangup.terminals(),
-    )
+    return _trace(arguments, argv, consumer, screen=True, survey=True, expected=loads, outer=outer)
 
 
 def run(arguments: argparse.Namespace, argv: list[str]) -> int:
@@ -104,36 +97,27 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
     found = triggers.read(arguments)
     for other in triggers.others(found, [probe.id]):
         raise UsageError(f"--when names {other.id}, and only {probe.id} runs: 'ebpftop record' runs several")
-    loads = _loads([probe], arguments)
-    _become_root(arguments, argv)
+    loads = _loads([(probe, {})], arguments.param, arguments.interval)
 
-    def consumer(control: socket.socket, stream: socket.socket) -> int:
+    def consumer(source: Source) -> int:
         lean("asyncio", "ssl")
         from ebpftop.export import headless
 
         return _asynchronously(
             lambda stop: headless.run(
-                _source(control, stream),
+                source,
                 loads[0],
                 duration=arguments.duration,
                 format=arguments.format,
                 raw=arguments.raw,
-                watching=_watching(arguments, found),
+                watching=triggers.watching(arguments, found),
                 out=sys.stdout,
                 err=sys.stderr,
                 stop=stop,
             )
         )
 
-    tied_to = {*_terminals(), *hangup.output()}
-    return supervise(
-        arguments.probes,
-        consumer,
-        screen=False,
-        budget=arguments.budget,
-        expected=_expected([probe], loads),
-        tied_to=tied_to,
-    )
+    return _trace(arguments, argv, consumer, expected=_expected([probe], loads), tied_to=ends_with())
 
 
 def record(arguments: argparse.Namespace, argv: list[str]) -> int:
@@ -147,121 +131,163 @@ def record(arguments: argparse.Namespace, argv: list[str]) -> int:
     probes += triggers.others(found, [probe.id for probe in probes])
     if not probes:
         raise UsageError("record needs the name of a probe, or a trigger that has one")
-    loads = _loads(probes, arguments)
-    _become_root(arguments, argv)
+    loads = _loads([(probe, {}) for probe in probes], arguments.param, arguments.interval)
 
-    def consumer(control: socket.socket, stream: socket.socket) -> int:
+    def consumer(source: Source) -> int:
         lean("asyncio", "ssl")
         from ebpftop.export import recorder
 
         return _asynchronously(
             lambda stop: recorder.record(
-                _source(control, stream),
+                source,
                 loads,
                 arguments.output,
                 duration=arguments.duration,
                 args=arguments.args,
                 force=arguments.force,
-                watching=_watching(arguments, found),
+                watching=triggers.watching(arguments, found),
                 err=sys.stderr,
                 stop=stop,
             )
         )
 
-    return supervise(
-        arguments.probes,
-        consumer,
-        screen=False,
-        survey=True,
-        budget=arguments.budget,
-        expected=_expected(probes, loads),
-        tied_to=_terminals(),
-    )
+    return _trace(arguments, argv, consumer, survey=True, expected=_expected(probes, loads), tied_to=_terminals())
 
 
 def exporter(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Serve what probes count to Prometheus; who listens has the invoker's rights."""
-    from ebpftop.commands import named
+    from ebpftop.commands.exporting import wanted
 
-    probes = [named.probe(name, arguments.probes) for name in dict.fromkeys(arguments.names)]
-    if not probes:
-        raise UsageError("the exporter needs the name of a probe, such as runqlat")
-    if importlib.util.find_spec("prometheus_client") is None:
-        raise UserError("the exporter needs prometheus-client: pip install 'ebpftop[exporter]'")
-    loads = _loads(probes, arguments)
-    _become_root(arguments, argv)
+    if arguments.hosts:
+        raise UsageError("the exporter serves this machine alone: run one on each host, and let Prometheus gather them")
+    asked = wanted(arguments)
+    probes = [probe for probe, _ in asked.probes]
+    loads = _loads(asked.probes, arguments.param, asked.interval)
+    become_root(arguments, argv)
 
     def consumer(control: socket.socket, stream: socket.socket) -> int:
         from ebpftop.export.exporter import run
 
         return _asynchronously(
-            lambda stop: run.run(
-                _source(control, stream), loads, arguments.listen, arguments.top, err=sys.stderr, stop=stop
-            )
+            lambda stop: run.run(_source(control, stream), loads, asked.listen, asked.top, err=sys.stderr, stop=stop)
         )
 
     return supervise(
-        arguments.probes,
+        asked.folders,
         consumer,
         screen=False,
-        budget=arguments.budget,
+        budget=asked.budget,
         expected=_expected(probes, loads),
         tied_to=_terminals(),
     )
 
 
+def triage(arguments: argparse.Namespace, argv: list[str]) -> int:
+    """Run a playbook's probes for a while, and print what stands out."""
+    from ebpftop.commands import named
+
+    if arguments.hosts:
+        raise UsageError("triage looks at one machine: run it there, or on a tape of several hosts")
+    playbook = named.playbook(arguments.what, arguments.probes).info
+    interval = min(1.0, arguments.duration / _LOOKS)
+    loads = [
+        Load(request=number, probe=step.probe, params=step.params, interval=interval)
+        for number, step in enumerate(playbook.steps, 1)
+    ]
+
+    def consumer(source: Source) -> int:
+        lean("asyncio", "ssl")
+        from ebpftop.export import triaging
+
+        return _asynchronously(
+            lambda stop: triaging.run(
+                source,
+                loads,
+                seconds=arguments.duration,
+                name=playbook.name,
+                as_json=arguments.json,
+                out=sys.stdout,
+                err=sys.stderr,
+                stop=stop,
+            )
+        )
+
+    expected = [Load(request=0, probe=protocol.CENSUS), *loads]
+    return _trace(arguments, argv, consumer, expected=expected, tied_to=_terminals())
+
+
 # ---------------------------------------------------------------- shared by all of them
 
 
-def _become_root(arguments: argparse.Namespace, argv: list[str]) -> None:
+def _trace(
+    arguments: argparse.Namespace,
+    argv: list[str],
+    consumer: Callable[[Source], int],
+    *,
+    screen: bool = False,
+    survey: bool = False,
+    expected: Sequence[Load],
+    outer: list[int] | None = None,
+    tied_to: Collection[int] = (),
+) -> int:
+    """Run a command's consumer on what it traces: this machine, or the hosts that it names.
+
+    outer: gets the terminals that show a screen's. See `supervise`.
+    """
+    from ebpftop.commands import hosts
+
+    names = hosts.named(arguments)
+    if names and not hosts.has_local(names):
+        settings.tell(arguments)
+        return hosts.watch(names, arguments.ssh, consumer)
+    become_root(arguments, argv)
+    if outer is not None:
+        outer += terminal.outer()
+        tied_to = hangup.terminals()
+
+    def child(control: socket.socket, stream: socket.socket) -> int:
+        source = _source(control, stream)
+        return consumer(hosts.connected(names, arguments.ssh, source) if names else source)
+
+    return supervise(
+        arguments.probes,
+        child,
+        screen=screen,
+        survey=survey,
+        budget=arguments.budget,
+        expected=expected,
+        keep=outer or (),
+        tied_to=tied_to,
+    )
+
+
+def become_root(arguments: argparse.Namespace, argv: list[str]) -> None:
     """Return only where it may trace, and the kernel's process ids are those seen here. Raises `Cannot`."""
     space = support.pid_namespace()
     if not space.ok:
         raise Cannot(f"tracing would be wrong in {space.detail}: {space.remedy}")
     root.become(arguments, argv)
+    settings.tell(arguments)
 
 
-def _watching(arguments: argparse.Namespace, found: Found, *, screen: bool = False) -> Watching | None:
-    """What watches for triggers, in the consumer; None without any. A dashboard keeps what is recent anyway."""
-    if not found:
-        return None
-    from ebpftop.frames.recent import DASHBOARD, Recent
-    from ebpftop.model.tape_folder import TapeFolder
-    from ebpftop.model.watching import Watching
-
-    recent = folder = None
-    if arguments.save is not None:
-        recent = Recent(max(arguments.before, DASHBOARD if screen else 0.0))
-        try:
-            folder = TapeFolder(
-                arguments.save,
-                recent,
-                before=arguments.before,
-                after=arguments.after,
-                tapes=arguments.keep_tapes,
-                most=arguments.keep_bytes,
-                args=getattr(arguments, "args", False),
-            )
-        except OSError as error:
-            print(f"ebpftop: {inert(str(arguments.save))}: {error.strerror}", file=sys.stderr)
-            raise SystemExit(1) from None
-    return Watching([trigger for trigger, _ in found], recent, folder)
-
-
-def _loads(probes: list[Probe], arguments: argparse.Namespace) -> list[Load]:
-    """The requests, one a probe; early, so that a mistake costs no password. Raises `UsageError`."""
+def _loads(
+    probes: Sequence[tuple[Probe, dict[str, str]]], shared: Sequence[tuple[str, str]], interval: float
+) -> list[Load]:
+    """The requests, one a probe, with its own parameters and those of the shared ones that it has; early, so that a
+    mistake costs no password. Raises `UsageError`.
+    """
     from ebpftop.catalog import params
 
     loads = []
-    for number, probe in enumerate(probes, 1):
+    for number, (probe, given) in enumerate(probes, 1):
         known = {param.name for param in probe.params}
-        mine = {name: value for name, value in arguments.param if name in known or len(probes) == 1}
+        mine = given | {name: value for name, value in shared if name in known or len(probes) == 1}
         try:
             params.usable(probe, params.canonical(probe, mine))
         except params.BadParam as error:
             raise UsageError(str(error)) from None
-        loads.append(Load(request=number, probe=probe.id, params=mine, interval=arguments.interval))
-    for name, _ in arguments.param:
+        loads.append(Load(request=number, probe=probe.id, params=mine, interval=interval))
+    for name, _ in shared:
         if not any(name in load.params for load in loads):
             raise UsageError(f"none of these probes has a parameter {name!a}")
     return loads
@@ -271,6 +297,11 @@ def _expected(probes: list[Probe], loads: list[Load]) -> list[Load]:
     """What will be loaded, the census first where processes are shown: they may end before it is requested."""
     named = any(column.decode == "process" for probe in probes for view in probe.views for column in view.columns)
     return [Load(request=0, probe=protocol.CENSUS), *loads] if named else loads
+
+
+def ends_with() -> set[int]:
+    """The terminals and the pipe whose end is the end of a command that writes to standard output."""
+    return {*_terminals(), *hangup.output()}
 
 
 def _terminals() -> list[int]:
@@ -284,12 +315,15 @@ def supervise(
     *,
     screen: bool,
     survey: bool = False,
-    budget: float,
+    idle: bool | None = None,
+    budget: float | None,
     expected: Sequence[Load] = (),
     keep: Collection[int] = (),
     tied_to: Collection[int] = (),
 ) -> int:
-    """Run a command's consumer, and what serves it. budget: percent of a CPU for the programs. See `serving.serve`."""
+    """Run a command's consumer, and what serves it. budget: percent of a CPU for the programs (None: BUDGET). idle:
+    whether there is somebody who is still choosing (default: with a screen). See `serving.serve`.
+    """
     who, bcc = privilege.invoker(), root.bcc()
     if who is not None and not privilege.can_read(who, _PACKAGE):
         raise Cannot(
@@ -300,7 +334,16 @@ def supervise(
     try:
         from ebpftop.commands.serving import serve  # while the consumer imports what it needs
 
-        return serve(extra, started, bcc, survey=survey, budget=budget, expected=expected, tied_to=tied_to)
+        return serve(
+            extra,
+            started,
+            bcc,
+            survey=survey,
+            idle=screen if idle is None else idle,
+            budget=BUDGET if budget is None else budget,
+            expected=expected,
+            tied_to=tied_to,
+        )
     except BaseException:
         children.end(started)
         raise

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ebpftop.export.report_columns import key_columns
 from ebpftop.model.comparing.number import Number, Pair
 from ebpftop.model.comparing.sessions import Comparison, RunComparison
 from ebpftop.model.comparing.stacks import StacksComparison
 from ebpftop.model.comparing.view import ViewComparison
+from ebpftop.model.report_columns import key_columns
 from ebpftop.stats.slots import bounds
 
 

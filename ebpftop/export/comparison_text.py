@@ -8,12 +8,12 @@ from typing import Any, TextIO
 
 from ebpftop.base.inert import inert
 from ebpftop.export import layout
-from ebpftop.export.report_columns import key_columns
 from ebpftop.model.comparing import words
 from ebpftop.model.comparing.number import Number
 from ebpftop.model.comparing.sessions import Comparison, RunComparison
 from ebpftop.model.comparing.stacks import StacksComparison
 from ebpftop.model.comparing.view import ViewComparison
+from ebpftop.model.report_columns import key_columns
 from ebpftop.stats import formatting
 from ebpftop.stats.histogram import Histogram
 

@@ -19,7 +19,6 @@ from ebpftop.export.report import (
     order,
     table_part,
 )
-from ebpftop.export.report_columns import ReportColumn, key_columns, matching, report_columns
 from ebpftop.frames.columns import Array
 from ebpftop.frames.messages import ColumnInfo, Process, ViewInfo
 from ebpftop.model import readings
@@ -27,6 +26,7 @@ from ebpftop.model.dimensions import CGROUP, Source, keys_of
 from ebpftop.model.events import EventLog
 from ebpftop.model.grouping import grouped_events, grouped_histograms, grouped_table, grouped_view
 from ebpftop.model.readings import HistogramsByKey, TableReading
+from ebpftop.model.report_columns import ReportColumn, key_columns, matching, report_columns
 from ebpftop.model.run import Run
 from ebpftop.model.scope import Aspect, Scope
 from ebpftop.model.shown import ShownColumn

@@ -9,24 +9,24 @@ import numpy as np
 
 from ebpftop.frames.columns import Array
 from ebpftop.frames.messages import ViewInfo
-from ebpftop.model import readings
-from ebpftop.model.narrowing import selected_rows
+from ebpftop.model.following import is_known, shown_events, shown_of_past
 from ebpftop.model.past.past import Past
 from ebpftop.model.past.span import ALL, Span
 from ebpftop.model.run import Run
 from ebpftop.model.scope import WHOLE, Scope
-from ebpftop.model.selection import Selection
+from ebpftop.model.stacks import samples
 from ebpftop.stats.histogram import Histogram
 
 COLUMNS = 120
 SECOND = 1_000_000_000
+_SHORTEST = 5_000_000  # ns of a column of single samples
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Overview:
     """starts, ends: monotonic ns of each column. seconds: observed; less than between them where there is a gap.
     counts: gained in it, int64. histograms: of a histogram view, one a column, else none. steps: of how many steps all
-    columns together are.
+    columns together are. alone: whether it is so short that it needs an axis of its own.
     """
 
     starts: Array
@@ -35,6 +35,7 @@ class Overview:
     counts: Array
     histograms: list[Histogram]
     steps: int
+    alone: bool = False
 
     def __len__(self) -> int:
         return len(self.ends)
@@ -48,16 +49,19 @@ class Overview:
 def overview(
     run: Run, view: ViewInfo, scope: Scope = WHOLE, span: Span = ALL, columns: int = COLUMNS
 ) -> Overview | None:
-    """What the counter of a view's selected rows gained in a span: a histogram's and a stack's count, the column that a
-    table is sorted by or its first counter. None for what has no counter, where there is no past, and where the rows
-    aren't those of the span's steps: where a filter chose them, or they are single samples or growth since a moment.
+    """What the counter of a view's rows that are shown gained in a span: a histogram's and a stack's count, the column
+    that a table is sorted by or its first counter; of a slice, its single samples. None for what has no counter, where
+    there is no past, and where that isn't known step by step.
     """
     aspect = scope.of(run, view)
-    apart = aspect.slice is not None or aspect.since is not None
-    if apart or (aspect.query and view.show != "histogram"):
+    if aspect.slice is not None:
+        return _samples(run, view, scope, columns)
+    if not is_known(view, aspect):
         return None
+    if aspect.since is not None:
+        span = Span(aspect.since, max(aspect.since, span.end))
     if view.show == "events":
-        return _events(run, view, scope.selection, span, columns)
+        return _events(run, view, scope, span, columns)
     past = run.pasts.get(view.name)
     counter = counted(view)
     if past is None or counter not in past.counters:
@@ -67,7 +71,7 @@ def overview(
         return None
     first, last = _grouped(times["start"], times["end"], columns)
     column = np.repeat(np.arange(len(first)), last - first + 1)
-    mask = readings.of_past(run, view, aspect.key, scope.selection)
+    mask = shown_of_past(run, view, aspect, scope.selection)
     histograms = _histograms(past, view, span, column, mask) if view.show == "histogram" else []
     return Overview(
         starts=times["start"][first],
@@ -96,7 +100,7 @@ def counted(view: ViewInfo) -> str:
     return view.sort if view.sort in view.counters else next(iter(view.counters), "")
 
 
-def _events(run: Run, view: ViewInfo, selection: Selection, span: Span, columns: int) -> Overview | None:
+def _events(run: Run, view: ViewInfo, scope: Scope, span: Span, columns: int) -> Overview | None:
     """By the events' own times; None where they have none."""
     log = run.events.get(view.map)
     clock = next((column.field for column in view.columns if column.decode == "time"), None)
@@ -104,11 +108,13 @@ def _events(run: Run, view: ViewInfo, selection: Selection, span: Span, columns:
         return None
     ahead = run.last.realtime_ns - run.last.monotonic_ns
     begin, end = max(span.start, run.began_ns), min(span.end, run.last.monotonic_ns)
-    times = []
+    shown = shown_events(view, log, range(log.total), scope.of(run, view), scope.selection)
+    times, number = [], log.total - log.kept
     for chunk in log.since(0):
         if isinstance(values := chunk[clock], np.ndarray):
-            mask = selected_rows(selection, view, chunk.__getitem__, len(values))
-            times.append((values if mask is None else values[mask]).astype(np.int64) - ahead)
+            first, stop = np.searchsorted(shown, (number, number + len(values)))
+            times.append(values[shown[first:stop] - number].astype(np.int64) - ahead)
+        number += len(values)
     if end - begin < SECOND or not times:
         return None
     columns = int(min(columns, (end - begin) // SECOND))
@@ -116,6 +122,19 @@ def _events(run: Run, view: ViewInfo, selection: Selection, span: Span, columns:
     place = np.searchsorted(edges, np.concatenate(times), "left") - 1
     counts = np.bincount(place[(place >= 0) & (place < columns)], minlength=columns)
     return Overview(edges[:-1], edges[1:], np.diff(edges) / 1e9, counts, [], columns)
+
+
+def _samples(run: Run, view: ViewInfo, scope: Scope, columns: int) -> Overview | None:
+    """The single samples of a slice."""
+    aspect = scope.of(run, view)
+    assert aspect.slice is not None
+    span = aspect.slice.span
+    columns = max(1, min(columns, (span.end - span.start) // _SHORTEST))
+    edges = np.linspace(span.start, span.end, columns + 1).astype(np.int64)
+    times = samples(run, view, span, aspect.slice.cpu, scope.selection, aspect)["time"]
+    place = np.searchsorted(edges, times, "right") - 1
+    counts = np.bincount(place, minlength=columns)
+    return Overview(edges[:-1], edges[1:], np.diff(edges) / 1e9, counts, [], columns, alone=True)
 
 
 def _grouped(starts: Array, ends: Array, columns: int) -> tuple[Array, Array]:

@@ -15,10 +15,10 @@ from typing import Any, BinaryIO, TextIO
 from ebpftop.base.inert import inert
 from ebpftop.export.perfetto_packets import Packets, Place
 from ebpftop.export.report import HistogramPart, Part, Report, RowsPart
-from ebpftop.export.report_columns import ReportColumn
 from ebpftop.export.stack_report import StacksPart
 from ebpftop.export.telling import Telling
 from ebpftop.frames.messages import Mark
+from ebpftop.model.report_columns import ReportColumn
 from ebpftop.stats.histogram import PERCENTILES
 
 KEYS, LANES = 40, 16  # tracks of a counting column's keys; of a view's slices that overlap: beyond, they are instants

@@ -10,7 +10,6 @@ from typing import Any, Literal
 import numpy as np
 
 from ebpftop.base.query import words_of
-from ebpftop.export.report_columns import ReportColumn, label_columns, matching, report_columns
 from ebpftop.export.shown import Shown
 from ebpftop.export.stack_report import StacksPart, stacks_part
 from ebpftop.frames.columns import Array, Labels, Values, equal, take
@@ -21,6 +20,7 @@ from ebpftop.model.events import Chunk
 from ebpftop.model.own import leaves_out, own_rows
 from ebpftop.model.past.span import INTERVAL
 from ebpftop.model.readings import CostNow, HistogramsByKey
+from ebpftop.model.report_columns import ReportColumn, label_columns, matching, report_columns
 from ebpftop.model.run import Run
 from ebpftop.model.scope import PLAIN, Aspect, Scope
 from ebpftop.stats.groups import Groups

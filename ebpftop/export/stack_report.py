@@ -11,12 +11,12 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from ebpftop.base.query import words_of
-from ebpftop.export.report_columns import ReportColumn, key_columns, matching
 from ebpftop.export.shown import Shown
 from ebpftop.frames.columns import Array
 from ebpftop.frames.messages import Function, Process, ViewInfo
 from ebpftop.model.own import leaves_out, own_rows
 from ebpftop.model.past.span import ALL
+from ebpftop.model.report_columns import ReportColumn, key_columns, matching
 from ebpftop.model.run import Run
 from ebpftop.model.scope import PLAIN, Aspect, Scope
 from ebpftop.model.stacks import Profile, StackFrame, samples, shown

@@ -13,11 +13,11 @@ from ebpftop.export import layout
 from ebpftop.export.folded import folded
 from ebpftop.export.mark_line import mark_line
 from ebpftop.export.report import HistogramPart, Part, Report, RowsPart
-from ebpftop.export.report_columns import ReportColumn
 from ebpftop.export.stack_report import StacksPart
 from ebpftop.frames.messages import Losses, Mark
 from ebpftop.model import failure_text
 from ebpftop.model.failure import Failure
+from ebpftop.model.report_columns import ReportColumn
 from ebpftop.stats import formatting
 from ebpftop.stats.histogram import PERCENTILES, Histogram
 

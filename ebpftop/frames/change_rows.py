@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 
@@ -28,16 +29,29 @@ class Rows:
     def count(self) -> int:
         return len(next(iter(self.arrays.values()), ()))
 
-    def change(self, gone: Array, born: Mapping[str, Array], at: Array, gains: Mapping[str, Array]) -> None:
-        if len(gone) or len(born):
-            for name, array in self.arrays.items():
-                kept = np.delete(array, gone) if len(gone) else array
-                self.arrays[name] = np.concatenate((kept, born[name])) if name in born else kept
+    def remove(self, gone: Array) -> None:
+        """Take rows out."""
+        if len(gone):
+            self.arrays = {name: np.delete(array, gone) for name, array in self.arrays.items()}
             self.shown.clear()
+
+    def put(self, name: str, array: Array) -> None:
+        """A column's new values, which nobody changes from now on."""
+        self.arrays[name] = array
+        self.shown.pop(name, None)
+
+    def add(self, at: Array, gains: Mapping[str, Array]) -> None:
+        """Change values of some rows."""
         for name, gain in gains.items():
-            array = self.arrays[name] = self.arrays[name].copy()
+            array = self.arrays[name].copy()
             array[at] = array[at] + gain if adds(self.dtypes[name]) else gain
-            self.shown.pop(name, None)
+            self.put(name, array)
+
+    def append(self, born: Mapping[str, Array]) -> None:
+        """New rows behind the others."""
+        if born:
+            self.arrays = {name: np.concatenate((array, born[name])) for name, array in self.arrays.items()}
+            self.shown.clear()
 
     def still(self) -> Rows:
         """The rows as they are now, whatever comes."""
@@ -66,6 +80,7 @@ class Rows:
         return Column(dtype=CODES.str, data=codes.tobytes(), labels=[words[at] for at in np.flatnonzero(used).tolist()])
 
 
+@cache
 def adds(dtype: str) -> bool:
     return np.dtype(dtype).kind in "iu"
 
@@ -94,6 +109,15 @@ def unpacked(column: Column, wanted: np.dtype[np.generic]) -> Array:
     if not fits or len(column.data) % dtype.itemsize:
         raise BadFrame(f"a change has {len(column.data):,} bytes of {dtype} for {wanted}")
     return np.frombuffer(column.data, dtype).astype(wanted, copy=False)
+
+
+def united(rows: Sequence[Array]) -> Array:
+    """The rows in any of several lists, ascending, from lists that are so."""
+    if not rows:
+        return np.empty(0, np.intp)
+    if all(np.array_equal(each, rows[0]) for each in rows[1:]):  # what counts an event often counts its time too
+        return rows[0]
+    return np.unique(np.concatenate(rows))
 
 
 def as_gaps(places: Array) -> Column | None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from msgspec import structs
 
-from ebpftop.frames.change_rows import Rows, adds, as_gaps, packed, raw
+from ebpftop.frames.change_rows import Rows, adds, as_gaps, packed, raw, united
 from ebpftop.frames.columns import CODES, Array
 from ebpftop.frames.messages import (
     AnyFrame,
@@ -176,33 +176,35 @@ class _Written:
         same = self._in_order and not len(gone) and not len(added)
         stay = at[:0] if same else np.flatnonzero(at >= 0)
         born = {name: array[added] for name, array in arrays.items()} if len(added) or key else {}
+        left = {name: array[gone] for name, array in self._rows.arrays.items()}
+        self._rows.remove(gone)
         gains: dict[str, Array] = {}
-        changed = np.zeros(self._rows.count - len(gone), bool)
+        changed: list[Array] = []
         now: dict[str, Array] = {}
         for name in self._values:
-            before = np.delete(self._rows.arrays[name], gone) if len(gone) else self._rows.arrays[name]
+            before = self._rows.arrays[name]
             if same:  # a map whose keys stay is read in the same order
                 now[name] = arrays[name]
             else:
                 now[name] = before.copy()
                 now[name][at[stay]] = arrays[name][stay]
-            differs = now[name] != before
-            if differs.any():
-                changed |= differs
+            differs = np.flatnonzero(now[name] != before)
+            if len(differs):
+                changed.append(differs)
                 gains[name] = before
-        rows = np.flatnonzero(changed)
+        rows = united(changed)
         for name, before in gains.items():
             old, new = before[rows], now[name][rows]
             gains[name] = new - old if adds(self._rows.dtypes[name]) else new
-        left = {name: array[gone] for name, array in self._rows.arrays.items()}
-        self._rows.change(gone, {}, rows, gains)
+            self._rows.put(name, now[name])
         stayed = {name: array[rows] for name, array in self._rows.arrays.items()}
         signed = {name: self._signed(name, gain) for name, gain in gains.items()}
         self.moved = Moved(left, stayed, signed, born, key)
-        self._rows.change(gone[:0], born, rows, {})
-        at[added] = np.arange(self._rows.count - len(added), self._rows.count)
-        self._at = at
-        self._in_order = same or np.array_equal(at, np.arange(self._rows.count))
+        self._rows.append(born)
+        if not same:
+            at[added] = np.arange(self._rows.count - len(added), self._rows.count)
+            self._at = at
+            self._in_order = np.array_equal(at, np.arange(self._rows.count))
         if not (key or born or gains or len(gone)):
             return None
         fresh = {name: words.labels[known[name] :] for name, words in self._words.items()}
@@ -228,7 +230,7 @@ class _Written:
         """(rows that are gone, for each key its row once those are removed or -1, keys that are new)."""
         none = np.empty(0, np.intp)
         if len(keys) == len(self._before) and all(map(np.array_equal, keys, self._before)):
-            return none, self._at.copy(), none
+            return none, self._at, none
         self._before = keys
         old = [self._rows.arrays[name] for name in self._keys]
         at = align([*old, _repeats(old)], [*keys, _repeats(keys)]) if keys else none

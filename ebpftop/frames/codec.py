@@ -20,6 +20,8 @@ _LENGTH = struct.Struct("<I")
 _encoder = msgspec.msgpack.Encoder()
 T = TypeVar("T")
 
+MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # what comes of bytes that are no such message
+
 
 class BadFrame(Exception):
     """The bytes are not a valid message; the text says why."""
@@ -32,10 +34,13 @@ def encode(message: Frame | Request) -> bytes:
 
 
 class Decoder(Generic[T]):
-    """Collects bytes and yields complete messages."""
+    """Collects bytes and yields complete messages. limit: bytes of one. accepts: whether an encoded one is decoded."""
 
-    def __init__(self, kind: Any) -> None:
+    def __init__(
+        self, kind: Any, *, limit: int = LIMIT, accepts: Callable[[memoryview], bool] = lambda body: True
+    ) -> None:
         self._decode = msgspec.msgpack.Decoder(kind).decode
+        self._limit, self._accepts = limit, accepts
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[T]:
@@ -46,14 +51,16 @@ class Decoder(Generic[T]):
         try:
             while len(buffer) - at >= 4:
                 (length,) = _LENGTH.unpack_from(buffer, at)
-                if length > LIMIT:
-                    raise BadFrame(f"a message of {length:,} bytes exceeds the limit of {LIMIT:,}")
+                if length > self._limit:
+                    raise BadFrame(f"a message of {length:,} bytes exceeds the limit of {self._limit:,}")
                 if len(buffer) - at - 4 < length:
                     break
-                with memoryview(buffer) as view:
+                with memoryview(buffer) as view, view[at + 4 : at + 4 + length] as body:
                     try:
-                        message = self._decode(view[at + 4 : at + 4 + length])
-                    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                        if not self._accepts(body):
+                            raise BadFrame(f"a message of {length:,} bytes would become too many objects")
+                        message = self._decode(body)
+                    except MALFORMED as error:
                         raise BadFrame(f"a message does not decode: {error}") from None
                     except MemoryError:
                         raise BadFrame(f"a message of {length:,} bytes takes more memory than there is") from None

@@ -18,6 +18,7 @@ FIRST = 1  # the number of a run's first snapshot: all it holds was counted sinc
 UNKNOWN = (1 << 32) - 1  # the identity of a process that the kernel did not report; never described by a `Process`
 
 Show = Literal["histogram", "table", "events", "stacks"]
+Tells = Literal["", "wait", "idle", "trouble"]
 Stage = Literal["queued", "types", "compile", "verify", "attach"]
 FailedStage = Literal["compile", "fit", "limit", "verify", "attach", "load"]
 
@@ -88,7 +89,9 @@ class ViewInfo(msgspec.Struct, frozen=True, kw_only=True):
     `unit` is the unit of the count; in the kernel the fields `kernel` and `user` of the key (either may be missing, "")
     are numbers in the map `stacks`; with `gauge` the count is a value of the moment, else it only grows; where the
     view names a ring buffer `moments`, `Events` of it say of each sample its `time` (monotonic ns), `cpu`, process and
-    `stack`. `sort` names the column a table starts sorted by.
+    `stack`. `sort` names the column a table starts sorted by. tells: what it means where there is much of it. wait: the
+    ns are time for which somebody waited in vain; idle: the same, but of threads that may also have had nothing to do;
+    trouble: each one went wrong; "": it may be good or bad.
     """
 
     name: str
@@ -106,6 +109,7 @@ class ViewInfo(msgspec.Struct, frozen=True, kw_only=True):
     user: str = ""
     gauge: bool = False
     moments: str = ""
+    tells: Tells = ""
 
     @property
     def process_field(self) -> str | None:
@@ -133,7 +137,8 @@ class ProbeInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of the catalog. `available` is None if only root could tell; `reason` says why not, or why unknown.
 
     file: the absolute path of the author's C where saving it loads the probe again, "" elsewhere and on a tape.
-    revision: another one there, whenever what is loaded of the probe is another.
+    revision: another one there, whenever what is loaded of the probe is another. next: probes that tell more of what
+    this one finds.
     """
 
     id: str  # category/name
@@ -153,6 +158,7 @@ class ProbeInfo(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     file: Text = ""
     revision: Text = ""
+    next: Annotated[list[Text], SOME] = []
 
 
 class StepInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -495,6 +501,42 @@ class Host(Frame, frozen=True, kw_only=True):
     cgroup_pressure: Annotated[dict[str, Pressure], SOME] = {}
 
 
+class HostState(msgspec.Struct, frozen=True, kw_only=True):
+    """One of several hosts. Text is hostile.
+
+    name: as it is called in rows. heard_ns: realtime, when the last frame came. problem: why it is lost. host, kernel:
+    as it says itself. ahead_ns: by how much its clock is ahead of the stream's. way_ns: how long an answer takes at
+    best. load: what it said of itself last.
+    """
+
+    name: Text
+    state: Literal["connecting", "live", "late", "lost"]
+    heard_ns: Whole
+    problem: Text = ""
+    host: Text = ""
+    kernel: Text = ""
+    cpus: Whole = 0
+    ahead_ns: Annotated[int, Meta(gt=-1 << 62, lt=1 << 62)] = 0
+    way_ns: Whole = 0
+    load: Host | None = None
+
+
+class Hosts(Frame, frozen=True, kw_only=True):
+    """The hosts of a stream that comes from several, once a second."""
+
+    realtime_ns: Whole
+    hosts: Annotated[list[HostState], SOME]
+
+
+class Pong(Frame, frozen=True, kw_only=True):
+    """The clocks, as `Ping` asked for them. No part of a recording."""
+
+    number: Whole
+    realtime_ns: Whole
+    monotonic_ns: Whole
+    boottime_ns: Whole
+
+
 class Holder(msgspec.Struct, frozen=True, kw_only=True):
     """A process with a descriptor of a program, or of a link to it. Text is hostile."""
 
@@ -723,6 +765,8 @@ AnyFrame = (
     | Processes
     | Stacks
     | Host
+    | Hosts
+    | Pong
     | Programs
     | ProcessFacts
     | Threads
@@ -797,4 +841,12 @@ class ReadThreads(Request, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Read where every thread of the machine is, once."""
 
 
-AnyRequest = Load | Detach | Interval | AccountRunTimes | Describe | Watch | ReadPrograms | ReadProcess | ReadThreads
+class Ping(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Tell the clocks at once: who reads the stream is still there."""
+
+    number: Whole
+
+
+AnyRequest = (
+    Load | Detach | Interval | AccountRunTimes | Describe | Watch | ReadPrograms | ReadProcess | ReadThreads | Ping
+)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ebpftop.frames.codec import Decoder
 from ebpftop.frames.messages import AnyFrame, Changes, Written
+from ebpftop.frames.tape_format import FRAME_LIMIT, fits
 
 if TYPE_CHECKING:
     from ebpftop.frames.received import ChangeReader
@@ -30,10 +31,12 @@ class Reading:
 
 
 class FrameDecoder:
-    """Decodes the stream of a collector, in pieces of any size."""
+    """Decodes the stream of a collector, in pieces of any size. bounded: as tapes are, since anybody may write it."""
 
-    def __init__(self) -> None:
-        self._decoder: Decoder[Written] = Decoder(Written)
+    def __init__(self, *, bounded: bool = False) -> None:
+        self._decoder: Decoder[Written] = (
+            Decoder(Written, limit=FRAME_LIMIT, accepts=fits) if bounded else Decoder(Written)
+        )
         self._read = Reading().read
 
     def feed(self, data: bytes) -> Iterator[AnyFrame]:

@@ -19,6 +19,7 @@ from ebpftop.frames.messages import (
     Events,
     Hello,
     Host,
+    Hosts,
     Loaded,
     Loading,
     Mark,
@@ -101,8 +102,8 @@ class Recall:
                 self._keep(frame, frame.run, 0)
             case Host():
                 self._keep(frame, 0, 0)
-            case Threads():
-                self._states[Threads.__name__, 0] = (self._order, frame)
+            case Threads() | Hosts():
+                self._states[type(frame).__name__, 0] = (self._order, frame)
             case Mark():
                 self._marks.append((self._order, frame))
 

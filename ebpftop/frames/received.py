@@ -97,8 +97,9 @@ def _apply(rows: Rows, change: RowChanges) -> None:
     gains = _of_all(rows, change.gains, len(at))
     if born and len(born) != len(rows.arrays):
         raise BadFrame("a born row lacks a column")
-    rows.change(gone, {}, at, gains)
-    rows.change(gone[:0], born, at, {})
+    rows.remove(gone)
+    rows.add(at, gains)
+    rows.append(born)
     for name, words in rows.labels.items():
         if len(rows.arrays[name]) and int(rows.arrays[name].max()) >= len(words):
             raise BadFrame(f"column {name[:20]!r} names a label beyond {len(words):,}")

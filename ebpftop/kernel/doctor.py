@@ -151,7 +151,7 @@ def _installation() -> Check:
     open_places = [str(place) for place in places if not only_root_writes(place)]
     if not open_places:
         return Check("installation", True, "only root can change it", "")
-    remedy = "install it as root where only root can write: sudo pipx install --global ebpftop"
+    remedy = "install it where only root can write: the Debian package, or sudo pipx install --global ebpftop"
     return Check("installation", False, f"users other than root can change {open_places[0]}", remedy)
 
 

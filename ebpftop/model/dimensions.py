@@ -12,6 +12,7 @@ PROCESS, FUNCTION = "process", "function"
 NAME = "name"
 PARENT, CGROUP = "parent", "cgroup"  # whose values are nodes of trees
 THREAD = "thread"
+HOST = "host"
 
 
 def unit(process: Process) -> str:
@@ -47,6 +48,7 @@ _BY_DECODER = {
     "errno": "error",
     "cgroup": "cgroup",
     "device": "device",
+    HOST: HOST,
 }
 _BY_TITLE = (None, "string", "comm", "point", "user")  # what these decode means what the column's title says
 

@@ -30,8 +30,8 @@ class Ledger:
     A view without key fields has one row. moment: the counters are values of the moment too; rows that left have 0.
 
     totals, deltas: counter → int64 a row, since attaching (or the base) and in the last interval. present: rows the
-    last sample held. changed: rows whose gauges differ from those in the sample before. tags: int64 a row, for whoever
-    keeps an account of rows by numbers of its own; -1 in new ones.
+    last sample held. touched: indices of the rows that gained anything in it, or whose gauges it changed. tags: int64
+    a row, for whoever keeps an account of rows by numbers of its own; -1 in new ones.
     process: the key field that holds identities; what is dropped is added to the row of `FOLDED` that has the other key
     fields. Without it the sums of dropped rows are in `rest`, and with `fold`, a key field of small numbers, `folded`
     holds at each of its values those of `counters[0]`. thread: the key field of numbers of threads, 0 for those that
@@ -56,13 +56,14 @@ class Ledger:
         self.dropped = 0  # rows
         self.skew = 0  # values that shrank
         self.present = np.zeros(0, bool)
-        self.changed = np.zeros(0, bool)
+        self.touched = np.zeros(0, np.intp)
         self.tags = np.zeros(0, np.int64)
         self.totals: dict[str, Array] = {name: np.zeros(0, np.int64) for name in self.counters}
         self.deltas: dict[str, Array] = {name: np.zeros(0, np.int64) for name in self.counters}
         self.folded = np.zeros(0, np.int64)
         self.rest = dict.fromkeys(self.counters, 0)
         self._seen: dict[str, Array] = {name: np.zeros(0, np.int64) for name in self.counters}  # in the last sample
+        self._sums = dict.fromkeys(self.counters, 0.0)  # of the totals of all rows, about
         self._columns: dict[str, Array] = {name: np.zeros(0, np.int64) for name in (*self.keys, *self.gauges)}
         self._words: dict[str, Vocabulary] = {}  # of key fields and gauges that are texts
         self._last: Sample | None = None  # if it had one row a key
@@ -92,6 +93,7 @@ class Ledger:
         if not self.moment:
             self.totals = {name: np.zeros(self.rows, np.int64) for name in self.counters}
             self.deltas = dict(self.totals)
+            self.touched = np.arange(self.rows if self.gauges else 0)
 
     def update(self, columns: Mapping[str, Values]) -> None:
         """Add a sample: one row a key, or several, which are summed, where the view leaves key fields out."""
@@ -100,6 +102,8 @@ class Ledger:
             return
         fields = {name: self._numbers(name, columns[name]) for name in (*self.keys, *self.gauges)}
         counts = {name: _counts(name, columns[name]) for name in self.counters}
+        if not fields and not counts:
+            raise BadFrame("a view shows no column")
         rows = len(next(iter((fields | counts).values())))
         if self.keys:
             fields, counts = self._distinct(fields, counts)
@@ -111,11 +115,11 @@ class Ledger:
         at[born] = np.arange(self.rows, self.rows + births)
         self._grow(births)
         self._last = Sample(columns, at) if len(at) == rows and not self.moment else None
-        self.changed = np.zeros(self.rows, bool)
-        self.changed[at[born]] = bool(self.gauges)
+        touched = np.zeros(self.rows, bool)
+        touched[at[born]] = bool(self.gauges)
         for name, column in fields.items():
             if name in self.gauges:
-                self.changed[at] |= self._columns[name][at] != column
+                touched[at] |= self._columns[name][at] != column
             self._columns[name][at] = column
         present = np.zeros(self.rows, bool)
         present[at] = True
@@ -123,8 +127,8 @@ class Ledger:
         for name, column in counts.items():
             moved = np.zeros(self.rows, np.int64)
             np.add.at(moved, into, self._seen[name][left])
-            self._account(name, at, column, moved[at])
-        self.present = present
+            touched |= self._account(name, at, column, moved[at])
+        self.present, self.touched = present, np.flatnonzero(touched)
 
     def _go_on(self, columns: Mapping[str, Values]) -> bool:
         """Add a sample of the rows of the last one, with a few born behind them. False where it isn't one.
@@ -145,36 +149,40 @@ class Ledger:
             for name, column in born.items():
                 self._columns[name][-births:] = column
             self.present = np.concatenate((self.present, np.ones(births, bool)))
+        touched = [last.places[old:]] if self.gauges else [last.places[:0]]
         for name in self.counters:
             changed = last.changed(name, columns[name])
-            self._add(name, last.places[changed], _counts(name, taken(columns[name], changed)))
-        self.changed = np.zeros(self.rows, bool)
+            touched.append(self._add(name, last.places[changed], _counts(name, taken(columns[name], changed))))
         for name in self.gauges:
             changed = last.changed(name, columns[name])
             values = self._numbers(name, taken(columns[name], changed))
             column = self._columns[name].astype(values.dtype)  # a copy
             column[last.places[changed]] = values
             self._columns[name] = column
-            self.changed[last.places[changed]] = True
+            touched.append(last.places[changed])
+        self.touched = np.unique(np.concatenate(touched))
         last.columns = columns
         return True
 
-    def _add(self, name: str, at: Array, column: Array) -> None:
-        """What a counter gained in the rows whose value changed."""
+    def _add(self, name: str, at: Array, column: Array) -> Array:
+        """Add what a counter gained in the rows whose value changed; return those that gained anything."""
         before = self._seen[name][at]
         shrank = column < before
         self.skew += int(np.count_nonzero(shrank))
+        gained = np.where(shrank, column, column - before)
         self.deltas[name] = np.zeros(self.rows, np.int64)
-        self.deltas[name][at] = np.where(shrank, column, column - before)
-        self._seen[name] = self._seen[name].copy()
+        self.deltas[name][at] = gained
         self._seen[name][at] = column
-        self.totals[name] = self.totals[name] + self.deltas[name]
-        _within(name, self.totals[name])
+        self.totals[name] = self.totals[name].copy()  # who has read them keeps them
+        self.totals[name][at] += gained
+        self._sums[name] += float(gained.sum(dtype=np.float64))
+        _possible(name, self._sums[name])
+        return at[gained > 0]
 
     def settle(self) -> None:
         """Begin an interval in which nothing is gained."""
         self.deltas = {name: np.zeros(self.rows, np.int64) for name in self.counters}
-        self.changed = np.zeros(self.rows, bool)
+        self.touched = np.zeros(0, np.intp)
 
     def _places(self, fields: dict[str, Array], rows: int) -> Array:
         """The row of each key, or -1; without key fields there is only one."""
@@ -233,13 +241,14 @@ class Ledger:
         self.tags = np.concatenate((self.tags, np.full(births, -1)))
         self.rows += births
 
-    def _account(self, name: str, at: Array, column: Array, moved: Array) -> None:
+    def _account(self, name: str, at: Array, column: Array, moved: Array) -> Array:
+        """A mask of the rows whose counter gained, or where it is a value of the moment, changed."""
         if self.moment:
             now = np.zeros(self.rows, np.int64)
             now[at] = column
-            self.changed |= now != self.totals[name]
-            self.totals[name] = self.deltas[name] = now
-            return
+            before, self.totals[name] = self.totals[name], now
+            self.deltas[name] = now
+            return np.asarray(now != before)
         before = self._seen[name][at]
         shrank = column < before
         self.skew += int(np.count_nonzero(shrank))
@@ -249,7 +258,9 @@ class Ledger:
         seen[at] = column
         self.deltas[name], self._seen[name] = delta, seen
         self.totals[name] = self.totals[name] + delta
-        _within(name, self.totals[name])
+        self._sums[name] = float(self.totals[name].sum(dtype=np.float64))
+        _possible(name, self._sums[name])
+        return delta > 0
 
     def _drop(self) -> None:
         """If more than `limit` rows left their map, drop the oldest half of them or more, and keep their sums."""
@@ -324,5 +335,10 @@ def _counts(name: str, values: Values) -> Array:
 
 def _within(name: str, counts: Array) -> None:
     """Raise `BadFrame` where sums could leave an int64: no kernel counts that far."""
-    if len(counts) and (counts.min() < 0 or counts.sum(dtype=np.float64) >= MOST):
+    if len(counts):
+        _possible(name, -1.0 if counts.min() < 0 else float(counts.sum(dtype=np.float64)))
+
+
+def _possible(name: str, total: float) -> None:
+    if not 0 <= total < MOST:
         raise BadFrame(f"counter {name!r} holds impossible counts")

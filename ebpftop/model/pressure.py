@@ -7,6 +7,11 @@ from collections.abc import Mapping
 from ebpftop.frames.messages import Pressure
 
 RESOURCES = ("cpu", "memory", "io")
+STALLS = {
+    "cpu": (25.0, 75.0),
+    "memory": (1.0, 10.0),
+    "io": (10.0, 50.0),
+}  # percent of time: much and very much from there
 
 
 def stalled(before: Mapping[str, Pressure], after: Mapping[str, Pressure], passed_ns: int) -> dict[str, float]:

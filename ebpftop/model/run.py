@@ -65,7 +65,8 @@ class Run:
     losses: since attaching. lost: when they grew, oldest first. last, previous: the last two samples; `previous` is
     None when the last one is the first. based: whether that one is a base, as the probe was attached before. ledgers
     and pasts: by the name of the view, none for views of events. events: by the name of the ring buffer. samples: by
-    the name of the view. remembers: whether it has a past. ahead: the run on the whole tape, as far as that was read.
+    the name of the view. attached_until: the last sample (monotonic ns) before detaching began, as programs end one by
+    one; None before. remembers: whether it has a past. ahead: the run on the whole tape, as far as that was read.
     stacks: the call stacks behind the numbers in its columns, shared by all runs of a stream.
     """
 
@@ -80,6 +81,7 @@ class Run:
     request: int = 0  # the number of the request that this answers
     detaching: Detaching | None = None
     detached: Detached | None = None
+    attached_until: int | None = None
     failed: int = 0  # which failure of the stream this is, counted from 1: rejected, or detached though nobody asked
     losses: Losses = field(default_factory=Losses)
     lost: list[Span] = field(default_factory=list)
@@ -235,7 +237,7 @@ class Run:
         opened = unpack(columns)
         for view in self.views:
             if view.map == name:
-                _check(view, opened)
+                check(view, opened)
         return opened
 
 
@@ -252,7 +254,7 @@ def _ledger(view: ViewInfo) -> Ledger:
     return Ledger(keys, counters, gauges, process=process if process in keys else None, thread=thread)
 
 
-def _check(view: ViewInfo, columns: Mapping[str, Values]) -> None:
+def check(view: ViewInfo, columns: Mapping[str, Values]) -> None:
     """Raise `BadFrame` unless the columns hold what the view shows, in types it can compute with."""
     numbers = {column.field for column in view.columns if column.role == "counter" or column.is_process}
     numbers |= {view.thread_field} if view.thread_field else set()

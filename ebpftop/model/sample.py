@@ -44,7 +44,12 @@ def _begins_with(values: Values, before: Values, rows: int) -> bool:
         return same and np.array_equal(values.codes[:rows], before.codes)
     if isinstance(values, Labels) or isinstance(before, Labels) or values.dtype != before.dtype:
         return False
-    return np.array_equal(values[:rows], before)
+    return same_memory(values, before) or np.array_equal(values[:rows], before)
+
+
+def same_memory(one: Array, other: Array) -> bool:
+    """Whether both are the same part of the same memory: a column that didn't change need not be compared."""
+    return one.ctypes.data == other.ctypes.data and one.dtype == other.dtype and len(one) == len(other)
 
 
 def _comparable(values: Values, before: Values, rows: int) -> bool:

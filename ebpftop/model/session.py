@@ -21,6 +21,8 @@ from ebpftop.frames.messages import (
     Events,
     Hello,
     Host,
+    Hosts,
+    HostState,
     Loaded,
     Loading,
     Mark,
@@ -73,6 +75,8 @@ class Session:
         self._stacks: KnownStacks | None = None
         self.runs: dict[int, Run] = {}
         self.hosts: deque[Host] = deque(maxlen=self.history)
+        self.machines: list[HostState] = []  # of a stream that comes from several hosts
+        self.machines_at = 0  # realtime ns, when they were so
         self.threads: Threads | None = None  # the last reading of them, if anybody looked
         self.notices: deque[Notice] = deque(maxlen=self.history)
         self.marks: list[Mark] = []  # in the order of time; beyond `MARKS`, the oldest are forgotten
@@ -135,6 +139,8 @@ class Session:
             case Host():
                 if not self.hosts or frame.realtime_ns > self.hosts[-1].realtime_ns:
                     self.hosts.append(frame)
+            case Hosts():
+                self.machines, self.machines_at = frame.hosts, frame.realtime_ns
             case Threads():
                 self.threads = frame
             case Notice():
@@ -217,6 +223,8 @@ class Session:
                 run.add_cost(frame, self.history)
             case Detaching():
                 run.detaching = frame
+                if run.attached_until is None and run.last is not None:
+                    run.attached_until = run.last.monotonic_ns
                 if run.state == "running":
                     run.state = "detaching"
             case Detached():

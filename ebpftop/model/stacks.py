@@ -11,13 +11,14 @@ import numpy as np
 from ebpftop.frames.columns import Array, Values, take
 from ebpftop.frames.messages import Function, ViewInfo
 from ebpftop.frames.stacks import STACK
+from ebpftop.model.following import filtered
 from ebpftop.model.moments import Moments, counted
 from ebpftop.model.narrowing import selected_rows
 from ebpftop.model.past.past import Across
 from ebpftop.model.past.span import INTERVAL, START, Recent, Span, Wanted
 from ebpftop.model.readings import across, extent, stacks
 from ebpftop.model.run import Run
-from ebpftop.model.scope import Scope
+from ebpftop.model.scope import PLAIN, Aspect, Scope
 from ebpftop.model.selection import EVERYTHING, Selection
 from ebpftop.stats.flame import Paths
 
@@ -94,13 +95,24 @@ def profile(run: Run, view: ViewInfo, wanted: Wanted = INTERVAL, selection: Sele
     return Profile(keys, run.stacks.lookup(numbers.tolist()), counts, run.stacks.functions)
 
 
-def samples(run: Run, view: ViewInfo, span: Span, cpu: int | None = None, selection: Selection = EVERYTHING) -> Array:
-    """The single samples of a span, from its start on, before its end, as in `Moments`; of one CPU or of all."""
+def samples(
+    run: Run,
+    view: ViewInfo,
+    span: Span,
+    cpu: int | None = None,
+    selection: Selection = EVERYTHING,
+    aspect: Aspect = PLAIN,
+) -> Array:
+    """The single samples of a span, from its start on, before its end, as in `Moments`; of one CPU or of all: those
+    that are selected, and that a filter leaves.
+    """
     moments = run.moments.get(view.name)
     found = moments.within(span, cpu) if moments is not None else Moments(view).all
     fields = {STACK: found["stack"], **{name: found["process"] for name in view.by}}
     rows = selected_rows(selection, view, fields.__getitem__, len(found), stacks=run.stacks)
-    return found if rows is None else found[rows]
+    if rows is not None:
+        found, fields = found[rows], {name: values[rows] for name, values in fields.items()}
+    return found[filtered(view, aspect, fields, len(found), selection)] if aspect.query else found
 
 
 def sampled(run: Run, view: ViewInfo, span: Span, cpu: int | None = None, selection: Selection = EVERYTHING) -> Profile:

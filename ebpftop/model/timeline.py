@@ -14,10 +14,10 @@ from ebpftop.frames.columns import Array
 from ebpftop.frames.messages import ViewInfo
 from ebpftop.frames.overview import Gains, Outline
 from ebpftop.model.events import EventLog
-from ebpftop.model.narrowing import selected_events
+from ebpftop.model.following import is_known, narrowed, shown_events, shown_of_past
 from ebpftop.model.past.span import FIRST, Span
-from ebpftop.model.readings import of_past
 from ebpftop.model.run import Run
+from ebpftop.model.scope import PLAIN, Aspect
 from ebpftop.model.selection import EVERYTHING, Selection
 from ebpftop.stats.histogram import PERCENTILES, ranks
 from ebpftop.stats.slots import SLOTS, bounds_of
@@ -41,8 +41,9 @@ class Track:
         columns: int,
         selection: Selection = EVERYTHING,
         outline: tuple[Outline, Gains | None] | None = None,
+        aspect: Aspect = PLAIN,
     ) -> None:
-        self.view, self.begin, self.selection = view, begin, selection
+        self.view, self.begin, self.selection, self.aspect = view, begin, selection, aspect
         self._coarse = np.full(columns, nan)
         self._slack = 0  # ns that the last sample may lie beyond the last column: a tape's clocks differ a little
         if outline is None:
@@ -51,13 +52,18 @@ class Track:
             whole, line = outline
             self.width = max(1, -(-(whole.end - begin) // max(1, columns)))
             self._slack = self.width
-            if line is not None and not selection:  # an index knows only the whole
+            if line is not None and not selection and aspect == PLAIN:  # an index knows only the whole
                 self._coarse = _coarse(whole, line, self.width, columns)
         self.end = FIRST
         self.values = np.full(columns, nan)
         self._gains = np.zeros(columns, np.int64)
         self._lasted = np.zeros(columns, np.int64)
         self._slots = np.zeros((columns, SLOTS), np.int64) if view.show == "histogram" else None
+
+    @property
+    def made(self) -> tuple[int, int, Selection, Aspect]:
+        """What it was made of."""
+        return len(self.values), self.begin, self.selection, self.aspect
 
     def column(self, moment: int) -> int:
         """The column that a moment lies in, at its end but not at its start."""
@@ -84,8 +90,8 @@ class Track:
         self._value(int(at[0]))
 
     def _rows(self, run: Run) -> Array | None:
-        """A mask of the past's rows that are selected; None where all are, and of events."""
-        return of_past(run, self.view, None, self.selection) if self.view.name in run.pasts else None
+        """A mask of the past's rows that are shown; None where all are, and of events."""
+        return shown_of_past(run, self.view, self.aspect, self.selection) if self.view.name in run.pasts else None
 
     def _steps(self, run: Run, span: Span, rows: Array | None) -> tuple[Array, Array, Array]:
         """(end, length in ns, gain) of each."""
@@ -105,13 +111,13 @@ class Track:
         return times["end"], times["lasted"], gains
 
     def _event_steps(self, log: EventLog, span: Span) -> tuple[Array, Array, Array]:
-        """As `_steps`; of events that are dropped nobody knows which were selected."""
+        """As `_steps`; of events that are dropped nobody knows which would be shown."""
         ends, lasted, came = log.steps(span)
-        if len(self.selection.missing(self.view)) == len(self.selection.choices):
+        if not self.aspect.query and len(self.selection.missing(self.view)) == len(self.selection.choices):
             return ends, lasted, came
         shown = log.within(span)
         edges = shown.stop - came[::-1].cumsum()[::-1]
-        numbers = selected_events(self.selection, self.view, log, shown)
+        numbers = shown_events(self.view, log, shown, self.aspect, self.selection)
         gains = np.diff(np.searchsorted(numbers, np.append(edges, shown.stop)))
         return ends, np.where(edges < log.total - log.kept, 0, lasted), gains
 
@@ -209,17 +215,25 @@ class Tracks:
         self._kept: dict[tuple[int, str], Track] = {}
 
     def read(
-        self, run: Run, view: ViewInfo, columns: int, begin: int, now: int, selection: Selection = EVERYTHING
+        self,
+        run: Run,
+        view: ViewInfo,
+        columns: int,
+        begin: int,
+        now: int,
+        selection: Selection = EVERYTHING,
+        aspect: Aspect = PLAIN,
     ) -> Track:
-        """The view's columns until `now`."""
+        """The view's columns until `now`, as it is looked at."""
+        aspect = narrowed(view, aspect) if is_known(view, aspect) else PLAIN
         key = (run.id, view.name)
         track = self._kept.pop(key, None)
-        made = (columns, begin, selection)
-        if track is None or (len(track.values), track.begin, track.selection) != made or track.end > now:
+        made = (columns, begin, selection, aspect)
+        if track is None or track.made != made or track.end > now:
             counter = "" if view.show == "events" else counter_of(view)
             whole = self.outline
             outline = (whole, whole.of(run.id, view.name, counter)) if whole else None
-            track = Track(view, begin, columns, selection, outline)
+            track = Track(view, begin, columns, selection, outline, aspect)
         self._kept[key] = track
         if len(self._kept) > _TRACKS:
             del self._kept[next(iter(self._kept))]

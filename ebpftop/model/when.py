@@ -16,13 +16,16 @@ LEAST = 0.001  # seconds of a span
 class When:
     """wanted: the span. It moves with time until it is stopped, moved or chosen; then it stands still until `live`.
 
-    a: the span that it is compared with while `compares`; None until one was chosen.
+    a: the span that it is compared with while `compares`; None until one was chosen. hosts: A and B where, instead, two
+    hosts are compared over the same span. host_a: the host that was chosen to be A.
     """
 
     def __init__(self) -> None:
         self.wanted: Wanted = INTERVAL
         self.a: Span | None = None
         self.compares = False
+        self.hosts: tuple[str, str] | None = None
+        self.host_a = ""
         self._live = INTERVAL
 
     @property
@@ -36,7 +39,19 @@ class When:
     def compare(self, span: Span) -> None:
         """Stand still at a span and compare A with it; after that, with whatever span is wanted."""
         self.wanted = span
-        self.compares = True
+        self.compares, self.hosts = True, None
+
+    def compare_hosts(self, a: str, b: str, span: Span) -> None:
+        """Stand still at a span and compare two hosts there, and in whatever span is wanted after that."""
+        self.wanted = span
+        self.compares, self.hosts = True, (a, b)
+
+    @property
+    def before(self) -> Span | None:
+        """The span of A."""
+        if self.hosts is None:
+            return self.a
+        return self.wanted if isinstance(self.wanted, Span) else None
 
     def stand(self, now: int) -> None:
         """Stand still at a moment (monotonic ns)."""

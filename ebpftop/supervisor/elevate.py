@@ -16,6 +16,7 @@ CARRIED = (
     "NO_COLOR",
     "COLORTERM",
     "EDITOR",
+    "SSH_AUTH_SOCK",
     "VISUAL",
     "XDG_CONFIG_HOME",
     "XDG_STATE_HOME",
@@ -34,7 +35,7 @@ def through_sudo(argv: Sequence[str]) -> NoReturn:
         raise Cannot("tracing needs root, and sudo is not installed: run it from a root shell, or try 'ebpftop demo'")
     environment = [f"--user-env={name}={_value(name)}" for name in CARRIED if name in os.environ]
     print("ebpftop: tracing needs root; restarting under sudo", file=sys.stderr, flush=True)
-    os.execv(sudo, [sudo, "--", *_ourselves(), *environment, *argv])
+    os.execv(sudo, [sudo, "--", *ourselves(), *environment, *argv])
 
 
 def _value(name: str) -> str:
@@ -46,7 +47,8 @@ def _value(name: str) -> str:
     return value
 
 
-def _ourselves() -> list[str]:
+def ourselves() -> list[str]:
+    """The command that starts this program, with its full path."""
     script = os.path.abspath(sys.argv[0])
     if os.path.basename(script) == "ebpftop" and os.access(script, os.X_OK):
         return [script]

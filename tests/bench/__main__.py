@@ -8,6 +8,7 @@ import platform
 import signal
 import sys
 import sysconfig
+import time
 from pathlib import Path
 
 import ebpftop
@@ -56,8 +57,10 @@ def main() -> int:
         crowds,
         unwinding,
     ):  # as long as this process is small
-        print(f"{part.__name__.rpartition('.')[2]} …", file=sys.stderr, flush=True)
+        print(f"{part.__name__.rpartition('.')[2]} …", end=" ", file=sys.stderr, flush=True)
+        began = time.monotonic()
         rows += part.rows()
+        print(f"{time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     print(
         f"Linux {platform.release()}, {os.cpu_count()} CPUs. Bytecode is compiled, as where ebpftop is installed.\n"
         "Medians; ratios are medians of paired ratios.\n"

@@ -17,7 +17,7 @@ import pyte
 from tests.bench.screen import running_on
 from tests.bench.table import Row, interleaved, s
 
-_ROUNDS = 5
+_ROUNDS = 4
 _SIZE = (200, 60)  # columns and rows
 _OURS = [sys.executable, "-m", "ebpftop"]
 _TILES = 9  # of the playbook below

@@ -18,24 +18,15 @@ import pytest
 from ebpftop.kernel import landlock
 from ebpftop.kernel.capabilities import NUMBERS
 from tests.support.command import CHECKOUT, COMMAND, Done, ebpftop
+from tests.support.holding import NOBODY, holding
 from tests.support.probes import SOURCE, write_probe
 from tests.support.processes import SLOWER, children, eventually
 
 pytestmark = [pytest.mark.bpf, pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which needs root")]
 
-NOBODY = 65534
 THREE = ("CAP_BPF", "CAP_PERFMON", "CAP_DAC_READ_SEARCH")
-# systemd mounts tracefs at the start
-MOUNTED = ("unshare", "-m", "sh", "-c", 'mount -t tracefs tracefs /sys/kernel/tracing && exec "$@"', "sh")
 UNIT = re.search(r"```ini\n(\[Unit\].*?)```", (CHECKOUT / "README.md").read_text(), re.DOTALL)
 SECRET = "kept_from_everybody"
-
-
-def holding(*names: str) -> tuple[str, ...]:
-    """Words in front of a command: an ordinary user, with these capabilities and no way to others."""
-    caps = ",".join(("-all", *(f"+{name.removeprefix('CAP_').lower()}" for name in names)))
-    sets = [f"--{kind}={caps}" for kind in ("inh-caps", "ambient-caps", "bounding-set")]
-    return (*MOUNTED, "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *sets, "--no-new-privs")
 
 
 @pytest.fixture

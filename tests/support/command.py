@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.support.processes import SLOWER
+from tests.support.schemas import check_output
 
 COMMAND = (sys.executable, "-m", "ebpftop")
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -19,7 +20,7 @@ Done = subprocess.CompletedProcess[str]
 
 def ebpftop(*arguments: object, before: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> Done:
     """Run it until it exits. `before`: words in front of the command, such as `env` or `runuser` and their options."""
-    return subprocess.run(
+    done = subprocess.run(
         [*before, *COMMAND, *map(str, arguments)],
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -29,6 +30,9 @@ def ebpftop(*arguments: object, before: Sequence[str] = (), environment: Mapping
         cwd=CHECKOUT,
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **(environment or {})},
     )
+    if done.returncode in (0, 1):
+        check_output(arguments, done.stdout)
+    return done
 
 
 def complaint(done: Done, status: int) -> str:

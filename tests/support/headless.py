@@ -25,6 +25,7 @@ from tests.support.frames import (
     snapshot,
     stacks,
 )
+from tests.support.schemas import check
 
 LEAVING = Detaching(run=1, done=0, total=1)
 PEOPLE = processes(process(1, "sh"), process(2, "make"), process(3, "evil\x1b[31m\n"))
@@ -38,7 +39,10 @@ class Ran:
 
     @property
     def objects(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.out.splitlines()]
+        found = [json.loads(line) for line in self.out.splitlines()]
+        for each in found:
+            check("run", each)
+        return found
 
 
 async def ran(

@@ -36,6 +36,7 @@ from ebpftop.frames.messages import (
 )
 from tests.support import held
 from tests.support.processes import SLOWER, children, eventually, has_census
+from tests.support.schemas import check
 from tests.support.tracer import CHECKOUT, PATIENCE, Asked, Tracer
 
 PROBES = CHECKOUT / "probes"
@@ -195,6 +196,7 @@ class _Lines(io.TextIOBase):
 
     def write(self, text: str) -> int:
         self._lines.append(json.loads(text))
+        check("run", self._lines[-1])
         return len(text)
 
 

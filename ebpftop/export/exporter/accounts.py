@@ -16,10 +16,10 @@ import numpy as np
 from ebpftop.base.inert import inert
 from ebpftop.export.exporter.naming import Metric, metric, word
 from ebpftop.export.report import HistogramPart, Part, Report, RowsPart
-from ebpftop.export.report_columns import ReportColumn
 from ebpftop.export.stack_report import StacksPart
 from ebpftop.export.telling import Telling
 from ebpftop.frames.messages import Losses, Mark
+from ebpftop.model.report_columns import ReportColumn
 from ebpftop.stats.slots import SLOTS, bounds
 
 OTHER = "other"

@@ -13,7 +13,6 @@ from ebpftop.export.page.charts import overlaid
 from ebpftop.export.page.flame import flame_compared
 from ebpftop.export.page.markup import Markup, bare, tag
 from ebpftop.export.page.tables import Cell, table
-from ebpftop.export.report_columns import key_columns
 from ebpftop.frames.messages import ViewInfo
 from ebpftop.model.chosen import lacking, narrowing
 from ebpftop.model.comparing import words
@@ -21,6 +20,7 @@ from ebpftop.model.comparing.number import Number, Pair
 from ebpftop.model.comparing.sessions import RunComparison
 from ebpftop.model.comparing.stacks import FunctionChange, StacksComparison
 from ebpftop.model.comparing.view import ViewComparison
+from ebpftop.model.report_columns import key_columns
 from ebpftop.model.selection import Selection
 from ebpftop.stats import formatting
 from ebpftop.stats.flame import LESS, MORE
@@ -207,7 +207,7 @@ def _stacks(found: StacksComparison, selection: Selection) -> Markup:
         drawn = flame_compared(found)
         if drawn.least > 1:
             said.append(f"Frames below {formatting.value(drawn.least, unit)} are left out.")
-        body.append(tag("figure", tag("figcaption", caption), drawn.svg, class_="flames"))
+        body.append(drawn.figure([caption], class_="flames"))
     functions = found.functions()
     if functions:
         body.append(_functions(view.title, functions))

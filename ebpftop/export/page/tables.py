@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ebpftop.export.page.charts import bar
 from ebpftop.export.page.markup import Child, Markup, bare, tag
-from ebpftop.export.report_columns import ReportColumn
+from ebpftop.model.report_columns import ReportColumn
 from ebpftop.stats import formatting
 from ebpftop.stats.histogram import Bounds
 

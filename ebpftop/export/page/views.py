@@ -31,7 +31,10 @@ _QUANTILES = {**PERCENTILES, "max": 1.0}
 def view(part: SpanPart, over: Overview | None, axis: Axis) -> Markup:
     """One view: its title and span, its numbers over time, and what it held."""
     info = part.part.view
-    drawn = over_time(part, over, axis) if over is not None and len(over) > 1 else []
+    drawn = []
+    if over is not None and len(over) > 1:
+        alone = Axis(int(over.starts[0]), int(over.ends[-1]), axis.ahead) if over.alone else axis
+        drawn = over_time(part, over, alone)
     body = _body(part)
     return tag(
         "section", tag("h3", info.title), _covered(part, axis), drawn, body, data_view=info.name, data_show=info.show
@@ -206,7 +209,7 @@ def _stacks(part: StacksPart) -> list[Markup]:
         said.append(f"Frames below {formatting.value(drawn.least, unit)} are left out.")
     if own:
         said.append(f"Without ebpftop's own {formatting.value(own, unit)}.")
-    picture = tag("figure", tag("figcaption", "Flame graph, outermost frame on top. ", " ".join(said)), drawn.svg)
+    picture = drawn.figure(["Flame graph, outermost frame on top. ", " ".join(said)])
     top = part.top()
     functions = [
         [

@@ -1,19 +1,21 @@
-"""A tape for other tools: every interval as `ebpftop run` would have written it, or the sums of its call stacks."""
+"""A tape for other tools: every interval as `ebpftop run` or `exporter` would have told it, or the sums of its call
+stacks.
+"""
 
 from __future__ import annotations
 
 import io
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, TextIO
 
 from ebpftop.export.gathered import gather
-from ebpftop.export.headless import Reporter, writer
+from ebpftop.export.headless import Reporter, Writer, writer
 from ebpftop.export.reporting import data
 from ebpftop.export.taped import read
 from ebpftop.frames.codec import BadFrame
 from ebpftop.frames.messages import Hello
 from ebpftop.frames.tape import TapeReader
 
-Format = Literal["csv", "json", "perfetto", "folded", "speedscope", "pprof"]
+Format = Literal["csv", "json", "perfetto", "folded", "speedscope", "pprof", "openmetrics"]
 
 
 def export(reader: TapeReader, format: Format, out: BinaryIO, *, raw: bool = False) -> list[str]:
@@ -27,22 +29,35 @@ def export(reader: TapeReader, format: Format, out: BinaryIO, *, raw: bool = Fal
         problems += [taped.problem] if taped.problem else []
         out.write(data(format, [each for chapter in taped.chapters for each in gather(chapter).runs]))
         return problems
-    text = io.TextIOWrapper(out, "utf-8", errors="backslashreplace", newline="\n", write_through=True)
     told = io.StringIO()  # notices and marks that the format has no place for: `tape info` shows them
+    if format == "openmetrics":
+        from ebpftop.export.exporter.timed import Timed  # takes Prometheus' library
+
+        timed = Timed(told)
+        problems += _take(reader, timed, told)
+        timed.write(out)
+        return problems
+    text = io.TextIOWrapper(out, "utf-8", errors="backslashreplace", newline="\n", write_through=True)
     try:
-        write = writer(format, text, told, raw=raw)
-        reporter = Reporter(write, told)
-        try:
-            for _, frame in reader:
-                if isinstance(frame, Hello) and reporter.ran:
-                    reporter.finish()
-                    reporter = Reporter(write, told)
-                reporter.take(frame)
-        except BadFrame as error:
-            problems.append(str(error))
-        if reporter.ran:
-            reporter.finish()
+        problems += _take(reader, writer(format, text, told, raw=raw), told)
         text.flush()
     finally:
         text.detach()
+    return problems
+
+
+def _take(reader: TapeReader, write: Writer, told: TextIO) -> list[str]:
+    """Have a format write every interval; why that isn't all of the tape."""
+    problems = list[str]()
+    reporter = Reporter(write, told)
+    try:
+        for _, frame in reader:
+            if isinstance(frame, Hello) and reporter.ran:
+                reporter.finish()
+                reporter = Reporter(write, told)
+            reporter.take(frame)
+    except BadFrame as error:
+        problems.append(str(error))
+    if reporter.ran:
+        reporter.finish()
     return problems

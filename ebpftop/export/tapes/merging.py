@@ -7,7 +7,7 @@ of one boot know is one. Clocks go on from those of the first tape.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,31 +20,18 @@ from ebpftop.frames.columns import Array
 from ebpftop.frames.messages import (
     FOLDED,
     UNKNOWN,
+    Answer,
     AnyFrame,
-    Column,
-    Columns,
-    Cost,
     Detached,
-    Detaching,
-    Events,
-    Function,
     Hello,
     Host,
-    Loaded,
-    Loading,
     Mark,
     Notice,
     Process,
-    Processes,
-    Programs,
     Rejected,
     Snapshot,
-    Stack,
-    Stacks,
-    Threads,
-    ViewInfo,
 )
-from ebpftop.frames.stacks import STACK
+from ebpftop.frames.renumbering import Renumbered, Shift
 from ebpftop.frames.tape import TapeReader
 
 _SAME_BOOT = 10_000_000_000  # ns by which the time of one boot may differ: the clock on the wall is corrected
@@ -165,129 +152,54 @@ def _stream(
         yield at, number, Detached(run=run)
 
 
-class _Renumbered:
+class _Numbers:
+    """Numbers of one kind on one tape, by those in the merged one."""
+
+    def __init__(self, shared: Numbers, known: dict[int, int] | None = None) -> None:
+        self.known = known or {}
+        self._shared = shared
+
+    def one(self, number: int) -> int:
+        if number not in self.known:
+            self.known[number] = self._shared.new()
+        return self.known[number]
+
+    def all(self, numbers: Array) -> Array:
+        distinct, at = np.unique(numbers, return_inverse=True)
+        return np.array([self.one(each) for each in distinct.tolist()], np.int64)[at]
+
+
+class _Renumbered(Renumbered):
     """Frames of one tape as frames of the merged one."""
 
     def __init__(self, shared: Numbering, first: _Clock, clock: _Clock, boot: int) -> None:
-        self._shared, self._boot = shared, boot
         same = abs(clock.hello.boot_realtime_ns - first.hello.boot_realtime_ns) < _SAME_BOOT
-        self._boottime = 0 if same else clock.hello.boot_realtime_ns - first.hello.boot_realtime_ns
         elapsed = clock.realtime_ns - first.realtime_ns
-        self._monotonic = 0 if same else first.monotonic_ns + elapsed - clock.monotonic_ns
-        self._runs: dict[int, int] = {}
-        self._views: dict[int, list[ViewInfo]] = {}
-        self._processes: dict[int, int] = {FOLDED: FOLDED, UNKNOWN: UNKNOWN}
-        self._stacks: dict[int, int] = {}
-        self._functions: dict[int, int] = {}
+        shift = Shift(
+            boottime=0 if same else clock.hello.boot_realtime_ns - first.hello.boot_realtime_ns,
+            monotonic=0 if same else first.monotonic_ns + elapsed - clock.monotonic_ns,
+        )
+        self._shared, self._boot = shared, boot
+        self._of_runs = _Numbers(shared.runs)
+        self._people = _Numbers(shared.processes, {FOLDED: FOLDED, UNKNOWN: UNKNOWN})
+        stacks, functions = _Numbers(shared.stacks), _Numbers(shared.functions)
+        super().__init__(shift, self._of_runs.one, self._people, stacks, functions)
         self._ended: set[int] = set()
 
     def running(self) -> list[int]:
-        return [run for run in self._runs.values() if run not in self._ended]
+        return [run for run in self._of_runs.known.values() if run not in self._ended]
 
     def frame(self, frame: AnyFrame) -> AnyFrame:
-        """The frame with other numbers and clocks."""
-        match frame:
-            case Processes():
-                return Processes(processes=[self._process(each) for each in frame.processes])
-            case Stacks():
-                functions, stacks = map(self._function, frame.functions), map(self._stack, frame.stacks)
-                return Stacks(functions=list(functions), stacks=list(stacks))
-            case Mark():
-                return structs.replace(frame, **self._times(frame.monotonic_ns, frame.boottime_ns))
-            case Programs():
-                since = frame.accounted_since_ns
-                moved = None if since is None else max(0, since + self._monotonic)
-                times = self._times(frame.monotonic_ns, frame.boottime_ns)
-                return structs.replace(frame, accounted_since_ns=moved, **times)
-            case Threads():
-                begun = [
-                    structs.replace(wait, since_ns=max(0, wait.since_ns + self._monotonic)) for wait in frame.waits
-                ]
-                return structs.replace(frame, waits=begun, **self._times(frame.monotonic_ns, frame.boottime_ns))
-            case Loading() | Loaded() | Rejected() | Snapshot() | Events() | Cost() | Detaching() | Detached():
-                return self._of_run(frame)
-        return frame
+        found = super().frame(frame)
+        if isinstance(found, Rejected | Detached):
+            self._ended.add(found.run)
+        return structs.replace(found, request=0) if isinstance(found, Answer) else found
 
-    def _of_run(self, frame: Loading | Loaded | Rejected | Snapshot | Events | Cost | Detaching | Detached) -> AnyFrame:
-        run = _number(self._runs, frame.run, self._shared.runs.new)
-        if isinstance(frame, Rejected | Detached):
-            self._ended.add(run)
-        match frame:
-            case Loading() | Rejected():
-                return structs.replace(frame, run=run, request=0)
-            case Loaded():
-                self._views[frame.run] = frame.views
-                return structs.replace(frame, run=run, request=0)
-            case Snapshot():
-                maps = {name: self._columns(frame.run, name, columns) for name, columns in frame.maps.items()}
-                times = self._times(frame.monotonic_ns, frame.boottime_ns)
-                return structs.replace(frame, run=run, maps=maps, **times)
-            case Events():
-                return structs.replace(frame, run=run, columns=self._columns(frame.run, frame.map, frame.columns))
-            case Cost():
-                return structs.replace(frame, run=run, monotonic_ns=max(0, frame.monotonic_ns + self._monotonic))
-        return structs.replace(frame, run=run)
-
-    def _times(self, monotonic_ns: int, boottime_ns: int) -> dict[str, int]:
-        return {
-            "monotonic_ns": max(0, monotonic_ns + self._monotonic),
-            "boottime_ns": max(0, boottime_ns + self._boottime),
-        }
-
-    def _process(self, process: Process) -> Process:
-        if process.id not in self._processes:
+    def process(self, process: Process) -> Process:
+        known = self._people.known
+        if process.id not in known:
             key = self._boot, process.tgid, process.start_ns
-            self._processes[process.id] = _number(self._shared.known, key, self._shared.processes.new)
-        ended = process.ended_ns
-        return structs.replace(
-            process,
-            id=self._processes[process.id],
-            start_ns=max(0, process.start_ns + self._boottime),
-            ended_ns=None if ended is None else max(0, ended + self._boottime),
-        )
-
-    def _function(self, function: Function) -> Function:
-        return structs.replace(function, id=_number(self._functions, function.id, self._shared.functions.new))
-
-    def _stack(self, stack: Stack) -> Stack:
-        functions = [_number(self._functions, each, self._shared.functions.new) for each in stack.functions]
-        return Stack(id=_number(self._stacks, stack.id, self._shared.stacks.new), functions=functions)
-
-    def _columns(self, run: int, map_: str, columns: Columns) -> Columns:
-        views = [view for view in self._views.get(run, []) if map_ in (view.map, view.moments)]
-        processes = {column.field for view in views for column in view.columns if column.is_process}
-        result = dict(columns)
-        for name in processes & columns.keys():
-            result[name] = _mapped(columns[name], self._processes, self._shared.processes.new)
-        if STACK in columns and any(view.show == "stacks" for view in views):
-            result[STACK] = _mapped(columns[STACK], self._stacks, self._shared.stacks.new)
-        if any(view.moments == map_ for view in views) and "time" in columns:
-            result["time"] = _later(columns["time"], self._monotonic)
-        return result
-
-
-def _later(column: Column, ns: int) -> Column:
-    """A column of times, each moved."""
-    if column.dtype != "<u8" or len(column.data) % 8:
-        return column
-    times = np.frombuffer(column.data, "<i8") + ns
-    return Column(dtype="<u8", data=np.maximum(times, 0).tobytes())
-
-
-def _number(known: dict[int, int] | dict[tuple[int, int, int], int], key: object, new: Callable[[], int]) -> int:
-    numbers: dict[object, int] = known  # type: ignore[assignment]
-    if key not in numbers:
-        numbers[key] = new()
-    return numbers[key]
-
-
-def _mapped(column: Column, known: dict[int, int], new: Callable[[], int]) -> Column:
-    """A column of numbers, each replaced."""
-    dtype = np.dtype(column.dtype)
-    if column.labels is not None or dtype.kind not in "iu" or len(column.data) % dtype.itemsize:
-        return column
-    values: Array = np.frombuffer(column.data, dtype)
-    distinct, at = np.unique(values, return_inverse=True)
-    numbers = [_number(known, each, new) for each in distinct.tolist()]
-    wide = dtype if dtype.itemsize >= 4 else np.dtype("<u4")
-    return Column(dtype=wide.str, data=np.array(numbers, wide)[at].tobytes())
+            if key not in self._shared.known:
+                self._shared.known[key] = self._shared.processes.new()
+            known[process.id] = self._shared.known[key]
+        return super().process(process)

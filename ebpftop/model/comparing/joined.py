@@ -10,7 +10,7 @@ import numpy as np
 
 from ebpftop.frames.columns import Array, Labels, Values, take
 from ebpftop.frames.messages import FOLDED, UNKNOWN, ColumnInfo, Process, ViewInfo
-from ebpftop.model.comparing.half import Half
+from ebpftop.model.comparing.half import Half, hosts_of
 from ebpftop.model.comparing.sides import Side, texts_of
 from ebpftop.model.dimensions import Source, keys_of
 from ebpftop.model.grouping import grouped_view
@@ -25,8 +25,8 @@ _Key = tuple[int | str | bool, ...]
 @dataclass(frozen=True, eq=False, slots=True)
 class Joined:
     """keys: of each row, by field, as `columns` say. before, after: the row of each row of the two sides. there: for
-    each side a mask of the rows that it has. own: a mask of rows about ebpftop's own processes. processes: whom
-    identities in `keys` mean.
+    each side a mask of the rows that it has and that count. own: a mask of rows about ebpftop's own processes.
+    processes: whom identities in `keys` mean.
     """
 
     columns: list[ColumnInfo]
@@ -45,7 +45,8 @@ def joined(a: Half, b: Half, sides: tuple[Side, Side], view: ViewInfo, by: Sourc
     name. Of groups, ebpftop's own processes make some of their own.
     """
     people = _People(a, b)
-    columns = keys_of(grouped_view(view, by) if by else view)
+    left_out = hosts_of(view) if a.host != b.host else set()
+    columns = [column for column in keys_of(grouped_view(view, by) if by else view) if column.field not in left_out]
     numbers: dict[_Key, int] = {}
     places = []
     for half, side in zip((a, b), sides, strict=True):
@@ -61,7 +62,8 @@ def joined(a: Half, b: Half, sides: tuple[Side, Side], view: ViewInfo, by: Sourc
         places.append(np.array(known, np.int64)[distinct] if known else np.zeros(0, np.int64))
     before, after = places
     rows = [key[1:] for key in numbers]
-    there = tuple(np.isin(np.arange(len(rows)), place) for place in places)
+    selected = [place if side.only is None else place[side.only] for place, side in zip(places, sides, strict=True)]
+    there = tuple(np.isin(np.arange(len(rows)), place) for place in selected)
     shown = [_as_name(column) if column.is_process and people.by_name else column for column in columns]
     keys = {column.field: _values([row[at] for row in rows]) for at, column in enumerate(columns)}
     apart = np.array([bool(int(key[0]) & 2) for key in numbers], bool)

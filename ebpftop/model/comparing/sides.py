@@ -113,7 +113,8 @@ class OfEvents:
     def of(cls, half: Half, span: Span, view: ViewInfo, by: Source, selection: Selection, length: int) -> OfEvents:
         """length: of a step, ns; an event came within that before the sample that brought it."""
         log = _log(half.run, view)
-        key, row, number = event_values(view, log, log.within(span), by, half.processes, selection)
+        mine = half.narrowed(selection)
+        key, row, number = event_values(view, log, log.within(span), by, half.processes, mine)
         steps = max(1, round((span.end - span.start) / length))
         each = (span.end - span.start) / steps
         step = np.clip(((log.ends(number) - length // 2 - span.start) / each).astype(np.int64), 0, steps - 1)

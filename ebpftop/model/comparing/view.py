@@ -185,7 +185,7 @@ def _sides(a: Half, b: Half, view: ViewInfo, by: Source | None, selection: Selec
         return None
     if view.show == "events":
         return event_sides(a, b, view, by, selection) if by is not None else None
-    before, after = OfPast.of(a, view, selection), OfPast.of(b, view, selection)
+    before, after = (OfPast.of(half, view, half.narrowed(selection)) for half in (a, b))
     return None if before is None or after is None else (before, after)
 
 

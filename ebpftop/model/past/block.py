@@ -68,7 +68,12 @@ def single(time: tuple[int, int, int], numbers: Array, cells: Mapping[Field, Arr
     """One step. time: its start and end, and the realtime of its end. numbers: distinct rows in any order."""
     start, end, realtime = time
     times = np.array([(start, end, end - start, realtime)], TIMES)
-    return _built(times, np.zeros(len(numbers), np.int64), numbers, cells)
+    order = np.argsort(numbers)
+    ordered = {field: values[order] for field, values in cells.items()}
+    sums = {name: values.sum(keepdims=True, dtype=np.int64) for (name, how), values in ordered.items() if how == "sum"}
+    codes = np.arange(len(numbers), dtype=np.min_scalar_type(max(1, len(numbers)) - 1))
+    narrow = {field: _narrow(field, values) for field, values in ordered.items()}
+    return _of(times, numbers[order], np.array([0, len(numbers)], np.uint32), codes, narrow, narrow, sums)
 
 
 def join(blocks: Sequence[Block]) -> Block:
@@ -125,10 +130,14 @@ def _built(times: Array, step: Array, number: Array, cells: Mapping[Field, Array
     sums = {name: _by_step(values, offsets) for (name, how), values in cells.items() if how == "sum"}
     codes = codes.astype(np.min_scalar_type(rows - 1))
     cells = {field: _narrow(field, values) for field, values in cells.items()}
-    if len(times) == 1:
-        totals = cells
-    size = _size(times, numbers, offsets, codes, cells, totals, sums)
-    return Block(times, numbers, offsets, codes, cells, totals, sums, size)
+    return _of(times, numbers, offsets, codes, cells, cells if len(times) == 1 else totals, sums)
+
+
+def _of(
+    times: Array, numbers: Array, offsets: Array, codes: Array, cells: Cells, rows: Cells, sums: dict[str, Array]
+) -> Block:
+    size = _size(times, numbers, offsets, codes, cells, rows, sums)
+    return Block(times, numbers, offsets, codes, cells, rows, sums, size)
 
 
 def _starts(values: Array) -> Array:

@@ -287,6 +287,11 @@ class Past(Steps):
             read.take(block, start, stop)
         return read.found, read.known
 
+    def texts(self) -> dict[str, Values]:
+        """The gauges that are texts, as they were last, of each row of the roster."""
+        found = self.measured(ALL)[0] if self._words else {}
+        return {name: self._texts(name, found[name, "last"]) for name in self._words if (name, "last") in found}
+
     def _hows(self, gauge: str) -> tuple[How, ...]:
         return TEXT if gauge in self._words else NUMBER
 

@@ -25,10 +25,11 @@ def record(past: Past, ledger: Ledger, monotonic_ns: int, realtime_ns: int) -> N
     """Add what the ledger's last sample changed, as a step since the one before; the first counts from attaching, or
     is a base, which gained nothing.
     """
-    touched = ledger.present | ledger.changed if past.whole else ledger.changed.copy()
-    for name in past.counters:
-        touched |= ledger.deltas[name] > 0
-    rows = np.flatnonzero(touched)
+    rows = ledger.touched
+    if past.whole:
+        held = ledger.present.copy()
+        held[rows] = True
+        rows = np.flatnonzero(held)
 
     def keys(new: Array) -> Mapping[str, Values]:
         return {name: take(ledger.values(name), rows[new]) for name in ledger.keys}

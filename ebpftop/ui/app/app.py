@@ -62,6 +62,7 @@ class EbpftopApp(TimeKeys):
         *TimeKeys.KEYS[3:],
         Binding("A", "others", "all programs", show=False, tooltip="All BPF programs here, and what they cost"),
         Binding("W", "threads", "threads", show=False, tooltip="All threads here, and what they wait for"),
+        Binding("H", "hosts", "hosts", show=False, tooltip="All hosts; select one, or compare two"),
         Binding("z", "tiles", "tiles", tooltip="Back to the playbook's tiles"),
         Binding("m", "marks(1)", "mark", show=False, tooltip="Mark this moment; go to a mark"),
         Binding("apostrophe", "marks(0)", "marks", show=False, key_display="'"),
@@ -103,7 +104,10 @@ class EbpftopApp(TimeKeys):
             self.unregister_theme(name)
         self.register_theme(DARK)
         self.register_theme(LIGHT)
-        self.theme = DARK.name
+        self.theme = (LIGHT if chosen.theme == "light" else DARK).name
+        self._told = list(chosen.problems[:3])
+        if len(chosen.problems) > 3:
+            self._told.append(f"and {len(chosen.problems) - 3} more in the settings: 'ebpftop list' tells them")
         self.bind("v", "nothing('rejected')", show=False)  # after those in BINDINGS, where they are disabled
         self.bind("R", "nothing('restart')", show=False)
 
@@ -124,6 +128,8 @@ class EbpftopApp(TimeKeys):
         self.dashboard.fit(self.size.width)
         self.push_screen(self.dashboard)
         self.dashboard.call_after_refresh(self.feed.is_painted.set)
+        for text in self._told:
+            self.notice(text, "warning")
         self.set_interval(1.0 if self.feed.playback is None else 0.5, self._look_at_time)
 
     def _look_at_time(self) -> None:
@@ -369,6 +375,14 @@ class EbpftopApp(TimeKeys):
             self.notice("up to here, the tape doesn't tell where threads are: it does where W was looked at", "info")
         elif not isinstance(self.screen, TooSmall):
             self.push_screen(ThreadsScreen(self.feed))
+
+    def action_hosts(self) -> None:
+        from ebpftop.ui.screens.hosts import HostsScreen
+
+        if not self.feed.session.machines:
+            self.notice("this is one machine alone: 'ebpftop --host NAME' watches others", "info")
+        elif not isinstance(self.screen, TooSmall):
+            self.push_screen(HostsScreen(self.feed), self.host_wished)
 
     def action_tiles(self) -> None:
         if self._tiled:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 
 from ebpftop.frames.messages import Interval
+from ebpftop.model.dimensions import HOST
 from ebpftop.model.past.span import Span
+from ebpftop.model.selection import Choice
 from ebpftop.ui.app.options import stepped
 from ebpftop.ui.app.paced import PacedApp
 from ebpftop.ui.drawing.spans import clock
@@ -18,8 +20,10 @@ if TYPE_CHECKING:
     from ebpftop.model.past.steps import Steps
     from ebpftop.ui.feed.feed import Feed
     from ebpftop.ui.screens.dashboard import Dashboard
+    from ebpftop.ui.screens.hosts import Wished
     from ebpftop.ui.screens.tiles import Tiles
 
+HOSTS_SPAN = 60_000_000_000  # ns over which hosts are compared
 SPEEDS = (0.125, 64.0)  # a tape's slowest and fastest
 
 
@@ -148,6 +152,25 @@ class TimeKeys(PacedApp):
         elif shown is not None:
             self.feed.session.stand()
             when.compare(self._standing(shown[0]))
+        await self.draw()
+
+    async def host_wished(self, wished: Wished | None) -> None:
+        """A host was chosen, or two to be compared, over the last minute or the span that stands still."""
+        if wished is None:
+            return
+        if not wished.other:
+            choice = Choice(HOST, wished.host, HOST, wished.host)
+            await self.front.narrow(self.feed.selection.turned(choice))
+            return
+        shown, reach = self._shown(), self.feed.session.reach
+        if shown is None or reach is None:
+            self.notice("there is no past yet", "info")
+            return
+        span = self.feed.when.wanted
+        if not isinstance(span, Span):
+            span = Span(max(reach.start, shown[0].end - HOSTS_SPAN), shown[0].end)
+        self.feed.session.stand()
+        self.feed.when.compare_hosts(wished.host, wished.other, span)
         await self.draw()
 
     def action_go_to(self) -> None:

@@ -36,10 +36,12 @@ class _Asked(Struct, frozen=True):
     spans: tuple[Span, Span]
     selection: Selection
     group: Source | None
+    hosts: tuple[str, str] | None
 
     def same(self, other: _Asked) -> bool:
         """Whether the answer is the same, of one run."""
-        return (self.spans, self.selection, self.group) == (other.spans, other.selection, other.group)
+        mine, theirs = ((each.spans, each.selection, each.group, each.hosts) for each in (self, other))
+        return mine == theirs
 
 
 class Comparing:
@@ -56,16 +58,21 @@ class Comparing:
 
     @property
     def on(self) -> bool:
-        return self._when.compares and self._when.a is not None
+        return self._when.compares and self._when.before is not None
 
     @property
     def a(self) -> Span | None:
-        return self._when.a if self.on else None
+        return self._when.before if self.on else None
+
+    @property
+    def hosts(self) -> tuple[str, str] | None:
+        """A and B, where hosts are compared."""
+        return self._when.hosts if self.on else None
 
     @property
     def state(self) -> object:
         """Changes with what there is to draw, besides the span."""
-        return (self._when.a, self._made) if self.on else None
+        return (self._when.before, self._when.hosts, self._made) if self.on else None
 
     def of(
         self, run: Run, view: ViewInfo, wanted: Wanted, selection: Selection, group: Source | None = None
@@ -73,25 +80,29 @@ class Comparing:
         """A view in A and in a span, and what it lacks; None where there is no comparison, or none yet, and why. group:
         a dimension by which rows are summed.
         """
+        from ebpftop.model.comparing.half import hosts_of
         from ebpftop.model.comparing.sides import covered
         from ebpftop.model.comparing.view import comparable
 
-        assert self._when.a is not None
+        before, hosts = self._when.before, self._when.hosts
+        assert before is not None
         if not comparable(view):
             return (None, WHY_NOT)
         known_of: list[Span] = []
-        for name, each in (("A", self._when.a), ("B", wanted)):
+        for name, each in (("A", before), ("B", wanted)):
             span = covered(run, view, each)
             if span is None:
                 return (None, f"{name}: {span_words(run, view, each)}")
             known_of.append(span)
-        if known_of[0] == known_of[1]:
+        if hosts is not None and not hosts_of(view):
+            return (None, "its rows don't say of which host they are")
+        if hosts is None and known_of[0] == known_of[1]:
             return (None, "A and B are the same span: ( ) move B")
         spans = known_of[0], known_of[1]
         place = run.id, view.name
         known = self._found.get(place)
         self._asked.pop(place, None)
-        asked = _Asked(run, view, spans, selection, group)
+        asked = _Asked(run, view, spans, selection, group, hosts)
         if known is not None and known[0].run is run and known[0].same(asked):
             return known[1]
         self._asked[place] = asked
@@ -118,16 +129,19 @@ class Comparing:
         from ebpftop.model.comparing.view import ask
 
         session = self._session
-        a, b = (Half(asked.run, span, session.processes, session.hello) for span in asked.spans)
+        a, b = (
+            Half(asked.run, span, session.processes, session.hello, host)
+            for span, host in zip(asked.spans, asked.hosts or ("", ""), strict=True)
+        )
         return ask(a, b, asked.view, asked.selection, asked.group)
 
     def _note(self, asked: _Asked) -> str:
         """What makes the spans not quite what was chosen."""
         (a, b), run = asked.spans, asked.run
         notes = []
-        if a.start < b.end and b.start < a.end:
+        if asked.hosts is None and a.start < b.end and b.start < a.end:
             notes.append(f"A and B overlap by {length((min(a.end, b.end) - max(a.start, b.start)) / 1e9)}")
-        wanted = self._when.a, self._when.wanted
+        wanted = self._when.before, self._when.wanted
         for name, whole, span in zip("AB", wanted, asked.spans, strict=True):
             if isinstance(whole, Span) and span.seconds < _PARTLY * whole.seconds:
                 offset = run.last.realtime_ns - run.last.monotonic_ns if run.last else 0

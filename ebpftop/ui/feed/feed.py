@@ -25,6 +25,7 @@ from ebpftop.frames.messages import (
     Events,
     Hello,
     Host,
+    Hosts,
     Load,
     Loaded,
     Loading,
@@ -258,7 +259,7 @@ class Feed:
             case Processes():
                 self.described += 1
                 self._changed(None, False)
-            case Cost() | Stacks():
+            case Cost() | Stacks() | Hosts():
                 self._changed(None, False)
             case Programs():
                 self.programs_read(frame)

@@ -319,6 +319,7 @@ class Dashboard(Selecting):
 
     async def on_view_panel_stale(self, _event: ViewPanel.Stale) -> None:
         await self.draw_front()
+        self.draw_header()  # the timeline follows what is shown
 
     def on_grid_whole(self, event: Grid.Whole) -> None:
         from ebpftop.ui.screens.row import RowScreen

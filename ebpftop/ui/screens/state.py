@@ -10,6 +10,7 @@ from ebpftop.model.past.span import INTERVAL, START, Recent, Span, Wanted
 from ebpftop.model.results import SHORT
 from ebpftop.model.session import Session
 from ebpftop.stats import formatting
+from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.spans import clock
 from ebpftop.ui.drawing.theme import NOT_HERE, RUNNING, WARNING
 from ebpftop.ui.feed.feed import Feed
@@ -39,6 +40,8 @@ def header_state(feed: Feed) -> HeaderState:
     return HeaderState(
         hello=session.hello,
         hosts=tuple(session.hosts)[-10:],
+        machines=tuple(session.machines),
+        machines_at=session.machines_at,
         running=len(attached),
         cost=sum(costs) if costs else None,
         own=feed.own_percent,
@@ -75,6 +78,8 @@ def _mode(feed: Feed, paused: bool) -> str:
 def standing(feed: Feed) -> str:
     """Where the span stands; empty while it moves with time. An age is in tens of seconds, as it is drawn so often."""
     wanted, newest, a = feed.when.wanted, feed.session.newest, feed.when.a
+    if newest is not None and feed.when.compares and feed.when.hosts is not None:
+        return f"comparing A {inert(feed.when.hosts[0])} with B {inert(feed.when.hosts[1])} {_ends(wanted, newest)}"
     if newest is not None and a is not None and feed.when.compares:
         return f"comparing A {_ends(a, newest)} with B {_ends(wanted, newest)}"
     if not feed.when.still or newest is None:

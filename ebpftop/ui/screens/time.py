@@ -37,10 +37,13 @@ def timeline_state(feed: Feed, tracks: Tracks, run: Run | None, panel: ViewPanel
     begin, end = reach.start, reach.end
     if (outline := tracks.outline) is not None:
         begin, end = min(begin, outline.begin), max(end, outline.end)
-    track = tracks.read(run, panel.view, cells, begin, reach.end, panel.selection)
+    aspect = panel.aspect(run)
+    track = tracks.read(run, panel.view, cells, begin, reach.end, panel.selection, aspect)
     values = track.shown()
     span = extent(run, panel.view, panel.reads(wanted)).span
-    if isinstance(wanted, Span):
+    if aspect.slice is not None:
+        span = aspect.slice.span
+    elif isinstance(wanted, Span):
         span = wanted
     return TimelineState(
         values=heights(values, logarithmic=panel.view.show == "histogram"),

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Self
 
 from textual.containers import Container, Horizontal, Vertical
 from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
+
+
+class Line(Strip):
+    """A composed line that ends with its last reference. Textual has a strip that isn't divided keep itself in its
+    cache, so that all that was ever painted waits for the garbage collector, which then takes longer than a painting.
+    """
+
+    def divide(self, cuts: Iterable[int]) -> Sequence[Strip]:
+        cuts = [*cuts]
+        return [self] if cuts == [self.cell_length] else super().divide(cuts)
 
 
 class Cached(Widget):
@@ -38,13 +49,17 @@ class Cached(Widget):
             return super().render_lines(crop)
         made_for = (size, self.app.theme)
         if self._composed is None or self._composed_for != made_for:
-            self._composed, self._composed_for = super().render_lines(size.region), made_for
+            self._composed, self._composed_for = _lines(super().render_lines(size.region)), made_for
         elif stale := [y for y in self._stale if 0 <= y < height]:
             top, bottom = min(stale), max(stale) + 1  # Textual composes only those that are stale
-            self._composed[top:bottom] = super().render_lines(Region(0, top, width, bottom - top))
+            self._composed[top:bottom] = _lines(super().render_lines(Region(0, top, width, bottom - top)))
         self._stale = frozenset()
         lines = self._composed[crop.y : crop.bottom]
         return lines if crop.width == width else [line.crop(crop.x, crop.right) for line in lines]
+
+
+def _lines(strips: Iterable[Strip]) -> list[Strip]:
+    return [Line(strip, strip.cell_length) for strip in strips]
 
 
 class Box(Container, Cached):

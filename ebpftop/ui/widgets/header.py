@@ -6,8 +6,9 @@ from msgspec import Struct
 from textual.content import Content
 from textual.reactive import reactive
 
-from ebpftop.frames.messages import Hello, Host
-from ebpftop.model.pressure import stalled
+from ebpftop.frames.messages import Hello, Host, HostState
+from ebpftop.model.machines import age
+from ebpftop.model.pressure import STALLS, stalled
 from ebpftop.stats import formatting
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.line import Piece, fit, piece
@@ -17,7 +18,6 @@ from ebpftop.ui.widgets.sparkline import sparkline
 
 SPARK = 10
 AMBER, RED = 5.0, 25.0  # percent of a CPU that probes and ebpftop take together
-STALLS = {"cpu": (25.0, 75.0), "memory": (1.0, 10.0), "io": (10.0, 50.0)}  # percent of time: amber and red from there
 SHORT = {"memory": "mem"}
 
 
@@ -28,6 +28,8 @@ class HeaderState(Struct, frozen=True):
 
     hello: Hello | None = None
     hosts: tuple[Host, ...] = ()
+    machines: tuple[HostState, ...] = ()  # where the stream comes from several
+    machines_at: int = 0
     running: int = 0
     cost: float | None = None
     own: float | None = None
@@ -66,7 +68,9 @@ def _name() -> Piece:
 
 
 def _machine(state: HeaderState) -> list[Piece]:
-    pieces = []
+    if len(state.machines) > 1:
+        return [_host(each, state.machines_at) for each in state.machines]
+    pieces = [_host(each, state.machines_at) for each in state.machines if each.state != "live"]
     if hello := state.hello:
         pieces.append(piece(inert(hello.host), "bold", 3))
         pieces.append(piece(f"Linux {inert(hello.kernel)}", "$quiet", 6))
@@ -86,6 +90,17 @@ def _machine(state: HeaderState) -> list[Piece]:
         pieces.append(Piece(Content.assemble(("load ", "$quiet"), f"{host.load:.1f}"), 6))
         pieces += _stalls(state.hosts)
     return pieces
+
+
+def _host(host: HostState, now: int) -> Piece:
+    name = inert(host.name)
+    if host.state == "live":
+        cpu = formatting.percent(round(host.load.cpu_percent)) if host.load else ""
+        return Piece(Content.assemble((name, "bold"), (" cpu ", "$quiet"), f"{cpu:>4}"), 3)
+    if host.state == "connecting":
+        return piece(f"{name} …", "$quiet", 2)
+    sign, style = (WARNING, "bold $warning") if host.state == "late" else (NOT_HERE, "bold $error")
+    return piece(f"{sign} {name} {age(host, now)} ago", style, 0)
 
 
 def _stalls(hosts: tuple[Host, ...]) -> list[Piece]:

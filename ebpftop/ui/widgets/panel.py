@@ -9,6 +9,7 @@ from textual import events
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
+from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input
 
@@ -17,6 +18,7 @@ from ebpftop.model.chosen import lacking
 from ebpftop.model.dimensions import Source
 from ebpftop.model.selection import EVERYTHING, Choice, Selection
 from ebpftop.ui.drawing.inert import inert
+from ebpftop.ui.messages import Changed
 from ebpftop.ui.widgets.cached import Column
 from ebpftop.ui.widgets.rim import Rim
 
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from ebpftop.model.scope import Aspect
     from ebpftop.ui.drawing.names import Processes
     from ebpftop.ui.widgets.table_grid import TableGrid
+
+
+RESTS = 0.2  # seconds after which typing rests: the timeline of an hour takes a moment
 
 
 class Framed(Vertical, Rim):
@@ -80,6 +85,7 @@ class GridFrame(Framed):
         super().__init__()
         self.grid = grid
         self.filter = FilterInput(placeholder="filter", select_on_focus=False)
+        self._resting: Timer | None = None  # until a filter that was typed counts elsewhere too
 
     def compose(self) -> Iterable[Widget]:
         yield self.filter
@@ -112,6 +118,9 @@ class GridFrame(Framed):
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
         self.search(event.value.strip())
+        if self._resting is not None:
+            self._resting.stop()
+        self._resting = self.set_timer(RESTS, lambda: self.post_message(Changed()))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()

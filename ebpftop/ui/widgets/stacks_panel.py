@@ -215,7 +215,7 @@ class StacksPanel(ViewPanel):
         if self.mark is not None and (run.last is None or run.last.monotonic_ns < self.mark):
             self.mark = None  # a tape went back
         if self.strip is not None and self._has_strip:
-            self.strip.show(run, wanted, self.selection)
+            self.strip.show(run, wanted, self.selection, self.aspect(run))
         if not self._has_graph:
             return
         lists = self.has_class("-wide") or self.has_class("-functions")  # whether the functions are seen

@@ -9,6 +9,7 @@ from textual.widget import Widget
 from ebpftop.frames.messages import ViewInfo
 from ebpftop.model.past.span import Span, Wanted
 from ebpftop.model.run import Run
+from ebpftop.model.scope import PLAIN, Aspect
 from ebpftop.model.selection import Selection
 from ebpftop.model.stacks import samples
 from ebpftop.stats import formatting
@@ -28,7 +29,7 @@ class StripFrame(Framed):
         self.cpu: int | None = None  # the one that is shown, or all
         self._begin = 0  # of the first column, monotonic ns
         self._cpus: list[int] = []
-        self._last: tuple[Run, Wanted, Selection] | None = None
+        self._last: tuple[Run, Wanted, Selection, Aspect] | None = None
 
     def compose(self) -> Iterable[Widget]:
         yield self.plot
@@ -41,9 +42,9 @@ class StripFrame(Framed):
     def cpu_words(self) -> str:
         return "all CPUs" if self.cpu is None else f"CPU {self.cpu}"
 
-    def show(self, run: Run, wanted: Wanted, selection: Selection) -> None:
+    def show(self, run: Run, wanted: Wanted, selection: Selection, aspect: Aspect = PLAIN) -> None:
         """The time until the span's end; where the cursor is, that stands still."""
-        self._last = run, wanted, selection
+        self._last = run, wanted, selection, aspect
         moments, last = run.moments.get(self.view.name), run.last
         if last is None or moments is None or not moments.kept:
             self.plot.show(None, Span(0, 0), 0)
@@ -55,11 +56,12 @@ class StripFrame(Framed):
         self._cpus = moments.cpus
         self._begin = self._place(end, offset)
         seen = Span(self._begin, min(self._begin + self.plot.cells * NS, last.monotonic_ns))
-        times = samples(run, self.view, seen, self.cpu, selection)["time"]
+        times = samples(run, self.view, seen, self.cpu, selection, aspect)["time"]
         self.plot.show(Strip.of(times, self._begin, self.plot.cells, self.plot.parts), reach, offset)
         dropped = moments.total - moments.kept
         older = f"{formatting.count(dropped)} older samples dropped" if dropped else ""
-        self.entitle(words("samples over time", self.cpu_words, older))
+        matching = f"matching “{aspect.query}”" if aspect.query else ""
+        self.entitle(words("samples over time", self.cpu_words, matching, older))
 
     def _place(self, end: int, offset: int) -> int:
         """Where the first column begins: with a second on the wall, so that the end is in sight, or the cursor."""

@@ -41,9 +41,11 @@ def test_a_process_that_was_gone_before_anyone_looked_says_so() -> None:
 
 
 def test_the_supervisor_and_its_children_are_ebpftops_own() -> None:
-    census = Census(lambda number, hierarchy: "", os.getppid())
-    census.numbers(np.array([os.getppid(), os.getpid(), 1]))
-    assert {each.tgid: each.own for each in census.changes()} == {os.getppid(): True, os.getpid(): True, 1: False}
+    census = Census(lambda number, hierarchy: "", os.getpid())
+    with subprocess.Popen(["sleep", "60"]) as child:
+        census.numbers(np.array([os.getpid(), child.pid, 1]))
+        child.kill()
+    assert {each.tgid: each.own for each in census.changes()} == {os.getpid(): True, child.pid: True, 1: False}
     nobody = Census(lambda number, hierarchy: "")
     nobody.numbers(np.array([0, os.getpid()]))
     assert not any(each.own for each in nobody.changes())

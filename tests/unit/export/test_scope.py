@@ -47,6 +47,7 @@ from tests.support.frames import (
     stacks,
 )
 from tests.support.page_reader import Report
+from tests.support.schemas import check as check_shape
 from tests.support.tape_scopes import below, grouped
 from tests.support.tape_sums import lower
 
@@ -127,6 +128,7 @@ def in_csv(text: str) -> dict[str, Sums]:
 
 def in_json(text: str) -> dict[str, Sums]:
     found: dict[str, Sums] = {}
+    check_shape("run", json.loads(text))
     for name, view in json.loads(text)["views"].items():
         sums = found[name] = Counter()
         for each in view.get("series", ()):
@@ -376,8 +378,26 @@ def test_a_filter_narrows_what_it_narrows_on_the_screen() -> None:
     assert all("matching “make 1002”" in said for said, _ in tables(text))
     page = Report(data_page(query)).runs[1].views
     assert page["execs"].attributes["data-events"] == "2"
-    assert "time" in page["latency"].tables, "the histogram isn't filtered, only its list"
-    assert "time" not in page["calls"].tables, "what is filtered isn't known step by step"
+    drawn = {name: view.tables["time"].rows for name, view in page.items() if name != "execs"}  # those have no time
+    assert {name: sum(row[2].value or 0 for row in rows) for name, rows in drawn.items()} == {
+        "calls": 77, "samples": 77, "latency": 1875,
+    }, "the histogram isn't filtered, only its list"  # fmt: skip
+
+
+@settings(max_examples=40, deadline=None)
+@given(STEPS, st.sampled_from(["sh", "make 1002", "cc", "call 1", "nothing"]), st.sampled_from(["", "name", "user"]))
+def test_what_a_filter_leaves_is_drawn_over_time(seconds: list[dict[int, int]], query: str, dimension: str) -> None:
+    each = chapter(seconds)
+    (run,) = each.runs()
+    aspects = {}
+    for view in VIEWS:
+        by = next((source for source in groupings(view) if source.dimension == dimension), None)
+        aspects[place(run, view)] = Aspect(by=by, query=query, own=True)
+    scope = Scope(aspects=aspects)
+    rows = {name: sum(sums.values()) for name, sums in in_json(written("json", each, scope)).items()}
+    drawn = {name: sum(sums.values()) for name, sums in over_time(each, scope).items() if name != "latency"}
+    assert drawn == {name: rows.get(name, 0) for name in drawn}
+    assert drawn.keys() >= {"calls", "samples"} or len(seconds) < 2
 
 
 def data_page(aspects: Mapping[str, Aspect]) -> str:
@@ -411,11 +431,12 @@ def test_the_key_of_a_histogram_that_was_picked_is_all_there_is() -> None:
 def test_growth_is_what_was_gained_since_then() -> None:
     text = exported("folded", {"samples": Aspect(since=BEGIN + SECOND)})
     assert text.splitlines()[1:] == ["cc, =x;main 1100", "sh;main;f 500"]
-    assert "time" not in Report(data_page({"samples": Aspect(since=BEGIN + SECOND)})).runs[1].views["samples"].tables
+    drawn = Report(data_page({"samples": Aspect(since=BEGIN)})).runs[1].views["samples"].tables["time"].rows
+    assert [row[2].value for row in drawn] == [250, 1600], "only the steps since then"
     assert " · growth · 2023-11-14T22:13:21.000Z to 2023-11-14T22:13:22.000Z · 1 s observed" in text
 
 
-def test_a_slice_says_which_and_has_no_chart() -> None:
+def test_a_slice_says_which_and_has_a_chart_of_its_samples() -> None:
     slice_ = Slice(Span(BEGIN, BEGIN + SECOND // 4), 1)
     aspects = {"samples": Aspect(slice=slice_)}
     said = exported("folded", aspects).splitlines()[0]
@@ -426,7 +447,9 @@ def test_a_slice_says_which_and_has_no_chart() -> None:
     )
     assert f"<desc>CPU samples · {said.partition(' · ')[2]}</desc>" in exported("svg", aspects)
     view = Report(data_page(aspects)).runs[1].views["samples"]
-    assert "time" not in view.tables
+    times = view.tables["time"].rows
+    assert (times[0][0].value, times[-1][1].value) == (1_700_000_000 * SECOND, 1_700_000_000 * SECOND + SECOND // 4)
+    assert sum(row[2].value or 0 for row in times) == 50 % 50 + 110 % 50
     assert view.attributes["data-seconds"] == "0.25"
     assert view.attributes["data-total"] == str(50 % 50 + 110 % 50)
 

@@ -256,7 +256,7 @@ def test_samples_that_repeat_most_rows_add_up_like_any_others(
 
 def _account(ledger: Ledger) -> list[object]:
     texts = [values.texts() for name in ("comm", "state") if isinstance(values := ledger.values(name), Labels)]
-    arrays = [ledger.present, ledger.changed, ledger.tags, ledger.totals["count"], ledger.deltas["count"]]
+    arrays = [ledger.present, ledger.touched, ledger.tags, ledger.totals["count"], ledger.deltas["count"]]
     numbers = [ledger.numbers(name) for name in ("tgid", "depth")]
     return [*texts, *(array.tolist() for array in (*arrays, *numbers)), ledger.rest, ledger.skew, ledger.dropped]
 
@@ -276,4 +276,4 @@ def test_only_rows_that_changed_or_were_born_are_looked_up(monkeypatch: pytest.M
     ledger.update(sample(tgid=[*many, 7], count=[6, 5, 9] + [5] * 997 + [2], depth=[1] * 999 + [8, 3]))
     assert looked_up == [1, 2]  # the key of the one that was born, and two depths
     assert ledger.deltas["count"].tolist() == [1, 0, 4] + [0] * 997 + [2]
-    assert np.flatnonzero(ledger.changed).tolist() == [999, 1000]
+    assert ledger.touched.tolist() == [0, 2, 999, 1000]

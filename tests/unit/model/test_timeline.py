@@ -8,9 +8,12 @@ from hypothesis import strategies as st
 
 from ebpftop.frames.messages import AnyFrame, ViewInfo
 from ebpftop.frames.overview import Gains, Outline
+from ebpftop.model.grouping import groupings
+from ebpftop.model.scope import Aspect
 from ebpftop.model.selection import Choice, Selection
 from ebpftop.model.session import Session
 from ebpftop.model.timeline import AT_FIRST, Track, Tracks
+from ebpftop.stats.slots import bounds
 from tests.support.frames import (
     CALLS,
     EXECS,
@@ -20,6 +23,7 @@ from tests.support.frames import (
     events,
     hello,
     loaded,
+    process,
     rejected,
     snapshot,
 )
@@ -77,6 +81,53 @@ def test_a_selection_narrows_rates_percentiles_and_events() -> None:
     run = fed(EXECS, *programs).runs[1]
     assert Tracks().read(run, EXECS, 300, BEGIN, BEGIN + 5 * SECOND, one).shown()[1:5] == [1.0] * 4
     assert Tracks().read(run, EXECS, 300, BEGIN, BEGIN + 5 * SECOND).shown()[1:5] == [3.0] * 4
+
+
+def test_a_filter_narrows_rates_and_events_and_the_picked_key_percentiles() -> None:
+    named = Selection(processes={each.id: each for each in (process(1, "sh"), process(2, "make"))})
+    calls = [
+        snapshot(
+            1,
+            second,
+            {"calls": columns(tgid=[1, 2], nr=["read", "open"], count=[3 * second, 70 * second], last_ns=[1, 1])},
+        )
+        for second in range(6)
+    ]
+    run = fed(CALLS, *calls).runs[1]
+    tracks = Tracks()
+    by_name = next(source for source in groupings(CALLS) if source.dimension == "name")
+    for aspect, rate in (
+        (Aspect(query="SH"), 3.0),
+        (Aspect(query="open"), 70.0),
+        (Aspect(query="make", by=by_name), 70.0),
+        (Aspect(query="open", by=by_name), 0.0),
+        (Aspect(), 73.0),
+    ):
+        shown = tracks.read(run, CALLS, 300, BEGIN, BEGIN + 5 * SECOND, named, aspect).shown()
+        assert shown[1:5] == [rate] * 4, aspect
+    waits = [
+        snapshot(1, second, {"latency": columns(tgid=[1, 2], slot=[4, 80], count=[second, second])})
+        for second in range(6)
+    ]
+    run = fed(LATENCY, *waits).runs[1]
+    for aspect, most in ((Aspect(key={"tgid": 1}), 5.0), (Aspect(), upper(80)), (Aspect(query="sh"), upper(80))):
+        shown = tracks.read(run, LATENCY, 300, BEGIN, BEGIN + 5 * SECOND, named, aspect).shown()
+        assert shown[1:5] == [most] * 4, "a filter narrows only a histogram's list"
+    ran = (
+        each
+        for n in range(1, 6)
+        for each in (
+            events(1, "events", columns(tgid=[1, 2, 2], args=["a", "b", "c"], errno=[""] * 3)),
+            snapshot(1, n, {}),
+        )
+    )
+    run = fed(EXECS, snapshot(1, 0, {}), *ran).runs[1]
+    shown = tracks.read(run, EXECS, 300, BEGIN, BEGIN + 5 * SECOND, named, Aspect(query="make")).shown()
+    assert shown[1:5] == [2.0] * 4
+
+
+def upper(slot: int) -> float:
+    return float(bounds(slot)[1])
 
 
 @settings(deadline=None)

@@ -1,7 +1,7 @@
 import numpy as np
 
-from ebpftop.export.report_columns import report_columns
 from ebpftop.frames.messages import ColumnInfo
+from ebpftop.model.report_columns import report_columns
 from tests.support.frames import process
 
 KNOWN = {1: process(1, "sh"), 2: process(2, "make", container="web", pod="shop/cart-0", nspid=17)}

@@ -1,0 +1,75 @@
+"""What the exporter is asked to serve: by the command line, else by its file, else as it does by itself."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from ebpftop.base.errors import UsageError
+from ebpftop.catalog import folders
+from ebpftop.catalog.document import BadManifest
+from ebpftop.catalog.exporter_file import ExporterFile, read_exporter_file
+from ebpftop.catalog.model import Probe
+from ebpftop.commands import named
+from ebpftop.supervisor import caches, privilege
+
+LISTEN, INTERVAL, TOP = ("127.0.0.1", 9435), 5.0, 20
+
+
+Chosen = tuple[Probe, dict[str, str]]
+
+
+class Wanted(NamedTuple):
+    """probes: with their parameters. folders: of more probes. interval: seconds. top: series. budget: percent of a CPU,
+    or None.
+    """
+
+    probes: list[Chosen]
+    folders: list[Path]
+    listen: tuple[str, int]
+    interval: float
+    top: int
+    budget: float | None
+
+
+def wanted(arguments: argparse.Namespace) -> Wanted:
+    """Raises as `probes` does, and `UserError` without Prometheus' library."""
+    named.prometheus_client()
+    chosen, extra, file = probes(arguments)
+    if not chosen:
+        raise UsageError("the exporter needs the name of a probe, such as runqlat, or --config FILE")
+    return Wanted(
+        chosen,
+        extra,
+        arguments.listen or (file and file.listen) or LISTEN,
+        arguments.interval or (file and file.interval) or INTERVAL,
+        arguments.top or (file and file.top) or TOP,
+        file.budget if file and arguments.budget is None else arguments.budget,
+    )
+
+
+def probes(arguments: argparse.Namespace) -> tuple[list[Chosen], list[Path], ExporterFile | None]:
+    """The probes that are named, the folders they may be in, and what else the file says. Raises `UsageError`, with a
+    line for each mistake in the file.
+    """
+    extra = list(arguments.probes)
+    if arguments.config is None:
+        return [(named.probe(name, extra), {}) for name in dict.fromkeys(arguments.names)], extra, None
+    if arguments.names or arguments.param:
+        raise UsageError("probes and their parameters come from the file or from the command line, not from both")
+    try:
+        file = _read(arguments.config)
+        extra += file.folders
+        catalog = folders.read_catalog(extra, rights=privilege.invokers_rights, cache=caches.folder())
+        return file.chosen(catalog.probes, catalog.problems), extra, file
+    except BadManifest as error:
+        raise UsageError("\n".join(error.problems)) from None
+
+
+def _read(path: Path) -> ExporterFile:
+    """With the invoker's rights, and if nobody but root and the invoker can have written it."""
+    who = privilege.invoker()
+    with privilege.rights_of(who):
+        return read_exporter_file(path, {0, who.uid if who else os.geteuid()})

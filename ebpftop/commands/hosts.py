@@ -1,0 +1,72 @@
+"""`--host`: other machines, and this one as `local`, as the source of a command that traces."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ebpftop.base.errors import Cannot, UsageError, UserError
+from ebpftop.base.inert import inert
+from ebpftop.hosts.names import LOCAL, checked, labels
+from ebpftop.supervisor import privilege
+
+if TYPE_CHECKING:
+    from ebpftop.frames.source import Source
+
+    Consumer = Callable[[Source], int]
+
+
+def named(arguments: argparse.Namespace) -> list[str]:
+    """The hosts of a command; none without `--host`. Raises `UsageError`."""
+    names = checked(arguments.hosts)
+    if names and arguments.probes:
+        raise UsageError("--probes is for this machine alone: with --host, put probes into /etc/ebpftop/probes there")
+    if names and arguments.budget is not None:
+        raise UsageError("--budget is for this machine alone: with --host, each host keeps its own")
+    return names
+
+
+def has_local(names: Sequence[str]) -> bool:
+    """Whether this machine is among them."""
+    return LOCAL in names
+
+
+def watch(names: Sequence[str], ssh: str, consumer: Consumer) -> int:
+    """Run a consumer on other machines alone, which takes no root here; under sudo, as who typed that."""
+    if who := privilege.invoker():
+        privilege.drop(who)
+    return consumer(connected(names, ssh, None))
+
+
+def connected(names: Sequence[str], ssh: str, local: Source | None) -> Source:
+    """All hosts as one source. What can't be reached is told, a line each. Raises `Cannot` if nothing can."""
+    from ebpftop.hosts.merged import MergedSource
+    from ebpftop.hosts.opening import open_all
+    from ebpftop.hosts.remote import RemoteSource
+    from ebpftop.hosts.ssh import Ssh
+
+    command = shlex.split(ssh) or ["ssh"]
+    try:
+        opened = open_all([name for name in names if name != LOCAL], command, sys.stderr)
+    except OSError as error:
+        raise UserError(str(error.strerror)) from None
+    sources: dict[str, Source] = {}
+    problems = {}
+    for name, label in zip(names, labels(names), strict=True):
+        if name == LOCAL:
+            assert local is not None
+            sources[label] = local
+            continue
+        found = opened[name]
+        if found.problem:
+            problems[label] = found.problem
+            print(f"ebpftop: {label}: {inert(found.problem)}", file=sys.stderr)
+        ready = None if found.problem else (found.ssh, found.greeted)
+        sources[label] = RemoteSource(partial(Ssh, name, command), ready)
+    if len(problems) == len(sources):
+        raise Cannot("none of the hosts can be watched" if len(sources) > 1 else "this host can't be watched")
+    return MergedSource(sources, here=LOCAL if local is not None else "", problems=problems)

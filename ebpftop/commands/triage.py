@@ -1,0 +1,34 @@
+"""What stands out on a tape. No root, no BPF. Live it is `tracing.triage`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from ebpftop.base.errors import UserError
+from ebpftop.base.inert import inert
+from ebpftop.commands.compare import read_tape
+from ebpftop.export.taped import Chapter
+from ebpftop.export.triaged import as_text, encoded, triaged
+from ebpftop.model.triage.verdict import verdict
+from ebpftop.supervisor import privilege
+
+
+def triage(arguments: argparse.Namespace) -> int:
+    """Print what stands out. Of a damaged tape, what comes before the damage is looked at; 1 then, else 0. Of one with
+    several streams, as the collector was restarted, the longest.
+    """
+    if who := privilege.invoker():
+        privilege.drop(who)
+    taped = read_tape(arguments.what, "; what comes before is looked at")
+    chapter = max(taped.chapters, key=_length, default=None)
+    found = verdict(chapter.session) if chapter is not None else None
+    if chapter is None or found is None:
+        raise UserError(f"{inert(taped.name)} holds no sample")
+    told = triaged(found, chapter.session.hello, arguments.what.name, taped.problem)
+    sys.stdout.write(encoded(told).decode() + "\n" if arguments.json else as_text(told))
+    return int(bool(taped.problem))
+
+
+def _length(chapter: Chapter) -> float:
+    return chapter.sampled.seconds if chapter.sampled else -1.0

@@ -1,0 +1,41 @@
+"""How another machine's clocks differ from ours, by asking: at best half of the way there and back is unknown."""
+
+from __future__ import annotations
+
+import time
+
+from ebpftop.frames.messages import Pong
+from ebpftop.frames.renumbering import Shift
+
+ASKED = 3  # times before what comes is taken over: the quickest answer counts
+
+
+class Clocks:
+    """shift: by how much ours are ahead, as the quickest answer so far says. way_ns: there and back; None before."""
+
+    def __init__(self) -> None:
+        self.shift = Shift()
+        self.way_ns: int | None = None
+        self.answers = 0
+        self._asked: dict[int, int] = {}
+
+    def asks(self, number: int) -> None:
+        self._asked[number] = time.monotonic_ns()
+
+    def answered(self, pong: Pong) -> None:
+        asked = self._asked.pop(pong.number, None)
+        if asked is None:
+            return
+        self._asked.clear()
+        now = time.monotonic_ns()
+        self.answers += 1
+        if self.way_ns is not None and now - asked >= self.way_ns:
+            return
+        self.way_ns = now - asked
+        middle = now - self.way_ns // 2
+        back = time.monotonic_ns() - middle
+        self.shift = Shift(
+            realtime=time.time_ns() - back - pong.realtime_ns,
+            monotonic=middle - pong.monotonic_ns,
+            boottime=time.clock_gettime_ns(time.CLOCK_BOOTTIME) - back - pong.boottime_ns,
+        )

@@ -1,0 +1,74 @@
+"""The rows of several hosts as rows of one map, with a column that says whose each is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from msgspec import structs
+
+from ebpftop.frames.codec import BadFrame
+from ebpftop.frames.columns import CODES, Labels, Values, pack
+from ebpftop.frames.messages import ColumnInfo, Columns, Losses, ViewInfo
+
+HOST = ColumnInfo(field="host", title="host", role="key", decode="host", priority=1)
+
+Rows = Mapping[str, Values]
+
+
+def host_field(views: Sequence[ViewInfo]) -> str:
+    """A field for the host that none of these views has."""
+    taken = {column.field for view in views for column in view.columns} | {name for view in views for name in view.by}
+    field = HOST.field
+    while field in taken:
+        field += "_"
+    return field
+
+
+def with_host(view: ViewInfo, field: str) -> ViewInfo:
+    """The view with the host among its keys."""
+    column = structs.replace(HOST, field=field)
+    if view.show in ("table", "events"):
+        return structs.replace(view, columns=[column, *view.columns])
+    # Samples of one CPU's number come from a CPU of each host.
+    return structs.replace(view, columns=[*view.columns, column], by=[*view.by, field], moments="")
+
+
+def with_column(rows: Rows, field: str, host: str) -> Rows:
+    """The rows of one host, with its name in each."""
+    count = len(next(iter(rows.values()), ()))
+    return {**rows, field: Labels(np.zeros(count, CODES), [host])}
+
+
+def joined(parts: Sequence[Rows]) -> Columns:
+    """All rows, in the order of the parts. Raises `BadFrame` where they have different columns."""
+    parts = [part for part in parts if len(next(iter(part.values()), ()))] or parts[:1]
+    if any(part.keys() != parts[0].keys() for part in parts):
+        raise BadFrame("hosts have different columns of one map")
+    return pack({name: _joined([part[name] for part in parts]) for name in parts[0]})
+
+
+def _joined(parts: Sequence[Values]) -> Values:
+    labelled = [part for part in parts if isinstance(part, Labels)]
+    plain = [part for part in parts if not isinstance(part, Labels)]
+    if len(labelled) == len(parts):
+        return _labels(labelled)
+    if len(plain) < len(parts) or len({part.dtype for part in plain}) > 1:
+        raise BadFrame("hosts have different types of one column")
+    return plain[0] if len(plain) == 1 else np.concatenate(plain)
+
+
+def _labels(parts: Sequence[Labels]) -> Labels:
+    parts = [part for part in parts if len(part)] or parts[:1]
+    if len(parts) == 1:
+        return parts[0]
+    numbers: dict[str, int] = {}
+    codes = []
+    for part in parts:
+        table = np.array([numbers.setdefault(text, len(numbers)) for text in part.labels], CODES)
+        codes.append(table[part.codes])
+    return Labels(np.concatenate(codes), [*numbers])
+
+
+def together(losses: Sequence[Losses]) -> Losses:
+    return Losses(**{name: sum(getattr(each, name) for each in losses) for name in Losses.__struct_fields__})

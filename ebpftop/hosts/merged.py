@@ -1,0 +1,320 @@
+"""Several hosts as one source: every run is on all of them, and its rows say whose they are.
+
+Counts of all hosts stand beside each other in one snapshot, made as soon as each host has sent its own, or half an
+interval after the first. Hosts read their maps each in its own time, so what a step holds of two of them may be as much
+as an interval apart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping
+from functools import partial
+from itertools import count
+from typing import Literal
+
+from msgspec import structs
+
+from ebpftop import __version__
+from ebpftop.frames.messages import (
+    AccountRunTimes,
+    AnyFrame,
+    AnyRequest,
+    Catalog,
+    Cost,
+    Describe,
+    Detach,
+    Detached,
+    Detaching,
+    Events,
+    Hello,
+    Host,
+    Hosts,
+    Interval,
+    Load,
+    Loaded,
+    Loading,
+    Notice,
+    Processes,
+    ProcessFacts,
+    Programs,
+    ReadProcess,
+    ReadPrograms,
+    ReadThreads,
+    Refused,
+    Rejected,
+    Snapshot,
+    Stacks,
+    Threads,
+    Watch,
+)
+from ebpftop.frames.source import Source
+from ebpftop.hosts.catalogs import together
+from ebpftop.hosts.peer import Peer, Pools
+from ebpftop.hosts.spread import Part, Spread
+
+_QUEUE = 64  # frames that may wait; hosts are read no further meanwhile
+_STARTING = 3.0  # seconds until the stream begins, whoever is there
+_TOLD = 1.0  # seconds between the states of hosts
+_GATHER = 0.3  # seconds in which catalogs come together
+
+
+class MergedSource(Source):
+    """hosts: their names and streams; problems: why the first try to reach some of them failed. here: the name of this
+    machine among them.
+    """
+
+    def __init__(self, hosts: Mapping[str, Source], *, here: str = "", problems: Mapping[str, str] = {}) -> None:
+        pools = Pools()
+        self.peers = [
+            Peer(name, source, pools, self, here=name == here, problem=problems.get(name, ""))
+            for name, source in hosts.items()
+        ]
+        self._runs: dict[int, Spread] = {}
+        self._queue: asyncio.Queue[AnyFrame | None] = asyncio.Queue()
+        self._taken = asyncio.Event()
+        self._timers: dict[int, asyncio.TimerHandle] = {}
+        self._gathering: asyncio.TimerHandle | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._sending: set[asyncio.Task[None]] = set()
+        self._numbers = count(1)
+        self._statistics = True
+        self._looking: set[str] = set()  # hosts that were asked for a process
+        self._closed = False
+        self._failure: BaseException | None = None
+
+    @property
+    def several(self) -> bool:
+        return len(self.peers) > 1
+
+    # ---------------------------------------------------------------- frames out
+
+    async def frames(self) -> AsyncIterator[AnyFrame]:
+        self._tasks = [asyncio.create_task(peer.watch()) for peer in self.peers]
+        for task in self._tasks:
+            task.add_done_callback(self._failed)
+        end = time.monotonic() + _STARTING
+        while not all(peer.settled for peer in self.peers) and time.monotonic() < end and not self._closed:
+            await asyncio.sleep(0.05)
+        yield self._hello()
+        yield self._states()
+        self._gather()
+        self._tasks.append(asyncio.create_task(self._tell()))
+        while (frame := await self._queue.get()) is not None:
+            self._taken.set()
+            yield frame
+        if self._failure is not None:
+            raise self._failure
+
+    def _failed(self, task: asyncio.Task[None]) -> None:
+        """A bug is not a host that was cut off."""
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            self._failure = failure
+            self._queue.put_nowait(None)
+
+    def _put(self, frames: Iterable[AnyFrame]) -> None:
+        for frame in frames:
+            self._queue.put_nowait(frame)
+
+    async def room(self) -> None:
+        while self._queue.qsize() >= _QUEUE and not self._closed:
+            self._taken.clear()
+            await self._taken.wait()
+
+    def _hello(self) -> Hello:
+        known = [peer.hello for peer in self.peers if peer.hello is not None]
+        return Hello(
+            version=__version__,
+            host=", ".join(peer.name for peer in self.peers),
+            kernel=", ".join(dict.fromkeys(each.kernel for each in known)),
+            machine=", ".join(dict.fromkeys(each.machine for each in known)),
+            cpus=sum(each.cpus for each in known),
+            boot_realtime_ns=time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME),
+            user="",
+        )
+
+    def _states(self) -> Hosts:
+        return Hosts(realtime_ns=time.time_ns(), hosts=[peer.state() for peer in self.peers])
+
+    async def _tell(self) -> None:
+        while True:
+            await asyncio.sleep(_TOLD)
+            if self._queue.qsize() < _QUEUE:
+                self._put([self._states()])
+
+    def _gather(self) -> None:
+        """Send the catalog of all hosts in a moment: they come one after the other."""
+        if self._gathering is None:
+            self._gathering = asyncio.get_running_loop().call_later(_GATHER, self._put_catalog)
+
+    def _put_catalog(self) -> None:
+        self._gathering = None
+        known = {peer.name: peer.catalog for peer in self.peers if peer.is_ready and peer.catalog is not None}
+        if known:
+            self._put([together(known)])
+
+    # ---------------------------------------------------------------- what hosts send
+
+    def told(self, peer: Peer, text: str, level: Literal["info", "warning", "error"]) -> None:
+        self._put([Notice(level=level, text=f"{peer.name}: {text}")])
+
+    def ready(self, peer: Peer) -> None:
+        for other in self.peers:
+            if other.is_same_machine(peer):
+                self.told(
+                    peer, f"it is the same machine as {other.name}: what happens there is counted twice", "warning"
+                )
+        self._gather()
+        self._send(peer, AccountRunTimes(on=self._statistics))
+        for run in self._runs.values():
+            if not run.over and not run.detaching:
+                self._ask(peer, run)
+
+    def _ask(self, peer: Peer, run: Spread) -> None:
+        run.parts[peer.name] = Part()
+        self._send(peer, structs.replace(run.load, request=run.number))
+
+    def gone(self, peer: Peer) -> None:
+        for run in self._runs.values():
+            self._put(run.gone(peer.name))
+        self._answer_process(peer, ProcessFacts(tgid=0, start_ns=0, boottime_ns=0, gone=True))
+        self._gather()
+        self._forget()
+
+    def take(self, peer: Peer, frame: AnyFrame) -> None:
+        match frame:
+            case Catalog():
+                self._gather()
+            case Processes() | Stacks():
+                self._put([frame])
+            case Refused():
+                self._of_run(peer, frame.request, frame)
+            case Loading() | Loaded() | Rejected() | Snapshot() | Events() | Cost() | Detaching() | Detached():
+                self._of_run(peer, frame.run, frame)
+            case ProcessFacts():
+                self._answer_process(peer, frame)
+            case Programs() | Threads() | Host() if not self.several:
+                self._put([frame])
+
+    def _of_run(
+        self,
+        peer: Peer,
+        number: int,
+        frame: Loading | Loaded | Rejected | Refused | Snapshot | Events | Cost | Detaching | Detached,
+    ) -> None:
+        run = self._runs.get(number)
+        if run is None:
+            return
+        self._put(run.take(peer.name, frame))
+        part = run.parts.get(peer.name)
+        unwanted = part is not None and part.state == "failed" and isinstance(frame, Loaded | Snapshot)
+        if unwanted or (run.detaching and isinstance(frame, Loading | Loaded)):
+            self._detach(peer, run)
+        if isinstance(frame, Snapshot) and not run.over:
+            self._make_snapshot(run)
+        self._forget()
+
+    def _make_snapshot(self, run: Spread) -> None:
+        """Now, if all are there, or else after half an interval."""
+        if run.is_due({peer.name for peer in self.peers if peer.is_ready and not peer.is_late}):
+            self._now(run)
+        elif run.number not in self._timers:
+            after = max(0.05, run.load.interval / 2)
+            self._timers[run.number] = asyncio.get_running_loop().call_later(after, partial(self._now, run))
+
+    def _now(self, run: Spread) -> None:
+        if timer := self._timers.pop(run.number, None):
+            timer.cancel()
+        if not run.over:
+            self._put(run.snapshot())
+
+    def _forget(self) -> None:
+        for number in [number for number, run in self._runs.items() if run.over]:
+            del self._runs[number]
+            if timer := self._timers.pop(number, None):
+                timer.cancel()
+
+    # ---------------------------------------------------------------- requests
+
+    async def request(self, request: AnyRequest) -> None:
+        match request:
+            case Load():
+                self._load(request)
+            case Detach(run=number) if run := self._runs.get(number):
+                for peer in self.peers:
+                    self._detach(peer, run)
+                self._put(run.end())
+                self._forget()
+            case Interval(run=number) if run := self._runs.get(number):
+                run.load = structs.replace(run.load, interval=request.seconds)
+                for peer in self.peers:
+                    if (there := peer.there(number)) is not None:
+                        self._send(peer, structs.replace(request, run=there))
+            case AccountRunTimes():
+                self._statistics = request.on
+                self._all(request)
+            case Describe():
+                for peer in self.peers:
+                    if mine := peer.identities(request.processes):
+                        self._send(peer, Describe(processes=mine))
+            case Watch():
+                for peer in self.peers:
+                    runs = [there for run in request.runs if (there := peer.there(run)) is not None]
+                    self._send(peer, structs.replace(request, runs=runs))
+            case ReadProcess():
+                self._looking = {peer.name for peer in self.peers if peer.is_ready}
+                for peer in self.peers:
+                    later = peer.clocks.shift.boottime
+                    self._send(peer, structs.replace(request, start_ns=max(0, request.start_ns - later)))
+            case ReadPrograms() | ReadThreads() if not self.several:
+                self._all(request)
+            case ReadPrograms() | ReadThreads():
+                self._put([_of_one(request)])
+
+    def _load(self, load: Load) -> None:
+        number = next(self._numbers)
+        run = self._runs[number] = Spread(number, load, several=self.several)
+        for peer in self.peers:
+            if peer.is_ready:
+                self._ask(peer, run)
+
+    def _detach(self, peer: Peer, run: Spread) -> None:
+        if (there := peer.there(run.number)) is not None:
+            self._send(peer, Detach(run=there))
+
+    def _answer_process(self, peer: Peer, facts: ProcessFacts) -> None:
+        """Only one of the hosts knows the process."""
+        if peer.name in self._looking:
+            self._looking.discard(peer.name)
+            if not facts.gone:
+                self._looking.clear()
+            if not facts.gone or (not self._looking and facts.tgid):
+                self._put([facts])
+
+    def _all(self, request: AnyRequest) -> None:
+        for peer in self.peers:
+            self._send(peer, request)
+
+    def _send(self, peer: Peer, request: AnyRequest) -> None:
+        """In a task: nobody waits for a host."""
+        if peer.is_ready:
+            task = asyncio.get_running_loop().create_task(peer.send(request))
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+
+    async def close(self) -> None:
+        self._closed = True
+        self._queue.put_nowait(None)
+        self._taken.set()
+        await asyncio.gather(*(peer.close() for peer in self.peers), return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _of_one(request: ReadPrograms | ReadThreads) -> AnyFrame:
+    error = "of several hosts there is no such list: 'ebpftop --host NAME' shows one's"
+    if isinstance(request, ReadPrograms):
+        return Programs(monotonic_ns=0, boottime_ns=0, error=error)
+    return Threads(monotonic_ns=0, boottime_ns=0, error=error)

@@ -1,0 +1,35 @@
+"""Names of hosts, as a person gives them to ssh."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from ebpftop.base.errors import UsageError
+from ebpftop.base.inert import quoted
+
+LOCAL = "local"  # this machine, without ssh
+MOST = 32
+_NAME = re.compile(r"[\w.:%\[\]/+@~-]{1,255}")
+
+
+def checked(names: Sequence[str]) -> list[str]:
+    """The names, none of which ssh or a shell could take for anything else. Raises `UsageError`."""
+    for name in names:
+        parts = name.removeprefix("ssh://").split("@")
+        if not _NAME.fullmatch(name) or any(not part or part.startswith("-") for part in parts):
+            raise UsageError(
+                f"{quoted(name)} is no name of a host: --host takes what ssh does, as web-1 or admin@web-1"
+            )
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UsageError(f"--host {twice} is given twice")
+    if len(names) > MOST:
+        raise UsageError(f"{len(names)} hosts at once; at most {MOST} can be watched")
+    return list(names)
+
+
+def labels(names: Sequence[str]) -> list[str]:
+    """How each host is called: without its user, where no other one is called so then."""
+    bare = [name.rpartition("@")[2] for name in names]
+    return [short if bare.count(short) == 1 else name for name, short in zip(names, bare, strict=True)]

@@ -1,0 +1,51 @@
+"""The far side: frames of the collector here go to standard output, requests come from standard input.
+
+It ends with either of them, and when nothing has come for a while: whoever watches says something every few seconds, so
+that a connection with only one end left holds no probe.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import threading
+
+from ebpftop.frames.stdio import GREETING
+
+SILENCE = 15.0  # seconds without a word from whoever watches
+
+
+def relay(stream: socket.socket) -> int:
+    """Pass bytes both ways until one side ends; returns the exit status."""
+    over = threading.Event()
+    for way in (_requests, _frames):
+        threading.Thread(target=_until_the_end, args=(way, stream, over), daemon=True).start()
+    over.wait()
+    return 0
+
+
+def _until_the_end(way: object, stream: socket.socket, over: threading.Event) -> None:
+    with contextlib.suppress(OSError):
+        way(stream)  # type: ignore[operator]
+    over.set()
+
+
+def _requests(stream: socket.socket) -> None:
+    poll = select.poll()
+    poll.register(0, select.POLLIN)
+    while poll.poll(SILENCE * 1000) and (data := os.read(0, 1 << 16)):
+        stream.sendall(data)
+
+
+def _frames(stream: socket.socket) -> None:
+    _write(GREETING)
+    while data := stream.recv(1 << 18):
+        _write(data)
+
+
+def _write(data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(1, rest) :]

@@ -1,0 +1,296 @@
+"""One run on several hosts: what each of them sends of it, as the frames of one run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from msgspec import structs
+
+from ebpftop.frames.codec import BadFrame
+from ebpftop.frames.columns import Labels, take, unpack
+from ebpftop.frames.messages import (
+    FIRST,
+    AnyFrame,
+    Cost,
+    Detached,
+    Detaching,
+    Events,
+    Load,
+    Loaded,
+    Loading,
+    Losses,
+    Notice,
+    ProgramCost,
+    Refused,
+    Rejected,
+    RingUse,
+    Snapshot,
+)
+from ebpftop.hosts.joining import Rows, host_field, joined, together, with_column, with_host
+from ebpftop.model.run import check
+
+_NO_ROW = np.zeros(0, np.int64)
+_NO_LOSSES = Losses()
+_NO_TIME = 1_000_000  # ns
+
+_MOST = 1 << 50  # of all counts of a map of one host: sums of many hosts stay numbers that a session computes with
+
+State = Literal["asked", "loading", "running", "failed", "ended"]
+OfRun = Loading | Loaded | Rejected | Refused | Snapshot | Events | Cost | Detaching | Detached
+
+
+@dataclass
+class Part:
+    """The run on one host. maps, losses, cost: as it sent them last. at: when it read them, monotonic ns. fresh: since
+    the last snapshot.
+    """
+
+    state: State = "asked"
+    at: int = 0
+    maps: dict[str, Rows] = field(default_factory=dict)
+    losses: Losses = _NO_LOSSES
+    cost: Cost | None = None
+    fresh: bool = False
+
+    @property
+    def alive(self) -> bool:
+        return self.state in ("asked", "loading", "running")
+
+
+class Spread:
+    """number: of the run in our stream. load: as it was requested. parts: by host. several: whether rows name hosts.
+    over: it has ended, or failed everywhere.
+    """
+
+    def __init__(self, number: int, load: Load, *, several: bool) -> None:
+        self.number, self.load, self.several = number, load, several
+        self.parts: dict[str, Part] = {}
+        self.loaded: Loaded | None = None
+        self.detaching = False
+        self.over = False
+        self._field = ""
+        self._maps: set[str] = set()  # that views show
+        self._seq = 0
+        self._at = self._cost_at = 0  # monotonic ns, of the last ones
+        self._shapes: dict[str, dict[str, np.dtype[Any] | None]] = {}  # of each map: the types of its columns
+        self._none: dict[str, Rows] = {}  # each map without rows
+        self._failed: list[tuple[str, Rejected | Refused]] = []  # before anything was loaded
+        self._lost = Losses()  # on connections that are gone
+        self._spent: dict[str, ProgramCost] = {}  # the same
+
+    @property
+    def attached(self) -> bool:
+        return self.loaded is not None and not self.over
+
+    def is_due(self, waited: set[str]) -> bool:
+        """Whether a snapshot can be made now: each of these hosts that runs it has sent its own."""
+        running = [part for name, part in self.parts.items() if part.state == "running" and name in waited]
+        return any(part.fresh for part in self.parts.values()) and all(part.fresh for part in running)
+
+    def take(self, host: str, frame: OfRun) -> Iterator[AnyFrame]:
+        """What follows from a frame of one host. Raises `BadFrame`."""
+        part = self.parts.get(host)
+        if part is None or self.over:
+            return
+        match frame:
+            case Loading() if part.alive:
+                part.state = "loading"
+                if self.loaded is None:
+                    yield structs.replace(frame, run=self.number, request=self.load.request)
+            case Loaded():
+                yield from self._load(host, part, frame)
+            case Rejected() | Refused():
+                part.state = "failed"
+                yield from self._fail(host, frame)
+            case Snapshot() if part.state in ("running", "ended") and self.loaded is not None:
+                opened = {name: unpack(columns) for name, columns in frame.maps.items()}
+                for name, rows in opened.items():
+                    self._check(name, rows)
+                if any(not self._is_alike(name, rows) for name, rows in opened.items()):
+                    part.state, part.maps = "failed", {}
+                    yield self._notice(host, "its maps have other columns than those of others: left out", "error")
+                    return
+                part.maps = {name: self._rows(host, rows) for name, rows in opened.items()}
+                self._none |= {
+                    name: {each: take(rows[each], _NO_ROW) for each in rows} for name, rows in part.maps.items()
+                }
+                part.losses, part.at, part.fresh = frame.losses, frame.monotonic_ns, True
+            case Events() if part.state == "running" and frame.map in self._maps:
+                part.losses = frame.losses
+                rows = unpack(frame.columns)
+                self._check(frame.map, rows)
+                yield structs.replace(
+                    frame, run=self.number, columns=joined([self._rows(host, rows)]), losses=self._losses()
+                )
+            case Cost():
+                part.cost = frame
+            case Detaching() if self.detaching or not self.several:
+                yield structs.replace(frame, run=self.number)
+            case Detached():
+                part.state = "ended"
+                yield from self._end(host, frame.reason)
+
+    def _check(self, name: str, rows: Rows) -> None:
+        """Raise `BadFrame` unless these are what the views of the map show, in types and sizes that can be added up."""
+        assert self.loaded is not None
+        for view in self.loaded.views:
+            if view.map == name:
+                check(view, rows)
+                for field in {*view.counters, *([view.count] if view.show in ("histogram", "stacks") else [])}:
+                    values = rows[field]
+                    if isinstance(values, np.ndarray) and values.sum(dtype=np.float64) > _MOST:
+                        raise BadFrame(f"{field!r} holds impossible counts")
+
+    def _is_alike(self, name: str, rows: Rows) -> bool:
+        """Whether rows have the columns that those of other hosts had. Where there is none, their types don't count."""
+        shape = {field: None if isinstance(values, Labels) else values.dtype for field, values in rows.items()}
+        if not len(next(iter(rows.values()), ())):
+            return name not in self._shapes or self._shapes[name].keys() == shape.keys()
+        return self._shapes.setdefault(name, shape) == shape
+
+    def _rows(self, host: str, rows: Rows) -> Rows:
+        return with_column(rows, self._field, host) if self.several else rows
+
+    def _load(self, host: str, part: Part, frame: Loaded) -> Iterator[AnyFrame]:
+        if len({view.name for view in frame.views}) < len(frame.views):
+            raise BadFrame(f"{frame.probe!r} has two views of one name")
+        part.state = "running"
+        if self.loaded is None:
+            self.loaded = frame
+            self._field = host_field(frame.views)
+            views = [with_host(view, self._field) for view in frame.views] if self.several else frame.views
+            self._maps = {name for view in views for name in (view.map, view.moments) if name}
+            yield structs.replace(frame, run=self.number, request=self.load.request, views=views)
+            for other, failed in self._failed:
+                yield self._notice(other, _why(failed), "error")
+            self._failed = []
+        elif frame.views != self.loaded.views:
+            part.state = "failed"
+            yield self._notice(host, "it has another version of this probe, so its numbers are left out", "error")
+        elif (frame.variant, frame.meaning) != (self.loaded.variant, self.loaded.meaning):
+            text = f"it counts by the variant {frame.variant} ({frame.meaning}), not {self.loaded.variant}"
+            yield self._notice(host, f"{text} ({self.loaded.meaning})", "warning")
+
+    def _fail(self, host: str, frame: Rejected | Refused) -> Iterator[AnyFrame]:
+        if self.loaded is not None:
+            yield self._notice(host, _why(frame), "error")
+            yield from self._settle("")
+            return
+        self._failed.append((host, frame))
+        if any(part.alive for part in self.parts.values()):
+            return
+        *others, (last, outcome) = self._failed
+        for other, failed in others:
+            yield self._notice(other, _why(failed), "error")
+        self.over = True
+        error = f"{last}: {outcome.error}" if self.several else outcome.error
+        if isinstance(outcome, Rejected):
+            yield structs.replace(outcome, run=self.number, request=self.load.request, error=error)
+        else:
+            yield Refused(request=self.load.request, error=error)
+
+    def _end(self, host: str, reason: str) -> Iterator[AnyFrame]:
+        if reason and any(part.state == "running" for part in self.parts.values()):
+            yield self._notice(host, f"detached, {reason}", "error")
+            reason = ""
+        yield from self._settle(f"{host}: {reason}" if reason and self.several else reason)
+
+    def _settle(self, reason: str) -> Iterator[AnyFrame]:
+        """End the run if no host has it any more; one that was cut off has it again when it comes back."""
+        if not any(part.alive for part in self.parts.values()) and (self.parts or self.detaching):
+            yield from self.snapshot()
+            self.over = True
+            yield Detached(run=self.number, reason=reason)
+
+    def gone(self, host: str) -> Iterator[AnyFrame]:
+        """The connection has ended, and with it the run there. Its rows leave: what comes back counts from 0."""
+        part = self.parts.pop(host, None)
+        if part is None or self.over:
+            return
+        self._lost = together([self._lost, part.losses])
+        for program in part.cost.programs if part.cost else ():
+            self._spent[program.name] = _sum(self._spent.get(program.name), program)
+        if self.attached:
+            yield from self.snapshot()
+        if self.detaching:
+            yield from self._settle("")
+
+    def end(self) -> Iterator[AnyFrame]:
+        """Detaching was requested; no host may be there to do it."""
+        self.detaching = True
+        yield from self._settle("")
+
+    def _notice(self, host: str, text: str, level: Literal["warning", "error"]) -> Notice:
+        return Notice(level=level, text=f"{host}: {self.load.probe}: {text}")
+
+    def snapshot(self) -> Iterator[AnyFrame]:
+        """All rows of all hosts now, and what the programs cost. Raises `BadFrame`."""
+        if self.loaded is None:
+            return
+        now = self._time()
+        for part in self.parts.values():
+            part.fresh = False
+        maps = {}
+        for name, none in self._none.items():
+            parts = [part.maps[name] for part in self.parts.values() if name in part.maps]
+            maps[name] = joined(parts or [none])
+        self._seq += 1
+        asleep = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.monotonic_ns()
+        yield Snapshot(
+            run=self.number,
+            seq=FIRST - 1 + self._seq,
+            realtime_ns=now + time.time_ns() - time.monotonic_ns(),
+            monotonic_ns=now,
+            boottime_ns=now + asleep,
+            maps=maps,
+            losses=self._losses(),
+        )
+        costs = [part.cost for part in self.parts.values() if part.cost is not None]
+        if costs and (at := sum(cost.monotonic_ns for cost in costs) // len(costs)) > self._cost_at:
+            self._cost_at = at
+            yield self._cost(costs, at)
+
+    def _time(self) -> int:
+        """When the newest values were read. Where there are no new ones, no time has passed: rates stay true."""
+        newest = max((part.at for part in self.parts.values() if part.fresh), default=0)
+        self._at = max(newest, self._at + _NO_TIME)
+        return self._at
+
+    def _losses(self) -> Losses:
+        return together([self._lost, *(part.losses for part in self.parts.values())])
+
+    def _cost(self, costs: list[Cost], at: int) -> Cost:
+        programs = dict(self._spent)
+        rings: dict[str, RingUse] = {}
+        for cost in costs:
+            for program in cost.programs:
+                programs[program.name] = _sum(programs.get(program.name), program)
+            for ring in cost.rings:
+                known = rings.get(ring.map, ring)
+                rings[ring.map] = structs.replace(known, most=max(known.most, ring.most))
+        return Cost(
+            run=self.number,
+            monotonic_ns=at,
+            accounted=all(cost.accounted for cost in costs),
+            programs=[*programs.values()],
+            rings=[*rings.values()],
+        )
+
+
+def _why(failed: Rejected | Refused) -> str:
+    return failed.error
+
+
+def _sum(known: ProgramCost | None, more: ProgramCost) -> ProgramCost:
+    if known is None:
+        return more
+    return structs.replace(
+        known,
+        run_count=known.run_count + more.run_count,
+        run_time_ns=known.run_time_ns + more.run_time_ns,
+        attachment_ns=max(known.attachment_ns, more.attachment_ns),
+    )

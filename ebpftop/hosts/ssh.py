@@ -1,0 +1,142 @@
+"""One connection: the person's ssh, with `ebpftop serve --stdio` at its other end.
+
+Their configuration, keys, agent, jump hosts and multiplexing are ssh's own business. It gets no terminal on the other
+side, which would change bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator, Sequence
+
+from ebpftop import __version__
+from ebpftop.base.inert import inert
+
+CONNECTING = 10  # seconds that a connection may take
+_REMOTE = "exec sh -c 'PATH=$PATH:$HOME/.local/bin:/usr/local/bin; exec ebpftop serve --stdio'"
+# ssh itself ends where nothing answers any more, also once nobody is left to end it.
+_OPTIONS = ("-T", "-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3", "-o", f"ConnectTimeout={CONNECTING}")
+_SAID = 20  # lines of stderr
+_LONGEST = 300  # characters of one
+SUDOERS = "ebpftop: if sudo asks for a password there, /etc/sudoers.d/ebpftop lacks: "
+_ASKED = ("Permission denied", "Host key verification failed", "Too many authentication failures")
+
+
+class Ssh:
+    """A process that connects. asks: it may ask on the terminal, if it has that meanwhile (`terminal`).
+
+    socket: frames come from it, requests go to it. errors: its stderr. Raises `OSError` if it can't be started.
+    """
+
+    def __init__(self, host: str, command: Sequence[str], *, asks: bool = False) -> None:
+        self.socket, theirs = socket.socketpair()
+        self.socket.setblocking(False)
+        self.errors, theirs_too = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        os.set_blocking(theirs_too, True)
+        self.is_quiet = False  # nothing more will come on stderr
+        self._said: list[str] = []
+        self._partial = b""
+        batch = () if asks else ("-o", "BatchMode=yes")
+        try:
+            self._process = subprocess.Popen(
+                [*command, *_OPTIONS, *batch, "--", host, _REMOTE],
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
+                stderr=theirs_too,
+                process_group=0,  # Ctrl-C is for us: probes are detached, and their sums come
+            )
+        except OSError as error:
+            self.close()
+            raise OSError(error.errno, f"{inert(command[0])} can't be started: {error.strerror}") from None
+        finally:
+            theirs.close()
+            os.close(theirs_too)
+
+    @contextlib.contextmanager
+    def terminal(self, fd: int) -> Iterator[None]:
+        """It has the terminal meanwhile."""
+        before = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+        try:
+            with contextlib.suppress(OSError):
+                os.tcsetpgrp(fd, self._process.pid)
+            self._process.send_signal(signal.SIGCONT)  # it may have asked before it had it
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                os.tcsetpgrp(fd, os.getpgrp())
+            signal.signal(signal.SIGTTOU, before)
+
+    def hear(self) -> list[str]:
+        """Take what came on stderr: the new lines, inert."""
+        new: list[str] = []
+        with contextlib.suppress(BlockingIOError):
+            while not self.is_quiet and self.errors >= 0:
+                data = os.read(self.errors, 1 << 14)
+                self.is_quiet = not data
+                *lines, self._partial = (self._partial + (data or b"\n")).split(b"\n")
+                self._partial = self._partial[-_LONGEST:]
+                texts = [line[:_LONGEST].decode(errors="backslashreplace").strip() for line in lines]
+                new += [inert(text) for text in texts if text]
+        self._said = [*self._said, *new][-_SAID:]
+        return new
+
+    @property
+    def could_ask(self) -> bool:
+        """Whether it failed because it might not ask."""
+        return self._process.poll() == 255 and any(word in line for line in self._said for word in _ASKED)
+
+    def why(self) -> str:
+        """Why it has ended, in one line, and what would help. Waits for it a moment."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(1.0)
+        self.hear()
+        return reason(self._process.poll(), self._said)
+
+    def hang_up(self) -> None:
+        """Whoever reads the socket sees its end, and so does the other side."""
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self.hang_up()
+        self.socket.close()
+        if self.errors >= 0:
+            os.close(self.errors)
+            self.errors = -1
+
+    def end(self) -> None:
+        """Close it, and wait a moment for its end."""
+        self.close()
+        for number in (None, signal.SIGTERM, signal.SIGKILL):
+            if number is not None:
+                self._process.send_signal(number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(1.0)
+                return
+
+
+def reason(status: int | None, said: Sequence[str]) -> str:
+    """What the end of a connection means.
+
+    status: ssh's, None while it still runs. said: the lines on stderr, the last one last.
+    """
+    remedy = next((line.removeprefix(SUDOERS) for line in said if line.startswith(SUDOERS)), "")
+    lines = [line for line in said if not line.startswith(SUDOERS)]
+    last = lines[-1] if lines else ""
+    ours = next((line for line in reversed(lines) if line.startswith("ebpftop: ")), "").removeprefix("ebpftop: ")
+    sudo = next((line for line in reversed(lines) if line.startswith("sudo: ")), "").removeprefix("sudo: ")
+    if status == 127:
+        return f"ebpftop is not on the PATH there: install ebpftop {__version__} for all users there"
+    if remedy and not ours:
+        return (
+            f"no root there ({sudo or last or 'sudo failed'}): /etc/sudoers.d/ebpftop there needs the line '{remedy}'"
+        )
+    if ours:
+        return ours
+    if status is not None and status < 0:
+        return f"ssh was ended by {signal.Signals(-status).name}"
+    return last or ("ssh could not connect" if status == 255 else "the connection was closed")

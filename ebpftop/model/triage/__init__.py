@@ -1,0 +1,1 @@
+"""What stands out, of all that was recorded, and how sure that is; no screen."""

@@ -1,0 +1,82 @@
+"""The hosts of a stream that comes from several: how each is; to select one, or to compare two."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from time import time_ns
+from typing import ClassVar
+
+from msgspec import Struct
+from textual.binding import Binding, BindingType
+from textual.widget import Widget
+
+from ebpftop.model.machines import words
+from ebpftop.ui.feed.feed import Feed
+from ebpftop.ui.screens.leaving import Leaving
+from ebpftop.ui.widgets.host_rows import NAME, STATE, host_rows
+from ebpftop.ui.widgets.keys import KeyLine
+from ebpftop.ui.widgets.table_frame import TableFrame
+from ebpftop.ui.widgets.table_grid import TableGrid
+
+PERIOD = 1.0  # seconds: an age grows
+
+
+class Wished(Struct, frozen=True):
+    """What is wanted of hosts: one selected, or A and B compared."""
+
+    host: str
+    other: str = ""
+
+
+class HostsScreen(Leaving[Wished]):
+    DEFAULT_CSS = "HostsScreen { background: $background; }"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,H", "let_go", "back", key_display="Esc", tooltip="Back to the dashboard"),
+        Binding("full_stop", "select", "select", tooltip="Select this host in all views, or no longer"),
+        Binding("a", "side_a", "this is A", tooltip="Make this host A; go to another, and b compares"),
+        Binding("b", "compare", "compare", tooltip="Compare A with this host, B, over the last minute"),
+    ]
+
+    def __init__(self, feed: Feed) -> None:
+        super().__init__()
+        self.feed = feed
+        self.frame = TableFrame("Hosts", TableGrid(STATE))
+
+    def compose(self) -> Iterable[Widget]:
+        yield self.frame
+        yield KeyLine()
+
+    async def on_mount(self) -> None:
+        self.set_focus(self.frame.grid)
+        self.look()
+        self.set_interval(PERIOD, self.look)
+
+    def look(self) -> None:
+        hosts, when = self.feed.session.machines, self.feed.when
+        sides = {when.host_a: "A"} | ({when.hosts[1]: "B"} if when.hosts and when.compares else {})
+        now = time_ns() if self.feed.source.live and self.feed.ended is None else self.feed.session.machines_at
+        self.frame.span_words = words(hosts)
+        self.frame.grid.show(host_rows(hosts, now, sides))
+
+    @property
+    def _chosen(self) -> str:
+        return str(self.frame.grid.pointed().get(NAME, ""))
+
+    def action_let_go(self) -> None:
+        if not self.frame.let_go():
+            self.dismiss()
+
+    def action_select(self) -> None:
+        if self._chosen:
+            self.dismiss(Wished(self._chosen))
+
+    def action_side_a(self) -> None:
+        self.feed.when.host_a = self._chosen
+        self.look()
+
+    def action_compare(self) -> None:
+        a, b = self.feed.when.host_a, self._chosen
+        if not a or a == b or not b:
+            self.notify("a makes a host A; then b compares another one with it", markup=False)
+        else:
+            self.dismiss(Wished(a, b))

@@ -1,0 +1,197 @@
+"""The server for agents, driven by raw JSON-RPC as a client writes it; and by one that is hostile."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ebpftop.base.jsonrpc import LONGEST, METHOD, PARAMS, PARSE, REQUEST
+from ebpftop.commands.mcp import OUTPUT, VERSIONS
+from tests.support.command import AS_NOBODY, CHECKOUT, COMMAND, complaint, ebpftop
+from tests.support.processes import SLOWER
+from tests.support.schemas import check
+
+TAPE = CHECKOUT / "tests" / "incidents" / "missing-file.tape"
+HELLO = {"protocolVersion": VERSIONS[0], "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+
+
+def asked(number: object, method: str, **params: Any) -> bytes:
+    return json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params}).encode()
+
+
+def served(*lines: bytes, before: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """What it answers, an object a line; it ends with its input, and says nothing else."""
+    done = subprocess.run(
+        [*before, *COMMAND, "mcp"],
+        input=b"\n".join(lines) + b"\n",
+        capture_output=True,
+        timeout=120 * SLOWER,
+        check=False,
+        cwd=CHECKOUT,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def called(tool: str, *, before: Sequence[str] = (), **arguments: Any) -> dict[str, Any]:
+    (answer,) = served(asked(1, "tools/call", name=tool, arguments=arguments), before=before)
+    result: dict[str, Any] = answer["result"]
+    return result
+
+
+def refused(tool: str, **arguments: Any) -> str:
+    (answer,) = served(asked(1, "tools/call", name=tool, arguments=arguments))
+    assert answer["error"]["code"] == PARAMS
+    return str(answer["error"]["message"])
+
+
+def test_a_session_from_its_greeting_to_its_tools() -> None:
+    greeted, pong, listed = served(
+        asked(0, "initialize", **HELLO),
+        b'{"jsonrpc":"2.0","method":"notifications/initialized"}',
+        asked("two", "ping"),
+        asked(3, "tools/list"),
+    )
+    assert (greeted["id"], greeted["result"]["protocolVersion"]) == (0, VERSIONS[0])
+    assert greeted["result"]["serverInfo"]["name"] == "ebpftop"
+    assert pong == {"jsonrpc": "2.0", "id": "two", "result": {}}
+    tools = {each["name"]: each for each in listed["result"]["tools"]}
+    assert set(tools) == {"triage", "list", "show", "run", "explain"}
+    for tool in tools.values():
+        assert tool["annotations"]["readOnlyHint"] is True
+        assert tool["inputSchema"]["additionalProperties"] is False
+
+
+@pytest.mark.parametrize(("wanted", "given"), [*((each, each) for each in VERSIONS), ("1999-01-01", VERSIONS[0])])
+def test_both_sides_agree_on_a_version(wanted: str, given: str) -> None:
+    (answer,) = served(asked(1, "initialize", **{**HELLO, "protocolVersion": wanted}))
+    assert answer["result"]["protocolVersion"] == given
+
+
+def test_triage_of_a_tape() -> None:
+    result = called("triage", tape=str(TAPE))
+    assert result["isError"] is False
+    said = json.loads(result["content"][0]["text"])
+    check("triage", said)
+    assert said["findings"][0]["evidence"][0]["who"]["name"] == "plugins"
+
+
+def test_a_tape_that_is_missing_is_an_error() -> None:
+    result = called("triage", tape="/nowhere/missing.tape")
+    assert (result["isError"], "No such file" in result["content"][0]["text"]) == (True, True)
+
+
+def test_list_show_and_explain_say_what_the_commands_say() -> None:
+    assert "cpu/runqlat\t" in called("list")["content"][0]["text"]
+    assert called("show", probe="runqlat")["content"][0]["text"] == ebpftop("show", "runqlat").stdout
+    (failure,) = called("explain", log="R0 invalid mem access 'map_value_or_null'")["content"][0]["text"].splitlines()
+    check("explain", json.loads(failure))
+    assert json.loads(failure)["kind"] == "null_deref"
+
+
+def test_an_answer_is_bounded() -> None:
+    text = called("explain", log="\n".join(f"{n}: R{n % 10} !read_ok" for n in range(20_000)))["content"][0]["text"]
+    assert len(text.encode()) <= OUTPUT + 100
+
+
+def test_what_fails_is_told_as_the_command_tells_it() -> None:
+    result = called("show", probe="runqlat-of-nobody")
+    assert result["isError"] is True
+    assert result["content"][0]["text"].startswith("ebpftop: unknown probe 'runqlat-of-nobody'")
+    result = called("triage", tape="no.tape")
+    assert result["isError"] is True
+    assert "No such file" in result["content"][0]["text"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which needs root")
+def test_who_may_not_trace_is_told_so_and_never_asked_for_a_password() -> None:
+    result = called("run", before=AS_NOBODY, probe="runqlat", seconds=1)
+    assert result["isError"] is True
+    assert "sudo" in result["content"][0]["text"]
+
+
+@pytest.mark.bpf
+def test_run_traces_within_its_seconds() -> None:
+    result = called("run", probe="pidpersec", params={"comm": "nobody-at-all"}, seconds=1)
+    assert result["isError"] is False, result
+    for line in result["content"][0]["text"].splitlines():
+        check("run", json.loads(line))
+    assert json.loads(line)["views"]["created"]["rows"] == []
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "said"),
+    [
+        ("run", {"probe": "runqlat", "seconds": 3600}, "seconds is not a number from 1 to 60"),
+        ("run", {"probe": "runqlat", "seconds": True}, "seconds is not a number from 1 to 60"),
+        ("run", {"probe": "--probes=/tmp/mine"}, "probe is not the name of a probe"),
+        ("run", {"probe": "../../tmp/mine"}, "probe is not the name of a probe"),
+        ("run", {"probe": ["runqlat"]}, "probe is not the name of a probe"),
+        ("run", {}, "probe is not the name of a probe"),
+        ("run", {"probe": "runqlat", "params": {"a b": "c"}}, "params holds something else"),
+        ("run", {"probe": "runqlat", "params": {"comm": "x\ny"}}, "params holds something else"),
+        ("run", {"probe": "runqlat", "params": {"comm": "\ud800"}}, "params holds something else"),
+        ("run", {"probe": "runqlat", "params": ["pid=1"]}, "params is not an object"),
+        ("run", {"probe": "runqlat", "budget": 0}, "run takes no argument 'budget'"),
+        ("run", {"probe": "runqlat", "probes": "/tmp/mine"}, "run takes no argument 'probes'"),
+        ("explain", {"log": "x", "source": "/etc/shadow"}, "explain takes no argument 'source'"),
+        ("explain", {"log": 7}, "log is not a text"),
+        ("triage", {"tape": "a\0b"}, "tape is not a path"),
+        ("triage", {"playbook": "--help"}, "playbook is not the name of a playbook"),
+        ("list", {"json": True}, "list takes no argument 'json'"),
+        ("record", {"output": "/etc/passwd"}, "there is no tool 'record'"),
+    ],
+)
+def test_no_argument_becomes_an_option_or_a_limit(tool: str, arguments: dict[str, Any], said: str) -> None:
+    assert said in refused(tool, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        (b"not json", PARSE),
+        (b"\xff\xfe\x00", PARSE),
+        (b"[" * 100_000, PARSE),
+        (b'{"a":' + b"9" * 5000 + b"}", PARSE),
+        (b"[]", REQUEST),
+        (b"7", REQUEST),
+        (b'{"jsonrpc":"1.0","id":1,"method":"ping"}', REQUEST),
+        (b'{"jsonrpc":"2.0","id":1,"method":7}', REQUEST),
+        (b'{"jsonrpc":"2.0","id":{"a":1},"method":"ping"}', REQUEST),
+        (b'{"jsonrpc":"2.0","id":1,"method":"ping","params":[1]}', PARAMS),
+        (b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":["run"]}}', PARAMS),
+        (b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"run","arguments":[]}}', PARAMS),
+        (b'{"jsonrpc":"2.0","id":1,"method":"resources/read"}', METHOD),
+        (b'{"jsonrpc":"2.0","id":1,"method":"\\u001b[31m"}', METHOD),
+        (b'{"jsonrpc":"2.0","id":1,"method":"' + b"x" * LONGEST + b'"}', REQUEST),
+    ],
+    ids=lambda value: repr(value[:48]) if isinstance(value, bytes) else str(value),
+)
+def test_a_mistake_is_one_answer_and_what_follows_is_served(line: bytes, code: int) -> None:
+    wrong, right = served(line, asked(2, "ping"))
+    assert wrong["error"]["code"] == code
+    assert len(wrong["error"]["message"]) < 300
+    assert wrong["error"]["message"].isprintable()
+    assert right == {"jsonrpc": "2.0", "id": 2, "result": {}}
+
+
+def test_what_expects_no_answer_gets_none() -> None:
+    lines = [b"", b'{"jsonrpc":"2.0","method":"nothing/known"}', b'{"jsonrpc":"2.0","id":9,"result":{}}']
+    assert served(*lines) == []
+
+
+def test_it_serves_pipes_and_only_within_a_budget() -> None:
+    assert "--budget" in complaint(ebpftop("mcp", "--budget", "0"), 2)
+
+
+def test_the_end_of_input_is_the_end(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-m", "ebpftop", "mcp"], stdin=subprocess.DEVNULL, check=False, cwd=CHECKOUT)
+    assert done.returncode == 0

@@ -1,0 +1,14 @@
+"""Being an ordinary user who holds some capabilities."""
+
+from __future__ import annotations
+
+NOBODY = 65534
+# systemd mounts tracefs at the start
+MOUNTED = ("unshare", "-m", "sh", "-c", 'mount -t tracefs tracefs /sys/kernel/tracing && exec "$@"', "sh")
+
+
+def holding(*names: str) -> tuple[str, ...]:
+    """Words in front of a command: an ordinary user, with these capabilities and no way to others."""
+    caps = ",".join(("-all", *(f"+{name.removeprefix('CAP_').lower()}" for name in names)))
+    sets = [f"--{kind}={caps}" for kind in ("inh-caps", "ambient-caps", "bounding-set")]
+    return (*MOUNTED, "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *sets, "--no-new-privs")

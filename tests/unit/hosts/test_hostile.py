@@ -1,0 +1,109 @@
+"""A host may send anything: it is cut off, and the others go on."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+import numpy as np
+import pytest
+
+from ebpftop.frames.codec import BadFrame, encode
+from ebpftop.frames.messages import AnyFrame, Column, Detach, Detached, Notice, Process, Processes, RowChanges
+from ebpftop.frames.reading import FrameDecoder
+from ebpftop.frames.tape_format import FRAME_LIMIT, PLAIN_LIMIT
+from tests.support.far_host import FarHost
+from tests.support.frames import CALLS, catalog, columns, hello, loaded, probe, snapshot
+from tests.unit.hosts.conftest import Read
+from tests.unit.hosts.test_merged import CATALOG, calls, named, rows
+
+BAD: dict[str, list[AnyFrame]] = {
+    "a second beginning": [hello()],
+    "texts where others have numbers": [
+        snapshot(41, 1, {"calls": columns(tgid=["a"], nr=[1], count=[1], last_ns=[1])}),
+    ],
+    "a column too few": [snapshot(41, 1, {"calls": columns(tgid=np.ones(1, "<u4"), nr=[1], last_ns=[1])})],
+    "impossible counts": [
+        snapshot(41, 1, {"calls": columns(tgid=np.ones(1, "<u4"), nr=[1], count=[1 << 60], last_ns=[1])})
+    ],
+    "columns of different lengths": [snapshot(41, 1, {"calls": columns(tgid=[1, 2], nr=[1], count=[1], last_ns=[1])})],
+    "a process beyond its share": [
+        Processes(processes=[Process(id=number << 12, tgid=1, start_ns=1) for number in range(1 << 15)])
+    ],
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+async def test_a_hostile_host_is_cut_off_and_the_others_go_on(read: Read, what: str) -> None:
+    good, bad = FarHost(CATALOG), FarHost(CATALOG)
+    async with read({"web-1": good, "web-2": bad}) as reader:
+        run = await reader.load("cpu/syscount")
+        await reader.until(lambda: good.run == bad.run == 41)
+        good.play(named(7, "nginx"), snapshot(41, 1, calls((7, 1, 23))))
+        await reader.until(lambda: run.last)
+        bad.play(*BAD[what])
+        good.play(snapshot(41, 2, calls((7, 1, 24))))
+        await reader.until(lambda: bad.connections > 1)
+        good.play(snapshot(41, 3, calls((7, 1, 25))))
+        await reader.until(lambda: ("web-1", "nginx", 25) in rows(reader, run))
+        assert any(text.startswith("web-2: ") and "it is tried again" in text for text in reader.notices)
+
+
+async def test_other_columns_of_a_map_are_left_out(read: Read) -> None:
+    good, bad = FarHost(CATALOG), FarHost(CATALOG)
+    async with read({"web-1": good, "web-2": bad}) as reader:
+        run = await reader.load("cpu/syscount")
+        await reader.until(lambda: good.run == bad.run == 41)
+        good.play(named(7, "nginx"), snapshot(41, 1, calls((7, 1, 23))))
+        await reader.until(lambda: run.last)
+        more = columns(tgid=np.ones(1, "<u4"), nr=np.ones(1, "<u4"), count=[1], last_ns=[1], more=[1])
+        bad.play(snapshot(41, 1, {"calls": more}))
+        await reader.until(lambda: any("other columns" in text for text in reader.notices))
+        await reader.until(lambda: Detach(run=41) in bad.requests)
+        good.play(snapshot(41, 2, calls((7, 1, 24))))
+        await reader.until(lambda: rows(reader, run) == {("web-1", "nginx", 24)})
+
+
+async def test_a_run_that_was_not_requested_is_not_shown(read: Read) -> None:
+    good, bad = FarHost(CATALOG), FarHost(CATALOG)
+    async with read({"web-1": good, "web-2": bad}) as reader:
+        for number in range(300):
+            bad.play(loaded(number, "cpu/syscount", CALLS, request=number + 1), snapshot(number, 1, calls((7, 1, 1))))
+        bad.play(Notice(level="info", text="that was all"))
+        await reader.until(lambda: "web-2: that was all" in reader.notices)
+        assert not reader.session.runs
+
+
+async def test_a_host_can_not_end_a_run_of_the_others(read: Read) -> None:
+    good, bad = FarHost(CATALOG), FarHost(CATALOG)
+    async with read({"web-1": good, "web-2": bad}) as reader:
+        run = await reader.load("cpu/syscount")
+        await reader.until(lambda: good.run == bad.run == 41)
+        bad.play(Detached(run=41, reason="over"), Notice(level="info", text="that was all"))
+        await reader.until(lambda: "web-2: that was all" in reader.notices)
+        assert run.state == "running"
+        assert "web-2: cpu/syscount: detached, over" in reader.notices
+
+
+async def test_frames_without_end_wait_until_they_are_read(read: Read) -> None:
+    bad = FarHost(CATALOG)
+    async with read({"web-1": bad, "web-2": FarHost(CATALOG)}) as reader:
+        bad.play(*[Notice(level="info", text=str(number)) for number in range(5000)])
+        await reader.until(lambda: "web-1: 4999" in reader.notices)
+        assert reader.source._queue.qsize() <= 100
+        await asyncio.sleep(0)
+
+
+def test_a_frame_of_a_host_is_as_small_as_that_of_a_tape() -> None:
+    with pytest.raises(BadFrame, match="exceeds the limit"):
+        list(FrameDecoder(bounded=True).feed((FRAME_LIMIT + 1).to_bytes(4, "little")))
+    many = Processes(processes=[Process(id=1, tgid=1, start_ns=1, comm="x" * 1000)] * (PLAIN_LIMIT // 1000))
+    with pytest.raises(BadFrame, match="too many objects"):
+        list(FrameDecoder(bounded=True).feed(encode(many)))
+    assert list(FrameDecoder().feed(encode(many))) == [many]
+    assert msgspec.structs.asdict(RowChanges(gone=Column(dtype="<u4", data=b"")))["gone"] is not None
+
+
+def test_a_catalog_is_small_enough() -> None:
+    found = catalog(*[probe(f"cpu/p{number}", [CALLS]) for number in range(400)])
+    assert list(FrameDecoder(bounded=True).feed(encode(found))) == [found]

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from ebpftop.commands import stdio
+from ebpftop.hosts.ssh import SUDOERS, Ssh, reason
+
+LINE = "admin ALL=(root) NOPASSWD: /usr/local/bin/ebpftop serve --stdio"
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "expected"),
+    [
+        (127, ["sh: 1: exec: ebpftop: not found"], "ebpftop is not on the PATH there: install ebpftop"),
+        (
+            1,
+            [f"{SUDOERS}{LINE}", "sudo: a password is required"],
+            f"no root there (a password is required): {{}}'{LINE}'",
+        ),
+        (3, [f"{SUDOERS}{LINE}", "ebpftop: nothing can be traced here"], "nothing can be traced here"),
+        (3, ["ebpftop: this kernel has no BTF: install another"], "this kernel has no BTF: install another"),
+        (255, ["Host key verification failed."], "Host key verification failed."),
+        (255, [], "ssh could not connect"),
+        (-9, [], "ssh was ended by SIGKILL"),
+        (0, [], "the connection was closed"),
+        (None, [], "the connection was closed"),
+    ],
+)
+def test_the_end_of_a_connection_says_what_would_help(status: int | None, said: list[str], expected: str) -> None:
+    assert reason(status, said).startswith(expected.format("/etc/sudoers.d/ebpftop there needs the line "))
+
+
+def command(folder: Path, text: str) -> list[str]:
+    """A program in place of ssh."""
+    file = folder / "ssh.py"
+    file.write_text(text)
+    return [sys.executable, str(file)]
+
+
+def test_what_runs_there_takes_no_argument_from_here(tmp_path: Path) -> None:
+    ssh = Ssh("web-1", command(tmp_path, "import sys; print(sys.argv[-3:], file=sys.stderr); sys.exit(5)"))
+    why = ssh.why()
+    ssh.end()
+    assert "'--', 'web-1'" in why
+    assert why.endswith("exec ebpftop serve --stdio'\"]")
+    assert stdio.ARGUMENTS == ("serve", "--stdio")
+
+
+def test_what_it_says_is_bounded_and_inert(tmp_path: Path) -> None:
+    ssh = Ssh("web-1", command(tmp_path, "import sys; sys.stderr.write('\\x1b[2J' * 1000 + '\\n') ; sys.exit(5)"))
+    why = ssh.why()
+    ssh.end()
+    assert why.isprintable()
+    assert len(why) <= 4 * 300
+
+
+def test_a_program_that_is_none_is_told() -> None:
+    with pytest.raises(OSError, match="no-such-ssh can't be started"):
+        Ssh("web-1", ["no-such-ssh"])
