@@ -131,6 +131,8 @@ static void python_frames(struct copy *copy, struct task_struct *task)
         code.at = fresh->code[turn];
         copy->entries[at] = (u64)python_tell(&code, minor, old) << 32 | (u32)copy->entries[at];
     }
+    if (!frame)
+        copy->python = PYTHON_WALKED;
     if (copy->python != PYTHON_DEEPER)
         return;
     for (u32 turn = 0; turn < PYTHON_SKIPPED && minor > 11; turn++) {
