@@ -56,7 +56,14 @@ _VERSION = re.compile(r"[0-9]+(\.[0-9]+)*")
 _SYMBOL = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 _MACHINES = ("x86_64", "aarch64")
 _POINT = re.compile(r"(raw_tracepoint|tracepoint|kprobe|kretprobe|fentry|fexit|perf_event):([a-z0-9_:]+)")
-_KINDS = {"address": "address", "cgroup": "group", "comm": "process", "device": "device", "user": "user"}
+_KINDS = {
+    "address": "address",
+    "cgroup": "group",
+    "comm": "process",
+    "device": "device",
+    "host": "host",
+    "user": "user",
+}
 _WORDS = re.compile(r"\w+")
 
 
