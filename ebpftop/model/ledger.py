@@ -51,7 +51,8 @@ class Ledger:
         limit: int = LIMIT,
     ) -> None:
         self.keys, self.counters, self.gauges = tuple(keys), tuple(counters), tuple(gauges)
-        self.process, self.thread, self.fold, self.moment, self.limit = process, thread, fold, moment, limit
+        self.process, self.thread, self.fold = (name if name in keys else None for name in (process, thread, fold))
+        self.moment, self.limit = moment, limit
         self.rows = 0
         self.dropped = 0  # rows
         self.skew = 0  # values that shrank
