@@ -12,10 +12,11 @@ from math import inf
 from typing import NamedTuple
 
 from ebpftop.collector.codes import Codes, Program
+from ebpftop.collector.known import KnownStacks
 from ebpftop.collector.layout import dtype
 from ebpftop.collector.ring import Ring, RingBroken
-from ebpftop.collector.unwound import UnwoundStacks
-from ebpftop.frames.layout import COPY, MapLayout
+from ebpftop.collector.unwound import Tokens, UnwoundStacks
+from ebpftop.frames.layout import COPY, MapLayout, signature
 from ebpftop.kernel import libbpf
 from ebpftop.unwind.rows import RIP, RSP
 from ebpftop.unwind.stack import NOWHERE, Unwound
@@ -23,7 +24,8 @@ from ebpftop.unwind.stack import NOWHERE, Unwound
 SHARE, AT_ONCE = 0.25, 0.1  # of a CPU, and seconds of it, that unwinding may take; what is more waits, and is lost
 PAGE = 4096
 
-_HEAD = struct.Struct("<6Q17QIIiI")
+_HEAD = struct.Struct("<6Q21QIIiiI4x")
+_REGISTERS = (10, 12, 11, 5, 13, 14, 4, 19, 9, 8, 7, 6, 3, 2, 1, 0, 16)  # DWARF's numbers → places in struct pt_regs
 
 
 class Sample(NamedTuple):
@@ -40,6 +42,7 @@ class Copies:
     """Reads the ring buffer of copies behind a descriptor. Descriptors stay the caller's.
 
     by_pointers: the map of programs that need no copies. count: called with each sample, and what it adds to its row.
+    Those with a token are counted by the kernel: tokens get their numbers, and known the stacks that are seen again.
     Raises `ValueError` for records that are no copies, `OSError`.
     """
 
@@ -51,13 +54,16 @@ class Copies:
         codes: Codes,
         stacks: UnwoundStacks,
         count: Callable[[Sample, int], None],
+        tokens: Tokens | None = None,
+        known: KnownStacks | None = None,
     ) -> None:
         *fields, stack = layout.value.fields
-        if tuple((each.name, each.dtype, each.count) for each in fields) != COPY or stack.name != "stack":
+        if signature(fields) != COPY or stack.name != "stack":
             raise ValueError(f"{layout.name!r} holds something else than what ebpftop_copies_maps.h puts there")
         self.name, self.fd, self.ring = layout.name, fd, Ring(fd, layout.max_entries, dtype(layout.value))
         self._start, self._room = stack.offset, stack.count
         self._by_pointers, self._codes, self._stacks, self._count = by_pointers, codes, stacks, count
+        self._tokens, self._known = tokens or Tokens(), known
         self._may_spend, self._may_since = AT_ONCE, time.monotonic()
         self.waiting = False  # whether a sample waits for code
         self._done: set[int] = set()  # positions of those that came after one that waits
@@ -90,7 +96,7 @@ class Copies:
         if len(record) < self._start + self._room:
             raise RingBroken(f"a copy of {len(record):,} bytes")
         taken, value, start, code, top, mapped, *rest = _HEAD.unpack_from(record)
-        registers, (cpu, tgid, kernel, size) = rest[:17], rest[17:]
+        registers, (cpu, tgid, kernel, token, size) = [rest[place] for place in _REGISTERS], rest[21:]
         program = Program(tgid, start, code, top)
         age = now - taken / 1e9 if patient else inf
         found = self._codes.space(program, mapped, age, now)
@@ -101,14 +107,22 @@ class Copies:
         else:
             sp = registers[RSP] & PAGE - 1
             words = record[self._start + sp : self._start + sp + min(size, self._room - sp) // 8 * 8].cast("Q")
-            effort = self._codes.effort(program, now)
-            stack = found.unwind(registers, words, effort, whole=self._room - PAGE, top=top)
-            words.release()
+            effort, returns = self._codes.effort(program, now), list[int]()
+            stack = found.unwind(registers, words, effort, whole=self._room - PAGE, top=top, returns=returns)
             if stack.ended == NOWHERE and self._codes.again(program, age, now):
+                words.release()
                 return False
             if self._codes.by_pointers(program):
                 self._spare(tgid, top, mapped)
-        self._count(Sample(taken, cpu, tgid, self._stacks.number(stack), kernel), value)
+            elif token and self._known is not None and stack.holds:
+                place = registers[RIP], registers[RSP], tgid
+                self._known.add(place, (top, mapped), returns, words, self._stacks.number(stack))
+            words.release()
+        number = self._stacks.number(stack)
+        if token:
+            self._tokens.give(token, number)
+        else:
+            self._count(Sample(taken, cpu, tgid, number, kernel), value)
         return True
 
     def _spare(self, tgid: int, top: int, mapped: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 FAILURES = "_failures"  # the map in which every probe counts what it could not record
@@ -56,13 +58,33 @@ COPY = (
     ("code", "<u8", 1),
     ("top", "<u8", 1),
     ("mapped", "<u8", 1),
-    ("regs", "<u8", 17),
+    ("regs", "<u8", 21),
     ("cpu", "<u4", 1),
     ("tgid", "<u4", 1),
     ("kernel", "<i4", 1),
+    ("token", "<i4", 1),
     ("bytes", "<u4", 1),
+    ("unused", "<u4", 1),
 )
 """Fields of a copied stack, which is its last field: name, dtype and count; see `probes/include/ebpftop_copies.h`."""
+
+
+KNOWN_PLACE = (("ip", "<u8", 1), ("sp", "<u8", 1), ("tgid", "<u4", 1), ("way", "<u4", 1))
+KNOWN = (
+    ("top", "<u8", 1),
+    ("mapped", "<u8", 1),
+    ("sum", "<u8", 1),
+    ("number", "<i4", 1),
+    ("depth", "<u4", 1),
+)
+"""Fields of the key and of the value of a known stack, whose last field are the places of its return addresses; see
+`probes/include/ebpftop_user_stacks_maps.h`.
+"""
+
+
+def signature(fields: Iterable[Field]) -> tuple[tuple[str, str, int], ...]:
+    """Name, dtype and count of each."""
+    return tuple((each.name, each.dtype, each.count) for each in fields)
 
 
 def copied(stacks: str) -> str:
@@ -73,3 +95,13 @@ def copied(stacks: str) -> str:
 def by_pointers(stacks: str) -> str:
     """The map of programs whose stacks need not be copied."""
     return f"{stacks}_by_pointers"
+
+
+def known(stacks: str) -> str:
+    """The map of user stacks that the kernel knows when they come again."""
+    return f"{stacks}_known"
+
+
+def beside(stacks: str) -> tuple[str, ...]:
+    """All maps that go with a stack map."""
+    return again(stacks), copied(stacks), by_pointers(stacks), known(stacks)
