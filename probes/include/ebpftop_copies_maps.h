@@ -60,7 +60,7 @@ static int send_copy(struct task_struct *task, u64 registers, struct program *pr
     copy->token = token;
     copy->bytes = copy_stack(copy->stack, sp, stack_end(task, program->top, sp));
     copy->unused = 0;
-    stacks_copied.ringbuf_submit(copy, token ? BPF_RB_FORCE_WAKEUP : wake_up(sizeof(*copy)));
+    stacks_copied.ringbuf_submit(copy, wake_up(sizeof(*copy)));
     return 1;
 }
 
