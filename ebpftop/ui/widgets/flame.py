@@ -151,7 +151,7 @@ class Flame(Painter, can_focus=True):
         self.post_message(self.Arranged())
 
     def _scroll_to_branches(self) -> None:
-        """A graph that is too high begins where it branches, unless somebody has scrolled: above is one chain of calls."""
+        """A graph that is too high begins where it branches, unless somebody scrolled: above, each calls the next."""
         if self.cursor is not None or self.scroll_offset.y != self._top:
             return
         least = _CHAIN * self.size.width
