@@ -14,17 +14,19 @@ from hypothesis import strategies as st
 
 from ebpftop.collector.codes import Codes, Program
 from ebpftop.collector.copies import AT_ONCE, PAGE, Copies, Sample
-from ebpftop.collector.unwound import UnwoundStacks
+from ebpftop.collector.known import KnownStacks
+from ebpftop.collector.unwound import Tokens, UnwoundStacks
 from ebpftop.frames.layout import COPY, Field, MapLayout, Record
-from ebpftop.unwind.rows import RIP, RSP
 from ebpftop.unwind.stack import NOWHERE, Code, Space
 from ebpftop.unwind.tables import Effort, Tables
 from tests.unit.unwind.test_hostile import BASE, END, ORDINARY, START, cie, fde
 
 ROOM = 2 * PAGE
-HEAD = struct.Struct("<6Q17QIIiIII256Q")
+HEAD = struct.Struct("<6Q21QIIiiIIQ256Q")
 LENGTH = HEAD.size + ROOM
 STRIDE = LENGTH + 8
+PT_REGS_IP, PT_REGS_SP = 16, 19  # places in struct pt_regs
+TOKEN = -(1 << 31) + 5
 SIZE = 1 << 17
 SP = 0x7FFF_0000_0000 + 0x100
 PLACE = BASE + START + 16
@@ -65,15 +67,32 @@ class Known(Codes):
         return Effort(1 << 20)
 
 
+class Taught(KnownStacks):
+    """Keeps what the kernel would be told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[object, ...]] = []
+
+    def add(
+        self,
+        place: tuple[int, int, int, int],
+        program: tuple[int, int],
+        at: Sequence[int],
+        words: memoryview,
+        number: int,
+    ) -> None:
+        self.told.append((place, program, [*at], [words[each] for each in at], number))
+
+
 class Ring:
     """Copies in a file like a ring buffer, and what was counted."""
 
     def __init__(self) -> None:
         self.fd = os.memfd_create("ring")
         os.truncate(self.fd, 2 * PAGE + 2 * SIZE)
-        self.codes, self.stacks = Known(), UnwoundStacks()
+        self.codes, self.stacks, self.tokens, self.known = Known(), UnwoundStacks(), Tokens(), Taught()
         self.counted: list[tuple[int, tuple[int, ...], str]] = []
-        self.copies = Copies(self.fd, layout(), None, self.codes, self.stacks, self._count)
+        self.copies = Copies(self.fd, layout(), None, self.codes, self.stacks, self._count, self.tokens, self.known)
         self.at = 0
 
     def _count(self, sample: Sample, value: int) -> None:
@@ -82,12 +101,21 @@ class Ring:
         assert value == 1
         self.counted.append((sample.tgid, stack.places, stack.ended))
 
-    def put(self, tgid: int, words: Sequence[int], *, ip: int = PLACE, size: int | None = None, sp: int = SP) -> None:
-        registers = [*range(17)]
-        registers[RSP], registers[RIP] = sp, ip
+    def put(
+        self,
+        tgid: int,
+        words: Sequence[int],
+        *,
+        ip: int = PLACE,
+        size: int | None = None,
+        sp: int = SP,
+        token: int = 0,
+    ) -> None:
+        registers = [*range(21)]
+        registers[PT_REGS_IP], registers[PT_REGS_SP] = ip, sp
         kept = 8 * len(words) if size is None else size
         head = HEAD.pack(
-            time.monotonic_ns(), 1, 5, 0x1000, 0x7000, 9, *registers, 1, tgid, -14, kept, 0, 0, *bytes(256)
+            time.monotonic_ns(), 1, 5, 0x1000, 0x7000, 9, *registers, 1, tgid, -14, token, kept, 0, 0, *bytes(256)
         )
         stack = bytearray(SECRET * (ROOM // len(SECRET)))
         start = sp & PAGE - 1
@@ -175,6 +203,27 @@ def test_a_program_without_code_says_why_beside_what_ran(ring: Ring) -> None:
     ring.put(7, [CALLER, 0])
     ring.copies.take()
     assert ring.counted == [(7, (PLACE,), "it has ended")]
+
+
+def test_a_token_gets_its_number_and_the_kernel_is_told_where_the_return_addresses_are(ring: Ring) -> None:
+    ring.codes.of[7] = ring.codes.there
+    ring.put(7, [CALLER, 0], token=TOKEN)
+    ring.copies.take()
+    number = ring.tokens.numbers[TOKEN]
+    stack = ring.stacks.get(number)
+    assert stack is not None
+    assert stack.places == (PLACE, CALLER - 1)
+    assert ring.known.told == [((PLACE, SP, 0, 7), (0x7000, 9), [0, 1], [CALLER, 0], number)]
+    assert ring.counted == []  # the kernel counts
+
+
+def test_a_stack_that_may_be_another_one_the_next_time_is_not_told(ring: Ring) -> None:
+    ring.codes.of = {7: ring.codes.there, 8: "it has ended"}
+    ring.put(7, [0x1234, 0], token=TOKEN)
+    ring.put(8, [CALLER, 0], token=TOKEN + 1)
+    ring.copies.take()
+    assert {*ring.tokens.numbers} == {TOKEN, TOKEN + 1}
+    assert ring.known.told == []
 
 
 def test_records_that_are_no_copies_are_refused(ring: Ring) -> None:
