@@ -18,6 +18,7 @@ from ebpftop.unwind.stack import Code, Space
 from ebpftop.unwind.tables import Effort, Tables, TooMuch
 
 VDSO = "[vdso]"
+HALF = (1 << 32) - 1
 RUN = -13  # the number of the task that answers
 AT_ONCE = 16  # programs of one request
 AGAIN = 0.5  # seconds from one look at a program to the next
@@ -214,7 +215,7 @@ class Codes:
         found = [(each.base, self._pythons[each.file]) for each in ranges if each.file in self._pythons]
         for base, build in found:
             if not build.problem:
-                return Interpreter(base + build.runtime & WORD, *astuple(build)[1:-1])
+                return Interpreter(base + build.runtime & WORD, *(each & HALF for each in astuple(build)[1:-1]))
         for _, build in found[-1:]:
             if build.problem not in self._problems and len(self._problems) < MOST_PROBLEMS:
                 self._problems.add(build.problem)

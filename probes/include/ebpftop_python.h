@@ -56,6 +56,7 @@ struct python_walk {
     u32 fresh;
     u32 entry[PYTHON_NEW]; // which one it is
     u64 code[PYTHON_NEW];
+    u64 raw[10]; // of the frame, as more than there is room for on a program's stack
 };
 
 // A function's code, as it is read once. Texts are as CPython keeps them: `state` says in which form. It ends where

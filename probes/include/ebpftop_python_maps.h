@@ -97,8 +97,8 @@ static struct python_walk *python_walk(struct task_struct *task, u64 sp)
     frame = user_word(minor <= 12 ? loop + (old & 8) : state + 72);
     walk->found = PYTHON_DEEPER;
     for (u32 turn = 0; turn < PYTHON_FRAMES; turn++) {
-        u64 raw[10];
-        if (bpf_probe_read_user(raw, sizeof(raw), (void *)frame)) {
+        u64 *raw = walk->raw;
+        if (bpf_probe_read_user(raw, sizeof(walk->raw), (void *)frame)) {
             walk->found = PYTHON_WALKED;
             break;
         }

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from ebpftop.frames.messages import AnyFrame, AnyRequest, Function, Load, Stack, Stacks, ViewInfo
+from ebpftop.model.stacks import StackFrame
 from ebpftop.ui.app.options import Options
 from ebpftop.ui.screens.row import RowScreen
 from ebpftop.ui.widgets.flame import Flame
@@ -391,6 +392,37 @@ async def test_a_long_name_is_shortened_and_told_whole_with_its_symbol_and_lines
         fields = on.app.screen.fields if isinstance(on.app.screen, RowScreen) else []
         assert ("function", LONG) in fields
         assert ("source", "src/q.cc:17   31") in fields
+
+
+async def test_python_functions_are_told_apart_with_and_without_colour(stage: Open) -> None:
+    functions = [
+        Function(id=1, side="user", name="main", module="/bin/app"),
+        Function(id=2, side="python", name="hot", module="app/main.py", file="/srv/app/main.py", line=7),
+        Function(id=3, side="python", name="hot", module="app/main.py", file="/srv/app/main.py", line=9),
+        Function(id=4, side="python", name="", module="Python"),
+    ]
+    stacks = [Stack(id=1, functions=[1, 2]), Stack(id=2, functions=[1, 3]), Stack(id=3, functions=[1, 4])]
+    counts = {(1, 1): 31, (1, 2): 11, (1, 3): 58}
+    known = Stacks(functions=functions, stacks=stacks)
+    async with profiling(stage, frames=(known, samples(9, 1, {(1, 1): 1}), samples(9, 2, counts))) as on:
+        palette = on.one(Flame)._palette()
+        colours = {side: palette.style(StackFrame("f", "m", side)).bgcolor for side in ("user", "python", "kernel")}
+        assert len(set(colours.values())) == 3
+        on.app.no_color = True
+        await on.press("end")
+        lines = on.see(Flame).split("\n")
+        assert any("│main─" in line for line in lines)
+        assert any("▌hot~" in line and "▌[unknown] Python~" in line for line in lines)
+        await on.press("right")
+        assert "main.py:7 and 1 more line" in on.see(Details)
+        await on.press("w")
+        fields = on.app.screen.fields if isinstance(on.app.screen, RowScreen) else []
+        assert fields == [
+            ("function", "hot"),
+            ("module", "app/main.py"),
+            ("source", "/srv/app/main.py:7   31"),
+            ("", "/srv/app/main.py:9   11"),
+        ]
 
 
 async def test_the_lines_of_a_function_are_told_where_there_is_room(stage: Open) -> None:

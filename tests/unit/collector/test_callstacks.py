@@ -9,6 +9,7 @@ from ebpftop.collector.census import Census, Identity
 from ebpftop.collector.functions import Functions
 from ebpftop.frames.messages import Function
 from ebpftop.handover.protocol import ProcessSymbols, SymbolRange, Symbols
+from ebpftop.unwind.stack import Unwound
 
 DEPTH = 127
 TEXT = 0xFFFFFFFF81000000
@@ -192,3 +193,28 @@ def test_stacks_of_processes_that_are_forgotten_are_forgotten() -> None:
     assert consumer.stacks.of({8, 9}) == {kept}
     assert (consumer.merge(8, 2, 1), consumer.merge(0, None, 1)) == (kept, kernels)
     assert consumer.merge(9, 2, 1) not in (gone, kept, kernels)
+
+
+def test_functions_that_an_interpreter_runs_are_among_those_with_addresses() -> None:
+    consumer = Consumer(1)
+    place = -1 - consumer.functions.python("hot", "app/main.py", "/srv/app/main.py", 7)
+    user = consumer.stacks.unwound.number(Unwound((0x1000, place, 0x2000), ""))
+    number = consumer.merge(1, user, None)
+    found = consumer.of(number)
+    assert [each.side for each in found] == ["user", "python", "user"]
+    assert (found[1].name, found[1].file, found[1].line) == ("hot", "/srv/app/main.py", 7)
+    request = consumer.functions.request(-3)
+    assert request is not None
+    assert sorted(request.processes[0].addresses) == [0x1000, 0x2000]  # whose names are to be found
+
+
+def test_places_in_python_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ebpftop.collector.functions.MOST_ADDRESSES", 3)
+    functions = Functions(Alive())
+    numbers = {functions.python(f"f{line}", "m", "m", line) for line in range(1, 9)}
+    assert len(numbers) == 4
+    assert functions.python("f1", "m", "m", 1) in numbers
+    unknown = functions.python("g", "m", "m", 1)
+    changes = functions.changes()
+    assert changes is not None
+    assert next(each for each in changes.functions if each.id == unknown).name == ""

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from ebpftop.collector import codes
-from ebpftop.collector.codes import AGAIN, AT_ONCE, ENDED, LATE, LESS, PATIENCE, Codes, Program
-from ebpftop.handover.protocol import CodeRange, CodeRead, Message, ProgramCode, RequestCode, UnwindTables
+from ebpftop.collector.codes import AGAIN, AT_ONCE, ENDED, LATE, LESS, PATIENCE, Codes, Interpreter, Program
+from ebpftop.handover.protocol import CodeRange, CodeRead, Message, ProgramCode, PythonBuild, RequestCode, UnwindTables
 from ebpftop.unwind.stack import Space
 from ebpftop.unwind.tables import Effort
 from tests.unit.unwind.test_hostile import BASE, END, ORDINARY, START, cie, fde
@@ -27,9 +27,10 @@ class Asked:
 
     requests: list[RequestCode] = field(default_factory=list)
     reads: int = 0
+    warnings: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.codes = Codes(self._request, self._read)
+        self.codes = Codes(self._request, self._read, self.warnings.append)
 
     def _request(self, message: Message) -> None:
         assert isinstance(message, RequestCode)
@@ -38,12 +39,19 @@ class Asked:
     def _read(self) -> None:
         self.reads += 1
 
-    def answer(self, *ranges: CodeRange, tables: bytes = FRAMES, seconds: float = 0.0, **sizes: int) -> None:
+    def answer(
+        self,
+        *ranges: CodeRange,
+        tables: bytes = FRAMES,
+        seconds: float = 0.0,
+        python: PythonBuild | None = None,
+        **sizes: int,
+    ) -> None:
         """The last request, all its programs alike."""
         memfd = os.memfd_create("tables")
         os.write(memfd, tables)
         programs = [ProgramCode(id=each.id, ranges=list(ranges or [RANGE])) for each in self.requests[-1].programs]
-        files = [UnwindTables(file="f", **({"frames_size": len(tables)} | sizes))]
+        files = [UnwindTables(file="f", python=python, **({"frames_size": len(tables)} | sizes))]
         self.codes.answered(CodeRead(programs=programs, files=files, cpu_seconds=seconds), [memfd])
         with pytest.raises(OSError, match="Bad file"):
             os.fstat(memfd)
@@ -206,3 +214,19 @@ def test_an_answer_about_what_was_not_requested_changes_nothing(asked: Asked) ->
     found = space.unwind([0] * 16 + [77], memoryview(bytes(8)).cast("Q"), Effort(1), whole=4096)
     assert found.places == (77,)
     assert found.ended
+
+
+def test_a_python_is_found_where_its_file_is_mapped(asked: Asked) -> None:
+    assert asked.codes.python(ONE) is None
+    known(asked, python=PythonBuild(runtime=0x8000, minor=12, interpreters=40, next=0, threads=72))
+    assert asked.codes.python(ONE) == Interpreter(BASE + 0x8000, 12, 40, 0, 72)
+    assert asked.warnings == []
+
+
+def test_a_python_that_is_not_known_is_told_once(asked: Asked) -> None:
+    known(asked, python=PythonBuild(problem="no Python functions in stacks of python3.9: why"))
+    assert asked.codes.python(ONE) is None
+    asked.codes.space(TWO, 1, 0.0, 110.0)
+    asked.codes.tick(110.0)
+    asked.answer()
+    assert asked.warnings == ["no Python functions in stacks of python3.9: why"]

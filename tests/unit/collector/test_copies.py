@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ebpftop.collector.codes import Codes, Program
+from ebpftop.collector.codes import Codes, Interpreter, Program
 from ebpftop.collector.copies import AT_ONCE, PAGE, Copies, Sample
-from ebpftop.collector.known import KnownStacks
+from ebpftop.collector.known import KnownStacks, added_up
+from ebpftop.collector.pythons import DEEPER, Pythons
 from ebpftop.collector.unwound import Tokens, UnwoundStacks
 from ebpftop.frames.layout import COPY, Field, MapLayout, Record
 from ebpftop.unwind.stack import NOWHERE, Code, Space
@@ -55,6 +56,10 @@ class Known(Codes):
         self.of: dict[int, Space | str] = {}
         self.ages: list[float] = []
         self.looks_again = False
+        self.interpreter: Interpreter | None = None
+
+    def python(self, program: Program) -> Interpreter | None:
+        return self.interpreter
 
     def space(self, program: Program, mapped: int, age: float, now: float) -> Space | str | None:
         self.ages.append(age)
@@ -84,6 +89,26 @@ class Taught(KnownStacks):
         self.told.append((place, program, [*at], [words[each] for each in at], number))
 
 
+class Woven(Pythons):
+    """Takes note of what it is given."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Program, Interpreter]] = []
+        self.given: list[tuple[tuple[int, ...], list[int], list[int], bool]] = []
+
+    def take(self) -> None:
+        pass
+
+    def tell(self, program: Program, interpreter: Interpreter) -> None:
+        self.told.append((program, interpreter))
+
+    def woven(
+        self, places: Sequence[int], bounds: Sequence[int], entries: Sequence[int], *, deeper: bool = False
+    ) -> tuple[int, ...]:
+        self.given.append((tuple(places), list(bounds), list(entries), deeper))
+        return (-1, *places)
+
+
 class Ring:
     """Copies in a file like a ring buffer, and what was counted."""
 
@@ -92,7 +117,18 @@ class Ring:
         os.truncate(self.fd, 2 * PAGE + 2 * SIZE)
         self.codes, self.stacks, self.tokens, self.known = Known(), UnwoundStacks(), Tokens(), Taught()
         self.counted: list[tuple[int, tuple[int, ...], str]] = []
-        self.copies = Copies(self.fd, layout(), None, self.codes, self.stacks, self._count, self.tokens, self.known)
+        self.pythons = Woven()
+        self.copies = Copies(
+            self.fd,
+            layout(),
+            None,
+            self.codes,
+            self.stacks,
+            self._count,
+            self.tokens,
+            self.known,
+            self.pythons,
+        )
         self.at = 0
 
     def _count(self, sample: Sample, value: int) -> None:
@@ -110,12 +146,17 @@ class Ring:
         size: int | None = None,
         sp: int = SP,
         token: int = 0,
+        python: int = 0,
+        entries: Sequence[int] = (),
+        frames: int | None = None,
     ) -> None:
         registers = [*range(21)]
         registers[PT_REGS_IP], registers[PT_REGS_SP] = ip, sp
         kept = 8 * len(words) if size is None else size
+        count = len(entries) if frames is None else frames
+        interpreted = python, count, *entries, *bytes(256 - len(entries))
         head = HEAD.pack(
-            time.monotonic_ns(), 1, 5, 0x1000, 0x7000, 9, *registers, 1, tgid, -14, token, kept, 0, 0, *bytes(256)
+            time.monotonic_ns(), 1, 5, 0x1000, 0x7000, 9, *registers, 1, tgid, -14, token, kept, *interpreted
         )
         stack = bytearray(SECRET * (ROOM // len(SECRET)))
         start = sp & PAGE - 1
@@ -185,6 +226,49 @@ def test_unwinding_takes_a_share_of_a_cpu(ring: Ring, monkeypatch: pytest.Monkey
     assert len(ring.counted) == 2
     ring.copies.take(last=True)
     assert len(ring.counted) == 4
+
+
+INTERPRETER = Interpreter(0x8000, 12, 40, 0, 72)
+
+
+def test_a_pythons_frames_are_woven_into_where_native_ones_begin(ring: Ring) -> None:
+    ring.codes.of[7], ring.codes.interpreter = ring.codes.there, INTERPRETER
+    ring.put(7, [CALLER, 0], python=2, entries=[1 << 32, 8])
+    ring.put(7, [CALLER, 0], python=DEEPER, entries=[5], frames=1 << 31)  # as many as there can be
+    ring.copies.take()
+    (first, second) = ring.pythons.given
+    assert first == ((PLACE, CALLER - 1), [SP, SP + 8], [1 << 32, 8], False)
+    assert (second[2], second[3]) == ([5, *bytes(255)], True)
+    assert ring.counted[0] == (7, (-1, PLACE, CALLER - 1), "")
+    assert ring.pythons.told == []
+
+
+def test_stacks_that_differ_in_their_python_functions_alone_are_known_as_two(ring: Ring) -> None:
+    ring.codes.of[7] = ring.codes.there
+    ring.codes.interpreter = INTERPRETER
+    calls = [[1 << 32, 8], [2 << 32, 8]]
+    for token, entries in enumerate(calls, TOKEN):
+        ring.put(7, [CALLER, 0], token=token, python=2, entries=entries)
+    ring.put(7, [CALLER, 0], token=TOKEN + 2)  # its frames are not copied yet: the next time it will be another one
+    ring.copies.take()
+    assert [place for place, *_ in ring.known.told] == [(PLACE, SP, added_up(entries), 7) for entries in calls]
+
+
+def test_a_python_that_is_not_copied_yet_is_told(ring: Ring) -> None:
+    ring.codes.of[7], ring.codes.interpreter = ring.codes.there, INTERPRETER
+    ring.put(7, [CALLER, 0])
+    ring.put(7, [CALLER, 0], python=1)  # a thread that runs none
+    ring.copies.take()
+    assert ring.pythons.told == [(Program(7, 5, 0x1000, 0x7000), INTERPRETER)]
+    assert ring.pythons.given == []
+
+
+def test_another_program_is_told_nothing(ring: Ring) -> None:
+    ring.codes.of[7] = ring.codes.there
+    ring.put(7, [CALLER, 0], python=2, entries=[1 << 32, 8])
+    ring.copies.take()
+    assert ring.counted == [(7, (PLACE, CALLER - 1), "")]
+    assert (ring.pythons.told, ring.pythons.given) == ([], [])
 
 
 def test_a_place_without_known_code_is_waited_for_once(ring: Ring) -> None:

@@ -35,6 +35,28 @@ def test_names_hold_nothing_that_separates() -> None:
     assert folded([StackFrame("", "", "user"), StackFrame("f", "[xfs]", "kernel")], "a;b") == "a:b;[unknown];f_[k]"
 
 
+PYTHON = Function(id=2, side="python", name="hot", module="app/main.py", file="/srv/app/main.py", line=7)
+
+
+@pytest.mark.parametrize(
+    ("format", "told"),
+    [
+        ("folded", "main;hot_[p] 3"),
+        ("json", '"module":"app/main.py","offset":0,"side":"python","file":"/srv/app/main.py","line":7'),
+        ("speedscope", '{"name":"hot","file":"app/main.py"}'),
+        ("text", "python"),
+    ],
+)
+async def test_python_functions_are_in_every_format(format: str, told: str) -> None:
+    view = ViewInfo(name="seen", map="seen", show="stacks", title="Seen", unit="count", count="total")
+    main = Function(id=1, side="user", name="main", module="/bin/app")
+    known = Stacks(functions=[main, PYTHON], stacks=[Stack(id=7, functions=[1, 2])])
+    rows = snapshot(1, 0, {"seen": columns(stack=[7], total=[3])})
+    result = await ran([loaded(1, "cpu/some", view), known, rows], format=format)
+    assert result.code == 0
+    assert told in result.out.replace(", ", ",").replace(": ", ":")
+
+
 async def test_speedscope_reads_what_is_written() -> None:
     result = await ran(SAMPLED, SAMPLED_LAST, format="speedscope")
     assert result.code == 0
