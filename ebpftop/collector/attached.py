@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,11 +20,12 @@ from ebpftop.collector.copies import Copies, Sample
 from ebpftop.collector.decode import Context
 from ebpftop.collector.displayed import DisplayedMap, decoders, process_field, stack_fields
 from ebpftop.collector.functions import Change, Functions
+from ebpftop.collector.known import KnownStacks
 from ebpftop.collector.layout import dtype
 from ebpftop.collector.maps import MapReader
 from ebpftop.collector.pythons import Pythons
 from ebpftop.collector.ring import Ring
-from ebpftop.collector.unwound import UnwoundRows, UnwoundStacks
+from ebpftop.collector.unwound import Tokens, UnwoundRows, UnwoundStacks
 from ebpftop.frames.columns import pack
 from ebpftop.frames.layout import (
     FAILURES,
@@ -34,6 +35,7 @@ from ebpftop.frames.layout import (
     beside,
     by_pointers,
     copied,
+    known,
     python_functions,
     python_programs,
 )
@@ -93,7 +95,8 @@ class AttachedProbe:
         self._stacks = list(stacks.values())
         self.copies: Copies | None = None
         self.pythons: Pythons | None = None
-        self._rows: UnwoundRows | None = None
+        self._rows: list[UnwoundRows] = []
+        self._tokens = Tokens()
         moments = {view.moments: view for view in views if view.moments}
         by_name = {each.name: (fd, each) for fd, each in zip(self._map_fds, message.maps, strict=True)}
         of_map = {view.map: stacks[view.stacks] for view in views if view.show == "stacks"}
@@ -114,41 +117,53 @@ class AttachedProbe:
                 self.rings.append(EventRing(fd, layout, views, census, context))
             else:
                 self.maps.append(self._displayed(fd, layout, context, of_map.get(layout.name), functions))
-        for view in views:
-            if codes is None:
-                break
-            if view.show == "stacks" and copied(view.stacks) in by_name and self.copies is None:
-                self._unwind(view, by_name, stacks[view.stacks].unwound, codes, functions)
+        for name in stacks:
+            if codes is not None and copied(name) in by_name and self.copies is None:
+                of_stack = [view for view in views if view.show == "stacks" and view.stacks == name]
+                self._unwind(of_stack, by_name, stacks[name].unwound, codes, functions)
 
     def _unwind(
         self,
-        view: ViewInfo,
+        views: list[ViewInfo],
         maps: dict[str, tuple[int, MapLayout]],
         stacks: UnwoundStacks,
         codes: Codes,
         functions: Functions | None,
     ) -> None:
-        """Have user stacks that are copied counted among those of a view's map. Raises `ValueError`, `OSError`."""
-        shown = next(each for each in self.maps if each.name == view.map)
+        """Have user stacks that are copied counted among those of these views' maps. Raises `ValueError`, `OSError`."""
+        self._tokens, name = Tokens(), views[0].stacks
+        for view in views:
+            shown = next(each for each in self.maps if each.name == view.map)
+            assert isinstance(shown.reader, MapReader)
+            shown.reader = UnwoundRows(shown.reader, stacks, view.user, self._tokens, gauge=view.gauge)
+            self._rows.append(shown.reader)
+        recognised = None
+        if known(name) in maps:
+            recognised = KnownStacks(*maps[known(name)])
+            stacks.in_use.append(recognised.numbers)
+        fd, layout = maps[copied(name)]
+        spared, _ = maps.get(by_pointers(name), (None, None))
+        count = self._count_in(views[0], maps[views[0].map][1])
+        told, programs = maps.get(python_functions(name)), maps.get(python_programs(name))
+        if told is not None and programs is not None and functions is not None:
+            self.pythons = Pythons(programs[0], *told, functions)
+        self.copies = Copies(fd, layout, spared, codes, stacks, count, self._tokens, recognised, self.pythons)
+
+    def _count_in(self, view: ViewInfo, layout: MapLayout) -> Callable[[Sample, int], None]:
+        """What counts samples in rows of a view's map."""
         fields = {view.user: "user", view.kernel: "kernel", view.process_field: "tgid"}
-        key = tuple(fields[field.name] for field in maps[view.map][1].key.fields)
+        key = tuple(fields.get(field.name, "") for field in layout.key.fields)
         moments = next(
             (ring for ring in self.rings if isinstance(ring, MomentRing) and ring.name == view.moments), None
         )
-        assert isinstance(shown.reader, MapReader)
-        rows = self._rows = shown.reader = UnwoundRows(shown.reader, stacks, view.user)
+        rows = self._rows[0]
 
         def count(sample: Sample, value: int) -> None:
             rows.add(tuple(getattr(sample, name) for name in key), value)
             if moments is not None:
                 moments.unwound.append(sample)
 
-        fd, layout = maps[copied(view.stacks)]
-        spared, _ = maps.get(by_pointers(view.stacks), (None, None))
-        told, programs = maps.get(python_functions(view.stacks)), maps.get(python_programs(view.stacks))
-        if told is not None and programs is not None and functions is not None:
-            self.pythons = Pythons(programs[0], *told, functions)
-        self.copies = Copies(fd, layout, spared, codes, stacks, count, self.pythons)
+        return count
 
     def _displayed(
         self,
@@ -231,6 +246,7 @@ class AttachedProbe:
         """
         if self.copies is not None:
             self.copies.take(last=last)
+            self._tokens.over, self._tokens.all_taken = last, not self.copies.ring.waiting
         return [ring.drain() for ring in self.rings]
 
     @property
@@ -258,7 +274,7 @@ class AttachedProbe:
             map_full, lost = int(counts[_MAP_FULL]), int(counts[_RING_FULL])
         return Losses(
             lost=lost + self._skipped,
-            map_full=map_full + (self._rows.lost if self._rows else 0),
+            map_full=map_full + sum(each.lost for each in self._rows),
             evicted=sum(each.evicted for each in self.maps),
             missed=sum(each.recursion_misses for each in self._spent.values()),
         )

@@ -22,10 +22,12 @@ from ebpftop.kernel import libbpf
 
 NONE = -errno.EFAULT  # there is no such stack: a kernel thread has no user's, user code no kernel's
 NO_ROOM = "stack lost: no room for its copy"
+NOT_COPIED = "stack not copied: too many new ones"
 _REASONS = {
     -errno.EEXIST: "stack lost: its place in the map is taken",
     -errno.ENOMEM: "stack lost: the map is full",
     -errno.ENOSPC: NO_ROOM,
+    -errno.EAGAIN: NOT_COPIED,
     FULL: "stack lost: too many are kept",
 }
 _AGAIN = 1 << 30  # in the number of a stack in the second map

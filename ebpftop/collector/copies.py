@@ -12,11 +12,12 @@ from math import inf
 from typing import NamedTuple
 
 from ebpftop.collector.codes import Codes, Program
+from ebpftop.collector.known import KnownStacks, added_up
 from ebpftop.collector.layout import dtype
 from ebpftop.collector.pythons import DEEPER, Pythons
 from ebpftop.collector.ring import Ring, RingBroken
-from ebpftop.collector.unwound import UnwoundStacks
-from ebpftop.frames.layout import COPY, MapLayout
+from ebpftop.collector.unwound import Tokens, UnwoundStacks
+from ebpftop.frames.layout import COPY, MapLayout, signature
 from ebpftop.kernel import libbpf
 from ebpftop.unwind.rows import RIP, RSP
 from ebpftop.unwind.stack import NOWHERE, Unwound
@@ -24,8 +25,9 @@ from ebpftop.unwind.stack import NOWHERE, Unwound
 SHARE, AT_ONCE = 0.25, 0.1  # of a CPU, and seconds of it, that unwinding may take; what is more waits, and is lost
 PAGE = 4096
 
-_HEAD = struct.Struct("<6Q17QIIiIII")
+_HEAD = struct.Struct("<6Q21QIIiiIIQ")
 _ENTRIES = next(count for name, _, count in COPY if name == "entries")
+_REGISTERS = (10, 12, 11, 5, 13, 14, 4, 19, 9, 8, 7, 6, 3, 2, 1, 0, 16)  # DWARF's numbers → places in struct pt_regs
 
 
 class Sample(NamedTuple):
@@ -42,7 +44,8 @@ class Copies:
     """Reads the ring buffer of copies behind a descriptor. Descriptors stay the caller's.
 
     by_pointers: the map of programs that need no copies. pythons: what tells Python's functions. count: called with
-    each sample, and what it adds to its row.
+    each sample, and what it adds to its row. Those with a token are counted by the kernel: tokens get their numbers,
+    and known the stacks that are seen again.
     Raises `ValueError` for records that are no copies, `OSError`.
     """
 
@@ -54,15 +57,17 @@ class Copies:
         codes: Codes,
         stacks: UnwoundStacks,
         count: Callable[[Sample, int], None],
+        tokens: Tokens | None = None,
+        known: KnownStacks | None = None,
         pythons: Pythons | None = None,
     ) -> None:
         *fields, stack = layout.value.fields
-        if tuple((each.name, each.dtype, each.count) for each in fields) != COPY or stack.name != "stack":
+        if signature(fields) != COPY or stack.name != "stack":
             raise ValueError(f"{layout.name!r} holds something else than what ebpftop_copies_maps.h puts there")
         self.name, self.fd, self.ring = layout.name, fd, Ring(fd, layout.max_entries, dtype(layout.value))
         self._start, self._room = stack.offset, stack.count
         self._by_pointers, self._codes, self._stacks, self._count = by_pointers, codes, stacks, count
-        self._pythons = pythons
+        self._tokens, self._known, self._pythons = tokens or Tokens(), known, pythons
         self._may_spend, self._may_since = AT_ONCE, time.monotonic()
         self.waiting = False  # whether a sample waits for code
         self._done: set[int] = set()  # positions of those that came after one that waits
@@ -97,7 +102,7 @@ class Copies:
         if len(record) < self._start + self._room:
             raise RingBroken(f"a copy of {len(record):,} bytes")
         taken, value, start, code, top, mapped, *rest = _HEAD.unpack_from(record)
-        registers, (cpu, tgid, kernel, size, python, frames) = rest[:17], rest[17:]
+        registers, (cpu, tgid, kernel, token, size, python, frames) = [rest[place] for place in _REGISTERS], rest[21:]
         program = Program(tgid, start, code, top)
         age = now - taken / 1e9 if patient else inf
         found = self._codes.space(program, mapped, age, now)
@@ -108,25 +113,34 @@ class Copies:
         else:
             sp = registers[RSP] & PAGE - 1
             words = record[self._start + sp : self._start + sp + min(size, self._room - sp) // 8 * 8].cast("Q")
-            effort = self._codes.effort(program, now)
+            entries = record[_HEAD.size : _HEAD.size + 8 * min(frames, _ENTRIES)].cast("Q")
             interpreter = self._codes.python(program) if self._pythons is not None else None
+            effort, returns = self._codes.effort(program, now), list[int]()
             bounds: list[int] | None = [] if interpreter is not None and frames else None
-            stack = found.unwind(registers, words, effort, whole=self._room - PAGE, top=top, bounds=bounds)
-            words.release()
+            stack = found.unwind(
+                registers, words, effort, whole=self._room - PAGE, top=top, returns=returns, bounds=bounds
+            )
             if stack.ended == NOWHERE and self._codes.again(program, age, now):
+                words.release()
+                entries.release()
                 return False
-            if interpreter is not None and self._pythons is not None:
-                if bounds:
-                    entries = record[_HEAD.size : _HEAD.size + 8 * min(frames, _ENTRIES)].cast("Q")
-                    stack = stack._replace(
-                        places=self._pythons.woven(stack.places, bounds, entries, deeper=python == DEEPER)
-                    )
-                    entries.release()
-                elif not python:
-                    self._pythons.tell(program, interpreter)
-            elif self._codes.by_pointers(program):
+            if self._pythons is not None and bounds:
+                places = self._pythons.woven(stack.places, bounds, entries, deeper=python == DEEPER)
+                stack = stack._replace(places=places)
+            if self._pythons is not None and interpreter is not None and not python:
+                self._pythons.tell(program, interpreter)
+            elif interpreter is None and self._codes.by_pointers(program):
                 self._spare(tgid, top, mapped)
-        self._count(Sample(taken, cpu, tgid, self._stacks.number(stack), kernel), value)
+            elif token and self._known is not None and stack.holds:
+                place = registers[RIP], registers[RSP], added_up(entries), tgid
+                self._known.add(place, (top, mapped), returns, words, self._stacks.number(stack))
+            words.release()
+            entries.release()
+        number = self._stacks.number(stack)
+        if token:
+            self._tokens.give(token, number)
+        else:
+            self._count(Sample(taken, cpu, tgid, number, kernel), value)
         return True
 
     def _spare(self, tgid: int, top: int, mapped: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 FAILURES = "_failures"  # the map in which every probe counts what it could not record
@@ -56,16 +58,35 @@ COPY = (
     ("code", "<u8", 1),
     ("top", "<u8", 1),
     ("mapped", "<u8", 1),
-    ("regs", "<u8", 17),
+    ("regs", "<u8", 21),
     ("cpu", "<u4", 1),
     ("tgid", "<u4", 1),
     ("kernel", "<i4", 1),
+    ("token", "<i4", 1),
     ("bytes", "<u4", 1),
     ("python", "<u4", 1),
-    ("frames", "<u4", 1),
+    ("frames", "<u8", 1),
     ("entries", "<u8", 256),
 )
 """Fields of a copied stack, which is its last field: name, dtype and count; see `probes/include/ebpftop_copies.h`."""
+
+
+KNOWN_PLACE = (("ip", "<u8", 1), ("sp", "<u8", 1), ("python", "<u8", 1), ("tgid", "<u4", 1), ("way", "<u4", 1))
+KNOWN = (
+    ("top", "<u8", 1),
+    ("mapped", "<u8", 1),
+    ("sum", "<u8", 1),
+    ("number", "<i4", 1),
+    ("depth", "<u4", 1),
+)
+"""Fields of the key and of the value of a known stack, whose last field are the places of its return addresses; see
+`probes/include/ebpftop_user_stacks_maps.h`.
+"""
+
+
+def signature(fields: Iterable[Field]) -> tuple[tuple[str, str, int], ...]:
+    """Name, dtype and count of each."""
+    return tuple((each.name, each.dtype, each.count) for each in fields)
 
 
 def copied(stacks: str) -> str:
@@ -76,6 +97,11 @@ def copied(stacks: str) -> str:
 def by_pointers(stacks: str) -> str:
     """The map of programs whose stacks need not be copied."""
     return f"{stacks}_by_pointers"
+
+
+def known(stacks: str) -> str:
+    """The map of user stacks that the kernel knows when they come again."""
+    return f"{stacks}_known"
 
 
 def python_programs(stacks: str) -> str:
@@ -104,5 +130,6 @@ PYTHON_FUNCTION = (
 
 
 def beside(stacks: str) -> set[str]:
-    """The maps that are there for user stacks that are copied."""
-    return {copied(stacks), by_pointers(stacks), python_programs(stacks), python_functions(stacks)}
+    """All maps that go with a stack map."""
+    makers = again, copied, by_pointers, known, python_programs, python_functions
+    return {name(stacks) for name in makers}

@@ -15,7 +15,7 @@ import msgspec
 from ebpftop.catalog.model import Probe, Variant
 from ebpftop.catalog.numbering import numbered
 from ebpftop.catalog.params import BadParam
-from ebpftop.frames.layout import FAILURES, GROUPS, MapLayout, again, beside
+from ebpftop.frames.layout import FAILURES, GROUPS, MapLayout, beside
 from ebpftop.frames.messages import Attached, Failed, Stage, Tried
 from ebpftop.handover import protocol, transport
 from ebpftop.kernel import bcc_home, btf, headers, mentions, points, records, tracefs
@@ -289,8 +289,7 @@ class Load:
     ) -> None:
         shown = {FAILURES, GROUPS}
         for view in self.probe.views:
-            shown |= {view.map, view.moments}
-            shown |= {view.stacks, again(view.stacks), *beside(view.stacks)}
+            shown |= {view.map, view.moments, view.stacks, *beside(view.stacks)}
         waits = self.probe.open
         maps = [layout for layout in layouts if layout.name in shown or (waits and layout.name == waits.map)]
         message = protocol.Handover(

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ebpftop.unwind.cursor import BadTables
 from ebpftop.unwind.rows import RBP, RCX, RIP, RSP
 from ebpftop.unwind.tables import Effort, Step, Tables, TooMuch
-from ebpftop.unwind.walk import BROKEN, BY_FRAME_POINTER, NO_TABLES, Ended, Walk
+from ebpftop.unwind.walk import BROKEN, BY_FRAME_POINTER, NO_TABLES, NOT_IN_MEMORY, Ended, Walk
 
 DEEPEST = 256  # frames
 _MOST_STEPS = 1 << 16  # kept
@@ -41,6 +41,11 @@ class Unwound(NamedTuple):
     places: tuple[int, ...]
     ended: str
 
+    @property
+    def holds(self) -> bool:
+        """Whether the same return addresses at the same places will always be the same stack."""
+        return self.ended not in (NOWHERE, TOO_MUCH, NOT_IN_MEMORY)
+
 
 class Space:
     """The code of one process. Steps are kept, so that an address that comes again costs a look into a dictionary."""
@@ -66,14 +71,18 @@ class Space:
         *,
         whole: int,
         top: int = 0,
+        returns: list[int] | None = None,
         bounds: list[int] | None = None,
     ) -> Unwound:
         """The callers of code that runs with these registers, by DWARF's numbers.
 
         stack: 8-byte words from rsp up. whole: bytes that are copied of a stack at most. top: where the stack of the
-        first thread began; 0 where that isn't known. bounds: gets where the frame of each place begins.
+        first thread began; 0 where that isn't known. returns: gets the places of the return addresses (see `Walk`).
+        bounds: gets where the frame of each place begins.
         """
         walk = Walk(registers, stack, whole, top)
+        if returns is not None:
+            walk.returns = returns
         called = registers[RCX] == registers[RIP]  # a system call leaves there where it returns to
         places = [registers[RIP] - called]
         if bounds is not None:

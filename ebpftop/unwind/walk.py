@@ -29,9 +29,13 @@ def cut(whole: int) -> str:
 
 
 class Walk:
-    """The registers of one frame after the other. See `Space.unwind` for what it begins with."""
+    """The registers of one frame after the other. See `Space.unwind` for what it begins with.
+
+    returns: where in the stack the return addresses were, in words; -1 for one that was elsewhere.
+    """
 
     def __init__(self, registers: Sequence[int], stack: memoryview, whole: int, top: int = 0) -> None:
+        self.returns: list[int] = []
         self._low, self._stack, self._whole, self._top = registers[RSP], stack, whole, top
         self._bytes = 8 * len(stack)
         self._registers: list[int | None] = list(registers)  # None: its value is lost
@@ -61,6 +65,7 @@ class Walk:
         if at + low == self._top:
             return 0  # nobody called it, though its tables don't say so
         caller: int = stack[at >> 3] if 0 <= at < self._bytes and not at & 7 else self._word(cfa - 8)
+        self.returns.append(at >> 3)
         for register, offset in step.saved:
             if cfa + offset >= sp:  # else the end of the function has taken it back already
                 at = cfa + offset - low
@@ -76,6 +81,7 @@ class Walk:
         if frame is None or not sp <= frame < self._low + _NEAR or frame & 7:
             raise Ended(NO_TABLES)
         caller = self._word(frame + 8)
+        self.returns.append(frame + 8 - self._low >> 3)
         self._registers[RBP] = self._word(frame)
         return self._called(frame + 16, caller)
 
@@ -87,11 +93,13 @@ class Walk:
             else:
                 cfa = evaluate(row.cfa, self._known, self._word)
             found = {register: self._restored(rule, cfa) for register, rule in row.rules.items()}
+            place = self._place(row.rules[RIP], cfa)
         except BadTables:
             raise Ended(BROKEN) from None
         caller, sp = found[RIP], found.get(RSP, cfa)
         if caller is None or sp is None:
             raise Ended(BROKEN)
+        self.returns.append(-1 if place is None else place - self._low >> 3)
         if signal:
             self._registers = [found.get(each, value) for each, value in enumerate(self._registers)]
             self._registers[RSP] = sp
@@ -115,16 +123,24 @@ class Walk:
         return caller
 
     def _restored(self, rule: Rule, cfa: int) -> int | None:
+        if (place := self._place(rule, cfa)) is not None:
+            return self._word(place)
         match rule.kind:
-            case "at":
-                return self._word(cfa + rule.offset)
             case "is":
                 return cfa + rule.offset & WORD
             case "register":
                 return self._known(rule.offset)
-            case "at expression":
-                return self._word(evaluate(rule.expression, self._known, self._word, (cfa,)))
             case "is expression":
+                return evaluate(rule.expression, self._known, self._word, (cfa,))
+            case _:
+                return None
+
+    def _place(self, rule: Rule, cfa: int) -> int | None:
+        """Where in memory the value was saved."""
+        match rule.kind:
+            case "at":
+                return cfa + rule.offset
+            case "at expression":
                 return evaluate(rule.expression, self._known, self._word, (cfa,))
             case _:
                 return None

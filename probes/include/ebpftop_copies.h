@@ -19,37 +19,17 @@ struct copy {
     u64 code;     // where its program begins in memory,
     u64 top;      // and where its first stack does: others after it executes another program
     u64 mapped;   // pages of executable memory
-    u64 regs[17]; // by DWARF's numbers: 6 is rbp, 7 is rsp, 16 is rip
+    u64 regs[21]; // as struct pt_regs has them
     u32 cpu;
     u32 tgid;
-    int kernel;                                 // the number of the kernel's stack
-    u32 bytes;                                  // that were copied, from rsp up
-    u32 python;                                 // whether it runs Python
-    u32 frames;                                 // of that, how many entries there are
-    u64 entries[PYTHON_ENTRIES];                // see python_frames()
+    int kernel;                  // the number of the kernel's stack
+    int token;                   // under which the stack is counted meanwhile; 0: it is to be counted here
+    u32 bytes;                   // that were copied, from rsp up
+    u32 python;                  // whether it runs Python
+    u64 frames;                  // of that, how many entries there are
+    u64 entries[PYTHON_ENTRIES]; // see python_walk()
     u8 stack[(COPIED_PAGES + 1) * COPIED_PAGE]; // from the beginning of rsp's page
 };
-
-static inline __attribute__((always_inline)) void copy_registers(u64 *to, const struct pt_regs *from)
-{
-    to[0] = from->ax;
-    to[1] = from->dx;
-    to[2] = from->cx;
-    to[3] = from->bx;
-    to[4] = from->si;
-    to[5] = from->di;
-    to[6] = from->bp;
-    to[7] = from->sp;
-    to[8] = from->r8;
-    to[9] = from->r9;
-    to[10] = from->r10;
-    to[11] = from->r11;
-    to[12] = from->r12;
-    to[13] = from->r13;
-    to[14] = from->r14;
-    to[15] = from->r15;
-    to[16] = from->ip;
-}
 
 // What lies above the stack is no part of it: the main thread's arguments and environment, another thread's data.
 static inline __attribute__((always_inline)) u64 stack_end(struct task_struct *task, u64 top, u64 sp)

@@ -12,7 +12,7 @@
 #define PYTHON_LINES 8192             // and of the beginning of its table of lines
 #define PYTHON_UNREADABLE 0xffffffffU // in place of a function's number
 
-// In `python` of a copy: why there are no frames, or that there are.
+// In a walk and in a copy: why there are no frames, or that there are.
 #define PYTHON_NONE 0   // no Python, or none that is known yet
 #define PYTHON_THREAD 1 // this thread runs no Python
 #define PYTHON_WALKED 2 // these are all
@@ -48,11 +48,15 @@ struct python_code {
     u32 id;
 };
 
-// Functions that a stack has and that have no number, and which of its entries they are.
-struct python_new {
+// The frames of a thread, and those whose functions have no number yet.
+struct python_walk {
+    u32 found;
     u32 count;
-    u32 entry[PYTHON_NEW];
+    u64 entries[PYTHON_ENTRIES]; // see python_walk()
+    u32 fresh;
+    u32 entry[PYTHON_NEW]; // which one it is
     u64 code[PYTHON_NEW];
+    u64 raw[10]; // of the frame, as more than there is room for on a program's stack
 };
 
 // A function's code, as it is read once. Texts are as CPython keeps them: `state` says in which form. It ends where

@@ -9,7 +9,7 @@ BPF_TABLE("lru_hash", struct python_program, struct python, stacks_pythons, 1024
 BPF_TABLE("lru_hash", u32, u64, stacks_python_threads, 8192); // the state of a thread, where it was last
 BPF_TABLE("lru_hash", struct python_code_at, struct python_code, stacks_python_codes, 16384);
 BPF_RINGBUF_OUTPUT(stacks_python_functions, 512);
-BPF_PERCPU_ARRAY(stacks_python_new, struct python_new, 1);
+BPF_PERCPU_ARRAY(stacks_python_walk, struct python_walk, 1);
 BPF_PERCPU_ARRAY(stacks_python_next, u32, 1);                    // numbers that a CPU has given
 BPF_PERCPU_ARRAY(stacks_python_made, struct python_function, 1); // one in the making
 
@@ -72,78 +72,77 @@ static u64 python_state(const struct python *python, struct task_struct *task)
     return found;
 }
 
-// Put the frames of the current thread into a copy, innermost first: the function's number in the upper half, the distance
-// of its instruction from its code in the lower. Behind those that one call of the evaluation loop runs stands, below a
-// number of 0, where on the stack that call keeps its own variables, as the distance from rsp.
-static void python_frames(struct copy *copy, struct task_struct *task)
+// The frames of the current thread, whose stack begins at `sp`, innermost first: the function's number in the upper half,
+// the distance of its instruction from its code in the lower. Behind those that one call of the evaluation loop runs
+// stands, below a number of 0, where on the stack that call keeps its own variables, as the distance from rsp. Returns 0
+// where there is no Python, or none that is known yet.
+static struct python_walk *python_walk(struct task_struct *task, u64 sp)
 {
-    struct python_code_at code = {.top = copy->top, .code = copy->code};
-    struct python_program program = {.top = copy->top, .code = copy->code};
+    struct mm_struct *mm = READ(task, mm);
+    struct python_program program = {.top = READ(mm, start_stack), .code = READ(mm, start_code)};
+    struct python_code_at code = {.top = program.top, .code = program.code};
     struct python *python = stacks_pythons.lookup(&program);
-    copy->frames = 0;
-    copy->python = PYTHON_NONE;
-    if (!python)
-        return;
-    u64 state = python_state(python, task), loop, frame, sp = copy->regs[7];
-    copy->python = PYTHON_THREAD;
+    u32 only = 0;
+    struct python_walk *walk = stacks_python_walk.lookup(&only);
+    if (!python || !walk)
+        return 0;
+    u64 state = python_state(python, task), loop, frame;
+    walk->fresh = walk->count = 0;
+    walk->found = PYTHON_THREAD;
     if (!state)
-        return;
+        return walk;
     u32 minor = python->minor;
     u64 old = if_less(minor, 12), new = ~if_less(minor, 14); // 3.11; 3.14
     loop = user_word(state + 56);
     frame = user_word(minor <= 12 ? loop + (old & 8) : state + 72);
-    u32 only = 0;
-    struct python_new *fresh = stacks_python_new.lookup(&only);
-    if (!fresh)
-        return; // never
-    fresh->count = 0;
-    copy->python = PYTHON_DEEPER;
+    walk->found = PYTHON_DEEPER;
     for (u32 turn = 0; turn < PYTHON_FRAMES; turn++) {
-        u64 raw[10];
-        if (bpf_probe_read_user(raw, sizeof(raw), (void *)frame)) {
-            copy->python = PYTHON_WALKED;
+        u64 *raw = walk->raw;
+        if (bpf_probe_read_user(raw, sizeof(walk->raw), (void *)frame)) {
+            walk->found = PYTHON_WALKED;
             break;
         }
         u64 owner = (raw[8] >> 32 & 255 & old) | (raw[8] >> 48 & 255 & ~old & ~new) | (raw[9] >> 16 & 255 & new);
         u64 own = ~if_less(owner, 3) & ~old; // no function's frame, but the loop's
         code.at = (raw[4] & old) | (raw[0] & ~old & ~7ULL);
-        u32 count = copy->frames; // kept there, as the verifier would follow each value that it can have
+        u32 count = walk->count; // kept there, as the verifier would follow each value that it can have
         u64 number = 0;
         if (!own) {
             struct python_code is;
             number = python_number(&code, old, &is);
             if (number == PYTHON_UNREADABLE) {
-                fresh->code[fresh->count & PYTHON_NEW - 1] = code.at;
-                fresh->entry[fresh->count & PYTHON_NEW - 1] = count;
-                fresh->count += 1;
+                walk->code[walk->fresh & PYTHON_NEW - 1] = code.at;
+                walk->entry[walk->fresh & PYTHON_NEW - 1] = count;
+                walk->fresh += 1;
             }
         }
         u64 place = (u32)((own & frame | ~own & loop) - sp), in = number << 32 | (u32)(raw[7] - code.at);
-        copy->entries[count & PYTHON_ENTRIES - 1] = own & place | ~own & in;
-        copy->entries[count + 1 & PYTHON_ENTRIES - 1] = place; // where this call of the loop ends,
-        copy->frames = count + 1 + (owner & old & 1);          // if it does
+        walk->entries[count & PYTHON_ENTRIES - 1] = own & place | ~own & in;
+        walk->entries[count + 1 & PYTHON_ENTRIES - 1] = place; // where this call of the loop ends,
+        walk->count = count + 1 + (owner & old & 1);           // if it does
         if (owner & old)
             loop = user_word(loop + 16);
         frame = (raw[6] & old) | (raw[1] & ~old);
     }
-    for (u32 turn = 0; turn < PYTHON_NEW && turn < fresh->count; turn++) {
-        u32 at = fresh->entry[turn] & PYTHON_ENTRIES - 1;
-        code.at = fresh->code[turn];
-        copy->entries[at] = (u64)python_tell(&code, minor, old) << 32 | (u32)copy->entries[at];
+    for (u32 turn = 0; turn < PYTHON_NEW && turn < walk->fresh; turn++) {
+        u32 at = walk->entry[turn] & PYTHON_ENTRIES - 1;
+        code.at = walk->code[turn];
+        walk->entries[at] = (u64)python_tell(&code, minor, old) << 32 | (u32)walk->entries[at];
     }
     if (!frame)
-        copy->python = PYTHON_WALKED;
-    if (copy->python != PYTHON_DEEPER)
-        return;
+        walk->found = PYTHON_WALKED;
+    if (walk->found != PYTHON_DEEPER)
+        return walk;
     for (u32 turn = 0; turn < PYTHON_SKIPPED && minor > 11; turn++) {
         if ((user_word(frame + 64 + (new & 8)) >> (48 - (new & 32)) & 255) >= 3)
             break;
         frame = user_word(frame + 8);
         if (!frame)
-            return;
+            return walk;
     }
-    copy->entries[copy->frames & PYTHON_ENTRIES - 1] = (u32)((minor > 11 ? frame : loop) - sp);
-    copy->frames += 1;
+    walk->entries[walk->count & PYTHON_ENTRIES - 1] = (u32)((minor > 11 ? frame : loop) - sp);
+    walk->count += 1;
+    return walk;
 }
 #endif
 

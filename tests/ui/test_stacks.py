@@ -261,12 +261,32 @@ async def test_at_80_columns_the_graph_has_the_screen(stage: Open) -> None:
 async def test_a_deep_stack_scrolls_with_the_cursor(stage: Open) -> None:
     deep = stacks({1: [f"f{depth:02}" for depth in range(64)]})
     async with profiling(stage, size=(80, 24), frames=(deep, samples(9, 1, {(1, 1): 3}))) as on:
+        await on.press("home")
         assert graph(on)[2] == ["f00"]
         await on.press("end")
         assert graph(on)[-1] == ["f63"]
         assert on.see(Details).startswith("f63   in python3 1001   3   100% of total")
         await on.press("home")
         assert graph(on)[0] == ["all"]
+
+
+async def test_a_graph_that_is_too_high_begins_where_it_branches(stage: Open) -> None:
+    """Functions that each call the next one have the same width, and say little."""
+    chain = [f"f{depth:02}" for depth in range(40)]
+    deep = stacks({1: [*chain, "hot", "read"], 2: [*chain, "warm"]})
+    counts = {(1, 1): 60, (1, 2): 39}
+    async with profiling(stage, size=(80, 24), frames=(deep, samples(9, 1, counts))) as on:
+        assert graph(on)[-3:] == [["f39"], ["hot", "warm"], ["read"]]
+        hidden = 44 - len(graph(on))
+        assert on.see(Details).startswith(f"↑ {hidden} callers   ↓ enters the graph")
+        await on.play(samples(9, 2, {(1, 1): 60, (1, 2): 139}))
+        assert graph(on)[-2] == ["warm", "hot"]
+        await on.press("down")
+        assert on.see(Details).startswith(graph(on)[0][0])  # the first in sight, and nothing moves
+        await on.press("home")
+        assert graph(on)[0] == ["all"]
+        await on.play(samples(9, 3, {(1, 1): 61, (1, 2): 139}))
+        assert graph(on)[0] == ["all"]  # it stays where somebody went
 
 
 async def test_without_colour_a_sign_tells_kernel_user_and_missing(

@@ -35,6 +35,7 @@ Path = tuple[StackFrame, ...]
 
 ALL = StackFrame("all", "", "head")
 _NAMED = 40  # cells that the details have for a name
+_CHAIN = 0.95  # of the width, of a frame that is as good as all of it
 _LEFT = "▏"
 # Without colour: a frame's left edge, and its fill.
 _EDGES = {
@@ -104,6 +105,7 @@ class Flame(Painter, can_focus=True):
         self._here: Cell | None = None  # under the cursor
         self._place = "", ""  # of the frame under the cursor: in the source, in its module
         self._inside = False  # whether there is anything inside the zoom
+        self._top = 0  # the line that was scrolled to, as long as nobody scrolls
 
     # ------------------------------------------------------------ what is shown
 
@@ -150,8 +152,20 @@ class Flame(Painter, can_focus=True):
             self._lines.append([Cell(0, width, node.value, node, path)])
         self._lines += drawn
         self.reach(self.size.width, len(self._lines))
+        self._scroll_to_branches()
         self._locate()
         self.post_message(self.Arranged())
+
+    def _scroll_to_branches(self) -> None:
+        """A graph that is too high begins where it branches, unless somebody scrolled: above, each calls the next."""
+        if self.cursor is not None or self.scroll_offset.y != self._top:
+            return
+        least = _CHAIN * self.size.width
+        narrower = (at for at, line in enumerate(self._lines) if max(each.end - each.start for each in line) < least)
+        chain = next(narrower, len(self._lines))
+        top = max(0, min(chain - 1, len(self._lines) - self.size.height))
+        self.scroll_to(y=top, animate=False, force=True, immediate=True)
+        self._top = self.scroll_offset.y  # less before the first layout
 
     def _search(self) -> Array:
         frames, words = self._frames, words_of(self.wanted)
@@ -204,11 +218,9 @@ class Flame(Painter, can_focus=True):
         """Details of the frame under the cursor, the most important first."""
         cell, state = self._here, self.state
         if cell is None or cell.node is None:
-            return (
-                [piece("↓ enters the graph   Enter zooms   F searches", "$quiet")]
-                if self._lines and self.can_focus
-                else []
-            )
+            callers = f"↑ {self._top} callers   " if self._top and self.scroll_offset.y == self._top else ""
+            hint = piece(f"{callers}↓ enters the graph   Enter zooms   F searches", "$quiet")
+            return [hint] if self._lines and self.can_focus else []
         whole = state.paths.total
         pieces = [
             piece(shortened(inert(self._frame(cell).label), max(_NAMED, self.size.width // 3)), "bold"),
@@ -341,7 +353,7 @@ class Flame(Painter, can_focus=True):
         """Go to the root, or down the largest callees to the last one."""
         if side < 0:
             self._zoom_to(())
-        cell = self._start() if side < 0 or self._here is None else self._here
+        cell = self._first(len(self.zoom)) if side < 0 else self._here or self._start()
         while side > 0 and cell is not None and (below := self._below(cell)):
             cell = below
         self.go(cell)
@@ -391,8 +403,12 @@ class Flame(Painter, can_focus=True):
             self._arrange()
 
     def _start(self) -> Cell | None:
-        """The frame as wide as the graph."""
-        return self._lines[len(self.zoom)][0] if len(self._lines) > len(self.zoom) else None
+        """The first frame in sight that is as wide as the graph."""
+        top = self._top if self.scroll_offset.y == self._top else 0
+        return self._first(max(len(self.zoom), top))
+
+    def _first(self, depth: int) -> Cell | None:
+        return self._lines[depth][0] if depth < len(self._lines) else None
 
     def _below(self, above: Cell) -> Cell | None:
         """The largest callee of this frame."""

@@ -1,5 +1,5 @@
 #include "ebpftop.h"
-#include "ebpftop_stacks_maps.h"
+#include "ebpftop_user_stacks_maps.h"
 
 #define ARGUMENTS 4
 
@@ -83,8 +83,10 @@ static int returned(void *ctx, u32 point, u64 result)
     if (now - call.since <= PARAM_slower)
         return 0;
     struct key key = {.tgid = id >> 32, .point = point, .kernel = NO_STACK};
-    key.user = stack_number(ctx, BPF_F_USER_STACK);
-#ifndef VARIANT_uprobe
+#ifdef VARIANT_uprobe
+    key.user = user_stack_of(ctx);
+#else
+    key.user = user_stack(ctx);
     key.kernel = stack_number(ctx, 0);
 #endif
     struct slow zero = {};

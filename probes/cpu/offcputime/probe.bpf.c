@@ -1,6 +1,6 @@
 #include "ebpftop.h"
-#include "ebpftop_stacks_maps.h"
 #include "ebpftop_thread.h"
+#include "ebpftop_user_stacks_maps.h"
 
 struct key {
     u32 tgid;
@@ -35,7 +35,7 @@ static void leave(struct bpf_raw_tracepoint_args *ctx, struct task_struct *threa
     name_thread(&left.key, thread);
     left.key.user = left.key.kernel = NO_STACK;
 #ifndef PARAM_stacks_kernel
-    left.key.user = stack_number(ctx, BPF_F_USER_STACK);
+    left.key.user = user_stack(ctx);
 #endif
 #ifndef PARAM_stacks_user
     left.key.kernel = stack_number(ctx, 0);

@@ -1,5 +1,5 @@
 #include "ebpftop.h"
-#include "ebpftop_stacks_maps.h"
+#include "ebpftop_user_stacks_maps.h"
 
 struct key {
     u32 tgid; // the waker
@@ -43,7 +43,7 @@ int on_waking(struct bpf_raw_tracepoint_args *ctx)
     struct key key = {.tgid = bpf_get_current_pid_tgid() >> 32, .user = NO_STACK, .kernel = NO_STACK};
     bpf_probe_read_kernel(key.target, sizeof(key.target), &woken->comm);
 #ifndef PARAM_stacks_kernel
-    key.user = stack_number(ctx, BPF_F_USER_STACK);
+    key.user = user_stack(ctx);
 #endif
 #ifndef PARAM_stacks_user
     key.kernel = stack_number(ctx, 0);

@@ -1,6 +1,6 @@
 #include "ebpftop.h"
 #include "ebpftop_calls_maps.h"
-#include "ebpftop_stacks_maps.h"
+#include "ebpftop_user_stacks_maps.h"
 
 struct key {
     u32 tgid;
@@ -44,7 +44,7 @@ int on_page(struct bpf_raw_tracepoint_args *ctx)
     struct task_struct *task = (struct task_struct *)bpf_get_current_task();
     if (!READ(task, mm)) // the kernel itself: it joins pages to huge ones
         return 0;
-    struct key key = {.tgid = bpf_get_current_pid_tgid() >> 32, .user = stack_number(ctx, BPF_F_USER_STACK)};
+    struct key key = {.tgid = bpf_get_current_pid_tgid() >> 32, .user = user_stack(ctx)};
     u64 zero = 0, bytes = PAGE_BYTES << (order & 31);
     u64 *total = touched.lookup_or_try_init(&key, &zero);
     if (!total) {
@@ -93,7 +93,7 @@ static void mapped(void *ctx, u64 address, u64 bytes)
 {
     struct mapping mapping = {.bytes = bytes};
     mapping.key.tgid = bpf_get_current_pid_tgid() >> 32;
-    mapping.key.user = stack_number(ctx, BPF_F_USER_STACK);
+    mapping.key.user = user_stack(ctx);
     struct place place = {.address = address, .tgid = mapping.key.tgid};
     if (mappings.update(&place, &mapping)) {
         map_full();
@@ -221,7 +221,7 @@ int on_brk_set(struct tracepoint__syscalls__sys_exit_brk *args)
     heap.top = after;
     if (heaps.update(&key.tgid, &heap))
         map_full();
-    key.user = stack_number(args, BPF_F_USER_STACK);
+    key.user = user_stack(args);
     struct sums *sums = request(&key, grown);
     if (sums)
         __sync_fetch_and_add(&sums->heap, grown);

@@ -1,5 +1,5 @@
 #include "ebpftop.h"
-#include "ebpftop_stacks_maps.h"
+#include "ebpftop_user_stacks_maps.h"
 
 struct key {
     u32 tgid;
@@ -309,7 +309,7 @@ int on_returned(struct pt_regs *ctx)
     if (call.bytes < PARAM_min)
         return 0;
     struct allocation allocation = {.bytes = call.bytes, .since = bpf_ktime_get_ns(), .key.tgid = tgid};
-    allocation.key.user = stack_number(ctx, BPF_F_USER_STACK);
+    allocation.key.user = user_stack_of(ctx);
     add(&place, &allocation);
     return 0;
 }

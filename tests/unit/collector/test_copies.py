@@ -14,18 +14,20 @@ from hypothesis import strategies as st
 
 from ebpftop.collector.codes import Codes, Interpreter, Program
 from ebpftop.collector.copies import AT_ONCE, PAGE, Copies, Sample
+from ebpftop.collector.known import KnownStacks, added_up
 from ebpftop.collector.pythons import DEEPER, Pythons
-from ebpftop.collector.unwound import UnwoundStacks
+from ebpftop.collector.unwound import Tokens, UnwoundStacks
 from ebpftop.frames.layout import COPY, Field, MapLayout, Record
-from ebpftop.unwind.rows import RIP, RSP
 from ebpftop.unwind.stack import NOWHERE, Code, Space
 from ebpftop.unwind.tables import Effort, Tables
 from tests.unit.unwind.test_hostile import BASE, END, ORDINARY, START, cie, fde
 
 ROOM = 2 * PAGE
-HEAD = struct.Struct("<6Q17QIIiIII256Q")
+HEAD = struct.Struct("<6Q21QIIiiIIQ256Q")
 LENGTH = HEAD.size + ROOM
 STRIDE = LENGTH + 8
+PT_REGS_IP, PT_REGS_SP = 16, 19  # places in struct pt_regs
+TOKEN = -(1 << 31) + 5
 SIZE = 1 << 17
 SP = 0x7FFF_0000_0000 + 0x100
 PLACE = BASE + START + 16
@@ -70,6 +72,23 @@ class Known(Codes):
         return Effort(1 << 20)
 
 
+class Taught(KnownStacks):
+    """Keeps what the kernel would be told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[object, ...]] = []
+
+    def add(
+        self,
+        place: tuple[int, int, int, int],
+        program: tuple[int, int],
+        at: Sequence[int],
+        words: memoryview,
+        number: int,
+    ) -> None:
+        self.told.append((place, program, [*at], [words[each] for each in at], number))
+
+
 class Woven(Pythons):
     """Takes note of what it is given."""
 
@@ -96,10 +115,20 @@ class Ring:
     def __init__(self) -> None:
         self.fd = os.memfd_create("ring")
         os.truncate(self.fd, 2 * PAGE + 2 * SIZE)
-        self.codes, self.stacks = Known(), UnwoundStacks()
+        self.codes, self.stacks, self.tokens, self.known = Known(), UnwoundStacks(), Tokens(), Taught()
         self.counted: list[tuple[int, tuple[int, ...], str]] = []
         self.pythons = Woven()
-        self.copies = Copies(self.fd, layout(), None, self.codes, self.stacks, self._count, self.pythons)
+        self.copies = Copies(
+            self.fd,
+            layout(),
+            None,
+            self.codes,
+            self.stacks,
+            self._count,
+            self.tokens,
+            self.known,
+            self.pythons,
+        )
         self.at = 0
 
     def _count(self, sample: Sample, value: int) -> None:
@@ -116,16 +145,19 @@ class Ring:
         ip: int = PLACE,
         size: int | None = None,
         sp: int = SP,
+        token: int = 0,
         python: int = 0,
         entries: Sequence[int] = (),
         frames: int | None = None,
     ) -> None:
-        registers = [*range(17)]
-        registers[RSP], registers[RIP] = sp, ip
+        registers = [*range(21)]
+        registers[PT_REGS_IP], registers[PT_REGS_SP] = ip, sp
         kept = 8 * len(words) if size is None else size
         count = len(entries) if frames is None else frames
         interpreted = python, count, *entries, *bytes(256 - len(entries))
-        head = HEAD.pack(time.monotonic_ns(), 1, 5, 0x1000, 0x7000, 9, *registers, 1, tgid, -14, kept, *interpreted)
+        head = HEAD.pack(
+            time.monotonic_ns(), 1, 5, 0x1000, 0x7000, 9, *registers, 1, tgid, -14, token, kept, *interpreted
+        )
         stack = bytearray(SECRET * (ROOM // len(SECRET)))
         start = sp & PAGE - 1
         stack[start : start + 8 * len(words)] = struct.pack(f"<{len(words)}Q", *words)
@@ -211,6 +243,17 @@ def test_a_pythons_frames_are_woven_into_where_native_ones_begin(ring: Ring) -> 
     assert ring.pythons.told == []
 
 
+def test_stacks_that_differ_in_their_python_functions_alone_are_known_as_two(ring: Ring) -> None:
+    ring.codes.of[7] = ring.codes.there
+    ring.codes.interpreter = INTERPRETER
+    calls = [[1 << 32, 8], [2 << 32, 8]]
+    for token, entries in enumerate(calls, TOKEN):
+        ring.put(7, [CALLER, 0], token=token, python=2, entries=entries)
+    ring.put(7, [CALLER, 0], token=TOKEN + 2)  # its frames are not copied yet: the next time it will be another one
+    ring.copies.take()
+    assert [place for place, *_ in ring.known.told] == [(PLACE, SP, added_up(entries), 7) for entries in calls]
+
+
 def test_a_python_that_is_not_copied_yet_is_told(ring: Ring) -> None:
     ring.codes.of[7], ring.codes.interpreter = ring.codes.there, INTERPRETER
     ring.put(7, [CALLER, 0])
@@ -244,6 +287,27 @@ def test_a_program_without_code_says_why_beside_what_ran(ring: Ring) -> None:
     ring.put(7, [CALLER, 0])
     ring.copies.take()
     assert ring.counted == [(7, (PLACE,), "it has ended")]
+
+
+def test_a_token_gets_its_number_and_the_kernel_is_told_where_the_return_addresses_are(ring: Ring) -> None:
+    ring.codes.of[7] = ring.codes.there
+    ring.put(7, [CALLER, 0], token=TOKEN)
+    ring.copies.take()
+    number = ring.tokens.numbers[TOKEN]
+    stack = ring.stacks.get(number)
+    assert stack is not None
+    assert stack.places == (PLACE, CALLER - 1)
+    assert ring.known.told == [((PLACE, SP, 0, 7), (0x7000, 9), [0, 1], [CALLER, 0], number)]
+    assert ring.counted == []  # the kernel counts
+
+
+def test_a_stack_that_may_be_another_one_the_next_time_is_not_told(ring: Ring) -> None:
+    ring.codes.of = {7: ring.codes.there, 8: "it has ended"}
+    ring.put(7, [0x1234, 0], token=TOKEN)
+    ring.put(8, [CALLER, 0], token=TOKEN + 1)
+    ring.copies.take()
+    assert {*ring.tokens.numbers} == {TOKEN, TOKEN + 1}
+    assert ring.known.told == []
 
 
 def test_records_that_are_no_copies_are_refused(ring: Ring) -> None:
