@@ -192,7 +192,7 @@ class _Written:
             if len(differs):
                 changed.append(differs)
                 gains[name] = before
-        rows = united(changed)
+        rows = united(changed, self._rows.count)
         for name, before in gains.items():
             old, new = before[rows], now[name][rows]
             gains[name] = new - old if adds(self._rows.dtypes[name]) else new

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ebpftop.frames.change_rows import united
 from ebpftop.frames.codec import BadFrame
 from ebpftop.frames.columns import Array, Labels, Values
 from ebpftop.frames.columns import take as taken
@@ -150,7 +151,7 @@ class Ledger:
             for name, column in born.items():
                 self._columns[name][-births:] = column
             self.present = np.concatenate((self.present, np.ones(births, bool)))
-        touched = [last.places[old:]] if self.gauges else [last.places[:0]]
+        touched = [last.places[old:]] if self.gauges else []
         for name in self.counters:
             changed = last.changed(name, columns[name])
             touched.append(self._add(name, last.places[changed], _counts(name, taken(columns[name], changed))))
@@ -161,7 +162,7 @@ class Ledger:
             column[last.places[changed]] = values
             self._columns[name] = column
             touched.append(last.places[changed])
-        self.touched = np.unique(np.concatenate(touched))
+        self.touched = united(touched, self.rows)
         last.columns = columns
         return True
 

@@ -284,6 +284,26 @@ async def test_tabs_are_turned_by_keys(stage: Open) -> None:
         assert on.one(HistogramBars).display
 
 
+@pytest.mark.parametrize("covered", [False, True])
+async def test_the_focus_goes_along_to_the_probe_that_comes_to_the_front(stage: Open, covered: bool) -> None:
+    """Also behind another screen: no key goes to what isn't shown."""
+    options = Options(auto_load=[("cpu/runqlat", {}), ("cpu/syscount", {})])
+    async with stage(options=options) as on:
+        await on.play(PEOPLE, calls(1, {1: 3}), latencies(1, {1: {5_000: 1}}))
+        await on.press("tab")
+        screen = on.app.dashboard
+        assert screen.pane is not None
+        assert screen.focused in screen.pane.stops
+        if covered:
+            await on.press("question_mark")
+            await screen.bring(RUN["cpu/runqlat"])
+            await on.press("escape")
+        else:
+            await on.press("left_square_bracket")
+        assert screen.current == RUN["cpu/runqlat"]
+        assert screen.focused in screen.pane.stops
+
+
 async def test_views_stand_side_by_side_where_there_is_room(stage: Open) -> None:
     async with stage(options=CALLS, size=(200, 50)) as on:
         await on.play(PEOPLE, calls(1, {1: 3}, {"read": 4, "write": 9}))

@@ -210,8 +210,11 @@ class Dashboard(Selecting):
         front: Widget = pane if pane is not None and not (self.informing or self._searching) else self.about
         if pane is None and self.asking and self._has_start and not self.informing:
             front = self.start
-        if self.panes.bring(front) and front is self.about:  # else Textual gives it to what comes next
-            self._focus(self.about)
+        if self.panes.bring(front):  # what had the focus is hidden now: keys must not go there
+            if front is pane:
+                self._focusing = self.current
+            else:
+                self._focus(front)
         if front is pane and pane is not None and run is not None:
             from ebpftop.model.readings import moment
 
