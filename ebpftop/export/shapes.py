@@ -255,7 +255,7 @@ class StackFrame(Shape):
     name: str
     module: str
     offset: Whole
-    side: Literal["kernel", "user", "missing"]
+    side: Literal["kernel", "user", "python", "missing"]
     symbol: str | msgspec.UnsetType = msgspec.UNSET
     file: str | msgspec.UnsetType = msgspec.UNSET
     line: Whole | msgspec.UnsetType = msgspec.UNSET
