@@ -34,10 +34,10 @@ CALLS = ("main", "middle", "one", "two", "waits")
 ONE, TWO = ("main", "middle", "one", "waits"), ("main", "middle", "two", "waits")
 
 
-def waited(probe: str, view: str, process: int, enough: int, **params: Any) -> list[dict[str, Any]]:
-    """The stacks of a process once there is enough time on them."""
+def waited(probe: str, view: str, process: int, enough: int, *functions: str, **params: Any) -> list[dict[str, Any]]:
+    """The stacks of a process once there is enough time on those with one of these functions, or on all."""
     with trace(probe, **params) as traced:
-        traced.until(lambda: counted(traced.stacks(view, pid=process)) >= enough, f"{enough} ns are told")
+        traced.until(lambda: counted(traced.stacks(view, pid=process), *functions) >= enough, f"{enough} ns are told")
         assert traced.end() == 0
     assert traced.losses() == {}
     found = traced.stacks(view, pid=process)
@@ -107,7 +107,7 @@ int main(void)
 }
 """
     with running(build(tmp_path, body)) as pid:
-        found = waited("cpu/wakeuptime", "wakeups", pid, 2 * ENOUGH, comm="program", stacks="user")
+        found = waited("cpu/wakeuptime", "wakeups", pid, 2 * ENOUGH, "writes", comm="program", stacks="user")
     wrote = [each for each in found if "writes" in user(each)]
     assert whole(wrote) >= 0.98
     seen = paths(wrote, "main", "by_one", "by_two", "writes")
