@@ -1,6 +1,7 @@
 """`make stacks`: of the distribution's own servers and interpreters, how much of their time is on whole stacks.
 
-Each program works and waits in turn, under `cpu/profile` and `cpu/offcputime`. A stack is whole that begins where its
+Each program works and waits in turn, under `cpu/profile` and `cpu/offcputime`, with the largest copies, as Java's
+stacks are deep. A stack is whole that begins where its
 thread does. Packages that aren't installed are unpacked into the cache; what can't be had here is left out, and said.
 """
 
@@ -32,9 +33,9 @@ PYTHON = "import json, time\nwhile True:\n    json.loads(json.dumps([*range(2000
 PERL = 'while (1) { join ",", sort map { "x$_" } 1 .. 9000; select undef, undef, undef, 0.002 }'
 NODE = "setInterval(() => JSON.parse(JSON.stringify([...Array(20000).keys()])), 4)"
 JAVA = """class Work { public static void main(String[] none) throws Exception {
-    for (;;) { java.util.stream.IntStream.range(0, 50000).boxed().map(n -> "n" + n).sorted().count(); Thread.sleep(3); } } }
+    for (;; Thread.sleep(3)) java.util.stream.IntStream.range(0, 50000).boxed().map(n -> "n" + n).sorted().count(); } }
 """
-SHELL = "(while :; do head -c 20000 /dev/urandom; sleep 0.01; done) | xz -1 --flush-timeout=1 > /dev/null"
+SHELL = "(while :; do head -c 2000 /dev/urandom; sleep 0.02; done) | xz -1 > /dev/null"
 NGINX_CONF = f"""daemon off; master_process off; pid nginx.pid; error_log stderr;
 events {{ }}
 http {{ access_log off; gzip on; gzip_min_length 1; gzip_comp_level 9; gzip_types *;
@@ -179,7 +180,20 @@ class Result(NamedTuple):
 def measured(probe: str, view: str, which: int | str) -> Result:
     chosen = f"pid={which}" if isinstance(which, int) else f"comm={which}"
     extra = ["-p", "frequency=199"] if probe == "cpu/profile" else []
-    command = [sys.executable, "-m", "ebpftop", "run", probe, "-p", chosen, *extra, "--duration", str(SECONDS)]
+    command = [
+        sys.executable,
+        "-m",
+        "ebpftop",
+        "run",
+        probe,
+        "-p",
+        chosen,
+        "-p",
+        "copy=64",
+        *extra,
+        "--duration",
+        str(SECONDS),
+    ]
     done = subprocess.run([*command, "--format", "json"], capture_output=True, text=True, check=True)
     stacks = [each for line in done.stdout.splitlines() for each in json.loads(line)["views"][view]["stacks"]]
     total = sum(each["count"] for each in stacks)
