@@ -1,8 +1,8 @@
 """`make stacks`: of the distribution's own servers and interpreters, how much of their time is on whole stacks.
 
 Each program works and waits in turn, under `cpu/profile` and `cpu/offcputime`, with the largest copies, as Java's
-stacks are deep. A stack is whole that begins where its
-thread does. Packages that aren't installed are unpacked into the cache; what can't be had here is left out, and said.
+stacks are deep. A stack is whole that begins where its thread does. Packages that aren't installed are unpacked into
+the cache; what can't be had here is left out, and said.
 """
 
 from __future__ import annotations
