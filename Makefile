@@ -4,11 +4,11 @@ PYTHON := .venv/bin/python -B
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --)
 
 # What takes too long for CI; each is a target, and one that fails doesn't keep the others from running.
-NIGHTLY := test-bcc compare bench screenshots-check report-check scrape-check packages-check churn
+NIGHTLY := test-bcc compare bench stacks screenshots-check report-check scrape-check packages-check churn
 # seconds, and processes a second
 CHURN ?= 3600 150
 
-.PHONY: help run test bench screenshots screenshots-check report-check scrape-check test-kernels test-bcc compare catalog churn nightly lock sbom \
+.PHONY: help run test bench screenshots screenshots-check report-check scrape-check test-kernels test-bcc compare catalog churn stacks nightly lock sbom \
     packages packages-check release schemas incidents
 
 help:
@@ -35,6 +35,10 @@ bench: ## benchmarks against bcc's tools and bpftrace
 churn: ## an hour of processes that come and go: memory stays flat, counts stay exact
 	@.ci/setup test
 	$(AS_ROOT) $(PYTHON) -m tests.churn $(CHURN)
+
+stacks: ## of the distribution's servers and interpreters, how much of their time is on whole call stacks
+	@.ci/setup test
+	$(AS_ROOT) $(PYTHON) -m tests.stacks
 
 compare: ## check that our probes and bcc's tools count the same on the same workload
 	@.ci/setup bench
