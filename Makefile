@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python -B
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --)
 
 # What takes too long for CI; each is a target, and one that fails doesn't keep the others from running.
-NIGHTLY := test-bcc compare bench screenshots-check report-check scrape-check packages-check churn fuzz soak
+NIGHTLY := test-bcc compare bench stacks screenshots-check report-check scrape-check packages-check churn fuzz soak
 # seconds, and processes a second
 CHURN ?= 3600 150
 # seconds; then a seed, and the doors that are meant
@@ -13,7 +13,7 @@ FUZZ ?= 3600
 SOAK ?= 3600
 
 .PHONY: help run test bench screenshots screenshots-check report-check scrape-check test-kernels test-bcc compare catalog churn nightly lock sbom \
-    packages packages-check release schemas incidents fuzz soak hostile-text
+    packages packages-check release schemas incidents fuzz soak hostile-text stacks
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,10 @@ hostile-text: ## hostile text through every door to every output: the table of w
 	@.ci/setup test
 	$(PYTHON) -m pytest -q tests/e2e/test_hostile_text.py
 	@cat build/hostile-text.txt
+
+stacks: ## of the distribution's servers and interpreters, how much of their time is on whole call stacks
+	@.ci/setup test
+	$(AS_ROOT) $(PYTHON) -m tests.stacks
 
 compare: ## check that our probes and bcc's tools count the same on the same workload
 	@.ci/setup bench

@@ -54,7 +54,7 @@ def two():
 
 while True:
     one(); one(); one(); two()
-    time.sleep(0.01)
+    time.sleep(0.05)
 """
 
 
