@@ -7,9 +7,13 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --)
 NIGHTLY := test-bcc compare bench stacks screenshots-check report-check scrape-check packages-check churn
 # seconds, and processes a second
 CHURN ?= 3600 150
+# seconds; then a seed, and the doors that are meant
+FUZZ ?= 3600
+# seconds; then a seed, and the number of the first episode
+SOAK ?= 3600
 
 .PHONY: help run test bench screenshots screenshots-check report-check scrape-check test-kernels test-bcc compare catalog churn stacks nightly lock sbom \
-    packages packages-check release schemas incidents
+    packages packages-check release schemas incidents fuzz soak hostile-text
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +43,19 @@ churn: ## an hour of processes that come and go: memory stays flat, counts stay 
 stacks: ## of the distribution's servers and interpreters, how much of their time is on whole call stacks
 	@.ci/setup test
 	$(AS_ROOT) $(PYTHON) -m tests.stacks
+
+fuzz: ## an hour of hostile input at every door: FUZZ="SECONDS [SEED [DOOR...]]"
+	@.ci/setup test
+	$(PYTHON) -m tests.fuzz $(FUZZ)
+
+soak: ## an hour of random faults under load: SOAK="SECONDS [SEED [FIRST]]"
+	@.ci/setup test
+	$(AS_ROOT) $(PYTHON) -m tests.soak $(SOAK)
+
+hostile-text: ## hostile text through every door to every output: the table of what comes out
+	@.ci/setup test
+	$(PYTHON) -m pytest -q tests/e2e/test_hostile_text.py
+	@cat build/hostile-text.txt
 
 compare: ## check that our probes and bcc's tools count the same on the same workload
 	@.ci/setup bench

@@ -80,7 +80,7 @@ def _show(one: argparse.ArgumentParser) -> None:
 def _run(one: argparse.ArgumentParser) -> None:
     one.add_argument("probe", metavar="PROBE")
     _param_option(one, "see 'ebpftop show PROBE'")
-    one.add_argument("--interval", type=seconds, default=1.0, metavar="S", help="seconds between reports (default: 1)")
+    one.add_argument("--interval", type=seconds, metavar="S", help="seconds between reports (default: 1)")
     one.add_argument("--duration", type=seconds, metavar="S", help="stop after S seconds")
     one.add_argument(
         "--format",
@@ -100,13 +100,7 @@ def _record(one: argparse.ArgumentParser) -> None:
     one.add_argument("names", metavar="PROBE", nargs="*", help="besides those that --when names")
     one.add_argument("-o", "--output", type=path, metavar="TAPE", help="required, unless --save is given")
     _param_option(one)
-    one.add_argument(
-        "--interval",
-        type=seconds,
-        default=1.0,
-        metavar="S",
-        help="seconds between snapshots (default: 1)",
-    )
+    one.add_argument("--interval", type=seconds, metavar="S", help="seconds between snapshots (default: 1)")
     one.add_argument("--duration", type=seconds, metavar="S", help="stop after S seconds (default: at Ctrl-C)")
     one.add_argument("--args", action="store_true", help="record process command lines, which may contain secrets")
     one.add_argument("--force", action="store_true", help="overwrite an existing tape")

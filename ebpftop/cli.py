@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 
+_WITH_SETTINGS = (None, "play", "run", "record", "triage", "list", "show", "replay", "demo")
+
+
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run one command and exit with its status."""
     sys.exit(run(list(sys.argv[1:] if argv is None else argv)))
@@ -56,6 +59,10 @@ def _obey(argv: list[str]) -> int:
         from ebpftop.supervisor.elevate import CARRIED
 
         os.environ.update(entry for entry in arguments.user_env if entry[0] in CARRIED)
+    if arguments.command in _WITH_SETTINGS:
+        from ebpftop.commands import settings
+
+        settings.apply(arguments)
     return _run(arguments, argv)
 
 
@@ -69,7 +76,7 @@ def _run(arguments: argparse.Namespace, argv: list[str]) -> int:
         case "replay" | "demo":
             from ebpftop.commands import tape
 
-            return tape.replay(arguments.tape) if arguments.command == "replay" else tape.demo()
+            return tape.replay(arguments) if arguments.command == "replay" else tape.demo(arguments)
         case "tape":
             from ebpftop.commands import tapes
 

@@ -1,7 +1,7 @@
 """`python -m tests`: all tests, in two processes side by side, as those that trace wait most of the time.
 
-One runs what needs no kernel, and yields to the other where both want a processor; the other runs all the rest in its
-order, so nothing that is traced or counted has another test beside it. Arguments go to both: `python -m tests -k tape`.
+One runs what traces (marker `bpf`), in its order, so nothing that is traced or counted has another such test beside it.
+The other runs the rest, and yields where both want a processor. Arguments go to both: `python -m tests -k tape`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import time
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-APART = ["tests/ui", "tests/unit"]
+KERNEL = ["tests/live", "tests/e2e", "-m", "bpf"]
+APART = ["tests/ui", "tests/unit", "tests/e2e", "-m", "not bpf"]
 PYTEST = [sys.executable, "-B", "-m", "pytest", "-p", "no:cacheprovider"]
 NO_TESTS = 5  # pytest's status where the arguments leave none
 COUNTED = ("passed", "failed", "error", "skipped")
@@ -61,7 +62,7 @@ class Part:
 def main(arguments: list[str]) -> int:
     """Run both; 0 if all tests passed."""
     parts = [
-        Part("kernel", [*(f"--ignore={folder}" for folder in APART), *arguments]),
+        Part("kernel", [*KERNEL, *arguments]),
         Part("apart", [*APART, *arguments], niceness=10),
     ]
 

@@ -13,9 +13,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+from tests.support.processes import eventually
 
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ebpftop"
@@ -166,6 +169,7 @@ def _check(system: System, package: Path) -> None:
 
     _check_files(system)
     _check_count(system)
+    _check_exporter(system)
     _check_doctor(system)
     again = system.run(*install, "--reinstall", "install", f"/tmp/{package.name}")
     assert "another installation" not in again.stdout + again.stderr
@@ -174,6 +178,27 @@ def _check(system: System, package: Path) -> None:
     assert left == [], left
     assert [each for each in before - system.files() if not KEPT.match(each)] == []
     print("purged: nothing is left", flush=True)
+
+
+def _check_exporter(system: System) -> None:
+    """It serves what its file says."""
+    words = ("ebpftop", "exporter", "--config", "/etc/ebpftop/exporter.toml", "--listen", "127.0.0.1:0")
+    with subprocess.Popen(system.command(*words), stderr=subprocess.PIPE, text=True) as one:
+        try:
+            assert one.stderr is not None
+            found = re.search(r"http://\S+/metrics", one.stderr.readline())
+            assert found, "it does not serve"
+            eventually(lambda: len(_up(found[0])) == 3 and all(_up(found[0])), "its probes are attached", 60)
+        finally:
+            one.terminate()
+    assert one.returncode == 0
+    print("the exporter serves its file", flush=True)
+
+
+def _up(url: str) -> list[bool]:
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        text = answer.read().decode()
+    return [float(each) == 1 for each in re.findall(r"^ebpftop_probe_up\{.*\} (\S+)$", text, re.MULTILINE)]
 
 
 def _check_doctor(system: System) -> None:

@@ -284,6 +284,14 @@ class Check:
             assert len(printed) > 50_000
             assert browser.js("[...document.querySelectorAll('details')].every((each) => each.open)") is True
             browser.media(media="print", prefers_color_scheme="dark")
+            tall = browser.js("""
+                [...document.querySelectorAll("svg.flame")].map((e) => {
+                  e.setAttribute("height", 9000);
+                  e.classList.add("tall");
+                  return e.getBoundingClientRect().height;
+                })""")
+            assert tall
+            assert max(tall) < 950, "no flame graph is longer than a page"
             assert browser.js("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
             assert browser.js("getComputedStyle(document.querySelector('nav')).display") == "none"
 

@@ -19,6 +19,7 @@ from ebpftop.base import streams
 from ebpftop.base.inert import inert
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_NO_MEMORY = ("failed to map segment", os.strerror(errno.ENOMEM), "can't start new thread")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -47,9 +48,11 @@ def _is_hangup(error: OSError) -> bool:
 
 def _lack(error: BaseException) -> str | None:
     """What there is too little of, with the remedy."""
-    if isinstance(error, MemoryError):
+    number = error.errno if isinstance(error, OSError) else 0
+    said = str(error) if isinstance(error, ImportError | RuntimeError) else ""  # of libraries, and of threads
+    if isinstance(error, MemoryError) or number == errno.ENOMEM or any(words in said for words in _NO_MEMORY):
         return "there is not enough memory for this (see 'ulimit -v')"
-    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+    if number in (errno.EMFILE, errno.ENFILE) or os.strerror(errno.EMFILE) in said:
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         return f"too few files may be open at once: raise the limit of {limit:,} with 'ulimit -n'"
     return None

@@ -9,7 +9,7 @@ import sys
 TYPE_CHECKING = False  # `typing` would take a tenth of the time of --help
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, NoReturn
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
@@ -22,6 +22,12 @@ class _Help(argparse.RawDescriptionHelpFormatter):
 class Parser(argparse.ArgumentParser):
     def __init__(self, **given: Any) -> None:
         super().__init__(**given, formatter_class=_Help)
+
+    def error(self, message: str) -> NoReturn:
+        """The message quotes words of the command line."""
+        from ebpftop.base.inert import inert
+
+        super().error(inert(message))
 
 
 class Later:

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from ebpftop import __version__
+from ebpftop.frames.codec import MALFORMED
 
 LARGEST = 16 << 20  # bytes
 RACY = 2.0  # seconds: a file changed that recently may change again under the same time stamp
@@ -47,7 +48,7 @@ def kept(cache: Path | None, root: Path, kind: type[_T], read: Callable[[], _T])
     began = time.time_ns()
     identity, newest = _identity(root)  # before reading, so that a change meanwhile is noticed
     name = f"catalog-{zlib.crc32(os.fsencode(root)):08x}"
-    with contextlib.suppress(OSError, msgspec.DecodeError), _opened(cache) as folder:
+    with contextlib.suppress(OSError, *MALFORMED), _opened(cache) as folder:
         found = msgspec.msgpack.decode(_bytes(folder, name), type=_Kept)
         if found.identity == identity and found.crc32 == zlib.crc32(found.data):
             return msgspec.msgpack.decode(found.data, type=kind, dec_hook=lambda _, text: Path(text))

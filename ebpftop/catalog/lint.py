@@ -30,11 +30,13 @@ def lint(probe: Probe) -> list[str]:
     in_source = inert(str(probe.folder / SOURCE))
     in_manifest = inert(str(probe.folder / MANIFEST))
     findings = [
-        f"{in_source}:{line}: {message}" for rule in _SOURCE_RULES for line, message in sorted(rule(probe, source))
+        f"{in_source}:{line}: {inert(message)}"
+        for rule in _SOURCE_RULES
+        for line, message in sorted(rule(probe, source))
     ]
     document = Document(in_manifest, probe.manifest)
     for path, message in _consistency(probe, source):
-        findings.append(f"{in_manifest}:{document.line(path)}: {message}")
+        findings.append(f"{in_manifest}:{document.line(path)}: {inert(message)}")
     return findings
 
 

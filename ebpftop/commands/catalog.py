@@ -15,13 +15,14 @@ from ebpftop.base.errors import Cannot, UserError
 from ebpftop.base.look import look_of
 from ebpftop.catalog import folders, info, scaffold
 from ebpftop.catalog.model import Probe
-from ebpftop.commands import catalog_text, named
+from ebpftop.commands import catalog_text, named, settings
 from ebpftop.handover import protocol
 from ebpftop.supervisor import caches, privilege, process
 
 
 def list_probes(arguments: argparse.Namespace) -> int:
     """List the catalog; as root, with trials on this kernel."""
+    settings.tell(arguments)
     catalog = folders.read_catalog(arguments.probes, rights=privilege.invokers_rights, cache=caches.folder())
     found = {one.probe: one for one in _surveyed(list(catalog.probes.values()))}
     entries = [
@@ -70,6 +71,7 @@ def _surveyed(probes: list[Probe]) -> list[protocol.Availability]:
 
 def show(arguments: argparse.Namespace) -> int:
     """Show everything about a probe, including the shared C it uses, to read before running it as root."""
+    settings.tell(arguments)
     from ebpftop.loader import compose
 
     probe = named.probe(arguments.probe, arguments.probes)

@@ -18,12 +18,15 @@ from ebpftop.supervisor import caches, privilege
 LISTEN, INTERVAL, TOP = ("127.0.0.1", 9435), 5.0, 20
 
 
+Chosen = tuple[Probe, dict[str, str]]
+
+
 class Wanted(NamedTuple):
     """probes: with their parameters. folders: of more probes. interval: seconds. top: series. budget: percent of a CPU,
     or None.
     """
 
-    probes: list[tuple[Probe, dict[str, str]]]
+    probes: list[Chosen]
     folders: list[Path]
     listen: tuple[str, int]
     interval: float
@@ -32,27 +35,11 @@ class Wanted(NamedTuple):
 
 
 def wanted(arguments: argparse.Namespace) -> Wanted:
-    """Raises `UsageError`, with a line for each mistake in the file, and `UserError` without Prometheus' library."""
+    """Raises as `probes` does, and `UserError` without Prometheus' library."""
     named.prometheus_client()
-    file: ExporterFile | None = None
-    extra = list(arguments.probes)
-    if arguments.config is None:
-        chosen: list[tuple[Probe, dict[str, str]]] = [
-            (named.probe(name, extra), {}) for name in dict.fromkeys(arguments.names)
-        ]
-        if not chosen:
-            raise UsageError("the exporter needs the name of a probe, such as runqlat, or --config FILE")
-    else:
-        if arguments.names or arguments.param:
-            raise UsageError("probes and their parameters come from the file or from the command line, not from both")
-        try:
-            file = _read(arguments.config)
-            extra += file.folders
-            catalog = folders.read_catalog(extra, rights=privilege.invokers_rights, cache=caches.folder())
-            chosen = file.chosen(catalog.probes, catalog.problems)
-        except BadManifest as error:
-            raise UsageError("\n".join(error.problems)) from None
-
+    chosen, extra, file = probes(arguments)
+    if not chosen:
+        raise UsageError("the exporter needs the name of a probe, such as runqlat, or --config FILE")
     return Wanted(
         chosen,
         extra,
@@ -61,6 +48,24 @@ def wanted(arguments: argparse.Namespace) -> Wanted:
         arguments.top or (file and file.top) or TOP,
         file.budget if file and arguments.budget is None else arguments.budget,
     )
+
+
+def probes(arguments: argparse.Namespace) -> tuple[list[Chosen], list[Path], ExporterFile | None]:
+    """The probes that are named, the folders they may be in, and what else the file says. Raises `UsageError`, with a
+    line for each mistake in the file.
+    """
+    extra = list(arguments.probes)
+    if arguments.config is None:
+        return [(named.probe(name, extra), {}) for name in dict.fromkeys(arguments.names)], extra, None
+    if arguments.names or arguments.param:
+        raise UsageError("probes and their parameters come from the file or from the command line, not from both")
+    try:
+        file = _read(arguments.config)
+        extra += file.folders
+        catalog = folders.read_catalog(extra, rights=privilege.invokers_rights, cache=caches.folder())
+        return file.chosen(catalog.probes, catalog.problems), extra, file
+    except BadManifest as error:
+        raise UsageError("\n".join(error.problems)) from None
 
 
 def _read(path: Path) -> ExporterFile:

@@ -131,7 +131,7 @@ def _ran(call: Call) -> dict[str, Any]:
             child.terminate()
             child.communicate()
     told = err.decode("utf-8", "replace").strip()
-    if child.returncode not in call.answers or not out:
+    if child.returncode not in call.answers or (child.returncode and not out):
         return _content(told or f"ebpftop {call.words[0]} ended with {child.returncode}", failed=True)
     return _content(out.decode("utf-8", "replace"), told)
 

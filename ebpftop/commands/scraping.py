@@ -6,16 +6,15 @@ import argparse
 
 from ebpftop.catalog import folders
 from ebpftop.catalog.info import info
-from ebpftop.commands import named
+from ebpftop.commands import exporting
 from ebpftop.export.exporter.generated import dashboard, rules
 from ebpftop.supervisor import caches, privilege
 
 
 def generated(arguments: argparse.Namespace) -> int:
-    """Print rules or a dashboard for these probes, or for all that there are."""
-    if arguments.names:
-        probes = [named.probe(name, arguments.probes) for name in dict.fromkeys(arguments.names)]
-    else:
+    """Print rules or a dashboard for the probes that are named, or for all that there are."""
+    probes = [probe for probe, _ in exporting.probes(arguments)[0]]
+    if not probes:
         catalog = folders.read_catalog(arguments.probes, rights=privilege.invokers_rights, cache=caches.folder())
         probes = [probe for probe in catalog.probes.values() if not probe.id.startswith("lab/")]
     found = [info(probe) for probe in probes]

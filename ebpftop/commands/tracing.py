@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING, Any
 from ebpftop.base import hangup, jobs
 from ebpftop.base.bounds import BUDGET
 from ebpftop.base.errors import Cannot, UsageError
-from ebpftop.base.inert import inert
 from ebpftop.base.lean import lean
-from ebpftop.commands import root
+from ebpftop.commands import root, settings
 from ebpftop.commands.screen import require as require_screen
-from ebpftop.frames.messages import Load
+from ebpftop.frames.messages import Load, PlaybookInfo
 from ebpftop.handover import protocol, transport
 from ebpftop.kernel import support
 from ebpftop.supervisor import children, privilege, terminal
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from ebpftop.frames.local import LocalSource
     from ebpftop.frames.source import Source
     from ebpftop.model.trigger import Trigger
-    from ebpftop.model.watching import Watching
 
     Found = Sequence[tuple[Trigger, Probe]]  # the triggers of a command, with their probes
 
@@ -45,9 +43,10 @@ def dashboard(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Run the dashboard on the running kernel."""
     from ebpftop.commands import triggers
 
+    opened = settings.playbook(arguments)
     found = triggers.read(arguments)
     require_screen()
-    return _on_screen(arguments, argv, found)
+    return _on_screen(arguments, argv, found, opened.info if opened else None)
 
 
 def play(arguments: argparse.Namespace, argv: list[str]) -> int:
@@ -57,18 +56,17 @@ def play(arguments: argparse.Namespace, argv: list[str]) -> int:
     playbook = named.playbook(arguments.playbook, arguments.probes).info
     found = triggers.read(arguments)
     require_screen()
-    loads = [
-        Load(request=number, probe=step.probe, params=step.params) for number, step in enumerate(playbook.steps, 1)
-    ]
-    return _on_screen(arguments, argv, found, playbook.name, loads)
+    return _on_screen(arguments, argv, found, playbook)
 
 
-def _on_screen(
-    arguments: argparse.Namespace, argv: list[str], found: Found, playbook: str = "", loads: Sequence[Load] = ()
-) -> int:
+def _on_screen(arguments: argparse.Namespace, argv: list[str], found: Found, playbook: PlaybookInfo | None) -> int:
     """Probes that triggers name are loaded too, unless they have to be told what to trace."""
     from ebpftop.commands import triggers
 
+    loads = [
+        Load(request=number, probe=step.probe, params=step.params, interval=arguments.interval)
+        for number, step in enumerate(playbook.steps if playbook else (), 1)
+    ]
     more = [probe.id for probe in triggers.others(found, [load.probe for load in loads]) if not probe.asks]
     outer: list[int] = []
 
@@ -79,9 +77,11 @@ def _on_screen(
         return run_dashboard(
             source,
             auto_load=[(name, {}) for name in more],
-            playbook=playbook,
+            playbook=playbook.name if playbook else "",
             loads=loads,
-            watching=_watching(arguments, found, screen=True),
+            interval=arguments.interval,
+            chosen=arguments.settings,
+            watching=triggers.watching(arguments, found, screen=True),
             outer=outer,
         )
 
@@ -110,7 +110,7 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
                 duration=arguments.duration,
                 format=arguments.format,
                 raw=arguments.raw,
-                watching=_watching(arguments, found),
+                watching=triggers.watching(arguments, found),
                 out=sys.stdout,
                 err=sys.stderr,
                 stop=stop,
@@ -145,7 +145,7 @@ def record(arguments: argparse.Namespace, argv: list[str]) -> int:
                 duration=arguments.duration,
                 args=arguments.args,
                 force=arguments.force,
-                watching=_watching(arguments, found),
+                watching=triggers.watching(arguments, found),
                 err=sys.stderr,
                 stop=stop,
             )
@@ -238,6 +238,7 @@ def _trace(
 
     names = hosts.named(arguments)
     if names and not hosts.has_local(names):
+        settings.tell(arguments)
         return hosts.watch(names, arguments.ssh, consumer)
     become_root(arguments, argv)
     if outer is not None:
@@ -266,33 +267,7 @@ def become_root(arguments: argparse.Namespace, argv: list[str]) -> None:
     if not space.ok:
         raise Cannot(f"tracing would be wrong in {space.detail}: {space.remedy}")
     root.become(arguments, argv)
-
-
-def _watching(arguments: argparse.Namespace, found: Found, *, screen: bool = False) -> Watching | None:
-    """What watches for triggers, in the consumer; None without any. A dashboard keeps what is recent anyway."""
-    if not found:
-        return None
-    from ebpftop.frames.recent import DASHBOARD, Recent
-    from ebpftop.model.tape_folder import TapeFolder
-    from ebpftop.model.watching import Watching
-
-    recent = folder = None
-    if arguments.save is not None:
-        recent = Recent(max(arguments.before, DASHBOARD if screen else 0.0))
-        try:
-            folder = TapeFolder(
-                arguments.save,
-                recent,
-                before=arguments.before,
-                after=arguments.after,
-                tapes=arguments.keep_tapes,
-                most=arguments.keep_bytes,
-                args=getattr(arguments, "args", False),
-            )
-        except OSError as error:
-            print(f"ebpftop: {inert(str(arguments.save))}: {error.strerror}", file=sys.stderr)
-            raise SystemExit(1) from None
-    return Watching([trigger for trigger, _ in found], recent, folder)
+    settings.tell(arguments)
 
 
 def _loads(

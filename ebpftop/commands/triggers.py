@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ebpftop.base.errors import UsageError
-from ebpftop.base.inert import quoted
+from ebpftop.base.inert import inert, quoted
 
 if TYPE_CHECKING:
     from ebpftop.catalog.model import Probe
     from ebpftop.model.trigger import Trigger
+    from ebpftop.model.watching import Watching
 
 
 def read(arguments: argparse.Namespace) -> list[tuple[Trigger, Probe]]:
@@ -39,3 +41,32 @@ def _read(text: str, extra: list[Path]) -> tuple[Trigger, Probe]:
 def others(found: Sequence[tuple[Trigger, Probe]], probes: Sequence[str]) -> list[Probe]:
     """The probes that triggers name, each once, besides those with these ids."""
     return list({probe.id: probe for _, probe in found if probe.id not in probes}.values())
+
+
+def watching(
+    arguments: argparse.Namespace, found: Sequence[tuple[Trigger, Probe]], *, screen: bool = False
+) -> Watching | None:
+    """What watches for triggers, in the consumer; None without any. A dashboard keeps what is recent anyway."""
+    if not found:
+        return None
+    from ebpftop.frames.recent import DASHBOARD, Recent
+    from ebpftop.model.tape_folder import TapeFolder
+    from ebpftop.model.watching import Watching
+
+    recent = folder = None
+    if arguments.save is not None:
+        recent = Recent(max(arguments.before, DASHBOARD if screen else 0.0))
+        try:
+            folder = TapeFolder(
+                arguments.save,
+                recent,
+                before=arguments.before,
+                after=arguments.after,
+                tapes=arguments.keep_tapes,
+                most=arguments.keep_bytes,
+                args=getattr(arguments, "args", False),
+            )
+        except OSError as error:
+            print(f"ebpftop: {inert(str(arguments.save))}: {error.strerror}", file=sys.stderr)
+            raise SystemExit(1) from None
+    return Watching([trigger for trigger, _ in found], recent, folder)

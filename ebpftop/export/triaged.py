@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from ebpftop.base.inert import inert
 from ebpftop.frames.messages import Hello
@@ -14,7 +15,7 @@ from ebpftop.model.triage.verdict import Finding, Verdict
 from ebpftop.stats import formatting
 
 LIMIT = 4096  # bytes
-_TEXT = 160  # characters of one text
+_TEXT, _SENTENCE = 120, 240  # bytes of a name, and of a measure in words
 _EVIDENCE = 6  # of a finding
 
 
@@ -110,22 +111,24 @@ def triaged(found: Verdict, hello: Hello | None, source: str, problem: str = "")
 
 def _fitted(whole: Triage) -> Triage:
     """With less evidence, then fewer findings, until JSON and text fit."""
-    cut = whole.cut
-    while max(len(encoded(whole)), len(as_text(whole).encode())) > LIMIT:
-        findings, cut = list(whole.findings), cut + 1
-        last = next((n for n in reversed(range(len(findings))) if len(findings[n].evidence) > 1), None)
-        if last is not None and (len(findings) == 1 or last or len(findings[last].evidence) > 2):
-            each = findings[last]
-            findings[last] = msgspec.structs.replace(each, evidence=each.evidence[:-1])
+    found = whole
+    while max(len(encoded(found)), len(as_text(found).encode())) > LIMIT:
+        findings = list(found.findings)
+        rich = next((n for n in reversed(range(len(findings))) if len(findings[n].evidence) > 1 + (n == 0)), None)
+        if rich is not None:
+            findings[rich] = replace(findings[rich], evidence=findings[rich].evidence[:-1])
         elif len(findings) > 1:
             findings.pop()
         else:
-            whole = msgspec.structs.replace(
-                whole, probes=whole.probes[:8], lost={}, missing={}, doubts=whole.doubts[:2]
-            )
-            return msgspec.structs.replace(whole, findings=findings[:1], cut=cut)
-        whole = msgspec.structs.replace(whole, findings=findings, cut=cut)
-    return whole
+            return _least(found)
+        found = replace(found, findings=findings, cut=found.cut + 1)
+    return found
+
+
+def _least(found: Triage) -> Triage:
+    """Only what was found first, whatever names there are."""
+    findings = [replace(each, evidence=each.evidence[:1], doubts=[], more=[]) for each in found.findings[:1]]
+    return replace(found, findings=findings, probes=[], doubts=[], lost={}, missing={}, cut=found.cut + 1)
 
 
 def encoded(found: Triage) -> bytes:
@@ -136,7 +139,7 @@ def _found(found: Finding, ahead: int) -> Found:
     evidence = [_evidence(sign, ahead) for sign in found.signs[:_EVIDENCE]]
     first = evidence[0]
     return Found(
-        resource=found.resource,
+        resource=_brief(found.resource),
         cause=first.text,
         since_ns=first.since_ns,
         until_ns=first.until_ns,
@@ -146,7 +149,7 @@ def _found(found: Finding, ahead: int) -> Found:
         more=[
             More(
                 probe=each.probe,
-                question=each.question,
+                question=_brief(each.question),
                 command=" ".join(
                     ("sudo ebpftop run", each.probe, *(f"-p {name}={value}" for name, value in each.params.items()))
                 ),
@@ -170,8 +173,8 @@ def _evidence(sign: Sign, ahead: int) -> Evidence:
     measure = sign.measure
     unit, scale = _UNITS.get(measure.unit, _UNITS["count"])
     return Evidence(
-        probe=measure.run.probe if measure.run else None,
-        view=measure.view.name if measure.view else None,
+        probe=_brief(measure.run.probe) if measure.run else None,
+        view=_brief(measure.view.name) if measure.view else None,
         meaning=measure.meaning,
         now=_rounded(sign.now / scale),
         before=None if sign.before is None else _rounded(sign.before / scale),
@@ -180,7 +183,7 @@ def _evidence(sign: Sign, ahead: int) -> Evidence:
         since_ns=sign.began_ns + ahead,
         until_ns=None if sign.ended_ns is None else sign.ended_ns + ahead,
         who=_who(sign),
-        text=_brief(_text(sign, scale), 300),
+        text=_brief(_text(sign, scale), _SENTENCE),
     )
 
 
@@ -276,4 +279,5 @@ def _lines(found: Triage) -> Iterator[str]:
 def _brief(text: str, most: int = _TEXT) -> str:
     """Inert, and short."""
     text = inert(text)
-    return text if len(text) <= most else text[: most - 1] + "…"
+    raw = text.encode("utf-8", "replace")
+    return text if len(raw) <= most else raw[: most - 3].decode("utf-8", "ignore") + "…"

@@ -11,7 +11,7 @@ from ebpftop.export.headless import DONE, FAILED
 from ebpftop.export.loads import attached
 from ebpftop.export.triaged import as_text, encoded, triaged
 from ebpftop.frames.codec import BadFrame
-from ebpftop.frames.messages import Load, Refused
+from ebpftop.frames.messages import Detached, Detaching, Load, Refused
 from ebpftop.frames.source import Source, SourceEnded
 from ebpftop.model.session import Session
 from ebpftop.model.triage.verdict import verdict
@@ -35,18 +35,20 @@ async def run(
 
     Closes the source. Returns the exit code: 0 done, 1 no probe could be attached or the source ended.
     """
-    session, refused = Session(history=_HOSTS, event_rows=_EVENTS), ""
+    session, refused, found = Session(history=_HOSTS, event_rows=_EVENTS), "", None
     try:
         async for frame in attached(source, loads, duration=seconds, stop=stop):
             session.feed(frame)
             if isinstance(frame, Refused):
                 refused = frame.error
+            if found is None and (isinstance(frame, Detaching) or (isinstance(frame, Detached) and not frame.reason)):
+                found = verdict(session)  # what comes while programs end one by one says less
     except (SourceEnded, BadFrame) as error:
         print(f"ebpftop: {inert(str(error))}", file=err)
         return FAILED
     finally:
         await source.close()
-    found = verdict(session)
+    found = found or verdict(session)
     if found is None:
         why = refused or next((run.failure.headline for run in session.runs.values() if run.failure), "it was stopped")
         print(f"ebpftop: no probe was attached: {inert(why)}", file=err)

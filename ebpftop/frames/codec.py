@@ -20,6 +20,8 @@ _LENGTH = struct.Struct("<I")
 _encoder = msgspec.msgpack.Encoder()
 T = TypeVar("T")
 
+MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # what comes of bytes that are no such message
+
 
 class BadFrame(Exception):
     """The bytes are not a valid message; the text says why."""
@@ -58,7 +60,7 @@ class Decoder(Generic[T]):
                         if not self._accepts(body):
                             raise BadFrame(f"a message of {length:,} bytes would become too many objects")
                         message = self._decode(body)
-                    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                    except MALFORMED as error:
                         raise BadFrame(f"a message does not decode: {error}") from None
                     except MemoryError:
                         raise BadFrame(f"a message of {length:,} bytes takes more memory than there is") from None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 from ebpftop.frames import tape_format as form
-from ebpftop.frames.codec import BadFrame, written
+from ebpftop.frames.codec import MALFORMED, BadFrame, T, written
 from ebpftop.frames.messages import (
     PROTOCOL,
     AnyFrame,
@@ -316,20 +316,29 @@ class TapeReader:
         state, behind = self.blocks.state(time)
         return self._frames(chain(state, behind))
 
+    def written(self) -> Iterator[tuple[int, Written, int]]:
+        """Times, frames as they were written, and the bytes of each. Raises `BadTape`."""
+        return self._read(self.blocks.records(), lambda frame: frame)
+
     def _frames(self, records: Iterator[tuple[int, memoryview]]) -> Iterator[tuple[int, AnyFrame]]:
-        reading, decode = Reading(), written()
+        return ((at, frame) for at, frame, _ in self._read(records, Reading().read))
+
+    def _read(
+        self, records: Iterator[tuple[int, memoryview]], read: Callable[[Written], T]
+    ) -> Iterator[tuple[int, T, int]]:
+        decode = written()
         for at, body in records:
             try:
                 if not form.fits(body):
                     raise self._bad(f"holds too large a frame after {at / 1e9:.1f} s")
-                frame = reading.read(decode(body))
+                frame = read(decode(body))
             except BadTape:
                 raise
-            except (BadFrame, msgspec.DecodeError, UnicodeDecodeError) as error:
+            except (BadFrame, *MALFORMED) as error:
                 raise self._bad(f"is damaged after {at / 1e9:.1f} s: {error}") from None
             except MemoryError:
                 raise self._bad(f"takes more memory than there is after {at / 1e9:.1f} s") from None
-            yield at, frame
+            yield at, frame, len(body)
 
     def close(self) -> None:
         self.blocks.close()

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from ebpftop.frames import tape_format as form
+from ebpftop.frames.codec import MALFORMED
 from ebpftop.frames.tape_format import BLOCK, BLOCK_1, RECORD, BadTape, Header, Index, Key
 
 Record = tuple[int, memoryview]  # time, body
@@ -112,7 +113,7 @@ class Blocks:
                 raise _Lie
             try:
                 found = [body for _, body in self._read(header, 0) if _kind(body).kind == "catalog"]
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except MALFORMED:
                 found = []
             if not found:
                 raise _Lie
@@ -207,7 +208,7 @@ class Blocks:
             return False
         try:
             index = _index(self._unpack(header))
-        except (BadTape, msgspec.DecodeError, UnicodeDecodeError):
+        except (BadTape, *MALFORMED):
             return False
         last = self._header_at(index.last)
         if last is None or last.kind not in (form.FRAMES, form.CATALOG) or last.end != header.at:

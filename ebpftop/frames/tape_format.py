@@ -138,7 +138,7 @@ _sizes: Callable[[Any], _Sizes] = msgspec.msgpack.Decoder(_Sizes).decode
 
 
 def fits(body: bytes | memoryview) -> bool:
-    """Whether a frame is within both limits. Raises `msgspec.DecodeError`."""
+    """Whether a frame is within both limits. Raises what is `MALFORMED`."""
     if len(body) > FRAME_LIMIT:
         return False
     if len(body) <= PLAIN_LIMIT:

@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from ebpftop.frames.codec import MALFORMED
 from ebpftop.handover.protocol import AnyMessage, Message
 
 _CHUNK = 250
@@ -156,7 +157,7 @@ class Receiver:
                     return None
                 try:
                     self._header = _decoder(_Header)(data)
-                except msgspec.DecodeError as error:
+                except MALFORMED as error:
                     raise TransportError(f"a message's header does not decode: {error}") from None
                 if not 0 <= self._header.descriptors <= self._most:
                     raise TransportError(f"a message claims {self._header.descriptors} descriptors of {self._most}")
@@ -173,7 +174,7 @@ class Receiver:
                 finally:
                     os.close(memfd)
             return _decoder(AnyMessage)(body), descriptors
-        except (msgspec.DecodeError, IndexError, OSError) as error:
+        except (*MALFORMED, IndexError, OSError) as error:
             close_all(descriptors)
             raise TransportError(f"a message does not decode: {error}") from None
 

@@ -160,6 +160,11 @@ class MergedSource(Source):
         self._put([Notice(level=level, text=f"{peer.name}: {text}")])
 
     def ready(self, peer: Peer) -> None:
+        for other in self.peers:
+            if other.is_same_machine(peer):
+                self.told(
+                    peer, f"it is the same machine as {other.name}: what happens there is counted twice", "warning"
+                )
         self._gather()
         self._send(peer, AccountRunTimes(on=self._statistics))
         for run in self._runs.values():

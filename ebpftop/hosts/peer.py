@@ -40,6 +40,7 @@ LATE = 3.0  # seconds without a frame after which a host is late: the load of a 
 _PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # seconds before it is tried again
 _SETTLED = 60.0  # seconds after which a connection counts as one that works
 _HELD = 1000  # frames until clocks are known
+_ONE_START = 20_000_000  # ns by which a machine differs from itself in when it was started
 _NOTICED = 1.0  # seconds by which clocks may differ before it is said
 
 
@@ -96,6 +97,13 @@ class Peer:
     @property
     def is_late(self) -> bool:
         return time.monotonic_ns() - self._heard > LATE * 1e9
+
+    def is_same_machine(self, other: Peer) -> bool:
+        """Whether both names lead to one machine: it was started at the same moment and calls itself the same."""
+        mine, theirs = self.hello, other.hello
+        if other is self or not self.is_ready or mine is None or theirs is None or mine.host != theirs.host:
+            return False
+        return abs(mine.boot_realtime_ns - theirs.boot_realtime_ns) < _ONE_START
 
     @property
     def settled(self) -> bool:

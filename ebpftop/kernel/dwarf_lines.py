@@ -269,7 +269,7 @@ def _beginnings(data: bytes) -> list[int]:
     """Where units begin."""
     found: list[int] = []
     reader = _Reader(data, 0)
-    while reader.at + 4 < len(data):
+    while reader.at + 12 <= len(data):  # less is no unit
         found.append(reader.at)
         length = reader.length()
         reader.at += length

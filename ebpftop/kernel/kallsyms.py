@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 PATH = "/proc/kallsyms"
 CORE = "vmlinux"  # the module name of functions that belong to no module
-_CODE = frozenset(b"tTwW")
+_CODE = (b"t", b"T", b"w", b"W")
 _LONGEST = 1 << 20  # bytes; an address further from its symbol is not in that function
 
 
@@ -40,7 +40,11 @@ def resolve(fd: int, addresses: Iterable[int]) -> list[Symbol]:
 
 
 def _start(line: bytes) -> int:
-    return int(line[:16], 16)
+    """0 of what is no such line."""
+    try:
+        return int(line[:16], 16)
+    except ValueError:
+        return 0
 
 
 def _symbol(lines: list[bytes], after: int) -> Symbol | None:
@@ -48,7 +52,7 @@ def _symbol(lines: list[bytes], after: int) -> Symbol | None:
     start = _start(lines[after - 1])
     end = _start(lines[after]) if after < len(lines) else start + _LONGEST
     first = bisect_left(lines, lines[after - 1][:16])
-    names = [line[19:].partition(b"\t") for line in lines[first:after] if line[17] in _CODE]
+    names = [line[19:].partition(b"\t") for line in lines[first:after] if line[17:18] in _CODE]
     if not names or end - start > _LONGEST:
         return None
     name, _, module = min(names, key=lambda parts: (parts[0].startswith(b"_"), len(parts[0]), parts[0]))

@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from ebpftop.base.cgroup_path import is_id
+from ebpftop.frames.codec import MALFORMED
 from ebpftop.handover import protocol, transport
 from ebpftop.handover.protocol import ContainerFacts
 
@@ -198,7 +199,7 @@ def _decoded(raw: bytes | str, kind: Any) -> Any:
     """None where it isn't such JSON."""
     try:
         return msgspec.json.decode(raw, type=kind)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+    except MALFORMED:
         return None
 
 

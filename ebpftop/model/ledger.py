@@ -102,6 +102,8 @@ class Ledger:
             return
         fields = {name: self._numbers(name, columns[name]) for name in (*self.keys, *self.gauges)}
         counts = {name: _counts(name, columns[name]) for name in self.counters}
+        if not fields and not counts:
+            raise BadFrame("a view shows no column")
         rows = len(next(iter((fields | counts).values())))
         if self.keys:
             fields, counts = self._distinct(fields, counts)

@@ -11,10 +11,8 @@ _EQUAL = 1_000_000  # ns by which clocks may differ and count as equal
 
 
 def state(host: HostState, now: int) -> str:
-    """`live`, or for how long nothing has come, and why. now: realtime ns. Hostile."""
-    if host.state in ("live", "connecting"):
-        return host.state
-    return f"{host.state}, {age(host, now)} ago" + (f": {host.problem}" if host.problem else "")
+    """`live`, or `lost, 12 s ago`: when something came last. now: realtime ns."""
+    return host.state if host.state in ("live", "connecting") else f"{host.state}, {age(host, now)} ago"
 
 
 def age(host: HostState, now: int) -> str:

@@ -17,6 +17,7 @@ import msgspec
 from ebpftop.base.inert import inert
 from ebpftop.catalog.current import CurrentCatalog
 from ebpftop.catalog.folders import CatalogRead
+from ebpftop.frames.codec import MALFORMED
 from ebpftop.handover import protocol, transport
 from ebpftop.supervisor import privilege, process, tasks
 
@@ -90,7 +91,7 @@ class Folders:
                 return True
         except BlockingIOError:
             return False  # not a whole message yet
-        except (transport.TransportError, msgspec.DecodeError, OSError):
+        except (transport.TransportError, *MALFORMED, OSError):
             pass
         self.reports.close()
         self.reports = None
@@ -145,7 +146,7 @@ def _encode(catalog: CatalogRead) -> bytes:
 
 
 def _decode(data: bytes) -> CatalogRead:
-    """Raises `msgspec.DecodeError`."""
+    """Raises what is `MALFORMED`."""
     return msgspec.msgpack.decode(data, type=CatalogRead, dec_hook=_to_path)
 
 

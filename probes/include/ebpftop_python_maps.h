@@ -129,6 +129,8 @@ static struct python_walk *python_walk(struct task_struct *task, u64 sp)
         code.at = walk->code[turn];
         walk->entries[at] = (u64)python_tell(&code, minor, old) << 32 | (u32)walk->entries[at];
     }
+    if (!frame)
+        walk->found = PYTHON_WALKED;
     if (walk->found != PYTHON_DEEPER)
         return walk;
     for (u32 turn = 0; turn < PYTHON_SKIPPED && minor > 11; turn++) {

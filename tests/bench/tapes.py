@@ -23,6 +23,7 @@ from ebpftop.frames.columns import unpack
 from ebpftop.frames.messages import Snapshot
 from ebpftop.frames.tape_source import TapeSource
 from ebpftop.ui.app.app import EbpftopApp
+from ebpftop.ui.app.run import collect_from_now_on
 from tests.bench.startup import shown_after
 from tests.bench.table import Row, mib, ms, s
 from tests.support import long_tape
@@ -103,6 +104,7 @@ async def _measure(tape: Path) -> None:
     choose = random.Random(1)
     async with app.run_test(size=_SIZE) as pilot:
         await pilot.pause()
+        collect_from_now_on()  # as when it is started
         for _ in range(_JUMPS):
             second = choose.randrange(60, round(source.duration))
             since = time.perf_counter()

@@ -84,7 +84,7 @@ def test_two_hosts_are_one_table(far: Far, tmp_path: Path) -> None:
     rows = list(csv.DictReader(line for line in done.stdout.splitlines() if not line.startswith("#")))
     assert {(row["host"], row["comm"]) for row in rows} == {("far-1", "nginx"), ("far-2", "redis")}
     for row in rows:
-        assert int(row["Calls"]) % {"nginx": 23, "redis": 101}[row["comm"]] == 0
+        assert int(row["count"]) % {"nginx": 23, "redis": 101}[row["comm"]] == 0
 
 
 @pytest.mark.parametrize(

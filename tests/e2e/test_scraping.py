@@ -189,6 +189,13 @@ def test_what_is_no_file_of_ones_own_is_refused(folder: Path) -> None:
     assert "exporter.toml in it is not used" in complaint(ebpftop("exporter", "--config", file), 2)
 
 
+def test_rules_are_for_its_probes(folder: Path) -> None:
+    file = written(folder, '[[probes]]\nid = "runqlat"\n')
+    done = ebpftop("exporter", "--rules", "--config", file)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert set(re.findall(r"^- name: \"(.*)\"", done.stdout, re.MULTILINE)) == {"ebpftop", "ebpftop cpu/runqlat"}
+
+
 def test_probes_come_from_one_place(folder: Path) -> None:
     file = written(folder, '[[probes]]\nid = "hello"\n')
     for more in (["hello"], ["-p", "pid=1"]):

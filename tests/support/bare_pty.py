@@ -23,9 +23,15 @@ PATIENCE = 60.0
 class BarePty:
     """A program with a terminal as its standard streams, in a session without one. `shown` is all it wrote."""
 
-    def __init__(self, command: Sequence[str], ignored: Sequence[signal.Signals] = (), **streams: int) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        ignored: Sequence[signal.Signals] = (),
+        size: tuple[int, int] = (30, 100),
+        **streams: int,
+    ) -> None:
         self._ours, self.terminal = pty.openpty()
-        fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("4H", 30, 100, 0, 0))
+        fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("4H", *size, 0, 0))
         self.settings = termios.tcgetattr(self.terminal)
         self.shown = b""
 
@@ -69,9 +75,14 @@ class BarePty:
 
 
 @contextlib.contextmanager
-def bare_pty(command: Sequence[str], ignored: Sequence[signal.Signals] = (), **streams: int) -> Iterator[BarePty]:
-    """`streams`: descriptors for stdin, stdout, stderr instead of the terminal."""
-    started = BarePty(command, ignored, **streams)
+def bare_pty(
+    command: Sequence[str],
+    ignored: Sequence[signal.Signals] = (),
+    size: tuple[int, int] = (30, 100),
+    **streams: int,
+) -> Iterator[BarePty]:
+    """`size`: rows and columns. `streams`: descriptors for stdin, stdout, stderr instead of the terminal."""
+    started = BarePty(command, ignored, size, **streams)
     try:
         yield started
     finally:

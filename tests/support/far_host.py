@@ -22,8 +22,14 @@ class FarHost(Source):
     can_restart = True
 
     def __init__(
-        self, catalog: Catalog, *, ahead_ns: int = 0, answer: Callable[[Load], Iterable[AnyFrame]] | None = None
+        self,
+        catalog: Catalog,
+        *,
+        name: str = "",
+        ahead_ns: int = 0,
+        answer: Callable[[Load], Iterable[AnyFrame]] | None = None,
     ) -> None:
+        self._name = name or f"host-{id(self)}"
         self.requests: list[AnyRequest] = []
         self.connections = 0
         self._catalog, self._ahead, self._answer = catalog, ahead_ns, answer
@@ -33,7 +39,7 @@ class FarHost(Source):
     async def frames(self) -> AsyncIterator[AnyFrame]:
         self.connections += 1
         self._queue = asyncio.Queue()
-        self.play(hello(), self._catalog)
+        self.play(hello(host=self._name), self._catalog)
         while True:
             frame = await self._queue.get()
             if isinstance(frame, Exception):

@@ -1,4 +1,4 @@
-"""Frames whose every text is hostile."""
+"""Hostile text: what anybody may call a process, a file or a function, and frames whose every text is hostile."""
 
 from __future__ import annotations
 
@@ -9,6 +9,35 @@ from tests.support import frames
 from tests.support.frames import EXECS, LATENCY, SAMPLES
 
 EVIL = "</title></script><script>alert(1)</script><img src=x onerror=alert(1)>\"' \x1b[31m\u202e\u2066\x00\ud800&lt;"
+
+# By kind. Sequences have numbers that nothing of ours writes, so that they are known where they come through.
+TEXTS = {
+    "sequences": "\x1b[77;77H\x1b[4242mx\x1b[?4242h",
+    "title": "\x1b]0;owned\x07x",
+    "clipboard": "\x1b]52;c;b3duZWQ=\x1b\\x",
+    "link": "\x1b]8;;http://owned.example\x1b\\x\x1b]8;;\x1b\\",
+    "device control": "\x1bPowned\x1b\\\x1b_owned\x1b\\\x1b^owned\x1b\\x",
+    "questions": "\x1b[>4242c\x1b[4242nx\x05",
+    "reset": "\x1bcx\x1b#8\x1b(0",
+    "C1": "\x9b4242m\x9d0;owned\x9cx\x90owned\x9c\x85",
+    "markup": "[bold red]x[/] [@click=app.quit]x[/] [/nope] [link=http://owned.example]x",
+    "HTML": "</title></script><script>alert(1)</script><img src=x onerror=alert(1)>&lt;&#x27;",
+    "right to left": "\u202eowned\u202c\u2066x\u2069\u200f\u061c",
+    "zero width": "o\u200bw\u200dn\ufeffe\u2060d\u00ad\u034f\ufe0f",
+    "double width": "日本\uff57\uff49\uff44\uff45🧨👩\u200d👩\u3164",
+    "combining": "e" + "\u0301\u0489" * 40,
+    "line ends": "x\ny\r\nz\x0b\x0c\u2028\u2029\x85\ttab",
+    "controls": "x\x08\x08\x7f\x0e\x0f\x1a\x04y",
+    "formula": "=cmd|' /C calc'!A0",
+    "more formulas": "@SUM(1+1)",
+    "wide formula": "\uff1d1+1",
+    "quotes": '"x",\'y\';`z`\\n\\"\\\\',
+    "separators": 'x;y,z|1 2\t3 # {le="1"} 4',
+    "4 KiB": "L" * 4096,
+    "a private character": "x\ue000\U000f0000\U000e0041",
+}
+NOT_UTF8 = b"x\xff\xfe\xc3(\xed\xa0\x80\xf8\x88"
+RAW = {kind: text.encode() for kind, text in TEXTS.items()} | {"not UTF-8": NOT_UTF8}
 
 
 def hostile() -> list[AnyFrame]:

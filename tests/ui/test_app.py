@@ -215,6 +215,15 @@ async def test_both_themes_are_ours_and_t_turns_them(stage: Open) -> None:
         assert not on.app.current_theme.dark
 
 
+async def test_settings_choose_the_theme_and_their_mistakes_are_told(stage: Open) -> None:
+    problems = [f"/x/config.toml:{line}: [bold]: wrong" for line in range(1, 6)]
+    async with stage(options=Options(theme="light", interval=0.5, problems=problems)) as on:
+        assert on.app.theme == LIGHT.name
+        assert on.app.feed.interval == 0.5
+        told = [each.message for each in on.app._notifications]
+        assert told == [*problems[:3], "and 2 more in the settings: 'ebpftop list' tells them"]
+
+
 async def test_without_colour_nothing_is_coloured(stage: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     async with stage(options=CALLS) as on:

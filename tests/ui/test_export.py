@@ -39,6 +39,7 @@ from tests.support.frames import (
     stacks,
 )
 from tests.support.page_reader import Report
+from tests.support.schemas import check as check_shape
 from tests.ui.conftest import Open, Stage
 from tests.ui.probes import calls, latencies
 from tests.ui.test_strip import profiling
@@ -97,7 +98,9 @@ async def test_the_view_in_front_as_csv_and_ndjson_is_what_it_shows(stage: Open,
         await on.press("t")
         rows = read(await chosen(on, "System calls by process  as  CSV", folder))
         assert [(row["comm"], row["count"]) for row in rows] == [("postgres", "505"), ("\\x1b[31mnode", "60")]
-        (view,) = json.loads(await chosen(on, "System calls by process  as  NDJSON", folder))["views"].values()
+        line = json.loads(await chosen(on, "System calls by process  as  NDJSON", folder))
+        check_shape("run", line)
+        (view,) = line["views"].values()
         assert [row[-2] for row in view["rows"]] == [505, 60]
 
 

@@ -14,6 +14,7 @@ from ebpftop.ui.widgets.flame import Flame
 from ebpftop.ui.widgets.stacks_panel import FlameFrame, StacksPanel
 from ebpftop.ui.widgets.strip import CHOSEN, StripPlot
 from ebpftop.ui.widgets.strip_frame import StripFrame
+from ebpftop.ui.widgets.timeline import Timeline
 from tests.support.frames import SAMPLES, SECOND, TIMED, moments, process, processes, samples, stacks
 from tests.ui.conftest import Open, Stage
 
@@ -169,6 +170,23 @@ async def test_without_colour_more_samples_are_darker_signs(stage: Open, monkeyp
         lines = on.see(StripPlot).split("\n")[1:-1]
         dark = [line for line in lines if "█" in line]
         assert len(dark) >= 5  # five or more parts of the second with a burst besides the loop
+
+
+async def test_the_strip_follows_the_filter_and_the_timeline_the_slice(stage: Open) -> None:
+    async with profiling(stage) as on:
+        await on.press("o")
+        shown = plot(on)
+        assert shown._strip is not None
+        assert shown._strip.counts.sum() == 8 * 50 + 15
+        on.one(Flame).focus()
+        await on.press("f", *"node", "enter")
+        assert plot(on)._strip.counts.sum() == 15
+        assert "matching “node”" in str(on.one(StripFrame).border_title)
+        plot(on).focus()
+        await on.press("left", "V", "left", "enter")
+        part = on.one(StacksPanel).slice
+        assert part is not None
+        assert on.one(Timeline).state.span == part.span
 
 
 async def test_the_mouse_chooses_a_range(stage: Open) -> None:

@@ -218,6 +218,28 @@ async def test_the_timeline_shows_the_past_losses_failures_and_the_span(stage: O
         assert on.see(Timeline).split("\n")[1][column(20)] == "┴"
 
 
+async def test_the_timeline_follows_the_filter_also_while_nothing_new_comes(stage: Open) -> None:
+    async with stage(options=CALLS) as on:
+        await on.play(PEOPLE, *map(second, range(1, 41)))
+        assert on.one(Timeline).state.greatest == "≤ 260/s"
+        await on.press("space", "f", *"postgres")
+        await until(on, lambda: on.one(Timeline).state.greatest == "≤ 10/s")
+        await on.press("escape")
+        await until(on, lambda: on.one(Timeline).state.greatest == "≤ 260/s")
+
+
+async def test_the_timeline_follows_the_picked_row_of_a_histogram(stage: Open) -> None:
+    async with stage(options=LATENCY) as on:
+        await on.play(PEOPLE, *(latencies(n, {1: {5_000: 10 * n}, 2: {900_000: n}}) for n in range(1, 9)))
+        assert on.one(Timeline).state.greatest.startswith("p99 ≤ 9")
+        await on.press("tab", "tab")
+        table = on.one(TableGrid)
+        table.focus()
+        table.go(names(table).index("postgres"))
+        await on.press("enter")
+        assert on.one(Timeline).state.greatest.startswith("p99 ≤ 5")
+
+
 async def test_the_timeline_has_one_line_on_a_small_screen_with_the_signs_in_it(stage: Open) -> None:
     async with stage(options=CALLS, size=(80, 24)) as on:
         await on.play(PEOPLE, *map(second, range(1, 41)), rejected(9, "lab/null-deref"))

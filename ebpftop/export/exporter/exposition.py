@@ -18,6 +18,8 @@ from ebpftop import __version__
 from ebpftop.export.exporter.accounts import Accounts, Family, buckets, estimated_sum
 from ebpftop.frames.messages import Losses
 
+OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
+
 
 class Exposition(Collector):
     """What a scrape gets: (content, its type)."""
@@ -28,8 +30,8 @@ class Exposition(Collector):
         self._registry.register(self)
 
     def text(self, accept: str) -> tuple[bytes, str]:
-        """accept: the formats that the scraper asks for, as HTTP has them."""
-        encode, kind = choose_encoder(accept)
+        """accept: the formats that the scraper asks for, as HTTP has them. Nothing of it is in the answer."""
+        encode, kind = choose_encoder(OPEN_METRICS if OPEN_METRICS.partition(";")[0] in accept else "")
         return encode(self._registry), kind
 
     def describe(self) -> Iterator[Metric]:

@@ -207,7 +207,7 @@ def _stacks(found: StacksComparison, selection: Selection) -> Markup:
         drawn = flame_compared(found)
         if drawn.least > 1:
             said.append(f"Frames below {formatting.value(drawn.least, unit)} are left out.")
-        body.append(tag("figure", tag("figcaption", caption), drawn.svg, class_="flames"))
+        body.append(drawn.figure([caption], class_="flames"))
     functions = found.functions()
     if functions:
         body.append(_functions(view.title, functions))

@@ -20,6 +20,7 @@ _LEAST = 1000  # a frame is drawn from this part of the whole on
 _WRITTEN = 1.2  # percent of the width from which a frame has its name on it
 _SHADES = 4
 _FILE_WIDTH = 1200
+_TALL, _PRINTED = 40, 84  # rows: from which they are printed smaller, and those that a page has room for then
 
 # Light and dark shades of each side; text on all of them is dark.
 COLOURS = {
@@ -42,6 +43,12 @@ class Drawn(NamedTuple):
     svg: Markup
     frames: int
     least: int  # the value from which frames are drawn
+    rows: int
+
+    def figure(self, said: Sequence[Markup | str], **attributes: str) -> Markup:
+        """The picture with its caption, which says on paper what has no room there."""
+        below = tag("span", f" The innermost {self.rows - _PRINTED} rows aren't printed.", class_="printed")
+        return tag("figure", tag("figcaption", said, below if self.rows > _PRINTED else None), self.svg, **attributes)
 
 
 def flame(part: StacksPart, *, standalone: bool = False) -> Drawn:
@@ -64,7 +71,7 @@ def _drawn(paths: Paths, frames: Sequence[StackFrame], unit: str, about: str = "
         least *= 2
         root = grow(paths, least)
     boxes = list(_boxes(root, frames, unit, compares=paths.before is not None))
-    height = _ROW * (1 + max((depth for depth, _ in boxes), default=-1))
+    rows = 1 + max((depth for depth, _ in boxes), default=-1)
     extra = {"xmlns": "http://www.w3.org/2000/svg", "font_family": "sans-serif"} if standalone else {}
     head = [tag("style", Markup(_style()))] if standalone else []
     if about:
@@ -72,18 +79,21 @@ def _drawn(paths: Paths, frames: Sequence[StackFrame], unit: str, about: str = "
     what = f"Flame graph of {formatting.value(paths.total, unit)} in {formatting.plural(len(boxes), 'frame')}"
     width = _FILE_WIDTH if standalone else "100%"
     svg = tag(
-        "svg", head, (box for _, box in boxes), width=width, height=max(_ROW, height), role="img",
-        aria_label=what, class_="flame", **extra,
+        "svg", head, (box for _, box in boxes), width=width, height=_ROW * max(1, rows), role="img",
+        aria_label=what, class_="flame tall" if rows > _TALL else "flame", **extra,
     )  # fmt: skip
-    return Drawn(svg, len(boxes), least)
+    return Drawn(svg, len(boxes), least, rows)
 
 
 def rules() -> str:
-    """CSS for the colours."""
+    """CSS for the colours, and for paper: no graph is longer than a page."""
     sides = {f"f{side[0]}": shades for side, shades in COLOURS.items()}
     sides |= {f"g{which}": shades for which, shades in MORE_LESS.items()}
-    return "".join(
-        f".{look}{shade}{{fill:{colour}}}" for look, shades in sides.items() for shade, colour in enumerate(shades)
+    return (
+        "".join(
+            f".{look}{shade}{{fill:{colour}}}" for look, shades in sides.items() for shade, colour in enumerate(shades)
+        )
+        + f"@media print{{.flame.tall{{zoom:.6;max-height:{_ROW * _PRINTED}px;overflow:hidden}}}}"
     )
 
 

@@ -209,7 +209,7 @@ def _stacks(part: StacksPart) -> list[Markup]:
         said.append(f"Frames below {formatting.value(drawn.least, unit)} are left out.")
     if own:
         said.append(f"Without ebpftop's own {formatting.value(own, unit)}.")
-    picture = tag("figure", tag("figcaption", "Flame graph, outermost frame on top. ", " ".join(said)), drawn.svg)
+    picture = drawn.figure(["Flame graph, outermost frame on top. ", " ".join(said)])
     top = part.top()
     functions = [
         [

@@ -11,7 +11,6 @@ from typing import Any
 import msgspec
 
 from ebpftop.base.inert import inert
-from ebpftop.frames.codec import written
 from ebpftop.frames.messages import (
     AnyFrame,
     Changes,
@@ -78,12 +77,10 @@ def info(reader: TapeReader) -> Info:
     found = Info(reader.name, reader.size, blocks.version, blocks.index is not None, len(blocks.keys), reader.duration)
     runs: dict[int, Probe] = {}
     try:
-        for at, body in blocks.records():
-            _take(found, runs, at / 1e9, written()(body), len(body))
+        for at, frame, size in reader.written():
+            _take(found, runs, at / 1e9, frame, size)
     except BadTape as error:
         found.problem = str(error)
-    except (msgspec.DecodeError, UnicodeDecodeError, MemoryError) as error:
-        found.problem = f"{reader.name} is damaged: {error}"
     found.index = blocks.index is not None
     return found
 

@@ -25,8 +25,8 @@ _Key = tuple[int | str | bool, ...]
 @dataclass(frozen=True, eq=False, slots=True)
 class Joined:
     """keys: of each row, by field, as `columns` say. before, after: the row of each row of the two sides. there: for
-    each side a mask of the rows that it has. own: a mask of rows about ebpftop's own processes. processes: whom
-    identities in `keys` mean.
+    each side a mask of the rows that it has and that count. own: a mask of rows about ebpftop's own processes.
+    processes: whom identities in `keys` mean.
     """
 
     columns: list[ColumnInfo]
@@ -62,7 +62,8 @@ def joined(a: Half, b: Half, sides: tuple[Side, Side], view: ViewInfo, by: Sourc
         places.append(np.array(known, np.int64)[distinct] if known else np.zeros(0, np.int64))
     before, after = places
     rows = [key[1:] for key in numbers]
-    there = tuple(np.isin(np.arange(len(rows)), place) for place in places)
+    selected = [place if side.only is None else place[side.only] for place, side in zip(places, sides, strict=True)]
+    there = tuple(np.isin(np.arange(len(rows)), place) for place in selected)
     shown = [_as_name(column) if column.is_process and people.by_name else column for column in columns]
     keys = {column.field: _values([row[at] for row in rows]) for at, column in enumerate(columns)}
     apart = np.array([bool(int(key[0]) & 2) for key in numbers], bool)

@@ -140,7 +140,8 @@ def judged(measure: Measure, level: float, machine: Machine) -> Sign | None:
         now = measure.rate(found.first, found.stop)
         rest = float(measure.lasted.sum() - measure.lasted[found.first : found.stop].sum()) / SECOND
         before = max(0.0, measure.sum(0, steps) - measure.sum(found.first, found.stop)) / rest if rest else 0.0
-        if now >= max(worth(measure, machine.cpus), TIMES * before):
+        possible = measure.unit != "cpu_ns" or now <= 1.1 * machine.cpus * SECOND  # else a map was read late
+        if possible and now >= max(worth(measure, machine.cpus), TIMES * before):
             return _sign(measure, (found.first, found.stop), now, before, found.chance, machine)
     limit, whole = at_limit(measure, machine.cpus), measure.rate(0, steps)
     if limit is None or whole < limit:

@@ -28,7 +28,7 @@ Meaning = Literal["wait", "idle", "trouble", "failures", "pressure", "work"]
 HARM: tuple[Meaning, ...] = ("wait", "idle", "trouble", "failures", "pressure")
 RESOURCES = {"cpu": "cpu", "memory": "memory", "io": "disk"}  # the category of probes about what pressure is about
 SECOND = 1_000_000_000
-_GRID = 24  # steps of events, at least
+_GRID, _MOST = 24, 1 << 16  # steps of events, at least and at most
 _TRAITS = (NAME, PARENT)  # of processes, by which they are told apart
 _PLAIN = (
     None,
@@ -171,13 +171,11 @@ def _sources(view: ViewInfo) -> list[Source]:
 
 
 def _numbered(values: Values, *, process: bool) -> tuple[Array, Sequence[int | str]]:
+    """Of each row a number, -1 for nobody and for the empty text, and what the numbers mean."""
     if isinstance(values, Labels):
-        names, codes = np.unique(np.array(values.texts(), object).astype(str), return_inverse=True)
-        known: Sequence[int | str] = names.tolist()
-        codes = codes.astype(np.int64)
-        return np.where(np.array([bool(each) for each in known] or [True])[codes], codes, -1) if len(
-            codes
-        ) else codes, known
+        codes, known = values.codes.astype(np.int64), [*values.labels]
+        empty = np.array([not label for label in known] or [True])
+        return (np.where(empty[codes], -1, codes) if len(codes) else codes), known
     numbers, codes = np.unique(values, return_inverse=True)
     codes = codes.astype(np.int64)
     if process and len(codes):
@@ -232,7 +230,7 @@ def _events(run: Run, view: ViewInfo, processes: Mapping[int, Process], span: Sp
 
 def _step(length: int) -> float:
     """How long a step is, of so many ns: a second, of short ones less."""
-    return min(length, SECOND, max(SECOND / 4, length / _GRID))
+    return max(min(length, SECOND, max(SECOND / 4, length / _GRID)), length / _MOST)
 
 
 def _joined(log: EventLog, field: str) -> Values:

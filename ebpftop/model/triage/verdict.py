@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,10 @@ _LEVELS: tuple[Confidence, ...] = ("low", "medium", "high")
 _CLEAR = 10.0  # times as much as before: one view is enough
 _SHORT = 15  # steps
 _BEGINNING = 1 / 3  # of a recording, in which probes are loaded
+_NAME, _PARAM = (
+    re.compile(r"[a-z0-9][a-z0-9/_-]{0,80}"),
+    re.compile(r"\w{1,40}", re.ASCII),
+)  # what a shell takes as it is
 _MORE = 2  # probes that would tell more
 _TOGETHER = 0.5  # of the longer one, that both have in common
 
@@ -71,8 +76,9 @@ def verdict(session: Session) -> Verdict | None:
     if newest is None or reach is None:
         return None
     ahead = newest.realtime_ns - newest.monotonic_ns
-    until = [run.attached_until or reach.end for run in runs]
-    reach = Span(_loaded(runs, reach), max(until))
+    until = [run.attached_until for run in runs if run.attached_until is not None]
+    running = any(run.state == "running" for run in runs)
+    reach = Span(_loaded(runs, reach), reach.end if running else max(until, default=reach.end))
     found = list(measures(runs, session.hosts, session.processes, ahead, reach))
     machine = Machine(max(1, session.hello.cpus if session.hello else 1), session.processes)
     harms = sum(each.meaning in HARM for each in found)  # work is told only where it explains harm that was found
@@ -179,9 +185,9 @@ def _more(signs: Sequence[Sign], ran: set[str], catalog: Catalog | None) -> Iter
     for sign in signs:
         info = known.get(sign.measure.run.probe) if sign.measure.run else None
         for name in info.next if info else ():
-            if name not in ran and name in known and known[name].available is not False:
+            if _NAME.fullmatch(name) and name not in ran and name in known and known[name].available is not False:
                 named.setdefault(name, known[name])
     for probe in [*named.values()][:_MORE]:
-        param = next((param.name for param in probe.params if param.type == PID), "")
+        param = next((each.name for each in probe.params if each.type == PID and _PARAM.fullmatch(each.name)), "")
         alive = who is not None and who.ended_ns is None
         yield Next(probe.id, probe.question, {param: str(who.tgid)} if param and alive and who else {})

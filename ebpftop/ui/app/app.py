@@ -104,7 +104,10 @@ class EbpftopApp(TimeKeys):
             self.unregister_theme(name)
         self.register_theme(DARK)
         self.register_theme(LIGHT)
-        self.theme = DARK.name
+        self.theme = (LIGHT if chosen.theme == "light" else DARK).name
+        self._told = list(chosen.problems[:3])
+        if len(chosen.problems) > 3:
+            self._told.append(f"and {len(chosen.problems) - 3} more in the settings: 'ebpftop list' tells them")
         self.bind("v", "nothing('rejected')", show=False)  # after those in BINDINGS, where they are disabled
         self.bind("R", "nothing('restart')", show=False)
 
@@ -125,6 +128,8 @@ class EbpftopApp(TimeKeys):
         self.dashboard.fit(self.size.width)
         self.push_screen(self.dashboard)
         self.dashboard.call_after_refresh(self.feed.is_painted.set)
+        for text in self._told:
+            self.notice(text, "warning")
         self.set_interval(1.0 if self.feed.playback is None else 0.5, self._look_at_time)
 
     def _look_at_time(self) -> None:

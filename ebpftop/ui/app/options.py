@@ -25,7 +25,8 @@ def stepped(interval: float, step: int) -> float:
 
 class Options(Struct, frozen=True):
     """`auto_load` holds probes with their parameters; `playbook` is the name of one, `loads` the requests for its
-    steps that are on their way already; `interval` is in seconds; `watching` is for triggers.
+    steps that are on their way already; `interval` is in seconds; `watching` is for triggers; `theme` is
+    "dark", "light" or not set; `problems` are lines about the settings.
     """
 
     title: str = ""
@@ -34,3 +35,5 @@ class Options(Struct, frozen=True):
     loads: Sequence[Load] = ()
     interval: float = 1.0
     watching: Watching | None = None
+    theme: str = ""
+    problems: Sequence[str] = ()

@@ -21,6 +21,7 @@ from ebpftop.frames.outside import Mailbox
 from ebpftop.frames.source import Source
 
 if TYPE_CHECKING:
+    from ebpftop.catalog.settings import Settings
     from ebpftop.model.watching import Watching
 
 PATIENCE = 2.0  # seconds in which it should have ended
@@ -35,14 +36,16 @@ def run_dashboard(
     auto_load: Sequence[tuple[str, dict[str, str]]] = (),
     playbook: str = "",
     loads: Sequence[Load] = (),
+    interval: float = 1.0,
     watching: Watching | None = None,
+    chosen: Settings | None = None,
     outer: Sequence[int] = (),
 ) -> int:
     """Run the dashboard on a source until the user quits, then close the source. Returns the exit code.
 
     auto_load: probes with their parameters, loaded once the source has sent its catalog. playbook: the name of a
-    playbook to open then. watching: for triggers. outer: terminals that show this one, to be restored if this one is
-    gone before it could be.
+    playbook to open then. interval: seconds. watching: for triggers. chosen: the user's settings, for the theme and
+    their mistakes. outer: terminals that show this one, to be restored if this one is gone before it could be.
     The terminal is restored afterwards, even after a signal (the exit code is 128 + its number) or an unexpected
     exception, which is raised. The end of the terminal ends the process.
     """
@@ -53,7 +56,16 @@ def run_dashboard(
     from ebpftop.ui.app.driver import TerminalDriver
     from ebpftop.ui.app.options import Options
 
-    options = Options(title=title, auto_load=auto_load, playbook=playbook, loads=loads, watching=watching)
+    options = Options(
+        title=title,
+        auto_load=auto_load,
+        playbook=playbook,
+        loads=loads,
+        interval=interval,
+        watching=watching,
+        theme=chosen.theme if chosen else "",
+        problems=chosen.problems if chosen else (),
+    )
     app = EbpftopApp(source, options=options)
     app.driver_class = TerminalDriver
 
@@ -75,7 +87,7 @@ def run_dashboard(
 
         for number in ending_signals():
             signal.signal(number, leave)
-        loop.call_later(SETTLED, _collect_from_now_on)
+        loop.call_later(SETTLED, collect_from_now_on)
         mailbox = Mailbox(app.marking.from_outside)
         if source.live:
             loop.call_soon(mailbox.open)
@@ -98,8 +110,9 @@ def run_dashboard(
     return app.return_code or 0
 
 
-def _collect_from_now_on() -> None:
-    gc.freeze()  # what is there stays: collections need not visit it
+def collect_from_now_on() -> None:
+    """Collect garbage of what comes. What is there stays: a collection that visits it holds up a key."""
+    gc.freeze()
     gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
     gc.enable()
 

@@ -13,7 +13,7 @@ from textual.widget import Widget
 from ebpftop.model.machines import words
 from ebpftop.ui.feed.feed import Feed
 from ebpftop.ui.screens.leaving import Leaving
-from ebpftop.ui.widgets.host_rows import NAME, host_rows
+from ebpftop.ui.widgets.host_rows import NAME, STATE, host_rows
 from ebpftop.ui.widgets.keys import KeyLine
 from ebpftop.ui.widgets.table_frame import TableFrame
 from ebpftop.ui.widgets.table_grid import TableGrid
@@ -40,7 +40,7 @@ class HostsScreen(Leaving[Wished]):
     def __init__(self, feed: Feed) -> None:
         super().__init__()
         self.feed = feed
-        self.frame = TableFrame("Hosts", TableGrid(NAME))
+        self.frame = TableFrame("Hosts", TableGrid(STATE))
 
     def compose(self) -> Iterable[Widget]:
         yield self.frame

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,7 +15,8 @@ from ebpftop.ui.drawing.inert import cell
 from ebpftop.ui.widgets.plain_columns import number, text
 from ebpftop.ui.widgets.rows import Rows
 
-NAME = "name"  # the column that orders them at first
+NAME, STATE = "name", "state"  # the second orders them at first: who is missing is on top
+_RANKS = {"lost": 3, "late": 2, "connecting": 1, "live": 0}
 
 
 def host_rows(hosts: Sequence[HostState], now: int, sides: dict[str, str]) -> Rows:
@@ -26,7 +28,11 @@ def host_rows(hosts: Sequence[HostState], now: int, sides: dict[str, str]) -> Ro
         columns=[
             text(NAME, "host", 12, [cell(each.name) for each in hosts], most=40, priority=9),
             text("side", "", 2, [sides.get(each.name, "") for each in hosts], priority=8),
-            text("state", "state", 12, [cell(state(each, now)) for each in hosts], most=200, stretch=True, priority=8),
+            replace(
+                text(STATE, "state", 12, [cell(state(each, now)) for each in hosts], most=24, priority=8),
+                order=lambda: np.array([_RANKS[each.state] for each in hosts], np.int64),
+            ),
+            text("problem", "why", 16, [cell(each.problem) for each in hosts], most=300, stretch=True, priority=7),
             number("cpu", "CPU", formatting.percent, [each.cpu_percent if each else None for each in loads], 6, 7),
             number(
                 "memory", "memory", formatting.percent, [each.memory_percent if each else None for each in loads], 7, 6

@@ -3,6 +3,7 @@ from pathlib import Path
 from ebpftop.catalog.info import as_json, info
 from ebpftop.frames.messages import ParamInfo
 from tests.support.probes import SOURCE, make_probe
+from tests.support.schemas import check as check_shape
 
 PARAMS = """
 [params.op]
@@ -30,6 +31,7 @@ def test_an_entry_holds_what_a_dashboard_shows(tmp_path: Path) -> None:
 
 def test_json_has_the_documented_shape(tmp_path: Path) -> None:
     entry = info(make_probe(tmp_path, params=PARAMS), True, "raw", "exact", None)
+    check_shape("list", [as_json(entry)])
     assert as_json(entry) == {
         "id": "cpu/calls",
         "title": "Calls",

@@ -135,7 +135,7 @@ def test_the_bundled_playbooks_name_probes_parameters_and_views_that_there_are()
         "first-look",
         "one-process",
     ]
-    assert [faults(playbook, CATALOG.probes) for playbook in CATALOG.playbooks.values()] == [[]] * 8
+    assert [faults(playbook, CATALOG.probes) for playbook in CATALOG.playbooks.values()] == [[]] * 9
 
 
 def test_a_catalog_without_playbooks_is_one() -> None:
@@ -149,3 +149,12 @@ def test_a_playbook_about_one_process_names_probes_that_take_a_pid(tmp_path: Pat
     assert not read_playbook(write(tmp_path, HEAD + STEP)).info.of_process
     (line,) = faults(playbook, CATALOG.probes)
     assert line.endswith("8: probes[1].id: irq/softirqs has no parameter of type pid, so it can't be about one process")
+
+
+def test_probes_that_tell_more_are_others_that_there_are() -> None:
+    named = {probe.id: probe.next for probe in CATALOG.probes.values() if probe.next}
+    assert len(named) > 15
+    assert {name for names in named.values() for name in names} <= set(CATALOG.probes)
+    assert not any(probe in names for probe, names in named.items())
+    looked_at = {step.probe for step in CATALOG.playbooks["first-look"].info.steps}
+    assert looked_at <= set(named)

@@ -79,6 +79,7 @@ from tests.support.frames import (
     snapshot,
     stacks,
 )
+from tests.support.schemas import check as check_shape
 
 Story = list[tuple[float, AnyFrame]]
 
@@ -145,6 +146,7 @@ def test_info_tells_what_is_on_a_tape(tmp_path: Path, capsys: pytest.CaptureFixt
     path = write(tmp_path / "a.tape", told)
     assert run("info", path, "--json") == 0
     found = json.loads(capsys.readouterr().out)
+    check_shape("tape-info", found)
     facts = {key: found[key] for key in ("host", "kernel", "format", "index", "complete", "seconds", "began_ns")}
     assert facts == {
         "host": "web-03",
@@ -194,6 +196,8 @@ def test_a_tape_that_is_not_whole_is_told_and_the_others_shown(
     assert run("info", tmp_path / "none", cut, tape, "--json") == 1
     out, err = capsys.readouterr()
     first, second = map(json.loads, out.splitlines())
+    check_shape("tape-info", first)
+    check_shape("tape-info", second)
     assert (first["complete"], first["index"], "is truncated after 19.0 s" in first["problem"]) == (False, False, True)
     assert second["complete"]
     assert err == f"ebpftop: {tmp_path}/none is not an ebpftop tape\n"

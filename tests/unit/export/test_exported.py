@@ -21,6 +21,7 @@ from tests.support import frames, profiles, tape_sums
 from tests.support.command import complaint, ebpftop
 from tests.support.frames import CALLS, LATENCY, SAMPLES, SECOND, TIMED, columns, loaded, stacks
 from tests.support.headless import PEOPLE, SAMPLED
+from tests.support.schemas import check as check_shape
 
 DEMO = Path(package.__file__).parent / "demo.tape"
 SLOW = ViewInfo(
@@ -130,6 +131,8 @@ def test_a_profile_has_the_folded_stacks() -> None:
 
 def test_json_and_csv_have_a_row_an_interval() -> None:
     lines = [json.loads(line) for line in exported(DEMO, "json").splitlines()]
+    for line in lines:
+        check_shape("run", line)
     told = Counter(line["probe"] for line in lines if "probe" in line)
     assert told["cpu/runqlat"] > 100
     (runqlat,) = (run for run in sums().runs.values() if run.probe == "cpu/runqlat")

@@ -255,3 +255,20 @@ def test_a_cut_tape_is_reported_as_far_as_it_goes(tmp_path: Path) -> None:
     assert total is not None
     assert 5 < total < 20
     assert "The tape is incomplete" in read_back.text
+
+
+def test_a_deep_flame_graph_says_what_has_no_room_on_paper() -> None:
+    for depth, tall, said in ((30, False, ""), (60, True, ""), (150, True, "The innermost 67 rows")):
+        chapter = Chapter()
+        told = (
+            frames.hello(),
+            frames.processes(frames.process(1, "deep")),
+            frames.stacks({1: [f"function_{at}" for at in range(depth)]}),
+            frames.loaded(1, "cpu/some", frames.TIMED),
+            *(frames.snapshot(1, n, {"counts": frames.columns(tgid=[1], stack=[1], count=[n + 1])}) for n in range(2)),
+        )
+        for at, frame in enumerate(told):
+            chapter.take(at, frame)
+        page = html(Page("x", "x", [gather(chapter)]))
+        assert ('class="flame tall"' in page) is tall
+        assert f'class="printed"> {said} ' in page if said else 'class="printed"' not in page

@@ -47,6 +47,7 @@ from tests.support.frames import (
     stacks,
 )
 from tests.support.page_reader import Report
+from tests.support.schemas import check as check_shape
 from tests.support.tape_scopes import below, grouped
 from tests.support.tape_sums import lower
 
@@ -127,6 +128,7 @@ def in_csv(text: str) -> dict[str, Sums]:
 
 def in_json(text: str) -> dict[str, Sums]:
     found: dict[str, Sums] = {}
+    check_shape("run", json.loads(text))
     for name, view in json.loads(text)["views"].items():
         sums = found[name] = Counter()
         for each in view.get("series", ()):

@@ -87,6 +87,21 @@ def test_what_is_no_message_is_an_error() -> None:
         transport.Receiver(ours).receive()
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\x82\xa4kind\xaataskfailed\xa5error\xa3x\xff\xc3",  # a text that is no UTF-8
+        b"\x83\xa4kind\xaataskfailed\xa5error\xa1x\xa4more" + b"\x91" * 5_000 + b"\xc0",  # deeper than is read
+    ],
+    ids=["no UTF-8", "too deep"],
+)
+def test_nor_is_a_body_that_no_sender_of_ours_makes(body: bytes) -> None:
+    ours, theirs = transport.pair()
+    theirs.sendall(transport._encode(transport._Header(0, body)))
+    with pytest.raises(transport.TransportError, match="does not decode"):
+        transport.Receiver(ours).receive()
+
+
 def test_nothing_whole_yet_on_a_non_blocking_socket() -> None:
     ours, theirs = transport.pair()
     ours.setblocking(False)

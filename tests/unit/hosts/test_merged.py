@@ -309,3 +309,11 @@ async def test_a_list_of_one_machine_says_so(read: Read) -> None:
         await reader.until(lambda: any(isinstance(frame, Programs) for frame in reader.frames))
         (answer,) = [frame for frame in reader.frames if isinstance(frame, Programs)]
         assert "'ebpftop --host NAME'" in answer.error
+
+
+async def test_two_names_of_one_machine_are_told(read: Read) -> None:
+    hosts = {"web-1": FarHost(CATALOG, name="a"), "web": FarHost(CATALOG, name="a"), "db": FarHost(CATALOG, name="b")}
+    async with read(hosts) as reader:
+        await reader.until(lambda: reader.notices)
+        (told,) = [text for text in reader.notices if "the same machine" in text]
+        assert {"web-1", "web"} == {*told.replace(":", " ").split()} & {"web-1", "web", "db"}

@@ -12,6 +12,7 @@ from ebpftop.verifier.diagnosis import Diagnosis
 from ebpftop.verifier.report import Event, Report
 from ebpftop.verifier.source import Place
 from ebpftop.verifier.step import Step
+from tests.support.schemas import check as check_shape
 
 PLAIN = Look(80, colour=False)
 EVENT = Event(8, "(79) r1 = *(u64 *)(r0 +0)", "count.bpf.c", 12, "*count += 1;", "error: no")
@@ -48,7 +49,9 @@ def as_text(diagnosis: Diagnosis, look: Look = PLAIN) -> str:
 
 
 def as_json(diagnosis: Diagnosis) -> str:
-    return json.dumps(fields(of_log(diagnosis)))
+    told = fields(of_log(diagnosis))
+    check_shape("explain", told)
+    return json.dumps(told)
 
 
 HOSTILE = "\x1b[2J\x1b]0;evil\x07 \u202e[red]"

@@ -11,10 +11,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 import ebpftop
-from ebpftop.export.triaged import LIMIT, Triage, as_text, encoded, triaged
-from ebpftop.frames.messages import AnyFrame, Detached, Events, Losses, Snapshot
+from ebpftop.export.triaged import LIMIT, Triage, _fitted, as_text, encoded, triaged
+from ebpftop.frames.messages import AnyFrame, Catalog, Detached, Events, Hello, Loaded, Losses, Processes, Snapshot
 from ebpftop.frames.tape import TapeReader
 from ebpftop.model.session import Session
 from ebpftop.model.triage.verdict import verdict
@@ -112,7 +113,7 @@ def test_what_lost_something_is_less_sure() -> None:
     def lossy() -> Iterator[AnyFrame]:
         for frame in frames("missing-file"):
             lost = isinstance(frame, Snapshot | Events)
-            yield msgspec.structs.replace(frame, losses=Losses(lost=7)) if lost else frame
+            yield replace(frame, losses=Losses(lost=7)) if lost else frame
 
     whole, said = found(frames("missing-file")), found(lossy())
     assert whole.findings[0].confidence == "high"
@@ -141,7 +142,7 @@ def test_what_is_short_is_less_sure_and_says_so() -> None:
 def test_a_probe_that_ended_early_is_told() -> None:
     def ended() -> Iterator[AnyFrame]:
         for frame in frames("calm"):
-            yield msgspec.structs.replace(frame, reason="over its budget") if isinstance(frame, Detached) else frame
+            yield replace(frame, reason="over its budget") if isinstance(frame, Detached) else frame
 
     said = found(ended())
     assert set(said.missing) == set(said.probes)
@@ -169,3 +170,45 @@ def test_bad_input_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "none.tape").write_bytes(b"")
     assert complaint(run("triage", tmp_path / "none.tape"), 1)
     assert "what comes before is looked at" in complaint(run("triage", cut), 1)
+
+
+EVIL = '\x1b[31m"\\\n$(reboot)\u202e' * 60
+
+
+def hostile(name: str) -> Iterator[AnyFrame]:
+    """An incident whose every name is long, and means harm to a terminal, a shell and JSON."""
+    for frame in frames(name):
+        match frame:
+            case Hello():
+                yield replace(frame, host=EVIL, kernel=EVIL)
+            case Processes():
+                yield replace(frame, processes=[replace(each, comm=EVIL, parent=EVIL) for each in frame.processes])
+            case Catalog():
+                probes = [replace(each, next=[EVIL, "$(reboot)", "-x"], question=EVIL) for each in frame.probes]
+                yield replace(frame, probes=[*probes, replace(probes[0], id=EVIL), replace(probes[0], id="$(reboot)")])
+            case Loaded():
+                views = [replace(each, title=EVIL) for each in frame.views]
+                yield replace(frame, probe=f"{frame.probe}{EVIL}", views=views)
+            case _:
+                yield frame
+
+
+@pytest.mark.parametrize("name", CAUSES)
+def test_hostile_names_stay_names_and_it_fits(name: str) -> None:
+    said = found(hostile(name), EVIL)
+    assert said.verdict == "trouble"
+    assert max(len(encoded(said)), len(as_text(said).encode())) <= LIMIT
+    assert all(line.isprintable() for line in as_text(said).splitlines())
+    assert not any(each.more for each in said.findings)
+    check("triage", json.loads(encoded(said)))
+
+
+def test_what_is_left_out_is_said() -> None:
+    whole = found(frames("cpu-hog"))
+    many = replace(whole, findings=[whole.findings[0]] * 9)
+    cut = _fitted(many)
+    assert 0 < len(cut.findings) < 9
+    assert cut.findings[0].evidence == whole.findings[0].evidence[: len(cut.findings[0].evidence)]
+    assert len(cut.findings[0].evidence) >= 2
+    assert f"{cut.cut} more lines of evidence left out" in as_text(cut)
+    assert _fitted(whole) is whole

@@ -1,0 +1,60 @@
+"""What a user has set once for all commands: a TOML file. A mistake costs its own key, which keeps its default."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import msgspec
+
+from ebpftop.base.inert import inert
+
+THEMES = ("dark", "light")
+_KEYS = ("theme", "interval", "budget", "playbook", "folders")
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """interval: seconds; budget: percent of one CPU. None and "" are what isn't set. problems: lines `FILE:LINE: KEY:
+    what is wrong`. playbook_at: `FILE:LINE: KEY` of that.
+    """
+
+    theme: str = ""
+    interval: float | None = None
+    budget: float | None = None
+    playbook: str = ""
+    playbook_at: str = ""
+    folders: tuple[Path, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+def read_settings(file: Path, owners: Collection[int]) -> Settings:
+    """What a file says that only these users can have written, and folders of probes that only they can write to."""
+    from ebpftop.catalog.document import BadManifest, Document, TomlTable  # few have a file
+    from ebpftop.catalog.files import Unreadable, read_text
+    from ebpftop.catalog.trust import distrust
+
+    try:
+        document = Document(str(file), read_text(file, owners))
+    except (BadManifest, Unreadable) as error:
+        return Settings(problems=(f"{error}; ignored",))
+    top = TomlTable(document, (), document.values, _KEYS)
+    folders = []
+    for at, text in enumerate(top.texts("folders")):
+        folder = Path(text).expanduser()
+        try:
+            why = distrust(folder, owners) if folder.is_absolute() else f"expected an absolute path, not {inert(text)}"
+        except (OSError, ValueError, RuntimeError) as error:
+            why = f"{inert(text)}: {getattr(error, 'strerror', None) or error}"
+        if why:
+            document.problem(("folders", at), why)
+        else:
+            folders.append(folder)
+    return Settings(
+        theme=top.choice("theme", THEMES, ""),
+        interval=top.number("interval", 0.05, 86_400 * 7),
+        budget=top.number("budget", 0, 1_000_000),
+        playbook=top.text("playbook", ""),
+        playbook_at=f"{document.file}:{document.line(('playbook',))}: playbook",
+        folders=tuple(folders),
+        problems=tuple(f"{each}; ignored" for each in document.lines_of(())),
+    )

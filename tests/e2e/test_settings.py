@@ -1,0 +1,150 @@
+"""Settings are defaults of the command line; a mistake in them costs its own key and never the command."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import Done, ebpftop
+from tests.support.probes import write_probe
+
+NOBODY = 65534
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which needs root")
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """XDG_CONFIG_HOME, in a folder that everybody can read."""
+    found = Path(tempfile.mkdtemp(prefix="ebpftop-test-"))
+    found.chmod(0o755)
+    (found / "ebpftop").mkdir(mode=0o755)
+    yield found
+    shutil.rmtree(found)
+
+
+def written(home: Path, text: str) -> Path:
+    file = home / "ebpftop/config.toml"
+    file.write_text(text)
+    file.chmod(0o644)
+    return file
+
+
+def listed(home: Path, *before: str) -> Done:
+    return ebpftop("list", "--json", before=before, environment={"XDG_CONFIG_HOME": str(home)})
+
+
+def told(done: Done) -> list[str]:
+    return [line.removeprefix("ebpftop: ") for line in done.stderr.splitlines()]
+
+
+def ids(done: Done) -> set[str]:
+    return {each["id"] for each in json.loads(done.stdout)}
+
+
+def test_without_a_file_nothing_is_told(home: Path) -> None:
+    done = listed(home)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_folders_of_ones_own_are_in_the_catalog(home: Path) -> None:
+    write_probe(home / "probes", "mine/calls")
+    written(home, f'folders = ["{home}/probes"]\n')
+    done = listed(home)
+    assert done.stderr == ""
+    assert "mine/calls" in ids(done)
+    shown = ebpftop("show", "mine/calls", environment={"XDG_CONFIG_HOME": str(home)})
+    assert shown.returncode == 0
+
+
+def test_each_mistake_is_told_and_the_rest_counts(home: Path) -> None:
+    write_probe(home / "probes", "mine/calls")
+    (home / "open").mkdir()
+    (home / "open").chmod(0o777)
+    text = (
+        f'theme = "ligt"\ninterval = "1"\nbudget = -3\nsize = 2\nfolders = ["{home}/open", "mine", "{home}/probes"]\n'
+    )
+    file = written(home, text)
+    done = listed(home)
+    assert done.returncode == 0
+    assert "mine/calls" in ids(done)
+    assert told(done) == [
+        f"{file}:1: theme: expected one of dark, light, not 'ligt'; did you mean light?; ignored",
+        f"{file}:2: interval: expected a number; ignored",
+        f"{file}:3: budget: expected 0 to 1e+06, not -3; ignored",
+        f"{file}:4: size: unknown key; ignored",
+        f"{file}:5: folders[0]: {home}/open: users other than root can write to it; ignored",
+        f"{file}:5: folders[1]: expected an absolute path, not mine; ignored",
+    ]
+
+
+@pytest.mark.parametrize("text", ["theme =", "\0", "x = " + "[" * 4000], ids=["cut", "binary", "deep"])
+def test_what_is_no_toml_counts_for_nothing(home: Path, text: str) -> None:
+    file = written(home, text)
+    done = listed(home)
+    assert done.returncode == 0
+    (line,) = told(done)
+    assert line.startswith(f"{file}:1: ")
+    assert line.endswith("; ignored")
+
+
+def test_what_is_no_file_of_ones_own_is_not_read(home: Path) -> None:
+    file = home / "ebpftop/config.toml"
+    (home / "elsewhere").write_text('theme = "light"\n')
+    file.symlink_to(home / "elsewhere")
+    assert told(listed(home)) == [f"{file}: a link, where the file itself is expected; ignored"]
+    file.unlink()
+    file.symlink_to(home / "nowhere")
+    assert told(listed(home)) == [f"{file}: a link, where the file itself is expected; ignored"]
+    file.unlink()
+    os.mkfifo(file)
+    assert told(listed(home)) == [f"{file}: not a regular file; ignored"]
+    file.unlink()
+    file.mkdir()
+    assert told(listed(home)) == [f"{file}: Is a directory; ignored"]
+    file.rmdir()
+    written(home, "#" * (1 << 20))
+    assert told(listed(home)) == [f"{file}: larger than 256 KiB; ignored"]
+    written(home, "").chmod(0o666)
+    assert told(listed(home)) == [f"{file}: users other than root can write to it; ignored"]
+
+
+@as_root
+def test_under_sudo_they_are_the_invokers_and_nobody_elses(home: Path) -> None:
+    file = written(home, "theme = 1\n")
+    sudo = ("env", f"SUDO_UID={NOBODY}", f"SUDO_GID={NOBODY}")
+    os.chown(file, NOBODY, NOBODY)
+    assert told(listed(home, *sudo)) == [f"{file}:1: theme: expected a string; ignored"]
+    assert told(listed(home)) == [f"{file}: not owned by root; ignored"]
+    os.chown(file, 1, 1)
+    assert told(listed(home, *sudo)) == [f"{file}: not owned by root or you; ignored"]
+    file.chmod(0o600)
+    assert told(listed(home, *sudo)) == [f"{file}: Permission denied; ignored"]
+
+
+def test_folders_and_a_budget_are_for_this_machine_alone(home: Path) -> None:
+    write_probe(home / "probes", "mine/calls")
+    written(home, f'folders = ["{home}/probes"]\nbudget = 5\n')
+    done = ebpftop("run", "hello", "--host", "web-1", "--ssh", "false", environment={"XDG_CONFIG_HOME": str(home)})
+    assert "web-1: " in done.stderr
+    assert "for this machine alone" not in done.stderr
+
+
+@pytest.mark.bpf
+def test_interval_and_budget_are_defaults_of_options(home: Path) -> None:
+    written(home, "interval = 0.3\nbudget = 0\n")
+
+    def times(*more: str) -> list[int]:
+        done = ebpftop(
+            *("run", "hello", "--duration", "2", "--format", "json", *more),
+            environment={"XDG_CONFIG_HOME": str(home)},
+        )
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line)["time_ns"] for line in done.stdout.splitlines()]
+
+    assert len(times()) > len(times("--interval", "1"))
