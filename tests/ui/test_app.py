@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+
 import pytest
 from rich.cells import cell_len
 from textual.binding import Binding
 from textual.command import CommandPalette
 from textual.containers import VerticalScroll
 
+import ebpftop.ui
 from ebpftop.frames.messages import AccountRunTimes, Detached, Host, Load, Notice, Refused
 from ebpftop.ui.app.app import EbpftopApp
 from ebpftop.ui.app.guide import groups
@@ -124,6 +128,8 @@ async def test_help_lists_every_binding_and_needs_no_scrolling_on_a_large_termin
 
 
 def test_help_knows_the_bindings_of_all_that_has_some() -> None:
+    for module in pkgutil.walk_packages(ebpftop.ui.__path__, "ebpftop.ui."):
+        importlib.import_module(module.name)
     documented = {id(binding) for _, bindings in groups(EbpftopApp.BINDINGS) for binding in bindings}
     ours = [
         kind for kind in _subclasses(object) if kind.__module__.startswith("ebpftop.ui") and "BINDINGS" in vars(kind)

@@ -12,6 +12,7 @@ from ebpftop.ui.screens.copying import CopyScreen
 from ebpftop.ui.screens.dashboard import Dashboard
 from ebpftop.ui.screens.export import ExportScreen
 from ebpftop.ui.screens.help import Group
+from ebpftop.ui.screens.hosts import HostsScreen
 from ebpftop.ui.screens.marks import MarkList
 from ebpftop.ui.screens.naming import MarkForm, RecordForm
 from ebpftop.ui.screens.others import OthersScreen
@@ -49,6 +50,7 @@ OWN: dict[type, str] = {
     ExportScreen: "Exporting",
     OthersScreen: "All programs",
     ThreadsScreen: "All threads",
+    HostsScreen: "All hosts",
     StandoutScreen: "What stands out",
     ProcessScreen: "A process's page",
 }
@@ -72,9 +74,10 @@ def groups(everywhere: Sequence[BindingType]) -> list[Group]:
         (OWN[CopyScreen], CopyScreen.BINDINGS),
         *((OWN[kind], kind.BINDINGS) for kind in (Choosing, MarkForm, MarkList, RecordForm)),
         (OWN[ExportScreen], ExportScreen.BINDINGS),
-        (OWN[StandoutScreen], [*StandoutScreen.BINDINGS, *dict.fromkeys([*MOVES, *TableGrid.BINDINGS, *_own(Grid)])]),
+        (OWN[StandoutScreen], [*StandoutScreen.BINDINGS, *_tables()]),
         (OWN[ProcessScreen], _of_process_page()),
-        *((OWN[kind], _of_reading(kind)) for kind in (OthersScreen, ThreadsScreen)),
+        *((OWN[kind], [*ReadingScreen.BINDINGS, *kind.BINDINGS, *_tables()]) for kind in (OthersScreen, ThreadsScreen)),
+        (OWN[HostsScreen], [*HostsScreen.BINDINGS, *_tables()]),
     ]
 
 
@@ -93,9 +96,9 @@ def _own(kind: type[Widget]) -> list[BindingType]:
     return [binding for binding in kind.BINDINGS if binding not in MOVES]
 
 
-def _of_reading(kind: type[ReadingScreen]) -> list[BindingType]:
-    tables = dict.fromkeys([*MOVES, *TableGrid.BINDINGS, *_own(Grid)])
-    return [*ReadingScreen.BINDINGS, *kind.BINDINGS, *tables]
+def _tables() -> list[BindingType]:
+    """A table's, with those that any list has."""
+    return [*dict.fromkeys([*MOVES, *TableGrid.BINDINGS, *_own(Grid)])]
 
 
 def _of_process_page() -> list[BindingType]:
