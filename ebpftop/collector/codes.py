@@ -31,6 +31,7 @@ EFFORT, EFFORT_A_SECOND = 1 << 20, 1 << 17  # bytes of tables that are read for 
 PATIENCE, LESS = 5.0, 1.0  # seconds that a sample waits for its program's code, and for what is new in it
 LATE = "its code could not be read in time"
 ENDED = "its code is not known, as the process has ended"
+FIXED = 0x7FFF_FF80_0000  # a stack that begins above doesn't lie at random, and tells nothing (x86-64)
 MOST_PROBLEMS = 32  # of Pythons, that are told
 TOO_LARGE = "its files' unwind tables can't be read"
 
@@ -99,6 +100,7 @@ class Codes:
                 del self._programs[oldest]
                 self._wanted.pop(oldest, None)
             known = _Known(now)
+            self._inherit(program, known, mapped)
         self._programs[program] = known  # the last one, as it was used last
         if known.why:
             return known.why
@@ -106,6 +108,17 @@ class Codes:
         if known.space is None:
             return None if age < PATIENCE else LATE
         return None if wanted and age < LESS else known.space
+
+    def _inherit(self, program: Program, known: _Known, mapped: int) -> bool:
+        """Whether it is a fork of a program that is known, and has mapped as much: it runs the same code."""
+        if program.stack >= FIXED:
+            return False
+        for each, other in reversed(self._programs.items()):
+            if other.space is not None and (each.code, each.stack, other.mapped) == (*program[2:], mapped):
+                known.space, known.files, known.mapped = other.space, other.files, mapped
+                known.by_pointers, known.python = other.by_pointers, other.python
+                return True
+        return False
 
     def again(self, program: Program, age: float, now: float) -> bool:
         """A sample went where no code is known: whether it waits, as that may have been mapped since."""
@@ -187,7 +200,8 @@ class Codes:
             elif answer is None:
                 pass  # another time
             elif known.space is None:
-                known.why = ENDED
+                if not self._inherit(program, known, mapped):
+                    known.why = ENDED
             else:
                 known.mapped = mapped  # it has ended; what is known of it holds for what was sampled before
         self._may_spend -= FAILED if answer is None else answer.cpu_seconds

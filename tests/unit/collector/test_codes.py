@@ -15,7 +15,8 @@ from ebpftop.unwind.stack import Space
 from ebpftop.unwind.tables import Effort
 from tests.unit.unwind.test_hostile import BASE, END, ORDINARY, START, cie, fde
 
-ONE, TWO = Program(11, 5, 0x1000, 0x7000), Program(12, 5, 0x1000, 0x7000)
+ONE, TWO, FORK = Program(11, 5, 0x1000, 0x7000), Program(12, 5, 0x1000, 0x7010), Program(13, 6, 0x1000, 0x7000)
+PYTHON = PythonBuild(runtime=0x8000, minor=12, interpreters=40, next=0, threads=72)
 FRAMES = cie(ORDINARY) + fde(len(cie(ORDINARY)), b"") + b"\0\0\0\0"
 PUSHED = b"\x41\x0e\x10\x86\x02\x43\x0d\x06"  # push %rbp; mov %rsp, %rbp
 RANGE = CodeRange(start=BASE, end=BASE + END, base=BASE, file="f")
@@ -98,6 +99,33 @@ def test_one_that_has_ended_says_so(asked: Asked) -> None:
     asked.codes.tick(100.0)
     asked.codes.answered(CodeRead(programs=[], files=[]), [])
     assert asked.codes.space(ONE, 1, 0.0, 100.1) == ENDED
+
+
+def test_a_fork_has_the_code_of_its_parent_at_once(asked: Asked) -> None:
+    found = known(asked, python=PYTHON)
+    assert asked.codes.space(FORK, 1, 0.0, 100.2) is found
+    assert asked.codes.python(FORK) == asked.codes.python(ONE) is not None
+    assert asked.codes.space(FORK._replace(tgid=14), 2, 0.0, 100.2) is None  # it has mapped more
+    assert asked.codes.space(TWO, 1, 0.0, 100.2) is None  # another program
+
+
+def test_a_fork_that_ended_before_its_code_was_read_has_that_of_its_parent(asked: Asked) -> None:
+    assert asked.codes.space(ONE, 1, 0.0, 100.0) is None
+    asked.codes.tick(100.0)
+    assert asked.codes.space(FORK, 1, 0.0, 100.0) is None
+    asked.answer()
+    asked.codes.tick(100.1)
+    asked.codes.answered(CodeRead(programs=[], files=[]), [])
+    assert asked.codes.space(FORK, 1, 0.1, 100.1) is asked.codes.space(ONE, 1, 0.1, 100.1)
+
+
+def test_programs_whose_places_are_not_random_are_no_forks_by_them(asked: Asked) -> None:
+    first = ONE._replace(stack=codes.FIXED)
+    assert asked.codes.space(first, 1, 0.0, 100.0) is None
+    asked.codes.tick(100.0)
+    asked.answer()
+    assert asked.codes.space(first, 1, 0.1, 100.1) is not None
+    assert asked.codes.space(first._replace(tgid=12), 1, 0.1, 100.1) is None
 
 
 def test_a_task_that_failed_is_tried_again_later(asked: Asked) -> None:
@@ -218,7 +246,7 @@ def test_an_answer_about_what_was_not_requested_changes_nothing(asked: Asked) ->
 
 def test_a_python_is_found_where_its_file_is_mapped(asked: Asked) -> None:
     assert asked.codes.python(ONE) is None
-    known(asked, python=PythonBuild(runtime=0x8000, minor=12, interpreters=40, next=0, threads=72))
+    known(asked, python=PYTHON)
     assert asked.codes.python(ONE) == Interpreter(BASE + 0x8000, 12, 40, 0, 72)
     assert asked.warnings == []
 
