@@ -25,9 +25,11 @@ class Greeting:
         self._thread.start()
 
     def _send(self) -> None:
+        writable = select.poll()
         with contextlib.suppress(OSError):  # a consumer that is gone is noticed later
+            writable.register(self._stream, select.POLLOUT)
             while self._unsent and not self._finished:
-                if select.select([], [self._stream], [], _PAUSE)[1]:
+                if writable.poll(_PAUSE * 1000):
                     self._unsent = self._unsent[self._stream.send(self._unsent, socket.MSG_DONTWAIT) :]
 
     def finish(self) -> memoryview:

@@ -31,6 +31,8 @@ class BarePty:
         **streams: int,
     ) -> None:
         self._ours, self.terminal = pty.openpty()
+        self._readable = select.poll()
+        self._readable.register(self._ours, select.POLLIN)
         fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("4H", *size, 0, 0))
         self.settings = termios.tcgetattr(self.terminal)
         self.shown = b""
@@ -50,7 +52,7 @@ class BarePty:
 
     def read(self, seconds: float = 0.1) -> bytes:
         """All output so far; waits up to these seconds for more."""
-        if select.select([self._ours], [], [], seconds)[0]:
+        if self._readable.poll(seconds * 1000):
             self.shown += os.read(self._ours, 1 << 16)
         return self.shown
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -144,10 +145,21 @@ def traced(taped: Taped) -> Counter[str]:
 def in_index(path: Path) -> Counter[tuple[str, str]]:
     """What the index says of it."""
     found: Counter[tuple[str, str]] = Counter()
-    outline = TapeReader(path).outline
+    with closing(TapeReader(path)) as reader:
+        outline = reader.outline
     for line in outline.lines if outline else []:
         found[line.view, line.counter] += int(line.gains.sum())
     return +found
+
+
+def whole_of(path: Path) -> Taped:
+    with closing(TapeReader(path)) as reader:
+        return read(reader)
+
+
+def has_outline(path: Path) -> bool:
+    with closing(TapeReader(path)) as reader:
+        return reader.outline is not None
 
 
 COUNTS = st.dictionaries(st.sampled_from([1, 2, 3]), st.integers(0, 1 << 40), max_size=3)
@@ -168,7 +180,7 @@ def test_the_gains_of_both_parts_add_up_to_those_of_the_whole(
     with tempfile.TemporaryDirectory() as folder:
         whole = write(Path(folder) / "whole", story)
         parts = [part(whole, 0, at, Path(folder) / "a"), part(whole, at, None, Path(folder) / "b")]
-        read_ = [read(TapeReader(each)) for each in (whole, *parts)]
+        read_ = [whole_of(each) for each in (whole, *parts)]
         assert gains(read_[0]) == gains(read_[1]) + gains(read_[2])
         attaching = [at for at, frame in story if isinstance(frame, Loaded | Cost)][:2]
         if not attaching[0] <= at < attaching[-1]:  # nothing says what a first cost is measured from
@@ -177,14 +189,15 @@ def test_the_gains_of_both_parts_add_up_to_those_of_the_whole(
         sums: Counter[tuple[str, str]] = Counter()
         for (view, counter, *_), gain in gains(read_[0]).items():
             sums[str(view), str(counter)] += gain
-        if all(TapeReader(each).outline for each in parts):  # both hold a sample
+        if all(has_outline(each) for each in parts):  # both hold a sample
             assert in_index(whole) == sums == in_index(parts[0]) + in_index(parts[1])
         assert _marks(parts[0]) | _marks(parts[1]) == _marks(whole)
         if all(tape.chapters[0].began_ns for tape in read_):
             output = Output(Path(folder) / "both")
-            merge([TapeReader(each) for each in parts], output)
+            with ExitStack() as opened:
+                merge([opened.enter_context(closing(TapeReader(each))) for each in parts], output)
             output.close()
-            assert sum(gains(read(TapeReader(Path(folder) / "both"))).values()) == sum(gains(read_[0]).values())
+            assert sum(gains(whole_of(Path(folder) / "both")).values()) == sum(gains(read_[0]).values())
 
 
 def _marks(path: Path) -> set[str]:

@@ -3,6 +3,7 @@ import struct
 import tracemalloc
 import zlib
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -64,9 +65,9 @@ def read(path: Path) -> tuple[list[AnyFrame], str]:
     """The frames that could be read, and the problem."""
     frames: list[AnyFrame] = []
     try:
-        reader = TapeReader(path)
-        for _, frame in reader:
-            frames.append(frame)
+        with closing(TapeReader(path)) as reader:
+            for _, frame in reader:
+                frames.append(frame)
     except BadTape as error:
         return frames, str(error)
     return frames, ""
