@@ -101,6 +101,9 @@ def load(term: Terminal, device: Path) -> None:
     term.wait_for("Request latency")
 
 
+STANDOUT = " of these, "  # what `x` shows, and nothing else
+
+
 def keys_shown(term: Terminal) -> str:
     return term.text().rstrip("\n").rpartition("\n")[2]
 
@@ -120,7 +123,7 @@ def find_who_is_behind_it(term: Terminal, who: Worker, about: str) -> None:
     Then its page, which says something `about` it, and its rows alone.
     """
     term.keys("V", "Down", "Home", "x")
-    screen = term.wait_for("What stands out", " of these, ")
+    screen = term.wait_for(STANDOUT)
     answer = re.search(r"([0-9.]+)% of these, ([0-9.]+)% of the others: process (\S+) (\d+)", screen)
     assert answer is not None, screen
     assert (answer[3], int(answer[4])) == ("backup", who.pid)
@@ -128,9 +131,9 @@ def find_who_is_behind_it(term: Terminal, who: Worker, about: str) -> None:
     term.keys("P")
     term.wait_for(f"backup {who.pid}", " biolatency ", about)
     term.keys("Escape")
-    term.wait_for("What stands out")
+    term.wait_for(STANDOUT)
     term.keys("Enter")
-    eventually(lambda: "What stands out" not in term.text(), "the dashboard is back")
+    eventually(lambda: STANDOUT not in term.text(), "the dashboard is back")
     eventually(lambda: "backup" in term.text() and " shop " not in term.text(), "the reader's rows are left out")
 
 
