@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.pythons import VERSIONS, commands
-from tests.support.tracing import any_kernel, counted, trace
+from tests.support.tracing import Traced, any_kernel, counted, trace
 
 pytestmark = pytest.mark.bpf
 
@@ -94,17 +94,18 @@ def running(command: list[str], program: Path) -> Iterator[int]:
 
 
 def profiled(pid: int) -> list[dict[str, Any]]:
-    """Stacks of some hundred samples, from the second in which the process became known for a Python."""
+    """Stacks of some hundred samples, from when the process was known for a Python."""
     with trace("cpu/profile", pid=pid, frequency=199) as traced:
-        traced.until(lambda: counted(known(traced.stacks("samples", pid=pid))) >= SAMPLES, f"{SAMPLES} samples of it")
+        traced.until(lambda: counted(known(traced, pid=pid)) >= SAMPLES, f"{SAMPLES} samples of it")
         assert traced.end() == 0
-        return known(traced.stacks("samples", pid=pid))
+        return known(traced, pid=pid)
 
 
-def known(stacks: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """From the first one on that has a Python function, and all stacks of that moment."""
-    first = next((at for at, each in enumerate(stacks) if python(each)), len(stacks))
-    return stacks[first:]
+def known(traced: Traced, **labels: object) -> list[dict[str, Any]]:
+    """Those of the lines behind the first one that has a Python function."""
+    lines = traced.stacks_by_line("samples", **labels)
+    first = next((at for at, line in enumerate(lines) if any(map(python, line))), len(lines))
+    return [each for line in lines[first + 1 :] for each in line]
 
 
 def python(stack: dict[str, Any]) -> list[dict[str, Any]]:
@@ -206,9 +207,9 @@ def test_what_a_python_forks_has_its_functions_from_the_first_sample_on(tmp_path
         running(command, write(tmp_path, FORKS)),
         trace("cpu/profile", comm="forks-python", frequency=199) as traced,
     ):
-        traced.until(lambda: counted(known(traced.stacks("samples"))) >= SAMPLES, f"{SAMPLES} samples of it")
+        traced.until(lambda: counted(known(traced)) >= SAMPLES, f"{SAMPLES} samples of it")
         assert traced.end() == 0
-    stacks = known(traced.stacks("samples"))
+    stacks = known(traced)
     assert len({each["labels"]["pid"] for each in stacks}) > 3
     working = sum(each["count"] for each in stacks if names(each) == ["<module>", "work"])
     assert working >= 0.8 * counted(stacks)  # else it forks, and begins and ends a process

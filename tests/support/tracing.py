@@ -95,8 +95,11 @@ class Traced:
 
     def stacks(self, view: str, **labels: Any) -> list[dict[str, Any]]:
         """The call stacks in a view with these labels, from each line."""
+        return [each for line in self.stacks_by_line(view, **labels) for each in line]
+
+    def stacks_by_line(self, view: str, **labels: Any) -> list[list[dict[str, Any]]]:
         return [
-            each for part in self._views(view) for each in part["stacks"] if labels.items() <= each["labels"].items()
+            [each for each in part["stacks"] if labels.items() <= each["labels"].items()] for part in self._views(view)
         ]
 
     def events(self, view: str = "events", **values: Any) -> list[Row]:
