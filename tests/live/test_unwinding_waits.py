@@ -102,7 +102,11 @@ int main(void)
 {
     char byte;
     pipe(ends);
-    if (!fork()) for (;;) read(ends[0], &byte, 1);
+    if (!fork()) { // until its parent ends
+        close(ends[1]);
+        while (read(ends[0], &byte, 1) > 0);
+        return 0;
+    }
     for (;;) { usleep(2000); by_one(); usleep(2000); by_two(); }
 }
 """
