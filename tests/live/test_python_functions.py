@@ -14,7 +14,7 @@ import pytest
 from tests.support.pythons import VERSIONS, commands
 from tests.support.tracing import Traced, any_kernel, counted, trace
 
-pytestmark = pytest.mark.bpf
+pytestmark = [pytest.mark.bpf, any_kernel]
 
 SAMPLES = 150
 LOOP = "_PyEval_EvalFrameDefault"
@@ -122,7 +122,6 @@ def write(folder: Path, text: str) -> Path:
     return program
 
 
-@any_kernel
 @pytest.mark.parametrize("command", found())
 def test_the_hot_function_of_a_service_has_its_name_file_and_line(command: list[str], tmp_path: Path) -> None:
     program = write(tmp_path, SERVICE)
@@ -157,7 +156,6 @@ def test_c_calls_back_into_python_between_its_functions(tmp_path: Path) -> None:
         assert ("user", LOOP) not in frames
 
 
-@any_kernel
 @pytest.mark.parametrize("command", found())
 def test_threads_coroutines_and_deep_calls_have_their_own(command: list[str], tmp_path: Path) -> None:
     with running(command, write(tmp_path, THREADS)) as pid:
@@ -200,7 +198,6 @@ while True:
 """
 
 
-@any_kernel
 def test_what_a_python_forks_has_its_functions_from_the_first_sample_on(tmp_path: Path) -> None:
     (command, *_) = commands("3.11") or pytest.skip("no CPython 3.11 here")
     with (

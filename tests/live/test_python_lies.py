@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.tracing import counted, trace
+from tests.support.tracing import any_kernel, counted, trace
 
-pytestmark = pytest.mark.bpf
+pytestmark = [pytest.mark.bpf, any_kernel]
 
 SAMPLES = 100
 LIAR = r"""

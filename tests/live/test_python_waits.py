@@ -13,7 +13,7 @@ from tests.live.test_python_functions import found, names, python, running, writ
 from tests.support.pythons import commands
 from tests.support.tracing import Tracing, any_kernel, counted, trace
 
-pytestmark = pytest.mark.bpf
+pytestmark = [pytest.mark.bpf, any_kernel]
 
 ENOUGH = 500_000_000  # ns of waiting
 
@@ -73,7 +73,6 @@ def paths(stacks: Sequence[dict[str, Any]]) -> Counter[tuple[str, ...]]:
     return seen
 
 
-@any_kernel
 @pytest.mark.parametrize("command", found())
 def test_what_a_python_waits_in_is_told_function_by_function(command: list[str], tmp_path: Path) -> None:
     with running(command, write(tmp_path, WAITS)) as pid, trace("cpu/offcputime", pid=pid) as traced:

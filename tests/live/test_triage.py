@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.command import ebpftop
+from tests.support.tracing import any_kernel
 from tests.support.workloads import Worker
 
-pytestmark = pytest.mark.bpf
+pytestmark = [pytest.mark.bpf, any_kernel]
 
 NAME = f"seeker{os.getpid()}"
 FILE = f"/no/such/{NAME}"

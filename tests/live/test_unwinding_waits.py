@@ -18,7 +18,7 @@ from tests.live.test_unwinding import build, in_time, paths, running, user, whol
 from tests.support.processes import SLOWER
 from tests.support.tracing import Tracing, any_kernel, counted, trace
 
-pytestmark = pytest.mark.bpf
+pytestmark = [pytest.mark.bpf, any_kernel]
 
 ENOUGH = 400_000_000  # ns of waiting
 
@@ -53,7 +53,6 @@ def test_what_a_thread_waits_in_is_told_frame_by_frame(tmp_path: Path) -> None:
     assert 0.1 < seen[TWO] / seen.total() < 0.5  # as waits are as long as the machine has them be
 
 
-@any_kernel
 def test_threads_wait_in_stacks_of_their_own(tmp_path: Path) -> None:
     body = r"""
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -74,7 +73,6 @@ int main(void)
     assert set(paths(found, "main", "work", "holds")) <= {("work", "holds"), ("work",), ("main",)}
 
 
-@any_kernel
 def test_every_wait_is_on_some_stack_however_many_there_are(tmp_path: Path) -> None:
     """Each wait is deeper than the one before: almost no stack comes twice."""
     body = r"""
@@ -232,7 +230,6 @@ WAITERS = [
 ]
 
 
-@any_kernel
 @pytest.mark.parametrize("command", WAITERS, ids=["sleep", "read", "lock", "perl", "xz"])
 def test_programs_of_the_distribution_wait_in_whole_stacks(command: tuple[str, ...]) -> None:
     for needed in (command[0], *(["xz"] if "xz" in command[-1] else [])):
