@@ -29,7 +29,7 @@ umount -l /mnt
 cd "$checkout"
 env CI=true EBPFTOP_EMULATED=1 EBPFTOP_HELD=/run/disk/held.json TMPDIR=/run/disk HOME=/root \
     PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-    .venv/bin/python -m pytest -o cache_dir=/run/disk/pytest -o faulthandler_timeout=600 --durations=15 \
+    .venv/bin/python -m pytest -o cache_dir=/run/disk/pytest -o faulthandler_timeout=600 --durations=40 \
     -m bpf --every-mechanism tests/live "$@" </dev/null 3>&- || failed=$?
 [ ! -e /run/disk/held.json ] || cat /run/disk/held.json >&3
 exit "${failed-0}"
