@@ -22,7 +22,7 @@ from tests.bench.table import Row, ns
 from tests.bench.tool import Tool, ToolFailed, running
 from tests.support.processes import held_by
 
-ROUNDS = 3
+ROUNDS = 2
 _TARGET = 3 / 4
 _RAW_TRACEPOINT = 17  # BPF_PROG_TYPE_RAW_TRACEPOINT
 _EMPTY = bytes.fromhex("b700000000000000 9500000000000000")  # r0 = 0; exit
