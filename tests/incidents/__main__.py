@@ -11,9 +11,7 @@ control group and its disk, pressure is that of the group, and other processes a
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -27,36 +25,23 @@ import msgspec
 
 from ebpftop.frames.messages import AnyFrame, Catalog, Cost, Detaching, Host, Loading, Pressure, ProbeInfo, Processes
 from ebpftop.frames.tape import TapeReader, TapeWriter
-from ebpftop.kernel import mounts
+from tests.support.command import COMMAND
 from tests.support.disks import attached
+from tests.support.shop import GROUP, INSIDE, PORT, WEB, Shop, apart
 from tests.support.slow_fuse import slow_file
 
 HERE = Path(__file__).parent
 CALM, TROUBLE = 14, 12  # seconds
 LOADING = 20  # before them, until all probes are loaded
 SHARES = 1 << 18  # of the CPUs, of which others have 1024: what else runs on this machine must not be part of it
-GROUP, HOST, PORT = "shop.slice", "shop-01", 8080
-PROGRAMS = Path("/opt/shop")
 CPU = Path("/sys/fs/cgroup/cpu")  # version 1; there is none of version 2 on the machine they were recorded on
-INSIDE = "--inside"
-PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 PROBES = (
     *("cputop", "runqlat", "pidpersec", "futexlat", "biolatency", "fsslower", "fsynclat", "opensnoop"),
     *("tcpconnlat", "tcpretrans", "oomkill"),
 )
 
 SCRIPTS = {
-    "web": f"""#!/usr/bin/python3 -IS
-import os, socket
-server = socket.create_server(("127.0.0.1", {PORT}), backlog=64)
-page = bytes(3000)
-while True:
-    visitor, _ = server.accept()
-    while visitor.recv(4096):
-        os.stat("/etc/hostname")
-        visitor.sendall(page)
-    visitor.close()
-""",
+    "web": WEB,
     "visitors": f"""#!/usr/bin/python3 -IS
 import socket, time
 while True:
@@ -158,21 +143,13 @@ INCIDENTS = {
 }
 
 
-def main(arguments: list[str]) -> None:
-    for name in arguments or INCIDENTS:
-        command = ["unshare", "--uts", "--mount", "--", sys.executable, "-B", "-m", "tests.incidents", INSIDE, name]
-        subprocess.run(command, check=True)
+def main(names: list[str]) -> None:
+    for name in names or INCIDENTS:
+        apart("tests.incidents", name)
 
 
 def inside(name: str) -> None:
     """Record one, in namespaces of its own."""
-    socket.sethostname(HOST)
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
-    subprocess.run(["mount", "-t", "tmpfs", "none", PROGRAMS.parent], check=True)
-    PROGRAMS.mkdir()
-    for program, script in SCRIPTS.items():
-        (PROGRAMS / program).write_text(script)
-        (PROGRAMS / program).chmod(0o755)
     incident = INCIDENTS[name]
     with (
         tempfile.TemporaryDirectory() as text,
@@ -180,14 +157,13 @@ def inside(name: str) -> None:
         slow_file(Path(text), 64 << 20, 1 << 20) as file,
         attached(file) as disk,
     ):
-        shop, whole = Shop(disk), Path(text) / "whole.tape"
-        try:
+        whole, part = Path(text) / "whole.tape", Path(text) / "part.tape"
+        with Shop(SCRIPTS, disk) as shop, watched(shop.group) as pressure:
             for program in (*QUIET, *incident.also):
                 shop.start(program)
             time.sleep(1)
             options = ["-p", f"cgroup={GROUP}", "-p", f"device={disk.name}", "-p", f"port={PORT}", "-p", "failed=true"]
-            command = [sys.executable, "-m", "ebpftop", "record", "-o", whole, *options, *PROBES]
-            recorder = subprocess.Popen([str(word) for word in command])
+            recorder = subprocess.Popen([*COMMAND, "record", "-o", whole, *options, *PROBES])
             time.sleep(LOADING + CALM)
             for program in incident.ends:
                 shop.end(program)
@@ -195,16 +171,14 @@ def inside(name: str) -> None:
                 shop.start(program)
             time.sleep(TROUBLE)
             recorder.send_signal(signal.SIGINT)
-            if recorder.wait():
-                raise SystemExit(f"the recorder ended with {recorder.returncode}")
-        finally:
-            shop.close()
-        part = Path(text) / "part.tape"
-        end = next(at for at, frame in TapeReader(whole) if isinstance(frame, Detaching)) / 1e9
+            status = recorder.wait()
+        if status:
+            raise SystemExit(f"the recorder ended with {status}")
+        with contextlib.closing(TapeReader(whole)) as reader:
+            end = next(at for at, frame in reader if isinstance(frame, Detaching)) / 1e9
         begin = f"{end - CALM - TROUBLE:.1f}"
-        cut = [sys.executable, "-m", "ebpftop", "tape", "cut", str(whole), "--from", begin, "-o", str(part)]
-        subprocess.run(cut, check=True)
-        _alone(part, HERE / f"{name}.tape", shop.pressure)
+        subprocess.run([*COMMAND, "tape", "cut", whole, "--from", begin, "-o", part], check=True)
+        _alone(part, HERE / f"{name}.tape", pressure)
 
 
 @contextlib.contextmanager
@@ -221,50 +195,24 @@ def first_of_all() -> Iterator[None]:
         group.rmdir()
 
 
-class Shop:
-    """A control group with one below it for each program; its pressure is read once a second."""
+@contextlib.contextmanager
+def watched(group: Path) -> Iterator[list[tuple[int, dict[str, Pressure]]]]:
+    """The pressure of a control group, four times a second: realtime, and what had been waited by then."""
+    found: list[tuple[int, dict[str, Pressure]]] = []
+    closing = threading.Event()
 
-    def __init__(self, disk: Path) -> None:
-        root = mounts.cgroups()
-        assert root is not None, "the incidents need control groups of version 2"
-        self.group, self._disk = root / GROUP, disk
-        self.pressure: list[tuple[int, dict[str, Pressure]]] = []  # realtime, and what had been waited by then
-        self._children: list[subprocess.Popen[bytes]] = []
-        self._closing = threading.Event()
-        self.group.mkdir()
-        for name in SCRIPTS:
-            self._below(name).mkdir()
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
+    def read() -> None:
+        while not closing.wait(0.25):
+            now = {name: _pressure((group / f"{name}.pressure").read_text()) for name in ("cpu", "memory", "io")}
+            found.append((time.time_ns(), now))
 
-    def _below(self, name: str) -> Path:
-        return self.group / f"{name}.service"
-
-    def start(self, name: str) -> None:
-        """Start one more process of a program, in the program's group before it does anything."""
-        join = (self._below(name) / "cgroup.procs").write_text
-
-        program = [PROGRAMS / name, self._disk]
-        self._children.append(subprocess.Popen(program, preexec_fn=lambda: join("0") and None, env={"PATH": "/bin"}))
-
-    def end(self, name: str) -> None:
-        (self._below(name) / "cgroup.kill").write_text("1")
-
-    def _read(self) -> None:
-        while not self._closing.wait(0.25):
-            found = {name: _pressure((self.group / f"{name}.pressure").read_text()) for name in ("cpu", "memory", "io")}
-            self.pressure.append((time.time_ns(), found))
-
-    def close(self) -> None:
-        self._closing.set()
-        self._reader.join()
-        (self.group / "cgroup.kill").write_text("1")
-        for child in self._children:
-            child.wait()
-        time.sleep(0.3)  # what they had started is gone as well
-        for name in SCRIPTS:
-            self._below(name).rmdir()
-        self.group.rmdir()
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        yield found
+    finally:
+        closing.set()
+        reader.join()
 
 
 def _pressure(text: str) -> Pressure:

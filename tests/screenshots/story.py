@@ -14,8 +14,8 @@ import msgspec
 
 from ebpftop.frames.messages import AnyFrame, Mark, Processes, Snapshot
 from ebpftop.frames.tape import TapeReader, TapeWriter
+from tests.support.shop import GROUP
 
-GROUP = "shop.slice"
 # Seconds since the tape's beginning, see `incident.TROUBLE`, and a text that fits in two lines of 80 cells.
 CAPTIONS = (
     (
