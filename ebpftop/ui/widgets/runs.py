@@ -158,7 +158,9 @@ class RunPane(Column):
 
         unless: panels last drawn with this one stay as they are.
         """
-        self.status.show(run, probe)
+        from ebpftop.model.readings import gaps
+
+        self.status.show(run, probe, gaps(run, wanted))
         if run.loaded and not self.panels and self.body.is_mounted:
             from ebpftop.ui.widgets.view_panels import panel_for
 
