@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +38,9 @@ SHARES = 1 << 18  # of the CPUs, of which others have 1024: what else runs on th
 GROUP, HOST, PORT = "shop.slice", "shop-01", 8080
 PROGRAMS = Path("/opt/shop")
 CPU = Path("/sys/fs/cgroup/cpu")  # version 1; there is none of version 2 on the machine they were recorded on
+MEMORY = Path("/sys/fs/cgroup/memory")  # likewise
+SPOOL, FILES = Path("/opt/spool"), 400  # a file system, and for how many files it has room
+ROOM = 48 << 20  # bytes of memory for the cache
 INSIDE = "--inside"
 PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 PROBES = (
@@ -133,16 +136,49 @@ while True:
     os.fsync(file.fileno())
 """,
 }
+SCRIPTS |= {
+    "cache": """#!/bin/sh
+while :; do /opt/shop/cached; done
+""",
+    "cached": f"""#!/usr/bin/python3 -IS
+import os, time
+open("{MEMORY / GROUP}/cgroup.procs", "w").write(str(os.getpid()))
+kept = []
+while True:
+    kept.append(b"x" * (1 << 18))
+    time.sleep(0.015)
+""",
+    "uploads": f"""#!/usr/bin/python3 -IS
+import os, time
+number = 0
+while True:
+    time.sleep(0.02)
+    number += 1
+    try:
+        os.close(os.open(f"{SPOOL}/{{number}}", os.O_CREAT | os.O_WRONLY))
+        os.unlink(f"{SPOOL}/{{number}}")
+    except OSError: pass
+""",
+    "thumbs": f"""#!/usr/bin/python3 -IS
+import os, time
+for number in range(100_000):
+    try: os.close(os.open(f"{SPOOL}/thumb-{{number}}", os.O_CREAT | os.O_WRONLY))
+    except OSError: time.sleep(1)
+""",
+}
 QUIET = ("web", "visitors", "orders", "mailer")
 
 
 @dataclass(frozen=True)
 class Incident:
-    """starts: what begins when the trouble does; ends: what is killed then. also: what runs all the time besides."""
+    """starts: what begins when the trouble does; ends: what is killed then. also: what runs all the time besides.
+    words: more probes, and options of theirs.
+    """
 
     starts: tuple[str, ...] = ()
     ends: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
 
 
 INCIDENTS = {
@@ -153,6 +189,8 @@ INCIDENTS = {
     "lock-convoy": Incident(("ledger",)),
     "dead-service": Incident(ends=("web",)),
     "fsync-storm": Incident(("journal",)),
+    "memory-leak": Incident(("cache",), words=("heapgrowth", "drsnoop", "-p", "unwind=fp")),
+    "disk-full": Incident(("thumbs",), also=("uploads",)),
     "calm": Incident(),
     "calm-and-busy": Incident(also=("steady", "visitors")),
 }
@@ -170,6 +208,8 @@ def inside(name: str) -> None:
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
     subprocess.run(["mount", "-t", "tmpfs", "none", PROGRAMS.parent], check=True)
     PROGRAMS.mkdir()
+    SPOOL.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"nr_inodes={FILES}", "none", SPOOL], check=True)
     for program, script in SCRIPTS.items():
         (PROGRAMS / program).write_text(script)
         (PROGRAMS / program).chmod(0o755)
@@ -177,6 +217,7 @@ def inside(name: str) -> None:
     with (
         tempfile.TemporaryDirectory() as text,
         first_of_all(),
+        little_room(),
         slow_file(Path(text), 64 << 20, 1 << 20) as file,
         attached(file) as disk,
     ):
@@ -186,7 +227,7 @@ def inside(name: str) -> None:
                 shop.start(program)
             time.sleep(1)
             options = ["-p", f"cgroup={GROUP}", "-p", f"device={disk.name}", "-p", f"port={PORT}", "-p", "failed=true"]
-            command = [sys.executable, "-m", "ebpftop", "record", "-o", whole, *options, *PROBES]
+            command = [sys.executable, "-m", "ebpftop", "record", "-o", whole, *options, *PROBES, *incident.words]
             recorder = subprocess.Popen([str(word) for word in command])
             time.sleep(LOADING + CALM)
             for program in incident.ends:
@@ -204,7 +245,7 @@ def inside(name: str) -> None:
         begin = f"{end - CALM - TROUBLE:.1f}"
         cut = [sys.executable, "-m", "ebpftop", "tape", "cut", str(whole), "--from", begin, "-o", str(part)]
         subprocess.run(cut, check=True)
-        _alone(part, HERE / f"{name}.tape", shop.pressure)
+        _alone(part, HERE / f"{name}.tape", shop.pressure, {*PROBES, *incident.words})
 
 
 @contextlib.contextmanager
@@ -218,6 +259,18 @@ def first_of_all() -> Iterator[None]:
         yield
     finally:
         (CPU / "cgroup.procs").write_text("0")
+        group.rmdir()
+
+
+@contextlib.contextmanager
+def little_room() -> Iterator[None]:
+    """A control group of memory that the cache joins."""
+    group = MEMORY / GROUP
+    group.mkdir()
+    (group / "memory.limit_in_bytes").write_text(str(ROOM))
+    try:
+        yield
+    finally:
         group.rmdir()
 
 
@@ -272,19 +325,21 @@ def _pressure(text: str) -> Pressure:
     return Pressure(some_ns=totals["some"], full_ns=totals.get("full", 0))
 
 
-def _alone(tape: Path, out: Path, pressure: list[tuple[int, dict[str, Pressure]]]) -> None:
+def _alone(tape: Path, out: Path, pressure: list[tuple[int, dict[str, Pressure]]], loaded: Collection[str]) -> None:
     """Write the tape without what isn't the shop's: other processes, the machine's pressure, the probes' sources."""
     reader = TapeReader(tape)
     with TapeWriter(out, force=True) as writer:
         for at, frame in reader:
-            for kept in _of_shop(frame, pressure):
+            for kept in _of_shop(frame, pressure, loaded):
                 writer.write(kept, at)
     reader.close()
     out.chmod(0o644)
     print(f"{out.name}: {out.stat().st_size:,} bytes", file=sys.stderr)
 
 
-def _of_shop(frame: AnyFrame, pressure: list[tuple[int, dict[str, Pressure]]]) -> list[AnyFrame]:
+def _of_shop(
+    frame: AnyFrame, pressure: list[tuple[int, dict[str, Pressure]]], loaded: Collection[str]
+) -> list[AnyFrame]:
     match frame:
         case Processes():
             shops = [each for each in frame.processes if not each.tgid or each.cgroup.startswith(f"/{GROUP}/")]
@@ -293,7 +348,7 @@ def _of_shop(frame: AnyFrame, pressure: list[tuple[int, dict[str, Pressure]]]) -
             _, mine_now = min(pressure, key=lambda each: abs(each[0] - frame.realtime_ns))
             return [msgspec.structs.replace(frame, pressure=mine_now, cpu_percent=0.0, memory_percent=0.0, load=0.0)]
         case Catalog():
-            told = [each for each in frame.probes if each.id.partition("/")[2] in PROBES]
+            told = [each for each in frame.probes if each.id.partition("/")[2] in loaded]
             more = {name for each in told for name in each.next}
             told += [each for each in frame.probes if each.id in more and each not in told]
             return [msgspec.structs.replace(frame, probes=[_short(each) for each in told], playbooks=[])]

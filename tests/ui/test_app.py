@@ -119,7 +119,7 @@ async def test_help_lists_every_binding_and_needs_no_scrolling_on_a_large_termin
                 assert set(keys_of([binding], on.app).split()) <= set(told.split())
                 alike = [each for each in bindings if each.action.split("(")[0] == binding.action.split("(")[0]]
                 words = [each.tooltip or each.description for each in alike]
-                assert any(each and each[1:] in told for each in words)
+                assert any(each and each[1:] in told for each in words) or not any(words)  # its key stands elsewhere
         assert "Both: amber from 5%, red from 25%" in told
         await on.press("escape")
         assert isinstance(on.app.screen, Dashboard)

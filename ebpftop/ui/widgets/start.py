@@ -24,6 +24,13 @@ from ebpftop.ui.widgets.keyboard import MOVES
 from ebpftop.ui.widgets.painter import Painter
 
 HINT = "Enter or a double click loads these, side by side. / searches all probes."
+FIRST = (  # below it, the first time
+    "↑ ↓ choose, Enter loads these probes side by side. / searches all of them.",
+    "t turns the span that is shown, ( and ) go back in time, Space stands still.",
+    ". selects a row in all views, B sums rows, P opens a process's page.",
+    "r records to a tape, E exports, , opens your settings.",
+    "? lists all keys, q detaches everything and quits.",
+)
 
 
 class Start(Painter, can_focus=True):
@@ -58,6 +65,7 @@ class Start(Painter, can_focus=True):
     def __init__(self) -> None:
         super().__init__()
         self.answers: Sequence[PlaybookInfo] | None = None  # None: not known yet
+        self.first = False  # whether this person sees it for the first time
         self._drawn = self._lines()
         self.border_title = "What is wrong?"
 
@@ -105,7 +113,8 @@ class Start(Painter, can_focus=True):
             [(f" {_padded(step.question, wide)}", ""), (f"   {inert(step.probe.partition('/')[2])}", "start--quiet")]
             for step in steps
         ]
-        return [*lines, [], *([(f" {line}", "start--quiet")] for line in self._wrapped(HINT))]
+        hints = FIRST if self.first else (HINT,)
+        return [*lines, [], *([(f" {line}", "start--quiet")] for hint in hints for line in self._wrapped(hint))]
 
     def _wrapped(self, text: str) -> list[str]:
         return textwrap.wrap(text, max(20, self.size.width - 2))
