@@ -13,6 +13,7 @@ from textual.binding import Binding, BindingType
 
 from ebpftop.frames.messages import AccountRunTimes, PlaybookInfo
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
+from ebpftop.ui.actions.clipboard import to_tmux
 from ebpftop.ui.actions.remembering import LAST, Remembered, offering, read, write
 from ebpftop.ui.app.ahead import import_ahead, read_past
 from ebpftop.ui.app.marking import Marking
@@ -438,7 +439,8 @@ class EbpftopApp(TimeKeys):
     def action_nothing(self, what: str) -> None:
         """A key that has nothing to do now."""
         if what == "rejected":
-            self.notice("no probe was rejected or detached", "info")
+            key = key_of(self, "verifier", "v")
+            self.notice(f"no probe was rejected or detached: {key} shows why one was", "info")
         elif not self.feed.source.live:
             self.notice("a tape has no collector to restart", "info")
         else:
@@ -463,6 +465,10 @@ class EbpftopApp(TimeKeys):
     def action_record(self) -> None:
         self.marking.record()
         self.front.draw_header()
+
+    def copy_to_clipboard(self, text: str) -> None:
+        super().copy_to_clipboard(text)
+        self.run_worker(to_tmux(text), group="clipboard")
 
     def action_settings(self) -> None:
         self.run_worker(self.preferences.edit(), group="editor")

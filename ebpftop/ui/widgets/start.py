@@ -24,7 +24,7 @@ from ebpftop.ui.widgets.keyboard import MOVES
 from ebpftop.ui.widgets.painter import Painter
 
 HINT = "Enter or a double click loads these, side by side. / searches all probes."
-FIRST = (  # below it, the first time
+FIRST = (  # the first time
     "↑ ↓ choose, Enter loads these probes side by side. / searches all of them.",
     "t turns the span that is shown, ( and ) go back in time, Space stands still.",
     ". selects a row in all views, B sums rows, P opens a process's page.",
@@ -108,13 +108,17 @@ class Start(Painter, can_focus=True):
         ]
         steps = self._chosen.steps
         wide = max((cell_len(inert(step.question)) for step in steps), default=0)
+        if self.first:
+            lines += [[], *(line for hint in FIRST for line in self._told(hint))]
         lines += [[], *([(f" {line}", "start--bold")] for line in self._wrapped(inert(self._chosen.summary)))]
         lines += [
             [(f" {_padded(step.question, wide)}", ""), (f"   {inert(step.probe.partition('/')[2])}", "start--quiet")]
             for step in steps
         ]
-        hints = FIRST if self.first else (HINT,)
-        return [*lines, [], *([(f" {line}", "start--quiet")] for hint in hints for line in self._wrapped(hint))]
+        return [*lines, [], *self._told(HINT)]
+
+    def _told(self, hint: str) -> list[list[tuple[str, str]]]:
+        return [[(f" {line}", "start--quiet")] for line in self._wrapped(hint)]
 
     def _wrapped(self, text: str) -> list[str]:
         return textwrap.wrap(text, max(20, self.size.width - 2))
