@@ -11,9 +11,7 @@ control group and its disk, pressure is that of the group, and other processes a
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -27,39 +25,26 @@ import msgspec
 
 from ebpftop.frames.messages import AnyFrame, Catalog, Cost, Detaching, Host, Loading, Pressure, ProbeInfo, Processes
 from ebpftop.frames.tape import TapeReader, TapeWriter
-from ebpftop.kernel import mounts
+from tests.support.command import COMMAND
 from tests.support.disks import attached
+from tests.support.shop import GROUP, INSIDE, PORT, PROGRAMS, WEB, Shop, apart
 from tests.support.slow_fuse import slow_file
 
 HERE = Path(__file__).parent
 CALM, TROUBLE = 14, 12  # seconds
 LOADING = 20  # before them, until all probes are loaded
 SHARES = 1 << 18  # of the CPUs, of which others have 1024: what else runs on this machine must not be part of it
-GROUP, HOST, PORT = "shop.slice", "shop-01", 8080
-PROGRAMS = Path("/opt/shop")
 CPU = Path("/sys/fs/cgroup/cpu")  # version 1; there is none of version 2 on the machine they were recorded on
 MEMORY = Path("/sys/fs/cgroup/memory")  # likewise
 SPOOL, FILES = Path("/opt/spool"), 400  # a file system, and for how many files it has room
 ROOM = 48 << 20  # bytes of memory for the cache
-INSIDE = "--inside"
-PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 PROBES = (
     *("cputop", "runqlat", "pidpersec", "futexlat", "biolatency", "fsslower", "fsynclat", "opensnoop"),
     *("tcpconnlat", "tcpretrans", "oomkill"),
 )
 
 SCRIPTS = {
-    "web": f"""#!/usr/bin/python3 -IS
-import os, socket
-server = socket.create_server(("127.0.0.1", {PORT}), backlog=64)
-page = bytes(3000)
-while True:
-    visitor, _ = server.accept()
-    while visitor.recv(4096):
-        os.stat("/etc/hostname")
-        visitor.sendall(page)
-    visitor.close()
-""",
+    "web": WEB,
     "visitors": f"""#!/usr/bin/python3 -IS
 import socket, time
 while True:
@@ -135,10 +120,8 @@ while True:
     os.pwrite(file.fileno(), bytes(4096), 0)
     os.fsync(file.fileno())
 """,
-}
-SCRIPTS |= {
-    "cache": """#!/bin/sh
-while :; do /opt/shop/cached; done
+    "cache": f"""#!/bin/sh
+while :; do {PROGRAMS}/cached; done
 """,
     "cached": f"""#!/usr/bin/python3 -IS
 import os, time
@@ -166,6 +149,7 @@ for number in range(100_000):
     except OSError: time.sleep(1)
 """,
 }
+Pressures = list[tuple[int, dict[str, Pressure]]]  # realtime ns, and what had been waited by then
 QUIET = ("web", "visitors", "orders", "mailer")
 
 
@@ -196,23 +180,13 @@ INCIDENTS = {
 }
 
 
-def main(arguments: list[str]) -> None:
-    for name in arguments or INCIDENTS:
-        command = ["unshare", "--uts", "--mount", "--", sys.executable, "-B", "-m", "tests.incidents", INSIDE, name]
-        subprocess.run(command, check=True)
+def main(names: list[str]) -> None:
+    for name in names or INCIDENTS:
+        apart("tests.incidents", name)
 
 
 def inside(name: str) -> None:
     """Record one, in namespaces of its own."""
-    socket.sethostname(HOST)
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
-    subprocess.run(["mount", "-t", "tmpfs", "none", PROGRAMS.parent], check=True)
-    PROGRAMS.mkdir()
-    SPOOL.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"nr_inodes={FILES}", "none", SPOOL], check=True)
-    for program, script in SCRIPTS.items():
-        (PROGRAMS / program).write_text(script)
-        (PROGRAMS / program).chmod(0o755)
     incident = INCIDENTS[name]
     with (
         tempfile.TemporaryDirectory() as text,
@@ -221,14 +195,15 @@ def inside(name: str) -> None:
         slow_file(Path(text), 64 << 20, 1 << 20) as file,
         attached(file) as disk,
     ):
-        shop, whole = Shop(disk), Path(text) / "whole.tape"
-        try:
+        whole, part = Path(text) / "whole.tape", Path(text) / "part.tape"
+        with Shop(SCRIPTS, disk) as shop, watched(shop.group) as pressure:
+            SPOOL.mkdir()
+            subprocess.run(["mount", "-t", "tmpfs", "-o", f"nr_inodes={FILES}", "none", SPOOL], check=True)
             for program in (*QUIET, *incident.also):
                 shop.start(program)
             time.sleep(1)
             options = ["-p", f"cgroup={GROUP}", "-p", f"device={disk.name}", "-p", f"port={PORT}", "-p", "failed=true"]
-            command = [sys.executable, "-m", "ebpftop", "record", "-o", whole, *options, *PROBES, *incident.words]
-            recorder = subprocess.Popen([str(word) for word in command])
+            recorder = subprocess.Popen([*COMMAND, "record", "-o", whole, *options, *PROBES, *incident.words])
             time.sleep(LOADING + CALM)
             for program in incident.ends:
                 shop.end(program)
@@ -236,16 +211,14 @@ def inside(name: str) -> None:
                 shop.start(program)
             time.sleep(TROUBLE)
             recorder.send_signal(signal.SIGINT)
-            if recorder.wait():
-                raise SystemExit(f"the recorder ended with {recorder.returncode}")
-        finally:
-            shop.close()
-        part = Path(text) / "part.tape"
-        end = next(at for at, frame in TapeReader(whole) if isinstance(frame, Detaching)) / 1e9
+            status = recorder.wait()
+        if status:
+            raise SystemExit(f"the recorder ended with {status}")
+        with contextlib.closing(TapeReader(whole)) as reader:
+            end = next(at for at, frame in reader if isinstance(frame, Detaching)) / 1e9
         begin = f"{end - CALM - TROUBLE:.1f}"
-        cut = [sys.executable, "-m", "ebpftop", "tape", "cut", str(whole), "--from", begin, "-o", str(part)]
-        subprocess.run(cut, check=True)
-        _alone(part, HERE / f"{name}.tape", shop.pressure, {*PROBES, *incident.words})
+        subprocess.run([*COMMAND, "tape", "cut", whole, "--from", begin, "-o", part], check=True)
+        _alone(part, HERE / f"{name}.tape", pressure, {*PROBES, *incident.words})
 
 
 @contextlib.contextmanager
@@ -264,7 +237,7 @@ def first_of_all() -> Iterator[None]:
 
 @contextlib.contextmanager
 def little_room() -> Iterator[None]:
-    """A control group of memory that the cache joins."""
+    """A control group of memory, which the cache joins."""
     group = MEMORY / GROUP
     group.mkdir()
     (group / "memory.limit_in_bytes").write_text(str(ROOM))
@@ -274,50 +247,24 @@ def little_room() -> Iterator[None]:
         group.rmdir()
 
 
-class Shop:
-    """A control group with one below it for each program; its pressure is read once a second."""
+@contextlib.contextmanager
+def watched(group: Path) -> Iterator[Pressures]:
+    """The pressure of a control group, four times a second: realtime, and what had been waited by then."""
+    found: Pressures = []
+    closing = threading.Event()
 
-    def __init__(self, disk: Path) -> None:
-        root = mounts.cgroups()
-        assert root is not None, "the incidents need control groups of version 2"
-        self.group, self._disk = root / GROUP, disk
-        self.pressure: list[tuple[int, dict[str, Pressure]]] = []  # realtime, and what had been waited by then
-        self._children: list[subprocess.Popen[bytes]] = []
-        self._closing = threading.Event()
-        self.group.mkdir()
-        for name in SCRIPTS:
-            self._below(name).mkdir()
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
+    def read() -> None:
+        while not closing.wait(0.25):
+            now = {name: _pressure((group / f"{name}.pressure").read_text()) for name in ("cpu", "memory", "io")}
+            found.append((time.time_ns(), now))
 
-    def _below(self, name: str) -> Path:
-        return self.group / f"{name}.service"
-
-    def start(self, name: str) -> None:
-        """Start one more process of a program, in the program's group before it does anything."""
-        join = (self._below(name) / "cgroup.procs").write_text
-
-        program = [PROGRAMS / name, self._disk]
-        self._children.append(subprocess.Popen(program, preexec_fn=lambda: join("0") and None, env={"PATH": "/bin"}))
-
-    def end(self, name: str) -> None:
-        (self._below(name) / "cgroup.kill").write_text("1")
-
-    def _read(self) -> None:
-        while not self._closing.wait(0.25):
-            found = {name: _pressure((self.group / f"{name}.pressure").read_text()) for name in ("cpu", "memory", "io")}
-            self.pressure.append((time.time_ns(), found))
-
-    def close(self) -> None:
-        self._closing.set()
-        self._reader.join()
-        (self.group / "cgroup.kill").write_text("1")
-        for child in self._children:
-            child.wait()
-        time.sleep(0.3)  # what they had started is gone as well
-        for name in SCRIPTS:
-            self._below(name).rmdir()
-        self.group.rmdir()
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        yield found
+    finally:
+        closing.set()
+        reader.join()
 
 
 def _pressure(text: str) -> Pressure:
@@ -325,7 +272,7 @@ def _pressure(text: str) -> Pressure:
     return Pressure(some_ns=totals["some"], full_ns=totals.get("full", 0))
 
 
-def _alone(tape: Path, out: Path, pressure: list[tuple[int, dict[str, Pressure]]], loaded: Collection[str]) -> None:
+def _alone(tape: Path, out: Path, pressure: Pressures, loaded: Collection[str]) -> None:
     """Write the tape without what isn't the shop's: other processes, the machine's pressure, the probes' sources."""
     reader = TapeReader(tape)
     with TapeWriter(out, force=True) as writer:
@@ -337,9 +284,7 @@ def _alone(tape: Path, out: Path, pressure: list[tuple[int, dict[str, Pressure]]
     print(f"{out.name}: {out.stat().st_size:,} bytes", file=sys.stderr)
 
 
-def _of_shop(
-    frame: AnyFrame, pressure: list[tuple[int, dict[str, Pressure]]], loaded: Collection[str]
-) -> list[AnyFrame]:
+def _of_shop(frame: AnyFrame, pressure: Pressures, loaded: Collection[str]) -> list[AnyFrame]:
     match frame:
         case Processes():
             shops = [each for each in frame.processes if not each.tgid or each.cgroup.startswith(f"/{GROUP}/")]

@@ -153,7 +153,7 @@ class HeatmapPlot(Kept, can_focus=True):
             return ""
         region, count, of = self.picked.region, self.picked.count, self.picked.of
         values = formatting.bounds(region.low, region.high, self.unit)
-        return f"{self.picked.when} · {values} · {formatting.count(count)} · {_share(count, of)}"
+        return f"{self.picked.when} · {values} · {formatting.plural(count, 'value')} · {_share(count, of)}"
 
     # ------------------------------------------------------------ drawing
 
@@ -263,7 +263,7 @@ class HeatmapPlot(Kept, can_focus=True):
         when = _when(time, Span(int(time.start[column]), int(time.end[column])))
         facts = [
             formatting.bounds(laid.edges[row], laid.edges[row + 1], self.unit),
-            formatting.count(count),
+            formatting.plural(count, "value"),
             formatting.rate(float(laid.rates[row, column])),
             _share(count, of),
         ]
@@ -413,7 +413,7 @@ def _when(time: Timeline, span: Span) -> str:
 
 
 def _share(count: int, of: int) -> str:
-    return f"{formatting.percent(float(f'{100 * count / of:.2g}'))} of that time" if of else "nothing at that time"
+    return f"{formatting.percent(float(f'{100 * count / of:.2g}'))} of all then" if of else "nothing at that time"
 
 
 def readable(background: Color | None) -> Style:
