@@ -111,6 +111,7 @@ class Feed:
         self.session = Session(past_bytes=LIMIT - _AHEAD, ahead=self.ahead.run) if self.ahead else Session()
         self.when = When()
         self.selection = Selection(processes=self.session.processes)
+        self.offering: Callable[[Catalog], Catalog] = lambda catalog: catalog  # what else a catalog is to have
         self.comparing = Comparing(self.session, self.when, lambda: post(Changed()))
         self.requests = Requests(len(loads) + 1)
         self.interval = interval
@@ -178,6 +179,8 @@ class Feed:
             self.process_read(frame)
             return
         known = self.session.catalog
+        if isinstance(frame, Catalog):
+            frame = self.offering(frame)
         run = self.session.feed(frame)
         if self.keeping is not None:
             for more in self.keeping.take(frame, run, self.session.processes):

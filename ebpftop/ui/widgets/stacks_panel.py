@@ -148,9 +148,9 @@ class StacksPanel(ViewPanel):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("F", "search", "search", tooltip="Search functions and show their share"),
-        Binding("u", "look('functions')", "functions", tooltip="Functions; growth since now"),
-        Binding("U", "look('growth')", "growth"),
+        Binding("F", "search", "search", tooltip="Search functions and show their share", id="search-functions"),
+        Binding("u", "look('functions')", "functions", tooltip="Functions; growth since now", id="functions"),
+        Binding("U", "look('growth')", "growth", id="growth"),
         Binding("backspace", "whole", "whole span", tooltip="From a slice of the strip back to the whole span"),
     ]
 
