@@ -29,6 +29,7 @@ _TRACEFS = "/sys/kernel/tracing"
 settings.register_profile("untimed", settings(), deadline=None)
 settings.load_profile("untimed")
 
+os.environ["XDG_STATE_HOME"] = os.devnull  # a folder that nothing can be left in: no test begins where another ended
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # what the tests start must not inherit that nohup has it ignored
 
 

@@ -12,7 +12,7 @@ from ebpftop.base.inert import inert
 from ebpftop.frames.messages import Hello
 from ebpftop.model.triage.judging import Sign
 from ebpftop.model.triage.measures import Meaning
-from ebpftop.model.triage.verdict import Confidence, Finding, Verdict
+from ebpftop.model.triage.verdict import Confidence, Finding, Next, Verdict
 from ebpftop.stats import formatting
 
 LIMIT = 4096  # bytes
@@ -153,13 +153,17 @@ def _found(found: Finding, ahead: int) -> Found:
             More(
                 probe=each.probe,
                 question=_brief(each.question),
-                command=" ".join(
-                    ("sudo ebpftop run", each.probe, *(f"-p {name}={value}" for name, value in each.params.items()))
-                ),
+                command=_command(each),
             )
             for each in found.more
         ],
     )
+
+
+def _command(more: Next) -> str:
+    """Root there comes from ssh or sudo there."""
+    begin = ("ebpftop run --host", more.host) if more.host else ("sudo ebpftop run",)
+    return " ".join((*begin, more.probe, *(f"-p {name}={value}" for name, value in more.params.items())))
 
 
 _UNITS: dict[str, tuple[Unit, float]] = {

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from ebpftop.frames.messages import AnyFrame, Catalog, Cost, Detaching, Host, Lo
 from ebpftop.frames.tape import TapeReader, TapeWriter
 from tests.support.command import COMMAND
 from tests.support.disks import attached
-from tests.support.shop import GROUP, INSIDE, PORT, WEB, Shop, apart
+from tests.support.shop import GROUP, INSIDE, PORT, PROGRAMS, WEB, Shop, apart
 from tests.support.slow_fuse import slow_file
 
 HERE = Path(__file__).parent
@@ -35,6 +35,9 @@ CALM, TROUBLE = 14, 12  # seconds
 LOADING = 20  # before them, until all probes are loaded
 SHARES = 1 << 18  # of the CPUs, of which others have 1024: what else runs on this machine must not be part of it
 CPU = Path("/sys/fs/cgroup/cpu")  # version 1; there is none of version 2 on the machine they were recorded on
+MEMORY = Path("/sys/fs/cgroup/memory")  # likewise
+SPOOL, FILES = Path("/opt/spool"), 400  # a file system, and for how many files it has room
+ROOM = 48 << 20  # bytes of memory for the cache
 PROBES = (
     *("cputop", "runqlat", "pidpersec", "futexlat", "biolatency", "fsslower", "fsynclat", "opensnoop"),
     *("tcpconnlat", "tcpretrans", "oomkill"),
@@ -117,17 +120,49 @@ while True:
     os.pwrite(file.fileno(), bytes(4096), 0)
     os.fsync(file.fileno())
 """,
+    "cache": f"""#!/bin/sh
+while :; do {PROGRAMS}/cached; done
+""",
+    "cached": f"""#!/usr/bin/python3 -IS
+import os, time
+open("{MEMORY / GROUP}/cgroup.procs", "w").write(str(os.getpid()))
+kept = []
+while True:
+    kept.append(b"x" * (1 << 18))
+    time.sleep(0.015)
+""",
+    "uploads": f"""#!/usr/bin/python3 -IS
+import os, time
+number = 0
+while True:
+    time.sleep(0.02)
+    number += 1
+    try:
+        os.close(os.open(f"{SPOOL}/{{number}}", os.O_CREAT | os.O_WRONLY))
+        os.unlink(f"{SPOOL}/{{number}}")
+    except OSError: pass
+""",
+    "thumbs": f"""#!/usr/bin/python3 -IS
+import os, time
+for number in range(100_000):
+    try: os.close(os.open(f"{SPOOL}/thumb-{{number}}", os.O_CREAT | os.O_WRONLY))
+    except OSError: time.sleep(1)
+""",
 }
+Pressures = list[tuple[int, dict[str, Pressure]]]  # realtime ns, and what had been waited by then
 QUIET = ("web", "visitors", "orders", "mailer")
 
 
 @dataclass(frozen=True)
 class Incident:
-    """starts: what begins when the trouble does; ends: what is killed then. also: what runs all the time besides."""
+    """starts: what begins when the trouble does; ends: what is killed then. also: what runs all the time besides.
+    words: more probes, and options of theirs.
+    """
 
     starts: tuple[str, ...] = ()
     ends: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
 
 
 INCIDENTS = {
@@ -138,6 +173,8 @@ INCIDENTS = {
     "lock-convoy": Incident(("ledger",)),
     "dead-service": Incident(ends=("web",)),
     "fsync-storm": Incident(("journal",)),
+    "memory-leak": Incident(("cache",), words=("heapgrowth", "drsnoop", "-p", "unwind=fp")),
+    "disk-full": Incident(("thumbs",), also=("uploads",)),
     "calm": Incident(),
     "calm-and-busy": Incident(also=("steady", "visitors")),
 }
@@ -154,16 +191,19 @@ def inside(name: str) -> None:
     with (
         tempfile.TemporaryDirectory() as text,
         first_of_all(),
+        little_room(),
         slow_file(Path(text), 64 << 20, 1 << 20) as file,
         attached(file) as disk,
     ):
         whole, part = Path(text) / "whole.tape", Path(text) / "part.tape"
         with Shop(SCRIPTS, disk) as shop, watched(shop.group) as pressure:
+            SPOOL.mkdir()
+            subprocess.run(["mount", "-t", "tmpfs", "-o", f"nr_inodes={FILES}", "none", SPOOL], check=True)
             for program in (*QUIET, *incident.also):
                 shop.start(program)
             time.sleep(1)
             options = ["-p", f"cgroup={GROUP}", "-p", f"device={disk.name}", "-p", f"port={PORT}", "-p", "failed=true"]
-            recorder = subprocess.Popen([*COMMAND, "record", "-o", whole, *options, *PROBES])
+            recorder = subprocess.Popen([*COMMAND, "record", "-o", whole, *options, *PROBES, *incident.words])
             time.sleep(LOADING + CALM)
             for program in incident.ends:
                 shop.end(program)
@@ -178,7 +218,7 @@ def inside(name: str) -> None:
             end = next(at for at, frame in reader if isinstance(frame, Detaching)) / 1e9
         begin = f"{end - CALM - TROUBLE:.1f}"
         subprocess.run([*COMMAND, "tape", "cut", whole, "--from", begin, "-o", part], check=True)
-        _alone(part, HERE / f"{name}.tape", pressure)
+        _alone(part, HERE / f"{name}.tape", pressure, {*PROBES, *incident.words})
 
 
 @contextlib.contextmanager
@@ -196,9 +236,21 @@ def first_of_all() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def watched(group: Path) -> Iterator[list[tuple[int, dict[str, Pressure]]]]:
+def little_room() -> Iterator[None]:
+    """A control group of memory, which the cache joins."""
+    group = MEMORY / GROUP
+    group.mkdir()
+    (group / "memory.limit_in_bytes").write_text(str(ROOM))
+    try:
+        yield
+    finally:
+        group.rmdir()
+
+
+@contextlib.contextmanager
+def watched(group: Path) -> Iterator[Pressures]:
     """The pressure of a control group, four times a second: realtime, and what had been waited by then."""
-    found: list[tuple[int, dict[str, Pressure]]] = []
+    found: Pressures = []
     closing = threading.Event()
 
     def read() -> None:
@@ -220,19 +272,19 @@ def _pressure(text: str) -> Pressure:
     return Pressure(some_ns=totals["some"], full_ns=totals.get("full", 0))
 
 
-def _alone(tape: Path, out: Path, pressure: list[tuple[int, dict[str, Pressure]]]) -> None:
+def _alone(tape: Path, out: Path, pressure: Pressures, loaded: Collection[str]) -> None:
     """Write the tape without what isn't the shop's: other processes, the machine's pressure, the probes' sources."""
     reader = TapeReader(tape)
     with TapeWriter(out, force=True) as writer:
         for at, frame in reader:
-            for kept in _of_shop(frame, pressure):
+            for kept in _of_shop(frame, pressure, loaded):
                 writer.write(kept, at)
     reader.close()
     out.chmod(0o644)
     print(f"{out.name}: {out.stat().st_size:,} bytes", file=sys.stderr)
 
 
-def _of_shop(frame: AnyFrame, pressure: list[tuple[int, dict[str, Pressure]]]) -> list[AnyFrame]:
+def _of_shop(frame: AnyFrame, pressure: Pressures, loaded: Collection[str]) -> list[AnyFrame]:
     match frame:
         case Processes():
             shops = [each for each in frame.processes if not each.tgid or each.cgroup.startswith(f"/{GROUP}/")]
@@ -241,7 +293,7 @@ def _of_shop(frame: AnyFrame, pressure: list[tuple[int, dict[str, Pressure]]]) -
             _, mine_now = min(pressure, key=lambda each: abs(each[0] - frame.realtime_ns))
             return [msgspec.structs.replace(frame, pressure=mine_now, cpu_percent=0.0, memory_percent=0.0, load=0.0)]
         case Catalog():
-            told = [each for each in frame.probes if each.id.partition("/")[2] in PROBES]
+            told = [each for each in frame.probes if each.id.partition("/")[2] in loaded]
             more = {name for each in told for name in each.next}
             told += [each for each in frame.probes if each.id in more and each not in told]
             return [msgspec.structs.replace(frame, probes=[_short(each) for each in told], playbooks=[])]

@@ -25,7 +25,7 @@ CAPTIONS = (
     ),
     (
         8,
-        "/ runqlat Enter shows how long threads wait for a CPU. Tab goes to its table: which process waits, "
+        "/ runqlat Enter shows how long threads wait for a CPU, and in the table below, which process waits, "
         "how often, for how long.",
     ),
     (

@@ -9,7 +9,7 @@ import msgspec
 from ebpftop.frames.messages.base import FEW, SOME, Frame, Text
 
 Show = Literal["histogram", "table", "events", "stacks"]
-Tells = Literal["", "wait", "idle", "trouble"]
+Tells = Literal["", "wait", "idle", "trouble", "fatal"]
 
 
 class ParamInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +58,7 @@ class ViewInfo(msgspec.Struct, frozen=True, kw_only=True):
     view names a ring buffer `moments`, `Events` of it say of each sample its `time` (monotonic ns), `cpu`, process and
     `stack`. `sort` names the column a table starts sorted by. tells: what it means where there is much of it. wait: the
     ns are time for which somebody waited in vain; idle: the same, but of threads that may also have had nothing to do;
-    trouble: each one went wrong; "": it may be good or bad.
+    trouble: each one went wrong; fatal: each one by itself is worth telling; "": it may be good or bad.
     """
 
     name: str
