@@ -137,7 +137,9 @@ class GridFrame(Framed):
 
 
 class ViewPanel(Column):
-    """One view of a run. `show` draws its numbers in a span."""
+    """One view of a run. `show` draws its numbers in a span. roomy: cells of width that it can use."""
+
+    roomy = 65
 
     DEFAULT_CSS = """
     ViewPanel {

@@ -33,7 +33,6 @@ from ebpftop.ui.widgets.heat_frame import HeatFrame
 from ebpftop.ui.widgets.histogram import HistogramBars, HistogramState
 from ebpftop.ui.widgets.panel import Framed, GridFrame, ViewPanel, by, words
 from ebpftop.ui.widgets.rows import RowKey, Rows, histogram_rows, table_rows
-from ebpftop.ui.widgets.runs import WIDE
 from ebpftop.ui.widgets.stacks_panel import StacksPanel
 from ebpftop.ui.widgets.table_frame import TableFrame
 from ebpftop.ui.widgets.table_grid import TableGrid
@@ -100,7 +99,9 @@ class TablePanel(GridPanel):
 
 
 class HistogramPanel(ViewPanel):
-    """Bars and percentiles on top, beside them how they moved; below, the same by key."""
+    """Bars and percentiles on top, beside them how they moved, where there is room; below, the same by key."""
+
+    roomy = 130
 
     DEFAULT_CSS = """
     HistogramPanel {
@@ -135,7 +136,7 @@ class HistogramPanel(ViewPanel):
 
     def _widen(self) -> None:
         """Show both parts of the upper half if there is room."""
-        if self.has_class("-wide") is not (self.size.width >= WIDE):
+        if self.has_class("-wide") is not (self.size.width >= self.roomy):
             self.toggle_class("-wide")
             self.post_message(self.Stale())
 
