@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.containers import Vertical
@@ -137,9 +137,7 @@ class GridFrame(Framed):
 
 
 class ViewPanel(Column):
-    """One view of a run. `show` draws its numbers in a span. roomy: cells of width that it can use."""
-
-    roomy = 65
+    """One view of a run. `show` draws its numbers in a span."""
 
     DEFAULT_CSS = """
     ViewPanel {
@@ -147,6 +145,8 @@ class ViewPanel(Column):
         width: 1fr;
     }
     """
+
+    room: ClassVar[int] = 65  # cells that it wants before another view stands beside it
 
     class Stale(Message):
         """The panel's settings changed: draw the run again."""

@@ -240,8 +240,7 @@ class RunPane(Column):
         self._place()
 
     def _place(self) -> None:
-        roomy = max((panel.roomy for panel in self.panels), default=0)
-        together = 2 if self.size.width >= 2 * roomy else 1  # a histogram's past goes before another view
+        together = 2 if self.size.width >= 2 * max((panel.room for panel in self.panels), default=0) else 1
         shown = visible(len(self.panels), self.front, together)
         for at, panel in enumerate(self.panels):
             panel.set_class(at not in shown, "-away")

@@ -39,6 +39,7 @@ from ebpftop.ui.widgets.table_grid import TableGrid
 from ebpftop.ui.widgets.tree_grid import TreeGrid
 from ebpftop.ui.widgets.tree_rows import tree_of_histograms, tree_of_table
 
+WIDE = 130  # cells from which a histogram has room for its past beside it
 AROUND = 4  # lines of a table's frame, header and one to spare
 
 
@@ -99,10 +100,9 @@ class TablePanel(GridPanel):
 
 
 class HistogramPanel(ViewPanel):
-    """Bars and percentiles on top, beside them how they moved, where there is room; below, the same by key."""
+    """Bars and percentiles on top, beside them how they moved; below, the same by key."""
 
-    roomy = 130
-
+    room = WIDE
     DEFAULT_CSS = """
     HistogramPanel {
         & > .top { height: 14fr; min-height: 6; }
@@ -136,7 +136,7 @@ class HistogramPanel(ViewPanel):
 
     def _widen(self) -> None:
         """Show both parts of the upper half if there is room."""
-        if self.has_class("-wide") is not (self.size.width >= self.roomy):
+        if self.has_class("-wide") is not (self.size.width >= WIDE):
             self.toggle_class("-wide")
             self.post_message(self.Stale())
 
