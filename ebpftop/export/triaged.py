@@ -13,12 +13,15 @@ from ebpftop.export.hung import Hung, hung
 from ebpftop.frames.messages import Hello, Threads
 from ebpftop.model.places import STOPPED
 from ebpftop.model.triage.judging import Sign
-from ebpftop.model.triage.verdict import Finding, Verdict
+from ebpftop.model.triage.measures import Meaning
+from ebpftop.model.triage.verdict import Confidence, Finding, Next, Verdict
 from ebpftop.stats import formatting
 
 LIMIT = 4096  # bytes
 _TEXT, _SENTENCE = 120, 240  # bytes of a name, and of a measure in words
 _EVIDENCE = 6  # of a finding
+
+Unit = Literal["threads", "CPUs", "bytes/s", "count/s", "percent"]
 
 
 class Who(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,10 +42,10 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     probe: str | None
     view: str | None
-    meaning: Literal["wait", "idle", "trouble", "failures", "pressure", "work"]
+    meaning: Meaning
     now: float
     before: float | None
-    unit: Literal["threads", "CPUs", "bytes/s", "count/s", "percent"]
+    unit: Unit
     chance: float | None
     since_ns: int
     until_ns: int | None
@@ -65,7 +68,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     cause: str
     since_ns: int
     until_ns: int | None
-    confidence: Literal["high", "medium", "low"]
+    confidence: Confidence
     doubts: list[str]
     evidence: list[Evidence]
     more: list[More]
@@ -83,7 +86,7 @@ class Triage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     to_ns: int
     probes: list[str]
     verdict: Literal["trouble", "nothing stands out"]
-    confidence: Literal["high", "medium", "low"]
+    confidence: Confidence
     doubts: list[str]
     findings: list[Found]
     hung: list[Hung] | None
@@ -162,16 +165,19 @@ def _found(found: Finding, ahead: int) -> Found:
             More(
                 probe=each.probe,
                 question=_brief(each.question),
-                command=" ".join(
-                    ("sudo ebpftop run", each.probe, *(f"-p {name}={value}" for name, value in each.params.items()))
-                ),
+                command=_command(each),
             )
             for each in found.more
         ],
     )
 
 
-Unit = Literal["threads", "CPUs", "bytes/s", "count/s", "percent"]
+def _command(more: Next) -> str:
+    """Root there comes from ssh or sudo there."""
+    begin = ("ebpftop run --host", more.host) if more.host else ("sudo ebpftop run",)
+    return " ".join((*begin, more.probe, *(f"-p {name}={value}" for name, value in more.params.items())))
+
+
 _UNITS: dict[str, tuple[Unit, float]] = {
     "count": ("count/s", 1.0),
     "ns": ("threads", 1e9),

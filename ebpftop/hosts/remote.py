@@ -31,7 +31,6 @@ class RemoteSource(Source):
         self._ssh: Ssh | None = None
         self._unsent = bytearray()
         self._sends: asyncio.Event | None = None
-        self._closed = False
 
     async def restart(self) -> None:
         """`frames` connects."""
@@ -109,7 +108,6 @@ class RemoteSource(Source):
         self._sends.set()
 
     async def close(self) -> None:
-        self._closed = True
         ssh = self._ssh or (self._opened[0] if self._opened else None)
         if ssh is not None:
             ssh.hang_up()

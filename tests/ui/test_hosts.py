@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 from msgspec import structs
 
-from ebpftop.frames.messages import AnyFrame, Host, Hosts, HostState, Process, Processes
+from ebpftop.frames.messages import AnyFrame, Host, Hosts, HostState, Pressure, Process, Processes, Snapshot
 from ebpftop.hosts.joining import with_host
 from ebpftop.ui.screens.hosts import HostsScreen
 from ebpftop.ui.widgets.compared_panels import ComparedGrid
 from ebpftop.ui.widgets.header import HeaderLine
+from ebpftop.ui.widgets.status import StatusLine
 from ebpftop.ui.widgets.table_grid import TableGrid
+from ebpftop.ui.widgets.timeline import Timeline
 from ebpftop.ui.widgets.trail import Trail
 from tests.support.frames import EPOCH, SECOND, columns, hello, loaded, probe, snapshot
 from tests.ui.conftest import Open
@@ -49,6 +51,42 @@ async def test_the_header_says_which_hosts_are_there(stage: Open) -> None:
         assert "▲ web-2 12 s ago" in on.see(HeaderLine)
         await on.play(hosts(LIVE, LOST))
         assert "✗ web-2 12 s ago" in on.see(HeaderLine)
+
+
+async def test_the_header_says_what_much_of_a_host_waits_for_and_sums_what_we_cost(stage: Open) -> None:
+    def at(second: int, waited: int) -> Hosts:
+        pressure = {"io": Pressure(some_ns=waited * SECOND, full_ns=0)}
+        load = structs.replace(
+            LOAD, realtime_ns=EPOCH + second * SECOND, pressure=pressure, own_ns=second * SECOND // 50
+        )
+        calm = structs.replace(load, pressure={"io": Pressure(some_ns=0, full_ns=0)})
+        now = EPOCH + second * SECOND
+        states = [structs.replace(LIVE, name=name, load=load) for name, load in (("web-1", calm), ("web-2", load))]
+        return Hosts(realtime_ns=now, hosts=states)
+
+    async with stage(*frames()) as on:
+        await on.play(*(at(second, second // 2) for second in range(9)))
+        seen = on.see(HeaderLine)
+        assert "web-1 cpu  12%   web-2 cpu  12% psi io 50%" in seen
+        assert "ebpftop on 2 hosts" in seen
+        await on.press("H")
+        seen = on.see(TableGrid)
+        assert "io 50%" in seen
+        assert seen.count("2%") >= 2  # ebpftop's share of a CPU on each
+
+
+async def test_numbers_of_a_host_from_which_nothing_comes_are_marked(stage: Open) -> None:
+    async with stage(*frames()) as on:
+        late = structs.replace(LOST, state="late", heard_ns=EPOCH + SECOND)
+        await on.play(structs.replace(hosts(LIVE, late), realtime_ns=EPOCH + 5 * SECOND))
+        assert "▲ nothing from web-2 since " in on.see(StatusLine)
+        grid = on.one(TableGrid)
+        rows = {str(grid.rows.key(row)[0]): grid.rows.gone(row) for row in range(grid.rows.count)}
+        assert rows == {"web-1": False, "web-2": True}
+        assert "▲" in on.see(Timeline)
+        await on.play(structs.replace(hosts(LIVE, structs.replace(LIVE, name="web-2")), realtime_ns=EPOCH + 9 * SECOND))
+        await on.play(*(frame for frame in frames(12) if isinstance(frame, Snapshot) and frame.seq > 2))
+        assert "nothing from" not in on.see(StatusLine)
 
 
 async def test_a_list_of_hosts_says_why_one_is_lost(stage: Open) -> None:

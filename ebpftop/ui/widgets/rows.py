@@ -5,13 +5,14 @@ Cells are formatted on demand: of 50,000 rows, only the forty on the screen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ebpftop.frames.columns import Array, Labels, Values, equal
 from ebpftop.frames.messages import ColumnInfo, ViewInfo
+from ebpftop.model.dimensions import HOST
 from ebpftop.model.own import own_rows
 from ebpftop.model.past.span import INTERVAL, START, Recent, Wanted
 from ebpftop.model.readings import HistogramsByKey, TableReading
@@ -81,8 +82,14 @@ def is_whole(wanted: Wanted) -> bool:
     return isinstance(wanted, Recent) and wanted.seconds >= START.seconds
 
 
-def table_rows(view: ViewInfo, numbers: TableReading, processes: Processes, wanted: Wanted = INTERVAL) -> Rows:
-    """Keys, rates and gauges, then totals; of all since attaching totals only."""
+def table_rows(
+    view: ViewInfo,
+    numbers: TableReading,
+    processes: Processes,
+    wanted: Wanted = INTERVAL,
+    away: Collection[str] = (),
+) -> Rows:
+    """Keys, rates and gauges, then totals; of all since attaching totals only. away: hosts from which nothing comes."""
     if not len(numbers):
         return Rows()
     infos = [info for info in view.columns if not info.hidden]
@@ -98,13 +105,21 @@ def table_rows(view: ViewInfo, numbers: TableReading, processes: Processes, want
         count=len(numbers),
         keys=numbers.keys,
         columns=arranged(keys, numbers.keys, [*first, *gauges], then, processes),
-        gone=lambda row: not numbers.present[row] or _ended(identities, row, processes),
+        gone=lambda row: (
+            not numbers.present[row] or _ended(identities, row, processes) or _is_away(keys, numbers.keys, row, away)
+        ),
         about=lambda row: _about(identities, row, processes),
         ours=own_rows(keys, numbers.keys, len(numbers), processes),
     )
 
 
-def histogram_rows(view: ViewInfo, numbers: HistogramsByKey, processes: Processes, wanted: Wanted = INTERVAL) -> Rows:
+def histogram_rows(
+    view: ViewInfo,
+    numbers: HistogramsByKey,
+    processes: Processes,
+    wanted: Wanted = INTERVAL,
+    away: Collection[str] = (),
+) -> Rows:
     """The keys of a histogram: what the values add up to, how many, p50, p90, p99 and the greatest (bounds of buckets).
 
     The greatest sum comes first: who waits most in all need be neither the most frequent nor the slowest.
@@ -132,7 +147,7 @@ def histogram_rows(view: ViewInfo, numbers: HistogramsByKey, processes: Processe
         columns=arranged(
             view.by_columns, numbers.keys, [*_sums(numbers, view.unit, whole=whole), *first], then, processes
         ),
-        gone=lambda row: _ended(identities, row, processes),
+        gone=lambda row: _ended(identities, row, processes) or _is_away(view.by_columns, numbers.keys, row, away),
         about=lambda row: _about(identities, row, processes),
         ours=own_rows(view.by_columns, numbers.keys, len(numbers), processes),
     )
@@ -267,6 +282,10 @@ def _identities(view: ViewInfo, keys: dict[str, Values]) -> Array | None:
 
 def _ended(identities: Array | None, row: int, processes: Processes) -> bool:
     return identities is not None and names.ended(int(identities[row]), processes)
+
+
+def _is_away(infos: list[ColumnInfo], keys: dict[str, Values], row: int, away: Collection[str]) -> bool:
+    return bool(away) and any(info.decode == HOST and _at(keys[info.field], row) in away for info in infos)
 
 
 def _about(identities: Array | None, row: int, processes: Processes) -> str:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 MORE = 3  # cells of the sign and number for hidden tabs
 SIDE_BY_SIDE = 130  # cells from which two views are shown side by side
+WIDE = 130  # cells from which a histogram has room for its past beside it, which goes before another view
 
 
 class Tab(Struct, frozen=True):
@@ -157,7 +158,9 @@ class RunPane(Column):
 
         unless: panels last drawn with this one stay as they are.
         """
-        self.status.show(run, probe)
+        from ebpftop.model.readings import gaps
+
+        self.status.show(run, probe, gaps(run, wanted))
         if run.loaded and not self.panels and self.body.is_mounted:
             from ebpftop.ui.widgets.view_panels import panel_for
 
@@ -239,7 +242,8 @@ class RunPane(Column):
         self._place()
 
     def _place(self) -> None:
-        together = 2 if self.size.width >= SIDE_BY_SIDE else 1
+        bars = any(panel.view.show == "histogram" for panel in self.panels)
+        together = 2 if self.size.width >= (2 * WIDE if bars else SIDE_BY_SIDE) else 1
         shown = visible(len(self.panels), self.front, together)
         for at, panel in enumerate(self.panels):
             panel.set_class(at not in shown, "-away")

@@ -15,6 +15,7 @@ from ebpftop.model.chosen import lacking, narrowing
 from ebpftop.model.dimensions import Source
 from ebpftop.model.events import EventLog
 from ebpftop.model.grouping import EVENTS, grouped_events, grouped_histograms, grouped_table, groupings
+from ebpftop.model.machines import away
 from ebpftop.model.past.span import START, Recent, Wanted
 from ebpftop.model.run import Run
 from ebpftop.model.scope import Aspect
@@ -32,6 +33,7 @@ from ebpftop.ui.widgets.heat_frame import HeatFrame
 from ebpftop.ui.widgets.histogram import HistogramBars, HistogramState
 from ebpftop.ui.widgets.panel import Framed, GridFrame, ViewPanel, by, words
 from ebpftop.ui.widgets.rows import RowKey, Rows, histogram_rows, table_rows
+from ebpftop.ui.widgets.runs import WIDE
 from ebpftop.ui.widgets.stacks_panel import StacksPanel
 from ebpftop.ui.widgets.table_frame import TableFrame
 from ebpftop.ui.widgets.table_grid import TableGrid
@@ -39,7 +41,6 @@ from ebpftop.ui.widgets.tree_grid import TreeGrid
 from ebpftop.ui.widgets.tree_rows import tree_of_histograms, tree_of_table
 
 AROUND = 4  # lines of a table's frame, header and one to spare
-WIDE = 130  # cells from which a histogram has room for its past beside it
 
 
 class GridPanel(ViewPanel):
@@ -71,7 +72,7 @@ class TablePanel(GridPanel):
         self.frame.grid.narrowed = bool(narrowing(self.selection, self.view))
         found = readings.table(run, self.view, wanted, self.selection)
         if self.group is None:
-            self.frame.grid.show(table_rows(self.view, found, processes, wanted))
+            self.frame.grid.show(table_rows(self.view, found, processes, wanted, away(run.gaps)))
             return
         own = self.apart(run, found.keys, len(found), processes)
         if is_tree(self.group):
@@ -185,7 +186,7 @@ class HistogramPanel(ViewPanel):
         self.frame.title = by("", self.group) if self.group else self._by
         self.frame.grid.picks = self.group is None
         if self.group is None:
-            return histogram_rows(self.view, keyed, processes, wanted)
+            return histogram_rows(self.view, keyed, processes, wanted, away(run.gaps))
         own = self.apart(run, keyed.keys, len(keyed), processes)
         if is_tree(self.group):
             return tree_of_histograms(self.view, keyed, self.group, processes, own, wanted)

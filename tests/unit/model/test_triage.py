@@ -16,21 +16,27 @@ from msgspec.structs import replace
 import ebpftop
 from ebpftop.base.syscalls import NUMBERS
 from ebpftop.export.triaged import LIMIT, Triage, _fitted, as_text, encoded, triaged
+from ebpftop.frames.columns import pack, unpack
 from ebpftop.frames.messages import (
     AnyFrame,
     Catalog,
     Detached,
     Events,
     Hello,
+    Host,
+    Hosts,
+    HostState,
     Loaded,
     Losses,
     OpenWait,
+    Pressure,
     Processes,
     Snapshot,
     ThreadPlace,
     Threads,
 )
 from ebpftop.frames.tape import TapeReader
+from ebpftop.hosts.joining import with_column, with_host
 from ebpftop.model.session import Session
 from ebpftop.model.triage.verdict import verdict
 from tests.incidents.__main__ import CALM, INCIDENTS, TROUBLE
@@ -83,6 +89,53 @@ def test_the_cause_is_named_first(name: str) -> None:
     assert cause["now"] > 2 * cause["before"]
     assert said["findings"][0]["confidence"] == "high"
     assert said["lost"] == said["missing"] == {}
+
+
+def on_two_hosts(given: Iterator[AnyFrame], away: range = range(0)) -> Iterator[AnyFrame]:
+    """The same, on web-2 of two hosts; web-1 has nothing to do. away: when nothing comes from it, of the loads."""
+    number = 0
+    for frame in given:
+        match frame:
+            case Loaded():
+                yield replace(frame, views=[with_host(view, "host") for view in frame.views])
+            case Snapshot():
+                maps = {name: pack(with_column(unpack(each), "host", "web-2")) for name, each in frame.maps.items()}
+                yield replace(frame, maps=maps)
+            case Events():
+                yield replace(frame, columns=pack(with_column(unpack(frame.columns), "host", "web-2")))
+            case Host():
+                number += 1
+                now = frame.realtime_ns
+                calm = HostState(
+                    name="web-1",
+                    state="late" if number in away else "live",
+                    heard_ns=now,
+                    load=replace(frame, pressure={name: Pressure(some_ns=0, full_ns=0) for name in frame.pressure}),
+                )
+                yield Hosts(
+                    realtime_ns=now, hosts=[calm, HostState(name="web-2", state="live", heard_ns=now, load=frame)]
+                )
+            case _:
+                yield frame
+
+
+def test_of_several_hosts_it_says_which() -> None:
+    said = found(on_two_hosts(frames("cpu-hog")))
+    first = said.findings[0]
+    assert first.evidence[0].who is not None
+    assert "host web-2" in first.evidence[0].text
+    assert [each.text for each in first.evidence if each.text.startswith("web-2 cpu pressure")]
+    assert not [each for each in first.evidence if each.text.startswith("web-1")]
+    pid = first.evidence[0].who.pid
+    assert first.more[0].command == f"ebpftop run --host web-2 cpu/profile -p pid={pid}"
+    assert first.confidence == "high"
+
+
+def test_when_nothing_came_from_a_host_is_a_doubt() -> None:
+    said = found(on_two_hosts(frames("cpu-hog"), range(4, 9)))
+    (doubt,) = [each for each in said.findings[0].doubts if "nothing from web-1 from" in each]
+    assert " to " in doubt
+    assert said.findings[0].confidence == "medium"
 
 
 @pytest.mark.parametrize("name", CAUSES)
@@ -240,7 +293,6 @@ def thread(tid: int, state: str, **known: Any) -> ThreadPlace:
         "comm": f"t{tid}",
         "process": f"p{tid // 10}",
         "cpu_ns": 0,
-        "switches": 5,
     }
     return ThreadPlace(tid=tid, state=state, switches=5, **(facts | known))
 
