@@ -83,6 +83,9 @@ async def test_numbers_of_a_host_from_which_nothing_comes_are_marked(stage: Open
         grid = on.one(TableGrid)
         rows = {str(grid.rows.key(row)[0]): grid.rows.gone(row) for row in range(grid.rows.count)}
         assert rows == {"web-1": False, "web-2": True}
+        (line,) = [line for line in on.see(TableGrid).splitlines() if "redis" in line]
+        assert "–" in line
+        assert "0/s" not in line
         assert "▲" in on.see(Timeline)
         await on.play(structs.replace(hosts(LIVE, structs.replace(LIVE, name="web-2")), realtime_ns=EPOCH + 9 * SECOND))
         await on.play(*(frame for frame in frames(12) if isinstance(frame, Snapshot) and frame.seq > 2))
