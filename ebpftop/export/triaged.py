@@ -11,12 +11,15 @@ from msgspec.structs import replace
 from ebpftop.base.inert import inert
 from ebpftop.frames.messages import Hello
 from ebpftop.model.triage.judging import Sign
-from ebpftop.model.triage.verdict import Finding, Next, Verdict
+from ebpftop.model.triage.measures import Meaning
+from ebpftop.model.triage.verdict import Confidence, Finding, Next, Verdict
 from ebpftop.stats import formatting
 
 LIMIT = 4096  # bytes
 _TEXT, _SENTENCE = 120, 240  # bytes of a name, and of a measure in words
 _EVIDENCE = 6  # of a finding
+
+Unit = Literal["threads", "CPUs", "bytes/s", "count/s", "percent"]
 
 
 class Who(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,10 +40,10 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     probe: str | None
     view: str | None
-    meaning: Literal["wait", "idle", "trouble", "failures", "pressure", "work"]
+    meaning: Meaning
     now: float
     before: float | None
-    unit: Literal["threads", "CPUs", "bytes/s", "count/s", "percent"]
+    unit: Unit
     chance: float | None
     since_ns: int
     until_ns: int | None
@@ -63,7 +66,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     cause: str
     since_ns: int
     until_ns: int | None
-    confidence: Literal["high", "medium", "low"]
+    confidence: Confidence
     doubts: list[str]
     evidence: list[Evidence]
     more: list[More]
@@ -79,7 +82,7 @@ class Triage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     to_ns: int
     probes: list[str]
     verdict: Literal["trouble", "nothing stands out"]
-    confidence: Literal["high", "medium", "low"]
+    confidence: Confidence
     doubts: list[str]
     findings: list[Found]
     lost: dict[str, dict[str, int]]
@@ -163,7 +166,6 @@ def _command(more: Next) -> str:
     return " ".join((*begin, more.probe, *(f"-p {name}={value}" for name, value in more.params.items())))
 
 
-Unit = Literal["threads", "CPUs", "bytes/s", "count/s", "percent"]
 _UNITS: dict[str, tuple[Unit, float]] = {
     "count": ("count/s", 1.0),
     "ns": ("threads", 1e9),

@@ -15,7 +15,7 @@ from tests.bench.table import Row, mib
 from tests.bench.tool import Tool, running
 from tests.support.processes import children
 
-ROUNDS = 3
+ROUNDS = 2
 FREQUENCY = 499  # so that there are enough samples; the costs are each one's
 COLD, WARM = 2, 6  # seconds: what is read while names and tables are new isn't counted
 MOST_SLOWER = 0.02  # of the program's time, with the default of 49 samples a second

@@ -18,13 +18,13 @@ import psutil
 import pytest
 
 from tests.support.command import CHECKOUT, COMMAND, complaint, ebpftop
-from tests.support.far_sshd import SSHD, FarSshd, ssh_to
+from tests.support.far_sshd import FarSshd, ssh_to
 from tests.support.processes import alive, eventually, held_by, in_kernel
 from tests.support.terminal import terminal
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces and sshd take root"),
-    pytest.mark.skipif(not Path(SSHD).exists() and not os.environ.get("CI"), reason="openssh-server is not installed"),
+    pytest.mark.installed("sshd", "ssh", "ip"),
 ]
 
 USUAL = "/usr/bin:/bin:/usr/sbin:/sbin"

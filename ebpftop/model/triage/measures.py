@@ -22,10 +22,10 @@ from ebpftop.model.run import Run
 from ebpftop.stats.slots import bounds_of
 
 # What a rate means. wait: threads that wait at a time, in vain. idle: the same, but some may have nothing to do.
-# trouble: each went wrong. failures: each failed with an error. pressure: share of the time in which some tasks waited
-# for a resource. work: what was done, good or bad.
-Meaning = Literal["wait", "idle", "trouble", "failures", "pressure", "work"]
-HARM: tuple[Meaning, ...] = ("wait", "idle", "trouble", "failures", "pressure")
+# trouble: each went wrong. fatal: each is worth telling. failures: each failed with an error. pressure: share of the
+# time in which some tasks waited for a resource. work: what was done, good or bad.
+Meaning = Literal["wait", "idle", "trouble", "fatal", "failures", "pressure", "work"]
+HARM: tuple[Meaning, ...] = ("wait", "idle", "trouble", "fatal", "failures", "pressure")
 RESOURCES = {"cpu": "cpu", "memory": "memory", "io": "disk"}  # the category of probes about what pressure is about
 SECOND = 1_000_000_000
 _GRID, _MOST = 24, 1 << 16  # steps of events, at least and at most

@@ -124,15 +124,23 @@ def _groups(signs: Sequence[Sign]) -> Iterator[list[Sign]]:
     for (resource, kind), group in sorted(harm.items(), key=lambda each: -max(sign.weight for sign in each[1])):
         group.sort(key=lambda sign: -sign.weight)
         work = [each for each in signs if each.measure.meaning == "work" and each.measure.resource == resource]
-        explains = [each for each in work if kind == "waits" and any(_together(each, other) for other in group)]
+        explains = [
+            each
+            for each in work
+            if (kind == "waits" or _is_fatal(group)) and any(_together(each, other) for other in group)
+        ]
         yield [*sorted(explains, key=lambda sign: -sign.ratio), *group]
+
+
+def _is_fatal(group: Sequence[Sign]) -> bool:
+    return any(sign.measure.meaning == "fatal" for sign in group)
 
 
 def _kind(sign: Sign) -> str:
     match sign.measure.meaning:
         case "idle":
             return "locks"
-        case "trouble" | "failures":
+        case "trouble" | "fatal" | "failures":
             return "failures"
     return "waits"
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import inf
 from time import monotonic, perf_counter, process_time, time
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 
@@ -51,6 +51,7 @@ from ebpftop.model.session import Session
 from ebpftop.model.when import When
 from ebpftop.ui.feed.comparing import Comparing
 from ebpftop.ui.feed.keeping import Keeping
+from ebpftop.ui.feed.playback import playback_of
 from ebpftop.ui.messages import (
     Began,
     Changed,
@@ -66,7 +67,6 @@ from ebpftop.ui.messages import (
 )
 
 if TYPE_CHECKING:
-    from ebpftop.frames.overview import Outline
     from ebpftop.model.run import Run
     from ebpftop.model.trigger import Trigger
     from ebpftop.model.watching import Watching
@@ -77,39 +77,6 @@ _AHEAD = LIMIT * 7 // 8  # bytes of the past of a whole tape
 _AHEAD_SLICE = 0.01  # seconds that reading it takes at once, and as long it rests
 _SLICE = 0.005  # seconds of frames, after which the screen and keys have a turn
 _SHOWN_PROBLEMS = 3  # problems of a catalog, beside how many more there are
-
-
-class Playback(Protocol):
-    """A source that can stand still and go elsewhere: a tape. Positions are seconds from its first frame. jumping: from
-    a seek until the last frame of the state there.
-    """
-
-    paused: bool
-    speed: float
-
-    @property
-    def position(self) -> float: ...
-
-    @property
-    def duration(self) -> float: ...
-
-    @property
-    def jumping(self) -> bool: ...
-
-    @property
-    def marks(self) -> list[Mark]: ...
-
-    @property
-    def outline(self) -> Outline | None: ...
-
-    def seek(self, seconds: float) -> None: ...
-
-    def whole(self) -> Iterator[AnyFrame]: ...
-
-
-def _playback(source: Source) -> Playback | None:
-    """The source, if it is one. Asking it for all that one has, as `isinstance` does, would read the tape's outline."""
-    return cast("Playback", source) if hasattr(source, "seek") else None
 
 
 Wanted = tuple[str, dict[str, str]]  # a probe and its parameters
@@ -139,11 +106,12 @@ class Feed:
         watching: Watching | None = None,
     ) -> None:
         self.source = source
-        self.playback = _playback(source)  # the tape under the stream, if it is one
+        self.playback = playback_of(source)  # the tape under the stream, if it is one
         self.ahead = Ahead(_AHEAD) if self.playback else None  # the past of all of it
         self.session = Session(past_bytes=LIMIT - _AHEAD, ahead=self.ahead.run) if self.ahead else Session()
         self.when = When()
         self.selection = Selection(processes=self.session.processes)
+        self.offering: Callable[[Catalog], Catalog] = lambda catalog: catalog  # what else a catalog is to have
         self.comparing = Comparing(self.session, self.when, lambda: post(Changed()))
         self.requests = Requests(len(loads) + 1)
         self.interval = interval
@@ -211,6 +179,8 @@ class Feed:
             self.process_read(frame)
             return
         known = self.session.catalog
+        if isinstance(frame, Catalog):
+            frame = self.offering(frame)
         run = self.session.feed(frame)
         if self.keeping is not None:
             for more in self.keeping.take(frame, run, self.session.processes):

@@ -22,8 +22,8 @@ TITLE = "All BPF programs"
 class OthersScreen(ReadingScreen):
     TAKES = "programs_read"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f", "filter", "filter", priority=True, tooltip="Filter programs as you type"),
-        Binding("A", "let_go", "back", show=False),
+        Binding("f", "filter", "filter", priority=True, tooltip="Filter programs as you type", id="filter"),
+        Binding("A", "let_go", "back", show=False, id="all-programs"),
     ]
 
     def __init__(self, feed: Feed) -> None:

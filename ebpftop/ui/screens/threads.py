@@ -26,9 +26,15 @@ NOT_YET = "the tape doesn't tell yet"
 class ThreadsScreen(ReadingScreen):
     TAKES = "threads_read"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f", "filter", "filter", priority=True, tooltip="Filter threads as you type"),
-        Binding("P", "process", "process", tooltip="Open the page of the process with the most threads in the row"),
-        Binding("W", "let_go", "back", show=False),
+        Binding("f", "filter", "filter", priority=True, tooltip="Filter threads as you type", id="filter"),
+        Binding(
+            "P",
+            "process",
+            "process",
+            tooltip="Open the page of the process with the most threads in the row",
+            id="process",
+        ),
+        Binding("W", "let_go", "back", show=False, id="threads"),
     ]
 
     def __init__(self, feed: Feed) -> None:

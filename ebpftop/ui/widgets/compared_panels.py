@@ -62,7 +62,7 @@ class ComparedGrid(TableGrid):
 
     @property
     def empty(self) -> str:
-        return super().empty if self.wanted else self.note or "nothing was counted in either span"
+        return super().empty if self.wanted else self.note or numbers.NEITHER
 
     def _arrange(self) -> None:
         """The number that orders the rows stays longest."""
@@ -190,7 +190,8 @@ class ComparedHistogramPanel(ComparedTablePanel):
 
     def draw(self, compared: Compared, *, leaves_out: bool) -> None:
         found, note = compared
-        self.top.entitle(words(self.title, *self.about(compared)), Content(VARIES if found else ""))
+        judged = found is not None and not numbers.is_empty(found)
+        self.top.entitle(words(self.title, *self.about(compared)), Content(VARIES if judged else ""))
         self.bars.note = note
         self.bars.found = found
         if self.view.by:

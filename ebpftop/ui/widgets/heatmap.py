@@ -86,9 +86,9 @@ class HeatmapPlot(Kept, can_focus=True):
         *MOVES,
         Binding("left,h", "aside(-1)", "earlier", show=False, tooltip="Go to earlier or later times"),
         Binding("right,l", "aside(1)", "later", show=False),
-        Binding("V", "choose(0, 0)", "region", tooltip="Choose a region, also by dragging"),
+        Binding("V", "choose(0, 0)", "region", tooltip="Choose a region, also by dragging", id="choose"),
         Binding("enter", "zoom", "this time", key_display="Enter", tooltip="Show the region's time everywhere"),
-        Binding("x", "ask", "what stands out", tooltip="What stands out in the region"),
+        Binding("x", "ask", "what stands out", tooltip="What stands out in the region", id="stands-out"),
         Binding("shift+left", "choose(-1, 0)", show=False, tooltip="Choose a region"),
         Binding("shift+right", "choose(1, 0)", show=False),
         Binding("shift+up", "choose(0, 1)", show=False),
@@ -153,7 +153,7 @@ class HeatmapPlot(Kept, can_focus=True):
             return ""
         region, count, of = self.picked.region, self.picked.count, self.picked.of
         values = formatting.bounds(region.low, region.high, self.unit)
-        return f"{self.picked.when} · {values} · {formatting.count(count)} · {_share(count, of)}"
+        return f"{self.picked.when} · {values} · {formatting.plural(count, 'value')} · {_share(count, of)}"
 
     # ------------------------------------------------------------ drawing
 
@@ -263,7 +263,7 @@ class HeatmapPlot(Kept, can_focus=True):
         when = _when(time, Span(int(time.start[column]), int(time.end[column])))
         facts = [
             formatting.bounds(laid.edges[row], laid.edges[row + 1], self.unit),
-            formatting.count(count),
+            formatting.plural(count, "value"),
             formatting.rate(float(laid.rates[row, column])),
             _share(count, of),
         ]
@@ -413,7 +413,7 @@ def _when(time: Timeline, span: Span) -> str:
 
 
 def _share(count: int, of: int) -> str:
-    return f"{formatting.percent(float(f'{100 * count / of:.2g}'))} of that time" if of else "nothing at that time"
+    return f"{formatting.percent(float(f'{100 * count / of:.2g}'))} of all then" if of else "nothing at that time"
 
 
 def readable(background: Color | None) -> Style:

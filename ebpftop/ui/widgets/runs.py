@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 MORE = 3  # cells of the sign and number for hidden tabs
 SIDE_BY_SIDE = 130  # cells from which two views are shown side by side
+WIDE = 130  # cells from which a histogram has room for its past beside it, which goes before another view
 
 
 class Tab(Struct, frozen=True):
@@ -241,7 +242,8 @@ class RunPane(Column):
         self._place()
 
     def _place(self) -> None:
-        together = 2 if self.size.width >= SIDE_BY_SIDE else 1
+        bars = any(panel.view.show == "histogram" for panel in self.panels)
+        together = 2 if self.size.width >= (2 * WIDE if bars else SIDE_BY_SIDE) else 1
         shown = visible(len(self.panels), self.front, together)
         for at, panel in enumerate(self.panels):
             panel.set_class(at not in shown, "-away")
