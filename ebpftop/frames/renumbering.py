@@ -84,7 +84,13 @@ class Renumbered:
                     structs.replace(wait, since_ns=max(0, wait.since_ns + self._shift.monotonic))
                     for wait in frame.waits
                 ]
-                return structs.replace(frame, waits=begun, **self._times(frame))
+                threads = [
+                    structs.replace(each, start_ns=max(0, each.start_ns + self._shift.boottime))
+                    if each.start_ns
+                    else each
+                    for each in frame.threads
+                ]
+                return structs.replace(frame, threads=threads, waits=begun, **self._times(frame))
             case Loading() | Loaded() | Rejected() | Snapshot() | Events() | Cost() | Detaching() | Detached():
                 return self._of_run(frame)
         return frame

@@ -53,7 +53,8 @@ class Threads(Frame, frozen=True, kw_only=True):
 
     stacks: the kernel's functions, innermost first. count: threads that there were; the list is cut after a number of
     them. unread: what could not be read, a line each. error: why there are none, else "". waits: those of these threads
-    that attached probes know, read a little later: some may have begun since.
+    that attached probes know, read a little later: some may have begun since. host: which machine, where the stream
+    comes from several.
     """
 
     monotonic_ns: Whole
@@ -64,3 +65,4 @@ class Threads(Frame, frozen=True, kw_only=True):
     unread: Annotated[list[Text], SOME] = []
     error: Text = ""
     waits: Annotated[list[OpenWait], MANY] = []
+    host: Text = ""
