@@ -163,8 +163,9 @@ def a_busy_loop_is_found(there: Asking, term: Terminal, fars: list[Far]) -> None
     term.keys("Down", "a", "Down", "b")
     shown = term.wait_for(f"comparing A {calm.name} with B {busy.name}", BUSY, patience=PATIENCE)
     print(shown)
-    rows = [line for line in shown.splitlines() if re.search(r"│.*\d", line)]
-    assert BUSY in rows[0], f"something else stands out:\n{shown}"
+    lines = shown.splitlines()
+    first = next(at for at, line in enumerate(lines) if "change▼" in line) + 1
+    assert BUSY in lines[first], "something else stands out"
     term.keys("b", "0")
     there.ask(busy, f"pkill -x {BUSY}")
 
