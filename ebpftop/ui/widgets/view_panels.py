@@ -72,7 +72,9 @@ class TablePanel(GridPanel):
         self.frame.grid.narrowed = bool(narrowing(self.selection, self.view))
         found = readings.table(run, self.view, wanted, self.selection)
         if self.group is None:
-            self.frame.grid.show(table_rows(self.view, found, processes, wanted, away(run.gaps)))
+            self.frame.grid.show(
+                table_rows(self.view, found, processes, wanted, away(run.gaps) if wanted.moves else ())
+            )
             return
         own = self.apart(run, found.keys, len(found), processes)
         if is_tree(self.group):
@@ -187,7 +189,7 @@ class HistogramPanel(ViewPanel):
         self.frame.title = by("", self.group) if self.group else self._by
         self.frame.grid.picks = self.group is None
         if self.group is None:
-            return histogram_rows(self.view, keyed, processes, wanted, away(run.gaps))
+            return histogram_rows(self.view, keyed, processes, wanted, away(run.gaps) if wanted.moves else ())
         own = self.apart(run, keyed.keys, len(keyed), processes)
         if is_tree(self.group):
             return tree_of_histograms(self.view, keyed, self.group, processes, own, wanted)
