@@ -217,6 +217,8 @@ def _text(sign: Sign, scale: float) -> str:
     what += (
         ", all the time" if sign.before is None else f", before {_rate(sign.before, measure.unit, scale, short=True)}"
     )
+    if measure.meaning == "fatal":
+        what = f"{measure.title}, {formatting.plural(round(measure.sum(sign.first, sign.stop)), 'time')}"
     for name, (now, before) in sign.quantiles.items():
         if now and measure.view and name == "p99":
             unit = measure.view.unit
