@@ -113,7 +113,7 @@ def triaged(
         else "nothing stands out",
         confidence=found.findings[0].confidence if found.findings else found.confidence,
         doubts=[_brief(each) for each in found.why],
-        findings=[_found(each, found.ahead) for each in found.findings],
+        findings=[_found(each, found.ahead, hello.cpus if hello else 0) for each in found.findings],
         hung=stuck,
         lost={_brief(probe): msgspec.to_builtins(each) for probe, each in found.losses.items()},
         missing={_brief(probe): _brief(each) for probe, each in found.missing.items()},
@@ -150,8 +150,8 @@ def encoded(found: Triage) -> bytes:
     return msgspec.json.encode(found)
 
 
-def _found(found: Finding, ahead: int) -> Found:
-    evidence = [_evidence(sign, ahead) for sign in found.signs[:_EVIDENCE]]
+def _found(found: Finding, ahead: int, cpus: int) -> Found:
+    evidence = [_evidence(sign, ahead, cpus) for sign in found.signs[:_EVIDENCE]]
     first = evidence[0]
     return Found(
         resource=_brief(found.resource),
@@ -187,7 +187,7 @@ _UNITS: dict[str, tuple[Unit, float]] = {
 }
 
 
-def _evidence(sign: Sign, ahead: int) -> Evidence:
+def _evidence(sign: Sign, ahead: int, cpus: int) -> Evidence:
     measure = sign.measure
     unit, scale = _UNITS.get(measure.unit, _UNITS["count"])
     return Evidence(
@@ -201,7 +201,7 @@ def _evidence(sign: Sign, ahead: int) -> Evidence:
         since_ns=sign.began_ns + ahead,
         until_ns=None if sign.ended_ns is None else sign.ended_ns + ahead,
         who=_who(sign),
-        text=_brief(_text(sign, scale), _SENTENCE),
+        text=_brief(_text(sign, scale, cpus), _SENTENCE),
     )
 
 
@@ -224,8 +224,8 @@ def _who(sign: Sign) -> Who | None:
     )
 
 
-def _text(sign: Sign, scale: float) -> str:
-    """`hog 4711 (97% of it): CPU time by process, 1.91 CPUs, before 0.02`."""
+def _text(sign: Sign, scale: float, cpus: int) -> str:
+    """`hog 4711 (97% of it): CPU time by process, 1.91 of 2 CPUs, before 0.02`. cpus: of the machine, 0 if unknown."""
     measure, who = sign.measure, sign.who
     what = (
         f"{measure.title}, {_rate(sign.now, measure.unit, scale)}{' failed' if measure.meaning == 'failures' else ''}"
@@ -233,6 +233,10 @@ def _text(sign: Sign, scale: float) -> str:
     what += (
         ", all the time" if sign.before is None else f", before {_rate(sign.before, measure.unit, scale, short=True)}"
     )
+    if measure.meaning == "fatal":
+        what = f"{measure.title}, {formatting.plural(round(measure.sum(sign.first, sign.stop)), 'time')}"
+    if measure.unit == "cpu_ns" and cpus:
+        what = what.replace(" CPUs", f" of {formatting.plural(cpus, 'CPU')}", 1)
     for name, (now, before) in sign.quantiles.items():
         if now and measure.view and name == "p99":
             unit = measure.view.unit
@@ -276,7 +280,7 @@ def _lines(found: Triage) -> Iterator[str]:
         until = f" until {formatting.clock(each.until_ns)[:8]}" if each.until_ns is not None else ""
         after = formatting.duration(max(0, each.since_ns - found.from_ns))
         since = f"{formatting.clock(each.since_ns)[:8]} ({after} after the beginning)"
-        yield f"   {'all the time' if always else f'since {since}{until}'} · confidence {each.confidence}"
+        yield f"   {'as long as was looked' if always else f'since {since}{until}'} · confidence {each.confidence}"
         yield from (f"   · {inert(one.text)}" for one in each.evidence[1:])
         yield from (f"   ? {inert(doubt)}" for doubt in each.doubts)
         yield from (f"   → {inert(one.question)} {inert(one.command)}" for one in each.more)

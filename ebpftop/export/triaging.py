@@ -36,6 +36,8 @@ async def run(
 
     Closes the source. Returns the exit code: 0 done, 1 no probe could be attached or the source ended.
     """
+    if err.isatty():
+        print(f"ebpftop: loading {len(loads)} probes, then looking for {seconds:g} s; Ctrl-C tells at once", file=err)
     session, refused, found = Session(history=_HOSTS, event_rows=_EVENTS), "", None
     looks: list[float] | None = None
     try:

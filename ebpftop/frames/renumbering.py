@@ -101,15 +101,15 @@ class Renumbered:
         return structs.replace(frame, run=run)
 
     def _threads(self, frame: Threads) -> Threads:
-        def moved(ns: int) -> int:
-            return max(0, ns + self._shift.monotonic) if ns else 0
+        def moved(ns: int, by: int) -> int:
+            return max(0, ns + by) if ns else 0  # 0: not known
 
+        mono, boot = self._shift.monotonic, self._shift.boottime
         begun = [
-            structs.replace(wait, since_ns=moved(wait.since_ns), woken_ns=moved(wait.woken_ns)) for wait in frame.waits
+            structs.replace(wait, since_ns=moved(wait.since_ns, mono), woken_ns=moved(wait.woken_ns, mono))
+            for wait in frame.waits
         ]
-        threads = [
-            structs.replace(each, start_ns=max(0, each.start_ns + self._shift.boottime)) for each in frame.threads
-        ]
+        threads = [structs.replace(each, start_ns=moved(each.start_ns, boot)) for each in frame.threads]
         return structs.replace(frame, threads=threads, waits=begun, **self._times(frame))
 
     def _realtime(self, ns: int) -> int:

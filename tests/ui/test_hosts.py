@@ -5,12 +5,26 @@ from __future__ import annotations
 import numpy as np
 from msgspec import structs
 
-from ebpftop.frames.messages import AnyFrame, Host, Hosts, HostState, Pressure, Process, Processes, Snapshot
+from ebpftop.frames.messages import (
+    AnyFrame,
+    Host,
+    Hosts,
+    HostState,
+    Pressure,
+    Process,
+    Processes,
+    Programs,
+    ReadPrograms,
+    ReadThreads,
+    Snapshot,
+    Threads,
+)
 from ebpftop.hosts.joining import with_host
 from ebpftop.ui.screens.hosts import HostsScreen
 from ebpftop.ui.widgets.compared_panels import ComparedGrid
 from ebpftop.ui.widgets.header import HeaderLine
 from ebpftop.ui.widgets.status import StatusLine
+from ebpftop.ui.widgets.table_frame import TableFrame
 from ebpftop.ui.widgets.table_grid import TableGrid
 from ebpftop.ui.widgets.timeline import Timeline
 from ebpftop.ui.widgets.trail import Trail
@@ -83,6 +97,9 @@ async def test_numbers_of_a_host_from_which_nothing_comes_are_marked(stage: Open
         grid = on.one(TableGrid)
         rows = {str(grid.rows.key(row)[0]): grid.rows.gone(row) for row in range(grid.rows.count)}
         assert rows == {"web-1": False, "web-2": True}
+        (line,) = [line for line in on.see(TableGrid).splitlines() if "redis" in line]
+        assert "–" in line
+        assert "0/s" not in line
         assert "▲" in on.see(Timeline)
         await on.play(structs.replace(hosts(LIVE, structs.replace(LIVE, name="web-2")), realtime_ns=EPOCH + 9 * SECOND))
         await on.play(*(frame for frame in frames(12) if isinstance(frame, Snapshot) and frame.seq > 2))
@@ -111,6 +128,20 @@ async def test_a_host_is_selected_in_all_views(stage: Open) -> None:
         seen = on.see(TableGrid)
         assert "redis" in seen
         assert "nginx" not in seen
+
+
+async def test_all_programs_and_threads_are_those_of_the_selected_host(stage: Open) -> None:
+    async with stage(*frames(), hosts(LIVE, structs.replace(LIVE, name="web-2"))) as on:
+        await on.press("A")
+        assert ReadPrograms(host="") in on.source.requests
+        await on.press("escape", "H", "down", "down", "full_stop", "A")
+        assert ReadPrograms(host="web-2") in on.source.requests
+        await on.play(Programs(monotonic_ns=1, boottime_ns=1, host="web-2"))
+        assert str(on.one(TableFrame).border_title).strip().startswith("All BPF programs · web-2")
+        await on.press("escape", "W")
+        assert ReadThreads(host="web-2") in on.source.requests
+        await on.play(Threads(monotonic_ns=1, boottime_ns=1, host="web-2"))
+        assert str(on.one(TableFrame).border_title).strip().startswith("Threads: what they wait for · web-2")
 
 
 async def test_two_hosts_are_compared(stage: Open) -> None:

@@ -58,7 +58,8 @@ class Threads(Frame, frozen=True, kw_only=True):
 
     stacks: the kernel's functions, innermost first. count: threads that there were; the list is cut after a number of
     them. unread: what could not be read, a line each. error: why there are none, else "". waits: those of these threads
-    that attached probes know, read a little later: some may have begun since. took_ns: the reading.
+    that attached probes know, read a little later: some may have begun since. took_ns: the reading. host: which
+    machine, where the stream comes from several.
     """
 
     monotonic_ns: Whole
@@ -70,3 +71,4 @@ class Threads(Frame, frozen=True, kw_only=True):
     error: Text = ""
     waits: Annotated[list[OpenWait], MANY] = []
     took_ns: Whole = 0
+    host: Text = ""

@@ -40,8 +40,8 @@ class ThreadsScreen(ReadingScreen):
     ]
 
     def __init__(self, feed: Feed) -> None:
-        super().__init__(feed, ReadThreads(), TITLE, TableGrid(STATE))
-        self._places = Places()
+        super().__init__(feed, ReadThreads, TITLE, TableGrid(STATE))
+        self._places, self._host = Places(), ""
         self._shown: dict[int, Place] = {}
         self._starts: dict[int, int] = {}  # of processes, ns since boot
         self._taped: Threads | None = None  # the reading of a tape that is shown
@@ -69,10 +69,13 @@ class ThreadsScreen(ReadingScreen):
             self.say(words)
 
     def _show(self, read: Threads) -> None:
+        self.of(read.host)
         if read.error:
             self._about = ""
             self.say(read.error)
             return
+        if read.host != self._host:  # on a tape; threads of two hosts may have one number
+            self._host, self._places = read.host, Places()
         places = self._places.take(read)
         self._shown = {each.number: each for each in places}
         self._starts = {each.tgid: each.start_ns for each in read.threads if each.tid == each.tgid}

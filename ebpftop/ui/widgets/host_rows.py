@@ -31,10 +31,10 @@ def host_rows(machines: Machines, now: int, sides: dict[str, str]) -> Rows:
             text(NAME, "host", 12, [cell(each.name) for each in hosts], most=40, priority=9),
             text("side", "", 2, [sides.get(each.name, "") for each in hosts], priority=8),
             replace(
-                text(STATE, "state", 12, [cell(state(each, now)) for each in hosts], most=24, priority=8),
+                text(STATE, "state", 16, [cell(state(each, now)) for each in hosts], most=24, priority=8),
                 order=lambda: np.array([_RANKS[each.state] for each in hosts], np.int64),
             ),
-            text("problem", "why", 16, [cell(each.problem) for each in hosts], most=300, stretch=True, priority=7),
+            text("problem", "why", 12, [cell(each.problem) for each in hosts], most=300, stretch=True, priority=7),
             number("cpu", "CPU", formatting.percent, [each.cpu_percent if each else None for each in loads], 6, 7),
             number(
                 "memory", "memory", formatting.percent, [each.memory_percent if each else None for each in loads], 7, 6

@@ -89,25 +89,29 @@ def table_rows(
     wanted: Wanted = INTERVAL,
     away: Collection[str] = (),
 ) -> Rows:
-    """Keys, rates and gauges, then totals; of all since attaching totals only. away: hosts from which nothing comes."""
+    """Keys, rates and gauges, then totals; of all since attaching totals only. away: hosts from which nothing comes:
+    their last rate isn't known.
+    """
     if not len(numbers):
         return Rows()
     infos = [info for info in view.columns if not info.hidden]
     counters = [info for info in infos if info.role == "counter"]
-    rates = [_rate(info, numbers.rates[info.field]) for info in counters]
+    keys = [info for info in infos if info.role == "key"]
+    silent = _of_hosts(keys, numbers.keys, len(numbers), away)
+    known = numbers.rates
+    if wanted == INTERVAL and silent.any():
+        known = {field: np.where(silent, np.nan, each) for field, each in known.items()}
+    rates = [_rate(info, known[info.field]) for info in counters]
     whole, word = is_whole(wanted), " total" if isinstance(wanted, Recent) and wanted.seconds in ENDS else ""
     totals = [_total(info, numbers.totals[info.field], word, quiet=not whole) for info in counters]
     gauges = [_gauge(info, numbers.gauges[info.field]) for info in infos if info.role == "gauge"]
-    keys = [info for info in infos if info.role == "key"]
     first, then = (totals, []) if whole else (rates, totals)
     identities = _identities(view, numbers.keys)
     return Rows(
         count=len(numbers),
         keys=numbers.keys,
         columns=arranged(keys, numbers.keys, [*first, *gauges], then, processes),
-        gone=lambda row: (
-            not numbers.present[row] or _ended(identities, row, processes) or _is_away(keys, numbers.keys, row, away)
-        ),
+        gone=lambda row: silent[row] or not numbers.present[row] or _ended(identities, row, processes),
         about=lambda row: _about(identities, row, processes),
         ours=own_rows(keys, numbers.keys, len(numbers), processes),
     )
@@ -137,6 +141,7 @@ def histogram_rows(
         added=_adding(numbers.counts, formatting.count),
     )
     quantiles = [_quantile(numbers, title, q, view.unit) for title, q in QUANTILES.items()]
+    silent = _of_hosts(view.by_columns, numbers.keys, len(numbers), away)
     interval = isinstance(wanted, Recent) and wanted.seconds <= 0
     whole = is_whole(wanted)
     first, then = ([count, *quantiles], []) if whole else ([rate, *quantiles], [] if interval else [count])
@@ -147,7 +152,7 @@ def histogram_rows(
         columns=arranged(
             view.by_columns, numbers.keys, [*_sums(numbers, view.unit, whole=whole), *first], then, processes
         ),
-        gone=lambda row: _ended(identities, row, processes) or _is_away(view.by_columns, numbers.keys, row, away),
+        gone=lambda row: silent[row] or _ended(identities, row, processes),
         about=lambda row: _about(identities, row, processes),
         ours=own_rows(view.by_columns, numbers.keys, len(numbers), processes),
     )
@@ -284,8 +289,14 @@ def _ended(identities: Array | None, row: int, processes: Processes) -> bool:
     return identities is not None and names.ended(int(identities[row]), processes)
 
 
-def _is_away(infos: list[ColumnInfo], keys: dict[str, Values], row: int, away: Collection[str]) -> bool:
-    return bool(away) and any(info.decode == HOST and _at(keys[info.field], row) in away for info in infos)
+def _of_hosts(infos: list[ColumnInfo], keys: dict[str, Values], count: int, away: Collection[str]) -> Array:
+    """A mask of the rows of some hosts."""
+    mask = np.zeros(count, bool)
+    for info in infos if away else ():
+        values = keys[info.field]
+        if info.decode == HOST and isinstance(values, Labels):
+            mask |= np.array([label in away for label in values.labels], bool)[values.codes]
+    return mask
 
 
 def _about(identities: Array | None, row: int, processes: Processes) -> str:
