@@ -18,7 +18,7 @@ from ebpftop.model.triage.verdict import verdict
 
 _HOSTS = 100_000
 _EVENTS = 200_000
-LATE = 0.7  # of the time, after which threads are looked at
+LATE = 0.7  # of the time, after which threads are looked at once more
 
 
 async def run(
@@ -39,14 +39,15 @@ async def run(
     if err.isatty():
         print(f"ebpftop: loading {len(loads)} probes, then looking for {seconds:g} s; Ctrl-C tells at once", file=err)
     session, refused, found = Session(history=_HOSTS, event_rows=_EVENTS), "", None
-    began, looked = 0.0, False
+    looks: list[float] | None = None
     try:
         async for frame in attached(source, loads, duration=seconds, stop=stop):
             session.feed(frame)
-            if isinstance(frame, Loaded):
-                began = began or asyncio.get_running_loop().time()
-            if began and not looked and asyncio.get_running_loop().time() - began >= LATE * seconds:
-                looked = True
+            now = asyncio.get_running_loop().time()
+            if isinstance(frame, Loaded) and looks is None:
+                looks = [now, now + LATE * seconds]
+            if looks and looks[0] <= now:
+                looks.pop(0)
                 await source.request(ReadThreads())
             if isinstance(frame, Refused):
                 refused = frame.error

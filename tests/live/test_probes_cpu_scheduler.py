@@ -170,7 +170,7 @@ def test_two_on_one_cpu_wait_for_each_other() -> None:
         other.finish()
         waited = schedstat(one)[1] - waited
     rows = traced.events()
-    assert {(row["pid"], row["comm"], row["cpu"]) for row in rows} == {(one.pid, "waits", 0)}
+    assert {(row["pid"], row["tid"], row["comm"], row["cpu"]) for row in rows} == {(one.pid, one.pid, "waits", 0)}
     assert min(row["waited"] for row in rows) > 1_000_000
     assert waited / 2 <= sum(row["waited"] for row in rows) <= waited * MORE  # without the shorter waits
     assert traced.events(before=other.pid, before_comm="works")

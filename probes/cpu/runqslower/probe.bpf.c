@@ -7,7 +7,7 @@ struct event {
     u32 tgid;
     u32 cpu;
     u32 before; // the process that ran just before, 0 if none did or a CPU quota is to blame
-    u32 unused;
+    u32 tid;
     char comm[COMM_SIZE];
     char before_comm[COMM_SIZE];
 };
@@ -44,7 +44,7 @@ static void report(struct task_struct *prev, struct task_struct *next, u64 now, 
     event->tgid = READ(next, tgid);
     event->cpu = bpf_get_smp_processor_id();
     event->before = held ? 0 : READ(prev, tgid);
-    event->unused = 0;
+    event->tid = READ(next, pid);
     bpf_probe_read_kernel(event->comm, sizeof(event->comm), &next->comm);
     if (held)
         __builtin_memcpy(event->before_comm, "(CPU quota)\0\0\0\0", COMM_SIZE);
