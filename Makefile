@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python -B
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --)
 
 # What takes too long for CI; each is a target, and one that fails doesn't keep the others from running.
-NIGHTLY := test-bcc compare bench stacks screenshots-check report-check scrape-check packages-check churn exporting fuzz soak
+NIGHTLY := test-bcc compare bench stacks screenshots-check report-check scrape-check packages-check hosts-check churn exporting fuzz soak
 # seconds, and processes a second
 CHURN ?= 3600 150
 # seconds, and processes a second in one minute of three
@@ -14,7 +14,7 @@ FUZZ ?= 3600
 # seconds; then a seed, and the number of the first episode
 SOAK ?= 3600
 
-.PHONY: help run test bench screenshots screenshots-check report-check scrape-check test-kernels test-bcc compare catalog churn exporting nightly lock sbom \
+.PHONY: help run test bench screenshots screenshots-check report-check scrape-check hosts-check test-kernels test-bcc compare catalog churn exporting nightly lock sbom \
     packages packages-check release schemas incidents fuzz soak hostile-text stacks
 
 help:
@@ -89,6 +89,10 @@ report-check: ## the HTML report in a real Chromium, and screenshots/report*.png
 scrape-check: ## a real Prometheus scrapes the exporter for ten minutes, and has its numbers
 	@.ci/setup scraping
 	$(AS_ROOT) $(PYTHON) -m tests.scrape_check
+
+hosts-check: ## two emulated machines with 6.1 and 6.12, and this one, in one dashboard over ssh: compared, cut off, ended
+	@.ci/setup kernels
+	$(AS_ROOT) $(PYTHON) -m tests.hosts_check
 
 test-kernels: ## the live tests on Debian's 6.1 and 6.12 kernels, emulated, and a table of all probes
 	@.ci/setup kernels

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any, TextIO
 
 import msgspec
@@ -68,6 +69,7 @@ def as_json(report: Report) -> dict[str, Any]:
             "cpu_percent": cost.cpu_percent if cost else None,
         },
         "views": {part.view.name: _scoped(part) for part in report.parts},
+        **({"gaps": [asdict(gap) for gap in report.gaps]} if report.gaps else {}),
     }
 
 
@@ -92,8 +94,8 @@ def _part(part: Part) -> dict[str, Any]:
 
 
 def _frame(function: Function) -> dict[str, Any]:
-    """`name` is empty where no symbol is known; for a missing frame it says why. `symbol`, `file` and `line` are there
-    where they are known.
+    """`name` is empty where no symbol is known, or says in brackets why; for a missing frame it says why. `symbol`,
+    `file` and `line` are there where they are known.
     """
     known = {"symbol": function.symbol} if function.symbol else {}
     place = {"file": function.file, "line": function.line} if function.line else {}

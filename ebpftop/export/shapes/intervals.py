@@ -72,7 +72,9 @@ class EventsView(Shape, tag_field="kind", tag="events"):
 
 
 class StackFrame(Shape):
-    """A function. name: empty where no symbol is known; of a missing one it says why."""
+    """A function. name: empty where no symbol is known, in brackets why there is none (`[stripped]`); of a missing one
+    it says why the rest of the stack is not there.
+    """
 
     name: str
     module: str
@@ -99,8 +101,16 @@ class StacksView(Shape, tag_field="kind", tag="stacks"):
     scope: Scope | msgspec.UnsetType = msgspec.UNSET
 
 
+class Gap(Shape):
+    """When nothing came from a host, so that nothing is known of it. Times are ns since 1970; null until it is back."""
+
+    host: str
+    since_ns: Whole
+    until_ns: Whole | None
+
+
 class Interval(Shape):
-    """What a probe counted in an interval. Losses are since attaching."""
+    """What a probe counted in an interval. Losses are since attaching. gaps: of several hosts, if there are any."""
 
     probe: str
     variant: str
@@ -112,6 +122,7 @@ class Interval(Shape):
     evicted: Whole
     cost: Cost
     views: dict[str, HistogramView | TableView | EventsView | StacksView]
+    gaps: list[Gap] | msgspec.UnsetType = msgspec.UNSET
 
 
 class MarkText(Shape, rename={"origin": "from"}):

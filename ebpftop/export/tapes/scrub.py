@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from msgspec import structs
 
+from ebpftop.base.gaps import is_gap
 from ebpftop.export.tapes.output import Output
 from ebpftop.export.tapes.parts import readable
 from ebpftop.frames.columns import intern
@@ -32,6 +33,8 @@ from ebpftop.frames.messages import (
     Hello,
     Holder,
     Host,
+    Hosts,
+    HostState,
     Loaded,
     Loading,
     Mark,
@@ -49,6 +52,7 @@ from ebpftop.frames.messages import (
 )
 from ebpftop.frames.stacks import STACK
 from ebpftop.frames.tape import TapeReader
+from ebpftop.model.stacks import StackFrame
 
 LEFT_OUT = "(left out)"
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?|")
@@ -156,14 +160,31 @@ class Scrub:
             case Mark():
                 return structs.replace(frame, text=hide(frame.text, "mark"))
             case Programs():
-                return structs.replace(frame, programs=[self._program(each) for each in frame.programs], error="")
+                others = [self._program(each) for each in frame.programs]
+                return structs.replace(frame, programs=others, error="", host=hide(frame.host, "host"))
             case Detached():
                 return structs.replace(frame, reason=LEFT_OUT if frame.reason else "")
             case Host():
-                return structs.replace(frame, cgroup=hide(frame.cgroup, "group"))
+                return self._load_of(frame)
+            case Hosts():
+                return structs.replace(frame, hosts=[self._host(each) for each in frame.hosts])
             case Detaching():
                 return frame
         return None
+
+    def _load_of(self, host: Host) -> Host:
+        return structs.replace(host, cgroup=self._names.hide(host.cgroup, "group"))
+
+    def _host(self, host: HostState) -> HostState:
+        hide = self._names.hide
+        return structs.replace(
+            host,
+            name=hide(host.name, "host"),
+            host=hide(host.host, "host"),
+            kernel=_version(host.kernel),
+            problem=LEFT_OUT if host.problem else "",
+            load=None if host.load is None else self._load_of(host.load),
+        )
 
     def _process(self, process: Process) -> Process:
         hide = self._names.hide
@@ -181,14 +202,16 @@ class Scrub:
 
     def _function(self, function: Function) -> Function:
         if function.side == "missing":
-            return structs.replace(function, name=self._names.public(function.name, "missing"), module="")
+            name = function.name if is_gap(function.name) else self._names.public(function.name, "missing")
+            return structs.replace(function, name=name, module="")
         own = function.module not in ("", "vmlinux") or function.name.startswith("bpf_")
         if function.side == "kernel" and not own and _SYMBOL.fullmatch(function.name):
             return function
         hide = self._names.hide
+        is_named = not StackFrame.of(function).gap
         return structs.replace(
             function,
-            name=hide(function.name, "function"),
+            name=hide(function.name, "function") if is_named else function.name,
             module=hide(function.module, "module"),
             symbol=hide(function.symbol, "function"),
             file=hide(function.file, "file"),

@@ -41,7 +41,8 @@ class Programs(Frame, frozen=True, kw_only=True):
     """All BPF programs of the machine at one moment, as `ReadPrograms` requested it.
 
     accounted_since_ns: monotonic, since when the kernel has accounted run times without a break; None if it doesn't.
-    whole: whether all descriptors of all processes were looked at. error: why there are none, else "".
+    whole: whether all descriptors of all processes were looked at. error: why there are none, else "". host: which
+    machine, where the stream comes from several.
     """
 
     monotonic_ns: Whole
@@ -50,6 +51,7 @@ class Programs(Frame, frozen=True, kw_only=True):
     programs: Annotated[list[Program], MANY] = []
     whole: bool = True
     error: Text = ""
+    host: Text = ""
 
     @property
     def accounted(self) -> bool:

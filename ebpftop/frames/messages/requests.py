@@ -52,7 +52,11 @@ class Watch(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class ReadPrograms(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Read all BPF programs of the machine once. Run times are accounted meanwhile, if they may be at all."""
+    """Read all BPF programs of the machine once. Run times are accounted meanwhile, if they may be at all. host: which
+    machine, where a stream comes from several.
+    """
+
+    host: Text = ""
 
 
 class ReadProcess(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,7 +67,9 @@ class ReadProcess(Request, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class ReadThreads(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Read where every thread of the machine is, once."""
+    """Read where every thread of the machine is, once. host: as of `ReadPrograms`."""
+
+    host: Text = ""
 
 
 class Ping(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -425,7 +425,7 @@ class EbpftopApp(TimeKeys):
     def action_hosts(self) -> None:
         from ebpftop.ui.screens.hosts import HostsScreen
 
-        if not self.feed.session.machines:
+        if not self.feed.session.machines.states:
             self.notice("this is one machine alone: 'ebpftop --host NAME' watches others", "info")
         elif not isinstance(self.screen, TooSmall):
             self.push_screen(HostsScreen(self.feed), self.host_wished)

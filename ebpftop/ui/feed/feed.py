@@ -43,6 +43,7 @@ from ebpftop.frames.messages import (
 )
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
 from ebpftop.model.ahead import Ahead
+from ebpftop.model.machines import away, own_percent
 from ebpftop.model.past.memory import LIMIT
 from ebpftop.model.requests import Cause, Requested, Requests, saved
 from ebpftop.model.selection import Selection, chosen_cgroup
@@ -229,7 +230,11 @@ class Feed:
             case Processes():
                 self.described += 1
                 self._changed(None, False)
-            case Cost() | Stacks() | Hosts():
+            case Hosts():
+                if self.session.machines.several:  # whose own loads come in it
+                    self._spent.append((monotonic(), process_time()))
+                self._changed(None, False)
+            case Cost() | Stacks():
                 self._changed(None, False)
             case Programs():
                 self.programs_read(frame)
@@ -309,15 +314,18 @@ class Feed:
 
     @property
     def own_percent(self) -> float | None:
-        """Percent of one CPU that ebpftop itself takes: collector and root side, and live this process as well. None
-        while that isn't known. A tape holds what was recorded.
+        """Percent of one CPU that ebpftop itself takes: collector and root side, of all hosts that send, and live this
+        process as well. None while that isn't known. A tape holds what was recorded.
         """
-        hosts = list(self.session.hosts)[-COST_SECONDS - 1 :]
-        if len(hosts) < 2 or hosts[0].own_ns is None or hosts[-1].own_ns is None:
+        gone = away(self.session.machines.gaps)
+        found = [
+            own_percent([*loads][-COST_SECONDS - 1 :]) for host, loads in self.session.loads.items() if host not in gone
+        ]
+        known = [each for each in found if each is not None]
+        if not known:
             return None
-        passed = hosts[-1].realtime_ns - hosts[0].realtime_ns
-        used = 100 * max(0, hosts[-1].own_ns - hosts[0].own_ns) / passed
-        if self.source.live:
+        used = sum(known)
+        if self.source.live and self._spent:
             (began, before), (now, after) = self._spent[0], self._spent[-1]
             used += 100 * (after - before) / max(now - began, 1e-3)
         return used

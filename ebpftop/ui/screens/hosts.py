@@ -54,11 +54,11 @@ class HostsScreen(Leaving[Wished]):
         self.set_interval(PERIOD, self.look)
 
     def look(self) -> None:
-        hosts, when = self.feed.session.machines, self.feed.when
+        machines, when = self.feed.session.machines, self.feed.when
         sides = {when.host_a: "A"} | ({when.hosts[1]: "B"} if when.hosts and when.compares else {})
-        now = time_ns() if self.feed.source.live and self.feed.ended is None else self.feed.session.machines_at
-        self.frame.span_words = words(hosts)
-        self.frame.grid.show(host_rows(hosts, now, sides))
+        now = time_ns() if self.feed.source.live and self.feed.ended is None else machines.at
+        self.frame.span_words = words(machines.states)
+        self.frame.grid.show(host_rows(machines, now, sides))
 
     @property
     def _chosen(self) -> str:

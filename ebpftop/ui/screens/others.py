@@ -27,13 +27,14 @@ class OthersScreen(ReadingScreen):
     ]
 
     def __init__(self, feed: Feed) -> None:
-        super().__init__(feed, ReadPrograms(), TITLE, TableGrid(COST))
+        super().__init__(feed, ReadPrograms, TITLE, TableGrid(COST))
         self._last: Programs | None = None
 
     def take(self, read: object) -> None:
         """Show a reading, and what was spent since the one before."""
         if not self.answered() or not isinstance(read, Programs):
             return
+        self.of(read.host)
         if read.error:
             self.say(read.error)
             return
