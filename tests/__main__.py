@@ -17,7 +17,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[1]
 KERNEL = ["tests/live", "tests/e2e", "-m", "bpf"]
 APART = ["tests/ui", "tests/unit", "tests/e2e", "-m", "not bpf"]
-PYTEST = [sys.executable, "-B", "-m", "pytest", "-p", "no:cacheprovider"]
+PYTEST = [sys.executable, "-B", "-m", "pytest", "-p", "no:cacheprovider", "--durations=25"]
 NO_TESTS = 5  # pytest's status where the arguments leave none
 COUNTED = ("passed", "failed", "error", "skipped")
 

@@ -34,7 +34,9 @@ def test_nobody_is_there(place: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "why"), [(" \n", "the text is empty"), ("é" * 2049, "the text has more than 4,096 bytes")]
+    ("text", "why"),
+    [(" \n", "the text is empty"), ("é" * 2049, "the text has more than 4,096 bytes")],
+    ids=["empty", "long"],
 )
 def test_a_text_that_is_none_is_a_usage_error(text: str, why: str) -> None:
     assert complaint(ebpftop("mark", text), 2) == why

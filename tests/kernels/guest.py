@@ -20,7 +20,7 @@ COUNTED = ("passed", "failed", "error", "skipped")
 
 TESTS = (
     *(".venv/bin/python", "-m", "pytest", "-o", "cache_dir=/run/disk/pytest", "-o", "faulthandler_timeout=600"),
-    *("--durations=15", "-m", "bpf", "--every-mechanism", "tests/live"),
+    *("--durations=40", "-m", "bpf", "--every-mechanism", "tests/live"),
 )
 
 

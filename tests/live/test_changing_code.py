@@ -15,7 +15,7 @@ from tests.support.changing_code import COMPILER, LOADER, library
 from tests.support.tracing import any_kernel, counted, trace
 from tests.support.workloads import Worker
 
-pytestmark = pytest.mark.bpf
+pytestmark = [pytest.mark.bpf, any_kernel]
 
 compiled = pytest.mark.skipif(platform.machine() != "x86_64", reason="the compiled code is for x86-64")
 
@@ -58,14 +58,12 @@ def assert_half_each(stacks: list[dict[str, Any]], first: str, second: str) -> N
     assert either < 0.25 * whole
 
 
-@any_kernel
 @pytest.mark.parametrize("interval", [1.0, 30.0])
 def test_a_library_that_is_loaded_where_another_was_has_its_own_samples(open_folder: Path, interval: float) -> None:
     paths = [library(open_folder / f"{name}.so", f"{name}_work", step) for name, step in (("alpha", 1), ("beta", 3))]
     assert_half_each(sampled(LOADER, SECONDS, *paths, interval=interval), "alpha_work", "beta_work")
 
 
-@any_kernel
 @compiled
 @pytest.mark.parametrize("how", ["appended", "rewritten"])
 def test_code_that_is_compiled_anew_has_its_own_samples(how: str) -> None:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.tracing import counted, trace
+from tests.support.tracing import any_kernel, counted, trace
 from tests.support.workloads import Worker
 
 pytestmark = [
     pytest.mark.bpf,
+    any_kernel,
     pytest.mark.skipif(platform.machine() != "x86_64", reason="the compiled code is for x86-64"),
 ]
 

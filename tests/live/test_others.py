@@ -19,6 +19,7 @@ from ebpftop.model.programs import UNSEEN, is_accounted, rated
 from tests.support.command import AS_NOBODY, complaint, ebpftop
 from tests.support.foreign_program import Held, foreign
 from tests.support.processes import eventually
+from tests.support.tracing import any_kernel
 
 pytestmark = pytest.mark.bpf
 
@@ -49,6 +50,7 @@ def test_a_pinned_program_has_no_owner() -> None:
     assert (entry["holders"], entry["own"], entry["run_count"]) == ([], False, 7)
 
 
+@any_kernel
 def test_where_other_processes_are_out_of_sight_the_owner_is_unknown() -> None:
     with foreign("theirs", 2) as (number, _):
         done = ebpftop("others", "--interval", "0.05", before=["unshare", "--pid", "--fork", "--mount-proc"])
@@ -96,5 +98,6 @@ def test_a_dashboard_gets_what_a_foreign_program_ran_between_two_readings(stream
     eventually(lambda: number not in libbpf.program_ids(), "the program is gone")
 
 
+@any_kernel
 def test_without_root_one_line_says_what_it_needs() -> None:
     assert "needs root" in complaint(ebpftop("others", "--no-sudo", before=AS_NOBODY), 3)

@@ -22,6 +22,7 @@ from ebpftop.loader import processes
 from ebpftop.loader.processes import reading
 from tests.support.command import CHECKOUT
 from tests.support.processes import eventually
+from tests.support.tracing import any_kernel
 from tests.support.worker import FILES, OPEN_FILES, THREADS
 
 pytestmark = pytest.mark.bpf
@@ -108,6 +109,7 @@ def test_a_page_gets_what_only_root_may_read_of_another_users_process(
     assert (last.gone, last.tgid, last.files) == (True, child.pid, [])
 
 
+@any_kernel
 def test_another_process_of_the_same_number_tells_nothing(stream: socket.socket) -> None:
     start = start_of(os.getpid())
     for wrong in (0, start + 10**9, (1 << 62) - 1):
@@ -116,6 +118,7 @@ def test_another_process_of_the_same_number_tells_nothing(stream: socket.socket)
         assert facts == ProcessFacts(tgid=os.getpid(), start_ns=wrong, boottime_ns=facts.boottime_ns, gone=True)
 
 
+@any_kernel
 def test_a_client_that_requests_without_end_keeps_one_task_busy(stream: socket.socket) -> None:
     """Of requests that come while one is read, only the last is granted."""
     mine = ReadProcess(tgid=os.getpid(), start_ns=start_of(os.getpid()))
@@ -130,6 +133,7 @@ def test_a_client_that_requests_without_end_keeps_one_task_busy(stream: socket.s
     assert all(each.gone for each in found[:-1])
 
 
+@any_kernel
 def test_long_lists_are_cut_and_counted(
     monkeypatch: pytest.MonkeyPatch, worker: tuple[subprocess.Popen[str], dict[str, Any]]
 ) -> None:
@@ -144,6 +148,7 @@ def test_long_lists_are_cut_and_counted(
     assert facts.command == sys.executable[:9]
 
 
+@any_kernel
 def test_what_could_hold_up_a_reader_comes_last(worker: tuple[subprocess.Popen[str], dict[str, Any]]) -> None:
     child, opened = worker
     (first, whole), (last, _) = reading(child.pid, start_of(child.pid))

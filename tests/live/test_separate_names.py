@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.tracing import counted, trace
+from tests.support.tracing import any_kernel, counted, trace
 from tests.support.workloads import Worker
 
-pytestmark = pytest.mark.bpf
+pytestmark = [pytest.mark.bpf, any_kernel]
 
 SOURCE = """
 static volatile long sum;

@@ -139,6 +139,7 @@ def test_a_chain_of_calls_is_told_frame_by_frame(tmp_path: Path, options: tuple[
     assert own[depths[-1]] >= 0.9 * own.total()
 
 
+@any_kernel
 def test_threads_begin_where_they_were_made(tmp_path: Path) -> None:
     body = r"""
 APART static void *work(void *n) { for (;;) leaf(20000); return n; }
@@ -196,6 +197,7 @@ int main(void) { for (;;) calls(); }
     }
 
 
+@any_kernel
 def test_a_library_that_is_loaded_later_is_unwound(tmp_path: Path) -> None:
     library = tmp_path / "late.so"
     source = (
