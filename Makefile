@@ -7,8 +7,8 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --)
 NIGHTLY := test-bcc compare bench stacks screenshots-check report-check scrape-check packages-check hosts-check churn exporting fuzz soak
 # seconds, and processes a second
 CHURN ?= 3600 150
-# seconds
-EXPORTING ?= 3600
+# seconds, and processes a second in one minute of three
+EXPORTING ?= 3600 100
 # seconds; then a seed, and the doors that are meant
 FUZZ ?= 3600
 # seconds; then a seed, and the number of the first episode
@@ -103,7 +103,7 @@ test-bcc: ## the live tests with Debian 13's newer BCC and LLVM
 	$(AS_ROOT) tests/kernels/newer-bcc
 
 nightly: export CHURN = 900 600
-nightly: export EXPORTING = 1800
+nightly: export EXPORTING = 1800 200
 nightly: export FUZZ = 1800
 nightly: export SOAK = 1800
 nightly: ## all that takes too long for CI, one after the other, and at the end what passed and what failed

@@ -15,7 +15,8 @@ from collections.abc import Mapping
 from tests.support.command import COMMAND
 from tests.support.processes import eventually
 
-SECONDS, PORT = 3600, 19_436
+SECONDS, RATE, PORT = 3600, 100, 19_436
+PATIENCE = 30.0  # seconds for an answer
 SAMPLE, SCRAPE = 10, 15  # seconds
 LONG = 1200  # seconds: less, and the past isn't full yet
 PROBES = ("runqlat", "biolatency", "syscount", "fileops", "tcptop")
@@ -27,7 +28,7 @@ libc, end, number = ctypes.CDLL(None), time.monotonic() + float(sys.argv[1]), 0
 while (now := time.monotonic()) < end:
     phase = int(now / 60) % 3
     if phase == 0:  # processes, each with a name of its own
-        for _ in range(20):
+        for _ in range(int(sys.argv[2])):
             number += 1
             if not (child := os.fork()):
                 libc.prctl(15, b"load-%d" % (number % 5000), 0, 0, 0)
@@ -72,8 +73,12 @@ def _measured(pid: int) -> tuple[int, float]:
 
 
 def _scraped() -> int:
-    with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/metrics", timeout=30) as answer:
-        return len(answer.read())
+    """Bytes; 0 where none came in time."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/metrics", timeout=PATIENCE) as answer:
+            return len(answer.read())
+    except TimeoutError:
+        return 0
 
 
 def _up() -> int:
@@ -86,11 +91,15 @@ def _up() -> int:
     return sum(line.startswith("ebpftop_probe_up{") and line.endswith((" 1", " 1.0")) for line in lines)
 
 
-def watch(seconds: int) -> int:
-    """0, or 1 where memory grows or it takes too much of a CPU."""
+def watch(seconds: int, rate: int) -> int:
+    """0, or 1 where memory grows, it takes too much of a CPU or doesn't answer. rate: processes a second."""
     command = [*COMMAND, "exporter", *PROBES, "--listen", f"127.0.0.1:{PORT}"]
     sizes: dict[str, list[int]] = {}
-    with subprocess.Popen(command) as exporter, subprocess.Popen([sys.executable, "-c", LOAD, str(seconds)]) as load:
+    scrapes: list[int] = []
+    with (
+        subprocess.Popen(command) as exporter,
+        subprocess.Popen([*(sys.executable, "-c", LOAD, str(seconds), str(rate // 5))]) as load,
+    ):
         try:
             eventually(lambda: _up() == len(PROBES), "all probes are attached", 60)
             began, end, scrape = time.monotonic(), time.monotonic() + seconds, 0.0
@@ -103,6 +112,7 @@ def watch(seconds: int) -> int:
                 size = 0
                 if now >= scrape:
                     scrape, size = now + SCRAPE, _scraped()
+                    scrapes.append(size)
                 words = (f"{name} {each >> 10:,} KiB {cpu:.1f} s" for name, (each, cpu) in found.items())
                 print(f"{now - began:.0f} s", *words, f"scraped {size:,}" if size else "", sep="  ", flush=True)
                 time.sleep(SAMPLE)
@@ -110,6 +120,9 @@ def watch(seconds: int) -> int:
         finally:
             exporter.terminate()
             load.terminate()
+    print(f"{len(scrapes)} scrapes, {scrapes.count(0)} without an answer in {PATIENCE:.0f} s")
+    if scrapes.count(0) > len(scrapes) / 100:
+        return 1
     return _judged(seconds, sizes, 100 * sum(last[name] - first.get(name, 0.0) for name in last) / took)
 
 
@@ -140,4 +153,4 @@ def _judged(seconds: int, sizes: Mapping[str, list[int]], busy: float) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(watch(int(sys.argv[1]) if len(sys.argv) > 1 else SECONDS))
+    sys.exit(watch(*map(int, sys.argv[1:])) if len(sys.argv) > 1 else watch(SECONDS, RATE))

@@ -197,7 +197,7 @@ class Tiles(Selecting):
             if tile.display:
                 run, probe = self._run(tile), self._probe(tile.step)
                 tile.selection = self.feed.selection
-                why = why_not(probe, run, self._error(tile), self.feed.source.live)
+                why = why_not(probe, run, self._error(tile), self.feed.source.live, key_of(self.app, "verifier", "v"))
                 processes, wanted = self.feed.session.processes, self.feed.when.wanted
                 await tile.show(self._tab(tile.at), run, why, processes, wanted, self.feed.comparing)
 

@@ -12,6 +12,7 @@ from ebpftop.ui.drawing.code import Code
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.theme import NOT_HERE, RUNNABLE, UNKNOWN
 from ebpftop.ui.widgets.entries import Entry, Problem
+from ebpftop.ui.widgets.keyboard import key_of
 from ebpftop.ui.widgets.painter import Painter
 from ebpftop.ui.widgets.panel import words
 
@@ -55,7 +56,7 @@ class About(Painter, can_focus=True):
         self._shown = (entry, failure)
         match entry:
             case ProbeInfo():
-                self._draw(entry.id, _words(entry, failure), Code(entry.source))
+                self._draw(entry.id, _words(entry, failure, key_of(self.app, "verifier", "v")), Code(entry.source))
             case PlaybookInfo():
                 self._draw(f"playbook {entry.name}", _playbook(entry))
             case Problem():
@@ -129,7 +130,7 @@ def _problem(problem: Problem) -> Content:
     return Content("\n").join([*lines, Content(""), Content.styled(hint, "$quiet")])
 
 
-def _words(probe: ProbeInfo, failure: Failure | None) -> Content:
+def _words(probe: ProbeInfo, failure: Failure | None, key: str) -> Content:
     from ebpftop.ui.drawing.markdown import rendered
 
     lines = [
@@ -142,7 +143,7 @@ def _words(probe: ProbeInfo, failure: Failure | None) -> Content:
         _fact("status", _availability(probe)),
     ]
     if failure:
-        why = Content.styled(f"{NOT_HERE} {inert(failure.message)}   v shows why", "$error")
+        why = Content.styled(f"{NOT_HERE} {inert(failure.message)}   {key} shows why", "$error")
         lines.append(_fact("rejected" if failure.stage == "verify" else "failed", why))
     for at, param in enumerate(probe.params):
         default = f", {inert(param.default)} by default" if param.default is not None else ""

@@ -157,12 +157,14 @@ def _below(run: Run | None, tab: Tab, left_out: str, away: list[str], width: int
     return missing(run.losses, width, away) or words(run.loaded.meaning, tab.note, left_out)
 
 
-def why_not(probe: ProbeInfo | None, run: Run | None, error: str, live: bool) -> Content | None:
-    """Why there is nothing to see of a probe; None where there is. error: why the request to load it was refused."""
+def why_not(probe: ProbeInfo | None, run: Run | None, error: str, live: bool, key: str) -> Content | None:
+    """Why there is nothing to see of a probe; None where there is. error: why the request to load it was refused. key:
+    of the verifier panel.
+    """
     if run and run.failure:
         failure = run.failure
         why = Content.styled(f"{NOT_HERE} {inert(failure.message)}", "$error")
-        return Content.assemble(why, ("" if failure.stage == "attach" else "\nv shows why", "$quiet"))
+        return Content.assemble(why, ("" if failure.stage == "attach" else f"\n{key} shows why", "$quiet"))
     if run:
         return None if run.loaded else loading_line(run)
     if probe is None:
