@@ -14,6 +14,7 @@ from collections.abc import Container, Iterator, Mapping
 import numpy as np
 import numpy.typing as npt
 
+from ebpftop.base import gaps
 from ebpftop.collector.functions import KERNEL, Change, Functions
 from ebpftop.collector.unwound import FULL, UnwoundStacks
 from ebpftop.frames.columns import Array
@@ -21,17 +22,14 @@ from ebpftop.frames.layout import MapLayout
 from ebpftop.kernel import libbpf
 
 NONE = -errno.EFAULT  # there is no such stack: a kernel thread has no user's, user code no kernel's
-NO_ROOM = "stack lost: no room for its copy"
-NOT_COPIED = "stack not copied: too many new ones"
 _REASONS = {
-    -errno.EEXIST: "stack lost: its place in the map is taken",
-    -errno.ENOMEM: "stack lost: the map is full",
-    -errno.ENOSPC: NO_ROOM,
-    -errno.EAGAIN: NOT_COPIED,
-    FULL: "stack lost: too many are kept",
+    -errno.EEXIST: gaps.TAKEN,
+    -errno.ENOMEM: gaps.MAP_FULL,
+    -errno.ENOSPC: gaps.NO_ROOM,
+    -errno.EAGAIN: gaps.NOT_COPIED,
+    FULL: gaps.TOO_MANY,
 }
 _AGAIN = 1 << 30  # in the number of a stack in the second map
-_NO_USER_STACK, _NO_STACK = "no user stack", "no stack"
 
 Codes = Mapping[int, int | None]
 _NO_CODES: Codes = {}
@@ -128,19 +126,19 @@ class StackNumbering:
         if user != NONE:
             yield from self._side(identity, user, codes)
         elif has_user:
-            yield self._functions.missing(_NO_USER_STACK)
+            yield self._functions.missing(gaps.NO_USER_STACK)
         if kernel != NONE:
             yield from self._side(KERNEL, kernel)
         elif not has_user:
-            yield self._functions.missing(_NO_STACK)
+            yield self._functions.missing(gaps.NO_STACK)
 
     def _side(self, space: int, number: int, codes: Codes = _NO_CODES) -> Iterator[int]:
         if number < 0:
-            yield self._functions.missing(_REASONS.get(number, f"no stack: error {-number}"))
+            yield self._functions.missing(_REASONS.get(number) or gaps.missing(-number))
             return
         places = self._places(number)
         if not places:
-            yield self._functions.missing("stack not in the map")
+            yield self._functions.missing(gaps.NOT_IN_STACK_MAP)
         if why := self._ended(number, len(places)):
             yield self._functions.missing(why)
         for address in places:
@@ -160,4 +158,4 @@ class StackNumbering:
         """Why a stack's outermost functions are missing; empty where none are."""
         if (stack := self.unwound.get(number)) is not None:
             return stack.ended
-        return f"deeper than {count} calls" if count == self._stacks.depth else ""
+        return gaps.more_than(count) if count == self._stacks.depth else ""

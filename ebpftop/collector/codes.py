@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from msgspec.structs import astuple
 
+from ebpftop.base.gaps import ENDED, LATE, UNREADABLE_TABLES, broken
 from ebpftop.handover import protocol
 from ebpftop.handover.protocol import CodeRange, CodeRead, PythonBuild, UnwindTables
 from ebpftop.unwind.cursor import WORD, BadTables
@@ -29,11 +30,8 @@ FAILED = 0.1  # CPU seconds that a task which failed counts for
 EFFORT, EFFORT_A_SECOND = 1 << 20, 1 << 17  # bytes of tables that are read for a program: at first, and from then on
 
 PATIENCE, LESS = 5.0, 1.0  # seconds that a sample waits for its program's code, and for what is new in it
-LATE = "its code could not be read in time"
-ENDED = "its code is not known, as the process has ended"
 FIXED = 0x7FFF_FF80_0000  # a stack that begins above doesn't lie at random, and tells nothing (x86-64)
 MOST_PROBLEMS = 32  # of Pythons, that are told
-TOO_LARGE = "its files' unwind tables can't be read"
 
 
 class Program(NamedTuple):
@@ -215,7 +213,7 @@ class Codes:
         )
         known.python = self._python(ranges)
         files = {each.file for each in ranges if each.file} - {VDSO}  # that one calls nothing
-        tables = [self._tables.get(each, TOO_LARGE) for each in files]
+        tables = [self._tables.get(each, UNREADABLE_TABLES) for each in files]
         try:
             known.by_pointers = all(
                 each is None or (isinstance(each, Tables) and each.keep_frame_pointers(Effort(EFFORT)))
@@ -237,7 +235,7 @@ class Codes:
         return None
 
     def _of(self, file: str) -> Tables | str | None:
-        return self._tables.get(file, TOO_LARGE) if file else None
+        return self._tables.get(file, UNREADABLE_TABLES) if file else None
 
     def _add(self, files: list[UnwindTables], descriptors: list[int]) -> None:
         rest = iter(descriptors)
@@ -250,9 +248,9 @@ class Codes:
             try:
                 self._tables[each.file] = _tables(each, next(rest))
             except BadTables as bad:
-                self._tables[each.file] = str(bad)
+                self._tables[each.file] = broken(str(bad))
             except (OSError, ValueError, StopIteration):
-                self._tables[each.file] = TOO_LARGE
+                self._tables[each.file] = UNREADABLE_TABLES
 
     def _forget(self) -> None:
         """Drop files that no program uses, and steps when there are many."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from math import inf
 from typing import NamedTuple
 
+from ebpftop.base.gaps import NOWHERE
 from ebpftop.collector.codes import Codes, Program
 from ebpftop.collector.known import KnownStacks, added_up
 from ebpftop.collector.layout import dtype
@@ -20,7 +21,7 @@ from ebpftop.collector.unwound import Tokens, UnwoundStacks
 from ebpftop.frames.layout import COPY, MapLayout, signature
 from ebpftop.kernel import libbpf
 from ebpftop.unwind.rows import RIP, RSP
-from ebpftop.unwind.stack import NOWHERE, Unwound
+from ebpftop.unwind.stack import Unwound
 
 SHARE, AT_ONCE = 0.25, 0.1  # of a CPU, and seconds of it, that unwinding may take; what is more waits, and is lost
 PAGE = 4096

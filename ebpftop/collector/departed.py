@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from itertools import count
 from typing import NamedTuple
 
+from ebpftop.base.gaps import GONE
 from ebpftop.collector.census import Census
 from ebpftop.collector.memories import Memories, Memory
 from ebpftop.collector.ranges import Ranges, shifted
@@ -91,7 +92,7 @@ class Departed:
             _tell(source, waits)
             return
         module = path.rpartition(b"/")[2].decode("utf-8", "backslashreplace")
-        learn(SymbolRange(start=address, end=address + 1, base=shift, name="", module=module))
+        learn(SymbolRange(start=address, end=address + 1, base=shift, name="", module=module, why=GONE))
         self._wait(source, waits)
         while len(self._files) > MOST_FILES:
             self.waiting -= len(self._files.popitem(last=False)[1].waiting)

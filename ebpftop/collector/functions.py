@@ -11,6 +11,7 @@ from itertools import count
 
 import numpy as np
 
+from ebpftop.base.gaps import GONE
 from ebpftop.collector.census import Census
 from ebpftop.collector.departed import Departed
 from ebpftop.collector.ranges import Ranges
@@ -100,6 +101,11 @@ def _place(address: int, mapped: str) -> SymbolRange:
     return SymbolRange(start=address, end=address + 1, base=address, name="", module="", mapped=mapped)
 
 
+def _gone(address: int) -> SymbolRange:
+    """What an address was, nobody knows."""
+    return SymbolRange(start=address, end=address + 1, base=address, name="", module="", why=GONE)
+
+
 def _either(number: int, was: SymbolRange | None, now: SymbolRange) -> Function:
     """Stands for two functions that had the same place in the same interval: which one ran isn't known."""
     before, after = _label(was), _label(now)
@@ -108,7 +114,12 @@ def _either(number: int, was: SymbolRange | None, now: SymbolRange) -> Function:
 
 
 def _label(what: SymbolRange | None) -> tuple[str, str]:
-    return (what.name or "[unknown]", what.module) if what else ("[unknown]", "")
+    return (_name(what) or "[unknown]", what.module) if what else ("[unknown]", "")
+
+
+def _name(what: SymbolRange) -> str:
+    """In brackets why it has none, where that is known."""
+    return what.name or (f"[{what.why}]" if what.why else "")
 
 
 def _names(what: SymbolRange | None) -> bool:
@@ -282,6 +293,7 @@ class Functions:
     def _want(self, number: int, space: Space, departed: Departed) -> None:
         """Names of an ended process's functions."""
         for address in space.unrequested:
+            self._report(space.functions[address], number, address, _gone(address))
             departed.want(number, address, partial(self._learned, number, space, address))
 
     def _learned(self, number: int, space: Space, address: int, known: SymbolRange) -> None:
@@ -371,7 +383,7 @@ class Functions:
         self._changed[number] = Function(
             id=number,
             side="kernel" if space == KERNEL else "user",
-            name=known.name if known else "",
+            name=_name(known) if known else "",
             module=known.module if known else "",
             offset=max(0, address - known.base) if known else 0,
             symbol=known.symbol if known else "",

@@ -13,6 +13,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ebpftop.base.gaps import PYTHON_LEFT_OUT
 from ebpftop.collector.codes import Interpreter, Program
 from ebpftop.collector.functions import Functions
 from ebpftop.collector.layout import dtype
@@ -24,7 +25,6 @@ from ebpftop.kernel.python_lines import PythonLines
 
 MOST = 1 << 16  # functions, and places in them, that are known at a time
 DEEPER = 3  # in a copy: the last call of the loop runs more than it says
-LEFT_OUT = "Python calls left out: more than 128"
 UNREADABLE = 0xFFFFFFFF
 _LOW = 0xFFFFFFFF
 
@@ -134,7 +134,7 @@ class Pythons:
                 found = loops.setdefault(at, [])
                 found += map(self.place, run)
                 if deeper and index == len(entries) - 1:
-                    found.append(-1 - self._functions.missing(LEFT_OUT))
+                    found.append(-1 - self._functions.missing(PYTHON_LEFT_OUT))
             run = []
         return tuple(each for at, place in enumerate(places) for each in loops.get(at, (place,)))
 

@@ -98,8 +98,8 @@ def _part(part: Part) -> dict[str, Any]:
 
 
 def _frame(function: Function) -> dict[str, Any]:
-    """`name` is empty where no symbol is known; for a missing frame it says why. `symbol`, `file` and `line` are there
-    where they are known.
+    """`name` is empty where no symbol is known, or says in brackets why; for a missing frame it says why. `symbol`,
+    `file` and `line` are there where they are known.
     """
     known = {"symbol": function.symbol} if function.symbol else {}
     place = {"file": function.file, "line": function.line} if function.line else {}

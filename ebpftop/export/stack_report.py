@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from ebpftop.base.gaps import NO_USER_STACK, explained
 from ebpftop.base.query import words_of
 from ebpftop.export.shown import Shown
 from ebpftop.frames.columns import Array
@@ -21,6 +22,7 @@ from ebpftop.model.run import Run
 from ebpftop.model.scope import PLAIN, Aspect, Scope
 from ebpftop.model.stacks import Profile, StackFrame, samples, shown
 
+_TOLD = 100  # a gap is told of from the hundredth part of the whole on
 T = TypeVar("T", bound=Hashable)
 Labels = dict[str, Any]
 Row = tuple[Labels, list[Function], int]  # owner, functions outermost first, count
@@ -114,6 +116,17 @@ class StacksPart:
         paths, frames = self.profile.paths()
         own, total = paths.totals(len(frames))
         return [Top(frames[at], int(own[at]), int(total[at])) for at in np.lexsort((-total, -own)) if total[at]]
+
+    def gaps(self) -> Iterator[tuple[str, str]]:
+        """What is missing in a hundredth and more of it, the most first: as it stands there, and what that means."""
+        paths, frames = self.profile.paths()
+        _, total = paths.totals(len(frames))
+        found: Counter[str] = Counter()
+        for frame, value in zip(frames, total.tolist(), strict=True):
+            found[frame.gap] += value
+        for gap, value in found.most_common():
+            if gap != NO_USER_STACK and value * _TOLD >= self.count and (told := explained(gap)):
+                yield f"[{gap}]", told
 
 
 def stacks_part(run: Run, view: ViewInfo, processes: Mapping[int, Process], scope: Scope) -> StacksPart:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from textwrap import fill
 from typing import Any, TextIO
 
 import numpy as np
@@ -36,6 +37,7 @@ class TextReport:
         self._bars = layout.bars_for(out)
         self._blank = True  # whether the line before is empty, or there is none
         self._losses = Losses()  # as last written
+        self._explained: set[str] = set()  # gaps in call stacks, each once
         self._places: dict[str, set[str]] = {}  # by event view, columns of places in which a process has run
         self._events: dict[str, list[int]] = {}  # widths of the columns of event views, once their header is written
 
@@ -188,6 +190,10 @@ class TextReport:
             self._write("  " + (layout.cut_left(stack, self._width - 2) if self._width else stack))
         if len(merged) > _STACKS:
             self._write(f"… and {formatting.plural(len(merged) - _STACKS, 'more stack')}")
+        for gap, told in part.gaps():
+            if gap not in self._explained:
+                self._explained.add(gap)
+                self._write(fill(f"{inert(gap)} {told}", self._width or _NO_TERMINAL, subsequent_indent="  "))
 
     def _grid(self, columns: list[layout.Column], count: int) -> None:
         for line in layout.grid(columns, self._width):

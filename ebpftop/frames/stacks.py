@@ -8,14 +8,15 @@ from sys import getsizeof
 import numpy as np
 
 from ebpftop.base import bounds
+from ebpftop.base.gaps import FUNCTION_FORGOTTEN, STACK_FORGOTTEN
 from ebpftop.frames.columns import Array
 from ebpftop.frames.messages import Function, Stack, Stacks
 
 STACK = "stack"  # the column of a stacks view that holds numbers of stacks
 _STACK, _PLACE, _FUNCTION = 250, 4, 330  # bytes of a stack, of a place in it, and of a function without its texts
 
-_MISSING_FUNCTION = Function(id=-1, side="missing", name="function not known")
-_MISSING_STACK = Function(id=-2, side="missing", name="stack not known")
+_MISSING_FUNCTION = Function(id=-1, side="missing", name=FUNCTION_FORGOTTEN)
+_MISSING_STACK = Function(id=-2, side="missing", name=STACK_FORGOTTEN)
 
 
 class KnownStacks:

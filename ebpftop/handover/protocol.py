@@ -104,8 +104,8 @@ class ContainersRead(Message, frozen=True, kw_only=True):
 class SymbolRange(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """`start` <= address < `end` is this function, or, without a name, this place in the module; offsets count from
     `base`. mapped: what is mapped there, see `kernel.mappings.Mappings.identity`. symbol: the name as the file has it,
-    where that is another. lines: triples of u32, little endian, by address: distance from `start`, index of `files`,
-    line of the code from there on.
+    where that is another. why: why there is no name, in `base.gaps`'s words. lines: triples of u32, little endian, by
+    address: distance from `start`, index of `files`, line of the code from there on.
     """
 
     start: int
@@ -117,6 +117,7 @@ class SymbolRange(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     symbol: str = ""
     files: list[str] = []
     lines: bytes = b""
+    why: str = ""
 
 
 class ProcessSymbols(msgspec.Struct, frozen=True, kw_only=True, array_like=True):

@@ -16,6 +16,7 @@ _LINE = re.compile(rb"([0-9a-f]+)-([0-9a-f]+) (\S{4}) ([0-9a-f]+) (\S+) (\d+)(?:
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 MOST = 8192  # mappings of one process
 _SLACK_NS = 2 * _TICK_NS  # start times are in ticks
+_KERNELS = (b"[v", b"[uprobes]")  # [vdso] and the like: code that the kernel put there
 _MEMORY = (b"/memfd:", b"/dev/zero", b"/SYSV")  # files in name only: compilers map their memory twice this way
 
 
@@ -38,7 +39,7 @@ class Mapping(NamedTuple):
     @property
     def nameless(self) -> bool:
         """Whether it may hold JIT-compiled code: anonymous memory or a deleted file."""
-        return self.path.endswith(b" (deleted)") or (not self.inode and not self.path.startswith(b"[v"))
+        return self.path.endswith(b" (deleted)") or (not self.inode and not self.path.startswith(_KERNELS))
 
 
 class Mappings:

@@ -20,6 +20,11 @@ class FileNames:
         self._lines: DebugLines | None = None
         self._of: dict[int, SourceLines] = {}  # by where a function begins
 
+    @property
+    def stripped(self) -> bool:
+        """Whether the names of its own functions are nowhere."""
+        return self.elf.stripped and self._debug is None and self._table() is None
+
     def function(self, address: int) -> Function | None:
         """The function at a link-time address."""
         found = self._debug.function(address) if self._debug is not None else None

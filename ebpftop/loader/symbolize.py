@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from ebpftop.base.gaps import NO_MAP, NO_SYMBOL, NOT_IN_MAP, STRIPPED, UNREADABLE
 from ebpftop.base.inert import inert
 from ebpftop.handover import protocol, transport
 from ebpftop.handover.protocol import Addresses, Offsets, ProcessSymbols, RequestSymbols, SymbolRange
@@ -150,8 +151,15 @@ class _Addresses:
             if mapping is not None:
                 yield mapping, address
 
+    def why(self, address: int) -> str:
+        """Why an address has no name, where its file does not tell."""
+        return UNREADABLE
+
     def ranges(self, plain: dict[str, str]) -> list[SymbolRange]:
         """What is known, with these names for theirs."""
+        for address, known in self.answers.items():
+            if not (known.name or known.why):
+                self.answers[address] = msgspec.structs.replace(known, why=self.why(address))
         found = {each.start: each for each in self.answers.values()}
         return [_named(each, plain[each.name]) for each in found.values()]
 
@@ -244,6 +252,11 @@ class _Process(_Addresses):
     def mapping(self, address: int) -> Mapping | None:
         return self._mappings.at(address)
 
+    def why(self, address: int) -> str:
+        if not self._nameless(address):
+            return UNREADABLE
+        return NO_MAP if self.perf_map is None else NOT_IN_MAP
+
     def symbols(self, plain: dict[str, str]) -> ProcessSymbols:
         return ProcessSymbols(
             id=self.id, ranges=self.ranges(plain), mapped=self.mapped, again=self.again, perf_map=self.version
@@ -271,8 +284,8 @@ def _range(address: int, mapping: Mapping, mapped: str, names: FileNames) -> tup
     function = names.function(place)
     base = address - place  # where the file's address 0 is in the process
     if function is None:
-        at, end, module = address, address + 1, mapping.module
-        return SymbolRange(start=at, end=end, base=base, name="", module=module, mapped=mapped), None
+        at, end, module, why = address, address + 1, mapping.module, STRIPPED if names.stripped else NO_SYMBOL
+        return SymbolRange(start=at, end=end, base=base, name="", module=module, mapped=mapped, why=why), None
     start, end = base + function.start, base + function.end
     name = function.name.partition(b"@")[0].decode("utf-8", "backslashreplace")  # without its version
     found = SymbolRange(start=start, end=end, base=start, name=name, module=mapping.module, mapped=mapped)

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from ebpftop.base.gaps import is_gap
 from ebpftop.frames.columns import Array, Values, take
 from ebpftop.frames.messages import Function, ViewInfo
 from ebpftop.frames.stacks import STACK
@@ -50,10 +51,20 @@ class StackFrame(NamedTuple):
 
     @property
     def label(self) -> str:
-        """The name, or what stands in for it: `[unknown] libc.so.6`, `[no user stack]`."""
+        """The name, or what stands in for it: `[stripped] libc.so.6`, `[no user stack]`."""
         if self.side == "missing":
-            return f"[{self.name.strip('[]') or 'missing'}]"
-        return self.name or f"{UNKNOWN} {self.module.rpartition('/')[2]}".rstrip()
+            return f"[{self.gap or 'missing'}]"
+        if self.name and not self.gap:
+            return self.name
+        return f"{self.name or UNKNOWN} {self.module.rpartition('/')[2]}".rstrip()
+
+    @property
+    def gap(self) -> str:
+        """What stands there in place of a name, or of the rest of the stack, in `base.gaps`'s words."""
+        if self.side == "missing":
+            return self.name.strip("[]")
+        words = self.name[1:-1]
+        return words if self.side == "user" and self.name == f"[{words}]" and is_gap(words) else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,18 +6,14 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ebpftop.base.gaps import BROKEN, COMPILED, NO_TABLES, NOT_IN_MEMORY, NOWHERE, TOO_MUCH, more_than
 from ebpftop.unwind.cursor import BadTables
 from ebpftop.unwind.rows import RBP, RCX, RIP, RSP
 from ebpftop.unwind.tables import Effort, Step, Tables, TooMuch
-from ebpftop.unwind.walk import BROKEN, BY_FRAME_POINTER, NO_TABLES, NOT_IN_MEMORY, Ended, Walk
+from ebpftop.unwind.walk import BY_FRAME_POINTER, Ended, Walk
 
 DEEPEST = 256  # frames
 _MOST_STEPS = 1 << 16  # kept
-
-COMPILED = "JIT without frame pointers"
-NOWHERE = "return address outside of all code"
-TOO_MUCH = "unwinding takes too long"
-TOO_DEEP = f"deeper than {DEEPEST} calls"
 
 
 class Code(NamedTuple):
@@ -97,7 +93,7 @@ class Space:
                 if not caller:
                     return Unwound(tuple(places), "")
                 if len(places) >= DEEPEST:
-                    return Unwound(tuple(places), TOO_DEEP)
+                    return Unwound(tuple(places), more_than(DEEPEST))
                 place = caller if step.signal else caller - 1  # a call may be the last thing in a function
                 known = steps.get(place)
                 before, step = step, self._step(place, effort) if known is None else known

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ebpftop.base.gaps import BROKEN, ELSEWHERE, NO_TABLES, NOT_IN_MEMORY, deeper_than
 from ebpftop.unwind.cursor import WORD, BadTables
 from ebpftop.unwind.expressions import evaluate
 from ebpftop.unwind.rows import KEPT, RBP, REGISTERS, RIP, RSP, Row, Rule
 from ebpftop.unwind.tables import Step
-
-BROKEN = "unwind tables that make no sense"
-NO_TABLES = "code without unwind tables and frame pointers"
-ELSEWHERE = "the rest is on another stack"
-NOT_IN_MEMORY = "the rest of the stack is not in memory"
 
 BY_FRAME_POINTER = Step(RBP, 16, ((RBP, -16),))  # that of code without tables
 _BEGINNING = 256  # bytes at most of the first function's own frame
@@ -21,11 +17,6 @@ _NEAR = 64 << 20  # bytes; an address further up is of another stack
 
 class Ended(Exception):
     """The caller can't be found; the text says why."""
-
-
-def cut(whole: int) -> str:
-    """Why there are no more callers, where so many bytes of the stack are copied."""
-    return f"stack too deep: more than {whole >> 10} KiB"
 
 
 class Walk:
@@ -157,4 +148,4 @@ class Walk:
             return int(self._stack[place])
         if odd or not 0 <= place < _NEAR // 8:
             raise Ended(ELSEWHERE)
-        raise Ended(cut(self._whole) if 8 * len(self._stack) + 8 > self._whole else NOT_IN_MEMORY)
+        raise Ended(deeper_than(self._whole) if 8 * len(self._stack) + 8 > self._whole else NOT_IN_MEMORY)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,13 +18,10 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, wh
 
 
 @pytest.fixture
-def home() -> Iterator[Path]:
-    """XDG_CONFIG_HOME, in a folder that everybody can read."""
-    found = Path(tempfile.mkdtemp(prefix="ebpftop-test-"))
-    found.chmod(0o755)
-    (found / "ebpftop").mkdir(mode=0o755)
-    yield found
-    shutil.rmtree(found)
+def home(public: Path) -> Path:
+    """XDG_CONFIG_HOME, which everybody can read."""
+    (public / "ebpftop").mkdir(mode=0o755)
+    return public
 
 
 def written(home: Path, text: str) -> Path:

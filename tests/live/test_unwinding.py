@@ -13,8 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from ebpftop.collector.callstacks import NO_ROOM
-from ebpftop.collector.codes import LATE
+from ebpftop.base.gaps import LATE, NO_ROOM
 from ebpftop.frames.tape import TapeReader
 from tests.support.command import complaint, ebpftop
 from tests.support.processes import SLOWER
@@ -88,9 +87,11 @@ def in_time(stack: dict[str, Any]) -> bool:
 
 
 def user(stack: dict[str, Any]) -> list[str]:
-    """Names of its functions in user space, outermost first; why they are not all of them, in brackets."""
+    """Names of its functions in user space, outermost first, empty where there is none; in brackets why they are not
+    all of them.
+    """
     return [
-        f"[{frame['name']}]" if frame["side"] == "missing" else frame["name"]
+        f"[{frame['name']}]" if frame["side"] == "missing" else "" if frame["name"].startswith("[") else frame["name"]
         for frame in stack["frames"]
         if frame["side"] != "kernel"
     ]

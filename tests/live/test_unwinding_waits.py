@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ebpftop.collector.callstacks import NOT_COPIED
+from ebpftop.base.gaps import NOT_COPIED
 from tests.live.test_unwinding import build, in_time, paths, running, user, whole
 from tests.support.processes import SLOWER
 from tests.support.tracing import Tracing, any_kernel, counted, trace

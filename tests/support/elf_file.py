@@ -7,6 +7,7 @@ from pathlib import Path
 
 _BASE = 0x400000
 _STATIC_PROBE, _NOTES, _SYMBOLS, _STRINGS, _BITS = 3, 7, 2, 3, 1
+_EXPORTED = 11
 FUNCTION, INDIRECT = 2, 10
 
 
@@ -27,10 +28,12 @@ def elf(
     code: bytes = b"\x90" * 64,
     machine: int = 62,
     writable: bool = False,
+    stripped: bool = False,
 ) -> bytes:
     """A file whose code lies at offset 0x1000 and address 0x401000. functions: name → (type, offset in the code).
 
-    writable: a page of zeros follows, at offset 0x2000 and address 0x402000.
+    writable: a page of zeros follows, at offset 0x2000 and address 0x402000. stripped: only names for others
+    are left.
     """
     if writable:
         code = code.ljust(0x1000, b"\0") + bytes(0x1000)
@@ -41,7 +44,7 @@ def elf(
     sections = [
         (b"", 0, 0, b"", 0),
         (b".text", _BITS, _BASE + 0x1000, code, 0),
-        (b".symtab", _SYMBOLS, 0, symbols, 3),
+        (b".symtab", _EXPORTED if stripped else _SYMBOLS, 0, symbols, 3),
         (b".strtab", _STRINGS, 0, names, 0),
         (b".note.stapsdt", _NOTES, 0, notes, 0),
     ]

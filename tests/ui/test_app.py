@@ -10,6 +10,7 @@ from rich.cells import cell_len
 from textual.binding import Binding
 from textual.command import CommandPalette
 from textual.containers import VerticalScroll
+from textual.widgets import OptionList
 
 import ebpftop.ui
 from ebpftop.catalog.settings import Settings
@@ -254,6 +255,18 @@ def _filtered(app: EbpftopApp) -> list[list[object]]:
     """The table's lines as they go to the terminal."""
     table = app.screen.query_one(TableGrid)
     return [list(line) for line in table.render_lines(table.size.region)]
+
+
+async def test_without_colour_what_is_chosen_in_a_list_is_underlined(
+    stage: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with stage(options=CALLS) as on:
+        await on.play(calls(1, {1: 3}))
+        await on.press("B")
+        choices = on.app.screen.query_one(OptionList)
+        lines = [choices.render_line(y) for y in range(2)]
+        assert [any(style and style.underline for _, style, _ in line) for line in lines] == [True, False]
 
 
 async def test_an_ended_collector_is_told_and_started_again(stage: Open) -> None:

@@ -439,3 +439,22 @@ async def test_the_lines_of_a_function_are_told_where_there_is_room(stage: Open)
         assert "q.c:17 and 1 more line" in on.see(Details)
         await on.press("up")
         assert "   main.c:70" in on.see(Details)
+
+
+async def test_what_is_missing_says_what_to_do_about_it(stage: Open) -> None:
+    functions = [
+        Function(id=1, side="missing", name="stack too deep: more than 16 KiB"),
+        Function(id=2, side="user", name="[JIT without a map]"),
+        Function(id=3, side="user", name="[stripped]", module="/usr/lib/libz.so.1"),
+    ]
+    known = Stacks(functions=functions, stacks=[Stack(id=1, functions=[1, 2, 3])])
+    async with profiling(stage, frames=(known, samples(9, 1, {(1, 1): 1}), samples(9, 2, {(1, 1): 31}))) as on:
+        shown = ["[stack too deep: more than 16 KiB]", "[JIT without a map]", "[stripped] libz.so.1"]
+        assert all(each in on.see(Flame) for each in shown)
+        await on.press("end")
+        for label, told in zip(reversed(shown), ("debug symbols", "--perf-basic-prof", "copy=64"), strict=True):
+            await on.press("w")
+            fields = dict(on.app.screen.fields) if isinstance(on.app.screen, RowScreen) else {}
+            assert label in fields.values()
+            assert told in fields["why"]
+            await on.press("escape", "up")

@@ -228,6 +228,7 @@ def _stacks(part: StacksPart) -> list[Markup]:
     title = part.view.title
     return [
         tag("div", picture, data_total=part.count),
+        *(tag("p", tag("b", gap), f" {told}", class_="quiet") for gap, told in part.gaps()),
         table(f"{title}: functions", "functions", function_titles, functions, _left_out(len(top), ROWS, 0)),
         table(
             f"{title}: stacks",

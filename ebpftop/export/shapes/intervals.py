@@ -72,7 +72,9 @@ class EventsView(Shape, tag_field="kind", tag="events"):
 
 
 class StackFrame(Shape):
-    """A function. name: empty where no symbol is known; of a missing one it says why."""
+    """A function. name: empty where no symbol is known, in brackets why there is none (`[stripped]`); of a missing one
+    it says why the rest of the stack is not there.
+    """
 
     name: str
     module: str

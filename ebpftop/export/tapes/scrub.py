@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from msgspec import structs
 
+from ebpftop.base.gaps import is_gap
 from ebpftop.export.tapes.output import Output
 from ebpftop.export.tapes.parts import readable
 from ebpftop.frames.columns import intern
@@ -52,6 +53,7 @@ from ebpftop.frames.messages import (
 )
 from ebpftop.frames.stacks import STACK
 from ebpftop.frames.tape import TapeReader
+from ebpftop.model.stacks import StackFrame
 
 LEFT_OUT = "(left out)"
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?|")
@@ -209,14 +211,16 @@ class Scrub:
 
     def _function(self, function: Function) -> Function:
         if function.side == "missing":
-            return structs.replace(function, name=self._names.public(function.name, "missing"), module="")
+            name = function.name if is_gap(function.name) else self._names.public(function.name, "missing")
+            return structs.replace(function, name=name, module="")
         own = function.module not in ("", "vmlinux") or function.name.startswith("bpf_")
         if function.side == "kernel" and not own and _SYMBOL.fullmatch(function.name):
             return function
         hide = self._names.hide
+        is_named = not StackFrame.of(function).gap
         return structs.replace(
             function,
-            name=hide(function.name, "function"),
+            name=hide(function.name, "function") if is_named else function.name,
             module=hide(function.module, "module"),
             symbol=hide(function.symbol, "function"),
             file=hide(function.file, "file"),

@@ -17,7 +17,8 @@ class ThreadPlace(msgspec.Struct, frozen=True, kw_only=True):
     it has left a CPU; None where that wasn't read. waits: the kernel's function in which it waits, or "". stack: a
     number in `Threads.stacks`, None where there is none. call, arguments: the system call that has not returned, None
     outside of any; numbers from 512 on are 512 above those of 32-bit programs. target: what is behind the call's
-    descriptor. kernel: it is the kernel's own.
+    descriptor. kernel: it is the kernel's own. still_ns: for at least so long it has not run, as the scheduler noted
+    when it ran last; 0 where that isn't known.
     """
 
     tid: Whole
@@ -34,18 +35,22 @@ class ThreadPlace(msgspec.Struct, frozen=True, kw_only=True):
     arguments: Annotated[list[Annotated[int, Meta(ge=0)]], SOME] = []
     target: Text = ""
     kernel: bool = False
+    still_ns: Whole = 0
 
 
 class OpenWait(msgspec.Struct, frozen=True, kw_only=True):
     """A wait that has begun and not ended, as an attached probe knows it.
 
     since_ns: monotonic. holder: the thread that held what is waited for when the wait began, 0 where that isn't known;
-    read from memory of the program, so it may be wrong.
+    read from memory of the program, so it may be wrong. waker: the thread that woke it last, before the wait began, 0
+    where that isn't known or an interrupt did; woken_ns: when, monotonic.
     """
 
     tid: Whole
     since_ns: Whole
     holder: Whole = 0
+    waker: Whole = 0
+    woken_ns: Whole = 0
 
 
 class Threads(Frame, frozen=True, kw_only=True):
@@ -53,8 +58,8 @@ class Threads(Frame, frozen=True, kw_only=True):
 
     stacks: the kernel's functions, innermost first. count: threads that there were; the list is cut after a number of
     them. unread: what could not be read, a line each. error: why there are none, else "". waits: those of these threads
-    that attached probes know, read a little later: some may have begun since. host: which machine, where the stream
-    comes from several.
+    that attached probes know, read a little later: some may have begun since. took_ns: the reading. host: which
+    machine, where the stream comes from several.
     """
 
     monotonic_ns: Whole
@@ -65,4 +70,5 @@ class Threads(Frame, frozen=True, kw_only=True):
     unread: Annotated[list[Text], SOME] = []
     error: Text = ""
     waits: Annotated[list[OpenWait], MANY] = []
+    took_ns: Whole = 0
     host: Text = ""

@@ -39,6 +39,8 @@ DARK = Theme(
         "quiet": "#8593a5",
         "bar-back": "#1a222d",
         "cursor": "#23405f",
+        "block-cursor-background": "#23405f",  # Textual's word for it, of lists to choose from
+        "block-cursor-foreground": "#d4dae3",
         "cursor-quiet": "#1f2a37",
         "code-mark": "#4a2327",
         "scrollbar": "#2b3645",
@@ -74,6 +76,8 @@ LIGHT = Theme(
         "quiet": "#636d79",
         "bar-back": "#eeefea",
         "cursor": "#cfe1f5",
+        "block-cursor-background": "#cfe1f5",  # Textual's word for it, of lists to choose from
+        "block-cursor-foreground": "#20262e",
         "cursor-quiet": "#e6e9e8",
         "code-mark": "#f8d7d5",
         "scrollbar": "#c3c8c9",

@@ -78,10 +78,10 @@ class ReadingScreen(Leaving[None]):
         self.frame.span_words = words
         self.frame.retitle()
 
-    def answered(self) -> bool:
-        """Note when an answer came; whether it is to be shown."""
+    def answered(self, took: float | None = None) -> bool:
+        """Note when an answer came; whether it is to be shown. took: seconds of reading, where they are known."""
         now = monotonic()
-        self._next = now + max(PERIOD, REST * (now - self._asked))
+        self._next = now + max(PERIOD, REST * (now - self._asked if took is None else took))
         return not self.feed.still
 
     def take(self, read: object) -> None:

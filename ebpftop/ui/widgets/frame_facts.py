@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 
+from ebpftop.base.gaps import explained
 from ebpftop.frames.columns import Array
 from ebpftop.frames.messages import Function
 from ebpftop.model.stacks import Profile, StackFrame
@@ -65,7 +66,8 @@ def facts(profile: Profile, places: Places, unit: str) -> Facts:
     """What these have beside name and module. Lines and addresses come with their values, the greatest first."""
     functions = [(profile.functions[place], value) for place, value in places.most_common()]
     symbols = dict.fromkeys(each.symbol for each, _ in functions if each.symbol)
-    found: Facts = [("symbol", symbol) for symbol in list(symbols)[:MOST]]
+    found: Facts = [("why", told) for each, _ in functions[:1] if (told := explained(StackFrame.of(each).gap))]
+    found += [("symbol", symbol) for symbol in list(symbols)[:MOST]]
     found += _listed("source", functions, source, unit)
     functions = [(each, value) for each, value in functions if each.side != "python"]  # whose code has no address
     found += _listed("address", functions, lambda each: f"+{each.offset:#x}", unit)

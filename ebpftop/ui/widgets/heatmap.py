@@ -149,11 +149,7 @@ class HeatmapPlot(Kept, can_focus=True):
     @property
     def words(self) -> str:
         """The region in words: times, values, count and share."""
-        if self.picked is None:
-            return ""
-        region, count, of = self.picked.region, self.picked.count, self.picked.of
-        values = formatting.bounds(region.low, region.high, self.unit)
-        return f"{self.picked.when} · {values} · {formatting.plural(count, 'value')} · {_share(count, of)}"
+        return f"{_words(self.picked, self.unit)} · {_share(self.picked.count, self.picked.of)}" if self.picked else ""
 
     # ------------------------------------------------------------ drawing
 
@@ -247,14 +243,15 @@ class HeatmapPlot(Kept, can_focus=True):
 
     def _legend(self, laid: Laid) -> Line:
         quiet = self.look(_QUIET)
-        line: Line = [(" " * LABEL, quiet)]
+        line: Line = []
         for name, sign in zip(reversed(PERCENTILES), reversed(LINES), strict=True):
             line += [(f"{sign}{sign} ", self.look("heatmap--strong")), (f"{name}   ", quiet)]
         line.append(("per second", quiet))
         for at, least in enumerate(laid.least):
             sign, style = self._glyph(level_of(at, len(laid.least), LEVELS))
             line += [("  ", quiet), (sign * 2, style), (f" {formatting.count(least)}", quiet)]
-        return line
+        room = self.size.width - sum(len(text) for text, _ in line)
+        return [(" " * min(LABEL, room), quiet), *line]
 
     def _readout(self, laid: Laid, column: int, row: int) -> Line:
         """The cell under the cursor in numbers."""
@@ -322,7 +319,7 @@ class HeatmapPlot(Kept, can_focus=True):
         if self.picked is not None and self._heat is not None:
             time, span = self._heat.time, self.picked.region.span
             around = Span(min(int(time.end[0]) - 1, span.start), max(int(time.end[-1]), span.end))
-            self.post_message(self.Asked(self.picked.region, self.words, around))
+            self.post_message(self.Asked(self.picked.region, _words(self.picked, self.unit), around))
 
     def _widen(self, across: int, up: int) -> None:
         if self._cursor is None:
@@ -410,6 +407,12 @@ def _when(time: Timeline, span: Span) -> str:
     clock = (clock + dot + rest[:1]).removesuffix(".0")
     seconds = round(span.seconds, 1) or span.seconds
     return f"{clock} for {formatting.duration(seconds * NS)}"
+
+
+def _words(picked: Picked, unit: str) -> str:
+    """A region's times, values and count."""
+    values = formatting.bounds(picked.region.low, picked.region.high, unit)
+    return f"{picked.when} · {values} · {formatting.plural(picked.count, 'value')}"
 
 
 def _share(count: int, of: int) -> str:

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from ebpftop.ui.widgets.panel import ViewPanel
 
 MORE = 3  # cells of the sign and number for hidden tabs
-SIDE_BY_SIDE = 130  # cells from which two views are shown side by side
-WIDE = 130  # cells from which a histogram has room for its past beside it, which goes before another view
 
 
 class Tab(Struct, frozen=True):
@@ -242,8 +240,7 @@ class RunPane(Column):
         self._place()
 
     def _place(self) -> None:
-        bars = any(panel.view.show == "histogram" for panel in self.panels)
-        together = 2 if self.size.width >= (2 * WIDE if bars else SIDE_BY_SIDE) else 1
+        together = 2 if self.size.width >= 2 * max((panel.room for panel in self.panels), default=0) else 1
         shown = visible(len(self.panels), self.front, together)
         for at, panel in enumerate(self.panels):
             panel.set_class(at not in shown, "-away")

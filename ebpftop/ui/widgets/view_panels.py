@@ -33,13 +33,13 @@ from ebpftop.ui.widgets.heat_frame import HeatFrame
 from ebpftop.ui.widgets.histogram import HistogramBars, HistogramState
 from ebpftop.ui.widgets.panel import Framed, GridFrame, ViewPanel, by, words
 from ebpftop.ui.widgets.rows import RowKey, Rows, histogram_rows, table_rows
-from ebpftop.ui.widgets.runs import WIDE
 from ebpftop.ui.widgets.stacks_panel import StacksPanel
 from ebpftop.ui.widgets.table_frame import TableFrame
 from ebpftop.ui.widgets.table_grid import TableGrid
 from ebpftop.ui.widgets.tree_grid import TreeGrid
 from ebpftop.ui.widgets.tree_rows import tree_of_histograms, tree_of_table
 
+WIDE = 130  # cells from which a histogram has room for its past beside it
 AROUND = 4  # lines of a table's frame, header and one to spare
 
 
@@ -104,6 +104,7 @@ class TablePanel(GridPanel):
 class HistogramPanel(ViewPanel):
     """Bars and percentiles on top, beside them how they moved; below, the same by key."""
 
+    room = WIDE
     DEFAULT_CSS = """
     HistogramPanel {
         & > .top { height: 14fr; min-height: 6; }

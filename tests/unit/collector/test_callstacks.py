@@ -123,7 +123,7 @@ def test_what_lies_beside_a_known_address_is_named_without_asking() -> None:
         (2, -errno.ENOMEM, ["", "", "stack lost: the map is full"]),
         (None, -errno.EINVAL, ["no stack: error 22"]),
         (77, NONE, ["stack not in the map"]),
-        (3, NONE, ["deeper than 127 calls", *[""] * DEPTH]),
+        (3, NONE, ["stack too deep: more than 127 calls", *[""] * DEPTH]),
     ],
 )
 def test_what_is_missing_says_why(user: int | None, kernel: int | None, names: list[str]) -> None:

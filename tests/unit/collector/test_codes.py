@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from ebpftop.base.gaps import ENDED, LATE
 from ebpftop.collector import codes
-from ebpftop.collector.codes import AGAIN, AT_ONCE, ENDED, LATE, LESS, PATIENCE, Codes, Interpreter, Program
+from ebpftop.collector.codes import AGAIN, AT_ONCE, LESS, PATIENCE, Codes, Interpreter, Program
 from ebpftop.handover.protocol import CodeRange, CodeRead, Message, ProgramCode, PythonBuild, RequestCode, UnwindTables
 from ebpftop.unwind.stack import Space
 from ebpftop.unwind.tables import Effort

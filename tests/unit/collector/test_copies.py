@@ -12,13 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ebpftop.base.gaps import NOWHERE
 from ebpftop.collector.codes import Codes, Interpreter, Program
 from ebpftop.collector.copies import AT_ONCE, PAGE, Copies, Sample
 from ebpftop.collector.known import KnownStacks, added_up
 from ebpftop.collector.pythons import DEEPER, Pythons
 from ebpftop.collector.unwound import Tokens, UnwoundStacks
 from ebpftop.frames.layout import COPY, Field, MapLayout, Record
-from ebpftop.unwind.stack import NOWHERE, Code, Space
+from ebpftop.unwind.stack import Code, Space
 from ebpftop.unwind.tables import Effort, Tables
 from tests.unit.unwind.test_hostile import BASE, END, ORDINARY, START, cie, fde
 

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ebpftop.base.gaps import PYTHON_LEFT_OUT
 from ebpftop.collector.census import Census
 from ebpftop.collector.functions import Functions
-from ebpftop.collector.pythons import LEFT_OUT, UNREADABLE, Pythons, short
+from ebpftop.collector.pythons import UNREADABLE, Pythons, short
 from ebpftop.collector.ring import RingBroken
 from ebpftop.frames.layout import PYTHON_FUNCTION, Field, MapLayout, Record
 from ebpftop.frames.messages import Function
@@ -179,7 +180,7 @@ def test_what_runs_beyond_the_known_frames_is_not_told(told: Told) -> None:
 def test_calls_that_were_left_out_are_told(told: Told) -> None:
     told.put(1, "a")
     woven = told.pythons.woven(PLACES, BOUNDS, [entry(1), entry(1), 0x110], deeper=True)
-    assert names(told, woven) == [0x1000, "a", "a", LEFT_OUT, *PLACES[2:]]
+    assert names(told, woven) == [0x1000, "a", "a", PYTHON_LEFT_OUT, *PLACES[2:]]
 
 
 def test_a_record_that_ends_early_is_refused(told: Told) -> None:

@@ -477,6 +477,7 @@ def everywhere(new: Callable[..., str]) -> list[AnyFrame]:
         Function(id=3, side="kernel", name="f", module=new()),
         Function(id=4, side="kernel", name=new("-"), module=""),
         Function(id=5, side="missing", name=new()),
+        Function(id=6, side="user", name=new("[stripped] "), module=""),
     ]
     program = Program(
         id=1, name=new(), type=new(), tag=new(), loaded_ns=1, run_time_ns=1, run_count=1, jited=1, translated=1,
@@ -512,7 +513,7 @@ def everywhere(new: Callable[..., str]) -> list[AnyFrame]:
         failure,
         Refused(error=new()),
         processes(who),
-        Stacks(functions=functions, stacks=[Stack(id=1, functions=[1, 2, 3, 4, 5])]),
+        Stacks(functions=functions, stacks=[Stack(id=1, functions=[1, 2, 3, 4, 5, 6])]),
         snapshot(1, 1, {table.map: rows, new(): columns(name=[new()])}),
         events(
             1,

@@ -11,7 +11,7 @@ from ebpftop.catalog.folders import read_catalog
 from ebpftop.commands import named
 from ebpftop.export import layout
 from ebpftop.export.folded import folded, word
-from ebpftop.frames.messages import Function, Stack, Stacks, ViewInfo
+from ebpftop.frames.messages import AnyFrame, Function, Stack, Stacks, ViewInfo
 from ebpftop.model.stacks import StackFrame
 from tests.support import speedscope
 from tests.support.frames import SAMPLES, columns, loaded, rejected, samples, snapshot, stacks
@@ -185,3 +185,34 @@ def test_only_csv_has_a_raw_form(format: str) -> None:
     named.check_format(probe, "csv", raw=True)
     with pytest.raises(UsageError, match=f"^--raw is for --format csv, not {format}$"):
         named.check_format(probe, format, raw=True)
+
+
+GAPS = [
+    Function(id=1, side="missing", name="stack too deep: more than 16 KiB"),
+    Function(id=2, side="user", name="[JIT without a map]"),
+    Function(id=3, side="user", name="[stripped]", module="/usr/lib/libz.so.1"),
+    Function(id=4, side="missing", name="no user stack"),
+    Function(id=5, side="kernel", name="ksys_read"),
+]
+
+
+def with_gaps() -> list[AnyFrame]:
+    view = ViewInfo(name="seen", map="seen", show="stacks", title="Seen", unit="count", count="total")
+    known = Stacks(functions=GAPS, stacks=[Stack(id=7, functions=[1, 2, 3]), Stack(id=8, functions=[4, 5])])
+    return [loaded(1, "cpu/some", view), known, snapshot(1, 0, {"seen": columns(stack=[7, 8], total=[3, 9])})]
+
+
+@pytest.mark.parametrize("format", ["folded", "json", "csv", "speedscope", "text"])
+async def test_what_is_missing_is_in_every_format(format: str) -> None:
+    told = (await ran(with_gaps(), format=format)).out
+    for words in ("stack too deep: more than 16 KiB", "[JIT without a map]", "[stripped]"):
+        assert words in told
+
+
+async def test_text_tells_once_what_to_do_about_it() -> None:
+    later = snapshot(1, 1, {"seen": columns(stack=[7, 8], total=[5, 9])})
+    told = (await ran(with_gaps(), [later], format="text")).out
+    for words in ("[stack too deep: more than 16 KiB] What", "[JIT without a map] A", "[stripped] The"):
+        assert told.count(words) == 1
+    assert "--perf-basic-prof" in told
+    assert "[no user stack] " not in told

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ebpftop.base.gaps import NO_MAP, NO_SYMBOL, NOT_IN_MAP, STRIPPED, UNREADABLE
 from ebpftop.handover import protocol, transport
 from ebpftop.handover.protocol import Addresses, Offsets, ProcessSymbols, RequestSymbols, SymbolRange
 from ebpftop.kernel.elf import Elf
@@ -134,7 +135,19 @@ def test_a_just_in_time_compilers_own_names_are_used(monkeypatch: pytest.MonkeyP
         listing.unlink()
     named = {(each.start - code, each.end - code, each.name, each.module) for each in found if each.name}
     assert named == {(64, 96, "py::hot loop:/tmp/x.py", "[jit]"), (0, 16, "py::cold", "[jit]")}
-    assert [each.name for each in found if each.start == code + 32] == [""]
+    assert [(each.name, each.why) for each in found if each.start == code + 32] == [("", NOT_IN_MAP)]
+
+
+def test_code_without_a_perf_map_says_so(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    (found,) = asked(monkeypatch, code + 8)
+    assert (found.start, found.name, found.why) == (code + 8, "", NO_MAP)
+
+
+def test_a_file_says_why_its_code_has_no_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, symbols, why in (("stripped", {}, STRIPPED), ("known", {b"main": (FUNCTION, 0)}, NO_SYMBOL)):
+        with running(tmp_path / name, elf(symbols, stripped=not symbols)) as address:
+            (found,) = asked(monkeypatch, address + 0x800)
+        assert (found.name, found.module, found.why) == ("", name, why)
 
 
 def test_another_process_of_the_same_number_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,8 +203,8 @@ def test_a_file_that_can_not_be_read_costs_its_own_names_and_no_others(
 ) -> None:
     with running(tmp_path / "bad\x1b.so", data) as address:
         found, problems = answered(monkeypatch, address, GETPID)
-    assert {(each.start, each.name, each.module) for each in found if each.start == address} == {
-        (address, "", "bad\x1b.so")
+    assert {(each.start, each.name, each.module, each.why) for each in found if each.start == address} == {
+        (address, "", "bad\x1b.so", UNREADABLE)
     }
     assert {each.name for each in found} & {"getpid", "__getpid"}
     assert problems == ([f"functions without a name in bad\\x1b.so: {why}"] if why else [])

@@ -60,6 +60,11 @@ def test_frames_are_told_apart_by_symbol_not_by_address() -> None:
 def test_what_is_not_known_says_so() -> None:
     assert StackFrame("", "", "user").label == "[unknown]"
     assert StackFrame("", "/usr/lib/libpython3.so", "user").label == "[unknown] libpython3.so"
+    assert StackFrame("[stripped]", "/usr/lib/libz.so.1", "user").label == "[stripped] libz.so.1"
+    assert StackFrame("[JIT without a map]", "", "user").label == "[JIT without a map]"
+    assert StackFrame("[stripped]", "", "user").gap == StackFrame("stripped", "", "missing").gap == "stripped"
+    assert StackFrame("[main]", "/bin/app", "user").label == "[main]"
+    assert StackFrame("stripped", "/bin/app", "user").gap == StackFrame("[stripped]", "", "python").gap == ""
     assert StackFrame("", "", "missing").label == "[missing]"
     assert StackFrame("[map full]", "", "missing").label == "[map full]"
 

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from ebpftop.base.gaps import COMPILED, NO_TABLES, NOWHERE
 from ebpftop.kernel.elf import Elf
 from ebpftop.loader.code import Sections, sections
 from ebpftop.unwind.cursor import WORD, BadTables, Cursor
 from ebpftop.unwind.expressions import evaluate
 from ebpftop.unwind.rows import RBP, RIP, RSP, Interpreter
-from ebpftop.unwind.stack import COMPILED, DEEPEST, NOWHERE, Code, Space, Unwound
+from ebpftop.unwind.stack import DEEPEST, Code, Space, Unwound
 from ebpftop.unwind.tables import Effort, Tables, TooMuch
-from ebpftop.unwind.walk import NO_TABLES
 
 START, END = 0x1000, 0x200000
 MUCH = 1 << 20
