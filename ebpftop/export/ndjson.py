@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import Any, TextIO
 
 import msgspec
@@ -14,6 +13,7 @@ from ebpftop.export.report import HistogramPart, Part, Report, Series
 from ebpftop.export.stack_report import StacksPart
 from ebpftop.frames.messages import Function, Mark
 from ebpftop.model.failure import Failure
+from ebpftop.model.machines import Gap
 from ebpftop.stats.slots import SLOTS, bounds
 
 _BOUNDS = [bounds(slot) for slot in range(SLOTS)]
@@ -69,8 +69,12 @@ def as_json(report: Report) -> dict[str, Any]:
             "cpu_percent": cost.cpu_percent if cost else None,
         },
         "views": {part.view.name: _scoped(part) for part in report.parts},
-        **({"gaps": [asdict(gap) for gap in report.gaps]} if report.gaps else {}),
+        **({"gaps": [_gap(gap) for gap in report.gaps]} if report.gaps else {}),
     }
+
+
+def _gap(gap: Gap) -> dict[str, Any]:
+    return {"host": gap.host, "since_ns": gap.since_ns, "until_ns": gap.until_ns, "why": gap.why}
 
 
 def _scoped(part: Part) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from ebpftop.frames.messages import (
     Hello,
     Host,
     Hosts,
+    HostState,
     Interval,
     Load,
     Loaded,
@@ -136,7 +137,11 @@ class MergedSource(Source):
         )
 
     def _states(self) -> Hosts:
-        return Hosts(realtime_ns=time.time_ns(), hosts=[peer.state() for peer in self.peers])
+        return Hosts(realtime_ns=time.time_ns(), hosts=[self._state(peer) for peer in self.peers])
+
+    def _state(self, peer: Peer) -> HostState:
+        found = (run.without(peer.name) for run in self._runs.values())
+        return structs.replace(peer.state(), without=[each for each in found if each is not None])
 
     async def _tell(self) -> None:
         while True:

@@ -29,6 +29,7 @@ from ebpftop.frames.messages import (
     Rejected,
     RingUse,
     Snapshot,
+    Without,
 )
 from ebpftop.hosts.joining import Rows, host_field, joined, together, with_column, with_host
 from ebpftop.model.run import check
@@ -46,7 +47,7 @@ OfRun = Loading | Loaded | Rejected | Refused | Snapshot | Events | Cost | Detac
 @dataclass
 class Part:
     """The run on one host. maps, losses, cost: as it sent them last. at: when it read them, monotonic ns. fresh: since
-    the last snapshot.
+    the last snapshot. why: it isn't there, where it goes on elsewhere.
     """
 
     state: State = "asked"
@@ -55,6 +56,7 @@ class Part:
     losses: Losses = _NO_LOSSES
     cost: Cost | None = None
     fresh: bool = False
+    why: str = ""
 
     @property
     def alive(self) -> bool:
@@ -104,15 +106,15 @@ class Spread:
             case Loaded():
                 yield from self._load(host, part, frame)
             case Rejected() | Refused():
-                part.state = "failed"
+                part.state, part.why = "failed", frame.error
                 yield from self._fail(host, frame)
             case Snapshot() if part.state in ("running", "ended") and self.loaded is not None:
                 opened = {name: unpack(columns) for name, columns in frame.maps.items()}
                 for name, rows in opened.items():
                     self._check(name, rows)
                 if any(not self._is_alike(name, rows) for name, rows in opened.items()):
-                    part.state, part.maps = "failed", {}
-                    yield self._notice(host, "its maps have other columns than those of others: left out", "error")
+                    part.maps = {}
+                    yield self._leave_out(host, part, "its maps have other columns than those of others: left out")
                     return
                 part.maps = {name: self._rows(host, rows) for name, rows in opened.items()}
                 self._none |= {
@@ -131,7 +133,7 @@ class Spread:
             case Detaching() if self.detaching or not self.several:
                 yield structs.replace(frame, run=self.number)
             case Detached():
-                part.state = "ended"
+                part.state, part.why = "ended", frame.reason
                 yield from self._end(host, frame.reason)
 
     def _check(self, name: str, rows: Rows) -> None:
@@ -169,11 +171,21 @@ class Spread:
                 yield self._notice(other, failed.error, "error")
             self._failed = []
         elif frame.views != self.loaded.views:
-            part.state = "failed"
-            yield self._notice(host, "it has another version of this probe, so its numbers are left out", "error")
+            yield self._leave_out(host, part, "it has another version of this probe, so its numbers are left out")
         elif (frame.variant, frame.meaning) != (self.loaded.variant, self.loaded.meaning):
             text = f"it counts by the variant {frame.variant} ({frame.meaning}), not {self.loaded.variant}"
             yield self._notice(host, f"{text} ({self.loaded.meaning})", "warning")
+
+    def _leave_out(self, host: str, part: Part, why: str) -> Notice:
+        part.state, part.why = "failed", why
+        return self._notice(host, why, "error")
+
+    def without(self, host: str) -> Without | None:
+        """Why a host has no part in it, where others do."""
+        part = self.parts.get(host)
+        if part is None or not part.why or self.loaded is None or self.over:
+            return None
+        return Without(probe=self.loaded.probe, params=self.loaded.params, why=part.why)
 
     def _fail(self, host: str, frame: Rejected | Refused) -> Iterator[AnyFrame]:
         if self.loaded is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ebpftop.base.inert import inert
@@ -14,21 +14,33 @@ _EQUAL = 1_000_000  # ns by which clocks may differ and count as equal
 _GAPS = 1000  # that are remembered, the newest
 
 
+RunName = tuple[str, tuple[tuple[str, str], ...]]  # a probe and its parameters
+
+
+def run_name(probe: str, params: Mapping[str, str]) -> RunName:
+    return probe, tuple(sorted(params.items()))
+
+
 @dataclass(slots=True)
 class Gap:
-    """When nothing came from a host, so that nothing is known of it (realtime ns). until_ns: None until it is back."""
+    """When nothing came from a host, so that nothing is known of it (realtime ns). until_ns: None until it is back.
+
+    run: of which nothing came, where that is one only. why: that isn't there.
+    """
 
     host: str
     since_ns: int
     until_ns: int | None = None
+    run: RunName | None = None
+    why: str = ""
 
     def __str__(self) -> str:
         """`nothing from web-2 since 12:03:05`."""
         since = formatting.clock(self.since_ns)[:8]
-        name = inert(self.host)
-        if self.until_ns is None:
-            return f"nothing from {name} since {since}"
-        return f"nothing from {name} from {since} to {formatting.clock(self.until_ns)[:8]}"
+        until = f" to {formatting.clock(self.until_ns)[:8]}" if self.until_ns is not None else ""
+        word = "from" if until else "since"
+        why = f": {inert(self.why)}" if self.why else ""
+        return f"nothing from {inert(self.host)} {word} {since}{until}{why}"
 
 
 class Machines:
@@ -50,14 +62,21 @@ class Machines:
     def take(self, frame: Hosts) -> None:
         self.states, self.at = frame.hosts, frame.realtime_ns
         self.loads = {each.name: self._load(each) for each in self.states}
-        unended = {gap.host: gap for gap in self.gaps if gap.until_ns is None}
-        for each in self.states:
-            gap = unended.get(each.name)
-            if gap is not None and each.state == "live":
-                gap.until_ns = frame.realtime_ns
-            elif gap is None and each.state != "live":
-                self.gaps.append(Gap(each.name, each.heard_ns))
+        unended = {(gap.host, gap.run): gap for gap in self.gaps if gap.until_ns is None}
+        now = {(gap.host, gap.run): gap for gap in self._now()}
+        for key, gap in unended.items():
+            if key not in now:
+                gap.until_ns = self.at
+        self.gaps += [gap for key, gap in now.items() if key not in unended]
         del self.gaps[:-_GAPS]
+
+    def _now(self) -> Iterator[Gap]:
+        for each in self.states:
+            if each.state != "live":
+                yield Gap(each.name, each.heard_ns)
+            else:
+                for run in each.without:
+                    yield Gap(each.name, self.at, None, run_name(run.probe, run.params), run.why)
 
     def _load(self, host: HostState) -> deque[Host]:
         known = self.loads.get(host.name)
@@ -80,6 +99,11 @@ def own_percent(loads: Sequence[Host]) -> float | None:
 def away(gaps: Iterable[Gap]) -> set[str]:
     """Hosts that aren't back."""
     return {each.host for each in gaps if each.until_ns is None}
+
+
+def of_run(gaps: Iterable[Gap], probe: str, params: Mapping[str, str]) -> list[Gap]:
+    """Those that concern a run."""
+    return [each for each in gaps if each.run is None or each.run == run_name(probe, params)]
 
 
 def within(gaps: Iterable[Gap], start_ns: int, end_ns: int) -> list[Gap]:

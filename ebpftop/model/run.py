@@ -29,6 +29,7 @@ from ebpftop.frames.size import size
 from ebpftop.frames.stacks import STACK, KnownStacks
 from ebpftop.model.events import EventLog
 from ebpftop.model.ledger import Ledger
+from ebpftop.model.machines import Gap, of_run
 from ebpftop.model.moments import Moments
 from ebpftop.model.past.past import Past
 from ebpftop.model.past.span import Span
@@ -37,7 +38,6 @@ from ebpftop.stats.slots import SLOTS
 
 if TYPE_CHECKING:
     from ebpftop.model.failure import Failure
-    from ebpftop.model.machines import Gap
 
 _LOST = 256  # times of losses; what comes beyond makes the last one longer
 _TOGETHER = 5_000_000_000  # ns between losses that count as one time
@@ -68,8 +68,8 @@ class Run:
     and pasts: by the name of the view, none for views of events. events: by the name of the ring buffer. samples: by
     the name of the view. attached_until: the last sample (monotonic ns) before detaching began, as programs end one by
     one; None before. remembers: whether it has a past. ahead: the run on the whole tape, as far as that was read.
-    stacks: the call stacks behind the numbers in its columns, shared by all runs of a stream. gaps: of the hosts that
-    the stream comes from, likewise.
+    stacks: the call stacks behind the numbers in its columns, shared by all runs of a stream. all_gaps: of the hosts
+    that the stream comes from, likewise.
     """
 
     id: int
@@ -96,10 +96,15 @@ class Run:
     kept: dict[str, Past] = field(default_factory=dict)
     samples: dict[str, Moments] = field(default_factory=dict)
     remembers: bool = True
-    gaps: Sequence[Gap] = ()
+    all_gaps: Sequence[Gap] = ()
     ahead: Callable[[], Run | None] = lambda: None
     _began: int = 0  # when the first sample came
     _failure: Failure | None = None
+
+    @property
+    def gaps(self) -> list[Gap]:
+        """When nothing came from hosts."""
+        return of_run(self.all_gaps, self.probe, self.params) if self.all_gaps else []
 
     @property
     def views(self) -> list[ViewInfo]:

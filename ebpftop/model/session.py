@@ -176,7 +176,7 @@ class Session:
                 self.stacks,
                 request=frame.request,
                 remembers=self.past_bytes > 0,
-                gaps=self.machines.gaps,
+                all_gaps=self.machines.gaps,
             )
             if self._ahead is not None:
                 run.ahead = partial(self._ahead, self.hello, frame.run)

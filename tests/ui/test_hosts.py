@@ -81,7 +81,7 @@ async def test_the_header_says_what_much_of_a_host_waits_for_and_sums_what_we_co
     async with stage(*frames()) as on:
         await on.play(*(at(second, second // 2) for second in range(9)))
         seen = on.see(HeaderLine)
-        assert "web-1 cpu  12%   web-2 cpu  12% psi io 50%" in seen
+        assert "web-1 cpu  12%   web-2 cpu  12%   psi io 50%" in seen
         assert "ebpftop on 2 hosts" in seen
         await on.press("H")
         seen = on.see(TableGrid)

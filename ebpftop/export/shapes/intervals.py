@@ -102,11 +102,15 @@ class StacksView(Shape, tag_field="kind", tag="stacks"):
 
 
 class Gap(Shape):
-    """When nothing came from a host, so that nothing is known of it. Times are ns since 1970; null until it is back."""
+    """When nothing came from a host, so that nothing is known of it. Times are ns since 1970; null until it is back.
+
+    why: the probe isn't there, though the host is; else "".
+    """
 
     host: str
     since_ns: Whole
     until_ns: Whole | None
+    why: str
 
 
 class Interval(Shape):

@@ -49,6 +49,7 @@ from ebpftop.frames.messages import (
     Stacks,
     Tried,
     ViewInfo,
+    Without,
 )
 from ebpftop.frames.stacks import STACK
 from ebpftop.frames.tape import TapeReader
@@ -183,6 +184,14 @@ class Scrub:
             host=hide(host.host, "host"),
             kernel=_version(host.kernel),
             problem=LEFT_OUT if host.problem else "",
+            without=[
+                Without(
+                    probe=self._id(each.probe),
+                    params={self._names.public(name): self._value(value) for name, value in each.params.items()},
+                    why=LEFT_OUT,
+                )
+                for each in host.without
+            ],
             load=None if host.load is None else self._load_of(host.load),
         )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from ebpftop.frames.messages.base import FEW, SOME, Frame, Request, Whole
 from ebpftop.frames.messages.costs import Cost, ProgramCost, RingUse
 from ebpftop.frames.messages.facts import Ancestor, FileFacts, LimitFacts, ProcessFacts, SocketFacts, ThreadFacts
-from ebpftop.frames.messages.hosts import Host, Hosts, HostState, Pressure
+from ebpftop.frames.messages.hosts import Host, Hosts, HostState, Pressure, Without
 from ebpftop.frames.messages.probes import (
     Catalog,
     ColumnInfo,
@@ -160,5 +160,6 @@ __all__ = [
     "ViewInfo",
     "Watch",
     "Whole",
+    "Without",
     "Written",
 ]

@@ -37,12 +37,20 @@ class Host(Frame, frozen=True, kw_only=True):
     cgroup_pressure: Annotated[dict[str, Pressure], SOME] = {}
 
 
+class Without(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that goes on without a host, and why. Text is hostile."""
+
+    probe: Text
+    params: Annotated[dict[Text, Text], SOME] = {}
+    why: Text
+
+
 class HostState(msgspec.Struct, frozen=True, kw_only=True):
     """One of several hosts. Text is hostile.
 
     name: as it is called in rows. heard_ns: realtime, when the last frame came. problem: why it is lost. host, kernel:
     as it says itself. ahead_ns: by how much its clock is ahead of the stream's. way_ns: how long an answer takes at
-    best. load: what it said of itself last.
+    best. load: what it said of itself last. without: what runs on others only.
     """
 
     name: Text
@@ -55,6 +63,7 @@ class HostState(msgspec.Struct, frozen=True, kw_only=True):
     ahead_ns: Annotated[int, Meta(gt=-1 << 62, lt=1 << 62)] = 0
     way_ns: Whole = 0
     load: Host | None = None
+    without: Annotated[list[Without], SOME] = []
 
 
 class Hosts(Frame, frozen=True, kw_only=True):

@@ -317,7 +317,7 @@ class Feed:
         """Percent of one CPU that ebpftop itself takes: collector and root side, of all hosts that send, and live this
         process as well. None while that isn't known. A tape holds what was recorded.
         """
-        gone = away(self.session.machines.gaps)
+        gone = away(gap for gap in self.session.machines.gaps if gap.run is None)
         found = [
             own_percent([*loads][-COST_SECONDS - 1 :]) for host, loads in self.session.loads.items() if host not in gone
         ]

@@ -69,10 +69,9 @@ def _name() -> Piece:
 
 def _machine(state: HeaderState) -> list[Piece]:
     if len(state.machines) > 1:
-        return [
-            _host(each, state.machines_at, stalls) for each, stalls in zip(state.machines, state.stalls, strict=True)
-        ]
-    pieces = [_host(each, state.machines_at, {}) for each in state.machines if each.state != "live"]
+        each_of = zip(state.machines, state.stalls, strict=True)
+        return [part for each, stalls in each_of for part in (_host(each, state.machines_at), *_much(each, stalls))]
+    pieces = [_host(each, state.machines_at) for each in state.machines if each.state != "live"]
     if hello := state.hello:
         pieces.append(piece(inert(hello.host), "bold", 3))
         pieces.append(piece(f"Linux {inert(hello.kernel)}", "$quiet", 6))
@@ -94,18 +93,22 @@ def _machine(state: HeaderState) -> list[Piece]:
     return pieces
 
 
-def _host(host: HostState, now: int, stalls: dict[str, float]) -> Piece:
-    """One of several: its load, and what its tasks wait for much. What is alike on all of them needs no room."""
+def _host(host: HostState, now: int) -> Piece:
+    """One of several. What is alike on all of them needs no room."""
     name = inert(host.name)
     if host.state == "live":
         cpu = formatting.percent(round(host.load.cpu_percent)) if host.load else ""
-        much = {resource: share for resource, share in stalls.items() if share >= STALLS[resource][0]}
-        said = Content.assemble((name, "bold"), (" cpu ", "$quiet"), f"{cpu:>4}")
-        return Piece(said + _written(" psi", much) if much else said, 3)
+        return Piece(Content.assemble((name, "bold"), (" cpu ", "$quiet"), f"{cpu:>4}"), 3)
     if host.state == "connecting":
         return piece(f"{name} …", "$quiet", 2)
     sign, style = (WARNING, "bold $warning") if host.state == "late" else (NOT_HERE, "bold $error")
     return piece(f"{sign} {name} {age(host, now)} ago", style, 0)
+
+
+def _much(host: HostState, stalls: dict[str, float]) -> list[Piece]:
+    """What its tasks wait for much."""
+    much = {resource: share for resource, share in stalls.items() if share >= STALLS[resource][0]}
+    return [Piece(_written("psi", much), 6)] if much and host.state == "live" else []
 
 
 def _stalls(hosts: tuple[Host, ...]) -> list[Piece]:

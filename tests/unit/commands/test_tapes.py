@@ -57,6 +57,7 @@ from ebpftop.frames.messages import (
     Threads,
     Tried,
     ViewInfo,
+    Without,
 )
 from ebpftop.frames.tape import TapeReader, TapeWriter
 from ebpftop.hosts.joining import with_host
@@ -537,6 +538,7 @@ def everywhere(new: Callable[..., str]) -> list[AnyFrame]:
                     problem=new(),
                     host=new(),
                     kernel=new(),
+                    without=[Without(probe=new("x/"), params={new(): new()}, why=new())],
                     load=Host(realtime_ns=EPOCH, cpu_percent=1, memory_percent=1, load=1, cgroup=new("/")),
                 )
             ],

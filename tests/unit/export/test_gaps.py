@@ -49,7 +49,7 @@ async def test_json_lines_have_the_gap_while_it_lasts() -> None:
     with_gaps = [each["seq"] for each in result.objects if "gaps" in each]
     assert with_gaps == [3, 4, 5, 6, 7]
     gap = result.objects[3]["gaps"][0]
-    assert gap == {"host": "web-2", "since_ns": EPOCH + 2 * SECOND, "until_ns": None}
+    assert gap == {"host": "web-2", "since_ns": EPOCH + 2 * SECOND, "until_ns": None, "why": ""}
     assert result.objects[7]["gaps"][0]["until_ns"] == EPOCH + 7 * SECOND
 
 

@@ -252,6 +252,9 @@ async def test_what_one_host_rejects_runs_on_the_others(read: Read) -> None:
         run = await reader.load("cpu/syscount")
         await reader.until(lambda: "web-1: cpu/syscount: the verifier says no" in reader.notices)
         assert run.state == "running"
+        await reader.until(lambda: run.gaps)
+        assert str(run.gaps[0]).startswith("nothing from web-1 since ")
+        assert str(run.gaps[0]).endswith(": the verifier says no")
 
 
 async def test_what_all_hosts_refuse_is_refused_once(read: Read) -> None:
@@ -274,6 +277,8 @@ async def test_a_host_with_another_version_of_a_probe_is_left_out(read: Read) ->
         await reader.until(lambda: any("another version of this probe" in text for text in reader.notices))
         await reader.until(lambda: any(isinstance(each, Detach) for host in (one, two) for each in host.requests))
         assert run.state == "running"
+        await reader.until(lambda: [gap.why for gap in run.gaps])
+        assert "another version of this probe" in run.gaps[0].why
 
 
 @pytest.mark.parametrize(("ahead", "word"), [(5, "5.0 s ahead of"), (-90, "90.0 s behind")])

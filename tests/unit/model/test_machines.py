@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
-from ebpftop.frames.messages import Host, Hosts, HostState
-from ebpftop.model.machines import Machines, away, own_percent, within
+from ebpftop.frames.messages import Host, Hosts, HostState, Without
+from ebpftop.model.machines import Machines, away, of_run, own_percent, within
 from tests.support.frames import EPOCH, SECOND
 
 
@@ -36,6 +37,22 @@ def test_a_gap_lasts_from_the_last_frame_until_it_is_back() -> None:
     (gap,) = machines.gaps
     assert (gap.host, gap.since_ns, gap.until_ns) == ("web-2", EPOCH + 10 * SECOND, EPOCH + 30 * SECOND)
     assert not away(machines.gaps)
+
+
+def test_a_run_that_goes_on_without_a_host_has_a_gap_of_its_own() -> None:
+    machines = Machines(10)
+    without = [Without(probe="cpu/runqlat", params={"pid": "7"}, why="the verifier says no")]
+    machines.take(
+        states(10, host("web-1", "live", 10), msgspec.structs.replace(host("web-2", "live", 10), without=without))
+    )
+    (gap,) = of_run(machines.gaps, "cpu/runqlat", {"pid": "7"})
+    assert str(gap).startswith("nothing from web-2 since ")
+    assert str(gap).endswith(": the verifier says no")
+    assert not of_run(machines.gaps, "cpu/runqlat", {"pid": "8"})
+    assert not of_run(machines.gaps, "cpu/syscount", {})
+    machines.take(states(14, host("web-1", "live", 14), host("web-2", "late", 10)))
+    assert [each.run for each in machines.gaps if each.until_ns is None] == [None]
+    assert of_run(machines.gaps, "cpu/syscount", {})
 
 
 @pytest.mark.parametrize(
