@@ -416,7 +416,7 @@ def _words(picked: Picked, unit: str) -> str:
 
 
 def _share(count: int, of: int) -> str:
-    return f"{formatting.percent(float(f'{100 * count / of:.2g}'))} of all then" if of else "nothing at that time"
+    return f"{formatting.percent(float(f'{100 * count / of:.2g}'))} of all" if of else "nothing at that time"
 
 
 def readable(background: Color | None) -> Style:
