@@ -6,6 +6,7 @@ import asyncio
 import io
 from typing import BinaryIO, Literal, Protocol, TextIO, cast
 
+from ebpftop.base import bounds
 from ebpftop.base.inert import inert
 from ebpftop.export.csv_writer import Csv
 from ebpftop.export.folded import Folded
@@ -117,14 +118,24 @@ async def run(
 
 
 class Reporter:
-    """Writes one report a snapshot, as soon as the cost that follows it is known, so that none is written twice."""
+    """Writes one report a snapshot, as soon as the cost that follows it is known, so that none is written twice.
 
-    def __init__(self, writer: Writer, err: TextIO, watching: Watching | None = None) -> None:
+    process_bytes: of the identities of processes that it keeps.
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        err: TextIO,
+        watching: Watching | None = None,
+        *,
+        process_bytes: int = bounds.PROCESSES,
+    ) -> None:
         self.code = DONE
         self._watching = watching
         self._writer, self._err = writer, err
         samples = _SAMPLES if isinstance(writer, Perfetto) else 0
-        self._session = Session(history=2, event_rows=None, past_bytes=samples)
+        self._session = Session(history=2, event_rows=None, past_bytes=samples, process_bytes=process_bytes)
         self._runs: dict[int, Run] = {}  # those that were loaded
         self._reports: dict[int, int] = {}  # how many were written
         self._due: set[int] = set()

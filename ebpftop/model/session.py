@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ebpftop.base import bounds
 from ebpftop.frames.codec import BadFrame
 from ebpftop.frames.identities import Identities
 from ebpftop.frames.marks import MARKS
@@ -50,7 +51,8 @@ class Session:
     """What a consumer knows about its source.
 
     history: costs and host values kept. event_rows: events kept of each ring buffer; None keeps all until they are
-    taken. past_bytes: of the pasts of all runs, with their events and samples; 0 keeps no past. ahead: a run on the
+    taken. past_bytes: of the pasts of all runs, with their events and samples; 0 keeps no past. process_bytes: of
+    identities. ahead: a run on the
     whole tape, as far as that was read, by the tape's hello and the run's number.
     """
 
@@ -60,18 +62,20 @@ class Session:
         history: int = 120,
         event_rows: int | None = 10_000,
         past_bytes: int = LIMIT,
+        process_bytes: int = bounds.PROCESSES,
         ahead: Callable[[Hello | None, int], Run | None] | None = None,
     ) -> None:
         self.history = history
         self.event_rows = event_rows
         self.past_bytes = past_bytes
+        self.process_bytes = process_bytes
         self._ahead = ahead
         self._begin(None)
 
     def _begin(self, hello: Hello | None) -> None:
         self.hello = hello
         self.catalog: Catalog | None = None
-        self.processes = Identities()
+        self.processes = Identities(self.process_bytes)
         self._stacks: KnownStacks | None = None
         self.runs: dict[int, Run] = {}
         self.hosts: deque[Host] = deque(maxlen=self.history)

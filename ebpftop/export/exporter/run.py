@@ -17,6 +17,8 @@ from ebpftop.frames.codec import BadFrame
 from ebpftop.frames.messages import Load
 from ebpftop.frames.source import Source, SourceEnded
 
+_PROCESSES = 8 << 20  # bytes: some 16,000, as nothing asks for those that ended before the last interval
+
 
 async def run(
     source: Source, loads: Sequence[Load], address: tuple[str, int], most: int, *, err: TextIO, stop: asyncio.Event
@@ -27,7 +29,7 @@ async def run(
     the source ended, 2 a request was refused.
     """
     accounts = Accounts(most, err)
-    server, reporter = Server(Exposition(accounts).text), Reporter(accounts, err)
+    server, reporter = Server(Exposition(accounts).text), Reporter(accounts, err, process_bytes=_PROCESSES)
     host, port = address
     try:
         try:
