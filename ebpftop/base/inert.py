@@ -5,6 +5,8 @@ from __future__ import annotations
 
 def inert(text: str) -> str:
     """The text with everything unprintable (control and bidirectional characters, newlines) written as an escape."""
+    if text.isprintable():  # as nearly all is
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

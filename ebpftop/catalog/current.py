@@ -9,9 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from ebpftop.catalog.files import Unreadable, entries
+from ebpftop.catalog.files import HEADER, MANIFEST, README, SOURCE, Unreadable, entries
 from ebpftop.catalog.folders import SYSTEM, Part, merged, read_bundled, read_folder, read_system
-from ebpftop.catalog.manifest import HEADER, MANIFEST, README, SOURCE
 from ebpftop.catalog.playbook import FOLDER as PLAYBOOKS
 from ebpftop.catalog.playbook import SUFFIX
 

@@ -12,6 +12,11 @@ from pathlib import Path
 from ebpftop.base.inert import inert
 from ebpftop.catalog.trust import changed_by, distrust
 
+MANIFEST = "probe.toml"
+SOURCE = "probe.bpf.c"
+README = "README.md"
+HEADER = ".h"  # how the names of its own headers end
+
 LIMIT = 256 * 1024  # bytes per file
 MOST_ENTRIES = 1000  # of a folder
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
+from ebpftop.catalog.files import SOURCE
 from ebpftop.catalog.folders import CatalogRead
-from ebpftop.catalog.manifest import SOURCE
 from ebpftop.catalog.model import Probe
 from ebpftop.frames.messages import Catalog, ParamInfo, ProbeInfo
 

@@ -9,7 +9,7 @@ from ebpftop.base.inert import inert
 from ebpftop.base.nearest import nearest
 from ebpftop.catalog.csource import CSource
 from ebpftop.catalog.document import Document
-from ebpftop.catalog.manifest import MANIFEST, SOURCE
+from ebpftop.catalog.files import MANIFEST, SOURCE
 from ebpftop.catalog.model import Probe
 from ebpftop.catalog.positions import KeyPath
 

@@ -10,17 +10,13 @@ from typing import Any, cast, get_args
 from ebpftop.base.inert import inert, quoted
 from ebpftop.base.nearest import nearest
 from ebpftop.catalog.document import BadManifest, Document, TomlTable
-from ebpftop.catalog.files import Unreadable, entries, read_text
+from ebpftop.catalog.files import HEADER, MANIFEST, README, SOURCE, Unreadable, entries, read_text
 from ebpftop.catalog.manifest_views import IDENTIFIER, read_views
 from ebpftop.catalog.model import Attach, Mechanism, Param, ParamType, Probe, Variant
 from ebpftop.catalog.params import FREQUENCY_MAX, INT_MAX, STRING_MAX, check, choice_macro, duration_ns
 from ebpftop.frames.layout import OpenWaits
 from ebpftop.frames.messages import ViewInfo
 
-MANIFEST = "probe.toml"
-SOURCE = "probe.bpf.c"
-README = "README.md"
-HEADER = ".h"
 MOST_HEADERS = 16
 
 _TOP = ("title", "summary", "question", "overhead", "params", "variants", "views", "open", "next")

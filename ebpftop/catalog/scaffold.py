@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ebpftop.base.inert import inert
-from ebpftop.catalog.manifest import MANIFEST, README, SOURCE
+from ebpftop.catalog.files import MANIFEST, README, SOURCE
 from ebpftop.catalog.model import Probe
 
 TEMPLATE = Path(__file__).resolve().parent / "template"

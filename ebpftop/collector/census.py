@@ -285,11 +285,14 @@ class Census:
         """Whether an identity is known, and not yet forgotten."""
         return number in self._identities
 
-    def forget(self, keep: set[int]) -> None:
-        """Drop identities that died a while ago, if there are many, but those in `keep`."""
+    def forget(self, shown: Callable[[], set[int]]) -> None:
+        """Drop identities that died a while ago, if there are many, but those in `shown()`, asked only then."""
         limit = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - _FORGET_NS
         kept: list[Identity] = []
         excess = len(self._dead) - MOST_DEAD
+        if excess <= 0:
+            return
+        keep = shown()
         while excess > 0 and (self._dead[0].ended or 0) < limit:
             excess -= 1
             identity = self._dead.popleft()

@@ -166,7 +166,7 @@ class Runs:
     def forget(self) -> None:
         """What nothing shows any longer."""
         runs = (*self.attached.values(), *self.over.values())
-        self._census.forget(set[int]().union(*(run.held() for run in runs)))
+        self._census.forget(lambda: set[int]().union(*(run.held() for run in runs)))
         for run in runs:
             run.forget(self._census)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from contextlib import ExitStack
@@ -13,7 +12,7 @@ import msgspec
 from ebpftop.base import streams
 from ebpftop.base.errors import Cannot, UserError
 from ebpftop.base.look import look_of
-from ebpftop.catalog import folders, info, scaffold
+from ebpftop.catalog import folders, info
 from ebpftop.catalog.model import Probe
 from ebpftop.commands import catalog_text, named, settings
 from ebpftop.handover import protocol
@@ -38,6 +37,8 @@ def list_probes(arguments: argparse.Namespace) -> int:
     for problem in catalog.problems:
         print(f"ebpftop: {problem}", file=sys.stderr)
     if arguments.json:
+        import json
+
         print(json.dumps([info.as_json(entry) for entry in entries], indent=2))
     else:
         playbooks = [playbook.info for playbook in catalog.playbooks.values()]
@@ -84,6 +85,8 @@ def show(arguments: argparse.Namespace) -> int:
 
 def new(arguments: argparse.Namespace) -> int:
     """Create a new probe folder, which belongs to the invoker."""
+    from ebpftop.catalog import scaffold
+
     if who := privilege.invoker():
         privilege.drop(who)
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ebpftop.base.inert import inert
 from ebpftop.base.look import BOLD, DIM, GREEN, RED, YELLOW, Look, record
-from ebpftop.catalog.manifest import SOURCE
+from ebpftop.catalog.files import SOURCE
 from ebpftop.catalog.model import Probe
 from ebpftop.frames.messages import PlaybookInfo, ProbeInfo
 

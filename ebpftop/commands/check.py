@@ -21,7 +21,8 @@ from ebpftop.base.look import look_of
 from ebpftop.base.nearest import nearest
 from ebpftop.catalog import folders, lint, params
 from ebpftop.catalog.document import BadManifest, Document
-from ebpftop.catalog.manifest import MANIFEST, read_probe
+from ebpftop.catalog.files import MANIFEST
+from ebpftop.catalog.manifest import read_probe
 from ebpftop.catalog.model import Probe
 from ebpftop.catalog.playbook import FOLDER as PLAYBOOKS
 from ebpftop.catalog.playbook import SUFFIX, faults, read_playbook

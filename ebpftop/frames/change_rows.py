@@ -13,6 +13,13 @@ from ebpftop.frames.columns import ALLOWED, CODES, Array
 from ebpftop.frames.messages import Column, Columns, RowChanges
 
 _PLACES = np.dtype("<u4")
+_SIZES = {
+    kind: [
+        (np.dtype(f"<{kind}{size}"), np.iinfo(f"{kind}{size}").min, np.iinfo(f"{kind}{size}").max)
+        for size in (1, 2, 4, 8)
+    ]
+    for kind in "iu"
+}  # types of integers, with the least and the greatest of each
 
 
 @dataclass(slots=True)
@@ -94,10 +101,9 @@ def packed(numbers: Array) -> Column:
     """Numbers in the smallest type that holds them; texts as they are."""
     if numbers.dtype.kind in "iu" and len(numbers):
         low, high = int(numbers.min()), int(numbers.max())
-        for size in (1, 2, 4):
-            small = np.dtype(f"<{numbers.dtype.kind}{size}")
-            if size < numbers.dtype.itemsize and np.iinfo(small).min <= low and high <= np.iinfo(small).max:
-                return Column(dtype=small.str, data=numbers.astype(small).tobytes())
+        small = next(dtype for dtype, least, most in _SIZES[numbers.dtype.kind] if least <= low and high <= most)
+        if small.itemsize < numbers.dtype.itemsize:
+            return Column(dtype=small.str, data=numbers.astype(small).tobytes())
     return Column(dtype=numbers.dtype.str, data=numbers.tobytes())
 
 

@@ -151,6 +151,7 @@ class _Written:
         self._values = [name for name in columns if name not in self._keys]
         self.moved = Moved({}, {}, {}, {}, True)  # by the last change
         self._before: list[Array] = []  # the keys, in the order in which they came
+        self._repeated = False  # whether several rows have the same
         self._at = np.empty(0, np.intp)  # the rows they have
         self._in_order = True  # whether those are 0, 1, 2, …
 
@@ -233,11 +234,20 @@ class _Written:
             return none, self._at, none
         self._before = keys
         old = [self._rows.arrays[name] for name in self._keys]
-        at = align([*old, _repeats(old)], [*keys, _repeats(keys)]) if keys else none
+        repeated, self._repeated = self._repeated, _repeated(keys)  # the old ones came as keys the last time
+        if repeated or self._repeated:
+            old, keys = [*old, _repeats(old)], [*keys, _repeats(keys)]
+        at = align(old, keys) if keys else none
         stays = np.zeros(self._rows.count, bool)
         stays[at[at >= 0]] = True
         moved = np.where(at >= 0, (np.cumsum(stays) - 1)[at] if len(stays) else -1, -1)
         return np.flatnonzero(~stays), moved, np.flatnonzero(at < 0)
+
+
+def _repeated(keys: list[Array]) -> bool:
+    """Whether rows have equal keys."""
+    codes = np.sort(encode(keys)) if keys else np.empty(0)
+    return bool((codes[1:] == codes[:-1]).any())
 
 
 def _repeats(keys: list[Array]) -> Array:

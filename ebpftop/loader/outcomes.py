@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 
 from ebpftop.catalog.document import Document
-from ebpftop.catalog.manifest import MANIFEST
+from ebpftop.catalog.files import MANIFEST
 from ebpftop.catalog.model import Probe
 from ebpftop.catalog.positions import KeyPath
 from ebpftop.frames.messages import Failed, Tried

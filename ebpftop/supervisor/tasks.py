@@ -22,6 +22,7 @@ WALL_SECONDS = 300.0  # and waits for a processor as long as the machine makes i
 MEMORY = 1536 << 20  # bytes of address space; with BCC and LLVM, the largest loads take less than 400 MiB
 FILE_SIZE = 256 << 20  # bytes; a verifier's log takes 64 MiB
 MOST_AT_ONCE = 8
+LOADS_AT_ONCE = (os.cpu_count() or 1) + 1  # of those: they compute, and more of them only make all of them late
 MOST_WAITING = 128
 NO_MEMORY = 112  # exit status
 _SAID_OF_MEMORY = re.compile(r"std::bad_alloc|LLVM ERROR: out of memory|MemoryError")  # by C++, LLVM, Python
@@ -35,13 +36,16 @@ class NotStarted(Exception):
 
 
 class Task(msgspec.Struct, kw_only=True):
-    """One task. `seconds` is how long it may take; `output` is a memfd with what it wrote to stderr."""
+    """One task. `seconds` is how long it may take; `output` is a memfd with what it wrote to stderr. first: whether it
+    goes before loads.
+    """
 
     name: str
     run: int
     work: Work
     channel: socket.socket  # the task's end, closed here once it runs
     seconds: float
+    first: bool
     deadline: float = 0.0
     output: int = -1
     overdue: bool = False
@@ -76,7 +80,7 @@ class Tasks:
         except OSError as error:
             raise NotStarted(f"the {name} could not be started: {error.strerror}") from error
         limit = WALL_SECONDS if seconds is None else seconds
-        task = Task(name=name, run=run, work=work, channel=theirs, seconds=limit)
+        task = Task(name=name, run=run, work=work, channel=theirs, seconds=limit, first=first)
         if first:
             self._waiting.appendleft(task)
         else:
@@ -85,7 +89,7 @@ class Tasks:
         return ours
 
     def _start_waiting(self) -> None:
-        while self._waiting and len(self._running) < MOST_AT_ONCE:
+        while self._waiting and self._has_room(self._waiting[0]):
             task = self._waiting.popleft()
             try:
                 self._fork(task)
@@ -95,6 +99,10 @@ class Tasks:
                     transport.send(task.channel, failed)
             finally:
                 task.channel.close()
+
+    def _has_room(self, task: Task) -> bool:
+        loads = sum(not each.first for each in self._running.values())
+        return len(self._running) < MOST_AT_ONCE and (task.first or loads < LOADS_AT_ONCE)
 
     def _fork(self, task: Task) -> None:
         """Raises `OSError`."""

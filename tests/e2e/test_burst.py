@@ -12,6 +12,7 @@ import pytest
 
 from ebpftop.frames.codec import encode
 from ebpftop.frames.messages import AnyFrame, Load, Loading, Refused
+from ebpftop.supervisor.tasks import LOADS_AT_ONCE, MOST_AT_ONCE
 from tests.support.command import CHECKOUT, COMMAND
 from tests.support.processes import SLOWER, children, eventually
 from tests.support.tracer import Tracer
@@ -19,7 +20,7 @@ from tests.support.tracer import Tracer
 pytestmark = pytest.mark.bpf
 
 AT_ONCE = 300
-SLOTS = 8
+SLOTS = min(MOST_AT_ONCE, LOADS_AT_ONCE)
 LIMIT = "mine/{}: not loaded, as 128 probes are waiting already: try again in a moment"
 
 

@@ -79,6 +79,18 @@ def test_a_command_that_prints_imports_nothing_for_other_commands(
     assert modules & without == set()
 
 
+# A catalog that is as it was when it was read last: `list` imports the rest only to read it anew, or to print JSON.
+MANIFESTS = {"tomllib", "ebpftop.catalog.manifest", "ebpftop.catalog.document", "ebpftop.catalog.scaffold", "json"}
+
+
+def test_what_reads_manifests_is_imported_only_where_one_is_read() -> None:
+    code = "import sys, ebpftop.commands.catalog; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    modules = set(done.stdout.split())
+    assert "ebpftop.catalog.folders" in modules
+    assert modules & MANIFESTS == set()
+
+
 # The first screen is painted, with the catalog in it, and then `ahead` is called.
 FIRST_SCREEN = """
 import sys

@@ -145,9 +145,19 @@ def test_the_dead_keep_their_names_until_there_are_many(monkeypatch: pytest.Monk
     monkeypatch.setattr(module, "MOST_DEAD", 3)
     known = census()
     known.attached = True
+    asked: list[int] = []
+
+    def shown() -> set[int]:
+        asked.append(tgid)
+        return set()
+
     for tgid in range(NOBODY, NOBODY + 5):
         known.take(record(BORN, tgid, 5, 5, b"%d" % tgid), NOTHING)
         known.take(record(ENDED, tgid, 5, 6, b"%d" % tgid), NOTHING)
-    known.forget(set())
+        if tgid < NOBODY + 3:
+            known.forget(shown)
+    assert asked == []  # so far there aren't many
+    known.forget(shown)
+    assert len(asked) == 1
     names = [first_name(known, tgid) for tgid in range(NOBODY, NOBODY + 5)]
     assert names == ["(ended unseen)"] * 2 + [str(tgid) for tgid in range(NOBODY + 2, NOBODY + 5)]

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ebpftop.frames import changes as changes_module
 from ebpftop.frames.changes import ChangeWriter
 from ebpftop.frames.codec import BadFrame
-from ebpftop.frames.columns import Labels, pack, unpack
+from ebpftop.frames.columns import Array, Labels, pack, unpack
 from ebpftop.frames.messages import (
     Changes,
     Column,
@@ -130,6 +131,30 @@ def test_only_what_changed_is_written() -> None:
     change = changes(writer, 5, rows).rows["calls"]
     assert change.labels == {"name": ["cat"]}
     assert (change.gone, change.at, change.born["process"].data) == (None, None, bytes([200]))
+
+
+def test_rows_are_told_apart_by_their_order_only_where_keys_are_equal(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[int] = []
+
+    def counting(keys: list[Array]) -> Array:
+        counted.append(len(keys[0]))
+        return ordinary(keys)
+
+    ordinary = changes_module._repeats
+    monkeypatch.setattr(changes_module, "_repeats", counting)
+    writer = ChangeWriter()
+    writer.written(LOADED)
+    one, two, again = (1, "sh", 5, 0.0, "R"), (2, "sh", 5, 0.0, "R"), (2, "sh", 1, 0.0, "S")
+    for seq, rows in enumerate([[one], [one, two], [two, one]], 1):
+        changes(writer, seq, rows)
+    assert counted == []
+    assert changes(writer, 4, [one, two, again]).rows["calls"].gone is None
+    assert counted == [2, 3]  # of the rows before, and now
+    gone = changes(writer, 5, [one, again]).rows["calls"].gone
+    assert gone is not None
+    assert counted == [2, 3, 3, 2]
+    changes(writer, 6, [one])
+    assert len(counted) == 4
 
 
 def test_rows_are_written_whole_at_first_and_after_a_gap() -> None:

@@ -44,7 +44,7 @@ def running() -> Iterator[Tasks]:
     """Tasks of which as many run as may, and don't end by themselves."""
     made = Tasks()
     for number in range(MOST_AT_ONCE):
-        channel = made.start("blocked", number, block)
+        channel = made.start("blocked", number, block, first=True)
         assert said(channel) == "here"
     yield made
     made.end_all()
@@ -58,6 +58,25 @@ def test_what_is_over_the_limit_waits_and_none_is_lost() -> None:
     for _ in channels:
         assert reap_one(made) is None
     assert [said(channel) for channel in channels] == [str(number) for number in range(23)]
+
+
+def test_loads_wait_for_a_processor_and_nothing_else_waits_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "LOADS_AT_ONCE", 2)
+    made = Tasks()
+    for number in range(2):
+        assert said(made.start("blocked", number, block)) == "here"
+    waiting = made.start("told", 2, partial(say, "waited"))
+    assert said(made.start("told", 3, partial(say, "first"), first=True)) == "first"
+    assert reap_one(made) is None
+    with pytest.raises(BlockingIOError):
+        waiting.recv(1, socket.MSG_DONTWAIT)
+    os.kill(next(iter(made._running)), signal.SIGKILL)
+    assert reap_one(made) is not None
+    assert said(waiting) == "waited"
+    assert reap_one(made) is None
+    made.end_all()
+    assert reap_one(made) is not None
+    assert made.next_deadline() is None
 
 
 def test_a_waiting_task_runs_when_one_ends_and_the_first_before_all_others(running: Tasks) -> None:
