@@ -4,15 +4,17 @@ PYTHON := .venv/bin/python -B
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --)
 
 # What takes too long for CI; each is a target, and one that fails doesn't keep the others from running.
-NIGHTLY := test-bcc compare bench stacks screenshots-check report-check scrape-check packages-check churn fuzz soak
+NIGHTLY := test-bcc compare bench stacks screenshots-check report-check scrape-check packages-check hosts-check churn exporting fuzz soak
 # seconds, and processes a second
 CHURN ?= 3600 150
+# seconds
+EXPORTING ?= 3600
 # seconds; then a seed, and the doors that are meant
 FUZZ ?= 3600
 # seconds; then a seed, and the number of the first episode
 SOAK ?= 3600
 
-.PHONY: help run test bench screenshots screenshots-check report-check scrape-check test-kernels test-bcc compare catalog churn nightly lock sbom \
+.PHONY: help run test bench screenshots screenshots-check report-check scrape-check hosts-check test-kernels test-bcc compare catalog churn exporting nightly lock sbom \
     packages packages-check release schemas incidents fuzz soak hostile-text stacks
 
 help:
@@ -39,6 +41,10 @@ bench: ## benchmarks against bcc's tools and bpftrace
 churn: ## an hour of processes that come and go: memory stays flat, counts stay exact
 	@.ci/setup test
 	$(AS_ROOT) $(PYTHON) -m tests.churn $(CHURN)
+
+exporting: ## an hour of an exporter with five probes: memory stays flat, and its CPU time small
+	@.ci/setup test
+	$(AS_ROOT) $(PYTHON) -m tests.exporting $(EXPORTING)
 
 fuzz: ## an hour of hostile input at every door: FUZZ="SECONDS [SEED [DOOR...]]"
 	@.ci/setup test
@@ -84,6 +90,10 @@ scrape-check: ## a real Prometheus scrapes the exporter for ten minutes, and has
 	@.ci/setup scraping
 	$(AS_ROOT) $(PYTHON) -m tests.scrape_check
 
+hosts-check: ## two emulated machines with 6.1 and 6.12, and this one, in one dashboard over ssh: compared, cut off, ended
+	@.ci/setup kernels
+	$(AS_ROOT) $(PYTHON) -m tests.hosts_check
+
 test-kernels: ## the live tests on Debian's 6.1 and 6.12 kernels, emulated, and a table of all probes
 	@.ci/setup kernels
 	$(PYTHON) -m tests.kernels
@@ -93,6 +103,7 @@ test-bcc: ## the live tests with Debian 13's newer BCC and LLVM
 	$(AS_ROOT) tests/kernels/newer-bcc
 
 nightly: export CHURN = 900 600
+nightly: export EXPORTING = 1800
 nightly: export FUZZ = 1800
 nightly: export SOAK = 1800
 nightly: ## all that takes too long for CI, one after the other, and at the end what passed and what failed

@@ -6,6 +6,12 @@ import argparse
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+SETTINGS = (
+    "Settings: theme, interval, budget, keys and others; or in XDG_CONFIG_HOME. ',' in the dashboard opens it in your "
+    "editor; at first it has every action with its key, as comments. '?' lists the keys in force."
+)
+REMEMBERED = "What ran when the dashboard was left, to be offered again; or in XDG_STATE_HOME."
+
 
 def pages(parser: argparse.ArgumentParser, version: str, seconds: int) -> dict[str, str]:
     """By file name. seconds: since 1970, of the date that they bear."""
@@ -53,6 +59,10 @@ def _page(
         yield ".SH EXAMPLES"
         examples = [line for line in parser.epilog.splitlines() if line.startswith("  ")]
         yield from (".nf", *map(_text, examples), ".fi")
+    if name == "ebpftop":
+        yield ".SH FILES"
+        yield from (".TP", ".I \\(ti/.config/ebpftop/config.toml", _text(SETTINGS))
+        yield from (".TP", ".I \\(ti/.local/state/ebpftop/last.json", _text(REMEMBERED))
     yield ".SH SEE ALSO"
     yield ",\n".join(f".BR {_text(each)} (1)" for each in others).replace(",\n", " ,\n")
 

@@ -1,13 +1,15 @@
 """Decides which tests can run here.
 
-`bpf` tests need root and BCC: without them they skip, and under CI=true they fail, as there they must run. Tests marked
-`needs("kprobe")` skip on a kernel that has no such mechanism, by independent evidence, not by trying our code; with
-`--every-mechanism` (a kernel known to have them all) they run whatever the evidence says.
+`bpf` tests need root and BCC, those marked `installed("podman")` a program or a library that `.ci/setup test` installs:
+without them they skip, and under CI=true they fail, as there they must run. Tests marked `needs("kprobe")` skip on a
+kernel that has no such mechanism, by independent evidence, not by trying our code; with `--every-mechanism` (a kernel
+known to have them all) they run whatever the evidence says.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Generator
@@ -18,6 +20,7 @@ from hypothesis import settings
 
 from ebpftop.kernel import bcc_home
 from ebpftop.kernel.libbpf import KernelLacks
+from ebpftop.loader.binaries import cached_libraries
 from tests.support import held, tracing
 
 _SCREENS = Path(__file__).parent / "ui"
@@ -26,6 +29,7 @@ _TRACEFS = "/sys/kernel/tracing"
 settings.register_profile("untimed", settings(), deadline=None)
 settings.load_profile("untimed")
 
+os.environ["XDG_STATE_HOME"] = os.devnull  # a folder that nothing can be left in: no test begins where another ended
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # what the tests start must not inherit that nohup has it ignored
 
 
@@ -43,10 +47,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    if item.get_closest_marker("bpf") is not None and (lack := _no_tracing()) is not None:
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"this must run in CI: {lack}", pytrace=False)
-        pytest.skip(lack)
+    lacks = [lack for marker in item.iter_markers("installed") for name in marker.args if (lack := _not_there(name))]
+    if item.get_closest_marker("bpf") is not None and (lack := _no_tracing()):
+        lacks.insert(0, lack)
+    if lacks and os.environ.get("CI") == "true":
+        pytest.fail(f"this must run in CI: {lacks[0]}", pytrace=False)
+    if lacks:
+        pytest.skip(lacks[0])
     if item.config.getoption("--every-mechanism"):
         return
     for marker in item.iter_markers("needs"):
@@ -74,15 +81,24 @@ def pytest_sessionfinish() -> None:
     held.keep()
 
 
-def _no_tracing() -> str | None:
-    """Why no live test can run here, if so."""
+def _not_there(name: str) -> str:
+    """Why a program can't be run, or a library not be loaded; "" if it can."""
+    if ".so" in name:
+        found = name in dict(cached_libraries())
+    else:
+        found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") is not None
+    return "" if found else f"{name} is not installed"
+
+
+def _no_tracing() -> str:
+    """Why no live test can run here, or ""."""
     if os.geteuid() != 0:
         return "live tests need root"
     try:
         bcc_home.find()
     except KernelLacks as lack:
         return f"live tests need BCC: {lack}"
-    return None
+    return ""
 
 
 def _pmu(name: str) -> bool:

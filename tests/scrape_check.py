@@ -26,7 +26,7 @@ SECONDS = 600
 PORT, PROMETHEUS = 19_435, 19_090
 CALLS, SLEEPS, SLEPT = 1009, 7, 0.02  # a round; seconds each
 CONFIGURATION = f"""
-global: {{scrape_interval: 1s, evaluation_interval: 5s}}
+global: {{scrape_interval: 2s, evaluation_interval: 5s}}
 rule_files: [rules.yml]
 scrape_configs: [{{job_name: ebpftop, static_configs: [{{targets: ["127.0.0.1:{PORT}"]}}]}}]
 """
@@ -85,7 +85,12 @@ def _check_tape() -> None:
 
 
 def _wait_for(query: str, value: float) -> None:
-    eventually(lambda: _asked(query) == value, f"{query} is {value}", 30)
+    try:
+        eventually(lambda: _asked(query) == value, f"{query} is {value}", 120)
+    except AssertionError:
+        failed = _asked(f"count_over_time((up == 0)[{SECONDS}s:2s])")
+        print(f"it is {_asked(query)}, lost {_asked('sum(ebpftop_probe_lost_total)')}; {failed} scrapes failed")
+        raise
 
 
 def _work() -> int:

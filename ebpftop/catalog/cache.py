@@ -24,7 +24,7 @@ from ebpftop.frames.codec import MALFORMED
 LARGEST = 16 << 20  # bytes
 RACY = 2.0  # seconds: a file changed that recently may change again under the same time stamp
 _CODE = Path(__file__).resolve().parents[1]
-_READERS = (_CODE / "catalog", _CODE / "frames" / "messages.py")  # what a folder is read as depends on these, too
+_READERS = (_CODE / "catalog", _CODE / "frames" / "messages")  # what a folder is read as depends on these, too
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _T = TypeVar("_T")

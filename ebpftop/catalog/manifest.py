@@ -90,13 +90,15 @@ def read_probe(folder: Path, probe_id: str) -> Probe:
 
 
 def _open(top: TomlTable) -> OpenWaits | None:
-    table = top.table("open", ("map", "since", "holder"))
+    table = top.table("open", ("map", "since", "holder", "waker", "woken"))
     if table is None:
         return None
     return OpenWaits(
         map=table.text("map", pattern=IDENTIFIER, what="the name of a map"),
         since=table.text("since", "since", IDENTIFIER, "a field"),
         holder=table.text("holder", "", IDENTIFIER, "a field"),
+        waker=table.text("waker", "", IDENTIFIER, "a field"),
+        woken=table.text("woken", "", IDENTIFIER, "a field"),
     )
 
 

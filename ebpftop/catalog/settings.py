@@ -10,20 +10,24 @@ import msgspec
 from ebpftop.base.inert import inert
 
 THEMES = ("dark", "light")
-_KEYS = ("theme", "interval", "budget", "playbook", "folders")
+_KEYS = ("theme", "interval", "budget", "playbook", "folders", "mouse", "keys")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """interval: seconds; budget: percent of one CPU. None and "" are what isn't set. problems: lines `FILE:LINE: KEY:
-    what is wrong`. playbook_at: `FILE:LINE: KEY` of that.
+    """interval: seconds; budget: percent of one CPU; keys: by action. None and "" are what isn't set. problems: lines
+    `FILE:LINE: KEY: what is wrong`; places: `FILE:LINE: KEY` of what is looked at later, by KEY. file: which one is
+    read; None for who has none.
     """
 
+    file: Path | None = None
     theme: str = ""
     interval: float | None = None
     budget: float | None = None
     playbook: str = ""
-    playbook_at: str = ""
     folders: tuple[Path, ...] = ()
+    mouse: bool = True
+    keys: dict[str, str] = {}
+    places: dict[str, str] = {}
     problems: tuple[str, ...] = ()
 
 
@@ -36,7 +40,7 @@ def read_settings(file: Path, owners: Collection[int]) -> Settings:
     try:
         document = Document(str(file), read_text(file, owners))
     except (BadManifest, Unreadable) as error:
-        return Settings(problems=(f"{error}; ignored",))
+        return Settings(file=file, problems=(f"{error}; ignored",))
     top = TomlTable(document, (), document.values, _KEYS)
     folders = []
     for at, text in enumerate(top.texts("folders")):
@@ -49,12 +53,20 @@ def read_settings(file: Path, owners: Collection[int]) -> Settings:
             document.problem(("folders", at), why)
         else:
             folders.append(folder)
+    keys = top.assignments("keys")
+    looked_at_later = [("playbook",), *(("keys", name) for name in keys)]
     return Settings(
+        file=file,
         theme=top.choice("theme", THEMES, ""),
         interval=top.number("interval", 0.05, 86_400 * 7),
         budget=top.number("budget", 0, 1_000_000),
         playbook=top.text("playbook", ""),
-        playbook_at=f"{document.file}:{document.line(('playbook',))}: playbook",
         folders=tuple(folders),
+        mouse=top.boolean("mouse") or top.values.get("mouse") is not False,
+        keys=keys,
+        places={
+            (name := inert(".".join(path))): f"{document.file}:{document.line(path)}: {name}"
+            for path in looked_at_later
+        },
         problems=tuple(f"{each}; ignored" for each in document.lines_of(())),
     )

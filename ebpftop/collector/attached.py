@@ -210,11 +210,14 @@ class AttachedProbe:
             keys, values = MapReader(*self._open).read()
         except OSError:
             return []
-        tids, since = keys["key"], values[names.since]
-        holders = values[names.holder] if names.holder else np.zeros(len(tids), "<u4")
-        wanted = np.isin(tids, threads)
-        found = zip(tids[wanted].tolist(), since[wanted].tolist(), holders[wanted].tolist(), strict=True)
-        return [OpenWait(tid=tid, since_ns=at, holder=holder) for tid, at, holder in found]
+        wanted = np.isin(keys["key"], threads) & (values[names.since] > 0)
+        values = values[wanted]
+        fields = (names.since, names.holder, names.waker, names.woken)
+        columns = (values[field].tolist() if field else [0] * len(values) for field in fields)
+        return [
+            OpenWait(tid=tid, since_ns=since, holder=holder, waker=waker, woken_ns=woken)
+            for tid, since, holder, waker, woken in zip(keys["key"][wanted].tolist(), *columns, strict=True)
+        ]
 
     # ---------------------------------------------------------------- names of functions
 

@@ -51,7 +51,7 @@ def connected(names: Sequence[str], ssh: str, local: Source | None) -> Source:
 
     command = shlex.split(ssh) or ["ssh"]
     try:
-        opened = open_all([name for name in names if name != LOCAL], command, sys.stderr)
+        opened = open_all([name for name in names if name != LOCAL], command, sys.stderr, alone=local is None)
     except OSError as error:
         raise UserError(str(error.strerror)) from None
     sources: dict[str, Source] = {}

@@ -47,12 +47,12 @@ def playbook(arguments: argparse.Namespace) -> Playbook | None:
     from ebpftop.commands import named
 
     settings: Settings = arguments.settings
-    if not settings.playbook:
+    if settings.playbook in ("", "last"):  # that one is the dashboard's own
         return None
     try:
         return named.playbook(settings.playbook, arguments.probes)
     except UsageError as error:
-        line = f"{settings.playbook_at}: {str(error).partition(chr(10))[0]}; none is opened"
+        line = f"{settings.places['playbook']}: {str(error).partition(chr(10))[0]}; none is opened"
         arguments.settings = msgspec.structs.replace(settings, problems=(*settings.problems, line))
         return None
 
@@ -69,5 +69,5 @@ def _read() -> Settings:
     file = (Path(named) if os.path.isabs(named) else home / ".config") / "ebpftop" / "config.toml"
     with privilege.rights_of(who):
         if not os.path.lexists(file):
-            return NONE
+            return Settings(file=file)
         return read_settings(file, {0, who.uid if who else os.geteuid()})

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ebpftop.model.trigger import Trigger
 
     Found = Sequence[tuple[Trigger, Probe]]  # the triggers of a command, with their probes
+    Work = Coroutine[Any, Any, int]  # that ends with the command's status
 
 _LOOKS = 30  # steps of what is triaged, at least
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -63,10 +64,7 @@ def _on_screen(arguments: argparse.Namespace, argv: list[str], found: Found, pla
     """Probes that triggers name are loaded too, unless they have to be told what to trace."""
     from ebpftop.commands import triggers
 
-    loads = [
-        Load(request=number, probe=step.probe, params=step.params, interval=arguments.interval)
-        for number, step in enumerate(playbook.steps if playbook else (), 1)
-    ]
+    loads = _steps(playbook, arguments.interval) if playbook else []
     more = [probe.id for probe in triggers.others(found, [load.probe for load in loads]) if not probe.asks]
     outer: list[int] = []
 
@@ -99,25 +97,22 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
         raise UsageError(f"--when names {other.id}, and only {probe.id} runs: 'ebpftop record' runs several")
     loads = _loads([(probe, {})], arguments.param, arguments.interval)
 
-    def consumer(source: Source) -> int:
-        lean("asyncio", "ssl")
+    def work(source: Source, stop: asyncio.Event) -> Work:
         from ebpftop.export import headless
 
-        return _asynchronously(
-            lambda stop: headless.run(
-                source,
-                loads[0],
-                duration=arguments.duration,
-                format=arguments.format,
-                raw=arguments.raw,
-                watching=triggers.watching(arguments, found),
-                out=sys.stdout,
-                err=sys.stderr,
-                stop=stop,
-            )
+        return headless.run(
+            source,
+            loads[0],
+            duration=arguments.duration,
+            format=arguments.format,
+            raw=arguments.raw,
+            watching=triggers.watching(arguments, found),
+            out=sys.stdout,
+            err=sys.stderr,
+            stop=stop,
         )
 
-    return _trace(arguments, argv, consumer, expected=_expected([probe], loads), tied_to=ends_with())
+    return _trace(arguments, argv, _without_screen(work), expected=_expected([probe], loads), tied_to=ends_with())
 
 
 def record(arguments: argparse.Namespace, argv: list[str]) -> int:
@@ -133,25 +128,24 @@ def record(arguments: argparse.Namespace, argv: list[str]) -> int:
         raise UsageError("record needs the name of a probe, or a trigger that has one")
     loads = _loads([(probe, {}) for probe in probes], arguments.param, arguments.interval)
 
-    def consumer(source: Source) -> int:
-        lean("asyncio", "ssl")
+    def work(source: Source, stop: asyncio.Event) -> Work:
         from ebpftop.export import recorder
 
-        return _asynchronously(
-            lambda stop: recorder.record(
-                source,
-                loads,
-                arguments.output,
-                duration=arguments.duration,
-                args=arguments.args,
-                force=arguments.force,
-                watching=triggers.watching(arguments, found),
-                err=sys.stderr,
-                stop=stop,
-            )
+        return recorder.record(
+            source,
+            loads,
+            arguments.output,
+            duration=arguments.duration,
+            args=arguments.args,
+            force=arguments.force,
+            watching=triggers.watching(arguments, found),
+            err=sys.stderr,
+            stop=stop,
         )
 
-    return _trace(arguments, argv, consumer, survey=True, expected=_expected(probes, loads), tied_to=_terminals())
+    return _trace(
+        arguments, argv, _without_screen(work), survey=True, expected=_expected(probes, loads), tied_to=_terminals()
+    )
 
 
 def exporter(arguments: argparse.Namespace, argv: list[str]) -> int:
@@ -186,30 +180,24 @@ def triage(arguments: argparse.Namespace, argv: list[str]) -> int:
 
     playbook = named.playbook(arguments.what, arguments.probes).info
     interval = min(1.0, arguments.duration / _LOOKS)
-    loads = [
-        Load(request=number, probe=step.probe, params=step.params, interval=interval)
-        for number, step in enumerate(playbook.steps, 1)
-    ]
+    loads = _steps(playbook, interval)
 
-    def consumer(source: Source) -> int:
-        lean("asyncio", "ssl")
+    def work(source: Source, stop: asyncio.Event) -> Work:
         from ebpftop.export import triaging
 
-        return _asynchronously(
-            lambda stop: triaging.run(
-                source,
-                loads,
-                seconds=arguments.duration,
-                name=playbook.name,
-                as_json=arguments.json,
-                out=sys.stdout,
-                err=sys.stderr,
-                stop=stop,
-            )
+        return triaging.run(
+            source,
+            loads,
+            seconds=arguments.duration,
+            name=playbook.name,
+            as_json=arguments.json,
+            out=sys.stdout,
+            err=sys.stderr,
+            stop=stop,
         )
 
     expected = [Load(request=0, probe=protocol.CENSUS), *loads]
-    return _trace(arguments, argv, consumer, expected=expected, tied_to=_terminals())
+    return _trace(arguments, argv, _without_screen(work), expected=expected, tied_to=_terminals())
 
 
 # ---------------------------------------------------------------- shared by all of them
@@ -289,6 +277,14 @@ def _loads(
     return loads
 
 
+def _steps(playbook: PlaybookInfo, interval: float) -> list[Load]:
+    """The requests for a playbook's steps."""
+    return [
+        Load(request=number, probe=step.probe, params=step.params, interval=interval)
+        for number, step in enumerate(playbook.steps, 1)
+    ]
+
+
 def _expected(probes: list[Probe], loads: list[Load]) -> list[Load]:
     """What will be loaded, the census first where processes are shown: they may end before it is requested."""
     named = any(column.decode == "process" for probe in probes for view in probe.views for column in view.columns)
@@ -360,7 +356,17 @@ def _source(control: socket.socket, stream: socket.socket) -> LocalSource:
     return LocalSource(stream, restarted)
 
 
-def _asynchronously(work: Callable[[asyncio.Event], Coroutine[Any, Any, int]]) -> int:
+def _without_screen(work: Callable[[Source, asyncio.Event], Work]) -> Callable[[Source], int]:
+    """The consumer that does it: no screen, and the signals that end a command only stop it."""
+
+    def consumer(source: Source) -> int:
+        lean("asyncio", "ssl")
+        return _asynchronously(lambda stop: work(source, stop))
+
+    return consumer
+
+
+def _asynchronously(work: Callable[[asyncio.Event], Work]) -> int:
     """Run with an event that the signals set which end a command."""
     import asyncio
 

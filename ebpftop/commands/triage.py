@@ -25,7 +25,7 @@ def triage(arguments: argparse.Namespace) -> int:
     found = verdict(chapter.session) if chapter is not None else None
     if chapter is None or found is None:
         raise UserError(f"{inert(taped.name)} holds no sample")
-    told = triaged(found, chapter.session.hello, arguments.what.name, taped.problem)
+    told = triaged(found, chapter.session.hello, arguments.what.name, taped.problem, chapter.session.threads)
     sys.stdout.write(encoded(told).decode() + "\n" if arguments.json else as_text(told))
     return int(bool(taped.problem))
 

@@ -72,6 +72,8 @@ class _Writer:
         shown = shown[~view.own[shown]]
         by = f" by {inert(view.by.title)}" if view.by else ""
         self._line(f"{inert(view.view.title)}{by}: {words.verdict(view)}")
+        if words.is_empty(view):
+            return
         if view.whole:
             self._whole(view.whole)
         if view.histograms is not None:

@@ -40,7 +40,8 @@ _ENDS = re.compile('[,;"]')  # of a cell, in one country or another
 class Csv(Telling):
     """Writes reports. If a probe has several views, each interval repeats their headers, each after an empty line.
 
-    What is more than an interval has a line before its header that begins with `#` and says what the rows are.
+    What is more than an interval has a line before its header that begins with `#` and says what the rows are. So do
+    hosts from which nothing comes, and their return.
     Every row begins with time (UTC), probe and view. Histograms have one row per bucket: labels, lo, hi, count;
     stacks have one row per stack: labels, the folded stack, count.
     """
@@ -51,9 +52,11 @@ class Csv(Telling):
         self._cell = _plain if raw else _cell
         self._writer = csv.writer(out, lineterminator="\n")
         self._header: list[str] | None = None
+        self._gaps: list[str] = []  # as told last
 
     def report(self, report: Report) -> None:
         time = datetime.fromtimestamp(report.time_ns / 1e9, UTC).isoformat(timespec="milliseconds")
+        self._tell_gaps(report)
         for part in report.parts:
             header, rows = _rows(part)
             self._begin(["time", "probe", "view", *header], _said(report.probe, part) if part.shown else "")
@@ -63,6 +66,16 @@ class Csv(Telling):
 
     def summary(self, report: Report, *, events: dict[str, int]) -> None:
         """Writes nothing: the rows add up to the summary."""
+
+    def _tell_gaps(self, report: Report) -> None:
+        """Where the hosts change from which nothing comes, in a line; after it comes a header."""
+        gaps = [str(gap) for gap in report.gaps]
+        if gaps != self._gaps:
+            self._gaps = gaps
+            if self._header is not None:
+                self._out.write("\n")
+            self._out.write(f"# {_one_cell(' · '.join(gaps) or 'all hosts send again')}\n")
+            self._header = None
 
     def _begin(self, header: list[str], said: str) -> None:
         if header == self._header and not said:
@@ -77,7 +90,10 @@ class Csv(Telling):
 
 def _said(probe: str, part: Part) -> str:
     """What a part is about as one cell, whatever a spreadsheet takes for the end of one."""
-    line = f"{inert(probe)} {inert(part.view.name)} · {part.shown.line if part.shown else ''}"
+    return _one_cell(f"{inert(probe)} {inert(part.view.name)} · {part.shown.line if part.shown else ''}")
+
+
+def _one_cell(line: str) -> str:
     return _ENDS.sub(lambda found: f"\\x{ord(found[0]):02x}", line)
 
 

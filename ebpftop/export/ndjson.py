@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any, TextIO
 
 import msgspec
@@ -68,6 +69,7 @@ def as_json(report: Report) -> dict[str, Any]:
             "cpu_percent": cost.cpu_percent if cost else None,
         },
         "views": {part.view.name: _scoped(part) for part in report.parts},
+        **({"gaps": [asdict(gap) for gap in report.gaps]} if report.gaps else {}),
     }
 
 

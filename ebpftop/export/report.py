@@ -17,6 +17,7 @@ from ebpftop.frames.messages import ColumnInfo, Losses, Process, RingUse, ViewIn
 from ebpftop.model import readings
 from ebpftop.model.dimensions import keys_of
 from ebpftop.model.events import Chunk
+from ebpftop.model.machines import Gap
 from ebpftop.model.own import leaves_out, own_rows
 from ebpftop.model.past.span import INTERVAL
 from ebpftop.model.readings import CostNow, HistogramsByKey
@@ -98,7 +99,7 @@ Part = HistogramPart | RowsPart | StacksPart
 class Report:
     """Values of views are those gained in the span; losses and the cost's counts are cumulative since attaching.
 
-    final: whether the run is being detached.
+    final: whether the run is being detached. gaps: when nothing came from hosts that it is from.
     """
 
     probe: str
@@ -112,6 +113,7 @@ class Report:
     final: bool
     parts: list[Part]
     rings: list[RingUse]
+    gaps: list[Gap] = field(default_factory=list)
 
 
 def report(
@@ -135,6 +137,7 @@ def report(
         final=run.state in ("detaching", "detached"),
         parts=[view_part(run, view, processes, chunks, scope) for view in run.views],
         rings=[ring for ring in run.costs[-1].rings if ring.size] if run.costs else [],
+        gaps=readings.gaps(run, scope.wanted),
     )
 
 

@@ -14,6 +14,7 @@ from ebpftop.frames.columns import take
 from ebpftop.frames.messages import FOLDED, Losses, Process, ViewInfo
 from ebpftop.model import events, readings
 from ebpftop.model.events import Chunk
+from ebpftop.model.machines import within
 from ebpftop.model.narrowing import selected_rows
 from ebpftop.model.past.span import ALL, LAST, Recent, Span, Wanted
 from ebpftop.model.readings import CostNow
@@ -67,6 +68,7 @@ def whole(run: Run, wanted: Wanted) -> Span:
 def span_report(run: Run, parts: list[SpanPart], losses: Losses, cost: CostNow | None) -> Report:
     """The same as a report, for the formats that write one."""
     assert run.loaded is not None
+    starts = [each.span.start for each in parts if each.span]
     ends = [each.span.end for each in parts if each.span]
     return Report(
         probe=run.probe,
@@ -80,6 +82,7 @@ def span_report(run: Run, parts: list[SpanPart], losses: Losses, cost: CostNow |
         final=True,
         parts=[each.part for each in parts],
         rings=[ring for ring in run.costs[-1].rings if ring.size] if run.costs else [],
+        gaps=within(run.gaps, realtime(run, min(starts)), realtime(run, max(ends))) if ends else [],
     )
 
 

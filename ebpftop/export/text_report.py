@@ -101,6 +101,8 @@ class TextReport:
         if report.cost and report.cost.cpu_percent is not None:
             facts.append(f"cost {formatting.percent(report.cost.cpu_percent)} of a cpu")
         self._write(" · ".join(inert(fact) for fact in facts if fact))
+        for gap in report.gaps:
+            self._write(str(gap))
 
     def _title(self, part: Part, what: str) -> None:
         self._write(f"{inert(part.view.title)}: {what}")

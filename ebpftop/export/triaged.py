@@ -9,14 +9,19 @@ import msgspec
 from msgspec.structs import replace
 
 from ebpftop.base.inert import inert
-from ebpftop.frames.messages import Hello
+from ebpftop.export.hung import Hung, hung
+from ebpftop.frames.messages import Hello, Threads
+from ebpftop.model.places import STOPPED
 from ebpftop.model.triage.judging import Sign
-from ebpftop.model.triage.verdict import Finding, Verdict
+from ebpftop.model.triage.measures import Meaning
+from ebpftop.model.triage.verdict import Confidence, Finding, Next, Verdict
 from ebpftop.stats import formatting
 
 LIMIT = 4096  # bytes
 _TEXT, _SENTENCE = 120, 240  # bytes of a name, and of a measure in words
 _EVIDENCE = 6  # of a finding
+
+Unit = Literal["threads", "CPUs", "bytes/s", "count/s", "percent"]
 
 
 class Who(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,10 +42,10 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     probe: str | None
     view: str | None
-    meaning: Literal["wait", "idle", "trouble", "failures", "pressure", "work"]
+    meaning: Meaning
     now: float
     before: float | None
-    unit: Literal["threads", "CPUs", "bytes/s", "count/s", "percent"]
+    unit: Unit
     chance: float | None
     since_ns: int
     until_ns: int | None
@@ -63,14 +68,16 @@ class Found(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     cause: str
     since_ns: int
     until_ns: int | None
-    confidence: Literal["high", "medium", "low"]
+    confidence: Confidence
     doubts: list[str]
     evidence: list[Evidence]
     more: list[More]
 
 
 class Triage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What `ebpftop triage --json` prints. Times are ns since 1970. cut: how much was left out so that it fits."""
+    """What `ebpftop triage --json` prints. Times are ns since 1970. hung: threads that can't go on, the worst first;
+    null where nobody looked. cut: how much was left out so that it fits.
+    """
 
     source: str
     host: str
@@ -79,17 +86,21 @@ class Triage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     to_ns: int
     probes: list[str]
     verdict: Literal["trouble", "nothing stands out"]
-    confidence: Literal["high", "medium", "low"]
+    confidence: Confidence
     doubts: list[str]
     findings: list[Found]
+    hung: list[Hung] | None
     lost: dict[str, dict[str, int]]
     missing: dict[str, str]
     problem: str | None
     cut: int
 
 
-def triaged(found: Verdict, hello: Hello | None, source: str, problem: str = "") -> Triage:
-    """source: the tape's name, or what else it is from. problem: why it isn't whole."""
+def triaged(
+    found: Verdict, hello: Hello | None, source: str, problem: str = "", threads: Threads | None = None
+) -> Triage:
+    """source: the tape's name, or what else it is from. problem: why it isn't whole. threads: their last reading."""
+    stuck = hung(threads, _brief)
     whole = Triage(
         source=_brief(source),
         host=_brief(hello.host if hello else ""),
@@ -97,10 +108,13 @@ def triaged(found: Verdict, hello: Hello | None, source: str, problem: str = "")
         from_ns=found.began_ns,
         to_ns=found.ended_ns,
         probes=[_brief(each) for each in found.probes],
-        verdict="trouble" if found.findings else "nothing stands out",
+        verdict="trouble"
+        if found.findings or any(each.state != STOPPED for each in stuck or ())
+        else "nothing stands out",
         confidence=found.findings[0].confidence if found.findings else found.confidence,
         doubts=[_brief(each) for each in found.why],
-        findings=[_found(each, found.ahead) for each in found.findings],
+        findings=[_found(each, found.ahead, hello.cpus if hello else 0) for each in found.findings],
+        hung=stuck,
         lost={_brief(probe): msgspec.to_builtins(each) for probe, each in found.losses.items()},
         missing={_brief(probe): _brief(each) for probe, each in found.missing.items()},
         problem=_brief(problem) or None,
@@ -128,15 +142,16 @@ def _fitted(whole: Triage) -> Triage:
 def _least(found: Triage) -> Triage:
     """Only what was found first, whatever names there are."""
     findings = [replace(each, evidence=each.evidence[:1], doubts=[], more=[]) for each in found.findings[:1]]
-    return replace(found, findings=findings, probes=[], doubts=[], lost={}, missing={}, cut=found.cut + 1)
+    stuck = found.hung and found.hung[:1]
+    return replace(found, findings=findings, hung=stuck, probes=[], doubts=[], lost={}, missing={}, cut=found.cut + 1)
 
 
 def encoded(found: Triage) -> bytes:
     return msgspec.json.encode(found)
 
 
-def _found(found: Finding, ahead: int) -> Found:
-    evidence = [_evidence(sign, ahead) for sign in found.signs[:_EVIDENCE]]
+def _found(found: Finding, ahead: int, cpus: int) -> Found:
+    evidence = [_evidence(sign, ahead, cpus) for sign in found.signs[:_EVIDENCE]]
     first = evidence[0]
     return Found(
         resource=_brief(found.resource),
@@ -150,16 +165,19 @@ def _found(found: Finding, ahead: int) -> Found:
             More(
                 probe=each.probe,
                 question=_brief(each.question),
-                command=" ".join(
-                    ("sudo ebpftop run", each.probe, *(f"-p {name}={value}" for name, value in each.params.items()))
-                ),
+                command=_command(each),
             )
             for each in found.more
         ],
     )
 
 
-Unit = Literal["threads", "CPUs", "bytes/s", "count/s", "percent"]
+def _command(more: Next) -> str:
+    """Root there comes from ssh or sudo there."""
+    begin = ("ebpftop run --host", more.host) if more.host else ("sudo ebpftop run",)
+    return " ".join((*begin, more.probe, *(f"-p {name}={value}" for name, value in more.params.items())))
+
+
 _UNITS: dict[str, tuple[Unit, float]] = {
     "count": ("count/s", 1.0),
     "ns": ("threads", 1e9),
@@ -169,7 +187,7 @@ _UNITS: dict[str, tuple[Unit, float]] = {
 }
 
 
-def _evidence(sign: Sign, ahead: int) -> Evidence:
+def _evidence(sign: Sign, ahead: int, cpus: int) -> Evidence:
     measure = sign.measure
     unit, scale = _UNITS.get(measure.unit, _UNITS["count"])
     return Evidence(
@@ -183,7 +201,7 @@ def _evidence(sign: Sign, ahead: int) -> Evidence:
         since_ns=sign.began_ns + ahead,
         until_ns=None if sign.ended_ns is None else sign.ended_ns + ahead,
         who=_who(sign),
-        text=_brief(_text(sign, scale), _SENTENCE),
+        text=_brief(_text(sign, scale, cpus), _SENTENCE),
     )
 
 
@@ -206,8 +224,8 @@ def _who(sign: Sign) -> Who | None:
     )
 
 
-def _text(sign: Sign, scale: float) -> str:
-    """`hog 4711 (97% of it): CPU time by process, 1.91 CPUs, before 0.02`."""
+def _text(sign: Sign, scale: float, cpus: int) -> str:
+    """`hog 4711 (97% of it): CPU time by process, 1.91 of 2 CPUs, before 0.02`. cpus: of the machine, 0 if unknown."""
     measure, who = sign.measure, sign.who
     what = (
         f"{measure.title}, {_rate(sign.now, measure.unit, scale)}{' failed' if measure.meaning == 'failures' else ''}"
@@ -215,6 +233,10 @@ def _text(sign: Sign, scale: float) -> str:
     what += (
         ", all the time" if sign.before is None else f", before {_rate(sign.before, measure.unit, scale, short=True)}"
     )
+    if measure.meaning == "fatal":
+        what = f"{measure.title}, {formatting.plural(round(measure.sum(sign.first, sign.stop)), 'time')}"
+    if measure.unit == "cpu_ns" and cpus:
+        what = what.replace(" CPUs", f" of {formatting.plural(cpus, 'CPU')}", 1)
     for name, (now, before) in sign.quantiles.items():
         if now and measure.view and name == "p99":
             unit = measure.view.unit
@@ -249,7 +271,8 @@ def _lines(found: Triage) -> Iterator[str]:
     span = f"{formatting.clock(found.from_ns)[:8]} to {formatting.clock(found.to_ns)[:8]} ({length})"
     yield " · ".join(inert(each) for each in ("ebpftop triage", found.source, found.host, found.kernel, span) if each)
     if not found.findings:
-        yield f"nothing stands out (confidence {found.confidence})"
+        beside = " of what the probes count" if found.hung else ""
+        yield f"nothing stands out{beside} (confidence {found.confidence})"
     for number, each in enumerate(found.findings, 1):
         yield ""
         yield f"{number}. {inert(each.resource)}: {inert(each.cause)}"
@@ -257,11 +280,16 @@ def _lines(found: Triage) -> Iterator[str]:
         until = f" until {formatting.clock(each.until_ns)[:8]}" if each.until_ns is not None else ""
         after = formatting.duration(max(0, each.since_ns - found.from_ns))
         since = f"{formatting.clock(each.since_ns)[:8]} ({after} after the beginning)"
-        yield f"   {'all the time' if always else f'since {since}{until}'} · confidence {each.confidence}"
+        yield f"   {'as long as was looked' if always else f'since {since}{until}'} · confidence {each.confidence}"
         yield from (f"   · {inert(one.text)}" for one in each.evidence[1:])
         yield from (f"   ? {inert(doubt)}" for doubt in each.doubts)
         yield from (f"   → {inert(one.question)} {inert(one.command)}" for one in each.more)
-    if found.findings:
+    if found.hung:
+        yield ""
+        yield "threads that don't go on, whose waits no probe counts:"
+        yield from (f"   · {inert(each.text)}" for each in found.hung)
+        yield "   → What does every thread wait for? sudo ebpftop threads"
+    if found.findings or found.hung:
         yield ""
     if not found.findings:
         yield from (f"? {inert(doubt)}" for doubt in found.doubts)

@@ -11,13 +11,14 @@ from ebpftop.export.headless import DONE, FAILED
 from ebpftop.export.loads import attached
 from ebpftop.export.triaged import as_text, encoded, triaged
 from ebpftop.frames.codec import BadFrame
-from ebpftop.frames.messages import Detached, Detaching, Load, Refused
+from ebpftop.frames.messages import Detached, Detaching, Load, Loaded, ReadThreads, Refused
 from ebpftop.frames.source import Source, SourceEnded
 from ebpftop.model.session import Session
 from ebpftop.model.triage.verdict import verdict
 
 _HOSTS = 100_000
 _EVENTS = 200_000
+LATE = 0.7  # of the time, after which threads are looked at
 
 
 async def run(
@@ -35,10 +36,18 @@ async def run(
 
     Closes the source. Returns the exit code: 0 done, 1 no probe could be attached or the source ended.
     """
+    if err.isatty():
+        print(f"ebpftop: loading {len(loads)} probes, then looking for {seconds:g} s; Ctrl-C tells at once", file=err)
     session, refused, found = Session(history=_HOSTS, event_rows=_EVENTS), "", None
+    began, looked = 0.0, False
     try:
         async for frame in attached(source, loads, duration=seconds, stop=stop):
             session.feed(frame)
+            if isinstance(frame, Loaded):
+                began = began or asyncio.get_running_loop().time()
+            if began and not looked and asyncio.get_running_loop().time() - began >= LATE * seconds:
+                looked = True
+                await source.request(ReadThreads())
             if isinstance(frame, Refused):
                 refused = frame.error
             if found is None and (isinstance(frame, Detaching) or (isinstance(frame, Detached) and not frame.reason)):
@@ -53,6 +62,6 @@ async def run(
         why = refused or next((run.failure.headline for run in session.runs.values() if run.failure), "it was stopped")
         print(f"ebpftop: no probe was attached: {inert(why)}", file=err)
         return FAILED
-    told = triaged(found, session.hello, name)
+    told = triaged(found, session.hello, name, threads=session.threads)
     out.write(encoded(told).decode() + "\n" if as_json else as_text(told))
     return DONE

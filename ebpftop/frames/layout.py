@@ -38,12 +38,15 @@ class MapLayout(msgspec.Struct, frozen=True, kw_only=True):
 
 class OpenWaits(msgspec.Struct, frozen=True, kw_only=True):
     """The map that holds waits which have begun and not ended, by thread. since: the field of their start (monotonic
-    ns). holder: that of the thread that holds what is waited for, 0 where that isn't known; "" for no such field.
+    ns), which is 0 while a thread doesn't wait. holder: that of the thread that holds what is waited for. waker, woken:
+    those of the thread that woke it last, and of when (monotonic ns). 0 where that isn't known; "" for no such field.
     """
 
     map: str
     since: str
     holder: str = ""
+    waker: str = ""
+    woken: str = ""
 
 
 def again(stacks: str) -> str:

@@ -80,11 +80,7 @@ class Renumbered:
                 moved = None if since is None else max(0, since + self._shift.monotonic)
                 return structs.replace(frame, accounted_since_ns=moved, **self._times(frame))
             case Threads():
-                begun = [
-                    structs.replace(wait, since_ns=max(0, wait.since_ns + self._shift.monotonic))
-                    for wait in frame.waits
-                ]
-                return structs.replace(frame, waits=begun, **self._times(frame))
+                return self._threads(frame)
             case Loading() | Loaded() | Rejected() | Snapshot() | Events() | Cost() | Detaching() | Detached():
                 return self._of_run(frame)
         return frame
@@ -103,6 +99,18 @@ class Renumbered:
             case Cost():
                 return structs.replace(frame, run=run, monotonic_ns=max(0, frame.monotonic_ns + self._shift.monotonic))
         return structs.replace(frame, run=run)
+
+    def _threads(self, frame: Threads) -> Threads:
+        def moved(ns: int, by: int) -> int:
+            return max(0, ns + by) if ns else 0  # 0: not known
+
+        mono, boot = self._shift.monotonic, self._shift.boottime
+        begun = [
+            structs.replace(wait, since_ns=moved(wait.since_ns, mono), woken_ns=moved(wait.woken_ns, mono))
+            for wait in frame.waits
+        ]
+        threads = [structs.replace(each, start_ns=moved(each.start_ns, boot)) for each in frame.threads]
+        return structs.replace(frame, threads=threads, waits=begun, **self._times(frame))
 
     def _realtime(self, ns: int) -> int:
         return max(0, ns + self._shift.realtime)

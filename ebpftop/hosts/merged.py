@@ -81,6 +81,7 @@ class MergedSource(Source):
         self._numbers = count(1)
         self._statistics = True
         self._looking: set[str] = set()  # hosts that were asked for a process
+        self._reading: dict[type[AnyFrame], str] = {}  # who was asked last for all programs, or threads
         self._closed = False
         self._failure: BaseException | None = None
 
@@ -179,6 +180,10 @@ class MergedSource(Source):
         for run in self._runs.values():
             self._put(run.gone(peer.name))
         self._answer_process(peer, ProcessFacts(tgid=0, start_ns=0, boottime_ns=0, gone=True))
+        for answer in (Programs, Threads):
+            if self._reading.get(answer) == peer.name:
+                del self._reading[answer]
+                self._put([_not_read(answer, peer.name)])
         self._gather()
         self._forget()
 
@@ -194,7 +199,9 @@ class MergedSource(Source):
                 self._of_run(peer, frame.run, frame)
             case ProcessFacts():
                 self._answer_process(peer, frame)
-            case Programs() | Threads() | Host() if not self.several:
+            case Programs() | Threads() if self._reading.get(type(frame)) == peer.name:
+                self._put([structs.replace(frame, host=peer.name if self.several else "")])
+            case Host() if not self.several:
                 self._put([frame])
 
     def _of_run(
@@ -268,10 +275,18 @@ class MergedSource(Source):
                 for peer in self.peers:
                     later = peer.clocks.shift.boottime
                     self._send(peer, structs.replace(request, start_ns=max(0, request.start_ns - later)))
-            case ReadPrograms() | ReadThreads() if not self.several:
-                self._all(request)
             case ReadPrograms() | ReadThreads():
-                self._put([_of_one(request)])
+                self._read(request)
+
+    def _read(self, request: ReadPrograms | ReadThreads) -> None:
+        """Of the host that is named, or the only one."""
+        answer = Programs if isinstance(request, ReadPrograms) else Threads
+        peer = next((each for each in self.peers if each.name == request.host or not self.several), None)
+        if peer is not None and peer.is_ready:
+            self._reading[answer] = peer.name
+            self._send(peer, structs.replace(request, host=""))
+        else:
+            self._put([_not_read(answer, request.host)])
 
     def _load(self, load: Load) -> None:
         number = next(self._numbers)
@@ -314,8 +329,6 @@ class MergedSource(Source):
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-def _of_one(request: ReadPrograms | ReadThreads) -> AnyFrame:
-    error = "of several hosts there is no such list: 'ebpftop --host NAME' shows one's"
-    if isinstance(request, ReadPrograms):
-        return Programs(monotonic_ns=0, boottime_ns=0, error=error)
-    return Threads(monotonic_ns=0, boottime_ns=0, error=error)
+def _not_read(answer: type[Programs | Threads], host: str) -> Programs | Threads:
+    why = f"{host} isn't there" if host else "one host's: H lists them, and . selects one"
+    return answer(monotonic_ns=0, boottime_ns=0, error=why, host=host)

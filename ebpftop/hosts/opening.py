@@ -6,14 +6,15 @@ import contextlib
 import os
 import select
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
+from math import inf
 from typing import TextIO
 
 from ebpftop.frames.codec import BadFrame
 from ebpftop.frames.stdio import Greeted
-from ebpftop.hosts.ssh import CONNECTING, Ssh
+from ebpftop.hosts.ssh import BEGINNING, CONNECTING, Ssh
 
-_BEYOND = 10.0  # seconds more, in which the other side starts
+_SOON = 10.0  # seconds after which nobody waits for the rest, where some are there
 
 
 class Opened:
@@ -25,8 +26,12 @@ class Opened:
         self.problem = ""
 
     @property
+    def has_begun(self) -> bool:
+        return not self.problem and self.greeted.rest is not None
+
+    @property
     def is_done(self) -> bool:
-        return bool(self.problem) or self.greeted.rest is not None
+        return bool(self.problem) or self.has_begun
 
     def read(self) -> list[str]:
         """Take what came; the new lines on stderr."""
@@ -47,24 +52,26 @@ class Opened:
         return said
 
 
-def open_all(names: Sequence[str], command: Sequence[str], err: TextIO) -> dict[str, Opened]:
+def open_all(names: Sequence[str], command: Sequence[str], err: TextIO, *, alone: bool) -> dict[str, Opened]:
     """A connection for each name: all at once without a question, then one after the other those that have to ask.
 
-    What doesn't answer in time is given up for now. Raises `OSError` if ssh can't be started.
+    What is slow may begin later, where others are there; alone: nothing else is. Raises `OSError` if ssh can't be
+    started.
     """
     found = {name: Opened(Ssh(name, command)) for name in names}
     try:
-        _wait(found.values(), CONNECTING + _BEYOND)
+        _wait(found.values(), CONNECTING + BEGINNING, _SOON, alone=alone)
+        some = not alone or any(each.has_begun for each in found.values())
         for name, opened in found.items():
             if opened.problem and opened.ssh.could_ask and (terminal := _terminal()) >= 0:
                 opened.ssh.end()
                 print(f"ebpftop: {name}: {opened.problem.rstrip('.')}; ssh may ask now", file=err, flush=True)
                 found[name] = again = Opened(Ssh(name, command, asks=True))
                 with again.ssh.terminal(terminal):
-                    _wait([again], None, err)
+                    _wait([again], err=err)
                 os.close(terminal)
-            elif not opened.is_done:
-                opened.problem = f"no answer within {CONNECTING + _BEYOND:.0f} s"
+            elif not (opened.is_done or some):
+                opened.problem = "no answer so far"
     except BaseException:
         for opened in found.values():
             opened.ssh.end()
@@ -81,16 +88,26 @@ def _terminal() -> int:
     return -1
 
 
-def _wait(connections: Iterable[Opened], seconds: float | None, err: TextIO | None = None) -> None:
-    """Until each has begun or failed, or so many seconds have passed. What ssh says meanwhile goes to `err`."""
-    end = None if seconds is None else time.monotonic() + seconds
+def _wait(
+    connections: Collection[Opened],
+    seconds: float = inf,
+    soon: float = inf,
+    *,
+    alone: bool = True,
+    err: TextIO | None = None,
+) -> None:
+    """Until each has begun or failed, or so many seconds have passed: `soon`, where one has begun, may ask, or isn't
+    alone. What ssh says meanwhile goes to `err`.
+    """
+    began = time.monotonic()
     while waiting := [opened for opened in connections if not opened.is_done]:
-        left = None if end is None else end - time.monotonic()
-        if left is not None and left <= 0:
+        some = not alone or any(opened.has_begun or (opened.problem and opened.ssh.could_ask) for opened in connections)
+        left = began + (soon if some else seconds) - time.monotonic()
+        if left <= 0:
             return
         files = {each.ssh.socket.fileno(): each for each in waiting}
         files |= {each.ssh.errors: each for each in waiting if not each.ssh.is_quiet}
-        for number in select.select([*files], [], [], left)[0]:
+        for number in select.select([*files], [], [], None if left == inf else left)[0]:
             if not files[number].is_done:
                 for line in files[number].read():
                     if err is not None:

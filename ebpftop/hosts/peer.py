@@ -195,10 +195,10 @@ class Peer:
                 if not self.is_ready and self.clocks.answers >= ASKED:
                     self._ready()
             case Host():
-                self.load = frame
-                if self.is_ready:
+                if self.is_ready:  # else its clocks aren't known yet
                     later = self.clocks.shift.realtime
-                    self._hub.take(self, structs.replace(frame, realtime_ns=max(0, frame.realtime_ns + later)))
+                    self.load = structs.replace(frame, realtime_ns=max(0, frame.realtime_ns + later))
+                    self._hub.take(self, self.load)
             case Catalog():
                 self.catalog = frame
                 if self.is_ready:

@@ -12,10 +12,10 @@ from ebpftop.frames.messages import AnyFrame, AnyRequest, Notice
 from ebpftop.frames.reading import FrameDecoder
 from ebpftop.frames.source import Source, SourceEnded
 from ebpftop.frames.stdio import Greeted
-from ebpftop.hosts.ssh import CONNECTING, Ssh
+from ebpftop.hosts.ssh import BEGINNING, CONNECTING, Ssh
 
 SILENCE = 10.0  # seconds without a frame after which a connection is given up: the load of a machine comes every second
-_STARTING = CONNECTING + 10.0  # seconds until the first one
+_STARTING = CONNECTING + BEGINNING  # seconds until the first one
 _UNSENT = 1 << 20  # bytes of requests that may wait
 _SHOWN = 60  # bytes of noise
 
@@ -31,7 +31,6 @@ class RemoteSource(Source):
         self._ssh: Ssh | None = None
         self._unsent = bytearray()
         self._sends: asyncio.Event | None = None
-        self._closed = False
 
     async def restart(self) -> None:
         """`frames` connects."""
@@ -109,7 +108,6 @@ class RemoteSource(Source):
         self._sends.set()
 
     async def close(self) -> None:
-        self._closed = True
         ssh = self._ssh or (self._opened[0] if self._opened else None)
         if ssh is not None:
             ssh.hang_up()

@@ -166,7 +166,7 @@ class Spread:
             self._maps = {name for view in views for name in (view.map, view.moments) if name}
             yield structs.replace(frame, run=self.number, request=self.load.request, views=views)
             for other, failed in self._failed:
-                yield self._notice(other, _why(failed), "error")
+                yield self._notice(other, failed.error, "error")
             self._failed = []
         elif frame.views != self.loaded.views:
             part.state = "failed"
@@ -177,7 +177,7 @@ class Spread:
 
     def _fail(self, host: str, frame: Rejected | Refused) -> Iterator[AnyFrame]:
         if self.loaded is not None:
-            yield self._notice(host, _why(frame), "error")
+            yield self._notice(host, frame.error, "error")
             yield from self._settle("")
             return
         self._failed.append((host, frame))
@@ -185,7 +185,7 @@ class Spread:
             return
         *others, (last, outcome) = self._failed
         for other, failed in others:
-            yield self._notice(other, _why(failed), "error")
+            yield self._notice(other, failed.error, "error")
         self.over = True
         error = f"{last}: {outcome.error}" if self.several else outcome.error
         if isinstance(outcome, Rejected):
@@ -279,10 +279,6 @@ class Spread:
             programs=[*programs.values()],
             rings=[*rings.values()],
         )
-
-
-def _why(failed: Rejected | Refused) -> str:
-    return failed.error
 
 
 def _sum(known: ProgramCost | None, more: ProgramCost) -> ProgramCost:

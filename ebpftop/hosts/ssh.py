@@ -16,7 +16,8 @@ from collections.abc import Iterator, Sequence
 from ebpftop import __version__
 from ebpftop.base.inert import inert
 
-CONNECTING = 10  # seconds that a connection may take
+CONNECTING = 30  # seconds that a connection may take: a machine in trouble is slow
+BEGINNING = 30.0  # seconds more, in which the other side starts
 _REMOTE = "exec sh -c 'PATH=$PATH:$HOME/.local/bin:/usr/local/bin; exec ebpftop serve --stdio'"
 # ssh itself ends where nothing answers any more, also once nobody is left to end it.
 _OPTIONS = ("-T", "-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3", "-o", f"ConnectTimeout={CONNECTING}")

@@ -29,7 +29,7 @@ INTERNET = ("tcp", "tcp6", "udp", "udp6")  # tables of /proc/PID/net
 
 class Stat(NamedTuple):
     """/proc/PID/stat, or that of a thread. state: one letter. cpu_ns: user's and kernel's time. kernel: it is the
-    kernel's own.
+    kernel's own. cpu: on which it runs, or ran last.
     """
 
     comm: str
@@ -39,6 +39,7 @@ class Stat(NamedTuple):
     start_ns: int
     cpu_ns: int
     kernel: bool = False
+    cpu: int = 0
 
 
 class Limit(NamedTuple):
@@ -147,6 +148,7 @@ def stat(raw: bytes) -> Stat:
         start_ns=int(fields[19]) * TICK_NS,
         cpu_ns=(int(fields[11]) + int(fields[12])) * TICK_NS,
         kernel=bool(int(fields[6]) & _KTHREAD),
+        cpu=int(fields[36]),
     )
 
 

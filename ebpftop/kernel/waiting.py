@@ -1,4 +1,6 @@
-"""Texts of /proc/PID/task/TID that say where a thread waits: see the kernel's fs/proc/base.c and lib/syscall.c."""
+"""Texts of /proc/PID/task/TID that say where a thread waits: see the kernel's fs/proc/base.c, lib/syscall.c and
+kernel/sched/debug.c.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,8 @@ MOST_FRAMES = 64
 _FRAME = re.compile(rb"\[<[0-9a-fx]+>\] ([^\s+]+)(?:\+0x[0-9a-f]+/0x[0-9a-f]+)?(?: (\[[^\]\s]+\]))?")
 _CALL = re.compile(rb"(\d{1,9})((?: 0x[0-9a-f]{1,16}){6}) 0x([0-9a-f]{1,16}) 0x([0-9a-f]{1,16})\n?\Z")
 _32_BITS = 1 << 32
+_RAN = re.compile(rb"^se\.exec_start +: +(\d{1,13})\.(\d{6})$", re.MULTILINE)
+_SWITCHES = re.compile(rb"^nr_switches +: +(\d{1,19})$", re.MULTILINE)
 
 
 class Call(NamedTuple):
@@ -38,6 +42,21 @@ def call(raw: bytes) -> Call | None:
         return None
     compat = int(found[3], 16) < _32_BITS and int(found[4], 16) < _32_BITS
     return Call(int(found[1]) + COMPAT * compat, tuple(int(each, 16) for each in found[2].split()))
+
+
+class Ran(NamedTuple):
+    """When a thread ran last, in ns of the scheduler's clock of that CPU, and how often it had left a CPU."""
+
+    at_ns: int
+    switches: int
+
+
+def ran(raw: bytes) -> Ran | None:
+    """What /proc/PID/sched says; None where it doesn't. Clocks of CPUs differ, and may be slower than time."""
+    at, times = _RAN.search(raw), _SWITCHES.search(raw)
+    if at is None or times is None or not int(at[1]):
+        return None
+    return Ran(int(at[1]) * 1_000_000 + int(at[2]), int(times[1]))
 
 
 def switches(status: dict[str, str]) -> int | None:

@@ -61,7 +61,11 @@ def misfit_open(waits: OpenWaits, layouts: list[MapLayout]) -> tuple[KeyPath, st
     if [(field.dtype, field.count) for field in layout.key.fields] != [("<u4", 1)]:
         return ("open", "map"), f"the key of {waits.map!r} must be a thread's number of 32 bits"
     fields = {field.name: field for field in layout.value.fields}
-    for key, name, dtype in (("since", waits.since, "<u8"), ("holder", waits.holder, "<u4")):
+    wanted = (
+        *(("since", waits.since, "<u8"), ("woken", waits.woken, "<u8")),
+        *(("holder", waits.holder, "<u4"), ("waker", waits.waker, "<u4")),
+    )
+    for key, name, dtype in wanted:
         if name and (name not in fields or (fields[name].dtype, fields[name].count) != (dtype, 1)):
             bits = 8 * int(dtype[-1])
             return ("open", key), f"{waits.map!r} has no field {name!r} of {bits} bits (it has {', '.join(fields)})"

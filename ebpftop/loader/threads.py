@@ -1,8 +1,8 @@
 """Root task: where every thread of the machine is, and what those that wait are waiting for.
 
-Of a thread it reads stat, status, wchan, stack, syscall and one link of its open files, and of its network namespace
-the tables of sockets; never cmdline, maps, exe or mem, which hang where a process holds the lock of its memory.
-stat, wchan, stack and syscall hang, too, where a process hangs in the middle of execve(2): that is left behind.
+Of a thread it reads stat, status, sched, wchan, stack, syscall and one link of its open files, and of its network
+namespace the tables of sockets; never cmdline, maps, exe or mem, which hang where a process holds the lock of its
+memory. stat, wchan, stack and syscall hang, too, where a process hangs in the middle of execve(2): that is left behind.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ _MOST_UNREAD = 32
 HELD = "unknown: reading it hangs"  # the target of a process in the middle of execve(2)
 _SOCKET = "socket:["  # how links to sockets begin
 _STUCK = "DTt"  # states that are looked at first
-_NOWHERE = "RZX"  # states without a place
+_RUNNABLE = "R"  # it is nowhere but on its CPU, whose time it tells
+_NOWHERE = "ZX"  # states without a place
 _OWN_AFFAIRS = "SI"  # states in which the kernel's own threads spend their lives
 
 
@@ -60,6 +61,7 @@ def reading(pid: int | None = None) -> Threads:
         threads=places,
         stacks=[list(functions) for functions in reader.stacks],
         count=max(reader.count, len(places)),
+        took_ns=time.monotonic_ns() - monotonic,
         unread=reader.unread[:_MOST_UNREAD],
     )
 
@@ -91,6 +93,7 @@ class _Reader:
         self._apart = Apart(_PATIENCE)
         self._sockets: dict[int, set[int]] = {}  # inodes by process
         self._late = 0  # threads that weren't looked at
+        self._ran: dict[int, tuple[int, int]] = {}  # thread → a CPU, and when it ran there last, by that CPU's clock
 
     def listed(self, pid: int | None) -> tuple[list[ThreadPlace], list[ThreadPlace]]:
         """Threads with names and states; apart from them, processes of which more can't be read."""
@@ -120,7 +123,7 @@ class _Reader:
         self._apart.close()
         if self._late:
             self.unread.append(f"what {self._late:,} threads wait for: it took longer than {_READING:.0f} s")
-        return [*held, *self._with_sockets(read)]
+        return [*held, *self._with_sockets(self._with_still(read))]
 
     def _of(self, tgid: int, places: Iterable[ThreadPlace]) -> Iterator[ThreadPlace]:
         """Of some threads of one process."""
@@ -146,12 +149,25 @@ class _Reader:
 
     def _with(self, place: ThreadPlace, known: dict[str, Any]) -> ThreadPlace:
         functions = tuple(known.pop("functions", ()))
+        if (ran := known.pop("ran", None)) is not None:
+            self._ran[place.tid] = ran
         if functions:
             known["stack"] = self.stacks.setdefault(functions, len(self.stacks))
         target = known.get("target", "")
         if target.startswith(_SOCKET) and len(self._sockets.setdefault(place.tgid, set())) < _MOST_SOCKETS:
             self._sockets[place.tgid].add(_inode(target))
         return replace(place, **known)
+
+    def _with_still(self, places: list[ThreadPlace]) -> list[ThreadPlace]:
+        """For how long each has not run at least: up to when another one ran on its CPU."""
+        newest: dict[int, int] = {}
+        for cpu, at in self._ran.values():
+            newest[cpu] = max(at, newest.get(cpu, 0))
+        still = {tid: newest[cpu] - at for tid, (cpu, at) in self._ran.items()}
+        return [
+            replace(place, still_ns=still[place.tid]) if place.state != _RUNNABLE and still.get(place.tid) else place
+            for place in places
+        ]
 
     def _with_sockets(self, places: list[ThreadPlace]) -> Iterator[ThreadPlace]:
         """Sockets by their addresses, as far as a table has them."""
@@ -213,7 +229,15 @@ def _look(folder: ProcessFolder, place: ThreadPlace, known: dict[str, Any]) -> N
     """Fill `known`, what could hang last. A thread that ends meanwhile, or what takes more rights, is left out."""
     task = f"task/{place.tid}"
     with contextlib.suppress(OSError):
-        known["switches"] = waiting.switches(proc.status(folder.read(f"{task}/status")))
+        switches = waiting.switches(proc.status(folder.read(f"{task}/status")))
+        if place.state != _RUNNABLE:
+            known["switches"] = switches
+        cpu = proc.stat(folder.read(f"{task}/stat")).cpu
+        ran = waiting.ran(folder.read(f"{task}/sched", 1 << 12))
+        if ran is not None and ran.switches == switches:  # it has not moved on meanwhile
+            known["ran"] = cpu, ran.at_ns
+    if place.state == _RUNNABLE:
+        return
     with contextlib.suppress(OSError):
         waits = proc.text(folder.read(f"{task}/wchan", 128))
         known["waits"] = "" if waits == "0" else waits

@@ -29,12 +29,14 @@ _STATES = {"D": STUCK, "T": STOPPED, "t": TRACED, "R": RUNNABLE, "S": SLEEPING, 
 
 class Seen(NamedTuple):
     """A thread at its place. age_ns: it has not run for at least so long; None where that isn't known. waits: what
-    attached probes know of its wait; with them, age_ns is that of the wait.
+    attached probes know of its wait; with them, age_ns is that of the wait. waker: the thread that woke it last, where
+    a probe knows and that thread still lives.
     """
 
     thread: ThreadPlace
     age_ns: int | None
     waits: Sequence[OpenWait] = ()
+    waker: ThreadPlace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,13 @@ class Place:
         return [(tgid, name, count) for (tgid, name), count in counts.most_common()]
 
     @property
+    def wakers(self) -> list[tuple[ThreadPlace, int]]:
+        """The threads that woke some of them last, and how many, who woke the most first."""
+        found = {each.waker.tid: each.waker for each in self.seen if each.waker is not None}
+        counts = Counter(each.waker.tid for each in self.seen if each.waker is not None)
+        return [(found[tid], count) for tid, count in counts.most_common()]
+
+    @property
     def whose(self) -> str:
         """`postgres (4121)`, `postgres (4121) and 11 more`."""
         (tgid, name, _), *others = self.owners
@@ -122,13 +131,14 @@ class Places:
         """The places, what may be stuck first."""
         groups: dict[Hashable, list[Seen]] = {}
         waits = _waits(read)
+        self._living = {each.tid: each for each in read.threads}
         for thread in read.threads:
             state = self._state(thread)
             seen = Seen(thread, self._age(thread, read.boottime_ns))
             if (begun := waits.get(thread.tid)) and state in (STUCK, SLEEPING):
-                seen = Seen(thread, read.monotonic_ns - min(each.since_ns for each in begun), begun)
+                age = read.monotonic_ns - min(each.since_ns for each in begun)
+                seen = Seen(thread, age, begun, self._waker(begun, read))
             groups.setdefault(_key(thread, state), []).append(seen)
-        self._living = {each.tid: each for each in read.threads}
         known = {(each.tid, each.start_ns) for each in read.threads}
         self._since = {name: since for name, since in self._since.items() if name in known}
         self._cpu = {(each.tid, each.start_ns): each.cpu_ns for each in read.threads}
@@ -156,7 +166,7 @@ class Places:
         if switches != thread.switches:
             since = now
         self._since[name] = thread.switches, since
-        return now - since if now > since else None
+        return max(now - since, thread.still_ns) or None
 
     def _place(self, key: Hashable, seen: list[Seen], read: Threads) -> Place:
         counts = Counter(each.thread.stack for each in seen if each.thread.stack is not None)
@@ -173,6 +183,14 @@ class Places:
             ],
             holder=self._holder(seen),
         )
+
+    def _waker(self, begun: Sequence[OpenWait], read: Threads) -> ThreadPlace | None:
+        """None where it has ended: another thread that began later may have its number."""
+        last = max(begun, key=lambda each: each.woken_ns)
+        waker = self._living.get(last.waker)
+        if waker is None or waker.start_ns > last.woken_ns + read.boottime_ns - read.monotonic_ns:
+            return None
+        return waker
 
     def _holder(self, seen: list[Seen]) -> ThreadPlace | None:
         """What a program's memory says is believed only of a thread of the same process that isn't one of those."""
@@ -216,6 +234,8 @@ def written(thread: ThreadPlace) -> str:
 
 
 def _target(thread: ThreadPlace) -> str:
+    if thread.target.startswith(_ANONYMOUS):
+        return f"{thread.target}, fd {syscall_arguments.descriptor(call_of(thread), thread.arguments)}"
     if thread.target:
         return thread.target
     if call_of(thread) in _FUTEX and thread.arguments:
@@ -224,7 +244,9 @@ def _target(thread: ThreadPlace) -> str:
 
 
 def _key(thread: ThreadPlace, state: str) -> tuple[Hashable, ...]:
-    """What makes threads wait for the same: the file, else the lock of that process, else the kernel's function."""
+    """What makes threads wait for the same: the file; for one without a name its number in processes of one program,
+    which often have inherited it; else the lock of that process, else the kernel's function.
+    """
     call = call_of(thread)
     if state in (IDLE, ENDED):
         return (state,)
@@ -232,7 +254,9 @@ def _key(thread: ThreadPlace, state: str) -> tuple[Hashable, ...]:
         return state, thread.tgid
     if thread.target and not thread.target.startswith(_ANONYMOUS):
         return state, call, thread.target
+    if thread.target:
+        return state, call, _target(thread), thread.waits, thread.process
     if call in _FUTEX and thread.arguments:
         return state, call, thread.tgid, thread.arguments[0]
     known = call or thread.waits
-    return (state, call, thread.target, thread.waits) if known else (state, thread.tgid)
+    return (state, call, thread.waits) if known else (state, thread.tgid)

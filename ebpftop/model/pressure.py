@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from ebpftop.frames.messages import Pressure
+from ebpftop.frames.messages import Host, Pressure
 
 RESOURCES = ("cpu", "memory", "io")
+SHORT = {"memory": "mem"}
 STALLS = {
     "cpu": (25.0, 75.0),
     "memory": (1.0, 10.0),
@@ -23,3 +24,11 @@ def stalled(before: Mapping[str, Pressure], after: Mapping[str, Pressure], passe
         for name in RESOURCES
         if name in before and name in after
     }
+
+
+def lately(loads: Sequence[Host]) -> dict[str, float]:
+    """The same of a machine, from its first load to its last."""
+    if not loads:
+        return {}
+    first, last = loads[0], loads[-1]
+    return stalled(first.pressure, last.pressure, last.realtime_ns - first.realtime_ns)

@@ -15,6 +15,7 @@ from ebpftop.frames.columns import Array, Labels, Values, take
 from ebpftop.frames.messages import Cost, ViewInfo
 from ebpftop.frames.stacks import STACK
 from ebpftop.model.ledger import Ledger
+from ebpftop.model.machines import Gap, away, within
 from ebpftop.model.narrowing import selected_rows
 from ebpftop.model.past.past import Across
 from ebpftop.model.past.span import INTERVAL, START, Recent, Span, Wanted
@@ -117,10 +118,11 @@ class CostNow:
 
 
 def moment(run: Run, wanted: Wanted = INTERVAL) -> object:
-    """Changes with every frame that brings the views of a run something new in a span."""
+    """Changes with every frame that brings the views of a run something new in a span, or takes a host away."""
+    gone = frozenset(away(run.gaps))
     if run.last is None or wanted.end > run.last.monotonic_ns:
-        return run.id, wanted, run.last and run.last.seq, tuple(log.total for log in run.events.values())
-    return run.id, wanted
+        return run.id, wanted, gone, run.last and run.last.seq, tuple(log.total for log in run.events.values())
+    return run.id, wanted, gone
 
 
 def interval(run: Run) -> float:
@@ -149,6 +151,14 @@ def extent(run: Run, view: ViewInfo, wanted: Wanted = INTERVAL) -> Extent:
     if past is None or span is None:
         return Extent(None, 0.0)
     return Extent(span, int(past.times(span)["lasted"].sum()) / 1e9)
+
+
+def gaps(run: Run, wanted: Wanted = INTERVAL) -> list[Gap]:
+    """When, in a span, nothing came from hosts: of them the numbers say nothing."""
+    if not run.gaps or run.last is None or not run.views:
+        return []
+    span, ahead = extent(run, run.views[0], wanted).span, run.last.realtime_ns - run.last.monotonic_ns
+    return within(run.gaps, span.start + ahead, span.end + ahead) if span is not None else []
 
 
 def _now(run: Run, view: ViewInfo, wanted: Wanted) -> Recent | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -37,6 +37,7 @@ from ebpftop.stats.slots import SLOTS
 
 if TYPE_CHECKING:
     from ebpftop.model.failure import Failure
+    from ebpftop.model.machines import Gap
 
 _LOST = 256  # times of losses; what comes beyond makes the last one longer
 _TOGETHER = 5_000_000_000  # ns between losses that count as one time
@@ -67,7 +68,8 @@ class Run:
     and pasts: by the name of the view, none for views of events. events: by the name of the ring buffer. samples: by
     the name of the view. attached_until: the last sample (monotonic ns) before detaching began, as programs end one by
     one; None before. remembers: whether it has a past. ahead: the run on the whole tape, as far as that was read.
-    stacks: the call stacks behind the numbers in its columns, shared by all runs of a stream.
+    stacks: the call stacks behind the numbers in its columns, shared by all runs of a stream. gaps: of the hosts that
+    the stream comes from, likewise.
     """
 
     id: int
@@ -94,6 +96,7 @@ class Run:
     kept: dict[str, Past] = field(default_factory=dict)
     samples: dict[str, Moments] = field(default_factory=dict)
     remembers: bool = True
+    gaps: Sequence[Gap] = ()
     ahead: Callable[[], Run | None] = lambda: None
     _began: int = 0  # when the first sample came
     _failure: Failure | None = None

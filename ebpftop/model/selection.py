@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from ebpftop.frames.messages import Process, ViewInfo
-from ebpftop.model.dimensions import CGROUP, FUNCTION, PROCESS, Source, function_key, is_somebody, sources, trait
+from ebpftop.model.dimensions import CGROUP, FUNCTION, HOST, PROCESS, Source, function_key, is_somebody, sources, trait
 
 NOBODY = -1  # no process's identity
 
@@ -105,6 +105,12 @@ def chosen_cgroup(selection: Selection) -> str:
             process = selection.processes.get(choice.value)
             return process.cgroup.rstrip("/") if process is not None else ""
     return ""
+
+
+def chosen_host(selection: Selection) -> str:
+    """The host that was chosen last; "" for none."""
+    chosen = (each for each in reversed(selection.choices) if each.dimension == HOST and not each.excluded)
+    return next((str(each.value) for each in chosen), "")
 
 
 def choices_of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,6 @@ from ebpftop.frames.messages import (
     Hello,
     Host,
     Hosts,
-    HostState,
     Loaded,
     Loading,
     Mark,
@@ -35,6 +34,7 @@ from ebpftop.frames.messages import (
     Stacks,
     Threads,
 )
+from ebpftop.model.machines import Machines
 from ebpftop.model.past.memory import LIMIT, hold
 from ebpftop.model.past.span import Span
 
@@ -75,14 +75,18 @@ class Session:
         self._stacks: KnownStacks | None = None
         self.runs: dict[int, Run] = {}
         self.hosts: deque[Host] = deque(maxlen=self.history)
-        self.machines: list[HostState] = []  # of a stream that comes from several hosts
-        self.machines_at = 0  # realtime ns, when they were so
+        self.machines = Machines(self.history)  # of a stream that comes from several hosts
         self.threads: Threads | None = None  # the last reading of them, if anybody looked
         self.notices: deque[Notice] = deque(maxlen=self.history)
         self.marks: list[Mark] = []  # in the order of time; beyond `MARKS`, the oldest are forgotten
         self.refused: Refused | None = None  # the last request that was refused
         self._failures = 0
         self.failures: deque[tuple[int, str]] = deque(maxlen=self.history)  # when (0: before any sample), and probe
+
+    @property
+    def loads(self) -> Mapping[str, Sequence[Host]]:
+        """The loads of each host, oldest first; of one alone under ""."""
+        return self.machines.loads if self.machines.several else {"": self.hosts}
 
     @property
     def stacks(self) -> KnownStacks:
@@ -140,7 +144,7 @@ class Session:
                 if not self.hosts or frame.realtime_ns > self.hosts[-1].realtime_ns:
                     self.hosts.append(frame)
             case Hosts():
-                self.machines, self.machines_at = frame.hosts, frame.realtime_ns
+                self.machines.take(frame)
             case Threads():
                 self.threads = frame
             case Notice():
@@ -172,6 +176,7 @@ class Session:
                 self.stacks,
                 request=frame.request,
                 remembers=self.past_bytes > 0,
+                gaps=self.machines.gaps,
             )
             if self._ahead is not None:
                 run.ahead = partial(self._ahead, self.hello, frame.run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Callable
 
@@ -11,6 +12,7 @@ from ebpftop.catalog import params
 from ebpftop.catalog.model import Probe
 from ebpftop.frames.messages import Load
 from ebpftop.handover import protocol
+from ebpftop.loader import compose
 from ebpftop.loader.load import Order
 from ebpftop.supervisor.tasks import NotStarted, Tasks, Work
 
@@ -35,16 +37,21 @@ class EarlyLoads:
         self._waiting: list[EarlyLoad] = []
 
     def start(self, expected: list[Load], order: Callable[[Load], Order], work: Callable[[Order], Work]) -> None:
-        """Fork loaders for what is expected, as far as that is possible now."""
+        """Fork loaders for what is expected, as far as that is possible now.
+
+        What takes longest goes first, so that at the end no processor waits for it; before it goes the census, which
+        names the processes of all.
+        """
+        orders: list[tuple[int, Load, Order]] = []
         for number, load in enumerate(expected, _FIRST_RUN):
-            try:
+            with contextlib.suppress(LookupError, params.BadParam):  # reported when the request arrives
                 ordered = order(load)
-                if params.by_name(ordered.probe, load.params):
-                    continue  # its request comes once the collector has found what is named
+                if not params.by_name(ordered.probe, load.params):  # else it comes once the collector has found those
+                    orders.append((number, load, ordered))
+        for number, load, ordered in sorted(orders, key=lambda each: _turn(each[2])):
+            with contextlib.suppress(NotStarted):  # the same
                 channel = self._tasks.start("loader", number, work(ordered))
-            except (LookupError, params.BadParam, NotStarted):
-                continue  # reported when the request arrives
-            self._waiting.append(EarlyLoad(number=number, load=load, probe=ordered.probe, channel=channel))
+                self._waiting.append(EarlyLoad(number=number, load=load, probe=ordered.probe, channel=channel))
 
     def take(self, request: protocol.RequestLoad) -> EarlyLoad | None:
         """The load that this request is for, now of the requested run; None if there is none, or it is another one."""
@@ -75,3 +82,10 @@ class EarlyLoads:
             if changed:
                 self._waiting.remove(early)
                 early.channel.close()
+
+
+def _turn(order: Order) -> tuple[bool, int]:
+    """Sorts by how long a load takes: the compiler, and the verifier, as long as there is C, shared or its own."""
+    written = order.probe.written
+    length = len(written) + sum(map(len, compose.used_headers(order.includes, written).values()))
+    return order.probe.category != protocol.INTERNAL, -length

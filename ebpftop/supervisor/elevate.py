@@ -17,6 +17,7 @@ CARRIED = (
     "COLORTERM",
     "EDITOR",
     "SSH_AUTH_SOCK",
+    "TMUX",
     "VISUAL",
     "XDG_CONFIG_HOME",
     "XDG_STATE_HOME",

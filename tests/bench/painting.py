@@ -44,12 +44,15 @@ def rows() -> list[Row]:
     """Of each state of the screen, CPU and bytes beside htop and top; then keys."""
     # The keys that lead to each state from the one before, and at most how much CPU and how many bytes a second.
     states = {"": ("", 5.0, 20e3), ", paused": (" ", 0.5, 0.0), ", help in front": (" ?", 1.0, None)}
-    return [
-        *_beside("5 probes, 200x60", (200, 60), _FIVE, states),
-        *_beside("1 probe, 120x36", (120, 36), _FIVE[:1], {"": ("", 2.0, None)}),
-        _key_row("key to paint, 5 probes, 200x60", contextlib.nullcontext()),
-        _key_row("key to paint, beside 2 busy loops", _busy(2), most=None),
-    ]
+    five = _beside("5 probes, 200x60", (200, 60), _FIVE, states)
+    one = _beside("1 probe, 120x36", (120, 36), _FIVE[:1], {"": ("", 2.0, None)})
+    with dashboard((200, 60), _FIVE) as screen:
+        screen.keys("\x1b", 0.5)
+        screen.keys("/s", 1.0)  # with a search begun, nothing else on the screen changes by itself
+        alone = _key_row("key to paint, 5 probes, 200x60", screen, most=0.02)
+        with _busy(2):
+            loaded = _key_row("key to paint, beside 2 busy loops", screen)
+    return [*five, *one, alone, loaded]
 
 
 def _beside(what: str, size: tuple[int, int], probes: list[str], states: dict[str, _State]) -> list[Row]:
@@ -100,12 +103,9 @@ def dashboard(size: tuple[int, int], probes: list[str]) -> Iterator[Screen]:
         yield screen
 
 
-def _key_row(what: str, load: contextlib.AbstractContextManager[object], most: float | None = 0.02) -> Row:
+def _key_row(what: str, screen: Screen, most: float | None = None) -> Row:
     """Of letters typed into the search line: the time until each is on the screen."""
-    with dashboard((200, 60), _FIVE) as screen, load:
-        screen.keys("\x1b", 0.5)
-        screen.keys("/s", 1.0)  # with a search begun, nothing else on the screen changes by itself
-        times = [_shown_after(screen, "abcdefghij"[number % 10], number) for number in range(_KEYS)]
+    times = [_shown_after(screen, "abcdefghij"[number % 10], number) for number in range(_KEYS)]
     return Row(what, times, unit=ms, most=most, note=f"p99 {ms(quantiles(times, n=100)[98])}")
 
 

@@ -12,7 +12,7 @@ from tests.bench.peers import environment, peers
 from tests.bench.table import Row, s
 from tests.bench.tool import ToolFailed, running
 
-ROUNDS = 4
+ROUNDS = 3
 WHAT = "from asking to first data, runqlat"
 OURS = [sys.executable, "-m", "ebpftop", "run", "cpu/runqlat", "--format", "json", "--interval", "0.2"]
 TARGETS = {"runqlat-bpfcc": 1 / 3}

@@ -29,7 +29,7 @@ _SCREENS: dict[str, tuple[list[str], Callable[[str], bool], float, float]] = {
         ["play", "first-minute"],
         lambda shown: shown.count("╭─ ●") == _TILES and "first snapshot" not in shown,
         1.5,
-        10.0,
+        6.0,
     ),
 }
 _PRINTED = {"list": (["list"], 0.15), "show": (["show", "cpu/runqlat"], 0.1), "--help": (["--help"], 0.05)}

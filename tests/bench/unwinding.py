@@ -24,7 +24,7 @@ from tests.bench.tool import Tool, running
 from tests.support.processes import children
 from tests.support.workloads import Worker
 
-ROUNDS = 3
+ROUNDS = 2
 FREQUENCY = 499  # so that there are enough samples; the costs are each one's
 COLD, WARM = 2, 4  # seconds: what is read while names and tables are new isn't counted
 FASTER = 1999  # samples a second, so that what they take of a program is seen

@@ -8,8 +8,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +28,10 @@ SECRET = "kept_from_everybody"
 
 
 @pytest.fixture
-def public() -> Iterator[Path]:
+def public(public: Path) -> Path:
     """A folder that is everybody's."""
-    folder = Path(tempfile.mkdtemp(prefix="ebpftop-test-"))
-    folder.chmod(0o777)
-    yield folder
-    shutil.rmtree(folder)
+    public.chmod(0o777)
+    return public
 
 
 def traced(done: Done) -> list[dict[str, Any]]:

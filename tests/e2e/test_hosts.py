@@ -18,13 +18,13 @@ import psutil
 import pytest
 
 from tests.support.command import CHECKOUT, COMMAND, complaint, ebpftop
-from tests.support.far_sshd import SSHD, FarSshd, ssh_to
-from tests.support.processes import eventually
+from tests.support.far_sshd import FarSshd, ssh_to
+from tests.support.processes import alive, eventually, held_by, in_kernel
 from tests.support.terminal import terminal
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces and sshd take root"),
-    pytest.mark.skipif(not Path(SSHD).exists() and not os.environ.get("CI"), reason="openssh-server is not installed"),
+    pytest.mark.installed("sshd", "ssh", "ip"),
 ]
 
 USUAL = "/usr/bin:/bin:/usr/sbin:/sbin"
@@ -181,6 +181,63 @@ def test_a_host_that_is_cut_off_comes_back(far: Far, tmp_path: Path) -> None:
         term.keys("q")
         term.wait_for_end()
         assert term.status() == 0
+
+
+def test_ssh_asks_about_a_new_key_and_for_a_passphrase_before_the_dashboard(far: Far, tmp_path: Path) -> None:
+    one, two = far(counting("nginx", 23)), far(counting("redis", 101))
+    ssh = ssh_to(tmp_path, one, two)
+    (tmp_path / "known").write_text(two.known)
+    asking = (tmp_path / "config").read_text().replace("StrictHostKeyChecking yes", "StrictHostKeyChecking ask")
+    (tmp_path / "config").write_text(asking)
+    subprocess.run(["ssh-keygen", "-q", "-p", "-N", "open sesame", "-f", two.folder / "me"], check=True)
+    hosts = ["--host", one.name, "--host", two.name, "--ssh", ssh]
+    with terminal(["env", "-u", "SSH_AUTH_SOCK", "-u", "DISPLAY", *COMMAND, *hosts], 130, 36) as term:
+        shown = term.wait_for(
+            "far-1: Host key verification failed; ssh may ask now", "Are you sure you want to continue"
+        )
+        assert "Catalog" not in shown
+        term.type("yes")
+        term.keys("Enter")
+        shown = term.wait_for("far-2: ", "ssh may ask now", "Enter passphrase for key")
+        assert "Catalog" not in shown
+        term.type("open sesame")
+        term.keys("Enter")
+        term.wait_for("Catalog", "far-1 cpu", "far-2 cpu")
+        assert "open sesame" not in term.text()
+        term.keys("q")
+        term.wait_for_end()
+        assert term.status() == 0
+
+
+def test_without_an_answer_that_host_is_left_out(far: Far, tmp_path: Path) -> None:
+    one, two = far(counting("nginx", 23)), far(counting("redis", 101))
+    ssh = ssh_to(tmp_path, one, two)
+    subprocess.run(["ssh-keygen", "-q", "-p", "-N", "open sesame", "-f", two.folder / "me"], check=True)
+    hosts = ["--host", one.name, "--host", two.name, "--ssh", ssh]
+    with terminal(["env", "-u", "SSH_AUTH_SOCK", "-u", "DISPLAY", *COMMAND, *hosts], 130, 36) as term:
+        term.wait_for("Enter passphrase for key")
+        term.keys("Enter")
+        term.wait_for("Catalog", "far-1 cpu", "✗ far-2")
+        term.keys("q")
+        term.wait_for_end()
+
+
+@pytest.mark.bpf
+def test_nothing_stays_where_packets_are_dropped(far: Far, tmp_path: Path) -> None:
+    """Neither end is told: the other side ends as it hears nothing any more."""
+    before = {process.pid for process in served()}
+    host = far(REAL)
+    command = [*COMMAND, "run", "syscount", "--host", host.name, "--ssh", ssh_to(tmp_path, host)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=CHECKOUT, text=True) as run:
+        assert run.stdout
+        assert any("syscount" in line for line in run.stdout)
+        there = mine(before)
+        held = [held_by(each.pid) for each in there]
+        assert any(programs for programs, _ in held)
+        host.cut()
+        eventually(lambda: not any(alive(each) for each in there), "all of it has ended there", 60.0)
+        eventually(lambda: not any(in_kernel(each) for each in held), "nothing is loaded")
+        run.kill()
 
 
 @pytest.mark.bpf

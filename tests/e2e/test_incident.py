@@ -7,8 +7,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -69,15 +67,6 @@ def incident(tmp_path: Path) -> Iterator[Incident]:
         Worker(WRITE, device, name="backup") as backup,
     ):
         yield Incident(device, shop, backup)
-
-
-@pytest.fixture
-def public() -> Iterator[Path]:
-    """A folder that everybody can read; pytest's own are for their owner alone."""
-    folder = Path(tempfile.mkdtemp(prefix="ebpftop-test-"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
 
 
 def calls(worker: Worker) -> int:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,15 +20,6 @@ pytestmark = [pytest.mark.bpf, pytest.mark.skipif(os.geteuid() != 0, reason="bec
 NOBODY = {"SUDO_UID": "65534", "SUDO_GID": "65534"}
 DEMO = Path(package.__file__).parent / "demo.tape"
 SECRET = "kept_from_everybody"  # also an identifier, so that a compiler quotes it
-
-
-@pytest.fixture
-def public() -> Iterator[Path]:
-    """A folder that everybody can read; pytest's own are for their owner alone."""
-    folder = Path(tempfile.mkdtemp(prefix="ebpftop-test-"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
 
 
 @pytest.fixture

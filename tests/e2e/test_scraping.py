@@ -8,7 +8,6 @@ import shlex
 import shutil
 import signal
 import subprocess
-import tempfile
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -114,28 +113,19 @@ def test_a_bad_address(text: str) -> None:
 # ---------------------------------------------------------------- its file
 
 
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """One that everybody can read and only root can write."""
-    found = Path(tempfile.mkdtemp(prefix="ebpftop-test-"))
-    found.chmod(0o755)
-    yield found
-    shutil.rmtree(found)
-
-
-def written(folder: Path, text: str) -> Path:
-    file = folder / "exporter.toml"
+def written(public: Path, text: str) -> Path:
+    file = public / "exporter.toml"
     file.write_text(text)
     file.chmod(0o644)
     return file
 
 
 @pytest.mark.bpf
-def test_a_file_says_what_is_served(folder: Path) -> None:
+def test_a_file_says_what_is_served(public: Path) -> None:
     calls = f"def work():\n    for _ in range({CALLS}): os.sched_get_priority_max(0)"
     with Worker(calls, name="wanted") as wanted, Worker(calls, name="other") as other:
         text = f'top = 3\n[[probes]]\nid = "syscount"\nparams = {{ pid = {wanted.pid} }}\n'
-        with exporter("--config", str(written(folder, text))) as one:
+        with exporter("--config", str(written(public, text))) as one:
             eventually(lambda: one.value("ebpftop_probe_up") == 1, "the probe is attached", 60)
             other.work()
             wanted.work()
@@ -163,17 +153,17 @@ def test_a_file_says_what_is_served(folder: Path) -> None:
         ("x = " + "[" * 4000, "1: nested too deeply"),
     ],
 )
-def test_a_mistake_in_it_has_file_line_and_key(folder: Path, text: str, line: str) -> None:
-    file = written(folder, text)
+def test_a_mistake_in_it_has_file_line_and_key(public: Path, text: str, line: str) -> None:
+    file = written(public, text)
     assert complaint(ebpftop("exporter", "--config", file), 2).startswith(f"{file}:{line}")
 
 
-def test_what_is_no_file_of_ones_own_is_refused(folder: Path) -> None:
-    file = written(folder, '[[probes]]\nid = "hello"\n')
-    (folder / "link").symlink_to(file)
-    (folder / "folder").mkdir()
-    os.mkfifo(folder / "pipe")
-    (folder / "huge").write_text("#" * (1 << 20))
+def test_what_is_no_file_of_ones_own_is_refused(public: Path) -> None:
+    file = written(public, '[[probes]]\nid = "hello"\n')
+    (public / "link").symlink_to(file)
+    (public / "folder").mkdir()
+    os.mkfifo(public / "pipe")
+    (public / "huge").write_text("#" * (1 << 20))
     for name, why in {
         "link": "a link, where the file itself is expected",
         "folder": "Is a directory",
@@ -181,23 +171,23 @@ def test_what_is_no_file_of_ones_own_is_refused(folder: Path) -> None:
         "huge": "larger than 256 KiB",
         "none": "No such file or directory",
     }.items():
-        assert complaint(ebpftop("exporter", "--config", folder / name), 2) == f"{folder / name}: {why}"
+        assert complaint(ebpftop("exporter", "--config", public / name), 2) == f"{public / name}: {why}"
     file.chmod(0o666)
     assert complaint(ebpftop("exporter", "--config", file), 2).startswith(f"{file}: users other than ")
     file.chmod(0o644)
-    folder.chmod(0o777)
+    public.chmod(0o777)
     assert "exporter.toml in it is not used" in complaint(ebpftop("exporter", "--config", file), 2)
 
 
-def test_rules_are_for_its_probes(folder: Path) -> None:
-    file = written(folder, '[[probes]]\nid = "runqlat"\n')
+def test_rules_are_for_its_probes(public: Path) -> None:
+    file = written(public, '[[probes]]\nid = "runqlat"\n')
     done = ebpftop("exporter", "--rules", "--config", file)
     assert (done.returncode, done.stderr) == (0, "")
     assert set(re.findall(r"^- name: \"(.*)\"", done.stdout, re.MULTILINE)) == {"ebpftop", "ebpftop cpu/runqlat"}
 
 
-def test_probes_come_from_one_place(folder: Path) -> None:
-    file = written(folder, '[[probes]]\nid = "hello"\n')
+def test_probes_come_from_one_place(public: Path) -> None:
+    file = written(public, '[[probes]]\nid = "hello"\n')
     for more in (["hello"], ["-p", "pid=1"]):
         assert "not from both" in complaint(ebpftop("exporter", "--config", file, *more), 2)
 
@@ -215,13 +205,13 @@ def unit() -> dict[str, str]:
 
 @pytest.mark.bpf
 @pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which needs root")
-def test_the_unit_serves_its_file_with_its_capabilities(folder: Path) -> None:
+def test_the_unit_serves_its_file_with_its_capabilities(public: Path) -> None:
     """With a budget: what it runs first as root has the kernel account, what it runs at the end no longer."""
     service = unit()
     assert service["AmbientCapabilities"] == service["CapabilityBoundingSet"]
     _, command, *arguments = shlex.split(service["ExecStart"])
     assert (command, arguments[-2:]) == ("exporter", ["--config", "/etc/ebpftop/exporter.toml"])
-    file = written(folder, (DEBIAN / "exporter.toml").read_text())
+    file = written(public, (DEBIAN / "exporter.toml").read_text())
     before = Path("/proc/sys/kernel/bpf_stats_enabled").read_text()
     subprocess.run(shlex.split(service["ExecStartPre"].removeprefix("+")), check=True)
     try:
@@ -239,8 +229,8 @@ def test_the_unit_serves_its_file_with_its_capabilities(folder: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd's own check of a unit")
-def test_systemd_takes_the_unit(folder: Path) -> None:
-    file = folder / "ebpftop-exporter.service"
+def test_systemd_takes_the_unit(public: Path) -> None:
+    file = public / "ebpftop-exporter.service"
     file.write_text((DEBIAN / file.name).read_text().replace("/usr/bin/ebpftop", "/bin/true"))
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", file], capture_output=True, text=True, check=False)
     assert [line for line in done.stderr.splitlines() if file.name in line] == []

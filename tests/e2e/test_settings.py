@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.command import Done, ebpftop
 from tests.support.probes import write_probe
+from tests.support.processes import eventually
+from tests.support.shell import PROGRAM, framed, line, shell
 
 NOBODY = 65534
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which needs root")
 
 
 @pytest.fixture
-def home() -> Iterator[Path]:
-    """XDG_CONFIG_HOME, in a folder that everybody can read."""
-    found = Path(tempfile.mkdtemp(prefix="ebpftop-test-"))
-    found.chmod(0o755)
-    (found / "ebpftop").mkdir(mode=0o755)
-    yield found
-    shutil.rmtree(found)
+def home(public: Path) -> Path:
+    """XDG_CONFIG_HOME, which everybody can read."""
+    (public / "ebpftop").mkdir(mode=0o755)
+    return public
 
 
 def written(home: Path, text: str) -> Path:
@@ -148,3 +144,43 @@ def test_interval_and_budget_are_defaults_of_options(home: Path) -> None:
         return [json.loads(line)["time_ns"] for line in done.stdout.splitlines()]
 
     assert len(times()) > len(times("--interval", "1"))
+
+
+EDITOR = """#!/bin/sh
+id -u > "{folder}/who"
+echo 'theme = "light"' > "{folder}/new"
+{{ cat "{folder}/new" > "$1"; }} 2> "{folder}/said" && echo saved > "{folder}/said"
+mv "{folder}/said" "{folder}/done"
+"""
+
+
+@as_root
+@pytest.mark.parametrize("linked", [False, True])
+def test_they_are_edited_with_the_rights_of_who_typed_sudo(home: Path, linked: bool) -> None:
+    """Also where a link leads to a file of root's: it is neither written to nor read."""
+    (home / "vi").write_text(EDITOR.format(folder=home))
+    (home / "vi").chmod(0o755)
+    home.chmod(0o777)
+    os.chown(home / "ebpftop", NOBODY, NOBODY)
+    secret = home / "roots"
+    secret.write_text("of root")
+    secret.chmod(0o600)
+    if linked:
+        (home / "ebpftop/config.toml").symlink_to(secret)
+    command = f"env SUDO_UID={NOBODY} SUDO_GID={NOBODY} XDG_CONFIG_HOME={home} EDITOR={home}/vi {PROGRAM} demo"
+    with shell(120, 40) as term:
+        line(term, framed(command))
+        term.wait_for("Catalog")
+        term.keys(",")
+        eventually((home / "done").exists, "the editor ran")
+        term.wait_for("Catalog")
+        term.keys("q")
+        term.wait_for("ended: 0, terminal: same")
+    assert (home / "who").read_text() == f"{NOBODY}\n"
+    if linked:
+        assert "Permission denied" in (home / "done").read_text()
+        assert secret.read_text() == "of root"
+    else:
+        assert (home / "done").read_text() == "saved\n"
+        made = (home / "ebpftop/config.toml").stat()
+        assert (made.st_uid, made.st_mode & 0o777) == (NOBODY, 0o600)

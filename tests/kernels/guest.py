@@ -1,4 +1,4 @@
-"""One emulated machine that runs the live tests: started, followed, ended; what they saw is kept."""
+"""Emulated machines: one that runs the live tests is started, followed, ended, and what they saw is kept."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.support.held import CHECKOUT, place
@@ -17,24 +18,29 @@ LIMIT = 4500.0  # seconds
 COUNTED = ("passed", "failed", "error", "skipped")
 
 
-class Guest:
-    """Boots on construction. `status` is pytest's exit status once it has ended, None if it left none."""
+TESTS = (
+    *(".venv/bin/python", "-m", "pytest", "-o", "cache_dir=/run/disk/pytest", "-o", "faulthandler_timeout=600"),
+    *("--durations=15", "-m", "bpf", "--every-mechanism", "tests/live"),
+)
 
-    def __init__(self, kernel: Path, arguments: list[str]) -> None:
+
+class Machine:
+    """Boots on construction, and runs a command as root on a copy-on-write view of our files, in the checkout.
+
+    devices: for qemu. out: a folder that it can write, with its `log`.
+    """
+
+    def __init__(self, kernel: Path, command: Sequence[str], devices: str = "") -> None:
         self.release = kernel.name.removeprefix("vmlinuz-")
-        self.status: int | None = None
-        self.seconds = 0.0
-        self._began = time.monotonic()
         self._folder = tempfile.TemporaryDirectory(prefix="ebpftop-guest-")
-        self._out = Path(self._folder.name)
-        self._log = b""
-        disk = self._out / "disk"
+        self.out = Path(self._folder.name)
+        disk = self.out / "disk"
         with disk.open("wb") as file:
             file.truncate(4 << 30)
-        script = [str(CHECKOUT / "tests/kernels/guest.sh"), str(CHECKOUT), str(self._out), *arguments]
-        with (self._out / "console").open("wb") as console:
+        script = [str(CHECKOUT / "tests/kernels/guest.sh"), str(CHECKOUT), str(self.out), *command]
+        with (self.out / "console").open("wb") as console:
             self._process = subprocess.Popen(
-                [*vng(kernel, self._out, disk), "--", *script],
+                [*vng(kernel, self.out, disk, devices), "--", *script],
                 cwd=CHECKOUT,
                 env={**os.environ, "PATH": f"{CHECKOUT}/.venv/bin:{os.environ['PATH']}:/usr/sbin:/sbin"},
                 stdin=subprocess.DEVNULL,
@@ -43,40 +49,71 @@ class Guest:
                 start_new_session=True,
             )
 
+    @property
+    def ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def log(self) -> bytes:
+        """What the command has written."""
+        with contextlib.suppress(FileNotFoundError):
+            return (self.out / "log").read_bytes()
+        return b""
+
+    def console(self) -> str:
+        """Its last lines."""
+        return _tail(self.out / "console")
+
+    def stop(self) -> int:
+        """Stop it if it still runs, its emulator too, which vng starts through a shell; how vng ended."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        return self._process.wait()
+
+    def remove(self) -> None:
+        self._folder.cleanup()
+
+
+class Guest(Machine):
+    """Runs the live tests. `status` is pytest's exit status once it has ended, None if it left none."""
+
+    def __init__(self, kernel: Path, arguments: list[str]) -> None:
+        self.status: int | None = None
+        self.seconds = 0.0
+        self._began = time.monotonic()
+        self._seen = b""
+        super().__init__(kernel, [*TESTS, *arguments])
+
     def running(self) -> bool:
         """Pass on the lines it has written; False once it has ended or its time is over."""
         self.seconds = time.monotonic() - self._began
         over = self.seconds > LIMIT
-        ended = self._process.poll() is not None or over
-        seen = self._log.count(b"\n")
-        with contextlib.suppress(FileNotFoundError):
-            self._log = (self._out / "log").read_bytes()
-        lines = self._log.decode(errors="replace").splitlines()
-        for line in lines[seen:] if ended else lines[seen : self._log.count(b"\n")]:
+        ended = self.ended or over
+        seen = self._seen.count(b"\n")
+        self._seen = self.log()
+        lines = self._seen.decode(errors="replace").splitlines()
+        for line in lines[seen:] if ended else lines[seen : self._seen.count(b"\n")]:
             print(f"{self.release} | {line}", flush=True)
         if over:
             print(f"{self.release} | it has not ended after {LIMIT:.0f} s and is stopped", flush=True)
         return not ended
 
     def end(self) -> None:
-        """Stop it if it still runs, its emulator too, which vng starts through a shell; keep its result."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        ended = self._process.wait()
+        """Stop it if it still runs; keep its result."""
+        ended = self.stop()
         try:
-            self.status = int((self._out / "status").read_text())
+            self.status = int((self.out / "status").read_text())
         except (OSError, ValueError):
-            console = _tail(self._out / "console")
-            print(f"{self.release} left no result; vng ended with {ended}, and its console with\n{console}", flush=True)
+            said = f"vng ended with {ended}, and its console with\n{self.console()}"
+            print(f"{self.release} left no result; {said}", flush=True)
         with contextlib.suppress(OSError):
-            if held := (self._out / "held.json").read_bytes():
+            if held := (self.out / "held.json").read_bytes():
                 place(self.release).parent.mkdir(parents=True, exist_ok=True)
                 place(self.release).write_bytes(held)
-        self._folder.cleanup()
+        self.remove()
 
     def summary(self) -> str:
         """Pytest's last line."""
-        lines = self._log.decode(errors="replace").strip().splitlines()
+        lines = self._seen.decode(errors="replace").strip().splitlines()
         return lines[-1].strip("= ") if lines else ""
 
 
@@ -85,8 +122,9 @@ def counts(summary: str) -> dict[str, int]:
     return {name: sum(map(int, re.findall(rf"(\d+) {name}", summary))) for name in COUNTED}
 
 
-def vng(kernel: Path, out: Path, disk: Path) -> list[str]:
+def vng(kernel: Path, out: Path, disk: Path, devices: str = "") -> list[str]:
     """The command, but for `--` and the script: `kernel` runs, `out` can be written, `disk` is there as a block device.
+    devices: more of them, for qemu. Network cards are eth0, eth1, ….
 
     Nehalem has no AVX: qemu 7.2 emulates it wrongly (NumPy's sort mixed up numbers), and slowly besides.
 
@@ -96,8 +134,8 @@ def vng(kernel: Path, out: Path, disk: Path) -> list[str]:
     root = "-virtfs local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap"
     return [
         *("vng", "--verbose", "--disable-kvm", "--run", str(kernel), "--cpus", "2", "--memory", "3G", "--user", "root"),
-        *("--rwdir", str(out), "--disk", str(disk), "--append", "mitigations=off"),
-        f"--qemu-opts=-cpu Nehalem -accel tcg,thread=single {root}",
+        *("--rwdir", str(out), "--disk", str(disk), "--append", "mitigations=off net.ifnames=0"),
+        f"--qemu-opts=-cpu Nehalem -accel tcg,thread=single {root} {devices}",
     ]
 
 

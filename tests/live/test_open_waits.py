@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from pathlib import Path
 
@@ -11,13 +13,16 @@ from ebpftop.base.syscalls import NUMBERS
 from ebpftop.frames.messages import ReadThreads, Threads
 from ebpftop.model.places import Place, Places
 from tests.support.held_lock import WAITING, HeldLock, held_lock
+from tests.support.named_threads import WAITS, named_threads
 from tests.support.tracing import Tracing, any_kernel, trace
+from tests.support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
 
 PROBES = [
     ("cpu/futexlat", {}),
     ("cpu/offcputime", {}),
+    ("cpu/wakeuptime", {}),
     ("application/syslatency", {"syscall": "futex"}),
 ]
 
@@ -68,7 +73,7 @@ def test_threads_that_wait_for_a_lock_that_is_never_given_back(
         again = place(reading(traced), lock)
         assert (again.age_ns or 0) > (one.age_ns or 0)
         assert one.holder is None or probe == "cpu/futexlat"
-        if probe != "cpu/offcputime":
+        if probe not in ("cpu/offcputime", "cpu/wakeuptime"):
             assert traced.count("latency", pid=lock.pid) == 0
     assert traced.losses() == {}
 
@@ -92,3 +97,34 @@ def test_waits_that_began_before_the_probe_was_attached_are_not_guessed(tmp_path
         with trace("cpu/futexlat", pid=lock.pid) as traced:
             traced.until(lambda: len(place(reading(traced), lock).seen) == WAITING, f"{WAITING} threads wait")
             assert since(reading(traced), lock) == []
+
+
+BUSY = {
+    "user code": "def work():\n    while True: pass",
+    "a system call": """
+zeros, memory = os.open("/dev/zero", os.O_RDONLY), bytearray(1 << 24)
+def work():
+    while True: os.readv(zeros, [memory])
+""",
+}
+
+
+@pytest.mark.parametrize("busy", BUSY.values(), ids=BUSY)
+def test_who_woke_a_thread_last_is_known_and_no_interrupt_is_taken_for_somebody(busy: str, tmp_path: Path) -> None:
+    """Timers wake the threads last, and come upon others; the last thread to be done wakes the main one."""
+    with contextlib.ExitStack() as stack:
+        threads = stack.enter_context(named_threads(tmp_path))
+        traced = stack.enter_context(trace("cpu/wakeuptime", pid=threads.pid))
+        for cpu in os.sched_getaffinity(0):
+            stack.enter_context(Worker(busy, cpu=cpu)).start()
+        threads.work()
+        read = reading(traced)
+        woken = {wait.tid: wait for wait in read.waits}
+        assert woken.keys() == {threads.pid, *threads.tids.values()}
+        assert {woken[tid].waker for tid in threads.tids.values()} == {0}
+        assert woken[threads.pid].waker in threads.tids.values()
+        assert all(0 < wait.woken_ns <= wait.since_ns <= read.monotonic_ns for wait in woken.values())
+        seen = next(one for each in Places().take(read) for one in each.seen if one.thread.tid == threads.pid)
+        assert seen.waker is not None
+        assert seen.waker.comm in WAITS
+    assert traced.losses() == {}

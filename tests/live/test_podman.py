@@ -16,7 +16,7 @@ import pytest
 from ebpftop.loader import containers
 from tests.support.tracing import any_kernel, trace
 
-pytestmark = [pytest.mark.bpf, any_kernel]
+pytestmark = [pytest.mark.bpf, any_kernel, pytest.mark.installed("podman", "runc", "busybox")]
 
 INSIDE, OUTSIDE = 7, 11
 LIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")  # Podman would raise them, which not all may
@@ -36,13 +36,12 @@ class Container(NamedTuple):
 @pytest.fixture
 def container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Container]:
     """Named web."""
-    busybox = shutil.which("busybox")
-    if not (shutil.which("podman") and shutil.which("runc") and busybox):
-        pytest.skip("needs podman, runc and a static busybox")
     root, image = Path(tempfile.mkdtemp(prefix="pod-")), tmp_path / "image"  # as Podman takes no long path
     monkeypatch.setenv("RUNTIMES_ROOT", str(root))
     (tmp_path / "probes").mkdir()
     (image / "bin").mkdir(parents=True)
+    busybox = shutil.which("busybox")
+    assert busybox is not None
     shutil.copy(busybox, image / "bin")
     for name in ("sh", "true", "sleep"):
         (image / "bin" / name).symlink_to("busybox")

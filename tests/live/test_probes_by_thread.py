@@ -64,6 +64,28 @@ def test_waits_by_call_stack_are_kept_by_thread(tmp_path: Path) -> None:
         assert waited >= count // 2 * 500_000
 
 
+def test_system_calls_are_timed_by_thread(tmp_path: Path) -> None:
+    with (
+        named_threads(tmp_path) as threads,
+        trace("application/syslatency", pid=threads.pid, syscall="futex", by="thread") as traced,
+    ):
+        threads.work()
+    assert {name: traced.count("latency", **labels(threads, name), syscall="futex") for name in WAITS} == WAITS
+    assert traced.count("latency") == sum(WAITS.values())
+    assert traced.losses() == {}
+
+
+def test_who_wakes_others_is_told_by_thread(tmp_path: Path) -> None:
+    """Each thread tells the main one when it is done; by then that one waits for it."""
+    with named_threads(tmp_path) as threads, trace("cpu/wakeuptime", pid=threads.pid, by="thread") as traced:
+        threads.work()
+    woken = traced.stacks("wakeups", pid=threads.pid, target="named-threads")
+    assert {(each["labels"]["tid"], each["labels"]["thread"]) for each in woken} == {
+        (tid, name) for name, tid in threads.tids.items()
+    }
+    assert counted(woken, "pipe_write") > 0
+
+
 @any_kernel
 def test_what_a_thread_did_before_it_was_renamed_stays_with_its_former_name(tmp_path: Path) -> None:
     with named_threads(tmp_path) as threads, trace("cpu/futexlat", pid=threads.pid, by="thread") as traced:

@@ -7,11 +7,12 @@ import pty
 import time
 import tty
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.processes import eventually
-from tests.support.tracing import any_kernel, counted, trace
+from tests.support.tracing import Tracing, any_kernel, counted, trace
 from tests.support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
@@ -104,25 +105,46 @@ def all_sleep(pid: int, threads: int) -> bool:
     return [stat[0] for stat in stats] == ["S"] * threads
 
 
-def test_waits_for_a_mutex_of_the_kernel_are_counted_and_timed() -> None:
+HELD = 100_000_000  # ns
+
+
+def read_terminal(**params: Any) -> tuple[Tracing, int]:
+    """Eight threads read a terminal, of which seven wait so long for its mutex. What was traced, and their process."""
     ours, theirs = pty.openpty()
     tty.setraw(theirs)
-    held = 100_000_000  # ns
     try:
         with (
             Worker(READ_TERMINAL, os.ttyname(theirs), 8) as worker,
-            trace("cpu/lockcontention", pid=worker.pid) as traced,
+            trace("cpu/lockcontention", pid=worker.pid, **params) as traced,
         ):
             worker.start()
             eventually(lambda: all_sleep(worker.pid, 1 + 8), "one thread reads, seven wait")
-            time.sleep(held / 1e9)
+            time.sleep(HELD / 1e9)
             os.write(ours, b"12345678")
             worker.finish()
     finally:
         os.close(ours)
         os.close(theirs)
-    waits = traced.buckets("latency", pid=worker.pid, kind="mutex")
-    assert sum(count for (_, high), count in waits.items() if high > held) == 7
-    assert counted(traced.stacks("places", pid=worker.pid, kind="mutex"), "tty_read") >= 7 * held
-    assert traced.count("latency") == traced.count("latency", pid=worker.pid)
+    return traced, worker.pid
+
+
+def long(traced: Tracing, **labels: object) -> int:
+    """Waits for a mutex that long."""
+    return sum(n for (_, high), n in traced.buckets("latency", kind="mutex", **labels).items() if high > HELD)
+
+
+def test_waits_for_a_mutex_of_the_kernel_are_counted_and_timed() -> None:
+    traced, pid = read_terminal()
+    assert long(traced, pid=pid) == 7
+    assert counted(traced.stacks("places", pid=pid, kind="mutex"), "tty_read") >= 7 * HELD
+    assert traced.count("latency") == traced.count("latency", pid=pid)
+    assert traced.losses() == {}
+
+
+def test_they_are_kept_by_thread() -> None:
+    traced, pid = read_terminal(by="thread")
+    places = traced.stacks("places", pid=pid, kind="mutex")
+    tids = {each["labels"]["tid"] for each in places if counted([each], "tty_read")} - {0}
+    assert sorted(long(traced, pid=pid, tid=tid) for tid in tids) == [*[0] * (len(tids) - 7), *[1] * 7]
+    assert all(counted(traced.stacks("places", tid=tid), "tty_read") >= HELD for tid in tids if long(traced, tid=tid))
     assert traced.losses() == {}

@@ -220,7 +220,24 @@ def test_how_long_a_thread_has_not_run_is_known_from_two_looks() -> None:
         time.sleep(0.01)
         second = threads.reading(child.pid)
         found = next(each for each in places.take(second) if each.target == name)
-    assert [each.age_ns for each in found.seen] == [second.boottime_ns - first.boottime_ns] * THREADS
+    assert all((each.age_ns or 0) >= second.boottime_ns - first.boottime_ns for each in found.seen)
+
+
+@any_kernel
+def test_how_long_it_has_not_run_at_least_is_known_from_one_look() -> None:
+    """From the scheduler's own note: at least until someone else ran on its CPU, and never more than the truth."""
+    with stuck("pipe") as (child, name):
+        place_of(child.pid, name)
+        for cpu in sorted(os.sched_getaffinity(0)):  # who runs last on each
+            subprocess.run(["taskset", "-c", str(cpu), "sleep", "0.3"], check=True)
+        after = time.monotonic_ns()
+        read = threads.reading()
+        slept = time.monotonic_ns() - after
+        found = next(each for each in Places().take(read) if each.target == name)
+    ages = [each.age_ns or 0 for each in found.seen]
+    assert len(ages) == THREADS
+    alive = read.boottime_ns - min(each.thread.start_ns for each in found.seen) + slept + 2 * proc.TICK_NS
+    assert 300_000_000 <= min(ages) <= max(ages) <= alive
 
 
 @any_kernel

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,19 @@ def test_who_looks_in_vain_is_named_with_the_file_and_the_error() -> None:
     assert "error ENOENT" in cause["text"]
     assert 100 < cause["now"] <= 6000 * 1.5  # no more than it can ask for, and what others do besides
     assert {each["probe"] for each in found["more"]} == {"disk/statsnoop", "cpu/execsnoop"}
+
+
+def test_a_process_that_is_stopped_is_told_by_triage(tmp_path: Path) -> None:
+    (tmp_path / "playbooks").mkdir()
+    (tmp_path / "playbooks" / "mine.toml").write_text(
+        'title = "Mine"\nsummary = "Locks."\n[[probes]]\nid = "cpu/futexlat"\nquestion = "Who?"\n'
+    )
+    with Worker("def work(): pass", name=NAME) as worker:
+        os.kill(worker.pid, signal.SIGSTOP)
+        done = ebpftop("triage", "mine", "--for", 2, "--probes", tmp_path, "--json")
+    assert done.returncode == 0, done.stderr
+    (told,) = [each for each in json.loads(done.stdout)["hung"] if each["who"] == f"{NAME} ({worker.pid})"]
+    assert (told["state"], told["threads"]) == ("stopped", 1)
 
 
 def test_a_playbook_of_ones_own_is_traced_with_its_parameters_as_text(tmp_path: Path) -> None:

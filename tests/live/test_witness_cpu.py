@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.processes import SLOWER
 from tests.support.quota import cpu_group, pids_group
-from tests.support.tracing import any_kernel, trace
+from tests.support.tracing import Tracing, any_kernel, trace
 from tests.support.workloads import SPIN, Worker
 
 pytestmark = pytest.mark.bpf
@@ -125,6 +125,36 @@ def test_who_runs_instead_is_told_where_nobody_is_held_back() -> None:
     behind = [row for row in traced.events("instead", pid=worker.pid) if row["other"] == other.pid]
     assert {row["other_comm"] for row in behind} == {"instead"}
     assert 0 < sum(row["waited"] for row in behind) <= told[worker.pid]["waited"]
+    had = traced.totals("runners", "pid")
+    assert had[other.pid]["others_waited"] >= sum(row["waited"] for row in behind)
+    assert {pid: sums["others_waited"] for pid, sums in had.items()} == behind_whom(traced)
+    assert traced.losses() == {}
+
+
+def behind_whom(traced: Tracing) -> Counter[int]:
+    """The same from the waits of each process."""
+    sums = Counter[int]()
+    for row in traced.events("instead"):
+        sums[row["other"]] += row["waited"]
+    return sums
+
+
+def test_who_ran_instead_of_one_process_is_told_by_thread() -> None:
+    with (
+        Worker(SPIN, 1, 0.307, name="behind", cpu=0) as worker,
+        Worker(SPIN, 1, 0.307, name="instead", cpu=0) as other,
+        trace("cpu/throttled", pid=worker.pid, by="thread") as traced,
+    ):
+        worker.start()
+        other.start()
+        worker.finish()
+        other.finish()
+    (own,) = traced.totals("processes", "tid").items()
+    assert (own[0], own[1]["held"]) == (worker.pid, 0)
+    had = traced.events("runners", pid=other.pid)
+    assert {(row["tid"], row["thread"]) for row in had} == {(other.pid, "instead")}
+    sums = traced.totals("runners", "pid")
+    assert 0 < sum(each["others_waited"] for each in sums.values()) <= own[1]["waited"]
     assert traced.losses() == {}
 
 

@@ -13,42 +13,26 @@ else runs on this machine.
 
 from __future__ import annotations
 
-import ctypes
+import contextlib
 import os
-import socket
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 
-from ebpftop.kernel import mounts
 from tests.screenshots import story
+from tests.support.command import COMMAND
+from tests.support.disks import attached
+from tests.support.shop import GROUP, INSIDE, PORT, WEB, Shop, apart
 
-HOST = "shop-01"
 PROBES = ("runqlat", "syscount", "biolatency", "execsnoop", "tcplife", "profile", "null-deref")
 SECONDS = 145  # of the tape
 LOADING = 15  # seconds before it, until all probes are loaded
 NICE = -15
-PORT = "8080"
-PROGRAMS = Path("/opt/shop")
-INSIDE = "--inside"
-PR_SET_CHILD_SUBREAPER = 36  # prctl(2): whoever loses its parent becomes our child, not that of this machine's init
-
-# Each is a script of this name, so this is what the kernel calls the process.
 SCRIPTS = {
-    "web": """#!/usr/bin/python3 -IS
-import os, socket
-server = socket.create_server(("127.0.0.1", 8080), backlog=64)
-page = bytes(3000)
-while True:
-    visitor, _ = server.accept()
-    while visitor.recv(4096):
-        os.stat("/etc/hostname")
-        visitor.sendall(page)
-    visitor.close()
-""",
+    "web": WEB,
     "visitors": """#!/usr/bin/python3 -IS
 import contextlib, socket, time
 while True:
@@ -107,98 +91,51 @@ TROUBLE = [(20, 35, ["thumbnails"] * 5), (66, 10, ["healthcheck"]), (84, 36, ["b
 
 def record(tape: Path) -> None:
     """Make the incident and its tape. Raises `CalledProcessError`."""
-    command = ["unshare", "--uts", "--mount", "--", sys.executable, "-m", "tests.screenshots.incident", str(tape)]
-    subprocess.run([*command, INSIDE], check=True)
+    apart("tests.screenshots.incident", str(tape))
 
 
 def inside(tape: Path) -> None:
     """The same, in namespaces of our own."""
-    socket.sethostname(HOST)
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
-    subprocess.run(["mount", "-t", "tmpfs", "none", PROGRAMS.parent], check=True)
-    PROGRAMS.mkdir()
-    for name, script in SCRIPTS.items():
-        (PROGRAMS / name).write_text(script)
-        (PROGRAMS / name).chmod(0o755)
-    with Shop() as shop, tempfile.TemporaryDirectory() as folder:
-        for name in QUIET:
-            shop.start(name)
-        time.sleep(1)
-        options = ["--duration", LOADING + SECONDS + 5, "-p", f"cgroup={story.GROUP}", "-p", f"port={PORT}"]
-        options += ["-p", f"device={shop.disk.name}"]
-        whole = Path(folder) / "whole.tape"
-        command = [sys.executable, "-m", "ebpftop", "record", "-o", whole, *options, *PROBES]
-        recorder = subprocess.Popen([str(word) for word in command], preexec_fn=lambda: os.nice(NICE) and None)
-        began = time.monotonic() + LOADING
-        starts = [(at, shop.start, name) for at, _, names in TROUBLE for name in names]
-        ends = [(at + lasts, shop.end, name) for at, lasts, names in TROUBLE for name in set(names)]
-        for at, act, name in sorted(starts + ends, key=lambda each: each[0]):
-            time.sleep(max(0.0, began + at - time.monotonic()))
-            act(name)
-        status = recorder.wait(LOADING + SECONDS)
+    with tempfile.TemporaryDirectory() as folder, disk(Path("/var/tmp/shop-data")) as device:
+        whole, part = Path(folder) / "whole.tape", Path(folder) / "part.tape"
+        with Shop(SCRIPTS, device, NICE) as shop:
+            for name in QUIET:
+                shop.start(name)
+            time.sleep(1)
+            options = ["--duration", str(LOADING + SECONDS + 5), "-p", f"cgroup={GROUP}", "-p", f"port={PORT}"]
+            options += ["-p", f"device={device.name}"]
+            command = [*COMMAND, "record", "-o", whole, *options, *PROBES]
+            recorder = subprocess.Popen(command, preexec_fn=lambda: os.nice(NICE) and None)
+            began = time.monotonic() + LOADING
+            starts = [(at, shop.start, name) for at, _, names in TROUBLE for name in names]
+            ends = [(at + lasts, shop.end, name) for at, lasts, names in TROUBLE for name in set(names)]
+            for at, act, name in sorted(starts + ends, key=lambda each: each[0]):
+                time.sleep(max(0.0, began + at - time.monotonic()))
+                act(name)
+            status = recorder.wait(LOADING + SECONDS)
         if status != 1:
             raise SystemExit(f"the recorder ended with {status}; it should with 1, as lab/null-deref is rejected")
-        part = Path(folder) / "part.tape"
         begin, end = str(LOADING), str(LOADING + SECONDS)
-        subprocess.run(
-            [sys.executable, "-m", "ebpftop", "tape", "cut", whole, "--from", begin, "--to", end, "-o", part],
-            check=True,
-        )
+        subprocess.run([*COMMAND, "tape", "cut", whole, "--from", begin, "--to", end, "-o", part], check=True)
         story.tell(part, tape)
 
 
-class Shop:
-    """A control group with one below it for each program, and a disk: a loop device. All of it goes with it."""
-
-    def __init__(self) -> None:
-        root = mounts.cgroups()
-        assert root is not None, "the incident needs control groups of version 2"
-        self.group = root / story.GROUP
-        self.services = {name: self.group / f"{name}.service" for name in SCRIPTS}
-        self.data = Path("/var/tmp/shop-data")
-        self.disk = Path("/dev")  # known when it is there
-        self.children: list[subprocess.Popen[bytes]] = []
-
-    def start(self, name: str) -> None:
-        """Start one more process of a program, in the program's group before it does anything."""
-        join = (self.services[name] / "cgroup.procs").write_text
-
-        def prepare() -> None:
-            os.nice(NICE)
-            join("0")
-
-        self.children.append(subprocess.Popen([PROGRAMS / name, self.disk], preexec_fn=prepare, env={"PATH": "/bin"}))
-
-    def end(self, name: str) -> None:
-        """End all processes of a program."""
-        (self.services[name] / "cgroup.kill").write_text("1")
-
-    def __enter__(self) -> Shop:
-        for folder in (self.group, *self.services.values()):
-            folder.mkdir()
-        with self.data.open("wb") as file:
-            for _ in range(128):
-                file.write(os.urandom(1 << 20))
-            os.fsync(file.fileno())
-        loop = ["losetup", "--direct-io=on", "--show", "-f", self.data]
-        self.disk = Path(subprocess.run(loop, check=True, stdout=subprocess.PIPE, text=True).stdout.strip())
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        (self.group / "cgroup.kill").write_text("1")
-        for child in self.children:
-            child.wait()
-        time.sleep(0.2)  # what they had started is gone as well
-        for folder in (*self.services.values(), self.group):
-            folder.rmdir()
-        subprocess.run(["losetup", "-d", self.disk], check=True)
-        self.data.unlink()
+@contextlib.contextmanager
+def disk(data: Path) -> Iterator[Path]:
+    """A block device whose data are in a file, which goes with it."""
+    with data.open("wb") as file:
+        for _ in range(128):
+            file.write(os.urandom(1 << 20))
+        os.fsync(file.fileno())
+    try:
+        with attached(data, "--direct-io=on") as device:
+            yield device
+    finally:
+        data.unlink()
 
 
 if __name__ == "__main__":
     if INSIDE in sys.argv:
-        inside(Path(sys.argv[1]))
+        inside(Path(sys.argv[-1]))
     else:
         record(Path(sys.argv[1]))

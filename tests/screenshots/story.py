@@ -14,8 +14,8 @@ import msgspec
 
 from ebpftop.frames.messages import AnyFrame, Mark, Processes, Snapshot
 from ebpftop.frames.tape import TapeReader, TapeWriter
+from tests.support.shop import GROUP
 
-GROUP = "shop.slice"
 # Seconds since the tape's beginning, see `incident.TROUBLE`, and a text that fits in two lines of 80 cells.
 CAPTIONS = (
     (
@@ -25,7 +25,7 @@ CAPTIONS = (
     ),
     (
         8,
-        "/ runqlat Enter shows how long threads wait for a CPU. Tab goes to its table: which process waits, "
+        "/ runqlat Enter shows how long threads wait for a CPU, and in the table below, which process waits, "
         "how often, for how long.",
     ),
     (

@@ -20,9 +20,10 @@ def loop_device(file: Path, size: int) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def attached(file: Path) -> Iterator[Path]:
-    """A block device of this file."""
-    done = subprocess.run(["losetup", "--find", "--show", str(file)], capture_output=True, text=True, check=True)
+def attached(file: Path, *options: str) -> Iterator[Path]:
+    """A block device of this file. options: of losetup."""
+    command = ["losetup", "--find", "--show", *options, str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     device = Path(done.stdout.strip())
     try:
         yield device

@@ -1,4 +1,4 @@
-"""Hosts to log in to: an sshd each, with keys and a configuration of its own, in a network namespace of its own."""
+"""Hosts to log in to: an sshd each, with its own keys and configuration, here in a network namespace of its own."""
 
 from __future__ import annotations
 
@@ -28,24 +28,46 @@ def run(*command: str | Path) -> None:
     subprocess.run(command, check=True, capture_output=True)
 
 
-class FarSshd:
-    """One host. number: another one for each. path: folders in which programs are found there.
+def near(address: str) -> str:
+    """Our end of a link that has two."""
+    net, _, last = address.rpartition(".")
+    return f"{net}.{int(last) - 1}"
 
-    sessions: processes of whoever is logged in.
+
+class Login:
+    """What an sshd and whoever logs in there need: keys and configurations, in a new folder.
+
+    path: folders in which programs are found there.
     """
 
-    def __init__(self, folder: Path, number: int, path: str, environment: Mapping[str, str] | None = None) -> None:
-        self.name = f"far-{number}"
-        self._space = f"eb{os.getpid()}-{number}"
-        self._link = f"eb{os.getpid() % 100_000}v{number}"
-        self.address = f"10.213.{os.getpid() % 250}.{4 * number + 2}"
-        self.folder = folder
+    def __init__(
+        self, name: str, address: str, folder: Path, path: str, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self.name, self.address, self.folder = name, address, folder
         folder.mkdir(mode=0o755)
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "host")
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "me")
         (folder / "authorized").write_bytes((folder / "me.pub").read_bytes())
         given = " ".join(f"{name}={value}" for name, value in (environment or {}).items())
-        (folder / "config").write_text(CONFIG.format(address=self.address, folder=folder, path=path, environment=given))
+        (folder / "config").write_text(CONFIG.format(address=address, folder=folder, path=path, environment=given))
+
+    @property
+    def known(self) -> str:
+        return f"{self.address} {(self.folder / 'host.pub').read_text()}"
+
+    def entry(self, user: str = "root") -> str:
+        """For a configuration of ssh."""
+        return f"Host {self.name}\n HostName {self.address}\n User {user}\n IdentityFile {self.folder}/me\n"
+
+
+class FarSshd(Login):
+    """One host. number: another one for each. For the rest see `Login`."""
+
+    def __init__(self, folder: Path, number: int, path: str, environment: Mapping[str, str] | None = None) -> None:
+        self._space = f"eb{os.getpid()}-{number}"
+        self._link = f"eb{os.getpid() % 100_000}v{number}"
+        address = f"10.213.{os.getpid() % 250}.{4 * number + 2}"
+        super().__init__(f"far-{number}", address, folder, path, environment)
         Path("/run/sshd").mkdir(exist_ok=True)
         self._join()
         self._sshd = subprocess.Popen(
@@ -62,19 +84,10 @@ class FarSshd:
         here, there = self._link, f"{self._link}x"
         run("ip", "netns", "add", self._space)
         run("ip", "link", "add", here, "type", "veth", "peer", "name", there, "netns", self._space)
-        near = self.address.rpartition(".")
-        run("ip", "addr", "add", f"{near[0]}.{int(near[2]) - 1}/30", "dev", here)
+        run("ip", "addr", "add", f"{near(self.address)}/30", "dev", here)
         run("ip", "link", "set", here, "up")
         run("ip", "-n", self._space, "addr", "add", f"{self.address}/30", "dev", there)
         run("ip", "-n", self._space, "link", "set", there, "up")
-
-    @property
-    def known(self) -> str:
-        return f"{self.address} {(self.folder / 'host.pub').read_text()}"
-
-    def entry(self, user: str = "root") -> str:
-        """For a configuration of ssh."""
-        return f"Host {self.name}\n HostName {self.address}\n User {user}\n IdentityFile {self.folder}/me\n"
 
     def cut(self) -> None:
         """From now on packets are dropped."""
@@ -95,7 +108,7 @@ class FarSshd:
         subprocess.run(["ip", "netns", "del", self._space], check=False, capture_output=True)
 
 
-def ssh_to(folder: Path, *hosts: FarSshd, user: str = "root") -> str:
+def ssh_to(folder: Path, *hosts: Login, user: str = "root") -> str:
     """The ssh command that knows these hosts."""
     (folder / "known").write_text("".join(host.known for host in hosts))
     common = f"Host *\n IdentitiesOnly yes\n UserKnownHostsFile {folder}/known\n StrictHostKeyChecking yes\n"

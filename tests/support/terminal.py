@@ -45,6 +45,10 @@ class Terminal:
     def text(self) -> str:
         return self._tmux("capture-pane", "-p")
 
+    def copied(self) -> str:
+        """What is in tmux's buffer."""
+        return self._tmux("show-buffer")
+
     def resize(self, columns: int, rows: int) -> None:
         self._tmux("resize-window", "-x", str(columns), "-y", str(rows))
 

@@ -36,7 +36,7 @@ from ebpftop.frames.messages import (
 )
 from tests.support import held
 from tests.support.processes import SLOWER, children, eventually, has_census
-from tests.support.schemas import check
+from tests.support.schemas import check_type
 from tests.support.tracer import CHECKOUT, PATIENCE, Asked, Tracer
 
 PROBES = CHECKOUT / "probes"
@@ -198,8 +198,8 @@ class _Lines(io.TextIOBase):
         self._lines = lines
 
     def write(self, text: str) -> int:
+        check_type("run", text)
         self._lines.append(json.loads(text))
-        check("run", self._lines[-1])
         return len(text)
 
 

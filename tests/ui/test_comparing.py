@@ -127,6 +127,15 @@ async def test_histograms_stand_over_each_other_with_their_percentiles(stage: Op
         assert sorted(row[1] for row in rows) == ["node", "postgres"]
 
 
+async def test_a_histogram_without_values_in_both_spans_says_so_and_has_no_numbers(stage: Open) -> None:
+    async with stage(options=LATENCY) as on:
+        await halves(on, lambda number: latencies(number, {1: {8_000: 7}}))
+        top = on.one(ComparedPanel).query("Framed").first()
+        assert "nothing was counted in either span" in str(top.border_title)
+        assert not top.border_subtitle
+        assert on.see(ComparedBars).strip() == ""
+
+
 async def test_bars_are_told_apart_without_colour(stage: Open) -> None:
     async with stage(options=LATENCY) as on:
         await halves(on, values)

@@ -90,12 +90,12 @@ async def test_the_cell_under_the_cursor_is_told_in_numbers(stage: Open) -> None
         await on.press("tab", "tab", "left")
         head = on.see(HeatmapPlot).split("\n")[0]
         assert head.startswith(f"{at(3)} for 1 s · 786 µs–1 ms")  # at first the newest p99
-        assert head.endswith(" · 1 · 1/s · 9.1% of that time")
+        assert head.endswith(" · 1 value · 1/s · 9.1% of all then")
         await on.press("left")
         await on.press(*["up"] * 60)
         head = on.see(HeatmapPlot).split("\n")[0]
         assert head.startswith(f"{at(2)} for 1 s · ")
-        assert head.endswith(" ms · 3 · 3/s · 21% of that time")
+        assert head.endswith(" ms · 3 values · 3/s · 21% of all then")
         await on.press("escape")
         assert "per second" in on.see(HeatmapPlot).split("\n")[0]
 
@@ -119,7 +119,7 @@ async def test_shift_and_arrows_choose_a_region(stage: Open, chosen: list[Region
         assert region.span == Span(START + 2 * SECOND, START + 4 * SECOND)
         assert region.low <= 900_000 < 40_000_000 < region.high
         assert f" · {at(2)} for 2 s · " in rim(on)
-        assert rim(on).endswith(" · 5 · 20% of that time")  # 2 of 900 µs and 3 of 40 ms; beside them 20 of 5 µs
+        assert rim(on).endswith(" · 5 values · 20% of all then")  # 2 of 900 µs and 3 of 40 ms; beside them 20 of 5 µs
         assert "╚" in on.see(HeatmapPlot)
         await on.press("escape")
         assert chosen[-1] is None
@@ -158,7 +158,7 @@ async def test_dragging_chooses_a_region_and_a_click_only_a_cell(stage: Open, ch
         second, third, newest = (across(heatmap, column) for column in range(3))
         await on.pilot.click(heatmap, offset=(third, 1))
         await on.settle()
-        assert on.see(HeatmapPlot).split("\n")[0].endswith(" · 3 · 3/s · 21% of that time")
+        assert on.see(HeatmapPlot).split("\n")[0].endswith(" · 3 values · 3/s · 21% of all then")
         assert chosen == []
         await on.pilot.mouse_down(heatmap, offset=(third, 1))
         await on.pilot.hover(heatmap, offset=(newest, 3))
@@ -168,7 +168,7 @@ async def test_dragging_chooses_a_region_and_a_click_only_a_cell(stage: Open, ch
         assert chosen[-1] is not None
         assert chosen[-1].span == Span(START + 2 * SECOND, START + 4 * SECOND)
         assert chosen[-1].low <= 40_000_000 < chosen[-1].high
-        assert rim(on).endswith(" · 3 · 12% of that time")
+        assert rim(on).endswith(" · 3 values · 12% of all then")
 
 
 async def test_a_region_keeps_its_numbers_when_the_row_heights_change(stage: Open) -> None:
@@ -193,7 +193,7 @@ async def test_one_key_has_a_heatmap_of_its_own(stage: Open) -> None:
         assert table.count == 2
         await on.press("tab", "left")
         head = on.see(HeatmapPlot).split("\n")[0]
-        assert head.endswith("nothing at that time" if "node" in only else " · 9.1% of that time")
+        assert head.endswith("nothing at that time" if "node" in only else " · 9.1% of all then")
 
 
 async def test_a_tick_that_brings_nothing_to_see_writes_no_line(stage: Open, monkeypatch: pytest.MonkeyPatch) -> None:

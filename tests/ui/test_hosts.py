@@ -5,12 +5,28 @@ from __future__ import annotations
 import numpy as np
 from msgspec import structs
 
-from ebpftop.frames.messages import AnyFrame, Host, Hosts, HostState, Process, Processes
+from ebpftop.frames.messages import (
+    AnyFrame,
+    Host,
+    Hosts,
+    HostState,
+    Pressure,
+    Process,
+    Processes,
+    Programs,
+    ReadPrograms,
+    ReadThreads,
+    Snapshot,
+    Threads,
+)
 from ebpftop.hosts.joining import with_host
 from ebpftop.ui.screens.hosts import HostsScreen
 from ebpftop.ui.widgets.compared_panels import ComparedGrid
 from ebpftop.ui.widgets.header import HeaderLine
+from ebpftop.ui.widgets.status import StatusLine
+from ebpftop.ui.widgets.table_frame import TableFrame
 from ebpftop.ui.widgets.table_grid import TableGrid
+from ebpftop.ui.widgets.timeline import Timeline
 from ebpftop.ui.widgets.trail import Trail
 from tests.support.frames import EPOCH, SECOND, columns, hello, loaded, probe, snapshot
 from tests.ui.conftest import Open
@@ -51,6 +67,45 @@ async def test_the_header_says_which_hosts_are_there(stage: Open) -> None:
         assert "✗ web-2 12 s ago" in on.see(HeaderLine)
 
 
+async def test_the_header_says_what_much_of_a_host_waits_for_and_sums_what_we_cost(stage: Open) -> None:
+    def at(second: int, waited: int) -> Hosts:
+        pressure = {"io": Pressure(some_ns=waited * SECOND, full_ns=0)}
+        load = structs.replace(
+            LOAD, realtime_ns=EPOCH + second * SECOND, pressure=pressure, own_ns=second * SECOND // 50
+        )
+        calm = structs.replace(load, pressure={"io": Pressure(some_ns=0, full_ns=0)})
+        now = EPOCH + second * SECOND
+        states = [structs.replace(LIVE, name=name, load=load) for name, load in (("web-1", calm), ("web-2", load))]
+        return Hosts(realtime_ns=now, hosts=states)
+
+    async with stage(*frames()) as on:
+        await on.play(*(at(second, second // 2) for second in range(9)))
+        seen = on.see(HeaderLine)
+        assert "web-1 cpu  12%   web-2 cpu  12% psi io 50%" in seen
+        assert "ebpftop on 2 hosts" in seen
+        await on.press("H")
+        seen = on.see(TableGrid)
+        assert "io 50%" in seen
+        assert seen.count("2%") >= 2  # ebpftop's share of a CPU on each
+
+
+async def test_numbers_of_a_host_from_which_nothing_comes_are_marked(stage: Open) -> None:
+    async with stage(*frames()) as on:
+        late = structs.replace(LOST, state="late", heard_ns=EPOCH + SECOND)
+        await on.play(structs.replace(hosts(LIVE, late), realtime_ns=EPOCH + 5 * SECOND))
+        assert "▲ nothing from web-2 since " in on.see(StatusLine)
+        grid = on.one(TableGrid)
+        rows = {str(grid.rows.key(row)[0]): grid.rows.gone(row) for row in range(grid.rows.count)}
+        assert rows == {"web-1": False, "web-2": True}
+        (line,) = [line for line in on.see(TableGrid).splitlines() if "redis" in line]
+        assert "–" in line
+        assert "0/s" not in line
+        assert "▲" in on.see(Timeline)
+        await on.play(structs.replace(hosts(LIVE, structs.replace(LIVE, name="web-2")), realtime_ns=EPOCH + 9 * SECOND))
+        await on.play(*(frame for frame in frames(12) if isinstance(frame, Snapshot) and frame.seq > 2))
+        assert "nothing from" not in on.see(StatusLine)
+
+
 async def test_a_list_of_hosts_says_why_one_is_lost(stage: Open) -> None:
     async with stage(*frames(), hosts(LIVE, LOST)) as on:
         await on.press("H")
@@ -73,6 +128,20 @@ async def test_a_host_is_selected_in_all_views(stage: Open) -> None:
         seen = on.see(TableGrid)
         assert "redis" in seen
         assert "nginx" not in seen
+
+
+async def test_all_programs_and_threads_are_those_of_the_selected_host(stage: Open) -> None:
+    async with stage(*frames(), hosts(LIVE, structs.replace(LIVE, name="web-2"))) as on:
+        await on.press("A")
+        assert ReadPrograms(host="") in on.source.requests
+        await on.press("escape", "H", "down", "down", "full_stop", "A")
+        assert ReadPrograms(host="web-2") in on.source.requests
+        await on.play(Programs(monotonic_ns=1, boottime_ns=1, host="web-2"))
+        assert str(on.one(TableFrame).border_title).strip().startswith("All BPF programs · web-2")
+        await on.press("escape", "W")
+        assert ReadThreads(host="web-2") in on.source.requests
+        await on.play(Threads(monotonic_ns=1, boottime_ns=1, host="web-2"))
+        assert str(on.one(TableFrame).border_title).strip().startswith("Threads: what they wait for · web-2")
 
 
 async def test_two_hosts_are_compared(stage: Open) -> None:

@@ -165,7 +165,7 @@ def test_rows_keep_their_order_and_name_what_they_are_about() -> None:
     texts = [[column.cell(row) for column in rows.columns][:5] for row in range(2)]
     assert texts == [
         ["process", "(unknown 4) –", "93%", "4.1%", "1 234"],
-        ["process name", "yes", "93%", "4.1%", "1 234"],
+        ["name", "yes", "93%", "4.1%", "1 234"],
     ]
     assert rows.key(1) == (1,)
     assert rows.about(1) == "biolatency: Run queue latency"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from itertools import count
 from pathlib import Path
 
+import pytest
 from msgspec import structs
 
 from ebpftop.base.syscalls import NUMBERS
-from ebpftop.frames.messages import ReadProcess, ReadThreads, ThreadPlace, Threads
+from ebpftop.frames.messages import OpenWait, ReadProcess, ReadThreads, ThreadPlace, Threads
 from ebpftop.frames.tape import TapeWriter
 from ebpftop.frames.tape_source import TapeSource
 from ebpftop.ui.app.app import EbpftopApp
@@ -211,3 +212,47 @@ async def test_a_tape_tells_where_threads_were_when_somebody_looked(tmp_path: Pa
         await on.press("escape")
         source.seek(5.0)
         await until(on, lambda: app.feed.session.threads is None)
+
+
+async def test_an_old_reading_says_how_old_it_is(stage: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("ebpftop.ui.screens.threads.monotonic", lambda: now[0])
+    async with stage(size=(120, 30)) as on:
+        await on.press("W")
+        await on.play(read(10), read(12))
+        assert "ago" not in title(on)
+        now[0] += 7.2
+        await until(on, lambda: "57 threads, 7 s ago" in title(on))
+        await on.play(read(20))
+        await until(on, lambda: "ago" not in title(on))
+
+
+async def test_a_reading_that_had_to_wait_for_others_is_soon_followed_by_the_next(
+    stage: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("ebpftop.ui.screens.reading.monotonic", lambda: now[0])
+    async with stage(size=(120, 30)) as on:
+        await on.press("W")
+        now[0] += 31
+        await on.play(structs.replace(read(10), took_ns=S // 10))
+        now[0] += 1.9
+        assert requests(on) == 1
+        now[0] += 0.2
+        await until(on, lambda: requests(on) == 2)
+
+
+async def test_who_woke_most_of_them_last_stands_beside_what_they_wait_for(stage: Open) -> None:
+    waits = [OpenWait(tid=tid, since_ns=9 * S, waker=901, woken_ns=8 * S) for tid in range(1, 27)]
+    async with stage(size=(200, 40)) as on:
+        await on.press("W")
+        await on.play(structs.replace(read(10), waits=waits[:25]))
+        assert cells(on)[2][3] == "pipe:[42]"
+        await on.play(structs.replace(read(11), waits=waits))
+        assert cells(on)[2][3] == "pipe:[42], last woken by x\\x1b[2J[b]y 901"
+        await on.press("down", "down", "enter")
+        await until(on, lambda: isinstance(on.app.screen, RowScreen))
+        assert isinstance(on.app.screen, RowScreen)
+        fields = on.app.screen.fields
+        assert ("last woken by", f"{EVIL} 901 of {EVIL} (7): 26 threads") in fields
+        assert ("thread", f"1 {EVIL}  of {EVIL} (7)  for 2 s  last woken by {EVIL} 901") in fields

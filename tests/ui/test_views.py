@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from msgspec import structs
 from textual.widgets import Static
 
 from ebpftop.catalog import folders
@@ -15,11 +16,13 @@ from ebpftop.ui.widgets.catalog import CatalogPanel
 from ebpftop.ui.widgets.events import EventList
 from ebpftop.ui.widgets.grid import Grid
 from ebpftop.ui.widgets.header import HeaderLine
+from ebpftop.ui.widgets.heatmap import HeatmapPlot
 from ebpftop.ui.widgets.histogram import HistogramBars
 from ebpftop.ui.widgets.panel import FilterInput, Framed
 from ebpftop.ui.widgets.runs import RunTabs
 from ebpftop.ui.widgets.status import StatusLine
 from ebpftop.ui.widgets.table_grid import TableGrid
+from tests.support import frames
 from tests.support.frames import columns, cost, events, loaded, process, processes, snapshot
 from tests.ui.conftest import Open, seen
 from tests.ui.probes import RUN, calls, execs, latencies
@@ -316,6 +319,18 @@ async def test_views_stand_side_by_side_where_there_is_room(stage: Open) -> None
         await on.press("n")
         (shown,) = [table for table in on.app.screen.query(TableGrid) if table.region.width]
         assert "nr" in shown.rows.keys
+
+
+@pytest.mark.parametrize(("width", "shown"), [(200, [True, False]), (320, [True, True])])
+async def test_a_histogram_has_its_past_beside_it_before_another_view_is_there(
+    stage: Open, width: int, shown: list[bool]
+) -> None:
+    other = structs.replace(frames.LATENCY, name="other", title="The other one")
+    async with stage(loaded(9, "cpu/two", frames.LATENCY, other), size=(width, 50)) as on:
+        await on.play(snapshot(9, 1, {frames.LATENCY.map: columns(tgid=[1], slot=[70], count=[1])}))
+        assert [bool(plot.region.width) for plot in on.app.screen.query(HeatmapPlot)] == shown
+        await on.press("n")  # as long as it is away
+        assert [bool(plot.region.width) for plot in on.app.screen.query(HeatmapPlot)] == [all(shown), True]
 
 
 async def test_hostile_titles_and_units_are_inert(stage: Open) -> None:

@@ -41,6 +41,7 @@ def test_help_imports_only_what_it_prints_with() -> None:
     assert modules & {"msgspec", "numpy", "pathlib", "shutil", "traceback"} == set()
     assert {name for name in modules if name.startswith("ebpftop.")} == {
         "ebpftop.arguments",
+        "ebpftop.arguments.options",
         "ebpftop.base.argument_types",
         "ebpftop.base",
         "ebpftop.base.errors",

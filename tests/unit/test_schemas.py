@@ -12,7 +12,7 @@ import ebpftop as package
 from ebpftop.export.shapes import SHAPES
 from tests.schemas import FOLDER, files
 from tests.support.command import complaint, ebpftop
-from tests.support.schemas import check, validator, values
+from tests.support.schemas import check, check_type, validator, values
 
 DEMO = Path(package.__file__).parent / "demo.tape"
 LOG = Path(__file__).parent / "verifier" / "written"
@@ -53,8 +53,10 @@ def test_what_there_is_is_listed() -> None:
     ids=lambda value: value if isinstance(value, str) else str(value[0]),
 )
 def test_what_a_command_prints_has_its_shape(name: str, arguments: tuple[object, ...]) -> None:
-    found = list(values(arguments, ebpftop(*arguments).stdout))  # `ebpftop` checks them, too
+    found = list(values(arguments, ebpftop(*arguments).stdout))
     assert found
+    for each, text in found:
+        check(each, json.loads(text))
     assert {each for each, _ in found} == {name}
 
 
@@ -63,3 +65,5 @@ def test_what_has_another_shape_is_found(name: str) -> None:
     wrong: object = [{"surprise": 1}] if validator(name).schema.get("type") == "array" else {"surprise": 1}
     with pytest.raises(AssertionError, match=r"surprise|required|not valid"):
         check(name, wrong)
+    with pytest.raises(AssertionError, match=r"surprise|required"):
+        check_type(name, json.dumps(wrong))

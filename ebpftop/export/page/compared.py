@@ -102,7 +102,7 @@ def _run(run: RunComparison, at: int, selection: Selection) -> Markup:
 def _view(view: ViewComparison, selection: Selection) -> Markup:
     by = f" by {view.by.title}" if view.by else ""
     body = []
-    if view.histograms is not None:
+    if view.histograms is not None and not words.is_empty(view):
         whole = [[Cell(words.title(number)), *_cells(number, 0)] for number in view.whole]
         body.append(table(f"{view.view.title}: all values", "whole", ["", "A", "B", "change"], whole))
         body += _overlaid(view, *view.histograms)

@@ -33,6 +33,8 @@ from ebpftop.frames.messages import (
     Hello,
     Holder,
     Host,
+    Hosts,
+    HostState,
     Loaded,
     Loading,
     Mark,
@@ -158,14 +160,31 @@ class Scrub:
             case Mark():
                 return structs.replace(frame, text=hide(frame.text, "mark"))
             case Programs():
-                return structs.replace(frame, programs=[self._program(each) for each in frame.programs], error="")
+                others = [self._program(each) for each in frame.programs]
+                return structs.replace(frame, programs=others, error="", host=hide(frame.host, "host"))
             case Detached():
                 return structs.replace(frame, reason=LEFT_OUT if frame.reason else "")
             case Host():
-                return structs.replace(frame, cgroup=hide(frame.cgroup, "group"))
+                return self._load_of(frame)
+            case Hosts():
+                return structs.replace(frame, hosts=[self._host(each) for each in frame.hosts])
             case Detaching():
                 return frame
         return None
+
+    def _load_of(self, host: Host) -> Host:
+        return structs.replace(host, cgroup=self._names.hide(host.cgroup, "group"))
+
+    def _host(self, host: HostState) -> HostState:
+        hide = self._names.hide
+        return structs.replace(
+            host,
+            name=hide(host.name, "host"),
+            host=hide(host.host, "host"),
+            kernel=_version(host.kernel),
+            problem=LEFT_OUT if host.problem else "",
+            load=None if host.load is None else self._load_of(host.load),
+        )
 
     def _process(self, process: Process) -> Process:
         hide = self._names.hide

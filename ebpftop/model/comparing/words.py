@@ -14,6 +14,7 @@ from ebpftop.stats import formatting
 from ebpftop.stats.histogram import Histogram
 from ebpftop.stats.slots import bounds
 
+NEITHER = "nothing was counted in either span"
 VARIES, UNKNOWN = "~", "?"  # before a change that is within what varies anyway; before one of which nobody can tell
 
 
@@ -26,6 +27,8 @@ def verdict(view: ViewComparison) -> str:
     changed = np.any([number.changed[listed] for number in judged], axis=0)
     rows = int(np.count_nonzero(changed))
     parts = []
+    if is_empty(view):
+        return NEITHER
     if view.whole:
         names = [title(number) for number in view.whole if number.changed[0]]
         parts.append(_found(view.whole, ", ".join(names)))
@@ -34,6 +37,11 @@ def verdict(view: ViewComparison) -> str:
     if len(parts) == 2 and parts[1].endswith(parts[0]):  # both the same
         parts.pop()
     return "; ".join(parts)
+
+
+def is_empty(view: ViewComparison) -> bool:
+    """Whether a histogram has values in neither span."""
+    return view.histograms is not None and not any(each.count for each in view.histograms)
 
 
 def _found(numbers: Sequence[Number], changed: str, what: str = "") -> str:

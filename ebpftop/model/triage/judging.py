@@ -107,6 +107,8 @@ def worth(measure: Measure, cpus: int) -> float:
             return float(1 << 20)
         case "trouble", _:
             return 1.0
+        case "fatal", _:
+            return 0.01
     return 10.0
 
 
@@ -135,6 +137,8 @@ def _stall(measure: Measure) -> tuple[float, float]:
 def judged(measure: Measure, level: float, machine: Machine) -> Sign | None:
     """The sign of a measure, if it stands out."""
     steps = len(measure.ends)
+    if measure.meaning == "fatal":
+        return _fatal(measure, machine)
     found = raised(measure.weights, measure.lasted.astype(np.float64))
     if found is not None and found.chance <= level:
         now = measure.rate(found.first, found.stop)
@@ -152,6 +156,15 @@ def judged(measure: Measure, level: float, machine: Machine) -> Sign | None:
     sign = _sign(measure, (0, steps), whole, None, None, machine)
     scattered = measure.meaning == "failures" and sign.who is None  # many programs look for files that aren't there
     return None if scattered else sign
+
+
+def _fatal(measure: Measure, machine: Machine) -> Sign | None:
+    """From the first to the last one: there is no rate at which they are usual."""
+    there = np.flatnonzero(measure.weights)
+    if not len(there):
+        return None
+    steps = (int(there[0]), int(there[-1]) + 1)
+    return _sign(measure, steps, measure.rate(*steps), 0.0, 0.0, machine)
 
 
 Steps = tuple[int, int]  # from the first to before the second

@@ -22,10 +22,10 @@ from ebpftop.model.run import Run
 from ebpftop.stats.slots import bounds_of
 
 # What a rate means. wait: threads that wait at a time, in vain. idle: the same, but some may have nothing to do.
-# trouble: each went wrong. failures: each failed with an error. pressure: share of the time in which some tasks waited
-# for a resource. work: what was done, good or bad.
-Meaning = Literal["wait", "idle", "trouble", "failures", "pressure", "work"]
-HARM: tuple[Meaning, ...] = ("wait", "idle", "trouble", "failures", "pressure")
+# trouble: each went wrong. fatal: each is worth telling. failures: each failed with an error. pressure: share of the
+# time in which some tasks waited for a resource. work: what was done, good or bad.
+Meaning = Literal["wait", "idle", "trouble", "fatal", "failures", "pressure", "work"]
+HARM: tuple[Meaning, ...] = ("wait", "idle", "trouble", "fatal", "failures", "pressure")
 RESOURCES = {"cpu": "cpu", "memory": "memory", "io": "disk"}  # the category of probes about what pressure is about
 SECOND = 1_000_000_000
 _GRID, _MOST = 24, 1 << 16  # steps of events, at least and at most
@@ -90,9 +90,15 @@ class Measure:
 
 
 def measures(
-    runs: Sequence[Run], hosts: Iterable[Host], processes: Mapping[int, Process], ahead: int, span: Span
+    runs: Sequence[Run],
+    loads: Mapping[str, Iterable[Host]],
+    processes: Mapping[int, Process],
+    ahead: int,
+    span: Span,
 ) -> Iterator[Measure]:
-    """Of all views that count something, and of the machine, in a span. ahead: realtime minus monotonic ns."""
+    """Of all views that count something, and of each machine, in a span. loads: by its name. ahead: realtime minus
+    monotonic ns.
+    """
     for run in runs:
         whole = Span(span.start, min(span.end, run.attached_until or span.end))
         for view in run.views:
@@ -103,8 +109,10 @@ def measures(
                 found = _past(run, view, processes, whole)
             if found is not None and len(found.ends):
                 yield found
-    within = [each for each in hosts if span.start <= each.realtime_ns - ahead <= span.end]
-    yield from _pressures(within, ahead)
+    for host, known in loads.items():
+        yield from _pressures(
+            host, [each for each in known if span.start <= each.realtime_ns - ahead <= span.end], ahead
+        )
 
 
 def meaning_of(view: ViewInfo) -> Meaning:
@@ -251,16 +259,16 @@ def _failed(errors: Values | None, count: int) -> Array:
     return np.array([bool(text) for text in errors.labels], bool)[errors.codes]
 
 
-def _pressures(hosts: Sequence[Host], ahead: int) -> Iterator[Measure]:
-    times = np.array([each.realtime_ns - ahead for each in hosts], np.int64)
+def _pressures(host: str, loads: Sequence[Host], ahead: int) -> Iterator[Measure]:
+    times = np.array([each.realtime_ns - ahead for each in loads], np.int64)
     for name, resource in RESOURCES.items():
-        shares = [stalled(a.pressure, b.pressure, b.realtime_ns - a.realtime_ns).get(name) for a, b in pairwise(hosts)]
+        shares = [stalled(a.pressure, b.pressure, b.realtime_ns - a.realtime_ns).get(name) for a, b in pairwise(loads)]
         if not shares or None in shares:
             continue
         lasted = np.diff(times)
         steps = np.arange(len(lasted))
         weight = np.array(shares, np.float64) * lasted / SECOND
         yield Measure(
-            "pressure", resource, None, None, f"{name} pressure", "percent", times[1:], lasted, steps,
+            "pressure", resource, None, None, f"{host} {name} pressure".lstrip(), "percent", times[1:], lasted, steps,
             np.zeros(len(steps), np.int64), weight, np.ones(len(steps), np.int64), np.zeros(0, np.int64), [],
         )  # fmt: skip

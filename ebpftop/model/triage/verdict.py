@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ebpftop.frames.messages import Catalog, Losses, ProbeInfo
+from ebpftop.frames.messages import Losses, ProbeInfo
+from ebpftop.model.dimensions import HOST
+from ebpftop.model.machines import Gap, within
 from ebpftop.model.one_process import PID
 from ebpftop.model.past.span import Span
 from ebpftop.model.run import Run
@@ -26,17 +28,19 @@ _NAME, _PARAM = (
     re.compile(r"[a-z0-9][a-z0-9/_-]{0,80}"),
     re.compile(r"\w{1,40}", re.ASCII),
 )  # what a shell takes as it is
+_HOST = re.compile(r"(?!-)[\w.:@-]{1,80}", re.ASCII)
 _MORE = 2  # probes that would tell more
 _TOGETHER = 0.5  # of the longer one, that both have in common
 
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """A probe that would tell more. params: to narrow it to whom the finding names."""
+    """A probe that would tell more. params: to narrow it to whom the finding names. host: where, of several."""
 
     probe: str
     question: str
     params: Mapping[str, str]
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ def verdict(session: Session) -> Verdict | None:
     until = [run.attached_until for run in runs if run.attached_until is not None]
     running = any(run.state == "running" for run in runs)
     reach = Span(_loaded(runs, reach), reach.end if running else max(until, default=reach.end))
-    found = list(measures(runs, session.hosts, session.processes, ahead, reach))
+    found = list(measures(runs, session.loads, session.processes, ahead, reach))
     machine = Machine(max(1, session.hello.cpus if session.hello else 1), session.processes)
     harms = sum(each.meaning in HARM for each in found)  # work is told only where it explains harm that was found
     judgements = (judged(each, LEVEL / harms if each.meaning in HARM else LEVEL, machine) for each in found)
@@ -89,10 +93,11 @@ def verdict(session: Session) -> Verdict | None:
     missing |= {run.probe: run.failure.headline for run in session.runs.values() if run.failure is not None}
     sampled = [len(each.ends) for each in found if each.view is not None and each.view.show != "events"]
     steps = max(sampled or [len(each.ends) for each in found], default=0)
-    doubts = [*_short(steps, reach.seconds), *_lost(losses)]
+    away = _away(within(session.machines.gaps, reach.start + ahead, reach.end + ahead))
+    doubts = [*_short(steps, reach.seconds), *_lost(losses), *away]
     doubts += [f"{probe} is missing" for probe in missing]
     return Verdict(
-        findings=[_finding(group, losses, steps, reach.seconds, runs, session.catalog) for group in _groups(signs)],
+        findings=[_finding(group, losses, steps, reach.seconds, session, away) for group in _groups(signs)],
         confidence=_confidence(doubts) if steps >= _SHORT // 2 else "low",
         why=doubts,
         began_ns=reach.start + ahead,
@@ -119,15 +124,23 @@ def _groups(signs: Sequence[Sign]) -> Iterator[list[Sign]]:
     for (resource, kind), group in sorted(harm.items(), key=lambda each: -max(sign.weight for sign in each[1])):
         group.sort(key=lambda sign: -sign.weight)
         work = [each for each in signs if each.measure.meaning == "work" and each.measure.resource == resource]
-        explains = [each for each in work if kind == "waits" and any(_together(each, other) for other in group)]
+        explains = [
+            each
+            for each in work
+            if (kind == "waits" or _is_fatal(group)) and any(_together(each, other) for other in group)
+        ]
         yield [*sorted(explains, key=lambda sign: -sign.ratio), *group]
+
+
+def _is_fatal(group: Sequence[Sign]) -> bool:
+    return any(sign.measure.meaning == "fatal" for sign in group)
 
 
 def _kind(sign: Sign) -> str:
     match sign.measure.meaning:
         case "idle":
             return "locks"
-        case "trouble" | "failures":
+        case "trouble" | "fatal" | "failures":
             return "failures"
     return "waits"
 
@@ -145,16 +158,16 @@ def _finding(
     losses: Mapping[str, Losses],
     steps: int,
     seconds: float,
-    runs: Sequence[Run],
-    catalog: Catalog | None,
+    session: Session,
+    away: Sequence[str],
 ) -> Finding:
     probes = {sign.measure.run.probe for sign in signs if sign.measure.run is not None}
-    doubts = [*_short(steps, seconds), *_lost({name: lost for name, lost in losses.items() if name in probes})]
+    doubts = [*_short(steps, seconds), *_lost({name: lost for name, lost in losses.items() if name in probes}), *away]
     if all(sign.before is None for sign in signs):
         doubts.append("it was so all the time: there is nothing to compare with")
     elif len(signs) == 1 and signs[0].ratio < _CLEAR:
         doubts.append("only one view shows it")
-    more = list(_more(signs, {run.probe for run in runs}, catalog))
+    more = list(_more(signs, session))
     return Finding(signs[0].measure.resource, signs, _confidence(doubts), doubts, more)
 
 
@@ -177,10 +190,19 @@ def _lost(losses: Mapping[str, Losses]) -> list[str]:
     return found
 
 
-def _more(signs: Sequence[Sign], ran: set[str], catalog: Catalog | None) -> Iterator[Next]:
+def _away(gaps: Sequence[Gap]) -> list[str]:
+    """When nothing came from hosts, in a line; none if all were there all the time."""
+    more = f", and {formatting.plural(len(gaps) - 1, 'more gap')}" if len(gaps) > 1 else ""
+    return [f"{gap}{more}" for gap in gaps[:1]]
+
+
+def _more(signs: Sequence[Sign], session: Session) -> Iterator[Next]:
     """Probes that manifests of these name, and that didn't run."""
-    known = {probe.id: probe for probe in catalog.probes} if catalog else {}
-    who = next((sign.who.process for sign in signs if sign.who and sign.who.process), None)
+    ran = {run.probe for run in session.runs.values() if run.last is not None}
+    known = {probe.id: probe for probe in session.catalog.probes} if session.catalog else {}
+    named_by = next((sign for sign in signs if sign.who and sign.who.process), signs[0])
+    who = named_by.who.process if named_by.who else None
+    host = dict(named_by.common).get(HOST, "") if session.machines.several else ""
     named: dict[str, ProbeInfo] = {}
     for sign in signs:
         info = known.get(sign.measure.run.probe) if sign.measure.run else None
@@ -189,5 +211,6 @@ def _more(signs: Sequence[Sign], ran: set[str], catalog: Catalog | None) -> Iter
                 named.setdefault(name, known[name])
     for probe in [*named.values()][:_MORE]:
         param = next((each.name for each in probe.params if each.type == PID and _PARAM.fullmatch(each.name)), "")
-        alive = who is not None and who.ended_ns is None
-        yield Next(probe.id, probe.question, {param: str(who.tgid)} if param and alive and who else {})
+        alive = who is not None and who.ended_ns is None and (host or not session.machines.several)
+        params = {param: str(who.tgid)} if param and alive and who else {}
+        yield Next(probe.id, probe.question, params, host if _HOST.fullmatch(host) else "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from functools import partial
+from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,14 +13,17 @@ from textual.binding import Binding, BindingType
 
 from ebpftop.frames.messages import AccountRunTimes, PlaybookInfo
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
+from ebpftop.ui.actions.clipboard import to_tmux
+from ebpftop.ui.actions.remembering import LAST, Remembered, offering, read, write
 from ebpftop.ui.app.ahead import import_ahead, read_past
 from ebpftop.ui.app.marking import Marking
 from ebpftop.ui.app.options import Options
 from ebpftop.ui.app.pace import Pace
 from ebpftop.ui.app.palette import Commands
+from ebpftop.ui.app.preferences import Preferences
 from ebpftop.ui.app.time_keys import TimeKeys
 from ebpftop.ui.app.workbench import Workbench, notice
-from ebpftop.ui.drawing.theme import DARK, LIGHT, colourless
+from ebpftop.ui.drawing.theme import DARK, LIGHT, colourless, themes
 from ebpftop.ui.feed.feed import Feed
 from ebpftop.ui.messages import (
     Began,
@@ -41,7 +45,7 @@ from ebpftop.ui.screens.dashboard import Dashboard
 from ebpftop.ui.screens.small import TooSmall, is_too_small
 from ebpftop.ui.screens.state import LATE
 from ebpftop.ui.screens.tiles import Tiles
-from ebpftop.ui.widgets.keyboard import NAMES
+from ebpftop.ui.widgets.keyboard import key_of, shown
 
 if TYPE_CHECKING:
     from ebpftop.model.run import Run
@@ -56,23 +60,49 @@ class EbpftopApp(TimeKeys):
     COMMANDS: ClassVar = {Commands}
     BINDINGS: ClassVar[list[BindingType]] = [
         *TimeKeys.KEYS[:3],
-        Binding("v", "verifier", "verifier", tooltip="Why a probe was rejected or detached"),
-        Binding("R", "restart", "restart", tooltip="Restart the collector and its probes"),
-        Binding("c", "statistics", "cost on/off", show=False, tooltip="Count what programs cost (off: no budget)"),
+        Binding("v", "verifier", "verifier", tooltip="Why a probe was rejected or detached", id="verifier"),
+        Binding("v", "nothing('rejected')", show=False, id="verifier"),  # where that is disabled
+        Binding("R", "restart", "restart", tooltip="Restart the collector and its probes", id="restart"),
+        Binding("R", "nothing('restart')", show=False, id="restart"),
+        Binding(
+            "c", "statistics", "cost on/off", show=False, tooltip="Count what programs cost (off: no budget)", id="cost"
+        ),
         *TimeKeys.KEYS[3:],
-        Binding("A", "others", "all programs", show=False, tooltip="All BPF programs here, and what they cost"),
-        Binding("W", "threads", "threads", show=False, tooltip="All threads here, and what they wait for"),
-        Binding("H", "hosts", "hosts", show=False, tooltip="All hosts; select one, or compare two"),
-        Binding("z", "tiles", "tiles", tooltip="Back to the playbook's tiles"),
-        Binding("m", "marks(1)", "mark", show=False, tooltip="Mark this moment; go to a mark"),
-        Binding("apostrophe", "marks(0)", "marks", show=False, key_display="'"),
-        Binding("r", "record", "record", show=False, tooltip="Record to a tape, or stop that"),
-        Binding("T", "turn_theme", "light/dark", show=False, tooltip="Switch between the light and dark themes"),
+        Binding(
+            "A",
+            "others",
+            "all programs",
+            show=False,
+            tooltip="All BPF programs here, and what they cost",
+            id="all-programs",
+        ),
+        Binding(
+            "W", "threads", "threads", show=False, tooltip="All threads here, and what they wait for", id="threads"
+        ),
+        Binding("H", "hosts", "hosts", show=False, tooltip="All hosts; select one, or compare two", id="hosts"),
+        Binding("z", "tiles", "tiles", tooltip="Back to the playbook's tiles", id="tiles"),
+        Binding("m", "marks(1)", "mark", show=False, tooltip="Mark this moment; go to a mark", id="mark"),
+        Binding("apostrophe", "marks(0)", "marks", show=False, key_display="'", id="marks"),
+        Binding("r", "record", "record", show=False, tooltip="Record to a tape, or stop that", id="record"),
+        Binding(
+            "T", "turn_theme", "light/dark", show=False, tooltip="Switch between the light and dark themes", id="theme"
+        ),
+        Binding(
+            "comma",
+            "settings",
+            "settings",
+            show=False,
+            key_display=",",
+            tooltip="Edit your settings, and apply them",
+            id="settings",
+        ),
         Binding("ctrl+z", "suspend_process", "suspend", show=False, system=True),
-        Binding("ctrl+p", "command_palette", "palette", show=False, tooltip="Find any action or probe by name"),
-        Binding("question_mark", "help", "help", key_display="?", tooltip="Show the keys"),
+        Binding(
+            "ctrl+p", "command_palette", "palette", show=False, tooltip="Find any action or probe by name", id="palette"
+        ),
+        Binding("question_mark", "help", "help", key_display="?", tooltip="Show the keys", id="help"),
         Binding("f1", "help", "help"),  # the keys of these two that work while typing
-        Binding("q", "quit", "quit", tooltip="Detach everything and quit"),
+        Binding("q", "quit", "quit", tooltip="Detach everything and quit", id="quit"),
         Binding("ctrl+q", "quit", "quit"),
     ]
 
@@ -86,7 +116,7 @@ class EbpftopApp(TimeKeys):
             self._session_changed,
             interval=chosen.interval,
             first=chosen.auto_load,
-            playbook=chosen.playbook,
+            playbook=chosen.playbook or (LAST if chosen.remembers and chosen.settings.playbook == LAST else ""),
             loads=chosen.loads,
             watching=chosen.watching,
         )
@@ -98,18 +128,19 @@ class EbpftopApp(TimeKeys):
         self._ahead = False  # whether what the first probe needs is being imported
         self.pace = Pace(self, self.draw, lambda: self.flow.full)
         self._painted = 0.0  # seconds since 1970: the last painting shows all that there was then
+        self._remembers = chosen.remembers
+        self.last = read(chosen.remembers) if chosen.remembers else Remembered()
+        self.feed.offering = partial(offering, self.last)
+        self.dashboard.start.first = self.last.first
+        self.keymap = {}
+        self.preferences = Preferences(self, chosen.settings)
         if chosen.title:
             self.title = chosen.title
         for name in list(self.available_themes):
             self.unregister_theme(name)
-        self.register_theme(DARK)
-        self.register_theme(LIGHT)
-        self.theme = (LIGHT if chosen.theme == "light" else DARK).name
-        self._told = list(chosen.problems[:3])
-        if len(chosen.problems) > 3:
-            self._told.append(f"and {len(chosen.problems) - 3} more in the settings: 'ebpftop list' tells them")
-        self.bind("v", "nothing('rejected')", show=False)  # after those in BINDINGS, where they are disabled
-        self.bind("R", "nothing('restart')", show=False)
+        for theme in themes(few=self.console.color_system == "standard"):
+            self.register_theme(theme)
+        self.theme = LIGHT.name if self.last.theme == "light" else DARK.name
 
     def _fatal_error(self) -> None:
         """Exit after an exception as Textual does, but without printing the traceback on the terminal."""
@@ -120,7 +151,7 @@ class EbpftopApp(TimeKeys):
         return DARK.variables
 
     def get_key_display(self, binding: Binding) -> str:
-        return binding.key_display or NAMES.get(binding.key) or super().get_key_display(binding)
+        return binding.key_display or shown(binding.key) or super().get_key_display(binding)
 
     async def on_mount(self) -> None:
         self.read_on()
@@ -128,8 +159,7 @@ class EbpftopApp(TimeKeys):
         self.dashboard.fit(self.size.width)
         self.push_screen(self.dashboard)
         self.dashboard.call_after_refresh(self.feed.is_painted.set)
-        for text in self._told:
-            self.notice(text, "warning")
+        self.preferences.apply()
         self.set_interval(1.0 if self.feed.playback is None else 0.5, self._look_at_time)
 
     def _look_at_time(self) -> None:
@@ -152,8 +182,21 @@ class EbpftopApp(TimeKeys):
         return next((screen for screen in self.screen_stack if isinstance(screen, Tiles)), self.dashboard)
 
     async def on_unmount(self) -> None:
+        if self._remembers is not None:
+            self._remember(self._remembers)
         self.feed.close()
         await self.feed.source.close()
+
+    def _remember(self, file: Path) -> None:
+        """What runs, or else what ran the time before; the theme, if it is the user's."""
+        running = [run for run in self.feed.session.runs.values() if run.state == "running"]
+        write(
+            file,
+            Remembered(
+                theme="light" if self.theme == LIGHT.name else "dark",
+                probes=[(run.probe, dict(run.params)) for run in running] or self.last.probes,
+            ),
+        )
 
     def on_resize(self, event: events.Resize) -> None:
         small = is_too_small(*event.size)
@@ -216,10 +259,10 @@ class EbpftopApp(TimeKeys):
         elif request is not None and request.by == "user":
             self.workbench.show_failure(event.run)
         elif event.run.failure and not (isinstance(self.front, Tiles) and self.front.shows(event.run)):
-            self.notice(f"{event.run.failure.headline}   v shows why", "error")
+            self.notice(f"{event.run.failure.headline}   {key_of(self, 'verifier', 'v')} shows why", "error")
 
     def on_was_stopped(self, event: WasStopped) -> None:
-        self.notice(f"{event.run.probe}: detached   v shows why", "error")
+        self.notice(f"{event.run.probe}: detached   {key_of(self, 'verifier', 'v')} shows why", "error")
 
     def on_was_refused(self, event: WasRefused) -> None:
         form, request = self._form(), event.request
@@ -305,7 +348,8 @@ class EbpftopApp(TimeKeys):
     def _tell_paused(self) -> None:
         """What is loaded now has nothing to show of the moment at which the screen stands."""
         if self.feed.source.live and self.feed.when.still:
-            self.notice("the screen is paused, so a new probe shows nothing until 0 goes live", "info")
+            live = key_of(self, "live", "0")
+            self.notice(f"the screen is paused, so a new probe shows nothing until {live} goes live", "info")
 
     @property
     def _tiled(self) -> bool:
@@ -372,14 +416,16 @@ class EbpftopApp(TimeKeys):
         from ebpftop.ui.screens.threads import ThreadsScreen
 
         if not self.feed.source.live and self.feed.session.threads is None:
-            self.notice("up to here, the tape doesn't tell where threads are: it does where W was looked at", "info")
+            self.notice(
+                "up to here, the tape doesn't tell where threads are: it does where they were looked at", "info"
+            )
         elif not isinstance(self.screen, TooSmall):
             self.push_screen(ThreadsScreen(self.feed))
 
     def action_hosts(self) -> None:
         from ebpftop.ui.screens.hosts import HostsScreen
 
-        if not self.feed.session.machines:
+        if not self.feed.session.machines.states:
             self.notice("this is one machine alone: 'ebpftop --host NAME' watches others", "info")
         elif not isinstance(self.screen, TooSmall):
             self.push_screen(HostsScreen(self.feed), self.host_wished)
@@ -393,7 +439,8 @@ class EbpftopApp(TimeKeys):
     def action_nothing(self, what: str) -> None:
         """A key that has nothing to do now."""
         if what == "rejected":
-            self.notice("no probe was rejected or detached: v shows why one was", "info")
+            key = key_of(self, "verifier", "v")
+            self.notice(f"no probe was rejected or detached: {key} shows why one was", "info")
         elif not self.feed.source.live:
             self.notice("a tape has no collector to restart", "info")
         else:
@@ -403,7 +450,7 @@ class EbpftopApp(TimeKeys):
 
     def action_help_quit(self) -> None:
         """Ctrl-C."""
-        self.notice("q detaches everything and quits; while typing, Ctrl-Q does", "info")
+        self.notice(f"{key_of(self, 'quit', 'q')} detaches everything and quits; while typing, Ctrl-Q does", "info")
 
     async def run_action(self, *args: Any, **named: Any) -> bool:
         """Keys that arrive after the end has begun do nothing: the screens are being taken down."""
@@ -419,6 +466,13 @@ class EbpftopApp(TimeKeys):
         self.marking.record()
         self.front.draw_header()
 
+    def copy_to_clipboard(self, text: str) -> None:
+        super().copy_to_clipboard(text)
+        self.run_worker(to_tmux(text), group="clipboard")
+
+    def action_settings(self) -> None:
+        self.run_worker(self.preferences.edit(), group="editor")
+
     def action_turn_theme(self) -> None:
         self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
 
@@ -426,4 +480,4 @@ class EbpftopApp(TimeKeys):
         from ebpftop.ui.app.guide import groups_for
         from ebpftop.ui.screens.help import HelpScreen
 
-        self.push_screen(HelpScreen(groups_for(type(self.screen), self.BINDINGS)))
+        self.push_screen(HelpScreen(groups_for(type(self.screen), self.BINDINGS), self.keymap))

@@ -21,6 +21,7 @@ from textual.message import Message
 
 from ebpftop.base import jobs
 from ebpftop.ui.app.flow import Paints
+from ebpftop.ui.drawing.console import CONSOLE
 
 _TOGETHER = 0.05  # seconds within which signals came together
 _ANSWERED = 0.5  # seconds in which a terminal answers; what comes later is typed into the shell
@@ -48,6 +49,7 @@ class TerminalDriver(LinuxDriver):
         self._output = _Counted(cast("TextIO", self._file), lambda: self._app.call_later(self._written))
         self._file = cast("Any", self._output)
         self._answered = threading.Event()  # the last question was
+        self._table = CONSOLE if os.environ.get("TERM") == "linux" else None
         self._asks = False
         self._no_more_input = _Flag()
 
@@ -115,6 +117,8 @@ class TerminalDriver(LinuxDriver):
                 self._closed = True
                 self._end()  # the terminal takes no more output; Textual would wait for it forever
             return
+        if self._table is not None:
+            data = data.translate(self._table)
         self._queued += len(data)
         super().write(data)
 

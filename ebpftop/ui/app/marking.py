@@ -11,6 +11,7 @@ from ebpftop.frames.marks import line, marked
 from ebpftop.frames.messages import Mark
 from ebpftop.stats import formatting
 from ebpftop.ui.feed.feed import Feed
+from ebpftop.ui.widgets.keyboard import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +67,7 @@ class Marking:
         from ebpftop.ui.screens.marks import MarkList
 
         if not self._feed.session.marks:
-            self._notice("no marks yet: m sets one", "info")
+            self._notice(f"no marks yet: {key_of(self._app, 'mark', 'm')} sets one", "info")
             return
         marks = MarkList(self._feed.session.marks, of_tape=self._feed.playback is not None)
         self._app.push_screen(marks, self._go_to)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from ebpftop.catalog.settings import Settings
 from ebpftop.frames.messages import Load
 from ebpftop.ui.feed.feed import Wanted
 
@@ -25,8 +27,8 @@ def stepped(interval: float, step: int) -> float:
 
 class Options(Struct, frozen=True):
     """`auto_load` holds probes with their parameters; `playbook` is the name of one, `loads` the requests for its
-    steps that are on their way already; `interval` is in seconds; `watching` is for triggers; `theme` is
-    "dark", "light" or not set; `problems` are lines about the settings.
+    steps that are on their way already; `interval` is in seconds; `watching` is for triggers; `settings` are
+    the user's; `remembers` is the file with what ran last, if any.
     """
 
     title: str = ""
@@ -35,5 +37,5 @@ class Options(Struct, frozen=True):
     loads: Sequence[Load] = ()
     interval: float = 1.0
     watching: Watching | None = None
-    theme: str = ""
-    problems: Sequence[str] = ()
+    settings: Settings = Settings()
+    remembers: Path | None = None

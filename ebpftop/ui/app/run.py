@@ -44,14 +44,16 @@ def run_dashboard(
     """Run the dashboard on a source until the user quits, then close the source. Returns the exit code.
 
     auto_load: probes with their parameters, loaded once the source has sent its catalog. playbook: the name of a
-    playbook to open then. interval: seconds. watching: for triggers. chosen: the user's settings, for the theme and
-    their mistakes. outer: terminals that show this one, to be restored if this one is gone before it could be.
+    playbook to open then. interval: seconds. watching: for triggers. chosen: the user's settings. outer:
+    terminals that show this one, to be restored if this one is gone before it could be.
     The terminal is restored afterwards, even after a signal (the exit code is 128 + its number) or an unexpected
     exception, which is raised. The end of the terminal ends the process.
     """
     for name in ("COLUMNS", "LINES"):
         os.environ.pop(name, None)  # Textual would take these for the terminal's size
     gc.disable()  # all that is imported and mounted now stays
+    from ebpftop.catalog.settings import Settings
+    from ebpftop.ui.actions.remembering import place
     from ebpftop.ui.app.app import EbpftopApp  # Textual takes a while to import
     from ebpftop.ui.app.driver import TerminalDriver
     from ebpftop.ui.app.options import Options
@@ -63,8 +65,8 @@ def run_dashboard(
         loads=loads,
         interval=interval,
         watching=watching,
-        theme=chosen.theme if chosen else "",
-        problems=chosen.problems if chosen else (),
+        settings=chosen or Settings(),
+        remembers=place() if source.live else None,
     )
     app = EbpftopApp(source, options=options)
     app.driver_class = TerminalDriver
@@ -92,7 +94,7 @@ def run_dashboard(
         if source.live:
             loop.call_soon(mailbox.open)
         try:
-            await app.run_async()
+            await app.run_async(mouse=options.settings.mouse)
         finally:
             mailbox.close()
 

@@ -15,6 +15,7 @@ from ebpftop.ui.app.options import stepped
 from ebpftop.ui.app.paced import PacedApp
 from ebpftop.ui.drawing.spans import clock
 from ebpftop.ui.messages import SpanAsked
+from ebpftop.ui.widgets.keyboard import key_of
 
 if TYPE_CHECKING:
     from ebpftop.model.past.steps import Steps
@@ -32,28 +33,63 @@ class TimeKeys(PacedApp):
 
     KEYS: ClassVar[list[BindingType]] = [
         Binding(
-            "space", "pause", "pause", key_display="Space", tooltip="Stand still or go on, on a tape from a later span"
+            "space",
+            "pause",
+            "pause",
+            key_display="Space",
+            tooltip="Stand still or go on, on a tape from a later span",
+            id="pause",
         ),
-        Binding("0", "live", "live", show=False, tooltip="Live again"),
-        Binding("t", "turn_span", "span", tooltip="Last interval, 10 s, minute, all since attaching"),
-        Binding("left_parenthesis", "move_span(-1)", "earlier", show=False, tooltip="Move the span by its length"),
-        Binding("right_parenthesis", "move_span(1)", "later", show=False),
-        Binding("left_curly_bracket", "size_span(-1)", "shorter", show=False, tooltip="Halve or double the span"),
-        Binding("right_curly_bracket", "size_span(1)", "longer", show=False),
-        Binding("at", "go_to", "go to", show=False, tooltip="Go to a time"),
-        Binding("a", "span_a", "this is A", show=False, tooltip="Make this span A; go to another, and b compares"),
+        Binding("0", "live", "live", show=False, tooltip="Live again", id="live"),
+        Binding("t", "turn_span", "span", tooltip="Last interval, 10 s, minute, all since attaching", id="span"),
+        Binding(
+            "left_parenthesis",
+            "move_span(-1)",
+            "earlier",
+            show=False,
+            tooltip="Move the span by its length",
+            id="earlier",
+        ),
+        Binding("right_parenthesis", "move_span(1)", "later", show=False, id="later"),
+        Binding(
+            "left_curly_bracket",
+            "size_span(-1)",
+            "shorter",
+            show=False,
+            tooltip="Halve or double the span",
+            id="shorter",
+        ),
+        Binding("right_curly_bracket", "size_span(1)", "longer", show=False, id="longer"),
+        Binding("at", "go_to", "go to", show=False, tooltip="Go to a time", id="go-to"),
+        Binding(
+            "a",
+            "span_a",
+            "this is A",
+            show=False,
+            tooltip="Make this span A, to compare another one with",
+            id="span-a",
+        ),
         Binding(
             "b",
             "compare",
             "compare",
             show=False,
             tooltip="Compare A with this span, B, which stands still and moves by the same keys; b, 0 or Esc ends that",
+            id="compare",
         ),
-        Binding("plus,equals_sign", "interval(1)", "longer interval", show=False, tooltip="Change interval or speed"),
-        Binding("minus", "interval(-1)", "shorter interval", show=False),
+        Binding(
+            "plus,equals_sign",
+            "interval(1)",
+            "longer interval",
+            show=False,
+            tooltip="Change interval or speed",
+            id="longer-interval",
+        ),
+        Binding("minus", "interval(-1)", "shorter interval", show=False, id="shorter-interval"),
     ]
 
     feed: Feed
+    keymap: dict[str, str]  # keys that settings changed, by action
 
     @property
     def front(self) -> Dashboard | Tiles:
@@ -148,7 +184,8 @@ class TimeKeys(PacedApp):
         if when.compares:
             when.compares = False
         elif when.a is None:
-            self.notice("a makes a span A; then b compares another one with it", "info")
+            a, b = key_of(self, "span-a", "a"), key_of(self, "compare", "b")
+            self.notice(f"{a} makes a span A; then {b} compares another one with it", "info")
         elif shown is not None:
             self.feed.session.stand()
             when.compare(self._standing(shown[0]))
@@ -228,7 +265,13 @@ class TimeKeys(PacedApp):
             playback.speed = min(SPEEDS[-1], max(SPEEDS[0], playback.speed * 2.0**step))
             self.front.draw_header()
             return
-        self.feed.interval = stepped(self.feed.interval, step)
+        await self.change_interval(stepped(self.feed.interval, step))
+
+    async def change_interval(self, seconds: float) -> None:
+        """Of this source, if it is live."""
+        if not self.feed.source.live:
+            return
+        self.feed.interval = seconds
         for run in self.feed.session.runs.values():
             if run.state == "running":
                 await self.feed.request(Interval(run=run.id, seconds=self.feed.interval))

@@ -9,6 +9,7 @@ from textual.app import App
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.feed.feed import Feed
 from ebpftop.ui.screens.dashboard import Dashboard
+from ebpftop.ui.widgets.keyboard import key_of
 
 if TYPE_CHECKING:
     from ebpftop.model.run import Run
@@ -72,7 +73,11 @@ class Workbench:
         if self._panel_of(lineage):
             self.show_failure(run)
         elif run.failure:
-            notice(self._app, f"{run.failure.headline} (as saved)   v shows why", "error")
+            notice(
+                self._app,
+                f"{run.failure.headline} (as saved)   {key_of(self._app, 'verifier', 'v')} shows why",
+                "error",
+            )
 
     def loads_again(self, lineage: int) -> None:
         """A saved version is on its way."""

@@ -14,6 +14,7 @@ With NO_COLOR, colours are removed as the last step; the signs, bold, dim and re
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from textual.theme import Theme
 
@@ -38,6 +39,8 @@ DARK = Theme(
         "quiet": "#8593a5",
         "bar-back": "#1a222d",
         "cursor": "#23405f",
+        "block-cursor-background": "#23405f",  # Textual's word for it, of lists to choose from
+        "block-cursor-foreground": "#d4dae3",
         "cursor-quiet": "#1f2a37",
         "code-mark": "#4a2327",
         "scrollbar": "#2b3645",
@@ -73,6 +76,8 @@ LIGHT = Theme(
         "quiet": "#636d79",
         "bar-back": "#eeefea",
         "cursor": "#cfe1f5",
+        "block-cursor-background": "#cfe1f5",  # Textual's word for it, of lists to choose from
+        "block-cursor-foreground": "#20262e",
         "cursor-quiet": "#e6e9e8",
         "code-mark": "#f8d7d5",
         "scrollbar": "#c3c8c9",
@@ -89,6 +94,57 @@ LIGHT = Theme(
         "heat-7": "#440f5c",
     },
 )
+
+# Where there are 16 colours, each of these is one of them: what a terminal takes instead may hide the cursor.
+_FEW_DARK = DARK.variables | {
+    "rim": "#555555",
+    "quiet": "#aaaaaa",
+    "bar-back": "#000000",
+    "cursor": "#0000aa",
+    "cursor-quiet": "#555555",
+    "code-mark": "#aa0000",
+    "scrollbar": "#555555",
+    "scrollbar-background": "#000000",
+    "scrollbar-background-hover": "#000000",
+    "scrollbar-background-active": "#000000",
+    **{
+        f"heat-{at}": colour
+        for at, colour in enumerate(("#0000aa", "#5555ff", "#00aaaa", "#55ffff", "#55ff55", "#ffff55", "#ffffff"), 1)
+    },
+}
+_FEW_LIGHT = LIGHT.variables | {
+    "rim": "#aaaaaa",
+    "quiet": "#555555",
+    "bar-back": "#ffffff",
+    "cursor": "#55ffff",
+    "cursor-quiet": "#aaaaaa",
+    "code-mark": "#ff5555",
+    "scrollbar": "#aaaaaa",
+    "scrollbar-background": "#ffffff",
+    "scrollbar-background-hover": "#ffffff",
+    "scrollbar-background-active": "#ffffff",
+    **{
+        f"heat-{at}": colour
+        for at, colour in enumerate(("#ffff55", "#55ff55", "#55ffff", "#00aaaa", "#5555ff", "#0000aa", "#000000"), 1)
+    },
+}
+
+
+def themes(few: bool) -> tuple[Theme, Theme]:
+    """The dark and the light one. few: the terminal has 16 colours."""
+    if not few:
+        return DARK, LIGHT
+    dark = replace(
+        DARK, primary="#5555ff", secondary="#00aaaa", accent="#5555ff", success="#55ff55", warning="#ffff55",
+        error="#ff5555", foreground="#ffffff", background="#000000", surface="#000000", panel="#000000",
+        variables=_FEW_DARK,
+    )  # fmt: skip
+    light = replace(
+        LIGHT, primary="#0000aa", secondary="#00aaaa", accent="#0000aa", success="#00aa00", warning="#aa5500",
+        error="#aa0000", foreground="#000000", background="#ffffff", surface="#ffffff", panel="#ffffff",
+        variables=_FEW_LIGHT,
+    )  # fmt: skip
+    return dark, light
 
 
 def colourless() -> bool:

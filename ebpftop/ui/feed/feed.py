@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import inf
 from time import monotonic, perf_counter, process_time, time
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 
@@ -43,6 +43,7 @@ from ebpftop.frames.messages import (
 )
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
 from ebpftop.model.ahead import Ahead
+from ebpftop.model.machines import away, own_percent
 from ebpftop.model.past.memory import LIMIT
 from ebpftop.model.requests import Cause, Requested, Requests, saved
 from ebpftop.model.selection import Selection, chosen_cgroup
@@ -50,6 +51,7 @@ from ebpftop.model.session import Session
 from ebpftop.model.when import When
 from ebpftop.ui.feed.comparing import Comparing
 from ebpftop.ui.feed.keeping import Keeping
+from ebpftop.ui.feed.playback import playback_of
 from ebpftop.ui.messages import (
     Began,
     Changed,
@@ -65,7 +67,6 @@ from ebpftop.ui.messages import (
 )
 
 if TYPE_CHECKING:
-    from ebpftop.frames.overview import Outline
     from ebpftop.model.run import Run
     from ebpftop.model.trigger import Trigger
     from ebpftop.model.watching import Watching
@@ -76,39 +77,6 @@ _AHEAD = LIMIT * 7 // 8  # bytes of the past of a whole tape
 _AHEAD_SLICE = 0.01  # seconds that reading it takes at once, and as long it rests
 _SLICE = 0.005  # seconds of frames, after which the screen and keys have a turn
 _SHOWN_PROBLEMS = 3  # problems of a catalog, beside how many more there are
-
-
-class Playback(Protocol):
-    """A source that can stand still and go elsewhere: a tape. Positions are seconds from its first frame. jumping: from
-    a seek until the last frame of the state there.
-    """
-
-    paused: bool
-    speed: float
-
-    @property
-    def position(self) -> float: ...
-
-    @property
-    def duration(self) -> float: ...
-
-    @property
-    def jumping(self) -> bool: ...
-
-    @property
-    def marks(self) -> list[Mark]: ...
-
-    @property
-    def outline(self) -> Outline | None: ...
-
-    def seek(self, seconds: float) -> None: ...
-
-    def whole(self) -> Iterator[AnyFrame]: ...
-
-
-def _playback(source: Source) -> Playback | None:
-    """The source, if it is one. Asking it for all that one has, as `isinstance` does, would read the tape's outline."""
-    return cast("Playback", source) if hasattr(source, "seek") else None
 
 
 Wanted = tuple[str, dict[str, str]]  # a probe and its parameters
@@ -138,11 +106,12 @@ class Feed:
         watching: Watching | None = None,
     ) -> None:
         self.source = source
-        self.playback = _playback(source)  # the tape under the stream, if it is one
+        self.playback = playback_of(source)  # the tape under the stream, if it is one
         self.ahead = Ahead(_AHEAD) if self.playback else None  # the past of all of it
         self.session = Session(past_bytes=LIMIT - _AHEAD, ahead=self.ahead.run) if self.ahead else Session()
         self.when = When()
         self.selection = Selection(processes=self.session.processes)
+        self.offering: Callable[[Catalog], Catalog] = lambda catalog: catalog  # what else a catalog is to have
         self.comparing = Comparing(self.session, self.when, lambda: post(Changed()))
         self.requests = Requests(len(loads) + 1)
         self.interval = interval
@@ -210,6 +179,8 @@ class Feed:
             self.process_read(frame)
             return
         known = self.session.catalog
+        if isinstance(frame, Catalog):
+            frame = self.offering(frame)
         run = self.session.feed(frame)
         if self.keeping is not None:
             for more in self.keeping.take(frame, run, self.session.processes):
@@ -259,7 +230,11 @@ class Feed:
             case Processes():
                 self.described += 1
                 self._changed(None, False)
-            case Cost() | Stacks() | Hosts():
+            case Hosts():
+                if self.session.machines.several:  # whose own loads come in it
+                    self._spent.append((monotonic(), process_time()))
+                self._changed(None, False)
+            case Cost() | Stacks():
                 self._changed(None, False)
             case Programs():
                 self.programs_read(frame)
@@ -339,15 +314,18 @@ class Feed:
 
     @property
     def own_percent(self) -> float | None:
-        """Percent of one CPU that ebpftop itself takes: collector and root side, and live this process as well. None
-        while that isn't known. A tape holds what was recorded.
+        """Percent of one CPU that ebpftop itself takes: collector and root side, of all hosts that send, and live this
+        process as well. None while that isn't known. A tape holds what was recorded.
         """
-        hosts = list(self.session.hosts)[-COST_SECONDS - 1 :]
-        if len(hosts) < 2 or hosts[0].own_ns is None or hosts[-1].own_ns is None:
+        gone = away(self.session.machines.gaps)
+        found = [
+            own_percent([*loads][-COST_SECONDS - 1 :]) for host, loads in self.session.loads.items() if host not in gone
+        ]
+        known = [each for each in found if each is not None]
+        if not known:
             return None
-        passed = hosts[-1].realtime_ns - hosts[0].realtime_ns
-        used = 100 * max(0, hosts[-1].own_ns - hosts[0].own_ns) / passed
-        if self.source.live:
+        used = sum(known)
+        if self.source.live and self._spent:
             (began, before), (now, after) = self._spent[0], self._spent[-1]
             used += 100 * (after - before) / max(now - began, 1e-3)
         return used

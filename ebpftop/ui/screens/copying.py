@@ -36,7 +36,7 @@ class CopyScreen(Dialog[None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,e", "dismiss", "close", key_display="Esc"),
-        Binding("y", "copy", "copy", tooltip="Copy the command, if the terminal allows it"),
+        Binding("y", "copy", "copy", tooltip="Copy the command, if the terminal allows it", id="copy"),
     ]
 
     def __init__(self, probe: ProbeInfo, note: str, command: str) -> None:

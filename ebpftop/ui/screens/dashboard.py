@@ -58,24 +58,46 @@ class Dashboard(Selecting):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (NARROW, "-normal"), (160, "-roomy")]  # noqa: RUF012 (as Textual has it)
     BINDINGS: ClassVar[list[BindingType]] = [
         # Priority bindings: they move the focus before the keys typed next are delivered to the focused widget.
-        Binding("slash", "search", "search", key_display="/", priority=True, tooltip="Search the catalog as you type"),
+        Binding(
+            "slash",
+            "search",
+            "search",
+            key_display="/",
+            priority=True,
+            tooltip="Search the catalog as you type",
+            id="search",
+        ),
         Binding("tab", "other(1)", "next", key_display="Tab", tooltip="Go to the next part of the screen"),
         Binding("shift+tab", "other(-1)", "previous part", show=False),
-        Binding("f", "filter", "filter", priority=True, tooltip="Filter rows or events as you type"),
-        Binding("M", "own", "ebpftop's own", show=False, tooltip="Show or leave out ebpftop's own processes"),
+        Binding("f", "filter", "filter", priority=True, tooltip="Filter rows or events as you type", id="filter"),
+        Binding("M", "own", "ebpftop's own", show=False, tooltip="Show or leave out ebpftop's own processes", id="own"),
         *Selecting.SELECTING,
         *Selecting.WIDENING,
-        Binding("o", "past", "over time", tooltip="Show a histogram, or samples, over time"),
-        Binding("n", "view(1)", "next view", tooltip="Show the probe's next view"),
-        Binding("N", "view(-1)", "previous view", show=False),
-        Binding("E", "export", "export", show=False, tooltip="Export the view, all probes or a report to a file"),
-        Binding("y", "copy", "copy", show=False, tooltip="Copy the row under the cursor, else the view, as text"),
-        Binding("d", "detach", "detach", tooltip="Detach the probe; again: close its tab"),
+        Binding("o", "past", "over time", tooltip="Show a histogram, or samples, over time", id="over-time"),
+        Binding("n", "view(1)", "next view", tooltip="Show the probe's next view", id="next-view"),
+        Binding("N", "view(-1)", "previous view", show=False, id="previous-view"),
         Binding(
-            "left_square_bracket", "tab(-1)", "previous probe", show=False, tooltip="Go to the previous or next probe"
+            "E",
+            "export",
+            "export",
+            show=False,
+            tooltip="Export the view, all probes or a report to a file",
+            id="export",
         ),
-        Binding("right_square_bracket", "tab(1)", "next probe", show=False),
-        Binding("i", "info", "info", show=False, tooltip="Show the probe's catalog entry and its C"),
+        Binding(
+            "y", "copy", "copy", show=False, tooltip="Copy the row under the cursor, else the view, as text", id="copy"
+        ),
+        Binding("d", "detach", "detach", tooltip="Detach the probe; again: close its tab", id="detach"),
+        Binding(
+            "left_square_bracket",
+            "tab(-1)",
+            "previous probe",
+            show=False,
+            tooltip="Go to the previous or next probe",
+            id="previous-probe",
+        ),
+        Binding("right_square_bracket", "tab(1)", "next probe", show=False, id="next-probe"),
+        Binding("i", "info", "info", show=False, tooltip="Show the probe's catalog entry and its C", id="info"),
         Binding(
             "escape",
             "let_go",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, zip_longest
 from textwrap import wrap
 from typing import ClassVar
@@ -61,9 +61,10 @@ class HelpScreen(Dialog[None]):
         Binding("escape,question_mark,f1,q", "dismiss", "close", key_display="Esc")
     ]
 
-    def __init__(self, groups: Sequence[Group]) -> None:
+    def __init__(self, groups: Sequence[Group], keymap: Mapping[str, str]) -> None:
+        """keymap: keys that settings changed, by action."""
         super().__init__()
-        self.groups = groups
+        self.groups = [(title, _in_force(bindings, keymap)) for title, bindings in groups]
 
     def compose(self) -> Iterable[Widget]:
         with VerticalScroll() as box:
@@ -74,6 +75,13 @@ class HelpScreen(Dialog[None]):
                 roomy = max(map(_height, columns)) <= self.app.size.height - RIM
                 for column in columns:
                     yield Static(Content("\n\n" if roomy else "\n").join(column), markup=False)
+
+
+def _in_force(bindings: Sequence[BindingType], keymap: Mapping[str, str]) -> list[BindingType]:
+    return [
+        each.with_key(keymap[each.id]) if isinstance(each, Binding) and each.id and each.id in keymap else each
+        for each in bindings
+    ]
 
 
 def _columns(blocks: list[Content], width: int) -> list[list[Content]]:

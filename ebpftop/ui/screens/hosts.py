@@ -14,6 +14,7 @@ from ebpftop.model.machines import words
 from ebpftop.ui.feed.feed import Feed
 from ebpftop.ui.screens.leaving import Leaving
 from ebpftop.ui.widgets.host_rows import NAME, STATE, host_rows
+from ebpftop.ui.widgets.keyboard import key_of
 from ebpftop.ui.widgets.keys import KeyLine
 from ebpftop.ui.widgets.table_frame import TableFrame
 from ebpftop.ui.widgets.table_grid import TableGrid
@@ -31,10 +32,11 @@ class Wished(Struct, frozen=True):
 class HostsScreen(Leaving[Wished]):
     DEFAULT_CSS = "HostsScreen { background: $background; }"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,H", "let_go", "back", key_display="Esc", tooltip="Back to the dashboard"),
-        Binding("full_stop", "select", "select", tooltip="Select this host in all views, or no longer"),
-        Binding("a", "side_a", "this is A", tooltip="Make this host A; go to another, and b compares"),
-        Binding("b", "compare", "compare", tooltip="Compare A with this host, B, over the last minute"),
+        Binding("escape", "let_go", "back", key_display="Esc", tooltip="Back to the dashboard"),
+        Binding("H", "let_go", "back", show=False, id="hosts"),
+        Binding("full_stop", "select", "select", tooltip="Select this host in all views, or no longer", id="select"),
+        Binding("a", "side_a", "this is A", tooltip="Make this host A, to compare another one with", id="span-a"),
+        Binding("b", "compare", "compare", tooltip="Compare A with this host, B, over the last minute", id="compare"),
     ]
 
     def __init__(self, feed: Feed) -> None:
@@ -52,11 +54,11 @@ class HostsScreen(Leaving[Wished]):
         self.set_interval(PERIOD, self.look)
 
     def look(self) -> None:
-        hosts, when = self.feed.session.machines, self.feed.when
+        machines, when = self.feed.session.machines, self.feed.when
         sides = {when.host_a: "A"} | ({when.hosts[1]: "B"} if when.hosts and when.compares else {})
-        now = time_ns() if self.feed.source.live and self.feed.ended is None else self.feed.session.machines_at
-        self.frame.span_words = words(hosts)
-        self.frame.grid.show(host_rows(hosts, now, sides))
+        now = time_ns() if self.feed.source.live and self.feed.ended is None else machines.at
+        self.frame.span_words = words(machines.states)
+        self.frame.grid.show(host_rows(machines, now, sides))
 
     @property
     def _chosen(self) -> str:
@@ -77,6 +79,7 @@ class HostsScreen(Leaving[Wished]):
     def action_compare(self) -> None:
         a, b = self.feed.when.host_a, self._chosen
         if not a or a == b or not b:
-            self.notify("a makes a host A; then b compares another one with it", markup=False)
+            a, b = key_of(self.app, "span-a", "a"), key_of(self.app, "compare", "b")
+            self.notify(f"{a} makes a host A; then {b} compares another one with it", markup=False)
         else:
             self.dismiss(Wished(a, b))

@@ -19,3 +19,9 @@ class Leaving(Screen[T]):
 
 class Dialog(Leaving[T], ModalScreen[T]):
     """The same over what is behind it, which stays visible."""
+
+    DEFAULT_CSS = """
+    Dialog {
+        & OptionList:nocolor:focus > .option-list--option-highlighted { text-style: bold underline; }
+    }
+    """

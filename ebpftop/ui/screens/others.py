@@ -22,18 +22,19 @@ TITLE = "All BPF programs"
 class OthersScreen(ReadingScreen):
     TAKES = "programs_read"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f", "filter", "filter", priority=True, tooltip="Filter programs as you type"),
-        Binding("A", "let_go", "back", show=False),
+        Binding("f", "filter", "filter", priority=True, tooltip="Filter programs as you type", id="filter"),
+        Binding("A", "let_go", "back", show=False, id="all-programs"),
     ]
 
     def __init__(self, feed: Feed) -> None:
-        super().__init__(feed, ReadPrograms(), TITLE, TableGrid(COST))
+        super().__init__(feed, ReadPrograms, TITLE, TableGrid(COST))
         self._last: Programs | None = None
 
     def take(self, read: object) -> None:
         """Show a reading, and what was spent since the one before."""
         if not self.answered() or not isinstance(read, Programs):
             return
+        self.of(read.host)
         if read.error:
             self.say(read.error)
             return

@@ -65,14 +65,14 @@ class ProcessScreen(Leaving[LoadAsked | Turn | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "other(1)", "next list", key_display="Tab", priority=True, tooltip="Go to the next list"),
         Binding("shift+tab", "other(-1)", "previous list", show=False, priority=True),
-        Binding("f", "filter", "filter", priority=True, tooltip="Filter the list as you type"),
-        Binding("i", "whole", "all facts", tooltip="Show all facts uncut"),
+        Binding("f", "filter", "filter", priority=True, tooltip="Filter the list as you type", id="filter"),
+        Binding("i", "whole", "all facts", tooltip="Show all facts uncut", id="info"),
         *(
             Binding(str(number), f"load({number})", "load", show=False, tooltip="Load this probe for the process")
             for number in range(1, NUMBERED + 1)
         ),
         Binding("escape", "let_go", "back", key_display="Esc", tooltip="Back to where the page was opened"),
-        Binding("P", "let_go", "back", show=False),
+        Binding("P", "let_go", "back", show=False, id="process"),
     ]
 
     def __init__(self, feed: Feed, process: Process) -> None:

@@ -10,7 +10,9 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 from textual.widgets import Input
 
-from ebpftop.frames.messages import AnyRequest
+from ebpftop.frames.messages import ReadPrograms, ReadThreads
+from ebpftop.model.selection import chosen_host
+from ebpftop.ui.drawing.inert import cell
 from ebpftop.ui.feed.feed import Feed
 from ebpftop.ui.screens.leaving import Leaving
 from ebpftop.ui.widgets.keys import KeyLine
@@ -33,11 +35,11 @@ class ReadingScreen(Leaving[None]):
         Binding("escape", "let_go", "back", key_display="Esc", tooltip="Back to the dashboard"),
     ]
 
-    def __init__(self, feed: Feed, request: AnyRequest, title: str, grid: TableGrid) -> None:
+    def __init__(self, feed: Feed, request: type[ReadPrograms | ReadThreads], title: str, grid: TableGrid) -> None:
         super().__init__()
         self.feed = feed
         self.frame = TableFrame(title, grid)
-        self._request = request
+        self._request, self._title = request, title
         self._asked = self._next = 0.0  # monotonic
 
     def compose(self) -> Iterable[Widget]:
@@ -65,17 +67,21 @@ class ReadingScreen(Leaving[None]):
         if stopped or now < self._next or self.app.screen is not self:
             return
         self._asked, self._next = now, now + PATIENCE
-        await self.feed.request(self._request)
+        await self.feed.request(self._request(host=chosen_host(self.feed.selection)))
+
+    def of(self, host: str) -> None:
+        """Say in the title whose it is, where there are several hosts."""
+        self.frame.title = f"{self._title} · {cell(host)}" if host else self._title
 
     def say(self, words: str) -> None:
         """In the title, beside what the table is."""
         self.frame.span_words = words
         self.frame.retitle()
 
-    def answered(self) -> bool:
-        """Note when an answer came; whether it is to be shown."""
+    def answered(self, took: float | None = None) -> bool:
+        """Note when an answer came; whether it is to be shown. took: seconds of reading, where they are known."""
         now = monotonic()
-        self._next = now + max(PERIOD, REST * (now - self._asked))
+        self._next = now + max(PERIOD, REST * (now - self._asked if took is None else took))
         return not self.feed.still
 
     def take(self, read: object) -> None:

@@ -13,6 +13,7 @@ from ebpftop.model.selection import Choice, Selection, choice_of, choice_of_proc
 from ebpftop.ui.feed.feed import Feed
 from ebpftop.ui.messages import ProcessAsked
 from ebpftop.ui.widgets.caption import Caption
+from ebpftop.ui.widgets.keyboard import key_of
 from ebpftop.ui.widgets.trail import Trail
 
 if TYPE_CHECKING:
@@ -27,13 +28,27 @@ class Selecting(Screen[None]):
     """
 
     SELECTING: ClassVar[list[BindingType]] = [
-        Binding("full_stop", "select", "select", tooltip="Select this row in all views, or no longer"),
-        Binding("B", "group", "group", show=False, tooltip="Sum rows by name, user, unit, path, …"),
-        Binding("colon", "select_by", "select by", show=False, tooltip="Select by user, unit, name, … of this row"),
-        Binding("P", "process", "process", show=False, tooltip="Open the page of the row's process"),
+        Binding("full_stop", "select", "select", tooltip="Select this row in all views, or no longer", id="select"),
+        Binding("B", "group", "group", show=False, tooltip="Sum rows by name, user, unit, path, …", id="group"),
+        Binding(
+            "colon",
+            "select_by",
+            "select by",
+            show=False,
+            tooltip="Select by user, unit, name, … of this row",
+            id="select-by",
+        ),
+        Binding("P", "process", "process", show=False, tooltip="Open the page of the row's process", id="process"),
     ]
     WIDENING: ClassVar[list[BindingType]] = [
-        Binding("exclamation_mark", "invert", "all but", show=False, tooltip="Select all but what was chosen last"),
+        Binding(
+            "exclamation_mark",
+            "invert",
+            "all but",
+            show=False,
+            tooltip="Select all but what was chosen last",
+            id="invert",
+        ),
         Binding("backspace", "widen", "widen", show=False, tooltip="Widen the selection by one step"),
     ]
 
@@ -109,7 +124,8 @@ class Selecting(Screen[None]):
         if isinstance(process, int):
             self.post_message(ProcessAsked(process))
         else:
-            self.notify("P opens the page of a row's process: choose one with ↑ ↓", markup=False)
+            key = key_of(self.app, "process", "P")
+            self.notify(f"{key} opens the page of a row's process: choose one with ↑ ↓", markup=False)
 
     def _ask(self, alone: list[Choice], shared: list[Choice]) -> None:
         from ebpftop.ui.screens.choosing import Choosing, Line

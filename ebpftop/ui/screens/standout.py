@@ -60,10 +60,10 @@ class StandoutScreen(Leaving[Finding | None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "other", "next", key_display="Tab", tooltip="Go to the other table"),
-        Binding("f", "filter", "filter", priority=True, tooltip="Filter rows as you type"),
-        Binding("P", "process", "process", tooltip="Open the page of the row's process"),
+        Binding("f", "filter", "filter", priority=True, tooltip="Filter rows as you type", id="filter"),
+        Binding("P", "process", "process", tooltip="Open the page of the row's process", id="process"),
         Binding("escape", "let_go", "back", key_display="Esc", tooltip="Back to the dashboard"),
-        Binding("x", "let_go", "back", show=False),
+        Binding("x", "let_go", "back", show=False, id="stands-out"),
     ]
 
     def __init__(self, about: str, processes: Processes, search: Callable[[], Found]) -> None:

@@ -7,6 +7,7 @@ from time import localtime, strftime
 from typing import TYPE_CHECKING, Protocol
 
 from ebpftop.model.past.span import INTERVAL, START, Recent, Span, Wanted
+from ebpftop.model.pressure import lately
 from ebpftop.model.results import SHORT
 from ebpftop.model.session import Session
 from ebpftop.stats import formatting
@@ -40,8 +41,9 @@ def header_state(feed: Feed) -> HeaderState:
     return HeaderState(
         hello=session.hello,
         hosts=tuple(session.hosts)[-10:],
-        machines=tuple(session.machines),
-        machines_at=session.machines_at,
+        machines=tuple(session.machines.states),
+        machines_at=session.machines.at,
+        stalls=tuple(lately([*session.machines.loads[each.name]][-10:]) for each in session.machines.states),
         running=len(attached),
         cost=sum(costs) if costs else None,
         own=feed.own_percent,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -20,43 +21,66 @@ from ebpftop.ui.widgets.table_grid import TableGrid
 from ebpftop.ui.widgets.thread_rows import STATE, place_rows, whole
 
 TITLE = "Threads: what they wait for"
+OLD = 3  # seconds from which on the title says how old the reading is
 NOT_YET = "the tape doesn't tell yet"
 
 
 class ThreadsScreen(ReadingScreen):
     TAKES = "threads_read"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f", "filter", "filter", priority=True, tooltip="Filter threads as you type"),
-        Binding("P", "process", "process", tooltip="Open the page of the process with the most threads in the row"),
-        Binding("W", "let_go", "back", show=False),
+        Binding("f", "filter", "filter", priority=True, tooltip="Filter threads as you type", id="filter"),
+        Binding(
+            "P",
+            "process",
+            "process",
+            tooltip="Open the page of the process with the most threads in the row",
+            id="process",
+        ),
+        Binding("W", "let_go", "back", show=False, id="threads"),
     ]
 
     def __init__(self, feed: Feed) -> None:
-        super().__init__(feed, ReadThreads(), TITLE, TableGrid(STATE))
-        self._places = Places()
+        super().__init__(feed, ReadThreads, TITLE, TableGrid(STATE))
+        self._places, self._host = Places(), ""
         self._shown: dict[int, Place] = {}
         self._starts: dict[int, int] = {}  # of processes, ns since boot
         self._taped: Threads | None = None  # the reading of a tape that is shown
+        self._about, self._shown_at = "", 0.0  # what the title says of the reading, and since when (monotonic)
 
     async def look(self) -> None:
         if self.feed.source.live:
             await super().look()
+            self._say_how_old()
         elif (read := self.feed.session.threads) is not self._taped:  # the tape has gone on, or back
             self._taped = read
             self._show(read if read is not None else Threads(monotonic_ns=0, boottime_ns=0, error=NOT_YET))
 
     def take(self, read: object) -> None:
-        if self.feed.source.live and self.answered() and isinstance(read, Threads):
+        if self.feed.source.live and isinstance(read, Threads) and self.answered(read.took_ns / 1e9):
             self._show(read)
 
+    def _say_how_old(self) -> None:
+        """A reading of many threads takes long, so the next one comes late."""
+        if not self._about or self.feed.still or self.feed.ended is not None:
+            return
+        age = int(monotonic() - self._shown_at)
+        words = f"{self._about}, {age} s ago" if age >= OLD else self._about
+        if words != self.frame.span_words:
+            self.say(words)
+
     def _show(self, read: Threads) -> None:
+        self.of(read.host)
         if read.error:
+            self._about = ""
             self.say(read.error)
             return
+        if read.host != self._host:  # on a tape; threads of two hosts may have one number
+            self._host, self._places = read.host, Places()
         places = self._places.take(read)
         self._shown = {each.number: each for each in places}
         self._starts = {each.tgid: each.start_ns for each in read.threads if each.tid == each.tgid}
-        self.frame.span_words = ", ".join([*self._at(read), *_about(read)])
+        self.frame.span_words = self._about = ", ".join([*self._at(read), *_about(read)])
+        self._shown_at = monotonic()
         self.frame.grid.show(place_rows(places))
 
     def _at(self, read: Threads) -> list[str]:

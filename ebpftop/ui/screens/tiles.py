@@ -25,6 +25,7 @@ from ebpftop.ui.screens.time import draw_timeline
 from ebpftop.ui.widgets.banner import Banner
 from ebpftop.ui.widgets.cached import Box
 from ebpftop.ui.widgets.header import HeaderLine
+from ebpftop.ui.widgets.keyboard import key_of
 from ebpftop.ui.widgets.keys import KeyLine
 from ebpftop.ui.widgets.runs import RunTabs, Tab
 from ebpftop.ui.widgets.tile import Tile, why_not
@@ -52,7 +53,8 @@ class Tiles(Selecting):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,z", "zoom", "zoom", key_display="Enter", tooltip="Open the tile's probe; z comes back"),
+        Binding("enter", "zoom", "zoom", key_display="Enter", tooltip="Open the tile's probe"),
+        Binding("z", "zoom", show=False, id="tiles"),
         Binding(
             "shift+tab,left_square_bracket",
             "move(-1)",
@@ -65,12 +67,13 @@ class Tiles(Selecting):
         Binding("right", "beside(1)", "tile on the right", show=False),
         Binding("up,k", "across(-1)", "tile above", show=False, tooltip="Go to the tile above or below"),
         Binding("down,j", "across(1)", "tile below", show=False),
-        Binding("M", "own", "ebpftop's own", show=False, tooltip="Show or leave out ebpftop's own processes"),
-        Binding("d", "detach", "detach", tooltip="Detach the probe; Enter reloads it"),
+        Binding("M", "own", "ebpftop's own", show=False, tooltip="Show or leave out ebpftop's own processes", id="own"),
+        Binding("d", "detach", "detach", tooltip="Detach the probe; Enter reloads it", id="detach"),
         *Selecting.WIDENING,
-        Binding("slash", "search", "search", key_display="/", priority=True, tooltip="Search the catalog"),
-        Binding("f,F", "inside", show=False, tooltip="Filter or search, in an enlarged tile"),
-        Binding("escape", "app.tiles", "close", key_display="Esc", tooltip="Go to the dashboard; z comes back"),
+        Binding("slash", "search", "search", key_display="/", priority=True, tooltip="Search the catalog", id="search"),
+        Binding("f", "inside", show=False, tooltip="Filter or search, in an enlarged tile", id="filter"),
+        Binding("F", "inside", show=False, id="search-functions"),
+        Binding("escape", "app.tiles", "close", key_display="Esc", tooltip="Go to the dashboard"),
     ]
 
     class Zoomed(Message):
@@ -295,7 +298,9 @@ class Tiles(Selecting):
 
     def action_inside(self) -> None:
         """A key that works in the probe itself."""
-        self.notify("Enter opens the probe; there f filters its rows, and F searches a flame graph", markup=False)
+        f, search = key_of(self.app, "filter", "f"), key_of(self.app, "search-functions", "F")
+        text = f"Enter opens the probe; there {f} filters its rows, and {search} searches a flame graph"
+        self.notify(text, markup=False)
 
     async def action_zoom(self) -> None:
         tile = self.tiles[self.current]

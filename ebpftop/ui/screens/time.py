@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ebpftop.model.machines import within
 from ebpftop.model.past.span import Span
 from ebpftop.stats import formatting
 from ebpftop.ui.drawing.spans import length
@@ -58,10 +59,25 @@ def timeline_state(feed: Feed, tracks: Tracks, run: Run | None, panel: ViewPanel
         offset=newest.realtime_ns - newest.monotonic_ns,
         greatest=_written(track, values),
         note=_note(run, panel),
-        lost=tuple(run.lost),
+        lost=(*run.lost, *_gaps(run)),
         failures=tuple(max(track.begin + 1, moment) for moment, _ in session.failures),
         marks=tuple((mark.monotonic_ns, mark.text) for mark in session.marks),
     )
+
+
+def _gaps(run: Run) -> list[Span]:
+    """When hosts were missing."""
+    last = run.last
+    if last is None:
+        return []
+    ahead = last.realtime_ns - last.monotonic_ns
+    found = within(run.gaps, run.began_ns + ahead, last.realtime_ns)
+    return [
+        Span(
+            max(run.began_ns, gap.since_ns - ahead), min(last.monotonic_ns, (gap.until_ns or last.realtime_ns) - ahead)
+        )
+        for gap in found
+    ]
 
 
 def _written(track: Track, values: Sequence[float]) -> str:

@@ -90,17 +90,17 @@ class VerifierScreen(Leaving[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "step(-1)", "step back", show=False, priority=True, tooltip="Through the log's instructions"),
         Binding("down,j", "step(1)", "step", key_display="↑↓", priority=True),
-        Binding("e", "edit", "edit", tooltip="Edit the C at this line; saving loads it"),
+        Binding("e", "edit", "edit", tooltip="Edit the C at this line; saving loads it", id="edit"),
         Binding("g", "failure", "failure", tooltip="Back to the instruction that failed"),
         Binding("w", "written", "written", tooltip="Back along what led to it, to where a register was written"),
         Binding("b", "branch", "branch", tooltip="The last branch on the way here"),
         Binding("w,b", "no_log", show=False),  # where those are disabled
         Binding("escape", "app.pop_screen", "back", key_display="Esc", tooltip="Back to the dashboard"),
-        Binding("v", "app.verifier", show=False),
+        Binding("v", "app.verifier", show=False, id="verifier"),
         Binding("tab", "part(1)", "next part", key_display="Tab", tooltip="The C, the log, what led to it"),
         Binding("shift+tab", "part(-1)", "part before", show=False),
-        Binding("y", "copy", "copy", tooltip="Copy all this as text"),
-        Binding("s", "save", "save", tooltip="Save all this as text"),
+        Binding("y", "copy", "copy", tooltip="Copy all this as text", id="copy"),
+        Binding("s", "save", "save", tooltip="Save all this as text", id="save"),
     ]
 
     def __init__(self, failure: Failure, before: Run | None = None, *, lineage: int = 0, live: bool = True) -> None:

@@ -60,8 +60,8 @@ class CatalogTree(Painter, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "load", "load", key_display="Enter", tooltip="Load the probe, or show it while it runs"),
         Binding("enter", "show", "show", key_display="Enter", tooltip="Show the tape's data of the probe"),
-        Binding("p", "parameters", "parameters", tooltip="Set the parameters, then load"),
-        Binding("e", "edit", "edit", show=False, tooltip="Edit its C; saving reloads it"),
+        Binding("p", "parameters", "parameters", tooltip="Set the parameters, then load", id="parameters"),
+        Binding("e", "edit", "edit", show=False, tooltip="Edit its C; saving reloads it", id="edit"),
         Binding("left", "fold(True)", "collapse the category", show=False, tooltip="Collapse or expand the category"),
         Binding("right", "fold(False)", "expand the category", show=False),
         *MOVES,

@@ -61,6 +61,8 @@ class ComparedBars(Kept):
         ]
 
     def _lines(self, found: ViewComparison, width: int, height: int) -> list[Line]:
+        if words.is_empty(found):
+            return []  # as the title says
         readings = _readings(found)
         beside = width >= BESIDE
         side = max(_length(line) for line in readings) + 3 if beside else 0

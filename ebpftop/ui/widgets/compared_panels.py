@@ -22,7 +22,7 @@ from ebpftop.model.selection import Choice, Selection
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.names import Processes
 from ebpftop.ui.widgets.columns import lay_out
-from ebpftop.ui.widgets.compared_bars import ComparedBars
+from ebpftop.ui.widgets.compared_bars import BESIDE, ComparedBars
 from ebpftop.ui.widgets.compared_rows import FIRST, PARTS, compared_rows, number_of
 from ebpftop.ui.widgets.kept import Words
 from ebpftop.ui.widgets.panel import Framed, GridFrame, ViewPanel, by, words
@@ -62,7 +62,7 @@ class ComparedGrid(TableGrid):
 
     @property
     def empty(self) -> str:
-        return super().empty if self.wanted else self.note or "nothing was counted in either span"
+        return super().empty if self.wanted else self.note or numbers.NEITHER
 
     def _arrange(self) -> None:
         """The number that orders the rows stays longest."""
@@ -120,7 +120,7 @@ class ComparedPanel(ViewPanel):
     def about(self, compared: Compared) -> list[str]:
         """What a title says: whom it is about, what changed, and what is amiss."""
         found, note = compared
-        return [narrowing(self.selection, self.view), numbers.verdict(found) if found else "", note]
+        return [narrowing(self.selection, self.view), "" if found is None else numbers.verdict(found), note]
 
 
 class ComparedTablePanel(ComparedPanel):
@@ -166,6 +166,8 @@ class ComparedTablePanel(ComparedPanel):
 class ComparedHistogramPanel(ComparedTablePanel):
     """Both histograms on top; below, the same by key."""
 
+    room = BESIDE
+
     DEFAULT_CSS = """
     ComparedHistogramPanel {
         & > .top { height: 1fr; min-height: 10; }
@@ -190,7 +192,8 @@ class ComparedHistogramPanel(ComparedTablePanel):
 
     def draw(self, compared: Compared, *, leaves_out: bool) -> None:
         found, note = compared
-        self.top.entitle(words(self.title, *self.about(compared)), Content(VARIES if found else ""))
+        judged = found is not None and not numbers.is_empty(found)
+        self.top.entitle(words(self.title, *self.about(compared)), Content(VARIES if judged else ""))
         self.bars.note = note
         self.bars.found = found
         if self.view.by:

@@ -27,7 +27,7 @@ def finding_rows(found: Sequence[Finding], processes: Processes, *, inside: str,
         return list(values)
 
     columns = [
-        text("what", "what", 12, [what(each) for each in found], most=20, priority=3),
+        text("what", "what", 9, [_dimension(each) for each in found], most=20, priority=4),
         text("value", "value", 12, [value(each, processes) for each in found], most=80, stretch=True, priority=5),
         number("inside", inside, percent, numbers(*(100 * each.inside for each in found)), 7, 4),
         number("outside", outside, percent, numbers(*(100 * each.outside for each in found)), 7, 4),
@@ -76,6 +76,11 @@ def what(found: Finding) -> str:
     """The dimension: the column's title, or what processes have in common."""
     title = cell(found.column.title).lower()
     return f"{title} {found.trait}" if found.trait else title
+
+
+def _dimension(found: Finding) -> str:
+    """The same in a column: what processes have in common without saying that it is theirs."""
+    return found.trait or what(found) if cell(found.column.title).lower() == "process" else what(found)
 
 
 def value(found: Finding, processes: Processes) -> str:

@@ -25,7 +25,7 @@ ORDERS = 10  # priority of the column that orders the rows: above any in a manif
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 WHOLE = [
     Binding("enter", "whole(True)", "whole row", key_display="Enter", tooltip="Show the row whole"),
-    Binding("w", "whole(False)", "whole row", show=False),
+    Binding("w", "whole(False)", "whole row", show=False, id="whole"),
 ]
 ASIDE = [
     Binding("left", "aside(-1)", "columns on the left", show=False, tooltip="Show the columns that don't fit"),

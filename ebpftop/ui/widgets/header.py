@@ -8,7 +8,7 @@ from textual.reactive import reactive
 
 from ebpftop.frames.messages import Hello, Host, HostState
 from ebpftop.model.machines import age
-from ebpftop.model.pressure import STALLS, stalled
+from ebpftop.model.pressure import SHORT, STALLS, lately, stalled
 from ebpftop.stats import formatting
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.line import Piece, fit, piece
@@ -18,7 +18,6 @@ from ebpftop.ui.widgets.sparkline import sparkline
 
 SPARK = 10
 AMBER, RED = 5.0, 25.0  # percent of a CPU that probes and ebpftop take together
-SHORT = {"memory": "mem"}
 
 
 class HeaderState(Struct, frozen=True):
@@ -30,6 +29,7 @@ class HeaderState(Struct, frozen=True):
     hosts: tuple[Host, ...] = ()
     machines: tuple[HostState, ...] = ()  # where the stream comes from several
     machines_at: int = 0
+    stalls: tuple[dict[str, float], ...] = ()  # of each of these, by resource
     running: int = 0
     cost: float | None = None
     own: float | None = None
@@ -69,8 +69,10 @@ def _name() -> Piece:
 
 def _machine(state: HeaderState) -> list[Piece]:
     if len(state.machines) > 1:
-        return [_host(each, state.machines_at) for each in state.machines]
-    pieces = [_host(each, state.machines_at) for each in state.machines if each.state != "live"]
+        return [
+            _host(each, state.machines_at, stalls) for each, stalls in zip(state.machines, state.stalls, strict=True)
+        ]
+    pieces = [_host(each, state.machines_at, {}) for each in state.machines if each.state != "live"]
     if hello := state.hello:
         pieces.append(piece(inert(hello.host), "bold", 3))
         pieces.append(piece(f"Linux {inert(hello.kernel)}", "$quiet", 6))
@@ -92,11 +94,14 @@ def _machine(state: HeaderState) -> list[Piece]:
     return pieces
 
 
-def _host(host: HostState, now: int) -> Piece:
+def _host(host: HostState, now: int, stalls: dict[str, float]) -> Piece:
+    """One of several: its load, and what its tasks wait for much. What is alike on all of them needs no room."""
     name = inert(host.name)
     if host.state == "live":
         cpu = formatting.percent(round(host.load.cpu_percent)) if host.load else ""
-        return Piece(Content.assemble((name, "bold"), (" cpu ", "$quiet"), f"{cpu:>4}"), 3)
+        much = {resource: share for resource, share in stalls.items() if share >= STALLS[resource][0]}
+        said = Content.assemble((name, "bold"), (" cpu ", "$quiet"), f"{cpu:>4}")
+        return Piece(said + _written(" psi", much) if much else said, 3)
     if host.state == "connecting":
         return piece(f"{name} …", "$quiet", 2)
     sign, style = (WARNING, "bold $warning") if host.state == "late" else (NOT_HERE, "bold $error")
@@ -105,9 +110,9 @@ def _host(host: HostState, now: int) -> Piece:
 
 def _stalls(hosts: tuple[Host, ...]) -> list[Piece]:
     """The share of the last seconds in which some tasks waited for a resource: of the machine, then of the cgroup."""
-    first, last = hosts[0], hosts[-1]
+    last = hosts[-1]
     pieces = []
-    if shares := stalled(first.pressure, last.pressure, last.realtime_ns - first.realtime_ns):
+    if shares := lately(hosts):
         pieces.append(Piece(_written("psi", shares), 5))
     alike = [host for host in hosts if host.cgroup == last.cgroup]
     before = alike[0]
@@ -146,8 +151,11 @@ def _ours(state: HeaderState) -> list[Piece]:
 
 
 def _costs(state: HeaderState) -> str:
+    """Of one CPU; of several hosts the sum."""
     parts = [(state.cost, "probes"), (state.own, "ebpftop")]
-    return " · ".join(f"{formatting.percent(round(used, 1))} {whose}" for used, whose in parts if used is not None)
+    said = " · ".join(f"{formatting.percent(round(used, 1))} {whose}" for used, whose in parts if used is not None)
+    several = f" on {len(state.machines)} hosts" if len(state.machines) > 1 else ""
+    return said and said + several
 
 
 def _mode(state: HeaderState) -> Piece:

@@ -86,9 +86,9 @@ class HeatmapPlot(Kept, can_focus=True):
         *MOVES,
         Binding("left,h", "aside(-1)", "earlier", show=False, tooltip="Go to earlier or later times"),
         Binding("right,l", "aside(1)", "later", show=False),
-        Binding("V", "choose(0, 0)", "region", tooltip="Choose a region, also by dragging"),
+        Binding("V", "choose(0, 0)", "region", tooltip="Choose a region, also by dragging", id="choose"),
         Binding("enter", "zoom", "this time", key_display="Enter", tooltip="Show the region's time everywhere"),
-        Binding("x", "ask", "what stands out", tooltip="What stands out in the region"),
+        Binding("x", "ask", "what stands out", tooltip="What stands out in the region", id="stands-out"),
         Binding("shift+left", "choose(-1, 0)", show=False, tooltip="Choose a region"),
         Binding("shift+right", "choose(1, 0)", show=False),
         Binding("shift+up", "choose(0, 1)", show=False),
@@ -149,11 +149,7 @@ class HeatmapPlot(Kept, can_focus=True):
     @property
     def words(self) -> str:
         """The region in words: times, values, count and share."""
-        if self.picked is None:
-            return ""
-        region, count, of = self.picked.region, self.picked.count, self.picked.of
-        values = formatting.bounds(region.low, region.high, self.unit)
-        return f"{self.picked.when} · {values} · {formatting.count(count)} · {_share(count, of)}"
+        return f"{_words(self.picked, self.unit)} · {_share(self.picked.count, self.picked.of)}" if self.picked else ""
 
     # ------------------------------------------------------------ drawing
 
@@ -247,14 +243,15 @@ class HeatmapPlot(Kept, can_focus=True):
 
     def _legend(self, laid: Laid) -> Line:
         quiet = self.look(_QUIET)
-        line: Line = [(" " * LABEL, quiet)]
+        line: Line = []
         for name, sign in zip(reversed(PERCENTILES), reversed(LINES), strict=True):
             line += [(f"{sign}{sign} ", self.look("heatmap--strong")), (f"{name}   ", quiet)]
         line.append(("per second", quiet))
         for at, least in enumerate(laid.least):
             sign, style = self._glyph(level_of(at, len(laid.least), LEVELS))
             line += [("  ", quiet), (sign * 2, style), (f" {formatting.count(least)}", quiet)]
-        return line
+        room = self.size.width - sum(len(text) for text, _ in line)
+        return [(" " * min(LABEL, room), quiet), *line]
 
     def _readout(self, laid: Laid, column: int, row: int) -> Line:
         """The cell under the cursor in numbers."""
@@ -263,7 +260,7 @@ class HeatmapPlot(Kept, can_focus=True):
         when = _when(time, Span(int(time.start[column]), int(time.end[column])))
         facts = [
             formatting.bounds(laid.edges[row], laid.edges[row + 1], self.unit),
-            formatting.count(count),
+            formatting.plural(count, "value"),
             formatting.rate(float(laid.rates[row, column])),
             _share(count, of),
         ]
@@ -322,7 +319,7 @@ class HeatmapPlot(Kept, can_focus=True):
         if self.picked is not None and self._heat is not None:
             time, span = self._heat.time, self.picked.region.span
             around = Span(min(int(time.end[0]) - 1, span.start), max(int(time.end[-1]), span.end))
-            self.post_message(self.Asked(self.picked.region, self.words, around))
+            self.post_message(self.Asked(self.picked.region, _words(self.picked, self.unit), around))
 
     def _widen(self, across: int, up: int) -> None:
         if self._cursor is None:
@@ -412,8 +409,14 @@ def _when(time: Timeline, span: Span) -> str:
     return f"{clock} for {formatting.duration(seconds * NS)}"
 
 
+def _words(picked: Picked, unit: str) -> str:
+    """A region's times, values and count."""
+    values = formatting.bounds(picked.region.low, picked.region.high, unit)
+    return f"{picked.when} · {values} · {formatting.plural(picked.count, 'value')}"
+
+
 def _share(count: int, of: int) -> str:
-    return f"{formatting.percent(float(f'{100 * count / of:.2g}'))} of that time" if of else "nothing at that time"
+    return f"{formatting.percent(float(f'{100 * count / of:.2g}'))} of all then" if of else "nothing at that time"
 
 
 def readable(background: Color | None) -> Style:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
+from textual.app import App
 from textual.binding import Binding, BindingType
 
 MOVES: list[BindingType] = [
@@ -12,6 +16,22 @@ MOVES: list[BindingType] = [
     Binding("home,g", "edge(-1)", "first line", show=False, tooltip="Go to the first or last line"),
     Binding("end,G", "edge(1)", "last line", show=False),
 ]
+
+
+def shown(key: str) -> str:
+    """A key that has a name, as it is displayed: `Ctrl-P`, `F1`; else ""."""
+    modifier, _, last = key.rpartition("+")
+    if modifier in ("ctrl", "alt") and len(last) == 1:
+        return f"{modifier.title()}-{last.upper()}"
+    return NAMES.get(key) or (key.upper() if re.fullmatch("f[0-9]+", key) else "")
+
+
+def key_of(app: App[Any], action: str, default: str) -> str:
+    """The key of an action that settings may have changed, as it is displayed."""
+    changed = getattr(app, "keymap", {}).get(action)
+    return app.get_key_display(Binding(changed, "")) if changed else default
+
+
 NAMES = {
     "escape": "Esc",
     "enter": "Enter",
@@ -22,13 +42,9 @@ NAMES = {
     "shift+right": "Shift-→",
     "shift+up": "Shift-↑",
     "shift+down": "Shift-↓",
-    "ctrl+z": "Ctrl-Z",
-    "ctrl+p": "Ctrl-P",
-    "ctrl+q": "Ctrl-Q",
     "pageup": "PgUp",
     "pagedown": "PgDn",
     "backspace": "Bksp",
     "home": "Home",
     "end": "End",
-    "f1": "F1",
 }

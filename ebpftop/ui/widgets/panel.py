@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.containers import Vertical
@@ -145,6 +145,8 @@ class ViewPanel(Column):
         width: 1fr;
     }
     """
+
+    room: ClassVar[int] = 65  # cells that it wants before another view stands beside it
 
     class Stale(Message):
         """The panel's settings changed: draw the run again."""

@@ -5,13 +5,14 @@ Cells are formatted on demand: of 50,000 rows, only the forty on the screen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ebpftop.frames.columns import Array, Labels, Values, equal
 from ebpftop.frames.messages import ColumnInfo, ViewInfo
+from ebpftop.model.dimensions import HOST
 from ebpftop.model.own import own_rows
 from ebpftop.model.past.span import INTERVAL, START, Recent, Wanted
 from ebpftop.model.readings import HistogramsByKey, TableReading
@@ -81,30 +82,48 @@ def is_whole(wanted: Wanted) -> bool:
     return isinstance(wanted, Recent) and wanted.seconds >= START.seconds
 
 
-def table_rows(view: ViewInfo, numbers: TableReading, processes: Processes, wanted: Wanted = INTERVAL) -> Rows:
-    """Keys, rates and gauges, then totals; of all since attaching totals only."""
+def table_rows(
+    view: ViewInfo,
+    numbers: TableReading,
+    processes: Processes,
+    wanted: Wanted = INTERVAL,
+    away: Collection[str] = (),
+) -> Rows:
+    """Keys, rates and gauges, then totals; of all since attaching totals only. away: hosts from which nothing comes:
+    their last rate isn't known.
+    """
     if not len(numbers):
         return Rows()
     infos = [info for info in view.columns if not info.hidden]
     counters = [info for info in infos if info.role == "counter"]
-    rates = [_rate(info, numbers.rates[info.field]) for info in counters]
+    keys = [info for info in infos if info.role == "key"]
+    silent = _of_hosts(keys, numbers.keys, len(numbers), away)
+    known = numbers.rates
+    if wanted == INTERVAL and silent.any():
+        known = {field: np.where(silent, np.nan, each) for field, each in known.items()}
+    rates = [_rate(info, known[info.field]) for info in counters]
     whole, word = is_whole(wanted), " total" if isinstance(wanted, Recent) and wanted.seconds in ENDS else ""
     totals = [_total(info, numbers.totals[info.field], word, quiet=not whole) for info in counters]
     gauges = [_gauge(info, numbers.gauges[info.field]) for info in infos if info.role == "gauge"]
-    keys = [info for info in infos if info.role == "key"]
     first, then = (totals, []) if whole else (rates, totals)
     identities = _identities(view, numbers.keys)
     return Rows(
         count=len(numbers),
         keys=numbers.keys,
         columns=arranged(keys, numbers.keys, [*first, *gauges], then, processes),
-        gone=lambda row: not numbers.present[row] or _ended(identities, row, processes),
+        gone=lambda row: silent[row] or not numbers.present[row] or _ended(identities, row, processes),
         about=lambda row: _about(identities, row, processes),
         ours=own_rows(keys, numbers.keys, len(numbers), processes),
     )
 
 
-def histogram_rows(view: ViewInfo, numbers: HistogramsByKey, processes: Processes, wanted: Wanted = INTERVAL) -> Rows:
+def histogram_rows(
+    view: ViewInfo,
+    numbers: HistogramsByKey,
+    processes: Processes,
+    wanted: Wanted = INTERVAL,
+    away: Collection[str] = (),
+) -> Rows:
     """The keys of a histogram: what the values add up to, how many, p50, p90, p99 and the greatest (bounds of buckets).
 
     The greatest sum comes first: who waits most in all need be neither the most frequent nor the slowest.
@@ -122,6 +141,7 @@ def histogram_rows(view: ViewInfo, numbers: HistogramsByKey, processes: Processe
         added=_adding(numbers.counts, formatting.count),
     )
     quantiles = [_quantile(numbers, title, q, view.unit) for title, q in QUANTILES.items()]
+    silent = _of_hosts(view.by_columns, numbers.keys, len(numbers), away)
     interval = isinstance(wanted, Recent) and wanted.seconds <= 0
     whole = is_whole(wanted)
     first, then = ([count, *quantiles], []) if whole else ([rate, *quantiles], [] if interval else [count])
@@ -132,7 +152,7 @@ def histogram_rows(view: ViewInfo, numbers: HistogramsByKey, processes: Processe
         columns=arranged(
             view.by_columns, numbers.keys, [*_sums(numbers, view.unit, whole=whole), *first], then, processes
         ),
-        gone=lambda row: _ended(identities, row, processes),
+        gone=lambda row: silent[row] or _ended(identities, row, processes),
         about=lambda row: _about(identities, row, processes),
         ours=own_rows(view.by_columns, numbers.keys, len(numbers), processes),
     )
@@ -267,6 +287,16 @@ def _identities(view: ViewInfo, keys: dict[str, Values]) -> Array | None:
 
 def _ended(identities: Array | None, row: int, processes: Processes) -> bool:
     return identities is not None and names.ended(int(identities[row]), processes)
+
+
+def _of_hosts(infos: list[ColumnInfo], keys: dict[str, Values], count: int, away: Collection[str]) -> Array:
+    """A mask of the rows of some hosts."""
+    mask = np.zeros(count, bool)
+    for info in infos if away else ():
+        values = keys[info.field]
+        if info.decode == HOST and isinstance(values, Labels):
+            mask |= np.array([label in away for label in values.labels], bool)[values.codes]
+    return mask
 
 
 def _about(identities: Array | None, row: int, processes: Processes) -> str:

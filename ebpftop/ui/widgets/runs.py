@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from ebpftop.ui.widgets.panel import ViewPanel
 
 MORE = 3  # cells of the sign and number for hidden tabs
-SIDE_BY_SIDE = 130  # cells from which two views are shown side by side
 
 
 class Tab(Struct, frozen=True):
@@ -157,7 +156,9 @@ class RunPane(Column):
 
         unless: panels last drawn with this one stay as they are.
         """
-        self.status.show(run, probe)
+        from ebpftop.model.readings import gaps
+
+        self.status.show(run, probe, gaps(run, wanted))
         if run.loaded and not self.panels and self.body.is_mounted:
             from ebpftop.ui.widgets.view_panels import panel_for
 
@@ -239,7 +240,7 @@ class RunPane(Column):
         self._place()
 
     def _place(self) -> None:
-        together = 2 if self.size.width >= SIDE_BY_SIDE else 1
+        together = 2 if self.size.width >= 2 * max((panel.room for panel in self.panels), default=0) else 1
         shown = visible(len(self.panels), self.front, together)
         for at, panel in enumerate(self.panels):
             panel.set_class(at not in shown, "-away")

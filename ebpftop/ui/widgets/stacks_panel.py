@@ -148,9 +148,9 @@ class StacksPanel(ViewPanel):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("F", "search", "search", tooltip="Search functions and show their share"),
-        Binding("u", "look('functions')", "functions", tooltip="Functions; growth since now"),
-        Binding("U", "look('growth')", "growth"),
+        Binding("F", "search", "search", tooltip="Search functions and show their share", id="search-functions"),
+        Binding("u", "look('functions')", "functions", tooltip="Functions; growth since now", id="functions"),
+        Binding("U", "look('growth')", "growth", id="growth"),
         Binding("backspace", "whole", "whole span", tooltip="From a slice of the strip back to the whole span"),
     ]
 
@@ -262,10 +262,9 @@ class StacksPanel(ViewPanel):
         covered = span_words(run, view, wanted)
         if self.against is not None:
             found = compared(run, view, self.against, wanted, selection)
-            before = f"A {span_words(run, view, self.against)}"
-            return (
-                (found, f"B {covered}", before) if found.before is not None else (found, f"B {covered} · {before}", "")
-            )
+            if found.before is not None:
+                return found, f"B {covered}", "A"  # when that was, the header says
+            return found, f"B {covered} · A {span_words(run, view, self.against)}", ""
         end = min(run.last.monotonic_ns, wanted.end) if run.last else 0
         if self.mark is not None and self.mark <= end:
             found = grown(run, view, Span(self.mark, end), selection)

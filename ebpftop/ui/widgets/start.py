@@ -24,6 +24,13 @@ from ebpftop.ui.widgets.keyboard import MOVES
 from ebpftop.ui.widgets.painter import Painter
 
 HINT = "Enter or a double click loads these, side by side. / searches all probes."
+FIRST = (  # the first time
+    "↑ ↓ choose, Enter loads these probes side by side. / searches all of them.",
+    "t turns the span that is shown, ( and ) go back in time, Space stands still.",
+    ". selects a row in all views, B sums rows, P opens a process's page.",
+    "r records to a tape, E exports, , opens your settings.",
+    "? lists all keys, q detaches everything and quits.",
+)
 
 
 class Start(Painter, can_focus=True):
@@ -58,6 +65,7 @@ class Start(Painter, can_focus=True):
     def __init__(self) -> None:
         super().__init__()
         self.answers: Sequence[PlaybookInfo] | None = None  # None: not known yet
+        self.first = False  # whether this person sees it for the first time
         self._drawn = self._lines()
         self.border_title = "What is wrong?"
 
@@ -100,12 +108,17 @@ class Start(Painter, can_focus=True):
         ]
         steps = self._chosen.steps
         wide = max((cell_len(inert(step.question)) for step in steps), default=0)
+        if self.first:
+            lines += [[], *(line for hint in FIRST for line in self._told(hint))]
         lines += [[], *([(f" {line}", "start--bold")] for line in self._wrapped(inert(self._chosen.summary)))]
         lines += [
             [(f" {_padded(step.question, wide)}", ""), (f"   {inert(step.probe.partition('/')[2])}", "start--quiet")]
             for step in steps
         ]
-        return [*lines, [], *([(f" {line}", "start--quiet")] for line in self._wrapped(HINT))]
+        return [*lines, [], *self._told(HINT)]
+
+    def _told(self, hint: str) -> list[list[tuple[str, str]]]:
+        return [[(f" {line}", "start--quiet")] for line in self._wrapped(hint)]
 
     def _wrapped(self, text: str) -> list[str]:
         return textwrap.wrap(text, max(20, self.size.width - 2))

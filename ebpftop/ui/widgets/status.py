@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from textual.content import Content
@@ -14,6 +15,7 @@ from ebpftop.ui.drawing.theme import NOT_HERE, WARNING
 from ebpftop.ui.widgets.kept import Words
 
 if TYPE_CHECKING:
+    from ebpftop.model.machines import Gap
     from ebpftop.model.run import Run
 
 MISSING = (
@@ -36,11 +38,14 @@ class StatusLine(Words):
         super().__init__()
         self.run: Run | None = None
         self.probe: ProbeInfo | None = None
+        self.gaps: tuple[str, ...] = ()
         self._height = 0
 
-    def show(self, run: Run, probe: ProbeInfo | None) -> None:
+    def show(self, run: Run, probe: ProbeInfo | None, gaps: Sequence[Gap]) -> None:
+        """gaps: of hosts, in the span that is shown."""
         self.run, self.probe = run, probe
-        height = 2 if run.losses == Losses() else 3
+        self.gaps = tuple(str(gap) for gap in gaps)
+        height = 3 if self.gaps or run.losses != Losses() else 2
         if height != self._height:
             self._height = height
             self.refresh(layout=True)
@@ -52,7 +57,7 @@ class StatusLine(Words):
             return Content("")
         width = max(1, self.content_size.width)
         lines = [fit([self._title()], self._cost(), width), self._provenance(width)]
-        if warning := missing(self.run.losses, width):
+        if warning := missing(self.run.losses, width, self.gaps):
             lines.append(warning)
         return Content("\n").join(lines)
 
@@ -125,15 +130,15 @@ def loading_line(run: Run) -> Content:
     return Content.assemble((" · ".join([*done, ""]), "$quiet"), (f"{loading.stage} …", "bold"))
 
 
-def missing(losses: Losses, width: int) -> Content | None:
+def missing(losses: Losses, width: int, gaps: Sequence[str] = ()) -> Content | None:
     """What the numbers miss, and why if there is room; None if they are complete."""
-    parts = [
+    parts = [(gap, "") for gap in gaps] + [
         (f"{formatting.count(number)} {what}", why) for name, what, why in MISSING if (number := getattr(losses, name))
     ]
     if not parts:
         return None
     short = f"{WARNING} " + " · ".join(what for what, _ in parts)
-    long = f"{WARNING} " + " · ".join(f"{what}: {why}" for what, why in parts)
+    long = f"{WARNING} " + " · ".join(f"{what}: {why}" if why else what for what, why in parts)
     return Content.styled(long if len(long) <= width else short, "bold $warning").truncate(width, ellipsis=True)
 
 

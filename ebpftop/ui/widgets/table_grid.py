@@ -40,9 +40,10 @@ class TableGrid(Grid):
             "sort by the previous column",
             show=False,
             tooltip="Sort by another column",
+            id="sort-back",
         ),
-        Binding("s,greater_than_sign", "sort_next(1)", "sort", key_display="s"),
-        Binding("S", "turn", "reverse the sort order", show=False),
+        Binding("s,greater_than_sign", "sort_next(1)", "sort", key_display="s", id="sort"),
+        Binding("S", "turn", "reverse the sort order", show=False, id="reverse"),
     ]
 
     class Picked(Message):

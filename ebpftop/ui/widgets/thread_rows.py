@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from rich.cells import cell_len, set_cell_size
 
+from ebpftop.frames.messages import ThreadPlace
 from ebpftop.model.places import Place, Seen, age_of, written
 from ebpftop.stats import formatting
 from ebpftop.ui.drawing.inert import cell
@@ -15,7 +16,7 @@ from ebpftop.ui.widgets.plain_columns import number, text
 from ebpftop.ui.widgets.rows import Rows
 
 STATE = "state"  # the column that orders them at first: what may be stuck is on top
-_MOST_STACKS, _MOST_THREADS = 8, 200  # in a place shown whole
+_MOST_STACKS, _MOST_THREADS, _MOST_WAKERS = 8, 200, 5  # in a place shown whole
 
 
 def place_rows(places: Sequence[Place]) -> Rows:
@@ -51,10 +52,17 @@ def shortened(whose: str, width: int) -> str:
 
 
 def target(place: Place) -> str:
-    """What it waits for, and who holds that. Hostile."""
-    if place.holder is None:
-        return place.target
-    return f"held by {place.holder.comm} {place.holder.tid}: {place.target}"
+    """What it waits for, and who holds that, or woke most of them last where one did. Hostile."""
+    if place.holder is not None:
+        return f"held by {_named(place.holder)}: {place.target}"
+    if place.wakers and 2 * place.wakers[0][1] > len(place.seen):
+        woken = f"last woken by {_named(place.wakers[0][0])}"
+        return f"{place.target}, {woken}" if place.target else woken
+    return place.target
+
+
+def _named(thread: ThreadPlace) -> str:
+    return f"{thread.comm} {thread.tid}"
 
 
 def whole(place: Place) -> list[tuple[str, str]]:
@@ -69,7 +77,10 @@ def _whole(place: Place) -> Iterator[tuple[str, str]]:
     if place.target:
         yield "waits for", place.target
     if place.holder is not None:
-        yield "held by", f"{place.holder.comm} {place.holder.tid}, when the wait began, as a probe read it from memory"
+        yield "held by", f"{_named(place.holder)}, when the wait began, as a probe read it from memory"
+    for line, (waker, count) in enumerate(place.wakers[:_MOST_WAKERS]):
+        of = f" of {waker.process} ({waker.tgid})"
+        yield "" if line else "last woken by", f"{_named(waker)}{of}: {formatting.plural(count, 'thread')}"
     if call := written(first):
         yield "system call", call
     for at, (functions, count) in enumerate(place.stacks[:_MOST_STACKS]):
@@ -87,4 +98,5 @@ def _whole(place: Place) -> Iterator[tuple[str, str]]:
 def _thread(each: Seen) -> str:
     thread = each.thread
     age = f"  for {age_of(each)}" if each.age_ns is not None else ""
-    return f"{thread.tid} {thread.comm}  of {thread.process} ({thread.tgid}){age}"
+    waker = f"  last woken by {_named(each.waker)}" if each.waker is not None else ""
+    return f"{thread.tid} {thread.comm}  of {thread.process} ({thread.tgid}){age}{waker}"

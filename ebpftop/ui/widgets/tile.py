@@ -92,18 +92,21 @@ class Tile(Vertical, Rim, can_focus=True):
                 self.panel.selection, self.panel.against = self.selection, comparing.a
                 self.panel.show(run, processes, wanted)
         left_out = self.panel.left_out if self.panel and self.panel.is_mounted else ""
-        framed = (tab, why, run and run.losses, self.size, left_out)
+        from ebpftop.model.readings import gaps
+
+        away = [str(gap) for gap in gaps(run, wanted)] if run else []
+        framed = (tab, why, run and run.losses, self.size, left_out, away)
         if framed != self._framed:
             self._framed = framed
-            self._draw_frame(tab, run, why, left_out)
+            self._draw_frame(tab, run, why, left_out, away)
 
     def forget(self) -> None:
         """Draw the view again: it shows something else now."""
         self._drawn = None
 
-    def _draw_frame(self, tab: Tab, run: Run | None, why: Content | None, left_out: str) -> None:
+    def _draw_frame(self, tab: Tab, run: Run | None, why: Content | None, left_out: str, away: list[str]) -> None:
         title = Content.assemble((tab.sign, tab.style), f" {inert(tab.name)} · {inert(self.step.question)}")
-        self.entitle(title, _below(run, tab, left_out, self.size.width - 4))
+        self.entitle(title, _below(run, tab, left_out, away, self.size.width - 4))
         self.set_class(why is not None, "-nothing")
         if why != self._why:
             self._why = why
@@ -147,11 +150,11 @@ class Tile(Vertical, Rim, can_focus=True):
             self.post_message(self.Opened())
 
 
-def _below(run: Run | None, tab: Tab, left_out: str, width: int) -> Content:
-    """The numbers' meaning and cost, and what a ranking leaves out; or what they miss."""
+def _below(run: Run | None, tab: Tab, left_out: str, away: list[str], width: int) -> Content:
+    """The numbers' meaning and cost, and what a ranking leaves out; or what they miss. away: gaps of hosts."""
     if run is None or run.loaded is None:
         return Content("")
-    return missing(run.losses, width) or words(run.loaded.meaning, tab.note, left_out)
+    return missing(run.losses, width, away) or words(run.loaded.meaning, tab.note, left_out)
 
 
 def why_not(probe: ProbeInfo | None, run: Run | None, error: str, live: bool) -> Content | None:

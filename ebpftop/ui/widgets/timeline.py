@@ -36,7 +36,8 @@ class TimelineState(Struct, frozen=True):
     """values: 0 … 1 a column of `width` ns from `begin` on (monotonic), NaN where nothing is known. now: the last
     sample; end: of what is known, on a tape also beyond that. span: what the screen shows; live: whether it moves with
     time. a: the span it is compared with, or will be; compares: whether it is. offset: of the realtime clock, ns.
-    greatest: the highest one. note: what memory no longer holds. lost: when. failures, marks: moments.
+    greatest: the highest one. note: what memory no longer holds. lost: when, or when a host was missing. failures,
+    marks: moments.
     """
 
     values: tuple[float, ...] = ()

@@ -15,6 +15,7 @@ from ebpftop.model.chosen import lacking, narrowing
 from ebpftop.model.dimensions import Source
 from ebpftop.model.events import EventLog
 from ebpftop.model.grouping import EVENTS, grouped_events, grouped_histograms, grouped_table, groupings
+from ebpftop.model.machines import away
 from ebpftop.model.past.span import START, Recent, Wanted
 from ebpftop.model.run import Run
 from ebpftop.model.scope import Aspect
@@ -38,8 +39,8 @@ from ebpftop.ui.widgets.table_grid import TableGrid
 from ebpftop.ui.widgets.tree_grid import TreeGrid
 from ebpftop.ui.widgets.tree_rows import tree_of_histograms, tree_of_table
 
-AROUND = 4  # lines of a table's frame, header and one to spare
 WIDE = 130  # cells from which a histogram has room for its past beside it
+AROUND = 4  # lines of a table's frame, header and one to spare
 
 
 class GridPanel(ViewPanel):
@@ -71,7 +72,9 @@ class TablePanel(GridPanel):
         self.frame.grid.narrowed = bool(narrowing(self.selection, self.view))
         found = readings.table(run, self.view, wanted, self.selection)
         if self.group is None:
-            self.frame.grid.show(table_rows(self.view, found, processes, wanted))
+            self.frame.grid.show(
+                table_rows(self.view, found, processes, wanted, away(run.gaps) if wanted.moves else ())
+            )
             return
         own = self.apart(run, found.keys, len(found), processes)
         if is_tree(self.group):
@@ -101,6 +104,7 @@ class TablePanel(GridPanel):
 class HistogramPanel(ViewPanel):
     """Bars and percentiles on top, beside them how they moved; below, the same by key."""
 
+    room = WIDE
     DEFAULT_CSS = """
     HistogramPanel {
         & > .top { height: 14fr; min-height: 6; }
@@ -185,7 +189,7 @@ class HistogramPanel(ViewPanel):
         self.frame.title = by("", self.group) if self.group else self._by
         self.frame.grid.picks = self.group is None
         if self.group is None:
-            return histogram_rows(self.view, keyed, processes, wanted)
+            return histogram_rows(self.view, keyed, processes, wanted, away(run.gaps) if wanted.moves else ())
         own = self.apart(run, keyed.keys, len(keyed), processes)
         if is_tree(self.group):
             return tree_of_histograms(self.view, keyed, self.group, processes, own, wanted)

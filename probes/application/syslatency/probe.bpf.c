@@ -1,5 +1,6 @@
 #include "ebpftop.h"
 #include "ebpftop_syscall.h"
+#include "ebpftop_thread.h"
 
 struct asked {
     u64 since;
@@ -9,6 +10,7 @@ BPF_HASH(began, u32, struct asked, 32768); // bounded: by the threads in a syste
 
 struct bucket {
     u32 tgid;
+    THREAD_FIELDS
     u32 syscall;
     u32 slot;
 };
@@ -40,6 +42,7 @@ int on_exit(struct bpf_raw_tracepoint_args *ctx)
     u64 took = bpf_ktime_get_ns() - asked->since;
     struct bucket bucket = {.tgid = id >> 32, .syscall = asked->number, .slot = ll_slot(took)};
     began.delete(&thread);
+    name_thread(&bucket, current_thread());
 #ifdef PARAM_min
     if (took < PARAM_min)
         return 0;

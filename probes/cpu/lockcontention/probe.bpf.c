@@ -1,19 +1,22 @@
 #include "ebpftop.h"
 #include "ebpftop_stacks_maps.h"
+#include "ebpftop_thread.h"
 
 struct key {
     u32 kind; // the flags of contention_begin
     u32 tgid;
+    THREAD_FIELDS
     u32 slot;
 };
-BPF_HASH(latency, struct key, u64, 65536); // waits of that length, by lock type and process
+BPF_HASH(latency, struct key, u64, 65536); // waits of that length, by lock type and process or thread
 
 struct place {
     u32 kind;
     u32 tgid;
+    THREAD_FIELDS
     int kernel;
 };
-BPF_HASH(places, struct place, u64, 16384); // ns a process waited in this call stack, which identifies the lock
+BPF_HASH(places, struct place, u64, 16384); // ns waited in this call stack, which identifies the lock
 
 // Waits nest: a thread waiting for a mutex may spin for the lock inside it, and an interrupt may spin for another.
 struct waiter {
@@ -57,6 +60,7 @@ int on_begin(struct bpf_raw_tracepoint_args *ctx)
 static void count_time(struct bpf_raw_tracepoint_args *ctx, u32 kind, u32 tgid, u64 waited)
 {
     struct place place = {.kind = kind, .tgid = tgid, .kernel = stack_number(ctx, 0)};
+    name_thread(&place, current_thread());
     u64 zero = 0;
     u64 *time = places.lookup_or_try_init(&place, &zero);
     if (!time) {
@@ -79,6 +83,7 @@ int on_end(struct bpf_raw_tracepoint_args *ctx)
         .slot = ll_slot(waited),
     };
     waiting.delete(&waiter);
+    name_thread(&key, current_thread());
     count_time(ctx, key.kind, key.tgid, waited);
     u64 zero = 0;
     u64 *times = latency.lookup_or_try_init(&key, &zero);

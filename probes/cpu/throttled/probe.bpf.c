@@ -1,14 +1,24 @@
 #include "ebpftop.h"
 #include "ebpftop_queued_maps.h"
 #include "ebpftop_quota_maps.h"
+#include "ebpftop_thread.h"
 
+struct whose {
+    u32 tgid;
+    THREAD_FIELDS
+};
 struct use {
     u64 ran;    // ns on a CPU
     u64 waited; // ns that it could have run, but CPUs were busy
     u64 held;   // ns that a CPU quota held it back
     u64 times;  // how often that was
 };
-BPF_HASH(processes, u32, struct use, 32768);
+BPF_HASH(processes, struct whose, struct use, 32768); // or by thread
+
+struct burden {
+    u64 others_waited; // ns, for the CPU that it had just before
+};
+BPF_HASH(runners, struct whose, struct burden, 32768); // by process or thread
 
 struct pair {
     u32 tgid;  // that waited
@@ -19,10 +29,12 @@ BPF_HASH(instead, struct pair, u64, 65536); // ns
 
 BPF_PERCPU_ARRAY(counted, u64, 1); // up to when this CPU's time is counted
 
-static struct use *use_of(u32 tgid)
+static struct use *use_of(struct task_struct *task)
 {
+    struct whose whose = {.tgid = READ(task, tgid)};
+    name_thread(&whose, task);
     struct use zero = {};
-    struct use *use = processes.lookup_or_try_init(&tgid, &zero);
+    struct use *use = processes.lookup_or_try_init(&whose, &zero);
     if (!use)
         map_full();
     return use;
@@ -32,27 +44,41 @@ static struct use *use_of(u32 tgid)
 // the other.
 static void add_run(u64 now)
 {
-    u32 only = 0, tgid = bpf_get_current_pid_tgid() >> 32;
+    u32 only = 0;
     u64 *until = counted.lookup(&only);
     if (!until)
         return; // never
     u64 start = *until;
     *until = now;
-    if (!start || !tgid || !wanted_current()) // the idle thread is 0
+    if (!start || !bpf_get_current_pid_tgid() || !wanted_current()) // the idle thread is 0
         return;
-    struct use *use = use_of(tgid);
+    struct use *use = use_of(current_thread());
     if (use)
         __sync_fetch_and_add(&use->ran, now - start);
 }
 
-static void add_wait(u32 tgid, struct task_struct *before, u64 waited)
+static void blame(struct task_struct *before, u64 waited)
 {
-    struct use *use = use_of(tgid);
+    struct whose whose = {.tgid = READ(before, tgid)};
+    name_thread(&whose, before);
+    struct burden zero = {};
+    struct burden *burden = runners.lookup_or_try_init(&whose, &zero);
+    if (!burden) {
+        map_full();
+        return;
+    }
+    __sync_fetch_and_add(&burden->others_waited, waited);
+}
+
+static void add_wait(struct task_struct *task, struct task_struct *before, u64 waited)
+{
+    struct use *use = use_of(task);
     if (use)
         __sync_fetch_and_add(&use->waited, waited);
-    struct pair pair = {.tgid = tgid, .other = READ(before, tgid)};
+    struct pair pair = {.tgid = READ(task, tgid), .other = READ(before, tgid)};
     if (!pair.other) // nobody did: the CPU took its time to wake up
         return;
+    blame(before, waited);
     bpf_probe_read_kernel(pair.other_comm, sizeof(pair.other_comm), &before->comm);
     u64 zero = 0;
     u64 *total = instead.lookup_or_try_init(&pair, &zero);
@@ -63,9 +89,9 @@ static void add_wait(u32 tgid, struct task_struct *before, u64 waited)
     __sync_fetch_and_add(total, waited);
 }
 
-static void add_held(u32 tgid, u64 held)
+static void add_held(struct task_struct *task, u64 held)
 {
-    struct use *use = use_of(tgid);
+    struct use *use = use_of(task);
     if (!use)
         return;
     __sync_fetch_and_add(&use->held, held);
@@ -97,9 +123,9 @@ int on_switch(struct bpf_raw_tracepoint_args *ctx)
     if (!entry || !wanted_task(next))
         return 0;
     if (entry & HELD || held_waiting(next, since))
-        add_held(READ(next, tgid), now - since);
+        add_held(next, now - since);
     else
-        add_wait(READ(next, tgid), prev, now - since);
+        add_wait(next, prev, now - since);
     return 0;
 }
 

@@ -15,6 +15,7 @@ import pytest
 from ebpftop import arguments as command_line
 from ebpftop.base.errors import UserError
 from ebpftop.commands import tapes
+from ebpftop.export.tapes import scrub
 from ebpftop.frames import tape_format
 from ebpftop.frames.columns import Labels, unpack
 from ebpftop.frames.messages import (
@@ -58,6 +59,7 @@ from ebpftop.frames.messages import (
     ViewInfo,
 )
 from ebpftop.frames.tape import TapeReader, TapeWriter
+from ebpftop.hosts.joining import with_host
 from ebpftop.model.session import Session
 from tests.support import plain_tape
 from tests.support.frames import (
@@ -500,7 +502,7 @@ def everywhere(new: Callable[..., str]) -> list[AnyFrame]:
         tid=5, tgid=5, start_ns=1, comm=new(), process=new(), state=new(), cpu_ns=1, waits=new(), target=new("/")
     )
     threads = Threads(
-        monotonic_ns=1, boottime_ns=1, threads=[place], stacks=[[new()]], unread=[new()], error=new()
+        monotonic_ns=1, boottime_ns=1, threads=[place], stacks=[[new()]], unread=[new()], error=new(), host=new()
     )  # fmt: skip
     return [
         hello(host=new(), kernel=new("6.1.0-"), version=new("1.0+"), machine=new(), user=new()),
@@ -522,12 +524,22 @@ def everywhere(new: Callable[..., str]) -> list[AnyFrame]:
             programs=[ProgramCost(name=new(), run_count=1, run_time_ns=1)],
             rings=[RingUse(map=new(), size=1, most=1)],
         ),
-        Programs(monotonic_ns=1, boottime_ns=1, programs=[program], error=new()),
+        Programs(monotonic_ns=1, boottime_ns=1, programs=[program], error=new(), host=new()),
         facts,
         threads,
         Hosts(
             realtime_ns=EPOCH,
-            hosts=[HostState(name=new(), state="lost", heard_ns=1, problem=new(), host=new(), kernel=new())],
+            hosts=[
+                HostState(
+                    name=new(),
+                    state="lost",
+                    heard_ns=1,
+                    problem=new(),
+                    host=new(),
+                    kernel=new(),
+                    load=Host(realtime_ns=EPOCH, cpu_percent=1, memory_percent=1, load=1, cgroup=new("/")),
+                )
+            ],
         ),
         Pong(number=1, **moment),
         Notice(level="info", text=new()),
@@ -554,6 +566,31 @@ def test_no_text_of_the_machine_is_left(tmp_path: Path, monkeypatch: pytest.Monk
     for block in found:
         assert b"canary" not in block.data, (block.kind, block.data[max(0, block.data.find(b"canary") - 200) :][:300])
     assert b"canary" not in (tmp_path / "out").read_bytes()
+
+
+def test_hosts_keep_their_rows_their_loads_and_their_gaps(tmp_path: Path) -> None:
+    view = with_host(CALLS, "host")
+    load = Host(realtime_ns=EPOCH, cpu_percent=41, memory_percent=1, load=1)
+    states = [
+        HostState(name="web-1", state="live", heard_ns=EPOCH, load=load),
+        HostState(name="web-2", state="lost", heard_ns=EPOCH - SECOND, problem="no route to web-2"),
+    ]
+    rows = columns(tgid=[1, 2], nr=[1, 1], count=[4, 5], last_ns=[0, 0], host=["web-2", "web-1"])
+    told: Story = [
+        (0, hello()),
+        (0, loaded(1, "cpu/syscount", view)),
+        (0, Hosts(realtime_ns=EPOCH, hosts=states)),
+        (1, snapshot(1, 1, {"calls": rows})),
+    ]
+    path = write(tmp_path / "a.tape", told)
+    assert run("scrub", path, "-o", tmp_path / "out") == 0
+    frames = [frame for _, frame in read(tmp_path / "out")]
+    (first, second) = next(frame for frame in frames if isinstance(frame, Hosts)).hosts
+    assert (first.load, second.heard_ns, second.problem) == (load, EPOCH - SECOND, scrub.LEFT_OUT)
+    found = unpack(next(frame for frame in frames if isinstance(frame, Snapshot)).maps["calls"])["host"]
+    assert isinstance(found, Labels)
+    assert found.texts() == [second.name, first.name]
+    assert "web" not in first.name + second.name
 
 
 def test_pseudonyms_are_the_same_everywhere_and_numbers_stay(tmp_path: Path) -> None:

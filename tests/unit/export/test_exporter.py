@@ -22,6 +22,7 @@ from ebpftop.export.exporter.exposition import Exposition
 from ebpftop.export.exporter.naming import Metric
 from ebpftop.export.exporter.serving import Server
 from ebpftop.export.headless import Reporter
+from ebpftop.frames.messages import Detached, Detaching
 from tests.support import frames, tape_sums
 from tests.support.command import complaint, ebpftop
 from tests.support.frames import CALLS, LATENCY, loaded
@@ -139,6 +140,37 @@ def test_the_greatest_gains_of_an_interval_have_series_of_their_own() -> None:
     }
     assert set(found) == {"call49", "call48", "call47", "call46", "call45", OTHER}
     assert sum(found.values()) == sum(count for *_, count, _ in rows)
+
+
+def test_ten_thousand_values_of_a_label_are_as_many_series_as_were_asked_for_and_their_sum_exact() -> None:
+    rows = [(1, f"call{at}", 1 + at % 7, 1) for at in range(10_000)]
+    found = {
+        dict(labels)["nr"]: value
+        for (name, labels), value in read(accounts([loaded(1, "cpu/some", CALLS), PEOPLE, calls(0, rows)])).items()
+        if "calls" in name
+    }
+    assert len(found) == 20 + 1
+    assert sum(found.values()) == sum(count for *_, count, _ in rows)
+
+
+def test_a_scrape_before_a_probe_is_attached_and_after_it_ended() -> None:
+    """What was counted stays, and `up` tells."""
+    nothing = Accounts(20, io.StringIO())
+    reporter = Reporter(nothing, io.StringIO())
+    assert [name for name, _ in read(nothing) if "_some_" in name] == []
+    for frame in [frames.hello(), loaded(1, "cpu/some", CALLS), PEOPLE, calls(0, [(1, "read", 3, 1)])]:
+        reporter.take(frame)
+    reporter._write_report(1)
+    assert [value for (name, _), value in read(nothing).items() if name == "ebpftop_probe_up"] == [1]
+    for frame in [
+        Detaching(run=1, done=0, total=1),
+        calls(1, [(1, "read", 3, 1)]),
+        Detached(run=1, reason="over its budget"),
+    ]:
+        reporter.take(frame)
+    found = read(nothing)
+    assert [value for (name, _), value in found.items() if name == "ebpftop_probe_up"] == [0]
+    assert sum(value for (name, _), value in found.items() if "_some_calls" in name) == 3
 
 
 # ---------------------------------------------------------------- the server

@@ -44,7 +44,7 @@ class Reader:
 
     @property
     def states(self) -> dict[str, str]:
-        return {each.name: each.state for each in self.session.machines}
+        return {each.name: each.state for each in self.session.machines.states}
 
     async def load(self, probe: str, number: int = 1) -> Run:
         await self.source.request(Load(request=number, probe=probe))

@@ -8,6 +8,7 @@ import pytest
 
 from ebpftop.frames.columns import Labels, unpack
 from ebpftop.frames.messages import (
+    AnyRequest,
     Catalog,
     Columns,
     Describe,
@@ -22,9 +23,12 @@ from ebpftop.frames.messages import (
     Programs,
     ReadProcess,
     ReadPrograms,
+    ReadThreads,
     Refused,
     Rejected,
     Snapshot,
+    ThreadPlace,
+    Threads,
     Watch,
 )
 from ebpftop.model.grouping import grouped_table, groupings
@@ -308,12 +312,47 @@ async def test_the_catalog_says_which_host_lacks_a_probe(read: Read) -> None:
         assert probes["cpu/runqlat"].reason == "web-2: not in the catalog there"
 
 
-async def test_a_list_of_one_machine_says_so(read: Read) -> None:
+async def test_all_programs_and_threads_are_those_of_the_host_that_is_named(read: Read) -> None:
+    one, two = FarHost(CATALOG), FarHost(CATALOG, ahead_ns=100 * SECOND)
+    async with read({"web-1": one, "web-2": two}) as reader:
+        await reader.source.request(ReadPrograms(host="web-2"))
+        await reader.source.request(ReadThreads(host="web-2"))
+        await reader.until(lambda: {ReadPrograms(), ReadThreads()} <= {*filter(_is_reading, two.requests)})
+        assert not [*filter(_is_reading, one.requests)]
+        one.play(Programs(monotonic_ns=1, boottime_ns=1, error="of nobody who was asked"))
+        start = 10**9 * SECOND
+        thread = ThreadPlace(tid=7, tgid=7, start_ns=start, comm="a", process="a", state="S", cpu_ns=1)
+        two.play(Programs(monotonic_ns=1, boottime_ns=1), Threads(monotonic_ns=1, boottime_ns=1, threads=[thread]))
+        await reader.until(lambda: any(isinstance(frame, Threads) for frame in reader.frames))
+        (found,) = [frame for frame in reader.frames if isinstance(frame, Threads)]
+        assert found.host == "web-2"
+        assert round((found.threads[0].start_ns - start) / SECOND) == -100  # by our clock, as those of processes
+        (programs,) = [frame for frame in reader.frames if isinstance(frame, Programs)]
+        assert (programs.host, programs.error) == ("web-2", "")
+
+
+def _is_reading(request: AnyRequest) -> bool:
+    return isinstance(request, ReadPrograms | ReadThreads)
+
+
+@pytest.mark.parametrize(("host", "why"), [("", "H lists them, and . selects one"), ("web-9", "web-9 isn't there")])
+async def test_without_a_host_there_are_no_lists(read: Read, host: str, why: str) -> None:
     async with read({"web-1": FarHost(CATALOG), "web-2": FarHost(CATALOG)}) as reader:
-        await reader.source.request(ReadPrograms())
+        await reader.source.request(ReadPrograms(host=host))
         await reader.until(lambda: any(isinstance(frame, Programs) for frame in reader.frames))
         (answer,) = [frame for frame in reader.frames if isinstance(frame, Programs)]
-        assert "'ebpftop --host NAME'" in answer.error
+        assert why in answer.error
+
+
+async def test_who_waits_for_a_list_is_told_that_its_host_is_gone(read: Read) -> None:
+    one, two = FarHost(CATALOG), FarHost(CATALOG)
+    async with read({"web-1": one, "web-2": two}) as reader:
+        await reader.source.request(ReadThreads(host="web-2"))
+        await reader.until(lambda: ReadThreads() in two.requests)
+        two.cut()
+        await reader.until(lambda: any(isinstance(frame, Threads) for frame in reader.frames))
+        (answer,) = [frame for frame in reader.frames if isinstance(frame, Threads)]
+        assert answer.error == "web-2 isn't there"
 
 
 async def test_two_names_of_one_machine_are_told(read: Read) -> None:

@@ -11,14 +11,17 @@ import pytest
 from ebpftop.kernel import proc
 from ebpftop.kernel.proc import Connection, Limit, ProcessFolder, Stat
 
-TAIL = b" S 7 1 1 0 -1 4194304 1 0 0 0 30 12 0 0 20 0 5 0 4711 999 10 0"
+TAIL = (
+    b" S 7 1 1 0 -1 4194304 1 0 0 0 30 12 0 0 20 0 5 0 4711 999 10 18446744073709551615 1 1 0 0 0 0 0 4096 0 0 0 0 17 3"
+    b" 0 0 0 0 0 0 0 0 0 0 0 0 0\n"
+)
 HOSTILE = ["plain", "a) R 1 (b", "a\nb) Z 0", "x)", "(((", ""]
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_name_with_parentheses_and_newlines_shifts_no_field(name: str) -> None:
     read = proc.stat(b"42 (" + name.encode() + b")" + TAIL)
-    assert read == Stat(name, "S", 7, 5, 4711 * proc.TICK_NS, 42 * proc.TICK_NS)
+    assert read == Stat(name, "S", 7, 5, 4711 * proc.TICK_NS, 42 * proc.TICK_NS, cpu=3)
     assert proc.stat(b"42 (" + name.encode() + b")" + TAIL.replace(b"4194304", b"69238880")).kernel
 
 

@@ -34,6 +34,28 @@ def test_a_stack_has_an_end() -> None:
     assert waiting.stack(b"[<0>] " + b"f" * 5000) == ["f" * 128]
 
 
+SCHED = b"""python3 (1605, #threads: 2)
+-------------------------------------------------------------------
+se.exec_start                                :      27831057.805782
+se.vruntime                                  :           973.683564
+nr_switches                                  :                   31
+nr_voluntary_switches                        :                   29
+"""
+
+
+def test_when_a_thread_ran_last_is_in_ns_of_its_cpus_clock() -> None:
+    assert waiting.ran(SCHED) == waiting.Ran(27_831_057_805_782, 31)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"", SCHED[:150], SCHED.replace(b"27831057.805782", b"0.000000"), SCHED.replace(b".805782", b".-05782")],
+    ids=["none", "cut", "never", "wrong"],
+)
+def test_where_it_does_not_say_nothing_is_known(raw: bytes) -> None:
+    assert waiting.ran(raw) is None
+
+
 def test_a_call_has_a_number_and_six_arguments() -> None:
     found = waiting.call(b"0" + ARGUMENTS + b" 0x7ffc2d8ad5a8 0x7f3a1c8a51fc\n")
     assert found == Call(0, (3, 0x7FFE, 0x1000, 0, (1 << 64) - 1, 5))

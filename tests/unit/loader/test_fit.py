@@ -80,7 +80,7 @@ WAITING = MapLayout(
     kind=1,
     max_entries=16,
     key=Record(4, [Field("key", "<u4", 0)]),
-    value=Record(16, [Field("since", "<u8", 0), Field("holder", "<u4", 8)]),
+    value=Record(24, [Field("since", "<u8", 0), Field("holder", "<u4", 8), Field("woken", "<u8", 16)]),
 )
 
 
@@ -90,9 +90,16 @@ WAITING = MapLayout(
         (OpenWaits(map="waiting", since="since", holder="holder"), "", ""),
         (OpenWaits(map="waiting", since="since"), "", ""),
         (OpenWaits(map="other", since="since"), "map", "the C declares no map 'other'"),
-        (OpenWaits(map="waiting", since="begin"), "since", "has no field 'begin' of 64 bits (it has since, holder)"),
+        (
+            OpenWaits(map="waiting", since="begin"),
+            "since",
+            "has no field 'begin' of 64 bits (it has since, holder, woken)",
+        ),
         (OpenWaits(map="waiting", since="holder"), "since", "has no field 'holder' of 64 bits"),
         (OpenWaits(map="waiting", since="since", holder="since"), "holder", "has no field 'since' of 32 bits"),
+        (OpenWaits(map="waiting", since="since", waker="holder", woken="woken"), "", ""),
+        (OpenWaits(map="waiting", since="since", waker="woken"), "waker", "has no field 'woken' of 32 bits"),
+        (OpenWaits(map="waiting", since="since", woken="holder"), "woken", "has no field 'holder' of 64 bits"),
     ],
 )
 def test_the_map_of_waits_that_have_begun_must_hold_their_starts(waits: OpenWaits, key: str, problem: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from ebpftop.base.syscalls import NUMBERS
@@ -42,9 +43,15 @@ def test_a_futex_is_one_of_its_process() -> None:
     assert sizes(Places().take(read(*threads))) == [("sleeping", "futex", "futex 0xf0", 3)] * 2
 
 
-def test_files_of_a_kind_that_has_no_names_are_not_told_apart() -> None:
-    threads = [thread(tid, tgid=tid, call=READ, target="anon_inode:[eventfd]", waits="eventfd_read") for tid in (1, 2)]
-    assert sizes(Places().take(read(*threads))) == [("sleeping", "read", "anon_inode:[eventfd]", 2)]
+def test_a_file_without_a_name_is_known_by_its_number_in_processes_of_one_program() -> None:
+    known = {"call": READ, "target": "anon_inode:[eventfd]", "waits": "eventfd_read"}
+    of_one = [thread(tid, tgid=tid, process="p", arguments=[4], **known) for tid in (1, 2, 3)]
+    others = [thread(5, tgid=5, process="p", arguments=[9], **known), thread(6, tgid=6, arguments=[4], **known)]
+    assert sizes(Places().take(read(*of_one, *others))) == [
+        ("sleeping", "read", "anon_inode:[eventfd], fd 4", 3),
+        ("sleeping", "read", "anon_inode:[eventfd], fd 9", 1),
+        ("sleeping", "read", "anon_inode:[eventfd], fd 4", 1),
+    ]
 
 
 def test_of_what_nothing_is_known_every_process_is_a_place() -> None:
@@ -101,6 +108,14 @@ def test_a_thread_has_not_run_for_as_long_as_its_switches_stay_the_same() -> Non
     assert ages(places, 17, None) == [None]
     assert ages(places, 18, 7) == [None]
     assert ages(places, 19, 7, start=2) == [None]  # another thread of that number
+
+
+def test_how_long_it_has_not_run_at_least_may_be_known_at_the_first_look() -> None:
+    places = Places()
+    one = thread(1, call=READ, target="/x", still_ns=3 * S)
+    assert [each.since for each in places.take(read(one, second=10))] == ["≥ 3 s"]
+    assert [each.since for each in places.take(read(one, second=14))] == ["≥ 4 s"]
+    assert [each.since for each in places.take(read(thread(1, switches=None, still_ns=S), second=15))] == [""]
 
 
 def test_a_place_keeps_its_number_while_it_is_there() -> None:
@@ -195,3 +210,32 @@ def test_a_holder_is_a_thread_of_the_same_process_that_does_not_wait_there_itsel
     assert holder(9, 9, 9) is None
     assert holder(2, 3, 1) is None
     assert holder(4711, 8, 4711) == 8
+
+
+def test_who_woke_a_thread_last_is_named_if_that_thread_still_lives() -> None:
+    waiting = [thread(tid, call=FUTEX, arguments=[0xF0, 0]) for tid in (1, 2, 3)]
+    others = [thread(7, "R", tgid=300, start_ns=5 * S), thread(8, tgid=200, call=POLL)]
+
+    def wakers(*told: tuple[int, int], asleep: int = 0) -> list[tuple[int, int]]:
+        waits = [
+            OpenWait(tid=tid, since_ns=9 * S, waker=waker, woken_ns=second * S)
+            for tid, (waker, second) in enumerate(told, 1)
+        ]
+        places = Places().take(msgspec.structs.replace(known(30, *waiting, *others, asleep=asleep), waits=waits))
+        found = next(each for each in places if each.call == "futex")
+        assert sum(each.waker is not None for each in found.seen) == sum(count for _, count in found.wakers)
+        return [(each.tid, count) for each, count in found.wakers]
+
+    assert wakers((7, 8), (7, 8), (8, 8)) == [(7, 2), (8, 1)]
+    assert wakers((0, 8), (4711, 8)) == []  # an interrupt did, or a thread that has ended
+    assert wakers((7, 4), (8, 4)) == [(8, 1)]  # the former 7
+    assert wakers((7, 4), asleep=2) == [(7, 1)]
+
+
+def test_of_several_probes_the_last_waker_counts() -> None:
+    told = [(8, 3), (9, 5), (0, 0)]
+    waits = [OpenWait(tid=1, since_ns=6 * S, waker=waker, woken_ns=second * S) for waker, second in told]
+    threads = [thread(1, call=FUTEX), thread(8, call=POLL), thread(9, call=SLEEP)]
+    places = Places().take(Threads(monotonic_ns=30 * S, boottime_ns=30 * S, threads=threads, waits=waits))
+    (found,) = [each for each in places if each.call == "futex"]
+    assert [(each.tid, count) for each, count in found.wakers] == [(9, 1)]

@@ -14,9 +14,29 @@ import pytest
 from msgspec.structs import replace
 
 import ebpftop
+from ebpftop.base.syscalls import NUMBERS
 from ebpftop.export.triaged import LIMIT, Triage, _fitted, as_text, encoded, triaged
-from ebpftop.frames.messages import AnyFrame, Catalog, Detached, Events, Hello, Loaded, Losses, Processes, Snapshot
+from ebpftop.frames.columns import pack, unpack
+from ebpftop.frames.messages import (
+    AnyFrame,
+    Catalog,
+    Detached,
+    Events,
+    Hello,
+    Host,
+    Hosts,
+    HostState,
+    Loaded,
+    Losses,
+    OpenWait,
+    Pressure,
+    Processes,
+    Snapshot,
+    ThreadPlace,
+    Threads,
+)
 from ebpftop.frames.tape import TapeReader
+from ebpftop.hosts.joining import with_column, with_host
 from ebpftop.model.session import Session
 from ebpftop.model.triage.verdict import verdict
 from tests.incidents.__main__ import CALM, INCIDENTS, TROUBLE
@@ -34,7 +54,10 @@ CAUSES = {
     "lock-convoy": ("cpu/futexlat", "ledger"),
     "dead-service": ("network/tcpconnlat", "visitors"),
     "fsync-storm": ("disk/fsynclat", "journal"),
+    "memory-leak": ("memory/heapgrowth", "cached"),
+    "disk-full": ("disk/opensnoop", "uploads"),
 }
+LOST = {"memory-leak": {"memory/heapgrowth"}}  # where something was, confidence is less
 DAYS = ("calm", "calm-and-busy")
 
 
@@ -67,8 +90,56 @@ def test_the_cause_is_named_first(name: str) -> None:
     assert (said["verdict"], cause["probe"], cause["who"]["name"]) == ("trouble", probe, who)
     assert cause["who"]["share"] > 0.5
     assert cause["now"] > 2 * cause["before"]
-    assert said["findings"][0]["confidence"] == "high"
-    assert said["lost"] == said["missing"] == {}
+    assert said["findings"][0]["confidence"] == ("medium" if name in LOST else "high")
+    assert set(said["lost"]) == LOST.get(name, set())
+    assert said["missing"] == {}
+
+
+def on_two_hosts(given: Iterator[AnyFrame], away: range = range(0)) -> Iterator[AnyFrame]:
+    """The same, on web-2 of two hosts; web-1 has nothing to do. away: when nothing comes from it, of the loads."""
+    number = 0
+    for frame in given:
+        match frame:
+            case Loaded():
+                yield replace(frame, views=[with_host(view, "host") for view in frame.views])
+            case Snapshot():
+                maps = {name: pack(with_column(unpack(each), "host", "web-2")) for name, each in frame.maps.items()}
+                yield replace(frame, maps=maps)
+            case Events():
+                yield replace(frame, columns=pack(with_column(unpack(frame.columns), "host", "web-2")))
+            case Host():
+                number += 1
+                now = frame.realtime_ns
+                calm = HostState(
+                    name="web-1",
+                    state="late" if number in away else "live",
+                    heard_ns=now,
+                    load=replace(frame, pressure={name: Pressure(some_ns=0, full_ns=0) for name in frame.pressure}),
+                )
+                yield Hosts(
+                    realtime_ns=now, hosts=[calm, HostState(name="web-2", state="live", heard_ns=now, load=frame)]
+                )
+            case _:
+                yield frame
+
+
+def test_of_several_hosts_it_says_which() -> None:
+    said = found(on_two_hosts(frames("cpu-hog")))
+    first = said.findings[0]
+    assert first.evidence[0].who is not None
+    assert "host web-2" in first.evidence[0].text
+    assert [each.text for each in first.evidence if each.text.startswith("web-2 cpu pressure")]
+    assert not [each for each in first.evidence if each.text.startswith("web-1")]
+    pid = first.evidence[0].who.pid
+    assert first.more[0].command == f"ebpftop run --host web-2 cpu/profile -p pid={pid}"
+    assert first.confidence == "high"
+
+
+def test_when_nothing_came_from_a_host_is_a_doubt() -> None:
+    said = found(on_two_hosts(frames("cpu-hog"), range(4, 9)))
+    (doubt,) = [each for each in said.findings[0].doubts if "nothing from web-1 from" in each]
+    assert " to " in doubt
+    assert said.findings[0].confidence == "medium"
 
 
 @pytest.mark.parametrize("name", CAUSES)
@@ -87,7 +158,10 @@ def test_probes_that_tell_more_are_others_and_narrowed(name: str) -> None:
     for each in first.more:
         assert each.probe not in {evidence.probe for evidence in first.evidence}
         assert each.command.startswith(f"sudo ebpftop run {each.probe}")
-    assert any(f"={first.evidence[0].who and first.evidence[0].who.pid}" in each.command for each in first.more)
+    who = first.evidence[0].who
+    assert who is not None
+    assert who.pid is None or any(f"={who.pid}" in each.command for each in first.more)
+    assert (who.pid is None) == (who.processes > 1)
 
 
 @pytest.mark.parametrize("name", DAYS)
@@ -212,3 +286,76 @@ def test_what_is_left_out_is_said() -> None:
     assert len(cut.findings[0].evidence) >= 2
     assert f"{cut.cut} more lines of evidence left out" in as_text(cut)
     assert _fitted(whole) is whole
+
+
+# ---------------------------------------------------------------- threads that don't go on
+
+S = 1_000_000_000
+
+
+def thread(tid: int, state: str, **known: Any) -> ThreadPlace:
+    facts = {
+        "tgid": tid // 10,
+        "start_ns": S,
+        "comm": f"t{tid}",
+        "process": f"p{tid // 10}",
+        "cpu_ns": 0,
+    }
+    return ThreadPlace(tid=tid, state=state, switches=5, **(facts | known))
+
+
+def told(*threads: ThreadPlace, **known: Any) -> Triage:
+    session = Session(history=10_000, event_rows=None)
+    for frame in frames("calm"):
+        session.feed(frame)
+    seen = verdict(session)
+    assert seen is not None
+    read = Threads(monotonic_ns=60 * S, boottime_ns=60 * S, threads=[*threads], count=len(threads), **known)
+    return triaged(seen, session.hello, "calm", threads=read)
+
+
+def test_threads_that_do_not_go_on_are_told_though_no_probe_counts_them() -> None:
+    futex = {"call": NUMBERS["futex"], "arguments": [0xF0]}
+    threads = [
+        thread(10, "D", call=NUMBERS["openat"], target="/srv/x", still_ns=9 * S),
+        thread(20, "D", call=NUMBERS["openat"], target="/srv/y", still_ns=S // 2),
+        thread(30, "D", kernel=True, still_ns=9 * S),
+        thread(40, "T", still_ns=3 * S),
+        *(thread(tid, "S", tgid=5, process="p5", **futex) for tid in (50, 51)),
+        thread(55, "S", tgid=5, process="p5", call=NUMBERS["ppoll"]),
+        thread(60, "S", call=NUMBERS["read"], target="pipe:[7]", still_ns=50 * S),
+    ]
+    said = told(*threads, waits=[OpenWait(tid=tid, since_ns=20 * S, holder=55) for tid in (50, 51)])
+    assert said.hung is not None
+    assert [each.text for each in said.hung] == [
+        "1 thread of p1 (1), uninterruptible in openat, for ≥ 9 s: /srv/x",
+        "1 thread of p4 (4), stopped, for ≥ 3 s",
+        "2 threads of p5 (5), sleeping in futex, for 40 s: futex 0xf0, held by t55 55",
+    ]
+    assert (said.hung[2].holder, said.hung[2].for_ns, said.hung[2].threads) == ("t55 55", 40 * S, 2)
+    assert said.verdict == "trouble"
+    assert "   · 1 thread of p4 (4), stopped, for ≥ 3 s\n" in as_text(said)
+    check("triage", json.loads(encoded(said)))
+
+
+def test_who_is_stopped_is_told_but_is_no_trouble_by_itself() -> None:
+    said = told(thread(40, "T"))
+    assert said.hung is not None
+    assert [each.text for each in said.hung] == ["1 thread of p4 (4), stopped"]
+    assert said.verdict == "nothing stands out"
+    assert "nothing stands out of what the probes count (confidence" in as_text(said)
+
+
+def test_where_nobody_looked_that_is_told_apart_from_none() -> None:
+    assert found(frames("calm")).hung is None
+    assert told(thread(1, "S")).hung == []
+    assert told(error="there are none").hung is None
+
+
+def test_hostile_names_of_threads_fit_too() -> None:
+    name = "\x1b[2J" * 300
+    threads = [thread(tid, "D", process=name, target=name, still_ns=9 * S) for tid in range(10, 200, 10)]
+    said = told(*threads)
+    assert max(len(encoded(said)), len(as_text(said).encode())) <= LIMIT
+    assert said.hung
+    assert "\x1b" not in as_text(said)

@@ -1,23 +1,21 @@
-"""The command line's arguments."""
+"""The command line's arguments: those of each command."""
 
 from __future__ import annotations
 
 import argparse
 
 from ebpftop import __version__
-from ebpftop.base.argument_types import (
-    address,
-    assignment,
-    moment,
-    path,
-    percent,
-    pid,
-    playbook_or_tape,
-    seconds,
-    size,
-    span,
-    whole,
+from ebpftop.arguments.options import (
+    budget_option,
+    folder_option,
+    host_options,
+    param_option,
+    span_options,
+    sudo_option,
+    tracing_options,
+    when_options,
 )
+from ebpftop.base.argument_types import address, assignment, moment, path, pid, playbook_or_tape, seconds, whole
 from ebpftop.base.parser import Later, Parser
 
 TYPE_CHECKING = False  # `typing` would take a tenth of the time of --help
@@ -47,11 +45,11 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"ebpftop {__version__}")
     top.add_argument("--user-env", type=assignment, action="append", help=argparse.SUPPRESS)
     # Both are accepted before and after the command.
-    _sudo_option(top, default=False)
-    _folder_option(top, dest="probes_before")
-    _budget_option(top, default=None)
-    _when_options(top, top=True)
-    _host_options(top, top=True)
+    sudo_option(top, default=False)
+    folder_option(top, dest="probes_before")
+    budget_option(top, default=None)
+    when_options(top, top=True)
+    host_options(top, top=True)
     given: Any = {"parser_class": Later}  # quacks like one
     commands = top.add_subparsers(title="commands", metavar="COMMAND", dest="command", **given)
     for name, (text, fill) in _COMMANDS.items():
@@ -62,24 +60,24 @@ def parser() -> argparse.ArgumentParser:
 
 def _play(one: argparse.ArgumentParser) -> None:
     one.add_argument("playbook", metavar="PLAYBOOK", help="a playbook that 'ebpftop list' shows")
-    _when_options(one)
-    _host_options(one)
-    _tracing_options(one)
+    when_options(one)
+    host_options(one)
+    tracing_options(one)
 
 
 def _list(one: argparse.ArgumentParser) -> None:
     one.add_argument("--json", action="store_true", help="print a JSON array of objects")
-    _folder_option(one)
+    folder_option(one)
 
 
 def _show(one: argparse.ArgumentParser) -> None:
     one.add_argument("probe", metavar="PROBE")
-    _folder_option(one)
+    folder_option(one)
 
 
 def _run(one: argparse.ArgumentParser) -> None:
     one.add_argument("probe", metavar="PROBE")
-    _param_option(one, "see 'ebpftop show PROBE'")
+    param_option(one, "see 'ebpftop show PROBE'")
     one.add_argument("--interval", type=seconds, metavar="S", help="seconds between reports (default: 1)")
     one.add_argument("--duration", type=seconds, metavar="S", help="stop after S seconds")
     one.add_argument(
@@ -91,22 +89,22 @@ def _run(one: argparse.ArgumentParser) -> None:
         "at the end",
     )
     one.add_argument("--raw", action="store_true", help="csv for programs: texts as they are, without that '")
-    _when_options(one)
-    _host_options(one)
-    _tracing_options(one)
+    when_options(one)
+    host_options(one)
+    tracing_options(one)
 
 
 def _record(one: argparse.ArgumentParser) -> None:
     one.add_argument("names", metavar="PROBE", nargs="*", help="besides those that --when names")
     one.add_argument("-o", "--output", type=path, metavar="TAPE", help="required, unless --save is given")
-    _param_option(one)
+    param_option(one)
     one.add_argument("--interval", type=seconds, metavar="S", help="seconds between snapshots (default: 1)")
     one.add_argument("--duration", type=seconds, metavar="S", help="stop after S seconds (default: at Ctrl-C)")
     one.add_argument("--args", action="store_true", help="record process command lines, which may contain secrets")
     one.add_argument("--force", action="store_true", help="overwrite an existing tape")
-    _when_options(one)
-    _host_options(one)
-    _tracing_options(one)
+    when_options(one)
+    host_options(one)
+    tracing_options(one)
 
 
 def _exporter(one: argparse.ArgumentParser) -> None:
@@ -123,7 +121,7 @@ def _exporter(one: argparse.ArgumentParser) -> None:
         metavar="ADDRESS:PORT",
         help="default: 127.0.0.1:9435; anybody who reaches it can read it",
     )
-    _param_option(one)
+    param_option(one)
     one.add_argument("--interval", type=seconds, metavar="S", help="seconds between looks (default: 5)")
     one.add_argument(
         "--top",
@@ -134,12 +132,12 @@ def _exporter(one: argparse.ArgumentParser) -> None:
     printed = one.add_mutually_exclusive_group()
     printed.add_argument("--rules", action="store_true", help="print rules for Prometheus, and end")
     printed.add_argument("--dashboard", action="store_true", help="print a dashboard for Grafana, and end")
-    _tracing_options(one)
+    tracing_options(one)
 
 
 def _serve(one: argparse.ArgumentParser) -> None:
     one.add_argument("--stdio", action="store_true", required=True, help="over standard input and output")
-    _sudo_option(one)
+    sudo_option(one)
 
 
 def _replay(one: argparse.ArgumentParser) -> None:
@@ -164,7 +162,7 @@ def _report(one: argparse.ArgumentParser) -> None:
         help="seconds from the tape's beginning, or HH:MM[:SS]",
     )
     one.add_argument("--to", dest="end", type=moment, metavar="TIME", help="the same (default: the tape's end)")
-    _span_options(one)
+    span_options(one)
     one.add_argument("--title", help="the page's title")
     one.add_argument("--force", action="store_true", help="overwrite an existing file")
 
@@ -186,7 +184,7 @@ def _triage(one: argparse.ArgumentParser) -> None:
         "--for", dest="duration", type=seconds, default=15.0, metavar="S", help="seconds to trace (default: 15)"
     )
     one.add_argument("--json", action="store_true", help="print one JSON object")
-    _tracing_options(one)
+    tracing_options(one)
 
 
 def _schema(one: argparse.ArgumentParser) -> None:
@@ -194,13 +192,13 @@ def _schema(one: argparse.ArgumentParser) -> None:
 
 
 def _mcp(one: argparse.ArgumentParser) -> None:
-    _budget_option(one)
+    budget_option(one)
 
 
 def _compare(one: argparse.ArgumentParser) -> None:
     one.add_argument("tape", type=path, metavar="TAPE")
     one.add_argument("other", type=path, nargs="?", metavar="TAPE", help="the tape after (default: the same one)")
-    _span_options(one)
+    span_options(one)
     one.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -212,7 +210,7 @@ def _explain(one: argparse.ArgumentParser) -> None:
 
 def _check(one: argparse.ArgumentParser) -> None:
     one.add_argument("folder", type=path, metavar="DIR")
-    _sudo_option(one)
+    sudo_option(one)
 
 
 def _new(one: argparse.ArgumentParser) -> None:
@@ -231,7 +229,7 @@ def _others(one: argparse.ArgumentParser) -> None:
         help="seconds over which costs are taken (default: 1)",
     )
     one.add_argument("--json", action="store_true", help="print a JSON array of objects")
-    _sudo_option(one)
+    sudo_option(one)
 
 
 def _threads(one: argparse.ArgumentParser) -> None:
@@ -244,7 +242,7 @@ def _threads(one: argparse.ArgumentParser) -> None:
         help="seconds between the two looks (default: 1)",
     )
     one.add_argument("--json", action="store_true", help="print a JSON array of objects")
-    _sudo_option(one)
+    sudo_option(one)
 
 
 def _doctor(one: argparse.ArgumentParser) -> None:
@@ -296,132 +294,6 @@ def _completion(one: argparse.ArgumentParser) -> None:
 
 def _complete(one: argparse.ArgumentParser) -> None:
     one.add_argument("words", nargs="*")
-
-
-def _span_options(command: argparse.ArgumentParser) -> None:
-    """Two spans that are compared."""
-    for name, what in (("a", "before"), ("b", "after")):
-        command.add_argument(
-            f"--{name}",
-            type=span,
-            default=(None, None),
-            metavar="FROM..TO",
-            help=f"the span {what}, as 10:00:00..10:00:30 or in seconds of the tape (default: the whole tape)",
-        )
-    command.add_argument("--by", default="", metavar="DIMENSION", help="sum the rows by it: name, user, cgroup, …")
-
-
-def _param_option(
-    command: argparse.ArgumentParser, help_text: str = "applies to every probe that has this parameter"
-) -> None:
-    command.add_argument(
-        "-p", "--param", type=assignment, action="append", default=[], metavar="NAME=VALUE", help=help_text
-    )
-
-
-def _tracing_options(command: argparse.ArgumentParser) -> None:
-    _budget_option(command)
-    _sudo_option(command)
-    _folder_option(command)
-
-
-def _sudo_option(command: argparse.ArgumentParser, default: object = argparse.SUPPRESS) -> None:
-    help_text = "do not restart under sudo when root is needed"
-    command.add_argument("--no-sudo", action="store_true", default=default, help=help_text)
-
-
-def _budget_option(command: argparse.ArgumentParser, default: object = argparse.SUPPRESS) -> None:
-    command.add_argument(
-        "--budget",
-        type=percent,
-        default=default,
-        metavar="PERCENT",
-        help="detach the costliest probe when all take more of one CPU over 5 s (default: 25; 0: no limit)",
-    )
-
-
-def _folder_option(command: argparse.ArgumentParser, dest: str = "probes") -> None:
-    command.add_argument(
-        "--probes",
-        type=path,
-        action="append",
-        dest=dest,
-        default=[],
-        metavar="DIR",
-        help="a folder of probes, in addition to the bundled ones",
-    )
-
-
-def _when_options(command: argparse.ArgumentParser, *, top: bool = False) -> None:
-    """Accepted before and after the command: only those before it have defaults."""
-
-    def default(value: object) -> object:
-        return value if top else argparse.SUPPRESS
-
-    group = command.add_argument_group("triggers")
-    group.add_argument(
-        "--when",
-        action="append",
-        default=default([]),
-        metavar="TRIGGER",
-        help="mark when this holds, once an episode: 'runqlat p99 > 20ms for 3s', 'syscount rate > 100k/s', "
-        "'execsnoop count(\"curl\") > 5 for 10s'",
-    )
-    group.add_argument(
-        "--save",
-        type=path,
-        default=default(None),
-        metavar="DIR",
-        help="write a tape of each episode to this folder",
-    )
-    group.add_argument(
-        "--before",
-        type=seconds,
-        default=default(60.0),
-        metavar="S",
-        help="seconds before it (default: 60)",
-    )
-    group.add_argument(
-        "--after",
-        type=seconds,
-        default=default(10.0),
-        metavar="S",
-        help="seconds after it (default: 10)",
-    )
-    group.add_argument(
-        "--keep-tapes",
-        type=whole,
-        default=default(50),
-        metavar="N",
-        help="tapes that stay, the newest (default: 50)",
-    )
-    group.add_argument(
-        "--keep-bytes",
-        type=size,
-        default=default(1 << 30),
-        metavar="SIZE",
-        help="bytes that they take at most (default: 1GiB)",
-    )
-
-
-def _host_options(command: argparse.ArgumentParser, *, top: bool = False) -> None:
-    """Accepted before and after the command, as those of triggers."""
-    group = command.add_argument_group("hosts")
-    group.add_argument(
-        "--host",
-        action="append",
-        dest="hosts",
-        default=[] if top else argparse.SUPPRESS,
-        metavar="HOST",
-        help="trace on this host over ssh, where ebpftop is installed too, as web-1 or admin@web-2; "
-        "several times: all of them at once; 'local' is this machine",
-    )
-    group.add_argument(
-        "--ssh",
-        default="ssh" if top else argparse.SUPPRESS,
-        metavar="COMMAND",
-        help="the ssh to use, with options (default: ssh)",
-    )
 
 
 _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None] | None]] = {

@@ -1,0 +1,73 @@
+"""What the dashboard remembers of the last time: which probes ran, for the first screen to offer again, and the theme.
+
+A file of the user's own, in `$XDG_STATE_HOME/ebpftop`. It holds nothing that a request of the dashboard can't say.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from ebpftop.frames.messages import Catalog, PlaybookInfo, StepInfo
+
+LAST = "last"  # the playbook's name
+_MOST = 1 << 16  # bytes
+
+
+class Remembered(msgspec.Struct, frozen=True, kw_only=True):
+    """probes: with their parameters, in the order of their tabs. first: there was no last time."""
+
+    theme: str = ""
+    probes: Sequence[tuple[str, dict[str, str]]] = ()
+    first: bool = False
+
+
+def place() -> Path:
+    named = os.environ.get("XDG_STATE_HOME", "")
+    return (Path(named) if os.path.isabs(named) else Path.home() / ".local/state") / "ebpftop" / "last.json"
+
+
+def read(file: Path) -> Remembered:
+    """What of it can be read: it is a convenience, and no error."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with open(descriptor, "rb") as source:
+            return msgspec.json.decode(source.read(_MOST), type=Remembered)
+    except FileNotFoundError:
+        return Remembered(first=True)
+    except (OSError, ValueError, RecursionError):
+        return Remembered()
+
+
+def write(file: Path, what: Remembered) -> None:
+    """In one step, so that two dashboards don't mix."""
+    new = file.with_name(f".{file.name}.{os.getpid()}")
+    with contextlib.suppress(OSError):
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with open(descriptor, "wb") as out:
+            out.write(msgspec.json.encode(what))
+        new.replace(file)
+
+
+def offering(last: Remembered, catalog: Catalog) -> Catalog:
+    """With a playbook of the probes that ran last, of those that there are."""
+    known = {probe.id: probe for probe in catalog.probes}
+    steps = [
+        StepInfo(probe=probe, question=known[probe].question, params=params)
+        for probe, params in last.probes
+        if probe in known
+    ]
+    if not steps:
+        return catalog
+    again = PlaybookInfo(
+        name=LAST,
+        title="What ran last time",
+        summary="The probes that ran when the dashboard was left, with their parameters.",
+        steps=steps,
+    )
+    return msgspec.structs.replace(catalog, playbooks=[*catalog.playbooks, again])

@@ -1,0 +1,88 @@
+"""The user's settings in the dashboard: what they change in it, and editing them in the user's editor."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ebpftop.base.inert import inert
+from ebpftop.catalog.settings import Settings, read_settings
+from ebpftop.ui.drawing.theme import DARK, LIGHT
+
+if TYPE_CHECKING:
+    from ebpftop.ui.app.time_keys import TimeKeys
+
+TOLD = 3  # problems, each a notice
+LATER = ("budget", "folders", "mouse", "playbook")  # what only a start reads
+TEMPLATE = """\
+# Settings of ebpftop. A line counts without its #.
+
+# theme = "light"               # or "dark"
+# interval = 2                  # seconds
+# budget = 10                   # percent of one CPU, for all probes
+# playbook = "first-minute"     # what the dashboard opens by itself; "last": what ran last time
+# folders = ["~/probes"]        # of probes, besides the bundled ones
+# mouse = false                 # leave it to the terminal, for selecting text
+
+# One key for an action: a character, such as "D" or "?", or a name, such as "ctrl+d", "f5" or "space".
+[keys]
+"""
+
+
+class Preferences:
+    """Applies settings to an application, at its start and after they were edited."""
+
+    def __init__(self, app: TimeKeys, settings: Settings) -> None:
+        self._app, self._settings = app, settings
+
+    def apply(self) -> None:
+        """Theme and keys; what is wrong is told."""
+        settings, problems = self._settings, list(self._settings.problems)
+        if settings.theme:
+            self._app.theme = (LIGHT if settings.theme == "light" else DARK).name
+        self._app.keymap = {}
+        if settings.keys:
+            from ebpftop.ui.app.keymap import checked  # knows all screens
+
+            self._app.keymap, wrong = checked(settings.keys, self._app.BINDINGS)
+            problems += [f"{settings.places[inert(f'keys.{name}')]}: {what}; ignored" for name, what in wrong]
+        self._app.set_keymap(self._app.keymap)
+        for text in problems[:TOLD]:
+            self._app.notice(text, "warning")
+        if len(problems) > TOLD:
+            self._app.notice(f"and {len(problems) - TOLD} more in the settings", "warning")
+
+    async def edit(self) -> None:
+        """Open the file in the user's editor, and apply what was changed."""
+        file, before = self._settings.file, self._settings
+        if file is None:
+            self._app.notice("who traces by capabilities has no settings", "info")
+            return
+        from ebpftop.ui.actions import editor
+        from ebpftop.ui.app.keymap import listed
+
+        try:
+            _begin(file, TEMPLATE + "".join(listed(self._app.BINDINGS)))
+        except OSError as error:
+            self._app.notice(f"{file}: {error.strerror}", "error")
+            return
+        if trouble := await editor.edit(self._app, str(file), None):
+            self._app.notice(trouble, "error")
+        self._settings = now = read_settings(file, {0, os.geteuid()})
+        self.apply()
+        if now.interval and now.interval != before.interval:
+            await self._app.change_interval(now.interval)
+        if later := [name for name in LATER if getattr(now, name) != getattr(before, name)]:
+            self._app.notice(f"{' and '.join(later)}: from the next start on", "info")
+
+
+def _begin(file: Path, text: str) -> None:
+    """Make the file where there is none. Raises `OSError`."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        made = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        return
+    with open(made, "w") as out:
+        out.write(text)
