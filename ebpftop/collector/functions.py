@@ -96,14 +96,9 @@ class Space(Ranges):
         return differing
 
 
-def _place(address: int, mapped: str) -> SymbolRange:
+def _place(address: int, mapped: str, why: str = "") -> SymbolRange:
     """A place of which nothing but that is known."""
-    return SymbolRange(start=address, end=address + 1, base=address, name="", module="", mapped=mapped)
-
-
-def _gone(address: int) -> SymbolRange:
-    """What an address was, nobody knows."""
-    return SymbolRange(start=address, end=address + 1, base=address, name="", module="", why=GONE)
+    return SymbolRange(start=address, end=address + 1, base=address, name="", module="", mapped=mapped, why=why)
 
 
 def _either(number: int, was: SymbolRange | None, now: SymbolRange) -> Function:
@@ -293,7 +288,7 @@ class Functions:
     def _want(self, number: int, space: Space, departed: Departed) -> None:
         """Names of an ended process's functions."""
         for address in space.unrequested:
-            self._report(space.functions[address], number, address, _gone(address))
+            self._report(space.functions[address], number, address, _place(address, "", GONE))
             departed.want(number, address, partial(self._learned, number, space, address))
 
     def _learned(self, number: int, space: Space, address: int, known: SymbolRange) -> None:

@@ -193,7 +193,14 @@ class TextReport:
         for gap, told in part.gaps():
             if gap not in self._explained:
                 self._explained.add(gap)
-                self._write(fill(f"{inert(gap)} {told}", self._width or _NO_TERMINAL, subsequent_indent="  "))
+                self._write(
+                    fill(
+                        f"{inert(gap)} {told}",
+                        self._width or _NO_TERMINAL,
+                        subsequent_indent="  ",
+                        break_on_hyphens=False,
+                    )
+                )
 
     def _grid(self, columns: list[layout.Column], count: int) -> None:
         for line in layout.grid(columns, self._width):

@@ -62,14 +62,14 @@ def _ours(worker: Worker, probe: str) -> list[float]:
 
 def _slowed(worker: Worker, command: Sequence[str], around: Mapping[str, str] | None = None) -> list[float]:
     """What part of its CPU time it takes more, in each round. Raises `ToolFailed`."""
-    before = [_work(worker) for _ in range(ROUNDS)]
+    before = [cpu_seconds(worker) for _ in range(ROUNDS)]
     with running(command, around if around is not None else environment()):
-        under = [_work(worker) for _ in range(ROUNDS)]
+        under = [cpu_seconds(worker) for _ in range(ROUNDS)]
     return [taken / alone - 1 for taken, alone in zip(sorted(under), sorted(before), strict=True)]
 
 
-def _work(worker: Worker) -> float:
-    """Seconds of CPU time."""
+def cpu_seconds(worker: Worker) -> float:
+    """That it takes for its work."""
 
     def used() -> int:
         return int(Path(f"/proc/{worker.pid}/schedstat").read_text().split()[0])

@@ -14,7 +14,7 @@ import pytest
 from tests.support.pythons import VERSIONS, commands
 from tests.support.tracing import Traced, any_kernel, counted, trace
 
-pytestmark = [pytest.mark.bpf, any_kernel]
+pytestmark = pytest.mark.bpf
 
 SAMPLES = 150
 LOOP = "_PyEval_EvalFrameDefault"
@@ -122,6 +122,43 @@ def write(folder: Path, text: str) -> Path:
     return program
 
 
+FEW = """\
+import time
+
+def hot(end):
+    while time.monotonic() < end:
+        pass
+
+def handle():
+    hot(time.monotonic() + 0.2)
+
+while True:
+    handle()
+    time.sleep(0.8)
+"""
+
+
+def test_a_kernel_that_has_little_time_tells_python_functions_too(tmp_path: Path) -> None:
+    """Where machines are emulated, whatever reads code and unwinds has to come along."""
+    (command, *_) = commands("3.11") or pytest.skip("no CPython 3.11 here")
+    program = write(tmp_path, FEW)
+    with running(command, program) as pid, trace("cpu/profile", pid=pid, frequency=19) as traced:
+        traced.until(lambda: counted(burning(traced, pid)) >= 13, "13 samples of it")
+        assert traced.end() == 0
+    stacks = burning(traced, pid)
+    for each in stacks:
+        assert names(each) == ["<module>", "handle", "hot"]
+        assert [frame["file"] for frame in python(each)] == [str(program)] * 3
+        assert [frame["line"] for frame in python(each)][:2] == [11, 8]
+        assert python(each)[2]["line"] in range(3, 6)
+
+
+def burning(traced: Traced, pid: int) -> list[dict[str, Any]]:
+    """Those in the function that uses the CPU."""
+    return [each for each in traced.stacks("samples", pid=pid) if names(each)[-1:] == ["hot"]]
+
+
+@any_kernel
 @pytest.mark.parametrize("command", found())
 def test_the_hot_function_of_a_service_has_its_name_file_and_line(command: list[str], tmp_path: Path) -> None:
     program = write(tmp_path, SERVICE)
@@ -141,6 +178,7 @@ def test_the_hot_function_of_a_service_has_its_name_file_and_line(command: list[
     assert lines[str(program), 4] >= 0.4 * lines.total()
 
 
+@any_kernel
 def test_c_calls_back_into_python_between_its_functions(tmp_path: Path) -> None:
     """Where the interpreter's loop calls itself, its function is in neither place."""
     (command, *_) = commands("3.11") or pytest.skip("no CPython 3.11 here")
@@ -156,6 +194,7 @@ def test_c_calls_back_into_python_between_its_functions(tmp_path: Path) -> None:
         assert ("user", LOOP) not in frames
 
 
+@any_kernel
 @pytest.mark.parametrize("command", found())
 def test_threads_coroutines_and_deep_calls_have_their_own(command: list[str], tmp_path: Path) -> None:
     with running(command, write(tmp_path, THREADS)) as pid:
@@ -198,6 +237,7 @@ while True:
 """
 
 
+@any_kernel
 def test_what_a_python_forks_has_its_functions_from_the_first_sample_on(tmp_path: Path) -> None:
     (command, *_) = commands("3.11") or pytest.skip("no CPython 3.11 here")
     with (
@@ -212,6 +252,7 @@ def test_what_a_python_forks_has_its_functions_from_the_first_sample_on(tmp_path
     assert working >= 0.8 * counted(stacks)  # else it forks, and begins and ends a process
 
 
+@any_kernel
 def test_a_version_that_is_not_known_shows_what_is_native(tmp_path: Path) -> None:
     (command, *_) = commands("3.10") or pytest.skip("no CPython 3.10 here")
     with running(command, write(tmp_path, SERVICE)) as pid, trace("cpu/profile", pid=pid, frequency=199) as traced:

@@ -10,8 +10,9 @@ from ebpftop.frames.messages.base import FEW, MANY, Frame, Text, Whole
 
 
 class Function(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a return address lies. Text is hostile. `name` is "" while no symbol is known; `offset` is that of the
-    address in the symbol, else in the module. missing: a place for addresses that were not kept, and `name` says why.
+    """Where a return address lies. Text is hostile. `name` is "" while no symbol is known, or in brackets why there is
+    none, `[stripped]` (`base.gaps`); `offset` is that of the address in the symbol, else in the module.
+    missing: a place for addresses that were not kept, and `name` says why.
     python: a function that CPython interprets, `module` the end of its file's path.
     symbol: the name as compilers write it, where that is another. file, line: where the address is in the source, as
     debugging information has it; "" and 0 where that isn't known. Code that was inlined has its own.

@@ -26,7 +26,7 @@ from ebpftop.ui.drawing.flame_colours import Palette
 from ebpftop.ui.drawing.function_names import shortened
 from ebpftop.ui.drawing.inert import cell as inert
 from ebpftop.ui.drawing.line import Piece, painted, piece
-from ebpftop.ui.widgets.frame_facts import Places, facts, places_at, whereabouts
+from ebpftop.ui.widgets.frame_facts import Places, facts, places_at, whereabouts, why
 from ebpftop.ui.widgets.grid import Grid
 from ebpftop.ui.widgets.keyboard import MOVES
 from ebpftop.ui.widgets.painter import Painter
@@ -378,7 +378,7 @@ class Flame(Painter, can_focus=True):
         known = facts(self.state.profile, self._places(), self.state.unit)
         what = "function" if frame.is_code else "frame"
         module = [("module", frame.origin)] if frame.origin else []
-        self.post_message(Grid.Whole([(what, frame.label), *module, *known]))
+        self.post_message(Grid.Whole([(what, frame.label), *module, *why(frame), *known]))
 
     def zoom_out(self) -> bool:
         """Go back to the previous zoom; False if nothing is zoomed."""

@@ -62,12 +62,17 @@ def whereabouts(frame: StackFrame, profile: Profile, places: Places) -> tuple[st
     return lines, f"{frame.origin}+{functions[0].offset:#x}"
 
 
+def why(frame: StackFrame) -> Facts:
+    """Why its name, or the rest of the stack, is missing."""
+    told = explained(frame.gap)
+    return [("why", told)] if told else []
+
+
 def facts(profile: Profile, places: Places, unit: str) -> Facts:
     """What these have beside name and module. Lines and addresses come with their values, the greatest first."""
     functions = [(profile.functions[place], value) for place, value in places.most_common()]
     symbols = dict.fromkeys(each.symbol for each, _ in functions if each.symbol)
-    found: Facts = [("why", told) for each, _ in functions[:1] if (told := explained(StackFrame.of(each).gap))]
-    found += [("symbol", symbol) for symbol in list(symbols)[:MOST]]
+    found: Facts = [("symbol", symbol) for symbol in list(symbols)[:MOST]]
     found += _listed("source", functions, source, unit)
     functions = [(each, value) for each, value in functions if each.side != "python"]  # whose code has no address
     found += _listed("address", functions, lambda each: f"+{each.offset:#x}", unit)

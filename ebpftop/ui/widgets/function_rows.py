@@ -15,7 +15,7 @@ from ebpftop.stats.flame import Paths
 from ebpftop.ui.drawing.function_names import shortened
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.widgets.columns import BAR, GridColumn
-from ebpftop.ui.widgets.frame_facts import facts, places_of
+from ebpftop.ui.widgets.frame_facts import facts, places_of, why
 from ebpftop.ui.widgets.rows import Rows, TableColumn
 
 _NAME = GridColumn("function", "function", least=16, most=60, stretch=True, priority=1, shorten=shortened)
@@ -100,5 +100,5 @@ def _rows(
             named(modules, GridColumn("module", "module", quiet=True, least=8, most=40)),
         ],
         about=lambda row: f"{texts[row]} {modules[row]}".rstrip(),
-        facts=lambda row: facts(found, places_of(found, listed[row]), unit),
+        facts=lambda row: [*why(listed[row]), *facts(found, places_of(found, listed[row]), unit)],
     )
