@@ -16,9 +16,9 @@ struct compat_call {
 static inline __attribute__((always_inline)) int compat_call(struct bpf_raw_tracepoint_args *ctx,
                                                              struct compat_call *call)
 {
+#ifdef HAS_pt_regs__orig_ax
     if (!in_compat_call())
         return 0;
-#ifdef HAS_pt_regs__orig_ax
     struct pt_regs *regs = (struct pt_regs *)ctx->args[0];
     call->number = READ(regs, orig_ax);
     call->args[0] = READ(regs, bx);
@@ -27,8 +27,10 @@ static inline __attribute__((always_inline)) int compat_call(struct bpf_raw_trac
     call->args[3] = READ(regs, si);
     call->args[4] = READ(regs, di);
     call->args[5] = READ(regs, bp);
-#endif
     return 1;
+#else
+    return 0;
+#endif
 }
 
 #define COMPAT_SOCKETCALL 102

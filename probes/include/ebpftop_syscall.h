@@ -2,14 +2,14 @@
 // task_struct, which takes the compiler a while.
 #pragma once
 
-// Whether a thread is in a 32-bit system call: of an i386 program on x86-64, or by `int $0x80`. `task` is typed, as
-// bpf_get_current_task_btf() returns it.
+// Whether a thread is in a 32-bit system call: of an i386 program on x86-64, or by `int $0x80`; on arm64, of a 32-bit
+// program. `task` is typed, as bpf_get_current_task_btf() returns it.
 static inline __attribute__((always_inline)) int is_compat_call(struct task_struct *task)
 {
 #ifdef HAS_thread_info__status
     return task->thread_info.status & 2; // TS_COMPAT, asm/thread_info.h
 #else
-    return 0;
+    return ((struct pt_regs *)bpf_task_pt_regs(task))->pstate & 16; // PSR_MODE32_BIT, asm/ptrace.h
 #endif
 }
 
@@ -32,6 +32,9 @@ static inline __attribute__((always_inline)) u32 current_syscall(void)
         return COMPAT_NUMBERS + (number == -1U ? 173 : number);
     return number == -1U ? 15 : number; // rt_sigreturn restores the registers of the interrupted code
 #else
-    return regs->syscallno;
+    u32 number = regs->syscallno;
+    if (is_compat_call(task))
+        return COMPAT_NUMBERS + (number == -1U ? 173 : number); // there, too, it has this number
+    return number == -1U ? 139 : number;                        // rt_sigreturn
 #endif
 }

@@ -59,19 +59,19 @@ def test_only_long_sleeps() -> None:
 
 # 13 that time out after 20 ms, 7 whose value has changed, 3 of futex_waitv that time out
 FUTEX = """
-import ctypes, struct
+import ctypes, platform, struct
 libc = ctypes.CDLL(None, use_errno=True)
+futex = {"x86_64": 202, "aarch64": 98}[platform.machine()]
 word = ctypes.c_uint32(1)
 address = ctypes.addressof(word)
 waiter = ctypes.create_string_buffer(struct.pack("=QQII", 1, address, 2, 0))
 def work():
-    for _ in range(13): libc.syscall(202, ctypes.byref(word), 0 | 128, 1, (ctypes.c_long * 2)(0, 20_000_000), None, 0)
-    for _ in range(7): libc.syscall(202, ctypes.byref(word), 0 | 128, 2, None, None, 0)
+    for _ in range(13): libc.syscall(futex, ctypes.byref(word), 0 | 128, 1, (ctypes.c_long * 2)(0, 20_000_000), None, 0)
+    for _ in range(7): libc.syscall(futex, ctypes.byref(word), 0 | 128, 2, None, None, 0)
     for _ in range(3): libc.syscall(449, waiter, 1, 0, (ctypes.c_long * 2)(0, 0), 1)
 """
 
 
-@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the workload has the system calls' numbers of x86-64")
 def test_each_wait_for_a_futex_is_timed() -> None:
     with Worker(FUTEX) as worker, Worker(FUTEX) as other, trace("cpu/futexlat", pid=worker.pid) as traced:
         began = time.monotonic_ns()

@@ -1,9 +1,11 @@
-"""Names of system calls by the running kernel's numbers, and of 32-bit ones on x86-64 by i386's.
+"""Names of system calls by the running kernel's numbers, and of 32-bit ones on x86-64 by i386's (not of 32-bit Arm's).
 
-Source of the latter: the kernel's uapi header asm/unistd_32.h, up to Linux 7.0.
+Source of i386's: the kernel's uapi header asm/unistd_32.h, up to Linux 7.0.
 """
 
 from __future__ import annotations
+
+import os
 
 from ebpftop.base import syscalls
 
@@ -66,12 +68,12 @@ def _numbered(words: str) -> dict[int, str]:
     return names
 
 
-_I386_NAMES = _numbered(_I386)
+_COMPAT_NAMES = _numbered(_I386) if os.uname().machine == "x86_64" else {}
 
 
 def name(number: int) -> str:
     """`openat`, `openat (32-bit)`, or the number."""
     if _COMPAT <= number < 2 * _COMPAT:
         compat = number - _COMPAT
-        return f"{_I386_NAMES.get(compat, compat)} (32-bit)"
+        return f"{_COMPAT_NAMES.get(compat, compat)} (32-bit)"
     return syscalls.NAMES.get(number, str(number))

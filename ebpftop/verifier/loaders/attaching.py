@@ -22,7 +22,7 @@ _BY_ERRNO: dict[str, tuple[Kind, str, Fault]] = {
     "ENOTSUPP": (
         "unsupported",
         "This kernel or machine has no BPF trampoline, which fentry, fexit and LSM programs need (arm64 before Linux "
-        "6.0, or a kernel without CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS). Use a kprobe or a tracepoint.",
+        "6.4, or a kernel without CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS). Use a kprobe or a tracepoint.",
         "kernel",
     ),
     "EBUSY": (

@@ -85,11 +85,15 @@ int on_return(struct tracepoint__syscalls__sys_exit_unshare *args)
     return 0;
 }
 
-// Numbers of i386, and those of the same calls on x86-64, which have the names.
+// Numbers of i386, and those of the same calls on x86-64, which have the names. 32-bit Arm has i386's number of clone.
 #define COMPAT_CLONE 120
 #define COMPAT_UNSHARE 310
 #define COMPAT_SETNS 346
+#ifdef CONFIG_X86_64
 #define NATIVE_CLONE 56
+#else
+#define NATIVE_CLONE 220
+#endif
 #define NATIVE_UNSHARE 272
 #define NATIVE_SETNS 308
 
