@@ -20,6 +20,7 @@ from ebpftop.ui.widgets.table_grid import TableGrid
 from tests.support.frames import SECOND, catalog, hello, loaded, process, processes
 from tests.ui.conftest import Stage, seen
 from tests.ui.probes import BY_CALL, BY_PROCESS, PROBES, RUN, calls
+from tests.ui.test_time import at
 from tests.ui.test_views import names
 
 LENGTH = 20
@@ -124,6 +125,19 @@ async def test_arrows_belong_to_what_has_the_focus(tape: Path) -> None:
         await on.press("left", "left")
         assert [each.name for each in on.one(TableGrid).shown_columns] == before
         assert source.position == 10.0
+
+
+async def test_at_goes_to_a_time_of_day_that_is_yet_to_come(tape: Path) -> None:
+    app = EbpftopApp(source := TapeSource(tape, paused=True))
+    async with app.run_test(size=(120, 36)) as pilot:
+        on = Stage(app, pilot, app.feed.source)
+        source.seek(8.0)
+        await until(on, lambda: bool(app.screen.query(TableGrid)) and on.one(TableGrid).count == 2)
+        await until(on, lambda: app.feed.session.reach.end > app.feed.session.newest.monotonic_ns + 11 * SECOND)
+        played = app.feed.session.newest.monotonic_ns
+        await on.press("at", *at(15), "enter")
+        assert app.feed.when.wanted == Span(played + 6 * SECOND, played + 7 * SECOND)
+        assert app.feed.session.newest.monotonic_ns == played
 
 
 async def test_space_plays_a_tape_from_a_span_that_is_yet_to_come_else_from_where_it_was(tape: Path) -> None:

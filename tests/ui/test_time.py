@@ -181,7 +181,14 @@ async def test_at_goes_to_a_time_of_day_or_so_long_ago(stage: Open) -> None:
 )
 def test_moments_as_people_write_them(text: str, found: str | None) -> None:
     now = datetime.fromisoformat("2026-05-04 12:30:00").timestamp()
-    assert moment(text, now) == (datetime.fromisoformat(found).timestamp() if found else None)
+    assert moment(text, now, now) == (datetime.fromisoformat(found).timestamp() if found else None)
+
+
+def test_a_time_of_day_may_be_one_that_a_tape_has_yet_to_show() -> None:
+    now, end = (datetime.fromisoformat(f"2026-05-04 {time}").timestamp() for time in ("12:30:00", "12:34:00"))
+    assert moment("12:33", now, end) == now + 180
+    assert moment("12:35", now, end) == now + 300 - 86_400
+    assert moment("-1m", now, end) == now - 60
 
 
 async def test_a_span_before_a_probe_was_attached_says_so(stage: Open) -> None:

@@ -216,7 +216,9 @@ class TimeKeys(PacedApp):
         if self.feed.session.newest is None:
             self.notice("there is no past yet", "info")
         else:
-            self.push_screen(GoTo(self._now()), self._go)
+            now, tape = self._now(), self.feed.playback
+            latest = now + max(0.0, tape.duration - tape.position) if tape else now
+            self.push_screen(GoTo(now, latest), self._go)
 
     def _now(self) -> float:
         """Seconds since 1970, on the clock of the machine that is traced."""

@@ -52,9 +52,9 @@ def span_words(run: Run, view: ViewInfo, wanted: Wanted) -> str:
     return f"{ends} ({step}{length(covered.seconds)})"
 
 
-def moment(text: str, now: float) -> float | None:
-    """A time of day (`12:03`, `12:03:20.5`), the last such before `now`, or how long ago (`-90s`, `-1h30m`), in seconds
-    since 1970. None for anything else.
+def moment(text: str, now: float, latest: float) -> float | None:
+    """A time of day (`12:03`, `12:03:20.5`), the last such before `latest`, or how long before `now` (`-90s`,
+    `-1h30m`), in seconds since 1970. None for anything else.
     """
     text = "".join(text.split()).lower()
     if (found := _AGO.fullmatch(text)) and len(text) > 1:
@@ -64,7 +64,7 @@ def moment(text: str, now: float) -> float | None:
         hour, minute, second = int(found[1]), int(found[2]), float(found[3] or 0)
         if hour > 23 or minute > 59 or second >= 60:
             return None
-        today = datetime.fromtimestamp(now).replace(hour=hour, minute=minute, second=0, microsecond=0)
+        today = datetime.fromtimestamp(latest).replace(hour=hour, minute=minute, second=0, microsecond=0)
         time = today + timedelta(seconds=second)
-        return (time if time.timestamp() <= now else time - timedelta(days=1)).timestamp()
+        return (time if time.timestamp() <= latest else time - timedelta(days=1)).timestamp()
     return now if text == "now" else None

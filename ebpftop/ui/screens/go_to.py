@@ -15,7 +15,9 @@ FORMS = "12:03   12:03:20   -90s   -5m   -1h"
 
 
 class GoTo(Dialog[float | None]):
-    """Dismissed with the time in seconds since 1970, or None. now: what relative times are counted from."""
+    """Dismissed with the time in seconds since 1970, or None. now: what relative times are counted from.
+    latest: of a tape, its end.
+    """
 
     DEFAULT_CSS = """
     GoTo {
@@ -36,9 +38,9 @@ class GoTo(Dialog[float | None]):
     }
     """
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float, latest: float) -> None:
         super().__init__()
-        self._now = now
+        self._now, self._latest = now, latest
         self.input = Input(placeholder="a time of day, or how long ago")
         self.note = Static(FORMS, markup=False)
 
@@ -53,7 +55,7 @@ class GoTo(Dialog[float | None]):
         self.dismiss(None)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        found = moment(event.value, self._now)
+        found = moment(event.value, self._now, self._latest)
         if found is None:
             self.note.update(f"no time: {FORMS}")
         else:
