@@ -11,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.kernels.images import Machine
 from tests.support.held import CHECKOUT, place
 
 LIMIT = 4500.0  # seconds
@@ -20,8 +21,8 @@ COUNTED = ("passed", "failed", "error", "skipped")
 class Guest:
     """Boots on construction. `status` is pytest's exit status once it has ended, None if it left none."""
 
-    def __init__(self, kernel: Path, arguments: list[str]) -> None:
-        self.release = kernel.name.removeprefix("vmlinuz-")
+    def __init__(self, machine: Machine, arguments: list[str]) -> None:
+        self.release = machine.kernel.name.removeprefix("vmlinuz-")
         self.status: int | None = None
         self.seconds = 0.0
         self._began = time.monotonic()
@@ -34,7 +35,7 @@ class Guest:
         script = [str(CHECKOUT / "tests/kernels/guest.sh"), str(CHECKOUT), str(self._out), *arguments]
         with (self._out / "console").open("wb") as console:
             self._process = subprocess.Popen(
-                [*vng(kernel, self._out, disk), "--", *script],
+                [*vng(machine, self._out, disk), "--", *script],
                 cwd=CHECKOUT,
                 env={**os.environ, "PATH": f"{CHECKOUT}/.venv/bin:{os.environ['PATH']}:/usr/sbin:/sbin"},
                 stdin=subprocess.DEVNULL,
@@ -85,20 +86,38 @@ def counts(summary: str) -> dict[str, int]:
     return {name: sum(map(int, re.findall(rf"(\d+) {name}", summary))) for name in COUNTED}
 
 
-def vng(kernel: Path, out: Path, disk: Path) -> list[str]:
-    """The command, but for `--` and the script: `kernel` runs, `out` can be written, `disk` is there as a block device.
+def vng(machine: Machine, out: Path, disk: Path) -> list[str]:
+    """The command, but for `--` and the script: `out` can be written, `disk` is there as a block device.
 
     Nehalem has no AVX: qemu 7.2 emulates it wrongly (NumPy's sort mixed up numbers), and slowly besides.
 
     One thread runs both processors in turn: with a thread each, one may still run what the other has just patched, and
     kernels that switch tracepoints on and off all day panic sooner or later (seen, in syscall_trace_enter).
     """
-    root = "-virtfs local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap"
-    return [
-        *("vng", "--verbose", "--disable-kvm", "--run", str(kernel), "--cpus", "2", "--memory", "3G", "--user", "root"),
-        *("--rwdir", str(out), "--disk", str(disk), "--append", "mitigations=off"),
-        f"--qemu-opts=-cpu Nehalem -accel tcg,thread=single {root}",
+    common = [
+        *("vng", "--verbose", "--disable-kvm", "--run", str(machine.kernel), "--cpus", "2", "--memory", "3G"),
+        *("--user", "root", "--disk", str(disk), "--append", "mitigations=off"),
     ]
+    if machine.root is None:
+        emulated = "-cpu Nehalem -accel tcg,thread=single"
+        return [*common, "--rwdir", str(out), f"--qemu-opts={emulated} {_shared('host', '/')}"]
+    (machine.root / str(CHECKOUT)[1:]).mkdir(parents=True, exist_ok=True)
+    return [
+        *(*common, "--arch", machine.architecture, "--root", str(machine.root), "--force-9p"),
+        *(
+            "--busybox",
+            str(machine.root / "bin/busybox"),
+            "--rwdir",
+            f"{out}={out}",
+            "--rodir",
+            f"{CHECKOUT}={CHECKOUT}",
+        ),
+        f"--qemu-opts=-cpu neoverse-n1 {_shared('host', machine.root)} {_shared('checkout', CHECKOUT)}",
+    ]
+
+
+def _shared(tag: str, folder: Path | str) -> str:
+    return f"-virtfs local,path={folder},mount_tag={tag},security_model=none,readonly=on,multidevs=remap"
 
 
 def _tail(path: Path) -> str:
