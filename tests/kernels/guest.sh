@@ -28,7 +28,7 @@ if [ -d /run/root/opt/venv ]; then # a root of another architecture: the checkou
     mount -t overlay -o lowerdir=/run/checkout,upperdir=/run/disk/changed,workdir=/run/disk/works work "/run/root$checkout"
     mount --bind /run/root/opt/venv "/run/root$checkout/.venv"
     echo "$checkout" >"/run/root$checkout/.venv/lib/python3.11/site-packages/checkout.pth"
-    mkdir -p /run/root/root /run/root/tmp
+    mkdir -p /run/root/mnt /run/root/root /run/root/tmp # which Debian makes when it configures packages
 fi
 # a root, not a chroot: in one of those no process can have mounts of its own
 cd /run/root
