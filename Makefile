@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python -B
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --)
 
 # What takes too long for CI; each is a target, and one that fails doesn't keep the others from running.
-NIGHTLY := test-bcc compare bench stacks screenshots-check report-check scrape-check packages-check hosts-check churn exporting fuzz soak
+NIGHTLY := test-machines test-bcc compare bench stacks screenshots-check report-check scrape-check packages-check hosts-check churn exporting fuzz soak
 # seconds, and processes a second
 CHURN ?= 3600 150
 # seconds, and processes a second in one minute of three
@@ -14,7 +14,7 @@ FUZZ ?= 3600
 # seconds; then a seed, and the number of the first episode
 SOAK ?= 3600
 
-.PHONY: help run test bench screenshots screenshots-check report-check scrape-check hosts-check test-kernels test-bcc compare catalog churn exporting nightly lock sbom \
+.PHONY: help run test bench screenshots screenshots-check report-check scrape-check hosts-check test-kernels test-machines test-bcc compare catalog churn exporting nightly lock sbom \
     packages packages-check release schemas incidents fuzz soak hostile-text stacks
 
 help:
@@ -97,6 +97,10 @@ hosts-check: ## two emulated machines with 6.1 and 6.12, and this one, in one da
 test-kernels: ## the live tests on Debian's 6.1 and 6.12 kernels, emulated, and a table of all probes
 	@.ci/setup kernels
 	$(PYTHON) -m tests.kernels
+
+test-machines: ## the same on arm64, emulated, and on the newest kernel that Debian has in its backports
+	@.ci/setup machines
+	$(PYTHON) -m tests.kernels newest 6.12-arm64
 
 test-bcc: ## the live tests with Debian 13's newer BCC and LLVM
 	@.ci/setup debian

@@ -50,7 +50,7 @@ def _btf() -> Check:
         return Check("BTF", False, str(lack), lack.remedy)
     ok = types.tracepoint_args("sched_switch") is not None
     detail = f"{len(types)} types" if ok else "tracepoint prototypes are missing"
-    return Check("BTF", ok, detail, "" if ok else "use a distribution's own kernel of 5.15 or newer")
+    return Check("BTF", ok, detail, "" if ok else "use a distribution's own kernel of 6.1 or newer")
 
 
 def _privilege() -> Check:

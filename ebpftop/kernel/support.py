@@ -6,7 +6,7 @@ import os
 import re
 from typing import NamedTuple
 
-OLDEST_KERNEL = (5, 15)
+OLDEST_KERNEL, OLDEST_TESTED = (5, 15), (6, 1)
 _INITIAL_PID, _INITIAL_CGROUP = 0xEFFFFFFC, 0xEFFFFFFB  # the inodes of the initial namespaces: linux/proc_ns.h
 _OUTSIDE = "run it on the host, or start the container with --pid=host (Kubernetes: hostPID)"
 
@@ -29,24 +29,27 @@ def kernel() -> Check:
     """Check the kernel's release."""
     release = os.uname().release
     match = re.match(r"(\d+)\.(\d+)", release)
-    ok = match is not None and (int(match[1]), int(match[2])) >= OLDEST_KERNEL
-    return Check("kernel", ok, f"Linux {release}", "" if ok else "use Linux 5.15 or newer")
+    version = (int(match[1]), int(match[2])) if match is not None else (0, 0)
+    ok = version >= OLDEST_KERNEL
+    untested = ": untested, as no kernel before 6.1 is" if ok and version < OLDEST_TESTED else ""
+    return Check("kernel", ok, f"Linux {release}{untested}", "" if ok else "use Linux 6.1 or newer")
 
 
 def architecture() -> Check:
     """Check the kernel's architecture."""
     machine = os.uname().machine
     if machine == "aarch64":
-        return Check("architecture", True, "arm64: supported, but untested", "")
+        detail = "arm64: tested in part; user stacks need frame pointers, and have no Python functions"
+        return Check("architecture", True, detail, "")
     ok = machine == "x86_64"
-    return Check("architecture", ok, machine, "" if ok else "use an x86-64 machine")
+    return Check("architecture", ok, machine, "" if ok else "use an x86-64 or arm64 machine")
 
 
 def btf() -> Check:
     """Check that the kernel has BTF; the doctor also reads it."""
     ok = os.path.exists("/sys/kernel/btf/vmlinux")
     detail = "/sys/kernel/btf/vmlinux" if ok else "a kernel without BTF"
-    return Check("BTF", ok, detail, "" if ok else "use a distribution's own kernel of 5.15 or newer")
+    return Check("BTF", ok, detail, "" if ok else "use a distribution's own kernel of 6.1 or newer")
 
 
 def pid_namespace() -> Check:

@@ -87,7 +87,7 @@ def _remedy(mechanism: str, number: int) -> str:
         return "use a distribution's own kernel with CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS, and leave ftrace enabled"
     if number in (errno.EPERM, errno.EACCES, errno.ENOSYS):
         return _REFUSED
-    return "use a distribution's own kernel of 5.15 or newer"
+    return "use a distribution's own kernel of 6.1 or newer"
 
 
 @contextmanager
@@ -148,7 +148,7 @@ def _fentry(held: ExitStack) -> str:
     types = btf.running()
     function = next((name for name in _FUNCTIONS if types.has_function(name)), None)
     if function is None:
-        raise KernelLacks("BTF has none of the usual functions", "use a distribution's own kernel of 5.15 or newer")
+        raise KernelLacks("BTF has none of the usual functions", "use a distribution's own kernel of 6.1 or newer")
     program = _load(held, _TRACING, _FENTRY, types.find("func", function) or 0)
     link = library().bpf_raw_tracepoint_open(None, program)
     held.callback(os.close, checked(link, "attaching an fentry program"))

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.kernels.images import newest
+from tests.kernels.archive import newest
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ebpftop" / "bench"
 _FOLDERS = ("", "/usr/sbin", "/usr/bin", "/usr/share/bcc/tools", "/usr/share/bpftrace/tools")

@@ -29,13 +29,13 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ebpf
 
 def main(arguments: list[str]) -> int:
     """Boot the kernels and wait for them; 0 if every guest's tests passed."""
-    versions = [argument for argument in arguments if re.fullmatch(r"\d+\.\d+", argument)]
+    versions = [argument for argument in arguments if re.fullmatch(r"(\d+\.\d+|newest)(-arm64)?", argument)]
     rest = [argument for argument in arguments if argument not in versions]
-    kernels = [image(version, CACHE) for version in versions or VERSIONS]
+    images = [image(version, CACHE) for version in versions or VERSIONS]
     guests: list[Guest] = []
     try:
-        for kernel in kernels:
-            guests.append(Guest(kernel, rest))
+        for each in images:
+            guests.append(Guest(each, rest))
         running = list(guests)
         while running:
             running = [guest for guest in running if guest.running()]

@@ -12,12 +12,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.kernels.images import Image
 from tests.support.held import CHECKOUT, place
 
 LIMIT = 4500.0  # seconds
 COUNTED = ("passed", "failed", "error", "skipped")
-
-
 TESTS = (
     *(".venv/bin/python", "-m", "pytest", "-o", "cache_dir=/run/disk/pytest", "-o", "faulthandler_timeout=600"),
     *("--durations=40", "-m", "bpf", "--every-mechanism", "tests/live"),
@@ -30,8 +29,8 @@ class Machine:
     devices: for qemu. out: a folder that it can write, with its `log`.
     """
 
-    def __init__(self, kernel: Path, command: Sequence[str], devices: str = "") -> None:
-        self.release = kernel.name.removeprefix("vmlinuz-")
+    def __init__(self, image: Image, command: Sequence[str], devices: str = "") -> None:
+        self.release = image.kernel.name.removeprefix("vmlinuz-")
         self._folder = tempfile.TemporaryDirectory(prefix="ebpftop-guest-")
         self.out = Path(self._folder.name)
         disk = self.out / "disk"
@@ -40,7 +39,7 @@ class Machine:
         script = [str(CHECKOUT / "tests/kernels/guest.sh"), str(CHECKOUT), str(self.out), *command]
         with (self.out / "console").open("wb") as console:
             self._process = subprocess.Popen(
-                [*vng(kernel, self.out, disk, devices), "--", *script],
+                [*vng(image, self.out, disk, devices), "--", *script],
                 cwd=CHECKOUT,
                 env={**os.environ, "PATH": f"{CHECKOUT}/.venv/bin:{os.environ['PATH']}:/usr/sbin:/sbin"},
                 stdin=subprocess.DEVNULL,
@@ -76,12 +75,12 @@ class Machine:
 class Guest(Machine):
     """Runs the live tests. `status` is pytest's exit status once it has ended, None if it left none."""
 
-    def __init__(self, kernel: Path, arguments: list[str]) -> None:
+    def __init__(self, image: Image, arguments: list[str]) -> None:
         self.status: int | None = None
         self.seconds = 0.0
         self._began = time.monotonic()
         self._seen = b""
-        super().__init__(kernel, [*TESTS, *arguments])
+        super().__init__(image, [*TESTS, *arguments])
 
     def running(self) -> bool:
         """Pass on the lines it has written; False once it has ended or its time is over."""
@@ -122,21 +121,34 @@ def counts(summary: str) -> dict[str, int]:
     return {name: sum(map(int, re.findall(rf"(\d+) {name}", summary))) for name in COUNTED}
 
 
-def vng(kernel: Path, out: Path, disk: Path, devices: str = "") -> list[str]:
-    """The command, but for `--` and the script: `kernel` runs, `out` can be written, `disk` is there as a block device.
-    devices: more of them, for qemu. Network cards are eth0, eth1, ….
+def vng(image: Image, out: Path, disk: Path, devices: str = "") -> list[str]:
+    """The command, but for `--` and the script: `out` can be written, `disk` is there as a block device. devices: more
+    of them, for qemu. Network cards are eth0, eth1, ….
 
     Nehalem has no AVX: qemu 7.2 emulates it wrongly (NumPy's sort mixed up numbers), and slowly besides.
 
     One thread runs both processors in turn: with a thread each, one may still run what the other has just patched, and
     kernels that switch tracepoints on and off all day panic sooner or later (seen, in syscall_trace_enter).
     """
-    root = "-virtfs local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap"
-    return [
-        *("vng", "--verbose", "--disable-kvm", "--run", str(kernel), "--cpus", "2", "--memory", "3G", "--user", "root"),
-        *("--rwdir", str(out), "--disk", str(disk), "--append", "mitigations=off net.ifnames=0"),
-        f"--qemu-opts=-cpu Nehalem -accel tcg,thread=single {root} {devices}",
+    common = [
+        *("vng", "--verbose", "--disable-kvm", "--run", str(image.kernel), "--cpus", "2", "--memory", "3G"),
+        *("--user", "root", "--disk", str(disk), "--append", "mitigations=off net.ifnames=0"),
     ]
+    if image.root is None:
+        emulated = "-cpu Nehalem -accel tcg,thread=single"
+        return [*common, "--rwdir", str(out), f"--qemu-opts={emulated} {_shared('host', '/')} {devices}"]
+    (image.root / str(CHECKOUT)[1:]).mkdir(parents=True, exist_ok=True)
+    shares = f"{_shared('host', image.root)} {_shared('checkout', CHECKOUT)}"
+    return [
+        *(*common, "--arch", image.architecture, "--root", str(image.root), "--force-9p"),
+        *("--busybox", str(image.root / "bin/busybox")),
+        *("--rwdir", f"{out}={out}", "--rodir", f"{CHECKOUT}={CHECKOUT}"),
+        f"--qemu-opts=-cpu neoverse-n1 {shares} {devices}",
+    ]
+
+
+def _shared(tag: str, folder: Path | str) -> str:
+    return f"-virtfs local,path={folder},mount_tag={tag},security_model=none,readonly=on,multidevs=remap"
 
 
 def _tail(path: Path) -> str:

@@ -22,10 +22,19 @@ mount -t overlay -o lowerdir=/run/lower,upperdir=/run/disk/upper,workdir=/run/di
 for each in proc sys dev run; do
     mount --rbind "/$each" "/run/root/$each"
 done
+if [ -d /run/root/opt/venv ]; then # a root of another architecture: the checkout is added, with its packages
+    mkdir -p /run/checkout /run/disk/changed /run/disk/works "/run/root$checkout"
+    mount -t 9p -o ro,trans=virtio,version=9p2000.L,cache=loose,msize=512000 checkout /run/checkout
+    mount -t overlay -o lowerdir=/run/checkout,upperdir=/run/disk/changed,workdir=/run/disk/works work "/run/root$checkout"
+    mount --bind /run/root/opt/venv "/run/root$checkout/.venv"
+    echo "$checkout" >"/run/root$checkout/.venv/lib/python3.11/site-packages/checkout.pth"
+    mkdir -p /run/root/mnt /run/root/root /run/root/tmp # which Debian makes when it configures packages
+fi
 # a root, not a chroot: in one of those no process can have mounts of its own
 cd /run/root
 pivot_root . mnt
 umount -l /mnt
+[ -e /etc/ld.so.cache ] || ldconfig
 cd "$checkout"
 env CI=true EBPFTOP_EMULATED=1 EBPFTOP_HELD=/run/disk/held.json TMPDIR=/run/disk HOME=/root \
     PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \

@@ -71,8 +71,8 @@ def seen(file: Path, probes: Mapping[str, Probe]) -> tuple[str, dict[str, Seen]]
 
 
 def series(release: str) -> str:
-    """ "6.12" of "6.12.117+deb12-amd64"."""
-    return ".".join(release.split(".")[:2])
+    """ "6.12" of "6.12.117+deb12-amd64", "6.12 arm64" of one for that architecture."""
+    return ".".join(release.split(".")[:2]) + (" arm64" if release.endswith("-arm64") else "")
 
 
 def table(kernels: Mapping[str, Mapping[str, Seen]]) -> str:

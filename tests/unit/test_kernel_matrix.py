@@ -9,8 +9,8 @@ import msgspec
 
 from ebpftop.catalog.folders import bundled, read_catalog
 from tests.kernels import matrix
+from tests.kernels.archive import newest
 from tests.kernels.guest import counts
-from tests.kernels.images import newest
 from tests.kernels.matrix import Seen
 
 CATALOG = read_catalog(system=Path("/nonexistent"))
@@ -20,6 +20,11 @@ def test_the_newest_package_is_chosen_by_numbers() -> None:
     packages = ["linux-image-6.1.0-9-amd64", "linux-image-6.1.0-56-amd64", "linux-image-6.1.0-10-amd64"]
     assert newest(packages) == "linux-image-6.1.0-56-amd64"
     assert newest([]) is None
+
+
+def test_a_kernel_of_another_architecture_has_a_column_of_its_own() -> None:
+    releases = ["6.12.117+deb12-amd64", "6.12.117+deb12-arm64", "6.18.44-fc"]
+    assert [matrix.series(each) for each in releases] == ["6.12", "6.12 arm64", "6.18"]
 
 
 def test_counts_of_a_summary() -> None:

@@ -138,7 +138,7 @@ def shortest(table: dict[int, int]) -> dict[int, int]:
 
 def emulated(version: str, into: Path, names: list[str]) -> int:
     """The same in a guest, which sees this file system and writes to a folder shared with it."""
-    kernel = images.image(version, CACHE)
+    image = images.image(version, CACHE)
     with tempfile.TemporaryDirectory(prefix="ebpftop-logs-") as temporary:
         out = Path(temporary)
         disk = out / "disk"
@@ -147,7 +147,7 @@ def emulated(version: str, into: Path, names: list[str]) -> int:
         script = out / "script"
         script.write_text(_SCRIPT)
         # vng's own arguments are those of the kernel matrix
-        command = [*guest.vng(kernel, out, disk), "--", "sh", str(script), str(out), str(CHECKOUT), *names]
+        command = [*guest.vng(image, out, disk), "--", "sh", str(script), str(out), str(CHECKOUT), *names]
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}:/usr/sbin:/sbin"
         console = subprocess.run(
             command, env={**os.environ, "PATH": path}, stdin=subprocess.DEVNULL, capture_output=True, check=False
