@@ -15,6 +15,7 @@ from ebpftop.frames.messages import ViewInfo
 from ebpftop.frames.overview import Gains, Outline
 from ebpftop.model.events import EventLog
 from ebpftop.model.following import is_known, narrowed, shown_events, shown_of_past
+from ebpftop.model.past.past import Past
 from ebpftop.model.past.span import FIRST, Span
 from ebpftop.model.run import Run
 from ebpftop.model.scope import PLAIN, Aspect
@@ -54,6 +55,7 @@ class Track:
             self._slack = self.width
             if line is not None and not selection and aspect == PLAIN:  # an index knows only the whole
                 self._coarse = _coarse(whole, line, self.width, columns)
+        self.source: Past | EventLog | None = None  # what was read
         self.end = FIRST
         self.values = np.full(columns, nan)
         self._gains = np.zeros(columns, np.int64)
@@ -73,6 +75,7 @@ class Track:
         """Add the steps until `now`, the last sample of all views."""
         while len(self.values) > 1 and now > self.begin + self.width * len(self.values) + self._slack:
             self._double()
+        self.source = source_of(run, self.view)
         span = Span(self.end, now)
         rows = self._rows(run)
         ends, lasted, gains = self._steps(run, span, rows)
@@ -95,11 +98,9 @@ class Track:
 
     def _steps(self, run: Run, span: Span, rows: Array | None) -> tuple[Array, Array, Array]:
         """(end, length in ns, gain) of each."""
-        if self.view.show == "events":
-            log = run.events.get(self.view.map)
-            return self._event_steps(log, span) if log is not None else _NOTHING
-        past = run.pasts.get(self.view.name)
-        counter = counter_of(self.view)
+        past, counter = self.source, counter_of(self.view)
+        if isinstance(past, EventLog):
+            return self._event_steps(past, span)
         if past is None or counter not in past.counters:
             return _NOTHING
         times = past.times(span)
@@ -207,6 +208,14 @@ def counter_of(view: ViewInfo) -> str:
     return view.sort if view.sort in view.counters else next(iter(view.counters), "")
 
 
+def source_of(run: Run, view: ViewInfo) -> Past | EventLog | None:
+    """What holds a view's steps. On a tape it is another one once what came before a jump was read."""
+    if view.show != "events":
+        return run.pasts.get(view.name)
+    logged = run.logged(view.map)
+    return logged[0] if logged else None
+
+
 class Tracks:
     """Those of the views that were looked at last. outline: of the tape that is played."""
 
@@ -229,7 +238,7 @@ class Tracks:
         key = (run.id, view.name)
         track = self._kept.pop(key, None)
         made = (columns, begin, selection, aspect)
-        if track is None or track.made != made or track.end > now:
+        if track is None or track.made != made or track.end > now or track.source is not source_of(run, view):
             counter = "" if view.show == "events" else counter_of(view)
             whole = self.outline
             outline = (whole, whole.of(run.id, view.name, counter)) if whole else None

@@ -19,7 +19,9 @@ from ebpftop.model import readings
 from ebpftop.model.ahead import Ahead
 from ebpftop.model.past.past import Past
 from ebpftop.model.past.span import FIRST, START, Span
+from ebpftop.model.run import Run
 from ebpftop.model.session import Session
+from ebpftop.model.timeline import Tracks
 from tests.support.frames import CALLS, LATENCY, SECOND, columns, hello, loaded, mark, snapshot
 
 SECONDS = 40
@@ -103,6 +105,25 @@ def test_a_jump_has_the_numbers_that_were_live(tmp_path: Path, seed: int, second
     assert since_start[0].slots.tolist() == since_start[1].slots.tolist()
     assert since_start[0].counts.tolist() == since_start[1].counts.tolist()
     reader.close()
+
+
+def test_after_a_jump_the_timeline_is_that_of_the_whole_once_it_was_read(tmp_path: Path) -> None:
+    told = story(7)
+    live, reader, ahead = Session(), taped(tmp_path / "a.tape", told), Ahead(1 << 24)
+    for frame in told[:33]:
+        live.feed(frame)
+    run, other, tracks = live.runs[1], jumped(reader, 30, ahead).runs[1], Tracks()
+    (view,) = run.views
+    now = BEGIN + 30 * SECOND
+
+    def shown(tracks: Tracks, run: Run) -> list[float]:
+        return tracks.read(run, view, 60, BEGIN, now).shown()
+
+    expected = shown(Tracks(), run)
+    assert repr(shown(tracks, other)) != repr(expected)
+    for _, frame in reader:
+        ahead.feed(frame)
+    assert repr(shown(tracks, other)) == repr(expected)
 
 
 def test_a_span_since_the_start_is_as_long_as_it_was(tmp_path: Path) -> None:
