@@ -32,7 +32,10 @@ from tests.support.terminal import Terminal, terminal
 PATIENCE = 900.0  # seconds
 PROBE = "cputop"
 BUSY = "busyloop"
-KNOWN = "from ebpftop.kernel.libbpf import map_ids, program_ids; print(*program_ids(), *map_ids())"
+KNOWN = (
+    "from ebpftop.kernel.libbpf import map_ids, program_ids; "
+    "print(*(f'program:{each}' for each in program_ids()), *(f'map:{each}' for each in map_ids()))"
+)
 PYTHON = f"cd {CHECKOUT} && .venv/bin/python"
 SCRIPT = f'#!/bin/sh\n{PYTHON.replace(" && ", " && exec ")} -m ebpftop "$@"\n'
 
@@ -90,9 +93,9 @@ class Asking:
         """Processes of ours there."""
         return {int(line) for line in self.ask(far, "pgrep -r R,S,D -f '[e]bpftop( serve|:)'", may_fail=True).split()}
 
-    def loaded(self, far: Far) -> set[int]:
-        """Numbers of all BPF programs and maps there."""
-        return {int(number) for number in self.ask(far, f'{PYTHON} -c "{KNOWN}"').split()}
+    def loaded(self, far: Far) -> set[str]:
+        """All BPF programs and maps there, by number."""
+        return set(self.ask(far, f'{PYTHON} -c "{KNOWN}"').split())
 
     def nothing(self, fars: list[Far]) -> bool:
         return not any(self.served(far) or self.loaded(far) for far in fars)
