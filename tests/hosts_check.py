@@ -26,7 +26,7 @@ from tests.kernels.guest import Machine
 from tests.kernels.images import image
 from tests.support.command import CHECKOUT, COMMAND
 from tests.support.far_sshd import SSHD, Login, near, run, ssh_to
-from tests.support.processes import children, held_by, in_kernel
+from tests.support.processes import alive, children, held_by, in_kernel
 from tests.support.terminal import Terminal, terminal
 
 PATIENCE = 900.0  # seconds
@@ -216,7 +216,7 @@ def its_end_leaves_nothing(there: Asking, term: Terminal, fars: list[Far], how: 
         )
     if "ssh" not in how:
         until(lambda: there.nothing(fars), f"{how}: nothing else runs or is loaded there")
-        until(lambda: not in_kernel(held) and not psutil.pid_exists(ours.pid), f"{how}: nor here")
+        until(lambda: not in_kernel(held) and not alive(ours), f"{how}: nor here")
 
 
 def check() -> None:
