@@ -128,6 +128,7 @@ SCENES = (
 async def shoot(tape: Path, scene: Scene) -> str:
     """The scene as SVG."""
     os.environ.pop("NO_COLOR", None)
+    os.environ.update(TERM="xterm-256color", COLORTERM="truecolor")  # whatever terminal this is
     if not scene.colour:
         os.environ["NO_COLOR"] = "1"
     source = TapeSource(tape, paused=True)
