@@ -278,7 +278,7 @@ class MergedSource(Source):
             case ReadProcess():
                 self._looking = {peer.name for peer in self.peers if peer.is_ready}
                 for peer in self.peers:
-                    later = peer.clocks.shift.boottime
+                    later = peer.shift.boottime
                     self._send(peer, structs.replace(request, start_ns=max(0, request.start_ns - later)))
             case ReadPrograms() | ReadThreads():
                 self._read(request)

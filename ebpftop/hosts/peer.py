@@ -30,7 +30,7 @@ from ebpftop.frames.messages import (
     ProcessFacts,
     Rejected,
 )
-from ebpftop.frames.renumbering import Renumbered
+from ebpftop.frames.renumbering import Renumbered, Shift
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
 from ebpftop.hosts.clocks import ASKED, Clocks
 from ebpftop.hosts.pages import Pages, Pool
@@ -71,7 +71,8 @@ class Pools:
 
 class Peer:
     """name: how rows call it. source: its stream; `here`, on this machine, whose clocks are ours. problem: why the
-    first try to reach it failed.
+    first try to reach it failed. shift: how its times are moved for as long as it is connected. What is learned of its
+    clocks later leaves it alone: a process must keep its start.
     """
 
     def __init__(self, name: str, source: Source, pools: Pools, hub: Hub, *, here: bool, problem: str = "") -> None:
@@ -80,7 +81,7 @@ class Peer:
         self.hello: Hello | None = None
         self.catalog: Catalog | None = None
         self.load: Host | None = None
-        self.clocks = Clocks()
+        self.clocks, self.shift = Clocks(), Shift()
         self._source, self._pools, self._hub = source, pools, hub
         self._problem = problem
         self._heard = time.monotonic_ns()
@@ -196,7 +197,7 @@ class Peer:
                     self._ready()
             case Host():
                 if self.is_ready:  # else its clocks aren't known yet
-                    later = self.clocks.shift.realtime
+                    later = self.shift.realtime
                     self.load = structs.replace(frame, realtime_ns=max(0, frame.realtime_ns + later))
                     self._hub.take(self, self.load)
             case Catalog():
@@ -224,10 +225,10 @@ class Peer:
 
     def _ready(self) -> None:
         came_back = bool(self._problem)
-        self.is_ready, self._problem = True, ""
+        self.is_ready, self._problem, self.shift = True, "", self.clocks.shift
         self._people = Pages(self._pools.processes, (FOLDED, UNKNOWN))
         self._renumbered = Renumbered(
-            self.clocks.shift,
+            self.shift,
             self._runs.__getitem__,
             self._people,
             Pages(self._pools.stacks),
@@ -260,7 +261,7 @@ class Peer:
         self._hub.take(self, self._renumbered.frame(frame))
 
     def _facts(self, facts: ProcessFacts) -> ProcessFacts:
-        later = self.clocks.shift.boottime
+        later = self.shift.boottime
         return structs.replace(
             facts,
             start_ns=max(0, facts.start_ns + later),

@@ -28,6 +28,7 @@ class Script(Source):
         self.requests: list[AnyRequest] = []
         self.restarts = 0
         self.closed = False
+        self._reading, self._left = False, 0  # frames that were not taken yet
         self._answer = answer
         self._answers: dict[int, int] = {}  # requests, by run
         self._queue: asyncio.Queue[AnyFrame | Exception | None] = asyncio.Queue()
@@ -37,6 +38,7 @@ class Script(Source):
         """Loads that were requested get the numbers of their requests, oldest first, as a collector gives them."""
         for frame in frames:
             self._queue.put_nowait(self._numbered(frame))
+            self._left += 1
 
     def _numbered(self, frame: AnyFrame) -> AnyFrame:
         if not isinstance(frame, Answer) or frame.request:
@@ -50,15 +52,25 @@ class Script(Source):
             self._answers[frame.run] = free[0] if free else 0
         return answering(frame, self._answers[frame.run])
 
+    async def taken(self) -> None:
+        """Return once whatever was played has been taken, or nobody takes it any more."""
+        while self._reading and self._left:
+            await asyncio.sleep(0.001)
+
     def end(self, reason: str | None = None) -> None:
         """End the stream quietly, or with `SourceEnded` and a reason."""
         self._queue.put_nowait(None if reason is None else SourceEnded(reason))
 
     async def frames(self) -> AsyncIterator[AnyFrame]:
-        while (frame := await self._queue.get()) is not None:
-            if isinstance(frame, Exception):
-                raise frame
-            yield frame
+        self._reading = True
+        try:
+            while (frame := await self._queue.get()) is not None:
+                if isinstance(frame, Exception):
+                    raise frame
+                yield frame
+                self._left -= 1
+        finally:
+            self._reading = False
 
     async def request(self, request: AnyRequest) -> None:
         if not self.live:

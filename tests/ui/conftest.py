@@ -40,6 +40,8 @@ class Stage:
 
     async def settle(self) -> None:
         await self.pilot.pause()
+        if isinstance(self.source, Script):
+            await self.source.taken()
         await self.app.pace.catch_up()
         await self.pilot.pause()
 

@@ -26,7 +26,7 @@ from ebpftop.ui.widgets.painter import Painter
 HINT = "Enter or a double click loads these, side by side. / searches all probes."
 FIRST = (  # the first time
     "↑ ↓ choose, Enter loads these probes side by side. / searches the catalog.",
-    "t shows the last interval, 10 s, a minute or all. ( goes back in time, ) forward, Space stands still.",
+    "t sets how much time is shown, ( and ) move it, Space stands still.",
     ". selects a row in all views, B sums rows, P opens a process's page.",
     "r records to a tape. E exports. The comma opens your settings.",
     "? lists all keys, q detaches everything and quits.",

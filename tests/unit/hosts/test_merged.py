@@ -17,6 +17,7 @@ from ebpftop.frames.messages import (
     Hello,
     Load,
     Losses,
+    Pong,
     Process,
     Processes,
     ProcessFacts,
@@ -385,6 +386,27 @@ async def test_a_process_is_looked_at_on_its_own_host(read: Read) -> None:
         await reader.until(lambda: any(isinstance(frame, ProcessFacts) for frame in reader.frames))
         (found,) = [frame for frame in reader.frames if isinstance(frame, ProcessFacts)]
         assert (found.comm, found.gone, found.start_ns) == ("redis", False, process.start_ns)
+
+
+async def test_a_process_keeps_its_start_when_more_is_learned_of_its_hosts_clocks(read: Read) -> None:
+    far = FarHost(CATALOG, ahead_ns=100 * SECOND)
+    async with read({"web-1": FarHost(CATALOG), "web-2": far}) as reader:
+        start = 10**9 * SECOND
+        far.play(Processes(processes=[Process(id=1, tgid=17, start_ns=start, comm="redis")]))
+        await reader.until(lambda: reader.session.processes)
+        (process,) = reader.session.processes.values()
+        peer = reader.source.peers[1]
+        peer.clocks.way_ns = 3600 * SECOND  # so that the next answer is the quickest
+        before = peer.clocks.shift
+        peer.clocks.asks(-1)
+        far.play(Pong(number=-1, realtime_ns=0, monotonic_ns=0, boottime_ns=0))
+        await reader.until(lambda: peer.clocks.shift != before)
+        await reader.source.request(ReadProcess(tgid=17, start_ns=process.start_ns))
+        await reader.until(lambda: ReadProcess(tgid=17, start_ns=start) in far.requests)
+        far.play(ProcessFacts(tgid=17, start_ns=start, boottime_ns=1, comm="redis"))
+        await reader.until(lambda: any(isinstance(frame, ProcessFacts) for frame in reader.frames))
+        (found,) = [frame for frame in reader.frames if isinstance(frame, ProcessFacts)]
+        assert found.start_ns == process.start_ns
 
 
 async def test_a_process_that_no_host_has_is_gone(read: Read) -> None:
