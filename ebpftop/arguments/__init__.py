@@ -79,7 +79,7 @@ def _run(one: argparse.ArgumentParser) -> None:
     one.add_argument("probe", metavar="PROBE")
     param_option(one, "see 'ebpftop show PROBE'")
     one.add_argument("--interval", type=seconds, metavar="S", help="seconds between reports (default: 1)")
-    one.add_argument("--duration", type=seconds, metavar="S", help="stop after S seconds")
+    one.add_argument("--duration", "--for", type=seconds, metavar="S", help="stop after S seconds")
     one.add_argument(
         "--format",
         choices=("text", *_FORMATS),
@@ -99,7 +99,7 @@ def _record(one: argparse.ArgumentParser) -> None:
     one.add_argument("-o", "--output", type=path, metavar="TAPE", help="required, unless --save is given")
     param_option(one)
     one.add_argument("--interval", type=seconds, metavar="S", help="seconds between snapshots (default: 1)")
-    one.add_argument("--duration", type=seconds, metavar="S", help="stop after S seconds (default: at Ctrl-C)")
+    one.add_argument("--duration", "--for", type=seconds, metavar="S", help="stop after S seconds (default: at Ctrl-C)")
     one.add_argument("--args", action="store_true", help="record process command lines, which may contain secrets")
     one.add_argument("--force", action="store_true", help="overwrite an existing tape")
     when_options(one)
@@ -181,7 +181,7 @@ def _triage(one: argparse.ArgumentParser) -> None:
         help="a playbook to trace with (default: first-look), or a tape: a path with a slash or a dot",
     )
     one.add_argument(
-        "--for", dest="duration", type=seconds, default=15.0, metavar="S", help="seconds to trace (default: 15)"
+        "--duration", "--for", type=seconds, default=15.0, metavar="S", help="seconds to trace (default: 15)"
     )
     one.add_argument("--json", action="store_true", help="print one JSON object")
     tracing_options(one)
