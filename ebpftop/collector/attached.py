@@ -18,15 +18,13 @@ from ebpftop.collector.code_rows import CodeRows
 from ebpftop.collector.codes import Codes
 from ebpftop.collector.copies import Copies, Sample
 from ebpftop.collector.decode import Context
-from ebpftop.collector.displayed import DisplayedMap, decoders, process_field, stack_fields
+from ebpftop.collector.displayed import DisplayedMap, process_field, stack_fields
+from ebpftop.collector.event_rings import EventRing, MomentRing
 from ebpftop.collector.functions import Change, Functions
 from ebpftop.collector.known import KnownStacks
-from ebpftop.collector.layout import dtype
 from ebpftop.collector.maps import MapReader
 from ebpftop.collector.pythons import Pythons
-from ebpftop.collector.ring import Ring
 from ebpftop.collector.unwound import Tokens, UnwoundRows, UnwoundStacks
-from ebpftop.frames.columns import pack
 from ebpftop.frames.layout import (
     FAILURES,
     GROUPS,
@@ -40,7 +38,6 @@ from ebpftop.frames.layout import (
     python_programs,
 )
 from ebpftop.frames.messages import Cost, Events, Losses, OpenWait, ProgramCost, RingUse, Snapshot, ViewInfo
-from ebpftop.frames.stacks import STACK
 from ebpftop.handover.protocol import Handover
 from ebpftop.kernel.program_info import Spent, spent
 
@@ -340,68 +337,3 @@ class AttachedProbe:
             ring.close()
         for fd in (*self._map_fds, *self._programs.values()):
             os.close(fd)
-
-
-class EventRing:
-    """A displayed ring buffer."""
-
-    def __init__(self, fd: int, layout: MapLayout, views: list[ViewInfo], census: Census, context: Context) -> None:
-        self.name, self.fd = layout.name, fd
-        self.ring = Ring(fd, layout.max_entries, dtype(layout.value))
-        self._decoders = decoders(views, layout.name, context)
-        self._process = process_field(views, layout.name)
-        self._census = census
-
-    def drain(self) -> npt.NDArray[Any]:
-        return self.ring.drain()
-
-    def columns(self, records: npt.NDArray[Any]) -> dict[str, Any]:
-        """Columns of the records, decoded as their view declares."""
-        rows = self._rows(records)
-        plain = {name: array for name, array in rows.items() if name not in self._decoders and array.ndim == 1}
-        return {**pack(plain), **{name: decode(rows[name]) for name, decode in self._decoders.items()}}
-
-    def _rows(self, records: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
-        rows = {name: records[name] for name in records.dtype.names or ()}
-        if self._process:
-            rows[self._process] = self._census.numbers(rows[self._process])
-        return rows
-
-    def close(self) -> None:
-        self.ring.close()
-
-
-class MomentRing(EventRing):
-    """The single samples of a view of stacks: each has the number of its stack, as the counted ones have."""
-
-    def __init__(
-        self,
-        fd: int,
-        layout: MapLayout,
-        views: list[ViewInfo],
-        census: Census,
-        context: Context,
-        view: ViewInfo,
-        stacks: StackNumbering,
-    ) -> None:
-        super().__init__(fd, layout, views, census, context)
-        self._process, self._view, self._stacks = view.process_field, view, stacks
-        self._kind = dtype(layout.value)
-        self.unwound: list[Sample] = []  # whose stacks were not in the kernel's map
-
-    def drain(self) -> npt.NDArray[Any]:
-        records = super().drain()
-        if not self.unwound:
-            return records
-        taken, self.unwound = self.unwound, []
-        fields = {self._view.user: "user", self._view.kernel: "kernel", self._process: "tgid"}
-        names = [fields.get(name, name) for name in self._kind.names or ()]
-        rows = [tuple(getattr(sample, name) for name in names) for sample in taken]
-        return np.append(records, np.array(rows, self._kind))
-
-    def _rows(self, records: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
-        """Raises `OSError`."""
-        rows = super()._rows(records)
-        user, kernel = (rows.pop(field, None) for field in (self._view.user, self._view.kernel))
-        rows[STACK] = self._stacks.merge(rows.get(self._process or ""), user, kernel)
-        return rows

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ebpftop.collector.attached import AttachedProbe, EventRing
+from ebpftop.collector.attached import AttachedProbe
 from ebpftop.collector.census import Census
 from ebpftop.collector.decode import Context
+from ebpftop.collector.event_rings import EventRing
 from ebpftop.collector.proc_facts import c_text
 from ebpftop.handover import protocol
 

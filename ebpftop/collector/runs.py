@@ -10,13 +10,14 @@ from typing import Any
 import numpy.typing as npt
 
 from ebpftop.collector import naming
-from ebpftop.collector.attached import AttachedProbe, EventRing
+from ebpftop.collector.attached import AttachedProbe
 from ebpftop.collector.budget import Budget
 from ebpftop.collector.census import Census
 from ebpftop.collector.census_probe import CensusProbe
 from ebpftop.collector.closing import Detaching
 from ebpftop.collector.copies import Copies
 from ebpftop.collector.counting import CountingRuns
+from ebpftop.collector.event_rings import EventRing
 from ebpftop.collector.filling import Filling
 from ebpftop.collector.functions import Functions
 from ebpftop.collector.noting import Noting

@@ -8,10 +8,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
 
-from msgspec.structs import asdict as facts
 from msgspec.structs import replace
 
 from ebpftop.catalog import params
@@ -25,14 +22,13 @@ from ebpftop.collector.channels import Channels
 from ebpftop.collector.decode import Context
 from ebpftop.collector.departed import Departed
 from ebpftop.collector.functions import Functions
-from ebpftop.collector.limit import Found
+from ebpftop.collector.loads import Loads
 from ebpftop.collector.machine import host, pong, reread, surveyed
 from ebpftop.collector.noting import Noting
 from ebpftop.collector.outbox import Outbox
 from ebpftop.collector.pressure import Pressures
 from ebpftop.collector.run_times import RunTimes
 from ebpftop.collector.runs import Runs
-from ebpftop.collector.selector import UnknownPlace
 from ebpftop.collector.together import first
 from ebpftop.frames import messages
 from ebpftop.frames.codec import BadFrame, request_decoder
@@ -41,26 +37,6 @@ from ebpftop.kernel import mounts
 
 ACCOUNTING_RUN = -2  # the number of a task that isn't a consumer's run
 HOST_SECONDS = 1.0  # the same for the machine's load, and for all ring buffers
-
-
-@dataclass(slots=True)
-class _Pending:
-    """A load that was requested and has no outcome yet; `text` is the author's C."""
-
-    request: messages.Load
-    text: str
-    stage: messages.Stage = "queued"
-    found: Found | None = None  # what it is limited to
-    notes: list[str] = field(default_factory=list)
-
-    def identity(self, run: int) -> dict[str, Any]:
-        """The fields that every answer begins with."""
-        return {
-            "request": self.request.request,
-            "run": run,
-            "probe": self.request.probe,
-            "params": self.request.params,
-        }
 
 
 class Server:
@@ -92,7 +68,6 @@ class Server:
         self._census_probe = CensusProbe(self._census, self._context, self._request, self._warn)
         self._idle = idle
         self._granting: deque[messages.AnyRequest] = deque()
-        self._pending: dict[int, _Pending] = {}
         self._channels = Channels(self._selector, self._on_report, self._broken)
         self._run_times = RunTimes(lambda: self._request(protocol.RequestRunTimes(run=ACCOUNTING_RUN)))
         self._runs = Runs(
@@ -107,9 +82,8 @@ class Server:
             hold=not idle,
         )
         self._groups = groups.Groups(self._context.cgroups, self._containers, self._runs.attached)
-        self._unfound: deque[int] = deque()  # pending loads that name what is still looked for
+        self._loads = Loads(self._put, self._request, self._groups)
         self._codes = codes.Codes(self._request, self._runs.drain_soon, self._warn)
-        self._numbers = iter(range(1, 1 << 30))
         self._want_statistics = True
         self._programs = programs.Readings(self._request, self._put, lambda: self._run_times.since)
         self._facts = processes.Facts(self._request, self._put, self._census.user)
@@ -231,42 +205,18 @@ class Server:
                 self._put(pong(number))
 
     def _load(self, request: messages.Load) -> None:
-        number = next(self._numbers)
-        if request.probe not in self._probes:
-            self._refuse(request, f"no probe {request.probe!a} in the catalog")
+        probe = self._probes.get(request.probe)
+        if probe is None:
+            self._loads.refuse(request, f"no probe {request.probe!a} in the catalog")
             return
-        probe = self._probes[request.probe]
-        named = params.by_name(probe, request.params)
-        if named or any(c.decode == "process" for view in probe.views for c in view.columns):
+        if params.by_name(probe, request.params) or any(
+            column.decode == "process" for view in probe.views for column in view.columns
+        ):
             self._census_probe.wanted()
         if any(view.show == "stacks" for view in probe.views):
             self._noting.switch(True)
-        self._pending[number] = _Pending(request, probe.source)
-        if named:
-            self._groups.ask()
-            self._unfound.append(number)
-        else:
-            self._request_load(number, request.params)
-
-    def _request_load(self, number: int, given: dict[str, str]) -> None:
-        request = self._pending[number].request
-        self._request(protocol.RequestLoad(run=number, request=request.request, probe=request.probe, params=given))
+        self._loads.begin(request, probe)
         self._switch_statistics()
-
-    def _find(self, number: int) -> None:
-        """Find what a load names, and request it, or refuse it."""
-        pending = self._pending[number]
-        request = pending.request
-        try:
-            pending.found, given, pending.notes = self._groups.found(self._probes[request.probe], request.params)
-        except (UnknownPlace, params.BadParam) as why:
-            del self._pending[number]
-            self._refuse(request, str(why))
-        else:
-            self._request_load(number, given)
-
-    def _refuse(self, request: messages.Load, error: str) -> None:
-        self._put(messages.Refused(request=request.request, error=error))
 
     def _request(self, message: protocol.Message) -> None:
         try:
@@ -275,7 +225,7 @@ class Server:
             self._running = False
 
     def _switch_statistics(self) -> None:
-        used = self._runs.attached or self._pending or self._programs.watched(time.monotonic())
+        used = self._runs.attached or self._loads or self._programs.watched(time.monotonic())
         self._run_times.switch(self._want_statistics and bool(used))
 
     # ---------------------------------------------------------------- reports of root tasks and the supervisor
@@ -302,26 +252,20 @@ class Server:
                     self._put_catalog(reread(self._probes, catalog))
                 case protocol.TaskEnded():
                     self._channels.read(message.run)
-                    self._ended(message)
+                    self._failed(message.run, self._loads.ended(message))
                 case _:
                     transport.close_all(descriptors)
 
     def _accepted(self, number: int, channel: int) -> None:
         """The request was granted; its load waits for its turn, or has begun."""
-        self._loading(number, "queued", [])
+        self._loads.reached(number, "queued", [])
         self._channels.open(number, channel)
 
-    def _loading(self, number: int, stage: messages.Stage, stages: list[tuple[str, float]]) -> None:
-        if pending := self._pending.get(number):
-            pending.stage = stage
-            self._put(messages.Loading(**pending.identity(number), stage=stage, stages=stages))
-
     def _refused(self, number: int, error: str) -> None:
-        if pending := self._pending.pop(number, None):
-            self._refuse(pending.request, error)
-            self._switch_statistics()
-        elif number in self._tasks:
+        if number in self._tasks:
             self._tasks[number](error)
+        elif self._loads.refused(number, error):
+            self._switch_statistics()
 
     def _broken(self, number: int, error: str) -> None:
         self._failed(number, messages.Failed(stage="load", error=error))
@@ -329,7 +273,7 @@ class Server:
     def _on_report(self, number: int, message: protocol.AnyMessage, descriptors: list[int]) -> None:
         match message:
             case protocol.Progress(stage=stage, stages=stages):
-                self._loading(number, stage, stages)
+                self._loads.reached(number, stage, stages)
             case protocol.Handover():
                 self._attached(number, message, descriptors)
             case protocol.LoadFailed(outcome=outcome):
@@ -367,39 +311,30 @@ class Server:
             self._census_probe.attached(message, descriptors)
             self._runs.watch(self._census_probe.rings)
             return
-        pending = self._pending.pop(number)
-        probe = pending.request.probe
+        pending = self._loads.attached(number)
+        probe = pending.probe.id
         run = AttachedProbe(
             number, probe, message, descriptors, self._census, self._context, self._functions, self._codes
         )
         run.given = pending.request.params
-        run.rate_limit = budgets.Limit.of(self._probes[probe].params, run.given)
+        run.rate_limit = budgets.Limit.of(pending.probe.params, run.given)
         try:
             self._groups.limit(run, pending.found, lambda line: self._warn(f"{probe}: {line}"))
         except OSError as error:
             self._runs.detaching.begin(number, run.attachments)
             run.close()
-            self._refuse(pending.request, f"{probe}: {error.strerror}")
+            self._loads.refuse(pending.request, f"{probe}: {error.strerror}")
             return
         self._runs.begin(run, pending.request.interval)
         self._runs.watch(run.buffers)
-        outcome = replace(message.outcome, notes=[*pending.notes, *message.outcome.notes])
-        self._put(messages.Loaded(**pending.identity(number), **facts(outcome)))
+        self._loads.loaded(number, pending, message.outcome)
         self._runs.show(run)
 
-    def _ended(self, ended: protocol.TaskEnded) -> None:
-        """A task's process ended without doing its work."""
-        pending = self._pending.get(ended.run)
-        self._failed(ended.run, ended.outcome(pending.stage, pending.text) if pending else ended.outcome("queued", ""))
-
     def _failed(self, number: int, outcome: messages.Failed) -> None:
-        pending = self._pending.pop(number, None)
         if number in self._tasks:
             self._tasks[number](outcome.error)
-        if pending is None:
-            return
-        self._put(messages.Rejected(**pending.identity(number), **facts(outcome)))
-        self._switch_statistics()
+        elif self._loads.failed(number, outcome):
+            self._switch_statistics()
 
     # ---------------------------------------------------------------- time
 
@@ -414,8 +349,7 @@ class Server:
         with_host = now >= self._host_at
         self._runs.tick(now, whole=with_host)
         self._containers.tick(now)
-        while self._unfound and self._groups.ready:
-            self._find(self._unfound.popleft())
+        self._loads.tick()
         self._codes.tick(now)
         if with_host:
             self._groups.look()
@@ -426,7 +360,7 @@ class Server:
 
     def _host(self) -> None:
         runs = (*self._runs.attached.values(), *self._runs.over.values())
-        if not (self._pending or any(run.has_stacks for run in runs)):
+        if not (self._loads or any(run.has_stacks for run in runs)):
             self._noting.switch(False)
         self._functions.forget()
         self._runs.forget()

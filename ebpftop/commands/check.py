@@ -7,7 +7,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import select
 import sys
 import time
 from functools import partial
@@ -19,6 +18,7 @@ from ebpftop.base.errors import UserError
 from ebpftop.base.inert import inert
 from ebpftop.base.look import look_of
 from ebpftop.base.nearest import nearest
+from ebpftop.base.readable import readable
 from ebpftop.catalog import folders, lint, params
 from ebpftop.catalog.document import BadManifest, Document
 from ebpftop.catalog.files import MANIFEST
@@ -181,7 +181,7 @@ def _try(probe: Probe, includes: dict[str, str], bcc: Path) -> Attached | Failed
 def _wait(tasks: Tasks, receiver: transport.Receiver) -> tuple[protocol.AnyMessage, list[int]] | None:
     """The loader's next message; None at its end. Ends a loader that takes too long."""
     while (deadline := tasks.next_deadline()) is not None:
-        if select.select([receiver.socket], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        if readable([receiver.socket.fileno()], max(0.0, deadline - time.monotonic())):
             break
         tasks.end_overdue()
     return receiver.receive()

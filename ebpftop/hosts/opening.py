@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import time
 from collections.abc import Collection, Sequence
 from math import inf
 from typing import TextIO
 
+from ebpftop.base.readable import readable
 from ebpftop.frames.codec import BadFrame
 from ebpftop.frames.stdio import Greeted
 from ebpftop.hosts.ssh import BEGINNING, CONNECTING, Ssh
@@ -107,7 +107,7 @@ def _wait(
             return
         files = {each.ssh.socket.fileno(): each for each in waiting}
         files |= {each.ssh.errors: each for each in waiting if not each.ssh.is_quiet}
-        for number in select.select([*files], [], [], None if left == inf else left)[0]:
+        for number in readable(files, None if left == inf else left):
             if not files[number].is_done:
                 for line in files[number].read():
                     if err is not None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import socket
 import threading
 
+from ebpftop.base.readable import readable
 from ebpftop.frames.stdio import GREETING
 
 SILENCE = 15.0  # seconds without a word from whoever watches
@@ -33,9 +33,7 @@ def _until_the_end(way: object, stream: socket.socket, over: threading.Event) ->
 
 
 def _requests(stream: socket.socket) -> None:
-    poll = select.poll()
-    poll.register(0, select.POLLIN)
-    while poll.poll(SILENCE * 1000) and (data := os.read(0, 1 << 16)):
+    while readable([0], SILENCE) and (data := os.read(0, 1 << 16)):
         stream.sendall(data)
 
 

@@ -34,7 +34,6 @@ from ebpftop.kernel.ownership import only_root_writes
 from ebpftop.loader import (
     code,
     containers,
-    load,
     memory_events,
     processes,
     programs,
@@ -48,7 +47,7 @@ from ebpftop.supervisor.children import Started, spawn
 from ebpftop.supervisor.early import EarlyLoads
 from ebpftop.supervisor.folders import Folders
 from ebpftop.supervisor.link import Link
-from ebpftop.supervisor.lookups import lookups
+from ebpftop.supervisor.orders import Orders, loader
 from ebpftop.supervisor.tasks import NotStarted, Tasks, Work
 
 Collector = Callable[[Catalog, socket.socket, socket.socket], int]
@@ -88,7 +87,7 @@ class Supervisor:
         self.plan = plan
         self.tasks = Tasks()
         self._started = started
-        self._lookups = lookups(started.invoker)
+        self._orders = Orders(plan.folders, plan.internal, plan.includes, plan.bcc, started.invoker)
         self._early = EarlyLoads(self.tasks)
         self._selector = selectors.DefaultSelector()
         self._collector = 0
@@ -102,7 +101,7 @@ class Supervisor:
         """Start the others and stay until the consumer has ended."""
         wakeup = self._catch_signals()
         only_roots_modules()
-        self._early.start(self.plan.expected, self._ordered, _loader)
+        self._early.start(self.plan.expected, self._orders.expected, loader)
         self._start_collector(self._started.stream)
         link = Link(
             self._selector,
@@ -167,7 +166,7 @@ class Supervisor:
 
     def _reread(self) -> None:
         """A probe's file was saved, or the folders can't be read any more."""
-        self._early.forget_changed(self._ordered)
+        self._early.forget_changed(self._orders.expected)
         self._send(protocol.Reread(catalog=info.catalog(self.plan.folders.catalog)))
         self._survey()
 
@@ -238,31 +237,14 @@ class Supervisor:
                 self._send(msgspec.structs.replace(early.ended, run=request.run))
             return
         try:
-            order = self._order(request.probe, request.params)
+            order = self._orders.of(request.probe, request.params)
         except LookupError:
             self._send(protocol.Refusal(run=request.run, error=f"no probe {quoted(request.probe)} in the catalog"))
         except params.BadParam as bad:
             self._send(protocol.Refusal(run=request.run, error=str(bad)))
         else:
             internal = order.probe.category == protocol.INTERNAL
-            self._start_task("loader", request.run, _loader(order), first=internal, probe=request.probe)
-
-    def _ordered(self, load: Load) -> load.Order:
-        return self._order(load.probe, load.params)
-
-    def _order(self, name: str, given: dict[str, str]) -> load.Order:
-        """What to load, checked on this side as far as the text shows it. Raises `LookupError`, `BadParam`."""
-        probe = self.plan.internal.get(name) or self.plan.folders.catalog.probes[name]
-        chosen = params.canonical(probe, given)
-        return load.Order(
-            probe=msgspec.structs.replace(probe, variants=tuple(params.usable(probe, chosen))),
-            params=chosen,
-            definitions=partial(params.definitions, probe, chosen, self._lookups),
-            includes=self.plan.includes,
-            bcc=self.plan.bcc,
-            rights=partial(privilege.rights_of, self._started.invoker),
-            confine=partial(privilege.confine, self._started.invoker),
-        )
+            self._start_task("loader", request.run, loader(order), first=internal, probe=request.probe)
 
     def _give_up_root(self) -> None:
         """In a task: what follows is done as the invoker."""
@@ -399,13 +381,6 @@ def _begin_to_end(*_: object) -> None:
     """A signal handler, which runs also while the loop is busy: from now on there is a limit."""
     if not signal.getitimer(signal.ITIMER_REAL)[0]:
         signal.setitimer(signal.ITIMER_REAL, _AT_LATEST)
-
-
-def _loader(order: load.Order) -> Work:
-    def work(channel: socket.socket) -> None:
-        load.Load(order, channel).run()
-
-    return work
 
 
 def only_roots_modules() -> None:

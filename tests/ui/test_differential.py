@@ -12,7 +12,7 @@ from ebpftop.model.comparing.words import points
 from ebpftop.model.past.span import Span
 from ebpftop.ui.app.options import Options
 from ebpftop.ui.widgets.flame import Flame
-from ebpftop.ui.widgets.stacks_panel import Details, FlameFrame
+from ebpftop.ui.widgets.flame_frame import Details, FlameFrame
 from ebpftop.ui.widgets.table_grid import TableGrid
 from tests.support.frames import SAMPLES, SECOND, loaded, process, processes, samples, stacks
 from tests.ui.conftest import Open, Stage

@@ -17,10 +17,11 @@ from ebpftop.model.heat import Region
 from ebpftop.model.past.span import Span
 from ebpftop.stats.formatting import clock
 from ebpftop.ui.app.options import Options
+from ebpftop.ui.drawing.heat_cells import LABEL, SHADES
 from ebpftop.ui.drawing.heat_layout import LEVELS
 from ebpftop.ui.drawing.theme import DARK, LIGHT
 from ebpftop.ui.widgets.heat_frame import HeatFrame
-from ebpftop.ui.widgets.heatmap import LABEL, SHADES, HeatmapPlot
+from ebpftop.ui.widgets.heatmap import HeatmapPlot
 from ebpftop.ui.widgets.series import RatePlot
 from ebpftop.ui.widgets.table_grid import TableGrid
 from tests.support.frames import EPOCH, SECOND, process, processes

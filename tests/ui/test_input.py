@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-import select
 import threading
 import tty
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pty import openpty
 from queue import SimpleQueue
-from typing import Any
 
 import pytest
 from textual import events
 from textual.constants import ESCAPE_DELAY
 from textual.message import Message
 
+from ebpftop.base.readable import readable
+from ebpftop.ui.app import driver as driver_module
 from ebpftop.ui.app.driver import TerminalDriver, _Flag
 
 
@@ -27,18 +27,17 @@ class Reading:
         tty.setraw(self._terminal)
         self.waits: list[float | None] = []
         self._got: SimpleQueue[Message] = SimpleQueue()
-        self._select = select.select
         driver = self._driver = TerminalDriver.__new__(TerminalDriver)
         driver.fileno, driver._debug = self._terminal, False
         driver.exit_event, driver._no_more_input = threading.Event(), _Flag()
         monkeypatch.setattr(driver, "process_message", self._got.put)
-        monkeypatch.setattr(select, "select", self._waited)
+        monkeypatch.setattr(driver_module, "readable", self._waited)
         self._thread = threading.Thread(target=driver.run_input_thread)
         self._thread.start()
 
-    def _waited(self, *given: Any) -> Any:
-        self.waits.append(given[3])
-        return self._select(*given)
+    def _waited(self, descriptors: Iterable[int], seconds: float | None) -> list[int]:
+        self.waits.append(seconds)
+        return readable(descriptors, seconds)
 
     def key(self, text: str) -> str:
         """Type this; the name of the key it is."""

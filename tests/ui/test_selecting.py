@@ -17,9 +17,9 @@ from ebpftop.ui.screens.dashboard import Dashboard
 from ebpftop.ui.screens.process import ProcessScreen
 from ebpftop.ui.widgets.events import EventList
 from ebpftop.ui.widgets.flame import Flame
+from ebpftop.ui.widgets.flame_frame import FlameFrame
 from ebpftop.ui.widgets.histogram import HistogramBars
 from ebpftop.ui.widgets.panel import ViewPanel
-from ebpftop.ui.widgets.stacks_panel import FlameFrame
 from ebpftop.ui.widgets.table_grid import TableGrid
 from ebpftop.ui.widgets.trail import Trail
 from tests.support.frames import LATENCY, SECOND, catalog, hello, loaded, process, processes

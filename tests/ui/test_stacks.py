@@ -12,7 +12,7 @@ from ebpftop.model.stacks import StackFrame
 from ebpftop.ui.app.options import Options
 from ebpftop.ui.screens.row import RowScreen
 from ebpftop.ui.widgets.flame import Flame
-from ebpftop.ui.widgets.stacks_panel import Details, FlameFrame
+from ebpftop.ui.widgets.flame_frame import Details, FlameFrame
 from ebpftop.ui.widgets.table_grid import TableGrid
 from tests.support.frames import SAMPLES, columns, loaded, process, processes, samples, snapshot, stacks
 from tests.ui.conftest import Open, Stage, seen

@@ -11,7 +11,8 @@ from ebpftop.frames.messages import AnyFrame, AnyRequest, Load, ViewInfo
 from ebpftop.stats.strip import NS
 from ebpftop.ui.app.options import Options
 from ebpftop.ui.widgets.flame import Flame
-from ebpftop.ui.widgets.stacks_panel import FlameFrame, StacksPanel
+from ebpftop.ui.widgets.flame_frame import FlameFrame
+from ebpftop.ui.widgets.stacks_panel import StacksPanel
 from ebpftop.ui.widgets.strip import CHOSEN, StripPlot
 from ebpftop.ui.widgets.strip_frame import StripFrame
 from ebpftop.ui.widgets.timeline import Timeline

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import select
 import signal
 import threading
 import time
@@ -20,6 +19,7 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
 from ebpftop.base import jobs
+from ebpftop.base.readable import readable
 from ebpftop.ui.app.flow import Paints
 from ebpftop.ui.drawing.console import CONSOLE
 
@@ -128,7 +128,7 @@ class TerminalDriver(LinuxDriver):
         decode = getincrementaldecoder("utf-8")().decode
         patience: float | None = None  # seconds until it is clear what the beginning of a sequence means
         while not self.exit_event.is_set():
-            ready, _, _ = select.select([self.fileno, self._no_more_input], [], [], patience)
+            ready = readable([self.fileno, self._no_more_input.fileno()], patience)
             if self.fileno in ready and (text := decode(os.read(self.fileno, _AT_ONCE))):
                 for event in parser.feed(text):
                     self.process_message(event)

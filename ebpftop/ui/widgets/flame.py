@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import ClassVar
 
@@ -19,10 +17,11 @@ from textual.strip import Strip
 
 from ebpftop.base.query import holds, words_of
 from ebpftop.frames.columns import Array
-from ebpftop.model.stacks import Profile, StackFrame
+from ebpftop.model.stacks import StackFrame
 from ebpftop.stats import formatting
-from ebpftop.stats.flame import Cell, Node, Paths, grow, growth, lay_out, sign
+from ebpftop.stats.flame import Cell, Node, growth, sign
 from ebpftop.ui.drawing.flame_colours import Palette
+from ebpftop.ui.drawing.flame_lines import FlameLines, FlameState, Path
 from ebpftop.ui.drawing.function_names import shortened
 from ebpftop.ui.drawing.inert import cell as inert
 from ebpftop.ui.drawing.line import Piece, painted, piece
@@ -31,11 +30,7 @@ from ebpftop.ui.widgets.grid import Grid
 from ebpftop.ui.widgets.keyboard import MOVES
 from ebpftop.ui.widgets.painter import Painter
 
-Path = tuple[StackFrame, ...]
-
-ALL = StackFrame("all", "", "head")
 _NAMED = 40  # cells that the details have for a name
-_CHAIN = 0.95  # of the width, of a frame that is as good as all of it
 _LEFT = "▏"
 # Without colour: a frame's left edge, and its fill.
 _EDGES = {
@@ -45,21 +40,6 @@ _EDGES = {
     "missing": ("┆", "┄"),
     "head": ("║", "═"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class FlameState:
-    """What is drawn: paths of frames, one a row of `profile`, whose first is no function where they are `headed`.
-
-    owners: whose each row is, with its number: `yes 4711`.
-    """
-
-    paths: Paths = field(default_factory=lambda: Paths.of([], np.zeros(0, np.int64)))
-    frames: Sequence[StackFrame] = ()
-    profile: Profile = field(default_factory=Profile)
-    owners: Sequence[str] = ()
-    headed: bool = False
-    unit: str = ""
 
 
 class Flame(Painter, can_focus=True):
@@ -98,13 +78,10 @@ class Flame(Painter, can_focus=True):
         self.zoom: Path = ()
         self._zooms: list[Path] = []  # before this one
         self.cursor: Path | None = None  # may have no samples now; the longest part of it that has is shown
-        self._frames: list[StackFrame] = []  # those of the state, and those of a zoom that has no samples now
-        self._numbers: dict[StackFrame, int] = {}
-        self._found: Array = np.zeros(0, bool)  # frames that the search is about
-        self._lines: list[list[Cell]] = []
+        self._lines = FlameLines(self.state)
+        self._found: Array = np.zeros(0, bool)  # of its frames, those that the search is about
         self._here: Cell | None = None  # under the cursor
         self._place = "", ""  # of the frame under the cursor: in the source, in its module
-        self._inside = False  # whether there is anything inside the zoom
         self._top = 0  # the line that was scrolled to, as long as nobody scrolls
 
     # ------------------------------------------------------------ what is shown
@@ -135,22 +112,8 @@ class Flame(Painter, can_focus=True):
         return 100 * self.state.paths.through(self._found) / total if total else 0.0
 
     def _arrange(self) -> None:
-        self._frames = list(dict.fromkeys((*self.state.frames, *self.zoom)))
-        self._numbers = {frame: number for number, frame in enumerate(self._frames)}
+        self._lines = FlameLines(self.state, self.zoom, self.size.width)
         self._found = self._search()
-        width = self.size.width
-        zoom = [self._numbers[frame] for frame in self.zoom]
-        inside = self.state.paths.under(zoom)
-        tree = grow(inside, -(-inside.total // max(1, width)), zoom)
-        drawn = lay_out(tree, width, tuple(zoom))
-        self._inside = bool(drawn)
-        self._lines = []
-        for depth in range(len(zoom) if drawn or not zoom else len(zoom) + 1):
-            path = tuple(zoom[:depth])  # the frames around a zoom are as wide as it
-            around = self.state.paths.under(path)
-            node = Node(path[-1] if path else -1, around.total, before=around.total_before)
-            self._lines.append([Cell(0, width, node.value, node, path)])
-        self._lines += drawn
         self.reach(self.size.width, len(self._lines))
         self._scroll_to_branches()
         self._locate()
@@ -160,15 +123,12 @@ class Flame(Painter, can_focus=True):
         """A graph that is too high begins where it branches, unless somebody scrolled: above, each calls the next."""
         if self.cursor is not None or self.scroll_offset.y != self._top:
             return
-        least = _CHAIN * self.size.width
-        narrower = (at for at, line in enumerate(self._lines) if max(each.end - each.start for each in line) < least)
-        chain = next(narrower, len(self._lines))
-        top = max(0, min(chain - 1, len(self._lines) - self.size.height))
+        top = max(0, min(self._lines.chain - 1, len(self._lines) - self.size.height))
         self.scroll_to(y=top, animate=False, force=True, immediate=True)
         self._top = self.scroll_offset.y  # less before the first layout
 
     def _search(self) -> Array:
-        frames, words = self._frames, words_of(self.wanted)
+        frames, words = self._lines.frames, words_of(self.wanted)
         if self.pinned is None and not words:
             return np.zeros(len(frames), bool)
         if self.pinned is not None:
@@ -179,37 +139,24 @@ class Flame(Painter, can_focus=True):
 
     def _locate(self) -> None:
         """Find the cell under the cursor, or that of its nearest caller that is drawn."""
-        self._here = None
-        if self.cursor is not None:
-            wanted = tuple(self._numbers.get(frame, -1) for frame in self.cursor)
-            for depth in range(len(wanted), -1, -1):
-                self._here = self._cell(wanted[:depth])
-                if self._here is not None:
-                    break
+        self._here = self._lines.nearest(self.cursor) if self.cursor is not None else None
         self._place = "", ""
         if self._here is not None:
-            self._place = whereabouts(self._frame(self._here), self.state.profile, self._places())
+            self._place = whereabouts(self._lines.frame(self._here), self.state.profile, self._places())
         self.update_lines()
-
-    def _cell(self, path: tuple[int, ...]) -> Cell | None:
-        line = self._lines[len(path)] if len(path) < len(self._lines) else []
-        return next((cell for cell in line if cell.node is not None and cell.path == path), None)
-
-    def _frame(self, cell: Cell) -> StackFrame:
-        return self._frames[cell.path[-1]] if cell.path else ALL
 
     def _places(self) -> Places:
         """Where the function of the frame under the cursor was; it may have several return addresses."""
         assert self._here is not None
-        frame, depth = self._frame(self._here), len(self._here.path) - 1 - self.state.headed
+        frame, depth = self._lines.frame(self._here), len(self._here.path) - 1 - self.state.headed
         if not frame.is_code or depth < 0:
             return Places()
-        return places_at(self.state.profile, self.state.paths.rows(self._here.path).tolist(), depth)
+        return places_at(self.state.profile, self._lines.rows(self._here).tolist(), depth)
 
     def _whose(self, cell: Cell) -> str:
         """The process of a frame: `yes 4711`, or how many there are."""
         state = self.state
-        rows = state.paths.rows(cell.path).tolist()
+        rows = self._lines.rows(cell).tolist()
         owners = sorted({state.owners[row] for row in rows if state.profile.counts[row]}) if state.headed else []
         return f"in {owners[0]}" if len(owners) == 1 else f"in {len(owners)} processes" if owners else ""
 
@@ -220,10 +167,10 @@ class Flame(Painter, can_focus=True):
         if cell is None or cell.node is None:
             callers = f"↑ {self._top} callers   " if self._top and self.scroll_offset.y == self._top else ""
             hint = piece(f"{callers}↓ enters the graph   Enter zooms   F searches", "$quiet")
-            return [hint] if self._lines and self.can_focus else []
+            return [hint] if len(self._lines) and self.can_focus else []
         whole = state.paths.total
         pieces = [
-            piece(shortened(inert(self._frame(cell).label), max(_NAMED, self.size.width // 3)), "bold"),
+            piece(shortened(inert(self._lines.frame(cell).label), max(_NAMED, self.size.width // 3)), "bold"),
             piece(formatting.value(cell.value, state.unit), rank=1),
             piece(f"{_percent(cell.value, whole)} of total", rank=2),
         ]
@@ -231,9 +178,11 @@ class Flame(Painter, can_focus=True):
             pieces.insert(1, piece(inert(whose), "$quiet", rank=2))
         if state.paths.before is not None:
             pieces.append(piece(f"{_percent(cell.node.before, state.paths.total_before)} before", rank=2))
-        above = self._cell(cell.path[:-1]) if cell.path else None
+        above = self._lines.above(cell)
         if above is not None and above.path:
-            pieces.append(piece(f"{_percent(cell.value, above.value)} of {inert(self._frame(above).label)}", rank=4))
+            pieces.append(
+                piece(f"{_percent(cell.value, above.value)} of {inert(self._lines.frame(above).label)}", rank=4)
+            )
         if len(cell.path) >= len(self.zoom):
             pieces.append(piece(f"{_percent(cell.node.own, whole)} own", rank=3))
         lines, place = self._place
@@ -253,7 +202,7 @@ class Flame(Painter, can_focus=True):
         at = y + self.scroll_offset.y
         if at < len(self._lines):
             return self._line(self._lines[at], width)
-        if at == len(self._lines) and not self._inside:
+        if at == len(self._lines) and self._lines.empty:
             somewhere = self.zoom or self.state.paths.before is not None
             empty = "no events in this interval" if somewhere else "no stacks yet"
             return Strip([Segment(empty, self.look("flame--quiet"))]).adjust_cell_length(width, self.look())
@@ -272,7 +221,7 @@ class Flame(Painter, can_focus=True):
         width = cell.end - cell.start
         if cell.node is None:
             return [Segment(_fitted("…", width, "…" if width < 3 else " "), self.look("flame--quiet"))]
-        frame = self._frame(cell)
+        frame = self._lines.frame(cell)
         grown = self._grown(cell.node)
         change = sign(grown)
         label = change + shortened(inert(frame.label), max(1, width - 1 - len(change)))
@@ -312,13 +261,13 @@ class Flame(Painter, can_focus=True):
         if self._here is None:
             self.go(self._start())
         here = self._here
-        return None if here is None or not here.path else (self._frame(here), self.state.paths.rows(here.path))
+        return None if here is None or not here.path else (self._lines.frame(here), self._lines.rows(here))
 
     def go(self, cell: Cell | None) -> None:
         """Put the cursor on a frame and bring it into sight."""
         if cell is None or cell.node is None:
             return
-        self.cursor = tuple(self._frames[number] for number in cell.path)
+        self.cursor = self._lines.path(cell)
         self._locate()
         line, top = len(cell.path), self.scroll_offset.y
         if line < top:
@@ -339,22 +288,17 @@ class Flame(Painter, can_focus=True):
         if here is None:
             self.go(self._start())
         else:
-            self.go(self._below(here) if step > 0 else self._cell(here.path[:-1]) if here.path else None)
+            self.go(self._lines.below(here) if step > 0 else self._lines.above(here))
 
     def action_aside(self, step: int) -> None:
-        if self._here is None:
-            self.go(self._start())
-            return
-        line = [cell for cell in self._lines[len(self._here.path)] if cell.node is not None]
-        at = line.index(self._here) + step
-        self.go(line[at] if 0 <= at < len(line) else None)
+        self.go(self._lines.beside(self._here, step) if self._here is not None else self._start())
 
     def action_edge(self, side: int) -> None:
         """Go to the root, or down the largest callees to the last one."""
         if side < 0:
             self._zoom_to(())
-        cell = self._first(len(self.zoom)) if side < 0 else self._here or self._start()
-        while side > 0 and cell is not None and (below := self._below(cell)):
+        cell = self._lines.first(len(self.zoom)) if side < 0 else self._here or self._start()
+        while side > 0 and cell is not None and (below := self._lines.below(cell)):
             cell = below
         self.go(cell)
 
@@ -367,14 +311,14 @@ class Flame(Painter, can_focus=True):
             return
         self.go(self._here or self._start())
         if self._here is not None:
-            self._zoom_to(tuple(self._frames[number] for number in self._here.path))
+            self._zoom_to(self._lines.path(self._here))
 
     def action_whole(self) -> None:
         if self._here is None:
             self.go(self._start())
         if self._here is None or not self._here.path:
             return
-        frame = self._frame(self._here)
+        frame = self._lines.frame(self._here)
         known = facts(self.state.profile, self._places(), self.state.unit)
         what = "function" if frame.is_code else "frame"
         module = [("module", frame.origin)] if frame.origin else []
@@ -389,9 +333,7 @@ class Flame(Painter, can_focus=True):
         return True
 
     def on_click(self, event: events.Click) -> None:
-        at = event.y + self.scroll_offset.y
-        line = self._lines[at] if at < len(self._lines) else []
-        cell = next((cell for cell in line if cell.start <= event.x < cell.end), None)
+        cell = self._lines.at(event.x, event.y + self.scroll_offset.y)
         if cell is not None and cell.node is not None:
             self.go(cell)
             self.action_zoom(1)
@@ -405,15 +347,7 @@ class Flame(Painter, can_focus=True):
     def _start(self) -> Cell | None:
         """The first frame in sight that is as wide as the graph."""
         top = self._top if self.scroll_offset.y == self._top else 0
-        return self._first(max(len(self.zoom), top))
-
-    def _first(self, depth: int) -> Cell | None:
-        return self._lines[depth][0] if depth < len(self._lines) else None
-
-    def _below(self, above: Cell) -> Cell | None:
-        """The largest callee of this frame."""
-        line = self._lines[len(above.path) + 1] if len(above.path) + 1 < len(self._lines) else []
-        return next((cell for cell in line if cell.node is not None and cell.path[:-1] == above.path), None)
+        return self._lines.first(max(len(self.zoom), top))
 
 
 @lru_cache

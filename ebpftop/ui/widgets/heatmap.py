@@ -5,12 +5,10 @@ Percentiles are lines over it. The cursor is a cell; a region is a span of time 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from rich.cells import set_cell_size
-from rich.color import Color
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
@@ -21,36 +19,21 @@ from ebpftop.frames.columns import Array
 from ebpftop.model.heat import Region
 from ebpftop.model.past.span import Span
 from ebpftop.stats import formatting
-from ebpftop.stats.heatmap import NS, Heatmap, Timeline, level_of
+from ebpftop.stats.heatmap import Heatmap, level_of
+from ebpftop.ui.drawing.heat_cells import GAP, HERE, LABEL, LINES, SHADES, cells_of, readable, sign_and_level
 from ebpftop.ui.drawing.heat_layout import LEVELS, PERCENTILES, Laid, Place
+from ebpftop.ui.drawing.heat_region import Picked, share, when
 from ebpftop.ui.drawing.line import merged
 from ebpftop.ui.drawing.time_axis import time_axis
 from ebpftop.ui.messages import SpanAsked
 from ebpftop.ui.widgets.kept import Kept
 from ebpftop.ui.widgets.keyboard import MOVES
 
-SHADES = " ·:+░▒▓█"  # of the levels without colour, from none on
-LABEL = 9  # cells of the labels on the left
-LINES = ("─", "━")  # of `PERCENTILES`
-HERE = "╋"
 FAR = 1 << 20  # columns or rows: to the edge
 
-_GAP = LEVELS + 1  # the level of a cell of which nothing is known
-_BASE = 16  # more than levels, none, and the gap; a cell's code is its level and `_BASE` times what lies over it
-_OVER = ["", *LINES, HERE, *"═║╔╗╚╝"]
 _QUIET, _SPAN = "heatmap--quiet", "heatmap--span"
 
 Line = list[tuple[str, Style]]
-
-
-@dataclass(frozen=True, slots=True)
-class Picked:
-    """A region, when it was, its count, and that of all values in its span."""
-
-    region: Region
-    when: str
-    count: int
-    of: int
 
 
 class HeatmapPlot(Kept, can_focus=True):
@@ -149,7 +132,7 @@ class HeatmapPlot(Kept, can_focus=True):
     @property
     def words(self) -> str:
         """The region in words: times, values, count and share."""
-        return f"{_words(self.picked, self.unit)} · {_share(self.picked.count, self.picked.of)}" if self.picked else ""
+        return f"{self.picked.words(self.unit)} · {self.picked.share}" if self.picked else ""
 
     # ------------------------------------------------------------ drawing
 
@@ -167,52 +150,19 @@ class HeatmapPlot(Kept, can_focus=True):
             text = "no data yet: waiting for the first event"
             return [merged([(text, self.look(_QUIET))], len(text), width, self.look())]
         here = laid.place(self._cursor)
-        codes = self._codes(laid, here)
+        cells = cells_of(laid, self.picked.region if self.picked else None, here)
         head = self._readout(laid, *here) if here else self._legend(laid)
-        lines = [head, *(self._row(laid, row, codes[row]) for row in reversed(range(laid.rows)))]
+        lines = [head, *(self._row(laid, row, cells[row]) for row in reversed(range(laid.rows)))]
         lines = [*lines[: height - 1], self._axis(laid)] if height > 2 else lines[:height]
         return [merged(line, sum(len(text) for text, _ in line), width, self.look()) for line in lines]
 
-    def _codes(self, laid: Laid, here: Place | None) -> Array:
-        """What is in each cell, by row and cell."""
-        column = laid.heat.time.cells
-        there = column >= 0
-        x = np.flatnonzero(there)
-        codes = np.where(there, laid.levels[:, column], _GAP)
-        codes[:, : x[0] if len(x) else None] = 0  # nothing is missing before the past begins
-        for over, rows in enumerate(laid.lines, 1):
-            drawn = x[rows[column[x]] >= 0]
-            codes[rows[column[drawn]], drawn] = codes[rows[column[drawn]], drawn] % _BASE + _BASE * over
-        if self.picked is not None:
-            self._frame(laid, codes, self.picked.region)
-        if here is not None:
-            mine = np.flatnonzero(column == here[0])
-            codes[here[1], mine] = codes[here[1], mine] % _BASE + _BASE * _OVER.index(HERE)
-        return codes
-
-    def _frame(self, laid: Laid, codes: Array, region: Region) -> None:
-        """Draw a frame around the region."""
-        time = laid.heat.time
-        inside = (time.end > region.span.start) & (time.start < region.span.end)
-        x = np.flatnonzero((time.cells >= 0) & inside[time.cells])
-        rows = [row for row in range(laid.rows) if laid.edges[row] < region.high and laid.edges[row + 1] > region.low]
-        if not len(x) or not rows:
-            return
-        left, right, low, high = int(x[0]) - 1, int(x[-1]) + 1, rows[0] - 1, rows[-1] + 1
-        edges = [(at, row, "═") for at in range(left + 1, right) for row in (low, high)]
-        edges += [(at, row, "║") for at in (left, right) for row in range(low + 1, high)]
-        edges += [(left, high, "╔"), (right, high, "╗"), (left, low, "╚"), (right, low, "╝")]
-        for at, row, sign in edges:
-            if 0 <= row < laid.rows and 0 <= at < codes.shape[1]:
-                codes[row, at] = codes[row, at] % _BASE + _BASE * _OVER.index(sign)
-
-    def _row(self, laid: Laid, row: int, codes: Array) -> Line:
+    def _row(self, laid: Laid, row: int, cells: Array) -> Line:
         every = 1 if laid.rows <= 6 else 2 if laid.rows <= 16 else 3
         label = _label(laid.edges[row], self.unit) if row % every == 0 else ""
         line = [(f"{label:>{LABEL - 1}} ", self.look(_QUIET))]
-        changes = np.flatnonzero(np.diff(codes)) + 1
-        for first, stop in zip([0, *changes.tolist()], [*changes.tolist(), len(codes)], strict=True):
-            sign, style = self._glyph(int(codes[first]))
+        changes = np.flatnonzero(np.diff(cells)) + 1
+        for first, stop in zip([0, *changes.tolist()], [*changes.tolist(), len(cells)], strict=True):
+            sign, style = self._glyph(int(cells[first]))
             line.append((sign * (stop - first), style))
         return line
 
@@ -227,19 +177,18 @@ class HeatmapPlot(Kept, can_focus=True):
                 first, stop = int(x[0]), int(x[-1]) + 1
         return [(" " * LABEL + axis[:first], quiet), (axis[first:stop], self.look(_SPAN)), (axis[stop:], quiet)]
 
-    def _glyph(self, code: int) -> tuple[str, Style]:
-        if code not in self._glyphs:
-            over, level = divmod(code, _BASE)
+    def _glyph(self, cell: int) -> tuple[str, Style]:
+        if cell not in self._glyphs:
+            sign, level = sign_and_level(cell)
             style = self.look(f"heatmap--{level}") if 0 < level <= LEVELS else self.look()
-            if over:
-                sign = _OVER[over]
+            if sign:
                 style = self.look("heatmap--cursor") if sign == HERE else style + readable(style.bgcolor)
-            elif level == _GAP:
+            elif level == GAP:
                 sign, style = "╱", self.look(_QUIET)
             else:
                 sign = SHADES[level] if self.app.no_color else " "
-            self._glyphs[code] = sign, style
-        return self._glyphs[code]
+            self._glyphs[cell] = sign, style
+        return self._glyphs[cell]
 
     def _legend(self, laid: Laid) -> Line:
         quiet = self.look(_QUIET)
@@ -257,14 +206,14 @@ class HeatmapPlot(Kept, can_focus=True):
         """The cell under the cursor in numbers."""
         time, starts = laid.heat.time, laid.starts
         count, of = laid.heat.count(column, column, int(starts[row]), int(starts[row + 1]))
-        when = _when(time, Span(int(time.start[column]), int(time.end[column])))
+        clock = when(time, Span(int(time.start[column]), int(time.end[column])))
         facts = [
             formatting.bounds(laid.edges[row], laid.edges[row + 1], self.unit),
             formatting.plural(count, "value"),
             formatting.rate(float(laid.rates[row, column])),
-            _share(count, of),
+            share(count, of),
         ]
-        return [(when, self.look("heatmap--strong")), ("".join(f" · {fact}" for fact in facts), self.look())]
+        return [(clock, self.look("heatmap--strong")), ("".join(f" · {fact}" for fact in facts), self.look())]
 
     # ------------------------------------------------------------ cursor and region
 
@@ -319,7 +268,7 @@ class HeatmapPlot(Kept, can_focus=True):
         if self.picked is not None and self._heat is not None:
             time, span = self._heat.time, self.picked.region.span
             around = Span(min(int(time.end[0]) - 1, span.start), max(int(time.end[-1]), span.end))
-            self.post_message(self.Asked(self.picked.region, _words(self.picked, self.unit), around))
+            self.post_message(self.Asked(self.picked.region, self.picked.words(self.unit), around))
 
     def _widen(self, across: int, up: int) -> None:
         if self._cursor is None:
@@ -337,12 +286,8 @@ class HeatmapPlot(Kept, can_focus=True):
         one, other = laid.place(self._anchor), laid.place(self._cursor)
         if one is None or other is None:
             return
-        (first, last), (low, high) = sorted((one[0], other[0])), sorted((one[1], other[1]))
-        span = Span(int(laid.heat.time.start[first]), int(laid.heat.time.end[last]))
-        region = Region(span, laid.edges[low], laid.edges[high + 1])
-        count, of = laid.heat.count(first, last, int(laid.starts[low]), int(laid.starts[high + 1]))
-        self.picked = Picked(region, _when(laid.heat.time, span), count, of)
-        self.post_message(self.Chosen(region))
+        self.picked = Picked.between(laid, one, other)
+        self.post_message(self.Chosen(self.picked.region))
         self.refresh_bindings()
         self.update_lines()
 
@@ -397,32 +342,3 @@ class HeatmapPlot(Kept, can_focus=True):
 def _label(value: int, unit: str) -> str:
     text = formatting.value(value, unit)
     return text if len(text) < LABEL else set_cell_size(formatting.value(value), LABEL - 1)
-
-
-def _when(time: Timeline, span: Span) -> str:
-    """`08:33:46.2 for 4 s`: a span that ends with one of the columns."""
-    column = int(np.searchsorted(time.end, span.end))
-    ahead = time.realtime[column] - time.end[column]
-    clock, dot, rest = formatting.clock(span.start + int(ahead)).partition(".")
-    clock = (clock + dot + rest[:1]).removesuffix(".0")
-    seconds = round(span.seconds, 1) or span.seconds
-    return f"{clock} for {formatting.duration(seconds * NS)}"
-
-
-def _words(picked: Picked, unit: str) -> str:
-    """A region's times, values and count."""
-    values = formatting.bounds(picked.region.low, picked.region.high, unit)
-    return f"{picked.when} · {values} · {formatting.plural(picked.count, 'value')}"
-
-
-def _share(count: int, of: int) -> str:
-    return f"{formatting.percent(float(f'{100 * count / of:.2g}'))} of all" if of else "nothing at that time"
-
-
-def readable(background: Color | None) -> Style:
-    """Bold, in black or white on a level's colour."""
-    if background is None:
-        return Style(bold=True)
-    red, green, blue = background.get_truecolor()
-    light = 0.299 * red + 0.587 * green + 0.114 * blue > 110
-    return Style(bold=True, color="#000000" if light else "#ffffff")

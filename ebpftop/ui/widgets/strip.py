@@ -20,10 +20,10 @@ from ebpftop.model.past.span import Span
 from ebpftop.stats import formatting
 from ebpftop.stats.heatmap import NS, Timeline, level_of, leveled, thresholds
 from ebpftop.stats.strip import ROWS, Strip
+from ebpftop.ui.drawing.heat_cells import HERE, LABEL, SHADES, readable
 from ebpftop.ui.drawing.heat_layout import LEVELS
 from ebpftop.ui.drawing.line import merged
 from ebpftop.ui.drawing.time_axis import time_axis
-from ebpftop.ui.widgets.heatmap import HERE, LABEL, SHADES, readable
 from ebpftop.ui.widgets.kept import Kept
 from ebpftop.ui.widgets.keyboard import MOVES
 

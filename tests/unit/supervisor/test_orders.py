@@ -8,11 +8,8 @@ import pytest
 
 from ebpftop.catalog.current import CurrentCatalog
 from ebpftop.catalog.params import BadParam
-from ebpftop.handover import transport
-from ebpftop.supervisor.children import Child, Started
 from ebpftop.supervisor.folders import Folders
-from ebpftop.supervisor.supervisor import Plan, Supervisor
-from ebpftop.supervisor.terminal import Terminal
+from ebpftop.supervisor.orders import Orders
 from tests.support.probes import write_probe
 
 KINDS = {"only": "comm", "pid": "pid", "cgroup": "cgroup"}
@@ -20,34 +17,16 @@ PARAMS = "".join(f'[params.{name}]\ntype = "{kind}"\nhelp = "x"\n' for name, kin
 
 
 @pytest.fixture
-def supervisor(tmp_path: Path) -> Supervisor:
+def orders(tmp_path: Path) -> Orders:
     write_probe(tmp_path, params=PARAMS)
     current = CurrentCatalog([tmp_path], again=False, system=tmp_path / "nowhere")
-    plan = Plan(
-        folders=Folders(current, None),
-        internal={},
-        includes={},
-        bcc=tmp_path,
-        collector=lambda *_: 0,
-        expected=[],
-        survey=False,
-    )
-    control, stream = transport.pair()
-    started = Started(
-        consumer=Child(0, control),
-        stream=stream,
-        terminal=Terminal(),
-        path=[],
-        invoker=None,
-        screen=False,
-    )
-    return Supervisor(plan, started)
+    return Orders(Folders(current, None), internal={}, includes={}, bcc=tmp_path, invoker=None)
 
 
 @pytest.mark.parametrize("probe", ["no/such", "../../etc", "cpu/calls/../calls", "/etc/passwd", "CPU/CALLS", ""])
-def test_a_request_is_checked_on_roots_side(supervisor: Supervisor, probe: str) -> None:
+def test_a_request_is_checked_on_roots_side(orders: Orders, probe: str) -> None:
     with pytest.raises(LookupError):
-        supervisor._order(probe, {})
+        orders.of(probe, {})
 
 
 @pytest.mark.parametrize(
@@ -61,29 +40,29 @@ def test_a_request_is_checked_on_roots_side(supervisor: Supervisor, probe: str) 
         {"x" * 9000: ""},
     ],
 )
-def test_so_are_its_parameters(supervisor: Supervisor, params: dict[str, str]) -> None:
+def test_so_are_its_parameters(orders: Orders, params: dict[str, str]) -> None:
     with pytest.raises(BadParam):
-        supervisor._order("cpu/calls", params)
+        orders.of("cpu/calls", params)
 
 
-def test_what_reaches_the_compiler_is_made_on_roots_side(supervisor: Supervisor) -> None:
-    order = supervisor._order("cpu/calls", {"only": "-I /"})
+def test_what_reaches_the_compiler_is_made_on_roots_side(orders: Orders) -> None:
+    order = orders.of("cpu/calls", {"only": "-I /"})
     assert order.definitions() == ["-DPARAM_only={45,73,32,47,0,0,0,0,0,0,0,0,0,0,0,0}"]
 
 
-def test_what_a_parameter_names_is_looked_up_by_the_loader(supervisor: Supervisor) -> None:
-    order = supervisor._order("cpu/calls", {"pid": "4194303"})
+def test_what_a_parameter_names_is_looked_up_by_the_loader(orders: Orders) -> None:
+    order = orders.of("cpu/calls", {"pid": "4194303"})
     with pytest.raises(BadParam, match="pid: '4194303': no such process"):
         order.definitions()
 
 
 @pytest.mark.parametrize("kind", ["container", "pod", "unit"])
-def test_names_that_the_collector_looks_up_leave_no_trace_on_roots_side(supervisor: Supervisor, kind: str) -> None:
-    order = supervisor._order("cpu/calls", {kind: "-I / \n*/"})
+def test_names_that_the_collector_looks_up_leave_no_trace_on_roots_side(orders: Orders, kind: str) -> None:
+    order = orders.of("cpu/calls", {kind: "-I / \n*/"})
     assert order.definitions() == ["-DBY_GROUP"]
 
 
-def test_a_pid_that_the_collector_did_not_look_up_is_no_pid(supervisor: Supervisor) -> None:
-    order = supervisor._order("cpu/calls", {"pid": "web:1"})
+def test_a_pid_that_the_collector_did_not_look_up_is_no_pid(orders: Orders) -> None:
+    order = orders.of("cpu/calls", {"pid": "web:1"})
     with pytest.raises(BadParam, match="pid: 'web:1': no pid of the host"):
         order.definitions()
