@@ -7,6 +7,7 @@ from __future__ import annotations
 import mmap
 import os
 from collections.abc import Callable, Iterable
+from math import inf
 from typing import NamedTuple
 
 from msgspec.structs import astuple
@@ -30,6 +31,7 @@ FAILED = 0.1  # CPU seconds that a task which failed counts for
 EFFORT, EFFORT_A_SECOND = 1 << 20, 1 << 17  # bytes of tables that are read for a program: at first, and from then on
 
 PATIENCE, LESS = 5.0, 1.0  # seconds that a sample waits for its program's code, and for what is new in it
+AT_FIRST = 0.5  # seconds after the first sample of a program in which none is given up, however old it is
 FIXED = 0x7FFF_FF80_0000  # a stack that begins above doesn't lie at random, and tells nothing (x86-64)
 MOST_PROBLEMS = 32  # of Pythons, that are told
 
@@ -56,7 +58,7 @@ class Interpreter(NamedTuple):
 class _Known:
     """What is known of a program. mapped: its pages of executable memory when it was read; why: it can't be."""
 
-    __slots__ = ("by_pointers", "effort", "files", "mapped", "python", "read_at", "refilled", "space", "why")
+    __slots__ = ("by_pointers", "effort", "files", "mapped", "python", "read_at", "refilled", "since", "space", "why")
 
     def __init__(self, now: float) -> None:
         self.space: Space | None = None
@@ -67,6 +69,7 @@ class _Known:
         self.read_at = -AGAIN  # when the request was sent, monotonic seconds
         self.why = ""
         self.effort, self.refilled = Effort(EFFORT), now
+        self.since = now
 
 
 class Codes:
@@ -89,7 +92,7 @@ class Codes:
 
     def space(self, program: Program, mapped: int, age: float, now: float) -> Space | str | None:
         """Its code; a text says why there is none. None: it is being read, and a sample of this age in seconds may wait
-        for it. mapped: see `_Known`.
+        for it, one of infinite age for nothing. mapped: see `_Known`.
         """
         known = self._programs.pop(program, None)
         if known is None:
@@ -104,7 +107,8 @@ class Codes:
             return known.why
         wanted = mapped != known.mapped and self._want(program, known, mapped, now)
         if known.space is None:
-            return None if age < PATIENCE else LATE
+            waits = age < PATIENCE or (age < inf and now < known.since + AT_FIRST)
+            return None if waits else LATE
         return None if wanted and age < LESS else known.space
 
     def _inherit(self, program: Program, known: _Known, mapped: int) -> bool:

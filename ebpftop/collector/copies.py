@@ -12,7 +12,7 @@ from math import inf
 from typing import NamedTuple
 
 from ebpftop.base.gaps import NOWHERE
-from ebpftop.collector.codes import Codes, Program
+from ebpftop.collector.codes import PATIENCE, Codes, Program
 from ebpftop.collector.known import KnownStacks, added_up
 from ebpftop.collector.layout import dtype
 from ebpftop.collector.pythons import DEEPER, Pythons
@@ -81,11 +81,10 @@ class Copies:
         self._may_since = now
         if self._pythons is not None:
             self._pythons.take()
-        full = self.ring.waiting > self.ring.size // 2
         for position, record in self.ring.in_place():
             if position not in self._done and len(record):
-                patient = not (last or full)
-                if not self._unwind(record, now, patient=patient):
+                full = self.ring.waiting > self.ring.size // 2
+                if not self._unwind(record, now, inf if last else PATIENCE if full else 0):
                     waiting = True
                     continue
             if waiting:
@@ -98,14 +97,14 @@ class Copies:
         self._may_spend -= time.thread_time() - began
         self.waiting = waiting
 
-    def _unwind(self, record: memoryview, now: float, *, patient: bool) -> bool:
-        """Count one; False: it waits."""
+    def _unwind(self, record: memoryview, now: float, least: float) -> bool:
+        """Count one, as if it were of this age in seconds at least; False: it waits."""
         if len(record) < self._start + self._room:
             raise RingBroken(f"a copy of {len(record):,} bytes")
         taken, value, start, code, top, mapped, *rest = _HEAD.unpack_from(record)
         registers, (cpu, tgid, kernel, token, size, python, frames) = [rest[place] for place in _REGISTERS], rest[21:]
         program = Program(tgid, start, code, top)
-        age = now - taken / 1e9 if patient else inf
+        age = max(now - taken / 1e9, least)
         found = self._codes.space(program, mapped, age, now)
         if found is None:
             return False

@@ -9,7 +9,12 @@
 
 #ifdef COPIES
 
-BPF_RINGBUF_OUTPUT(stacks_copied, 2048);
+#if PARAM_copy > 32
+#define PAGES_OF_COPIES 4096
+#else
+#define PAGES_OF_COPIES 2048
+#endif
+BPF_RINGBUF_OUTPUT(stacks_copied, PAGES_OF_COPIES);
 
 // What identifies the code of a program: where its first stack begins, and its pages of executable memory.
 struct program {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import struct
 from dataclasses import dataclass, field
+from math import inf
 
 import pytest
 
@@ -93,6 +94,13 @@ def test_a_program_is_requested_once_and_its_samples_wait(asked: Asked) -> None:
 def test_patience_ends(asked: Asked) -> None:
     assert asked.codes.space(ONE, 1, 0.0, 100.0) is None
     assert asked.codes.space(ONE, 1, PATIENCE + 0.1, 105.1) == LATE
+
+
+def test_samples_that_are_old_when_they_are_first_seen_wait_for_one_answer(asked: Asked) -> None:
+    assert asked.codes.space(ONE, 1, PATIENCE, 100.0) is None
+    assert asked.codes.space(ONE, 1, PATIENCE, 100.4) is None
+    assert asked.codes.space(ONE, 1, PATIENCE, 100.6) == LATE
+    assert asked.codes.space(TWO, 1, inf, 100.6) == LATE  # there is no other time
 
 
 def test_one_that_has_ended_says_so(asked: Asked) -> None:

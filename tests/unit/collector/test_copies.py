@@ -7,13 +7,14 @@ import os
 import struct
 import time
 from collections.abc import Iterator, Sequence
+from math import inf
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ebpftop.base.gaps import NOWHERE
-from ebpftop.collector.codes import Codes, Interpreter, Program
+from ebpftop.collector.codes import PATIENCE, Codes, Interpreter, Program
 from ebpftop.collector.copies import AT_ONCE, PAGE, Copies, Sample
 from ebpftop.collector.known import KnownStacks, added_up
 from ebpftop.collector.pythons import DEEPER, Pythons
@@ -64,7 +65,7 @@ class Known(Codes):
 
     def space(self, program: Program, mapped: int, age: float, now: float) -> Space | str | None:
         self.ages.append(age)
-        return self.of.get(program.tgid) or ("late" if age > 1000 else None)
+        return self.of.get(program.tgid) or ("late" if age >= PATIENCE else None)
 
     def again(self, program: Program, age: float, now: float) -> bool:
         return self.looks_again and age < 1000
@@ -208,13 +209,22 @@ def test_one_that_waits_keeps_its_room_and_holds_up_nobody(ring: Ring) -> None:
     assert not ring.copies.waiting
 
 
-@pytest.mark.parametrize("last", [True, False], ids=["at the end", "in a ring that is half full"])
-def test_nothing_waits_for_ever(ring: Ring, last: bool) -> None:
-    for _ in range(1 if last else SIZE // 2 // STRIDE + 1):
-        ring.put(8, [CALLER, 0])
-    ring.copies.take(last=last)
-    assert set(ring.counted) == {(8, (PLACE,), "late")}
+def test_nothing_waits_at_the_end(ring: Ring) -> None:
+    ring.put(8, [CALLER, 0])
+    ring.copies.take(last=True)
+    assert ring.codes.ages == [inf]
+    assert ring.counted == [(8, (PLACE,), "late")]
     assert ring.consumer() == ring.at
+
+
+def test_in_a_ring_that_is_half_full_as_many_wait_as_leave_it_so(ring: Ring) -> None:
+    half = SIZE // 2 // STRIDE
+    for _ in range(half + 2):
+        ring.put(8, [CALLER, 0])
+    ring.copies.take()
+    assert ring.counted == [(8, (PLACE,), "late")] * 2
+    assert ring.consumer() == 2 * STRIDE
+    assert ring.copies.waiting
 
 
 def test_unwinding_takes_a_share_of_a_cpu(ring: Ring, monkeypatch: pytest.MonkeyPatch) -> None:
