@@ -78,7 +78,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def pytest_sessionfinish() -> None:
     tracing.shared.end()
-    held.keep()
 
 
 def _not_there(name: str) -> str:

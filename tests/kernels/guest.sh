@@ -1,10 +1,10 @@
 #!/bin/sh
 # In the guest, as root: the host's root file system once more, cached and copy on write, and a command in it.
-# usage: guest.sh CHECKOUT OUT COMMAND...   writes OUT/log and, at the end, OUT/held.json and OUT/status
+# usage: guest.sh CHECKOUT OUT COMMAND...   writes OUT/log, OUT/held.json and, at the end, OUT/status
 set -eu
 checkout=$1 out=$2
 shift 2
-exec >"$out/log" 2>&1 3>"$out/held.json" </dev/null
+exec >"$out/log" 2>&1 3<"$out" </dev/null
 
 uname -r
 unshare --mount --propagation private sh -eu -s "$checkout" "$@" <<'END' && status=0 || status=$?
@@ -36,10 +36,9 @@ pivot_root . mnt
 umount -l /mnt
 [ -e /etc/ld.so.cache ] || ldconfig
 cd "$checkout"
-env CI=true EBPFTOP_EMULATED=1 EBPFTOP_HELD=/run/disk/held.json TMPDIR=/run/disk HOME=/root \
+# OUT has no path here, but a descriptor
+env CI=true EBPFTOP_EMULATED=1 EBPFTOP_HELD="/proc/$$/fd/3/held.json" TMPDIR=/run/disk HOME=/root \
     PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-    "$@" </dev/null 3>&- || failed=$?
-[ ! -e /run/disk/held.json ] || cat /run/disk/held.json >&3
-exit "${failed-0}"
+    "$@" </dev/null || exit $?
 END
 echo "$status" >"$out/status"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import struct
 import subprocess
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -102,34 +104,70 @@ def test_static_probes_with_a_semaphore_in_a_program_of_any_language(tmp_path: P
     assert [traced.count("latency", pid=pid) for pid in pids] == [13, 13, 13]
 
 
-# Machine code with the three static probes of a collection, which it passes 13 times, and the collector's name.
-COLLECTING = (
+class Collecting(NamedTuple):
+    """Machine code with the three static probes of a collection, which it passes 13 times, and the collector's name, to
+    which a register points. probes: where they are.
+    """
+
+    machine: int
+    code: bytes
+    probes: tuple[int, int, int]
+    register: str
+
+    def program(self, path: Path, argument: str | None) -> Path:
+        """argument: where the name is said to be. None: nowhere that anybody could understand."""
+        begin, pool, end = self.probes
+        notes = note(b"hotspot", b"gc__begin", begin)
+        told = argument or f"8@{self.register};}}"
+        notes += note(b"hotspot", b"mem__pool__gc__begin", pool, arguments=f"{told} 8@{self.register}".encode())
+        notes += note(b"hotspot", b"gc__end", end)
+        return write(path, elf({}, notes, code=self.code, machine=self.machine))
+
+
+NAME = b"Copy".ljust(16, b"\0") + (0x401030).to_bytes(8, "little")  # at 0x401030
+X86_64 = Collecting(
+    62,
     bytes.fromhex(
         "b90d000000"  # mov ecx, 13
-        "49be 2810400000000000"  # mov r14, 0x401028
+        "49be 3010400000000000"  # mov r14, 0x401030
         "90 90 90"  # again: gc__begin, mem__pool__gc__begin, gc__end
         "ffc9 75f9"  # dec ecx; jnz again
         "b83c000000 31ff 0f05"  # exit(0)
-    ).ljust(0x28, b"\0")
-    + b"Copy".ljust(16, b"\0")
-    + (0x401028).to_bytes(8, "little")
+    ).ljust(0x30, b"\0")
+    + NAME,
+    (0x40100F, 0x401010, 0x401011),
+    "%r14",
 )
+ARM64 = Collecting(
+    183,
+    struct.pack(
+        "<11I",
+        *(0x528001A1, 0xD2820613, 0xF2A00813),  # mov w1, 13; mov x19, 0x1030; movk x19, 0x40, lsl 16
+        *(0xD503201F, 0xD503201F, 0xD503201F),  # again: gc__begin, mem__pool__gc__begin, gc__end
+        *(0x71000421, 0x54FFFF81),  # subs w1, w1, 1; b.ne again
+        *(0xD2800BA8, 0xD2800000, 0xD4000001),  # exit(0)
+    ).ljust(0x30, b"\0")
+    + NAME,
+    (0x40100C, 0x401010, 0x401014),
+    "x19",
+)
+COLLECTING = {"x86_64": X86_64, "aarch64": ARM64}[os.uname().machine]
+IN_MEMORY, CONSTANT = {"x86_64": ("8@16(%r14)", f"-8@${0x401030}"), "aarch64": ("8@[x19, 16]", f"-8@{0x401030}")}[
+    os.uname().machine
+]
 
 
 @pytest.mark.needs("uprobe")
 @pytest.mark.parametrize(
     "argument",
     [
-        "8@%r14",
-        pytest.param("8@16(%r14)", marks=any_kernel),
-        pytest.param(f"-8@${0x401028}", marks=any_kernel),
+        f"8@{COLLECTING.register}",
+        pytest.param(IN_MEMORY, marks=any_kernel),
+        pytest.param(CONSTANT, marks=any_kernel),
     ],
 )
 def test_collections_of_a_jvm_by_collector(argument: str, tmp_path: Path) -> None:
-    notes = note(b"hotspot", b"gc__begin", 0x40100F, arguments=b"1@%dil")
-    notes += note(b"hotspot", b"mem__pool__gc__begin", 0x401010, arguments=f"{argument} 8@%rbx".encode())
-    notes += note(b"hotspot", b"gc__end", 0x401011)
-    program = write(tmp_path / "program", elf({}, notes, code=COLLECTING))
+    program = COLLECTING.program(tmp_path / "program", argument)
     with trace("application/jvmgc", binary=program) as traced:
         pids = run_programs(3, str(program))
     assert [traced.count("pauses", pid=pid, collector="Copy") for pid in pids] == [13, 13, 13]
@@ -140,10 +178,7 @@ def test_collections_of_a_jvm_by_collector(argument: str, tmp_path: Path) -> Non
 @pytest.mark.needs("uprobe")
 @any_kernel
 def test_a_jvm_whose_arguments_are_not_understood_has_no_names(tmp_path: Path) -> None:
-    notes = note(b"hotspot", b"gc__begin", 0x40100F)
-    notes += note(b"hotspot", b"mem__pool__gc__begin", 0x401010, arguments=b"8@%r14;}")
-    notes += note(b"hotspot", b"gc__end", 0x401011)
-    program = write(tmp_path / "program", elf({}, notes, code=COLLECTING))
+    program = COLLECTING.program(tmp_path / "program", None)
     with trace("application/jvmgc", binary=program) as traced:
         (pid,) = run_programs(1, str(program))
     assert traced.count("pauses", pid=pid, collector="") == 13

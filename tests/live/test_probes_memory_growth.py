@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -11,10 +10,7 @@ import pytest
 from tests.support.tracing import Tracing, any_kernel, counted, trace
 from tests.support.workloads import Worker
 
-pytestmark = [
-    pytest.mark.bpf,
-    pytest.mark.skipif(os.uname().machine != "x86_64", reason="the workload has x86-64's instruction for system calls"),
-]
+pytestmark = pytest.mark.bpf
 
 PAGE = 4096
 HUGE = 2 << 20
@@ -22,6 +18,21 @@ HUGE = 2 << 20
 # Functions that make their system calls and touch memory themselves: a stack begins in them.
 FUNCTIONS = """
 #define INLINE static __attribute__((always_inline)) inline
+#ifdef __aarch64__
+enum { BRK = 214, MUNMAP = 215, MREMAP = 216, MMAP = 222 };
+INLINE long call(long number, long a, long b, long c, long d) {
+    register long x8 __asm__("x8") = number;
+    register long x0 __asm__("x0") = a;
+    register long x1 __asm__("x1") = b;
+    register long x2 __asm__("x2") = c;
+    register long x3 __asm__("x3") = d;
+    register long x4 __asm__("x4") = -1;
+    register long x5 __asm__("x5") = 0;
+    __asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
+    return x0;
+}
+#else
+enum { MMAP = 9, MUNMAP = 11, BRK = 12, MREMAP = 25 };
 INLINE long call(long number, long a, long b, long c, long d) {
     register long r10 __asm__("r10") = d;
     register long r8 __asm__("r8") = -1;
@@ -30,8 +41,9 @@ INLINE long call(long number, long a, long b, long c, long d) {
                      : "rcx", "r11", "memory");
     return number;
 }
-INLINE char *map(long pages, int access) { return (char *)call(9, 0, pages * 4096, access, 0x22); }
-INLINE void unmap(char *at, long pages) { call(11, (long)at, pages * 4096, 0, 0); }
+#endif
+INLINE char *map(long pages, int access) { return (char *)call(MMAP, 0, pages * 4096, access, 0x22); }
+INLINE void unmap(char *at, long pages) { call(MUNMAP, (long)at, pages * 4096, 0, 0); }
 void touch(volatile char *at, long bytes) { for (long i = 0; i < bytes; i += 4096) at[i] = 1; }
 void touch_huge(volatile char *at, long bytes) { touch(at, bytes); }
 void map_and_keep(long pages) { map(pages, 3); }
@@ -39,10 +51,10 @@ void map_and_give_back(long pages) { unmap(map(pages, 3), pages); }
 void map_and_give_back_some(long pages, long back) { unmap(map(pages, 3), back); }
 void map_a_reservation(long pages) { map(pages, 0); }
 char *map_to_move(long pages) { return map(pages, 3); }
-void move_and_grow(char *at, long from, long to) { call(25, (long)at, from * 4096, to * 4096, 1); }
+void move_and_grow(char *at, long from, long to) { call(MREMAP, (long)at, from * 4096, to * 4096, 1); }
 void heap_up_and_down(long pages, long times) {
-    long end = call(12, 0, 0, 0, 0);
-    for (long n = 0; n < times; n++) { call(12, end + pages * 4096, 0, 0, 0); call(12, end, 0, 0, 0); }
+    long end = call(BRK, 0, 0, 0, 0);
+    for (long n = 0; n < times; n++) { call(BRK, end + pages * 4096, 0, 0, 0); call(BRK, end, 0, 0, 0); }
 }
 """
 LOAD = """

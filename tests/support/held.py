@@ -1,12 +1,13 @@
 """The data of the kernel matrix: the variants of probes that the tests ran, and whether the tests passed.
 
-A session with live tests leaves `{"release", "tests": {TEST: {"held": bool, "traced": [[PROBE, VARIANT]…]}}, "probes":
+A live test that ends leaves `{"release", "tests": {TEST: {"held": bool, "traced": [[PROBE, VARIANT]…]}}, "probes":
 {PROBE: [AVAILABLE, REASON]}}` in the file named by EBPFTOP_HELD, or in `.cache/held/RELEASE.json`. Tests that ran in a
 later session replace only their own entries, so that the latest result counts.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import platform
@@ -34,9 +35,10 @@ def is_copy(copy: str, probe: str) -> None:
 
 
 def ended(test: str, *, held: bool) -> None:
-    """A test ended: record whether it passed."""
+    """A test ended: record whether it passed, at once, as what runs it may be stopped."""
     if _traced:
         _tests[test] = {"held": held, "traced": list(_traced)}
+        _keep()
     _traced.clear()
 
 
@@ -44,18 +46,21 @@ def place(release: str) -> Path:
     return CHECKOUT / ".cache" / "held" / f"{release}.json"
 
 
-def keep() -> None:
-    """Write this session's results, if it traced anything."""
-    if not _tests:
-        return
+def _keep() -> None:
     release = platform.release()
     path = Path(os.environ.get("EBPFTOP_HELD") or place(release))
+    add({"release": release, "tests": _tests, "probes": _catalog()}, path)
+
+
+def add(session: dict[str, Any], path: Path) -> None:
+    """Write what a session left, here or on another machine, over what earlier ones have left in this file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     earlier = json.loads(path.read_text())["tests"] if path.exists() else {}
-    whole = {"release": release, "tests": {**earlier, **_tests}, "probes": _catalog()}
+    whole = {**session, "tests": {**earlier, **session["tests"]}}
     path.write_text(json.dumps(whole, indent=1, sort_keys=True) + "\n")
 
 
+@functools.cache
 def _catalog() -> dict[str, list[Any]]:
     """Every probe of the catalog: whether it is available here, and why not."""
     command = [sys.executable, "-m", "ebpftop", "list", "--json"]
