@@ -141,7 +141,8 @@ def held(traced: Tracing, function: str = "") -> int:
 
 
 PRELOADED = [
-    pytest.param(name, marks=pytest.mark.installed(name)) for name in ("libjemalloc.so.2", "libtcmalloc_minimal.so.4")
+    pytest.param(name, marks=[any_kernel, pytest.mark.installed(name)])
+    for name in ("libjemalloc.so.2", "libtcmalloc_minimal.so.4")
 ]
 
 
