@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ebpftop.base.map_types import RINGBUF, STACK_TRACE
+from ebpftop.collector.account import Account
 from ebpftop.collector.budget import Limit
 from ebpftop.collector.callstacks import StackMap, StackNumbering
 from ebpftop.collector.census import Census
@@ -39,7 +40,6 @@ from ebpftop.frames.layout import (
 )
 from ebpftop.frames.messages import Cost, Events, Losses, OpenWait, ProgramCost, RingUse, Snapshot, ViewInfo
 from ebpftop.handover.protocol import Handover
-from ebpftop.kernel.program_info import Spent, spent
 
 if TYPE_CHECKING:
     from ebpftop.collector.limit import GroupFilter
@@ -70,7 +70,7 @@ class AttachedProbe:
         self.attachments = fds[len(message.maps) + len(message.programs) :]
         self._census, self._seq, self._skipped = census, 0, 0
         self._looked = (0, 0, 0)  # realtime, monotonic, boottime
-        self._spent = dict.fromkeys(self._programs, Spent())  # by the programs until then
+        self.account = Account(self._programs, message.attachment_ns)
         self._failures: MapReader | None = None
         self.groups: int | None = None  # the map of the cgroups that it is limited to,
         self.limit: GroupFilter | None = None  # and what keeps that up to date
@@ -182,7 +182,7 @@ class AttachedProbe:
         self._looked = time.time_ns(), time.monotonic_ns(), time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         for each in self.maps:
             each.look()
-        self._spent = {name: spent(fd) for name, fd in self._programs.items()}
+        self.account.look()
 
     def snapshot(self) -> Snapshot:
         """All maps as they were read last."""
@@ -276,34 +276,20 @@ class AttachedProbe:
             lost=lost + self._skipped,
             map_full=map_full + sum(each.lost for each in self._rows),
             evicted=sum(each.evicted for each in self.maps),
-            missed=sum(each.recursion_misses for each in self._spent.values()),
+            missed=self.account.misses,
         )
-
-    def spending(self, within: float) -> tuple[int, int]:
-        """(ns, times): what its programs have cost since attaching, their attachments included as far as they are
-        calibrated, and how often they ran; at the last look, or now if that was longer ago than so many seconds. Raises
-        `OSError`.
-        """
-        if time.monotonic_ns() - self._looked[1] > within * 1e9:
-            self._spent = {name: spent(fd) for name, fd in self._programs.items()}
-        extra = self.message.attachment_ns
-        ns = sum(each.run_time_ns + each.run_count * extra.get(name, 0) for name, each in self._spent.items())
-        return ns, sum(each.run_count for each in self._spent.values())
 
     def cost(self, accounted: bool) -> Cost:
         """At the last look."""
+        extra = self.message.attachment_ns
         return Cost(
             run=self.number,
             monotonic_ns=self._looked[1],
             accounted=accounted,
+            estimated=self.account.estimated,
             programs=[
-                ProgramCost(
-                    name=name,
-                    run_count=each.run_count,
-                    run_time_ns=each.run_time_ns,
-                    attachment_ns=self.message.attachment_ns.get(name, 0),
-                )
-                for name, each in self._spent.items()
+                ProgramCost(name=name, run_count=runs, run_time_ns=ns, attachment_ns=extra.get(name, 0))
+                for name, (ns, runs) in self.account.sums().items()
             ],
             rings=[RingUse(map=each.name, size=each.ring.size, most=each.ring.most) for each in self.buffers],
         )

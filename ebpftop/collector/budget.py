@@ -9,22 +9,28 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from ebpftop.collector.account import Rate
 from ebpftop.frames.messages import ParamInfo, ProbeInfo
 
 WINDOW = 5.0  # seconds
 WARNING = 5.0  # percent of one CPU
 PERCENT = 25.0
+NEAR = 0.8  # of a limit
 _NARROWING = frozenset(["pid", "comm", "cgroup", "device", "port", "address", "errno", "syscall", "frequency"])
 """Types of parameters that make a probe look at less."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """In percent of one CPU over the last `WINDOW` seconds: all runs together, and the run that took most."""
+    """In percent of one CPU over the last `WINDOW` seconds: all runs together, and the run that took most.
+
+    estimated: all together with what they took while nobody counted; the others leave that out.
+    """
 
     together: float
     run: int
     percent: float
+    estimated: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,19 +80,27 @@ class Budget:
 
     def __init__(self, percent: float) -> None:
         self.percent = percent
-        self._spent, self._ran = Window(), Window()
+        self._spent, self._estimated, self._ran = Window(), Window(), Window()
         self._warned = False
 
-    def look(self, now: float, totals: Mapping[int, int]) -> Spent | None:
+    def look(self, now: float, counted: Mapping[int, int], estimated: Mapping[int, int]) -> Spent | None:
         """Take in what each attached run has cost since attaching, in ns, at this monotonic second.
 
         Runs that aren't in it don't count any more. None while nothing is known yet.
         """
-        percents = {run: gained / 1e7 for run, gained in self._spent.look(now, totals).items()}
+        percents = {run: gained / 1e7 for run, gained in self._spent.look(now, counted).items()}
+        about = sum(gained / 1e7 for gained in self._estimated.look(now, estimated).values())
         if not percents:
             return None
         most = max(percents, key=percents.__getitem__)
-        return Spent(sum(percents.values()), most, percents[most])
+        return Spent(sum(percents.values()), most, percents[most], about)
+
+    def is_near(self, rates: Mapping[int, Rate], limits: Mapping[int, Limit]) -> bool:
+        """Whether runs at these rates come near the budget or a limit: no probe is detached for an estimate."""
+        together = sum(rate.ns for rate in rates.values()) / 1e7
+        return 0 < self.percent * NEAR <= together or any(
+            rates[run].runs >= limit.rate * NEAR for run, limit in limits.items() if run in rates
+        )
 
     def is_over(self, spent: Spent) -> bool:
         return 0 < self.percent < spent.together
@@ -114,7 +128,7 @@ class Budget:
 
     def warns(self, spent: Spent) -> bool:
         """True once, until it falls below the warning again."""
-        warned, self._warned = self._warned, spent.together >= WARNING
+        warned, self._warned = self._warned, spent.estimated >= WARNING
         return self._warned and not warned
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ebpftop.collector import naming
 from ebpftop.collector.attached import AttachedProbe
-from ebpftop.collector.budget import Budget
+from ebpftop.collector.budget import Budget, Limit
 from ebpftop.collector.census import Census
 from ebpftop.collector.census_probe import CensusProbe
 from ebpftop.collector.closing import Detaching
@@ -23,14 +23,13 @@ from ebpftop.collector.functions import Functions
 from ebpftop.collector.noting import Noting
 from ebpftop.collector.pythons import Pythons
 from ebpftop.collector.ring import RingBroken
-from ebpftop.collector.run_times import RunTimes
+from ebpftop.collector.run_times import RECENT, RunTimes
 from ebpftop.collector.together import first, following
 from ebpftop.frames import messages
 from ebpftop.handover import protocol
 from ebpftop.kernel.memory_events import MemoryEvents
 
 DRAIN_SECONDS = 0.25  # from one look at watched ring buffers to the next, while none fills
-_ONE_TICK = 0.1  # seconds: what was looked at that recently is recent enough for the budget
 FINISHING = 3.0  # seconds that samples may wait for code when their run is detached
 SHORTEST, LONGEST = 0.05, 3600.0  # seconds between snapshots
 
@@ -46,7 +45,7 @@ class Runs:
         census_probe: CensusProbe,
         functions: Functions,
         noting: Noting,
-        run_times: RunTimes,
+        request_run_times: Callable[[], None],
         budget: Budget,
         *,
         hold: bool,
@@ -58,7 +57,12 @@ class Runs:
             functions, request, put, CountingRuns(self.attached, self.over, self._look), hold=hold
         )
         self._put, self._census, self._census_probe, self._noting = put, census, census_probe, noting
-        self._run_times, self._budget = run_times, budget
+        self._budget = budget
+        self.run_times = RunTimes(
+            request_run_times,
+            lambda: {number: run.account for number, run in self.attached.items()},
+            lambda rates: budget.is_near(rates, self._limits()),
+        )
         self._drain_at = 0.0
         self._fills = False  # whether a ring buffer does
         self._watched: frozenset[int] | None = None  # the runs whose events are looked at; None: all
@@ -70,6 +74,9 @@ class Runs:
         run.interval = min(max(seconds, SHORTEST), LONGEST)
         run.next_at = first(time.monotonic(), run.interval, self.due())
         self.attached[run.number] = run
+
+    def _limits(self) -> dict[int, Limit]:
+        return {number: run.rate_limit for number, run in self.attached.items() if run.rate_limit}
 
     def set_interval(self, number: int, seconds: float) -> None:
         if number in self.attached:
@@ -173,15 +180,18 @@ class Runs:
 
     def hold_budget(self, now: float, probes: dict[str, messages.ProbeInfo]) -> None:
         """Here, not where costs are shown: it holds while the consumer is stopped, too."""
+        self.run_times.second()
         attached = {run.number: run for run in self.attached.values() if run.number not in self._reasons}
-        spendings = {number: run.spending(_ONE_TICK) for number, run in attached.items()}
-        limits = {number: run.rate_limit for number, run in attached.items() if run.rate_limit}
-        ran = {number: times for number, (_, times) in spendings.items()}
-        for number, reason in self._budget.beyond(now, ran, limits).items():
+        for run in attached.values():
+            run.account.look_again(RECENT)
+        counted = {number: run.account.spending(estimated=False) for number, run in attached.items()}
+        ran = {number: times for number, (_, times) in counted.items()}
+        for number, reason in self._budget.beyond(now, ran, self._limits()).items():
             self._reasons[number] = reason
             self.detach(number)
-            del spendings[number]
-        spent = self._budget.look(now, {number: ns for number, (ns, _) in spendings.items()})
+            del counted[number]
+        estimated = {number: attached[number].account.spending(estimated=True)[0] for number in counted}
+        spent = self._budget.look(now, {number: ns for number, (ns, _) in counted.items()}, estimated)
         if spent is None:
             return
         run = attached[spent.run]
@@ -189,7 +199,7 @@ class Runs:
             self._reasons[run.number] = self._budget.reason(spent, probes.get(run.probe), run.given)
             self.detach(run.number)
         elif self._budget.warns(spent):
-            text = f"probes take {spent.together:.0f}% of a CPU, most of it {run.probe}"
+            text = f"probes take {spent.estimated:.0f}% of a CPU, most of it {run.probe}"
             self._put(messages.Notice(level="warning", text=text))
 
     # ---------------------------------------------------------------- what is put
@@ -223,7 +233,7 @@ class Runs:
             return
         self._put_processes()
         self._put(snapshot)
-        self._put(run.cost(self._run_times.on))
+        self._put(run.cost(self.run_times.on))
 
     def _put_processes(self) -> None:
         if changed := self._census.changes():

@@ -27,7 +27,6 @@ from ebpftop.collector.machine import host, pong, reread, surveyed
 from ebpftop.collector.noting import Noting
 from ebpftop.collector.outbox import Outbox
 from ebpftop.collector.pressure import Pressures
-from ebpftop.collector.run_times import RunTimes
 from ebpftop.collector.runs import Runs
 from ebpftop.collector.together import first
 from ebpftop.frames import messages
@@ -69,7 +68,6 @@ class Server:
         self._idle = idle
         self._granting: deque[messages.AnyRequest] = deque()
         self._channels = Channels(self._selector, self._on_report, self._broken)
-        self._run_times = RunTimes(lambda: self._request(protocol.RequestRunTimes(run=ACCOUNTING_RUN)))
         self._runs = Runs(
             self._put,
             self._request,
@@ -77,7 +75,7 @@ class Server:
             self._census_probe,
             self._functions,
             self._noting,
-            self._run_times,
+            lambda: self._request(protocol.RequestRunTimes(run=ACCOUNTING_RUN)),
             budgets.Budget(budget),
             hold=not idle,
         )
@@ -85,11 +83,12 @@ class Server:
         self._loads = Loads(self._put, self._request, self._groups)
         self._codes = codes.Codes(self._request, self._runs.drain_soon, self._warn)
         self._want_statistics = True
-        self._programs = programs.Readings(self._request, self._put, lambda: self._run_times.since)
+        self._programs = programs.Readings(self._request, self._put, lambda: self._runs.run_times.since)
         self._facts = processes.Facts(self._request, self._put, self._census.user)
         self._threads = threads.Readings(self._request, self._put, self._runs.open_waits)
         self._pressures = Pressures(self._census.knows_cgroup, mounts.cgroups())
         self._tasks: dict[int, Callable[[str], object]] = {  # what a task that failed is told to, by its number
+            ACCOUNTING_RUN: self._not_accounted,
             CENSUS_RUN: self._census_probe.failed,
             naming.RUN: lambda _: self._runs.naming.answered(None),
             noting.RUN: self._noting.failed,
@@ -225,8 +224,13 @@ class Server:
             self._running = False
 
     def _switch_statistics(self) -> None:
-        used = self._runs.attached or self._loads or self._programs.watched(time.monotonic())
-        self._run_times.switch(self._want_statistics and bool(used))
+        watched = self._programs.watched(time.monotonic())
+        used = self._runs.attached or self._loads or watched
+        self._runs.run_times.switch(self._want_statistics and bool(used), always=watched)
+
+    def _not_accounted(self, error: str) -> None:
+        self._runs.run_times.refused()
+        self._warn(error)
 
     # ---------------------------------------------------------------- reports of root tasks and the supervisor
 
@@ -247,6 +251,9 @@ class Server:
                     self._accepted(number, descriptors[0])
                 case protocol.Refusal(run=number, error=error):
                     self._refused(number, error)
+                case protocol.RunTimesOn() if len(descriptors) == 1:
+                    self._runs.run_times.opened(descriptors[0])
+                    self._switch_statistics()
                 case protocol.Reread(catalog=catalog):
                     self._catalog = catalog
                     self._put_catalog(reread(self._probes, catalog))
@@ -282,9 +289,6 @@ class Server:
                 self._refused(number, error)
             case protocol.Surveyed(found=found):
                 self._put_catalog(surveyed(self._probes, found))
-            case protocol.RunTimesOn():
-                self._run_times.opened(descriptors[0])
-                self._switch_statistics()
             case protocol.ProgramsRead(programs=read):
                 self._programs.answered(read)
             case protocol.ProcessRead():
@@ -326,6 +330,8 @@ class Server:
             self._loads.refuse(pending.request, f"{probe}: {error.strerror}")
             return
         self._runs.begin(run, pending.request.interval)
+        self._runs.run_times.closely()
+        self._switch_statistics()
         self._runs.watch(run.buffers)
         self._loads.loaded(number, pending, message.outcome)
         self._runs.show(run)
@@ -343,10 +349,11 @@ class Server:
         self._switch_statistics()
 
     def _timeout(self) -> float | None:
-        return max(0.0, min([self._host_at, *self._runs.ends()]) - time.monotonic())
+        return max(0.0, min([self._host_at, *self._runs.ends(), self._runs.run_times.due]) - time.monotonic())
 
     def _tick(self, now: float) -> None:
         with_host = now >= self._host_at
+        self._runs.run_times.tick()
         self._runs.tick(now, whole=with_host)
         self._containers.tick(now)
         self._loads.tick()

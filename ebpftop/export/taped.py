@@ -41,7 +41,7 @@ class Trace:
 
     based: bool = False
     _losses: list[tuple[int, Losses]] = field(default_factory=list)
-    _costs: list[array[int]] = field(default_factory=lambda: [array("q") for _ in range(5)])
+    _costs: list[array[int]] = field(default_factory=lambda: [array("q") for _ in range(6)])
 
     def lost(self, now: int, losses: Losses) -> None:
         if self._losses and self._losses[-1][0] >= now:
@@ -59,6 +59,7 @@ class Trace:
             sum(each.run_time_ns for each in programs),
             sum(each.run_count * each.attachment_ns for each in programs),
             int(cost.accounted),
+            int(cost.estimated),
         )
         for column, value in zip(self._costs, values, strict=True):
             column.append(value)
@@ -90,7 +91,7 @@ class Trace:
         passed = ended[0] - moments[since]
         whole = passed > 0 and all(self._costs[4][since : last + 1])
         percent = 100 * max(0, ended[2] - self._costs[2][since]) / passed if whole else None
-        return CostNow(count, spent, percent, spent / count if count else None, attachment)
+        return CostNow(count, spent, percent, spent / count if count else None, attachment, bool(ended[5]))
 
 
 class Chapter:

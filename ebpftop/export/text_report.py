@@ -81,7 +81,8 @@ class TextReport:
                 self._part(part)
         if report.cost and report.cost.ns_per_event is not None:
             each = formatting.duration(report.cost.ns_per_event)
-            self._write(f"program time {formatting.duration(report.cost.run_time_ns)}, {each} per run")
+            how = " (estimated: busy programs are timed for a tenth of the time)" if report.cost.estimated else ""
+            self._write(f"program time {formatting.duration(report.cost.run_time_ns)}, {each} per run{how}")
             if report.cost.attachment_ns:
                 total, one = report.cost.attachment_ns, report.cost.attachment_ns / report.cost.run_count
                 self._write(

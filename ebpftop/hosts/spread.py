@@ -288,6 +288,7 @@ class Spread:
             run=self.number,
             monotonic_ns=at,
             accounted=all(cost.accounted for cost in costs),
+            estimated=any(cost.estimated for cost in costs),
             programs=[*programs.values()],
             rings=[*rings.values()],
         )

@@ -1,28 +1,34 @@
-"""Root task: have the kernel account program run times for as long as the collector holds the descriptor."""
+"""Root's part of accounting: have the kernel account program run times for as long as a descriptor is open."""
 
 from __future__ import annotations
 
+import errno
 import os
-import socket
+import time
 
-from ebpftop.handover import protocol, transport
 from ebpftop.kernel import libbpf
 
+APART = 0.02  # seconds: each start and each end interrupts every CPU a few times, for a microsecond or two
 _SETTING = "/proc/sys/kernel/bpf_stats_enabled"
 
 
-def run(channel: socket.socket) -> None:
-    try:
-        descriptor = accounting()
-    except OSError as error:
-        transport.send(channel, protocol.TaskFailed(error=f"program statistics are unavailable: {error.strerror}"))
-        return
-    transport.send(channel, protocol.RunTimesOn(), [descriptor])
-    os.close(descriptor)
+class Accounting:
+    """Opens descriptors for whoever may not, though not as often as they please."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    def descriptor(self) -> int:
+        """See `accounting`; EAGAIN if one was opened just now. Raises `OSError`, `KernelLacks`."""
+        now = time.monotonic()
+        if now < self._last + APART:
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        self._last = now
+        return accounting()
 
 
 def accounting() -> int:
-    """A descriptor while which is open run times are accounted. Raises `OSError`.
+    """A descriptor while which is open run times are accounted. Raises `OSError`, `KernelLacks`.
 
     Without CAP_SYS_ADMIN the administrator's setting counts: one of root's could be inherited, but what starts services
     opens only files for them.

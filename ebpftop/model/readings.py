@@ -108,6 +108,7 @@ class CostNow:
 
     run_count, run_time_ns: since attaching. cpu_percent: of one CPU, between the last two costs. ns_per_event: since
     attaching. attachment_ns: an estimate of what the attachments took besides their programs, 0 where that is little.
+    estimated: whether the kernel counted for about a tenth of the time only, at least for a while.
     """
 
     run_count: int
@@ -115,6 +116,7 @@ class CostNow:
     cpu_percent: float | None
     ns_per_event: float | None
     attachment_ns: int
+    estimated: bool = False
 
 
 def moment(run: Run, wanted: Wanted = INTERVAL) -> object:
@@ -383,7 +385,7 @@ def cost(run: Run) -> CostNow | None:
         passed = last.monotonic_ns - run.costs[-2].monotonic_ns
         percent = max(0.0, 100 * (time - _sums(run.costs[-2])[1]) / passed)
     attachment = sum(each.run_count * each.attachment_ns for each in last.programs)
-    return CostNow(count, time, percent, time / count if count else None, attachment)
+    return CostNow(count, time, percent, time / count if count else None, attachment, last.estimated)
 
 
 def _sums(cost: Cost) -> tuple[int, int]:

@@ -30,6 +30,7 @@ from ebpftop.catalog import info, params
 from ebpftop.catalog.model import Probe
 from ebpftop.frames.messages import Catalog, Load
 from ebpftop.handover import protocol
+from ebpftop.kernel.libbpf import KernelLacks
 from ebpftop.kernel.ownership import only_root_writes
 from ebpftop.loader import (
     code,
@@ -37,11 +38,11 @@ from ebpftop.loader import (
     memory_events,
     processes,
     programs,
-    run_times,
     survey,
     symbolize,
     threads,
 )
+from ebpftop.loader.run_times import Accounting
 from ebpftop.supervisor import privilege, process
 from ebpftop.supervisor.children import Started, spawn
 from ebpftop.supervisor.early import EarlyLoads
@@ -89,6 +90,7 @@ class Supervisor:
         self._started = started
         self._orders = Orders(plan.folders, plan.internal, plan.includes, plan.bcc, started.invoker)
         self._early = EarlyLoads(self.tasks)
+        self._accounting = Accounting()
         self._selector = selectors.DefaultSelector()
         self._collector = 0
         self._output = -1  # a memfd with what collectors wrote to stderr: a dashboard has the terminal to itself
@@ -206,7 +208,7 @@ class Supervisor:
             case protocol.RequestLoad():
                 self._load(message)
             case protocol.RequestRunTimes(run=run):
-                self._start_task("accounting", run, run_times.run)
+                self._account(run)
             case protocol.RequestPrograms(run=run):
                 self._start_task("programs", run, programs.run)
             case protocol.RequestProcess(run=run):
@@ -227,6 +229,17 @@ class Supervisor:
 
     def _forget_link(self) -> None:
         self._link = None
+
+    def _account(self, run: int) -> None:
+        """Here and in no task: it is asked for every second, and is one system call that reads nothing of anybody."""
+        try:
+            descriptor = self._accounting.descriptor()
+        except (OSError, KernelLacks) as error:
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            self._send(protocol.Refusal(run=run, error=f"program statistics are unavailable: {why}"))
+            return
+        self._send(protocol.RunTimesOn(), [descriptor])
+        os.close(descriptor)
 
     def _load(self, request: protocol.RequestLoad) -> None:
         """Check the request on this side, and fork a loader for it unless that has begun."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import subprocess
 import sys
@@ -77,3 +78,22 @@ def test_a_storm_detaches_the_expensive_probe_and_no_other(tmp_path: Path) -> No
         process.id: process.tgid for frame in frames if isinstance(frame, Processes) for process in frame.processes
     }
     assert set(pids) <= {tgids.get(int(pid)) for pid in seen}
+
+
+def test_of_a_busy_probe_a_part_is_timed_and_the_rest_estimated() -> None:
+    command = [*COMMAND, "run", "cpu/syscount", "-p", "by=process", "--budget", "0", "--format", "json"]
+    made, estimated = 0, []
+    with storm(), subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        for line in running.stdout:
+            interval = json.loads(line)
+            table = interval["views"]["by process"]
+            calls = [column["name"] for column in table["columns"]].index("calls")
+            made += sum(row[calls] for row in table["rows"])
+            if interval["cost"]["estimated"]:
+                estimated.append(interval["cost"]["run_count"])
+            if len(estimated) == 8:
+                break
+        running.send_signal(signal.SIGINT)
+    assert estimated == sorted(estimated)
+    assert 0.5 < estimated[-1] / made < 2  # a tenth or ten times as much, if it were not scaled, or twice

@@ -47,8 +47,14 @@ class Exposition(Collector):
         yield InfoMetricFamily("ebpftop", "The exporter.", value={"version": __version__})
         up = GaugeMetricFamily("ebpftop_probe_up", "Whether a probe is attached.", labels=["probe", "variant"])
         lost = CounterMetricFamily("ebpftop_probe_lost", "What a probe missed, by cause.", labels=["probe", "cause"])
-        ran = CounterMetricFamily("ebpftop_probe_runs", "How often a probe's programs ran.", labels=["probe"])
-        spent = CounterMetricFamily("ebpftop_probe_run_seconds", "How long they ran.", labels=["probe"])
+        ran = CounterMetricFamily(
+            "ebpftop_probe_runs", "How often a probe's programs ran; estimated if often.", labels=["probe"]
+        )
+        spent = CounterMetricFamily(
+            "ebpftop_probe_run_seconds",
+            "How long they ran; estimated from a tenth of the time if often.",
+            labels=["probe"],
+        )
         for name, standing in sorted(self._accounts.probes.items()):
             up.add_metric([name, standing.variant], int(standing.up))
             for cause in Losses.__struct_fields__:

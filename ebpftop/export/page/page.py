@@ -312,9 +312,10 @@ def _cost(numbers: RunNumbers) -> Markup | None:
     """What the programs took of the machine."""
     cost, rows = numbers.cost, []
     if cost is not None:
+        estimated = " (estimated: timed for a tenth of the time)" if cost.estimated else ""
         rows += [
-            [Cell("program time"), tables.number(cost.run_time_ns, "ns")],
-            [Cell("program runs"), tables.number(cost.run_count)],
+            [Cell(f"program time{estimated}"), tables.number(cost.run_time_ns, "ns")],
+            [Cell(f"program runs{estimated}"), tables.number(cost.run_count)],
             [Cell("time a run"), tables.number(cost.ns_per_event, "ns")],
             [
                 Cell("share of one CPU"),

@@ -12,12 +12,15 @@ from ebpftop.export.shapes.failures import Failure
 
 
 class Cost(Shape):
-    """Since attaching; cpu_percent is the interval's, null where the kernel doesn't count. attachment_ns: estimated."""
+    """Since attaching; cpu_percent is the interval's, null where the kernel doesn't count. attachment_ns: estimated.
+    estimated: so is all of it, as the kernel counted for about a tenth of the time, at least for a while.
+    """
 
     run_count: Whole
     run_time_ns: Whole
     attachment_ns: Whole
     cpu_percent: Share
+    estimated: bool
 
 
 class Scope(Shape):

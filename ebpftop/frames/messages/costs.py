@@ -31,10 +31,15 @@ class RingUse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cost(Frame, frozen=True, kw_only=True):
-    """What a run's programs cost the machine: the programs' own time, without the cost of the attachment itself."""
+    """What a run's programs cost the machine: the programs' own time, without the cost of the attachment itself.
+
+    accounted: whether the kernel accounts run times. estimated: whether it did so for a part of the time only, about a
+    tenth, so that times and counts are estimates.
+    """
 
     run: int
     monotonic_ns: Whole
-    accounted: bool = msgspec.field(name="statistics")  # whether the kernel accounts run times
+    accounted: bool = msgspec.field(name="statistics")
     programs: Annotated[list[ProgramCost], FEW]
     rings: Annotated[list[RingUse], SOME] = []
+    estimated: bool = False

@@ -7,7 +7,7 @@ from itertools import count
 
 import pytest
 
-from ebpftop.collector import attached
+from ebpftop.collector import account, attached
 from ebpftop.collector.census import Census
 from ebpftop.collector.decode import Context
 from ebpftop.frames.messages import Attached
@@ -24,7 +24,7 @@ def test_what_a_program_cost_is_asked_once_a_look(monkeypatch: pytest.MonkeyPatc
         asked.append(program)
         return Spent(run_time_ns=100 * (now := next(numbers)), run_count=now, recursion_misses=7 * now)
 
-    monkeypatch.setattr(attached, "spent", spent)
+    monkeypatch.setattr(account, "spent", spent)
     program = os.open(os.devnull, os.O_RDONLY)
     outcome = Attached(variant="raw", meaning="exact", views=[], attached=[])
     message = Handover(outcome=outcome, maps=[], programs=["on_switch"], attachment_ns={"on_switch": 5})
@@ -34,7 +34,12 @@ def test_what_a_program_cost_is_asked_once_a_look(monkeypatch: pytest.MonkeyPatc
         assert probe.snapshot().losses.missed == 7 * look
         cost = probe.cost(True).programs[0]
         assert (cost.run_time_ns, cost.run_count, cost.attachment_ns) == (100 * look, look, 5)
-        assert probe.spending(60.0) == (105 * look, look)
+        probe.account.look_again(60.0)
+        assert probe.account.spending(estimated=False) == (105 * look, look)
         assert asked == [program] * look
-    assert probe.spending(0.0) == (105 * 4, 4)  # the budget doesn't wait for a look that is far away
+    probe.account.look_again(0.0)
+    assert probe.account.spending(estimated=False) == (
+        105 * 4,
+        4,
+    )  # the budget doesn't wait for a look that is far away
     probe.close()

@@ -59,7 +59,13 @@ async def test_a_line_holds_exactly_what_was_promised() -> None:
         "lost": 2,
         "map_full": 0,
         "evicted": 0,
-        "cost": {"run_count": 30, "run_time_ns": 10_001_000, "attachment_ns": 0, "cpu_percent": 1.0},
+        "cost": {
+            "run_count": 30,
+            "run_time_ns": 10_001_000,
+            "attachment_ns": 0,
+            "cpu_percent": 1.0,
+            "estimated": False,
+        },
         "views": {
             "latency": {
                 "kind": "histogram",
@@ -138,6 +144,7 @@ async def test_what_a_table_gained() -> None:
         "run_time_ns": 0,
         "attachment_ns": 0,
         "cpu_percent": None,
+        "estimated": False,
     }
 
 
