@@ -31,8 +31,9 @@ class Ledger:
     A view without key fields has one row. moment: the counters are values of the moment too; rows that left have 0.
 
     totals, deltas: counter → int64 a row, since attaching (or the base) and in the last interval. present: rows the
-    last sample held. touched: indices of the rows that gained anything in it, or whose gauges it changed. tags: int64
-    a row, for whoever keeps an account of rows by numbers of its own; -1 in new ones.
+    last sample held. touched: indices of the rows that gained anything in it, or whose gauges it changed, and where
+    there are gauges, or `idle` rows count too, of those that were born in it. tags: int64 a row, for whoever keeps an
+    account of rows by numbers of its own; -1 in new ones.
     process: the key field that holds identities; what is dropped is added to the row of `FOLDED` that has the other key
     fields. Without it the sums of dropped rows are in `rest`, and with `fold`, a key field of small numbers, `folded`
     holds at each of its values those of `counters[0]`. thread: the key field of numbers of threads, 0 for those that
@@ -49,11 +50,13 @@ class Ledger:
         thread: str | None = None,
         fold: str | None = None,
         moment: bool = False,
+        idle: bool = False,
         limit: int = LIMIT,
     ) -> None:
         self.keys, self.counters, self.gauges = tuple(keys), tuple(counters), tuple(gauges)
         self.process, self.thread, self.fold = (name if name in keys else None for name in (process, thread, fold))
         self.moment, self.limit = moment, limit
+        self._touches_births = idle or bool(gauges)
         self.rows = 0
         self.dropped = 0  # rows
         self.skew = 0  # values that shrank
@@ -89,13 +92,26 @@ class Ledger:
             mask &= self._columns[name] == value
         return mask
 
+    def holds(self, keys: Mapping[str, Values]) -> Array:
+        """A mask: which of these keys the last sample held."""
+        mine, theirs = [], []
+        for name in self.keys:
+            values, words = keys[name], self._words.get(name)
+            if isinstance(values, Labels):
+                known = {} if words is None else {label: number for number, label in enumerate(words.labels)}
+                values = np.array([known.get(label, -1) for label in values.labels], np.int64)[values.codes]
+            mine.append(self._columns[name])
+            theirs.append(values)
+        at = align(mine, theirs) if self.keys else np.zeros(1, np.intp)
+        return np.asarray((at >= 0) & self.present[at])
+
     def begin(self, columns: Mapping[str, Values]) -> None:
         """The first sample, as a base: what it holds was counted before. Raises `BadFrame`."""
         self.update(columns)
         if not self.moment:
             self.totals = {name: np.zeros(self.rows, np.int64) for name in self.counters}
             self.deltas = dict(self.totals)
-            self.touched = np.arange(self.rows if self.gauges else 0)
+            self.touched = np.arange(self.rows if self._touches_births else 0)
 
     def update(self, columns: Mapping[str, Values]) -> None:
         """Add a sample: one row a key, or several, which are summed, where the view leaves key fields out."""
@@ -118,7 +134,7 @@ class Ledger:
         self._grow(births)
         self._last = Sample(columns, at) if len(at) == rows and not self.moment else None
         touched = np.zeros(self.rows, bool)
-        touched[at[born]] = bool(self.gauges)
+        touched[at[born]] = self._touches_births
         for name, column in fields.items():
             if name in self.gauges:
                 touched[at] |= self._columns[name][at] != column
@@ -151,7 +167,7 @@ class Ledger:
             for name, column in born.items():
                 self._columns[name][-births:] = column
             self.present = np.concatenate((self.present, np.ones(births, bool)))
-        touched = [last.places[old:]] if self.gauges else []
+        touched = [last.places[old:]] if self._touches_births else []
         for name in self.counters:
             changed = last.changed(name, columns[name])
             touched.append(self._add(name, last.places[changed], _counts(name, taken(columns[name], changed))))

@@ -41,8 +41,8 @@ class Extent:
 
 @dataclass(frozen=True, slots=True)
 class TableReading:
-    """A table view: one row a key; of the last interval also those that were idle or left their map (`present` is
-    False).
+    """A table view: one row a key; of an interval also those that were idle, also if they never gained anything, or had
+    left their map. `present` is False where it is known that they have.
 
     keys and gauges: field → values. gains: counters in the span; rates: gains a second, NaN where no time is known;
     totals: since attaching (or the run's base) until the end of the last interval, of other spans their gains. Gauges
@@ -218,14 +218,16 @@ def _table(run: Run, view: ViewInfo, wanted: Wanted) -> tuple[TableReading, Arra
             present=ledger.present,
         )
         return reading, None
-    found = run.pasts[view.name].gained(covered.span, idle=isinstance(wanted, Recent) and wanted.seconds <= 0)
+    idle = isinstance(wanted, Recent) and wanted.seconds <= 0
+    is_last = run.last is not None and covered.span.end == run.last.monotonic_ns
+    found = run.pasts[view.name].gained(covered.span, idle=idle)
     reading = TableReading(
         keys=found.keys,
         gains=found.gains,
         totals=found.totals,
         rates={name: rates(gain, covered.seconds) for name, gain in found.gains.items()},
         gauges=found.last,
-        present=np.ones(len(found), bool),
+        present=ledger.holds(found.keys) if idle and is_last else np.ones(len(found), bool),
     )
     return reading, found.others
 

@@ -259,7 +259,7 @@ def _ledger(view: ViewInfo) -> Ledger:
     keys, counters, gauges = (
         [column.field for column in view.columns if column.role == role] for role in ("key", "counter", "gauge")
     )
-    return Ledger(keys, counters, gauges, process=process if process in keys else None, thread=thread)
+    return Ledger(keys, counters, gauges, process=process if process in keys else None, thread=thread, idle=True)
 
 
 def check(view: ViewInfo, columns: Mapping[str, Values]) -> None:

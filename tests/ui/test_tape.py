@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from textual.widgets import Static
 
 from ebpftop.frames.messages import AnyFrame
 from ebpftop.frames.tape import TapeWriter
@@ -138,6 +139,21 @@ async def test_at_goes_to_a_time_of_day_that_is_yet_to_come(tape: Path) -> None:
         await on.press("at", *at(15), "enter")
         assert app.feed.when.wanted == Span(played + 6 * SECOND, played + 7 * SECOND)
         assert app.feed.session.newest.monotonic_ns == played
+
+
+async def test_at_takes_a_position_on_a_tape_and_says_so(tape: Path) -> None:
+    app = EbpftopApp(source := TapeSource(tape, paused=True))
+    async with app.run_test(size=(80, 24)) as pilot:
+        on = Stage(app, pilot, app.feed.source)
+        source.seek(8.0)
+        await until(on, lambda: bool(app.screen.query(TableGrid)) and on.one(TableGrid).count == 2)
+        await until(on, lambda: app.feed.session.reach.end > app.feed.session.newest.monotonic_ns + 11 * SECOND)
+        played = app.feed.session.newest.monotonic_ns
+        await on.press("at")
+        assert "0:45   1:02:03   from the tape's beginning" in str(on.app.screen.query(Static).last().render())
+        await on.press(*"0:15", "enter")
+        assert app.feed.when.wanted == Span(played + 6 * SECOND, played + 7 * SECOND)
+        assert "tape 0:08 / 0:20" in on.see(HeaderLine)
 
 
 async def test_space_plays_a_tape_from_a_span_that_is_yet_to_come_else_from_where_it_was(tape: Path) -> None:

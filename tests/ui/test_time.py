@@ -191,6 +191,42 @@ def test_a_time_of_day_may_be_one_that_a_tape_has_yet_to_show() -> None:
     assert moment("-1m", now, end) == now - 60
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("0:45", "12:00:50"),
+        ("3:10.5", "12:03:15.5"),
+        ("0:03:10", "12:03:15"),
+        ("75:00", "13:15:05"),  # no time of day
+        ("1:02:03", "13:02:08"),
+        ("1:30:00", "13:30:05"),  # the end
+        ("12:03", "12:03:00"),  # a time of day that is on the tape
+        ("12:00", "12:00:00"),  # and one in which it begins
+        ("12:00:05", "12:00:05"),
+        ("13:30", "13:30:00"),
+        ("1:30:02", "01:30:02"),  # longer than the tape
+        ("92:00", None),
+        ("0:75", None),
+        ("1:75:00", None),
+        ("0:5", None),
+        ("-1m", "12:29:05"),
+    ],
+)
+def test_a_position_on_a_tape_is_what_is_no_time_of_day_there(text: str, found: str | None) -> None:
+    begin, now, end = (
+        datetime.fromisoformat(f"2026-05-04 {time}").timestamp() for time in ("12:00:05", "12:30:05", "13:30:05.5")
+    )
+    expected = None if found is None else datetime.fromisoformat(f"2026-05-04 {found}").timestamp()
+    assert moment(text, now, end, begin) == expected
+
+
+def test_at_night_minutes_and_seconds_are_a_time_of_day_where_the_tape_has_it() -> None:
+    begin, end = (datetime.fromisoformat(f"2026-05-04 {time}").timestamp() for time in ("00:30:00", "01:30:00"))
+    assert moment("0:45", end, end, begin) == begin + 15 * 60
+    assert moment("0:20", end, end, begin) == begin + 20
+    assert moment("0:20", end, end) == begin - 10 * 60
+
+
 async def test_a_span_before_a_probe_was_attached_says_so(stage: Open) -> None:
     both = Options(auto_load=[("cpu/runqlat", {}), ("cpu/syscount", {})])
     async with stage(options=both) as on:

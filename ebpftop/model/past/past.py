@@ -29,9 +29,9 @@ _OWN = 4096  # bytes of an empty past
 class Gained:
     """What a view gained in a span, a row a key. span, seconds: what the steps cover, and how long was observed.
 
-    gains: of all rows that gained anything or have a gauge. totals: until the end of the span, where asked for. last,
-    low, high: of the gauges; where a row isn't among those with a gauge, `known` is False. others: rows that stand for
-    several, with 0 or "" for what differs.
+    gains: of all rows that gained anything or have a gauge, and of idle ones where asked for. totals: then, until the
+    end of the span. last, low, high: of the gauges; where a row isn't among those with one, `known` is False. others:
+    rows that stand for several, with 0 or "" for what differs.
     """
 
     span: Span | None
@@ -238,12 +238,13 @@ class Past(Steps):
         return Across(keys, gains, self.roster.others[firsts])
 
     def gained(self, span: Span = ALL, *, idle: bool = False) -> Gained:
-        """What a span holds, a row a key. idle: with the rows that gained something only before."""
+        """What a span holds, a row a key. idle: with all other rows that there were until its end."""
         before = Span(end=span.end)
         gains = {name: self.gains(name, span) for name in self.counters}
         totals = {name: self.gains(name, before) for name in self.counters} if idle else gains
         gauges, known = self.measured(before if idle else span)
-        rows = np.flatnonzero(np.any([known, *(total > 0 for total in totals.values())], axis=0))
+        shown = self.mentioned(before) if idle else np.any([known, *(gain > 0 for gain in gains.values())], axis=0)
+        rows = np.flatnonzero(shown)
         firsts, group = np.unique(self.roster.equal(rows), return_inverse=True)
 
         def added(each: dict[str, Array]) -> dict[str, Array]:
@@ -255,8 +256,8 @@ class Past(Steps):
         added_gains, added_totals = added(gains), added(totals)
         with_gauge = known[rows]
         rows, group = rows[with_gauge], group[with_gauge]
-        shown: Cells = {(name, how): np.zeros(0, np.int64) for name in self.gauges for how in self._hows(name)}
-        shown |= {field: merged(field[1], values[rows], group, len(firsts)) for field, values in gauges.items()}
+        read: Cells = {(name, how): np.zeros(0, np.int64) for name in self.gauges for how in self._hows(name)}
+        read |= {field: merged(field[1], values[rows], group, len(firsts)) for field, values in gauges.items()}
         times = self.times(span)
         return Gained(
             span=Span(int(times["start"][0]), int(times["end"][-1])) if len(times) else None,
@@ -264,12 +265,20 @@ class Past(Steps):
             keys={name: self.roster.values(name, firsts) for name in self.roster.fields},
             gains=added_gains,
             totals=added_totals,
-            last={name: self._texts(name, values) for (name, how), values in shown.items() if how == "last"},
-            low={name: values for (name, how), values in shown.items() if how == "low"},
-            high={name: values for (name, how), values in shown.items() if how == "high"},
+            last={name: self._texts(name, values) for (name, how), values in read.items() if how == "last"},
+            low={name: values for (name, how), values in read.items() if how == "low"},
+            high={name: values for (name, how), values in read.items() if how == "high"},
             known=np.isin(np.arange(len(firsts)), group),
             others=self.roster.others[firsts],
         )
+
+    def mentioned(self, span: Span) -> Array:
+        """A mask of the rows of the roster that a span has cells of."""
+        found = np.zeros(len(self.roster), bool)
+        for block, start, stop in self.slices(span):
+            places = self.roster.places(block.numbers)
+            found[places if stop - start == len(block) else places[block.codes[block.part(start, stop)]]] = True
+        return found
 
     def measured(self, span: Span) -> tuple[Cells, Array]:
         """Each gauge of each row of the roster in a span, and a mask of the rows that have any."""

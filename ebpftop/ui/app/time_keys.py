@@ -217,8 +217,11 @@ class TimeKeys(PacedApp):
             self.notice("there is no past yet", "info")
         else:
             now, tape = self._now(), self.feed.playback
-            latest = now + max(0.0, tape.duration - tape.position) if tape else now
-            self.push_screen(GoTo(now, latest), self._go)
+            if tape is None:
+                self.push_screen(GoTo(now, now), self._go)
+            else:
+                begin = now - tape.position
+                self.push_screen(GoTo(now, begin + max(tape.position, tape.duration), begin), self._go)
 
     def _now(self) -> float:
         """Seconds since 1970, on the clock of the machine that is traced."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _AGO = re.compile(r"-((?P<h>\d+(\.\d+)?)h)?((?P<m>\d+(\.\d+)?)m)?((?P<s>\d+(\.\d+)?)s?)?")
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?")
+_POSITION = re.compile(r"(?:(\d+):)?(\d+):(\d{2}(?:\.\d+)?)")
 _LONGER = 1.5  # times the span: what is shown is a step that is longer than it
 
 
@@ -52,19 +53,49 @@ def span_words(run: Run, view: ViewInfo, wanted: Wanted) -> str:
     return f"{ends} ({step}{length(covered.seconds)})"
 
 
-def moment(text: str, now: float, latest: float) -> float | None:
+def position(seconds: float) -> str:
+    """On a tape, from its beginning: `0:45`, `1:02:03`."""
+    minutes, seconds = divmod(int(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}" if minutes >= 60 else f"{minutes}:{seconds:02d}"
+
+
+def moment(text: str, now: float, latest: float, begin: float | None = None) -> float | None:
     """A time of day (`12:03`, `12:03:20.5`), the last such before `latest`, or how long before `now` (`-90s`,
     `-1h30m`), in seconds since 1970. None for anything else.
+
+    begin: of a tape. What is no time of day on it is a position (`0:45`, `1:02:03`), if it is that long.
     """
     text = "".join(text.split()).lower()
     if (found := _AGO.fullmatch(text)) and len(text) > 1:
         hours, minutes, seconds = (float(found[name] or 0) for name in "hms")
         return now - 3600 * hours - 60 * minutes - seconds
-    if found := _CLOCK.fullmatch(text):
-        hour, minute, second = int(found[1]), int(found[2]), float(found[3] or 0)
-        if hour > 23 or minute > 59 or second >= 60:
-            return None
-        today = datetime.fromtimestamp(latest).replace(hour=hour, minute=minute, second=0, microsecond=0)
-        time = today + timedelta(seconds=second)
-        return (time if time.timestamp() <= latest else time - timedelta(days=1)).timestamp()
-    return now if text == "now" else None
+    if text == "now":
+        return now
+    time, named = _time_of_day(text, latest)
+    if begin is not None and (time is None or time + named <= begin):
+        into = _seconds(text)
+        if into is not None and begin + into < latest + 1:  # a tape's length is told without fractions
+            return begin + into
+    return time
+
+
+def _time_of_day(text: str, latest: float) -> tuple[float | None, int]:
+    """The last one before `latest`, and how many seconds are called that."""
+    found = _CLOCK.fullmatch(text)
+    if found is None:
+        return None, 0
+    hour, minute, second = int(found[1]), int(found[2]), float(found[3] or 0)
+    if hour > 23 or minute > 59 or second >= 60:
+        return None, 0
+    today = datetime.fromtimestamp(latest).replace(hour=hour, minute=minute, second=0, microsecond=0)
+    time = today + timedelta(seconds=second)
+    return (time if time.timestamp() <= latest else time - timedelta(days=1)).timestamp(), 1 if found[3] else 60
+
+
+def _seconds(text: str) -> float | None:
+    """Of a position."""
+    found = _POSITION.fullmatch(text)
+    if found is None:
+        return None
+    hours, minutes, seconds = int(found[1] or 0), int(found[2]), float(found[3])
+    return 3600 * hours + 60 * minutes + seconds if seconds < 60 and (found[1] is None or minutes < 60) else None

@@ -10,29 +10,21 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input
 
-from ebpftop.frames.messages import Describe, Detach, ProbeInfo
+from ebpftop.frames.messages import Describe, Detach
 from ebpftop.ui.feed.feed import Feed
-from ebpftop.ui.messages import Changed, Chosen
+from ebpftop.ui.messages import Chosen
 from ebpftop.ui.screens.failures import last_failed, last_rejected
-from ebpftop.ui.screens.selecting import Selecting
-from ebpftop.ui.screens.state import header_state, run_states, tabs
-from ebpftop.ui.screens.time import draw_timeline
+from ebpftop.ui.screens.state import run_states, tabs
+from ebpftop.ui.screens.viewing import Viewing
 from ebpftop.ui.widgets.about import About
-from ebpftop.ui.widgets.banner import Banner
 from ebpftop.ui.widgets.cached import Column, Row
 from ebpftop.ui.widgets.catalog import CatalogPanel
-from ebpftop.ui.widgets.header import HeaderLine
 from ebpftop.ui.widgets.keys import KeyLine
-from ebpftop.ui.widgets.panes import Panes
 from ebpftop.ui.widgets.runs import RunPane, RunTabs
 from ebpftop.ui.widgets.start import Start
-from ebpftop.ui.widgets.timeline import Timeline
 
 if TYPE_CHECKING:
     from ebpftop.model.run import Run
-    from ebpftop.model.standouts import Finding
-    from ebpftop.ui.widgets.grid import Grid
-    from ebpftop.ui.widgets.heatmap import HeatmapPlot
     from ebpftop.ui.widgets.panel import ViewPanel
 
 CHOSEN = 0.1  # seconds from a key in the catalog to its entry: the next key may come before
@@ -40,7 +32,7 @@ DESCRIBE = 5.0  # seconds between requests to describe the processes on the scre
 NARROW = 100  # cells; below this width only the catalog or the probe is shown
 
 
-class Dashboard(Selecting):
+class Dashboard(Viewing):
     DEFAULT_CSS = """
     Dashboard {
         layout: vertical;
@@ -69,24 +61,10 @@ class Dashboard(Selecting):
         ),
         Binding("tab", "other(1)", "next", key_display="Tab", tooltip="Go to the next part of the screen"),
         Binding("shift+tab", "other(-1)", "previous part", show=False),
-        Binding("f", "filter", "filter", priority=True, tooltip="Filter rows or events as you type", id="filter"),
-        Binding("M", "own", "ebpftop's own", show=False, tooltip="Show or leave out ebpftop's own processes", id="own"),
-        *Selecting.SELECTING,
-        *Selecting.WIDENING,
-        Binding("o", "past", "over time", tooltip="Show a histogram, or samples, over time", id="over-time"),
-        Binding("n", "view(1)", "next view", tooltip="Show the probe's next view", id="next-view"),
-        Binding("N", "view(-1)", "previous view", show=False, id="previous-view"),
-        Binding(
-            "E",
-            "export",
-            "export",
-            show=False,
-            tooltip="Export the view, all probes or a report to a file",
-            id="export",
-        ),
-        Binding(
-            "y", "copy", "copy", show=False, tooltip="Copy the row under the cursor, else the view, as text", id="copy"
-        ),
+        *Viewing.FILTERING,
+        *Viewing.SELECTING,
+        *Viewing.WIDENING,
+        *Viewing.TURNING,
         Binding("d", "detach", "detach", tooltip="Detach the probe; again: close its tab", id="detach"),
         Binding(
             "left_square_bracket",
@@ -109,14 +87,10 @@ class Dashboard(Selecting):
 
     def __init__(self, feed: Feed) -> None:
         super().__init__(feed)
-        self.header = HeaderLine()
-        self.timeline = Timeline()
-        self.banner = Banner()
         self.catalog = CatalogPanel()
         self.tabs = RunTabs()
         self.about = About()
         self.start = Start()
-        self.panes = Panes()
         self.current: int | None = None  # the run in front
         self.informing = False  # whether the catalog entry is shown instead
         self.asking = feed.source.live  # whether the first screen is shown while there is no run
@@ -137,11 +111,7 @@ class Dashboard(Selecting):
         self.add_class(max(each for each in self.HORIZONTAL_BREAKPOINTS if each[0] <= width)[1], update=False)
 
     def compose(self) -> Iterable[Widget]:
-        yield self.header
-        yield self.timeline
-        yield self.banner
-        yield self.caption
-        yield self.trail
+        yield from self.compose_above()
         with Row(id="body"):
             yield self.catalog
             with Column(id="right"):
@@ -194,9 +164,6 @@ class Dashboard(Selecting):
         """Whether the values of this run are in sight."""
         return run.id == self.current and self.pane is not None and self.pane.display
 
-    def on_screen_resume(self) -> None:
-        self.post_message(Changed())  # not drawn while another screen was above
-
     def _choose(self, runs: list[int]) -> None:
         """Bring a run this user requested to the front when it starts; otherwise keep the current one."""
         requested = [run for run in runs if run not in self._seen and self.feed.is_mine(run)]
@@ -218,12 +185,6 @@ class Dashboard(Selecting):
             if not old:
                 self.informing = False
         await self.redraw()
-
-    def draw_header(self) -> None:
-        self.header.state = header_state(self.feed)
-        self.draw_above()
-        if self.feed.session.newest is not None:
-            draw_timeline(self.timeline, self.feed, self.run, self.pane.panel if self.pane else None)
 
     async def draw_front(self, *, anew: bool = True) -> None:
         """Bring the current run, or the catalog entry, to the front and draw it; unless anew, only what is new."""
@@ -269,12 +230,6 @@ class Dashboard(Selecting):
         failed = last_rejected(self.feed.session, listing.chosen.id) if listing.chosen else None
         self.about.show(listing.entry or listing.category, failed.failure if failed else None)
 
-    async def ended(self, reason: str) -> None:
-        """The stream ended; a reason means that it failed."""
-        if reason:
-            self.banner.tell(reason, "R restarts   q quits" if self.feed.source.can_restart else "q quits")
-        await self.redraw()
-
     async def _describe(self) -> None:
         """Refresh the processes on the screen: they may have executed another program."""
         ids = self.panel.identities_on_screen() if self.panel else []
@@ -297,9 +252,9 @@ class Dashboard(Selecting):
         """The view that keys act on."""
         return self.pane.panel if self.pane is not None and not self.informing else None
 
-    def probe(self, name: str) -> ProbeInfo | None:
-        catalog = self.feed.session.catalog
-        return next((probe for probe in catalog.probes if probe.id == name), None) if catalog else None
+    @property
+    def followed(self) -> ViewPanel | None:
+        return self.pane.panel if self.pane is not None else None
 
     def chosen_failed(self) -> Run | None:
         """The last failure of all, or of the probe under the catalog's cursor if the focus is there."""
@@ -346,30 +301,6 @@ class Dashboard(Selecting):
         await self.draw_front()
         self.draw_header()  # the timeline follows what is shown
 
-    def on_grid_whole(self, event: Grid.Whole) -> None:
-        from ebpftop.ui.screens.row import RowScreen
-
-        self.app.push_screen(RowScreen(self.panel.view.title if self.panel else "", event.fields))
-
-    def on_heatmap_plot_asked(self, event: HeatmapPlot.Asked) -> None:
-        from ebpftop.ui.screens.standout import StandoutScreen
-
-        if self.run is not None and self.panel is not None:
-            screen = StandoutScreen.of(self.feed.session, self.run, self.panel, event)
-            self.app.push_screen(screen, self._select)
-
-    async def _select(self, found: Finding | None) -> None:
-        """Select what was found everywhere, and show it in its own view."""
-        from ebpftop.ui.widgets.findings import text_of
-
-        if found is not None and self.panes.of(found.run) is not None:
-            selects = self.select_found(found)
-            await self.bring(found.run, focus=True)
-            if self.pane is not None and (panel := self.pane.turn_to(found.view.name)) is not None:
-                if not selects and panel.grid_frame is not None:
-                    panel.grid_frame.fill_filter(text_of(found, self.feed.session.processes))
-                await self.draw_front()
-
     async def bring(self, run: int, *, focus: bool = False, zoomed: bool = False) -> None:
         """Bring a run to the front; with `focus` the focus too. zoomed: Esc goes back to the tiles."""
         self.current, self.informing, self.zoomed = run, False, zoomed
@@ -380,20 +311,9 @@ class Dashboard(Selecting):
     # ------------------------------------------------------------ keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        panel = self.panel
         match action:
             case "search":
                 return not isinstance(self.focused, Input)
-            case "filter":
-                return panel is not None and panel.grid_frame is not None and not isinstance(self.focused, Input)
-            case "own":
-                return panel is not None and panel.ranks
-            case "past":
-                return panel is not None and panel.has_past
-            case "view":
-                return self.pane is not None and self.pane.hides_views
-            case "copy":
-                return panel is not None
             case "detach":
                 return self.current is not None and self.feed.source.live
         return super().check_action(action, parameters)
@@ -433,44 +353,6 @@ class Dashboard(Selecting):
             first = [self.start] if self.pane is None and self._has_start and not self.informing else []
             return [*first, self.catalog.listing, self.about]
         return [self.catalog.listing, *self.pane.stops]
-
-    def action_filter(self) -> None:
-        if self.panel and self.panel.grid_frame:
-            self.panel.grid_frame.ask_filter()
-
-    async def action_own(self) -> None:
-        if self.panel:
-            self.panel.toggle_own()
-            await self.draw_front()
-
-    async def turn_to(self, run: int, view: str) -> ViewPanel | None:
-        """Bring a run's view to the front; None where it has no panel any more."""
-        if self.panes.of(run) is None:
-            return None
-        await self.bring(run, focus=True)
-        return self.pane.turn_to(view) if self.pane is not None else None
-
-    def action_past(self) -> None:
-        if self.panel:
-            self.panel.toggle_past()
-
-    async def action_view(self, step: int) -> None:
-        if self.pane:
-            self.pane.turn(step)
-            await self.draw_front()
-
-    def action_export(self) -> None:
-        from ebpftop.ui.screens.export import ExportScreen
-
-        aspects = self.panes.aspects(self.feed.session)
-        self.app.push_screen(ExportScreen(self.feed, self.run, self.panel, aspects))
-
-    def action_copy(self) -> None:
-        from ebpftop.ui.screens.export import copied
-
-        if self.panel is not None and self.run is not None:
-            self.app.copy_to_clipboard(copied(self.feed, self.run, self.panel))
-            self.notify("copied, if the terminal allows it", markup=False)
 
     async def action_tab(self, step: int) -> None:
         runs = [tab.run for tab in self.tabs.tabs]

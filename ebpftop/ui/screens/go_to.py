@@ -12,11 +12,12 @@ from ebpftop.ui.drawing.spans import moment
 from ebpftop.ui.screens.leaving import Dialog
 
 FORMS = "12:03   12:03:20   -90s   -5m   -1h"
+POSITIONS = "0:45   1:02:03   from the tape's beginning"
 
 
 class GoTo(Dialog[float | None]):
     """Dismissed with the time in seconds since 1970, or None. now: what relative times are counted from.
-    latest: of a tape, its end.
+    latest, begin: of a tape, its end and its beginning.
     """
 
     DEFAULT_CSS = """
@@ -38,11 +39,14 @@ class GoTo(Dialog[float | None]):
     }
     """
 
-    def __init__(self, now: float, latest: float) -> None:
+    def __init__(self, now: float, latest: float, begin: float | None = None) -> None:
         super().__init__()
-        self._now, self._latest = now, latest
-        self.input = Input(placeholder="a time of day, or how long ago")
-        self.note = Static(FORMS, markup=False)
+        self._now, self._latest, self._begin = now, latest, begin
+        self._forms, asked = FORMS, "a time of day, or how long ago"
+        if begin is not None:
+            self._forms, asked = f"{FORMS}\n{POSITIONS}", "a time of day, how long ago, or a position"
+        self.input = Input(placeholder=asked)
+        self.note = Static(self._forms, markup=False)
 
     def compose(self) -> Iterable[Widget]:
         with Vertical() as box:
@@ -55,8 +59,8 @@ class GoTo(Dialog[float | None]):
         self.dismiss(None)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        found = moment(event.value, self._now, self._latest)
+        found = moment(event.value, self._now, self._latest, self._begin)
         if found is None:
-            self.note.update(f"no time: {FORMS}")
+            self.note.update(f"no time: {self._forms}")
         else:
             self.dismiss(found)

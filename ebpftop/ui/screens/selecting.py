@@ -1,31 +1,24 @@
-"""The selection that all views of a session share: its keys, and the lines above the views."""
+"""The keys of the selection that all views of a session share."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 
-from ebpftop.model.caption import caption
 from ebpftop.model.dimensions import PROCESS
 from ebpftop.model.selection import Choice, Selection, choice_of, choice_of_process
-from ebpftop.ui.feed.feed import Feed
 from ebpftop.ui.messages import ProcessAsked
-from ebpftop.ui.widgets.caption import Caption
+from ebpftop.ui.screens.session import SessionScreen
 from ebpftop.ui.widgets.keyboard import key_of
-from ebpftop.ui.widgets.trail import Trail
 
 if TYPE_CHECKING:
     from ebpftop.frames.messages import Process
     from ebpftop.model.standouts import Finding
-    from ebpftop.ui.widgets.panel import ViewPanel
 
 
-class Selecting(Screen[None]):
-    """A screen whose views show the selected rows. `trail` says which those are, `caption` what a tape says at the
-    moment that is played.
-    """
+class Selecting(SessionScreen):
+    """A screen whose views show the selected rows."""
 
     SELECTING: ClassVar[list[BindingType]] = [
         Binding("full_stop", "select", "select", tooltip="Select this row in all views, or no longer", id="select"),
@@ -51,31 +44,6 @@ class Selecting(Screen[None]):
         ),
         Binding("backspace", "widen", "widen", show=False, tooltip="Widen the selection by one step"),
     ]
-
-    def __init__(self, feed: Feed) -> None:
-        super().__init__()
-        self.feed = feed
-        self.trail = Trail()
-        self.caption = Caption()
-
-    @property
-    def panel(self) -> ViewPanel | None:
-        """The view that keys act on."""
-        raise NotImplementedError
-
-    async def redraw(self) -> None:
-        raise NotImplementedError
-
-    async def draw_front(self) -> None:
-        """Draw the view in front anew."""
-        raise NotImplementedError
-
-    def draw_above(self) -> None:
-        """The lines above the views. Live, whoever sets a mark knows what it says, and a notice shows the others."""
-        self.trail.choices = self.feed.selection.choices
-        session = self.feed.session
-        if self.feed.playback is not None:
-            self.caption.text = caption(session.marks, session.newest.monotonic_ns) if session.newest else ""
 
     async def narrow(self, selection: Selection) -> None:
         self.feed.selection = selection

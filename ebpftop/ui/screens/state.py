@@ -12,7 +12,7 @@ from ebpftop.model.results import SHORT
 from ebpftop.model.session import Session
 from ebpftop.stats import formatting
 from ebpftop.ui.drawing.inert import inert
-from ebpftop.ui.drawing.spans import clock
+from ebpftop.ui.drawing.spans import clock, position
 from ebpftop.ui.drawing.theme import NOT_HERE, RUNNING, WARNING
 from ebpftop.ui.feed.feed import Feed
 from ebpftop.ui.widgets.entries import RunState
@@ -64,7 +64,7 @@ def _mode(feed: Feed, paused: bool) -> str:
         stands = f"{stands} · " if stands else ""
         speed = f" ×{playback.speed:g}" if playback.speed != 1 else ""
         end = " · ended" if feed.ended is not None else ""
-        return f"{stands}tape {_clock(playback.position)} / {_clock(playback.duration)}{speed}{end}"
+        return f"{stands}tape {position(playback.position)} / {position(playback.duration)}{speed}{end}"
     if feed.when.compares:
         return stands
     if (as_of := _as_of(feed, paused)) is not None:
@@ -105,10 +105,6 @@ def _ends(wanted: Wanted, newest: Sample) -> str:
 
 def _as_of(feed: Feed, paused: bool) -> float | None:
     return feed.as_of if feed.source.live and feed.ended is None and not paused else None
-
-
-def _clock(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 def state_of(run: Run, over: bool) -> str:

@@ -12,24 +12,20 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
-from ebpftop.frames.messages import Detach, Load, PlaybookInfo, ProbeInfo, StepInfo
+from ebpftop.frames.messages import Detach, Load, PlaybookInfo
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.theme import NOT_HERE
 from ebpftop.ui.drawing.tiling import arrangement, page
 from ebpftop.ui.feed.feed import Feed
-from ebpftop.ui.messages import Changed
 from ebpftop.ui.screens.failures import last_failed
 from ebpftop.ui.screens.selecting import Selecting
-from ebpftop.ui.screens.state import header_state, names, state_of, tab_of
-from ebpftop.ui.screens.time import draw_timeline
-from ebpftop.ui.widgets.banner import Banner
+from ebpftop.ui.screens.state import names, state_of, tab_of
 from ebpftop.ui.widgets.cached import Box
-from ebpftop.ui.widgets.header import HeaderLine
 from ebpftop.ui.widgets.keyboard import key_of
 from ebpftop.ui.widgets.keys import KeyLine
 from ebpftop.ui.widgets.runs import RunTabs, Tab
 from ebpftop.ui.widgets.tile import Tile, why_not
-from ebpftop.ui.widgets.timeline import TWO, Timeline
+from ebpftop.ui.widgets.timeline import TWO
 
 if TYPE_CHECKING:
     from ebpftop.model.run import Run
@@ -87,9 +83,6 @@ class Tiles(Selecting):
         super().__init__(feed)
         self.playbook = playbook
         self.current = 0
-        self.header = HeaderLine()
-        self.timeline = Timeline()
-        self.banner = Banner()
         self.strip = RunTabs()
         self.tiles = [Tile(at, step) for at, step in enumerate(playbook.steps)]
         self.errors: dict[int, str] = {}
@@ -98,11 +91,7 @@ class Tiles(Selecting):
         self._shape = (1, 1)  # columns and rows
 
     def compose(self) -> Iterable[Widget]:
-        yield self.header
-        yield self.timeline
-        yield self.banner
-        yield self.caption
-        yield self.trail
+        yield from self.compose_above()
         title = (inert(self.playbook.title), "bold"), f"   {inert(self.playbook.summary)}"
         yield Static(Content.assemble(*title), markup=False, id="title")
         yield self.strip
@@ -122,7 +111,7 @@ class Tiles(Selecting):
         numbers = [load.request for load in loads]
         sent: dict[object, int] = {}  # lineages: steps that are alike share one load
         for tile in self.tiles:
-            run, probe = self._run(tile), self._probe(tile.step)
+            run, probe = self._run(tile), self.probe(tile.step.probe)
             if probe and probe.available is not False and (run is None or state_of(run, self.feed.over) == "detached"):
                 key = (tile.step.probe, *sorted(tile.step.params.items()))
                 if key not in sent:
@@ -153,9 +142,6 @@ class Tiles(Selecting):
         """Whether the values of this run are in sight."""
         return any(tile.display and (mine := self._run(tile)) is not None and mine.id == run.id for tile in self.tiles)
 
-    def on_screen_resume(self) -> None:
-        self.post_message(Changed())  # not drawn while another screen was above
-
     @property
     def run(self) -> Run | None:
         """That of the current tile."""
@@ -183,10 +169,6 @@ class Tiles(Selecting):
         """Why a tile's request was refused."""
         return self.errors.get(self._lineages.get(tile.at, 0), "")
 
-    def _probe(self, step: StepInfo) -> ProbeInfo | None:
-        catalog = self.feed.session.catalog
-        return next((probe for probe in catalog.probes if probe.id == step.probe), None) if catalog else None
-
     # ------------------------------------------------------------ drawing
 
     async def redraw(self) -> None:
@@ -195,17 +177,11 @@ class Tiles(Selecting):
         self.strip.current = self.current
         for tile in self.tiles:
             if tile.display:
-                run, probe = self._run(tile), self._probe(tile.step)
+                run, probe = self._run(tile), self.probe(tile.step.probe)
                 tile.selection = self.feed.selection
                 why = why_not(probe, run, self._error(tile), self.feed.source.live, key_of(self.app, "verifier", "v"))
                 processes, wanted = self.feed.session.processes, self.feed.when.wanted
                 await tile.show(self._tab(tile.at), run, why, processes, wanted, self.feed.comparing)
-
-    def draw_header(self) -> None:
-        self.header.state = header_state(self.feed)
-        self.draw_above()
-        if self.feed.session.newest is not None:
-            draw_timeline(self.timeline, self.feed, self.run, self.panel)
 
     def _tab(self, at: int) -> Tab:
         """The sign and the name of a tile, numbered as the tile."""
@@ -213,16 +189,10 @@ class Tiles(Selecting):
         run = self._run(tile)
         if run:
             return replace(tab_of(run, self._names[at], state_of(run, self.feed.over)), run=at)
-        probe = self._probe(tile.step)
+        probe = self.probe(tile.step.probe)
         if probe is None or probe.available is False or self._error(tile):
             return Tab(at, NOT_HERE, "$warning", self._names[at], "unavailable")
         return Tab(at, "◌" if self.feed.source.live else NOT_HERE, "$quiet", self._names[at])
-
-    async def ended(self, reason: str) -> None:
-        """The stream ended; a reason means that it failed."""
-        if reason:
-            self.banner.tell(reason, "R restarts   q quits" if self.feed.source.can_restart else "q quits")
-        await self.redraw()
 
     # ------------------------------------------------------------ layout
 
@@ -307,7 +277,7 @@ class Tiles(Selecting):
         run = self._run(tile)
         if run and run.state in ("loading", "running", "detaching"):
             self.post_message(self.Zoomed(run.id))
-        elif (probe := self._probe(tile.step)) and probe.available is not False:
+        elif (probe := self.probe(tile.step.probe)) and probe.available is not False:
             await self._load(tile)
 
     async def action_own(self) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from ebpftop.frames import tape_format
 from ebpftop.frames.messages import AnyFrame
@@ -18,7 +19,7 @@ from ebpftop.frames.tape import TapeReader, TapeWriter
 from ebpftop.model import readings
 from ebpftop.model.ahead import Ahead
 from ebpftop.model.past.past import Past
-from ebpftop.model.past.span import FIRST, START, Span
+from ebpftop.model.past.span import FIRST, INTERVAL, START, Recent, Span, Wanted
 from ebpftop.model.run import Run
 from ebpftop.model.session import Session
 from ebpftop.model.timeline import Tracks
@@ -105,6 +106,60 @@ def test_a_jump_has_the_numbers_that_were_live(tmp_path: Path, seed: int, second
     assert since_start[0].slots.tolist() == since_start[1].slots.tolist()
     assert since_start[0].counts.tolist() == since_start[1].counts.tolist()
     reader.close()
+
+
+LISTED = replace(CALLS, columns=[column for column in CALLS.columns if column.role != "gauge"])
+
+
+def listing(seed: int, first: int) -> list[AnyFrame]:
+    """A table of counters alone. Some rows gain nothing, some leave. The first frame is a base unless that is 0."""
+    choose = random.Random(seed)
+    told: list[AnyFrame] = [hello(), loaded(1, "cpu/syscount", LISTED)]
+    rows: dict[tuple[int, str], int] = {(9, "idle"): 0, (8, "counted before"): 7}
+    for second in range(first, first + SECONDS):
+        for _ in range(2):
+            key = choose.randrange(4), choose.choice(["read", "write", "open"])
+            rows[key] = rows.get(key, 0) + choose.randrange(3)
+        for key in [key for key in rows if choose.random() < 0.05]:
+            del rows[key]
+        fields = {"tgid": [tgid for tgid, _ in rows], "nr": [nr for _, nr in rows], "count": [*rows.values()]}
+        told.append(snapshot(1, second, {"calls": columns(**fields)}))
+    return told
+
+
+def listed(run: Run, wanted: Wanted = INTERVAL) -> dict[tuple[int, str], tuple[float, ...]]:
+    """Each row of the table with its gain, its total, its rate and whether it is there."""
+    (view,) = run.views
+    found = readings.table(run, view, wanted)
+    keys = zip(found.keys["tgid"].tolist(), found.keys["nr"].texts(), strict=True)  # type: ignore[union-attr]
+    numbers = (found.gains["count"], found.totals["count"], found.rates["count"], found.present)
+    return dict(zip(keys, zip(*(each.tolist() for each in numbers), strict=True), strict=True))
+
+
+@pytest.mark.parametrize("first", [0, 5], ids=["attached", "base"])
+@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 1 << 30), st.integers(1, SECONDS - 1))
+def test_a_table_has_the_rows_that_were_live_those_that_gained_nothing_too(
+    tmp_path: Path, first: int, seed: int, second: int
+) -> None:
+    told = listing(seed, first)
+    live, ahead = Session(), Ahead(1 << 24)
+    for frame in told[: second + 3]:
+        live.feed(frame)
+    reader = taped(tmp_path / "a.tape", told)
+    run, other = live.runs[1], jumped(reader, second, ahead).runs[1]
+    expected = listed(run)
+    assert (9, "idle") in expected
+    for _, frame in reader:
+        ahead.feed(frame)
+    assert other.pasts is not other.kept
+    assert listed(other) == expected
+    reader.close()
+    for frame in told[second + 3 :]:
+        live.feed(frame)
+    then = listed(run, Recent(0, BEGIN + (first + second) * SECOND))
+    assert [row[:3] for row in then.values()] == [expected[key][:3] for key in then], "a screen that stands still"
+    assert then.keys() == expected.keys()
 
 
 def test_after_a_jump_the_timeline_is_that_of_the_whole_once_it_was_read(tmp_path: Path) -> None:

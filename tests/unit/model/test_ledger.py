@@ -261,6 +261,18 @@ def _account(ledger: Ledger) -> list[object]:
     return [*texts, *(array.tolist() for array in (*arrays, *numbers)), ledger.rest, ledger.skew, ledger.dropped]
 
 
+def test_a_row_is_touched_at_its_birth_where_idle_rows_count() -> None:
+    for idle in (True, False):
+        ledger = Ledger(["tgid"], ["count"], idle=idle)
+        ledger.begin(sample(tgid=[1, 2], count=[5, 0]))
+        assert ledger.touched.tolist() == ([0, 1] if idle else [])
+        ledger.update(sample(tgid=[1, 2, 3], count=[6, 0, 0]))
+        assert ledger.touched.tolist() == ([0, 2] if idle else [0])
+        ledger.update(sample(tgid=[4, 1], count=[0, 6]))
+        assert ledger.touched.tolist() == ([3] if idle else [])
+        assert ledger.holds({"tgid": np.array([3, 1, 4, 5])}).tolist() == [False, True, True, False]
+
+
 def test_only_rows_that_changed_or_were_born_are_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
     ledger = Ledger(["tgid"], ["count"], ["depth"])
     many = list(range(10, 1010))
