@@ -196,8 +196,10 @@ def _check_stacks(table: TomlTable, view: ViewInfo) -> None:
     if view.user and not processes:
         what = 'user stacks need a `by` field with decode = "process", as their addresses belong to that process'
         table.problem("user", what)
-    if view.moments and view.by != processes:
-        table.problem("moments", 'needs a process as the only `by` field, with decode = "process"')
+    given = {column.field for column in view.columns if column.given}
+    if view.moments and [field for field in view.by if field not in given] != processes:
+        what = 'needs a process, with decode = "process", as the only `by` field that is always there'
+        table.problem("moments", what)
     _check_columns_of_by(table, view)
 
 

@@ -162,8 +162,10 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
 
 def _with_columns(view: ViewInfo, chosen: set[str], lacks: tuple[str, ...]) -> ViewInfo:
     absent = {column.field for column in view.columns if column.given and column.given not in chosen}
+    by = [field for field in view.by if field not in absent]
     return msgspec.structs.replace(
         view,
         columns=[column for column in view.columns if column.field not in absent.union(lacks)],
-        by=[field for field in view.by if field not in absent],
+        by=by,
+        moments=view.moments if by == [view.process_field] else "",
     )

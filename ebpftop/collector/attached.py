@@ -148,7 +148,13 @@ class AttachedProbe:
 
     def _count_in(self, view: ViewInfo, layout: MapLayout) -> Callable[[Sample, int], None]:
         """What counts samples in rows of a view's map."""
-        fields = {view.user: "user", view.kernel: "kernel", view.process_field: "tgid"}
+        fields = {
+            view.user: "user",
+            view.kernel: "kernel",
+            view.process_field: "tgid",
+            "tid": "tid",
+            "thread": "thread",
+        }
         key = tuple(fields.get(field.name, "") for field in layout.key.fields)
         moments = next(
             (ring for ring in self.rings if isinstance(ring, MomentRing) and ring.name == view.moments), None

@@ -26,17 +26,19 @@ from ebpftop.unwind.stack import Unwound
 SHARE, AT_ONCE = 0.25, 0.1  # of a CPU, and seconds of it, that unwinding may take; what is more waits, and is lost
 PAGE = 4096
 
-_HEAD = struct.Struct("<6Q21QIIiiIIQ")
+_HEAD = struct.Struct("<6Q21Q3I2i3I16s")
 _ENTRIES = next(count for name, _, count in COPY if name == "entries")
 _REGISTERS = (10, 12, 11, 5, 13, 14, 4, 19, 9, 8, 7, 6, 3, 2, 1, 0, 16)  # DWARF's numbers → places in struct pt_regs
 
 
 class Sample(NamedTuple):
-    """One that was unwound: its time in monotonic ns, its CPU and process, and the numbers of its stacks."""
+    """One that was unwound: its time in monotonic ns, its CPU, process and thread, and the numbers of its stacks."""
 
     time: int
     cpu: int
     tgid: int
+    tid: int
+    thread: bytes
     user: int
     kernel: int
 
@@ -102,7 +104,8 @@ class Copies:
         if len(record) < self._start + self._room:
             raise RingBroken(f"a copy of {len(record):,} bytes")
         taken, value, start, code, top, mapped, *rest = _HEAD.unpack_from(record)
-        registers, (cpu, tgid, kernel, token, size, python, frames) = [rest[place] for place in _REGISTERS], rest[21:]
+        registers, rest = [rest[place] for place in _REGISTERS], rest[21:]
+        cpu, tgid, tid, kernel, token, size, python, frames, thread = rest
         program = Program(tgid, start, code, top)
         age = max(now - taken / 1e9, least)
         found = self._codes.space(program, mapped, age, now)
@@ -140,7 +143,7 @@ class Copies:
         if token:
             self._tokens.give(token, number)
         else:
-            self._count(Sample(taken, cpu, tgid, number, kernel), value)
+            self._count(Sample(taken, cpu, tgid, tid, thread.partition(b"\0")[0], number, kernel), value)
         return True
 
     def _spare(self, tgid: int, top: int, mapped: int) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,8 @@ MOST = 1 << 15  # stacks, and rows
 FULL = -errno.ENOBUFS  # in place of a number; the kernel has others
 _TOKENS = -(1 << 30)  # a smaller number is the token of a stack that was copied: see ebpftop_user_stacks_maps.h
 _MOST_OF_TOKENS = 1 << 12  # rows of the kernel's map that have tokens
+
+Key = tuple[Any, ...]  # numbers, and texts as bytes
 
 
 class UnwoundStacks:
@@ -80,7 +83,7 @@ class UnwoundRows:
     ) -> None:
         self._reader, self._stacks, self._user, self._gauge = reader, stacks, user, gauge
         self._tokens = tokens or Tokens()
-        self._rows: dict[tuple[int, ...], list[int]] = {}  # values by the key's fields
+        self._rows: dict[Key, list[int]] = {}  # values by the key's fields
         self._raw: tuple[Array, Array] | None = None  # rows with tokens as the kernel has them,
         self._of: Array = np.empty(0, "V1")  # and the keys under which they were given
         self._unknown: set[int] = set()  # tokens that were left out
@@ -89,7 +92,7 @@ class UnwoundRows:
         self.lost = 0
         stacks.in_use.append(self._in_use)
 
-    def add(self, key: tuple[int, ...], *values: int) -> None:
+    def add(self, key: Key, *values: int) -> None:
         """Count it in the row of a key."""
         row = self._rows.get(key)
         if row is not None:

@@ -64,11 +64,13 @@ COPY = (
     ("regs", "<u8", 21),
     ("cpu", "<u4", 1),
     ("tgid", "<u4", 1),
+    ("tid", "<u4", 1),
     ("kernel", "<i4", 1),
     ("token", "<i4", 1),
     ("bytes", "<u4", 1),
     ("python", "<u4", 1),
-    ("frames", "<u8", 1),
+    ("frames", "<u4", 1),
+    ("thread", "S16", 1),
     ("entries", "<u8", 256),
 )
 """Fields of a copied stack, which is its last field: name, dtype and count; see `probes/include/ebpftop_copies.h`."""

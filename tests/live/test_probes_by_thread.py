@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +11,49 @@ import pytest
 
 from ebpftop.frames.columns import unpack
 from tests.support.named_threads import AGAIN, WAITS, NamedThreads, named_threads
+from tests.support.processes import SLOWER
 from tests.support.tracing import Tracing, any_kernel, counted, trace
 
 pytestmark = pytest.mark.bpf
+
+SPINNING = r"""
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+static volatile long sum;
+__attribute__((noinline)) void first(void) { for (int i = 0; i < 100000; i++) sum += i; }
+__attribute__((noinline)) void second(void) { for (int i = 0; i < 100000; i++) sum -= i; }
+static void *spin(void *is_first)
+{
+    struct timespec used;
+    pthread_setname_np(pthread_self(), is_first ? "first" : "second");
+    do {
+        if (is_first)
+            first();
+        else
+            second();
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    } while (used.tv_sec * 1000 + used.tv_nsec / 1000000 < (is_first ? 1000 : 500));
+    printf("%d\n", gettid());
+    fflush(stdout);
+    for (;;)
+        pause();
+}
+int main(void)
+{
+    pthread_t thread;
+    getchar();
+    pthread_create(&thread, NULL, spin, "");
+    spin(NULL);
+}
+"""
+FREQUENCY, DEVIATIONS = 199, 4  # see test_probes_stacks.py
+SPINS = {"first": 1.0, "second": 0.5}  # seconds of CPU time that each of these threads uses in the function of its name
+GIVEN = 0.5 if SLOWER > 1 else 1  # an emulated machine's timers are late, and leave samples out
 TOLD = 0.97  # the scheduler's own tracepoint does not tell of each switch: a few in a thousand were seen to lack
 
 
@@ -62,6 +104,34 @@ def test_waits_by_call_stack_are_kept_by_thread(tmp_path: Path) -> None:
     for name, count in WAITS.items():
         waited = counted(traced.stacks("off_cpu", **labels(threads, name)), "futex")
         assert waited >= count // 2 * 500_000
+
+
+@pytest.mark.parametrize("unwind", ["fp", "dwarf"])
+def test_samples_are_kept_by_thread(unwind: str, tmp_path: Path) -> None:
+    """Those that the kernel counts, and those that are counted where stacks are unwound."""
+    program = tmp_path / "spinning"
+    subprocess.run(["cc", "-O2", "-pthread", "-o", program, "-xc", "-"], input=SPINNING, text=True, check=True)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([program], text=True, **pipes) as spinning:  # type: ignore[call-overload]
+        try:
+            params = {"pid": spinning.pid, "frequency": FREQUENCY, "by": "thread", "unwind": unwind}
+            with trace("cpu/profile", **params) as traced:
+                spinning.stdin.write("\n")
+                spinning.stdin.flush()
+                tids = {int(spinning.stdout.readline()) for _ in SPINS}
+                assert traced.end() == 0
+        finally:
+            spinning.kill()
+    found = {name: traced.stacks("samples", pid=spinning.pid, thread=name) for name in SPINS}
+    assert {each["labels"]["tid"] for stacks in found.values() for each in stacks} == tids
+    assert {each["labels"]["tid"] for each in found["second"]} == {spinning.pid}
+    for (name, seconds), other in zip(SPINS.items(), reversed(SPINS), strict=True):
+        expected = FREQUENCY * seconds
+        spread = DEVIATIONS * math.sqrt(expected)
+        assert GIVEN * expected - spread <= counted(found[name]) <= expected + spread
+        assert counted(found[name], other) == 0
+        assert counted(found[name], name) >= 0.9 * counted(found[name])
+    assert traced.losses() == {}
 
 
 def test_system_calls_are_timed_by_thread(tmp_path: Path) -> None:

@@ -181,6 +181,20 @@ def test_a_column_may_exist_with_one_value_of_a_parameter_only(tmp_path: Path) -
         make_probe(tmp_path / "other", params=by, view=VIEW + thread.replace('thread"\n', 'threads"\n'))
 
 
+def test_single_samples_are_known_by_process_only(tmp_path: Path) -> None:
+    by = '[params.by]\ntype = "enum"\nhelp = "whose"\nchoices = ["process", "thread"]\ndefault = "process"\n'
+    columns = '{field = "tgid", decode = "process"}, {field = "thread", decode = "comm"%s}'
+    view = f'{STACKS}by = ["tgid", "thread"]\nmoments = "moments"\ncolumns = [{columns}]\n'
+    read = make_probe(tmp_path, params=by, view=view % ', given = "by=thread"')
+    found = {value: read.views_of({"by": value})[0] for value in ("process", "thread")}
+    assert {value: (view.by, view.moments) for value, view in found.items()} == {
+        "process": (["tgid"], "moments"),
+        "thread": (["tgid", "thread"], ""),
+    }
+    with pytest.raises(BadManifest, match="the only `by` field that is always there"):
+        make_probe(tmp_path / "other", params=by, view=view % "")
+
+
 def test_a_view_leaves_out_what_a_variant_does_not_measure(tmp_path: Path) -> None:
     hits = '[[views.columns]]\nfield = "hits"\nrole = "counter"\n'
     read = make_probe(

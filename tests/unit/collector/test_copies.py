@@ -25,7 +25,7 @@ from ebpftop.unwind.tables import Effort, Tables
 from tests.unit.unwind.test_hostile import BASE, END, ORDINARY, START, cie, fde
 
 ROOM = 2 * PAGE
-HEAD = struct.Struct("<6Q21QIIiiIIQ256Q")
+HEAD = struct.Struct("<6Q21Q3I2i3I16s256Q")
 LENGTH = HEAD.size + ROOM
 STRIDE = LENGTH + 8
 PT_REGS_IP, PT_REGS_SP = 16, 19  # places in struct pt_regs
@@ -38,7 +38,7 @@ SECRET = b"hunter2!" * 8
 
 
 def layout(*, name: str = "stack", dtype: str = "<u8") -> MapLayout:
-    sizes = {"<u8": 8, "<u4": 4, "<i4": 4}
+    sizes = {"<u8": 8, "<u4": 4, "<i4": 4, "S16": 16}
     fields, at = [], 0
     for field, kind, count in COPY:
         fields.append(Field(field, dtype if field == "time" else kind, at, count))
@@ -137,6 +137,7 @@ class Ring:
         stack = self.stacks.get(sample.user)
         assert stack is not None
         assert value == 1
+        assert (sample.tid, sample.thread) == (sample.tgid + 1, b"worker")
         self.counted.append((sample.tgid, stack.places, stack.ended))
 
     def put(
@@ -156,9 +157,9 @@ class Ring:
         registers[PT_REGS_IP], registers[PT_REGS_SP] = ip, sp
         kept = 8 * len(words) if size is None else size
         count = len(entries) if frames is None else frames
-        interpreted = python, count, *entries, *bytes(256 - len(entries))
+        interpreted = python, count, b"worker", *entries, *bytes(256 - len(entries))
         head = HEAD.pack(
-            time.monotonic_ns(), 1, 5, 0x1000, 0x7000, 9, *registers, 1, tgid, -14, token, kept, *interpreted
+            time.monotonic_ns(), 1, 5, 0x1000, 0x7000, 9, *registers, 1, tgid, tgid + 1, -14, token, kept, *interpreted
         )
         stack = bytearray(SECRET * (ROOM // len(SECRET)))
         start = sp & PAGE - 1
