@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 from typing import Literal
 
@@ -20,6 +22,9 @@ from ebpftop.stats import formatting
 LIMIT = 4096  # bytes
 _TEXT, _SENTENCE = 120, 240  # bytes of a name, and of a measure in words
 _EVIDENCE = 6  # of a finding
+_WHOLE = 0.6  # of the time: threads are looked at when it begins, and once more before it ends
+
+_MEANT = {name: f" ({os.strerror(number)})" for number, name in errno.errorcode.items()}  # "ENOSPC": " (No space …)"
 
 Unit = Literal["threads", "CPUs", "bytes/s", "count/s", "percent"]
 
@@ -243,7 +248,7 @@ def _text(sign: Sign, scale: float, cpus: int) -> str:
             then = f"{formatting.bounds(*before, unit)} → " if before else ""
             what += f"; {name} {then}{formatting.bounds(*now, unit)}"
     if sign.common:
-        what += "; " + ", ".join(f"{title} {value}" for title, value in sign.common[:4])
+        what += "; " + ", ".join(f"{title} {value}{_MEANT.get(value, '')}" for title, value in sign.common[:4])
     if who is None:
         return what
     name = f"{who.value} {who.process.tgid}" if who.process else who.value
@@ -270,9 +275,13 @@ def _lines(found: Triage) -> Iterator[str]:
     length = formatting.duration(found.to_ns - found.from_ns)
     span = f"{formatting.clock(found.from_ns)[:8]} to {formatting.clock(found.to_ns)[:8]} ({length})"
     yield " · ".join(inert(each) for each in ("ebpftop triage", found.source, found.host, found.kernel, span) if each)
+    ahead = _is_worst(found)
+    if ahead:
+        yield from _hung_lines(found)
     if not found.findings:
-        beside = " of what the probes count" if found.hung else ""
-        yield f"nothing stands out{beside} (confidence {found.confidence})"
+        what = f"nothing {'else ' * ahead}stands out{' of what the probes count' if found.hung else ''}"
+        yield from ("",) * ahead
+        yield f"{what} (confidence {found.confidence})"
     for number, each in enumerate(found.findings, 1):
         yield ""
         yield f"{number}. {inert(each.resource)}: {inert(each.cause)}"
@@ -284,11 +293,8 @@ def _lines(found: Triage) -> Iterator[str]:
         yield from (f"   · {inert(one.text)}" for one in each.evidence[1:])
         yield from (f"   ? {inert(doubt)}" for doubt in each.doubts)
         yield from (f"   → {inert(one.question)} {inert(one.command)}" for one in each.more)
-    if found.hung:
-        yield ""
-        yield "threads that don't go on, whose waits no probe counts:"
-        yield from (f"   · {inert(each.text)}" for each in found.hung)
-        yield "   → What does every thread wait for? sudo ebpftop threads"
+    if found.hung and not ahead:
+        yield from _hung_lines(found)
     if found.findings or found.hung:
         yield ""
     if not found.findings:
@@ -302,6 +308,20 @@ def _lines(found: Triage) -> Iterator[str]:
     yield f"probes: {', '.join(inert(each.rpartition('/')[2]) for each in found.probes)}{missing}; {lost}"
     if found.cut:
         yield f"… {found.cut} more lines of evidence left out"
+
+
+def _is_worst(found: Triage) -> bool:
+    """Whether the threads that don't go on come first: nothing else was found, or they wait as long as was looked."""
+    stuck = [each for each in found.hung or () if each.state != STOPPED]
+    whole = _WHOLE * (found.to_ns - found.from_ns)
+    return bool(stuck) and (not found.findings or any((each.for_ns or 0) >= whole for each in stuck))
+
+
+def _hung_lines(found: Triage) -> Iterator[str]:
+    yield ""
+    yield "threads that don't go on, whose waits no probe counts:"
+    yield from (f"   · {inert(each.text)}" for each in found.hung or ())
+    yield "   → What does every thread wait for? sudo ebpftop threads"
 
 
 def _brief(text: str, most: int = _TEXT) -> str:

@@ -88,7 +88,7 @@ class Guest(Machine):
         self._began = time.monotonic()
         self._seen = b""
         self._limit = LIMITS[image.architecture]
-        named = any(argument.startswith(FOLDER) for argument in arguments)
+        named = any(argument.startswith((FOLDER, "@")) for argument in arguments)  # @FILE has one in a line
         super().__init__(image, [*TESTS, *arguments, *([] if named else [FOLDER])])
 
     def running(self) -> bool:

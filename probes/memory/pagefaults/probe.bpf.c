@@ -23,6 +23,7 @@ static struct faults *counters(void)
     return found;
 }
 
+#ifdef VARIANT_raw
 int on_user(struct bpf_raw_tracepoint_args *ctx)
 {
     struct faults *process = counters();
@@ -41,6 +42,22 @@ int on_kernel(struct bpf_raw_tracepoint_args *ctx)
         __sync_fetch_and_add(&process->kernel, 1);
     return 0;
 }
+
+#endif
+
+#ifdef VARIANT_software
+int on_fault(struct bpf_perf_event_data *ctx)
+{
+    struct faults *process = counters();
+    if (!process)
+        return 0;
+    if (PT_REGS_IP(&ctx->regs) >> 63) // the kernel's half of the addresses
+        __sync_fetch_and_add(&process->kernel, 1);
+    else
+        __sync_fetch_and_add(&process->user, 1);
+    return 0;
+}
+#endif
 
 int on_major(struct bpf_perf_event_data *ctx)
 {

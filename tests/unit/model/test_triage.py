@@ -304,14 +304,14 @@ def thread(tid: int, state: str, **known: Any) -> ThreadPlace:
     return ThreadPlace(tid=tid, state=state, switches=5, **(facts | known))
 
 
-def told(*threads: ThreadPlace, **known: Any) -> Triage:
+def told(*threads: ThreadPlace, tape: str = "calm", **known: Any) -> Triage:
     session = Session(history=10_000, event_rows=None)
-    for frame in frames("calm"):
+    for frame in frames(tape):
         session.feed(frame)
     seen = verdict(session)
     assert seen is not None
     read = Threads(monotonic_ns=60 * S, boottime_ns=60 * S, threads=[*threads], count=len(threads), **known)
-    return triaged(seen, session.hello, "calm", threads=read)
+    return triaged(seen, session.hello, tape, threads=read)
 
 
 def test_threads_that_do_not_go_on_are_told_though_no_probe_counts_them() -> None:
@@ -334,7 +334,12 @@ def test_threads_that_do_not_go_on_are_told_though_no_probe_counts_them() -> Non
     ]
     assert (said.hung[2].holder, said.hung[2].for_ns, said.hung[2].threads) == ("t55 55", 40 * S, 2)
     assert said.verdict == "trouble"
-    assert "   · 1 thread of p4 (4), stopped, for ≥ 3 s\n" in as_text(said)
+    lines = as_text(said).splitlines()
+    assert lines[2:5] == [
+        "threads that don't go on, whose waits no probe counts:",
+        *(f"   · {each.text}" for each in said.hung[:2]),
+    ]
+    assert "nothing else stands out of what the probes count (confidence high)" in lines[6:]
     check("triage", json.loads(encoded(said)))
 
 
@@ -344,6 +349,12 @@ def test_who_is_stopped_is_told_but_is_no_trouble_by_itself() -> None:
     assert [each.text for each in said.hung] == ["1 thread of p4 (4), stopped"]
     assert said.verdict == "nothing stands out"
     assert "nothing stands out of what the probes count (confidence" in as_text(said)
+
+
+@pytest.mark.parametrize(("seconds", "first"), [(20, "threads that don't go on"), (2, "1. cpu: report")])
+def test_threads_that_wait_as_long_as_was_looked_come_before_what_is_busy(seconds: int, first: str) -> None:
+    said = told(thread(10, "D", target="/srv/x", still_ns=seconds * S), tape="cpu-hog")
+    assert as_text(said).splitlines()[2].startswith(first)
 
 
 def test_where_nobody_looked_that_is_told_apart_from_none() -> None:
