@@ -49,6 +49,7 @@ class Storm:
     params: Mapping[str, Any] = field(default_factory=lambda: {"comm": NAME})
     place: Callable[[Path], AbstractContextManager[Place]] | None = None
     pause_after: int = 50  # actions
+    rest: str = "select.select([], [], [], pause)"  # Python that takes `pause` seconds
     last: str = "pass"  # Python at the end of a round
 
     @property
@@ -64,7 +65,7 @@ def work():
     pause = pauses.pop(0)
     for number in range(counts.pop(0)):
         {action}
-        if pause and number % {pause_after} == 0: select.select([], [], [], pause)
+        if pause and number % {pause_after} == 0: {rest}
     {last}
 """
 
@@ -108,7 +109,8 @@ class Storming:
 @contextlib.contextmanager
 def storming(storm: Storm, folder: Path, rounds: list[tuple[float, int]]) -> Iterator[Storming]:
     """Two workers that wait; `rounds` are the pauses and the numbers of actions of one round after another."""
-    code = _WORK.format(set_up=storm.set_up, action=storm.action, pause_after=storm.pause_after, last=storm.last)
+    parts = {name: getattr(storm, name) for name in ("set_up", "action", "pause_after", "rest", "last")}
+    code = _WORK.format(**parts)
     with contextlib.ExitStack() as stack:
         place = stack.enter_context(storm.place(folder)) if storm.place else Place()
         pauses, counts = (" ".join(map(str, each)) for each in zip(*rounds, strict=True))
