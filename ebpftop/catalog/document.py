@@ -133,8 +133,9 @@ class TomlTable:
             return float(value)
         return None
 
-    def boolean(self, key: str) -> bool:
-        return bool(self._get(key, bool, "true or false"))
+    def boolean(self, key: str, default: bool = False) -> bool:
+        value = self._get(key, bool, "true or false")
+        return default if value is None else bool(value)
 
     def texts(self, key: str, required: bool = False, unique: bool = True) -> list[str]:
         """An array of non-empty, printable strings."""

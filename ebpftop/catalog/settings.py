@@ -62,7 +62,7 @@ def read_settings(file: Path, owners: Collection[int]) -> Settings:
         budget=top.number("budget", 0, 1_000_000),
         playbook=top.text("playbook", ""),
         folders=tuple(folders),
-        mouse=top.boolean("mouse") or top.values.get("mouse") is not False,
+        mouse=top.boolean("mouse", True),
         keys=keys,
         places={
             (name := inert(".".join(path))): f"{document.file}:{document.line(path)}: {name}"

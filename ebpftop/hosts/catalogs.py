@@ -9,7 +9,7 @@ from msgspec import structs
 from ebpftop.frames.messages import Catalog, PlaybookInfo, ProbeInfo
 
 
-def together(catalogs: Mapping[str, Catalog]) -> Catalog:
+def merged(catalogs: Mapping[str, Catalog]) -> Catalog:
     """Each probe as the first host that has it describes it. One that runs anywhere can be loaded. Files lie elsewhere,
     so saving one loads nothing again.
     """

@@ -16,6 +16,11 @@ HOST = ColumnInfo(field="host", title="host", role="key", decode="host", priorit
 Rows = Mapping[str, Values]
 
 
+def count_of(rows: Rows) -> int:
+    """How many rows there are."""
+    return len(next(iter(rows.values()), ()))
+
+
 def host_field(views: Sequence[ViewInfo]) -> str:
     """A field for the host that none of these views has."""
     taken = {column.field for view in views for column in view.columns} | {name for view in views for name in view.by}
@@ -36,13 +41,12 @@ def with_host(view: ViewInfo, field: str) -> ViewInfo:
 
 def with_column(rows: Rows, field: str, host: str) -> Rows:
     """The rows of one host, with its name in each."""
-    count = len(next(iter(rows.values()), ()))
-    return {**rows, field: Labels(np.zeros(count, CODES), [host])}
+    return {**rows, field: Labels(np.zeros(count_of(rows), CODES), [host])}
 
 
 def joined(parts: Sequence[Rows]) -> Columns:
     """All rows, in the order of the parts. Raises `BadFrame` where they have different columns."""
-    parts = [part for part in parts if len(next(iter(part.values()), ()))] or parts[:1]
+    parts = [part for part in parts if count_of(part)] or parts[:1]
     if any(part.keys() != parts[0].keys() for part in parts):
         raise BadFrame("hosts have different columns of one map")
     return pack({name: _joined([part[name] for part in parts]) for name in parts[0]})
@@ -70,5 +74,5 @@ def _labels(parts: Sequence[Labels]) -> Labels:
     return Labels(np.concatenate(codes), [*numbers])
 
 
-def together(losses: Sequence[Losses]) -> Losses:
+def summed(losses: Sequence[Losses]) -> Losses:
     return Losses(**{name: sum(getattr(each, name) for each in losses) for name in Losses.__struct_fields__})

@@ -51,7 +51,7 @@ from ebpftop.frames.messages import (
     Watch,
 )
 from ebpftop.frames.source import Source
-from ebpftop.hosts.catalogs import together
+from ebpftop.hosts import catalogs
 from ebpftop.hosts.peer import Peer, Pools
 from ebpftop.hosts.spread import Part, Spread
 
@@ -158,7 +158,7 @@ class MergedSource(Source):
         self._gathering = None
         known = {peer.name: peer.catalog for peer in self.peers if peer.is_ready and peer.catalog is not None}
         if known:
-            self._put([together(known)])
+            self._put([catalogs.merged(known)])
 
     # ---------------------------------------------------------------- what hosts send
 

@@ -31,13 +31,12 @@ from ebpftop.frames.messages import (
     Snapshot,
     Without,
 )
-from ebpftop.hosts.joining import Rows, host_field, joined, together, with_column, with_host
+from ebpftop.hosts.joining import Rows, count_of, host_field, joined, summed, with_column, with_host
 from ebpftop.model.run import check
 
 _NO_ROW = np.zeros(0, np.int64)
 _NO_LOSSES = Losses()
-_NO_TIME = 1_000_000  # ns
-
+_NO_TIME = 1_000_000  # ns from one snapshot of ours to the next where no host has sent anything new
 _MOST = 1 << 50  # of all counts of a map of one host: sums of many hosts stay numbers that a session computes with
 
 State = Literal["asked", "loading", "running", "failed", "ended"]
@@ -46,8 +45,8 @@ OfRun = Loading | Loaded | Rejected | Refused | Snapshot | Events | Cost | Detac
 
 @dataclass
 class Part:
-    """The run on one host. maps, losses, cost: as it sent them last. at: when it read them, monotonic ns. fresh: since
-    the last snapshot. why: it isn't there, where it goes on elsewhere.
+    """The run on one host. maps, losses, cost: as it sent them last. at: when it read them, monotonic ns. fresh: they
+    came after our last snapshot. why: for what reason it failed or ended there.
     """
 
     state: State = "asked"
@@ -150,7 +149,7 @@ class Spread:
     def _is_alike(self, name: str, rows: Rows) -> bool:
         """Whether rows have the columns that those of other hosts had. Where there is none, their types don't count."""
         shape = {field: None if isinstance(values, Labels) else values.dtype for field, values in rows.items()}
-        if not len(next(iter(rows.values()), ())):
+        if not count_of(rows):
             return name not in self._shapes or self._shapes[name].keys() == shape.keys()
         return self._shapes.setdefault(name, shape) == shape
 
@@ -223,7 +222,7 @@ class Spread:
         part = self.parts.pop(host, None)
         if part is None or self.over:
             return
-        self._lost = together([self._lost, part.losses])
+        self._lost = summed([self._lost, part.losses])
         for program in part.cost.programs if part.cost else ():
             self._spent[program.name] = _sum(self._spent.get(program.name), program)
         if self.attached:
@@ -273,7 +272,7 @@ class Spread:
         return self._at
 
     def _losses(self) -> Losses:
-        return together([self._lost, *(part.losses for part in self.parts.values())])
+        return summed([self._lost, *(part.losses for part in self.parts.values())])
 
     def _cost(self, costs: list[Cost], at: int) -> Cost:
         programs = dict(self._spent)

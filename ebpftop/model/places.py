@@ -12,6 +12,7 @@ from ebpftop.frames.messages import OpenWait, ThreadPlace, Threads
 from ebpftop.stats import formatting
 
 _LONG = 1_000_000_000  # ns
+_MOST_THREADS = 1 << 22  # that a Linux can have
 COMPAT = 512  # see `ThreadPlace`
 _ANONYMOUS = "anon_inode:"  # such names are those of kinds of files: they don't tell one from another
 _FUTEX = ("futex", "futex_wait", "futex_waitv")
@@ -104,9 +105,9 @@ class Place:
         of its own, last what is idle; then by threads.
         """
         if self.holder is not None and (self.age_ns or 0) >= _LONG:
-            return (RANKS[RUNNABLE] * 2 + 1) * (1 << 22) + len(self.seen)
+            return (RANKS[RUNNABLE] * 2 + 1) * _MOST_THREADS + len(self.seen)
         idle = self.state == SLEEPING and (self.call in _IDLE_CALLS or not (self.call or self.target))
-        return (RANKS[self.state] * 2 - idle) * (1 << 22) + len(self.seen)
+        return (RANKS[self.state] * 2 - idle) * _MOST_THREADS + len(self.seen)
 
 
 def age_of(seen: Seen) -> str:
@@ -120,9 +121,7 @@ class Places:
     """Makes places of readings, and remembers since when each thread has not run."""
 
     def __init__(self) -> None:
-        self._since: dict[
-            tuple[int, int], tuple[int, int]
-        ] = {}  # thread → its switches, and when these were seen first
+        self._since: dict[tuple[int, int], tuple[int, int]] = {}  # thread → its switches, and since when it has these
         self._cpu: dict[tuple[int, int], int] = {}
         self._living: dict[int, ThreadPlace] = {}
         self._numbers: dict[Hashable, int] = {}
