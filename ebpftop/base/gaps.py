@@ -66,6 +66,7 @@ def broken(why: str) -> str:
 
 
 _ROOM = "Give the probe more of it (-p room=131072), or trace one process (-p pid=PID)."
+_JCMD = "`jcmd PID Compiler.perfmap` as its user or root (in its container, with the pid there)"
 _FORGOTTEN = "Call stacks are kept up to a limit; the oldest are forgotten."
 _EXPLAINED = {
     STRIPPED: "The file has no symbol table, and no file with its debug symbols was found. Install those: on Debian "
@@ -73,16 +74,18 @@ _EXPLAINED = {
     "traces. Then start ebpftop again.",
     NO_SYMBOL: "The file has symbols, but none for this address: a linker's stub, or assembly without one.",
     UNREADABLE: "The file that holds this code could not be read, or is no 64-bit program of this machine.",
-    NO_MAP: "A just-in-time compiler wrote this code, and no /tmp/perf-PID.map says what it is. Node: start it with "
-    "--perf-basic-prof. Java: `jcmd PID Compiler.perfmap` (17 and newer; before, perf-map-agent), and start it with "
-    "-XX:+PreserveFramePointer. .NET: DOTNET_PerfMapEnabled=1. Ruby: --yjit-perf=map. Erlang: +JPperf true.",
+    NO_MAP: "A just-in-time compiler wrote this code, and no /tmp/perf-PID.map says what it is. Java 17 and newer: "
+    f"{_JCMD}; its callers are found if it was started with -XX:+PreserveFramePointer. Older Java: perf-map-agent. "
+    "Node: start it with --perf-basic-prof. .NET: DOTNET_PerfMapEnabled=1. Ruby: --yjit-perf=map. Erlang: "
+    "+JPperf true.",
     NOT_IN_MAP: "A just-in-time compiler wrote this code, and the process's perf map does not have it: it may be "
-    "written later, or of other code. Java: `jcmd PID Compiler.perfmap` again. Node: start it with "
+    f"written later, or of other code. Java: {_JCMD}, again. Node: start it with "
     "--perf-basic-prof --interpreted-frames-native-stack.",
     GONE: "The program had ended, or executed another one, before its functions were looked up, and its files could "
     "not be read afterwards. Trace while it runs.",
     COMPILED: "A just-in-time compiler wrote this code without frame pointers, so its callers can't be found. Java: "
-    "start it with -XX:+PreserveFramePointer. Node keeps them.",
+    "start it with -XX:+PreserveFramePointer. Python: start it without -X perf, as its functions are known "
+    "anyway. Node keeps them.",
     NO_TABLES: "This code was built without both. Build it with -fasynchronous-unwind-tables (the default of most "
     "compilers) or -fno-omit-frame-pointer. In Go it stands where the stacks of the scheduler (runtime.mcall) and of "
     "its threads (runtime.mstart) begin: nothing is missing there.",

@@ -80,7 +80,7 @@ def found() -> list[Any]:
     """Every CPython there is; a version that there isn't is a test that is skipped."""
     each = [pytest.param(command, id=command[-1]) for version in VERSIONS for command in commands(version)]
     missing = [version for version in VERSIONS if not commands(version)]
-    reason = "no CPython {} here; tests/support/newer-python fetches one"
+    reason = "no CPython {} here; CONTRIBUTING.md says where it can be had"
     return each + [pytest.param([], id=v, marks=pytest.mark.skip(reason=reason.format(v))) for v in missing]
 
 

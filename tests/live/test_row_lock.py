@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from ebpftop.loader import threads
+from ebpftop.kernel import proc
+from ebpftop.loader import processes, threads
 from ebpftop.model.places import SLEEPING, STOPPED, Place, Places
 from tests.support.command import ebpftop
 from tests.support.processes import eventually
@@ -49,6 +50,20 @@ def test_the_command_tells_for_how_long(lock: RowLock) -> None:
     assert line["count"] == WAITING
     assert all(each["age_ns"] >= 300_000_000 for each in line["threads"])
     assert "do_epoll_wait" in line["stacks"][0]["functions"]
+
+
+def test_the_page_of_a_process_has_the_title_that_it_gives_itself_now(lock: RowLock) -> None:
+    """Whose lock it is the kernel doesn't know; the server says who waits and who is idle in a transaction."""
+    titles = {pid: title_of(pid) for pid in (*lock.waiting, lock.holder.pid)}
+    assert titles.pop(lock.holder.pid).endswith(" idle in transaction")
+    assert all(title.endswith(" UPDATE waiting") for title in titles.values())
+
+
+def title_of(pid: int) -> str:
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        start_ns = proc.stat(file.read()).start_ns
+    *_, (facts, _) = processes.reading(pid, start_ns)
+    return (facts.command or "").rstrip()
 
 
 def test_a_holder_that_is_stopped_is_above_all_that_sleeps(lock: RowLock) -> None:
