@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -117,6 +119,43 @@ file = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT, 0o600)
 def work():
     for _ in range(7): os.write(file, b"hello")
 """
+
+
+FAIL = """
+file = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
+full = os.pwrite(file, bytes(8 << 20), 0)
+assert full < 8 << 20
+unwritable = os.open(sys.argv[1], os.O_RDONLY)
+def work():
+    for _ in range(23):
+        try: os.pwrite(file, b"x", full)
+        except OSError: pass
+    for _ in range(7):
+        try: os.write(unwritable, b"x")
+        except OSError: pass
+    os.pwrite(file, b"x", 0)
+"""
+
+
+def test_operations_that_fail_are_counted_by_error(tmp_path: Path) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1M", "tmpfs", tmp_path], check=True)
+    try:
+        with (
+            Worker(FAIL, tmp_path / "a file") as worker,
+            Worker(FAIL, tmp_path / "a file") as other,
+            trace("disk/fsslower", slower="1h", pid=worker.pid) as traced,
+        ):
+            worker.work()
+            other.work()
+    finally:
+        subprocess.run(["umount", "--lazy", tmp_path], check=True)
+    counted = Counter[tuple[str, ...]]()
+    for row in traced.rows("failures"):
+        counted[row["operation"], row["error"], row["fs"]] += row["failed"]
+        assert row["pid"] == worker.pid
+    assert counted == {("write", "ENOSPC", "tmpfs"): 23, ("write", "EBADF", "tmpfs"): 7}
+    assert list(traced.events()) == []
+    assert traced.losses() == {}
 
 
 def test_a_write_that_a_frozen_file_system_holds_up(place: Path) -> None:

@@ -13,6 +13,31 @@ struct event {
 };
 BPF_RINGBUF_OUTPUT(events, 1024);
 
+struct failure {
+    char fs[FS_SIZE];
+    u32 tgid;
+    u32 operation;
+    s32 error; // negative
+};
+BPF_HASH(failures, struct failure, u64); // failed calls by process, operation, error and file system type
+
+static void count_error(const struct file_call *call, const char *fs, s64 error)
+{
+    struct failure failure = {
+        .tgid = bpf_get_current_pid_tgid() >> 32,
+        .operation = call->operation,
+        .error = error,
+    };
+    __builtin_memcpy(failure.fs, fs, sizeof(failure.fs));
+    u64 zero = 0;
+    u64 *count = failures.lookup_or_try_init(&failure, &zero);
+    if (!count) {
+        map_full();
+        return;
+    }
+    __sync_fetch_and_add(count, 1);
+}
+
 int on_read(struct tracepoint__syscalls__sys_enter_read *args) // also pread64 and readv
 {
     return file_call_entered(args->fd, FILE_READ);
@@ -36,10 +61,14 @@ int on_open(struct tracepoint__syscalls__sys_enter_openat *args)
 int on_return(struct tracepoint__syscalls__sys_exit_read *args)
 {
     struct file_call done = {};
-    if (!file_call_returned(args->ret, &done) || done.took <= PARAM_slower)
+    if (!file_call_returned(args->ret, &done) || (done.took <= PARAM_slower && args->ret >= 0))
         return 0;
     char fs[FS_SIZE] = {};
     if (!wanted_fs(fs, READ(done.file, f_inode)))
+        return 0;
+    if (args->ret < 0)
+        count_error(&done, fs, args->ret);
+    if (done.took <= PARAM_slower)
         return 0;
     struct event *event = events.ringbuf_reserve(sizeof(struct event));
     if (!event) {
