@@ -28,6 +28,7 @@ def run(argv: list[str]) -> int:
     """Run one command; returns its exit status."""
     try:
         streams.prepare()
+        os.umask(os.umask(0) & 0o077)  # it may keep others from what we make, but not us
         status = _obey(argv)
         sys.stdout.flush()  # report write errors here, not when the interpreter exits
         return status

@@ -21,24 +21,34 @@ def playbook_or_tape(text: str) -> str | Path:
     return path(text) if "/" in text or "." in text else text
 
 
+def _number(text: str, least: int, most: int) -> int | None:
+    """None if it is no such number."""
+    is_one = text.isascii() and text.isdecimal() and len(text) < 20 and least <= int(text) <= most
+    return int(text) if is_one else None
+
+
 def whole(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:9]) <= 1_000_000:
+    number = _number(text, 1, 1_000_000)
+    if number is None:
         raise argparse.ArgumentTypeError(f"{text!a} is not a number from 1 to 1000000")
-    return int(text)
+    return number
 
 
 def pid(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:9]) <= 1 << 22:
+    number = _number(text, 1, 1 << 22)
+    if number is None:
         raise argparse.ArgumentTypeError(f"{text!a} is not the number of a process")
-    return int(text)
+    return number
 
 
 def address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not host or not port.isascii() or not port.isdecimal() or int(port[:6]) > 65535:
+    host, _, digits = text.rpartition(":")
+    port = _number(digits, 0, 65535)
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    if port is None or not host or not host.isascii() or {*host} & {*"[] "}:
         raise argparse.ArgumentTypeError(f"{text!a} is not ADDRESS:PORT, as in 127.0.0.1:9435 or [::1]:9435")
-    return host, int(port)
+    return host, port
 
 
 def size(text: str) -> int:

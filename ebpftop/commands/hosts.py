@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shlex
+import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from ebpftop.base.errors import Cannot, UsageError, UserError
+from ebpftop.base.hangup import ending_signals
 from ebpftop.base.inert import inert
 from ebpftop.hosts.names import LOCAL, checked, labels
 from ebpftop.supervisor import privilege
@@ -49,9 +53,13 @@ def connected(names: Sequence[str], ssh: str, local: Source | None) -> Source:
     from ebpftop.hosts.remote import RemoteSource
     from ebpftop.hosts.ssh import Ssh
 
-    command = shlex.split(ssh) or ["ssh"]
     try:
-        opened = open_all([name for name in names if name != LOCAL], command, sys.stderr, alone=local is None)
+        command = shlex.split(ssh) or ["ssh"]
+    except ValueError as error:
+        raise UsageError(f"--ssh {ssh!a}: {error}") from None
+    try:
+        with _unwinding():
+            opened = open_all([name for name in names if name != LOCAL], command, sys.stderr, alone=local is None)
     except OSError as error:
         raise UserError(str(error.strerror)) from None
     sources: dict[str, Source] = {}
@@ -70,3 +78,18 @@ def connected(names: Sequence[str], ssh: str, local: Source | None) -> Source:
     if len(problems) == len(sources):
         raise Cannot("none of the hosts can be watched" if len(sources) > 1 else "this host can't be watched")
     return MergedSource(sources, here=LOCAL if local is not None else "", problems=problems)
+
+
+@contextlib.contextmanager
+def _unwinding() -> Iterator[None]:
+    """Signals that end the command are an exception meanwhile: what was started is ended, as for Ctrl-C."""
+
+    def leave(number: int, _: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, leave) for number in ending_signals() if number != signal.SIGINT}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -84,6 +84,22 @@ def test_the_dashboard_says_what_its_streams_lack() -> None:
 # ---------------------------------------------------------------- limits
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("umask", ["0", "0177", "0777"])
+def test_a_umask_that_keeps_ourselves_from_what_we_make(command: str, umask: str) -> None:
+    done = sh(f"umask {umask}; $E {command}")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_umask_keeps_others_only_from_a_new_probe(tmp_path: Path) -> None:
+    assert sh(f"umask 0777; $E new {tmp_path}/a/b").returncode == 0
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("a", "a/b", "a/b/probe.toml")] == [
+        0o700,
+        0o700,
+        0o600,
+    ]
+
+
 @as_root
 @pytest.mark.bpf
 @pytest.mark.parametrize("command", [RUN, "record -o /nowhere/x lab/hello"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import pkgutil
 
@@ -326,6 +327,25 @@ async def test_leaving_closes_the_source(stage: Open) -> None:
         source: Script = on.source
         await on.press("q")
     assert source.closed
+
+
+@pytest.mark.parametrize("worker", [False, True])
+async def test_a_drawing_that_the_end_overtakes_is_no_fault(stage: Open, worker: bool) -> None:
+    async with stage() as on:
+        reached = asyncio.Event()
+
+        async def overtaken() -> None:
+            on.app.exit()
+            reached.set()
+            await on.app.dashboard.mount(VerticalScroll())
+
+        if worker:
+            on.app.run_worker(overtaken())
+        else:
+            on.app.call_later(overtaken)
+        await reached.wait()
+    assert on.app.failure is None
+    assert on.app.return_code == 0
 
 
 async def test_a_key_after_q_is_ignored(stage: Open) -> None:

@@ -34,8 +34,9 @@ async def run(
     try:
         try:
             port = await server.listen(host, port)
-        except OSError as error:
-            why = os.strerror(error.errno) if error.errno else str(error)
+        except (OSError, UnicodeError) as error:  # a name may be none
+            number, said = getattr(error, "errno", None) or 0, getattr(error, "strerror", None)
+            why = os.strerror(number) if number > 0 else said or str(error)
             print(f"ebpftop: can't listen on {inert(host)} port {port}: {why}", file=err)
             return FAILED
         shown = f"[{host}]" if ":" in host else host

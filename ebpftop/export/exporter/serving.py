@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
-CONNECTIONS = 16  # at once
+CONNECTIONS = 16  # at once; one more ends the oldest that has not asked yet
 PATIENCE = 10.0  # seconds for a request to come, and for an answer to be taken
 _HEAD = 8192  # bytes of a request
 _PAGE = b"ebpftop: metrics are at /metrics\n"
@@ -17,7 +17,8 @@ class Server:
 
     def __init__(self, text: Callable[[str], tuple[bytes, str]]) -> None:
         self._text = text
-        self._open = 0
+        self._asking: dict[asyncio.StreamWriter, None] = {}  # those whose request has not come, the oldest first
+        self._answering = 0
         self._server: asyncio.Server | None = None
 
     async def listen(self, host: str, port: int) -> int:
@@ -32,23 +33,35 @@ class Server:
             await self._server.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open += 1
+        self._asking[writer] = None
+        if len(self._asking) + self._answering > CONNECTIONS:
+            oldest = next(iter(self._asking))
+            del self._asking[oldest]
+            oldest.transport.abort()
         try:
-            if self._open <= CONNECTIONS:
-                async with asyncio.timeout(PATIENCE):
-                    head = await reader.readuntil(b"\r\n\r\n")
-                async with asyncio.timeout(PATIENCE):
-                    writer.write(self._answer(head.decode("latin-1")))
-                    await writer.drain()
+            async with asyncio.timeout(PATIENCE):
+                head = await reader.readuntil(b"\r\n\r\n")
+            if writer in self._asking:
+                del self._asking[writer]
+                await self._take(writer, self._answer(head.decode("latin-1")))
         except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass  # whoever it was has gone, or has had time enough
         finally:
-            self._open -= 1
+            self._asking.pop(writer, None)
             if writer.transport.get_write_buffer_size():
                 writer.transport.abort()
             writer.close()
             with suppress(OSError):
                 await writer.wait_closed()
+
+    async def _take(self, writer: asyncio.StreamWriter, answer: bytes) -> None:
+        self._answering += 1
+        try:
+            async with asyncio.timeout(PATIENCE):
+                writer.write(answer)
+                await writer.drain()
+        finally:
+            self._answering -= 1
 
     def _answer(self, head: str) -> bytes:
         lines = head.split("\r\n")

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
 from textual.binding import Binding, BindingType
+from textual.widget import MountError
+from textual.worker import WorkerFailed
 
 from ebpftop.frames.messages import AccountRunTimes, PlaybookInfo
 from ebpftop.frames.source import ReadOnly, Source, SourceEnded
@@ -146,6 +148,12 @@ class EbpftopApp(TimeKeys):
         for theme in themes(few=self.console.color_system == "standard"):
             self.register_theme(theme)
         self.theme = LIGHT.name if self.last.theme == "light" else DARK.name
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Once the end has begun nothing can be mounted any more: that a drawing was about to is no fault."""
+        cause = error.error if isinstance(error, WorkerFailed) else error
+        if not (self._exit and isinstance(cause, MountError)):
+            super()._handle_exception(error)
 
     def _fatal_error(self) -> None:
         """Exit after an exception as Textual does, but without printing the traceback on the terminal."""

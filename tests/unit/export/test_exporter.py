@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import io
 import json
 import re
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -15,18 +16,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from ebpftop.base.argument_types import address
 from ebpftop.catalog import folders
 from ebpftop.export.exporter import serving
 from ebpftop.export.exporter.accounts import LATELY, OTHER, Accounts, Family, Key
 from ebpftop.export.exporter.exposition import Exposition
 from ebpftop.export.exporter.naming import Metric
+from ebpftop.export.exporter.run import run
 from ebpftop.export.exporter.serving import Server
-from ebpftop.export.headless import Reporter
+from ebpftop.export.headless import FAILED, Reporter
 from ebpftop.frames.messages import Detached, Detaching
 from tests.support import frames, tape_sums
 from tests.support.command import complaint, ebpftop
 from tests.support.frames import CALLS, LATENCY, loaded
 from tests.support.headless import HISTOGRAM, LAST, PEOPLE, SAMPLED, calls
+from tests.support.script import Script
 
 OPEN = "application/openmetrics-text; version=1.0.0"
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -226,17 +230,32 @@ async def test_what_is_no_scrape_is_refused(request_: bytes, status: bytes) -> N
 
 async def test_a_request_without_end_and_a_reader_that_never_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     """They cost a connection for a while; others are answered meanwhile, up to a limit."""
-    monkeypatch.setattr(serving, "PATIENCE", 0.3)
     async with served(b"#" * (32 << 20)) as port:
+        monkeypatch.setattr(serving, "PATIENCE", 600.0)
         held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(serving.CONNECTIONS)]
-        assert await asked(port, b"GET / HTTP/1.1\r\n\r\n") == (b"", b"")
-        for _, writer in held[:3]:
+        for reader, writer in held:
             writer.write(b"GET /metrics HTTP/1.1\r\n\r\n")
+            await reader.readexactly(1)
+        assert await asked(port, b"GET / HTTP/1.1\r\n\r\n") == (b"", b"")
+        for _, writer in held:
+            writer.close()
+        monkeypatch.setattr(serving, "PATIENCE", 0.3)
         async with asyncio.timeout(30):
             while not (await asked(port, b"GET / HTTP/1.1\r\n\r\n"))[0].startswith(b"HTTP/1.1 200"):
                 await asyncio.sleep(0.1)
         assert await asked(port, b"x" * 100_000) == (b"", b"")
-        for _, writer in held:
+        assert await asked(port, b"GET /") == (b"", b"")
+
+
+async def test_who_never_asks_keeps_nobody_out() -> None:
+    async with served() as port:
+        silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3 * serving.CONNECTIONS)]
+        assert (await asked(port, b"GET / HTTP/1.1\r\n\r\n"))[0].startswith(b"HTTP/1.1 200")
+        for reader, writer in silent[: 2 * serving.CONNECTIONS]:
+            with suppress(ConnectionResetError):
+                assert await reader.read(1) == b""
+            writer.close()
+        for _, writer in silent:
             writer.close()
 
 
@@ -284,6 +303,20 @@ def test_a_dashboard_has_panels_beside_each_other_for_each_metric() -> None:
         taken |= cells
     expressions = [target["expr"] for panel in panels for target in panel.get("targets", [])]
     assert any("ebpftop_execsnoop_events_total" in each for each in expressions)
+
+
+@pytest.mark.parametrize("text", ["foo", ":9", "127.0.0.1:00000099999", "[::1:5", "[]:5", "a b:5", "x:-1", "x:٣"])
+def test_an_address_that_is_none_is_told(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="is not ADDRESS:PORT"):
+        address(text)
+
+
+@pytest.mark.parametrize("text", ["256.1.1.1:9435", f"{'a' * 64}:9435"])
+async def test_a_host_that_is_not_known_is_told(text: str) -> None:
+    told = io.StringIO()
+    assert await run(Script([]), [], address(text), 20, err=told, stop=asyncio.Event()) == FAILED
+    assert "can't listen on" in told.getvalue()
+    assert "Unknown" not in told.getvalue()
 
 
 def test_the_exporter_needs_a_probe() -> None:
