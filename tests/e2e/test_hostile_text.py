@@ -144,6 +144,20 @@ def metrics(text: str) -> str:
     return "a quoted, inert label"
 
 
+def timed(text: str) -> str:
+    """The last moment of each series, as a scrape of then; the parser takes no histograms of several moments."""
+    inert(text)
+    lines = text.splitlines()
+    last = max(line.rpartition(" ")[2] for line in lines if not line.startswith("#"))
+    kept = (line.removesuffix(f" {last}") for line in lines if line.startswith("#") or line.endswith(f" {last}"))
+    return metrics("\n".join(kept) + "\n")
+
+
+def in_inert_json(text: str) -> str:
+    json.loads(text)
+    return inert(text) and "in JSON, with what isn't printable as an escape"
+
+
 def terminal(text: str) -> str:
     """Bytes to a terminal: sequences that Textual and its driver write, and nothing else that isn't printable."""
     assert not re.search(r"[\x1b\x9b]\[?[?>]?(?:4242|77;77H)", text), "a sequence of a hostile text"
@@ -328,6 +342,9 @@ OUTPUTS: dict[str, tuple[Made, Callable[[str], str]]] = {
     "compare": (command("compare", "TAPE", "--a", "0..1.5", "--b", "1.5..3"), inert),
     "compare --json": (command("compare", "TAPE", "--a", "0..1.5", "--b", "1.5..3", "--json"), in_json),
     "exporter": (exporter, metrics),
+    "run, openmetrics": (exported("openmetrics"), timed),
+    "triage": (command("triage", "TAPE"), inert),
+    "triage --json": (command("triage", "TAPE", "--json"), in_inert_json),
     "list": (of_catalog(PLAIN), records),
     "list, on a terminal": (of_catalog(COLOURED), coloured),
     "threads": (of_places(PLAIN), records),

@@ -50,6 +50,7 @@ def test_a_dashboard_can_only_request_what_requests_say(tmp_path: Path) -> None:
     found = told("dashboard", tmp_path)
     assert found["collector's memory"].startswith("refused")
     assert found["siblings"] == ["ebpftop:collect", "ebpftop:run"], "root starts nothing for it"
+    assert found["another process"] is True, "it is taken for one that has ended"
     assert found["load 1"] == "no probe '../../etc/passwd' in the catalog"
     assert "pid: " in found["load 2"]
     assert "-include: no such parameter" in found["load 3"]

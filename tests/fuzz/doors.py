@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.fuzz import binaries, folders, logs, streams, texts
+from tests.fuzz import binaries, files, folders, hosts, logs, streams, texts
 
-DOORS = [*streams.DOORS, *folders.DOORS, *logs.DOORS, *texts.DOORS, *binaries.DOORS]
+DOORS = [*streams.DOORS, *folders.DOORS, *logs.DOORS, *texts.DOORS, *binaries.DOORS, *files.DOORS, *hosts.DOORS]

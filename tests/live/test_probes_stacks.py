@@ -17,6 +17,7 @@ pytestmark = pytest.mark.bpf
 
 FREQUENCY = 199
 LOST = "stack lost"  # by chance: where two stacks fall in one place of the kernel's map, the second is not kept
+LATE = "could not be read in time"  # where others have the CPU: a stack that says so in place of what it lacks
 # A sample is taken of whatever runs at a moment, so how many hit a process that had the CPU for n moments in pieces
 # differs by the root of n; four of them are hardly ever seen.
 DEVIATIONS = 4
@@ -48,8 +49,8 @@ def test_samples_are_where_the_cpu_time_goes() -> None:
         expected = FREQUENCY * seconds
         least = expected * GIVEN - DEVIATIONS * math.sqrt(expected)
         assert least <= counted(found) <= expected + DEVIATIONS * math.sqrt(expected)
-    assert counted(in_user, "crc32", LOST) >= 0.9 * counted(in_user)
-    assert counted(in_kernel, "getrandom", LOST) >= 0.9 * counted(in_kernel)
+    assert counted(in_user, "crc32", LOST, LATE) >= 0.9 * counted(in_user)
+    assert counted(in_kernel, "getrandom", LOST, LATE) >= 0.9 * counted(in_kernel)
     assert counted(in_user, "crc32") > KEPT * counted(in_user)
     assert {frame["side"] for each in in_kernel for frame in each["frames"] if "chacha" in frame["name"]} == {"kernel"}
     assert traced.losses() == {}

@@ -8,11 +8,13 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 from msgspec import structs
 
 from ebpftop.catalog import folders, info
+from ebpftop.catalog.settings import read_settings
 from ebpftop.collector.decode import cgroup, dns, text
 from ebpftop.collector.proc_facts import arguments, c_text
 from ebpftop.frames.columns import unpack
@@ -23,6 +25,8 @@ from ebpftop.frames.messages import (
     ColumnInfo,
     Columns,
     Function,
+    Hosts,
+    HostState,
     Notice,
     PlaybookInfo,
     Stack,
@@ -30,14 +34,17 @@ from ebpftop.frames.messages import (
     StepInfo,
     ViewInfo,
 )
+from ebpftop.hosts.ssh import reason
 from ebpftop.kernel import kallsyms, perf_map, proc, waiting
 from ebpftop.kernel.demangle import demangle
 from ebpftop.kernel.elf import Elf
 from ebpftop.loader.containers import facts
+from ebpftop.ui.actions import remembering
 from tests.support import frames
 from tests.support.elf_file import FUNCTION, elf
 from tests.support.hostile import RAW
 from tests.support.probes import HEAD, SOURCE, VARIANT, VIEW
+from tests.support.scratch import scratch
 
 ID = "a" * 64  # of a container
 CODE = 0x401000
@@ -158,6 +165,25 @@ def _given(raw: bytes) -> str:
     return os.fsdecode(raw).encode("utf-8", "backslashreplace").decode()
 
 
+def _settings(raw: bytes) -> str:
+    """The complaint about a key, a theme and a folder of this name."""
+    said = _as_json(raw).replace("\\ud", "x")
+    written = f"{said} = 1\ntheme = {said}\nfolders = [{said}]\n".encode()
+    with scratch(written) as path, mock.patch("ebpftop.catalog.files.distrust", return_value=""):
+        return " ".join(read_settings(path, {os.getuid()}).problems).replace(str(path), "config.toml")
+
+
+def _last(raw: bytes) -> str:
+    """A parameter of what ran last."""
+    ran = [["cpu/calls", {"comm": raw.decode("utf-8", "backslashreplace")}]]
+    with scratch(json.dumps({"probes": ran}).encode()) as path:
+        return remembering.read(path).probes[0][1]["comm"]
+
+
+def _ssh(raw: bytes) -> str:
+    return reason(255, raw.decode("utf-8", "backslashreplace").splitlines())
+
+
 DOORS: Mapping[str, tuple[str, Read]] = {
     "name of a process, in a ring buffer": ("pn", _of_c),
     "name of a process, in /proc": ("ps", _comm),
@@ -175,6 +201,10 @@ DOORS: Mapping[str, tuple[str, Read]] = {
     "playbook": ("pb", _playbook),
     "mark": ("mk", _mark),
     "parameter": ("pa", _given),
+    "settings": ("st", _settings),
+    "what ran last": ("lr", _last),
+    "what ssh says": ("sh", _ssh),
+    "notice of another host": ("no", _given),
     "name of the machine": ("hn", _given),
     "output of verifier or compiler": ("vl", _given),
 }
@@ -271,7 +301,13 @@ def story(came: Mapping[str, Mapping[str, str]]) -> list[AnyFrame]:
             name=at("playbook", number),
             title=at("playbook", number + 1),
             summary=at("playbook", number + 2),
-            steps=[StepInfo(probe=probes[number].id, question=at("playbook", number + 3))],
+            steps=[
+                StepInfo(
+                    probe=probes[number].id,
+                    question=at("playbook", number + 3),
+                    params={at("parameter", number): at("what ran last", number)},
+                )
+            ],
         )
         for number in range(count)
     ]
@@ -289,6 +325,22 @@ def story(came: Mapping[str, Mapping[str, str]]) -> list[AnyFrame]:
         frames.events(1, "events", found(tgid=numbers, args=files, errno=hosts)),
         *(frames.mark(at("mark", number), 1.1) for number in range(count)),
         Notice(level="warning", text=said[0]),
+        *(Notice(level="warning", text=at("settings", number)) for number in range(count)),
+        *(Notice(level="error", text=f"web-1: {at('notice of another host', number)}") for number in range(count)),
+        Hosts(
+            realtime_ns=1,
+            hosts=[
+                HostState(
+                    name=at("name of the machine", number),
+                    state="lost",
+                    heard_ns=1,
+                    problem=at("what ssh says", number),
+                    host=at("name of the machine", number + 1),
+                    kernel=at("name of the machine", number + 2),
+                )
+                for number in range(count)
+            ],
+        ),
         frames.snapshot(1, 2, {name: _twice(rows) for name, rows in maps.items()}),
         frames.snapshot(1, 9, {name: _twice(_twice(rows)) for name, rows in maps.items()}),
         *(

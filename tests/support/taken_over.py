@@ -19,7 +19,22 @@ from typing import Any
 
 from ebpftop.commands import serving, tracing
 from ebpftop.frames.codec import encode
-from ebpftop.frames.messages import Catalog, Load, Refused
+from ebpftop.frames.messages import (
+    AccountRunTimes,
+    Catalog,
+    Describe,
+    Detach,
+    Interval,
+    Load,
+    Ping,
+    ProcessFacts,
+    ReadProcess,
+    ReadPrograms,
+    ReadThreads,
+    Refused,
+    Request,
+    Watch,
+)
 from ebpftop.frames.reading import FrameDecoder
 from ebpftop.handover import protocol, transport
 
@@ -97,6 +112,19 @@ REQUESTS: list[protocol.Message] = [
     protocol.CatalogRead(catalog=b"\xc1"),
 ]
 
+# Of each kind that isn't a load, one that asks for what there isn't, or for more than there may be.
+ASKED: list[Request] = [
+    Detach(run=1 << 40),
+    Interval(run=1 << 40, seconds=1.0),
+    AccountRunTimes(on=True),
+    Describe(processes=[-1, 1 << 62]),
+    Watch(runs=[1 << 40], cgroup="/../../../etc"),
+    ReadPrograms(host="../x"),
+    ReadThreads(host="../x"),
+    ReadProcess(tgid=1, start_ns=1),
+    Ping(number=1),
+]
+
 
 # ---------------------------------------------------------------- a dashboard
 
@@ -110,6 +138,11 @@ def dashboard(control: socket.socket, stream: socket.socket, file: Path) -> int:
     time.sleep(0.5)
     told["siblings"] = siblings()
     decoder = FrameDecoder()
+    for request in ASKED * 16:
+        stream.sendall(encode(request))
+    told["another process"] = next(
+        frame.gone for frame in iter(lambda: next(_frames(stream, decoder)), None) if isinstance(frame, ProcessFacts)
+    )
     for load in (
         Load(request=1, probe="../../etc/passwd"),
         Load(request=2, probe="cpu/syscount", params={"pid": "1; rm -rf /"}),

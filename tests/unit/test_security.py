@@ -11,6 +11,7 @@ import pytest
 
 from ebpftop.frames import messages
 from ebpftop.handover import protocol
+from tests.support import taken_over
 
 ROOT = Path(__file__).parents[2]
 HELD, _, _ = (ROOT / "SECURITY.md").read_text().partition("## What is no boundary")
@@ -59,3 +60,10 @@ def test_root_imports_no_parser_of_logs() -> None:
                 names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
                 names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
                 assert not [name for name in names if name.startswith("ebpftop.verifier")], file
+
+
+def test_one_that_was_taken_over_tries_every_request_of_a_collector() -> None:
+    requests = {kind for kind in get_args(protocol.AnyMessage) if kind.__name__.startswith("Request")}
+    assert requests
+    assert requests <= {type(each) for each in taken_over.REQUESTS}
+    assert set(get_args(messages.AnyRequest)) - {messages.Load} == {type(each) for each in taken_over.ASKED}
