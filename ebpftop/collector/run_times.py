@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 
 from ebpftop.collector.account import Account, Rate
 
-BUSY = 10_000  # runs a second from which less costs less: switching takes as long as accounting half of them
+BUSY = 20_000  # runs a second; accounting all of fewer takes no longer than switching it, a millisecond a second
 WINDOW = 0.1  # seconds for which it is on then,
 APART = 0.5, 1.5  # and from one time to the next. By chance: what happens once a second is not always seen, or never
 CLOSELY = 3.0  # seconds for which a run that begins is accounted without pause,

@@ -2,13 +2,12 @@
 
 program: the time of a program's run by the kernel's own accounting, less what a run of an empty program seems to take.
 in all: CPU time the workload takes longer while the tool runs as a user runs it: ours with the accounting that its
-budget needs, the peers' without.
+budget needs, which is on for a part of each second once it has run for some; the peers' without.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 import time
@@ -20,10 +19,12 @@ from ebpftop.kernel.program_info import info
 from tests.bench import workload
 from tests.bench.peers import Peer, environment, peers
 from tests.bench.table import Row, ns
-from tests.bench.tool import Tool, ToolFailed, running
-from tests.support.processes import held_by
+from tests.bench.tool import ToolFailed, running
+from tests.support.processes import children, held_by
 
 ROUNDS = 2
+_PERIOD = 1.0  # seconds of work that are one measurement
+_SETTLED = 6.0  # seconds of work after which run times are accounted as they are later
 _TARGET = 3 / 4
 _RAW_TRACEPOINT = 17  # BPF_PROG_TYPE_RAW_TRACEPOINT
 _EMPTY = bytes.fromhex("b700000000000000 9500000000000000")  # r0 = 0; exit
@@ -51,7 +52,7 @@ class Match(NamedTuple):
     tool: str
     ours: list[str]
     peers: list[Peer]
-    work: Callable[[], float]
+    work: Callable[[float], float]
     targets: tuple[float | None, float | None] = (None, None)
 
 
@@ -85,15 +86,18 @@ def _compared(match: Match) -> list[Row]:
     notes = {peer.name: peer.missing for peer in match.peers}
     ours: list[Cost] = []
     theirs: dict[str, list[Cost]] = {peer.name: [] for peer in match.peers}
-    for _ in range(ROUNDS):
+    for turn in range(ROUNDS):
         base = _base(match.work)
-        ours.append(_less(_ours(match.ours, match.work), base))
+        ours.append(_ours(match.ours, match.work))
         for peer in match.peers:
             if peer.command and not notes[peer.name]:
                 try:
-                    theirs[peer.name].append(_less(_theirs(peer.command, match.work), base))
+                    theirs[peer.name].append(_theirs(peer.command, match.work))
                 except ToolFailed as failure:
                     notes[peer.name] = str(failure)
+        base = base._replace(in_all=min(base.in_all, match.work(_PERIOD)))  # the machine may have been slower before
+        for costs in (ours, *theirs.values()):
+            costs[turn:] = [_less(cost, base) for cost in costs[turn:]]
     return [
         Row(
             f"cost of an event, {match.tool}, {what}",
@@ -113,31 +117,30 @@ def _less(cost: Cost, base: Cost) -> Cost:
     return Cost(cost.program - base.program, cost.in_all - base.in_all)
 
 
-def _ours(probe: list[str], work: Callable[[], float]) -> Cost:
-    """As it tells itself: what the kernel accounts to this probe's programs and not to the census's."""
-    command = [sys.executable, "-m", "ebpftop", "run", *probe, "--format", "json", "--interval", "0.2"]
-
-    def spent(tool: Tool) -> Spent:
-        tool.next_line()
-        cost = json.loads(tool.next_line())["cost"]
-        return Spent(cost["run_time_ns"], cost["run_count"])
-
+def _ours(probe: list[str], work: Callable[[float], float]) -> Cost:
+    """Of this probe's programs, and not of the census's, which don't run in the workload."""
+    command = [sys.executable, "-m", "ebpftop", "run", *probe, "--format", "json"]
     with running(command) as tool:
-        return _cost(lambda: spent(tool), work)
+        collector = children(tool.process.pid)["collect"].pid
+        with _programs(held_by(collector)[0]) as programs:
+            until = time.monotonic() + _SETTLED
+            while time.monotonic() < until:
+                work(0.0)
+            return _cost(lambda: _sum(programs), work)
 
 
-def _theirs(command: list[str], work: Callable[[], float]) -> Cost:
+def _theirs(command: list[str], work: Callable[[float], float]) -> Cost:
     with running(command, environment()) as tool, _programs(held_by(tool.process.pid)[0]) as programs:
         time.sleep(0.5)
         return _cost(lambda: _sum(programs), work)
 
 
-def _base(work: Callable[[], float]) -> Cost:
+def _base(work: Callable[[float], float]) -> Cost:
     """What is no tool's: a run of a program of no instructions, and the workload itself.
 
     The empty program runs as often in the workload as the tools' programs do.
     """
-    alone = work()
+    alone = work(_PERIOD)
     library = libbpf.library()
     load = library.bpf_prog_load(_RAW_TRACEPOINT, b"empty", b"GPL", _EMPTY, len(_EMPTY) // 8, None)
     program = libbpf.checked(load, "loading an empty program")
@@ -149,12 +152,12 @@ def _base(work: Callable[[], float]) -> Cost:
         os.close(program)
 
 
-def _cost(spent: Callable[[], Spent], work: Callable[[], float]) -> Cost:
-    in_all = work()
+def _cost(spent: Callable[[], Spent], work: Callable[[float], float]) -> Cost:
+    in_all = work(_PERIOD)
     statistics = libbpf.enable_stats()
     try:
         before = spent()
-        work()
+        work(0.0)
         after = spent()
     finally:
         os.close(statistics)

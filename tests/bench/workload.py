@@ -5,15 +5,24 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable
 
 CALLS = 100_000
 TURNS = 10_000
 REPEATS = 3  # the quickest counts, as anything else that happens on the machine only adds
 
 
-def system_calls() -> float:
-    """`CALLS` system calls that do nothing; CPU time of one in ns."""
-    return min(_calls() for _ in range(REPEATS)) / CALLS
+def system_calls(least: float = 0.0) -> float:
+    """`CALLS` system calls that do nothing, again for so many seconds at least; CPU time of one in ns."""
+    return min(_mean(_calls, least) for _ in range(REPEATS)) / CALLS
+
+
+def _mean(work: Callable[[], int], least: float) -> float:
+    """Of one time."""
+    until, taken = time.monotonic() + least, [work()]
+    while time.monotonic() < until:
+        taken.append(work())
+    return sum(taken) / len(taken)
 
 
 def _calls() -> int:
@@ -23,13 +32,14 @@ def _calls() -> int:
     return time.thread_time_ns() - since
 
 
-def switches() -> float:
-    """`TURNS` times there and back between two threads on one CPU; CPU time in ns of a wakeup with its switch,
-    which are two system calls as well."""
+def switches(least: float = 0.0) -> float:
+    """`TURNS` times there and back between two threads on one CPU, again for so many seconds at least; CPU time in ns
+    of a wakeup with its switch, which are two system calls as well.
+    """
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(before)})
     try:
-        return min(_turns() for _ in range(REPEATS)) / (2 * TURNS)
+        return min(_mean(_turns, least) for _ in range(REPEATS)) / (2 * TURNS)
     finally:
         os.sched_setaffinity(0, before)
 

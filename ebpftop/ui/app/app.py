@@ -58,12 +58,7 @@ class EbpftopApp(Loads):
         Binding("R", "restart", "restart", tooltip="Restart the collector and its probes", id="restart"),
         Binding("R", "nothing('restart')", show=False, id="restart"),
         Binding(
-            "c",
-            "statistics",
-            "cost on/off",
-            show=False,
-            tooltip="Count what programs cost: busy ones for a tenth of the time (off: no budget)",
-            id="cost",
+            "c", "statistics", "cost on/off", show=False, tooltip="Count what programs cost (off: no budget)", id="cost"
         ),
         *TimeKeys.KEYS[3:],
         Binding(

@@ -1,8 +1,10 @@
 import io
 from datetime import datetime
 
+from msgspec import structs
+
 from ebpftop.export import layout
-from ebpftop.frames.messages import AnyFrame, ColumnInfo, ViewInfo
+from ebpftop.frames.messages import AnyFrame, ColumnInfo, Cost, ViewInfo
 from tests.support.frames import (
     CALLS,
     EXECS,
@@ -47,6 +49,15 @@ async def test_the_summary_tells_the_whole_run() -> None:
     assert "Run queue latency: 24 values" in summary
     assert "program time 10 ms, 250 µs per run" in summary
     assert result.out.count("Run queue latency") == 3  # two intervals and the summary, which covers the rest
+
+
+async def test_estimated_costs_say_how_they_were_measured() -> None:
+    before, last = (
+        [structs.replace(each, estimated=True) if isinstance(each, Cost) else each for each in frames]
+        for frames in (HISTOGRAM, LAST)
+    )
+    result = await ran(before, last, format="text")
+    assert "250 µs per run (estimated: busy programs are timed for a tenth of the time)" in result.out
 
 
 async def test_the_first_look_at_nothing_is_not_told() -> None:
