@@ -134,7 +134,7 @@ def _report(current: CurrentCatalog, channel: socket.socket) -> int:
             signal.alarm(0)
             if changed:
                 transport.send(channel, protocol.CatalogRead(catalog=_encode(current.catalog)))
-    except BrokenPipeError:
+    except (BrokenPipeError, ConnectionResetError):
         pass  # the supervisor is gone
     except MemoryError:
         return tasks.NO_MEMORY

@@ -53,9 +53,16 @@ class Task(msgspec.Struct, kw_only=True):
 
 def limit() -> None:
     """Bound what this process may take up, before it reads anything."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_SIZE, FILE_SIZE))
+    _bound(resource.RLIMIT_CORE, 0, 0)
+    _bound(resource.RLIMIT_AS, MEMORY, MEMORY)
+    _bound(resource.RLIMIT_FSIZE, FILE_SIZE, FILE_SIZE)
+
+
+def _bound(kind: int, soft: int, hard: int) -> None:
+    """What is limited to less stays so: only CAP_SYS_RESOURCE raises it, which containers lack."""
+    there = resource.getrlimit(kind)[1]
+    most = hard if there == resource.RLIM_INFINITY else min(hard, there)
+    resource.setrlimit(kind, (min(soft, most), most))
 
 
 class Tasks:
@@ -112,10 +119,10 @@ class Tasks:
         def child() -> int:
             process.die_with(parent, signal.SIGKILL)
             limit()
-            resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 10))
+            _bound(resource.RLIMIT_CPU, CPU_SECONDS, CPU_SECONDS + 10)
             try:
                 task.work(task.channel)
-            except BrokenPipeError:
+            except (BrokenPipeError, ConnectionResetError):
                 pass  # the collector is gone, and with it whom to report to
             except MemoryError:
                 return NO_MEMORY

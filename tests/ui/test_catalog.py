@@ -6,6 +6,7 @@ from ebpftop.frames.messages import AccountRunTimes, Catalog, Load, Loading, Par
 from ebpftop.ui.screens.parameters import ParameterForm
 from ebpftop.ui.widgets.about import About
 from ebpftop.ui.widgets.catalog import CatalogPanel, CatalogTree
+from ebpftop.ui.widgets.entries import sign
 from ebpftop.ui.widgets.runs import RunTabs
 from tests.support.frames import catalog, loaded, probe, rejected
 from tests.ui.conftest import Open, seen
@@ -239,3 +240,8 @@ async def test_a_failure_that_has_no_room_in_its_line_is_not_cut(stage: Open) ->
     assert "  ✗ syscount  did not compile" in lines
     assert "  ✗ null-deref did not compile" in lines
     assert "  ✗ stack-too-big failed" in lines
+
+
+def test_what_was_not_found_out_yet_is_not_said_to_need_root() -> None:
+    assert sign(probe("cpu/x", available=None), None)[2] == "not known yet"
+    assert sign(probe("cpu/x", available=None, reason="needs root to tell"), None)[2] == "needs root to tell"

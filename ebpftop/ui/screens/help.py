@@ -26,7 +26,7 @@ RIM = 2  # lines
 KEYS = 13  # of those, for the keys
 SIGNS = (
     ((RUNNING, "$success", "running"), (RUNNABLE, "", "runnable here"), (PLAYBOOK, "", "playbook")),
-    ((NOT_HERE, "$error", "unavailable, rejected"), (UNKNOWN, "$quiet", "only root can tell")),
+    ((NOT_HERE, "$error", "unavailable, rejected"), (UNKNOWN, "$quiet", "not known")),
     ((WARNING, "$warning", "a number is incomplete"), (HERE, "$error", "the failing line")),
 )
 MEMORY = f"At most {bounds.KEPT >> 20} MiB of what was; see README"

@@ -160,7 +160,7 @@ def _availability(probe: ProbeInfo) -> Content:
     if probe.available is False:
         return Content.styled(f"{NOT_HERE} {inert(probe.reason or 'not on this kernel')}", "$warning")
     if probe.available is None:
-        return Content.styled(f"{UNKNOWN} {inert(probe.reason or 'only root can tell')}", "$quiet")
+        return Content.styled(f"{UNKNOWN} {inert(probe.reason or 'not known yet')}", "$quiet")
     how = ", ".join(
         inert(part) for part in (probe.meaning, f"variant {probe.variant}" if probe.variant else None) if part
     )

@@ -137,5 +137,5 @@ def sign(entry: Entry, state: RunState | None) -> tuple[str, str, str]:
     if entry.available is False:
         return NOT_HERE, "quiet", entry.reason or "unavailable"
     if entry.available is None:
-        return UNKNOWN, "quiet", entry.reason or "only root can tell"
+        return UNKNOWN, "quiet", entry.reason or "not known yet"  # what runs here is found out after the start
     return RUNNABLE, "", ""

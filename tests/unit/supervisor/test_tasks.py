@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import resource
+import select
 import signal
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -172,6 +174,40 @@ def test_a_task_has_its_limits_before_it_works() -> None:
     channel = made.start("limited", 0, limits)
     assert reap_one(made) is None
     assert said(channel) == repr([(1536 << 20, 1536 << 20), (256 << 20, 256 << 20), (60, 70), (0, 0)])
+
+
+def test_a_limit_that_is_there_is_not_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which a root without CAP_SYS_RESOURCE, as in a container, may not."""
+    there = {resource.RLIMIT_AS: 1 << 30}
+    made: dict[int, tuple[int, int]] = {}
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (0, there.get(kind, resource.RLIM_INFINITY)))
+    monkeypatch.setattr(resource, "setrlimit", made.__setitem__)
+    tasks.limit()
+    assert made == {
+        resource.RLIMIT_CORE: (0, 0),
+        resource.RLIMIT_AS: (1 << 30, 1 << 30),
+        resource.RLIMIT_FSIZE: (tasks.FILE_SIZE, tasks.FILE_SIZE),
+    }
+
+
+def test_a_task_whose_reader_is_killed_ends_without_a_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the reader hadn't read makes that ECONNRESET instead of EPIPE."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    made = Tasks()
+    channel = made.start("told", 0, say_to_nobody)
+    channel.recv(1, socket.MSG_PEEK)
+    channel.close()
+    assert reap_one(made) is None
+    assert not list(tmp_path.iterdir())
+
+
+def say_to_nobody(channel: socket.socket) -> None:
+    say("here", channel)
+    poll = select.poll()
+    poll.register(channel, 0)
+    poll.poll()
+    say("more", channel)
 
 
 def hungry(channel: socket.socket) -> None:
