@@ -48,14 +48,28 @@ def _is_hangup(error: OSError) -> bool:
 
 def _lack(error: BaseException) -> str | None:
     """What there is too little of, with the remedy."""
-    number = error.errno if isinstance(error, OSError) else 0
-    said = str(error) if isinstance(error, ImportError | RuntimeError) else ""  # of libraries, and of threads
-    if isinstance(error, MemoryError) or number == errno.ENOMEM or any(words in said for words in _NO_MEMORY):
+    if lacks_memory(error):
         return "there is not enough memory for this (see 'ulimit -v')"
-    if number in (errno.EMFILE, errno.ENFILE) or os.strerror(errno.EMFILE) in said:
+    number = error.errno if isinstance(error, OSError) else 0
+    if number in (errno.EMFILE, errno.ENFILE) or os.strerror(errno.EMFILE) in _said(error):
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         return f"too few files may be open at once: raise the limit of {limit:,} with 'ulimit -n'"
     return None
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether an exception means that there is too little memory."""
+    if isinstance(error, SystemError):  # an extension failed without saying why; for lack of memory if that is limited
+        return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return True
+    return any(words in _said(error) for words in _NO_MEMORY)
+
+
+def _said(error: BaseException) -> str:
+    """By a library that could not be loaded, or of a thread that could not be started."""
+    of_loader = isinstance(error, OSError) and error.errno is None
+    return str(error) if of_loader or isinstance(error, ImportError | RuntimeError) else ""
 
 
 def report(process: str, error: BaseException) -> None:

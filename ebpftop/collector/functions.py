@@ -324,7 +324,7 @@ class Functions:
         before = sum(len(space.unrequested) for space, _ in requested.values())
         for number, (space, addresses) in requested.items():
             if number != KERNEL and self._census.alive(number) is None:
-                space.unrequested += [address for address in addresses if space.find(address) is None]
+                space.unrequested += [at for at in addresses if at in space.functions and space.find(at) is None]
         return sum(len(space.unrequested) for space, _ in requested.values()) > before
 
     def _name_kernel(self, space: Space, address: int) -> None:

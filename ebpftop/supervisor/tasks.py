@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from ebpftop.base import crash
 from ebpftop.handover import protocol, transport
 from ebpftop.supervisor import process
 
@@ -60,9 +61,13 @@ def limit() -> None:
 
 def _bound(kind: int, soft: int, hard: int) -> None:
     """What is limited to less stays so: only CAP_SYS_RESOURCE raises it, which containers lack."""
-    there = resource.getrlimit(kind)[1]
-    most = hard if there == resource.RLIM_INFINITY else min(hard, there)
+    most = _most(kind, hard)
     resource.setrlimit(kind, (min(soft, most), most))
+
+
+def _most(kind: int, hard: int) -> int:
+    there = resource.getrlimit(kind)[1]
+    return hard if there == resource.RLIM_INFINITY else min(hard, there)
 
 
 class Tasks:
@@ -124,8 +129,10 @@ class Tasks:
                 task.work(task.channel)
             except (BrokenPipeError, ConnectionResetError):
                 pass  # the collector is gone, and with it whom to report to
-            except MemoryError:
-                return NO_MEMORY
+            except Exception as error:
+                if crash.lacks_memory(error):
+                    return NO_MEMORY
+                raise
             return 0
 
         try:
@@ -186,5 +193,5 @@ def how(status: int, overdue: float | None = None, output: str = "") -> str:
     if -code == signal.SIGXCPU:
         return f"computed for more than {CPU_SECONDS} s and was ended"
     if code == NO_MEMORY or (-code == signal.SIGABRT and _SAID_OF_MEMORY.search(output)):
-        return f"ran out of memory: limit {MEMORY >> 20:,} MiB"
+        return f"ran out of memory: limit {_most(resource.RLIMIT_AS, MEMORY) >> 20:,} MiB"
     return f"ended with status {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 
 import pytest
 
@@ -18,6 +19,7 @@ MEMORY = "ebpftop: there is not enough memory for this (see 'ulimit -v')\n"
         RuntimeError("can't start new thread"),
         ImportError("Advice.\n\nOriginal error was: /x.so: failed to map segment from shared object"),
         ImportError("/x.so: cannot allocate: Cannot allocate memory"),
+        OSError("libx.so.14: failed to map segment from shared object"),
     ],
     ids=repr,
 )
@@ -32,6 +34,16 @@ def test_a_lack_of_memory_is_told_however_it_shows(error: Exception, capsys: pyt
 def test_so_is_one_of_open_files(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
     crash.tell("collector", error)
     assert capsys.readouterr().err.startswith("ebpftop: too few files may be open at once: raise the limit")
+
+
+def test_an_extension_that_fails_without_a_reason_lacks_memory_where_that_is_limited(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    error = SystemError("error return without exception set")
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1 << 28, 1 << 28))
+    assert crash.lacks_memory(error)
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY,) * 2)
+    assert not crash.lacks_memory(error)
 
 
 def test_another_exception_is_a_bug(

@@ -12,6 +12,7 @@ from ebpftop.collector.callstacks import NONE, StackNumbering
 from ebpftop.collector.census import Census, Identity
 from ebpftop.collector.code_rows import CodeRows
 from ebpftop.collector.decode import Context
+from ebpftop.collector.departed import Departed
 from ebpftop.collector.functions import Functions
 from ebpftop.collector.layout import dtype
 from ebpftop.frames.columns import Array
@@ -87,9 +88,9 @@ class Processes(Census):
 class Traced:
     """A map of stacks, the names of its code as root would tell them, and what a consumer is shown."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, departed: bool = False) -> None:
         self.kernel, self.census = Kernel(), Processes()
-        self.functions = Functions(self.census)
+        self.functions = Functions(self.census, Departed(self.census) if departed else None)
         stacks = StackNumbering(Stacks(), self.functions)
         self.rows = CodeRows(3, LAYOUT, [VIEW], self.census, Context(), stacks, self.functions, "tgid")
         self.rows.reader = self.kernel
@@ -365,6 +366,23 @@ def test_the_rows_of_the_dead_are_kept_with_what_is_theirs() -> None:
         shown = traced.shown()
     assert traced.kernel.counts == {}
     assert shown == {"main;alpha": 10, "main;alpha or beta": 3, "main;beta": 4}
+
+
+def test_code_that_goes_before_its_process_ends_is_asked_for_no_more() -> None:
+    traced = Traced(departed=True)
+    traced.count(1, 10)
+    traced.check(names=False)
+    del traced.mapped[PLUGIN]
+    traced.count(1, 1)
+    traced.rows.look()
+    request = traced.functions.request(-3)
+    assert request is not None
+    traced.rows.asked()
+    answers = [traced._answer(each, names=True) for each in request.processes]
+    traced.census.dead.add(10)
+    traced.learn(answers)
+    traced.check()
+    assert traced.shown() == {"main;?": 11}
 
 
 def test_what_was_shown_is_never_taken_back() -> None:

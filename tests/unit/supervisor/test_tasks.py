@@ -219,7 +219,11 @@ def hungry_cpp(channel: socket.socket) -> None:
     os.abort()
 
 
-@pytest.mark.parametrize("work", [hungry, hungry_cpp])
+def hungry_library(channel: socket.socket) -> None:
+    raise OSError("libx.so.14: failed to map segment from shared object")
+
+
+@pytest.mark.parametrize("work", [hungry, hungry_cpp, hungry_library])
 def test_a_task_that_takes_too_much_memory_is_said_to(work: tasks.Work) -> None:
     made = Tasks()
     made.start("hungry", 3, work).close()
