@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from msgspec import Struct, structs
 
-from ebpftop.frames.columns import Array
+from ebpftop.frames.columns import ALLOWED, Array
 from ebpftop.frames.messages import (
     AnyFrame,
     Column,
@@ -163,7 +163,9 @@ def _later(column: Column, ns: int) -> Column:
 
 
 def _mapped(column: Column, numbers: Numbers) -> Column:
-    """A column of numbers, each replaced."""
+    """A column of numbers, each replaced. Others stay as they are: who unpacks them refuses what makes no sense."""
+    if not ALLOWED.fullmatch(column.dtype):
+        return column
     dtype = np.dtype(column.dtype)
     if column.labels is not None or dtype.kind not in "iu" or len(column.data) % dtype.itemsize:
         return column
