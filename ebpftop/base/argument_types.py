@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 
 def path(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("the path is empty")
     from pathlib import Path
 
     return Path(text)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from ebpftop.base.errors import UsageError
+from ebpftop.base.errors import UserError
 from ebpftop.base.inert import inert
 from ebpftop.base.look import look_of
 from ebpftop.export.failure_json import fields
@@ -25,7 +25,7 @@ LARGEST_SOURCE = 16 << 20  # bytes
 def explain(log: str, source: Path | None, *, as_json: bool) -> int:
     """Explain each failure in a file, or for "-" on stdin; returns 0 if one was found and is known, else 1.
 
-    Under sudo, logs are opened and parsed as the user who typed it: anybody may have written them. Raises `UsageError`
+    Under sudo, logs are opened and parsed as the user who typed it: anybody may have written them. Raises `UserError`
     for a file that can't be read.
     """
     _give_up_root()
@@ -84,6 +84,6 @@ def _source(path: Path) -> Source:
     return Source(str(path), text.decode(errors="replace"))
 
 
-def _unreadable(name: str, error: OSError | ValueError) -> UsageError:
+def _unreadable(name: str, error: OSError | ValueError) -> UserError:
     reason = error.strerror if isinstance(error, OSError) else str(error)
-    return UsageError(f"{inert(name)}: {reason}")
+    return UserError(f"{inert(name)}: {reason}")

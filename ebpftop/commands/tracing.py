@@ -122,6 +122,8 @@ def record(arguments: argparse.Namespace, argv: list[str]) -> int:
     found = triggers.read(arguments)
     if arguments.output is None and arguments.save is None:
         raise UsageError("record needs -o TAPE, or --when TRIGGER and --save DIR")
+    if str(arguments.output) == "-":
+        raise UsageError("a tape can't be written to standard output; for a file of this name: -o ./-")
     probes = [named.probe(name, arguments.probes) for name in arguments.names]
     probes += triggers.others(found, [probe.id for probe in probes])
     if not probes:
@@ -262,6 +264,10 @@ def _loads(
     """
     from ebpftop.catalog import params
 
+    names = [name for name, _ in shared]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"parameter {name!a} is given more than once")
     loads = []
     for number, (probe, given) in enumerate(probes, 1):
         known = {param.name for param in probe.params}
@@ -271,7 +277,7 @@ def _loads(
         except params.BadParam as error:
             raise UsageError(str(error)) from None
         loads.append(Load(request=number, probe=probe.id, params=mine, interval=interval))
-    for name, _ in shared:
+    for name in names:
         if not any(name in load.params for load in loads):
             raise UsageError(f"none of these probes has a parameter {name!a}")
     return loads

@@ -109,6 +109,18 @@ def test_a_parameter_none_of_several_probes_has() -> None:
     assert complaint(done, 2) == "none of these probes has a parameter 'nonsense'"
 
 
+def test_a_tape_is_a_file_with_a_name() -> None:
+    done = ebpftop("record", "-o", "-", "cpu/runqlat", "--no-sudo")
+    assert complaint(done, 2).startswith("a tape can't be written to standard output")
+    done = ebpftop("record", "-o", "", "cpu/runqlat", "--no-sudo")
+    assert (done.returncode, "the path is empty" in done.stderr) == (2, True)
+
+
+def test_a_parameter_is_given_once() -> None:
+    done = ebpftop("run", "cpu/runqlat", "--no-sudo", "-p", "pid=1", "-p", "pid=2")
+    assert complaint(done, 2) == "parameter 'pid' is given more than once"
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
