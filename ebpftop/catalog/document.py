@@ -12,6 +12,7 @@ from ebpftop.base.inert import inert, quoted
 from ebpftop.base.nearest import closest, nearest
 from ebpftop.catalog.positions import KeyPath, key_lines
 
+MOST_PROBLEMS = 50  # of one file that are told
 LONGEST = 4096  # characters of a line: tomllib takes time that grows with the square of a dotted key's parts
 
 
@@ -50,10 +51,12 @@ class Document:
         self._problems.append((line, f"{self.file}:{line}: {key}: {what}" if key else f"{self.file}:{line}: {what}"))
 
     def lines_of(self, problems: Iterable[tuple[KeyPath, str]]) -> list[str]:
-        """Problems found later, with their lines, in line order."""
+        """Problems found later, with their lines, in line order; of very many the first."""
         for path, what in problems:
             self.problem(path, what)
-        return [text for _, text in sorted(self._problems, key=lambda problem: problem[0])]
+        found = [text for _, text in sorted(self._problems, key=lambda problem: problem[0])]
+        more = len(found) - MOST_PROBLEMS
+        return found if more <= 0 else [*found[:MOST_PROBLEMS], f"{self.file}: and {more:,} more"]
 
     def line(self, path: KeyPath) -> int:
         """The line of a key, or of the nearest enclosing table that appears in the text."""

@@ -9,11 +9,13 @@ from collections.abc import Collection, Sequence
 from math import inf
 from typing import TextIO
 
+from ebpftop.base.inert import inert
 from ebpftop.base.readable import readable
 from ebpftop.frames.codec import BadFrame
 from ebpftop.frames.stdio import Greeted
 from ebpftop.hosts.ssh import BEGINNING, CONNECTING, Ssh
 
+_QUIETLY = 4.0  # seconds for which it isn't said that we wait
 _SOON = 10.0  # seconds after which nobody waits for the rest, where some are there
 
 
@@ -60,7 +62,10 @@ def open_all(names: Sequence[str], command: Sequence[str], err: TextIO, *, alone
     """
     found = {name: Opened(Ssh(name, command)) for name in names}
     try:
-        _wait(found.values(), CONNECTING + BEGINNING, _SOON, alone=alone)
+        _wait(found.values(), _QUIETLY, _QUIETLY, alone=alone)
+        if late := [inert(name) for name, opened in found.items() if not opened.is_done]:
+            print(f"ebpftop: waiting for {', '.join(late)}; Ctrl-C ends it", file=err, flush=True)
+        _wait(found.values(), CONNECTING + BEGINNING - _QUIETLY, _SOON - _QUIETLY, alone=alone)
         some = not alone or any(each.has_begun for each in found.values())
         for name, opened in found.items():
             if opened.problem and opened.ssh.could_ask and (terminal := _terminal()) >= 0:

@@ -39,6 +39,17 @@ def test_an_ssh_that_never_answers_ends_with_the_command(tmp_path: Path, number:
             command.kill()
 
 
+def test_it_is_told_for_whom_a_command_waits(tmp_path: Path) -> None:
+    (tmp_path / "ssh.py").write_text(SILENT)
+    ssh = f"{sys.executable} {tmp_path / 'ssh.py'} {tmp_path / 'part'} {tmp_path / 'started'}"
+    with subprocess.Popen([*RUN, ssh], stderr=subprocess.PIPE, text=True) as command:
+        assert command.stderr is not None
+        try:
+            assert command.stderr.readline() == "ebpftop: waiting for web-1; Ctrl-C ends it\n"
+        finally:
+            command.terminate()
+
+
 def test_a_command_that_no_shell_would_take_is_told() -> None:
     told = subprocess.run([*RUN, "ssh 'unclosed"], capture_output=True, text=True, check=False)
     assert told.returncode == 2

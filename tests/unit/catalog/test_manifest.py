@@ -450,6 +450,13 @@ def test_all_mistakes_are_found_in_the_order_of_their_lines(tmp_path: Path) -> N
     ]
 
 
+def test_of_very_many_mistakes_the_first_are_told(tmp_path: Path) -> None:
+    unknown = "".join(f"x{number} = 1\n" for number in range(60))
+    told = problems(write_probe(tmp_path, head=unknown + HEAD))
+    assert len(told) == 51
+    assert told[-1] == "probe.toml: and 10 more"
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
