@@ -30,7 +30,9 @@ settings.register_profile("untimed", settings(), deadline=None)
 settings.load_profile("untimed")
 
 os.environ["XDG_STATE_HOME"] = os.devnull  # a folder that nothing can be left in: no test begins where another ended
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # what the tests start must not inherit that nohup has it ignored
+# What the tests start must not inherit what nohup and a shell's background have ignored.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
