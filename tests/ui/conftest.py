@@ -35,6 +35,12 @@ class Stage:
         await self.settle()
 
     async def press(self, *keys: str) -> None:
+        """What Enter loads or opens is there before the next key."""
+        while "enter" in keys[:-1]:
+            after = keys.index("enter") + 1
+            await self.pilot.press(*keys[:after])
+            await self.settle()
+            keys = keys[after:]
         await self.pilot.press(*keys)
         await self.settle()
 
