@@ -26,7 +26,7 @@ from ebpftop.unwind.stack import Unwound
 SHARE, AT_ONCE = 0.25, 0.1  # of a CPU, and seconds of it, that unwinding may take; what is more waits, and is lost
 PAGE = 4096
 
-_HEAD = struct.Struct("<6Q21Q3I2i3I16s")
+_HEAD = struct.Struct("<6Q21Q2I2i2I2Q16s")
 _ENTRIES = next(count for name, _, count in COPY if name == "entries")
 _REGISTERS = (10, 12, 11, 5, 13, 14, 4, 19, 9, 8, 7, 6, 3, 2, 1, 0, 16)  # DWARF's numbers → places in struct pt_regs
 
@@ -105,7 +105,7 @@ class Copies:
             raise RingBroken(f"a copy of {len(record):,} bytes")
         taken, value, start, code, top, mapped, *rest = _HEAD.unpack_from(record)
         registers, rest = [rest[place] for place in _REGISTERS], rest[21:]
-        cpu, tgid, tid, kernel, token, size, python, frames, thread = rest
+        cpu, tgid, kernel, token, size, python, frames, tid, thread = rest
         program = Program(tgid, start, code, top)
         age = max(now - taken / 1e9, least)
         found = self._codes.space(program, mapped, age, now)

@@ -22,14 +22,14 @@ struct copy {
     u64 regs[21]; // as struct pt_regs has them
     u32 cpu;
     u32 tgid;
-    u32 tid;
-    int kernel;                  // the number of the kernel's stack
-    int token;                   // under which the stack is counted meanwhile; 0: it is to be counted here
-    u32 bytes;                   // that were copied, from rsp up
-    u32 python;                  // whether it runs Python,
-    u32 frames;                  // and how many entries of it there are
-    char thread[16];             // its name
-    u64 entries[PYTHON_ENTRIES]; // see python_walk()
+    int kernel; // the number of the kernel's stack
+    int token;  // under which the stack is counted meanwhile; 0: it is to be counted here
+    u32 bytes;  // that were copied, from rsp up
+    u32 python; // whether it runs Python
+    u64 frames; // of that, how many entries there are
+    u64 tid;    // of the thread, and its name, where it is counted by thread
+    char thread[16];
+    u64 entries[PYTHON_ENTRIES];                // see python_walk()
     u8 stack[(COPIED_PAGES + 1) * COPIED_PAGE]; // from the beginning of rsp's page
 };
 

@@ -58,10 +58,11 @@ static struct copy *new_copy(struct task_struct *task, u64 sp, struct program *p
     copy->top = program->top;
     copy->mapped = program->mapped;
     copy->cpu = bpf_get_smp_processor_id();
-    u64 id = bpf_get_current_pid_tgid();
-    copy->tgid = id >> 32;
-    copy->tid = id;
+    copy->tgid = bpf_get_current_pid_tgid() >> 32;
+#ifdef PARAM_by_thread
+    copy->tid = (u32)bpf_get_current_pid_tgid();
     bpf_get_current_comm(copy->thread, sizeof(copy->thread));
+#endif
     copy->kernel = kernel;
     copy->token = token;
     copy->python = PYTHON_NONE;

@@ -25,7 +25,7 @@ from ebpftop.unwind.tables import Effort, Tables
 from tests.unit.unwind.test_hostile import BASE, END, ORDINARY, START, cie, fde
 
 ROOM = 2 * PAGE
-HEAD = struct.Struct("<6Q21Q3I2i3I16s256Q")
+HEAD = struct.Struct("<6Q21Q2I2i2I2Q16s256Q")
 LENGTH = HEAD.size + ROOM
 STRIDE = LENGTH + 8
 PT_REGS_IP, PT_REGS_SP = 16, 19  # places in struct pt_regs
@@ -157,9 +157,9 @@ class Ring:
         registers[PT_REGS_IP], registers[PT_REGS_SP] = ip, sp
         kept = 8 * len(words) if size is None else size
         count = len(entries) if frames is None else frames
-        interpreted = python, count, b"worker", *entries, *bytes(256 - len(entries))
+        interpreted = python, count, tgid + 1, b"worker", *entries, *bytes(256 - len(entries))
         head = HEAD.pack(
-            time.monotonic_ns(), 1, 5, 0x1000, 0x7000, 9, *registers, 1, tgid, tgid + 1, -14, token, kept, *interpreted
+            time.monotonic_ns(), 1, 5, 0x1000, 0x7000, 9, *registers, 1, tgid, -14, token, kept, *interpreted
         )
         stack = bytearray(SECRET * (ROOM // len(SECRET)))
         start = sp & PAGE - 1
