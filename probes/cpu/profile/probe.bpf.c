@@ -19,23 +19,6 @@ struct moment {
     int kernel;
 };
 BPF_RINGBUF_OUTPUT(moments, 1024); // one a sample; the counts in `samples` hold also those that are lost here
-
-static void note_moment(struct key *key)
-{
-    struct moment *moment = moments.ringbuf_reserve(sizeof(struct moment));
-    if (!moment) {
-        ring_full();
-        return;
-    }
-    moment->time = bpf_ktime_get_ns();
-    moment->cpu = bpf_get_smp_processor_id();
-    moment->tgid = key->tgid;
-    moment->user = key->user;
-    moment->kernel = key->kernel;
-    moments.ringbuf_submit(moment, wake_up(sizeof(*moment)));
-}
-#else
-#define note_moment(key)
 #endif
 
 int on_sample(struct bpf_perf_event_data *ctx)
@@ -44,7 +27,9 @@ int on_sample(struct bpf_perf_event_data *ctx)
     if (!id || !wanted_current()) // 0: the CPU is idle
         return 0;
     struct key key = {.tgid = id >> 32, .user = NO_STACK, .kernel = NO_STACK};
+#ifdef PARAM_by_thread
     name_thread(&key, current_thread());
+#endif
 #ifndef PARAM_stacks_user
     key.kernel = stack_number(&ctx->regs, 0);
 #endif
@@ -55,7 +40,19 @@ int on_sample(struct bpf_perf_event_data *ctx)
 #elif !defined(PARAM_stacks_kernel)
     key.user = stack_number(&ctx->regs, BPF_F_USER_STACK);
 #endif
-    note_moment(&key);
+#ifndef PARAM_by_thread
+    struct moment *moment = moments.ringbuf_reserve(sizeof(struct moment));
+    if (moment) {
+        moment->time = bpf_ktime_get_ns();
+        moment->cpu = bpf_get_smp_processor_id();
+        moment->tgid = key.tgid;
+        moment->user = key.user;
+        moment->kernel = key.kernel;
+        moments.ringbuf_submit(moment, wake_up(sizeof(*moment)));
+    } else {
+        ring_full();
+    }
+#endif
     u64 zero = 0;
     u64 *count = samples.lookup_or_try_init(&key, &zero);
     if (!count) {
