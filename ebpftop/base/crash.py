@@ -59,8 +59,9 @@ def _lack(error: BaseException) -> str | None:
 
 def lacks_memory(error: BaseException) -> bool:
     """Whether an exception means that there is too little memory."""
-    if isinstance(error, SystemError):  # an extension failed without saying why; for lack of memory if that is limited
-        return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
+    if isinstance(error, SystemError):  # where memory is limited, an extension may fail without saying why
+        limited = resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
+        return limited and "without exception set" in str(error)
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
     return any(words in _said(error) for words in _NO_MEMORY)

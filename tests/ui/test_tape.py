@@ -128,27 +128,30 @@ async def test_arrows_belong_to_what_has_the_focus(tape: Path) -> None:
         assert source.position == 10.0
 
 
+async def at_eight_seconds(on: Stage) -> int:
+    """Go there on a tape, and wait until all of it is known. The monotonic ns of what was played last."""
+    session = on.app.feed.session
+    on.source.seek(8.0)
+    await until(on, lambda: bool(on.app.screen.query(TableGrid)) and on.one(TableGrid).count == 2)
+    await until(on, lambda: session.reach.end > session.newest.monotonic_ns + 11 * SECOND)
+    return session.newest.monotonic_ns
+
+
 async def test_at_goes_to_a_time_of_day_that_is_yet_to_come(tape: Path) -> None:
-    app = EbpftopApp(source := TapeSource(tape, paused=True))
+    app = EbpftopApp(TapeSource(tape, paused=True))
     async with app.run_test(size=(120, 36)) as pilot:
         on = Stage(app, pilot, app.feed.source)
-        source.seek(8.0)
-        await until(on, lambda: bool(app.screen.query(TableGrid)) and on.one(TableGrid).count == 2)
-        await until(on, lambda: app.feed.session.reach.end > app.feed.session.newest.monotonic_ns + 11 * SECOND)
-        played = app.feed.session.newest.monotonic_ns
+        played = await at_eight_seconds(on)
         await on.press("at", *at(15), "enter")
         assert app.feed.when.wanted == Span(played + 6 * SECOND, played + 7 * SECOND)
         assert app.feed.session.newest.monotonic_ns == played
 
 
 async def test_at_takes_a_position_on_a_tape_and_says_so(tape: Path) -> None:
-    app = EbpftopApp(source := TapeSource(tape, paused=True))
+    app = EbpftopApp(TapeSource(tape, paused=True))
     async with app.run_test(size=(80, 24)) as pilot:
         on = Stage(app, pilot, app.feed.source)
-        source.seek(8.0)
-        await until(on, lambda: bool(app.screen.query(TableGrid)) and on.one(TableGrid).count == 2)
-        await until(on, lambda: app.feed.session.reach.end > app.feed.session.newest.monotonic_ns + 11 * SECOND)
-        played = app.feed.session.newest.monotonic_ns
+        played = await at_eight_seconds(on)
         await on.press("at")
         assert "0:45   1:02:03   from the tape's beginning" in str(on.app.screen.query(Static).last().render())
         await on.press(*"0:15", "enter")
@@ -160,10 +163,7 @@ async def test_space_plays_a_tape_from_a_span_that_is_yet_to_come_else_from_wher
     app = EbpftopApp(source := TapeSource(tape, speed=0.001))
     async with app.run_test(size=(120, 36)) as pilot:
         on = Stage(app, pilot, app.feed.source)
-        source.seek(8.0)
-        await until(on, lambda: bool(app.screen.query(TableGrid)) and on.one(TableGrid).count == 2)
-        await until(on, lambda: app.feed.session.reach.end > app.feed.session.newest.monotonic_ns + 11 * SECOND)
-        played = app.feed.session.newest.monotonic_ns
+        played = await at_eight_seconds(on)
         await on.press(*["right_parenthesis"] * 9)
         assert app.feed.when.wanted == Span(played + 8 * SECOND, played + 9 * SECOND)
         assert app.feed.session.newest.monotonic_ns == played

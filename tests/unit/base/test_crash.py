@@ -42,6 +42,7 @@ def test_an_extension_that_fails_without_a_reason_lacks_memory_where_that_is_lim
     error = SystemError("error return without exception set")
     monkeypatch.setattr(resource, "getrlimit", lambda _: (1 << 28, 1 << 28))
     assert crash.lacks_memory(error)
+    assert not crash.lacks_memory(SystemError("bad argument to internal function"))
     monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY,) * 2)
     assert not crash.lacks_memory(error)
 
