@@ -48,7 +48,8 @@ class Copies:
 
     by_pointers: the map of programs that need no copies. pythons: the reader of Python functions. count: called with
     each sample and the value that it adds to its row. Samples with a token are counted by the kernel: `tokens` gets
-    their numbers, and `known` their stacks, so that the kernel recognises these.
+    their numbers, and `known` their stacks, so that the kernel recognises these. Raises `OSError`, and `ValueError` for
+    records that aren't copies.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Functions by address. Symbols are requested rarely and many at once; one names all addresses of its function."""
+"""Functions by address. Symbols are requested rarely and many at once; each names all addresses of its function."""
 
 from __future__ import annotations
 
