@@ -178,11 +178,11 @@ class VerifierScreen(Leaving[None]):
     # ------------------------------------------------------------ the file was saved
 
     def loads_again(self, on_its_way: bool = True) -> None:
-        """The file was saved and its new version is being loaded; or that ended without a result."""
+        """The file was saved, and its new version is on its way; or it isn't any more, and nothing came of it."""
         self.query_one("#said").border_subtitle = "saved: loading it again" if on_its_way else None
 
     def runs_now(self, frame: Loaded, source: str) -> None:
-        """The new version is accepted: that replaces the explanation of the old one."""
+        """The new version is accepted: it replaces the explanation of the old one."""
         head = self.query_one("#said", Static)
         head.border_title, head.border_subtitle = words(frame.probe, "runs now"), None
         head.update(accepted(frame, None if self.has_class("-runs") else self.failure))
@@ -256,7 +256,7 @@ class VerifierScreen(Leaving[None]):
         return self.failure.stage == "verify" and bool(self.failure.log.strip())
 
     def action_no_log(self) -> None:
-        """A key that steps through the log, if there is none."""
+        """A key that steps through the log, where there is none."""
         self.notify("there is no verifier log to go back in", markup=False)
 
     def action_branch(self) -> None:
