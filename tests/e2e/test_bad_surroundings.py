@@ -62,7 +62,7 @@ def test_a_mistake_keeps_its_exit_code_where_nobody_can_be_told() -> None:
 
 def test_a_log_from_a_stream_that_can_not_be_read() -> None:
     done = sh("$E explain - 0>/dev/null")
-    assert (done.returncode, done.stderr) == (2, "ebpftop: standard input: Bad file descriptor\n")
+    assert (done.returncode, done.stderr) == (1, "ebpftop: standard input: Bad file descriptor\n")
 
 
 @as_root
