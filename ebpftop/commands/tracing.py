@@ -386,6 +386,9 @@ def _asynchronously(work: Callable[[asyncio.Event], Work]) -> int:
         for number in hangup.ending_signals():
             loop.add_signal_handler(number, stop.set)
         loop.add_signal_handler(signal.SIGCONT, continued)
-        return await work(stop)
+        try:
+            return await work(stop)
+        finally:  # a signal from now on finds nothing to stop, and asyncio's pipe closed before its handlers go
+            signal.set_wakeup_fd(-1)
 
     return asyncio.run(go())
