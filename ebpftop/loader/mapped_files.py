@@ -1,4 +1,4 @@
-"""The files that processes have mapped, each opened once however many processes map it."""
+"""The files that processes have mapped, each opened only once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FileKey = tuple[bytes, int, bytes]  # a file: device, inode, and what the kernel
 
 
 class MappedFiles:
-    """Opening takes root; nothing is read then."""
+    """Opening requires root; nothing is read then."""
 
     def __init__(self) -> None:
         self._descriptors: dict[FileKey, int] = {}
@@ -27,7 +27,7 @@ class MappedFiles:
                 self._descriptors[found] = mappings.open(mapping)
 
     def add(self, mapping: Mapping, descriptor: int) -> None:
-        """One that was opened otherwise, unless the file is known. It owns the descriptor."""
+        """Add a file that was opened elsewhere, unless it is known. This object then owns the descriptor."""
         if self._descriptors.setdefault(file_of(mapping), descriptor) != descriptor:
             os.close(descriptor)
 
@@ -35,7 +35,7 @@ class MappedFiles:
         return size_of(self._descriptors.get(of))
 
     def elf(self, mapping: Mapping) -> Elf | None:
-        """None where there is no file. Raises `BadElf`, `OSError`."""
+        """None if there is no file. Raises `BadElf`, `OSError`."""
         if mapping.module == VDSO:
             return Elf(lambda length, offset: self._vdso[offset : offset + length], len(self._vdso))
         descriptor = self._descriptors.get(file_of(mapping))

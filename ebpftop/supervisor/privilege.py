@@ -1,7 +1,7 @@
-"""Who invoked sudo, and giving up root, for good or for a while.
+"""Who invoked sudo, and giving up root, permanently or temporarily.
 
 Under sudo the invoker is `SUDO_UID`/`SUDO_GID`. Without one (root's own shell, a container, a user with capabilities) a
-process keeps its user and gives up every capability with no way to regain one, see capabilities(7); as uid 0 it can
+process keeps its user and gives up every capability, with no way to regain one, see capabilities(7). As uid 0 it can
 still access root's own files.
 """
 
@@ -45,7 +45,7 @@ class Invoker(msgspec.Struct, frozen=True, kw_only=True):
 def invoker(environment: Mapping[str, str] = os.environ) -> Invoker | None:
     """The user who ran sudo, with the home directory from passwd; None if root runs us directly, or no root at all.
 
-    Raises `Cannot` if sudo's variables name nobody: going on as root is not what was meant.
+    Raises `Cannot` if sudo's variables name nobody: continuing as root would not be what the user meant.
     """
     given = {name: environment[name] for name in ("SUDO_UID", "SUDO_GID") if name in environment}
     if not given or os.geteuid() != 0:
@@ -84,7 +84,7 @@ def _groups(who: Invoker) -> list[int]:
 
 @contextlib.contextmanager
 def _changing_to(who: Invoker) -> Iterator[None]:
-    """Raises `Cannot` where this may not be done."""
+    """Raises `Cannot` if this isn't permitted."""
     try:
         yield
     except OSError as error:
@@ -103,7 +103,9 @@ def _drop_capabilities() -> None:
 
 
 def become_reader(who: Invoker | None) -> None:
-    """Become the invoker, irrevocably, or keep of root's capabilities those to open files. Raises as `drop`."""
+    """Become the invoker, irrevocably; without one, keep only root's capabilities to open files. Raises the same as
+    `drop`.
+    """
     if who is not None or os.geteuid() != 0:
         drop(who)
         return
@@ -113,8 +115,8 @@ def become_reader(who: Invoker | None) -> None:
 
 
 def confine(who: Invoker | None) -> None:
-    """Have this thread alone become the invoker, with no capability but those that loading programs takes,
-    irrevocably: for the compiler, whose input names files. Raises `OSError`, `Cannot`.
+    """Irrevocably turn only this thread into the invoker, with just the capabilities that loading programs needs: for
+    the compiler, whose input names files. Raises `OSError`, `Cannot`.
     """
     loading = ("CAP_BPF", "CAP_PERFMON")
     keep = loading if capabilities.held().issuperset(loading) else ("CAP_SYS_ADMIN",)  # which includes them
@@ -130,7 +132,7 @@ def confine(who: Invoker | None) -> None:
 
 
 def _call(name: str, *arguments: object) -> None:
-    """A system call without libc's own part of it."""
+    """A system call that bypasses libc's wrapper."""
     if _libc.syscall(NUMBERS[name], *arguments):
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
@@ -149,16 +151,16 @@ def can_read(who: Invoker, folder: Path) -> bool:
 
 
 def invokers_rights() -> AbstractContextManager[None]:
-    """`rights_of` the invoker, for what the command line names. Raises `Cannot`."""
+    """`rights_of` the invoker, for files that the command line names. Raises `Cannot`."""
     return rights_of(invoker())
 
 
 @contextlib.contextmanager
 def rights_of(who: Invoker | None) -> Iterator[None]:
-    """Open paths with the invoker's rights; root's are restored afterwards. The process must have one thread.
+    """Open paths with the invoker's rights; afterwards root's are restored. The process must have only one thread.
 
-    Without an invoker, root's own count, and for another user those without capabilities. Raises `Cannot` if root can't
-    become the invoker.
+    Without an invoker, root keeps its own rights, and another user keeps those without capabilities. Raises `Cannot` if
+    root can't become the invoker.
     """
     if who is None:
         with contextlib.nullcontext() if os.geteuid() == 0 else capabilities.without(capabilities.FILE_RIGHTS):
