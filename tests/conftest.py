@@ -12,7 +12,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,7 @@ from ebpftop.kernel import bcc_home
 from ebpftop.kernel.libbpf import KernelLacks
 from ebpftop.loader.binaries import cached_libraries
 from tests.support import held, tracing
+from tests.support.scratch import public_folder
 
 _SCREENS = Path(__file__).parent / "ui"
 _TRACEFS = "/sys/kernel/tracing"
@@ -33,6 +34,13 @@ os.environ["XDG_STATE_HOME"] = os.devnull  # a folder that nothing can be left i
 # What the tests start must not inherit what nohup and a shell's background have ignored.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A folder that everybody can read."""
+    with public_folder() as folder:
+        yield folder
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
