@@ -22,10 +22,10 @@ from ebpftop.kernel import bcc_home
 from ebpftop.kernel.libbpf import KernelLacks
 from ebpftop.loader.binaries import cached_libraries
 from tests.support import held, tracing
+from tests.support.holding import TRACEFS, WITH_TRACEFS
 from tests.support.scratch import public_folder
 
 _SCREENS = Path(__file__).parent / "ui"
-_TRACEFS = "/sys/kernel/tracing"
 
 settings.register_profile("untimed", settings(), deadline=None)
 settings.load_profile("untimed")
@@ -118,7 +118,7 @@ def _function_tracing() -> bool:
     """Whether the kernel lists functions that can be traced; one without fentry refuses to open or has no such file."""
     if not Path("/sys/kernel/btf/vmlinux").exists():
         return False
-    read = f"mount -t tracefs tracefs {_TRACEFS} && read -r function < {_TRACEFS}/available_filter_functions"
+    read = f"{WITH_TRACEFS}read -r function < {TRACEFS}/available_filter_functions"
     return subprocess.run(["unshare", "-m", "sh", "-c", read], capture_output=True, check=False).returncode == 0
 
 
