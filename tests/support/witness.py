@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import ParamSpec
 
+from tests.support.holding import TRACEFS, WITH_TRACEFS
+
 P = ParamSpec("P")
 
 _PERF_EVENT_OPEN = {"x86_64": 298, "aarch64": 241}
 _TRACEPOINT = 2  # PERF_TYPE_TRACEPOINT
 _SIZE = 64  # PERF_ATTR_SIZE_VER0 of struct perf_event_attr
 _SET_FILTER = 0x40082406  # PERF_EVENT_IOC_SET_FILTER
-_TRACEFS = "/sys/kernel/tracing"
 
 PACKETS = (
     "net/net_dev_start_xmit",
@@ -38,7 +39,7 @@ def counted(tracepoint: str, where: str = "") -> Iterator[Callable[[], int]]:
 
     `where` is a filter of its fields, in the kernel's own syntax.
     """
-    read_id = f"cd {_TRACEFS}; [ -e events ] || mount -t tracefs tracefs . && cat {_TRACEFS}/events/{tracepoint}/id"
+    read_id = f"{WITH_TRACEFS}cat {TRACEFS}/events/{tracepoint}/id"
     number = int(subprocess.run(["unshare", "-m", "sh", "-c", read_id], capture_output=True, check=True).stdout)
     libc = ctypes.CDLL(None, use_errno=True)
     attributes = struct.pack(f"IIQ{_SIZE - 16}x", _TRACEPOINT, _SIZE, number)
