@@ -165,7 +165,7 @@ def test_what_is_no_file_of_ones_own_is_refused(public: Path) -> None:
     os.mkfifo(public / "pipe")
     (public / "huge").write_text("#" * (1 << 20))
     for name, why in {
-        "link": "a link, where the file itself is expected",
+        "link": "a symbolic link, which is not followed",
         "folder": "Is a directory",
         "pipe": "not a regular file",
         "huge": "larger than 256 KiB",
@@ -176,7 +176,7 @@ def test_what_is_no_file_of_ones_own_is_refused(public: Path) -> None:
     assert complaint(ebpftop("exporter", "--config", file), 2).startswith(f"{file}: users other than ")
     file.chmod(0o644)
     public.chmod(0o777)
-    assert "exporter.toml in it is not used" in complaint(ebpftop("exporter", "--config", file), 2)
+    assert "exporter.toml in it is ignored" in complaint(ebpftop("exporter", "--config", file), 2)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which needs root")

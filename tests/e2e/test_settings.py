@@ -93,10 +93,10 @@ def test_what_is_no_file_of_ones_own_is_not_read(home: Path) -> None:
     file = home / "ebpftop/config.toml"
     (home / "elsewhere").write_text('theme = "light"\n')
     file.symlink_to(home / "elsewhere")
-    assert told(listed(home)) == [f"{file}: a link, where the file itself is expected; ignored"]
+    assert told(listed(home)) == [f"{file}: a symbolic link, which is not followed; ignored"]
     file.unlink()
     file.symlink_to(home / "nowhere")
-    assert told(listed(home)) == [f"{file}: a link, where the file itself is expected; ignored"]
+    assert told(listed(home)) == [f"{file}: a symbolic link, which is not followed; ignored"]
     file.unlink()
     os.mkfifo(file)
     assert told(listed(home)) == [f"{file}: not a regular file; ignored"]

@@ -153,11 +153,11 @@ def test_a_loader_that_ends_early_fails_at_the_stage_it_was_in(served: Served) -
         transport.send(served.control, protocol.Channel(run=number), [theirs.fileno()])
         transport.send(task, protocol.Progress(stage=stage))
         assert [next(answers).stage, next(answers).stage] == ["queued", stage]
-        ended = protocol.TaskEnded(run=number, error="the loader ended with status 1", output="LLVM ERROR: no")
+        ended = protocol.TaskEnded(run=number, error="the loader exited with status 1", output="LLVM ERROR: no")
         transport.send(served.control, ended)
         frame = next(answers)
         assert isinstance(frame, Rejected)
-        assert (frame.request, frame.stage, frame.error) == (request, failed_stage, "the loader ended with status 1")
+        assert (frame.request, frame.stage, frame.error) == (request, failed_stage, "the loader exited with status 1")
         assert (frame.text, frame.log) == (PROBE.source, "LLVM ERROR: no")
 
 
