@@ -70,7 +70,7 @@ def _obey(argv: list[str]) -> int:
 def _run(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Run a command. Its module is imported only then: `ebpftop --version` is fast, and root imports little."""
     if arguments.hosts and arguments.command not in (None, "play", "run", "record"):
-        raise UsageError(f"--host is for the dashboard, play, run and record, not for {arguments.command}")
+        raise UsageError(f"--host works with the dashboard, play, run and record, not with {arguments.command}")
     match arguments.command:
         case "list" | "show" | "new":
             from ebpftop.commands import catalog

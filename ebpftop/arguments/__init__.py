@@ -59,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _play(one: argparse.ArgumentParser) -> None:
-    one.add_argument("playbook", metavar="PLAYBOOK", help="a playbook that 'ebpftop list' shows")
+    one.add_argument("playbook", metavar="PLAYBOOK", help="a playbook from 'ebpftop list'")
     when_options(one)
     host_options(one)
     tracing_options(one)
@@ -84,19 +84,21 @@ def _run(one: argparse.ArgumentParser) -> None:
         "--format",
         choices=("text", *_FORMATS),
         default="text",
-        help="json: one object per line; csv: texts that a spreadsheet would take for formulas begin with '; "
+        help="json: one object per line; csv: text that a spreadsheet would take for a formula gets a leading '; "
         "perfetto: a trace for ui.perfetto.dev; folded (for flamegraph.pl), speedscope and pprof: call stacks, written "
         "at the end",
     )
-    one.add_argument("--raw", action="store_true", help="csv for programs: texts as they are, without that '")
+    one.add_argument("--raw", action="store_true", help="csv for programs: text as it is, without a leading '")
     when_options(one)
     host_options(one)
     tracing_options(one)
 
 
 def _record(one: argparse.ArgumentParser) -> None:
-    one.add_argument("names", metavar="PROBE", nargs="*", help="besides those that --when names")
-    one.add_argument("-o", "--output", type=path, metavar="TAPE", help="required, unless --save is given")
+    one.add_argument("names", metavar="PROBE", nargs="*", help="in addition to those that --when names")
+    one.add_argument(
+        "-o", "--output", type=path, metavar="TAPE", help="the tape to write; required unless --save is given"
+    )
     param_option(one)
     one.add_argument("--interval", type=seconds, metavar="S", help="seconds between snapshots (default: 1)")
     one.add_argument("--duration", "--for", type=seconds, metavar="S", help="stop after S seconds (default: at Ctrl-C)")
@@ -108,35 +110,35 @@ def _record(one: argparse.ArgumentParser) -> None:
 
 
 def _exporter(one: argparse.ArgumentParser) -> None:
-    one.add_argument("names", metavar="PROBE", nargs="*", help="one at least, or --config, --rules or --dashboard")
+    one.add_argument("names", metavar="PROBE", nargs="*", help="at least one, or --config, --rules or --dashboard")
     one.add_argument(
         "--config",
         type=path,
         metavar="FILE",
-        help="TOML with probes, their parameters and the options below; those of the command line go first",
+        help="TOML file with probes, their parameters and the options below; the command line takes precedence",
     )
     one.add_argument(
         "--listen",
         type=address,
         metavar="ADDRESS:PORT",
-        help="default: 127.0.0.1:9435; anybody who reaches it can read it",
+        help="address to listen on (default: 127.0.0.1:9435); anyone who can connect can read the metrics",
     )
     param_option(one)
-    one.add_argument("--interval", type=seconds, metavar="S", help="seconds between looks (default: 5)")
+    one.add_argument("--interval", type=seconds, metavar="S", help="seconds between updates (default: 5)")
     one.add_argument(
         "--top",
         type=whole,
         metavar="N",
-        help="series of a metric, besides 'other' (default: 20)",
+        help="at most N series per metric, plus 'other' (default: 20)",
     )
     printed = one.add_mutually_exclusive_group()
-    printed.add_argument("--rules", action="store_true", help="print rules for Prometheus, and end")
-    printed.add_argument("--dashboard", action="store_true", help="print a dashboard for Grafana, and end")
+    printed.add_argument("--rules", action="store_true", help="print rules for Prometheus and exit")
+    printed.add_argument("--dashboard", action="store_true", help="print a dashboard for Grafana and exit")
     tracing_options(one)
 
 
 def _serve(one: argparse.ArgumentParser) -> None:
-    one.add_argument("--stdio", action="store_true", required=True, help="over standard input and output")
+    one.add_argument("--stdio", action="store_true", required=True, help="use standard input and output")
     sudo_option(one)
 
 
@@ -146,29 +148,31 @@ def _replay(one: argparse.ArgumentParser) -> None:
 
 def _report(one: argparse.ArgumentParser) -> None:
     one.add_argument("tape", type=path, metavar="TAPE")
-    one.add_argument("other", type=path, nargs="?", metavar="TAPE", help="a tape after that, to compare with it")
-    one.add_argument("-o", "--output", type=path, required=True, metavar="FILE", help="- for standard output")
+    one.add_argument("other", type=path, nargs="?", metavar="TAPE", help="a later tape, to compare with the first")
+    one.add_argument(
+        "-o", "--output", type=path, required=True, metavar="FILE", help="the file to write; - for standard output"
+    )
     one.add_argument(
         "--format",
         choices=("html", "csv", "json", "folded", "speedscope", "pprof"),
         default="html",
-        help="html: one page that needs no network (default); json: one object a line for each probe",
+        help="html: one self-contained page (default); json: one object per probe, one per line",
     )
     one.add_argument(
         "--from",
         dest="begin",
         type=moment,
         metavar="TIME",
-        help="seconds from the tape's beginning, or HH:MM[:SS]",
+        help="seconds from the tape's start, or HH:MM[:SS] (default: its start)",
     )
-    one.add_argument("--to", dest="end", type=moment, metavar="TIME", help="the same (default: the tape's end)")
+    one.add_argument("--to", dest="end", type=moment, metavar="TIME", help="likewise (default: its end)")
     span_options(one)
     one.add_argument("--title", help="the page's title")
     one.add_argument("--force", action="store_true", help="overwrite an existing file")
 
 
 def _mark(one: argparse.ArgumentParser) -> None:
-    one.add_argument("text", metavar="TEXT", help="what happens now, in at most 4 KiB")
+    one.add_argument("text", metavar="TEXT", help="the text of the mark, at most 4 KiB")
 
 
 def _triage(one: argparse.ArgumentParser) -> None:
@@ -178,7 +182,7 @@ def _triage(one: argparse.ArgumentParser) -> None:
         nargs="?",
         default="first-look",
         metavar="PLAYBOOK|TAPE",
-        help="a playbook to trace with (default: first-look), or a tape: a path with a slash or a dot",
+        help="the playbook to trace with (default: first-look), or a tape: a path that contains a slash or a dot",
     )
     one.add_argument(
         "--duration", "--for", type=seconds, default=15.0, metavar="S", help="seconds to trace (default: 15)"
@@ -188,7 +192,7 @@ def _triage(one: argparse.ArgumentParser) -> None:
 
 
 def _schema(one: argparse.ArgumentParser) -> None:
-    one.add_argument("name", metavar="NAME", nargs="?", help="one of those that are listed without a name")
+    one.add_argument("name", metavar="NAME", nargs="?", help="the schema to print (default: list them)")
 
 
 def _mcp(one: argparse.ArgumentParser) -> None:
@@ -197,7 +201,7 @@ def _mcp(one: argparse.ArgumentParser) -> None:
 
 def _compare(one: argparse.ArgumentParser) -> None:
     one.add_argument("tape", type=path, metavar="TAPE")
-    one.add_argument("other", type=path, nargs="?", metavar="TAPE", help="the tape after (default: the same one)")
+    one.add_argument("other", type=path, nargs="?", metavar="TAPE", help="the later tape (default: the same tape)")
     span_options(one)
     one.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -226,7 +230,7 @@ def _others(one: argparse.ArgumentParser) -> None:
         type=seconds,
         default=1.0,
         metavar="S",
-        help="seconds over which costs are taken (default: 1)",
+        help="seconds to measure costs for (default: 1)",
     )
     one.add_argument("--json", action="store_true", help="print a JSON array of objects")
     sudo_option(one)
@@ -239,7 +243,7 @@ def _threads(one: argparse.ArgumentParser) -> None:
         type=seconds,
         default=1.0,
         metavar="S",
-        help="seconds between the two looks (default: 1)",
+        help="seconds between the two readings (default: 1)",
     )
     one.add_argument("--json", action="store_true", help="print a JSON array of objects")
     sudo_option(one)
@@ -257,15 +261,15 @@ def _tape(one: argparse.ArgumentParser) -> None:
 
     cut = actions.add_parser("cut", help="write a part of a tape")
     cut.add_argument("tape", type=path, metavar="TAPE")
-    at = "seconds, M:SS or H:MM:SS since the tape's start, or the text of a mark"
+    at = "seconds, M:SS or H:MM:SS from the tape's start, or the text of a mark"
     cut.add_argument("--from", dest="begin", metavar="TIME", help=f"{at} (default: its start)")
     cut.add_argument("--to", dest="end", metavar="TIME", help="likewise (default: its end)")
 
-    merge = actions.add_parser("merge", help="write several tapes of one host as one, in the order of time")
+    merge = actions.add_parser("merge", help="merge several tapes of one host into one, in order of time")
     merge.add_argument("tapes", type=path, nargs="+", metavar="TAPE")
 
     scrub = actions.add_parser(
-        "scrub", help="write a tape with pseudonyms in place of names, paths, addresses and arguments, to share it"
+        "scrub", help="write a copy to share: pseudonyms replace names, paths, addresses and arguments"
     )
     scrub.add_argument("tape", type=path, metavar="TAPE")
     for each in (cut, merge, scrub):
@@ -273,18 +277,20 @@ def _tape(one: argparse.ArgumentParser) -> None:
         each.add_argument("--force", action="store_true", help="overwrite an existing tape")
 
     export = actions.add_parser(
-        "export", help="write a tape for other tools: every interval, or for call stacks their sums"
+        "export", help="write a tape for other tools: every interval, or the sums of its call stacks"
     )
     export.add_argument("tape", type=path, metavar="TAPE")
     export.add_argument(
         "--format",
         choices=(*_FORMATS, "openmetrics"),
         required=True,
-        help="as for 'ebpftop run'; openmetrics: what an exporter would have served at each time, for "
+        help="as in 'ebpftop run'; openmetrics: what the exporter would have served at each time, for "
         "'promtool tsdb create-blocks-from openmetrics'",
     )
-    export.add_argument("-o", "--output", type=path, metavar="FILE", help="default: standard output")
-    export.add_argument("--raw", action="store_true", help="csv for programs: texts as they are")
+    export.add_argument(
+        "-o", "--output", type=path, metavar="FILE", help="the file to write (default: standard output)"
+    )
+    export.add_argument("--raw", action="store_true", help="csv for programs: text as it is, without a leading '")
     export.add_argument("--force", action="store_true", help="overwrite an existing file")
 
 
@@ -298,26 +304,26 @@ def _complete(one: argparse.ArgumentParser) -> None:
 
 _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None] | None]] = {
     "play": ("run a playbook: several probes side by side", _play),
-    "list": ("list the catalog, and what can run here", _list),
+    "list": ("list the catalog and what can run here", _list),
     "show": ("show a probe's C, attach points and documentation", _show),
     "run": ("run one probe without the dashboard; Ctrl-C prints a summary", _run),
     "record": ("record probes to a tape, to replay later or elsewhere", _record),
-    "serve": ("trace here for an ebpftop elsewhere, which starts this by --host", _serve),
-    "exporter": ("serve what probes count as metrics for Prometheus, until Ctrl-C", _exporter),
+    "serve": ("trace here for an ebpftop on another machine, whose --host starts this over ssh", _serve),
+    "exporter": ("serve metrics of probes to Prometheus, until Ctrl-C", _exporter),
     "replay": ("open a tape in the dashboard; no root, no BPF", _replay),
-    "tape": ("what is on tapes; cut, merge, scrub and export them; no root", _tape),
-    "report": ("write what a tape holds as one HTML page, or as data; no root, no BPF", _report),
+    "tape": ("inspect, cut, merge, scrub and export tapes; no root", _tape),
+    "report": ("write a tape's contents as one HTML page, or as data; no root, no BPF", _report),
     "demo": ("open the bundled tape in the dashboard; no root, no BPF", None),
     "mark": ("mark this moment in your running dashboards and recordings; no root", _mark),
-    "triage": ("what stands out now, or on a tape: who, since when, how sure, and what would tell more", _triage),
+    "triage": ("show what stands out, now or on a tape: who, since when, how sure, and what to run next", _triage),
     "compare": ("compare two tapes, or two spans of one; no root, no BPF", _compare),
     "explain": ("explain a verifier log, from any loader; no root", _explain),
     "check": ("check a probe folder (manifest, lint, compile, verify; nothing is attached) or playbooks", _check),
     "new": ("create a new probe folder", _new),
     "others": ("list every BPF program on the machine with its cost and owner", _others),
-    "threads": ("list where every thread is, and what those that wait are waiting for", _threads),
-    "doctor": ("test what this machine can trace, and suggest fixes", _doctor),
-    "schema": ("print the JSON schema of an output, or list those there are; no root", _schema),
+    "threads": ("list where every thread is and what it waits for", _threads),
+    "doctor": ("test what this machine can trace and suggest fixes", _doctor),
+    "schema": ("print the JSON schema of an output, or list all schemas; no root", _schema),
     "mcp": ("serve agents over standard input and output: list, show, run, triage and explain; read-only", _mcp),
-    "completion": ("print the script that lets a shell complete commands, probes, parameters", _completion),
+    "completion": ("print a shell script that completes commands, probes and parameters", _completion),
 }

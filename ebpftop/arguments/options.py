@@ -15,9 +15,11 @@ def span_options(command: argparse.ArgumentParser) -> None:
             type=span,
             default=(None, None),
             metavar="FROM..TO",
-            help=f"the span {what}, as 10:00:00..10:00:30 or in seconds of the tape (default: the whole tape)",
+            help=f"the '{what}' span: 10:00:00..10:00:30, or seconds from the tape's start (default: the whole tape)",
         )
-    command.add_argument("--by", default="", metavar="DIMENSION", help="sum the rows by it: name, user, cgroup, …")
+    command.add_argument(
+        "--by", default="", metavar="DIMENSION", help="sum rows by this dimension: name, user, cgroup, …"
+    )
 
 
 def param_option(
@@ -45,7 +47,8 @@ def budget_option(command: argparse.ArgumentParser, default: object = argparse.S
         type=percent,
         default=default,
         metavar="PERCENT",
-        help="detach the costliest probe when all take more of one CPU over 5 s (default: 25; 0: no limit)",
+        help="detach the costliest probe when all probes together take more than this share of one CPU over 5 s "
+        "(default: 25; 0: no limit)",
     )
 
 
@@ -57,7 +60,7 @@ def folder_option(command: argparse.ArgumentParser, dest: str = "probes") -> Non
         dest=dest,
         default=[],
         metavar="DIR",
-        help="a folder of probes, in addition to the bundled ones",
+        help="a folder of probes to add to the bundled ones",
     )
 
 
@@ -73,7 +76,7 @@ def when_options(command: argparse.ArgumentParser, *, top: bool = False) -> None
         action="append",
         default=default([]),
         metavar="TRIGGER",
-        help="mark when this holds, once an episode: 'runqlat p99 > 20ms for 3s', 'syscount rate > 100k/s', "
+        help="set a mark when this holds, once per episode: 'runqlat p99 > 20ms for 3s', 'syscount rate > 100k/s', "
         "'execsnoop count(\"curl\") > 5 for 10s'",
     )
     group.add_argument(
@@ -88,28 +91,28 @@ def when_options(command: argparse.ArgumentParser, *, top: bool = False) -> None
         type=seconds,
         default=default(60.0),
         metavar="S",
-        help="seconds before it (default: 60)",
+        help="seconds to save before the mark (default: 60)",
     )
     group.add_argument(
         "--after",
         type=seconds,
         default=default(10.0),
         metavar="S",
-        help="seconds after it (default: 10)",
+        help="seconds to save after the mark (default: 10)",
     )
     group.add_argument(
         "--keep-tapes",
         type=whole,
         default=default(50),
         metavar="N",
-        help="tapes that stay, the newest (default: 50)",
+        help="keep only the newest N tapes (default: 50)",
     )
     group.add_argument(
         "--keep-bytes",
         type=size,
         default=default(1 << 30),
         metavar="SIZE",
-        help="bytes that they take at most (default: 1GiB)",
+        help="keep at most this many bytes of tapes (default: 1GiB)",
     )
 
 
@@ -122,12 +125,12 @@ def host_options(command: argparse.ArgumentParser, *, top: bool = False) -> None
         dest="hosts",
         default=[] if top else argparse.SUPPRESS,
         metavar="HOST",
-        help="trace on this host over ssh, where ebpftop is installed too, as web-1 or admin@web-2; "
-        "several times: all of them at once; 'local' is this machine",
+        help="trace this host over ssh, such as web-1 or admin@web-2; ebpftop must be installed there; "
+        "repeat it to trace several hosts at once; 'local' is this machine",
     )
     group.add_argument(
         "--ssh",
         default="ssh" if top else argparse.SUPPRESS,
         metavar="COMMAND",
-        help="the ssh to use, with options (default: ssh)",
+        help="the ssh command, with options (default: ssh)",
     )

@@ -39,7 +39,7 @@ def whole(text: str) -> int:
 def pid(text: str) -> int:
     number = _number(text, 1, 1 << 22)
     if number is None:
-        raise argparse.ArgumentTypeError(f"{text!a} is not the number of a process")
+        raise argparse.ArgumentTypeError(f"{text!a} is not a process id")
     return number
 
 
@@ -49,7 +49,7 @@ def address(text: str) -> tuple[str, int]:
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     if port is None or not host or not host.isascii() or {*host} & {*"[] "}:
-        raise argparse.ArgumentTypeError(f"{text!a} is not ADDRESS:PORT, as in 127.0.0.1:9435 or [::1]:9435")
+        raise argparse.ArgumentTypeError(f"{text!a} is not ADDRESS:PORT, such as 127.0.0.1:9435 or [::1]:9435")
     return host, port
 
 
@@ -57,7 +57,7 @@ def size(text: str) -> int:
     number = text.rstrip("KMGiB")
     power = {"": 0, "K": 1, "M": 2, "G": 3}.get(text[len(number) :].removesuffix("iB").removesuffix("B"))
     if not (number.isascii() and number.isdecimal()) or power is None or len(number) > 12 or not int(number):
-        raise argparse.ArgumentTypeError(f"{text!a} is not a size, as 500MiB or 2GiB")
+        raise argparse.ArgumentTypeError(f"{text!a} is not a size such as 500MiB or 2GiB")
     return int(number) << 10 * power
 
 
@@ -100,7 +100,7 @@ def span(text: str) -> tuple[float | time | None, float | time | None]:
     """Either end may be missing."""
     first, dots, last = text.partition("..")
     if not dots:
-        raise argparse.ArgumentTypeError(f"{text!a} is not FROM..TO, as in 10:00:00..10:00:30 or 30..90")
+        raise argparse.ArgumentTypeError(f"{text!a} is not FROM..TO, such as 10:00:00..10:00:30 or 30..90")
     return moment(first) if first else None, moment(last) if last else None
 
 

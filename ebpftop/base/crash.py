@@ -49,11 +49,11 @@ def _is_hangup(error: OSError) -> bool:
 def _lack(error: BaseException) -> str | None:
     """What there is too little of, with the remedy."""
     if lacks_memory(error):
-        return "there is not enough memory for this (see 'ulimit -v')"
+        return "not enough memory for this (see 'ulimit -v')"
     number = error.errno if isinstance(error, OSError) else 0
     if number in (errno.EMFILE, errno.ENFILE) or os.strerror(errno.EMFILE) in _said(error):
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        return f"too few files may be open at once: raise the limit of {limit:,} with 'ulimit -n'"
+        return f"too many open files: raise the limit of {limit:,} with 'ulimit -n'"
     return None
 
 
@@ -90,6 +90,6 @@ def report(process: str, error: BaseException) -> None:
         *_, last = traceback.extract_tb(error.__traceback__) or [None]
         place = f", {os.path.basename(last.filename)}:{last.lineno}" if last else ""
         why = lack.strerror or lack
-        print(f"ebpftop: internal error in the {process} ({summary}{place}); no report: {why}", file=sys.stderr)
+        print(f"ebpftop: internal error in the {process} ({summary}{place}); no crash report: {why}", file=sys.stderr)
         return
     print(f"ebpftop: internal error in the {process} ({summary}); the report is in {path}", file=sys.stderr)

@@ -53,7 +53,7 @@ def _reply(line: bytes, answer: Callable[[str, dict[str, Any]], Any]) -> Answer 
         return _error(None, REQUEST, "expected an object")  # batches left the protocol in 2025
     number = asked.get("id")
     if isinstance(number, bool) or not isinstance(number, str | int | None) or len(str(number)) > _TEXT:
-        return _error(None, REQUEST, "id is neither a short text nor a whole number")
+        return _error(None, REQUEST, "id must be a short string or an integer")
     method, params = asked.get("method"), asked.get("params", {})
     if method is None and ("result" in asked or "error" in asked):
         return None  # an answer to what was never asked
@@ -61,7 +61,7 @@ def _reply(line: bytes, answer: Callable[[str, dict[str, Any]], Any]) -> Answer 
         return _error(number, REQUEST, 'expected "jsonrpc": "2.0" and the name of a method')
     try:
         if not isinstance(params, dict):
-            raise Wrong(PARAMS, "params is not an object")
+            raise Wrong(PARAMS, "params must be an object")
         result = answer(method, params)
     except Wrong as wrong:
         return None if number is None else _error(number, wrong.code, str(wrong))

@@ -76,5 +76,5 @@ def _address(top: TomlTable) -> tuple[str, int] | None:
     try:
         return address(text)
     except argparse.ArgumentTypeError:
-        top.problem("listen", f"expected ADDRESS:PORT, as in 127.0.0.1:9435, not {quoted(text)}")
+        top.problem("listen", f"expected ADDRESS:PORT, such as 127.0.0.1:9435, not {quoted(text)}")
         return None

@@ -33,7 +33,7 @@ def read_text(path: Path, owners: Collection[int] | None = None) -> str:
     name = inert(str(path))
     try:
         if owners is not None and (why := distrust(path.parent, owners)):
-            raise Unreadable(f"{why}; {path.name} in it is not used")
+            raise Unreadable(f"{why}; {path.name} in it is ignored")
         # Non-blocking, so that a FIFO in the folder can't hang us.
         follow = 0 if owners is None else os.O_NOFOLLOW
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | follow)
@@ -46,7 +46,7 @@ def read_text(path: Path, owners: Collection[int] | None = None) -> str:
             data = file.read(LIMIT + 1)
     except OSError as error:
         if error.errno == errno.ELOOP and owners is not None:
-            raise Unreadable(f"{name}: a link, where the file itself is expected") from None
+            raise Unreadable(f"{name}: a symbolic link, which is not followed") from None
         raise Unreadable(f"{name}: {error.strerror}") from None
     if len(data) > LIMIT:
         raise Unreadable(f"{name}: larger than {LIMIT // 1024} KiB")

@@ -89,11 +89,11 @@ def read_folder(root: Path, only: str = "") -> Part:
             return _read(root, only, system=False)
         why = "not a folder"
     except (FileNotFoundError, NotADirectoryError):
-        why = "no such folder of probes"
+        why = "no such folder"
     except OSError as error:
         why = error.strerror or str(error)
     except ValueError:  # a zero byte
-        why = "not a name that a folder can have"
+        why = "not a valid folder name"
     return Part({}, [f"{inert(str(root))}: {why}"])
 
 
@@ -102,7 +102,7 @@ def read_system(root: Path = SYSTEM, only: str = "") -> Part:
     if not os.path.isdir(root):
         return Part({}, [])
     if why := distrust(root):
-        return Part({}, [f"{why}; its probes are not used"])
+        return Part({}, [f"{why}; its probes are ignored"])
     return _read(root, only, system=True)
 
 
@@ -126,7 +126,7 @@ def merged(parts: Sequence[Part]) -> CatalogRead:
 
 
 def _taken(path: Path, name: str, first: Path) -> str:
-    return f"{inert(str(path))}: {name} is already in {inert(str(first))}; this one is not used"
+    return f"{inert(str(path))}: {name} is already in {inert(str(first))}; this one is ignored"
 
 
 def _read(root: Path, only: str, *, system: bool) -> Part:
@@ -147,10 +147,10 @@ def _read(root: Path, only: str, *, system: bool) -> Part:
             seen += 1
             if seen > MOST_PROBES or size > MOST_TEXT:
                 bound = f"{MOST_PROBES:,} probes" if seen > MOST_PROBES else f"{MOST_TEXT >> 20} MiB of text"
-                part.problems.append(f"{inert(str(root))}: more than {bound}; {probe_id} and what follows is not read")
+                part.problems.append(f"{inert(str(root))}: more than {bound}; {probe_id} and the rest are not read")
                 return part
             if system and (why := _distrust_all(root, folder.parent, folder, inside=folder)):
-                part.problems.append(f"{why}; {probe_id} is not used")
+                part.problems.append(f"{why}; {probe_id} is ignored")
             else:
                 try:
                     probe = part.probes[probe_id] = read_probe(folder, probe_id)
@@ -166,13 +166,13 @@ def _read_playbooks(root: Path, folder: Path, part: Part, *, system: bool) -> No
     size = 0
     for file in playbook_files(folder):
         if size > MOST_TEXT:
-            what = f"more than {MOST_TEXT >> 20} MiB of playbooks; {inert(file.stem)} and what follows is not read"
+            what = f"more than {MOST_TEXT >> 20} MiB of playbooks; {inert(file.stem)} and the rest are not read"
             part.problems.append(f"{inert(str(folder))}: {what}")
             return
         if not _NAME.fullmatch(file.stem):
             part.problems.append(f"{inert(str(file))}: the name may contain only lower-case letters, digits, - and _")
         elif system and (why := _distrust_all(root, folder, file)):
-            part.problems.append(f"{why}; playbook {file.stem} is not used")
+            part.problems.append(f"{why}; playbook {file.stem} is ignored")
         else:
             try:
                 playbook = part.playbooks[file.stem] = read_playbook(file)
@@ -213,7 +213,7 @@ def _distrust_all(root: Path, *paths: Path, inside: Path | None = None) -> str:
     try:
         for path in (*paths, *(inside.iterdir() if inside else ())):
             if not path.resolve().is_relative_to(top):
-                return f"{inert(str(path))}: leads out of {inert(str(root))}"
+                return f"{inert(str(path))}: leads outside of {inert(str(root))}"
             if why := distrust(path):
                 return why
     except OSError as error:

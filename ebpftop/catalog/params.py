@@ -88,7 +88,7 @@ def canonical(probe: Probe, given: Mapping[str, str]) -> dict[str, str]:
     known = [param.name for param in probe.params]
     for name, value in given.items():
         if len(name) + len(value) > _LONGEST:
-            raise BadParam(f"{probe.id}: {quoted(name)}: longer than any value")
+            raise BadParam(f"{probe.id}: {quoted(name)}: the value is too long")
         if name not in known:
             has = f"it has {', '.join(known)}" if known else "it has none"
             raise BadParam(f"{probe.id}: {inert(name)}: no such parameter ({has}){nearest(name, known)}")
@@ -172,7 +172,7 @@ def _definition(param: Param, text: str) -> list[str]:
         case "frequency":
             return [f"{name}={_integer(text, 1, FREQUENCY_MAX, 'a frequency in Hz')}"]
         case "rate":
-            _integer(text, 0, RATE_MAX, "a number a second")
+            _integer(text, 0, RATE_MAX, "a number per second")
             return []
         case "syscall":
             return [f"{name}={_syscall(text)}"]

@@ -111,10 +111,10 @@ class Budget:
         names = [param.name for param in params if param.type in _NARROWING]
         several = ", ".join(names[:-1])
         listed = " or ".join(part for part in (several, *names[-1:]) if part)
-        narrow = f"narrow it with {listed}, or raise --budget" if names else "--budget can be raised"
+        narrow = f"narrow it with {listed}, or raise --budget" if names else "raise --budget"
         return (
-            f"it took {_percent(spent.percent)} of a CPU, all probes {_percent(spent.together)}, "
-            f"where --budget allows {self.percent:g}%: {narrow}"
+            f"it took {_percent(spent.percent)} of a CPU and all probes together {_percent(spent.together)}, "
+            f"but --budget allows {self.percent:g}%: {narrow}"
         )
 
     def beyond(self, now: float, totals: Mapping[int, int], limits: Mapping[int, Limit]) -> dict[int, str]:
@@ -123,7 +123,7 @@ class Budget:
         """
         rates = self._ran.look(now, totals)
         return {
-            run: f"its programs ran {rates[run]:,.0f} times a second, where its {limit.name} is {limit.rate:,}"
+            run: f"its programs ran {rates[run]:,.0f} times a second, more than its {limit.name} of {limit.rate:,}"
             for run, limit in limits.items()
             if rates.get(run, 0) > limit.rate
         }

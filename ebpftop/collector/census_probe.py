@@ -54,7 +54,7 @@ class CensusProbe:
     def failed(self, error: str) -> None:
         self.pending = False
         if self._run is None:
-            self._warn(f"processes that end quickly may go unnamed: the census could not be attached ({error})")
+            self._warn(f"short-lived processes may have no name: the census could not be attached ({error})")
 
     def take(self) -> None:
         """Take the births and deaths since the last call."""

@@ -75,7 +75,7 @@ class Groups:
         for hierarchy, groups in trees:
             if selector.topmost(groups):
                 return Found(selector, hierarchy, self._cgroups.roots[hierarchy], groups)
-        raise UnknownPlace([*given][-1], f"{selector} selects nothing: no cgroup lies in all of them")
+        raise UnknownPlace([*given][-1], f"{selector} selects nothing: no cgroup is in all of them")
 
     def inside(self, place: str, number: int) -> int:
         """The host's pid of the process that has this pid inside a container or, without one, a pod. Raises
@@ -128,7 +128,7 @@ def described(found: Found) -> str:
     """One line: which groups are counted."""
     paths = found.selector.topmost(found.groups)
     more = f" and {len(paths) - 1} more cgroups" if len(paths) > 1 else ""
-    version = "version 2" if found.hierarchy == V2 else f"version 1, the hierarchy at {inert(str(found.root))}"
+    version = "version 2" if found.hierarchy == V2 else f"version 1, hierarchy {inert(str(found.root))}"
     return f"{found.selector}: cgroup {inert(paths[0])}{more} ({version})"
 
 

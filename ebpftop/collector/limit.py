@@ -62,7 +62,7 @@ class GroupFilter:
         gone = not any(self._exists(number, path) for number, path in reversed(self._paths.items()))
         if gone != self._gone:
             self._gone = gone
-            self._told(f"{self._selector} {'is gone: it counts again once it is back' if gone else 'is back'}")
+            self._told(f"{self._selector} {'is gone: counting resumes when it is back' if gone else 'is back'}")
 
     def _take(self, number: int, path: str) -> bool:
         """Add a group if it is selected, unless one above it has been added. Returns whether it is selected."""

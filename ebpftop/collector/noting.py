@@ -62,7 +62,7 @@ class Noting:
         for ring in self.rings:
             ring.close()
         self.rings = []
-        self._warn(f"processes that end quickly may lack names of functions: what they map can't be noted ({error})")
+        self._warn(f"short-lived processes may lack function names: their mappings can't be recorded ({error})")
 
     def take(self) -> None:
         """Take the reports since the last call."""
@@ -72,4 +72,4 @@ class Noting:
         self._departed.memories.take([event for ring in self.rings for event in ring.drain()], now)
         if not self._warned and any(ring.lost for ring in self.rings):
             self._warned = True
-            self._warn("so many programs are executed that some of what they map was lost: functions may lack names")
+            self._warn("too many programs start: some of their mappings were lost, so functions may lack names")

@@ -201,7 +201,7 @@ class Runs:
             self._reasons[run.number] = self._budget.reason(spent, probes.get(run.probe), run.given)
             self.detach(run.number)
         elif self._budget.warns(spent):
-            text = f"probes take {spent.estimated:.0f}% of a CPU, most of it {run.probe}"
+            text = f"probes take {spent.estimated:.0f}% of a CPU, mostly {run.probe}"
             self._put(messages.Notice(level="warning", text=text))
 
     # ---------------------------------------------------------------- what is put

@@ -91,7 +91,7 @@ class Selector:
         begun = [n for n in here if n.startswith(text)] if kind != "unit" and _BEGINNING.fullmatch(text) else []
         if len(begun) > 1:
             several = ", ".join(f"{inert(short(here[n]))} ({inert(_shortened(n))})" for n in begun[:_TOLD])
-            raise UnknownPlace(kind, f"{quoted(text)} begins the ids of {len(begun)} {kind}s: {several}")
+            raise UnknownPlace(kind, f"{quoted(text)} matches the ids of {len(begun)} {kind}s: {several}")
         if begun:
             return set(begun)
         names = sorted({short(name) for name in here.values()})

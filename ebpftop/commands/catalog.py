@@ -66,7 +66,7 @@ def _surveyed(probes: list[Probe]) -> list[protocol.Availability]:
     with open(ours, "rb") as file:
         data = file.read()
     if not data:
-        raise Cannot("it could not be found out what runs here: the survey ended early")
+        raise Cannot("can't tell what runs here: the survey ended early")
     return msgspec.msgpack.decode(data, type=list[protocol.Availability])
 
 

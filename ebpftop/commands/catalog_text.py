@@ -57,7 +57,7 @@ def _for_people(probes: Sequence[ProbeInfo], playbooks: Sequence[PlaybookInfo], 
         if (number := sum(probe.available is status for probe in probes))
     )
     if any(probe.available is None for probe in probes):
-        yield "? only root can tell whether it runs here: sudo ebpftop list"
+        yield "? unknown without root: sudo ebpftop list"
 
 
 def shown(probe: Probe, headers: Mapping[Path, str], look: Look) -> Iterator[str]:
@@ -88,7 +88,7 @@ def shown(probe: Probe, headers: Mapping[Path, str], look: Look) -> Iterator[str
         head = f"  {look.styled(param.name, BOLD)}{' ' * (width - 2 - len(param.name))}"
         yield look.beside(head, width, text) if look.terminal else f"{head}{inert(text)}"
     if any(param.type == "pid" for param in probe.params):
-        text = "A pid may be one that a container counts: pid=CONTAINER:PID."
+        text = "For a pid as seen inside a container, give pid=CONTAINER:PID."
         yield look.beside("  ", 2, text) if look.terminal else f"  {text}"
     if probe.readme:
         yield ""

@@ -82,9 +82,7 @@ def playbooks(files: list[Path]) -> int:
         if found := faults(playbook, probes):
             problems += found
         else:
-            print(
-                f"{inert(playbook.info.name)}: well-formed; the catalog has all it names ({len(playbook.info.steps)})"
-            )
+            print(f"{inert(playbook.info.name)}: well-formed; probes found in the catalog: {len(playbook.info.steps)}")
     if problems:
         raise UserError("\n".join(problems))
     return 0

@@ -38,7 +38,7 @@ def compare(arguments: argparse.Namespace) -> int:
 def check_spans(arguments: argparse.Namespace) -> None:
     """Raises `UsageError` where one tape has nothing to be compared with."""
     if arguments.other is None and WHOLE in (arguments.a, arguments.b):
-        raise UsageError("two spans of one tape are compared with --a FROM..TO --b FROM..TO")
+        raise UsageError("to compare two spans of one tape, use --a FROM..TO --b FROM..TO")
 
 
 def check_dimension(comparison: Comparison, by: str) -> None:

@@ -58,7 +58,7 @@ def probes(arguments: argparse.Namespace) -> tuple[list[Chosen], list[Path], Exp
     if arguments.config is None:
         return [(named.probe(name, extra), {}) for name in dict.fromkeys(arguments.names)], extra, None
     if arguments.names or arguments.param:
-        raise UsageError("probes and their parameters come from the file or from the command line, not from both")
+        raise UsageError("give probes and parameters in the file or on the command line, not in both")
     try:
         file = _read(arguments.config)
         extra += file.folders

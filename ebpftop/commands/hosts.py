@@ -28,9 +28,9 @@ def named(arguments: argparse.Namespace) -> list[str]:
     """The hosts of a command; none without `--host`. Raises `UsageError`."""
     names = checked(arguments.hosts)
     if names and arguments.probes:
-        raise UsageError("--probes is for this machine alone: with --host, put probes into /etc/ebpftop/probes there")
+        raise UsageError("--probes applies to this machine only: for --host, put probes into /etc/ebpftop/probes there")
     if names and arguments.budget is not None:
-        raise UsageError("--budget is for this machine alone: with --host, each host keeps its own")
+        raise UsageError("--budget applies to this machine only: with --host, each host keeps its own")
     return names
 
 

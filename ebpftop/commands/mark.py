@@ -11,7 +11,7 @@ from ebpftop.supervisor import privilege
 def mark(text: str) -> int:
     """Send a text to those of the user; under sudo, to root's and then, as the invoker, to the invoker's."""
     if len(text.encode(errors="replace")) > LONGEST:
-        raise UsageError(f"the text has more than {LONGEST:,} bytes")
+        raise UsageError(f"the text is longer than {LONGEST:,} bytes")
     if not (shown := line(text)):
         raise UsageError("the text is empty")
     places, taken = outside.folders(), outside.send(text)
@@ -20,7 +20,7 @@ def mark(text: str) -> int:
         places, taken = [*places, *outside.folders()], taken + outside.send(text)
     if not places:
         raise Cannot(
-            "no folder for marks: XDG_RUNTIME_DIR or /run/user/UID must be a folder of yours that nobody else can "
+            "no folder for marks: XDG_RUNTIME_DIR or /run/user/UID must be a folder of your own that nobody else can "
             "enter (mode 0700)"
         )
     if not taken:

@@ -47,17 +47,17 @@ def check_format(probe: Probe, format: str, raw: bool = False) -> None:
     if raw and format != "csv":
         raise UsageError(f"--raw is for --format csv, not {format}")
     if format in STACKS_ONLY and not any(view.show == "stacks" for view in probe.views):
-        raise UsageError(f"--format {format} is for call stacks, and {probe.id} shows none: use text, json or csv")
+        raise UsageError(f"--format {format} is for call stacks, but {probe.id} shows none: use text, json or csv")
     refuse_on_terminal(format)
 
 
 def prometheus_client() -> None:
     """Raises `UserError` where Prometheus' library is not installed."""
     if importlib.util.find_spec("prometheus_client") is None:
-        raise UserError("metrics take prometheus-client: pip install 'ebpftop[exporter]'")
+        raise UserError("metrics need prometheus-client: pip install 'ebpftop[exporter]'")
 
 
 def refuse_on_terminal(format: str) -> None:
     """Raises `UsageError` where a file that isn't text would be written to a terminal."""
     if format in BINARY and sys.stdout.isatty():
-        raise UsageError(f"{format} is no text: write it to a file, with > FILE")
+        raise UsageError(f"{format} is a binary format: write it to a file with > FILE")

@@ -51,7 +51,7 @@ def _readings(seconds: float) -> tuple[Programs, Programs]:
     try:
         accounting = run_times.accounting()
     except OSError as error:
-        print(f"ebpftop: no costs, as the kernel doesn't account run times: {error.strerror}", file=sys.stderr)
+        print(f"ebpftop: costs are unknown: the kernel can't account run times: {error.strerror}", file=sys.stderr)
     try:
         before = programs.reading()
         time.sleep(seconds)

@@ -34,7 +34,7 @@ def report(arguments: argparse.Namespace) -> int:
     except (files.FileRefused, OSError) as error:
         raise UserError(_why(out, error)) from None
     given: list[Path] = [tape] if arguments.other is None else [tape, arguments.other]
-    tapes = [read_tape(each, "; the report is about what comes before") for each in given]
+    tapes = [read_tape(each, "; the report covers what comes before") for each in given]
     title = arguments.title or f"What ebpftop recorded: {' and '.join(each.stem for each in given)}"
     scope = Scope(_span(tapes[0], arguments.begin, arguments.end))
     if compares:
@@ -60,13 +60,13 @@ def _compares(arguments: argparse.Namespace) -> bool:
     """Whether the page compares spans. Raises `UsageError` for options that don't go together."""
     if arguments.other is None and arguments.a == arguments.b == WHOLE:
         if arguments.by:
-            raise UsageError("--by sums the rows that are compared: it goes with --a and --b")
+            raise UsageError("--by sums the rows of a comparison: use it with --a and --b")
         return False
     check_spans(arguments)
     if arguments.format != "html":
-        raise UsageError("--a and --b are for the page; `ebpftop compare --json` prints the comparison as data")
+        raise UsageError("--a and --b need --format html; 'ebpftop compare --json' prints a comparison as data")
     if arguments.other is not None and (arguments.begin, arguments.end) != WHOLE:
-        raise UsageError("--from and --to are of one tape; --a and --b choose spans of two")
+        raise UsageError("--from and --to apply to one tape; with two tapes, use --a and --b")
     return True
 
 
@@ -80,7 +80,7 @@ def _span(taped: Taped, begin: float | time | None, end: float | time | None) ->
         return Span()
     timed = next((chapter for chapter in taped.chapters if chapter.origin_ns is not None), None)
     if timed is None:
-        raise UserError(f"{taped.name} holds no sample")
+        raise UserError(f"{taped.name} has no samples")
     first = FIRST if begin is None else timed.moment(begin)
     last = LAST if end is None else timed.moment(end)
     bounds = [bound for chapter in taped.chapters if (bound := chapter.sampled)]
@@ -91,7 +91,5 @@ def _span(taped: Taped, begin: float | time | None, end: float | time | None) ->
         origin, ahead = timed.origin_ns or 0, timed.ahead
         reach = f"{formatting.clock(low + ahead)} to {formatting.clock(high + ahead)}"
         after = f"{(low - origin) / 1e9:.1f} s to {(high - origin) / 1e9:.1f} s"
-        raise UserError(
-            f"{taped.name} holds no sample in that span: it has some from {reach}, {after} after its beginning"
-        )
+        raise UserError(f"{taped.name} has no samples in that span, only from {reach} ({after} after its start)")
     return Span(first, last)

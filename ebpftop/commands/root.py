@@ -26,14 +26,14 @@ def become(arguments: argparse.Namespace, argv: list[str]) -> None:
             raise Cannot(f"{check.detail} is not supported: {check.remedy}")
     _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files < _FILES:
-        raise Cannot(f"{files} files may be open at once, and tracing needs {_FILES}: raise the limit with 'ulimit -n'")
+        raise Cannot(f"the limit of open files is {files}, and tracing needs {_FILES}: raise it with 'ulimit -n'")
     if os.geteuid() == 0 or capabilities.may_trace():
         attached = trial.trial("raw_tracepoint")  # the one mechanism that every supported kernel has
         if not attached.ok:
             raise Cannot(f"nothing can be traced here: {attached.detail}; {attached.remedy}")
         if os.geteuid() != 0 and (lacking := capabilities.lacking()):
             costs = "; ".join(f"{cost} ({name})" for name, cost in lacking.items())
-            print(f"ebpftop: what it takes more capabilities for: {costs}", file=sys.stderr)
+            print(f"ebpftop: limited by missing capabilities: {costs}", file=sys.stderr)
         return
     if arguments.no_sudo:
         raise Cannot(

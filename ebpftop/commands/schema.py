@@ -25,6 +25,6 @@ def schema(name: str | None) -> int:
             print(record([known, json.loads(file.read_text())["description"]]))
         return 0
     if name not in files:
-        raise UsageError(f"there is no schema {quoted(name)}: only {', '.join(files)}{nearest(name, files)}")
+        raise UsageError(f"unknown schema {quoted(name)}; known: {', '.join(files)}{nearest(name, files)}")
     print(files[name].read_text(), end="")
     return 0

@@ -19,6 +19,4 @@ def require() -> None:
         raise UsageError("the dashboard needs a full-screen terminal, but TERM is unset or 'dumb'")
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files < _FILES:
-        raise Cannot(
-            f"{files} files may be open at once; the dashboard needs {_FILES}: raise the limit with 'ulimit -n'"
-        )
+        raise Cannot(f"the limit of open files is {files}, and the dashboard needs {_FILES}: raise it with 'ulimit -n'")

@@ -52,7 +52,7 @@ def playbook(arguments: argparse.Namespace) -> Playbook | None:
     try:
         return named.playbook(settings.playbook, arguments.probes)
     except UsageError as error:
-        line = f"{settings.places['playbook']}: {str(error).partition(chr(10))[0]}; none is opened"
+        line = f"{settings.places['playbook']}: {str(error).partition(chr(10))[0]}; no playbook is opened"
         arguments.settings = msgspec.structs.replace(settings, problems=(*settings.problems, line))
         return None
 

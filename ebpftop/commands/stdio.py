@@ -21,7 +21,7 @@ ARGUMENTS = ("serve", "--stdio")  # nothing else: a line in sudoers names them
 def serve(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Serve until standard input ends, or nothing has come from there for a while."""
     if sys.stdout.isatty():
-        raise UsageError("serve writes frames, which are for a program: 'ebpftop --host NAME' starts it over ssh")
+        raise UsageError("serve speaks a binary protocol: 'ebpftop --host NAME' starts it over ssh")
     if os.geteuid() != 0 and not capabilities.may_trace() and not arguments.no_sudo:
         _through_sudo()
     arguments.no_sudo = True

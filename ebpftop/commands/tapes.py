@@ -95,7 +95,7 @@ def _cut(arguments: argparse.Namespace) -> int:
 
 def _merge(arguments: argparse.Namespace) -> int:
     if len(arguments.tapes) < 2:
-        raise UsageError("merging takes two tapes or more")
+        raise UsageError("merge needs at least two tapes")
     with ExitStack() as stack:
         readers: list[TapeReader] = []
         for path in arguments.tapes:
@@ -117,7 +117,7 @@ def _scrub(arguments: argparse.Namespace) -> int:
         output(arguments.output, [arguments.tape], force=arguments.force) as written,
     ):
         problems = scrub(reader, written, names, bundled)
-    return _told([f"{len(names):,} texts became pseudonyms"], problems)
+    return _told([f"{len(names):,} texts replaced by pseudonyms"], problems)
 
 
 def _export(arguments: argparse.Namespace) -> int:
@@ -148,7 +148,7 @@ def _told(lines: Iterable[str], problems: Iterable[str]) -> int:
         print(f"ebpftop: {line}", file=sys.stderr)
     status = 0
     for line in problems:
-        print(f"ebpftop: {line}; what could be read was written", file=sys.stderr)
+        print(f"ebpftop: {line}; the readable part was written", file=sys.stderr)
         status = 1
     return status
 

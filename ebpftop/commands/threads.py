@@ -32,7 +32,7 @@ def threads(arguments: argparse.Namespace, argv: list[str]) -> int:
     for line in read.unread:
         print(f"ebpftop: not read: {inert(line)}", file=sys.stderr)
     if os.geteuid() != 0:
-        print("ebpftop: without root, what other users' threads wait for is not read, nor any stack", file=sys.stderr)
+        print("ebpftop: stacks, and what other users' threads wait for, can't be read without root", file=sys.stderr)
     if arguments.json:
         print(json.dumps([_facts(each) for each in places], indent=2))
     else:

@@ -94,7 +94,7 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
     named.check_format(probe, arguments.format, arguments.raw)
     found = triggers.read(arguments)
     for other in triggers.others(found, [probe.id]):
-        raise UsageError(f"--when names {other.id}, and only {probe.id} runs: 'ebpftop record' runs several")
+        raise UsageError(f"--when names {other.id}, but only {probe.id} runs: to run several, use 'ebpftop record'")
     loads = _loads([(probe, {})], arguments.param, arguments.interval)
 
     def work(source: Source, stop: asyncio.Event) -> Work:
@@ -123,11 +123,11 @@ def record(arguments: argparse.Namespace, argv: list[str]) -> int:
     if arguments.output is None and arguments.save is None:
         raise UsageError("record needs -o TAPE, or --when TRIGGER and --save DIR")
     if str(arguments.output) == "-":
-        raise UsageError("a tape can't be written to standard output; for a file of this name: -o ./-")
+        raise UsageError("a tape can't be written to standard output; for a file named -, use -o ./-")
     probes = [named.probe(name, arguments.probes) for name in arguments.names]
     probes += triggers.others(found, [probe.id for probe in probes])
     if not probes:
-        raise UsageError("record needs the name of a probe, or a trigger that has one")
+        raise UsageError("record needs a probe, or a trigger that names one")
     loads = _loads([(probe, {}) for probe in probes], arguments.param, arguments.interval)
 
     def work(source: Source, stop: asyncio.Event) -> Work:
@@ -251,7 +251,7 @@ def become_root(arguments: argparse.Namespace, argv: list[str]) -> None:
     """Return only where it may trace, and the kernel's process ids are those seen here. Raises `Cannot`."""
     space = support.pid_namespace()
     if not space.ok:
-        raise Cannot(f"tracing would be wrong in {space.detail}: {space.remedy}")
+        raise Cannot(f"tracing would give wrong results in {space.detail}: {space.remedy}")
     root.become(arguments, argv)
     settings.tell(arguments)
 
@@ -386,6 +386,9 @@ def _asynchronously(work: Callable[[asyncio.Event], Work]) -> int:
         for number in hangup.ending_signals():
             loop.add_signal_handler(number, stop.set)
         loop.add_signal_handler(signal.SIGCONT, continued)
-        return await work(stop)
+        try:
+            return await work(stop)
+        finally:  # a signal from now on finds nothing to stop, and asyncio's pipe closed before its handlers go
+            signal.set_wakeup_fd(-1)
 
     return asyncio.run(go())

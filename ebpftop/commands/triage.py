@@ -20,11 +20,11 @@ def triage(arguments: argparse.Namespace) -> int:
     """
     if who := privilege.invoker():
         privilege.drop(who)
-    taped = read_tape(arguments.what, "; what comes before is looked at")
+    taped = read_tape(arguments.what, "; only what comes before is examined")
     chapter = max(taped.chapters, key=_length, default=None)
     found = verdict(chapter.session) if chapter is not None else None
     if chapter is None or found is None:
-        raise UserError(f"{inert(taped.name)} holds no sample")
+        raise UserError(f"{inert(taped.name)} has no samples")
     told = triaged(found, chapter.session.hello, arguments.what.name, taped.problem, chapter.session.threads)
     sys.stdout.write(encoded(told).decode() + "\n" if arguments.json else as_text(told))
     return int(bool(taped.problem))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def read(arguments: argparse.Namespace) -> list[tuple[Trigger, Probe]]:
     """Each trigger with the probe that it names, whose full id it has then. Raises `UsageError`."""
     if arguments.save is not None and not arguments.when:
-        raise UsageError("--save needs --when: it writes a tape of what a trigger finds")
+        raise UsageError("--save needs --when: it writes a tape when a trigger fires")
     return [_read(text, arguments.probes) for text in arguments.when]
 
 

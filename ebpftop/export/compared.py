@@ -97,17 +97,17 @@ def part_of(taped: Taped, ends: Ends) -> Part:
     """In the stream in which the span holds most steps, as a tape may hold several."""
     timed = [chapter for chapter in taped.chapters if chapter.origin_ns is not None]
     if not timed:
-        raise UserError(f"{taped.name} holds no sample")
+        raise UserError(f"{taped.name} has no samples")
     first, last = ends
     start = FIRST if first is None else timed[0].moment(first)
     span = Span(start, LAST if last is None else timed[0].moment(last))
     if span.end <= span.start:
-        raise UsageError(f"a span of {taped.name} ends before it begins")
+        raise UsageError(f"a span of {taped.name} ends before it starts")
     chapter = max(timed, key=lambda each: (len(_times(each, span)), _shared(each, span)))
     if not len(_times(chapter, span)) and not _shared(chapter, span):
         low, high = timed[0].sampled or span, timed[-1].sampled or span
         reach = f"{formatting.clock(low.start + timed[0].ahead)} to {formatting.clock(high.end + timed[-1].ahead)}"
-        raise UserError(f"{taped.name} holds no sample in that span: it has some from {reach}")
+        raise UserError(f"{taped.name} has no samples in that span, only from {reach}")
     return Part(Path(taped.name).name, chapter, span)
 
 

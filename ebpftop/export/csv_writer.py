@@ -74,7 +74,7 @@ class Csv(Telling):
             self._gaps = gaps
             if self._header is not None:
                 self._out.write("\n")
-            self._out.write(f"# {_one_cell(' · '.join(gaps) or 'all hosts send again')}\n")
+            self._out.write(f"# {_one_cell(' · '.join(gaps) or 'data from all hosts again')}\n")
             self._header = None
 
     def _begin(self, header: list[str], said: str) -> None:

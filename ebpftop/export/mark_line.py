@@ -6,7 +6,7 @@ from ebpftop.base.inert import inert
 from ebpftop.frames.messages import Mark
 from ebpftop.stats import formatting
 
-_WHENCE = {"person": "", "outside": " (from outside)", "trigger": " (trigger)"}
+_WHENCE = {"person": "", "outside": " (by command)", "trigger": " (trigger)"}
 
 
 def mark_line(mark: Mark) -> str:

@@ -259,7 +259,7 @@ def _text(sign: Sign, scale: float, cpus: int) -> str:
 def _rate(rate: float, unit: str, scale: float, *, short: bool = False) -> str:
     match unit:
         case "ns":
-            return f"{formatting.count(rate / scale)}{'' if short else ' threads wait at a time'}"
+            return f"{formatting.count(rate / scale)}{'' if short else ' threads waiting at a time'}"
         case "cpu_ns":
             return f"{formatting.count(rate / scale)}{'' if short else ' CPUs'}"
         case "percent":
@@ -279,7 +279,7 @@ def _lines(found: Triage) -> Iterator[str]:
     if ahead:
         yield from _hung_lines(found)
     if not found.findings:
-        what = f"nothing {'else ' * ahead}stands out{' of what the probes count' if found.hung else ''}"
+        what = f"nothing {'else ' * ahead}stands out{' in what the probes count' if found.hung else ''}"
         yield from ("",) * ahead
         yield f"{what} (confidence {found.confidence})"
     for number, each in enumerate(found.findings, 1):
@@ -288,8 +288,8 @@ def _lines(found: Triage) -> Iterator[str]:
         always = each.evidence[0].before is None
         until = f" until {formatting.clock(each.until_ns)[:8]}" if each.until_ns is not None else ""
         after = formatting.duration(max(0, each.since_ns - found.from_ns))
-        since = f"{formatting.clock(each.since_ns)[:8]} ({after} after the beginning)"
-        yield f"   {'as long as was looked' if always else f'since {since}{until}'} · confidence {each.confidence}"
+        since = f"{formatting.clock(each.since_ns)[:8]} ({after} after the start)"
+        yield f"   {'the whole time' if always else f'since {since}{until}'} · confidence {each.confidence}"
         yield from (f"   · {inert(one.text)}" for one in each.evidence[1:])
         yield from (f"   ? {inert(doubt)}" for doubt in each.doubts)
         yield from (f"   → {inert(one.question)} {inert(one.command)}" for one in each.more)
@@ -319,7 +319,7 @@ def _is_worst(found: Triage) -> bool:
 
 def _hung_lines(found: Triage) -> Iterator[str]:
     yield ""
-    yield "threads that don't go on, whose waits no probe counts:"
+    yield "threads that make no progress (no probe counts a wait that hasn't ended):"
     yield from (f"   · {inert(each.text)}" for each in found.hung or ())
     yield "   → What does every thread wait for? sudo ebpftop threads"
 

@@ -37,7 +37,7 @@ async def run(
     Closes the source. Returns the exit code: 0 done, 1 no probe could be attached or the source ended.
     """
     if err.isatty():
-        print(f"ebpftop: loading {len(loads)} probes, then looking for {seconds:g} s; Ctrl-C tells at once", file=err)
+        print(f"ebpftop: loading {len(loads)} probes, then tracing for {seconds:g} s; Ctrl-C reports at once", file=err)
     session, refused, found = Session(history=_HOSTS, event_rows=_EVENTS), "", None
     looks: list[float] | None = None
     try:
@@ -60,7 +60,9 @@ async def run(
         await source.close()
     found = found or verdict(session)
     if found is None:
-        why = refused or next((run.failure.headline for run in session.runs.values() if run.failure), "it was stopped")
+        why = refused or next(
+            (run.failure.headline for run in session.runs.values() if run.failure), "stopped before that"
+        )
         print(f"ebpftop: no probe was attached: {inert(why)}", file=err)
         return FAILED
     told = triaged(found, session.hello, name, threads=session.threads)

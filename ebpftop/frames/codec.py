@@ -65,7 +65,7 @@ class Decoder(Generic[T]):
                     except MALFORMED as error:
                         raise BadFrame(f"a message does not decode: {error}") from None
                     except MemoryError:
-                        raise BadFrame(f"a message of {length:,} bytes takes more memory than there is") from None
+                        raise BadFrame(f"not enough memory for a message of {length:,} bytes") from None
                 at += 4 + length
                 yield message
         finally:

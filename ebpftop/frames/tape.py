@@ -337,7 +337,7 @@ class TapeReader:
             except (BadFrame, *MALFORMED) as error:
                 raise self._bad(f"is damaged after {at / 1e9:.1f} s: {error}") from None
             except MemoryError:
-                raise self._bad(f"takes more memory than there is after {at / 1e9:.1f} s") from None
+                raise self._bad(f"needs more memory than available after {at / 1e9:.1f} s") from None
             yield at, frame, len(body)
 
     def close(self) -> None:

@@ -255,7 +255,7 @@ class Blocks:
         except zlib.error:
             raise self.bad(f"is damaged after {header.first / 1e9:.1f} s") from None
         except MemoryError:
-            raise self.bad(f"takes more memory than there is after {header.first / 1e9:.1f} s") from None
+            raise self.bad(f"needs more memory than available after {header.first / 1e9:.1f} s") from None
         return data
 
 

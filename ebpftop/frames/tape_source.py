@@ -183,7 +183,7 @@ class TapeSource(Source):
         except BadTape as error:
             self._damage = str(error)
         except MemoryError:
-            self._damage = f"{self._reader.name} takes more memory than there is before {seconds:.1f} s"
+            self._damage = f"not enough memory for {self._reader.name} before {seconds:.1f} s"
         return recall.frames(live=False)
 
     async def request(self, request: AnyRequest) -> None:

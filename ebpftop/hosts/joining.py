@@ -48,7 +48,7 @@ def joined(parts: Sequence[Rows]) -> Columns:
     """All rows, in the order of the parts. Raises `BadFrame` if they have different columns."""
     parts = [part for part in parts if count_of(part)] or parts[:1]
     if any(part.keys() != parts[0].keys() for part in parts):
-        raise BadFrame("hosts have different columns of one map")
+        raise BadFrame("hosts have different columns for one map")
     return pack({name: _joined([part[name] for part in parts]) for name in parts[0]})
 
 
@@ -58,7 +58,7 @@ def _joined(parts: Sequence[Values]) -> Values:
     if len(labelled) == len(parts):
         return _labels(labelled)
     if len(plain) < len(parts) or len({part.dtype for part in plain}) > 1:
-        raise BadFrame("hosts have different types of one column")
+        raise BadFrame("hosts have different types for one column")
     return plain[0] if len(plain) == 1 else np.concatenate(plain)
 
 

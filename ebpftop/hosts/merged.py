@@ -168,9 +168,7 @@ class MergedSource(Source):
     def ready(self, peer: Peer) -> None:
         for other in self.peers:
             if other.is_same_machine(peer):
-                self.told(
-                    peer, f"it is the same machine as {other.name}: what happens there is counted twice", "warning"
-                )
+                self.told(peer, f"it is the same machine as {other.name}: its events are counted twice", "warning")
         self._gather()
         self._send(peer, AccountRunTimes(on=self._statistics))
         for run in self._runs.values():
@@ -335,5 +333,5 @@ class MergedSource(Source):
 
 
 def _not_read(answer: type[Programs | Threads], host: str) -> Programs | Threads:
-    why = f"{host} isn't there" if host else "one host's: H lists them, and . selects one"
+    why = f"{host} is not connected" if host else "shown for one host only: H lists the hosts, . selects one"
     return answer(monotonic_ns=0, boottime_ns=0, error=why, host=host)

@@ -19,7 +19,7 @@ def checked(names: Sequence[str]) -> list[str]:
         parts = name.removeprefix("ssh://").split("@")
         if not _NAME.fullmatch(name) or any(not part or part.startswith("-") for part in parts):
             raise UsageError(
-                f"{quoted(name)} is no name of a host: --host takes what ssh does, as web-1 or admin@web-1"
+                f"{quoted(name)} is not a host name: --host takes what ssh takes, such as web-1 or admin@web-1"
             )
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:

@@ -64,19 +64,23 @@ def open_all(names: Sequence[str], command: Sequence[str], err: TextIO, *, alone
     try:
         _wait(found.values(), _QUIETLY, _QUIETLY, alone=alone)
         if late := [inert(name) for name, opened in found.items() if not opened.is_done]:
-            print(f"ebpftop: waiting for {', '.join(late)}; Ctrl-C ends it", file=err, flush=True)
+            print(f"ebpftop: waiting for {', '.join(late)}; Ctrl-C stops", file=err, flush=True)
         _wait(found.values(), CONNECTING + BEGINNING - _QUIETLY, _SOON - _QUIETLY, alone=alone)
         some = not alone or any(each.has_begun for each in found.values())
         for name, opened in found.items():
             if opened.problem and opened.ssh.could_ask and (terminal := _terminal()) >= 0:
                 opened.ssh.end()
-                print(f"ebpftop: {name}: {opened.problem.rstrip('.')}; ssh may ask now", file=err, flush=True)
+                print(
+                    f"ebpftop: {name}: {opened.problem.rstrip('.')}; trying again, ssh may ask a question",
+                    file=err,
+                    flush=True,
+                )
                 found[name] = again = Opened(Ssh(name, command, asks=True))
                 with again.ssh.terminal(terminal):
                     _wait([again], err=err)
                 os.close(terminal)
             elif not (opened.is_done or some):
-                opened.problem = "no answer so far"
+                opened.problem = "no answer yet"
     except BaseException:
         for opened in found.values():
             opened.ssh.end()

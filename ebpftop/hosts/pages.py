@@ -25,7 +25,7 @@ class Pool:
     def take(self) -> int:
         page = next(self._next)
         if page >= _PAGES - 1:
-            raise BadFrame("there are no numbers left for processes or stacks")
+            raise BadFrame("no numbers are left for processes or stacks")
         return page
 
 
@@ -57,7 +57,7 @@ class Pages:
     def _page(self, page: int) -> int:
         if page not in self._known:
             if page < 0 or len(self._known) >= _MOST:
-                raise BadFrame("it numbers more processes or stacks than a machine has")
+                raise BadFrame("it numbers more processes or stacks than a machine can have")
             self._known[page] = self._pool.take()
             self._back[self._known[page]] = page
         return self._known[page]

@@ -160,7 +160,7 @@ class Peer:
         except (SourceEnded, ReadOnly, BadFrame) as error:
             return str(error)
         except MemoryError:
-            return "what came takes more memory than there is"
+            return "not enough memory for the data it sent"
         finally:
             if beating is not None:
                 beating.cancel()
@@ -181,7 +181,7 @@ class Peer:
         self._held, self._runs, self._renumbered = [], {}, None
         self._hub.gone(self)
         if was_ready or first:
-            self._hub.told(self, f"{problem}; it is tried again", "error")
+            self._hub.told(self, f"{problem}; reconnecting", "error")
 
     def _take(self, frame: AnyFrame) -> None:
         match frame:
@@ -190,7 +190,7 @@ class Peer:
             case Notice():
                 self._hub.told(self, frame.text, frame.level)
             case _ if self.hello is None:
-                raise BadFrame("a frame came before the first one")
+                raise BadFrame("a frame came before Hello")
             case Pong():
                 self.clocks.answered(frame)
                 if not self.is_ready and self.clocks.answers >= ASKED:
@@ -207,16 +207,16 @@ class Peer:
             case _ if not self.is_ready:
                 self._held.append(frame)
                 if len(self._held) > _HELD:
-                    raise BadFrame("it says much before it is asked anything")
+                    raise BadFrame("it sent too many frames before the first request")
             case _:
                 self._pass_on(frame)
 
     def _begin(self, hello: Hello) -> None:
         if self.hello is not None:
-            raise BadFrame("its stream begins twice")
+            raise BadFrame("it sent Hello twice")
         if hello.protocol != PROTOCOL:
             raise BadFrame(
-                f"ebpftop {inert(hello.version)} there speaks protocol {hello.protocol}, this one {PROTOCOL}: "
+                f"ebpftop {inert(hello.version)} there speaks protocol {hello.protocol}, this one speaks {PROTOCOL}: "
                 "install the same version on both"
             )
         self.hello, self.catalog, self.clocks = hello, None, Clocks()
@@ -235,7 +235,7 @@ class Peer:
             Pages(self._pools.functions),
         )
         if came_back:
-            self._hub.told(self, "it is there again", "info")
+            self._hub.told(self, "reconnected", "info")
         self._say_clocks()
         self._hub.ready(self)
         held, self._held = self._held, []
@@ -246,7 +246,7 @@ class Peer:
         ahead, way = -self.clocks.shift.realtime / 1e9, (self.clocks.way_ns or 0) / 1e9
         if abs(ahead) > max(_NOTICED, way):
             word = "ahead of" if ahead > 0 else "behind"
-            text = f"its clock is {abs(ahead):.1f} s {word} this machine's, by which all times are shown"
+            text = f"its clock is {abs(ahead):.1f} s {word} this machine's clock, which all times are shown by"
             self._hub.told(self, text, "warning")
 
     def _pass_on(self, frame: AnyFrame) -> None:

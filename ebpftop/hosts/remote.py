@@ -50,7 +50,7 @@ class RemoteSource(Source):
                 data = greeted.rest
             if noise := greeted.noise.strip():
                 text = inert(noise[:_SHOWN].decode(errors="backslashreplace"))
-                yield Notice(level="warning", text=f"{len(noise)} bytes of other output came before the frames: {text}")
+                yield Notice(level="warning", text=f"{len(noise)} bytes of other output came before the data: {text}")
             while True:
                 for frame in decoder.feed(data):
                     yield frame
@@ -74,7 +74,7 @@ class RemoteSource(Source):
             async with asyncio.timeout(seconds):
                 data = await asyncio.get_running_loop().sock_recv(ssh.socket, 1 << 20)
         except TimeoutError:
-            raise SourceEnded(f"nothing has come for {seconds:.0f} s") from None
+            raise SourceEnded(f"nothing received for {seconds:.0f} s") from None
         except OSError:
             data = b""
         if not data:
@@ -103,7 +103,7 @@ class RemoteSource(Source):
     async def request(self, request: AnyRequest) -> None:
         """Never blocks. Raises `SourceEnded`, even if the other side takes nothing."""
         if self._ssh is None or self._sends is None or len(self._unsent) > _UNSENT:
-            raise SourceEnded("the connection has ended")
+            raise SourceEnded("the connection was closed")
         self._unsent += encode(request)
         self._sends.set()
 

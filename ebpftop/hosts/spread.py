@@ -113,7 +113,11 @@ class Spread:
                     self._check(name, rows)
                 if any(not self._is_alike(name, rows) for name, rows in opened.items()):
                     part.maps = {}
-                    yield self._leave_out(host, part, "its maps have other columns than those of others: left out")
+                    yield self._leave_out(
+                        host,
+                        part,
+                        "its maps have other columns than the other hosts' maps, so its numbers are left out",
+                    )
                     return
                 part.maps = {name: self._rows(host, rows) for name, rows in opened.items()}
                 self._none |= {
@@ -172,7 +176,7 @@ class Spread:
         elif frame.views != self.loaded.views:
             yield self._leave_out(host, part, "it has another version of this probe, so its numbers are left out")
         elif (frame.variant, frame.meaning) != (self.loaded.variant, self.loaded.meaning):
-            text = f"it counts by the variant {frame.variant} ({frame.meaning}), not {self.loaded.variant}"
+            text = f"it uses the variant {frame.variant} ({frame.meaning}), not {self.loaded.variant}"
             yield self._notice(host, f"{text} ({self.loaded.meaning})", "warning")
 
     def _leave_out(self, host: str, part: Part, why: str) -> Notice:

@@ -23,7 +23,7 @@ _REMOTE = "exec sh -c 'PATH=$PATH:$HOME/.local/bin:/usr/local/bin; exec ebpftop 
 _OPTIONS = ("-T", "-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3", "-o", f"ConnectTimeout={CONNECTING}")
 _SAID = 20  # lines of stderr
 _LONGEST = 300  # characters of one
-SUDOERS = "ebpftop: if sudo asks for a password there, /etc/sudoers.d/ebpftop lacks: "
+SUDOERS = "ebpftop: if sudo asks for a password there, /etc/sudoers.d/ebpftop needs the line: "
 _ASKED = ("Permission denied", "Host key verification failed", "Too many authentication failures")
 
 
@@ -139,5 +139,5 @@ def reason(status: int | None, said: Sequence[str]) -> str:
     if ours:
         return ours
     if status is not None and status < 0:
-        return f"ssh was ended by {signal.Signals(-status).name}"
+        return f"ssh was killed by {signal.Signals(-status).name}"
     return last or ("ssh could not connect" if status == 255 else "the connection was closed")

@@ -22,8 +22,8 @@ NUMBERS = {
 """Those that matter here."""
 COSTS = {
     "CAP_DAC_READ_SEARCH": "no classic tracepoints, no patterns of kernel functions",
-    "CAP_SYS_ADMIN": "no run times of programs, no private mounts",
-    "CAP_SYS_CHROOT": "the compiler is kept from other files by Landlock, or else by this user's rights alone",
+    "CAP_SYS_ADMIN": "no program run times, no private mounts",
+    "CAP_SYS_CHROOT": "only Landlock, or else only this user's rights, keep the compiler from other files",
     "CAP_SYSLOG": "no names of kernel functions in call stacks",
     "CAP_SYS_PTRACE": "no names of functions in other users' processes",
 }

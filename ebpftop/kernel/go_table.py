@@ -77,7 +77,7 @@ class GoTable:
         guessed = cls(data, code[0] if code else 0)
         first = guessed.function(elf.entry)
         if first is None or first.start != elf.entry or not first.name.startswith(_ENTRY):
-            raise BadElf("its table of Go's functions doesn't tell where they are")
+            raise BadElf("its table of Go's functions doesn't say where they are")
         return guessed
 
     def function(self, address: int) -> Function | None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from ebpftop.kernel.elf import Elf
 
 OLDEST, NEWEST = 11, 14  # of 3.x
-_KNOWN = f"known are 3.{OLDEST} to 3.{NEWEST}"
+_KNOWN = f"3.{OLDEST} to 3.{NEWEST} are supported"
 _RUNTIME, _VERSION, _SECTION = b"_PyRuntime", b"Py_Version", b".PyRuntime"
 _COOKIE = b"xdebugpy"
 _NAMED = re.compile(r"(lib)?python3?(\.\d+)?[a-z]*(\.so.*)?")
@@ -63,12 +63,12 @@ def build(elf: Elf, name: str) -> Build | None:
     if minor in _BEFORE:
         return Build(runtime, minor, *_BEFORE[minor])
     if not described:
-        return Build(problem=f"it is 3.{minor} and doesn't say how its memory is laid out")
+        return Build(problem=f"it is 3.{minor} and doesn't describe its memory layout")
     if words[2]:
-        return Build(problem="it is a free-threaded build, which is not known")
+        return Build(problem="it is a free-threaded build, which is not supported")
     places = [words[at] for at in _PLACES[minor]]
     if any(words[at] != place for at, place in _EXPECTED[minor].items()) or max(places) > _FARTHEST:
-        return Build(problem=f"it is 3.{minor} with another layout of memory than the one that is known")
+        return Build(problem=f"it is 3.{minor} with an unknown memory layout")
     return Build(runtime, minor, *places)
 
 

@@ -31,7 +31,7 @@ def kernel() -> Check:
     match = re.match(r"(\d+)\.(\d+)", release)
     version = (int(match[1]), int(match[2])) if match is not None else (0, 0)
     ok = version >= OLDEST_KERNEL
-    untested = ": untested, as no kernel before 6.1 is" if ok and version < OLDEST_TESTED else ""
+    untested = ": untested, like all kernels before 6.1" if ok and version < OLDEST_TESTED else ""
     return Check("kernel", ok, f"Linux {release}{untested}", "" if ok else "use Linux 6.1 or newer")
 
 
@@ -39,7 +39,7 @@ def architecture() -> Check:
     """Check the kernel's architecture."""
     machine = os.uname().machine
     if machine == "aarch64":
-        detail = "arm64: tested in part; user stacks need frame pointers, and have no Python functions"
+        detail = "arm64: partly tested; user stacks need frame pointers and have no Python functions"
         return Check("architecture", True, detail, "")
     ok = machine == "x86_64"
     return Check("architecture", ok, machine, "" if ok else "use an x86-64 or arm64 machine")
@@ -58,7 +58,7 @@ def pid_namespace() -> Check:
         spaces = {os.stat(f"/proc/self/ns/{name}").st_ino for name in ("pid", "pid_for_children")}
     except OSError as error:  # after unshare(CLONE_NEWPID), the first child's doesn't exist yet
         why = "no /proc" if not os.path.exists("/proc/self") else error.strerror
-        return Check("pid namespace", False, f"a pid namespace that is unknown ({why})", _OUTSIDE)
+        return Check("pid namespace", False, f"an unknown pid namespace ({why})", _OUTSIDE)
     if spaces == {_INITIAL_PID}:
         return Check("pid namespace", True, "the initial one", "")
     detail = "a nested pid namespace (process ids here differ from the kernel's)"
@@ -71,7 +71,7 @@ def cgroup_namespace() -> Check:
     try:
         if os.stat("/proc/self/ns/cgroup").st_ino == _INITIAL_CGROUP:
             return Check(name, True, detail, "")
-        detail = "a nested one: all is traced, but containers and units that it doesn't show may have no name"
+        detail = "a nested one: everything is traced, but containers and units outside of it may have no name"
     except OSError as error:
         detail = f"unknown ({error.strerror})"
     return Check(name, False, detail, "run it on the host, or start the container with --cgroupns=host")

@@ -155,7 +155,7 @@ class Module:
             _, number, log = self._load(function, mechanism, name, _LOG_LEVEL_STEPS, size)
             if number == errno.ENOSPC and size >= _LOG_LIMIT:
                 _, number, last = self._load(function, mechanism, name, _LOG_LEVEL_STATISTICS, _LOG_START)
-                log = f"{log}\n[the log goes on; it is cut here at {size >> 20} MiB]\n{last}"
+                log = f"{log}\n[the log is cut here, after {size >> 20} MiB]\n{last}"
             elif number != errno.ENOSPC:
                 break
         raise VerifierError(function, number, log)

@@ -208,7 +208,7 @@ class Load:
         cpus = os.sysconf("SC_NPROCESSORS_CONF")
         map_bytes = sum(bcc_door.memory(layout, cpus) for layout in layouts)
         if map_bytes > MAP_LIMIT:
-            limit = f"its maps may take {map_bytes >> 20:,} MiB; the limit is {MAP_LIMIT >> 20} MiB"
+            limit = f"its maps may need {map_bytes >> 20:,} MiB; the limit is {MAP_LIMIT >> 20} MiB"
             raise _Failure(outcomes.over_limit(self.probe, variant.name, limit))
         found = fit.misfit(self.probe.views_of(self.order.params), layouts)
         if self.probe.open is not None and not found:

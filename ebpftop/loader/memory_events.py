@@ -14,7 +14,7 @@ def run(channel: socket.socket) -> None:
         descriptors = memory_events.open_all()
     except OSError as error:
         why = error.strerror or str(error)
-        text = f"processes that end quickly may lack names of functions: what they map can't be noted ({why})"
+        text = f"short-lived processes may lack function names: their mappings can't be recorded ({why})"
         transport.send(channel, protocol.TaskFailed(error=text))
         return
     transport.send(channel, protocol.MemoryEventsOpened(), descriptors)

@@ -39,7 +39,11 @@ class View:
     def __init__(self, folder: Path, give_up: Callable[[], None]) -> None:
         self.is_root = "CAP_SYS_CHROOT" in capabilities.held()
         self._landlock = not self.is_root and landlock.available()
-        self.lack = "" if self.is_root or self._landlock else "the compiler can open what its user may read"
+        self.lack = (
+            ""
+            if self.is_root or self._landlock
+            else "the compiler is not confined: it can open any file its user may read"
+        )
         self._folder, self._give_up = folder, give_up
         threading.stack_size(_STACK)
 

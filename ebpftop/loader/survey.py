@@ -49,7 +49,7 @@ def survey(probes: Iterable[Probe], held: ExitStack) -> list[protocol.Availabili
     """
     space = support.pid_namespace()
     if not space.ok:
-        why = f"tracing would be wrong in {space.detail}"
+        why = f"tracing would give wrong results in {space.detail}"
         return [protocol.Availability(probe=probe.id, available=False, reason=why) for probe in probes]
     outcomes = Outcomes(held)
     root = capabilities.may_trace()
@@ -66,7 +66,7 @@ def _availability(probe: Probe, outcomes: Outcomes, root: bool) -> protocol.Avai
             reasons[reason] = None
             continue
         if not root:
-            return protocol.Availability(probe=probe.id, available=None, reason="needs root to tell")
+            return protocol.Availability(probe=probe.id, available=None, reason="unknown without root")
         return protocol.Availability(probe=probe.id, available=True, variant=variant.name, meaning=variant.meaning)
     return protocol.Availability(probe=probe.id, available=False, reason="; ".join(reasons))
 

@@ -75,9 +75,9 @@ class File:
         try:
             elf = Elf.of(descriptor)
             if elf.machine != _MACHINES.get(os.uname().machine):
-                raise BadTarget(f"{inert(path)} is made for another architecture")
+                raise BadTarget(f"{inert(path)} is built for another architecture")
             if not elf.linked:
-                raise BadElf("an object file, which can't be run before it is linked")
+                raise BadElf("an object file, which must be linked before it can run")
             self.build_id = elf.build_id()
             self._elf = elf
         except (BadElf, OSError, MemoryError) as error:
@@ -251,7 +251,7 @@ def kernel_functions(pattern: str, mechanism: str) -> list[str]:
         return [pattern]
     copies = Counter(points.traceable())
     if not copies:
-        raise KernelLacks("this kernel doesn't list the functions it can trace", "give the name of one")
+        raise KernelLacks("this kernel doesn't list the functions it can trace", "name a single function")
     names = [name for name, count in copies.items() if count == 1]  # one name, several functions: which one is meant?
     found = [name for name in _matching(pattern, names, "this kernel") if not points.missing(mechanism, name)]
     if not found:
@@ -267,7 +267,9 @@ def _functions(file: File, wanted: str) -> list[tuple[str, int, int, str]]:
         if place is not None:
             return [(wanted, place, 0, "")]
         if chosen:
-            raise BadTarget(f"{what}: the loader chooses an implementation of {inert(wanted)}; trace that by its name")
+            raise BadTarget(
+                f"{what}: the dynamic loader chooses an implementation of {inert(wanted)}; trace that one by its name"
+            )
         if wanted in file.functions:  # as it is shown: not all names are UTF-8
             return [(wanted, file.functions[wanted], 0, "")]
         if not file.functions:

@@ -104,7 +104,7 @@ class _Reader:
         for each in pids:
             known: dict[str, Any] = {"threads": []}
             if self._apart.left == _MOST_LEFT:
-                self.unread.append(f"processes from {each} on: reading too many others hangs")
+                self.unread.append(f"processes from {each} on: reading too many of those before hangs")
                 break
             if not self._apart.done(partial(_list, each, MOST_THREADS - len(found), known)):
                 self.unread.append(f"what {known.get('comm', '')} ({each}) waits for: reading it hangs")

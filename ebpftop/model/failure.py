@@ -22,7 +22,7 @@ from ebpftop.verifier.source import Place
 
 Plain = Literal["unknown", "compile", "fit", "limit", "attach", "load"]  # kinds without a rule
 _SEE_OUTPUT = "The C does not compile, so the verifier never saw it. The compiler's whole output is below."
-_ENDED = "That says nothing about the program. The earlier output of the compiler and the loader is below."
+_ENDED = "This says nothing about the program. The output of the compiler and the loader so far is below."
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ def _lines(failure: Failure, look: Look, title: str) -> Iterator[str]:
         yield _title("what led to it", look)
         yield from _chain(failure, look)
     if diagnosis.registers:
-        yield _title("known before it", look)
+        yield _title("state before it", look)
         for name, value in diagnosis.registers.items():
             yield look.styled(f"{inert(name):>6}", "1") + look.wrapped(value, " " * 8)[6:]
     if report:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from ebpftop.frames.messages import Program, Programs
 
 NOBODY = "pinned or attached, no process"
-UNSEEN = "unknown: not all processes were looked at"
-OFF = "run times are not accounted"
+UNSEEN = "unknown: not all processes could be read"
+OFF = "run time accounting is off"
 _NAMED = 2  # holders
 
 

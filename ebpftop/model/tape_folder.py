@@ -65,7 +65,7 @@ class TapeFolder:
         self._make_room(copy.writer.size, len(self._others))
         if not self._others and copy.writer.size > self.most:
             self._copy = None
-            return [self._end(copy, f", which ends as it has no more than {formatting.bytes_(self.most)}")]
+            return [self._end(copy, f", stopped at the limit of {formatting.bytes_(self.most)}")]
         return []
 
     def save(self, mark: Mark, probe: str) -> list[Notice]:
@@ -81,7 +81,7 @@ class TapeFolder:
             writer = self._new(name, probe.rpartition("/")[2])
         except (OSError, TapeExists) as error:
             text = error.strerror if isinstance(error, OSError) else str(error)
-            return [Notice(level="error", text=f"no tape of this in {inert(str(self.folder))}: {text}")]
+            return [Notice(level="error", text=f"no tape saved in {inert(str(self.folder))}: {text}")]
         self._copy = Copy(self.recent, writer, self._before, end)
         self._latest = end + round(_LONGEST * self.after * 1e9)
         return []
@@ -104,7 +104,7 @@ class TapeFolder:
         self._copy = None
         with contextlib.suppress(OSError):
             copy.writer.close()
-        return Notice(level="error", text=f"{inert(str(copy.writer.path))} ends early: {error.strerror}")
+        return Notice(level="error", text=f"{inert(str(copy.writer.path))} is incomplete: {error.strerror}")
 
     def _new(self, name: str, probe: str) -> TapeWriter:
         number = 1

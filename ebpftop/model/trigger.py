@@ -170,11 +170,11 @@ def parse(text: str) -> Trigger:
 def _seconds(scan: _Scanner) -> float:
     number = scan.take(_NUMBER)
     if number is None:
-        raise scan.wants("a time, as 3s")
+        raise scan.wants("a time such as 3s")
     unit = scan.take(_UNIT)
     seconds = float(number[0]) * _scale(_TIME, unit[0] if unit else "", number[0]) / 1e9
     if not 0 < seconds <= LONGEST:
-        raise BadTrigger(f"a time lasts up to {LONGEST:g} s, not {seconds:g} s")
+        raise BadTrigger(f"a time may be at most {LONGEST:g} s, not {seconds:g} s")
     return seconds
 
 
@@ -183,8 +183,8 @@ def _scale(units: dict[str, float], unit: str, number: str) -> float:
         return units[unit]
     known = ", ".join(name for name in units if name not in ("", "us", "\u03bcs", "K"))
     if not unit:
-        raise BadTrigger(f"{number} of what? Units: {known}")
-    raise BadTrigger(f"{number}{unit}: unknown unit {quoted(unit)} here; units: {known}")
+        raise BadTrigger(f"{number} needs a unit: {known}")
+    raise BadTrigger(f"{number}{unit}: unknown unit {quoted(unit)}; known here: {known}")
 
 
 # ---------------------------------------------------------------- fitting it to a probe
@@ -194,8 +194,8 @@ def bind(trigger: Trigger, views: Sequence[ViewInfo]) -> Condition:
     """Bind the trigger to a probe with these views. Raises `BadTrigger`, with the nearest names."""
     measure = trigger.measure
     if measure in LOSSES:
-        _no(trigger.words, f"{measure} has no rows for words to choose")
-        _no(trigger.column or trigger.view, f"{measure} is of the whole probe")
+        _no(trigger.words, f"{measure} has no rows to choose by words")
+        _no(trigger.column or trigger.view, f"{measure} is for the whole probe")
         return _condition(trigger, "loss", None, measure, "")
     if _PERCENTILE.fullmatch(measure) or measure == "max":
         return _percentile(trigger, views)
@@ -210,7 +210,7 @@ def bind(trigger: Trigger, views: Sequence[ViewInfo]) -> Condition:
 def _percentile(trigger: Trigger, views: Sequence[ViewInfo]) -> Condition:
     measure = trigger.measure
     view = _view(trigger, views, lambda view: view.show == "histogram", f"histogram for {measure}", _known(views))
-    _no(trigger.column, f"{measure} is of a histogram, which has no columns")
+    _no(trigger.column, f"{measure} is for histograms, which have no columns")
     quantile = 1.0 if measure == "max" else round(float(measure[1:]) / 100, 6)
     return _condition(trigger, "percentile", view, view.count, view.unit, quantile)
 
@@ -218,7 +218,7 @@ def _percentile(trigger: Trigger, views: Sequence[ViewInfo]) -> Condition:
 def _amount(trigger: Trigger, views: Sequence[ViewInfo]) -> Condition:
     measure = trigger.measure
     if measure == "total":
-        view = _view(trigger, views, lambda view: view.gauge, "call stacks with values of the moment", _known(views))
+        view = _view(trigger, views, lambda view: view.gauge, "call stacks with a gauge", _known(views))
         return _condition(trigger, "total", view, view.count, view.unit)
 
     def counts(view: ViewInfo) -> bool:
@@ -243,7 +243,7 @@ def _condition(
     trigger: Trigger, kind: Kind, view: ViewInfo | None, field: str, unit: str, quantile: float = 0.0
 ) -> Condition:
     if trigger.per_second and kind != "rate":
-        raise BadTrigger(f"{trigger.measure} is no rate: the limit is given without /s")
+        raise BadTrigger(f"{trigger.measure} is not a rate: give the limit without /s")
     if unit == "cpu_ns" and kind != "rate":
         unit = "ns"
     number = f"{trigger.number:g}"

@@ -108,9 +108,9 @@ class Folders:
         self.next_start = time.monotonic() + PAUSE
         how = tasks.how(status, output=output)
         if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM:
-            how = f"took longer than {LONGEST} s and was ended"
+            how = f"took longer than {LONGEST} s and was stopped"
         names = ", ".join(inert(str(folder)) for folder in self._current.extra)
-        line = f"{names}: reading {how}; what was read before stays, the next attempt is in {PAUSE:.0f} s"
+        line = f"{names}: reading {how}; keeping what was read before, trying again in {PAUSE:.0f} s"
         self.catalog = msgspec.structs.replace(self._read, problems=[*self._read.problems, line])
         return True
 

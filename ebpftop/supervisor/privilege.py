@@ -28,7 +28,7 @@ _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 38, 47
 _PR_CAP_AMBIENT_CLEAR_ALL = 4
 _SECBITS_ROOT_IS_NOBODY_SPECIAL = 0x2F  # NOROOT, NO_SETUID_FIXUP, KEEP_CAPS_LOCKED, each locked
 _NO_ID = (1 << 32) - 1  # to chown(2) and its like this means "leave it"
-_NOBODY = "{} is no user: run it through sudo, or unset SUDO_UID and SUDO_GID"
+_NOBODY = "{} is not a valid user: run ebpftop through sudo, or unset SUDO_UID and SUDO_GID"
 
 _libc = ctypes.CDLL(None, use_errno=True)
 

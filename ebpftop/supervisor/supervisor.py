@@ -384,7 +384,7 @@ class Supervisor:
         if -code not in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             with contextlib.suppress(OSError):  # there may be no terminal any more
                 print(
-                    f"ebpftop: the {'dashboard' if self._started.screen else 'run'} was ended by {name}",
+                    f"ebpftop: the {'dashboard' if self._started.screen else 'run'} was killed by {name}",
                     file=sys.stderr,
                 )
         return 128 - code

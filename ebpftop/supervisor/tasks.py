@@ -86,7 +86,7 @@ class Tasks:
         Returns the collector's end of its channel, which also reports a fork that fails. Raises `NotStarted`.
         """
         if len(self._waiting) >= MOST_WAITING + _RESERVED * first:
-            raise NotStarted(f"not loaded, as {MOST_WAITING} probes are waiting already: try again in a moment")
+            raise NotStarted(f"not loaded: {MOST_WAITING} probes are waiting already, try again in a moment")
         try:
             ours, theirs = transport.pair()
         except OSError as error:
@@ -188,10 +188,10 @@ def how(status: int, overdue: float | None = None, output: str = "") -> str:
     overdue: the allowed seconds, if it exceeded them.
     """
     if overdue is not None:
-        return f"took longer than {overdue:.0f} s and was ended"
+        return f"took longer than {overdue:.0f} s and was stopped"
     code = os.waitstatus_to_exitcode(status)
     if -code == signal.SIGXCPU:
-        return f"computed for more than {CPU_SECONDS} s and was ended"
+        return f"used more than {CPU_SECONDS} s of CPU time and was stopped"
     if code == NO_MEMORY or (-code == signal.SIGABRT and _SAID_OF_MEMORY.search(output)):
         return f"ran out of memory: limit {_most(resource.RLIMIT_AS, MEMORY) >> 20:,} MiB"
-    return f"ended with status {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"
+    return f"exited with status {code}" if code >= 0 else f"was killed by {signal.Signals(-code).name}"

@@ -131,7 +131,7 @@ class _Trace:
         """Keep only the first such call on the path: later ones find nothing left to invalidate."""
         if self._taken:
             self._steps.remove(self._taken)
-        why = f"after this call the pointer is not valid any more: {self._target} was {describe(held)}"
+        why = f"after this call the pointer is no longer valid: {self._target} was {describe(held)}"
         self._taken = Step(visit.insn, visit.does.text, why, self._quotes.at(visit.line), took=held)
         self._steps.append(self._taken)
 

@@ -236,7 +236,7 @@ def _of_loader(failure: loaders.Failure, program: str, parsed: log.Parsed | None
 def _nothing(parsed: log.Parsed, program: str) -> Diagnosis:
     if parsed.processed:
         explanation = (
-            f"The log holds no error: the verifier processed {parsed.processed:,} instructions and accepted them."
+            f"The log contains no error: the verifier processed {parsed.processed:,} instructions and accepted them."
         )
     elif parsed.last is None:
         explanation = "The log is empty, or ends before its first instruction."

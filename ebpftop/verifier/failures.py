@@ -14,7 +14,7 @@ from ebpftop.verifier.wrapping import unwrap
 
 _CAUSES = "Caused by:"
 _CAUSES_WITHIN = 8  # lines
-_EMPTY = "This holds no verifier log."
+_EMPTY = "No verifier log was found here."
 
 
 def failures(stream: BinaryIO, source: Source | None = None) -> Iterator[Diagnosis]:

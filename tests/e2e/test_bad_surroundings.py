@@ -62,7 +62,7 @@ def test_a_mistake_keeps_its_exit_code_where_nobody_can_be_told() -> None:
 
 def test_a_log_from_a_stream_that_can_not_be_read() -> None:
     done = sh("$E explain - 0>/dev/null")
-    assert (done.returncode, done.stderr) == (2, "ebpftop: standard input: Bad file descriptor\n")
+    assert (done.returncode, done.stderr) == (1, "ebpftop: standard input: Bad file descriptor\n")
 
 
 @as_root
@@ -105,7 +105,7 @@ def test_a_umask_keeps_others_only_from_a_new_probe(tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", [RUN, "record -o /nowhere/x lab/hello"])
 def test_too_few_descriptors(command: str) -> None:
     done = sh(f"ulimit -n 8; $E {command}")
-    expected = "8 files may be open at once, and tracing needs 64: raise the limit with 'ulimit -n'"
+    expected = "the limit of open files is 8, and tracing needs 64: raise it with 'ulimit -n'"
     assert (done.returncode, done.stderr) == (3, f"ebpftop: {expected}\n")
 
 
@@ -119,7 +119,7 @@ def test_a_dashboard_with_too_few_descriptors_says_so() -> None:
     with shell(140, 30) as term:
         line(term, framed(f"(ulimit -n 8; {PROGRAM} demo)"))
         screen = term.wait_for("ended: 3, terminal: same")
-    assert "8 files may be open at once; the dashboard needs 32: raise the limit with 'ulimit -n'" in screen
+    assert "the limit of open files is 8, and the dashboard needs 32: raise it with 'ulimit -n'" in screen
     assert "Traceback" not in screen
 
 
@@ -149,7 +149,7 @@ def test_a_dashboard_with_just_enough_descriptors_shows_itself() -> None:
 )
 def test_a_sudo_that_names_nobody(uid: str, gid: str, shown: str) -> None:
     done = sh(f"$E {RUN}", SUDO_UID=uid, SUDO_GID=gid)
-    expected = f"ebpftop: {shown} is no user: run it through sudo, or unset SUDO_UID and SUDO_GID\n"
+    expected = f"ebpftop: {shown} is not a valid user: run ebpftop through sudo, or unset SUDO_UID and SUDO_GID\n"
     assert (done.returncode, done.stderr) == (3, expected)
 
 
@@ -199,4 +199,6 @@ def test_a_fault_of_ours_is_one_line_where_no_report_can_be_written(tmp_path: Pa
     )
     assert done.returncode == 1
     (said,) = done.stderr.splitlines()
-    assert said.startswith("ebpftop: internal error in the command (ZeroDivisionError: x, faulty.py:2); no report: ")
+    assert said.startswith(
+        "ebpftop: internal error in the command (ZeroDivisionError: x, faulty.py:2); no crash report: "
+    )

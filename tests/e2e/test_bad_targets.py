@@ -55,7 +55,7 @@ def test_an_object_file(tmp_path: Path) -> None:
     whole = elf({b"f": (FUNCTION, 0)})
     program = write(tmp_path / "part.o", whole[:54] + bytes(4) + whole[58:])
     done = ebpftop("run", "funccount", "-p", f"binary={program}", "-p", "symbol=f")
-    why = "an object file, which can't be run before it is linked"
+    why = "an object file, which must be linked before it can run"
     what = f"{program} isn't a program or library that can be traced"
     assert complaint(done, 2) == f"application/funccount: {what}: {why}"
 

@@ -62,7 +62,7 @@ def test_a_storm_detaches_the_expensive_probe_and_no_other(tmp_path: Path) -> No
     assert recording.returncode == 1  # not all that was requested
     line = next(line for line in said.read_text().splitlines() if "detached" in line)
     assert line.startswith("ebpftop: cpu/syscount: detached, it took ")
-    assert line.endswith("where --budget allows 4%: narrow it with pid, comm or cgroup, or raise --budget")
+    assert line.endswith("but --budget allows 4%: narrow it with pid, comm or cgroup, or raise --budget")
     frames = frames_of(tape)
     run_of = {frame.probe: frame.run for frame in frames if isinstance(frame, Loaded)}
     reasons = {frame.run: frame.reason for frame in frames if isinstance(frame, Detached)}

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.bpf
 
 AT_ONCE = 300
 SLOTS = min(MOST_AT_ONCE, LOADS_AT_ONCE)
-LIMIT = "mine/{}: not loaded, as 128 probes are waiting already: try again in a moment"
+LIMIT = "mine/{}: not loaded: 128 probes are waiting already, try again in a moment"
 
 
 @pytest.fixture

@@ -79,8 +79,8 @@ def test_what_is_missing_is_named_with_what_it_costs() -> None:
     traced(done)
     first = done.stderr.splitlines()[0]
     for name, cost in {
-        "CAP_SYS_ADMIN": "no run times of programs",
-        "CAP_SYS_CHROOT": "the compiler is kept from other files by Landlock",
+        "CAP_SYS_ADMIN": "no program run times",
+        "CAP_SYS_CHROOT": "only Landlock, or else only this user's rights, keep the compiler",
         "CAP_SYSLOG": "no names of kernel functions in call stacks",
         "CAP_SYS_PTRACE": "no names of functions in other users' processes",
     }.items():

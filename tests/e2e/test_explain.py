@@ -127,9 +127,9 @@ def test_colour_on_a_terminal_and_not_with_no_color() -> None:
 @pytest.mark.parametrize(
     ("log", "said"),
     [
-        (b"", "This holds no verifier log."),
-        (b"hello\n", "This holds no verifier log."),
-        (os.urandom(64) * 200, "This holds no verifier log."),
+        (b"", "No verifier log was found here."),
+        (b"hello\n", "No verifier log was found here."),
+        (os.urandom(64) * 200, "No verifier log was found here."),
         (b"0: R1=ctx() R10=fp0\n0: (95) exit\nprocessed 1 insns (limit 1000000)\n", "accepted"),
         (b"0: R1=ctx() R10=fp0\n0: (95) ex", "without an error message"),
     ],

@@ -84,7 +84,7 @@ def test_two_hosts_are_one_table(far: Far, tmp_path: Path) -> None:
     names = ["--host", one.name, "--host", two.name]
     done = ebpftop("run", "syscount", *names, "--duration", 3, "--format", "csv", "--ssh", ssh_to(tmp_path, one, two))
     assert done.returncode == 0, done.stderr
-    assert "far-2: 8 bytes of other output came before the frames: Welcome!" in done.stderr
+    assert "far-2: 8 bytes of other output came before the data: Welcome!" in done.stderr
     rows = list(csv.DictReader(line for line in done.stdout.splitlines() if not line.startswith("#")))
     assert {(row["host"], row["comm"]) for row in rows} == {("far-1", "nginx"), ("far-2", "redis")}
     for row in rows:
@@ -124,16 +124,16 @@ def test_a_host_alone_that_can_not_be_watched_is_an_error(far: Far, tmp_path: Pa
 def test_a_host_name_that_is_an_option_starts_nothing(tmp_path: Path) -> None:
     touched = tmp_path / "touched"
     done = ebpftop("run", "syscount", f"--host=-oProxyCommand=touch {touched}")
-    assert "is no name of a host" in complaint(done, 2)
+    assert "is not a host name" in complaint(done, 2)
     assert not touched.exists()
 
 
 @pytest.mark.parametrize(
     ("arguments", "complaint_"),
     [
-        (["others"], "--host is for the dashboard, play, run and record, not for others"),
-        (["run", "syscount", "--budget", 3], "--budget is for this machine alone"),
-        (["run", "syscount", "--probes", "mine"], "--probes is for this machine alone"),
+        (["others"], "--host works with the dashboard, play, run and record, not with others"),
+        (["run", "syscount", "--budget", 3], "--budget applies to this machine only"),
+        (["run", "syscount", "--probes", "mine"], "--probes applies to this machine only"),
     ],
 )
 def test_what_only_concerns_this_machine_is_refused(arguments: list[object], complaint_: str) -> None:
@@ -193,12 +193,13 @@ def test_ssh_asks_about_a_new_key_and_for_a_passphrase_before_the_dashboard(far:
     hosts = ["--host", one.name, "--host", two.name, "--ssh", ssh]
     with terminal(["env", "-u", "SSH_AUTH_SOCK", "-u", "DISPLAY", *COMMAND, *hosts], 130, 36) as term:
         shown = term.wait_for(
-            "far-1: Host key verification failed; ssh may ask now", "Are you sure you want to continue"
+            "far-1: Host key verification failed; trying again, ssh may ask a question",
+            "Are you sure you want to continue",
         )
         assert "Catalog" not in shown
         term.type("yes")
         term.keys("Enter")
-        shown = term.wait_for("far-2: ", "ssh may ask now", "Enter passphrase for key")
+        shown = term.wait_for("far-2: ", "ssh may ask a question", "Enter passphrase for key")
         assert "Catalog" not in shown
         term.type("open sesame")
         term.keys("Enter")

@@ -45,7 +45,7 @@ def test_it_is_told_for_whom_a_command_waits(tmp_path: Path) -> None:
     with subprocess.Popen([*RUN, ssh], stderr=subprocess.PIPE, text=True) as command:
         assert command.stderr is not None
         try:
-            assert command.stderr.readline() == "ebpftop: waiting for web-1; Ctrl-C ends it\n"
+            assert command.stderr.readline() == "ebpftop: waiting for web-1; Ctrl-C stops\n"
         finally:
             command.terminate()
 

@@ -35,7 +35,7 @@ def test_nobody_is_there(place: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "why"),
-    [(" \n", "the text is empty"), ("é" * 2049, "the text has more than 4,096 bytes")],
+    [(" \n", "the text is empty"), ("é" * 2049, "the text is longer than 4,096 bytes")],
     ids=["empty", "long"],
 )
 def test_a_text_that_is_none_is_a_usage_error(text: str, why: str) -> None:
@@ -125,7 +125,7 @@ def test_a_dashboard_records_and_is_reached_from_outside(place: Path, tmp_path: 
         term.keys("Enter")
         eventually(lambda: "Enter marks this moment" not in term.text(), "the form is closed")
         term.keys("'")
-        term.wait_for("3 marks", "deploy 42  from outside", "mine", "trigger")
+        term.wait_for("3 marks", "deploy 42  by command", "mine", "trigger")
         term.keys("Escape")
         eventually(lambda: "Enter goes there" not in term.text(), "the list is closed")
         term.keys("r")

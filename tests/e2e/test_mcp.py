@@ -15,6 +15,7 @@ import pytest
 from ebpftop.base.jsonrpc import LONGEST, METHOD, PARAMS, PARSE, REQUEST
 from ebpftop.commands.mcp import OUTPUT, VERSIONS
 from tests.support.command import AS_NOBODY, CHECKOUT, COMMAND, complaint, ebpftop
+from tests.support.probes import SOURCE, write_probe
 from tests.support.processes import SLOWER
 from tests.support.schemas import check
 
@@ -97,9 +98,13 @@ def test_list_show_and_explain_say_what_the_commands_say() -> None:
     assert json.loads(failure)["kind"] == "null_deref"
 
 
-def test_an_answer_is_bounded() -> None:
-    text = called("explain", log="\n".join(f"{n}: R{n % 10} !read_ok" for n in range(20_000)))["content"][0]["text"]
-    assert len(text.encode()) <= OUTPUT + 100
+def test_an_answer_is_bounded(public: Path) -> None:
+    write_probe(public / "probes", "mine/long", source=SOURCE + "// more\n" * (OUTPUT // 4))
+    (public / "ebpftop").mkdir()
+    (public / "ebpftop/config.toml").write_text(f'folders = ["{public}/probes"]\n')
+    text = called("show", before=["env", f"XDG_CONFIG_HOME={public}"], probe="mine/long")["content"][0]["text"]
+    assert OUTPUT < len(text.encode()) <= OUTPUT + 100
+    assert text.endswith(f"and an answer holds {OUTPUT}")
 
 
 def test_what_fails_is_told_as_the_command_tells_it() -> None:
@@ -118,6 +123,15 @@ def test_who_may_not_trace_is_told_so_and_never_asked_for_a_password() -> None:
     assert "sudo" in result["content"][0]["text"]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which needs root")
+def test_a_tape_is_opened_with_the_rights_of_who_typed_sudo(public: Path) -> None:
+    secret = public / "a.tape"
+    secret.write_text("of root's")
+    secret.chmod(0o600)
+    result = called("triage", before=["env", "SUDO_UID=65534", "SUDO_GID=65534"], tape=str(secret))
+    assert (result["isError"], result["content"][0]["text"]) == (True, f"ebpftop: {secret}: Permission denied")
+
+
 @pytest.mark.bpf
 def test_run_traces_within_its_seconds() -> None:
     result = called("run", probe="pidpersec", params={"comm": "nobody-at-all"}, seconds=1)
@@ -130,24 +144,24 @@ def test_run_traces_within_its_seconds() -> None:
 @pytest.mark.parametrize(
     ("tool", "arguments", "said"),
     [
-        ("run", {"probe": "runqlat", "seconds": 3600}, "seconds is not a number from 1 to 60"),
-        ("run", {"probe": "runqlat", "seconds": True}, "seconds is not a number from 1 to 60"),
-        ("run", {"probe": "--probes=/tmp/mine"}, "probe is not the name of a probe"),
-        ("run", {"probe": "../../tmp/mine"}, "probe is not the name of a probe"),
-        ("run", {"probe": ["runqlat"]}, "probe is not the name of a probe"),
-        ("run", {}, "probe is not the name of a probe"),
-        ("run", {"probe": "runqlat", "params": {"a b": "c"}}, "params holds something else"),
-        ("run", {"probe": "runqlat", "params": {"comm": "x\ny"}}, "params holds something else"),
-        ("run", {"probe": "runqlat", "params": {"comm": "\ud800"}}, "params holds something else"),
-        ("run", {"probe": "runqlat", "params": ["pid=1"]}, "params is not an object"),
+        ("run", {"probe": "runqlat", "seconds": 3600}, "seconds must be a number from 1 to 60"),
+        ("run", {"probe": "runqlat", "seconds": True}, "seconds must be a number from 1 to 60"),
+        ("run", {"probe": "--probes=/tmp/mine"}, "probe must be the name of a probe"),
+        ("run", {"probe": "../../tmp/mine"}, "probe must be the name of a probe"),
+        ("run", {"probe": ["runqlat"]}, "probe must be the name of a probe"),
+        ("run", {}, "probe must be the name of a probe"),
+        ("run", {"probe": "runqlat", "params": {"a b": "c"}}, "params must map names to strings"),
+        ("run", {"probe": "runqlat", "params": {"comm": "x\ny"}}, "params must map names to strings"),
+        ("run", {"probe": "runqlat", "params": {"comm": "\ud800"}}, "params must map names to strings"),
+        ("run", {"probe": "runqlat", "params": ["pid=1"]}, "params must be an object"),
         ("run", {"probe": "runqlat", "budget": 0}, "run takes no argument 'budget'"),
         ("run", {"probe": "runqlat", "probes": "/tmp/mine"}, "run takes no argument 'probes'"),
         ("explain", {"log": "x", "source": "/etc/shadow"}, "explain takes no argument 'source'"),
-        ("explain", {"log": 7}, "log is not a text"),
-        ("triage", {"tape": "a\0b"}, "tape is not a path"),
-        ("triage", {"playbook": "--help"}, "playbook is not the name of a playbook"),
+        ("explain", {"log": 7}, "log must be a string"),
+        ("triage", {"tape": "a\0b"}, "tape must be a path"),
+        ("triage", {"playbook": "--help"}, "playbook must be the name of a playbook"),
         ("list", {"json": True}, "list takes no argument 'json'"),
-        ("record", {"output": "/etc/passwd"}, "there is no tool 'record'"),
+        ("record", {"output": "/etc/passwd"}, "unknown tool 'record'"),
     ],
 )
 def test_no_argument_becomes_an_option_or_a_limit(tool: str, arguments: dict[str, Any], said: str) -> None:

@@ -20,7 +20,7 @@ WHERE = "a nested pid namespace (process ids here differ from the kernel's)"
 @pytest.mark.parametrize("command", ["run cpu/syscount --duration 0.3", "record -o /nowhere/tape cpu/syscount"])
 def test_tracing_in_a_nested_pid_namespace_is_refused(before: tuple[str, ...], command: str) -> None:
     done = ebpftop(*command.split(), before=before)
-    assert complaint(done, 3) == f"tracing would be wrong in {WHERE}: {REMEDY}"
+    assert complaint(done, 3) == f"tracing would give wrong results in {WHERE}: {REMEDY}"
     assert done.stdout == ""
 
 
@@ -39,7 +39,7 @@ def test_what_needs_no_process_ids_works_there(command: str, status: int) -> Non
 def test_the_list_calls_nothing_runnable_there() -> None:
     entries = json.loads(ebpftop("list", "--json", before=NESTED).stdout)
     assert {(entry["available"], entry["reason"]) for entry in entries} == {
-        (False, f"tracing would be wrong in {WHERE}")
+        (False, f"tracing would give wrong results in {WHERE}")
     }
 
 

@@ -71,7 +71,7 @@ def test_check_tells_what_a_playbook_names_and_the_catalog_lacks(mine: Path) -> 
         assert complaint(ebpftop("check", path), 1).startswith(missing(mine))
     (mine / "playbooks" / "mine.toml").write_text(MINE.replace("disk/nowhere", "cpu/runqlat"))
     done = ebpftop("check", mine)
-    assert (done.returncode, done.stdout) == (0, "mine: well-formed; the catalog has all it names (4)\n")
+    assert (done.returncode, done.stdout) == (0, "mine: well-formed; probes found in the catalog: 4\n")
 
 
 @pytest.mark.bpf

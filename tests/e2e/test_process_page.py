@@ -58,5 +58,5 @@ def test_a_row_leads_to_the_page_and_the_page_to_a_probe_for_that_process(
     term.keys("Down", "P")
     term.wait_for(f"busyloop {busy.pid}", "1 thread", "open files 3 of", "Load for this process")
     busy.kill()
-    screen = term.wait_for("ended", "as it was last read")
+    screen = term.wait_for("ended", "as last read")
     assert "open files 3 of" in screen

@@ -84,7 +84,7 @@ def test_a_compiler_that_dies_is_told(tmp_path: Path) -> None:
 
 def test_maps_over_the_limit_are_refused_with_their_size(tmp_path: Path) -> None:
     folder = changed(tmp_path, "maps", "u32, u64);", "u32, u64, 1 << 26);")
-    expected = "mine/maps: over a limit: its maps may take 768 MiB; the limit is 256 MiB"
+    expected = "mine/maps: over a limit: its maps may need 768 MiB; the limit is 256 MiB"
     assert complaint(ebpftop("run", "mine/maps", "--probes", folder), 1) == expected
 
 
@@ -100,7 +100,7 @@ def test_a_compiler_that_never_ends_is_ended(endless: Path, command: str) -> Non
         check=False,
     )
     assert done.returncode == 1
-    assert "the loader took longer than 2 s and was ended" in done.stdout + done.stderr
+    assert "the loader took longer than 2 s and was stopped" in done.stdout + done.stderr
 
 
 def test_control_c_does_not_wait_for_the_compiler(endless: Path) -> None:

@@ -40,17 +40,15 @@ def total(probe: str, view: str) -> int:
     return sum(gains[found.counters[0]] for gains in found.gained().values())
 
 
-def test_an_ordinary_user_writes_a_page_that_only_the_owner_can_read(tmp_path: Path) -> None:
-    tmp_path.chmod(0o777)
-    for folder in tmp_path.parents[:2]:
-        folder.chmod(0o755)
-    out = tmp_path / "report.html"
+def test_an_ordinary_user_writes_a_page_that_only_the_owner_can_read(public: Path) -> None:
+    public.chmod(0o777)
+    out = public / "report.html"
     before = AS_NOBODY if os.geteuid() == 0 else ()
     done = ebpftop("report", DEMO, "-o", out, before=before)
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr == f"{out}: {out.stat().st_size / 1024:.3g} KiB\n"
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
-    assert [each.name for each in tmp_path.iterdir()] == ["report.html"], "no draft is left"
+    assert [each.name for each in public.iterdir()] == ["report.html"], "no draft is left"
     page = Report(out.read_text())
     assert {run.probe for run in page.runs.values()} == {*RUNS, "lab/null-deref"}
     assert "shop-01" in page.text
@@ -97,7 +95,7 @@ def test_a_cut_tape_gives_a_report_and_a_warning(tmp_path: Path) -> None:
     assert done.returncode == 1
     first, second = done.stderr.splitlines()
     assert first.startswith(f"ebpftop: {tape} is truncated after ")
-    assert first.endswith("; the report is about what comes before")
+    assert first.endswith("; the report covers what comes before")
     assert second.startswith(f"{tmp_path}/x.html: ")
     assert "The tape is incomplete" in (tmp_path / "x.html").read_text()
     again = ebpftop("report", tape, "-o", "-", "--format", "json")
@@ -135,10 +133,10 @@ def test_a_span_outside_the_tape() -> None:
     utc = {"TZ": "UTC"}
     said = complaint(ebpftop("report", DEMO, "-o", "-", "--from", "200", environment=utc), 1)
     first, last = ends()
-    found = re.fullmatch(r"(.+): it has some from (\S+)\.\d+ to (\S+)\.\d+, (.+) after its beginning", said)
+    found = re.fullmatch(r"(.+) from (\S+)\.\d+ to (\S+)\.\d+ \((.+) after its start\)", said)
     assert found is not None
     assert found.groups() == (
-        f"{DEMO} holds no sample in that span",
+        f"{DEMO} has no samples in that span, only",
         clock(first.realtime)[:8],
         clock(last.realtime)[:8],
         f"0.0 s to {(last.end - first.end) / S:.1f} s",
@@ -203,10 +201,10 @@ def test_what_does_not_go_together_is_a_usage_error() -> None:
         assert (done.returncode, done.stdout) == (2, "")
         return done.stderr.splitlines()[-1]
 
-    assert said("--a", "4..26").endswith("two spans of one tape are compared with --a FROM..TO --b FROM..TO")
-    assert "`ebpftop compare --json` prints the comparison" in said("--a", "4..9", "--b", "9..14", "--format", "csv")
-    assert "--from and --to are of one tape" in said(str(DEMO), "--from", "3")
-    assert "it goes with --a and --b" in said("--by", "name")
+    assert said("--a", "4..26").endswith("to compare two spans of one tape, use --a FROM..TO --b FROM..TO")
+    assert "'ebpftop compare --json' prints a comparison" in said("--a", "4..9", "--b", "9..14", "--format", "csv")
+    assert "--from and --to apply to one tape" in said(str(DEMO), "--from", "3")
+    assert "use it with --a and --b" in said("--by", "name")
     assert "by 'colour': only by " in said("--a", "4..9", "--b", "9..14", "--by", "colour")
     outside = ebpftop("report", DEMO, "--a", "4..9", "--b", "900..950", "-o", "-")
-    assert complaint(outside, 1).startswith(f"{DEMO} holds no sample in that span: it has some from ")
+    assert complaint(outside, 1).startswith(f"{DEMO} has no samples in that span, only from ")

@@ -106,7 +106,7 @@ def test_kill_of_the_dashboard_leaves_the_terminal_as_it_was(term: Terminal) -> 
     dashboard(term)
     traces = Traces(term.pid())
     traces.processes["dashboa"].kill()
-    term.wait_for("ended: 137, terminal: same", "ebpftop: the dashboard was ended by SIGKILL")
+    term.wait_for("ended: 137, terminal: same", "ebpftop: the dashboard was killed by SIGKILL")
     eventually(traces.gone, "nothing of ours is left")
     assert term.untouched()
 

@@ -164,7 +164,7 @@ def test_a_killed_dashboard_leaves_the_terminal_as_it_was_though_it_is_not_the_c
         assert termios.tcgetattr(term.terminal) != term.settings
         family.processes["dashboa"].kill()
         term.wait_until(lambda: term.process.poll() is not None, "it has ended")
-        term.wait_for("was ended by SIGKILL")
+        term.wait_for("was killed by SIGKILL")
         assert term.shown.rindex(b"\x1b[?1049l") > term.shown.rindex(b"\x1b[?1049h")
         assert term.shown.rindex(b"\x1b[?1003l") > term.shown.rindex(b"\x1b[?1003h")
         assert termios.tcgetattr(term.terminal) == term.settings

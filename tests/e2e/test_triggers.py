@@ -16,7 +16,7 @@ from tests.support.command import complaint, ebpftop
     [
         (
             ["record", "--when", "runqlat p99 > 20", "--save", "/nowhere"],
-            "--when 'runqlat p99 > 20': 20 of what? Units: ",
+            "--when 'runqlat p99 > 20': 20 needs a unit: ",
         ),
         (
             ["run", "runqlat", "--when", "runqlat p98 = 1ms"],
@@ -38,7 +38,7 @@ from tests.support.command import complaint, ebpftop
             "--when 'runqlat p99 > 20': 20 of",
         ),
         (["record", "syscount"], "record needs -o TAPE, or --when TRIGGER and --save DIR"),
-        (["record", "-o", "/nowhere/tape"], "record needs the name of a probe"),
+        (["record", "-o", "/nowhere/tape"], "record needs a probe, or a trigger that names one"),
     ],
 )
 def test_mistakes_are_usage_errors(arguments: list[str], why: str) -> None:

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.bpf
 
 FREQUENCY = 199
 LOST = "stack lost"  # by chance: where two stacks fall in one place of the kernel's map, the second is not kept
-LATE = "could not be read in time"  # where others have the CPU: a stack that says so in place of what it lacks
+LATE = "not read in time"  # where others have the CPU: a stack that says so in place of what it lacks
 # A sample is taken of whatever runs at a moment, so how many hit a process that had the CPU for n moments in pieces
 # differs by the root of n; four of them are hardly ever seen.
 DEVIATIONS = 4

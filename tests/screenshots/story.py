@@ -20,58 +20,58 @@ from tests.support.shop import GROUP
 CAPTIONS = (
     (
         0,
-        "A small web shop, as it was recorded. This line says where to look and which keys to press. Space "
-        "stops the tape and lets it go on.",
+        "A small web shop, recorded during an incident. This line says where to look and which keys to "
+        "press. Space pauses the tape and resumes it.",
     ),
     (
         8,
-        "/ runqlat Enter shows how long threads wait for a CPU, and in the table below, which process waits, "
-        "how often, for how long.",
+        "/ runqlat Enter shows how long threads wait for a CPU; the table below shows which process "
+        "waits, how often and how long.",
     ),
     (
         21,
-        "It has got slower: something waits far longer than before. o shows the histogram over time: time to "
-        "the right, longer waits higher.",
+        "It got slower: something waits far longer than before. o shows the histogram over time: time "
+        "runs to the right, longer waits are higher.",
     ),
     (
         32,
-        "Tab goes to the heatmap; its p99 line has climbed. Shift+← ten times and Shift+↑ box the long waits."
-        " Space stops the tape meanwhile.",
+        "Tab goes to the heatmap, whose p99 line has climbed. Shift+← ten times and Shift+↑ box the "
+        "long waits. Space pauses the tape meanwhile.",
     ),
     (
         41,
-        "x tells what stands out in the box: processes named thumbnails. Enter selects the name in all "
-        "probes, as . does on any row.",
+        "x shows what stands out in the box: processes named thumbnails. Enter selects that name in all "
+        "probes; . does the same on any row.",
     ),
     (
         49,
-        "/ profile Enter shows what thumbnails did on the CPU: it compressed, in libz. Backspace ends the selection.",
+        "/ profile Enter shows what thumbnails did on the CPU: compression, in libz. Backspace ends the selection.",
     ),
     (
         64,
-        "/ execsnoop Enter lists new programs: a health check starts one after the other. [ and ] go from "
-        "probe to probe.",
+        "/ execsnoop Enter lists new programs: a health check is started again and again. [ and ] go "
+        "from probe to probe.",
     ),
-    (78, "Now the disk. / biolatency Enter: how long its requests take, by process, device and operation."),
+    (78, "Now the disk. / biolatency Enter shows how long its requests take, by process, device and operation."),
     (
         88,
-        "They take far longer now; o shows since when. In the table backup takes nearly all of the disk, and "
-        "orders waits for a few reads.",
+        "They take far longer now; o shows since when. In the table, backup uses nearly all of the "
+        "disk, and orders waits for a few reads.",
     ),
     (
         99,
-        "↓ to a row of backup: Enter shows it alone, . selects it in all probes, P opens the page of its "
-        "process. Esc and Backspace go back.",
+        "↓ to a row of backup: Enter shows it alone, . selects it in all probes, P opens its process "
+        "page. Esc and Backspace go back.",
     ),
     (
         112,
-        "t shows ten seconds, and a calls them A. ' lists these captions: choose an early one, and b compares"
-        " both times. 0 ends that.",
+        "t shows ten seconds, and a makes them A. ' lists these captions: choose an early one, and b "
+        "compares both times. 0 ends that.",
     ),
     (
         126,
-        "The backup has ended, all is fast again. Over time, box, x, select, compare: ? lists all keys, E "
-        "writes a report, q quits.",
+        "The backup has ended, and all is fast again. Over time, box, x, select, compare: ? lists all "
+        "keys, E writes a report, q quits.",
     ),
 )
 

@@ -91,7 +91,7 @@ async def test_statistics_are_requested_for_and_switched_by_c(stage: Open) -> No
         await on.press("c")
         assert on.source.requests[-1] == AccountRunTimes(on=False)
         assert [each.message for each in on.app._notifications] == [
-            "no longer measuring what the programs cost; no budget holds without it"
+            "no longer measuring what the programs cost; without that, no budget applies"
         ]
 
 
@@ -363,7 +363,7 @@ async def test_keys_with_nothing_to_do_say_so(stage: Open) -> None:
     async with stage() as on:
         await on.press("v", "R", "ctrl+c")
         assert [each.message for each in on.app._notifications] == [
-            "no probe was rejected or detached: v shows why one was",
+            "no probe was rejected or detached; when one is, v shows why",
             "nothing to restart: the collector is running",
             "q detaches everything and quits; while typing, Ctrl-Q does",
         ]

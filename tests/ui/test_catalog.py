@@ -216,8 +216,8 @@ async def test_enter_before_the_catalog_is_there_says_so(stage: Open) -> None:
         await on.app.screen.mount(tree)
         tree.action_load()
         await on.settle()
-        assert "the catalog is being read" in tree.render_line(0).text
-        assert [each.message for each in on.app._notifications] == ["the catalog is being read…"]
+        assert "reading the catalog" in tree.render_line(0).text
+        assert [each.message for each in on.app._notifications] == ["reading the catalog…"]
 
 
 async def test_enter_in_the_search_before_the_catalog_is_there_says_so_and_keeps_the_text(stage: Open) -> None:
@@ -226,7 +226,7 @@ async def test_enter_in_the_search_before_the_catalog_is_there_says_so_and_keeps
         await on.app.screen.mount(panel)
         panel.search.focus()
         await on.press(*"runq", "enter")
-        assert [each.message for each in on.app._notifications] == ["the catalog is being read…"]
+        assert [each.message for each in on.app._notifications] == ["reading the catalog…"]
         assert panel.search.value == "runq"
         assert panel.search.has_focus
 
@@ -244,4 +244,4 @@ async def test_a_failure_that_has_no_room_in_its_line_is_not_cut(stage: Open) ->
 
 def test_what_was_not_found_out_yet_is_not_said_to_need_root() -> None:
     assert sign(probe("cpu/x", available=None), None)[2] == "not known yet"
-    assert sign(probe("cpu/x", available=None, reason="needs root to tell"), None)[2] == "needs root to tell"
+    assert sign(probe("cpu/x", available=None, reason="unknown without root"), None)[2] == "unknown without root"

@@ -190,9 +190,7 @@ async def test_without_a_the_key_says_what_comes_first(stage: Open) -> None:
         await on.play(PEOPLE, *map(second, range(0, 5)))
         await on.press("b")
         assert not on.app.feed.when.compares
-        assert "a makes a span A; then b compares another one with it" in [
-            each.message for each in on.app._notifications
-        ]
+        assert "a makes a span A; then b compares it with another" in [each.message for each in on.app._notifications]
 
 
 async def test_one_line_says_why_there_is_no_comparison(stage: Open) -> None:
@@ -202,7 +200,7 @@ async def test_one_line_says_why_there_is_no_comparison(stage: Open) -> None:
         assert on.see(ComparedGrid).splitlines()[1] == "A and B are the same span: ( ) move B"
         on.app.feed.when.a = Span(moment(-20), moment(-10))
         await press(on, "left_parenthesis")
-        assert on.see(ComparedGrid).splitlines()[1] == f"A: nothing before {at(10)}, where its past begins"
+        assert on.see(ComparedGrid).splitlines()[1] == f"A: nothing before {at(10)}, where its data begins"
 
 
 async def test_spans_that_overlap_or_are_known_in_part_are_named(stage: Open) -> None:
@@ -422,7 +420,7 @@ async def test_what_is_selected_is_compared(stage: Open) -> None:
         await until(on, lambda: on.app.feed.comparing.state != before)
         await compared(on)
         framed = on.one(ComparedPanel).query("Framed").first()
-        assert "only node 1002 · within what varies anyway" in str(framed.border_title)
+        assert "only node 1002 · within normal variation" in str(framed.border_title)
         assert "values/s" in on.see(ComparedBars)
         rates = next(line for line in on.see(ComparedBars).splitlines() if line.startswith("values/s"))
         assert rates.split() == ["values/s", "10/s", "→", "10/s", "="]
@@ -490,7 +488,7 @@ async def test_the_report_compares_what_is_compared(
         assert "only node 1002. 1 row changed" in page.text
 
 
-REPORT_OF = "all probes, as remembered"
+REPORT_OF = "all probes, all that is kept"
 PAGE = "report, one HTML page, A and B compared"
 REPORT = f"{REPORT_OF}  as  {PAGE}"
 

@@ -111,9 +111,9 @@ async def test_what_is_offered_depends_on_the_view(stage: Open) -> None:
         assert offered(on) == [
             "System calls by process  as  CSV",
             "System calls by process  as  NDJSON",
-            "all probes, as remembered  as  report, one HTML page",
-            "all probes, as remembered  as  NDJSON",
-            "all probes, as remembered  as  CSV",
+            "all probes, all that is kept  as  report, one HTML page",
+            "all probes, all that is kept  as  NDJSON",
+            "all probes, all that is kept  as  CSV",
         ]
         await on.press("escape")
         assert isinstance(on.app.screen, Dashboard)
@@ -133,7 +133,7 @@ async def test_the_report_of_what_is_remembered(stage: Open, folder: Path) -> No
         await on.play(PEOPLE, latencies(1, {1: {5_000: 100}}), latencies(2, {1: {5_000: 130, 900_000: 3}}))
         await on.play(rejected(9, "lab/null-deref"), mark("deploy", at=5))
         await on.press("escape")
-        page = Report((await chosen(on, "all probes, as remembered  as  report, one HTML page", folder)).decode())
+        page = Report((await chosen(on, "all probes, all that is kept  as  report, one HTML page", folder)).decode())
     run = next(iter(page.runs.values()))
     assert run.probe == "cpu/runqlat"
     assert next(iter(run.views.values())).tables["keys"].rows[0][2].value == 133
@@ -164,7 +164,7 @@ async def test_stacks_in_every_format(stage: Open, folder: Path) -> None:
         assert 'xmlns="http://www.w3.org/2000/svg"' in svg
         assert f"<desc>CPU samples · {said.partition(' · ')[2]}</desc>" in svg
         assert "&lt;b&gt; · /bin/app · 4 (57.1%)" in svg
-        assert "all probes, as remembered  as  folded stacks, for flamegraph.pl" in await offers(on)
+        assert "all probes, all that is kept  as  folded stacks, for flamegraph.pl" in await offers(on)
 
 
 async def offers(on: Stage) -> list[str]:
@@ -249,7 +249,7 @@ async def test_what_is_summed_and_filtered_is_exported_as_it_is_shown(stage: Ope
         assert "by user · matching “db” · " in on.app.clipboard
         assert " me " not in on.app.clipboard
         await on.press("escape")
-        page = Report((await chosen(on, "all probes, as remembered  as  report, one HTML page", folder)).decode())
+        page = Report((await chosen(on, "all probes, all that is kept  as  report, one HTML page", folder)).decode())
         view = next(iter(page.runs.values())).views["by process"]
         assert view.attributes["data-rows"].startswith("by user")
         assert view.tables["rows"].rows[0][0].text == "db"
@@ -261,9 +261,9 @@ async def test_all_probes_are_exported_as_they_are_selected_and_in_the_span_that
     async with stage(PEOPLE, options=CALLS) as on:
         await on.play(*(calls(n, {1: 500 + n, 2: 10 * n, 3: 1}) for n in range(1, 9)))
         await on.press("tab", "home", "full_stop", "E")
-        assert offered(on)[2] == "all probes, as remembered, only \\x1b[31mnode 1002  as  report, one HTML page"
+        assert offered(on)[2] == "all probes, all that is kept, only \\x1b[31mnode 1002  as  report, one HTML page"
         await on.press("escape")
-        said = "all probes, as remembered, only \\x1b[31mnode 1002  as  CSV"
+        said = "all probes, all that is kept, only \\x1b[31mnode 1002  as  CSV"
         (first, _) = (await chosen(on, said, folder)).decode().split("\n\n")
         rows = read(first.encode(), " · only \\x1b[31mnode 1002 · ")
         assert [(row["comm"], row["count"]) for row in rows] == [("\\x1b[31mnode", "80")]

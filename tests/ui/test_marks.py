@@ -68,7 +68,7 @@ async def test_marks_from_outside_are_told_and_survive_a_new_stream(stage: Open)
         assert texts(on) == [("deploy\\x1b[31m", "outside")]
 
 
-@pytest.mark.parametrize(("of_tape", "text"), [(True, "look here"), (False, "look here  from outside")])
+@pytest.mark.parametrize(("of_tape", "text"), [(True, "look here"), (False, "look here  by command")])
 def test_marks_of_a_tape_are_captions_wherever_they_came_from(of_tape: bool, text: str) -> None:
     (option,) = MarkList([mark("look here", 1, origin="outside")], of_tape=of_tape).list.options
     assert str(option.prompt).split("  ", 1)[1] == text
@@ -84,7 +84,7 @@ async def test_the_list_of_marks(stage: Open) -> None:
         assert isinstance(screen, MarkList)
         assert screen.list.highlighted == 1
         shown = [str(option.prompt).split("  ", 1)[1] for option in screen.list.options]
-        assert shown == ["\\x1b[2Jboom [bold]  trigger", "deploy  from outside"]
+        assert shown == ["\\x1b[2Jboom [bold]  trigger", "deploy  by command"]
         await on.press("escape")
         assert isinstance(on.app.screen, Dashboard)
 
@@ -189,12 +189,12 @@ async def test_r_records_the_minutes_in_memory(stage: Open, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("minutes", "name", "why"),
     [
-        ("x", "a.tape", "that is no number of minutes"),
-        ("-1", "a.tape", "that is no number of minutes"),
-        ("nan", "a.tape", "that is no number of minutes"),
-        ("1", "there", "is there already"),
+        ("x", "a.tape", "not a number of minutes"),
+        ("-1", "a.tape", "not a number of minutes"),
+        ("nan", "a.tape", "not a number of minutes"),
+        ("1", "there", "exists already"),
         ("1", "no/such/a.tape", "No such file or directory"),
-        ("1", "link", "is there already"),
+        ("1", "link", "exists already"),
     ],
 )
 async def test_what_can_not_be_recorded_is_said_in_the_form(
@@ -283,7 +283,7 @@ async def test_marks_of_a_tape_are_gone_to_and_set(tmp_path: Path) -> None:
         await on.press("m", *"later", "enter")
         assert texts(on) == [("deploy", "outside"), ("later", "person")]
         await on.press("r")
-        assert notices(on) == ["this is a tape: r records what is live"]
+        assert notices(on) == ["this is a tape: r records live data only"]
         while app.feed.session.reach.end < 1059 * SECOND:  # read ahead
             await on.pilot.pause(0.02)
         await on.press("apostrophe", "up", "enter")

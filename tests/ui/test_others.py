@@ -76,12 +76,12 @@ async def test_costs_are_unknown_where_run_times_are_not_accounted(stage: Open) 
     async with stage(size=(140, 30)) as on:
         await on.press("A")
         await on.play(read(10, 0, since=None), read(12, 1000, since=None))
-        assert "run times are not accounted" in title(on)
-        assert "c turns that on" not in title(on)
+        assert "run time accounting is off" in title(on)
+        assert "c turns it on" not in title(on)
         assert [row[1:4] for row in cells(on)[1:]] == [["–", "–", "–"]] * 3
         await on.press("c")
         await on.play(read(14, 1000, since=None))
-        assert "run times are not accounted: c turns that on" in title(on)
+        assert "run time accounting is off: c turns it on" in title(on)
 
 
 async def test_nothing_is_read_while_the_table_is_out_of_sight(stage: Open) -> None:
@@ -139,7 +139,7 @@ async def test_what_a_dead_collector_left_is_not_taken_for_live(stage: Open) -> 
         before = requests(on)
         await screen.look()
         assert requests(on) == before
-        assert "as it was: the collector has ended" in title(on)
+        assert "not updated: the collector has ended" in title(on)
 
 
 async def test_an_error_takes_the_place_of_the_state(stage: Open) -> None:

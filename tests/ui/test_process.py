@@ -145,7 +145,7 @@ async def test_a_row_opens_the_page_of_its_process(stage: Open) -> None:
         await open_page(on)
         assert page(on).watched.process.id == BACKUP
         assert reads(on) == [ReadProcess(tgid=1004, start_ns=4)]
-        assert "being read…" in on.see(ProcessHead)
+        assert "reading…" in on.see(ProcessHead)
         await on.play(facts(10), facts(11, rss=13 * MIB))
         who, command, parents, cgroup, cpu, memory, limits = head(on)
         assert who.split("   ")[:4] == ["x\\x1b[2J[b]y 1004", "sleeping", "root", "70 threads"]
@@ -231,7 +231,7 @@ async def test_after_its_end_the_page_keeps_what_was_known(stage: Open) -> None:
         await on.play(processes(process(BACKUP, EVIL, start_ns=5_000_000, ended_ns=11 * S)), gone(23))
         await until(on, lambda: "ended 12 s ago" in head(on)[0])
         assert head(on)[1].split(maxsplit=1) == ["command", "/bin/x\\x1b[2J[b]y --all"]
-        assert "as it was last read" in head(on)[-1]
+        assert "as last read" in head(on)[-1]
         before = len(reads(on))
         page(on)._next = 0.0
         await page(on).look()
@@ -245,11 +245,11 @@ async def test_one_that_had_ended_before_says_so(stage: Open) -> None:
         await open_page(on)
         lists = page(on).lists
         unread = [lists.threads.grid, lists.files.grid, lists.sockets.grid]
-        assert {each.empty for each in unread} == {"being read…"}
+        assert {each.empty for each in unread} == {"reading…"}
         await on.play(gone(23))
         assert "ended just now" in head(on)[0]
-        assert "it had ended before it was looked at" in head(on)[-1]
-        assert {each.empty for each in unread} == {"not known: it had ended before it was looked at"}
+        assert "ended before it was read" in head(on)[-1]
+        assert {each.empty for each in unread} == {"unknown: the process ended before it was read"}
 
 
 async def test_an_answer_about_another_process_is_not_taken_for_this_one(stage: Open) -> None:

@@ -84,7 +84,7 @@ async def test_the_old_version_runs_until_the_new_one_does(stage: Open) -> None:
         assert requests(on) == [load_of(1), load_of(2), Detach(run=1)]
         assert [tab.run for tab in on.one(RunTabs).tabs] == [2]
         assert on.one(RunTabs).current == 2
-        assert [str(each.message) for each in on.app._notifications] == ["mine/calls as it was saved runs now"]
+        assert [str(each.message) for each in on.app._notifications] == ["mine/calls: the saved version runs now"]
 
 
 async def test_a_rejected_version_leaves_the_old_one_running(stage: Open) -> None:
@@ -96,7 +96,7 @@ async def test_a_rejected_version_leaves_the_old_one_running(stage: Open) -> Non
         told = [str(each.message) for each in on.app._notifications]
         assert told == [f"mine/calls: rejected by the verifier: {COMPLAINT} (as saved)   v shows why"]
         await on.press("v")
-        assert "before the save  ● it runs on" in said(on)
+        assert "before saving  ● it keeps running" in said(on)
         await on.play(saved("3", MENDED))
         assert requests(on)[1:] == [load_of(2), load_of(3), Detach(run=1)]
         await on.press("escape")
@@ -110,19 +110,19 @@ async def test_the_panel_shows_what_a_save_changed(stage: Open) -> None:
 
     async with stage(saved("1"), answer=kernel(refuses, later, accepts, accepts)) as on:
         await load_mine(on)
-        assert "before the save" not in said(on)
+        assert "before saving" not in said(on)
         await on.play(saved("2"))
         assert isinstance(on.app.screen, VerifierScreen)
         assert "✗ math between map_value pointer and register" in said(on)
-        assert "before the save  ✗ line 8: R0 invalid mem access 'map_value_or_null'" in said(on)
+        assert "before saving  ✗ line 8: R0 invalid mem access 'map_value_or_null'" in said(on)
         await on.play(saved("3", MENDED))
         assert said(on).startswith("mine/calls · runs now")
-        assert "before the save  ✗ line 9: math between map_value pointer and register" in said(on)
+        assert "before saving  ✗ line 9: math between map_value pointer and register" in said(on)
         assert "9          *count += 1;" in on.see(CodeLines)
         assert "✗" not in on.see(CodeLines)
         assert "step" not in on.see(KeyLine)
         await on.play(saved("4", MENDED + "\n"))
-        assert "before the save  ● it ran" in said(on)
+        assert "before saving  ● it ran" in said(on)
         await on.press("escape")
         assert on.one(RunTabs).current == 4
 
@@ -148,7 +148,7 @@ async def test_parameters_that_a_save_took_away_are_told(stage: Open) -> None:
         on.source._answer = lambda request: ()
         await on.play(saved("2"))
         box = on.app.screen.query_one("#said")
-        assert box.border_subtitle == "saved: loading it again"
+        assert box.border_subtitle == "saved: reloading"
         await on.play(Refused(request=2, error="no parameter 'pid'"))
         assert not box.border_subtitle
         assert [str(each.message) for each in on.app._notifications] == ["no parameter 'pid'"]

@@ -59,7 +59,7 @@ async def test_a_changed_key_does_it_and_is_what_help_and_footer_tell(stage: Ope
         assert isinstance(on.app.screen, HelpScreen)
         words = [line.split() for each in on.app.screen.query("Static") for line in str(each.render()).splitlines()]
         assert ["Q", "Ctrl-Q", "Detach", "everything", "and", "quit"] in words
-        assert ["F6", "All", "BPF", "programs", "here,", "and", "what", "they", "cost"] in words
+        assert ["F6", "Show", "all", "BPF", "programs", "and", "what", "they", "cost"] in words
         await on.press("escape")
         await on.press("q")
         assert on.app.return_code is None
@@ -82,8 +82,8 @@ async def test_what_can_not_be_is_told_with_its_line_and_costs_its_own_key(stage
     async with stage(options=Options(settings=given(tmp_path, text))) as on:
         assert sorted(told(on)) == [
             f"{tmp_path}/config.toml:2: keys.paus: no such action; did you mean pause?; ignored",
-            f"{tmp_path}/config.toml:3: keys.threads: 'A' is the key of all-programs; ignored",
-            f"{tmp_path}/config.toml:4: keys.cost: 'Hyper+x' is no key, such as D, ctrl+d or f5; ignored",
+            f"{tmp_path}/config.toml:3: keys.threads: 'A' is already the key of all-programs; ignored",
+            f"{tmp_path}/config.toml:4: keys.cost: 'Hyper+x' is not a key such as D, ctrl+d or f5; ignored",
         ]
         await on.press("W")
         assert isinstance(on.app.screen, ThreadsScreen)
@@ -146,7 +146,7 @@ async def test_the_settings_are_edited_and_what_changed_is_applied(
         assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
         assert on.app.theme == LIGHT.name
         assert on.app.feed.interval == 5
-        assert told(on) == ["budget: from the next start on"]
+        assert told(on) == ["budget: used from the next start on"]
         await on.press("f9")
         assert len(opened) == 2
         await on.press("D")
@@ -160,7 +160,7 @@ async def test_settings_that_can_not_be_made_are_one_line(stage: Open, tmp_path:
         assert told(on) == [f"{tmp_path}/file/config.toml: File exists"]
     async with stage() as on:
         await on.press("comma")
-        assert told(on) == ["who traces by capabilities has no settings"]
+        assert told(on) == ["settings are not used when tracing with capabilities"]
 
 
 # ---------------------------------------------------------------- what is remembered
@@ -174,7 +174,7 @@ async def test_what_ran_is_offered_the_next_time(stage: Open, tmp_path: Path) ->
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     async with stage(options=Options(remembers=file)) as on:
         assert on.app.theme == LIGHT.name
-        assert "What ran last time" in on.see(Start)
+        assert "The last session" in on.see(Start)
         on.one(Start).focus()
         await on.press("G", "enter")
         assert isinstance(on.app.screen, Tiles)

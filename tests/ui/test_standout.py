@@ -141,7 +141,7 @@ async def test_a_region_that_holds_nearly_all_says_so(stage: Open) -> None:
         heatmap = on.one(HeatmapPlot)
         heatmap.post_message(HeatmapPlot.Asked(Region(ALL, 0, 1 << 60), "everything", ALL))
         await on.settle()
-        assert answer(on) == "The region holds 100% of all values, so nothing can stand out: choose a smaller one"
+        assert answer(on) == "The region holds 100% of all values, so nothing can stand out: choose a smaller region"
 
 
 def finding(**changes: Any) -> Finding:

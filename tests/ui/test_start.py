@@ -144,8 +144,8 @@ async def test_enter_before_the_catalog_is_there_says_so(stage: Open) -> None:
         await on.app.screen.mount(start)
         start.action_open()
         await on.settle()
-        assert "the catalog is being read" in start.render_line(0).text
-        assert [each.message for each in on.app._notifications] == ["the catalog is being read…"]
+        assert "reading the catalog" in start.render_line(0).text
+        assert [each.message for each in on.app._notifications] == ["reading the catalog…"]
 
 
 async def test_hostile_answers_are_inert(stage: Open) -> None:

@@ -12,7 +12,9 @@ from tests.ui.conftest import Open, Stage
 from tests.ui.probes import RUN, calls
 
 CALLS = Options(auto_load=[("cpu/syscount", {})])
-REASON = "it took 31% of a CPU, all probes 40%, where --budget allows 25%: narrow it with pid, or raise --budget"
+REASON = (
+    "it took 31% of a CPU and all probes together 40%, but --budget allows 25%: narrow it with pid, or raise --budget"
+)
 STOPPED = Detached(run=RUN["cpu/syscount"], reason=REASON)
 BAD = RUN["lab/null-deref"]
 
@@ -44,7 +46,7 @@ async def test_what_the_user_detached_needs_no_reason(stage: Open) -> None:
         await on.play(calls(1, {1: 5}), detached(RUN["cpu/syscount"]))
         await on.press("v")
         assert isinstance(on.app.screen, Dashboard)
-        assert notices(on) == ["no probe was rejected or detached: v shows why one was"]
+        assert notices(on) == ["no probe was rejected or detached; when one is, v shows why"]
 
 
 async def test_v_shows_the_last_failure_of_either_kind(stage: Open) -> None:

@@ -153,7 +153,7 @@ async def test_at_takes_a_position_on_a_tape_and_says_so(tape: Path) -> None:
         on = Stage(app, pilot, app.feed.source)
         played = await at_eight_seconds(on)
         await on.press("at")
-        assert "0:45   1:02:03   from the tape's beginning" in str(on.app.screen.query(Static).last().render())
+        assert "0:45   1:02:03   from the tape's start" in str(on.app.screen.query(Static).last().render())
         await on.press(*"0:15", "enter")
         assert app.feed.when.wanted == Span(played + 6 * SECOND, played + 7 * SECOND)
         assert "tape 0:08 / 0:20" in on.see(HeaderLine)

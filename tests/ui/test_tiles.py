@@ -278,7 +278,7 @@ async def test_space_holds_the_tiles_still(stage: Open) -> None:
 async def test_a_playbook_that_is_opened_while_the_screen_is_paused_says_how_to_see_it(stage: Open) -> None:
     async with stage(CATALOG, PEOPLE, options=Options(auto_load=[("cpu/syscount", {})])) as on:
         await on.play(calls(1, {1: 5}), calls(2, {1: 9}))
-        told = "the screen is paused, so a new probe shows nothing until 0 goes live"
+        told = "the screen is paused: a new probe shows nothing until you press 0 to go live"
         assert told not in [each.message for each in on.app._notifications]
         await on.press("space", "slash", *"tiny", "enter")
         assert told in [each.message for each in on.app._notifications]
@@ -333,7 +333,7 @@ async def test_on_a_tape_tiles_show_what_it_holds(stage: Open) -> None:
     async with stage(CATALOG, run, options=OPEN, live=False) as on:
         assert loads(on) == []
         assert title(on, 1).startswith("● syscount")
-        assert why(on, 0) == "the tape has no data of this probe"
+        assert why(on, 0) == "the tape has no data for this probe"
 
 
 @pytest.mark.parametrize("tiles", range(1, 17))

@@ -70,7 +70,7 @@ async def test_the_span_moves_and_changes_its_length(stage: Open) -> None:
         assert names(on.one(TableGrid)) == ["postgres"]
         await on.press("left_curly_bracket")
         assert f"· {at(7)}–{at(9)} (2 s) ·" in title(on)
-        assert f"‖ {at(7)}–{at(9)} · live goes on" in on.see(HeaderLine)
+        assert f"‖ {at(7)}–{at(9)} · collecting" in on.see(HeaderLine)
         await on.press("0")
         assert "· last 1 s ·" in title(on)
         assert "live 1 s" in on.see(HeaderLine)
@@ -98,12 +98,12 @@ async def test_what_is_paused_stays_while_data_come_and_says_how_long_ago_it_was
         await on.play(PEOPLE, *map(second, range(1, 6)))
         before = on.see(TableGrid)
         await on.press("space")
-        assert "‖ paused · live goes on" in on.see(HeaderLine)
+        assert "‖ paused · collecting" in on.see(HeaderLine)
         await on.play(*map(second, range(6, 20)))
         await on.play(detached(RUN["cpu/syscount"]))
         assert on.see(TableGrid) == before
         assert f"· 1 s until {at(5)} ·" in title(on)
-        assert "‖ paused 10 s ago · live goes on" in on.see(HeaderLine)
+        assert "‖ paused 10 s ago · collecting" in on.see(HeaderLine)
         on.one(TableGrid).sort_by("tgid.comm")
         await on.settle()
         assert names(on.one(TableGrid)) == ["node", "postgres"]
@@ -233,7 +233,7 @@ async def test_a_span_before_a_probe_was_attached_says_so(stage: Open) -> None:
         await on.play(PEOPLE, *(latencies(n, {1: {5_000: n}}) for n in range(1, 10)))
         await on.play(*map(second, range(8, 10)))
         await on.press("at", *at(4), "enter")
-        assert f"· nothing before {at(8)}, where its past begins" in title(on)
+        assert f"· nothing before {at(8)}, where its data begins" in title(on)
         assert on.one(TableGrid).count == 0
 
 

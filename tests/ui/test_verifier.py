@@ -101,7 +101,7 @@ async def test_a_compile_error_shows_clangs_message_at_its_line(stage: Open) -> 
         assert "error: no member named 'lookpu'" in on.see(LogLines)
         assert not any(line.startswith("✗") for line in on.see(LogLines).split("\n"))
         await on.press("w", "b")
-        assert [each.message for each in on.app._notifications] == ["there is no verifier log to go back in"] * 2
+        assert [each.message for each in on.app._notifications] == ["there is no verifier log to step through"] * 2
         await on.press("escape")
         assert "✗ null-deref did not compile" in on.see(CatalogTree)
 

@@ -48,11 +48,11 @@ class Exposition(Collector):
         up = GaugeMetricFamily("ebpftop_probe_up", "Whether a probe is attached.", labels=["probe", "variant"])
         lost = CounterMetricFamily("ebpftop_probe_lost", "What a probe missed, by cause.", labels=["probe", "cause"])
         ran = CounterMetricFamily(
-            "ebpftop_probe_runs", "How often a probe's programs ran; estimated if often.", labels=["probe"]
+            "ebpftop_probe_runs", "How often a probe's programs ran; an estimate if they run often.", labels=["probe"]
         )
         spent = CounterMetricFamily(
             "ebpftop_probe_run_seconds",
-            "How long they ran; estimated from a tenth of the time if often.",
+            "How long a probe's programs ran; an estimate, from a tenth of the time, if they run often.",
             labels=["probe"],
         )
         for name, standing in sorted(self._accounts.probes.items()):
@@ -71,7 +71,7 @@ def _family(family: Family) -> Metric:
         for key, series in family.series.items():
             counter.add_metric(key, series.amount * of.scale)
         return counter
-    about = f"{of.help}. The sum takes each value for the middle of its slot, at most 6.25 % off."
+    about = f"{of.help}. The sum counts each value as the middle of its bucket, at most 6.25 % off."
     histogram = HistogramMetricFamily(of.family, about, labels=family.labels)
     for key, series in family.series.items():
         cells = [(_edge(edge), count) for edge, count in buckets(family, series.amount)]

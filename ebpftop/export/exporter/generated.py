@@ -23,14 +23,14 @@ def rules(probes: Sequence[ProbeInfo]) -> str:
             "ebpftop_probe_up == 0",
             "2m",
             "{{ $labels.probe }} is no longer attached on {{ $labels.instance }}",
-            "It was detached, by its budget or by a fault: the exporter's log says why.",
+            "It was detached by the budget or after a failure: the exporter's log says why.",
         ),
         _alert(
             "EbpftopLoses",
             'increase(ebpftop_probe_lost_total{cause!="evicted"}[10m]) > 0',
             "0m",
-            "{{ $labels.probe }} loses what it should count on {{ $labels.instance }}",
-            "A map or a ring buffer is full: its numbers are too low. Narrow the probe by its parameters.",
+            "{{ $labels.probe }} is losing data on {{ $labels.instance }}",
+            "A map or a ring buffer is full: its numbers are too low. Narrow the probe with its parameters.",
         ),
     ]
     found: list[dict[str, Any]] = [{"name": "ebpftop", "rules": alerts}]

@@ -30,9 +30,9 @@ ROWS = 100  # of a table
 BUCKETS = 48
 TITLE = "A and B compared"
 _LEGEND = (
-    "A change counts as one only where it exceeds what the two spans vary by anyway; those come first. "
-    f"{words.VARIES}: within what varies anyway. {words.UNKNOWN}: the spans are too short to tell. "
-    "–: there was nobody, or nothing, to count."
+    "Only changes that exceed the normal variation of the two spans count as changes; they come first. "
+    f"{words.VARIES}: within normal variation. {words.UNKNOWN}: the spans are too short to tell. "
+    "–: there was nothing to count."
 )
 
 
@@ -167,7 +167,7 @@ def _rows(view: ViewComparison, shown: list[int], own: int) -> Markup:
     if own:
         left_out.append(f"Without {formatting.plural(own, 'row')} of ebpftop's own processes.")
     if view.others > 0:
-        left_out.append(f"{formatting.plural(view.others, 'row')} more gained less than all of these.")
+        left_out.append(f"{formatting.plural(view.others, 'more row')} increased by less than these.")
     return table(f"{view.view.title}: what changed most first", "rows", titles, rows, " ".join(left_out))
 
 
@@ -200,7 +200,7 @@ def _stacks(found: StacksComparison, selection: Selection) -> Markup:
         said.append(f"Without ebpftop's own {own}.")
     caption = (
         f"Differential flame graph, outermost frame on top, as wide as in B. {MORE} and red: a greater share of B than "
-        f"of A; {LESS} and blue: a smaller one. What was in A only has no width here; the table has it."
+        f"of A; {LESS} and blue: a smaller one. Frames only in A have no width here; the table lists them."
     )
     body: list[Markup] = []
     if paths.total:

@@ -47,7 +47,7 @@ class Drawn(NamedTuple):
 
     def figure(self, said: Sequence[Markup | str], **attributes: str) -> Markup:
         """The picture with its caption, which says on paper what has no room there."""
-        below = tag("span", f" The innermost {self.rows - _PRINTED} rows aren't printed.", class_="printed")
+        below = tag("span", f" The innermost {self.rows - _PRINTED} rows are not printed.", class_="printed")
         return tag("figure", tag("figcaption", said, below if self.rows > _PRINTED else None), self.svg, **attributes)
 
 

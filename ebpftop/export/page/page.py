@@ -36,10 +36,10 @@ _MACHINE = 240  # columns
 _CAVEATS = re.compile(r"^\*\*Caveats\.\*\*\s+(.+?)(?:\n\s*\n|\Z)", re.MULTILINE | re.DOTALL)
 _STRESSED = re.compile(r"(`[^`]+`|\*[^*`]+\*)")
 _LOSSES = {
-    "lost": "events that a full ring buffer refused, or a slow reader skipped",
-    "map_full": "updates that a full map refused",
-    "evicted": "keys that the kernel dropped from a full map",
-    "missed": "runs of a program that the kernel skipped",
+    "lost": "events lost to a full ring buffer or a slow reader",
+    "map_full": "updates rejected by a full map",
+    "evicted": "keys evicted from a full map by the kernel",
+    "missed": "program runs skipped by the kernel",
 }
 
 
@@ -117,8 +117,8 @@ def _footer() -> list[Markup]:
     return [
         tag(
             "p",
-            "Numbers are those of the span that stands above them. Percentiles are bounds: the value lies between the "
-            "two, which are at most 12.5 % apart. A rate is a gain divided by the observed time. Times of day are in "
+            "Numbers cover the span shown above them. A percentile is given as two bounds: the value lies between the "
+            "two, which are at most 12.5 % apart. A rate is an increase divided by the observed time. Times are in "
             f"the time zone of the machine that wrote this page. Written by ebpftop {__version__}.",
         )
     ]
@@ -130,7 +130,7 @@ def _footer() -> list[Markup]:
 def _stream(stream: Gathered, number: int) -> Markup:
     axis = _axis(stream)
     runs = [_run(each, axis, _anchor(number, each.run)) for each in stream.runs]
-    named = stream.title or (f"Part {number + 1}: the collector was started again" if number else "")
+    named = stream.title or (f"Part {number + 1}: the collector was restarted" if number else "")
     heading = tag("h2", bare(named)) if named else None
     return tag(
         "section",
@@ -291,9 +291,9 @@ def _caveats(numbers: RunNumbers) -> Markup | None:
     for each in numbers.parts:
         name, skew = each.part.view.title, numbers.skew.get(each.part.view.name, 0)
         if each.folded:
-            said.append(text(f"{name}: {formatting.plural(each.folded, 'row')} stand for several keys each."))
+            said.append(text(f"{name}: {formatting.plural(each.folded, 'row')} hold several keys each."))
         if skew:
-            said.append(text(f"{name}: {formatting.plural(skew, 'value')} shrank that can only grow."))
+            said.append(text(f"{name}: {formatting.plural(skew, 'value')} decreased that should only increase."))
     if found := _CAVEATS.search(numbers.info.readme if numbers.info else ""):
         said.append(joined(map(_stressed, _STRESSED.split(" ".join(found.group(1).split())))))
     if not said:

@@ -59,9 +59,9 @@ def over_time(part: SpanPart, over: Overview, axis: Axis) -> list[Markup]:
     what, unit = _counted(part)
     rates = over.rates().tolist()
     starts, ends = over.starts.tolist(), over.ends.tolist()
-    drawn = lines(axis, starts, ends, [Line(what, "rate", rates)], unit, f"{info.title}: {what} a second over time")
-    shown = [tag("figure", tag("figcaption", f"{what} a second"), drawn)]
-    titles = ["from", "to", what, "a second"]
+    drawn = lines(axis, starts, ends, [Line(what, "rate", rates)], unit, f"{info.title}: {what} per second over time")
+    shown = [tag("figure", tag("figcaption", f"{what} per second"), drawn)]
+    titles = ["from", "to", what, "per second"]
     if over.histograms:
         titles += list(_QUANTILES)
         picture, scale = heatmap(axis, over, info.unit, f"{info.title}: heatmap, values over time, with p50 and p99")
@@ -96,7 +96,7 @@ def _counted(part: SpanPart) -> tuple[str, str]:
 def _legend(scale: Sequence[tuple[int, float]]) -> Markup:
     """What the colours stand for, and the lines."""
     keys = [tag("span", _sample(level), f" {formatting.count(least)}", class_="key") for level, least in scale]
-    return joined("heatmap: values a second in each cell, from ", keys, " · lines: p50 whole, p99 dashed")
+    return joined("heatmap: values per second in each cell, from ", keys, " · lines: p50 whole, p99 dashed")
 
 
 def _sample(level: int) -> Markup:
@@ -135,7 +135,7 @@ def _histogram(part: HistogramPart, seconds: float) -> list[Markup]:
         rows.append([*cells, *_counts(each.count, seconds), *_percentiles(each.histogram(), unit)])
     named = part.told or [""]
     first = [Cell("all")] + [Cell("")] * (len(named) - 1)
-    titles = [*named, "values", "a second", *_QUANTILES]
+    titles = [*named, "values", "per second", *_QUANTILES]
     own = sum(each.count for each in part.series if each.own)
     keys = table(part.view.title, "keys", titles, [[*first, *summary[1:]], *rows], _left_out(len(listed), ROWS, own))
     return [keys, _buckets(whole, part.view.title, unit)]
@@ -171,7 +171,7 @@ def _rows(part: RowsPart, seconds: float) -> Markup:
         titles.append(column.shown.title)
         cells.append(tables.column_cells(column, rows))
         if column.shown.info.role == "counter":
-            titles.append("a second")
+            titles.append("per second")
             values = [column.values[row] for row in rows]
             per = [value / seconds if seconds > 0 else None for value in values]
             cells.append([tables.rate(value, column.shown.unit) for value in per])

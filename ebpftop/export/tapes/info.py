@@ -190,7 +190,7 @@ def as_text(found: Info) -> list[str]:
         lines += _probe(each)
     lines += [f"  mark     {_clock(at)}  {inert(text)}" for at, text in found.marks]
     others = ", ".join(f"{kind} {formatting.bytes_(count)}" for kind, count in found.sizes.most_common() if count)
-    lines.append(f"  besides  {others or 'nothing'} (before compression)")
+    lines.append(f"  other    {others or 'nothing'} (before compression)")
     return lines
 
 

@@ -56,7 +56,7 @@ class Numbers:
     def new(self) -> int:
         self.next += 1
         if self.next >= _MOST:
-            raise UserError("together these tapes hold more processes or stacks than a tape can number")
+            raise UserError("together, these tapes hold more processes or stacks than one tape can")
         return self.next - 1
 
 
@@ -119,11 +119,13 @@ def _how(clocks: Sequence[tuple[_Clock, TapeReader]]) -> list[str]:
     for clock, reader in clocks:
         begin = clock.realtime_ns
         if end and begin < end:
-            told.append(f"{reader.name} begins {(end - begin) / 1e9:.1f} s before another ends: their frames alternate")
+            told.append(
+                f"{reader.name} starts {(end - begin) / 1e9:.1f} s before another ends: their frames are interleaved"
+            )
         if abs(clock.hello.boot_realtime_ns - first.hello.boot_realtime_ns) >= _SAME_BOOT:
-            told.append(f"{reader.name} is of another boot: its clocks go on from those of the first tape")
+            told.append(f"{reader.name} is from another boot: its clocks continue from those of the first tape")
         if clock.hello.kernel != first.hello.kernel:
-            told.append(f"{reader.name} is of another kernel: {ascii(clock.hello.kernel)[1:-1]}")
+            told.append(f"{reader.name} is from another kernel: {ascii(clock.hello.kernel)[1:-1]}")
         end = max(end, begin + round(reader.duration * 1e9))
     return told
 
@@ -143,7 +145,7 @@ def _stream(
         first.hello.kernel,
         first.hello.boot_realtime_ns,
     ):
-        yield at, number, Notice(level="info", text=f"from here on also Linux {clock.hello.kernel}, {reader.name}")
+        yield at, number, Notice(level="info", text=f"from here on, also Linux {clock.hello.kernel}, {reader.name}")
     for passed, frame in readable(iter(reader), problems):
         at = passed + shift
         if not isinstance(frame, Hello):

@@ -46,7 +46,7 @@ def output(path: Path, inputs: Sequence[Path], *, force: bool) -> Iterator[Outpu
     for each in inputs:
         with contextlib.suppress(OSError):
             if os.path.samefile(each, path):
-                raise UsageError(f"{name} is a tape that is read; write to another file")
+                raise UsageError(f"{name} is also an input; write to another file")
     if path.is_symlink():
         raise UserError(f"{name} is a symbolic link, which is not followed")
     if path.exists() and not path.is_file():

@@ -37,8 +37,8 @@ def moment(reader: TapeReader, text: str) -> int:
     if named:
         return named[0]
     if not marks:
-        raise UsageError(f"{quoted(text)} is no time (90, 1:30 or 0:01:30), and the tape has no marks")
-    raise UsageError(f"{quoted(text)} is no time, and no mark{nearest(text, [name for _, name in marks])}")
+        raise UsageError(f"{quoted(text)} is not a time (90, 1:30 or 0:01:30), and the tape has no marks")
+    raise UsageError(f"{quoted(text)} is neither a time nor a mark{nearest(text, [name for _, name in marks])}")
 
 
 def cut(reader: TapeReader, output: Output, start: int, end: int | None) -> list[str]:
@@ -49,7 +49,7 @@ def cut(reader: TapeReader, output: Output, start: int, end: int | None) -> list
     Raises `UserError` if nothing is.
     """
     if end is not None and end <= start:
-        raise UsageError("the part ends before it begins")
+        raise UsageError("the part ends before it starts")
     if start / 1e9 > reader.duration:
         raise UserError(f"{reader.name} ends after {reader.duration:.1f} s")
     problems: list[str] = []

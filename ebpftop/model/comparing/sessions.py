@@ -172,7 +172,7 @@ def _ask(a: Half, b: Half, by: str, scope: Scope) -> RunQuestion:
     for view in a.run.views:
         reason, halves = _reason(view, others.pop(view.name, None)), _halves(a, b, view)
         if not reason and halves is None:
-            reason = "nothing was read in one of the spans"
+            reason = "one of the spans has no samples"
         if not reason and halves and a.run is b.run and halves[0].span == halves[1].span:
             reason = SAME
         if reason or halves is None:

@@ -23,7 +23,7 @@ def verdict(view: ViewComparison) -> str:
     listed = ~view.own
     judged = [number for number in view.numbers if not number.gauge]
     if not judged:
-        return "values of the moment, which aren't judged"
+        return "gauges, for which changes are not judged"
     changed = np.any([number.changed[listed] for number in judged], axis=0)
     rows = int(np.count_nonzero(changed))
     parts = []
@@ -47,7 +47,7 @@ def is_empty(view: ViewComparison) -> bool:
 def _found(numbers: Sequence[Number], changed: str, what: str = "") -> str:
     if any(number.chance is None for number in numbers):
         return f"{what}too short to tell"
-    return f"{changed} changed" if changed else f"{what}within what varies anyway"
+    return f"{changed} changed" if changed else f"{what}within normal variation"
 
 
 def title(number: Number) -> str:

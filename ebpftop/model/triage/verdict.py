@@ -168,7 +168,7 @@ def _finding(
     probes = {sign.measure.run.probe for sign in signs if sign.measure.run is not None}
     doubts = [*_short(steps, seconds), *_lost({name: lost for name, lost in losses.items() if name in probes}), *away]
     if all(sign.before is None for sign in signs):
-        doubts.append("it was so all the time: there is nothing to compare with")
+        doubts.append("it was like this all the time: there is nothing to compare with")
     elif len(signs) == 1 and signs[0].ratio < _CLEAR:
         doubts.append("only one view shows it")
     more = list(_more(signs, session))
@@ -182,7 +182,7 @@ def _confidence(doubts: Sequence[str]) -> Confidence:
 def _short(steps: int, seconds: float) -> list[str]:
     if steps >= _SHORT:
         return []
-    return [f"{formatting.duration(seconds * SECOND)} are short: {formatting.plural(steps, 'step')}"]
+    return [f"{formatting.duration(seconds * SECOND)} is short: {formatting.plural(steps, 'step')}"]
 
 
 def _lost(losses: Mapping[str, Losses]) -> list[str]:

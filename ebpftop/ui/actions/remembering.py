@@ -67,8 +67,8 @@ def offering(last: Remembered, catalog: Catalog) -> Catalog:
         return catalog
     again = PlaybookInfo(
         name=LAST,
-        title="What ran last time",
-        summary="The probes that ran when the dashboard was left, with their parameters.",
+        title="The last session",
+        summary="The probes that were running when you left the dashboard, with their parameters.",
         steps=steps,
     )
     return msgspec.structs.replace(catalog, playbooks=[*catalog.playbooks, again])

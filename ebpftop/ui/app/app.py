@@ -53,12 +53,17 @@ class EbpftopApp(Loads):
     COMMANDS: ClassVar = {Commands}
     BINDINGS: ClassVar[list[BindingType]] = [
         *TimeKeys.KEYS[:3],
-        Binding("v", "verifier", "verifier", tooltip="Why a probe was rejected or detached", id="verifier"),
+        Binding("v", "verifier", "verifier", tooltip="Show why a probe was rejected or detached", id="verifier"),
         Binding("v", "nothing('rejected')", show=False, id="verifier"),  # where that is disabled
         Binding("R", "restart", "restart", tooltip="Restart the collector and its probes", id="restart"),
         Binding("R", "nothing('restart')", show=False, id="restart"),
         Binding(
-            "c", "statistics", "cost on/off", show=False, tooltip="Count what programs cost (off: no budget)", id="cost"
+            "c",
+            "statistics",
+            "cost on/off",
+            show=False,
+            tooltip="Measure what programs cost (off: no budget)",
+            id="cost",
         ),
         *TimeKeys.KEYS[3:],
         Binding(
@@ -66,17 +71,15 @@ class EbpftopApp(Loads):
             "others",
             "all programs",
             show=False,
-            tooltip="All BPF programs here, and what they cost",
+            tooltip="Show all BPF programs and what they cost",
             id="all-programs",
         ),
-        Binding(
-            "W", "threads", "threads", show=False, tooltip="All threads here, and what they wait for", id="threads"
-        ),
-        Binding("H", "hosts", "hosts", show=False, tooltip="All hosts; select one, or compare two", id="hosts"),
-        Binding("z", "tiles", "tiles", tooltip="Back to the playbook's tiles", id="tiles"),
+        Binding("W", "threads", "threads", show=False, tooltip="Show all threads and what they wait for", id="threads"),
+        Binding("H", "hosts", "hosts", show=False, tooltip="Show all hosts; select one, or compare two", id="hosts"),
+        Binding("z", "tiles", "tiles", tooltip="Go back to the playbook's tiles", id="tiles"),
         Binding("m", "marks(1)", "mark", show=False, tooltip="Mark this moment; go to a mark", id="mark"),
         Binding("apostrophe", "marks(0)", "marks", show=False, key_display="'", id="marks"),
-        Binding("r", "record", "record", show=False, tooltip="Record to a tape, or stop that", id="record"),
+        Binding("r", "record", "record", show=False, tooltip="Start or stop recording to a tape", id="record"),
         Binding(
             "T", "turn_theme", "light/dark", show=False, tooltip="Switch between the light and dark themes", id="theme"
         ),
@@ -86,7 +89,7 @@ class EbpftopApp(Loads):
             "settings",
             show=False,
             key_display=",",
-            tooltip="Edit your settings, and apply them",
+            tooltip="Edit your settings and apply them",
             id="settings",
         ),
         Binding("ctrl+z", "suspend_process", "suspend", show=False, system=True),
@@ -283,9 +286,9 @@ class EbpftopApp(Loads):
         self.feed.statistics = not self.feed.statistics
         await self.feed.request(AccountRunTimes(on=self.feed.statistics))
         if self.feed.statistics:
-            self.notice("measuring what the programs cost; the budget holds", "info")
+            self.notice("measuring what the programs cost; the budget applies", "info")
         else:
-            self.notice("no longer measuring what the programs cost; no budget holds without it", "warning")
+            self.notice("no longer measuring what the programs cost; without that, no budget applies", "warning")
 
     async def action_restart(self) -> None:
         try:
@@ -299,7 +302,7 @@ class EbpftopApp(Loads):
         from ebpftop.ui.screens.others import OthersScreen
 
         if not self.feed.source.live:
-            self.notice("a tape holds no other programs than its probes'", "info")
+            self.notice("a tape holds only the programs of its own probes", "info")
         elif not isinstance(self.screen, TooSmall):
             self.push_screen(OthersScreen(self.feed))
 
@@ -307,9 +310,7 @@ class EbpftopApp(Loads):
         from ebpftop.ui.screens.threads import ThreadsScreen
 
         if not self.feed.source.live and self.feed.session.threads is None:
-            self.notice(
-                "up to here, the tape doesn't tell where threads are: it does where they were looked at", "info"
-            )
+            self.notice("the tape has no threads up to here: it has them only from when someone viewed them", "info")
         elif not isinstance(self.screen, TooSmall):
             self.push_screen(ThreadsScreen(self.feed))
 
@@ -317,7 +318,7 @@ class EbpftopApp(Loads):
         from ebpftop.ui.screens.hosts import HostsScreen
 
         if not self.feed.session.machines.states:
-            self.notice("this is one machine alone: 'ebpftop --host NAME' watches others", "info")
+            self.notice("this dashboard watches one machine: 'ebpftop --host NAME' watches others", "info")
         elif not isinstance(self.screen, TooSmall):
             self.push_screen(HostsScreen(self.feed), self.host_wished)
 
@@ -325,12 +326,15 @@ class EbpftopApp(Loads):
         """A key with nothing to do at present."""
         if what == "rejected":
             key = key_of(self, "verifier", "v")
-            self.notice(f"no probe was rejected or detached: {key} shows why one was", "info")
+            self.notice(f"no probe was rejected or detached; when one is, {key} shows why", "info")
         elif not self.feed.source.live:
             self.notice("a tape has no collector to restart", "info")
         else:
             self.notice(
-                "nothing to restart: the collector is running" if not self.feed.ended else "it can't restart", "info"
+                "nothing to restart: the collector is running"
+                if not self.feed.ended
+                else "the collector can't be restarted",
+                "info",
             )
 
     def action_help_quit(self) -> None:

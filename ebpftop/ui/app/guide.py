@@ -52,7 +52,7 @@ OWN: dict[type, str] = {
     ThreadsScreen: "All threads",
     HostsScreen: "All hosts",
     StandoutScreen: "What stands out",
-    ProcessScreen: "A process's page",
+    ProcessScreen: "Process page",
 }
 
 

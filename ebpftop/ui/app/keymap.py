@@ -19,7 +19,7 @@ from ebpftop.ui.screens.dashboard import Dashboard
 
 SAME = {"ctrl+h": "backspace", "ctrl+i": "tab", "ctrl+m": "enter"}  # to a terminal
 NAMED = frozenset(key.value for key in Keys if not key.value.startswith("<"))
-HELD = {"ctrl+c": "what the terminal sends to interrupt"}
+HELD = {"ctrl+c": "the terminal's interrupt key"}
 
 
 def actions(everywhere: Sequence[BindingType]) -> dict[str, Binding]:
@@ -52,14 +52,14 @@ def checked(
         if name not in known:
             wrong.append((name, f"no such action{nearest(name, known)}"))
         elif not key:
-            wrong.append((name, f"{quoted(text)} is no key, such as D, ctrl+d or f5"))
+            wrong.append((name, f"{quoted(text)} is not a key such as D, ctrl+d or f5"))
         elif key in HELD:
             wrong.append((name, f"{text} is {HELD[key]}"))
         elif all(key != each.key for each in Binding.make_bindings([known[name]])):
             taken[name] = key
     while clash := next(_clashes(taken, everywhere), None):
         name, other = clash
-        wrong.append((name, f"{quoted(wanted[name])} is the key of {other}"))
+        wrong.append((name, f"{quoted(wanted[name])} is already the key of {other}"))
         del taken[name]
     return taken, wrong
 

@@ -78,7 +78,7 @@ class Loads(TimeKeys):
         """Say that a probe loaded now has nothing to show for the moment at which the screen is frozen."""
         if self.feed.source.live and self.feed.when.still:
             live = key_of(self, "live", "0")
-            self.notice(f"the screen is paused, so a new probe shows nothing until {live} goes live", "info")
+            self.notice(f"the screen is paused: a new probe shows nothing until you press {live} to go live", "info")
 
     @property
     def _tiled(self) -> bool:

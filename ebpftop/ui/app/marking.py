@@ -80,7 +80,7 @@ class Marking:
         """Ask what to record; stop a running recording."""
         keeping = self._feed.keeping
         if keeping is None:
-            self._notice("this is a tape: r records what is live", "info")
+            self._notice("this is a tape: r records live data only", "info")
         elif keeping.tape is None:
             from ebpftop.ui.screens.naming import RecordForm
 
@@ -93,7 +93,7 @@ class Marking:
         try:
             tape = self._feed.keeping.stop()
         except OSError as error:
-            self._notice(f"{path} ends early: {error.strerror}", "error")
+            self._notice(f"{path} is incomplete: {error.strerror}", "error")
             return
         if tape is not None:
             self._notice(f"{path}: {formatting.duration(tape.seconds * 1e9)}, {formatting.bytes_(tape.size)}", "info")

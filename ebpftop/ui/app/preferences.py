@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 TOLD = 3  # problems, each a notice
 LATER = ("budget", "folders", "mouse", "playbook")  # what only a start reads
 TEMPLATE = """\
-# Settings of ebpftop. A line counts without its #.
+# Settings of ebpftop. Remove the # of a line to use it.
 
 # theme = "light"               # or "dark"
 # interval = 2                  # seconds
 # budget = 10                   # percent of one CPU, for all probes
-# playbook = "first-minute"     # what the dashboard opens by itself; "last": what ran last time
-# folders = ["~/probes"]        # of probes, besides the bundled ones
-# mouse = false                 # leave it to the terminal, for selecting text
+# playbook = "first-minute"     # opened at the start; "last": the probes of the last session
+# folders = ["~/probes"]        # folders of probes to add to the bundled ones
+# mouse = false                 # leave the mouse to the terminal, for selecting text
 
-# One key for an action: a character, such as "D" or "?", or a name, such as "ctrl+d", "f5" or "space".
+# One key per action: a character such as "D" or "?", or a name such as "ctrl+d", "f5" or "space".
 [keys]
 """
 
@@ -57,7 +57,7 @@ class Preferences:
         """Open the file in the user's editor, and apply the changes."""
         file, before = self._settings.file, self._settings
         if file is None:
-            self._app.notice("who traces by capabilities has no settings", "info")
+            self._app.notice("settings are not used when tracing with capabilities", "info")
             return
         from ebpftop.ui.actions import editor
         from ebpftop.ui.app.keymap import listed
@@ -74,7 +74,7 @@ class Preferences:
         if now.interval and now.interval != before.interval:
             await self._app.change_interval(now.interval)
         if later := [name for name in LATER if getattr(now, name) != getattr(before, name)]:
-            self._app.notice(f"{' and '.join(later)}: from the next start on", "info")
+            self._app.notice(f"{' and '.join(later)}: used from the next start on", "info")
 
 
 def _begin(file: Path, text: str) -> None:

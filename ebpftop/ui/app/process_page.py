@@ -17,7 +17,7 @@ def open_page(app: App[None], feed: Feed, dashboard: Dashboard, wanted: int | Pr
     """Open the page of a process, which may be known by its identity; show a notice if nothing is known of it."""
     process = feed.session.processes.get(wanted) if isinstance(wanted, int) else wanted
     if process is None:
-        app.notify("it ended before it could be identified", markup=False)
+        app.notify("the process ended before it could be identified", markup=False)
     else:
         app.push_screen(ProcessScreen(feed, process), partial(_go_on, app, dashboard))
 

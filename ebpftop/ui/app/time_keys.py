@@ -37,17 +37,19 @@ class TimeKeys(PacedApp):
             "pause",
             "pause",
             key_display="Space",
-            tooltip="Stand still or go on, on a tape from a later span",
+            tooltip="Pause or go on; a tape goes on from a later span",
             id="pause",
         ),
-        Binding("0", "live", "live", show=False, tooltip="Live again", id="live"),
-        Binding("t", "turn_span", "span", tooltip="Last interval, 10 s, minute, all since attaching", id="span"),
+        Binding("0", "live", "live", show=False, tooltip="Go live again", id="live"),
+        Binding(
+            "t", "turn_span", "span", tooltip="Show the last interval, 10 s, minute, or all since attaching", id="span"
+        ),
         Binding(
             "left_parenthesis",
             "move_span(-1)",
             "earlier",
             show=False,
-            tooltip="Move the span by its length",
+            tooltip="Move the span back or on by its length",
             id="earlier",
         ),
         Binding("right_parenthesis", "move_span(1)", "later", show=False, id="later"),
@@ -66,7 +68,7 @@ class TimeKeys(PacedApp):
             "span_a",
             "this is A",
             show=False,
-            tooltip="Make this span A, to compare another one with",
+            tooltip="Make this span A, to compare it with another",
             id="span-a",
         ),
         Binding(
@@ -74,7 +76,7 @@ class TimeKeys(PacedApp):
             "compare",
             "compare",
             show=False,
-            tooltip="Compare A with this span, B, which stands still and moves by the same keys; b, 0 or Esc ends that",
+            tooltip="Compare A with this span, B, which the same keys move; b, 0 or Esc ends the comparison",
             id="compare",
         ),
         Binding(
@@ -82,7 +84,7 @@ class TimeKeys(PacedApp):
             "interval(1)",
             "longer interval",
             show=False,
-            tooltip="Change interval or speed",
+            tooltip="Change the interval, or a tape's speed",
             id="longer-interval",
         ),
         Binding("minus", "interval(-1)", "shorter interval", show=False, id="shorter-interval"),
@@ -187,7 +189,7 @@ class TimeKeys(PacedApp):
             when.compares = False
         elif when.a is None:
             a, b = key_of(self, "span-a", "a"), key_of(self, "compare", "b")
-            self.notice(f"{a} makes a span A; then {b} compares another one with it", "info")
+            self.notice(f"{a} makes a span A; then {b} compares it with another", "info")
         elif shown is not None:
             self.feed.session.stand()
             when.compare(self._standing(shown[0]))
@@ -250,7 +252,7 @@ class TimeKeys(PacedApp):
         elif moment < reach.start:
             self.notice(f"the past begins at {clock(reach.start, offset)}", "warning")
         elif moment > reach.end:
-            self.notice(f"that is yet to come: the last sample is of {clock(reach.end, offset)}", "warning")
+            self.notice(f"that is after the last sample, at {clock(reach.end, offset)}", "warning")
         else:
             self.feed.session.stand()
             self.feed.when.go(moment, span, steps)

@@ -26,7 +26,7 @@ def notice(app: App[None], text: str, level: str) -> None:
 def _of_stopped(run: Run) -> list[tuple[str, str]]:
     """Titles and texts: why a run was detached."""
     params = " ".join(f"{name}={value}" for name, value in run.params.items())
-    fields = [("why", run.stopped), ("parameters", params), ("the other probes", "run on")]
+    fields = [("why", run.stopped), ("parameters", params), ("the other probes", "keep running")]
     return [*fields, ("to load it again", "choose it in the catalog: Enter loads it, p sets its parameters first")]
 
 
@@ -95,7 +95,7 @@ class Workbench:
             probe = self._dashboard.probe(run.probe)
             panel.runs_now(run.loaded, probe.source if probe else "")
         else:
-            notice(self._app, f"{run.probe} as it was saved runs now", "info")
+            notice(self._app, f"{run.probe}: the saved version runs now", "info")
         await self._dashboard.replaced(run.id, old)
 
     def edit(self, name: str, line: int | None) -> None:

@@ -40,7 +40,7 @@ def span_words(run: Run, view: ViewInfo, wanted: Wanted) -> str:
     if covered.span is None:
         if wanted.end > run.last.monotonic_ns:
             return f"nothing yet after {clock(run.last.monotonic_ns, offset)}"
-        return f"nothing before {clock(run.began_ns, offset)}, where its past begins"
+        return f"nothing before {clock(run.began_ns, offset)}, where its data begins"
     if isinstance(wanted, Recent):
         until = "" if wanted.moves else f" until {clock(covered.span.end, offset)}"
         if wanted.seconds > 0 and wanted.seconds >= (elapsed(run) if wanted.moves else covered.seconds * _LONGER):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _KEPT = 8  # comparisons
 _PARTLY = 0.9  # of a span: a view that knows less of it says so
-WHY_NOT = "nothing in it can be compared: ( ) { } show other spans"
+WHY_NOT = "nothing here can be compared: ( ) { } show other spans"
 
 NOT_YET = "comparing…"
 
@@ -97,7 +97,7 @@ class Comparing:
                 return (None, f"{name}: {span_words(run, view, each)}")
             known_of.append(span)
         if hosts is not None and not hosts_of(view):
-            return (None, "its rows don't say of which host they are")
+            return (None, "its rows don't say which host they are from")
         if hosts is None and known_of[0] == known_of[1]:
             return (None, "A and B are the same span: ( ) move B")
         spans = known_of[0], known_of[1]

@@ -166,7 +166,7 @@ class Feed:
         except (SourceEnded, BadFrame) as error:
             self.ended = str(error)
         except MemoryError:
-            self.ended = "what came takes more memory than there is"
+            self.ended = "not enough memory for the data received"
         self._post(Ended(self.ended))
 
     async def catalog_comes(self, seconds: float) -> None:

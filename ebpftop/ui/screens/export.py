@@ -100,7 +100,7 @@ class ExportScreen(Dialog[None]):
     def _of_all(self, scope: Scope) -> str:
         span = scope.wanted
         if not isinstance(span, Span) or span == ALL:
-            what = "the whole tape" if self._tape else "all probes, as remembered"
+            what = "the whole tape" if self._tape else "all probes, all that is kept"
         else:
             newest = self._session.newest
             ahead = newest.realtime_ns - newest.monotonic_ns if newest else 0

@@ -12,7 +12,7 @@ from ebpftop.ui.drawing.spans import moment
 from ebpftop.ui.screens.leaving import Dialog
 
 FORMS = "12:03   12:03:20   -90s   -5m   -1h"
-POSITIONS = "0:45   1:02:03   from the tape's beginning"
+POSITIONS = "0:45   1:02:03   from the tape's start"
 
 
 class GoTo(Dialog[float | None]):

@@ -29,7 +29,7 @@ SIGNS = (
     ((NOT_HERE, "$error", "unavailable, rejected"), (UNKNOWN, "$quiet", "not known")),
     ((WARNING, "$warning", "a number is incomplete"), (HERE, "$error", "the failing line")),
 )
-MEMORY = f"At most {bounds.KEPT >> 20} MiB of what was; see README"
+MEMORY = f"At most {bounds.KEPT >> 20} MiB of the past; see README"
 PERCENTAGES = (
     ("% probes", "The probes' programs"),
     ("% ebpftop", f"Itself. Both: amber from {AMBER:g}%, red from {RED:g}%"),

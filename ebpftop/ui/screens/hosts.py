@@ -32,10 +32,10 @@ class Wished(Struct, frozen=True):
 class HostsScreen(Leaving[Wished]):
     DEFAULT_CSS = "HostsScreen { background: $background; }"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "let_go", "back", key_display="Esc", tooltip="Back to the dashboard"),
+        Binding("escape", "let_go", "back", key_display="Esc", tooltip="Go back to the dashboard"),
         Binding("H", "let_go", "back", show=False, id="hosts"),
-        Binding("full_stop", "select", "select", tooltip="Select this host in all views, or no longer", id="select"),
-        Binding("a", "side_a", "this is A", tooltip="Make this host A, to compare another one with", id="span-a"),
+        Binding("full_stop", "select", "select", tooltip="Select this host in all views, or deselect it", id="select"),
+        Binding("a", "side_a", "this is A", tooltip="Make this host A, to compare it with another", id="span-a"),
         Binding("b", "compare", "compare", tooltip="Compare A with this host, B, over the last minute", id="compare"),
     ]
 
@@ -80,6 +80,6 @@ class HostsScreen(Leaving[Wished]):
         a, b = self.feed.when.host_a, self._chosen
         if not a or a == b or not b:
             a, b = key_of(self.app, "span-a", "a"), key_of(self.app, "compare", "b")
-            self.notify(f"{a} makes a host A; then {b} compares another one with it", markup=False)
+            self.notify(f"{a} makes a host A; then {b} compares it with another", markup=False)
         else:
             self.dismiss(Wished(a, b))

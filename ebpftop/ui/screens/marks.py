@@ -16,7 +16,7 @@ from ebpftop.stats import formatting
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.screens.leaving import Dialog
 
-_WHENCE = {"person": "", "outside": "  from outside", "trigger": "  trigger"}
+_WHENCE = {"person": "", "outside": "  by command", "trigger": "  trigger"}
 
 
 class MarkList(Dialog[Mark]):

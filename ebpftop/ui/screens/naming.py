@@ -51,7 +51,9 @@ class MarkForm(Dialog[str]):
     """Its result is the text of a mark."""
 
     DEFAULT_CSS = _CSS.format(name="MarkForm")
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", "close", tooltip="Set no mark")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss", "close", tooltip="Close without setting a mark")
+    ]
 
     def __init__(self, realtime_ns: int) -> None:
         super().__init__()
@@ -77,7 +79,7 @@ class RecordForm(Dialog[None]):
     """Begins a tape, or says why it can't."""
 
     DEFAULT_CSS = _CSS.format(name="RecordForm")
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", "close", tooltip="Record nothing")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", "close", tooltip="Close without recording")]
 
     def __init__(self, keeping: Keeping) -> None:
         super().__init__()
@@ -109,12 +111,12 @@ class RecordForm(Dialog[None]):
         except ValueError:
             seconds = -1.0
         if not 0 <= seconds <= 86_400:
-            self._refuse("that is no number of minutes", self.minutes)
+            self._refuse("not a number of minutes", self.minutes)
             return
         try:
             self._keeping.record(Path(self.file.value).expanduser(), seconds)
         except (OSError, TapeExists) as error:
-            text = error.strerror if isinstance(error, OSError) else f"{inert(self.file.value)} is there already"
+            text = error.strerror if isinstance(error, OSError) else f"{inert(self.file.value)} exists already"
             self._refuse(text or str(error), self.file)
         else:
             self.dismiss()

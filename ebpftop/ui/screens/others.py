@@ -49,7 +49,7 @@ class OthersScreen(ReadingScreen):
 def _state(before: Programs | None, now: Programs, *, statistics: bool) -> str:
     """The time over which costs are measured, or why there are none."""
     if not now.accounted:
-        return f"{OFF}: c turns that on" if not statistics else OFF
+        return f"{OFF}: c turns it on" if not statistics else OFF
     if before is None or not is_accounted(before, now):
         return "measuring…"
     return f"last {formatting.duration(now.monotonic_ns - before.monotonic_ns)}"

@@ -126,7 +126,7 @@ def _input(param: ParamInfo, value: str) -> Input:
     choices = ["true", "false"] if param.type == "bool" else param.choices
     unset = inert(param.default) if param.default is not None else "not set: no filter"
     if param.type == "pid":
-        unset += "; PID, or CONTAINER:PID as the container counts"
+        unset += "; PID, or CONTAINER:PID as seen inside the container"
     suggester = SuggestFromList([inert(choice) for choice in choices]) if choices else None
     return Input(value, placeholder=unset, suggester=suggester, select_on_focus=False)
 

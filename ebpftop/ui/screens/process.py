@@ -40,13 +40,13 @@ PERIOD = 1.0  # seconds from an answer to the next request
 REST = 20.0  # times what the answer took
 PATIENCE = 20.0  # seconds after which an answer doesn't come any more
 NS = 1_000_000_000
-PAUSED = "paused: as it was"
-ENDED = "as it was: the collector has ended"
-AS_LAST_READ = "as it was last read"
-UNKNOWN = "not known: it had ended before it was looked at"
-NOT_READ = "it had ended before it was looked at: its threads, files, sockets, memory and limits aren't known"
-ON_TAPE = "a tape holds no threads, files, sockets, memory and limits of processes"
-NO_COMMAND = "its command line was not recorded: record --args does that"
+PAUSED = "paused: not updated"
+ENDED = "not updated: the collector has ended"
+AS_LAST_READ = "as last read"
+UNKNOWN = "unknown: the process ended before it was read"
+NOT_READ = "ended before it was read: its threads, files, sockets, memory and limits are unknown"
+ON_TAPE = "a tape holds no threads, files, sockets, memory or limits of processes"
+NO_COMMAND = "its command line was not recorded: use record --args"
 LOADING = "◌"
 
 
@@ -67,12 +67,12 @@ class ProcessScreen(Leaving[LoadAsked | Turn | None]):
         Binding("tab", "other(1)", "next list", key_display="Tab", priority=True, tooltip="Go to the next list"),
         Binding("shift+tab", "other(-1)", "previous list", show=False, priority=True),
         Binding("f", "filter", "filter", priority=True, tooltip="Filter the list as you type", id="filter"),
-        Binding("i", "whole", "all facts", tooltip="Show all facts uncut", id="info"),
+        Binding("i", "whole", "all facts", tooltip="Show all facts in full", id="info"),
         *(
             Binding(str(number), f"load({number})", "load", show=False, tooltip="Load this probe for the process")
             for number in range(1, NUMBERED + 1)
         ),
-        Binding("escape", "let_go", "back", key_display="Esc", tooltip="Back to where the page was opened"),
+        Binding("escape", "let_go", "back", key_display="Esc", tooltip="Go back to where the page was opened"),
         Binding("P", "let_go", "back", show=False, id="process"),
     ]
 

@@ -23,7 +23,7 @@ PERIOD = 1.0  # seconds from an answer to the next request
 REST = 20.0  # times what the answer took: on a large machine it takes long
 PATIENCE = 60.0  # seconds after which an answer doesn't come any more
 PAUSED = "paused"
-ENDED = "as it was: the collector has ended"
+ENDED = "not updated: the collector has ended"
 
 
 class ReadingScreen(Leaving[None]):
@@ -32,7 +32,7 @@ class ReadingScreen(Leaving[None]):
     TAKES: ClassVar[str]
     DEFAULT_CSS = "ReadingScreen { background: $background; }"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "let_go", "back", key_display="Esc", tooltip="Back to the dashboard"),
+        Binding("escape", "let_go", "back", key_display="Esc", tooltip="Go back to the dashboard"),
     ]
 
     def __init__(self, feed: Feed, request: type[ReadPrograms | ReadThreads], title: str, grid: TableGrid) -> None:

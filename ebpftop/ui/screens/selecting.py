@@ -21,7 +21,7 @@ class Selecting(SessionScreen):
     """A screen whose views show the selected rows."""
 
     SELECTING: ClassVar[list[BindingType]] = [
-        Binding("full_stop", "select", "select", tooltip="Select this row in all views, or no longer", id="select"),
+        Binding("full_stop", "select", "select", tooltip="Select this row in all views, or deselect it", id="select"),
         Binding("B", "group", "group", show=False, tooltip="Sum rows by name, user, unit, path, …", id="group"),
         Binding(
             "colon",
@@ -39,7 +39,7 @@ class Selecting(SessionScreen):
             "invert",
             "all but",
             show=False,
-            tooltip="Select all but what was chosen last",
+            tooltip="Invert the last choice: select all but it",
             id="invert",
         ),
         Binding("backspace", "widen", "widen", show=False, tooltip="Widen the selection by one step"),

@@ -29,7 +29,7 @@ from ebpftop.ui.widgets.table_grid import TableGrid
 from ebpftop.ui.widgets.view_panels import HistogramPanel
 
 TITLE = "What stands out"
-ELSEWHERE = "At that time, in other probes"
+ELSEWHERE = "In other probes at that time"
 # In the region, and at that time in other views; and how much of all values the region holds.
 Found = tuple[Sequence[Finding], Sequence[Finding], float]
 
@@ -62,7 +62,7 @@ class StandoutScreen(Leaving[Finding | None]):
         Binding("tab", "other", "next", key_display="Tab", tooltip="Go to the other table"),
         Binding("f", "filter", "filter", priority=True, tooltip="Filter rows as you type", id="filter"),
         Binding("P", "process", "process", tooltip="Open the page of the row's process", id="process"),
-        Binding("escape", "let_go", "back", key_display="Esc", tooltip="Back to the dashboard"),
+        Binding("escape", "let_go", "back", key_display="Esc", tooltip="Go back to the dashboard"),
         Binding("x", "let_go", "back", show=False, id="stands-out"),
     ]
 

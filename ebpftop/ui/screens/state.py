@@ -70,7 +70,7 @@ def _mode(feed: Feed, paused: bool) -> str:
     if (as_of := _as_of(feed, paused)) is not None:
         return strftime("as of %H:%M:%S", localtime(as_of))  # unlike an age, it stays true on the way to the screen
     if stands and feed.ended is None:
-        return f"{stands} · live goes on"
+        return f"{stands} · collecting"
     if feed.behind >= LATE:
         return f"{feed.behind:.0f} s behind"
     word = "ended" if feed.ended is not None else "live" if feed.source.live else "tape"

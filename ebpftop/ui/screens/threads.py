@@ -24,7 +24,7 @@ from ebpftop.ui.widgets.thread_rows import STATE, place_rows, whole
 
 TITLE = "Threads: what they wait for"
 OLD = 3  # seconds from which on the title says how old the reading is
-NOT_YET = "the tape doesn't tell yet"
+NOT_YET = "not on the tape yet"
 
 
 class ThreadsScreen(ReadingScreen):
@@ -108,7 +108,7 @@ class ThreadsScreen(ReadingScreen):
         if start := self._starts.get(tgid, 0):
             self.post_message(ProcessAsked(Process(id=UNKNOWN, tgid=tgid, start_ns=start, comm=name)))
         else:
-            self.notify(f"{cell(name)} {tgid} can't be looked at: reading of it hangs, or it has ended", markup=False)
+            self.notify(f"{cell(name)} {tgid} can't be read: it has ended, or reading it hangs", markup=False)
 
 
 def _about(read: Threads) -> list[str]:

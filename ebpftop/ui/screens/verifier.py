@@ -45,7 +45,7 @@ NO_LOG = {
 WIDE = 110  # cells from which the C and the log stand beside each other
 COPIED = 64_000  # characters
 WHY = "what led to it"
-KNOWN = "known before it"
+KNOWN = "state before it"
 JUMPS = ("written", "branch")  # actions
 OF_A_LOG = (*JUMPS, "step", "failure", "part", "copy", "save")
 
@@ -88,16 +88,18 @@ class VerifierScreen(Leaving[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-normal"), (160, "-roomy")]  # noqa: RUF012 (as Textual has it)
     VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-high")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "step(-1)", "step back", show=False, priority=True, tooltip="Through the log's instructions"),
+        Binding(
+            "up,k", "step(-1)", "step back", show=False, priority=True, tooltip="Step through the log's instructions"
+        ),
         Binding("down,j", "step(1)", "step", key_display="↑↓", priority=True),
         Binding("e", "edit", "edit", tooltip="Edit the C at this line; saving loads it", id="edit"),
-        Binding("g", "failure", "failure", tooltip="Back to the instruction that failed"),
-        Binding("w", "written", "written", tooltip="Back along what led to it, to where a register was written"),
-        Binding("b", "branch", "branch", tooltip="The last branch on the way here"),
+        Binding("g", "failure", "failure", tooltip="Go back to the instruction that failed"),
+        Binding("w", "written", "written", tooltip="Go back along what led to it: where the register was written"),
+        Binding("b", "branch", "branch", tooltip="Go back to the last branch"),
         Binding("w,b", "no_log", show=False),  # where those are disabled
-        Binding("escape", "app.pop_screen", "back", key_display="Esc", tooltip="Back to the dashboard"),
+        Binding("escape", "app.pop_screen", "back", key_display="Esc", tooltip="Go back to the dashboard"),
         Binding("v", "app.verifier", show=False, id="verifier"),
-        Binding("tab", "part(1)", "next part", key_display="Tab", tooltip="The C, the log, what led to it"),
+        Binding("tab", "part(1)", "next part", key_display="Tab", tooltip="Go to the C, the log, or what led to it"),
         Binding("shift+tab", "part(-1)", "part before", show=False),
         Binding("y", "copy", "copy", tooltip="Copy all this as text", id="copy"),
         Binding("s", "save", "save", tooltip="Save all this as text", id="save"),
@@ -179,7 +181,7 @@ class VerifierScreen(Leaving[None]):
 
     def loads_again(self, on_its_way: bool = True) -> None:
         """The file was saved, and its new version is on its way; or it isn't any more, and nothing came of it."""
-        self.query_one("#said").border_subtitle = "saved: loading it again" if on_its_way else None
+        self.query_one("#said").border_subtitle = "saved: reloading" if on_its_way else None
 
     def runs_now(self, frame: Loaded, source: str) -> None:
         """The new version is accepted: it replaces the explanation of the old one."""
@@ -257,7 +259,7 @@ class VerifierScreen(Leaving[None]):
 
     def action_no_log(self) -> None:
         """A key that steps through the log, where there is none."""
-        self.notify("there is no verifier log to go back in", markup=False)
+        self.notify("there is no verifier log to step through", markup=False)
 
     def action_branch(self) -> None:
         if self.parsed is None or self._at is None:

@@ -11,7 +11,7 @@ from ebpftop.stats import formatting
 from ebpftop.ui.drawing.inert import inert
 from ebpftop.ui.drawing.theme import NOT_HERE, RUNNING
 
-BEFORE = "before the save  "
+BEFORE = "before saving  "
 
 
 def head_of(failure: Failure, before: Run | None) -> Content:
@@ -42,7 +42,7 @@ def accepted(frame: Loaded, failure: Failure | None) -> Content:
     """The text for a loaded version, after one that failed or ran."""
     how = f"   variant {inert(frame.variant)} · {formatting.count(frame.instructions)} instructions"
     lines = [
-        Content.assemble((f"{RUNNING} The kernel accepts it as it was saved.", "bold $success"), how),
+        Content.assemble((f"{RUNNING} The kernel accepts the saved version.", "bold $success"), how),
         Content.assemble((BEFORE, "$quiet"), _complaint(failure) if failure else _ran("it ran")),
         Content.styled("Esc shows what it counts.", "$quiet"),
     ]
@@ -53,7 +53,7 @@ def _was(run: Run) -> Content:
     """One line: the outcome of a version."""
     if run.failure is not None:
         return _complaint(run.failure)
-    return _ran("it runs on" if run.state == "running" else "it ran")
+    return _ran("it keeps running" if run.state == "running" else "it ran")
 
 
 def _ran(how: str) -> Content:

@@ -26,7 +26,7 @@ from ebpftop.ui.widgets.keyboard import MOVES
 from ebpftop.ui.widgets.painter import Painter
 from ebpftop.ui.widgets.rim import Rim
 
-WAIT = "the catalog is being read…"
+WAIT = "reading the catalog…"
 FAILED = "failed"  # where there is no room to say how
 _ROOMY = 50  # columns from which a question fits beside each name
 
@@ -59,7 +59,7 @@ class CatalogTree(Painter, can_focus=True):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "load", "load", key_display="Enter", tooltip="Load the probe, or show it while it runs"),
-        Binding("enter", "show", "show", key_display="Enter", tooltip="Show the tape's data of the probe"),
+        Binding("enter", "show", "show", key_display="Enter", tooltip="Show the tape's data for the probe"),
         Binding("p", "parameters", "parameters", tooltip="Set the parameters, then load", id="parameters"),
         Binding("e", "edit", "edit", show=False, tooltip="Edit its C; saving reloads it", id="edit"),
         Binding("left", "fold(True)", "collapse the category", show=False, tooltip="Collapse or expand the category"),

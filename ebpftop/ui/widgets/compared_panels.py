@@ -30,7 +30,7 @@ from ebpftop.ui.widgets.rows import Rows
 from ebpftop.ui.widgets.table_frame import TableFrame
 from ebpftop.ui.widgets.table_grid import TableGrid
 
-VARIES = "~ within what varies anyway   ? too short to tell"
+VARIES = "~ within normal variation   ? too short to tell"
 
 
 Compared = tuple[ViewComparison | None, str]  # and what it lacks, or why there is none

@@ -59,7 +59,9 @@ def sentence(here: Sequence[Finding], elsewhere: Sequence[Finding], processes: P
         shares = f"{percent(100 * first.inside)} then, {percent(100 * first.outside)} otherwise"
         return f"Nothing stands out here. In {where(first)}, {shares}: {what(first)} {value(first, processes)}"
     if held > _NEARLY_ALL:
-        return f"The region holds {percent(100 * held)} of all values, so nothing can stand out: choose a smaller one"
+        return (
+            f"The region holds {percent(100 * held)} of all values, so nothing can stand out: choose a smaller region"
+        )
     return "Nothing stands out"
 
 

@@ -63,7 +63,7 @@ class Flame(Painter, can_focus=True):
         Binding("backspace", "zoom(-1)", "zoom out"),
         Binding("left,h", "aside(-1)", "frame to the left", show=False, tooltip="Go to the frame on the left or right"),
         Binding("right,l", "aside(1)", "frame to the right", show=False),
-        Binding("w", "whole", "whole frame", show=False, tooltip="Show all that is known of a frame", id="whole"),
+        Binding("w", "whole", "whole frame", show=False, tooltip="Show all that is known about a frame", id="whole"),
         *MOVES,
     ]
 

@@ -85,7 +85,7 @@ def _listed(title: str, functions: list[tuple[Function, int]], text: Callable[[F
         values[text(function)] += value
     if not any(values):
         return []
-    lines = [f"{each or 'not known'}   {formatting.value(value, unit)}" for each, value in values.most_common(MOST)]
+    lines = [f"{each or 'unknown'}   {formatting.value(value, unit)}" for each, value in values.most_common(MOST)]
     if len(values) > MOST:
         lines.append(f"and {formatting.count(len(values) - MOST)} more")
     return [(title if at == 0 else "", line) for at, line in enumerate(lines)]

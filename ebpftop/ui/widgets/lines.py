@@ -191,7 +191,9 @@ class LogLines(Lines):
         return [Segment(head, self.look()), Segment(tail, self.look("lines--gutter"))]
 
 
-NO_REGISTERS = "The log shows no registers here: the verifier rejected the program without a look at its instructions."
+NO_REGISTERS = (
+    "The log shows no registers here: the verifier rejected the program before it looked at the instructions."
+)
 
 
 class KnownLines(Lines):

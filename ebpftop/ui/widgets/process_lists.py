@@ -22,7 +22,7 @@ from ebpftop.ui.widgets.table_frame import TableFrame
 from ebpftop.ui.widgets.table_grid import TableGrid
 
 WIDE, TALL, TALLEST = 100, 30, 46  # cells from which three lists are shown, and all of them
-READING = "being read…"
+READING = "reading…"
 
 
 class Tabs(Words):

@@ -62,9 +62,11 @@ class StacksPanel(ViewPanel):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("F", "search", "search", tooltip="Search functions and show their share", id="search-functions"),
-        Binding("u", "look('functions')", "functions", tooltip="Functions; growth since now", id="functions"),
+        Binding(
+            "u", "look('functions')", "functions", tooltip="List functions; show growth from now on", id="functions"
+        ),
         Binding("U", "look('growth')", "growth", id="growth"),
-        Binding("backspace", "whole", "whole span", tooltip="From a slice of the strip back to the whole span"),
+        Binding("backspace", "whole", "whole span", tooltip="Go back from a slice of the strip to the whole span"),
     ]
 
     def __init__(self, view: ViewInfo) -> None:

@@ -26,7 +26,7 @@ from ebpftop.ui.widgets.painter import Painter
 HINT = "Enter or a double click loads these, side by side. / searches all probes."
 FIRST = (  # the first time
     "↑ ↓ choose, Enter loads these probes side by side. / searches the catalog.",
-    "t sets how much time is shown, ( and ) move it, Space stands still.",
+    "t sets the span of time shown, ( and ) move it, Space pauses.",
     ". selects a row in all views, B sums rows, P opens a process's page.",
     "r records to a tape. E exports. The comma opens your settings.",
     "? lists all keys, q detaches everything and quits.",

@@ -80,7 +80,7 @@ class StatusLine(Words):
         now = cost(self.run)
         if now is None or now.ns_per_event is None:
             return _rings(self.run)
-        each = f"{formatting.duration(now.ns_per_event)}/event{', timed in part' if now.estimated else ''}"
+        each = f"{formatting.duration(now.ns_per_event)}/event{', estimated' if now.estimated else ''}"
         if now.attachment_ns:
             each += f" + about {formatting.duration(now.attachment_ns / now.run_count)} attach overhead"
         return [*_rings(self.run), piece(each, rank=1)]

@@ -77,7 +77,7 @@ def _whole(place: Place) -> Iterator[tuple[str, str]]:
     if place.target:
         yield "waits for", place.target
     if place.holder is not None:
-        yield "held by", f"{_named(place.holder)}, when the wait began, as a probe read it from memory"
+        yield "held by", f"{_named(place.holder)} (read from memory by a probe when the wait began)"
     for line, (waker, count) in enumerate(place.wakers[:_MOST_WAKERS]):
         of = f" of {waker.process} ({waker.tgid})"
         yield "" if line else "last woken by", f"{_named(waker)}{of}: {formatting.plural(count, 'thread')}"

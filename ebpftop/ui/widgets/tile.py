@@ -173,4 +173,4 @@ def why_not(probe: ProbeInfo | None, run: Run | None, error: str, live: bool, ke
         return Content.styled(f"{NOT_HERE} unavailable: {inert(probe.reason or 'not on this kernel')}", "$warning")
     if error:
         return Content.styled(f"{NOT_HERE} {inert(error)}", "$error")
-    return Content.styled("requested…" if live else "the tape has no data of this probe", "$quiet")
+    return Content.styled("requested…" if live else "the tape has no data for this probe", "$quiet")

@@ -60,7 +60,7 @@ RULES = (
     rule(
         "invalid_mem_access",
         r"@reg invalid mem access '(?:scalar|inv)'",
-        "The program writes here, and the verifier knows the address only as a number: it is one of kernel or user "
+        "The program writes here, and the verifier knows the address only as a number: it points to kernel or user "
         "memory, which a plain store can't reach, or the pointer was lost by a cast, by arithmetic or by storing it "
         "in memory (kernels before 5.10.10 forget ring buffer pointers that are stored on the stack). Write through "
         "the pointer that the lookup or the reservation returned, and keep the offset as a bounded number of its own.",

@@ -8,7 +8,7 @@ import pytest
 
 from ebpftop.base import crash
 
-MEMORY = "ebpftop: there is not enough memory for this (see 'ulimit -v')\n"
+MEMORY = "ebpftop: not enough memory for this (see 'ulimit -v')\n"
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_a_lack_of_memory_is_told_however_it_shows(error: Exception, capsys: pyt
 )
 def test_so_is_one_of_open_files(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
     crash.tell("collector", error)
-    assert capsys.readouterr().err.startswith("ebpftop: too few files may be open at once: raise the limit")
+    assert capsys.readouterr().err.startswith("ebpftop: too many open files: raise the limit")
 
 
 def test_an_extension_that_fails_without_a_reason_lacks_memory_where_that_is_limited(

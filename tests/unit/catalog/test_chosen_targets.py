@@ -101,7 +101,7 @@ def test_a_required_parameter_is_asked_for(tmp_path: Path) -> None:
         usable(probe, {})
     assert len(usable(probe, canonical(probe, {"pid": "7", "limit": "100"}))) == 1
     assert definitions(probe, {"limit": "100"}, {}) == []  # the collector's, not the compiler's
-    with pytest.raises(BadParam, match="a number a second from 0 to"):
+    with pytest.raises(BadParam, match="a number per second from 0 to"):
         canonical(probe, {"limit": "-1"})
 
 

@@ -77,11 +77,11 @@ def test_an_id_taken_by_an_earlier_folder_is_a_problem(tmp_path: Path) -> None:
     write_probe(second, "my/one")
     found = read(first, second)
     assert found.probes["my/one"].folder == first / "my" / "one"
-    assert found.problems == [f"{second}/my/one: my/one is already in {first}/my/one; this one is not used"]
+    assert found.problems == [f"{second}/my/one: my/one is already in {first}/my/one; this one is ignored"]
 
 
 def test_a_folder_that_is_not_there_is_a_problem_unless_it_is_the_systems(tmp_path: Path) -> None:
-    assert read(tmp_path / "no").problems == [f"{tmp_path}/no: no such folder of probes"]
+    assert read(tmp_path / "no").problems == [f"{tmp_path}/no: no such folder"]
     assert read(system=tmp_path / "no").problems == []
 
 
@@ -103,13 +103,13 @@ def test_the_systems_folder_is_read_when_it_is_roots_alone(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("place", "owner", "mode", "why"),
     [
-        ("", 1000, 0o755, "{}: not owned by root; its probes are not used"),
-        ("", 0, 0o775, "{}: users other than root can write to it; its probes are not used"),
-        ("", 0, 0o1777, "{}: users other than root can write to it; its probes are not used"),
-        ("my", 0, 0o757, "{}: users other than root can write to it; my/one is not used"),
-        ("my/one", 1000, 0o755, "{}: not owned by root; my/one is not used"),
-        ("my/one/probe.bpf.c", 1000, 0o644, "{}: not owned by root; my/one is not used"),
-        ("my/one/probe.toml", 0, 0o646, "{}: users other than root can write to it; my/one is not used"),
+        ("", 1000, 0o755, "{}: not owned by root; its probes are ignored"),
+        ("", 0, 0o775, "{}: users other than root can write to it; its probes are ignored"),
+        ("", 0, 0o1777, "{}: users other than root can write to it; its probes are ignored"),
+        ("my", 0, 0o757, "{}: users other than root can write to it; my/one is ignored"),
+        ("my/one", 1000, 0o755, "{}: not owned by root; my/one is ignored"),
+        ("my/one/probe.bpf.c", 1000, 0o644, "{}: not owned by root; my/one is ignored"),
+        ("my/one/probe.toml", 0, 0o646, "{}: users other than root can write to it; my/one is ignored"),
     ],
 )
 def test_what_others_can_write_to_is_not_used(tmp_path: Path, place: str, owner: int, mode: int, why: str) -> None:
@@ -128,7 +128,7 @@ def test_a_parent_that_others_own_is_not_trusted(tmp_path: Path) -> None:
     os.chown(tmp_path / "parent", 1000, 1000)
     found = read(system=tmp_path / "parent" / "system")
     assert found.probes == {}
-    assert found.problems == [f"{tmp_path}/parent: not owned by root; its probes are not used"]
+    assert found.problems == [f"{tmp_path}/parent: not owned by root; its probes are ignored"]
 
 
 @root_only
@@ -142,7 +142,7 @@ def test_a_symbolic_link_out_of_the_systems_folder_is_refused(tmp_path: Path) ->
     (inside / "README.md").symlink_to(tmp_path / "secret")
     found = read(system=system)
     assert found.probes == {}
-    assert found.problems == [f"{inside}/README.md: leads out of {system}; my/one is not used"]
+    assert found.problems == [f"{inside}/README.md: leads outside of {system}; my/one is ignored"]
 
 
 def test_what_is_too_much_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,12 +153,12 @@ def test_what_is_too_much_is_one_line(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(folders, "MOST_PROBES", 3)
     part = folders.read_folder(few)
     assert list(part.probes) == ["my/p0", "my/p1", "my/p2"]
-    assert part.problems == [f"{few}: more than 3 probes; my/p3 and what follows is not read"]
+    assert part.problems == [f"{few}: more than 3 probes; my/p3 and the rest are not read"]
     monkeypatch.setattr(folders, "MOST_PROBES", 4)
     monkeypatch.setattr(folders, "MOST_TEXT", 500)
     part = folders.read_folder(few)
     assert list(part.probes) == ["my/p0"]
-    assert part.problems == [f"{few}: more than 0 MiB of text; my/p1 and what follows is not read"]
+    assert part.problems == [f"{few}: more than 0 MiB of text; my/p1 and the rest are not read"]
     monkeypatch.setattr(files, "MOST_ENTRIES", 3)
     assert folders.read_folder(few).problems == [f"{few}/my: more than 3 entries"]
     write_probe(tmp_path / "headers")
@@ -175,4 +175,4 @@ def test_too_many_playbooks_are_one_line(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(folders, "MOST_TEXT", len(text) - 1)
     part = folders.read_folder(tmp_path)
     assert list(part.playbooks) == ["one"]
-    assert part.problems == [f"{tmp_path}/playbooks: more than 0 MiB of playbooks; two and what follows is not read"]
+    assert part.problems == [f"{tmp_path}/playbooks: more than 0 MiB of playbooks; two and the rest are not read"]

@@ -109,7 +109,7 @@ def test_playbooks_are_found_beside_the_probes_and_a_bad_one_leaves_the_rest(tmp
             f"{tmp_path}/playbooks/Odd\\n.toml: the name may contain only lower-case letters, digits, - and _",
             f"{tmp_path}/playbooks/broken.toml:1: probes: missing, expected an array of tables",
             f"{tmp_path}/playbooks/disk-slow.toml: disk-slow is already in {bundled()}/playbooks/disk-slow.toml; "
-            "this one is not used",
+            "this one is ignored",
             f"{missing}:4: probes[0].id: unknown probe 'my/two'; 'ebpftop list' shows them all",
         ]
     )

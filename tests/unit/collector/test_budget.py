@@ -55,16 +55,17 @@ def test_the_reason_has_numbers_that_say_something_and_the_parameters_that_narro
     pid, kind = (ParamInfo(name=name, type=type_, help="") for name, type_ in (("pid", "pid"), ("kind", "enum")))
     reason = Budget(25.0).reason(Spent(40.4, 1, 31.2, 0.0), probe("cpu/some", params=[pid, kind]), {})
     assert reason == (
-        "it took 31% of a CPU, all probes 40%, where --budget allows 25%: narrow it with pid, or raise --budget"
+        "it took 31% of a CPU and all probes together 40%, but --budget allows 25%: "
+        "narrow it with pid, or raise --budget"
     )
     small = Budget(0.01).reason(Spent(0.234, 1, 0.02, 0.0), probe("cpu/some"), {})
-    assert small == "it took 0.02% of a CPU, all probes 0.23%, where --budget allows 0.01%: --budget can be raised"
+    assert small == "it took 0.02% of a CPU and all probes together 0.23%, but --budget allows 0.01%: raise --budget"
 
 
 def test_a_parameter_that_is_given_already_is_not_recommended() -> None:
     pid = ParamInfo(name="pid", type="pid", help="")
     reason = Budget(25.0).reason(Spent(40.0, 1, 31.0, 0.0), probe("cpu/some", params=[pid]), {"pid": "7"})
-    assert reason.endswith("where --budget allows 25%: --budget can be raised")
+    assert reason.endswith("but --budget allows 25%: raise --budget")
 
 
 def test_a_run_is_beyond_its_limit_once_its_programs_ran_more_often_in_five_seconds() -> None:
@@ -75,7 +76,7 @@ def test_a_run_is_beyond_its_limit_once_its_programs_ran_more_often_in_five_seco
     assert budget.beyond(11.0, {1: 90_000, 2: 3_500}, limits) == {}  # 600 a second; 1 has no limit
     assert budget.beyond(12.0, {1: 180_000, 2: 5_500}, limits) == {}  # exactly 1000
     assert budget.beyond(13.0, {1: 180_000, 2: 5_505}, limits) == {
-        2: "its programs ran 1,001 times a second, where its limit is 1,000"
+        2: "its programs ran 1,001 times a second, more than its limit of 1,000"
     }
 
 

@@ -119,7 +119,7 @@ def test_what_lies_beside_a_known_address_is_named_without_asking() -> None:
         (2, NONE, ["", ""]),
         (NONE, NONE, ["no user stack"]),
         (None, NONE, ["no stack"]),
-        (-errno.EEXIST, 1, ["stack lost: its place in the map is taken", "", "", ""]),
+        (-errno.EEXIST, 1, ["stack lost: its slot in the map is taken", "", "", ""]),
         (2, -errno.ENOMEM, ["", "", "stack lost: the map is full"]),
         (None, -errno.EINVAL, ["no stack: error 22"]),
         (77, NONE, ["stack not in the map"]),

@@ -54,9 +54,9 @@ def test_what_came_before_a_reader_was_held_up_is_shown_with_what_is_missing() -
     told.want(1)
     told.answer(1, whole=False, comm="cat", unread=["limits: no"])
     assert told.put == []
-    told.facts.failed("the process took longer than 5 s and was ended")
+    told.facts.failed("the process took longer than 5 s and was stopped")
     (put,) = told.put
-    assert (put.comm, put.unread) == ("cat", ["limits: no", "the process took longer than 5 s and was ended"])
+    assert (put.comm, put.unread) == ("cat", ["limits: no", "the process took longer than 5 s and was stopped"])
     told.want(1)
     told.facts.failed("no memory")
     assert (told.put[-1].tgid, told.put[-1].comm, told.put[-1].unread) == (1, "", ["no memory"])

@@ -19,7 +19,7 @@ def test_it_is_requested_once_and_what_can_not_be_mapped_is_told_and_closed() ->
     noting.opened(none)
     assert noting.rings == []
     (text,) = told
-    assert text.startswith("processes that end quickly may lack names of functions")
+    assert text.startswith("short-lived processes may lack function names")
     for descriptor in none:
         try:
             os.fstat(descriptor)

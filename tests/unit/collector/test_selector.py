@@ -92,7 +92,7 @@ def test_what_begins_later_is_selected_alike() -> None:
         ({"container": "zzz"}, "no container 'zzz' here; there are 1a1affffffff, api, cache, web"),
         (
             {"container": "1a1a"},
-            "'1a1a' begins the ids of 2 containers: web (1a1a1a1a1a1a), 1a1affffffff (1a1affffffff)",
+            "'1a1a' matches the ids of 2 containers: web (1a1a1a1a1a1a), 1a1affffffff (1a1affffffff)",
         ),
         ({"container": "1a1"}, "no container '1a1' here; "),
         ({"container": "\x1b[2J"}, r"no container '\x1b[2J' here; there are 1a1affffffff, api, cache, web"),

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 import pytest
 
+from ebpftop.collector.census import Census
 from ebpftop.collector.greeting import Greeting
 from ebpftop.collector.server import Server
 from ebpftop.frames.codec import encode
-from ebpftop.frames.messages import AnyFrame, AnyRequest, Catalog, Failed, Load, Loading, ProbeInfo, Refused, Rejected
+from ebpftop.frames.messages import (
+    AnyFrame,
+    AnyRequest,
+    Catalog,
+    Failed,
+    Load,
+    Loading,
+    ProbeInfo,
+    Refused,
+    Rejected,
+    Watch,
+)
 from ebpftop.frames.reading import FrameDecoder
 from ebpftop.handover import protocol, transport
+from ebpftop.kernel import mounts
 
 PROBE = ProbeInfo(
     id="cpu/some", title="", summary="", category="cpu", question="", overhead="", params=[], views=[], source=""
@@ -76,6 +91,23 @@ def test_a_refused_request_is_answered_by_nothing_but_the_refusal(served: Served
     assert next(answers) == Refused(request=2, error="no probe 'cpu/other' in the catalog")
 
 
+def test_pressure_is_read_of_cgroups_alone_in_which_a_process_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "some.slice").mkdir()
+    (tmp_path / "some.slice/cpu.pressure").write_text("some avg10=0.00 avg60=0.00 avg300=0.00 total=1\n")
+    known = set[str]()
+    monkeypatch.setattr(Census, "knows_cgroup", lambda _, path: path in known)
+    monkeypatch.setattr(mounts, "cgroups", lambda: tmp_path)
+    with contextlib.closing(Served()) as served:
+        for number, watched in enumerate(("", "/some.slice"), 1):
+            served.request(Watch(runs=[], cgroup="/some.slice"))
+            served.request(Load(request=number, probe="cpu/other"))
+            next(served.answers())  # what was in front of it has been dealt with
+            assert served._server._pressures.cgroup == watched
+            known.add("/some.slice")
+
+
 def test_an_accepted_request_waits_for_its_load(served: Served) -> None:
     answers = served.answers()
     served.request(Load(request=1, probe="cpu/some"))
@@ -121,11 +153,11 @@ def test_a_loader_that_ends_early_fails_at_the_stage_it_was_in(served: Served) -
         transport.send(served.control, protocol.Channel(run=number), [theirs.fileno()])
         transport.send(task, protocol.Progress(stage=stage))
         assert [next(answers).stage, next(answers).stage] == ["queued", stage]
-        ended = protocol.TaskEnded(run=number, error="the loader ended with status 1", output="LLVM ERROR: no")
+        ended = protocol.TaskEnded(run=number, error="the loader exited with status 1", output="LLVM ERROR: no")
         transport.send(served.control, ended)
         frame = next(answers)
         assert isinstance(frame, Rejected)
-        assert (frame.request, frame.stage, frame.error) == (request, failed_stage, "the loader ended with status 1")
+        assert (frame.request, frame.stage, frame.error) == (request, failed_stage, "the loader exited with status 1")
         assert (frame.text, frame.log) == (PROBE.source, "LLVM ERROR: no")
 
 

@@ -20,7 +20,7 @@ LONG = "fentry does not work here: loading a program: Operation not permitted (E
 PROBES = [
     probe("cpu/runqlat", title="Latency", question="Is the CPU saturated?", available=True, meaning="exact"),
     probe("disk/dcsnoop", title="Dcache", question="Which lookups?", available=False, reason=LONG),
-    probe("disk/evil\x1b", title="a\tb", question="?", available=None, reason="needs root to tell"),
+    probe("disk/evil\x1b", title="a\tb", question="?", available=None, reason="unknown without root"),
 ]
 PLAYBOOKS = [PlaybookInfo(name="slow", title="It is slow", summary="Why that is.", steps=[])]
 CHECKS = [
@@ -41,7 +41,7 @@ def test_in_a_pipe_the_catalog_is_a_record_per_line() -> None:
     assert lines(PIPE) == [
         "cpu/runqlat\trunnable\tLatency\tIs the CPU saturated?\texact",
         f"disk/dcsnoop\tunavailable\tDcache\tWhich lookups?\t{LONG}",
-        "disk/evil\\x1b\tunknown\ta\\tb\t?\tneeds root to tell",
+        "disk/evil\\x1b\tunknown\ta\\tb\t?\tunknown without root",
         "slow\tplaybook\tIt is slow\tWhy that is.\t",
     ]
 
@@ -57,7 +57,7 @@ def test_on_a_terminal_it_is_grouped_and_wrapped_at_words() -> None:
         "  ≡ slow      It is slow — Why that is.",
         "",
         "○ 1 runnable   ✗ 1 unavailable   ? 1 unknown",
-        "? only root can tell whether it runs here: sudo ebpftop list",
+        "? unknown without root: sudo ebpftop list",
     ]
 
 

@@ -228,7 +228,7 @@ def test_the_input_is_never_overwritten_and_another_file_only_if_forced(
     inputs = [tape, write(tmp_path / "b.tape", story())] if action == "merge" else [tape]
     for output in (tape, tmp_path / "link"):
         assert run(action, *inputs, "-o", output, "--force") == 2
-        assert "is a tape that is read" in capsys.readouterr().err
+        assert "is also an input" in capsys.readouterr().err
     other = tmp_path / "other"
     other.write_text("mine")
     assert run(action, *inputs, "-o", other) == 1
@@ -280,8 +280,8 @@ def _counts(frame: Snapshot) -> dict[int, int]:
     ("arguments", "status", "says"),
     [
         (("--from", "30"), 1, "ends after 19.0 s"),
-        (("--from", "9", "--to", "9"), 2, "ends before it begins"),
-        (("--from", "deplay 42"), 2, "'deplay 42' is no time, and no mark; did you mean deploy 42?"),
+        (("--from", "9", "--to", "9"), 2, "ends before it starts"),
+        (("--from", "deplay 42"), 2, "'deplay 42' is neither a time nor a mark; did you mean deploy 42?"),
         (("--to", "-5"), 2, "is no time"),
         (("--to", "1e9"), 2, "is no time"),
     ],
@@ -297,7 +297,7 @@ def test_what_cannot_be_cut_is_one_line(
 def test_what_can_be_read_of_a_cut_tape_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torn = write(tmp_path / "a.tape", story(), ends=False)
     assert run("cut", torn, "--from", "10", "-o", tmp_path / "out") == 1
-    assert "is truncated after 19.0 s; what could be read was written" in capsys.readouterr().err
+    assert "is truncated after 19.0 s; the readable part was written" in capsys.readouterr().err
     assert [frame.seq for _, frame in read(tmp_path / "out") if isinstance(frame, Snapshot)] == list(range(10, 20))
     assert TapeReader(tmp_path / "out").problem == ""
 
@@ -370,7 +370,7 @@ def test_how_tapes_were_merged_is_told(tmp_path: Path, capsys: pytest.CaptureFix
     lines = capsys.readouterr().err.splitlines()
     assert "begins 4.0 s before another ends" in lines[0]
     assert "is of another boot" in lines[1]
-    assert "is of another kernel: 6.13.0" in lines[2]
+    assert "is from another kernel: 6.13.0" in lines[2]
     shots = [(at, frame) for at, frame in read(out) if isinstance(frame, Snapshot)]
     assert {round(at * SECOND) - frame.monotonic_ns for at, frame in shots} == {-1000 * SECOND}
 

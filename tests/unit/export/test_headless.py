@@ -379,7 +379,7 @@ async def test_marks_are_lines_among_the_intervals() -> None:
 
 async def test_marks_are_told_in_every_format() -> None:
     frames = [*HISTOGRAM, mark("deploy \x1b[31m42", 1.5, origin="outside")]
-    told = "  mark: deploy \\x1b[31m42 (from outside)\n"
+    told = "  mark: deploy \\x1b[31m42 (by command)\n"
     assert told in (await ran(frames, LAST, format="text")).out
     for each in ("csv", "folded", "speedscope"):
         result = await ran(frames, LAST, format=each)

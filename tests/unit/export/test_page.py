@@ -235,7 +235,7 @@ def test_a_tape_of_a_collector_that_was_started_again_has_two_parts(tmp_path: Pa
     taped = read(TapeReader(path))
     assert len(taped.chapters) == 2
     written = html(Page("T", "x", list(map(gather, taped.chapters))))
-    assert "Part 2: the collector was started again" in written
+    assert "Part 2: the collector was restarted" in written
     assert sorted(re.findall(r'id="(run-[^"]+)"', written)) == ["run-0-1", "run-1-1"]
 
 

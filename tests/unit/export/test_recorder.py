@@ -188,7 +188,7 @@ async def test_marks_from_outside_go_onto_the_tape(tmp_path: Path, monkeypatch: 
         assert await recording == 0
     (mark,) = [frame for frame in on_tape(path) if isinstance(frame, Mark)]
     assert (mark.text, mark.origin) == ("deploy 42", "outside")
-    assert err.getvalue().startswith(f"ebpftop: {formatting.clock(mark.realtime_ns)}  mark: deploy 42 (from outside)\n")
+    assert err.getvalue().startswith(f"ebpftop: {formatting.clock(mark.realtime_ns)}  mark: deploy 42 (by command)\n")
     assert list(place.iterdir()) == []
 
 

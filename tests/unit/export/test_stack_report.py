@@ -175,7 +175,7 @@ def test_of_a_long_line_the_end_stays() -> None:
 def test_a_probe_without_stacks_has_no_speedscope() -> None:
     probe = read_catalog([]).probes["cpu/runqlat"]
     named.check_format(probe, "json")
-    with pytest.raises(UsageError, match="--format speedscope is for call stacks, and cpu/runqlat shows none"):
+    with pytest.raises(UsageError, match="--format speedscope is for call stacks, but cpu/runqlat shows none"):
         named.check_format(probe, "speedscope")
 
 
@@ -212,7 +212,7 @@ async def test_what_is_missing_is_in_every_format(format: str) -> None:
 async def test_text_tells_once_what_to_do_about_it() -> None:
     later = snapshot(1, 1, {"seen": columns(stack=[7, 8], total=[5, 9])})
     told = (await ran(with_gaps(), [later], format="text")).out
-    for words in ("[stack too deep: more than 16 KiB] What", "[JIT without a map] A", "[stripped] The"):
+    for words in ("[stack too deep: more than 16 KiB] The", "[JIT without a map] A", "[stripped] The"):
         assert told.count(words) == 1
     assert "--perf-basic-prof" in told
     assert "[no user stack] " not in told

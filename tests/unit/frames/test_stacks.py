@@ -33,7 +33,7 @@ def test_a_function_gets_a_better_name_later() -> None:
 def test_what_was_not_told_says_so() -> None:
     known = KnownStacks()
     known.take(Stacks(stacks=[Stack(id=5, functions=[7])]))
-    assert names(known, 5, 6) == [["function not known"], ["stack not known"]]
+    assert names(known, 5, 6) == [["function no longer known"], ["stack no longer known"]]
 
 
 def test_beyond_the_limit_the_stacks_told_last_stay() -> None:
@@ -44,7 +44,7 @@ def test_beyond_the_limit_the_stacks_told_last_stay() -> None:
     known = KnownStacks(limit=whole.bytes)
     for frame in frames:
         known.take(frame)
-    assert names(known, 4, 3, 0) == [["f4", "f11"], ["f3", "f10"], ["stack not known"]]
+    assert names(known, 4, 3, 0) == [["f4", "f11"], ["f3", "f10"], ["stack no longer known"]]
     assert known.bytes < known.limit
 
 
@@ -63,7 +63,7 @@ def test_functions_that_no_stack_names_are_forgotten_beyond_the_limit() -> None:
         known.take(Stacks(functions=new, stacks=[Stack(id=number, functions=[number])]))
         assert known.bytes <= known.limit
         assert len(known.functions) < 15
-    assert names(known, 95, 0) == [["f95"], ["stack not known"]]
+    assert names(known, 95, 0) == [["f95"], ["stack no longer known"]]
 
 
 @pytest.mark.parametrize(("depth", "length"), [(30, 10), (10, 1000)])
@@ -80,6 +80,6 @@ def test_sixteen_thousand_stacks_take_what_is_stated(depth: int, length: int) ->
         assert known.bytes <= bounds.STACKS
     taken, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert names(known, 16_383)[0][0] != "stack not known"
+    assert names(known, 16_383)[0][0] != "stack no longer known"
     assert taken <= 1.05 * bounds.STACKS
     assert taken <= 1.25 * known.bytes

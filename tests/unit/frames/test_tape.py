@@ -339,7 +339,7 @@ def test_memory_that_is_not_there_is_a_line(tmp_path: Path, monkeypatch: pytest.
         return real(body)
 
     monkeypatch.setattr(tape, "written", lambda: decode)
-    assert read(path) == (FRAMES[:-1], f"{path} takes more memory than there is after 4.0 s")
+    assert read(path) == (FRAMES[:-1], f"{path} needs more memory than available after 4.0 s")
 
 
 def test_a_full_disk_leaves_whole_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

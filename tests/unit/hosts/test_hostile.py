@@ -46,7 +46,7 @@ async def test_a_hostile_host_is_cut_off_and_the_others_go_on(read: Read, what: 
         await reader.until(lambda: bad.connections > 1)
         good.play(snapshot(41, 3, calls((7, 1, 25))))
         await reader.until(lambda: ("web-1", "nginx", 25) in rows(reader, run))
-        assert any(text.startswith("web-2: ") and "it is tried again" in text for text in reader.notices)
+        assert any(text.startswith("web-2: ") and "reconnecting" in text for text in reader.notices)
 
 
 async def test_other_columns_of_a_map_are_left_out(read: Read) -> None:

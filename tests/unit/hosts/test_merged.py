@@ -178,8 +178,8 @@ async def test_a_host_that_comes_back_counts_on(read: Read) -> None:
         await reader.until(lambda: len(rows(reader, run)) == 2)
         two.cut("no route to it")
         await reader.until(lambda: two.connections == 2 and two.run == 42)
-        assert "web-2: no route to it; it is tried again" in reader.notices
-        await reader.until(lambda: "web-2: it is there again" in reader.notices)
+        assert "web-2: no route to it; reconnecting" in reader.notices
+        await reader.until(lambda: "web-2: reconnected" in reader.notices)
         two.play(named(7, "redis"), snapshot(42, 1, calls((7, 1, 8)), lost=1))
         await reader.until(lambda: len(rows(reader, run)) == 3)
         assert rows(reader, run) == {("web-1", "nginx", 50), ("web-2", "nginx", 50), ("web-2", "redis", 8)}
@@ -341,7 +341,9 @@ def _is_reading(request: AnyRequest) -> bool:
     return isinstance(request, ReadPrograms | ReadThreads)
 
 
-@pytest.mark.parametrize(("host", "why"), [("", "H lists them, and . selects one"), ("web-9", "web-9 isn't there")])
+@pytest.mark.parametrize(
+    ("host", "why"), [("", "H lists the hosts, . selects one"), ("web-9", "web-9 is not connected")]
+)
 async def test_without_a_host_there_are_no_lists(read: Read, host: str, why: str) -> None:
     async with read({"web-1": FarHost(CATALOG), "web-2": FarHost(CATALOG)}) as reader:
         await reader.source.request(ReadPrograms(host=host))
@@ -358,7 +360,7 @@ async def test_who_waits_for_a_list_is_told_that_its_host_is_gone(read: Read) ->
         two.cut()
         await reader.until(lambda: any(isinstance(frame, Threads) for frame in reader.frames))
         (answer,) = [frame for frame in reader.frames if isinstance(frame, Threads)]
-        assert answer.error == "web-2 isn't there"
+        assert answer.error == "web-2 is not connected"
 
 
 async def test_two_names_of_one_machine_are_told(read: Read) -> None:

@@ -27,7 +27,7 @@ from ebpftop.hosts.names import MOST, checked, labels
     ],
 )
 def test_a_name_that_ssh_could_take_for_an_option_is_refused(name: str) -> None:
-    with pytest.raises(UsageError, match="no name of a host"):
+    with pytest.raises(UsageError, match="is not a host name"):
         checked([name])
 
 

@@ -24,7 +24,7 @@ LINE = "admin ALL=(root) NOPASSWD: /usr/local/bin/ebpftop serve --stdio"
         (3, ["ebpftop: this kernel has no BTF: install another"], "this kernel has no BTF: install another"),
         (255, ["Host key verification failed."], "Host key verification failed."),
         (255, [], "ssh could not connect"),
-        (-9, [], "ssh was ended by SIGKILL"),
+        (-9, [], "ssh was killed by SIGKILL"),
         (0, [], "the connection was closed"),
         (None, [], "the connection was closed"),
     ],

@@ -58,7 +58,7 @@ def test_without_either_what_the_compiler_can_open_is_a_note(tmp_path: Path, mon
     monkeypatch.setattr(capabilities, "held", frozenset)
     monkeypatch.setattr(landlock, "available", lambda: False)
     view = View(tmp_path, lambda: None)
-    assert view.lack == "the compiler can open what its user may read"
+    assert view.lack == "the compiler is not confined: it can open any file its user may read"
     assert view.run(lambda root: root) == tmp_path
 
 

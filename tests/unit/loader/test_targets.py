@@ -89,7 +89,7 @@ def test_a_pattern_is_one_place_for_each_function_it_matches(program: str) -> No
     [
         ("read_rwo", "{} has no function read_rwo; did you mean read_row?"),
         ("zzz*", "no function of {} matches 'zzz*'"),
-        ("quick", "{}: the loader chooses an implementation of quick; trace that by its name"),
+        ("quick", "{}: the dynamic loader chooses an implementation of quick; trace that one by its name"),
         ("\x1b(B", r"{} has no function \x1b(B"),
     ],
 )
@@ -140,11 +140,11 @@ def test_what_is_no_program(tmp_path: Path) -> None:
     for data, why in (
         (b"#!/bin/sh\n", "not a 64-bit little-endian ELF file"),
         (elf(FUNCTIONS)[:300], "has no symbols"),
-        (elf(FUNCTIONS, machine=40), "made for another architecture"),
+        (elf(FUNCTIONS, machine=40), "built for another architecture"),
         (struct.pack("<I", 7), "not a 64-bit little-endian ELF file"),
         (
             elf(FUNCTIONS)[:54] + bytes(4) + elf(FUNCTIONS)[58:],
-            "an object file, which can't be run before it is linked",
+            "an object file, which must be linked before it can run",
         ),
     ):
         file = write(tmp_path / "file", data)

@@ -165,7 +165,7 @@ def test_values_of_the_moment_are_the_last_and_the_greatest_of_each_span() -> No
     assert told(found, "size.max") == {1: (50, 90), 2: (7, 7)}
     assert {number.name for number in found.numbers} == {"size", "size.max"}
     assert all(number.chance is None and not number.changed.any() for number in found.numbers)
-    assert words.verdict(found) == "values of the moment, which aren't judged"
+    assert words.verdict(found) == "gauges, for which changes are not judged"
     last = next(number for number in found.numbers if number.name == "size")
     assert [words.change(last, row) for row in range(2)] == ["×2", "−7 B"]
     assert words.title(last) == "Size"
@@ -188,7 +188,7 @@ def test_a_table_of_counters_shows_its_gauges_too() -> None:
     assert (numbers["last_ns"].before[0][at], numbers["last_ns"].after[0][at]) == (90, 80)
     assert (numbers["last_ns.max"].before[0][at], numbers["last_ns.max"].after[0][at]) == (100, 90)
     assert found.first is numbers["count"]
-    assert words.verdict(found) == "within what varies anyway"
+    assert words.verdict(found) == "within normal variation"
 
 
 @pytest.mark.parametrize(("before", "after", "word"), [(np.nan, 3.0, "new"), (3.0, np.nan, "gone"), (0.0, 3.0, "+3")])

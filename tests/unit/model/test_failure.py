@@ -37,9 +37,9 @@ static inline void add_one(u64 *count)
 }
 """
 SEE_OUTPUT = "The C does not compile, so the verifier never saw it. The compiler's whole output is below."
-ENDED = "That says nothing about the program. The earlier output of the compiler and the loader is below."
+ENDED = "This says nothing about the program. The output of the compiler and the loader so far is below."
 STACK = "Looks like the BPF stack limit of 512 bytes is exceeded. Please move large on stack variables into BPF map."
-LLVM_ENDED = "the loader ended with status 1"
+LLVM_ENDED = "the loader exited with status 1"
 
 # As the kernel writes it, which quotes BCC's rewritten text.
 CALL = """\
@@ -141,9 +141,11 @@ def test_llvm_ended_the_loader_as_it_compiled(stage: str) -> None:
 
 
 def test_the_loader_ended_later() -> None:
-    outcome = TaskEnded(run=1, error="the loader was ended by SIGSEGV", output="free(): invalid\n").outcome("verify", C)
+    outcome = TaskEnded(run=1, error="the loader was killed by SIGSEGV", output="free(): invalid\n").outcome(
+        "verify", C
+    )
     failure = explain(ID, outcome)
-    assert failure.headline == "my/probe: could not be loaded: the loader was ended by SIGSEGV"
+    assert failure.headline == "my/probe: could not be loaded: the loader was killed by SIGSEGV"
     assert (failure.diagnosis.kind, failure.diagnosis.explanation) == ("load", ENDED)
     assert (failure.source, failure.text, failure.log) == (None, C, "free(): invalid\n")
 
@@ -164,7 +166,7 @@ def test_a_misfit_and_what_could_not_attach_are_as_reported() -> None:
     assert failure.diagnosis == Diagnosis("fit", error, None, None, "", None, known=False)
     assert (failure.source, failure.text, failure.log) == (None, C, "")
 
-    error = "its maps may take 300 MiB; the limit is 256 MiB"
+    error = "its maps may need 300 MiB; the limit is 256 MiB"
     failure = explain(ID, Failed(stage="limit", error=error, variant="raw", text=C))
     assert failure.headline == f"my/probe: over a limit: {error}"
     assert failure.diagnosis.kind == "limit"

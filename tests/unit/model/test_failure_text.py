@@ -81,7 +81,7 @@ def test_text_for_a_person() -> None:
         "     8  r1 = *(u64 *)(r0 +0)",
         "        rejected here",
         "",
-        "known before it",
+        "state before it",
         "    r0  a value of 8 bytes in the map counts or NULL",
         "        (map_value_or_null(id=1,map=counts,ks=4,vs=8))",
         "",

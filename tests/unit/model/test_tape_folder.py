@@ -139,7 +139,7 @@ def test_only_so_many_bytes_stay(tmp_path: Path) -> None:
     tight.run(200)
     (last,) = tapes(folder)
     assert seconds_of(read(last))[0] <= 46
-    assert "ends as it has no more than 1.95 KiB" in str(tight.told)
+    assert "stopped at the limit of 1.95 KiB" in str(tight.told)
 
 
 def test_incidents_that_follow_each_other_share_a_tape(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_a_full_disk_ends_the_tape_readably_and_watching_goes_on(
     on.run(100)
     first, second = tapes(folder)
     assert next(each.text for each in on.told if isinstance(each, Notice)) == (
-        f"{first} ends early: No space left on device"
+        f"{first} is incomplete: No space left on device"
     )
     reader = TapeReader(first)
     assert "truncated" in reader.problem

@@ -243,7 +243,7 @@ def test_bad_input_is_one_line(tmp_path: Path) -> None:
     assert complaint(run("triage", "no-such-playbook"), 2).startswith("unknown playbook 'no-such-playbook'")
     (tmp_path / "none.tape").write_bytes(b"")
     assert complaint(run("triage", tmp_path / "none.tape"), 1)
-    assert "what comes before is looked at" in complaint(run("triage", cut), 1)
+    assert "only what comes before is examined" in complaint(run("triage", cut), 1)
 
 
 EVIL = '\x1b[31m"\\\n$(reboot)\u202e' * 60
@@ -336,7 +336,7 @@ def test_threads_that_do_not_go_on_are_told_though_no_probe_counts_them() -> Non
     assert said.verdict == "trouble"
     lines = as_text(said).splitlines()
     assert lines[2:5] == [
-        "threads that don't go on, whose waits no probe counts:",
+        "threads that make no progress (no probe counts a wait that hasn't ended):",
         *(f"   · {each.text}" for each in said.hung[:2]),
     ]
     assert "nothing else stands out of what the probes count (confidence high)" in lines[6:]
@@ -351,7 +351,7 @@ def test_who_is_stopped_is_told_but_is_no_trouble_by_itself() -> None:
     assert "nothing stands out of what the probes count (confidence" in as_text(said)
 
 
-@pytest.mark.parametrize(("seconds", "first"), [(20, "threads that don't go on"), (2, "1. cpu: report")])
+@pytest.mark.parametrize(("seconds", "first"), [(20, "threads that make no progress"), (2, "1. cpu: report")])
 def test_threads_that_wait_as_long_as_was_looked_come_before_what_is_busy(seconds: int, first: str) -> None:
     said = told(thread(10, "D", target="/srv/x", still_ns=seconds * S), tape="cpu-hog")
     assert as_text(said).splitlines()[2].startswith(first)

@@ -86,9 +86,9 @@ def test_the_parts_of_a_trigger() -> None:
         ("runqlat p99 = 20ms", "after 'runqlat p99': expected >, >=, < or <=, not '='"),
         ("runqlat p99 >", "after 'runqlat p99 >': expected a number, which is missing"),
         ("runqlat p99 > twenty", "after 'runqlat p99 >': expected a number, not 'twenty'"),
-        ("runqlat p99 > 20ms for", "after 'runqlat p99 > 20ms for': expected a time, as 3s, which is missing"),
-        ("runqlat p99 > 20ms for 3", "3 of what? Units: ns, µs, ms, s, min, h"),
-        ("runqlat p99 > 20ms for 2h", "a time lasts up to 3600 s, not 7200 s"),
+        ("runqlat p99 > 20ms for", "after 'runqlat p99 > 20ms for': expected a time such as 3s, which is missing"),
+        ("runqlat p99 > 20ms for 3", "3 needs a unit: ns, µs, ms, s, min, h"),
+        ("runqlat p99 > 20ms for 2h", "a time may be at most 3600 s, not 7200 s"),
         (
             "runqlat p99 > 20ms during 3s",
             "after 'runqlat p99 > 20ms': expected 'for' and a time, or the end, not 'during'",
@@ -110,13 +110,13 @@ def test_what_can_not_be_read(text: str, why: str) -> None:
 @pytest.mark.parametrize(
     ("text", "views", "why"),
     [
-        ("runqlat p99 > 20", [LATENCY], "20 of what? Units: ns, µs, ms, s, min, h"),
+        ("runqlat p99 > 20", [LATENCY], "20 needs a unit: ns, µs, ms, s, min, h"),
         (
             "runqlat p99 > 20MiB",
             [LATENCY],
-            "20MiB: unknown unit 'MiB' here; units: ns, µs, ms, s, min, h",
+            "20MiB: unknown unit 'MiB'; known here: ns, µs, ms, s, min, h",
         ),
-        ("runqlat p99 > 20ms/s", [LATENCY], "p99 is no rate: the limit is given without /s"),
+        ("runqlat p99 > 20ms/s", [LATENCY], "p99 is not a rate: give the limit without /s"),
         (
             "syscount p99 > 20ms",
             [CALLS],
@@ -129,11 +129,11 @@ def test_what_can_not_be_read(text: str, why: str) -> None:
         ("tcptop rate tgid > 20", [TRAFFIC], "tcptop has no counter 'tgid'; it has sent, busy"),
         ("tcptop.adress rate > 20", [TRAFFIC], "tcptop has no view 'adress'; did you mean by_address?"),
         ("runqlat lst > 2", [LATENCY], "runqlat has no column 'lst'; did you mean lost?"),
-        ('runqlat lost("curl") > 2', [LATENCY], "lost has no rows for words to choose"),
+        ('runqlat lost("curl") > 2', [LATENCY], "lost has no rows to choose by words"),
         (
             "runqlat total > 2",
             [LATENCY],
-            "runqlat has no call stacks with values of the moment; "
+            "runqlat has no call stacks with a gauge; "
             "it has p50, p90, p99, max, rate, count, lost, map_full, evicted, missed",
         ),
     ],

@@ -83,9 +83,9 @@ def take_all() -> None:
 @pytest.mark.parametrize(
     ("happens", "told"),
     [
-        (hang, "took longer than 1 s and was ended"),
+        (hang, "took longer than 1 s and was stopped"),
         (take_all, "ran out of memory: limit 1,536 MiB"),
-        (os.abort, "was ended by SIGABRT"),
+        (os.abort, "was killed by SIGABRT"),
     ],
 )
 def test_a_reader_that_fails_is_one_line_and_another_one_starts_later(
@@ -98,7 +98,7 @@ def test_a_reader_that_fails_is_one_line_and_another_one_starts_later(
 
     monkeypatch.setattr(folders, "LONGEST", 1)
     made = Folders(Fails([tmp_path], again=True, system=NOWHERE), None)
-    end_of = "what was read before stays, the next attempt is in 60 s"
+    end_of = "keeping what was read before, trying again in 60 s"
     assert made.catalog.problems == [f"{tmp_path}: reading {told}; {end_of}"]
     assert "cpu/runqlat" in made.catalog.probes
     assert made.reports is None

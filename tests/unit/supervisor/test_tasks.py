@@ -94,7 +94,7 @@ def test_a_waiting_task_runs_when_one_ends_and_the_first_before_all_others(runni
     os.kill(some_pid, signal.SIGKILL)
     ended = reap_one(running)
     assert ended is not None
-    assert ended.error == "the blocked was ended by SIGKILL"
+    assert ended.error == "the blocked was killed by SIGKILL"
     assert said(first) == "first"
     with pytest.raises(BlockingIOError):
         waiting.recv(1, socket.MSG_DONTWAIT)
@@ -106,7 +106,7 @@ def test_a_waiting_task_runs_when_one_ends_and_the_first_before_all_others(runni
 def test_the_queue_has_an_end_beyond_which_there_is_room_for_what_serves_all(running: Tasks) -> None:
     for number in range(MOST_WAITING):
         running.start("waits", number, block).close()
-    with pytest.raises(NotStarted, match="not loaded, as 128 probes are waiting already"):
+    with pytest.raises(NotStarted, match="not loaded: 128 probes are waiting already"):
         running.start("refused", 0, block)
     running.start("census", -1, block, first=True).close()
 
@@ -152,7 +152,7 @@ def test_a_task_that_only_computes_is_ended(monkeypatch: pytest.MonkeyPatch) -> 
     made.start("computes", 3, compute).close()
     ended = reap_one(made)
     assert ended is not None
-    assert (ended.run, ended.error) == (3, "the computes computed for more than 1 s and was ended")
+    assert (ended.run, ended.error) == (3, "the computes used more than 1 s of CPU time and was stopped")
 
 
 def test_a_task_that_takes_longer_than_it_may_is_ended() -> None:
@@ -162,7 +162,7 @@ def test_a_task_that_takes_longer_than_it_may_is_ended() -> None:
     made.end_overdue()
     ended = reap_one(made)
     assert ended is not None
-    assert (ended.run, ended.error) == (3, "the waits took longer than 0 s and was ended")
+    assert (ended.run, ended.error) == (3, "the waits took longer than 0 s and was stopped")
 
 
 def test_a_task_has_its_limits_before_it_works() -> None:
@@ -237,7 +237,7 @@ def test_a_task_that_aborts_for_another_reason_did_not_run_out_of_memory() -> No
     made.start("aborts", 3, lambda _: os.abort()).close()
     ended = reap_one(made)
     assert ended is not None
-    assert ended.error == "the aborts was ended by SIGABRT"
+    assert ended.error == "the aborts was killed by SIGABRT"
 
 
 def test_a_task_can_not_fill_a_disk() -> None:

@@ -167,7 +167,7 @@ def test_a_frame_that_is_its_own_caller_ends() -> None:
 def test_broken_instructions_are_the_reason_that_is_shown(first: bytes) -> None:
     program = first if first != b"\x0d\x07" else b"\x0f\x01\x30\x0d\x07"
     stack = found(ORDINARY, program, BASE + START + 99)
-    assert stack == ((BASE + START + 16,), "unwind tables that make no sense")
+    assert stack == ((BASE + START + 16,), "invalid unwind tables")
 
 
 @given(

@@ -183,7 +183,7 @@ def test_a_pointer_that_a_call_took_away(kernel: str, name: str, chain: list[int
     assert [step.insn for step in diagnosis.chain] == chain
     (took,) = [step for step in diagnosis.chain if step.took]
     assert took.text.startswith(f"call {taker}#")
-    assert took.why.startswith("after this call the pointer is not valid any more: R6 was ")
+    assert took.why.startswith("after this call the pointer is no longer valid: R6 was ")
     assert diagnosis.registers[register].startswith("any number (scalar")
     assert diagnosis.chain[-1].why == f"rejected here: {register.upper()} is any number"
     assert diagnosis.explanation.startswith(f"`{taker}` ")
