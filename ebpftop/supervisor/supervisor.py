@@ -293,7 +293,7 @@ class Supervisor:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGALRM, lambda *_: self._end_at_once())
         for number in hangup.ending_signals():
-            signal.signal(number, _begin_to_end if number != signal.SIGINT else lambda *_: None)
+            signal.signal(number, _begin_to_end if number != signal.SIGINT else _interrupted_once)
         return ours
 
     def _on_signals(self, wakeup: socket.socket) -> None:
@@ -318,7 +318,7 @@ class Supervisor:
         """A signal meant for the command: the consumer ends in its own way, and is ended if it does not."""
         if self._status is None:
             os.kill(self._consumer, number)
-            if number != signal.SIGINT:
+            if number != signal.SIGINT or signal.getitimer(signal.ITIMER_REAL)[0]:
                 self._ending_since = self._ending_since or time.monotonic()
 
     def _reap(self) -> None:
@@ -394,6 +394,11 @@ def _begin_to_end(*_: object) -> None:
     """A signal handler, which runs also while the loop is busy: from now on there is a limit."""
     if not signal.getitimer(signal.ITIMER_REAL)[0]:
         signal.setitimer(signal.ITIMER_REAL, _AT_LATEST)
+
+
+def _interrupted_once(*_: object) -> None:
+    """The first SIGINT may have a summary written, which may take long; after the second there is a limit."""
+    signal.signal(signal.SIGINT, _begin_to_end)
 
 
 def only_roots_modules() -> None:
