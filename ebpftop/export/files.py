@@ -27,7 +27,7 @@ def write(path: Path, content: bytes, *, force: bool = False) -> None:
 @contextlib.contextmanager
 def create(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
     """Create a file of mode 0600 under its name only once it is complete. With `force` it takes the place of a regular
-    file; a symbolic link is never followed. Whatever ends this process before, nothing of it stays where the file system
+    file; a symbolic link is never followed. Whatever ends this process before, nothing of it stays, if the file system
     has nameless files. Raises `FileRefused`, `OSError`.
     """
     check(path, force=force)

@@ -57,8 +57,8 @@ Collector = Callable[[Catalog, socket.socket, socket.socket], int]
 _JOB_CONTROL = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 _PATIENCE = 2.0  # seconds that the consumer gets to end by itself
 _COLLECTORS_PATIENCE = 0.4  # and the collector
-_RESTORING = 0.1  # seconds that restoring the terminal may take then
-_AT_LATEST = 2.8  # seconds after a signal, by which everything has ended, whatever this process is doing
+_RESTORING = 0.5  # seconds that restoring the terminal may take then
+_AT_LATEST = 2.5  # seconds after a signal, by which everything has ended, whatever this process is doing
 _OUTPUT = 1 << 16  # bytes of collectors' output that are passed on
 SURVEY_RUN = 0  # the run number under which the collector knows the survey
 
