@@ -248,9 +248,8 @@ def _trace(
 
 
 def become_root(arguments: argparse.Namespace, argv: list[str]) -> None:
-    """Return only where it may trace, and the kernel's process ids are those seen here. Raises `Cannot`."""
-    space = support.pid_namespace()
-    if not space.ok:
+    """Return only where it may trace, and the kernel's process ids and clocks are those seen here. Raises `Cannot`."""
+    if (space := support.misleading()) is not None:
         raise Cannot(f"tracing would give wrong results in {space.detail}: {space.remedy}")
     root.become(arguments, argv)
     settings.tell(arguments)

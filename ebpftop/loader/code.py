@@ -66,7 +66,7 @@ def run(channel: socket.socket, request: RequestCode, give_up_root: Callable[[],
     programs: list[tuple[Program, Mappings]] = []
     for each in request.programs[:MOST_PROGRAMS]:
         with contextlib.suppress(OSError, ValueError, IndexError):  # it has ended, or executes another one
-            mappings = _mappings(each)
+            mappings = _mappings(each, files)
             for mapping in mappings.mappings:
                 files.open(mappings, mapping)
             programs.append((each, mappings))
@@ -82,10 +82,10 @@ def run(channel: socket.socket, request: RequestCode, give_up_root: Callable[[],
         transport.close_all(reading.memfds)
 
 
-def _mappings(program: Program) -> Mappings:
+def _mappings(program: Program, files: MappedFiles) -> Mappings:
     """Raises `OSError`, and `ProcessLookupError`, `ValueError` or `IndexError` if it is another program."""
     _check(program)
-    mappings = Mappings(program.tgid, program.start_ns, None)
+    mappings = Mappings(program.tgid, program.start_ns, None, files.answering)
     _check(program)
     return mappings
 

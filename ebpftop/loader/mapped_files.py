@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 
-from ebpftop.kernel.elf import Elf
+from ebpftop.kernel.answering import Answering
+from ebpftop.kernel.elf import BadElf, Elf
 from ebpftop.kernel.mappings import Mapping, Mappings
 
 VDSO = "[vdso]"
@@ -14,9 +15,10 @@ FileKey = tuple[bytes, int, bytes]  # a file: device, inode, and what the kernel
 
 
 class MappedFiles:
-    """Opening requires root; nothing is read then."""
+    """Opening requires root; nothing is read then. answering: which of their file systems answer."""
 
     def __init__(self) -> None:
+        self.answering = Answering()
         self._descriptors: dict[FileKey, int] = {}
         self._vdso = _own_vdso()
 
@@ -36,6 +38,8 @@ class MappedFiles:
 
     def elf(self, mapping: Mapping) -> Elf | None:
         """None if there is no file. Raises `BadElf`, `OSError`."""
+        if self.answering.is_silent(mapping.device):
+            raise BadElf("its file system doesn't answer")
         if mapping.module == VDSO:
             return Elf(lambda length, offset: self._vdso[offset : offset + length], len(self._vdso))
         descriptor = self._descriptors.get(file_of(mapping))

@@ -47,8 +47,7 @@ def survey(probes: Iterable[Probe], held: ExitStack) -> list[protocol.Availabili
 
     Trial attachments are detached with `held`, which takes a fifth of a second.
     """
-    space = support.pid_namespace()
-    if not space.ok:
+    if (space := support.misleading()) is not None:
         why = f"tracing would give wrong results in {space.detail}"
         return [protocol.Availability(probe=probe.id, available=False, reason=why) for probe in probes]
     outcomes = Outcomes(held)

@@ -177,7 +177,10 @@ class _Ended(_Addresses):
     def __init__(self, asked: Offsets, files: MappedFiles) -> None:
         super().__init__(asked.id)
         self._mapping = Mapping(0, _END, 0, asked.device, asked.inode, asked.path)
-        descriptor = open_again(asked.path, asked.device, asked.inode)
+        arguments = asked.path, asked.device, asked.inode
+        if not files.answering.answers(asked.device, lambda: os.pread(open_again(*arguments), 1, 0)):
+            raise FileNotFoundError(asked.path)
+        descriptor = open_again(*arguments)
         self._changed = os.fstat(descriptor).st_ctime_ns
         files.add(self._mapping, descriptor)
         self.answers = {offset: _place(offset, self._mapping, "") for offset in asked.offsets}
@@ -199,7 +202,8 @@ class _Process(_Addresses):
         super().__init__(asked.id)
         self.asked = asked
         known = [address for addresses in asked.known.values() for address in addresses]
-        self._mappings = Mappings(asked.tgid, asked.start_ns, [*asked.addresses, *known])
+        addresses = [*asked.addresses, *known]
+        self._mappings = Mappings(asked.tgid, asked.start_ns, addresses, files.answering)
         self._identities = {each: self._mappings.identity(each) for each in self._mappings.mappings}
         self.perf_map: int | None = None
         self.version = asked.perf_map  # one that was deleted has named what there is

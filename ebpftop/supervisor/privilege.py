@@ -14,6 +14,7 @@ import pwd
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
+from itertools import count
 from pathlib import Path
 
 import msgspec
@@ -23,7 +24,7 @@ from ebpftop.base.syscalls import NUMBERS
 from ebpftop.kernel import capabilities
 
 _PR_SET_PDEATHSIG, _PR_GET_PDEATHSIG = 1, 2
-_PR_SET_DUMPABLE, _PR_SET_KEEPCAPS, _PR_CAPBSET_DROP, _PR_SET_SECUREBITS = 4, 8, 24, 28
+_PR_SET_DUMPABLE, _PR_SET_KEEPCAPS, _PR_SET_SECUREBITS, _PR_CAPBSET_READ, _PR_CAPBSET_DROP = 4, 8, 28, 23, 24
 _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 38, 47
 _PR_CAP_AMBIENT_CLEAR_ALL = 4
 _SECBITS_ROOT_IS_NOBODY_SPECIAL = 0x2F  # NOROOT, NO_SETUID_FIXUP, KEEP_CAPS_LOCKED, each locked
@@ -94,9 +95,10 @@ def _changing_to(who: Invoker) -> Iterator[None]:
 
 def _drop_capabilities() -> None:
     _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
-    last = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
     if "CAP_SETPCAP" in capabilities.held():  # without it the bounding set and securebits can't be changed
-        for capability in range(last + 1):
+        for capability in count():
+            if _libc.prctl(_PR_CAPBSET_READ, ctypes.c_ulong(capability), 0, 0, 0) < 0:
+                break  # the kernel knows no more
             _prctl(_PR_CAPBSET_DROP, capability)
         _prctl(_PR_SET_SECUREBITS, _SECBITS_ROOT_IS_NOBODY_SPECIAL)
     capabilities.keep(())

@@ -57,8 +57,8 @@ Collector = Callable[[Catalog, socket.socket, socket.socket], int]
 _JOB_CONTROL = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 _PATIENCE = 2.0  # seconds that the consumer gets to end by itself
 _COLLECTORS_PATIENCE = 0.4  # and the collector
-_RESTORING = 0.1  # seconds that restoring the terminal may take then
-_AT_LATEST = 2.8  # seconds after a signal, by which everything has ended, whatever this process is doing
+_RESTORING = 0.5  # seconds that restoring the terminal may take then
+_AT_LATEST = 2.5  # seconds after a signal, by which everything has ended, whatever this process is doing
 _OUTPUT = 1 << 16  # bytes of collectors' output that are passed on
 SURVEY_RUN = 0  # the run number under which the collector knows the survey
 
@@ -293,7 +293,7 @@ class Supervisor:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGALRM, lambda *_: self._end_at_once())
         for number in hangup.ending_signals():
-            signal.signal(number, _begin_to_end if number != signal.SIGINT else lambda *_: None)
+            signal.signal(number, _begin_to_end if number != signal.SIGINT else _interrupted_once)
         return ours
 
     def _on_signals(self, wakeup: socket.socket) -> None:
@@ -318,7 +318,7 @@ class Supervisor:
         """A signal meant for the command: the consumer ends in its own way, and is killed if it doesn't."""
         if self._status is None:
             os.kill(self._consumer, number)
-            if number != signal.SIGINT:
+            if number != signal.SIGINT or signal.getitimer(signal.ITIMER_REAL)[0]:
                 self._ending_since = self._ending_since or time.monotonic()
 
     def _reap(self) -> None:
@@ -394,6 +394,11 @@ def _begin_to_end(*_: object) -> None:
     """A signal handler, which also runs while the loop is busy: it sets the deadline for the end."""
     if not signal.getitimer(signal.ITIMER_REAL)[0]:
         signal.setitimer(signal.ITIMER_REAL, _AT_LATEST)
+
+
+def _interrupted_once(*_: object) -> None:
+    """The first SIGINT may have a summary written, which may take long; after the second there is a limit."""
+    signal.signal(signal.SIGINT, _begin_to_end)
 
 
 def only_roots_modules() -> None:

@@ -202,3 +202,17 @@ def test_a_fault_of_ours_is_one_line_where_no_report_can_be_written(tmp_path: Pa
     assert said.startswith(
         "ebpftop: internal error in the command (ZeroDivisionError: x, faulty.py:2); no crash report: "
     )
+
+
+@as_root
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_machine_without_sysctls(command: str) -> None:
+    done = sh(f"unshare -m sh -c 'mount -t tmpfs none /proc/sys && exec $E {command}'")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@as_root
+def test_the_doctor_of_a_machine_without_sysfs() -> None:
+    done = sh("unshare -m sh -c 'mount -t tmpfs none /sys && exec $E doctor'")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "mount -t sysfs sysfs /sys" in done.stdout
