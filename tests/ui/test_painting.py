@@ -354,6 +354,23 @@ async def test_keys_work_while_the_terminal_is_busy_and_the_next_painting_shows_
         assert set(painted) == set(range(on.app.size.height))
 
 
+async def test_a_painting_that_becomes_possible_within_a_batch_is_done_after_it(
+    stage: Open, painted: list[int]
+) -> None:
+    async with stage(PEOPLE, options=CALLS) as on:
+        await on.play(rows(1), rows(2))
+        on.app.flow.painted(2 * AHEAD)
+        painted.clear()
+        await on.pilot.press("question_mark")
+        assert on.app.flow.written()
+        with on.app.batch_update():
+            await on.app.go_on()
+            await on.pilot.pause(0.1)
+            assert painted == []
+        await on.pilot.pause()
+        assert set(painted) == set(range(on.app.size.height))
+
+
 async def test_only_the_present_is_drawn_when_the_terminal_is_ready(stage: Open, drawings: Counter[str]) -> None:
     async with stage(PEOPLE, options=CALLS) as on:
         await on.press("t", "t", "t")

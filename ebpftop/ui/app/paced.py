@@ -36,9 +36,9 @@ class PacedApp(App[None]):
             self._driver.look()
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
-        if renderable is None or self._batch_count:
+        if renderable is None:
             super()._display(screen, renderable)
-        elif self.flow.full:
+        elif self.flow.full or self._batch_count:  # Textual drops what is painted within a batch
             if isinstance(renderable, ChopsUpdate):
                 self._withheld.update(Region(left, y, right - left, 1) for y, left, right in renderable.spans)
             else:
@@ -48,6 +48,11 @@ class PacedApp(App[None]):
             super()._display(screen, renderable)
             if isinstance(self._driver, TerminalDriver):
                 self._driver.painted()
+
+    def _end_batch(self) -> None:
+        super()._end_batch()
+        if self._withheld and not self._batch_count and not self.flow.full:
+            self.call_later(self.go_on)
 
     async def go_on(self) -> None:
         """The terminal is ready."""
