@@ -209,7 +209,7 @@ def test_what_is_short_is_less_sure_and_says_so() -> None:
 
     said = found(begun())
     assert (said.verdict, said.confidence) == ("nothing stands out", "low")
-    assert "are short" in said.doubts[0]
+    assert "is short" in said.doubts[0]
     assert "? " + said.doubts[0] in as_text(said)
 
 
