@@ -36,6 +36,7 @@ test: ## format, lint, types, import contracts, and every test on the running ke
 
 bench: ## benchmarks against bcc's tools and bpftrace
 	@.ci/setup bench
+	$(PYTHON) -m compileall -q ebpftop # as what pip installs is
 	$(AS_ROOT) $(PYTHON) -m tests.bench
 
 churn: ## an hour of processes that come and go: memory stays flat, counts stay exact

@@ -1,4 +1,4 @@
-"""Manual pages, one a command, made from the command line's parser; in man(7)'s language."""
+"""Manual pages, one per command, generated from the command line's parser, in man(7)'s language."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 SETTINGS = (
-    "Settings: theme, interval, budget, keys and others; or in XDG_CONFIG_HOME. ',' in the dashboard opens it in your "
-    "editor; at first it has every action with its key, as comments. '?' lists the keys in force."
+    "Settings: theme, interval, budget, keys and others; or in XDG_CONFIG_HOME. ',' in the dashboard opens the file in "
+    "your editor. A new file lists every action with its key, as comments. '?' lists the keys in force."
 )
-REMEMBERED = "What ran when the dashboard was left, to be offered again; or in XDG_STATE_HOME."
+REMEMBERED = "The probes of the last session, which the dashboard offers again; or in XDG_STATE_HOME."
 
 
 def pages(parser: argparse.ArgumentParser, version: str, seconds: int) -> dict[str, str]:
-    """By file name. seconds: since 1970, of the date that they bear."""
+    """Pages by file name. seconds: since 1970, for their date."""
     date = datetime.fromtimestamp(seconds, UTC).date().isoformat()
     commands = list(_commands(parser, "ebpftop"))
     found = {}
@@ -54,7 +54,7 @@ def _page(
             for action in shown:
                 yield from _argument(parser, action)
     yield ".SH EXIT STATUS"
-    yield "0 success; 1 failure; 2 usage error; 3 impossible on this machine or for this user: the error says why."
+    yield "0 success; 1 failure; 2 usage error; 3 impossible on this machine or for this user; the error says why."
     if parser.epilog:
         yield ".SH EXAMPLES"
         examples = [line for line in parser.epilog.splitlines() if line.startswith("  ")]
@@ -81,7 +81,7 @@ def _argument(parser: argparse.ArgumentParser, action: argparse.Action) -> Itera
 
 
 def _text(text: str) -> str:
-    """No character of it is taken for a request, an escape or a hyphen."""
+    """The text with all characters escaped that could be read as a request, an escape or a hyphen."""
     plain = text.replace("\\", "\\e").replace("-", "\\-")
     plain = "".join(each if each.isascii() else f"\\[u{ord(each):04X}]" for each in plain)
     return "\n".join(f"\\&{line}" if line.startswith((".", "'")) else line for line in plain.splitlines())

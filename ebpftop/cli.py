@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 from ebpftop.arguments import parser
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 
+_ON_FILES = ("new", "list", "show", "replay", "demo", "tape", "report", "compare", "explain", "mark")
 _WITH_SETTINGS = (None, "play", "run", "record", "triage", "list", "show", "replay", "demo")
 
 
@@ -60,6 +62,8 @@ def _obey(argv: list[str]) -> int:
         from ebpftop.supervisor.elevate import CARRIED
 
         os.environ.update(entry for entry in arguments.user_env if entry[0] in CARRIED)
+    if arguments.command in _ON_FILES and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a handler of ours never runs where a file system doesn't answer
     if arguments.command in _WITH_SETTINGS:
         from ebpftop.commands import settings
 

@@ -12,7 +12,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,9 +22,10 @@ from ebpftop.kernel import bcc_home
 from ebpftop.kernel.libbpf import KernelLacks
 from ebpftop.loader.binaries import cached_libraries
 from tests.support import held, tracing
+from tests.support.holding import TRACEFS, WITH_TRACEFS
+from tests.support.scratch import public_folder
 
 _SCREENS = Path(__file__).parent / "ui"
-_TRACEFS = "/sys/kernel/tracing"
 
 settings.register_profile("untimed", settings(), deadline=None)
 settings.load_profile("untimed")
@@ -33,6 +34,13 @@ os.environ["XDG_STATE_HOME"] = os.devnull  # a folder that nothing can be left i
 # What the tests start must not inherit what nohup and a shell's background have ignored.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A folder that everybody can read."""
+    with public_folder() as folder:
+        yield folder
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -110,7 +118,7 @@ def _function_tracing() -> bool:
     """Whether the kernel lists functions that can be traced; one without fentry refuses to open or has no such file."""
     if not Path("/sys/kernel/btf/vmlinux").exists():
         return False
-    read = f"mount -t tracefs tracefs {_TRACEFS} && read -r function < {_TRACEFS}/available_filter_functions"
+    read = f"{WITH_TRACEFS}read -r function < {TRACEFS}/available_filter_functions"
     return subprocess.run(["unshare", "-m", "sh", "-c", read], capture_output=True, check=False).returncode == 0
 
 

@@ -1,4 +1,4 @@
-"""What one run's programs have cost since attaching: as the kernel counted, or estimated from a part of the time."""
+"""The cost of one run's programs since attaching: counted by the kernel, or estimated from a part of the time."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ _NS, _RUNS, _MISSES = range(3)
 
 
 class Rate(NamedTuple):
-    """A second: ns, attachments included as far as they are calibrated, and runs."""
+    """Per second: ns, including attachments as far as they are calibrated, and runs."""
 
     ns: float
     runs: float
 
 
 class Account:
-    """Windows are times for which the kernel counts all runs. Between them is no gap, or a pause, for which the rates
-    of the window before hold, until the next one ends. So sums grow steadily, and are exact without a pause.
+    """In a window the kernel counts all runs. After a window comes either the next one without a gap, or a pause. In a
+    pause the rates of the previous window are assumed until the next window ends. So sums grow steadily, and are exact
+    if there is no pause.
 
-    programs: descriptors by name. attachment_ns: of a run, by name.
+    programs: descriptors by name. attachment_ns: ns per run of the attachment, by name.
     """
 
     def __init__(self, programs: Mapping[str, int], attachment_ns: Mapping[str, int]) -> None:
@@ -45,13 +46,13 @@ class Account:
             self.counted[row] = spent(program)
 
     def look_again(self, seconds: float) -> None:
-        """If the last look was longer ago. Raises `OSError`."""
+        """Look, if the last look was longer ago. Raises `OSError`."""
         if time.monotonic_ns() - self._looked > seconds * 1e9:
             self.look()
 
     @property
     def misses(self) -> int:
-        """Runs that the kernel left out, as a program of the same kind ran on this CPU. All are counted."""
+        """Runs that the kernel skipped because a program of the same kind was running on this CPU. All are counted."""
         return int(self.counted[:, _MISSES].sum())
 
     def sums(self) -> dict[str, tuple[int, int]]:
@@ -65,8 +66,8 @@ class Account:
         return sums + rates * (self._looked - since)
 
     def spending(self, *, estimated: bool) -> tuple[int, int]:
-        """(ns, runs) of all programs at the last look, with attachments. Else only what the kernel has counted, which
-        is never too much.
+        """(ns, runs) of all programs at the last look, with attachments. If not `estimated`, only what the kernel has
+        counted, which is never too much.
         """
         both = self._sums() if estimated else self.counted[:, :_MISSES]
         return int(both[:, _NS].sum() + both[:, _RUNS] @ self._extra), int(both[:, _RUNS].sum())
@@ -74,28 +75,28 @@ class Account:
     # ---------------------------------------------------------------- windows
 
     def begin(self) -> None:
-        """A window begins with the last look."""
+        """Begin a window at the last look."""
         self._window = self._looked, self.counted.copy()
 
     def rate(self) -> Rate:
-        """In the window until the last look; nothing if none began before that."""
+        """The rate in the window up to the last look; zero if no window began before it."""
         gained, seconds = self._gained()
         ns, runs = gained.sum(axis=0) / seconds
         return Rate(float(ns + gained[:, _RUNS] @ self._extra / seconds), float(runs))
 
     def _gained(self) -> tuple[npt.NDArray[np.int64], float]:
-        """In the window, and its seconds."""
+        """The increase in the window, and the window's length in seconds."""
         began, counted = self._window or (self._looked, self.counted)
         return (self.counted - counted)[:, :_MISSES], max(self._looked - began, 1) / 1e9
 
     def go_on(self) -> None:
-        """At the last look: all is counted from now on."""
+        """From the last look on, count everything."""
         if self._held is not None:
             self._missing, self._held = self._sums() - self.counted[:, :_MISSES], None
         self.begin()
 
     def pause(self) -> None:
-        """The window ends with the last look."""
+        """End the window at the last look."""
         gained, seconds = self._gained()
         self._held = (
             self._looked,

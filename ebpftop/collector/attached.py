@@ -1,4 +1,4 @@
-"""One attached probe: its descriptors, its maps and rings, and the frames made of them."""
+"""One attached probe: its descriptors, its maps and ring buffers, and the frames made from them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _MAP_FULL, _RING_FULL = 0, 1  # slots of that map
 
 
 class AttachedProbe:
-    """Owns the descriptors of a hand-over from construction on. `interval` is seconds between snapshots."""
+    """Owns the descriptors of a hand-over from construction on. `interval`: seconds between snapshots."""
 
     def __init__(
         self,
@@ -127,7 +127,7 @@ class AttachedProbe:
         codes: Codes,
         functions: Functions | None,
     ) -> None:
-        """Have user stacks that are copied counted among those of these views' maps. Raises `ValueError`, `OSError`."""
+        """Count copied user stacks in the rows of these views' maps. Raises `ValueError`, `OSError`."""
         self._tokens, name = Tokens(), views[0].stacks
         for view in views:
             shown = next(each for each in self.maps if each.name == view.map)
@@ -147,7 +147,7 @@ class AttachedProbe:
         self.copies = Copies(fd, layout, spared, codes, stacks, count, self._tokens, recognised, self.pythons)
 
     def _count_in(self, view: ViewInfo, layout: MapLayout) -> Callable[[Sample, int], None]:
-        """What counts samples in rows of a view's map."""
+        """The counter of samples in rows of a view's map."""
         fields = {
             view.user: "user",
             view.kernel: "kernel",
@@ -184,14 +184,14 @@ class AttachedProbe:
         return CodeRows(fd, layout, views, self._census, context, stacks, functions, process)
 
     def look(self) -> None:
-        """Read all maps, and what the programs have cost. Raises `OSError`, `ValueError`."""
+        """Read all maps, and the cost of the programs. Raises `OSError`, `ValueError`."""
         self._looked = time.time_ns(), time.monotonic_ns(), time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         for each in self.maps:
             each.look()
         self.account.look()
 
     def snapshot(self) -> Snapshot:
-        """All maps as they were read last."""
+        """All maps as of the last reading."""
         self._seq += 1
         realtime, monotonic, boottime = self._looked
         return Snapshot(
@@ -205,7 +205,9 @@ class AttachedProbe:
         )
 
     def open_waits(self, threads: list[int]) -> list[OpenWait]:
-        """Those of these threads that have begun and not ended. Nothing is kept for it: few look at them."""
+        """The waits of these threads that have begun and not ended. Nothing is cached, because few
+        users look at them.
+        """
         names = self.message.open
         if self._open is None or names is None:
             return []
@@ -225,12 +227,14 @@ class AttachedProbe:
     # ---------------------------------------------------------------- names of functions
 
     def asked(self) -> None:
-        """The code that was counted until the last look is being looked up."""
+        """A lookup of the code counted until the last look has begun."""
         for each in self._of_code():
             each.asked()
 
     def learned(self, change: Change, sure: bool) -> None:
-        """Where other code has taken the place of what was counted; whether all else is as it was. Raises `OSError`."""
+        """Other code has replaced some of what was counted, as `change` says. sure: nothing else has changed. Raises
+        `OSError`.
+        """
         if change and self.copies is not None:
             alive = filter(None, map(self._census.alive, change))
             self.copies.changed(identity.tgid for identity in alive)
@@ -247,8 +251,8 @@ class AttachedProbe:
     # ---------------------------------------------------------------- events, losses, cost
 
     def take(self, *, last: bool = False) -> list[npt.NDArray[Any]]:
-        """The records the rings hold, one array per ring; copied stacks are unwound and counted. last: there will be no
-        other time. Raises `RingBroken`.
+        """The records in the rings, one array per ring; copied stacks are unwound and counted. last: this is the last
+        call. Raises `RingBroken`.
         """
         if self.copies is not None:
             self.copies.take(last=last)
@@ -257,11 +261,11 @@ class AttachedProbe:
 
     @property
     def waits(self) -> bool:
-        """Whether copied stacks wait to be unwound."""
+        """Whether copied stacks are waiting to be unwound."""
         return self.copies is not None and self.copies.waiting
 
     def events(self, taken: list[npt.NDArray[Any]]) -> list[Events]:
-        """Frames of the records taken, one per ring that held any. Raises `OSError`, `ValueError`."""
+        """Frames of the records taken, one per ring that had any. Raises `OSError`, `ValueError`."""
         filled = [(ring, records) for ring, records in zip(self.rings, taken, strict=False) if len(records)]
         losses = self.losses() if filled else Losses()
         return [
@@ -270,7 +274,7 @@ class AttachedProbe:
         ]
 
     def skip(self, events: int) -> None:
-        """Count events that a slow consumer never got as lost."""
+        """Count events that a slow consumer missed as lost."""
         self._skipped += events
 
     def losses(self) -> Losses:
@@ -302,12 +306,12 @@ class AttachedProbe:
 
     @property
     def buffers(self) -> list[EventRing | Copies | Pythons]:
-        """All that is read of ring buffers."""
+        """All ring buffers that are read."""
         return [*self.rings, *filter(None, [self.copies]), *filter(None, [self.pythons])]
 
     @property
     def has_events(self) -> bool:
-        """Whether somebody may wait for what its rings hold."""
+        """Whether somebody may be waiting for records in the rings."""
         return any(not isinstance(ring, MomentRing) for ring in self.rings)
 
     @property
@@ -319,12 +323,12 @@ class AttachedProbe:
         return set[int]().union(*(each.held() for each in self.maps))
 
     def forget(self, census: Census) -> None:
-        """Drop what is only known of processes that the census has forgotten."""
+        """Drop everything kept only for processes that the census has forgotten."""
         for stacks in self._stacks:
             stacks.forget(census)
 
     def close(self) -> None:
-        """Close maps and programs. Attachments are closed earlier, elsewhere, as that takes long."""
+        """Close maps and programs. Attachments are closed earlier and elsewhere, because that takes long."""
         for ring in self.buffers:
             ring.close()
         for fd in (*self._map_fds, *self._programs.values()):

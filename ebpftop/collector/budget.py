@@ -1,6 +1,6 @@
-"""How much of a CPU the programs may take together: past that, the probe that takes most is detached.
+"""The share of a CPU that all programs together may take. Above it, the most expensive probe is detached.
 
-And how often those of one probe may run, where a parameter of type `rate` limits that.
+A parameter of type `rate` also limits how often the programs of one probe may run.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _NARROWING = frozenset(["pid", "comm", "cgroup", "device", "port", "address", "e
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """In percent of one CPU over the last `WINDOW` seconds: all runs together, and the run that took most.
+    """Percent of one CPU over the last `WINDOW` seconds: all runs together, and the most expensive run.
 
-    estimated: all together with what they took while nobody counted; the others leave that out.
+    estimated: the total including costs while nobody counted; the other fields leave those out.
     """
 
     together: float
@@ -35,14 +35,14 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """The parameter that limits how often a second the programs may run, and its value."""
+    """The parameter that limits the runs of the programs per second, and its value."""
 
     name: str
     rate: int
 
     @classmethod
     def of(cls, params: Iterable[ParamInfo], given: Mapping[str, str]) -> Limit | None:
-        """As these parameters are given to a probe."""
+        """The limit that these parameters of a probe set."""
         for param in params:
             text = given.get(param.name, param.default)
             if param.type == "rate" and text is not None and (rate := int(text, 16 if "x" in text else 10)):
@@ -51,7 +51,7 @@ class Limit:
 
 
 class Window:
-    """What totals by run gained in the last `WINDOW` seconds."""
+    """The increase of totals by run in the last `WINDOW` seconds."""
 
     def __init__(self) -> None:
         self._before: dict[int, int] = {}
@@ -59,9 +59,9 @@ class Window:
         self._gains: deque[tuple[float, float, dict[int, int]]] = deque()  # from, to, by run
 
     def look(self, now: float, totals: Mapping[int, int]) -> dict[int, float]:
-        """Take in these totals at this monotonic second; what each run gained a second.
+        """Add these totals at this monotonic second. Returns the increase per second of each run.
 
-        Runs that aren't in it don't count any more. Empty while nothing is known yet.
+        Runs missing from it no longer count. Returns nothing while nothing is known yet.
         """
         began, self._began = self._began, now
         gains = {run: total - self._before[run] for run, total in totals.items() if run in self._before}
@@ -84,9 +84,9 @@ class Budget:
         self._warned = False
 
     def look(self, now: float, counted: Mapping[int, int], estimated: Mapping[int, int]) -> Spent | None:
-        """Take in what each attached run has cost since attaching, in ns, at this monotonic second.
+        """Add the cost of each attached run since attaching, in ns, at this monotonic second.
 
-        Runs that aren't in it don't count any more. None while nothing is known yet.
+        Runs missing from it no longer count. None while nothing is known yet.
         """
         percents = {run: gained / 1e7 for run, gained in self._spent.look(now, counted).items()}
         about = sum(gained / 1e7 for gained in self._estimated.look(now, estimated).values())
@@ -96,7 +96,7 @@ class Budget:
         return Spent(sum(percents.values()), most, percents[most], about)
 
     def is_near(self, rates: Mapping[int, Rate], limits: Mapping[int, Limit]) -> bool:
-        """Whether runs at these rates come near the budget or a limit: no probe is detached for an estimate."""
+        """Whether runs at these rates come near the budget or a limit. No probe is detached because of an estimate."""
         together = sum(rate.ns for rate in rates.values()) / 1e7
         return 0 < self.percent * NEAR <= together or any(
             rates[run].runs >= limit.rate * NEAR for run, limit in limits.items() if run in rates
@@ -106,7 +106,7 @@ class Budget:
         return 0 < self.percent < spent.together
 
     def reason(self, spent: Spent, probe: ProbeInfo | None, given: Mapping[str, str]) -> str:
-        """Why the run that took most, with these parameters, is detached, and what would make it cheaper: one line."""
+        """One line: why the most expensive run, with these parameters, is detached, and how to make it cheaper."""
         params = [param for param in probe.params if param.name not in given] if probe else []
         names = [param.name for param in params if param.type in _NARROWING]
         several = ", ".join(names[:-1])
@@ -118,7 +118,9 @@ class Budget:
         )
 
     def beyond(self, now: float, totals: Mapping[int, int], limits: Mapping[int, Limit]) -> dict[int, str]:
-        """Take in how often each run's programs ran; why those beyond their limit are detached, a line each."""
+        """Add how often the programs of each run ran. Returns a line for each run that is beyond its limit, saying why
+        it is detached.
+        """
         rates = self._ran.look(now, totals)
         return {
             run: f"its programs ran {rates[run]:,.0f} times a second, more than its {limit.name} of {limit.rate:,}"
@@ -127,11 +129,11 @@ class Budget:
         }
 
     def warns(self, spent: Spent) -> bool:
-        """True once, until it falls below the warning again."""
+        """True once per rise above the warning level."""
         warned, self._warned = self._warned, spent.estimated >= WARNING
         return self._warned and not warned
 
 
 def _percent(percent: float) -> str:
-    """Rounded, but never to 0: a budget may be small."""
+    """Rounded, but never to 0, because a budget may be small."""
     return f"{percent:.0f}%" if percent >= 10 else f"{percent:.2g}%"

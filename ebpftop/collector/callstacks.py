@@ -1,8 +1,8 @@
-"""The call stacks that rows of a map name: read once from the kernel's map, and merged.
+"""The call stacks named by rows of a map: read once from the kernel's map, and merged.
 
-A row holds the kernel's number of a kernel stack, of a user stack, or of both; a negative number says why there is
-none. The kernel's numbers stand for addresses alone, so processes that were forked from one another share them: what
-a user stack means is known only together with the process.
+A row has the kernel's number of a kernel stack, of a user stack, or of both; a negative number says why there is none.
+The kernel's numbers stand only for addresses, so a process and its forks share them. A user stack has a meaning only
+together with its process.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ _NO_CODES: Codes = {}
 
 
 class StackMap:
-    """The addresses behind the kernel's numbers of stacks. The descriptors stay the caller's.
+    """The addresses behind the kernel's stack numbers. The caller keeps the descriptors.
 
-    `again` is that of the map with the stacks that found their place in the first one taken, as it is in
-    `probes/include/ebpftop_stacks_maps.h`; None where a probe has none.
+    `again`: the descriptor of the map for stacks whose slot in the first map was taken, as in
+    `probes/include/ebpftop_stacks_maps.h`; None if a probe has none.
     """
 
     def __init__(self, fd: int, again: int | None, layout: MapLayout) -> None:
@@ -49,7 +49,7 @@ class StackMap:
         self._key = ctypes.c_uint32()
 
     def addresses(self, number: int) -> list[int]:
-        """Innermost first; none where the map holds no such stack. Raises `OSError`."""
+        """Innermost first; empty if the map has no such stack. Raises `OSError`."""
         again = self._again is not None and number & _AGAIN
         self._key.value = number & ~_AGAIN if again else number
         fd = self._again if again else self._fd
@@ -63,8 +63,8 @@ class StackMap:
 
 
 class StackNumbering:
-    """Gives each pair of a user's and a kernel's stack its number in the stream. unwound: user stacks whose numbers
-    aren't the kernel's.
+    """Gives each pair of a user stack and a kernel stack its number in the stream. unwound: user stacks with numbers
+    that aren't the kernel's.
     """
 
     def __init__(self, stacks: StackMap, functions: Functions, unwound: UnwoundStacks | None = None) -> None:
@@ -73,7 +73,7 @@ class StackNumbering:
         self._known: dict[tuple[int, int, int], int] = {}  # (identity, user's, kernel's) → the stream's
 
     def merge(self, identities: Array | None, user: Array | None, kernel: Array | None) -> npt.NDArray[np.uint32]:
-        """The numbers of rows' stacks. `identities`: of the processes, needed for user's. Raises `OSError`."""
+        """The numbers of the rows' stacks. identities: of the processes, needed for user stacks. Raises `OSError`."""
         columns = [column for column in (identities, user, kernel) if column is not None]
         rows = np.zeros((len(columns[0]), 3), np.int64)
         for at, column in enumerate((identities if user is not None else None, user, kernel)):
@@ -91,10 +91,10 @@ class StackNumbering:
         return numbers[inverse.reshape(-1)]
 
     def renew(self, change: Change) -> dict[int, int | None]:
-        """Give stacks with other code than before new numbers from now on.
+        """Give stacks whose code has changed new numbers from now on.
 
-        Returns, by the number that each had, that of the stack in which either code may have run; None where there is
-        no code now. Raises `OSError`.
+        Returns, by old number, the number of the stack in which either code may have run; None if there is no code now.
+        Raises `OSError`.
         """
         renewed: dict[int, int | None] = {}
         for key, number in list(self._known.items()):
@@ -113,7 +113,7 @@ class StackNumbering:
         return {number for key, number in self._known.items() if key[0] in identities}
 
     def forget(self, known: Container[int]) -> None:
-        """Drop the stacks of processes that are not known any longer: no row will name them again."""
+        """Drop the stacks of forgotten processes: no row will name them again."""
         self._known = {key: number for key, number in self._known.items() if not key[0] or key[0] in known}
 
     def drop(self, numbers: set[int]) -> None:
@@ -121,7 +121,9 @@ class StackNumbering:
         self._known = {key: number for key, number in self._known.items() if number not in numbers}
 
     def _path(self, key: tuple[int, int, int], has_user: bool, codes: Codes = _NO_CODES) -> Iterator[int]:
-        """Outermost first: the user's, then the kernel's. `codes`: what stands for the code at some addresses."""
+        """Outermost first: the user stack, then the kernel stack. codes: replacements for the code
+        at some addresses.
+        """
         identity, user, kernel = key
         if user != NONE:
             yield from self._side(identity, user, codes)
@@ -148,14 +150,14 @@ class StackNumbering:
                 yield codes.get(address) or self._functions.number(space, address)
 
     def _places(self, number: int) -> list[int]:
-        """Addresses of the code that runs, outermost first: the call is before where it returns to."""
+        """Addresses of the running code, outermost first. A call is before the address that it returns to."""
         if (stack := self.unwound.get(number)) is not None:
             return [*stack.places[::-1]]
         addresses = self._stacks.addresses(number)
         return [*(address - 1 for address in addresses[:0:-1]), *addresses[:1]]
 
     def _ended(self, number: int, count: int) -> str:
-        """Why a stack's outermost functions are missing; empty where none are."""
+        """Why a stack's outermost functions are missing; empty if none are."""
         if (stack := self.unwound.get(number)) is not None:
             return stack.ended
         return gaps.more_than(count) if count == self._stacks.depth else ""

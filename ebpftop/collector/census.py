@@ -1,10 +1,10 @@
-"""The census: one identity a process life, (tgid, start), kept from fork to exit, so that rows of the dead keep their
-names.
+"""The census: one identity (tgid, start) per lifetime of a process, kept from fork to exit, so that the rows of ended
+processes keep their names.
 
-Births and deaths come from two ring buffers that a program of ours fills (`census/probe.bpf.c`). Processes that are
-older are read from /proc, once, through psutil: again and again until that program is attached. The dead are kept, as
-what they began may end long after them (a connection, for one); beyond `MOST_DEAD`, those that died more than a minute
-ago are forgotten, unless rows still show them.
+Births and deaths come from two ring buffers, filled by a program of ours (`census/probe.bpf.c`). Older processes are
+read from /proc through psutil, repeatedly until that program is attached. Ended processes are kept, because what they
+began may end long after them (a connection, for example). Beyond `MOST_DEAD`, those that ended more than a minute ago
+are forgotten, unless rows still show them.
 """
 
 from __future__ import annotations
@@ -60,9 +60,8 @@ class Identity:
 
 
 class Census:
-    """Identities by number and by tgid. cgroup_path: by a group's id and its hierarchy. named: the names of what a
-    cgroup's path leads to, as far as they are known. supervisor: the process whose children are ebpftop's own; 0 for
-    none.
+    """Identities by number and by tgid. cgroup_path: the path of a cgroup, by id and hierarchy. named: the known names
+    for a cgroup's path. supervisor: the process whose children belong to ebpftop; 0 for none.
     """
 
     def __init__(
@@ -89,7 +88,7 @@ class Census:
     # ---------------------------------------------------------------- from the kernel
 
     def take(self, births_and_deaths: npt.NDArray[Any], execs: npt.NDArray[Any]) -> None:
-        """Apply the records of both ring buffers in the order of their times (boottime)."""
+        """Apply the records of both ring buffers in time order (boottime)."""
         order = np.argsort(np.concatenate((births_and_deaths["time"], execs["time"])), kind="stable")
         for index in order.tolist():
             if index < len(births_and_deaths):
@@ -105,7 +104,7 @@ class Census:
                 identity.programs += 1
 
     def _known(self, row: Any) -> Identity:
-        """The identity of a record, made if it is new, with the facts of the record."""
+        """The identity of a record, created if it is new, with the facts of the record."""
         tgid, start = int(row["tgid"]), int(row["start"])
         identity = self._latest.get(tgid)
         if identity is None or _is_another(identity, start):
@@ -132,7 +131,7 @@ class Census:
     # ---------------------------------------------------------------- from /proc
 
     def seed(self) -> None:
-        """Look up every living process in /proc, so that it has a name when it dies unseen."""
+        """Look up every living process in /proc, so that it has a name if it ends unseen."""
         living = psutil.pids()
         new = [tgid for tgid in living if tgid not in self._latest]
         for tgid, facts in zip(new, self._facts.of(new), strict=True):
@@ -142,7 +141,7 @@ class Census:
             self._end(self._latest[tgid])
 
     def verify(self) -> None:
-        """Find out in /proc what nobody reported: who has ended, and who has another name or program by now."""
+        """Check in /proc for unreported changes: which processes have ended, and which have another name or program."""
         young = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - _YOUNG_NS
         for tgid, identity in list(self._latest.items()):
             found = stat(tgid) if identity.start else None
@@ -176,7 +175,7 @@ class Census:
         return self._met(tgid, facts)
 
     def _met(self, tgid: int, facts: Facts | None) -> Identity:
-        """A process that nobody reported, with what /proc says of it; None where it is gone."""
+        """An unreported process, with its facts from /proc; None if it is gone."""
         identity = self._begin(tgid, facts.start if facts else 0)
         if facts is None:
             identity.comm = "[idle]" if tgid == 0 else "(ended unseen)"
@@ -197,7 +196,7 @@ class Census:
         identity.parent = parent.comm if parent else ""
 
     def user(self, uid: int) -> str:
-        """The name of a user, or the number where there is none."""
+        """The name of a user, or the number if there is none."""
         if uid not in self._users:
             try:
                 self._users[uid] = pwd.getpwuid(uid).pw_name
@@ -208,9 +207,9 @@ class Census:
     # ---------------------------------------------------------------- for the collector
 
     def numbers(self, tgids: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:
-        """The identity each tgid has now, or had last; those first met here are looked up in /proc.
+        """The current or last identity of each tgid. Those seen for the first time are looked up in /proc.
 
-        What probes write where no process is known (UNKNOWN_PROCESS of ebpftop.h) stays `UNKNOWN`.
+        The value that probes write for no process (UNKNOWN_PROCESS of ebpftop.h) stays `UNKNOWN`.
         """
         unique, inverse = np.unique(tgids, return_inverse=True)
         found = np.empty(len(unique), "<u4")
@@ -226,17 +225,17 @@ class Census:
         return found[inverse]
 
     def alive(self, number: int) -> Identity | None:
-        """The identity of this number, while its process lives."""
+        """The identity with this number, if its process is alive."""
         identity = self._identities.get(number)
         return None if identity is None or not identity.tgid or self._is_dead(identity) else identity
 
     def known(self, number: int) -> Identity | None:
-        """The identity of this number, also of a process that has ended."""
+        """The identity with this number, even if its process has ended."""
         found = self._identities.get(number)
         return found if found is not None and found.tgid else None
 
     def living(self, tgid: int) -> Identity | None:
-        """The identity of the process that has this number now."""
+        """The identity of the process that has this pid now."""
         identity = self._latest.get(tgid)
         return None if identity is None or self._is_dead(identity) else identity
 
@@ -254,7 +253,7 @@ class Census:
         return identity.ended is not None
 
     def changes(self) -> list[Process]:
-        """Identities shown and new or changed since the last call."""
+        """Displayed identities that are new or changed since the last call."""
         changed, self._changed = self._changed, {}
         return [
             _process(identity, self._is_own(identity), self._named(identity.cgroup)) for identity in changed.values()
@@ -266,7 +265,7 @@ class Census:
         return any(f"{identity.cgroup}/".startswith(below) for identity in self._identities.values())
 
     def renamed(self, containers: set[str]) -> None:
-        """Containers with these ids have other names by now."""
+        """Containers with these ids have new names."""
         for identity in self._identities.values() if containers else ():
             if home(identity.cgroup).container in containers:
                 self._touch(identity)
@@ -275,18 +274,20 @@ class Census:
         return self._supervisor > 0 and self._supervisor in (identity.tgid, identity.ppid)
 
     def folded(self) -> None:
-        """Rows are shown under the identity `FOLDED` from now on."""
+        """From now on rows are shown under the identity `FOLDED`."""
         identity = self._identities[FOLDED]
         if not identity.shown:
             identity.shown = True
             self._changed[FOLDED] = identity
 
     def __contains__(self, number: object) -> bool:
-        """Whether an identity is known, and not yet forgotten."""
+        """Whether an identity is known and not forgotten yet."""
         return number in self._identities
 
     def forget(self, shown: Callable[[], set[int]]) -> None:
-        """Drop identities that died a while ago, if there are many, but those in `shown()`, asked only then."""
+        """If there are many, drop identities that ended a while ago, except those in `shown()`, which is called only
+        then.
+        """
         limit = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - _FORGET_NS
         kept: list[Identity] = []
         excess = len(self._dead) - MOST_DEAD
@@ -306,7 +307,9 @@ class Census:
 
 
 def _is_another(identity: Identity, start: int) -> bool:
-    """Whether a process that began then is another one; of one that was gone when it was met, only its end is known."""
+    """Whether a process with this start is a different one. If the identity had ended when it was first seen, only its
+    end is known.
+    """
     if not identity.start:
         return identity.ended is not None and start > identity.ended
     return abs(identity.start - start) > _SLACK_NS

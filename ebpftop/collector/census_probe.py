@@ -16,10 +16,10 @@ CENSUS_RUN = -1  # its number, which no run of a consumer's has
 
 
 class CensusProbe:
-    """Brings births and deaths to the census, and paths of cgroups to the context. `warn` is called with one line if
+    """Feeds births and deaths to the census, and paths of cgroups to the context. `warn` is called with one line if
     that isn't possible.
 
-    pending: whether it was requested and is not attached yet, so that `take` should be called often.
+    pending: it was requested and isn't attached yet, so `take` should be called often.
     """
 
     def __init__(
@@ -35,11 +35,11 @@ class CensusProbe:
 
     @property
     def has_groups(self) -> bool:
-        """Whether cgroups have begun that were not taken yet."""
+        """Whether new cgroups are waiting to be taken."""
         return any(ring.name == "groups" and ring.ring.waiting for ring in self.rings)
 
     def wanted(self) -> None:
-        """Have it attached; until then, processes are looked up in /proc, so that few can end unseen."""
+        """Request it. Until it is attached, processes are looked up in /proc, so that few can end unseen."""
         if not self._requested:
             self._requested = self.pending = True
             self._census.seed()
@@ -57,7 +57,7 @@ class CensusProbe:
             self._warn(f"short-lived processes may have no name: the census could not be attached ({error})")
 
     def take(self) -> None:
-        """Take births and deaths since the last time."""
+        """Take the births and deaths since the last call."""
         if self.pending:
             self._census.seed()
         if self._run is not None:

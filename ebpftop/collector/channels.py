@@ -1,4 +1,4 @@
-"""The channels on which root tasks report, by the number of their run."""
+"""The channels on which root tasks report, by run number."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ class Channels:
         self._open: dict[int, transport.Receiver] = {}
 
     def open(self, number: int, descriptor: int) -> None:
-        """Read a task's channel from now on; it replaces an earlier one with this number, which has reported all."""
+        """Read a task's channel from now on. It replaces an earlier channel with the same number, which has reported
+        everything.
+        """
         self._close(number)
         channel = socket.socket(fileno=descriptor)
         channel.setblocking(False)
@@ -29,7 +31,7 @@ class Channels:
         self._selector.register(channel, selectors.EVENT_READ, lambda: self.read(number))
 
     def read(self, number: int) -> None:
-        """Read all that a task has reported so far; nothing if its channel is gone."""
+        """Read everything that a task has reported so far; nothing if its channel is gone."""
         while channel := self._open.get(number):
             received = None
             try:

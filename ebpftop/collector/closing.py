@@ -1,4 +1,4 @@
-"""Closing attachments off the collector's loop: a classic tracepoint takes a tenth of a second, two hundred uprobes
+"""Closes attachments outside the collector's loop: a classic tracepoint takes a tenth of a second, two hundred uprobes
 half a minute.
 """
 
@@ -32,7 +32,7 @@ class Detaching:
 
 
 class Closing:
-    """Closes descriptors in a thread; `done` counts them, and `wakeup` gets a byte now and then and at the end."""
+    """Closes descriptors in a thread. `done` counts them; `wakeup` gets a byte from time to time and at the end."""
 
     def __init__(self, descriptors: Sequence[int], wakeup: int) -> None:
         self.total, self.done = len(descriptors), 0

@@ -1,7 +1,9 @@
-"""A displayed map whose keys are call stacks of processes, in which other code may take the place of what was there.
+"""A displayed map whose keys are call stacks of processes, in which other code may replace the code at the same
+addresses.
 
-A key's values go on growing then. What it had counted when the former code was last known to be there keeps its row.
-What came until the next look may belong to either, and has a row that says so. The rest is the new code's.
+The values of a key keep growing after that. The count up to the last moment at which the old code was known to be there
+keeps its row. The count from then until the next look may belong to either code, and has a row that says so. The rest
+belongs to the new code.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from ebpftop.frames.stacks import STACK
 
 
 class CodeRows(DisplayedMap):
-    """Reads and publishes; in between, `divide` divides what was read."""
+    """Reads and publishes; in between, `divide` divides the values read."""
 
     def __init__(
         self,
@@ -58,16 +60,16 @@ class CodeRows(DisplayedMap):
         return self._packed(_take(rows, some(self._values(rows))))
 
     def asked(self) -> None:
-        """What was looked at is being looked up."""
+        """A lookup of the code in the last reading has begun."""
         self._asked = self._reading
 
     def sure(self) -> None:
-        """It has been looked up."""
+        """The lookup is complete."""
         if self._asked is not None:
             self._sure, self._asked = self._asked, None
 
     def divide(self, renewed: Mapping[int, int | None]) -> None:
-        """There may be other code in these stacks since the last sure reading: see `StackNumbering.renew`."""
+        """These stacks may have other code since the last verified reading: see `StackNumbering.renew`."""
         at = np.flatnonzero(np.isin(self._read[STACK], list(renewed)))
         if not len(at):
             return
@@ -108,7 +110,7 @@ class CodeRows(DisplayedMap):
         stacks.drop(self._former)
 
     def _settle(self, reading: Reading) -> None:
-        """What was counted until this look may be of either code; what comes after is of the new."""
+        """Counts until this look may belong to either code; later ones belong to the new code."""
         if self._either is None:
             return
         keys, rows = self._either
@@ -120,7 +122,7 @@ class CodeRows(DisplayedMap):
         self._portions.take(keys, read)
 
     def _set_former_processes_aside(self, keys: Array, identities: Array) -> None:
-        """A process may have the number of one that ended since the last look, and the keys of it."""
+        """A process may have the pid, and so the keys, of one that ended since the last look."""
         before = self._read.get(self._by)
         if before is None or not set(np.unique(identities).tolist()) - set(np.unique(before).tolist()):
             return

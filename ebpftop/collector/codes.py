@@ -1,5 +1,5 @@
-"""The code of programs whose stacks are unwound: where it lies, and its files' unwind tables. A root task reads both,
-for programs that a sample was taken of, and again when their mappings change.
+"""The code of programs whose stacks are unwound: its location, and the unwind tables of its files. A root task reads
+both for each program that was sampled, and again when its mappings change.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ MOST_PROBLEMS = 32  # of Pythons, that are told
 
 
 class Program(NamedTuple):
-    """Which one: a process, and where code and stack of what it executes begin."""
+    """The identity of a program: a process, and the addresses at which the code and stack of its executable begin."""
 
     tgid: int
     start_ns: int
@@ -46,7 +46,7 @@ class Program(NamedTuple):
 
 
 class Interpreter(NamedTuple):
-    """The CPython of a program: see `PythonBuild`, but that `runtime` is in its memory."""
+    """The CPython of a program: see `PythonBuild`; here `runtime` is an address in its memory."""
 
     runtime: int
     minor: int
@@ -56,7 +56,9 @@ class Interpreter(NamedTuple):
 
 
 class _Known:
-    """What is known of a program. mapped: its pages of executable memory when it was read; why: it can't be."""
+    """The known facts of a program. mapped: its pages of executable memory when it was read. why:
+    why it can't be read.
+    """
 
     __slots__ = ("by_pointers", "effort", "files", "mapped", "python", "read_at", "refilled", "since", "space", "why")
 
@@ -73,7 +75,7 @@ class _Known:
 
 
 class Codes:
-    """Programs by what identifies them. `read` is called when more is known, `warn` with what can't be."""
+    """Programs by identity. `read` is called when more is known, `warn` with each thing that can't be read."""
 
     def __init__(
         self,
@@ -91,8 +93,8 @@ class Codes:
         self._may_spend, self._may_since = SPENT_AT_ONCE, 0.0
 
     def space(self, program: Program, mapped: int, age: float, now: float) -> Space | str | None:
-        """Its code; a text says why there is none. None: it is being read, and a sample of this age in seconds may wait
-        for it, one of infinite age for nothing. mapped: see `_Known`.
+        """Its code, or a text that says why there is none. None: it is being read, and a sample this many seconds old
+        may wait for it. An infinitely old sample waits for nothing. mapped: see `_Known`.
         """
         known = self._programs.pop(program, None)
         if known is None:
@@ -112,7 +114,7 @@ class Codes:
         return None if wanted and age < LESS else known.space
 
     def _inherit(self, program: Program, known: _Known, mapped: int) -> bool:
-        """Whether it is a fork of a program that is known, and has mapped as much: it runs the same code."""
+        """Whether it is a fork of a known program and has as much mapped: then it runs the same code."""
         if program.stack >= FIXED:
             return False
         for each, other in reversed(self._programs.items()):
@@ -123,7 +125,9 @@ class Codes:
         return False
 
     def again(self, program: Program, age: float, now: float) -> bool:
-        """A sample went where no code is known: whether it waits, as that may have been mapped since."""
+        """A sample hit an address without known code. Whether it should wait, because code may have
+        been mapped since.
+        """
         known = self._programs[program]
         return known.read_at < now - age and age < LESS and self._want(program, known, known.mapped, now)
 
@@ -141,7 +145,7 @@ class Codes:
         return known is not None and known.by_pointers
 
     def python(self, program: Program) -> Interpreter | None:
-        """Its interpreter, if it is a Python whose functions can be known."""
+        """Its interpreter, if it is a Python whose functions can be read."""
         known = self._programs.get(program)
         return known.python if known is not None else None
 
@@ -154,7 +158,7 @@ class Codes:
         return known.effort
 
     def changed(self, tgids: Iterable[int]) -> None:
-        """There is other code in these processes than there was."""
+        """The code in these processes has changed."""
         gone = set(tgids)
         for program, known in self._programs.items() if gone else ():
             if program.tgid in gone:
@@ -169,7 +173,7 @@ class Codes:
         return bool(self._wanted) and not self._asked
 
     def tick(self, now: float) -> None:
-        """Request what is wanted, unless an answer is awaited or enough was spent (monotonic seconds)."""
+        """Request the wanted programs, unless an answer is pending or enough time was spent (monotonic seconds)."""
         self._may_spend = min(SPENT_AT_ONCE, self._may_spend + (now - self._may_since) * SHARE)
         self._may_since = now
         if not self.due or self._may_spend < 0:
@@ -184,7 +188,7 @@ class Codes:
         self._request(protocol.RequestCode(run=RUN, programs=programs, known=list(self._tables)))
 
     def answered(self, answer: CodeRead | None, descriptors: list[int]) -> None:
-        """Take an answer and its descriptors; None: there will be none."""
+        """Take an answer and its descriptors; None: no answer will come."""
         asked, self._asked = self._asked, {}
         try:
             self._add(answer.files if answer else [], descriptors)
@@ -227,7 +231,7 @@ class Codes:
             known.by_pointers = False
 
     def _python(self, ranges: list[CodeRange]) -> Interpreter | None:
-        """The program itself may have no more of it than the name, where it is in a library."""
+        """If Python is in a library, the program itself may have nothing of it but the name."""
         found = [(each.base, self._pythons[each.file]) for each in ranges if each.file in self._pythons]
         for base, build in found:
             if not build.problem:
@@ -257,7 +261,7 @@ class Codes:
                 self._tables[each.file] = UNREADABLE_TABLES
 
     def _forget(self) -> None:
-        """Drop files that no program uses, and steps when there are many."""
+        """Drop files that no program uses, and unwind steps if there are many."""
         used = set[str]().union(*(known.files for known in self._programs.values()))
         self._tables = {file: tables for file, tables in self._tables.items() if file in used}
         self._pythons = {file: build for file, build in self._pythons.items() if file in used}

@@ -1,4 +1,4 @@
-"""How containers and pods are called, by the paths of their cgroups: read by a root task, one at a time."""
+"""The names of containers and pods, by the paths of their cgroups: read by a root task, one at a time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TRIES = (0.0, 1.0, 5.0)  # seconds from one look to the next, of a container tha
 
 
 class Named(NamedTuple):
-    """The names of what a path leads to, "" where they aren't known: see `Process`."""
+    """The names for a path, "" if they aren't known: see `Process`."""
 
     container: str = ""
     pod: str = ""
@@ -26,7 +26,7 @@ NOBODYS = Named()
 
 
 class _Wanted:
-    """A container that is looked for: how often it was, and when it is again (monotonic seconds)."""
+    """A wanted container: how often it was looked for, and when the next attempt is due (monotonic seconds)."""
 
     __slots__ = ("due", "tried", "user")
 
@@ -35,7 +35,7 @@ class _Wanted:
 
 
 class Containers:
-    """What is known; what isn't is requested, once it was asked for."""
+    """Known names. Unknown ones are requested once someone has asked for them."""
 
     def __init__(self, request: Callable[[protocol.Message], None]) -> None:
         self._request = request
@@ -44,7 +44,7 @@ class Containers:
         self._reading = False
 
     def named(self, cgroup: str) -> Named:
-        """The names of what a path leads to, as far as they are known by now."""
+        """The names for a path, as far as they are known."""
         place = home(cgroup)
         if not is_id(place.container):
             return NOBODYS
@@ -60,11 +60,11 @@ class Containers:
 
     @property
     def settled(self) -> bool:
-        """Whether each container that was asked for has been looked for."""
+        """Whether each requested container has been looked for."""
         return not self._reading and all(each.tried for each in self._wanted.values())
 
     def tick(self, now: float) -> None:
-        """Request what is due, unless an answer is awaited."""
+        """Request what is due, unless an answer is pending."""
         if self._reading or not self._wanted:
             return
         due = [number for number, each in self._wanted.items() if each.due <= now]
@@ -84,7 +84,7 @@ class Containers:
         self._request(protocol.RequestContainers(run=RUN, ids=ids))
 
     def answered(self, found: Iterable[protocol.ContainerFacts]) -> set[str]:
-        """Take an answer, an empty one if the task failed. Returns the ids of containers that have other names now."""
+        """Take an answer, an empty one if the task failed. Returns the ids of containers whose names have changed."""
         self._reading = False
         changed: set[str] = set()
         for each in found:

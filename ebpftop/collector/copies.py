@@ -1,5 +1,5 @@
-"""Copied user stacks, unwound where they lie in their ring buffer. They may hold secrets: nothing of them is kept but
-addresses of code.
+"""Copied user stacks, unwound in place in their ring buffer. They may contain secrets: only
+addresses of code are kept.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _REGISTERS = (10, 12, 11, 5, 13, 14, 4, 19, 9, 8, 7, 6, 3, 2, 1, 0, 16)  # DWARF
 
 
 class Sample(NamedTuple):
-    """One that was unwound: its time in monotonic ns, its CPU, process and thread, and the numbers of its stacks."""
+    """One unwound sample: its time in monotonic ns, its CPU, process and thread, and the numbers of its stacks."""
 
     time: int
     cpu: int
@@ -44,12 +44,12 @@ class Sample(NamedTuple):
 
 
 class Copies:
-    """Reads the ring buffer of copies behind a descriptor. Descriptors stay the caller's.
+    """Reads the ring buffer of copies behind a descriptor. The caller keeps the descriptors.
 
-    by_pointers: the map of programs that need no copies. pythons: what tells Python's functions. count: called with
-    each sample, and what it adds to its row. Those with a token are counted by the kernel: tokens get their numbers,
-    and known the stacks that are seen again.
-    Raises `ValueError` for records that are no copies, `OSError`.
+    by_pointers: the map of programs that need no copies. pythons: the reader of Python functions. count: called with
+    each sample and the value that it adds to its row. Samples with a token are counted by the kernel: `tokens` gets
+    their numbers, and `known` their stacks, so that the kernel recognises these. Raises `OSError`, and `ValueError` for
+    records that aren't copies.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Copies:
         self._done: set[int] = set()  # positions of those that came after one that waits
 
     def take(self, *, last: bool = False) -> None:
-        """Unwind what has come, and what waited. last: nothing waits any longer. Raises `RingBroken`."""
+        """Unwind new and waiting copies. last: nothing may wait any longer. Raises `RingBroken`."""
         now = time.monotonic()
         began, waiting = time.thread_time(), False
         self._may_spend = min(AT_ONCE, self._may_spend + (now - self._may_since) * SHARE)
@@ -100,7 +100,7 @@ class Copies:
         self.waiting = waiting
 
     def _unwind(self, record: memoryview, now: float, least: float) -> bool:
-        """Count one, as if it were of this age in seconds at least; False: it waits."""
+        """Count one copy, as if it were at least this many seconds old. False: it waits."""
         if len(record) < self._start + self._room:
             raise RingBroken(f"a copy of {len(record):,} bytes")
         taken, value, start, code, top, mapped, *rest = _HEAD.unpack_from(record)
@@ -147,7 +147,7 @@ class Copies:
         return True
 
     def _spare(self, tgid: int, top: int, mapped: int) -> None:
-        """Have a program's stacks walked by frame pointers."""
+        """Let the kernel walk a program's stacks by frame pointers."""
         if self._by_pointers is None:
             return
         key, value = ctypes.c_uint32(tgid), (ctypes.c_uint64 * 2)(top, mapped)

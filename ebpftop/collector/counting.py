@@ -1,4 +1,4 @@
-"""The runs that count call stacks, as `Naming` deals with them."""
+"""The runs that count call stacks, as seen by `Naming`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Runs = Mapping[int, AttachedProbe]
 
 
 class CountingRuns:
-    """See `naming.Counts`. over: runs that are detached, which have been read for the last time."""
+    """See `naming.Counts`. over: detached runs whose last reading is done."""
 
     def __init__(self, runs: Runs, over: Runs, look: Callable[[AttachedProbe], object]) -> None:
         self._runs, self._over, self._look = runs, over, look

@@ -1,8 +1,8 @@
-"""Functions of processes that have ended, by what was noted of their memory while they lived.
+"""Functions of processes that have ended, by their mappings recorded while they lived.
 
-Names come from the files they had mapped, or, of what a process had from its parent, from the parent if that still
-lives. Names of files are kept: the next process of the same program needs none. They hold for a mapping only if the
-file has not changed since; whether it has is asked again for each process that mapped it later.
+Names come from the files that the process had mapped or, for memory inherited by fork, from the parent if it still
+lives. Names of files are kept, so the next process of the same program needs no lookup. They hold for a mapping only if
+the file has not changed since; that is checked again for each process that mapped it later.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class _Waiting(NamedTuple):
 
 
 class _Source:
-    """A file, or the memory of a process that lives. Of a file: `checked` is until when (boottime in ns) it is known to
-    be of this version, which is the time of its last change (wall clock, ns).
+    """A file, or the memory of a living process. For a file, `checked` is the time (boottime in ns) up to which it is
+    known to have this version, which is its modification time (wall clock, ns).
     """
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class _Source:
 
 
 class Departed:
-    """catch_up: what notes the latest in `memories`."""
+    """catch_up: brings `memories` up to date."""
 
     def __init__(self, census: Census) -> None:
         self._census = census
@@ -63,13 +63,13 @@ class Departed:
         self.waiting = 0  # addresses
 
     def begin(self, memories: Memories) -> None:
-        """Nothing that was noted before counts."""
+        """Discard everything recorded earlier."""
         self.memories = memories
         self.waiting -= sum(len(source.waiting) for source in self._living.values())
         self._living.clear()
 
     def want(self, number: int, address: int, learn: Learn) -> None:
-        """Call `learn` once the function at an address in this ended process is known, now or later, or never."""
+        """Call `learn` once the function at an address in this ended process is known: now, later or never."""
         identity = self._census.known(number)
         if identity is None or self.waiting >= MOST_WAITING:
             return
@@ -116,7 +116,7 @@ class Departed:
         return identity is not None and identity.start < self.memories.since and self.memories.lives(memory)
 
     def request(self) -> tuple[list[Addresses], list[Offsets]]:
-        """What is wanted, as parts of a request."""
+        """The wanted lookups, as parts of a request."""
         processes: list[Addresses] = []
         files: list[Offsets] = []
         for memory, source in list(self._living.items()):
@@ -142,7 +142,7 @@ class Departed:
         return number, places
 
     def answered(self, processes: Iterable[ProcessSymbols]) -> None:
-        """Answers have come; of what isn't among them, none will."""
+        """Take answers; lookups without an answer won't get one."""
         answers = {each.id: each for each in processes}
         requested, self._requested = self._requested, {}
         for number, (source, places, asked_at) in requested.items():
@@ -165,7 +165,7 @@ class Departed:
 
 
 def _tell(source: _Source, waits: _Waiting) -> None:
-    """Unless the file has changed since it was mapped."""
+    """Report the name, unless the file has changed since it was mapped."""
     known = source.names.find(waits.place)
     if known is not None and (not waits.mapped or source.version <= waits.mapped + _SLACK_NS):
         waits.learn(shifted(known, waits.shift))

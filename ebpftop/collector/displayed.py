@@ -1,9 +1,9 @@
-"""One displayed map: read into columns, with labels decoded, and the rows of dead processes kept.
+"""One displayed map: read into columns, with labels decoded, keeping the rows of ended processes.
 
-Values are cumulative. A process's keys are deleted from the kernel's map a reading after its death, so that the map
-doesn't fill up; their last values are kept here. Past `KEPT` rows the oldest are folded into one
-identity, which keeps every sum exact. Rows of threads that have ended while their process lives are folded into one
-with the number 0 and their name.
+Values are cumulative. One reading after a process has ended, its keys are deleted from the kernel's map, so that the
+map doesn't fill up. Their last values are kept here. Beyond `KEPT` rows the oldest are folded into one identity, so
+every sum stays exact. Rows of threads that ended in a living process are folded into one row with thread number 0 and
+their name.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Rows = dict[str, Array]
 
 
 def decoders(views: list[ViewInfo], name: str, context: Context) -> dict[str, Callable[[Array], Column]]:
-    """Decoders of a map's fields as the views that show it declare them; `process` is the caller's."""
+    """Decoders of a map's fields, as declared by the views that show it; `process` is the caller's."""
     return {
         column.field: decoder(column.decode, context)
         for view in views
@@ -45,17 +45,17 @@ def decoders(views: list[ViewInfo], name: str, context: Context) -> dict[str, Ca
 
 
 def process_field(views: list[ViewInfo], name: str) -> str | None:
-    """The field that holds a tgid, if any."""
+    """The field with a tgid, if any."""
     return next(filter(None, (view.process_field for view in views if view.map == name)), None)
 
 
 def thread_field(views: list[ViewInfo], name: str) -> str | None:
-    """The field that holds the number of a thread, if any."""
+    """The field with a thread number, if any."""
     return next(filter(None, (view.thread_field for view in views if view.map == name)), None)
 
 
 def stack_fields(views: list[ViewInfo], name: str) -> tuple[str, str]:
-    """The fields that hold the kernel's numbers of user and of kernel stacks; "" for none."""
+    """The fields with the kernel's numbers of user and kernel stacks; "" for none."""
     return next(((view.user, view.kernel) for view in views if view.map == name and view.show == "stacks"), ("", ""))
 
 
@@ -93,12 +93,12 @@ class DisplayedMap:
         self._read: Rows = {}
 
     def read(self) -> Columns:
-        """The map's rows as columns, the dead among them."""
+        """The map's rows as columns, including ended processes."""
         self.look()
         return self.columns()
 
     def columns(self) -> Columns:
-        """The rows that were looked at last as columns, the dead among them."""
+        """The rows of the last look as columns, including ended processes."""
         if self._process:
             self._set_dead_aside(self._process)
         return self._packed(self._with_kept(self._read))
@@ -144,13 +144,15 @@ class DisplayedMap:
         return rows
 
     def _merge_stacks(self, stacks: StackNumbering, keys: Array, rows: Rows) -> None:
-        """One number takes the place of the kernel's own."""
+        """Replace the kernel's numbers by one stack number."""
         user, kernel = (rows.pop(field, None) for field in self._stack_fields)
         rows[STACK] = stacks.merge(rows[self._process] if self._process else None, user, kernel)
         self._key_fields = [*(name for name in self._key_fields if name not in self._stack_fields), STACK]
 
     def _set_dead_aside(self, process: str) -> None:
-        """Move the rows of those dead since the last time to the kept ones; delete their keys from the kernel's map."""
+        """Move the rows of processes that ended since the last time to the kept rows; delete their keys from the
+        kernel's map.
+        """
         keys, rows = self._keys, self._read
         numbers = rows[process]
         dead = self._census.ended(numbers)
@@ -164,7 +166,7 @@ class DisplayedMap:
             self._set_threads_aside(process, self._thread)
 
     def _set_threads_aside(self, process: str, thread: str) -> None:
-        """The same for threads that have ended; their rows become one for each name."""
+        """The same for ended threads; their rows become one per name."""
         keys, rows = self._keys, self._read
         ended = self._ends.among(rows[process], rows[thread])
         if not ended.any():
@@ -197,7 +199,9 @@ class DisplayedMap:
         self._kept = {name: np.array(array) for name, array in rows.items()}
 
     def _fold(self, rows: Rows, excess: int) -> Rows:
-        """Fold the oldest rows (and half as many again, so that it is not done at every death) into one identity."""
+        """Fold the oldest rows into one identity, and half as many again, so that not every ended process causes a
+        fold.
+        """
         assert self._process is not None
         self._census.folded()
         count = min(excess + KEPT // 2, len(rows[self._process]))
@@ -209,7 +213,7 @@ class DisplayedMap:
         return {name: np.concatenate((folded[name], array[count:])) for name, array in rows.items()}
 
     def _summed(self, rows: Rows) -> Rows:
-        """One row for each key."""
+        """One row per key."""
         order, starts = _groups([rows[name] for name in self._key_fields])
         summed = {name: rows[name][order][starts] for name in self._key_fields}
         for name in rows:
@@ -219,7 +223,7 @@ class DisplayedMap:
         return summed
 
     def _count_evictions(self, keys: Array) -> None:
-        """A key of an LRU map that vanished without our doing was evicted, and its numbers with it."""
+        """If a key of an LRU map vanishes and we didn't delete it, it was evicted, and its values with it."""
         now = opaque(keys)
         if self._seen is not None:
             self.evicted += len(np.setdiff1d(self._seen, now))
@@ -227,7 +231,7 @@ class DisplayedMap:
 
 
 def _renames(layout: MapLayout, views: list[ViewInfo]) -> dict[tuple[bool, str], str]:
-    """A scalar key or value is called `key` or `value`; in a histogram it is the view's slot or count, of stacks the
+    """A scalar key or value is called `key` or `value`. In a histogram it is the view's slot or count; for stacks, the
     count.
     """
     renames: dict[tuple[bool, str], str] = {}
@@ -241,7 +245,7 @@ def _renames(layout: MapLayout, views: list[ViewInfo]) -> dict[tuple[bool, str],
 
 
 def _groups(columns: list[Array]) -> tuple[Array, Array]:
-    """(order, starts): rows with equal keys are neighbours in `order`, and groups begin at `starts` in it."""
+    """(order, starts): in `order`, rows with equal keys are adjacent; groups begin at `starts`."""
     flat = [c.view(np.dtype((np.void, c.dtype.itemsize * c.shape[1]))).ravel() if c.ndim > 1 else c for c in columns]
     codes = [np.unique(column, return_inverse=True)[1].ravel() for column in flat]
     order = np.lexsort(codes)

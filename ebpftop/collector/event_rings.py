@@ -50,7 +50,7 @@ class EventRing:
 
 
 class MomentRing(EventRing):
-    """The single samples of a view of stacks: each has the number of its stack, as the counted ones have."""
+    """The single samples of a stacks view: each has the number of its stack, like the counted ones."""
 
     def __init__(
         self,

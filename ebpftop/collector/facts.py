@@ -1,4 +1,4 @@
-"""What /proc says of a process, for a consumer that looks at it: read by a root task, one at a time."""
+"""The /proc facts of a process that a consumer looks at: read by a root task, one at a time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RUN = -5  # the number of the task that answers
 
 
 class Facts:
-    """Passes requests on and answers each with `put`. user: the name of a number, which root doesn't look up.
+    """Forwards requests and answers each with `put`. user: maps a uid to a name, which root doesn't look up.
 
     A request that comes while another process is read waits; of several, only the last one does.
     """
@@ -44,7 +44,7 @@ class Facts:
             self._known = read.facts
 
     def failed(self, error: str) -> None:
-        """The task ended before it had read all."""
+        """The task ended before it had read everything."""
         asked = self._reading
         if asked is None:
             return

@@ -1,8 +1,8 @@
-"""Wake-ups by programs that write much to ring buffers.
+"""Wake-ups by programs that write a lot to ring buffers.
 
-A ring buffer can be read whenever it holds a record, so an ordinary selector would never rest. Here only a program's
-wake-up counts (`wake_up` in probes/include/ebpftop_maps.h): epoll's edge-triggered mode, in an epoll of its own, which
-the selector can wait for like any other descriptor.
+A ring buffer is readable whenever it contains a record, so an ordinary selector would never rest. Here only a program's
+wake-up counts (`wake_up` in probes/include/ebpftop_maps.h): this uses epoll's edge-triggered mode in an epoll instance
+of its own, which the selector can wait for like any other descriptor.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ FULL = 4  # the part of a ring (a quarter) from which on it is drained at once
 
 
 class Filling:
-    """`fileno` is readable once a program has woken up the reader of a ring."""
+    """`fileno` becomes readable when a program has woken up the reader of a ring."""
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
@@ -26,10 +26,10 @@ class Filling:
         return self._epoll.fileno()
 
     def watch(self, fd: int) -> None:
-        """Until the ring and all its descriptors are closed."""
+        """Watch it until the ring and all its descriptors are closed."""
         self._epoll.register(fd, select.EPOLLIN | select.EPOLLET)
 
     def fills(self, rings: Iterable[Ring | MemoryEvents]) -> bool:
-        """Take the wake-ups; whether one of the rings is so full that it shouldn't wait."""
+        """Take the wake-ups. Whether one of the rings is so full that it shouldn't wait."""
         self._epoll.poll(0)
         return any(ring.waiting > ring.size // FULL for ring in rings)

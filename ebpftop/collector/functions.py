@@ -1,6 +1,4 @@
-"""Functions by address. Their symbols are requested from the root side, seldom and many at once; one symbol names all
-addresses in the same function, so that requests become rare.
-"""
+"""Functions by address. Symbols are requested rarely and many at once; each names all addresses of its function."""
 
 from __future__ import annotations
 
@@ -36,7 +34,7 @@ Difference = tuple[int, SymbolRange | None, SymbolRange | None]  # address, befo
 
 
 class Space(Ranges):
-    """The functions of one address space. `programs`: how often its process had executed another program."""
+    """The functions of one address space. `programs`: how many programs its process had executed."""
 
     def __init__(self, programs: int) -> None:
         super().__init__()
@@ -67,11 +65,11 @@ class Space(Ranges):
         return by
 
     def unseen(self) -> list[int]:
-        """Addresses of which nothing has been looked up."""
+        """Addresses that have not been looked up."""
         return [address for address in self.unrequested if address not in self._known]
 
     def renew(self, answer: ProcessSymbols, named: Iterable[int]) -> list[Difference]:
-        """Forget what may not hold any longer, and add what does. named: addresses that were looked up for names."""
+        """Forget possibly outdated functions, and add new ones. named: addresses that were looked up for names."""
         for mapped, addresses in answer.mapped.items():
             self._known |= {address: _place(address, mapped) for address in addresses}
         before = {address: self._known.get(address) for address in answer.again}
@@ -102,7 +100,7 @@ def _place(address: int, mapped: str, why: str = "") -> SymbolRange:
 
 
 def _either(number: int, was: SymbolRange | None, now: SymbolRange) -> Function:
-    """Stands for two functions that had the same place in the same interval: which one ran isn't known."""
+    """Stands for two functions that occupied the same place in the same interval: which one ran isn't known."""
     before, after = _label(was), _label(now)
     names, modules = (dict.fromkeys(pair) for pair in zip(before, after, strict=True))
     return Function(id=number, side="user", name=" or ".join(names), module=" or ".join(filter(None, modules)))
@@ -113,7 +111,7 @@ def _label(what: SymbolRange | None) -> tuple[str, str]:
 
 
 def _name(what: SymbolRange) -> str:
-    """In brackets why it has none, where that is known."""
+    """In brackets why it has no name, if that is known."""
     return what.name or (f"[{what.why}]" if what.why else "")
 
 
@@ -126,7 +124,7 @@ def _same_memory(was: SymbolRange | None, now: SymbolRange | None) -> bool:
 
 
 class Functions:
-    """Numbers for functions, what is known of them, and which addresses have no symbol yet."""
+    """Numbers for functions, the facts known about them, and the addresses that have no symbol yet."""
 
     def __init__(self, census: Census, departed: Departed | None = None) -> None:
         self._census, self._departed = census, departed
@@ -145,7 +143,7 @@ class Functions:
         self.retries = False  # whether the last answer came too late for some, which the next one may name
 
     def number(self, space: int, address: int) -> int:
-        """The number of the function at an address: one number an address."""
+        """The number of the function at an address: one number per address."""
         found = self._space(space)
         number = found.functions.get(address)
         if number is None:
@@ -165,14 +163,14 @@ class Functions:
         return found.programs
 
     def missing(self, why: str) -> int:
-        """The number of a place for addresses that were not kept."""
+        """The number of a placeholder for addresses that were not kept."""
         if why not in self._missing:
             number = self._missing[why] = next(self._numbers)
             self._changed[number] = Function(id=number, side="missing", name=why)
         return self._missing[why]
 
     def python(self, name: str, module: str, file: str, line: int) -> int:
-        """The number of a line of a Python function; of an unknown one where too many are known."""
+        """The number of a line of a Python function; of an unknown one if too many are known."""
         place = name, module, file, line
         number = self._python.get(place)
         if number is None:
@@ -191,7 +189,7 @@ class Functions:
         return number
 
     def _report_stack(self, number: int, functions: list[int]) -> None:
-        """Report it without the machinery, and again when more of its end turns out to be machinery."""
+        """Report it without the interpreter's machinery, and again when more of its end turns out to be machinery."""
         if len(functions) > 1 and functions[-1] in self._nameless and functions[-2] in self._machinery:
             functions.pop()  # a program that the kernel doesn't name, or that is gone
         while functions and functions[-1] in self._machinery:
@@ -203,7 +201,7 @@ class Functions:
             self._uncut.pop(number, None)
 
     def changes(self) -> Stacks | None:
-        """What is new or known better since the last call."""
+        """What is new or better known since the last call."""
         if not self._changed and not self._stacks:
             return None
         changes = Stacks(functions=list(self._changed.values()), stacks=list(self._stacks.values()))
@@ -220,19 +218,19 @@ class Functions:
 
     @property
     def unchecked(self) -> bool:
-        """Whether code was counted that may be other code by now."""
+        """Whether counted code may have changed."""
         return any(space.ran for space in self._spaces.values())
 
     @property
     def doubtful(self) -> bool:
-        """Whether names vanished, and only the next answer shows whether other code took their place."""
+        """Whether names vanished, so that only the next answer shows whether other code replaced theirs."""
         return any(space.doubtful for space in self._spaces.values())
 
     def request(self, run: int, *, names: bool = True) -> RequestSymbols | None:
         """The next request; None while an answer is due, or nothing is missing. What is known of the dead was noted.
 
-        Each process has its turn, those with new addresses first. Without `names`, these are asked for what is mapped
-        there, so that a name that comes later is known to be of the same.
+        Processes take turns, those with new addresses first. Without `names`, only mappings are looked up, so that a
+        name that comes later is known to belong to the same mapping.
         """
         if self._requested:
             return None
@@ -286,7 +284,7 @@ class Functions:
         return RequestSymbols(run=run, kernel=kernel, processes=processes, names=names, files=files)
 
     def _want(self, number: int, space: Space, departed: Departed) -> None:
-        """Names of an ended process's functions."""
+        """Request the names of an ended process's functions."""
         for address in space.unrequested:
             self._report(space.functions[address], number, address, _place(address, "", GONE))
             departed.want(number, address, partial(self._learned, number, space, address))
@@ -297,7 +295,7 @@ class Functions:
         self._report(space.functions[address], number, address, known)
 
     def learn(self, answer: Symbols | None) -> Change:
-        """Apply an answer; None: there will be none. Returns where there is other code."""
+        """Apply an answer; None: no answer will come. Returns where code has changed."""
         requested, self._requested = self._requested, {}
         if self._departed is not None:
             self._departed.answered(answer.processes if answer is not None else [])
@@ -319,7 +317,7 @@ class Functions:
         return {number: addresses for number, addresses in change.items() if addresses and number in current}
 
     def _again(self, requested: dict[int, tuple[Space, list[int]]]) -> bool:
-        """What has no name as its process ended meanwhile may have one by what was noted. Whether there is any."""
+        """Try to name functions whose process ended meanwhile by its recorded mappings. Whether there are any."""
         self._census.catch_up()
         before = sum(len(space.unrequested) for space, _ in requested.values())
         for number, (space, addresses) in requested.items():
@@ -334,7 +332,7 @@ class Functions:
             self._nameless.add(function)
 
     def _replace(self, number: int, space: Space, differing: list[Difference]) -> Iterator[tuple[int, int | None]]:
-        """Report what is known better now; give what is other code a new number."""
+        """Report better known functions; give changed code a new number."""
         for address, was, now in differing:
             function = space.functions[address]
             if (
@@ -356,7 +354,7 @@ class Functions:
             yield address, either
 
     def forget(self) -> None:
-        """Drop the addresses of dead processes: no symbols and no new addresses will come."""
+        """Drop the addresses of ended processes: neither symbols nor new addresses will come."""
         for number, space in list(self._spaces.items()):
             if number != KERNEL and not space.unrequested and self._census.alive(number) is None:
                 del self._spaces[number]
@@ -388,7 +386,7 @@ class Functions:
 
 
 def _source(known: SymbolRange, address: int) -> tuple[str, int]:
-    """File and line of the code at an address; "" and 0 where they aren't known."""
+    """File and line of the code at an address; "" and 0 if unknown."""
     rows = np.frombuffer(known.lines, "<u4", len(known.lines) // 12 * 3).reshape(-1, 3)
     at = int(np.searchsorted(rows[:, 0], address - known.start, "right")) - 1
     if at < 0:

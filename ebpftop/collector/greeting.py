@@ -1,4 +1,4 @@
-"""The first frames of a stream: all that the first screen shows, sent while NumPy is being imported."""
+"""The first frames of a stream: everything that the first screen shows, sent while NumPy is being imported."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ class Greeting:
                     self._unsent = self._unsent[self._stream.send(self._unsent, socket.MSG_DONTWAIT) :]
 
     def finish(self) -> memoryview:
-        """Stop; what the consumer hasn't taken. It may itself be waiting until its requests are read."""
+        """Stop. Returns the bytes that the consumer hasn't taken: it may itself be waiting until
+        its requests are read.
+        """
         self._finished = True
         self._thread.join()
         return self._unsent

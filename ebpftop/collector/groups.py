@@ -1,6 +1,6 @@
-"""What requests name, a container, a pod, a unit or a process in one: found in the cgroups that there are.
+"""Finds what requests name (a container, a pod, a unit, or a process in one) in the existing cgroups.
 
-All cgroups of one run are in one hierarchy: version 2 if there is one of them in it, else the oldest one of version 1
+All cgroups of one run are in one hierarchy: version 2 if it has one of them, otherwise the oldest version 1 hierarchy
 that has one.
 """
 
@@ -23,9 +23,9 @@ _TOLD = 5  # processes told where none fits
 
 
 class Groups:
-    """Finds what requests name, once the containers that run have been looked up, and keeps up with what begins.
+    """Finds what requests name, once the running containers have been looked up, and follows new ones.
 
-    runs: those that are attached, by number.
+    runs: the attached runs, by number.
     """
 
     def __init__(self, cgroups: Cgroups, containers: Containers, runs: Mapping[int, AttachedProbe]) -> None:
@@ -33,19 +33,19 @@ class Groups:
         cgroups.learned = self._began
 
     def ask(self) -> None:
-        """Have the containers looked up."""
+        """Start looking up the containers."""
         for _, groups in self._cgroups.existing():
             for path in groups:
                 self._containers.named(path)
 
     @property
     def ready(self) -> bool:
-        """Whether they have been."""
+        """Whether the containers have been looked up."""
         return self._containers.settled
 
     def found(self, probe: ProbeInfo, given: Mapping[str, str]) -> tuple[Found | None, dict[str, str], list[str]]:
-        """What a request names: what it is limited to, its parameters with pids of the host, and a line for each.
-        Raises `UnknownPlace`, whose text names probe and parameter.
+        """Resolve a request: its limit, its parameters with pids of the host, and a line for each. Raises
+        `UnknownPlace`, whose text names probe and parameter.
         """
         named = params.by_name(probe, given)
         kinds = {param.name: param.type for param in probe.params if param.name in named}
@@ -69,7 +69,7 @@ class Groups:
         return found, known, notes
 
     def find(self, given: Mapping[str, str]) -> Found:
-        """What a container, a pod and a unit (text by kind) select together. Raises `UnknownPlace`."""
+        """The cgroups that a container, a pod and a unit (text by kind) select together. Raises `UnknownPlace`."""
         trees = self._cgroups.existing()
         selector = Selector(given, [path for _, groups in trees for path in groups], self._containers.named)
         for hierarchy, groups in trees:
@@ -78,7 +78,9 @@ class Groups:
         raise UnknownPlace([*given][-1], f"{selector} selects nothing: no cgroup is in all of them")
 
     def inside(self, place: str, number: int) -> int:
-        """The pid of the process that a container, or else a pod, counts as this number. Raises `UnknownPlace`."""
+        """The host's pid of the process that has this pid inside a container or, without one, a pod. Raises
+        `UnknownPlace`.
+        """
         try:
             found = self.find({"container": place})
         except UnknownPlace as why:
@@ -99,18 +101,18 @@ class Groups:
         raise UnknownPlace("pid", f"{quoted(place)} has {said}")
 
     def limit(self, run: AttachedProbe, found: Found | None, told: Callable[[str], None]) -> None:
-        """Have a run count what is selected. Raises `OSError`."""
+        """Limit a run to the selection. Raises `OSError`."""
         if found is not None and run.groups is not None:
             groups = dict(self._cgroups.existing())[found.hierarchy]  # there may be others by now
             run.limit = GroupFilter(found._replace(groups=groups), run.groups, told)
 
     def renamed(self) -> None:
-        """Containers have names that they hadn't."""
+        """Containers have new names."""
         for each in self._limits():
             each.renamed()
 
     def look(self) -> None:
-        """Are all still there?"""
+        """Check that all of them still exist."""
         for each in self._limits():
             each.look()
 
@@ -123,7 +125,7 @@ class Groups:
 
 
 def described(found: Found) -> str:
-    """Which groups are counted: a line."""
+    """One line: which groups are counted."""
     paths = found.selector.topmost(found.groups)
     more = f" and {len(paths) - 1} more cgroups" if len(paths) > 1 else ""
     version = "version 2" if found.hierarchy == V2 else f"version 1, hierarchy {inert(str(found.root))}"
@@ -131,7 +133,7 @@ def described(found: Found) -> str:
 
 
 def _processes(found: Found) -> list[tuple[int, list[int], str]]:
-    """The processes in what is selected: pid, pids from the outermost namespace to its own, and name."""
+    """The processes in the selection: pid, pids from the outermost namespace to its own, and name."""
     roots = tuple(found.selector.topmost(found.groups))
     inside: Iterable[str] = (path for path in found.groups if any(f"{path}/".startswith(f"{root}/") for root in roots))
     listed = []

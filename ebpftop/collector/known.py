@@ -1,5 +1,5 @@
-"""Tells the kernel the stacks that were unwound, so that it knows them when they come again: where their return
-addresses lie, and what they add up to. `probes/include/ebpftop_user_stacks_maps.h` has the other side.
+"""Tells the kernel about unwound stacks, so that it recognises them later: by where their return addresses are, and by
+a sum of them. `probes/include/ebpftop_user_stacks_maps.h` has the other side.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _FACTOR, _WORD = 0x9E3779B97F4A7C15, (1 << 64) - 1
 
 
 def added_up(words: Iterable[int]) -> int:
-    """What return addresses or Python frames add up to, innermost first."""
+    """The sum of return addresses or Python frames, innermost first."""
     total = 0
     for word in words:
         total = (total ^ word) * _FACTOR & _WORD
@@ -28,7 +28,7 @@ def added_up(words: Iterable[int]) -> int:
 
 
 class KnownStacks:
-    """The map behind a descriptor, which stays the caller's. Raises `ValueError` for one that is none of these."""
+    """The map behind a descriptor, which the caller keeps. Raises `ValueError` if it isn't such a map."""
 
     def __init__(self, fd: int, layout: MapLayout) -> None:
         *fields, at = layout.value.fields
@@ -43,7 +43,7 @@ class KnownStacks:
         self._there: dict[tuple[int, ...], tuple[int, int]] = {}  # sum and number, by the fields of the key
 
     def numbers(self) -> set[int]:
-        """Of the stacks in it."""
+        """The numbers of the stacks in it."""
         return {number for _, number in self._there.values()}
 
     def add(

@@ -29,7 +29,7 @@ def dtype(record: Record, multiple: int = 1) -> np.dtype[Any]:
 def opaque(records: Array) -> Array:
     """Whole records as one comparable column of bytes (`V`), their padding zero.
 
-    NumPy leaves padding undefined whenever it copies records, while to the kernel it is part of a key.
+    NumPy leaves padding undefined whenever it copies records, but for the kernel it is part of a key.
     """
     packed = records.dtype
     if sum(packed[name].itemsize for name in packed.names or ()) != packed.itemsize:

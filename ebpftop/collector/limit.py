@@ -1,6 +1,6 @@
-"""The cgroups that a run is limited to, in a map of its programs.
+"""The cgroups to which a run is limited, in a map of its programs.
 
-Groups that begin later, as those of a unit that is started again, are put in as soon as the census reports them.
+Groups that appear later, such as those of a restarted unit, are added as soon as the census reports them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _UNNAMED = 256  # groups that are looked at again once their container has a nam
 
 
 class Found(NamedTuple):
-    """What is selected of one hierarchy, which is mounted at `root`. groups: ids by path, of all that are in it."""
+    """The selection in one hierarchy, which is mounted at `root`. groups: ids by path, of all groups in it."""
 
     selector: Selector
     hierarchy: int
@@ -31,8 +31,8 @@ class Found(NamedTuple):
 
 
 class GroupFilter:
-    """The groups of one run. fd: of its map, which stays the caller's. told: called with a line when none of them is
-    there any more, and when one is again. Raises `OSError`.
+    """The groups of one run. fd: of its map; the caller keeps it. told: called with a line when none of them exists any
+    more, and when one exists again. Raises `OSError`.
     """
 
     def __init__(self, found: Found, fd: int, told: Callable[[str], None]) -> None:
@@ -45,27 +45,27 @@ class GroupFilter:
             self._put(found.groups[path], path)
 
     def began(self, number: int, hierarchy: int, path: str) -> None:
-        """A group has this path from now on."""
+        """From now on a group has this path."""
         if hierarchy == self._hierarchy and not self._take(number, path):
             self._unnamed[number] = path
             if len(self._unnamed) > _UNNAMED:
                 del self._unnamed[next(iter(self._unnamed))]
 
     def renamed(self) -> None:
-        """Containers have names that they hadn't."""
+        """Containers have new names."""
         for number, path in [*self._unnamed.items()]:
             if self._take(number, path):
                 del self._unnamed[number]
 
     def look(self) -> None:
-        """Are they still there?"""
+        """Check that they still exist."""
         gone = not any(self._exists(number, path) for number, path in reversed(self._paths.items()))
         if gone != self._gone:
             self._gone = gone
             self._told(f"{self._selector} {'is gone: counting resumes when it is back' if gone else 'is back'}")
 
     def _take(self, number: int, path: str) -> bool:
-        """Put a group in if it is selected, unless one above it is in; whether it is selected."""
+        """Add a group if it is selected, unless one above it has been added. Returns whether it is selected."""
         top = self._selector.topmost([path])
         if top and number not in self._paths and (path in top or not {*top} & {*self._paths.values()}):
             self._put(number, path)
@@ -93,7 +93,7 @@ class GroupFilter:
 
 
 def _subsystem(hierarchy: int) -> int:
-    """What the map says of a hierarchy: 0 of version 2, else the number of one of its subsystems plus 1. Raises
+    """The map's value for a hierarchy: 0 for version 2, otherwise the number of one of its subsystems plus 1. Raises
     `OSError`.
     """
     if hierarchy == V2:

@@ -1,4 +1,4 @@
-"""Loads that were requested and have no outcome yet, and how their requests are answered until then."""
+"""Requested loads without an outcome, and the answers to their requests until then."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ebpftop.handover import protocol
 
 @dataclass(slots=True)
 class Pending:
-    """One of them. probe: as the catalog had it when it was requested. found: what it is limited to."""
+    """One such load. probe: as in the catalog at the time of the request. found: the cgroups that it is limited to."""
 
     request: messages.Load
     probe: messages.ProbeInfo
@@ -39,7 +39,7 @@ class Pending:
 
 
 class Loads:
-    """Those of one consumer, by the numbers that their runs will have. `request` asks the supervisor for one."""
+    """The pending loads of one consumer, by the numbers of their future runs. `request` asks the supervisor for one."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Loads:
         return len(self._pending)
 
     def begin(self, request: messages.Load, probe: messages.ProbeInfo) -> None:
-        """Ask for it, at once unless it names what has to be found first."""
+        """Request the load, at once unless it names something that has to be looked up first."""
         number = next(self._numbers)
         self._pending[number] = Pending(request, probe)
         if params.by_name(probe, request.params):
@@ -66,7 +66,7 @@ class Loads:
             self._ask(number, request.params)
 
     def tick(self) -> None:
-        """Ask for those whose names can be found by now, or refuse them."""
+        """Request or refuse the loads whose names can be resolved by now."""
         while self._unfound and self._groups.ready:
             number = self._unfound.popleft()
             pending = self._pending[number]
@@ -82,24 +82,24 @@ class Loads:
         self._request(protocol.RequestLoad(run=number, request=request.request, probe=request.probe, params=given))
 
     def reached(self, number: int, stage: messages.Stage, stages: list[tuple[str, float]]) -> None:
-        """It is queued, or in this stage."""
+        """The load is queued, or has reached this stage."""
         if pending := self._pending.get(number):
             pending.stage = stage
             self._put(messages.Loading(**pending.identity(number), stage=stage, stages=stages))
 
     def refuse(self, request: messages.Load, error: str) -> None:
-        """What was requested can't be had, so nothing is tried."""
+        """The request can't be fulfilled, so nothing is tried."""
         self._put(messages.Refused(request=request.request, error=error))
 
     def refused(self, number: int, error: str) -> bool:
-        """The supervisor or the loader refuses it. Returns whether it is one of these; so does `failed`."""
+        """The supervisor or the loader refuses it. Returns whether it was pending; so does `failed`."""
         pending = self._pending.pop(number, None)
         if pending is not None:
             self.refuse(pending.request, error)
         return pending is not None
 
     def failed(self, number: int, outcome: messages.Failed) -> bool:
-        """It was tried, in vain."""
+        """It was tried and failed."""
         pending = self._pending.pop(number, None)
         if pending is not None:
             self._put(messages.Rejected(**pending.identity(number), **facts(outcome)))
@@ -111,10 +111,10 @@ class Loads:
         return ended.outcome(pending.stage, pending.probe.source) if pending else ended.outcome("queued", "")
 
     def attached(self, number: int) -> Pending:
-        """It is attached, and so none of these any more."""
+        """It is attached, and so no longer pending."""
         return self._pending.pop(number)
 
     def loaded(self, number: int, pending: Pending, outcome: messages.Attached) -> None:
-        """Tell that it is read from now on."""
+        """Report that it is read from now on."""
         outcome = replace(outcome, notes=[*pending.notes, *outcome.notes])
         self._put(messages.Loaded(**pending.identity(number), **facts(outcome)))

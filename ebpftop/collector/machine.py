@@ -39,7 +39,7 @@ def pong(number: int) -> Pong:
 
 
 def host(pressures: Pressures) -> Host:
-    """The machine's load now; of the processor, since the last call."""
+    """The machine's load now; for the processor, since the last call."""
     import psutil  # not for `hello`, which somebody waits for
 
     return Host(
@@ -65,7 +65,7 @@ def root_ns(supervisor: int) -> int:
 
 
 def reread(probes: dict[str, ProbeInfo], catalog: Catalog) -> dict[str, ProbeInfo]:
-    """The entries of a new catalog by id, with what was found of those known before."""
+    """The entries of a new catalog by id, keeping the survey results of those known before."""
     return {new.id: _as_before(new, probes.get(new.id)) for new in catalog.probes}
 
 
@@ -78,7 +78,7 @@ def _as_before(new: ProbeInfo, old: ProbeInfo | None) -> ProbeInfo:
 
 
 def surveyed(probes: dict[str, ProbeInfo], surveys: list[Availability]) -> dict[str, ProbeInfo]:
-    """The catalog's entries by id, with what the survey found of them."""
+    """The catalog's entries by id, with the results of the survey."""
     found = {one.probe: one for one in surveys}
     return {name: _with(probe, found[name]) if name in found else probe for name, probe in probes.items()}
 

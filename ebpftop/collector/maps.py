@@ -1,7 +1,7 @@
-"""Whole BPF maps into NumPy arrays, thousands of entries per system call, into buffers that are used again.
+"""Reads whole BPF maps into reused NumPy buffers, thousands of entries per system call.
 
-The kernel's side is `BPF_MAP_LOOKUP_BATCH` (linux/bpf.h): it walks whole buckets and returns ENOENT at the end, ENOSPC
-when the next bucket is larger than the room left. Its cursor in and its cursor out must be different memory.
+The kernel's interface is `BPF_MAP_LOOKUP_BATCH` (linux/bpf.h). It walks whole buckets and returns ENOENT at the end,
+and ENOSPC if the next bucket is larger than the remaining space. Its input and output cursors must be different memory.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _SLACK = 64  # room beyond max_entries: while one bucket is read, entries may mo
 
 
 class MapReader:
-    """Reads the map behind a descriptor, which stays the caller's.
+    """Reads the map behind a descriptor, which the caller keeps.
 
-    Entries may come and go while they are read: none comes twice, none that stayed is missed; fields of one value may
-    differ by an update in flight.
+    Entries may come and go during a reading: none is returned twice, and none that existed throughout is missed. The
+    fields of one value may differ by an update in flight.
     """
 
     def __init__(self, fd: int, layout: MapLayout) -> None:
@@ -47,16 +47,16 @@ class MapReader:
             self._values = self._summed = np.empty(room, dtype(layout.value))
 
     def read(self) -> tuple[Array, Array]:
-        """All (keys, values) as structured arrays of equal length, good until the next call.
+        """All (keys, values) as structured arrays of equal length, valid until the next call.
 
-        Values of a per-CPU map are summed over the CPUs, field by field in the field's own type; of a text the first
-        CPU's that has one is taken. Raises OSError.
+        Values of a per-CPU map are summed over the CPUs, field by field in the field's own type. For a text, the value
+        of the first CPU that has one is taken. Raises OSError.
         """
         count = self._read_batches() if self._batches else self._read_one_by_one()
         return self._keys[:count], self._over_cpus(count)
 
     def delete(self, keys: Array) -> int:
-        """Delete entries by key, a structured array as `read` gives it; how many there were. Raises OSError."""
+        """Delete entries by key, a structured array as returned by `read`. Returns how many existed. Raises OSError."""
         packed = opaque(keys.astype(self._keys.dtype, copy=False))
         at = deleted = 0
         while at < len(packed):
@@ -73,7 +73,7 @@ class MapReader:
     # ---------------------------------------------------------------- how
 
     def _grow(self, used: int) -> None:
-        """Twice the room. The arrays given away keep the old buffers alive."""
+        """Double the buffers. Arrays returned earlier keep the old buffers alive."""
         keys, values, summed = (
             np.empty((2 * len(old), *old.shape[1:]), old.dtype) for old in (self._keys, self._values, self._summed)
         )

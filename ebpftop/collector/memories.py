@@ -1,7 +1,7 @@
-"""Which files processes had mapped where, also of those that have ended: noted while they did it.
+"""The mappings of processes, recorded as they were made, including those of ended processes.
 
-A process that was forked has what its parent had mapped then. What was mapped before the noting began can be asked only
-of the process itself, while it lives.
+A forked process starts with its parent's mappings. Mappings from before the recording began can be read only from the
+process itself, while it lives.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _ROUND_NS = 20_000_000  # a start that was read from /proc is rounded down
 
 
 class Memory:
-    """What a process had mapped since it began, or since it executed its program. `began`: boottime in ns, 0 where that
-    was before the noting. `of`: the one that it is a copy of. whole: whether nothing else can be mapped there.
+    """The mappings of a process since its start, or since it executed its program. `began`: boottime in ns, 0 if that
+    was before the recording. `of`: the memory that it is a copy of. whole: whether nothing else can be mapped there.
     """
 
     __slots__ = ("began", "depth", "ended", "forked", "mappings", "of", "tgid", "whole")
@@ -34,7 +34,9 @@ class Memory:
         self.mappings: list[Mapped] = []
 
     def find(self, address: int) -> Mapped | Memory | None:
-        """What is mapped at an address. A memory: of the process that has it, if it still lives; None: not known."""
+        """The mapping at an address. A memory: that of the process that has the mapping, if it still lives. None:
+        unknown.
+        """
         memory: Memory = self
         until: int | None = None
         while True:
@@ -46,12 +48,12 @@ class Memory:
             memory, until = memory.of, memory.began
 
     def covers(self, address: int) -> bool:
-        """Whether something was mapped there since the noting began."""
+        """Whether something was mapped there since the recording began."""
         return any(mapping.start <= address < mapping.end for mapping in self.mappings)
 
 
 class Memories:
-    """All that was noted, by process. since: when that began (boottime in ns)."""
+    """All records, by process. since: when the recording began (boottime in ns)."""
 
     def __init__(self) -> None:
         self.since = 0
@@ -62,7 +64,7 @@ class Memories:
         self._early: list[Event] = []
 
     def take(self, events: Iterable[Event], until: int) -> None:
-        """Note events; those that are later than `until` (boottime in ns) wait, as others may precede them."""
+        """Record events. Those later than `until` (boottime in ns) wait, because earlier ones may still arrive."""
         self._early = sorted([*self._early, *events], key=lambda event: event.time)
         ready = bisect_right(self._early, until, key=lambda event: event.time)
         now, self._early = self._early[:ready], self._early[ready:]
@@ -113,8 +115,8 @@ class Memories:
     # ---------------------------------------------------------------- for names
 
     def of(self, tgid: int, start: int) -> Memory | None:
-        """Of the program that the process which began then (boottime in ns) executed last. What it counted in those
-        before has no names: a wrong return address would find some there.
+        """The memory of the last program executed by the process that started then (boottime in ns). Counts from its
+        earlier programs get no names: a wrong return address could match one.
         """
         lives: list[list[Memory]] = []  # of the processes with that number, one after the other
         for memory in self._of.get(tgid, []):
@@ -129,5 +131,5 @@ class Memories:
         return None
 
     def lives(self, memory: Memory) -> bool:
-        """Whether its process was not seen to execute another program, or to end."""
+        """Whether its process has neither executed another program nor ended, as far as was seen."""
         return self._of.get(memory.tgid, [None])[-1] is memory and not memory.ended

@@ -1,4 +1,4 @@
-"""When symbols of functions are requested, those that may not hold any longer too, and which frames wait for them."""
+"""Decides when symbols of functions are requested, including possibly outdated ones, and which frames wait for them."""
 
 from __future__ import annotations
 
@@ -21,34 +21,36 @@ MOST_PROBLEMS = 32  # files without names that are shown
 
 
 class Counts(Protocol):
-    """What counts code by its addresses."""
+    """A counter of code by address."""
 
     @property
     def any(self) -> bool:
-        """Whether anything does."""
+        """Whether anything counts code."""
 
     def look(self) -> None:
-        """Read all."""
+        """Read everything."""
 
     def asked(self) -> None:
-        """The code in what was read last is being looked up."""
+        """A lookup of the code in the last reading has begun."""
 
     def learned(self, change: Change, sure: bool) -> None:
-        """Other code has taken the place of some; whether all else is known to be as it was."""
+        """Other code has replaced some of it. sure: everything else is known to be unchanged."""
 
 
 class _Held:
-    """What a run has to show, until so many answers came, so many with names, or it is late (monotonic seconds)."""
+    """Frames of a run, held until a number of answers has come, a number of them with names, or until it is too late
+    (monotonic seconds).
+    """
 
     def __init__(self, answers: int, named: int, late: float, publish: Callable[[], None]) -> None:
         self.answers, self.named, self.late, self.publish = answers, named, late, publish
 
 
 class Naming:
-    """Requests the symbols that `functions` lacks, and those of code that ran, as it may be other code by now.
+    """Requests the symbols that `functions` lacks, and those of code that ran, because it may have changed.
 
-    With `hold`, what a run has to show waits for symbols, up to `PATIENCE`: a consumer that draws again and again can
-    take symbols later, one that writes each line once can't. The end of a run waits in any case.
+    With `hold`, the frames of a run wait for symbols, up to `PATIENCE`. A consumer that redraws can take symbols later;
+    one that writes each line once can't. The end of a run waits in any case.
     """
 
     def __init__(
@@ -77,12 +79,12 @@ class Naming:
 
     @property
     def due(self) -> float:
-        """When `tick` has something to do again (monotonic seconds)."""
+        """When `tick` is due next (monotonic seconds)."""
         late = [held.late for held in self._held.values()]
         return min([self._next, *late] if self._counts.any and self._answers >= self._requests else late, default=inf)
 
     def tick(self, now: float) -> None:
-        """Send a request if it is time to (monotonic seconds), and release what is late."""
+        """Send a request if one is due (monotonic seconds), and release overdue frames."""
         if now >= self._next and self._answers >= self._requests:
             self._counts.look()
             self._request(now)
@@ -103,7 +105,7 @@ class Naming:
         self._settle()
 
     def answered(self, answer: protocol.Symbols | None) -> None:
-        """Names have come; None: they won't."""
+        """Names have arrived; None: they won't."""
         self._answers += 1
         self._named += self._of_names
         took = time.monotonic() - self._requested_at if answer is None else answer.cpu_seconds
@@ -127,8 +129,8 @@ class Naming:
             self._counts.look()  # what is counted from now on is of the new code alone
 
     def _spend(self, seconds: float) -> float:
-        """Seconds until more may be spent on names. New code goes on coming where many programs run, and its names
-        are worth less and less. Frames that are held don't wait in vain.
+        """Seconds until more may be spent on names. If many programs run, new code keeps arriving, and its names are
+        worth less and less. Frames that are held don't wait in vain.
         """
         now = time.monotonic()
         earned = (now - self._may_since) * SHARE_OF_NAMES
@@ -139,7 +141,7 @@ class Naming:
     def detached(
         self, run: int, has_stacks: bool, close: Callable[[], None] = lambda: None, *, reason: str = ""
     ) -> None:
-        """Report that a run is over, after what it has to show; then close it. reason: if nobody requested it."""
+        """Report the end of a run after its last frames; then close it. reason: if nobody requested it."""
         if has_stacks:
             held = self._held.setdefault(run, _Held(0, 0, 0.0, lambda: None))
             held.answers, held.named = self._needed()
@@ -148,21 +150,21 @@ class Naming:
         self._settle()
 
     def holds(self, run: int) -> bool:
-        """Whether what a run has to show waits for names."""
+        """Whether frames of a run wait for names."""
         return self._hold and run in self._held
 
     def drop(self, run: int) -> None:
-        """What a run has to show will not be shown."""
+        """The frames of a run will not be shown."""
         self._held.pop(run, None)
 
     def _needed(self) -> tuple[int, int]:
-        """How many answers there will be once all that is known of now is sure to hold, and how many with names."""
+        """How many answers it takes until everything known now is certain, and how many with names."""
         due = self._answers < self._requests
         named = self._named + (due and self._of_names) + self._functions.unrequested
         return self._requests + self._functions.unchecked, named
 
     def _settle(self) -> None:
-        """Show what has waited long enough."""
+        """Show frames that have waited long enough."""
         if any(run in self._held for run in self._ended):
             self._request(time.monotonic(), names=True)
         if (changes := self._functions.changes()) is not None:

@@ -1,4 +1,6 @@
-"""Notes what processes map while call stacks are counted, so that those that end keep the names of their functions."""
+"""Records the mappings of processes while call stacks are counted, so that functions of ended processes keep their
+names.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ RUN = -8  # the number of the task that answers
 
 
 class Noting:
-    """`warn` is called with one line if that isn't possible, or if some was lost. It costs nothing while it isn't
+    """`warn` is called with one line if that isn't possible, or if records were lost. It costs nothing while it isn't
     wanted.
     """
 
@@ -27,7 +29,7 @@ class Noting:
         self.rings: list[MemoryEvents] = []
 
     def switch(self, on: bool) -> None:
-        """Begin, or forget all."""
+        """Begin, or forget everything."""
         if on and not self._requested:
             self._requested = True
             self._request(protocol.RequestMemoryEvents(run=RUN))
@@ -45,7 +47,7 @@ class Noting:
         self._departed.begin(memories)
 
     def opened(self, descriptors: Sequence[int]) -> None:
-        """The kernel reports it from now on."""
+        """From now on the kernel reports mappings."""
         try:
             for descriptor in descriptors:
                 self.rings.append(MemoryEvents(descriptor))
@@ -56,14 +58,14 @@ class Noting:
         self.switch(True)
 
     def failed(self, error: str) -> None:
-        """It can't be had."""
+        """The kernel can't report them."""
         for ring in self.rings:
             ring.close()
         self.rings = []
         self._warn(f"short-lived processes may lack function names: their mappings can't be recorded ({error})")
 
     def take(self) -> None:
-        """Note what was reported since the last time."""
+        """Take the reports since the last call."""
         if not self._on:
             return
         now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)

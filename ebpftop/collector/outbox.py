@@ -22,9 +22,9 @@ TOGETHER = 32 << 10  # bytes
 
 
 class Outbox:
-    """Encodes a frame when the socket takes it, not before, so that a skipped one costs nothing.
+    """Encodes a frame only when the socket can take it, so a skipped frame costs nothing.
 
-    skip_events: called with the run and the number of events that are left out. unsent: bytes that go before any frame.
+    skip_events: called with the run and the number of skipped events. unsent: bytes that precede any frame.
     """
 
     def __init__(
@@ -40,8 +40,8 @@ class Outbox:
         self._changes = ChangeWriter()
 
     def put(self, frame: AnyFrame) -> None:
-        """Queue a frame; one that only shows the current state replaces the one before. In place of a run's first
-        snapshot a later one is the first: what it holds was counted since attaching.
+        """Queue a frame. A frame that only shows the current state replaces the previous one. If a run's first snapshot
+        is replaced, the later one becomes the first, because its counts begin at attaching too.
         """
         if isinstance(frame, Snapshot | Cost | Host):
             replaced = self._replace(frame)
@@ -55,7 +55,7 @@ class Outbox:
                 self._drop_oldest_events()
 
     def _replace(self, frame: Snapshot | Cost | Host) -> AnyFrame | None:
-        """Take out the one before."""
+        """Remove the previous one."""
         run = getattr(frame, "run", None)
         for waiting in self._waiting:
             if type(waiting) is type(frame) and getattr(waiting, "run", None) == run:
@@ -70,7 +70,9 @@ class Outbox:
         self._skip_events(oldest.run, oldest.count)
 
     def flush(self) -> bool:
-        """Write what the socket takes; True when all is written. Raises `OSError` when the consumer is gone."""
+        """Write as much as the socket takes; True when everything is written. Raises `OSError` when the consumer is
+        gone.
+        """
         while self._partial or self._waiting:
             if not self._partial:
                 self._partial = memoryview(b"".join(self._encoded()))
@@ -82,7 +84,7 @@ class Outbox:
         return True
 
     def _encoded(self) -> Iterator[bytes]:
-        """What waits, up to some `TOGETHER` bytes: each write wakes the consumer up."""
+        """The waiting frames, up to some `TOGETHER` bytes, because each write wakes up the consumer."""
         length = 0
         while self._waiting and length < TOGETHER:
             frame = self._waiting.popleft()

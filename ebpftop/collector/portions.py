@@ -1,7 +1,7 @@
-"""What keys of a map have counted, divided among the stacks that each key stood for, one after another.
+"""The counts of a map's keys, divided among the stacks that each key has stood for, one after another.
 
-The kernel counts by addresses and never starts anew. When other code takes the place of what was there, what a key has
-counted so far is taken from it; what remains is the new code's.
+The kernel counts by address and never restarts. When other code replaces the old code, the key's count so far is taken;
+the remainder belongs to the new code.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ Reading = tuple[Array, Values]  # keys, and their values
 
 
 class Portions:
-    """How much of each key's values was taken. `gauges`: fields that don't add up, of which nothing can be taken."""
+    """How much of each key's values has been taken. `gauges`: fields that don't add up, of which
+    nothing can be taken.
+    """
 
     def __init__(self, gauges: Collection[str] = ()) -> None:
         self._gauges = gauges
@@ -29,7 +31,7 @@ class Portions:
         return self._keys is not None and bool(len(self._keys))
 
     def remaining(self, keys: Array, values: Values) -> Values:
-        """Values of these keys, less what was taken of them; never below 0."""
+        """The values of these keys minus the part taken; never below 0."""
         if self._keys is None or not len(keys):
             return values
         _, at, of = np.intersect1d(opaque(keys), self._keys, return_indices=True)
@@ -44,7 +46,7 @@ class Portions:
         return remaining
 
     def take(self, keys: Array, values: Values) -> None:
-        """These keys' values so far are taken, in place of less that was before."""
+        """Take the values of these keys so far, replacing the smaller part taken before."""
         self.drop(keys)
         new = opaque(keys)
         if self._keys is None:
@@ -54,14 +56,14 @@ class Portions:
             self._taken = {name: np.concatenate((array, values[name])) for name, array in self._taken.items()}
 
     def drop(self, keys: Array) -> None:
-        """Forget keys, which are gone from the map."""
+        """Forget keys that are gone from the map."""
         if self._keys is not None:
             kept = ~np.isin(self._keys, opaque(keys))
             self._keys, self._taken = self._keys[kept], {name: array[kept] for name, array in self._taken.items()}
 
 
 def values_at(keys: Array, reading: Reading) -> Values:
-    """The values of these keys in a reading, 0 where it has none."""
+    """The values of these keys in a reading, 0 if it has none."""
     found = {name: np.zeros((len(keys), *array.shape[1:]), array.dtype) for name, array in reading[1].items()}
     if len(keys) and len(reading[0]):
         _, at, of = np.intersect1d(opaque(keys), opaque(reading[0]), return_indices=True)

@@ -1,5 +1,5 @@
-"""Pressure stall information: how long tasks have waited for CPU, memory or I/O, of the machine and of one cgroup of
-version 2. Kernels without it, and cgroups of version 1, have none. See Documentation/accounting/psi.rst.
+"""Pressure stall information: how long tasks have waited for CPU, memory or I/O, for the machine and for one version 2
+cgroup. It is missing on kernels without it and for version 1 cgroups. See Documentation/accounting/psi.rst.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ MACHINE = Path("/proc/pressure")
 
 
 class Pressures:
-    """Files stay open, so that a look costs one system call for each. knows: whether there is a cgroup with this path;
-    other paths aren't opened.
+    """Files stay open, so a look costs one system call per file. knows: whether a cgroup with this path exists; other
+    paths aren't opened.
     """
 
     def __init__(self, knows: Callable[[str], bool], root: Path | None, machine: Path = MACHINE) -> None:
@@ -27,7 +27,7 @@ class Pressures:
         self._of_cgroup: dict[str, int] = {}
 
     def watch(self, cgroup: str) -> None:
-        """Look at this cgroup from now on; "" is none."""
+        """Watch this cgroup from now on; "" is none."""
         if cgroup == self.cgroup:
             return
         for fd in self._of_cgroup.values():
@@ -39,11 +39,11 @@ class Pressures:
             self.cgroup = cgroup if self._of_cgroup else ""
 
     def read(self) -> dict[str, Pressure]:
-        """Of the machine, by resource."""
+        """The machine's pressure, by resource."""
         return _read(self._machine)
 
     def read_cgroup(self) -> dict[str, Pressure]:
-        """Of the cgroup that is watched; none once it is gone."""
+        """The watched cgroup's pressure; none once it is gone."""
         return _read(self._of_cgroup)
 
 

@@ -1,8 +1,9 @@
-"""What /proc says of processes, for the census: read apart, as files of a process that hangs may hang too.
+"""The /proc facts of processes, for the census: read in separate threads, because files of a process that hangs may
+hang too.
 
-Where a thread waits inside execve(2) or with the lock of its memory, readers of `stat` or `cmdline` wait with it until
-it is killed. So they are read in a thread of their own, some processes at a time. One that takes too long is left
-behind, and of that process only the name is known.
+If a thread waits inside execve(2) or holds its memory's lock, readers of `stat` or `cmdline` wait with it until it is
+killed. So they are read in a thread of their own, some processes at a time. A process that takes too long is abandoned,
+and only its name is known.
 """
 
 from __future__ import annotations
@@ -33,13 +34,13 @@ class Facts(NamedTuple):
 
 
 class Reader:
-    """Reads several processes, and leaves behind what hangs."""
+    """Reads several processes, and abandons those that hang."""
 
     def __init__(self) -> None:
         self._apart = Apart(_PATIENCE)
 
     def of(self, tgids: Sequence[int]) -> list[Facts | None]:
-        """The facts of each; None where it is gone."""
+        """The facts of each process; None if it is gone."""
         found: list[Facts | None] = []
         while len(found) < len(tgids):
             part = tgids[len(found) : len(found) + _AT_ONCE]
@@ -54,7 +55,7 @@ class Reader:
 
 
 def facts(tgid: int) -> Facts | None:
-    """What is known of a process, None where it is gone."""
+    """The facts of a process, None if it is gone."""
     found = stat(tgid)
     if found is None:
         return None
@@ -75,7 +76,7 @@ def facts(tgid: int) -> Facts | None:
 
 
 def _of_hanging(tgid: int) -> Facts | None:
-    """Its name doesn't wait for anything."""
+    """Only its name, which never blocks."""
     try:
         return Facts(0, arguments(_read(tgid, "comm").removesuffix(b"\n")))
     except OSError:
@@ -83,8 +84,8 @@ def _of_hanging(tgid: int) -> Facts | None:
 
 
 def stat(tgid: int) -> tuple[str, int] | None:
-    """Name of a process and its start in ns since boot, fields 2 and 22 of /proc/PID/stat, see proc(5). None where it
-    is gone.
+    """Name of a process and its start in ns since boot: fields 2 and 22 of /proc/PID/stat, see proc(5). None if it is
+    gone.
     """
     try:
         with open(f"/proc/{tgid}/stat", "rb") as file:
@@ -95,7 +96,9 @@ def stat(tgid: int) -> tuple[str, int] | None:
 
 
 def has_ended(tgid: int, start: int) -> bool:
-    """Whether the process that began then is gone; one whose start isn't known is there while its number is."""
+    """Whether the process with this start is gone. If its start isn't known, it counts as alive while its pid is in
+    use.
+    """
     if not start:
         return not os.path.exists(f"/proc/{tgid}")
     found = stat(tgid)
@@ -103,7 +106,7 @@ def has_ended(tgid: int, start: int) -> bool:
 
 
 def ticks(start: int) -> int:
-    """A start as /proc has it."""
+    """A start in the unit of /proc."""
     return start // _TICK_NS * _TICK_NS
 
 

@@ -14,7 +14,7 @@ WATCHED = 30.0  # seconds after a request for which run times are accounted, unt
 
 
 class Readings:
-    """Passes requests on and answers with `put`. since: since when run times are accounted, see `RunTimes.since`."""
+    """Forwards requests and answers with `put`. since: since when run times are accounted, see `RunTimes.since`."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class Readings:
         return now < self._until
 
     def wanted(self, now: float) -> None:
-        """Read once, unless that is being done."""
+        """Read once, unless a reading is in progress."""
         self._until = now + WATCHED
         if not self._reading:
             self._reading = True

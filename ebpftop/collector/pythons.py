@@ -1,8 +1,8 @@
-"""Python functions on copied stacks: which programs are a Python, and what each function is called.
+"""Python functions on copied stacks: which programs are a Python, and the name of each function.
 
-A copy has the frames of the interpreter, see `probes/include/ebpftop_python_maps.h`. Each call of its evaluation loop
-runs some of them, and where on the stack it keeps its own variables tells which of the native frames it is: they take
-its place.
+A copy includes the frames of the interpreter, see `probes/include/ebpftop_python_maps.h`. Each call of its evaluation
+loop runs some of them. Where on the stack the loop keeps its own variables shows which native frame it is; the Python
+frames replace that frame.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _LIBRARIES = ("/site-packages/", "/dist-packages/", "/lib-dynload/")
 
 
 class PythonFunction(NamedTuple):
-    """code: how far its first instruction is from the beginning of its code object."""
+    """code: the offset of its first instruction in its code object."""
 
     name: str
     file: str
@@ -45,7 +45,7 @@ class PythonFunction(NamedTuple):
 
 
 class Pythons:
-    """programs: the descriptor of their map; functions: the ring buffer of these. Descriptors stay the caller's.
+    """programs: the descriptor of their map; functions: the ring buffer of functions. The caller keeps the descriptors.
 
     Raises `ValueError` for other records, `OSError`.
     """
@@ -62,14 +62,14 @@ class Pythons:
         self._places: dict[int, int] = {}
 
     def tell(self, program: Program, interpreter: Interpreter) -> None:
-        """Have the frames of a program's interpreter copied."""
+        """Have the interpreter's frames of a program copied."""
         key = (ctypes.c_uint64 * 2)(program.stack, program.code)
         value = struct.pack("<Q4I", *interpreter)
         library = libbpf.library()
         library.bpf_map_update_elem(self._programs, ctypes.byref(key), ctypes.create_string_buffer(value), 0)
 
     def take(self) -> None:
-        """Learn what has come. Raises `RingBroken`."""
+        """Take new functions. Raises `RingBroken`."""
         for position, record in self.ring.in_place():
             if len(record):
                 if len(record) < self._lines_at:
@@ -98,7 +98,7 @@ class Pythons:
         return text if not cut else f"…{text}" if end else f"{text}…"
 
     def place(self, entry: int) -> int:
-        """Of a frame: a negative number, as no address is. See `Functions.python`."""
+        """The place of a frame: a negative number, unlike any address. See `Functions.python`."""
         found = self._places.get(entry)
         if found is None:
             number = entry >> 32
@@ -118,10 +118,10 @@ class Pythons:
     def woven(
         self, places: Sequence[int], bounds: Sequence[int], entries: Sequence[int], *, deeper: bool = False
     ) -> tuple[int, ...]:
-        """The places of a stack with the interpreter's frames in those of the calls of its loop.
+        """The places of a stack, with the calls of the interpreter's loop replaced by the Python frames that they ran.
 
-        bounds: where the frame of each place begins. The last frame's end isn't known, so it is taken for no loop's.
-        deeper: the last call runs more than the entries say.
+        bounds: where the frame of each place begins. The end of the last frame isn't known, so it never counts as a
+        loop.
         """
         loops: dict[int, list[int]] = {}
         run: list[int] = []
@@ -143,7 +143,7 @@ class Pythons:
 
 
 def short(file: str) -> str:
-    """What tells a file from others: its path below a library, or its last two names."""
+    """The part of a path that distinguishes a file from others: its path below a library, or its last two names."""
     for library in _LIBRARIES:
         if library in file:
             return file.rpartition(library)[2]

@@ -11,7 +11,7 @@ from ebpftop.handover.protocol import SymbolRange
 
 
 class Ranges:
-    """They don't overlap; one that begins where another did takes its place."""
+    """Ranges don't overlap. A range that begins where another did replaces it."""
 
     def __init__(self) -> None:
         self._ranges: dict[int, SymbolRange] = {}
@@ -22,7 +22,7 @@ class Ranges:
         self._starts = sorted(self._ranges)
 
     def drop(self, mapped: set[str]) -> None:
-        """Forget those of what was mapped so."""
+        """Forget the functions of this mapping."""
         self._ranges = {start: each for start, each in self._ranges.items() if each.mapped not in mapped}
         self._starts = sorted(self._ranges)
 
@@ -35,5 +35,5 @@ class Ranges:
 
 
 def shifted(known: SymbolRange, by: int) -> SymbolRange:
-    """The same function elsewhere."""
+    """The same function at another address."""
     return msgspec.structs.replace(known, start=known.start + by, end=known.end + by, base=known.base + by)

@@ -1,14 +1,14 @@
 """A ring buffer of records of one struct, read by the thousand with NumPy.
 
-The kernel's layout (kernel/bpf/ringbuf.c): one page that holds the consumer's position, one with the producer's, then
-the data, mapped twice in a row so that no record is torn at the end. Before each record stand 8 bytes: its length with
-a busy bit (still being written) and a discard bit, and a page offset. Records start at multiples of 8.
+The kernel's layout (kernel/bpf/ringbuf.c): one page with the consumer's position, one with the producer's, then the
+data, mapped twice in a row so that no record is split at the end. Each record is preceded by 8 bytes: its length with a
+busy bit (still being written) and a discard bit, and a page offset. Records start at multiples of 8.
 
-Where the struct's last field is a text, a record may end early, anywhere within it. Then records lie at no constant
-stride, and their headers are followed one by one.
+If the struct's last field is a text, a record may end early, anywhere within it. Then records have no constant stride,
+and their headers are followed one by one.
 
-Positions and headers are read before what they guard, and all is read before the kernel may write over it. x86-64 keeps
-that order, arm64 only where `_in_order` says so.
+Positions and headers are read before the data that they guard, and all data is read before the kernel may overwrite it.
+x86-64 keeps that order; arm64 does only with `_in_order`.
 """
 
 from __future__ import annotations
@@ -33,14 +33,13 @@ _FIRST = np.array([(1 << 8 * count) - 1 for count in range(8)], "<u8")  # masks 
 
 
 class RingBroken(Exception):
-    """The ring buffer holds what this reader can't read; the text says what."""
+    """The ring buffer contains something that this reader can't read; the text says what."""
 
 
 class Ring:
     """Reads the ring buffer of `size` bytes behind a descriptor, whose records are all of one dtype.
 
-    most: the most bytes that were ever found waiting. Keeps a mapping, and with it the map, until `close`. Raises
-    OSError.
+    most: the most bytes that ever waited. Keeps a mapping, and with it the map, until `close`. Raises OSError.
     """
 
     def __init__(self, fd: int, size: int, record: np.dtype[Any]) -> None:
@@ -73,14 +72,14 @@ class Ring:
 
     @property
     def waiting(self) -> int:
-        """Bytes that wait, headers and discarded records included."""
+        """Waiting bytes, including headers and discarded records."""
         return int(self._producer[0]) - int(self._consumer[0])
 
     def drain(self, limit: int | None = None) -> Array:
-        """A copy of the finished records, oldest first, which makes room for new ones.
+        """A copy of the finished records, oldest first, which frees their space.
 
-        The last field is as long as the batch needs, if it is a text, and zero behind its end. `limit` bounds how many
-        are taken, discarded ones included. Raises RingBroken.
+        If the last field is a text, it is as long as the batch needs, padded with zeros. `limit` bounds the number of
+        records, including discarded ones. Raises RingBroken.
         """
         at = int(self._consumer[0])
         waiting = int(self._producer[0]) - at
@@ -95,8 +94,8 @@ class Ring:
         return records
 
     def in_place(self) -> Iterator[tuple[int, memoryview]]:
-        """The finished records as they lie in the ring, oldest first, each with the position of its end; empty where
-        it was discarded. They are good until `release`; nothing of them is copied. Raises RingBroken.
+        """The finished records in place, oldest first, each with the position of its end; empty for a discarded one.
+        They are valid until `release`; nothing is copied. Raises RingBroken.
         """
         start = int(self._consumer[0])
         waiting = int(self._producer[0]) - start
@@ -119,7 +118,7 @@ class Ring:
             at = following
 
     def release(self, end: int) -> None:
-        """Let the kernel write over all up to a position that `in_place` gave."""
+        """Let the kernel overwrite everything up to a position returned by `in_place`."""
         _in_order()
         self._consumer[0] = end
 
@@ -156,7 +155,7 @@ class Ring:
         return words.view(self._cut(count * 8)).reshape(len(words)), read
 
     def _cut(self, size: int) -> np.dtype[Any]:
-        """The record in `size` bytes: its last field is as long as that leaves."""
+        """The record in `size` bytes; its last field takes the rest."""
         fields = dict(self._fields)
         last, (_, start) = fields.popitem()
         return np.dtype(
@@ -204,8 +203,8 @@ class Ring:
 
 
 def _in_order() -> None:
-    """What was read so far is read before what is read or written from here on: a lock that is released and taken again
-    keeps that order. No emulated machine shows it: there the order is the host's.
+    """Order all earlier reads before all later reads and writes: releasing and taking a lock does that. Emulated
+    machines can't show its effect, because they have the host's memory order.
     """
     if not _KEEPS_ORDER:
         for _ in range(2):

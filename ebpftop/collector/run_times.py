@@ -1,6 +1,6 @@
-"""The kernel's accounting of program run times: on while somebody looks at a running probe, and not longer.
+"""The kernel's accounting of program run times: on only while somebody looks at a running probe.
 
-It takes two looks at the clock for each run of every program on the machine. So where ours run often it is on for a
+It reads the clock twice for each run of every program on the machine. So if our programs run often, it is on for only a
 tenth of the time.
 """
 
@@ -24,10 +24,10 @@ SOONEST = 0.1  # seconds between two requests
 
 
 class RunTimes:
-    """Holds the descriptor that keeps the accounting on. `request` has root open one, which arrives by `opened`.
+    """Holds the descriptor that keeps the accounting on. `request` has root open one, which arrives through `opened`.
 
-    accounts: those of all attached runs, by number. is_near: whether such rates come near a limit, so that all has to
-    be counted. chance: a number between two. Methods that look at accounts raise `OSError`.
+    accounts: those of all attached runs, by number. is_near: whether such rates come near a limit, so that everything
+    has to be counted. chance: a random number between two limits. Methods that look at accounts raise `OSError`.
     """
 
     def __init__(
@@ -46,12 +46,12 @@ class RunTimes:
 
     @property
     def on(self) -> bool:
-        """Whether costs are known, be it from a part of the time."""
+        """Whether costs are known, even if only from a part of the time."""
         return self._pausing or self._descriptor >= 0
 
     @property
     def since(self) -> int | None:
-        """Monotonic ns since when it has been on without a pause; None if it isn't."""
+        """Monotonic ns since when it has been on without a pause; None if it is off or paused."""
         return self._since if self._descriptor >= 0 and not self._pausing else None
 
     @property
@@ -60,11 +60,11 @@ class RunTimes:
         return self._due if self._pausing and not self._requested else math.inf
 
     def closely(self) -> None:
-        """A run begins: nothing is known of what it costs."""
+        """A run begins: its cost isn't known yet."""
         self._closely = max(self._closely, time.monotonic() + CLOSELY)
 
     def switch(self, wanted: bool, *, always: bool = False) -> None:
-        """always: without pauses, as somebody looks at the costs of programs that aren't ours."""
+        """always: without pauses, because somebody looks at the costs of foreign programs."""
         self._wanted, self._always = wanted, always
         if not wanted:
             if self.on:
@@ -97,7 +97,7 @@ class RunTimes:
             self._go_on(accounts)
 
     def refused(self) -> None:
-        """Nothing is accounted, and it isn't asked again: who may not do it once, may not later."""
+        """Nothing is accounted, and it isn't requested again: a user who lacks the right now will lack it later."""
         self._pausing = False
         self._go_on(self._looked())
 

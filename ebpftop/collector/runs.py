@@ -1,4 +1,4 @@
-"""The attached probes of one consumer: when they are read, what is put of them, and how they end."""
+"""The attached probes of one consumer: when they are read, what is sent for them, and how they end."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SHORTEST, LONGEST = 0.05, 3600.0  # seconds between snapshots
 
 
 class Runs:
-    """attached: by number. over: detached, read for the last time, waiting for names. hold: see `Naming`."""
+    """attached: by number. over: detached, read for the last time, and waiting for names. hold: see `Naming`."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class Runs:
         self._reasons: dict[int, str] = {}  # why runs are being detached, if nobody requested it
 
     def begin(self, run: AttachedProbe, seconds: float) -> None:
-        """Read it from now on, at this interval, which it may have had another one before."""
+        """Read it from now on, at this interval; an earlier interval is replaced."""
         run.interval = min(max(seconds, SHORTEST), LONGEST)
         run.next_at = first(time.monotonic(), run.interval, self.due())
         self.attached[run.number] = run
@@ -87,12 +87,12 @@ class Runs:
         return [(run.interval, run.next_at) for run in self.attached.values()]
 
     def show(self, run: AttachedProbe) -> None:
-        """Put its first state."""
+        """Send its first state."""
         self._drain([run])
         self._report(run)
 
     def skipped(self, number: int, events: int) -> None:
-        """The consumer did not get these: it is slow."""
+        """The consumer missed these because it is slow."""
         if number in self.attached:
             self.attached[number].skip(events)
 
@@ -102,16 +102,16 @@ class Runs:
     # ---------------------------------------------------------------- ring buffers
 
     def look_at(self, numbers: Iterable[int]) -> None:
-        """The events of these runs are looked at: those of others may wait."""
+        """Somebody looks at the events of these runs; those of others may wait."""
         self._watched = frozenset(numbers)
         self._drain_at = 0.0
 
     def drain_soon(self) -> None:
-        """What some records have waited for is there."""
+        """Something that records were waiting for has arrived."""
         self._drain_at = 0.0
 
     def watch(self, rings: Iterable[EventRing | Copies | Pythons | MemoryEvents]) -> None:
-        """Wake up when one of them fills."""
+        """Wake up when one of them fills up."""
         for ring in rings:
             self.filling.watch(ring.fd)
 
@@ -124,7 +124,7 @@ class Runs:
         return run.copies is not None or (run.has_events and (self._watched is None or run.number in self._watched))
 
     def _drain(self, runs: list[AttachedProbe], *, last: bool = False) -> None:
-        """Drain events, then births: so the processes in an event are known when it is decoded. last: see
+        """Drain events, then births, so that the processes in an event are known when it is decoded. last: see
         `AttachedProbe.take`.
         """
         self._drain_at, self._fills = time.monotonic() + DRAIN_SECONDS, False
@@ -158,7 +158,7 @@ class Runs:
         return found
 
     def tick(self, now: float, *, whole: bool) -> None:
-        """Read what is due. whole: all ring buffers."""
+        """Read the runs that are due. whole: all ring buffers."""
         due = [run for run in self.attached.values() if now >= run.next_at]
         if due or whole or self._fills:
             self._drain(list(self.attached.values()))
@@ -172,14 +172,16 @@ class Runs:
         self.naming.tick(now)
 
     def forget(self) -> None:
-        """What nothing shows any longer."""
+        """Forget everything that nothing shows any longer."""
         runs = (*self.attached.values(), *self.over.values())
         self._census.forget(lambda: set[int]().union(*(run.held() for run in runs)))
         for run in runs:
             run.forget(self._census)
 
     def hold_budget(self, now: float, probes: dict[str, messages.ProbeInfo]) -> None:
-        """Here, not where costs are shown: it holds while the consumer is stopped, too."""
+        """Enforce the budget here and not where costs are shown, so that it holds while the
+        consumer is stopped, too.
+        """
         self.run_times.second()
         attached = {run.number: run for run in self.attached.values() if run.number not in self._reasons}
         for run in attached.values():
@@ -205,9 +207,9 @@ class Runs:
     # ---------------------------------------------------------------- what is put
 
     def _report(self, run: AttachedProbe, *, last: bool = False) -> None:
-        """Put a run's state now: its maps and cost, and the processes in its rows. Its events were drained.
+        """Send a run's state now: its maps and cost, and the processes in its rows. Its events were drained.
 
-        What waits for names goes first, unless this is the last: with new code in each, none would ever be named.
+        Frames that wait for names go first, unless this is the last: if each had new code, none would ever be named.
         """
         if run.number not in self.attached or (self.naming.holds(run.number) and not last) or not self._look(run):
             return
@@ -225,7 +227,7 @@ class Runs:
         return True
 
     def _publish(self, run: AttachedProbe) -> None:
-        """Put what was read last."""
+        """Send the last reading."""
         try:
             snapshot = run.snapshot()
         except (OSError, ValueError) as error:
@@ -242,7 +244,7 @@ class Runs:
     # ---------------------------------------------------------------- the end
 
     def detach(self, number: int) -> None:
-        """Attachments first, so that the last snapshot is the final word."""
+        """Detach first, so that the last snapshot is final."""
         run = self.attached.get(number)
         if run is not None and self.detaching.begin(number, run.attachments):
             self._put(messages.Detaching(run=number, done=0, total=len(run.attachments)))
@@ -258,7 +260,7 @@ class Runs:
         self.finish()
 
     def finish(self) -> None:
-        """Report for the last time what is detached, once no sample waits for its program's code."""
+        """Report detached runs for the last time, once no sample waits for its program's code."""
         for number, late in list(self._finishing.items()):
             run = self.attached.get(number)
             if run is not None:
@@ -278,7 +280,7 @@ class Runs:
             run.close()
 
     def _give_up(self, run: AttachedProbe, why: str) -> None:
-        """A probe whose records can't be read is detached; the others go on."""
+        """Detach a probe whose records can't be read; the others go on."""
         self.naming.drop(run.number)
         if self.attached.pop(run.number, None) is None:
             return

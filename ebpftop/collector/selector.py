@@ -1,4 +1,4 @@
-"""What a container, a pod and a unit select of the cgroups that there are, by paths and by the containers' names."""
+"""The cgroups that a container, a pod and a unit select, by paths and by the containers' names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NEAR, _TOLD = 3, 5  # names told where none fits: those that are close, else th
 
 
 class UnknownPlace(Exception):
-    """A parameter names nothing that there is, or too much; the text is one line. kind: the parameter."""
+    """A parameter names nothing that exists, or is ambiguous; the text is one line. kind: the parameter."""
 
     def __init__(self, kind: str, why: str) -> None:
         super().__init__(why)
@@ -23,8 +23,8 @@ class UnknownPlace(Exception):
 
 
 class Selector:
-    """given: by kind (container, pod, unit), what all of what is selected lies in. paths: of all groups that there are.
-    Raises `UnknownPlace`.
+    """given: by kind (container, pod, unit), the names that together limit the selection. paths: of all existing
+    groups. Raises `UnknownPlace`.
     """
 
     def __init__(self, given: Mapping[str, str], paths: Collection[str], named: Callable[[str], Named]) -> None:
@@ -40,7 +40,7 @@ class Selector:
         return " ".join(f"{kind}={inert(text)}" for kind, text in self._given.items())
 
     def topmost(self, paths: Iterable[str]) -> list[str]:
-        """Those of these paths, and of those above them, that are selected; not those below one of them."""
+        """The selected ones among these paths and their ancestors, without those below another one."""
         found: list[str] = []
         known: dict[str, frozenset[str]] = {"": frozenset()}
         self._learn_pods(paths := [*paths])
@@ -59,7 +59,7 @@ class Selector:
         return found
 
     def _is_it(self, kind: str, text: str, path: str) -> bool:
-        """Whether the innermost container, pod or unit of a path is meant."""
+        """Whether the innermost container, pod or unit of a path is the one given."""
         place = home(path)
         if kind == "unit":
             return place.unit == text
@@ -67,7 +67,7 @@ class Selector:
         return bool(number) and (text in self._names(kind, path) or number in self._numbers[kind])
 
     def _names(self, kind: str, path: str) -> Iterator[str]:
-        """Of the innermost container or pod of a path: how it is called, its id last."""
+        """The names of the innermost container or pod of a path, its id last."""
         place, named = home(path), self._named(path)
         if kind == "container":
             yield from filter(None, (named.container, place.container))
@@ -80,7 +80,7 @@ class Selector:
             self._numbers["pod"] |= {home(path).pod for path in paths if text in self._names("pod", path)}
 
     def _begun(self, kind: str, text: str, paths: Iterable[str]) -> set[str]:
-        """The one id that begins with this. Raises `UnknownPlace` if there is none, or there are several."""
+        """The only id that begins with this. Raises `UnknownPlace` if there is none or several."""
         here: dict[str, str] = {}  # the name, by id or, where there is none, name
         for path in paths:
             place = home(path)
@@ -115,7 +115,7 @@ def _all(kind: str, names: list[str]) -> str:
 
 
 def _shortened(number: str) -> str:
-    """A container's id as the runtimes' lists show it, but a pod's uid as it is."""
+    """A container's id as the runtimes' lists show it; a pod's uid unchanged."""
     return short(number) if is_id(number) else number
 
 

@@ -39,8 +39,8 @@ HOST_SECONDS = 1.0  # the same for the machine's load, and for all ring buffers
 
 
 class Server:
-    """Serves one consumer until it or the supervisor is gone. `unsent`: what it gets first, the rest of a greeting with
-    the catalog. `idle`: the user is still choosing what to request.
+    """Serves one consumer until it or the supervisor is gone. `unsent`: bytes to send first, the rest of a greeting
+    with the catalog. `idle`: the user is still choosing what to request.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class Server:
         self._await(self._control.socket, self._on_control, writing=bool(len(self._to_supervisor)))
 
     def _await(self, sock: socket.socket, read: Callable[[], None], *, writing: bool, reading: bool = True) -> None:
-        """Wake up when the socket can be read or written, as far as that is wanted now."""
+        """Wait until the socket can be read or written, as far as that is wanted now."""
         events = selectors.EVENT_READ * reading | selectors.EVENT_WRITE * writing
         key = self._selector.get_map().get(sock)
         if key is not None and (not events or key.events != events):
@@ -169,7 +169,7 @@ class Server:
         self._granting.extend(requests)
 
     def _grant_more(self) -> None:
-        """Requests wait while the supervisor has not taken what it was sent, and then so does the consumer."""
+        """Requests wait while the supervisor has not taken what it was sent, and then the consumer waits, too."""
         try:
             self._to_supervisor.flush()
         except OSError:
@@ -264,7 +264,7 @@ class Server:
                     transport.close_all(descriptors)
 
     def _accepted(self, number: int, channel: int) -> None:
-        """The request was granted; its load waits for its turn, or has begun."""
+        """The request was granted; its load is queued, or has begun."""
         self._loads.reached(number, "queued", [])
         self._channels.open(number, channel)
 

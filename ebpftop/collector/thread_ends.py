@@ -1,4 +1,4 @@
-"""Which threads have ended while their process lives on: found in /proc, as nothing reports it."""
+"""Finds threads that have ended in a living process, by looking in /proc, because nothing reports them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SECONDS = 3.0  # between two looks
 
 
 class ThreadEnds:
-    """Looks seldom. A thread counts as ended that two looks didn't find: what it did last was counted in between."""
+    """Looks rarely. A thread counts as ended when two looks didn't find it, so its last values were read in between."""
 
     def __init__(self, census: Census, clock: Callable[[], float] = time.monotonic) -> None:
         self._census, self._clock = census, clock
@@ -25,7 +25,7 @@ class ThreadEnds:
         self._gone: Array = np.empty(0, "<u8")
 
     def among(self, identities: Array, threads: Array) -> npt.NDArray[np.bool_]:
-        """A mask of those that have ended; of none between two looks."""
+        """A mask of the ended ones; none between two looks."""
         now = self._clock()
         if now < self._next_at or not len(threads):
             return np.zeros(len(threads), bool)
@@ -44,7 +44,7 @@ class ThreadEnds:
         return ended[at]
 
     def _living(self, identity: int) -> list[int] | None:
-        """The threads of a process; None where it has ended or can't be looked at."""
+        """The threads of a process; None if it has ended or can't be read."""
         known = self._census.alive(identity)
         if known is not None:
             with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Where every thread of the machine is, for a consumer that looks at them: read by a root task, one at a time."""
+"""The state of every thread of the machine, for a consumer that looks at them: read by a root task, one at a time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RUN = -7  # the number of the task that answers
 
 
 class Readings:
-    """Passes requests on and answers with `put`. waits: those of some threads that attached probes know."""
+    """Forwards requests and answers with `put`. waits: the waits of threads that attached probes know."""
 
     def __init__(
         self,
@@ -25,7 +25,7 @@ class Readings:
         self._reading = False
 
     def wanted(self) -> None:
-        """Read once, unless that is being done."""
+        """Read once, unless a reading is in progress."""
         if not self._reading:
             self._reading = True
             self._request(protocol.RequestThreads(run=RUN))

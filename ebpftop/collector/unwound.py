@@ -1,5 +1,5 @@
-"""User stacks that were unwound here, under numbers like those of the stacks in the kernel's map; and the rows of a map
-that name them.
+"""User stacks unwound here, with numbers like those of stacks in the kernel's map, and the rows of a map that name
+them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Key = tuple[Any, ...]  # numbers, and texts as bytes
 
 
 class UnwoundStacks:
-    """Stacks by number. A number is never given twice. in_use: what names numbers that are still wanted."""
+    """Stacks by number. A number is never reused. in_use: the holders of numbers that are still wanted."""
 
     def __init__(self) -> None:
         self._numbers: dict[Unwound, int] = {}
@@ -34,7 +34,7 @@ class UnwoundStacks:
         self.in_use: list[Callable[[], Iterable[int]]] = []
 
     def number(self, stack: Unwound) -> int:
-        """`FULL` where there is no room for another one."""
+        """The number of a stack; `FULL` if there is no room for another one."""
         number = self._numbers.get(stack)
         if number is None:
             if len(self._stacks) >= MOST or self._next >= 2 * UNWOUND:
@@ -48,16 +48,16 @@ class UnwoundStacks:
         return self._stacks.get(number)
 
     def tidy(self) -> None:
-        """Forget those that nothing names any longer."""
+        """Forget stacks that nothing names any longer."""
         kept = self._stacks.keys() & set[int]().union(*(numbers() for numbers in self.in_use))
         self._stacks = {number: self._stacks[number] for number in kept}
         self._numbers = {stack: number for number, stack in self._stacks.items()}
 
 
 class Tokens:
-    """The numbers of stacks that were copied, by the tokens that the kernel counts them under meanwhile.
+    """The numbers of copied stacks, by the tokens under which the kernel counts them in the meantime.
 
-    all_taken: every copy that there was has been unwound. over: there will be no other.
+    all_taken: every existing copy has been unwound. over: no more will come.
     """
 
     def __init__(self) -> None:
@@ -71,11 +71,11 @@ class Tokens:
 
 
 class UnwoundRows:
-    """Reads a map as `MapReader` does, with the rows that were counted here among the kernel's. Rows whose stack is
-    still to be unwound are left out until it is; then their token makes way for its number.
+    """Reads a map like `MapReader`, and adds the rows counted here to the kernel's. Rows whose stack is still to be
+    unwound are left out until then; their token is then replaced by its number.
 
-    lost: what was not counted, as there was no room. user: the field of the key that holds a user stack's number.
-    gauge: the map's values may shrink again.
+    lost: counts that were dropped for lack of space. user: the key's field with the number of a user stack. gauge: the
+    map's values may shrink again.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class UnwoundRows:
         stacks.in_use.append(self._in_use)
 
     def add(self, key: Key, *values: int) -> None:
-        """Count it in the row of a key."""
+        """Add to the row of a key."""
         row = self._rows.get(key)
         if row is not None:
             for at, value in enumerate(values):
@@ -122,7 +122,7 @@ class UnwoundRows:
         return _merged(keys, values)
 
     def _named(self, keys: Array, values: Array, tokens: Array) -> tuple[Array, Array]:
-        """The rows, with numbers in place of tokens."""
+        """The rows, with tokens replaced by numbers."""
         if tokens.sum() > _MOST_OF_TOKENS:
             keys, values, tokens = self._retire(keys, values, tokens)
         keys, raw = keys.copy(), keys[tokens].copy()
@@ -142,7 +142,7 @@ class UnwoundRows:
         return keys[there], values[there]
 
     def _retire(self, keys: Array, values: Array, tokens: Array) -> tuple[Array, Array, Array]:
-        """Make room in the kernel's map: rows whose values stay as they are become rows here."""
+        """Make room in the kernel's map: rows whose values no longer change move here."""
         raw, now = keys[tokens], values[tokens]
         if self._raw is None:
             return keys, values, tokens
@@ -164,7 +164,7 @@ class UnwoundRows:
         return keys[kept], values[kept], tokens[kept]
 
     def delete(self, keys: Array) -> None:
-        """Delete rows by the keys that `read` gave them, here and in the kernel's map. Raises `OSError`."""
+        """Delete rows by keys that `read` returned, here and in the kernel's map. Raises `OSError`."""
         for key in keys.tolist():
             self._rows.pop(key, None)
         self._reader.delete(keys)
@@ -178,7 +178,7 @@ class UnwoundRows:
 
 
 def _merged(keys: Array, values: Array) -> tuple[Array, Array]:
-    """One row a key, in the order of the first of them."""
+    """One row per key, in order of first appearance."""
     packed = opaque(keys)
     _, first, row = np.unique(packed, return_index=True, return_inverse=True)
     if len(first) == len(keys):

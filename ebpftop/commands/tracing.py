@@ -248,9 +248,8 @@ def _trace(
 
 
 def become_root(arguments: argparse.Namespace, argv: list[str]) -> None:
-    """Return only where it may trace, and the kernel's process ids are those seen here. Raises `Cannot`."""
-    space = support.pid_namespace()
-    if not space.ok:
+    """Return only where it may trace, and the kernel's process ids and clocks are those seen here. Raises `Cannot`."""
+    if (space := support.misleading()) is not None:
         raise Cannot(f"tracing would give wrong results in {space.detail}: {space.remedy}")
     root.become(arguments, argv)
     settings.tell(arguments)
@@ -386,6 +385,9 @@ def _asynchronously(work: Callable[[asyncio.Event], Work]) -> int:
         for number in hangup.ending_signals():
             loop.add_signal_handler(number, stop.set)
         loop.add_signal_handler(signal.SIGCONT, continued)
-        return await work(stop)
+        try:
+            return await work(stop)
+        finally:  # a signal from now on finds nothing to stop, and asyncio's pipe closed before its handlers go
+            signal.set_wakeup_fd(-1)
 
     return asyncio.run(go())

@@ -11,6 +11,8 @@ from typing import BinaryIO
 
 from ebpftop.base.inert import inert
 
+_OWN = "/proc/self/fd"  # by which a file without a name is given one, see open(2)
+
 
 class FileRefused(Exception):
     """The file exists, or is none that may be replaced; the text is one line."""
@@ -25,14 +27,18 @@ def write(path: Path, content: bytes, *, force: bool = False) -> None:
 @contextlib.contextmanager
 def create(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
     """Create a file of mode 0600 under its name only once it is complete. With `force` it takes the place of a regular
-    file; a symbolic link is never followed. Raises `FileRefused`, `OSError`.
+    file; a symbolic link is never followed. Whatever ends this process before, nothing of it stays, if the file system
+    has nameless files. Raises `FileRefused`, `OSError`.
     """
     check(path, force=force)
     draft = path.with_name(f".{path.name[:100]}.{os.urandom(4).hex()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    descriptor, nameless = _open(draft)
     try:
         with open(descriptor, "wb") as file:
             yield file
+            file.flush()
+            if nameless:
+                os.link(f"{_OWN}/{descriptor}", draft, src_dir_fd=descriptor)  # without that no link is followed
         if force:
             os.replace(draft, path)
         else:
@@ -40,6 +46,15 @@ def create(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(draft)
+
+
+def _open(draft: Path) -> tuple[int, bool]:
+    """A descriptor to write to, and whether the file has no name yet."""
+    flags = os.O_WRONLY | os.O_CLOEXEC
+    if os.path.exists(_OWN):
+        with contextlib.suppress(OSError):  # not all file systems have such files
+            return os.open(draft.parent, flags | os.O_TMPFILE, 0o600), True
+    return os.open(draft, flags | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), False
 
 
 def check(path: Path, *, force: bool = False) -> None:

@@ -1,1 +1,1 @@
-"""The messages between all parts, their encoding, tapes of them, and their sources."""
+"""The messages between all parts, their encoding, tapes of messages, and sources of messages."""

@@ -1,4 +1,4 @@
-"""The rows of one map as both ends of a stream of changes know them (`frames.changes`), and how numbers are packed."""
+"""The rows of one map as both ends of a stream of changes know them (`frames.changes`), and the packing of numbers."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class Rows:
         return len(next(iter(self.arrays.values()), ()))
 
     def remove(self, gone: Array) -> None:
-        """Take rows out."""
+        """Remove rows."""
         if len(gone):
             self.arrays = {name: np.delete(array, gone) for name, array in self.arrays.items()}
             self.shown.clear()
 
     def put(self, name: str, array: Array) -> None:
-        """A column's new values, which nobody changes from now on."""
+        """Set a column's values, which nobody may change afterwards."""
         self.arrays[name] = array
         self.shown.pop(name, None)
 
@@ -55,13 +55,13 @@ class Rows:
             self.put(name, array)
 
     def append(self, born: Mapping[str, Array]) -> None:
-        """New rows behind the others."""
+        """Append new rows."""
         if born:
             self.arrays = {name: np.concatenate((array, born[name])) for name, array in self.arrays.items()}
             self.shown.clear()
 
     def still(self) -> Rows:
-        """The rows as they are now, whatever comes."""
+        """A copy of the current rows that later changes don't affect."""
         return Rows(dict(self.dtypes), dict(self.arrays), {name: list(words) for name, words in self.labels.items()})
 
     def whole(self) -> RowChanges:
@@ -93,12 +93,12 @@ def adds(dtype: str) -> bool:
 
 
 def raw(dtype: np.dtype[np.generic]) -> np.dtype[np.generic]:
-    """What values are compared as: equal exactly where their bytes are."""
+    """The form in which values are compared: equal exactly if their bytes are."""
     return np.dtype(f"<u{dtype.itemsize}") if dtype.kind in "iufb" else dtype
 
 
 def packed(numbers: Array) -> Column:
-    """Numbers in the smallest type that holds them; texts as they are."""
+    """Numbers in the smallest type that holds them; texts unchanged."""
     if numbers.dtype.kind in "iu" and len(numbers):
         low, high = int(numbers.min()), int(numbers.max())
         small = next(dtype for dtype, least, most in _SIZES[numbers.dtype.kind] if least <= low and high <= most)
@@ -126,7 +126,7 @@ def united(lists: Sequence[Array], count: int) -> Array:
 
 
 def as_gaps(places: Array) -> Column | None:
-    """Ascending row numbers, each as the distance from the one before."""
+    """Ascending row numbers, each as the distance from the previous one."""
     return packed(np.diff(places, prepend=-1).astype(_PLACES)) if len(places) else None
 
 

@@ -1,11 +1,11 @@
-"""Snapshots on a socket or a tape: of each, only what changed since the one before it there.
+"""Snapshots on a socket or a tape, each stored as the difference from the previous one there.
 
-Both ends keep the rows of every map in one order. A change removes rows, changes values of those that stay, and appends
-the born ones. The writer compares with what it wrote last, not with what it was given last: what is skipped in between
-is in the next change, with its last values. A key change holds all rows; the stream of a run begins with one.
+Both ends keep the rows of every map in one order. A change removes rows, changes values of remaining rows, and appends
+new ones. The writer compares with what it last wrote, not with what it was last given: the next change after a skipped
+snapshot includes that one's changes. A key change holds all rows; the stream of a run begins with one.
 
-Numbers are packed into the smallest type that holds them. Integers change by their differences, modulo their size.
-Whoever reads it: `frames.received`.
+Numbers are packed into the smallest type that holds them. Integers are stored as differences, modulo their size. The
+reader is `frames.received`.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ _SHARED = ("run", "seq", "realtime_ns", "monotonic_ns", "boottime_ns", "losses")
 
 
 class ChangeWriter:
-    """Makes what is written of a stream of frames. keeps: whether `last_two` is wanted.
+    """Converts a stream of frames to its written form. keeps: whether `last_two` is wanted.
 
-    changed: called with a run, a map and how its rows changed, for each map that did, if given.
+    changed: if given, called for each map that changed, with its run, the map and how its rows changed.
     """
 
     def __init__(self, *, keeps: bool = False, changed: Callable[[int, str, Moved], None] | None = None) -> None:
@@ -52,7 +52,7 @@ class ChangeWriter:
         self._before: dict[int, tuple[Changes, dict[str, Rows]] | None] = {}
 
     def written(self, frame: AnyFrame) -> Written:
-        """A frame as it is written next."""
+        """The form in which a frame is written next."""
         match frame:
             case Hello():
                 self._values, self._runs = {}, {}
@@ -67,12 +67,12 @@ class ChangeWriter:
         return frame
 
     def forget(self, run: int) -> None:
-        """What was made last was not written: the next change is a key change."""
+        """The last result was not written: the next change is a key change."""
         for each in (self._runs, self._last, self._before):
             each.pop(run, None)
 
     def last_two(self, run: int) -> list[Changes]:
-        """The last two snapshots of a run, for a reader that knows nothing of it: the first one is a key change."""
+        """The last two snapshots of a run, for a reader that knows nothing about it: the first one is a key change."""
         last = self._last.get(run)
         if last is None:
             return []
@@ -86,7 +86,7 @@ class ChangeWriter:
         return [structs.replace(before[0], key=True, rows=rows), last]
 
     def keep_only(self, runs: Container[int]) -> None:
-        """`last_two` isn't wanted of other runs any more, unless they go on."""
+        """`last_two` is no longer wanted for other runs, unless they go on."""
         for run in [run for run in self._last if run not in runs and run not in self._runs]:
             del self._last[run], self._before[run]
 
@@ -119,8 +119,8 @@ class ChangeWriter:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """How the rows of a map changed, as columns of numbers: the rows that are gone, those that stayed and changed, as
-    they are now, what their integers gained (signed), and the born ones. anew: the born ones are all that there are.
+    """How the rows of a map changed, as columns of numbers: the removed rows; the current values of remaining rows that
+    changed, and what their integers gained (signed); and the new rows. anew: the new rows are all rows.
     """
 
     gone: Mapping[str, Array]
@@ -140,7 +140,7 @@ def _value_columns(views: Iterable[ViewInfo]) -> dict[str, set[str]]:
 
 
 class _Written:
-    """What was written of one map. values: the columns that may change in a row that stays."""
+    """What was written of one map. values: the columns that may change in an existing row."""
 
     def __init__(self, columns: Columns, values: set[str]) -> None:
         dtypes = {name: column.dtype for name, column in columns.items()}
@@ -156,7 +156,7 @@ class _Written:
         self._in_order = True  # whether those are 0, 1, 2, …
 
     def fits(self, columns: Columns) -> bool:
-        """Whether these columns can be written as a change, without too many labels that no row has."""
+        """Whether these columns can be written as a change, without too many unused labels."""
         same = {name: column.dtype for name, column in columns.items()} == self._rows.dtypes
         if not same or list(columns) != list(self._rows.dtypes):
             return False
@@ -165,12 +165,12 @@ class _Written:
         return all(len(words.labels) <= 2 * self._rows.count + _SPARE for words in self._words.values())
 
     def still(self) -> Rows:
-        """The rows as they are now, whatever comes; labels that come are added."""
+        """A copy of the current rows that later changes don't affect; new labels are added."""
         labels = {name: words.labels for name, words in self._words.items()}
         return Rows(self._rows.dtypes, dict(self._rows.arrays), labels)
 
     def change(self, columns: Columns, key: bool) -> RowChanges | None:
-        """From what was written last to these; None where that is nothing."""
+        """The change from what was last written to these columns; None if nothing was written."""
         known = {name: len(words.labels) for name, words in self._words.items()}
         arrays = {name: self._numbers(name, column) for name, column in columns.items()}
         gone, at, added = self._place([arrays[name] for name in self._keys])
@@ -228,7 +228,7 @@ class _Written:
         return self._words[name].translate(array, column.labels).astype(CODES)
 
     def _place(self, keys: list[Array]) -> tuple[Array, Array, Array]:
-        """(rows that are gone, for each key its row once those are removed or -1, keys that are new)."""
+        """(removed rows, for each key its row after the removal or -1, keys that are new)."""
         none = np.empty(0, np.intp)
         if len(keys) == len(self._before) and all(map(np.array_equal, keys, self._before)):
             return none, self._at, none
@@ -251,7 +251,7 @@ def _repeated(keys: list[Array]) -> bool:
 
 
 def _repeats(keys: list[Array]) -> Array:
-    """How often each row's key came before: rows may have equal ones."""
+    """How often each row's key occurred before it, because rows may have equal keys."""
     codes = encode(keys)
     order = np.argsort(codes, kind="stable")
     ordered = codes[order]

@@ -1,7 +1,7 @@
 """The encoding of frames and requests: a 4-byte little-endian length, then msgpack.
 
-`Decoder` accepts the stream in pieces of any size. A message over `LIMIT`, or one that doesn't decode, raises
-`BadFrame`.
+`Decoder` accepts the stream in pieces of any size. It raises `BadFrame` for a message larger than `LIMIT`, or one that
+doesn't decode.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ def encode(message: Frame | Request) -> bytes:
 
 
 class Decoder(Generic[T]):
-    """Collects bytes and yields complete messages. limit: bytes of one. accepts: whether an encoded one is decoded."""
+    """Collects bytes and yields complete messages. limit: bytes of one message. accepts: whether an encoded message is
+    decoded.
+    """
 
     def __init__(
         self, kind: Any, *, limit: int = LIMIT, accepts: Callable[[memoryview], bool] = lambda body: True
@@ -77,7 +79,7 @@ class Decoder(Generic[T]):
 
 @cache
 def written() -> Callable[[bytes | memoryview], Written]:
-    """Decodes one frame. Made when it is first needed: that takes milliseconds."""
+    """Decodes one frame. Created when it is first needed, because that takes milliseconds."""
     return msgspec.msgpack.Decoder(Written).decode
 
 

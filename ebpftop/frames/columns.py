@@ -60,7 +60,7 @@ def equal(values: Values, wanted: int | str) -> Array:
 
 
 def pack(columns: Mapping[str, Values | Column]) -> Columns:
-    """Columns for a frame. Arrays are one-dimensional; a `Column` is passed through."""
+    """Columns for a frame. Arrays are one-dimensional; a `Column` is returned unchanged."""
     return {name: values if isinstance(values, Column) else _pack_one(values) for name, values in columns.items()}
 
 
@@ -82,7 +82,7 @@ def intern(texts: Array) -> Column:
 
 
 def labelled(values: Array, label: Callable[[Any], str]) -> Column:
-    """A dictionary column: each distinct value, a number or a text, is labelled once; equal labels become one."""
+    """A dictionary column. Each distinct value, a number or a text, is labelled once; equal labels become one."""
     examples, codes = distinct(values)
     numbers: dict[str, int] = {}
     merged = [numbers.setdefault(label(value), len(numbers)) for value in values[examples].tolist()]

@@ -1,4 +1,4 @@
-"""The distinct values of a column, without sorting texts: a hash of each row is sorted instead, and then checked."""
+"""The distinct values of a column, without sorting texts: a hash of each row is sorted instead, and then verified."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _examples(codes: Array) -> Array:
 
 
 def _words(values: Array) -> Array | None:
-    """Bytes as rows of 64-bit words, zeros at the end; None for numbers and for very long rows."""
+    """Bytes as rows of 64-bit words, padded with zeros; None for numbers and for very long rows."""
     size = values.dtype.itemsize
     count = -(-size // _WORD.itemsize)
     if values.dtype.kind not in "SV" or count > len(_FACTORS):

@@ -1,4 +1,4 @@
-"""The identities of a stream, as many as fit into a number of bytes."""
+"""The identities of a stream, as many as fit into a given number of bytes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _STRUCT = 380  # bytes of a Process and its place in the dict, without its texts
 class Identities(dict[int, Process]):
     """By id, the newest last.
 
-    bytes: what they take. Beyond `limit`, half of it is made free: the oldest of those that ended are forgotten, and
+    bytes: the memory they take. Beyond `limit`, half of it is freed: the identities that ended first are forgotten,
     then others.
     """
 

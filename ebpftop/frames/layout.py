@@ -37,9 +37,10 @@ class MapLayout(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpenWaits(msgspec.Struct, frozen=True, kw_only=True):
-    """The map that holds waits which have begun and not ended, by thread. since: the field of their start (monotonic
-    ns), which is 0 while a thread doesn't wait. holder: that of the thread that holds what is waited for. waker, woken:
-    those of the thread that woke it last, and of when (monotonic ns). 0 where that isn't known; "" for no such field.
+    """The map of waits that have begun and not ended, by thread. since: the field with their start (monotonic ns),
+    which is 0 while a thread doesn't wait. holder: the field with the thread that holds the lock. waker, woken: the
+    fields with the thread that last woke it, and the time (monotonic ns). The fields are 0 if unknown; a name is "" if
+    there is no such field.
     """
 
     map: str
@@ -90,27 +91,27 @@ KNOWN = (
 
 
 def signature(fields: Iterable[Field]) -> tuple[tuple[str, str, int], ...]:
-    """Name, dtype and count of each."""
+    """The name, dtype and count of each field."""
     return tuple((each.name, each.dtype, each.count) for each in fields)
 
 
 def copied(stacks: str) -> str:
-    """The ring buffer of user stacks that are copied, as they can't be kept as addresses in a stack map."""
+    """The ring buffer of copied user stacks, which can't be kept as addresses in a stack map."""
     return f"{stacks}_copied"
 
 
 def by_pointers(stacks: str) -> str:
-    """The map of programs whose stacks need not be copied."""
+    """The map of programs whose stacks need no copies."""
     return f"{stacks}_by_pointers"
 
 
 def known(stacks: str) -> str:
-    """The map of user stacks that the kernel knows when they come again."""
+    """The map of user stacks that the kernel recognises."""
     return f"{stacks}_known"
 
 
 def python_programs(stacks: str) -> str:
-    """The map of programs that are a Python; see `probes/include/ebpftop_python.h`, also for what follows."""
+    """The map of programs that are a Python; see `probes/include/ebpftop_python.h`, also for the following ones."""
     return f"{stacks}_pythons"
 
 
@@ -135,6 +136,6 @@ PYTHON_FUNCTION = (
 
 
 def beside(stacks: str) -> set[str]:
-    """All maps that go with a stack map."""
+    """All maps that belong to a stack map."""
     makers = again, copied, by_pointers, known, python_programs, python_functions
     return {name(stacks) for name in makers}

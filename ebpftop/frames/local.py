@@ -16,7 +16,9 @@ _ENDED = "the collector has ended; its probes are detached"
 
 
 class LocalSource(Source):
-    """`restarted` requests a new collector from the supervisor and returns its stream; it blocks, raises `OSError`."""
+    """`restarted` requests a new collector from the supervisor and returns its stream. It blocks,
+    and raises `OSError`.
+    """
 
     live = True
     can_restart = True

@@ -1,4 +1,4 @@
-"""Making marks: moments with a name."""
+"""Creates marks: moments with a name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Origin = Literal["person", "outside", "trigger"]
 
 
 def marked(text: str, origin: Origin) -> Mark:
-    """A mark of now on the clocks of this machine. The text becomes one inert line."""
+    """A mark for the present, on this machine's clocks. The text becomes one inert line."""
     return Mark(
         realtime_ns=time.time_ns(),
         monotonic_ns=time.monotonic_ns(),
@@ -26,6 +26,6 @@ def marked(text: str, origin: Origin) -> Mark:
 
 
 def line(text: str) -> str:
-    """One line without anything unprintable, cut to `LONGEST`; "" where nothing is left."""
+    """One line without unprintable characters, cut to `LONGEST`; "" if nothing is left."""
     whole = inert(" ".join(text.split()))
     return whole if len(whole) <= LONGEST else whole[: LONGEST - 1] + "…"

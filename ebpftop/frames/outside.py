@@ -1,7 +1,8 @@
-"""Marks from outside: dashboards and recordings listen, each on a socket of its own, and `ebpftop mark` sends to all.
+"""Marks from other processes: dashboards and recordings listen, each on its own socket, and `ebpftop mark` sends to
+all.
 
-The sockets lie in a folder that only their user can enter. A connection brings one packet, a text in UTF-8 of at most
-`LONGEST` bytes, and is answered with `TAKEN`, or in one line with what is wrong.
+The sockets are in a folder that only their user can enter. A connection carries one packet, a UTF-8 text of at most
+`LONGEST` bytes, and is answered with `TAKEN`, or with one line that says what is wrong.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _CREDENTIALS = struct.Struct("3i")
 
 
 def folders() -> list[Path]:
-    """Where this user's sockets may lie: folders that belong to the user and nobody else can enter."""
+    """The possible folders of this user's sockets: they belong to the user, and nobody else can enter them."""
     named = os.environ.get("XDG_RUNTIME_DIR", "")
     places = [Path(named)] if os.path.isabs(named) else []
     places.append(Path(f"/run/user/{os.geteuid()}"))
@@ -44,7 +45,7 @@ def _is_private(place: Path) -> bool:
 
 @contextlib.contextmanager
 def _opened(place: Path) -> Iterator[int]:
-    """A descriptor of the folder; -1 where it isn't one, or isn't the user's alone."""
+    """A descriptor of the folder; -1 if it isn't a folder, or others have access."""
     try:
         folder = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
@@ -73,7 +74,7 @@ def _user_of(peer: socket.socket) -> int:
 class Mailbox:
     """Calls `taken` with each text that the same user, or root, sends, from `open` to `close`, in this event loop.
 
-    Whoever connects can't hold it up: it waits for nobody, and takes no more than `OPEN` and `RATE` allow.
+    A client can't block it: it waits for nobody, and accepts no more than `OPEN` and `RATE` allow.
     """
 
     def __init__(self, taken: Callable[[str], None]) -> None:
@@ -85,7 +86,7 @@ class Mailbox:
         self._resuming: asyncio.TimerHandle | None = None
 
     def open(self) -> None:
-        """Listen, where there is a folder for that."""
+        """Listen, if there is a folder for that."""
         for place in folders():
             with _opened(place) as folder, contextlib.suppress(OSError):
                 self._bind(place, folder)
@@ -110,7 +111,7 @@ class Mailbox:
         asyncio.get_running_loop().add_reader(self._socket, self._accept)
 
     def close(self) -> None:
-        """Listen no longer. Closing twice does nothing."""
+        """Stop listening. Closing twice does nothing."""
         if self._socket is None:
             return
         if self._resuming is not None:
@@ -180,7 +181,7 @@ class Mailbox:
 
 
 def send(text: str) -> int:
-    """Send a text to all that listen as this user; how many took it. Sockets that nobody listens on are removed."""
+    """Send a text to all listeners of this user; returns how many took it. Sockets without a listener are removed."""
     until = time.monotonic() + PATIENCE
     taken = 0
     for place in folders():
@@ -192,7 +193,7 @@ def send(text: str) -> int:
 
 
 def _is_socket(folder: int, name: str) -> bool:
-    """Whether it is a socket of the user's, and no link to one."""
+    """Whether it is a socket of the user, and not a link to one."""
     try:
         status = os.stat(name, dir_fd=folder, follow_symlinks=False)
     except OSError:
@@ -218,7 +219,7 @@ def _send(folder: int, name: str, packet: bytes, until: float) -> bool:
 
 
 def _connect(peer: socket.socket, address: str, until: float) -> None:
-    """Connect, also where others wait to be accepted. Raises `OSError`."""
+    """Connect, even if others are waiting to be accepted. Raises `OSError`."""
     peer.setblocking(False)
     while True:
         try:

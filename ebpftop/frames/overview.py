@@ -1,4 +1,6 @@
-"""The overview of a tape: what each view gained, in a bounded number of steps, which double in length as it grows."""
+"""The overview of a tape: the increase of each view, in a bounded number of steps that double in length as the tape
+grows.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +24,10 @@ _NUMBERS = np.dtype("<u8")
 
 @dataclass(frozen=True, slots=True)
 class Gains:
-    """What a view gained of a counter, or how many events it had (""). gains: int64 a step from the step `first` on.
+    """The increase of one counter of a view, or the number of its events (""). gains: int64, one per step from the step
+    `first` on.
 
-    powers, cells: of a histogram, powers of two (slot >> 3) and (powers × steps) what was gained of them.
+    powers, cells: for a histogram, powers of two (slot >> 3) and the gains of each, (powers × steps).
     """
 
     run: int
@@ -46,13 +49,13 @@ class Outline:
     lines: list[Gains]
 
     def of(self, run: int, view: str, counter: str) -> Gains | None:
-        """The line of a counter of a view, "" for how many events it had."""
+        """The line of a counter of a view, "" for the number of its events."""
         wanted = run, view, counter
         return next((line for line in self.lines if (line.run, line.view, line.counter) == wanted), None)
 
 
 def gains_of(line: Line) -> Gains | None:
-    """A line of an index; None if it is no line that a writer writes."""
+    """A line of an index; None if no writer would have written it."""
     steps, rest = divmod(len(line.gains), _NUMBERS.itemsize)
     powers = np.frombuffer(line.powers, "u1")
     if rest or line.first + steps > 2 * STEPS or len(line.cells) != len(powers) * len(line.gains):
@@ -68,7 +71,7 @@ def gains_of(line: Line) -> Gains | None:
 
 @dataclass(slots=True)
 class _Kept:
-    """gains: (powers or 1) × steps. sums: what the map holds now, likewise."""
+    """gains: (powers or 1) × steps. sums: the current sums of the map, likewise."""
 
     gains: Array
     sums: Array
@@ -76,7 +79,7 @@ class _Kept:
 
 @dataclass(slots=True)
 class _Run:
-    """base: whether the snapshot that comes is one."""
+    """base: whether the next snapshot is one."""
 
     views: list[ViewInfo]
     begun: bool = False
@@ -85,7 +88,7 @@ class _Run:
 
 
 class Overview:
-    """Takes what changed, at `now` (ns since the tape's start)."""
+    """Takes changes, at `now` (ns since the tape's start)."""
 
     def __init__(self) -> None:
         self.now = 0
@@ -114,7 +117,7 @@ class Overview:
                     self._account(run, view, counter, moved)
 
     def lines(self) -> list[Line]:
-        """All that was gained."""
+        """All gains."""
         lines = []
         for number, run in self._runs.items():
             for (view, counter), kept in run.kept.items():
@@ -153,7 +156,7 @@ class Overview:
         return kept
 
     def _account(self, run: int, view: ViewInfo, counter: str, moved: Moved) -> None:
-        """Gains as a ledger has them: of a value that shrank all of it, of rows that were folded what is new in all."""
+        """Count gains like a ledger: of a value that shrank, all of it; of folded rows, the increase of their sum."""
         kept = self._kept(run, view, counter)
         if kept is None:
             return

@@ -1,4 +1,4 @@
-"""Removing what a tape doesn't keep: file paths, and command lines, which often hold secrets, unless requested."""
+"""Removes what a tape doesn't keep: file paths and, unless requested, command lines, which often contain secrets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ARGUMENTS = frozenset({"args", "argv", "command"})  # fields of maps and events 
 
 
 def without_arguments(frame: AnyFrame) -> AnyFrame:
-    """The frame without processes' command lines and with all columns of arguments blank."""
+    """The frame without command lines of processes, and with blank columns of arguments."""
     match frame:
         case Processes():
             return Processes(processes=[msgspec.structs.replace(each, command="") for each in frame.processes])
@@ -23,7 +23,7 @@ def without_arguments(frame: AnyFrame) -> AnyFrame:
 
 
 def without_paths(frame: AnyFrame) -> AnyFrame:
-    """The frame without the catalog's paths, which are useful only on the machine it comes from."""
+    """The frame without the catalog's paths, which are useful only on their own machine."""
     if not isinstance(frame, Catalog):
         return frame
     return msgspec.structs.replace(

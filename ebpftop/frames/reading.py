@@ -1,4 +1,4 @@
-"""Frames from what a socket or a tape holds of them."""
+"""Reconstructs frames from their form on a socket or a tape."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 class Reading:
-    """Makes snapshots of changes again. NumPy is imported with the first one."""
+    """Turns changes into snapshots again. NumPy is imported with the first one."""
 
     def __init__(self) -> None:
         self._changes: ChangeReader | None = None
 
     def read(self, frame: Written) -> AnyFrame:
-        """The frame that was written. Raises `BadFrame`."""
+        """The original frame. Raises `BadFrame`."""
         if self._changes is None:
             if not isinstance(frame, Changes):
                 return frame
@@ -31,7 +31,9 @@ class Reading:
 
 
 class FrameDecoder:
-    """Decodes the stream of a collector, in pieces of any size. bounded: as tapes are, since anybody may write it."""
+    """Decodes the stream of a collector, in pieces of any size. bounded: with the limits of tapes, because the writer
+    isn't trusted.
+    """
 
     def __init__(self, *, bounded: bool = False) -> None:
         self._decoder: Decoder[Written] = (

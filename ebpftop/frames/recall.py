@@ -1,4 +1,4 @@
-"""The frames that bring a new consumer up to date: those from which a stream's present state follows."""
+"""The frames that bring a new consumer up to date: the stream's present state follows from them."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ class _Last:
 class Recall:
     """Takes every frame; `frames` returns the state, beginning with the `Hello`.
 
-    history: how many snapshots, costs and event frames of each run are kept, and hosts: how many host frames. Of marks
-    and finished runs the newest are kept, and of everything else only the latest. Notices and refusals are momentary,
-    and not kept.
+    history: how many snapshots, costs and event frames of each run are kept. hosts: how many host frames. Of marks and
+    finished runs the newest are kept, of everything else only the latest. Notices and refusals are transient, and not
+    kept.
     """
 
     def __init__(self, history: int = 2, hosts: int = 2) -> None:
@@ -130,7 +130,7 @@ class Recall:
         self._recent.setdefault((type(frame).__name__, run), _Last(count)).add(self._order, frame, size)
 
     def frames(self, *, live: bool | None = None) -> list[AnyFrame]:
-        """The frames in their original order; empty before a `Hello`. `live` replaces the hello's."""
+        """The frames in their original order; empty before a `Hello`. `live` replaces the hello's value."""
         if self._hello is None:
             return []
         first: list[AnyFrame] = [self._hello if live is None else msgspec.structs.replace(self._hello, live=live)]

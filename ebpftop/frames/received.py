@@ -1,4 +1,4 @@
-"""Snapshots again, of what sockets and tapes hold of them (`frames.changes`)."""
+"""Reconstructs snapshots from the changes on sockets and tapes (`frames.changes`)."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _SHARED = ("run", "seq", "realtime_ns", "monotonic_ns", "boottime_ns", "losses")
 
 
 class Received(Snapshot, frozen=True, kw_only=True, eq=False, tag="snapshot"):
-    """A snapshot and what it came as, so that it can be kept without being compared again. It equals any snapshot with
-    the same values.
+    """A snapshot and the change that it came as, so that it can be stored without comparing again. It equals any
+    snapshot with the same values.
 
-    came: the difference from the one before. rows: those of all maps, as they are with it.
+    came: the difference from the previous one. rows: the rows of all maps after it.
     """
 
     came: Changes
     rows: dict[str, Rows]
 
     def key(self) -> Changes:
-        """All of it as a key change, after which the next ones fit as they came."""
+        """All of it as a key change; the following changes fit unmodified."""
         return structs.replace(self.came, key=True, rows={name: rows.whole() for name, rows in self.rows.items()})
 
     def __eq__(self, other: object) -> bool:
@@ -37,13 +37,13 @@ class Received(Snapshot, frozen=True, kw_only=True, eq=False, tag="snapshot"):
 
 
 class ChangeReader:
-    """Makes frames of what was written, in its order."""
+    """Reconstructs frames from their written form, in order."""
 
     def __init__(self) -> None:
         self._runs: dict[int, dict[str, Rows]] = {}
 
     def read(self, frame: Written) -> AnyFrame:
-        """The frame that was written. Raises `BadFrame` where a change doesn't fit what was before."""
+        """The original frame. Raises `BadFrame` if a change doesn't fit its predecessor."""
         match frame:
             case Hello():
                 self._runs = {}
@@ -106,7 +106,7 @@ def _apply(rows: Rows, change: RowChanges) -> None:
 
 
 def _of_all(rows: Rows, columns: Columns, count: int | None) -> dict[str, Array]:
-    """Arrays of one length, of columns that are known."""
+    """The known columns, as arrays of one length."""
     arrays: dict[str, Array] = {}
     for name, column in columns.items():
         if name not in rows.arrays:

@@ -1,9 +1,9 @@
-"""The last minutes of a stream, in memory, encoded and compressed as on a tape; and copying them to one.
+"""The last minutes of a stream in memory, encoded and compressed as on a tape, and copying them to a tape.
 
-The frames lie in segments. A segment begins with what a reader must know before its frames: its runs, and each run's
-first snapshot whole. So the oldest segments can go at any time. All other changes are kept as they came. A copy reads
-the frames back and gives them to an ordinary `TapeWriter`, a few with every frame that comes, until it has caught up:
-no frame waits long for it.
+The frames are in segments. A segment begins with what a reader must know before its frames: its runs, and a whole first
+snapshot of each run. So the oldest segments can be dropped at any time. All other changes are kept as received. A copy
+reads the frames back and gives them to an ordinary `TapeWriter`, a few with every incoming frame, until it has caught
+up: no frame waits long for it.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ Timed = tuple[int, bytes]  # when a frame came, and the frame
 
 
 class _Segment:
-    """head: what comes before its frames. anew: whether a stream begins with it. after: the next one, for a copy that
-    is at work here.
+    """head: what precedes its frames. anew: whether a stream begins with it. after: the next segment, for a copy that
+    is working here.
     """
 
     def __init__(self, start: int, head: list[AnyFrame], anew: bool) -> None:
@@ -75,7 +75,7 @@ class _Segment:
             self.close()
 
     def close(self) -> None:
-        """Compress what isn't yet."""
+        """Compress the rest."""
         if self._open:
             packed = zlib.compress(b"".join(body for _, body in self._open), _LEVEL)
             self._blocks.append((packed, [(at, len(body)) for at, body in self._open]))
@@ -83,7 +83,7 @@ class _Segment:
             self._open, self._size = [], 0
 
     def frames(self) -> Iterator[Timed]:
-        """All of them, also those that are added before it has come to the end."""
+        """All frames, including those added before the iteration reaches the end."""
         block = seen = 0
         while True:
             if block < len(self._blocks):
@@ -102,9 +102,9 @@ class _Segment:
 
 
 class Recent:
-    """Takes every frame of a stream. seconds: what is kept at least, within the limit of bytes; at most ten more.
+    """Takes every frame of a stream. seconds: how much is kept at least, within the limit of bytes; at most ten more.
 
-    A `Hello` begins anew. added: how many frames there have been.
+    A `Hello` starts over. added: the number of frames so far.
     """
 
     def __init__(self, seconds: float, *, limit: int = LIMIT, clock: Callable[[], int] = time.monotonic_ns) -> None:
@@ -124,7 +124,7 @@ class Recent:
 
     @property
     def kept(self) -> float:
-        """Seconds from the first frame that is kept until now."""
+        """Seconds from the first kept frame until now."""
         return (self.clock() - self._segments[0].start) / 1e9 if self._segments else 0.0
 
     def add(self, frame: AnyFrame) -> None:
@@ -148,7 +148,7 @@ class Recent:
         self._learn(frame)
 
     def _next(self, now: int, *, anew: bool = False) -> None:
-        """Begin a segment; drop those that aren't needed."""
+        """Begin a segment; drop unneeded ones."""
         head = [frame for frame in (self._hello, self._catalog, *self._runs.values()) if frame is not None]
         segment = _Segment(now, head, anew)
         if self._segments:
@@ -194,9 +194,9 @@ class Recent:
                 self._runs.pop(frame.run, None)
 
     def frames(self, seconds: float) -> Iterator[tuple[int, AnyFrame]] | None:
-        """(when, frame): what a reader must know, then what came in the last seconds, or a little before that, and
-        what comes until this iterator has caught up. Names of processes and functions are those known now. None where
-        no stream has begun.
+        """(when, frame): what a reader must know, then the frames of the last seconds, or a little earlier, and new
+        ones until this iterator has caught up. Names of processes and functions are the current ones. None if no stream
+        has begun.
         """
         if not self._segments:
             return None
@@ -233,7 +233,7 @@ def _parts(whole: list[T], most: int) -> Iterator[list[T]]:
 
 
 class Copy:
-    """Writes the last seconds to a tape, and then what comes, until `end` on the stream's clock, if there is one.
+    """Writes the last seconds to a tape, and then incoming frames, until `end` on the stream's clock, if there is one.
 
     Its methods raise `OSError`.
     """
@@ -245,7 +245,7 @@ class Copy:
         self._copied = recent.added  # frames of those that were added, then
 
     def take(self, frame: AnyFrame) -> bool:
-        """Go on, after the frame was added to what is recent; False once the end has come."""
+        """Continue after a frame was added to the recent ones; False once the end has come."""
         if self._past is None:
             if self._copied >= self._recent.added:
                 return True  # it was copied with those before it
@@ -255,7 +255,7 @@ class Copy:
         return self._copy(lambda: time.perf_counter() >= until)
 
     def close(self) -> None:
-        """Write what is left, and end the tape."""
+        """Write the rest, and end the tape."""
         try:
             self._copy(lambda: False)
         finally:

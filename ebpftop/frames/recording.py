@@ -13,8 +13,8 @@ from ebpftop.frames.tape import TapeWriter
 
 
 class Recording(Source):
-    """Passes on everything `source` does. `writer` is the tape that is being written; None without one, and once it has
-    ended.
+    """Passes on everything that `source` delivers. `writer` is the tape being written; None without one, and after it
+    has ended.
     """
 
     def __init__(self, source: Source, writer: TapeWriter | None) -> None:
@@ -47,14 +47,14 @@ class Recording(Source):
             flushing.cancel()
 
     async def _flush(self) -> None:
-        """Write what is buffered every second, so that a crash loses little."""
+        """Write buffered frames every second, so that a crash loses little."""
         while True:
             await asyncio.sleep(1)
             if self.writer is not None:
                 self._try(self.writer.flush)
 
     def _try(self, write: Callable[[], None]) -> None:
-        """End the tape at the first error, as nothing may follow what is lost. The next frame brings a notice of it."""
+        """End the tape at the first error, because nothing may follow a loss. A notice comes with the next frame."""
         try:
             write()
         except OSError as error:

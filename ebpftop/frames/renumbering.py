@@ -1,5 +1,5 @@
-"""Frames of one stream as frames of another: runs, processes, stacks and functions have other numbers there, and its
-clocks show other times.
+"""Converts frames of one stream to frames of another, with other numbers of runs, processes, stacks and functions, and
+other clocks.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ from ebpftop.frames.stacks import STACK
 
 
 class Numbers(Protocol):
-    """Numbers of one kind in the other stream, each given when it is first asked for."""
+    """Numbers of one kind in the other stream, each assigned when it is first needed."""
 
     def one(self, number: int) -> int: ...
 
     def all(self, numbers: Array) -> Array:
-        """Of a whole column."""
+        """The numbers of a whole column."""
         ...
 
 
 class Shift(Struct, frozen=True):
-    """By how many ns the other stream's clocks are ahead."""
+    """How many ns the other stream's clocks are ahead."""
 
     realtime: int = 0
     monotonic: int = 0
@@ -155,7 +155,7 @@ def _fields(views: list[ViewInfo], wanted: Callable[[ColumnInfo], bool]) -> set[
 
 
 def _later(column: Column, ns: int) -> Column:
-    """A column of times, each moved."""
+    """A column of times, shifted."""
     if not ns or column.dtype != "<u8" or len(column.data) % 8:
         return column
     times = np.frombuffer(column.data, "<i8") + ns
@@ -163,7 +163,7 @@ def _later(column: Column, ns: int) -> Column:
 
 
 def _mapped(column: Column, numbers: Numbers) -> Column:
-    """A column of numbers, each replaced. Others stay as they are: who unpacks them refuses what makes no sense."""
+    """A column of numbers, each replaced. Invalid ones stay unchanged: the unpacking side refuses them."""
     if not ALLOWED.fullmatch(column.dtype):
         return column
     dtype = np.dtype(column.dtype)

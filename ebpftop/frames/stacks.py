@@ -1,4 +1,4 @@
-"""The call stacks of a stream, and the functions in them, as many as fit into a number of bytes."""
+"""The call stacks of a stream and their functions, as many as fit into a given number of bytes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ _MISSING_STACK = Function(id=-2, side="missing", name=STACK_FORGOTTEN)
 class KnownStacks:
     """The accumulated `Stacks` frames. A stack is an array of indices into `functions`, outermost first.
 
-    bytes: what they take. Beyond `limit`, the newest stacks that fit into half of it stay, with their functions.
+    bytes: the memory they take. Beyond `limit`, the newest stacks that fit into half of it are kept, with their
+    functions.
     """
 
     def __init__(self, limit: int = bounds.STACKS) -> None:
@@ -37,7 +38,7 @@ class KnownStacks:
         self._places: dict[int, int] = {}
 
     def take(self, frame: Stacks) -> None:
-        """Add new stacks, and functions that are new or known better now."""
+        """Add new stacks, and functions that are new or better known."""
         self.revision += 1
         for function in frame.functions:
             place = self._place(function.id)
@@ -55,12 +56,12 @@ class KnownStacks:
         self._stacks[number] = places
 
     def lookup(self, numbers: Iterable[int]) -> list[Array]:
-        """The stack of each number; one that was never sent, or is forgotten, is one missing frame that says so."""
+        """The stack of each number; for an unknown or forgotten number, one frame that says it is missing."""
         unknown = np.zeros(1, np.int32)
         return [self._stacks.get(number, unknown) for number in numbers]
 
     def as_frame(self) -> Stacks:
-        """All that is known, in one frame."""
+        """Everything that is known, in one frame."""
         stacks = [
             Stack(id=number, functions=[self.functions[place].id for place in places.tolist()])
             for number, places in self._stacks.items()
@@ -76,7 +77,7 @@ class KnownStacks:
         return place
 
     def _forget(self, most: int) -> None:
-        """Keep the newest stacks that take so many bytes with their functions, and these functions."""
+        """Keep the newest stacks that take this many bytes with their functions, and these functions."""
         kept: list[tuple[int, Array]] = []
         needed: set[int] = set()
         held = 0

@@ -1,4 +1,4 @@
-"""The beginning of a stream of frames on another machine's standard output: what a login prints there comes first."""
+"""The beginning of a stream of frames on another machine's standard output, which follows the output of the login."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LONGEST = 80
 
 
 class Greeted:
-    """Looks for the greeting. noise: what came before it; rest: what followed it, None until it was found."""
+    """Looks for the greeting. noise: what preceded it. rest: what followed it, None until it is found."""
 
     def __init__(self) -> None:
         self.noise = b""
@@ -23,7 +23,7 @@ class Greeted:
         self._seen = b""
 
     def feed(self, data: bytes) -> bool:
-        """Whether it was found. Raises `BadFrame` where it doesn't come, or another protocol follows."""
+        """Whether it was found. Raises `BadFrame` if it doesn't come, or another protocol follows."""
         self._seen += data
         found = _GREETING.search(self._seen)
         if found is None:

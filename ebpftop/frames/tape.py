@@ -53,8 +53,8 @@ class TapeExists(Exception):
 class TapeWriter:
     """Writes a tape that only its owner can read. Command lines are omitted unless `args`.
 
-    Raises `TapeExists` if the file exists (with `force`, only if it isn't a regular file, or while another writer
-    writes it), and `OSError`, as do `write`, `flush` and `close`.
+    Raises `TapeExists` if the file exists (with `force`, only if it isn't a regular file, or another writer is writing
+    it), and `OSError`, as do `write`, `flush` and `close`.
     """
 
     def __init__(
@@ -87,8 +87,8 @@ class TapeWriter:
         self._put(form.MAGIC + form.FORMAT.pack(form.VERSION))
 
     def write(self, frame: AnyFrame, at: int | None = None) -> None:
-        """Add a frame with the current time, or another one on the clock. A frame too large to be read back is replaced
-        with a notice.
+        """Add a frame with the current time, or another time on the clock. A frame too large to be read back is
+        replaced by a notice.
         """
         now = self._clock() if at is None else at
         self._start = now if self._start is None else self._start
@@ -132,7 +132,7 @@ class TapeWriter:
         return self._changes.written(frame)
 
     def _note(self, frame: AnyFrame, passed: int) -> None:
-        """What the index says of a frame."""
+        """Record what the index needs from a frame."""
         match frame:
             case Catalog():
                 self._kind = form.CATALOG
@@ -193,8 +193,8 @@ class TapeWriter:
         return self._last / 1e9
 
     def close(self) -> None:
-        """Write the pending frames, the index and the end; the end even where the disk is too full for what is before
-        it. Closing twice does nothing.
+        """Write the pending frames, the index and the end; the end even if the disk is too full for the rest. Closing
+        twice does nothing.
         """
         if self._fd < 0:
             return
@@ -270,7 +270,7 @@ def _create(path: Path, force: bool) -> int:
 
 
 class TapeReader:
-    """Reads a tape. `blocks` says where what lies, and why the tape is incomplete, as far as its headers show.
+    """Reads a tape. `blocks` says what is where, and why the tape is incomplete, as far as its headers show.
 
     Opening raises `BadTape` if nothing can be read, and `OSError`.
     """
@@ -293,12 +293,12 @@ class TapeReader:
 
     @property
     def problem(self) -> str:
-        """Why the tape is incomplete, in one line, as far as its headers show; "" where it isn't."""
+        """One line: why the tape is incomplete, as far as its headers show; "" if it is complete."""
         return self.blocks.problem
 
     @property
     def outline(self) -> Outline | None:
-        """What each view gained, coarsely, known before any block is read. None without an index that says so."""
+        """The coarse increase of each view, known before any block is read. None without an index that has it."""
         from ebpftop.frames.overview import Outline, gains_of
 
         index = self.blocks.index
@@ -312,12 +312,12 @@ class TapeReader:
         return self._frames(self.blocks.records())
 
     def since(self, time: int) -> Iterator[tuple[int, AnyFrame]]:
-        """The same, but instead of what was before the last key until a time (ns) only the state that it left."""
+        """The same, but everything before the last key up to a time (ns) is replaced by the state at that key."""
         state, behind = self.blocks.state(time)
         return self._frames(chain(state, behind))
 
     def written(self) -> Iterator[tuple[int, Written, int]]:
-        """Times, frames as they were written, and the bytes of each. Raises `BadTape`."""
+        """Times, frames in their written form, and the bytes of each. Raises `BadTape`."""
         return self._read(self.blocks.records(), lambda frame: frame)
 
     def _frames(self, records: Iterator[tuple[int, memoryview]]) -> Iterator[tuple[int, AnyFrame]]:

@@ -1,4 +1,4 @@
-"""The blocks of a tape file: where a reader can begin, and the records from there on."""
+"""The blocks of a tape file: the points at which a reader can begin, and the records from there on."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _kind: Callable[[memoryview], _Kind] = msgspec.msgpack.Decoder(_Kind).decode
 
 
 class Blocks:
-    """Of a file that may come from anybody, and may still be growing: what is added after it was opened isn't read.
+    """The blocks of a file that may come from anybody and may still be growing; data added after opening isn't read.
 
-    version: of the format. problem: in one line, why the tape is incomplete, as far as its headers show. last: the
-    header of the last block of frames, None where there are none. keys: in the order of time. index: None where there
-    is none to trust; then all headers were read. Opening raises `BadTape` if this is no tape, and `OSError`.
+    version: of the format. problem: one line, why the tape is incomplete, as far as its headers show. last: the header
+    of the last block of frames, None if there is none. keys: ordered by time. index: None without a trustworthy one;
+    then all headers were read. Opening raises `BadTape` if this isn't a tape, and `OSError`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -72,7 +72,7 @@ class Blocks:
         return 0 if last is None else last.last if self._is_whole(last) else last.first
 
     def records(self, at: int = form.START, after: int = 0) -> Iterator[Record]:
-        """The frames in the blocks from this offset on, which come after this time. Raises `BadTape`."""
+        """The frames after this time in the blocks from this offset on. Raises `BadTape`."""
         for header in self._walk(at, after):
             if header.kind != form.KEY:
                 for record in self._read(header, after):
@@ -80,7 +80,7 @@ class Blocks:
                     after = record[0]
 
     def state(self, time: int) -> tuple[list[Record], Iterator[Record]]:
-        """The state at the last key until a time, and all frames behind it; from the start where there is no key."""
+        """The state at the last key up to a time, and all later frames; from the start if there is no key."""
         while at := bisect_right(self.keys, time, key=lambda key: key.time):
             try:
                 return self._state(self.keys[at - 1])
@@ -148,7 +148,7 @@ class Blocks:
         return header.end <= self.size
 
     def _walk(self, at: int, last: int = 0) -> Iterator[Header]:
-        """The headers from an offset on. Raises `BadTape` after the last one, if something is wrong there."""
+        """The headers from an offset on. Raises `BadTape` after the last valid one, if something is wrong there."""
         room = form.room(self.size)
         while True:
             header = self._header_at(at)
@@ -180,7 +180,7 @@ class Blocks:
         )
 
     def _scan(self) -> None:
-        """Find keys by reading all headers. A key is one only where frames follow."""
+        """Find keys by reading all headers. A key counts only if frames follow it."""
         self.index, self.last, self.keys = None, None, []
         key = time = catalog = 0
         try:
@@ -197,7 +197,7 @@ class Blocks:
             self.problem = str(error)
 
     def _read_index(self) -> bool:
-        """Whether there is an index, and what it says of the file's end and of the order of keys is so."""
+        """Whether there is an index that is right about the file's end and the order of keys."""
         if self.version < 2:
             return False
         end = self._header_at(self.size - BLOCK.size)
@@ -225,7 +225,7 @@ class Blocks:
         return True
 
     def _read(self, header: Header, last: int) -> Iterator[Record]:
-        """The records of a block, as many as the file has."""
+        """The records of a block, as far as the file has them."""
         data = memoryview(self._unpack(header))
         at = 0
         while len(data) - at >= RECORD.size:
@@ -241,7 +241,7 @@ class Blocks:
             raise self.bad(f"is damaged after {last / 1e9:.1f} s")
 
     def _unpack(self, header: Header) -> bytes:
-        """A block's content, as much as the file has, never more than the header says."""
+        """A block's content, as far as the file has it, and never more than the header says."""
         stream = zlib.decompressobj()
         whole = self._is_whole(header)
         try:
@@ -260,4 +260,4 @@ class Blocks:
 
 
 class _Lie(Exception):
-    """A block isn't what the index says."""
+    """A block contradicts the index."""

@@ -12,19 +12,19 @@ of the first and of the last record (u64 each), and a kind (u32):
 | `INDEX` | an `Index` as msgpack |
 | `END` | nothing; `first` is where the index's header lies. The last bytes of a complete tape |
 
-Whoever reads from the start leaves out the keys. Whoever begins later takes the last key until then (all its blocks,
-which lie together), the last catalog before it, and all frames behind it. Of a run's last two snapshots a key holds the
-former as a key change and the latter as the change that it was (`frames.changes`).
+A reader from the start skips the keys. A reader that begins later takes the last key before that time (all its blocks,
+which are adjacent), the last catalog before the key, and all following frames. A key holds a run's last two snapshots:
+the earlier one as a key change, the later one as its original change (`frames.changes`).
 
-Blocks of frames are written at least every second, so a killed writer leaves a readable tape: without an end and an
-index, which a reader makes from the headers again. An index is only a shorter way: what it says of a block must be what
-the block's header says. A key is written when `KEY_SECONDS` have passed, and frames take at least as much as the key
-before it, so that keys are at most half of a tape.
+Blocks of frames are written at least every second, so a killed writer leaves a readable tape. It has no end and no
+index; a reader builds these from the headers. An index is only a shortcut: what it says of a block must match the
+block's header. A key is written when `KEY_SECONDS` have passed and the frames since the previous key take at least as
+much space as that key, so keys are at most half of a tape.
 
 Version 1 has no kinds, keys or index, and whole snapshots; its end is a header of zeros.
 
-A tape may come from anybody. What it unpacks to is bounded by its own size (`RATIO`), and what a frame decodes to by
-the bytes that become objects (`PLAIN_LIMIT`); a writer keeps both.
+A tape may come from anybody. Its unpacked size is bounded by its own size (`RATIO`), and a decoded frame by the bytes
+that become objects (`PLAIN_LIMIT`). A writer respects both limits.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class BadTape(BadFrame):
 
 
 class Header(NamedTuple):
-    """A block's header, and where it lies."""
+    """A block's header, and its offset."""
 
     at: int
     size: int  # of the header
@@ -75,12 +75,14 @@ class Header(NamedTuple):
 
     @property
     def end(self) -> int:
-        """Where the next block begins."""
+        """The offset of the next block."""
         return self.at + self.size + self.stored
 
 
 class Key(NamedTuple):
-    """Where a reader can begin: offset and time of a key, and the offset of the last block with a catalog, or 0."""
+    """A point at which a reader can begin: offset and time of a key, and the offset of the last block with a catalog,
+    or 0.
+    """
 
     at: int
     time: int
@@ -88,10 +90,10 @@ class Key(NamedTuple):
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """What a view gained, coarsely. counter: "" for the number of events.
+    """The coarse increase of a view. counter: "" for the number of events.
 
-    gains: `<u8`, one a step of `Index.step_ns`, from the step `first` on. powers: u1, of a histogram, those powers of
-    two (slot >> 3) in which there is anything; cells: the gains of each, as many as there are in `gains`, in turn.
+    gains: `<u8`, one per step of `Index.step_ns`, from the step `first` on. powers: u1, for a histogram, the powers of
+    two (slot >> 3) that aren't empty. cells: the gains of each, as many as in `gains`, one after another.
     """
 
     run: int
@@ -104,8 +106,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Index(msgspec.Struct, frozen=True, kw_only=True):
-    """What lies where. last: the last block of frames. keys: `KEYS` for each. realtime_ns, monotonic_ns: of time 0; 0
-    where no frame says. lines, marks: for an overview before any block is read; steps are `step_ns` long.
+    """What is where. last: the last block of frames. keys: `KEYS` for each. realtime_ns, monotonic_ns: of time 0; 0 if
+    no frame says. lines, marks: for an overview before any block is read; steps are `step_ns` long.
     """
 
     last: Whole
@@ -127,7 +129,7 @@ class _RowSizes(msgspec.Struct):
 
 
 class _Sizes(msgspec.Struct):
-    """What of a frame stays bytes when it is decoded."""
+    """The parts of a frame that stay bytes when it is decoded."""
 
     columns: Annotated[dict[str, _Numbers], SOME] = {}
     maps: Annotated[dict[str, Annotated[dict[str, _Numbers], SOME]], SOME] = {}
@@ -138,7 +140,7 @@ _sizes: Callable[[Any], _Sizes] = msgspec.msgpack.Decoder(_Sizes).decode
 
 
 def fits(body: bytes | memoryview) -> bool:
-    """Whether a frame is within both limits. Raises what is `MALFORMED`."""
+    """Whether a frame is within both limits. Raises the exceptions in `MALFORMED`."""
     if len(body) > FRAME_LIMIT:
         return False
     if len(body) <= PLAIN_LIMIT:
@@ -151,5 +153,5 @@ def fits(body: bytes | memoryview) -> bool:
 
 
 def room(size: int) -> int:
-    """Bytes that a tape of this size may unpack to."""
+    """The most bytes that a tape of this size may unpack to."""
     return FREE + RATIO * size

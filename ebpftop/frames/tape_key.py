@@ -1,4 +1,4 @@
-"""Keys: what a reader of a tape needs to begin in its middle."""
+"""Keys: the state that a reader needs to begin in the middle of a tape."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _PART = 4096  # processes, stacks or functions in one frame
 
 
 class State:
-    """Takes every frame that is written. Of snapshots only their place among the others is kept: the changes of a run
-    are those that `ChangeWriter.last_two` knows.
+    """Takes every written frame. Of snapshots it keeps only their place among the others: `ChangeWriter.last_two` knows
+    a run's changes.
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class State:
             self._recall.add(frame)
 
     def frames(self, changes: ChangeWriter | None) -> Iterator[Written]:
-        """The state, in frames of a limited size."""
+        """The state, in frames of limited size."""
         left: dict[int, list[Changes]] = {}
         for frame in self._recall.frames():
             match frame:

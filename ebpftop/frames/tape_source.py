@@ -26,9 +26,9 @@ HOSTS = 12  # the machine's last loads that are sent again after a seek
 class TapeSource(Source):
     """`frames` ends at the tape's end, with `SourceEnded` if it is damaged; after a `seek` it can be called again.
 
-    After a seek the stream restarts with a `Hello`, followed by the state at that time: it takes as long as reading one
-    key and what comes between it and that time. What was before isn't sent: `whole` has it. Opening raises `BadTape` if
-    nothing can be read, and `OSError`.
+    After a seek the stream restarts with a `Hello`, followed by the state at that time. That takes as long as reading
+    one key and the frames from there to that time. Earlier frames aren't sent: `whole` has them. Opening raises
+    `BadTape` if nothing can be read, and `OSError`.
     """
 
     live = False
@@ -52,13 +52,13 @@ class TapeSource(Source):
 
     @property
     def marks(self) -> list[Mark]:
-        """All marks of the tape, as far as it has an index."""
+        """All marks of the tape, if it has an index."""
         index = self._reader.blocks.index
         return list(index.marks) if index else []
 
     @property
     def outline(self) -> Outline | None:
-        """What each view gained on the whole tape, coarsely, as far as it has an index."""
+        """The coarse increase of each view over the whole tape, if it has an index."""
         return self._reader.outline
 
     @property
@@ -96,7 +96,7 @@ class TapeSource(Source):
         self._poke.set()
 
     def seek(self, seconds: float) -> None:
-        """Go to a position; one outside the tape means its start or end."""
+        """Go to a position; a position outside the tape means its start or end."""
         self._jump = min(max(0.0, seconds), self.duration)
         self.jumping = True
         self._base, self._since = self._jump, None
@@ -108,7 +108,7 @@ class TapeSource(Source):
         self._poke.set()
 
     def whole(self) -> Iterator[AnyFrame]:
-        """All frames from the start, as far as they can be read, whatever is played meanwhile."""
+        """All frames from the start, as far as they can be read, independent of what is played."""
         with contextlib.suppress(BadTape):
             for _, frame in self._reader:
                 if self._closed:

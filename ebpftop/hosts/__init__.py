@@ -1,1 +1,1 @@
-"""Frames of several machines as one stream, each over the person's own ssh."""
+"""Frames of several machines as one stream, each over the user's own ssh."""

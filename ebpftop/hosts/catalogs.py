@@ -10,8 +10,8 @@ from ebpftop.frames.messages import Catalog, PlaybookInfo, ProbeInfo
 
 
 def merged(catalogs: Mapping[str, Catalog]) -> Catalog:
-    """Each probe as the first host that has it describes it. One that runs anywhere can be loaded. Files lie elsewhere,
-    so saving one loads nothing again.
+    """Each probe as described by the first host that has it. A probe that runs anywhere can be loaded. Its files are on
+    other machines, so saving them reloads nothing.
     """
     first: dict[str, ProbeInfo] = {}
     playbooks: dict[str, PlaybookInfo] = {}

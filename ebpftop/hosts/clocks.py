@@ -1,4 +1,6 @@
-"""How another machine's clocks differ from ours, by asking: at best half of the way there and back is unknown."""
+"""The difference between another machine's clocks and ours, measured by asking: the uncertainty is half of the round
+trip.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ ASKED = 3  # times before what comes is taken over: the quickest answer counts
 
 
 class Clocks:
-    """shift: by how much ours are ahead, as the quickest answer so far says. way_ns: there and back; None before."""
+    """shift: how far ours are ahead, according to the quickest answer so far. way_ns: the round trip; None before an
+    answer.
+    """
 
     def __init__(self) -> None:
         self.shift = Shift()

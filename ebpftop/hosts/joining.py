@@ -1,4 +1,4 @@
-"""The rows of several hosts as rows of one map, with a column that says whose each is."""
+"""Joins the rows of several hosts into one map, with a column for the host."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Rows = Mapping[str, Values]
 
 
 def count_of(rows: Rows) -> int:
-    """How many rows there are."""
+    """The number of rows."""
     return len(next(iter(rows.values()), ()))
 
 
 def host_field(views: Sequence[ViewInfo]) -> str:
-    """A field for the host that none of these views has."""
+    """A name for the host field that none of these views uses."""
     taken = {column.field for view in views for column in view.columns} | {name for view in views for name in view.by}
     field = HOST.field
     while field in taken:
@@ -45,7 +45,7 @@ def with_column(rows: Rows, field: str, host: str) -> Rows:
 
 
 def joined(parts: Sequence[Rows]) -> Columns:
-    """All rows, in the order of the parts. Raises `BadFrame` where they have different columns."""
+    """All rows, in the order of the parts. Raises `BadFrame` if they have different columns."""
     parts = [part for part in parts if count_of(part)] or parts[:1]
     if any(part.keys() != parts[0].keys() for part in parts):
         raise BadFrame("hosts have different columns for one map")

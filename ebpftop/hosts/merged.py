@@ -1,8 +1,8 @@
-"""Several hosts as one source: every run is on all of them, and its rows say whose they are.
+"""Several hosts as one source: every run is on all of them, and its rows name their host.
 
-Counts of all hosts stand beside each other in one snapshot, made as soon as each host has sent its own, or half an
-interval after the first. Hosts read their maps each in its own time, so what a step holds of two of them may be as much
-as an interval apart.
+One snapshot contains the counts of all hosts. It is made as soon as each host has sent its own, or half an interval
+after the first. Hosts read their maps at their own times, so the values of two hosts in one step may be up to an
+interval apart.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ _GATHER = 0.3  # seconds in which catalogs come together
 
 
 class MergedSource(Source):
-    """hosts: their names and streams; problems: why the first try to reach some of them failed. here: the name of this
-    machine among them.
+    """hosts: their names and streams; problems: why the first attempt to reach some of them failed. here: this
+    machine's name among them.
     """
 
     def __init__(self, hosts: Mapping[str, Source], *, here: str = "", problems: Mapping[str, str] = {}) -> None:
@@ -110,7 +110,7 @@ class MergedSource(Source):
             raise self._failure
 
     def _failed(self, task: asyncio.Task[None]) -> None:
-        """A bug is not a host that was cut off."""
+        """Report a bug as such, not as a host that was cut off."""
         if not task.cancelled() and (failure := task.exception()) is not None:
             self._failure = failure
             self._queue.put_nowait(None)
@@ -150,7 +150,7 @@ class MergedSource(Source):
                 self._put([self._states()])
 
     def _gather(self) -> None:
-        """Send the catalog of all hosts in a moment: they come one after the other."""
+        """Send the catalog of all hosts soon: they arrive one after the other."""
         if self._gathering is None:
             self._gathering = asyncio.get_running_loop().call_later(_GATHER, self._put_catalog)
 
@@ -226,7 +226,7 @@ class MergedSource(Source):
         self._forget()
 
     def _make_snapshot(self, run: Spread) -> None:
-        """Now, if all are there, or else after half an interval."""
+        """Make a snapshot now if all are there, otherwise after half an interval."""
         if run.is_due({peer.name for peer in self.peers if peer.is_ready and not peer.is_late}):
             self._now(run)
         elif run.number not in self._timers:
@@ -282,7 +282,7 @@ class MergedSource(Source):
                 self._read(request)
 
     def _read(self, request: ReadPrograms | ReadThreads) -> None:
-        """Of the host that is named, or the only one."""
+        """Read from the named host, or the only one."""
         answer = Programs if isinstance(request, ReadPrograms) else Threads
         peer = next((each for each in self.peers if each.name == request.host or not self.several), None)
         if peer is not None and peer.is_ready:
@@ -316,7 +316,7 @@ class MergedSource(Source):
             self._send(peer, request)
 
     def _send(self, peer: Peer, request: AnyRequest) -> None:
-        """In a task: nobody waits for a host."""
+        """Send in a task, so that nobody waits for a host."""
         if peer.is_ready:
             task = asyncio.get_running_loop().create_task(peer.send(request))
             self._sending.add(task)

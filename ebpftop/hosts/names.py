@@ -1,4 +1,4 @@
-"""Names of hosts, as a person gives them to ssh."""
+"""Names of hosts, as users give them to ssh."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NAME = re.compile(r"[\w.:%\[\]/+@~-]{1,255}")
 
 
 def checked(names: Sequence[str]) -> list[str]:
-    """The names, none of which ssh or a shell could take for anything else. Raises `UsageError`."""
+    """The names, checked so that neither ssh nor a shell can interpret them as something else. Raises `UsageError`."""
     for name in names:
         parts = name.removeprefix("ssh://").split("@")
         if not _NAME.fullmatch(name) or any(not part or part.startswith("-") for part in parts):
@@ -30,6 +30,6 @@ def checked(names: Sequence[str]) -> list[str]:
 
 
 def labels(names: Sequence[str]) -> list[str]:
-    """How each host is called: without its user, where no other one is called so then."""
+    """The label of each host: without its user, if that is unambiguous."""
     bare = [name.rpartition("@")[2] for name in names]
     return [short if bare.count(short) == 1 else name for name, short in zip(names, bare, strict=True)]

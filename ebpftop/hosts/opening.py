@@ -1,4 +1,4 @@
-"""Connecting to all hosts before a screen is drawn: only now may ssh ask on the terminal."""
+"""Connects to all hosts before a screen is drawn: only then may ssh ask on the terminal."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Opened:
         return bool(self.problem) or self.has_begun
 
     def read(self) -> list[str]:
-        """Take what came; the new lines on stderr."""
+        """Take the received bytes; returns new lines on stderr."""
         said = self.ssh.hear()
         try:
             data = self.ssh.socket.recv(1 << 14)
@@ -55,9 +55,9 @@ class Opened:
 
 
 def open_all(names: Sequence[str], command: Sequence[str], err: TextIO, *, alone: bool) -> dict[str, Opened]:
-    """A connection for each name: all at once without a question, then one after the other those that have to ask.
+    """A connection for each name: first all at once without questions, then one after the other those that have to ask.
 
-    What is slow may begin later, where others are there; alone: nothing else is. Raises `OSError` if ssh can't be
+    If others are there, a slow host may begin later. alone: there are no others. Raises `OSError` if ssh can't be
     started.
     """
     found = {name: Opened(Ssh(name, command)) for name in names}

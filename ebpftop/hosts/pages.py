@@ -1,4 +1,4 @@
-"""Numbers that several streams count for themselves, as numbers of one: in pages, so that a table stays small."""
+"""Maps numbers of several independent streams to numbers of one stream, in pages, so that the table stays small."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST = _PAGES >> 6  # of one connection
 
 
 class Pool:
-    """The pages of one kind of numbers, which all connections share. The first and the last are nobody's."""
+    """The pages of one kind of numbers, shared by all connections. The first and the last page are reserved."""
 
     def __init__(self) -> None:
         self._next: Iterator[int] = count(1)
@@ -30,7 +30,7 @@ class Pool:
 
 
 class Pages:
-    """The numbers of one connection. kept: those that mean the same everywhere."""
+    """The numbers of one connection. kept: numbers with the same meaning everywhere."""
 
     def __init__(self, pool: Pool, kept: tuple[int, ...] = ()) -> None:
         self._pool, self._kept = pool, kept
@@ -63,6 +63,6 @@ class Pages:
         return self._known[page]
 
     def back(self, number: int) -> int | None:
-        """What it calls a number of ours; None if it isn't one of its."""
+        """The connection's number for one of ours; None if there is none."""
         page = self._back.get(number >> _BITS)
         return None if page is None else page << _BITS | number & (_PAGE - 1)

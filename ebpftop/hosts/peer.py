@@ -1,4 +1,4 @@
-"""One of the hosts: its stream, which begins anew when it was cut off, and what is known of it."""
+"""One host: its stream, which restarts after a disconnection, and what is known of the host."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ _NOTICED = 1.0  # seconds by which clocks may differ before it is said
 
 
 class Hub(Protocol):
-    """Who takes what the hosts send."""
+    """The receiver of what hosts send."""
 
     def ready(self, peer: Peer) -> None:
-        """It can be asked for something."""
+        """It accepts requests."""
 
     def take(self, peer: Peer, frame: AnyFrame) -> None:
         """A frame, in the hub's numbers and clocks. Raises `BadFrame`."""
@@ -59,20 +59,20 @@ class Hub(Protocol):
     def told(self, peer: Peer, text: str, level: Literal["info", "warning", "error"]) -> None: ...
 
     async def room(self) -> None:
-        """Wait until more can be taken."""
+        """Wait until it can take more."""
 
 
 class Pools:
-    """Of the numbers that all hosts share."""
+    """The pools of numbers that all hosts share."""
 
     def __init__(self) -> None:
         self.processes, self.stacks, self.functions = Pool(), Pool(), Pool()
 
 
 class Peer:
-    """name: how rows call it. source: its stream; `here`, on this machine, whose clocks are ours. problem: why the
-    first try to reach it failed. shift: how its times are moved for as long as it is connected. What is learned of its
-    clocks later leaves it alone: a process must keep its start.
+    """name: as in rows. source: its stream; `here`: on this machine, whose clocks are ours. problem: why the first
+    attempt to reach it failed. shift: how its times are moved while it is connected. Later knowledge about its clocks
+    doesn't change that, because a process must keep its start.
     """
 
     def __init__(self, name: str, source: Source, pools: Pools, hub: Hub, *, here: bool, problem: str = "") -> None:
@@ -100,7 +100,7 @@ class Peer:
         return time.monotonic_ns() - self._heard > LATE * 1e9
 
     def is_same_machine(self, other: Peer) -> bool:
-        """Whether both names lead to one machine: it was started at the same moment and calls itself the same."""
+        """Whether both names lead to one machine: same boot time and same host name."""
         mine, theirs = self.hello, other.hello
         if other is self or not self.is_ready or mine is None or theirs is None or mine.host != theirs.host:
             return False
@@ -108,7 +108,7 @@ class Peer:
 
     @property
     def settled(self) -> bool:
-        """Whether it is there, or was tried in vain."""
+        """Whether it is connected, or an attempt has failed."""
         return self.is_ready or bool(self._problem)
 
     def state(self) -> HostState:
@@ -132,7 +132,7 @@ class Peer:
     # ---------------------------------------------------------------- its stream
 
     async def watch(self) -> None:
-        """Read its stream, and again after it was cut off, until `close`."""
+        """Read its stream, and reconnect after a disconnection, until `close`."""
         failures = 0
         again = bool(self._problem)
         while not self._closed:
@@ -148,7 +148,7 @@ class Peer:
             self._cut_off(problem)
 
     async def _read(self, again: bool) -> str:
-        """Why it ended."""
+        """Read until the end; returns its reason."""
         beating = None if self.here else asyncio.create_task(self._beat())
         try:
             if again:
@@ -167,7 +167,7 @@ class Peer:
         return "the stream has ended"
 
     async def _beat(self) -> None:
-        """Say that we are there, and ask for the clocks: soon again until they are known."""
+        """Send a heartbeat that asks for the clocks: more often until they are known."""
         while True:
             if self.hello is not None:
                 number = next(self._beats)
@@ -272,15 +272,15 @@ class Peer:
     # ---------------------------------------------------------------- requests
 
     def identities(self, ours: Iterable[int]) -> list[int]:
-        """Those of our identities that it knows, by its numbers."""
+        """The identities that it knows, among ours, by its numbers."""
         return [number for each in ours if (number := self._people.back(each)) is not None]
 
     def there(self, run: int) -> int | None:
-        """The number that a run of ours has there."""
+        """The number of our run on that host."""
         return next((number for number, ours in self._runs.items() if ours == run), None)
 
     async def send(self, request: AnyRequest) -> None:
-        """Its end is noticed elsewhere."""
+        """Send a request; its end is noticed elsewhere."""
         async with self._sending:
             with contextlib.suppress(SourceEnded, ReadOnly):
                 await self._source.request(request)

@@ -1,7 +1,7 @@
-"""The far side: frames of the collector here go to standard output, requests come from standard input.
+"""The remote side: frames of the collector there go to standard output, requests come from standard input.
 
-It ends with either of them, and when nothing has come for a while: whoever watches says something every few seconds, so
-that a connection with only one end left holds no probe.
+It ends with either of them, and after some time without any input: the other side sends something every few seconds, so
+a half-open connection doesn't keep probes attached.
 """
 
 from __future__ import annotations

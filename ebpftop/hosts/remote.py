@@ -1,4 +1,4 @@
-"""Frames of another machine, over ssh. What comes from there may be anything: it has the bounds that tapes have."""
+"""Frames of another machine, over ssh. They aren't trusted: they have the limits of tapes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SHOWN = 60  # bytes of noise
 
 
 class RemoteSource(Source):
-    """connect: starts a connection; raises `OSError`. opened: one on which frames have begun already."""
+    """connect: starts a connection; raises `OSError`. opened: a connection on which frames have already begun."""
 
     can_restart = True
 
@@ -69,7 +69,7 @@ class RemoteSource(Source):
             raise SourceEnded(str(error.strerror)) from None
 
     async def _received(self, ssh: Ssh, seconds: float) -> bytes:
-        """What came, never nothing. Raises `SourceEnded`."""
+        """The received bytes, never empty. Raises `SourceEnded`."""
         try:
             async with asyncio.timeout(seconds):
                 data = await asyncio.get_running_loop().sock_recv(ssh.socket, 1 << 20)
@@ -101,7 +101,7 @@ class RemoteSource(Source):
                 await asyncio.get_running_loop().sock_sendall(ssh.socket, data)
 
     async def request(self, request: AnyRequest) -> None:
-        """Never waits. Raises `SourceEnded` also where the other side takes nothing."""
+        """Never blocks. Raises `SourceEnded`, even if the other side takes nothing."""
         if self._ssh is None or self._sends is None or len(self._unsent) > _UNSENT:
             raise SourceEnded("the connection was closed")
         self._unsent += encode(request)

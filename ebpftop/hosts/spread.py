@@ -1,4 +1,4 @@
-"""One run on several hosts: what each of them sends of it, as the frames of one run."""
+"""One run on several hosts: turns what each of them sends into the frames of one run."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ OfRun = Loading | Loaded | Rejected | Refused | Snapshot | Events | Cost | Detac
 
 @dataclass
 class Part:
-    """The run on one host. maps, losses, cost: as it sent them last. at: when it read them, monotonic ns. fresh: they
-    came after our last snapshot. why: for what reason it failed or ended there.
+    """The run on one host. maps, losses, cost: the last ones it sent. at: when it read them, monotonic ns. fresh: they
+    arrived after our last snapshot. why: why it failed or ended there.
     """
 
     state: State = "asked"
@@ -63,8 +63,8 @@ class Part:
 
 
 class Spread:
-    """number: of the run in our stream. load: as it was requested. parts: by host. several: whether rows name hosts.
-    over: it has ended, or failed everywhere.
+    """number: of the run in our stream. load: the request. parts: by host. several: whether rows name hosts. over: it
+    has ended, or failed everywhere.
     """
 
     def __init__(self, number: int, load: Load, *, several: bool) -> None:
@@ -88,12 +88,12 @@ class Spread:
         return self.loaded is not None and not self.over
 
     def is_due(self, waited: set[str]) -> bool:
-        """Whether a snapshot can be made now: each of these hosts that runs it has sent its own."""
+        """Whether a snapshot can be made now: each of these hosts with the run has sent its own."""
         running = [part for name, part in self.parts.items() if part.state == "running" and name in waited]
         return any(part.fresh for part in self.parts.values()) and all(part.fresh for part in running)
 
     def take(self, host: str, frame: OfRun) -> Iterator[AnyFrame]:
-        """What follows from a frame of one host. Raises `BadFrame`."""
+        """Handle a frame of one host; returns our frames. Raises `BadFrame`."""
         part = self.parts.get(host)
         if part is None or self.over:
             return
@@ -151,7 +151,7 @@ class Spread:
                         raise BadFrame(f"{field!r} holds impossible counts")
 
     def _is_alike(self, name: str, rows: Rows) -> bool:
-        """Whether rows have the columns that those of other hosts had. Where there is none, their types don't count."""
+        """Whether rows have the same columns as those of other hosts. If there are no rows, their types don't count."""
         shape = {field: None if isinstance(values, Labels) else values.dtype for field, values in rows.items()}
         if not count_of(rows):
             return name not in self._shapes or self._shapes[name].keys() == shape.keys()
@@ -184,7 +184,7 @@ class Spread:
         return self._notice(host, why, "error")
 
     def without(self, host: str) -> Without | None:
-        """Why a host has no part in it, where others do."""
+        """Why a host has no part in it, although others do."""
         part = self.parts.get(host)
         if part is None or not part.why or self.loaded is None or self.over:
             return None
@@ -215,14 +215,16 @@ class Spread:
         yield from self._settle(f"{host}: {reason}" if reason and self.several else reason)
 
     def _settle(self, reason: str) -> Iterator[AnyFrame]:
-        """End the run if no host has it any more; one that was cut off has it again when it comes back."""
+        """End the run if no host has it any more; a disconnected host has it again when it comes back."""
         if not any(part.alive for part in self.parts.values()) and (self.parts or self.detaching):
             yield from self.snapshot()
             self.over = True
             yield Detached(run=self.number, reason=reason)
 
     def gone(self, host: str) -> Iterator[AnyFrame]:
-        """The connection has ended, and with it the run there. Its rows leave: what comes back counts from 0."""
+        """The connection has ended, and with it the run there. Its rows are removed: a host that comes back counts from
+        0.
+        """
         part = self.parts.pop(host, None)
         if part is None or self.over:
             return
@@ -235,7 +237,7 @@ class Spread:
             yield from self._settle("")
 
     def end(self) -> Iterator[AnyFrame]:
-        """Detaching was requested; no host may be there to do it."""
+        """Detaching was requested; there may be no host left to do it."""
         self.detaching = True
         yield from self._settle("")
 
@@ -243,7 +245,7 @@ class Spread:
         return Notice(level=level, text=f"{host}: {self.load.probe}: {text}")
 
     def snapshot(self) -> Iterator[AnyFrame]:
-        """All rows of all hosts now, and what the programs cost. Raises `BadFrame`."""
+        """All rows of all hosts now, and the cost of the programs. Raises `BadFrame`."""
         if self.loaded is None:
             return
         now = self._time()
@@ -270,7 +272,7 @@ class Spread:
             yield self._cost(costs, at)
 
     def _time(self) -> int:
-        """When the newest values were read. Where there are no new ones, no time has passed: rates stay true."""
+        """The time at which the newest values were read. Without new values no time has passed, so rates stay true."""
         newest = max((part.at for part in self.parts.values() if part.fresh), default=0)
         self._at = max(newest, self._at + _NO_TIME)
         return self._at

@@ -1,7 +1,7 @@
-"""One connection: the person's ssh, with `ebpftop serve --stdio` at its other end.
+"""One connection: the user's ssh, with `ebpftop serve --stdio` at its other end.
 
-Their configuration, keys, agent, jump hosts and multiplexing are ssh's own business. It gets no terminal on the other
-side, which would change bytes.
+Configuration, keys, agent, jump hosts and multiplexing are left to ssh. It gets no terminal on the other side, because
+a terminal would change bytes.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _ASKED = ("Permission denied", "Host key verification failed", "Too many authent
 
 
 class Ssh:
-    """A process that connects. asks: it may ask on the terminal, if it has that meanwhile (`terminal`).
+    """A connecting process. asks: it may ask on the terminal, if it has the terminal (`terminal`).
 
-    socket: frames come from it, requests go to it. errors: its stderr. Raises `OSError` if it can't be started.
+    socket: carries frames and requests. errors: its stderr. Raises `OSError` if it can't be started.
     """
 
     def __init__(self, host: str, command: Sequence[str], *, asks: bool = False) -> None:
@@ -59,7 +59,7 @@ class Ssh:
 
     @contextlib.contextmanager
     def terminal(self, fd: int) -> Iterator[None]:
-        """It has the terminal meanwhile."""
+        """It has the terminal in the meantime."""
         before = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
         try:
             with contextlib.suppress(OSError):
@@ -72,7 +72,7 @@ class Ssh:
             signal.signal(signal.SIGTTOU, before)
 
     def hear(self) -> list[str]:
-        """Take what came on stderr: the new lines, inert."""
+        """Take output on stderr; returns the new lines, inert."""
         new: list[str] = []
         with contextlib.suppress(BlockingIOError):
             while not self.is_quiet and self.errors >= 0:
@@ -87,18 +87,18 @@ class Ssh:
 
     @property
     def could_ask(self) -> bool:
-        """Whether it failed because it might not ask."""
+        """Whether it failed because it was not allowed to ask."""
         return self._process.poll() == 255 and any(word in line for line in self._said for word in _ASKED)
 
     def why(self) -> str:
-        """Why it has ended, in one line, and what would help. Waits for it a moment."""
+        """One line: why it has ended, and what would help. Waits briefly for it."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(1.0)
         self.hear()
         return reason(self._process.poll(), self._said)
 
     def hang_up(self) -> None:
-        """Whoever reads the socket sees its end, and so does the other side."""
+        """Close the connection: the reader of the socket sees its end, and so does the other side."""
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
 
@@ -110,7 +110,7 @@ class Ssh:
             self.errors = -1
 
     def end(self) -> None:
-        """Close it, and wait a moment for its end."""
+        """Close it, and wait briefly for its end."""
         self.close()
         for number in (None, signal.SIGTERM, signal.SIGKILL):
             if number is not None:
@@ -121,9 +121,9 @@ class Ssh:
 
 
 def reason(status: int | None, said: Sequence[str]) -> str:
-    """What the end of a connection means.
+    """The meaning of a connection's end.
 
-    status: ssh's, None while it still runs. said: the lines on stderr, the last one last.
+    status: ssh's, None while it runs. said: the lines on stderr, the last one last.
     """
     remedy = next((line.removeprefix(SUDOERS) for line in said if line.startswith(SUDOERS)), "")
     lines = [line for line in said if not line.startswith(SUDOERS)]

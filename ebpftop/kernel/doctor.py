@@ -33,6 +33,7 @@ def checks() -> list[Check]:
         support.architecture(),
         _privilege(),
         support.pid_namespace(),
+        support.time_namespace(),
         support.cgroup_namespace(),
         _lockdown(),
         _libbpf(),
@@ -95,6 +96,8 @@ def _libbpf() -> Check:
         cpus = libbpf.possible_cpus()
     except KernelLacks as lack:
         return Check("libbpf", False, str(lack), lack.remedy)
+    except OSError as error:
+        return Check("libbpf", False, error.strerror or str(error), "mount sysfs: mount -t sysfs sysfs /sys")
     return Check("libbpf", True, f"libbpf.so.1, {cpus} possible CPUs", "")
 
 

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
+from ebpftop.kernel.answering import Answering
+
 _LINE = re.compile(rb"([0-9a-f]+)-([0-9a-f]+) (\S{4}) ([0-9a-f]+) (\S+) (\d+)(?: +(.*))?")
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 MOST = 8192  # mappings of one process
@@ -46,11 +48,13 @@ class Mappings:
     """A process's executable mappings that hold these addresses; only they are kept, however many it has. Without
     addresses all are, up to `MOST`.
 
-    Raises `OSError`, also `ProcessLookupError` where it is another process.
+    answering: files on file systems that don't answer are not looked at. Raises `OSError`, also `ProcessLookupError`
+    where it is another process.
     """
 
-    def __init__(self, pid: int, start_ns: int, addresses: Iterable[int] | None) -> None:
+    def __init__(self, pid: int, start_ns: int, addresses: Iterable[int] | None, answering: Answering) -> None:
         self.pid = pid
+        self._answering = answering
         self._check(start_ns)
         with open(f"/proc/{pid}/maps", "rb") as file:
             found = (each for line in file if (each := _mapping(line.removesuffix(b"\n"))) is not None)
@@ -91,18 +95,18 @@ class Mappings:
         device = mapping.device.decode("ascii", "replace")
         return f"{device}:{mapping.inode}:{version}"
 
-    def _paths(self, mapping: Mapping) -> tuple[bytes, bytes]:
-        return (
+    def _paths(self, mapping: Mapping) -> tuple[bytes, ...]:
+        """None where the file system doesn't answer."""
+        paths = (
             f"/proc/{self.pid}/map_files/{mapping.start:x}-{mapping.end:x}".encode(),
             f"/proc/{self.pid}/root".encode() + mapping.path,  # reading map_files takes more capabilities
         )
+        answers = self._answering.answers(mapping.device, lambda: os.pread(_open(mapping, paths), 1, 0))
+        return paths if answers else ()
 
     def open(self, mapping: Mapping) -> int:
         """A descriptor of the mapped file itself, even if its path was changed or deleted. Raises `OSError`."""
-        for path in self._paths(mapping):
-            with contextlib.suppress(OSError, ValueError):
-                return _open_inode(path, mapping.inode)
-        raise FileNotFoundError(mapping.path)
+        return _open(mapping, self._paths(mapping))
 
     def perf_map(self) -> int | None:
         """A descriptor of what a just-in-time compiler has written down of its functions, lines `START SIZE NAME`."""
@@ -120,6 +124,13 @@ class Mappings:
                 return fd
         os.close(fd)
         return None
+
+
+def _open(mapping: Mapping, paths: Iterable[bytes]) -> int:
+    for path in paths:
+        with contextlib.suppress(OSError, ValueError):
+            return _open_inode(path, mapping.inode)
+    raise FileNotFoundError(mapping.path)
 
 
 def _open_inode(path: bytes, inode: int) -> int:

@@ -25,6 +25,7 @@ _TASK = struct.Struct("<IIII")
 _MAPPED = struct.Struct("<IIQQQIIQQII")
 _LOST_RECORDS = struct.Struct("<QQ")
 _TIME = struct.Struct("<Q")
+_LEAST = {_MMAP2: _MAPPED.size, _FORK: _TASK.size, _EXIT: _TASK.size, _COMM: 8, _LOST: _LOST_RECORDS.size}
 _IOC_ENABLE, _IOC_DISABLE = 0x2400, 0x2401
 
 
@@ -128,6 +129,8 @@ class MemoryEvents:
             body, after = at + _HEADER.size, at + size - _TIME.size
             at += size
             (time,) = _TIME.unpack_from(content, after)
+            if after - body < _LEAST.get(kind, 0):
+                continue
             if kind == _MMAP2:
                 yield _mapped(content, body, after, time)
             elif kind in (_FORK, _EXIT):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from typing import NamedTuple
@@ -63,6 +64,24 @@ def pid_namespace() -> Check:
         return Check("pid namespace", True, "the initial one", "")
     detail = "a nested pid namespace (process ids here differ from the kernel's)"
     return Check("pid namespace", False, detail, _OUTSIDE)
+
+
+def time_namespace() -> Check:
+    """Check that clocks are the kernel's own, for this process's children: programs note times and starts by those. A
+    kernel without time namespaces has no such file.
+    """
+    name, offsets = "time namespace", ["0"]
+    with contextlib.suppress(OSError), open("/proc/self/timens_offsets") as file:
+        offsets = [word for line in file for word in line.split()[1:]]
+    if set(offsets) == {"0"}:
+        return Check(name, True, "clocks are the kernel's", "")
+    detail = "a time namespace (clocks here differ from the kernel's)"
+    return Check(name, False, detail, "run it on the host, or start the container without offsets of clocks")
+
+
+def misleading() -> Check | None:
+    """The namespace in which what is traced would be wrong, if this is one."""
+    return next((check for check in (pid_namespace(), time_namespace()) if not check.ok), None)
 
 
 def cgroup_namespace() -> Check:

@@ -1,8 +1,8 @@
-"""The one door to BCC: compile a text, describe its maps, load its programs with our own log buffer, attach them.
+"""The only interface to BCC: compile a text, describe its maps, load its programs with our own log buffer, attach them.
 
-BCC is the distribution's, loaded from an explicit path that root owns, never from wherever `import bcc` would look
-first: the name on PyPI belongs to an unrelated package, and a user must not be able to slip root a module of that
-name. Layouts come from BCC's ctypes descriptions; reference: bcc's libbpf.h and bcc_common.h.
+BCC is the distribution's, loaded from an explicit path that root owns and never from the import path: the name on PyPI
+belongs to an unrelated package, and a user must not be able to slip root a module of that name. Layouts come from BCC's
+ctypes descriptions; reference: bcc's libbpf.h and bcc_common.h.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ _PROGRAM_TYPE = {
 
 
 class CompileError(Exception):
-    """Clang refused the text; its words are on the process's stderr."""
+    """Clang rejected the text; its messages are on the process's stderr."""
 
 
 class VerifierError(Exception):
-    """The kernel refused a program."""
+    """The kernel rejected a program."""
 
     def __init__(self, function: str, number: int, log: str) -> None:
         super().__init__(os.strerror(number))
@@ -58,8 +58,8 @@ class AttachError(Exception):
 
 @cache
 def keep_lines(bcc: Any) -> None:
-    """Stop LLVM from merging equal ends of two branches, since a merged end has neither's line. Lasts as long as this
-    process; works only if libbcc links LLVM as a shared library.
+    """Stop LLVM from merging equal ends of two branches, because a merged end has the line of neither. Lasts as long as
+    this process; works only if libbcc links LLVM as a shared library.
     """
     with contextlib.suppress(AttributeError):
         options = (ctypes.c_char_p * 2)(b"ebpftop", b"-enable-tail-merge=0")
@@ -71,7 +71,9 @@ class Module:
 
     def __init__(self, bcc: Any, text: str, flags: list[str], *, debug_source: bool = False) -> None:
         class Quiet(bcc.BPF):  # type: ignore[misc]
-            """BPF attaches functions by their names' prefixes as it is made; here the manifest does that."""
+            """The constructor of BPF attaches functions by the prefixes of their names; here the manifest decides
+            instead.
+            """
 
             def _trace_autoload(self) -> None: ...
 
@@ -119,7 +121,9 @@ class Module:
         return int(self._lib.bpf_table_fd(self._handle, name.encode()))
 
     def _event(self, ring: bytes) -> Record:
-        """BCC gives a ring buffer's record as "name#C type" strings, without offsets: natural alignment gives them."""
+        """BCC describes a ring buffer's record as "name#C type" strings without offsets; natural alignment determines
+        them.
+        """
         count = int(self._lib.bpf_perf_event_fields(self._handle, ring))
         fields, at, widest = [], 0, 1
         for index in range(count):
@@ -134,11 +138,11 @@ class Module:
     # ---------------------------------------------------------------- programs
 
     def load(self, function: str, mechanism: str, name: str) -> int:
-        """Load one function under a name and return its descriptor; for fentry and fexit the name holds the target.
+        """Load one function under a name and return its descriptor; for fentry and fexit the name includes the target.
 
-        Raises `VerifierError` with the log, and `CompileError` if there is no such function. The first try gets a log
-        only if the program is rejected. libbcc drops the log of one that is too complex, and a log may be longer than
-        the buffer: then a second try requests it explicitly.
+        Raises `VerifierError` with the log, and `CompileError` if there is no such function. The first attempt gets a
+        log only if the program is rejected. If the program is too complex, libbcc drops the log, and a log may be
+        longer than the buffer: then a second attempt requests it explicitly.
         """
         if not self._lib.bpf_function_start(self._handle, self._named(function)):
             raise CompileError(f"the C defines no function {function}")
@@ -179,7 +183,7 @@ class Module:
         return int(self._lib.bpf_function_size(self._handle, self._named(function))) // 8
 
     def attach(self, program: int, place: Place, cookie: int) -> list[int]:
-        """Attach a loaded program; the descriptors, once closed, detach it. Raises `AttachError`."""
+        """Attach a loaded program. Closing the returned descriptors detaches it. Raises `AttachError`."""
         try:
             match place.mechanism:
                 case "kprobe" | "kretprobe":
@@ -228,7 +232,7 @@ class Module:
 
 
 def memory(layout: MapLayout, cpus: int) -> int:
-    """Bytes a map may take at most, without the kernel's own overhead: entries × (key + value × CPUs)."""
+    """The most bytes a map may take, without the kernel's own overhead: entries × (key + value × CPUs)."""
     if layout.kind == RINGBUF:
         return layout.max_entries
     values = -(-layout.value.size // 8) * 8 * cpus if layout.kind in PER_CPU else layout.value.size

@@ -1,4 +1,4 @@
-"""Programs and libraries as a person names them: by path, by name, or as those of a process."""
+"""Programs and libraries as users name them: by path, by name, or as files of a process."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def open_binary(
     """(path, descriptor) of a file given by its path, by the name of a program (`bash`) or of a library (`libc`,
     `libssl.so.3`).
 
-    Paths are opened with `rights`. With a process, only its program and the files it has mapped to execute are looked
-    at, deleted and replaced ones too. They are opened as root through the kernel's own links, so that no path is walked
-    in a root that others arrange. Raises `NoBinary`.
+    Paths are opened with `rights`. With a process, only its program and the files that it has mapped as executable are
+    considered, including deleted and replaced ones. They are opened as root through the kernel's own links, so that no
+    path is resolved in a root directory that others control. Raises `NoBinary`.
     """
     if process is not None:
         return _of_process(text, process, rights)
@@ -42,7 +42,7 @@ def open_binary(
 
 
 def _opened(path: str, place: str) -> int:
-    """A descriptor of the file at `place`; people know it as `path`."""
+    """A descriptor of the file at `place`; users know it as `path`."""
     try:
         if not stat.S_ISREG(os.stat(place).st_mode):
             raise NoBinary(f"{path}: not a file")  # opening a device may do something
@@ -94,7 +94,7 @@ def _of_process(text: str, process: int, rights: Callable[[], AbstractContextMan
 
 
 def _executable(process: int, maps: bytes) -> list[tuple[str, str]]:
-    """(path, link to the file) of each file that is mapped to be executed; those still at their path come first."""
+    """(path, link to the file) of each file mapped as executable; files that still exist at their path come first."""
     found: list[tuple[bool, str, str]] = []
     for line in maps.splitlines():
         fields = line.split(None, 5)
@@ -106,17 +106,17 @@ def _executable(process: int, maps: bytes) -> list[tuple[str, str]]:
 
 
 def _intact(path: str) -> str:
-    """Without the kernel's word that nothing is at this path any more."""
+    """A path without the kernel's suffix for deleted files."""
     return path.removesuffix(" (deleted)")
 
 
 def _is(text: str, name: str) -> bool:
-    """Whether a file's name is this one, or begins with it as libc.so.6 and libc-2.31.so do with libc."""
+    """Whether a file has this name, or a name that begins with it like libc.so.6 and libc-2.31.so for libc."""
     return name == text or (name.startswith((f"{text}.so", f"{text}-")) and ".so" in name)
 
 
 def cached_libraries(cache: Path = _CACHE) -> Iterator[tuple[str, str]]:
-    """(name, path) of the libraries that ld.so knows, 64-bit ones; see glibc's dl-cache.h."""
+    """(name, path) of the 64-bit libraries that ld.so knows; see glibc's dl-cache.h."""
     try:
         with cache.open("rb") as file:
             data = file.read(_LARGEST_CACHE)
@@ -136,5 +136,5 @@ def cached_libraries(cache: Path = _CACHE) -> Iterator[tuple[str, str]]:
 
 
 def _text(data: bytes, at: int) -> str:
-    """Empty where it doesn't end, or too far away."""
+    """Empty if it doesn't end, or ends too far away."""
     return os.fsdecode(data[at : max(at, data.find(b"\0", at, at + _LONGEST))])

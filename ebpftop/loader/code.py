@@ -1,8 +1,8 @@
-"""Root task: where the code of processes lies, and the unwind tables of its files.
+"""Root task: reports where the code of processes is mapped, and the unwind tables of its files.
 
-Root opens what only root may; only then, with root's rights given up, are files read that may be anybody's and hold
-anything. Of a file nothing leaves but its tables, in memory that can't change any more, and where
-its Python keeps its state.
+As root it only opens files. Only after giving up root's rights does it read them, because they may come from anybody
+and contain anything. Of a file, only its tables leave the task, in sealed memory, and the location of its Python's
+state.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Sections(NamedTuple):
 
 
 def sections(elf: Elf) -> Sections | None:
-    """None where a file has none. Raises `BadElf`, `OSError`."""
+    """None if a file has none. Raises `BadElf`, `OSError`."""
     if elf.machine != _X86_64:
         raise BadElf("not code of this kind of processor")
     frames = elf.section(b".eh_frame")
@@ -66,7 +66,7 @@ def run(channel: socket.socket, request: RequestCode, give_up_root: Callable[[],
     programs: list[tuple[Program, Mappings]] = []
     for each in request.programs[:MOST_PROGRAMS]:
         with contextlib.suppress(OSError, ValueError, IndexError):  # it has ended, or executes another one
-            mappings = _mappings(each)
+            mappings = _mappings(each, files)
             for mapping in mappings.mappings:
                 files.open(mappings, mapping)
             programs.append((each, mappings))
@@ -82,10 +82,10 @@ def run(channel: socket.socket, request: RequestCode, give_up_root: Callable[[],
         transport.close_all(reading.memfds)
 
 
-def _mappings(program: Program) -> Mappings:
-    """Raises `OSError`, also `ProcessLookupError`, `ValueError`, `IndexError` where it is another program."""
+def _mappings(program: Program, files: MappedFiles) -> Mappings:
+    """Raises `OSError`, and `ProcessLookupError`, `ValueError` or `IndexError` if it is another program."""
     _check(program)
-    mappings = Mappings(program.tgid, program.start_ns, None)
+    mappings = Mappings(program.tgid, program.start_ns, None, files.answering)
     _check(program)
     return mappings
 
@@ -117,7 +117,7 @@ class _Reading:
         return CodeRange(start=mapping.start, end=mapping.end, base=base, file=file if readable else UNREADABLE)
 
     def _base(self, mapping: Mapping, file: str) -> int:
-        """Where the file's address 0 would be. Raises `BadElf`, `OSError`."""
+        """The address that corresponds to address 0 of the file. Raises `BadElf`, `OSError`."""
         if file not in self._elfs:
             self._elfs[file] = None
             elf = self._files.elf(mapping)

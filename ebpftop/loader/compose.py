@@ -1,8 +1,7 @@
-"""The one text BCC compiles: prologue, functions that touch maps, and the author's C, all in a single numbering of
-lines.
+"""The text that BCC compiles: prologue, functions that use maps, and the author's C, all with one numbering of lines.
 
-BCC rewrites map calls in the main text only, so what touches maps is spliced in front of the author's text instead of
-included: the shared headers whose names end in `_maps.h`, which guard themselves against the include that follows.
+BCC rewrites map calls only in the main text. So code that uses maps is inserted before the author's text instead of
+being included: the shared headers with names that end in `_maps.h`. Their guards disable the include that follows.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"\n]+)"', re.MULTILINE)
 
 
 def used_headers(headers: Mapping[str, str], source: str) -> dict[str, str]:
-    """The shared headers (name → text) this source has, with those that they include in front of them."""
+    """The shared headers (name → text) of this source, each preceded by those that it includes."""
     used: dict[str, str] = {}
 
     def use(name: str) -> None:
@@ -34,7 +33,7 @@ def used_headers(headers: Mapping[str, str], source: str) -> dict[str, str]:
 
 
 def spliced(headers: Mapping[str, str]) -> str:
-    """The headers among them that touch maps."""
+    """The headers among them that use maps."""
     return "\n".join(text for name, text in headers.items() if name.endswith("_maps.h"))
 
 
@@ -51,17 +50,17 @@ int {NAMES_MODULES}(void *ctx)
 
 
 def main_text(prologue: str, headers: Mapping[str, str], source: str, *, listed: bool = False) -> str:
-    """The translation unit. `prologue` holds definitions only, `headers` are those `numbered`.
+    """The translation unit. `prologue` contains only definitions; `headers` are those `numbered`.
 
-    listed: BCC will list the lines. It leaves out numbers beyond the length of its text, so the text is made longer.
+    listed: BCC will list the lines. It skips line numbers beyond the length of its text, so the text is made longer.
     """
     text = "\n".join((prologue, _NAMES_MODULES, '#include "ebpftop.h"', spliced(headers), mark(source), ""))
     return text + "\n" * (SPLICED + ROOM * len(headers)) if listed else text
 
 
 def flags(variant: str, definitions: Sequence[str], tree: Sequence[str], include: Sequence[Path]) -> list[str]:
-    """Compiler arguments for one variant of a probe. An undeclared function is an error: it would fail obscurely
-    later.
+    """Compiler arguments for one variant of a probe. An undeclared function is an error, because it would fail
+    obscurely later.
     """
     return [
         *(f"-I{folder}" for folder in include),
@@ -74,7 +73,7 @@ def flags(variant: str, definitions: Sequence[str], tree: Sequence[str], include
 
 
 def write(folder: Path, files: Mapping[str, str]) -> None:
-    """Write files, by their names below a folder, which is made if necessary."""
+    """Write files by their names below a folder, which is created if necessary."""
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

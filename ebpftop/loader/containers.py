@@ -1,7 +1,7 @@
-"""Root task: how containers are called, by what their runtimes keep on disk.
+"""Root task: the names of containers, from what their runtimes keep on disk.
 
-Root opens files whose places are fixed but for the container's id; only then, with root's rights given up, is read what
-they hold. The formats are those of Docker's config.v2.json, of the OCI runtime's config.json with the annotations of
+As root it only opens files whose paths are fixed except for the container's id. It reads them after giving up root's
+rights. The formats are those of Docker's config.v2.json, of the OCI runtime's config.json with the annotations of
 containerd's CRI plugin, nerdctl and CRI-O, and of containers.json in containers/storage, which Podman uses.
 """
 
@@ -62,7 +62,7 @@ def run(
 
 
 def machine(proc: Path = Path("/proc")) -> Path:
-    """The root of the machine's own files, also from within a container that has the machine's process ids."""
+    """The root directory of the machine's own files, even in a container that shares the machine's pid namespace."""
     init = proc / "1" / "root"
     try:
         elsewhere = os.stat(proc / "1/ns/mnt").st_ino != os.stat(proc / "self/ns/mnt").st_ino
@@ -72,9 +72,9 @@ def machine(proc: Path = Path("/proc")) -> Path:
 
 
 def gathered(ids: Mapping[str, str], root: Path = Path("/")) -> dict[str, list[Found]]:
-    """The files about these containers, by id: those that say most first. ids: with the number of the user who runs
-    each, "" for the machine's own. What is no such id or number is left out, and so are links, and files that are too
-    large or belong to somebody else.
+    """The files about these containers, by id, the most informative first. ids: with the uid of the user who runs each,
+    "" for the machine's own. Invalid ids and uids are left out, and so are links, files that are too large, and files
+    of another owner.
     """
     whose = {number: user for number, user in islice(ids.items(), MOST) if is_id(number)}
     lists: dict[tuple[str, int], list[Found]] = {}  # they are many containers'
@@ -115,7 +115,7 @@ def _folders(place: Path) -> list[str]:
 
 
 def _home(root: Path, user: str) -> str | None:
-    """Of a user that /etc/passwd has: nobody else is asked, who could keep the task waiting."""
+    """The home of a user in /etc/passwd. No other source is asked, because it could block the task."""
     if not (user.isascii() and user.isdigit()):
         return None
     passwd = _read(root / "etc", ["passwd"], LARGEST) or b""
@@ -124,9 +124,9 @@ def _home(root: Path, user: str) -> str | None:
 
 
 def _read(place: Path, names: list[str], most: int, owner: int = 0) -> bytes | None:
-    """A regular file of this owner below a folder, on a way without links; None if there is none such, or a larger one.
+    """A regular file of this owner below a folder, reached without links; None if there is none, or it is too large.
 
-    Nothing that is no file is waited for.
+    Opening anything but a regular file never blocks.
     """
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
     try:
@@ -196,7 +196,7 @@ def facts(files: Mapping[str, list[Found]]) -> list[ContainerFacts]:
 
 
 def _decoded(raw: bytes | str, kind: Any) -> Any:
-    """None where it isn't such JSON."""
+    """None if it isn't such JSON."""
     try:
         return msgspec.json.decode(raw, type=kind)
     except MALFORMED:
@@ -216,7 +216,7 @@ def _of_file(kind: str, raw: bytes, number: str) -> dict[str, str]:
 
 
 def _labelled(labels: Any) -> dict[str, str]:
-    """What labels or annotations say."""
+    """The facts in labels or annotations."""
     given = labels if isinstance(labels, dict) else {}
 
     def first(names: tuple[str, ...]) -> str:

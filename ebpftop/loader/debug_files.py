@@ -1,7 +1,7 @@
-"""Files with the symbols that a stripped program lacks, which distributions and debuginfod put at known places.
+"""Finds files with the symbols that a stripped program lacks, which distributions and debuginfod put at known paths.
 
-Found by build ID, or by name and CRC: GDB's manual, "Debugging Information in Separate Files". To be called with root
-given up: the paths are made of what a file says of itself.
+They are found by build ID, or by name and CRC: GDB's manual, "Debugging Information in Separate Files". Call this with
+root given up, because the paths come from the file itself.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _CHUNK = 1 << 20
 
 
 def debug_file(elf: Elf, path: str) -> Elf | None:
-    """The file that belongs to this one, which is mapped from `path`; None if there is none."""
+    """The debug file for this one, which is mapped from `path`; None if there is none."""
     build_id = elf.build_id()
     for place in _by_build_id(build_id.hex()) if len(build_id) > 1 else ():
         found = _opened(place)
@@ -48,7 +48,7 @@ def _by_build_id(name: str) -> Iterator[str]:
 
 
 def _opened(place: str) -> tuple[Elf, int] | None:
-    """The file and its descriptor, which stays open: the file is read as it is needed."""
+    """The file and its descriptor, which stays open, because the file is read on demand."""
     try:
         if not stat.S_ISREG(os.stat(place).st_mode):
             return None

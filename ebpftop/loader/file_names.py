@@ -1,4 +1,4 @@
-"""What a file tells of its code: functions by address, and their lines in the source."""
+"""The names in a file: functions by address, and their source lines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SECTIONS = (b".debug_line", b".debug_line_str", b".debug_str")
 
 
 class FileNames:
-    """Of a file, and of the one with the debugging information that it lacks. All methods raise `BadElf`, `OSError`."""
+    """The names in a file and in its separate debug file. All methods raise `BadElf`, `OSError`."""
 
     def __init__(self, elf: Elf, debug: Elf | None) -> None:
         self.elf, self._debug = elf, debug
@@ -22,7 +22,7 @@ class FileNames:
 
     @property
     def stripped(self) -> bool:
-        """Whether the names of its own functions are nowhere."""
+        """Whether the names of its own functions are missing everywhere."""
         return self.elf.stripped and self._debug is None and self._table() is None
 
     def function(self, address: int) -> Function | None:

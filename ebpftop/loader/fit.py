@@ -1,4 +1,4 @@
-"""Whether a manifest's views fit the maps that the C declares: BCC's layouts are known once it is compiled."""
+"""Checks whether a manifest's views fit the maps that the C declares: BCC knows the layouts after compiling."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TEXT = {"comm", "string", "dns_question"}
 
 
 def misfit(views: tuple[ViewInfo, ...], layouts: list[MapLayout]) -> tuple[KeyPath, str] | None:
-    """The first view that can't be drawn from its map: the manifest's key, and what is wrong; None if all can."""
+    """The first view that doesn't fit its map: the manifest's key, and what is wrong; None if all fit."""
     maps = {layout.name: layout for layout in layouts}
     for number, view in enumerate(views):
         for path, problem in _problems(view, maps):
@@ -22,7 +22,7 @@ def misfit(views: tuple[ViewInfo, ...], layouts: list[MapLayout]) -> tuple[KeyPa
 
 
 def _problems(view: ViewInfo, maps: dict[str, MapLayout]) -> Iterator[tuple[KeyPath, str]]:
-    """Yield each error with the key of the view that it is about."""
+    """Yield each error with the key of its view."""
     layout = maps.get(view.map)
     if layout is None:
         yield ("map",), f"the C declares no map {view.map!r} (it has {', '.join(maps)})"
@@ -54,7 +54,7 @@ def _problems(view: ViewInfo, maps: dict[str, MapLayout]) -> Iterator[tuple[KeyP
 
 
 def misfit_open(waits: OpenWaits, layouts: list[MapLayout]) -> tuple[KeyPath, str] | None:
-    """The same for the map of waits that have begun."""
+    """The same for the map of waits that have begun and not ended."""
     layout = next((each for each in layouts if each.name == waits.map), None)
     if layout is None:
         return ("open", "map"), f"the C declares no map {waits.map!r}"
@@ -73,7 +73,7 @@ def misfit_open(waits: OpenWaits, layouts: list[MapLayout]) -> tuple[KeyPath, st
 
 
 def _wanted(view: ViewInfo) -> list[str]:
-    """The fields a view needs beside those its columns name."""
+    """The fields that a view needs besides those of its columns."""
     match view.show:
         case "histogram":
             return [*view.by, view.slot, view.count]
@@ -83,7 +83,7 @@ def _wanted(view: ViewInfo) -> list[str]:
 
 
 def _misplaced(view: ViewInfo, stacks: MapLayout | None, key: dict[str, Field]) -> Iterator[str]:
-    """What is wrong with the fields that should hold the stacks."""
+    """What is wrong with the stack fields."""
     if stacks is None:
         yield f"the C declares no map {view.stacks!r}"
     elif stacks.kind != STACK_TRACE:
@@ -112,7 +112,7 @@ def _unfit(view: ViewInfo, ring: MapLayout | None) -> str | None:
 
 
 def _fields(view: ViewInfo, layout: MapLayout) -> dict[str, Field]:
-    """By the names a view uses: a scalar key is a histogram's slot, a scalar value what is counted."""
+    """The fields by the names that a view uses: a scalar key is a histogram's slot, a scalar value its count."""
     fields = {field.name: field for field in (*layout.key.fields, *layout.value.fields)}
     scalars = {"histogram": (("key", view.slot), ("value", view.count)), "stacks": (("value", view.count),)}
     for scalar, name in scalars.get(view.show, ()):

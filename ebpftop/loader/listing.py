@@ -12,9 +12,9 @@ _INSTRUCTION = re.compile(r" *(\d+):\t")
 
 
 def lines_of(debug_source: str) -> dict[str, dict[int, int]]:
-    """{function: {instruction: line}} from what BCC prints under DEBUG_SOURCE. Not every one has a line.
+    """{function: {instruction: line}} from what BCC prints under DEBUG_SOURCE. Not every instruction has a line.
 
-    BCC leaves out numbers beyond the length of its own text: code under such numbers counts to the line before.
+    BCC omits line numbers beyond the length of its own text: code at such lines counts to the previous line.
     """
     table: dict[str, dict[int, int]] = {}
     function: dict[int, int] | None = None
@@ -30,7 +30,7 @@ def lines_of(debug_source: str) -> dict[str, dict[int, int]]:
 
 
 def places_of(table: dict[int, int], headers: int) -> list[tuple[int, int, int]]:
-    """Where another line begins, as (instruction, file, line), from one function's table; see `numbering.place`."""
+    """The start of each new line, as (instruction, file, line), from one function's table; see `numbering.place`."""
     places: list[tuple[int, int, int]] = []
     last = 0
     for insn, number in sorted(table.items()):

@@ -37,9 +37,9 @@ _RETRIES = 4  # for types that clang finds incomplete, one layer at a time
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What to load: a probe with the variants that the parameters allow.
 
-    definitions: makes the compiler's arguments, which takes looking up what parameters name; raises `BadParam`.
-    includes: the shared headers by name, read when the program started. bcc: its package folder. rights: those to open
-    a program or library with. confine: has a thread give up what only root may; the compiler's calls it.
+    definitions: returns the compiler's arguments after looking up what parameters name; raises `BadParam`. includes:
+    the shared headers by name, read when the program started. bcc: its package folder. rights: the rights with which a
+    program or library is opened. confine: drops root's rights for one thread; the compiler's thread calls it.
     """
 
     probe: Probe
@@ -139,7 +139,7 @@ class Load:
             transport.send(self.channel, protocol.LoadFailed(outcome=outcome))
 
     def _begin(self, stage: Stage) -> None:
-        """Report the stage that begins; what came before it gets its time."""
+        """Report the beginning of a stage, and the duration of the previous one."""
         transport.send(self.channel, protocol.Progress(stage=stage, stages=self.stages))
         self._since = time.monotonic()
 
@@ -147,7 +147,7 @@ class Load:
         self.stages = [*(s for s in self.stages if s[0] != stage), (stage, (time.monotonic() - self._since) * 1000)]
 
     def _furnish(self, root: Path, formats: dict[str, str]) -> None:
-        """In the compiler's view: write what it may read, and what BCC looks up."""
+        """In the compiler's view: write the files that it may read, and those that BCC looks up."""
         compose.write(root / _INCLUDE, self._numbered)
         compose.write(root / _OWN, self.probe.headers)
         readable = formats if self._view.is_root else tracefs.formats(mentions.tracepoints(self._text))
@@ -251,7 +251,7 @@ class Load:
     def _load_programs(
         self, bcc: object, module: bcc_door.Module, variant: Variant, places: list[Place]
     ) -> dict[str, int]:
-        """Their descriptors, by the names they are loaded as."""
+        """The descriptors, by the names under which the programs are loaded."""
         programs: dict[str, int] = {}
         for place in places:
             if place.program in programs:
@@ -268,7 +268,7 @@ class Load:
         return programs
 
     def _rejected(self, bcc: object, variant: Variant, place: Place, error: bcc_door.VerifierError) -> Failed:
-        """A rejected program is compiled once more, each instruction with its line, and rejected again."""
+        """Compile a rejected program once more, with a line for each instruction, and have it rejected again."""
         bcc_door.keep_lines(bcc)
         module = self._compile(bcc, variant, debug_source=True)
         table = lines_of(self.output.text())

@@ -1,11 +1,12 @@
-"""The files that processes have mapped, each opened once however many processes map it."""
+"""The files that processes have mapped, each opened only once."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 
-from ebpftop.kernel.elf import Elf
+from ebpftop.kernel.answering import Answering
+from ebpftop.kernel.elf import BadElf, Elf
 from ebpftop.kernel.mappings import Mapping, Mappings
 
 VDSO = "[vdso]"
@@ -14,9 +15,10 @@ FileKey = tuple[bytes, int, bytes]  # a file: device, inode, and what the kernel
 
 
 class MappedFiles:
-    """Opening takes root; nothing is read then."""
+    """Opening requires root; nothing is read then. answering: which of their file systems answer."""
 
     def __init__(self) -> None:
+        self.answering = Answering()
         self._descriptors: dict[FileKey, int] = {}
         self._vdso = _own_vdso()
 
@@ -27,7 +29,7 @@ class MappedFiles:
                 self._descriptors[found] = mappings.open(mapping)
 
     def add(self, mapping: Mapping, descriptor: int) -> None:
-        """One that was opened otherwise, unless the file is known. It owns the descriptor."""
+        """Add a file that was opened elsewhere, unless it is known. This object then owns the descriptor."""
         if self._descriptors.setdefault(file_of(mapping), descriptor) != descriptor:
             os.close(descriptor)
 
@@ -35,7 +37,9 @@ class MappedFiles:
         return size_of(self._descriptors.get(of))
 
     def elf(self, mapping: Mapping) -> Elf | None:
-        """None where there is no file. Raises `BadElf`, `OSError`."""
+        """None if there is no file. Raises `BadElf`, `OSError`."""
+        if self.answering.is_silent(mapping.device):
+            raise BadElf("its file system doesn't answer")
         if mapping.module == VDSO:
             return Elf(lambda length, offset: self._vdso[offset : offset + length], len(self._vdso))
         descriptor = self._descriptors.get(file_of(mapping))

@@ -1,4 +1,4 @@
-"""Root task: have the kernel report what processes map for execution, to whoever holds the descriptors."""
+"""Root task: makes the kernel report executable mappings to whoever holds the descriptors."""
 
 from __future__ import annotations
 

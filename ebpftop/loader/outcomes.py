@@ -1,4 +1,4 @@
-"""The facts that a failed load reports, in the compiler's, the verifier's and the kernel's own words."""
+"""The facts reported for a failed load, in the original words of the compiler, the verifier and the kernel."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ebpftop.loader.listing import places_of
 
 
 def not_compiled(probe: Probe, variant: str, output: str) -> Failed:
-    """The compiler refused the C."""
+    """The compiler rejected the C."""
     return Failed(stage="compile", error="the C does not compile", variant=variant, text=probe.source, log=output)
 
 
@@ -35,8 +35,8 @@ def over_limit(probe: Probe, variant: str, problem: str) -> Failed:
 def rejected(
     probe: Probe, variant: str, error: VerifierError, table: dict[str, dict[int, int]], headers: Mapping[str, str]
 ) -> Failed:
-    """The verifier rejected a program; `table` maps the instructions of each function to numbers of lines of the
-    compiled text.
+    """The verifier rejected a program; `table` maps the instructions of each function to line numbers of the compiled
+    text.
     """
     return Failed(
         stage="verify",

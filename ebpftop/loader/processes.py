@@ -1,6 +1,7 @@
-"""Root task: what /proc says of one process, which is known by its number and its start.
+"""Root task: reads the /proc entry of one process, identified by its pid and start time.
 
-What could hold up a reader, as the process can hold the lock of its memory, is read last: all else was sent by then.
+Files that could block the reader, because the process can hold the lock of its memory, are read last, after everything
+else was sent.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ def run(channel: socket.socket, request: protocol.RequestProcess) -> None:
 
 
 def patiently(parts: Iterator[Part], tgid: int, start_ns: int) -> Iterator[Part]:
-    """The same parts. Where the next one hangs, the last one says so; of a process in the middle of execve(2) nothing
-    but its status can be read.
+    """The same parts. If the next part hangs, the last one says so. Of a process in the middle of execve(2) only its
+    status can be read.
     """
     apart = Apart(_PATIENCE)
     facts: ProcessFacts | None = None
@@ -73,7 +74,7 @@ def _next(parts: Iterator[Part], known: dict[str, Any]) -> None:
 
 
 def _by_status(tgid: int, start_ns: int) -> ProcessFacts:
-    """What doesn't hang; that it is still the same process isn't known."""
+    """The facts that never block. Whether it is still the same process isn't known."""
     facts = ProcessFacts(tgid=tgid, start_ns=start_ns, boottime_ns=time.clock_gettime_ns(time.CLOCK_BOOTTIME))
     with contextlib.suppress(OSError), open(f"/proc/{tgid}/status", "rb") as file:
         status = proc.status(file.read(1 << 14))
@@ -82,7 +83,7 @@ def _by_status(tgid: int, start_ns: int) -> ProcessFacts:
 
 
 def reading(tgid: int, start_ns: int) -> Iterator[Part]:
-    """What is known of a process, and whether that is all: first without what could hold up a reader."""
+    """The facts of a process, and whether they are complete: first without the files that could block the reader."""
     began = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     facts = ProcessFacts(tgid=tgid, start_ns=start_ns, boottime_ns=began)
     try:
@@ -95,14 +96,14 @@ def reading(tgid: int, start_ns: int) -> Iterator[Part]:
 
 
 class _Reader:
-    """Reads part after part. A part that can't be read is named; a process that ends meanwhile is gone."""
+    """Reads part after part. A part that can't be read is named. If the process ends meanwhile, it is gone."""
 
     def __init__(self, folder: ProcessFolder, facts: ProcessFacts) -> None:
         self._folder, self._facts = folder, facts
 
     @contextlib.contextmanager
     def _part(self, name: str) -> Iterator[None]:
-        """Raises `ProcessLookupError` where the process has ended."""
+        """Raises `ProcessLookupError` if the process has ended."""
         try:
             yield
         except OSError as error:
@@ -200,7 +201,7 @@ class _Reader:
 
 @contextlib.contextmanager
 def _may_be_gone() -> Iterator[None]:
-    """A thread that ended, or a file that was closed, is left out."""
+    """Leave out a thread that has ended, or a file that was closed."""
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         yield
 

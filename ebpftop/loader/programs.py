@@ -1,6 +1,6 @@
-"""Root task: what every BPF program in the kernel costs, and which processes hold it.
+"""Root task: reads the cost of every BPF program in the kernel, and which processes hold it.
 
-No descriptor stays open from one program to the next: one that is held keeps a foreign program alive.
+It closes each descriptor before the next program, because an open descriptor keeps a foreign program alive.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def reading() -> Programs:
 
 
 def _for_everybody() -> bool:
-    """Whether the administrator has run times accounted all the time."""
+    """Whether the administrator has switched on permanent accounting."""
     try:
         with open(_SETTING, "rb") as file:
             return file.read(1) == b"1"
@@ -85,7 +85,7 @@ def _programs() -> Iterator[program_info.ProgramInfo]:
 
 
 def _holders() -> tuple[defaultdict[int, list[Holder]], bool]:
-    """Who holds each program, by its id, and whether every process was looked at."""
+    """The holders of each program, by its id, and whether every process was looked at."""
     found: defaultdict[int, list[Holder]] = defaultdict(list)
     left = MOST_DESCRIPTORS
     for pid in sorted(int(entry) for entry in os.listdir("/proc") if entry.isdigit()):

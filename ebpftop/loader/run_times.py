@@ -1,4 +1,4 @@
-"""Root's part of accounting: have the kernel account program run times for as long as a descriptor is open."""
+"""Root's part of accounting: the kernel accounts program run times as long as a descriptor is open."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SETTING = "/proc/sys/kernel/bpf_stats_enabled"
 
 
 class Accounting:
-    """Opens descriptors for whoever may not, though not as often as they please."""
+    """Opens descriptors for processes without the right to do so, but not as often as they please."""
 
     def __init__(self) -> None:
         self._last = 0.0
@@ -28,7 +28,7 @@ class Accounting:
 
 
 def accounting() -> int:
-    """A descriptor while which is open run times are accounted. Raises `OSError`, `KernelLacks`.
+    """A descriptor that keeps the accounting of run times on while it is open. Raises `OSError`, `KernelLacks`.
 
     Without CAP_SYS_ADMIN the administrator's setting counts: one of root's could be inherited, but what starts services
     opens only files for them.

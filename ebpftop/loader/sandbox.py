@@ -1,8 +1,9 @@
-"""Where the compiler works: a root directory of its own, without root's rights, in a mount namespace of the loader's.
+"""The compiler's sandbox: a root directory of its own, without root's rights, in a mount namespace of the loader.
 
 A probe's text can name files (`#include`, `.incbin`, line markers), and the compiler quotes what it reads. So it runs
-in a thread for which only the files written for it exist, and which has given up root for good. Nothing of it is
-visible outside, and all of it goes with the process. What a container or a user without root lacks for that is a note.
+in a thread that can see only the files written for it, and that has given up root for good. Nothing of this is visible
+outside, and all of it disappears with the process. If a container, or a user without root, lacks something for that, a
+note says so.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ _T = TypeVar("_T")
 
 
 class View:
-    """The compiler's view of the file system: `folder` and nothing else. It is the root directory (`is_root`) where
-    this process may arrange that; otherwise Landlock refuses the rest. `lack` is a line for people where the kernel
-    hasn't that either, else "".
+    """The compiler's view of the file system: only `folder`. It is the root directory (`is_root`) if this process may
+    set that up; otherwise Landlock denies the rest. `lack` is a line for the user if the kernel has no Landlock either,
+    otherwise "".
     """
 
     def __init__(self, folder: Path, give_up: Callable[[], None]) -> None:
@@ -47,7 +48,7 @@ class View:
         threading.stack_size(_STACK)
 
     def run(self, work: Callable[[Path], _T]) -> _T:
-        """The result of `work`, which gets the folder's path as it sees it. Raises what it raises."""
+        """The result of `work`, which gets the folder's path as seen inside. Raises what `work` raises."""
         found: list[_T] = []
         failed: list[BaseException] = []
 
@@ -65,7 +66,7 @@ class View:
         return found[0]
 
     def _enter(self) -> Path:
-        """Root, working directory, user and capabilities are a thread's own."""
+        """Enter the sandbox. Root directory, working directory, user and capabilities are per thread."""
         if self.is_root:
             if _libc.unshare(_CLONE_FS):
                 raise OSError(ctypes.get_errno(), "separating the root directory")
@@ -79,7 +80,9 @@ class View:
 
 @contextlib.contextmanager
 def sandbox(rights: Callable[[], AbstractContextManager[None]]) -> Iterator[tuple[Path, list[str]]]:
-    """An empty directory, made with these rights, and a note for each thing that is unavailable. tracefs is mounted."""
+    """An empty directory, created with these rights, and a note for each thing that is unavailable.
+    tracefs is mounted.
+    """
     try:
         tracefs.private_mounts()
         tracefs.mount("tmpfs", _SCRATCH, "tmpfs")

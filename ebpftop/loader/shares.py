@@ -1,4 +1,4 @@
-"""Reading files that may hold anything: each has its share of time, and what goes wrong with one costs that one."""
+"""Reading files that may contain anything: each has its share of time, and an error in one affects only that one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _TooLong(Exception):
 
 
 class Shares:
-    """Gives each file its share of time, and collects what went wrong with them. lacking: what is missing then.
+    """Gives each file its share of time, and collects the errors. lacking: what is missing because of an error.
 
     each, all_: seconds of processor time, for one file and for all.
     """
@@ -31,7 +31,7 @@ class Shares:
 
     @contextlib.contextmanager
     def share(self, what: str, *, silent: bool = False) -> Iterator[None]:
-        """Whatever happens inside costs this one file. silent: it need not be a file with names at all."""
+        """An error inside affects only this file. silent: the file need not have names at all."""
         try:
             with _at_most(min(self._each, self._end - time.process_time())):
                 yield
@@ -54,7 +54,7 @@ class Shares:
 
 @contextlib.contextmanager
 def _at_most(seconds: float) -> Iterator[None]:
-    """Raises `_TooLong` after so much processor time."""
+    """Raises `_TooLong` after this much processor time."""
 
     def late(*_: object) -> None:
         raise _TooLong

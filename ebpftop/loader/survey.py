@@ -1,4 +1,6 @@
-"""Root task: which probes of the catalog can run here, by a trial per mechanism and a look at each attach point."""
+"""Root task: finds out which probes of the catalog can run here, with one trial per mechanism and a check of each
+attach point.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,7 @@ def run(channel: socket.socket, probes: Iterable[Probe]) -> None:
 
 
 class Outcomes(dict[str, trial.Outcome]):
-    """Of trials, by mechanism; each is made when it is first asked for."""
+    """The outcomes of trials, by mechanism; each trial runs when its outcome is first needed."""
 
     def __init__(self, held: ExitStack) -> None:
         super().__init__()
@@ -41,12 +43,11 @@ class Outcomes(dict[str, trial.Outcome]):
 
 
 def survey(probes: Iterable[Probe], held: ExitStack) -> list[protocol.Availability]:
-    """One per probe. Without root, only what is certainly missing is False; the rest stays unknown.
+    """One outcome per probe. Without root, only what is certainly missing is False; the rest stays unknown.
 
-    What was attached to try it is detached with `held`, which takes a fifth of a second.
+    Trial attachments are detached with `held`, which takes a fifth of a second.
     """
-    space = support.pid_namespace()
-    if not space.ok:
+    if (space := support.misleading()) is not None:
         why = f"tracing would give wrong results in {space.detail}"
         return [protocol.Availability(probe=probe.id, available=False, reason=why) for probe in probes]
     outcomes = Outcomes(held)

@@ -1,9 +1,9 @@
-"""Root task: what functions addresses lie in, of the kernel and of processes.
+"""Root task: finds the functions of addresses, in the kernel and in processes.
 
-Root opens what only root may; only then, with root's rights given up, are files read that may be anybody's and hold
-anything. Each has its share of time, and the smallest come first, so that a file made to keep a reader busy costs its
-own names and those of larger files. Whole ranges are answered, so that what lies beside a known address needs no
-asking.
+As root it only opens files. It reads them after giving up root's rights, because they may come from anybody and contain
+anything. Each file has its share of time, and the smallest come first, so that a file made to keep the reader busy
+costs only its own names and those of larger files. Answers are whole ranges, so addresses next to a known one need no
+request.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _FARTHEST, _LAST_LINE = 1 << 32, 1 << 31
 
 
 def run(channel: socket.socket, request: RequestSymbols, give_up_root: Callable[[], None]) -> None:
-    """Answer with `Symbols`. What can't be told is left out."""
+    """Answer with `Symbols`. Unknown names are left out."""
     files = MappedFiles()
     kernel = -1
     if request.kernel:
@@ -90,7 +90,7 @@ class _Found(NamedTuple):
 def _resolve(
     processes: Sequence[_Addresses], files: MappedFiles, shares: Shares
 ) -> list[tuple[FileNames, list[_Found]]]:
-    """Have the processes know what can be known of their addresses. Returns the functions by their files."""
+    """Resolve the addresses of processes as far as possible. Returns the functions by file."""
     living = [each for each in processes if isinstance(each, _Process)]
     for process in sorted(living, key=lambda each: size_of(each.perf_map)):
         with shares.share(f"the perf map of process {process.asked.tgid}"):
@@ -118,7 +118,7 @@ def _resolve(
 
 
 def _add_lines(resolved: list[tuple[FileNames, list[_Found]]]) -> None:
-    """Add the lines of functions, as far as the time for them goes: they are worth less than names."""
+    """Add the source lines of functions as far as their time allows: they are worth less than names."""
     shares = Shares("functions without lines", _LINE_SECONDS, _ALL_LINES_SECONDS)
     for names, found in resolved:
         with shares.share("a file"):
@@ -134,7 +134,7 @@ def _add_lines(resolved: list[tuple[FileNames, list[_Found]]]) -> None:
 
 
 class _Addresses:
-    """Addresses whose functions are wanted, and what is known of them. id: the requester's name for them."""
+    """Addresses whose functions are wanted, and the known facts. id: the requester's name for them."""
 
     def __init__(self, number: int) -> None:
         self.id = number
@@ -152,11 +152,11 @@ class _Addresses:
                 yield mapping, address
 
     def why(self, address: int) -> str:
-        """Why an address has no name, where its file does not tell."""
+        """Why an address has no name, if its file doesn't tell."""
         return UNREADABLE
 
     def ranges(self, plain: dict[str, str]) -> list[SymbolRange]:
-        """What is known, with these names for theirs."""
+        """The known ranges, with these names."""
         for address, known in self.answers.items():
             if not (known.name or known.why):
                 self.answers[address] = msgspec.structs.replace(known, why=self.why(address))
@@ -164,12 +164,12 @@ class _Addresses:
         return [_named(each, plain[each.name]) for each in found.values()]
 
     def symbols(self, plain: dict[str, str]) -> ProcessSymbols:
-        """All that is known."""
+        """Everything that is known."""
         raise NotImplementedError
 
 
 class _Ended(_Addresses):
-    """Places in a file that processes had mapped which have ended. It is opened with the rights that are left.
+    """Offsets in a file that ended processes had mapped. The file is opened with the remaining rights.
 
     Raises `OSError`, `ValueError` where it can't be, or is another file now.
     """
@@ -177,7 +177,10 @@ class _Ended(_Addresses):
     def __init__(self, asked: Offsets, files: MappedFiles) -> None:
         super().__init__(asked.id)
         self._mapping = Mapping(0, _END, 0, asked.device, asked.inode, asked.path)
-        descriptor = open_again(asked.path, asked.device, asked.inode)
+        arguments = asked.path, asked.device, asked.inode
+        if not files.answering.answers(asked.device, lambda: os.pread(open_again(*arguments), 1, 0)):
+            raise FileNotFoundError(asked.path)
+        descriptor = open_again(*arguments)
         self._changed = os.fstat(descriptor).st_ctime_ns
         files.add(self._mapping, descriptor)
         self.answers = {offset: _place(offset, self._mapping, "") for offset in asked.offsets}
@@ -190,7 +193,7 @@ class _Ended(_Addresses):
 
 
 class _Process(_Addresses):
-    """One process's addresses. Making it takes root and opens what is needed; nothing of it is read then.
+    """One process's addresses. Creating it requires root and opens what is needed; nothing is read then.
 
     Raises `OSError`, `ValueError`, `IndexError` where it has ended.
     """
@@ -199,7 +202,8 @@ class _Process(_Addresses):
         super().__init__(asked.id)
         self.asked = asked
         known = [address for addresses in asked.known.values() for address in addresses]
-        self._mappings = Mappings(asked.tgid, asked.start_ns, [*asked.addresses, *known])
+        addresses = [*asked.addresses, *known]
+        self._mappings = Mappings(asked.tgid, asked.start_ns, addresses, files.answering)
         self._identities = {each: self._mappings.identity(each) for each in self._mappings.mappings}
         self.perf_map: int | None = None
         self.version = asked.perf_map  # one that was deleted has named what there is
@@ -264,7 +268,7 @@ class _Process(_Addresses):
 
 
 def _place(address: int, mapping: Mapping, mapped: str) -> SymbolRange:
-    """That single address, of which its place in the file is known."""
+    """That single address, with its offset in the file."""
     offset = address - mapping.start + mapping.offset
     return SymbolRange(
         start=address, end=address + 1, base=address - offset, name="", module=mapping.module, mapped=mapped
@@ -277,7 +281,7 @@ def _named(known: SymbolRange, plain: str) -> SymbolRange:
 
 
 def _range(address: int, mapping: Mapping, mapped: str, names: FileNames) -> tuple[SymbolRange, Function | None]:
-    """The function, or that single address with what is known of it."""
+    """The function, or that single address with what is known about it."""
     place = names.elf.address(address - mapping.start + mapping.offset)
     if place is None:
         return _place(address, mapping, mapped), None

@@ -1,7 +1,7 @@
-"""From what a manifest attaches to, and the parameters, to the places attached to: one for each function that matches.
+"""From the attach points of a manifest, and the parameters, to places: one for each matching function.
 
-Functions are checked before anything is compiled: those of the kernel against what it can trace, those of a file
-against its symbols.
+Functions are checked before anything is compiled: kernel functions against the list of traceable ones, functions of a
+file against its symbols.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _NEAR = 2_000  # names that are compared with a mistyped one
 
 
 class BadTarget(Exception):
-    """What a parameter names can't be attached to; its text is one line."""
+    """A parameter names something that can't be attached to; the text is one line."""
 
 
 class NotHere(BadTarget):
@@ -44,9 +44,10 @@ class NotHere(BadTarget):
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """One attachment to make. `program` is the name `run` is loaded as; `name` distinguishes the attachment
-    from others of the program. In a file (`path`): `descriptor`, `offset`, `semaphore`, where the `arguments` of
-    a static probe are; and the only process whose calls count, if there is one: to others the attachment costs nothing.
+    """One attachment to make. `program` is the name under which `run` is loaded; `name` distinguishes the attachment
+    from others of the program. In a file (`path`): `descriptor`, `offset`, `semaphore`, the locations of a static
+    probe's `arguments`, and the only process whose calls count, if there is one: for other processes the attachment
+    costs nothing.
     """
 
     mechanism: str
@@ -87,8 +88,8 @@ class File:
         return BadTarget(f"{inert(self.path)} isn't a program or library that can be traced: {why}")
 
     def function(self, name: str) -> tuple[int | None, bool]:
-        """Where a function begins, None without one of this name; whether the loader chooses its implementation. All
-        the others needn't be looked at. Raises `BadTarget`.
+        """The start of a function, None if there is none of this name, and whether the dynamic loader chooses its
+        implementation. It doesn't look at all other functions. Raises `BadTarget`.
         """
         try:
             return self._elf.place(os.fsencode(name))
@@ -97,7 +98,7 @@ class File:
 
     @cached_property
     def functions(self) -> dict[str, int]:
-        """Where each begins. Raises `BadTarget`."""
+        """The start of each. Raises `BadTarget`."""
         try:
             return {_shown(name): place for name, place in self._elf.places()[0].items()}
         except (BadElf, OSError, MemoryError) as error:
@@ -119,7 +120,7 @@ class File:
 class Targets:
     """The places of a probe's variants under these parameters. Opens the files at once, with `rights`.
 
-    Without `resolve` nothing is looked up, as nothing will be attached: names in parameters stay as they are.
+    Without `resolve` nothing is looked up, because nothing will be attached: names in parameters stay as they are.
     """
 
     def __init__(
@@ -145,7 +146,7 @@ class Targets:
         return [place for point in variant.attach for place in self._places(point)]
 
     def files(self, places: Iterable[Place]) -> list[str]:
-        """Which files these places are in, a line each: a path alone may mean another file by now."""
+        """The files of these places, one line each: by now a path alone may mean another file."""
         used = {place.descriptor for place in places}
         return [str(file) for file in self._files.values() if isinstance(file, File) and file.descriptor in used]
 
@@ -164,7 +165,7 @@ class Targets:
             return error
 
     def _filled(self, text: str) -> str:
-        """With the values of the parameters it names; without a file, the process's own."""
+        """The name with the values of its parameters; without a file, the process's own."""
         return re.sub(r"\$(\w+)", lambda match: self._chosen.get(match[1], ""), text)
 
     def _places(self, point: Attach) -> Iterable[Place]:
@@ -223,7 +224,7 @@ class Targets:
 def absent_file(probe: Probe, variant: Variant) -> str | None:
     """Why a fixed place in a file isn't available here; parameters have their defaults.
 
-    A probe that can be given a process finds what that has mapped, wherever it is.
+    A probe with a `pid` parameter can find what that process has mapped, wherever that is.
     """
     fixed = tuple(point for point in variant.attach if point.mechanism in _IN_FILES)
     defaults = {param.name: param.default for param in probe.params if param.default is not None}
@@ -243,7 +244,7 @@ def absent_file(probe: Probe, variant: Variant) -> str | None:
 
 
 def kernel_functions(pattern: str, mechanism: str) -> list[str]:
-    """The functions that a pattern matches; the kernel can trace each of them. Raises `BadTarget`, `KernelLacks`."""
+    """The traceable kernel functions that match a pattern. Raises `BadTarget`, `KernelLacks`."""
     if not _GLOB.search(pattern):
         if reason := points.missing(mechanism, pattern):
             raise BadTarget(reason + nearest(pattern, _alike(pattern, points.traceable())))
@@ -314,7 +315,7 @@ def _limit(pattern: str, count: int, owner: str) -> None:
 
 
 def _alike(name: str, names: Iterable[str]) -> list[str]:
-    """A few candidates for the nearest name: comparing with all of a kernel's takes seconds."""
+    """A few candidates for the nearest name, because comparing all names of a kernel takes seconds."""
     return [one for one in names if one[:2] == name[:2]][:_NEAR]
 
 

@@ -1,8 +1,9 @@
-"""Root task: where every thread of the machine is, and what those that wait are waiting for.
+"""Root task: reads the state of every thread of the machine, and what waiting threads wait for.
 
-Of a thread it reads stat, status, sched, wchan, stack, syscall and one link of its open files, and of its network
-namespace the tables of sockets; never cmdline, maps, exe or mem, which hang where a process holds the lock of its
-memory. stat, wchan, stack and syscall hang, too, where a process hangs in the middle of execve(2): that is left behind.
+For a thread it reads stat, status, sched, wchan, stack, syscall and one link of its open files, and for its network
+namespace the tables of sockets. It never reads cmdline, maps, exe or mem, which hang if a process holds the lock of its
+memory. stat, wchan, stack and syscall hang, too, if a process hangs in the middle of execve(2): such a process is
+abandoned.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def run(channel: socket.socket) -> None:
 
 
 def reading(pid: int | None = None) -> Threads:
-    """All threads now, or those of one process. Raises `OSError`, `ProcessLookupError` where it has ended."""
+    """All threads now, or those of one process. Raises `OSError`, `ProcessLookupError` if it has ended."""
     monotonic, boottime = time.monotonic_ns(), time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     reader = _Reader()
     places = reader.read(*reader.listed(pid))
@@ -96,7 +97,7 @@ class _Reader:
         self._ran: dict[int, tuple[int, int]] = {}  # thread → a CPU, and when it ran there last, by that CPU's clock
 
     def listed(self, pid: int | None) -> tuple[list[ThreadPlace], list[ThreadPlace]]:
-        """Threads with names and states; apart from them, processes of which more can't be read."""
+        """Threads with names and states; separately, processes of which no more can be read."""
         found: list[ThreadPlace] = []
         held: list[ThreadPlace] = []
         pids = [pid] if pid is not None else sorted(int(entry) for entry in os.listdir("/proc") if entry.isdigit())
@@ -117,7 +118,7 @@ class _Reader:
         return found, held
 
     def read(self, places: list[ThreadPlace], held: list[ThreadPlace]) -> list[ThreadPlace]:
-        """The same with what they wait for, those first that may be stuck."""
+        """The same with what they wait for, possibly stuck threads first."""
         ordered = sorted(places, key=lambda each: (each.state not in _STUCK, each.tgid, each.tid))
         read = [place for tgid, some in groupby(ordered, lambda each: each.tgid) for place in self._of(tgid, some)]
         self._apart.close()
@@ -159,7 +160,7 @@ class _Reader:
         return replace(place, **known)
 
     def _with_still(self, places: list[ThreadPlace]) -> list[ThreadPlace]:
-        """For how long each has not run at least: up to when another one ran on its CPU."""
+        """A lower bound for how long each thread has not run: until another one ran on its CPU."""
         newest: dict[int, int] = {}
         for cpu, at in self._ran.values():
             newest[cpu] = max(at, newest.get(cpu, 0))
@@ -170,14 +171,16 @@ class _Reader:
         ]
 
     def _with_sockets(self, places: list[ThreadPlace]) -> Iterator[ThreadPlace]:
-        """Sockets by their addresses, as far as a table has them."""
+        """Sockets with their addresses, if a table has them."""
         found = self._connections()
         for place in places:
             known = found.get((place.tgid, place.target))
             yield place if known is None else replace(place, target=known)
 
     def _connections(self) -> dict[tuple[int, str], str]:
-        """(process, link) → addresses. A table is that of a network namespace, and read once for all its processes."""
+        """(process, link) → addresses. A table belongs to a network namespace, and is read once for
+        all its processes.
+        """
         spaces: dict[str, list[int]] = {}
         for tgid in self._sockets:
             with contextlib.suppress(OSError), ProcessFolder(tgid, None) as folder:
@@ -196,7 +199,7 @@ class _Reader:
 
 
 def _list(pid: int, most: int, known: dict[str, Any]) -> None:
-    """Fill `known`; status is read first, as it does not hang there."""
+    """Fill `known`; status is read first, because it never hangs."""
     try:
         with open(f"/proc/{pid}/status", "rb") as file:
             status = proc.status(file.read(1 << 14))
@@ -210,7 +213,7 @@ def _list(pid: int, most: int, known: dict[str, Any]) -> None:
 
 
 def _held(pid: int, known: dict[str, Any]) -> ThreadPlace:
-    """A process of which only its status can be read."""
+    """A process of which only the status can be read."""
     comm = known["comm"]
     return ThreadPlace(
         tid=pid,
@@ -226,7 +229,9 @@ def _held(pid: int, known: dict[str, Any]) -> ThreadPlace:
 
 
 def _look(folder: ProcessFolder, place: ThreadPlace, known: dict[str, Any]) -> None:
-    """Fill `known`, what could hang last. A thread that ends meanwhile, or what takes more rights, is left out."""
+    """Fill `known`, reading files that could hang last. Threads that end meanwhile, and files that need more rights,
+    are left out.
+    """
     task = f"task/{place.tid}"
     with contextlib.suppress(OSError):
         switches = waiting.switches(proc.status(folder.read(f"{task}/status")))

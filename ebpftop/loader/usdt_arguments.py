@@ -1,8 +1,8 @@
-"""The arguments of USDT probes for the C: macros `USDT_NAME_1(ctx)`, `USDT_NAME_2(ctx)`, … that give their values.
+"""The arguments of USDT probes for the C: macros `USDT_NAME_1(ctx)`, `USDT_NAME_2(ctx)`, … that return their values.
 
-A note says where each argument is: a size in bytes, negative if it is signed, `@`, and an operand as the assembler
-writes it. Notes are a stranger's: what isn't understood to the last character is left out, and nothing of their text
-reaches the compiler.
+A note says where each argument is: a size in bytes, negative if it is signed, `@`, and an operand in assembler syntax.
+Notes are untrusted: arguments that aren't understood to the last character are left out, and no text of a note reaches
+the compiler.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ARM = re.compile(r"(-?[1248])@(?:([xw]\d+|sp)|(-?\d{1,18})|\[([xw]\d+|sp)(?:, ?
 
 
 def _x86_registers() -> dict[str, str]:
-    """Fields of pt_regs by the names of the registers and their lower parts."""
+    """Fields of pt_regs by the names of registers and of their lower parts."""
     names = {f"r{n}{part}": f"r{n}" for n in range(8, 16) for part in ("", "d", "w", "b")}
     for one in "abcd":
         names |= {f"{width}{one}x": f"{one}x" for width in ("r", "e", "")} | {f"{one}l": f"{one}x"}
@@ -37,7 +37,7 @@ _ARM_REGISTERS = {"sp": "sp"} | {f"{width}{n}": f"regs[{n}]" for width in "xw" f
 
 
 def definitions(places: Iterable[Place]) -> list[str]:
-    """The compiler's arguments. A probe at several sites whose arguments differ has no macros."""
+    """The compiler's arguments. A probe whose arguments differ between its sites has no macros."""
     sites: dict[str, set[str]] = {}
     for place in places:
         if place.mechanism == "usdt" and _NAME.fullmatch(place.name):
@@ -51,7 +51,7 @@ def definitions(places: Iterable[Place]) -> list[str]:
 
 
 def values(text: str, machine: str = "") -> list[str]:
-    """C expressions of `ctx`, a struct pt_regs *, one an argument; none if one of them isn't understood."""
+    """C expressions of `ctx`, a struct pt_regs *, one per argument; none if one of them isn't understood."""
     is_x86 = (machine or os.uname().machine) == "x86_64"
     found: list[str] = []
     at = 0

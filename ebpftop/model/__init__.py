@@ -1,1 +1,1 @@
-"""What a stream of frames adds up to: the state of its runs, and the numbers each view shows."""
+"""The state that a stream of frames adds up to: its runs, and the numbers of each view."""

@@ -1,4 +1,4 @@
-"""The past of a whole tape and its events: it is read once, from its start, whatever moment is shown meanwhile."""
+"""The past of a whole tape and its events, read once from its start, independent of the displayed moment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _EVENTS = 100_000  # of each ring buffer, within the memory of all
 
 
 class Ahead:
-    """marks: all that were read. past_bytes: as in `Session`."""
+    """marks: all marks read so far. past_bytes: as in `Session`."""
 
     def __init__(self, past_bytes: int) -> None:
         self._session = Session(history=1, event_rows=_EVENTS, past_bytes=past_bytes)
@@ -33,5 +33,5 @@ class Ahead:
             self._session.feed(frame)
 
     def run(self, hello: Hello | None, number: int) -> Run | None:
-        """A run with its pasts and samples, as far as they were read; of the stream that was read last."""
+        """A run with its pasts and samples, as far as they were read, of the stream read last."""
         return self._session.runs.get(number) if hello == self._session.hello else None

@@ -10,7 +10,7 @@ MOST = 64
 
 
 class Family:
-    """Who is whose parent among the processes of a session."""
+    """The parents among the processes of a session."""
 
     def __init__(self, processes: Mapping[int, Process]) -> None:
         self._by_number: dict[int, list[Process]] = {}
@@ -18,7 +18,7 @@ class Family:
             self._by_number.setdefault(each.tgid, []).append(each)
 
     def parent(self, process: Process) -> Process | None:
-        """Of those who had the parent's number, the last that began before the child."""
+        """Of the processes with the parent's pid, the last one that began before the child."""
         if process.ppid <= 0:
             return None
         older = [each for each in self._by_number.get(process.ppid, ()) if each.start_ns <= process.start_ns]
@@ -27,7 +27,7 @@ class Family:
 
 
 def ancestors(process: Process, processes: Mapping[int, Process]) -> list[Ancestor]:
-    """The parent first; where it isn't known, the name that came with the child, and there it ends."""
+    """The parent first. If a parent isn't known, the list ends with the name that came with the child."""
     return list(_ancestors(process, Family(processes)))
 
 

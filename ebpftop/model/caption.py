@@ -1,4 +1,4 @@
-"""Which mark's text is shown at a moment of a tape."""
+"""The mark whose text is shown at a moment of a tape."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LASTS = 15 * 10**9  # ns after the mark, unless another one comes before
 
 
 def caption(marks: Sequence[Mark], moment: int) -> str:
-    """The text of the last mark until a moment (monotonic ns), "" where that is long ago.
+    """The text of the last mark up to a moment (monotonic ns), "" if that is long ago.
 
     marks: in the order of time.
     """

@@ -20,19 +20,19 @@ def choice_words(choice: Choice) -> str:
 
 
 def narrowing(selection: Selection, view: ViewInfo) -> str:
-    """What a view shows only, `only backup 4711, call read`; "" for all."""
+    """The restriction of a view in words, `only backup 4711, call read`; "" for none."""
     missing = selection.missing(view)
     return chosen_words([choice for choice in selection.choices if choice not in missing])
 
 
 def chosen_words(choices: Sequence[Choice]) -> str:
-    """What choices leave; "" where there are none."""
+    """The choices in words; "" if there are none."""
     words = ", ".join(map(choice_words, choices))
     return words if not choices or choices[0].excluded else f"only {words}"
 
 
 def lacking(selection: Selection, view: ViewInfo) -> str:
-    """What of a selection doesn't narrow a view: `not by process or call`; "" if all does."""
+    """The part of a selection that doesn't narrow a view: `not by process or call`; "" if all does."""
     titles = dict.fromkeys(_shown(choice.title) for choice in selection.missing(view))
     return f"not by {' or '.join(titles)}" if titles else ""
 

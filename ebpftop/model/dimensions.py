@@ -1,4 +1,4 @@
-"""What rows are about: dimensions, which mean the same in every view that has them."""
+"""Dimensions: the subjects of rows, with the same meaning in every view that has them."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ HOST = "host"
 
 
 def unit(process: Process) -> str:
-    """The innermost systemd unit that it is in; "" where there is none."""
+    """The innermost systemd unit of a process; "" if there is none."""
     return home(process.cgroup).unit
 
 
 def container(process: Process) -> str:
-    """How its runtime calls the container that it is in, else the beginning of the container's id; "" outside."""
+    """The runtime's name of its container, or else the beginning of the container's id; "" outside."""
     return process.container or short(home(process.cgroup).container)
 
 
 def pod(process: Process) -> str:
-    """The pod that it is in, with its namespace, else the pod's uid; "" outside."""
+    """Its pod, with the namespace, or else the pod's uid; "" outside."""
     return process.pod or short(home(process.cgroup).pod)
 
 
@@ -54,8 +54,8 @@ _BY_TITLE = (None, "string", "comm", "point", "user")  # what these decode means
 
 
 class Source(NamedTuple):
-    """A dimension of a view, and the field that its values are read from, "" for the functions of a call stack. trait:
-    of the field's processes, or "".
+    """A dimension of a view, and the field with its values, "" for the functions of a call stack. trait: of the field's
+    processes, or "".
     """
 
     dimension: str
@@ -65,7 +65,7 @@ class Source(NamedTuple):
 
 
 def keys_of(view: ViewInfo) -> list[ColumnInfo]:
-    """The columns that say what a row is about."""
+    """The columns with the subject of a row."""
     if view.show == "events":
         return [column for column in view.columns if column.role == "key" and not column.hidden]
     return [column for column in view.columns if column.role == "key"] if view.show == "table" else view.by_columns
@@ -88,21 +88,21 @@ def dimension_of(column: ColumnInfo) -> tuple[str, str] | None:
 
 
 class ThreadFields(NamedTuple):
-    """The key fields that name threads: by their numbers, 0 for those that have ended, and by their names."""
+    """The key fields for threads: their numbers, 0 for those that have ended, and their names."""
 
     number: str
     name: str
 
 
 def threads_of(view: ViewInfo) -> ThreadFields | None:
-    """Those of a view whose rows are kept by thread."""
+    """The thread fields of a view whose rows are kept by thread."""
     names = (column.field for column in keys_of(view) if column.decode == "comm" and column.title == THREAD)
     name = next(names, None)
     return ThreadFields(view.thread_field, name) if view.thread_field is not None and name is not None else None
 
 
 def sources(view: ViewInfo) -> list[Source]:
-    """The dimensions of a view: those of its columns, then what its processes have in common. Some come twice."""
+    """The dimensions of a view: those of its columns, then the traits of its processes. Some occur twice."""
     found: list[Source] = []
     traits: list[Source] = []
     for column in keys_of(view):
@@ -116,7 +116,7 @@ def sources(view: ViewInfo) -> list[Source]:
 
 
 def trait(name: str, identity: int, processes: Mapping[int, Process]) -> str:
-    """What a process has of a trait; "" where nobody knows."""
+    """A process's value of a trait; "" if unknown."""
     process = processes.get(identity)
     return TRAITS[name](process) if process is not None else ""
 

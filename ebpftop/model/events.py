@@ -15,9 +15,9 @@ Chunk = dict[str, Values]
 
 
 class EventLog:
-    """Events in their order, a chunk of columns a frame. `total` counts all ever added, `kept` those still here.
+    """Events in order, one chunk of columns per frame. `total` counts all ever added, `kept` those still here.
 
-    bytes: of the chunks, as stated when they were added.
+    bytes: of the chunks, as given when they were added.
     """
 
     def __init__(self, limit: int | None = None) -> None:
@@ -31,7 +31,7 @@ class EventLog:
         self._totals: list[int] = []  # and how many events there had been by then
 
     def add(self, columns: Chunk, size: int = 0) -> None:
-        """Append the rows of one frame; the oldest go when more than `limit` are kept."""
+        """Append the rows of one frame; beyond `limit` the oldest are dropped."""
         rows = _rows(columns)
         if not rows:
             return
@@ -57,7 +57,7 @@ class EventLog:
         self._forget_times()
 
     def sampled(self, monotonic_ns: int) -> None:
-        """The events until now belong to the step that ends with this sample."""
+        """The events so far belong to the step that ends with this sample."""
         if self._totals and self._totals[-1] == self.total:
             return
         if self._times and self._times[-1] >= monotonic_ns:
@@ -68,17 +68,17 @@ class EventLog:
         self._forget_times()
 
     def _forget_times(self) -> None:
-        """Keep only the last one before the oldest event."""
+        """Keep only the last time before the oldest event."""
         over = bisect_right(self._totals, self.total - self.kept) - 1
         if over > 0:
             del self._times[:over], self._totals[:over]
 
     def within(self, span: Span) -> range:
-        """The numbers of the events in the steps that end in a span; some may be dropped."""
+        """The numbers of the events in the steps that end in a span; some may have been dropped."""
         return range(self._by(span.start), self._by(span.end))
 
     def steps(self, span: Span) -> tuple[Array, Array, Array]:
-        """(end, length in ns, events) of the samples' steps that brought any and end in a span."""
+        """(end, length in ns, events) of the steps that ended in a span and brought events."""
         first, stop = bisect_right(self._times, span.start), bisect_right(self._times, span.end)
         before = max(0, first - 1)
         ends, totals = (np.array(each[before:stop], np.int64) for each in (self._times, self._totals))
@@ -86,7 +86,7 @@ class EventLog:
         return ends[first - before :], lasted, came
 
     def ends(self, numbers: Array) -> Array:
-        """When the steps ended in which events came, by their numbers, monotonic ns."""
+        """The ends of the steps in which events came, by event number, monotonic ns."""
         totals, ends = np.array(self._totals, np.int64), np.array(self._times, np.int64)
         if not len(ends):
             return np.zeros(len(numbers), np.int64)
@@ -100,7 +100,7 @@ class EventLog:
         return self._times[at] if dropped and at >= 0 else FIRST
 
     def _by(self, monotonic_ns: int) -> int:
-        """How many events there had been at the last sample until then."""
+        """The number of events at the last sample up to then."""
         at = bisect_right(self._times, monotonic_ns)
         return self._totals[at - 1] if at else 0
 
@@ -112,7 +112,7 @@ class EventLog:
         return True
 
     def since(self, number: int) -> Iterator[Chunk]:
-        """Chunks with the events from `number` on (0 is the first ever), oldest first; those dropped are skipped."""
+        """Chunks with the events from `number` on (0 is the first ever), oldest first; dropped events are skipped."""
         first = self.total - self.kept
         for chunk in tuple(self._chunks):
             rows = _rows(chunk)

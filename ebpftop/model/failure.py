@@ -1,7 +1,7 @@
-"""A failed load, explained once for everything that shows it: the panel, `run`, `check` and `explain` share it.
+"""A failed load, explained once for all that show it: the panel, `run`, `check` and `explain`.
 
-A root-side process only reports facts (`frames.messages.Failed`). Logs are parsed here, in the unprivileged process
-that shows them.
+Root's processes report only facts (`frames.messages.Failed`). Logs are parsed here, in the unprivileged process that
+shows them.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _ENDED = "This says nothing about the program. The output of the compiler and th
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """probe is "" and stage None for a log from elsewhere. diagnosis.message: the one line that says what is wrong.
+    """For a log from elsewhere, probe is "" and stage None. diagnosis.message: the line that says what is wrong.
 
-    source: the author's line it is about. text: the author's C. log: the verifier's log, with the author's lines quoted
-    in it, or the compiler's output. lines: where another of the author's lines begins, as (instruction, line).
+    source: the author's line at fault. text: the author's C. log: the verifier's log, with the author's lines quoted in
+    it, or the compiler's output. lines: the start of each of the author's lines, as (instruction, line).
     """
 
     diagnosis: Diagnosis
@@ -65,7 +65,7 @@ def of_log(diagnosis: Diagnosis) -> Failure:
 
 
 def explain(probe: str, outcome: Failed) -> Failure:
-    """The failure of a load. A log of a million lines takes seconds: not for a thread that draws."""
+    """The failure of a load. A log of a million lines takes seconds, so don't call this in a thread that draws."""
     found = {"verify": _of_verifier, "compile": _of_compiler, "load": _of_compiler}.get(outcome.stage, _as_reported)
     failure = found(probe, outcome)
     tried = tuple(
@@ -93,7 +93,7 @@ def _of_verifier(probe: str, outcome: Failed) -> Failure:
 
 
 def _of_compiler(probe: str, outcome: Failed) -> Failure:
-    """From the compiler's output; LLVM may have ended the loader instead of returning an error."""
+    """The failure in the compiler's output; LLVM may have ended the loader instead of returning an error."""
     errors = (each for each in compiler.parse(outcome.log) if each.severity in ("error", "fatal error"))
     first = next(errors, None)
     if first is None:
@@ -117,7 +117,7 @@ def _plain(
 
 
 def _authors_line(outcome: Failed, message: compiler.Message) -> int | None:
-    """The author's line a message is about; for one about a whole function, its first line."""
+    """The author's line that a message is about; for a whole function, its first line."""
     found = place(message.line or 0, len(outcome.headers)) if message.file == FILE else None
     if found is not None and found[0] == 0:
         return found[1]
@@ -129,7 +129,7 @@ def _authors_line(outcome: Failed, message: compiler.Message) -> int | None:
 
 
 def _line(text: str, file: str, number: int | None) -> Place | None:
-    """The author's line of that number."""
+    """The author's line with that number."""
     rows = text.split("\n")
     if number is None or not 0 < number <= len(rows):
         return None

@@ -1,4 +1,4 @@
-"""A failure as text for a person."""
+"""A failure as plain text."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _AROUND = 2  # lines of C shown before and after the one that is marked
 
 
 def as_text(failure: Failure, look: Look, *, title: str = "", log: bool = False) -> str:
-    """Lines joined by line ends. title: the first line. log: the whole log follows below.
+    """Lines joined by line ends. title: the first line. log: append the whole log.
 
-    Whatever they hold is shown inert.
+    All of it is shown inert.
     """
     lines = [*_lines(failure, look, title or f"✗ {failure.message}")]
     if log and failure.log:
@@ -62,7 +62,7 @@ def _lines(failure: Failure, look: Look, title: str) -> Iterator[str]:
 
 
 def _excerpt(failure: Failure, source: Place, look: Look) -> Iterator[str]:
-    """The author's line, among its neighbours where the whole C is known."""
+    """The author's line, with its neighbours if the whole C is known."""
     text = failure.text.splitlines()
     if source.line is None or not 0 < source.line <= len(text):
         number = "" if source.line is None else str(source.line)
@@ -82,7 +82,7 @@ _FAULTS = {
 
 
 def _fault(failure: Failure) -> str:
-    """Where the fault lies if not in the program, and how old the kernel is."""
+    """The source of the fault if it isn't the program, and how old the kernel is."""
     fault, kernel = _FAULTS.get(failure.diagnosis.fault, ""), failure.diagnosis.kernel
     if not fault:
         return ""

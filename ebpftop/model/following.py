@@ -1,5 +1,5 @@
-"""What of a view's past and of its events is shown, so that what is drawn over time follows it: what is selected, of
-the key that was picked, and what the filter leaves.
+"""The part of a view's past and of its events that is shown, so that drawings over time follow the selection, the
+picked key and the filter.
 """
 
 from __future__ import annotations
@@ -25,19 +25,21 @@ from ebpftop.model.trees import is_tree
 
 
 def narrowed(view: ViewInfo, aspect: Aspect) -> Aspect:
-    """What of it narrows the view over time. The filter of a histogram narrows only the list of its keys."""
+    """The part of an aspect that narrows the view over time. The filter of a histogram narrows only the list of its
+    keys.
+    """
     query = "" if view.show == "histogram" else aspect.query
     return replace(PLAIN, key=aspect.key, query=query, by=aspect.by if query else None)
 
 
 def is_known(view: ViewInfo, aspect: Aspect) -> bool:
-    """Whether it is known step by step what is shown. A filter of a tree leaves more than what it finds."""
+    """Whether the shown part is known step by step. A filter of a tree leaves more than its matches."""
     aspect = narrowed(view, aspect)
     return not (aspect.by is not None and is_tree(aspect.by))
 
 
 def shown_of_past(run: Run, view: ViewInfo, aspect: Aspect = PLAIN, selection: Selection = EVERYTHING) -> Array | None:
-    """A mask of the rows of a view's past; None where all are shown."""
+    """A mask of the rows of a view's past; None if all are shown."""
     aspect = narrowed(view, aspect)
     found = of_past(run, view, aspect.key, selection)
     if not aspect.query:
@@ -53,7 +55,7 @@ def shown_of_past(run: Run, view: ViewInfo, aspect: Aspect = PLAIN, selection: S
 def shown_events(
     view: ViewInfo, log: EventLog, numbers: range, aspect: Aspect = PLAIN, selection: Selection = EVERYTHING
 ) -> Array:
-    """Those of these numbers of events that are shown and still kept, ascending."""
+    """The shown and still kept ones among these numbers of events, ascending."""
     aspect = narrowed(view, aspect)
     found = selected_events(selection, view, log, numbers)
     if not aspect.query:
@@ -71,7 +73,9 @@ def shown_events(
 
 
 def filtered(view: ViewInfo, aspect: Aspect, values: Mapping[str, Values], count: int, selection: Selection) -> Array:
-    """A mask of `count` rows that a filter leaves, by what is known of their processes too. values: of their fields."""
+    """A mask of `count` rows that a filter leaves; it also searches what is known of their processes. values: of their
+    fields.
+    """
     processes, events = selection.processes, view.show == "events"
     columns: Sequence[ColumnInfo] = view.by_columns if view.show == "stacks" else view.columns
     if aspect.by is not None:

@@ -1,4 +1,4 @@
-"""Rows summed by one dimension of their view: counts and histograms exactly; values of the moment are left out."""
+"""Rows summed by one dimension of their view: counts and histograms exactly; gauges are left out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EVENTS = "events"  # the counter of grouped events
 
 
 def groupings(view: ViewInfo) -> list[Source]:
-    """The dimensions by which the rows of a view can be summed; none of call stacks."""
+    """The dimensions that can sum the rows of a view; none for call stacks."""
     if view.show == "stacks":
         return []
     alone = len(keys_of(view)) == 1 and view.show != "events"
@@ -32,7 +32,7 @@ def groupings(view: ViewInfo) -> list[Source]:
 
 
 def grouped_view(view: ViewInfo, source: Source) -> ViewInfo:
-    """The view whose rows are the groups: a table, also of events, or a histogram."""
+    """The view with the groups as rows: a table (for events, too), or a histogram."""
     key = next(column for column in keys_of(view) if column.field == source.field)
     if source.trait:
         key = ColumnInfo(field=f"{source.field}.{source.trait}", title=source.title)
@@ -48,7 +48,7 @@ def grouped_view(view: ViewInfo, source: Source) -> ViewInfo:
 def grouped_table(
     view: ViewInfo, found: TableReading, source: Source, processes: Mapping[int, Process], apart: Array
 ) -> tuple[TableReading, Array]:
-    """The sums of each group, and which groups are of rows that are kept `apart` (a mask): those come last."""
+    """The sums of each group, and a mask of the groups of `apart` rows (a mask), which come last."""
     field, values, first, group, count = _groups(view, found.keys, source, processes, apart)
     present = np.zeros(count, bool)
     np.logical_or.at(present, group, found.present)
@@ -70,7 +70,7 @@ def grouped_table(
 def grouped_histograms(
     view: ViewInfo, found: HistogramsByKey, source: Source, processes: Mapping[int, Process], apart: Array
 ) -> tuple[HistogramsByKey, Array]:
-    """The histograms of each group, merged; and as `grouped_table`."""
+    """The merged histograms of each group, and the rest as in `grouped_table`."""
     field, values, first, group, count = _groups(view, found.keys, source, processes, apart)
     merged = found.groups.merged(group)
     rates = sums(found.rates, group, count)
@@ -92,7 +92,7 @@ def _groups(
 
 
 def sums(column: Array, group: Array, count: int) -> Array:
-    """What each of so many groups adds up to. group: that of each value."""
+    """The sum of each group. group: of each value."""
     added = np.zeros(count, column.dtype)
     np.add.at(added, group, column)
     return added
@@ -122,8 +122,8 @@ def event_values(
     processes: Mapping[int, Process],
     selection: Selection = EVERYTHING,
 ) -> tuple[Values, Array, Array]:
-    """The values that the selected events with these numbers have of a dimension; of each such event which of them it
-    has, and its number.
+    """The values of a dimension in the selected events with these numbers; for each such event the index of its value,
+    and its number.
     """
     places: dict[int | str, int] = {}
     rows, numbers = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]

@@ -1,4 +1,4 @@
-"""The heatmap of a histogram view: what its past gained, by time and value, in all rows or in some."""
+"""The heatmap of a histogram view: the gains of its past by time and value, in all rows or in some."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class _Part:
 
 
 class HeatReader:
-    """Reads one view again and again: what blocks of steps came to is kept, so that only new steps are counted."""
+    """Reads one view repeatedly. The sums of blocks of steps are cached, so only new steps are counted."""
 
     def __init__(self, view: ViewInfo) -> None:
         self._view = view
@@ -45,8 +45,8 @@ class HeatReader:
         self._parts: dict[Block, _Part] = {}
 
     def read(self, past: Past, end: int, width: int, *, seconds: float = 0, only: Array | None = None) -> Heatmap:
-        """The steps until `end` in `width` cells: of so many seconds at least, and as many as fit. A first step that
-        counts from attaching is left out: nobody knows how fast that came. only: a mask of the past's rows.
+        """The steps until `end` in `width` cells, each at least so many seconds, and as many as fit. A first step that
+        counts from attaching is left out, because its rate is unknown. only: a mask of the past's rows.
         """
         latest = past.times(Span(end=end))
         cell = cell_length((latest["end"] - latest["start"])[-_LATEST:], seconds, width, self._cell)
@@ -91,7 +91,7 @@ class HeatReader:
 
 
 def _goes_on(before: Array | None, now: Array | None) -> bool:
-    """Whether a mask holds of the same rows as before, and of any of those that came since."""
+    """Whether a mask has the same value for old rows, and any for new ones."""
     if before is None or now is None:
         return before is now
     return bool(np.array_equal(now[: len(before)], before))

@@ -1,10 +1,10 @@
-"""The running totals of one view: every key ever seen, with its total and what the last sample added.
+"""The running totals of one view: every key ever seen, with its total and its gain in the last sample.
 
 Values in samples are cumulative, but a key may leave the map (its process ended, an LRU map evicted it) and come back
-from zero. The totals survive both: the whole value of a key that returns counts as new. So does a value that shrank
-while its key was present, which also counts as skew. Rows that were folded into `FOLDED`, or into one of ended threads,
-gain nothing by that: they keep their totals here. The sum of all differences always equals the totals. What was counted
-before the first sample that is known is in neither.
+from zero. The totals survive both: the whole value of a returning key counts as new. So does a value that shrank while
+its key was present, which also counts as skew. Folding rows into `FOLDED`, or into the row of ended threads, isn't a
+gain: they keep their totals here. The sum of all differences always equals the totals. Counts from before the first
+known sample are in neither.
 """
 
 from __future__ import annotations
@@ -27,16 +27,15 @@ MOST = 1 << 62  # the greatest sum of a counter over all rows
 
 
 class Ledger:
-    """Rows in order of birth. `keys` names the key fields, `counters` what only grows, `gauges` values of the moment.
-    A view without key fields has one row. moment: the counters are values of the moment too; rows that left have 0.
+    """Rows in order of first appearance. `keys` names the key fields, `counters` the fields that only grow, `gauges`
+    current values. A view without key fields has one row. moment: the counters are gauges too; rows that left have 0.
 
-    totals, deltas: counter → int64 a row, since attaching (or the base) and in the last interval. present: rows the
-    last sample held. touched: indices of the rows that gained anything in it, or whose gauges it changed, and where
-    there are gauges, or `idle` rows count too, of those that were born in it. tags: int64 a row, for whoever keeps an
-    account of rows by numbers of its own; -1 in new ones.
-    process: the key field that holds identities; what is dropped is added to the row of `FOLDED` that has the other key
+    totals, deltas: counter → int64 per row, since attaching (or the base) and in the last interval. present: rows in
+    the last sample. touched: indices of the rows that it increased or whose gauges it changed and, with gauges or if
+    `idle` rows count too, the new ones. tags: int64 per row, for users that number rows themselves; -1 in new ones.
+    process: the key field with identities; dropped rows are added to the row of `FOLDED` with the same other key
     fields. Without it the sums of dropped rows are in `rest`, and with `fold`, a key field of small numbers, `folded`
-    holds at each of its values those of `counters[0]`. thread: the key field of numbers of threads, 0 for those that
+    has the sums of `counters[0]` for each of its values. thread: the key field with thread numbers, 0 for those that
     have ended. `update` raises `BadFrame`.
     """
 
@@ -74,7 +73,7 @@ class Ledger:
         self._last: Sample | None = None  # if it had one row a key
 
     def values(self, name: str) -> Values:
-        """A key field or gauge (as last seen) of every row: numbers, or `Labels` where samples hold texts."""
+        """A key field or gauge (its last value) of every row: numbers, or `Labels` if samples hold texts."""
         words = self._words.get(name)
         return self._columns[name] if words is None else Labels(self._columns[name], words.labels)
 
@@ -93,7 +92,7 @@ class Ledger:
         return mask
 
     def holds(self, keys: Mapping[str, Values]) -> Array:
-        """A mask: which of these keys the last sample held."""
+        """A mask of these keys: those that the last sample held."""
         mine, theirs = [], []
         for name in self.keys:
             values, words = keys[name], self._words.get(name)
@@ -106,7 +105,7 @@ class Ledger:
         return np.asarray((at >= 0) & self.present[at])
 
     def begin(self, columns: Mapping[str, Values]) -> None:
-        """The first sample, as a base: what it holds was counted before. Raises `BadFrame`."""
+        """The first sample, as a base: its values were counted earlier. Raises `BadFrame`."""
         self.update(columns)
         if not self.moment:
             self.totals = {name: np.zeros(self.rows, np.int64) for name in self.counters}
@@ -114,7 +113,7 @@ class Ledger:
             self.touched = np.arange(self.rows if self._touches_births else 0)
 
     def update(self, columns: Mapping[str, Values]) -> None:
-        """Add a sample: one row a key, or several, which are summed, where the view leaves key fields out."""
+        """Add a sample: one row per key, or several, which are summed, if the view leaves out key fields."""
         self._drop()
         if self._go_on(columns):
             return
@@ -149,9 +148,9 @@ class Ledger:
         self.present, self.touched = present, np.flatnonzero(touched)
 
     def _go_on(self, columns: Mapping[str, Values]) -> bool:
-        """Add a sample of the rows of the last one, with a few born behind them. False where it isn't one.
+        """Add a sample with the rows of the last one and a few new ones after them. False if it isn't one.
 
-        Comparing and copying apart, this takes as long as there are rows that changed.
+        Apart from comparing and copying, the time depends on the number of changed rows.
         """
         last = self._last
         if last is None or not last.goes_on(columns, self.keys, (*self.counters, *self.gauges)):
@@ -183,7 +182,7 @@ class Ledger:
         return True
 
     def _add(self, name: str, at: Array, column: Array) -> Array:
-        """Add what a counter gained in the rows whose value changed; return those that gained anything."""
+        """Add a counter's gains in the changed rows; return the rows with gains."""
         before = self._seen[name][at]
         shrank = column < before
         self.skew += int(np.count_nonzero(shrank))
@@ -198,7 +197,7 @@ class Ledger:
         return at[gained > 0]
 
     def settle(self) -> None:
-        """Begin an interval in which nothing is gained."""
+        """Begin an interval without gains."""
         self.deltas = {name: np.zeros(self.rows, np.int64) for name in self.counters}
         self.touched = np.zeros(0, np.intp)
 
@@ -209,7 +208,7 @@ class Ledger:
         return align([self._columns[name] for name in self.keys], [fields[name] for name in self.keys])
 
     def _folds(self, left: Array, present: Array) -> tuple[Array, Array]:
-        """(rows that left, the rows they were folded into), only those that have one."""
+        """(rows that left, the rows that they were folded into), only for folded rows."""
         if self.process is None or not len(left):
             return left[:0], left[:0]
         into = self._into(left, {self.process: FOLDED, **({self.thread: 0} if self.thread else {})})
@@ -219,7 +218,7 @@ class Ledger:
         return left[into >= 0], into[into >= 0]
 
     def _into(self, rows: Array, folded: Mapping[str, int]) -> Array:
-        """For each of these rows the one that differs from it in having these keys, or -1."""
+        """For each of these rows the one that differs from it only in these keys, or -1."""
         keys = [self._columns[name] for name in self.keys]
         wanted = [
             np.full(len(rows), folded[name], column.dtype) if name in folded else column[rows]
@@ -242,7 +241,7 @@ class Ledger:
     def _distinct(
         self, fields: dict[str, Array], counts: dict[str, Array]
     ) -> tuple[dict[str, Array], dict[str, Array]]:
-        """One row a key: counts of equal keys are summed, of gauges the first one is taken."""
+        """One row per key: counts of equal keys are summed; of gauges the first one is taken."""
         codes = encode([fields[name] for name in self.keys])
         _, first, group = np.unique(codes, return_index=True, return_inverse=True)
         if len(first) == len(codes):
@@ -260,7 +259,7 @@ class Ledger:
         self.rows += births
 
     def _account(self, name: str, at: Array, column: Array, moved: Array) -> Array:
-        """A mask of the rows whose counter gained, or where it is a value of the moment, changed."""
+        """A mask of the rows whose counter gained or, if it is a gauge, changed."""
         if self.moment:
             now = np.zeros(self.rows, np.int64)
             now[at] = column
@@ -281,7 +280,7 @@ class Ledger:
         return delta > 0
 
     def _drop(self) -> None:
-        """If more than `limit` rows left their map, drop the oldest half of them or more, and keep their sums."""
+        """If more than `limit` rows left their map, drop at least the oldest half of them, and keep their sums."""
         if self._last is not None and self.rows - len(self._last.places) <= self.limit:
             return
         gone = np.flatnonzero(~self.present)
@@ -308,7 +307,7 @@ class Ledger:
             self._columns[name] = self._words[name].translate(*_used(self._columns[name], words.labels))
 
     def _fold(self, gone: Array) -> None:
-        """Add the rows' totals to those of `FOLDED`, which are born where there are none."""
+        """Add the rows' totals to those of `FOLDED`, which are created if missing."""
         assert self.process is not None
         key = {name: self._columns[name][gone] for name in self.keys}
         key[self.process] = np.full(len(gone), FOLDED, self._columns[self.process].dtype)
@@ -339,7 +338,7 @@ class Ledger:
 
 
 def _used(codes: Array, labels: list[str]) -> tuple[Array, list[str]]:
-    """The same texts with only those labels that occur."""
+    """The same texts with only the labels in use."""
     used, at = np.unique(codes, return_inverse=True)
     return at, [labels[code] for code in used.tolist()]
 
@@ -352,7 +351,7 @@ def _counts(name: str, values: Values) -> Array:
 
 
 def _within(name: str, counts: Array) -> None:
-    """Raise `BadFrame` where sums could leave an int64: no kernel counts that far."""
+    """Raise `BadFrame` if sums could exceed an int64: no kernel counts that far."""
     if len(counts):
         _possible(name, -1.0 if counts.min() < 0 else float(counts.sum(dtype=np.float64)))
 

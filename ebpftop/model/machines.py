@@ -1,4 +1,4 @@
-"""The hosts of a stream that comes from several: how each is, its loads, and when nothing came from it."""
+"""The hosts of a stream from several: their states and loads, and when nothing came from them."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ def run_name(probe: str, params: Mapping[str, str]) -> RunName:
 
 @dataclass(slots=True)
 class Gap:
-    """When nothing came from a host, so that nothing is known of it (realtime ns). until_ns: None until it is back.
+    """A time in which nothing came from a host, so nothing is known of it (realtime ns). until_ns: None until it is
+    back.
 
-    run: of which nothing came, where that is one only. why: that isn't there.
+    run: the only run without data, if it is just one. why: the reason for that.
     """
 
     host: str
@@ -44,8 +45,8 @@ class Gap:
 
 
 class Machines:
-    """states: of each host, at a moment (realtime ns). loads: the last ones of each, by name. gaps: oldest first; the
-    list stays the same one. history: loads that are kept.
+    """states: of each host, at a moment (realtime ns). loads: the last ones of each, by name. gaps: oldest first,
+    always the same list object. history: the number of loads kept.
     """
 
     def __init__(self, history: int) -> None:
@@ -102,27 +103,27 @@ def away(gaps: Iterable[Gap]) -> set[str]:
 
 
 def of_run(gaps: Iterable[Gap], probe: str, params: Mapping[str, str]) -> list[Gap]:
-    """Those that concern a run."""
+    """The gaps of a run."""
     return [each for each in gaps if each.run is None or each.run == run_name(probe, params)]
 
 
 def within(gaps: Iterable[Gap], start_ns: int, end_ns: int) -> list[Gap]:
-    """Those of a span, of which numbers say nothing then (realtime ns)."""
+    """The gaps in a span; the numbers don't cover them (realtime ns)."""
     return [each for each in gaps if each.since_ns < end_ns and (each.until_ns is None or each.until_ns > start_ns)]
 
 
 def state(host: HostState, now: int) -> str:
-    """`live`, or `lost, 12 s ago`: when something came last. now: realtime ns."""
+    """`live`, or `lost, 12 s ago`, the time since the last frame. now: realtime ns."""
     return host.state if host.state in ("live", "connecting") else f"{host.state}, {age(host, now)} ago"
 
 
 def age(host: HostState, now: int) -> str:
-    """Since the last frame, in whole seconds."""
+    """Whole seconds since the last frame."""
     return formatting.duration(max(0, now - host.heard_ns) // 10**9 * 10**9)
 
 
 def clock(host: HostState) -> str:
-    """By how much its clock differs from ours, as far as that is known."""
+    """The difference between its clock and ours, as far as it is known."""
     if abs(host.ahead_ns) <= max(host.way_ns, _EQUAL):
         return "same" if host.way_ns else ""
     return f"{'+' if host.ahead_ns > 0 else '−'}{formatting.duration(abs(host.ahead_ns))}"

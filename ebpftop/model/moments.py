@@ -1,6 +1,6 @@
-"""Single samples of a stacks view: when each was taken, on which CPU, of which process, with which stack.
+"""Single samples of a stacks view: the time, CPU, process and stack of each.
 
-They show what steps of a second hide. The counts of the view don't depend on them: a ring buffer may lose some.
+They show what the steps of a second hide. The counts of the view don't depend on them: a ring buffer may lose some.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Moments:
 
     @property
     def all(self) -> Array:
-        """A record a sample: time (monotonic ns), process (its identity), stack (its number) and cpu."""
+        """One record per sample: time (monotonic ns), process (its identity), stack (its number) and cpu."""
         return self._buffer[self._first : self._stop]
 
     def add(self, columns: Mapping[str, Values]) -> None:
@@ -100,13 +100,13 @@ class Moments:
 
     @property
     def cpus(self) -> list[int]:
-        """Those that have samples."""
+        """The CPUs that have samples."""
         found: list[int] = np.unique(self.all["cpu"]).tolist()
         return found
 
     @property
     def period(self) -> float:
-        """ns from one sample of a busy CPU to the next, as far as the last ones show it; 0 before."""
+        """ns between two samples of a busy CPU, judged by the last ones; 0 before there are any."""
         last = self.all[-_LAST:]
         gaps = [np.diff(last["time"][last["cpu"] == cpu]) for cpu in np.unique(last["cpu"])]
         known = np.concatenate([np.zeros(0, np.int64), *gaps])
@@ -114,7 +114,7 @@ class Moments:
 
 
 def counted(samples: Array) -> tuple[Array, Array, Array]:
-    """Processes, stacks, and how many samples there are of each pair."""
+    """Processes and stacks, and the number of samples of each pair."""
     codes = samples["process"].astype(np.int64) << 32 | samples["stack"]
     pairs, counts = np.unique(codes, return_counts=True)
     return (pairs >> 32).astype("<u4"), (pairs & 0xFFFFFFFF).astype("<u4"), counts

@@ -25,7 +25,7 @@ def selected_rows(
     stacks: KnownStacks | None = None,
     others: Array | None = None,
 ) -> Array | None:
-    """A mask of `count` rows of a view; None if nothing narrows it. others: rows that stand for several with other
+    """A mask of `count` rows of a view; None if nothing narrows it. others: rows that stand for several with different
     values.
     """
     found: Array | None = None
@@ -59,7 +59,7 @@ def _held(
 
 
 def _below(path: str, values: Labels) -> Array:
-    """A mask of the cgroups with this path; where it ends in a slash, of that one and all below it."""
+    """A mask of the cgroups with this path; if it ends in a slash, of that one and all below it."""
     if not path.endswith("/"):
         return equal(values, path)
     held = np.array([each == path[:-1] or each.startswith(path) for each in values.labels], bool)
@@ -67,7 +67,7 @@ def _below(path: str, values: Labels) -> Array:
 
 
 def _through(key: str, values: Values, stacks: KnownStacks | None) -> Array:
-    """A mask of the stacks that hold a function."""
+    """A mask of the stacks that contain a function."""
     if stacks is None or isinstance(values, Labels):
         return np.zeros(len(values), bool)
     wanted = np.array([function_key(each.name, each.module, each.side) == key for each in stacks.functions], bool)
@@ -77,7 +77,7 @@ def _through(key: str, values: Values, stacks: KnownStacks | None) -> Array:
 
 
 def selected_events(selection: Selection, view: ViewInfo, log: EventLog, shown: range) -> Array:
-    """Those of these numbers of events that are selected and still kept, ascending."""
+    """The selected and still kept ones among these numbers of events, ascending."""
     found = [np.zeros(0, np.int64)]
     number = max(shown.start, log.total - log.kept)
     for chunk in log.since(number):
@@ -90,7 +90,7 @@ def selected_events(selection: Selection, view: ViewInfo, log: EventLog, shown: 
 
 
 def read(source: Source, values: Values, processes: Mapping[int, Process]) -> Values:
-    """A dimension's values from those of its field; a trait that nobody knows is ""."""
+    """A dimension's values, read from those of its field; an unknown trait is ""."""
     if not source.trait or isinstance(values, Labels):
         return values
     identities, at = np.unique(values, return_inverse=True)

@@ -1,4 +1,4 @@
-"""What the running probes say of one process in a span, and which others would say more."""
+"""The counts of the running probes for one process in a span, and other probes that can tell more."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Number = tuple[str, str]  # what, and how much, as written
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """The numbers of a view for a process; none where it counted nothing, None where it doesn't count by process."""
+    """The numbers of a view for a process; empty if it counted nothing, None if it doesn't count by process."""
 
     run: Run
     view: ViewInfo
@@ -33,8 +33,8 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class More:
-    """A probe that can be loaded for one process. param: the parameter that names it. params: others that it gets.
-    question: what it answers.
+    """A probe that can be loaded for one process. param: the parameter that names the process. params: other parameters
+    to set. question: the one that it answers.
     """
 
     probe: ProbeInfo
@@ -48,7 +48,7 @@ class More:
 
 
 def said(runs: Iterable[Run], identity: int, wanted: Wanted) -> list[Said]:
-    """Of all views of all runs that were loaded, in their order."""
+    """The counts of all views of all loaded runs, in order."""
     return [Said(run, view, _numbers(run, view, identity, wanted)) for run in runs for view in run.views]
 
 
@@ -131,8 +131,8 @@ def _codes(values: Values) -> Array:
 
 
 def more(catalog: Catalog) -> list[More]:
-    """The probes that can be loaded for one process and may run here: first those of the playbooks about a process, in
-    their order and with their questions, then all others, in the order of other playbooks and of the catalog.
+    """The probes that can be loaded for one process and may run here: first those of playbooks about a process, in
+    their order and with their questions; then all others, in the order of other playbooks and of the catalog.
     """
     probes = {probe.id: probe for probe in catalog.probes if _param(probe) and probe.available is not False}
     found: dict[str, More] = {}

@@ -1,4 +1,4 @@
-"""Where the instructions of a program come from: the author's lines, and the lines of shared headers behind them."""
+"""The origins of a program's instructions: the author's lines, and the lines of shared headers behind them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _DEEPEST = 8  # calls from one header's function to another's
 
 
 class Origins:
-    """Of one function, from the outcome's `places`, `text` and `headers`.
+    """The origins for one function, from the outcome's `places`, `text` and `headers`.
 
-    Both hold an entry where another line begins. lines: (instruction, the author's line), ascending; for an instruction
-    of a header, the author's line that calls it. quotes: the source line that a log shows before an instruction.
-    `file` is what the author's C is called in them.
+    Both have an entry where a new line begins. lines: (instruction, the author's line), ascending; for an instruction
+    of a header, the author's line that calls it. quotes: the source line that a log shows before an instruction. `file`
+    is the author's C in them.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Origins:
                 self.lines.append((insn, line))
 
     def _call(self, header: str, number: int, before: int) -> int | None:
-        """The author's line that calls the function of a header which has this line: the next one, if there is one."""
+        """The author's line that calls the header's function with this line: the next one, if there is one."""
         source = self._headers[header]
         names = {f.name for f in source.functions if source.line(f.start) <= number <= source.line(f.end)}
         for _ in range(_DEEPEST):

@@ -1,4 +1,4 @@
-"""Which rows are about ebpftop's own processes: rankings leave them out, lists mark them."""
+"""Finds the rows about ebpftop's own processes: rankings leave them out, lists mark them."""
 
 from __future__ import annotations
 
@@ -25,5 +25,7 @@ def own_rows(
 
 
 def leaves_out(params: Mapping[str, str]) -> bool:
-    """Whether a run's rankings leave ebpftop out by default: not if the user chose one process, which may be it."""
+    """Whether a run's rankings leave ebpftop out by default: not if the user chose one process,
+    which may be ebpftop.
+    """
     return "pid" not in params

@@ -1,4 +1,4 @@
-"""Where threads are, as groups: those that wait for the same thing in the same way are one place."""
+"""Groups threads into places: those that wait for the same thing in the same way are one place."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _STATES = {"D": STUCK, "T": STOPPED, "t": TRACED, "R": RUNNABLE, "S": SLEEPING, 
 
 
 class Seen(NamedTuple):
-    """A thread at its place. age_ns: it has not run for at least so long; None where that isn't known. waits: what
-    attached probes know of its wait; with them, age_ns is that of the wait. waker: the thread that woke it last, where
-    a probe knows and that thread still lives.
+    """A thread at its place. age_ns: it has not run for at least this long; None if unknown. waits: what attached
+    probes know of its wait; then age_ns is that of the wait. waker: the thread that last woke it, if a probe knows and
+    that thread is alive.
     """
 
     thread: ThreadPlace
@@ -42,11 +42,11 @@ class Seen(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Threads that wait for the same thing, or whose state says all. Text is hostile.
+    """Threads that wait for the same thing, or that are fully described by their state. Text is hostile.
 
     number: the same from one reading to the next. call: the name of the system call. target: what it waits for. holder:
-    the thread that held it when most of them began to wait, as far as a probe knows. stacks: the kernel's functions,
-    innermost first, the most frequent stack first, each with how many threads have it.
+    the thread that held it when most of them began to wait, if a probe knows. stacks: the kernel's functions, innermost
+    first, the most frequent stack first, each with its number of threads.
     """
 
     number: int
@@ -65,19 +65,19 @@ class Place:
 
     @property
     def age_ns(self) -> int | None:
-        """Of the thread that has not run for the longest time."""
+        """The age of the thread that has not run for the longest time."""
         return self.oldest.age_ns if self.oldest is not None else None
 
     @property
     def oldest(self) -> Seen | None:
-        """That thread, where the age of one is known."""
+        """That thread, if the age of one is known."""
         return max(
             (each for each in self.seen if each.age_ns is not None), key=lambda each: each.age_ns or 0, default=None
         )
 
     @property
     def since(self) -> str:
-        """For how long: `≥ 12 s` where only that is known."""
+        """For how long: `≥ 12 s` if only a lower bound is known."""
         return age_of(self.oldest) if self.oldest is not None else ""
 
     @property
@@ -88,7 +88,7 @@ class Place:
 
     @property
     def wakers(self) -> list[tuple[ThreadPlace, int]]:
-        """The threads that woke some of them last, and how many, who woke the most first."""
+        """The threads that last woke some of them, and how many, the most frequent first."""
         found = {each.waker.tid: each.waker for each in self.seen if each.waker is not None}
         counts = Counter(each.waker.tid for each in self.seen if each.waker is not None)
         return [(found[tid], count) for tid, count in counts.most_common()]
@@ -101,8 +101,8 @@ class Place:
 
     @property
     def rank(self) -> int:
-        """What is stuck comes first, then what has long waited for another thread, what runs, what waits for something
-        of its own, last what is idle; then by threads.
+        """Sort key: stuck threads first, then long waits for another thread, running threads, waits for something of
+        their own, and idle ones last; then by number of threads.
         """
         if self.holder is not None and (self.age_ns or 0) >= _LONG:
             return (RANKS[RUNNABLE] * 2 + 1) * _MOST_THREADS + len(self.seen)
@@ -111,14 +111,14 @@ class Place:
 
 
 def age_of(seen: Seen) -> str:
-    """For how long a thread has waited, or `≥` for how long it has not run at least; empty where that isn't known."""
+    """How long a thread has waited, or `≥` and how long it has not run at least; empty if unknown."""
     if seen.age_ns is None:
         return ""
     return ("" if seen.waits else "≥ ") + formatting.duration(seen.age_ns)
 
 
 class Places:
-    """Makes places of readings, and remembers since when each thread has not run."""
+    """Turns readings into places, and remembers since when each thread has not run."""
 
     def __init__(self) -> None:
         self._since: dict[tuple[int, int], tuple[int, int]] = {}  # thread → its switches, and since when it has these
@@ -127,7 +127,7 @@ class Places:
         self._numbers: dict[Hashable, int] = {}
 
     def take(self, read: Threads) -> list[Place]:
-        """The places, what may be stuck first."""
+        """The places, those that may be stuck first."""
         groups: dict[Hashable, list[Seen]] = {}
         waits = _waits(read)
         self._living = {each.tid: each for each in read.threads}
@@ -149,7 +149,7 @@ class Places:
         return sorted(places, key=lambda each: (-each.rank, each.number))
 
     def _state(self, thread: ThreadPlace) -> str:
-        """Whether a thread that may run does is known from the CPU time that it has used since the last reading."""
+        """Whether a runnable thread really runs is known from the CPU time it used since the last reading."""
         state = _STATES.get(thread.state, thread.state)
         if state == RUNNABLE:
             before = self._cpu.get((thread.tid, thread.start_ns))
@@ -184,7 +184,7 @@ class Places:
         )
 
     def _waker(self, begun: Sequence[OpenWait], read: Threads) -> ThreadPlace | None:
-        """None where it has ended: another thread that began later may have its number."""
+        """The waker; None if it has ended, because a later thread may have its number."""
         last = max(begun, key=lambda each: each.woken_ns)
         waker = self._living.get(last.waker)
         if waker is None or waker.start_ns > last.woken_ns + read.boottime_ns - read.monotonic_ns:
@@ -192,7 +192,9 @@ class Places:
         return waker
 
     def _holder(self, seen: list[Seen]) -> ThreadPlace | None:
-        """What a program's memory says is believed only of a thread of the same process that isn't one of those."""
+        """The holder, which comes from the program's memory, is believed only if it is a thread of the same process and
+        not one of those waiting.
+        """
         waiting = {each.thread.tid for each in seen}
         counts = Counter(
             wait.holder
@@ -206,8 +208,8 @@ class Places:
 
 
 def _waits(read: Threads) -> dict[int, list[OpenWait]]:
-    """By thread, those that had begun when the thread was looked at, and after its own beginning: a number that is used
-    again may have left one behind.
+    """The waits by thread that began before the thread was read and after the thread began: a reused number may have an
+    old one.
     """
     starts = {each.tid: each.start_ns for each in read.threads}
     asleep = read.boottime_ns - read.monotonic_ns
@@ -219,7 +221,7 @@ def _waits(read: Threads) -> dict[int, list[OpenWait]]:
 
 
 def call_of(thread: ThreadPlace) -> str:
-    """The name of its system call; empty outside of any."""
+    """The name of its system call; empty if it is in none."""
     if thread.call is None:
         return ""
     if thread.call >= COMPAT:
@@ -228,7 +230,7 @@ def call_of(thread: ThreadPlace) -> str:
 
 
 def written(thread: ThreadPlace) -> str:
-    """Its system call with the arguments; empty outside of any."""
+    """Its system call with the arguments; empty if it is in none."""
     return syscall_arguments.written(call_of(thread), thread.arguments) if thread.call is not None else ""
 
 
@@ -243,8 +245,8 @@ def _target(thread: ThreadPlace) -> str:
 
 
 def _key(thread: ThreadPlace, state: str) -> tuple[Hashable, ...]:
-    """What makes threads wait for the same: the file; for one without a name its number in processes of one program,
-    which often have inherited it; else the lock of that process, else the kernel's function.
+    """The key of a place: the file; for a nameless file its number in processes of one program, which have often
+    inherited it; otherwise the process's lock, or else the kernel's function.
     """
     call = call_of(thread)
     if state in (IDLE, ENDED):

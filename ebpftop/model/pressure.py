@@ -1,4 +1,4 @@
-"""What pressure stall information adds up to in a span."""
+"""Computes pressure stall information for a span."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STALLS = {
 
 
 def stalled(before: Mapping[str, Pressure], after: Mapping[str, Pressure], passed_ns: int) -> dict[str, float]:
-    """Percent of the time in which some tasks waited, by resource; none where it isn't known or no time has passed."""
+    """Percent of the time in which some tasks waited, by resource; empty if unknown or no time has passed."""
     if passed_ns <= 0:
         return {}
     return {
@@ -27,7 +27,7 @@ def stalled(before: Mapping[str, Pressure], after: Mapping[str, Pressure], passe
 
 
 def lately(loads: Sequence[Host]) -> dict[str, float]:
-    """The same of a machine, from its first load to its last."""
+    """The same for a machine, from its first load to its last."""
     if not loads:
         return {}
     first, last = loads[0], loads[-1]

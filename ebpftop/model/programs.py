@@ -1,4 +1,4 @@
-"""What the machine's BPF programs cost between two readings, and whose they are."""
+"""The costs of the machine's BPF programs between two readings, and their owners."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _NAMED = 2  # holders
 
 @dataclass(frozen=True, slots=True)
 class Rated:
-    """A program, and what it did in the interval; None where that isn't known. percent: of one CPU. average_ns: of an
-    event, None without any.
+    """A program, and its activity in the interval; None if unknown. percent: of one CPU. average_ns: of an event, None
+    without any.
     """
 
     program: Program
@@ -25,7 +25,7 @@ class Rated:
 
 
 def rated(before: Programs | None, now: Programs) -> list[Rated]:
-    """The programs of `now`, the costliest first; without costs unless all between the readings was accounted."""
+    """The programs of `now`, the most expensive first; without costs unless the whole interval was accounted."""
     earlier, seconds = dict[int, Program](), 0.0
     if before is not None and is_accounted(before, now):
         earlier = {each.id: each for each in before.programs}
@@ -35,7 +35,7 @@ def rated(before: Programs | None, now: Programs) -> list[Rated]:
 
 
 def is_accounted(before: Programs, now: Programs) -> bool:
-    """Whether the kernel accounted run times all the time between the readings."""
+    """Whether the kernel accounted run times throughout the interval."""
     return now.accounted_since_ns is not None and now.accounted_since_ns <= before.monotonic_ns
 
 

@@ -1,7 +1,7 @@
-"""The numbers in a view of a run, for any span. Nothing here changes what a run knows.
+"""The numbers in a view of a run, for any span. Nothing here changes the run.
 
-The last interval and all since the start are the ledger's last differences and totals; other spans are read from the
-past. A selection leaves the rows that it holds of, where the view has its dimensions.
+The last interval and everything since the start are the ledger's last differences and totals; other spans are read from
+the past. A selection keeps the rows that match it, if the view has its dimensions.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ _EMPTY = Histogram.of([], [])
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """What a view has of a span. span: whole steps, None where there are none. seconds: how long they were observed."""
+    """The part of a span that a view has. span: whole steps, None if there are none. seconds: how long they were
+    observed.
+    """
 
     span: Span | None
     seconds: float
@@ -41,12 +43,12 @@ class Extent:
 
 @dataclass(frozen=True, slots=True)
 class TableReading:
-    """A table view: one row a key; of an interval also those that were idle, also if they never gained anything, or had
-    left their map. `present` is False where it is known that they have.
+    """A table view: one row per key; for an interval also idle rows, even if they never gained anything or have left
+    their map. `present` is False if they are known to have left.
 
-    keys and gauges: field → values. gains: counters in the span; rates: gains a second, NaN where no time is known;
-    totals: since attaching (or the run's base) until the end of the last interval, of other spans their gains. Gauges
-    of rows that left are as last seen.
+    keys and gauges: field → values. gains: counters in the span; rates: gains per second, NaN without a known time;
+    totals: since attaching (or the run's base) until the end of the last interval; for other spans their gains. Gauges
+    of rows that left are the last ones seen.
     """
 
     keys: dict[str, Values]
@@ -75,8 +77,8 @@ class TableReading:
 class HistogramsByKey:
     """A histogram for each key: row n is about `keys[field][n]` and is `groups.histogram(n)`; only keys with values.
 
-    counts: values of each key in the span. rates: those a second, NaN where no time is known.
-    `groups.quantiles(q)` gives the bounds of all rows at once (q = 1 is the greatest).
+    counts: values of each key in the span. rates: the same per second, NaN without a known time. `groups.quantiles(q)`
+    gives the bounds of all rows at once (q = 1 is the greatest).
     """
 
     keys: dict[str, Values]
@@ -107,8 +109,8 @@ class CostNow:
     """What a run's programs cost. None where the kernel doesn't count, or nothing ran yet.
 
     run_count, run_time_ns: since attaching. cpu_percent: of one CPU, between the last two costs. ns_per_event: since
-    attaching. attachment_ns: an estimate of what the attachments took besides their programs, 0 where that is little.
-    estimated: whether the kernel counted for about a tenth of the time only, at least for a while.
+    attaching. attachment_ns: an estimate of the cost of attachments besides their programs, 0 if it is small.
+    estimated: whether the kernel accounted only about a tenth of the time, at least for a while.
     """
 
     run_count: int
@@ -120,7 +122,7 @@ class CostNow:
 
 
 def moment(run: Run, wanted: Wanted = INTERVAL) -> object:
-    """Changes with every frame that brings the views of a run something new in a span, or takes a host away."""
+    """A value that changes with every frame that brings a run's views something new in a span, or removes a host."""
     gone = frozenset(away(run.gaps))
     if run.last is None or wanted.end > run.last.monotonic_ns:
         return run.id, wanted, gone, run.last and run.last.seq, tuple(log.total for log in run.events.values())
@@ -128,7 +130,7 @@ def moment(run: Run, wanted: Wanted = INTERVAL) -> object:
 
 
 def interval(run: Run) -> float:
-    """Seconds between the last two samples; 0 where only one is known."""
+    """Seconds between the last two samples; 0 if only one is known."""
     return run.last.seconds_since(run.previous) if run.last else 0.0
 
 
@@ -156,7 +158,7 @@ def extent(run: Run, view: ViewInfo, wanted: Wanted = INTERVAL) -> Extent:
 
 
 def gaps(run: Run, wanted: Wanted = INTERVAL) -> list[Gap]:
-    """When, in a span, nothing came from hosts: of them the numbers say nothing."""
+    """The times in a span when nothing came from hosts; the numbers don't cover them."""
     if not run.gaps or run.last is None or not run.views:
         return []
     span, ahead = extent(run, run.views[0], wanted).span, run.last.realtime_ns - run.last.monotonic_ns
@@ -164,7 +166,7 @@ def gaps(run: Run, wanted: Wanted = INTERVAL) -> list[Gap]:
 
 
 def _now(run: Run, view: ViewInfo, wanted: Wanted) -> Recent | None:
-    """`INTERVAL` or `START` where the ledger's last differences, or its totals, are wanted; a table shows both."""
+    """`INTERVAL` or `START` if the ledger's last differences, or its totals, are wanted; a table shows both."""
     if isinstance(wanted, Span) or run.last is None or wanted.end < run.last.monotonic_ns:
         return None
     if wanted.seconds <= 0:
@@ -173,20 +175,22 @@ def _now(run: Run, view: ViewInfo, wanted: Wanted) -> Recent | None:
 
 
 def _is_whole(run: Run, view: ViewInfo) -> bool:
-    """Whether the ledger has all since the start: after a jump on a tape it lacks what left the map before that."""
+    """Whether the ledger has everything since the start: after a jump on a tape it lacks rows that left the map
+    earlier.
+    """
     kept, past = run.kept.get(view.name), run.pasts.get(view.name)
     return kept is past or kept is None or past is None or kept.begin == past.begin
 
 
 def _of_ledger(run: Run, view: ViewInfo, key: Key | None, selection: Selection) -> Array | None:
-    """A mask of the ledger's rows that have the key and are selected; None where all are."""
+    """A mask of the ledger's rows that have the key and are selected; None if all are."""
     ledger = run.ledgers[view.name]
     mask = selected_rows(selection, view, ledger.values, ledger.rows, stacks=run.stacks)
     return mask if not key else ledger.rows_of(key) if mask is None else ledger.rows_of(key) & mask
 
 
 def of_past(run: Run, view: ViewInfo, key: Key | None = None, selection: Selection = EVERYTHING) -> Array | None:
-    """A mask of the rows of a view's past that have the key and are selected; None where all are."""
+    """A mask of the rows of a view's past that have the key and are selected; None if all are."""
     roster = run.pasts[view.name].roster
     rows = np.arange(len(roster))
     mask = selected_rows(
@@ -290,8 +294,8 @@ def histograms_by_key(
 def stacks(
     run: Run, view: ViewInfo, wanted: Wanted = INTERVAL, selection: Selection = EVERYTHING
 ) -> tuple[dict[str, Values], Array, Array]:
-    """The rows of a stacks view that gained something, or where it shows values of the moment, that had one at the end:
-    keys of the `by` fields, number of the stack, count.
+    """The rows of a stacks view with gains or, for gauges, with a value at the end: keys of the `by` fields, number of
+    the stack, count.
     """
     ledger, past, now = run.ledgers.get(view.name), run.pasts.get(view.name), _now(run, view, wanted)
     span = extent(run, view, wanted).span
@@ -308,7 +312,7 @@ def stacks(
 
 
 def across(run: Run, view: ViewInfo, selection: Selection, *spans: Span) -> Across:
-    """What the selected rows of a stacks view gained in each of several spans."""
+    """The gains of a stacks view's selected rows in each of several spans."""
     found = run.pasts[view.name].across(view.count, *spans)
     mask = selected_rows(
         selection, view, found.keys.__getitem__, len(found.others), stacks=run.stacks, others=found.others
@@ -317,8 +321,8 @@ def across(run: Run, view: ViewInfo, selection: Selection, *spans: Span) -> Acro
 
 
 def events(run: Run, view: ViewInfo, wanted: Wanted = INTERVAL) -> range:
-    """The numbers of a ring buffer's events in a span, selected or not; one interval and all since the start are all
-    that there were until its end.
+    """The numbers of a ring buffer's events in a span, selected or not. For one interval, and for all since the start,
+    these are all events until its end.
     """
     log = run.events.get(view.map)
     if log is None:
@@ -356,8 +360,8 @@ def series(
     selection: Selection = EVERYTHING,
     steps: int = STEPS,
 ) -> list[Interval]:
-    """What was gained in each of the last steps of a histogram view until the end of a span, oldest first: by all keys,
-    or by one.
+    """The gains in each of the last steps of a histogram view until the end of a span, oldest first: for all keys, or
+    for one.
     """
     past = run.pasts.get(view.name)
     if past is None or run.last is None:
@@ -377,7 +381,7 @@ def series(
 
 
 def cost(run: Run) -> CostNow | None:
-    """What the run's programs cost; None before the first `Cost`."""
+    """The cost of the run's programs; None before the first `Cost`."""
     if not run.costs:
         return None
     last = run.costs[-1]

@@ -1,4 +1,4 @@
-"""Columns of a report: plain values, with processes in place of the numbers of their identities."""
+"""Columns of a report: plain values, with processes instead of identity numbers."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from ebpftop.stats import formatting
 
 
 class ReportColumn(NamedTuple):
-    """`values` holds one int, float, str or None a row."""
+    """`values` holds one int, float, str or None per row."""
 
     shown: ShownColumn
     values: list[Any]
 
     @property
     def is_empty_place(self) -> bool:
-        """Whether it would say where processes run, and none is in such a place."""
+        """Whether it is a column for a kind of place in which no process runs."""
         return self.shown.is_place and not any(self.values)
 
 
@@ -40,21 +40,21 @@ def report_columns(
 def key_columns(
     columns: Sequence[ColumnInfo], values: Mapping[str, Values], processes: Mapping[int, Process]
 ) -> list[ReportColumn]:
-    """The same, without what only explains another column."""
+    """The same, without columns that only explain another one."""
     return [column for column in report_columns(columns, values, processes) if not column.shown.is_detail]
 
 
 def label_columns(
     columns: Sequence[ColumnInfo], values: Mapping[str, Values], processes: Mapping[int, Process]
 ) -> list[ReportColumn]:
-    """Those of `key_columns`, then where processes run."""
+    """`key_columns`, followed by the places where processes run."""
     found = report_columns(columns, values, processes)
     return [each for each in found if not each.shown.is_detail] + [each for each in found if each.shown.is_place]
 
 
 def matching(columns: Sequence[ReportColumn], count: int, words: Sequence[str], *, numbers: bool = False) -> Array:
-    """A mask of `count` rows that hold all words, each of them in any column. numbers: whether they are searched too,
-    as they are written, not only texts and what is known of processes.
+    """A mask of `count` rows that contain all words, each in any column. numbers: whether formatted numbers are
+    searched too, and not only texts and what is known of processes.
     """
     found = np.ones(count, bool)
     texts = [_searched(column) for column in columns if numbers or _is_text(column)] if words else []
@@ -71,7 +71,7 @@ def _is_text(column: ReportColumn) -> bool:
 
 
 def _searched(column: ReportColumn) -> list[str]:
-    """How its values read."""
+    """Its values as searched text."""
     if column.shown.is_time:
         return formatting.clocks(column.values)
     unit = column.shown.unit
@@ -99,7 +99,7 @@ def _column(shown: ShownColumn, values: Values, processes: Mapping[int, Process]
 
 
 def _finite(value: Any) -> Any:
-    """A number JSON knows, text for undecoded bytes."""
+    """A number that JSON can express, text for undecoded bytes."""
     if isinstance(value, bytes):
         return value.hex()
     return None if isinstance(value, float) and not math.isfinite(value) else value

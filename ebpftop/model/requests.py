@@ -1,5 +1,5 @@
-"""The loads that this dashboard requested, by number. A probe whose file was saved is loaded again: another request of
-the same lineage. The version before runs until the new one is attached.
+"""The loads requested by this dashboard, by number. When a probe's file is saved, it is loaded again by another request
+of the same lineage. The previous version runs until the new one is attached.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ Cause = Literal["user", "playbook", "save"]
 
 
 class Requested(Struct, frozen=True):
-    """by: what caused it: the user's choice of a probe, a playbook that was opened, or a save. lineage: the number of
-    the first request for it, which differs from this one's if a save caused this one.
+    """by: the cause: the user's choice of a probe, an opened playbook, or a save. lineage: the number of the first
+    request for it; after a save it differs from this request's number.
     """
 
     number: int
@@ -39,7 +39,7 @@ class Requests:
     def new(
         self, probe: str, params: dict[str, str], by: Cause = "user", *, number: int = 0, lineage: int = 0
     ) -> Requested:
-        """A request, under a number that was agreed on before or under the next one; of a save, for a lineage."""
+        """A new request, under a number that was agreed before, or else the next one; after a save, for a lineage."""
         if not number:
             number = self._next
             self._next += 1
@@ -47,20 +47,20 @@ class Requests:
         return requested
 
     def get(self, number: int) -> Requested | None:
-        """The request with this number; None for requests of others, as on a tape."""
+        """The request with this number; None for requests of others, such as those on a tape."""
         return self._known.get(number)
 
     def clear(self) -> None:
-        """Forget all loads: none of them runs any more."""
+        """Forget all loads, because none of them runs any more."""
         self._known.clear()
 
     def runs(self, lineage: int, runs: Iterable[Run]) -> list[Run]:
-        """Those of a lineage, oldest first."""
+        """The runs of a lineage, oldest first."""
         return [run for run in runs if (of := self.get(run.request)) and of.lineage == lineage]
 
     def to_reload(self, probes: set[str], runs: Iterable[Run]) -> list[Requested]:
-        """The lineages of these probes that run, or whose last version was rejected; of equal ones that were rejected,
-        the last.
+        """The lineages of these probes that run, or whose last version was rejected; of equal
+        rejected ones, the last.
         """
         lineages: dict[int, list[Run]] = {}
         for run in runs:
@@ -75,8 +75,8 @@ class Requests:
         return [self._known[lineage] for lineage in wanted.values()]
 
     def replaced(self, new: Run, runs: Mapping[int, Run]) -> list[int]:
-        """The runs that end now that this one is attached: those before it in its lineage, or itself, where its load
-        took longer than that of a later version.
+        """The runs that end because this one is attached: those before it in its lineage, or itself if a later version
+        was faster.
         """
         requested = self.get(new.request)
         if requested is None:
@@ -87,7 +87,7 @@ class Requests:
         return [run.id for run in alike if newest is not None and run.id < newest]
 
     def before(self, run: Run, runs: Mapping[int, Run]) -> Run | None:
-        """The run of the version before this one, if there was another version."""
+        """The run of the previous version, if there was one."""
         requested = self.get(run.request)
         if requested is None or run.rejected is None:
             return None

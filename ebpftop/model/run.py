@@ -61,15 +61,15 @@ class Sample:
 
 @dataclass
 class Run:
-    """The state of one run. Costs are oldest first, and count since attaching.
+    """The state of one run. Costs are oldest first, and cumulative since attaching.
 
     losses: since attaching. lost: when they grew, oldest first. last, previous: the last two samples; `previous` is
-    None when the last one is the first. based: whether that one is a base, as the probe was attached before. ledgers
-    and pasts: by the name of the view, none for views of events. events: by the name of the ring buffer. samples: by
-    the name of the view. attached_until: the last sample (monotonic ns) before detaching began, as programs end one by
-    one; None before. remembers: whether it has a past. ahead: the run on the whole tape, as far as that was read.
-    stacks: the call stacks behind the numbers in its columns, shared by all runs of a stream. all_gaps: of the hosts
-    that the stream comes from, likewise.
+    None if the last one is the first. based: whether that one is a base, because the probe was attached earlier.
+    ledgers and pasts: by the name of the view, none for views of events. events: by the name of the ring buffer.
+    samples: by the name of the view. attached_until: the last sample (monotonic ns) before detaching began, because
+    programs end one by one; None before. remembers: whether it has a past. ahead: the run on the whole tape, as far as
+    that was read. stacks: the call stacks for the numbers in its columns, shared by all runs of a stream. all_gaps: of
+    the hosts of the stream, likewise.
     """
 
     id: int
@@ -108,24 +108,24 @@ class Run:
 
     @property
     def views(self) -> list[ViewInfo]:
-        """The views of the variant that was loaded; none before."""
+        """The views of the loaded variant; none before it is loaded."""
         return self.loaded.views if self.loaded else []
 
     @property
     def pasts(self) -> Mapping[str, Past]:
-        """On a tape they may go on after the last sample. What came before a jump is in them once that was read ahead;
-        until then they begin where the jump did.
+        """The pasts. On a tape they may continue after the last sample. After a jump they include the time before it
+        once that was read ahead; until then they begin at the jump.
         """
         return self._longest.kept
 
     @property
     def moments(self) -> Mapping[str, Moments]:
-        """The single samples of views that have them, by the name of the view; on a tape as `pasts`."""
+        """The single samples of views that have them, by the name of the view; on a tape like `pasts`."""
         return self._longest.samples
 
     @property
     def _longest(self) -> Run:
-        """This run, or the one that was read ahead, if that has got so far."""
+        """This run, or the one read ahead, if that has got this far."""
         ahead, last = self.ahead(), self.last
         if ahead is None or last is None or ahead.last is None:
             return self
@@ -133,8 +133,8 @@ class Run:
         return ahead if all(end and end >= last.monotonic_ns for end in ends) else self
 
     def logged(self, name: str) -> tuple[EventLog, int] | None:
-        """The events of a ring buffer, and since when all of them are there; on a tape those that were read ahead, if
-        they go back further.
+        """The events of a ring buffer, and since when they are complete; on a tape those read ahead, if they go back
+        further.
         """
         logs = [(run.events[name], run._began) for run in (self, self._longest) if name in run.events]
         since = [(log, max(began, log.whole_since)) for log, began in logs]
@@ -142,7 +142,7 @@ class Run:
 
     @property
     def began_ns(self) -> int:
-        """Monotonic time of the first sample, also of one that only its past knows; 0 before it."""
+        """Monotonic time of the first sample, even if only its past knows it; 0 before it."""
         longest = self._longest
         starts = (int(past.blocks[0].times["start"][0]) for past in longest.kept.values() if past.blocks)
         return min(self._began, longest._began, *starts)
@@ -189,7 +189,7 @@ class Run:
         self._lose(snapshot.losses)
 
     def settle(self) -> None:
-        """Begin an interval in which nothing is gained: the last one has been reported."""
+        """Begin an interval without gains, because the last one has been reported."""
         for ledger in self.ledgers.values():
             ledger.settle()
 
@@ -263,7 +263,7 @@ def _ledger(view: ViewInfo) -> Ledger:
 
 
 def check(view: ViewInfo, columns: Mapping[str, Values]) -> None:
-    """Raise `BadFrame` unless the columns hold what the view shows, in types it can compute with."""
+    """Raise `BadFrame` unless the columns hold what the view shows, in types that can be computed with."""
     numbers = {column.field for column in view.columns if column.role == "counter" or column.is_process}
     numbers |= {view.thread_field} if view.thread_field else set()
     fields = {column.field for column in view.columns} | set(view.by)

@@ -1,4 +1,4 @@
-"""The sample before the present one, so that of this one only what changed need be looked at."""
+"""The previous sample, so that only changes need to be looked at in the current one."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ MOST_BORN = 64  # rows; more are looked up faster together with all others
 
 
 class Sample:
-    """The columns of a sample with one row a key, and for each row its place among all that were ever seen."""
+    """The columns of a sample with one row per key, and for each row its place among all ever seen."""
 
     def __init__(self, columns: Mapping[str, Values], places: Array) -> None:
         self.columns, self.places = columns, places
 
     def goes_on(self, columns: Mapping[str, Values], keys: Sequence[str], others: Sequence[str]) -> bool:
-        """Whether the next sample has the same rows, and at most a few more behind them; the others comparable."""
+        """Whether the next sample has the same rows, with at most a few new ones after them, and comparable columns."""
         rows = len(self.places)
         if not all(_begins_with(columns[name], self.columns[name], rows) for name in keys):
             return False
@@ -28,7 +28,7 @@ class Sample:
         return 0 <= born <= MOST_BORN and comparable
 
     def changed(self, name: str, values: Values) -> Array:
-        """The rows in which a column of the next sample has other values, those born included."""
+        """The rows in which a column of the next sample has changed, including new rows."""
         before, now = self.columns[name], values
         if isinstance(before, Labels) and isinstance(now, Labels):
             before, now = before.codes, now.codes
@@ -48,7 +48,7 @@ def _begins_with(values: Values, before: Values, rows: int) -> bool:
 
 
 def same_memory(one: Array, other: Array) -> bool:
-    """Whether both are the same part of the same memory: a column that didn't change need not be compared."""
+    """Whether both are the same part of the same memory: then a column didn't change and need not be compared."""
     return one.ctypes.data == other.ctypes.data and one.dtype == other.dtype and len(one) == len(other)
 
 

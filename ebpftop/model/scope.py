@@ -1,4 +1,4 @@
-"""What is shown, and so what is exported: a span, a selection, and how each view is looked at."""
+"""The scope of what is shown and exported: a span, a selection, and the aspect of each view."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Place = tuple[int, str, str]  # run, probe and view
 
 @dataclass(frozen=True, slots=True)
 class Aspect:
-    """How one view is looked at. by: the dimension by which its rows are summed. key: fields of the only key of a
-    histogram that is shown. slice: single samples of its call stacks, instead of the span's. since: monotonic ns, from
-    which the growth of its call stacks is shown. query: what a filter looks for. own: whether ebpftop's own rows are
-    shown; None: rankings leave them out, data hold them.
+    """The aspect of one view. by: the dimension that sums its rows. key: fields of the only shown key of a histogram.
+    slice: single samples of its call stacks, instead of the span's. since: monotonic ns from which the growth of its
+    call stacks is shown. query: the filter's text. own: whether ebpftop's own rows are shown; None: rankings leave them
+    out, data keep them.
     """
 
     by: Source | None = None
@@ -36,7 +36,7 @@ PLAIN = Aspect()
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """wanted: the span. aspects: of views that aren't looked at plainly."""
+    """wanted: the span. aspects: of views that aren't shown plainly."""
 
     wanted: Wanted = ALL
     selection: Selection = EVERYTHING
@@ -46,7 +46,7 @@ class Scope:
         return self.aspects.get(place(run, view), PLAIN)
 
     def among(self, processes: Mapping[int, Process]) -> Scope:
-        """The same of another stream of the same machine, with its own numbers for processes."""
+        """The same in another stream of the same machine, which has its own process numbers."""
         return replace(self, selection=self.selection.among(processes))
 
 

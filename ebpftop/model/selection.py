@@ -1,4 +1,4 @@
-"""Values of dimensions that a person chose, one after the other: each narrows every view that has its dimension."""
+"""Values of dimensions that the user chose one after the other: each narrows every view with its dimension."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ NOBODY = -1  # no process's identity
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A value of a dimension: a number (of a process its identity) or a text. excluded: all but it are chosen.
+    """A value of a dimension: a number (for a process its identity) or a text. excluded: everything except it is
+    selected.
 
-    title, text: how the dimension and the value read. Text is hostile.
+    title, text: the dimension and the value in words. Text is hostile.
     """
 
     dimension: str
@@ -27,10 +28,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Choices in the order they were made. A row is selected if all choices that its view has a dimension for hold; one
-    holds where any of the row's fields of that dimension has the value.
+    """Choices in order. A row is selected if it matches all choices whose dimension its view has. It matches a choice
+    if any of its fields of that dimension has the value.
 
-    processes: those of the session, which know what several have in common.
+    processes: those of the session, with the traits that several share.
     """
 
     choices: tuple[Choice, ...] = ()
@@ -41,33 +42,35 @@ class Selection:
 
     @property
     def values(self) -> set[tuple[str, int | str]]:
-        """Dimensions and values that were chosen."""
+        """The chosen dimensions and values."""
         return {(choice.dimension, choice.value) for choice in self.choices}
 
     def turned(self, choice: Choice) -> Selection:
-        """With a choice, or without it where it was made already."""
+        """The selection with a choice added, or removed if it was there already."""
         same = [each for each in self.choices if (each.dimension, each.value) == (choice.dimension, choice.value)]
         kept = tuple(each for each in self.choices if each not in same)
         return replace(self, choices=kept if choice in same else (*kept, choice))
 
     def inverted(self) -> Selection:
-        """With the last choice turned: all but its value, or again only that."""
+        """The selection with the last choice inverted: everything except its value, or again only that."""
         *before, last = self.choices
         return replace(self, choices=(*before, replace(last, excluded=not last.excluded)))
 
     def widened(self) -> Selection:
-        """Without the last choice."""
+        """The selection without the last choice."""
         return replace(self, choices=self.choices[:-1])
 
     def within(self, processes: Mapping[int, Process], *, same: bool) -> Selection:
-        """For a stream that begins. same: whether identities mean what they meant; else processes aren't chosen any
-        more.
+        """The selection for a new stream. same: whether identities keep their meaning; otherwise choices of processes
+        are dropped.
         """
         kept = (each for each in self.choices if same or each.dimension != PROCESS)
         return Selection(tuple(kept), processes)
 
     def among(self, processes: Mapping[int, Process]) -> Selection:
-        """The same in another stream of the same machine: its numbers for the processes, which it may not know."""
+        """The same in another stream of the same machine, with that stream's process numbers, if it knows the
+        processes.
+        """
         if processes is self.processes or not self.choices:
             return replace(self, processes=processes)
         numbers = {(each.tgid, each.start_ns): number for number, each in processes.items()}
@@ -81,12 +84,12 @@ class Selection:
         return Selection(tuple(map(found, self.choices)), processes)
 
     def missing(self, view: ViewInfo) -> list[Choice]:
-        """The choices that don't narrow a view, which hasn't their dimension."""
+        """The choices that don't narrow a view, because it lacks their dimension."""
         known = {source.dimension for source in sources(view)}
         return [choice for choice in self.choices if choice.dimension not in known]
 
     def holds_of_others(self, view: ViewInfo) -> bool:
-        """Whether sums over values that nobody kept are selected."""
+        """Whether sums over values that were not kept are selected."""
         missing = self.missing(view)
         return all(choice.excluded for choice in self.choices if choice not in missing)
 
@@ -95,7 +98,7 @@ EVERYTHING = Selection()
 
 
 def chosen_cgroup(selection: Selection) -> str:
-    """The path of the cgroup that was chosen last, else that of the process; "" for none."""
+    """The path of the cgroup chosen last, or else that of the chosen process; "" for none."""
     for choice in reversed(selection.choices):
         if choice.excluded:
             continue
@@ -108,7 +111,7 @@ def chosen_cgroup(selection: Selection) -> str:
 
 
 def chosen_host(selection: Selection) -> str:
-    """The host that was chosen last; "" for none."""
+    """The host chosen last; "" for none."""
     chosen = (each for each in reversed(selection.choices) if each.dimension == HOST and not each.excluded)
     return next((str(each.value) for each in chosen), "")
 
@@ -116,8 +119,8 @@ def chosen_host(selection: Selection) -> str:
 def choices_of(
     view: ViewInfo, row: Mapping[str, int | str], processes: Mapping[int, Process]
 ) -> tuple[list[Choice], list[Choice]]:
-    """What a row with these key fields can be selected by, its process first; and what that process has in common with
-    others.
+    """The values that can select a row with these key fields, its process first, and the traits that this process
+    shares with others.
     """
     by_itself: list[Choice] = []
     shared: list[Choice] = []
@@ -138,7 +141,7 @@ def choices_of(
 
 
 def text_of(source: Source, value: int | str, processes: Mapping[int, Process]) -> str:
-    """How a value of a dimension reads: a process as `backup 4711`."""
+    """A value of a dimension in words: a process as `backup 4711`."""
     process = processes.get(value) if source.dimension == PROCESS and isinstance(value, int) else None
     return choice_of_process(process).text if process is not None else str(value)
 
@@ -150,7 +153,9 @@ def choice_of_process(process: Process) -> Choice:
 def choice_of(
     view: ViewInfo, column: str, shared: str, value: int | str, processes: Mapping[int, Process]
 ) -> Choice | None:
-    """A value of a key field, or of a trait that its processes share ("": none); None where it has no dimension."""
+    """A choice for a value of a key field, or of a trait that its processes share ("": none); None if it has no
+    dimension.
+    """
     for source in sources(view):
         if (source.field, source.trait) == (column, shared):
             return Choice(source.dimension, value, source.title, text_of(source, value, processes))
@@ -158,5 +163,5 @@ def choice_of(
 
 
 def function_choice(name: str, module: str, side: str, label: str) -> Choice:
-    """All stacks that hold a function."""
+    """A choice of all stacks that contain a function."""
     return Choice(FUNCTION, function_key(name, module, side), FUNCTION, label)

@@ -50,10 +50,9 @@ RUNS = 256  # at once; beyond, the oldest finished one is dropped
 class Session:
     """What a consumer knows about its source.
 
-    history: costs and host values kept. event_rows: events kept of each ring buffer; None keeps all until they are
-    taken. past_bytes: of the pasts of all runs, with their events and samples; 0 keeps no past. process_bytes: of
-    identities. ahead: a run on the
-    whole tape, as far as that was read, by the tape's hello and the run's number.
+    history: the number of costs and host values kept. event_rows: events kept of each ring buffer; None keeps all until
+    they are taken. past_bytes: of the pasts of all runs, with their events and samples; 0 keeps no past. process_bytes:
+    of identities. ahead: a run on the whole tape, as far as that was read, by the tape's hello and the run's number.
     """
 
     def __init__(
@@ -89,12 +88,12 @@ class Session:
 
     @property
     def loads(self) -> Mapping[str, Sequence[Host]]:
-        """The loads of each host, oldest first; of one alone under ""."""
+        """The loads of each host, oldest first; of a single machine under ""."""
         return self.machines.loads if self.machines.several else {"": self.hosts}
 
     @property
     def stacks(self) -> KnownStacks:
-        """The call stacks behind the numbers in the runs' columns."""
+        """The call stacks for the numbers in the runs' columns."""
         if self._stacks is None:
             from ebpftop.frames.stacks import KnownStacks  # NumPy, which the first screen can do without
 
@@ -103,8 +102,8 @@ class Session:
 
     @property
     def reach(self) -> Span | None:
-        """From the first sample of all that runs or ran to the last one, of a tape also what isn't played; None before
-        it.
+        """The range from the first sample of all runs, current or past, to the last one, on a tape including the
+        unplayed part; None before there is any.
         """
         newest = self.newest
         if newest is None:
@@ -123,7 +122,7 @@ class Session:
         return max(samples, key=lambda sample: sample.monotonic_ns, default=None)
 
     def stand(self) -> int:
-        """A moment at which screens can stand (monotonic ns): all that came is before it, also events that came since
+        """A moment at which screens can freeze (monotonic ns): everything received is before it, including events after
         the last sample.
         """
         newest = self.newest
@@ -211,7 +210,7 @@ class Session:
             del self.runs[first]
 
     def _hold(self) -> None:
-        """Keep the past within its bound. Events that wait to be taken don't go."""
+        """Keep the past within its limit. Events that wait to be taken stay."""
         if self.past_bytes:
             runs = self.runs.values()
             logs = [log for run in runs for log in run.events.values() if log.limit is not None]

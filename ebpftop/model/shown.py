@@ -1,5 +1,5 @@
 """The displayed columns of a view: as declared, and for a process its PID, name, parent, command line and place (where
-it runs, and as which PID there).
+it runs, and with which PID there).
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _SCALARS = ("key", "value")  # what a scalar is called in a map: its title says 
 
 @dataclass(frozen=True, slots=True)
 class ShownColumn:
-    """One column. name: in JSON and CSV, distinct within a view. title: for people. part: what it shows of a process;
-    None for a column as declared.
+    """One column. name: in JSON and CSV, distinct within a view. title: for people. part: the part of a process that it
+    shows; None for a column as declared.
     """
 
     info: ColumnInfo
@@ -39,7 +39,7 @@ class ShownColumn:
 
     @property
     def id(self) -> str:
-        """What it is sorted by: `tgid.comm`, or the field."""
+        """The sort name: `tgid.comm`, or the field."""
         return f"{self.info.field}.{self.part}" if self.part else self.info.field
 
     @property
@@ -48,12 +48,12 @@ class ShownColumn:
 
     @property
     def is_detail(self) -> bool:
-        """Whether it only explains another column, and may go where room is short."""
+        """Whether it only explains another column, and may be hidden for lack of space."""
         return self.part not in (None, "pid", "comm")
 
     @property
     def is_place(self) -> bool:
-        """Whether it says where a process runs: people needn't see it where no process has such a place."""
+        """Whether it says where a process runs: hidden if no process has such a place."""
         return self.part in PLACES
 
     @property
@@ -62,7 +62,7 @@ class ShownColumn:
         return self.info.decode == "time"
 
     def of_process(self, identity: int, processes: Mapping[int, Process]) -> int | str | None:
-        """The part's value, None for an identity that nobody has named, and where there is none."""
+        """The part's value; None for an unknown identity, and if there is none."""
         assert self.part
         process = processes.get(identity)
         return None if process is None else _PARTS[self.part](process)
@@ -71,7 +71,8 @@ class ShownColumn:
 def shown_columns(columns: Sequence[ColumnInfo]) -> list[ShownColumn]:
     """The columns in order, several for a process.
 
-    A part's name that is taken, by a field or by a process before, is preceded by the column's own: `target_pid`.
+    If a part's name is taken by a field or by an earlier process, it gets the column's own name as a prefix:
+    `target_pid`.
     """
     taken = {_name(column) for column in columns if not column.is_process}
     shown: list[ShownColumn] = []

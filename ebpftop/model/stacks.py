@@ -29,7 +29,7 @@ UNKNOWN = "[unknown]"
 
 
 class StackFrame(NamedTuple):
-    """A frame of a call stack, equal where the function is. Text is hostile. head: the owner, not a function."""
+    """A frame of a call stack, equal if the function is. Text is hostile. head: the owner, not a function."""
 
     name: str
     module: str
@@ -46,12 +46,12 @@ class StackFrame(NamedTuple):
 
     @property
     def origin(self) -> str:
-        """The module, or `kernel` for what the kernel itself holds."""
+        """The module, or `kernel` for code in the kernel itself."""
         return self.module or ("kernel" if self.side == "kernel" else "")
 
     @property
     def label(self) -> str:
-        """The name, or what stands in for it: `[stripped] libc.so.6`, `[no user stack]`."""
+        """The name, or its replacement: `[stripped] libc.so.6`, `[no user stack]`."""
         if self.side == "missing":
             return f"[{self.gap or 'missing'}]"
         if self.name and not self.gap:
@@ -60,7 +60,7 @@ class StackFrame(NamedTuple):
 
     @property
     def gap(self) -> str:
-        """What stands there in place of a name, or of the rest of the stack, in `base.gaps`'s words."""
+        """The text of `base.gaps` that replaces a name, or the rest of the stack."""
         if self.side == "missing":
             return self.name.strip("[]")
         words = self.name[1:-1]
@@ -69,9 +69,9 @@ class StackFrame(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Rows of a stacks view that gained something in the window. keys: the view's `by` fields. stacks: one a row,
-    indices of `functions`, outermost first. counts: in the window. before: until the moment since which it is, if that
-    is asked.
+    """Rows of a stacks view with gains in the window. keys: the view's `by` fields. stacks: one per row, indices of
+    `functions`, outermost first. counts: in the window. before: counts before the moment since which growth is shown,
+    if requested.
     """
 
     keys: dict[str, Values] = field(default_factory=dict)
@@ -90,7 +90,9 @@ class Profile:
         return Profile(keys, [self.stacks[row] for row in rows.tolist()], self.counts[rows], self.functions, before)
 
     def paths(self, heads: Sequence[str] = ()) -> tuple[Paths, list[StackFrame]]:
-        """The rows as paths of frames: a function is one frame at any address. `heads`, one a row, begin the paths."""
+        """The rows as paths of frames: a function is one frame at any address. `heads`, one per
+        row, begin the paths.
+        """
         numbers: dict[StackFrame, int] = {}
         number = np.array([numbers.setdefault(StackFrame.of(each), len(numbers)) for each in self.functions], np.int64)
         paths = Paths.of(self.stacks, self.counts, self.before).renamed(number)
@@ -101,7 +103,7 @@ class Profile:
 
 
 def profile(run: Run, view: ViewInfo, wanted: Wanted = INTERVAL, selection: Selection = EVERYTHING) -> Profile:
-    """The rows of a stacks view that gained something in a span."""
+    """The rows of a stacks view with gains in a span."""
     keys, numbers, counts = stacks(run, view, wanted, selection)
     return Profile(keys, run.stacks.lookup(numbers.tolist()), counts, run.stacks.functions)
 
@@ -114,8 +116,8 @@ def samples(
     selection: Selection = EVERYTHING,
     aspect: Aspect = PLAIN,
 ) -> Array:
-    """The single samples of a span, from its start on, before its end, as in `Moments`; of one CPU or of all: those
-    that are selected, and that a filter leaves.
+    """The single samples of a span, from its start on, before its end, as in `Moments`; of one CPU or of all, narrowed
+    by selection and filter.
     """
     moments = run.moments.get(view.name)
     found = moments.within(span, cpu) if moments is not None else Moments(view).all
@@ -127,14 +129,14 @@ def samples(
 
 
 def sampled(run: Run, view: ViewInfo, span: Span, cpu: int | None = None, selection: Selection = EVERYTHING) -> Profile:
-    """The stacks of `samples`, and how many there are of each."""
+    """The stacks of `samples`, and the number of samples of each."""
     processes, stacks, counts = counted(samples(run, view, span, cpu, selection))
     keys: dict[str, Values] = {name: processes for name in view.by}
     return Profile(keys, run.stacks.lookup(stacks.tolist()), counts, run.stacks.functions)
 
 
 def shown(run: Run, view: ViewInfo, scope: Scope) -> Profile:
-    """The rows of a stacks view as it is looked at: of a slice, what grew, or of the span."""
+    """The rows of a stacks view according to its aspect: of a slice, of the growth, or of the span."""
     aspect, selection = scope.of(run, view), scope.selection
     if aspect.slice is not None:
         return sampled(run, view, aspect.slice.span, aspect.slice.cpu, selection)
@@ -146,7 +148,7 @@ def shown(run: Run, view: ViewInfo, scope: Scope) -> Profile:
 
 
 def grown(run: Run, view: ViewInfo, span: Span, selection: Selection = EVERYTHING) -> Profile:
-    """What the rows of a stacks view gained in a span, and until its start."""
+    """The gains of a stacks view's rows in a span, and before its start."""
     past = run.pasts.get(view.name)
     if past is None:
         return profile(run, view, START, selection)
@@ -156,8 +158,8 @@ def grown(run: Run, view: ViewInfo, span: Span, selection: Selection = EVERYTHIN
 
 
 def compared(run: Run, view: ViewInfo, a: Wanted, b: Wanted, selection: Selection = EVERYTHING) -> Profile:
-    """The rows of a stacks view that gained something in one of two spans: in B, and before that, in A; where it shows
-    values of the moment, what they were at the end of each.
+    """The rows of a stacks view with gains in one of two spans: in B, and as `before` in A; for gauges, the values at
+    the end of each.
     """
     spans = [extent(run, view, each).span for each in (b, a)]
     if view.name not in run.pasts or None in spans:
@@ -178,5 +180,5 @@ RECENT = 10.0  # seconds
 
 
 def recent(wanted: Wanted) -> Wanted:
-    """The last ten seconds instead of the last interval, which holds too few samples."""
+    """The last ten seconds instead of the last interval, which has too few samples."""
     return Recent(RECENT, wanted.end) if isinstance(wanted, Recent) and wanted.seconds <= 0 else wanted

@@ -1,5 +1,5 @@
-"""What stands out in a region of a view, and in the same span of other runs; every key field is searched, and what
-processes have in common: name, user and cgroup.
+"""Finds what stands out in a region of a view, and in the same span of other runs. It searches every key field, and the
+traits of processes: name, user and cgroup.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _TRAITS = ("name", "user", "cgroup")  # of those that processes have in common
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A value that stands out. trait: what processes have in common, "" for the column as it is; then `value` is what
-    the key holds: a number (for a process its identity) or a text. inside, outside: its shares, 0 to 1. gain: how much
-    of "inside or outside?" it answers, 0 to 1. count: what it gained inside.
+    """A value that stands out. trait: of processes, "" for the column itself; then `value` is the key's: a number (for
+    a process its identity) or a text. inside, outside: its shares, 0 to 1. gain: how much of "inside or outside?" it
+    answers, 0 to 1. count: its gain inside.
     """
 
     run: int
@@ -52,10 +52,10 @@ def in_region(
     only: Array | None = None,
     level: float = LEVEL,
 ) -> list[Finding]:
-    """What stands out in the steps of a span, and of a histogram in these slots (None: all), against the rest of the
-    steps `around`; what explains most comes first, and nothing where nothing stands out.
+    """What stands out in the steps of a span and, for a histogram, in these slots (None: all), against the other steps
+    `around`. The best explanation comes first; empty if nothing stands out.
 
-    only: a mask of the past's rows that are looked at at all. ebpftop's own processes are left out as in rankings.
+    only: a mask of the past's rows to consider. ebpftop's own processes are left out as in rankings.
     """
     past = run.pasts.get(view.name)
     counter = _counter(view)
@@ -85,7 +85,7 @@ def in_region(
 def share(
     run: Run, view: ViewInfo, span: Span, slots: range, *, around: Span = ALL, only: Array | None = None
 ) -> float:
-    """How much of what the steps `around` hold lies in the region of `in_region`, 0 to 1; 0 where there is nothing."""
+    """The share of the steps `around` that lies in the region of `in_region`, 0 to 1; 0 if there is nothing."""
     past = run.pasts.get(view.name)
     if past is None:
         return 0.0
@@ -119,8 +119,8 @@ def elsewhere(
     around: Span = ALL,
     but: tuple[int, str] | None = None,
 ) -> list[Finding]:
-    """What stands out in a span in the views of all runs, but in that of (run, view): against the steps before and
-    after. The level is that of all views together.
+    """What stands out in a span in the views of all runs except that of (run, view), against the steps before and
+    after. The level applies to all views together.
     """
     views = [
         (run, view, past)
@@ -137,7 +137,7 @@ def elsewhere(
 
 
 def _counter(view: ViewInfo) -> str | None:
-    """What is counted: of a table what it is sorted by, or its first counter."""
+    """The counter: for a table its sort column, or else its first counter."""
     if view.show == "histogram" or (view.show == "stacks" and not view.gauge):
         return view.count
     if view.show == "table" and view.counters:
@@ -155,7 +155,7 @@ def _kept(run: Run, view: ViewInfo, roster: Roster, processes: Mapping[int, Proc
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Dimension:
-    """values: of each number. codes: a number a row of the past, -1 where it has no value."""
+    """values: of each number. codes: a number per row of the past, -1 if it has no value."""
 
     column: ColumnInfo
     trait: str
@@ -183,7 +183,7 @@ def _dimensions(view: ViewInfo, roster: Roster, processes: Mapping[int, Process]
 def _common(
     column: ColumnInfo, trait: str, identities: Array, codes: Array, processes: Mapping[int, Process]
 ) -> _Dimension:
-    """What several processes have in common; what only one has would say the same as the process."""
+    """The traits that several processes share; a trait of just one would say the same as the process."""
     known = (processes.get(number) for number in identities.tolist())
     texts = [TRAITS[trait](process) if process else "" for process in known]
     shared = [text for text, number in Counter(texts).items() if text and number > 1]

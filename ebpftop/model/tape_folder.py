@@ -22,11 +22,12 @@ _NAMED = re.compile(r"when-\d{8}-\d{6}-[\w-]+\.tape", re.ASCII)
 
 
 class TapeFolder:
-    """Takes every frame that was added to what is recent, and writes one tape at a time: the seconds `before` an
-    incident, at least, and those `after`.
+    """Takes every frame that was added to the recent ones, and writes one tape at a time: at least the seconds `before`
+    an incident, and those `after`.
 
-    At most so many tapes, of so many bytes together, are kept: the oldest are removed, also those of earlier runs.
-    Other files are left alone. A tape that has no room alone ends. Opening makes the folder, and raises `OSError`.
+    A limited number of tapes with a limited total size is kept: the oldest are removed, including those of earlier
+    runs. Other files are left alone. A tape that alone exceeds the limit ends. Opening creates the folder, and raises
+    `OSError`.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class TapeFolder:
         self._others: list[tuple[Path, int]] = []  # other tapes and their bytes, oldest first
 
     def take(self, frame: AnyFrame) -> list[Notice]:
-        """Go on with a tape; returns what a person should know."""
+        """Continue a tape; returns lines for the user."""
         copy = self._copy
         if copy is None:
             return []
@@ -68,7 +69,7 @@ class TapeFolder:
         return []
 
     def save(self, mark: Mark, probe: str) -> list[Notice]:
-        """An incident: begin a tape, or go on longer with the one that is being written."""
+        """An incident: begin a tape, or extend the current one."""
         end = self.recent.clock() + round(self.after * 1e9)
         if self._copy is not None:
             self._copy.end = min(end, self._latest)
@@ -123,7 +124,7 @@ class TapeFolder:
         return [(path, size) for _, path, size in sorted(found)]
 
     def _make_room(self, size: int, tapes: int) -> None:
-        """Remove the oldest ones, so that there are no more than so many, and this size has room."""
+        """Remove the oldest tapes, so that the limits hold with room for this size."""
         while self._others and (
             len(self._others) > tapes or size + sum(bytes_ for _, bytes_ in self._others) > self.most
         ):

@@ -1,7 +1,7 @@
-"""A view over the whole past in a few columns: the rate of what it counts, of a histogram its 99th percentile.
+"""A view over the whole past in a few columns: the rate of its counter, for a histogram its 99th percentile.
 
-Reading on takes as long as what is new, however long the past is. When the columns are full, each two become one. Of a
-tape with an index the columns reach over all of it from the start; what isn't read yet is drawn from its outline.
+The time to read on depends on what is new, however long the past is. When the columns are full, pairs are merged. For a
+tape with an index the columns cover all of it from the start; the unread part is drawn from its outline.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _TRACKS = 8  # views whose columns are kept
 
 
 class Track:
-    """values: a column each, NaN where nothing is known; of a histogram upper bounds in its unit, else a rate a second.
+    """values: one per column, NaN if unknown; for a histogram upper bounds in its unit, otherwise a rate per second.
 
-    begin: of the first column, width: of each, in ns. end: until which the past was read, monotonic ns. outline: of the
-    tape, with the line of this view.
+    begin: of the first column, width: of each, in ns. end: how far the past was read, monotonic ns. outline: of the
+    tape, with this view's line.
     """
 
     def __init__(
@@ -64,11 +64,11 @@ class Track:
 
     @property
     def made(self) -> tuple[int, int, Selection, Aspect]:
-        """What it was made of."""
+        """The source that it was made from."""
         return len(self.values), self.begin, self.selection, self.aspect
 
     def column(self, moment: int) -> int:
-        """The column that a moment lies in, at its end but not at its start."""
+        """The column of a moment, which includes its end but not its start."""
         return min(len(self.values) - 1, max(0, (moment - 1 - self.begin) // self.width))
 
     def read(self, run: Run, now: int) -> None:
@@ -93,7 +93,7 @@ class Track:
         self._value(int(at[0]))
 
     def _rows(self, run: Run) -> Array | None:
-        """A mask of the past's rows that are shown; None where all are, and of events."""
+        """A mask of the shown rows of the past; None if all are shown, and for events."""
         return shown_of_past(run, self.view, self.aspect, self.selection) if self.view.name in run.pasts else None
 
     def _steps(self, run: Run, span: Span, rows: Array | None) -> tuple[Array, Array, Array]:
@@ -112,7 +112,7 @@ class Track:
         return times["end"], times["lasted"], gains
 
     def _event_steps(self, log: EventLog, span: Span) -> tuple[Array, Array, Array]:
-        """As `_steps`; of events that are dropped nobody knows which would be shown."""
+        """Like `_steps`; for dropped events it is unknown which would be shown."""
         ends, lasted, came = log.steps(span)
         if not self.aspect.query and len(self.selection.missing(self.view)) == len(self.selection.choices):
             return ends, lasted, came
@@ -144,9 +144,7 @@ class Track:
         self._value(0)
 
     def shown(self) -> list[float]:
-        """The values; a step that reaches over several columns has one in each of them. Where no step was read, those
-        of the outline.
-        """
+        """The values. A step that spans several columns has its value in each. Unread steps have the outline's."""
         covered = np.flatnonzero(self._lasted)
         if not len(covered):
             return list(self._coarse.tolist())
@@ -171,7 +169,7 @@ _NOTHING = _NONE, _NONE, _NONE
 
 
 def _paired(columns: Array) -> Array:
-    """Two become one; as many as before, the rest zero."""
+    """Merge pairs; the rest is zero."""
     halves = np.zeros_like(columns)
     even, odd = columns[::2], columns[1::2]
     halves[: len(even)] = even
@@ -180,7 +178,7 @@ def _paired(columns: Array) -> Array:
 
 
 def _coarse(outline: Outline, line: Gains, width: int, columns: int) -> Array:
-    """The values of columns `width` ns long as an index knows them: each step's gains spread evenly over it."""
+    """The values of columns `width` ns long according to an index: each step's gains spread evenly over it."""
     whole = outline.end - outline.begin
     steps = np.minimum((line.first + np.arange(len(line.gains) + 1)) * outline.step_ns, whole)
     edges = np.clip(np.arange(columns + 1) * width, steps[0], steps[-1])
@@ -202,14 +200,14 @@ def _coarse(outline: Outline, line: Gains, width: int, columns: int) -> Array:
 
 
 def counter_of(view: ViewInfo) -> str:
-    """What a view counts in the first place."""
+    """The main counter of a view."""
     if view.show != "table":
         return view.count
     return view.sort if view.sort in view.counters else next(iter(view.counters), "")
 
 
 def source_of(run: Run, view: ViewInfo) -> Past | EventLog | None:
-    """What holds a view's steps. On a tape it is another one once what came before a jump was read."""
+    """The source of a view's steps. On a tape it changes once the time before a jump was read."""
     if view.show != "events":
         return run.pasts.get(view.name)
     logged = run.logged(view.map)
@@ -217,7 +215,7 @@ def source_of(run: Run, view: ViewInfo) -> Past | EventLog | None:
 
 
 class Tracks:
-    """Those of the views that were looked at last. outline: of the tape that is played."""
+    """The tracks of the views shown last. outline: of the played tape."""
 
     def __init__(self, outline: Outline | None = None) -> None:
         self.outline = outline
@@ -233,7 +231,7 @@ class Tracks:
         selection: Selection = EVERYTHING,
         aspect: Aspect = PLAIN,
     ) -> Track:
-        """The view's columns until `now`, as it is looked at."""
+        """The view's columns until `now`, according to its aspect."""
         aspect = narrowed(view, aspect) if is_known(view, aspect) else PLAIN
         key = (run.id, view.name)
         track = self._kept.pop(key, None)

@@ -1,5 +1,5 @@
-"""Rows summed along a tree: of processes by ancestry, each with its threads where rows are kept by thread, or of
-cgroups by path. Each node has the sum of all below it.
+"""Rows summed along a tree: of processes by ancestry, each with its threads if rows are kept by thread, or of cgroups
+by path. Each node has the sum of everything below it.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ KEY = "node"  # the key of a tree's rows
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Tree:
-    """Nodes, parents before their children. parents: of each node, -1 for none. names: hostile. keys: what tells nodes
-    apart, the same from one refresh to the next. people: the process that a node is about, -1 for none. own: a mask of
-    nodes that hold ebpftop's own processes. at: the node of each row, always one without children.
+    """Nodes, parents before their children. parents: of each node, -1 for none. names: hostile. keys: identify nodes,
+    the same from one refresh to the next. people: the process of a node, -1 for none. own: a mask of nodes with
+    ebpftop's own processes. at: the node of each row, always one without children.
     """
 
     parents: Array
@@ -54,7 +54,7 @@ class Tree:
         return found
 
     def above(self) -> tuple[Array, Array]:
-        """(row, node): each row with its node and all above that."""
+        """(row, node): each row with its node and all nodes above that."""
         rows, nodes = [np.arange(len(self.at))], [self.at]
         while len(nodes[-1]):
             up = self.parents[nodes[-1]]
@@ -68,7 +68,7 @@ class Tree:
         return [np.flatnonzero(self.depths == depth) for depth in range(int(self.depths.max(initial=-1)) + 1)]
 
     def order(self, ranks: Array, shown: Array) -> Array:
-        """The nodes in a mask that holds each one's parent too: children below their parents, siblings by rank."""
+        """The nodes in a mask that also holds each one's parent: children below their parents, siblings by rank."""
         sizes, places, levels = shown.astype(np.int64), np.zeros(len(self), np.int64), self.levels
         for level in reversed(levels[1:]):
             np.add.at(sizes, self.parents[level], sizes[level])
@@ -90,14 +90,14 @@ class Tree:
         return shown
 
     def with_parents(self, nodes: Array) -> Array:
-        """A mask of these nodes, also a mask, and all above them."""
+        """A mask of these nodes (given as a mask) and all their ancestors."""
         found = nodes.copy()
         for level in reversed(self.levels[1:]):
             found[self.parents[level[found[level]]]] = True
         return found
 
     def choices(self, key: str, processes: Mapping[int, Process], source: Source) -> list[Choice]:
-        """What a node can be selected by: of a cgroup with others below it, all of them."""
+        """The values that can select a node: for a cgroup with others below it, all of them."""
         if key not in self.keys:
             return []
         node = self.keys.index(key)
@@ -115,7 +115,7 @@ class Tree:
 
 
 class _Growing:
-    """A tree that nodes are added to."""
+    """A tree under construction."""
 
     def __init__(self) -> None:
         self.parents: list[int] = []
@@ -126,7 +126,7 @@ class _Growing:
         self._numbers: dict[str, int] = {}
 
     def node(self, key: str, name: str, parent: int = -1, person: int = -1) -> int:
-        """The number of the node with this key, new or known."""
+        """The number of the node with this key, which may be new."""
         if (known := self._numbers.get(key)) is not None:
             return known
         number = self._numbers[key] = len(self.names)
@@ -140,7 +140,7 @@ class _Growing:
         return number
 
     def grown(self, places: Array, apart: Array) -> Tree:
-        """The tree of rows at these nodes; those that are `apart`, a mask of all rows, have the last node."""
+        """The tree of rows at these nodes; `apart` rows (a mask of all rows) have the last node."""
         inner = set(self.parents)
         moved = np.arange(len(self.names))
         for node in sorted(inner & set(np.unique(places).tolist())):
@@ -161,7 +161,7 @@ class _Growing:
 
 
 def is_tree(source: Source | None) -> bool:
-    """Whether rows summed by this dimension are a tree."""
+    """Whether rows summed by this dimension form a tree."""
     return source is not None and source.dimension in (PARENT, CGROUP)
 
 
@@ -172,8 +172,8 @@ def tree(
     apart: Array,
     threads: ThreadFields | None = None,
 ) -> Tree:
-    """The tree of rows with these keys. apart: a mask of rows that aren't summed with the others. threads: the fields
-    that name those of processes, if any.
+    """The tree of rows with these keys. apart: a mask of rows that aren't summed with the others. threads: the thread
+    fields of processes, if any.
     """
     growing = _Growing()
     mine = np.flatnonzero(~apart)
@@ -222,7 +222,7 @@ def _by_ancestry(growing: _Growing, identities: Iterable[int], processes: Mappin
 
 
 def _by_thread(growing: _Growing, owners: Array, numbers: Values, names: Values) -> tuple[list[int], Array]:
-    """Nodes of threads, and which each row has. owners: the node of each row's process."""
+    """Nodes of threads, and the node of each row. owners: the node of each row's process."""
     assert isinstance(numbers, np.ndarray)
     assert isinstance(names, Labels)
     which = encode([owners, numbers, names.codes])
@@ -296,7 +296,7 @@ def events_of(
     processes: Mapping[int, Process],
     selection: Selection = EVERYTHING,
 ) -> TableReading:
-    """How many events there are of each value whose tree is wanted: with keys as `tree` takes them."""
+    """The number of events of each value of the tree's dimension: with keys for `tree`."""
     single = source._replace(dimension=PROCESS, trait="") if source.dimension == PARENT else source
     counts = grouped_events(view, log, shown, single, processes, selection)
     (values,) = counts.keys.values()

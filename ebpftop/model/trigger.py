@@ -1,4 +1,4 @@
-"""Triggers as a person writes them: `runqlat p99 > 20ms for 3s`.
+"""Triggers as users write them: `runqlat p99 > 20ms for 3s`.
 
     PROBE[.VIEW] MEASURE[("WORDS")] [COLUMN] OP NUMBER[UNIT] [for TIME]
 
@@ -52,7 +52,7 @@ class BadTrigger(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """A trigger as it was read. view, column: "" where none is named. seconds: 0 where no time is."""
+    """A parsed trigger. view, column: "" if not given. seconds: 0 if no time is given."""
 
     text: str
     probe: str
@@ -69,8 +69,8 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A trigger that fits a probe's views. field: what is measured: a column, or a kind of loss. unit: of the values
-    that are compared with `limit`, as in a manifest. quantile: 0 to 1, of a percentile.
+    """A trigger bound to a probe's views. field: the measured column, or kind of loss. unit: of the values compared
+    with `limit`, as in a manifest. quantile: 0 to 1, of a percentile.
     """
 
     trigger: Trigger
@@ -90,7 +90,7 @@ class _Scanner:
         self.text, self.at = text, 0
 
     def take(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
-        """What comes next, if it is of this kind."""
+        """Take the next token, if it is of this kind."""
         self.skip()
         found = pattern.match(self.text, self.at)
         if found is not None:
@@ -116,7 +116,7 @@ class _Scanner:
 
 
 def parse(text: str) -> Trigger:
-    """Read a trigger. Raises `BadTrigger`."""
+    """Parse a trigger. Raises `BadTrigger`."""
     scan = _Scanner(" ".join(text.split()))
     probe = scan.take(_PROBE)
     if probe is None:
@@ -191,7 +191,7 @@ def _scale(units: dict[str, float], unit: str, number: str) -> float:
 
 
 def bind(trigger: Trigger, views: Sequence[ViewInfo]) -> Condition:
-    """What the trigger means for a probe with these views. Raises `BadTrigger`, with the nearest names."""
+    """Bind the trigger to a probe with these views. Raises `BadTrigger`, with the nearest names."""
     measure = trigger.measure
     if measure in LOSSES:
         _no(trigger.words, f"{measure} has no rows to choose by words")
@@ -259,7 +259,7 @@ def _view(
     known: Iterable[str],
     wanted: str = "",
 ) -> ViewInfo:
-    """The first view that fits, or the one that is named."""
+    """The first view that fits, or the named one."""
     named = [view for view in views if trigger.view in ("", _word(view.name), view.map)]
     if not named:
         names = [_word(view.name) for view in views]

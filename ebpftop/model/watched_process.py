@@ -1,4 +1,4 @@
-"""A process that is being looked at: what was read of it last, and how its CPU time and memory went since."""
+"""A process that somebody looks at: its last facts, and the course of its CPU time and memory since."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ZOMBIE = "Z"
 
 
 class WatchedProcess:
-    """`take` gets the answers. facts: the last one that told anything, kept after its end.
+    """`take` gets the answers. facts: the last answer with content, kept after the process's end.
 
     percents: of a CPU, between answers; sizes: resident bytes, at answers. of_threads: the same as percents between the
     last two answers, by thread.
@@ -28,7 +28,9 @@ class WatchedProcess:
         self.of_threads: dict[int, float] = {}
 
     def is_about(self, other: Process | ProcessFacts) -> bool:
-        """Whether it is about the same process. A start from /proc is replaced by the kernel's own, which is finer."""
+        """Whether it is about the same process. A start from /proc is replaced by the kernel's own, which is more
+        precise.
+        """
         mine = self.process
         return other.tgid == mine.tgid and abs(other.start_ns - mine.start_ns) <= SLACK_NS
 
@@ -52,7 +54,7 @@ class WatchedProcess:
 
     @property
     def ended_ns(self) -> int | None:
-        """When it ended, boottime: as the kernel reported it, else when its end was noticed; None while it lives."""
+        """Its end, boottime: as reported by the kernel, or else when it was noticed; None while it lives."""
         return self.process.ended_ns if self.process.ended_ns is not None else self.gone_ns
 
 

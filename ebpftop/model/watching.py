@@ -1,4 +1,4 @@
-"""Watching a stream for what triggers name: each fires once an episode.
+"""Watches a stream for triggers; each fires once per episode.
 
 All times are those of the samples. An episode ends when the condition hasn't held for `CALM`, or for the trigger's own
 time if that is longer.
@@ -40,8 +40,8 @@ Processes = Mapping[int, Process]
 
 
 class Watching:
-    """Takes every frame, once the session has. recent: is given every frame and mark. folder: gets a tape of each
-    episode from what is recent.
+    """Takes every frame, after the session. recent: gets every frame and mark. folder: writes a tape of each episode
+    from the recent frames.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Watching:
         self._watches: dict[int, list[_Watch]] = {}  # by run
 
     def take(self, frame: AnyFrame, run: Run | None, processes: Processes) -> list[Mark | Notice]:
-        """What follows from this frame of this run: marks of triggers that fire, and what a person should know."""
+        """Handle this frame of this run: returns marks of triggers that fire, and lines for the user."""
         told: list[Mark | Notice] = [*self._keep(frame)]
         for found in self._judge(frame, run, processes):
             told.append(found)
@@ -89,7 +89,7 @@ class Watching:
         return []
 
     def add(self, trigger: Trigger, runs: Iterable[Run]) -> list[Mark | Notice]:
-        """Another trigger, also for these that run; one that is there already changes nothing."""
+        """Add a trigger, also for these running probes; a known trigger changes nothing."""
         if trigger in self._triggers:
             return []
         self._triggers.append(trigger)
@@ -135,7 +135,7 @@ class _Watch:
         self._new.append(numbers[chosen])
 
     def look(self, run: Run, processes: Processes) -> Mark | None:
-        """Judge a sample."""
+        """Evaluate a sample."""
         last, previous = run.last, run.previous
         if last is None or last.seq == self._seq:
             return None
@@ -203,7 +203,7 @@ class _Watch:
     # ------------------------------------------------------------ values
 
     def _found(self, run: Run, processes: Processes, seconds: float) -> tuple[float | None, str] | None:
-        """The value of the last interval and how it is written; None where there is none."""
+        """The value of the last interval, and its formatted form; None if there is none."""
         on = self._on
         if on.kind == "loss":
             return getattr(run.losses, on.field) - self._losses, ""
@@ -257,8 +257,8 @@ def holding(
     processes: Processes,
     rows: int,
 ) -> Array:
-    """A mask of the rows that hold all words, each in any of the columns: in a label, in a process's name, command line
-    or pid, or as a whole number.
+    """A mask of the rows that contain all words, each in any column: in a label, in a process's name, command line or
+    pid, or as a whole number.
     """
     chosen = np.ones(rows, bool)
     if not words:

@@ -14,10 +14,10 @@ LEAST = 0.001  # seconds of a span
 
 
 class When:
-    """wanted: the span. It moves with time until it is stopped, moved or chosen; then it stands still until `live`.
+    """wanted: the span. It moves with time until it is frozen, moved or chosen; then it stays until `live`.
 
-    a: the span that it is compared with while `compares`; None until one was chosen. hosts: A and B where, instead, two
-    hosts are compared over the same span. host_a: the host that was chosen to be A.
+    a: the span that it is compared with while `compares`; None until one was chosen. hosts: A and B if, instead, two
+    hosts are compared over the same span. host_a: the host chosen as A.
     """
 
     def __init__(self) -> None:
@@ -37,12 +37,12 @@ class When:
         self.compares = False
 
     def compare(self, span: Span) -> None:
-        """Stand still at a span and compare A with it; after that, with whatever span is wanted."""
+        """Freeze at a span and compare A with it, and later with whatever span is wanted."""
         self.wanted = span
         self.compares, self.hosts = True, None
 
     def compare_hosts(self, a: str, b: str, span: Span) -> None:
-        """Stand still at a span and compare two hosts there, and in whatever span is wanted after that."""
+        """Freeze at a span and compare two hosts there, and later in whatever span is wanted."""
         self.wanted = span
         self.compares, self.hosts = True, (a, b)
 
@@ -54,7 +54,7 @@ class When:
         return self.wanted if isinstance(self.wanted, Span) else None
 
     def stand(self, now: int) -> None:
-        """Stand still at a moment (monotonic ns)."""
+        """Freeze at a moment (monotonic ns)."""
         if not self.still:
             self._live = Recent(self.wanted.seconds) if isinstance(self.wanted, Recent) else INTERVAL
             self.wanted = Recent(self._live.seconds, now)
@@ -72,14 +72,13 @@ class When:
         self.wanted = Recent(seconds, end)
 
     def choose(self, span: Span) -> None:
-        """Stand still at a span."""
+        """Freeze at a span."""
         self.wanted = span
 
     def move(self, shown: Span, steps: Steps | None, reach: Span, direction: int) -> None:
-        """By its length, to the one that adjoins it.
+        """Move by its length, to the adjoining span.
 
-        shown: the whole steps that are shown now. steps: on whose edges it comes to lie. reach: beyond which it doesn't
-        go.
+        shown: the whole steps shown now. steps: the span is aligned to them. reach: its limits.
         """
         length = shown.end - shown.start
         if direction < 0:
@@ -91,7 +90,7 @@ class When:
         self.wanted = aligned(Span(start, max(end, start + 1)), steps)
 
     def resize(self, shown: Span, steps: Steps | None, reach: Span, factor: float) -> None:
-        """`factor` times as long with the same end, at least a step; one that moves with time goes on."""
+        """`factor` times as long with the same end, at least a step; a moving span keeps moving."""
         whole = (shown.end - reach.start) / 1e9
         seconds = max(LEAST, shown.seconds * factor)
         if self.still:
@@ -103,7 +102,7 @@ class When:
             self._recent(0.0 if seconds <= step else seconds)
 
     def go(self, moment: int, shown: Span, steps: Steps | None) -> None:
-        """The step that holds a moment, or where more than one step is shown, as many seconds around it."""
+        """Go to the step that holds a moment or, if more than one step is shown, to as many seconds around it."""
         step = steps.covered(Span(moment - 1, moment)) if steps is not None else None
         half = (shown.end - shown.start) // 2
         if isinstance(self.wanted, Recent) and self.wanted.seconds in (0.0, inf):

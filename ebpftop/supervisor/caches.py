@@ -1,4 +1,4 @@
-"""Where this user keeps what can be made again."""
+"""This user's folder for caches."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ ROOTS = Path("/var/cache/ebpftop")
 
 
 def folder(environment: Mapping[str, str] = os.environ) -> Path | None:
-    """The folder, which may not exist yet; None for who may trace without being root: other processes of the same user
-    may not, and decide nothing here.
+    """The folder, which may not exist yet; None for users who trace without being root, because their other processes
+    lack their capabilities and must not influence what is traced.
     """
     if os.geteuid() == 0:
         return ROOTS

@@ -28,8 +28,8 @@ class Child(NamedTuple):
 
 
 class Started(NamedTuple):
-    """A command whose consumer is running. stream: the collector's end of what connects it with the consumer.
-    terminal: as it was before. path: the consumer's `sys.path`.
+    """A command whose consumer is running. stream: the collector's end of its connection with the consumer. terminal:
+    its state before the start. path: the consumer's `sys.path`.
     """
 
     consumer: Child
@@ -41,9 +41,10 @@ class Started(NamedTuple):
 
 
 def start(consumer: Consumer, *, screen: bool, keep: Collection[int] = ()) -> Started:
-    """Start a command's consumer: what it imports takes longer than all that the root side does before it is needed.
+    """Start a command's consumer: its imports take longer than everything that the root side does before it needs the
+    consumer.
 
-    screen: it draws on the whole terminal. keep: descriptors that it needs. Raises `Cannot`.
+    screen: it uses the whole terminal. keep: descriptors that it needs. Raises `Cannot`.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -55,7 +56,7 @@ def start(consumer: Consumer, *, screen: bool, keep: Collection[int] = ()) -> St
 
 
 def end(started: Started) -> None:
-    """Make sure that the consumer has ended, after something went wrong on the root side."""
+    """Make sure that the consumer has ended, after a failure on the root side."""
     with contextlib.suppress(ProcessLookupError, ChildProcessError):  # it has
         os.kill(started.consumer.pid, signal.SIGKILL)
         os.waitpid(started.consumer.pid, 0)
@@ -76,8 +77,8 @@ def spawn(
 ) -> Child:
     """Fork a child that becomes the invoker; it gets the stream, which is closed here, and `sys.path`.
 
-    orphaned: the signal it gets when we end. output: a descriptor for its output, without a terminal. keep: more
-    descriptors that it gets. ahead: whether it goes before others where CPUs are busy.
+    orphaned: the signal that it gets when we end. output: a descriptor for its output, without a terminal. keep: more
+    descriptors that it gets. ahead: whether it gets a higher priority on busy CPUs.
     """
     control, theirs = transport.pair()
     parent = os.getpid()

@@ -20,7 +20,7 @@ _FIRST_RUN = 1 << 30  # of the numbers they count as until the collector gives t
 
 
 class EarlyLoad(msgspec.Struct, kw_only=True):
-    """number: the run it counts as until its request arrives. channel: where its loader reports."""
+    """number: its run number until its request arrives. channel: where its loader reports."""
 
     number: int
     load: Load
@@ -30,17 +30,17 @@ class EarlyLoad(msgspec.Struct, kw_only=True):
 
 
 class EarlyLoads:
-    """Those whose requests haven't arrived yet."""
+    """Early loads whose requests haven't arrived yet."""
 
     def __init__(self, tasks: Tasks) -> None:
         self._tasks = tasks
         self._waiting: list[EarlyLoad] = []
 
     def start(self, expected: list[Load], order: Callable[[Load], Order], work: Callable[[Order], Work]) -> None:
-        """Fork loaders for what is expected, as far as that is possible now.
+        """Fork loaders for the expected requests, as far as that is possible now.
 
-        What takes longest goes first, so that at the end no processor waits for it; before it goes the census, which
-        names the processes of all.
+        The slowest loads go first, so that no processor is idle at the end. Before them goes the census, which names
+        the processes of all.
         """
         orders: list[tuple[int, Load, Order]] = []
         for number, load in enumerate(expected, _FIRST_RUN):
@@ -54,7 +54,7 @@ class EarlyLoads:
                 self._waiting.append(EarlyLoad(number=number, load=load, probe=ordered.probe, channel=channel))
 
     def take(self, request: protocol.RequestLoad) -> EarlyLoad | None:
-        """The load that this request is for, now of the requested run; None if there is none, or it is another one."""
+        """The load for this request, now under the request's run number; None if there is none, or it differs."""
         early = next((early for early in self._waiting if early.load.request == request.request), None)
         if early is None:
             return None
@@ -73,7 +73,7 @@ class EarlyLoads:
         return early is not None
 
     def forget_changed(self, order: Callable[[Load], Order]) -> None:
-        """Give up loads of a probe whose files were saved meanwhile."""
+        """Cancel loads of a probe whose files were saved in the meantime."""
         for early in list(self._waiting):
             try:
                 changed = order(early.load).probe != early.probe
@@ -85,7 +85,9 @@ class EarlyLoads:
 
 
 def _turn(order: Order) -> tuple[bool, int]:
-    """Sorts by how long a load takes: the compiler, and the verifier, as long as there is C, shared or its own."""
+    """Sort key: the duration of a load, which is the compiler's and the verifier's, estimated by the amount of C,
+    shared or its own.
+    """
     written = order.probe.written
     length = len(written) + sum(map(len, compose.used_headers(order.includes, written).values()))
     return order.probe.category != protocol.INTERNAL, -length

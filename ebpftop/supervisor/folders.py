@@ -1,5 +1,5 @@
-"""The folders named with --probes, read in a process of their own, so that neither a file system that hangs nor a file
-that takes long to parse holds up the supervisor.
+"""The folders named with --probes, read in a separate process, so that neither a file system that hangs nor a file that
+takes long to parse blocks the supervisor.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _LARGEST = 64 << 20  # bytes of a catalog
 class Folders:
     """`catalog` is the last state read; the folders have been read once when the constructor returns.
 
-    The reader has given up root. It ends itself if a reading takes too long. The catalog then stays as it is, with a
+    The reader has given up root. It ends itself if a reading takes too long. Then the catalog stays unchanged, with a
     line among its problems, and after a pause another reader starts.
     """
 
@@ -51,14 +51,14 @@ class Folders:
             reports.setblocking(False)
 
     def restart(self) -> None:
-        """Start a reader where there is none, after another pause if that isn't possible now."""
+        """Start a reader if there is none, after another pause if that isn't possible now."""
         try:
             self.start()
         except OSError:
             self.next_start = time.monotonic() + PAUSE
 
     def start(self) -> transport.Receiver:
-        """Fork a reader. What it reports can be received from `reports`, which is returned. Raises `OSError`."""
+        """Fork a reader. Its reports arrive at `reports`, which is returned. Raises `OSError`."""
         ours, theirs = transport.pair()
         parent = os.getpid()
 
@@ -81,7 +81,7 @@ class Folders:
         return self.reports
 
     def receive(self) -> bool:
-        """Take what the reader reports; returns whether `catalog` changed. `reports` is None once there is no more."""
+        """Take a report of the reader; returns whether `catalog` changed. `reports` is None once there is no more."""
         if self.reports is None:
             return False
         try:
@@ -99,7 +99,7 @@ class Folders:
         return False
 
     def reaped(self, status: int) -> bool:
-        """The reader has ended; returns whether `catalog` changed, for a line that says why."""
+        """The reader has ended; returns whether `catalog` changed, which is so if a line says why it ended."""
         output = os.pread(self._output, 1 << 16, 0).decode("utf-8", "replace")
         os.close(self._output)
         self.pid = 0
@@ -125,7 +125,7 @@ class Folders:
 
 
 def _report(current: CurrentCatalog, channel: socket.socket) -> int:
-    """The reader's work: read, wait, look again, for as long as there is something to look at."""
+    """The reader's work: read, wait and look again, as long as there is something to look at."""
     try:
         while (at := current.next_look) is not None:
             time.sleep(max(0.0, at - time.monotonic()))
@@ -146,7 +146,7 @@ def _encode(catalog: CatalogRead) -> bytes:
 
 
 def _decode(data: bytes) -> CatalogRead:
-    """Raises what is `MALFORMED`."""
+    """Raises the exceptions in `MALFORMED`."""
     return msgspec.msgpack.decode(data, type=CatalogRead, dec_hook=_to_path)
 
 

@@ -1,4 +1,4 @@
-"""The control of one child: messages of bounded size in both directions, without ever blocking on the child."""
+"""The control channel of one child: messages of bounded size in both directions, without ever blocking on the child."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ _LARGEST = 16 << 20  # bytes of a child's message
 
 
 class Link:
-    """Passes each message to `taken`, and calls `ended` once when the child closes or sends what is no message."""
+    """Passes each message to `taken`, and calls `ended` once when the child closes its end or sends something that
+    isn't a message.
+    """
 
     def __init__(
         self,
@@ -31,17 +33,17 @@ class Link:
 
     @property
     def is_full(self) -> bool:
-        """Whether the child takes nothing any more."""
+        """Whether the child no longer takes anything."""
         return len(self._sender) > _MOST_UNSENT
 
     def send(self, message: protocol.Message, descriptors: Sequence[int] = ()) -> None:
-        """Send duplicates of the descriptors too; what the child doesn't take now waits."""
+        """Send a message and duplicates of its descriptors. If the child can't take it now, it waits."""
         with contextlib.suppress(OSError):  # it is gone; its end is on its way to us
             self._sender.send(message, descriptors)
         self._await()
 
     def close(self) -> None:
-        """Ends a child that reads from its control."""
+        """Close the channel, which ends a child that reads from it."""
         if self._open:
             self._open = False
             self._selector.unregister(self._receiver.socket)

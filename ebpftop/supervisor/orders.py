@@ -1,4 +1,4 @@
-"""What a loader is told to load. It is made on root's side of a request, where nobody believes that it was checked."""
+"""The orders of loaders, created on root's side of a request, which doesn't trust any earlier check."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ebpftop.supervisor.tasks import Work
 
 
 class Orders:
-    """Makes orders of requests. internal, includes, bcc: see `supervisor.Plan`."""
+    """Turns requests into orders. internal, includes, bcc: see `supervisor.Plan`."""
 
     def __init__(
         self,
@@ -33,7 +33,9 @@ class Orders:
         self._invoker, self._lookups = invoker, lookups(invoker)
 
     def of(self, name: str, given: dict[str, str]) -> load.Order:
-        """For a probe and its parameters, checked as far as the text shows it. Raises `LookupError`, `BadParam`."""
+        """The order for a probe and its parameters, checked as far as their text allows. Raises `LookupError`,
+        `BadParam`.
+        """
         probe = self._internal.get(name) or self._folders.catalog.probes[name]
         chosen = params.canonical(probe, given)
         return load.Order(
@@ -47,7 +49,7 @@ class Orders:
         )
 
     def expected(self, request: Load) -> load.Order:
-        """The same for a request that the consumer will send. Raises as `of`."""
+        """The same for a request that the consumer will send. Raises the same as `of`."""
         return self.of(request.probe, request.params)
 
 

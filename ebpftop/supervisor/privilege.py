@@ -1,7 +1,7 @@
-"""Who invoked sudo, and giving up root, for good or for a while.
+"""Who invoked sudo, and giving up root, permanently or temporarily.
 
 Under sudo the invoker is `SUDO_UID`/`SUDO_GID`. Without one (root's own shell, a container, a user with capabilities) a
-process keeps its user and gives up every capability with no way to regain one, see capabilities(7); as uid 0 it can
+process keeps its user and gives up every capability, with no way to regain one, see capabilities(7). As uid 0 it can
 still access root's own files.
 """
 
@@ -14,6 +14,7 @@ import pwd
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
+from itertools import count
 from pathlib import Path
 
 import msgspec
@@ -23,7 +24,7 @@ from ebpftop.base.syscalls import NUMBERS
 from ebpftop.kernel import capabilities
 
 _PR_SET_PDEATHSIG, _PR_GET_PDEATHSIG = 1, 2
-_PR_SET_DUMPABLE, _PR_SET_KEEPCAPS, _PR_CAPBSET_DROP, _PR_SET_SECUREBITS = 4, 8, 24, 28
+_PR_SET_DUMPABLE, _PR_SET_KEEPCAPS, _PR_SET_SECUREBITS, _PR_CAPBSET_READ, _PR_CAPBSET_DROP = 4, 8, 28, 23, 24
 _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 38, 47
 _PR_CAP_AMBIENT_CLEAR_ALL = 4
 _SECBITS_ROOT_IS_NOBODY_SPECIAL = 0x2F  # NOROOT, NO_SETUID_FIXUP, KEEP_CAPS_LOCKED, each locked
@@ -45,7 +46,7 @@ class Invoker(msgspec.Struct, frozen=True, kw_only=True):
 def invoker(environment: Mapping[str, str] = os.environ) -> Invoker | None:
     """The user who ran sudo, with the home directory from passwd; None if root runs us directly, or no root at all.
 
-    Raises `Cannot` if sudo's variables name nobody: going on as root is not what was meant.
+    Raises `Cannot` if sudo's variables name nobody: continuing as root would not be what the user meant.
     """
     given = {name: environment[name] for name in ("SUDO_UID", "SUDO_GID") if name in environment}
     if not given or os.geteuid() != 0:
@@ -84,7 +85,7 @@ def _groups(who: Invoker) -> list[int]:
 
 @contextlib.contextmanager
 def _changing_to(who: Invoker) -> Iterator[None]:
-    """Raises `Cannot` where this may not be done."""
+    """Raises `Cannot` if this isn't permitted."""
     try:
         yield
     except OSError as error:
@@ -94,16 +95,19 @@ def _changing_to(who: Invoker) -> Iterator[None]:
 
 def _drop_capabilities() -> None:
     _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
-    last = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
     if "CAP_SETPCAP" in capabilities.held():  # without it the bounding set and securebits can't be changed
-        for capability in range(last + 1):
+        for capability in count():
+            if _libc.prctl(_PR_CAPBSET_READ, ctypes.c_ulong(capability), 0, 0, 0) < 0:
+                break  # the kernel knows no more
             _prctl(_PR_CAPBSET_DROP, capability)
         _prctl(_PR_SET_SECUREBITS, _SECBITS_ROOT_IS_NOBODY_SPECIAL)
     capabilities.keep(())
 
 
 def become_reader(who: Invoker | None) -> None:
-    """Become the invoker, irrevocably, or keep of root's capabilities those to open files. Raises as `drop`."""
+    """Become the invoker, irrevocably; without one, keep only root's capabilities to open files. Raises the same as
+    `drop`.
+    """
     if who is not None or os.geteuid() != 0:
         drop(who)
         return
@@ -113,8 +117,8 @@ def become_reader(who: Invoker | None) -> None:
 
 
 def confine(who: Invoker | None) -> None:
-    """Have this thread alone become the invoker, with no capability but those that loading programs takes,
-    irrevocably: for the compiler, whose input names files. Raises `OSError`, `Cannot`.
+    """Irrevocably turn only this thread into the invoker, with just the capabilities that loading programs needs: for
+    the compiler, whose input names files. Raises `OSError`, `Cannot`.
     """
     loading = ("CAP_BPF", "CAP_PERFMON")
     keep = loading if capabilities.held().issuperset(loading) else ("CAP_SYS_ADMIN",)  # which includes them
@@ -130,7 +134,7 @@ def confine(who: Invoker | None) -> None:
 
 
 def _call(name: str, *arguments: object) -> None:
-    """A system call without libc's own part of it."""
+    """A system call that bypasses libc's wrapper."""
     if _libc.syscall(NUMBERS[name], *arguments):
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
@@ -149,16 +153,16 @@ def can_read(who: Invoker, folder: Path) -> bool:
 
 
 def invokers_rights() -> AbstractContextManager[None]:
-    """`rights_of` the invoker, for what the command line names. Raises `Cannot`."""
+    """`rights_of` the invoker, for files that the command line names. Raises `Cannot`."""
     return rights_of(invoker())
 
 
 @contextlib.contextmanager
 def rights_of(who: Invoker | None) -> Iterator[None]:
-    """Open paths with the invoker's rights; root's are restored afterwards. The process must have one thread.
+    """Open paths with the invoker's rights; afterwards root's are restored. The process must have only one thread.
 
-    Without an invoker, root's own count, and for another user those without capabilities. Raises `Cannot` if root can't
-    become the invoker.
+    Without an invoker, root keeps its own rights, and another user keeps those without capabilities. Raises `Cannot` if
+    root can't become the invoker.
     """
     if who is None:
         with contextlib.nullcontext() if os.geteuid() == 0 else capabilities.without(capabilities.FILE_RIGHTS):

@@ -28,7 +28,7 @@ def spawn(
 ) -> int:
     """Fork; the child closes every descriptor but 0, 1, 2 and `keep`, runs `work` and exits with its result.
 
-    session: run it in its own session, so that a Ctrl-C meant for the dashboard does not reach it. stderr: a descriptor
+    session: run it in its own session, so that a Ctrl-C meant for the dashboard doesn't reach it. stderr: a descriptor
     to use as 1 and 2. Returns the child's pid.
     """
     sys.stdout.flush()

@@ -57,8 +57,8 @@ Collector = Callable[[Catalog, socket.socket, socket.socket], int]
 _JOB_CONTROL = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 _PATIENCE = 2.0  # seconds that the consumer gets to end by itself
 _COLLECTORS_PATIENCE = 0.4  # and the collector
-_RESTORING = 0.1  # seconds that restoring the terminal may take then
-_AT_LATEST = 2.8  # seconds after a signal, by which everything has ended, whatever this process is doing
+_RESTORING = 0.5  # seconds that restoring the terminal may take then
+_AT_LATEST = 2.5  # seconds after a signal, by which everything has ended, whatever this process is doing
 _OUTPUT = 1 << 16  # bytes of collectors' output that are passed on
 SURVEY_RUN = 0  # the run number under which the collector knows the survey
 
@@ -100,7 +100,7 @@ class Supervisor:
         self._ending_since = 0.0
 
     def run(self) -> int:
-        """Start the others and stay until the consumer has ended."""
+        """Start the other processes and stay until the consumer has ended."""
         wakeup = self._catch_signals()
         only_roots_modules()
         self._early.start(self.plan.expected, self._orders.expected, loader)
@@ -167,7 +167,7 @@ class Supervisor:
             self._selector.unregister(reports)
 
     def _reread(self) -> None:
-        """A probe's file was saved, or the folders can't be read any more."""
+        """A probe's file was saved, or the folders can no longer be read."""
         self._early.forget_changed(self._orders.expected)
         self._send(protocol.Reread(catalog=info.catalog(self.plan.folders.catalog)))
         self._survey()
@@ -182,7 +182,7 @@ class Supervisor:
         probe: str = "",
         seconds: float | None = None,
     ) -> None:
-        """Loads wait for their turn; what serves all of them goes first. The collector gets the channel.
+        """Queue a task; those that serve all runs go before loads. The collector gets the channel.
 
         probe: what is loaded, to be named if it can't be. seconds: how long it may take, if not as long as a load.
         """
@@ -195,7 +195,7 @@ class Supervisor:
         channel.close()
 
     def _send(self, message: protocol.Message, descriptors: Sequence[int] = ()) -> None:
-        """To the collector. One that takes nothing any more is ended."""
+        """Send to the collector. A collector that no longer takes anything is ended."""
         if self._link is not None:
             self._link.send(message, descriptors)
             if self._link.is_full and self._collector:
@@ -231,7 +231,7 @@ class Supervisor:
         self._link = None
 
     def _account(self, run: int) -> None:
-        """Here and in no task: it is asked for every second, and is one system call that reads nothing of anybody."""
+        """Done here and not in a task: it is requested every second, and is one system call that reads nothing."""
         try:
             descriptor = self._accounting.descriptor()
         except (OSError, KernelLacks) as error:
@@ -260,7 +260,7 @@ class Supervisor:
             self._start_task("loader", request.run, loader(order), first=internal, probe=request.probe)
 
     def _give_up_root(self) -> None:
-        """In a task: what follows is done as the invoker."""
+        """In a task: become the invoker for everything that follows."""
         parent = os.getppid()
         privilege.drop(self._started.invoker)
         process.die_with(parent, signal.SIGKILL)
@@ -275,7 +275,7 @@ class Supervisor:
     # ---------------------------------------------------------------- signals and the terminal
 
     def _watch_terminal(self) -> None:
-        """A terminal can end without SIGHUP: for whoever is not in its session."""
+        """Watch the terminal: a process outside its session gets no SIGHUP when it ends."""
         gone = hangup.Hangup(self.plan.tied_to)
 
         def end() -> None:
@@ -293,7 +293,7 @@ class Supervisor:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGALRM, lambda *_: self._end_at_once())
         for number in hangup.ending_signals():
-            signal.signal(number, _begin_to_end if number != signal.SIGINT else lambda *_: None)
+            signal.signal(number, _begin_to_end if number != signal.SIGINT else _interrupted_once)
         return ours
 
     def _on_signals(self, wakeup: socket.socket) -> None:
@@ -304,7 +304,7 @@ class Supervisor:
                 self._forward(number)
 
     def _end_at_once(self) -> None:
-        """The loop didn't end in time: it hangs, or a child does. What is left ends by its parent-death signal."""
+        """The loop hangs, or a child does: the remaining processes end by their parent-death signal."""
         signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the terminal may hang as well
         signal.setitimer(signal.ITIMER_REAL, _RESTORING)
         self.tasks.end_all()
@@ -315,10 +315,10 @@ class Supervisor:
         os._exit(128 + signal.SIGTERM)
 
     def _forward(self, number: int) -> None:
-        """A signal meant for the command: the consumer ends in its own way, and is ended if it does not."""
+        """A signal meant for the command: the consumer ends in its own way, and is killed if it doesn't."""
         if self._status is None:
             os.kill(self._consumer, number)
-            if number != signal.SIGINT:
+            if number != signal.SIGINT or signal.getitimer(signal.ITIMER_REAL)[0]:
                 self._ending_since = self._ending_since or time.monotonic()
 
     def _reap(self) -> None:
@@ -391,9 +391,14 @@ class Supervisor:
 
 
 def _begin_to_end(*_: object) -> None:
-    """A signal handler, which runs also while the loop is busy: from now on there is a limit."""
+    """A signal handler, which also runs while the loop is busy: it sets the deadline for the end."""
     if not signal.getitimer(signal.ITIMER_REAL)[0]:
         signal.setitimer(signal.ITIMER_REAL, _AT_LATEST)
+
+
+def _interrupted_once(*_: object) -> None:
+    """The first SIGINT may have a summary written, which may take long; after the second there is a limit."""
+    signal.signal(signal.SIGINT, _begin_to_end)
 
 
 def only_roots_modules() -> None:

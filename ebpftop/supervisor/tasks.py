@@ -1,4 +1,4 @@
-"""Root tasks: the short-lived processes that do what only root may, each reporting straight to the collector."""
+"""Root tasks: the short-lived processes that do what requires root. Each reports directly to the collector."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class NotStarted(Exception):
 
 
 class Task(msgspec.Struct, kw_only=True):
-    """One task. `seconds` is how long it may take; `output` is a memfd with what it wrote to stderr. first: whether it
-    goes before loads.
+    """One task. `seconds`: how long it may take. `output`: a memfd with what it wrote to stderr. first: whether it goes
+    before loads.
     """
 
     name: str
@@ -53,14 +53,14 @@ class Task(msgspec.Struct, kw_only=True):
 
 
 def limit() -> None:
-    """Bound what this process may take up, before it reads anything."""
+    """Limit the resources of this process, before it reads anything."""
     _bound(resource.RLIMIT_CORE, 0, 0)
     _bound(resource.RLIMIT_AS, MEMORY, MEMORY)
     _bound(resource.RLIMIT_FSIZE, FILE_SIZE, FILE_SIZE)
 
 
 def _bound(kind: int, soft: int, hard: int) -> None:
-    """What is limited to less stays so: only CAP_SYS_RESOURCE raises it, which containers lack."""
+    """Never raise a lower limit: that requires CAP_SYS_RESOURCE, which containers lack."""
     most = _most(kind, hard)
     resource.setrlimit(kind, (min(soft, most), most))
 
@@ -80,10 +80,10 @@ class Tasks:
     def start(
         self, name: str, run: int, work: Work, *, first: bool = False, seconds: float | None = None
     ) -> socket.socket:
-        """Fork a task, or let it wait until another one ends, `first` before all others. It may take so many seconds,
-        else `WALL_SECONDS`.
+        """Fork a task, or queue it until another one ends; `first` tasks go ahead of all others. It may take this many
+        seconds, by default `WALL_SECONDS`.
 
-        Returns the collector's end of its channel, which reports a fork that fails. Raises `NotStarted`.
+        Returns the collector's end of its channel, which also reports a fork that fails. Raises `NotStarted`.
         """
         if len(self._waiting) >= MOST_WAITING + _RESERVED * first:
             raise NotStarted(f"not loaded: {MOST_WAITING} probes are waiting already, try again in a moment")
@@ -144,7 +144,7 @@ class Tasks:
         self._running[pid] = task
 
     def renumber(self, old: int, new: int) -> None:
-        """A load that began early now has the number of its request's run."""
+        """A load that began early gets the number of its request's run."""
         for task in (*self._running.values(), *self._waiting):
             if task.run == old:
                 task.run = new
@@ -154,7 +154,7 @@ class Tasks:
         return min((task.deadline for task in self._running.values() if not task.overdue), default=None)
 
     def end_overdue(self) -> None:
-        """Kill what is over its time; `reap` reports it."""
+        """Kill overdue tasks; `reap` reports them."""
         now = time.monotonic()
         for pid, task in self._running.items():
             if task.deadline <= now and not task.overdue:
@@ -162,7 +162,7 @@ class Tasks:
                 os.kill(pid, signal.SIGKILL)
 
     def reap(self, pid: int, status: int) -> protocol.TaskEnded | None:
-        """The report to the collector about a process that ended; None if it wasn't a task, or did its work."""
+        """The report to the collector about a process that ended; None if it wasn't a task, or finished its work."""
         task = self._running.pop(pid, None)
         if task is None:
             return None
@@ -183,9 +183,9 @@ class Tasks:
 
 
 def how(status: int, overdue: float | None = None, output: str = "") -> str:
-    """A wait status in words; C++ and LLVM abort where there is no memory, and say so in the output.
+    """A wait status in words. C++ and LLVM abort when memory runs out, and say so in the output.
 
-    overdue: the seconds that it could take, if it took longer.
+    overdue: the allowed seconds, if it exceeded them.
     """
     if overdue is not None:
         return f"took longer than {overdue:.0f} s and was stopped"

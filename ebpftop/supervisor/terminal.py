@@ -13,8 +13,8 @@ from ebpftop.base.hangup import terminals
 
 
 class Terminal:
-    """The settings, at construction, of the terminal among the standard streams, or else of the controlling one; does
-    nothing without a terminal.
+    """The settings, at construction, of the terminal among the standard streams, or else of the controlling terminal.
+    Does nothing without a terminal.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ def _is_ours(terminal: int) -> bool:
 
 
 def outer() -> list[int]:
-    """Descriptors of the terminals that sudo shows ours on, if it gave us one of its own (`use_pty`).
+    """Descriptors of the terminals on which sudo shows ours, if it gave us one of its own (`use_pty`).
 
     sudo restores their settings when it ends, but not their screens.
     """

@@ -25,7 +25,7 @@ class Began(Message):
 
 
 class WasRejected(Message):
-    """A load failed. `request` is what this dashboard requested, None for what is on a tape."""
+    """A load failed. `request` is this dashboard's, None for a load on a tape."""
 
     def __init__(self, run: Run, request: Requested | None) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class WasRejected(Message):
 
 
 class WasStopped(Message):
-    """A probe was detached, for a reason, though nobody requested it."""
+    """A probe was detached for a reason, not by request."""
 
     def __init__(self, run: Run) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ class Chosen(Message):
 
 
 class SpanAsked(Message):
-    """A span that was pointed at; a moment, where it is empty."""
+    """A span was selected; an empty one is a moment."""
 
     def __init__(self, span: Span) -> None:
         super().__init__()
@@ -112,7 +112,7 @@ class EditAsked(Message):
 
 
 class ProcessAsked(Message):
-    """Open the page of a process, by its identity; or of one that only /proc told of."""
+    """Open the page of a process, by its identity, or of one that only /proc has shown."""
 
     def __init__(self, process: int | Process) -> None:
         super().__init__()
@@ -120,7 +120,7 @@ class ProcessAsked(Message):
 
 
 class PlayAsked(Message):
-    """A playbook shall be opened, by name. loads: requests for its steps that are on their way already."""
+    """Open a playbook by name. loads: requests for its steps that have been sent already."""
 
     def __init__(self, playbook: str, loads: Sequence[Load] = ()) -> None:
         super().__init__()
@@ -129,8 +129,8 @@ class PlayAsked(Message):
 
 
 class LoadAsked(Message):
-    """Load a probe. `form`: show the parameter form first. `typed`: the parameters come from that form, as does
-    `when`, for which to watch then.
+    """Load a probe. `form`: show the parameter form first. `typed`: the parameters come from that form, and so does
+    `when`, the trigger to watch for then.
     """
 
     def __init__(

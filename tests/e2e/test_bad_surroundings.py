@@ -62,7 +62,7 @@ def test_a_mistake_keeps_its_exit_code_where_nobody_can_be_told() -> None:
 
 def test_a_log_from_a_stream_that_can_not_be_read() -> None:
     done = sh("$E explain - 0>/dev/null")
-    assert (done.returncode, done.stderr) == (2, "ebpftop: standard input: Bad file descriptor\n")
+    assert (done.returncode, done.stderr) == (1, "ebpftop: standard input: Bad file descriptor\n")
 
 
 @as_root
@@ -202,3 +202,17 @@ def test_a_fault_of_ours_is_one_line_where_no_report_can_be_written(tmp_path: Pa
     assert said.startswith(
         "ebpftop: internal error in the command (ZeroDivisionError: x, faulty.py:2); no crash report: "
     )
+
+
+@as_root
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_machine_without_sysctls(command: str) -> None:
+    done = sh(f"unshare -m sh -c 'mount -t tmpfs none /proc/sys && exec $E {command}'")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@as_root
+def test_the_doctor_of_a_machine_without_sysfs() -> None:
+    done = sh("unshare -m sh -c 'mount -t tmpfs none /sys && exec $E doctor'")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "mount -t sysfs sysfs /sys" in done.stdout

@@ -120,10 +120,8 @@ def test_a_path_that_leads_to_no_file_is_told(term: Terminal, tmp_path: Path, pl
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which needs root")
-def test_a_tape_that_may_not_be_read_is_told(term: Terminal, tmp_path: Path) -> None:
-    tape = written(tmp_path / "a.tape", STORY)
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
+def test_a_tape_that_may_not_be_read_is_told(term: Terminal, public: Path) -> None:
+    tape = written(public / "a.tape", STORY)
     replay(term, tape, " ".join(AS_NOBODY))
     assert f"ebpftop: {tape}: Permission denied" in term.wait_for("ended: 1, ")
     tape.chmod(0o644)

@@ -6,6 +6,7 @@ import os
 import shlex
 import signal
 import termios
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -99,3 +100,24 @@ def test_sigterm_ends_everything_while_the_supervisor_hangs(tmp_path: Path) -> N
         eventually(lambda: not any(process.is_running() for process in processes.values()), "nothing is left")
         assert {"collect", "dashboa"} <= processes.keys()
         assert termios.tcgetattr(term.terminal) == term.settings
+
+
+@pytest.mark.parametrize("command", ["replay", "tape info", "report -o -", "explain"])
+def test_control_c_ends_what_waits_for_a_file_that_never_comes(hung: Path, command: str) -> None:
+    with bare_pty([*COMMAND, *command.split(), str(hung / "tape")]) as term:
+        eventually(lambda: waits(term.process.pid), "it waits")
+        term.process.send_signal(signal.SIGINT)
+        assert term.process.wait(20) == -signal.SIGINT
+
+
+def test_a_second_control_c_ends_a_recording_whose_file_hangs(hung: Path) -> None:
+    with bare_pty([*COMMAND, "record", "-o", str(hung / "tape"), "syscount"]) as term:
+        eventually(lambda: "run" in children(term.process.pid), "the consumer began")
+        consumer = children(term.process.pid)["run"]
+        eventually(lambda: waits(consumer.pid) and "collect" in children(term.process.pid), "it waits")
+        for _ in range(2):
+            term.process.send_signal(signal.SIGINT)
+            time.sleep(0.5)
+        term.wait_until(lambda: term.process.poll() is not None, "it has ended")
+        assert term.process.returncode >= 128
+        eventually(lambda: not consumer.is_running(), "nothing is left")

@@ -15,6 +15,7 @@ import pytest
 from ebpftop.base.jsonrpc import LONGEST, METHOD, PARAMS, PARSE, REQUEST
 from ebpftop.commands.mcp import OUTPUT, VERSIONS
 from tests.support.command import AS_NOBODY, CHECKOUT, COMMAND, complaint, ebpftop
+from tests.support.probes import SOURCE, write_probe
 from tests.support.processes import SLOWER
 from tests.support.schemas import check
 
@@ -97,9 +98,13 @@ def test_list_show_and_explain_say_what_the_commands_say() -> None:
     assert json.loads(failure)["kind"] == "null_deref"
 
 
-def test_an_answer_is_bounded() -> None:
-    text = called("explain", log="\n".join(f"{n}: R{n % 10} !read_ok" for n in range(20_000)))["content"][0]["text"]
-    assert len(text.encode()) <= OUTPUT + 100
+def test_an_answer_is_bounded(public: Path) -> None:
+    write_probe(public / "probes", "mine/long", source=SOURCE + "// more\n" * (OUTPUT // 4))
+    (public / "ebpftop").mkdir()
+    (public / "ebpftop/config.toml").write_text(f'folders = ["{public}/probes"]\n')
+    text = called("show", before=["env", f"XDG_CONFIG_HOME={public}"], probe="mine/long")["content"][0]["text"]
+    assert OUTPUT < len(text.encode()) <= OUTPUT + 100
+    assert text.endswith(f"and an answer holds {OUTPUT}")
 
 
 def test_what_fails_is_told_as_the_command_tells_it() -> None:
@@ -116,6 +121,15 @@ def test_who_may_not_trace_is_told_so_and_never_asked_for_a_password() -> None:
     result = called("run", before=AS_NOBODY, probe="runqlat", seconds=1)
     assert result["isError"] is True
     assert "sudo" in result["content"][0]["text"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which needs root")
+def test_a_tape_is_opened_with_the_rights_of_who_typed_sudo(public: Path) -> None:
+    secret = public / "a.tape"
+    secret.write_text("of root's")
+    secret.chmod(0o600)
+    result = called("triage", before=["env", "SUDO_UID=65534", "SUDO_GID=65534"], tape=str(secret))
+    assert (result["isError"], result["content"][0]["text"]) == (True, f"ebpftop: {secret}: Permission denied")
 
 
 @pytest.mark.bpf

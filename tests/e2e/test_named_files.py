@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import ebpftop as package
-from tests.support.command import Done, complaint, ebpftop
+from tests.support.bare_pty import bare_pty
+from tests.support.command import COMMAND, Done, complaint, ebpftop
 from tests.support.dashboard import load
 from tests.support.probes import HEAD, SOURCE, VARIANT, VIEW, write_probe
 from tests.support.processes import eventually
@@ -208,9 +209,23 @@ def test_root_itself_reads_its_own_folder(tmp_path: Path) -> None:
 
 
 def test_a_log_and_its_source_are_opened_with_the_rights_of_who_asked(secret: Path) -> None:
-    assert complaint(ebpftop("explain", secret, environment=NOBODY), 2) == f"{secret}: Permission denied"
+    assert complaint(ebpftop("explain", secret, environment=NOBODY), 1) == f"{secret}: Permission denied"
     done = ebpftop("explain", "/dev/null", "--source", secret, environment=NOBODY)
-    assert complaint(done, 2) == f"{secret}: Permission denied"
+    assert complaint(done, 1) == f"{secret}: Permission denied"
+
+
+@pytest.mark.parametrize(
+    "words", [["compare", str(DEMO)], ["triage"], ["tape", "info"], ["tape", "export", "--format", "csv"]], ids=" ".join
+)
+def test_a_tape_is_opened_with_the_rights_of_who_asked(secret: Path, words: list[str]) -> None:
+    done = ebpftop(*words, secret, environment=NOBODY)
+    assert complaint(done, 1) == f"{secret}: Permission denied"
+
+
+def test_a_tape_is_replayed_with_the_rights_of_who_asked(secret: Path) -> None:
+    under_sudo = [f"{name}={value}" for name, value in NOBODY.items()]
+    with bare_pty(["env", *under_sudo, *COMMAND, "replay", str(secret)], size=(30, 400)) as term:
+        term.wait_for(f"{secret}: Permission denied")
 
 
 def test_a_new_probe_is_written_by_who_asked(public: Path, secret: Path) -> None:

@@ -40,17 +40,15 @@ def total(probe: str, view: str) -> int:
     return sum(gains[found.counters[0]] for gains in found.gained().values())
 
 
-def test_an_ordinary_user_writes_a_page_that_only_the_owner_can_read(tmp_path: Path) -> None:
-    tmp_path.chmod(0o777)
-    for folder in tmp_path.parents[:2]:
-        folder.chmod(0o755)
-    out = tmp_path / "report.html"
+def test_an_ordinary_user_writes_a_page_that_only_the_owner_can_read(public: Path) -> None:
+    public.chmod(0o777)
+    out = public / "report.html"
     before = AS_NOBODY if os.geteuid() == 0 else ()
     done = ebpftop("report", DEMO, "-o", out, before=before)
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr == f"{out}: {out.stat().st_size / 1024:.3g} KiB\n"
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
-    assert [each.name for each in tmp_path.iterdir()] == ["report.html"], "no draft is left"
+    assert [each.name for each in public.iterdir()] == ["report.html"], "no draft is left"
     page = Report(out.read_text())
     assert {run.probe for run in page.runs.values()} == {*RUNS, "lab/null-deref"}
     assert "shop-01" in page.text

@@ -179,6 +179,14 @@ def test_what_is_no_file_of_ones_own_is_refused(public: Path) -> None:
     assert "exporter.toml in it is ignored" in complaint(ebpftop("exporter", "--config", file), 2)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which needs root")
+def test_it_is_read_with_the_rights_of_who_typed_sudo(public: Path) -> None:
+    file = written(public, '[[probes]]\nid = "hello"\n')
+    file.chmod(0o600)
+    done = ebpftop("exporter", "--config", file, environment={"SUDO_UID": "65534", "SUDO_GID": "65534"})
+    assert complaint(done, 2) == f"{file}: Permission denied"
+
+
 def test_rules_are_for_its_probes(public: Path) -> None:
     file = written(public, '[[probes]]\nid = "runqlat"\n')
     done = ebpftop("exporter", "--rules", "--config", file)

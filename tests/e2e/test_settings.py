@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.command import Done, ebpftop
+from tests.support.holding import NOBODY, holding
 from tests.support.probes import write_probe
 from tests.support.processes import eventually
 from tests.support.shell import PROGRAM, framed, line, shell
 
-NOBODY = 65534
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which needs root")
 
 
@@ -121,6 +121,15 @@ def test_under_sudo_they_are_the_invokers_and_nobody_elses(home: Path) -> None:
     assert told(listed(home, *sudo)) == [f"{file}: not owned by root or you; ignored"]
     file.chmod(0o600)
     assert told(listed(home, *sudo)) == [f"{file}: Permission denied; ignored"]
+
+
+@as_root
+def test_who_traces_by_capabilities_has_none(home: Path) -> None:
+    """Other processes of that user have none of those, and could write to the file."""
+    file = written(home, "theme = 1\n")
+    os.chown(file, NOBODY, NOBODY)
+    assert told(listed(home, *holding())) == [f"{file}:1: theme: expected a string; ignored"]
+    assert told(listed(home, *holding("CAP_BPF", "CAP_PERFMON"))) == []
 
 
 def test_folders_and_a_budget_are_for_this_machine_alone(home: Path) -> None:

@@ -21,7 +21,7 @@ from ebpftop.catalog import folders, params
 from ebpftop.collector import pressure
 from ebpftop.collector.decode import dns
 from ebpftop.frames.marks import line
-from ebpftop.kernel import kallsyms, mappings, perf_map, proc, waiting
+from ebpftop.kernel import kallsyms, mappings, proc, waiting
 from ebpftop.kernel.demangle import demangle
 from ebpftop.loader import usdt_arguments
 from ebpftop.loader.containers import facts
@@ -192,12 +192,6 @@ def read_kernels(data: bytes) -> None:
         pressure.parse(data)
 
 
-def read_perf_map(data: bytes) -> None:
-    asked = [0, 0x1000, 0xFFFF, 1 << 40]
-    for address, found in perf_map.compiled(io.BytesIO(data), asked).items():
-        assert found.start <= address < found.end
-
-
 def read_names(data: bytes) -> None:
     for name in text_of(data).split("\n"):
         if name.startswith("_R"):  # C++'s own library would take a process each
@@ -292,10 +286,6 @@ _symbols = lines_of(
     ).map(b"".join),
     ODD,
 )
-_maps = lines_of(
-    st.tuples(_hex, st.just(b" "), _hex, st.just(b" "), ODD).map(b"".join),
-    st.from_regex(rb"\A[0-9a-f]{1,18} -?[0-9a-f]{1,12} .{0,8}\Z"),
-)
 _rust = st.from_regex(rb"\A_R[CNIBMXYbchjlmopqstuvwxyzRQPOSATFDKLEGH0-9_a-z]{0,60}\Z")
 
 DOORS = [
@@ -326,7 +316,6 @@ DOORS = [
         _symbols,
         seeds=lambda: [b"ffffffff81000000 T _text\nffffffff81000010 t x\t[m]\n", b"some avg10=0.00 total=1\n"],
     ),
-    Door("perf-map", read_perf_map, _maps, seeds=lambda: [b"1000 100 one\n1040 10 two\n"]),
     Door("rust-names", read_names, _rust, seeds=lambda: [b"_RNvCskwGfYPst2Cb_3foo16example_function"]),
     Door(
         "container",

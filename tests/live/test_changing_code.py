@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import platform
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +18,6 @@ pytestmark = [pytest.mark.bpf, any_kernel]
 compiled = pytest.mark.skipif(platform.machine() != "x86_64", reason="the compiled code is for x86-64")
 
 SECONDS = 2.5  # of CPU time, of each function
-
-
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """Names are looked up without root's rights."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder)
 
 
 def sampled(code: str, *args: object, interval: float = 1.0) -> list[dict[str, Any]]:
@@ -59,8 +49,8 @@ def assert_half_each(stacks: list[dict[str, Any]], first: str, second: str) -> N
 
 
 @pytest.mark.parametrize("interval", [1.0, 30.0])
-def test_a_library_that_is_loaded_where_another_was_has_its_own_samples(open_folder: Path, interval: float) -> None:
-    paths = [library(open_folder / f"{name}.so", f"{name}_work", step) for name, step in (("alpha", 1), ("beta", 3))]
+def test_a_library_that_is_loaded_where_another_was_has_its_own_samples(public: Path, interval: float) -> None:
+    paths = [library(public / f"{name}.so", f"{name}_work", step) for name, step in (("alpha", 1), ("beta", 3))]
     assert_half_each(sampled(LOADER, SECONDS, *paths, interval=interval), "alpha_work", "beta_work")
 
 

@@ -66,6 +66,7 @@ def test_a_program_of_some_milliseconds_has_its_containers_name(root: Path, cont
     assert places(traced.events(), "true")[before:] == [NAMES[container]] * RUN
 
 
+@any_kernel
 def test_a_group_that_is_gone_again_and_a_unit_have_their_names(root: Path) -> None:
     with trace("cpu/execsnoop", probes=root) as traced:
         traced.until_named()

@@ -121,6 +121,7 @@ def test_all_containers_of_a_pod_and_one_of_them(root: Path, tmp_path: Path) -> 
             counted(traced, [nameless], [one, two, other])
 
 
+@any_kernel
 def test_a_unit_that_is_started_again_is_counted_again(root: Path) -> None:
     with contextlib.ExitStack() as stack:
         first = stack.enter_context(contextlib.ExitStack())

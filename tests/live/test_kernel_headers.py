@@ -13,6 +13,7 @@ import pytest
 from ebpftop.kernel import bcc_home, btf, headers
 from ebpftop.kernel.btf import Btf
 from tests.support.btf_file import BtfFile
+from tests.support.tracing import any_kernel
 
 pytestmark = pytest.mark.bpf
 
@@ -132,6 +133,7 @@ def test_a_type_behind_a_cast_is_had_by_the_compilers_complaint(tmp_path: Path) 
     assert last.returncode == 0, last.stderr
 
 
+@any_kernel
 def test_a_layout_seen_differently_is_an_error(tmp_path: Path) -> None:
     """Without the extension a tagged anonymous member declares nothing, and what follows it would move up."""
     number = btf.running().find("typedef", "__u64") or 0

@@ -76,6 +76,7 @@ def answers(stream: socket.socket) -> Iterator[Programs]:
                 stream.sendall(encode(ReadPrograms()))
 
 
+@any_kernel
 def test_a_dashboard_gets_what_a_foreign_program_ran_between_two_readings(stream: socket.socket) -> None:
     """Run times are accounted because somebody looks; nothing else has them so here."""
     with foreign("theirs", 0) as (number, child):

@@ -98,6 +98,7 @@ def test_histograms_are_kept_by_thread(probe: str, view: str, tmp_path: Path) ->
     assert traced.losses() == {}
 
 
+@any_kernel
 def test_waits_by_call_stack_are_kept_by_thread(tmp_path: Path) -> None:
     with named_threads(tmp_path) as threads, trace("cpu/offcputime", pid=threads.pid, by="thread") as traced:
         threads.work()
@@ -145,6 +146,7 @@ def test_system_calls_are_timed_by_thread(tmp_path: Path) -> None:
     assert traced.losses() == {}
 
 
+@any_kernel
 def test_who_wakes_others_is_told_by_thread(tmp_path: Path) -> None:
     """Each thread tells the main one when it is done; by then that one waits for it."""
     with named_threads(tmp_path) as threads, trace("cpu/wakeuptime", pid=threads.pid, by="thread") as traced:

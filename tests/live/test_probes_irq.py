@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.interrupts import hardirqs, softirqs
 from tests.support.tracing import trace
+from tests.support.witness import unless_unseen
 from tests.support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
@@ -47,6 +48,7 @@ def make_interrupts() -> None:
             file.read(1)
 
 
+@unless_unseen("irq/irq_handler_exit")
 def test_hardware_interrupts_are_those_of_proc() -> None:
     before = hardirqs()
     with trace("irq/hardirqs") as traced:

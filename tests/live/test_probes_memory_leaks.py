@@ -183,6 +183,7 @@ def test_what_each_function_keeps_under_each_allocator(
     assert traced.losses() == {}
 
 
+@any_kernel
 def test_a_program_with_an_allocator_of_its_own(tmp_path: Path) -> None:
     program = compiled(tmp_path / "static", STATIC, "-static")
     with subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as process:

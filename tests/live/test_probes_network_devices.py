@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.network import BULK, DATAGRAMS, DRAIN, SLOW_LOOPBACK, Wire, device_counts
 from tests.support.tracing import trace
+from tests.support.witness import PACKETS, unless_unseen
 from tests.support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
@@ -28,6 +29,7 @@ def namespace_of(pid: int) -> int:
     return os.stat(f"/proc/{pid}/ns/net").st_ino
 
 
+@unless_unseen(*PACKETS)
 def test_netdevtop_counts_what_a_device_carries() -> None:
     """To a port nobody reads from: each datagram comes back as an ICMP message, as /proc/net/dev counts as well."""
     with (
@@ -49,6 +51,7 @@ def test_netdevtop_counts_what_a_device_carries() -> None:
     assert traced.losses() == {}
 
 
+@unless_unseen(*PACKETS)
 def test_qdisclat_measures_the_wait_in_a_slow_queue() -> None:
     """1042 bytes at 125,000 a second take 8.3 ms; one packet goes at once, the tenth after it waits for nine others.
 
@@ -67,6 +70,7 @@ def test_qdisclat_measures_the_wait_in_a_slow_queue() -> None:
     assert traced.losses() == {}
 
 
+@unless_unseen(*PACKETS)
 def test_qdisclat_says_how_many_packets_it_has_no_time_of() -> None:
     """The queue cuts what TCP sends at once into segments of 1000 bytes: 53 of them."""
     with (
@@ -88,6 +92,7 @@ def test_qdisclat_says_how_many_packets_it_has_no_time_of() -> None:
     assert 0 < packets["timed"] == traced.count("delay", device="lo") <= packets["left"] - 40
 
 
+@unless_unseen(*PACKETS)
 def test_icmpsnoop_tells_pings_and_unreachable_ports() -> None:
     with (
         Wire() as wire,

@@ -11,6 +11,7 @@ import pytest
 from tests.support.network import BULK, CONNECT, DRAIN, ECHO, FAR, NEAR, PING, REFUSED, SERVE, Wire, free_port
 from tests.support.processes import eventually
 from tests.support.tracing import any_kernel, trace
+from tests.support.witness import PACKETS, unless_unseen
 from tests.support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
@@ -63,6 +64,7 @@ def test_tcpretrans_sees_every_segment_that_was_lost() -> None:
     assert traced.losses() == {}
 
 
+@unless_unseen(*PACKETS)
 def test_tcpretrans_counts_the_segments_of_what_is_sent_again_at_once() -> None:
     with (
         Wire(lose="data", port=80) as wire,

@@ -13,14 +13,15 @@ from ebpftop.model.places import SLEEPING, STOPPED, Place, Places
 from tests.support.command import ebpftop
 from tests.support.processes import eventually
 from tests.support.row_lock import WAITING, RowLock, row_lock
+from tests.support.scratch import public_folder
 from tests.support.tracing import any_kernel
 
 pytestmark = [pytest.mark.bpf, any_kernel]
 
 
 @pytest.fixture(scope="module")
-def lock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RowLock]:
-    with row_lock(tmp_path_factory.mktemp("row-lock")) as lock:
+def lock() -> Iterator[RowLock]:
+    with public_folder() as folder, row_lock(folder) as lock:
         yield lock
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,17 +28,9 @@ def work():
 """
 
 
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """Names are looked up without root's rights."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder)
-
-
 @pytest.mark.parametrize("by", ["build-id", "link", "another build", "another crc"])
-def test_a_stripped_librarys_functions_are_named_from_the_file_that_belongs_to_it(by: str, open_folder: Path) -> None:
-    library, source, debug = (open_folder / f"mine.{end}" for end in ("so", "c", "debug"))
+def test_a_stripped_librarys_functions_are_named_from_the_file_that_belongs_to_it(by: str, public: Path) -> None:
+    library, source, debug = (public / f"mine.{end}" for end in ("so", "c", "debug"))
     source.write_text(SOURCE)
     identity = "--build-id" if by in ("build-id", "another build") else "--build-id=none"
     subprocess.run(

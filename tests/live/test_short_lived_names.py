@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.scratch import public_folder
 from tests.support.tracing import any_kernel, counted, trace
 
 pytestmark = [pytest.mark.bpf, any_kernel]
@@ -64,14 +64,13 @@ int main(int count, char **arguments) {
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
     """Files of processes that have ended are opened without root's rights."""
-    with tempfile.TemporaryDirectory() as name:
-        Path(name).chmod(0o755)
-        (Path(name) / "known.c").write_text(LIBRARY)
-        (Path(name) / "main.c").write_text(PROGRAM % CHILDREN)
+    with public_folder() as folder:
+        (folder / "known.c").write_text(LIBRARY)
+        (folder / "main.c").write_text(PROGRAM % CHILDREN)
         compiler = ["cc", "-O1", "-fno-omit-frame-pointer"]
-        subprocess.run([*compiler, "-shared", "-fPIC", "-o", "known.so", "known.c"], cwd=name, check=True)
-        subprocess.run([*compiler, "-o", "shortlived", "main.c", "known.c", "-ldl"], cwd=name, check=True)
-        yield Path(name)
+        subprocess.run([*compiler, "-shared", "-fPIC", "-o", "known.so", "known.c"], cwd=folder, check=True)
+        subprocess.run([*compiler, "-o", "shortlived", "main.c", "known.c", "-ldl"], cwd=folder, check=True)
+        yield folder
 
 
 @pytest.mark.parametrize("how", ["fork", "exec", "library"])

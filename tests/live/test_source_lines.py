@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-import tempfile
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,20 +34,12 @@ def work():
 """
 
 
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """Names are looked up without root's rights."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder)
-
-
 @pytest.mark.parametrize("dwarf", ["4", "5"])
-def test_a_frame_has_its_line_and_its_caller_that_of_the_call(dwarf: str, open_folder: Path) -> None:
-    library = open_folder / "mine.so"
-    (open_folder / "burn.c").write_text(SOURCE)
+def test_a_frame_has_its_line_and_its_caller_that_of_the_call(dwarf: str, public: Path) -> None:
+    library = public / "mine.so"
+    (public / "burn.c").write_text(SOURCE)
     options = ["-O1", f"-gdwarf-{dwarf}", "-fno-omit-frame-pointer", "-shared", "-fPIC"]
-    subprocess.run(["cc", *options, "-o", library, "burn.c"], cwd=open_folder, check=True)
+    subprocess.run(["cc", *options, "-o", library, "burn.c"], cwd=public, check=True)
     with Worker(SPIN, library) as worker, trace("cpu/profile", frequency=199, pid=worker.pid) as traced:
         worker.work()
         assert traced.end() == 0

@@ -25,6 +25,7 @@ from tests.support.network import (
 from tests.support.processes import eventually
 from tests.support.tracer import PATIENCE
 from tests.support.tracing import Row, any_kernel, trace
+from tests.support.witness import PACKETS, unless_unseen
 from tests.support.workloads import Worker
 
 pytestmark = pytest.mark.bpf
@@ -55,6 +56,7 @@ SEND = BULK + "    connection.close()\n"
 
 
 @any_kernel
+@unless_unseen(*PACKETS)
 def test_what_a_full_queue_drops_and_lets_through_is_counted(tmp_path: Path) -> None:
     """A sender of 53,000 bytes overruns a queue on its own machine, which takes 12,000 and cuts them into segments."""
     counts = tmp_path / "counts"
@@ -124,6 +126,7 @@ def work():
 
 
 @pytest.mark.skipif(version_code(os.uname().release) < 6 << 16 | 12 << 8, reason="older kernels hide some")
+@unless_unseen(*PACKETS)
 def test_a_full_accept_queue_is_why_packets_are_dropped() -> None:
     """The kernel counts each packet that finds an accept queue full.
 
@@ -166,6 +169,7 @@ def test_a_full_accept_queue_is_why_packets_are_dropped() -> None:
     assert traced.losses() == connects.losses() == queues.losses() == {}
 
 
+@unless_unseen(*PACKETS)
 def test_closing_a_socket_drops_only_what_was_not_read() -> None:
     """The FIN that arrives at a closed socket waits there for nobody, and is freed without loss."""
     closing_first = SERVE.replace("while connection.recv(65536): pass", "connection.recv(100)")
@@ -220,6 +224,7 @@ def work():
 
 
 @any_kernel
+@unless_unseen(*PACKETS)
 def test_connections_are_accepted_from_a_full_queue_even_if_their_clients_gave_up(tmp_path: Path) -> None:
     """Of 41 connections at once 23 fit into the queue: the backlog's 22 and one more."""
     ports = tmp_path / "ports"
@@ -251,6 +256,7 @@ def test_connections_are_accepted_from_a_full_queue_even_if_their_clients_gave_u
 
 
 @any_kernel
+@unless_unseen(*PACKETS)
 def test_messages_below_the_kernels_own_limit_are_those_it_counts() -> None:
     """The kernel answers datagrams to a closed port by a few ICMP messages a second, not each."""
     with (

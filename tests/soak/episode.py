@@ -25,12 +25,13 @@ from ebpftop.frames.tape import TapeReader
 from ebpftop.model.session import Session
 from tests.support.bare_pty import BarePty, bare_pty
 from tests.support.command import CHECKOUT, COMMAND
-from tests.support.processes import SLOWER, alive, children, eventually, held_by, in_kernel
+from tests.support.processes import SLOWER, alive, children, held_by, in_kernel
 from tests.support.workloads import Worker
 
 CALLS = 2_000  # of the process that is counted, each time
 NAME = "soaked"
 COUNTING = f"def work():\n    for _ in range({CALLS}): os.getppid()"
+PATIENCE = 20.0  # seconds until nothing is left
 MOST = 600 << 20  # bytes that one of our processes may ever have had in memory
 PROBES = ("cpu/runqlat", "cpu/offcputime", "disk/opensnoop", "cpu/execsnoop", "cpu/profile", "irq/softirqs")
 LOADS = {
@@ -66,6 +67,7 @@ class Watched:
     def __init__(self, pid: int) -> None:
         self.supervisor = psutil.Process(pid)
         self.ever: dict[int, psutil.Process] = {pid: self.supervisor}
+        self.names = {pid: "supervisor"}
         self.programs, self.maps, self.most = set[int](), set[int](), 0
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
@@ -77,7 +79,7 @@ class Watched:
 
     def look(self) -> None:
         for name, process in children(self.supervisor.pid).items():
-            self.ever[process.pid] = process
+            self.ever[process.pid], self.names[process.pid] = process, name
             if name in ("collect", "loader"):
                 with contextlib.suppress(OSError):
                     programs, maps = held_by(process.pid)
@@ -99,8 +101,12 @@ class Watched:
             (found[name] for name in (who, *(("run", "dashboa") if who == "consumer" else ())) if name in found), None
         )
 
-    def gone(self) -> bool:
-        return not any(map(alive, self.ever.values())) and not in_kernel((self.programs, self.maps))
+    def left(self) -> str:
+        """Its processes that are alive, and how many of its programs and maps are in the kernel; "" if nothing is."""
+        found = [self.names[pid] for pid, process in self.ever.items() if alive(process)]
+        if in_kernel((self.programs, self.maps)):
+            found.append("programs or maps")
+        return ", ".join(found)
 
 
 @dataclass(frozen=True)
@@ -324,7 +330,7 @@ class _Course:
 
     def _check(self) -> None:
         term, watched = self._term, self._watched
-        eventually(watched.gone, "a process, a program or a map is left")
+        self._until_gone()
         said = term.shown.decode(errors="replace")
         assert "Traceback" not in said, said[-3000:]
         assert "internal error" not in said, said[-3000:]
@@ -336,6 +342,14 @@ class _Course:
         tape = self._folder / "tape"
         if tape.exists():
             self._check_tape(tape)
+
+    def _until_gone(self) -> None:
+        """All that ever was of it. Its last words are read meanwhile, and after it has ended."""
+        until = time.monotonic() + PATIENCE * SLOWER
+        while left := self._watched.left():
+            assert time.monotonic() < until, f"left after {PATIENCE:.0f} s: {left}"
+            self._pause(0.05)
+        self._pause(0.05)
 
     def _check_tape(self, tape: Path) -> None:
         """Readable as far as it was written, and with the calls that were made, or fewer where it ended early."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 NOBODY = 65534
-# systemd mounts tracefs at the start
-MOUNTED = ("unshare", "-m", "sh", "-c", 'mount -t tracefs tracefs /sys/kernel/tracing && exec "$@"', "sh")
+TRACEFS = "/sys/kernel/tracing"
+WITH_TRACEFS = (
+    f"{{ mountpoint -q {TRACEFS} || mount -t tracefs tracefs {TRACEFS}; }} && "  # systemd mounts it at the start
+)
+MOUNTED = ("unshare", "-m", "sh", "-c", f'{WITH_TRACEFS}exec "$@"', "sh")
 
 
 def holding(*names: str) -> tuple[str, ...]:

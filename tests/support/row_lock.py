@@ -54,8 +54,6 @@ def row_lock(folder: Path) -> Iterator[RowLock]:
     homes = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     if not homes or not shutil.which("psql"):
         pytest.skip("PostgreSQL is not installed")
-    for each in (folder, *folder.parents[:2]):  # pytest's own are its user's alone
-        each.chmod(0o755)
     place = folder / "postgres"
     place.mkdir()
     shutil.chown(place, "nobody")

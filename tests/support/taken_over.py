@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import json
 import os
 import socket
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -135,7 +137,9 @@ def dashboard(control: socket.socket, stream: socket.socket, file: Path) -> int:
     told["collector's memory"] = outcome(lambda: open(f"/proc/{_collector()}/mem", "rb"))  # noqa: SIM115
     for each in REQUESTS * (TRIED // len(REQUESTS)):
         transport.send(control, each)  # straight to root
-    time.sleep(0.5)
+    _until_read(control)
+    transport.send(control, REQUESTS[0])
+    _until_read(control)  # so all before it was dealt with
     told["siblings"] = siblings()
     decoder = FrameDecoder()
     for request in ASKED * 16:
@@ -159,7 +163,8 @@ def dashboard(control: socket.socket, stream: socket.socket, file: Path) -> int:
     while stream.recv(1 << 16):
         pass
     receiver = transport.Receiver(control)
-    for _ in range(100):  # until the supervisor has noticed
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:  # until the supervisor has noticed
         transport.send(control, protocol.Restart())
         time.sleep(0.1)
         control.setblocking(False)
@@ -173,6 +178,12 @@ def dashboard(control: socket.socket, stream: socket.socket, file: Path) -> int:
     return 0
 
 
+def _until_read(sock: socket.socket) -> None:
+    """Until the other side has read all that was sent."""
+    while int.from_bytes(fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)), sys.byteorder):
+        time.sleep(0.01)
+
+
 _waiting: list[Any] = []
 
 
@@ -180,7 +191,9 @@ def _frames(stream: socket.socket, decoder: FrameDecoder) -> Any:
     while True:
         while _waiting:
             yield _waiting.pop(0)
-        _waiting.extend(decoder.feed(stream.recv(1 << 16)))
+        data = stream.recv(1 << 16)
+        assert data, "the collector has ended"
+        _waiting.extend(decoder.feed(data))
 
 
 def _collector() -> int:

@@ -1,7 +1,7 @@
-"""What raw fields of maps and events mean: decoders by the names a manifest uses, each a module of its own.
+"""Decoders for raw fields of maps and events, by the names that a manifest uses. Each is a module of its own.
 
-A decoder takes one field of many rows and returns a column. Each distinct value is decoded once; one without a name
-stays the number it is. Labels are hostile text.
+A decoder takes one field of many rows and returns a column. Each distinct value is decoded once; a value without a name
+stays a number. Labels are hostile text.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ Decoder = Callable[[Array], Column]
 
 
 class Context:
-    """What decoders remember of this machine."""
+    """State of this machine that decoders share."""
 
     def __init__(self) -> None:
         self.cgroups = Cgroups()
@@ -86,13 +86,13 @@ class Context:
         }
 
     def of_run(self, points: list[str]) -> Context:
-        """The same, which also knows the names of one run's attachments."""
+        """The same, with the names of one run's attachments."""
         one = copy.copy(self)
         one._names = {**self._names, "point": lambda number: points[number] if number < len(points) else str(number)}
         return one
 
     def cgroup_path(self, number: int) -> str:
-        """Path below its hierarchy, "/" for its root, "" where it is unknown. Version 2 has the number 0."""
+        """Path below its hierarchy: "/" for its root, "" if it is unknown. Version 2 has the number 0."""
         return self.cgroups.path(number & _GROUP, number >> _HIERARCHY)
 
     def namer(self, decode: str) -> Callable[[int], str]:
@@ -111,8 +111,8 @@ _OF_ARRAYS: dict[str, Decoder] = {
 
 
 def decoder(name: str, context: Context) -> Decoder:
-    """The decoder of this name. Raises KeyError for an unknown one; the decoder raises ValueError for what it can't
-    take.
+    """The decoder of this name. Raises KeyError for an unknown one; the decoder raises ValueError
+    for unsuitable input.
     """
     return _OF_ARRAYS.get(name) or _by_number(name, context.namer(name))
 

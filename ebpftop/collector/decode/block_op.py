@@ -1,6 +1,6 @@
 """Operations of block requests.
 
-Source: enum req_op of linux/blk_types.h. Operations on zones are not here, as their numbers changed between kernels.
+Source: enum req_op of linux/blk_types.h. Zone operations are missing, because their numbers changed between kernels.
 """
 
 from __future__ import annotations

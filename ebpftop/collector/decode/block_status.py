@@ -19,5 +19,5 @@ _NAMES = {
 
 
 def name(number: int) -> str:
-    """`IOERR`, "" where nothing went wrong, or the number."""
+    """`IOERR`, "" for success, or the number."""
     return _NAMES.get(number, str(number))

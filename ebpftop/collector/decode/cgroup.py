@@ -15,10 +15,10 @@ V2 = 0  # the number of the hierarchy of version 2
 
 
 class Cgroups:
-    """Paths by id. A group that is gone keeps the path it had, if it was seen.
+    """Paths by id. A removed group keeps its path, if it was seen.
 
-    roots: where hierarchies are mounted, by the kernel's numbers. learned: called with id, hierarchy and path of a
-    group that is new, or has another path now.
+    roots: the mount points of hierarchies, by the kernel's numbers. learned: called with id, hierarchy and path of a
+    group that is new or has moved.
     """
 
     def __init__(self, roots: Mapping[int, Path] | None = None) -> None:
@@ -28,9 +28,9 @@ class Cgroups:
         self._walked = dict.fromkeys(self.roots, -_PATIENCE)
 
     def path(self, number: int, hierarchy: int = V2) -> str:
-        """Path below the hierarchy's root, which is "/" itself; "" where it is unknown.
+        """Path below the hierarchy's root, which is "/"; "" if it is unknown.
 
-        An unknown id makes it walk the hierarchy again, at most once a second.
+        For an unknown id it walks the hierarchy again, at most once a second.
         """
         root, known = self.roots.get(hierarchy), (hierarchy, number) in self._paths
         if root is not None and not known and time.monotonic() - self._walked[hierarchy] >= _PATIENCE:
@@ -38,7 +38,7 @@ class Cgroups:
         return self._paths.get((hierarchy, number), "")
 
     def learn(self, number: int, hierarchy: int, path: str) -> None:
-        """A group has this path from now on."""
+        """From now on a group has this path."""
         if hierarchy in self.roots and path.startswith("/"):
             known = self._paths.pop((hierarchy, number), None)  # the newest last
             self._paths[hierarchy, number] = path

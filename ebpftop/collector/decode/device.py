@@ -9,13 +9,13 @@ _LINKS = Path("/sys/dev/block")
 
 
 class Devices:
-    """Names of devices. One that is gone keeps the name it had, if it was seen."""
+    """Names of devices. A removed device keeps its name, if it was seen."""
 
     def __init__(self) -> None:
         self._names: dict[int, str] = {}
 
     def name(self, number: int) -> str:
-        """`sda1`, or `8:1` where there is none."""
+        """`sda1`, or `8:1` if there is no name."""
         numbers = f"{number >> 20}:{number & 0xFFFFF}"
         try:
             target = os.readlink(_LINKS / numbers)

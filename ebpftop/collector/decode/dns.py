@@ -1,4 +1,4 @@
-"""DNS: a question as it stands in a message, and the code of an answer. Source: RFC 1035, and IANA's DNS parameters."""
+"""DNS: a question as encoded in a message, and the code of an answer. Source: RFC 1035, and IANA's DNS parameters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Error numbers as the kernel returns them: of either sign, and with those it keeps to itself."""
+"""Error numbers as the kernel returns them: of either sign, including those internal to the kernel."""
 
 from __future__ import annotations
 

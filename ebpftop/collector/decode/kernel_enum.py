@@ -1,4 +1,4 @@
-"""Numbers of an enum that the kernel renumbers from release to release: named by the running kernel's own BTF."""
+"""Numbers of an enum whose values change between kernel releases: named by the running kernel's own BTF."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ebpftop.kernel.libbpf import KernelLacks
 
 
 class KernelEnum:
-    """`enum tag`, whose enumerators begin with `prefix`. BTF is read at the first name, and released.
+    """`enum tag`, whose enumerators begin with `prefix`. BTF is read when a name is first needed, and then released.
 
-    more: names of numbers that our probes use where the kernel's enum has none.
+    more: names of numbers that our probes use and the kernel's enum doesn't have.
     """
 
     def __init__(self, tag: str, prefix: str, more: Mapping[int, str] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""C text in a char array: up to its NUL, as what follows is whatever lay in memory before."""
+"""C text in a char array, up to its NUL. The bytes after that are whatever was in memory before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Moments: the kernel's monotonic clock, bpf_ktime_get_ns(), as realtime."""
+"""Times: the kernel's monotonic clock, bpf_ktime_get_ns(), as realtime."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ from ebpftop.frames.messages import Column
 
 
 def decode(values: npt.NDArray[Any]) -> Column:
-    """A column of numbers: ns since 1970, by what the clocks show now."""
+    """A column of numbers: ns since 1970, according to the current clocks."""
     offset = np.uint64(time.time_ns() - time.monotonic_ns())
     return Column(dtype="<u8", data=(values.astype("<u8") + offset).tobytes())

@@ -1,8 +1,9 @@
-"""The messages: all that a dashboard, a headless run, a tape or an exporter receives, and all it may request.
+"""The messages: everything that a dashboard, a headless run, a tape or an exporter receives, and everything it may
+request.
 
 A *frame* travels from a source to a consumer; a *request* travels back. Both are msgspec structs tagged with their
-kind, so a stream of them can be decoded without knowing who wrote it. Values in maps are cumulative since the probe was
-attached: differences and rates are the consumer's work (`ebpftop.stats`). Others import all of them from here.
+kind, so a stream of them can be decoded without knowing its writer. Values in maps are cumulative since the probe was
+attached: differences and rates are the consumer's task (`ebpftop.stats`). Other modules import all messages from here.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The base of each direction, and the limits of what decodes."""
+"""The base class of each direction, and the limits on what is decoded."""
 
 from __future__ import annotations
 
@@ -22,6 +22,6 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=str
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=str.lower, forbid_unknown_fields=True):
-    """Base of what a consumer requests. Never C, never a command, never a path to read: the only path, of a cgroup,
-    is looked up among those of processes.
+    """Base of what a consumer requests. Never C, a command or a path to read: the only path, of a cgroup, is compared
+    with those of processes.
     """

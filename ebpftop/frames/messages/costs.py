@@ -12,8 +12,8 @@ from ebpftop.frames.messages.base import FEW, SOME, Frame, Whole
 class ProgramCost(msgspec.Struct, frozen=True, kw_only=True):
     """Kernel accounting of one program since attaching; both are 0 while statistics are off.
 
-    attachment_ns: an estimate of what it adds to a call that the program is attached to at all, which the kernel does
-    not account (a uprobe's breakpoint takes far longer than its program); 0 where that is little.
+    attachment_ns: the estimated cost that the attachment adds to a call and that the kernel doesn't account (a uprobe's
+    breakpoint takes far longer than its program); 0 if it is small.
     """
 
     name: str
@@ -23,7 +23,9 @@ class ProgramCost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RingUse(msgspec.Struct, frozen=True, kw_only=True):
-    """A ring buffer: bytes it has, and the most that ever waited in it. What doesn't fit is counted as lost."""
+    """A ring buffer: its size in bytes, and the most bytes that ever waited in it. Events that don't fit are counted as
+    lost.
+    """
 
     map: str
     size: Whole
@@ -33,7 +35,7 @@ class RingUse(msgspec.Struct, frozen=True, kw_only=True):
 class Cost(Frame, frozen=True, kw_only=True):
     """What a run's programs cost the machine: the programs' own time, without the cost of the attachment itself.
 
-    accounted: whether the kernel accounts run times. estimated: whether it did so for a part of the time only, about a
+    accounted: whether the kernel accounts run times. estimated: whether it did so for only a part of the time, about a
     tenth, so that times and counts are estimates.
     """
 

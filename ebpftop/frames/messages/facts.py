@@ -1,4 +1,4 @@
-"""What /proc says of one process."""
+"""The /proc facts of one process."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class ThreadFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FileFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """An open file that is no socket. Text is hostile."""
+    """An open file that isn't a socket. Text is hostile."""
 
     fd: Whole
     target: Text
 
 
 class SocketFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """An open socket. Text is hostile. protocol: "" where it is in no table of the process's network namespace."""
+    """An open socket. Text is hostile. protocol: "" if it is in no table of the process's network namespace."""
 
     fd: Whole
     protocol: Text = ""
@@ -53,13 +53,13 @@ class LimitFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProcessFacts(Frame, frozen=True, kw_only=True):
-    """What /proc says of a process, as `ReadProcess` requested it. No part of a recording. Text is hostile.
+    """The /proc facts of a process, as requested by `ReadProcess`. Not part of a recording. Text is hostile.
 
-    tgid, start_ns: the request's. gone: it has ended, and nothing else is known. unread: a line for each part that
-    could not be read. Lists are cut after a number of entries; `thread_count` and so on are how many there were, as
-    counted up to a limit. command: None where it could not be read. state: the kernel's letter. ancestors: its parent
-    first. cpu_ns: of all its threads. Memory in bytes: None where it is unknown; `pss` only of processes that are
-    small, as the kernel counts each page for it.
+    tgid, start_ns: from the request. gone: it has ended, and nothing else is known. unread: a line for each part that
+    could not be read. Lists are cut after a number of entries; `thread_count` and the like are the numbers before the
+    cut, counted up to a limit. command: None if it could not be read. state: the kernel's letter. ancestors: its parent
+    first. cpu_ns: of all its threads. Memory in bytes, None if unknown; `pss` only for small processes, because the
+    kernel counts every page for it.
     """
 
     tgid: Whole

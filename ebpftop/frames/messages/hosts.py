@@ -11,8 +11,8 @@ from ebpftop.frames.messages.base import SOME, Frame, Measure, Text, Whole
 
 
 class Pressure(msgspec.Struct, frozen=True, kw_only=True):
-    """For how long some tasks have waited for a resource, and for how long all of them at once; since boot, or since
-    the cgroup was made.
+    """How long some tasks have waited for a resource, and how long all of them at once; since boot, or since the cgroup
+    was created.
     """
 
     some_ns: Whole
@@ -22,9 +22,9 @@ class Pressure(msgspec.Struct, frozen=True, kw_only=True):
 class Host(Frame, frozen=True, kw_only=True):
     """The machine itself, in percent and as the load average of one minute; once a second.
 
-    own_ns: CPU time that the collector and the root side have used so far; None on a tape that doesn't hold it.
-    pressure: by resource (cpu, memory, io), none where the kernel doesn't account it. cgroup_pressure: that of
-    `cgroup`, which `Watch` named; "" if none. Text is hostile.
+    own_ns: CPU time that the collector and the root side have used so far; None on a tape that lacks it. pressure: by
+    resource (cpu, memory, io), empty if the kernel doesn't account it. cgroup_pressure: that of `cgroup`, which `Watch`
+    named; "" if none. Text is hostile.
     """
 
     realtime_ns: Whole
@@ -38,7 +38,7 @@ class Host(Frame, frozen=True, kw_only=True):
 
 
 class Without(msgspec.Struct, frozen=True, kw_only=True):
-    """A run that goes on without a host, and why. Text is hostile."""
+    """A run that continues without one host, and why. Text is hostile."""
 
     probe: Text
     params: Annotated[dict[Text, Text], SOME] = {}
@@ -48,9 +48,9 @@ class Without(msgspec.Struct, frozen=True, kw_only=True):
 class HostState(msgspec.Struct, frozen=True, kw_only=True):
     """One of several hosts. Text is hostile.
 
-    name: as it is called in rows. heard_ns: realtime, when the last frame came. problem: why it is lost. host, kernel:
-    as it says itself. ahead_ns: by how much its clock is ahead of the stream's. way_ns: how long an answer takes at
-    best. load: what it said of itself last. without: what runs on others only.
+    name: as in rows. heard_ns: realtime of the last frame. problem: why it is lost. host, kernel: as the host reports
+    them. ahead_ns: how far its clock is ahead of the stream's. way_ns: the shortest time an answer took. load: its last
+    report. without: runs that exist only on other hosts.
     """
 
     name: Text
@@ -67,7 +67,7 @@ class HostState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Hosts(Frame, frozen=True, kw_only=True):
-    """The hosts of a stream that comes from several, once a second."""
+    """The hosts of a stream from several hosts, once a second."""
 
     realtime_ns: Whole
     hosts: Annotated[list[HostState], SOME]

@@ -25,12 +25,12 @@ class ParamInfo(msgspec.Struct, frozen=True, kw_only=True):
 class ColumnInfo(msgspec.Struct, frozen=True, kw_only=True):
     """How one field of a map's key or value, or of an event, is shown.
 
-    `role`: `key` names what a row is about, `counter` only grows (a consumer shows its rate and its total), `gauge` is
-    a value of the moment. `decode` says what the column holds already decoded: `process` columns hold identity numbers
-    that `Processes` frames explain, every other decoded column is a dictionary column of labels. Where columns don't
-    fit the screen, those with the lowest `priority` yield first, and of those the last one. given: the parameter and
-    value, `by=thread`, with which alone the column exists; "" if it always does. A `thread` column holds numbers of
-    threads of the row's process, 0 for those that have ended.
+    `role`: `key` names the subject of a row, `counter` only grows (a consumer shows its rate and its total), `gauge` is
+    a current value. `decode` says how the column is decoded already: `process` columns hold identity numbers that
+    `Processes` frames explain; every other decoded column is a dictionary column of labels. If columns don't fit the
+    screen, those with the lowest `priority` are hidden first, starting with the last. given: the parameter and value,
+    such as `by=thread`, that the column requires; "" if it always exists. A `thread` column holds numbers of threads of
+    the row's process, 0 for those that have ended.
     """
 
     field: str
@@ -51,14 +51,14 @@ class ViewInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One way a map is drawn.
 
     histogram: the map's rows are (`by` fields…, `slot`, count); `unit` is the unit of the slot's value; `columns`
-    describe the `by` fields. table: one row a key, `columns` in display order. events: one row an event, oldest first.
-    stacks: the map's rows are (`by` fields…, `stack`, count), `stack` holds numbers that `Stacks` frames explain and
-    `unit` is the unit of the count; in the kernel the fields `kernel` and `user` of the key (either may be missing, "")
-    are numbers in the map `stacks`; with `gauge` the count is a value of the moment, else it only grows; where the
-    view names a ring buffer `moments`, `Events` of it say of each sample its `time` (monotonic ns), `cpu`, process and
-    `stack`. `sort` names the column a table starts sorted by. tells: what it means where there is much of it. wait: the
-    ns are time for which somebody waited in vain; idle: the same, but of threads that may also have had nothing to do;
-    trouble: each one went wrong; fatal: each one by itself is worth telling; "": it may be good or bad.
+    describe the `by` fields. table: one row per key, `columns` in display order. events: one row per event, oldest
+    first. stacks: the map's rows are (`by` fields…, `stack`, count); `stack` holds numbers that `Stacks` frames
+    explain, and `unit` is the unit of the count. In the kernel the key's fields `kernel` and `user` (either may be
+    missing, "") are numbers in the map `stacks`. With `gauge` the count is a current value, otherwise it only grows. If
+    the view names a ring buffer `moments`, its `Events` give each sample's `time` (monotonic ns), `cpu`, process and
+    `stack`. `sort` names the column that a table is first sorted by. tells: the meaning of large values. wait: the ns
+    are time lost to waiting; idle: the same, but the threads may just have had nothing to do; trouble: each event is a
+    failure; fatal: a single event is worth reporting; "": they may be good or bad.
     """
 
     name: str
@@ -85,7 +85,7 @@ class ViewInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def thread_field(self) -> str | None:
-        """The field of numbers of threads."""
+        """The field with numbers of threads."""
         return next((column.field for column in self.columns if column.decode == "thread"), None)
 
     @property
@@ -95,17 +95,17 @@ class ViewInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def by_columns(self) -> list[ColumnInfo]:
-        """The columns of the `by` fields, in their order; a field that no column describes is shown as it is."""
+        """The columns of the `by` fields, in order; a field that no column describes is shown unchanged."""
         described = {column.field: column for column in self.columns}
         return [described.get(name) or ColumnInfo(field=name, title=name) for name in self.by]
 
 
 class ProbeInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry of the catalog. `available` is None if only root could tell; `reason` says why not, or why unknown.
+    """One entry of the catalog. `available` is None if only root can tell; `reason` says why it isn't available, or why
+    that is unknown.
 
-    file: the absolute path of the author's C where saving it loads the probe again, "" elsewhere and on a tape.
-    revision: another one there, whenever what is loaded of the probe is another. next: probes that tell more of what
-    this one finds.
+    file: the absolute path of the author's C if saving it reloads the probe, otherwise and on a tape "". revision:
+    there, changes whenever any loaded file of the probe changes. next: probes that investigate further.
     """
 
     id: str  # category/name
@@ -138,7 +138,7 @@ class StepInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlaybookInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A named set of probes. A step may name a probe that the catalog hasn't. of_process: it is about one process.
+    """A named set of probes. A step may name a probe that isn't in the catalog. of_process: it is about one process.
     opens: the view of the machine that it begins with, before its probes: "threads", or "".
     """
 

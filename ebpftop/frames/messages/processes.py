@@ -1,4 +1,4 @@
-"""Processes, by the numbers that rows hold."""
+"""Processes, by the numbers in rows."""
 
 from __future__ import annotations
 
@@ -38,6 +38,6 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Processes(Frame, frozen=True, kw_only=True):
-    """New or changed identities; `id` is what `process` columns hold."""
+    """New or changed identities; `process` columns hold their `id`."""
 
     processes: Annotated[list[Process], MANY]

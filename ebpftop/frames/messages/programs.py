@@ -20,7 +20,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     """A BPF program in the kernel, whoever loaded it. Text is hostile.
 
     loaded_ns: boottime. run_time_ns, run_count: since loading, while the kernel accounts run times. jited, translated:
-    bytes of machine code and of BPF. holders: none if it is pinned, or attached to something that keeps it. own:
+    bytes of machine code and of BPF. holders: empty if it is pinned, or attached to something that keeps it. own:
     whether ebpftop holds it.
     """
 
@@ -38,11 +38,11 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Programs(Frame, frozen=True, kw_only=True):
-    """All BPF programs of the machine at one moment, as `ReadPrograms` requested it.
+    """All BPF programs of the machine at one moment, as requested by `ReadPrograms`.
 
     accounted_since_ns: monotonic, since when the kernel has accounted run times without a break; None if it doesn't.
-    whole: whether all descriptors of all processes were looked at. error: why there are none, else "". host: which
-    machine, where the stream comes from several.
+    whole: whether all descriptors of all processes were looked at. error: why the list is empty, else "". host: the
+    machine, if the stream has several.
     """
 
     monotonic_ns: Whole

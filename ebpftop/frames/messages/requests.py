@@ -1,4 +1,4 @@
-"""All that a consumer may request."""
+"""Everything that a consumer may request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ebpftop.frames.messages.base import FEW, MANY, Measure, Request, Text, Whol
 class Load(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Load a probe of the catalog. Parameters are text as typed; they are checked by the root side.
 
-    request: the consumer's number for it, which every answer echoes: from 1 on, another one each time.
+    request: the consumer's number for it, from 1 on and never reused; every answer echoes it.
     """
 
     request: Whole
@@ -31,7 +31,7 @@ class Interval(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class AccountRunTimes(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whether the kernel should account program run times (it costs each event some 40 ns)."""
+    """Whether the kernel should account program run times (which costs about 40 ns per event)."""
 
     on: bool
 
@@ -43,8 +43,8 @@ class Describe(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Watch(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The runs whose events are looked at: those of others may come as seldom as their snapshots. cgroup: the path of
-    the one whose pressure is looked at, as processes have it; "" is none.
+    """The runs whose events somebody looks at; events of others may arrive as rarely as their snapshots. cgroup: the
+    path of the cgroup whose pressure somebody looks at, as processes have it; "" is none.
     """
 
     runs: Annotated[list[int], MANY]
@@ -52,28 +52,28 @@ class Watch(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class ReadPrograms(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Read all BPF programs of the machine once. Run times are accounted meanwhile, if they may be at all. host: which
-    machine, where a stream comes from several.
+    """Read all BPF programs of the machine once. Run times are accounted meanwhile, if that is permitted. host: the
+    machine, if the stream has several.
     """
 
     host: Text = ""
 
 
 class ReadProcess(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Read what /proc says of a process now, which is known by its number and its start (ns since boot)."""
+    """Read the /proc entry of a process now. The process is identified by pid and start (ns since boot)."""
 
     tgid: Whole
     start_ns: Whole
 
 
 class ReadThreads(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Read where every thread of the machine is, once. host: as of `ReadPrograms`."""
+    """Read the state of every thread of the machine, once. host: as for `ReadPrograms`."""
 
     host: Text = ""
 
 
 class Ping(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Tell the clocks at once: who reads the stream is still there."""
+    """Report the clocks at once; shows that the reader of the stream is still there."""
 
     number: Whole
 

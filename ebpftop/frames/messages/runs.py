@@ -1,7 +1,7 @@
 """A run from its load to its end.
 
-What answers a `Load` begins with four fields: `request` is its number, 0 on a tape that an older version wrote; `run`
-the number of the load itself, by which every later frame knows it. Two equal requests are two runs.
+Each answer to a `Load` begins with the same four fields. `request` is the request's number, 0 on a tape from an older
+version. `run` is the number of the load itself, which every later frame uses. Two equal requests are two runs.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FailedStage = Literal["compile", "fit", "limit", "verify", "attach", "load"]
 
 
 class Loading(Frame, frozen=True, kw_only=True):
-    """A load makes progress. `stages` holds (stage, milliseconds) of those already done."""
+    """A load makes progress. `stages`: (stage, milliseconds) of the completed stages."""
 
     request: Whole = 0
     run: int
@@ -51,13 +51,13 @@ class Attached(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome of a load that failed: facts. The side that shows them explains them (`model.failure`).
+    """The outcome of a load that failed: only facts. The side that shows them explains them (`model.failure`).
 
     stage: "compile", "fit" (the C compiles, but doesn't fit the manifest), "limit" (it needs too much), "verify",
-    "attach", or "load" where the loader itself ended early. error: one line. text: the author's C. log: the verifier's
-    log or the compiler's output, as it came. function: the C function whose program was rejected. places: where another
-    line begins, as (instruction, file, line) in ascending order; file 0 is the author's C, file n the nth of `headers`,
-    which holds the shared C by name.
+    "attach", or "load" if the loader itself ended early. error: one line. text: the author's C. log: the verifier's log
+    or the compiler's output, unprocessed. function: the C function whose program was rejected. places: the start of
+    each new line, as (instruction, file, line) in ascending order; file 0 is the author's C, file n the nth of
+    `headers`, which holds the shared C by name.
     """
 
     stage: FailedStage
@@ -93,7 +93,7 @@ Answer = Loading | Loaded | Rejected
 
 
 class Refused(Frame, frozen=True, kw_only=True):
-    """A `Load` that could not be granted (unknown probe, wrong parameter): one clear line."""
+    """A `Load` that could not be granted (unknown probe, wrong parameter), with one clear line."""
 
     request: Whole = 0
     error: str
@@ -106,7 +106,7 @@ class Detaching(Frame, frozen=True, kw_only=True):
 
 
 class Detached(Frame, frozen=True, kw_only=True):
-    """reason: why, in one line for a person, if nobody requested it."""
+    """reason: one line for the user, if nobody requested it."""
 
     run: int
     reason: str = ""

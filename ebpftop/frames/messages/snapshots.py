@@ -1,4 +1,4 @@
-"""What a run has counted, as snapshots of its maps, and its events."""
+"""The counts of a run, as snapshots of its maps, and its events."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ Columns = Annotated[dict[str, Column], SOME]
 class Losses(msgspec.Struct, frozen=True, kw_only=True):
     """Losses that a run's numbers don't include, cumulative since attaching.
 
-    lost: events a full ring buffer refused, or a slow consumer skipped. map_full: updates a full map refused.
-    evicted: keys the kernel dropped from an LRU map. missed: program runs the kernel skipped (recursion).
+    lost: events that a full ring buffer refused, or a slow consumer skipped. map_full: updates that a full map refused.
+    evicted: keys that the kernel dropped from an LRU map. missed: program runs that the kernel skipped (recursion).
     """
 
     lost: Whole = 0
@@ -41,8 +41,8 @@ class Losses(msgspec.Struct, frozen=True, kw_only=True):
 class Snapshot(Frame, frozen=True, kw_only=True):
     """All displayed maps of one run at one moment. A consumer may skip any but the first and the last.
 
-    seq: ascends from `FIRST` on. Who sees another one first, as on a part of a tape, takes it for a base: what it holds
-    was counted before.
+    seq: ascends from `FIRST` on. A reader whose first snapshot has a higher number, as on a part of a tape, takes it as
+    a base: its values were counted earlier.
     """
 
     run: int
@@ -56,11 +56,11 @@ class Snapshot(Frame, frozen=True, kw_only=True):
 
 class RowChanges(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How the rows of one map changed, in this order: `labels` become known, the rows `gone` are removed, `gains`
-    change values of the rows `at`, and the rows `born` follow at the end.
+    change values of the rows `at`, and the rows `born` are appended.
 
-    types: of all columns, in a key change. gone, at: ascending row numbers, each as the distance from the one before
-    (from -1). gains: of a column of integers what is added, else the new values; `at` names a row for each. Columns of
-    texts hold numbers of their labels, which are counted from the last key change on.
+    types: of all columns, in a key change. gone, at: ascending row numbers, each as the distance from the previous one
+    (from -1). gains: the increase of a column of integers, otherwise the new values; `at` names a row for each. Columns
+    of texts hold label numbers, which are counted from the last key change on.
     """
 
     types: Annotated[dict[str, str], SOME] = {}
@@ -72,8 +72,8 @@ class RowChanges(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Changes(Frame, frozen=True, kw_only=True):
-    """A snapshot as sockets and tapes hold it (`frames.changes`): its difference from the one written before, or all of
-    it, if it is a `key` change. Maps that did not change are left out.
+    """A snapshot as stored on sockets and tapes (`frames.changes`): its difference from the previous one, or all of it
+    in a `key` change. Maps that did not change are left out.
     """
 
     run: int

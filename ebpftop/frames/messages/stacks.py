@@ -1,4 +1,4 @@
-"""Call stacks and their functions, by the numbers that rows hold."""
+"""Call stacks and their functions, by the numbers in rows."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from ebpftop.frames.messages.base import FEW, MANY, Frame, Text, Whole
 
 
 class Function(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a return address lies. Text is hostile. `name` is "" while no symbol is known, or in brackets why there is
-    none, `[stripped]` (`base.gaps`); `offset` is that of the address in the symbol, else in the module.
-    missing: a place for addresses that were not kept, and `name` says why.
-    python: a function that CPython interprets, `module` the end of its file's path.
-    symbol: the name as compilers write it, where that is another. file, line: where the address is in the source, as
-    debugging information has it; "" and 0 where that isn't known. Code that was inlined has its own.
+    """The function of a return address. Text is hostile. `name` is "" while no symbol is known, or the reason in
+    brackets if there is none, `[stripped]` (`base.gaps`); `offset` is the address's offset in the symbol, or else in
+    the module. missing: a placeholder for addresses that were not kept; `name` says why. python: a function interpreted
+    by CPython; `module` is the end of its file's path. symbol: the compiler's name, if different. file, line: the
+    source line of the address according to debugging information; "" and 0 if unknown. Inlined code has its own line.
     """
 
     id: Whole
@@ -36,7 +35,7 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stacks(Frame, frozen=True, kw_only=True):
-    """New stacks, and new or changed functions (a symbol may be found later): `id` is what they are known by."""
+    """New stacks, and new or changed functions (a symbol may be found later). `id` is their number."""
 
     functions: Annotated[list[Function], MANY] = []
     stacks: Annotated[list[Stack], MANY] = []

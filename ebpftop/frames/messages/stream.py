@@ -1,4 +1,4 @@
-"""The stream itself: what writes it, its clocks, and what it says to a person."""
+"""The stream itself: its writer, its clocks, and its notices."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Notice(Frame, frozen=True, kw_only=True):
 class Mark(Frame, frozen=True, kw_only=True):
     """A moment with a name, on the stream's clocks. Text is hostile.
 
-    origin: a person at the dashboard, a command from outside (`ebpftop mark`), or a trigger.
+    origin: a person at the dashboard, a command (`ebpftop mark`), or a trigger.
     """
 
     realtime_ns: Whole
@@ -46,7 +46,7 @@ class Mark(Frame, frozen=True, kw_only=True):
 
 
 class Pong(Frame, frozen=True, kw_only=True):
-    """The clocks, as `Ping` asked for them. No part of a recording."""
+    """The clocks, as requested by `Ping`. Not part of a recording."""
 
     number: Whole
     realtime_ns: Whole

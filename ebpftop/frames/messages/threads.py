@@ -1,4 +1,4 @@
-"""Where every thread of the machine is."""
+"""The state of every thread of the machine."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from ebpftop.frames.messages.base import MANY, SOME, Frame, Text, Whole
 
 
 class ThreadPlace(msgspec.Struct, frozen=True, kw_only=True):
-    """A thread, and where it is. Text is hostile.
+    """A thread, and what it is doing. Text is hostile.
 
     start_ns: boottime, of the thread. state: the kernel's letter. process: the name of its process. switches: how often
-    it has left a CPU; None where that wasn't read. waits: the kernel's function in which it waits, or "". stack: a
-    number in `Threads.stacks`, None where there is none. call, arguments: the system call that has not returned, None
-    outside of any; numbers from 512 on are 512 above those of 32-bit programs. target: what is behind the call's
-    descriptor. kernel: it is the kernel's own. still_ns: for at least so long it has not run, as the scheduler noted
-    when it ran last; 0 where that isn't known.
+    it has left a CPU; None if that wasn't read. waits: the kernel's function in which it waits, or "". stack: a number
+    in `Threads.stacks`, None if there is none. call, arguments: the system call that it is in, None if it is in none;
+    numbers from 512 on are those of 32-bit programs plus 512. target: the object behind the call's descriptor. kernel:
+    it is a kernel thread. still_ns: it has not run for at least this long, according to the scheduler; 0 if unknown.
     """
 
     tid: Whole
@@ -41,9 +40,9 @@ class ThreadPlace(msgspec.Struct, frozen=True, kw_only=True):
 class OpenWait(msgspec.Struct, frozen=True, kw_only=True):
     """A wait that has begun and not ended, as an attached probe knows it.
 
-    since_ns: monotonic. holder: the thread that held what is waited for when the wait began, 0 where that isn't known;
-    read from memory of the program, so it may be wrong. waker: the thread that woke it last, before the wait began, 0
-    where that isn't known or an interrupt did; woken_ns: when, monotonic.
+    since_ns: monotonic. holder: the thread that held the lock when the wait began, 0 if unknown; read from the
+    program's memory, so it may be wrong. waker: the thread that last woke it before the wait began, 0 if unknown or if
+    an interrupt did; woken_ns: when, monotonic.
     """
 
     tid: Whole
@@ -54,12 +53,12 @@ class OpenWait(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Threads(Frame, frozen=True, kw_only=True):
-    """All threads of the machine at one moment, as `ReadThreads` requested it; recorded while somebody looks.
+    """All threads of the machine at one moment, as requested by `ReadThreads`; recorded while somebody looks.
 
-    stacks: the kernel's functions, innermost first. count: threads that there were; the list is cut after a number of
-    them. unread: what could not be read, a line each. error: why there are none, else "". waits: those of these threads
-    that attached probes know, read a little later: some may have begun since. took_ns: the reading. host: which
-    machine, where the stream comes from several.
+    stacks: the kernel's functions, innermost first. count: the number of threads; the list is cut after a number of
+    them. unread: a line for each thing that could not be read. error: why the list is empty, else "". waits: the waits
+    of these threads that attached probes know, read a little later, so some may have begun since. took_ns: the duration
+    of the reading. host: the machine, if the stream has several.
     """
 
     monotonic_ns: Whole

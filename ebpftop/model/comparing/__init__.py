@@ -1,1 +1,1 @@
-"""Two spans of runs beside each other: their rows matched, their numbers, and which of them changed."""
+"""Compares two spans of runs: matches their rows, gives their numbers, and decides which of them changed."""

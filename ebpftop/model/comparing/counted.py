@@ -1,4 +1,4 @@
-"""What the rows of a view gained in one span, in units of time that are equally long in both."""
+"""The gains of a view's rows in one span, in units of time with the same length in both spans."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ class Counted:
     """place: the row of each row of the side, -1 for none. unit: of each step, -1 for none. fields: counters that are
     read, once; slot: a histogram's key that is read with them.
 
-    The last row is all others together, and also what belongs to no row. All that comes later doesn't read the side.
+    The last row stands for all others together, including gains that belong to no row. Later computations don't read
+    the side.
     """
 
     def __init__(self, side: Side, place: Array, rows: int, unit: Array, fields: Sequence[str], slot: str = "") -> None:

@@ -1,4 +1,4 @@
-"""Values of the moment in two spans: what they were at the end of each, and the greatest in each. Nothing is judged."""
+"""Gauges in two spans: the value at the end of each, and the greatest value in each. Changes aren't judged."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def gauge_columns(view: ViewInfo) -> list[ColumnInfo]:
 
 
 def gauges(view: ViewInfo, rows: Joined, sides: tuple[OfPast, OfPast]) -> list[Number]:
-    """Of each gauge two numbers, of all rows; of several rows with one key the greatest counts. Texts are left out."""
+    """Two numbers for each gauge, of all rows. If several rows have one key, the greatest counts.
+    Texts are left out.
+    """
     read = [(side.past.measured(side.wanted), side.only, place) for side, place in _places(rows, sides)]
     found = []
     for column in gauge_columns(view):

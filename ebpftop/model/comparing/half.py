@@ -1,4 +1,4 @@
-"""One of the two spans that are compared."""
+"""One of the two compared spans."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _SAME_BOOT = 2_000_000_000  # ns by which two streams may disagree on when the m
 
 
 def hosts_of(view: ViewInfo) -> set[str]:
-    """The fields of a view that say of which host a row is."""
+    """The fields of a view that name a row's host."""
     return {source.field for source in sources(view) if source.dimension == HOST}
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Half:
-    """A span of a run, and the stream that it is from. host: the one whose rows count, "" for all rows."""
+    """A span of a run, and its stream. host: the one whose rows count, "" for all rows."""
 
     run: Run
     span: Span
@@ -38,7 +38,7 @@ class Half:
         return self.processes is other.processes and self.host == other.host
 
     def same_boot(self, other: Half) -> bool:
-        """Whether a process of one may be in the other: a machine that was not started anew in between."""
+        """Whether a process of one may be in the other, because the machine was not restarted in between."""
         mine, theirs = self.hello, other.hello
         if self.host != other.host:
             return False

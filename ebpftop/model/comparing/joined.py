@@ -24,9 +24,9 @@ _Key = tuple[int | str | bool, ...]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Joined:
-    """keys: of each row, by field, as `columns` say. before, after: the row of each row of the two sides. there: for
-    each side a mask of the rows that it has and that count. own: a mask of rows about ebpftop's own processes.
-    processes: whom identities in `keys` mean.
+    """keys: of each row, by field, as described by `columns`. before, after: the row on each of the two sides. there:
+    for each side, a mask of the rows that it has and that count. own: a mask of rows about ebpftop's own processes.
+    processes: the processes of identities in `keys`.
     """
 
     columns: list[ColumnInfo]
@@ -41,8 +41,8 @@ class Joined:
 
 
 def joined(a: Half, b: Half, sides: tuple[Side, Side], view: ViewInfo, by: Source | None) -> Joined:
-    """The rows of a view, or groups of them. Processes are the same by their start in streams of one boot, else by
-    name. Of groups, ebpftop's own processes make some of their own.
+    """The rows of a view, or groups of them. Processes are matched by start in streams of one boot, otherwise by name.
+    ebpftop's own processes form groups of their own.
     """
     people = _People(a, b)
     left_out = hosts_of(view) if a.host != b.host else set()
@@ -85,7 +85,7 @@ def _values_of(half: Half, side: Side, column: ColumnInfo, by: Source | None) ->
 
 
 def _own(half: Half, side: Side, view: ViewInfo, by: Source | None) -> Array:
-    """1 for each row about ebpftop's own processes, where groups are made of rows; else 0."""
+    """1 for each row about ebpftop's own processes if rows are grouped, otherwise 0."""
     if by is None or view.show == "events":
         return np.zeros(side.rows, np.int64)
     columns = keys_of(view)
@@ -98,7 +98,7 @@ def _as_name(column: ColumnInfo) -> ColumnInfo:
 
 
 def _values(values: list[int | str | bool]) -> Values:
-    """A column; where a side has texts and the other numbers, texts."""
+    """A column; if one side has texts and the other numbers, texts."""
     if not any(isinstance(value, str) for value in values):
         return np.array(values, np.int64 if all(value < 1 << 63 for value in values) else np.uint64)  # type: ignore[operator]
     labels: dict[str, int] = {}
@@ -108,7 +108,7 @@ def _values(values: list[int | str | bool]) -> Values:
 
 @dataclass
 class _People:
-    """Processes of two streams as keys that are equal where they are the same."""
+    """Processes of two streams as keys that are equal if the processes are the same."""
 
     a: Half
     b: Half
@@ -133,7 +133,7 @@ class _People:
         return [self._number(half, identity) for identity in values.tolist()]
 
     def _number(self, half: Half, identity: int) -> int:
-        """A number of our own, as each stream counts its processes by itself."""
+        """A number of our own, because each stream numbers its processes independently."""
         process = half.processes.get(identity)
         if identity in _NOBODY or process is None:
             return FOLDED if identity == FOLDED else UNKNOWN
@@ -143,6 +143,6 @@ class _People:
 
 
 def name_of(identity: int, processes: Mapping[int, Process]) -> str:
-    """A process's name; what stands for several, or for one that nothing describes, in brackets."""
+    """A process's name; in brackets if it stands for several, or nothing describes it."""
     process = processes.get(identity)
     return _NOBODY.get(identity) or (process.comm if process else _NOBODY[UNKNOWN])

@@ -1,4 +1,4 @@
-"""A number of the rows of a comparison, before and after."""
+"""A number of a comparison's rows, before and after."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Pair = tuple[Array, Array]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Number:
-    """A number of each row before and after: lo <= v < hi for a percentile, else lo == hi; float64. NaN is missing: a
-    percentile of nothing, or a rate of a process that didn't live then; 0 was counted.
+    """A number of each row before and after: lo <= v < hi for a percentile, otherwise lo == hi; float64. NaN is
+    missing: a percentile of nothing, or a rate of a process that didn't exist then; 0 was counted.
 
-    rate: whether it is what the field gained a second. gauge: whether it is a value of the moment, of which no change
-    is judged. chance: how probable so great a change of any row of the view is where there is none; None where the
-    spans are too short to tell.
+    rate: whether it is the field's gain per second. gauge: whether it is a gauge, whose changes aren't judged. chance:
+    the probability of so great a change of any row of the view if nothing changed; None if the spans are too short to
+    tell.
     """
 
     name: str
@@ -38,14 +38,14 @@ class Number:
 
     @property
     def changed(self) -> Array:
-        """A mask: where a change exceeds what varies anyway."""
+        """A mask: where a change exceeds normal variation."""
         if self.chance is None:
             return np.zeros(len(self.before[0]), bool)
         return np.asarray((self.chance <= LEVEL) & self.differs)
 
     @property
     def change(self) -> Array:
-        """After less before, of the middles of bounds; what is missing counts as 0."""
+        """After minus before, of the middles of bounds; missing values count as 0."""
         before, after = (np.nan_to_num((lo + hi) / 2) for lo, hi in (self.before, self.after))
         return np.asarray(after - before)
 

@@ -1,4 +1,4 @@
-"""Two spans of sessions: which runs and views can be compared, and what differs between them or can't be."""
+"""Two spans of sessions: which runs and views can be compared, how they differ, and what can't be compared."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SAME = "both spans are the same"
 
 @dataclass(frozen=True, eq=False, slots=True)
 class RunComparison:
-    """A probe in both spans. differences: what isn't the same, and what isn't compared, a line each. stacks: its views
+    """A probe in both spans. differences: one line for each thing that differs or can't be compared. stacks: its views
     of call stacks; views: all others.
     """
 
@@ -44,7 +44,7 @@ class Comparison:
 
 
 def compare_sessions(sessions: tuple[Session, Session], spans: tuple[Span, Span], by: str = "") -> Comparison:
-    """A span of each; both sessions may be the same one. by: the dimension by which rows are summed in views that have
+    """Compare a span of each; both sessions may be the same one. by: the dimension that sums rows in views that have
     it.
     """
     pairs = pairs_of(*sessions)
@@ -53,7 +53,7 @@ def compare_sessions(sessions: tuple[Session, Session], spans: tuple[Span, Span]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Pairs:
-    """Runs of two sessions that can be compared. differences, only: as those of a comparison."""
+    """Comparable runs of two sessions. differences, only: as those of a comparison."""
 
     differences: list[str]
     runs: list[tuple[Run, Run]]
@@ -62,8 +62,8 @@ class Pairs:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class RunQuestion:
-    """What the comparison of a run takes from two pasts; to `answer` it, neither is read. found: without its views,
-    which answer `questions`. None where the run has samples in only one of the spans, or in none: `only`, of 0 and 1.
+    """The inputs for comparing a run, from two pasts; `answer` reads neither. found: the comparison without its views,
+    which come from `questions`. None if the run has samples in only one of the spans, or in none: `only`, of 0 and 1.
     """
 
     found: RunComparison | None
@@ -75,7 +75,7 @@ class RunQuestion:
 
 
 def pairs_of(a: Session, b: Session) -> Pairs:
-    """Runs of the same probe, with the same parameters if there are such."""
+    """Runs of the same probe, with the same parameters if possible."""
     runs, only = _pairs(a, b)
     return Pairs(_machines(a, b), runs, only)
 
@@ -87,7 +87,9 @@ def ask_run(
     by: str = "",
     scope: Scope = WHOLE,
 ) -> RunQuestion:
-    """One of `pairs_of` these sessions, in a span of each: what is selected, summed as its views are looked at."""
+    """One of the `pairs_of` these sessions, in a span of each: the selected rows, summed according to the aspects of
+    its views.
+    """
     before, after = pair
     a, b = (
         Half(run, span, session.processes, session.hello)
@@ -100,7 +102,7 @@ def ask_run(
 
 
 def answered(pairs: Pairs, questions: Iterable[RunQuestion]) -> Comparison:
-    """The comparison, of the questions about all pairs."""
+    """The comparison, from the questions about all pairs."""
     runs, only = [], [*pairs.only]
     for each in questions:
         only += each.only
@@ -117,7 +119,7 @@ def _attached(half: Half) -> bool:
 
 
 def _pairs(a: Session, b: Session) -> tuple[list[tuple[Run, Run]], list[tuple[str, int]]]:
-    """And the runs left over."""
+    """The pairs, and the runs left over."""
     mine = [run for run in a.runs.values() if run.loaded]
     if a is b:
         return [(run, run) for run in mine], []
@@ -185,7 +187,7 @@ def _ask(a: Half, b: Half, by: str, scope: Scope) -> RunQuestion:
 
 
 def _halves(a: Half, b: Half, view: ViewInfo) -> tuple[Half, Half] | None:
-    """With what a view has of each span; None where it has nothing of one."""
+    """The halves, with what a view has of each span; None if it has nothing of one."""
     before, after = covered(a.run, view, a.span), covered(b.run, view, b.span)
     return (replace(a, span=before), replace(b, span=after)) if before and after else None
 

@@ -1,4 +1,4 @@
-"""What one of two compared spans holds of a view: rows with their keys, and what each gained step by step."""
+"""One side of a comparison of a view: rows with their keys, and the gains of each step by step."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _SHORTEST = 10**6
 
 
 class Side(Protocol):
-    """rows: how many. others: a mask of those that stand for several. only: a mask of those that count, None for all.
-    lasted: s, of each step. span: from the first step's start to the last one's end.
+    """rows: their number. others: a mask of those that stand for several. only: a mask of those that count, None for
+    all. lasted: s, of each step. span: from the first step's start to the last one's end.
     """
 
     @property
@@ -53,13 +53,13 @@ class Side(Protocol):
         ...
 
     def gains(self, field: str) -> Array:
-        """What each row gained in all."""
+        """The total gain of each row."""
         ...
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class OfPast:
-    """Of a view whose past is kept."""
+    """The side of a view with a past."""
 
     past: Past
     only: Array | None
@@ -69,7 +69,7 @@ class OfPast:
 
     @classmethod
     def of(cls, half: Half, view: ViewInfo, selection: Selection) -> OfPast | None:
-        """None where no step is known."""
+        """None if no step is known."""
         past = half.run.pasts.get(view.name)
         if past is None:
             return None
@@ -100,7 +100,7 @@ class OfPast:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class OfEvents:
-    """Of events, counted by their values of a dimension, in steps of one length."""
+    """The side of events, counted by their values of a dimension, in steps of one length."""
 
     key: Values
     step: Array
@@ -139,7 +139,7 @@ class OfEvents:
 
 
 def observed(half: Half, view: ViewInfo) -> Span | None:
-    """What of a span the samples of a run cover, and events of a view are all kept of."""
+    """The part of a span that a run's samples cover, and in which all events of a view are kept."""
     run = half.run
     if run.last is None:
         return None
@@ -150,7 +150,7 @@ def observed(half: Half, view: ViewInfo) -> Span | None:
 
 
 def covered(run: Run, view: ViewInfo, wanted: Wanted) -> Span | None:
-    """What a view has of a span: whole steps, and of events from when on all are kept. None where it has nothing."""
+    """What a view has of a span: whole steps and, for events, since when all are kept. None if it has nothing."""
     found = extent(run, view, wanted)
     if view.show != "events":
         return found.span if found.seconds else None
@@ -159,7 +159,7 @@ def covered(run: Run, view: ViewInfo, wanted: Wanted) -> Span | None:
 
 
 def event_sides(a: Half, b: Half, view: ViewInfo, by: Source, selection: Selection) -> tuple[OfEvents, OfEvents] | None:
-    """Both spans in steps of one length: that of the samples, or longer where spans are long."""
+    """Both spans in steps of one length: that of the samples, or longer if spans are long."""
     spans = observed(a, view), observed(b, view)
     if spans[0] is None or spans[1] is None:
         return None

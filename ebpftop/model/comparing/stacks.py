@@ -1,4 +1,4 @@
-"""Call stacks of two spans as one tree: what each function takes of B, and took of A. Nothing is judged."""
+"""Call stacks of two spans as one tree: each function's share of B and of A. Changes aren't judged."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from ebpftop.stats.flame import Paths
 
 @dataclass(frozen=True, eq=False, slots=True)
 class StacksComparison:
-    """paths: of `frames`, with their values in B, and as `before` those in A; whose stacks they are comes first, where
-    the view tells that. seconds: of each span. own: what ebpftop's own processes had of each, which is left out.
+    """paths: of `frames`, with their values in B, and in A as `before`. They begin with the owner of the stack, if the
+    view tells that. seconds: of each span. own: the part of ebpftop's own processes in each, which is left out.
     """
 
     view: ViewInfo
@@ -33,7 +33,7 @@ class StacksComparison:
     own: tuple[int, int]
 
     def functions(self) -> list[FunctionChange]:
-        """Those whose own share grew most first, those that shrank most last."""
+        """The functions, those whose own share grew most first, those that shrank most last."""
         shares = self.paths.shares(len(self.frames))
         order = np.lexsort((-shares.total, -shares.total_change, -shares.own_change))
         return [
@@ -48,7 +48,7 @@ class StacksComparison:
 
 
 class FunctionChange(NamedTuple):
-    """Percent of A and of B. own: stacks that end in the function; total: that hold it anywhere."""
+    """Percent of A and of B. own: stacks that end in the function; total: stacks that contain it."""
 
     frame: StackFrame
     own: tuple[float, float]
@@ -56,9 +56,7 @@ class FunctionChange(NamedTuple):
 
 
 def compare_stacks(a: Half, b: Half, view: ViewInfo, selection: Selection = EVERYTHING) -> StacksComparison | None:
-    """None where one of the spans holds no step of the view. Where it shows values of the moment, they are those at
-    the end of each span.
-    """
+    """None if one of the spans holds no step of the view. Gauges are those at the end of each span."""
     extents = extent(a.run, view, a.span), extent(b.run, view, b.span)
     if not all(each.seconds for each in extents):
         return None
@@ -87,7 +85,7 @@ def _beside(before: Profile, after: Profile) -> Profile:
 
 
 def _heads(view: ViewInfo, rows: Profile, processes: Mapping[int, Process]) -> list[str]:
-    """Whose stack each row is, a process by its name; none where the view doesn't tell."""
+    """The owner of each row's stack, a process by its name; none if the view doesn't tell."""
     owners = [_names(rows.keys[info.field], info.is_process, processes) for info in view.by_columns]
     return [" ".join(names) for names in zip(*owners, strict=True)]
 

@@ -1,4 +1,4 @@
-"""A view in two spans: what each row did before and after, and what changed by more than it varies anyway."""
+"""A view in two spans: the numbers of each row before and after, and which changed by more than normal variation."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ _Asked = tuple[Number, tuple[Parts, Parts]]  # a number whose chance isn't known
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ViewComparison:
-    """keys: of each row by field, as `columns` describe them; whom identities mean is in `processes`. own: rows about
-    ebpftop's own processes, which rankings leave out. others: how many rows gained less than all of these.
-    numbers: of each row. whole: of all rows together, for a histogram. seconds, steps: of each span. by: the dimension
-    by which rows are summed, and events counted.
+    """keys: of each row by field, as described by `columns`; `processes` explains identities. own: rows about ebpftop's
+    own processes, which rankings leave out. others: how many rows gained less than all of these. numbers: of each row.
+    whole: of all rows together, for a histogram. seconds, steps: of each span. by: the dimension that sums rows, and by
+    which events are counted.
     """
 
     view: ViewInfo
@@ -57,7 +57,7 @@ class ViewComparison:
         return len(self.own)
 
     def order(self) -> Array:
-        """Rows by what changed most: those that did first, then the others; without those that did nothing at all."""
+        """Rows ordered by their change: changed ones first, then the others; without rows that did nothing."""
         active = np.zeros(len(self), bool)
         for number in self.numbers:
             active |= np.nan_to_num(number.before[1]) + np.nan_to_num(number.after[1]) > 0
@@ -72,19 +72,19 @@ class ViewComparison:
 
     @property
     def first(self) -> Number:
-        """What rows are sorted by."""
+        """The number that rows are sorted by."""
         return next((number for number in self.numbers if number.name == self.view.sort), self.numbers[0])
 
 
 def comparable(view: ViewInfo) -> bool:
-    """Whether a view holds something that can be compared, row by row."""
+    """Whether a view has something that can be compared row by row."""
     if view.show == "events":
         return bool(groupings(view))
     return view.show == "histogram" or (view.show == "table" and bool(view.counters or gauge_columns(view)))
 
 
 def summed_by(view: ViewInfo, group: Source | None) -> Source | None:
-    """By which dimension the rows are summed; events always are, if no other is chosen by the names of processes."""
+    """The dimension that sums the rows. Events are always summed, by default by the names of processes."""
     if view.show != "events" or group is not None:
         return group
     found = groupings(view)
@@ -92,14 +92,14 @@ def summed_by(view: ViewInfo, group: Source | None) -> Source | None:
 
 
 def compare(a: Half, b: Half, view: ViewInfo, group: Source | None = None) -> ViewComparison | None:
-    """The view in both spans; None where one of them holds no step of it."""
+    """The view in both spans; None if one of them holds no step of it."""
     question = ask(a, b, view, group=group)
     return question.answer() if question else None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Question:
-    """What a comparison takes from two pasts. `answer` takes longer and reads neither, so a thread may do it.
+    """The inputs of a comparison, from two pasts. `answer` takes longer and reads neither, so a thread may call it.
 
     answered: the comparison without the numbers that are judged. missing: masks of rows about nobody.
     """
@@ -136,9 +136,7 @@ def counters_of(view: ViewInfo) -> list[ColumnInfo]:
 def ask(
     a: Half, b: Half, view: ViewInfo, selection: Selection = EVERYTHING, group: Source | None = None
 ) -> Question | None:
-    """What is to be compared; None where one of the spans holds no step of the view. group: a dimension by which rows
-    are summed.
-    """
+    """The question to answer; None if one of the spans holds no step of the view. group: a dimension that sums rows."""
     by = summed_by(view, group)
     sides = _sides(a, b, view, by, selection)
     if sides is None:
@@ -190,7 +188,7 @@ def _sides(a: Half, b: Half, view: ViewInfo, by: Source | None, selection: Selec
 
 
 def _units(a: Array, b: Array) -> Pair:
-    """The unit of each step. A first step that took no time has none: it is what was there when reading began."""
+    """The unit of each step. A first step without length has none: it was counted before reading began."""
     units = np.where(a > 0, 0, -1), np.where(b > 0, 0, -1)
     for into, found in zip(units, one_length(a[a > 0], b[b > 0]), strict=True):
         into[into >= 0] = found
@@ -198,7 +196,7 @@ def _units(a: Array, b: Array) -> Pair:
 
 
 def _most(rows: Joined, sides: tuple[Side, Side], fields: Sequence[str], values: Sequence[Number]) -> Array:
-    """The rows that gained anything, most first; where nothing is gained, those with values, greatest first."""
+    """The rows with gains, greatest first; if nothing is gained, those with values, greatest first."""
     total = np.zeros(rows.rows)
     for side, place in zip(sides, (rows.before, rows.after), strict=True):
         for field in fields:
@@ -212,7 +210,7 @@ def _most(rows: Joined, sides: tuple[Side, Side], fields: Sequence[str], values:
 
 
 def _missing(half: Half, rows: Joined, side: int, span: Span) -> Array:
-    """A mask of the rows about a process that didn't live in a span, or that has no row at all, being known by name."""
+    """A mask of the rows about a process that didn't exist in a span, or, if known only by name, has no row there."""
     missing = np.zeros(rows.rows, bool)
     for column in rows.columns:
         values = rows.keys[column.field]
@@ -224,7 +222,7 @@ def _missing(half: Half, rows: Joined, side: int, span: Span) -> Array:
 
 
 def without(number: Number, missing: Pair) -> Number:
-    """A number, of rows about nobody unknown."""
+    """A number with unknown values for rows about nobody."""
     before, after = (
         (np.where(nobody, np.nan, lo), np.where(nobody, np.nan, hi))
         for nobody, (lo, hi) in zip(missing, (number.before, number.after), strict=True)
@@ -244,13 +242,13 @@ def _rate(view: ViewInfo, column: ColumnInfo, a: Counted, b: Counted, missing: P
 
 
 def _whole(values: Values) -> Histogram:
-    """Of all rows, which are the last one."""
+    """The numbers of all rows together, which are the last row."""
     mine = values.row == values.rows - 1
     return Histogram.of(values.slot[mine], values.counts[mine])
 
 
 def _judged(asked: Sequence[_Asked], rows: Array) -> list[Number]:
-    """Some rows of all numbers, with how probable each change is; they are asked together."""
+    """Some rows of all numbers, with the probability of each change; they are tested together."""
     numbers = [number.take(rows) for number, _ in asked]
     before, after = (
         Parts(
@@ -267,7 +265,7 @@ def _judged(asked: Sequence[_Asked], rows: Array) -> list[Number]:
 
 
 def _of_two(numbers: list[Number]) -> list[Number]:
-    """Where rows and the whole are asked apart, each has half of the level."""
+    """If rows and the whole are tested separately, each gets half of the level."""
     return [
         number if number.chance is None else replace(number, chance=np.minimum(1, 2 * number.chance))
         for number in numbers

@@ -1,4 +1,4 @@
-"""The numbers of a comparison as text: before, after, how much they changed, and whether that says anything."""
+"""The numbers of a comparison as text: before, after, the change, and whether it is significant."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VARIES, UNKNOWN = "~", "?"  # before a change that is within what varies anyway;
 
 
 def verdict(view: ViewComparison) -> str:
-    """What changed, of rows those that rankings list."""
+    """The changes in words, among the rows that rankings list."""
     listed = ~view.own
     judged = [number for number in view.numbers if not number.gauge]
     if not judged:
@@ -40,7 +40,7 @@ def verdict(view: ViewComparison) -> str:
 
 
 def is_empty(view: ViewComparison) -> bool:
-    """Whether a histogram has values in neither span."""
+    """Whether a histogram is empty in both spans."""
     return view.histograms is not None and not any(each.count for each in view.histograms)
 
 
@@ -51,7 +51,7 @@ def _found(numbers: Sequence[Number], changed: str, what: str = "") -> str:
 
 
 def title(number: Number) -> str:
-    """Of a histogram's rate as `values/s`, however its map calls what it counts."""
+    """The title of a number; a histogram's rate is `values/s`, whatever its map calls its count."""
     if number.gauge:
         return inert(number.title)
     return f"{inert(number.title)}/s" if number.rate else number.name
@@ -68,8 +68,9 @@ def text(number: Number, pair: Pair, row: int) -> str:
 
 
 def change(number: Number, row: int) -> str:
-    """How many times as much; after `~` where that is within what varies anyway, after `?` where nobody can tell;
-    of a value of the moment alone."""
+    """The factor of a change: after `~` if it is within normal variation, after `?` if that can't be decided, and alone
+    for a gauge.
+    """
     before, after = (float(pair[0][row] + pair[1][row]) / 2 for pair in (number.before, number.after))
     if not number.differs[row]:
         return "="
@@ -88,7 +89,7 @@ def change(number: Number, row: int) -> str:
 
 
 def _difference(number: Number, before: float, after: float) -> str:
-    """Of a value that is unknown, zero or negative on a side."""
+    """The difference, for a value that is unknown, zero or negative on a side."""
     if math.isnan(before) or math.isnan(after):
         return "new" if math.isnan(before) else "gone"
     return f"{'+' if after > before else '−'}{formatting.value(abs(after - before), number.unit)}"
@@ -101,7 +102,7 @@ def points(change: float) -> str:
 
 
 def shares(histogram: Histogram, edges: Sequence[int]) -> list[float]:
-    """Of all values, how many lie from each edge on to the next."""
+    """The shares of all values between each edge and the next."""
     lows = np.array([bounds(slot)[0] for slot in histogram.slots.tolist()], np.float64)
     place = np.searchsorted(np.array(edges, np.float64), lows, "right") - 1
     found: list[float] = (np.bincount(place, histogram.counts, len(edges)) / max(1, histogram.count)).tolist()

@@ -1,1 +1,1 @@
-"""What the views of a run gained, step by step, within a bounded amount of memory."""
+"""The gains of a run's views, step by step, within a bounded amount of memory."""

@@ -1,8 +1,8 @@
-"""A few steps of one view. A step says which rows changed between two samples, and how.
+"""A few steps of one view. A step contains the rows that changed between two samples, and their changes.
 
-Rows are numbers that a `Roster` explains. A cell is one row of one step: what each counter gained, and of each gauge
-the last, the least and the greatest value. Blocks don't change; coarser ones are made of them. Three operations do so,
-and none changes a sum: `join` puts blocks together, `paired` makes one step of two, `folded` one row of several.
+Rows are numbers that a `Roster` explains. A cell is one row of one step: the gain of each counter, and the last, the
+least and the greatest value of each gauge. Blocks are immutable; coarser ones are made from them by three operations,
+none of which changes a sum: `join` concatenates blocks, `paired` makes one step of two, `folded` one row of several.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _ARRAY, _DICT, _ENTRY, _OBJECT = 128, 64, 120, 120  # bytes of an array object, 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """times: `TIMES` a step. numbers: the rows, ascending. offsets: the first cell of each step, and the end. codes:
-    the row of each cell, an index of `numbers`, ascending in a step. cells: integers in the smallest type that holds
-    them. rows: each row's value over the whole block, sums as int64. sums: counter → int64 a step.
+    """times: `TIMES` per step. numbers: the rows, ascending. offsets: the first cell of each step, and the end. codes:
+    the row of each cell, an index of `numbers`, ascending within a step. cells: integers in the smallest type that
+    holds them. rows: each row's value over the whole block, sums as int64. sums: counter → int64 per step.
     """
 
     times: Array
@@ -77,7 +77,7 @@ def single(time: tuple[int, int, int], numbers: Array, cells: Mapping[Field, Arr
 
 
 def join(blocks: Sequence[Block]) -> Block:
-    """The steps of blocks that follow each other."""
+    """The steps of consecutive blocks."""
     first = np.cumsum([0, *map(len, blocks)])
     return _built(
         np.concatenate([block.times for block in blocks]),
@@ -88,8 +88,8 @@ def join(blocks: Sequence[Block]) -> Block:
 
 
 def paired(block: Block) -> Block:
-    """Half as many steps, each twice as long. Long ones wait for the others, and steps on both sides of a gap stay
-    apart, as long as others can be merged.
+    """Half as many steps, each twice as long. Long steps wait for the others, and steps on both sides of a gap stay
+    separate as long as others can be merged.
     """
     times = block.times
     gap = times["start"][1:] != times["end"][:-1]
@@ -110,12 +110,12 @@ def paired(block: Block) -> Block:
 
 
 def folded(block: Block, into: Array) -> Block:
-    """Each row added to the row `into`. Of gauges, the least and greatest of all, and the last of one of them."""
+    """Each row added to the row `into`. For gauges: the least and greatest of all, and the last of one of them."""
     return _built(block.times, block.steps(), into[block.codes], block.cells)
 
 
 def _built(times: Array, step: Array, number: Array, cells: Mapping[Field, Array]) -> Block:
-    """From cells in the order of time; those of one step and row are united."""
+    """A block from cells in order of time; cells of one step and row are united."""
     numbers, codes = np.unique(number, return_inverse=True)
     rows = max(1, len(numbers))
     place = step * rows + codes
@@ -141,7 +141,7 @@ def _of(
 
 
 def _starts(values: Array) -> Array:
-    """Where runs of equal values begin."""
+    """The starts of runs of equal values."""
     return np.flatnonzero(np.concatenate(([True], values[1:] != values[:-1]))[: len(values)])
 
 
@@ -170,7 +170,9 @@ def _by_step(gains: Array, offsets: Array) -> Array:
 
 
 def _narrow(field: Field, values: Array) -> Array:
-    """Integers in the smallest type that holds them: gains, which aren't negative, unsigned, others of their kind."""
+    """Integers in the smallest type that holds them: gains, which aren't negative, as unsigned;
+    others keep their kind.
+    """
     if values.dtype.kind not in "iu" or not len(values):
         return values
     low, high = values.min(), values.max()

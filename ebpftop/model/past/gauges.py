@@ -15,9 +15,9 @@ NUMBER: tuple[How, ...] = ("last", "low", "high")
 
 
 class Gauges:
-    """found: a value for each row of the roster. known: the rows that have one.
+    """found: a value for each row of the roster. known: the rows with a value.
 
-    A span's least and greatest value include the one that it begins with.
+    A span's least and greatest value include the value at its beginning.
     """
 
     def __init__(self, roster: Roster, numbers: Sequence[str], texts: Sequence[str]) -> None:
@@ -28,7 +28,7 @@ class Gauges:
         self._fields += [(name, how) for name in texts for how in TEXT]
 
     def begin(self, block: Block, stop: int, among: Block | None = None) -> None:
-        """Start with the values before a step of a block. among: only of rows in the first step of that block."""
+        """Start with the values before a step of a block. among: only for rows in the first step of that block."""
         codes = block.codes[: block.part(0, stop).stop]
         rows, since = np.unique(codes[::-1], return_index=True)
         if among is not None:
@@ -62,7 +62,7 @@ class Gauges:
 
 
 def _merge(how: How, into: Array, at: Array, values: Array, fresh: Array) -> None:
-    """Values, the latest last, into the places where they belong. fresh: those before which there were none there."""
+    """Merge values, the latest last, into their places. fresh: places without an earlier value."""
     if how == "last":
         into[at] = values
     else:
@@ -71,7 +71,7 @@ def _merge(how: How, into: Array, at: Array, values: Array, fresh: Array) -> Non
 
 
 def merged(how: How, values: Array, group: Array, groups: int) -> Array:
-    """One value a group, 0 where it has none."""
+    """One value per group, 0 if it has none."""
     merged = np.zeros(groups, values.dtype)
     _merge(how, merged, group, values, np.ones(len(values), bool))
     return merged

@@ -16,12 +16,12 @@ class Shrinking(Protocol):
     def bytes(self) -> int: ...
 
     def shrink(self) -> bool:
-        """Free some memory; False where there is none to free."""
+        """Free some memory; False if there is none to free."""
         ...
 
 
 def hold(parts: Iterable[Shrinking], limit: int) -> None:
-    """Shrink the largest ones, until all together are within the limit: the small ones lose nothing."""
+    """Shrink the largest pasts until all together are within the limit, so small ones lose nothing."""
     left = list(parts)
     sizes = {id(part): part.bytes for part in left}
     total = sum(sizes.values())

@@ -1,8 +1,8 @@
 """The past of one view: its steps, oldest first, as fine as memory allows.
 
-Adding a step takes as long as rows changed in it. Reading a span takes as long as there are rows, and for each block of
-steps the rows that changed there; cells are read only of the blocks at the span's ends. The gains of adjoining spans
-add up to that of their union, whatever was merged in between.
+The time to add a step depends on the rows that changed in it. The time to read a span depends on the number of rows
+and, for each block of steps, on the rows that changed there; cells are read only at the span's ends. The gains of
+adjoining spans add up to that of their union, whatever was merged in between.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _OWN = 4096  # bytes of an empty past
 
 @dataclass(frozen=True, slots=True)
 class Gained:
-    """What a view gained in a span, a row a key. span, seconds: what the steps cover, and how long was observed.
+    """The gains of a view in a span, one row per key. span, seconds: what the steps cover, and how long was observed.
 
     gains: of all rows that gained anything or have a gauge, and of idle ones where asked for. totals: then, until the
     end of the span. last, low, high: of the gauges; where a row isn't among those with one, `known` is False. others:
@@ -51,7 +51,9 @@ class Gained:
 
 @dataclass(frozen=True, slots=True)
 class Across:
-    """What a counter gained in several spans, a row a key. gains: int64, an array a span. others: as in `Gained`."""
+    """The gains of a counter in several spans, one row per key. gains: int64, one array per span. others: as in
+    `Gained`.
+    """
 
     keys: dict[str, Values]
     gains: list[Array]
@@ -64,10 +66,10 @@ class Across:
 
 
 class Past(Steps):
-    """Of a view with these key fields, counters and gauges. process: the key field that holds identities. kept: key
+    """The past of a view with these key fields, counters and gauges. process: the key field with identities. kept: key
     fields of few values, which folding leaves alone.
 
-    The first step of each block holds the gauges of all rows, so that a span needs at most the block before its own.
+    The first step of each block holds the gauges of all rows, so a span needs at most the block before its own.
     """
 
     def __init__(
@@ -107,10 +109,10 @@ class Past(Steps):
     ) -> Array:
         """Append a step; return the numbers of its rows.
 
-        time: start and end (monotonic ns), and realtime of the end; a step that would begin or end before the last one
-        ended does so then. numbers: of the rows that changed, distinct; negative, or what an earlier call returned.
-        keys: called for the key fields of new rows, by their indices among these. gains: of every counter, int64, not
-        negative. gauges: of every gauge. returning: whether rows without a number may have keys that others had.
+        time: start and end (monotonic ns), and realtime of the end; a step that would overlap the previous one begins
+        or ends with that one's end. numbers: of the changed rows, distinct; negative, or returned by an earlier call.
+        keys: called for the key fields of new rows, by their indices. gains: of every counter, int64, not negative.
+        gauges: of every gauge. returning: whether rows without a number may have keys that others had.
         """
         numbers = numbers.copy()
         unknown = np.flatnonzero(~self.roster.knows(numbers))
@@ -140,8 +142,8 @@ class Past(Steps):
         return known
 
     def shrink(self) -> bool:
-        """Merge the steps that are finest for their age in pairs; where that frees too little, fold small rows too.
-        False where nothing is left to merge.
+        """Merge in pairs the steps that are finest for their age; if that frees too little, also fold small rows. False
+        if nothing is left to merge.
         """
         at = self.finest()
         if at is not None:
@@ -154,7 +156,7 @@ class Past(Steps):
         return self.gather() or any(self._fold(at) for at in range(len(self.blocks))) or self.gather(all_of_them=True)
 
     def _fold(self, at: int) -> bool:
-        """Fold the smaller half of a block's keys: of all processes into one, and where that is no less, all."""
+        """Fold the smaller half of a block's keys: all processes' keys into one or, if that saves nothing, all."""
         block = self.blocks[at]
         places = self.roster.places(block.numbers)
         owners = self.roster.owners(places)
@@ -189,12 +191,12 @@ class Past(Steps):
         return None
 
     def sums(self, counter: str, span: Span = ALL) -> Array:
-        """What all rows together gained, int64 a step."""
+        """The gain of all rows together, int64 per step."""
         parts = [block.sums[counter][start:stop] for block, start, stop in self.slices(span)]
         return np.concatenate(parts) if parts else np.zeros(0, np.int64)
 
     def cells(self, counter: str, span: Span = ALL) -> tuple[Array, Array, Array]:
-        """(step, place in the roster, gain) of every cell, in the order of time."""
+        """(step, place in the roster, gain) of every cell, in order of time."""
         found: list[tuple[Array, Array, Array]] = []
         steps = 0
         for block, start, stop in self.slices(span):
@@ -210,7 +212,7 @@ class Past(Steps):
         return step, place, gain
 
     def gains(self, counter: str, span: Span = ALL) -> Array:
-        """What each row of the roster gained, int64."""
+        """The gain of each row of the roster, int64."""
         total = np.zeros(len(self.roster), np.int64)
         for block, start, stop in self.slices(span):
             places = self.roster.places(block.numbers)
@@ -222,9 +224,7 @@ class Past(Steps):
         return total
 
     def across(self, name: str, *spans: Span) -> Across:
-        """The rows that gained anything in one of several spans; of a gauge of whole numbers, what it was at the end
-        of each.
-        """
+        """The rows with gains in one of several spans; for a gauge of whole numbers, its value at the end of each."""
         if name in self.counters:
             totals = [self.gains(name, span) for span in spans]
         else:
@@ -238,7 +238,7 @@ class Past(Steps):
         return Across(keys, gains, self.roster.others[firsts])
 
     def gained(self, span: Span = ALL, *, idle: bool = False) -> Gained:
-        """What a span holds, a row a key. idle: with all other rows that there were until its end."""
+        """The content of a span, one row per key. idle: including all other rows that existed before its end."""
         before = Span(end=span.end)
         gains = {name: self.gains(name, span) for name in self.counters}
         totals = {name: self.gains(name, before) for name in self.counters} if idle else gains
@@ -273,7 +273,7 @@ class Past(Steps):
         )
 
     def mentioned(self, span: Span) -> Array:
-        """A mask of the rows of the roster that a span has cells of."""
+        """A mask of the rows of the roster with cells in a span."""
         found = np.zeros(len(self.roster), bool)
         for block, start, stop in self.slices(span):
             places = self.roster.places(block.numbers)
@@ -297,7 +297,7 @@ class Past(Steps):
         return read.found, read.known
 
     def texts(self) -> dict[str, Values]:
-        """The gauges that are texts, as they were last, of each row of the roster."""
+        """The last values of the text gauges, for each row of the roster."""
         found = self.measured(ALL)[0] if self._words else {}
         return {name: self._texts(name, found[name, "last"]) for name in self._words if (name, "last") in found}
 

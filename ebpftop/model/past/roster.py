@@ -1,4 +1,4 @@
-"""The rows of one view's past: a number a row, and its key."""
+"""The rows of one view's past: a number per row, and its key."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ class Words:
         return known
 
     def numbers(self, values: Labels) -> Array:
-        """The number of each row's text; takes as long as there are rows, not labels."""
+        """The number of each row's text. The time depends on the number of rows, not of labels."""
         used, at = np.unique(values.codes, return_inverse=True)
         return np.array([self.number(values.labels[code]) for code in used.tolist()], np.int64)[at]
 
     def find(self, label: str) -> int:
-        """-1 where the text isn't known."""
+        """The number of a text, -1 if it isn't known."""
         return self._numbers.get(label, -1)
 
 
 class Roster:
-    """Rows in ascending order of their numbers, which are never used again.
+    """Rows in ascending order of their numbers, which are never reused.
 
-    process: the key field that holds identities. kept: key fields that even the last fold keeps, of which there are few
-    values. `others` tells rows that stand for several whose other key fields differ: there those fields are 0 or "".
+    process: the key field with identities. kept: key fields of few values, which even the last fold keeps. `others`:
+    rows that stand for several with different other key fields; there those fields are 0 or "".
     """
 
     def __init__(self, fields: Sequence[str], process: str | None = None, kept: Sequence[str] = ()) -> None:
@@ -86,17 +86,17 @@ class Roster:
         return Labels(numbers, self._words[field].labels) if field in self._words else numbers
 
     def places(self, numbers: Array) -> Array:
-        """Where rows that are known stand."""
+        """The places of known rows."""
         return np.searchsorted(self.numbers, numbers)
 
     def knows(self, numbers: Array) -> Array:
-        """A mask: which of these numbers are those of rows."""
+        """A mask of these numbers: those that belong to rows."""
         if not self._rows:
             return np.zeros(len(numbers), bool)
         return np.asarray(self.numbers[np.minimum(self.places(numbers), self._rows - 1)] == numbers)
 
     def where(self, key: Mapping[str, int | str]) -> Array:
-        """A mask of the rows whose key fields have these values; rows of others have none."""
+        """A mask of the rows whose key fields have these values; rows that stand for others never do."""
         mask = ~self.others
         for field, value in key.items():
             if field in self._words or isinstance(value, str):
@@ -105,12 +105,12 @@ class Roster:
         return mask
 
     def owners(self, rows: Array) -> Array | None:
-        """A number for each of these rows, equal where they differ in `kept` fields only; None if rows always do."""
+        """A number for each of these rows, equal if they differ only in `kept` fields; None if rows always do."""
         columns = [self.column(field)[rows] for field in self.fields if field not in self.kept]
         return np.unique(encode(columns), return_inverse=True)[1] if columns else None
 
     def learn(self, keys: Mapping[str, Values]) -> Array:
-        """Number new rows; where the view has no key fields, only one."""
+        """Number new rows; without key fields there is only one."""
         rows = len(next(iter(keys.values()))) if self.fields else 1
         for field in self.fields:
             values = keys[field]
@@ -133,8 +133,8 @@ class Roster:
         return numbers
 
     def fold(self, rows: Array, *, fully: bool) -> Array:
-        """For each row, by its place, the number of the one that it is folded into: that of `FOLDED` with the same
-        other key fields, or if `fully` that of all with the same `kept` fields.
+        """For each row, by its place, the number of the row that it is folded into: the `FOLDED` row with the same
+        other key fields or, if `fully`, the one for all with the same `kept` fields.
         """
         wiped = [field for field in self.fields if field not in self.kept] if fully else [self.process]
         columns = {}
@@ -176,7 +176,7 @@ class Roster:
         self._folds = {}
 
     def equal(self, rows: Array) -> Array:
-        """The place of the first row with the same key, for each of these rows."""
+        """For each of these rows, the place of the first row with the same key."""
         if not self.doubtful or not self.fields or not len(rows):
             return rows
         columns = [self.others[rows].astype(np.int64), *(self.column(field)[rows] for field in self.fields)]
@@ -185,7 +185,7 @@ class Roster:
 
 
 def _extended(column: Array, rows: int, more: Array) -> Array:
-    """With `more` after so many rows, in place where there is room."""
+    """Append `more` after so many rows, in place if there is room."""
     wanted = rows + len(more)
     if len(column) < wanted or column.dtype != more.dtype:
         room = wanted if not rows else max(wanted, rows + rows // 4 + 8)

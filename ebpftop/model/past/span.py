@@ -1,4 +1,4 @@
-"""Spans of time on the monotonic clock of one stream: some stand still, others move with time."""
+"""Spans of time on one stream's monotonic clock: some are fixed, others move with time."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ FIRST, LAST = -(1 << 62), 1 << 62  # ns; no sample is before or after
 
 
 class Span(Struct, frozen=True):
-    """From `start` to `end`, monotonic ns. It holds the steps that end in it, at `end` but not at `start`: so spans
-    that adjoin share no step, wherever they meet.
+    """From `start` to `end`, monotonic ns. It holds the steps that end in it, including at `end` but not at `start`, so
+    adjoining spans share no step.
     """
 
     start: int = FIRST
@@ -36,8 +36,8 @@ ALL = Span()
 
 
 class Recent(Struct, frozen=True):
-    """The last seconds of each view: 0 is its last step, infinite all since the start. It moves with time, unless it
-    has an end (monotonic ns): then it is what was recent at that moment.
+    """The last seconds of each view: 0 is its last step, infinite is everything since the start. It moves with time,
+    unless it has an end (monotonic ns): then it is what was recent at that moment.
     """
 
     seconds: float

@@ -1,4 +1,4 @@
-"""Steps in the order of time: found by span, and merged when memory is short, the finest for their age first."""
+"""Steps in order of time: found by span, and merged when memory is short, those that are finest for their age first."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ALIKE = 2.0  # steps are joined in one block where none is longer than so many 
 
 
 class Steps:
-    """blocks: oldest first; the last `open` ones are of one step each. held: the bytes of all."""
+    """blocks: oldest first; the last `open` ones have one step each. held: the bytes of all."""
 
     def __init__(self) -> None:
         self.blocks: list[Block] = []
@@ -27,12 +27,12 @@ class Steps:
 
     @property
     def end(self) -> int | None:
-        """Of the last step, monotonic ns."""
+        """The end of the last step, monotonic ns."""
         return self.blocks[-1].end if self.blocks else None
 
     @property
     def begin(self) -> int | None:
-        """Before the first step, which ends after that even where it has no length."""
+        """The beginning, before the first step, which ends later even if it has no length."""
         if not self.blocks:
             return None
         start, end, *_ = self.blocks[0].times[0].tolist()
@@ -53,12 +53,12 @@ class Steps:
             self.replace(first - 1, first + 1, [join(self.blocks[first - 1 :])])
 
     def replace(self, first: int, stop: int, blocks: list[Block]) -> None:
-        """Put others in the place of the blocks first…stop."""
+        """Replace the blocks first…stop by others."""
         self.held += sum(block.bytes for block in blocks) - sum(block.bytes for block in self.blocks[first:stop])
         self.blocks[first:stop] = blocks
 
     def finest(self) -> int | None:
-        """The block whose steps are the shortest for their age; None if all that are closed have one step."""
+        """The block with the shortest steps for their age; None if all closed blocks have one step."""
         several = [at for at in range(len(self.blocks) - self.open) if len(self.blocks[at]) > 1]
         now = self.blocks[-1].end if several else 0
         return max(several, key=lambda at: (now - self.blocks[at].end) / self.blocks[at].width, default=None)
@@ -68,15 +68,15 @@ class Steps:
         self.replace(at, at + 1, [paired(self.blocks[at])])
 
     def unite(self, at: int) -> None:
-        """Join a block with one beside it, if their steps are about as long."""
+        """Join a block with a neighbour, if their steps are about as long."""
         for first in (at - 1, at):
             if first >= 0 and first + 1 < len(self.blocks) - self.open and self._joinable(first):
                 self.replace(first, first + 2, [join(self.blocks[first : first + 2])])
                 return
 
     def gather(self, *, all_of_them: bool = False) -> bool:
-        """Join blocks of one step, the oldest ones first, so that their steps can be merged; False where there is only
-        one, or only one and an open one, unless these shall be joined too.
+        """Join blocks of one step, the oldest first, so that their steps can be merged. False if there is only one, or
+        only one and an open one, unless open ones shall be joined too.
         """
         sealed = len(self.blocks) - self.open
         if sealed > 1:
@@ -97,7 +97,7 @@ class Steps:
         return few and len(one) + len(other) <= STEPS and long <= _ALIKE * short
 
     def slices(self, span: Span = ALL) -> Iterator[tuple[Block, int, int]]:
-        """The blocks that hold steps of a span, and which steps."""
+        """The blocks with steps of a span, and which steps."""
         first = bisect_right(self.blocks, span.start, key=lambda block: block.end)
         for block in self.blocks[first:]:
             start = int(np.searchsorted(block.times["end"], span.start, "right"))
@@ -107,7 +107,7 @@ class Steps:
             yield block, start, stop
 
     def until(self, moment: int) -> int | None:
-        """The end of the last step that ends until a moment; None before the first one."""
+        """The end of the last step that ends up to a moment; None before the first one."""
         at = bisect_right(self.blocks, moment, key=lambda block: block.end)
         if at < len(self.blocks):
             ends = self.blocks[at].times["end"]
@@ -125,7 +125,7 @@ class Steps:
         return int(ends[np.searchsorted(ends, moment)])
 
     def nearest(self, moment: int) -> int:
-        """Where a step begins or ends, nearest to a moment; the moment itself in an empty past."""
+        """The beginning or end of a step nearest to a moment; the moment itself in an empty past."""
         edges = [edge for edge in (self.until(moment), self.since(moment), self.begin) if edge is not None]
         return min(edges, key=lambda edge: abs(edge - moment), default=moment)
 
@@ -135,8 +135,8 @@ class Steps:
         return Span(self.begin or 0 if before is None else before, end)
 
     def covered(self, wanted: Wanted) -> Span | None:
-        """The whole steps for a span: those that end in it, or where it is shorter than a step, that one. None before
-        the first step and after the last one.
+        """The whole steps for a span: those that end in it or, if it is shorter than a step, that step. None before the
+        first step and after the last one.
         """
         end = self.until(wanted.end)
         if isinstance(wanted, Recent):
@@ -153,7 +153,7 @@ class Steps:
         return self.step(whole)
 
     def snapped(self, span: Span) -> Span | None:
-        """The span that holds whole steps: all that a span overlaps, at least one; None in an empty past."""
+        """The span extended to whole steps: all steps that it overlaps, at least one; None in an empty past."""
         times = self.times()
         if not len(times):
             return None
@@ -164,8 +164,8 @@ class Steps:
         return Span(min(int(starts[first]), int(ends[first]) - 1), int(ends[last]))
 
     def about(self, span: Span) -> Span:
-        """Whole steps nearest to a span: all that it overlaps, unless those are more than twice as long and others lie
-        inside. The span itself in an empty past.
+        """The whole steps nearest to a span: all that it overlaps, unless they are more than twice as long and others
+        are inside it. The span itself in an empty past.
         """
         whole = self.snapped(span) or span
         if whole.seconds > 2 * span.seconds:
@@ -176,7 +176,7 @@ class Steps:
         return whole
 
     def latest(self, count: int, until: int) -> Span:
-        """The span of the last steps that end until a moment; those with one end count as one."""
+        """The span of the last steps that end up to a moment; steps with the same end count as one."""
         last = bisect_right(self.blocks, until, key=lambda block: int(block.times["end"][0]))
         ends: list[int] = []
         for block in reversed(self.blocks[:last]):

@@ -13,7 +13,7 @@ from ebpftop.model.past.past import Past
 
 
 def past_of(view: ViewInfo, ledger: Ledger) -> Past:
-    """An empty one. What a ledger of values of the moment counts is a gauge."""
+    """An empty past. Counters of a ledger with `moment` are gauges here."""
     gauges = ledger.counters if ledger.moment else ledger.gauges
     counters = () if ledger.moment else ledger.counters
     process = view.process_field if view.process_field in ledger.keys else None
@@ -22,8 +22,8 @@ def past_of(view: ViewInfo, ledger: Ledger) -> Past:
 
 
 def record(past: Past, ledger: Ledger, monotonic_ns: int, realtime_ns: int) -> None:
-    """Add what the ledger's last sample changed, as a step since the one before; the first counts from attaching, or
-    is a base, which gained nothing.
+    """Add the changes of the ledger's last sample as a step since the previous one. The first step counts from
+    attaching, or is a base without gains.
     """
     rows = ledger.touched
     if past.whole:

@@ -1,1 +1,1 @@
-"""What stands out, of all that was recorded, and how sure that is; no screen."""
+"""What stands out in a recording, and how certain that is; no screen."""

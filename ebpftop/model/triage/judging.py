@@ -1,4 +1,4 @@
-"""Which measures stand out: raised against the rest of the same recording, or at a limit all the time."""
+"""Decides which measures stand out: raised against the rest of the same recording, or constantly at a limit."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _CAP = 1000.0  # times as much says no more
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """dimension: "process", "name" or what else rows are about. process: if it is one. share: of the rise, 0 to 1.
-    count: how many processes have that name, 1 for a process.
+    """dimension: "process", "name" or another subject of rows. process: if it is one. share: of the rise, 0 to 1.
+    count: the number of processes with that name, 1 for a process.
     """
 
     dimension: str
@@ -44,7 +44,7 @@ Quantiles = dict[str, tuple[Bounds | None, Bounds | None]]
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What measures are judged by. cpus: how many."""
+    """The basis for judging measures. cpus: their number."""
 
     cpus: int
     processes: Mapping[int, Process]
@@ -52,10 +52,10 @@ class Machine:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Sign:
-    """A measure that stands out in steps first to before stop. now, before: its rates there and elsewhere; before is
-    None where it was so all the time. chance: how probable such a rise is where there is none; None likewise.
-    common: what nearly all of it shares, (title, value). quantiles: "p50" and "p99" of a histogram, now and before.
-    size: by how many times all of it, over the whole recording, is above what is worth telling.
+    """A measure that stands out in the steps from `first` to before `stop`. now, before: its rates there and elsewhere;
+    before is None if it was constantly so. chance: the probability of such a rise if there was none; None likewise.
+    common: the trait that nearly all of it shares, (title, value). quantiles: "p50" and "p99" of a histogram, now and
+    before. size: the factor by which all of it, over the whole recording, exceeds what is worth reporting.
     """
 
     measure: Measure
@@ -71,7 +71,7 @@ class Sign:
 
     @property
     def ratio(self) -> float:
-        """How many times as much as before, at most 1000; 10 where nobody knows, as it was so all the time."""
+        """The factor of the rise, at most 1000; 10 if unknown because it was constant."""
         if self.before is None:
             return _UNKNOWN
         floor = max(self.before, self.now / _CAP, 1e-12)
@@ -79,7 +79,7 @@ class Sign:
 
     @property
     def weight(self) -> float:
-        """By which signs are ranked: orders of magnitude that it rose, and that it is above what is worth telling."""
+        """The rank of a sign: the orders of magnitude of its rise, and of its size above what is worth reporting."""
         return math.log10(self.ratio) + min(2.0, math.log10(max(1.0, self.size)))
 
     @property
@@ -89,13 +89,13 @@ class Sign:
 
     @property
     def ended_ns(self) -> int | None:
-        """Monotonic; None where it lasts to the end."""
+        """Monotonic; None if it lasts to the end."""
         steps = len(self.measure.ends)
         return int(self.measure.ends[self.stop - 1]) if steps - self.stop > max(1, _END * steps) else None
 
 
 def worth(measure: Measure, cpus: int) -> float:
-    """The smallest rate that is worth telling, where it has risen."""
+    """The smallest rate that is worth reporting after a rise."""
     match measure.meaning, measure.unit:
         case "pressure", _:
             return _stall(measure)[0]
@@ -113,7 +113,7 @@ def worth(measure: Measure, cpus: int) -> float:
 
 
 def at_limit(measure: Measure, cpus: int) -> float | None:
-    """The rate that stands out even where it is always there; None where none does."""
+    """The rate that stands out even if it is constant; None if no rate does."""
     match measure.meaning, measure.unit:
         case "pressure", _:
             return _stall(measure)[1]
@@ -159,7 +159,7 @@ def judged(measure: Measure, level: float, machine: Machine) -> Sign | None:
 
 
 def _fatal(measure: Measure, machine: Machine) -> Sign | None:
-    """From the first to the last one: there is no rate at which they are usual."""
+    """The sign from the first event to the last: no rate of these is normal."""
     there = np.flatnonzero(measure.weights)
     if not len(there):
         return None
@@ -181,7 +181,7 @@ def _sign(
 def _whose(
     measure: Measure, steps: Steps, processes: Mapping[int, Process]
 ) -> tuple[Who | None, list[tuple[str, str]]]:
-    """Who has most of the rise, and what nearly all of it has in common."""
+    """The one with most of the rise, and the trait that nearly all of it shares."""
     who: Who | None = None
     common: list[tuple[str, str]] = []
     for actor in measure.actors:
@@ -207,7 +207,7 @@ def _process(identity: int, share: float, processes: Mapping[int, Process]) -> W
 
 
 def _processes(measure: Measure, names: Actor, code: int, steps: Steps) -> int:
-    """How many processes with a name have any of it."""
+    """The number of processes with a name that have any of it."""
     within = (measure.step >= steps[0]) & (measure.step < steps[1])
     rows = measure.row[within & (names.codes[measure.row] == code)]
     processes = (actor for actor in measure.actors if actor.source.dimension == PROCESS)
@@ -215,7 +215,7 @@ def _processes(measure: Measure, names: Actor, code: int, steps: Steps) -> int:
 
 
 def _rise(measure: Measure, actor: Actor, steps: Steps) -> Array:
-    """What each value has a second more than elsewhere; the last one is of rows that have no value."""
+    """The excess per second of each value over the rest; the last one is for rows without a value."""
     values = len(actor.values)
     code = actor.codes[measure.row]
     code = np.where(code < 0, values, code)

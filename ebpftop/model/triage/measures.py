@@ -1,4 +1,4 @@
-"""What triage looks at: of each view the rate of what it counts, step by step, and whose it is."""
+"""The measures of triage: for each view the rate of its counter, step by step, and its actors."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _PLAIN = (
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Whose a row is by one dimension: codes number the rows, -1 where it has no value; `values` are what they mean."""
+    """The actors of rows in one dimension: codes number the rows, -1 without a value; `values` explains the codes."""
 
     source: Source
     codes: Array
@@ -53,8 +53,8 @@ class Actor:
 class Measure:
     """A rate over time. ends: monotonic ns of each step; lasted: ns. step, row, weight: of each cell.
 
-    unit: of a weight: "ns" and "cpu_ns" (a second of them is one thread), "bytes", "count", "percent". counts: of each
-    cell, how many events or values it has. slots: of each cell, for a histogram. actors: whose rows are.
+    unit: of a weight: "ns" and "cpu_ns" (a second of them is one thread), "bytes", "count", "percent". counts: the
+    number of events or values of each cell. slots: of each cell, for a histogram. actors: of rows.
     """
 
     meaning: Meaning
@@ -74,11 +74,11 @@ class Measure:
 
     @property
     def weights(self) -> Array:
-        """Of all rows, a step."""
+        """The weight of all rows, per step."""
         return np.bincount(self.step, self.weight, len(self.ends))
 
     def rate(self, first: int, stop: int, rows: Array | None = None) -> float:
-        """What a second had in some steps, of the rows in a mask."""
+        """The rate per second in some steps, of the rows in a mask."""
         seconds = float(self.lasted[first:stop].sum()) / SECOND
         return self.sum(first, stop, rows) / seconds if seconds else 0.0
 
@@ -96,8 +96,8 @@ def measures(
     ahead: int,
     span: Span,
 ) -> Iterator[Measure]:
-    """Of all views that count something, and of each machine, in a span. loads: by its name. ahead: realtime minus
-    monotonic ns.
+    """The measures of all views with a counter, and of each machine, in a span. loads: by machine name. ahead: realtime
+    minus monotonic ns.
     """
     for run in runs:
         whole = Span(span.start, min(span.end, run.attached_until or span.end))
@@ -168,7 +168,7 @@ def _actors(
 
 
 def _sources(view: ViewInfo) -> list[Source]:
-    """By what rows are told apart: processes first, then the names of these, then the rest."""
+    """The dimensions that distinguish rows: processes first, then their names, then the rest."""
     plain = {column.field for column in keys_of(view) if column.decode in _PLAIN}
     found: dict[str, Source] = {}
     for source in sources(view):
@@ -179,7 +179,7 @@ def _sources(view: ViewInfo) -> list[Source]:
 
 
 def _numbered(values: Values, *, process: bool) -> tuple[Array, Sequence[int | str]]:
-    """Of each row a number, -1 for nobody and for the empty text, and what the numbers mean."""
+    """A number for each row, -1 for nobody and for the empty text, and the meaning of the numbers."""
     if isinstance(values, Labels):
         codes, known = values.codes.astype(np.int64), [*values.labels]
         empty = np.array([not label for label in known] or [True])
@@ -193,7 +193,7 @@ def _numbered(values: Values, *, process: bool) -> tuple[Array, Sequence[int | s
 
 
 def _events(run: Run, view: ViewInfo, processes: Mapping[int, Process], span: Span) -> Measure | None:
-    """On a grid, by the events' own times."""
+    """The events on a grid, by their own times."""
     log, last = run.events.get(view.map), run.last
     log = log or EventLog()
     meaning = meaning_of(view)
@@ -237,12 +237,12 @@ def _events(run: Run, view: ViewInfo, processes: Mapping[int, Process], span: Sp
 
 
 def _step(length: int) -> float:
-    """How long a step is, of so many ns: a second, of short ones less."""
+    """The length of a step for this many ns: a second, or less for short spans."""
     return max(min(length, SECOND, max(SECOND / 4, length / _GRID)), length / _MOST)
 
 
 def _joined(log: EventLog, field: str) -> Values:
-    """A column of all events that are kept."""
+    """A column of all kept events."""
     parts = [chunk[field] for chunk in log.since(0)]
     texts = [part.texts() for part in parts if isinstance(part, Labels)]
     if texts:

@@ -1,4 +1,4 @@
-"""What stands out in a recording, or in what was traced just now: findings, each with its evidence."""
+"""What stands out in a recording, or in what was just traced: findings, each with its evidence."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ _TOGETHER = 0.5  # of the longer one, that both have in common
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """A probe that would tell more. params: to narrow it to whom the finding names. host: where, of several."""
+    """A probe that would tell more. params: narrow it to the subject of the finding. host: its host, if there are
+    several.
+    """
 
     probe: str
     question: str
@@ -45,7 +47,7 @@ class Next:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """signs: the evidence, the cause first, or what is nearest to it. why: what lowers the confidence."""
+    """signs: the evidence, the cause first, or what is closest to it. why: reasons for a lower confidence."""
 
     resource: str
     signs: Sequence[Sign]
@@ -56,10 +58,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """findings: the most important first; none where nothing stands out, of which `confidence` is, too.
+    """findings: the most important first; empty if nothing stands out, and then `confidence` is that of this statement.
 
-    began_ns, ended_ns: realtime of the first and the last sample. ahead: realtime minus monotonic ns. losses: by probe,
-    of those that lost something. missing: probes that were not there all the time, and why.
+    began_ns, ended_ns: realtime of the first and the last sample. ahead: realtime minus monotonic ns. losses: a line
+    for each probe that lost something. missing: probes that were not there all the time, and why.
     """
 
     findings: Sequence[Finding]
@@ -74,7 +76,7 @@ class Verdict:
 
 
 def verdict(session: Session) -> Verdict | None:
-    """Of all that a session holds; None where it holds no sample."""
+    """The verdict on everything in a session; None without a sample."""
     runs = [run for run in session.runs.values() if run.loaded is not None and run.last is not None]
     newest, reach = session.newest, session.reach
     if newest is None or reach is None:
@@ -110,13 +112,15 @@ def verdict(session: Session) -> Verdict | None:
 
 
 def _loaded(runs: Sequence[Run], reach: Span) -> int:
-    """When all probes that were loaded at the beginning were there (monotonic ns): loading itself takes CPU time."""
+    """When all probes of the beginning were loaded (monotonic ns), because loading itself takes CPU time."""
     first = reach.start + round(_BEGINNING * (reach.end - reach.start))
     return max((run.began_ns for run in runs if run.began_ns <= first), default=reach.start)
 
 
 def _groups(signs: Sequence[Sign]) -> Iterator[list[Sign]]:
-    """What was wrong, each with the work that explains it in front; what weighs most first. Work alone is no harm."""
+    """The harm in groups, each preceded by the work that explains it; the most important first.
+    Work alone is no harm.
+    """
     harm: defaultdict[tuple[str, str], list[Sign]] = defaultdict(list)
     for sign in signs:
         if sign.measure.meaning in HARM:
@@ -182,7 +186,7 @@ def _short(steps: int, seconds: float) -> list[str]:
 
 
 def _lost(losses: Mapping[str, Losses]) -> list[str]:
-    """In words, a line a probe."""
+    """The losses in words, one line per probe."""
     found = []
     for probe, lost in losses.items():
         words = {"lost": lost.lost, "map full": lost.map_full, "evicted": lost.evicted, "missed": lost.missed}
@@ -191,13 +195,13 @@ def _lost(losses: Mapping[str, Losses]) -> list[str]:
 
 
 def _away(gaps: Sequence[Gap]) -> list[str]:
-    """When nothing came from hosts, in a line; none if all were there all the time."""
+    """One line: when nothing came from hosts; none if all were there all the time."""
     more = f", and {formatting.plural(len(gaps) - 1, 'more gap')}" if len(gaps) > 1 else ""
     return [f"{gap}{more}" for gap in gaps[:1]]
 
 
 def _more(signs: Sequence[Sign], session: Session) -> Iterator[Next]:
-    """Probes that manifests of these name, and that didn't run."""
+    """The probes named as `next` by these manifests that didn't run."""
     ran = {run.probe for run in session.runs.values() if run.last is not None}
     known = {probe.id: probe for probe in session.catalog.probes} if session.catalog else {}
     named_by = next((sign for sign in signs if sign.who and sign.who.process), signs[0])

@@ -1,7 +1,7 @@
 """Text for tmux's buffer, and from there for the terminal's clipboard.
 
-Textual writes the sequence that a terminal takes for it (OSC 52). tmux, as it comes, takes that from its own commands
-alone (`set-clipboard external`).
+Textual writes the escape sequence for the terminal's clipboard (OSC 52). By default tmux accepts that sequence only
+from its own commands (`set-clipboard external`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _PATIENCE = 2.0  # seconds
 
 
 async def to_tmux(text: str) -> None:
-    """Nothing where no tmux is around this terminal, or it is too old (before 3.2)."""
+    """Does nothing outside tmux, or if tmux is too old (before 3.2)."""
     if not os.environ.get("TMUX"):
         return
     with suppress(OSError, TimeoutError):

@@ -17,7 +17,7 @@ FOLDER = "~/ebpftop-probes"
 
 def advice(probe: ProbeInfo, probes: Iterable[ProbeInfo]) -> tuple[str, str]:
     """An explanation, and a shell command. The command copies the probe into a watched folder of this catalog, where it
-    appears by itself; without such a folder, into a new one, and starts ebpftop with it.
+    appears by itself. Without such a folder it copies the probe into a new one and starts ebpftop with it.
     """
     name = f"{CATEGORY}/{probe.id.partition('/')[2]}"
     new = f"{_program()} new --from {shlex.quote(probe.id)}"

@@ -31,7 +31,7 @@ FALLBACKS = ("vi", "nano")
 
 def command(environment: Mapping[str, str], file: str, line: int | None = None) -> list[str] | None:
     """The command that opens a file in the first installed one of VISUAL, EDITOR, vi and nano, at a line if we know the
-    editor's syntax for that. None if no editor is installed.
+    editor's syntax for it. None if no editor is installed.
     """
     for wanted in (environment.get("VISUAL", ""), environment.get("EDITOR", ""), *FALLBACKS):
         try:

@@ -1,4 +1,4 @@
-"""What can be exported: the view in front, and all probes, from memory or of a tape; and how."""
+"""What can be exported, and how: the view in front, and all probes, from memory or from a tape."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ Spans = tuple[Span, Span]
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A format, and of what. view: None for all probes. name: of the file, without its ending. compared: A and B of the
-    view. spans: A and B, which a report compares.
+    """A format, and its source. view: None for all probes. name: of the file, without its ending. compared: A and B of
+    the view. spans: A and B, for a report that compares.
     """
 
     format: Format
@@ -57,7 +57,7 @@ def choices(
     compared: ViewComparison | None = None,
     spans: Spans | None = None,
 ) -> list[Choice]:
-    """First those of the view in front. compared, spans: while A and B are."""
+    """The choices, first those of the view in front. compared, spans: while A and B are compared."""
     found: list[Choice] = []
     if run is not None and view is not None:
         stacks = view.show == "stacks"
@@ -86,7 +86,7 @@ def choices(
 
 async def exported(choice: Choice, session: Session, run: Run | None, scope: Scope, tape: Path | None) -> bytes:
     """The file: what is shown of a view, or of all probes. Memory is read between frames, a probe at a time, so that
-    keys are answered; the rest is done in a thread. tape: read whole, from its beginning, where all probes are wanted.
+    keys are answered; the rest is done in a thread. tape: read whole, from its beginning, if all probes are wanted.
     Raises `OSError`, `BadTape`.
     """
     if choice.compared is not None and run is not None:
@@ -118,12 +118,12 @@ async def exported(choice: Choice, session: Session, run: Run | None, scope: Sco
 
 
 def of_all(scope: Scope) -> Scope:
-    """The scope of an export of all probes: the span that was chosen; of one that moves with time, all there is."""
+    """The scope of an export of all probes: the chosen span, or everything if the span moves with time."""
     return scope if isinstance(scope.wanted, Span) else replace(scope, wanted=ALL)
 
 
 def _of_tape(choice: Choice, path: Path, scope: Scope, now: int) -> bytes:
-    """now: a moment (monotonic ns) of the stream whose views are looked at, and whose spans are compared."""
+    """now: a moment (monotonic ns) of the stream whose views are looked at and whose spans are compared."""
     tape = read(TapeReader(path))
     mine = next((each for each in tape.chapters if _holds(each, now)), tape.chapters[-1])
     streams = [gather(each, scope if each is mine else replace(scope, aspects={})) for each in tape.chapters]
@@ -159,10 +159,10 @@ async def _asked(source: str, chapter: Chapter, spans: Spans, scope: Scope) -> A
 
 
 def as_text(session: Session, run: Run, view: ViewInfo, scope: Scope) -> str:
-    """What is shown of a view as text for a person; of events the last ones."""
+    """What is shown of a view as plain text; for events, the last ones."""
     return data("text", [of_run(Chapter(session), run, scope, view)]).decode()
 
 
 def row_as_text(fields: Sequence[tuple[str, str]]) -> str:
-    """A row with a line for each of its fields."""
+    """A row, with a line for each of its fields."""
     return "".join(f"{inert(title)}: {inert(text)}\n" for title, text in fields)

@@ -1,6 +1,7 @@
-"""What the dashboard remembers of the last time: which probes ran, for the first screen to offer again, and the theme.
+"""What the dashboard remembers of its last session: the probes that ran, so that the first screen can offer them, and
+the theme.
 
-A file of the user's own, in `$XDG_STATE_HOME/ebpftop`. It holds nothing that a request of the dashboard can't say.
+A file of the user, in `$XDG_STATE_HOME/ebpftop`. It contains nothing that a request of the dashboard can't say.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _MOST = 1 << 16  # bytes
 
 
 class Remembered(msgspec.Struct, frozen=True, kw_only=True):
-    """probes: with their parameters, in the order of their tabs. first: there was no last time."""
+    """probes: with their parameters, in the order of their tabs. first: there was no last session."""
 
     theme: str = ""
     probes: Sequence[tuple[str, dict[str, str]]] = ()
@@ -32,7 +33,7 @@ def place() -> Path:
 
 
 def read(file: Path) -> Remembered:
-    """What of it can be read: it is a convenience, and no error."""
+    """The readable part of it: it is a convenience, so damage is no error."""
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         with open(descriptor, "rb") as source:
@@ -44,7 +45,7 @@ def read(file: Path) -> Remembered:
 
 
 def write(file: Path, what: Remembered) -> None:
-    """In one step, so that two dashboards don't mix."""
+    """Write it atomically, so that two dashboards don't mix."""
     new = file.with_name(f".{file.name}.{os.getpid()}")
     with contextlib.suppress(OSError):
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -55,7 +56,7 @@ def write(file: Path, what: Remembered) -> None:
 
 
 def offering(last: Remembered, catalog: Catalog) -> Catalog:
-    """With a playbook of the probes that ran last, of those that there are."""
+    """Add a playbook of the probes of the last session that still exist."""
     known = {probe.id: probe for probe in catalog.probes}
     steps = [
         StepInfo(probe=probe, question=known[probe].question, params=params)

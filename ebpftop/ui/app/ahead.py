@@ -1,5 +1,5 @@
-"""What is done before anybody waits for it, but not before the first screen is painted: importing what the first probe
-is shown with, and reading the past of a tape.
+"""Work done before anybody waits for it, but after the first screen is painted: importing what the first probe needs,
+and reading the past of a tape.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ MODULES = (
 
 
 async def import_ahead() -> None:
-    """In a thread, so that keys are answered meanwhile; whoever needs one of them before waits for the rest of it."""
+    """Import in a thread, so that keys are answered meanwhile. Code that needs a module earlier waits for the rest of
+    its import.
+    """
     for name in MODULES:
         await asyncio.to_thread(importlib.import_module, name)
     from ebpftop.ui.drawing.code import Code

@@ -139,7 +139,7 @@ class EbpftopApp(Loads):
         self.theme = LIGHT.name if self.last.theme == "light" else DARK.name
 
     def _handle_exception(self, error: Exception) -> None:
-        """Once the end has begun nothing can be mounted any more: that a drawing was about to is no fault."""
+        """Ignore a drawing's failure to mount widgets after the end has begun: nothing can be mounted then."""
         cause = error.error if isinstance(error, WorkerFailed) else error
         if not (self._exit and isinstance(cause, MountError)):
             super()._handle_exception(error)
@@ -165,7 +165,7 @@ class EbpftopApp(Loads):
         self.set_interval(1.0 if self.feed.playback is None else 0.5, self._look_at_time)
 
     def _look_at_time(self) -> None:
-        """The header shows how far a tape is, or how far the screen is behind."""
+        """The header shows the position of a tape, or how late the screen is."""
         self.look_at_terminal()
         if self.flow.full:
             return
@@ -180,7 +180,7 @@ class EbpftopApp(Loads):
 
     @property
     def front(self) -> Dashboard | Tiles:
-        """The screen shown, ignoring modal screens above it."""
+        """The shown screen, ignoring modal screens above it."""
         return next((screen for screen in self.screen_stack if isinstance(screen, Tiles)), self.dashboard)
 
     async def on_unmount(self) -> None:
@@ -190,7 +190,7 @@ class EbpftopApp(Loads):
         await self.feed.source.close()
 
     def _remember(self, file: Path) -> None:
-        """What runs, or else what ran the time before; the theme, if it is the user's."""
+        """Remember the running probes, or else those of the last session, and the theme if the user chose it."""
         running = [run for run in self.feed.session.runs.values() if run.state == "running"]
         write(
             file,
@@ -218,7 +218,7 @@ class EbpftopApp(Loads):
         self.pace.soon()
 
     def _session_changed(self, run: Run | None, awaited: bool) -> None:
-        """Draw in a moment. Nothing goes on behind a dialog: the screen is drawn when it comes back."""
+        """Draw soon. Nothing happens behind a dialog: the screen is drawn when it comes back."""
         if awaited:
             self.pace.soon()
         elif self.feed.when.still:
@@ -249,7 +249,7 @@ class EbpftopApp(Loads):
         await self.pace.go_on()
 
     def notice(self, text: str, level: str) -> None:
-        """Show a line for a while; it may hold anything. Levels are those of a `Notice`."""
+        """Show a line for a while; it may contain anything. Levels are those of a `Notice`."""
         notice(self, text, level)
 
     def on_noticed(self, event: Noticed) -> None:
@@ -323,7 +323,7 @@ class EbpftopApp(Loads):
             self.push_screen(HostsScreen(self.feed), self.host_wished)
 
     def action_nothing(self, what: str) -> None:
-        """A key that has nothing to do now."""
+        """A key with nothing to do at present."""
         if what == "rejected":
             key = key_of(self, "verifier", "v")
             self.notice(f"no probe was rejected or detached; when one is, {key} shows why", "info")
@@ -342,7 +342,7 @@ class EbpftopApp(Loads):
         self.notice(f"{key_of(self, 'quit', 'q')} detaches everything and quits; while typing, Ctrl-Q does", "info")
 
     async def run_action(self, *args: Any, **named: Any) -> bool:
-        """Keys that arrive after the end has begun do nothing: the screens are being taken down."""
+        """Ignore keys after the end has begun: the screens are being taken down."""
         return False if self._exit else await super().run_action(*args, **named)
 
     def action_marks(self, sets: int) -> None:

@@ -1,4 +1,4 @@
-"""Textual's driver, with the terminal's end and job control as the program needs them."""
+"""Textual's driver, with the handling of job control and of the terminal's end that the program needs."""
 
 from __future__ import annotations
 
@@ -30,11 +30,12 @@ _ROW = 2  # of the cursor's position by which a question is recognized; row 1 is
 
 
 class TerminalDriver(LinuxDriver):
-    """Stops by the signals of job control, so that the supervisor can tell Ctrl-Z from a SIGSTOP that is not its own
-    business, and starts again only if it had stopped.
+    """Stops with the signals of job control, so that the supervisor can distinguish Ctrl-Z from a SIGSTOP by somebody
+    else, and resumes only if it had stopped.
 
-    A painting ends with a question to the terminal: where is the cursor? The cursor is put where the answer is the
-    painting's number. Terminals have answered this since the VT100 (DSR 6 and CPR, ECMA-48 8.3.35 and 8.3.14).
+    Each painting ends with a query to the terminal: where is the cursor? The cursor is put at a position that encodes
+    the painting's number. Terminals have answered this query since the VT100 (DSR 6 and CPR, ECMA-48 8.3.35 and
+    8.3.14).
     """
 
     _suspended = _changing = False
@@ -64,13 +65,13 @@ class TerminalDriver(LinuxDriver):
         self.painted()  # asks as early as possible whether it answers
 
     def painted(self) -> None:
-        """What was written since the last call is a painting."""
+        """Everything written since the last call is one painting."""
         self._flow.painted(self._queued - self._before)
         self._before = self._queued
         self._ask()
 
     def look(self) -> None:
-        """Ask again where an answer may be lost."""
+        """Repeat the query if an answer may be lost."""
         if self._output.count == self._queued and self._flow.asks_again():
             self._ask()
 
@@ -123,7 +124,7 @@ class TerminalDriver(LinuxDriver):
         super().write(data)
 
     def run_input_thread(self) -> None:
-        """As Textual does, but without a look at the clock ten times a second while no key is pressed."""
+        """As Textual does, but without reading the clock ten times a second while no key is pressed."""
         parser = XTermParser(self._debug)
         decode = getincrementaldecoder("utf-8")().decode
         patience: float | None = None  # seconds until it is clear what the beginning of a sequence means
@@ -137,7 +138,7 @@ class TerminalDriver(LinuxDriver):
             patience = ESCAPE_DELAY if parser._timeout_time is not None else None
 
     def _run_input_thread(self) -> None:
-        """A terminal that can't be read any more is the end."""
+        """End if the terminal can no longer be read."""
         try:
             self.run_input_thread()
         except OSError:
@@ -180,7 +181,7 @@ class TerminalDriver(LinuxDriver):
 
 
 class _Flag:
-    """A selector can wait until it is set."""
+    """A flag that a selector can wait for."""
 
     def __init__(self) -> None:
         self._descriptor = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -197,7 +198,9 @@ class _Flag:
 
 
 class _Counted:
-    """The terminal as a file that counts the characters it has taken. flushed: called after it took all there were."""
+    """The terminal as a file that counts the characters it has taken. flushed: called after it took
+    all pending ones.
+    """
 
     def __init__(self, file: TextIO, flushed: Callable[[], object]) -> None:
         self.count = 0
@@ -225,7 +228,7 @@ def _in_background(terminal: int) -> bool:
 
 @contextlib.contextmanager
 def _stopping(number: signal.Signals) -> Iterator[None]:
-    """Do what the signal does by default, after what is done in here; a SIGCONT from now on takes it back."""
+    """Do what the signal does by default, after the work in this block; a SIGCONT from now on cancels it."""
     signal.pthread_sigmask(signal.SIG_BLOCK, [number])
     before = signal.signal(number, signal.SIG_DFL)
     signal.raise_signal(number)

@@ -1,4 +1,4 @@
-"""How far the terminal is with what was painted."""
+"""Tracks which paintings the terminal has processed."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _ENOUGH = 2000  # characters that tell how quick a terminal is
 
 
 class Flow:
-    """Each painting has a number, and ends with a question that the terminal answers with it.
+    """Each painting has a number, and ends with a query that the terminal answers with that number.
 
-    The kernel takes tens of kilobytes that a pseudo-terminal's reader hasn't read, and counts none of them (TIOCOUTQ is
-    0); ssh and its like take more. Only an answer shows that the terminal has come that far. A terminal that has never
-    answered has taken a painting when the kernel has.
+    The kernel accepts tens of kilobytes that a pseudo-terminal's reader hasn't read, and counts none of them (TIOCOUTQ
+    is 0); ssh and the like accept more. Only an answer shows that the terminal has come that far. For a terminal that
+    has never answered, a painting counts as taken when the kernel has it.
 
     slow: whether a painting of the size that has been seen takes it more than a moment.
     """
@@ -48,23 +48,23 @@ class Flow:
         return sum(size for size, _, _ in self._flying.values())
 
     def painted(self, size: int) -> None:
-        """A painting of this many characters is on its way; its question comes next."""
+        """A painting of this many characters is being written; its query comes next."""
         self.number = (self.number + 1) % _NUMBERS
         self._asked = self._clock()
         self._flying.pop(self.number, None)
         self._flying[self.number] = size, self._on_its_way() + size, self._asked
 
     def written(self) -> bool:
-        """The kernel has taken all. Returns whether that changed anything for the next painting, which can come now."""
+        """The kernel has taken everything. Returns whether the next painting became possible."""
         return not self.answers and self._land(self.number)
 
     def answered(self, number: int) -> bool:
-        """The terminal has come to the question of a painting. Returns the same."""
+        """The terminal has answered the query of a painting. Returns the same."""
         self.answers = True
         return self._land(number)
 
     def asks_again(self) -> bool:
-        """Whether it is time to repeat the last question, if the kernel has taken it."""
+        """Whether it is time to repeat the last query, if the kernel has taken it."""
         if not (self._flying and self.answers) or self._clock() < self._asked + AGAIN:
             return False
         self._asked = self._clock()
@@ -97,7 +97,7 @@ class Flow:
 
 
 class Paints(Protocol):
-    """What a driver needs of its application. go_on: to be called when a painting can come again."""
+    """What a driver needs from its application. go_on: called when the next painting is possible."""
 
     flow: Flow
 

@@ -1,4 +1,4 @@
-"""Which keys the help shows, and where they work."""
+"""The keys that the help shows, and where they work."""
 
 from __future__ import annotations
 
@@ -97,11 +97,11 @@ def _own(kind: type[Widget]) -> list[BindingType]:
 
 
 def _tables() -> list[BindingType]:
-    """A table's, with those that any list has."""
+    """A table's bindings, with those of every list."""
     return [*dict.fromkeys([*MOVES, *TableGrid.BINDINGS, *_own(Grid)])]
 
 
 def _of_process_page() -> list[BindingType]:
-    """Its lists are tables, in which Enter does something else."""
+    """The bindings of a process page: its lists are tables, but Enter does something else."""
     tables = [each for each in TableGrid.BINDINGS if not (isinstance(each, Binding) and each.action == "pick")]
     return [*ProcessScreen.BINDINGS, *dict.fromkeys([*MOVES, *PageGrid.BINDINGS, *tables, *_own(Grid)])]

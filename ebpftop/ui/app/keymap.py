@@ -1,7 +1,7 @@
-"""Which keys actions have: those that settings give them, where that can be.
+"""The keys of actions: those from the settings, where possible.
 
-An action that settings can name has an id in its binding. Screens show other keys, so what collides on one of them is
-told by the groups of the help.
+An action that settings can name has an id in its binding. Different screens show different keys; the groups of the help
+tell which ones share a screen, and so can collide.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ HELD = {"ctrl+c": "the terminal's interrupt key"}
 
 
 def actions(everywhere: Sequence[BindingType]) -> dict[str, Binding]:
-    """The actions that have a key to change, with their first binding, in the order of the help."""
+    """The actions with a configurable key, with their first binding, in the order of the help."""
     found: dict[str, Binding] = {}
     for _, bindings in groups(everywhere):
         for binding in bindings:
@@ -33,7 +33,7 @@ def actions(everywhere: Sequence[BindingType]) -> dict[str, Binding]:
 
 
 def listed(everywhere: Sequence[BindingType]) -> Iterator[str]:
-    """Lines of a settings file that change nothing: each action with its key, as a comment."""
+    """Lines for a settings file that change nothing: each action with its key, as a comment."""
     for name, binding in actions(everywhere).items():
         key = next(iter(Binding.make_bindings([binding]))).key
         line = f'# {name} = "{CHARACTERS.get(key, key)}"'
@@ -43,8 +43,8 @@ def listed(everywhere: Sequence[BindingType]) -> Iterator[str]:
 def checked(
     wanted: Mapping[str, str], everywhere: Sequence[BindingType]
 ) -> tuple[dict[str, str], list[tuple[str, str]]]:
-    """What of it can be: keys as Textual names them, by action; and what is wrong with the others, by action. Of two
-    that collide the later one keeps its default.
+    """The valid keys as Textual names them, by action; and what is wrong with the others, by action. Of two that
+    collide, the later one keeps its default.
     """
     known, taken, wrong = actions(everywhere), dict[str, str](), list[tuple[str, str]]()
     for name, text in wanted.items():
@@ -69,7 +69,7 @@ def _named(character: str) -> str:
 
 
 def _key(text: str) -> str:
-    """As Textual names it; "" for none."""
+    """The key as Textual names it; "" if there is none."""
     if len(text) == 1 and text.isprintable() and not text.isspace():
         return _named(text)
     text = text.strip().lower().replace("-", "+")
@@ -81,7 +81,9 @@ def _key(text: str) -> str:
 
 
 def _clashes(taken: Mapping[str, str], everywhere: Sequence[BindingType]) -> Iterator[tuple[str, str]]:
-    """Actions, the last first, whose key is on one of the screens also another's, and that one's name."""
+    """Actions, the last first, whose key on one of the screens also belongs to another action, and
+    that action's name.
+    """
     screens = [list(_held(taken, kind, everywhere)) for kind in (Dashboard, *OWN)]
     for name in reversed([*taken]):
         for held in screens:

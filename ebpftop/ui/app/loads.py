@@ -1,4 +1,4 @@
-"""What the user has loaded, probes and playbooks, and how they learn what became of it."""
+"""Loads probes and playbooks for the user, and reports the outcomes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Loads(TimeKeys):
-    """An application that loads them. playbook: the one that was opened last. workbench: where what failed is shown."""
+    """An application that loads them. playbook: the last one opened. workbench: shows failures."""
 
     dashboard: Dashboard
     workbench: Workbench
@@ -75,7 +75,7 @@ class Loads(TimeKeys):
             self._tell_paused()
 
     def _tell_paused(self) -> None:
-        """What is loaded now has nothing to show of the moment at which the screen stands."""
+        """Say that a probe loaded now has nothing to show for the moment at which the screen is frozen."""
         if self.feed.source.live and self.feed.when.still:
             live = key_of(self, "live", "0")
             self.notice(f"the screen is paused: a new probe shows nothing until you press {live} to go live", "info")
@@ -139,7 +139,7 @@ class Loads(TimeKeys):
         self.workbench.edit(event.probe, event.line)
 
     def action_verifier(self) -> None:
-        """Why the last one was rejected; back, if the panel says that already."""
+        """Show why the last one was rejected; go back if the panel already shows that."""
         run, panel = self.front.chosen_failed(), self.workbench.panel
         if panel and (run is None or panel.failure is run.failure):
             self.pop_screen()
@@ -147,7 +147,7 @@ class Loads(TimeKeys):
             self.workbench.show_failure(run)
 
     def _form(self) -> ParameterForm | None:
-        """The one that is in front."""
+        """The form in front."""
         top = self.screen_stack[-1] if self.screen_stack else None
         if top is None or top is self.front:
             return None

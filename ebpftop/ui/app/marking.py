@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Marking:
-    """go: goes to a moment, in monotonic ns. notice: shows a line, with its level."""
+    """go: moves to a moment, in monotonic ns. notice: shows a line, with its level."""
 
     def __init__(
         self, app: App[None], feed: Feed, go: Callable[[int], object], notice: Callable[[str, str], None]
@@ -28,7 +28,7 @@ class Marking:
         self._app, self._feed, self._go, self._notice = app, feed, go, notice
 
     def from_outside(self, text: str) -> None:
-        """`ebpftop mark` reached this dashboard."""
+        """A mark from `ebpftop mark` arrived."""
         self._feed.mark(mark := marked(text, "outside"))
         self._notice(f"mark: {mark.text}", "info")
 
@@ -63,7 +63,7 @@ class Marking:
         )
 
     def go(self) -> None:
-        """Show the marks, and go to the one that is chosen."""
+        """Show the marks, and go to the chosen one."""
         from ebpftop.ui.screens.marks import MarkList
 
         if not self._feed.session.marks:
@@ -77,7 +77,7 @@ class Marking:
             self._go(mark.monotonic_ns)
 
     def record(self) -> None:
-        """Ask what to record; stop what is being recorded."""
+        """Ask what to record; stop a running recording."""
         keeping = self._feed.keeping
         if keeping is None:
             self._notice("this is a tape: r records live data only", "info")

@@ -26,9 +26,9 @@ def stepped(interval: float, step: int) -> float:
 
 
 class Options(Struct, frozen=True):
-    """`auto_load` holds probes with their parameters; `playbook` is the name of one, `loads` the requests for its
-    steps that are on their way already; `interval` is in seconds; `watching` is for triggers; `settings` are
-    the user's; `remembers` is the file with what ran last, if any.
+    """`auto_load`: probes with their parameters. `playbook`: the name of one; `loads`: requests for its steps that have
+    been sent already. `interval`: seconds. `watching`: for triggers. `settings`: the user's. `remembers`: the file with
+    the last session, if any.
     """
 
     title: str = ""

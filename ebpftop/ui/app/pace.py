@@ -1,4 +1,4 @@
-"""When the session is drawn: once for all that arrives together, and no more often than people read."""
+"""Decides when the session is drawn: once for everything that arrives together, and no more often than people read."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ STILL = 10.0  # the same where the numbers stand still, and only their age and t
 
 
 class Pace:
-    """Draws in time, with `draw`. A drawing that is due sooner takes the place of one that is due later.
+    """Draws on schedule, with `draw`. An earlier drawing replaces a later one.
 
-    waits: whether a drawing couldn't be shown now. One that is due then waits for `go_on`.
+    waits: whether a drawing couldn't be shown now. It then waits for `go_on`.
     """
 
     def __init__(self, app: App[None], draw: Callable[[], Awaitable[None]], waits: Callable[[], bool]) -> None:
@@ -30,19 +30,19 @@ class Pace:
         self._missed = False  # whether the drawing that is due waits
 
     def soon(self) -> None:
-        """Something changed that people wait for."""
+        """Something changed that people are waiting for."""
         self._at(self._drawn + TOGETHER)
 
     def values(self) -> None:
-        """What is in front has new values."""
+        """The front has new values."""
         self._at(max(monotonic() + TOGETHER, self._drawn + VALUES))
 
     def rest(self) -> None:
-        """Something else has."""
+        """Something else changed."""
         self._at(max(monotonic() + TOGETHER, self._drawn + REST))
 
     def still(self) -> None:
-        """Only time went on."""
+        """Only time has passed."""
         self._at(max(monotonic() + TOGETHER, self._drawn + STILL))
 
     def _at(self, due: float) -> None:
@@ -69,11 +69,11 @@ class Pace:
 
     @property
     def behind(self) -> float:
-        """Seconds since which something may have come that is not drawn."""
+        """Seconds during which something may have arrived that is not drawn yet."""
         return monotonic() - self._drawn if self._due is not None else 0.0
 
     async def go_on(self) -> None:
-        """Drawings can be shown again: draw what waits."""
+        """Drawings are possible again: draw what waits."""
         if self._missed:
             await self.now()
 

@@ -15,8 +15,8 @@ from ebpftop.ui.app.flow import Flow
 
 
 class PacedApp(App[None]):
-    """While the terminal is busy with what was painted, keys, layouts and widgets go on. What would be painted is
-    noted, and painted as it is when the terminal is ready.
+    """While the terminal is busy with a painting, keys, layouts and widgets go on. Paintings are recorded and done with
+    the current state when the terminal is ready.
     """
 
     def __init__(self, *, ansi_color: bool | None) -> None:
@@ -28,10 +28,10 @@ class PacedApp(App[None]):
         """Called just before a painting."""
 
     async def draw_present(self) -> None:
-        """Draw what came while nothing could be painted."""
+        """Draw what arrived while nothing could be painted."""
 
     def look_at_terminal(self) -> None:
-        """To be called now and then: asks again where the terminal's answer was lost."""
+        """Call this from time to time: it repeats the query if the terminal's answer was lost."""
         if isinstance(self._driver, TerminalDriver):
             self._driver.look()
 
@@ -60,6 +60,6 @@ class PacedApp(App[None]):
             self.screen.call_after_refresh(self._paint_withheld)
 
     def _paint_withheld(self) -> None:
-        """Unless it went along with what was drawn."""
+        """Paint what was withheld, unless a drawing has included it."""
         if self.screen_stack and self.screen._compositor._dirty_regions:
             self.screen._compositor_refresh()

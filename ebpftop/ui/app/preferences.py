@@ -1,4 +1,4 @@
-"""The user's settings in the dashboard: what they change in it, and editing them in the user's editor."""
+"""The user's settings in the dashboard: applying them, and editing them in the user's editor."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ TEMPLATE = """\
 
 
 class Preferences:
-    """Applies settings to an application, at its start and after they were edited."""
+    """Applies settings to an application, at its start and after editing."""
 
     def __init__(self, app: TimeKeys, settings: Settings) -> None:
         self._app, self._settings = app, settings
 
     def apply(self) -> None:
-        """Theme and keys; what is wrong is told."""
+        """Apply theme and keys; mistakes are reported."""
         settings, problems = self._settings, list(self._settings.problems)
         if settings.theme:
             self._app.theme = (LIGHT if settings.theme == "light" else DARK).name
@@ -54,7 +54,7 @@ class Preferences:
             self._app.notice(f"and {len(problems) - TOLD} more in the settings", "warning")
 
     async def edit(self) -> None:
-        """Open the file in the user's editor, and apply what was changed."""
+        """Open the file in the user's editor, and apply the changes."""
         file, before = self._settings.file, self._settings
         if file is None:
             self._app.notice("settings are not used when tracing with capabilities", "info")
@@ -78,7 +78,7 @@ class Preferences:
 
 
 def _begin(file: Path, text: str) -> None:
-    """Make the file where there is none. Raises `OSError`."""
+    """Create the file if there is none. Raises `OSError`."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         made = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

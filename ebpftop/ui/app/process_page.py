@@ -1,4 +1,4 @@
-"""Opening a process's page, and where one goes on from there."""
+"""Opens a process's page, and continues with what was chosen there."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ebpftop.ui.screens.process import ProcessScreen, Turn
 
 
 def open_page(app: App[None], feed: Feed, dashboard: Dashboard, wanted: int | Process) -> None:
-    """The page of a process, which may be known by its identity; a notice where nothing is known of it."""
+    """Open the page of a process, which may be known by its identity; show a notice if nothing is known of it."""
     process = feed.session.processes.get(wanted) if isinstance(wanted, int) else wanted
     if process is None:
         app.notify("the process ended before it could be identified", markup=False)
@@ -23,7 +23,7 @@ def open_page(app: App[None], feed: Feed, dashboard: Dashboard, wanted: int | Pr
 
 
 async def _go_on(app: App[None], dashboard: Dashboard, to: LoadAsked | Turn | None) -> None:
-    """Load a probe for the process, or show it in a view: in the dashboard, whatever was above it."""
+    """Load a probe for the process, or show the process in a view of the dashboard, closing the screens above it."""
     if to is None:
         return
     while app.screen is not dashboard and dashboard in app.screen_stack:

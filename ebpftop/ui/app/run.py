@@ -1,4 +1,4 @@
-"""Running the dashboard on a source, and restoring the terminal afterwards."""
+"""Runs the dashboard on a source, and restores the terminal afterwards."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def run_dashboard(
     """Run the dashboard on a source until the user quits, then close the source. Returns the exit code.
 
     auto_load: probes with their parameters, loaded once the source has sent its catalog. playbook: the name of a
-    playbook to open then. interval: seconds. watching: for triggers. chosen: the user's settings. outer:
-    terminals that show this one, to be restored if this one is gone before it could be.
-    The terminal is restored afterwards, even after a signal (the exit code is 128 + its number) or an unexpected
-    exception, which is raised. The end of the terminal ends the process.
+    playbook to open then. interval: seconds. watching: for triggers. chosen: the user's settings. outer: terminals that
+    show this one, to be restored if this one is gone before that. The terminal is restored afterwards, even after a
+    signal (the exit code is 128 + its number) or an unexpected exception, which is raised. The end of the terminal ends
+    the process.
     """
     for name in ("COLUMNS", "LINES"):
         os.environ.pop(name, None)  # Textual would take these for the terminal's size
@@ -72,7 +72,7 @@ def run_dashboard(
     app.driver_class = TerminalDriver
 
     def end_orphan(number: int) -> None:
-        """A thread: the supervisor would end a dashboard that hangs, but it may be gone."""
+        """A thread: the supervisor would end a hanging dashboard, but the supervisor may be gone."""
         if os.getppid() != parent:
             _reset((*terminals(), *outer))
             _restore(settings)
@@ -113,14 +113,16 @@ def run_dashboard(
 
 
 def collect_from_now_on() -> None:
-    """Collect garbage of what comes. What is there stays: a collection that visits it holds up a key."""
+    """Collect only garbage created from now on. Existing objects stay: a collection that visits them delays keys."""
     gc.freeze()
     gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
     gc.enable()
 
 
 def _end_with_terminal(hangup: Hangup, outer: Sequence[int]) -> None:
-    """A thread: with the terminal gone, the event loop may wait forever for a write, and nothing is left to restore."""
+    """A thread: if the terminal is gone, the event loop may wait forever for a write, and nothing
+    is left to restore.
+    """
     hangup.wait()
     _reset(outer)
     os._exit(128 + signal.SIGHUP)
@@ -132,7 +134,7 @@ def _reset(terminals: Sequence[int]) -> None:
 
 
 def _settings() -> list[Any]:
-    """The terminal's; empty without one."""
+    """The terminal's settings; empty without a terminal."""
     with contextlib.suppress(termios.error, ValueError, OSError):
         return termios.tcgetattr(sys.__stdin__.fileno()) if sys.__stdin__ else []
     return []

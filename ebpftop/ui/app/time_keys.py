@@ -1,4 +1,4 @@
-"""The keys of time: they move the span that all screens show, and a tape."""
+"""The time keys: they move the span that all screens show, and a tape."""
 
 from __future__ import annotations
 
@@ -109,7 +109,9 @@ class TimeKeys(PacedApp):
         raise NotImplementedError
 
     def _shown(self) -> tuple[Span, Steps | None, Span] | None:
-        """The whole steps that the view in front shows, all that it has, and the session's reach; None before it."""
+        """The whole steps that the view in front shows, all that it has, and the session's range; None before there is
+        any.
+        """
         from ebpftop.model.readings import extent
 
         newest, reach = self.feed.session.newest, self.feed.session.reach
@@ -136,7 +138,7 @@ class TimeKeys(PacedApp):
             await self.action_pause()
 
     async def action_pause(self) -> None:
-        """Stand still, or go on: a tape from the span on, if that is yet to be played."""
+        """Freeze, or continue; a tape continues from the span, if that is yet to be played."""
         playback, when = self.feed.playback, self.feed.when
         if when.still:
             shown = self._shown()
@@ -177,7 +179,7 @@ class TimeKeys(PacedApp):
         await self.draw()
 
     def _standing(self, shown: Span) -> Span:
-        """The span that was chosen, else what is shown now of one that moves with time."""
+        """The chosen span; if it moves with time, the span shown now."""
         wanted = self.feed.when.wanted
         return wanted if isinstance(wanted, Span) else shown
 
@@ -194,7 +196,7 @@ class TimeKeys(PacedApp):
         await self.draw()
 
     async def host_wished(self, wished: Wished | None) -> None:
-        """A host was chosen, or two to be compared, over the last minute or the span that stands still."""
+        """A host was chosen, or two to be compared, over the last minute or the frozen span."""
         if wished is None:
             return
         if not wished.other:
@@ -231,13 +233,13 @@ class TimeKeys(PacedApp):
         return newest.realtime_ns / 1e9 if newest else time()
 
     async def _go(self, realtime: float | None) -> None:
-        """To a moment, in seconds since 1970."""
+        """Go to a moment, in seconds since 1970."""
         if realtime is not None and (newest := self.feed.session.newest) is not None:
             await self.go_to_moment(round(realtime * 1e9) - newest.realtime_ns + newest.monotonic_ns)
 
     async def go_to_moment(self, moment: int) -> None:
-        """Show the span around a moment (monotonic ns), as long as the one that is shown. What isn't read of a tape's
-        past is played.
+        """Show the span around a moment (monotonic ns), with the length of the current one. Unread parts of a tape's
+        past are played.
         """
         newest = self.feed.session.newest
         if newest is None or (shown := self._shown()) is None:
@@ -275,7 +277,7 @@ class TimeKeys(PacedApp):
         await self.change_interval(stepped(self.feed.interval, step))
 
     async def change_interval(self, seconds: float) -> None:
-        """Of this source, if it is live."""
+        """Change the interval of this source, if it is live."""
         if not self.feed.source.live:
             return
         self.feed.interval = seconds
@@ -286,7 +288,7 @@ class TimeKeys(PacedApp):
 
     @property
     def _played(self) -> int:
-        """The moment of the last sample that came, monotonic ns."""
+        """The time of the last received sample, monotonic ns."""
         newest = self.feed.session.newest
         return newest.monotonic_ns if newest else 0
 

@@ -1,4 +1,4 @@
-"""Trying a fix: the verifier panel, what a save changes in it, and the editor."""
+"""Trying a fix: the verifier panel, its changes after a save, and the editor."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 
 def notice(app: App[None], text: str, level: str) -> None:
-    """Show a line for a while; it may hold anything. Levels are those of a `Notice`."""
+    """Show a line for a while; it may contain anything. Levels are those of a `Notice`."""
     severity = {"info": "information", "warning": "warning", "error": "error"}[level]
     timeout = 5 if level == "info" else 15  # seconds
     app.notify(inert(text), severity=severity, timeout=timeout, markup=False)  # type: ignore[arg-type]
 
 
 def _of_stopped(run: Run) -> list[tuple[str, str]]:
-    """Why a run was detached: titles and texts."""
+    """Titles and texts: why a run was detached."""
     params = " ".join(f"{name}={value}" for name, value in run.params.items())
     fields = [("why", run.stopped), ("parameters", params), ("the other probes", "keep running")]
     return [*fields, ("to load it again", "choose it in the catalog: Enter loads it, p sets its parameters first")]
 
 
 class Workbench:
-    """Shows failures of loads, and what became of them, over an application's screens."""
+    """Shows failures of loads, and their later outcomes, over an application's screens."""
 
     def __init__(self, app: App[None], feed: Feed, dashboard: Dashboard) -> None:
         self._app, self._feed, self._dashboard = app, feed, dashboard
@@ -47,9 +47,9 @@ class Workbench:
         return self.panel if self.panel and self.panel.lineage == lineage else None
 
     def show_failure(self, run: Run) -> None:
-        """Open the panel, in place of the form or the panel that led to it and of what covers that.
+        """Open the panel, replacing the form or the panel that led to it and everything above that.
 
-        Of a run that was detached it is a dialog: there is no log.
+        For a detached run it is a dialog: there is no log.
         """
         from ebpftop.ui.screens.parameters import ParameterForm
         from ebpftop.ui.screens.verifier import VerifierScreen
@@ -80,7 +80,7 @@ class Workbench:
             )
 
     def loads_again(self, lineage: int) -> None:
-        """A saved version is on its way."""
+        """A saved version is being loaded."""
         if panel := self._panel_of(lineage):
             panel.loads_again()
 
@@ -90,7 +90,7 @@ class Workbench:
             panel.loads_again(False)
 
     async def replaced(self, run: Run, old: list[int], lineage: int) -> None:
-        """A saved version is attached; `old` are the runs that end for it."""
+        """A saved version is attached; `old` are the runs that it ends."""
         if (panel := self._panel_of(lineage)) and run.loaded:
             probe = self._dashboard.probe(run.probe)
             panel.runs_now(run.loaded, probe.source if probe else "")
@@ -99,7 +99,7 @@ class Workbench:
         await self._dashboard.replaced(run.id, old)
 
     def edit(self, name: str, line: int | None) -> None:
-        """Open the C of a probe in the user's editor, or show how to get a copy that can be edited."""
+        """Open the C of a probe in the user's editor, or show how to get an editable copy."""
         probe = self._dashboard.probe(name)
         if probe is None:
             notice(self._app, f"{name} is no longer in the catalog", "warning")

@@ -25,8 +25,8 @@ _STYLES = {
 
 
 class Code:
-    """C as lines of styled text, control characters as escapes. A line is highlighted when it is first asked for, and
-    with it those before it; `highlighted` says how many are.
+    """C as lines of styled text, with control characters as escapes. A line is highlighted when it is first needed,
+    together with all lines before it; `highlighted` says how many are.
     """
 
     def __init__(self, source: str) -> None:
@@ -44,7 +44,7 @@ class Code:
 
     @property
     def widest(self) -> int:
-        """Cells of the widest line."""
+        """The width in cells of the widest line."""
         return max((Content(line).cell_length for line in self._plain), default=0)
 
     def line(self, number: int) -> Content:
@@ -55,7 +55,7 @@ class Code:
 
 
 def _highlighted(lines: Sequence[str]) -> Iterator[Content]:
-    """Line by line. A token may go on over several."""
+    """Line by line. A token may span several lines."""
     texts: list[str] = []
     spans: list[Span] = []
     length = 0
@@ -80,7 +80,7 @@ def _lexer() -> Any:
 
 @cache
 def _style(kind: Any) -> str:
-    """That of the kind of a token, or of what it is a kind of."""
+    """The style of a kind of token, or of its parent kind."""
     while kind is not None:
         if style := _STYLES.get(kind):
             return style

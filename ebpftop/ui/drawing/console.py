@@ -1,6 +1,6 @@
 """The Linux console (`TERM=linux`): its fonts have the characters of code page 437 and few others.
 
-Each of ours becomes one of those, cell by cell, as the last step before the terminal.
+Each of our characters is replaced by one of those, cell by cell, as the last step before the terminal.
 """
 
 from __future__ import annotations

@@ -1,6 +1,5 @@
-"""The colours of a flame graph: warm for user space, green for Python, blue for the kernel, grey for
-missing frames. The shade depends
-only on the name.
+"""The colours of a flame graph: warm for user space, green for Python, blue for the kernel, grey for missing frames.
+The shade depends only on the name.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The frames of a flame graph line by line, and which is next to which."""
+"""The frames of a flame graph line by line, and their neighbours."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ _CHAIN = 0.95  # of the width, of a frame that is as good as all of it
 
 @dataclass(frozen=True, slots=True)
 class FlameState:
-    """What is drawn: paths of frames, one a row of `profile`, whose first is no function where they are `headed`.
+    """What is drawn: paths of frames, one per row of `profile`. If they are `headed`, the first frame of a path isn't a
+    function.
 
-    owners: whose each row is, with its number: `yes 4711`.
+    owners: the process of each row, with its number: `yes 4711`.
     """
 
     paths: Paths = field(default_factory=lambda: Paths.of([], np.zeros(0, np.int64)))
@@ -33,8 +34,8 @@ class FlameState:
 
 
 class FlameLines:
-    """A state laid out in a width, `zoom` taking all of it. frames: those of the state, and of a zoom that has no
-    samples now; cells hold their indices. empty: whether nothing was counted inside the zoom.
+    """A state laid out for a width, filled by `zoom`. frames: those of the state, and of a zoom that has no samples
+    now; cells hold their indices. empty: whether nothing was counted inside the zoom.
     """
 
     def __init__(self, state: FlameState, zoom: Path = (), width: int = 0) -> None:
@@ -49,7 +50,7 @@ class FlameLines:
         self._lines = [*around, *drawn]
 
     def _around(self, path: tuple[int, ...]) -> list[Cell]:
-        """A line of one frame around the zoom: as wide as that."""
+        """A line of one frame around the zoom, as wide as the zoom."""
         under = self._paths.under(path)
         node = Node(path[-1] if path else -1, under.total, before=under.total_before)
         return [Cell(0, self._width, node.value, node, path)]
@@ -58,7 +59,7 @@ class FlameLines:
         return len(self._lines)
 
     def __getitem__(self, depth: int) -> list[Cell]:
-        """Nothing beyond the last line."""
+        """A line; empty beyond the last one."""
         return self._lines[depth] if depth < len(self._lines) else []
 
     def frame(self, cell: Cell) -> StackFrame:
@@ -68,12 +69,12 @@ class FlameLines:
         return tuple(self.frames[number] for number in cell.path)
 
     def rows(self, cell: Cell) -> Array:
-        """The rows of the profile that are in it."""
+        """The rows of the profile that contain it."""
         return self._paths.rows(cell.path)
 
     @property
     def chain(self) -> int:
-        """How many lines there are before the graph branches: each calls the next."""
+        """The number of lines before the graph branches, where each function calls only the next."""
         least = _CHAIN * self._width
         narrower = (at for at, line in enumerate(self._lines) if max(each.end - each.start for each in line) < least)
         return next(narrower, len(self._lines))
@@ -81,7 +82,7 @@ class FlameLines:
     # ------------------------------------------------------------ from one to the next
 
     def nearest(self, path: Path) -> Cell | None:
-        """The cell of this frame, or that of its nearest caller that is drawn."""
+        """The cell of this frame, or of its nearest drawn caller."""
         wanted = tuple(self._numbers.get(frame, -1) for frame in path)
         found = (self._cell(wanted[:depth]) for depth in range(len(wanted), -1, -1))
         return next((cell for cell in found if cell is not None), None)
@@ -105,7 +106,7 @@ class FlameLines:
         return next((each for each in line if each.node is not None and each.path[:-1] == cell.path), None)
 
     def beside(self, cell: Cell, step: int) -> Cell | None:
-        """That many frames to the right of it."""
+        """The frame so many places to its right."""
         line = [each for each in self[len(cell.path)] if each.node is not None]
         at = line.index(cell) + step
         return line[at] if 0 <= at < len(line) else None

@@ -1,6 +1,6 @@
-"""Names of functions in as many cells as there are: what tells functions apart is kept longest.
+"""Shortens names of functions to a number of cells, keeping longest what distinguishes functions.
 
-First the arguments of templates go, the innermost first, then the types of parameters, then what a name stands in.
+It drops template arguments first, the innermost first, then parameter types, then enclosing scopes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _CLOSING = {"<": ">", "[": "]", "(": ")"}
 
 @lru_cache(4096)
 def shortened(name: str, width: int) -> str:
-    """The longest form of a name that fits so many cells, else its shortest one."""
+    """The longest form of a name that fits into so many cells, or else its shortest one."""
     form = name
     for form in _forms(name):
         if cell_len(form) <= width:
@@ -45,14 +45,14 @@ def _forms(name: str) -> Iterator[str]:
 
 
 class _Group:
-    """What stands between two brackets, `start` <= place < `end`. applied: whether something takes it as arguments."""
+    """The text between two brackets, `start` <= position < `end`. applied: whether something takes it as arguments."""
 
     def __init__(self, kind: str, start: int, depth: int, applied: bool) -> None:
         self.kind, self.start, self.end, self.depth, self.applied = kind, start, start, depth, applied
 
 
 def _groups(name: str) -> Iterator[_Group]:
-    """Of the whole name; what isn't closed, as the name was cut, ends with it."""
+    """The groups of the whole name; an unclosed group of a cut name extends to its end."""
     operators = {at for match in _OPERATOR.finditer(name) for at in range(*match.span())}
     open_: list[_Group] = []
     for at, character in enumerate(name):
@@ -74,7 +74,7 @@ def _groups(name: str) -> Iterator[_Group]:
 
 
 def _without(name: str, groups: list[_Group]) -> str:
-    """The name with … for what stands in these groups, where it is longer than that."""
+    """The name with these groups replaced by …, where they are longer than that."""
     parts, at = [], 0
     for group in sorted(groups, key=lambda each: each.start):
         if group.start >= at and group.end - group.start > 1:
@@ -84,7 +84,7 @@ def _without(name: str, groups: list[_Group]) -> str:
 
 
 def _qualifiers(name: str) -> list[int]:
-    """Where the name goes on behind each `::` that stands in no brackets."""
+    """The position after each `::` outside brackets."""
     inside = [(group.start, group.end) for group in _groups(name)]
     found = [match.end() for match in re.finditer("::(?=[^<{])", name)]
     return [end for end in found if not any(start <= end <= stop for start, stop in inside)]

@@ -1,4 +1,4 @@
-"""The cells of a heatmap as numbers, each of a level of colour and of the sign that lies over it."""
+"""The cells of a heatmap as numbers, each for a colour level and the sign over it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _OVER = ["", *LINES, HERE, *"═║╔╗╚╝"]
 
 
 def sign_and_level(cell: int) -> tuple[str, int]:
-    """What a cell's number says; "" for no sign."""
+    """The sign and level of a cell's number; "" for no sign."""
     over, level = divmod(cell, _BASE)
     return _OVER[over], level
 
 
 def cells_of(laid: Laid, region: Region | None, here: tuple[int, int] | None) -> Array:
-    """What is in each cell, by row and cell. here: the cursor's column and row."""
+    """The content of each cell, by row and column. here: the cursor's column and row."""
     column = laid.heat.time.cells
     there = column >= 0
     x = np.flatnonzero(there)
@@ -44,7 +44,7 @@ def cells_of(laid: Laid, region: Region | None, here: tuple[int, int] | None) ->
 
 
 def _put(cells: Array, rows: Array | int, x: Array | int, sign: str) -> None:
-    """Have a sign lie over these cells, in place of another one."""
+    """Put a sign over these cells, replacing another one."""
     cells[rows, x] = cells[rows, x] % _BASE + _BASE * _OVER.index(sign)
 
 

@@ -1,4 +1,4 @@
-"""A heatmap in as many rows as there is room for, and where times and values are in it."""
+"""Lays out a heatmap in the available rows, and maps times and values to cells."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Place = tuple[int, int]  # the end of a column in ns, and a slot
 @dataclass(frozen=True, eq=False, slots=True)
 class Laid:
     """edges: values between rows, the lowest first; starts: the same as slots. rates, levels: by row and column. lines:
-    the row of each of `PERCENTILES` by column, −1 where there is none. least: the least rate of each level.
+    the row of each of `PERCENTILES` by column, −1 if there is none. least: the lowest rate of each level.
     """
 
     heat: Heatmap
@@ -35,7 +35,7 @@ class Laid:
 
     @classmethod
     def of(cls, heat: Heatmap, room: int) -> Self | None:
-        """None where nothing was counted."""
+        """None if nothing was counted."""
         extent = heat.extent
         if extent is None:
             return None

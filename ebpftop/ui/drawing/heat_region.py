@@ -1,4 +1,4 @@
-"""A region of a heatmap, a span of time and a range of values, and what is said of it."""
+"""A region of a heatmap, which is a span of time and a range of values, and its description."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ebpftop.ui.drawing.heat_layout import Laid
 
 @dataclass(frozen=True, slots=True)
 class Picked:
-    """A region, when it was, its count, and that of all values in its span."""
+    """A region, its time, its count, and the count of all values in its span."""
 
     region: Region
     when: str
@@ -25,7 +25,7 @@ class Picked:
 
     @classmethod
     def between(cls, laid: Laid, one: tuple[int, int], other: tuple[int, int]) -> Self:
-        """That with these two corners, each a column and a row."""
+        """The region with these two corners, each a column and a row."""
         (first, last), (low, high) = sorted((one[0], other[0])), sorted((one[1], other[1]))
         time = laid.heat.time
         span = Span(int(time.start[first]), int(time.end[last]))
@@ -53,5 +53,5 @@ def when(time: Timeline, span: Span) -> str:
 
 
 def share(count: int, of: int) -> str:
-    """Of all values at that time."""
+    """Its share of all values at that time."""
     return f"{formatting.percent(float(f'{100 * count / of:.2g}'))} of all" if of else "nothing at that time"

@@ -1,4 +1,4 @@
-"""Making text from the kernel, a process or a tape harmless: nothing reaches the screen any other way."""
+"""Makes text from the kernel, a process or a tape harmless: no such text reaches the screen in any other way."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ CELL = 1_000  # characters of a text that a cell considers at most
 
 
 def inert(text: str) -> str:
-    """The text on one line, control and format characters written as escapes (`\\x1b[31m`), a tab as a space.
+    """The text on one line, control and format characters as escapes (`\\x1b[31m`), a tab as a space.
 
-    Markup needs no escaping: `Content` and `Segment` don't parse any.
+    Markup needs no escaping: `Content` and `Segment` don't parse it.
     """
     return text if text.isprintable() else escaped(text.replace("\t", " "))
 
 
 def cell(text: str) -> str:
-    """As much of the text, inert, as a cell of a table can show."""
+    """The beginning of the text, inert, as much as a cell of a table can show."""
     return inert(text[:CELL])

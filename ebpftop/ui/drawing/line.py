@@ -25,7 +25,9 @@ def piece(text: str, style: str = "", rank: int = 0) -> Piece:
 
 
 def fit(left: Sequence[Piece], right: Sequence[Piece], width: int, gap: int = GAP) -> Content:
-    """`left` from the left edge, `right` up to the right one; pieces of the highest rank are dropped until it fits."""
+    """`left` from the left edge, `right` up to the right one; pieces of the highest rank are dropped until the line
+    fits.
+    """
     left, right = list(left), list(right)
     while _needed(left, right, gap) > width and len(left) + len(right) > 1:
         pieces = left + right
@@ -39,8 +41,8 @@ def fit(left: Sequence[Piece], right: Sequence[Piece], width: int, gap: int = GA
 
 
 def merged(pieces: Iterable[tuple[str, Style]], length: int, width: int, blank: Style) -> Strip:
-    """A line of pieces with `length` cells in all, cut or filled up with `blank` to `width`: one segment a style, as
-    the terminal is sent one sequence for each.
+    """A line of pieces with `length` cells in all, cut to `width` or filled with `blank`: one segment per style,
+    because the terminal is sent one sequence for each.
     """
     segments: list[Segment] = []
     texts: list[str] = []

@@ -1,4 +1,4 @@
-"""A probe's README as styled text: headings, paragraphs, lists, tables and code. Anything else stays as it is written.
+"""A probe's README as styled text: headings, paragraphs, lists, tables and code. Anything else is shown as written.
 
 Nothing in it is active: no links, no terminal escapes; control characters are shown as escapes.
 """

@@ -1,4 +1,4 @@
-"""Spans in words, and moments read from them."""
+"""Spans in words, and parsing of moments."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def length(seconds: float) -> str:
 
 
 def clock(monotonic_ns: int, offset_ns: int) -> str:
-    """Local time. offset_ns: of the realtime clock from the monotonic one."""
+    """Local time. offset_ns: from the monotonic to the realtime clock."""
     return strftime("%H:%M:%S", localtime((monotonic_ns + offset_ns) / 1e9))
 
 
 def span_words(run: Run, view: ViewInfo, wanted: Wanted) -> str:
-    """The time that the numbers of a view cover, or why they cover none."""
+    """The time that a view's numbers cover, or why they cover none."""
     from ebpftop.model.readings import elapsed, extent
 
     if run.last is None:
@@ -54,16 +54,17 @@ def span_words(run: Run, view: ViewInfo, wanted: Wanted) -> str:
 
 
 def position(seconds: float) -> str:
-    """On a tape, from its beginning: `0:45`, `1:02:03`."""
+    """A position from the beginning of a tape: `0:45`, `1:02:03`."""
     minutes, seconds = divmod(int(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}" if minutes >= 60 else f"{minutes}:{seconds:02d}"
 
 
 def moment(text: str, now: float, latest: float, begin: float | None = None) -> float | None:
-    """A time of day (`12:03`, `12:03:20.5`), the last such before `latest`, or how long before `now` (`-90s`,
-    `-1h30m`), in seconds since 1970. None for anything else.
+    """A time of day (`12:03`, `12:03:20.5`), the last one before `latest`, or a time before `now` (`-90s`, `-1h30m`),
+    in seconds since 1970. None for anything else.
 
-    begin: of a tape. What is no time of day on it is a position (`0:45`, `1:02:03`), if it is that long.
+    begin: of a tape. A text that isn't a time of day on the tape is a position (`0:45`, `1:02:03`), if the tape is that
+    long.
     """
     text = "".join(text.split()).lower()
     if (found := _AGO.fullmatch(text)) and len(text) > 1:
@@ -80,7 +81,7 @@ def moment(text: str, now: float, latest: float, begin: float | None = None) -> 
 
 
 def _time_of_day(text: str, latest: float) -> tuple[float | None, int]:
-    """The last one before `latest`, and how many seconds are called that."""
+    """The last such time before `latest`, and how many seconds have that name."""
     found = _CLOCK.fullmatch(text)
     if found is None:
         return None, 0

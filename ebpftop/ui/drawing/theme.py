@@ -131,7 +131,7 @@ _FEW_LIGHT = LIGHT.variables | {
 
 
 def themes(few: bool) -> tuple[Theme, Theme]:
-    """The dark and the light one. few: the terminal has 16 colours."""
+    """The dark and the light theme. few: the terminal has 16 colours."""
     if not few:
         return DARK, LIGHT
     dark = replace(

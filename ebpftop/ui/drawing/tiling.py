@@ -1,4 +1,4 @@
-"""How many tiles fit on the screen, and which are shown."""
+"""Decides how many tiles fit on the screen, and which are shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An axis of clock times, a line of text."""
+"""An axis of clock times, as one line of text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ROOM = 12  # cells from one label to the next, at least
 
 
 def time_axis(time: Timeline, cells: int) -> str:
-    """Round times below the cells in which they lie, and the end below the last one; `cells` wide."""
+    """Round times below their cells, and the end below the last cell; `cells` wide."""
     known = np.flatnonzero(time.cells >= 0)
     if not len(known):
         return ""
@@ -42,6 +42,6 @@ def _write(line: list[str], x: int, text: str) -> None:
 
 
 def _short(realtime_ns: int, apart: int) -> str:
-    """`08:33:46`, or `08:33` where whole minutes are shown."""
+    """`08:33:46`, or `08:33` if whole minutes are shown."""
     clock = formatting.clock(realtime_ns)
     return clock[:5] if apart >= 60 else clock[:8]

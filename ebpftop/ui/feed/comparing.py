@@ -1,4 +1,6 @@
-"""Comparisons of the views in sight: A with the span that is shown, B. Each is made once, beside the screen's work."""
+"""Compares the visible views: A with the span that is shown, B. Each comparison is computed once, beside the screen's
+work.
+"""
 
 from __future__ import annotations
 
@@ -39,14 +41,14 @@ class _Asked(Struct, frozen=True):
     hosts: tuple[str, str] | None
 
     def same(self, other: _Asked) -> bool:
-        """Whether the answer is the same, of one run."""
+        """Whether the answer is the same, for one run."""
         mine, theirs = ((each.spans, each.selection, each.group, each.hosts) for each in (self, other))
         return mine == theirs
 
 
 class Comparing:
-    """ready: called when a comparison that was asked for is there. One is made at a time; those that nobody looks at
-    any more are left out.
+    """ready: called when a requested comparison is available. One is computed at a time; those that nobody looks at any
+    more are dropped.
     """
 
     def __init__(self, session: Session, when: When, ready: Callable[[], object]) -> None:
@@ -66,19 +68,19 @@ class Comparing:
 
     @property
     def hosts(self) -> tuple[str, str] | None:
-        """A and B, where hosts are compared."""
+        """A and B, if hosts are compared."""
         return self._when.hosts if self.on else None
 
     @property
     def state(self) -> object:
-        """Changes with what there is to draw, besides the span."""
+        """A value that changes whenever there is something new to draw, apart from the span."""
         return (self._when.before, self._when.hosts, self._made) if self.on else None
 
     def of(
         self, run: Run, view: ViewInfo, wanted: Wanted, selection: Selection, group: Source | None = None
     ) -> tuple[ViewComparison | None, str]:
-        """A view in A and in a span, and what it lacks; None where there is no comparison, or none yet, and why. group:
-        a dimension by which rows are summed.
+        """A view in A and in a span, and what the comparison lacks; None if there is none (yet), and why. group: the
+        dimension that sums rows.
         """
         from ebpftop.model.comparing.half import hosts_of
         from ebpftop.model.comparing.sides import covered
@@ -136,7 +138,7 @@ class Comparing:
         return ask(a, b, asked.view, asked.selection, asked.group)
 
     def _note(self, asked: _Asked) -> str:
-        """What makes the spans not quite what was chosen."""
+        """How the spans differ from the chosen ones."""
         (a, b), run = asked.spans, asked.run
         notes = []
         if asked.hosts is None and a.start < b.end and b.start < a.end:

@@ -83,14 +83,14 @@ Wanted = tuple[str, dict[str, str]]  # a probe and its parameters
 
 
 class Feed:
-    """`post` takes messages for the screens; `first` is loaded, and `playbook` opened, as soon as there is a catalog.
+    """`post` takes messages for the screens. As soon as there is a catalog, `first` is loaded and `playbook` opened.
 
-    changed: called after each frame with the run that has new values, or with None and whether people wait for what is
-    new; the machine's load, for instance, can wait. A message for each frame would cost more than the frame itself.
-    loads: requests for the steps of that playbook, begun before the screens, so their numbers are fixed. watching: for
-    triggers.
-    ended: why the stream is over, empty at the quiet end of a tape; None while it runs. interval: seconds between
-    snapshots of whatever is loaded next. statistics: whether the kernel should count what programs cost.
+    changed: called after each frame with the run that has new values, or with None and whether people are waiting for
+    the news; the machine's load, for instance, can wait. A message for each frame would cost more than the frame
+    itself. loads: requests for the steps of that playbook that were sent before the screens existed, so their numbers
+    are fixed. watching: for triggers. ended: why the stream is over, empty at the normal end of a tape; None while it
+    runs. interval: seconds between snapshots of later loads. statistics: whether the kernel should account the cost of
+    programs.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class Feed:
         self._changed = changed
 
     async def read_ahead(self) -> None:
-        """Read the past of a whole tape, in slices, so that keys and the moment shown don't wait for it."""
+        """Read the past of a whole tape, in slices, so that keys and the displayed moment don't wait for it."""
         if self.playback is None or self.ahead is None:
             return
         since = monotonic()
@@ -170,7 +170,7 @@ class Feed:
         self._post(Ended(self.ended))
 
     async def catalog_comes(self, seconds: float) -> None:
-        """Return once there is a catalog, or so many seconds have passed."""
+        """Return once there is a catalog, or this many seconds have passed."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._has_catalog.wait(), seconds)
 
@@ -242,7 +242,7 @@ class Feed:
                 self._changed(None, True)
 
     def _show_problems(self, problems: list[str]) -> None:
-        """Probe folders that could not be read, once; a catalog comes again when more is known of its probes."""
+        """Report unreadable probe folders, once: the catalog is sent again when more is known of its probes."""
         if problems != self._problems:
             self._problems = problems
             more = (
@@ -254,7 +254,7 @@ class Feed:
                 self._post(Noticed(Notice(level="warning", text=text)))
 
     async def _begin(self) -> None:
-        """A catalog is there: load what is wanted."""
+        """The catalog has arrived: load what is wanted."""
         wanted, self._wanted = self._wanted, []
         if self.source.live and self.statistics:
             await self.request(AccountRunTimes(on=True))
@@ -271,7 +271,7 @@ class Feed:
             self._post(WasAccepted(request))
 
     async def _reload(self, probes: set[str]) -> None:
-        """Load probes again whose files were saved; running ones go on until the new version is attached."""
+        """Reload probes whose files were saved; running ones go on until the new version is attached."""
         for each in self.requests.to_reload(probes, self.session.runs.values()):
             self._post(LoadsAgain(each.lineage))
             await self._load(self.requests.new(each.probe, each.params, "save", lineage=each.lineage))
@@ -296,17 +296,17 @@ class Feed:
 
     @property
     def still(self) -> bool:
-        """Whether nothing new is shown: the span stands, or the tape does."""
+        """Whether nothing new is shown: the span is frozen, or the tape paused."""
         return self.when.still or (self.playback is not None and self.playback.paused)
 
     @property
     def over(self) -> bool:
-        """Whether the collector is gone; what was attached is not any more. A tape's end leaves all as it was."""
+        """Whether the collector is gone, and with it all attachments. The end of a tape changes nothing."""
         return bool(self.ended) and self.source.live
 
     @property
     def behind(self) -> float:
-        """Seconds by which the session is late: the machine's load should have come since."""
+        """How many seconds the session is late: the machine's load should have arrived since."""
         hosts = self.session.hosts
         if not self.source.live or self.ended is not None or not hosts:
             return 0.0
@@ -314,8 +314,8 @@ class Feed:
 
     @property
     def own_percent(self) -> float | None:
-        """Percent of one CPU that ebpftop itself takes: collector and root side, of all hosts that send, and live this
-        process as well. None while that isn't known. A tape holds what was recorded.
+        """Percent of one CPU that ebpftop itself takes: collector and root side of all hosts that report it, and this
+        process if live. None while unknown. A tape holds the recorded value.
         """
         gone = away(gap for gap in self.session.machines.gaps if gap.run is None)
         found = [
@@ -331,7 +331,7 @@ class Feed:
         return used
 
     async def load(self, probe: str, params: dict[str, str], by: Cause = "user", *, number: int = 0) -> int:
-        """Request a load; the number of the request, which is the lineage of all its versions."""
+        """Request a load. Returns the request's number, which is the lineage of all its versions."""
         requested = self.requests.new(probe, params, by, number=number)
         await self._load(requested)
         return requested.number
@@ -347,7 +347,7 @@ class Feed:
             self.keeping.close()
 
     async def request(self, request: AnyRequest) -> None:
-        """Send a request; one that can't be granted is shown as a notice."""
+        """Send a request; if it can't be granted, show a notice."""
         try:
             await self.source.request(request)
         except (ReadOnly, SourceEnded) as error:
@@ -361,7 +361,7 @@ class Feed:
                 self._tell(more)
 
     def watch_for(self, trigger: Trigger) -> None:
-        """Watch for a trigger, on what is loaded from now on too."""
+        """Watch for a trigger, including on probes loaded later."""
         if self.keeping is not None:
             for more in self.keeping.watch(trigger, self.session.runs.values()):
                 self._tell(more)
@@ -379,7 +379,9 @@ class Feed:
         self._changed(None, True)
 
     async def watch(self, in_sight: Callable[[Run], bool]) -> None:
-        """The source may be late with events of runs that aren't in sight, and tells the selected cgroup's pressure."""
+        """Tell the source which runs are visible, because it may be late with events of others, and which cgroup's
+        pressure is wanted.
+        """
         with_events = [run for run in self.session.runs.values() if run.events]
         wanted = Watch(
             runs=sorted(run.id for run in with_events if in_sight(run)), cgroup=chosen_cgroup(self.selection)
@@ -391,7 +393,7 @@ class Feed:
             await self.request(wanted)
 
     async def restart(self) -> None:
-        """Bring the source back; the probes that ran are loaded again. Raises `ReadOnly`, `SourceEnded`."""
+        """Restart the source and reload the probes that ran. Raises `ReadOnly`, `SourceEnded`."""
         self._wanted = [
             (run.probe, run.params) for run in self.session.runs.values() if run.state in ("loading", "running")
         ]

@@ -1,4 +1,4 @@
-"""What is kept of a live stream besides the session: the last minutes, what triggers find, and a tape."""
+"""What is kept of a live stream besides the session: the last minutes, the findings of triggers, and a tape."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Keeping:
-    """watching: looks for triggers, and may have what is recent already."""
+    """watching: looks for triggers, and may already have the recent frames."""
 
     def __init__(self, watching: Watching | None = None) -> None:
         self._watching = watching
@@ -30,11 +30,11 @@ class Keeping:
 
     @property
     def tape(self) -> TapeWriter | None:
-        """The tape that is being written."""
+        """The tape being written."""
         return self._copy.writer if self._copy is not None else None
 
     def take(self, frame: AnyFrame, run: Run | None, processes: Mapping[int, Process]) -> list[Mark | Notice]:
-        """Keep a frame that the session has; returns what triggers found and what a person should know."""
+        """Keep a frame after the session took it. Returns findings of triggers, and lines for the user."""
         if self._watching is None:
             self.recent.add(frame)
             return self._copied(frame)
@@ -46,7 +46,7 @@ class Keeping:
         return told
 
     def watch(self, trigger: Trigger, runs: Iterable[Run]) -> list[Mark | Notice]:
-        """Watch for another trigger; returns what is wrong with it for what runs."""
+        """Watch for another trigger; returns what is wrong with it for the running probes."""
         if self._watching is None:
             from ebpftop.model.watching import Watching  # NumPy, which the first screen can do without
 
@@ -62,7 +62,7 @@ class Keeping:
         return []
 
     def _broken(self, copy: Copy, error: OSError) -> Notice:
-        """The tape ends where it can still be read."""
+        """End the tape where it is still readable."""
         self._copy = None
         with contextlib.suppress(OSError):
             copy.writer.close()
@@ -71,11 +71,11 @@ class Keeping:
         )
 
     def record(self, path: Path, seconds: float) -> None:
-        """Write the last seconds and what comes to a new tape. Raises `OSError`, `TapeExists`."""
+        """Write the last seconds and all later frames to a new tape. Raises `OSError`, `TapeExists`."""
         self._copy = Copy(self.recent, TapeWriter(path), seconds)
 
     def stop(self) -> TapeWriter | None:
-        """End the tape, if one is being written; the writer of a whole one. Raises `OSError`."""
+        """End the tape, if one is being written; returns the writer of a complete one. Raises `OSError`."""
         copy, self._copy = self._copy, None
         if copy is None:
             return None

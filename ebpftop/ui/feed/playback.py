@@ -1,4 +1,4 @@
-"""What a source offers that is a tape."""
+"""What a source that is a tape offers."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 class Playback(Protocol):
-    """A source that can stand still and go elsewhere: a tape. Positions are seconds from its first frame. jumping: from
-    a seek until the last frame of the state there.
+    """A source that can pause and seek: a tape. Positions are seconds from its first frame. jumping: from a seek until
+    the last frame of the state there.
     """
 
     paused: bool
@@ -41,5 +41,5 @@ class Playback(Protocol):
 
 
 def playback_of(source: Source) -> Playback | None:
-    """The source, if it is one. Asking it for all that one has, as `isinstance` does, would read the tape's outline."""
+    """The source, if it is one. Checking all attributes, as `isinstance` does, would read the tape's outline."""
     return cast("Playback", source) if hasattr(source, "seek") else None

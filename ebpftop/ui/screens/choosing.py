@@ -1,4 +1,4 @@
-"""A few things, of which one is chosen."""
+"""A list to choose one line from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ebpftop.ui.screens.leaving import Dialog
 
 
 class Line(NamedTuple):
-    """title, text: may hold anything. made: whether it is chosen already."""
+    """title, text: may contain anything. made: whether it is the current choice."""
 
     title: str
     text: str
@@ -24,7 +24,7 @@ class Line(NamedTuple):
 
 
 class Choosing(Dialog[int]):
-    """Its result is the number of the line that was chosen. key: chooses too: the one that opened it."""
+    """Its result is the number of the chosen line. key: the key that opened it, which also chooses."""
 
     DEFAULT_CSS = """
     Choosing {
@@ -75,6 +75,6 @@ class Choosing(Dialog[int]):
 
 
 def _content(line: Line, width: int) -> Content:
-    """Titles below each other; a sign for what is chosen already."""
+    """The titles as lines; a sign marks the current choice."""
     sign = "✓" if line.made else " "
     return Content.assemble(f"{sign} ", (f"{cell(line.title):<{width}}", "$quiet"), f"  {cell(line.text)}")

@@ -1,4 +1,4 @@
-"""Why a probe can't be edited, and what to type instead."""
+"""Why a probe can't be edited, and the command to type instead."""
 
 from __future__ import annotations
 

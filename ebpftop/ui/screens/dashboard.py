@@ -107,7 +107,7 @@ class Dashboard(Viewing):
         self.set_class(self.asking, "-probe", update=False)
 
     def fit(self, width: int) -> None:
-        """Have the classes of this width before it is mounted: each change later looks up all styles again."""
+        """Set the classes for this width before mounting: each later change looks up all styles again."""
         self.add_class(max(each for each in self.HORIZONTAL_BREAKPOINTS if each[0] <= width)[1], update=False)
 
     def compose(self) -> Iterable[Widget]:
@@ -144,7 +144,7 @@ class Dashboard(Viewing):
         await self.redraw()
 
     async def redraw(self) -> None:
-        """Draw the session's current state: of what stands still, only what wasn't drawn yet."""
+        """Draw the session's current state; of frozen views, only what wasn't drawn yet."""
         session = self.feed.session
         self.catalog.show(session.catalog, run_states(session, self.feed.over))
         self.start.show(session.catalog.playbooks if session.catalog else None)
@@ -161,7 +161,7 @@ class Dashboard(Viewing):
         self.draw_header()
 
     def sees(self, run: Run) -> bool:
-        """Whether the values of this run are in sight."""
+        """Whether the values of this run are visible."""
         return run.id == self.current and self.pane is not None and self.pane.display
 
     def _choose(self, runs: list[int]) -> None:
@@ -187,7 +187,7 @@ class Dashboard(Viewing):
         await self.redraw()
 
     async def draw_front(self, *, anew: bool = True) -> None:
-        """Bring the current run, or the catalog entry, to the front and draw it; unless anew, only what is new."""
+        """Bring the current run, or the catalog entry, to the front and draw it; unless `anew`, only what is new."""
         self.tabs.current = self.current
         pane, run = self.pane, self.run
         front: Widget = pane if pane is not None and not (self.informing or self._searching) else self.about
@@ -221,7 +221,7 @@ class Dashboard(Viewing):
             self.refresh_bindings()
 
     def _keys(self) -> list[bool | None]:
-        """Which of the keys have something to do now that don't depend on the focus."""
+        """Which keys that don't depend on the focus have something to do now."""
         names = ("past", "view", "detach", "restart", "verifier", "tiles")
         return [each.check_action(name, ()) for name in names for each in (self, self.app)]
 
@@ -257,7 +257,7 @@ class Dashboard(Viewing):
         return self.pane.panel if self.pane is not None else None
 
     def chosen_failed(self) -> Run | None:
-        """The last failure of all, or of the probe under the catalog's cursor if the focus is there."""
+        """The last failure of all, or of the probe under the catalog's cursor if the catalog has the focus."""
         session, chosen = self.feed.session, self.catalog.listing.chosen
         rejected = last_rejected(session, chosen.id) if chosen else None
         if rejected is not None and self.catalog.has_focus_within:
@@ -269,16 +269,16 @@ class Dashboard(Viewing):
 
     @property
     def _has_start(self) -> bool:
-        """Whether the first screen has anything to ask, or will have once the catalog is there."""
+        """Whether the first screen has something to ask, or will have once the catalog is there."""
         return self.feed.source.live and self.start.answers != []
 
     @property
     def _searching(self) -> bool:
-        """Whether the entry of the search's candidate is shown instead of a run."""
+        """Whether the entry of the best match is shown instead of a run."""
         return self.catalog.search.has_focus and bool(self.catalog.search.value)
 
     def on_chosen(self, event: Chosen) -> None:
-        """A long entry takes a while to paint: the keys that lead to it are painted before."""
+        """A long entry takes a while to paint: first paint the effect of the keys that lead to it."""
         if self._choosing is not None:
             self._choosing.stop()
         if self._searching or self.about.display:

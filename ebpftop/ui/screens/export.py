@@ -1,4 +1,4 @@
-"""What to export, and as what; the file is written while the dashboard goes on."""
+"""Asks what to export, and in which format; the file is written while the dashboard goes on."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class ExportScreen(Dialog[None]):
         self.choices = choices(feed.session, run, panel.view if panel else None, compared, self._spans(feed))
 
     def _spans(self, feed: Feed) -> tuple[Span, Span] | None:
-        """A and B, where they are compared."""
+        """A and B, if they are compared."""
         a, b = feed.comparing.a, self._front.wanted
         if a is not None and not isinstance(b, Span) and self._run is not None and self._view is not None:
             b = extent(self._run, self._view, b).span or b
@@ -129,7 +129,7 @@ class ExportScreen(Dialog[None]):
 
 
 def copied(feed: Feed, run: Run, panel: ViewPanel) -> str:
-    """The row under the cursor of the list that has the focus, else the view."""
+    """The row under the cursor of the focused list, or else the view."""
     grid = panel.screen.focused
     if isinstance(grid, Grid) and grid.cursor is not None:
         return row_as_text(grid.whole(grid.cursor))

@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
 
 def last_failed(*runs: Run | None) -> Run | None:
-    """The one that failed last, of runs that were rejected or detached though nobody requested it."""
+    """The last failure among runs that were rejected, or detached without a request."""
     return max((run for run in runs if run and run.failed), key=lambda run: run.failed, default=None)
 
 
 def last_rejected(session: Session, probe: str | None = None) -> Run | None:
-    """The last load that failed, of one probe or of any, of what has not been loaded since."""
+    """The last failed load, of one probe or of any, if that has not been loaded since."""
     last = {(run.probe, *sorted(run.params.items())): run for run in session.runs.values()}
     found = [run for run in last.values() if run.rejected and probe in (None, run.probe)]
     return max(found, key=lambda run: run.id, default=None)

@@ -1,4 +1,4 @@
-"""Asking for a time to go to."""
+"""Asks for a time to go to."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class HelpScreen(Dialog[None]):
     ]
 
     def __init__(self, groups: Sequence[Group], keymap: Mapping[str, str]) -> None:
-        """keymap: keys that settings changed, by action."""
+        """keymap: keys from the settings, by action."""
         super().__init__()
         self.groups = [(title, _in_force(bindings, keymap)) for title, bindings in groups]
 
@@ -93,7 +93,7 @@ def _columns(blocks: list[Content], width: int) -> list[list[Content]]:
 
 
 def _height(blocks: list[Content]) -> int:
-    """Lines of blocks on top of each other, with a blank one between them."""
+    """The number of lines of blocks on top of each other, with a blank line between them."""
     return sum(block.plain.count("\n") + 2 for block in blocks) - 1
 
 
@@ -111,7 +111,7 @@ def _groups(groups: Sequence[Group], app: App[object]) -> Iterator[Content]:
 
 
 def _line(keys: str, words: str) -> Iterator[Content]:
-    """Keys and what they do; what goes on in further lines begins under its first words."""
+    """Keys and what they do; continuation lines are indented to the first word."""
     beside = " " * (max(KEYS, cell_len(keys)) - KEYS)
     first, *others = wrap(words, COLUMN - KEYS - 2, initial_indent=beside)
     yield Content.assemble((f"{keys:>{KEYS}}", "bold"), f"  {first.strip()}")

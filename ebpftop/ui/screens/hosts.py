@@ -1,4 +1,4 @@
-"""The hosts of a stream that comes from several: how each is; to select one, or to compare two."""
+"""The hosts of a stream from several: their state; to select one, or to compare two."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PERIOD = 1.0  # seconds: an age grows
 
 
 class Wished(Struct, frozen=True):
-    """What is wanted of hosts: one selected, or A and B compared."""
+    """The choice: one selected host, or A and B to compare."""
 
     host: str
     other: str = ""

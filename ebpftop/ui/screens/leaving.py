@@ -1,4 +1,4 @@
-"""Screens that are left once: a second key that came before the first was done means nothing."""
+"""Screens that are left only once: a second key before the first was handled does nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Leaving(Screen[T]):
 
 
 class Dialog(Leaving[T], ModalScreen[T]):
-    """The same over what is behind it, which stays visible."""
+    """The same in front of a screen that stays visible."""
 
     DEFAULT_CSS = """
     Dialog {

@@ -20,7 +20,7 @@ _WHENCE = {"person": "", "outside": "  by command", "trigger": "  trigger"}
 
 
 class MarkList(Dialog[Mark]):
-    """Its result is the mark that was chosen. The newest is chosen first."""
+    """Its result is the chosen mark. The newest is selected first."""
 
     DEFAULT_CSS = """
     MarkList {
@@ -43,7 +43,7 @@ class MarkList(Dialog[Mark]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,apostrophe", "dismiss", "close", key_display="Esc")]
 
     def __init__(self, marks: Sequence[Mark], *, of_tape: bool = False) -> None:
-        """of_tape: whether a tape is played, whose marks are captions wherever they came from."""
+        """of_tape: whether a tape is played; then all marks are captions, whatever their origin."""
         super().__init__()
         self.marks = list(marks)
         self.list = OptionList(*(_line(mark, of_tape=of_tape) for mark in self.marks), markup=False)

@@ -1,4 +1,4 @@
-"""Small forms: the text of a mark, and where to record to."""
+"""Small forms: the text of a mark, and the file to record to."""
 
 from __future__ import annotations
 

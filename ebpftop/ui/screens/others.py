@@ -1,4 +1,4 @@
-"""Every BPF program on the machine, the costliest first."""
+"""Every BPF program on the machine, the most expensive first."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class OthersScreen(ReadingScreen):
         self._last: Programs | None = None
 
     def take(self, read: object) -> None:
-        """Show a reading, and what was spent since the one before."""
+        """Show a reading, and the costs since the previous one."""
         if not self.answered() or not isinstance(read, Programs):
             return
         self.of(read.host)
@@ -47,7 +47,7 @@ class OthersScreen(ReadingScreen):
 
 
 def _state(before: Programs | None, now: Programs, *, statistics: bool) -> str:
-    """Over which time costs are taken, or why there are none."""
+    """The time over which costs are measured, or why there are none."""
     if not now.accounted:
         return f"{OFF}: c turns it on" if not statistics else OFF
     if before is None or not is_accounted(before, now):

@@ -25,8 +25,8 @@ WHEN = "mark when"  # no parameter's name
 
 
 class ParameterForm(Dialog[None]):
-    """Stays open until the load begins: `show_error` shows why it didn't. given: values that stand there at first.
-    request: the number of the last one sent.
+    """Stays open until the load begins: `show_error` shows why it didn't. given: initial values. request: the number of
+    the last request sent.
     """
 
     DEFAULT_CSS = """
@@ -100,7 +100,7 @@ class ParameterForm(Dialog[None]):
             self.app.post_message(LoadAsked(self.probe.id, params, typed=True, when=when))
 
     def _trigger(self) -> Trigger | None:
-        """What is typed, as far as it fits the probe. Raises `BadTrigger`."""
+        """The typed trigger, checked against the probe. Raises `BadTrigger`."""
         text = self.when.value.strip()
         if not text:
             return None

@@ -1,5 +1,6 @@
-"""A process's page: who it is, what the running probes say of it, and what others would say. It is read again and again
-while it is looked at, as the dashboard itself may read only what is its user's.
+"""A process's page: its identity, what the running probes counted for it, and what others could add. It is read
+repeatedly while somebody looks at it, by a root task, because the dashboard itself may read only its own user's
+processes.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ LOADING = "◌"
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Where to go on: to a view of a run, for this process."""
+    """The next place: a view of a run, for this process."""
 
     run: int
     view: str
@@ -110,8 +111,8 @@ class ProcessScreen(Leaving[LoadAsked | Turn | None]):
     # ------------------------------------------------------------ reading
 
     async def look(self) -> None:
-        """Request the next answer when it is time, but not for a screen that is covered or held still, nor after the
-        process's end; draw what has changed.
+        """Request the next answer when it is time, but not for a covered or frozen screen, nor after the process's end;
+        draw what has changed.
         """
         if self.app.screen is not self:
             return
@@ -131,7 +132,7 @@ class ProcessScreen(Leaving[LoadAsked | Turn | None]):
         return live and not self.feed.still and (self.watched.gone_ns is None or self.watched.unreaped)
 
     def show(self, facts: ProcessFacts) -> None:
-        """An answer; one about another process came too late."""
+        """Take an answer; one about another process came too late and is dropped."""
         if not self.watched.is_about(facts) or self.feed.still:
             return
         now = monotonic()
@@ -146,7 +147,7 @@ class ProcessScreen(Leaving[LoadAsked | Turn | None]):
             self.lists.show_none(UNKNOWN)
 
     def _follow(self) -> None:
-        """The process as the session knows it now: a new stream has other numbers for the same processes."""
+        """Follow the process in the current session: a new stream has other numbers for the same processes."""
         mine, processes = self.watched.process, self.feed.session.processes
         known = processes.get(mine.id)
         if known is None or not self.watched.is_about(known):
@@ -179,7 +180,7 @@ class ProcessScreen(Leaving[LoadAsked | Turn | None]):
         )
 
     def _now(self) -> int | None:
-        """Boottime: of what is played of a tape, else by the last answer."""
+        """Boottime: of the played position of a tape, or else of the last answer."""
         newest = self.feed.session.newest
         if not self.feed.source.live:
             return newest.boottime_ns if newest else None
@@ -216,7 +217,7 @@ class ProcessScreen(Leaving[LoadAsked | Turn | None]):
             yield from (f"not read: {each}" for each in facts.unread)
 
     def _draw_said(self) -> None:
-        """What the probes counted in the session's span, if that changed."""
+        """Draw what the probes counted in the session's span, if that changed."""
         process, wanted = self.watched.process, self.feed.when.wanted
         runs = [run for run in self.feed.session.runs.values() if run.loaded and run.state != "detached"]
         described = self.feed.session.processes.get(process.id)
@@ -288,7 +289,7 @@ class ProcessScreen(Leaving[LoadAsked | Turn | None]):
             self._load(number - 1)
 
     def _load(self, at: int) -> None:
-        """With the pid filled in; a probe that needs more is asked for the rest."""
+        """Load with the pid filled in; for a probe that needs more, ask."""
         chosen, process = self._more[at], self.watched.process
         if self.watched.ended_ns is not None:
             self.notify(f"{cell(process.comm)} {process.tgid} has ended", markup=False)

@@ -1,4 +1,4 @@
-"""A table of what root reads of this machine: read again and again while this screen is looked at."""
+"""A table of root's readings of this machine, read repeatedly while somebody looks at this screen."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class ReadingScreen(Leaving[None]):
             setattr(self.feed, self.TAKES, lambda read: None)
 
     async def look(self) -> None:
-        """Request the next reading when it is time, but not for a screen that is covered or held still."""
+        """Request the next reading when it is time, but not for a covered or frozen screen."""
         now = monotonic()
         stopped = PAUSED if self.feed.still else ENDED if self.feed.ended is not None else ""
         if stopped and self.frame.span_words != stopped:
@@ -70,16 +70,18 @@ class ReadingScreen(Leaving[None]):
         await self.feed.request(self._request(host=chosen_host(self.feed.selection)))
 
     def of(self, host: str) -> None:
-        """Say in the title whose it is, where there are several hosts."""
+        """Name the host in the title, if there are several."""
         self.frame.title = f"{self._title} · {cell(host)}" if host else self._title
 
     def say(self, words: str) -> None:
-        """In the title, beside what the table is."""
+        """Add a text to the title."""
         self.frame.span_words = words
         self.frame.retitle()
 
     def answered(self, took: float | None = None) -> bool:
-        """Note when an answer came; whether it is to be shown. took: seconds of reading, where they are known."""
+        """Record the time of an answer. Returns whether to show it. took: duration of the reading
+        in seconds, if known.
+        """
         now = monotonic()
         self._next = now + max(PERIOD, REST * (now - self._asked if took is None else took))
         return not self.feed.still

@@ -1,4 +1,4 @@
-"""One row of a table, or one event, whole: every field on lines of its own, nothing cut."""
+"""One whole row of a table, or one event: every field on lines of its own, uncut."""
 
 from __future__ import annotations
 

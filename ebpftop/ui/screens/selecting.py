@@ -51,12 +51,12 @@ class Selecting(SessionScreen):
         self.refresh_bindings()
 
     async def narrow_to(self, process: Process) -> None:
-        """Select a process, if it isn't."""
+        """Select a process, if it isn't selected."""
         selection, choice = self.feed.selection, choice_of_process(process)
         await self.narrow(selection if choice in selection.choices else selection.turned(choice))
 
     def select_found(self, found: Finding) -> bool:
-        """Select what stands out; False where its column has no dimension."""
+        """Select a finding; False if its column has no dimension."""
         people, selection = self.feed.session.processes, self.feed.selection
         choice = choice_of(found.view, found.column.field, found.trait, found.value, people)
         if choice is not None and choice not in selection.choices:

@@ -1,4 +1,4 @@
-"""What all screens of a session have above their views: header, timeline, and the lines below them."""
+"""The parts that all screens of a session have above their views: header, timeline, and the lines below them."""
 
 from __future__ import annotations
 
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 class SessionScreen(Screen[None]):
     """A screen that shows views of the runs of a feed's session.
 
-    banner: tells why the stream ended. caption: what a tape says at the moment that is played. trail: which rows are
-    selected.
+    banner: says why the stream ended. caption: the tape's caption at the played moment. trail: the selection.
     """
 
     def __init__(self, feed: Feed) -> None:
@@ -80,8 +79,8 @@ class SessionScreen(Screen[None]):
         return next((probe for probe in catalog.probes if probe.id == name), None) if catalog else None
 
     def draw_header(self) -> None:
-        """Draw the lines above the views. Live there is no caption: whoever sets a mark knows it, and a notice tells of
-        the others.
+        """Draw the lines above the views. Live there is no caption: whoever sets a mark knows it, and a notice reports
+        marks of others.
         """
         session = self.feed.session
         self.header.state = header_state(self.feed)

@@ -1,4 +1,4 @@
-"""What stands out in a region of a heatmap: values of key fields that make the difference, over all running probes."""
+"""What stands out in a region of a heatmap: values of key fields with an unusual share, over all running probes."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ class FindingsGrid(TableGrid):
 
 
 class StandoutScreen(Leaving[Finding | None]):
-    """Its result is the row that was chosen.
+    """Its result is the chosen row.
 
-    about: the region in words. search: what is shown; it may take a moment.
+    about: the region in words. search: computes what is shown; it may take a moment.
     """
 
     DEFAULT_CSS = """

@@ -27,7 +27,7 @@ LATE = 2.0  # seconds behind from which a screen isn't live
 
 
 def percent_of(run: Run) -> float | None:
-    """Percent of one CPU that the run's programs use now; None while the kernel doesn't measure it."""
+    """Percent of one CPU that the run's programs take now; None while the kernel doesn't measure it."""
     from ebpftop.model.readings import cost
 
     now = cost(run)
@@ -78,7 +78,9 @@ def _mode(feed: Feed, paused: bool) -> str:
 
 
 def standing(feed: Feed) -> str:
-    """Where the span stands; empty while it moves with time. An age is in tens of seconds, as it is drawn so often."""
+    """Where the span is frozen; empty while it moves with time. An age is in tens of seconds, because each change is a
+    drawing.
+    """
     wanted, newest, a = feed.when.wanted, feed.session.newest, feed.when.a
     if newest is not None and feed.when.compares and feed.when.hosts is not None:
         return f"comparing A {inert(feed.when.hosts[0])} with B {inert(feed.when.hosts[1])} {_ends(wanted, newest)}"
@@ -93,7 +95,7 @@ def standing(feed: Feed) -> str:
 
 
 def _ends(wanted: Wanted, newest: Sample) -> str:
-    """Of a span that stands still."""
+    """The ends of a frozen span."""
     offset = newest.realtime_ns - newest.monotonic_ns
     until = clock(wanted.end, offset)
     if isinstance(wanted, Recent):
@@ -113,7 +115,7 @@ def state_of(run: Run, over: bool) -> str:
 
 
 def run_states(session: Session, over: bool) -> dict[str, RunState]:
-    """The state of each loaded probe: that of a running run if there is one, else of its latest run."""
+    """The state of each loaded probe: that of a running run if there is one, otherwise of its latest run."""
     states: dict[str, RunState] = {}
     for run in session.runs.values():
         state = state_of(run, over)
@@ -148,8 +150,8 @@ class Named(Protocol):
 
 
 def names(runs: Sequence[Named]) -> list[str]:
-    """A name for each run or step, just long enough to distinguish it: the parameters in which two runs of one
-    probe differ, the category only where two probes share a name.
+    """A name for each run or step, just long enough to distinguish it: with the parameters in which two runs of one
+    probe differ, and with the category only if two probes share a name.
     """
     found = []
     for run in runs:

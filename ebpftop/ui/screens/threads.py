@@ -1,4 +1,6 @@
-"""Where every thread of the machine is: what waits for the same is one line, what may be stuck is on top."""
+"""The state of every thread of the machine: threads that wait for the same thing are one line, possibly stuck ones are
+on top.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +62,7 @@ class ThreadsScreen(ReadingScreen):
             self._show(read)
 
     def _say_how_old(self) -> None:
-        """A reading of many threads takes long, so the next one comes late."""
+        """Say how old the reading is: reading many threads takes long, so the next one comes late."""
         if not self._about or self.feed.still or self.feed.ended is not None:
             return
         age = int(monotonic() - self._shown_at)
@@ -84,7 +86,7 @@ class ThreadsScreen(ReadingScreen):
         self.frame.grid.show(place_rows(places))
 
     def _at(self, read: Threads) -> list[str]:
-        """When a tape's reading was made: only now and then is there one."""
+        """The time of a tape's reading: a tape has one only from time to time."""
         newest = self.feed.session.newest
         if self.feed.source.live or newest is None:
             return []
@@ -99,7 +101,7 @@ class ThreadsScreen(ReadingScreen):
             self.app.push_screen(RowScreen(TITLE, whole(self._chosen)))
 
     def action_process(self) -> None:
-        """By its start, too: without it, the page could become that of another process with its number."""
+        """Open the process by its start time, too: otherwise the page could show another process with the same pid."""
         if self._chosen is None:
             return
         tgid, name, _ = self._chosen.owners[0]

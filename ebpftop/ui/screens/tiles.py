@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class Tiles(Selecting):
-    """Made from a playbook whenever it is looked at; the runs are the session's.
+    """Created from a playbook whenever somebody looks at it; the runs belong to the session.
 
     errors: why requests were refused, by lineage.
     """
@@ -107,7 +107,9 @@ class Tiles(Selecting):
     # ------------------------------------------------------------ loading
 
     async def load(self, loads: Sequence[Load] = ()) -> None:
-        """Load every probe that may run here and doesn't yet. loads: requests for the steps that are on their way."""
+        """Load every probe that can run here and doesn't yet. loads: requests for the steps that have been sent
+        already.
+        """
         numbers = [load.request for load in loads]
         sent: dict[object, int] = {}  # lineages: steps that are alike share one load
         for tile in self.tiles:
@@ -119,7 +121,7 @@ class Tiles(Selecting):
                 self._lineages[tile.at] = sent[key]
 
     async def _load(self, tile: Tile, number: int = 0) -> int:
-        """Request a step's probe; the lineage, 0 where nothing can be requested."""
+        """Request a step's probe. Returns the lineage, 0 if nothing can be requested."""
         if not self.feed.source.live:
             return 0
         step = tile.step
@@ -128,7 +130,7 @@ class Tiles(Selecting):
         return lineage
 
     def refused(self, lineage: int, error: str) -> bool:
-        """Note why a step wasn't loaded; False where it is none of this playbook."""
+        """Record why a step wasn't loaded; False if it isn't a step of this playbook."""
         mine = lineage in self._lineages.values()
         if mine:
             self.errors[lineage] = error
@@ -139,12 +141,12 @@ class Tiles(Selecting):
         return any((mine := self._run(tile)) is not None and mine.id == run.id for tile in self.tiles)
 
     def sees(self, run: Run) -> bool:
-        """Whether the values of this run are in sight."""
+        """Whether the values of this run are visible."""
         return any(tile.display and (mine := self._run(tile)) is not None and mine.id == run.id for tile in self.tiles)
 
     @property
     def run(self) -> Run | None:
-        """That of the current tile."""
+        """The run of the current tile."""
         return self._run(self.tiles[self.current])
 
     @property
@@ -152,8 +154,8 @@ class Tiles(Selecting):
         return self.tiles[self.current].panel
 
     def _run(self, tile: Tile) -> Run | None:
-        """The run of what a tile requested; else the last of its probe that is there, else the last there was. A
-        tape's have the parameters they have.
+        """The run that a tile requested; otherwise the last existing run of its probe, or else the last one there was.
+        Runs on a tape have the parameters of the recording.
         """
         lineage = self._lineages.get(tile.at)
         if lineage is not None and self.feed.requests.get(lineage):
@@ -184,7 +186,7 @@ class Tiles(Selecting):
                 await tile.show(self._tab(tile.at), run, why, processes, wanted, self.feed.comparing)
 
     def _tab(self, at: int) -> Tab:
-        """The sign and the name of a tile, numbered as the tile."""
+        """The sign and the name of a tile, with the tile's number."""
         tile = self.tiles[at]
         run = self._run(tile)
         if run:
@@ -241,7 +243,7 @@ class Tiles(Selecting):
     # ------------------------------------------------------------ keys
 
     def chosen_failed(self) -> Run | None:
-        """The failure of the current tile, else the last of any."""
+        """The failure of the current tile, or else the last of any."""
         return last_failed(self._run(self.tiles[self.current])) or last_failed(*map(self._run, self.tiles))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -267,7 +269,7 @@ class Tiles(Selecting):
         await self.app.run_action("screen.search")  # the dashboard's, in front now
 
     def action_inside(self) -> None:
-        """A key that works in the probe itself."""
+        """A key that works only in the probe's own pane."""
         f, search = key_of(self.app, "filter", "f"), key_of(self.app, "search-functions", "F")
         text = f"Enter opens the probe; there {f} filters its rows, and {search} searches a flame graph"
         self.notify(text, markup=False)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def draw_timeline(timeline: Timeline, feed: Feed, run: Run | None, panel: ViewPanel | None) -> None:
-    """Show where the span of a screen stands, with the view in front."""
+    """Show the position of a screen's span, with the view in front."""
     if timeline.tracks is None:
         from ebpftop.model.timeline import Tracks  # NumPy, which the first screen can do without
 
@@ -81,7 +81,7 @@ def _gaps(run: Run) -> list[Span]:
 
 
 def _written(track: Track, values: Sequence[float]) -> str:
-    """What the highest column stands for."""
+    """The value of the highest column."""
     view, greatest = track.view, max((value for value in values if value > 0), default=0.0)
     if not greatest:
         return ""
@@ -92,7 +92,7 @@ def _written(track: Track, values: Sequence[float]) -> str:
 
 
 def _note(run: Run, panel: ViewPanel) -> str:
-    """What memory no longer holds of the view."""
+    """What has been dropped from memory for the view."""
     if panel.view.show == "events":
         log = run.events.get(panel.view.map)
         dropped = log.total - log.kept if log else 0

@@ -1,4 +1,4 @@
-"""Why a load failed: the error, what it means, the author's line, and the whole log beside it."""
+"""Why a load failed: the error, its meaning, the author's line, and the whole log beside it."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ OF_A_LOG = (*JUMPS, "step", "failure", "part", "copy", "save")
 
 
 class VerifierScreen(Leaving[None]):
-    """Instructions are stepped through in the log's order; the C and what was known follow. Lines are counted from 0
-    here. Where the terminal is narrow, one of the three is shown at a time.
+    """`↑` and `↓` step through instructions in the log's order; the C and the known state follow. Lines are counted
+    from 0 here. On a narrow terminal, one of the three parts is shown at a time.
     """
 
     DEFAULT_CSS = """
@@ -151,7 +151,7 @@ class VerifierScreen(Leaving[None]):
     # ------------------------------------------------------------ its parts
 
     def _bring(self, at: int) -> None:
-        """Put a part in front, and the focus into it."""
+        """Bring a part to the front and focus it."""
         self.tabs.current = at
         for part in self.parts:
             part.set_class(part is self.parts[at], "-front")
@@ -195,7 +195,7 @@ class VerifierScreen(Leaving[None]):
 
     @work
     async def _read(self) -> None:
-        """A log may be long: it is read beside the screen's own work."""
+        """Read the log beside the screen's own work, because it may be long."""
         self.parsed = await asyncio.to_thread(parse, self.failure.log)
         lines = (
             self.parsed.lines
@@ -216,7 +216,7 @@ class VerifierScreen(Leaving[None]):
         return source.line - 1 if source and source.line is not None else None
 
     def action_failure(self) -> None:
-        """Show the failing instruction and the author's line of it."""
+        """Show the failing instruction and its line of the author's C."""
         line = self._failed_log_line()
         self._at = line
         if (failed := self._failed_code_line()) is not None:
@@ -239,7 +239,7 @@ class VerifierScreen(Leaving[None]):
             focused.scroll_relative(y=step, animate=False)
 
     def action_written(self) -> None:
-        """Back along what led to the failure; from elsewhere, to where the register it needs was written."""
+        """Go back along the chain that led to the failure; from elsewhere, to where the needed register was written."""
         if self.parsed is None or self._at is None:
             return
         if step := step_before(self.failure.diagnosis.chain, self._insn):
@@ -290,7 +290,7 @@ class VerifierScreen(Leaving[None]):
         self.post_message(EditAsked(self.failure.probe, line))
 
     def action_copy(self) -> None:
-        """With only the end of a long log: terminals limit what can be copied."""
+        """Copy, with only the end of a long log: terminals limit what can be copied."""
         self.app.copy_to_clipboard(_as_text(replace(self.failure, log=self.failure.log[-COPIED:])))
         self.notify("copied, if the terminal allows it", markup=False)
 
@@ -304,7 +304,7 @@ class VerifierScreen(Leaving[None]):
             self.notify(f"saved as {inert(str(path))}", markup=False)
 
     def _show_known(self, note: str = "") -> None:
-        """Tell which instruction is current, and what was known before it."""
+        """Show the current instruction, and the state before it."""
         if self.parsed is None or self.failure.stage != "verify":
             return
         if self._at is not None:

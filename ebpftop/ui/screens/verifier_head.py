@@ -1,4 +1,4 @@
-"""The words at the top of the verifier panel: what is wrong and what to do, and what a save has changed."""
+"""The text at the top of the verifier panel: what is wrong, what to do, and what a save has changed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BEFORE = "before saving  "
 
 
 def head_of(failure: Failure, before: Run | None) -> Content:
-    """Why it failed; `before` is the run of the version before, where there was one."""
+    """Why it failed; `before` is the run of the previous version, if there was one."""
     diagnosis = failure.diagnosis
     lines = [Content.styled(f"{NOT_HERE} {inert(failure.message)}", "bold $error")]
     if diagnosis.words:
@@ -39,7 +39,7 @@ def head_of(failure: Failure, before: Run | None) -> Content:
 
 
 def accepted(frame: Loaded, failure: Failure | None) -> Content:
-    """Of a version that is loaded, after one that failed, or else ran."""
+    """The text for a loaded version, after one that failed or ran."""
     how = f"   variant {inert(frame.variant)} · {formatting.count(frame.instructions)} instructions"
     lines = [
         Content.assemble((f"{RUNNING} The kernel accepts the saved version.", "bold $success"), how),
@@ -50,7 +50,7 @@ def accepted(frame: Loaded, failure: Failure | None) -> Content:
 
 
 def _was(run: Run) -> Content:
-    """What became of a version, in a line."""
+    """One line: the outcome of a version."""
     if run.failure is not None:
         return _complaint(run.failure)
     return _ran("it keeps running" if run.state == "running" else "it ran")

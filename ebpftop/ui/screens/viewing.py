@@ -1,4 +1,4 @@
-"""The keys of the view in front, and what it asks for: to filter it, to turn to others, to export it."""
+"""The keys of the view in front, and its requests: to filter it, to switch to other views, to export it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Viewing(Selecting):
-    """A screen that shows one run at a time. panes: one a run."""
+    """A screen that shows one run at a time. panes: one per run."""
 
     FILTERING: ClassVar[list[BindingType]] = [
         Binding("f", "filter", "filter", priority=True, tooltip="Filter rows or events as you type", id="filter"),
@@ -49,7 +49,7 @@ class Viewing(Selecting):
 
     @property
     def pane(self) -> RunPane | None:
-        """That of the run in front."""
+        """The pane of the run in front."""
         raise NotImplementedError
 
     async def bring(self, run: int, *, focus: bool = False) -> None:
@@ -57,7 +57,7 @@ class Viewing(Selecting):
         raise NotImplementedError
 
     async def turn_to(self, run: int, view: str) -> ViewPanel | None:
-        """Bring a run's view to the front; None where it has no panel any more."""
+        """Bring a run's view to the front; None if it no longer has a panel."""
         if self.panes.of(run) is None:
             return None
         await self.bring(run, focus=True)
@@ -78,7 +78,7 @@ class Viewing(Selecting):
             self.app.push_screen(screen, self._select)
 
     async def _select(self, found: Finding | None) -> None:
-        """Select what was found everywhere, and show it in its own view."""
+        """Select a finding everywhere, and show it in its own view."""
         from ebpftop.ui.widgets.findings import text_of
 
         if found is not None and self.panes.of(found.run) is not None:

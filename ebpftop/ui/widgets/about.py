@@ -1,4 +1,6 @@
-"""An entry of the catalog: what a probe answers, costs and takes, and its C; what a playbook is for; what is broken."""
+"""An entry of the catalog: what a probe answers, costs and needs, and its C; the purpose of a
+playbook; what is broken.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ WELCOME = (
 
 
 class About(Painter, can_focus=True):
-    """`description` is wrapped to the width, and below it stands the C, if the entry has any."""
+    """`description` is wrapped to the width; below it is the C, if the entry has any."""
 
     DEFAULT_CSS = """
     About {
@@ -50,7 +52,7 @@ class About(Painter, can_focus=True):
         self._wrapped = 0  # to so many cells
 
     def show(self, entry: Entry | list[Entry], failure: Failure | None = None) -> None:
-        """Show one entry, and why its probe last failed to load; of several, a few words each."""
+        """Show one entry, and why its probe last failed to load; of several entries, a short text each."""
         if self._shown == (entry, failure):
             return
         self._shown = (entry, failure)

@@ -1,4 +1,4 @@
-"""Widgets whose lines Textual composes once: it asks every widget in sight for all its lines at each painting."""
+"""Widgets with cached composed lines: at each painting, Textual asks every visible widget for all its lines."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from textual.widget import Widget
 
 
 class Line(Strip):
-    """A composed line that ends with its last reference. Textual has a strip that isn't divided keep itself in its
-    cache, so that all that was ever painted waits for the garbage collector, which then takes longer than a painting.
+    """A composed line that is freed with its last reference. Textual keeps an undivided strip in that strip's own
+    cache, so everything ever painted would wait for the garbage collector, which would then take longer than a
+    painting.
     """
 
     def divide(self, cuts: Iterable[int]) -> Sequence[Strip]:
@@ -22,9 +23,9 @@ class Line(Strip):
 
 
 class Cached(Widget):
-    """Keeps its composed lines, rim and padding included, until a refresh of them, another size or another theme.
+    """Keeps its composed lines, including rim and padding, until they are refreshed, or size or theme change.
 
-    Beside a widget of Textual's it stands last: only the first base hands down its CSS and its bindings.
+    Put it last among the bases: only the first base hands down its CSS and its bindings.
     """
 
     _composed: list[Strip] | None = None

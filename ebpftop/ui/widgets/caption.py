@@ -1,4 +1,4 @@
-"""What a mark of a tape says, for a while after the tape was played past it."""
+"""The text of a tape's mark, for a while after the tape was played past it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ebpftop.ui.widgets.timeline import MARK
 
 
 class Caption(Words):
-    """As many lines as the text needs, at most three; there only while there is a text."""
+    """As many lines as the text needs, at most three; hidden without a text."""
 
     DEFAULT_CSS = """
     Caption {

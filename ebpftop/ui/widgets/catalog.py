@@ -165,7 +165,7 @@ class CatalogTree(Painter, can_focus=True):
 
     @property
     def _empty(self) -> tuple[str, str, str]:
-        """What stands where there is no line."""
+        """The text if there is no line."""
         if not self._entries:
             return WAIT, "", ""
         return (
@@ -237,7 +237,7 @@ class CatalogTree(Painter, can_focus=True):
 
     @property
     def asked(self) -> LoadAsked | PlayAsked | None:
-        """The request that Enter sends; None if the cursor is on nothing that can be loaded."""
+        """The request that Enter sends; None if the cursor isn't on anything that can be loaded."""
         match self.entry:
             case ProbeInfo(id=probe):
                 return LoadAsked(probe)

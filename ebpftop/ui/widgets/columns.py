@@ -1,4 +1,4 @@
-"""Which columns of a grid fit its width, and how wide they are."""
+"""Chooses the columns of a grid that fit its width, and their widths."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ BAR = "bar"  # name of the column of bars
 
 @dataclass(frozen=True, slots=True)
 class GridColumn:
-    """How a column looks. `least` and `most` bound its width in cells; the column that stretches takes what is left.
+    """The look of a column. `least` and `most` bound its width in cells; the stretching column takes the rest.
 
-    priority: where columns don't fit, the lowest yield first. shorten: a text in so many cells, if it can be said so,
-    before it is cut.
+    priority: columns that don't fit are hidden, the lowest first. shorten: shortens a text to so many cells, if
+    possible, before it is cut.
     """
 
     name: str
@@ -34,10 +34,10 @@ class GridColumn:
 def lay_out(columns: Sequence[GridColumn], seen: dict[str, int], width: int) -> list[tuple[GridColumn, int]]:
     """The columns that fit and their widths; `seen` is the widest text of each.
 
-    Where they don't fit, texts are cut (numbers never), then columns go: first those without any text so far (unless
-    their priority is above 0: there, nothing is news too), then those with the lowest priority, of these the last one.
-    They also go before a text that stretches (a path) is cut below `READABLE`. The bar takes only room that no column
-    needs. What is left over goes to the columns that stretch, by priority, the first one first.
+    If they don't fit, texts are cut (never numbers), then columns are hidden: first those without any text so far
+    (unless their priority is above 0: then an empty column matters, too), then those with the lowest priority, starting
+    with the last. Columns are also hidden before a stretching text (a path) is cut below `READABLE`. The bar takes only
+    space that no column needs. The remaining space goes to the stretching columns, by priority, the first one first.
     """
     least = {column.name: _least(column, seen.get(column.name, 0)) for column in columns}
     good = {c.name: max(least[c.name], min(seen.get(c.name, 0), READABLE) if c.stretch else 0) for c in columns}

@@ -1,4 +1,4 @@
-"""Two histograms over each other: a line for each row of values, A as its upper half and B as its lower one."""
+"""Two histograms over each other: one line per row of values, with A as its upper half and B as its lower half."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Line = list[tuple[str, str]]  # texts and their looks
 
 
 class ComparedBars(Kept):
-    """Shares of each span's values, as spans differ in length; below, percentiles and rates of both."""
+    """Shares of each span's values, because spans differ in length; below them, percentiles and rates of both."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"compared--{look}" for look in (QUIET, STRONG, A, B, AB)}
     DEFAULT_CSS = """
@@ -98,7 +98,7 @@ class ComparedBars(Kept):
         return lines
 
     def _bar(self, a: float, b: float) -> Line:
-        """Cells; anything above zero shows."""
+        """The cells of a bar; anything above zero is visible."""
         mine, other = (max(1, round(each)) if each > 0 else 0 for each in (a, b))
         shared = min(mine, other)
         both = BOTH if self.app.no_color else UPPER
@@ -129,7 +129,7 @@ def _percent(share: float) -> str:
 
 
 def _difference(share: float) -> str:
-    """In points of a hundred."""
+    """The difference in percentage points."""
     return f"{100 * share:+.1f}".replace("-", "−") if share else "="
 
 

@@ -37,7 +37,9 @@ Compared = tuple[ViewComparison | None, str]  # and what it lacks, or why there 
 
 
 class Comparing(Protocol):
-    """Who compares. on: whether spans are compared now, and with which A. state: changes with what there is to draw."""
+    """The comparing side. on: whether spans are compared now, and with which A. state: changes whenever there is
+    something new to draw.
+    """
 
     @property
     def on(self) -> bool: ...
@@ -54,7 +56,7 @@ class Comparing(Protocol):
 
 
 class ComparedGrid(TableGrid):
-    """A table of what changed. note: why there are no rows."""
+    """A table of changes. note: why there are no rows."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,7 +67,7 @@ class ComparedGrid(TableGrid):
         return super().empty if self.wanted else self.note or numbers.NEITHER
 
     def _arrange(self) -> None:
-        """The number that orders the rows stays longest."""
+        """The number that orders the rows is hidden last."""
         looks = [column.look for column in self.rows.columns]
         first = number_of(self.ordering or "")
         self.columns = [
@@ -91,7 +93,7 @@ class ComparedGrid(TableGrid):
 
 
 class ComparedPanel(ViewPanel):
-    """One view in both spans. `show` asks for the comparison and shows what there is of it."""
+    """One view in both spans. `show` requests the comparison and shows what is available."""
 
     def __init__(self, view: ViewInfo, comparing: Comparing) -> None:
         super().__init__(view)
@@ -118,7 +120,7 @@ class ComparedPanel(ViewPanel):
         raise NotImplementedError
 
     def about(self, compared: Compared) -> list[str]:
-        """What a title says: whom it is about, what changed, and what is amiss."""
+        """The title: the subject, what changed, and what is wrong."""
         found, note = compared
         return [narrowing(self.selection, self.view), "" if found is None else numbers.verdict(found), note]
 
@@ -237,6 +239,6 @@ class UncomparedPanel(ComparedPanel):
 
 
 def compared_panel(view: ViewInfo, comparing: Comparing) -> ComparedPanel:
-    """Not of call stacks, which have no such panel."""
+    """The panel for a view; not for call stacks, which have none."""
     kinds = {"histogram": ComparedHistogramPanel, "table": ComparedTablePanel, "events": ComparedTablePanel}
     return (kinds[view.show] if comparable(view) else UncomparedPanel)(view, comparing)

@@ -1,4 +1,4 @@
-"""The rows of a comparison: for each number before, after and the change, those that changed most on top."""
+"""The rows of a comparison: for each number before, after and the change, with the biggest changes on top."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PARTS = ("a", "b", "change")  # columns of a number
 
 
 def compared_rows(found: ViewComparison) -> Rows:
-    """Rows that did nothing in both spans are left out."""
+    """Rows without any count in either span are left out."""
     order = found.order()
     keys = {name: take(values, order) for name, values in found.keys.items()}
     numbers: list[TableColumn] = []
@@ -47,20 +47,22 @@ def compared_rows(found: ViewComparison) -> Rows:
 
 
 def number_of(column: str) -> str:
-    """The number that a column is a part of; empty for others."""
+    """The number that a column belongs to; empty for others."""
     name, _, part = column.rpartition(".")
     return name if part in PARTS else ""
 
 
 def _key(column: TableColumn) -> TableColumn:
-    """Whom a row is about stays longer than any number; its details go first, and its pid before the first number."""
+    """The subject of a row is hidden after all numbers; its details are hidden first, and its pid before the first
+    number.
+    """
     look, part = column.look, column.look.name.rpartition(".")[2]
     more = {**dict.fromkeys(("parent", "command", *PLACES), -_FAR), "pid": FIRST // 2}.get(part, _FAR)
     return replace(column, look=replace(look, priority=look.priority + more))
 
 
 def _of(number: Number, priority: int, *, first: bool) -> list[TableColumn]:
-    """Before, after and change; the rows come as what changed most in the first one."""
+    """Before, after and change; rows are ordered by the change of the first number."""
 
     def side(name: str, title: str, pair: Pair) -> TableColumn:
         look = _look(f"{number.name}.{name}", title, 7 if number.rate or number.gauge else 13, priority)
@@ -77,7 +79,7 @@ def _of(number: Number, priority: int, *, first: bool) -> list[TableColumn]:
 
 
 def _most(number: Number) -> Array:
-    """Greater for those that changed, then for a greater change."""
+    """Sort key: changed rows first, then by the size of the change."""
     order = np.lexsort((np.abs(number.change), number.changed))
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(1, len(order) + 1)
@@ -89,6 +91,6 @@ def _look(name: str, title: str, least: int, priority: int) -> GridColumn:
 
 
 def _identities(found: ViewComparison, keys: dict[str, Values]) -> Array | None:
-    """The process each row is about, where it is about one."""
+    """The process of each row, if rows are about processes."""
     values = next((keys[column.field] for column in found.columns if column.is_process), None)
     return values if isinstance(values, np.ndarray) else None

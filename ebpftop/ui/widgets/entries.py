@@ -90,12 +90,14 @@ def arranged(lines: list[Line], wanted: str, folded: Collection[str]) -> Iterato
 
 
 def first(lines: list[Line]) -> int:
-    """Where the cursor starts: at the first entry; in a search, this is the best match."""
+    """Where the cursor starts: at the first entry, which in a search is the best match."""
     return next((at for at, line in enumerate(lines) if line.entry), 0)
 
 
 def _best_first(found: list[Line], wanted: str) -> list[Line]:
-    """Ordered by how well the name matches, but categories stay together; probes go before what matches as well."""
+    """Ordered by how well the name matches, keeping categories together; probes precede equally good matches of other
+    kinds.
+    """
     if not wanted:
         return found
     ranks = {id(line): _rank(line, wanted) for line in found}

@@ -38,7 +38,7 @@ class _Batch(NamedTuple):
 class EventList(Grid):
     """The last events of one ring buffer. `take` appends the new ones.
 
-    They stay columns: only what is in sight becomes text. A filter looks at each event once, and at each text of a
+    They stay columns: only visible rows become text. A filter looks at each event once, and at each distinct text of a
     batch once.
     """
 
@@ -47,7 +47,7 @@ class EventList(Grid):
     ]
 
     class Arranged(Message):
-        """Following or the filter changed: the title is out of date."""
+        """Following or the filter changed: the title must be updated."""
 
     def __init__(self, view: ViewInfo) -> None:
         super().__init__()
@@ -76,7 +76,9 @@ class EventList(Grid):
         shown: range | None = None,
         selection: Selection = EVERYTHING,
     ) -> None:
-        """Append the log's new events. shown: the numbers of those to show, instead of all; of these the selected."""
+        """Append the log's new events. shown: the numbers of those to show, instead of all; of these only the selected
+        ones.
+        """
         self.processes = processes
         anew = selection != self.selection
         self.selection = selection
@@ -104,7 +106,7 @@ class EventList(Grid):
         self._search(0 if anew else before)
 
     def _show_places(self, columns: Chunk) -> None:
-        """A place has a column from the first process on that has run in one."""
+        """Show a column for a kind of place once a process that ran in one appears."""
         for field in {each.info.field for each in self._unseen}:
             values = columns[field]
             identities = np.unique(values.codes if isinstance(values, Labels) else values).tolist()
@@ -118,7 +120,7 @@ class EventList(Grid):
         self._search(0)
 
     def _search(self, since: int) -> None:
-        """Filter the events from number `since` on; what was found before stays."""
+        """Filter the events from number `since` on; earlier results stay."""
         words, first = words_of(self.wanted), self._first
         if words or self.narrowed:
             before = np.asarray(self._found, np.int64)
@@ -159,12 +161,12 @@ class EventList(Grid):
         self._look_whether_following()
 
     def _look_whether_following(self) -> None:
-        """The newest is followed while the list is at its end, and no event has the cursor."""
+        """Follow the newest event while the list is at its end and no event has the cursor."""
         self.following = self.cursor is None and self.scroll_y >= self.max_scroll_y
         self.post_message(self.Arranged())
 
     def _has(self, columns: Chunk, rows: Array, words: list[str]) -> Array:
-        """A mask of the rows that hold every word, each of them in any column."""
+        """A mask of the rows that contain every word, in any column."""
         left = np.arange(len(rows))
         for word in words:
             found = np.zeros(len(left), bool)
@@ -179,14 +181,14 @@ class EventList(Grid):
         return mask
 
     def _selected(self, columns: Chunk, rows: Array) -> Array:
-        """Those of the rows that are selected."""
+        """The selected ones among the rows."""
         if not self.narrowed or not len(rows):
             return rows
         mask = selected_rows(self.selection, self.view, lambda name: take(columns[name], rows), len(rows))
         return rows if mask is None else rows[mask]
 
     def _holds(self, values: Values, info: ColumnInfo, word: str) -> Array:
-        """A mask of the values whose text holds the word; each distinct value is written once."""
+        """A mask of the values whose text contains the word; each distinct value is formatted once."""
         distinct, codes = np.unique(values.codes if isinstance(values, Labels) else values, return_inverse=True)
         of = [values.labels[code] for code in distinct] if isinstance(values, Labels) else distinct.tolist()
         return np.array([word in self._write(value, info).casefold() for value in of], bool)[codes]
@@ -213,7 +215,7 @@ class EventList(Grid):
         return self._text(row, self._by_id[column.name])
 
     def whole(self, row: int) -> list[tuple[str, str]]:
-        """With the parents and command lines of its processes, and where those run."""
+        """The whole row, with parents, command lines and places of its processes."""
         there = {column.name for column in self.columns}
         details = [(each, self._text(row, each)) for each in self._details if each.id not in there]
         return super().whole(row) + [(each.title, text) for each, text in details if text or not each.is_place]

@@ -1,4 +1,4 @@
-"""The rows of the tables of what stands out."""
+"""The rows of the tables of findings."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ EXPLAINS = "explains"  # the column that orders them at first
 
 
 def finding_rows(found: Sequence[Finding], processes: Processes, *, inside: str, outside: str, probes: bool) -> Rows:
-    """Rows in the order of `found`, which are their keys. inside, outside: titles of the shares. probes: whether the
-    probe is a column.
+    """Rows in the order of `found`; the position is their key. inside, outside: titles of the shares. probes: whether
+    the probe is a column.
     """
 
     def numbers(*values: float) -> list[float | None]:
@@ -75,13 +75,13 @@ def _bare(probe: str) -> str:
 
 
 def what(found: Finding) -> str:
-    """The dimension: the column's title, or what processes have in common."""
+    """The dimension: the column's title, or the property that processes have in common."""
     title = cell(found.column.title).lower()
     return f"{title} {found.trait}" if found.trait else title
 
 
 def _dimension(found: Finding) -> str:
-    """The same in a column: what processes have in common without saying that it is theirs."""
+    """The same in a column, without saying that it is the processes'."""
     return found.trait or what(found) if cell(found.column.title).lower() == "process" else what(found)
 
 
@@ -92,13 +92,13 @@ def value(found: Finding, processes: Processes) -> str:
 
 
 def text_of(found: Finding, processes: Processes) -> str:
-    """What a filter finds it by: of a process its name."""
+    """The text that a filter searches: for a process, its name."""
     process = processes.get(found.value) if isinstance(found.value, int) and found.column.is_process else None
     return process.comm if process else str(found.value)
 
 
 def percent(share: float | None) -> str:
-    """To two digits: a share of counts is known no better."""
+    """Two digits: a share of counts isn't known more precisely."""
     return formatting.percent(share if share is None else float(f"{share:.2g}"))
 
 

@@ -68,7 +68,7 @@ class Flame(Painter, can_focus=True):
     ]
 
     class Arranged(Message):
-        """Zoom, search or cursor changed: what shows them is stale."""
+        """Zoom, search or cursor changed: other widgets must be updated."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -120,7 +120,9 @@ class Flame(Painter, can_focus=True):
         self.post_message(self.Arranged())
 
     def _scroll_to_branches(self) -> None:
-        """A graph that is too high begins where it branches, unless somebody scrolled: above, each calls the next."""
+        """Scroll a graph that is too high to its first branch, unless the user scrolled: above it, each function calls
+        only the next.
+        """
         if self.cursor is not None or self.scroll_offset.y != self._top:
             return
         top = max(0, min(self._lines.chain - 1, len(self._lines) - self.size.height))
@@ -138,7 +140,7 @@ class Flame(Painter, can_focus=True):
         return np.fromiter(found, bool, len(frames))
 
     def _locate(self) -> None:
-        """Find the cell under the cursor, or that of its nearest caller that is drawn."""
+        """Find the cell of the cursor, or of its nearest drawn caller."""
         self._here = self._lines.nearest(self.cursor) if self.cursor is not None else None
         self._place = "", ""
         if self._here is not None:
@@ -146,7 +148,7 @@ class Flame(Painter, can_focus=True):
         self.update_lines()
 
     def _places(self) -> Places:
-        """Where the function of the frame under the cursor was; it may have several return addresses."""
+        """The places of the cursor's function, which may have several return addresses."""
         assert self._here is not None
         frame, depth = self._lines.frame(self._here), len(self._here.path) - 1 - self.state.headed
         if not frame.is_code or depth < 0:
@@ -257,14 +259,14 @@ class Flame(Painter, can_focus=True):
         return bool(self.zoom) if (action, parameters) == ("zoom", (-1,)) else True
 
     def pointed(self) -> tuple[StackFrame, Array] | None:
-        """The frame that a key acts on, and the rows of the profile in it."""
+        """The frame that a key acts on, and the profile's rows that contain it."""
         if self._here is None:
             self.go(self._start())
         here = self._here
         return None if here is None or not here.path else (self._lines.frame(here), self._lines.rows(here))
 
     def go(self, cell: Cell | None) -> None:
-        """Put the cursor on a frame and bring it into sight."""
+        """Put the cursor on a frame and scroll to it."""
         if cell is None or cell.node is None:
             return
         self.cursor = self._lines.path(cell)
@@ -345,7 +347,7 @@ class Flame(Painter, can_focus=True):
             self._arrange()
 
     def _start(self) -> Cell | None:
-        """The first frame in sight that is as wide as the graph."""
+        """The first visible frame that is as wide as the graph."""
         top = self._top if self.scroll_offset.y == self._top else 0
         return self._lines.first(max(len(self.zoom), top))
 

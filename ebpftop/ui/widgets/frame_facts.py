@@ -1,4 +1,4 @@
-"""What is known of one frame of call stacks, beyond its name: its symbol, module, and where in the source it was."""
+"""The facts about one frame of call stacks besides its name: its symbol, its module, and its source lines."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Places = Counter[int]  # numbers of a profile's functions, each with the value o
 
 
 def places_at(profile: Profile, rows: Iterable[int], depth: int) -> Places:
-    """At one depth of some rows, 0 outermost."""
+    """The places at one depth of some rows; 0 is the outermost."""
     found: Places = Counter()
     for row in rows:
         found[int(profile.stacks[row][depth])] += int(profile.counts[row])
@@ -26,7 +26,7 @@ def places_at(profile: Profile, rows: Iterable[int], depth: int) -> Places:
 
 
 def places_of(profile: Profile, frame: StackFrame) -> Places:
-    """Wherever that function is."""
+    """All places of that function."""
     same = {at for at, each in enumerate(profile.functions) if StackFrame.of(each) == frame}
     found: Places = Counter()
     for stack, count in zip(profile.stacks, profile.counts.tolist(), strict=True):
@@ -41,12 +41,12 @@ def _numbers(stack: Array) -> list[int]:
 
 
 def source(function: Function) -> str:
-    """`main.c:17`, or "" where that isn't known."""
+    """`main.c:17`, or "" if unknown."""
     return f"{function.file}:{function.line}" if function.line else ""
 
 
 def whereabouts(frame: StackFrame, profile: Profile, places: Places) -> tuple[str, str]:
-    """In few cells: where that is in the source, `main.c:17` or `main.c:17 and 3 more lines`; and where in the module,
+    """A short form of the places in the source, `main.c:17` or `main.c:17 and 3 more lines`, and in the module,
     `app+0x12` or `app, 4 addresses`.
     """
     if not places:
@@ -69,7 +69,7 @@ def why(frame: StackFrame) -> Facts:
 
 
 def facts(profile: Profile, places: Places, unit: str) -> Facts:
-    """What these have beside name and module. Lines and addresses come with their values, the greatest first."""
+    """The facts besides name and module. Lines and addresses come with their values, the greatest first."""
     functions = [(profile.functions[place], value) for place, value in places.most_common()]
     symbols = dict.fromkeys(each.symbol for each, _ in functions if each.symbol)
     found: Facts = [("symbol", symbol) for symbol in list(symbols)[:MOST]]

@@ -23,7 +23,7 @@ GREW = "own±"  # the column by which compared functions are sorted
 
 
 def function_rows(paths: Paths, frames: Sequence[StackFrame], found: Profile, unit: str) -> Rows:
-    """Functions with their own value, that of stacks which end in them, and the total of stacks that hold them.
+    """Functions with their own value (stacks that end in them) and their total (stacks that contain them).
 
     found: the stacks of these paths.
     """
@@ -74,7 +74,7 @@ def compared_rows(paths: Paths, frames: Sequence[StackFrame], found: Profile, un
 
 
 def _functions(frames: Sequence[StackFrame], there: Array) -> Array:
-    """The numbers of those that are functions."""
+    """The numbers of the frames that are functions."""
     return np.array([at for at, frame in enumerate(frames) if frame.side != "head" and there[at]], np.intp)
 
 

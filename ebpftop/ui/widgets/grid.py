@@ -1,4 +1,4 @@
-"""Rows and columns drawn line by line: only what is on the screen is formatted, however many rows there are."""
+"""Rows and columns drawn line by line: only visible rows are formatted, however many there are."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ASIDE = [
 
 
 def bar(share: float, width: int) -> str:
-    """`share` (0 to 1) of `width` cells in eighths; anything above zero shows."""
+    """`share` (0 to 1) of `width` cells in eighths; anything above zero is visible."""
     eighths = round(min(1.0, max(0.0, share)) * width * 8)
     if share > 0:
         eighths = max(1, eighths)
@@ -81,7 +81,7 @@ class Grid(Painter, can_focus=True):
     ]
 
     class Whole(Message):
-        """Show a row whole: titles and texts of all its fields."""
+        """Show a whole row: titles and texts of all its fields."""
 
         def __init__(self, fields: list[tuple[str, str]]) -> None:
             super().__init__()
@@ -123,11 +123,11 @@ class Grid(Painter, can_focus=True):
         return 0.0
 
     def sorted_by(self, column: GridColumn) -> str:
-        """The sign behind the title of the column that orders the rows."""
+        """The sign after the title of the column that orders the rows."""
         return ""
 
     def whole(self, row: int) -> list[tuple[str, str]]:
-        """Titles and texts of all fields of a row, uncut; of titles that occur twice, the names of the fields."""
+        """Titles and texts of all fields of a row, uncut; for duplicate titles, the names of the fields."""
         columns = [column for column in self.columns if column.name != BAR]
         titles = [column.title for column in columns]
         return [
@@ -139,7 +139,7 @@ class Grid(Painter, can_focus=True):
         """A column's title was clicked."""
 
     def row_clicked(self, row: int, twice: bool) -> None:
-        """A row was clicked; the cursor is there already."""
+        """A row was clicked; the cursor is already there."""
 
     # ------------------------------------------------------------ layout
 
@@ -164,7 +164,7 @@ class Grid(Painter, can_focus=True):
         return [column for column, _ in self._shown]
 
     def _measure(self) -> None:
-        """Widen columns to fit what is on the screen; they never get narrower, so that nothing jumps."""
+        """Widen columns to fit the visible rows; they never get narrower, so that nothing jumps."""
         for row in self.visible_rows:
             for column, text in zip(self.columns, self._row(row), strict=True):
                 if len(text) > self._seen.get(column.name, 0):
@@ -185,19 +185,19 @@ class Grid(Painter, can_focus=True):
 
     @property
     def _hidden(self) -> int:
-        """How many columns are hidden; a bar that has no room is not one of them."""
+        """How many columns are hidden, not counting a bar without space."""
         return sum(c.name != BAR for c in self.columns) - sum(c.name != BAR for c in self.shown_columns)
 
     @property
     def _mark(self) -> str:
-        """How many columns are hidden, and where more are: `+3›`; "" if none. It needs room in the header only."""
+        """How many columns are hidden, and in which direction: `+3›`; "" if none. It takes space only in the header."""
         if not self._hidden:
             return ""
         return f"{'‹' if self._skipped else ''}+{self._hidden}{'›' if self._hidden > self._skipped else ''}"
 
     @property
     def _titles_end(self) -> int:
-        """Where the last title ends, in cells."""
+        """The end of the last title, in cells."""
         if not self._shown:
             return 0
         column, width = self._shown[-1]
@@ -239,7 +239,7 @@ class Grid(Painter, can_focus=True):
 
     @property
     def _length(self) -> int:
-        """Cells of all columns and the gaps behind them."""
+        """The cells of all columns and the gaps after them."""
         return sum(width + GAP for _, width in self._shown)
 
     def _header(self) -> list[tuple[str, Style]]:
@@ -290,13 +290,13 @@ class Grid(Painter, can_focus=True):
             self.post_message(self.Whole(self.whole(self.cursor)))
 
     def point(self) -> None:
-        """Put the cursor on the row that a key acts on while there is none."""
+        """Put the cursor on the row that keys act on without a cursor."""
         if self.cursor is None and self.count:
             self.go(self.default_row)
 
     @property
     def default_row(self) -> int:
-        """The row that a key acts on while there is no cursor."""
+        """The row that keys act on without a cursor."""
         return self.visible_rows.start
 
     def action_move(self, step: int) -> None:

@@ -21,8 +21,8 @@ AMBER, RED = 5.0, 25.0  # percent of a CPU that probes and ebpftop take together
 
 
 class HeaderState(Struct, frozen=True):
-    """What the line shows. `cost` of the probes' programs and `own`, of ebpftop's processes, are percent of one CPU,
-    None if not measured; `mode` is the right end.
+    """The content of the line. `cost` of the probes' programs and `own`, of ebpftop's processes, are percent of one
+    CPU, None if not measured; `mode` is the right end.
     """
 
     hello: Hello | None = None
@@ -94,7 +94,7 @@ def _machine(state: HeaderState) -> list[Piece]:
 
 
 def _host(host: HostState, now: int) -> Piece:
-    """One of several. What is alike on all of them needs no room."""
+    """One host of several. Facts that all share are left out."""
     name = inert(host.name)
     if host.state == "live":
         cpu = formatting.percent(round(host.load.cpu_percent)) if host.load else ""
@@ -106,13 +106,15 @@ def _host(host: HostState, now: int) -> Piece:
 
 
 def _much(host: HostState, stalls: dict[str, float]) -> list[Piece]:
-    """What its tasks wait for much."""
+    """The resources that its tasks wait for a lot."""
     much = {resource: share for resource, share in stalls.items() if share >= STALLS[resource][0]}
     return [Piece(_written("psi", much), 6)] if much and host.state == "live" else []
 
 
 def _stalls(hosts: tuple[Host, ...]) -> list[Piece]:
-    """The share of the last seconds in which some tasks waited for a resource: of the machine, then of the cgroup."""
+    """The share of the last seconds in which some tasks waited for a resource: first the machine's,
+    then the cgroup's.
+    """
     last = hosts[-1]
     pieces = []
     if shares := lately(hosts):
@@ -154,7 +156,7 @@ def _ours(state: HeaderState) -> list[Piece]:
 
 
 def _costs(state: HeaderState) -> str:
-    """Of one CPU; of several hosts the sum."""
+    """In percent of one CPU; for several hosts the sum."""
     parts = [(state.cost, "probes"), (state.own, "ebpftop")]
     said = " · ".join(f"{formatting.percent(round(used, 1))} {whose}" for used, whose in parts if used is not None)
     several = f" on {len(state.machines)} hosts" if len(state.machines) > 1 else ""

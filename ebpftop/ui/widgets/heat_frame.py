@@ -1,4 +1,4 @@
-"""A histogram view over time in its frame: the heatmap, and where there is room the rate below it."""
+"""A histogram view over time in its frame: the heatmap and, if there is space, the rate below it."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class HeatFrame(Framed):
         yield self.rate
 
     def show(self, past: Past, now: int, wanted: Wanted, steps: Span | None, rows: Rows, of: object, who: str) -> None:
-        """The time around a span, until `now` at most. steps: those of the span. rows: a mask of the past's rows that
-        are counted, None for all. of: stands for it. who: how it reads.
+        """Show the time around a span, until `now` at most. steps: those of the span. rows: a mask of the past's rows
+        to count, None for all. of: identifies it. who: its name in words.
         """
         self._last = (past, now, wanted, steps, rows, of, who)
         self.set_class(self.size.height >= STACKED, "-stacked")
@@ -72,7 +72,7 @@ class HeatFrame(Framed):
         self._entitle()
 
     def catch_up(self) -> None:
-        """Draw what was left for later, though nothing follows it."""
+        """Draw what was postponed, even if nothing follows it."""
         self._later, self._drawn = None, (None, 0)
         if self._last is not None:
             self.show(*self._last)
@@ -90,7 +90,7 @@ class HeatFrame(Framed):
 
 
 def _until(wanted: Wanted, steps: Span | None) -> int:
-    """What follows a span that was chosen is shown too, for as long as it is."""
+    """Also show what follows a chosen span, for the same length."""
     return 2 * steps.end - steps.start if steps and isinstance(wanted, Span) else wanted.end
 
 

@@ -1,4 +1,4 @@
-"""A histogram over time: time to the right, values upwards, and the more events a second the stronger the colour.
+"""A histogram over time: time to the right, values upwards. The more events per second, the stronger the colour.
 
 Percentiles are lines over it. The cursor is a cell; a region is a span of time and a range of values.
 """
@@ -79,14 +79,14 @@ class HeatmapPlot(Kept, can_focus=True):
     ]
 
     class Chosen(Message):
-        """A region was chosen, or dropped."""
+        """A region was selected, or cleared."""
 
         def __init__(self, region: Region | None) -> None:
             super().__init__()
             self.region = region
 
     class Asked(Message):
-        """What stands out in this region? words: the region in words. around: the span of the whole heatmap."""
+        """Asks what stands out in this region. words: the region in words. around: the span of the whole heatmap."""
 
         def __init__(self, region: Region, words: str, around: Span) -> None:
             super().__init__()
@@ -95,7 +95,7 @@ class HeatmapPlot(Kept, can_focus=True):
             self.around = around
 
     class Resized(Message):
-        """There is another number of cells."""
+        """The number of cells has changed."""
 
     def __init__(self, unit: str) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ class HeatmapPlot(Kept, can_focus=True):
         return max(1, self.size.width - LABEL)
 
     def show(self, heat: Heatmap, span: Span | None = None) -> None:
-        """span: is marked on the axis."""
+        """span: marked on the axis."""
         self._heat, self._laid, self._span = heat, None, span
         self.update_lines()
 
@@ -228,7 +228,7 @@ class HeatmapPlot(Kept, can_focus=True):
             self._cursor = laid.put(here[0] + across, here[1] + up)
 
     def go(self, across: int, up: int) -> None:
-        """Move the cursor; while a region is being chosen, widen that."""
+        """Move the cursor; while a region is being selected, extend it."""
         if self.choosing:
             self._widen(across, up)
             return
@@ -249,7 +249,7 @@ class HeatmapPlot(Kept, can_focus=True):
         self.go(direction * FAR, 0)
 
     def action_choose(self, across: int, up: int) -> None:
-        """Widen the region; by (0, 0) begin one that moving widens, or end that."""
+        """Widen the region. (0, 0) begins a region that moving widens, or ends that."""
         if (across, up) == (0, 0):
             self.choosing = not self.choosing
             if not self.choosing:
@@ -292,7 +292,7 @@ class HeatmapPlot(Kept, can_focus=True):
         self.update_lines()
 
     def let_go(self) -> bool:
-        """Drop the region, else the cursor; False if there was neither."""
+        """Clear the region, or else the cursor; False if there was neither."""
         if self.picked is not None:
             self.picked = self._anchor = None
             self.choosing = False

@@ -32,7 +32,7 @@ Line = list[tuple[str, str]]  # texts and their looks
 
 @dataclass(frozen=True, slots=True)
 class HistogramState:
-    """`extent` holds the rows in place: the range of values of the recent past, in which `shown` is drawn."""
+    """`extent`: the range of values of the recent past, in which `shown` is drawn; it keeps the rows in place."""
 
     shown: Histogram
     extent: Histogram
@@ -106,7 +106,7 @@ class HistogramBars(Kept):
         return [*lines[: len(PERCENTILES) + 1], [], *lines[len(PERCENTILES) + 1 :]]
 
     def _below(self, state: HistogramState, width: int, height: int) -> list[Line]:
-        """All readings if there are enough lines, else the most important ones in one line."""
+        """All readings if there are enough lines, otherwise the most important ones on one line."""
         if height > 7:
             return [[], *self._side(state, min(60, width - READING - 2))]
         columns = 2 if height >= 3 else 3
@@ -132,7 +132,7 @@ class HistogramBars(Kept):
         return lines
 
     def _under(self, state: HistogramState, width: int, height: int) -> list[Line]:
-        """One line, or two: what doesn't fit is left out."""
+        """One or two lines; what doesn't fit is left out."""
         percentiles = [
             _named(name, _written(state.shown.quantile(q), state.unit), STRONG) for name, q in PERCENTILES.items()
         ]
@@ -156,7 +156,7 @@ def _named(name: str, value: str, look: str = "") -> Line:
 
 
 def _fitting(pieces: list[Line], width: int) -> Line:
-    """As many pieces, from the first on, as fit the width."""
+    """As many leading pieces as fit the width."""
     gap = 3
     while len(pieces) > 1 and sum(_length(each) + gap for each in pieces) - gap > width:
         pieces = pieces[:-1]

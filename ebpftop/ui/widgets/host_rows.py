@@ -20,7 +20,7 @@ _RANKS = {"lost": 3, "late": 2, "connecting": 1, "live": 0}
 
 
 def host_rows(machines: Machines, now: int, sides: dict[str, str]) -> Rows:
-    """How each is, and what it said of itself last. now: realtime ns. sides: A and B, by host."""
+    """The state of each host, and its last report. now: realtime ns. sides: A and B, by host."""
     hosts = machines.states
     loads = [each.load for each in hosts]
     recent = [[*machines.loads[each.name]][-SECONDS - 1 :] for each in hosts]

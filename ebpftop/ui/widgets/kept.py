@@ -1,4 +1,4 @@
-"""A widget that keeps the lines it painted, and has only those painted again that changed."""
+"""A widget that keeps its painted lines and repaints only those that changed."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from ebpftop.ui.widgets.cached import Cached
 
 
 class Kept(Cached):
-    """`update_lines` after new values: it compares. `refresh` without regions, which Textual calls for a new style or
-    focus, forgets all lines.
+    """Call `update_lines` after new values: it compares. `refresh` without regions, which Textual calls for a new style
+    or focus, discards all lines.
 
-    `look` is a component class's full style; `mark` is only what the class adds, to lay over a line; `segments_of` are
-    those of a line of `Content`.
+    `look` is a component class's full style. `mark` is only what the class adds, to lay over a line. `segments_of` are
+    the segments of a line of `Content`.
     """
 
     _strips: list[Strip] | None = None  # as painted, or as they will be
@@ -37,10 +37,10 @@ class Kept(Cached):
 
     @abstractmethod
     def draw(self) -> Sequence[Strip]:
-        """The lines of the widget's present size; those missing at the end are blank."""
+        """The lines for the widget's current size; missing lines at the end are blank."""
 
     def update_lines(self) -> None:
-        """Draw anew; have those lines painted that differ from the painted ones."""
+        """Draw again, and repaint the lines that differ from the painted ones."""
         size = self.size  # Textual looks for it on the screen each time
         if self._strips is None or self._strips_size != size:
             self.refresh()
@@ -114,7 +114,7 @@ class Words(Kept):
 
     @abstractmethod
     def words(self) -> Content | Text:
-        """What the widget says, for its present size."""
+        """The widget's text, for its current size."""
 
     def render(self) -> Content | Text:
         return self.words()

@@ -19,7 +19,7 @@ MOVES: list[BindingType] = [
 
 
 def shown(key: str) -> str:
-    """A key that has a name, as it is displayed: `Ctrl-P`, `F1`; else ""."""
+    """The displayed form of a key with a name: `Ctrl-P`, `F1`; otherwise ""."""
     modifier, _, last = key.rpartition("+")
     if modifier in ("ctrl", "alt") and len(last) == 1:
         return f"{modifier.title()}-{last.upper()}"
@@ -27,7 +27,7 @@ def shown(key: str) -> str:
 
 
 def key_of(app: App[Any], action: str, default: str) -> str:
-    """The key of an action that settings may have changed, as it is displayed."""
+    """The displayed key of an action, which settings may have changed."""
     changed = getattr(app, "keymap", {}).get(action)
     return app.get_key_display(Binding(changed, "")) if changed else default
 

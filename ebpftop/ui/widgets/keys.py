@@ -46,8 +46,9 @@ class KeyLine(Words):
             first.pop()
 
     def _shown(self) -> list[Binding]:
-        """Bindings of the focused widget first, then the screen's, then the app's; one for each action, with its
-        shortest key that works now: `q`, but `Ctrl-Q` while typing."""
+        """Bindings of the focused widget first, then the screen's, then the app's; one per action, with its shortest
+        key that works now: `q`, but `Ctrl-Q` while typing.
+        """
         by_action: dict[str, Binding] = {}
         for active in self.screen.active_bindings.values():
             if active.enabled and active.binding.show:

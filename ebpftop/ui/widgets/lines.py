@@ -1,4 +1,4 @@
-"""Numbered lines of text, however many: only those on the screen are drawn."""
+"""Numbered lines of text, in any number: only visible ones are drawn."""
 
 from __future__ import annotations
 
@@ -75,12 +75,12 @@ class Lines(Painter, can_focus=True):
         return 0
 
     def number(self, line: int) -> str:
-        """The number in front of a line, at most as wide as the last line's."""
+        """The number before a line, at most as wide as that of the last line."""
         return ""
 
     @property
     def margin_width(self) -> int:
-        """Width in cells of the sign and the number in front of a line."""
+        """The width in cells of the sign and the number before a line."""
         return 2 + (len(self.number(self.count)) + 2 if self.number(0) else 0)
 
     def changed(self) -> None:
@@ -197,7 +197,7 @@ NO_REGISTERS = (
 
 
 class KnownLines(Lines):
-    """What led to an instruction, step by step, and below that registers and stack slots with what they hold."""
+    """The steps that led to an instruction, and below them registers and stack slots with their contents."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -222,7 +222,7 @@ class KnownLines(Lines):
         self._lay_out()
 
     def _lay_out(self) -> None:
-        """A long text goes on below itself."""
+        """Continue a long text on lines below itself."""
         self._rows = []
         for step in self._chain:
             number = "" if step.insn is None else str(step.insn)

@@ -13,17 +13,17 @@ from ebpftop.ui.widgets.kept import Kept
 
 
 class Painter(ScrollView, Kept):
-    """Draws line by line what is in sight."""
+    """Draws the visible lines one by one."""
 
     @abstractmethod
     def line(self, y: int) -> Strip:
-        """The line y of what is on the screen, as wide as the widget."""
+        """The visible line y, as wide as the widget."""
 
     def draw(self) -> list[Strip]:
         return [self.line(y) for y in range(self.size.height)]
 
     def reach(self, width: int, height: int) -> None:
-        """How far it scrolls. A new layout only where a scroll bar comes or goes."""
+        """Set how far it scrolls. That needs a new layout only if a scroll bar appears or disappears."""
         size = Size(width, height)
         if size == self.virtual_size:
             return
@@ -43,7 +43,7 @@ class Painter(ScrollView, Kept):
         self.scroll_y = self.validate_scroll_y(self.scroll_y)
 
     def _thumb(self, height: int) -> tuple[int, int]:
-        """Where the scroll bar's thumb begins and how long it is, in the eighths of a cell in which it is drawn."""
+        """The start and length of the scroll bar's thumb, in the eighths of a cell in which it is drawn."""
         page = 8 * self.size.height
         return round(self.scroll_y / max(1, height) * page), round(min(1.0, self.size.height / max(1, height)) * page)
 

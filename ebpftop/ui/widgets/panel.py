@@ -1,4 +1,4 @@
-"""A view of a run in its frame: a title, what is selected (span, filter, key), and its widgets."""
+"""A view of a run in its frame: a title, the selection (span, filter, key), and its widgets."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class GridFrame(Framed):
 
     @property
     def wanted_text(self) -> str:
-        """What its rows are filtered by."""
+        """The filter's text."""
         return self.filter.value.strip()
 
     def ask_filter(self) -> None:
@@ -164,7 +164,7 @@ class ViewPanel(Column):
         raise NotImplementedError
 
     def reads(self, wanted: Wanted) -> Wanted:
-        """The span whose numbers it shows where this one is wanted."""
+        """The span that it shows when this one is wanted."""
         return wanted
 
     def aspect(self, run: Run) -> Aspect:
@@ -177,23 +177,23 @@ class ViewPanel(Column):
 
     @property
     def title(self) -> str:
-        """The view's, with what of the selection doesn't narrow it."""
+        """The view's title, with the parts of the selection that don't narrow it."""
         return " · ".join(part for part in (self.view.title, lacking(self.selection, self.view)) if part)
 
     @property
     def rows_view(self) -> ViewInfo:
-        """What its rows are about: the view, or groups of it."""
+        """The subject of its rows: the view, or groups of it."""
         from ebpftop.model.grouping import grouped_view
 
         return grouped_view(self.view, self.summed) if self.summed else self.view
 
     @property
     def summed(self) -> Source | None:
-        """By which dimension its rows are summed."""
+        """The dimension that sums its rows."""
         return self.group
 
     def apart(self, run: Run, keys: Mapping[str, Values], count: int, processes: Processes) -> Array:
-        """A mask of rows that aren't summed with others: ebpftop's own, where a ranking leaves them out."""
+        """A mask of rows that aren't summed with others: ebpftop's own, if a ranking leaves them out."""
         import numpy as np
 
         from ebpftop.model.dimensions import keys_of
@@ -203,20 +203,20 @@ class ViewPanel(Column):
 
     @property
     def groupings(self) -> list[Source]:
-        """By what rows can be summed."""
+        """The dimensions that can sum its rows."""
         return []
 
     @property
     def always_groups(self) -> bool:
-        """Whether rows by themselves aren't shown."""
+        """Whether it never shows single rows."""
         return False
 
     def chosen(self, processes: Processes) -> tuple[list[Choice], list[Choice]]:
-        """What the row under the cursor can be selected by, and what its process shares with others."""
+        """The values that the cursor's row can be selected by, and those that its process shares with others."""
         return [], []
 
     def chosen_row(self, grid: TableGrid, processes: Processes) -> tuple[list[Choice], list[Choice]]:
-        """The same of a table of its rows or groups."""
+        """The same for a table of its rows or groups."""
         from ebpftop.model.selection import choices_of
 
         pointed = grid.pointed()
@@ -226,7 +226,7 @@ class ViewPanel(Column):
 
     @property
     def grid_frame(self) -> GridFrame | None:
-        """What `f` filters and what takes the focus; None if there are no rows."""
+        """The grid that `f` filters and that takes the focus; None if there are no rows."""
         raise NotImplementedError
 
     @property
@@ -253,7 +253,7 @@ class ViewPanel(Column):
 
     @property
     def left_out(self) -> str:
-        """What the title says of rows left out; empty if there are none."""
+        """The title's words for rows left out; empty if there are none."""
         return ""
 
     @property
@@ -265,20 +265,20 @@ class ViewPanel(Column):
         """Show the plot over time instead of the numbers, if there is no room for both."""
 
     def identities_on_screen(self) -> list[int]:
-        """Identities of the processes in the rows on the screen."""
+        """Identities of the processes in the visible rows."""
         return []
 
 
 def without(value: str) -> str:
-    """How a title says what a ranking leaves out. value: as written, with its unit."""
+    """The title's words for what a ranking leaves out. value: formatted, with its unit."""
     return f"without ebpftop's own {value} (M)"
 
 
 def words(*parts: str) -> Content:
-    """A title: the parts, made inert, with dots between them."""
+    """A title: the inert parts, with dots between them."""
     return Content(" · ".join(inert(part) for part in parts if part))
 
 
 def by(title: str, group: Source | None) -> str:
-    """A title with what rows are summed by."""
+    """A title with the dimension that sums the rows."""
     return " · ".join(part for part in (title, f"by {group.title}" if group else "") if part)

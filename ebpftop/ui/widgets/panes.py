@@ -1,4 +1,4 @@
-"""Where the runs are shown, one at a time."""
+"""The place where runs are shown, one at a time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Panes(Box):
         return None if run is None else self._of.get(run)
 
     def aspects(self, session: Session) -> dict[Place, Aspect]:
-        """How the views of all runs are looked at."""
+        """The aspects of the views of all runs."""
         from ebpftop.model.scope import place
 
         return {
@@ -40,7 +40,9 @@ class Panes(Box):
         }
 
     async def keep(self, wanted: set[int], session: Session, *, settled: bool) -> None:
-        """Have the panes of these runs, and new ones for those that were loaded again. settled: whether others go."""
+        """Keep the panes of these runs, and create new ones for reloaded runs. settled: whether other panes are
+        removed.
+        """
         for number, pane in list(self._of.items()):
             run = session.runs.get(number)
             if (number not in wanted and settled) or (run is not None and pane.is_stale(run)):
@@ -52,7 +54,7 @@ class Panes(Box):
             await self.mount(pane)
 
     def bring(self, front: Widget) -> bool:
-        """Show one only; whether another one had the focus."""
+        """Show only one. Returns whether another one had the focus."""
         focused = any(each.has_focus_within for each in self.children if each is not front)
         for each in self.children:
             each.display = each is front

@@ -1,4 +1,4 @@
-"""Who a process is, in a few lines: above its page."""
+"""The identity of a process in a few lines, above its page."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ Line = tuple[str, list[Piece]]  # a title, and what stands behind it
 
 @dataclass(frozen=True, slots=True)
 class Portrait:
-    """What is known of a process. parents: the nearest first. started: when, as written. age_ns: how long it has lived,
-    or did. ended: in words, "" while it lives. notes: what isn't known, or isn't live, a line each. percents: of a CPU,
-    between samples; sizes: resident bytes, at samples.
+    """The facts of a process. parents: the nearest first. started: the time, formatted. age_ns: how long it has lived,
+    or did. ended: in words, "" while it lives. notes: a line for each thing that is unknown or not live. percents: of a
+    CPU, between samples; sizes: resident bytes, at samples.
     """
 
     process: Process
@@ -77,7 +77,7 @@ class Portrait:
 
     @property
     def places(self) -> dict[str, str]:
-        """What people call where it runs, by what that is."""
+        """The names of the places where it runs, by kind of place."""
         process = self.process
         if process.cgroup != self.cgroup:  # it was moved
             process = replace(process, cgroup=self.cgroup, container="", pod="", image="")
@@ -115,7 +115,7 @@ class ProcessHead(Words):
 
 
 def lines(known: Portrait) -> Iterator[Line]:
-    """What fits a line is shown, the more important first."""
+    """As much as fits a line, the most important first."""
     facts = known.facts
     yield "", _who(known)
     yield "command", [piece(known.command or "–", "" if known.command else "$quiet")]
@@ -130,7 +130,7 @@ def lines(known: Portrait) -> Iterator[Line]:
 
 
 def _places(named: Mapping[str, str]) -> list[Piece]:
-    """A unit needs no word for what it is: its name ends in one."""
+    """The places where it runs. A unit needs no label: its suffix shows that it is one."""
     words = {name: f"{name} {cell(text)}" if name != "unit" else cell(text) for name, text in named.items()}
     return [piece(text, "" if name == "image" else "bold", int(name == "image")) for name, text in words.items()]
 
@@ -164,7 +164,7 @@ def _memory(known: Portrait, facts: ProcessFacts) -> list[Piece]:
 
 
 def _chart(values: Sequence[float]) -> list[Piece]:
-    """From 0 to the greatest, and as wide as there are values."""
+    """A chart from 0 to the greatest value, as wide as there are values."""
     return [piece(sparkline(values, min(len(values), CHART)), "$primary", 2)] if len(values) > 1 else []
 
 
@@ -192,7 +192,7 @@ def _limit(name: str, value: int | None) -> str:
 
 
 def fields(known: Portrait) -> list[tuple[str, str]]:
-    """All of it whole, for a list of fields."""
+    """Everything, uncut, for a list of fields."""
     facts = known.facts
     found = [
         ("name", known.name),

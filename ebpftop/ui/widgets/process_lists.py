@@ -26,7 +26,7 @@ READING = "reading…"
 
 
 class Tabs(Words):
-    """The lists, the one in front marked."""
+    """The names of the lists, with the one in front marked."""
 
     DEFAULT_CSS = "Tabs { height: 1; padding: 0 1; }"
     titles: reactive[tuple[str, ...]] = reactive((), repaint=False)
@@ -45,7 +45,7 @@ class Tabs(Words):
 
 
 class PageGrid(TableGrid):
-    """A table, and what stands there while it is empty."""
+    """A table, and the text while it is empty."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "pick", "open", key_display="Enter", tooltip="Go to the view, or load the probe"),
@@ -73,7 +73,7 @@ class ListFrame(TableFrame):
 
 
 class ProcessLists(Column):
-    """whole: whether there is more than what the probes say."""
+    """whole: whether there is more than the probes' counts."""
 
     DEFAULT_CSS = """
     ProcessLists {
@@ -117,12 +117,12 @@ class ProcessLists(Column):
         self.screen.set_focus(self.front.grid)
 
     def turn(self, step: int) -> None:
-        """To the next one."""
+        """Turn to the next list."""
         self._go((self._at + step) % len(self.frames))
         self.call_after_refresh(self.focus_front)
 
     def on_descendant_focus(self) -> None:
-        """Also by the mouse."""
+        """The focus can also change with the mouse."""
         inside = [at for at, frame in enumerate(self.frames) if frame.has_focus_within]
         if inside and inside[0] != self._at:
             self._go(inside[0])

@@ -26,7 +26,7 @@ def _bare(probe: str) -> str:
 
 
 def said_rows(found: Sequence[Said]) -> Rows:
-    """The views of the running probes, in their order, which is their key."""
+    """The views of the running probes, in order; the position is their key."""
     return Rows(
         count=len(found),
         keys={"view": np.arange(len(found))},
@@ -39,7 +39,7 @@ def said_rows(found: Sequence[Said]) -> Rows:
 
 
 def _view(said: Said) -> str:
-    """The probe, and which of its views if it has several."""
+    """The probe's name, and the view's if the probe has several."""
     name = _bare(said.run.probe)
     return f"{name} {cell(said.view.name)}" if len(said.run.views) > 1 else name
 
@@ -51,7 +51,7 @@ def _written(said: Said) -> str:
 
 
 def more_rows(found: Sequence[More], loaded: Mapping[str, str]) -> Rows:
-    """Probes in their order, which is their key. loaded: signs of those that were loaded for this process."""
+    """Probes in order; the position is their key. loaded: signs of those loaded for this process."""
     return Rows(
         count=len(found),
         keys={"probe": np.arange(len(found))},

@@ -17,7 +17,7 @@ Number = Callable[[Rated], float | None]
 
 
 def program_rows(found: Sequence[Rated], now: Programs) -> Rows:
-    """What it is, what it costs, whose it is, and what else is known. Costs are unknown where they weren't counted."""
+    """Each program's name, cost, owner and further facts. Costs are unknown if they weren't counted."""
 
     def numbers(get: Number, counted: bool = True) -> list[float | None]:
         return [get(each) if counted else None for each in found]

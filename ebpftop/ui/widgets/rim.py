@@ -1,4 +1,4 @@
-"""A border with titles, of which only the edge is painted whose title changed."""
+"""A border with titles; if a title changes, only its edge is repainted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NOTHING = Content("")
 
 
 class Rim(Cached):
-    """`entitle` sets both titles. Textual paints a widget and all inside it anew whenever a title is set."""
+    """`entitle` sets both titles. Textual repaints a widget and everything inside it whenever a title is set."""
 
     _titles = (NOTHING, NOTHING)
     _edges: tuple[Region, ...] = ()  # what a refresh is limited to
@@ -30,7 +30,7 @@ class Rim(Cached):
         self._edges = ()
 
     def _edge(self, y: int) -> Region:
-        """The line y of the whole widget, as a region counted from its content."""
+        """The line y of the whole widget, as a region relative to its content."""
         return Region(0, y, self.outer_size.width, 1).translate(-self.content_offset)
 
     def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
@@ -38,5 +38,5 @@ class Rim(Cached):
 
 
 def _same(one: Content, other: Content) -> bool:
-    """`Content` compares its text only."""
+    """Compare styles, too: `Content` compares only its text."""
     return one.plain == other.plain and one.spans == other.spans

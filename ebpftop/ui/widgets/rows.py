@@ -1,4 +1,4 @@
-"""The rows of a table: its columns, and for each how to format a cell, sort by it and search it.
+"""The rows of a table: its columns, and how to format, sort and search the cells of each.
 
 Cells are formatted on demand: of 50,000 rows, only the forty on the screen.
 """
@@ -35,8 +35,8 @@ LEAST = {"ns": 8, "cpu_ns": 8, "bytes": 9, "percent": 6}
 
 @dataclass(frozen=True, slots=True)
 class TableColumn:
-    """One column over all rows. `order` gives numbers to sort by, `texts` what a filter searches (None: nothing),
-    `added` what some rows add up to, as written (None: sums mean nothing here; empty: nothing, or unknown).
+    """One column over all rows. `order` gives numbers to sort by. `texts` is what a filter searches (None: nothing).
+    `added` is the formatted sum of some rows (None: a sum has no meaning here; empty: nothing, or unknown).
     """
 
     look: GridColumn
@@ -78,7 +78,7 @@ class Rows:
 
 
 def is_whole(wanted: Wanted) -> bool:
-    """Whether all since attaching is wanted."""
+    """Whether everything since attaching is shown."""
     return isinstance(wanted, Recent) and wanted.seconds >= START.seconds
 
 
@@ -89,8 +89,8 @@ def table_rows(
     wanted: Wanted = INTERVAL,
     away: Collection[str] = (),
 ) -> Rows:
-    """Keys, rates and gauges, then totals; of all since attaching totals only. away: hosts from which nothing comes:
-    their last rate isn't known.
+    """Keys, rates and gauges, then totals; for everything since attaching, totals only. away: silent hosts, whose last
+    rate isn't known.
     """
     if not len(numbers):
         return Rows()
@@ -124,9 +124,9 @@ def histogram_rows(
     wanted: Wanted = INTERVAL,
     away: Collection[str] = (),
 ) -> Rows:
-    """The keys of a histogram: what the values add up to, how many, p50, p90, p99 and the greatest (bounds of buckets).
+    """The keys of a histogram: the sum of their values, the count, p50, p90, p99 and the greatest (bounds of buckets).
 
-    The greatest sum comes first: who waits most in all need be neither the most frequent nor the slowest.
+    The greatest sum comes first: the one that waits most in total may be neither the most frequent nor the slowest.
     """
     rate = TableColumn(
         _number("rate", "count/s", 9),
@@ -159,7 +159,7 @@ def histogram_rows(
 
 
 def _sums(numbers: HistogramsByKey, unit: str, *, whole: bool) -> list[TableColumn]:
-    """What the values of each key add up to, where that says something: time and bytes do."""
+    """The sum of the values of each key, if that is meaningful: it is for time and bytes."""
     title = {"ns": "≈ time", "bytes": "≈ bytes"}.get(unit)
     if title is None:
         return []
@@ -186,7 +186,7 @@ def arranged(
     then: list[TableColumn],
     processes: Processes,
 ) -> list[TableColumn]:
-    """Keys, the numbers it is about with a bar of the one it is sorted by, other numbers, more about the keys."""
+    """Column order: keys, the main numbers with a bar for the sorted one, other numbers, more about the keys."""
     front: list[TableColumn] = []
     places: list[TableColumn] = []
     back: list[TableColumn] = []
@@ -280,7 +280,7 @@ def _written(value: np.generic, unit: str) -> str:
 
 
 def _identities(view: ViewInfo, keys: dict[str, Values]) -> Array | None:
-    """The process each row is about, where it is about one."""
+    """The process of each row, if rows are about processes."""
     values = keys.get(view.process_field or "")
     return None if values is None else _numbers(values)
 

@@ -1,4 +1,4 @@
-"""Running probes: the line of tabs, and the pane behind each."""
+"""Running probes: the line of tabs, and a pane for each."""
 
 from __future__ import annotations
 
@@ -152,9 +152,10 @@ class RunPane(Column):
         *,
         unless: object = None,
     ) -> None:
-        """Draw the run's current state; its panels are created on `Loaded`. Panels still mounting are drawn later.
+        """Draw the run's current state; its panels are created on `Loaded`. Panels that are still mounting are drawn
+        later.
 
-        unless: panels last drawn with this one stay as they are.
+        unless: panels that were last drawn with this value stay unchanged.
         """
         from ebpftop.model.readings import gaps
 
@@ -177,7 +178,7 @@ class RunPane(Column):
                 panel.show(run, processes, wanted)
 
     async def _turn_comparing(self, comparing: Comparing) -> None:
-        """Panels that show both spans while they are compared, else the usual ones; call stacks keep theirs."""
+        """While spans are compared, use panels that show both, otherwise the usual ones; call stacks keep theirs."""
         from ebpftop.ui.widgets.compared_panels import compared_panel
 
         had_focus, before = any(panel.has_focus_within for panel in self.panels), self.panels

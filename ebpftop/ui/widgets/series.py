@@ -14,7 +14,7 @@ from ebpftop.ui.widgets.kept import Words
 
 
 class RatePlot(Words):
-    """plotext takes 30 ms for a plot: `show` it only what is new."""
+    """plotext takes 30 ms for a plot: call `show` only with new values."""
 
     DEFAULT_CSS = """
     RatePlot {
@@ -29,7 +29,7 @@ class RatePlot(Words):
         self._rates: Sequence[float] = ()
 
     def show(self, ages: Sequence[float], rates: Sequence[float]) -> None:
-        """ages: seconds before now, negative. rates: a second, NaN where unknown."""
+        """ages: seconds before now, negative. rates: per second, NaN if unknown."""
         self._ages, self._rates = ages, rates
         self.update_lines()
 

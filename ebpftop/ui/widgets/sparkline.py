@@ -11,7 +11,7 @@ LEVELS = "▁▂▃▄▅▆▇█"
 def sparkline(values: Sequence[float], width: int, top: float | None = None) -> str:
     """The last `width` values as eighth blocks from 0 to `top` (the largest value by default), padded on the left.
 
-    A value that isn't known (NaN) is a gap; anything above zero is visibly above zero.
+    An unknown value (NaN) is a gap; anything above zero is visible.
     """
     recent = list(values)[-width:]
     known = [value for value in recent if not math.isnan(value)]

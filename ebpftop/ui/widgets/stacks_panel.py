@@ -166,7 +166,7 @@ class StacksPanel(ViewPanel):
             self._list(paths, frames, found, compares=bool(than) and self.against is not None)
 
     def _found(self, run: Run, wanted: Wanted) -> tuple[Profile, str, str]:
-        """What is drawn, what time that covers, and with which it is compared, if with any."""
+        """What is drawn, the time that it covers, and what it is compared with, if anything."""
         view, selection = self.view, self.selection
         if self.slice is not None:
             return (
@@ -187,7 +187,7 @@ class StacksPanel(ViewPanel):
         return profile(run, view, wanted, selection), covered, ""
 
     def _list(self, paths: Paths, frames: list[StackFrame], found: Profile, *, compares: bool) -> None:
-        """Show the functions; those that grew most come first where spans are compared."""
+        """Show the functions; while spans are compared, those that grew most come first."""
         grid = self.functions.grid
         if compares is not self._compares:
             self._compares, grid.sort, grid.descending = compares, GREW if compares else "own", True
@@ -195,7 +195,7 @@ class StacksPanel(ViewPanel):
         grid.show(rows(paths, frames, found, self.view.unit))
 
     def chosen(self, processes: Processes) -> tuple[list[Choice], list[Choice]]:
-        """The function under the cursor, else whose stacks these are."""
+        """The function under the cursor, or else the owner of these stacks."""
         graph, shown = self.graph.grid, self.grid_frame
         if shown is None:
             return [], []
@@ -295,7 +295,7 @@ def _slice_words(run: Run, view: ViewInfo, part: Slice) -> str:
 
 
 def _owner(view: ViewInfo, found: Profile, rows: Array, processes: Processes) -> tuple[list[Choice], list[Choice]]:
-    """What stacks of one owner can be selected by: several processes by their name."""
+    """The values that can select stacks of one owner: several processes by their name."""
     keys = {name: take(values, rows) for name, values in found.keys.items()}
     one = {name: values for name, values in keys.items() if len(set(texts(values))) == 1}
     alone, shared = choices_of(view, row_of(view, one, 0), processes)
@@ -311,7 +311,7 @@ def texts(values: Values) -> list[int | str]:
 
 
 def _whose(view: ViewInfo, found: Profile, processes: Processes) -> tuple[list[str], list[str]]:
-    """(whose stack each row is, what a filter searches for it): nothing where the view doesn't distinguish."""
+    """(owner of each row, the text that a filter searches): empty if the view doesn't distinguish owners."""
     owners = [_owners(found.keys[info.field], info.is_process, processes) for info in view.by_columns]
     return (
         [" ".join(name for name, _ in row) for row in zip(*owners, strict=True)],
@@ -320,7 +320,7 @@ def _whose(view: ViewInfo, found: Profile, processes: Processes) -> tuple[list[s
 
 
 def _owners(values: Values, is_process: bool, processes: Processes) -> list[tuple[str, str]]:
-    """All processes of one name are one owner; a filter finds their numbers too."""
+    """All processes with one name are one owner; a filter also finds their pids."""
     if isinstance(values, Labels):
         return [(label, label) for label in values.texts()]
     owners: dict[int, tuple[str, str]] = {}

@@ -70,7 +70,7 @@ class Start(Painter, can_focus=True):
         self.border_title = "What is wrong?"
 
     def show(self, answers: Sequence[PlaybookInfo] | None) -> None:
-        """Those about one process are offered on its page."""
+        """Leave out playbooks about one process: its page offers them."""
         asked = None if answers is None else [each for each in answers if not each.of_process]
         if asked != self.answers:
             was = self._chosen
@@ -98,7 +98,7 @@ class Start(Painter, can_focus=True):
     # ------------------------------------------------------------ drawing
 
     def _lines(self) -> list[list[tuple[str, str]]]:
-        """(text, component class) of each part of each line: the answers, then what the chosen one is and loads."""
+        """(text, component class) of each part of each line: the answers, then the chosen one's purpose and probes."""
         if self._chosen is None or self.answers is None:
             return [[(WAIT, "start--quiet")]]
         wide = max(cell_len(inert(each.title)) for each in self.answers)

@@ -42,7 +42,7 @@ class StatusLine(Words):
         self._height = 0
 
     def show(self, run: Run, probe: ProbeInfo | None, gaps: Sequence[Gap]) -> None:
-        """gaps: of hosts, in the span that is shown."""
+        """gaps: of hosts, in the shown span."""
         self.run, self.probe = run, probe
         self.gaps = tuple(str(gap) for gap in gaps)
         height = 3 if self.gaps or run.losses != Losses() else 2
@@ -86,7 +86,7 @@ class StatusLine(Words):
         return [*_rings(self.run), piece(each, rank=1)]
 
     def _provenance(self, width: int) -> Content:
-        """The stages while loading, then variant, meaning and attach points."""
+        """The stages while loading; then variant, meaning and attach points."""
         run = self.run
         assert run is not None
         loaded = run.loaded
@@ -107,7 +107,7 @@ class StatusLine(Words):
 
 
 def _rings(run: Run) -> list[Piece]:
-    """What the ring buffers hold, and how near they came to losing events."""
+    """The sizes of the ring buffers, and how close they came to losing events."""
     rings = run.costs[-1].rings if run.costs else []
     return [piece(f"ring {formatting.ring(each.size, each.most)}", "$quiet", 3) for each in rings if each.size]
 
@@ -131,7 +131,7 @@ def loading_line(run: Run) -> Content:
 
 
 def missing(losses: Losses, width: int, gaps: Sequence[str] = ()) -> Content | None:
-    """What the numbers miss, and why if there is room; None if they are complete."""
+    """What the numbers miss, and why if there is space; None if they are complete."""
     parts = [(gap, "") for gap in gaps] + [
         (f"{formatting.count(number)} {what}", why) for name, what, why in MISSING if (number := getattr(losses, name))
     ]

@@ -1,6 +1,7 @@
-"""When samples fell: a column a second, upwards the part of the second, and the more samples the stronger the colour.
+"""The times of samples: one column per second, its fractions from bottom to top. The more samples, the stronger the
+colour.
 
-The cursor is a cell, and a range goes on from the top of one second to the bottom of the next.
+The cursor is a cell. A range continues from the top of one second at the bottom of the next.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class StripPlot(Kept, can_focus=True):
     ]
 
     class Moved(Message):
-        """Cursor or range changed: other times may have to be in sight."""
+        """Cursor or range changed: other times may have to be shown."""
 
     class Zoomed(Message):
         """Show the samples of this span."""
@@ -86,7 +87,7 @@ class StripPlot(Kept, can_focus=True):
         """Show another CPU."""
 
     class Resized(Message):
-        """There is another number of cells."""
+        """The number of cells has changed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -104,16 +105,16 @@ class StripPlot(Kept, can_focus=True):
 
     @property
     def cells(self) -> int:
-        """Seconds that there is room for."""
+        """The seconds that fit."""
         return max(1, self.content_size.width - LABEL)
 
     @property
     def parts(self) -> int:
-        """Parts of a second that there is room for."""
+        """The parts of a second that fit."""
         return rows_for(self.size.height - AROUND)
 
     def show(self, strip: Strip | None, reach: Span, offset: int) -> None:
-        """reach: the times of which it is known what ran. offset: ns from the monotonic to the realtime clock."""
+        """reach: the times for which the samples are known. offset: ns from the monotonic to the realtime clock."""
         self._strip, self._reach, self._offset = strip, reach, offset
         if strip is not None:
             counts = strip.counts.astype(np.float64)
@@ -154,7 +155,7 @@ class StripPlot(Kept, can_focus=True):
         return [merged(line, sum(len(text) for text, _ in line), width, self.look()) for line in lines]
 
     def _codes(self, strip: Strip) -> Array:
-        """What is in each cell: its level, and `_BASE` times what lies over it."""
+        """The content of each cell: its level, plus `_BASE` times what lies over it."""
         codes = self._levels.copy()
         if self._anchor is not None and (picked := self.picked) is not None:
             starts = strip.begin + np.arange(strip.columns) * NS + np.arange(len(codes))[:, None] * strip.part
@@ -209,7 +210,7 @@ class StripPlot(Kept, can_focus=True):
     # ------------------------------------------------------------ cursor and range
 
     def _go(self, ns: int) -> None:
-        """Move the cursor, to the newest sample at first."""
+        """Move the cursor; the first time, to the newest sample."""
         strip = self._strip
         if strip is None:
             return
@@ -217,7 +218,7 @@ class StripPlot(Kept, can_focus=True):
         self.cursor = last if self.cursor is None else max(first, min(self.cursor + ns, last))
 
     def move(self, ns: int) -> None:
-        """Move the cursor; while a range is being chosen, that goes with it."""
+        """Move the cursor; while a range is being selected, extend it."""
         if not self.choosing:
             self._anchor = None
         self._go(ns)
@@ -242,7 +243,7 @@ class StripPlot(Kept, can_focus=True):
         self.move(direction * (self._reach.end - self._reach.start))
 
     def action_choose(self, step: int) -> None:
-        """Widen the range by a cell, or by a second; by 0 begin one that moving widens, or end that."""
+        """Widen the range by a cell, or by a second. 0 begins a range that moving widens, or ends that."""
         if step == 0:
             self.choosing = not self.choosing
             if not self.choosing:
@@ -267,7 +268,7 @@ class StripPlot(Kept, can_focus=True):
         self.post_message(self.Turned())
 
     def let_go(self) -> bool:
-        """Drop the range, else the cursor; False if there was neither."""
+        """Clear the range, or else the cursor; False if there was neither."""
         if self._anchor is None and self.cursor is None:
             return False
         if self._anchor is None:
@@ -305,7 +306,7 @@ class StripPlot(Kept, can_focus=True):
 
 
 def rows_for(lines: int) -> int:
-    """Parts of a second that fit into so many lines."""
+    """Parts of a second that fit into this many lines."""
     return next((rows for rows in ROWS if rows <= lines), ROWS[-1])
 
 

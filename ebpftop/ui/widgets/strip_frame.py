@@ -35,7 +35,7 @@ class StripFrame(Framed):
         yield self.plot
 
     def take(self, lines: int | None) -> None:
-        """Take at most so many lines, as many as its rows need; None: all that there are."""
+        """Take at most this many lines, as many as its rows need; None: all available ones."""
         self.styles.height = "1fr" if lines is None else rows_for(lines - _AROUND) + _AROUND
 
     @property
@@ -43,7 +43,7 @@ class StripFrame(Framed):
         return "all CPUs" if self.cpu is None else f"CPU {self.cpu}"
 
     def show(self, run: Run, wanted: Wanted, selection: Selection, aspect: Aspect = PLAIN) -> None:
-        """The time until the span's end; where the cursor is, that stands still."""
+        """Show the time until the span's end; with a cursor it stands still."""
         self._last = run, wanted, selection, aspect
         moments, last = run.moments.get(self.view.name), run.last
         if last is None or moments is None or not moments.kept:
@@ -64,7 +64,9 @@ class StripFrame(Framed):
         self.entitle(words("samples over time", self.cpu_words, matching, older))
 
     def _place(self, end: int, offset: int) -> int:
-        """Where the first column begins: with a second on the wall, so that the end is in sight, or the cursor."""
+        """The start of the first column: a whole second of wall-clock time, such that the end, or the cursor, is
+        visible.
+        """
         cells, cursor = self.plot.cells, self.plot.cursor
         if cursor is not None and (self._begin + offset) % NS == 0:
             if self._begin <= cursor < self._begin + cells * NS:
@@ -80,7 +82,7 @@ class StripFrame(Framed):
             self.show(*self._last)
 
     def turn(self) -> None:
-        """All CPUs, then one after the other."""
+        """Cycle through all CPUs together, then each one."""
         after = [cpu for cpu in self._cpus if self.cpu is None or cpu > self.cpu]
         self.cpu = after[0] if after else None
         self.again()

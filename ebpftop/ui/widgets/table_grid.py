@@ -1,4 +1,4 @@
-"""A table of any number of rows: sorted by any column, filtered as you type, its cursor stays on a key."""
+"""A table of any number of rows: sorted by any column, filtered as you type, with a cursor that stays on its key."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OTHER = {"rate": "count", "count": "rate"}  # columns of histograms that stand f
 
 
 class TableGrid(Grid):
-    """`show` gives it rows; sorting, the filter and the cursor are its own and outlive them.
+    """`show` sets the rows; sorting, filter and cursor belong to the table and outlive them.
 
     picks: whether Enter selects a row.
     """
@@ -47,7 +47,7 @@ class TableGrid(Grid):
     ]
 
     class Picked(Message):
-        """Enter or a double click on a row; `key` is None when the selection was cleared."""
+        """Enter or a double click on a row; `key` is None if the selection was cleared."""
 
         def __init__(self, table: TableGrid, key: RowKey | None) -> None:
             super().__init__()
@@ -55,7 +55,7 @@ class TableGrid(Grid):
             self.key = key
 
     class Arranged(Message):
-        """The order, the filter or the cursor changed: titles that show them are stale."""
+        """The order, the filter or the cursor changed: titles must be updated."""
 
     def __init__(self, sort: str | None = None, *, picks: bool = False) -> None:
         super().__init__()
@@ -90,7 +90,7 @@ class TableGrid(Grid):
         self.scroll_to(y=0, animate=False)
 
     def sort_by(self, name: str) -> None:
-        """Order by a column, greatest number or first letter on top; the same column again turns the order."""
+        """Order by a column, greatest number or first letter on top. The same column again reverses the order."""
         column = self._column(name)
         if column is None:
             return
@@ -100,7 +100,7 @@ class TableGrid(Grid):
 
     @property
     def ordering(self) -> str | None:
-        """The column that orders the rows: `sort`, or what stands for it in this window, or the first number."""
+        """The column that orders the rows: `sort`, or its replacement in this window, or the first number."""
         sort = self.sort or ""
         other = sort.removesuffix("/s") if sort.endswith("/s") else f"{sort}/s"
         names = [column.look.name for column in self.rows.columns]
@@ -162,7 +162,7 @@ class TableGrid(Grid):
 
     @property
     def left_out(self) -> str:
-        """What ebpftop's own rows add up to in the column that orders the rows, else how many they are."""
+        """The sum of ebpftop's own rows in the column that orders the rows, or else their number."""
         rows = np.flatnonzero(self.rows.own) if self.leaves_out else self.listed[:0]
         column = self._column(self._ordering)
         added = column.added(rows) if column and column.added and len(rows) else ""
@@ -174,7 +174,7 @@ class TableGrid(Grid):
         return "" if self.cursor is None else self.rows.about(int(self._order[self.cursor]))
 
     def on_screen(self, field: str | None) -> list[int]:
-        """Values of a key field in the rows on the screen; none where there is no such field."""
+        """Values of a key field in the visible rows; empty without such a field."""
         values = self.rows.keys.get(field or "")
         return values[self._order[self.visible_rows]].tolist() if isinstance(values, np.ndarray) else []
 
@@ -193,7 +193,7 @@ class TableGrid(Grid):
         return found.cell(int(self._order[row])) if found else ""
 
     def whole(self, row: int) -> list[tuple[str, str]]:
-        """With all that is known about what the row is of."""
+        """The whole row, with everything that is known about its subject."""
         at = int(self._order[row])
         about, facts = self.rows.about(at), self.rows.facts(at)
         return [*super().whole(row), *(facts or ([("about", about)] if about else []))]
@@ -251,7 +251,7 @@ def sorted_rows(values: Array, descending: bool) -> Array:
 
 
 def _shares(values: Array, listed: Array) -> Array:
-    """Each value as a fraction of the largest that is listed; 0 for unknown ones."""
+    """Each value as a fraction of the largest listed one; 0 for unknown values."""
     numbers = np.nan_to_num(values.astype(np.float64))
     top = float(numbers[listed].max(initial=0.0))
     return numbers / top if top > 0 else np.zeros(len(numbers))

@@ -1,4 +1,4 @@
-"""The rows of the table of where threads are, and one of them whole."""
+"""The rows of the table of threads, and one whole row."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def place_rows(places: Sequence[Place]) -> Rows:
 
 
 def shortened(whose: str, width: int) -> str:
-    """With its number whole, which tells processes of one name apart: `qemu-… (9720)`."""
+    """A shortened name with its whole number, which distinguishes processes of one name: `qemu-… (9720)`."""
     name, bracket, number = whose.rpartition(" (")
     room = width - len(bracket) - len(number) - 1
     if cell_len(whose) <= width or not bracket or room < 1:
@@ -52,7 +52,7 @@ def shortened(whose: str, width: int) -> str:
 
 
 def target(place: Place) -> str:
-    """What it waits for, and who holds that, or woke most of them last where one did. Hostile."""
+    """What it waits for, and who holds that or, if known, who last woke most of them. Hostile."""
     if place.holder is not None:
         return f"held by {_named(place.holder)}: {place.target}"
     if place.wakers and 2 * place.wakers[0][1] > len(place.seen):
@@ -66,7 +66,7 @@ def _named(thread: ThreadPlace) -> str:
 
 
 def whole(place: Place) -> list[tuple[str, str]]:
-    """All that is known of a place: titles and texts, a line each. Hostile."""
+    """Everything known of a place: titles and texts, one line each. Hostile."""
     return list(_whole(place))
 
 

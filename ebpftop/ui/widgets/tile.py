@@ -32,7 +32,7 @@ LOW = 16  # lines below which a histogram has no room for its table
 
 
 class Tile(Vertical, Rim, can_focus=True):
-    """`show` draws it; widgets inside take no focus, as arrow keys move between tiles."""
+    """`show` draws it. Widgets inside take no focus, because arrow keys move between tiles."""
 
     DEFAULT_CSS = """
     Tile {
@@ -81,7 +81,7 @@ class Tile(Vertical, Rim, can_focus=True):
         wanted: Wanted,
         comparing: Comparing,
     ) -> None:
-        """Draw what there is to see of the run, or why there is nothing; what was drawn already stays as it is."""
+        """Draw what there is of the run, or why there is nothing; what is already drawn stays."""
         if why is None and run and run.loaded:
             from ebpftop.model.readings import moment
 
@@ -101,7 +101,7 @@ class Tile(Vertical, Rim, can_focus=True):
             self._draw_frame(tab, run, why, left_out, away)
 
     def forget(self) -> None:
-        """Draw the view again: it shows something else now."""
+        """Draw the view again, because it shows something else now."""
         self._drawn = None
 
     def _draw_frame(self, tab: Tab, run: Run | None, why: Content | None, left_out: str, away: list[str]) -> None:
@@ -113,7 +113,7 @@ class Tile(Vertical, Rim, can_focus=True):
             self.why.update(why or "", layout=False)  # it has all the room there is
 
     async def _panel(self, loaded: Loaded, comparing: Comparing) -> None:
-        """Create the view, or a new one if the probe was reloaded, and where spans are compared or no more."""
+        """Create the view, or a new one if the probe was reloaded, or if comparing began or ended."""
         if (self._loaded == loaded and self._compares is comparing.on) or not loaded.views:
             return
         from ebpftop.ui.widgets.compared_panels import compared_panel
@@ -158,8 +158,8 @@ def _below(run: Run | None, tab: Tab, left_out: str, away: list[str], width: int
 
 
 def why_not(probe: ProbeInfo | None, run: Run | None, error: str, live: bool, key: str) -> Content | None:
-    """Why there is nothing to see of a probe; None where there is. error: why the request to load it was refused. key:
-    of the verifier panel.
+    """Why there is nothing to show of a probe; None if there is. error: why its load was refused. key: the key of the
+    verifier panel.
     """
     if run and run.failure:
         failure = run.failure

@@ -1,4 +1,6 @@
-"""The whole past in one line, or two: a number of the view in front, what went wrong, and where the span stands."""
+"""The whole past in one or two lines: a number of the view in front, failures and losses, and the
+position of the span.
+"""
 
 from __future__ import annotations
 
@@ -33,10 +35,10 @@ Mark = tuple[int, str]  # a moment (monotonic ns) and its text
 
 
 class TimelineState(Struct, frozen=True):
-    """values: 0 … 1 a column of `width` ns from `begin` on (monotonic), NaN where nothing is known. now: the last
-    sample; end: of what is known, on a tape also beyond that. span: what the screen shows; live: whether it moves with
-    time. a: the span it is compared with, or will be; compares: whether it is. offset: of the realtime clock, ns.
-    greatest: the highest one. note: what memory no longer holds. lost: when, or when a host was missing. failures,
+    """values: 0 … 1 per column of `width` ns from `begin` on (monotonic), NaN if unknown. now: the last sample; end: of
+    the known time, on a tape also after `now`. span: what the screen shows; live: whether it moves with time. a: the
+    span that it is or will be compared with; compares: whether it is. offset: of the realtime clock, ns. greatest: the
+    highest value. note: what has been dropped from memory. lost: times of losses, or when a host was missing. failures,
     marks: moments.
     """
 
@@ -57,14 +59,14 @@ class TimelineState(Struct, frozen=True):
     marks: tuple[Mark, ...] = ()
 
     def columns(self, span: Span) -> range:
-        """Those that a span touches, at least one."""
+        """The columns that a span touches, at least one."""
         first = max(0, (span.start - self.begin) // self.width)
         last = max(first, (span.end - 1 - self.begin) // self.width)
         return range(min(first, len(self.values)), min(last + 1, len(self.values)))
 
 
 class Timeline(Kept):
-    """Clicking asks for a moment, dragging for a span."""
+    """Clicking selects a moment, dragging a span."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "timeline--bar",
@@ -118,7 +120,7 @@ class Timeline(Kept):
 
     @property
     def cells(self) -> int:
-        """How many columns it has."""
+        """The number of columns."""
         return max(1, (self.size.width or self.app.size.width) - LEFT - RIGHT - 3)
 
     def draw(self) -> list[Strip]:
@@ -142,7 +144,7 @@ class Timeline(Kept):
         return self.look(f"timeline--{name}" if name else "")
 
     def _above(self, state: TimelineState, signs: dict[int, tuple[str, str]]) -> list[tuple[str, str]]:
-        """A column each; signs stand in front of the number where there is one line only."""
+        """One cell per column; if there is only one line, signs replace numbers."""
         inside = state.columns(state.span) if state.span else range(0)
         before = state.columns(state.a) if state.a else range(0)
         edge = state.columns(Span(state.now - 1, state.now)).stop
@@ -169,7 +171,7 @@ class Timeline(Kept):
         return drawn
 
     def _signs(self, state: TimelineState) -> dict[int, tuple[str, str]]:
-        """The most important of each column."""
+        """The most important sign of each column."""
         signs: dict[int, tuple[str, str]] = {}
         for moment, _ in state.marks:
             signs.update(dict.fromkeys(state.columns(Span(moment - 1, moment)), (MARK, "mark")))
@@ -221,7 +223,7 @@ def _bracket(inside: range, at: int) -> str:
 
 
 def _letters(state: TimelineState) -> dict[int, tuple[str, str]]:
-    """Where A begins, and where B does while they are compared; beside each other where that is one place."""
+    """The beginnings of A and, while they are compared, of B; side by side if they are the same."""
     if state.a is None or state.a.end <= state.begin:
         return {}
     a = state.columns(state.a).start
@@ -237,7 +239,7 @@ def _letters(state: TimelineState) -> dict[int, tuple[str, str]]:
 
 
 def heights(values: Sequence[float], *, logarithmic: bool) -> tuple[float, ...]:
-    """Values as shares of the greatest; as logarithms, of their range."""
+    """Values as shares of the greatest; logarithmic ones as shares of their range."""
     known = [value for value in values if value > 0]
     if not known:
         return tuple(math.nan if math.isnan(value) else 0.0 for value in values)

@@ -1,4 +1,4 @@
-"""The path walked: what is selected in all views, step by step."""
+"""The trail of selections: what is selected in all views, step by step."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ebpftop.ui.widgets.kept import Words
 
 
 class Trail(Words):
-    """One line, there only while something is selected."""
+    """One line, visible only while something is selected."""
 
     DEFAULT_CSS = """
     Trail {

@@ -1,4 +1,4 @@
-"""A table whose rows may be a tree: below each node its parts, which fold away."""
+"""A table whose rows may form a tree: each node is followed by its parts, which can be folded."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FOLDING: list[BindingType] = [
 
 
 class TreeGrid(TableGrid):
-    """What is folded outlives new rows. A filter unfolds what it finds."""
+    """Folding outlives new rows. A filter unfolds its matches."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *FOLDING,
@@ -80,8 +80,8 @@ class TreeGrid(TableGrid):
         return super().check_action(action, parameters)
 
     def action_fold(self, close: bool | None) -> None:
-        """What is below the row; where there is nothing to close, what it is a part of. None: the other way round, or
-        show a row without parts whole.
+        """Fold or unfold the row's parts; if there is nothing to fold, its parent's. None: toggle, or show a row
+        without parts whole.
         """
         self.point()
         tree = self.rows.tree

@@ -1,4 +1,4 @@
-"""Rows that are the nodes of a tree, with what all below each adds up to."""
+"""Rows that are the nodes of a tree, each with the sum of everything below it."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ class TablePanel(GridPanel):
 
 
 class HistogramPanel(ViewPanel):
-    """Bars and percentiles on top, beside them how they moved; below, the same by key."""
+    """Bars and percentiles on top, their course beside them; below, the same by key."""
 
     room = WIDE
     DEFAULT_CSS = """
@@ -148,7 +148,7 @@ class HistogramPanel(ViewPanel):
 
     @property
     def _key(self) -> dict[str, int | str]:
-        """Of the row that was picked, the fields."""
+        """The key fields of the picked row."""
         return dict(zip(self.view.by, self.key, strict=True)) if self.key else {}
 
     def aspect(self, run: Run) -> Aspect:

@@ -15,9 +15,7 @@ README = Path(__file__).resolve().parents[3] / "README.md"
 def test_what_is_stated_is_what_the_parts_may_take() -> None:
     parts = (Session().past_bytes, Identities().limit, KnownStacks().limit)
     assert sum(parts) == bounds.KEPT
-    line = re.search(
-        r"keeps (\d+) MiB of what was, and no more: (\d+) MiB\D* (\d+) MiB\D*(\d+) MiB", README.read_text()
-    )
+    line = re.search(r"keeps at most (\d+) MiB of history: (\d+) MiB\D*(\d+) MiB\D*(\d+) MiB", README.read_text())
     assert line is not None
     stated = [int(number) << 20 for number in line.groups()]
     assert stated == [bounds.KEPT, *parts]

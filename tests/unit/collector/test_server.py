@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 import pytest
 
+from ebpftop.collector.census import Census
 from ebpftop.collector.greeting import Greeting
 from ebpftop.collector.server import Server
 from ebpftop.frames.codec import encode
-from ebpftop.frames.messages import AnyFrame, AnyRequest, Catalog, Failed, Load, Loading, ProbeInfo, Refused, Rejected
+from ebpftop.frames.messages import (
+    AnyFrame,
+    AnyRequest,
+    Catalog,
+    Failed,
+    Load,
+    Loading,
+    ProbeInfo,
+    Refused,
+    Rejected,
+    Watch,
+)
 from ebpftop.frames.reading import FrameDecoder
 from ebpftop.handover import protocol, transport
+from ebpftop.kernel import mounts
 
 PROBE = ProbeInfo(
     id="cpu/some", title="", summary="", category="cpu", question="", overhead="", params=[], views=[], source=""
@@ -74,6 +89,23 @@ def test_a_refused_request_is_answered_by_nothing_but_the_refusal(served: Served
     assert next(answers) == Refused(request=1, error="no process 7")
     served.request(Load(request=2, probe="cpu/other", params={"pid": "7"}))
     assert next(answers) == Refused(request=2, error="no probe 'cpu/other' in the catalog")
+
+
+def test_pressure_is_read_of_cgroups_alone_in_which_a_process_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "some.slice").mkdir()
+    (tmp_path / "some.slice/cpu.pressure").write_text("some avg10=0.00 avg60=0.00 avg300=0.00 total=1\n")
+    known = set[str]()
+    monkeypatch.setattr(Census, "knows_cgroup", lambda _, path: path in known)
+    monkeypatch.setattr(mounts, "cgroups", lambda: tmp_path)
+    with contextlib.closing(Served()) as served:
+        for number, watched in enumerate(("", "/some.slice"), 1):
+            served.request(Watch(runs=[], cgroup="/some.slice"))
+            served.request(Load(request=number, probe="cpu/other"))
+            next(served.answers())  # what was in front of it has been dealt with
+            assert served._server._pressures.cgroup == watched
+            known.add("/some.slice")
 
 
 def test_an_accepted_request_waits_for_its_load(served: Served) -> None:

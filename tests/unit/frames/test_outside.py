@@ -14,9 +14,9 @@ from ebpftop.frames.outside import OPEN, PREFIX, RATE, TAKEN, Mailbox
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(public: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder for this user's sockets, and no other."""
-    place = tmp_path / "run"
+    place = public / "run"
     place.mkdir(mode=0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(place))
     monkeypatch.setattr(outside, "folders", lambda: [place])
@@ -130,7 +130,7 @@ async def test_other_users_are_sent_away(folder: Path, monkeypatch: pytest.Monke
     taken: list[str] = []
     with Mailbox(taken.append):
         (path,) = sockets(folder)
-        for each in (path, folder, *list(folder.parents)[:-2]):
+        for each in (path, folder):
             each.chmod(0o777)
         pid = os.fork()
         if not pid:
@@ -166,6 +166,27 @@ async def test_links_and_what_nobody_listens_on_are_passed_over(folder: Path, tm
         elsewhere.accept()
     assert taken == ["here"]
     assert [path.name for path in sockets(folder)] == [f"{PREFIX}file", f"{PREFIX}link"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+async def test_nothing_is_sent_to_what_another_user_listens_on(folder: Path) -> None:
+    """Though the socket is this user's: whoever had it may have given it away."""
+    reading, writing = os.pipe()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as given:
+        given.bind(str(folder / f"{PREFIX}given"))
+        pid = os.fork()
+        if not pid:
+            os.setresuid(65534, 65534, 65534)
+            given.listen()
+            os.write(writing, b"listens")
+            peer, _ = given.accept()
+            os._exit(1 if peer.recv(100) else 0)
+        os.read(reading, 7)
+        assert await asyncio.to_thread(outside.send, "for this user alone") == 0
+        _, status = await asyncio.to_thread(os.waitpid, pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    for each in (reading, writing):
+        os.close(each)
 
 
 async def test_a_listener_that_never_answers_costs_its_patience_only(

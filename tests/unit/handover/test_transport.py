@@ -135,6 +135,19 @@ def test_a_message_in_a_file_that_may_block_is_not_read() -> None:
     transport.close_all([reading, writing])
 
 
+@pytest.mark.parametrize("seals", [0, fcntl.F_SEAL_SHRINK, fcntl.F_SEAL_WRITE])
+def test_a_message_in_a_file_that_may_change_is_not_read(seals: int) -> None:
+    ours, theirs = transport.pair()
+    file = os.memfd_create("message", os.MFD_ALLOW_SEALING)
+    os.write(file, transport._encode(protocol.RunTimesOn()))
+    fcntl.fcntl(file, fcntl.F_ADD_SEALS, seals)
+    theirs.sendall(transport._encode(transport._Header(1, None)))
+    socket.send_fds(theirs, [b"."], [file])
+    with pytest.raises(transport.TransportError, match="is not sealed"):
+        transport.Receiver(ours).receive()
+    os.close(file)
+
+
 def test_what_a_reader_does_not_take_waits_and_arrives_in_order() -> None:
     ours, theirs = transport.pair()
     sender, receiver = transport.Sender(theirs), transport.Receiver(ours)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from ebpftop.frames.stdio import GREETING
+from tests.support.processes import SLOWER
 
 FAR = """
 import socket, sys, threading
@@ -61,4 +62,4 @@ def test_it_ends_with_its_standard_output(far: subprocess.Popen[bytes]) -> None:
 
 def test_it_ends_when_nobody_says_anything() -> None:
     with started(0.2) as process:
-        assert process.wait() == 0
+        assert process.wait(60 * SLOWER) == 0

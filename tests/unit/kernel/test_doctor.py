@@ -16,6 +16,7 @@ EXPECTED = [
     "architecture",
     "privilege",
     "pid namespace",
+    "time namespace",
     "cgroup namespace",
     "lockdown",
     "libbpf",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -63,3 +63,39 @@ def test_another_file_at_the_path_of_a_mapped_one_is_not_opened(
     os.close(descriptor)
     with pytest.raises(FileNotFoundError):
         mapped(file, inode)
+
+
+@pytest.fixture
+def listing() -> Iterator[Path]:
+    """Where this process's perf map would be."""
+    path = Path(f"/tmp/perf-{os.getpid()}.map")
+    yield path
+    path.unlink(missing_ok=True)
+
+
+def opened_perf_map() -> bool:
+    mappings = Mappings.__new__(Mappings)
+    mappings.pid = os.getpid()
+    descriptor = mappings.perf_map()
+    if descriptor is not None:
+        os.close(descriptor)
+    return descriptor is not None
+
+
+def test_a_perf_map_is_a_file_and_no_link(listing: Path, tmp_path: Path) -> None:
+    assert not opened_perf_map()
+    listing.write_text("1000 10 name\n")
+    assert opened_perf_map()
+    listing.rename(other := tmp_path / "other")
+    listing.symlink_to(other)
+    assert not opened_perf_map()
+    listing.unlink()
+    os.mkfifo(listing)
+    assert not opened_perf_map()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_perf_map_of_another_user_is_not_read(listing: Path) -> None:
+    listing.write_text("1000 10 name\n")
+    os.chown(listing, 65534, 65534)
+    assert not opened_perf_map()

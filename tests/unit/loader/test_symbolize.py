@@ -8,16 +8,19 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from ebpftop.base.gaps import NO_MAP, NO_SYMBOL, NOT_IN_MAP, STRIPPED, UNREADABLE
 from ebpftop.handover import protocol, transport
 from ebpftop.handover.protocol import Addresses, Offsets, ProcessSymbols, RequestSymbols, SymbolRange
+from ebpftop.kernel.answering import Answering
 from ebpftop.kernel.elf import Elf
 from ebpftop.kernel.kallsyms import Symbol
 from ebpftop.kernel.mappings import Mappings
 from ebpftop.loader import shares, symbolize
 from tests.support.elf_file import FUNCTION, elf
+from tests.support.slow_fuse import slow_file
 
 TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 START_NS = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]) * TICK_NS
@@ -42,7 +45,14 @@ def code() -> Iterator[int]:
 def looked_up(
     *addresses: int, known: dict[str, list[int]] | None = None, version: str = "", names: bool = True
 ) -> ProcessSymbols:
-    """The whole answer for this process."""
+    """What is said of this process."""
+    return told(*addresses, known=known, version=version, names=names)[0]
+
+
+def told(
+    *addresses: int, known: dict[str, list[int]] | None = None, version: str = "", names: bool = True
+) -> tuple[ProcessSymbols, list[str]]:
+    """That, and the problems with files."""
     ours, theirs = transport.pair()
     mine = Addresses(
         id=7, tgid=os.getpid(), start_ns=START_NS, addresses=list(addresses), known=known or {}, perf_map=version
@@ -54,7 +64,7 @@ def looked_up(
     assert received is not None
     assert isinstance(received[0], protocol.Symbols)
     (process,) = received[0].processes
-    return process
+    return process, received[0].problems
 
 
 def named(process: ProcessSymbols) -> list[str]:
@@ -256,7 +266,7 @@ def test_the_kernels_memory_in_a_process_is_no_compilers(monkeypatch: pytest.Mon
 
 
 def test_of_many_mappings_only_those_asked_for_are_kept() -> None:
-    (kept,) = Mappings(os.getpid(), START_NS, [8, GETPID, GETPID + 1]).mappings
+    (kept,) = Mappings(os.getpid(), START_NS, [8, GETPID, GETPID + 1], Answering()).mappings
     assert kept.start <= GETPID < kept.end
 
 
@@ -417,3 +427,23 @@ def test_another_file_at_the_place_of_a_dead_programs_tells_nothing(tmp_path: Pa
     assert of_file(path, IN_FILE, device=b"ff:ff", give_up=[]) == []
     os.mkfifo(tmp_path / "pipe")
     assert of_file(tmp_path / "pipe", IN_FILE, give_up=[]) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not os.path.exists("/dev/fuse"), reason="mounts a FUSE file system")
+def test_a_file_system_that_does_not_answer_costs_the_names_in_its_own_files(tmp_path: Path) -> None:
+    before = set(psutil.Process().children())
+    with slow_file(tmp_path, mmap.PAGESIZE, 1 << 30) as path, open(path, "rb") as file:
+        (server,) = set(psutil.Process().children()) - before
+        protection = mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC
+        with mmap.mmap(file.fileno(), mmap.PAGESIZE, flags=mmap.MAP_PRIVATE, prot=protection) as page:
+            view = ctypes.c_char.from_buffer(page)
+            address = ctypes.addressof(view)
+            del view
+            server.suspend()
+            try:
+                found, problems = told(GETPID, address)
+            finally:
+                server.resume()
+    assert any("getpid" in name for name in named(found))
+    assert [(each.start, each.why) for each in found.ranges if not each.name] == [(address, UNREADABLE)]
+    assert problems == ["functions without a name in disk: its file system doesn't answer"]
