@@ -197,7 +197,7 @@ def test_rules_are_for_its_probes(public: Path) -> None:
 def test_probes_come_from_one_place(public: Path) -> None:
     file = written(public, '[[probes]]\nid = "hello"\n')
     for more in (["hello"], ["-p", "pid=1"]):
-        assert "not from both" in complaint(ebpftop("exporter", "--config", file, *more), 2)
+        assert "not in both" in complaint(ebpftop("exporter", "--config", file, *more), 2)
 
 
 # ---------------------------------------------------------------- the package's unit

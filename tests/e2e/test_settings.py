@@ -137,7 +137,7 @@ def test_folders_and_a_budget_are_for_this_machine_alone(home: Path) -> None:
     written(home, f'folders = ["{home}/probes"]\nbudget = 5\n')
     done = ebpftop("run", "hello", "--host", "web-1", "--ssh", "false", environment={"XDG_CONFIG_HOME": str(home)})
     assert "web-1: " in done.stderr
-    assert "for this machine alone" not in done.stderr
+    assert "applies to this machine only" not in done.stderr
 
 
 @pytest.mark.bpf

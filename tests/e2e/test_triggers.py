@@ -31,11 +31,11 @@ from tests.support.command import complaint, ebpftop
             ["--when", "syscount.by_cal rate > 2"],
             "--when 'syscount.by_cal rate > 2': syscount has no view 'by_cal'; did",
         ),
-        (["run", "syscount", "--when", "runqlat p99 > 1ms"], "--when names cpu/runqlat, and only cpu/syscount runs"),
+        (["run", "syscount", "--when", "runqlat p99 > 1ms"], "--when names cpu/runqlat, but only cpu/syscount runs"),
         (["record", "syscount", "--save", "/nowhere"], "--save needs --when"),
         (
             ["--when", "runqlat p99 > 20", "record", "-o", "/nowhere/tape", "syscount"],
-            "--when 'runqlat p99 > 20': 20 of",
+            "--when 'runqlat p99 > 20': 20 needs a unit",
         ),
         (["record", "syscount"], "record needs -o TAPE, or --when TRIGGER and --save DIR"),
         (["record", "-o", "/nowhere/tape"], "record needs a probe, or a trigger that names one"),

@@ -282,8 +282,8 @@ def _counts(frame: Snapshot) -> dict[int, int]:
         (("--from", "30"), 1, "ends after 19.0 s"),
         (("--from", "9", "--to", "9"), 2, "ends before it starts"),
         (("--from", "deplay 42"), 2, "'deplay 42' is neither a time nor a mark; did you mean deploy 42?"),
-        (("--to", "-5"), 2, "is no time"),
-        (("--to", "1e9"), 2, "is no time"),
+        (("--to", "-5"), 2, "is neither a time nor a mark"),
+        (("--to", "1e9"), 2, "is neither a time nor a mark"),
     ],
 )
 def test_what_cannot_be_cut_is_one_line(
@@ -368,8 +368,8 @@ def test_how_tapes_were_merged_is_told(tmp_path: Path, capsys: pytest.CaptureFix
     a, b, out = write(tmp_path / "a", story()), write(tmp_path / "b", again), tmp_path / "out"
     assert run("merge", a, b, "-o", out) == 0
     lines = capsys.readouterr().err.splitlines()
-    assert "begins 4.0 s before another ends" in lines[0]
-    assert "is of another boot" in lines[1]
+    assert "starts 4.0 s before another ends" in lines[0]
+    assert "is from another boot" in lines[1]
     assert "is from another kernel: 6.13.0" in lines[2]
     shots = [(at, frame) for at, frame in read(out) if isinstance(frame, Snapshot)]
     assert {round(at * SECOND) - frame.monotonic_ns for at, frame in shots} == {-1000 * SECOND}

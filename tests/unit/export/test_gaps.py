@@ -58,7 +58,7 @@ async def test_comma_separated_values_have_a_line_when_it_begins_and_when_it_is_
     said = [line for line in result.out.splitlines() if line.startswith("#")]
     assert said[0].startswith("# nothing from web-2 since ")
     assert " to " in said[1]
-    assert said[2] == "# all hosts send again"
+    assert said[2] == "# data from all hosts again"
     lines = result.out.splitlines()
     for each in said:
         assert lines[lines.index(each) + 1].startswith("time,probe,view,")

@@ -209,7 +209,7 @@ def test_what_is_short_is_less_sure_and_says_so() -> None:
 
     said = found(begun())
     assert (said.verdict, said.confidence) == ("nothing stands out", "low")
-    assert "are short" in said.doubts[0]
+    assert "is short" in said.doubts[0]
     assert "? " + said.doubts[0] in as_text(said)
 
 
@@ -339,7 +339,7 @@ def test_threads_that_do_not_go_on_are_told_though_no_probe_counts_them() -> Non
         "threads that make no progress (no probe counts a wait that hasn't ended):",
         *(f"   · {each.text}" for each in said.hung[:2]),
     ]
-    assert "nothing else stands out of what the probes count (confidence high)" in lines[6:]
+    assert "nothing else stands out in what the probes count (confidence high)" in lines[6:]
     check("triage", json.loads(encoded(said)))
 
 
@@ -348,7 +348,7 @@ def test_who_is_stopped_is_told_but_is_no_trouble_by_itself() -> None:
     assert said.hung is not None
     assert [each.text for each in said.hung] == ["1 thread of p4 (4), stopped"]
     assert said.verdict == "nothing stands out"
-    assert "nothing stands out of what the probes count (confidence" in as_text(said)
+    assert "nothing stands out in what the probes count (confidence" in as_text(said)
 
 
 @pytest.mark.parametrize(("seconds", "first"), [(20, "threads that make no progress"), (2, "1. cpu: report")])
