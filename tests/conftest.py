@@ -25,6 +25,7 @@ from tests.support import held, tracing
 from tests.support.holding import TRACEFS, WITH_TRACEFS
 from tests.support.scratch import public_folder
 
+LOST = "lost by probes"
 _SCREENS = Path(__file__).parent / "ui"
 
 settings.register_profile("untimed", settings(), deadline=None)
@@ -77,6 +78,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     if report.when == "call":
         held.ended(item.nodeid, held=report.passed)
+        if report.failed and (lost := tracing.lost()):
+            report.sections.append((LOST, lost))  # a count that is too small may be a loss
     return report
 
 
@@ -84,6 +87,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for report in terminalreporter.stats.get("rerun", []):
         terminalreporter.section(f"failed at first: {report.nodeid}")
         report.toterminal(terminalreporter._tw)
+        for _, lost in (each for each in report.sections if each[0] == LOST):
+            terminalreporter.write_line(f"{LOST}: {lost}")
 
 
 def pytest_sessionfinish() -> None:

@@ -6,39 +6,50 @@ share one run of it, and its rule holds for all that it wrote.
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
-from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from ebpftop import cli
+from ebpftop.base import jsonrpc
 from ebpftop.base.look import Look
-from ebpftop.commands import catalog_text, doctor, others, threads
+from ebpftop.commands import catalog_text, doctor, mcp, others, threads
 from ebpftop.export.exporter.accounts import Accounts
 from ebpftop.export.exporter.exposition import Exposition
 from ebpftop.export.headless import Reporter, writer
-from ebpftop.frames.messages import Catalog, Holder, Program, Programs, ThreadPlace, Threads
+from ebpftop.frames.messages import Catalog, Threads
 from ebpftop.frames.tape import TapeReader, TapeWriter
 from ebpftop.kernel.support import Check
-from ebpftop.model.places import Places
+from ebpftop.model.places import Place, Places
 from ebpftop.model.programs import rated
-from tests.support.bare_pty import bare_pty
+from tests.support import hostile_story
+from tests.support.bare_pty import BarePty, bare_pty
 from tests.support.command import CHECKOUT, COMMAND
 from tests.support.frames import SECOND
-from tests.support.hostile_doors import DOORS, came_in, story
-from tests.support.page_reader import Report
+from tests.support.hostile_doors import DOORS, came_in
+from tests.support.hostile_rules import (
+    coloured,
+    folded,
+    in_csv,
+    in_inert_json,
+    in_json,
+    inert,
+    metrics,
+    page,
+    records,
+    terminal,
+    timed,
+)
 from tests.support.profiles import profile
 
 TABLE = CHECKOUT / "build" / "hostile-text.txt"
-FORMULA = tuple("=+-@\t\r\uff1d\uff0b\uff0d\uff20")
 ROWS: list[tuple[str, str, str, str]] = []
 Made = Callable[[Path], str]
 
@@ -54,7 +65,7 @@ def tape(came: Mapping[str, Mapping[str, str]], tmp_path_factory: pytest.TempPat
     path = tmp_path_factory.mktemp("hostile") / "a.tape"
     now = 0
     with TapeWriter(path, args=True, clock=lambda: now) as written:
-        for frame in story(came):
+        for frame in hostile_story.story(came):
             now = max(now, getattr(frame, "monotonic_ns", 0) - 1000 * SECOND)
             written.write(frame)
     assert TapeReader(path).problem == ""
@@ -86,85 +97,6 @@ def note(output: str, text: str, rule: str) -> None:
         found += count
         ROWS.append((door, output, str(count) if count else "none is shown", rule if count else ""))
     assert found, "nothing came out"
-
-
-# ---------------------------------------------------------------- rules: what an output may hold
-
-
-def inert(text: str) -> str:
-    found = {c for c in text if not c.isprintable() and c != "\n"}
-    assert not found, f"characters that do something: {found}"
-    return "what isn't printable is written as an escape"
-
-
-def records(text: str) -> str:
-    return inert(text.replace("\t", "")) + "; tabs only between fields"
-
-
-def coloured(text: str) -> str:
-    return inert(re.sub(r"\x1b\[(?:0|1|2|31|32|33|1;31|1;33)m", "", text)) + "; no colours but ours"
-
-
-def in_json(text: str) -> str:
-    assert text.isascii()
-    for line in text.splitlines() if text.count("\n") > 1 and text.startswith('{"') else [text]:
-        json.loads(line)
-    return inert(text) and "itself, in JSON that is ASCII"
-
-
-def in_csv(text: str) -> str:
-    inert(text)
-    for row in csv.reader(line for line in text.splitlines() if not line.startswith("#")):
-        for cell in row:
-            assert not cell.lstrip(" ").startswith(FORMULA) or re.fullmatch(r"-?\d+(\.\d+)?", cell), cell
-    return "one inert cell; a formula has ' in front"
-
-
-def folded(text: str) -> str:
-    inert(text)
-    assert all(line.startswith("#") or re.fullmatch(r".*\S \d+", line) for line in text.splitlines())
-    return "an inert name without separators"
-
-
-def page(text: str) -> str:
-    inert(text)
-    read = Report(text)
-    names = [name for name, _ in read.elements]
-    assert not read.open
-    assert names.count("script") == 1
-    assert "img" not in names
-    assert not any(key.startswith("on") for _, given in read.elements for key in given)
-    assert all(given["href"].startswith("#") for _, given in read.elements if "href" in given)
-    return "escaped and inert; no element, attribute or link"
-
-
-def metrics(text: str) -> str:
-    inert(text)
-    assert list(text_string_to_metric_families(text))  # type: ignore[no-untyped-call]
-    return "a quoted, inert label"
-
-
-def timed(text: str) -> str:
-    """The last moment of each series, as a scrape of then; the parser takes no histograms of several moments."""
-    inert(text)
-    lines = text.splitlines()
-    last = max(line.rpartition(" ")[2] for line in lines if not line.startswith("#"))
-    kept = (line.removesuffix(f" {last}") for line in lines if line.startswith("#") or line.endswith(f" {last}"))
-    return metrics("\n".join(kept) + "\n")
-
-
-def in_inert_json(text: str) -> str:
-    json.loads(text)
-    return inert(text) and "in JSON, with what isn't printable as an escape"
-
-
-def terminal(text: str) -> str:
-    """Bytes to a terminal: sequences that Textual and its driver write, and nothing else that isn't printable."""
-    assert not re.search(r"[\x1b\x9b]\[?[?>]?(?:4242|77;77H)", text), "a sequence of a hostile text"
-    text = text.replace("\x1b]22;default\x07", "")  # the shape of the mouse's pointer
-    assert not re.search(r"\x1b[\]P_^Xk]", text), "a title, a clipboard, or a string of a device"
-    left = re.sub(r"\x1b(?:\[[0-9;:?<>=]*[ $]?[A-Za-z@`~]|[78=>])", "", text)
-    return inert(left.replace("\r", "")) and "what isn't printable is written as an escape; no sequences but Textual's"
 
 
 # ---------------------------------------------------------------- outputs
@@ -247,41 +179,36 @@ def of_catalog(look: Look) -> Made:
     return made
 
 
+def all_came_in() -> dict[str, dict[str, str]]:
+    return {door: came_in(door) for door in DOORS}
+
+
+def placed() -> tuple[Sequence[Place], Threads]:
+    read = hostile_story.threads(all_came_in())
+    places = Places()
+    places.take(read)
+    return places.take(read), read
+
+
 def of_places(look: Look) -> Made:
-    """Threads with the names of processes and of kernel functions."""
+    return lambda tape: "\n".join(threads.lines(*placed(), look))
 
-    def made(tape: Path) -> str:
-        names, stacks = came_in("name of a process, in /proc"), came_in("kernel stack of a thread")
-        both = list(zip(names.values(), stacks.values(), strict=True))
-        found = [
-            ThreadPlace(
-                tid=number, tgid=number, start_ns=1, comm=name, process=name, state="D", cpu_ns=0, stack=number,
-                switches=1, waits=function, call=0, arguments=[1] * 6, target=came_in("file name")["sequences"],
-            )
-            for number, (name, function) in enumerate(both)
-        ]  # fmt: skip
-        read = Threads(monotonic_ns=2, boottime_ns=2, threads=found, stacks=[[each] for _, each in both], count=24)
-        places = Places()
-        places.take(read)
-        return "\n".join(threads.lines(places.take(read), read, look))
 
-    return made
+def of_places_in_json(tape: Path) -> str:
+    return json.dumps([threads._facts(each) for each in placed()[0]])
 
 
 def of_programs(look: Look) -> Made:
     def made(tape: Path) -> str:
-        names = [*came_in("name of a process, in /proc").values()]
-        found = [
-            Program(
-                id=number, name=name, type=name, tag="0" * 16, loaded_ns=1, run_time_ns=0, run_count=0, jited=1,
-                translated=1, holders=[Holder(pid=1, comm=name)],
-            )
-            for number, name in enumerate(names)
-        ]  # fmt: skip
-        read = Programs(monotonic_ns=2, boottime_ns=2, accounted_since_ns=0, programs=found)
+        read = hostile_story.programs(all_came_in())
         return "\n".join(others.lines(rated(read, read), read, look))
 
     return made
+
+
+def of_programs_in_json(tape: Path) -> str:
+    read = hostile_story.programs(all_came_in())
+    return json.dumps([others._facts(each, read) for each in rated(read, read)])
 
 
 def of_checks(look: Look) -> Made:
@@ -292,40 +219,105 @@ def of_checks(look: Look) -> Made:
     return made
 
 
-def explained(*more: str) -> Made:
-    """A log that complains of each text."""
+def log() -> str:
+    """One that complains of each text."""
+    texts = came_in("output of verifier or compiler").values()
+    line = "0: R1=ctx() R10=fp0\n; {0} @ {0}.c:3\n7: (79) r1 = *(u64 *)(r0 +0)\n{0}\nprocessed 9 insns (limit 1)\n"
+    return "".join(line.format(each) for each in texts)
 
+
+def explained(*more: str) -> Made:
     def made(tape: Path) -> str:
-        log = tape.parent / "log"
-        texts = came_in("output of verifier or compiler").values()
-        line = "0: R1=ctx() R10=fp0\n; {0} @ {0}.c:3\n7: (79) r1 = *(u64 *)(r0 +0)\n{0}\nprocessed 9 insns (limit 1)\n"
-        log.write_text("".join(line.format(each) for each in texts), encoding="utf-8")
-        return output_of("explain", log, *more, statuses=(0, 1)).decode()
+        file = tape.parent / "log"
+        file.write_text(log(), encoding="utf-8")
+        return output_of("explain", file, *more, statuses=(0, 1)).decode()
 
     return made
+
+
+def for_agents(tape: Path) -> str:
+    """What `mcp` answers of a tape and of a log, and to names that there aren't."""
+    asked = [("triage", {"tape": str(tape)}), ("explain", {"log": log()})]
+    asked += [("show", {"probe": text}) for text in came_in("parameter").values()]
+    asked += [("run", {"probe": "hello", "params": {text: text}}) for text in came_in("parameter").values()]
+    calls = [{"jsonrpc": "2.0", "id": name, "method": "tools/call", "params": {"name": name, "arguments": given}}
+             for name, given in asked]  # fmt: skip
+    out = io.BytesIO()
+    lines = "".join(json.dumps(each) + "\n" for each in calls)
+    jsonrpc.serve(io.BytesIO(lines.encode()), out, lambda method, params: mcp._answer(method, params, 25.0))
+    return out.getvalue().decode()
+
+
+THREADS = "what they wait for"
+ESC = "\x1b[27u"  # as terminals send it that are asked to; alone, it would be the beginning of the next key
+
+
+class Looked:
+    """A dashboard in a terminal that is typed to."""
+
+    def __init__(self, term: BarePty) -> None:
+        self.term = term
+
+    def press(self, *keys: str) -> None:
+        """Each once what the one before changed has come: when nothing more does."""
+        for each in keys:
+            self.term.type(each)
+            self.settle()
+
+    def open(self, key: str, shown: str) -> None:
+        """By a key, what says this of itself."""
+        before = len(self.term.shown)
+        self.term.type(key)
+        self.term.wait_until(lambda: shown.encode() in self.term.shown[before:], f"{key!r} shows {shown}")
+        self.settle()
+
+    def settle(self) -> None:
+        before = -1
+        while before != (before := len(self.term.read(0.2))):
+            pass
+
+    def leave(self) -> str:
+        self.term.process.terminate()  # whatever has the focus
+        self.term.wait_until(lambda: self.term.process.poll() is not None, "it ends")
+        return self.term.shown.decode()
 
 
 def dashboard(tape: Path) -> str:
     """All that comes to a terminal while screens are looked at."""
     with bare_pty([*COMMAND, "replay", str(tape)], size=(60, 240)) as term:
-
-        def settle() -> None:
-            for _ in range(3):
-                term.read(0.1)
-
+        screen = Looked(term)
         term.wait_for("p99")
         for _ in range(8):
-            settle()
-        for keys in ("\t", "\t", "n", "n", "n", "\r", "\x1b", "n", "w", "\x1b", "n", "B", "i", "\x1b", "?", "\x1b"):
-            term.type(keys)
-            settle()
-        term.process.terminate()  # whatever has the focus
-        term.wait_until(lambda: term.process.poll() is not None, "it ends")
-        return term.shown.decode()
+            screen.settle()
+        screen.open("W", THREADS)
+        screen.open("\r", "kernel stack")
+        screen.press(ESC, ESC, ESC)
+        screen.open("'", "Enter goes there")
+        screen.press(ESC, "\t", "\t", *"nnn", "\r", ESC, "n", "w", ESC, "n", "B", "i", ESC, "?", ESC)
+        return screen.leave()
+
+
+def live_dashboard(tape: Path) -> str:
+    """The same of a collector that answers: a page of a process, all threads, all programs."""
+    with bare_pty([sys.executable, "-m", "tests.support.hostile_live"], size=(60, 240)) as term:
+        screen = Looked(term)
+        term.wait_for("playbooks")
+        screen.settle()
+        screen.open("W", THREADS)
+        screen.open("P", "Open files")
+        screen.press(ESC, ESC, ESC)
+        screen.open("A", "All BPF programs")
+        screen.press(ESC, ESC)
+        screen.open("H", "sh~")
+        screen.press(ESC)
+        screen.open("'", "Enter goes there")
+        screen.press(ESC, *"]]]]", "v", ESC)
+        return screen.leave()
 
 
 OUTPUTS: dict[str, tuple[Made, Callable[[str], str]]] = {
     "dashboard": (dashboard, terminal),
+    "dashboard, live": (live_dashboard, terminal),
     "run, text": (live, inert),
     "run, csv": (exported("csv"), in_csv),
     "run, csv --raw": (exported("csv", "--raw"), inert),
@@ -349,12 +341,15 @@ OUTPUTS: dict[str, tuple[Made, Callable[[str], str]]] = {
     "list, on a terminal": (of_catalog(COLOURED), coloured),
     "threads": (of_places(PLAIN), records),
     "threads, on a terminal": (of_places(COLOURED), coloured),
+    "threads --json": (of_places_in_json, in_json),
     "others": (of_programs(PLAIN), records),
+    "others --json": (of_programs_in_json, in_json),
     "others, on a terminal": (of_programs(COLOURED), coloured),
     "doctor": (of_checks(PLAIN), records),
     "doctor, on a terminal": (of_checks(COLOURED), coloured),
     "explain": (explained(), inert),
     "explain --json": (explained("--json"), in_json),
+    "mcp": (for_agents, in_json),
 }
 
 

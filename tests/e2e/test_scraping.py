@@ -68,11 +68,11 @@ def test_it_tells_what_was_done(tmp_path: Path) -> None:
         eventually(
             lambda: one.value("ebpftop_execsnoop_events_total", comm="counted-execs") >= EXECS, "the programs are", 30
         )
+        assert one.value("ebpftop_probe_lost_total") == 0
         assert one.value(by_call, system_call="sched_get_priority_max") == CALLS
         assert one.value("ebpftop_execsnoop_events_total", comm="counted-execs") == EXECS
         latency = "ebpftop_runqlat_latency_seconds"
         assert one.value(f"{latency}_count") > 0
-        assert one.value("ebpftop_probe_lost_total") == 0
         listening = _listener(one.port, one.process.pid)
         if os.geteuid() == 0 and os.environ.get("SUDO_UID"):
             assert Path(f"/proc/{listening}").stat().st_uid != 0

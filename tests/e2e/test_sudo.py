@@ -13,7 +13,6 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,7 +75,9 @@ def user() -> Iterator[pwd.struct_passwd]:
     finally:
         sudoers.unlink(missing_ok=True)
         subprocess.run(["pkill", "-KILL", "-u", USER], check=False)
-        time.sleep(0.2)
+        eventually(
+            lambda: subprocess.run(["pgrep", "-u", USER], stdout=subprocess.DEVNULL).returncode == 1, "all ended"
+        )
         subprocess.run(["userdel", "--remove", "--force", USER], check=True, capture_output=True)
 
 

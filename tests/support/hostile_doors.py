@@ -1,10 +1,11 @@
-"""Hostile text through the doors of the program, by the readers that stand there; and a tape of all that came in."""
+"""Hostile text through the doors of the program, by the readers that stand there."""
 
 from __future__ import annotations
 
 import io
 import json
 import os
+import struct
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,36 +16,27 @@ from msgspec import structs
 
 from ebpftop.catalog import folders, info
 from ebpftop.catalog.settings import read_settings
-from ebpftop.collector.decode import cgroup, dns, text
+from ebpftop.collector.decode import cgroup, dns
+from ebpftop.collector.decode import text as decoded
+from ebpftop.collector.departed import Departed
+from ebpftop.collector.memories import Memories
 from ebpftop.collector.proc_facts import arguments, c_text
 from ebpftop.frames.columns import unpack
 from ebpftop.frames.marks import line
-from ebpftop.frames.messages import (
-    AnyFrame,
-    Catalog,
-    ColumnInfo,
-    Columns,
-    Function,
-    Hosts,
-    HostState,
-    Notice,
-    PlaybookInfo,
-    Stack,
-    Stacks,
-    StepInfo,
-    ViewInfo,
-)
+from ebpftop.frames.messages import Catalog
+from ebpftop.handover.protocol import SymbolRange
 from ebpftop.hosts.ssh import reason
 from ebpftop.kernel import kallsyms, perf_map, proc, waiting
 from ebpftop.kernel.demangle import demangle
 from ebpftop.kernel.elf import Elf
 from ebpftop.loader.containers import facts
 from ebpftop.ui.actions import remembering
-from tests.support import frames
 from tests.support.elf_file import FUNCTION, elf
 from tests.support.hostile import RAW
 from tests.support.probes import HEAD, SOURCE, VARIANT, VIEW
 from tests.support.scratch import scratch
+from tests.unit.collector.test_departed import FewProcesses
+from tests.unit.kernel.test_memory_events import record, ring
 
 ID = "a" * 64  # of a container
 CODE = 0x401000
@@ -59,6 +51,12 @@ def _comm(raw: bytes) -> str:
     return proc.stat(b"7 (" + raw + b") S " + b"1 " * 40).comm
 
 
+def _thread_name(raw: bytes) -> str:
+    """As probes keep it in a map."""
+    column = unpack({"thread": decoded.decode(np.array([raw.ljust(5000, b"\0")]))})["thread"]
+    return column.at(0)  # type: ignore[union-attr]
+
+
 def _cgroup(raw: bytes) -> str:
     return proc.cgroup(b"0::/" + raw.replace(b"\n", b"") + b"\n")
 
@@ -71,7 +69,7 @@ def _cgroup_folder(raw: bytes) -> str:
 
 
 def _file_name(raw: bytes) -> str:
-    column = unpack({"name": text.decode(np.array([raw.ljust(5000, b"\0")]))})["name"]
+    column = unpack({"name": decoded.decode(np.array([raw.ljust(5000, b"\0")]))})["name"]
     return column.at(0)  # type: ignore[union-attr]
 
 
@@ -108,6 +106,26 @@ def _kernel_function(raw: bytes) -> str:
 
 def _waiting(raw: bytes) -> str:
     return "".join(waiting.stack(b"[<0>] " + raw + b"+0x1/0x2\n"))
+
+
+def _waited_for(raw: bytes) -> str:
+    """A link of a thread's open files, as long as a path may be."""
+    with tempfile.TemporaryDirectory() as root:
+        os.symlink(b"/mnt/" + raw[:4000], os.path.join(root, "3"))
+        return proc.text(os.fsencode(os.readlink(os.path.join(root, "3"))))
+
+
+def _mapped_file(raw: bytes) -> str:
+    """Of a program that has ended, whose functions are looked for in there."""
+    path = b"/bin/" + raw.replace(b"/", b"") + b"\0"
+    fields = struct.pack("<IIQQQIIQQII", 7, 7, 0x1000, 0x2000, 0, 254, 0, 99, 5, 5, 2)
+    forked = record(7, struct.pack("<IIIIQ", 7, 3, 7, 3, 1), 10)
+    memories, learned = Memories(), list[SymbolRange]()
+    memories.take(ring(b"")._events(forked + record(10, fields + path + bytes(-len(path) % 8), 11)), until=12)
+    departed = Departed(FewProcesses(10))
+    departed.begin(memories)
+    departed.want(7, 0x1800, learned.append)
+    return learned[0].module
 
 
 def _container(raw: bytes) -> str:
@@ -160,6 +178,11 @@ def _mark(raw: bytes) -> str:
     return line(raw.decode(errors="replace"))
 
 
+def _typed(raw: bytes) -> str:
+    """What a form takes of what is pasted is its first line."""
+    return line(next(iter(raw.decode(errors="replace").splitlines())))
+
+
 def _given(raw: bytes) -> str:
     """Of the command line."""
     return os.fsdecode(raw).encode("utf-8", "backslashreplace").decode()
@@ -187,6 +210,9 @@ def _ssh(raw: bytes) -> str:
 DOORS: Mapping[str, tuple[str, Read]] = {
     "name of a process, in a ring buffer": ("pn", _of_c),
     "name of a process, in /proc": ("ps", _comm),
+    "name of a thread, in a map": ("tm", _thread_name),
+    "name of a thread that woke one or holds a lock": ("th", _comm),
+    "file that a thread waits for": ("wf", _waited_for),
     "command line": ("cl", lambda raw: arguments(raw)),
     "cgroup of a process": ("cg", _cgroup),
     "folder of a cgroup": ("cf", _cgroup_folder),
@@ -194,17 +220,21 @@ DOORS: Mapping[str, tuple[str, Read]] = {
     "host name, in DNS": ("dn", _host_name),
     "symbol, in ELF": ("el", _symbol),
     "symbol, in a perf map": ("pm", _compiled),
+    "file that was mapped, in memory events": ("me", _mapped_file),
     "symbol, in kallsyms": ("ks", _kernel_function),
     "kernel stack of a thread": ("wt", _waiting),
     "state of a container": ("ct", _container),
     "manifest of a probe": ("mf", _title),
     "playbook": ("pb", _playbook),
-    "mark": ("mk", _mark),
+    "mark, from outside": ("mk", _mark),
+    "mark, typed": ("mt", _typed),
     "parameter": ("pa", _given),
     "settings": ("st", _settings),
     "what ran last": ("lr", _last),
     "what ssh says": ("sh", _ssh),
     "notice of another host": ("no", _given),
+    "notice of the root side": ("nt", _given),
+    "state of a run": ("rs", _given),
     "name of the machine": ("hn", _given),
     "output of verifier or compiler": ("vl", _given),
 }
@@ -215,143 +245,3 @@ def came_in(door: str) -> dict[str, str]:
     mark, read = DOORS[door]
     tag = f"{mark}~"
     return {kind: read(raw + tag.encode() if "formula" in kind else tag.encode() + raw) for kind, raw in RAW.items()}
-
-
-# ---------------------------------------------------------------- a tape of all of it
-
-_FILES = ViewInfo(
-    name="files",
-    map="files",
-    show="table",
-    title="Files",
-    columns=[
-        ColumnInfo(field="tgid", title="Process", decode="process"),
-        ColumnInfo(field="file", title="File", decode="string"),
-        ColumnInfo(field="host", title="Host", decode="dns"),
-        ColumnInfo(field="count", title="Count", unit="count", role="counter"),
-    ],
-    sort="count",
-)
-
-
-def story(came: Mapping[str, Mapping[str, str]]) -> list[AnyFrame]:
-    """Frames as a collector would send them of this, by door and kind; what a tape can hold."""
-
-    def at(door: str, number: int) -> str:
-        texts = [*came[door].values()]
-        return texts[number % len(texts)]
-
-    count = len(RAW)
-    people = [
-        frames.process(
-            number + 1,
-            at("name of a process, in a ring buffer" if number % 2 else "name of a process, in /proc", number),
-            parent=at("name of a process, in /proc", number + 1),
-            command=at("command line", number),
-            user=at("name of the machine", number),
-            cgroup=at("cgroup of a process" if number % 2 else "folder of a cgroup", number),
-            container=at("state of a container", number),
-            pod=at("state of a container", number + 1),
-            image=at("state of a container", number + 2),
-        )
-        for number in range(count)
-    ]
-    named = {1: "symbol, in ELF", 2: "symbol, in a perf map", 3: "symbol, in kallsyms", 4: "kernel stack of a thread"}
-    functions = [
-        Function(
-            id=number * 5 + kind,
-            side="kernel" if kind in (3, 4) else "user",
-            name=at(door, number),
-            module=at("file name", number),
-            symbol=at(door, number + 1),
-            file=at("file name", number + 2),
-            line=number,
-        )
-        for number in range(count)
-        for kind, door in named.items()
-    ]
-    stacks = [Stack(id=number, functions=[number * 5 + kind for kind in named]) for number in range(count)]
-    numbers = np.arange(1, count + 1, dtype="<u4")
-    files, hosts = ([at(door, number) for number in range(count)] for door in ("file name", "host name, in DNS"))
-    title, question = at("manifest of a probe", 0), at("manifest of a probe", 1)
-    views = [frames.LATENCY, _FILES, frames.SAMPLES, frames.EXECS]
-    views = [structs.replace(view, title=at("manifest of a probe", number)) for number, view in enumerate(views)]
-    probes = [
-        frames.probe(
-            f"cpu/{at('manifest of a probe', number)}",
-            views,
-            title=at("manifest of a probe", number),
-            summary=at("manifest of a probe", number + 1),
-            question=question,
-            readme=f"# {title}\n\n{at('manifest of a probe', number)}\n",
-            source=at("manifest of a probe", number),
-        )
-        for number in range(count)
-    ]
-    found = frames.columns
-    maps = {
-        "latency": found(tgid=numbers, slot=np.full(count, 80, "<u4"), count=[5] * count),
-        "files": found(tgid=numbers, file=files, host=hosts, count=[7] * count),
-        "counts": found(tgid=numbers, stack=np.arange(count, dtype="<u4"), count=[3] * count),
-    }
-    params = {at("parameter", number): at("parameter", number + 1) for number in range(count)}
-    said = [at("output of verifier or compiler", number) for number in range(count)]
-    playbooks = [
-        PlaybookInfo(
-            name=at("playbook", number),
-            title=at("playbook", number + 1),
-            summary=at("playbook", number + 2),
-            steps=[
-                StepInfo(
-                    probe=probes[number].id,
-                    question=at("playbook", number + 3),
-                    params={at("parameter", number): at("what ran last", number)},
-                )
-            ],
-        )
-        for number in range(count)
-    ]
-    return [
-        frames.hello(
-            host=at("name of the machine", 0), kernel=at("name of the machine", 1), user=at("name of the machine", 2)
-        ),
-        Catalog(probes=probes, playbooks=playbooks, problems=[at("manifest of a probe", 3)]),
-        frames.processes(*people),
-        Stacks(functions=functions, stacks=stacks),
-        frames.loaded(
-            1, probes[0].id, *views, params=params, variant=title, meaning=title, notes=[title], attached=[title]
-        ),
-        frames.snapshot(1, 1, maps),
-        frames.events(1, "events", found(tgid=numbers, args=files, errno=hosts)),
-        *(frames.mark(at("mark", number), 1.1) for number in range(count)),
-        Notice(level="warning", text=said[0]),
-        *(Notice(level="warning", text=at("settings", number)) for number in range(count)),
-        *(Notice(level="error", text=f"web-1: {at('notice of another host', number)}") for number in range(count)),
-        Hosts(
-            realtime_ns=1,
-            hosts=[
-                HostState(
-                    name=at("name of the machine", number),
-                    state="lost",
-                    heard_ns=1,
-                    problem=at("what ssh says", number),
-                    host=at("name of the machine", number + 1),
-                    kernel=at("name of the machine", number + 2),
-                )
-                for number in range(count)
-            ],
-        ),
-        frames.snapshot(1, 2, {name: _twice(rows) for name, rows in maps.items()}),
-        frames.snapshot(1, 9, {name: _twice(_twice(rows)) for name, rows in maps.items()}),
-        *(
-            frames.rejected(2 + number, probes[number].id, error=said[number], log="\n".join(said), text=said[number])
-            for number in range(3)
-        ),
-    ]
-
-
-def _twice(rows: Columns) -> Columns:
-    """What was counted, counted once more."""
-    count = rows["count"]
-    doubled = (np.frombuffer(count.data, count.dtype) * 2).astype(count.dtype)
-    return {**rows, "count": structs.replace(count, data=doubled.tobytes())}

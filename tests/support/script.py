@@ -28,7 +28,7 @@ class Script(Source):
         self.requests: list[AnyRequest] = []
         self.restarts = 0
         self.closed = False
-        self._reading, self._left = False, 0  # frames that were not taken yet
+        self._reading, self._left = False, 0  # frames and ends that were not taken yet
         self._answer = answer
         self._answers: dict[int, int] = {}  # requests, by run
         self._queue: asyncio.Queue[AnyFrame | Exception | None] = asyncio.Queue()
@@ -60,6 +60,7 @@ class Script(Source):
     def end(self, reason: str | None = None) -> None:
         """End the stream quietly, or with `SourceEnded` and a reason."""
         self._queue.put_nowait(None if reason is None else SourceEnded(reason))
+        self._left += 1
 
     async def frames(self) -> AsyncIterator[AnyFrame]:
         self._reading = True
@@ -69,6 +70,11 @@ class Script(Source):
                     raise frame
                 yield frame
                 self._left -= 1
+        except SourceEnded:
+            self._left -= 1
+            raise
+        else:
+            self._left -= 1
         finally:
             self._reading = False
 

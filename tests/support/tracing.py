@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import tempfile
+import weakref
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -126,6 +127,15 @@ def _rows(part: Mapping[str, Any]) -> Iterator[Row]:
         yield dict(zip(names, row, strict=True))
 
 
+_alive: weakref.WeakSet[Tracing] = weakref.WeakSet()
+
+
+def lost() -> str:
+    """Of what a test that fails has traced, a line each: what was lost, and what was said."""
+    each = ((one.probe, one.losses() if one.lines else "no line", one.said) for one in _alive)
+    return "\n".join(f"{probe}: {losses or 'nothing'}{said}" for probe, losses, said in sorted(each, key=str))
+
+
 class Tracing(Traced, Asked):
     """A requested probe."""
 
@@ -139,6 +149,7 @@ class Tracing(Traced, Asked):
         self.frames: list[AnyFrame] | None = None  # all of them, if they are kept
         self._tracer, self._heard = tracer, io.StringIO()
         self._teller = Reporter(Ndjson(_Lines(self.lines), self._heard), self._heard)
+        _alive.add(self)
 
     def take(self, frame: AnyFrame) -> None:
         if self.frames is not None:
@@ -155,6 +166,12 @@ class Tracing(Traced, Asked):
         if isinstance(frame, Detached | Rejected | Refused):
             self._teller.finish()
             self.ended.set()
+
+    @property
+    def said(self) -> str:
+        """Its notices, behind a semicolon."""
+        said = " ".join(self._heard.getvalue().split())
+        return f"; {said}" if said else ""
 
     @property
     def collector(self) -> int:

@@ -30,6 +30,7 @@ from tests.support import frames, tape_sums
 from tests.support.command import complaint, ebpftop
 from tests.support.frames import CALLS, LATENCY, loaded
 from tests.support.headless import HISTOGRAM, LAST, PEOPLE, SAMPLED, calls
+from tests.support.processes import SLOWER
 from tests.support.script import Script
 
 OPEN = "application/openmetrics-text; version=1.0.0"
@@ -230,19 +231,32 @@ async def test_what_is_no_scrape_is_refused(request_: bytes, status: bytes) -> N
 
 async def test_a_request_without_end_and_a_reader_that_never_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     """They cost a connection for a while; others are answered meanwhile, up to a limit."""
-    async with served(b"#" * (32 << 20)) as port:
-        monkeypatch.setattr(serving, "PATIENCE", 600.0)
-        held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(serving.CONNECTIONS)]
-        for reader, writer in held:
+
+    async def hold(port: int) -> list[asyncio.StreamWriter]:
+        """As many as are served at once ask, and read a byte."""
+        held = []
+        for _ in range(serving.CONNECTIONS):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(b"GET /metrics HTTP/1.1\r\n\r\n")
             await reader.readexactly(1)
+            held.append(writer)
+        return held
+
+    async with served(b"#" * (32 << 20)) as port:
+        monkeypatch.setattr(serving, "PATIENCE", 600.0)
+        patient = await hold(port)
         assert await asked(port, b"GET / HTTP/1.1\r\n\r\n") == (b"", b"")
-        for _, writer in held:
+        for writer in patient:
             writer.close()
         monkeypatch.setattr(serving, "PATIENCE", 0.3)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(30 * SLOWER):
             while not (await asked(port, b"GET / HTTP/1.1\r\n\r\n"))[0].startswith(b"HTTP/1.1 200"):
                 await asyncio.sleep(0.1)
+            ended = await hold(port)  # and none of them leaves by itself
+            while not (await asked(port, b"GET / HTTP/1.1\r\n\r\n"))[0].startswith(b"HTTP/1.1 200"):
+                await asyncio.sleep(0.1)
+        for writer in ended:
+            writer.close()
         assert await asked(port, b"x" * 100_000) == (b"", b"")
         assert await asked(port, b"GET /") == (b"", b"")
 

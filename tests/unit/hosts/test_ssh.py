@@ -6,6 +6,10 @@ from pathlib import Path
 import pytest
 
 from ebpftop.commands import stdio
+from ebpftop.frames.codec import BadFrame
+from ebpftop.frames.stdio import GREETING
+from ebpftop.frames.tape_format import FRAME_LIMIT
+from ebpftop.hosts.remote import RemoteSource
 from ebpftop.hosts.ssh import SUDOERS, Ssh, reason
 
 LINE = "admin ALL=(root) NOPASSWD: /usr/local/bin/ebpftop serve --stdio"
@@ -60,3 +64,12 @@ def test_what_it_says_is_bounded_and_inert(tmp_path: Path) -> None:
 def test_a_program_that_is_none_is_told() -> None:
     with pytest.raises(OSError, match="no-such-ssh can't be started"):
         Ssh("web-1", ["no-such-ssh"])
+
+
+async def test_frames_from_there_have_the_bounds_of_a_tape(tmp_path: Path) -> None:
+    """What a collector of ours may send is too large for a host that is somebody else's."""
+    frame = f"({FRAME_LIMIT} + 1).to_bytes(4, 'little')"
+    program = f"import os, time; os.write(1, {GREETING!r} + {frame}); time.sleep(60)"
+    source = RemoteSource(lambda: Ssh("web-1", command(tmp_path, program)))
+    with pytest.raises(BadFrame, match="exceeds the limit"):
+        [frame async for frame in source.frames()]
