@@ -1,4 +1,6 @@
-"""Hostile text through the doors of the program, by the readers that stand there; and a tape of all that came in."""
+"""Feeds hostile text to the program's inputs, through the readers of each; and makes a tape of everything that
+came in.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +78,7 @@ def _file_name(raw: bytes) -> str:
 
 
 def _host_name(raw: bytes) -> str:
-    """Labels of a DNS question have 63 bytes."""
+    """A host name in a DNS question; its labels have at most 63 bytes."""
     pieces = [raw[at : at + 63] for at in range(0, len(raw), 63)]
     question = b"".join(bytes([len(each)]) + each for each in pieces) + b"\0\0\x01"
     return dns.question(question)
@@ -116,13 +118,13 @@ def _container(raw: bytes) -> str:
 
 
 def _as_json(raw: bytes) -> str:
-    """A text of JSON, which is one of TOML as well."""
+    """A JSON string, which is also valid TOML."""
     return json.dumps(raw.decode("utf-8", "backslashreplace"))
 
 
 def _read(raw: bytes, playbook: bool) -> Catalog:
-    """The catalog of a folder whose every text is this one."""
-    said = _as_json(raw).replace("\\ud", "x")  # TOML knows no surrogates
+    """The catalog of a folder in which every text is this one."""
+    said = _as_json(raw).replace("\\ud", "x")  # TOML has no surrogates
     with tempfile.TemporaryDirectory() as root:
         probe = Path(root, "cpu", "calls")
         probe.mkdir(parents=True)
@@ -161,7 +163,7 @@ def _mark(raw: bytes) -> str:
 
 
 def _given(raw: bytes) -> str:
-    """Of the command line."""
+    """The text from the command line."""
     return os.fsdecode(raw).encode("utf-8", "backslashreplace").decode()
 
 
@@ -174,7 +176,7 @@ def _settings(raw: bytes) -> str:
 
 
 def _last(raw: bytes) -> str:
-    """A parameter of what ran last."""
+    """A parameter of the last session."""
     ran = [["cpu/calls", {"comm": raw.decode("utf-8", "backslashreplace")}]]
     with scratch(json.dumps({"probes": ran}).encode()) as path:
         return remembering.read(path).probes[0][1]["comm"]
@@ -211,7 +213,7 @@ DOORS: Mapping[str, tuple[str, Read]] = {
 
 
 def came_in(door: str) -> dict[str, str]:
-    """By kind of text, what a door made of it: what the frames hold."""
+    """The resulting text of an input, by kind of text: as in the frames."""
     mark, read = DOORS[door]
     tag = f"{mark}~"
     return {kind: read(raw + tag.encode() if "formula" in kind else tag.encode() + raw) for kind, raw in RAW.items()}
@@ -235,7 +237,7 @@ _FILES = ViewInfo(
 
 
 def story(came: Mapping[str, Mapping[str, str]]) -> list[AnyFrame]:
-    """Frames as a collector would send them of this, by door and kind; what a tape can hold."""
+    """Frames as a collector would send them for these texts, by input and kind; only those that a tape can contain."""
 
     def at(door: str, number: int) -> str:
         texts = [*came[door].values()]
@@ -351,7 +353,7 @@ def story(came: Mapping[str, Mapping[str, str]]) -> list[AnyFrame]:
 
 
 def _twice(rows: Columns) -> Columns:
-    """What was counted, counted once more."""
+    """The same rows with doubled counts."""
     count = rows["count"]
     doubled = (np.frombuffer(count.data, count.dtype) * 2).astype(count.dtype)
     return {**rows, "count": structs.replace(count, data=doubled.tobytes())}
